@@ -1,0 +1,320 @@
+//! One error type and the only table of codes.
+//!
+//! An [`Error`] says what went wrong ([`Error::kind`], whose stable code is a `AREA_STATE` word), whose turn it is
+//! ([`ErrorKind::class`]), what a caller may do next ([`ErrorKind::retry`]) and where it happened ([`Error::context`]).
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a caller may do after an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// The same call will fail again until something else changes.
+    Never,
+    /// The same call may succeed later.
+    Later,
+    /// The facts have changed: look again, then decide anew.
+    Replan,
+    /// A move may be half done: `recover` the channel (any machine can).
+    Recover,
+}
+
+impl Retry {
+    /// The word used in JSON: `never`, `later`, `replan` or `recover`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Retry::Never => "never",
+            Retry::Later => "later",
+            Retry::Replan => "replan",
+            Retry::Recover => "recover",
+        }
+    }
+}
+
+/// What sort of answer an error is. Refused is a decision, failed is a fault, unknown is a third thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// A fault: something that should have worked did not, and nothing was moved.
+    Failed,
+    /// The caller's input is wrong.
+    Usage,
+    /// A decision: policy, a hold or another move stands against it. Nothing was moved.
+    Refused,
+    /// The tag does not point at what the ledger says.
+    Drift,
+    /// A move was begun and its end is not known: the channel has an open intent.
+    Indeterminate,
+    /// A question could not be answered.
+    Unknown,
+    /// The ledger's bytes break a rule of its format.
+    Defect,
+}
+
+impl Class {
+    /// The exit code of the command line: 1 to 7, in the order of the variants.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Class::Failed => 1,
+            Class::Usage => 2,
+            Class::Refused => 3,
+            Class::Drift => 4,
+            Class::Indeterminate => 5,
+            Class::Unknown => 6,
+            Class::Defect => 7,
+        }
+    }
+}
+
+macro_rules! error_kinds {
+    ($($(#[doc = $doc:literal])+ $kind:ident => $code:literal, $retry:ident, $class:ident;)+) => {
+        /// What went wrong. The table in `docs/errors.md` is held to this enum by a test.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorKind {
+            $($(#[doc = $doc])+ $kind,)+
+        }
+
+        impl ErrorKind {
+            /// Every kind, in the order of the table.
+            pub const ALL: &'static [ErrorKind] = &[$(ErrorKind::$kind),+];
+
+            /// The stable code, `AREA_STATE`. Never renamed, never reused.
+            pub fn code(self) -> &'static str {
+                match self { $(ErrorKind::$kind => $code,)+ }
+            }
+
+            /// What a caller may do next.
+            pub fn retry(self) -> Retry {
+                match self { $(ErrorKind::$kind => Retry::$retry,)+ }
+            }
+
+            /// What sort of answer it is; decides the exit code.
+            pub fn class(self) -> Class {
+                match self { $(ErrorKind::$kind => Class::$class,)+ }
+            }
+
+            /// The kind in one sentence, as in `docs/errors.md`.
+            pub fn meaning(self) -> &'static str {
+                match self { $(ErrorKind::$kind => concat!($($doc),+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+error_kinds! {
+    /// A value does not follow its grammar; the message says what, why and at which byte.
+    ValueInvalid => "VALUE_INVALID", Never, Usage;
+    /// A pipeline run or an actor is missing, and nothing is recorded without them.
+    ProvenanceIncomplete => "PROVENANCE_INCOMPLETE", Never, Usage;
+    /// The configuration contradicts itself or cannot be read.
+    ConfigInvalid => "CONFIG_INVALID", Never, Usage;
+    /// What was to be packed is not there or cannot be packed.
+    SourceInvalid => "SOURCE_INVALID", Never, Usage;
+
+    /// The policy says no; every finding is in the error.
+    PolicyRefused => "POLICY_REFUSED", Never, Refused;
+    /// A hold stands on the channel.
+    ChannelHeld => "CHANNEL_HELD", Later, Refused;
+    /// Another move came first: what was planned is no longer what would happen.
+    ChannelMoved => "CHANNEL_MOVED", Replan, Refused;
+    /// Another move is under way.
+    ChannelBusy => "CHANNEL_BUSY", Later, Refused;
+    /// The channel's log has no committed move yet.
+    ChannelNotBootstrapped => "CHANNEL_NOT_BOOTSTRAPPED", Never, Refused;
+    /// The channel's log has a committed move already.
+    ChannelBootstrapped => "CHANNEL_BOOTSTRAPPED", Never, Refused;
+    /// The tag is absent, and there is nothing to take over.
+    ChannelAbsent => "CHANNEL_ABSENT", Never, Refused;
+    /// The tag does not point at the live digest: somebody went around the ledger.
+    ChannelDrifted => "CHANNEL_DRIFTED", Never, Drift;
+    /// After the put, the tag pointed at a third digest: somebody overwrote it.
+    ChannelOverwritten => "CHANNEL_OVERWRITTEN", Never, Drift;
+    /// There is no earlier live digest to roll back to, or it must be named.
+    RollbackNoTarget => "ROLLBACK_NO_TARGET", Never, Refused;
+    /// Parts of the rollback target are gone from the registry.
+    RollbackIncomplete => "ROLLBACK_INCOMPLETE", Never, Refused;
+    /// The key was used by another request on this channel.
+    IdempotencyMismatch => "IDEMPOTENCY_MISMATCH", Never, Refused;
+
+    /// The registry refused the put; the tag was not moved.
+    MoveFailed => "MOVE_FAILED", Later, Failed;
+    /// The intent stands in the ledger, and it is not known whether the tag moved.
+    MoveIndeterminate => "MOVE_INDETERMINATE", Recover, Indeterminate;
+    /// Another worker took the move over and will close it.
+    MoveTakenOver => "MOVE_TAKEN_OVER", Recover, Indeterminate;
+
+    /// The registry did not give a usable answer.
+    RegistryUnavailable => "REGISTRY_UNAVAILABLE", Later, Unknown;
+    /// The registry asked to slow down for longer than the caller can wait.
+    RegistryBusy => "REGISTRY_BUSY", Later, Unknown;
+    /// The registry did not accept the credentials.
+    RegistryDenied => "REGISTRY_DENIED", Never, Failed;
+    /// The registry refused a write.
+    RegistryRefused => "REGISTRY_REFUSED", Never, Failed;
+    /// The registry does not have what was asked for.
+    RegistryAbsent => "REGISTRY_ABSENT", Never, Failed;
+    /// What the registry sent does not have the digest that it was sent as.
+    RegistryLied => "REGISTRY_LIED", Never, Failed;
+    /// The registry cannot do this.
+    RegistryUnsupported => "REGISTRY_UNSUPPORTED", Never, Failed;
+    /// The answer to a write was lost: it may have been applied.
+    RegistryAmbiguous => "REGISTRY_AMBIGUOUS", Recover, Indeterminate;
+    /// The manifest is not valid JSON of a kind that is known here.
+    ManifestInvalid => "MANIFEST_INVALID", Never, Failed;
+    /// The manifest can be read in two ways.
+    ManifestAmbiguous => "MANIFEST_AMBIGUOUS", Never, Failed;
+    /// The manifest is of a kind that is not supported.
+    ManifestUnsupported => "MANIFEST_UNSUPPORTED", Never, Failed;
+    /// The manifest is larger than 4 MiB.
+    ManifestTooLarge => "MANIFEST_TOO_LARGE", Never, Failed;
+
+    /// Another writer took the ledger position first.
+    LedgerConflict => "LEDGER_CONFLICT", Replan, Refused;
+    /// The ledger cannot be read or written now.
+    LedgerUnavailable => "LEDGER_UNAVAILABLE", Later, Unknown;
+    /// The answer to an append was lost: the entry may be there.
+    LedgerAmbiguous => "LEDGER_AMBIGUOUS", Recover, Indeterminate;
+    /// A rule of the log format is broken; the message names the position and the defect.
+    LedgerCorrupt => "LEDGER_CORRUPT", Never, Defect;
+    /// The log is shorter than was seen before.
+    LedgerTruncated => "LEDGER_TRUNCATED", Never, Defect;
+    /// Two different histories are shown for one log.
+    LedgerForked => "LEDGER_FORKED", Never, Defect;
+    /// The log has entries of a later version: it can be read, not written.
+    LedgerTooNew => "LEDGER_TOO_NEW", Never, Refused;
+    /// The log goes on in another ledger.
+    LedgerMoved => "LEDGER_MOVED", Never, Refused;
+    /// The repository has pins that this ledger does not know: another ledger governs it.
+    LedgerForeign => "LEDGER_FOREIGN", Never, Refused;
+    /// An entry is larger than 32 KiB.
+    EntryTooLarge => "ENTRY_TOO_LARGE", Never, Usage;
+
+    /// A rule inside this library was broken; please report it.
+    InternalFault => "INTERNAL_FAULT", Never, Failed;
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// What went wrong, where, and what to do about it.
+///
+/// `Display` gives the message alone, for people; [`Error::code`] is for programs. No message, context or `Debug`
+/// output ever holds a credential.
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    context: Vec<(&'static str, String)>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind`, with a message for people.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error(Box::new(Inner { kind, message: message.into(), context: Vec::new(), source: None }))
+    }
+
+    /// Adds where it happened, as a name and a value (`channel`, `seq`, `move_id`, …). The first value of a name stays.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        if self.0.context.iter().all(|(known, _)| *known != name) {
+            self.0.context.push((name, value.to_string()));
+        }
+        self
+    }
+
+    /// Adds the error behind it.
+    #[must_use]
+    pub fn because(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The stable code, `AREA_STATE`.
+    pub fn code(&self) -> &'static str {
+        self.0.kind.code()
+    }
+
+    /// What a caller may do next.
+    pub fn retry(&self) -> Retry {
+        self.0.kind.retry()
+    }
+
+    /// The message without the context.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Where it happened, as names and values in the order they were added.
+    pub fn context(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.context.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// The error behind it, if it is a `T`.
+    pub fn source_as<T: std::error::Error + 'static>(&self) -> Option<&T> {
+        self.0.source.as_deref().and_then(|source| source.downcast_ref())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code(), self.0.message)?;
+        for (name, value) in &self.0.context {
+            write!(f, " {name}={value:?}")?;
+        }
+        match &self.0.source {
+            Some(source) => write!(f, " because {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_area_state_and_unique() {
+        let mut seen = std::collections::BTreeSet::new();
+        for kind in ErrorKind::ALL {
+            let code = kind.code();
+            assert!(code.contains('_') && code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{code}");
+            assert!(seen.insert(code), "{code} twice");
+            assert!(kind.meaning().ends_with('.'), "{code}: {:?}", kind.meaning());
+        }
+    }
+
+    #[test]
+    fn an_error_reads_as_a_sentence_and_debugs_with_its_context() {
+        let error = Error::new(ErrorKind::ChannelMoved, "prod moved").with("seq", 4).with("seq", 5);
+        assert_eq!(error.to_string(), "prod moved");
+        assert_eq!(format!("{error:?}"), r#"CHANNEL_MOVED: prod moved seq="4""#);
+        assert_eq!(error.retry(), Retry::Replan);
+    }
+}

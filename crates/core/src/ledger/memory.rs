@@ -1,0 +1,55 @@
+//! `MemoryLedger`: for tests, and for what needs no record that outlives the process.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{Append, Ledger};
+use crate::error::Result;
+use crate::value::Channel;
+
+/// A ledger in memory. It serialises the tasks of one process, and is gone with it.
+#[derive(Debug, Default)]
+pub struct MemoryLedger {
+    logs: Mutex<BTreeMap<Channel, Vec<Bytes>>>,
+}
+
+impl MemoryLedger {
+    /// A ledger without logs.
+    pub fn new() -> MemoryLedger {
+        MemoryLedger::default()
+    }
+
+    fn logs(&self) -> MutexGuard<'_, BTreeMap<Channel, Vec<Bytes>>> {
+        // Every change is one push: a panic elsewhere cannot leave it half done.
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Ledger for MemoryLedger {
+    async fn size(&self, channel: &Channel) -> Result<u64> {
+        Ok(self.logs().get(channel).map_or(0, |log| log.len() as u64))
+    }
+
+    async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        Ok(self.logs().get(channel).map_or_else(Vec::new, |log| log.iter().skip(from).take(limit).cloned().collect()))
+    }
+
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+        let mut logs = self.logs();
+        let size = logs.get(channel).map_or(0, |log| log.len() as u64);
+        if seq != size {
+            return Ok(Append::Lost);
+        }
+        logs.entry(channel.clone()).or_default().push(bytes);
+        Ok(Append::Stored)
+    }
+
+    async fn channels(&self) -> Result<Vec<Channel>> {
+        Ok(self.logs().keys().cloned().collect())
+    }
+}

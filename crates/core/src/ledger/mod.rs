@@ -1,0 +1,77 @@
+//! The port to a ledger: one log per channel, appended one position at a time.
+
+mod memory;
+
+pub use memory::MemoryLedger;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::error::Result;
+use crate::record::ChannelState;
+use crate::value::Channel;
+
+/// How an append ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Append {
+    /// The entry stands at that position, and survives a crash.
+    Stored,
+    /// The position was not the next one: another entry stands there, or there is a gap before it. Nothing was stored.
+    Lost,
+}
+
+/// Where the logs are kept.
+///
+/// # Laws
+/// Each is a function of [`conformance::ledger`](crate::conformance). Per channel:
+/// - **Append-if-next.** `append(channel, seq, bytes)` stores the bytes at that position if and only if it is the next.
+/// - **One order.** Appends are serialisable across tasks, processes and (where the backend says so) machines.
+/// - **Read your writes.** A read sees every append that returned before it began.
+/// - **Durable.** An append that returned `Stored` survives a crash.
+/// - **Unknown is said.** An append whose end is not known is LEDGER_AMBIGUOUS, never `Lost` and never `Stored`.
+/// - **Bytes are exact.** What is read is what was appended; no log is mixed up with another.
+///
+/// Logs of different channels need not be ordered. A backend stores sealed bytes: it can lose or refuse an entry, it
+/// cannot weaken the chain.
+#[async_trait]
+pub trait Ledger: fmt::Debug + Send + Sync + 'static {
+    /// How many entries the log has; 0 if there is none.
+    async fn size(&self, channel: &Channel) -> Result<u64>;
+
+    /// The entries from position `from` on, in order and without gaps: at least one if there is one, at most `limit`.
+    async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>>;
+
+    /// Stores the entry at `seq` if that is the next position. LEDGER_AMBIGUOUS if it is not known whether it did.
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append>;
+
+    /// Every channel that has a log, in their order.
+    async fn channels(&self) -> Result<Vec<Channel>>;
+
+    /// The backend's index, if it keeps one.
+    fn index(&self) -> Option<&dyn Index> {
+        None
+    }
+}
+
+/// What may be looked up in an index, as a 64-bit hash. Collisions are allowed: what is found is a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Term(pub u64);
+
+/// Derived data that makes look-ups cheap on long logs: a fold up to some position, and where to find things before it.
+///
+/// It is a cache: bound to a position by size and leaf hash, trusted up to there (also for what is *not* in it), the
+/// rest of the log is scanned. Deleting it loses nothing.
+#[async_trait]
+pub trait Index: fmt::Debug + Send + Sync {
+    /// The fold that the index stands at, or none if there is no index or it cannot be used.
+    async fn state(&self, channel: &Channel) -> Result<Option<ChannelState>>;
+
+    /// The positions below the index's own that were indexed under `term`, newest first.
+    async fn find(&self, channel: &Channel, term: Term) -> Result<Vec<u64>>;
+
+    /// Moves the index on to `state`, with the terms of the entries in between. Does nothing if the index does not
+    /// stand at `from` any more.
+    async fn extend(&self, channel: &Channel, from: u64, state: &ChannelState, terms: &[(Term, u64)]) -> Result<()>;
+}

@@ -1,0 +1,11 @@
+//! tagwarden
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod ledger;
+pub mod record;
+pub mod registry;
+pub mod value;
+
+pub use error::{Class, Error, ErrorKind, Result, Retry};
+pub use value::*;

@@ -1,0 +1,14 @@
+//! What is written down. Pure: no I/O, no async, no clock.
+//!
+//! An [`Entry`] is one immutable record; its canonical bytes are the record ([`Sealed`]). A [`ChannelState`] is the fold
+//! of a channel's log up to some position: what is live, what was before, which move is open.
+
+mod entry;
+mod fold;
+
+pub use entry::{
+    Adoption, Approval, Body, Deadlines, Decision, Entry, ErrorNote, FindingNote, Hold, Intent, Kind, Leaf, MAX_ENTRY,
+    MovedTo, Observation, ObservationCause, Op, Outcome, PolicyNote, Predecessor, Release, Sealed, Source, Status,
+    Subject, Takeover, Verdict,
+};
+pub use fold::{ChannelState, Closed, Defect, DefectCode, OpenMove, Standing, Step};

@@ -1,0 +1,209 @@
+//! Channels, and the order that releases go through them.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::name::{Reference, Repository, Tag, Target};
+use super::{invalid, text_value};
+use crate::error::{Error, Result};
+
+/// The alias that an environment consumes: `registry/repository:tag`, such as `registry.example.com/acme/shop:prod`.
+///
+/// A channel's tag is never a pin (`tw-pin.…`): pins are tagwarden's own.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Channel {
+    repository: Repository,
+    tag: Tag,
+}
+
+impl Channel {
+    /// The channel of `tag` in `repository`. VALUE_INVALID if the tag is a pin.
+    pub fn new(repository: Repository, tag: Tag) -> Result<Channel> {
+        match tag.as_str().starts_with("tw-pin.") {
+            true => Err(invalid("channel", "a pin (tw-pin.…) cannot be a channel", None)),
+            false => Ok(Channel { repository, tag }),
+        }
+    }
+
+    /// The repository.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// The tag that moves.
+    pub fn tag(&self) -> &Tag {
+        &self.tag
+    }
+
+    /// The channel as a reference.
+    pub fn reference(&self) -> Reference {
+        self.repository.tag(self.tag.clone())
+    }
+}
+
+impl FromStr for Channel {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Channel> {
+        let reference: Reference = text.parse()?;
+        match reference.target() {
+            Target::Tag(tag) => Channel::new(reference.repository().clone(), tag.clone()),
+            Target::Digest(_) => Err(invalid("channel", "a digest cannot move; a channel has a tag", None)),
+        }
+    }
+}
+
+impl std::fmt::Display for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.repository, self.tag)
+    }
+}
+
+impl std::fmt::Debug for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl TryFrom<String> for Channel {
+    type Error = Error;
+    fn try_from(text: String) -> Result<Channel> {
+        text.parse()
+    }
+}
+
+impl From<Channel> for String {
+    fn from(channel: Channel) -> String {
+        channel.to_string()
+    }
+}
+
+/// The name of an environment in a pipeline: `[a-z0-9][a-z0-9-]{0,62}`, such as `prod`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Environment(Box<str>);
+
+impl Environment {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Environment {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Environment> {
+        if text.is_empty() {
+            return Err(invalid("environment", "it is empty", Some(0)));
+        }
+        for (at, char) in text.char_indices() {
+            match char {
+                'a'..='z' | '0'..='9' => {}
+                '-' if at > 0 => {}
+                _ => return Err(invalid("environment", "not a-z, 0-9 or an inner '-'", Some(at))),
+            }
+        }
+        match text.len() {
+            0..=63 => Ok(Environment(text.into())),
+            length => Err(invalid("environment", format!("{length} bytes, the most is 63"), None)),
+        }
+    }
+}
+
+text_value!(Environment);
+
+/// One environment of a pipeline and its channel.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Stage {
+    /// The environment's name.
+    pub environment: Environment,
+    /// The channel that it consumes.
+    pub channel: Channel,
+}
+
+/// The environments a release goes through, in order; at least one, each name and each channel once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Stage>", into = "Vec<Stage>")]
+pub struct Pipeline(Vec<Stage>);
+
+impl Pipeline {
+    /// The pipeline of `stages`, first environment first. VALUE_INVALID if it is empty or something stands in it twice.
+    pub fn new(stages: Vec<Stage>) -> Result<Pipeline> {
+        if stages.is_empty() {
+            return Err(invalid("pipeline", "it has no environment", None));
+        }
+        for (at, stage) in stages.iter().enumerate() {
+            for earlier in stages.iter().take(at) {
+                if earlier.environment == stage.environment {
+                    return Err(invalid("pipeline", format!("{} stands in it twice", stage.environment), None));
+                }
+                if earlier.channel == stage.channel {
+                    return Err(invalid("pipeline", format!("{} stands in it twice", stage.channel), None));
+                }
+            }
+        }
+        Ok(Pipeline(stages))
+    }
+
+    /// The environments in order.
+    pub fn stages(&self) -> &[Stage] {
+        &self.0
+    }
+
+    /// The environment before `channel`, if it has one.
+    pub fn before(&self, channel: &Channel) -> Option<&Stage> {
+        let at = self.0.iter().position(|stage| stage.channel == *channel)?;
+        self.0.get(at.checked_sub(1)?)
+    }
+}
+
+impl TryFrom<Vec<Stage>> for Pipeline {
+    type Error = Error;
+    fn try_from(stages: Vec<Stage>) -> Result<Pipeline> {
+        Pipeline::new(stages)
+    }
+}
+
+impl From<Pipeline> for Vec<Stage> {
+    fn from(pipeline: Pipeline) -> Vec<Stage> {
+        pipeline.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stage(environment: &str, channel: &str) -> Stage {
+        Stage { environment: environment.parse().unwrap(), channel: channel.parse().unwrap() }
+    }
+
+    #[test]
+    fn a_channel_is_a_tag_that_is_no_pin() {
+        let error = |text: &str| text.parse::<Channel>().unwrap_err().to_string();
+        assert_eq!(error("reg.io/a:tw-pin.sha256.00"), "channel: a pin (tw-pin.…) cannot be a channel");
+        let digest = super::super::Digest::of(b"");
+        assert_eq!(error(&format!("reg.io/a@{digest}")), "channel: a digest cannot move; a channel has a tag");
+        assert_eq!("reg.io/a:prod".parse::<Channel>().unwrap().to_string(), "reg.io/a:prod");
+    }
+
+    #[test]
+    fn a_pipeline_is_ordered_and_names_each_thing_once() {
+        let pipeline = Pipeline::new(vec![stage("dev", "reg.io/a:dev"), stage("prod", "reg.io/a:prod")]).unwrap();
+        assert_eq!(pipeline.before(&"reg.io/a:prod".parse().unwrap()).unwrap().environment.as_str(), "dev");
+        assert!(pipeline.before(&"reg.io/a:dev".parse().unwrap()).is_none());
+        let error = |stages| Pipeline::new(stages).unwrap_err().to_string();
+        assert_eq!(error(vec![]), "pipeline: it has no environment");
+        assert_eq!(
+            error(vec![stage("a", "reg.io/a:x"), stage("b", "reg.io/a:x")]),
+            "pipeline: reg.io/a:x stands in it twice"
+        );
+        assert_eq!(
+            "Prod".parse::<Environment>().unwrap_err().to_string(),
+            "environment: not a-z, 0-9 or an inner '-' at byte 0"
+        );
+    }
+}

@@ -1,0 +1,62 @@
+//! Values: parsed once, they cannot exist wrong. No I/O and no async; the clock is a trait.
+//!
+//! `FromStr` is the only door, serde goes through it, nothing is defaulted, and an error says what is wrong and at
+//! which byte.
+
+mod channel;
+mod digest;
+mod name;
+mod provenance;
+mod text;
+mod time;
+
+pub use channel::{Channel, Environment, Pipeline, Stage};
+pub use digest::{Algorithm, Digest, Hasher};
+pub use name::{Reference, Repository, Tag, Target};
+pub use provenance::{Actor, ActorKind, Commit, Identity, Key, Provenance, ReleaseLabel, Run};
+pub use text::Text;
+pub use time::{Clock, SystemClock, Timestamp};
+
+use crate::error::{Error, ErrorKind};
+
+/// "what: why", or "what: why at byte N".
+fn invalid(what: &str, why: impl std::fmt::Display, at: Option<usize>) -> Error {
+    let message = match at {
+        Some(at) => format!("{what}: {why} at byte {at}"),
+        None => format!("{what}: {why}"),
+    };
+    Error::new(ErrorKind::ValueInvalid, message)
+}
+
+/// Gives a value that is kept as text its doors: `FromStr`, `TryFrom<String>`, `Display`, `AsRef<str>` and serde.
+macro_rules! text_value {
+    ($name:ident) => {
+        impl TryFrom<String> for $name {
+            type Error = $crate::error::Error;
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+        impl From<$name> for String {
+            fn from(value: $name) -> String {
+                value.to_string()
+            }
+        }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}", self.as_str())
+            }
+        }
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self.as_str()
+            }
+        }
+    };
+}
+pub(crate) use text_value;

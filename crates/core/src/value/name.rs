@@ -1,0 +1,342 @@
+//! The names of the OCI distribution specification: repository, tag and reference.
+//!
+//! ASCII only. No default host, no default tag, one spelling for each thing.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Digest, invalid, text_value};
+use crate::error::{Error, Result};
+
+/// A repository with its registry: `host[:port]/path`, at most 255 bytes.
+///
+/// - The host is lower case and has a dot, a port, or is `localhost`; it is never left out.
+/// - Ports 80 and 443 are never written: they are what `http` and `https` mean.
+/// - The path is one or more components `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*` separated by `/`
+///   (OCI distribution specification, *Pulling manifests*).
+///
+/// ```
+/// use tagwarden::Repository;
+/// let repository: Repository = "registry.example.com:5000/acme/shop".parse().unwrap();
+/// assert_eq!((repository.registry(), repository.path()), ("registry.example.com:5000", "acme/shop"));
+/// assert!("app".parse::<Repository>().is_err(), "no default host");
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Repository {
+    text: Box<str>,
+    slash: u8,
+}
+
+impl Repository {
+    /// `host` or `host:port`.
+    pub fn registry(&self) -> &str {
+        self.text.split_at_checked(usize::from(self.slash)).map_or("", |(registry, _)| registry)
+    }
+
+    /// The repository's name inside the registry.
+    pub fn path(&self) -> &str {
+        self.text.get(usize::from(self.slash) + 1..).unwrap_or("")
+    }
+
+    /// `host[:port]/path`.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The reference of `tag` in this repository.
+    pub fn tag(&self, tag: Tag) -> Reference {
+        Reference { repository: self.clone(), target: Target::Tag(tag) }
+    }
+
+    /// The reference of `digest` in this repository.
+    pub fn digest(&self, digest: Digest) -> Reference {
+        Reference { repository: self.clone(), target: Target::Digest(digest) }
+    }
+}
+
+impl FromStr for Repository {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Repository> {
+        const MAX: usize = 255;
+        let what = "repository";
+        if text.len() > MAX {
+            return Err(invalid(what, format!("{} bytes, the most is {MAX}", text.len()), None));
+        }
+        let Some((host, path)) = text.split_once('/') else {
+            return Err(invalid(what, "no '/' after the registry's host", Some(text.len())));
+        };
+        check_host(host)?;
+        let mut at = host.len() + 1;
+        for component in path.split('/') {
+            check_component(component, at)?;
+            at += component.len() + 1;
+        }
+        let slash = u8::try_from(host.len()).map_err(|_| invalid(what, "the host is too long", None))?;
+        Ok(Repository { text: text.into(), slash })
+    }
+}
+
+fn check_host(host: &str) -> Result<()> {
+    let what = "repository";
+    let (name, port) = match host.split_once(':') {
+        Some((name, port)) => (name, Some(port)),
+        None => (host, None),
+    };
+    for (at, byte) in name.bytes().enumerate() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' => {}
+            b'A'..=b'Z' => return Err(invalid(what, "the host is written in lower case", Some(at))),
+            b'[' => return Err(invalid(what, "an IPv6 address cannot be a host here; give it a name", Some(at))),
+            _ => return Err(invalid(what, "not a host character (a-z, 0-9, '.', '-')", Some(at))),
+        }
+    }
+    if name.split('.').any(|label| label.is_empty() || label.starts_with('-') || label.ends_with('-')) {
+        return Err(invalid(what, "the host is not a host name", Some(0)));
+    }
+    match port {
+        None if name.contains('.') || name == "localhost" => Ok(()),
+        None => Err(invalid(what, format!("\"{name}\" is not a registry's host; no default host is assumed"), Some(0))),
+        Some("80" | "443") => {
+            Err(invalid(what, "ports 80 and 443 are never written; leave the port out", Some(name.len())))
+        }
+        Some(port) if port.parse::<u16>().is_ok_and(|n| n > 0 && n.to_string() == port) => Ok(()),
+        Some(_) => Err(invalid(what, "the port is not a number from 1 to 65535", Some(name.len() + 1))),
+    }
+}
+
+/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`, which begins at byte `start` of the repository.
+fn check_component(component: &str, start: usize) -> Result<()> {
+    let what = "repository";
+    if component.is_empty() {
+        return Err(invalid(what, "a component of the path is empty", Some(start)));
+    }
+    let mut separator = String::new();
+    for (at, char) in component.char_indices() {
+        match char {
+            'a'..='z' | '0'..='9' => {
+                let fits = matches!(separator.as_str(), "" | "." | "_" | "__") || separator.bytes().all(|b| b == b'-');
+                if !fits || (!separator.is_empty() && separator.len() == at) {
+                    return Err(invalid(
+                        what,
+                        "a separator stands alone or is doubled",
+                        Some(start + at - separator.len()),
+                    ));
+                }
+                separator.clear();
+            }
+            '.' | '_' | '-' => separator.push(char),
+            'A'..='Z' => return Err(invalid(what, "the path is lower case", Some(start + at))),
+            _ => return Err(invalid(what, "not a path character (a-z, 0-9, '.', '_', '-')", Some(start + at))),
+        }
+    }
+    if separator.is_empty() {
+        Ok(())
+    } else {
+        Err(invalid(what, "a component ends in a separator", Some(start + component.len() - separator.len())))
+    }
+}
+
+text_value!(Repository);
+
+/// A tag: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}` (OCI distribution specification).
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Tag(Box<str>);
+
+impl Tag {
+    /// The tag's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Tag {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Tag> {
+        const MAX: usize = 128;
+        if text.is_empty() {
+            return Err(invalid("tag", "it is empty", Some(0)));
+        }
+        for (at, char) in text.char_indices() {
+            match char {
+                'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => {}
+                '.' | '-' if at > 0 => {}
+                '.' | '-' => return Err(invalid("tag", format!("it begins with '{char}'"), Some(0))),
+                _ => return Err(invalid("tag", "not a tag character (a-z, A-Z, 0-9, '_', '.', '-')", Some(at))),
+            }
+        }
+        if text.len() > MAX {
+            return Err(invalid("tag", format!("{} bytes, the most is {MAX}", text.len()), None));
+        }
+        Ok(Tag(text.into()))
+    }
+}
+
+text_value!(Tag);
+
+/// What a reference points with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Target {
+    /// A tag, which may move.
+    Tag(Tag),
+    /// A digest, which cannot.
+    Digest(Digest),
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Target::Tag(tag) => tag.fmt(f),
+            Target::Digest(digest) => digest.fmt(f),
+        }
+    }
+}
+
+/// One manifest by name: `repository:tag` or `repository@digest`; never both, so that there is one reading.
+///
+/// ```
+/// use tagwarden::Reference;
+/// let reference: Reference = "registry.example.com/acme/shop:1.4.2".parse().unwrap();
+/// assert_eq!(reference.repository().path(), "acme/shop");
+/// assert!("registry.example.com/acme/shop".parse::<Reference>().is_err(), "no default tag");
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Reference {
+    repository: Repository,
+    target: Target,
+}
+
+impl Reference {
+    /// The repository it is in.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// The tag or digest.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+}
+
+impl FromStr for Reference {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Reference> {
+        if let Some((repository, digest)) = text.split_once('@') {
+            let start = repository.len() + 1;
+            if repository.rsplit('/').next().is_some_and(|last| last.contains(':') && repository.contains('/')) {
+                let why = "a tag and a digest together; name one of them";
+                return Err(invalid("reference", why, Some(start - 1)));
+            }
+            let repository = repository.parse()?;
+            let digest = digest.parse::<Digest>().map_err(|e| invalid("reference", e, None))?;
+            return Ok(Reference { repository, target: Target::Digest(digest) });
+        }
+        let slash = text.rfind('/').unwrap_or(0);
+        let colon = text.get(slash..).and_then(|last| last.find(':')).map(|at| slash + at);
+        let Some((repository, tag)) = colon.and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?))) else {
+            // The repository's own error is the better one where it is wrong, too.
+            text.parse::<Repository>()?;
+            return Err(invalid("reference", "no tag and no digest; no default is assumed", Some(text.len())));
+        };
+        Ok(Reference { repository: repository.parse()?, target: Target::Tag(tag.parse()?) })
+    }
+}
+
+impl std::fmt::Display for Reference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.target {
+            Target::Tag(tag) => write!(f, "{}:{tag}", self.repository),
+            Target::Digest(digest) => write!(f, "{}@{digest}", self.repository),
+        }
+    }
+}
+
+impl std::fmt::Debug for Reference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl TryFrom<String> for Reference {
+    type Error = Error;
+    fn try_from(text: String) -> Result<Reference> {
+        text.parse()
+    }
+}
+
+impl From<Reference> for String {
+    fn from(reference: Reference) -> String {
+        reference.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repository(text: &str) -> String {
+        text.parse::<Repository>().unwrap_err().to_string()
+    }
+
+    fn reference(text: &str) -> String {
+        text.parse::<Reference>().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_good_comes_back_as_it_was() {
+        for text in [
+            "localhost/a",
+            "127.0.0.1:5000/acme/shop",
+            "registry.example.com/a.b/c_d/e__f/g---h/0",
+            "xn--nxasmq6b.example/app",
+        ] {
+            assert_eq!(text.parse::<Repository>().unwrap().to_string(), text);
+            let digest = Digest::of(b"x");
+            for reference in [format!("{text}:v1.0_-"), format!("{text}@{digest}")] {
+                assert_eq!(reference.parse::<Reference>().unwrap().to_string(), reference);
+            }
+        }
+    }
+
+    #[test]
+    fn repository_errors_say_what_why_and_where() {
+        assert_eq!(repository("app"), "repository: no '/' after the registry's host at byte 3");
+        assert_eq!(
+            repository("acme/app"),
+            "repository: \"acme\" is not a registry's host; no default host is assumed at byte 0"
+        );
+        assert_eq!(repository("Reg.io/a"), "repository: the host is written in lower case at byte 0");
+        assert_eq!(
+            repository("reg.io:443/a"),
+            "repository: ports 80 and 443 are never written; leave the port out at byte 6"
+        );
+        assert_eq!(repository("reg.io:05/a"), "repository: the port is not a number from 1 to 65535 at byte 7");
+        assert_eq!(repository("reg..io/a"), "repository: the host is not a host name at byte 0");
+        assert_eq!(repository("reg.io/a//b"), "repository: a component of the path is empty at byte 9");
+        assert_eq!(repository("reg.io/a/../b"), "repository: a component ends in a separator at byte 9");
+        assert_eq!(repository("reg.io/a___b"), "repository: a separator stands alone or is doubled at byte 8");
+        assert_eq!(repository("reg.io/-a"), "repository: a separator stands alone or is doubled at byte 7");
+        assert_eq!(repository("reg.io/äpp"), "repository: not a path character (a-z, 0-9, '.', '_', '-') at byte 7");
+        assert_eq!(repository(&format!("reg.io/{}", "a".repeat(249))), "repository: 256 bytes, the most is 255");
+    }
+
+    #[test]
+    fn reference_errors_say_what_why_and_where() {
+        assert_eq!(reference("reg.io/app"), "reference: no tag and no digest; no default is assumed at byte 10");
+        assert_eq!(reference("reg.io/app:prød"), "tag: not a tag character (a-z, A-Z, 0-9, '_', '.', '-') at byte 2");
+        assert_eq!(reference("reg.io/app:.x"), "tag: it begins with '.' at byte 0");
+        assert_eq!(reference("reg.io/app:"), "tag: it is empty at byte 0");
+        assert_eq!(reference(&format!("reg.io/app:{}", "x".repeat(129))), "tag: 129 bytes, the most is 128");
+        assert_eq!(
+            reference(&format!("reg.io/app:v1@{}", Digest::of(b""))),
+            "reference: a tag and a digest together; name one of them at byte 13"
+        );
+        assert_eq!(reference("reg.io/app@sha256:zz"), "reference: digest: not a lower-case hex digit at byte 7");
+    }
+}

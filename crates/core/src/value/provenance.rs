@@ -1,0 +1,204 @@
+//! Who moved a channel, in which pipeline run, for which commit and release.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Digest, Text, invalid, text, text_value};
+use crate::error::{Error, Result};
+
+/// The idempotency key of a request: 1 to 128 characters, without control or bidirectional ones.
+///
+/// A key moves a channel at most once: the same request with the same key is answered with the first outcome.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Key(Arc<str>);
+
+impl Key {
+    /// The key's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Key {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Key> {
+        text::parse("key", text, 128).map(Key)
+    }
+}
+
+text_value!(Key);
+
+/// A commit: 7 to 64 lower-case hex digits (a whole SHA-1 has 40, a whole SHA-256 has 64).
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Commit(Arc<str>);
+
+impl Commit {
+    /// The commit's hex digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Commit {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Commit> {
+        if let Some(at) = text.bytes().position(|byte| !matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(invalid("commit", "not a lower-case hex digit", Some(at)));
+        }
+        match text.len() {
+            7..=64 => Ok(Commit(text.into())),
+            length => Err(invalid("commit", format!("{length} hex digits instead of 7 to 64"), None)),
+        }
+    }
+}
+
+text_value!(Commit);
+
+/// What people call a release, such as `v1.4.2`: 1 to 128 characters.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ReleaseLabel(Arc<str>);
+
+impl ReleaseLabel {
+    /// The label.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ReleaseLabel {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<ReleaseLabel> {
+        text::parse("release", text, 128).map(ReleaseLabel)
+    }
+}
+
+text_value!(ReleaseLabel);
+
+/// One run of a pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Run {
+    /// Whose pipeline, such as `github-actions`; `manual` when a person ran it.
+    pub provider: Text,
+    /// The run's id at the provider.
+    pub run_id: Text,
+    /// Which attempt of the run, from 1, where the provider counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// Where people can read about the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<Text>,
+}
+
+/// What sort of actor moved a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActorKind {
+    /// A person.
+    Human,
+    /// A workload: a pipeline's own identity.
+    Workload,
+    /// A kind that this version does not know. Only read, never written.
+    #[serde(other, skip_serializing)]
+    Other,
+}
+
+/// Who moved a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Actor {
+    /// The actor's id at the provider.
+    pub id: Text,
+    /// A person or a workload.
+    pub kind: ActorKind,
+}
+
+/// The verified claims behind an actor.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// The token's `iss`.
+    pub issuer: Text,
+    /// The token's `sub`.
+    pub subject: Text,
+    /// The token's `aud`.
+    pub audience: Text,
+    /// The SHA-256 of the token's claims.
+    pub claims_sha256: Digest,
+}
+
+/// Where a move comes from. It cannot be built without a pipeline run and an actor.
+///
+/// ```
+/// use tagwarden::Provenance;
+/// let provenance = Provenance::new("manual", "incident-7", "ada").unwrap();
+/// assert_eq!(provenance.actor.id.as_str(), "ada");
+/// assert!(Provenance::new("manual", "", "ada").is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The pipeline run.
+    pub pipeline: Run,
+    /// The actor.
+    pub actor: Actor,
+    /// Where the source is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_url: Option<Text>,
+    /// The source commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Commit>,
+    /// The release's label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseLabel>,
+    /// The verified claims; absent where nothing was verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+}
+
+impl Provenance {
+    /// The least: a provider, its run id and the actor's id (a person if the provider is `manual`, else a workload).
+    /// VALUE_INVALID if one of them is not a [`Text`].
+    pub fn new(provider: &str, run_id: &str, actor: &str) -> Result<Provenance> {
+        let named = |what: &'static str| move |e: Error| invalid(what, e, None);
+        let kind = if provider == "manual" { ActorKind::Human } else { ActorKind::Workload };
+        Ok(Provenance {
+            pipeline: Run {
+                provider: provider.parse().map_err(named("provenance provider"))?,
+                run_id: run_id.parse().map_err(named("provenance run id"))?,
+                attempt: None,
+                url: None,
+            },
+            actor: Actor { id: actor.parse().map_err(named("provenance actor"))?, kind },
+            repository_url: None,
+            commit: None,
+            release: None,
+            identity: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn provenance_cannot_be_built_without_run_and_actor() {
+        let error = |run, actor| Provenance::new("manual", run, actor).unwrap_err().to_string();
+        assert_eq!(error("", "ada"), "provenance run id: text: it is empty at byte 0");
+        assert_eq!(error("1", ""), "provenance actor: text: it is empty at byte 0");
+        let json = r#"{"actor":{"id":"","kind":"human"},"pipeline":{"provider":"manual","run_id":"1"}}"#;
+        assert!(serde_json::from_str::<Provenance>(json).is_err());
+    }
+
+    #[test]
+    fn errors_say_what_why_and_where() {
+        assert_eq!("zz".parse::<Commit>().unwrap_err().to_string(), "commit: not a lower-case hex digit at byte 0");
+        assert_eq!("abc".parse::<Commit>().unwrap_err().to_string(), "commit: 3 hex digits instead of 7 to 64");
+        assert_eq!("k".repeat(129).parse::<Key>().unwrap_err().to_string(), "key: 129 characters, the most is 128");
+    }
+}

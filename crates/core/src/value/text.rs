@@ -1,0 +1,70 @@
+//! `Text`: a short line that people wrote, safe to keep and to show.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{invalid, text_value};
+use crate::error::{Error, Result};
+
+/// One line of text: 1 to 1,024 characters, without control or bidirectional-override characters.
+///
+/// Everything that people or pipelines give in words (reasons, run ids, actors) is a `Text`, so that nothing in a
+/// ledger can drive a terminal or make a line read as another one.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Text(Arc<str>);
+
+impl Text {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Text {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Text> {
+        parse("text", text, 1024).map(Text)
+    }
+}
+
+text_value!(Text);
+
+/// A line of 1 to `max` characters that is safe to keep; `what` names it in the error.
+pub(super) fn parse(what: &str, text: &str, max: usize) -> Result<Arc<str>> {
+    if text.is_empty() {
+        return Err(invalid(what, "it is empty", Some(0)));
+    }
+    if let Some((at, char)) = text.char_indices().find(|(_, char)| is_forbidden(*char)) {
+        return Err(invalid(what, format!("control or bidirectional character U+{:04X}", u32::from(char)), Some(at)));
+    }
+    match text.chars().count() {
+        length if length > max => Err(invalid(what, format!("{length} characters, the most is {max}"), None)),
+        _ => Ok(text.into()),
+    }
+}
+
+/// Characters that no entry may hold: C0, DEL, C1, and those that change the direction of text (UAX #9).
+pub(crate) fn is_forbidden(char: char) -> bool {
+    matches!(char,
+        '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}'
+        | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_say_what_why_and_where() {
+        let error = |text: &str| text.parse::<Text>().unwrap_err().to_string();
+        assert_eq!(error(""), "text: it is empty at byte 0");
+        assert_eq!(error("a\u{1b}[31m"), "text: control or bidirectional character U+001B at byte 1");
+        assert_eq!(error("é\u{202e}"), "text: control or bidirectional character U+202E at byte 2");
+        assert_eq!(error(&"é".repeat(1025)), "text: 1025 characters, the most is 1024");
+        assert!("é".repeat(1024).parse::<Text>().is_ok());
+    }
+}

@@ -1,0 +1,152 @@
+//! Time: what an entry says for people, and the clock that deadlines are counted on.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::invalid;
+use crate::error::{Error, Result};
+
+/// A moment in UTC, to the millisecond, written as RFC 3339: `2026-11-23T06:12:31.123Z`.
+///
+/// Any RFC 3339 text with an offset is read; what is finer than a millisecond is cut. Years 0 to 9999.
+///
+/// ```
+/// use tagwarden::Timestamp;
+/// let time: Timestamp = "2026-11-23T07:12:31.1239+01:00".parse().unwrap();
+/// assert_eq!(time.to_string(), "2026-11-23T06:12:31.123Z");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    const RANGE: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
+
+    /// The moment `ms` milliseconds after 1970-01-01T00:00:00Z, held to the years 0 to 9999.
+    pub fn from_unix_ms(ms: i64) -> Timestamp {
+        Timestamp(ms.clamp(*Self::RANGE.start(), *Self::RANGE.end()))
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub fn unix_ms(self) -> i64 {
+        self.0
+    }
+
+    /// This moment and `duration` more.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Timestamp {
+        let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_unix_ms(self.0.saturating_add(ms))
+    }
+
+    /// This moment less `duration`.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Timestamp {
+        let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_unix_ms(self.0.saturating_sub(ms))
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Timestamp> {
+        let time = text
+            .parse::<jiff::Timestamp>()
+            .map_err(|_| invalid("time", format!("{text:?} is not RFC 3339, such as 2026-11-23T06:12:31Z"), None))?;
+        let ms = time.as_nanosecond().div_euclid(1_000_000);
+        match i64::try_from(ms) {
+            Ok(ms) if Self::RANGE.contains(&ms) => Ok(Timestamp(ms)),
+            _ => Err(invalid("time", "the year is not from 0 to 9999", None)),
+        }
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(time) => write!(f, "{time:.3}"),
+            Err(_) => Err(fmt::Error),
+        }
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = Error;
+    fn try_from(text: String) -> Result<Timestamp> {
+        text.parse()
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(time: Timestamp) -> String {
+        time.to_string()
+    }
+}
+
+/// Where the time comes from: the wall clock for what entries say, a monotonic one for deadlines.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The wall clock. It may jump; nothing is ordered by it.
+    fn now(&self) -> Timestamp;
+
+    /// Time since some fixed moment. It never goes back and it counts the time the machine was suspended.
+    fn monotonic(&self) -> Duration;
+}
+
+/// The clock of the machine; its monotonic side is `CLOCK_BOOTTIME` where there is one, which goes on in suspend.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_ms(jiff::Timestamp::now().as_millisecond())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn monotonic(&self) -> Duration {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn monotonic(&self) -> Duration {
+        use std::sync::OnceLock;
+        use std::time::Instant;
+        static START: OnceLock<Instant> = OnceLock::new();
+        START.get_or_init(Instant::now).elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_rfc_3339_in_utc_with_milliseconds() {
+        for (text, want) in [
+            ("2026-11-23T06:12:31Z", "2026-11-23T06:12:31.000Z"),
+            ("2026-11-23T06:12:31.9999Z", "2026-11-23T06:12:31.999Z"),
+            ("1969-12-31T23:59:59.9999Z", "1969-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), want);
+        }
+        let error = "yesterday".parse::<Timestamp>().unwrap_err().to_string();
+        assert_eq!(error, "time: \"yesterday\" is not RFC 3339, such as 2026-11-23T06:12:31Z");
+        assert!("2026-11-23T06:12:31".parse::<Timestamp>().is_err(), "no default zone");
+    }
+
+    #[test]
+    fn the_monotonic_clock_does_not_go_back() {
+        let first = SystemClock.monotonic();
+        assert!(SystemClock.monotonic() >= first);
+    }
+}
