@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod ledger;
+pub mod protocol;
 pub mod record;
 pub mod registry;
 pub mod value;

@@ -121,6 +121,8 @@ pub struct Closed {
     pub seq: u64,
     /// Its id.
     pub move_id: Text,
+    /// Who closed it.
+    pub owner: Text,
     /// How it ended.
     pub status: Status,
     /// What it had made the tag point at, or was to.
@@ -428,6 +430,12 @@ impl ChannelState {
             self.live = Some(open.to);
             self.committed += 1;
         }
-        self.closed = Some(Closed { seq: open.seq, move_id: open.move_id.clone(), status, to: open.to });
+        self.closed = Some(Closed {
+            seq: open.seq,
+            move_id: open.move_id.clone(),
+            owner: open.owner.clone(),
+            status,
+            to: open.to,
+        });
     }
 }

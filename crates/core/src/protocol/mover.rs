@@ -1,0 +1,456 @@
+//! `Mover`: one worker's way from a question to an outcome.
+//!
+//! Read it in three parts: this file looks, judges and begins (steps 0 to 6); `wait.rs` meets another's move (step 2 and
+//! takeover); `own.rs` runs a move that is ours, from the guard to the outcome (steps 7 to 10).
+
+use std::sync::Arc;
+
+use super::own::Own;
+use super::situation::{Change, Replay, Situation, situation};
+use super::wait::Seen;
+use super::{End, Goal, Meet, Ms, Sabotage, Why, Worker};
+use crate::record::{ChannelState, Deadlines, OpenMove, Status};
+use crate::value::Digest;
+
+/// What to do next. Each is answered with one [`Heard`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Read the log and resolve the tag, in any order or at once → `Looked`.
+    Look,
+    /// Read the log → `Log`.
+    ReadLog,
+    /// Resolve the tag, beginning now → `Tag`.
+    Resolve,
+    /// Judge the facts → `Approved` or `Refused`.
+    Judge {
+        /// The log.
+        state: Arc<ChannelState>,
+        /// What the tag points at.
+        observed: Option<Digest>,
+        /// What the move would change.
+        change: Change,
+    },
+    /// Append the intent at `seq`; beside it, pin target and live digest → `Begun`.
+    Begin {
+        /// The position.
+        seq: u64,
+        /// What the move changes.
+        change: Change,
+    },
+    /// Append that this worker takes the open move over → `Appended`.
+    Takeover {
+        /// The position.
+        seq: u64,
+        /// The move.
+        open: Box<OpenMove>,
+        /// The times that the takeover names.
+        deadlines: Deadlines,
+    },
+    /// Append that the tag was not at the expected digest → `Appended`.
+    Observe {
+        /// The position.
+        seq: u64,
+        /// What was expected.
+        expected: Option<Digest>,
+        /// What was seen.
+        observed: Option<Digest>,
+    },
+    /// Append the outcome of this worker's move → `Appended`.
+    Close {
+        /// The position.
+        seq: u64,
+        /// The move, with this worker as its owner.
+        open: Box<OpenMove>,
+        /// How it ended.
+        status: Status,
+        /// What the tag pointed at last.
+        observed: Option<Digest>,
+        /// Puts that this worker sent.
+        attempts: u64,
+        /// True if the answer to one of them was lost.
+        ambiguous: bool,
+        /// Why it was not committed.
+        why: Option<Why>,
+    },
+    /// Put the target's bytes by tag, unless it is later than `not_after`, and give up after `time_out_ms` → `Put`.
+    Put {
+        /// The target.
+        to: Digest,
+        /// The most that it may take.
+        time_out_ms: u64,
+        /// R1: after this it must not be sent any more.
+        not_after: Ms,
+    },
+    /// Sleep → `Woke`.
+    Sleep(Ms),
+    /// Nothing more.
+    Done(End),
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Heard {
+    /// To `Look`.
+    Looked(LogRead, Option<Digest>),
+    /// To `ReadLog`.
+    Log(LogRead),
+    /// To `Resolve`.
+    Tag(Option<Digest>),
+    /// To `Judge`: yes.
+    Approved,
+    /// To `Judge`: no.
+    Refused,
+    /// To `Begin`: how the append ended, and whether both pins are confirmed.
+    Begun(Appended, Pinned),
+    /// To `Takeover`, `Observe` and `Close`.
+    Appended(Appended),
+    /// To `Put`.
+    Put(PutEnd),
+    /// To `Sleep`.
+    Woke,
+    /// To anything but `Begin`, `Put` and `Sleep`: it could not be read or written, and nothing is known.
+    Broken,
+}
+
+/// Whether target and live digest are pinned.
+pub type Pinned = bool;
+
+/// A log, as it was read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LogRead {
+    /// Its fold.
+    pub state: Arc<ChannelState>,
+    /// The committed move with this worker's key, if there is one.
+    pub replay: Option<Replay>,
+    /// True if a hold stands now.
+    pub held: bool,
+}
+
+/// How an append ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Appended {
+    /// It stands; this is the log with it.
+    Stored(LogRead),
+    /// Another entry came first; this is the log as it is now.
+    Lost(LogRead),
+    /// It is not known.
+    Unknown,
+}
+
+/// How a put ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PutEnd {
+    /// It was too late to send it.
+    NotSent,
+    /// The registry says that it was applied.
+    Applied,
+    /// The registry refused it.
+    Refused,
+    /// The answer was lost, or it was not clear.
+    Unknown,
+}
+
+/// One worker's way from a question to an outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mover {
+    pub(super) goal: Goal,
+    pub(super) worker: Worker,
+    /// When it gives up waiting for others.
+    pub(super) patience_until: Ms,
+    /// The live digest at the first look: what the caller had in mind.
+    pub(super) basis: Option<Option<Digest>>,
+    /// The other's move that was seen open, and since when.
+    pub(super) seen: Option<Seen>,
+    /// An append that claims a move and was not answered: it may be found in the log later.
+    pub(super) claim: Option<Claim>,
+    pub(super) phase: Phase,
+    #[cfg(test)]
+    pub(super) sabotage: Option<Sabotage>,
+}
+
+/// A claim to a move: an intent or a takeover that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Claim {
+    /// Just before it was first sent: the time to live counts from here.
+    pub(super) start: Ms,
+    /// The position it was sent for. Once something else stands there, it cannot land any more.
+    pub(super) seq: u64,
+    /// Whether target and live digest are pinned.
+    pub(super) pinned: Pinned,
+}
+
+/// Where a mover is: what it waits to hear.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Phase {
+    Looking,
+    /// Drift was seen: the tag is resolved again, after the log was read.
+    Rechecking {
+        log: LogRead,
+    },
+    /// Drift was seen again: is the log still where it was?
+    Confirming {
+        log: LogRead,
+        observed: Option<Digest>,
+    },
+    /// Drift is sure: it is being recorded.
+    Noting {
+        observed: Option<Digest>,
+    },
+    Judging {
+        log: LogRead,
+        change: Change,
+        observed: Option<Digest>,
+    },
+    Beginning {
+        log: LogRead,
+        change: Change,
+        observed: Option<Digest>,
+    },
+    /// A claim was not answered: does it stand?
+    Doubting {
+        tries: u8,
+    },
+    /// Another's move is open.
+    Waiting,
+    /// It is being taken over.
+    Taking,
+    /// Our move.
+    Owning(Box<Own>),
+    Ended,
+}
+
+/// How often an unanswered read or append is looked at again before an intent is known to stand.
+pub(super) const TRIES: u8 = 5;
+
+impl Mover {
+    /// A worker with a goal, at `now`, and the first thing to do.
+    pub fn start(goal: Goal, worker: Worker, now: Ms) -> (Mover, Action) {
+        let mut mover = Mover {
+            goal,
+            patience_until: now.saturating_add(worker.patience_ms),
+            worker,
+            basis: None,
+            seen: None,
+            claim: None,
+            phase: Phase::Looking,
+            #[cfg(test)]
+            sabotage: None,
+        };
+        let action = mover.look();
+        (mover, action)
+    }
+
+    /// Hears what happened, at `now`, and says what to do next. What does not answer the last action ends the mover.
+    pub fn hear(&mut self, heard: Heard, now: Ms) -> Action {
+        match (std::mem::replace(&mut self.phase, Phase::Ended), heard) {
+            (Phase::Looking, Heard::Looked(log, observed)) => self.looked(log, observed, now),
+            (Phase::Looking, Heard::Log(log)) => self.found(log, now),
+            (Phase::Rechecking { log }, Heard::Tag(observed)) => self.rechecked(log, observed, now),
+            (Phase::Confirming { log, observed }, Heard::Log(again)) => {
+                match again.state.last_intent == log.state.last_intent && again.state.closed == log.state.closed {
+                    true => self.drifted(again, observed),
+                    false => self.look(),
+                }
+            }
+            (Phase::Noting { observed }, Heard::Appended(Appended::Stored(_))) => {
+                self.done(End::Refused(Why::Drifted(observed)))
+            }
+            (Phase::Noting { .. }, Heard::Appended(Appended::Lost(_) | Appended::Unknown)) => self.look(),
+            (Phase::Judging { log, change, observed }, Heard::Approved) => self.begin(log, change, observed, now),
+            (Phase::Judging { .. }, Heard::Refused) => self.done(End::Refused(Why::Judged)),
+            (Phase::Beginning { log, change, observed }, Heard::Begun(appended, pinned)) => {
+                self.begun(log, change, observed, appended, pinned, now)
+            }
+            (Phase::Doubting { .. }, Heard::Log(log)) => self.settled(log, now),
+            (Phase::Doubting { tries: 0 }, Heard::Broken) => {
+                self.done(End::Indeterminate { seq: None, why: Why::Unknown })
+            }
+            (Phase::Doubting { tries }, Heard::Broken) => {
+                self.phase = Phase::Doubting { tries: tries - 1 };
+                Action::Sleep(100)
+            }
+            (Phase::Doubting { tries }, Heard::Woke) => self.doubt(tries),
+            (Phase::Waiting, heard) => self.waited(heard, now),
+            (Phase::Taking, heard) => self.took(heard, now),
+            (Phase::Owning(own), heard) => self.run(*own, heard, now),
+            (_, _) => self.done(End::Broken),
+        }
+    }
+
+    pub(super) fn done(&mut self, end: End) -> Action {
+        self.phase = Phase::Ended;
+        Action::Done(end)
+    }
+
+    /// Step 0. Whoever has no move of its own needs the log alone.
+    pub(super) fn look(&mut self) -> Action {
+        self.phase = Phase::Looking;
+        match self.goal {
+            Goal::Move(_) => Action::Look,
+            Goal::Forward | Goal::Abandon => Action::ReadLog,
+        }
+    }
+
+    /// A look for a goal without a move of its own.
+    fn found(&mut self, log: LogRead, now: Ms) -> Action {
+        match log.state.open {
+            Some(_) => self.meet(&log, now),
+            None => self.done(End::Nothing),
+        }
+    }
+
+    /// Steps 1 to 3.
+    fn looked(&mut self, log: LogRead, observed: Option<Digest>, now: Ms) -> Action {
+        let Goal::Move(ask) = &self.goal else { return self.found(log, now) };
+        let situation = situation(ask, &log.state, log.replay.as_ref(), observed);
+        let basis = *self.basis.get_or_insert(log.state.live);
+        let stale = ask.meet != Meet::Queue && basis != log.state.live;
+        match situation {
+            Situation::Replayed(replay) => self.done(End::Replayed(replay)),
+            Situation::No(why) => self.done(End::Refused(why)),
+            Situation::Busy(_) => self.meet(&log, now),
+            Situation::Unchanged(live) => self.done(End::Unchanged(live)),
+            // A run whose facts have changed never wins, unless it asked to queue.
+            _ if stale => self.done(End::Refused(Why::Moved)),
+            Situation::Drift { .. } => {
+                self.phase = Phase::Rechecking { log };
+                Action::Resolve
+            }
+            Situation::Ready(change) => self.judge(log, change, observed),
+        }
+    }
+
+    /// Step 3: the tag was resolved again, after the log was read.
+    fn rechecked(&mut self, log: LogRead, observed: Option<Digest>, now: Ms) -> Action {
+        if observed == log.state.live {
+            return self.looked(log, observed, now);
+        }
+        self.phase = Phase::Confirming { log, observed };
+        Action::ReadLog
+    }
+
+    /// Step 3: drift is sure. What was asked for by name goes on; the rest is refused, and recorded.
+    fn drifted(&mut self, log: LogRead, observed: Option<Digest>) -> Action {
+        let Goal::Move(ask) = &self.goal else { return self.done(End::Broken) };
+        match situation(ask, &log.state, log.replay.as_ref(), observed) {
+            Situation::Drift { fix: Some(change) } => self.judge(log, change, observed),
+            Situation::Drift { fix: None } => {
+                self.phase = Phase::Noting { observed };
+                Action::Observe { seq: log.state.size, expected: log.state.live, observed }
+            }
+            Situation::No(why) => self.done(End::Refused(why)),
+            _ => self.look(),
+        }
+    }
+
+    /// Step 4.
+    fn judge(&mut self, log: LogRead, change: Change, observed: Option<Digest>) -> Action {
+        let state = Arc::clone(&log.state);
+        self.phase = Phase::Judging { log, change, observed };
+        Action::Judge { state, observed, change }
+    }
+
+    /// Steps 5 and 6. The time to live counts from here, before the append.
+    fn begin(&mut self, log: LogRead, change: Change, observed: Option<Digest>, now: Ms) -> Action {
+        let seq = log.state.size;
+        self.phase = Phase::Beginning { log, change, observed };
+        self.claim.get_or_insert(Claim { start: now, seq, pinned: false });
+        Action::Begin { seq, change }
+    }
+
+    fn begun(
+        &mut self,
+        then: LogRead,
+        change: Change,
+        observed: Option<Digest>,
+        appended: Appended,
+        pinned: Pinned,
+        now: Ms,
+    ) -> Action {
+        if let Some(claim) = &mut self.claim {
+            claim.pinned |= pinned;
+        }
+        match appended {
+            Appended::Stored(log) => self.settled(log, now),
+            Appended::Unknown => self.doubt(TRIES),
+            Appended::Lost(log) if is_of(&log.state, &self.worker) => self.settled(log, now),
+            Appended::Lost(log) => self.overtaken(&then, log, change, observed, now),
+        }
+    }
+
+    /// Step 6, lost.
+    fn overtaken(&mut self, then: &LogRead, log: LogRead, change: Change, observed: Option<Digest>, now: Ms) -> Action {
+        self.forget_lost_claim(&log.state);
+        match &self.goal {
+            // To another kind of entry: the same at the new head. A hold is judged.
+            _ if log.state.last_intent == then.state.last_intent && log.state.moved.is_none() => match log.held {
+                true => self.look(),
+                false => self.begin(log, change, observed, now),
+            },
+            // To a move: what was planned is no longer what would happen.
+            Goal::Move(ask) if ask.meet != Meet::Queue && log.replay.is_none() => self.done(End::Refused(Why::Moved)),
+            _ => self.look(),
+        }
+    }
+
+    /// A position takes one entry: what was sent for it and is not there will never be.
+    fn forget_lost_claim(&mut self, state: &ChannelState) {
+        if !is_of(state, &self.worker) && self.claim.is_some_and(|claim| state.size > claim.seq) {
+            self.claim = None;
+        }
+    }
+
+    /// A claim was not answered: the log says whether it stands.
+    pub(super) fn doubt(&mut self, tries: u8) -> Action {
+        self.phase = Phase::Doubting { tries };
+        Action::ReadLog
+    }
+
+    /// The log after a claim: is the open move ours?
+    pub(super) fn settled(&mut self, log: LogRead, now: Ms) -> Action {
+        self.forget_lost_claim(&log.state);
+        match (&log.state.open, self.claim) {
+            (Some(open), Some(claim)) if open.owner == self.worker.owner => {
+                let own = Own::of(open.clone(), claim, &self.goal, &self.worker, now);
+                self.own(own, now)
+            }
+            (Some(_), _) => self.meet(&log, now),
+            (None, _) => self.look(),
+        }
+    }
+
+    pub(super) fn without(&self, rule: Sabotage) -> bool {
+        #[cfg(test)]
+        return self.sabotage == Some(rule);
+        #[cfg(not(test))]
+        return {
+            let _ = rule;
+            false
+        };
+    }
+
+    /// The move that this mover puts for.
+    #[cfg(test)]
+    pub(super) fn move_id(&self) -> crate::value::Text {
+        match &self.phase {
+            Phase::Owning(own) => own.move_id(),
+            _ => self.worker.move_id.clone(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn owner(&self) -> crate::value::Text {
+        self.worker.owner.clone()
+    }
+
+    #[cfg(test)]
+    pub(super) fn sabotaged(mut self, rule: Option<Sabotage>) -> Mover {
+        self.sabotage = rule;
+        self
+    }
+}
+
+/// True if the open move is `worker`'s.
+fn is_of(state: &ChannelState, worker: &Worker) -> bool {
+    state.open.as_ref().is_some_and(|open| open.owner == worker.owner)
+}

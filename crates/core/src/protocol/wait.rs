@@ -1,0 +1,91 @@
+//! Meeting another's move: waiting for it, and taking it over (step 2 of the protocol).
+
+use super::mover::{Action, Appended, Claim, Heard, LogRead, Mover, Phase};
+use super::own::Own;
+use super::{End, Goal, Meet, Ms, Sabotage, Why};
+use crate::record::{Deadlines, OpenMove};
+use crate::value::Text;
+
+/// Another's move that was seen open. Its times count from when this worker first saw it, on its own clock.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Seen {
+    move_id: Text,
+    epoch: u64,
+    since: Ms,
+}
+
+/// The shortest and the longest that a waiting worker sleeps before it looks again.
+const NAP_MS: (Ms, Ms) = (10, 500);
+
+impl Mover {
+    /// A move is open in `log`: ours after all, to be waited for, or to be taken over.
+    pub(super) fn meet(&mut self, log: &LogRead, now: Ms) -> Action {
+        let Some(open) = &log.state.open else { return self.look() };
+        if self.claim.is_some() && open.owner == self.worker.owner {
+            return self.settled(log.clone(), now);
+        }
+        if let Goal::Move(ask) = &self.goal {
+            if self.without(Sabotage::JoinLive) && ask.key == open.key {
+                let claim = Claim { start: now, seq: open.seq, pinned: true };
+                return self.own(Own::of(open.clone(), claim, &self.goal, &self.worker, now).joined(), now);
+            }
+            if ask.meet == Meet::Leave {
+                return self.done(End::Refused(Why::Busy));
+            }
+        }
+        let since = match &self.seen {
+            Some(seen) if seen.move_id == open.move_id && seen.epoch == open.epoch => seen.since,
+            _ => {
+                self.seen = Some(Seen { move_id: open.move_id.clone(), epoch: open.epoch, since: now });
+                now
+            }
+        };
+        let ripe = since.saturating_add(open.deadlines.ttl_ms).saturating_add(open.deadlines.grace_ms);
+        if now >= ripe || self.without(Sabotage::EarlyTakeover) {
+            return self.take(open.clone(), log.state.size, now);
+        }
+        if now >= self.patience_until {
+            return self.done(End::Refused(Why::Busy));
+        }
+        self.phase = Phase::Waiting;
+        let nap = (now.saturating_sub(since) / 4).clamp(NAP_MS.0, NAP_MS.1);
+        Action::Sleep(nap.min(ripe - now).min(self.patience_until - now))
+    }
+
+    pub(super) fn waited(&mut self, heard: Heard, now: Ms) -> Action {
+        self.phase = Phase::Waiting;
+        match heard {
+            Heard::Woke => Action::ReadLog,
+            Heard::Log(log) if log.state.open.is_some() => self.meet(&log, now),
+            // It is closed: look at log and tag anew.
+            Heard::Log(_) => self.look(),
+            Heard::Broken if now < self.patience_until => Action::Sleep(NAP_MS.1),
+            _ => self.done(End::Broken),
+        }
+    }
+
+    /// Its time and grace have passed: the takeover is recorded first. The new worker's time to live has room for the
+    /// quiet time that it must wait.
+    fn take(&mut self, open: OpenMove, seq: u64, now: Ms) -> Action {
+        let Deadlines { ttl_ms, grace_ms, quiet_ms } = self.worker.deadlines;
+        let wait_ms = open.quiet_ms.max(quiet_ms);
+        let ttl_ms = ttl_ms.saturating_add(wait_ms).min(Deadlines::MAX_MS);
+        // What was pinned before the intent's put is not known to this worker: the driver pins before every put.
+        let claim = Claim { start: now, seq, pinned: true };
+        if self.without(Sabotage::NoTakeoverRecord) {
+            return self.own(Own::of(open, claim, &self.goal, &self.worker, now), now);
+        }
+        self.claim = Some(claim);
+        self.phase = Phase::Taking;
+        let deadlines = Deadlines { ttl_ms, grace_ms, quiet_ms };
+        Action::Takeover { seq, open: Box::new(open), deadlines }
+    }
+
+    pub(super) fn took(&mut self, heard: Heard, now: Ms) -> Action {
+        match heard {
+            Heard::Appended(Appended::Stored(log) | Appended::Lost(log)) => self.settled(log, now),
+            Heard::Appended(Appended::Unknown) | Heard::Broken => self.doubt(super::mover::TRIES),
+            _ => self.done(End::Broken),
+        }
+    }
+}
