@@ -6,7 +6,12 @@
 mod facts;
 mod guardrail;
 mod policy;
+mod retention;
 
 pub use facts::{Expect, Facts, Passage, Upstream};
 pub use guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
 pub use policy::{Judgement, Policy, Refusal};
+pub use retention::{
+    ChannelHistory, Evidence, Expire, Fate, Judged, Keep, Lived, MayDelete, OpenDigests, Pin, RetentionPlan,
+    RetentionRule, Shape, Tried,
+};
