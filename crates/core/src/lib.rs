@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod error;
+pub mod judge;
 pub mod ledger;
 pub mod protocol;
 pub mod record;

@@ -16,10 +16,24 @@ use crate::error::{Error, Result};
 #[serde(try_from = "String", into = "String")]
 pub struct Text(Arc<str>);
 
+const MAX: usize = 1024;
+
 impl Text {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The nearest text to one that somebody else wrote and that must be shown or kept anyway: forbidden characters
+    /// become U+FFFD, what is over 1,024 characters is cut and ends in `…`, and an empty one becomes `-`.
+    pub fn lossy(text: impl AsRef<str>) -> Text {
+        let text = text.as_ref();
+        let safe = |char| if is_forbidden(char) { char::REPLACEMENT_CHARACTER } else { char };
+        Text(match text.char_indices().nth(MAX) {
+            _ if text.is_empty() => "-".into(),
+            None => text.chars().map(safe).collect::<String>().into(),
+            Some(_) => text.chars().take(MAX - 1).map(safe).chain(['…']).collect::<String>().into(),
+        })
     }
 }
 
@@ -27,7 +41,7 @@ impl FromStr for Text {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Text> {
-        parse("text", text, 1024).map(Text)
+        parse("text", text, MAX).map(Text)
     }
 }
 
@@ -66,5 +80,17 @@ mod tests {
         assert_eq!(error("é\u{202e}"), "text: control or bidirectional character U+202E at byte 2");
         assert_eq!(error(&"é".repeat(1025)), "text: 1025 characters, the most is 1024");
         assert!("é".repeat(1024).parse::<Text>().is_ok());
+    }
+
+    #[test]
+    fn a_lossy_text_is_always_a_text() {
+        assert_eq!(Text::lossy("").as_str(), "-");
+        assert_eq!(Text::lossy("a\u{1b}[31m\n").as_str(), "a\u{fffd}[31m\u{fffd}");
+        let long = Text::lossy("é".repeat(1025));
+        assert_eq!((long.as_str().chars().count(), long.as_str().chars().last()), (1024, Some('…')));
+        for text in ["", "\u{202e}", "plain", &"é".repeat(2000)] {
+            let lossy = Text::lossy(text);
+            assert_eq!(lossy.as_str().parse::<Text>().unwrap(), lossy);
+        }
     }
 }

@@ -1,0 +1,129 @@
+//! A retention plan over 10,000 and 100,000 tags with a tenth as many moves: linear in its input, and small.
+//!
+//! `cargo bench -p tagwarden --bench retention` prints the ratio of the two (goal: at most 12) and the bytes that a tag
+//! takes while its plan is held (goal: at most 200).
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark stops at the first surprise")]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
+use tagwarden::judge::{ChannelHistory, Evidence, Lived, RetentionPlan, RetentionRule, Shape};
+use tagwarden::{Digest, Repository, Tag, Timestamp};
+
+const CHANNELS: usize = 4;
+const ROUNDS: usize = 15;
+
+/// What a registry and a ledger would answer, before any of it is taken in.
+#[derive(Clone)]
+struct World {
+    tags: Vec<(Tag, Digest)>,
+    histories: Vec<ChannelHistory>,
+}
+
+/// `tags` version tags, a digest each; a tenth of the digests was live on one of four channels and is pinned.
+fn world(tags: usize) -> World {
+    let digest = |n: usize| Digest::of(&n.to_be_bytes());
+    let tag = |n: usize| format!("1.{}.{}", n / 1000, n % 1000).parse().expect("a tag");
+    let mut histories: Vec<ChannelHistory> = (0..CHANNELS)
+        .map(|n| ChannelHistory::empty(format!("reg.io/acme/shop:env-{n}").parse().expect("a channel")))
+        .collect();
+    let time = |n: usize| Timestamp::from_unix_ms(1_700_000_000_000 + 60_000 * n as i64);
+    for n in 0..tags / 10 {
+        let history = &mut histories[n % CHANNELS];
+        let (seq, from) = (2 * history.lived.len() as u64, time(n));
+        if let Some(last) = history.lived.last_mut() {
+            last.until = Some(from);
+        }
+        history.lived.push(Lived { seq, digest: digest(10 * n), from, until: None });
+        history.live = Some(digest(10 * n));
+        history.size = seq + 2;
+    }
+    World { tags: (0..tags).map(|n| (tag(n), digest(n))).collect(), histories }
+}
+
+/// Takes everything in and judges it: what a caller pays.
+fn plan(world: World) -> RetentionPlan {
+    let repository: Repository = "reg.io/acme/shop".parse().expect("a repository");
+    let mut evidence = Evidence::new(repository);
+    for history in world.histories {
+        for lived in &history.lived {
+            evidence.pin(&lived.digest);
+        }
+        evidence.history(history);
+    }
+    for (tag, digest) in world.tags {
+        evidence.tag(tag, &digest);
+        evidence.manifest(&digest, Shape::Single);
+    }
+    RetentionRule::default().plan(evidence, Timestamp::from_unix_ms(1_800_000_000_000))
+}
+
+/// The resident set, in bytes; none where there is no `/proc`.
+fn resident() -> Option<usize> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: usize = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * 4096)
+}
+
+/// Before anything else is allocated, so that what is resident is what is held: tags, digests and plan, no input beside.
+fn print_bytes_per_tag(tags: usize) {
+    let before = resident();
+    let repository: Repository = "reg.io/acme/shop".parse().expect("a repository");
+    let mut evidence = Evidence::new(repository);
+    for n in 0..tags {
+        let tag = format!("1.{}.{}", n / 1000, n % 1000).parse().expect("a tag");
+        let digest = Digest::of(&n.to_be_bytes());
+        evidence.tag(tag, &digest);
+        evidence.manifest(&digest, Shape::Single);
+    }
+    let plan = RetentionRule::default().plan(evidence, Timestamp::from_unix_ms(1_800_000_000_000));
+    match (before, resident()) {
+        (Some(before), Some(after)) => {
+            let bytes = after.saturating_sub(before) / tags;
+            println!("retention: {bytes} bytes held per tag at {tags} tags (goal: at most 200)");
+        }
+        _ => println!("retention: bytes per tag are not measured here (no /proc/self/statm)"),
+    }
+    black_box(plan);
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+/// Both sizes in turn, so that noise of the machine meets both.
+fn print_ratio() {
+    let (small, large) = (world(10_000), world(100_000));
+    let time = |world: &World| {
+        let world = world.clone();
+        let start = Instant::now();
+        let plan = plan(world);
+        let taken = start.elapsed();
+        assert_eq!(plan.blocked(), None);
+        taken
+    };
+    let pairs: Vec<_> = (0..ROUNDS).map(|_| (time(&small), time(&large))).collect();
+    let small = median(pairs.iter().map(|(small, _)| *small).collect());
+    let large = median(pairs.iter().map(|(_, large)| *large).collect());
+    let ratio = large.as_secs_f64() / small.as_secs_f64();
+    println!("retention: 10,000 tags {small:.2?}, 100,000 tags {large:.2?}: {ratio:.1} × for 10 × (goal: at most 12)");
+}
+
+fn main() {
+    print_bytes_per_tag(100_000);
+    print_ratio();
+    let mut criterion = Criterion::default().configure_from_args().sample_size(10);
+    let mut group = criterion.benchmark_group("retention/plan");
+    for tags in [10_000, 100_000] {
+        let world = world(tags);
+        group.throughput(Throughput::Elements(tags as u64));
+        group.bench_function(BenchmarkId::from_parameter(tags), |bencher| {
+            bencher.iter_batched(|| world.clone(), plan, BatchSize::LargeInput);
+        });
+    }
+    group.finish();
+    criterion.final_summary();
+}

@@ -1,0 +1,111 @@
+//! `Facts`: everything that a guardrail may look at, gathered before it is asked.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{ChannelState, Op, Source, Standing, Subject};
+use crate::value::{Channel, Digest, Environment, Provenance, Timestamp};
+
+/// What guardrails judge. More facts may be added: build it with [`Facts::new`], then set what is known.
+///
+/// A fact that is left as it was made counts against the move wherever that matters: no target is an absent one, and
+/// [`Passage::Never`] is where the target was.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Facts {
+    /// What the move does.
+    pub op: Op,
+    /// The channel that it moves.
+    pub channel: Channel,
+    /// What the last committed move made the channel point at.
+    pub live: Option<Digest>,
+    /// The live digest before the last move that changed it.
+    pub previous: Option<Digest>,
+    /// What the registry answered for the channel's tag; none if the tag is proven absent.
+    pub observed: Option<Digest>,
+    /// Where the target was named, as it was given.
+    pub source: Option<Source>,
+    /// The manifest that the channel is to point at; none if it is proven absent.
+    pub target: Option<Subject>,
+    /// What the caller said that the channel must point at.
+    pub expect: Expect,
+    /// Who asked, in which pipeline run.
+    pub provenance: Provenance,
+    /// The hold that stands now.
+    pub hold: Option<Standing>,
+    /// The environment before this one; none if there is none, or if no pipeline is configured.
+    pub upstream: Option<Upstream>,
+    /// Whether the target was live in this channel.
+    pub here: Passage,
+    /// When it is judged.
+    pub at: Timestamp,
+}
+
+impl Facts {
+    /// The facts of a channel's log at `at`: live, previous and the hold that stands then. Observed, target and upstream
+    /// are none, nothing is expected, and the target was never live here, until they are set.
+    pub fn new(op: Op, state: &ChannelState, provenance: Provenance, at: Timestamp) -> Facts {
+        Facts {
+            op,
+            channel: state.channel.clone(),
+            live: state.live,
+            previous: state.previous,
+            observed: None,
+            source: None,
+            target: None,
+            expect: Expect::Any,
+            provenance,
+            hold: state.held_at(at).cloned(),
+            upstream: None,
+            here: Passage::Never,
+            at,
+        }
+    }
+
+    /// What the channel points at before the move: the live digest for a promotion or rollback (which only start where
+    /// the registry agrees), what the registry answered for a bootstrap, repair or adoption.
+    pub fn before(&self) -> Option<Digest> {
+        match self.op {
+            Op::Promote | Op::Rollback => self.live,
+            Op::Bootstrap | Op::Repair | Op::Adopt => self.observed,
+        }
+    }
+}
+
+/// What the channel must point at for the move to start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Expect {
+    /// Anything, or nothing.
+    #[default]
+    Any,
+    /// Nothing: it has no live digest, and its tag is absent.
+    Absent,
+    /// This digest: live for a promotion or rollback, observed for a bootstrap, repair or adoption.
+    At(Digest),
+}
+
+/// Whether a digest was live in a channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Passage {
+    /// It is live now.
+    Live,
+    /// It was live and is not now.
+    Earlier,
+    /// No committed move made it live.
+    #[default]
+    Never,
+}
+
+/// The environment before a channel's own in the pipeline, as its log says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Upstream {
+    /// Its name.
+    pub environment: Environment,
+    /// Its channel.
+    pub channel: Channel,
+    /// What is live there.
+    pub live: Option<Digest>,
+    /// Whether the target was live there.
+    pub passage: Passage,
+}

@@ -1,0 +1,412 @@
+//! `Guardrail`: one rule that judges facts, and the rules that are built in.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::facts::{Expect, Facts, Passage, Upstream};
+use crate::record::{FindingNote, Op, Source, Verdict};
+use crate::value::{ActorKind, Digest, Text};
+
+/// One rule that judges facts.
+///
+/// # Laws
+/// - **Pure.** The same facts give the same finding: no I/O, no clock, no memory of earlier calls.
+/// - **One reason, with numbers.** A finding says why in one line, with names, numbers and units.
+/// - **Unknown refuses.** What a rule needs and does not find in the facts counts against the move.
+pub trait Guardrail: fmt::Debug + Send + Sync {
+    /// Its name, in lower case with dashes; unique in a policy.
+    fn name(&self) -> &str;
+
+    /// What it is set to, as JSON; it goes into the policy's digest. Null, the default, if there is nothing to set.
+    fn settings(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    /// What it says about a move.
+    fn judge(&self, facts: &Facts) -> Finding;
+}
+
+/// What a guardrail says.
+///
+/// Texts that are no [`Text`] are made one: control characters become `�`, and what is over 1,024 characters is cut.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The guardrail's name.
+    pub guardrail: Text,
+    /// What it says. Anything but a pass or a warning stops the move.
+    pub verdict: Verdict,
+    /// The code of a warning or refusal, `AREA_STATE`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<Text>,
+    /// Why, with names, numbers and units.
+    pub why: Text,
+}
+
+impl Finding {
+    /// Nothing against the move.
+    pub fn pass(guardrail: &str, why: impl AsRef<str>) -> Finding {
+        Finding { guardrail: Text::lossy(guardrail), verdict: Verdict::Pass, code: None, why: Text::lossy(why) }
+    }
+
+    /// Worth knowing; it does not stop the move.
+    pub fn warn(guardrail: &str, code: &str, why: impl AsRef<str>) -> Finding {
+        Finding { verdict: Verdict::Warn, code: Some(Text::lossy(code)), ..Finding::pass(guardrail, why) }
+    }
+
+    /// It stops the move.
+    pub fn refuse(guardrail: &str, code: &str, why: impl AsRef<str>) -> Finding {
+        Finding { verdict: Verdict::Refuse, code: Some(Text::lossy(code)), ..Finding::pass(guardrail, why) }
+    }
+
+    /// True if it stops the move: a refusal, or a verdict that is not known here.
+    pub fn refuses(&self) -> bool {
+        !matches!(self.verdict, Verdict::Pass | Verdict::Warn)
+    }
+
+    /// The code's text.
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_ref().map(Text::as_str)
+    }
+}
+
+impl From<Finding> for FindingNote {
+    /// As it stands in the log.
+    fn from(finding: Finding) -> FindingNote {
+        let Finding { guardrail, verdict, code, why } = finding;
+        FindingNote { guardrail, verdict, code, why }
+    }
+}
+
+/// The move says who asked and in which pipeline run. Its types hold most of it; this rule writes it down, and refuses
+/// an actor of a kind that is not known here (PROVENANCE_INCOMPLETE).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProvenanceComplete;
+
+impl Guardrail for ProvenanceComplete {
+    fn name(&self) -> &str {
+        "provenance-complete"
+    }
+
+    fn judge(&self, facts: &Facts) -> Finding {
+        let provenance = &facts.provenance;
+        let run = format!("run {} of {}", provenance.pipeline.run_id, provenance.pipeline.provider);
+        let kind = match provenance.actor.kind {
+            ActorKind::Human => "a person",
+            ActorKind::Workload => "a workload",
+            ActorKind::Other => {
+                let why = format!("{run}: it is not known whether {} is a person or a workload", provenance.actor.id);
+                return Finding::refuse(self.name(), "PROVENANCE_INCOMPLETE", why);
+            }
+        };
+        let or_no = |value: Option<&str>, what| value.map_or(format!("no {what}"), |value| format!("{what} {value}"));
+        Finding::pass(
+            self.name(),
+            format!(
+                "{run} by {} ({kind}, {}), {}, {}",
+                provenance.actor.id,
+                if provenance.identity.is_some() { "verified" } else { "not verified" },
+                or_no(provenance.commit.as_ref().map(|commit| commit.as_str()), "commit"),
+                or_no(provenance.release.as_ref().map(|release| release.as_str()), "release"),
+            ),
+        )
+    }
+}
+
+/// The target's manifest is there and was read (TARGET_ABSENT).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TargetReadable;
+
+impl Guardrail for TargetReadable {
+    fn name(&self) -> &str {
+        "target-readable"
+    }
+
+    fn judge(&self, facts: &Facts) -> Finding {
+        let named = match &facts.source {
+            Some(Source::Reference(reference)) => reference.to_string(),
+            Some(Source::Channel(channel)) => format!("what is live on {channel}"),
+            None => "the target".to_owned(),
+        };
+        match &facts.target {
+            Some(target) => Finding::pass(
+                self.name(),
+                format!("{named} is {}, {}, {} bytes", target.digest, target.media_type, target.size),
+            ),
+            None => Finding::refuse(self.name(), "TARGET_ABSENT", format!("{named} does not exist in the registry")),
+        }
+    }
+}
+
+/// The channel points at what the caller said that it must (EXPECTATION_FAILED). Nothing said, nothing held against it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExpectedState;
+
+impl Guardrail for ExpectedState {
+    fn name(&self) -> &str {
+        "expected-state"
+    }
+
+    fn judge(&self, facts: &Facts) -> Finding {
+        let failed = |why| Finding::refuse(self.name(), "EXPECTATION_FAILED", why);
+        let at = |digest: Option<Digest>| digest.map_or("nothing".to_owned(), |digest| digest.to_string());
+        match facts.expect {
+            Expect::Any => Finding::pass(self.name(), "no state was expected"),
+            Expect::Absent => match facts.live.or(facts.observed) {
+                None => Finding::pass(self.name(), format!("{} points at nothing, as expected", facts.channel)),
+                found => failed(format!("{} should point at nothing, and points at {}", facts.channel, at(found))),
+            },
+            Expect::At(wanted) => match facts.before() {
+                Some(found) if found == wanted => {
+                    Finding::pass(self.name(), format!("{} points at {wanted}, as expected", facts.channel))
+                }
+                found => failed(format!("{} should point at {wanted}, and points at {}", facts.channel, at(found))),
+            },
+        }
+    }
+}
+
+/// No hold stands on the channel (CHANNEL_HELD). It judges every move, a repair included.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoHold;
+
+impl Guardrail for NoHold {
+    fn name(&self) -> &str {
+        "no-hold"
+    }
+
+    fn judge(&self, facts: &Facts) -> Finding {
+        match &facts.hold {
+            None => Finding::pass(self.name(), format!("no hold stands on {} at {}", facts.channel, facts.at)),
+            Some(hold) => {
+                let until = match hold.until {
+                    Some(until) => format!("until {until}"),
+                    None => "until it is released".to_owned(),
+                };
+                let why = format!("held by {} {until} (seq {}): {}", hold.by, hold.seq, hold.reason);
+                Finding::refuse(self.name(), "CHANNEL_HELD", why)
+            }
+        }
+    }
+}
+
+/// A release goes through the environments of the pipeline in their order (ORDER_SKIPPED).
+///
+/// - A promotion's target was live in the environment before. That it is not any more is a warning
+///   (ORDER_SUPERSEDED): that environment may have moved on, or may have been rolled back.
+/// - A rollback's target was live here, or else in the environment before.
+/// - A repair puts back what is live; a bootstrap and an adoption take what is there: all pass. An adoption of what was
+///   not live in the environment before is a warning.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PromotionOrder;
+
+impl Guardrail for PromotionOrder {
+    fn name(&self) -> &str {
+        "promotion-order"
+    }
+
+    fn judge(&self, facts: &Facts) -> Finding {
+        let pass = |why: String| Finding::pass(self.name(), why);
+        let before = match (facts.op, &facts.upstream) {
+            (Op::Repair, _) => return pass("a repair puts back what was judged before".to_owned()),
+            (Op::Bootstrap, _) => return pass("a bootstrap takes the first state, whatever it is".to_owned()),
+            (Op::Rollback, _) if facts.here != Passage::Never => {
+                return pass(format!("it was live on {} before", facts.channel));
+            }
+            (_, None) => return pass(format!("no environment comes before {}", facts.channel)),
+            (_, Some(before)) => before,
+        };
+        let Some(target) = facts.target.as_ref().map(|target| target.digest) else {
+            return Finding::refuse(
+                self.name(),
+                "ORDER_SKIPPED",
+                format!("there is no target that could have been live in {} first", before.environment),
+            );
+        };
+        let Upstream { environment, channel, live, passage } = before;
+        let now = live.map_or("nothing".to_owned(), |live| live.to_string());
+        match (passage, facts.op) {
+            (Passage::Live, _) => pass(format!("{target} is live in {environment} ({channel})")),
+            (Passage::Earlier, _) => {
+                let why = format!("{target} was live in {environment} ({channel}) earlier; {now} is live there now");
+                Finding::warn(self.name(), "ORDER_SUPERSEDED", why)
+            }
+            (Passage::Never, Op::Adopt) => {
+                let why = format!("{target} is there already, but was never live in {environment} ({channel})");
+                Finding::warn(self.name(), "ORDER_SKIPPED", why)
+            }
+            (Passage::Never, _) => {
+                let why = format!("{target} was never live in {environment} ({channel}); {now} is live there now");
+                Finding::refuse(self.name(), "ORDER_SKIPPED", why)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{ChannelState, Standing, Subject};
+    use crate::value::Provenance;
+
+    fn facts(op: Op) -> Facts {
+        let mut state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
+        state.live = Some(Digest::of(b"live"));
+        let provenance = Provenance::new("github-actions", "42", "octocat").unwrap();
+        let mut facts = Facts::new(op, &state, provenance, "2026-11-23T06:00:00Z".parse().unwrap());
+        facts.observed = facts.live;
+        facts.target =
+            Some(Subject { digest: Digest::of(b"next"), media_type: "application/json".parse().unwrap(), size: 7 });
+        facts
+    }
+
+    fn said(guardrail: &dyn Guardrail, facts: &Facts) -> (Verdict, Option<String>, String) {
+        let finding = guardrail.judge(facts);
+        assert_eq!(finding.guardrail.as_str(), guardrail.name());
+        assert_eq!(finding.code.is_some(), finding.verdict != Verdict::Pass, "a code if and only if it is no pass");
+        (finding.verdict, finding.code().map(str::to_owned), finding.why.to_string())
+    }
+
+    fn refused(guardrail: &dyn Guardrail, facts: &Facts) -> (String, String) {
+        let (verdict, code, why) = said(guardrail, facts);
+        assert_eq!(verdict, Verdict::Refuse, "{why}");
+        (code.unwrap(), why)
+    }
+
+    fn passed(guardrail: &dyn Guardrail, facts: &Facts) -> String {
+        let (verdict, _, why) = said(guardrail, facts);
+        assert_eq!(verdict, Verdict::Pass, "{why}");
+        why
+    }
+
+    fn upstream(passage: Passage) -> Option<Upstream> {
+        Some(Upstream {
+            environment: "preprod".parse().unwrap(),
+            channel: "reg.io/acme/shop:preprod".parse().unwrap(),
+            live: Some(Digest::of(if passage == Passage::Live { b"next" } else { b"other" })),
+            passage,
+        })
+    }
+
+    #[test]
+    fn provenance_is_written_down_with_what_it_lacks() {
+        let mut facts = facts(Op::Promote);
+        assert_eq!(
+            passed(&ProvenanceComplete, &facts),
+            "run 42 of github-actions by octocat (a workload, not verified), no commit, no release"
+        );
+        facts.provenance.commit = Some("0123abc".parse().unwrap());
+        facts.provenance.release = Some("v1.4.2".parse().unwrap());
+        assert!(passed(&ProvenanceComplete, &facts).ends_with("commit 0123abc, release v1.4.2"));
+        facts.provenance.actor.kind = ActorKind::Other;
+        assert_eq!(refused(&ProvenanceComplete, &facts).0, "PROVENANCE_INCOMPLETE");
+    }
+
+    #[test]
+    fn an_absent_target_is_refused_by_the_name_it_was_given() {
+        let mut facts = facts(Op::Promote);
+        facts.source = Some(Source::Reference("reg.io/acme/shop:1.4.2".parse().unwrap()));
+        let digest = Digest::of(b"next");
+        assert_eq!(
+            passed(&TargetReadable, &facts),
+            format!("reg.io/acme/shop:1.4.2 is {digest}, application/json, 7 bytes")
+        );
+        facts.target = None;
+        assert_eq!(
+            refused(&TargetReadable, &facts),
+            ("TARGET_ABSENT".to_owned(), "reg.io/acme/shop:1.4.2 does not exist in the registry".to_owned())
+        );
+    }
+
+    #[test]
+    fn an_expectation_is_held_against_live_or_against_what_was_observed() {
+        let (live, other) = (Digest::of(b"live"), Digest::of(b"other"));
+        let check = |op, live: Option<Digest>, observed, expect| {
+            let mut facts = facts(op);
+            (facts.live, facts.observed, facts.expect) = (live, observed, expect);
+            let finding = ExpectedState.judge(&facts);
+            finding.refuses().then(|| finding.why.to_string())
+        };
+        let points = |want: &dyn fmt::Display, found: &dyn fmt::Display| {
+            Some(format!("reg.io/acme/shop:prod should point at {want}, and points at {found}"))
+        };
+        assert_eq!(check(Op::Promote, Some(live), Some(live), Expect::Any), None);
+        assert_eq!(check(Op::Promote, Some(live), Some(live), Expect::At(live)), None);
+        assert_eq!(check(Op::Promote, Some(live), Some(live), Expect::At(other)), points(&other, &live));
+        assert_eq!(check(Op::Repair, Some(live), Some(other), Expect::At(other)), None);
+        assert_eq!(check(Op::Adopt, Some(live), Some(other), Expect::At(live)), points(&live, &other));
+        assert_eq!(check(Op::Bootstrap, None, None, Expect::Absent), None);
+        assert_eq!(check(Op::Bootstrap, None, None, Expect::At(live)), points(&live, &"nothing"));
+        assert_eq!(check(Op::Bootstrap, None, Some(live), Expect::Absent), points(&"nothing", &live));
+        assert_eq!(check(Op::Repair, Some(live), None, Expect::Absent), points(&"nothing", &live));
+    }
+
+    #[test]
+    fn a_hold_refuses_every_move_until_it_ends() {
+        let mut facts = facts(Op::Promote);
+        assert!(passed(&NoHold, &facts).starts_with("no hold stands on reg.io/acme/shop:prod"));
+        for op in [Op::Promote, Op::Rollback, Op::Bootstrap, Op::Repair, Op::Adopt] {
+            facts.op = op;
+            let standing =
+                Standing { seq: 9, reason: "incident 7".parse().unwrap(), by: "ada".parse().unwrap(), until: None };
+            facts.hold = Some(standing);
+            let why = "held by ada until it is released (seq 9): incident 7";
+            assert_eq!(refused(&NoHold, &facts), ("CHANNEL_HELD".to_owned(), why.to_owned()));
+        }
+        facts.hold.as_mut().unwrap().until = Some("2026-11-24T00:00:00Z".parse().unwrap());
+        assert_eq!(refused(&NoHold, &facts).1, "held by ada until 2026-11-24T00:00:00.000Z (seq 9): incident 7");
+    }
+
+    #[test]
+    fn only_a_hold_that_stands_when_it_is_judged_is_a_fact() {
+        let mut state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
+        let until = "2026-11-23T06:00:00Z".parse().unwrap();
+        state.hold = Some(Standing { seq: 1, reason: Text::lossy("r"), by: Text::lossy("b"), until: Some(until) });
+        let provenance = Provenance::new("manual", "1", "ada").unwrap();
+        let hold = |at: &str| Facts::new(Op::Promote, &state, provenance.clone(), at.parse().unwrap()).hold;
+        assert!(hold("2026-11-23T05:59:59Z").is_some());
+        assert!(hold("2026-11-23T06:00:00Z").is_none());
+    }
+
+    #[test]
+    fn promotion_order_by_operation_and_passage() {
+        use Passage::{Earlier, Live, Never};
+        use Verdict::{Pass, Refuse, Warn};
+        let table = [
+            // operation, upstream, here → verdict
+            (Op::Promote, None, Never, Pass),
+            (Op::Promote, Some(Live), Never, Pass),
+            (Op::Promote, Some(Earlier), Never, Warn),
+            (Op::Promote, Some(Never), Never, Refuse),
+            (Op::Promote, Some(Never), Earlier, Refuse),
+            (Op::Rollback, Some(Never), Earlier, Pass),
+            (Op::Rollback, Some(Never), Never, Refuse),
+            (Op::Rollback, Some(Live), Never, Pass),
+            (Op::Rollback, None, Never, Pass),
+            (Op::Bootstrap, Some(Never), Never, Pass),
+            (Op::Repair, Some(Never), Live, Pass),
+            (Op::Adopt, Some(Never), Never, Warn),
+            (Op::Adopt, Some(Live), Never, Pass),
+            (Op::Adopt, None, Never, Pass),
+        ];
+        for (op, passage, here, want) in table {
+            let mut facts = facts(op);
+            facts.upstream = passage.and_then(upstream);
+            facts.here = here;
+            let (verdict, _, why) = said(&PromotionOrder, &facts);
+            assert_eq!(verdict, want, "{op:?} {passage:?} {here:?}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_skipped_environment_is_named_with_both_digests() {
+        let mut facts = facts(Op::Promote);
+        facts.upstream = upstream(Passage::Never);
+        let (next, other) = (Digest::of(b"next"), Digest::of(b"other"));
+        let why = format!("{next} was never live in preprod (reg.io/acme/shop:preprod); {other} is live there now");
+        assert_eq!(refused(&PromotionOrder, &facts), ("ORDER_SKIPPED".to_owned(), why));
+        facts.target = None;
+        assert_eq!(refused(&PromotionOrder, &facts).0, "ORDER_SKIPPED", "no target refuses too");
+    }
+}

@@ -1,0 +1,17 @@
+//! Judgement: pure functions of facts. No I/O, no async, no clock.
+//!
+//! A [`Guardrail`] judges [`Facts`] and says a [`Finding`]; a [`Policy`] is a list of guardrails. Refused is a decision
+//! ([`Refusal`]), never a fault.
+
+mod facts;
+mod guardrail;
+mod policy;
+mod retention;
+
+pub use facts::{Expect, Facts, Passage, Upstream};
+pub use guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
+pub use policy::{Judgement, Policy, Refusal};
+pub use retention::{
+    ChannelHistory, Evidence, Expire, Fate, Judged, Keep, Lived, MayDelete, OpenDigests, Pin, RetentionPlan,
+    RetentionRule, Shape, Tried,
+};

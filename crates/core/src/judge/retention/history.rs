@@ -1,0 +1,199 @@
+//! `ChannelHistory`: what one channel's log says about digests.
+
+use crate::record::{Body, Entry, Status};
+use crate::value::{Channel, Digest, Timestamp};
+
+/// What one channel's log says about digests: what is live, what an open intent names, what was live and until when.
+///
+/// It is the fold of entries that were checked already ([`ChannelHistory::take`]), or is filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelHistory {
+    /// The channel.
+    pub channel: Channel,
+    /// How many entries were folded.
+    pub size: u64,
+    /// What the last committed move made the channel point at.
+    pub live: Option<Digest>,
+    /// What the open intent names.
+    pub open: Option<OpenDigests>,
+    /// Every stretch in which a digest was live, in any order.
+    pub lived: Vec<Lived>,
+    /// Targets of moves that were closed without effect, in any order.
+    pub tried: Vec<Tried>,
+    /// Where the log says that it goes on in another ledger.
+    pub moved: Option<u64>,
+}
+
+/// The digests that an open intent names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OpenDigests {
+    /// Where the intent stands.
+    pub seq: u64,
+    /// The live digest before it.
+    pub from: Option<Digest>,
+    /// Its target.
+    pub to: Digest,
+    /// What the tag pointed at instead of the live digest, in a repair.
+    pub replaced: Option<Digest>,
+}
+
+/// A stretch in which a digest was live in a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lived {
+    /// Where the intent stands that made it live. This, not the time, says which stretch is newer.
+    pub seq: u64,
+    /// The digest.
+    pub digest: Digest,
+    /// When the move was committed.
+    pub from: Timestamp,
+    /// When the next digest became live; none while it is live.
+    pub until: Option<Timestamp>,
+}
+
+/// The target of a move that was closed without effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tried {
+    /// Where the intent stands.
+    pub seq: u64,
+    /// The target.
+    pub digest: Digest,
+    /// When the move was closed.
+    pub at: Timestamp,
+}
+
+impl ChannelHistory {
+    /// The history of a log without entries.
+    pub fn empty(channel: Channel) -> ChannelHistory {
+        ChannelHistory { channel, size: 0, live: None, open: None, lived: Vec::new(), tried: Vec::new(), moved: None }
+    }
+
+    /// Takes the next entry in. The chain and the format are not checked here: fold a
+    /// [`ChannelState`](crate::record::ChannelState) beside it.
+    pub fn take(&mut self, entry: &Entry) {
+        self.size = entry.seq.saturating_add(1);
+        match &entry.body {
+            Body::Intent(intent) => {
+                let (from, to, replaced) = (intent.from, intent.to.digest, intent.replaced);
+                self.open = Some(OpenDigests { seq: entry.seq, from, to, replaced });
+            }
+            Body::Outcome(outcome) => {
+                if let Some(open) = self.open.take_if(|open| open.seq == outcome.intent_seq) {
+                    match outcome.status {
+                        Status::Committed => self.commit(&open, entry.at),
+                        Status::Failed | Status::Aborted => {
+                            self.tried.push(Tried { seq: open.seq, digest: open.to, at: entry.at });
+                        }
+                    }
+                }
+            }
+            Body::Moved(_) => self.moved = Some(entry.seq),
+            Body::Takeover(_)
+            | Body::Observation(_)
+            | Body::Approval(_)
+            | Body::Hold(_)
+            | Body::Release(_)
+            | Body::Adoption(_) => {}
+        }
+    }
+
+    fn commit(&mut self, open: &OpenDigests, at: Timestamp) {
+        if self.live == Some(open.to) {
+            return;
+        }
+        if let Some(last) = self.lived.last_mut() {
+            last.until = Some(at);
+        }
+        self.live = Some(open.to);
+        self.lived.push(Lived { seq: open.seq, digest: open.to, from: at, until: None });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Decision, Intent, Op, Outcome, PolicyNote, Source, Subject};
+    use crate::value::{Provenance, Text};
+
+    const CHANNEL: &str = "reg.io/acme/shop:prod";
+
+    fn at(seq: u64) -> Timestamp {
+        Timestamp::from_unix_ms(1_000 * i64::try_from(seq).unwrap())
+    }
+
+    fn entry(seq: u64, body: Body) -> Entry {
+        let id = uuid::Uuid::from_u128(u128::from(seq));
+        Entry { channel: CHANNEL.parse().unwrap(), seq, id, at: at(seq), parent: None, body }
+    }
+
+    fn intent(seq: u64, op: Op, from: Option<&[u8]>, to: &[u8]) -> Entry {
+        let policy = PolicyNote { name: Text::lossy("standard"), digest: Digest::of(b"p") };
+        let intent = Intent {
+            op,
+            move_id: Text::lossy(seq.to_string()),
+            key: seq.to_string().parse().unwrap(),
+            request: Digest::of(b"r"),
+            from: from.map(Digest::of),
+            to: Subject { digest: Digest::of(to), media_type: Text::lossy("a/b"), size: 1 },
+            source: Source::Reference("reg.io/acme/shop:v1".parse().unwrap()),
+            provenance: Provenance::new("manual", "1", "ada").unwrap(),
+            reason: None,
+            decision: Decision { policy, findings: vec![], overrides: vec![], approvals: vec![] },
+            replaced: (op == Op::Repair).then(|| Digest::of(b"foreign")),
+            predecessor: None,
+            owner: Text::lossy("o"),
+            epoch: 0,
+            deadlines: Default::default(),
+        };
+        entry(seq, Body::Intent(Box::new(intent)))
+    }
+
+    fn outcome(seq: u64, status: Status) -> Entry {
+        let outcome = Outcome {
+            move_id: Text::lossy((seq - 1).to_string()),
+            intent_seq: seq - 1,
+            owner: Text::lossy("o"),
+            epoch: 0,
+            status,
+            observed: None,
+            attempts: 1,
+            ambiguous: false,
+            recovered: false,
+            error: None,
+        };
+        entry(seq, Body::Outcome(outcome))
+    }
+
+    #[test]
+    fn a_log_becomes_stretches_tries_and_what_is_open() {
+        let mut history = ChannelHistory::empty(CHANNEL.parse().unwrap());
+        for entry in [
+            intent(0, Op::Bootstrap, None, b"a"),
+            outcome(1, Status::Committed),
+            intent(2, Op::Promote, Some(b"a"), b"b"),
+            outcome(3, Status::Committed),
+            intent(4, Op::Promote, Some(b"b"), b"c"),
+            outcome(5, Status::Aborted),
+            intent(6, Op::Repair, Some(b"b"), b"b"),
+            outcome(7, Status::Committed),
+            intent(8, Op::Rollback, Some(b"b"), b"a"),
+            outcome(9, Status::Committed),
+            intent(10, Op::Repair, Some(b"a"), b"a"),
+        ] {
+            history.take(&entry);
+        }
+        let (a, b, c) = (Digest::of(b"a"), Digest::of(b"b"), Digest::of(b"c"));
+        assert_eq!((history.size, history.live), (11, Some(a)));
+        assert_eq!(
+            history.lived,
+            [
+                Lived { seq: 0, digest: a, from: at(1), until: Some(at(3)) },
+                Lived { seq: 2, digest: b, from: at(3), until: Some(at(9)) },
+                Lived { seq: 8, digest: a, from: at(9), until: None },
+            ],
+            "a repair begins no new stretch"
+        );
+        assert_eq!(history.tried, [Tried { seq: 4, digest: c, at: at(5) }]);
+        let replaced = Some(Digest::of(b"foreign"));
+        assert_eq!(history.open, Some(OpenDigests { seq: 10, from: Some(a), to: a, replaced }));
+    }
+}
