@@ -1,8 +1,8 @@
 //! `Manifest`: bytes, media type and digest, kept together and never re-serialised.
 
 use bytes::Bytes;
-use serde::Deserialize;
 
+use super::content::{self, Content, Descriptor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Digest, Hasher, Text};
 
@@ -48,6 +48,29 @@ impl Manifest {
         Ok(Manifest { bytes, media_type: media_type.parse()?, digest })
     }
 
+    /// The manifest of bytes that were made here, and of a media type that is known to be a line of text.
+    pub(super) fn made_here(bytes: Bytes, media_type: Text) -> Manifest {
+        Manifest { digest: Digest::of(&bytes), media_type, bytes }
+    }
+
+    /// What it is made of, read from the bytes; the bytes stay as they are, canonical JSON or not.
+    ///
+    /// - MANIFEST_UNSUPPORTED: a media type that is none of [`MANIFEST_TYPES`] (Docker schema 1 among them), or a digest
+    ///   of an algorithm other than sha256 and sha512.
+    /// - MANIFEST_INVALID: not one JSON object, a key twice, nested deeper than 127 levels, a field missing or not of its
+    ///   form.
+    /// - MANIFEST_AMBIGUOUS: `mediaType` differs from the media type that it is served with, parts of an image and of an
+    ///   index stand together, or a field's name is written so that some readers take it and others do not.
+    pub fn content(&self) -> Result<Content> {
+        content::read(self).and_then(|body| body.content()).map_err(|error| error.with("digest", self.digest))
+    }
+
+    /// The manifest that this one is about (OCI image specification, `subject`), if it names one. Errors as
+    /// [`content`](Manifest::content).
+    pub fn subject(&self) -> Result<Option<Descriptor>> {
+        content::read(self).and_then(|body| body.subject()).map_err(|error| error.with("digest", self.digest))
+    }
+
     /// The exact bytes.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
@@ -69,33 +92,4 @@ fn check_size(bytes: usize) -> Result<()> {
         0..=MAX_MANIFEST => Ok(()),
         _ => Err(Error::new(ErrorKind::ManifestTooLarge, format!("the manifest has more than {MAX_MANIFEST} bytes"))),
     }
-}
-
-/// One thing that a manifest names (OCI image specification, *Content Descriptors*).
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Descriptor {
-    /// What it is.
-    pub media_type: Text,
-    /// The digest of its bytes.
-    pub digest: Digest,
-    /// Its length in bytes.
-    pub size: u64,
-}
-
-/// What a manifest is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// An image or artifact: a config and layers, all of them blobs.
-    Image {
-        /// The config.
-        config: Descriptor,
-        /// The layers in order.
-        layers: Vec<Descriptor>,
-    },
-    /// An index or list: other manifests.
-    Index {
-        /// The manifests in order.
-        manifests: Vec<Descriptor>,
-    },
 }

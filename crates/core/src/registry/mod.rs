@@ -1,8 +1,16 @@
 //! The port to a registry, and what it holds: manifests, byte- and type-exact.
 
+mod content;
 mod manifest;
+mod memory;
+mod pin;
+mod sample;
 
-pub use manifest::{Content, Descriptor, MANIFEST_TYPES, MAX_MANIFEST, Manifest};
+pub use content::{Content, Descriptor};
+pub use manifest::{MANIFEST_TYPES, MAX_MANIFEST, Manifest};
+pub use memory::{Call, Change, Chaos, Fault, MemoryRegistry, ReadFault, Untagged, Writer};
+pub use pin::{pin_tag, pinned};
+pub use sample::Sample;
 
 use std::fmt;
 use std::time::Duration;

@@ -1,0 +1,120 @@
+//! Chaos: faults drawn from a seed, so that the same calls in the same order meet the same faults.
+
+use std::time::Duration;
+
+use super::{Call, Fault, ReadFault};
+use crate::registry::pinned;
+
+/// Random faults and latencies for every call that no scripted fault waits for. The same seed draws the same.
+///
+/// ```
+/// use std::time::Duration;
+/// use tagwarden::registry::{Chaos, Fault, Sample};
+/// let mut chaos = Chaos::new(7, 20);
+/// chaos.puts.push(Fault::ForeignAfter(Sample::image(666).manifest));
+/// assert_eq!(chaos.latency, Duration::from_millis(100));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Chaos {
+    /// Where the draws begin.
+    pub seed: u64,
+    /// How many of a hundred calls meet a fault: 0 to 100, more count as 100.
+    pub percent: u8,
+    /// What a put may meet, each as likely as the others; durations and counts are the most that is drawn. Foreign
+    /// writers never touch pins. At first all but `Denied` and the foreign ones, with up to 10 s.
+    pub puts: Vec<Fault>,
+    /// What a read may meet, in the same way. At first `Unavailable`, `Busy`, `Stale` and `Slow`, with up to 10 s.
+    pub reads: Vec<ReadFault>,
+    /// The longest way of a request, and of an answer; each is drawn anew. 100 ms at first.
+    pub latency: Duration,
+}
+
+impl Chaos {
+    /// The longest that a put of the first lists lands late, or a read is slow.
+    pub const LONGEST: Duration = Duration::from_secs(10);
+
+    /// Chaos from `seed` for `percent` of all calls.
+    pub fn new(seed: u64, percent: u8) -> Chaos {
+        let most = Chaos::LONGEST;
+        let puts = vec![
+            Fault::Before,
+            Fault::After,
+            Fault::Refused("TOOMANYREQUESTS"),
+            Fault::Late(most),
+            Fault::Twice(most),
+            Fault::Slow(most),
+            Fault::Stale(3),
+            Fault::Gone,
+            Fault::Ignored,
+        ];
+        let reads = vec![ReadFault::Unavailable, ReadFault::Busy, ReadFault::Stale, ReadFault::Slow(most)];
+        Chaos { seed, percent, puts, reads, latency: Duration::from_millis(100) }
+    }
+}
+
+/// Chaos under way.
+#[derive(Debug)]
+pub(super) struct Dice {
+    chaos: Chaos,
+    state: u64,
+}
+
+impl Dice {
+    pub(super) fn new(chaos: Chaos) -> Dice {
+        Dice { state: chaos.seed, chaos }
+    }
+
+    pub(super) fn latency(&mut self) -> Duration {
+        self.up_to(self.chaos.latency)
+    }
+
+    pub(super) fn put(&mut self, call: &Call) -> Option<Fault> {
+        let of_pin = matches!(call, Call::Put { tag, .. } if pinned(tag).is_some());
+        let drawn = match self.strikes() {
+            true => self.draw(self.chaos.puts.len()).and_then(|at| self.chaos.puts.get(at).cloned()),
+            false => None,
+        };
+        match drawn? {
+            Fault::ForeignBefore(_) | Fault::ForeignAfter(_) if of_pin => None,
+            Fault::Late(most) => Some(Fault::Late(self.up_to(most))),
+            Fault::Twice(most) => Some(Fault::Twice(self.up_to(most))),
+            Fault::Slow(most) => Some(Fault::Slow(self.up_to(most))),
+            Fault::Stale(most) => Some(Fault::Stale(1 + u32::try_from(self.below(most.into())).unwrap_or(0))),
+            other => Some(other),
+        }
+    }
+
+    pub(super) fn read(&mut self) -> Option<ReadFault> {
+        let drawn = match self.strikes() {
+            true => self.draw(self.chaos.reads.len()).and_then(|at| self.chaos.reads.get(at).cloned()),
+            false => None,
+        };
+        match drawn? {
+            ReadFault::Slow(most) => Some(ReadFault::Slow(self.up_to(most))),
+            other => Some(other),
+        }
+    }
+
+    fn strikes(&mut self) -> bool {
+        self.below(100) < self.chaos.percent.into()
+    }
+
+    fn draw(&mut self, length: usize) -> Option<usize> {
+        usize::try_from(self.below(length as u64)).ok().filter(|at| *at < length)
+    }
+
+    /// In whole milliseconds, so that a history can be read.
+    fn up_to(&mut self, most: Duration) -> Duration {
+        let most_ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(self.below(most_ms.saturating_add(1)))
+    }
+
+    /// A number below `bound`, 0 if that is 0: splitmix64 (Steele, Lea, Flood 2014), whose bias is below 2^-40 here.
+    fn below(&mut self, bound: u64) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)).checked_rem(bound).unwrap_or(0)
+    }
+}

@@ -1,0 +1,237 @@
+//! The model behind `MemoryRegistry` and the HTTP server: repositories of tags, manifests and blobs, and what has been
+//! sent and not landed yet.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::chaos::Dice;
+use super::fault::Script;
+use super::{Call, Change, Fault, ReadFault, Writer};
+use crate::error::{ErrorKind, Result};
+use crate::registry::{Content, Descriptor, Manifest, Sample};
+use crate::value::{Digest, Repository, Tag};
+
+/// What becomes of a manifest when its last tag moves away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untagged {
+    /// It stays.
+    Kept,
+    /// It is gone at once, as in zot up to 2.1.21.
+    Dropped,
+}
+
+/// The whole state of a registry.
+#[derive(Debug)]
+pub(crate) struct Model {
+    repositories: BTreeMap<Repository, Holdings>,
+    /// What lands at which moment; the number keeps the order within a moment.
+    under_way: BTreeMap<(Instant, u64), Landing>,
+    landings: u64,
+    born: Instant,
+    pub(super) untagged: Untagged,
+    pub(super) latency: Duration,
+    pub(super) puts: Script<Fault>,
+    pub(super) reads: Script<ReadFault>,
+    pub(super) dice: Option<Dice>,
+    pub(super) calls: Vec<Call>,
+    pub(super) changes: Vec<Change>,
+}
+
+/// What a repository holds.
+#[derive(Debug, Default)]
+pub(crate) struct Holdings {
+    tags: BTreeMap<Tag, Pointer>,
+    manifests: BTreeMap<Digest, Manifest>,
+    blobs: BTreeMap<Digest, Bytes>,
+}
+
+#[derive(Debug, Default)]
+struct Pointer {
+    now: Option<Digest>,
+    before: Option<Digest>,
+    /// How many of the next reads still see `before`.
+    stale: u32,
+}
+
+/// A change of a tag that is on its way.
+#[derive(Debug)]
+pub(super) struct Landing {
+    pub(super) repository: Repository,
+    pub(super) tag: Tag,
+    /// None takes the tag away.
+    pub(super) manifest: Option<Manifest>,
+    pub(super) stale: u32,
+    pub(super) by: Writer,
+}
+
+impl Landing {
+    pub(super) fn of(repository: &Repository, tag: &Tag, manifest: Option<&Manifest>, by: Writer) -> Landing {
+        Landing { repository: repository.clone(), tag: tag.clone(), manifest: manifest.cloned(), stale: 0, by }
+    }
+}
+
+impl Model {
+    pub(super) fn new() -> Model {
+        Model {
+            repositories: BTreeMap::new(),
+            under_way: BTreeMap::new(),
+            landings: 0,
+            born: Instant::now(),
+            untagged: Untagged::Kept,
+            latency: Duration::ZERO,
+            puts: Script::default(),
+            reads: Script::default(),
+            dice: None,
+            calls: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    /// Sends a change on its way.
+    pub(super) fn send(&mut self, lands: Instant, landing: Landing) {
+        self.landings += 1;
+        self.under_way.insert((lands, self.landings), landing);
+    }
+
+    /// Lets everything land that is due.
+    pub(super) fn settle(&mut self, now: Instant) {
+        while let Some(first) = self.under_way.first_entry().filter(|first| first.key().0 <= now) {
+            let at = first.key().0;
+            let landing = first.remove();
+            self.land(at, landing);
+        }
+    }
+
+    fn land(&mut self, at: Instant, landing: Landing) {
+        let Landing { repository, tag, manifest, stale, by } = landing;
+        let holdings = self.repositories.entry(repository.clone()).or_default();
+        let to = manifest.as_ref().map(Manifest::digest);
+        if let Some(manifest) = manifest {
+            holdings.manifests.insert(manifest.digest(), manifest);
+        }
+        let pointer = holdings.tags.entry(tag.clone()).or_default();
+        let from = std::mem::replace(&mut pointer.now, to);
+        pointer.before = from;
+        pointer.stale = stale;
+        if let (Untagged::Dropped, Some(old)) = (self.untagged, from)
+            && holdings.tags.values().all(|pointer| pointer.now != Some(old))
+        {
+            holdings.manifests.remove(&old);
+        }
+        let at = at.saturating_duration_since(self.born);
+        self.changes.push(Change { repository, tag, from, to, by, at });
+    }
+
+    pub(crate) fn holdings(&self, repository: &Repository) -> Option<&Holdings> {
+        self.repositories.get(repository)
+    }
+
+    /// What a reader of the tag sees; uses up one stale read.
+    pub(super) fn read_tag(&mut self, repository: &Repository, tag: &Tag) -> Option<Digest> {
+        let pointer = self.repositories.get_mut(repository)?.tags.get_mut(tag)?;
+        match pointer.stale.checked_sub(1) {
+            Some(left) => {
+                pointer.stale = left;
+                pointer.before
+            }
+            None => pointer.now,
+        }
+    }
+
+    /// What the tag pointed at before its last change.
+    pub(super) fn tag_before(&self, repository: &Repository, tag: &Tag) -> Option<Digest> {
+        self.repositories.get(repository)?.tags.get(tag)?.before
+    }
+
+    /// Stores a manifest without a tag.
+    pub(crate) fn store(&mut self, repository: &Repository, manifest: Manifest) {
+        self.repositories.entry(repository.clone()).or_default().manifests.insert(manifest.digest(), manifest);
+    }
+
+    /// Stores a sample, everything that it names included, without a tag.
+    pub(crate) fn store_sample(&mut self, repository: &Repository, sample: &Sample) {
+        for blob in &sample.blobs {
+            self.store_blob(repository, Digest::of(blob), blob.clone());
+        }
+        for child in &sample.children {
+            self.store_sample(repository, child);
+        }
+        self.store(repository, sample.manifest.clone());
+    }
+
+    pub(crate) fn store_blob(&mut self, repository: &Repository, digest: Digest, bytes: Bytes) {
+        self.repositories.entry(repository.clone()).or_default().blobs.insert(digest, bytes);
+    }
+
+    /// Takes a manifest away, and every tag that points at it. False if it was not there.
+    pub(crate) fn delete_manifest(&mut self, repository: &Repository, digest: &Digest, now: Instant) -> bool {
+        let Some(holdings) = self.repositories.get_mut(repository) else { return false };
+        let removed = holdings.manifests.remove(digest).is_some();
+        let tagged = holdings.tags.iter().filter(|(_, pointer)| pointer.now == Some(*digest));
+        for tag in tagged.map(|(tag, _)| tag.clone()).collect::<Vec<_>>() {
+            self.delete_tag(repository, &tag, now);
+        }
+        removed
+    }
+
+    /// Takes a tag away. False if it was not there.
+    pub(crate) fn delete_tag(&mut self, repository: &Repository, tag: &Tag, now: Instant) -> bool {
+        let there = self.holdings(repository).is_some_and(|holdings| holdings.tag(tag).is_some());
+        if there {
+            self.land(now, Landing::of(repository, tag, None, Writer::Outside));
+        }
+        there
+    }
+
+    /// Takes a blob away. False if it was not there.
+    pub(crate) fn delete_blob(&mut self, repository: &Repository, digest: &Digest) -> bool {
+        self.repositories.get_mut(repository).is_some_and(|holdings| holdings.blobs.remove(digest).is_some())
+    }
+
+    /// What a registry checks before it takes a manifest that it does not have: that it is valid JSON of its kind, and
+    /// that all it names is there. A media type that is not known is taken as it is.
+    pub(crate) fn check(&self, repository: &Repository, manifest: &Manifest) -> Result<Vec<Descriptor>> {
+        if self.holdings(repository).is_some_and(|holdings| holdings.manifest(&manifest.digest()).is_some()) {
+            return Ok(Vec::new());
+        }
+        let named = match manifest.content() {
+            Ok(Content::Image { config, layers }) => {
+                [config].into_iter().chain(layers.into_iter().filter(|layer| !layer.is_foreign())).collect()
+            }
+            Ok(Content::Index { manifests }) => manifests,
+            Err(error) if error.kind() == ErrorKind::ManifestUnsupported => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let is_there = |digest: &Digest| {
+            self.holdings(repository)
+                .is_some_and(|holdings| holdings.blob(digest).is_some() || holdings.manifest(digest).is_some())
+        };
+        Ok(named.into_iter().filter(|descriptor| !is_there(&descriptor.digest)).collect())
+    }
+}
+
+impl Holdings {
+    pub(crate) fn tag(&self, tag: &Tag) -> Option<Digest> {
+        self.tags.get(tag)?.now
+    }
+
+    pub(crate) fn tags(&self) -> impl Iterator<Item = &Tag> {
+        self.tags.iter().filter(|(_, pointer)| pointer.now.is_some()).map(|(tag, _)| tag)
+    }
+
+    pub(crate) fn manifest(&self, digest: &Digest) -> Option<&Manifest> {
+        self.manifests.get(digest)
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        self.manifests.values()
+    }
+
+    pub(crate) fn blob(&self, digest: &Digest) -> Option<&Bytes> {
+        self.blobs.get(digest)
+    }
+}
