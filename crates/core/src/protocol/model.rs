@@ -415,7 +415,7 @@ impl Setup {
             }
             let mut world = World { workers: vec![], ..world.clone() };
             let alone = Setup { goals: vec![(goal.clone(), open.deadlines)], ..self.clone() };
-            let worker = Worker { owner: text("another"), ..alone.worker(0) };
+            let worker = Worker { owner: text("another"), move_id: text("another"), ..alone.worker(0) };
             let (mover, action) = Mover::start(goal, worker, world.now);
             world.workers.push(Slot::Running { mover: Box::new(mover), todo: Todo::Act(action) });
             for _ in 0..40 {
