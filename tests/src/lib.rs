@@ -1,1 +1,26 @@
-//! Cross-crate tests of tagwarden; everything is in `tests/`.
+//! Cross-crate tests of tagwarden; everything is in `tests/`. Here is what they share.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A file of this directory, such as `vectors/merkle.json`.
+pub fn file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Runs the independent verifier (`tools/verify_ledger.py`, Python 3) on one channel's log, a file with an entry a line.
+///
+/// `Ok` is its result if the log holds; `Err` is what it printed if it does not, or why it could not run.
+pub fn verify_ledger(log: &Path) -> Result<serde_json::Value, String> {
+    let run = Command::new("python3")
+        .arg(file("tools/verify_ledger.py"))
+        .arg(log)
+        .arg("--json")
+        .output()
+        .map_err(|e| format!("python3: {e}"))?;
+    let text = String::from_utf8_lossy(&run.stdout);
+    match run.status.success() {
+        true => serde_json::from_str(&text).map_err(|e| format!("{e} in {text}")),
+        false => Err(format!("{}: {text}{}", log.display(), String::from_utf8_lossy(&run.stderr))),
+    }
+}

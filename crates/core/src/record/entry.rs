@@ -6,6 +6,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::json::canonical;
+use super::merkle::leaf_hash;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Channel, Digest, Key, Provenance, Text, Timestamp};
 
@@ -493,12 +495,11 @@ impl Sealed {
 impl Entry {
     /// The entry's canonical bytes. ENTRY_TOO_LARGE over 32 KiB; INTERNAL_FAULT for a word that is only ever read.
     pub fn seal(&self) -> Result<Sealed> {
-        let fault = |e| Error::new(ErrorKind::InternalFault, "the entry cannot be written").because(e);
         let mut value = serde_json::to_value(self).map_err(fault)?;
         if let Some(fields) = value.as_object_mut() {
             fields.insert("v".to_owned(), 1.into());
         }
-        let bytes = serde_json::to_vec(&value).map_err(fault)?;
+        let bytes = canonical(&value).map_err(fault)?;
         match bytes.len() {
             0..=MAX_ENTRY => Ok(Sealed::of(bytes)),
             length => {
@@ -514,13 +515,14 @@ impl Entry {
     }
 }
 
+fn fault(why: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::InternalFault, "the entry cannot be written").because(why)
+}
+
 impl Sealed {
     /// These bytes, with their leaf hash.
     pub fn of(bytes: impl Into<Bytes>) -> Sealed {
         let bytes = bytes.into();
-        let mut hasher = crate::value::Hasher::new(crate::value::Algorithm::Sha256);
-        hasher.update(&[0]);
-        hasher.update(&bytes);
-        Sealed { leaf: hasher.finish(), bytes }
+        Sealed { leaf: Leaf::from_sha256(leaf_hash(&bytes)), bytes }
     }
 }

@@ -97,12 +97,17 @@ impl OpenMove {
             from: intent.from,
             to: intent.to.digest,
             replaced: intent.replaced,
-            as_it_is: intent.op == Op::Adopt || (intent.op == Op::Bootstrap && itself),
+            as_it_is: OpenMove::takes_as_it_is(intent.op, itself),
             owner: intent.owner.clone(),
             epoch: intent.epoch,
             deadlines: intent.deadlines,
             quiet_ms: intent.deadlines.quiet_ms,
         }
+    }
+
+    /// Whether a move takes the tag as it is; `itself` says that its source is the channel's own tag.
+    pub(super) fn takes_as_it_is(op: Op, itself: bool) -> bool {
+        op == Op::Adopt || (op == Op::Bootstrap && itself)
     }
 
     /// What the tag points at while this move has not landed.
@@ -205,72 +210,68 @@ impl Step {
     }
 }
 
-/// Which rule of the format an entry breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum DefectCode {
-    /// More than 32 KiB.
-    TooLarge,
-    /// Not a JSON object, or a key stands in it twice.
-    NotJson,
-    /// Another version than 1.
-    TooNew,
-    /// Not the canonical bytes of what it says.
-    NotCanonical,
-    /// A control or bidirectional-override character.
-    ControlCharacter,
-    /// A field is missing or not of its form.
-    Field,
-    /// The position in the entry is not its position in the log.
-    Sequence,
-    /// An entry of another channel.
-    Channel,
-    /// Something stands after the entry that says the log goes on elsewhere.
-    AfterMoved,
-    /// The parent is not the hash of the entry before.
-    Parent,
-    /// A kind that this version does not know.
-    Kind,
-    /// An intent while another one is open.
-    Interleaved,
-    /// A bootstrap of a channel that has a live digest, or another move of one that has none.
-    Bootstrap,
-    /// The move does not start from the live digest.
-    From,
-    /// No pipeline run or no actor.
-    Provenance,
-    /// The key has moved the channel before.
-    KeyReused,
-    /// The takeover does not fit the open move.
-    Takeover,
-    /// The outcome does not fit the open move.
-    Outcome,
+macro_rules! defect_codes {
+    ($($(#[doc = $doc:literal])+ $code:ident => $text:literal;)+) => {
+        /// Which rule of the format an entry breaks. The table in `docs/ledger-format.md` is held to this enum by a test.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum DefectCode {
+            $($(#[doc = $doc])+ #[serde(rename = $text)] $code,)+
+        }
+
+        impl DefectCode {
+            /// Every code, in the order in which an entry is checked.
+            pub const ALL: &'static [DefectCode] = &[$(DefectCode::$code),+];
+
+            /// The stable code.
+            pub fn as_str(self) -> &'static str {
+                match self { $(DefectCode::$code => $text,)+ }
+            }
+
+            /// The rule that is broken, in one sentence, as in `docs/ledger-format.md`.
+            pub fn meaning(self) -> &'static str {
+                match self { $(DefectCode::$code => concat!($($doc),+).trim_ascii(),)+ }
+            }
+        }
+    };
 }
 
-impl DefectCode {
-    /// The code, as the independent verifier names it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            DefectCode::TooLarge => "TOO_LARGE",
-            DefectCode::NotJson => "NOT_JSON",
-            DefectCode::TooNew => "TOO_NEW",
-            DefectCode::NotCanonical => "NOT_CANONICAL",
-            DefectCode::ControlCharacter => "CONTROL_CHARACTER",
-            DefectCode::Field => "FIELD",
-            DefectCode::Sequence => "SEQUENCE",
-            DefectCode::Channel => "CHANNEL",
-            DefectCode::AfterMoved => "AFTER_MOVED",
-            DefectCode::Parent => "PARENT",
-            DefectCode::Kind => "KIND",
-            DefectCode::Interleaved => "INTERLEAVED",
-            DefectCode::Bootstrap => "BOOTSTRAP",
-            DefectCode::From => "FROM",
-            DefectCode::Provenance => "PROVENANCE",
-            DefectCode::KeyReused => "KEY_REUSED",
-            DefectCode::Takeover => "TAKEOVER",
-            DefectCode::Outcome => "OUTCOME",
-        }
-    }
+defect_codes! {
+    /// More than 32 KiB.
+    TooLarge => "TOO_LARGE";
+    /// Not a JSON object in UTF-8, deeper than 64 levels, or a key stands twice in one object.
+    NotJson => "NOT_JSON";
+    /// Another version than 1.
+    TooNew => "TOO_NEW";
+    /// Not the canonical bytes of what it says.
+    NotCanonical => "NOT_CANONICAL";
+    /// A control or bidirectional-override character in a key or string.
+    ControlCharacter => "CONTROL_CHARACTER";
+    /// A field is missing or not of its form, or the id stands in the log twice.
+    Field => "FIELD";
+    /// The position in the entry is not its position in the log.
+    Sequence => "SEQUENCE";
+    /// An entry of another channel.
+    Channel => "CHANNEL";
+    /// Something stands after the entry that says the log goes on elsewhere.
+    AfterMoved => "AFTER_MOVED";
+    /// The parent is not the hash of the entry before.
+    Parent => "PARENT";
+    /// A kind that this version does not know.
+    Kind => "KIND";
+    /// An intent, or the log's end, while a move is open.
+    Interleaved => "INTERLEAVED";
+    /// A bootstrap of a channel that has a live digest, or another move of one that has none.
+    Bootstrap => "BOOTSTRAP";
+    /// The move does not start from the live digest, or a repair does not lead to it.
+    From => "FROM";
+    /// No pipeline run or no actor.
+    Provenance => "PROVENANCE";
+    /// The key has moved the channel before.
+    KeyReused => "KEY_REUSED";
+    /// The takeover does not fit the open move.
+    Takeover => "TAKEOVER";
+    /// The outcome does not fit the open move.
+    Outcome => "OUTCOME";
 }
 
 /// A rule that an entry breaks, and where.

@@ -128,28 +128,50 @@ impl FromStr for Digest {
     }
 }
 
+/// Each byte as a lower-case hex digit; 255 where it is none.
+const NIBBLES: [u8; 256] = {
+    let mut table = [255; 256];
+    let mut value = 0;
+    while value < 16 {
+        #[allow(clippy::indexing_slicing, reason = "evaluated at compile time")]
+        {
+            table[b"0123456789abcdef"[value] as usize] = value as u8;
+        }
+        value += 1;
+    }
+    table
+};
+
 /// The value of exactly `2 * N` lower-case hex digits, which begin at byte 7 of the digest.
 fn decode<const N: usize>(hex: &str) -> Result<[u8; N]> {
-    const START: usize = "sha256:".len();
-    let digit = |at: usize, byte: u8| match byte {
-        b'0'..=b'9' => Ok(byte - b'0'),
-        b'a'..=b'f' => Ok(byte - b'a' + 10),
-        _ => Err(invalid("digest", "not a lower-case hex digit", Some(START + at))),
-    };
     let mut value = [0; N];
-    let mut digits = hex.bytes().enumerate();
-    for byte in &mut value {
-        for _ in 0..2 {
-            let Some((at, hex_digit)) = digits.next() else {
-                let why = format!("{} hex digits instead of {}", hex.len(), 2 * N);
-                return Err(invalid("digest", why, Some(START + hex.len())));
-            };
-            *byte = *byte << 4 | digit(at, hex_digit)?;
+    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
+    if pairs.len() == N && rest.is_empty() {
+        let mut bad = 0;
+        for (byte, [high, low]) in value.iter_mut().zip(pairs) {
+            let nibble = |digit: &u8| NIBBLES.get(usize::from(*digit)).copied().unwrap_or(255);
+            let (high, low) = (nibble(high), nibble(low));
+            bad |= high | low;
+            *byte = high << 4 | low;
+        }
+        if bad < 16 {
+            return Ok(value);
         }
     }
-    match digits.next() {
-        None => Ok(value),
-        Some((at, _)) => Err(invalid("digest", format!("more than {} hex digits", 2 * N), Some(START + at))),
+    Err(why_not::<N>(hex))
+}
+
+/// What is wrong with digits that do not decode.
+fn why_not<const N: usize>(hex: &str) -> Error {
+    const START: usize = "sha256:".len();
+    let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    match hex.bytes().take(2 * N).position(|byte| !digit(byte)) {
+        Some(at) => invalid("digest", "not a lower-case hex digit", Some(START + at)),
+        None if hex.len() < 2 * N => {
+            let why = format!("{} hex digits instead of {}", hex.len(), 2 * N);
+            invalid("digest", why, Some(START + hex.len()))
+        }
+        None => invalid("digest", format!("more than {} hex digits", 2 * N), Some(START + 2 * N)),
     }
 }
 

@@ -15,6 +15,7 @@ pub use digest::{Algorithm, Digest, Hasher};
 pub use name::{Reference, Repository, Tag, Target};
 pub use provenance::{Actor, ActorKind, Commit, Identity, Key, Provenance, ReleaseLabel, Run};
 pub use text::Text;
+pub(crate) use text::is_forbidden;
 pub use time::{Clock, SystemClock, Timestamp};
 
 use crate::error::{Error, ErrorKind};

@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 
 /// A moment in UTC, to the millisecond, written as RFC 3339: `2026-11-23T06:12:31.123Z`.
 ///
-/// Any RFC 3339 text with an offset is read; what is finer than a millisecond is cut. Years 0 to 9999.
+/// Any RFC 3339 text with an offset is read; what is finer than a millisecond is cut. From the year 0 to
+/// 9999-12-30T22:00:00.000Z, so that it is a year of four digits in every time zone.
 ///
 /// ```
 /// use tagwarden::Timestamp;
@@ -23,9 +24,9 @@ use crate::error::{Error, Result};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    const RANGE: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
+    const RANGE: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_207_200_000;
 
-    /// The moment `ms` milliseconds after 1970-01-01T00:00:00Z, held to the years 0 to 9999.
+    /// The moment `ms` milliseconds after 1970-01-01T00:00:00Z, held to the range of the type.
     pub fn from_unix_ms(ms: i64) -> Timestamp {
         Timestamp(ms.clamp(*Self::RANGE.start(), *Self::RANGE.end()))
     }
@@ -33,6 +34,66 @@ impl Timestamp {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     pub fn unix_ms(self) -> i64 {
         self.0
+    }
+
+    /// The moment that `text` names in the one form that is written, `2026-11-23T06:12:31.123Z`; none for any other
+    /// spelling. Made for reading logs: it is many times as fast as reading all of RFC 3339.
+    pub(crate) fn of_written(text: &str) -> Option<Timestamp> {
+        let b: &[u8; 24] = text.as_bytes().try_into().ok()?;
+        let [
+            y1,
+            y2,
+            y3,
+            y4,
+            b'-',
+            o1,
+            o2,
+            b'-',
+            d1,
+            d2,
+            b'T',
+            h1,
+            h2,
+            b':',
+            m1,
+            m2,
+            b':',
+            s1,
+            s2,
+            b'.',
+            f1,
+            f2,
+            f3,
+            b'Z',
+        ] = *b
+        else {
+            return None;
+        };
+        let number = |digits: &[u8]| {
+            digits
+                .iter()
+                .try_fold(0i64, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + i64::from(digit - b'0')))
+        };
+        let (year, month, day) = (number(&[y1, y2, y3, y4])?, number(&[o1, o2])?, number(&[d1, d2])?);
+        let (hour, minute, second) = (number(&[h1, h2])?, number(&[m1, m2])?, number(&[s1, s2])?);
+        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let days = match month {
+            2 if leap => 29,
+            2 => 28,
+            4 | 6 | 9 | 11 => 30,
+            1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+            _ => return None,
+        };
+        if !(1..=days).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        // Days since 1970-01-01, counted in years that begin in March.
+        let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+        let days =
+            365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day
+                - 719_469;
+        let ms = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + number(&[f1, f2, f3])?;
+        Self::RANGE.contains(&ms).then_some(Timestamp(ms))
     }
 
     /// This moment and `duration` more.
@@ -142,6 +203,26 @@ mod tests {
         let error = "yesterday".parse::<Timestamp>().unwrap_err().to_string();
         assert_eq!(error, "time: \"yesterday\" is not RFC 3339, such as 2026-11-23T06:12:31Z");
         assert!("2026-11-23T06:12:31".parse::<Timestamp>().is_err(), "no default zone");
+    }
+
+    #[test]
+    fn the_written_form_is_read_as_rfc_3339_reads_it() {
+        let start = *Timestamp::RANGE.start();
+        let steps = (0..3_652_425).step_by(97).map(|day| Timestamp::from_unix_ms(start + day * 86_400_000 + day));
+        for time in steps.chain([Timestamp::from_unix_ms(i64::MAX), Timestamp::from_unix_ms(i64::MIN)]) {
+            assert_eq!(Timestamp::of_written(&time.to_string()), Some(time));
+        }
+        for text in [
+            "2026-02-29T00:00:00.000Z",
+            "2026-13-01T00:00:00.000Z",
+            "2026-01-01T24:00:00.000Z",
+            "2026-01-01T00:00:60.000Z",
+            "2026-01-01T00:00:00.00Z",
+            "2026-01-01t00:00:00.000Z",
+            "2026-01-01T00:00:00.0x0Z",
+        ] {
+            assert_eq!(Timestamp::of_written(text), None, "{text}");
+        }
     }
 
     #[test]

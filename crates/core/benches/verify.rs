@@ -1,0 +1,135 @@
+//! Verifying a whole log against hashing the same bytes, in the same run (`cargo bench -p tagwarden --bench verify`).
+//!
+//! Prints both and their ratio; the goal is at most 1.5, parsing included.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput};
+use tagwarden::record::{
+    Body, ChannelState, Deadlines, Decision, FindingNote, Intent, LogReport, Op, Outcome, PolicyNote, Source, Status,
+    Subject, Verdict, Verifier,
+};
+use tagwarden::{Channel, Digest, Provenance, Timestamp};
+use uuid::Uuid;
+
+const ENTRIES: u64 = 100_000;
+const PART_BYTES: usize = 8 * 1024 * 1024;
+
+fn main() {
+    let log = log(ENTRIES);
+    let report = verify(&log);
+    assert!(report.defect.is_none(), "{report:?}");
+    assert_eq!(report.entries, ENTRIES);
+
+    let mut criterion = Criterion::default().sample_size(10).configure_from_args();
+    let mut group = criterion.benchmark_group("verify");
+    group.throughput(Throughput::Bytes(log.len() as u64));
+    group.bench_function("sha256 of the bytes", |b| b.iter(|| Digest::of(black_box(&log))));
+    group.bench_function("the whole log", |b| b.iter(|| verify(black_box(&log))));
+    group.finish();
+    criterion.final_summary();
+
+    // Machines are noisy: each sample is paired with its reference, and the median of the ratios counts.
+    let mut pairs: Vec<(f64, Duration, Duration)> = (0..25)
+        .map(|_| {
+            let hash = time(|| _ = black_box(Digest::of(black_box(&log))));
+            let check = time(|| _ = black_box(verify(black_box(&log))));
+            (check.as_secs_f64() / hash.as_secs_f64(), hash, check)
+        })
+        .collect();
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (ratio, hash, check) = pairs[pairs.len() / 2];
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    println!(
+        "verify {ENTRIES} entries, {:.1} MB, {threads} threads: SHA-256 {hash:.1?}, verification {check:.1?}, ratio {ratio:.2} \
+         (from {:.2} to {:.2}; goal 1.5)",
+        log.len() as f64 / 1e6,
+        pairs[0].0,
+        pairs[pairs.len() - 1].0,
+    );
+}
+
+fn time(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+fn verify(log: &[u8]) -> LogReport {
+    let mut verifier = Verifier::new(None);
+    log.chunks(PART_BYTES).for_each(|part| verifier.feed_jsonl(part));
+    verifier.finish()
+}
+
+/// A log of promotions, each an intent and its outcome, as lines.
+fn log(entries: u64) -> Vec<u8> {
+    let channel: Channel = "registry.example.com/acme/shop:prod".parse().unwrap();
+    let mut state = ChannelState::empty(channel);
+    let mut log = Vec::new();
+    for n in 0..entries {
+        let id = Uuid::from_u128(0x0193_f1c2_0000_7000_8000_0000_0000_0000 + (u128::from(n) << 80));
+        let at = Timestamp::from_unix_ms(1_800_000_000_000 + n as i64 * 1000);
+        let body = if n % 2 == 0 { intent(&state, n) } else { outcome(&state) };
+        let sealed = state.next(body, id, at).seal().unwrap();
+        state.take(sealed.bytes()).unwrap();
+        log.extend_from_slice(sealed.bytes());
+        log.push(b'\n');
+    }
+    log
+}
+
+fn intent(state: &ChannelState, n: u64) -> Body {
+    let mut provenance = Provenance::new("github-actions", &format!("90{n:08}"), "release-bot[bot]").unwrap();
+    provenance.commit = Some("83de2dbaf189591c12fe8eac1130c8cdbf82970d".parse().unwrap());
+    provenance.release = Some(format!("v1.{n}.0").parse().unwrap());
+    provenance.pipeline.url = Some(format!("https://github.example.com/acme/shop/actions/runs/{n}").parse().unwrap());
+    Body::Intent(Box::new(Intent {
+        op: if n == 0 { Op::Bootstrap } else { Op::Promote },
+        move_id: format!("0193f1c2-0000-7000-8000-{n:012x}").parse().unwrap(),
+        key: format!("run-{n}").parse().unwrap(),
+        request: Digest::of(&n.to_le_bytes()),
+        from: state.live,
+        to: Subject {
+            digest: Digest::of(&n.to_be_bytes()),
+            media_type: "application/vnd.oci.image.manifest.v1+json".parse().unwrap(),
+            size: 1269,
+        },
+        source: Source::Reference(format!("registry.example.com/acme/shop:1.{n}.0").parse().unwrap()),
+        provenance,
+        reason: None,
+        decision: Decision {
+            policy: PolicyNote { name: "default".parse().unwrap(), digest: Digest::of(b"policy") },
+            findings: vec![FindingNote {
+                guardrail: "identity".parse().unwrap(),
+                verdict: Verdict::Pass,
+                code: None,
+                why: "subject repo:acme/shop:environment:prod".parse().unwrap(),
+            }],
+            overrides: Vec::new(),
+            approvals: Vec::new(),
+        },
+        replaced: None,
+        predecessor: None,
+        owner: "IbwNwrkWrEXJ/OgM9BqceA==".parse().unwrap(),
+        epoch: 0,
+        deadlines: Deadlines::default(),
+    }))
+}
+
+fn outcome(state: &ChannelState) -> Body {
+    let open = state.open.as_ref().unwrap();
+    Body::Outcome(Outcome {
+        move_id: open.move_id.clone(),
+        intent_seq: open.seq,
+        owner: open.owner.clone(),
+        epoch: open.epoch,
+        status: Status::Committed,
+        observed: Some(open.to),
+        attempts: 1,
+        ambiguous: false,
+        recovered: false,
+        error: None,
+    })
+}

@@ -1,0 +1,397 @@
+//! The fields of each kind of entry, read from the tape into the step that the fold takes.
+//!
+//! What is accepted here is what [`Entry::open`](super::Entry::open) can read: a test holds the two to each other.
+
+use std::borrow::Cow;
+
+use super::entry::{Deadlines, Op, Status};
+use super::fold::{DefectCode, OpenMove, Standing, Step};
+use super::tape::{Children, Data, Value};
+use crate::value::{Channel, Commit, Digest, Key, Reference, Tag, Text, Timestamp};
+
+/// A rule that an entry breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bad {
+    pub(super) code: DefectCode,
+    pub(super) why: String,
+}
+
+pub(super) type Form<T> = std::result::Result<T, Bad>;
+
+/// The log that an entry is read for.
+#[derive(Clone, Debug)]
+pub(super) struct Home {
+    pub(super) channel: Channel,
+    pub(super) text: String,
+}
+
+impl Home {
+    pub(super) fn new(channel: Channel) -> Home {
+        Home { text: channel.to_string(), channel }
+    }
+}
+
+/// The step that a body of `kind` says; `seq` is where it says that it stands.
+pub(super) fn step(home: &Home, seq: u64, kind: &str, body: Value<'_, '_>) -> Form<Step> {
+    let fields = body.children();
+    match kind {
+        "intent" => intent(home, seq, fields),
+        "outcome" => outcome(fields),
+        "takeover" => takeover(fields),
+        "observation" => observation(fields),
+        "approval" => approval(fields),
+        "hold" => hold(seq, fields),
+        "release" => release(fields),
+        "adoption" => adoption(fields),
+        "moved" => moved(fields),
+        _ => Err(Bad { code: DefectCode::Kind, why: format!("the kind {kind:?} is not known to this version") }),
+    }
+}
+
+/// True if an intent that breaks a rule says enough to hold the channel all the same, so that a report can show it:
+/// what it does, to which digest, and whose it is.
+pub(super) fn opens(body: Value<'_, '_>) -> bool {
+    let mut fields = body.children();
+    let epoch = fields.seek("epoch").is_some_and(|epoch| epoch.data() == Data::Integer(0));
+    let op = fields.seek("op").is_some_and(|value| op(value).is_ok());
+    let owner = fields.seek("owner").and_then(Value::text).is_some_and(|owner| !owner.is_empty());
+    let to = fields.seek("to").and_then(|to| to.children().seek("digest")).is_some_and(|to| digest(to).is_ok());
+    epoch && op && owner && to
+}
+
+// Fields are asked for in their canonical order, which is the order they stand in.
+
+fn intent(home: &Home, seq: u64, mut fields: Children<'_, '_>) -> Form<Step> {
+    decision(need(&mut fields, "decision")?)?;
+    let epoch = need(&mut fields, "epoch")?;
+    if epoch.data() != Data::Integer(0) {
+        return Err(bad(epoch, "is not 0"));
+    }
+    let from = fields.seek("from").map(digest).transpose()?;
+    let grace_ms = milliseconds(need(&mut fields, "grace_ms")?)?;
+    let key = need(&mut fields, "key")?;
+    let key: Key = text(key)?.parse().map_err(|e| bad(key, e))?;
+    let move_id = owned(need(&mut fields, "move_id")?)?;
+    let op = op(need(&mut fields, "op")?)?;
+    let owner = owned(need(&mut fields, "owner")?)?;
+    if let Some(log) = fields.seek("predecessor") {
+        predecessor(log)?;
+    }
+    provenance(fields.seek("provenance"))?;
+    let quiet_ms = milliseconds(need(&mut fields, "quiet_ms")?)?;
+    fields.seek("reason").map(line).transpose()?;
+    let replaced = fields.seek("replaced").map(digest).transpose()?;
+    let request = digest(need(&mut fields, "request")?)?;
+    let itself = source(home, need(&mut fields, "source")?)?;
+    let to = subject(need(&mut fields, "to")?)?;
+    let ttl_ms = milliseconds(need(&mut fields, "ttl_ms")?)?;
+    Ok(Step::Intent(Box::new(OpenMove {
+        seq,
+        op,
+        move_id,
+        key,
+        request,
+        from,
+        to,
+        replaced,
+        as_it_is: OpenMove::takes_as_it_is(op, itself),
+        owner,
+        epoch: 0,
+        deadlines: Deadlines { ttl_ms, grace_ms, quiet_ms },
+        quiet_ms,
+    })))
+}
+
+fn decision(value: Value<'_, '_>) -> Form<()> {
+    let mut fields = object(value)?;
+    if let Some(approvals) = fields.seek("approvals") {
+        array(approvals)?.try_for_each(|seq| count(seq).map(drop))?;
+    }
+    for finding in array(need(&mut fields, "findings")?)? {
+        let mut fields = object(finding)?;
+        fields.seek("code").map(line).transpose()?;
+        line(need(&mut fields, "guardrail")?)?;
+        // A verdict of a later version is read as such.
+        text(need(&mut fields, "verdict")?)?;
+        line(need(&mut fields, "why")?)?;
+    }
+    if let Some(overrides) = fields.seek("overrides") {
+        for item in array(overrides)? {
+            let mut fields = object(item)?;
+            line(need(&mut fields, "by")?)?;
+            line(need(&mut fields, "guardrail")?)?;
+            line(need(&mut fields, "reason")?)?;
+        }
+    }
+    let mut policy = object(need(&mut fields, "policy")?)?;
+    digest(need(&mut policy, "digest")?)?;
+    line(need(&mut policy, "name")?)
+}
+
+fn predecessor(value: Value<'_, '_>) -> Form<()> {
+    let mut fields = object(value)?;
+    let channel = need(&mut fields, "channel")?;
+    text(channel)?.parse::<Channel>().map_err(|e| bad(channel, e))?;
+    digest(need(&mut fields, "root")?)?;
+    count(need(&mut fields, "size")?).map(drop)
+}
+
+/// Without a pipeline run or an actor nothing may be recorded; that has a code of its own.
+fn provenance(value: Option<Value<'_, '_>>) -> Form<()> {
+    let part = |name| value.and_then(|value| value.children().seek(name));
+    let named = |part: Option<Value<'_, '_>>, name: &str| {
+        part.and_then(|part| part.children().seek(name)).and_then(Value::text).is_some_and(|text| !text.is_empty())
+    };
+    let (actor, pipeline) = (part("actor"), part("pipeline"));
+    let (Some(value), true, true) = (value, named(actor, "id"), named(pipeline, "run_id")) else {
+        return Err(Bad { code: DefectCode::Provenance, why: "no pipeline run or no actor".to_owned() });
+    };
+    let mut fields = object(value)?;
+    let mut actor = object(need(&mut fields, "actor")?)?;
+    line(need(&mut actor, "id")?)?;
+    text(need(&mut actor, "kind")?)?;
+    if let Some(commit) = fields.seek("commit") {
+        text(commit)?.parse::<Commit>().map_err(|e| bad(commit, e))?;
+    }
+    if let Some(identity) = fields.seek("identity") {
+        let mut identity = object(identity)?;
+        line(need(&mut identity, "audience")?)?;
+        digest(need(&mut identity, "claims_sha256")?)?;
+        line(need(&mut identity, "issuer")?)?;
+        line(need(&mut identity, "subject")?)?;
+    }
+    let mut pipeline = object(need(&mut fields, "pipeline")?)?;
+    if let Some(attempt) = pipeline.seek("attempt")
+        && u32::try_from(count(attempt)?).is_err()
+    {
+        return Err(bad(attempt, "is beyond 2^32 - 1"));
+    }
+    line(need(&mut pipeline, "provider")?)?;
+    line(need(&mut pipeline, "run_id")?)?;
+    pipeline.seek("url").map(line).transpose()?;
+    fields.seek("release").map(|label| short(label, 128)).transpose()?;
+    fields.seek("repository_url").map(line).transpose()?;
+    Ok(())
+}
+
+/// True if the source is the channel's own tag.
+fn source(home: &Home, value: Value<'_, '_>) -> Form<bool> {
+    let mut members = object(value)?;
+    let (Some(member), None) = (members.next(), members.next()) else {
+        return Err(bad(value, "is not one of a reference and a channel"));
+    };
+    let name = text(member)?;
+    match member.key() {
+        "reference" => {
+            // Nearly always a tag of the log's own repository, whose spelling is known.
+            let repository = home.text.len() - home.channel.tag().as_str().len();
+            let tag = name.strip_prefix(home.text.get(..repository).unwrap_or("\0"));
+            match tag {
+                Some(tag) => tag.parse::<Tag>().map(drop),
+                None => name.parse::<Reference>().map(drop),
+            }
+            .map_err(|e| bad(member, e))?;
+            Ok(*name == *home.text)
+        }
+        "channel" => name.parse::<Channel>().map(|_| false).map_err(|e| bad(member, e)),
+        _ => Err(bad(value, "is not one of a reference and a channel")),
+    }
+}
+
+fn subject(value: Value<'_, '_>) -> Form<Digest> {
+    let mut fields = object(value)?;
+    let to = digest(need(&mut fields, "digest")?)?;
+    line(need(&mut fields, "media_type")?)?;
+    count(need(&mut fields, "size")?)?;
+    Ok(to)
+}
+
+fn outcome(mut fields: Children<'_, '_>) -> Form<Step> {
+    flag(need(&mut fields, "ambiguous")?)?;
+    count(need(&mut fields, "attempts")?)?;
+    let epoch = count(need(&mut fields, "epoch")?)?;
+    if let Some(error) = fields.seek("error") {
+        let mut error = object(error)?;
+        line(need(&mut error, "code")?)?;
+        line(need(&mut error, "text")?)?;
+    }
+    let intent_seq = count(need(&mut fields, "intent_seq")?)?;
+    let move_id = owned(need(&mut fields, "move_id")?)?;
+    let observed = fields.seek("observed").map(digest).transpose()?;
+    let owner = owned(need(&mut fields, "owner")?)?;
+    flag(need(&mut fields, "recovered")?)?;
+    let value = need(&mut fields, "status")?;
+    let status = match text(value)?.as_ref() {
+        "committed" => Status::Committed,
+        "failed" => Status::Failed,
+        "aborted" => Status::Aborted,
+        other => return Err(Bad { code: DefectCode::Outcome, why: format!("status {other:?}") }),
+    };
+    Ok(Step::Outcome { intent_seq, move_id, owner, epoch, status, observed })
+}
+
+fn takeover(mut fields: Children<'_, '_>) -> Form<Step> {
+    let epoch = count(need(&mut fields, "epoch")?)?;
+    let grace_ms = milliseconds(need(&mut fields, "grace_ms")?)?;
+    let intent_seq = count(need(&mut fields, "intent_seq")?)?;
+    let move_id = owned(need(&mut fields, "move_id")?)?;
+    let owner = owned(need(&mut fields, "owner")?)?;
+    let previous_owner = owned(need(&mut fields, "previous_owner")?)?;
+    let quiet_ms = milliseconds(need(&mut fields, "quiet_ms")?)?;
+    let ttl_ms = milliseconds(need(&mut fields, "ttl_ms")?)?;
+    let deadlines = Deadlines { ttl_ms, grace_ms, quiet_ms };
+    Ok(Step::Takeover { intent_seq, move_id, owner, epoch, previous_owner, deadlines })
+}
+
+fn observation(mut fields: Children<'_, '_>) -> Form<Step> {
+    if let Some(attributed) = fields.seek("attributed") {
+        let mut attributed = object(attributed)?;
+        line(need(&mut attributed, "actor")?)?;
+        time(need(&mut attributed, "at")?)?;
+        line(need(&mut attributed, "source")?)?;
+    }
+    text(need(&mut fields, "cause")?)?;
+    fields.seek("expected").map(digest).transpose()?;
+    fields.seek("observed").map(digest).transpose()?;
+    Ok(Step::Other)
+}
+
+fn approval(mut fields: Children<'_, '_>) -> Form<Step> {
+    line(need(&mut fields, "by")?)?;
+    fields.seek("expires_at").map(time).transpose()?;
+    fields.seek("from").map(digest).transpose()?;
+    digest(need(&mut fields, "to")?)?;
+    Ok(Step::Other)
+}
+
+fn hold(seq: u64, mut fields: Children<'_, '_>) -> Form<Step> {
+    let by = owned(need(&mut fields, "by")?)?;
+    let reason = owned(need(&mut fields, "reason")?)?;
+    let until = fields.seek("until").map(time).transpose()?;
+    Ok(Step::Hold(Standing { seq, reason, by, until }))
+}
+
+fn release(mut fields: Children<'_, '_>) -> Form<Step> {
+    line(need(&mut fields, "by")?)?;
+    line(need(&mut fields, "reason")?)?;
+    Ok(Step::Release)
+}
+
+fn adoption(mut fields: Children<'_, '_>) -> Form<Step> {
+    time(need(&mut fields, "at")?)?;
+    line(need(&mut fields, "cluster")?)?;
+    flag(need(&mut fields, "ready")?)?;
+    line(need(&mut fields, "revision")?)?;
+    Ok(Step::Other)
+}
+
+fn moved(mut fields: Children<'_, '_>) -> Form<Step> {
+    digest(need(&mut fields, "root")?)?;
+    count(need(&mut fields, "size")?)?;
+    line(need(&mut fields, "to")?)?;
+    Ok(Step::Moved)
+}
+
+// The forms that a field may have.
+
+pub(super) fn missing(name: &str) -> Bad {
+    Bad { code: DefectCode::Field, why: format!("{name}: missing, or not of its type") }
+}
+
+#[cold]
+fn bad(value: Value<'_, '_>, why: impl std::fmt::Display) -> Bad {
+    Bad { code: DefectCode::Field, why: format!("{}: {why}", value.key()) }
+}
+
+fn need<'t, 'a>(fields: &mut Children<'t, 'a>, name: &str) -> Form<Value<'t, 'a>> {
+    fields.seek(name).ok_or_else(|| missing(name))
+}
+
+/// The string in the field `name`.
+pub(super) fn string<'a>(fields: &mut Children<'_, 'a>, name: &str) -> Form<Cow<'a, str>> {
+    text(need(fields, name)?)
+}
+
+fn object<'t, 'a>(value: Value<'t, 'a>) -> Form<Children<'t, 'a>> {
+    match value.data() {
+        Data::Object => Ok(value.children()),
+        _ => Err(bad(value, "not an object")),
+    }
+}
+
+fn array<'t, 'a>(value: Value<'t, 'a>) -> Form<Children<'t, 'a>> {
+    match value.data() {
+        Data::Array => Ok(value.children()),
+        _ => Err(bad(value, "not an array")),
+    }
+}
+
+fn text<'a>(value: Value<'_, 'a>) -> Form<Cow<'a, str>> {
+    value.text().ok_or_else(|| bad(value, "not a string"))
+}
+
+/// A line of 1 to `most` characters; which ones is checked for the entry as a whole.
+fn short(value: Value<'_, '_>, most: usize) -> Form<()> {
+    let text = text(value)?;
+    match text.len() {
+        0 => Err(bad(value, "it is empty")),
+        length if length > most && text.chars().count() > most => Err(bad(value, format!("over {most} characters"))),
+        _ => Ok(()),
+    }
+}
+
+/// What a [`Text`] may be.
+fn line(value: Value<'_, '_>) -> Form<()> {
+    short(value, 1024)
+}
+
+fn owned(value: Value<'_, '_>) -> Form<Text> {
+    text(value)?.parse().map_err(|e| bad(value, e))
+}
+
+fn digest(value: Value<'_, '_>) -> Form<Digest> {
+    match value.data() {
+        Data::Text(text) => text.parse().map_err(|e| bad(value, e)),
+        _ => Err(bad(value, "not a digest")),
+    }
+}
+
+fn time(value: Value<'_, '_>) -> Form<Timestamp> {
+    let text = text(value)?;
+    match Timestamp::of_written(&text) {
+        Some(time) => Ok(time),
+        None => text.parse().map_err(|e| bad(value, e)),
+    }
+}
+
+fn count(value: Value<'_, '_>) -> Form<u64> {
+    match value.data() {
+        Data::Integer(number) => u64::try_from(number).map_err(|_| bad(value, "below 0")),
+        _ => Err(bad(value, "not an integer")),
+    }
+}
+
+fn milliseconds(value: Value<'_, '_>) -> Form<u64> {
+    match count(value)? {
+        number @ 1..=Deadlines::MAX_MS => Ok(number),
+        number => Err(bad(value, format!("{number} ms is not from 1 to {}", Deadlines::MAX_MS))),
+    }
+}
+
+fn flag(value: Value<'_, '_>) -> Form<bool> {
+    match value.data() {
+        Data::Bool(flag) => Ok(flag),
+        _ => Err(bad(value, "neither true nor false")),
+    }
+}
+
+fn op(value: Value<'_, '_>) -> Form<Op> {
+    match text(value)?.as_ref() {
+        "promote" => Ok(Op::Promote),
+        "rollback" => Ok(Op::Rollback),
+        "bootstrap" => Ok(Op::Bootstrap),
+        "repair" => Ok(Op::Repair),
+        "adopt" => Ok(Op::Adopt),
+        other => Err(bad(value, format!("{other:?} is not known to this version"))),
+    }
+}

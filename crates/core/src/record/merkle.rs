@@ -1,0 +1,330 @@
+//! The Merkle tree of RFC 6962: the root of a log, and proofs that an entry is in it or that it only grew.
+//!
+//! A leaf is SHA-256(0x00 ‖ entry), a node SHA-256(0x01 ‖ left ‖ right), the empty tree SHA-256("").
+
+use sha2::{Digest as _, Sha256};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// A SHA-256 value: a leaf, a node or a root.
+pub type Hash = [u8; 32];
+
+/// The hash of an entry as a leaf (RFC 6962, section 2.1).
+pub fn leaf_hash(entry: &[u8]) -> Hash {
+    Sha256::new().chain_update([0]).chain_update(entry).finalize().into()
+}
+
+/// The hash of a node over two others (RFC 6962, section 2.1).
+pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
+    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+}
+
+/// A tree that grows leaf by leaf and keeps only the roots of its complete subtrees: at most 64 hashes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frontier {
+    size: u64,
+    /// One for each bit that is set in `size`, the largest subtree first.
+    peaks: Vec<Hash>,
+}
+
+impl Frontier {
+    /// The empty tree.
+    pub fn new() -> Frontier {
+        Frontier::default()
+    }
+
+    /// How many leaves it has.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Takes the next leaf.
+    pub fn push(&mut self, leaf: Hash) {
+        self.push_subtree(0, leaf);
+    }
+
+    /// Takes the root of the next 2^`level` leaves. The tree's size must be a multiple of that.
+    pub(crate) fn push_subtree(&mut self, level: u32, root: Hash) {
+        debug_assert_eq!(self.size % (1 << level), 0, "a subtree stands at a multiple of its size");
+        let mut node = root;
+        let mut rest = self.size >> level;
+        while rest & 1 == 1 {
+            let Some(left) = self.peaks.pop() else { break };
+            node = node_hash(&left, &node);
+            rest >>= 1;
+        }
+        self.peaks.push(node);
+        self.size += 1 << level;
+    }
+
+    /// The root of the tree.
+    pub fn root(&self) -> Hash {
+        let mut peaks = self.peaks.iter().rev();
+        match peaks.next() {
+            None => Sha256::digest(b"").into(),
+            Some(last) => peaks.fold(*last, |right, left| node_hash(left, &right)),
+        }
+    }
+}
+
+/// The root of a tree over these leaves.
+pub fn root(leaves: &[Hash]) -> Hash {
+    let mut tree = Frontier::new();
+    leaves.iter().for_each(|leaf| tree.push(*leaf));
+    tree.root()
+}
+
+/// Where a tree of `size` > 1 leaves is split: the largest power of two below it.
+fn split(size: usize) -> usize {
+    1 << (size - 1).ilog2()
+}
+
+/// The hashes that lead from the leaf at `index` to the root, nearest first (RFC 6962, section 2.1.1).
+/// VALUE_INVALID if there is no such leaf.
+pub fn inclusion_proof(leaves: &[Hash], index: u64) -> Result<Vec<Hash>> {
+    let size = leaves.len();
+    let mut at = match usize::try_from(index) {
+        Ok(at) if at < size => at,
+        _ => return Err(invalid(format!("no leaf at {index} in a tree of {size}"))),
+    };
+    let mut proof = Vec::new();
+    let mut part = leaves;
+    while part.len() > 1 {
+        let (left, right) = part.split_at(split(part.len()));
+        if at < left.len() {
+            proof.push(root(right));
+            part = left;
+        } else {
+            proof.push(root(left));
+            at -= left.len();
+            part = right;
+        }
+    }
+    proof.reverse();
+    Ok(proof)
+}
+
+/// Proves that `leaf` stands at `index` in the tree of `size` leaves whose root is `root` (RFC 9162, section 2.1.3.2).
+///
+/// VALUE_INVALID if `index` is not below `size`; LEDGER_CORRUPT if the proof does not lead to the root.
+pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, proof: &[Hash], root: &Hash) -> Result<()> {
+    if index >= size {
+        return Err(invalid(format!("no leaf at {index} in a tree of {size}")));
+    }
+    let corrupt = |why: &str| {
+        Error::new(ErrorKind::LedgerCorrupt, format!("inclusion proof of {index} in {size}: {why}")).with("seq", index)
+    };
+    let (mut at, mut last, mut node) = (index, size - 1, *leaf);
+    for step in proof {
+        if last == 0 {
+            return Err(corrupt("it has too many hashes"));
+        }
+        if at & 1 == 1 || at == last {
+            node = node_hash(step, &node);
+            while at & 1 == 0 && at != 0 {
+                at >>= 1;
+                last >>= 1;
+            }
+        } else {
+            node = node_hash(&node, step);
+        }
+        at >>= 1;
+        last >>= 1;
+    }
+    match () {
+        () if last != 0 => Err(corrupt("it has too few hashes")),
+        () if node != *root => Err(corrupt("it leads to another root")),
+        () => Ok(()),
+    }
+}
+
+/// The hashes that show the first `old` leaves to be the beginning of these (RFC 6962, section 2.1.2); none for an
+/// empty or an equal tree. VALUE_INVALID if there are fewer leaves than `old`.
+pub fn consistency_proof(leaves: &[Hash], old: u64) -> Result<Vec<Hash>> {
+    let size = leaves.len();
+    let mut old = match usize::try_from(old) {
+        Ok(old) if old <= size => old,
+        _ => return Err(invalid(format!("a tree of {old} leaves is no beginning of one of {size}"))),
+    };
+    let mut proof = Vec::new();
+    if old == 0 || old == size {
+        return Ok(proof);
+    }
+    let mut part = leaves;
+    // True as long as the part begins where the old tree began, so that its root is known to who verifies.
+    let mut whole = true;
+    while old < part.len() {
+        let (left, right) = part.split_at(split(part.len()));
+        if old <= left.len() {
+            proof.push(root(right));
+            part = left;
+        } else {
+            proof.push(root(left));
+            old -= left.len();
+            part = right;
+            whole = false;
+        }
+    }
+    if !whole {
+        proof.push(root(part));
+    }
+    proof.reverse();
+    Ok(proof)
+}
+
+/// Proves that the tree of `old` leaves with `old_root` is the beginning of the tree of `size` leaves with `root`
+/// (RFC 9162, section 2.1.4.2). An empty old tree begins every tree.
+///
+/// VALUE_INVALID if `old` is over `size`; LEDGER_FORKED if the proof does not lead to both roots.
+pub fn verify_consistency(old: u64, old_root: &Hash, size: u64, root: &Hash, proof: &[Hash]) -> Result<()> {
+    if old > size {
+        return Err(invalid(format!("a tree of {old} leaves is no beginning of one of {size}")));
+    }
+    let forked =
+        |why: &str| Error::new(ErrorKind::LedgerForked, format!("consistency proof from {old} to {size}: {why}"));
+    if old == 0 || old == size {
+        let same = if old == 0 { *old_root == Frontier::new().root() } else { old_root == root };
+        return match (same, proof) {
+            (_, [_, ..]) => Err(forked("it has too many hashes")),
+            (false, _) => Err(forked("the roots differ")),
+            (true, _) => Ok(()),
+        };
+    }
+    let mut steps = proof.iter();
+    // A complete old tree is a node of the new one: its root need not be in the proof.
+    let first = match old.is_power_of_two() {
+        true => *old_root,
+        false => *steps.next().ok_or_else(|| forked("it has too few hashes"))?,
+    };
+    let (mut at, mut last) = (old - 1, size - 1);
+    while at & 1 == 1 {
+        at >>= 1;
+        last >>= 1;
+    }
+    let (mut old_node, mut node) = (first, first);
+    for step in steps {
+        if last == 0 {
+            return Err(forked("it has too many hashes"));
+        }
+        if at & 1 == 1 || at == last {
+            old_node = node_hash(step, &old_node);
+            node = node_hash(step, &node);
+            while at & 1 == 0 && at != 0 {
+                at >>= 1;
+                last >>= 1;
+            }
+        } else {
+            node = node_hash(&node, step);
+        }
+        at >>= 1;
+        last >>= 1;
+    }
+    match () {
+        () if last != 0 => Err(forked("it has too few hashes")),
+        () if old_node != *old_root => Err(forked("it leads to another old root")),
+        () if node != *root => Err(forked("it leads to another root")),
+        () => Ok(()),
+    }
+}
+
+fn invalid(why: String) -> Error {
+    Error::new(ErrorKind::ValueInvalid, format!("proof: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// RFC 6962, section 2.1, word for word.
+    fn defined(leaves: &[Hash]) -> Hash {
+        match leaves {
+            [] => Sha256::digest(b"").into(),
+            [leaf] => *leaf,
+            _ => {
+                let (left, right) = leaves.split_at(split(leaves.len()));
+                node_hash(&defined(left), &defined(right))
+            }
+        }
+    }
+
+    fn leaves(count: u64) -> Vec<Hash> {
+        (0..count).map(|i| leaf_hash(&i.to_be_bytes())).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_frontier_is_the_definition(count in 0u64..200) {
+            let leaves = leaves(count);
+            prop_assert_eq!(root(&leaves), defined(&leaves));
+        }
+
+        #[test]
+        fn subtrees_are_pushed_as_their_leaves_are(whole in 0u64..5, level in 0u32..4, rest in 0u64..9) {
+            let (size, leaves) = (1 << level, leaves((whole << level) + rest));
+            let mut tree = Frontier::new();
+            for part in leaves.chunks(size) {
+                match part.len() == size {
+                    true => tree.push_subtree(level, root(part)),
+                    false => part.iter().for_each(|leaf| tree.push(*leaf)),
+                }
+            }
+            prop_assert_eq!(tree.root(), defined(&leaves));
+            prop_assert_eq!(tree.size(), leaves.len() as u64);
+        }
+
+        #[test]
+        fn every_leaf_has_a_proof_and_no_other_leaf_fits_it(count in 1u64..130, pick in any::<u64>(), bad in any::<u64>()) {
+            let (leaves, index) = (leaves(count), pick % count);
+            let (proof, root) = (inclusion_proof(&leaves, index).unwrap(), root(&leaves));
+            let leaf = leaves[index as usize];
+            prop_assert!(verify_inclusion(&leaf, index, count, &proof, &root).is_ok());
+            prop_assert!(verify_inclusion(&leaf_hash(b"other"), index, count, &proof, &root).is_err());
+            prop_assert!(verify_inclusion(&leaf, index, count, &proof, &leaf).is_err() || count == 1);
+            let other = bad % count;
+            prop_assert_eq!(verify_inclusion(&leaf, other, count, &proof, &root).is_ok(), other == index);
+            let mut long = proof.clone();
+            long.push(leaf);
+            prop_assert!(verify_inclusion(&leaf, index, count, &long, &root).is_err());
+            if let Some((_, short)) = proof.split_last() {
+                prop_assert!(verify_inclusion(&leaf, index, count, short, &root).is_err());
+            }
+        }
+
+        #[test]
+        fn every_beginning_has_a_proof_and_no_other_log_fits_it(count in 1u64..130, pick in any::<u64>(), hit in any::<u64>()) {
+            let (leaves, old) = (leaves(count), pick % (count + 1));
+            let (proof, new_root) = (consistency_proof(&leaves, old).unwrap(), root(&leaves));
+            let old_root = root(&leaves[..old as usize]);
+            prop_assert!(verify_consistency(old, &old_root, count, &new_root, &proof).is_ok());
+            if old > 0 {
+                let mut forked = leaves[..old as usize].to_vec();
+                forked[(hit % old) as usize] = leaf_hash(b"other");
+                prop_assert!(verify_consistency(old, &root(&forked), count, &new_root, &proof).is_err());
+            }
+            let mut long = proof.clone();
+            long.push(new_root);
+            prop_assert!(verify_consistency(old, &old_root, count, &new_root, &long).is_err());
+            if let Some((_, short)) = proof.split_last() {
+                prop_assert!(verify_consistency(old, &old_root, count, &new_root, short).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn errors_say_what_and_why() {
+        let tree = leaves(3);
+        let proof = inclusion_proof(&tree, 1).unwrap();
+        let error = |e: Result<()>| format!("{:?}", e.unwrap_err());
+        assert_eq!(
+            error(verify_inclusion(&tree[0], 1, 3, &proof, &root(&tree))),
+            "LEDGER_CORRUPT: inclusion proof of 1 in 3: it leads to another root seq=\"1\""
+        );
+        assert_eq!(
+            error(verify_consistency(2, &tree[0], 3, &root(&tree), &consistency_proof(&tree, 2).unwrap())),
+            "LEDGER_FORKED: consistency proof from 2 to 3: it leads to another root"
+        );
+        assert_eq!(error(inclusion_proof(&tree, 3).map(drop)), "VALUE_INVALID: proof: no leaf at 3 in a tree of 3");
+    }
+}

@@ -1,0 +1,428 @@
+//! The strict reader: canonical JSON in one pass, into a flat tape of borrowed slices.
+//!
+//! It takes exactly what [`canonical`](super::canonical) writes. A tape is filled again and again without allocating;
+//! together with comparing only what the format names, that makes reading a log about as fast as hashing it.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use super::json::{Flaw, MAX_DEPTH, MAX_INTEGER, diagnose, key_order};
+use crate::value::is_forbidden;
+
+/// The last text that was read, flat: every value with its key, parents before what is in them.
+#[derive(Debug, Default)]
+pub(crate) struct Tape<'a> {
+    nodes: Vec<Node<'a>>,
+    forbidden: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node<'a> {
+    /// As it stands in the text; empty in an array and at the top.
+    key: &'a str,
+    data: Data<'a>,
+    /// Where the next value of the same parent stands, or where the parent ends.
+    next: usize,
+}
+
+/// A value; what is in an object or array follows it on the tape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Data<'a> {
+    /// A string without escapes.
+    Text(&'a str),
+    /// A string with escapes, as it stands in the text.
+    Escaped(&'a str),
+    /// From −(2^53 − 1) to 2^53 − 1.
+    Integer(i64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// An object.
+    Object,
+    /// An array.
+    Array,
+}
+
+impl<'a> Tape<'a> {
+    /// An empty tape.
+    pub(crate) fn new() -> Tape<'a> {
+        Tape { nodes: Vec::with_capacity(96), forbidden: None }
+    }
+
+    /// Reads `bytes`, which must be one canonical object.
+    pub(crate) fn read(&mut self, bytes: &'a [u8]) -> Result<(), Flaw> {
+        self.nodes.clear();
+        self.forbidden = None;
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            return Err(diagnose(bytes, "not UTF-8"));
+        };
+        let mut reader = Reader { text, bytes, at: 0, nodes: &mut self.nodes, forbidden: &mut self.forbidden };
+        let read = match bytes.first() {
+            Some(b'{') => reader.value("", 0),
+            _ => Err("not an object"),
+        };
+        match read {
+            Ok(()) if reader.at == bytes.len() => Ok(()),
+            Ok(()) => Err(diagnose(bytes, &format!("something stands after the object at byte {}", reader.at))),
+            Err(why) => Err(diagnose(bytes, &format!("{why} at byte {}", reader.at))),
+        }
+    }
+
+    /// The object that was read.
+    pub(crate) fn top(&self) -> Value<'_, 'a> {
+        Value { nodes: &self.nodes, at: 0 }
+    }
+
+    /// The byte at which a key or string first has a character that no entry may hold.
+    pub(crate) fn forbidden(&self) -> Option<usize> {
+        self.forbidden
+    }
+}
+
+/// A value on a tape.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Value<'t, 'a> {
+    nodes: &'t [Node<'a>],
+    at: usize,
+}
+
+impl<'t, 'a> Value<'t, 'a> {
+    /// The value itself.
+    pub(crate) fn data(self) -> Data<'a> {
+        self.nodes.get(self.at).map_or(Data::Bool(false), |node| node.data)
+    }
+
+    /// Its key, as it stands in the text.
+    pub(crate) fn key(self) -> &'a str {
+        self.nodes.get(self.at).map_or("", |node| node.key)
+    }
+
+    /// The string, if it is one.
+    pub(crate) fn text(self) -> Option<Cow<'a, str>> {
+        match self.data() {
+            Data::Text(text) => Some(Cow::Borrowed(text)),
+            Data::Escaped(text) => Some(Cow::Owned(unescape(text))),
+            _ => None,
+        }
+    }
+
+    /// What is in the object or array, in order; nothing for anything else.
+    pub(crate) fn children(self) -> Children<'t, 'a> {
+        let end = self.nodes.get(self.at).map_or(0, |node| node.next);
+        Children { nodes: self.nodes, at: self.at + 1, end }
+    }
+}
+
+/// The values in an object or array.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Children<'t, 'a> {
+    nodes: &'t [Node<'a>],
+    at: usize,
+    end: usize,
+}
+
+impl<'t, 'a> Children<'t, 'a> {
+    /// The field `name`, if it is among those that are left. Names must be asked for in their canonical order: what
+    /// stands before `name` is passed over.
+    #[inline]
+    pub(crate) fn seek(&mut self, name: &str) -> Option<Value<'t, 'a>> {
+        while self.at < self.end {
+            let node = self.nodes.get(self.at)?;
+            match node.key.cmp(name) {
+                Ordering::Less => self.at = node.next,
+                Ordering::Equal => {
+                    let found = Value { nodes: self.nodes, at: self.at };
+                    self.at = node.next;
+                    return Some(found);
+                }
+                Ordering::Greater => return None,
+            }
+        }
+        None
+    }
+}
+
+impl<'t, 'a> Iterator for Children<'t, 'a> {
+    type Item = Value<'t, 'a>;
+
+    fn next(&mut self) -> Option<Value<'t, 'a>> {
+        if self.at >= self.end {
+            return None;
+        }
+        let found = Value { nodes: self.nodes, at: self.at };
+        self.at = self.nodes.get(self.at)?.next;
+        Some(found)
+    }
+}
+
+/// The characters of a canonical string that has escapes.
+fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(char) = chars.next() {
+        if char != '\\' {
+            out.push(char);
+            continue;
+        }
+        match chars.next() {
+            Some('b') => out.push('\u{8}'),
+            Some('t') => out.push('\t'),
+            Some('n') => out.push('\n'),
+            Some('f') => out.push('\u{c}'),
+            Some('r') => out.push('\r'),
+            Some('u') => {
+                let hex: String = chars.by_ref().take(4).collect();
+                out.extend(u32::from_str_radix(&hex, 16).ok().and_then(char::from_u32));
+            }
+            other => out.extend(other),
+        }
+    }
+    out
+}
+
+struct Reader<'a, 't> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    nodes: &'t mut Vec<Node<'a>>,
+    forbidden: &'t mut Option<usize>,
+}
+
+type Read<T> = Result<T, &'static str>;
+
+impl<'a> Reader<'a, '_> {
+    #[inline]
+    fn peek(&self) -> u8 {
+        // 0 stands in no canonical text, so it can mean the end.
+        self.bytes.get(self.at).copied().unwrap_or(0)
+    }
+
+    #[inline]
+    fn expect(&mut self, byte: u8, why: &'static str) -> Read<()> {
+        if self.peek() == byte {
+            self.at += 1;
+            return Ok(());
+        }
+        Err(why)
+    }
+
+    #[inline]
+    fn push(&mut self, key: &'a str, data: Data<'a>) -> Read<()> {
+        self.nodes.push(Node { key, data, next: self.nodes.len() + 1 });
+        Ok(())
+    }
+
+    #[inline]
+    fn value(&mut self, key: &'a str, depth: usize) -> Read<()> {
+        match self.peek() {
+            b'"' => {
+                let data = self.string()?;
+                self.push(key, data)
+            }
+            b'0'..=b'9' | b'-' => {
+                let number = self.integer()?;
+                self.push(key, Data::Integer(number))
+            }
+            b'{' => self.object(key, depth),
+            b'[' => self.array(key, depth),
+            b't' => self.word("true", key, Data::Bool(true)),
+            b'f' => self.word("false", key, Data::Bool(false)),
+            b'n' => Err("null"),
+            _ => Err("not a value"),
+        }
+    }
+
+    fn word(&mut self, word: &str, key: &'a str, data: Data<'a>) -> Read<()> {
+        match self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes())) {
+            true => {
+                self.at += word.len();
+                self.push(key, data)
+            }
+            false => Err("not a value"),
+        }
+    }
+
+    fn object(&mut self, key: &'a str, depth: usize) -> Read<()> {
+        let this = self.open(key, Data::Object, depth)?;
+        if self.peek() != b'}' {
+            let mut before: Option<(&'a str, bool)> = None;
+            loop {
+                if self.peek() != b'"' {
+                    return Err("no key");
+                }
+                let (key, escaped) = match self.string()? {
+                    Data::Escaped(key) => (key, true),
+                    Data::Text(key) => (key, false),
+                    _ => return Err("no key"),
+                };
+                if before.is_some_and(|before| !in_order(before, (key, escaped))) {
+                    return Err("a key out of order");
+                }
+                before = Some((key, escaped));
+                self.expect(b':', "no ':' after a key")?;
+                self.value(key, depth + 1)?;
+                if self.peek() != b',' {
+                    break;
+                }
+                self.at += 1;
+            }
+        }
+        self.expect(b'}', "no ',' or '}' after a value")?;
+        self.close(this);
+        Ok(())
+    }
+
+    fn array(&mut self, key: &'a str, depth: usize) -> Read<()> {
+        let this = self.open(key, Data::Array, depth)?;
+        if self.peek() != b']' {
+            loop {
+                self.value("", depth + 1)?;
+                if self.peek() != b',' {
+                    break;
+                }
+                self.at += 1;
+            }
+        }
+        self.expect(b']', "no ',' or ']' after a value")?;
+        self.close(this);
+        Ok(())
+    }
+
+    fn open(&mut self, key: &'a str, data: Data<'a>, depth: usize) -> Read<usize> {
+        if depth >= MAX_DEPTH {
+            return Err("more than 64 levels");
+        }
+        let this = self.nodes.len();
+        self.push(key, data)?;
+        self.at += 1;
+        Ok(this)
+    }
+
+    fn close(&mut self, this: usize) {
+        let next = self.nodes.len();
+        if let Some(node) = self.nodes.get_mut(this) {
+            node.next = next;
+        }
+    }
+
+    /// An integer without a leading zero, up to 2^53 − 1. What follows it is judged by who called.
+    fn integer(&mut self) -> Read<i64> {
+        let negative = self.peek() == b'-';
+        self.at += usize::from(negative);
+        let start = self.at;
+        let mut size = 0u64;
+        while let digit @ b'0'..=b'9' = self.peek() {
+            size = size * 10 + u64::from(digit - b'0');
+            self.at += 1;
+            if size > MAX_INTEGER {
+                return Err("an integer beyond 2^53 - 1");
+            }
+        }
+        let digits = self.at - start;
+        let zero = self.bytes.get(start) == Some(&b'0');
+        if digits == 0 || (zero && (negative || digits > 1)) {
+            return Err("not an integer, or one with a needless zero or sign");
+        }
+        let size = size as i64;
+        Ok(if negative { -size } else { size })
+    }
+
+    /// The string that begins here, without its quotes.
+    #[inline]
+    fn string(&mut self) -> Read<Data<'a>> {
+        self.at += 1;
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            self.skip_plain();
+            match self.peek() {
+                b'"' => {
+                    let text = self.text.get(start..self.at).ok_or("not UTF-8")?;
+                    self.at += 1;
+                    return Ok(if escaped { Data::Escaped(text) } else { Data::Text(text) });
+                }
+                b'\\' => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                0x00..=0x1f => return Err("a string that does not end, or a control character in it"),
+                _ => self.beyond_ascii()?,
+            }
+        }
+    }
+
+    /// Goes on to the next byte that is a quote, a backslash, a control character or not ASCII: eight at a time.
+    #[inline]
+    fn skip_plain(&mut self) {
+        const ONES: u64 = u64::MAX / 0xff;
+        const HIGH: u64 = ONES << 7;
+        let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+        while let Some(chunk) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let word = u64::from_le_bytes(*chunk);
+            // Each term may also mark bytes above the first that it is right about; only the first is used.
+            let quote = zero(word ^ (ONES * b'"' as u64));
+            let backslash = zero(word ^ (ONES * b'\\' as u64));
+            let control = word.wrapping_sub(ONES * 0x20) & !word;
+            let high = word | word.wrapping_add(ONES);
+            let marks = (quote | backslash | control | high) & HIGH;
+            if marks != 0 {
+                self.at += (marks.trailing_zeros() / 8) as usize;
+                return;
+            }
+            self.at += 8;
+        }
+        while let 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    #[cold]
+    fn beyond_ascii(&mut self) -> Read<()> {
+        let char = self.text.get(self.at..).and_then(|rest| rest.chars().next()).ok_or("not UTF-8")?;
+        if is_forbidden(char) {
+            self.forbidden.get_or_insert(self.at);
+        }
+        self.at += char.len_utf8();
+        Ok(())
+    }
+
+    /// An escape that had to be one. All but `\"` and `\\` stand for control characters.
+    #[cold]
+    fn escape(&mut self) -> Read<()> {
+        let why = "an escape that is not needed, or not in its shortest form";
+        let length = match self.bytes.get(self.at + 1) {
+            Some(b'"' | b'\\') => 2,
+            Some(b'b' | b't' | b'n' | b'f' | b'r') => {
+                self.forbidden.get_or_insert(self.at);
+                2
+            }
+            Some(b'u') => match self.bytes.get(self.at + 2..self.at + 6) {
+                Some([b'0', b'0', b'0', b'0'..=b'7' | b'b' | b'e' | b'f'])
+                | Some([b'0', b'0', b'1', b'0'..=b'9' | b'a'..=b'f']) => {
+                    self.forbidden.get_or_insert(self.at);
+                    6
+                }
+                _ => return Err(why),
+            },
+            _ => return Err(why),
+        };
+        self.at += length;
+        Ok(())
+    }
+}
+
+#[inline]
+fn in_order(before: (&str, bool), key: (&str, bool)) -> bool {
+    match before.1 || key.1 {
+        false => key_order_fast(before.0, key.0),
+        true => key_order(&unescape(before.0), &unescape(key.0)) == Ordering::Less,
+    }
+}
+
+#[inline]
+fn key_order_fast(before: &str, key: &str) -> bool {
+    // The first byte decides almost always, and two ASCII bytes are in the same order in UTF-16.
+    match (before.as_bytes().first(), key.as_bytes().first()) {
+        (Some(a), Some(b)) if a != b && a.is_ascii() && b.is_ascii() => a < b,
+        _ => key_order(before, key) == Ordering::Less,
+    }
+}
