@@ -28,7 +28,7 @@ use crate::record::{
     Body, Deadlines, Decision, Entry, FindingNote, Hold, Intent, MAX_ENTRY, Op, PolicyNote, Sealed, Source, Subject,
     Verdict,
 };
-use crate::value::{Channel, Digest, Provenance, Text, Timestamp};
+use crate::value::{Channel, Digest, Provenance, Timestamp};
 
 /// The store under test, which can be opened time and again.
 #[async_trait]
@@ -204,7 +204,8 @@ pub async fn bytes_are_exact(store: &dyn Store) -> Kept {
     let ledger = law.open(store).await?;
     let mut log = law.log("bytes")?;
     let mut written = Vec::new();
-    let texts = ["x", "\"\\/,\"seq\":0,\"v\":1}", "Zoë Ωmega 漢字 🚢 e\u{301}", "'; DROP TABLE entries; --", "%00 \\u0000 ../"];
+    let texts =
+        ["x", "\"\\/,\"seq\":0,\"v\":1}", "Zoë Ωmega 漢字 🚢 e\u{301}", "'; DROP TABLE entries; --", "%00 \\u0000 ../"];
     for text in texts {
         let entry = log.next(&law, text)?;
         law.stored(ledger.as_ref(), &log, &entry).await?;
@@ -307,7 +308,9 @@ pub async fn read_limits(store: &dyn Store) -> Kept {
             law.that((least..=most).contains(&read.len()), || {
                 format!("read({from}, {limit}) of {SIZE} gave {} entries instead of {least} to {most}", read.len())
             })?;
-            law.that(there.starts_with(&read), || format!("read({from}, {limit}) gave other entries than stand there"))?;
+            law.that(there.starts_with(&read), || {
+                format!("read({from}, {limit}) gave other entries than stand there")
+            })?;
         }
     }
     Ok(())
@@ -406,22 +409,23 @@ impl Log {
         Entry { channel: self.channel.clone(), seq, id: Uuid::now_v7(), at, parent, body }.seal()
     }
 
-    /// An entry of exactly `length` bytes at the end: an intent with as many findings as it takes.
+    /// An entry of exactly `length` bytes, a few thousand at least, at the end: an intent with enough findings.
     fn long(&self, length: usize) -> Result<Sealed> {
-        let mut findings = Vec::new();
+        const SHORT: usize = 300;
+        let finding = |length: usize| -> Result<FindingNote> {
+            let why = "w".repeat(length).parse()?;
+            Ok(FindingNote { guardrail: "length".parse()?, verdict: Verdict::Pass, code: None, why })
+        };
+        let mut findings = vec![finding(SHORT)?];
         loop {
+            // A text holds up to 1,024 characters: the last one takes up what is left.
             let missing = length.saturating_sub(self.intent(findings.clone())?.bytes().len());
-            if missing == 0 {
+            if missing <= 2 * SHORT {
+                findings.pop();
+                findings.push(finding(SHORT + missing)?);
                 return self.intent(findings);
             }
-            // An empty finding takes 53 bytes; what is left over has to be long enough for one more.
-            let why = match missing {
-                0..=1000 => missing - 53.min(missing - 1),
-                1001..=1100 => 500,
-                _ => 900,
-            };
-            let why: Text = "w".repeat(why).parse()?;
-            findings.push(FindingNote { guardrail: "g".parse()?, verdict: Verdict::Pass, code: None, why });
+            findings.push(finding(SHORT)?);
         }
     }
 

@@ -104,13 +104,8 @@ impl FileLedger {
 
     fn on(disk: Arc<dyn Disk>, dir: &Path, may: May) -> Result<FileLedger> {
         disk.names(dir).map_err(|e| unavailable("read", dir, e))?;
-        let inner = Inner {
-            dir: dir.to_owned(),
-            disk,
-            may,
-            logs: Mutex::new(HashMap::new()),
-            notices: Notices::default(),
-        };
+        let inner =
+            Inner { dir: dir.to_owned(), disk, may, logs: Mutex::new(HashMap::new()), notices: Notices::default() };
         Ok(FileLedger { inner: Arc::new(inner), lock_wait: LOCK_WAIT })
     }
 
@@ -147,11 +142,8 @@ impl FileLedger {
                 kept <= MAX_OPEN / 2 || Arc::strong_count(log) > 1
             });
         }
-        let log = Arc::new(Log {
-            place: Arc::new(self.place(channel)),
-            reader: Mutex::default(),
-            writer: Arc::default(),
-        });
+        let log =
+            Arc::new(Log { place: Arc::new(self.place(channel)), reader: Mutex::default(), writer: Arc::default() });
         logs.insert(channel.clone(), log.clone());
         log
     }
@@ -241,7 +233,8 @@ impl Ledger for FileLedger {
         }
         let deadline = Instant::now() + self.lock_wait;
         let mut writer = log.writer.clone().lock_owned().await;
-        blocking(ErrorKind::LedgerAmbiguous, move || writer::append(&log.place, &mut writer, seq, &bytes, deadline)).await
+        blocking(ErrorKind::LedgerAmbiguous, move || writer::append(&log.place, &mut writer, seq, &bytes, deadline))
+            .await
     }
 
     async fn channels(&self) -> Result<Vec<Channel>> {

@@ -105,13 +105,16 @@ impl Place {
         notices.push_back(Notice { channel: self.channel.clone(), repair });
     }
 
-    /// True if the log's file is there.
+    /// True if the log was ever begun.
     pub(super) fn exists(&self) -> Result<bool> {
-        match self.disk.open(&self.log, Access::Read) {
-            Ok(_) => Ok(true),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(e) => Err(self.io("open", &self.log, e)),
+        for path in [&self.log, &self.lock] {
+            match self.disk.open(path, Access::Read) {
+                Ok(_) => return Ok(true),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(self.io("open", path, e)),
+            }
         }
+        Ok(false)
     }
 
     /// The end of the last line that is whole; what is after it, or was torn, is an append that never returned. Bytes

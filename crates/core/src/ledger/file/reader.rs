@@ -201,7 +201,11 @@ impl Reader {
             start = at + 1;
         }
         if found.is_empty() {
-            return Err(self.place.corrupt(Some(from), DefectCode::TooLarge, "the line is longer than an entry can be"));
+            return Err(self.place.corrupt(
+                Some(from),
+                DefectCode::TooLarge,
+                "the line is longer than an entry can be",
+            ));
         }
         let (next, offset) = (from + found.len() as u64, offset + start as u64);
         if next == self.entries && offset != self.end {

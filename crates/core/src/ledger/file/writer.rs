@@ -237,7 +237,8 @@ impl Writer {
 
     fn ambiguous(&self, seq: u64, what: &str, e: std::io::Error) -> Error {
         let place = &self.place;
-        let message = format!("{}: it is not known whether the entry was stored (cannot {what}: {e})", place.log.display());
+        let message =
+            format!("{}: it is not known whether the entry was stored (cannot {what}: {e})", place.log.display());
         place.locate(Error::new(ErrorKind::LedgerAmbiguous, message)).with("seq", seq).because(e)
     }
 }
