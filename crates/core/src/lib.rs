@@ -1,6 +1,7 @@
 //! tagwarden
 #![forbid(unsafe_code)]
 
+pub mod conformance;
 pub mod error;
 pub mod judge;
 pub mod ledger;

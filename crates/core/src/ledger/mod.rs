@@ -1,7 +1,11 @@
 //! The port to a ledger: one log per channel, appended one position at a time.
 
+#[cfg(all(feature = "file", unix))]
+mod file;
 mod memory;
 
+#[cfg(all(feature = "file", unix))]
+pub use file::{FileLedger, Notice, Repair};
 pub use memory::MemoryLedger;
 
 use std::fmt;
@@ -68,10 +72,12 @@ pub trait Index: fmt::Debug + Send + Sync {
     /// The fold that the index stands at, or none if there is no index or it cannot be used.
     async fn state(&self, channel: &Channel) -> Result<Option<ChannelState>>;
 
-    /// The positions below the index's own that were indexed under `term`, newest first.
+    /// The positions below the index's own that were indexed under `term`, newest first. An error if the index is gone
+    /// since `state` gave it out, because an empty answer would say that the term is not there; the next `state` is none.
     async fn find(&self, channel: &Channel, term: Term) -> Result<Vec<u64>>;
 
     /// Moves the index on to `state`, with the terms of the entries in between. Does nothing if the index does not
-    /// stand at `from` any more.
+    /// stand at `from` any more; from 0 it begins anew, unless what is there is an index of this very log. The terms of
+    /// an entry must never change.
     async fn extend(&self, channel: &Channel, from: u64, state: &ChannelState, terms: &[(Term, u64)]) -> Result<()>;
 }

@@ -1,0 +1,324 @@
+//! `FileLedger`: one directory of one host, crash-safe, for any number of processes.
+
+mod disk;
+mod index;
+mod lines;
+mod mark;
+mod name;
+mod place;
+mod reader;
+mod table;
+mod writer;
+
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod sim;
+#[cfg(test)]
+mod tests;
+
+pub use place::{Notice, Repair};
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use self::disk::{Access, Disk, HostDisk};
+use self::place::{Notices, Place};
+use self::reader::Reader;
+use self::writer::Writer;
+use super::{Append, Index, Ledger, Term};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::ChannelState;
+use crate::value::Channel;
+
+/// How long an append waits for another process unless [`FileLedger::lock_wait`] says otherwise.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+/// How many channels' files are kept open.
+const MAX_OPEN: usize = 64;
+
+/// A ledger in a directory: `<channel>.jsonl` is a channel's log, one entry a line.
+///
+/// - An append takes the lock on `<channel>.lock`, writes the line in one write and syncs it (fdatasync) before it
+///   returns; the directory is synced when a log begins. Several processes of one host may write; **network file
+///   systems are not supported**, because neither their locks nor their syncs mean this.
+/// - A *last* line that a crash cut short was never acknowledged: the next append cuts it and says so
+///   ([`FileLedger::notices`]). Until then, readers do not see it. A bad line before a good one stays, for the chain
+///   check to find.
+/// - After a failed sync nothing that was not synced before counts until it was cut, written again and synced.
+/// - Reads take no lock, and find a position in a long log without reading the whole of it.
+/// - `index/` holds derived data; deleting it loses nothing.
+/// - Symbolic links in the directory are refused.
+///
+/// Work on files runs on the blocking threads of the tokio runtime it is called from. A future that is dropped does not
+/// stop an append that has begun.
+#[derive(Clone)]
+pub struct FileLedger {
+    inner: Arc<Inner>,
+    lock_wait: Duration,
+}
+
+struct Inner {
+    dir: PathBuf,
+    disk: Arc<dyn Disk>,
+    may: May,
+    logs: Mutex<HashMap<Channel, Arc<Log>>>,
+    notices: Notices,
+}
+
+/// What a ledger that is open may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum May {
+    Read,
+    Write,
+}
+
+/// What this process has open of one channel's log. Nothing breaks if it is dropped, or if there are two.
+#[derive(Debug)]
+struct Log {
+    place: Arc<Place>,
+    reader: Mutex<Option<Reader>>,
+    /// Queues the tasks of this process, in their order; the lock file keeps the other processes out.
+    writer: Arc<tokio::sync::Mutex<Option<Writer>>>,
+}
+
+impl FileLedger {
+    /// The ledger in `dir`, which is made if it is not there. LEDGER_UNAVAILABLE if it cannot be.
+    pub fn open(dir: impl AsRef<Path>) -> Result<FileLedger> {
+        let dir = dir.as_ref();
+        make_dirs(&HostDisk, dir)?;
+        FileLedger::on(Arc::new(HostDisk), dir, May::Write)
+    }
+
+    /// The ledger in `dir`, to be read only: nothing in it is made, changed or locked, so that read permission is
+    /// enough. Appends are LEDGER_UNAVAILABLE, and so is a directory that is not there.
+    pub fn open_read_only(dir: impl AsRef<Path>) -> Result<FileLedger> {
+        FileLedger::on(Arc::new(HostDisk), dir.as_ref(), May::Read)
+    }
+
+    fn on(disk: Arc<dyn Disk>, dir: &Path, may: May) -> Result<FileLedger> {
+        disk.names(dir).map_err(|e| unavailable("read", dir, e))?;
+        let inner =
+            Inner { dir: dir.to_owned(), disk, may, logs: Mutex::new(HashMap::new()), notices: Notices::default() };
+        Ok(FileLedger { inner: Arc::new(inner), lock_wait: LOCK_WAIT })
+    }
+
+    /// How long an append waits for a lock that another process holds, before it is LEDGER_UNAVAILABLE; 10 s by default.
+    #[must_use]
+    pub fn lock_wait(self, lock_wait: Duration) -> FileLedger {
+        FileLedger { lock_wait, ..self }
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.inner.dir
+    }
+
+    /// What the ledger has set right by itself since it was opened, oldest first; at most the last 1,024.
+    pub fn notices(&self) -> Vec<Notice> {
+        self.inner.notices.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    fn place(&self, channel: &Channel) -> Place {
+        Place::new(self.inner.disk.clone(), &self.inner.dir, channel.clone(), self.inner.notices.clone())
+    }
+
+    fn log(&self, channel: &Channel) -> Arc<Log> {
+        let mut logs = lock(&self.inner.logs);
+        if let Some(log) = logs.get(channel) {
+            return log.clone();
+        }
+        if logs.len() >= MAX_OPEN {
+            // Those in use stay; it does not matter which of the others go.
+            let mut kept = 0;
+            logs.retain(|_, log| {
+                kept += 1;
+                kept <= MAX_OPEN / 2 || Arc::strong_count(log) > 1
+            });
+        }
+        let log =
+            Arc::new(Log { place: Arc::new(self.place(channel)), reader: Mutex::default(), writer: Arc::default() });
+        logs.insert(channel.clone(), log.clone());
+        log
+    }
+
+    /// The channels of the files in the directory that have an entry.
+    fn list(&self) -> Result<Vec<Channel>> {
+        let dir = &self.inner.dir;
+        let mut channels = Vec::new();
+        for file in self.inner.disk.names(dir).map_err(|e| unavailable("read", dir, e))? {
+            let Some(name) = file.strip_suffix(".jsonl") else { continue };
+            let channel = match name::decode(name) {
+                Some(channel) => channel,
+                None => match self.first_channel(&file)? {
+                    Some(channel) if name::encode(&channel) == name => channel,
+                    Some(channel) => {
+                        let message = format!("{}: the entries are of {channel}", dir.join(&file).display());
+                        return Err(Error::new(ErrorKind::LedgerCorrupt, message).with("channel", channel));
+                    }
+                    None => continue,
+                },
+            };
+            let mut reader = None;
+            let place = Arc::new(self.place(&channel));
+            if reader::look(&place, &mut reader)?.is_some_and(|reader| reader.entries() > 0) {
+                channels.push(channel);
+            }
+        }
+        channels.sort();
+        Ok(channels)
+    }
+
+    /// The channel that the first line of a file names; none if there is no whole line yet.
+    fn first_channel(&self, file: &str) -> Result<Option<Channel>> {
+        let path = self.inner.dir.join(file);
+        let log = self.inner.disk.open(&path, Access::Read).map_err(|e| unavailable("open", &path, e))?;
+        let mut head = vec![0; lines::MAX_LINE];
+        let length = log.read_at(&mut head, 0).map_err(|e| unavailable("read", &path, e))?;
+        let Some(end) = head.get(..length).and_then(lines::first_end) else { return Ok(None) };
+        match head.get(..end - 1).and_then(lines::channel_of) {
+            Some(channel) => Ok(Some(channel)),
+            None => {
+                let message = format!("{}: neither its name nor its first entry says a channel", path.display());
+                Err(Error::new(ErrorKind::LedgerCorrupt, message).with("file", path.display()))
+            }
+        }
+    }
+
+    /// Does `work` with this process's reader of the log; `none` if there is no log.
+    async fn reading<T: Send + 'static>(
+        &self,
+        channel: &Channel,
+        none: T,
+        work: impl FnOnce(&mut Reader) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let log = self.log(channel);
+        blocking(ErrorKind::LedgerUnavailable, move || {
+            let mut reader = lock(&log.reader);
+            match reader::look(&log.place, &mut reader)? {
+                Some(reader) => work(reader),
+                None => Ok(none),
+            }
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for FileLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileLedger").field("dir", &self.inner.dir).field("may", &self.inner.may).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Ledger for FileLedger {
+    async fn size(&self, channel: &Channel) -> Result<u64> {
+        self.reading(channel, 0, |reader| Ok(reader.entries())).await
+    }
+
+    async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
+        self.reading(channel, Vec::new(), move |reader| reader.read(from, limit)).await
+    }
+
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+        let log = self.log(channel);
+        if self.inner.may == May::Read {
+            return Err(log.place.unavailable("the ledger was opened read-only"));
+        }
+        let deadline = Instant::now() + self.lock_wait;
+        let mut writer = log.writer.clone().lock_owned().await;
+        blocking(ErrorKind::LedgerAmbiguous, move || writer::append(&log.place, &mut writer, seq, &bytes, deadline))
+            .await
+    }
+
+    async fn channels(&self) -> Result<Vec<Channel>> {
+        let ledger = self.clone();
+        blocking(ErrorKind::LedgerUnavailable, move || ledger.list()).await
+    }
+
+    fn index(&self) -> Option<&dyn Index> {
+        Some(self)
+    }
+}
+
+/// The index of a log is one file, `index/<channel>.index`: the fold that it stands at, and a hash table of terms.
+///
+/// What cannot be used is as if it were not there, and what cannot be written is left and noted: an index never fails
+/// the operation that it was to make fast. `extend` from 0 begins anew unless what stands there is an index of this log.
+#[async_trait]
+impl Index for FileLedger {
+    async fn state(&self, channel: &Channel) -> Result<Option<ChannelState>> {
+        let place = self.place(channel);
+        blocking(ErrorKind::LedgerUnavailable, move || Ok(index::state(&place))).await
+    }
+
+    async fn find(&self, channel: &Channel, term: Term) -> Result<Vec<u64>> {
+        let place = self.place(channel);
+        blocking(ErrorKind::LedgerUnavailable, move || index::find(&place, term)).await
+    }
+
+    async fn extend(&self, channel: &Channel, from: u64, state: &ChannelState, terms: &[(Term, u64)]) -> Result<()> {
+        if self.inner.may == May::Read {
+            return Ok(());
+        }
+        let (log, state, terms) = (self.log(channel), state.clone(), terms.to_vec());
+        blocking(ErrorKind::LedgerUnavailable, move || {
+            let leaf_at = |seq| {
+                let mut reader = lock(&log.reader);
+                let entry = match reader::look(&log.place, &mut reader) {
+                    Ok(Some(reader)) => reader.read(seq, 1).ok().and_then(|entries| entries.into_iter().next()),
+                    _ => None,
+                };
+                entry.map(|entry| crate::record::Sealed::of(entry).leaf())
+            };
+            index::extend(&log.place, from, &state, &terms, leaf_at)
+        })
+        .await
+    }
+}
+
+/// Makes `dir` and those above it, each name synced.
+fn make_dirs(disk: &dyn Disk, dir: &Path) -> Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let parent = match dir.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("/"),
+    };
+    make_dirs(disk, parent)?;
+    disk.make_dir(dir).and_then(|()| disk.sync_dir(parent)).map_err(|e| unavailable("make", dir, e))
+}
+
+fn unavailable(what: &str, path: &Path, e: std::io::Error) -> Error {
+    let message = format!("{}: cannot {what}: {e}", path.display());
+    Error::new(ErrorKind::LedgerUnavailable, message).with("file", path.display()).because(e)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What it guards is a cache that every use checks again.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs `work` where it may block: on tokio's blocking threads, or right here where there is no runtime. `cut_short` is
+/// what it means if the work does not come to its end.
+async fn blocking<T: Send + 'static>(
+    cut_short: ErrorKind,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return work() };
+    match runtime.spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(e) if e.is_cancelled() => {
+            Err(Error::new(ErrorKind::LedgerUnavailable, "the runtime is shutting down; nothing was begun"))
+        }
+        Err(e) => Err(Error::new(cut_short, "the ledger stopped in the middle of its work").because(e)),
+    }
+}

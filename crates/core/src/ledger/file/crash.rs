@@ -1,0 +1,277 @@
+//! What a crash may leave on the disk, and what the ledger makes of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+
+use super::sim::{Keeps, Lie, SimDisk};
+use super::*;
+
+/// A channel's log as the workload wrote it.
+#[derive(Default)]
+struct Written {
+    /// Each entry that was tried, in order, and after how many changes it was begun.
+    tried: Vec<(usize, Bytes)>,
+    /// After how many changes each was acknowledged.
+    acknowledged: Vec<usize>,
+}
+
+type Logs = BTreeMap<Channel, Written>;
+
+/// Outside a runtime the ledger works in place, so that everything is ready at once.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("not ready"),
+    }
+}
+
+fn ledger(disk: &SimDisk) -> FileLedger {
+    FileLedger::on(Arc::new(disk.clone()), Path::new("ledger"), May::Write).unwrap()
+}
+
+fn channels() -> [Channel; 2] {
+    ["reg.io/a:prod".parse().unwrap(), "reg.io/a:dev".parse().unwrap()]
+}
+
+fn entry(channel: &Channel, seq: u64, filler: usize) -> Bytes {
+    let reason = char::from(b'a' + (seq % 26) as u8).to_string().repeat(filler);
+    format!(r#"{{"body":{{"reason":"{reason}"}},"channel":"{channel}","kind":"hold","seq":{seq},"v":1}}"#).into()
+}
+
+fn state(channel: &Channel, size: u64, leaf: Option<crate::record::Leaf>) -> ChannelState {
+    ChannelState { size, leaf, ..ChannelState::empty(channel.clone()) }
+}
+
+/// Appends to two logs, with entries in one sector, over a few, and over several pages; an index follows.
+fn workload(disk: &SimDisk) -> Logs {
+    let ledger = ledger(disk);
+    let mut logs = Logs::new();
+    for seq in 0..12 {
+        for (nth, channel) in channels().iter().enumerate() {
+            let bytes = entry(channel, seq, [40, 700, 333, 4500, 1][(seq as usize + nth) % 5]);
+            let log = logs.entry(channel.clone()).or_default();
+            log.tried.push((disk.changes(), bytes.clone()));
+            assert_eq!(now(ledger.append(channel, seq, bytes.clone())).unwrap(), Append::Stored);
+            log.acknowledged.push(disk.changes());
+            if nth == 0 && seq % 4 == 3 {
+                let leaf = crate::record::Sealed::of(bytes).leaf();
+                let terms: Vec<_> = (seq - 3..=seq).map(|seq| (Term(seq % 3), seq)).collect();
+                now(ledger.extend(channel, seq - 3, &state(channel, seq + 1, Some(leaf)), &terms)).unwrap();
+            }
+        }
+    }
+    assert_eq!(ledger.notices(), []);
+    logs
+}
+
+/// What is wrong with the ledger on `image`, the disk after a crash behind the first `changes` of a workload.
+fn judge(image: &SimDisk, logs: &Logs, changes: usize) -> Result<(), String> {
+    let ledger = ledger(image);
+    let listed = now(ledger.channels()).map_err(|e| format!("{e:?}"))?;
+    for (channel, log) in logs {
+        let acknowledged = log.acknowledged.iter().filter(|at| **at <= changes).count();
+        let tried: Vec<Bytes> =
+            log.tried.iter().filter(|(at, _)| *at <= changes).map(|(_, bytes)| bytes.clone()).collect();
+        let size = now(ledger.size(channel)).map_err(|e| format!("{e:?}"))?;
+        let read = now(ledger.read(channel, 0, 100)).map_err(|e| format!("{e:?}"))?;
+        if read.len() as u64 != size || !tried.starts_with(&read) {
+            return Err(format!("{channel}: {size} entries, {} read, not what was tried", read.len()));
+        }
+        if read.len() < acknowledged {
+            return Err(format!("{channel}: {} entries, {acknowledged} were acknowledged", read.len()));
+        }
+        if listed.contains(channel) != (size > 0) {
+            return Err(format!("{channel} with {size} entries, listed: {listed:?}"));
+        }
+        // What a reader was shown must outlive another crash.
+        let again = self::ledger(&image.crash(image.changes(), Keeps::Nothing));
+        if now(again.read(channel, 0, 100)).map_err(|e| format!("{e:?}"))? != read {
+            return Err(format!("{channel}: what was read is gone after another crash"));
+        }
+        judge_index(&ledger, channel, size)?;
+        let next = entry(channel, size, 600);
+        match now(ledger.append(channel, size, next.clone())) {
+            Ok(Append::Stored) => {}
+            other => return Err(format!("{channel}: the next append said {other:?}")),
+        }
+        let mut whole = read.clone();
+        whole.push(next);
+        if now(ledger.read(channel, 0, 100)).map_err(|e| format!("{e:?}"))? != whole {
+            return Err(format!("{channel}: not whole after the next append"));
+        }
+        let path = ledger.place(channel).log;
+        let lines: Vec<u8> = whole.iter().flat_map(|line| line.iter().copied().chain([b'\n'])).collect();
+        if image.bytes(&path).as_ref() != Some(&lines) {
+            return Err(format!("{channel}: the file is not its entries, one a line"));
+        }
+    }
+    Ok(())
+}
+
+fn judge_index(ledger: &FileLedger, channel: &Channel, size: u64) -> Result<(), String> {
+    let Some(state) = now(ledger.state(channel)).map_err(|e| format!("{e:?}"))? else { return Ok(()) };
+    if state.size > size {
+        return Err(format!("{channel}: the index stands at {}, the log at {size}", state.size));
+    }
+    for term in 0..3 {
+        let found = now(ledger.find(channel, Term(term))).map_err(|e| format!("{e:?}"))?;
+        let wanted: Vec<u64> = (0..state.size).rev().filter(|seq| seq % 3 == term).collect();
+        if found != wanted {
+            return Err(format!("{channel}: term {term} at {:?} instead of {wanted:?}", found));
+        }
+    }
+    Ok(())
+}
+
+/// Opens every image of a workload; how many there were, and what was wrong with the first bad one.
+fn crash_everywhere(disk: &SimDisk, logs: &Logs) -> (usize, Option<String>) {
+    let mut images = 0;
+    for changes in 0..=disk.changes() {
+        let chosen = [Keeps::Nothing, Keeps::Everything, Keeps::Lengths].into_iter().chain((0..17).map(Keeps::Some));
+        for keeps in chosen {
+            images += 1;
+            let image = disk.crash(changes, keeps);
+            if let Err(wrong) = judge(&image, logs, changes) {
+                return (images, Some(format!("after {changes} changes, keeping {keeps:?}: {wrong}")));
+            }
+        }
+    }
+    (images, None)
+}
+
+#[test]
+fn no_crash_loses_an_acknowledged_entry_or_counts_half_of_one() {
+    let disk = SimDisk::new(Lie::Nothing);
+    let logs = workload(&disk);
+    let (images, wrong) = crash_everywhere(&disk, &logs);
+    assert_eq!(wrong, None);
+    assert!(images >= 2000, "{images} images");
+    println!("{images} crash images");
+}
+
+#[test]
+fn a_disk_that_acknowledges_before_it_syncs_is_caught() {
+    for lie in [Lie::SyncsLate, Lie::SyncsNothing, Lie::SyncsNoNames] {
+        let disk = SimDisk::new(lie);
+        let logs = workload(&disk);
+        let (_, wrong) = crash_everywhere(&disk, &logs);
+        let wrong = wrong.unwrap_or_else(|| panic!("{lie:?} went unseen"));
+        assert!(wrong.contains("were acknowledged"), "{lie:?}: {wrong}");
+    }
+}
+
+/// Appends until `upto` entries are acknowledged, going on after errors as a caller would: look, then try again.
+fn persist(disk: &SimDisk, ledger: &FileLedger, upto: u64) -> (Vec<Bytes>, Vec<Error>) {
+    let [channel, _] = channels();
+    let (mut acknowledged, mut errors) = (Vec::new(), Vec::new());
+    while (acknowledged.len() as u64) < upto {
+        let seq = acknowledged.len() as u64;
+        let bytes = entry(&channel, seq, 900);
+        match now(ledger.append(&channel, seq, bytes.clone())) {
+            Ok(Append::Stored) => acknowledged.push(bytes),
+            Ok(Append::Lost) => {
+                assert_eq!(now(ledger.read(&channel, seq, 1)).unwrap(), [bytes.clone()], "ours, or nobody's");
+                acknowledged.push(bytes);
+            }
+            Err(error) => {
+                errors.push(error);
+                // What is not acknowledged is not shown, or is there for good.
+                let shown = now(ledger.read(&channel, 0, 100)).unwrap();
+                let kept = disk.crash(disk.changes(), Keeps::Nothing);
+                let kept = now(self::ledger(&kept).read(&channel, 0, 100)).unwrap();
+                assert!(kept.starts_with(&shown) && shown.len() >= acknowledged.len(), "{shown:?}");
+            }
+        }
+        let kept = disk.crash(disk.changes(), Keeps::Nothing);
+        let kept = now(self::ledger(&kept).read(&channel, 0, 100)).unwrap();
+        assert!(kept.starts_with(&acknowledged), "{} kept of {}", kept.len(), acknowledged.len());
+    }
+    (acknowledged, errors)
+}
+
+#[test]
+fn a_failed_sync_poisons_what_it_was_to_write() {
+    let undisturbed = SimDisk::new(Lie::Nothing);
+    persist(&undisturbed, &ledger(&undisturbed), 6);
+    let mut ambiguous = 0;
+    for nth in 0..undisturbed.syncs() {
+        let disk = SimDisk::new(Lie::Nothing);
+        disk.fail_sync(nth);
+        let ledger = ledger(&disk);
+        let (_, errors) = persist(&disk, &ledger, 6);
+        let [error] = errors.as_slice() else { panic!("sync {nth}: {errors:?}") };
+        if error.kind() == ErrorKind::LedgerAmbiguous {
+            ambiguous += 1;
+            assert!(error.to_string().contains("not known whether the entry was stored (cannot sync"), "{error}");
+            // Had the cache been believed, a second sync would have acknowledged what never reached the disk.
+            assert!(matches!(ledger.notices()[..], [Notice { repair: Repair::WrittenAgain { .. }, .. }]));
+        }
+    }
+    assert_eq!(ambiguous, 6, "one for each append");
+}
+
+#[test]
+fn a_full_disk_stores_nothing_and_counts_nothing() {
+    let [channel, _] = channels();
+    let disk = SimDisk::new(Lie::Nothing);
+    let ledger = ledger(&disk);
+    persist(&disk, &ledger, 2);
+    let before = disk.bytes(&ledger.place(&channel).log).unwrap();
+    for space in [0, 1, 511, 900] {
+        disk.space(Some(space));
+        let error = now(ledger.append(&channel, 2, entry(&channel, 2, 900))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LedgerUnavailable);
+        assert_eq!(now(ledger.size(&channel)).unwrap(), 2);
+        assert_eq!(disk.bytes(&ledger.place(&channel).log).unwrap(), before, "with {space} bytes left");
+    }
+    disk.space(None);
+    assert_eq!(now(ledger.append(&channel, 2, entry(&channel, 2, 900))).unwrap(), Append::Stored);
+}
+
+#[test]
+fn a_torn_last_line_is_cut_and_said() {
+    let [channel, _] = channels();
+    let disk = SimDisk::new(Lie::Nothing);
+    let path = ledger(&disk).place(&channel).log;
+    let whole = entry(&channel, 0, 2000);
+    let mut bytes = whole.to_vec();
+    bytes.push(b'\n');
+    for end in [1, 700, whole.len()] {
+        let torn = entry(&channel, 1, 2000);
+        disk.put(&path, &[&bytes, &torn[..end.min(torn.len())]].concat());
+        let ledger = ledger(&disk);
+        assert_eq!(now(ledger.size(&channel)).unwrap(), 1);
+        assert_eq!(now(ledger.append(&channel, 1, entry(&channel, 1, 5))).unwrap(), Append::Stored);
+        let notices: Vec<_> = ledger.notices().iter().map(ToString::to_string).collect();
+        let said = format!("reg.io/a:prod: cut {end} bytes at byte {}: an append that never returned", bytes.len());
+        assert_eq!(notices, [said]);
+        disk.put(&ledger.place(&channel).lock, b"");
+    }
+}
+
+#[test]
+fn a_whole_last_line_that_nobody_is_known_to_have_synced_is_written_again_before_it_counts() {
+    let [channel, _] = channels();
+    let disk = SimDisk::new(Lie::Nothing);
+    let ledger = ledger(&disk);
+    persist(&disk, &ledger, 1);
+    // Another process wrote its line, and was killed before it could sync it.
+    let path = ledger.place(&channel).log;
+    let mut bytes = disk.bytes(&path).unwrap();
+    let synced = bytes.len() as u64;
+    bytes.extend_from_slice(&entry(&channel, 1, 10));
+    bytes.push(b'\n');
+    disk.open(&path, Access::Write).unwrap().write_at(&bytes[synced as usize..], synced).unwrap();
+
+    assert_eq!(now(ledger.size(&channel)).unwrap(), 1, "nobody acknowledged it");
+    assert_eq!(now(ledger.append(&channel, 1, entry(&channel, 1, 99))).unwrap(), Append::Lost);
+    assert_eq!(now(ledger.read(&channel, 1, 9)).unwrap(), [entry(&channel, 1, 10)]);
+    let again = Repair::WrittenAgain { offset: synced, bytes: bytes.len() as u64 - synced };
+    assert_eq!(ledger.notices(), [Notice { channel: channel.clone(), repair: again }]);
+    let after = disk.crash(disk.changes(), Keeps::Nothing);
+    assert_eq!(now(self::ledger(&after).size(&channel)).unwrap(), 2);
+}

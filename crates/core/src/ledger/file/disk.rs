@@ -1,0 +1,177 @@
+//! What the file ledger asks of a file system, so that tests can lose power in the middle of it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::OnceLock;
+
+/// How a file is opened. A symbolic link, or anything but a regular file, is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// To read; it must be there.
+    Read,
+    /// To read and write; it must be there.
+    Write,
+    /// To read and write; it is made if it is not there.
+    Create,
+    /// To read and write; it is made or emptied.
+    Anew,
+}
+
+/// How large a file is, and whether it still has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub(super) bytes: u64,
+    /// How many names it has: 0 once it was removed or replaced.
+    pub(super) names: u64,
+}
+
+/// A file system.
+pub(super) trait Disk: std::fmt::Debug + Send + Sync + 'static {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Makes a directory if there is none.
+    fn make_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the names in a directory survive a crash.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// The names in a directory.
+    fn names(&self, path: &Path) -> io::Result<Vec<String>>;
+
+    /// What tells this run of the machine from the one before; none where that is not known.
+    fn boot(&self) -> Option<String>;
+}
+
+/// An open file.
+pub(super) trait DiskFile: std::fmt::Debug + Send + Sync {
+    fn stat(&self) -> io::Result<Stat>;
+
+    /// Fills `buffer` as far as the file goes; how many bytes that was.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes all of `bytes`, or fails with any part of them written.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    fn set_len(&self, bytes: u64) -> io::Result<()>;
+
+    /// Makes what was written survive a crash (fdatasync).
+    fn sync(&self) -> io::Result<()>;
+
+    /// Takes the exclusive lock on the file; false if somebody else holds it.
+    fn try_lock(&self) -> io::Result<bool>;
+
+    fn unlock(&self) -> io::Result<()>;
+}
+
+/// The file system of this host.
+#[derive(Debug)]
+pub(super) struct HostDisk;
+
+impl Disk for HostDisk {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn DiskFile>> {
+        // Without NONBLOCK, a pipe of that name would hold the caller for ever; a regular file does not mind.
+        let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
+        let file = OpenOptions::new()
+            .read(true)
+            .write(access != Access::Read)
+            .create(matches!(access, Access::Create | Access::Anew))
+            .truncate(access == Access::Anew)
+            .custom_flags(flags.cast_signed())
+            .open(path)
+            .map_err(|e| match rustix::io::Errno::from_io_error(&e) {
+                Some(rustix::io::Errno::LOOP) => io::Error::other("it is a symbolic link, which is refused"),
+                _ => e,
+            })?;
+        match file.metadata()?.is_file() {
+            true => Ok(Box::new(HostFile(file))),
+            false => Err(io::Error::other("it is not a regular file")),
+        }
+    }
+
+    fn make_dir(&self, path: &Path) -> io::Result<()> {
+        match std::fs::create_dir(path) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match std::fs::symlink_metadata(path)?.is_dir() {
+                true => Ok(()),
+                false => Err(io::Error::other("it is not a directory")),
+            },
+            made => made,
+        }
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn names(&self, path: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(path)? {
+            // A name that is not UTF-8 is none of ours.
+            names.extend(entry?.file_name().into_string());
+        }
+        Ok(names)
+    }
+
+    fn boot(&self) -> Option<String> {
+        static BOOT: OnceLock<Option<String>> = OnceLock::new();
+        let read = || {
+            let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+            Some(id.trim().to_owned()).filter(|id| id.len() == 36)
+        };
+        BOOT.get_or_init(read).clone()
+    }
+}
+
+#[derive(Debug)]
+struct HostFile(File);
+
+impl DiskFile for HostFile {
+    fn stat(&self) -> io::Result<Stat> {
+        let metadata = self.0.metadata()?;
+        Ok(Stat { bytes: metadata.len(), names: metadata.nlink() })
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.0.read_at(rest, offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn set_len(&self, bytes: u64) -> io::Result<()> {
+        self.0.set_len(bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        match self.0.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(e)) => Err(e),
+        }
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.0.unlock()
+    }
+}

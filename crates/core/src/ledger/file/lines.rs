@@ -1,0 +1,129 @@
+//! Lines of a log: where they end, what position they say they have, and whether a crash tore them.
+
+use serde::Deserialize;
+
+use crate::record::{Defect, DefectCode, MAX_ENTRY};
+use crate::value::Channel;
+
+/// The most bytes that a line may have, its newline included.
+pub(super) const MAX_LINE: usize = MAX_ENTRY + 1;
+
+/// What a disk writes as one; no disk tears anything smaller.
+const SECTOR: u64 = 512;
+
+/// The position that an entry says it has; none if it does not say.
+///
+/// Keys are sorted, so an entry of version 1 ends in `,"seq":N,"v":1}`. No string can hold that text, because a quote
+/// inside a string is escaped. Anything else is parsed as a whole.
+pub(super) fn seq_of(line: &[u8]) -> Option<u64> {
+    fast_seq(line).or_else(|| Some(parse(line)?.seq))
+}
+
+/// The channel that an entry says it belongs to; none if it does not say.
+pub(super) fn channel_of(line: &[u8]) -> Option<Channel> {
+    parse(line)?.channel.parse().ok()
+}
+
+fn fast_seq(line: &[u8]) -> Option<u64> {
+    let head = line.strip_suffix(br#","v":1}"#)?;
+    let start = head.iter().rposition(|byte| !byte.is_ascii_digit())? + 1;
+    let (key, digits) = head.split_at_checked(start)?;
+    let canonical = digits == b"0" || digits.first().is_some_and(|first| *first != b'0');
+    if !key.ends_with(br#","seq":"#) || !canonical {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[derive(Deserialize)]
+struct Head {
+    channel: String,
+    seq: u64,
+}
+
+fn parse(line: &[u8]) -> Option<Head> {
+    serde_json::from_slice(line).ok()
+}
+
+/// One past the last newline of `bytes`; none if there is none.
+pub(super) fn last_end(bytes: &[u8]) -> Option<usize> {
+    Some(bytes.iter().rposition(|byte| *byte == b'\n')? + 1)
+}
+
+/// One past the first newline of `bytes`; none if there is none.
+pub(super) fn first_end(bytes: &[u8]) -> Option<usize> {
+    Some(bytes.iter().position(|byte| *byte == b'\n')? + 1)
+}
+
+/// True if a crash tore the line that begins at `offset`: it has its newline, but sectors in it never reached the disk
+/// and read as zeros. No entry holds a zero byte, and one that was flipped into being does not fill whole sectors.
+pub(super) fn is_torn(line: &[u8], offset: u64) -> bool {
+    let mut torn = false;
+    let mut at = offset;
+    for run in line.chunk_by(|a, b| (*a == 0) == (*b == 0)) {
+        let end = at + run.len() as u64;
+        if run.first() == Some(&0) {
+            let whole = (at == offset || at.is_multiple_of(SECTOR)) && end.is_multiple_of(SECTOR);
+            if !whole {
+                return false;
+            }
+            torn = true;
+        }
+        at = end;
+    }
+    torn
+}
+
+/// Why the line at position `seq` cannot be that entry; none if it can. What an entry says otherwise is for the fold.
+pub(super) fn defect(line: &[u8], seq: u64) -> Option<Defect> {
+    let defect = |code, why| Some(Defect { seq, code, why });
+    if line.is_empty() {
+        return defect(DefectCode::NotJson, "an empty line".to_owned());
+    }
+    if line.len() > MAX_ENTRY {
+        return defect(DefectCode::TooLarge, format!("more than {MAX_ENTRY} bytes"));
+    }
+    match seq_of(line) {
+        Some(said) if said != seq => defect(DefectCode::Sequence, format!("the entry says that its seq is {said}")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_position_is_the_entrys_own_never_one_in_a_string() {
+        assert_eq!(seq_of(br#"{"body":{"seq":7},"channel":"reg.io/a:b","seq":42,"v":1}"#), Some(42));
+        assert_eq!(seq_of(br#"{"channel":"x","seq":42,"v":2,"z":",\"seq\":7,\"v\":1}"}"#), Some(42));
+        assert_eq!(seq_of(br#"{"channel":"x","seq":3,"v":1,"x":{"a":",","seq":7,"v":1}}"#), Some(3));
+        assert_eq!(seq_of(br#"{"channel":"x","seq":042,"v":1}"#), None);
+        assert_eq!(seq_of(br#"{"channel":"x","body":{},"v":1}"#), None);
+        assert_eq!(seq_of(b""), None);
+    }
+
+    #[test]
+    fn a_torn_line_has_zeros_in_whole_sectors_only() {
+        let mut line = vec![b'x'; 1500];
+        assert!(!is_torn(&line, 100));
+        line[412..924].fill(0);
+        assert!(is_torn(&line, 100), "the second sector is missing");
+        line[..412].fill(0);
+        assert!(is_torn(&line, 100), "the first two are missing");
+        line[1000] = 0;
+        assert!(!is_torn(&line, 100), "a zero in the middle of a sector is a flipped byte");
+    }
+
+    #[test]
+    fn a_defect_says_what_is_wrong_with_the_line() {
+        let text = |line: &[u8]| defect(line, 4).map(|defect| defect.to_string());
+        assert_eq!(text(b"").as_deref(), Some("seq 4: NOT_JSON: an empty line"));
+        assert_eq!(
+            text(br#"{"channel":"x","seq":5,"v":1}"#).as_deref(),
+            Some("seq 4: SEQUENCE: the entry says that its seq is 5")
+        );
+        assert_eq!(text(&[b'x'; MAX_LINE]).as_deref(), Some("seq 4: TOO_LARGE: more than 32768 bytes"));
+        assert_eq!(text(b"half a line"), None, "the fold names it");
+    }
+}

@@ -1,0 +1,101 @@
+//! The mark: how much of a log is known to be on the disk. It stands in the log's lock file.
+//!
+//! It is written after each sync, under the lock, and is itself never synced: it tells the other processes of this run
+//! of the machine what they may rely on. After a restart everything that is still in the file came from the disk; a mark
+//! of an earlier run is then only a lower bound.
+
+use std::fmt;
+use std::io;
+
+use super::disk::DiskFile;
+use crate::value::Digest;
+
+const WORD: &str = "tagwarden-mark-1";
+const LENGTH: usize = 128;
+
+/// The first `bytes` of the log are whole lines, `entries` of them, and were synced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) boot: Option<String>,
+    pub(super) bytes: u64,
+    pub(super) entries: u64,
+}
+
+impl Mark {
+    /// The mark in a lock file; none if there is none, or half of one.
+    pub(super) fn read(lock: &dyn DiskFile) -> io::Result<Option<Mark>> {
+        // Whoever reads beside a writer may see half of a mark, though hardly three times.
+        for _ in 0..3 {
+            let mut buffer = [0; LENGTH];
+            let length = lock.read_at(&mut buffer, 0)?;
+            let text = buffer.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok());
+            if length == 0 {
+                return Ok(None);
+            }
+            if let Some(mark) = text.and_then(Mark::parse) {
+                return Ok(Some(mark));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes the mark into a lock file, in place of the one before.
+    pub(super) fn write(&self, lock: &dyn DiskFile) -> io::Result<()> {
+        lock.write_at(self.to_string().as_bytes(), 0)
+    }
+
+    /// True if it was written in this run of the machine.
+    pub(super) fn is_of(&self, boot: Option<&str>) -> bool {
+        boot.is_some() && self.boot.as_deref() == boot
+    }
+
+    fn parse(text: &str) -> Option<Mark> {
+        let (said, sum) = text.trim_end().rsplit_once(' ')?;
+        if sum != checksum(said) {
+            return None;
+        }
+        let mut words = said.split_ascii_whitespace();
+        if words.next()? != WORD {
+            return None;
+        }
+        let boot = Some(words.next()?.to_owned()).filter(|boot| boot != "-");
+        Some(Mark { boot, bytes: words.next()?.parse().ok()?, entries: words.next()?.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Mark {
+    /// One line that always has the same length, so that a shorter mark never leaves the end of a longer one behind.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said = format!("{WORD} {:36} {:020} {:020}", self.boot.as_deref().unwrap_or("-"), self.bytes, self.entries);
+        writeln!(f, "{said} {}", checksum(&said))
+    }
+}
+
+fn checksum(said: &str) -> String {
+    Digest::of(said.as_bytes()).short()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_comes_back_and_half_of_one_does_not() {
+        for boot in [None, Some("8f2dc0de-2d0a-4f35-a8b9-5f3bc5f3c0de".to_owned())] {
+            let mark = Mark { boot, bytes: u64::MAX, entries: 7 };
+            let text = mark.to_string();
+            assert!(text.len() <= LENGTH);
+            assert_eq!(Mark::parse(&text), Some(mark));
+            for end in 0..text.len() - 1 {
+                assert_eq!(Mark::parse(&text[..end]), None, "{end}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_mark_of_no_known_run_is_of_no_run() {
+        let mark = |boot: Option<&str>| Mark { boot: boot.map(str::to_owned), bytes: 0, entries: 0 };
+        assert!(!mark(None).is_of(None));
+        assert!(mark(Some("a")).is_of(Some("a")) && !mark(Some("a")).is_of(Some("b")));
+    }
+}
