@@ -128,6 +128,8 @@ error_kinds! {
     ChannelBootstrapped => "CHANNEL_BOOTSTRAPPED", Never, Refused;
     /// The tag is absent, and there is nothing to take over.
     ChannelAbsent => "CHANNEL_ABSENT", Never, Refused;
+    /// The tag points at something else than the first state that was named.
+    ChannelOccupied => "CHANNEL_OCCUPIED", Never, Refused;
     /// The tag does not point at the live digest: somebody went around the ledger.
     ChannelDrifted => "CHANNEL_DRIFTED", Never, Drift;
     /// After the put, the tag pointed at a third digest: somebody overwrote it.

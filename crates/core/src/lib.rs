@@ -5,10 +5,12 @@ pub mod conformance;
 pub mod error;
 pub mod judge;
 pub mod ledger;
+pub mod promoter;
 pub mod protocol;
 pub mod record;
 pub mod registry;
 pub mod value;
 
 pub use error::{Class, Error, ErrorKind, Result, Retry};
+pub use promoter::{Moved, Operation, Promoter, Receipt, Terms, Times};
 pub use value::*;

@@ -2,10 +2,12 @@
 
 #[cfg(all(feature = "file", unix))]
 mod file;
+mod journal;
 mod memory;
 
 #[cfg(all(feature = "file", unix))]
 pub use file::{FileLedger, Notice, Repair};
+pub use journal::{Journal, Written};
 pub use memory::MemoryLedger;
 
 use std::fmt;

@@ -16,7 +16,7 @@ mod own;
 mod situation;
 mod wait;
 
-pub use mover::{Action, Appended, Heard, LogRead, Mover, Pinned, PutEnd};
+pub use mover::{Action, Appended, Heard, LogRead, Mover, Pinned, PutEnd, Waiting};
 pub use situation::{Change, Replay, Situation, situation};
 
 use crate::record::{Deadlines, Op, Status};

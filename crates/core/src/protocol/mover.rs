@@ -10,7 +10,7 @@ use super::situation::{Change, Replay, Situation, situation};
 use super::wait::Seen;
 use super::{End, Goal, Meet, Ms, Sabotage, Why, Worker};
 use crate::record::{ChannelState, Deadlines, OpenMove, Status};
-use crate::value::Digest;
+use crate::value::{Digest, Text};
 
 /// What to do next. Each is answered with one [`Heard`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -135,6 +135,25 @@ pub enum Appended {
     Lost(LogRead),
     /// It is not known.
     Unknown,
+}
+
+/// What a mover sleeps for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Waiting {
+    /// Another's move; from `until` on, on this worker's clock, it may be taken over.
+    Other {
+        /// The move.
+        move_id: Text,
+        /// When it may be taken over.
+        until: Ms,
+    },
+    /// Until then, on this worker's clock, an earlier put may still land.
+    Quiet {
+        /// When none can land any more.
+        until: Ms,
+    },
+    /// An answer of the registry or the ledger, which is asked again.
+    Answer,
 }
 
 /// How a put ended.
@@ -416,6 +435,15 @@ impl Mover {
             }
             (Some(_), _) => self.meet(&log, now),
             (None, _) => self.look(),
+        }
+    }
+
+    /// What it sleeps for.
+    pub fn waits_for(&self) -> Waiting {
+        match (&self.phase, &self.seen) {
+            (Phase::Waiting, Some(seen)) => Waiting::Other { move_id: seen.move_id.clone(), until: seen.ripe },
+            (Phase::Owning(own), _) => own.waits_for(),
+            _ => Waiting::Answer,
         }
     }
 

@@ -1,6 +1,6 @@
 //! A move that is ours, from the guard to the outcome (steps 7 to 10 of the protocol), begun or taken over.
 
-use super::mover::{Action, Appended, Claim, Heard, LogRead, Mover, Phase, PutEnd};
+use super::mover::{Action, Appended, Claim, Heard, LogRead, Mover, Phase, PutEnd, Waiting};
 use super::{End, Goal, Ms, Sabotage, Why, Worker};
 use crate::record::{ChannelState, Op, OpenMove, Status};
 use crate::value::Digest;
@@ -88,6 +88,13 @@ impl Own {
         self.step = Step::Guarding;
         self.quiet_until = 0;
         self
+    }
+
+    pub(super) fn waits_for(&self) -> Waiting {
+        match self.step {
+            Step::Quiet => Waiting::Quiet { until: self.quiet_until },
+            _ => Waiting::Answer,
+        }
     }
 
     #[cfg(test)]

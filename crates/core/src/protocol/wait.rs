@@ -9,9 +9,11 @@ use crate::value::Text;
 /// Another's move that was seen open. Its times count from when this worker first saw it, on its own clock.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Seen {
-    move_id: Text,
+    pub(super) move_id: Text,
     epoch: u64,
     since: Ms,
+    /// When it may be taken over.
+    pub(super) ripe: Ms,
 }
 
 /// The shortest and the longest that a waiting worker sleeps before it looks again.
@@ -33,14 +35,15 @@ impl Mover {
                 return self.done(End::Refused(Why::Busy));
             }
         }
-        let since = match &self.seen {
-            Some(seen) if seen.move_id == open.move_id && seen.epoch == open.epoch => seen.since,
+        let (since, ripe) = match &self.seen {
+            Some(seen) if seen.move_id == open.move_id && seen.epoch == open.epoch => (seen.since, seen.ripe),
             _ => {
-                self.seen = Some(Seen { move_id: open.move_id.clone(), epoch: open.epoch, since: now });
-                now
+                let ripe = now.saturating_add(open.deadlines.ttl_ms).saturating_add(open.deadlines.grace_ms);
+                let (move_id, epoch) = (open.move_id.clone(), open.epoch);
+                self.seen = Some(Seen { move_id, epoch, since: now, ripe });
+                (now, ripe)
             }
         };
-        let ripe = since.saturating_add(open.deadlines.ttl_ms).saturating_add(open.deadlines.grace_ms);
         if now >= ripe || self.without(Sabotage::EarlyTakeover) {
             return self.take(open.clone(), log.state.size, now);
         }

@@ -1,0 +1,270 @@
+//! `Journal`: one channel's log, read, checked, folded and looked up. Every backend is read through it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{Append, Ledger, Term};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{Body, ChannelState, Entry, Sealed, Status, Step, check};
+use crate::value::{Channel, Digest, Key, Timestamp};
+
+/// How many entries are asked for at once.
+const PAGE: usize = 1024;
+
+/// How many entries the index may stand behind the head.
+const BEHIND: u64 = 256;
+
+/// One channel's log as far as it was read: its fold, and where to find keys and digests.
+///
+/// It begins at the backend's index if there is one that fits the log, and otherwise at the first entry. Every entry
+/// after that is checked against the one before. A log that is shorter than it was before is LEDGER_TRUNCATED.
+#[derive(Debug)]
+pub struct Journal {
+    ledger: Arc<dyn Ledger>,
+    state: Arc<ChannelState>,
+    /// Whether the index was asked where it stands.
+    begun: bool,
+    /// Where the index stands.
+    indexed: u64,
+    /// Terms that the index does not have, oldest first.
+    terms: Vec<(Term, u64)>,
+    places: HashMap<Term, Vec<u64>>,
+}
+
+/// How an append ended, for whoever asked for it.
+#[derive(Debug)]
+pub enum Written {
+    /// It stands at this position; the journal has taken it in.
+    At(u64),
+    /// Another entry came first; the journal has taken that in.
+    Lost,
+}
+
+impl Journal {
+    /// The log of `channel`, of which nothing was read yet.
+    pub fn new(ledger: Arc<dyn Ledger>, channel: Channel) -> Journal {
+        let state = Arc::new(ChannelState::empty(channel));
+        Journal { ledger, state, begun: false, indexed: 0, terms: Vec::new(), places: HashMap::new() }
+    }
+
+    /// The fold of what was read.
+    pub fn state(&self) -> &Arc<ChannelState> {
+        &self.state
+    }
+
+    /// Reads on to the head.
+    pub async fn refresh(&mut self) -> Result<Arc<ChannelState>> {
+        if !self.begun {
+            self.begin().await?;
+        }
+        let channel = self.state.channel.clone();
+        loop {
+            let entries = self.ledger.read(&channel, self.state.size, PAGE).await?;
+            if entries.is_empty() {
+                break;
+            }
+            let short = entries.len() < PAGE;
+            for bytes in entries {
+                self.take(&bytes)?;
+            }
+            if short {
+                break;
+            }
+        }
+        self.check_length().await?;
+        self.extend_index().await;
+        Ok(Arc::clone(&self.state))
+    }
+
+    /// A journal that has read further than the log goes has seen entries that are gone.
+    async fn check_length(&self) -> Result<()> {
+        let (seen, size) = (self.state.size, self.ledger.size(&self.state.channel).await?);
+        match size < seen {
+            false => Ok(()),
+            true => {
+                let message = format!("the log has {size} entries, and {seen} were seen before");
+                Err(Error::new(ErrorKind::LedgerTruncated, message).with("channel", &self.state.channel))
+            }
+        }
+    }
+
+    /// Begins where the index stands, if the log says the same at that place.
+    async fn begin(&mut self) -> Result<()> {
+        self.begun = true;
+        let Some(index) = self.ledger.index() else { return Ok(()) };
+        let Some(state) = index.state(&self.state.channel).await? else { return Ok(()) };
+        let Some(last) = state.size.checked_sub(1) else { return Ok(()) };
+        let there = self.ledger.read(&state.channel, last, 1).await?;
+        let fits = there.first().is_some_and(|bytes| Some(Sealed::of(bytes.clone()).leaf()) == state.leaf);
+        if fits && state.channel == self.state.channel {
+            self.indexed = state.size;
+            self.state = Arc::new(state);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<()> {
+        let open = self.state.open.clone();
+        let step = match Arc::make_mut(&mut self.state).take(bytes) {
+            Ok(step) => step,
+            Err(defect) => {
+                // What was taken in half is forgotten: the next look begins anew, and finds the defect again.
+                let channel = self.state.channel.clone();
+                *self = Journal::new(Arc::clone(&self.ledger), channel.clone());
+                return Err(Error::from(defect).with("channel", channel));
+            }
+        };
+        if let (Step::Outcome { status: Status::Committed, .. }, Some(open)) = (step, open) {
+            for term in [Term::key(&open.key), Term::digest(&open.to)] {
+                self.terms.push((term, open.seq));
+                self.places.entry(term).or_default().push(open.seq);
+            }
+        }
+        Ok(())
+    }
+
+    /// The index is a cache: that it cannot be written makes later look-ups slower, and nothing else.
+    async fn extend_index(&mut self) {
+        if self.state.size.saturating_sub(self.indexed) < BEHIND {
+            return;
+        }
+        if let Some(index) = self.ledger.index()
+            && index.extend(&self.state.channel, self.indexed, &self.state, &self.terms).await.is_ok()
+        {
+            self.indexed = self.state.size;
+            self.terms.clear();
+        }
+    }
+
+    /// Appends what `body` says at `seq`, which must be where the journal stands. LEDGER_AMBIGUOUS if it is not known
+    /// whether it stands.
+    pub async fn append(&mut self, seq: u64, body: Body, at: Timestamp) -> Result<Written> {
+        if self.state.size != seq {
+            return Ok(Written::Lost);
+        }
+        let sealed = self.state.next(body, Uuid::now_v7(), at).seal()?;
+        // What would break the log is not written, whoever asks for it.
+        ChannelState::clone(&self.state).take(sealed.bytes()).map_err(|defect| {
+            Error::new(ErrorKind::InternalFault, format!("an entry that would break the log: {defect}"))
+        })?;
+        match self.ledger.append(&self.state.channel.clone(), seq, sealed.bytes().clone()).await? {
+            Append::Stored => {
+                self.take(sealed.bytes())?;
+                Ok(Written::At(seq))
+            }
+            Append::Lost => {
+                self.refresh().await?;
+                Ok(Written::Lost)
+            }
+        }
+    }
+
+    /// Appends what `body` says at the head, wherever that is by then; where it stands.
+    pub async fn note(&mut self, body: Body, at: Timestamp) -> Result<u64> {
+        loop {
+            let seq = self.refresh().await?.size;
+            if let Some(moved) = self.state.moved {
+                let message = format!("the log of {} goes on elsewhere since {moved}", self.state.channel);
+                return Err(Error::new(ErrorKind::LedgerMoved, message).with("channel", &self.state.channel));
+            }
+            match self.append(seq, body.clone(), at).await {
+                Ok(Written::At(seq)) => return Ok(seq),
+                Ok(Written::Lost) => {}
+                Err(error) if error.kind() == ErrorKind::LedgerAmbiguous => {
+                    // The position says whether it is ours: another entry there means that ours never stood.
+                    let there = self.read(seq, 1).await?;
+                    match there.first() {
+                        Some(entry) if entry.body == body && entry.at == at => {
+                            self.refresh().await?;
+                            return Ok(seq);
+                        }
+                        Some(_) => {}
+                        None => return Err(error),
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The entries from `from` on, at most `limit`, as they are typed. Their chain is checked among themselves.
+    pub async fn read(&self, from: u64, limit: usize) -> Result<Vec<Entry>> {
+        let channel = &self.state.channel;
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut parent = None;
+        while entries.len() < limit {
+            let next = from + entries.len() as u64;
+            let page = self.ledger.read(channel, next, limit - entries.len()).await?;
+            if page.is_empty() {
+                break;
+            }
+            for bytes in page {
+                let entry = Entry::open(&bytes).map_err(|e| e.with("channel", channel))?;
+                let seq = from + entries.len() as u64;
+                let before = if entries.is_empty() { entry.parent } else { parent };
+                let (leaf, _) =
+                    check(channel, seq, before, &bytes).map_err(|d| Error::from(d).with("channel", channel))?;
+                if seq + 1 == self.state.size && Some(leaf) != self.state.leaf {
+                    let message = format!("seq {seq}: it is not the entry that was there before");
+                    return Err(Error::new(ErrorKind::LedgerForked, message).with("channel", channel).with("seq", seq));
+                }
+                parent = Some(leaf);
+                entries.push(entry);
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Where the intent stands of the committed move with this key, and the digest of its request.
+    pub async fn committed(&self, key: &Key) -> Result<Option<(u64, Digest)>> {
+        for seq in self.find(Term::key(key)).await? {
+            if let Some(Entry { body: Body::Intent(intent), .. }) = self.read(seq, 1).await?.pop()
+                && intent.key == *key
+            {
+                return Ok(Some((seq, intent.request)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where the intent stands of the last committed move that made `digest` live here.
+    pub async fn made_live(&self, digest: &Digest) -> Result<Option<u64>> {
+        for seq in self.find(Term::digest(digest)).await? {
+            if let Some(Entry { body: Body::Intent(intent), .. }) = self.read(seq, 1).await?.pop()
+                && intent.to.digest == *digest
+            {
+                return Ok(Some(seq));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Positions that may be what is looked for, newest first.
+    async fn find(&self, term: Term) -> Result<Vec<u64>> {
+        let mut found: Vec<u64> = self.places.get(&term).into_iter().flatten().rev().copied().collect();
+        if let Some(index) = self.ledger.index() {
+            let known = found.last().copied().unwrap_or(u64::MAX);
+            found.extend(index.find(&self.state.channel, term).await?.into_iter().filter(|seq| *seq < known));
+        }
+        Ok(found)
+    }
+}
+
+impl Term {
+    fn of(kind: &str, value: &str) -> Term {
+        let digest = Digest::of(format!("{kind}\0{value}").as_bytes());
+        Term(digest.as_bytes().iter().take(8).fold(0, |term, byte| term << 8 | u64::from(*byte)))
+    }
+
+    /// A committed move's key.
+    pub fn key(key: &Key) -> Term {
+        Term::of("key", key.as_str())
+    }
+
+    /// The digest that a committed move made live.
+    pub fn digest(digest: &Digest) -> Term {
+        Term::of("digest", &digest.to_string())
+    }
+}

@@ -1,0 +1,232 @@
+//! How a run ends: a receipt, or an error that says what to do.
+
+use serde::Serialize;
+
+use super::run::{Run, Work, describe};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::{End, Why};
+use crate::record::{FindingNote, Op, PromotionEvent, Status, events};
+use crate::value::{Channel, Digest};
+
+/// What a move did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// The channel.
+    pub channel: Channel,
+    /// What was asked for.
+    pub op: Op,
+    /// What came of it.
+    pub result: Moved,
+    /// The live digest before; absent before the first move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Digest>,
+    /// The live digest now.
+    pub to: Digest,
+    /// The event in the log; absent if nothing was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<PromotionEvent>,
+}
+
+impl Receipt {
+    /// What each guardrail said; empty if nothing was judged.
+    pub fn findings(&self) -> &[FindingNote] {
+        self.event.as_ref().map_or(&[], |event| &event.intent.decision.findings)
+    }
+}
+
+/// What came of a move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Moved {
+    /// The channel points at the target, and that is recorded.
+    Committed,
+    /// The channel pointed at the target already; nothing was written.
+    Unchanged,
+    /// The key moved the channel before; `event` is that move, `to` is live now.
+    Replayed,
+}
+
+/// What a recovery did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "result", rename_all = "lowercase")]
+pub enum Recovered {
+    /// No move was open.
+    Nothing,
+    /// The open move is closed; `event` says how.
+    Closed {
+        /// The move.
+        event: Box<PromotionEvent>,
+    },
+}
+
+impl Run {
+    /// The event of the move whose intent stands at `seq`.
+    async fn event(&self, seq: u64) -> Result<Option<PromotionEvent>> {
+        let journal = self.journal.lock().await;
+        let entries = journal.read(seq, 64).await?;
+        Ok(events(&entries).events.into_iter().next())
+    }
+
+    /// The receipt of a move's end, or its error.
+    pub(super) async fn receipt(&self, end: End) -> Result<Receipt> {
+        let Work::Move(asked) = &self.work else {
+            return Err(Error::new(ErrorKind::InternalFault, "a recovery has no receipt"));
+        };
+        let op = asked.operation.op();
+        let channel = self.channel.clone();
+        let receipt = |result, from, to, event| Ok(Receipt { channel, op, result, from, to, event });
+        match end {
+            End::Committed { seq, .. } => match self.event(seq).await? {
+                Some(event) => {
+                    let (from, to) = (event.intent.from, event.intent.to.digest);
+                    receipt(Moved::Committed, from, to, Some(event))
+                }
+                None => Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log"))),
+            },
+            End::Unchanged(live) => receipt(Moved::Unchanged, Some(live), live, None),
+            End::Replayed(replay) => {
+                let event = self.event(replay.seq).await?;
+                let live = self.journal.lock().await.state().live;
+                match (live, event) {
+                    (Some(live), Some(event)) => receipt(Moved::Replayed, event.intent.from, live, Some(event)),
+                    _ => Err(Error::new(ErrorKind::InternalFault, "a replayed move is not in the log")),
+                }
+            }
+            end => Err(self.error(end)),
+        }
+    }
+
+    /// What a recovery did, or its error.
+    pub(super) async fn recovered(&self, end: End) -> Result<Recovered> {
+        let seq = match end {
+            End::Nothing => return Ok(Recovered::Nothing),
+            End::Committed { seq, .. } | End::Closed { seq, .. } => seq,
+            end => return Err(self.error(end)),
+        };
+        match self.event(seq).await? {
+            Some(event) => Ok(Recovered::Closed { event: Box::new(event) }),
+            None => Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log"))),
+        }
+    }
+
+    fn error(&self, end: End) -> Error {
+        match end {
+            End::Refused(Why::Judged) => match &self.refusal {
+                Some(refusal) => refusal.clone().into(),
+                None => Error::new(ErrorKind::InternalFault, "refused without a reason"),
+            },
+            End::Refused(why) => error_of(why, self, None),
+            End::Closed { seq, status, why } => {
+                let error = error_of(why, self, Some(seq)).with("seq", seq);
+                match status {
+                    Status::Failed => error.with("status", "failed"),
+                    _ => error.with("status", "aborted"),
+                }
+            }
+            End::Indeterminate { seq, why } => self.indeterminate(seq, why),
+            _ => match &self.error {
+                Some(error) => error.clone().with("channel", &self.channel),
+                None => Error::new(ErrorKind::InternalFault, "the run ended without a reason"),
+            },
+        }
+    }
+
+    fn indeterminate(&self, seq: Option<u64>, why: Why) -> Error {
+        let channel = &self.channel;
+        let (kind, what) = match why {
+            Why::TakenOver => (ErrorKind::MoveTakenOver, "another worker took the move over and will close it"),
+            Why::Held => (ErrorKind::ChannelHeld, "a hold stands: the open move is not brought about while it does"),
+            _ => (ErrorKind::MoveIndeterminate, "it is not known whether the tag moved or will"),
+        };
+        let advice = match why {
+            Why::Held => "release the hold, or recover without a put (abandon)",
+            _ => "recover the channel to bring it to rest; any machine can",
+        };
+        let cause = self.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+        let error = Error::new(kind, format!("{channel}: {what}{cause}; {advice}")).with("channel", channel);
+        match seq {
+            Some(seq) => error.with("seq", seq).with("move_id", &self.worker.move_id),
+            None => error.with("move_id", &self.worker.move_id),
+        }
+    }
+}
+
+/// The error of a reason, for a person and for the outcome in the log.
+pub(super) fn error_of(why: Why, run: &Run, _seq: Option<u64>) -> Error {
+    let channel = &run.channel;
+    let at = |digest: Option<Digest>| digest.map_or("nothing".to_owned(), |digest| digest.to_string());
+    let cause = || run.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    let (kind, message) = match why {
+        Why::NotBootstrapped => {
+            (ErrorKind::ChannelNotBootstrapped, format!("{channel} has no committed move yet: bootstrap it first"))
+        }
+        Why::Bootstrapped => {
+            (ErrorKind::ChannelBootstrapped, format!("{channel} is bootstrapped already: promote instead"))
+        }
+        Why::Absent => {
+            (ErrorKind::ChannelAbsent, format!("the tag {channel} does not exist, so it cannot be taken as it is"))
+        }
+        Why::Occupied(observed) => (
+            ErrorKind::ChannelOccupied,
+            format!("{channel} points at {observed} already: bootstrap it as it is, or from that digest"),
+        ),
+        Why::NoPrevious => {
+            (ErrorKind::RollbackNoTarget, format!("{channel} has no previous live digest to roll back to"))
+        }
+        Why::NameTarget => (
+            ErrorKind::RollbackNoTarget,
+            format!("the last move of {channel} was a rollback: name the digest that the next one goes to"),
+        ),
+        Why::OtherRequest => {
+            (ErrorKind::IdempotencyMismatch, format!("the key moved {channel} before, for another request"))
+        }
+        Why::Moved => (
+            ErrorKind::ChannelMoved,
+            format!("another move of {channel} came first; look again and decide anew, or queue"),
+        ),
+        Why::Busy => (ErrorKind::ChannelBusy, format!("another move of {channel} is under way{}", busy(run))),
+        Why::Drifted(observed) => (
+            ErrorKind::ChannelDrifted,
+            format!(
+                "{channel} points at {}, and {} is live: somebody went around the ledger. Repair puts the live digest \
+                 back, adopt takes what is there",
+                at(observed),
+                at(run.live())
+            ),
+        ),
+        Why::LogMoved => (ErrorKind::LedgerMoved, format!("the log of {channel} goes on in another ledger")),
+        Why::Judged => (ErrorKind::PolicyRefused, format!("the policy refused the move of {channel}")),
+        Why::Held => (ErrorKind::ChannelHeld, format!("a hold came onto {channel} before the put; nothing was moved")),
+        Why::NotPinned => {
+            (ErrorKind::MoveFailed, format!("{channel}: target and live digest could not be pinned{}", cause()))
+        }
+        Why::PutRefused => (ErrorKind::MoveFailed, format!("{channel}: the registry refused the put{}", cause())),
+        Why::Late => {
+            (ErrorKind::MoveFailed, format!("{channel}: the time to live passed before the put; nothing was moved"))
+        }
+        Why::Overwritten(observed) => (
+            ErrorKind::ChannelOverwritten,
+            format!("{channel} points at {} after the put: somebody overwrote it. Repair or adopt", at(observed)),
+        ),
+        Why::Abandoned => (ErrorKind::MoveFailed, format!("{channel}: the open move had not landed and was given up")),
+        Why::TakenOver => (ErrorKind::MoveTakenOver, format!("{channel}: another worker took the move over")),
+        Why::Unknown => (ErrorKind::MoveIndeterminate, format!("{channel}: it is not known whether the tag moved")),
+    };
+    Error::new(kind, message).with("channel", channel)
+}
+
+fn busy(run: &Run) -> String {
+    let state = run.journal.try_lock().ok().map(|journal| journal.state().clone());
+    match state.as_ref().and_then(|state| state.open.as_ref()) {
+        Some(open) => format!(": {}", describe(open)),
+        None => String::new(),
+    }
+}
+
+impl Run {
+    /// The live digest, as far as the log was read.
+    fn live(&self) -> Option<Digest> {
+        self.journal.try_lock().ok().and_then(|journal| journal.state().live)
+    }
+}

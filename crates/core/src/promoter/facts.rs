@@ -1,0 +1,177 @@
+//! Gathers the facts of a move and has the policy judge them (step 4 of the protocol).
+
+use super::run::{Asked, Run, Work};
+use super::terms::{Foreign, Operation};
+use super::together;
+use crate::error::{Error, ErrorKind, Result};
+use crate::judge::{Facts, Judgement, Passage, Upstream};
+use crate::protocol::Change;
+use crate::record::{ChannelState, Op, Source, Subject};
+use crate::registry::{Content, Manifest, pinned};
+use crate::value::{Channel, Digest};
+
+/// What was found out about a move, and what the policy says.
+#[derive(Clone, Debug)]
+pub(super) struct Gathered {
+    pub(super) judgement: Judgement,
+    pub(super) change: Change,
+}
+
+/// How many parts of a rollback target are asked for at once.
+const AT_ONCE: usize = 8;
+
+impl Run {
+    pub(super) async fn judge(&mut self, observed: Option<Digest>, change: Change) -> Result<Gathered> {
+        let Work::Move(Asked { operation, terms, .. }) = self.work.clone() else {
+            return Err(Error::new(ErrorKind::InternalFault, "a recovery judges nothing"));
+        };
+        let state = ChannelState::clone(&*self.journal.lock().await.state());
+        let manifest = self.target(change.to).await?;
+        let here = self.passage(&self.channel, &change.to).await?;
+        if let Operation::Rollback(Some(to)) = operation
+            && here == Passage::Never
+        {
+            let message = format!("{to} was never live on {}: a rollback goes back to what was", self.channel);
+            return Err(Error::new(ErrorKind::RollbackNoTarget, message).with("channel", &self.channel));
+        }
+        if let (Op::Rollback, Some(manifest)) = (operation.op(), &manifest) {
+            self.preflight(manifest).await?;
+        }
+        if let Operation::Bootstrap(first) = &operation
+            && first.foreign == Foreign::Refuse
+            && state.size == 0
+        {
+            self.refuse_foreign().await?;
+        }
+        let mut facts = Facts::new(operation.op(), &state, terms.provenance.clone(), self.inner.clock.now());
+        facts.observed = observed;
+        facts.source = match &operation {
+            Operation::Promote(source) => Some(source.clone()),
+            Operation::Bootstrap(first) => first.from.clone(),
+            _ => None,
+        };
+        facts.target = manifest.map(|manifest| Subject {
+            digest: manifest.digest(),
+            media_type: manifest.media_type().clone(),
+            size: manifest.bytes().len() as u64,
+        });
+        facts.expect = terms.expect;
+        facts.here = here;
+        facts.upstream = self.upstream(&change.to).await?;
+        Ok(Gathered { judgement: self.inner.policy.judge(&facts), change })
+    }
+
+    /// What the policy says of a target that is not there.
+    pub(super) async fn judge_absent(&self, asked: &Asked, source: &Source) -> Result<Error> {
+        let state = self.read_log().await?.state;
+        let mut facts =
+            Facts::new(asked.operation.op(), &state, asked.terms.provenance.clone(), self.inner.clock.now());
+        facts.source = Some(source.clone());
+        facts.observed = state.live;
+        facts.expect = asked.terms.expect;
+        Ok(match self.inner.policy.judge(&facts).decide() {
+            Err(refusal) => refusal.into(),
+            Ok(_) => {
+                let named = match source {
+                    Source::Reference(reference) => reference.to_string(),
+                    Source::Channel(channel) => channel.to_string(),
+                };
+                Error::new(ErrorKind::RegistryAbsent, format!("{named} does not exist in the registry"))
+            }
+        })
+    }
+
+    /// The target's manifest, kept for the put.
+    async fn target(&mut self, digest: Digest) -> Result<Option<Manifest>> {
+        if let Some(manifest) = self.manifests.get(&digest) {
+            return Ok(Some(manifest.clone()));
+        }
+        let found = self.inner.registry.fetch(&self.channel.repository().digest(digest)).await?;
+        if let Some(manifest) = &found {
+            self.manifests.insert(digest, manifest.clone());
+        }
+        Ok(found)
+    }
+
+    /// Whether a digest is, was or never was live on a channel.
+    async fn passage(&self, channel: &Channel, digest: &Digest) -> Result<Passage> {
+        let journal = self.inner.journal(channel);
+        let mut journal = journal.lock().await;
+        let state = journal.refresh().await?;
+        Ok(match state.live {
+            Some(live) if live == *digest => Passage::Live,
+            _ if journal.made_live(digest).await?.is_some() => Passage::Earlier,
+            _ => Passage::Never,
+        })
+    }
+
+    /// The environment before this one in the pipeline, and what it has to do with the target.
+    async fn upstream(&self, target: &Digest) -> Result<Option<Upstream>> {
+        let Some(before) = self.inner.pipeline.as_ref().and_then(|pipeline| pipeline.before(&self.channel)) else {
+            return Ok(None);
+        };
+        let passage = self.passage(&before.channel, target).await?;
+        let live = self.inner.journal(&before.channel).lock().await.state().live;
+        let (environment, channel) = (before.environment.clone(), before.channel.clone());
+        Ok(Some(Upstream { environment, channel, live, passage }))
+    }
+
+    /// Before a rollback: everything that the target is made of is still there. RECOVERY would find it out too late.
+    async fn preflight(&self, manifest: &Manifest) -> Result<()> {
+        let mut gone = Vec::new();
+        let mut manifests = vec![manifest.clone()];
+        while let Some(manifest) = manifests.pop() {
+            match manifest.content()? {
+                Content::Image { config, layers } => {
+                    let blobs: Vec<_> =
+                        std::iter::once(config).chain(layers).filter(|blob| !blob.is_foreign()).collect();
+                    for some in blobs.chunks(AT_ONCE) {
+                        let repository = self.channel.repository();
+                        let asked = some.iter().map(|blob| self.inner.registry.has_blob(repository, &blob.digest));
+                        for (blob, there) in some.iter().zip(together(asked).await) {
+                            if !there? {
+                                gone.push(format!("blob {}", blob.digest));
+                            }
+                        }
+                    }
+                }
+                Content::Index { manifests: children } => {
+                    for some in children.chunks(AT_ONCE) {
+                        let references: Vec<_> =
+                            some.iter().map(|child| self.channel.repository().digest(child.digest)).collect();
+                        let asked = references.iter().map(|reference| self.inner.registry.fetch(reference));
+                        for (child, found) in some.iter().zip(together(asked).await) {
+                            match found? {
+                                Some(found) => manifests.push(found),
+                                None => gone.push(format!("manifest {}", child.digest)),
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let message = format!("{} cannot run again: gone from the registry: {}", manifest.digest(), gone.join(", "));
+        Err(Error::new(ErrorKind::RollbackIncomplete, message).with("channel", &self.channel))
+    }
+
+    /// A repository with pins, of which this ledger has no log, is governed by another ledger.
+    async fn refuse_foreign(&self) -> Result<()> {
+        let repository = self.channel.repository();
+        let pins = self.inner.registry.tags(repository).await?.iter().filter(|tag| pinned(tag).is_some()).count();
+        if pins == 0 {
+            return Ok(());
+        }
+        let channels = self.inner.ledger.channels().await?;
+        if channels.iter().any(|channel| channel.repository() == repository) {
+            return Ok(());
+        }
+        let message = format!(
+            "{repository} has {pins} pins, and this ledger has no log of any of its channels: another ledger governs it. \
+             Use that one, or take over with a reason"
+        );
+        Err(Error::new(ErrorKind::LedgerForeign, message).with("channel", &self.channel))
+    }
+}

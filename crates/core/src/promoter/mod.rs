@@ -1,0 +1,221 @@
+//! The facade: gathers facts and drives the protocol. It has no rule of its own.
+
+mod end;
+mod facts;
+mod plan;
+mod read;
+mod run;
+mod terms;
+
+pub use end::{Moved, Receipt, Recovered};
+pub use plan::{Approved, How, Plan};
+pub use read::{Current, Page};
+pub use terms::{First, Foreign, Operation, Terms, Times};
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::Mutex;
+
+use crate::error::Result;
+use crate::judge::Policy;
+use crate::ledger::{Journal, Ledger};
+use crate::protocol::{Ms, Waiting};
+use crate::record::Source;
+use crate::registry::Registry;
+use crate::value::{Channel, Clock, Digest, Pipeline, SystemClock};
+
+/// Moves channels, and says what they are and were.
+///
+/// It is cheap to clone; clones share what they know of the logs. Every call is safe to make from many tasks, processes
+/// and machines at once: the ledger puts the moves of a channel in order.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tagwarden::registry::MemoryRegistry;
+/// use tagwarden::ledger::MemoryLedger;
+/// use tagwarden::record::Source;
+/// use tagwarden::{Channel, Promoter, Provenance, Terms};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tagwarden::Result<()> {
+/// let registry = MemoryRegistry::new();
+/// let prod: Channel = "registry.example.com/acme/shop:prod".parse()?;
+/// for (number, tag) in ["1.4.1", "1.4.2"].iter().enumerate() {
+///     registry.push_image(prod.repository(), &tag.parse()?, number as u64);
+/// }
+/// let release = |tag: &str| -> tagwarden::Result<Source> { Ok(Source::Reference(prod.repository().tag(tag.parse()?))) };
+///
+/// let promoter = Promoter::new(Arc::new(registry.clone()), Arc::new(MemoryLedger::new()));
+/// let terms = Terms::of(Provenance::new("manual", "first-steps", "ada")?);
+/// promoter.bootstrap(&prod, Some(release("1.4.1")?), terms.clone()).await?;
+/// let receipt = promoter.promote(&prod, release("1.4.2")?, terms.clone()).await?;
+/// promoter.rollback(&prod, None, terms).await?;
+/// assert_eq!(promoter.current(&prod).await?.live, receipt.from);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Promoter {
+    inner: Arc<Inner>,
+}
+
+#[derive(Clone)]
+struct Inner {
+    registry: Arc<dyn Registry>,
+    ledger: Arc<dyn Ledger>,
+    clock: Arc<dyn Clock>,
+    policy: Arc<Policy>,
+    pipeline: Option<Pipeline>,
+    times: Times,
+    watcher: Option<Arc<dyn Watcher>>,
+    journals: Arc<std::sync::Mutex<HashMap<Channel, Arc<Mutex<Journal>>>>>,
+}
+
+/// Is told what a run waits for, so that people can be.
+pub trait Watcher: fmt::Debug + Send + Sync {
+    /// A run of `channel` waits for `what`, `remaining` at most where that is known.
+    fn waits(&self, channel: &Channel, what: Wait, remaining: Option<Duration>);
+}
+
+/// What a run waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Another's move, until it is closed or may be taken over.
+    OtherMove {
+        /// The move.
+        move_id: String,
+    },
+    /// The time in which an earlier put may still land.
+    QuietTime,
+    /// An answer of the registry or the ledger, which is asked again.
+    Answer,
+}
+
+impl Promoter {
+    /// A promoter over a registry and a ledger, with the standard policy, no pipeline, the default times and the
+    /// machine's clock.
+    pub fn new(registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>) -> Promoter {
+        Promoter {
+            inner: Arc::new(Inner {
+                registry,
+                ledger,
+                clock: Arc::new(SystemClock),
+                policy: Arc::new(Policy::standard()),
+                pipeline: None,
+                times: Times::default(),
+                watcher: None,
+                journals: Arc::default(),
+            }),
+        }
+    }
+
+    /// With the order of environments that releases go through.
+    #[must_use]
+    pub fn with_pipeline(self, pipeline: Pipeline) -> Promoter {
+        self.change(|inner| inner.pipeline = Some(pipeline))
+    }
+
+    /// With another policy.
+    #[must_use]
+    pub fn with_policy(self, policy: Policy) -> Promoter {
+        self.change(|inner| inner.policy = Arc::new(policy))
+    }
+
+    /// With other times.
+    #[must_use]
+    pub fn with_times(self, times: Times) -> Promoter {
+        self.change(|inner| inner.times = times)
+    }
+
+    /// With another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Promoter {
+        self.change(|inner| inner.clock = clock)
+    }
+
+    /// With somebody to tell what a run waits for.
+    #[must_use]
+    pub fn with_watcher(self, watcher: Arc<dyn Watcher>) -> Promoter {
+        self.change(|inner| inner.watcher = Some(watcher))
+    }
+
+    fn change(self, change: impl FnOnce(&mut Inner)) -> Promoter {
+        let mut inner = Inner::clone(&self.inner);
+        change(&mut inner);
+        Promoter { inner: Arc::new(inner) }
+    }
+
+    /// Points the channel at a release: plans, has the policy judge, and executes.
+    pub async fn promote(&self, channel: &Channel, from: Source, terms: Terms) -> Result<Receipt> {
+        self.run(channel, Operation::Promote(from), terms).await
+    }
+
+    /// Points the channel back at the digest that was live before, or at `to`, which must have been live here. All that
+    /// the target is made of must still be there (ROLLBACK_INCOMPLETE).
+    pub async fn rollback(&self, channel: &Channel, to: Option<Digest>, terms: Terms) -> Result<Receipt> {
+        self.run(channel, Operation::Rollback(to), terms).await
+    }
+
+    /// Takes the channel's first state into the log: as the tag is, or `from` a release if the tag is absent or points
+    /// at it already.
+    pub async fn bootstrap(&self, channel: &Channel, from: Option<Source>, terms: Terms) -> Result<Receipt> {
+        self.run(channel, Operation::Bootstrap(First { from, ..First::default() }), terms).await
+    }
+
+    /// Puts the live digest back after somebody went around the ledger.
+    pub async fn repair(&self, channel: &Channel, terms: Terms) -> Result<Receipt> {
+        self.run(channel, Operation::Repair, terms).await
+    }
+
+    /// Takes what somebody put there as live. It needs a reason.
+    pub async fn adopt(&self, channel: &Channel, terms: Terms) -> Result<Receipt> {
+        self.run(channel, Operation::Adopt, terms).await
+    }
+
+    /// Plans, approves and executes in one call.
+    pub async fn run(&self, channel: &Channel, operation: Operation, terms: Terms) -> Result<Receipt> {
+        let plan = self.plan(channel, operation, terms).await?;
+        self.execute(plan.approve()?).await
+    }
+}
+
+impl Inner {
+    /// The journal of a channel, shared by every run of this promoter.
+    fn journal(&self, channel: &Channel) -> Arc<Mutex<Journal>> {
+        let mut journals = self.journals.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Mutex::new(Journal::new(Arc::clone(&self.ledger), channel.clone())));
+        Arc::clone(journals.entry(channel.clone()).or_insert_with(new))
+    }
+
+    fn watch(&self, channel: &Channel, what: Waiting, now: Ms) {
+        let Some(watcher) = &self.watcher else { return };
+        let left = |until: Ms| Some(Duration::from_millis(until.saturating_sub(now)));
+        match what {
+            Waiting::Other { move_id, until } => {
+                watcher.waits(channel, Wait::OtherMove { move_id: move_id.to_string() }, left(until));
+            }
+            Waiting::Quiet { until } => watcher.waits(channel, Wait::QuietTime, left(until)),
+            Waiting::Answer => watcher.waits(channel, Wait::Answer, None),
+        }
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Promoter")
+            .field("registry", &self.registry)
+            .field("ledger", &self.ledger)
+            .field("policy", &self.policy)
+            .field("pipeline", &self.pipeline)
+            .field("times", &self.times)
+            .finish_non_exhaustive()
+    }
+}
+
+/// All of them at the same time, in order.
+async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    join_all(futures).await
+}

@@ -1,0 +1,302 @@
+//! `plan` reads, `approve` permits, `execute` writes: what was not approved cannot be executed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::end::{Receipt, Recovered};
+use super::facts::Gathered;
+use super::run::{Asked, Began, Run, Work};
+use super::terms::{Operation, Terms};
+use super::{Inner, Promoter};
+use crate::error::{Error, ErrorKind, Result};
+use crate::judge::{Finding, Refusal};
+use crate::protocol::{Action, End, Goal, LogRead, Mover, Worker};
+use crate::record::Source;
+use crate::registry::{Manifest, pin_tag};
+use crate::value::{Channel, Digest, Key, Text};
+
+/// A plan that is older than this is made again before it is executed, and must come out the same.
+const FRESH_MS: u64 = 5_000;
+
+/// A move that was thought through, and what the policy says of it. Nothing was written.
+#[derive(Debug)]
+pub struct Plan {
+    run: Box<Run>,
+    what: What,
+    planned_ms: u64,
+}
+
+#[derive(Debug)]
+enum What {
+    /// There is nothing to do: the channel is there already, or the key has moved it.
+    Settled(Receipt),
+    Move(Gathered),
+}
+
+/// A plan that the policy permits. [`Promoter::execute`] takes nothing else.
+#[derive(Debug)]
+pub struct Approved(Plan);
+
+impl Plan {
+    /// The live digest now, and the one that would be live; none if there is nothing to do.
+    pub fn change(&self) -> Option<(Option<Digest>, Digest)> {
+        match &self.what {
+            What::Settled(_) => None,
+            What::Move(gathered) => Some((gathered.change.from, gathered.change.to)),
+        }
+    }
+
+    /// What each guardrail says; empty if there is nothing to do.
+    pub fn findings(&self) -> &[Finding] {
+        match &self.what {
+            What::Settled(_) => &[],
+            What::Move(gathered) => &gathered.judgement.findings,
+        }
+    }
+
+    /// The receipt, if there is nothing to do.
+    pub fn settled(&self) -> Option<&Receipt> {
+        match &self.what {
+            What::Settled(receipt) => Some(receipt),
+            What::Move(_) => None,
+        }
+    }
+
+    /// The permission to execute it, or the policy's refusal with every finding.
+    pub fn approve(mut self) -> Result<Approved, Refusal> {
+        if let What::Move(gathered) = &self.what {
+            let decision = gathered.judgement.clone().decide()?;
+            self.run.decision = Some(decision);
+        }
+        Ok(Approved(self))
+    }
+}
+
+impl Promoter {
+    /// Finds out what a move would do and what the policy says of it. It reads, and waits for another's open move as
+    /// the terms say; the one thing it may write is an observation of drift, or the end of a move whose worker died.
+    pub async fn plan(&self, channel: &Channel, operation: Operation, terms: Terms) -> Result<Plan> {
+        operation.check(channel, &terms)?;
+        let request = operation.request(channel, terms.expect)?;
+        let key = match &terms.key {
+            Some(key) => key.clone(),
+            None => Key::try_from(format!("auto-{}", Uuid::now_v7()))?,
+        };
+        let work = Work::Move(Asked { operation, terms, key, request });
+        let caller = Arc::new(());
+        let mut run = self.inner.begin(channel, work).await?;
+        loop {
+            match run.action.clone() {
+                Action::Judge { observed, change, .. } => {
+                    let what = What::Move(run.judge(observed, change).await?);
+                    let planned_ms = run.now();
+                    return Ok(Plan { run: Box::new(run), what, planned_ms });
+                }
+                Action::Done(end) => {
+                    let what = What::Settled(run.receipt(end).await?);
+                    let planned_ms = run.now();
+                    return Ok(Plan { run: Box::new(run), what, planned_ms });
+                }
+                _ => run.step(&Arc::downgrade(&caller)).await?,
+            }
+        }
+    }
+
+    /// Executes an approved plan. CHANNEL_MOVED if the channel has moved since, unless the terms say to queue.
+    ///
+    /// From the intent on it runs in a task of its own: if this future is dropped, the move is brought to its end (or
+    /// to its deadline) all the same.
+    pub async fn execute(&self, approved: Approved) -> Result<Receipt> {
+        let plan = approved.0;
+        let (mut run, gathered) = match plan.what {
+            What::Settled(receipt) => return Ok(receipt),
+            What::Move(gathered) => (plan.run, gathered),
+        };
+        if run.now().saturating_sub(plan.planned_ms) > FRESH_MS {
+            let Work::Move(Asked { operation, terms, .. }) = run.work.clone() else {
+                return Err(Error::new(ErrorKind::InternalFault, "a recovery is not planned"));
+            };
+            let again = self.plan(&run.channel, operation, terms).await?;
+            match again.what {
+                What::Settled(receipt) => return Ok(receipt),
+                What::Move(now) if now.change == gathered.change => {
+                    run = again.run;
+                    run.decision = Some(now.judgement.decide()?);
+                }
+                What::Move(_) => {
+                    let message = format!("{} has changed since the move was planned", run.channel);
+                    return Err(Error::new(ErrorKind::ChannelMoved, message).with("channel", &run.channel));
+                }
+            }
+        }
+        run.hear(crate::protocol::Heard::Approved);
+        let caller = Arc::new(());
+        let alive = Arc::downgrade(&caller);
+        let task = tokio::spawn(async move {
+            let end = run.drive(&alive).await?;
+            let receipt = run.receipt(end.clone()).await;
+            if let End::Committed { .. } = end
+                && let Ok(receipt) = &receipt
+            {
+                let to = receipt.to;
+                // A look that fails finds nothing; the next audit looks again.
+                tokio::spawn(async move { drop(run.look_back(to).await) });
+            }
+            receipt
+        });
+        let receipt = task.await.map_err(gone)?;
+        drop(caller);
+        receipt
+    }
+
+    /// Closes the move that is open, if one is: waits until it may be taken over, and brings it about (`How::Forward`)
+    /// or gives it up if it has not landed (`How::Abandon`).
+    pub async fn recover(&self, channel: &Channel, how: How, patience: std::time::Duration) -> Result<Recovered> {
+        let work = Work::Recover(how, patience);
+        let mut run = self.inner.begin(channel, work).await?;
+        let caller = Arc::new(());
+        let alive = Arc::downgrade(&caller);
+        let task = tokio::spawn(async move {
+            let end = run.drive(&alive).await?;
+            run.recovered(end).await
+        });
+        let recovered = task.await.map_err(gone)?;
+        drop(caller);
+        recovered
+    }
+}
+
+/// How an open move is closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum How {
+    /// With a put, if it has not landed and no hold stands.
+    #[default]
+    Forward,
+    /// Without a put.
+    Abandon,
+}
+
+fn gone(error: tokio::task::JoinError) -> Error {
+    Error::new(ErrorKind::InternalFault, "the runtime ended before the move did: recover the channel").because(error)
+}
+
+impl Inner {
+    /// A run, with what it needs first read at the same time: the log, the tag, the target and the pins.
+    async fn begin(self: &Arc<Self>, channel: &Channel, work: Work) -> Result<Run> {
+        let patience = match &work {
+            Work::Move(asked) => asked.terms.patience,
+            Work::Recover(_, patience) => *patience,
+        };
+        let worker = Worker {
+            owner: owner()?,
+            move_id: Text::try_from(Uuid::now_v7().to_string())?,
+            deadlines: self.times.deadlines,
+            put_ms: u64::try_from(self.times.put.as_millis()).unwrap_or(u64::MAX),
+            patience_ms: u64::try_from(patience.as_millis()).unwrap_or(u64::MAX),
+        };
+        let (mover, action) = Mover::start(Goal::Abandon, worker.clone(), 0);
+        let mut run = Run {
+            inner: Arc::clone(self),
+            channel: channel.clone(),
+            journal: self.journal(channel),
+            work,
+            worker,
+            mover,
+            action,
+            ahead: None,
+            manifests: HashMap::new(),
+            pinned: Vec::new(),
+            decision: None,
+            refusal: None,
+            error: None,
+            began: Began::No,
+        };
+        let goal = match run.work.clone() {
+            Work::Recover(How::Forward, _) => Goal::Forward,
+            Work::Recover(How::Abandon, _) => Goal::Abandon,
+            Work::Move(asked) => Goal::Move(asked.ask(run.read_ahead(&asked).await?)),
+        };
+        (run.mover, run.action) = Mover::start(goal, run.worker.clone(), run.now());
+        Ok(run)
+    }
+}
+
+/// Sixteen random bytes, in hex.
+fn owner() -> Result<Text> {
+    let mut random = [0_u8; 16];
+    getrandom::fill(&mut random)
+        .map_err(|e| Error::new(ErrorKind::InternalFault, "the system gave no random bytes").because(e))?;
+    Text::try_from(random.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
+impl Run {
+    /// Reads log, tag, target and pins at the same time; the target's digest, if one was named.
+    async fn read_ahead(&mut self, asked: &Asked) -> Result<Option<Digest>> {
+        let source = match &asked.operation {
+            Operation::Promote(source) => Some(source.clone()),
+            Operation::Bootstrap(first) => first.from.clone(),
+            Operation::Rollback(Some(to)) => Some(Source::Reference(self.channel.repository().digest(*to))),
+            Operation::Rollback(None) | Operation::Repair | Operation::Adopt => None,
+        };
+        let registry = &self.inner.registry;
+        let log = async {
+            let log = self.read_log().await?;
+            let live = match log.state.live {
+                Some(live) => self.confirmed(live).await,
+                None => None,
+            };
+            Ok::<_, Error>((log, live))
+        };
+        let tag = registry.resolve(self.channel.repository(), self.channel.tag());
+        let (log, observed, target) = tokio::join!(log, tag, self.find(source.as_ref()));
+        let (log, live_pin): (LogRead, _) = log?;
+        let (target, target_pin) = target?;
+        self.pinned.extend(live_pin.into_iter().chain(target_pin));
+        self.ahead = Some((log, observed));
+        match (source, target) {
+            (None, _) => Ok(None),
+            (Some(_), Some(manifest)) => {
+                let digest = manifest.digest();
+                self.manifests.insert(digest, manifest);
+                Ok(Some(digest))
+            }
+            // A rollback names what was live: it is judged like any other, and found to be gone.
+            (Some(source), None) => Err(self.judge_absent(asked, &source).await?),
+        }
+    }
+
+    /// A source's manifest, and its digest if its pin is there. The digest of what is live on a channel is in the log,
+    /// so that manifest and pin are asked for at the same time.
+    async fn find(&self, source: Option<&Source>) -> Result<(Option<Manifest>, Option<Digest>)> {
+        let (reference, digest) = match source {
+            None => return Ok((None, None)),
+            Some(Source::Reference(reference)) => match reference.target() {
+                crate::value::Target::Digest(digest) => (reference.clone(), Some(*digest)),
+                crate::value::Target::Tag(_) => (reference.clone(), None),
+            },
+            Some(Source::Channel(channel)) => {
+                let live = self.inner.journal(channel).lock().await.refresh().await?.live.ok_or_else(|| {
+                    let message = format!("{channel} has no live digest yet: bootstrap it first");
+                    Error::new(ErrorKind::ChannelNotBootstrapped, message).with("channel", channel)
+                })?;
+                (channel.repository().digest(live), Some(live))
+            }
+        };
+        let pin = async {
+            match digest {
+                Some(digest) => self.confirmed(digest).await,
+                None => None,
+            }
+        };
+        let (manifest, pin) = tokio::join!(self.inner.registry.fetch(&reference), pin);
+        Ok((manifest?, pin))
+    }
+
+    /// The digest, if its pin points at it. A look that fails confirms nothing: the pin is put again.
+    async fn confirmed(&self, digest: Digest) -> Option<Digest> {
+        let pin = self.inner.registry.resolve(self.channel.repository(), &pin_tag(&digest)).await;
+        pin.ok().flatten().filter(|found| *found == digest)
+    }
+}

@@ -1,0 +1,192 @@
+//! What a channel is and was: from its log alone, without a registry.
+
+use serde::Serialize;
+
+use super::Promoter;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::Journal;
+use crate::record::{
+    Body, ChannelState, EventStatus, Hold, LogReport, OpenMove, PromotionEvent, Release, Standing, Verifier, events,
+};
+use crate::value::{Channel, Digest, Provenance, Text, Timestamp};
+
+/// What a channel is now, as its log says.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Current {
+    /// The channel.
+    pub channel: Channel,
+    /// The live digest; absent before the first move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<Digest>,
+    /// The live digest before the last move that changed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
+    /// The last committed move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<PromotionEvent>,
+    /// The move that is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open: Option<OpenMove>,
+    /// The hold that stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Standing>,
+    /// How many entries the log has.
+    pub size: u64,
+}
+
+/// Some moves of a channel, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Page {
+    /// The moves.
+    pub events: Vec<PromotionEvent>,
+    /// Where the next page begins: give it as `before`. Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+/// How many entries are read at once, going back.
+const BACK: u64 = 128;
+
+/// How many entries are verified at once.
+const VERIFIED: usize = 8192;
+
+impl Promoter {
+    /// The fold of a channel's log.
+    pub async fn state(&self, channel: &Channel) -> Result<ChannelState> {
+        let journal = self.inner.journal(channel);
+        let state = journal.lock().await.refresh().await?;
+        Ok(ChannelState::clone(&state))
+    }
+
+    /// What a channel is now: live and previous digest, the move that made it so, what is open, which hold stands.
+    pub async fn current(&self, channel: &Channel) -> Result<Current> {
+        let journal = self.inner.journal(channel);
+        let mut journal = journal.lock().await;
+        let state = journal.refresh().await?;
+        let mut before = None;
+        let event = loop {
+            if state.live.is_none() {
+                break None;
+            }
+            let page = back(&journal, before, 1).await?;
+            match page.events.into_iter().next() {
+                Some(event) if event.status() == EventStatus::Committed => break Some(event),
+                Some(event) => before = Some(event.seq),
+                None => break None,
+            }
+        };
+        Ok(Current {
+            channel: channel.clone(),
+            live: state.live,
+            previous: state.previous,
+            event,
+            open: state.open.clone(),
+            hold: state.held_at(self.inner.clock.now()).cloned(),
+            size: state.size,
+        })
+    }
+
+    /// The digest that was live before the last move that changed it.
+    pub async fn previous(&self, channel: &Channel) -> Result<Option<Digest>> {
+        Ok(self.state(channel).await?.previous)
+    }
+
+    /// The moves of a channel, newest first: at most `limit` (at least 1), those before the intent at `before`, or the
+    /// newest ones.
+    pub async fn history(&self, channel: &Channel, before: Option<u64>, limit: usize) -> Result<Page> {
+        let journal = self.inner.journal(channel);
+        let mut journal = journal.lock().await;
+        journal.refresh().await?;
+        back(&journal, before, limit.max(1)).await
+    }
+
+    /// The committed move with the highest position that was closed at or before `at`: what the channel was then. None
+    /// if it was not bootstrapped yet.
+    pub async fn at(&self, channel: &Channel, at: Timestamp) -> Result<Option<PromotionEvent>> {
+        let journal = self.inner.journal(channel);
+        let mut journal = journal.lock().await;
+        journal.refresh().await?;
+        let mut before = None;
+        loop {
+            let page = back(&journal, before, 64).await?;
+            let found = page.events.into_iter().find(|event| {
+                event.status() == EventStatus::Committed
+                    && event.outcome.as_ref().is_some_and(|closing| closing.at <= at)
+            });
+            match (found, page.next) {
+                (Some(event), _) => return Ok(Some(event)),
+                (None, Some(next)) => before = Some(next),
+                (None, None) => return Ok(None),
+            }
+        }
+    }
+
+    /// Every channel that the ledger has a log of.
+    pub async fn channels(&self) -> Result<Vec<Channel>> {
+        self.inner.ledger.channels().await
+    }
+
+    /// Checks a channel's whole log, from its first byte, whatever an index says.
+    pub async fn verify(&self, channel: &Channel) -> Result<LogReport> {
+        let mut verifier = Verifier::new(Some(channel.clone()));
+        let mut from = 0;
+        loop {
+            let entries = self.inner.ledger.read(channel, from, VERIFIED).await?;
+            if entries.is_empty() {
+                return Ok(verifier.finish());
+            }
+            from += entries.len() as u64;
+            verifier.feed(&entries);
+        }
+    }
+
+    /// An audited emergency stop: no move of the channel is put until it is released, or until `until`. Where it stands.
+    pub async fn hold(
+        &self,
+        channel: &Channel,
+        reason: Text,
+        until: Option<Timestamp>,
+        who: &Provenance,
+    ) -> Result<u64> {
+        let now = self.inner.clock.now();
+        if let Some(until) = until.filter(|until| *until <= now) {
+            return Err(Error::new(ErrorKind::ValueInvalid, format!("a hold until {until} would have ended already")));
+        }
+        let body = Body::Hold(Hold { reason, by: who.actor.id.clone(), until });
+        self.inner.journal(channel).lock().await.note(body, now).await
+    }
+
+    /// Ends the hold that stands; where the entry stands, or none if no hold does.
+    pub async fn release(&self, channel: &Channel, reason: Text, who: &Provenance) -> Result<Option<u64>> {
+        let now = self.inner.clock.now();
+        let journal = self.inner.journal(channel);
+        let mut journal = journal.lock().await;
+        if journal.refresh().await?.held_at(now).is_none() {
+            return Ok(None);
+        }
+        let body = Body::Release(Release { reason, by: who.actor.id.clone() });
+        journal.note(body, now).await.map(Some)
+    }
+}
+
+/// The moves before the intent at `before`, newest first: reads back until there are `limit`, and all of the oldest.
+async fn back(journal: &Journal, before: Option<u64>, limit: usize) -> Result<Page> {
+    let size = journal.state().size;
+    let end = before.unwrap_or(size).min(size);
+    let mut start = end;
+    loop {
+        start = start.saturating_sub(BACK.max(2 * limit as u64));
+        let count = usize::try_from(end - start).unwrap_or(usize::MAX);
+        let entries = journal.read(start, count).await?;
+        let mut events = events(&entries).events;
+        if events.len() < limit && start > 0 {
+            continue;
+        }
+        events.reverse();
+        events.truncate(limit);
+        let next = events.last().map(|event| event.seq).filter(|seq| *seq > 0 && events.len() == limit);
+        return Ok(Page { events, next });
+    }
+}

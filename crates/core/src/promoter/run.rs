@@ -1,0 +1,425 @@
+//! `Run`: does what a mover says, against the registry and the ledger.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::Inner;
+use super::facts::Gathered;
+use super::plan::How;
+use super::terms::{Operation, Terms};
+use crate::error::{Error, ErrorKind, Result};
+use crate::judge::Refusal;
+use crate::ledger::{Journal, Written};
+use crate::protocol::{Action, Appended, Ask, Change, End, Heard, LogRead, Mover, Ms, PutEnd, Replay, Why, Worker};
+use crate::record::{
+    Body, Decision, ErrorNote, Intent, Observation, ObservationCause, OpenMove, Outcome, Source, Subject, Takeover,
+};
+use crate::registry::{Manifest, Put, pin_tag};
+use crate::value::{Channel, Digest, Key, Text};
+
+/// One run of a mover, from a question to its end.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) inner: Arc<Inner>,
+    pub(super) channel: Channel,
+    pub(super) work: Work,
+    pub(super) journal: Arc<Mutex<Journal>>,
+    pub(super) worker: Worker,
+    pub(super) mover: Mover,
+    pub(super) action: Action,
+    /// What was read before the mover asked for it.
+    pub(super) ahead: Option<(LogRead, Result<Option<Digest>>)>,
+    pub(super) manifests: HashMap<Digest, Manifest>,
+    /// Digests whose pins are confirmed.
+    pub(super) pinned: Vec<Digest>,
+    pub(super) decision: Option<Decision>,
+    /// The policy's no, if there was one.
+    pub(super) refusal: Option<Refusal>,
+    /// The last thing that went wrong outside.
+    pub(super) error: Option<Error>,
+    /// Whether a move may be open because of this run.
+    pub(super) began: Began,
+}
+
+/// What a run is for.
+#[derive(Clone, Debug)]
+pub(super) enum Work {
+    /// A move of its own.
+    Move(Asked),
+    /// To close what is open, and how long to wait for it.
+    Recover(How, Duration),
+}
+
+/// A move that was asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) operation: Operation,
+    pub(super) terms: Terms,
+    pub(super) key: Key,
+    pub(super) request: Digest,
+}
+
+/// Whether a move may be open because of this run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Began {
+    No,
+    Yes,
+}
+
+impl Run {
+    /// Does what the mover says until it is done. Once an intent may stand, it goes on even if the caller is gone.
+    pub(super) async fn drive(&mut self, caller: &Weak<()>) -> Result<End> {
+        loop {
+            match &self.action {
+                Action::Done(end) => return Ok(end.clone()),
+                _ => self.step(caller).await?,
+            }
+        }
+    }
+
+    /// Does the next thing that the mover says.
+    pub(super) async fn step(&mut self, caller: &Weak<()>) -> Result<()> {
+        let begins = matches!(self.action, Action::Begin { .. } | Action::Takeover { .. } | Action::Sleep(_));
+        if begins && self.began == Began::No && caller.strong_count() == 0 {
+            return Err(Error::new(ErrorKind::InternalFault, "the caller went away before the move began"));
+        }
+        let heard = self.perform().await;
+        self.hear(heard);
+        Ok(())
+    }
+
+    pub(super) fn hear(&mut self, heard: Heard) {
+        let now = self.now();
+        self.action = self.mover.hear(heard, now);
+    }
+
+    pub(super) fn now(&self) -> Ms {
+        Ms::try_from(self.inner.clock.monotonic().as_millis()).unwrap_or(Ms::MAX)
+    }
+
+    async fn perform(&mut self) -> Heard {
+        match self.action.clone() {
+            Action::Look => match self.ahead.take() {
+                Some((log, Ok(observed))) => Heard::Looked(log, observed),
+                Some((_, Err(error))) => self.broken(error),
+                None => {
+                    let (channel, inner) = (self.channel.clone(), Arc::clone(&self.inner));
+                    let resolve = inner.registry.resolve(channel.repository(), channel.tag());
+                    let (log, observed) = tokio::join!(self.read_log(), resolve);
+                    match (log, observed) {
+                        (Ok(log), Ok(observed)) => Heard::Looked(log, observed),
+                        (Err(error), _) | (_, Err(error)) => self.broken(error),
+                    }
+                }
+            },
+            Action::ReadLog => match self.read_log().await {
+                Ok(log) => Heard::Log(log),
+                Err(error) => self.broken(error),
+            },
+            Action::Resolve => match self.inner.registry.resolve(self.channel.repository(), self.channel.tag()).await {
+                Ok(observed) => Heard::Tag(observed),
+                Err(error) => self.broken(error),
+            },
+            Action::Judge { observed, change, .. } => match self.judge(observed, change).await {
+                Ok(gathered) => self.decide(gathered),
+                Err(error) => self.broken(error),
+            },
+            Action::Begin { seq, change } => self.begin(seq, change).await,
+            Action::Takeover { seq, open, deadlines } => {
+                self.began = Began::Yes;
+                let takeover = Takeover {
+                    move_id: open.move_id.clone(),
+                    intent_seq: open.seq,
+                    owner: self.worker.owner.clone(),
+                    epoch: open.epoch + 1,
+                    previous_owner: open.owner.clone(),
+                    deadlines,
+                };
+                self.append(seq, Body::Takeover(takeover)).await
+            }
+            Action::Observe { seq, expected, observed } => {
+                let cause = ObservationCause::Drift;
+                self.append(seq, Body::Observation(Observation { expected, observed, cause, attributed: None })).await
+            }
+            Action::Close { seq, open, status, observed, attempts, ambiguous, why } => {
+                let outcome = Outcome {
+                    move_id: open.move_id.clone(),
+                    intent_seq: open.seq,
+                    owner: open.owner.clone(),
+                    epoch: open.epoch,
+                    status,
+                    observed,
+                    attempts,
+                    ambiguous,
+                    recovered: open.epoch > 0,
+                    error: why.map(|why| self.note_of(why)),
+                };
+                let heard = self.append(seq, Body::Outcome(outcome)).await;
+                if matches!(heard, Heard::Appended(Appended::Stored(_))) {
+                    self.began = Began::No;
+                }
+                heard
+            }
+            Action::Put { to, time_out_ms, not_after } => Heard::Put(self.put(to, time_out_ms, not_after).await),
+            Action::Sleep(ms) => {
+                self.inner.watch(&self.channel, self.mover.waits_for(), self.now());
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                Heard::Woke
+            }
+            Action::Done(_) => Heard::Woke,
+        }
+    }
+
+    fn broken(&mut self, error: Error) -> Heard {
+        self.error = Some(error);
+        Heard::Broken
+    }
+
+    pub(super) fn decide(&mut self, gathered: Gathered) -> Heard {
+        match gathered.judgement.decide() {
+            Ok(decision) => {
+                self.decision = Some(decision);
+                Heard::Approved
+            }
+            Err(refusal) => {
+                self.refusal = Some(refusal);
+                Heard::Refused
+            }
+        }
+    }
+
+    /// The log to its head.
+    pub(super) async fn read_log(&self) -> Result<LogRead> {
+        let mut journal = self.journal.lock().await;
+        journal.refresh().await?;
+        self.seen(&journal).await
+    }
+
+    async fn seen(&self, journal: &Journal) -> Result<LogRead> {
+        let state = Arc::clone(journal.state());
+        let held = state.held_at(self.inner.clock.now()).is_some();
+        let replay = match &self.work {
+            // A key that nobody gave is random: no other move has it.
+            Work::Move(asked) if asked.terms.key.is_some() => {
+                journal.committed(&asked.key).await?.map(|(seq, request)| Replay { seq, request })
+            }
+            _ => None,
+        };
+        Ok(LogRead { state, replay, held })
+    }
+
+    async fn append(&mut self, seq: u64, body: Body) -> Heard {
+        match self.write(seq, body).await {
+            Ok(appended) => Heard::Appended(appended),
+            Err(error) => self.broken(error),
+        }
+    }
+
+    async fn write(&self, seq: u64, body: Body) -> Result<Appended> {
+        let mut journal = self.journal.lock().await;
+        match journal.append(seq, body, self.inner.clock.now()).await {
+            Ok(Written::At(_)) => Ok(Appended::Stored(self.seen(&journal).await?)),
+            Ok(Written::Lost) => {
+                journal.refresh().await?;
+                Ok(Appended::Lost(self.seen(&journal).await?))
+            }
+            Err(error) if error.kind() == ErrorKind::LedgerAmbiguous => Ok(Appended::Unknown),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Steps 5 and 6: the intent, and beside it the pins.
+    async fn begin(&mut self, seq: u64, change: Change) -> Heard {
+        let Some(intent) = self.intent(change) else {
+            let error = Error::new(ErrorKind::InternalFault, "a move began that was not judged");
+            return self.broken(error);
+        };
+        self.began = Began::Yes;
+        let live = change.from.filter(|_| !change.as_it_is);
+        let missing: Vec<_> =
+            [Some(change.to), live].into_iter().flatten().filter(|d| !self.pinned.contains(d)).collect();
+        let (written, pinned) = tokio::join!(self.write(seq, Body::Intent(Box::new(intent))), self.pin(&missing));
+        let confirmed = match pinned {
+            Ok(()) => {
+                self.pinned.extend(missing);
+                true
+            }
+            Err(error) => {
+                self.error = Some(error);
+                false
+            }
+        };
+        match written {
+            Ok(appended) => {
+                if matches!(appended, Appended::Lost(_)) {
+                    self.began = Began::No;
+                }
+                Heard::Begun(appended, confirmed)
+            }
+            Err(error) => {
+                self.began = Began::No;
+                self.broken(error)
+            }
+        }
+    }
+
+    fn intent(&self, change: Change) -> Option<Intent> {
+        let (Work::Move(asked), Some(decision)) = (&self.work, &self.decision) else { return None };
+        let Asked { operation, terms, key, request } = asked;
+        let manifest = self.manifests.get(&change.to)?;
+        let itself = || Source::Reference(self.channel.reference());
+        let by_digest = || Source::Reference(self.channel.repository().digest(change.to));
+        let source = match operation {
+            Operation::Promote(source) => source.clone(),
+            Operation::Bootstrap(first) => first.from.clone().unwrap_or_else(itself),
+            Operation::Adopt => itself(),
+            Operation::Rollback(_) | Operation::Repair => by_digest(),
+        };
+        let predecessor = match operation {
+            Operation::Bootstrap(first) => first.predecessor.clone(),
+            _ => None,
+        };
+        Some(Intent {
+            op: operation.op(),
+            move_id: self.worker.move_id.clone(),
+            key: key.clone(),
+            request: *request,
+            from: change.from,
+            to: Subject {
+                digest: change.to,
+                media_type: manifest.media_type().clone(),
+                size: manifest.bytes().len() as u64,
+            },
+            source,
+            provenance: terms.provenance.clone(),
+            reason: terms.reason.clone(),
+            decision: decision.clone(),
+            replaced: change.replaced,
+            predecessor,
+            owner: self.worker.owner.clone(),
+            epoch: 0,
+            deadlines: self.worker.deadlines,
+        })
+    }
+
+    /// Step 8. A move of another is pinned first: its own worker may have died before it could.
+    async fn put(&mut self, to: Digest, time_out_ms: u64, not_after: Ms) -> PutEnd {
+        let open = self.journal.lock().await.state().open.clone();
+        let digests = open.iter().flat_map(|open| [Some(open.to), open.from]).flatten();
+        let missing: Vec<_> = digests.filter(|digest| !self.pinned.contains(digest)).collect();
+        let ready = match self.pin(&missing).await {
+            Ok(()) => {
+                self.pinned.extend(missing);
+                self.manifest(to).await
+            }
+            Err(error) => Err(error),
+        };
+        let manifest = match ready {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                self.error = Some(error);
+                return PutEnd::NotSent;
+            }
+        };
+        let (now, repository) = (self.now(), self.channel.repository());
+        // R1: the last look at the clock before the put is sent.
+        if now > not_after {
+            return PutEnd::NotSent;
+        }
+        let time_out = Duration::from_millis(time_out_ms);
+        match self.inner.registry.put(repository, self.channel.tag(), &manifest, time_out).await {
+            Put::Applied => PutEnd::Applied,
+            Put::Refused(error) => {
+                self.error = Some(error);
+                PutEnd::Refused
+            }
+            Put::Unknown(error) => {
+                self.error = Some(error);
+                PutEnd::Unknown
+            }
+        }
+    }
+
+    /// The manifest of a digest. REGISTRY_ABSENT if it is gone.
+    async fn manifest(&self, digest: Digest) -> Result<Manifest> {
+        if let Some(manifest) = self.manifests.get(&digest) {
+            return Ok(manifest.clone());
+        }
+        let reference = self.channel.repository().digest(digest);
+        self.inner.registry.fetch(&reference).await?.ok_or_else(|| {
+            Error::new(ErrorKind::RegistryAbsent, format!("{reference} is gone from the registry"))
+                .with("reference", &reference)
+        })
+    }
+
+    /// Gives each digest its pin, where it does not have it yet (I7).
+    async fn pin(&self, digests: &[Digest]) -> Result<()> {
+        let pins = digests.iter().map(|digest| self.pin_one(*digest));
+        let mut all = Ok(());
+        for pin in super::together(pins).await {
+            all = all.and(pin);
+        }
+        all
+    }
+
+    async fn pin_one(&self, digest: Digest) -> Result<()> {
+        let (repository, tag) = (self.channel.repository(), pin_tag(&digest));
+        let known = self.manifests.contains_key(&digest);
+        // What was fetched a moment ago and is put again unchanged needs no look first.
+        if !known && self.inner.registry.resolve(repository, &tag).await? == Some(digest) {
+            return Ok(());
+        }
+        let manifest = self.manifest(digest).await?;
+        match self.inner.registry.put(repository, &tag, &manifest, self.inner.times.put).await {
+            Put::Applied => Ok(()),
+            Put::Refused(error) | Put::Unknown(error) => {
+                // Another worker may have pinned it, or the answer was lost.
+                match self.inner.registry.resolve(repository, &tag).await {
+                    Ok(Some(found)) if found == digest => Ok(()),
+                    _ => Err(error.with("pin", tag)),
+                }
+            }
+        }
+    }
+
+    /// Step 11: one more look after a move, off the caller's path. A difference is recorded, unless the log has moved on.
+    pub(super) async fn look_back(&self, to: Digest) -> Result<()> {
+        let observed = self.inner.registry.resolve(self.channel.repository(), self.channel.tag()).await?;
+        if observed == Some(to) {
+            return Ok(());
+        }
+        let state = self.read_log().await?.state;
+        if state.live != Some(to) || state.open.is_some() {
+            return Ok(());
+        }
+        let cause = ObservationCause::Drift;
+        let body = Body::Observation(Observation { expected: Some(to), observed, cause, attributed: None });
+        // Lost means that somebody moves or looks: the next audit sees what there is to see.
+        self.write(state.size, body).await.map(|_| ())
+    }
+
+    fn note_of(&self, why: Why) -> ErrorNote {
+        let error = super::end::error_of(why, self, None);
+        ErrorNote { code: Text::lossy(error.code()), text: Text::lossy(error.message()) }
+    }
+}
+
+impl Asked {
+    pub(super) fn ask(&self, target: Option<Digest>) -> Ask {
+        Ask {
+            op: self.operation.op(),
+            want: self.operation.want(target),
+            key: self.key.clone(),
+            request: self.request,
+            meet: self.terms.meet,
+        }
+    }
+}
+
+/// A move that another worker opened, as an error shows it.
+pub(super) fn describe(open: &OpenMove) -> String {
+    format!("{} to {} (seq {}, move {})", open.op.as_str(), open.to, open.seq, open.move_id)
+}

@@ -1,0 +1,214 @@
+//! What is asked of a promoter, and on what terms.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::judge::Expect;
+use crate::protocol::{Meet, Want, check_times};
+use crate::record::{Deadlines, Op, Predecessor, Source, canonical};
+use crate::value::{Channel, Digest, Key, Provenance, Text};
+
+/// A move, as it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Points the channel at a release: a tag or a digest of its repository, or what is live on another channel.
+    Promote(Source),
+    /// Points it back at the digest that was live before, or at the named one, which must have been live here.
+    Rollback(Option<Digest>),
+    /// Takes the first state into the log.
+    Bootstrap(First),
+    /// Puts the live digest back.
+    Repair,
+    /// Takes what the tag points at as live. It needs a reason.
+    Adopt,
+}
+
+/// The first state of a channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct First {
+    /// What the channel is to point at: the tag must be absent or point there already. Without it the tag is taken as
+    /// it is.
+    pub from: Option<Source>,
+    /// What to do when the repository has pins and this ledger has no log of any of its channels.
+    pub foreign: Foreign,
+    /// The log that this one continues, when a repository was renamed.
+    pub predecessor: Option<Predecessor>,
+}
+
+/// What to do when another ledger seems to govern a repository.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Foreign {
+    /// LEDGER_FOREIGN.
+    #[default]
+    Refuse,
+    /// Govern it from here on; it needs a reason.
+    Accept,
+}
+
+/// Who asks for a move, and on what terms.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Terms {
+    /// The pipeline run and the actor.
+    pub provenance: Provenance,
+    /// The idempotency key; a random one if there is none.
+    pub key: Option<Key>,
+    /// Why.
+    pub reason: Option<Text>,
+    /// What the channel must point at for the move to start; anything by default.
+    pub expect: Expect,
+    /// What to do when another move comes first: wait, and go on only if the live digest is still the same, by default.
+    pub meet: Meet,
+    /// How long to wait for others; two minutes by default.
+    pub patience: Duration,
+}
+
+impl Terms {
+    /// The terms of whoever `provenance` names, with the defaults.
+    pub fn of(provenance: Provenance) -> Terms {
+        let patience = Duration::from_secs(120);
+        Terms { provenance, key: None, reason: None, expect: Expect::Any, meet: Meet::Wait, patience }
+    }
+
+    /// With an idempotency key: the same request with the same key moves the channel once.
+    #[must_use]
+    pub fn key(mut self, key: Key) -> Terms {
+        self.key = Some(key);
+        self
+    }
+
+    /// With a reason.
+    #[must_use]
+    pub fn reason(mut self, reason: Text) -> Terms {
+        self.reason = Some(reason);
+        self
+    }
+
+    /// With what the channel must point at for the move to start.
+    #[must_use]
+    pub fn expect(mut self, expect: Expect) -> Terms {
+        self.expect = expect;
+        self
+    }
+
+    /// With what to do when another move comes first.
+    #[must_use]
+    pub fn meet(mut self, meet: Meet) -> Terms {
+        self.meet = meet;
+        self
+    }
+
+    /// With how long to wait for others.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Terms {
+        self.patience = patience;
+        self
+    }
+}
+
+/// The times that a promoter works with: what it writes into the log, and how long one put may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    pub(super) deadlines: Deadlines,
+    pub(super) put: Duration,
+}
+
+impl Times {
+    /// Time to live, grace, quiet time, and time-out of one put. CONFIG_INVALID if they contradict each other: each is
+    /// from 1 ms to 1 h, and a put's time-out is shorter than the time to live and not longer than grace and quiet time.
+    pub fn new(ttl: Duration, grace: Duration, quiet: Duration, put: Duration) -> Result<Times> {
+        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let deadlines = Deadlines { ttl_ms: ms(ttl), grace_ms: ms(grace), quiet_ms: ms(quiet) };
+        check_times(deadlines, ms(put)).map_err(|why| Error::new(ErrorKind::ConfigInvalid, why))?;
+        Ok(Times { deadlines, put })
+    }
+}
+
+impl Default for Times {
+    /// 60 s, 30 s, 30 s and 15 s.
+    fn default() -> Times {
+        Times { deadlines: Deadlines::default(), put: Duration::from_secs(15) }
+    }
+}
+
+impl Operation {
+    /// What it does.
+    pub fn op(&self) -> Op {
+        match self {
+            Operation::Promote(_) => Op::Promote,
+            Operation::Rollback(_) => Op::Rollback,
+            Operation::Bootstrap(_) => Op::Bootstrap,
+            Operation::Repair => Op::Repair,
+            Operation::Adopt => Op::Adopt,
+        }
+    }
+
+    /// What the channel is to point at, where the source was resolved to `target`.
+    pub(super) fn want(&self, target: Option<Digest>) -> Want {
+        match (self, target) {
+            (_, Some(target)) => Want::Digest(target),
+            (Operation::Rollback(_), None) => Want::Previous,
+            (Operation::Repair, None) => Want::Live,
+            (_, None) => Want::Observed,
+        }
+    }
+
+    /// The SHA-256 of the request's canonical form: the operation, the channel and the arguments as they were given,
+    /// never what they resolved to. Who asks and why is not part of it: a job that is run again has another attempt.
+    pub(super) fn request(&self, channel: &Channel, expect: Expect) -> Result<Digest> {
+        let named = |source: &Source| match source {
+            Source::Reference(reference) => json!({ "reference": reference }),
+            Source::Channel(channel) => json!({ "channel": channel }),
+        };
+        let mut request = json!({ "op": self.op(), "channel": channel });
+        let argument = match self {
+            Operation::Promote(source) => Some(("from", named(source))),
+            Operation::Rollback(Some(to)) => Some(("to", json!(to))),
+            Operation::Bootstrap(First { from: Some(source), .. }) => Some(("from", named(source))),
+            Operation::Rollback(None) | Operation::Bootstrap(_) | Operation::Repair | Operation::Adopt => None,
+        };
+        let expect = match expect {
+            Expect::Any => None,
+            Expect::Absent => Some(("expect", json!("absent"))),
+            Expect::At(digest) => Some(("expect", json!(digest))),
+        };
+        if let Some(fields) = request.as_object_mut() {
+            fields.extend(argument.into_iter().chain(expect).map(|(name, value)| (name.to_owned(), value)));
+        }
+        Ok(Digest::of(&canonical(&request)?))
+    }
+
+    /// VALUE_INVALID if a reason is needed and there is none, or if the source is of another repository.
+    pub(super) fn check(&self, channel: &Channel, terms: &Terms) -> Result<()> {
+        let needs_reason = match self {
+            Operation::Adopt => Some("adopt"),
+            Operation::Bootstrap(First { foreign: Foreign::Accept, .. }) => Some("taking over a governed repository"),
+            _ => None,
+        };
+        if let (Some(what), None) = (needs_reason, &terms.reason) {
+            return Err(Error::new(ErrorKind::ValueInvalid, format!("{what} needs a reason")));
+        }
+        let source = match self {
+            Operation::Promote(source) => Some(source),
+            Operation::Bootstrap(first) => first.from.as_ref(),
+            _ => None,
+        };
+        let repository = source.map(|source| match source {
+            Source::Reference(reference) => reference.repository(),
+            Source::Channel(channel) => channel.repository(),
+        });
+        match repository {
+            Some(repository) if repository != channel.repository() => {
+                let message = format!(
+                    "the source is in {repository} and the channel in {}: a move stays in one repository; copy the \
+                     release there first",
+                    channel.repository()
+                );
+                Err(Error::new(ErrorKind::ValueInvalid, message).with("channel", channel))
+            }
+            _ => Ok(()),
+        }
+    }
+}
