@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use bytes::Bytes;
 
 use super::answer::{Answer, DOCKER_CONTENT_DIGEST};
-use super::server::{Asked, Shared, not_allowed};
+use super::handle::{Asked, Shared, not_allowed};
 use crate::registry::Registry;
 use crate::value::{Digest, Repository};
 

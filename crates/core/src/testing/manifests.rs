@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use bytes::Bytes;
 
 use super::answer::{Answer, DOCKER_CONTENT_DIGEST, OCI_SUBJECT};
-use super::server::{Asked, Shared, not_allowed};
+use super::handle::{Asked, Shared, not_allowed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{Manifest, Put, Registry};
 use crate::value::{Digest, Repository, Tag, Target};

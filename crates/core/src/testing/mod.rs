@@ -10,6 +10,7 @@ mod access;
 mod answer;
 mod blobs;
 mod faults;
+mod handle;
 mod log;
 mod manifests;
 mod referrers;

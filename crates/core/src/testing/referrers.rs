@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, OCI_FILTERS_APPLIED};
-use super::server::{Asked, Shared, not_allowed};
+use super::handle::{Asked, Shared, not_allowed};
 use crate::registry::{MANIFEST_TYPES, Manifest};
 use crate::value::{Digest, Repository};
 

@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode, header};
 use serde_json::json;
 
 use super::answer::Answer;
-use super::server::{Asked, Shared, not_allowed};
+use super::handle::{Asked, Shared, not_allowed};
 use crate::registry::Registry;
 use crate::value::{Repository, Tag};
 

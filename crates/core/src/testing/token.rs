@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::access::{Access, Lifetime, Login};
 use super::answer::Answer;
+use super::handle::Inner;
 use super::log::{AuthKind, TokenSeen};
 use super::route::Pairs;
-use super::server::Inner;
 
 /// Gives a token to who has the login or a refresh token, and notes the request.
 pub(super) fn token(inner: &mut Inner, method: &Method, query: &Pairs, headers: &HeaderMap, body: &Bytes) -> Answer {

@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use uuid::Uuid;
 
 use super::answer::{Answer, DOCKER_CONTENT_DIGEST, DOCKER_UPLOAD_UUID};
-use super::server::{Asked, Shared, not_allowed};
+use super::handle::{Asked, Shared, not_allowed};
 use crate::value::{Digest, Repository};
 
 /// An upload that has begun.

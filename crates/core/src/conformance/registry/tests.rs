@@ -266,3 +266,11 @@ async fn a_registry_that_reads_behind_its_writes_is_given_its_lag() {
     let violation = a_tag_has_one_digest(&strict).await.unwrap_err();
     assert!(violation.to_string().starts_with("a_tag_has_one_digest: prod resolves to None instead of"), "{violation}");
 }
+
+#[test]
+fn the_port_names_every_law() {
+    let port = include_str!("../../registry/mod.rs");
+    for law in LAWS {
+        assert!(port.contains(&format!("`{law}`")), "{law} is not named in the port's documentation");
+    }
+}
