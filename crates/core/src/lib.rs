@@ -9,6 +9,8 @@ pub mod promoter;
 pub mod protocol;
 pub mod record;
 pub mod registry;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod value;
 
 pub use error::{Class, Error, ErrorKind, Result, Retry};

@@ -1,9 +1,11 @@
 //! The laws of a backend, as functions that anybody can run on theirs, from any test framework or language.
 //!
 //! Each law answers with the first [`Violation`] that it saw. [`ledger`] holds the laws of a
-//! [`Ledger`](crate::ledger::Ledger). They write to the store that they are given, under names of their own.
+//! [`Ledger`](crate::ledger::Ledger), [`registry`] those of a [`Registry`](crate::registry::Registry). They write to the
+//! store that they are given, under names of their own.
 
 pub mod ledger;
+pub mod registry;
 
 use std::fmt;
 

@@ -34,14 +34,18 @@ pub enum Put {
 /// Where manifests are kept and tags point at them.
 ///
 /// # Laws
-/// Each is a function of [`conformance::registry`](crate::conformance).
+/// Each is checked by functions of [`conformance::registry`](crate::conformance::registry), named behind it.
 /// - **Absent is proven.** `Ok(None)` is only answered when the registry said that the thing is not there; a failure to
-///   look is an error, never `None`.
+///   look is an error, never `None`. (`absent_is_proven`, `a_failure_is_not_an_absence`)
 /// - **Bytes are exact.** What `fetch` returns has the digest that it was asked for, and the media type that it was put
-///   with. A mismatch is REGISTRY_LIED.
+///   with. A mismatch is REGISTRY_LIED. (`bytes_are_exact`, `fetches_by_tag_and_digest_agree`)
 /// - **A put is applied, refused or unknown.** `Refused` means that nothing was moved and nothing will land later.
+///   (`a_refused_put_moves_nothing`)
 /// - **A tag has one digest.** After an applied put, `resolve` answers it until the next put (some registries read
-///   behind their writes for a while).
+///   behind their writes for a while). (`a_tag_has_one_digest`, `last_put_wins`, `puts_at_once_leave_one`)
+/// - **A put moves its own tag alone.** (`a_put_keeps_other_tags`)
+/// - **Nothing is hidden.** Every tag is listed once, and what a stored manifest names is found. (`tags_are_listed`,
+///   `what_is_named_is_found`)
 ///
 /// A registry has no compare-and-swap: two puts of one tag both succeed, and the later one wins.
 #[async_trait]

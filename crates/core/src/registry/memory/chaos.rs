@@ -25,6 +25,9 @@ pub struct Chaos {
     pub puts: Vec<Fault>,
     /// What a read may meet, in the same way. At first `Unavailable`, `Busy`, `Stale` and `Slow`, with up to 10 s.
     pub reads: Vec<ReadFault>,
+    /// How long after a change of a tag a stale read may see what was before, also one that was scripted; later it sees
+    /// what is there. 2 s at first: less than any quiet time, which is what the protocol needs of a registry.
+    pub lag: Duration,
     /// The longest way of a request, and of an answer; each is drawn anew. 100 ms at first.
     pub latency: Duration,
 }
@@ -48,7 +51,7 @@ impl Chaos {
             Fault::Ignored,
         ];
         let reads = vec![ReadFault::Unavailable, ReadFault::Busy, ReadFault::Stale, ReadFault::Slow(most)];
-        Chaos { seed, percent, puts, reads, latency: Duration::from_millis(100) }
+        Chaos { seed, percent, puts, reads, lag: Duration::from_secs(2), latency: Duration::from_millis(100) }
     }
 }
 

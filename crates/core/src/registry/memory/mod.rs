@@ -133,7 +133,8 @@ impl MemoryRegistry {
         faults.into_iter().for_each(|fault| model.puts.push(When::Any, fault));
     }
 
-    /// The next puts for which `when` is true meet these faults, in order, one each.
+    /// The next puts for which `when` is true meet these faults, in order, one each. `when` must not ask the
+    /// registry.
     ///
     /// ```
     /// # use tagwarden::registry::{Fault, MemoryRegistry};
@@ -165,13 +166,16 @@ impl MemoryRegistry {
 
     /// Every call that no scripted fault waits for meets chances from a seed.
     pub fn chaos(&self, chaos: Chaos) {
-        self.model().dice = Some(Dice::new(chaos));
+        let mut model = self.model();
+        model.lag = Some(chaos.lag);
+        model.dice = Some(Dice::new(chaos));
     }
 
     /// Ends chaos, and forgets the faults that no call has met. What has been sent still lands.
     pub fn calm(&self) {
         let mut model = self.model();
         model.dice = None;
+        model.lag = None;
         model.puts.clear();
         model.reads.clear();
     }

@@ -36,6 +36,8 @@ pub(crate) struct Model {
     pub(super) puts: Script<Fault>,
     pub(super) reads: Script<ReadFault>,
     pub(super) dice: Option<Dice>,
+    /// How long after a change a read may see what was before; none is for ever.
+    pub(super) lag: Option<Duration>,
     pub(super) calls: Vec<Call>,
     pub(super) changes: Vec<Change>,
 }
@@ -52,6 +54,7 @@ pub(crate) struct Holdings {
 struct Pointer {
     now: Option<Digest>,
     before: Option<Digest>,
+    changed: Option<Instant>,
     /// How many of the next reads still see `before`.
     stale: u32,
 }
@@ -85,6 +88,7 @@ impl Model {
             puts: Script::default(),
             reads: Script::default(),
             dice: None,
+            lag: None,
             calls: Vec::new(),
             changes: Vec::new(),
         }
@@ -115,6 +119,7 @@ impl Model {
         let pointer = holdings.tags.entry(tag.clone()).or_default();
         let from = std::mem::replace(&mut pointer.now, to);
         pointer.before = from;
+        pointer.changed = Some(at);
         pointer.stale = stale;
         if let (Untagged::Dropped, Some(old)) = (self.untagged, from)
             && holdings.tags.values().all(|pointer| pointer.now != Some(old))
@@ -131,19 +136,20 @@ impl Model {
 
     /// What a reader of the tag sees; uses up one stale read.
     pub(super) fn read_tag(&mut self, repository: &Repository, tag: &Tag) -> Option<Digest> {
+        let lag = self.lag;
         let pointer = self.repositories.get_mut(repository)?.tags.get_mut(tag)?;
         match pointer.stale.checked_sub(1) {
             Some(left) => {
                 pointer.stale = left;
-                pointer.before
+                pointer.lagging(lag)
             }
             None => pointer.now,
         }
     }
 
-    /// What the tag pointed at before its last change.
-    pub(super) fn tag_before(&self, repository: &Repository, tag: &Tag) -> Option<Digest> {
-        self.repositories.get(repository)?.tags.get(tag)?.before
+    /// What a reader that lags behind sees.
+    pub(super) fn read_tag_before(&self, repository: &Repository, tag: &Tag) -> Option<Digest> {
+        self.repositories.get(repository)?.tags.get(tag)?.lagging(self.lag)
     }
 
     /// Stores a manifest without a tag.
@@ -210,6 +216,13 @@ impl Model {
                 .is_some_and(|holdings| holdings.blob(digest).is_some() || holdings.manifest(digest).is_some())
         };
         Ok(named.into_iter().filter(|descriptor| !is_there(&descriptor.digest)).collect())
+    }
+}
+
+impl Pointer {
+    fn lagging(&self, lag: Option<Duration>) -> Option<Digest> {
+        let has_settled = self.changed.zip(lag).is_some_and(|(changed, lag)| changed.elapsed() > lag);
+        if has_settled { self.now } else { self.before }
     }
 }
 

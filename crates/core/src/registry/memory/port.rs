@@ -80,7 +80,7 @@ impl Seen {
     fn of(self, model: &mut Model, repository: &Repository, tag: &Tag) -> Option<Digest> {
         match self {
             Seen::Current => model.read_tag(repository, tag),
-            Seen::Before => model.tag_before(repository, tag),
+            Seen::Before => model.read_tag_before(repository, tag),
         }
     }
 }

@@ -116,6 +116,19 @@ async fn a_stale_read_sees_what_was_there_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn chaos_lags_behind_for_a_while_only() {
+    let shop = shop();
+    let mut chaos = Chaos::new(0, 100);
+    (chaos.puts, chaos.reads) = (vec![Fault::Pass], vec![ReadFault::Stale]);
+    (chaos.lag, chaos.latency) = (Duration::from_secs(2), Duration::ZERO);
+    shop.registry.chaos(chaos);
+    shop.put().await;
+    assert_eq!(shop.resolve().await, Some(shop.old.digest()));
+    tokio::time::sleep(Duration::from_millis(2001)).await;
+    assert_eq!(shop.resolve().await, Some(shop.new.digest()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_read_fault_does_what_it_says() {
     for (fault, kind) in [
         (ReadFault::Unavailable, ErrorKind::RegistryUnavailable),

@@ -1,0 +1,87 @@
+//! `Answer`: a response before it goes on the wire.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::error::{Error, ErrorKind};
+
+/// A response whose body is whole. Faults change it before it is sent.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Answer {
+    pub(super) fn new(status: StatusCode) -> Answer {
+        Answer { status, headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    /// An answer with a body of this media type.
+    pub(super) fn body(status: StatusCode, media_type: &str, body: impl Into<Bytes>) -> Answer {
+        Answer { body: body.into(), ..Answer::new(status) }.with(header::CONTENT_TYPE, media_type)
+    }
+
+    pub(super) fn json(status: StatusCode, body: &Value) -> Answer {
+        Answer::body(status, "application/json", body.to_string())
+    }
+
+    /// An error body as the specification has it (*Error Codes*).
+    pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Answer {
+        Answer::errors(status, code, [message.to_owned()])
+    }
+
+    /// One error of the same code for each message.
+    pub(super) fn errors(status: StatusCode, code: &str, messages: impl IntoIterator<Item = String>) -> Answer {
+        let errors: Vec<Value> =
+            messages.into_iter().map(|message| json!({ "code": code, "message": message, "detail": {} })).collect();
+        Answer::json(status, &json!({ "errors": errors }))
+    }
+
+    /// What the model's own faults look like over HTTP.
+    pub(super) fn of(error: &Error) -> Answer {
+        let code = error.context().find(|(name, _)| *name == "code").map(|(_, code)| code);
+        let (status, code) = match (error.kind(), code) {
+            (ErrorKind::RegistryBusy, _) => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
+            (ErrorKind::RegistryDenied, _) => (StatusCode::FORBIDDEN, "DENIED"),
+            (ErrorKind::RegistryRefused, Some(code)) => (status_of(code), code),
+            (ErrorKind::RegistryAmbiguous, _) => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
+            _ => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
+        };
+        let answer = Answer::error(status, code, error.message());
+        match status {
+            StatusCode::TOO_MANY_REQUESTS => answer.with(header::RETRY_AFTER, "1"),
+            _ => answer,
+        }
+    }
+
+    #[must_use]
+    pub(super) fn with(mut self, name: HeaderName, value: impl AsRef<str>) -> Answer {
+        // What cannot stand in a header (a tag or digest always can) is left out, as a proxy would do.
+        if let Ok(value) = HeaderValue::from_str(value.as_ref()) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+}
+
+/// The status that vendors answer with a refusal's code.
+fn status_of(code: &str) -> StatusCode {
+    match code {
+        "UNAUTHORIZED" => StatusCode::UNAUTHORIZED,
+        "DENIED" => StatusCode::FORBIDDEN,
+        "NAME_UNKNOWN" => StatusCode::NOT_FOUND,
+        "UNSUPPORTED" => StatusCode::METHOD_NOT_ALLOWED,
+        "TAG_IMMUTABLE" => StatusCode::CONFLICT,
+        "PRECONDITION" => StatusCode::PRECONDITION_FAILED,
+        "TOOMANYREQUESTS" => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+pub(super) const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+pub(super) const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+pub(super) const OCI_FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
+pub(super) const DOCKER_UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");

@@ -1,0 +1,31 @@
+//! For tests, yours and ours: an OCI registry over HTTP in this process, and proptest strategies.
+//!
+//! [`RegistryServer`] serves a [`MemoryRegistry`](crate::registry::MemoryRegistry) on loopback as the OCI distribution
+//! specification 1.1 says, and misbehaves as it is told to: [`Fault`](crate::registry::Fault)s in the model,
+//! [`HttpFault`]s on the wire.
+
+#![allow(clippy::result_large_err, reason = "an answer is made once for each request, and is moved, not copied")]
+
+mod access;
+mod answer;
+mod blobs;
+mod faults;
+mod handle;
+mod log;
+mod manifests;
+mod referrers;
+mod route;
+mod server;
+pub mod strategies;
+mod tags;
+mod token;
+mod uploads;
+mod wire;
+
+pub use access::{Access, Bearer, Expired, Lifetime, Login};
+pub use faults::{HttpFault, RetryAfter};
+pub use log::{AuthKind, Seen, TokenSeen};
+pub use server::RegistryServer;
+
+#[cfg(test)]
+mod tests;
