@@ -1,6 +1,8 @@
 //! The port to a registry, and what it holds: manifests, byte- and type-exact.
 
 mod manifest;
+#[cfg(feature = "oci")]
+pub mod oci;
 
 pub use manifest::{Content, Descriptor, MANIFEST_TYPES, MAX_MANIFEST, Manifest};
 
