@@ -324,7 +324,10 @@ mod tests {
         assert_eq!(scope(Some("repository:acme/shop:pull"), Access::PullPush), "repository:acme/shop:pull,push");
         assert_eq!(scope(Some("repository:local/acme/shop:pull"), Access::Pull), "repository:local/acme/shop:pull");
         assert_eq!(scope(Some("repository:victim/other:pull"), Access::Pull), "repository:acme/shop:pull");
-        assert_eq!(scope(Some("repository:a:* repository:x/acme/shop:pull"), Access::Pull), "repository:acme/shop:pull");
+        assert_eq!(
+            scope(Some("repository:a:* repository:x/acme/shop:pull"), Access::Pull),
+            "repository:acme/shop:pull"
+        );
         assert_eq!(scope(Some("registry:catalog:*"), Access::Pull), "repository:acme/shop:pull");
     }
 }

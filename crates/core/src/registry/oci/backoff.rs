@@ -29,7 +29,7 @@ fn of_header(value: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = value.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = DateTimeParser::new().parse_timestamp(value).ok()?;
+    let date = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(value).ok()?;
     let ms = date.as_millisecond().saturating_sub(now.unix_ms()).max(0);
     Some(Duration::from_millis(u64::try_from(ms).ok()?))
 }

@@ -154,8 +154,9 @@ fn new_client(options: &OciOptions, endpoint: &Endpoint) -> Result<oci_client::C
         true => Vec::new(),
         false => tls::certificates(&options.ca_pem)?,
     };
-    // Any proxy that is named here switches off those of the environment; "*" then leaves it out for every host.
-    let no_proxy = is_loopback(endpoint.base()).then(|| "*".to_owned());
+    // Loopback is not for proxies. A proxy that is named here switches off those of the environment, and is then not
+    // used for loopback itself.
+    let no_proxy = is_loopback(endpoint.base()).then(|| "127.0.0.0/8,localhost".to_owned());
     let config = ClientConfig {
         protocol: match endpoint.base().scheme() {
             "http" => ClientProtocol::Http,

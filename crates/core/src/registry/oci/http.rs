@@ -110,13 +110,7 @@ impl Http {
     }
 
     /// How long to wait before the next attempt, or the error if there is to be none.
-    pub(super) fn wait(
-        &self,
-        error: Error,
-        asked: Option<Duration>,
-        failed: u32,
-        deadline: Instant,
-    ) -> Result<Wait> {
+    pub(super) fn wait(&self, error: Error, asked: Option<Duration>, failed: u32, deadline: Instant) -> Result<Wait> {
         if failed > self.options.retries {
             return Err(error);
         }
@@ -127,10 +121,11 @@ impl Http {
             (false, None) => Err(error),
             (false, Some(asked)) => {
                 let most = left.min(self.options.max_retry_after).as_secs_f64();
-                let message = format!("{error}; it asks to wait for {} s, {most:.1} s may be waited", asked.as_secs_f64());
-                Err(error.context().fold(Error::new(ErrorKind::RegistryBusy, message), |new, (name, value)| {
-                    new.with(name, value)
-                }))
+                let message =
+                    format!("{error}; it asks to wait for {} s, {most:.1} s may be waited", asked.as_secs_f64());
+                Err(error
+                    .context()
+                    .fold(Error::new(ErrorKind::RegistryBusy, message), |new, (name, value)| new.with(name, value)))
             }
         }
     }

@@ -21,7 +21,13 @@ const MAX_REFUSAL: usize = 64 * 1024;
 
 /// Puts once. It is sent again only when it is certain that the registry did not look at it: no connection, a 401 that
 /// another pass may change, a 429.
-pub(super) async fn put(http: &Http, repository: &Repository, tag: &Tag, manifest: &Manifest, time_out: Duration) -> Put {
+pub(super) async fn put(
+    http: &Http,
+    repository: &Repository,
+    tag: &Tag,
+    manifest: &Manifest,
+    time_out: Duration,
+) -> Put {
     let deadline = Instant::now() + time_out;
     let mut flight = Flight::Landed;
     match timeout_at(deadline, put_until(http, repository, tag, manifest, deadline, &mut flight)).await {
@@ -152,9 +158,18 @@ fn verdict(http: &Http, answer: &Answer, manifest: &Manifest) -> Put {
 fn refusal(code: &str) -> Option<ErrorKind> {
     match code {
         // OCI distribution specification, *Error codes*.
-        "BLOB_UNKNOWN" | "BLOB_UPLOAD_INVALID" | "BLOB_UPLOAD_UNKNOWN" | "DIGEST_INVALID" | "MANIFEST_BLOB_UNKNOWN"
-        | "MANIFEST_INVALID" | "MANIFEST_UNKNOWN" | "MANIFEST_UNVERIFIED" | "NAME_INVALID" | "NAME_UNKNOWN"
-        | "SIZE_INVALID" | "TAG_INVALID" => Some(ErrorKind::RegistryRefused),
+        "BLOB_UNKNOWN"
+        | "BLOB_UPLOAD_INVALID"
+        | "BLOB_UPLOAD_UNKNOWN"
+        | "DIGEST_INVALID"
+        | "MANIFEST_BLOB_UNKNOWN"
+        | "MANIFEST_INVALID"
+        | "MANIFEST_UNKNOWN"
+        | "MANIFEST_UNVERIFIED"
+        | "NAME_INVALID"
+        | "NAME_UNKNOWN"
+        | "SIZE_INVALID"
+        | "TAG_INVALID" => Some(ErrorKind::RegistryRefused),
         "UNAUTHORIZED" | "DENIED" => Some(ErrorKind::RegistryDenied),
         "UNSUPPORTED" => Some(ErrorKind::RegistryUnsupported),
         "TOOMANYREQUESTS" => Some(ErrorKind::RegistryBusy),

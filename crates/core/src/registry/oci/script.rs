@@ -1,6 +1,5 @@
 //! A registry of raw bytes on loopback, for tests: it says what no HTTP library would let it say.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -59,7 +58,11 @@ pub(super) fn bytes(status: u16, headers: &[(&str, &str)], length: usize, body: 
 
 /// An error in the registry's own form.
 pub(super) fn refusal(status: u16, code: &str) -> Reply {
-    reply(status, &[("content-type", "application/json")], format!(r#"{{"errors":[{{"code":"{code}","message":"m"}}]}}"#))
+    reply(
+        status,
+        &[("content-type", "application/json")],
+        format!(r#"{{"errors":[{{"code":"{code}","message":"m"}}]}}"#),
+    )
 }
 
 /// A server that answers each request by a function of the request and its number, from 0.
@@ -100,39 +103,37 @@ impl Script {
     }
 }
 
-fn serve(
+async fn serve(
     listener: TcpListener,
     requests: Arc<Mutex<Vec<Request>>>,
     answer: Arc<impl Fn(&Request, usize) -> Reply + Send + Sync + 'static>,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        loop {
-            let Ok((stream, _)) = listener.accept().await else { return };
-            let (requests, answer) = (requests.clone(), answer.clone());
-            tokio::spawn(async move {
-                let mut stream = stream;
-                let Some(request) = read(&mut stream).await else { return };
-                let reply = {
-                    let mut requests = requests.lock().unwrap();
-                    requests.push(request.clone());
-                    answer(&request, requests.len() - 1)
-                };
-                match reply {
-                    Reply::Bytes(bytes) => drop(stream.write_all(&bytes).await),
-                    Reply::Trickle(bytes, pause) => {
-                        for byte in bytes {
-                            if stream.write_all(&[byte]).await.is_err() {
-                                return;
-                            }
-                            tokio::time::sleep(pause).await;
+) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { return };
+        let (requests, answer) = (requests.clone(), answer.clone());
+        tokio::spawn(async move {
+            let mut stream = stream;
+            let Some(request) = read(&mut stream).await else { return };
+            let reply = {
+                let mut requests = requests.lock().unwrap();
+                requests.push(request.clone());
+                answer(&request, requests.len() - 1)
+            };
+            match reply {
+                Reply::Bytes(bytes) => drop(stream.write_all(&bytes).await),
+                Reply::Trickle(bytes, pause) => {
+                    for byte in bytes {
+                        if stream.write_all(&[byte]).await.is_err() {
+                            return;
                         }
+                        tokio::time::sleep(pause).await;
                     }
-                    Reply::Silence => std::future::pending().await,
-                    Reply::Hangup => {}
                 }
-                let _ = stream.shutdown().await;
-            });
-        }
+                Reply::Silence => std::future::pending().await,
+                Reply::Hangup => {}
+            }
+            let _ = stream.shutdown().await;
+        });
     }
 }
 
@@ -155,7 +156,8 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
-    let length = headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, value)| value.parse().unwrap());
+    let length =
+        headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, value)| value.parse().unwrap());
     let mut body = bytes[end + 4..].to_vec();
     while body.len() < length {
         match stream.read(&mut buffer).await {
