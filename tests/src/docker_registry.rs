@@ -11,7 +11,8 @@ use tempfile::TempDir;
 pub const USER: &str = "ci";
 /// The user's password.
 pub const PASSWORD: &str = "pw-of-ci";
-/// The root that signed the certificate of [`Transport::Tls`], as PEM.
+/// The root that signed the certificate of [`Transport::Tls`], as PEM. The key beside it is published, so neither is to
+/// be trusted by anything but a test.
 pub const CA_PEM: &str = include_str!("../data/tls/ca.pem");
 
 const HTPASSWD: &str = "ci:$2y$05$abcdefghijklmnopqrstuuTeiDDVIrhuVee8E83J1XskIn0Hh3KDq\n";

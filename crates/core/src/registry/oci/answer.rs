@@ -19,12 +19,12 @@ pub(super) struct Answer {
     /// The body; of an error at most 64 KiB, and empty if it was longer.
     pub(super) body: Bytes,
     /// Who answered.
-    pub(super) from: From,
+    pub(super) from: Origin,
 }
 
 /// Who answered a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum From {
+pub(super) enum Origin {
     /// The registry itself.
     Registry,
     /// A host that it redirected to: nothing it says is proof of absence, and it gets no credentials.
@@ -71,7 +71,7 @@ impl Answer {
     /// True if the registry itself said, with a 404 and one of these codes, that the thing is not there.
     pub(super) fn proves_absence(&self, codes: &[&str]) -> bool {
         self.status == StatusCode::NOT_FOUND
-            && self.from == From::Registry
+            && self.from == Origin::Registry
             && self.said().iter().any(|said| codes.contains(&said.code.as_str()))
     }
 
@@ -134,7 +134,7 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             headers: HeaderMap::new(),
             body: Bytes::copy_from_slice(body.as_bytes()),
-            from: From::Registry,
+            from: Origin::Registry,
         }
     }
 
@@ -148,7 +148,7 @@ mod tests {
         assert!(!answer(404, r#"{"errors":[{"code":"DENIED"}]}"#).proves_absence(&codes));
         assert!(!answer(404, r#"{"errors":[{"code":7,"message":null}]}"#).proves_absence(&codes));
         assert!(!answer(404, r#"{"errors":null}"#).proves_absence(&codes));
-        assert!(!Answer { from: From::Elsewhere, ..answer(404, json) }.proves_absence(&codes));
+        assert!(!Answer { from: Origin::Elsewhere, ..answer(404, json) }.proves_absence(&codes));
     }
 
     #[test]

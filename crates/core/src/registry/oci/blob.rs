@@ -167,7 +167,8 @@ fn new_client(options: &OciOptions, endpoint: &Endpoint) -> Result<oci_client::C
             .iter()
             .map(|root| Certificate { encoding: CertificateEncoding::Der, data: root.to_vec() })
             .collect(),
-        read_timeout: Some(options.idle_time_out),
+        // It runs while the body is sent, too, so it has to be as long as the whole upload may be.
+        read_timeout: Some(options.upload_time_out),
         connect_timeout: Some(options.connect_time_out),
         user_agent: USER_AGENT,
         http_proxy: no_proxy.is_some().then(|| "http://127.0.0.1:9".to_owned()),

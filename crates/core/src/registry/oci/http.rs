@@ -7,7 +7,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, R
 use reqwest::{Method, Response, StatusCode, Url};
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{Answer, From, show};
+use super::answer::{Answer, Origin, show};
 use super::auth::{Age, Authenticator, Pass};
 use super::clients::{Clients, Unread, body};
 use super::endpoint::{Endpoint, host_and_port};
@@ -147,8 +147,8 @@ impl Http {
     async fn once(&self, read: &Read<'_>, pass: Option<&Pass>) -> Result<Answer, Failed> {
         let mut url = read.url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let from = if read.endpoint.owns(&url) { From::Registry } else { From::Elsewhere };
-            let headers = headers(read.accept, pass.filter(|_| from == From::Registry));
+            let from = if read.endpoint.owns(&url) { Origin::Registry } else { Origin::Elsewhere };
+            let headers = headers(read.accept, pass.filter(|_| from == Origin::Registry));
             let sent = self.clients.send(read.method.clone(), &url, headers, None).await;
             let response = sent.map_err(|lost| Failed::Again(self.unavailable(&url, lost.why())))?;
             match response.status().as_u16() {
@@ -180,7 +180,7 @@ impl Http {
         outside::addresses(endpoint.base(), to).await.map_err(refused)
     }
 
-    async fn answer(&self, read: &Read<'_>, url: &Url, from: From, response: Response) -> Result<Answer, Failed> {
+    async fn answer(&self, read: &Read<'_>, url: &Url, from: Origin, response: Response) -> Result<Answer, Failed> {
         let (status, headers) = (response.status(), response.headers().clone());
         let limit = match (status.is_success(), read.body) {
             (true, Body::Unread) => None,
@@ -236,7 +236,7 @@ pub(super) fn headers(accept: Option<&'static str>, pass: Option<&Pass>) -> Head
 /// True if another pass may change the answer. A pass that was kept may have expired, which ECR says with a 403.
 pub(super) fn wants_renewal(answer: &Answer, pass: Option<&Pass>) -> bool {
     let kept = pass.is_some_and(|pass| pass.age == Age::Kept);
-    answer.from == From::Registry
+    answer.from == Origin::Registry
         && match answer.status {
             StatusCode::UNAUTHORIZED => true,
             StatusCode::FORBIDDEN => kept,

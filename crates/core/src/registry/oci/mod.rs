@@ -45,7 +45,8 @@ use crate::value::{Digest, Reference, Repository, Tag};
 ///
 /// # Round trips
 /// A request goes straight for its resource. The first 401 of a host says how to authenticate; that is remembered, so
-/// a move costs one token request, shared by requests that begin together.
+/// a move costs one token request, shared by requests that begin together. `resolve` is one HEAD for a tag that is
+/// there, and a HEAD and a GET for one that is not; `fetch` is one GET for both.
 ///
 /// # Reads
 /// Tried again with jittered back-off after 5xx, 429, a lost connection or a cut body; never longer than

@@ -54,7 +54,7 @@ impl Default for OciOptions {
             realms: BTreeSet::new(),
             access: Access::PullPush,
             connect_time_out: Duration::from_secs(5),
-            idle_time_out: Duration::from_secs(10),
+            idle_time_out: Duration::from_secs(15),
             total_time_out: Duration::from_secs(30),
             upload_time_out: Duration::from_secs(300),
             retries: 5,
@@ -125,7 +125,8 @@ impl OciOptions {
         self
     }
 
-    /// The longest that a registry may send nothing while an answer is awaited. 10 s by default.
+    /// The longest that a registry may send nothing while an answer is awaited, that to a put included: no shorter than
+    /// a put's time-out. 15 s by default.
     pub fn idle_time_out(mut self, time_out: Duration) -> Self {
         self.idle_time_out = time_out;
         self

@@ -6,7 +6,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{Answer, From, show};
+use super::answer::{Answer, Origin, show};
 use super::clients::{Lost, body};
 use super::endpoint::Endpoint;
 use super::http::{Http, asked_wait, headers, wants_renewal};
@@ -127,7 +127,7 @@ async fn whole(response: Response) -> Answer {
         StatusCode::CREATED => bytes::Bytes::new(),
         _ => body(response, MAX_REFUSAL).await.unwrap_or_default(),
     };
-    Answer { status, headers, body, from: From::Registry }
+    Answer { status, headers, body, from: Origin::Registry }
 }
 
 /// What an answer says about the put.

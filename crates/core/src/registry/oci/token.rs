@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::answer::{Answer, From, show};
+use super::answer::{Answer, Origin, show};
 use super::backoff;
 use super::clients::{Clients, Unread, body};
 use super::credentials::Credentials;
@@ -104,7 +104,7 @@ async fn once(clients: &Clients, ask: &Ask<'_>) -> Result<Answer, String> {
     let response = sent.map_err(|lost| lost.why().to_owned())?;
     let (status, headers) = (response.status(), response.headers().clone());
     match body(response, MAX_ANSWER).await {
-        Ok(body) => Ok(Answer { status, headers, body, from: From::Registry }),
+        Ok(body) => Ok(Answer { status, headers, body, from: Origin::Registry }),
         Err(Unread::Cut(why)) => Err(why),
         Err(Unread::TooLong) => Err(format!("its answer has more than {MAX_ANSWER} bytes")),
         Err(Unread::Compressed) => Err("its answer is compressed, which was not asked for".to_owned()),

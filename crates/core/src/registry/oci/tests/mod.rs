@@ -1,6 +1,7 @@
 //! `OciRegistry` against a registry of raw bytes.
 
 mod authentication;
+mod blobs;
 mod lists;
 mod puts;
 mod reads;
