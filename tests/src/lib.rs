@@ -1,5 +1,7 @@
 //! Cross-crate tests of tagwarden; everything is in `tests/`. Here is what they share.
 
+pub mod docker_registry;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -3,6 +3,8 @@
 mod content;
 mod manifest;
 mod memory;
+#[cfg(feature = "oci")]
+pub mod oci;
 mod pin;
 mod sample;
 

@@ -1,0 +1,333 @@
+//! `Authenticator`: which `Authorization` header a request gets.
+//!
+//! Nothing is asked ahead: the first request of a host goes straight for its resource, and a 401 says what the host
+//! wants. That is remembered for the host, so later requests, of other repositories as well, carry it from the start.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::HeaderValue;
+use tokio::time::Instant;
+
+use super::challenge::Challenge;
+use super::clients::Clients;
+use super::credentials::Credentials;
+use super::endpoint::Endpoint;
+use super::options::{Access, OciOptions};
+use super::outside;
+use super::secret::Secret;
+use super::token::{self, Ask, Authorization};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How many secrets are remembered for redaction.
+const MAX_SECRETS: usize = 64;
+/// The longest that a token is kept, whatever its server says.
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Answers the challenges of registries, and keeps what it got.
+#[derive(Debug)]
+pub(super) struct Authenticator {
+    options: Arc<OciOptions>,
+    clients: Arc<Clients>,
+    hosts: Mutex<HashMap<String, Arc<Host>>>,
+    secrets: Mutex<VecDeque<Secret>>,
+    serial: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Host {
+    challenge: Mutex<Option<Challenge>>,
+    credentials: tokio::sync::Mutex<Option<Credentials>>,
+    tokens: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Held>>>>>,
+}
+
+/// A token of one repository. Its lock is held while another one is fetched, so that requests that begin together
+/// share one.
+#[derive(Debug)]
+struct Held {
+    pass: Pass,
+    access: Access,
+    until: Instant,
+}
+
+/// What a request shows.
+#[derive(Clone, Debug)]
+pub(super) struct Pass {
+    /// The `Authorization` header.
+    pub(super) header: HeaderValue,
+    /// What is behind it, for a client that builds its own header.
+    pub(super) proof: Proof,
+    /// Which one it is: a renewed pass has another number.
+    pub(super) serial: u64,
+    /// Whether it was got for this request or kept from an earlier one.
+    pub(super) age: Age,
+}
+
+/// What is behind a pass.
+#[derive(Clone, Debug)]
+pub(super) enum Proof {
+    Basic { user: String, password: Secret },
+    Bearer(Secret),
+}
+
+/// Whether a pass may have gone stale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    Fresh,
+    Kept,
+}
+
+impl Authenticator {
+    pub(super) fn new(options: Arc<OciOptions>, clients: Arc<Clients>) -> Authenticator {
+        Authenticator {
+            options,
+            clients,
+            hosts: Mutex::default(),
+            secrets: Mutex::default(),
+            serial: AtomicU64::new(1),
+        }
+    }
+
+    /// Every secret that was handled, for redaction.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        lock(&self.secrets).iter().cloned().collect()
+    }
+
+    /// The pass for a first attempt: none if the host has not asked yet.
+    pub(super) async fn known(&self, endpoint: &Endpoint, need: Access, deadline: Instant) -> Result<Option<Pass>> {
+        let host = self.host(endpoint);
+        let challenge = lock(&host.challenge).clone();
+        match challenge {
+            None => Ok(None),
+            Some(challenge) => self.answer(&host, endpoint, need, &challenge, None, deadline).await,
+        }
+    }
+
+    /// The pass after a 401, or after a 403 with a pass that was kept. `used` is the one that was not good enough.
+    ///
+    /// REGISTRY_DENIED if there is nothing (else) to show.
+    pub(super) async fn renew(
+        &self,
+        endpoint: &Endpoint,
+        need: Access,
+        challenges: &[&str],
+        used: Option<&Pass>,
+        deadline: Instant,
+    ) -> Result<Pass> {
+        let host = self.host(endpoint);
+        let challenge = match challenges.is_empty() {
+            false => Challenge::select(challenges.iter().copied())?,
+            true => lock(&host.challenge)
+                .clone()
+                .ok_or_else(|| denied(endpoint, "it refuses the request and does not say how to authenticate"))?,
+        };
+        *lock(&host.challenge) = Some(challenge.clone());
+        let pass = self.answer(&host, endpoint, need, &challenge, used, deadline).await?;
+        pass.ok_or_else(|| denied(endpoint, "it wants a user and a password, and there are none for it"))
+    }
+
+    async fn answer(
+        &self,
+        host: &Host,
+        endpoint: &Endpoint,
+        need: Access,
+        challenge: &Challenge,
+        used: Option<&Pass>,
+        deadline: Instant,
+    ) -> Result<Option<Pass>> {
+        match challenge {
+            Challenge::Basic => match self.credentials(host, endpoint, used).await? {
+                Credentials::Anonymous => Ok(None),
+                Credentials::Password { user, password } => {
+                    let authorization = self.remember(token::basic(&user, &password)?);
+                    // A password is as fresh as its look-up; only a renewal looks again.
+                    let age = if used.is_some() { Age::Fresh } else { Age::Kept };
+                    Ok(Some(Pass {
+                        header: authorization.header,
+                        proof: Proof::Basic { user, password },
+                        serial: self.serial.fetch_add(1, Ordering::Relaxed),
+                        age,
+                    }))
+                }
+                Credentials::IdentityToken(_) | Credentials::RegistryToken(_) => {
+                    Err(denied(endpoint, "it wants a user and a password, and there is only a token"))
+                }
+            },
+            Challenge::Bearer { realm, service, scope } => {
+                let slot = lock(&host.tokens).entry(endpoint.path.clone()).or_default().clone();
+                let mut held = slot.lock().await;
+                let good = |held: &&Held| {
+                    Some(held.pass.serial) != used.map(|pass| pass.serial)
+                        && held.access >= need
+                        && Instant::now() < held.until
+                };
+                if let Some(held) = held.as_ref().filter(good) {
+                    return Ok(Some(Pass { age: Age::Kept, ..held.pass.clone() }));
+                }
+                let asked = Asked { realm, service: service.as_deref(), scope: scope.as_deref() };
+                let new = self.token(host, endpoint, need, &asked, used, deadline).await?;
+                let pass = new.pass.clone();
+                *held = Some(new);
+                Ok(Some(pass))
+            }
+        }
+    }
+
+    /// A new token. All that a move needs is asked for at once; a read that is refused it asks for `pull` alone.
+    async fn token(
+        &self,
+        host: &Host,
+        endpoint: &Endpoint,
+        need: Access,
+        asked: &Asked<'_>,
+        used: Option<&Pass>,
+        deadline: Instant,
+    ) -> Result<Held> {
+        let credentials = self.credentials(host, endpoint, used).await?;
+        if let Credentials::RegistryToken(token) = &credentials {
+            return self.held(token.clone(), Access::PullPush, LONGEST_LIFE);
+        }
+        let realm = self.realm(endpoint, asked.realm).await?;
+        let wanted = self.options.access.max(need);
+        let mut accesses = vec![wanted];
+        if need < wanted {
+            accesses.push(need);
+        }
+        let mut refused = None;
+        for access in accesses {
+            let scope = asked.scope(&endpoint.path, access);
+            let ask = Ask { realm: realm.clone(), service: asked.service, scope: &scope, credentials: &credentials };
+            match token::fetch(&self.clients, &self.options, &ask, &self.secrets(), deadline).await {
+                Ok(token) => return self.held(token.secret, access, token.life),
+                Err(error) if error.kind() == ErrorKind::RegistryDenied => refused = refused.or(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(refused.unwrap_or_else(|| denied(endpoint, "it gives no token")))
+    }
+
+    fn held(&self, token: Secret, access: Access, life: Duration) -> Result<Held> {
+        let authorization = self.remember(token::bearer(&token)?);
+        // A token that dies on its way is a round trip lost, so a long one is given up a little early.
+        let life = life.min(LONGEST_LIFE);
+        let until = Instant::now() + life.saturating_sub((life / 10).min(Duration::from_secs(5)));
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        let pass = Pass { header: authorization.header, proof: Proof::Bearer(token), serial, age: Age::Fresh };
+        Ok(Held { pass, access, until })
+    }
+
+    async fn realm(&self, endpoint: &Endpoint, realm: &str) -> Result<reqwest::Url> {
+        let named = |host: &str| self.options.realms.contains(host);
+        let refused = |why: String| {
+            let host = reqwest::Url::parse(realm).ok().map(|url| super::endpoint::host_and_port(&url));
+            let host = host.unwrap_or_default();
+            let message = format!("the token server \"{host}\" is not asked: {why}; if it is right, allow it by name");
+            Error::new(ErrorKind::RegistryDenied, message).with("realm", host)
+        };
+        let url = outside::realm(endpoint.base(), realm, named).map_err(refused)?;
+        let by_name = url.host_str().is_some_and(named) || named(&super::endpoint::host_and_port(&url));
+        if !by_name {
+            outside::addresses(endpoint.base(), &url).await.map_err(refused)?;
+        }
+        Ok(url)
+    }
+
+    /// The credentials of a registry, looked up once, and again when a pass made from them was not good enough: a
+    /// helper may have a new password by then.
+    async fn credentials(&self, host: &Host, endpoint: &Endpoint, used: Option<&Pass>) -> Result<Credentials> {
+        let mut known = host.credentials.lock().await;
+        if let (Some(known), None) = (known.as_ref(), used) {
+            return Ok(known.clone());
+        }
+        let found = match self.options.credentials.get(&endpoint.registry) {
+            Some(given) => given.clone(),
+            None => {
+                let (options, registry) = (self.options.clone(), endpoint.registry.clone());
+                tokio::task::spawn_blocking(move || options.lookup.find(&registry, options.docker_config.as_deref()))
+                    .await
+                    .map_err(|_| Error::new(ErrorKind::InternalFault, "the look-up of credentials did not end"))??
+            }
+        };
+        match &found {
+            Credentials::Anonymous => {}
+            Credentials::Password { password: secret, .. }
+            | Credentials::IdentityToken(secret)
+            | Credentials::RegistryToken(secret) => self.keep(secret.clone()),
+        }
+        *known = Some(found.clone());
+        Ok(found)
+    }
+
+    fn remember(&self, authorization: Authorization) -> Authorization {
+        self.keep(authorization.secret.clone());
+        authorization
+    }
+
+    fn keep(&self, secret: Secret) {
+        let mut secrets = lock(&self.secrets);
+        if !secrets.contains(&secret) {
+            secrets.push_back(secret);
+            if secrets.len() > MAX_SECRETS {
+                secrets.pop_front();
+            }
+        }
+    }
+
+    fn host(&self, endpoint: &Endpoint) -> Arc<Host> {
+        lock(&self.hosts).entry(endpoint.registry.clone()).or_default().clone()
+    }
+}
+
+/// What a Bearer challenge says.
+struct Asked<'a> {
+    realm: &'a str,
+    service: Option<&'a str>,
+    scope: Option<&'a str>,
+}
+
+impl Asked<'_> {
+    /// The scope to ask for. The registry's own name of the repository counts where it has a prefix to ours: behind
+    /// some front ends a repository is called more than its path says.
+    fn scope(&self, path: &str, access: Access) -> String {
+        let theirs = self.scope.and_then(|scope| scope.strip_prefix("repository:")?.rsplit_once(':')).map(|(n, _)| n);
+        let name = match theirs {
+            Some(name) if name.ends_with(&format!("/{path}")) && !name.contains([' ', ':']) => name,
+            _ => path,
+        };
+        let actions = match access {
+            Access::Pull => "pull",
+            Access::PullPush => "pull,push",
+        };
+        format!("repository:{name}:{actions}")
+    }
+}
+
+fn denied(endpoint: &Endpoint, why: &str) -> Error {
+    Error::new(ErrorKind::RegistryDenied, format!("{} gives no access: {why}", endpoint.registry))
+}
+
+/// A poisoned lock guards values that are replaced as a whole, so they are still good.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scope_is_all_that_a_move_needs_under_the_registrys_own_name() {
+        let scope = |theirs, access| Asked { realm: "", service: None, scope: theirs }.scope("acme/shop", access);
+        assert_eq!(scope(None, Access::PullPush), "repository:acme/shop:pull,push");
+        assert_eq!(scope(Some("repository:acme/shop:pull"), Access::PullPush), "repository:acme/shop:pull,push");
+        assert_eq!(scope(Some("repository:local/acme/shop:pull"), Access::Pull), "repository:local/acme/shop:pull");
+        assert_eq!(scope(Some("repository:victim/other:pull"), Access::Pull), "repository:acme/shop:pull");
+        assert_eq!(
+            scope(Some("repository:a:* repository:x/acme/shop:pull"), Access::Pull),
+            "repository:acme/shop:pull"
+        );
+        assert_eq!(scope(Some("registry:catalog:*"), Access::Pull), "repository:acme/shop:pull");
+    }
+}

@@ -1,0 +1,81 @@
+//! When to ask again: back-off with jitter, and `Retry-After`.
+
+use std::time::Duration;
+
+use jiff::fmt::rfc2822::DateTimeParser;
+
+use crate::value::Timestamp;
+
+/// The first pause; each further one is twice as long, up to [`LONGEST`].
+const FIRST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// How long to wait before the attempt after `failed` failed ones (from 1): between half of the step and the whole, so
+/// that clients that failed together do not come back together.
+pub(super) fn pause(failed: u32) -> Duration {
+    let step = FIRST.saturating_mul(1 << failed.saturating_sub(1).min(10)).min(LONGEST);
+    // Without entropy the pause is only less well spread.
+    let random = getrandom::u32().unwrap_or(u32::MAX);
+    step / 2 + step.mul_f64(f64::from(random) / f64::from(u32::MAX)) / 2
+}
+
+/// The wait that an answer asks for: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), or the
+/// `retry-after: 44.5ms` that GHCR writes into its message.
+pub(super) fn asked(header: Option<&str>, message: &str, now: Timestamp) -> Option<Duration> {
+    header.and_then(|value| of_header(value.trim(), now)).or_else(|| of_message(message))
+}
+
+fn of_header(value: &str, now: Timestamp) -> Option<Duration> {
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(value).ok()?;
+    let ms = date.as_millisecond().saturating_sub(now.unix_ms()).max(0);
+    Some(Duration::from_millis(u64::try_from(ms).ok()?))
+}
+
+fn of_message(message: &str) -> Option<Duration> {
+    let lower = message.to_ascii_lowercase();
+    let (_, after) = lower.split_once("retry-after:")?;
+    let after = after.trim_start();
+    let end = after.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(after.len());
+    let (number, unit) = after.split_at_checked(end)?;
+    let number = number.parse::<f64>().ok()?;
+    let seconds = match unit {
+        _ if unit.starts_with("ms") => number / 1e3,
+        _ if unit.starts_with("µs") || unit.starts_with("us") => number / 1e6,
+        _ if unit.starts_with('s') => number,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_stay_within_their_step() {
+        for (failed, step_ms) in [(1, 50), (2, 100), (3, 200), (6, 1600), (7, 2000), (50, 2000)] {
+            for _ in 0..20 {
+                let pause = pause(failed).as_millis();
+                assert!((step_ms / 2..=step_ms).contains(&pause), "{failed}: {pause} ms");
+            }
+        }
+    }
+
+    #[test]
+    fn seconds_dates_and_milliseconds_are_read() {
+        let now: Timestamp = "1994-11-06T08:49:30Z".parse().unwrap();
+        let header = |value| asked(Some(value), "", now);
+        assert_eq!(header("7"), Some(Duration::from_secs(7)));
+        assert_eq!(header("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(7)));
+        assert_eq!(header("Sun, 06 Nov 1994 08:49:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(header("soon"), None);
+        let message = |text| asked(None, text, now);
+        assert_eq!(message("Retry-After: 44.5ms, allowed: 2000/minute"), Some(Duration::from_micros(44_500)));
+        assert_eq!(message("retry-after: 3s"), Some(Duration::from_secs(3)));
+        assert_eq!(message("retry-after: 1e999s"), None);
+        assert_eq!(message("slow down"), None);
+    }
+}

@@ -1,0 +1,139 @@
+//! The HTTP clients, and one request.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{CONTENT_ENCODING, HeaderMap};
+use reqwest::{Client, Method, Response, Url};
+
+use super::endpoint::is_loopback;
+use super::options::OciOptions;
+use super::tls;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How tagwarden names itself to registries.
+pub(super) const USER_AGENT: &str = concat!("tagwarden/", env!("CARGO_PKG_VERSION"));
+
+/// How long a connection is kept for the next request.
+const IDLE_CONNECTION: Duration = Duration::from_secs(30);
+
+/// One client for loopback, which no proxy of the environment may see, and one for everything else. Both keep their
+/// connections, and neither follows a redirect.
+#[derive(Debug)]
+pub(super) struct Clients {
+    loopback: Client,
+    remote: Client,
+}
+
+/// A request without an answer.
+#[derive(Debug)]
+pub(super) enum Lost {
+    /// No connection was made: the registry has not seen the request.
+    NotSent(String),
+    /// The registry may have seen it.
+    Unclear(String),
+}
+
+impl Lost {
+    pub(super) fn why(&self) -> &str {
+        match self {
+            Lost::NotSent(why) | Lost::Unclear(why) => why,
+        }
+    }
+}
+
+/// A body without an end.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// It is longer than the limit.
+    TooLong,
+    /// It was compressed, which was not asked for.
+    Compressed,
+    /// It was cut.
+    Cut(String),
+}
+
+impl Clients {
+    pub(super) fn new(options: &OciOptions) -> Result<Clients> {
+        let roots = match options.ca_pem.is_empty() {
+            true => Vec::new(),
+            false => tls::certificates(&options.ca_pem)?,
+        };
+        let tls = tls::config(roots)?;
+        let builder = || {
+            Client::builder()
+                .user_agent(USER_AGENT)
+                .redirect(reqwest::redirect::Policy::none())
+                .referer(false)
+                .retry(reqwest::retry::never())
+                .connect_timeout(options.connect_time_out)
+                .read_timeout(options.idle_time_out)
+                // Shorter than servers keep idle connections, so that a put does not meet one that is being closed.
+                .pool_idle_timeout(IDLE_CONNECTION)
+                .tls_backend_preconfigured(tls.clone())
+        };
+        let build = |builder: reqwest::ClientBuilder| {
+            builder.build().map_err(|e| {
+                Error::new(ErrorKind::ConfigInvalid, format!("the HTTP client cannot be set up: {}", describe(e)))
+            })
+        };
+        Ok(Clients { loopback: build(builder().no_proxy())?, remote: build(builder())? })
+    }
+
+    /// Sends one request and waits for the head of its answer.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        body: Option<Bytes>,
+    ) -> Result<Response, Lost> {
+        let client = match is_loopback(url) {
+            true => &self.loopback,
+            false => &self.remote,
+        };
+        let mut request = client.request(method, url.clone()).headers(headers);
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        request.send().await.map_err(|error| match error.is_connect() {
+            true => Lost::NotSent(describe(error)),
+            false => Lost::Unclear(describe(error)),
+        })
+    }
+}
+
+/// The body of an answer, of at most `limit` bytes.
+pub(super) async fn body(mut response: Response, limit: usize) -> Result<Bytes, Unread> {
+    if response.headers().get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
+        return Err(Unread::Compressed);
+    }
+    // A length that is a lie is found below; one that is too large need not be waited for.
+    if response.content_length().is_some_and(|length| length > limit as u64) {
+        return Err(Unread::TooLong);
+    }
+    let mut bytes = BytesMut::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if bytes.len() + chunk.len() > limit => return Err(Unread::TooLong),
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+            Ok(None) => return Ok(bytes.freeze()),
+            Err(error) => return Err(Unread::Cut(describe(error))),
+        }
+    }
+}
+
+/// What reqwest says, with what is behind it and without the URL, which may hold a signature.
+pub(super) fn describe(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(inner) = source {
+        let more = inner.to_string();
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = inner.source();
+    }
+    text
+}

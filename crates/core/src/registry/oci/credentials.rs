@@ -1,0 +1,209 @@
+//! Where credentials come from: the caller, the environment, or what `docker login` left.
+
+use std::fs::File;
+use std::io::ErrorKind as IoErrorKind;
+use std::path::{Path, PathBuf};
+
+use docker_credential::{CredentialRetrievalError, DockerCredential};
+
+use super::secret::Secret;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What a registry is shown when it asks who is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Credentials {
+    /// Nobody: a token server may still give a token for what is public.
+    Anonymous,
+    /// A user and a password (or an access token in its place).
+    Password {
+        /// The user.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// An identity token, which a token server exchanges for a registry token (OAuth 2 `refresh_token`).
+    IdentityToken(Secret),
+    /// A registry token, sent as it is.
+    RegistryToken(Secret),
+}
+
+impl Credentials {
+    /// A user and a password.
+    pub fn password(user: impl Into<String>, password: impl Into<Secret>) -> Credentials {
+        Credentials::Password { user: user.into(), password: password.into() }
+    }
+}
+
+/// Where credentials are looked up for a registry that asks for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// Nowhere.
+    Nowhere,
+    /// In the environment: `TAGWARDEN_USERNAME` and `TAGWARDEN_PASSWORD`, or `TAGWARDEN_IDENTITY_TOKEN`. They are for
+    /// the registry that `TAGWARDEN_REGISTRY` names (`host[:port]`), and without it for every registry.
+    Environment,
+    /// In docker's configuration, credential helpers included.
+    Docker,
+    /// In the environment, and in docker's configuration if it has none for the registry.
+    EnvironmentThenDocker,
+}
+
+impl Lookup {
+    /// The credentials of `registry`, [`Credentials::Anonymous`] if there are none. It reads files and may run a
+    /// credential helper, so it blocks. CONFIG_INVALID, never with a word of what was read, if they cannot be used.
+    pub(super) fn find(self, registry: &str, docker_config: Option<&Path>) -> Result<Credentials> {
+        let environment = || of_environment(registry, |name| std::env::var(name).ok());
+        let docker = || of_docker(registry, docker_config);
+        let found = match self {
+            Lookup::Nowhere => None,
+            Lookup::Environment => environment()?,
+            Lookup::Docker => docker()?,
+            Lookup::EnvironmentThenDocker => match environment()? {
+                Some(found) => Some(found),
+                None => docker()?,
+            },
+        };
+        Ok(found.unwrap_or(Credentials::Anonymous))
+    }
+}
+
+fn of_environment(registry: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Credentials>> {
+    let variable = |name| variable(name).filter(|value| !value.is_empty());
+    if variable("TAGWARDEN_REGISTRY").is_some_and(|only| only != registry) {
+        return Ok(None);
+    }
+    let user = variable("TAGWARDEN_USERNAME");
+    let password = variable("TAGWARDEN_PASSWORD");
+    let token = variable("TAGWARDEN_IDENTITY_TOKEN");
+    match (user, password, token) {
+        (None, None, None) => Ok(None),
+        (Some(user), Some(password), None) => Ok(Some(Credentials::password(user, password))),
+        (None, None, Some(token)) => Ok(Some(Credentials::IdentityToken(token.into()))),
+        (_, _, Some(_)) => Err(invalid(
+            "TAGWARDEN_IDENTITY_TOKEN stands beside TAGWARDEN_USERNAME or TAGWARDEN_PASSWORD; set one or the other",
+        )),
+        _ => Err(invalid("TAGWARDEN_USERNAME and TAGWARDEN_PASSWORD are set together or not at all")),
+    }
+}
+
+fn of_docker(registry: &str, file: Option<&Path>) -> Result<Option<Credentials>> {
+    let Some(path) = file.map(Path::to_owned).or_else(default_file) else { return Ok(None) };
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == IoErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(invalid(format!("docker's configuration {} cannot be read: {e}", path.display()))),
+    };
+    // What `docker login` without a host writes.
+    let key = match registry {
+        "docker.io" | "index.docker.io" | "registry-1.docker.io" => "https://index.docker.io/v1/",
+        registry => registry,
+    };
+    match docker_credential::get_credential_from_reader(std::io::BufReader::new(file), key) {
+        Ok(DockerCredential::UsernamePassword(user, password)) => Ok(Some(Credentials::password(user, password))),
+        Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Credentials::IdentityToken(token.into()))),
+        Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(None),
+        // What every helper of docker's own answers when it has nothing for the registry.
+        Err(CredentialRetrievalError::HelperFailure { stdout, .. }) if stdout.contains("credentials not found") => {
+            Ok(None)
+        }
+        Err(error) => Err(invalid(format!("docker's credentials for {registry}: {}", without_output(&error)))),
+    }
+}
+
+fn default_file() -> Option<PathBuf> {
+    let directory = match std::env::var_os("DOCKER_CONFIG") {
+        Some(directory) => PathBuf::from(directory),
+        None => PathBuf::from(std::env::var_os("HOME")?).join(".docker"),
+    };
+    Some(directory.join("config.json"))
+}
+
+/// The error in words of our own: the crate's text prints what a helper wrote, passwords included.
+fn without_output(error: &CredentialRetrievalError) -> &'static str {
+    match error {
+        CredentialRetrievalError::HelperCommunicationError => "the credential helper could not be run",
+        CredentialRetrievalError::MalformedHelperResponse => "the credential helper's answer is not understood",
+        CredentialRetrievalError::HelperFailure { .. } => "the credential helper failed; its output is not shown",
+        CredentialRetrievalError::CredentialDecodingError => "an \"auth\" is not base64 of user:password",
+        CredentialRetrievalError::CredentialMismatchError => "\"auth\" differs from \"username\" and \"password\"",
+        CredentialRetrievalError::ConfigReadError => "the configuration is not valid JSON of docker's",
+        CredentialRetrievalError::NoCredentialConfigured | CredentialRetrievalError::ConfigNotFound => "there are none",
+    }
+}
+
+fn invalid(why: impl Into<String>) -> Error {
+    Error::new(ErrorKind::ConfigInvalid, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CANARY: &str = "canary-9d41";
+
+    fn environment(pairs: &[(&str, &str)]) -> Result<Option<Credentials>> {
+        of_environment("reg.io", |name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+    }
+
+    #[test]
+    fn the_environment_gives_both_or_none_and_only_to_the_registry_it_names() {
+        let both = [("TAGWARDEN_USERNAME", "ci"), ("TAGWARDEN_PASSWORD", CANARY)];
+        let want = Some(Credentials::password("ci", CANARY));
+        assert_eq!(environment(&both).unwrap(), want);
+        assert_eq!(environment(&[both[0], both[1], ("TAGWARDEN_REGISTRY", "reg.io")]).unwrap(), want);
+        assert_eq!(environment(&[both[0], both[1], ("TAGWARDEN_REGISTRY", "other.io")]).unwrap(), None);
+        assert_eq!(environment(&[("TAGWARDEN_USERNAME", "")]).unwrap(), None);
+        let half = environment(&both[1..]).unwrap_err();
+        assert_eq!(half.to_string(), "TAGWARDEN_USERNAME and TAGWARDEN_PASSWORD are set together or not at all");
+        let three = environment(&[both[0], both[1], ("TAGWARDEN_IDENTITY_TOKEN", CANARY)]).unwrap_err();
+        assert!(!format!("{three:?}").contains(CANARY));
+    }
+
+    fn docker(json: &str) -> Result<Option<Credentials>> {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("config.json");
+        std::fs::write(&file, json).unwrap();
+        of_docker("reg.io:5000", Some(&file))
+    }
+
+    #[test]
+    fn docker_login_is_read() {
+        let password = docker(r#"{"auths":{"reg.io:5000":{"auth":"Y2k6cHc6MQ=="}}}"#).unwrap();
+        assert_eq!(password, Some(Credentials::password("ci", "pw:1")));
+        let token = docker(r#"{"auths":{"https://reg.io:5000":{"identitytoken":"t"}}}"#).unwrap();
+        assert_eq!(token, Some(Credentials::IdentityToken("t".into())));
+        assert_eq!(docker(r#"{"auths":{"other.io":{"auth":"Y2k6cHc="}}}"#).unwrap(), None);
+        assert_eq!(of_docker("reg.io", Some(Path::new("/nowhere/config.json"))).unwrap(), None);
+    }
+
+    #[test]
+    fn a_broken_configuration_is_an_error_that_shows_nothing_of_it() {
+        for json in [
+            r#"{"auths":{"reg.io:5000":{"auth":"canary-9d41"}}}"#,
+            r#"{"auths":{"reg.io:5000":{"auth":"Y2k6cHc=","username":"ci","password":"canary-9d41"}}}"#,
+            "canary-9d41",
+            r#"{"credHelpers":{"reg.io:5000":"no-such-helper-canary"}}"#,
+        ] {
+            let error = docker(json).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{json}");
+            assert!(!format!("{error:?} {error}").contains("canary"), "{error:?}");
+        }
+        let failed = CredentialRetrievalError::HelperFailure {
+            helper: CANARY.into(),
+            stdout: CANARY.into(),
+            stderr: CANARY.into(),
+        };
+        assert_eq!(without_output(&failed), "the credential helper failed; its output is not shown");
+    }
+
+    #[test]
+    fn credentials_debug_without_their_secrets() {
+        let all = [
+            Credentials::password("ci", CANARY),
+            Credentials::IdentityToken(CANARY.into()),
+            Credentials::RegistryToken(CANARY.into()),
+        ];
+        assert!(!format!("{all:?}").contains(CANARY));
+    }
+}

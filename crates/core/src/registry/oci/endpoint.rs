@@ -1,0 +1,122 @@
+//! `Endpoint`: where a repository's registry answers.
+
+use std::net::Ipv4Addr;
+
+use reqwest::Url;
+
+use super::options::{OciOptions, Scheme};
+use crate::error::{Error, ErrorKind, Result};
+use crate::value::Repository;
+
+/// A repository and the URL that its registry answers on.
+#[derive(Clone, Debug)]
+pub(super) struct Endpoint {
+    /// `host[:port]` as the caller wrote it: what credentials belong to.
+    pub(super) registry: String,
+    /// The repository's name inside the registry.
+    pub(super) path: String,
+    /// `scheme://host[:port]/v2/<path>/`.
+    base: Url,
+}
+
+impl Endpoint {
+    /// Where `repository` is. VALUE_INVALID if its host is not one that a URL can have.
+    pub(super) fn of(repository: &Repository, options: &OciOptions) -> Result<Endpoint> {
+        let registry = repository.registry();
+        // Docker Hub's name is not where its registry answers.
+        let host = match registry {
+            "docker.io" | "index.docker.io" => "registry-1.docker.io",
+            host => host,
+        };
+        let url = |scheme: &str| {
+            Url::parse(&format!("{scheme}://{host}/v2/{}/", repository.path())).map_err(|e| {
+                Error::new(ErrorKind::ValueInvalid, format!("repository: \"{registry}\" is not a host: {e}"))
+            })
+        };
+        let https = url("https")?;
+        let scheme = match options.schemes.get(registry) {
+            Some(scheme) => *scheme,
+            None if is_loopback(&https) => Scheme::Http,
+            None => Scheme::Https,
+        };
+        let base = match scheme {
+            Scheme::Http => url("http")?,
+            Scheme::Https => https,
+        };
+        Ok(Endpoint { registry: registry.to_owned(), path: repository.path().to_owned(), base })
+    }
+
+    /// The URL of something in the repository, such as `manifests/prod` or `tags/list?n=2`.
+    pub(super) fn url(&self, rest: &str) -> Result<Url> {
+        // Url::join would read `sha256:…` as a scheme; the parts have been parsed, so they can be put together.
+        Url::parse(&format!("{}{rest}", self.base))
+            .map_err(|e| Error::new(ErrorKind::InternalFault, format!("{rest} cannot be a part of a URL: {e}")))
+    }
+
+    /// Any URL of the registry, to compare origins with.
+    pub(super) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// True if the URL has the registry's scheme, host and port: the only place where its credentials may go.
+    pub(super) fn owns(&self, url: &Url) -> bool {
+        self.base.origin() == url.origin()
+    }
+
+    /// The host with its port, as the URL has it.
+    pub(super) fn host(&self) -> String {
+        host_and_port(&self.base)
+    }
+}
+
+/// `host` or `host:port`.
+pub(super) fn host_and_port(url: &Url) -> String {
+    match (url.host_str().unwrap_or(""), url.port()) {
+        (host, Some(port)) => format!("{host}:{port}"),
+        (host, None) => host.to_owned(),
+    }
+}
+
+/// True for `localhost` and 127.0.0.0/8, however it is spelled: the URL's host is normalised.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| host == "localhost" || host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(repository: &str, options: &OciOptions) -> String {
+        Endpoint::of(&repository.parse().unwrap(), options).unwrap().base.to_string()
+    }
+
+    #[test]
+    fn loopback_speaks_plain_http_and_others_only_when_named() {
+        let default = OciOptions::new();
+        for (repository, want) in [
+            ("localhost:5000/a/b", "http://localhost:5000/v2/a/b/"),
+            ("127.0.0.1:5000/a", "http://127.0.0.1:5000/v2/a/"),
+            ("127.9.9.9/a", "http://127.9.9.9/v2/a/"),
+            ("127.0.0.1.example.com/a", "https://127.0.0.1.example.com/v2/a/"),
+            ("localhost.example.com/a", "https://localhost.example.com/v2/a/"),
+            ("10.0.0.1:5000/a", "https://10.0.0.1:5000/v2/a/"),
+            ("docker.io/library/a", "https://registry-1.docker.io/v2/library/a/"),
+        ] {
+            assert_eq!(base(repository, &default), want);
+        }
+        let named = OciOptions::new().insecure("10.0.0.1:5000").scheme("localhost:5000", Scheme::Https);
+        assert_eq!(base("10.0.0.1:5000/a", &named), "http://10.0.0.1:5000/v2/a/");
+        assert_eq!(base("10.0.0.1:5001/a", &named), "https://10.0.0.1:5001/v2/a/");
+        assert_eq!(base("localhost:5000/a", &named), "https://localhost:5000/v2/a/");
+    }
+
+    #[test]
+    fn a_digest_is_a_part_of_the_path() {
+        let endpoint = Endpoint::of(&"reg.io/a".parse().unwrap(), &OciOptions::new()).unwrap();
+        assert_eq!(endpoint.url("manifests/sha256:00").unwrap().as_str(), "https://reg.io/v2/a/manifests/sha256:00");
+        assert!(endpoint.owns(&"https://reg.io/x".parse().unwrap()));
+        for other in ["http://reg.io/x", "https://reg.io:444/", "https://a.reg.io/"] {
+            assert!(!endpoint.owns(&other.parse().unwrap()), "{other}");
+        }
+    }
+}

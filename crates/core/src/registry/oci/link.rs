@@ -1,0 +1,112 @@
+//! Where the next page is: the `Link` header (RFC 8288).
+
+use super::challenge::Cursor;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The longest header that is read, in bytes.
+const MAX_BYTES: usize = 8 * 1024;
+
+/// The target of the link whose `rel` holds `next`, verbatim (it may be relative), or none.
+///
+/// REGISTRY_UNAVAILABLE with the byte where the grammar is broken: a header that cannot be read must not pass for the
+/// last page.
+pub(super) fn next(header: &str) -> Result<Option<String>> {
+    if header.len() > MAX_BYTES {
+        return Err(unusable(format!("{} bytes, the most is {MAX_BYTES}", header.len()), None));
+    }
+    let mut cursor = Cursor { text: header, at: 0 };
+    let mut found = None;
+    cursor.commas();
+    while !cursor.done() {
+        let (target, rel) = link(&mut cursor)?;
+        if rel.split_ascii_whitespace().any(|relation| relation.eq_ignore_ascii_case("next")) {
+            if found.as_ref().is_some_and(|known| *known != target) {
+                return Err(unusable("two different next pages", None));
+            }
+            found = Some(target);
+        }
+        cursor.commas();
+    }
+    Ok(found)
+}
+
+/// One link: its target, and its `rel` (empty if it has none; the first one counts, as RFC 8288 says).
+fn link(cursor: &mut Cursor<'_>) -> Result<(String, String)> {
+    let start = cursor.at;
+    if !cursor.take(b'<') {
+        return Err(unusable("no '<' before the target", Some(start)));
+    }
+    let Some(length) = cursor.rest().find('>') else {
+        return Err(unusable("no '>' after the target", Some(cursor.text.len())));
+    };
+    let target = cursor.rest().get(..length).unwrap_or("").to_owned();
+    if target.is_empty() {
+        return Err(unusable("the target is empty", Some(cursor.at)));
+    }
+    cursor.at += length + 1;
+    let mut rel = None;
+    loop {
+        cursor.spaces();
+        if !cursor.take(b';') {
+            break;
+        }
+        cursor.spaces();
+        let name = cursor.token().to_ascii_lowercase();
+        cursor.spaces();
+        let mut value = String::new();
+        if cursor.take(b'=') {
+            cursor.spaces();
+            value = cursor.value().map_err(|(why, at)| unusable(why, Some(at)))?;
+        }
+        if name == "rel" && rel.is_none() {
+            rel = Some(value);
+        }
+    }
+    match cursor.peek() {
+        None | Some(b',') => Ok((target, rel.unwrap_or_default())),
+        Some(_) => Err(unusable("no ';' or ',' after a link", Some(cursor.at))),
+    }
+}
+
+fn unusable(why: impl std::fmt::Display, at: Option<usize>) -> Error {
+    let message = match at {
+        Some(at) => format!("Link: {why} at byte {at}"),
+        None => format!("Link: {why}"),
+    };
+    Error::new(ErrorKind::RegistryUnavailable, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_found_verbatim() {
+        let found = |header: &str| next(header).unwrap();
+        assert_eq!(found(r#"</v2/a/tags/list?n=2&last=b>; rel="next""#).unwrap(), "/v2/a/tags/list?n=2&last=b");
+        assert_eq!(found("<?last=b>; rel=next").unwrap(), "?last=b");
+        assert_eq!(found(r#"<a>; rel="prev", <b>; title="x, y; <z>"; REL="last NEXT""#).unwrap(), "b");
+        assert_eq!(found("<https://other/x>;rel=next,").unwrap(), "https://other/x");
+        assert_eq!(found(""), None);
+        assert_eq!(found("<a>; rel=prev; rel=next"), None, "the first rel counts");
+        assert_eq!(found("<a>; crossorigin"), None);
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_read_is_not_the_last_page() {
+        let error = |header: &str| next(header).unwrap_err().to_string();
+        assert_eq!(error("/v2/x; rel=next"), "Link: no '<' before the target at byte 0");
+        assert_eq!(error("</v2/x; rel=next"), "Link: no '>' after the target at byte 16");
+        assert_eq!(error("<>; rel=next"), "Link: the target is empty at byte 1");
+        assert_eq!(error("<a> rel=next"), "Link: no ';' or ',' after a link at byte 4");
+        assert_eq!(error("<a>; rel=\"next"), "Link: a quoted string has no end; it begins at byte 9");
+        assert_eq!(error("<a>; rel=next, <b>; rel=next"), "Link: two different next pages");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[ -~é<>;,\"\\\\]{0,80}") {
+            let _ = next(&text);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Resolving tags and fetching manifests.
+
+use bytes::Bytes;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Method, StatusCode};
+use tokio::time::Instant;
+
+use super::answer::Answer;
+use super::endpoint::Endpoint;
+use super::http::{Body, Http, Read};
+use crate::error::{Error, ErrorKind, Result};
+use crate::registry::{MANIFEST_TYPES, MAX_MANIFEST, Manifest};
+use crate::value::{Digest, Hasher, Reference, Repository, Tag, Target};
+
+/// Everything that is understood, in one header: a registry answers 404 for a manifest of a type that is not accepted,
+/// and that looks just like a deleted tag.
+const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
+    application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
+
+/// The codes that prove a manifest absent, with a 404 on a GET. `NOT_FOUND` is Harbor's, from 2.1 on
+/// (goharbor/harbor#16515).
+const ABSENT: [&str; 3] = ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"];
+
+/// The header that says what a registry thinks the digest is: a claim.
+pub(super) const DIGEST_HEADER: &str = "docker-content-digest";
+
+/// The digest that a tag points at, by HEAD; by GET where HEAD does not say it.
+pub(super) async fn resolve(http: &Http, repository: &Repository, tag: &Tag) -> Result<Option<Digest>> {
+    let deadline = http.deadline();
+    let endpoint = Endpoint::of(repository, &http.options)?;
+    let answer = manifest(http, &endpoint, Method::HEAD, tag.as_str(), deadline).await?;
+    let claimed = answer.header(DIGEST_HEADER).and_then(|digest| digest.parse::<Digest>().ok());
+    match (answer.status, claimed) {
+        (StatusCode::OK, Some(digest)) => Ok(Some(digest)),
+        // No usable header, and a 404 on HEAD has no code: only a GET can say that it is absent.
+        (StatusCode::OK, None) | (StatusCode::NOT_FOUND, _) => {
+            let reference = repository.tag(tag.clone());
+            Ok(get(http, &endpoint, &reference, deadline).await?.map(|manifest| manifest.digest()))
+        }
+        _ => Err(answer.unusable(&http.auth.secrets())),
+    }
+}
+
+/// The manifest of a reference, hashed and checked against everything that claims to be its digest.
+pub(super) async fn fetch(http: &Http, reference: &Reference) -> Result<Option<Manifest>> {
+    let endpoint = Endpoint::of(reference.repository(), &http.options)?;
+    get(http, &endpoint, reference, http.deadline()).await
+}
+
+async fn get(http: &Http, endpoint: &Endpoint, reference: &Reference, deadline: Instant) -> Result<Option<Manifest>> {
+    let target = reference.target().to_string();
+    let answer = manifest(http, endpoint, Method::GET, &target, deadline).await?;
+    match answer.status {
+        StatusCode::OK => manifest_of(&answer, reference.target()).map(Some),
+        _ if answer.proves_absence(&ABSENT) => Ok(None),
+        _ => Err(answer.unusable(&http.auth.secrets())),
+    }
+}
+
+async fn manifest(http: &Http, endpoint: &Endpoint, method: Method, target: &str, deadline: Instant) -> Result<Answer> {
+    let url = endpoint.url(&format!("manifests/{target}"))?;
+    let read = Read { endpoint, method, url, accept: Some(ACCEPT), body: Body::UpTo(MAX_MANIFEST) };
+    http.read(&read, deadline).await
+}
+
+/// The manifest in an answer, if its digest is the one that was asked for and the one that the header claims.
+fn manifest_of(answer: &Answer, target: &Target) -> Result<Manifest> {
+    let media_type = media_type(answer)?;
+    let claimed = claimed_digest(answer)?;
+    if let Some(claimed) = claimed
+        && !claimed.verify(&answer.body)
+    {
+        let mut hasher = Hasher::new(claimed.algorithm());
+        hasher.update(&answer.body);
+        let message = format!("the registry says {claimed} and sends bytes of {}", hasher.finish());
+        return Err(Error::new(ErrorKind::RegistryLied, message));
+    }
+    match (target, claimed) {
+        (Target::Digest(digest), _) => Manifest::verified(answer.body.clone(), &media_type, *digest),
+        (Target::Tag(_), Some(digest)) => Manifest::verified(answer.body.clone(), &media_type, digest),
+        (Target::Tag(_), None) => Manifest::new(answer.body.clone(), &media_type),
+    }
+}
+
+/// What the header claims: VALUE_INVALID if it is no digest, REGISTRY_UNSUPPORTED if it is of another algorithm.
+fn claimed_digest(answer: &Answer) -> Result<Option<Digest>> {
+    let Some(value) = answer.headers.get(DIGEST_HEADER) else { return Ok(None) };
+    let text = value.to_str().unwrap_or("not text");
+    text.parse::<Digest>().map(Some).map_err(|error| match text.split_once(':') {
+        Some((algorithm, _)) if !matches!(algorithm, "sha256" | "sha512") => {
+            Error::new(ErrorKind::RegistryUnsupported, format!("Docker-Content-Digest: {error}"))
+        }
+        _ => Error::new(ErrorKind::ValueInvalid, format!("Docker-Content-Digest: {error}")),
+    })
+}
+
+/// The Content-Type, exactly as it was sent; without one, the manifest's own `mediaType`.
+fn media_type(answer: &Answer) -> Result<String> {
+    let found = match answer.headers.get(CONTENT_TYPE) {
+        Some(value) => value.to_str().map(str::to_owned).map_err(|_| {
+            Error::new(ErrorKind::ManifestUnsupported, "the manifest's Content-Type has characters beyond ASCII")
+        })?,
+        None => own_media_type(&answer.body)?,
+    };
+    let essence = found.split(';').next().unwrap_or("").trim();
+    match MANIFEST_TYPES.iter().any(|known| known.eq_ignore_ascii_case(essence)) {
+        true => Ok(found),
+        false => {
+            let shown = super::answer::show(&found, &[]);
+            Err(Error::new(ErrorKind::ManifestUnsupported, format!("a manifest of type \"{shown}\" is not supported")))
+        }
+    }
+}
+
+fn own_media_type(body: &Bytes) -> Result<String> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Typed {
+        media_type: Option<String>,
+    }
+    let typed: Typed = serde_json::from_slice(body)
+        .map_err(|e| Error::new(ErrorKind::ManifestInvalid, format!("the manifest is not valid JSON: {e}")))?;
+    typed.media_type.ok_or_else(|| {
+        Error::new(ErrorKind::ManifestInvalid, "neither Content-Type nor mediaType says what the manifest is")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_supported_types_are_accepted_in_one_header() {
+        assert_eq!(ACCEPT.split(", ").collect::<Vec<_>>(), MANIFEST_TYPES);
+    }
+}

@@ -1,0 +1,66 @@
+//! `Secret`: a password or token that no output shows.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A password or a token. It has no `Display` and no serde, and its `Debug` is `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// The secret of this text.
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into().into())
+    }
+
+    /// The text itself, for the one header or form field that it belongs in.
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Secret {
+        Secret::new(text)
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Secret {
+        Secret::new(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// `text` with every known secret replaced by `***`.
+pub(super) fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secret>) -> String {
+    let mut secrets: Vec<&Secret> = secrets.into_iter().filter(|secret| !secret.0.is_empty()).collect();
+    // The longest first: a secret may be a part of another one.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.0.len()));
+    secrets.iter().fold(text.to_owned(), |text, secret| match text.contains(&*secret.0) {
+        true => text.replace(&*secret.0, "***"),
+        false => text,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let secret = Secret::new("hunter2");
+        assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "*** Some(***)");
+    }
+
+    #[test]
+    fn redaction_takes_the_longest_first() {
+        let secrets = [Secret::new("abc"), Secret::new("abcdef"), Secret::new("")];
+        assert_eq!(redact("x abcdef y abc z", &secrets), "x *** y *** z");
+    }
+}

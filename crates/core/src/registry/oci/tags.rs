@@ -1,0 +1,90 @@
+//! Listing tags, page by page.
+
+use std::collections::BTreeSet;
+
+use reqwest::header::LINK;
+use reqwest::{Method, StatusCode, Url};
+use serde::Deserialize;
+
+use super::answer::Answer;
+use super::endpoint::Endpoint;
+use super::http::{Body, Http, Read};
+use super::link;
+use crate::error::{Error, ErrorKind, Result};
+use crate::value::{Repository, Tag};
+
+/// How many tags a page is asked to have. Registries may send fewer, or all of them at once.
+const PAGE: usize = 1000;
+/// The longest page that is read, in bytes: some registries send all tags in one, and a tag has at most 128 bytes.
+const MAX_PAGE_BYTES: usize = 32 * 1024 * 1024;
+/// The most pages, and the most tags, that are read.
+const MAX_PAGES: usize = 10_000;
+const MAX_TAGS: usize = 1_000_000;
+
+/// Every tag of a repository, each once. `Link` is followed as it is given; credentials stay with the registry.
+pub(super) async fn list(http: &Http, repository: &Repository) -> Result<Vec<Tag>> {
+    let endpoint = Endpoint::of(repository, &http.options)?;
+    let mut url = endpoint.url(&format!("tags/list?n={PAGE}"))?;
+    let mut seen = BTreeSet::new();
+    let mut tags = BTreeSet::new();
+    loop {
+        if !seen.insert(url.clone()) || seen.len() > MAX_PAGES {
+            return Err(unusable(format!("page {} was listed before, or there is no end", seen.len())));
+        }
+        let mut answer = page(http, &endpoint, &url).await?;
+        if seen.len() == 1 && answer.status == StatusCode::BAD_REQUEST {
+            // A page size that the registry does not like (PAGINATION_NUMBER_INVALID): let it choose.
+            url = endpoint.url("tags/list")?;
+            answer = page(http, &endpoint, &url).await?;
+        }
+        match answer.status {
+            StatusCode::OK => tags.extend(tags_of(&answer)?),
+            // Proven absent, and only as a whole: a later page cannot be.
+            _ if seen.len() == 1 && answer.proves_absence(&["NAME_UNKNOWN", "NOT_FOUND"]) => return Ok(Vec::new()),
+            _ => return Err(answer.unusable(&http.auth.secrets())),
+        }
+        if tags.len() > MAX_TAGS {
+            return Err(unusable(format!("more than {MAX_TAGS} tags")));
+        }
+        match next(&answer)? {
+            None => return Ok(tags.into_iter().collect()),
+            Some(target) => {
+                let following = url.join(&target).map_err(|e| unusable(format!("its Link is not a URL: {e}")))?;
+                http.may_go(&endpoint, &url, &following).await?;
+                url = following;
+            }
+        }
+    }
+}
+
+async fn page(http: &Http, endpoint: &Endpoint, url: &Url) -> Result<Answer> {
+    let body = Body::UpTo(MAX_PAGE_BYTES);
+    let read = Read { endpoint, method: Method::GET, url: url.clone(), accept: None, body };
+    http.read(&read, http.deadline()).await
+}
+
+fn tags_of(answer: &Answer) -> Result<Vec<Tag>> {
+    #[derive(Deserialize)]
+    struct List {
+        // Null or left out when there are none.
+        #[serde(default)]
+        tags: Option<Vec<String>>,
+    }
+    let list: List =
+        serde_json::from_slice(&answer.body).map_err(|e| unusable(format!("it is not JSON of a list: {e}")))?;
+    let parse = |tag: String| tag.parse().map_err(|e| unusable(format!("it names what is no tag: {e}")));
+    list.tags.unwrap_or_default().into_iter().map(parse).collect()
+}
+
+fn next(answer: &Answer) -> Result<Option<String>> {
+    let mut next = None;
+    for value in answer.headers.get_all(LINK) {
+        let text = value.to_str().map_err(|_| unusable("its Link has characters beyond ASCII"))?;
+        next = next.or(link::next(text)?);
+    }
+    Ok(next)
+}
+
+fn unusable(why: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::RegistryUnavailable, format!("the tag list cannot be used: {why}"))
+}

@@ -1,0 +1,217 @@
+//! Challenges, tokens and what is sent to whom.
+
+use super::super::script::{Reply, Request, refusal, reply};
+use super::*;
+use crate::error::ErrorKind;
+
+fn challenge(realm: &str) -> String {
+    format!("Bearer realm=\"{realm}\",service=\"reg\",scope=\"repository:acme/shop:pull\"")
+}
+
+/// A registry whose token server is on its own host.
+fn own(request: &Request, token: impl Fn(&Request) -> Reply) -> Reply {
+    if request.is("GET /token") || request.is("POST /token") {
+        return token(request);
+    }
+    match request.header("authorization") {
+        Some("Bearer good") if request.is("PUT") => reply(201, &[], ""),
+        Some("Bearer good") if request.is("GET") => reply(200, &[("content-type", TYPE)], BODY),
+        Some("Bearer good") => reply(200, &[("docker-content-digest", &digest())], ""),
+        _ => {
+            let realm = format!("http://{}/token", request.header("host").unwrap());
+            reply(401, &[("www-authenticate", &challenge(&realm))], "")
+        }
+    }
+}
+
+fn good(_: &Request) -> Reply {
+    reply(200, &[], r#"{"token":"good","expires_in":300}"#)
+}
+
+fn count(script: &Script, start: &str) -> usize {
+    script.lines().iter().filter(|line| line.starts_with(start)).count()
+}
+
+#[tokio::test]
+async fn one_token_covers_a_move() {
+    let script = Script::start(|request, _| own(request, good)).await;
+    let registry = registry(options().credentials(script.host(), Credentials::password("ci", "pw")));
+    let repository = repository(&script);
+    let (tag, pin): (Tag, Tag) = (prod(), "tw-pin.sha256.00".parse().unwrap());
+    let version = repository.tag("1.4.2".parse().unwrap());
+    let (a, b, c) = tokio::join!(
+        registry.resolve(&repository, &tag),
+        registry.fetch(&version),
+        registry.resolve(&repository, &pin)
+    );
+    assert!(a.unwrap().is_some() && b.unwrap().is_some() && c.unwrap().is_some());
+    for tag in [&pin, &tag] {
+        let put = registry.put(&repository, tag, &manifest(), Duration::from_secs(1)).await;
+        assert!(matches!(put, Put::Applied), "{put:?}");
+    }
+    assert!(registry.resolve(&repository, &tag).await.unwrap().is_some());
+    assert_eq!(count(&script, "GET /token"), 1, "{:?}", script.lines());
+    // Three that found out together, three that went again, two puts, one confirmation, one token; no GET /v2/.
+    assert_eq!(script.requests().len(), 10, "{:?}", script.lines());
+    let token = script.requests().into_iter().find(|request| request.is("GET /token")).unwrap();
+    assert_eq!(token.header("authorization"), Some("Basic Y2k6cHc="));
+    assert!(token.is("GET /token?service=reg&scope=repository%3Aacme%2Fshop%3Apull%2Cpush "), "{}", token.line);
+}
+
+#[tokio::test]
+async fn an_identity_token_is_exchanged_by_post() {
+    let script = Script::start(|request, _| own(request, |_| reply(200, &[], r#"{"access_token":"good"}"#))).await;
+    let options = options().credentials(script.host(), Credentials::IdentityToken("id&1".into()));
+    assert!(registry(options).resolve(&repository(&script), &prod()).await.unwrap().is_some());
+    let post = script.requests().into_iter().find(|request| request.is("POST /token ")).unwrap();
+    let form = "grant_type=refresh_token&service=reg&client_id=tagwarden\
+                &scope=repository%3Aacme%2Fshop%3Apull%2Cpush&refresh_token=id%261";
+    assert_eq!(String::from_utf8(post.body).unwrap(), form);
+    assert_eq!(post.headers.iter().find(|(name, _)| name == "authorization"), None);
+}
+
+#[tokio::test]
+async fn a_registry_token_is_sent_as_it_is() {
+    let script = Script::start(|request, _| own(request, |_| Reply::Hangup)).await;
+    let options = options().credentials(script.host(), Credentials::RegistryToken("good".into()));
+    assert!(registry(options).resolve(&repository(&script), &prod()).await.unwrap().is_some());
+    assert_eq!(script.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_read_that_may_not_push_asks_for_pull_alone() {
+    let script = Script::start(|request, _| {
+        own(request, |request| match request.line.contains("push") {
+            true => refusal(403, "DENIED"),
+            false => good(request),
+        })
+    })
+    .await;
+    let registry = registry(options());
+    assert!(registry.resolve(&repository(&script), &prod()).await.unwrap().is_some());
+    assert_eq!(count(&script, "GET /token"), 2);
+    let put = registry.put(&repository(&script), &prod(), &manifest(), Duration::from_secs(1)).await;
+    assert!(matches!(&put, Put::Refused(error) if error.kind() == ErrorKind::RegistryDenied), "{put:?}");
+    assert_eq!(count(&script, "PUT"), 0, "there was no token to send it with");
+
+    let audit = super::registry(options().access(Access::Pull));
+    audit.resolve(&repository(&script), &prod()).await.unwrap();
+    assert_eq!(script.lines().iter().filter(|line| line.contains("push")).count(), 2);
+}
+
+#[tokio::test]
+async fn tokens_are_used_until_they_expire() {
+    for (grant, want) in [(r#"{"token":"good","expires_in":0}"#, 2), (r#"{"token":"good"}"#, 1)] {
+        let script = Script::start(move |request, _| own(request, |_| reply(200, &[], grant))).await;
+        let registry = registry(options());
+        for _ in 0..2 {
+            registry.resolve(&repository(&script), &prod()).await.unwrap();
+        }
+        assert_eq!(count(&script, "GET /token"), want, "{grant}");
+        assert_eq!(count(&script, "HEAD"), 3, "the challenge is remembered");
+    }
+}
+
+#[tokio::test]
+async fn a_401_loop_ends_after_one_refresh() {
+    let script = Script::start(|request, _| own(request, |_| reply(200, &[], r#"{"token":"bad"}"#))).await;
+    let error = registry(options()).resolve(&repository(&script), &prod()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RegistryDenied);
+    assert_eq!(script.requests().len(), 3, "{:?}", script.lines());
+}
+
+#[tokio::test]
+async fn a_token_server_that_is_busy_or_broken_is_tried_again_and_never_gone_around() {
+    let script = Script::start(|request, number| {
+        own(request, |request| match number {
+            1 => reply(429, &[("retry-after", "0")], ""),
+            2 => reply(500, &[], ""),
+            _ => good(request),
+        })
+    })
+    .await;
+    assert!(registry(options()).resolve(&repository(&script), &prod()).await.unwrap().is_some());
+
+    let script = Script::start(|request, _| own(request, |_| reply(429, &[("retry-after", "999")], ""))).await;
+    let error = registry(options()).resolve(&repository(&script), &prod()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RegistryBusy, "{error:?}");
+    assert!(error.to_string().ends_with("it asks to wait for 999 s"), "{error}");
+    assert_eq!(script.requests().len(), 2, "nothing goes out unauthenticated");
+}
+
+#[tokio::test]
+async fn answers_of_a_token_server_that_hold_no_token_are_errors() {
+    for (status, body, kind) in [
+        (200, "{}", ErrorKind::RegistryUnavailable),
+        (200, r#"{"token":""}"#, ErrorKind::RegistryUnavailable),
+        (200, r#"{"token":"a\nb"}"#, ErrorKind::RegistryUnavailable),
+        (200, "<html>", ErrorKind::RegistryUnavailable),
+        (302, "", ErrorKind::RegistryUnavailable),
+        (401, r#"{"errors":[{"code":"UNAUTHORIZED"}]}"#, ErrorKind::RegistryDenied),
+        (403, "no", ErrorKind::RegistryDenied),
+    ] {
+        let script = Script::start(move |request, _| own(request, |_| reply(status, &[], body))).await;
+        let error = registry(options()).resolve(&repository(&script), &prod()).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{status} {body}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn credentials_are_not_sent_before_they_are_asked_for_and_then_from_the_start() {
+    // An open registry that never asks, and then one that asks for Basic on the resource.
+    let script = Script::start(|request, number| match (number, request.header("authorization")) {
+        (0, _) => reply(200, &[("docker-content-digest", &digest())], ""),
+        (_, Some("Basic Y2k6cHc=")) => reply(200, &[("docker-content-digest", &digest())], ""),
+        _ => reply(401, &[("www-authenticate", "Basic realm=\"r\"")], ""),
+    })
+    .await;
+    let registry = registry(options().credentials(script.host(), Credentials::password("ci", "pw")));
+    for _ in 0..3 {
+        registry.resolve(&repository(&script), &prod()).await.unwrap();
+    }
+    let sent: Vec<bool> = script.requests().iter().map(|request| request.header("authorization").is_some()).collect();
+    assert_eq!(sent, [false, false, true, true]);
+}
+
+#[tokio::test]
+async fn credentials_belong_to_one_registry() {
+    let script = Script::start(|_, _| reply(401, &[("www-authenticate", "Basic")], "")).await;
+    let registry = registry(options().credentials("reg.example.com", Credentials::password("ci", "pw")));
+    let error = registry.resolve(&repository(&script), &prod()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RegistryDenied);
+    let why = "it wants a user and a password, and there are none for it";
+    assert!(error.to_string().ends_with(why), "{error}");
+    assert_eq!(script.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn token_servers_elsewhere_are_not_asked_unless_named() {
+    for (realm, why) in [
+        ("http://169.254.169.254/token", "it is on plain HTTP"),
+        ("https://169.254.169.254/token", "it is on another site than the registry"),
+        ("https://auth.example.com/token", "it is on another site than the registry"),
+        ("gopher://x", "it is not a plain http or https URL"),
+    ] {
+        let script = Script::start(move |_, _| reply(401, &[("www-authenticate", &challenge(realm))], "")).await;
+        let options = options().credentials(script.host(), Credentials::password("ci", "pw"));
+        let error = registry(options).resolve(&repository(&script), &prod()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RegistryDenied);
+        assert!(
+            error.to_string().ends_with(&format!("is not asked: {why}; if it is right, allow it by name")),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_that_cannot_be_read_is_an_error() {
+    for header in ["Bearer realm=\"", "Negotiate", "=", "Bearer"] {
+        let script = Script::start(move |_, _| reply(401, &[("www-authenticate", header)], "")).await;
+        let error = registry(options()).resolve(&repository(&script), &prod()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RegistryUnavailable, "{header}");
+        assert!(error.to_string().contains("WWW-Authenticate: "), "{error}");
+    }
+    let script = Script::start(|_, _| reply(401, &[], "")).await;
+    let error = registry(options()).resolve(&repository(&script), &prod()).await.unwrap_err();
+    assert!(error.to_string().ends_with("does not say how to authenticate"), "{error}");
+}

@@ -1,0 +1,41 @@
+//! `OciRegistry` against a registry of raw bytes.
+
+mod authentication;
+mod blobs;
+mod lists;
+mod puts;
+mod reads;
+mod secrets;
+
+use std::time::Duration;
+
+use super::script::Script;
+use super::*;
+
+pub(super) const TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(super) const BODY: &str = r#"{"schemaVersion":2}"#;
+
+/// Short times and no look-up of credentials.
+pub(super) fn options() -> OciOptions {
+    OciOptions::new().lookup(Lookup::Nowhere).retries(2).total_time_out(Duration::from_secs(5))
+}
+
+pub(super) fn registry(options: OciOptions) -> OciRegistry {
+    OciRegistry::new(options).unwrap()
+}
+
+pub(super) fn repository(script: &Script) -> Repository {
+    format!("{}/acme/shop", script.host()).parse().unwrap()
+}
+
+pub(super) fn prod() -> Tag {
+    "prod".parse().unwrap()
+}
+
+pub(super) fn manifest() -> Manifest {
+    Manifest::new(BODY, TYPE).unwrap()
+}
+
+pub(super) fn digest() -> String {
+    manifest().digest().to_string()
+}

@@ -1,0 +1,195 @@
+//! One token from a token server (distribution specification, *Token authentication* and *OAuth 2*).
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, StatusCode, Url};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::answer::{Answer, Origin, show};
+use super::backoff;
+use super::clients::{Clients, Unread, body};
+use super::credentials::Credentials;
+use super::endpoint::host_and_port;
+use super::options::OciOptions;
+use super::secret::Secret;
+use crate::error::{Error, ErrorKind, Result};
+use crate::value::{Clock, SystemClock};
+
+/// The longest answer of a token server that is read, in bytes.
+const MAX_ANSWER: usize = 256 * 1024;
+/// How long a token lives whose server does not say (distribution specification).
+const DEFAULT_LIFE: Duration = Duration::from_secs(60);
+
+/// What to ask for, and whom.
+#[derive(Debug)]
+pub(super) struct Ask<'a> {
+    /// The token server, checked.
+    pub(super) realm: Url,
+    pub(super) service: Option<&'a str>,
+    pub(super) scope: &'a str,
+    pub(super) credentials: &'a Credentials,
+}
+
+/// A registry token.
+#[derive(Debug)]
+pub(super) struct Token {
+    pub(super) secret: Secret,
+    pub(super) life: Duration,
+}
+
+/// Asks until there is a token, the server refuses, or the retries or the time are used up.
+///
+/// REGISTRY_DENIED if the server refuses the credentials, REGISTRY_BUSY if it asks to wait for longer than may be
+/// waited, REGISTRY_UNAVAILABLE for everything else.
+pub(super) async fn fetch(
+    clients: &Clients,
+    options: &OciOptions,
+    ask: &Ask<'_>,
+    secrets: &[Secret],
+    deadline: Instant,
+) -> Result<Token> {
+    let mut failed = 0;
+    loop {
+        let (error, asked) = match once(clients, ask).await {
+            Ok(answer) if answer.status == StatusCode::OK => return token_of(&answer),
+            Ok(answer) => {
+                let again = answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS;
+                let error = refused(&answer, ask, secrets);
+                if !again {
+                    return Err(error);
+                }
+                let header = answer.header(RETRY_AFTER);
+                (error, backoff::asked(header, "", SystemClock.now()))
+            }
+            Err(why) => (at(ask, ErrorKind::RegistryUnavailable, &show(&why, secrets)), None),
+        };
+        failed += 1;
+        let wait = asked.unwrap_or_else(|| backoff::pause(failed));
+        if failed > options.retries {
+            return Err(error);
+        }
+        if wait > options.max_retry_after || Instant::now() + wait >= deadline {
+            return Err(match asked {
+                Some(_) => at(ask, ErrorKind::RegistryBusy, &format!("it asks to wait for {} s", wait.as_secs_f64())),
+                None => error,
+            });
+        }
+        tokio::time::sleep(wait).await;
+    }
+}
+
+async fn once(clients: &Clients, ask: &Ask<'_>) -> Result<Answer, String> {
+    let mut headers = HeaderMap::new();
+    let mut url = ask.realm.clone();
+    let sent = match ask.credentials {
+        Credentials::IdentityToken(token) => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+            let form = form(ask, token);
+            clients.send(Method::POST, &url, headers, Some(form)).await
+        }
+        credentials => {
+            if let Credentials::Password { user, password } = credentials {
+                headers.insert(AUTHORIZATION, basic(user, password).map_err(|e| e.to_string())?.header);
+            }
+            let service = ask.service.map(|service| ("service", service));
+            url.query_pairs_mut().extend_pairs(service.into_iter().chain([("scope", ask.scope)]));
+            clients.send(Method::GET, &url, headers, None).await
+        }
+    };
+    let response = sent.map_err(|lost| lost.why().to_owned())?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    match body(response, MAX_ANSWER).await {
+        Ok(body) => Ok(Answer { status, headers, body, from: Origin::Registry }),
+        Err(Unread::Cut(why)) => Err(why),
+        Err(Unread::TooLong) => Err(format!("its answer has more than {MAX_ANSWER} bytes")),
+        Err(Unread::Compressed) => Err("its answer is compressed, which was not asked for".to_owned()),
+    }
+}
+
+/// The form of a refresh (RFC 6749, section 6).
+fn form(ask: &Ask<'_>, token: &Secret) -> Bytes {
+    let mut form = ask.realm.clone();
+    form.set_query(None);
+    form.query_pairs_mut()
+        .append_pair("grant_type", "refresh_token")
+        .append_pair("service", ask.service.unwrap_or_default())
+        .append_pair("client_id", "tagwarden")
+        .append_pair("scope", ask.scope)
+        .append_pair("refresh_token", token.reveal());
+    Bytes::copy_from_slice(form.query().unwrap_or_default().as_bytes())
+}
+
+fn token_of(answer: &Answer) -> Result<Token> {
+    #[derive(Deserialize)]
+    struct Grant {
+        token: Option<String>,
+        access_token: Option<String>,
+        expires_in: Option<f64>,
+    }
+    let unusable = |why: &str| Error::new(ErrorKind::RegistryUnavailable, format!("the token server's answer {why}"));
+    // The parser's own error would quote what it read.
+    let grant: Grant = serde_json::from_slice(&answer.body).map_err(|_| unusable("is not JSON of a token"))?;
+    let token = grant.token.filter(|token| !token.is_empty()).or(grant.access_token).unwrap_or_default();
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(unusable("holds no token that a header can carry"));
+    }
+    let life = match grant.expires_in {
+        Some(seconds) => Duration::try_from_secs_f64(seconds).unwrap_or(DEFAULT_LIFE),
+        None => DEFAULT_LIFE,
+    };
+    Ok(Token { secret: token.into(), life })
+}
+
+fn refused(answer: &Answer, ask: &Ask<'_>, secrets: &[Secret]) -> Error {
+    let kind = match answer.status {
+        status if status.is_redirection() => ErrorKind::RegistryUnavailable,
+        // OAuth 2 refuses with 400 (RFC 6749, section 5.2).
+        StatusCode::BAD_REQUEST if matches!(ask.credentials, Credentials::IdentityToken(_)) => {
+            ErrorKind::RegistryDenied
+        }
+        _ => answer.unusable(secrets).kind(),
+    };
+    let said = match (answer.said().first(), answer.body.is_empty()) {
+        (Some(said), _) => format!("{} {}: {}", answer.status.as_u16(), said.code, said.message),
+        (None, true) => answer.status.as_u16().to_string(),
+        (None, false) => format!("{}: {}", answer.status.as_u16(), String::from_utf8_lossy(&answer.body)),
+    };
+    at(ask, kind, &format!("it answered {}", show(&said, secrets))).with("status", answer.status.as_u16())
+}
+
+fn at(ask: &Ask<'_>, kind: ErrorKind, why: &str) -> Error {
+    let realm = host_and_port(&ask.realm);
+    Error::new(kind, format!("no token from {realm} for {}: {why}", ask.scope)).with("realm", realm)
+}
+
+/// An `Authorization` header, and what of it must never be shown.
+#[derive(Clone, Debug)]
+pub(super) struct Authorization {
+    pub(super) header: HeaderValue,
+    pub(super) secret: Secret,
+}
+
+/// The header of a user and a password (RFC 7617). CONFIG_INVALID if the user has a ':'.
+pub(super) fn basic(user: &str, password: &Secret) -> Result<Authorization> {
+    if user.contains(':') {
+        return Err(Error::new(ErrorKind::ConfigInvalid, "a user name with ':' cannot be sent"));
+    }
+    authorization("Basic", STANDARD.encode(format!("{user}:{}", password.reveal())).into())
+}
+
+/// The header of a registry token (RFC 6750).
+pub(super) fn bearer(token: &Secret) -> Result<Authorization> {
+    authorization("Bearer", token.clone())
+}
+
+fn authorization(scheme: &str, secret: Secret) -> Result<Authorization> {
+    let mut header = HeaderValue::from_str(&format!("{scheme} {}", secret.reveal()))
+        .map_err(|_| Error::new(ErrorKind::ConfigInvalid, "the token has characters that a header cannot carry"))?;
+    header.set_sensitive(true);
+    Ok(Authorization { header, secret })
+}

@@ -1,0 +1,135 @@
+//! A real registry for tests: Debian's `docker-registry` on loopback, with its storage in a temporary directory.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// The user that [`Access::Htpasswd`] knows.
+pub const USER: &str = "ci";
+/// The user's password.
+pub const PASSWORD: &str = "pw-of-ci";
+/// The root that signed the certificate of [`Transport::Tls`], as PEM. The key beside it is published, so neither is to
+/// be trusted by anything but a test.
+pub const CA_PEM: &str = include_str!("../data/tls/ca.pem");
+
+const HTPASSWD: &str = "ci:$2y$05$abcdefghijklmnopqrstuuTeiDDVIrhuVee8E83J1XskIn0Hh3KDq\n";
+
+/// Who may use the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Open,
+    /// [`USER`] with [`PASSWORD`], by Basic.
+    Htpasswd,
+}
+
+/// How the registry is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Plain HTTP.
+    Http,
+    /// TLS, with a certificate for `localhost` and 127.0.0.1 that only [`CA_PEM`] vouches for.
+    Tls,
+}
+
+/// A running `docker-registry`; it is stopped, and its storage removed, when this is dropped.
+#[derive(Debug)]
+pub struct DockerRegistry {
+    child: Child,
+    port: u16,
+    directory: TempDir,
+}
+
+impl DockerRegistry {
+    /// Starts one on a free port of 127.0.0.1 and waits until it listens.
+    ///
+    /// None, with a line on standard error that names `test`, if `docker-registry` is not installed; with `CI=true`
+    /// that is a panic, so that nothing is skipped unseen.
+    pub fn start(test: &str, access: Access, transport: Transport) -> Option<DockerRegistry> {
+        if Command::new("docker-registry")
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_err()
+        {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "{test}: docker-registry is not installed");
+            eprintln!("SKIPPED {test}: docker-registry is not installed");
+            return None;
+        }
+        // Another process may take the port between its choice and its use.
+        let started = (0..5).find_map(|_| DockerRegistry::try_start(access, transport));
+        Some(started.unwrap_or_else(|| panic!("{test}: docker-registry did not start, five times")))
+    }
+
+    fn try_start(access: Access, transport: Transport) -> Option<DockerRegistry> {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        let config = directory.path().join("config.yml");
+        std::fs::write(&config, configuration(directory.path(), port, access, transport)).expect("a configuration");
+        let log = directory.path().join("log");
+        let output = std::fs::File::create(&log).expect("a log");
+        let child = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&config)
+            .stdout(Stdio::null())
+            .stderr(output)
+            .spawn()
+            .expect("docker-registry");
+        let mut registry = DockerRegistry { child, port, directory };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline {
+            let text = std::fs::read_to_string(&log).unwrap_or_default();
+            if text.contains("listening on") && std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Some(registry);
+            }
+            if registry.child.try_wait().expect("its state").is_some() {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
+    }
+
+    /// `127.0.0.1:port`.
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its storage: `docker/registry/v2/…` is below it.
+    pub fn storage(&self) -> std::path::PathBuf {
+        self.directory.path().join("storage")
+    }
+}
+
+impl Drop for DockerRegistry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn configuration(directory: &Path, port: u16, access: Access, transport: Transport) -> String {
+    let storage = directory.join("storage");
+    let mut text = format!(
+        "version: 0.1\nlog:\n  level: info\n  accesslog:\n    disabled: true\n\
+         storage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\n\
+         http:\n  addr: 127.0.0.1:{port}\n",
+        storage.display()
+    );
+    if transport == Transport::Tls {
+        let (certificate, key) = (directory.join("server.pem"), directory.join("server.key"));
+        std::fs::write(&certificate, include_str!("../data/tls/server.pem")).expect("a certificate");
+        std::fs::write(&key, include_str!("../data/tls/server.key")).expect("a key");
+        text += &format!("  tls:\n    certificate: {}\n    key: {}\n", certificate.display(), key.display());
+    }
+    if access == Access::Htpasswd {
+        let file = directory.join("htpasswd");
+        std::fs::write(&file, HTPASSWD).expect("a password file");
+        text += &format!("auth:\n  htpasswd:\n    realm: tagwarden\n    path: {}\n", file.display());
+    }
+    text
+}
