@@ -1,7 +1,7 @@
 //! `Evidence`: everything that a repository and its channels' logs say about its digests.
 
 use super::history::ChannelHistory;
-use super::table::{Key, Row, Seen};
+use super::table::{Row, Rows, Seen};
 use crate::value::{Digest, Repository, Tag};
 
 /// What is known about one repository before its digests are judged.
@@ -12,8 +12,7 @@ use crate::value::{Digest, Repository, Tag};
 #[derive(Clone, Debug)]
 pub struct Evidence {
     pub(super) repository: Repository,
-    /// In the order of what was said; several may be of one digest.
-    pub(super) rows: Vec<(Key, Row)>,
+    pub(super) rows: Rows,
     pub(super) indexes: Vec<(Digest, Box<[Digest]>)>,
     pub(super) unreadable: Vec<(Digest, String)>,
     pub(super) histories: Vec<ChannelHistory>,
@@ -38,7 +37,7 @@ impl Evidence {
     pub fn new(repository: Repository) -> Evidence {
         Evidence {
             repository,
-            rows: Vec::new(),
+            rows: Rows::default(),
             indexes: Vec::new(),
             unreadable: Vec::new(),
             histories: Vec::new(),
@@ -50,12 +49,12 @@ impl Evidence {
     ///
     /// A tag that looks like a pin but points at something else than it says belongs here.
     pub fn tag(&mut self, tag: Tag, digest: &Digest) {
-        self.say(digest, Row { tag: Some(tag), ..Row::default() });
+        self.rows.say(digest, Row { tag: Some(tag), ..Row::default() });
     }
 
     /// The digest has its own pin.
     pub fn pin(&mut self, digest: &Digest) {
-        self.say(digest, Row { pinned: true, ..Row::default() });
+        self.rows.say(digest, Row { pinned: true, ..Row::default() });
     }
 
     /// What the manifest of `digest` is.
@@ -64,7 +63,7 @@ impl Evidence {
             Shape::Single | Shape::Absent => Seen::Single,
             Shape::Index(children) => {
                 for child in &children {
-                    self.say(child, Row { child: true, ..Row::default() });
+                    self.rows.say(child, Row { child: true, ..Row::default() });
                 }
                 self.indexes.push((*digest, children.into()));
                 Seen::Index
@@ -74,34 +73,18 @@ impl Evidence {
                 Seen::Unreadable
             }
         };
-        self.say(digest, Row { seen, ..Row::default() });
+        self.rows.say(digest, Row { seen, ..Row::default() });
     }
 
     /// What a channel's log says. Channels of other repositories name nothing here and are left out.
     pub fn history(&mut self, history: ChannelHistory) {
-        if *history.channel.repository() != self.repository {
-            return;
+        if *history.channel.repository() == self.repository {
+            self.histories.push(history);
         }
-        let open = history.open.iter().flat_map(|open| [open.from, Some(open.to), open.replaced]);
-        let lived = history.lived.iter().map(|lived| lived.digest);
-        let tried = history.tried.iter().map(|tried| tried.digest);
-        for digest in history.live.into_iter().chain(open.flatten()).chain(lived).chain(tried) {
-            self.say(&digest, Row::default());
-        }
-        self.histories.push(history);
     }
 
     /// Something could not be looked at: the list of tags, what a tag points at, a log. Every digest is kept then.
     pub fn failed(&mut self, why: impl Into<String>) {
         self.failures.push(why.into());
-    }
-
-    fn say(&mut self, digest: &Digest, row: Row) {
-        let key = Key::from(digest);
-        match self.rows.last_mut() {
-            // Most callers say all that they know about a digest at once.
-            Some((last, known)) if *last == key => known.merge(row),
-            _ => self.rows.push((key, row)),
-        }
     }
 }

@@ -20,7 +20,7 @@ pub use plan::RetentionPlan;
 
 use crate::value::{Digest, Timestamp};
 use plan::{Kept, Note, Past};
-use table::Table;
+use table::Row;
 
 /// How far back a channel can be rolled back. A digest inside *either* window is kept, on each channel by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,7 +45,7 @@ impl RetentionRule {
     pub fn plan(&self, mut evidence: Evidence, at: Timestamp) -> RetentionPlan {
         evidence.histories.sort_by(|a, b| (&a.channel, a.size).cmp(&(&b.channel, b.size)));
         let histories = std::mem::take(&mut evidence.histories);
-        let mut notes = Notes { table: Table::of(std::mem::take(&mut evidence.rows)), notes: Vec::new() };
+        let mut notes = Notes::default();
         for (channel, history) in histories.iter().enumerate() {
             if let Some(seq) = history.moved {
                 let why = format!("the log of {} goes on in another ledger (seq {seq})", history.channel);
@@ -53,15 +53,17 @@ impl RetentionRule {
             }
             self.note(&mut notes, channel, history, at);
         }
-        let Notes { table, notes } = notes;
+        for (digest, note) in notes.places {
+            evidence.rows.say(&digest, Row { note, ..Row::default() });
+        }
         evidence.failures.sort();
         let mut plan = RetentionPlan {
             repository: evidence.repository,
             rule: *self,
             at,
             logs: histories.into_iter().map(|history| (history.channel, history.size)).collect(),
-            table,
-            notes,
+            table: evidence.rows.settle(),
+            notes: notes.notes,
             kept_in: HashMap::new(),
             lost_in: HashMap::new(),
             unreadable: HashMap::new(),
@@ -133,9 +135,10 @@ impl RetentionRule {
     }
 }
 
-/// The notes while they are written.
+/// The notes while they are written, and the place of each digest's, plus one.
+#[derive(Default)]
 struct Notes {
-    table: Table,
+    places: HashMap<Digest, u32>,
     notes: Vec<Note>,
 }
 
@@ -149,13 +152,12 @@ impl Notes {
     }
 
     fn with(&mut self, digest: &Digest, write: impl FnOnce(&mut Note)) {
-        // Whatever a log names is in the table: see `Evidence::history`.
-        let Some(row) = self.table.get_mut(digest) else { return };
-        if row.note == 0 {
+        let next = u32::try_from(self.notes.len() + 1).unwrap_or(u32::MAX);
+        let place = *self.places.entry(*digest).or_insert(next);
+        if place == next {
             self.notes.push(Note::default());
-            row.note = u32::try_from(self.notes.len()).unwrap_or(u32::MAX);
         }
-        let note = usize::try_from(row.note - 1).ok().and_then(|at| self.notes.get_mut(at));
+        let note = usize::try_from(place - 1).ok().and_then(|at| self.notes.get_mut(at));
         if let Some(note) = note {
             write(note);
         }

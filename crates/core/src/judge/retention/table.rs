@@ -1,19 +1,21 @@
 //! `Table`: what is known about each digest, in the order of digests.
 //!
-//! A repository has 100,000 tags and more, so a row is small and nothing grows faster than the input: rows are written
-//! down as they come, and put in order once, by parts. Digests are spread evenly, so a part has about
-//! [`Table::PART`] rows whatever their number; where they are made to share a prefix, a part is a longer sort.
+//! A repository has 100,000 tags and more, so a row is small, and cost must not grow faster than the input. Rows are
+//! written down as they come, spread over parts by the first byte of their digest, and each part is put in order once:
+//! no step walks at random through more memory than a part has, and what a part no longer needs serves the next one.
 
 use crate::value::{Digest, Tag};
 
-/// Rows by digest.
+/// Rows by digest: the parts in order, each in order, one row for each digest.
 #[derive(Clone, Debug)]
-pub(super) struct Table {
-    rows: Vec<(Key, Row)>,
-    /// Where each part begins, and the end. SHA-512 digests are the last part.
-    starts: Vec<usize>,
-    bits: u32,
-}
+pub(super) struct Table(Parts);
+
+/// Rows as they come: several may be of one digest.
+#[derive(Clone, Debug)]
+pub(super) struct Rows(Parts);
+
+/// By first byte; the last part is for SHA-512, which comes after all others.
+type Parts = [Vec<(Key, Row)>; 257];
 
 /// What is kept about one digest: 24 bytes, beside a key of 40.
 #[derive(Clone, Debug, Default)]
@@ -80,95 +82,110 @@ impl Key {
         }
     }
 
-    /// Which of `2^bits + 1` parts it belongs to; the parts are in the order of keys.
-    fn part(&self, bits: u32) -> usize {
+    /// Which part of [`Rows`] it belongs to; the parts are in the order of keys.
+    fn part(&self) -> usize {
         match self {
-            Key::Sha256(value) => {
-                let first = value.iter().take(4).fold(0_usize, |first, byte| first << 8 | usize::from(*byte));
-                first >> (32 - bits)
-            }
-            Key::Other(_) => 1 << bits,
+            Key::Sha256([first, ..]) => usize::from(*first),
+            Key::Other(_) => 256,
         }
+    }
+
+    /// The 8 bytes that nearly always tell it from the others of its part, and are in the order of keys there.
+    fn spread(&self) -> u64 {
+        let bytes = match self {
+            Key::Sha256([_, rest @ ..]) => rest.first_chunk(),
+            Key::Other(digest) => digest.as_bytes().first_chunk(),
+        };
+        bytes.map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    }
+}
+
+impl Default for Rows {
+    fn default() -> Rows {
+        Rows([const { Vec::new() }; 257])
+    }
+}
+
+impl Rows {
+    /// Takes in what is known about a digest.
+    pub(super) fn say(&mut self, digest: &Digest, row: Row) {
+        let key = Key::from(digest);
+        let Some(part) = self.0.get_mut(key.part()) else { return };
+        match part.last_mut() {
+            // Most callers say all that they know about a digest at once.
+            Some((last, known)) if *last == key => known.merge(row),
+            _ => part.push((key, row)),
+        }
+    }
+
+    /// One row for each digest, in order.
+    pub(super) fn settle(self) -> Table {
+        Table(self.0.map(settle))
     }
 }
 
 impl Table {
-    /// How many rows a part has, on average: 16 to 32.
-    const PART: usize = 32;
-
-    /// The table of rows in any order, several for one digest perhaps.
-    pub(super) fn of(mut rows: Vec<(Key, Row)>) -> Table {
-        let bits = (rows.len() / Table::PART).next_power_of_two().ilog2().min(24);
-        let (mut order, ends) = by_part(&rows, bits);
-        let mut sorted: Vec<(Key, Row)> = Vec::with_capacity(rows.len());
-        let mut starts = Vec::with_capacity(ends.len() + 1);
-        let mut begin = 0;
-        for end in ends {
-            starts.push(sorted.len());
-            let part = order.get_mut(begin..end).unwrap_or_default();
-            part.sort_unstable_by(|a, b| rows.get(*a).map(|(key, _)| key).cmp(&rows.get(*b).map(|(key, _)| key)));
-            for at in part {
-                let Some((key, row)) = rows.get_mut(*at) else { continue };
-                let row = std::mem::take(row);
-                match sorted.last_mut() {
-                    Some((last, known)) if last == key => known.merge(row),
-                    _ => sorted.push((key.clone(), row)),
-                }
-            }
-            begin = end;
-        }
-        starts.push(sorted.len());
-        sorted.shrink_to_fit();
-        Table { rows: sorted, starts, bits }
-    }
-
     pub(super) fn get(&self, digest: &Digest) -> Option<&Row> {
-        let at = self.find(digest)?;
-        self.rows.get(at).map(|(_, row)| row)
-    }
-
-    pub(super) fn get_mut(&mut self, digest: &Digest) -> Option<&mut Row> {
-        let at = self.find(digest)?;
-        self.rows.get_mut(at).map(|(_, row)| row)
+        let key = Key::from(digest);
+        let part = self.0.get(key.part())?;
+        let at = part.binary_search_by(|(known, _)| known.cmp(&key)).ok()?;
+        part.get(at).map(|(_, row)| row)
     }
 
     /// Every row, in the order of digests.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Digest, &Row)> {
-        self.rows.iter().map(|(key, row)| (key.digest(), row))
-    }
-
-    fn find(&self, digest: &Digest) -> Option<usize> {
-        let key = Key::from(digest);
-        let part = key.part(self.bits);
-        let (start, end) = (*self.starts.get(part)?, *self.starts.get(part + 1)?);
-        let at = self.rows.get(start..end)?.binary_search_by(|(known, _)| known.cmp(&key)).ok()?;
-        Some(start + at)
+        self.0.iter().flatten().map(|(key, row)| (key.digest(), row))
     }
 }
 
-/// The places of the rows, part by part, and where each part ends: one pass to count, one to place.
-fn by_part(rows: &[(Key, Row)], bits: u32) -> (Vec<usize>, Vec<usize>) {
-    let mut ends = vec![0_usize; (1 << bits) + 1];
-    for (key, _) in rows {
-        if let Some(count) = ends.get_mut(key.part(bits)) {
+/// Puts the rows of one part in order, and makes one of those of one digest.
+///
+/// Digests are spread evenly, so they are first placed by as many bits that about 16 to 32 share a place, and then
+/// sorted there: the work for a row does not grow with their number. Digests that are made to share a prefix share a
+/// place; that is a longer sort, no more.
+fn settle(mut part: Vec<(Key, Row)>) -> Vec<(Key, Row)> {
+    const SHARE: usize = 32;
+    let bits = (part.len() / SHARE).next_power_of_two().ilog2();
+    let place = |spread: u64| usize::try_from(spread.checked_shr(64 - bits).unwrap_or(0)).unwrap_or(usize::MAX);
+    let mut ends = vec![0_usize; 1 << bits];
+    for (key, _) in &part {
+        if let Some(count) = ends.get_mut(place(key.spread())) {
             *count += 1;
         }
     }
     let mut sum = 0;
     for end in &mut ends {
-        // Where the part begins: placing its rows moves it on to where it ends.
+        // Where the place begins: putting its rows there moves it on to where it ends.
         sum += std::mem::replace(end, sum);
     }
-    let mut order = vec![0_usize; rows.len()];
-    for (at, (key, _)) in rows.iter().enumerate() {
-        if let Some(next) = ends.get_mut(key.part(bits)) {
-            if let Some(place) = order.get_mut(*next) {
-                *place = at;
+    let mut order = vec![(0_u64, 0_usize); part.len()];
+    for (at, (key, _)) in part.iter().enumerate() {
+        let spread = key.spread();
+        if let Some(next) = ends.get_mut(place(spread)) {
+            if let Some(slot) = order.get_mut(*next) {
+                *slot = (spread, at);
             }
             *next += 1;
         }
     }
-    (order, ends)
+    let mut begin = 0;
+    for end in ends {
+        let key = |at: usize| part.get(at).map(|(key, _)| key);
+        let sharing = order.get_mut(begin..end).unwrap_or_default();
+        sharing.sort_unstable_by(|(a, at_a), (b, at_b)| a.cmp(b).then_with(|| key(*at_a).cmp(&key(*at_b))));
+        begin = end;
+    }
+    let mut settled: Vec<(Key, Row)> = Vec::with_capacity(part.len());
+    for (_, at) in order {
+        let Some((key, row)) = part.get_mut(at) else { continue };
+        let row = std::mem::take(row);
+        match settled.last_mut() {
+            Some((last, known)) if last == key => known.merge(row),
+            _ => settled.push((key.clone(), row)),
+        }
+    }
+    settled.shrink_to_fit();
+    settled
 }
 
 #[cfg(test)]
@@ -182,24 +199,28 @@ mod tests {
         hasher.finish()
     }
 
+    fn table(rows: impl IntoIterator<Item = (Digest, Row)>) -> Table {
+        let mut all = Rows::default();
+        rows.into_iter().for_each(|(digest, row)| all.say(&digest, row));
+        all.settle()
+    }
+
     fn row(n: u32) -> Row {
         Row { note: n, ..Row::default() }
     }
 
     #[test]
     fn every_digest_is_found_and_they_come_in_order() {
-        for size in [0_u32, 1, 31, 32, 33, 1000, 5000] {
+        for size in [0_u32, 1, 31, 32, 33, 1000, 20_000] {
             let digests: Vec<Digest> =
                 (0..size).map(|n| if n % 7 == 3 { sha512(n) } else { Digest::of(&n.to_be_bytes()) }).collect();
-            let rows = digests.iter().zip(1..).map(|(digest, n)| (Key::from(digest), row(n))).collect();
-            let mut table = Table::of(rows);
+            let table = table(digests.iter().copied().zip((1..).map(row)));
             let listed: Vec<Digest> = table.iter().map(|(digest, _)| digest).collect();
             let mut sorted = digests.clone();
             sorted.sort();
             assert_eq!(listed, sorted);
             for (digest, n) in digests.iter().zip(1..) {
                 assert_eq!(table.get(digest).unwrap().note, n);
-                assert_eq!(table.get_mut(digest).unwrap().note, n);
             }
             assert!(table.get(&Digest::of(b"other")).is_none());
             assert!(table.get(&sha512(u32::MAX)).is_none());
@@ -213,7 +234,7 @@ mod tests {
             value[30..].copy_from_slice(&n.to_be_bytes());
             Digest::from_sha256(value)
         };
-        let table = Table::of((0..2000).rev().map(|n| (Key::from(&digest(n)), row(u32::from(n)))).collect());
+        let table = table((0..2000).rev().map(|n| (digest(n), row(u32::from(n)))));
         assert!((0..2000).all(|n| table.get(&digest(n)).unwrap().note == u32::from(n)));
     }
 
@@ -229,11 +250,14 @@ mod tests {
             Row { seen: Seen::Index, child: true, ..Row::default() },
             tag("c"),
         ];
-        let table = Table::of(rows.map(|row| (Key::from(&digest), row)).into());
+        // With another one of the same part in between, so that they do not come one after the other.
+        let other = Digest::from_sha256([digest.as_bytes()[0]; 32]);
+        let between = |row| [(digest, row), (other, Row::default())];
+        let table = table(rows.into_iter().flat_map(between));
         let row = table.get(&digest).unwrap();
         assert_eq!(row.tag.as_ref().unwrap().as_str(), "a");
         assert!(row.pinned && row.child && row.seen == Seen::Index);
-        assert_eq!(table.iter().count(), 1);
+        assert_eq!(table.iter().count(), 2);
     }
 
     #[test]
