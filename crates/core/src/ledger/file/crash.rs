@@ -174,7 +174,11 @@ fn persist(disk: &SimDisk, ledger: &FileLedger, upto: u64) -> (Vec<Bytes>, Vec<E
         match now(ledger.append(&channel, seq, bytes.clone())) {
             Ok(Append::Stored) => acknowledged.push(bytes),
             Ok(Append::Lost) => {
-                assert_eq!(now(ledger.read(&channel, seq, 1)).unwrap(), [bytes.clone()], "ours, or nobody's");
+                assert_eq!(
+                    now(ledger.read(&channel, seq, 1)).unwrap(),
+                    std::slice::from_ref(&bytes),
+                    "ours, or nobody's"
+                );
                 acknowledged.push(bytes);
             }
             Err(error) => {
