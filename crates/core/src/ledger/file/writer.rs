@@ -181,8 +181,8 @@ impl Writer {
             return Err(place.corrupt(None, DefectCode::NotJson, "a line that was acknowledged lost its newline"));
         }
         if end < stat.bytes {
-            // Synced, so that nothing of it can mix with what is written there next.
-            log.set_len(end).and_then(|()| log.sync()).map_err(|e| place.io("cut", &place.log, e))?;
+            // It is synced below, so that nothing of it can mix with what is written there next.
+            log.set_len(end).map_err(|e| place.io("cut", &place.log, e))?;
             place.note(Repair::Cut { offset: end, bytes: stat.bytes - end });
         }
         if mark.as_ref().is_some_and(|mark| mark.is_of(&boot)) && end > synced {
