@@ -1,6 +1,7 @@
 //! The file ledger on a disk that is full, or that fails: with a real file system and real system calls.
 //!
 //! Where the machine lacks what a test needs, it says so by name and passes; with `CI=true` that is a failure.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![cfg(all(feature = "file", target_os = "linux"))]
 
 use std::path::Path;

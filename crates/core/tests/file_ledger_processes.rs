@@ -1,6 +1,7 @@
 //! The file ledger among real processes: many writers, and writers that are killed.
 //!
 //! A child is this very test binary, started again for its test `child` with the work in the environment.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![cfg(all(feature = "file", unix))]
 
 use std::io::{BufRead, BufReader, Write};

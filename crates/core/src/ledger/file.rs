@@ -103,7 +103,7 @@ impl FileLedger {
     }
 
     fn on(disk: Arc<dyn Disk>, dir: &Path, may: May) -> Result<FileLedger> {
-        disk.names(dir).map_err(|e| unavailable("read", dir, e))?;
+        disk.check_dir(dir).map_err(|e| unavailable("open", dir, e))?;
         let inner =
             Inner { dir: dir.to_owned(), disk, may, logs: Mutex::new(HashMap::new()), notices: Notices::default() };
         Ok(FileLedger { inner: Arc::new(inner), lock_wait: LOCK_WAIT })

@@ -69,7 +69,7 @@ fn workload(disk: &SimDisk) -> Logs {
 }
 
 /// What is wrong with the ledger on `image`, the disk after a crash behind the first `changes` of a workload.
-fn judge(image: &SimDisk, logs: &Logs, changes: usize) -> Result<(), String> {
+fn judge(image: &SimDisk, logs: &Logs, changes: usize, thorough: bool) -> Result<(), String> {
     let ledger = ledger(image);
     let listed = now(ledger.channels()).map_err(|e| format!("{e:?}"))?;
     for (channel, log) in logs {
@@ -108,6 +108,24 @@ fn judge(image: &SimDisk, logs: &Logs, changes: usize) -> Result<(), String> {
         if image.bytes(&path).as_ref() != Some(&lines) {
             return Err(format!("{channel}: the file is not its entries, one a line"));
         }
+        if thorough {
+            judge_again(image, channel, acknowledged, &whole)?;
+        }
+    }
+    Ok(())
+}
+
+/// A crash in the middle of setting right what the crash before had left.
+fn judge_again(image: &SimDisk, channel: &Channel, acknowledged: usize, whole: &[Bytes]) -> Result<(), String> {
+    for changes in 0..=image.changes() {
+        for keeps in [Keeps::Everything, Keeps::Lengths].into_iter().chain((0..8).map(Keeps::Some)) {
+            let ledger = ledger(&image.crash(changes, keeps));
+            let said = |what: String| format!("{channel}: a crash after {changes} repairs, keeping {keeps:?}: {what}");
+            let read = now(ledger.read(channel, 0, 100)).map_err(|e| said(format!("{e:?}")))?;
+            if !whole.starts_with(&read) || read.len() < acknowledged {
+                return Err(said(format!("{} entries of {}, not what was tried", read.len(), whole.len())));
+            }
+        }
     }
     Ok(())
 }
@@ -135,7 +153,7 @@ fn crash_everywhere(disk: &SimDisk, logs: &Logs) -> (usize, Option<String>) {
         for keeps in chosen {
             images += 1;
             let image = disk.crash(changes, keeps);
-            if let Err(wrong) = judge(&image, logs, changes) {
+            if let Err(wrong) = judge(&image, logs, changes, matches!(keeps, Keeps::Some(0..3))) {
                 return (images, Some(format!("after {changes} changes, keeping {keeps:?}: {wrong}")));
             }
         }
@@ -174,7 +192,11 @@ fn persist(disk: &SimDisk, ledger: &FileLedger, upto: u64) -> (Vec<Bytes>, Vec<E
         match now(ledger.append(&channel, seq, bytes.clone())) {
             Ok(Append::Stored) => acknowledged.push(bytes),
             Ok(Append::Lost) => {
-                assert_eq!(now(ledger.read(&channel, seq, 1)).unwrap(), [bytes.clone()], "ours, or nobody's");
+                assert_eq!(
+                    now(ledger.read(&channel, seq, 1)).unwrap(),
+                    std::slice::from_ref(&bytes),
+                    "ours, or nobody's"
+                );
                 acknowledged.push(bytes);
             }
             Err(error) => {
@@ -274,4 +296,22 @@ fn a_whole_last_line_that_nobody_is_known_to_have_synced_is_written_again_before
     assert_eq!(ledger.notices(), [Notice { channel: channel.clone(), repair: again }]);
     let after = disk.crash(disk.changes(), Keeps::Nothing);
     assert_eq!(now(self::ledger(&after).size(&channel)).unwrap(), 2);
+}
+
+#[test]
+fn a_log_without_a_mark_is_synced_before_anybody_relies_on_it() {
+    let [channel, _] = channels();
+    let line = |seq| [entry(&channel, seq, 900).as_ref(), b"\n"].concat();
+    for reader in [true, false] {
+        let disk = SimDisk::new(Lie::Nothing);
+        let ledger = ledger(&disk);
+        disk.put(&ledger.place(&channel).log, &[line(0), line(1)].concat());
+        disk.sync_dir(Path::new("ledger")).unwrap();
+        match reader {
+            true => assert_eq!(now(ledger.size(&channel)).unwrap(), 2),
+            false => assert_eq!(now(ledger.append(&channel, 1, entry(&channel, 1, 5))).unwrap(), Append::Lost),
+        }
+        let after = disk.crash(disk.changes(), Keeps::Nothing);
+        assert_eq!(now(self::ledger(&after).size(&channel)).unwrap(), 2);
+    }
 }

@@ -31,6 +31,9 @@ pub(super) struct Stat {
 pub(super) trait Disk: std::fmt::Debug + Send + Sync + 'static {
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn DiskFile>>;
 
+    /// Fails unless `path` is a directory.
+    fn check_dir(&self, path: &Path) -> io::Result<()>;
+
     /// Makes a directory if there is none.
     fn make_dir(&self, path: &Path) -> io::Result<()>;
 
@@ -42,8 +45,8 @@ pub(super) trait Disk: std::fmt::Debug + Send + Sync + 'static {
     /// The names in a directory.
     fn names(&self, path: &Path) -> io::Result<Vec<String>>;
 
-    /// What tells this run of the machine from the one before; none where that is not known.
-    fn boot(&self) -> Option<String>;
+    /// What tells this run of the machine from the one before: up to 36 characters without a space.
+    fn boot(&self) -> String;
 }
 
 /// An open file.
@@ -92,6 +95,13 @@ impl Disk for HostDisk {
         }
     }
 
+    fn check_dir(&self, path: &Path) -> io::Result<()> {
+        match std::fs::metadata(path)?.is_dir() {
+            true => Ok(()),
+            false => Err(io::Error::other("it is not a directory")),
+        }
+    }
+
     fn make_dir(&self, path: &Path) -> io::Result<()> {
         match std::fs::create_dir(path) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match std::fs::symlink_metadata(path)?.is_dir() {
@@ -119,11 +129,16 @@ impl Disk for HostDisk {
         Ok(names)
     }
 
-    fn boot(&self) -> Option<String> {
-        static BOOT: OnceLock<Option<String>> = OnceLock::new();
+    fn boot(&self) -> String {
+        static BOOT: OnceLock<String> = OnceLock::new();
         let read = || {
-            let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-            Some(id.trim().to_owned()).filter(|id| id.len() == 36)
+            let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+            match id.trim() {
+                id if id.len() == 36 => id.to_owned(),
+                // Where the machine's run has no name, that of this process stands for it: it then relies on nothing
+                // that others say they synced, and syncs once more.
+                _ => uuid::Uuid::now_v7().to_string(),
+            }
         };
         BOOT.get_or_init(read).clone()
     }

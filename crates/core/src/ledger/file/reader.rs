@@ -123,7 +123,7 @@ impl Reader {
         if stat.bytes < known {
             return Err(place.truncated(stat.bytes, known));
         }
-        if let Some(mark) = mark.as_ref().filter(|mark| mark.is_of(place.disk.boot().as_deref())) {
+        if let Some(mark) = mark.as_ref().filter(|mark| mark.is_of(&place.disk.boot())) {
             if (mark.bytes, mark.entries) != (self.end, self.entries) {
                 self.advance(mark.bytes, mark.entries)?;
             }

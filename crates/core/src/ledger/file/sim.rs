@@ -12,6 +12,9 @@ use super::disk::{Access, Disk, DiskFile, Stat};
 
 const SECTOR: usize = 512;
 
+type Files = Vec<Vec<u8>>;
+type Names = BTreeMap<PathBuf, usize>;
+
 /// A change, or a sync.
 #[derive(Clone, Debug)]
 enum Op {
@@ -51,8 +54,8 @@ pub(super) enum Keeps {
 
 #[derive(Debug, Default)]
 struct State {
-    files: Vec<Vec<u8>>,
-    names: BTreeMap<PathBuf, usize>,
+    files: Files,
+    names: Names,
     locked: Vec<usize>,
     trace: Vec<Op>,
     /// Syncs that a late disk still owes.
@@ -67,7 +70,7 @@ struct State {
 pub(super) struct SimDisk {
     state: Arc<Mutex<State>>,
     /// What the disk held when it was switched on.
-    start: Arc<(Vec<Vec<u8>>, BTreeMap<PathBuf, usize>)>,
+    start: Arc<(Files, Names)>,
     boot: u64,
     lie: Lie,
 }
@@ -209,7 +212,7 @@ impl Op {
     }
 }
 
-fn apply(op: &Op, files: &mut Vec<Vec<u8>>, names: &mut BTreeMap<PathBuf, usize>) {
+fn apply(op: &Op, files: &mut Files, names: &mut Names) {
     match op {
         Op::Create(path, file) => {
             extend(files, *file, 0);
@@ -229,7 +232,7 @@ fn apply(op: &Op, files: &mut Vec<Vec<u8>>, names: &mut BTreeMap<PathBuf, usize>
     }
 }
 
-fn extend(files: &mut Vec<Vec<u8>>, file: usize, length: usize) {
+fn extend(files: &mut Files, file: usize, length: usize) {
     if files.len() <= file {
         files.resize(file + 1, Vec::new());
     }
@@ -238,7 +241,7 @@ fn extend(files: &mut Vec<Vec<u8>>, file: usize, length: usize) {
     }
 }
 
-fn write(files: &mut Vec<Vec<u8>>, file: usize, at: usize, bytes: &[u8]) {
+fn write(files: &mut Files, file: usize, at: usize, bytes: &[u8]) {
     extend(files, file, at + bytes.len());
     files[file][at..at + bytes.len()].copy_from_slice(bytes);
 }
@@ -274,6 +277,10 @@ impl Disk for SimDisk {
         Ok(Box::new(SimFile { disk: self.clone(), file, locked: Mutex::new(false) }))
     }
 
+    fn check_dir(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
     fn make_dir(&self, _: &Path) -> io::Result<()> {
         Ok(())
     }
@@ -294,8 +301,8 @@ impl Disk for SimDisk {
         Ok(names.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
     }
 
-    fn boot(&self) -> Option<String> {
-        Some(format!("boot-{}", self.boot))
+    fn boot(&self) -> String {
+        format!("boot-{}", self.boot)
     }
 }
 

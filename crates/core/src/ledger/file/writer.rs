@@ -167,7 +167,7 @@ impl Writer {
         if stat.bytes < synced {
             return Err(place.truncated(stat.bytes, synced));
         }
-        if let Some(mark) = mark.as_ref().filter(|mark| mark.is_of(boot.as_deref()) && mark.bytes == stat.bytes) {
+        if let Some(mark) = mark.as_ref().filter(|mark| mark.is_of(&boot) && mark.bytes == stat.bytes) {
             let end = (mark.bytes, mark.entries);
             if self.checked != Some(end) {
                 self.check(log.as_ref(), end)?;
@@ -181,11 +181,11 @@ impl Writer {
             return Err(place.corrupt(None, DefectCode::NotJson, "a line that was acknowledged lost its newline"));
         }
         if end < stat.bytes {
-            // Synced, so that nothing of it can mix with what is written there next.
-            log.set_len(end).and_then(|()| log.sync()).map_err(|e| place.io("cut", &place.log, e))?;
+            // It is synced below, so that nothing of it can mix with what is written there next.
+            log.set_len(end).map_err(|e| place.io("cut", &place.log, e))?;
             place.note(Repair::Cut { offset: end, bytes: stat.bytes - end });
         }
-        if mark.as_ref().is_some_and(|mark| mark.is_of(boot.as_deref())) && end > synced {
+        if mark.as_ref().is_some_and(|mark| mark.is_of(&boot)) && end > synced {
             // Somebody's sync failed, or was never tried. What reads well from the cache need not be on the disk, and
             // another sync would not tell: only what is written anew is.
             let tail = place.read_exactly(log.as_ref(), synced, end)?;
