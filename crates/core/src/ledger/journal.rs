@@ -16,6 +16,9 @@ const PAGE: usize = 1024;
 /// How many entries the index may stand behind the head.
 const BEHIND: u64 = 256;
 
+/// How often a note is tried to be appended, each time at another writer's heels.
+const NOTE_TRIES: u32 = 1000;
+
 /// One channel's log as far as it was read: its fold, and where to find keys and digests.
 ///
 /// It begins at the backend's index if there is one that fits the log, and otherwise at the first entry. Every entry
@@ -163,30 +166,30 @@ impl Journal {
 
     /// Appends what `body` says at the head, wherever that is by then; where it stands.
     pub async fn note(&mut self, body: Body, at: Timestamp) -> Result<u64> {
-        loop {
+        // Where an append was not answered: whose entry stands there is told by what it says.
+        let mut doubt = None;
+        for _ in 0..NOTE_TRIES {
             let seq = self.refresh().await?.size;
             if let Some(moved) = self.state.moved {
                 let message = format!("the log of {} goes on elsewhere since {moved}", self.state.channel);
                 return Err(Error::new(ErrorKind::LedgerMoved, message).with("channel", &self.state.channel));
             }
+            if let Some(doubtful) = doubt.take_if(|doubtful| *doubtful < seq)
+                && let Some(entry) = self.read(doubtful, 1).await?.first()
+                && entry.body == body
+                && entry.at == at
+            {
+                return Ok(doubtful);
+            }
             match self.append(seq, body.clone(), at).await {
                 Ok(Written::At(seq)) => return Ok(seq),
                 Ok(Written::Lost) => {}
-                Err(error) if error.kind() == ErrorKind::LedgerAmbiguous => {
-                    // The position says whether it is ours: another entry there means that ours never stood.
-                    let there = self.read(seq, 1).await?;
-                    match there.first() {
-                        Some(entry) if entry.body == body && entry.at == at => {
-                            self.refresh().await?;
-                            return Ok(seq);
-                        }
-                        Some(_) => {}
-                        None => return Err(error),
-                    }
-                }
+                Err(error) if error.kind() == ErrorKind::LedgerAmbiguous => doubt = Some(seq),
                 Err(error) => return Err(error),
             }
         }
+        let message = format!("{NOTE_TRIES} appends to the log of {} were lost or not answered", self.state.channel);
+        Err(Error::new(ErrorKind::LedgerUnavailable, message).with("channel", &self.state.channel))
     }
 
     /// The entries from `from` on, at most `limit`, as they are typed. Their chain is checked among themselves.

@@ -6,6 +6,8 @@ mod plan;
 mod read;
 mod run;
 mod terms;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
 
 pub use end::{Moved, Receipt, Recovered};
 pub use plan::{Approved, How, Plan};

@@ -296,7 +296,8 @@ impl Run {
 
     /// The digest, if its pin points at it. A look that fails confirms nothing: the pin is put again.
     async fn confirmed(&self, digest: Digest) -> Option<Digest> {
-        let pin = self.inner.registry.resolve(self.channel.repository(), &pin_tag(&digest)).await;
-        pin.ok().flatten().filter(|found| *found == digest)
+        // A fetch is one round trip, whether the pin is there or not.
+        let pin = self.inner.registry.fetch(&self.channel.repository().tag(pin_tag(&digest))).await;
+        pin.ok().flatten().map(|found| found.digest()).filter(|found| *found == digest)
     }
 }

@@ -9,6 +9,7 @@
 mod access;
 mod answer;
 mod blobs;
+mod clock;
 mod faults;
 mod handle;
 mod log;
@@ -23,6 +24,7 @@ mod uploads;
 mod wire;
 
 pub use access::{Access, Bearer, Expired, Lifetime, Login};
+pub use clock::PausedClock;
 pub use faults::{HttpFault, RetryAfter};
 pub use log::{AuthKind, Seen, TokenSeen};
 pub use server::RegistryServer;

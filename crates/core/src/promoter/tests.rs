@@ -1,0 +1,250 @@
+//! The promoter on the model of a registry and a ledger in memory: each operation, each refusal.
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::judge::Expect;
+use crate::ledger::MemoryLedger;
+use crate::protocol::Meet;
+use crate::record::EventStatus;
+use crate::registry::{Fault, MemoryRegistry, pin_tag};
+use crate::value::{Key, Provenance, Stage, Tag, Text};
+
+struct World {
+    registry: MemoryRegistry,
+    promoter: Promoter,
+    prod: Channel,
+    digests: Vec<Digest>,
+}
+
+/// A repository with the releases 1.0 to 1.4, and nothing bootstrapped.
+fn world() -> World {
+    let registry = MemoryRegistry::new();
+    let prod: Channel = "reg.io/acme/shop:prod".parse().unwrap();
+    let digests = (0..5).map(|n| registry.push_image(prod.repository(), &tag(&format!("1.{n}")), n).digest()).collect();
+    let promoter = Promoter::new(Arc::new(registry.clone()), Arc::new(MemoryLedger::new()))
+        .with_clock(Arc::new(crate::testing::PausedClock::new()));
+    World { registry, promoter, prod, digests }
+}
+
+fn tag(text: &str) -> Tag {
+    text.parse().unwrap()
+}
+
+fn text(text: &str) -> Text {
+    text.parse().unwrap()
+}
+
+fn terms() -> Terms {
+    Terms::of(Provenance::new("manual", "run-1", "ada").unwrap())
+}
+
+impl World {
+    fn release(&self, name: &str) -> Source {
+        Source::Reference(self.prod.repository().tag(tag(name)))
+    }
+
+    async fn bootstrapped(self) -> World {
+        self.promoter.bootstrap(&self.prod, Some(self.release("1.0")), terms()).await.unwrap();
+        self
+    }
+
+    fn observed(&self) -> Option<Digest> {
+        self.registry.peek(self.prod.repository(), self.prod.tag())
+    }
+
+    async fn kind(&self, what: impl Future<Output = Result<Receipt>>) -> ErrorKind {
+        what.await.unwrap_err().kind()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_goes_up_and_back() {
+    let w = world().bootstrapped().await;
+    let receipt = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    assert_eq!((receipt.result, receipt.from, receipt.to), (Moved::Committed, Some(w.digests[0]), w.digests[1]));
+    assert_eq!(w.observed(), Some(w.digests[1]));
+    for digest in [w.digests[0], w.digests[1]] {
+        assert_eq!(w.registry.peek(w.prod.repository(), &pin_tag(&digest)), Some(digest), "I7: both are pinned");
+    }
+    let back = w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
+    assert_eq!((back.from, back.to), (Some(w.digests[1]), w.digests[0]));
+    let current = w.promoter.current(&w.prod).await.unwrap();
+    assert_eq!((current.live, current.previous), (Some(w.digests[0]), Some(w.digests[1])));
+    let again = w.promoter.rollback(&w.prod, None, terms()).await.unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::RollbackNoTarget, "a second rollback names its target");
+    w.promoter.rollback(&w.prod, Some(w.digests[1]), terms()).await.unwrap();
+    let page = w.promoter.history(&w.prod, None, 2).await.unwrap();
+    assert_eq!(page.events.iter().map(|event| event.seq).collect::<Vec<_>>(), [6, 4]);
+    let page = w.promoter.history(&w.prod, page.next, 2).await.unwrap();
+    assert_eq!(page.events.iter().map(|event| event.seq).collect::<Vec<_>>(), [2, 0]);
+    let report = w.promoter.verify(&w.prod).await.unwrap();
+    assert_eq!((report.defect, report.committed, report.entries), (None, 4, 8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_goes_only_where_the_channel_was() {
+    let w = world().bootstrapped().await;
+    assert_eq!(w.kind(w.promoter.rollback(&w.prod, None, terms())).await, ErrorKind::RollbackNoTarget);
+    assert_eq!(w.kind(w.promoter.rollback(&w.prod, Some(w.digests[3]), terms())).await, ErrorKind::RollbackNoTarget);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_finds_out_first_what_is_gone() {
+    let w = world().bootstrapped().await;
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    let blob = match w.registry.fetch(&w.prod.repository().digest(w.digests[0])).await.unwrap().unwrap().content() {
+        Ok(crate::registry::Content::Image { layers, .. }) => layers[0].digest,
+        other => panic!("{other:?}"),
+    };
+    w.registry.delete_blob(w.prod.repository(), &blob);
+    let error = w.promoter.rollback(&w.prod, None, terms()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RollbackIncomplete);
+    assert!(error.to_string().contains(&blob.to_string()), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_writes_nothing() {
+    let w = world();
+    assert_eq!(w.kind(w.promoter.promote(&w.prod, w.release("1.1"), terms())).await, ErrorKind::ChannelNotBootstrapped);
+    assert_eq!(w.kind(w.promoter.bootstrap(&w.prod, None, terms())).await, ErrorKind::ChannelAbsent);
+    assert_eq!(w.promoter.state(&w.prod).await.unwrap().size, 0);
+    let w = w.bootstrapped().await;
+    let size = w.promoter.state(&w.prod).await.unwrap().size;
+    let missing = w.promoter.promote(&w.prod, w.release("9.9"), terms()).await.unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::PolicyRefused);
+    assert!(missing.to_string().contains("reg.io/acme/shop:9.9 does not exist"), "{missing}");
+    let wrong = terms().expect(Expect::At(w.digests[3]));
+    assert_eq!(w.kind(w.promoter.promote(&w.prod, w.release("1.1"), wrong)).await, ErrorKind::PolicyRefused);
+    assert_eq!(
+        w.kind(w.promoter.bootstrap(&w.prod, Some(w.release("1.1")), terms())).await,
+        ErrorKind::ChannelBootstrapped
+    );
+    assert_eq!(w.kind(w.promoter.adopt(&w.prod, terms())).await, ErrorKind::ValueInvalid, "adopt needs a reason");
+    assert_eq!(w.promoter.state(&w.prod).await.unwrap().size, size);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_key_moves_once() {
+    let w = world().bootstrapped().await;
+    let keyed = || terms().key(Key::try_from("ci-7".to_owned()).unwrap());
+    w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
+    let again = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
+    assert_eq!((again.result, again.to), (Moved::Replayed, w.digests[2]), "today's live digest");
+    assert_eq!(w.kind(w.promoter.promote(&w.prod, w.release("1.3"), keyed())).await, ErrorKind::IdempotencyMismatch);
+    let same = w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
+    assert_eq!(same.result, Moved::Unchanged);
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_is_recorded_and_mended_by_name() {
+    let w = world().bootstrapped().await;
+    let hotfix = w.registry.push_image(w.prod.repository(), &tag("hotfix"), 99);
+    w.registry.overwrite(w.prod.repository(), w.prod.tag(), &hotfix);
+    let refused = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ChannelDrifted);
+    w.promoter.repair(&w.prod, terms()).await.unwrap();
+    assert_eq!(w.observed(), Some(w.digests[0]));
+    w.registry.overwrite(w.prod.repository(), w.prod.tag(), &hotfix);
+    let adopted = w.promoter.adopt(&w.prod, terms().reason(text("hotfix by hand"))).await.unwrap();
+    assert_eq!(adopted.to, hotfix.digest());
+    assert_eq!(w.promoter.state(&w.prod).await.unwrap().live, Some(hotfix.digest()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_put_whose_answer_was_lost_is_read_back_after_the_quiet_time() {
+    let w = world().bootstrapped().await;
+    let prod = w.prod.tag().clone();
+    w.registry.script_when(move |call| call.puts(&prod), [Fault::After]);
+    let before = tokio::time::Instant::now();
+    let receipt = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    let outcome = receipt.event.unwrap().outcome.unwrap().outcome;
+    assert!(outcome.ambiguous && outcome.attempts == 1);
+    assert!(before.elapsed() >= Duration::from_secs(30), "R2: the quiet time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_put_fails_and_moves_nothing() {
+    let w = world().bootstrapped().await;
+    let prod = w.prod.tag().clone();
+    w.registry.script_when(move |call| call.puts(&prod), [Fault::Denied]);
+    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::MoveFailed, "{error}");
+    let last = w.promoter.history(&w.prod, None, 1).await.unwrap().events.remove(0);
+    assert_eq!(last.status(), EventStatus::Failed);
+    assert_eq!(w.observed(), Some(w.digests[0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_stops_moves_until_it_is_released() {
+    let w = world().bootstrapped().await;
+    let who = Provenance::new("manual", "incident", "eve").unwrap();
+    w.promoter.hold(&w.prod, text("incident 7"), None, &who).await.unwrap();
+    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ChannelHeld, "{error}");
+    assert!(error.to_string().contains("incident 7"), "{error}");
+    w.promoter.release(&w.prod, text("over"), &who).await.unwrap().unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_goes_through_the_environments_in_order() {
+    let w = world();
+    let dev: Channel = "reg.io/acme/shop:dev".parse().unwrap();
+    let stage = |name: &str, channel: &Channel| Stage { environment: name.parse().unwrap(), channel: channel.clone() };
+    let pipeline = Pipeline::new(vec![stage("dev", &dev), stage("prod", &w.prod)]).unwrap();
+    let promoter = w.promoter.clone().with_pipeline(pipeline);
+    for channel in [&dev, &w.prod] {
+        promoter.bootstrap(channel, Some(w.release("1.0")), terms()).await.unwrap();
+    }
+    let skipped = promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    assert!(skipped.to_string().contains("never live in dev"), "{skipped}");
+    promoter.promote(&dev, w.release("1.1"), terms()).await.unwrap();
+    promoter.promote(&w.prod, Source::Channel(dev.clone()), terms()).await.unwrap();
+    assert_eq!(w.observed(), Some(w.digests[1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_cuts_no_move() {
+    let w = world().bootstrapped().await;
+    let prod = w.prod.tag().clone();
+    w.registry.script_when(move |call| call.puts(&prod), [Fault::Slow(Duration::from_secs(5))]);
+    let plan = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.1")), terms()).await.unwrap();
+    let approved = plan.approve().unwrap();
+    let cut = tokio::time::timeout(Duration::from_secs(1), w.promoter.execute(approved)).await;
+    assert!(cut.is_err(), "I9: the caller went away in the middle of the put");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let state = w.promoter.state(&w.prod).await.unwrap();
+    assert_eq!((state.live, state.open), (Some(w.digests[1]), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn eight_at_once_queue_in_order_or_are_refused() {
+    let w = world().bootstrapped().await;
+    w.registry.latency(Duration::from_millis(50));
+    let run = |meet: Meet, name: &'static str| {
+        let other = Promoter::new(Arc::new(w.registry.clone()), Arc::clone(&w.promoter.inner.ledger));
+        let (prod, source) = (w.prod.clone(), w.release(name));
+        async move { other.promote(&prod, source, terms().meet(meet)).await }
+    };
+    let ends = join_all(["1.1", "1.2", "1.3", "1.4"].map(|name| run(Meet::Wait, name))).await;
+    let refused: Vec<_> = ends.iter().filter_map(|end| end.as_ref().err()).map(|error| error.kind()).collect();
+    assert_eq!(refused, [ErrorKind::ChannelMoved; 3], "one wins, the stale ones do not");
+    let ends = join_all(["1.0", "1.1", "1.2", "1.3"].map(|name| run(Meet::Queue, name))).await;
+    for end in &ends {
+        assert!(end.is_ok(), "{end:?}");
+    }
+    let report = w.promoter.verify(&w.prod).await.unwrap();
+    assert_eq!(report.defect, None);
+    assert_eq!(w.promoter.state(&w.prod).await.unwrap().live, w.observed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repository_that_another_ledger_governs_is_left_alone() {
+    let w = world().bootstrapped().await;
+    let stranger = Promoter::new(Arc::new(w.registry.clone()), Arc::new(MemoryLedger::new()));
+    assert_eq!(w.kind(stranger.bootstrap(&w.prod, None, terms())).await, ErrorKind::LedgerForeign);
+    let accept = First { foreign: Foreign::Accept, ..First::default() };
+    let terms = terms().reason(text("the old ledger is lost"));
+    stranger.run(&w.prod, Operation::Bootstrap(accept), terms).await.unwrap();
+}

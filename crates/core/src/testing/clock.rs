@@ -1,0 +1,39 @@
+//! A clock for tests under paused time.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::value::{Clock, Timestamp};
+
+/// A clock that goes with tokio's time, so that deadlines pass at once where `tokio::time::pause` is in force.
+///
+/// Its wall clock begins at 2026-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug)]
+pub struct PausedClock {
+    start: Instant,
+}
+
+impl PausedClock {
+    /// A clock that begins now. It must be made inside a tokio runtime.
+    pub fn new() -> PausedClock {
+        PausedClock { start: Instant::now() }
+    }
+}
+
+impl Default for PausedClock {
+    fn default() -> PausedClock {
+        PausedClock::new()
+    }
+}
+
+impl Clock for PausedClock {
+    fn now(&self) -> Timestamp {
+        const START_MS: i64 = 1_767_225_600_000;
+        Timestamp::from_unix_ms(START_MS).plus(self.monotonic())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
