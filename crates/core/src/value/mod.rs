@@ -11,6 +11,7 @@ mod text;
 mod time;
 
 pub use channel::{Channel, Environment, Pipeline, Stage};
+pub(crate) use digest::hex;
 pub use digest::{Algorithm, Digest, Hasher};
 pub use name::{Reference, Repository, Tag, Target};
 pub use provenance::{Actor, ActorKind, Commit, Identity, Key, Provenance, ReleaseLabel, Run};
