@@ -3,11 +3,13 @@
 //! A [`Guardrail`] judges [`Facts`] and says a [`Finding`]; a [`Policy`] is a list of guardrails. Refused is a decision
 //! ([`Refusal`]), never a fault.
 
+mod drift;
 mod facts;
 mod guardrail;
 mod policy;
 mod retention;
 
+pub use drift::{AuditReport, Audited, Drift, Landing};
 pub use facts::{Expect, Facts, Passage, Upstream};
 pub use guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
 pub use policy::{Judgement, Policy, Refusal};

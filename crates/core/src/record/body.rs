@@ -294,6 +294,7 @@ fn moved(mut fields: Children<'_, '_>) -> Form<Step> {
 
 // The forms that a field may have.
 
+#[cold]
 pub(super) fn missing(name: &str) -> Bad {
     Bad { code: DefectCode::Field, why: format!("{name}: missing, or not of its type") }
 }
@@ -303,11 +304,13 @@ fn bad(value: Value<'_, '_>, why: impl std::fmt::Display) -> Bad {
     Bad { code: DefectCode::Field, why: format!("{}: {why}", value.key()) }
 }
 
+#[inline(always)]
 fn need<'t, 'a>(fields: &mut Children<'t, 'a>, name: &str) -> Form<Value<'t, 'a>> {
     fields.seek(name).ok_or_else(|| missing(name))
 }
 
 /// The string in the field `name`.
+#[inline(always)]
 pub(super) fn string<'a>(fields: &mut Children<'_, 'a>, name: &str) -> Form<Cow<'a, str>> {
     text(need(fields, name)?)
 }

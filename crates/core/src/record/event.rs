@@ -168,3 +168,64 @@ impl Window {
         last
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The shape that `PromotionEvent` documents.
+    #[test]
+    fn the_json_is_as_documented() {
+        let text = |text: &str| text.parse::<Text>().unwrap();
+        let intent: Intent = serde_json::from_str(
+            r#"{"op":"promote","move_id":"m","key":"k","request":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "to":{"digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","media_type":"a/b","size":0},
+                "source":{"reference":"reg.io/a:1"},"provenance":{"actor":{"id":"ada","kind":"human"},
+                "pipeline":{"provider":"manual","run_id":"1"}},"decision":{"policy":{"name":"p","digest":
+                "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},"findings":[]},
+                "owner":"w","epoch":0,"ttl_ms":1,"grace_ms":1,"quiet_ms":1}"#,
+        )
+        .unwrap();
+        let mut event = PromotionEvent {
+            channel: "reg.io/a:prod".parse().unwrap(),
+            seq: 10,
+            at: Timestamp::from_unix_ms(0),
+            intent: Box::new(intent),
+            takeovers: vec![TakenOver {
+                seq: 11,
+                at: Timestamp::from_unix_ms(1),
+                owner: text("x"),
+                previous_owner: text("w"),
+                epoch: 1,
+            }],
+            outcome: None,
+        };
+        let json = serde_json::to_value(&event).unwrap();
+        assert_eq!(json["status"], "open");
+        assert_eq!(json["intent"]["to"]["media_type"], "a/b");
+        assert!(json.get("outcome").is_none());
+        assert_eq!(
+            json["takeovers"][0].to_string(),
+            r#"{"at":"1970-01-01T00:00:00.001Z","epoch":1,"owner":"x","previous_owner":"w","seq":11}"#
+        );
+        event.outcome = Some(Closing {
+            seq: 12,
+            at: Timestamp::from_unix_ms(2),
+            outcome: Outcome {
+                move_id: text("m"),
+                intent_seq: 10,
+                owner: text("x"),
+                epoch: 1,
+                status: Status::Aborted,
+                observed: None,
+                attempts: 0,
+                ambiguous: false,
+                recovered: true,
+                error: None,
+            },
+        });
+        let json = serde_json::to_value(&event).unwrap();
+        assert_eq!((&json["status"], &json["outcome"]["status"]), (&"aborted".into(), &"aborted".into()));
+        assert_eq!((&json["outcome"]["seq"], &json["outcome"]["at"]), (&12.into(), &"1970-01-01T00:00:00.002Z".into()));
+    }
+}

@@ -108,7 +108,8 @@ fn write_string(text: &str, out: &mut Vec<u8>) {
 /// The order of keys: by UTF-16 code units (RFC 8785, section 3.2.3), which differs from that of UTF-8 bytes only
 /// where a character beyond U+FFFF meets one from U+E000 on.
 pub(crate) fn key_order(a: &str, b: &str) -> Ordering {
-    match a.bytes().chain(b.bytes()).any(|byte| byte >= 0xee) {
+    let beyond = |text: &str| text.bytes().fold(false, |found, byte| found | (byte >= 0xee));
+    match beyond(a) || beyond(b) {
         true => a.encode_utf16().cmp(b.encode_utf16()),
         false => a.cmp(b),
     }

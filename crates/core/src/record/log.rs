@@ -13,7 +13,7 @@ use super::fold::{ChannelState, Defect, DefectCode, Step};
 use super::json::Flaw;
 use super::merkle::{Hash, leaf_hash};
 use super::tape::{Data, Tape, Value};
-use crate::value::{Channel, Digest, Timestamp};
+use crate::value::{Channel, Timestamp, hex};
 
 /// What one entry's bytes say by themselves, without the log they are in.
 #[derive(Debug)]
@@ -107,8 +107,7 @@ pub(super) fn channel_of(bytes: &[u8]) -> Option<Channel> {
 }
 
 fn parent(text: &str) -> Parent {
-    let digest = text.strip_prefix("sha256:").and_then(|_| text.parse::<Digest>().ok());
-    digest.and_then(|digest| digest.as_bytes().try_into().ok()).map_or(Parent::NotALeaf, Parent::Is)
+    text.strip_prefix("sha256:").and_then(|digits| hex(digits.as_bytes())).map_or(Parent::NotALeaf, Parent::Is)
 }
 
 fn head(home: &Home, channel: &str, id: &str, at: &str) -> Form<Head> {
@@ -131,20 +130,20 @@ fn head(home: &Home, channel: &str, id: &str, at: &str) -> Form<Head> {
 /// The value of a UUIDv7 in its one spelling: lower case, with hyphens (RFC 9562, section 5.7).
 fn uuid_v7(text: &str) -> Option<u128> {
     let bytes: &[u8; 36] = text.as_bytes().try_into().ok()?;
-    let mut value = 0u128;
-    for (at, byte) in bytes.iter().enumerate() {
-        let nibble = match (at, byte) {
-            (8 | 13 | 18 | 23, b'-') => continue,
-            (14, b'7') | (19, b'8' | b'9') => byte - b'0',
-            (19, b'a' | b'b') => byte - b'a' + 10,
-            (8 | 13 | 14 | 18 | 19 | 23, _) => return None,
-            (_, b'0'..=b'9') => byte - b'0',
-            (_, b'a'..=b'f') => byte - b'a' + 10,
-            _ => return None,
-        };
-        value = value << 4 | u128::from(nibble);
+    let (groups, mut rest) = ([8, 4, 4, 4, 12], &bytes[..]);
+    let mut digits = [0; 32];
+    let mut to = &mut digits[..];
+    for (at, length) in groups.into_iter().enumerate() {
+        if at > 0 {
+            rest = rest.strip_prefix(b"-")?;
+        }
+        let (group, after) = rest.split_at_checked(length)?;
+        let (place, free) = to.split_at_mut_checked(length)?;
+        place.copy_from_slice(group);
+        (rest, to) = (after, free);
     }
-    Some(value)
+    let value = u128::from_be_bytes(hex(&digits)?);
+    ((value >> 76) & 0xf == 7 && (value >> 62) & 0b11 == 0b10).then_some(value)
 }
 
 /// A defect on the way into the state.

@@ -10,6 +10,8 @@ mod fold;
 mod json;
 mod log;
 pub mod merkle;
+#[cfg(test)]
+mod proptests;
 mod tape;
 mod verify;
 

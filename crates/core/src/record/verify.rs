@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
 use bytes::Bytes;
@@ -203,12 +203,17 @@ impl Verifier {
     {
         let (Some(home), Some(fold), None) = (&self.home, &mut self.fold, &self.defect) else { return };
         let taken = AtomicUsize::new(0);
+        // What was folded is filled again: a thread that frees what another allocated is slow.
+        let spare: Mutex<Vec<Vec<Form<Seen>>>> = Mutex::default();
+        let spare = || spare.lock().unwrap_or_else(PoisonError::into_inner);
         let stop = AtomicBool::new(false);
         // Each takes the next piece that nobody has taken.
         let read_next = |tape: &mut Tape<'a>| -> Option<(usize, Vec<Form<Seen>>)> {
             let at = taken.fetch_add(1, Ordering::Relaxed);
             let piece = pieces.get(at).filter(|_| !stop.load(Ordering::Relaxed))?;
-            Some((at, entries(*piece).map(|entry| read(home, tape, entry)).collect()))
+            let mut found = spare().pop().unwrap_or_default();
+            found.extend(entries(*piece).map(|entry| read(home, tape, entry)));
+            Some((at, found))
         };
         thread::scope(|scope| {
             let (sender, results) = mpsc::channel();
@@ -233,13 +238,14 @@ impl Verifier {
             let mut folded = 0;
             while folded < pieces.len() {
                 waiting.extend(results.try_iter());
-                if let Some(piece) = waiting.remove(&folded) {
+                if let Some(mut piece) = waiting.remove(&folded) {
                     folded += 1;
-                    if let Err(defect) = fold.take_all(piece) {
+                    if let Err(defect) = fold.take_all(piece.drain(..)) {
                         self.defect = Some(defect);
                         stop.store(true, Ordering::Relaxed);
                         return;
                     }
+                    spare().push(piece);
                 } else if let Some((at, piece)) = read_next(&mut tape).or_else(|| results.recv().ok()) {
                     waiting.insert(at, piece);
                 }
@@ -284,7 +290,7 @@ impl Fold {
         self.opened_badly.or_else(|| self.state.open.as_ref().map(|open| open.seq))
     }
 
-    fn take_all(&mut self, entries: Vec<Form<Seen>>) -> Result<(), Defect> {
+    fn take_all(&mut self, entries: impl Iterator<Item = Form<Seen>>) -> Result<(), Defect> {
         for seen in entries {
             let seq = self.state.size;
             let taken = match seen {
@@ -372,18 +378,18 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// Where the first newline stands; eight bytes at a time.
+/// Where the first newline stands.
 fn newline(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 0xff;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word) ^ (ONES * b'\n' as u64);
-        let marks = word.wrapping_sub(ONES) & !word & (ONES << 7);
-        if marks != 0 {
-            return Some(at * 8 + (marks.trailing_zeros() / 8) as usize);
+    const BLOCK: usize = 64;
+    let mut at = 0;
+    for block in bytes.chunks(BLOCK) {
+        // Without a way out of the inner loop, it takes many bytes at once.
+        if block.iter().fold(false, |found, byte| found | (*byte == b'\n')) {
+            return block.iter().position(|byte| *byte == b'\n').map(|in_block| at + in_block);
         }
+        at += BLOCK;
     }
-    rest.iter().position(|byte| *byte == b'\n').map(|at| words.len() * 8 + at)
+    None
 }
 
 /// Parts of about [`PIECE_BYTES`], each of whole lines.

@@ -117,48 +117,40 @@ impl FromStr for Digest {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Digest> {
+        if let Some(digits) = text.strip_prefix("sha256:") {
+            return Ok(Digest(Bytes::Sha256(decode(digits)?)));
+        }
         let Some((algorithm, hex)) = text.split_once(':') else {
             return Err(invalid("digest", "no ':' after the algorithm", Some(text.len())));
         };
         match algorithm {
-            "sha256" => Ok(Digest(Bytes::Sha256(decode(hex)?))),
             "sha512" => Ok(Digest(Bytes::Sha512(decode(hex)?))),
             _ => Err(invalid("digest", "the algorithm is neither sha256 nor sha512", Some(0))),
         }
     }
 }
 
-/// Each byte as a lower-case hex digit; 255 where it is none.
-const NIBBLES: [u8; 256] = {
-    let mut table = [255; 256];
-    let mut value = 0;
-    while value < 16 {
-        #[allow(clippy::indexing_slicing, reason = "evaluated at compile time")]
-        {
-            table[b"0123456789abcdef"[value] as usize] = value as u8;
-        }
-        value += 1;
+/// The value of exactly `2 * N` lower-case hex digits; none for anything else.
+pub(crate) fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if pairs.len() != N || !rest.is_empty() {
+        return None;
     }
-    table
-};
+    // Without branches, so that many digits are taken at once.
+    let good = |c: u8| (c.wrapping_sub(b'0') < 10) | (c.wrapping_sub(b'a') < 6);
+    let nibble = |c: u8| (c & 15) + 9 * (c >> 6);
+    let mut value = [0; N];
+    let mut all = true;
+    for (byte, [high, low]) in value.iter_mut().zip(pairs) {
+        all &= good(*high) & good(*low);
+        *byte = nibble(*high) << 4 | (nibble(*low) & 15);
+    }
+    all.then_some(value)
+}
 
 /// The value of exactly `2 * N` lower-case hex digits, which begin at byte 7 of the digest.
-fn decode<const N: usize>(hex: &str) -> Result<[u8; N]> {
-    let mut value = [0; N];
-    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-    if pairs.len() == N && rest.is_empty() {
-        let mut bad = 0;
-        for (byte, [high, low]) in value.iter_mut().zip(pairs) {
-            let nibble = |digit: &u8| NIBBLES.get(usize::from(*digit)).copied().unwrap_or(255);
-            let (high, low) = (nibble(high), nibble(low));
-            bad |= high | low;
-            *byte = high << 4 | low;
-        }
-        if bad < 16 {
-            return Ok(value);
-        }
-    }
-    Err(why_not::<N>(hex))
+fn decode<const N: usize>(digits: &str) -> Result<[u8; N]> {
+    hex(digits.as_bytes()).ok_or_else(|| why_not::<N>(digits))
 }
 
 /// What is wrong with digits that do not decode.

@@ -4,6 +4,7 @@
 //! which byte.
 
 mod channel;
+mod ci;
 mod digest;
 mod name;
 mod provenance;
@@ -11,6 +12,9 @@ mod text;
 mod time;
 
 pub use channel::{Channel, Environment, Pipeline, Stage};
+pub use ci::ProvenanceParts;
+pub(crate) use ci::public;
+pub(crate) use digest::hex;
 pub use digest::{Algorithm, Digest, Hasher};
 pub use name::{Reference, Repository, Tag, Target};
 pub use provenance::{Actor, ActorKind, Commit, Identity, Key, Provenance, ReleaseLabel, Run};

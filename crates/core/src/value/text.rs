@@ -58,7 +58,7 @@ pub(super) fn parse(what: &str, text: &str, max: usize) -> Result<Arc<str>> {
     if text.is_empty() {
         return Err(invalid(what, "it is empty", Some(0)));
     }
-    if text.len() <= max && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    if text.len() <= max && text.bytes().fold(true, |all, byte| all & matches!(byte, b' '..=b'~')) {
         return Ok(text.into());
     }
     if let Some((at, char)) = text.char_indices().find(|(_, char)| is_forbidden(*char)) {

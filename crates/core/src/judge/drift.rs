@@ -1,0 +1,345 @@
+//! `Drift`: does a channel's tag point at what its log says?
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+
+use super::facts::Passage;
+use crate::error::{Class, Error};
+use crate::record::{ChannelState, OpenMove};
+use crate::value::{Channel, Digest, Text, Timestamp};
+
+/// How what the registry answered stands to what a channel's log says.
+///
+/// A failure to look is [`Drift::Unknown`], never in sync.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Drift {
+    /// The tag points at the live digest, and no move is open.
+    InSync {
+        /// The live digest.
+        live: Digest,
+    },
+    /// The tag points at a digest that was never live here: somebody went around the ledger.
+    MovedOutside {
+        /// The live digest.
+        expected: Digest,
+        /// What the tag points at.
+        observed: Digest,
+    },
+    /// The tag points at a digest that was live here earlier: somebody went around, or a late put landed.
+    MovedBack {
+        /// The live digest.
+        expected: Digest,
+        /// What the tag points at.
+        observed: Digest,
+    },
+    /// The tag is gone.
+    Missing {
+        /// The live digest.
+        expected: Digest,
+    },
+    /// A move has begun and is not closed: it is under way, or to be recovered.
+    OpenIntent {
+        /// Where its intent stands.
+        seq: u64,
+        /// Its target.
+        to: Digest,
+        /// What the tag points at.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        observed: Option<Digest>,
+        /// How far it came.
+        landing: Landing,
+    },
+    /// The log has no committed move.
+    NeverRecorded {
+        /// What the tag points at, if it is there.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        observed: Option<Digest>,
+    },
+    /// It could not be looked at, or the log does not say.
+    Unknown {
+        /// Why.
+        why: Text,
+    },
+}
+
+/// How far an open move came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Landing {
+    /// The tag points at the move's target.
+    Landed,
+    /// The tag is as it was before.
+    NotLanded,
+    /// The tag is neither: somebody went around while the move was open.
+    Elsewhere,
+}
+
+impl Drift {
+    /// Judges what the registry answered for a channel's tag (none: proven absent) by the channel's log. `here` says
+    /// whether the answered digest was live in this channel.
+    pub fn judge(state: &ChannelState, observed: &Result<Option<Digest>, Error>, here: Passage) -> Drift {
+        let observed = match observed {
+            Ok(observed) => *observed,
+            Err(error) => return Drift::Unknown { why: Text::lossy(format!("{}: {error}", error.code())) },
+        };
+        if let Some(seq) = state.moved {
+            return Drift::Unknown { why: Text::lossy(format!("the log goes on in another ledger (seq {seq})")) };
+        }
+        if let Some(open) = &state.open {
+            let OpenMove { seq, to, .. } = *open;
+            let landing = match observed {
+                Some(observed) if observed == to => Landing::Landed,
+                observed if observed == open.before() => Landing::NotLanded,
+                _ => Landing::Elsewhere,
+            };
+            return Drift::OpenIntent { seq, to, observed, landing };
+        }
+        match (state.live, observed) {
+            (None, observed) => Drift::NeverRecorded { observed },
+            (Some(live), Some(observed)) if live == observed => Drift::InSync { live },
+            (Some(expected), None) => Drift::Missing { expected },
+            (Some(expected), Some(observed)) => match here {
+                Passage::Live | Passage::Earlier => Drift::MovedBack { expected, observed },
+                Passage::Never => Drift::MovedOutside { expected, observed },
+            },
+        }
+    }
+
+    /// What sort of answer it is; none if nothing is wrong.
+    ///
+    /// A channel that was never recorded is a drift while its tag is there: no log says why it points where it does.
+    pub fn class(&self) -> Option<Class> {
+        match self {
+            Drift::InSync { .. } | Drift::NeverRecorded { observed: None } => None,
+            Drift::MovedOutside { .. }
+            | Drift::MovedBack { .. }
+            | Drift::Missing { .. }
+            | Drift::NeverRecorded { observed: Some(_) }
+            | Drift::OpenIntent { landing: Landing::Elsewhere, .. } => Some(Class::Drift),
+            Drift::OpenIntent { .. } => Some(Class::Indeterminate),
+            Drift::Unknown { .. } => Some(Class::Unknown),
+        }
+    }
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = |digest: &Option<Digest>| digest.map_or("nothing".to_owned(), |digest| digest.to_string());
+        match self {
+            Drift::InSync { live } => write!(f, "in sync at {live}"),
+            Drift::MovedOutside { expected, observed } => {
+                write!(f, "moved outside: {expected} is live, the tag points at {observed}, which never was")
+            }
+            Drift::MovedBack { expected, observed } => {
+                write!(f, "moved back: {expected} is live, the tag points at {observed}, which was earlier")
+            }
+            Drift::Missing { expected } => write!(f, "missing: {expected} is live, the tag is gone"),
+            Drift::OpenIntent { seq, to, observed, landing } => {
+                let landing = match landing {
+                    Landing::Landed => "has landed",
+                    Landing::NotLanded => "has not landed",
+                    Landing::Elsewhere => "was overtaken",
+                };
+                write!(f, "open intent {seq} to {to} {landing}: the tag points at {}", at(observed))
+            }
+            Drift::NeverRecorded { observed } => write!(f, "never recorded: the tag points at {}", at(observed)),
+            Drift::Unknown { why } => write!(f, "unknown: {why}"),
+        }
+    }
+}
+
+/// One channel of an audit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Audited {
+    /// The channel.
+    pub channel: Channel,
+    /// How many entries its log had.
+    pub size: u64,
+    /// What was found.
+    #[serde(flatten)]
+    pub drift: Drift,
+}
+
+/// What an audit found, channel by channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditReport {
+    at: Timestamp,
+    channels: Vec<Audited>,
+}
+
+impl AuditReport {
+    /// The report of an audit that began at `at`; the channels are put in their order.
+    pub fn new(at: Timestamp, mut channels: Vec<Audited>) -> AuditReport {
+        channels.sort_by(|a, b| a.channel.cmp(&b.channel));
+        AuditReport { at, channels }
+    }
+
+    /// When the audit began.
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Each channel once, in order.
+    pub fn channels(&self) -> &[Audited] {
+        &self.channels
+    }
+
+    /// The worst that was found: drift, then indeterminate, then unknown; none if nothing is wrong. Its
+    /// [`Class::exit_code`] is 4, 5 or 6.
+    pub fn class(&self) -> Option<Class> {
+        let found: Vec<Class> = self.channels.iter().filter_map(|audited| audited.drift.class()).collect();
+        [Class::Drift, Class::Indeterminate, Class::Unknown].into_iter().find(|class| found.contains(class))
+    }
+}
+
+impl fmt::Display for AuditReport {
+    /// One line for each channel: `<channel>  <what was found>`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, Audited { channel, drift, .. }) in self.channels.iter().enumerate() {
+            let before = if at == 0 { "" } else { "\n" };
+            write!(f, "{before}{channel}  {drift}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for AuditReport {
+    /// `{at, worst?: "drift" | "indeterminate" | "unknown", channels: [{channel, size, state, …}]}`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let worst = self.class().map(|class| match class {
+            Class::Drift => "drift",
+            Class::Indeterminate => "indeterminate",
+            _ => "unknown",
+        });
+        let mut fields = serializer.serialize_struct("AuditReport", 3)?;
+        fields.serialize_field("at", &self.at)?;
+        match worst {
+            Some(worst) => fields.serialize_field("worst", worst)?,
+            None => fields.skip_field("worst")?,
+        }
+        fields.serialize_field("channels", &self.channels)?;
+        fields.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::record::{Deadlines, Op};
+
+    fn digest(name: &str) -> Digest {
+        Digest::of(name.as_bytes())
+    }
+
+    fn state(live: Option<&str>) -> ChannelState {
+        let mut state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
+        state.live = live.map(digest);
+        state
+    }
+
+    fn open(op: Op, from: Option<&str>, to: &str, replaced: Option<&str>) -> ChannelState {
+        let mut state = state(from);
+        state.open = Some(OpenMove {
+            seq: 7,
+            op,
+            move_id: Text::lossy("m"),
+            key: "k".parse().unwrap(),
+            request: digest("r"),
+            from: from.map(digest),
+            to: digest(to),
+            replaced: replaced.map(digest),
+            as_it_is: op == Op::Adopt,
+            owner: Text::lossy("o"),
+            epoch: 0,
+            deadlines: Deadlines::default(),
+            quiet_ms: 1,
+        });
+        state
+    }
+
+    /// Each row: the log, what the registry answered, whether that was live here → the state in JSON, the exit code.
+    #[test]
+    fn every_state_of_log_and_tag_has_its_word_and_exit_code() {
+        use Passage::{Earlier, Never};
+        let moved = |live| {
+            let mut state = state(live);
+            state.moved = Some(3);
+            state
+        };
+        let table = [
+            (state(Some("a")), Some("a"), Passage::Live, "in_sync", None),
+            (state(Some("a")), Some("b"), Never, "moved_outside", Some(4)),
+            (state(Some("a")), Some("b"), Earlier, "moved_back", Some(4)),
+            (state(Some("a")), None, Never, "missing", Some(4)),
+            (state(None), Some("b"), Never, "never_recorded", Some(4)),
+            (state(None), None, Never, "never_recorded", None),
+            (moved(Some("a")), Some("a"), Passage::Live, "unknown", Some(6)),
+            (open(Op::Promote, Some("a"), "b", None), Some("a"), Passage::Live, "not_landed", Some(5)),
+            (open(Op::Promote, Some("a"), "b", None), Some("b"), Never, "landed", Some(5)),
+            (open(Op::Promote, Some("a"), "b", None), Some("c"), Never, "elsewhere", Some(4)),
+            (open(Op::Promote, Some("a"), "b", None), None, Never, "elsewhere", Some(4)),
+            (open(Op::Bootstrap, None, "b", None), None, Never, "not_landed", Some(5)),
+            (open(Op::Bootstrap, None, "b", None), Some("b"), Never, "landed", Some(5)),
+            (open(Op::Repair, Some("a"), "a", Some("x")), Some("x"), Never, "not_landed", Some(5)),
+            (open(Op::Repair, Some("a"), "a", Some("x")), Some("a"), Passage::Live, "landed", Some(5)),
+            (open(Op::Repair, Some("a"), "a", None), None, Never, "not_landed", Some(5)),
+            (open(Op::Adopt, Some("a"), "x", None), Some("x"), Never, "landed", Some(5)),
+        ];
+        for (state, observed, here, word, exit) in table {
+            let drift = Drift::judge(&state, &Ok(observed.map(digest)), here);
+            let json = serde_json::to_value(&drift).unwrap();
+            let found = json.get("landing").unwrap_or(&json["state"]).as_str().unwrap();
+            assert_eq!((found, drift.class().map(Class::exit_code)), (word, exit), "{drift}");
+        }
+    }
+
+    #[test]
+    fn a_failure_to_look_is_unknown_whatever_the_log_says() {
+        let failed = || Err(Error::new(ErrorKind::RegistryUnavailable, "503 after 3 tries\u{1b}[31m"));
+        for state in [state(Some("a")), state(None), open(Op::Promote, Some("a"), "b", None)] {
+            let drift = Drift::judge(&state, &failed(), Passage::Live);
+            assert_eq!(drift.to_string(), "unknown: REGISTRY_UNAVAILABLE: 503 after 3 tries\u{fffd}[31m");
+            assert_eq!(drift.class(), Some(Class::Unknown));
+        }
+    }
+
+    #[test]
+    fn a_report_is_one_line_a_channel_and_ends_with_the_worst() {
+        let audited =
+            |tag: &str, drift| Audited { channel: format!("reg.io/acme/shop:{tag}").parse().unwrap(), size: 2, drift };
+        let (a, b) = (digest("a"), digest("b"));
+        let unknown = || Drift::Unknown { why: Text::lossy("429") };
+        let landed = || Drift::OpenIntent { seq: 7, to: b, observed: Some(b), landing: Landing::Landed };
+        let report = |drifts: Vec<Drift>| {
+            let tags = ["prod", "dev", "preprod"];
+            let channels = tags.into_iter().zip(drifts).map(|(tag, drift)| audited(tag, drift));
+            AuditReport::new(Timestamp::from_unix_ms(0), channels.collect())
+        };
+        let all = report(vec![Drift::MovedBack { expected: a, observed: b }, unknown(), landed()]);
+        assert_eq!(
+            all.to_string(),
+            format!(
+                "reg.io/acme/shop:dev  unknown: 429\n\
+                 reg.io/acme/shop:preprod  open intent 7 to {b} has landed: the tag points at {b}\n\
+                 reg.io/acme/shop:prod  moved back: {a} is live, the tag points at {b}, which was earlier"
+            )
+        );
+        assert_eq!(all.class(), Some(Class::Drift));
+        assert_eq!(report(vec![unknown(), landed()]).class(), Some(Class::Indeterminate));
+        assert_eq!(report(vec![unknown(), Drift::InSync { live: a }]).class(), Some(Class::Unknown));
+        assert_eq!(report(vec![Drift::InSync { live: a }]).class(), None);
+        assert_eq!(
+            serde_json::to_value(report(vec![Drift::Missing { expected: a }])).unwrap(),
+            serde_json::json!({
+                "at": "1970-01-01T00:00:00.000Z",
+                "worst": "drift",
+                "channels": [{"channel": "reg.io/acme/shop:prod", "size": 2, "state": "missing", "expected": a}],
+            })
+        );
+    }
+}
