@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod error;
+pub mod flux;
 pub mod judge;
 pub mod ledger;
 pub mod record;
