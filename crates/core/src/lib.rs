@@ -3,6 +3,7 @@
 
 pub mod conformance;
 pub mod error;
+pub mod flux;
 pub mod judge;
 pub mod ledger;
 pub mod promoter;

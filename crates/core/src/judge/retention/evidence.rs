@@ -2,7 +2,7 @@
 
 use super::history::ChannelHistory;
 use super::table::{Row, Rows, Seen};
-use crate::value::{Digest, Repository, Tag};
+use crate::value::{Digest, Repository, Tag, Text};
 
 /// What is known about one repository before its digests are judged.
 ///
@@ -28,7 +28,7 @@ pub enum Shape {
     Index(Vec<Digest>),
     /// It is proven absent from the registry, so it names nothing.
     Absent,
-    /// It could not be read or not be understood; why.
+    /// It could not be read or not be understood; why, made safe to show.
     Unreadable(String),
 }
 
@@ -69,7 +69,7 @@ impl Evidence {
                 Seen::Index
             }
             Shape::Unreadable(why) => {
-                self.unreadable.push((*digest, why));
+                self.unreadable.push((*digest, Text::lossy(why).to_string()));
                 Seen::Unreadable
             }
         };
@@ -83,8 +83,9 @@ impl Evidence {
         }
     }
 
-    /// Something could not be looked at: the list of tags, what a tag points at, a log. Every digest is kept then.
+    /// Something could not be looked at: the list of tags, what a tag points at, a log. Every digest is kept then,
+    /// and says why, made safe to show.
     pub fn failed(&mut self, why: impl Into<String>) {
-        self.failures.push(why.into());
+        self.failures.push(Text::lossy(why.into()).to_string());
     }
 }

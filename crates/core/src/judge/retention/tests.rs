@@ -194,7 +194,7 @@ fn what_could_not_be_looked_at_keeps_everything() {
         said(&rule(1, 0).plan(evidence, day(100)), 1)
     };
     assert!(build(&|_| ()).starts_with("yes"));
-    assert_eq!(build(&|evidence| evidence.failed("tags: 503 after 3 tries")), "no: tags: 503 after 3 tries");
+    assert_eq!(build(&|evidence| evidence.failed("tags: 503\u{1b}[2J")), "no: tags: 503\u{fffd}[2J");
     let blind = format!("no: {} may be an index that needs it, and could not be read: ", digest(9));
     let unreadable = |evidence: &mut Evidence| {
         evidence.tag(tag("v9"), &digest(9));
