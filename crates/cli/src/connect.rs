@@ -24,9 +24,8 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn new(global: &Global) -> Result<Setup> {
-        let here = std::env::current_dir().map_err(|e| {
-            Error::new(ErrorKind::ConfigInvalid, format!("the working directory cannot be read: {e}"))
-        })?;
+        let here = std::env::current_dir()
+            .map_err(|e| Error::new(ErrorKind::ConfigInvalid, format!("the working directory cannot be read: {e}")))?;
         Ok(Setup { config: Config::find(&here)?, ledger: global.ledger.clone() })
     }
 

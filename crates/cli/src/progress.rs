@@ -35,7 +35,9 @@ pub(crate) fn say(line: &str) {
 fn line(channel: &Channel, what: &Wait, remaining: Option<Duration>) -> String {
     let left = |more: &str| match remaining {
         // Whole seconds, rounded up: it is not over before.
-        Some(left) => format!(" (at most {}{more})", human(Duration::from_secs(left.as_millis().div_ceil(1000) as u64))),
+        Some(left) => {
+            format!(" (at most {}{more})", human(Duration::from_secs(left.as_millis().div_ceil(1000) as u64)))
+        }
         None => String::new(),
     };
     match what {
