@@ -152,7 +152,8 @@ impl Setup {
                         self.goals[at].1,
                     )
                 }));
-                Heard::Begun(put_in(world, seq, step, choice, key), choice != Choice::Refuse)
+                let pins = if choice == Choice::Refuse { Pins::Unconfirmed } else { Pins::Confirmed };
+                Heard::Begun(put_in(world, seq, step, choice, key), pins)
             }
             Todo::Act(Action::Takeover { seq, open, deadlines }) => {
                 let step = Step::Takeover {
