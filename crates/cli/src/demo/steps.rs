@@ -29,7 +29,8 @@ impl Demo<'_> {
                 "An environment tag (dev, preprod, prod) is a handle that moves. tagwarden moves it under a policy, one \
                  move\nat a time, and records every move with the digests, the run and the actor in a ledger.\nThe \
                  repository is {} on {place}; the ledger is a directory.\nEach step shows the command that does it, \
-                 where tagwarden.toml names the channels, and what it answers.",
+                 where tagwarden.toml names the channels, and what it answers.\nIn a pipeline the run, the actor and the \
+                 commit are read from the CI; by hand they are --run-id, --actor and --commit.",
                 self.place.repository
             ),
         );

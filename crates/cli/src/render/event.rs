@@ -4,7 +4,7 @@ use serde_json::json;
 use tagwarden::judge::{Audited, Drift};
 use tagwarden::promoter::{Current, Page, Recovered};
 use tagwarden::record::{EventStatus, FindingNote, PromotionEvent, Verdict};
-use tagwarden::{ActorKind, Channel, Digest, Moved, Receipt, Result, Timestamp};
+use tagwarden::{ActorKind, Channel, Class, Digest, Moved, Receipt, Result, Timestamp};
 
 use super::{Answer, Fields, Style, Table, shown};
 
@@ -58,26 +58,26 @@ pub(crate) fn current(current: &Current, audited: Option<&Audited>, style: Style
     if let Some(hold) = &current.hold {
         let until = hold.until.map_or("it is released".to_owned(), |until| until.to_string());
         fields = fields.line(format!(
-            "  {:<9} {}",
-            style.doubtful("held"),
+            "  {} {}",
+            style.doubtful("held     "),
             shown(&format!("by {} until {until}: {} (seq {})", hold.by, hold.reason, hold.seq))
         ));
     }
     if let Some(open) = &current.open {
         fields = fields.line(format!(
-            "  {:<9} {}",
-            style.doubtful("open"),
+            "  {} {}",
+            style.doubtful("open     "),
             shown(&format!("{} to {} (seq {}, move {})", open.op.as_str(), open.to, open.seq, open.move_id))
         ));
     }
     let Some(audited) = audited else { return Answer::done(current, fields.text()) };
     let class = audited.drift.class();
-    let word = match (&audited.drift, class) {
-        (_, None) => style.good("registry"),
-        (_, Some(tagwarden::Class::Drift)) => style.bad("registry"),
-        _ => style.doubtful("registry"),
+    let word = match class {
+        None => style.good("registry "),
+        Some(Class::Drift) => style.bad("registry "),
+        Some(_) => style.doubtful("registry "),
     };
-    fields = fields.line(format!("  {word:<9}  {}", shown(&audited.drift.to_string())));
+    fields = fields.line(format!("  {word} {}", shown(&audited.drift.to_string())));
     if let Some(advice) = advice(&audited.drift, &current.channel) {
         fields = fields.line(format!("  {}", shown(&advice)));
     }
@@ -189,6 +189,7 @@ fn told_rest(fields: Fields, event: &PromotionEvent) -> Fields {
         .maybe("commit", provenance.commit.as_ref())
         .maybe("release", provenance.release.as_ref())
         .maybe("reason", event.intent.reason.as_ref())
+        .maybe("replaced", event.intent.replaced)
         .field("recorded", seq)
 }
 
