@@ -16,7 +16,9 @@ pub(crate) async fn until_closed<T>(channel: &Channel, moving: impl Future<Outpu
         done = &mut moving => return done,
         () = signals.next() => {}
     }
-    say(&format!("{channel}: interrupted; waiting for the move to be closed. Once more leaves at once"));
+    say(&format!(
+        "{channel}: interrupted; a move that has begun is brought to its end first. Once more leaves at once"
+    ));
     tokio::select! {
         biased;
         done = &mut moving => done,

@@ -1,5 +1,7 @@
 //! Eight processes at once on one channel, Ctrl-C, and what a dead run leaves.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it is a test")]
+
 mod common;
 
 use std::process::Command;
@@ -85,7 +87,7 @@ fn the_first_ctrl_c_waits_for_the_move_to_be_closed() {
     interrupt(child.id());
     let ended = said(child.wait_with_output().unwrap());
     assert_eq!(ended.exit, 0, "{}", ended.err);
-    assert!(ended.err.contains("interrupted; waiting for the move to be closed"), "{}", ended.err);
+    assert!(ended.err.contains("interrupted; a move that has begun is brought to its end first"), "{}", ended.err);
     assert_eq!(world.digest("prod"), world.digest("1.4.1"));
     world.does(&["audit"], 0);
 }
@@ -145,5 +147,20 @@ fn a_dead_move_is_given_up_with_abandon() {
     let json = world.json(&[&["recover", prod.as_str(), "--abandon"][..], &times].concat(), 0);
     assert_eq!((&json["result"], &json["event"]["status"]), (&"closed".into(), &"aborted".into()));
     assert_eq!(world.digest("prod"), world.digest("1.4.0"));
+    world.verify_independently("prod");
+}
+
+#[test]
+fn a_put_without_an_answer_is_indeterminate_and_says_what_to_do() {
+    let world = World::with_prod();
+    let prod = world.prod();
+    world.server.always(|seen| seen.is("PUT", "/manifests/prod"), HttpFault::Silent);
+    let times = ["--ttl", "900ms", "--grace", "500ms", "--quiet", "500ms", "--put-timeout", "400ms"];
+    let said = world.does(&[&["promote", prod.as_str(), "--from", "1.4.1"][..], &times].concat(), 5);
+    assert!(said.err.contains("[MOVE_INDETERMINATE]\nhint: `tagwarden recover "), "{}", said.err);
+    assert!(said.err.contains("brings it to rest, from any machine"), "{}", said.err);
+    world.server.calm();
+    world.does(&[&["recover", prod.as_str()][..], &times].concat(), 0);
+    assert_eq!(world.digest("prod"), world.digest("1.4.1"));
     world.verify_independently("prod");
 }

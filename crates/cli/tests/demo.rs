@@ -1,5 +1,7 @@
 //! The demonstration runs to its end, on the embedded registry and on another one.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it is a test")]
+
 mod common;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! What a channel is and was, audits, retention and verification: in both forms, with their exit codes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it is a test")]
+
 mod common;
 
 use common::World;
@@ -53,6 +55,28 @@ fn current_is_unknown_without_a_registry_and_says_so() {
     let said = world.does(&["current", dead, "--ledger", "none"], 6);
     assert!(said.err.contains("[LEDGER_UNAVAILABLE]"), "{}", said.err);
     assert!(!world.dir.path().join("none").exists());
+}
+
+#[test]
+fn a_channel_that_nobody_knows_is_no_answer() {
+    let world = World::with_prod();
+    let (prod, typo) = (world.prod(), world.channel("prd").to_string());
+    for args in [
+        &["current", typo.as_str()][..],
+        &["current", &typo, "--offline"],
+        &["previous", &typo],
+        &["history", &typo],
+        &["at", "2026-11-23T06:00:00Z", &typo],
+    ] {
+        let said = world.does(args, 3);
+        assert!(
+            said.err.starts_with(&format!("refused: the ledger has no log of {typo} [CHANNEL_NOT_BOOT")),
+            "{said:?}"
+        );
+        assert_eq!(said.out, "");
+    }
+    let said = world.does(&["previous", &prod], 3);
+    assert_eq!((said.out.as_str(), said.err.contains("[ROLLBACK_NO_TARGET]")), ("", true), "{}", said.err);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Each move: in both forms, with its exit code and the text of its refusals.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it is a test")]
+
 mod common;
 
 use common::World;

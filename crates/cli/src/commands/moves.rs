@@ -70,14 +70,17 @@ impl<'s> Asked<'s> {
         let Asked { setup, channel, terms, times, args, ledger } = self;
         let registry = connect::registry(&args.registry, channel.repository().registry())?;
         let promoter = setup.promoter(Arc::new(registry), ledger).with_times(times);
-        let op = operation.op();
-        let plan = promoter.plan(&channel, operation, terms).await?;
-        if args.dry_run {
-            return render::dry_run(&channel, op, plan, style);
-        }
-        let approved = plan.approve()?;
-        let receipt = until_closed(&channel, promoter.execute(approved)).await?;
-        render::receipt(&receipt, style)
+        // A plan may close a move whose worker died, so it is not cut by a Ctrl-C either.
+        let moving = async {
+            let op = operation.op();
+            let plan = promoter.plan(&channel, operation, terms).await?;
+            if args.dry_run {
+                return render::dry_run(&channel, op, plan, style);
+            }
+            let receipt = promoter.execute(plan.approve()?).await?;
+            render::receipt(&receipt, style)
+        };
+        until_closed(&channel, moving).await
     }
 }
 

@@ -112,7 +112,9 @@ impl Demo<'_> {
         let report = promoter.audit(std::slice::from_ref(prod)).await?;
         let current = promoter.current(prod).await?;
         tell.did("tagwarden current prod", &render::current(&current, report.channels().first(), self.style)?);
-        tell.did("tagwarden previous prod", &render::previous(prod, promoter.previous(prod).await?)?);
+        let missing = || Error::new(ErrorKind::InternalFault, "the demonstration's prod has no previous digest");
+        let previous = promoter.previous(prod).await?.ok_or_else(missing)?;
+        tell.did("tagwarden previous prod", &render::previous(prod, previous)?);
         self.history(tell).await
     }
 

@@ -97,14 +97,9 @@ pub(super) fn advice(drift: &Drift, channel: &Channel) -> Option<String> {
     })
 }
 
-/// The digest before.
-pub(crate) fn previous(channel: &Channel, previous: Option<Digest>) -> Result<Answer> {
-    let text = previous.map_or_else(|| format!("{channel} has no previous live digest"), |digest| digest.to_string());
-    let answer = Answer::done(&json!({ "channel": channel }), text)?;
-    match previous {
-        Some(previous) => answer.with("previous", &previous),
-        None => Ok(answer),
-    }
+/// The digest before, alone, so that it can be used.
+pub(crate) fn previous(channel: &Channel, previous: Digest) -> Result<Answer> {
+    Answer::done(&json!({ "channel": channel, "previous": previous }), previous.to_string())
 }
 
 /// Some moves, newest first. `digest` says how to show one.

@@ -139,7 +139,7 @@ pub(crate) fn retention(plan: &RetentionPlan, style: Style) -> Result<Answer> {
     Answer::done(plan, lines.join("\n"))
 }
 
-/// What a check of logs found; each with the file it is from, if it is from one. Exit code 7 for a defect.
+/// What a check of logs found. Exit code 7 for a defect.
 pub(crate) fn verified(reports: &[LogReport], style: Style) -> Result<Answer> {
     let sound = reports.iter().all(|report| report.defect.is_none());
     let mut lines = Vec::new();
