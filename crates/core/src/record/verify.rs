@@ -380,12 +380,13 @@ impl<'a> Iterator for Lines<'a> {
 
 /// Where the first newline stands.
 fn newline(bytes: &[u8]) -> Option<usize> {
-    const BLOCK: usize = 64;
+    const BLOCK: usize = 128;
     let mut at = 0;
     for block in bytes.chunks(BLOCK) {
         // Without a way out of the inner loop, it takes many bytes at once.
         if block.iter().fold(false, |found, byte| found | (*byte == b'\n')) {
-            return block.iter().position(|byte| *byte == b'\n').map(|in_block| at + in_block);
+            let words = block.chunks(8).position(|word| word.contains(&b'\n'))? * 8;
+            return block.get(words..)?.iter().position(|byte| *byte == b'\n').map(|in_word| at + words + in_word);
         }
         at += BLOCK;
     }
