@@ -203,12 +203,12 @@ impl Verifier {
     {
         let (Some(home), Some(fold), None) = (&self.home, &mut self.fold, &self.defect) else { return };
         let taken = AtomicUsize::new(0);
-        // What was folded is filled again: a thread that frees what another allocated is slow.
-        let spare: Mutex<Vec<Vec<Form<Seen>>>> = Mutex::default();
+        // What was folded is filled again.
+        let spare: Mutex<Vec<Vec<Form<Seen<'a>>>>> = Mutex::default();
         let spare = || spare.lock().unwrap_or_else(PoisonError::into_inner);
         let stop = AtomicBool::new(false);
         // Each takes the next piece that nobody has taken.
-        let read_next = |tape: &mut Tape<'a>| -> Option<(usize, Vec<Form<Seen>>)> {
+        let read_next = |tape: &mut Tape<'a>| -> Option<(usize, Vec<Form<Seen<'a>>>)> {
             let at = taken.fetch_add(1, Ordering::Relaxed);
             let piece = pieces.get(at).filter(|_| !stop.load(Ordering::Relaxed))?;
             let mut found = spare().pop().unwrap_or_default();
@@ -290,7 +290,7 @@ impl Fold {
         self.opened_badly.or_else(|| self.state.open.as_ref().map(|open| open.seq))
     }
 
-    fn take_all(&mut self, entries: impl Iterator<Item = Form<Seen>>) -> Result<(), Defect> {
+    fn take_all<'s>(&mut self, entries: impl Iterator<Item = Form<Seen<'s>>>) -> Result<(), Defect> {
         for seen in entries {
             let seq = self.state.size;
             let taken = match seen {
@@ -304,7 +304,7 @@ impl Fold {
         Ok(())
     }
 
-    fn take(&mut self, seq: u64, seen: Seen) -> Result<(), Fault> {
+    fn take(&mut self, seq: u64, seen: Seen<'_>) -> Result<(), Fault> {
         let head = self.state.follows(&seen)?;
         if !self.ids.insert(head.id) {
             let why = format!("the id {} stands in the log twice", uuid::Uuid::from_u128(head.id));
