@@ -35,7 +35,7 @@ impl Home {
 
 /// What a body says, as far as the fold needs it: a [`Step`] that borrows its texts, so that reading allocates nothing.
 /// What one thread allocates and another frees would cost more than all the reading.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "a box is what it is there to avoid")]
 pub(super) enum Said<'a> {
     Intent {
@@ -78,38 +78,43 @@ pub(super) enum Said<'a> {
 
 impl Said<'_> {
     /// The step, for an entry at `seq`.
-    pub(super) fn step(self, seq: u64) -> Form<Step> {
+    pub(super) fn step(&self, seq: u64) -> Form<Step> {
         Ok(match self {
             Said::Intent { op, move_id, key, request, from, to, replaced, as_it_is, owner, deadlines } => {
                 Step::Intent(Box::new(OpenMove {
                     seq,
-                    op,
-                    move_id: kept(&move_id)?,
-                    key: kept(&key)?,
-                    request,
-                    from,
-                    to,
-                    replaced,
-                    as_it_is,
-                    owner: kept(&owner)?,
+                    op: *op,
+                    move_id: kept(move_id)?,
+                    key: kept(key)?,
+                    request: *request,
+                    from: *from,
+                    to: *to,
+                    replaced: *replaced,
+                    as_it_is: *as_it_is,
+                    owner: kept(owner)?,
                     epoch: 0,
-                    deadlines,
+                    deadlines: *deadlines,
                     quiet_ms: deadlines.quiet_ms,
                 }))
             }
             Said::Takeover { intent_seq, move_id, owner, epoch, previous_owner, deadlines } => Step::Takeover {
-                intent_seq,
-                move_id: kept(&move_id)?,
-                owner: kept(&owner)?,
-                epoch,
-                previous_owner: kept(&previous_owner)?,
-                deadlines,
+                intent_seq: *intent_seq,
+                move_id: kept(move_id)?,
+                owner: kept(owner)?,
+                epoch: *epoch,
+                previous_owner: kept(previous_owner)?,
+                deadlines: *deadlines,
             },
-            Said::Outcome { intent_seq, move_id, owner, epoch, status, observed } => {
-                Step::Outcome { intent_seq, move_id: kept(&move_id)?, owner: kept(&owner)?, epoch, status, observed }
-            }
+            Said::Outcome { intent_seq, move_id, owner, epoch, status, observed } => Step::Outcome {
+                intent_seq: *intent_seq,
+                move_id: kept(move_id)?,
+                owner: kept(owner)?,
+                epoch: *epoch,
+                status: *status,
+                observed: *observed,
+            },
             Said::Hold { reason, by, until } => {
-                Step::Hold(Standing { seq, reason: kept(&reason)?, by: kept(&by)?, until })
+                Step::Hold(Standing { seq, reason: kept(reason)?, by: kept(by)?, until: *until })
             }
             Said::Release => Step::Release,
             Said::Moved => Step::Moved,

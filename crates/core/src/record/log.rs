@@ -32,6 +32,13 @@ pub(super) struct Seen<'a> {
     pub(super) key: Option<KeyHash>,
 }
 
+impl Seen<'_> {
+    /// What it says, for an entry at `seq`.
+    fn step(&self, seq: u64) -> Form<Step> {
+        self.said.as_ref().map_err(Bad::clone)?.step(seq)
+    }
+}
+
 /// The first 128 bits of a key's SHA-256.
 pub(super) type KeyHash = [u8; 16];
 
@@ -174,8 +181,8 @@ impl ChannelState {
             .map_err(|bad| Fault { bad, counted: Counted::No })
             .and_then(|seen| {
                 self.follows(&seen)?;
-                let step = seen.said.clone().and_then(|said| said.step(seq));
-                self.take_seen(seen).and_then(|()| step.map_err(|bad| Fault { bad, counted: Counted::Yes }))
+                self.take_seen(&seen)?;
+                seen.step(seq).map_err(|bad| Fault { bad, counted: Counted::Yes })
             });
         taken.map_err(|Fault { bad: Bad { code, why }, .. }| Defect { seq, code, why })
     }
@@ -198,7 +205,7 @@ impl ChannelState {
     }
 
     /// Takes in an entry that [follows](ChannelState::follows): its parent, its kind and body, the fold.
-    pub(super) fn take_seen(&mut self, seen: Seen<'_>) -> Result<(), Fault> {
+    pub(super) fn take_seen(&mut self, seen: &Seen<'_>) -> Result<(), Fault> {
         let fault = |code, why, counted| Err(Fault { bad: Bad { code, why }, counted });
         if let Some(moved) = self.moved {
             return fault(DefectCode::AfterMoved, format!("the log went on elsewhere at {moved}"), Counted::No);
@@ -213,7 +220,7 @@ impl ChannelState {
             return fault(DefectCode::Parent, format!("it is not {want}"), Counted::No);
         }
         let leaf = Leaf::from_sha256(seen.leaf);
-        match seen.said.and_then(|said| said.step(self.size)) {
+        match seen.step(self.size) {
             Ok(step) => self
                 .fold(leaf, step)
                 .map_err(|Defect { code, why, .. }| Fault { bad: Bad { code, why }, counted: Counted::Yes }),
@@ -240,8 +247,8 @@ pub fn check(channel: &Channel, seq: u64, parent: Option<Leaf>, bytes: &[u8]) ->
     let defect = |Bad { code, why }| Defect { seq, code, why };
     let seen = read(&Home::new(channel.clone()), &mut Tape::new(), bytes).map_err(defect)?;
     state.follows(&seen).map_err(|fault| defect(fault.bad))?;
-    let (leaf, step) = (Leaf::from_sha256(seen.leaf), seen.said.clone().and_then(|said| said.step(seq)));
+    let step = seen.step(seq);
     let linked = Seen { said: Ok(Said::Other), ..seen };
-    state.take_seen(linked).map_err(|fault| defect(fault.bad))?;
-    Ok((leaf, step.map_err(defect)?))
+    state.take_seen(&linked).map_err(|fault| defect(fault.bad))?;
+    Ok((Leaf::from_sha256(linked.leaf), step.map_err(defect)?))
 }

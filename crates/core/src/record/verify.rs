@@ -240,11 +240,12 @@ impl Verifier {
                 waiting.extend(results.try_iter());
                 if let Some(mut piece) = waiting.remove(&folded) {
                     folded += 1;
-                    if let Err(defect) = fold.take_all(piece.drain(..)) {
+                    if let Err(defect) = fold.take_all(&piece) {
                         self.defect = Some(defect);
                         stop.store(true, Ordering::Relaxed);
                         return;
                     }
+                    piece.clear();
                     spare().push(piece);
                 } else if let Some((at, piece)) = read_next(&mut tape).or_else(|| results.recv().ok()) {
                     waiting.insert(at, piece);
@@ -290,12 +291,12 @@ impl Fold {
         self.opened_badly.or_else(|| self.state.open.as_ref().map(|open| open.seq))
     }
 
-    fn take_all<'s>(&mut self, entries: impl Iterator<Item = Form<Seen<'s>>>) -> Result<(), Defect> {
+    fn take_all(&mut self, entries: &[Form<Seen<'_>>]) -> Result<(), Defect> {
         for seen in entries {
             let seq = self.state.size;
             let taken = match seen {
                 Ok(seen) => self.take(seq, seen),
-                Err(bad) => Err(Fault { bad, counted: Counted::No }),
+                Err(bad) => Err(Fault { bad: bad.clone(), counted: Counted::No }),
             };
             if let Err(Fault { bad: Bad { code, why }, .. }) = taken {
                 return Err(Defect { seq, code, why });
@@ -304,8 +305,8 @@ impl Fold {
         Ok(())
     }
 
-    fn take(&mut self, seq: u64, seen: Seen<'_>) -> Result<(), Fault> {
-        let head = self.state.follows(&seen)?;
+    fn take(&mut self, seq: u64, seen: &Seen<'_>) -> Result<(), Fault> {
+        let head = self.state.follows(seen)?;
         if !self.ids.insert(head.id) {
             let why = format!("the id {} stands in the log twice", uuid::Uuid::from_u128(head.id));
             return Err(Fault { bad: Bad { code: DefectCode::Field, why }, counted: Counted::No });
