@@ -247,7 +247,8 @@ impl Journal {
     /// Positions that may be what is looked for, newest first.
     async fn find(&self, term: Term) -> Result<Vec<u64>> {
         let mut found: Vec<u64> = self.places.get(&term).into_iter().flatten().rev().copied().collect();
-        if let Some(index) = self.ledger.index() {
+        // Without an index to begin from, every term was read here; asking for one that is not there is an error.
+        if let Some(index) = self.ledger.index().filter(|_| self.indexed > 0) {
             let known = found.last().copied().unwrap_or(u64::MAX);
             found.extend(index.find(&self.state.channel, term).await?.into_iter().filter(|seq| *seq < known));
         }
