@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tagwarden::ledger::FileLedger;
 use tagwarden::record::Source;
-use tagwarden::registry::{Credentials, OciOptions, OciRegistry};
+use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry};
 use tagwarden::testing::{Access, Bearer, Login, RegistryServer, Seen};
 use tagwarden::{Channel, Promoter, Provenance, Terms};
 
