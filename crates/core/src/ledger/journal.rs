@@ -327,3 +327,6 @@ impl Term {
         Term::of("digest", &digest.to_string())
     }
 }
+
+#[cfg(all(test, feature = "file", unix))]
+mod tests;
