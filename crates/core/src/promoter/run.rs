@@ -13,7 +13,9 @@ use super::terms::{Operation, Terms};
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::Refusal;
 use crate::ledger::{Journal, Written};
-use crate::protocol::{Action, Appended, Ask, Change, End, Heard, LogRead, Mover, Ms, PutEnd, Replay, Why, Worker};
+use crate::protocol::{
+    Action, Appended, Ask, Change, End, Heard, LogRead, Mover, Ms, Pins, PutEnd, Replay, Why, Worker,
+};
 use crate::record::{
     Body, Decision, ErrorNote, Intent, Observation, ObservationCause, OpenMove, Outcome, Source, Subject, Takeover,
 };
@@ -242,14 +244,14 @@ impl Run {
         let missing: Vec<_> =
             [Some(change.to), live].into_iter().flatten().filter(|d| !self.pinned.contains(d)).collect();
         let (written, pinned) = tokio::join!(self.write(seq, Body::Intent(Box::new(intent))), self.pin(&missing));
-        let confirmed = match pinned {
+        let pins = match pinned {
             Ok(()) => {
                 self.pinned.extend(missing);
-                true
+                Pins::Confirmed
             }
             Err(error) => {
                 self.error = Some(error);
-                false
+                Pins::Unconfirmed
             }
         };
         match written {
@@ -257,7 +259,7 @@ impl Run {
                 if matches!(appended, Appended::Lost(_)) {
                     self.began = Began::No;
                 }
-                Heard::Begun(appended, confirmed)
+                Heard::Begun(appended, pins)
             }
             Err(error) => {
                 self.began = Began::No;

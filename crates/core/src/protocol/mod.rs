@@ -9,6 +9,7 @@
 //! - **R2** After a put whose answer was lost, no outcome is written until that put can no longer land.
 //! - **R3** A retry with the same key never joins a live move; it waits for it.
 
+mod action;
 #[cfg(test)]
 mod model;
 mod mover;
@@ -16,7 +17,8 @@ mod own;
 mod situation;
 mod wait;
 
-pub use mover::{Action, Appended, Heard, LogRead, Mover, Pinned, PutEnd, Waiting};
+pub use action::{Action, Appended, Heard, LogRead, Pins, PutEnd, Waiting};
+pub use mover::Mover;
 pub use situation::{Change, Replay, Situation, situation};
 
 use crate::record::{Deadlines, Op, Status};

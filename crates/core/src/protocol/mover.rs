@@ -5,169 +5,13 @@
 
 use std::sync::Arc;
 
+use super::action::{Action, Appended, Heard, LogRead, Pins, Waiting};
 use super::own::Own;
-use super::situation::{Change, Replay, Situation, situation};
+use super::situation::{Change, Situation, situation};
 use super::wait::Seen;
 use super::{End, Goal, Meet, Ms, Sabotage, Why, Worker};
-use crate::record::{ChannelState, Deadlines, OpenMove, Status};
-use crate::value::{Digest, Text};
-
-/// What to do next. Each is answered with one [`Heard`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// Read the log and resolve the tag, in any order or at once → `Looked`.
-    Look,
-    /// Read the log → `Log`.
-    ReadLog,
-    /// Resolve the tag, beginning now → `Tag`.
-    Resolve,
-    /// Judge the facts → `Approved` or `Refused`.
-    Judge {
-        /// The log.
-        state: Arc<ChannelState>,
-        /// What the tag points at.
-        observed: Option<Digest>,
-        /// What the move would change.
-        change: Change,
-    },
-    /// Append the intent at `seq`; beside it, pin target and live digest → `Begun`.
-    Begin {
-        /// The position.
-        seq: u64,
-        /// What the move changes.
-        change: Change,
-    },
-    /// Append that this worker takes the open move over → `Appended`.
-    Takeover {
-        /// The position.
-        seq: u64,
-        /// The move.
-        open: Box<OpenMove>,
-        /// The times that the takeover names.
-        deadlines: Deadlines,
-    },
-    /// Append that the tag was not at the expected digest → `Appended`.
-    Observe {
-        /// The position.
-        seq: u64,
-        /// What was expected.
-        expected: Option<Digest>,
-        /// What was seen.
-        observed: Option<Digest>,
-    },
-    /// Append the outcome of this worker's move → `Appended`.
-    Close {
-        /// The position.
-        seq: u64,
-        /// The move, with this worker as its owner.
-        open: Box<OpenMove>,
-        /// How it ended.
-        status: Status,
-        /// What the tag pointed at last.
-        observed: Option<Digest>,
-        /// Puts that this worker sent.
-        attempts: u64,
-        /// True if the answer to one of them was lost.
-        ambiguous: bool,
-        /// Why it was not committed.
-        why: Option<Why>,
-    },
-    /// Put the target's bytes by tag, unless it is later than `not_after`, and give up after `time_out_ms` → `Put`.
-    Put {
-        /// The target.
-        to: Digest,
-        /// The most that it may take.
-        time_out_ms: u64,
-        /// R1: after this it must not be sent any more.
-        not_after: Ms,
-    },
-    /// Sleep → `Woke`.
-    Sleep(Ms),
-    /// Nothing more.
-    Done(End),
-}
-
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Heard {
-    /// To `Look`.
-    Looked(LogRead, Option<Digest>),
-    /// To `ReadLog`.
-    Log(LogRead),
-    /// To `Resolve`.
-    Tag(Option<Digest>),
-    /// To `Judge`: yes.
-    Approved,
-    /// To `Judge`: no.
-    Refused,
-    /// To `Begin`: how the append ended, and whether both pins are confirmed.
-    Begun(Appended, Pinned),
-    /// To `Takeover`, `Observe` and `Close`.
-    Appended(Appended),
-    /// To `Put`.
-    Put(PutEnd),
-    /// To `Sleep`.
-    Woke,
-    /// To anything but `Begin`, `Put` and `Sleep`: it could not be read or written, and nothing is known.
-    Broken,
-}
-
-/// Whether target and live digest are pinned.
-pub type Pinned = bool;
-
-/// A log, as it was read.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LogRead {
-    /// Its fold.
-    pub state: Arc<ChannelState>,
-    /// The committed move with this worker's key, if there is one.
-    pub replay: Option<Replay>,
-    /// True if a hold stands now.
-    pub held: bool,
-}
-
-/// How an append ended.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Appended {
-    /// It stands; this is the log with it.
-    Stored(LogRead),
-    /// Another entry came first; this is the log as it is now.
-    Lost(LogRead),
-    /// It is not known.
-    Unknown,
-}
-
-/// What a mover sleeps for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Waiting {
-    /// Another's move; from `until` on, on this worker's clock, it may be taken over.
-    Other {
-        /// The move.
-        move_id: Text,
-        /// When it may be taken over.
-        until: Ms,
-    },
-    /// Until then, on this worker's clock, an earlier put may still land.
-    Quiet {
-        /// When none can land any more.
-        until: Ms,
-    },
-    /// An answer of the registry or the ledger, which is asked again.
-    Answer,
-}
-
-/// How a put ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PutEnd {
-    /// It was too late to send it.
-    NotSent,
-    /// The registry says that it was applied.
-    Applied,
-    /// The registry refused it.
-    Refused,
-    /// The answer was lost, or it was not clear.
-    Unknown,
-}
+use crate::record::ChannelState;
+use crate::value::Digest;
 
 /// One worker's way from a question to an outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -195,7 +39,17 @@ pub(super) struct Claim {
     /// The position it was sent for. Once something else stands there, it cannot land any more.
     pub(super) seq: u64,
     /// Whether target and live digest are pinned.
-    pub(super) pinned: Pinned,
+    pub(super) pins: Pins,
+    pub(super) answer: Answer,
+}
+
+/// Whether it is known what became of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Answer {
+    /// It was answered, or will be.
+    Expected,
+    /// The answer was lost: it may stand, or land later.
+    Lost,
 }
 
 /// Where a mover is: what it waits to hear.
@@ -277,8 +131,8 @@ impl Mover {
             (Phase::Noting { .. }, Heard::Appended(Appended::Lost(_) | Appended::Unknown)) => self.look(),
             (Phase::Judging { log, change, observed }, Heard::Approved) => self.begin(log, change, observed, now),
             (Phase::Judging { .. }, Heard::Refused) => self.done(End::Refused(Why::Judged)),
-            (Phase::Beginning { log, change, observed }, Heard::Begun(appended, pinned)) => {
-                self.begun(log, change, observed, appended, pinned, now)
+            (Phase::Beginning { log, change, observed }, Heard::Begun(appended, pins)) => {
+                self.begun(log, change, observed, appended, pins, now)
             }
             (Phase::Doubting { .. }, Heard::Log(log)) => self.settled(log, now),
             (Phase::Doubting { tries: 0 }, Heard::Broken) => {
@@ -296,9 +150,16 @@ impl Mover {
         }
     }
 
+    /// Whoever has sent a claim that may still land cannot say that nothing was written.
     pub(super) fn done(&mut self, end: End) -> Action {
         self.phase = Phase::Ended;
-        Action::Done(end)
+        let doubtful = self.claim.is_some_and(|claim| claim.answer == Answer::Lost);
+        Action::Done(match end {
+            End::Refused(_) | End::Unchanged(_) | End::Broken | End::Nothing if doubtful => {
+                End::Indeterminate { seq: None, why: Why::Unknown }
+            }
+            end => end,
+        })
     }
 
     /// Step 0. Whoever has no move of its own needs the log alone.
@@ -373,7 +234,7 @@ impl Mover {
     fn begin(&mut self, log: LogRead, change: Change, observed: Option<Digest>, now: Ms) -> Action {
         let seq = log.state.size;
         self.phase = Phase::Beginning { log, change, observed };
-        self.claim.get_or_insert(Claim { start: now, seq, pinned: false });
+        self.claim.get_or_insert(Claim { start: now, seq, pins: Pins::Unconfirmed, answer: Answer::Expected });
         Action::Begin { seq, change }
     }
 
@@ -383,11 +244,11 @@ impl Mover {
         change: Change,
         observed: Option<Digest>,
         appended: Appended,
-        pinned: Pinned,
+        pins: Pins,
         now: Ms,
     ) -> Action {
-        if let Some(claim) = &mut self.claim {
-            claim.pinned |= pinned;
+        if let (Some(claim), Pins::Confirmed) = (&mut self.claim, pins) {
+            claim.pins = pins;
         }
         match appended {
             Appended::Stored(log) => self.settled(log, now),
@@ -421,6 +282,9 @@ impl Mover {
 
     /// A claim was not answered: the log says whether it stands.
     pub(super) fn doubt(&mut self, tries: u8) -> Action {
+        if let Some(claim) = &mut self.claim {
+            claim.answer = Answer::Lost;
+        }
         self.phase = Phase::Doubting { tries };
         Action::ReadLog
     }

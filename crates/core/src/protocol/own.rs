@@ -1,6 +1,7 @@
 //! A move that is ours, from the guard to the outcome (steps 7 to 10 of the protocol), begun or taken over.
 
-use super::mover::{Action, Appended, Claim, Heard, LogRead, Mover, Phase, PutEnd, Waiting};
+use super::action::{Action, Appended, Heard, LogRead, Pins, PutEnd, Waiting};
+use super::mover::{Claim, Mover, Phase};
 use super::{End, Goal, Ms, Sabotage, Why, Worker};
 use crate::record::{ChannelState, Op, OpenMove, Status};
 use crate::value::Digest;
@@ -12,7 +13,7 @@ pub(super) struct Own {
     step: Step,
     /// R1: after this no put is sent.
     until: Ms,
-    pinned: bool,
+    pins: Pins,
     /// Whose move it is, and what may be done with it.
     cause: Cause,
     /// A bootstrap puts only if the tag is absent: it was looked at after the intent.
@@ -77,9 +78,9 @@ impl Own {
             _ => (Step::Quiet, now.saturating_add(open.quiet_ms)),
         };
         let until = claim.start.saturating_add(open.deadlines.ttl_ms);
-        let pinned = claim.pinned;
+        let pins = claim.pins;
         let looked = open.op != Op::Bootstrap;
-        Own { open, step, until, pinned, cause, looked, attempts: 0, last_put: None, ambiguous: false, quiet_until }
+        Own { open, step, until, pins, cause, looked, attempts: 0, last_put: None, ambiguous: false, quiet_until }
     }
 
     /// Sabotage: goes on with the live move of another as if it were this worker's own.
@@ -171,7 +172,7 @@ impl Mover {
             return self.in_doubt(&own, Why::TakenOver);
         }
         let abort = |why| Verdict { status: Status::Aborted, observed: None, why: Some(why) };
-        if !own.pinned {
+        if own.pins == Pins::Unconfirmed {
             let verdict = Verdict { status: Status::Failed, observed: None, why: Some(Why::NotPinned) };
             return self.close(own, verdict, log);
         }
