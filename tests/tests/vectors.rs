@@ -103,6 +103,109 @@ fn entry_by_entry_the_good_log_folds_to_the_same() {
     assert_eq!((state.size, state.live, state.previous), (report.entries, report.live, report.previous));
 }
 
+/// Every field of every kind of entry, left out and replaced: nothing is accepted that the independent verifier refuses,
+/// and both find the defect at the same entry. (Ours also refuses fields that the other one does not look at.)
+#[test]
+fn nothing_is_accepted_that_the_independent_verifier_refuses() {
+    let good = vector("good");
+    let lines: Vec<&[u8]> = good.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    let mut cases = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for (seq, line) in lines.iter().enumerate() {
+        let entry: Value = serde_json::from_slice(line).unwrap();
+        if !seen.insert((entry["kind"].to_string(), entry["body"]["op"].to_string(), seq.min(2))) {
+            continue;
+        }
+        let mut paths = Vec::new();
+        paths_of(&entry, String::new(), &mut paths);
+        for path in paths {
+            let (parent, name) = path.rsplit_once('/').unwrap();
+            let mut without = entry.clone();
+            if let Some(fields) = without.pointer_mut(parent).and_then(Value::as_object_mut) {
+                fields.remove(name);
+                cases.push((seq, without));
+            }
+            let others = [
+                json!(17),
+                json!(1),
+                json!(true),
+                json!(false),
+                json!(""),
+                json!("x"),
+                json!({}),
+                json!([]),
+                json!(-1),
+            ];
+            for other in others {
+                let mut changed = entry.clone();
+                *changed.pointer_mut(&path).unwrap() = other;
+                cases.push((seq, changed));
+            }
+        }
+    }
+    assert!(cases.len() > 2_000, "{} cases", cases.len());
+    let bytes: Vec<Vec<u8>> = cases.iter().map(|(_, entry)| tagwarden::record::canonical(entry).unwrap()).collect();
+    let theirs = judged_by_the_other(&cases.iter().map(|(seq, _)| *seq).zip(&bytes).collect::<Vec<_>>());
+    let mut agreed = 0;
+    for (((seq, _), bytes), theirs) in cases.iter().zip(&bytes).zip(theirs) {
+        let mut log = lines[..*seq].join(&b'\n');
+        log.extend_from_slice(if *seq > 0 { b"\n" } else { b"" });
+        log.extend_from_slice(bytes);
+        log.push(b'\n');
+        let ours = LogReport::of_jsonl(Some("registry.example.com/acme/shop:prod".parse().unwrap()), &log).defect;
+        let what = String::from_utf8_lossy(bytes);
+        match (&ours, theirs.as_str()) {
+            (None, theirs) => assert_eq!(theirs, "", "accepted: {what}"),
+            (Some(ours), theirs) => {
+                assert_eq!(ours.seq, *seq as u64, "{what}");
+                agreed += usize::from(theirs == ours.code.as_str());
+            }
+        }
+    }
+    assert!(agreed > 800, "the codes agree in {agreed} of {} cases", cases.len());
+}
+
+/// Every value in `entry`, as a JSON pointer.
+fn paths_of(value: &Value, path: String, to: &mut Vec<String>) {
+    let children: Vec<(String, &Value)> = match value {
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), value)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(at, value)| (at.to_string(), value)).collect(),
+        _ => Vec::new(),
+    };
+    for (name, value) in children {
+        let path = format!("{path}/{name}");
+        paths_of(value, path.clone(), to);
+        to.push(path);
+    }
+}
+
+/// What the independent verifier says of each case, an entry after the good log up to its position: a code, or nothing.
+fn judged_by_the_other(cases: &[(usize, &Vec<u8>)]) -> Vec<String> {
+    let script = "import copy, json, sys; sys.path.insert(0, sys.argv[1]); import verify_ledger as v\n\
+        good = open(sys.argv[2], 'rb').read().split(b'\\n')\n\
+        states = [v.Log()]\n\
+        for seq, line in enumerate(good[:-1]):\n    \
+            states.append(copy.deepcopy(states[-1])); states[-1].add(seq, line)\n\
+        for line in open(sys.argv[3], 'rb').read().split(b'\\n')[:-1]:\n    \
+            seq, line = line.split(b' ', 1); log = copy.deepcopy(states[int(seq)]); log.add(int(seq), line)\n    \
+            print(log.defects[0][1] if log.defects else '')";
+    let dir = tempfile::tempdir().unwrap();
+    let list = dir.path().join("cases");
+    let text: Vec<u8> =
+        cases.iter().flat_map(|(seq, bytes)| [format!("{seq} ").as_bytes(), bytes, b"\n"].concat()).collect();
+    std::fs::write(&list, text).unwrap();
+    let run = std::process::Command::new("python3")
+        .arg("-c")
+        .arg(script)
+        .args([file("tools"), file("vectors/log/good.jsonl"), list])
+        .output()
+        .expect("python3");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let said: Vec<String> = String::from_utf8(run.stdout).unwrap().lines().map(str::to_owned).collect();
+    assert_eq!(said.len(), cases.len());
+    said
+}
+
 fn hash(text: &Value) -> Hash {
     BASE64_STANDARD.decode(text.as_str().unwrap()).unwrap().try_into().unwrap()
 }

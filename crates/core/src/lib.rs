@@ -17,3 +17,8 @@ pub mod value;
 pub use error::{Class, Error, ErrorKind, Result, Retry};
 pub use promoter::{Moved, Operation, Promoter, Receipt, Terms, Times};
 pub use value::*;
+
+/// The examples of the README, compiled.
+#[cfg(all(doctest, feature = "oci", feature = "file"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
 use super::{Append, Ledger, Term};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Body, ChannelState, Entry, Sealed, Status, Step, check};
+use crate::record::{Body, ChannelState, Entry, Leaf, Sealed, Status, Step, check};
 use crate::value::{Channel, Digest, Key, Timestamp};
 
 /// How many entries are asked for at once.
@@ -15,6 +16,9 @@ const PAGE: usize = 1024;
 
 /// How many entries the index may stand behind the head.
 const BEHIND: u64 = 256;
+
+/// How many entries are taken in before the index is moved on, when there are many: what bounds the memory.
+const BATCH: u64 = 64 * 1024;
 
 /// How often a note is tried to be appended, each time at another writer's heels.
 const NOTE_TRIES: u32 = 1000;
@@ -29,11 +33,15 @@ pub struct Journal {
     state: Arc<ChannelState>,
     /// Whether the index was asked where it stands.
     begun: bool,
-    /// Where the index stands.
+    /// Where the index is known to stand; 0 if there is none.
     indexed: u64,
+    /// Where the log stood when the index was last told.
+    offered: u64,
     /// Terms that the index does not have, oldest first.
     terms: Vec<(Term, u64)>,
     places: HashMap<Term, Vec<u64>>,
+    /// Whether the index is gone that this journal relies on: it has to begin anew.
+    index_lost: AtomicBool,
 }
 
 /// How an append ended, for whoever asked for it.
@@ -48,8 +56,16 @@ pub enum Written {
 impl Journal {
     /// The log of `channel`, of which nothing was read yet.
     pub fn new(ledger: Arc<dyn Ledger>, channel: Channel) -> Journal {
-        let state = Arc::new(ChannelState::empty(channel));
-        Journal { ledger, state, begun: false, indexed: 0, terms: Vec::new(), places: HashMap::new() }
+        Journal {
+            ledger,
+            state: Arc::new(ChannelState::empty(channel)),
+            begun: false,
+            indexed: 0,
+            offered: 0,
+            terms: Vec::new(),
+            places: HashMap::new(),
+            index_lost: AtomicBool::new(false),
+        }
     }
 
     /// The fold of what was read.
@@ -59,31 +75,33 @@ impl Journal {
 
     /// Reads on to the head.
     pub async fn refresh(&mut self) -> Result<Arc<ChannelState>> {
+        if self.index_lost.load(Ordering::Relaxed) {
+            *self = Journal::new(Arc::clone(&self.ledger), self.state.channel.clone());
+        }
         if !self.begun {
             self.begin().await?;
         }
         let channel = self.state.channel.clone();
-        loop {
+        let size = self.ledger.size(&channel).await?;
+        // A journal that has read further than the log goes has seen entries that are gone.
+        self.check_length(size)?;
+        while self.state.size < size {
             let entries = self.ledger.read(&channel, self.state.size, PAGE).await?;
             if entries.is_empty() {
-                break;
+                let message = format!("the log had {size} entries a moment ago, and has none at {}", self.state.size);
+                return Err(Error::new(ErrorKind::LedgerTruncated, message).with("channel", &channel));
             }
-            let short = entries.len() < PAGE;
             for bytes in entries {
                 self.take(&bytes)?;
-            }
-            if short {
-                break;
+                self.extend_index(BATCH).await;
             }
         }
-        self.check_length().await?;
-        self.extend_index().await;
+        self.extend_index(BEHIND).await;
         Ok(Arc::clone(&self.state))
     }
 
-    /// A journal that has read further than the log goes has seen entries that are gone.
-    async fn check_length(&self) -> Result<()> {
-        let (seen, size) = (self.state.size, self.ledger.size(&self.state.channel).await?);
+    fn check_length(&self, size: u64) -> Result<()> {
+        let seen = self.state.size;
         match size < seen {
             false => Ok(()),
             true => {
@@ -99,7 +117,7 @@ impl Journal {
         let Some(index) = self.ledger.index() else { return Ok(()) };
         let Some(state) = index.state(&self.state.channel).await? else { return Ok(()) };
         let Some(last) = state.size.checked_sub(1) else { return Ok(()) };
-        let there = self.ledger.read(&state.channel, last, 1).await?;
+        let there = self.ledger.read(&self.state.channel, last, 1).await?;
         let fits = there.first().is_some_and(|bytes| Some(Sealed::of(bytes.clone()).leaf()) == state.leaf);
         if fits && state.channel == self.state.channel {
             self.indexed = state.size;
@@ -109,36 +127,68 @@ impl Journal {
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<()> {
-        let open = self.state.open.clone();
-        let step = match Arc::make_mut(&mut self.state).take(bytes) {
-            Ok(step) => step,
+        let terms = self.open_terms();
+        match Arc::make_mut(&mut self.state).take(bytes) {
+            Ok(step) => self.note_terms(&step, terms),
             Err(defect) => {
                 // What was taken in half is forgotten: the next look begins anew, and finds the defect again.
                 let channel = self.state.channel.clone();
                 *self = Journal::new(Arc::clone(&self.ledger), channel.clone());
                 return Err(Error::from(defect).with("channel", channel));
             }
-        };
-        if let (Step::Outcome { status: Status::Committed, .. }, Some(open)) = (step, open) {
-            for term in [Term::key(&open.key), Term::digest(&open.to)] {
-                self.terms.push((term, open.seq));
-                self.places.entry(term).or_default().push(open.seq);
-            }
         }
         Ok(())
     }
 
+    /// What the open move can be looked up by once it is committed, and where it stands.
+    fn open_terms(&self) -> Option<([Term; 2], u64)> {
+        self.state.open.as_ref().map(|open| ([Term::key(&open.key), Term::digest(&open.to)], open.seq))
+    }
+
+    fn note_terms(&mut self, step: &Step, open: Option<([Term; 2], u64)>) {
+        if let (Step::Outcome { status: Status::Committed, .. }, Some((terms, seq))) = (step, open) {
+            for term in terms {
+                self.terms.push((term, seq));
+                self.places.entry(term).or_default().push(seq);
+            }
+        }
+    }
+
+    /// Moves the index on if it stands `behind` entries or more behind the head, and no move is open: the terms of a
+    /// move are known when it is closed, and stand where its intent does.
+    ///
     /// The index is a cache: that it cannot be written makes later look-ups slower, and nothing else.
-    async fn extend_index(&mut self) {
-        if self.state.size.saturating_sub(self.indexed) < BEHIND {
+    async fn extend_index(&mut self, behind: u64) {
+        if self.state.size - self.indexed.max(self.offered) < behind || self.state.open.is_some() {
             return;
         }
-        if let Some(index) = self.ledger.index()
-            && index.extend(&self.state.channel, self.indexed, &self.state, &self.terms).await.is_ok()
-        {
-            self.indexed = self.state.size;
-            self.terms.clear();
+        let ledger = Arc::clone(&self.ledger);
+        let Some(index) = ledger.index() else { return };
+        self.offered = self.state.size;
+        let channel = &self.state.channel;
+        if index.extend(channel, self.indexed, &self.state, &self.terms).await.is_err() {
+            return;
         }
+        // It may have been left as it is: by a ledger that is only read, or because another process is at it.
+        let Ok(Some(there)) = index.state(channel).await else { return };
+        let fits = match there.size == self.state.size {
+            true => there.leaf == self.state.leaf,
+            false => there.size < self.state.size && self.leaf_at(there.size).await == there.leaf,
+        };
+        if fits && there.size > self.indexed {
+            self.indexed = there.size;
+            self.terms.retain(|(_, seq)| *seq >= there.size);
+            self.places.clear();
+            for (term, seq) in &self.terms {
+                self.places.entry(*term).or_default().push(*seq);
+            }
+        }
+    }
+
+    /// The leaf hash of the last of the first `size` entries, as they are in the ledger.
+    async fn leaf_at(&self, size: u64) -> Option<Leaf> {
+        let there = self.ledger.read(&self.state.channel, size.checked_sub(1)?, 1).await.ok()?;
+        there.first().map(|bytes| Sealed::of(bytes.clone()).leaf())
     }
 
     /// Appends what `body` says at `seq`, which must be where the journal stands. LEDGER_AMBIGUOUS if it is not known
@@ -149,12 +199,15 @@ impl Journal {
         }
         let sealed = self.state.next(body, Uuid::now_v7(), at).seal()?;
         // What would break the log is not written, whoever asks for it.
-        ChannelState::clone(&self.state).take(sealed.bytes()).map_err(|defect| {
+        let mut next = ChannelState::clone(&self.state);
+        let step = next.take(sealed.bytes()).map_err(|defect| {
             Error::new(ErrorKind::InternalFault, format!("an entry that would break the log: {defect}"))
         })?;
         match self.ledger.append(&self.state.channel.clone(), seq, sealed.bytes().clone()).await? {
             Append::Stored => {
-                self.take(sealed.bytes())?;
+                let terms = self.open_terms();
+                self.state = Arc::new(next);
+                self.note_terms(&step, terms);
                 Ok(Written::At(seq))
             }
             Append::Lost => {
@@ -249,8 +302,11 @@ impl Journal {
         let mut found: Vec<u64> = self.places.get(&term).into_iter().flatten().rev().copied().collect();
         // Without an index to begin from, every term was read here; asking for one that is not there is an error.
         if let Some(index) = self.ledger.index().filter(|_| self.indexed > 0) {
+            let there = index.find(&self.state.channel, term).await.inspect_err(|_| {
+                self.index_lost.store(true, Ordering::Relaxed);
+            })?;
             let known = found.last().copied().unwrap_or(u64::MAX);
-            found.extend(index.find(&self.state.channel, term).await?.into_iter().filter(|seq| *seq < known));
+            found.extend(there.into_iter().filter(|seq| *seq < known));
         }
         Ok(found)
     }
@@ -272,3 +328,6 @@ impl Term {
         Term::of("digest", &digest.to_string())
     }
 }
+
+#[cfg(all(test, feature = "file", unix))]
+mod tests;

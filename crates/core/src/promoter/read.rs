@@ -175,9 +175,11 @@ impl Promoter {
 async fn back(journal: &Journal, before: Option<u64>, limit: usize) -> Result<Page> {
     let size = journal.state().size;
     let end = before.unwrap_or(size).min(size);
-    let mut start = end;
+    // Twice as far each time: where moves are rare among other entries, what is read again stays in proportion.
+    let mut step = BACK.max(2 * limit as u64);
     loop {
-        start = start.saturating_sub(BACK.max(2 * limit as u64));
+        let start = end.saturating_sub(step);
+        step = step.saturating_mul(2);
         let count = usize::try_from(end - start).unwrap_or(usize::MAX);
         let entries = journal.read(start, count).await?;
         let mut events = events(&entries).events;

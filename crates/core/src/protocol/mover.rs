@@ -40,6 +40,16 @@ pub(super) struct Claim {
     pub(super) seq: u64,
     /// Whether target and live digest are pinned.
     pub(super) pins: Pins,
+    pub(super) answer: Answer,
+}
+
+/// Whether it is known what became of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Answer {
+    /// It was answered, or will be.
+    Expected,
+    /// The answer was lost: it may stand, or land later.
+    Lost,
 }
 
 /// Where a mover is: what it waits to hear.
@@ -140,9 +150,16 @@ impl Mover {
         }
     }
 
+    /// Whoever has sent a claim that may still land cannot say that nothing was written.
     pub(super) fn done(&mut self, end: End) -> Action {
         self.phase = Phase::Ended;
-        Action::Done(end)
+        let doubtful = self.claim.is_some_and(|claim| claim.answer == Answer::Lost);
+        Action::Done(match end {
+            End::Refused(_) | End::Unchanged(_) | End::Broken | End::Nothing if doubtful => {
+                End::Indeterminate { seq: None, why: Why::Unknown }
+            }
+            end => end,
+        })
     }
 
     /// Step 0. Whoever has no move of its own needs the log alone.
@@ -217,7 +234,7 @@ impl Mover {
     fn begin(&mut self, log: LogRead, change: Change, observed: Option<Digest>, now: Ms) -> Action {
         let seq = log.state.size;
         self.phase = Phase::Beginning { log, change, observed };
-        self.claim.get_or_insert(Claim { start: now, seq, pins: Pins::Unconfirmed });
+        self.claim.get_or_insert(Claim { start: now, seq, pins: Pins::Unconfirmed, answer: Answer::Expected });
         Action::Begin { seq, change }
     }
 
@@ -265,6 +282,9 @@ impl Mover {
 
     /// A claim was not answered: the log says whether it stands.
     pub(super) fn doubt(&mut self, tries: u8) -> Action {
+        if let Some(claim) = &mut self.claim {
+            claim.answer = Answer::Lost;
+        }
         self.phase = Phase::Doubting { tries };
         Action::ReadLog
     }

@@ -1,7 +1,7 @@
 //! Meeting another's move: waiting for it, and taking it over (step 2 of the protocol).
 
 use super::action::{Action, Appended, Heard, LogRead, Pins};
-use super::mover::{Claim, Mover, Phase};
+use super::mover::{Answer, Claim, Mover, Phase};
 use super::own::Own;
 use super::{End, Goal, Meet, Ms, Sabotage, Why};
 use crate::record::{Deadlines, OpenMove};
@@ -29,7 +29,7 @@ impl Mover {
         }
         if let Goal::Move(ask) = &self.goal {
             if self.without(Sabotage::JoinLive) && ask.key == open.key {
-                let claim = Claim { start: now, seq: open.seq, pins: Pins::Confirmed };
+                let claim = Claim { start: now, seq: open.seq, pins: Pins::Confirmed, answer: Answer::Expected };
                 return self.own(Own::of(open.clone(), claim, &self.goal, &self.worker, now).joined(), now);
             }
             if ask.meet == Meet::Leave {
@@ -75,7 +75,7 @@ impl Mover {
         let wait_ms = open.quiet_ms.max(quiet_ms);
         let ttl_ms = ttl_ms.saturating_add(wait_ms).min(Deadlines::MAX_MS);
         // What was pinned before the intent's put is not known to this worker: the driver pins before every put.
-        let claim = Claim { start: now, seq, pins: Pins::Confirmed };
+        let claim = Claim { start: now, seq, pins: Pins::Confirmed, answer: Answer::Expected };
         if self.without(Sabotage::NoTakeoverRecord) {
             return self.own(Own::of(open, claim, &self.goal, &self.worker, now), now);
         }

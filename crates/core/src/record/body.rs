@@ -1,13 +1,15 @@
-//! The fields of each kind of entry, read from the tape into the step that the fold takes.
+//! The fields of each kind of entry, read from the tape into what the fold takes.
 //!
 //! What is accepted here is what [`Entry::open`](super::Entry::open) can read: a test holds the two to each other.
 
 use std::borrow::Cow;
+use std::str::FromStr;
 
 use super::entry::{Deadlines, Op, Status};
 use super::fold::{DefectCode, OpenMove, Standing, Step};
 use super::tape::{Children, Data, Value};
-use crate::value::{Channel, Commit, Digest, Key, Reference, Tag, Text, Timestamp};
+use crate::error::Error;
+use crate::value::{Channel, Commit, Digest, Reference, Tag, Timestamp};
 
 /// A rule that an entry breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,16 +33,111 @@ impl Home {
     }
 }
 
-/// The step that a body of `kind` says; `seq` is where it says that it stands.
-pub(super) fn step(home: &Home, seq: u64, kind: &str, body: Value<'_, '_>) -> Form<Step> {
+/// What a body says, as far as the fold needs it: a [`Step`] that borrows its texts, so that reading allocates nothing.
+/// What one thread allocates and another frees would cost more than all the reading.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a box is what it is there to avoid")]
+pub(super) enum Said<'a> {
+    Intent {
+        op: Op,
+        move_id: Cow<'a, str>,
+        key: Cow<'a, str>,
+        request: Digest,
+        from: Option<Digest>,
+        to: Digest,
+        replaced: Option<Digest>,
+        as_it_is: bool,
+        owner: Cow<'a, str>,
+        deadlines: Deadlines,
+    },
+    Takeover {
+        intent_seq: u64,
+        move_id: Cow<'a, str>,
+        owner: Cow<'a, str>,
+        epoch: u64,
+        previous_owner: Cow<'a, str>,
+        deadlines: Deadlines,
+    },
+    Outcome {
+        intent_seq: u64,
+        move_id: Cow<'a, str>,
+        owner: Cow<'a, str>,
+        epoch: u64,
+        status: Status,
+        observed: Option<Digest>,
+    },
+    Hold {
+        reason: Cow<'a, str>,
+        by: Cow<'a, str>,
+        until: Option<Timestamp>,
+    },
+    Release,
+    Moved,
+    Other,
+}
+
+impl Said<'_> {
+    /// The step, for an entry at `seq`.
+    pub(super) fn step(&self, seq: u64) -> Form<Step> {
+        Ok(match self {
+            Said::Intent { op, move_id, key, request, from, to, replaced, as_it_is, owner, deadlines } => {
+                Step::Intent(Box::new(OpenMove {
+                    seq,
+                    op: *op,
+                    move_id: kept(move_id)?,
+                    key: kept(key)?,
+                    request: *request,
+                    from: *from,
+                    to: *to,
+                    replaced: *replaced,
+                    as_it_is: *as_it_is,
+                    owner: kept(owner)?,
+                    epoch: 0,
+                    deadlines: *deadlines,
+                    quiet_ms: deadlines.quiet_ms,
+                }))
+            }
+            Said::Takeover { intent_seq, move_id, owner, epoch, previous_owner, deadlines } => Step::Takeover {
+                intent_seq: *intent_seq,
+                move_id: kept(move_id)?,
+                owner: kept(owner)?,
+                epoch: *epoch,
+                previous_owner: kept(previous_owner)?,
+                deadlines: *deadlines,
+            },
+            Said::Outcome { intent_seq, move_id, owner, epoch, status, observed } => Step::Outcome {
+                intent_seq: *intent_seq,
+                move_id: kept(move_id)?,
+                owner: kept(owner)?,
+                epoch: *epoch,
+                status: *status,
+                observed: *observed,
+            },
+            Said::Hold { reason, by, until } => {
+                Step::Hold(Standing { seq, reason: kept(reason)?, by: kept(by)?, until: *until })
+            }
+            Said::Release => Step::Release,
+            Said::Moved => Step::Moved,
+            Said::Other => Step::Other,
+        })
+    }
+}
+
+/// A text that was found to be of its form, as a value of its own.
+fn kept<T: FromStr<Err = Error>>(text: &str) -> Form<T> {
+    text.parse().map_err(|e: Error| Bad { code: DefectCode::Field, why: e.to_string() })
+}
+
+/// What a body of `kind` says.
+pub(super) fn said<'a>(home: &Home, kind: &str, body: Value<'_, 'a>) -> Form<Said<'a>> {
     let fields = body.children();
     match kind {
-        "intent" => intent(home, seq, fields),
+        "intent" => intent(home, fields),
         "outcome" => outcome(fields),
         "takeover" => takeover(fields),
         "observation" => observation(fields),
         "approval" => approval(fields),
-        "hold" => hold(seq, fields),
+        "hold" => hold(fields),
         "release" => release(fields),
         "adoption" => adoption(fields),
         "moved" => moved(fields),
@@ -61,7 +158,7 @@ pub(super) fn opens(body: Value<'_, '_>) -> bool {
 
 // Fields are asked for in their canonical order, which is the order they stand in.
 
-fn intent(home: &Home, seq: u64, mut fields: Children<'_, '_>) -> Form<Step> {
+fn intent<'a>(home: &Home, mut fields: Children<'_, 'a>) -> Form<Said<'a>> {
     decision(need(&mut fields, "decision")?)?;
     let epoch = need(&mut fields, "epoch")?;
     if epoch.data() != Data::Integer(0) {
@@ -69,11 +166,10 @@ fn intent(home: &Home, seq: u64, mut fields: Children<'_, '_>) -> Form<Step> {
     }
     let from = fields.seek("from").map(digest).transpose()?;
     let grace_ms = milliseconds(need(&mut fields, "grace_ms")?)?;
-    let key = need(&mut fields, "key")?;
-    let key: Key = text(key)?.parse().map_err(|e| bad(key, e))?;
-    let move_id = owned(need(&mut fields, "move_id")?)?;
+    let key = short(need(&mut fields, "key")?, 128)?;
+    let move_id = line(need(&mut fields, "move_id")?)?;
     let op = op(need(&mut fields, "op")?)?;
-    let owner = owned(need(&mut fields, "owner")?)?;
+    let owner = line(need(&mut fields, "owner")?)?;
     if let Some(log) = fields.seek("predecessor") {
         predecessor(log)?;
     }
@@ -85,21 +181,9 @@ fn intent(home: &Home, seq: u64, mut fields: Children<'_, '_>) -> Form<Step> {
     let itself = source(home, need(&mut fields, "source")?)?;
     let to = subject(need(&mut fields, "to")?)?;
     let ttl_ms = milliseconds(need(&mut fields, "ttl_ms")?)?;
-    Ok(Step::Intent(Box::new(OpenMove {
-        seq,
-        op,
-        move_id,
-        key,
-        request,
-        from,
-        to,
-        replaced,
-        as_it_is: OpenMove::takes_as_it_is(op, itself),
-        owner,
-        epoch: 0,
-        deadlines: Deadlines { ttl_ms, grace_ms, quiet_ms },
-        quiet_ms,
-    })))
+    let as_it_is = OpenMove::takes_as_it_is(op, itself);
+    let deadlines = Deadlines { ttl_ms, grace_ms, quiet_ms };
+    Ok(Said::Intent { op, move_id, key, request, from, to, replaced, as_it_is, owner, deadlines })
 }
 
 fn decision(value: Value<'_, '_>) -> Form<()> {
@@ -125,7 +209,7 @@ fn decision(value: Value<'_, '_>) -> Form<()> {
     }
     let mut policy = object(need(&mut fields, "policy")?)?;
     digest(need(&mut policy, "digest")?)?;
-    line(need(&mut policy, "name")?)
+    line(need(&mut policy, "name")?).map(drop)
 }
 
 fn predecessor(value: Value<'_, '_>) -> Form<()> {
@@ -206,7 +290,7 @@ fn subject(value: Value<'_, '_>) -> Form<Digest> {
     Ok(to)
 }
 
-fn outcome(mut fields: Children<'_, '_>) -> Form<Step> {
+fn outcome<'a>(mut fields: Children<'_, 'a>) -> Form<Said<'a>> {
     flag(need(&mut fields, "ambiguous")?)?;
     count(need(&mut fields, "attempts")?)?;
     let epoch = count(need(&mut fields, "epoch")?)?;
@@ -216,9 +300,9 @@ fn outcome(mut fields: Children<'_, '_>) -> Form<Step> {
         line(need(&mut error, "text")?)?;
     }
     let intent_seq = count(need(&mut fields, "intent_seq")?)?;
-    let move_id = owned(need(&mut fields, "move_id")?)?;
+    let move_id = line(need(&mut fields, "move_id")?)?;
     let observed = fields.seek("observed").map(digest).transpose()?;
-    let owner = owned(need(&mut fields, "owner")?)?;
+    let owner = line(need(&mut fields, "owner")?)?;
     flag(need(&mut fields, "recovered")?)?;
     let value = need(&mut fields, "status")?;
     let status = match text(value)?.as_ref() {
@@ -227,23 +311,23 @@ fn outcome(mut fields: Children<'_, '_>) -> Form<Step> {
         "aborted" => Status::Aborted,
         other => return Err(Bad { code: DefectCode::Outcome, why: format!("status {other:?}") }),
     };
-    Ok(Step::Outcome { intent_seq, move_id, owner, epoch, status, observed })
+    Ok(Said::Outcome { intent_seq, move_id, owner, epoch, status, observed })
 }
 
-fn takeover(mut fields: Children<'_, '_>) -> Form<Step> {
+fn takeover<'a>(mut fields: Children<'_, 'a>) -> Form<Said<'a>> {
     let epoch = count(need(&mut fields, "epoch")?)?;
     let grace_ms = milliseconds(need(&mut fields, "grace_ms")?)?;
     let intent_seq = count(need(&mut fields, "intent_seq")?)?;
-    let move_id = owned(need(&mut fields, "move_id")?)?;
-    let owner = owned(need(&mut fields, "owner")?)?;
-    let previous_owner = owned(need(&mut fields, "previous_owner")?)?;
+    let move_id = line(need(&mut fields, "move_id")?)?;
+    let owner = line(need(&mut fields, "owner")?)?;
+    let previous_owner = line(need(&mut fields, "previous_owner")?)?;
     let quiet_ms = milliseconds(need(&mut fields, "quiet_ms")?)?;
     let ttl_ms = milliseconds(need(&mut fields, "ttl_ms")?)?;
     let deadlines = Deadlines { ttl_ms, grace_ms, quiet_ms };
-    Ok(Step::Takeover { intent_seq, move_id, owner, epoch, previous_owner, deadlines })
+    Ok(Said::Takeover { intent_seq, move_id, owner, epoch, previous_owner, deadlines })
 }
 
-fn observation(mut fields: Children<'_, '_>) -> Form<Step> {
+fn observation<'a>(mut fields: Children<'_, 'a>) -> Form<Said<'a>> {
     if let Some(attributed) = fields.seek("attributed") {
         let mut attributed = object(attributed)?;
         line(need(&mut attributed, "actor")?)?;
@@ -253,43 +337,43 @@ fn observation(mut fields: Children<'_, '_>) -> Form<Step> {
     text(need(&mut fields, "cause")?)?;
     fields.seek("expected").map(digest).transpose()?;
     fields.seek("observed").map(digest).transpose()?;
-    Ok(Step::Other)
+    Ok(Said::Other)
 }
 
-fn approval(mut fields: Children<'_, '_>) -> Form<Step> {
+fn approval<'a>(mut fields: Children<'_, 'a>) -> Form<Said<'a>> {
     line(need(&mut fields, "by")?)?;
     fields.seek("expires_at").map(time).transpose()?;
     fields.seek("from").map(digest).transpose()?;
     digest(need(&mut fields, "to")?)?;
-    Ok(Step::Other)
+    Ok(Said::Other)
 }
 
-fn hold(seq: u64, mut fields: Children<'_, '_>) -> Form<Step> {
-    let by = owned(need(&mut fields, "by")?)?;
-    let reason = owned(need(&mut fields, "reason")?)?;
+fn hold<'a>(mut fields: Children<'_, 'a>) -> Form<Said<'a>> {
+    let by = line(need(&mut fields, "by")?)?;
+    let reason = line(need(&mut fields, "reason")?)?;
     let until = fields.seek("until").map(time).transpose()?;
-    Ok(Step::Hold(Standing { seq, reason, by, until }))
+    Ok(Said::Hold { reason, by, until })
 }
 
-fn release(mut fields: Children<'_, '_>) -> Form<Step> {
+fn release<'a>(mut fields: Children<'_, 'a>) -> Form<Said<'a>> {
     line(need(&mut fields, "by")?)?;
     line(need(&mut fields, "reason")?)?;
-    Ok(Step::Release)
+    Ok(Said::Release)
 }
 
-fn adoption(mut fields: Children<'_, '_>) -> Form<Step> {
+fn adoption<'a>(mut fields: Children<'_, 'a>) -> Form<Said<'a>> {
     time(need(&mut fields, "at")?)?;
     line(need(&mut fields, "cluster")?)?;
     flag(need(&mut fields, "ready")?)?;
     line(need(&mut fields, "revision")?)?;
-    Ok(Step::Other)
+    Ok(Said::Other)
 }
 
-fn moved(mut fields: Children<'_, '_>) -> Form<Step> {
+fn moved<'a>(mut fields: Children<'_, 'a>) -> Form<Said<'a>> {
     digest(need(&mut fields, "root")?)?;
     count(need(&mut fields, "size")?)?;
     line(need(&mut fields, "to")?)?;
-    Ok(Step::Moved)
+    Ok(Said::Moved)
 }
 
 // The forms that a field may have.
@@ -334,22 +418,18 @@ fn text<'a>(value: Value<'_, 'a>) -> Form<Cow<'a, str>> {
 }
 
 /// A line of 1 to `most` characters; which ones is checked for the entry as a whole.
-fn short(value: Value<'_, '_>, most: usize) -> Form<()> {
+fn short<'a>(value: Value<'_, 'a>, most: usize) -> Form<Cow<'a, str>> {
     let text = text(value)?;
     match text.len() {
         0 => Err(bad(value, "it is empty")),
         length if length > most && text.chars().count() > most => Err(bad(value, format!("over {most} characters"))),
-        _ => Ok(()),
+        _ => Ok(text),
     }
 }
 
-/// What a [`Text`] may be.
-fn line(value: Value<'_, '_>) -> Form<()> {
+/// What a [`Text`](crate::Text) may be.
+fn line<'a>(value: Value<'_, 'a>) -> Form<Cow<'a, str>> {
     short(value, 1024)
-}
-
-fn owned(value: Value<'_, '_>) -> Form<Text> {
-    text(value)?.parse().map_err(|e| bad(value, e))
 }
 
 fn digest(value: Value<'_, '_>) -> Form<Digest> {

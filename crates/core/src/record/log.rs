@@ -7,7 +7,7 @@
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::body::{self, Bad, Form, Home};
+use super::body::{self, Bad, Form, Home, Said};
 use super::entry::{Body, Entry, Leaf, MAX_ENTRY};
 use super::fold::{ChannelState, Defect, DefectCode, Step};
 use super::json::Flaw;
@@ -17,7 +17,7 @@ use crate::value::{Channel, Timestamp, hex};
 
 /// What one entry's bytes say by themselves, without the log they are in.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct Seen<'a> {
     pub(super) leaf: Hash,
     /// The position that it names.
     pub(super) seq: i64,
@@ -25,11 +25,18 @@ pub(super) struct Seen {
     /// What breaks a rule that comes after that of the position: channel, id, time.
     pub(super) head: Form<Head>,
     /// What breaks a rule that comes after that of the parent: kind and body.
-    pub(super) step: Form<Step>,
+    pub(super) said: Form<Said<'a>>,
     /// For an intent with a defect: true if it holds the channel all the same.
     pub(super) opens: bool,
     /// The key of an intent.
     pub(super) key: Option<KeyHash>,
+}
+
+impl Seen<'_> {
+    /// What it says, for an entry at `seq`.
+    fn step(&self, seq: u64) -> Form<Step> {
+        self.said.as_ref().map_err(Bad::clone)?.step(seq)
+    }
 }
 
 /// The first 128 bits of a key's SHA-256.
@@ -49,7 +56,7 @@ pub(super) enum Parent {
 }
 
 /// Reads the bytes of an entry of the log `home`. An error is a defect that leaves the entry uncounted.
-pub(super) fn read<'a>(home: &Home, tape: &mut Tape<'a>, bytes: &'a [u8]) -> Form<Seen> {
+pub(super) fn read<'a>(home: &Home, tape: &mut Tape<'a>, bytes: &'a [u8]) -> Form<Seen<'a>> {
     let broken = |code, why: String| Err(Bad { code, why });
     if bytes.len() > MAX_ENTRY {
         return broken(DefectCode::TooLarge, format!("over {MAX_ENTRY} bytes"));
@@ -84,18 +91,18 @@ pub(super) fn read<'a>(home: &Home, tape: &mut Tape<'a>, bytes: &'a [u8]) -> For
     let Some(Data::Integer(seq)) = fields.seek("seq").map(Value::data) else {
         return Err(body::missing("seq"));
     };
-    let step = body::step(home, u64::try_from(seq).unwrap_or(0), &kind, says);
+    let said = body::said(home, &kind, says);
     Ok(Seen {
         leaf: leaf_hash(bytes),
         seq,
         parent,
         head: head(home, &channel, &id, &at),
-        key: match &step {
-            Ok(Step::Intent(intent)) => Sha256::digest(intent.key.as_str()).first_chunk().copied(),
+        key: match &said {
+            Ok(Said::Intent { key, .. }) => Sha256::digest(&**key).first_chunk().copied(),
             _ => None,
         },
-        opens: step.is_err() && kind == "intent" && body::opens(says),
-        step,
+        opens: said.is_err() && kind == "intent" && body::opens(says),
+        said,
     })
 }
 
@@ -174,8 +181,8 @@ impl ChannelState {
             .map_err(|bad| Fault { bad, counted: Counted::No })
             .and_then(|seen| {
                 self.follows(&seen)?;
-                let step = seen.step.clone();
-                self.take_seen(seen).and_then(|()| step.map_err(|bad| Fault { bad, counted: Counted::Yes }))
+                self.take_seen(&seen)?;
+                seen.step(seq).map_err(|bad| Fault { bad, counted: Counted::Yes })
             });
         taken.map_err(|Fault { bad: Bad { code, why }, .. }| Defect { seq, code, why })
     }
@@ -188,7 +195,7 @@ impl ChannelState {
     }
 
     /// Whether an entry stands at its position and its channel, id and time are well formed.
-    pub(super) fn follows(&self, seen: &Seen) -> Result<Head, Fault> {
+    pub(super) fn follows(&self, seen: &Seen<'_>) -> Result<Head, Fault> {
         let fault = |bad| Fault { bad, counted: Counted::No };
         if u64::try_from(seen.seq) != Ok(self.size) {
             let why = format!("it says {} and stands at {}", seen.seq, self.size);
@@ -198,7 +205,7 @@ impl ChannelState {
     }
 
     /// Takes in an entry that [follows](ChannelState::follows): its parent, its kind and body, the fold.
-    pub(super) fn take_seen(&mut self, seen: Seen) -> Result<(), Fault> {
+    pub(super) fn take_seen(&mut self, seen: &Seen<'_>) -> Result<(), Fault> {
         let fault = |code, why, counted| Err(Fault { bad: Bad { code, why }, counted });
         if let Some(moved) = self.moved {
             return fault(DefectCode::AfterMoved, format!("the log went on elsewhere at {moved}"), Counted::No);
@@ -213,7 +220,7 @@ impl ChannelState {
             return fault(DefectCode::Parent, format!("it is not {want}"), Counted::No);
         }
         let leaf = Leaf::from_sha256(seen.leaf);
-        match seen.step {
+        match seen.step(self.size) {
             Ok(step) => self
                 .fold(leaf, step)
                 .map_err(|Defect { code, why, .. }| Fault { bad: Bad { code, why }, counted: Counted::Yes }),
@@ -240,8 +247,8 @@ pub fn check(channel: &Channel, seq: u64, parent: Option<Leaf>, bytes: &[u8]) ->
     let defect = |Bad { code, why }| Defect { seq, code, why };
     let seen = read(&Home::new(channel.clone()), &mut Tape::new(), bytes).map_err(defect)?;
     state.follows(&seen).map_err(|fault| defect(fault.bad))?;
-    let (leaf, step) = (Leaf::from_sha256(seen.leaf), seen.step.clone());
-    let linked = Seen { step: Ok(Step::Other), ..seen };
-    state.take_seen(linked).map_err(|fault| defect(fault.bad))?;
-    Ok((leaf, step.map_err(defect)?))
+    let step = seen.step(seq);
+    let linked = Seen { said: Ok(Said::Other), ..seen };
+    state.take_seen(&linked).map_err(|fault| defect(fault.bad))?;
+    Ok((Leaf::from_sha256(linked.leaf), step.map_err(defect)?))
 }

@@ -16,7 +16,12 @@ pub fn leaf_hash(entry: &[u8]) -> Hash {
 
 /// The hash of a node over two others (RFC 6962, section 2.1).
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+    let mut bytes = [1; 65];
+    let (_, rest) = bytes.split_at_mut(1);
+    let (first, second) = rest.split_at_mut(32);
+    first.copy_from_slice(left);
+    second.copy_from_slice(right);
+    Sha256::digest(bytes).into()
 }
 
 /// A tree that grows leaf by leaf and keeps only the roots of its complete subtrees: at most 64 hashes.

@@ -20,9 +20,22 @@ pub(crate) struct Tape<'a> {
 struct Node<'a> {
     /// As it stands in the text; empty in an array and at the top.
     key: &'a str,
-    data: Data<'a>,
+    text: &'a str,
+    number: i64,
+    tag: Tag,
     /// Where the next value of the same parent stands, or where the parent ends.
-    next: usize,
+    next: u32,
+}
+
+/// What a node is. It is kept apart from what it holds, which costs less than moving an enum that holds it.
+#[derive(Clone, Copy, Debug)]
+enum Tag {
+    Text,
+    Escaped,
+    Integer,
+    Bool,
+    Object,
+    Array,
 }
 
 /// A value; what is in an object or array follows it on the tape.
@@ -88,7 +101,15 @@ pub(crate) struct Value<'t, 'a> {
 impl<'t, 'a> Value<'t, 'a> {
     /// The value itself.
     pub(crate) fn data(self) -> Data<'a> {
-        self.nodes.get(self.at).map_or(Data::Bool(false), |node| node.data)
+        let Some(node) = self.nodes.get(self.at) else { return Data::Bool(false) };
+        match node.tag {
+            Tag::Text => Data::Text(node.text),
+            Tag::Escaped => Data::Escaped(node.text),
+            Tag::Integer => Data::Integer(node.number),
+            Tag::Bool => Data::Bool(node.number == 1),
+            Tag::Object => Data::Object,
+            Tag::Array => Data::Array,
+        }
     }
 
     /// Its key, as it stands in the text.
@@ -107,7 +128,7 @@ impl<'t, 'a> Value<'t, 'a> {
 
     /// What is in the object or array, in order; nothing for anything else.
     pub(crate) fn children(self) -> Children<'t, 'a> {
-        let end = self.nodes.get(self.at).map_or(0, |node| node.next);
+        let end = self.nodes.get(self.at).map_or(0, |node| node.next as usize);
         Children { nodes: self.nodes, at: self.at + 1, end }
     }
 }
@@ -130,13 +151,13 @@ impl<'t, 'a> Children<'t, 'a> {
             let node = self.nodes.get(self.at)?;
             if node.key == name {
                 let found = Value { nodes: self.nodes, at: self.at };
-                self.at = node.next;
+                self.at = node.next as usize;
                 return Some(found);
             }
             if !before(node.key, name) {
                 return None;
             }
-            self.at = node.next;
+            self.at = node.next as usize;
         }
         None
     }
@@ -150,7 +171,7 @@ impl<'t, 'a> Iterator for Children<'t, 'a> {
             return None;
         }
         let found = Value { nodes: self.nodes, at: self.at };
-        self.at = self.nodes.get(self.at)?.next;
+        self.at = self.nodes.get(self.at)?.next as usize;
         Some(found)
     }
 }
@@ -207,54 +228,53 @@ impl<'a> Reader<'a, '_> {
     }
 
     #[inline]
-    fn push(&mut self, key: &'a str, data: Data<'a>) -> Read<()> {
-        self.nodes.push(Node { key, data, next: self.nodes.len() + 1 });
-        Ok(())
+    fn push(&mut self, key: &'a str, text: &'a str, number: i64, tag: Tag) {
+        // An entry has fewer values than bytes, and those are few.
+        self.nodes.push(Node { key, text, number, tag, next: self.nodes.len() as u32 + 1 });
     }
 
     #[inline]
     fn value(&mut self, key: &'a str, depth: usize) -> Read<()> {
         match self.peek() {
             b'"' => {
-                let data = self.string()?;
-                self.push(key, data)
+                let (text, tag) = self.string()?;
+                self.push(key, text, 0, tag);
             }
             b'0'..=b'9' | b'-' => {
                 let number = self.integer()?;
-                self.push(key, Data::Integer(number))
+                self.push(key, "", number, Tag::Integer);
             }
-            b'{' => self.object(key, depth),
-            b'[' => self.array(key, depth),
-            b't' => self.word("true", key, Data::Bool(true)),
-            b'f' => self.word("false", key, Data::Bool(false)),
-            b'n' => Err("null"),
-            _ => Err("not a value"),
+            b'{' => self.object(key, depth)?,
+            b'[' => self.array(key, depth)?,
+            b't' => self.word("true", key, 1)?,
+            b'f' => self.word("false", key, 0)?,
+            b'n' => return Err("null"),
+            _ => return Err("not a value"),
         }
+        Ok(())
     }
 
-    fn word(&mut self, word: &str, key: &'a str, data: Data<'a>) -> Read<()> {
+    fn word(&mut self, word: &str, key: &'a str, number: i64) -> Read<()> {
         match self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes())) {
             true => {
                 self.at += word.len();
-                self.push(key, data)
+                self.push(key, "", number, Tag::Bool);
+                Ok(())
             }
             false => Err("not a value"),
         }
     }
 
     fn object(&mut self, key: &'a str, depth: usize) -> Read<()> {
-        let this = self.open(key, Data::Object, depth)?;
+        let this = self.open(key, Tag::Object, depth)?;
         if self.peek() != b'}' {
             let mut last: Option<(&'a str, bool)> = None;
             loop {
                 if self.peek() != b'"' {
                     return Err("no key");
                 }
-                let (key, escaped) = match self.string()? {
-                    Data::Escaped(key) => (key, true),
-                    Data::Text(key) => (key, false),
-                    _ => return Err("no key"),
-                };
+                let (key, tag) = self.string()?;
+                let escaped = matches!(tag, Tag::Escaped);
                 if last.is_some_and(|last| !in_order(last, (key, escaped))) {
                     return Err("a key out of order");
                 }
@@ -273,7 +293,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn array(&mut self, key: &'a str, depth: usize) -> Read<()> {
-        let this = self.open(key, Data::Array, depth)?;
+        let this = self.open(key, Tag::Array, depth)?;
         if self.peek() != b']' {
             loop {
                 self.value("", depth + 1)?;
@@ -288,12 +308,12 @@ impl<'a> Reader<'a, '_> {
         Ok(())
     }
 
-    fn open(&mut self, key: &'a str, data: Data<'a>, depth: usize) -> Read<usize> {
+    fn open(&mut self, key: &'a str, tag: Tag, depth: usize) -> Read<usize> {
         if depth >= MAX_DEPTH {
             return Err("more than 64 levels");
         }
         let this = self.nodes.len();
-        self.push(key, data)?;
+        self.push(key, "", 0, tag);
         self.at += 1;
         Ok(this)
     }
@@ -301,7 +321,7 @@ impl<'a> Reader<'a, '_> {
     fn close(&mut self, this: usize) {
         let next = self.nodes.len();
         if let Some(node) = self.nodes.get_mut(this) {
-            node.next = next;
+            node.next = next as u32;
         }
     }
 
@@ -328,18 +348,28 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// The string that begins here, without its quotes.
-    #[inline]
-    fn string(&mut self) -> Read<Data<'a>> {
+    #[inline(always)]
+    fn string(&mut self) -> Read<(&'a str, Tag)> {
+        let start = self.at + 1;
+        self.at = plain_end(self.bytes, start);
+        if self.peek() != b'"' {
+            return self.string_with_more(start);
+        }
+        let text = self.text.get(start..self.at).ok_or("not UTF-8")?;
         self.at += 1;
-        let start = self.at;
+        Ok((text, Tag::Text))
+    }
+
+    /// The rest of a string that has escapes, or characters beyond ASCII.
+    #[cold]
+    fn string_with_more(&mut self, start: usize) -> Read<(&'a str, Tag)> {
         let mut escaped = false;
         loop {
-            self.skip_plain();
             match self.peek() {
                 b'"' => {
                     let text = self.text.get(start..self.at).ok_or("not UTF-8")?;
                     self.at += 1;
-                    return Ok(if escaped { Data::Escaped(text) } else { Data::Text(text) });
+                    return Ok((text, if escaped { Tag::Escaped } else { Tag::Text }));
                 }
                 b'\\' => {
                     escaped = true;
@@ -348,31 +378,7 @@ impl<'a> Reader<'a, '_> {
                 0x00..=0x1f => return Err("a string that does not end, or a control character in it"),
                 _ => self.beyond_ascii()?,
             }
-        }
-    }
-
-    /// Goes on to the next byte that is a quote, a backslash, a control character or not ASCII: eight at a time.
-    #[inline]
-    fn skip_plain(&mut self) {
-        const ONES: u64 = u64::MAX / 0xff;
-        const HIGH: u64 = ONES << 7;
-        let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-        while let Some(chunk) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
-            let word = u64::from_le_bytes(*chunk);
-            // Each term may also mark bytes above the first that it is right about; only the first is used.
-            let quote = zero(word ^ (ONES * b'"' as u64));
-            let backslash = zero(word ^ (ONES * b'\\' as u64));
-            let control = word.wrapping_sub(ONES * 0x20) & !word;
-            let high = word | word.wrapping_add(ONES);
-            let marks = (quote | backslash | control | high) & HIGH;
-            if marks != 0 {
-                self.at += (marks.trailing_zeros() / 8) as usize;
-                return;
-            }
-            self.at += 8;
-        }
-        while let 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e = self.peek() {
-            self.at += 1;
+            self.at = plain_end(self.bytes, self.at);
         }
     }
 
@@ -409,6 +415,55 @@ impl<'a> Reader<'a, '_> {
         self.at += length;
         Ok(())
     }
+}
+
+/// Where from `at` on the first byte stands that is a quote, a backslash, a control character or not printable ASCII.
+#[inline(always)]
+fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    const BLOCK: usize = 32;
+    let Some(mut rest) = bytes.get(at..) else { return at };
+    // Most keys and many values end here.
+    if let Some(chunk) = rest.first_chunk::<8>() {
+        match marks(u64::from_le_bytes(*chunk)) {
+            0 => at += 8,
+            marks => return at + (marks.trailing_zeros() / 8) as usize,
+        }
+        rest = rest.get(8..).unwrap_or_default();
+        // Without a way out of the inner loop, the machine takes a block at once.
+        while let Some(block) = rest.first_chunk::<BLOCK>() {
+            if block.iter().fold(false, |found, byte| found | !is_plain(*byte)) {
+                break;
+            }
+            at += BLOCK;
+            rest = rest.get(BLOCK..).unwrap_or_default();
+        }
+        while let Some(chunk) = rest.first_chunk::<8>() {
+            match marks(u64::from_le_bytes(*chunk)) {
+                0 => at += 8,
+                marks => return at + (marks.trailing_zeros() / 8) as usize,
+            }
+            rest = rest.get(8..).unwrap_or_default();
+        }
+    }
+    at + rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len())
+}
+
+#[inline(always)]
+fn is_plain(byte: u8) -> bool {
+    (byte.wrapping_sub(0x20) < 0x5f) & (byte != b'"') & (byte != b'\\')
+}
+
+/// Marks in each byte's highest bit that it is not plain. Bytes above the first that is marked may be marked wrongly.
+#[inline(always)]
+fn marks(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGH: u64 = ONES << 7;
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    let quote = zero(word ^ (ONES * b'"' as u64));
+    let backslash = zero(word ^ (ONES * b'\\' as u64));
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    let high = word | word.wrapping_add(ONES);
+    (quote | backslash | control | high) & HIGH
 }
 
 #[inline]

@@ -203,12 +203,12 @@ impl Verifier {
     {
         let (Some(home), Some(fold), None) = (&self.home, &mut self.fold, &self.defect) else { return };
         let taken = AtomicUsize::new(0);
-        // What was folded is filled again: a thread that frees what another allocated is slow.
-        let spare: Mutex<Vec<Vec<Form<Seen>>>> = Mutex::default();
+        // What was folded is filled again.
+        let spare: Mutex<Vec<Vec<Form<Seen<'a>>>>> = Mutex::default();
         let spare = || spare.lock().unwrap_or_else(PoisonError::into_inner);
         let stop = AtomicBool::new(false);
         // Each takes the next piece that nobody has taken.
-        let read_next = |tape: &mut Tape<'a>| -> Option<(usize, Vec<Form<Seen>>)> {
+        let read_next = |tape: &mut Tape<'a>| -> Option<(usize, Vec<Form<Seen<'a>>>)> {
             let at = taken.fetch_add(1, Ordering::Relaxed);
             let piece = pieces.get(at).filter(|_| !stop.load(Ordering::Relaxed))?;
             let mut found = spare().pop().unwrap_or_default();
@@ -240,11 +240,12 @@ impl Verifier {
                 waiting.extend(results.try_iter());
                 if let Some(mut piece) = waiting.remove(&folded) {
                     folded += 1;
-                    if let Err(defect) = fold.take_all(piece.drain(..)) {
+                    if let Err(defect) = fold.take_all(&piece) {
                         self.defect = Some(defect);
                         stop.store(true, Ordering::Relaxed);
                         return;
                     }
+                    piece.clear();
                     spare().push(piece);
                 } else if let Some((at, piece)) = read_next(&mut tape).or_else(|| results.recv().ok()) {
                     waiting.insert(at, piece);
@@ -290,12 +291,12 @@ impl Fold {
         self.opened_badly.or_else(|| self.state.open.as_ref().map(|open| open.seq))
     }
 
-    fn take_all(&mut self, entries: impl Iterator<Item = Form<Seen>>) -> Result<(), Defect> {
+    fn take_all(&mut self, entries: &[Form<Seen<'_>>]) -> Result<(), Defect> {
         for seen in entries {
             let seq = self.state.size;
             let taken = match seen {
                 Ok(seen) => self.take(seq, seen),
-                Err(bad) => Err(Fault { bad, counted: Counted::No }),
+                Err(bad) => Err(Fault { bad: bad.clone(), counted: Counted::No }),
             };
             if let Err(Fault { bad: Bad { code, why }, .. }) = taken {
                 return Err(Defect { seq, code, why });
@@ -304,8 +305,8 @@ impl Fold {
         Ok(())
     }
 
-    fn take(&mut self, seq: u64, seen: Seen) -> Result<(), Fault> {
-        let head = self.state.follows(&seen)?;
+    fn take(&mut self, seq: u64, seen: &Seen<'_>) -> Result<(), Fault> {
+        let head = self.state.follows(seen)?;
         if !self.ids.insert(head.id) {
             let why = format!("the id {} stands in the log twice", uuid::Uuid::from_u128(head.id));
             return Err(Fault { bad: Bad { code: DefectCode::Field, why }, counted: Counted::No });
@@ -380,12 +381,13 @@ impl<'a> Iterator for Lines<'a> {
 
 /// Where the first newline stands.
 fn newline(bytes: &[u8]) -> Option<usize> {
-    const BLOCK: usize = 64;
+    const BLOCK: usize = 128;
     let mut at = 0;
     for block in bytes.chunks(BLOCK) {
         // Without a way out of the inner loop, it takes many bytes at once.
         if block.iter().fold(false, |found, byte| found | (*byte == b'\n')) {
-            return block.iter().position(|byte| *byte == b'\n').map(|in_block| at + in_block);
+            let words = block.chunks(8).position(|word| word.contains(&b'\n'))? * 8;
+            return block.get(words..)?.iter().position(|byte| *byte == b'\n').map(|in_word| at + words + in_word);
         }
         at += BLOCK;
     }

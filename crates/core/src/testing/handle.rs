@@ -42,6 +42,8 @@ pub(super) struct Inner {
     pub(super) requests: Vec<Seen>,
     pub(super) script: WireScript,
     pub(super) latency: Duration,
+    /// The highest round that was answered.
+    pub(super) answered: usize,
 }
 
 impl Default for Inner {
@@ -54,6 +56,7 @@ impl Default for Inner {
             requests: Vec::new(),
             script: WireScript::default(),
             latency: Duration::ZERO,
+            answered: 0,
         }
     }
 }
@@ -112,6 +115,8 @@ pub(super) async fn handle(
     }
     if let Some(seen) = inner.requests.get_mut(number) {
         seen.status = Some(answer.status.as_u16());
+        let round = seen.round;
+        inner.answered = inner.answered.max(round);
     }
     fault.send(answer, is_head)
 }
@@ -122,7 +127,7 @@ fn arrive(shared: &Shared, request: &Request, peer: SocketAddr) -> (usize, HttpF
         let values: Vec<_> = request.headers().get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
         (!values.is_empty()).then(|| values.join(", "))
     };
-    let seen = Seen {
+    let mut seen = Seen {
         method: request.method().to_string(),
         path: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
         auth: AuthKind::of(request.headers()),
@@ -130,8 +135,10 @@ fn arrive(shared: &Shared, request: &Request, peer: SocketAddr) -> (usize, HttpF
         content_type: joined(header::CONTENT_TYPE),
         port: peer.port(),
         status: None,
+        round: 0,
     };
     let mut inner = shared.inner();
+    seen.round = inner.answered + 1;
     let fault = inner.script.take(&seen);
     inner.requests.push(seen);
     (inner.requests.len() - 1, fault, inner.latency)

@@ -46,6 +46,9 @@ pub struct Seen {
     pub port: u16,
     /// The status of the answer; none while there is none.
     pub status: Option<u16>,
+    /// How many round trips had to be made for it, itself included: one more than the highest round of the requests
+    /// that were answered before it arrived.
+    pub round: usize,
 }
 
 impl Seen {

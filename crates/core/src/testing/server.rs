@@ -154,9 +154,10 @@ impl RegistryServer {
         self.shared.inner().token_requests.clone()
     }
 
-    /// Forgets the requests so far.
+    /// Forgets the requests so far; rounds are counted from the first again.
     pub fn clear_requests(&self) {
         let mut inner = self.shared.inner();
+        inner.answered = 0;
         inner.requests.clear();
         inner.token_requests.clear();
     }

@@ -73,6 +73,8 @@ struct World {
     /// What the tag was before the last write, and when that was.
     before: (Option<Digest>, Ms),
     flying: Vec<Flying>,
+    /// Appends whose answer was lost, and that may still land.
+    late: Vec<(u64, Step)>,
     workers: Vec<Slot>,
     left: Left,
     went_around: bool,
@@ -122,6 +124,7 @@ enum Event {
     Crash(usize),
     Land(usize, Keep),
     Drop(usize),
+    Arrive(usize),
     Note,
     Hold,
     Release,
@@ -143,8 +146,8 @@ enum Choice {
     Other,
     /// A read that fails; an append that stands, but is not answered.
     Flaw,
-    /// An append that does not stand, and is not answered.
-    Gone,
+    /// An append that is not answered, and does not stand yet: it may later, or never.
+    Late,
     /// A put that is refused; a pin that is not confirmed.
     Refuse,
     /// A put whose answer is lost.
@@ -252,6 +255,7 @@ impl Model for Setup {
             tag: None,
             before: (None, 0),
             flying: vec![],
+            late: vec![],
             workers: vec![],
             left: Left {
                 crashes: self.crashes,
@@ -294,6 +298,7 @@ impl Model for Setup {
         if idle {
             return;
         }
+        events.extend((0..world.late.len()).map(Event::Arrive));
         for (at, slot) in world.workers.iter().enumerate() {
             let Slot::Running { todo, .. } = slot else { continue };
             if world.left.crashes > 0 {
@@ -333,6 +338,12 @@ impl Model for Setup {
                 world.land(&put.move_id, put.to);
             }
             Event::Drop(at) => drop(world.flying.remove(at)),
+            Event::Arrive(at) => {
+                let (seq, step) = world.late.remove(at);
+                if seq == world.log.size {
+                    world.append(step);
+                }
+            }
             Event::Note => {
                 world.left.notes -= 1;
                 world.append(Step::Other);
@@ -361,7 +372,10 @@ impl Model for Setup {
                 world.went_around || world.log.open.is_some() || world.tag == world.log.live
             }),
             Property::always("any machine can bring it to rest", |setup: &Setup, world: &World| {
-                setup.rest == Rest::Unchecked || !world.flying.is_empty() || setup.comes_to_rest(world)
+                setup.rest == Rest::Unchecked
+                    || !world.flying.is_empty()
+                    || !world.late.is_empty()
+                    || setup.comes_to_rest(world)
             }),
             Property::sometimes("a move is committed", |setup: &Setup, world: &World| {
                 world.committed.len() > usize::from(setup.start == Start::AtA)

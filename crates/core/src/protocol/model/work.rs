@@ -89,12 +89,12 @@ impl Setup {
             }
             Todo::Act(Action::Begin { .. }) => {
                 also(Choice::Flaw, flaw);
-                also(Choice::Gone, flaw);
+                also(Choice::Late, flaw);
                 also(Choice::Refuse, refuse);
             }
             Todo::Act(Action::Takeover { .. } | Action::Observe { .. } | Action::Close { .. }) => {
                 also(Choice::Flaw, flaw);
-                also(Choice::Gone, flaw);
+                also(Choice::Late, flaw);
             }
             Todo::Act(Action::Put { .. }) => {
                 also(Choice::Lost, true);
@@ -113,7 +113,7 @@ impl Setup {
         };
         let key = key.as_ref();
         match choice {
-            Choice::Flaw | Choice::Gone => world.left.flaws -= 1,
+            Choice::Flaw | Choice::Late => world.left.flaws -= 1,
             Choice::Refuse => world.left.refusals -= 1,
             _ => {}
         }
@@ -207,7 +207,10 @@ pub(super) fn put_in(world: &mut World, seq: u64, step: Step, choice: Choice, ke
         return Appended::Lost(world.read(key));
     }
     match choice {
-        Choice::Gone => Appended::Unknown,
+        Choice::Late => {
+            world.late.push((seq, step));
+            Appended::Unknown
+        }
         Choice::Flaw => {
             world.append(step);
             Appended::Unknown

@@ -1,0 +1,168 @@
+//! What the documents say is held to the code: every error code with its words, every finding, every number.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tagwarden::judge::RetentionRule;
+use tagwarden::{ErrorKind, Key, Provenance, Repository, Tag, Terms, Times};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The rows of the tables below `heading` (up to the next heading), each as its cells.
+fn rows(document: &str, heading: &str) -> Vec<Vec<String>> {
+    let (_, section) = document.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+    let section = section.split("\n## ").next().unwrap();
+    let cells = |line: &str| line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect();
+    let rows = section.lines().filter(|line| line.starts_with('|'));
+    rows.filter(|line| !line.starts_with("| ---")).skip(1).map(cells).collect()
+}
+
+#[test]
+fn errors_are_listed_in_their_order_and_words() {
+    let listed = rows(&format!("\n{}", read("docs/errors.md")), "# Errors").into_iter().map(|mut row| {
+        assert_eq!(row.len(), 6, "{row:?}");
+        assert!(!row.pop().unwrap().is_empty(), "what to do about {row:?}");
+        row
+    });
+    let expected = ErrorKind::ALL.iter().map(|kind| {
+        let class = format!("{:?}", kind.class()).to_lowercase();
+        let exit = kind.class().exit_code().to_string();
+        vec![format!("`{kind}`"), class, exit, kind.retry().as_str().to_owned(), kind.meaning().to_owned()]
+    });
+    assert_eq!(listed.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn findings_are_all_listed() {
+    let mut given = BTreeSet::new();
+    for file in ["guardrail.rs", "policy.rs"] {
+        let source = read(Path::new("crates/core/src/judge").join(file));
+        let source = source.split("#[cfg(test)]").next().unwrap();
+        let strings = source.split('"').skip(1).step_by(2);
+        given.extend(
+            strings
+                .filter(|text| text.contains('_') && text.chars().all(|c| c == '_' || c.is_ascii_uppercase()))
+                .map(str::to_owned),
+        );
+    }
+    assert!(given.contains("ORDER_SKIPPED"), "{given:?}");
+    let listed =
+        rows(&read("docs/errors.md"), "## Findings").into_iter().map(|row| row[0].trim_matches('`').to_owned());
+    assert_eq!(listed.collect::<BTreeSet<_>>(), given);
+}
+
+/// A number of a document, in its smallest unit: bytes, milliseconds, or pieces.
+fn number(text: &str) -> u64 {
+    let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
+    let number: u64 = number.replace(',', "").parse().unwrap_or_else(|_| panic!("{text}: not a number"));
+    number
+        * match unit {
+            "" | "ms" | "bytes" | "characters" => 1,
+            "KiB" => 1024,
+            "MiB" => 1024 * 1024,
+            "s" => 1000,
+            "d" => 24 * 60 * 60 * 1000,
+            other => panic!("{text}: {other}?"),
+        }
+}
+
+/// The value of a constant as it stands in the source: a product, a shift or a duration.
+fn constant(file: &str, name: &str) -> u64 {
+    let source = read(Path::new("crates/core/src").join(file));
+    let line = source.lines().map(str::trim).find(|line| {
+        line.trim_start_matches("pub ").trim_start_matches("pub(crate) ").starts_with(&format!("const {name}:"))
+    });
+    let line = line.unwrap_or_else(|| panic!("{file}: no {name}"));
+    let value = line.split_once('=').unwrap().1.trim().trim_end_matches(';');
+    let (value, unit) = match value.strip_prefix("Duration::from_secs(") {
+        Some(seconds) => (seconds.trim_end_matches(')'), 1000),
+        None => (value, 1),
+    };
+    let plain = |text: &str| text.trim().replace('_', "").parse::<u64>().unwrap_or_else(|_| panic!("{file}: {line}"));
+    unit * match value.split_once("<<") {
+        Some((one, shift)) => plain(one) << plain(shift),
+        None => value.split('*').map(plain).product(),
+    }
+}
+
+fn same<T: std::str::FromStr>(what: &str, listed: u64, of: impl Fn(usize) -> String) {
+    let most = usize::try_from(listed).unwrap();
+    assert!(of(most).parse::<T>().is_ok(), "{what} of {most}");
+    assert!(of(most + 1).parse::<T>().is_err(), "{what} of {}", most + 1);
+}
+
+#[test]
+fn limits_are_what_the_code_has() {
+    let rows = rows(&read("docs/limits.md"), "## Numbers");
+    assert!(rows.len() > 20, "{}", rows.len());
+    for row in rows {
+        let (what, listed) = (row[0].as_str(), number(&row[1]));
+        match row[2].split('`').filter(|part| !part.trim().is_empty()).collect::<Vec<_>>()[..] {
+            [file, name] => assert_eq!(listed, constant(file, name), "{what}"),
+            ["tested"] => match what {
+                "an idempotency key" => same::<Key>(what, listed, |n| "k".repeat(n)),
+                "a tag" => same::<Tag>(what, listed, |n| "t".repeat(n)),
+                "a repository with its host" => {
+                    same::<Repository>(what, listed, |n| format!("reg.io/{}", "r".repeat(n - 7)))
+                }
+                _ => panic!("{what} is not tested"),
+            },
+            ref other => panic!("{what}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn defaults_are_what_the_code_has() {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap();
+    let terms = Terms::of(Provenance::new("manual", "run", "ada").unwrap());
+    let rule = RetentionRule::default();
+    let mut times = [0; 4];
+    for row in rows(&read("docs/limits.md"), "## Defaults") {
+        let listed = number(&row[1]);
+        match row[0].as_str() {
+            "time to live" => times[0] = listed,
+            "grace" => times[1] = listed,
+            "quiet time" => times[2] = listed,
+            "put time-out" => times[3] = listed,
+            "wait for another's move" => assert_eq!(listed, ms(terms.patience)),
+            "digests kept for rollback" => assert_eq!(listed, u64::from(rule.keep_last.get())),
+            "time kept after a digest stopped being live" => assert_eq!(listed, ms(rule.keep_for)),
+            other => panic!("{other} is not tested"),
+        }
+    }
+    let [ttl, grace, quiet, put] = times.map(Duration::from_millis);
+    assert_eq!(Times::new(ttl, grace, quiet, put).unwrap(), Times::default());
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for file in [
+        "README.md",
+        "SECURITY.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "docs/protocol.md",
+        "docs/limits.md",
+        "docs/performance.md",
+        "docs/errors.md",
+    ] {
+        let document = read(file);
+        let dir = Path::new(file).parent().unwrap();
+        for link in document.split("](").skip(1).map(|rest| rest.split([')', '#']).next().unwrap()) {
+            // Filled in by whoever writes the command line.
+            let later = link.ends_with("cli.md");
+            if !link.is_empty() && !link.contains("://") && !later {
+                assert!(root().join(dir).join(link).exists(), "{file}: {link} is not there");
+            }
+        }
+    }
+}

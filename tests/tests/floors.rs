@@ -1,0 +1,188 @@
+//! The house keeps its floors: a file of the library uses its own floor and those below, never one above.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// The floor of a module of the library; none if it has no floor yet, which is a violation.
+fn floor(module: &str) -> Option<i8> {
+    Some(match module {
+        "error" => -1,
+        "value" => 0,
+        "record" => 1,
+        "judge" => 2,
+        "protocol" => 3,
+        "registry" | "ledger" | "identity" | "conformance" => 4,
+        "flux" | "attest" => 5,
+        "testing" | "promoter" => 6,
+        _ => return None,
+    })
+}
+
+/// What is re-exported at the top of the crate, and where it comes from.
+fn home(name: &str) -> &str {
+    match name {
+        "Error" | "ErrorKind" | "Result" | "Class" | "Retry" => "error",
+        "Promoter" | "Receipt" | "Terms" | "Times" | "Operation" | "Moved" => "promoter",
+        _ if name.chars().next().is_some_and(char::is_uppercase) => "value",
+        module => module,
+    }
+}
+
+/// The modules that a source names by `crate::`, its tests left out, each with its line.
+fn uses(source: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let code = without_tests(source);
+    for (at, line) in code.lines().enumerate() {
+        let line = line.split("//").next().unwrap_or("");
+        for (start, _) in line.match_indices("crate::") {
+            if line[..start].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$') {
+                continue;
+            }
+            let rest = &line[start + "crate::".len()..];
+            match rest.strip_prefix('{') {
+                // `use crate::{a::B, c}`: one name at each comma that is not inside another brace. On one line, or a
+                // violation of its own, so that nothing is overlooked.
+                Some(list) => match list.split_once("};") {
+                    Some((list, _)) => {
+                        let mut depth = 0;
+                        for part in list.split(',') {
+                            if depth == 0 {
+                                found.push((at + 1, name(part.trim())));
+                            }
+                            depth += part.matches('{').count();
+                            depth -= part.matches('}').count().min(depth);
+                        }
+                    }
+                    None => found.push((at + 1, "a list over several lines".to_owned())),
+                },
+                None => found.push((at + 1, name(rest))),
+            }
+        }
+    }
+    found
+}
+
+fn name(path: &str) -> String {
+    path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+/// The source with each item under `#[cfg(test)]` (or `cfg(all(test, …))`) emptied, lines kept.
+fn without_tests(source: &str) -> String {
+    let mut kept = String::new();
+    let mut lines = source.lines();
+    while let Some(line) = lines.next() {
+        let attribute = line.trim();
+        if !(attribute.starts_with("#[cfg(test)]") || attribute.starts_with("#[cfg(all(test,")) {
+            kept.push_str(line);
+            kept.push('\n');
+            continue;
+        }
+        kept.push('\n');
+        let indent = line.len() - line.trim_start().len();
+        for line in lines.by_ref() {
+            kept.push('\n');
+            let text = line.trim();
+            let at_indent = line.len() - line.trim_start().len() == indent;
+            // rustfmt puts the end of an item at the indent of its beginning.
+            if at_indent && !text.starts_with("#[") && (text.ends_with(';') || text.ends_with('}')) {
+                break;
+            }
+        }
+    }
+    kept
+}
+
+/// What is wrong with a file of this module, in words.
+fn violations(module: &str, file: &str, source: &str) -> Vec<String> {
+    let Some(own) = floor(module) else { return vec![format!("{file}: {module} has no floor")] };
+    let mut wrong = Vec::new();
+    for (line, used) in uses(source) {
+        match floor(home(&used)) {
+            Some(floor) if floor <= own => {}
+            Some(floor) => wrong.push(format!("{file}:{line}: {module} (floor {own}) uses {used} (floor {floor})")),
+            None => wrong.push(format!("{file}:{line}: crate::{used} has no floor")),
+        }
+    }
+    wrong
+}
+
+/// Every source file below `dir`, except those that only a test build has.
+fn sources(dir: &Path, into: &mut Vec<PathBuf>, test_only: &mut BTreeSet<PathBuf>) {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for path in files {
+        if path.is_dir() {
+            sources(&path, into, test_only);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            // The modules that a file declares under `cfg(test)` are files of their own.
+            let source = std::fs::read_to_string(&path).unwrap();
+            let stem = path.file_stem().unwrap();
+            let below = if stem == "mod" || stem == "lib" { dir.to_owned() } else { dir.join(stem) };
+            let mut test = false;
+            for line in source.lines().map(str::trim) {
+                if line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test,") {
+                    test = true;
+                } else if let (true, Some(module)) = (test, line.strip_prefix("mod ").and_then(|m| m.strip_suffix(';')))
+                {
+                    test_only.extend([below.join(format!("{module}.rs")), below.join(module)]);
+                    test = false;
+                } else if !line.starts_with("#[") {
+                    test = false;
+                }
+            }
+            into.push(path);
+        }
+    }
+}
+
+#[test]
+fn no_file_uses_a_floor_above_its_own() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/core/src");
+    let (mut files, mut test_only) = (Vec::new(), BTreeSet::new());
+    sources(&root, &mut files, &mut test_only);
+    let mut wrong = Vec::new();
+    let mut seen = BTreeSet::new();
+    for path in files {
+        if path == root.join("lib.rs") || test_only.iter().any(|only| path == *only || path.starts_with(only)) {
+            continue;
+        }
+        let file = path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+        let module = file.split(['/', '.']).next().unwrap().to_owned();
+        wrong.extend(violations(&module, &file, &std::fs::read_to_string(&path).unwrap()));
+        seen.insert(module);
+    }
+    assert_eq!(wrong, Vec::<String>::new(), "\n{}", wrong.join("\n"));
+    for module in ["error", "value", "record", "judge", "protocol", "registry", "ledger", "promoter"] {
+        assert!(seen.contains(module), "{module} was not looked at");
+    }
+}
+
+#[test]
+fn a_violation_is_found() {
+    let wrong = |module: &str, source: &str| violations(module, "x.rs", source);
+    let ledger = "use crate::error::Result;\nuse crate::ledger::Journal;\n";
+    assert_eq!(wrong("protocol", ledger), ["x.rs:2: protocol (floor 3) uses ledger (floor 4)"]);
+    assert_eq!(wrong("ledger", ledger), Vec::<String>::new());
+    assert_eq!(wrong("value", "fn f() -> crate::record::Entry {\n"), ["x.rs:1: value (floor 0) uses record (floor 1)"]);
+    assert_eq!(wrong("error", "use crate::value::Digest;"), ["x.rs:1: error (floor -1) uses value (floor 0)"]);
+    assert_eq!(wrong("judge", "use crate::{Digest, Promoter};"), ["x.rs:1: judge (floor 2) uses Promoter (floor 6)"]);
+    assert_eq!(
+        wrong("judge", "use crate::{record::{Op, Entry}, promoter::Terms};"),
+        ["x.rs:1: judge (floor 2) uses promoter (floor 6)"]
+    );
+    assert_eq!(
+        wrong("judge", "use crate::{\n    promoter,\n};"),
+        ["x.rs:1: crate::a list over several lines has no floor"]
+    );
+    assert_eq!(wrong("judge", "use crate::somewhere::X;"), ["x.rs:1: crate::somewhere has no floor"]);
+    assert_eq!(wrong("attic", ""), ["x.rs: attic has no floor"]);
+}
+
+#[test]
+fn tests_may_use_every_floor_and_what_follows_them_may_not() {
+    let source = "#[cfg(test)]\nmod tests {\n    use crate::promoter::Promoter;\n}\n\nuse crate::promoter::Terms;\n";
+    assert_eq!(violations("value", "x.rs", source), ["x.rs:6: value (floor 0) uses promoter (floor 6)"]);
+    let source = "#[cfg(all(test, feature = \"testing\"))]\nmod tests;\nuse crate::promoter::Terms;\n";
+    assert_eq!(violations("value", "x.rs", source), ["x.rs:3: value (floor 0) uses promoter (floor 6)"]);
+    assert_eq!(violations("value", "x.rs", "// crate::promoter is above\n"), Vec::<String>::new());
+}

@@ -1,0 +1,105 @@
+//! What a move costs in round trips, counted by the registry: at most 4 one after the other, 3 when the target is
+//! pinned already, and one request for a token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tagwarden::ledger::FileLedger;
+use tagwarden::record::Source;
+use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry};
+use tagwarden::testing::{Access, Bearer, Login, RegistryServer, Seen};
+use tagwarden::{Channel, Promoter, Provenance, Terms};
+
+/// Long enough that what is asked at the same time is on its way together, however busy the machine is.
+const LATENCY: Duration = Duration::from_millis(250);
+
+struct World {
+    server: RegistryServer,
+    dir: tempfile::TempDir,
+    dev: Channel,
+    prod: Channel,
+}
+
+impl World {
+    /// Two channels bootstrapped at 1.0, and a release 1.1 beside it that was never promoted.
+    async fn new() -> World {
+        let server = RegistryServer::start().await.unwrap();
+        let repository = server.repository("acme/shop");
+        for (number, tag) in ["1.0", "1.1"].iter().enumerate() {
+            server.memory().push_image(&repository, &tag.parse().unwrap(), number as u64);
+        }
+        let channel = |tag: &str| repository.tag(tag.parse().unwrap()).to_string().parse().unwrap();
+        let (dev, prod) = (channel("dev"), channel("prod"));
+        let world = World { server, dir: tempfile::tempdir().unwrap(), dev, prod };
+        for channel in [&world.dev, &world.prod] {
+            world.promoter().bootstrap(channel, Some(world.release("1.0")), terms()).await.unwrap();
+        }
+        world
+    }
+
+    /// A promoter as a process just started has one: no connection, no token, nothing read.
+    fn promoter(&self) -> Promoter {
+        let options = OciOptions::new()
+            .credentials(self.server.host(), Credentials::Password { user: "ci".to_owned(), password: "pw".into() });
+        let ledger = FileLedger::open(self.dir.path()).unwrap();
+        Promoter::new(Arc::new(OciRegistry::new(options).unwrap()), Arc::new(ledger))
+    }
+
+    fn release(&self, tag: &str) -> Source {
+        Source::Reference(self.prod.repository().tag(tag.parse().unwrap()))
+    }
+
+    /// The requests of one promotion up to the look that confirms it. The look back, which nobody waits for, is not
+    /// among them.
+    async fn promote(&self, channel: &Channel, from: Source) -> Vec<Seen> {
+        // The look back of an earlier move may still be on its way.
+        tokio::time::sleep(2 * LATENCY).await;
+        self.server.clear_requests();
+        self.server.latency(LATENCY);
+        self.promoter().promote(channel, from, terms()).await.unwrap();
+        self.server.latency(Duration::ZERO);
+        let mut seen = self.server.requests();
+        let tag = format!("/manifests/{}", channel.tag());
+        let put = seen.iter().position(|seen| seen.is("PUT", &tag)).expect("a put of the tag");
+        let confirm = put + 1;
+        assert!(seen[confirm].is("HEAD", &tag), "{}", seen[confirm]);
+        for late in seen.drain(confirm + 1..) {
+            assert!(late.is("HEAD", &tag), "after the look that confirms, {late}");
+        }
+        seen
+    }
+}
+
+fn terms() -> Terms {
+    Terms::of(Provenance::new("manual", "run-1", "ada").unwrap())
+}
+
+fn rounds(seen: &[Seen]) -> usize {
+    seen.iter().map(|seen| seen.round).max().unwrap()
+}
+
+fn shown(seen: &[Seen]) -> String {
+    seen.iter().map(|seen| format!("\n  {} {seen} {:?}", seen.round, seen.status)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_promotion_takes_four_round_trips_and_the_next_environments_three() {
+    let world = World::new().await;
+    let seen = world.promote(&world.dev, world.release("1.1")).await;
+    assert_eq!((rounds(&seen), seen.len()), (4, 6), "{}", shown(&seen));
+    let seen = world.promote(&world.prod, Source::Channel(world.dev.clone())).await;
+    assert_eq!((rounds(&seen), seen.len()), (3, 6), "{}", shown(&seen));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_token_covers_a_move() {
+    let world = World::new().await;
+    world.server.access(Access::Bearer(Bearer::new(Login::new("ci", "pw"))));
+    let seen = world.promote(&world.dev, world.release("1.1")).await;
+    assert_eq!(world.server.token_requests().len(), 1);
+    // The 401 that says where tokens are, the token, and four.
+    assert_eq!(rounds(&seen), 6, "{}", shown(&seen));
+    let seen = world.promote(&world.prod, Source::Channel(world.dev.clone())).await;
+    assert_eq!(world.server.token_requests().len(), 1);
+    assert_eq!(rounds(&seen), 5, "{}", shown(&seen));
+}
