@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it is a test")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
@@ -121,9 +121,7 @@ impl World {
 
     /// The independent verifier is content with the channel's log.
     pub fn verify_independently(&self, tag: &str) {
-        let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/tools/verify_ledger.py");
-        let done = Command::new("python3").arg(tool).arg(self.log(tag)).output().unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+        tagwarden_tests::verify_ledger(&self.log(tag)).unwrap();
     }
 }
 
