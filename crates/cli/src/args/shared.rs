@@ -14,7 +14,7 @@ use super::parse_duration;
 #[command(next_help_heading = "Common options")]
 pub(crate) struct Global {
     /// Where the ledger is: a directory of this host, or file:///its/path. Default: `ledger` of tagwarden.toml
-    #[arg(long, global = true, env = "TAGWARDEN_LEDGER", value_name = "DIR")]
+    #[arg(long, global = true, env = "TAGWARDEN_LEDGER", hide_env_values = true, value_name = "DIR")]
     pub(crate) ledger: Option<String>,
     /// Print one JSON object on standard output, for success and for failure (docs/cli.md says its fields)
     #[arg(long, global = true)]
