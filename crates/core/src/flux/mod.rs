@@ -1,6 +1,8 @@
 //! Flux: artifacts that it consumes.
 
 mod artifact;
+#[cfg(feature = "oci")]
+mod push;
 mod revision;
 mod source;
 

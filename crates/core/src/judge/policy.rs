@@ -68,7 +68,9 @@ impl Policy {
         });
         let guardrails: Vec<_> = guardrails.collect();
         let canonical = serde_json::json!({ "guardrails": guardrails, "name": self.name.as_str() });
-        PolicyNote { name: self.name.clone(), digest: Digest::of(canonical.to_string().as_bytes()) }
+        // Settings that have no canonical form (a fraction) are told apart by their text all the same.
+        let bytes = crate::record::canonical(&canonical).unwrap_or_else(|_| canonical.to_string().into_bytes());
+        PolicyNote { name: self.name.clone(), digest: Digest::of(&bytes) }
     }
 
     /// Lets every guardrail judge.

@@ -22,10 +22,11 @@ const AT_ONCE: usize = 8;
 
 impl Run {
     pub(super) async fn judge(&mut self, observed: Option<Digest>, change: Change) -> Result<Gathered> {
-        let Work::Move(Asked { operation, terms, .. }) = self.work.clone() else {
+        let Work::Move(asked) = self.work.clone() else {
             return Err(Error::new(ErrorKind::InternalFault, "a recovery judges nothing"));
         };
-        let state = ChannelState::clone(&*self.journal.lock().await.state());
+        let Asked { operation, terms, .. } = *asked;
+        let state = ChannelState::clone(self.journal.lock().await.state());
         let manifest = self.target(change.to).await?;
         let here = self.passage(&self.channel, &change.to).await?;
         if let Operation::Rollback(Some(to)) = operation

@@ -1,12 +1,14 @@
 //! The facade: gathers facts and drives the protocol. It has no rule of its own.
 
+mod audit;
 mod end;
 mod facts;
 mod plan;
 mod read;
 mod run;
 mod terms;
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests;
 
 pub use end::{Moved, Receipt, Recovered};

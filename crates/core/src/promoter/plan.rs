@@ -84,7 +84,7 @@ impl Promoter {
             Some(key) => key.clone(),
             None => Key::try_from(format!("auto-{}", Uuid::now_v7()))?,
         };
-        let work = Work::Move(Asked { operation, terms, key, request });
+        let work = Work::Move(Box::new(Asked { operation, terms, key, request }));
         let caller = Arc::new(());
         let mut run = self.inner.begin(channel, work).await?;
         loop {
@@ -115,9 +115,10 @@ impl Promoter {
             What::Move(gathered) => (plan.run, gathered),
         };
         if run.now().saturating_sub(plan.planned_ms) > FRESH_MS {
-            let Work::Move(Asked { operation, terms, .. }) = run.work.clone() else {
+            let Work::Move(asked) = run.work.clone() else {
                 return Err(Error::new(ErrorKind::InternalFault, "a recovery is not planned"));
             };
+            let Asked { operation, terms, .. } = *asked;
             let again = self.plan(&run.channel, operation, terms).await?;
             match again.what {
                 What::Settled(receipt) => return Ok(receipt),

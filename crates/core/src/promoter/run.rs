@@ -48,7 +48,7 @@ pub(super) struct Run {
 #[derive(Clone, Debug)]
 pub(super) enum Work {
     /// A move of its own.
-    Move(Asked),
+    Move(Box<Asked>),
     /// To close what is open, and how long to wait for it.
     Recover(How, Duration),
 }
@@ -268,7 +268,7 @@ impl Run {
 
     fn intent(&self, change: Change) -> Option<Intent> {
         let (Work::Move(asked), Some(decision)) = (&self.work, &self.decision) else { return None };
-        let Asked { operation, terms, key, request } = asked;
+        let Asked { operation, terms, key, request } = &**asked;
         let manifest = self.manifests.get(&change.to)?;
         let itself = || Source::Reference(self.channel.reference());
         let by_digest = || Source::Reference(self.channel.repository().digest(change.to));

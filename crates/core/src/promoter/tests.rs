@@ -248,3 +248,43 @@ async fn a_repository_that_another_ledger_governs_is_left_alone() {
     let terms = terms().reason(text("the old ledger is lost"));
     stranger.run(&w.prod, Operation::Bootstrap(accept), terms).await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_says_what_each_channel_is() {
+    use crate::judge::Drift;
+    use crate::registry::ReadFault;
+    let w = world().bootstrapped().await;
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    let audit = async || w.promoter.audit(std::slice::from_ref(&w.prod)).await.unwrap().channels()[0].drift.clone();
+    assert_eq!(audit().await, Drift::InSync { live: w.digests[1] });
+    let hotfix = w.registry.push_image(w.prod.repository(), &tag("hotfix"), 99);
+    w.registry.overwrite(w.prod.repository(), w.prod.tag(), &hotfix);
+    assert_eq!(audit().await, Drift::MovedOutside { expected: w.digests[1], observed: hotfix.digest() });
+    let earlier = w.registry.fetch(&w.prod.repository().digest(w.digests[0])).await.unwrap().unwrap();
+    w.registry.overwrite(w.prod.repository(), w.prod.tag(), &earlier);
+    assert_eq!(audit().await, Drift::MovedBack { expected: w.digests[1], observed: w.digests[0] });
+    w.registry.script_reads([ReadFault::Unavailable]);
+    assert!(matches!(audit().await, Drift::Unknown { .. }), "a failure to look is never in sync");
+    w.registry.delete_tag(w.prod.repository(), w.prod.tag());
+    assert_eq!(audit().await, Drift::Missing { expected: w.digests[1] });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retention_plan_keeps_what_is_live_and_what_it_cannot_read() {
+    use crate::judge::{MayDelete, RetentionRule};
+    use crate::registry::ReadFault;
+    let w = world().bootstrapped().await;
+    for name in ["1.1", "1.2", "1.3"] {
+        w.promoter.promote(&w.prod, w.release(name), terms()).await.unwrap();
+        w.registry.delete_tag(w.prod.repository(), &tag(name));
+    }
+    w.registry.delete_tag(w.prod.repository(), &tag("1.0"));
+    let rule = RetentionRule { keep_last: 2.try_into().unwrap(), keep_for: Duration::ZERO };
+    let plan = w.promoter.retention_plan(w.prod.repository(), &rule).await.unwrap();
+    let may = |n: usize| matches!(plan.may_delete(&w.digests[n]), MayDelete::Yes { .. });
+    assert_eq!([0, 1, 2, 3, 4].map(may), [true, true, false, false, false], "two in the window, one tagged");
+    w.registry.script_reads([ReadFault::Unavailable]);
+    let plan = w.promoter.retention_plan(w.prod.repository(), &rule).await.unwrap();
+    assert!(plan.blocked().is_some(), "what could not be read keeps everything");
+    assert!(!matches!(plan.may_delete(&w.digests[0]), MayDelete::Yes { .. }));
+}

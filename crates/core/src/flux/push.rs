@@ -1,0 +1,47 @@
+//! Pushing a packed artifact under a version tag.
+
+use std::time::Duration;
+
+use super::Artifact;
+use crate::error::{Error, ErrorKind, Result};
+use crate::registry::oci::OciRegistry;
+use crate::registry::{Put, Registry};
+use crate::value::{Digest, Repository, Tag};
+
+/// How long the put of the manifest may take.
+const PUT_TIME_OUT: Duration = Duration::from_secs(30);
+
+impl Artifact {
+    /// Pushes config, layer and manifest, and points `tag` at it; the digest that was read back.
+    ///
+    /// A version tag never moves: REGISTRY_REFUSED if it points at something else already. The same artifact again is
+    /// no error.
+    pub async fn push(&self, registry: &OciRegistry, repository: &Repository, tag: &Tag) -> Result<Digest> {
+        let digest = self.manifest().digest();
+        match registry.resolve(repository, tag).await? {
+            Some(there) if there == digest => return Ok(digest),
+            Some(there) => {
+                let message = format!("{repository}:{tag} is {there} already; a version tag does not move");
+                return Err(Error::new(ErrorKind::RegistryRefused, message).with("tag", tag));
+            }
+            None => {}
+        }
+        for blob in self.blobs() {
+            registry.push_blob(repository, blob.clone()).await?;
+        }
+        let unanswered = match registry.put(repository, tag, self.manifest(), PUT_TIME_OUT).await {
+            Put::Applied => None,
+            Put::Refused(error) => return Err(error),
+            Put::Unknown(error) => Some(error),
+        };
+        match (registry.resolve(repository, tag).await?, unanswered) {
+            (Some(there), _) if there == digest => Ok(digest),
+            (_, Some(error)) => Err(error),
+            (there, None) => {
+                let there = there.map_or("nothing".to_owned(), |there| there.to_string());
+                let message = format!("{repository}:{tag} points at {there} after the push of {digest}");
+                Err(Error::new(ErrorKind::RegistryLied, message).with("tag", tag))
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `docs/ledger-format.md` says what the code does.
+
+use std::process::Command;
+
+use tagwarden::record::{DefectCode, Kind, LogReport, MAX_ENTRY};
+use tagwarden_tests::file;
+
+fn page() -> String {
+    std::fs::read_to_string(file("../docs/ledger-format.md")).unwrap()
+}
+
+fn section(name: &str) -> String {
+    let page = page();
+    let (_, rest) = page.split_once(&format!("\n## {name}\n")).unwrap_or_else(|| panic!("no section {name}"));
+    rest.split("\n## ").next().unwrap().to_owned()
+}
+
+#[test]
+fn the_table_of_defects_is_the_enum() {
+    let rows: Vec<String> = section("Defects")
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| code") && !line.starts_with("| ---"))
+        .map(str::to_owned)
+        .collect();
+    let want: Vec<String> =
+        DefectCode::ALL.iter().map(|code| format!("| {} | {} |", code.as_str(), code.meaning())).collect();
+    assert_eq!(rows, want);
+}
+
+#[test]
+fn every_kind_has_a_paragraph() {
+    let kinds = section("Kinds");
+    for kind in [
+        Kind::Intent,
+        Kind::Outcome,
+        Kind::Takeover,
+        Kind::Observation,
+        Kind::Approval,
+        Kind::Hold,
+        Kind::Release,
+        Kind::Adoption,
+        Kind::Moved,
+    ] {
+        let word = serde_json::to_value(kind).unwrap();
+        assert!(kinds.contains(&format!("**{}**", word.as_str().unwrap())), "{word}");
+    }
+    assert_eq!(MAX_ENTRY, 32_768, "the size that the page names");
+}
+
+#[test]
+fn the_python_on_the_page_checks_a_log() {
+    let page = page();
+    let script = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let check = dir.path().join("check.py");
+    std::fs::write(&check, script).unwrap();
+    let run = |name: &str| {
+        let log = file("vectors/log").join(name);
+        let run = Command::new("python3").arg(&check).arg(log).output().expect("python3");
+        (run.status.success(), String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).into_owned())
+    };
+    let expected: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(file("vectors/log/expected.json")).unwrap()).unwrap();
+    let (holds, said) = run("good.jsonl");
+    assert!(holds && said.contains(expected["good"]["root"].as_str().unwrap()), "{said}");
+    for (name, want) in [
+        ("bit-flip", "seq 3: the entry before it is not the one it was written after"),
+        ("removed", "seq 13: version, position or channel"),
+        ("spaces", "seq 0: not canonical"),
+    ] {
+        let (holds, said) = run(&format!("{name}.jsonl"));
+        assert!(!holds && said.contains(want), "{name}: {said}");
+    }
+}
+
+#[test]
+fn a_cut_tail_cannot_be_seen_without_a_checkpoint() {
+    let good = std::fs::read(file("vectors/log/good.jsonl")).unwrap();
+    let lines: Vec<&[u8]> = good.split_inclusive(|byte| *byte == b'\n').collect();
+    let cut = LogReport::of_jsonl(None, &lines[..lines.len() - 2].concat());
+    assert_eq!((cut.defect, cut.entries), (None, lines.len() as u64 - 2));
+}
