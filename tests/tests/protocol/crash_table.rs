@@ -9,7 +9,7 @@ use tagwarden::registry::Fault;
 use tagwarden_tests::verify_ledgers;
 
 use super::gate::{Port, What};
-use super::world::{BACKENDS, Backend, JOBS, Job, PATIENCE, World, calls};
+use super::world::{BACKENDS, Backend, JOBS, Job, PATIENCE, World, calls, points};
 
 /// How a worker dies at a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,26 +113,25 @@ async fn die(backend: Backend, job: Job, at: usize, port: Port, death: Death, ho
 async fn table(backend: Backend, jobs: &[Job]) {
     let logs = tempfile::tempdir().unwrap();
     let mut rows: BTreeMap<(String, Row), usize> = BTreeMap::new();
-    let mut points = 0;
+    let mut deaths_died = 0;
     for job in jobs {
         let ports = calls(backend, *job).await;
-        println!("{backend:?} {job:?}: {} calls: {ports:?}", ports.len());
-        for (port, at) in ports.iter().zip(1..) {
+        for (port, at) in points(&ports) {
             let deaths: &[Death] = match port {
                 Port::Put => &[Death::Before, Death::After, Death::PutLost, Death::PutLate],
                 _ => &[Death::Before, Death::After],
             };
             for death in deaths {
-                points += 1;
+                deaths_died += 1;
                 for how in [How::Forward, How::Abandon] {
-                    let row = die(backend, *job, at, *port, *death, how, logs.path()).await;
+                    let row = die(backend, *job, at, port, *death, how, logs.path()).await;
                     *rows.entry((format!("{job:?}"), row)).or_default() += 1;
                 }
             }
         }
     }
-    println!("{backend:?}: {points} crash points; {rows:?}");
-    assert!(points >= 24, "{points}");
+    println!("{backend:?}: {deaths_died} crash points; {rows:?}");
+    assert!(deaths_died >= 24, "{deaths_died}");
     for job in jobs {
         let as_it_is = matches!(job, Job::BootstrapAsIs | Job::Adopt);
         let puts: &[Row] = if as_it_is { &[] } else { &[Row::IntentAppended, Row::PutNeverApplied] };
@@ -142,7 +141,7 @@ async fn table(backend: Backend, jobs: &[Job]) {
         }
     }
     let verified = verify_ledgers(logs.path()).unwrap();
-    assert_eq!(verified, 2 * points);
+    assert_eq!(verified, 2 * deaths_died);
 }
 
 #[tokio::test(start_paused = true)]

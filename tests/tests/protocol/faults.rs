@@ -8,7 +8,7 @@ use tagwarden::{Class, Moved};
 use tagwarden_tests::verify_ledgers;
 
 use super::gate::{Port, What};
-use super::world::{BACKENDS, Backend, JOBS, Job, PATIENCE, World, calls};
+use super::world::{BACKENDS, Backend, JOBS, Job, PATIENCE, World, calls, points};
 
 async fn fail(backend: Backend, job: Job, at: &[(usize, What)], port: Port, log: &std::path::Path) -> String {
     let what = format!("{backend:?} {job:?} {at:?} ({port:?})");
@@ -57,7 +57,7 @@ async fn every_call(backend: Backend, jobs: &[Job]) {
     let mut words: BTreeMap<String, usize> = BTreeMap::new();
     let mut faults = 0;
     for job in jobs {
-        for (port, at) in calls(backend, *job).await.into_iter().zip(1..) {
+        for (port, at) in points(&calls(backend, *job).await) {
             let whats: &[What] = match port {
                 Port::Look | Port::Read => &[What::LostBefore],
                 Port::Pin | Port::Put | Port::Append => &[What::LostBefore, What::LostAfter, What::Refused],
@@ -81,7 +81,7 @@ async fn two_faults_in_a_row() {
     let logs = tempfile::tempdir().unwrap();
     let mut runs = 0;
     for job in [Job::Promote, Job::BootstrapFrom, Job::Repair, Job::Recover] {
-        for (port, at) in calls(Backend::Memory, job).await.into_iter().zip(1..) {
+        for (port, at) in points(&calls(Backend::Memory, job).await) {
             for first in [What::LostBefore, What::LostAfter, What::Refused] {
                 for (later, second) in
                     [(1, What::LostBefore), (1, What::LostAfter), (1, What::Refused), (2, What::LostAfter), (3, What::LostBefore)]

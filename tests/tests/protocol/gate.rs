@@ -153,7 +153,7 @@ impl Gate {
         for entry in entries {
             state.take(&entry).unwrap();
         }
-        let mut bad = |why: String| self.violations.lock().unwrap().push(format!("put of {to} to {channel}: {why}"));
+        let bad = |why: String| self.violations.lock().unwrap().push(format!("put of {to} to {channel}: {why}"));
         let Some(open) = state.open else { return bad("I1: no intent is open".to_owned()) };
         if open.to != to {
             bad(format!("I1: the open intent goes to {}", open.to));

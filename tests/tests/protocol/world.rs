@@ -4,10 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagwarden::judge::{Drift, Passage};
+use tagwarden::judge::Drift;
 use tagwarden::ledger::{FileLedger, Ledger, MemoryLedger};
 use tagwarden::promoter::{How, Recovered};
-use tagwarden::protocol::Meet;
 use tagwarden::record::{ChannelState, Source};
 use tagwarden::registry::{MemoryRegistry, Registry};
 use tagwarden::testing::PausedClock;
@@ -128,19 +127,10 @@ impl World {
         self.promoter().state(&self.prod).await.unwrap()
     }
 
-    /// What an audit finds, judged from a ledger and a registry that nothing happens to.
+    /// What an audit finds.
     pub async fn drift(&self) -> Drift {
-        let state = self.state().await;
-        let observed = self.observed();
-        let mut here = Passage::Never;
-        let page = self.promoter().history(&self.prod, None, 100).await.unwrap();
-        for event in page.events {
-            let committed = event.status() == tagwarden::record::EventStatus::Committed;
-            if committed && Some(event.intent.to.digest) == observed {
-                here = if observed == state.live { Passage::Live } else { Passage::Earlier };
-            }
-        }
-        Drift::judge(&state, &Ok(observed), here)
+        let report = self.promoter().audit(std::slice::from_ref(&self.prod)).await.unwrap();
+        report.channels()[0].drift.clone()
     }
 
     /// Brings the channel to where `job` begins.
@@ -228,10 +218,6 @@ impl World {
         std::fs::write(file, bytes).unwrap();
     }
 
-    pub fn meet(meet: Meet) -> Terms {
-        terms().meet(meet)
-    }
-
     pub async fn promote(&self, promoter: &Promoter, name: &str, terms: Terms) -> Result<Receipt> {
         promoter.run(&self.prod, Operation::Promote(self.release(name)), terms).await
     }
@@ -246,4 +232,12 @@ pub async fn calls(backend: Backend, job: Job) -> Vec<Port> {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(gate.violations(), [""; 0]);
     gate.calls().into_iter().map(|call| call.port).collect()
+}
+
+/// The calls worth a fault of their own, numbered from 1: of a long run of reads, which a worker makes while it waits,
+/// the first and the last three.
+pub fn points(ports: &[Port]) -> Vec<(Port, usize)> {
+    let is_read = |at: usize| ports.get(at) == Some(&Port::Read);
+    let in_long_run = |at: usize| at >= 3 && (at - 3..=at + 3).all(is_read);
+    ports.iter().copied().zip(1..).filter(|(_, number)| !in_long_run(number - 1)).collect()
 }
