@@ -1,7 +1,7 @@
 //! `plan` reads, `approve` permits, `execute` writes: what was not approved cannot be executed.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use uuid::Uuid;
 
@@ -75,7 +75,7 @@ impl Plan {
 }
 
 impl Promoter {
-    /// Finds out what a move would do and what the policy says of it. It reads, and waits for another's open move as
+    /// Finds out what a move would do and what the policy says of it. It reads the channel, and waits for another's open move as
     /// the terms say; the one thing it may write is an observation of drift, or the end of a move whose worker died.
     pub async fn plan(&self, channel: &Channel, operation: Operation, terms: Terms) -> Result<Plan> {
         operation.check(channel, &terms)?;
@@ -85,23 +85,19 @@ impl Promoter {
             None => Key::try_from(format!("auto-{}", Uuid::now_v7()))?,
         };
         let work = Work::Move(Box::new(Asked { operation, terms, key, request }));
-        let caller = Arc::new(());
         let mut run = self.inner.begin(channel, work).await?;
-        loop {
-            match run.action.clone() {
-                Action::Judge { observed, change, .. } => {
-                    let what = What::Move(run.judge(observed, change).await?);
-                    let planned_ms = run.now();
-                    return Ok(Plan { run: Box::new(run), what, planned_ms });
+        detached(|caller| async move {
+            let what = loop {
+                match run.action.clone() {
+                    Action::Judge { observed, change, .. } => break What::Move(run.judge(observed, change).await?),
+                    Action::Done(end) => break What::Settled(run.receipt(end).await?),
+                    _ => run.step(&caller).await?,
                 }
-                Action::Done(end) => {
-                    let what = What::Settled(run.receipt(end).await?);
-                    let planned_ms = run.now();
-                    return Ok(Plan { run: Box::new(run), what, planned_ms });
-                }
-                _ => run.step(&Arc::downgrade(&caller)).await?,
-            }
-        }
+            };
+            let planned_ms = run.now();
+            Ok(Plan { run: Box::new(run), what, planned_ms })
+        })
+        .await
     }
 
     /// Executes an approved plan. CHANNEL_MOVED if the channel has moved since, unless the terms say to queue.
@@ -133,10 +129,8 @@ impl Promoter {
             }
         }
         run.hear(crate::protocol::Heard::Approved);
-        let caller = Arc::new(());
-        let alive = Arc::downgrade(&caller);
-        let task = tokio::spawn(async move {
-            let end = run.drive(&alive).await?;
+        detached(|caller| async move {
+            let end = run.drive(&caller).await?;
             let receipt = run.receipt(end.clone()).await;
             if let End::Committed { .. } = end
                 && let Ok(receipt) = &receipt
@@ -146,10 +140,8 @@ impl Promoter {
                 tokio::spawn(async move { drop(run.look_back(to).await) });
             }
             receipt
-        });
-        let receipt = task.await.map_err(gone)?;
-        drop(caller);
-        receipt
+        })
+        .await
     }
 
     /// Closes the move that is open, if one is: waits until it may be taken over, and brings it about (`How::Forward`)
@@ -157,15 +149,11 @@ impl Promoter {
     pub async fn recover(&self, channel: &Channel, how: How, patience: std::time::Duration) -> Result<Recovered> {
         let work = Work::Recover(how, patience);
         let mut run = self.inner.begin(channel, work).await?;
-        let caller = Arc::new(());
-        let alive = Arc::downgrade(&caller);
-        let task = tokio::spawn(async move {
-            let end = run.drive(&alive).await?;
+        detached(|caller| async move {
+            let end = run.drive(&caller).await?;
             run.recovered(end).await
-        });
-        let recovered = task.await.map_err(gone)?;
-        drop(caller);
-        recovered
+        })
+        .await
     }
 }
 
@@ -179,8 +167,20 @@ pub enum How {
     Abandon,
 }
 
-fn gone(error: tokio::task::JoinError) -> Error {
-    Error::new(ErrorKind::InternalFault, "the runtime ended before the move did: recover the channel").because(error)
+/// Runs in a task of its own, which can see when whoever waits for it is gone (I9): it stops then, unless a move may be
+/// open because of it.
+async fn detached<T, F>(task: impl FnOnce(Weak<()>) -> F) -> Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    let caller = Arc::new(());
+    let ended = tokio::spawn(task(Arc::downgrade(&caller))).await;
+    drop(caller);
+    ended.map_err(|e| {
+        let message = "the runtime ended before the move did: recover the channel";
+        Error::new(ErrorKind::InternalFault, message).because(e)
+    })?
 }
 
 impl Inner {
@@ -253,6 +253,11 @@ impl Run {
         let tag = registry.resolve(self.channel.repository(), self.channel.tag());
         let (log, observed, target) = tokio::join!(log, tag, self.find(source.as_ref()));
         let (log, live_pin): (LogRead, _) = log?;
+        if log.replay.is_some() {
+            // Step 1: the key has moved the channel, whatever the registry says now.
+            self.ahead = Some((log, Ok(None)));
+            return Ok(None);
+        }
         let (target, target_pin) = target?;
         self.pinned.extend(live_pin.into_iter().chain(target_pin));
         self.ahead = Some((log, observed));

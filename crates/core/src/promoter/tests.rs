@@ -132,6 +132,9 @@ async fn the_same_key_moves_once() {
     let again = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
     assert_eq!((again.result, again.to), (Moved::Replayed, w.digests[2]), "today's live digest");
     assert_eq!(w.kind(w.promoter.promote(&w.prod, w.release("1.3"), keyed())).await, ErrorKind::IdempotencyMismatch);
+    w.registry.delete_tag(w.prod.repository(), &tag("1.1"));
+    let gone = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
+    assert_eq!(gone.result, Moved::Replayed, "whatever the registry says now");
     let same = w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
     assert_eq!(same.result, Moved::Unchanged);
 }

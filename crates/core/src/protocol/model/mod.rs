@@ -1,0 +1,371 @@
+//! The exhaustive check of the protocol: every interleaving of a few workers, with crashes anywhere, puts that are
+//! delayed, dropped and repeated, lost answers, foreign writers, auditors, holds and read-behind registries.
+//!
+//! The movers are the ones that run. One unit of time is one of their milliseconds.
+
+mod cases;
+mod work;
+
+use std::sync::Arc;
+
+use stateright::{Checker, HasDiscoveries, Model, Property};
+
+use super::*;
+use crate::record::{ChannelState, Closed, OpenMove, Standing, Step};
+use crate::value::Channel;
+use work::outcome;
+
+/// What one check explores.
+#[derive(Clone, Debug)]
+struct Setup {
+    goals: Vec<(Goal, Deadlines)>,
+    /// The time after which nothing new is looked at.
+    end: Ms,
+    crashes: u8,
+    /// Entries of other kinds that an auditor appends.
+    notes: u8,
+    /// Holds that an operator appends, each with its release.
+    holds: u8,
+    /// Digests that a foreign writer puts.
+    foreign: Vec<Option<Digest>>,
+    /// Reads that fail, and appends whose answer is lost.
+    flaws: u8,
+    /// Puts that the registry refuses, and pins that cannot be confirmed.
+    refusals: u8,
+    /// How long after a write a read may still answer what was before.
+    behind: Option<Ms>,
+    /// What the tag and the log begin with: bootstrapped at `a`, or with nothing.
+    start: Start,
+    looks: Looks,
+    /// The whole units of time within which a put lands whose answer was lost: less than grace and quiet time.
+    flight: Ms,
+    rest: Rest,
+    sabotage: Option<Sabotage>,
+}
+
+/// Whether it is checked in every state that, should all workers die there, another machine can close what is open.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Rest {
+    Checked,
+    Unchecked,
+}
+
+/// How log and tag are read when a worker looks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Looks {
+    AtOnce,
+    /// One after the other, in either order, with anything in between.
+    InTwoSteps,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Start {
+    AtA,
+    Empty,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct World {
+    now: Ms,
+    log: Arc<ChannelState>,
+    committed: Vec<(Key, Replay)>,
+    tag: Option<Digest>,
+    /// What the tag was before the last write, and when that was.
+    before: (Option<Digest>, Ms),
+    flying: Vec<Flying>,
+    workers: Vec<Slot>,
+    left: Left,
+    went_around: bool,
+    broken: Option<&'static str>,
+}
+
+/// What may still happen from outside.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Left {
+    crashes: u8,
+    notes: u8,
+    holds: u8,
+    foreign: usize,
+    flaws: u8,
+    refusals: u8,
+}
+
+/// A put whose answer was lost, on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Flying {
+    move_id: Text,
+    to: Digest,
+    sent: Ms,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Slot {
+    Running { mover: Box<Mover>, todo: Todo },
+    Ended(End),
+    Crashed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Todo {
+    Act(Action),
+    /// Half of a look: the tag was resolved, the log is still to be read; or the other way round.
+    ReadAfter(Option<Digest>),
+    ResolveAfter(LogRead),
+    /// Asleep until then, or until the log has grown past this size.
+    Asleep(Ms, u64),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Event {
+    Tick,
+    Work(usize, Choice),
+    Crash(usize),
+    Land(usize, Keep),
+    Drop(usize),
+    Note,
+    Hold,
+    Release,
+    Foreign,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Keep {
+    /// It lands, and may land again.
+    Repeat,
+    Last,
+}
+
+/// How a step of a worker goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Choice {
+    Fine,
+    /// Tag first, or log first.
+    Other,
+    /// A read that fails; an append that stands, but is not answered.
+    Flaw,
+    /// An append that does not stand, and is not answered.
+    Gone,
+    /// A put that is refused; a pin that is not confirmed.
+    Refuse,
+    /// A put whose answer is lost.
+    Lost,
+    /// A read that answers what was before the last write.
+    Stale,
+}
+
+fn digest(name: &str) -> Digest {
+    Digest::of(name.as_bytes())
+}
+
+fn text(text: impl AsRef<str>) -> Text {
+    text.as_ref().parse().unwrap()
+}
+
+fn times(ttl_ms: u64) -> Deadlines {
+    Deadlines { ttl_ms, grace_ms: 1, quiet_ms: 1 }
+}
+
+fn promote(to: &str, key: &str, meet: Meet) -> Goal {
+    moving(Op::Promote, Want::Digest(digest(to)), key, meet)
+}
+
+fn moving(op: Op, want: Want, key: &str, meet: Meet) -> Goal {
+    let request = digest(&format!("{op:?}{want:?}"));
+    Goal::Move(Ask { op, want, key: key.parse().unwrap(), request, meet })
+}
+
+impl Setup {
+    fn of(goals: Vec<Goal>) -> Setup {
+        Setup {
+            goals: goals.into_iter().map(|goal| (goal, times(1))).collect(),
+            end: 6,
+            crashes: 0,
+            notes: 0,
+            holds: 0,
+            foreign: vec![],
+            flaws: 0,
+            refusals: 0,
+            behind: None,
+            start: Start::AtA,
+            looks: Looks::AtOnce,
+            flight: 0,
+            rest: Rest::Unchecked,
+            sabotage: None,
+        }
+    }
+
+    fn worker(&self, at: usize) -> Worker {
+        Worker {
+            owner: text(format!("w{at}")),
+            move_id: text(format!("m{at}")),
+            deadlines: self.goals[at].1,
+            put_ms: 0,
+            patience_ms: 1000,
+        }
+    }
+}
+
+impl World {
+    fn read(&self, key: Option<&Key>) -> LogRead {
+        let replay = self.committed.iter().find(|(known, _)| Some(known) == key).map(|(_, replay)| replay.clone());
+        LogRead { state: Arc::clone(&self.log), replay, held: self.log.hold.is_some() }
+    }
+
+    fn append(&mut self, step: Step) {
+        let mut log = ChannelState::clone(&self.log);
+        let (size, open) = (log.size, log.open.clone());
+        if log.fold(digest(&format!("{size}")), step).is_err() {
+            self.broken.get_or_insert("I2: the log has a defect");
+        }
+        if let (Some(open), Some(Closed { status: Status::Committed, .. }), None) = (open, &log.closed, &log.open) {
+            if self.committed.iter().any(|(key, _)| *key == open.key) {
+                self.broken.get_or_insert("I4: a key committed twice");
+            }
+            self.committed.push((open.key, Replay { seq: open.seq, request: open.request }));
+        }
+        self.log = Arc::new(log);
+    }
+
+    fn write(&mut self, to: Option<Digest>) {
+        self.before = (self.tag, self.now);
+        self.tag = to;
+    }
+
+    fn land(&mut self, move_id: &Text, to: Digest) {
+        if self.log.open.as_ref().is_none_or(|open| open.move_id != *move_id) {
+            self.broken.get_or_insert("I1, I6: a put landed outside of its move");
+        }
+        self.write(Some(to));
+    }
+}
+
+impl Model for Setup {
+    type State = World;
+    type Action = Event;
+
+    fn init_states(&self) -> Vec<World> {
+        let channel: Channel = "reg.io/app:prod".parse().unwrap();
+        let mut world = World {
+            now: 0,
+            log: Arc::new(ChannelState::empty(channel)),
+            committed: vec![],
+            tag: None,
+            before: (None, 0),
+            flying: vec![],
+            workers: vec![],
+            left: Left {
+                crashes: self.crashes,
+                notes: self.notes,
+                holds: self.holds,
+                foreign: self.foreign.len(),
+                flaws: self.flaws,
+                refusals: self.refusals,
+            },
+            went_around: false,
+            broken: None,
+        };
+        if self.start == Start::AtA {
+            let first = self.worker_move(None, digest("a"), Op::Bootstrap, "m", "w", "first", times(1));
+            world.append(Step::Intent(Box::new(first)));
+            world.append(outcome(world.log.open.as_ref().unwrap(), Status::Committed, Some(digest("a"))));
+            world.tag = Some(digest("a"));
+            world.before = (world.tag, 0);
+        }
+        for (at, (goal, _)) in self.goals.iter().enumerate() {
+            let (mover, action) = Mover::start(goal.clone(), self.worker(at), 0);
+            let mover = Box::new(mover.sabotaged(self.sabotage));
+            world.workers.push(Slot::Running { mover, todo: Todo::Act(action) });
+        }
+        vec![world]
+    }
+
+    fn actions(&self, world: &World, events: &mut Vec<Event>) {
+        if world.broken.is_some() {
+            return;
+        }
+        let idle = world.workers.iter().all(|slot| !matches!(slot, Slot::Running { .. }));
+        let due = world.flying.iter().any(|put| put.sent + self.flight <= world.now);
+        if world.now < self.end && !due && !(idle && world.flying.is_empty()) {
+            events.push(Event::Tick);
+        }
+        for at in 0..world.flying.len() {
+            events.extend([Event::Land(at, Keep::Last), Event::Land(at, Keep::Repeat), Event::Drop(at)]);
+        }
+        if idle {
+            return;
+        }
+        for (at, slot) in world.workers.iter().enumerate() {
+            let Slot::Running { todo, .. } = slot else { continue };
+            if world.left.crashes > 0 {
+                events.push(Event::Crash(at));
+            }
+            for choice in self.choices(world, todo) {
+                events.push(Event::Work(at, choice));
+            }
+        }
+        if world.left.notes > 0 {
+            events.push(Event::Note);
+        }
+        if world.left.holds > 0 && world.log.hold.is_none() {
+            events.push(Event::Hold);
+        }
+        if world.log.hold.is_some() {
+            events.push(Event::Release);
+        }
+        if world.left.foreign > 0 {
+            events.push(Event::Foreign);
+        }
+    }
+
+    fn next_state(&self, last: &World, event: Event) -> Option<World> {
+        let mut world = last.clone();
+        match event {
+            Event::Tick => world.now += 1,
+            Event::Crash(at) => {
+                world.left.crashes -= 1;
+                world.workers[at] = Slot::Crashed;
+            }
+            Event::Land(at, keep) => {
+                let put = world.flying[at].clone();
+                if keep == Keep::Last {
+                    world.flying.remove(at);
+                }
+                world.land(&put.move_id, put.to);
+            }
+            Event::Drop(at) => drop(world.flying.remove(at)),
+            Event::Note => {
+                world.left.notes -= 1;
+                world.append(Step::Other);
+            }
+            Event::Hold => {
+                world.left.holds -= 1;
+                let seq = world.log.size;
+                world.append(Step::Hold(Standing { seq, reason: text("r"), by: text("b"), until: None }));
+            }
+            Event::Release => world.append(Step::Release),
+            Event::Foreign => {
+                let to = self.foreign[self.foreign.len() - world.left.foreign];
+                world.left.foreign -= 1;
+                world.went_around = true;
+                world.write(to);
+            }
+            Event::Work(at, choice) => self.work(&mut world, at, choice),
+        }
+        (world != *last).then_some(world)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("no rule is broken", |_, world: &World| world.broken.is_none()),
+            Property::always("at rest the tag is live", |_, world: &World| {
+                world.went_around || world.log.open.is_some() || world.tag == world.log.live
+            }),
+            Property::always("any machine can bring it to rest", |setup: &Setup, world: &World| {
+                setup.rest == Rest::Unchecked || !world.flying.is_empty() || setup.comes_to_rest(world)
+            }),
+            Property::sometimes("a move is committed", |setup: &Setup, world: &World| {
+                world.committed.len() > usize::from(setup.start == Start::AtA)
+            }),
+        ]
+    }
+}
