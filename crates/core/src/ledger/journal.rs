@@ -41,7 +41,7 @@ pub struct Journal {
 pub enum Written {
     /// It stands at this position; the journal has taken it in.
     At(u64),
-    /// Another entry came first; the journal has taken that in.
+    /// Another entry came first; a refresh takes it in.
     Lost,
 }
 
@@ -157,10 +157,7 @@ impl Journal {
                 self.take(sealed.bytes())?;
                 Ok(Written::At(seq))
             }
-            Append::Lost => {
-                self.refresh().await?;
-                Ok(Written::Lost)
-            }
+            Append::Lost => Ok(Written::Lost),
         }
     }
 
@@ -247,11 +244,25 @@ impl Journal {
     /// Positions that may be what is looked for, newest first.
     async fn find(&self, term: Term) -> Result<Vec<u64>> {
         let mut found: Vec<u64> = self.places.get(&term).into_iter().flatten().rev().copied().collect();
-        if let Some(index) = self.ledger.index() {
+        // An index that was never begun has nothing, and is not to be asked.
+        if let (Some(index), 1..) = (self.ledger.index(), self.indexed) {
             let known = found.last().copied().unwrap_or(u64::MAX);
-            found.extend(index.find(&self.state.channel, term).await?.into_iter().filter(|seq| *seq < known));
+            let earlier = match index.find(&self.state.channel, term).await {
+                Ok(earlier) => earlier,
+                // It is gone since: deleting it loses nothing but time.
+                Err(_) => self.scan(term).await?,
+            };
+            found.extend(earlier.into_iter().filter(|seq| *seq < known));
         }
         Ok(found)
+    }
+
+    /// What an index would have found, newest first, from the log itself.
+    async fn scan(&self, term: Term) -> Result<Vec<u64>> {
+        let mut whole = Journal::new(Arc::clone(&self.ledger), self.state.channel.clone());
+        whole.begun = true;
+        whole.refresh().await?;
+        Ok(whole.places.remove(&term).into_iter().flatten().rev().collect())
     }
 }
 
