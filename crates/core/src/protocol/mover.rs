@@ -292,6 +292,10 @@ impl Mover {
             (Phase::Waiting, heard) => self.waited(heard, now),
             (Phase::Taking, heard) => self.took(heard, now),
             (Phase::Owning(own), heard) => self.run(*own, heard, now),
+            // A claim that was not answered may still land.
+            (_, Heard::Broken) if self.claim.is_some() => {
+                self.done(End::Indeterminate { seq: None, why: Why::Unknown })
+            }
             (_, _) => self.done(End::Broken),
         }
     }
