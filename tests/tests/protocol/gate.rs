@@ -203,7 +203,9 @@ impl Registry for GatedRegistry {
             self.0.registry.put(repository, tag, manifest, time_out).await
         };
         let fail = |what| match what {
-            What::Refused => Put::Refused(Error::new(ErrorKind::RegistryRefused, "the registry refused, as it was told to")),
+            What::Refused => {
+                Put::Refused(Error::new(ErrorKind::RegistryRefused, "the registry refused, as it was told to"))
+            }
             _ => Put::Unknown(Error::new(ErrorKind::RegistryAmbiguous, "the answer was lost")),
         };
         self.0.pass(port, format!("put {tag} {}", manifest.digest()), act, fail).await
