@@ -146,7 +146,7 @@ pub(crate) fn verified(reports: &[LogReport], style: Style) -> Result<Answer> {
     for report in reports {
         let whose = report.channel.as_ref().map_or("an empty log".to_owned(), ToString::to_string);
         lines.push(match &report.defect {
-            Some(defect) => shown(&format!("{whose}  {}", defect)).replacen("seq", &style.bad("DEFECT seq"), 1),
+            Some(defect) => format!("{}  {} {}", whose, style.bad("DEFECT"), shown(&defect.to_string())),
             None => format!(
                 "{whose}  {}: {} entries, {} moves, root {}",
                 style.good("sound"),
