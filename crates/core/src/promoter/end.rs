@@ -1,5 +1,6 @@
 //! How a run ends: a receipt, or an error that says what to do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde::Serialize;
 use super::run::{Run, Work, describe};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{End, Why};
-use crate::record::{FindingNote, Op, PromotionEvent, Status, events};
+use crate::record::{ChannelState, EventStatus, FindingNote, Op, PromotionEvent, Status, events};
 use crate::value::{Channel, Digest};
 
 /// What a move did.
@@ -104,7 +105,7 @@ impl Run {
         };
         let op = asked.operation.op();
         let channel = self.channel.clone();
-        let receipt = |result, from, to, event| Ok(Receipt { channel, op, result, from, to, event });
+        let receipt = |result, from, to, event| Ok(Receipt { channel: channel.clone(), op, result, from, to, event });
         match end {
             End::Committed { seq, .. } => match self.event(seq).await? {
                 Some(event) => {
@@ -112,6 +113,18 @@ impl Run {
                     receipt(Moved::Committed, from, to, Some(event))
                 }
                 None => Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log"))),
+            },
+            // What another worker closed meanwhile is known all the same.
+            End::Indeterminate { seq: Some(seq), why: Why::TakenOver } => match self.event(seq).await? {
+                Some(event) if event.status() == EventStatus::Committed && event.intent.key == asked.key => {
+                    let (from, to) = (event.intent.from, event.intent.to.digest);
+                    receipt(Moved::Committed, from, to, Some(event))
+                }
+                Some(event) if event.status() != EventStatus::Open => {
+                    let message = format!("{channel}: another worker took the move over and closed it without effect");
+                    Err(Error::new(ErrorKind::MoveFailed, message).with("channel", &channel).with("seq", seq))
+                }
+                _ => Err(self.error(end)),
             },
             End::Unchanged(live) => receipt(Moved::Unchanged, Some(live), live, None),
             End::Replayed(replay) => {
@@ -131,9 +144,11 @@ impl Run {
         let seq = match end {
             End::Nothing => return Ok(Recovered::Nothing),
             End::Committed { seq, .. } | End::Closed { seq, .. } => seq,
+            End::Indeterminate { seq: Some(seq), why: Why::TakenOver } => seq,
             end => return Err(self.error(end)),
         };
         match self.event(seq).await? {
+            Some(event) if event.status() == EventStatus::Open => Err(self.error(end)),
             Some(event) => Ok(Recovered::Closed { event: Box::new(event) }),
             None => Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log"))),
         }
@@ -165,18 +180,19 @@ impl Run {
         let channel = &self.channel;
         let (kind, what) = match why {
             Why::TakenOver => (ErrorKind::MoveTakenOver, "another worker took the move over and will close it"),
-            Why::Held => (ErrorKind::ChannelHeld, "a hold stands: the open move is not brought about while it does"),
             _ => (ErrorKind::MoveIndeterminate, "it is not known whether the tag moved or will"),
         };
         let advice = match why {
-            Why::Held => "release the hold, or recover without a put (abandon)",
+            Why::Held => "a hold stands: release it, or recover without a put (abandon)",
             _ => "recover the channel to bring it to rest; any machine can",
         };
         let cause = self.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
         let error = Error::new(kind, format!("{channel}: {what}{cause}; {advice}")).with("channel", channel);
+        let open = self.state().and_then(|state| state.open.clone()).filter(|open| Some(open.seq) == seq);
+        let move_id = open.map_or_else(|| self.worker.move_id.clone(), |open| open.move_id);
         match seq {
-            Some(seq) => error.with("seq", seq).with("move_id", &self.worker.move_id),
-            None => error.with("move_id", &self.worker.move_id),
+            Some(seq) => error.with("seq", seq).with("move_id", move_id),
+            None => error.with("move_id", move_id),
         }
     }
 }
@@ -218,15 +234,18 @@ pub(super) fn error_of(why: Why, run: &Run, _seq: Option<u64>) -> Error {
         Why::Drifted(observed) => (
             ErrorKind::ChannelDrifted,
             format!(
-                "{channel} points at {}, and {} is live: somebody went around the ledger. Repair puts the live digest \
-                 back, adopt takes what is there",
+                "{channel} points at {}{}: somebody went around the ledger. Repair puts the live digest back, adopt \
+                 takes what is there",
                 at(observed),
-                at(run.live())
+                run.state().and_then(|s| s.live).map(|live| format!(", and {live} is live")).unwrap_or_default(),
             ),
         ),
         Why::LogMoved => (ErrorKind::LedgerMoved, format!("the log of {channel} goes on in another ledger")),
         Why::Judged => (ErrorKind::PolicyRefused, format!("the policy refused the move of {channel}")),
-        Why::Held => (ErrorKind::ChannelHeld, format!("a hold came onto {channel} before the put; nothing was moved")),
+        Why::Held => (
+            ErrorKind::ChannelHeld,
+            format!("a hold stands on {channel}; nothing was put. Release it, or abandon what is open with recover"),
+        ),
         Why::NotPinned => {
             (ErrorKind::MoveFailed, format!("{channel}: target and live digest could not be pinned{}", cause()))
         }
@@ -246,16 +265,15 @@ pub(super) fn error_of(why: Why, run: &Run, _seq: Option<u64>) -> Error {
 }
 
 fn busy(run: &Run) -> String {
-    let state = run.journal.try_lock().ok().map(|journal| journal.state().clone());
-    match state.as_ref().and_then(|state| state.open.as_ref()) {
+    match run.state().as_ref().and_then(|state| state.open.as_ref()) {
         Some(open) => format!(": {}", describe(open)),
         None => String::new(),
     }
 }
 
 impl Run {
-    /// The live digest, as far as the log was read.
-    fn live(&self) -> Option<Digest> {
-        self.journal.try_lock().ok().and_then(|journal| journal.state().live)
+    /// The log as far as it was read, unless somebody is at it.
+    fn state(&self) -> Option<Arc<ChannelState>> {
+        self.journal.try_lock().ok().map(|journal| Arc::clone(journal.state()))
     }
 }

@@ -40,7 +40,7 @@ impl Run {
         }
         if let Operation::Bootstrap(first) = &operation
             && first.foreign == Foreign::Refuse
-            && state.size == 0
+            && state.committed == 0
         {
             self.refuse_foreign().await?;
         }
@@ -158,7 +158,7 @@ impl Run {
         Err(Error::new(ErrorKind::RollbackIncomplete, message).with("channel", &self.channel))
     }
 
-    /// A repository with pins, of which this ledger has no log, is governed by another ledger.
+    /// A repository with pins, of which this ledger has no move, is governed by another ledger.
     async fn refuse_foreign(&self) -> Result<()> {
         let repository = self.channel.repository();
         let pins = self.inner.registry.tags(repository).await?.iter().filter(|tag| pinned(tag).is_some()).count();
@@ -166,11 +166,13 @@ impl Run {
             return Ok(());
         }
         let channels = self.inner.ledger.channels().await?;
-        if channels.iter().any(|channel| channel.repository() == repository) {
-            return Ok(());
+        for channel in channels.iter().filter(|channel| channel.repository() == repository) {
+            if self.inner.journal(channel).lock().await.refresh().await?.last_intent.is_some() {
+                return Ok(());
+            }
         }
         let message = format!(
-            "{repository} has {pins} pins, and this ledger has no log of any of its channels: another ledger governs it. \
+            "{repository} has {pins} pins, and this ledger has no move of any of its channels: another ledger governs it. \
              Use that one, or take over with a reason"
         );
         Err(Error::new(ErrorKind::LedgerForeign, message).with("channel", &self.channel))

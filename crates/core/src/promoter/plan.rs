@@ -12,7 +12,7 @@ use super::terms::{Operation, Terms};
 use super::{Inner, Promoter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::{Finding, Refusal};
-use crate::protocol::{Action, End, Goal, LogRead, Mover, Worker};
+use crate::protocol::{Action, End, Goal, LogRead, Meet, Mover, Worker};
 use crate::record::Source;
 use crate::registry::{Manifest, pin_tag};
 use crate::value::{Channel, Digest, Key, Text};
@@ -115,10 +115,11 @@ impl Promoter {
                 return Err(Error::new(ErrorKind::InternalFault, "a recovery is not planned"));
             };
             let Asked { operation, terms, .. } = *asked;
+            let queues = terms.meet == Meet::Queue;
             let again = self.plan(&run.channel, operation, terms).await?;
             match again.what {
                 What::Settled(receipt) => return Ok(receipt),
-                What::Move(now) if now.change == gathered.change => {
+                What::Move(now) if now.change == gathered.change || queues => {
                     run = again.run;
                     run.decision = Some(now.judgement.decide()?);
                 }
@@ -132,12 +133,12 @@ impl Promoter {
         detached(|caller| async move {
             let end = run.drive(&caller).await?;
             let receipt = run.receipt(end.clone()).await;
-            if let End::Committed { .. } = end
+            if let End::Committed { seq, .. } = end
                 && let Ok(receipt) = &receipt
             {
                 let to = receipt.to;
                 // A look that fails finds nothing; the next audit looks again.
-                tokio::spawn(async move { drop(run.look_back(to).await) });
+                tokio::spawn(async move { drop(run.look_back(seq, to).await) });
             }
             receipt
         })
@@ -178,8 +179,9 @@ where
     let ended = tokio::spawn(task(Arc::downgrade(&caller))).await;
     drop(caller);
     ended.map_err(|e| {
-        let message = "the runtime ended before the move did: recover the channel";
-        Error::new(ErrorKind::InternalFault, message).because(e)
+        let what = if e.is_panic() { "a panic" } else { "the end of the runtime" };
+        let message = format!("{what} cut the run: it is not known whether a move is open; recover the channel");
+        Error::new(ErrorKind::MoveIndeterminate, message).because(e)
     })?
 }
 
@@ -213,6 +215,7 @@ impl Inner {
             refusal: None,
             error: None,
             began: Began::No,
+            doubted: false,
         };
         let goal = match run.work.clone() {
             Work::Recover(How::Forward, _) => Goal::Forward,

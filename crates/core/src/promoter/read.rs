@@ -176,7 +176,7 @@ async fn back(journal: &Journal, before: Option<u64>, limit: usize) -> Result<Pa
     let size = journal.state().size;
     let end = before.unwrap_or(size).min(size);
     // Twice as far each time: where moves are rare among other entries, what is read again stays in proportion.
-    let mut step = BACK.max(2 * limit as u64);
+    let mut step = BACK.max((limit as u64).saturating_mul(2));
     loop {
         let start = end.saturating_sub(step);
         step = step.saturating_mul(2);

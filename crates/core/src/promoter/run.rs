@@ -17,7 +17,8 @@ use crate::protocol::{
     Action, Appended, Ask, Change, End, Heard, LogRead, Mover, Ms, Pins, PutEnd, Replay, Why, Worker,
 };
 use crate::record::{
-    Body, Decision, ErrorNote, Intent, Observation, ObservationCause, OpenMove, Outcome, Source, Subject, Takeover,
+    Body, Decision, ErrorNote, Intent, Observation, ObservationCause, OpenMove, Outcome, Source, Status, Subject,
+    Takeover,
 };
 use crate::registry::{Manifest, Put, pin_tag};
 use crate::value::{Channel, Digest, Key, Text};
@@ -44,6 +45,8 @@ pub(super) struct Run {
     pub(super) error: Option<Error>,
     /// Whether a move may be open because of this run.
     pub(super) began: Began,
+    /// Whether the answer to an intent of this run was ever lost.
+    pub(super) doubted: bool,
 }
 
 /// What a run is for.
@@ -68,8 +71,13 @@ pub(super) struct Asked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Began {
     No,
+    /// An append that claims one was not answered, and may land yet.
+    Perhaps,
     Yes,
 }
+
+/// How long after a difference the second look of step 11 is.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Run {
     /// Does what the mover says until it is done. Once an intent may stand, it goes on even if the caller is gone.
@@ -94,6 +102,23 @@ impl Run {
     }
 
     pub(super) fn hear(&mut self, heard: Heard) {
+        self.doubted |= matches!(heard, Heard::Begun(Appended::Unknown, _));
+        match &heard {
+            Heard::Appended(Appended::Unknown) | Heard::Begun(Appended::Unknown, _) => self.began = Began::Perhaps,
+            Heard::Looked(log, _)
+            | Heard::Log(log)
+            | Heard::Begun(Appended::Stored(log) | Appended::Lost(log), _)
+            | Heard::Appended(Appended::Stored(log) | Appended::Lost(log)) => {
+                let ours = log.state.open.as_ref().is_some_and(|open| open.owner == self.worker.owner);
+                let answered = matches!(heard, Heard::Begun(..) | Heard::Appended(_));
+                self.began = match (ours, self.began) {
+                    (true, _) => Began::Yes,
+                    (false, Began::Perhaps) if !answered => Began::Perhaps,
+                    (false, _) => Began::No,
+                };
+            }
+            _ => {}
+        }
         let now = self.now();
         self.action = self.mover.hear(heard, now);
     }
@@ -131,7 +156,6 @@ impl Run {
             },
             Action::Begin { seq, change } => self.begin(seq, change).await,
             Action::Takeover { seq, open, deadlines } => {
-                self.began = Began::Yes;
                 let takeover = Takeover {
                     move_id: open.move_id.clone(),
                     intent_seq: open.seq,
@@ -159,11 +183,14 @@ impl Run {
                     recovered: open.epoch > 0,
                     error: why.map(|why| self.note_of(why)),
                 };
-                let heard = self.append(seq, Body::Outcome(outcome)).await;
-                if matches!(heard, Heard::Appended(Appended::Stored(_))) {
-                    self.began = Began::No;
+                // I7 holds for what another worker began, too, and for what no put is needed for.
+                if status == Status::Committed && open.epoch > 0 && !self.pinned.contains(&open.to) {
+                    match self.pin(&[open.to]).await {
+                        Ok(()) => self.pinned.push(open.to),
+                        Err(error) => return self.broken(error),
+                    }
                 }
-                heard
+                self.append(seq, Body::Outcome(outcome)).await
             }
             Action::Put { to, time_out_ms, not_after } => Heard::Put(self.put(to, time_out_ms, not_after).await),
             Action::Sleep(ms) => {
@@ -204,8 +231,8 @@ impl Run {
         let state = Arc::clone(journal.state());
         let held = state.held_at(self.inner.clock.now()).is_some();
         let replay = match &self.work {
-            // A key that nobody gave is random: no other move has it.
-            Work::Move(asked) if asked.terms.key.is_some() => {
+            // A key that nobody gave is random: no move has it, but for one of this run whose answer was lost.
+            Work::Move(asked) if asked.terms.key.is_some() || self.doubted => {
                 journal.committed(&asked.key).await?.map(|(seq, request)| Replay { seq, request })
             }
             _ => None,
@@ -262,7 +289,6 @@ impl Run {
             let error = Error::new(ErrorKind::InternalFault, "a move began that was not judged");
             return self.broken(error);
         };
-        self.began = Began::Yes;
         let live = change.from.filter(|_| !change.as_it_is);
         let missing: Vec<_> =
             [Some(change.to), live].into_iter().flatten().filter(|d| !self.pinned.contains(d)).collect();
@@ -287,16 +313,8 @@ impl Run {
             }
         };
         match written {
-            Ok(appended) => {
-                if matches!(appended, Appended::Lost(_)) {
-                    self.began = Began::No;
-                }
-                Heard::Begun(appended, pins)
-            }
-            Err(error) => {
-                self.began = Began::No;
-                self.broken(error)
-            }
+            Ok(appended) => Heard::Begun(appended, pins),
+            Err(error) => self.broken(error),
         }
     }
 
@@ -354,8 +372,10 @@ impl Run {
         let manifest = match ready {
             Ok(manifest) => manifest,
             Err(error) => {
+                // What is proven to be gone will not be there the next time either.
+                let gone = error.kind() == ErrorKind::RegistryAbsent;
                 self.error = Some(error);
-                return PutEnd::NotSent;
+                return if gone { PutEnd::Refused } else { PutEnd::NotReady };
             }
         };
         let (now, repository) = (self.now(), self.channel.repository());
@@ -419,14 +439,17 @@ impl Run {
         }
     }
 
-    /// Step 11: one more look after a move, off the caller's path. A difference is recorded, unless the log has moved on.
-    pub(super) async fn look_back(&self, to: Digest) -> Result<()> {
-        let observed = self.inner.registry.resolve(self.channel.repository(), self.channel.tag()).await?;
-        if observed == Some(to) {
+    /// Step 11: one more look after the move at `seq`, off the caller's path. A difference that a second look sees as
+    /// well is recorded, unless the log has moved on.
+    pub(super) async fn look_back(&self, seq: u64, to: Digest) -> Result<()> {
+        let (repository, tag) = (self.channel.repository(), self.channel.tag());
+        if self.inner.registry.resolve(repository, tag).await? == Some(to) {
             return Ok(());
         }
+        tokio::time::sleep(LOOK_AGAIN).await;
+        let observed = self.inner.registry.resolve(repository, tag).await?;
         let state = self.read_log().await?.state;
-        if state.live != Some(to) || state.open.is_some() {
+        if observed == Some(to) || state.last_intent != Some(seq) || state.open.is_some() {
             return Ok(());
         }
         let cause = ObservationCause::Drift;

@@ -61,14 +61,14 @@ pub struct Terms {
     pub expect: Expect,
     /// What to do when another move comes first: wait, and go on only if the live digest is still the same, by default.
     pub meet: Meet,
-    /// How long to wait for others; two minutes by default.
+    /// How long to wait for others; three minutes by default: longer than it takes until a dead worker's move may be taken over.
     pub patience: Duration,
 }
 
 impl Terms {
     /// The terms of whoever `provenance` names, with the defaults.
     pub fn of(provenance: Provenance) -> Terms {
-        let patience = Duration::from_secs(120);
+        let patience = Duration::from_secs(180);
         Terms { provenance, key: None, reason: None, expect: Expect::Any, meet: Meet::Wait, patience }
     }
 

@@ -1,5 +1,7 @@
 //! The promoter on the model of a registry and a ledger in memory: each operation, each refusal.
 
+mod flawed;
+
 use super::*;
 use crate::error::ErrorKind;
 use crate::judge::Expect;

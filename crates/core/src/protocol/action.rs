@@ -162,6 +162,8 @@ pub enum Waiting {
 pub enum PutEnd {
     /// It was too late to send it.
     NotSent,
+    /// Something that must be there first (the pins, the target's bytes) could not be had: nothing was sent.
+    NotReady,
     /// The registry says that it was applied.
     Applied,
     /// The registry refused it.

@@ -26,6 +26,8 @@ pub struct Mover {
     pub(super) seen: Option<Seen>,
     /// An append that claims a move and was not answered: it may be found in the log later.
     pub(super) claim: Option<Claim>,
+    /// How many appends in a row were not answered.
+    pub(super) unanswered: u8,
     pub(super) phase: Phase,
     #[cfg(test)]
     pub(super) sabotage: Option<Sabotage>,
@@ -92,8 +94,11 @@ pub(super) enum Phase {
     Ended,
 }
 
-/// How often an unanswered read or append is looked at again before an intent is known to stand.
-pub(super) const TRIES: u8 = 5;
+/// How often what was not answered is looked at again, or sent again, before it is left in doubt.
+const TRIES: u8 = 5;
+
+/// How long to wait before a registry or a ledger is asked again.
+pub(super) const AGAIN_MS: Ms = 100;
 
 impl Mover {
     /// A worker with a goal, at `now`, and the first thing to do.
@@ -105,6 +110,7 @@ impl Mover {
             basis: None,
             seen: None,
             claim: None,
+            unanswered: 0,
             phase: Phase::Looking,
             #[cfg(test)]
             sabotage: None,
@@ -125,10 +131,11 @@ impl Mover {
                     false => self.look(),
                 }
             }
-            (Phase::Noting { observed }, Heard::Appended(Appended::Stored(_))) => {
+            (Phase::Noting { .. }, Heard::Appended(Appended::Lost(_))) => self.look(),
+            // Drift is drift, whether it could be recorded or not.
+            (Phase::Noting { observed }, Heard::Appended(_) | Heard::Broken) => {
                 self.done(End::Refused(Why::Drifted(observed)))
             }
-            (Phase::Noting { .. }, Heard::Appended(Appended::Lost(_) | Appended::Unknown)) => self.look(),
             (Phase::Judging { log, change, observed }, Heard::Approved) => self.begin(log, change, observed, now),
             (Phase::Judging { .. }, Heard::Refused) => self.done(End::Refused(Why::Judged)),
             (Phase::Beginning { log, change, observed }, Heard::Begun(appended, pins)) => {
@@ -140,9 +147,12 @@ impl Mover {
             }
             (Phase::Doubting { tries }, Heard::Broken) => {
                 self.phase = Phase::Doubting { tries: tries - 1 };
-                Action::Sleep(100)
+                Action::Sleep(AGAIN_MS)
             }
-            (Phase::Doubting { tries }, Heard::Woke) => self.doubt(tries),
+            (Phase::Doubting { tries }, Heard::Woke) => {
+                self.phase = Phase::Doubting { tries };
+                Action::ReadLog
+            }
             (Phase::Waiting, heard) => self.waited(heard, now),
             (Phase::Taking, heard) => self.took(heard, now),
             (Phase::Owning(own), heard) => self.run(*own, heard, now),
@@ -181,6 +191,7 @@ impl Mover {
 
     /// Steps 1 to 3.
     fn looked(&mut self, log: LogRead, observed: Option<Digest>, now: Ms) -> Action {
+        self.forget_lost_claim(&log.state);
         let Goal::Move(ask) = &self.goal else { return self.found(log, now) };
         let situation = situation(ask, &log.state, log.replay.as_ref(), observed);
         let basis = *self.basis.get_or_insert(log.state.live);
@@ -234,8 +245,15 @@ impl Mover {
     fn begin(&mut self, log: LogRead, change: Change, observed: Option<Digest>, now: Ms) -> Action {
         let seq = log.state.size;
         self.phase = Phase::Beginning { log, change, observed };
-        self.claim.get_or_insert(Claim { start: now, seq, pins: Pins::Unconfirmed, answer: Answer::Expected });
+        self.claim(seq, Pins::Unconfirmed, now);
         Action::Begin { seq, change }
+    }
+
+    /// Claims the position `seq`. What was sent for it before and not answered may land yet, and others count from then.
+    pub(super) fn claim(&mut self, seq: u64, pins: Pins, now: Ms) -> Claim {
+        let earlier = self.claim.filter(|claim| claim.seq == seq);
+        let (start, answer) = earlier.map_or((now, Answer::Expected), |claim| (claim.start, claim.answer));
+        *self.claim.insert(Claim { start, seq, pins, answer })
     }
 
     fn begun(
@@ -252,7 +270,7 @@ impl Mover {
         }
         match appended {
             Appended::Stored(log) => self.settled(log, now),
-            Appended::Unknown => self.doubt(TRIES),
+            Appended::Unknown => self.doubt(),
             Appended::Lost(log) if is_of(&log.state, &self.worker) => self.settled(log, now),
             Appended::Lost(log) => self.overtaken(&then, log, change, observed, now),
         }
@@ -261,6 +279,7 @@ impl Mover {
     /// Step 6, lost.
     fn overtaken(&mut self, then: &LogRead, log: LogRead, change: Change, observed: Option<Digest>, now: Ms) -> Action {
         self.forget_lost_claim(&log.state);
+        self.unanswered = 0;
         match &self.goal {
             // To another kind of entry: the same at the new head. A hold is judged.
             _ if log.state.last_intent == then.state.last_intent && log.state.moved.is_none() => match log.held {
@@ -274,19 +293,24 @@ impl Mover {
     }
 
     /// A position takes one entry: what was sent for it and is not there will never be.
-    fn forget_lost_claim(&mut self, state: &ChannelState) {
+    pub(super) fn forget_lost_claim(&mut self, state: &ChannelState) {
         if !is_of(state, &self.worker) && self.claim.is_some_and(|claim| state.size > claim.seq) {
             self.claim = None;
         }
     }
 
     /// A claim was not answered: the log says whether it stands.
-    pub(super) fn doubt(&mut self, tries: u8) -> Action {
+    pub(super) fn doubt(&mut self) -> Action {
         if let Some(claim) = &mut self.claim {
             claim.answer = Answer::Lost;
         }
-        self.phase = Phase::Doubting { tries };
-        Action::ReadLog
+        self.unanswered += 1;
+        self.phase = Phase::Doubting { tries: TRIES };
+        match self.unanswered {
+            1 => Action::ReadLog,
+            2..=TRIES => Action::Sleep(AGAIN_MS),
+            _ => self.done(End::Indeterminate { seq: None, why: Why::Unknown }),
+        }
     }
 
     /// The log after a claim: is the open move ours?

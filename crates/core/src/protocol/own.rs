@@ -1,7 +1,7 @@
 //! A move that is ours, from the guard to the outcome (steps 7 to 10 of the protocol), begun or taken over.
 
 use super::action::{Action, Appended, Heard, LogRead, Pins, PutEnd, Waiting};
-use super::mover::{Claim, Mover, Phase};
+use super::mover::{AGAIN_MS, Claim, Mover, Phase};
 use super::{End, Goal, Ms, Sabotage, Why, Worker};
 use crate::record::{ChannelState, Op, OpenMove, Status};
 use crate::value::Digest;
@@ -60,9 +60,6 @@ struct Verdict {
     observed: Option<Digest>,
     why: Option<Why>,
 }
-
-/// How long to wait before a registry or a ledger is asked again.
-const AGAIN_MS: Ms = 100;
 
 impl Own {
     /// The open move that `claim` made this worker's.
@@ -131,6 +128,7 @@ impl Mover {
         match (own.step, heard) {
             (Step::Guarding, Heard::Log(log)) => self.guarded(own, &log, now),
             (Step::Putting, Heard::Put(PutEnd::NotSent)) => self.too_late(own),
+            (Step::Putting, Heard::Put(PutEnd::NotReady)) => self.holding(own, Step::Guarding, Action::Sleep(AGAIN_MS)),
             (Step::Putting, Heard::Put(end)) => {
                 own.attempts += 1;
                 own.last_put = Some(end);
@@ -153,10 +151,14 @@ impl Mover {
             (Step::Closing(verdict), Heard::Appended(Appended::Lost(log)) | Heard::Log(log)) => {
                 self.close(own, verdict, &log)
             }
-            (step, Heard::Appended(Appended::Unknown) | Heard::Woke) => self.holding(own, step, Action::ReadLog),
+            (step, Heard::Woke) => self.holding(own, step, Action::ReadLog),
             // The registry or the ledger did not say. Within the time to live it is asked again.
-            (_, Heard::Broken) if now >= own.until => self.in_doubt(&own, Why::Unknown),
-            (step, Heard::Broken) => self.holding(own, step, Action::Sleep(AGAIN_MS)),
+            (_, Heard::Broken | Heard::Appended(Appended::Unknown)) if now >= own.until => {
+                self.in_doubt(&own, Why::Unknown)
+            }
+            (step, Heard::Broken | Heard::Appended(Appended::Unknown)) => {
+                self.holding(own, step, Action::Sleep(AGAIN_MS))
+            }
             _ => self.done(End::Broken),
         }
     }
@@ -185,7 +187,7 @@ impl Mover {
         if own.open.as_it_is || !own.looked {
             return self.confirm(own, now);
         }
-        let mut not_after = own.until.saturating_sub(self.worker.put_ms);
+        let mut not_after = self.not_after(&own);
         if self.without(Sabotage::LatePut) {
             not_after = Ms::MAX;
         }
@@ -197,6 +199,11 @@ impl Mover {
         }
         let put = Action::Put { to: own.open.to, time_out_ms: self.worker.put_ms, not_after };
         self.holding(own, Step::Putting, put)
+    }
+
+    /// R1: the last moment to send a put, so that it ends within the time to live.
+    fn not_after(&self, own: &Own) -> Ms {
+        own.until.saturating_sub(self.worker.put_ms)
     }
 
     /// The clock says that the put must not be sent any more.
@@ -238,6 +245,10 @@ impl Mover {
                 self.holding(own, Step::Confirming, Action::Sleep(AGAIN_MS))
             }
             (_, Some(PutEnd::Applied)) if !vanished => self.in_doubt(&own, Why::Unknown),
+            // The put was lost, and cannot land any more; for another one it is too late.
+            (_, Some(PutEnd::Unknown)) if !vanished && now > self.not_after(&own) => {
+                self.holding(own, close(Status::Aborted, Why::Late), Action::ReadLog)
+            }
             // Not landed, and it cannot any more: again, within the time to live.
             (_, None) => self.guard(own),
             (_, Some(_)) => self.holding(own, Step::Guarding, Action::Sleep(AGAIN_MS)),

@@ -23,6 +23,7 @@ const NAP_MS: (Ms, Ms) = (10, 500);
 impl Mover {
     /// A move is open in `log`: ours after all, to be waited for, or to be taken over.
     pub(super) fn meet(&mut self, log: &LogRead, now: Ms) -> Action {
+        self.forget_lost_claim(&log.state);
         let Some(open) = &log.state.open else { return self.look() };
         if self.claim.is_some() && open.owner == self.worker.owner {
             return self.settled(log.clone(), now);
@@ -45,6 +46,9 @@ impl Mover {
                 (now, ripe)
             }
         };
+        if now >= ripe && self.goal == Goal::Forward && log.held {
+            return self.done(End::Refused(Why::Held));
+        }
         if now >= ripe || self.without(Sabotage::EarlyTakeover) {
             return self.take(open.clone(), log.state.size, now);
         }
@@ -75,13 +79,10 @@ impl Mover {
         let wait_ms = open.quiet_ms.max(quiet_ms);
         let ttl_ms = ttl_ms.saturating_add(wait_ms).min(Deadlines::MAX_MS);
         // What was pinned before the intent's put is not known to this worker: the driver pins before every put.
-        // A claim for the same position that was not answered may land yet, and others count from then.
-        let start = self.claim.filter(|claim| claim.seq == seq).map_or(now, |claim| claim.start);
-        let claim = Claim { start, seq, pins: Pins::Confirmed, answer: Answer::Expected };
+        let claim = self.claim(seq, Pins::Confirmed, now);
         if self.without(Sabotage::NoTakeoverRecord) {
             return self.own(Own::of(open, claim, &self.goal, &self.worker, now), now);
         }
-        self.claim = Some(claim);
         self.phase = Phase::Taking;
         let deadlines = Deadlines { ttl_ms, grace_ms, quiet_ms };
         Action::Takeover { seq, open: Box::new(open), deadlines }
@@ -89,9 +90,13 @@ impl Mover {
 
     pub(super) fn took(&mut self, heard: Heard, now: Ms) -> Action {
         match heard {
-            Heard::Appended(Appended::Stored(log) | Appended::Lost(log)) => self.settled(log, now),
-            Heard::Appended(Appended::Unknown) | Heard::Broken => self.doubt(super::mover::TRIES),
-            _ => self.done(End::Broken),
+            Heard::Appended(Appended::Stored(log) | Appended::Lost(log)) => {
+                self.unanswered = 0;
+                self.settled(log, now)
+            }
+            Heard::Appended(Appended::Unknown) => self.doubt(),
+            // It could not be written: as long as there is patience, it is tried again.
+            heard => self.waited(heard, now),
         }
     }
 }

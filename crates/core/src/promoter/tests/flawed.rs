@@ -1,0 +1,329 @@
+//! The promoter on a ledger whose appends go wrong: lost answers, entries that land late, a disk that is full.
+
+use std::sync::Mutex as Lock;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::*;
+use crate::error::Error;
+use crate::ledger::Append;
+use crate::registry::ReadFault;
+use crate::testing::PausedClock;
+
+/// How an append goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Flaw {
+    None,
+    /// It is not answered, and never stands.
+    Gone,
+    /// It is not answered, and the next append to the log makes it stand, as in a file ledger.
+    Hidden,
+    /// It fails, and does not stand.
+    Down,
+    /// It is not answered, it stands, and nothing can be read any more.
+    Dies,
+}
+
+/// A ledger in memory whose appends go wrong as scripted: each flaw so many times, then none.
+#[derive(Debug)]
+struct Flawed {
+    inner: Arc<MemoryLedger>,
+    flaws: Lock<Vec<(Flaw, usize)>>,
+    hidden: Lock<Option<(u64, Bytes)>>,
+    appends: AtomicUsize,
+    blind: AtomicUsize,
+    stall_ms: AtomicUsize,
+}
+
+/// More appends than this are a loop without sleep.
+const MOST: usize = 3_000;
+
+impl Flawed {
+    fn over(inner: &Arc<MemoryLedger>, flaws: impl Into<Vec<(Flaw, usize)>>) -> Arc<Flawed> {
+        Arc::new(Flawed {
+            inner: Arc::clone(inner),
+            flaws: Lock::new(flaws.into()),
+            hidden: Lock::default(),
+            appends: AtomicUsize::default(),
+            blind: AtomicUsize::default(),
+            stall_ms: AtomicUsize::default(),
+        })
+    }
+
+    fn next_flaw(&self) -> Flaw {
+        let mut flaws = self.flaws.lock().unwrap();
+        let Some((flaw, left)) = flaws.first_mut() else { return Flaw::None };
+        let flaw = *flaw;
+        *left -= 1;
+        if *left == 0 {
+            flaws.remove(0);
+        }
+        flaw
+    }
+}
+
+#[async_trait]
+impl Ledger for Flawed {
+    async fn size(&self, channel: &Channel) -> Result<u64> {
+        let stall = self.stall_ms.swap(0, SeqCst);
+        if stall > 0 {
+            self.blind.store(0, SeqCst);
+            tokio::time::sleep(Duration::from_millis(stall as u64)).await;
+        }
+        match self.blind.load(SeqCst) {
+            0 => self.inner.size(channel).await,
+            _ => Err(Error::new(ErrorKind::LedgerUnavailable, "it cannot be read")),
+        }
+    }
+
+    async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
+        match self.blind.load(SeqCst) {
+            0 => self.inner.read(channel, from, limit).await,
+            _ => Err(Error::new(ErrorKind::LedgerUnavailable, "it cannot be read")),
+        }
+    }
+
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+        tokio::task::yield_now().await;
+        assert!(self.appends.fetch_add(1, SeqCst) < MOST, "a loop that does not end");
+        let hidden = self.hidden.lock().unwrap().take();
+        if let Some((seq, bytes)) = hidden {
+            self.inner.append(channel, seq, bytes).await?;
+        }
+        let unanswered = || Err(Error::new(ErrorKind::LedgerAmbiguous, "the answer was lost"));
+        match self.next_flaw() {
+            Flaw::None => self.inner.append(channel, seq, bytes).await,
+            Flaw::Gone => unanswered(),
+            Flaw::Hidden if self.inner.size(channel).await? != seq => Ok(Append::Lost),
+            Flaw::Hidden => {
+                *self.hidden.lock().unwrap() = Some((seq, bytes));
+                unanswered()
+            }
+            Flaw::Down => Err(Error::new(ErrorKind::LedgerUnavailable, "the disk is full")),
+            Flaw::Dies => {
+                self.inner.append(channel, seq, bytes).await?;
+                self.blind.store(1, SeqCst);
+                unanswered()
+            }
+        }
+    }
+
+    async fn channels(&self) -> Result<Vec<Channel>> {
+        self.inner.channels().await
+    }
+}
+
+/// A bootstrapped world over a ledger that can be shared.
+async fn shared() -> (World, Arc<MemoryLedger>) {
+    let mut w = world();
+    let ledger = Arc::new(MemoryLedger::new());
+    w.promoter = over(&w, Arc::clone(&ledger) as Arc<dyn Ledger>);
+    (w.bootstrapped().await, ledger)
+}
+
+fn over(w: &World, ledger: Arc<dyn Ledger>) -> Promoter {
+    Promoter::new(Arc::new(w.registry.clone()), ledger).with_clock(Arc::new(PausedClock::new()))
+}
+
+fn keyed(key: &str) -> Terms {
+    terms().key(key.parse().unwrap())
+}
+
+/// Leaves an open intent to 1.1 whose worker is dead.
+async fn dead(w: &World, ledger: &Arc<MemoryLedger>) {
+    let dying = over(w, Flawed::over(ledger, [(Flaw::Dies, 1)]));
+    let error = dying.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::MoveIndeterminate, "{error:?}");
+    assert!(w.promoter.state(&w.prod).await.unwrap().open.is_some(), "an intent stands");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_takeover_that_cannot_be_written_gives_up_with_patience() {
+    let (w, ledger) = shared().await;
+    dead(&w, &ledger).await;
+    let full = over(&w, Flawed::over(&ledger, [(Flaw::Down, usize::MAX)]));
+    let error = full.promote(&w.prod, w.release("1.2"), terms()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LedgerUnavailable, "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn appends_that_are_never_answered_end_in_doubt() {
+    for flaws in [vec![(Flaw::Gone, usize::MAX)], vec![(Flaw::None, 1), (Flaw::Gone, usize::MAX)]] {
+        let (w, ledger) = shared().await;
+        let never = over(&w, Flawed::over(&ledger, flaws));
+        let error = never.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::MoveIndeterminate, "{error:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn i9_holds_for_an_intent_that_lands_late() {
+    let (w, ledger) = shared().await;
+    let promoter = over(&w, Flawed::over(&ledger, [(Flaw::Hidden, 1)]));
+    let (puts, resolves) = (w.prod.tag().clone(), w.prod.tag().clone());
+    w.registry.script_when(move |call| call.puts(&puts), [Fault::Slow(Duration::from_secs(5))]);
+    w.registry.script_reads_when(
+        move |call| call.resolves(&resolves),
+        [ReadFault::Pass, ReadFault::Pass, ReadFault::Unavailable],
+    );
+    let cut = tokio::time::timeout(Duration::from_secs(1), promoter.promote(&w.prod, w.release("1.1"), terms())).await;
+    assert!(cut.is_err(), "the caller went away in the middle of the put");
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    let state = w.promoter.state(&w.prod).await.unwrap();
+    assert_eq!((state.live, state.open), (Some(w.digests[1]), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_says_refused_while_an_intent_may_land() {
+    let (w, ledger) = shared().await;
+    let promoter = over(&w, Flawed::over(&ledger, [(Flaw::Hidden, 1)]));
+    let resolves = w.prod.tag().clone();
+    w.registry.script_reads_when(move |call| call.resolves(&resolves), [ReadFault::Pass, ReadFault::Unavailable]);
+    let error = promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::MoveIndeterminate, "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_committed_move_is_not_called_taken_over() {
+    let (w, ledger) = shared().await;
+    let flawed = Flawed::over(&ledger, [(Flaw::None, 1), (Flaw::Dies, 1)]);
+    let promoter = over(&w, flawed.clone());
+    let (prod, source) = (w.prod.clone(), w.release("1.1"));
+    let first = tokio::spawn(async move { promoter.promote(&prod, source, terms()).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
+    flawed.blind.store(0, SeqCst);
+    let receipt = first.await.unwrap().unwrap();
+    assert_eq!((receipt.result, receipt.to), (Moved::Committed, w.digests[1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn i4_a_key_commits_once_after_an_unanswered_intent() {
+    let (w, ledger) = shared().await;
+    let flawed = Flawed::over(&ledger, [(Flaw::Dies, 1)]);
+    let promoter = over(&w, flawed.clone());
+    let (prod, source) = (w.prod.clone(), w.release("1.1"));
+    let first = tokio::spawn(async move { promoter.promote(&prod, source, terms().meet(Meet::Queue)).await });
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    flawed.stall_ms.store(150_000, SeqCst);
+    w.promoter.recover(&w.prod, How::Forward, Duration::from_secs(200)).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
+    assert_eq!(first.await.unwrap().unwrap().result, Moved::Replayed);
+    assert_eq!(w.promoter.verify(&w.prod).await.unwrap().defect, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_is_said_on_a_ledger_that_cannot_be_written() {
+    let (w, ledger) = shared().await;
+    let hotfix = w.registry.push_image(w.prod.repository(), &tag("hotfix"), 99);
+    w.registry.overwrite(w.prod.repository(), w.prod.tag(), &hotfix);
+    let full = over(&w, Flawed::over(&ledger, [(Flaw::Down, usize::MAX)]));
+    let error = full.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ChannelDrifted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recovery_outlasts_a_pin_that_fails_once() {
+    let (w, ledger) = shared().await;
+    dead(&w, &ledger).await;
+    let pin = pin_tag(&w.digests[1]);
+    w.registry.delete_tag(w.prod.repository(), &pin);
+    w.registry.script_when(move |call| call.puts(&pin), [Fault::Before]);
+    w.promoter.recover(&w.prod, How::Forward, Duration::from_secs(200)).await.unwrap();
+    assert_eq!(w.promoter.state(&w.prod).await.unwrap().live, Some(w.digests[1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn i5_a_move_whose_target_is_gone_comes_to_rest() {
+    let (w, ledger) = shared().await;
+    dead(&w, &ledger).await;
+    w.registry.delete_manifest(w.prod.repository(), &w.digests[1]);
+    w.promoter.recover(&w.prod, How::Forward, Duration::from_secs(300)).await.unwrap();
+    let state = w.promoter.state(&w.prod).await.unwrap();
+    assert_eq!((state.live, state.open), (Some(w.digests[0]), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recovery_under_a_hold_takes_nothing_over() {
+    let (w, ledger) = shared().await;
+    dead(&w, &ledger).await;
+    let who = Provenance::new("manual", "incident", "eve").unwrap();
+    w.promoter.hold(&w.prod, text("incident 7"), None, &who).await.unwrap();
+    let error = w.promoter.recover(&w.prod, How::Forward, Duration::from_secs(200)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ChannelHeld, "{error:?}");
+    assert_eq!(w.promoter.state(&w.prod).await.unwrap().open.unwrap().epoch, 0);
+    w.promoter.recover(&w.prod, How::Abandon, Duration::from_secs(200)).await.unwrap();
+    assert_eq!(w.promoter.state(&w.prod).await.unwrap().open, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_put_that_times_out_and_never_lands_leaves_nothing_open() {
+    let (w, _) = shared().await;
+    let prod = w.prod.tag().clone();
+    w.registry.latency(Duration::from_millis(20));
+    w.registry.script_when(
+        move |call| call.puts(&prod),
+        [Fault::Slow(Duration::from_secs(14)), Fault::Before, Fault::Before],
+    );
+    let _ = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await;
+    assert_eq!(w.promoter.state(&w.prod).await.unwrap().open, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_back_that_reads_behind_records_no_drift() {
+    let (w, _) = shared().await;
+    let prod = w.prod.tag().clone();
+    w.registry
+        .script_reads_when(move |call| call.resolves(&prod), [ReadFault::Pass, ReadFault::Pass, ReadFault::Stale]);
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(w.registry.faults_left(), 0, "the look back was the stale one");
+    assert_eq!(w.promoter.state(&w.prod).await.unwrap().size, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_makes_no_ledger_the_one_that_governs() {
+    let (w, _) = shared().await;
+    let stranger = over(&w, Arc::new(MemoryLedger::new()));
+    let who = Provenance::new("manual", "incident", "eve").unwrap();
+    stranger.hold(&w.prod, text("x"), None, &who).await.unwrap();
+    stranger.release(&w.prod, text("x"), &who).await.unwrap();
+    assert_eq!(w.kind(stranger.bootstrap(&w.prod, None, terms())).await, ErrorKind::LedgerForeign);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_plan_that_queues_is_made_again() {
+    let (w, _) = shared().await;
+    let operation = Operation::Promote(w.release("1.2"));
+    let plan = w.promoter.plan(&w.prod, operation, terms().meet(Meet::Queue)).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let receipt = w.promoter.execute(plan.approve().unwrap()).await.unwrap();
+    assert_eq!((receipt.from, receipt.to), (Some(w.digests[1]), w.digests[2]));
+    assert_eq!(w.promoter.history(&w.prod, None, usize::MAX).await.unwrap().events.len(), 3);
+}
+
+#[cfg(feature = "file")]
+#[tokio::test]
+async fn an_index_that_is_gone_costs_time_and_nothing_else() {
+    use crate::ledger::FileLedger;
+    let w = world();
+    let dir = tempfile::tempdir().unwrap();
+    let open = |ledger| Promoter::new(Arc::new(w.registry.clone()), Arc::new(ledger));
+    let promoter = open(FileLedger::open(dir.path()).unwrap());
+    let who = Provenance::new("manual", "incident", "eve").unwrap();
+    promoter.bootstrap(&w.prod, Some(w.release("1.0")), keyed("first")).await.unwrap();
+    for _ in 0..140 {
+        promoter.hold(&w.prod, text("x"), None, &who).await.unwrap();
+        promoter.release(&w.prod, text("x"), &who).await.unwrap();
+    }
+    std::fs::remove_dir_all(dir.path().join("index")).unwrap();
+    promoter.promote(&w.prod, w.release("1.1"), keyed("second")).await.unwrap();
+    let replayed = promoter.promote(&w.prod, w.release("1.1"), keyed("second")).await.unwrap();
+    assert_eq!(replayed.result, Moved::Replayed);
+    let reader = open(FileLedger::open_read_only(dir.path()).unwrap());
+    let plan = reader.plan(&w.prod, Operation::Promote(w.release("1.2")), keyed("third")).await.unwrap();
+    assert_eq!(plan.change(), Some((Some(w.digests[1]), w.digests[2])));
+}
