@@ -333,5 +333,6 @@ impl Term {
     }
 }
 
-#[cfg(all(test, feature = "file", unix))]
+#[cfg(test)]
+#[cfg(all(feature = "file", unix))]
 mod tests;
