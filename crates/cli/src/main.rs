@@ -1,1 +1,85 @@
-fn main() {}
+//! The command line of tagwarden: arguments in, answers out. What it decides, it asks the library.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod config;
+mod connect;
+mod demo;
+mod interrupt;
+mod names;
+mod offline;
+mod progress;
+mod provenance;
+mod render;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind as Usage;
+use tagwarden::{Error, ErrorKind, Result};
+
+use crate::args::Cli;
+use crate::render::{Answer, Style, error_json, error_text};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let json = cli.global.json;
+    match answer(cli) {
+        Ok(answer) => {
+            if json {
+                print(&answer.json.to_string());
+            } else if !answer.text.is_empty() {
+                print(&answer.text);
+            }
+            ExitCode::from(answer.exit)
+        }
+        Err(error) => failed(&error, json),
+    }
+}
+
+/// One thread is enough to wait on; a move runs in a task of its own.
+fn answer(cli: Cli) -> Result<Answer> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Error::new(ErrorKind::InternalFault, "the runtime cannot begin").because(e))?;
+    let answer = runtime.block_on(commands::run(cli, Style::of(&std::io::stdout())));
+    // A file that is being read for nobody is not waited for.
+    runtime.shutdown_background();
+    answer
+}
+
+fn failed(error: &Error, json: bool) -> ExitCode {
+    if json {
+        print(&error_json(error).to_string());
+    } else {
+        let text = error_text(error, Style::of(&std::io::stderr()));
+        // Nobody may be reading it.
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+    ExitCode::from(error.kind().class().exit_code())
+}
+
+/// What is wrong with the command line, or its help.
+fn usage(error: &clap::Error) -> ExitCode {
+    let wrong = !matches!(error.kind(), Usage::DisplayHelp | Usage::DisplayVersion);
+    if wrong && std::env::args_os().any(|arg| arg == "--json") {
+        let text = error.render().to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        // The rest of the lines is a reminder of the usage.
+        let why = text.split("\n\n").next().unwrap_or(text).trim();
+        return failed(&Error::new(ErrorKind::ValueInvalid, format!("command line: {why}")), true);
+    }
+    // Nobody may be reading it.
+    let _ = error.print();
+    ExitCode::from(if wrong { ErrorKind::ValueInvalid.class().exit_code() } else { 0 })
+}
+
+/// One answer on standard output. A reader that has seen enough (`| head`) is no failure.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}

@@ -49,7 +49,7 @@ pub struct Journal {
 pub enum Written {
     /// It stands at this position; the journal has taken it in.
     At(u64),
-    /// Another entry came first; the journal has taken that in.
+    /// Another entry came first; a refresh takes it in.
     Lost,
 }
 
@@ -164,7 +164,7 @@ impl Journal {
     ///
     /// The index is a cache: that it cannot be written makes later look-ups slower, and nothing else.
     async fn extend_index(&mut self, behind: u64) {
-        if self.state.size - self.indexed.max(self.offered) < behind || self.state.open.is_some() {
+        if self.state.size.saturating_sub(self.indexed.max(self.offered)) < behind || self.state.open.is_some() {
             return;
         }
         let ledger = Arc::clone(&self.ledger);
@@ -215,10 +215,7 @@ impl Journal {
                 self.note_terms(&step, terms);
                 Ok(Written::At(seq))
             }
-            Append::Lost => {
-                self.refresh().await?;
-                Ok(Written::Lost)
-            }
+            Append::Lost => Ok(Written::Lost),
         }
     }
 
@@ -305,14 +302,29 @@ impl Journal {
     /// Positions that may be what is looked for, newest first.
     async fn find(&self, term: Term) -> Result<Vec<u64>> {
         let mut found: Vec<u64> = self.places.get(&term).into_iter().flatten().rev().copied().collect();
+        // Without an index to begin from, every term was read here; asking for one that is not there is an error.
         if let Some(index) = self.ledger.index().filter(|_| self.indexed > 0) {
-            let there = index.find(&self.state.channel, term).await.inspect_err(|_| {
-                self.index_lost.store(true, Ordering::Relaxed);
-            })?;
             let known = found.last().copied().unwrap_or(u64::MAX);
-            found.extend(there.into_iter().filter(|seq| *seq < known));
+            let earlier = match index.find(&self.state.channel, term).await {
+                Ok(earlier) => earlier,
+                // It is gone since: deleting it loses nothing but time.
+                Err(_) => {
+                    self.index_lost.store(true, Ordering::Relaxed);
+                    self.scan(term).await?
+                }
+            };
+            found.extend(earlier.into_iter().filter(|seq| *seq < known));
         }
         Ok(found)
+    }
+
+    /// What an index would have found, newest first, from the log itself.
+    async fn scan(&self, term: Term) -> Result<Vec<u64>> {
+        let mut whole = Journal::new(Arc::clone(&self.ledger), self.state.channel.clone());
+        // It reads every entry, and leaves the index to others.
+        (whole.begun, whole.offered) = (true, u64::MAX);
+        whole.refresh().await?;
+        Ok(whole.places.remove(&term).into_iter().flatten().rev().collect())
     }
 }
 

@@ -1,5 +1,7 @@
 //! How a run ends: a receipt, or an error that says what to do.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::run::{Run, Work, describe};
@@ -60,12 +62,39 @@ pub enum Recovered {
     },
 }
 
+/// How long to wait before an event is read again.
+const READ_BACK_MS: [u64; 5] = [100, 200, 400, 800, 1600];
+
 impl Run {
-    /// The event of the move whose intent stands at `seq`.
+    /// The event of the move whose intent stands at `seq`, which is closed. The move is over, so a ledger that does not
+    /// answer is asked again; MOVE_INDETERMINATE in the end.
     async fn event(&self, seq: u64) -> Result<Option<PromotionEvent>> {
+        let mut tries = READ_BACK_MS.into_iter();
+        loop {
+            match (self.read_event(seq).await, tries.next()) {
+                (Ok(event), _) => return Ok(event),
+                (Err(_), Some(wait_ms)) => tokio::time::sleep(Duration::from_millis(wait_ms)).await,
+                (Err(error), None) => {
+                    let message =
+                        format!("{}: the move at seq {seq} is closed, and cannot be read back: {error}", self.channel);
+                    return Err(Error::new(ErrorKind::MoveIndeterminate, message).with("seq", seq).because(error));
+                }
+            }
+        }
+    }
+
+    async fn read_event(&self, seq: u64) -> Result<Option<PromotionEvent>> {
         let journal = self.journal.lock().await;
-        let entries = journal.read(seq, 64).await?;
-        Ok(events(&entries).events.into_iter().next())
+        let mut limit = 64;
+        loop {
+            let entries = journal.read(seq, limit).await?;
+            let event = events(&entries).events.into_iter().next();
+            // Others may have written more than that between the intent and its outcome.
+            if entries.len() < limit || event.as_ref().is_some_and(|event| event.outcome.is_some()) {
+                return Ok(event);
+            }
+            limit *= 4;
+        }
     }
 
     /// The receipt of a move's end, or its error.

@@ -220,16 +220,39 @@ impl Run {
         }
     }
 
+    /// An error means that nothing was written. What cannot be read after an append is looked at again.
     async fn write(&self, seq: u64, body: Body) -> Result<Appended> {
         let mut journal = self.journal.lock().await;
-        match journal.append(seq, body, self.inner.clock.now()).await {
-            Ok(Written::At(_)) => Ok(Appended::Stored(self.seen(&journal).await?)),
+        let now = self.inner.clock.now();
+        match journal.append(seq, body, now).await {
+            Ok(Written::At(_)) => {
+                let state = Arc::clone(journal.state());
+                let held = state.held_at(now).is_some();
+                // Whoever has just written asks for no key: a look that does reads the log anew.
+                Ok(Appended::Stored(LogRead { state, replay: None, held }))
+            }
             Ok(Written::Lost) => {
-                journal.refresh().await?;
-                Ok(Appended::Lost(self.seen(&journal).await?))
+                let log = match journal.refresh().await {
+                    Ok(_) => self.seen(&journal).await,
+                    Err(error) => Err(error),
+                };
+                Ok(log.map_or(Appended::Unknown, Appended::Lost))
             }
             Err(error) if error.kind() == ErrorKind::LedgerAmbiguous => Ok(Appended::Unknown),
             Err(error) => Err(error),
+        }
+    }
+
+    /// The first entry of a log. If the answer is lost, the log says at once whether it stands.
+    async fn write_first(&self, body: Body) -> Result<Appended> {
+        match self.write(0, body).await? {
+            Appended::Unknown => Ok(match self.read_log().await {
+                Ok(log) if log.state.open.as_ref().is_some_and(|open| open.owner == self.worker.owner) => {
+                    Appended::Stored(log)
+                }
+                _ => Appended::Unknown,
+            }),
+            appended => Ok(appended),
         }
     }
 
@@ -243,7 +266,16 @@ impl Run {
         let live = change.from.filter(|_| !change.as_it_is);
         let missing: Vec<_> =
             [Some(change.to), live].into_iter().flatten().filter(|d| !self.pinned.contains(d)).collect();
-        let (written, pinned) = tokio::join!(self.write(seq, Body::Intent(Box::new(intent))), self.pin(&missing));
+        let body = Body::Intent(Box::new(intent));
+        let (written, pinned) = match seq {
+            // Pins without a log are a sign of another ledger: in a new log they come after the intent.
+            0 => {
+                let written = self.write_first(body).await;
+                let stands = matches!(written, Ok(Appended::Stored(_)));
+                (written, if stands { self.pin(&missing).await } else { Err(not_begun()) })
+            }
+            _ => tokio::join!(self.write(seq, body), self.pin(&missing)),
+        };
         let pins = match pinned {
             Ok(()) => {
                 self.pinned.extend(missing);
@@ -419,6 +451,10 @@ impl Asked {
             meet: self.terms.meet,
         }
     }
+}
+
+fn not_begun() -> Error {
+    Error::new(ErrorKind::LedgerAmbiguous, "it is not known whether the intent stands, so nothing was pinned")
 }
 
 /// A move that another worker opened, as an error shows it.

@@ -75,7 +75,9 @@ impl Mover {
         let wait_ms = open.quiet_ms.max(quiet_ms);
         let ttl_ms = ttl_ms.saturating_add(wait_ms).min(Deadlines::MAX_MS);
         // What was pinned before the intent's put is not known to this worker: the driver pins before every put.
-        let claim = Claim { start: now, seq, pins: Pins::Confirmed, answer: Answer::Expected };
+        // A claim for the same position that was not answered may land yet, and others count from then.
+        let start = self.claim.filter(|claim| claim.seq == seq).map_or(now, |claim| claim.start);
+        let claim = Claim { start, seq, pins: Pins::Confirmed, answer: Answer::Expected };
         if self.without(Sabotage::NoTakeoverRecord) {
             return self.own(Own::of(open, claim, &self.goal, &self.worker, now), now);
         }

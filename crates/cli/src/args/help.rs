@@ -1,0 +1,175 @@
+//! The long texts of `--help`.
+
+pub(super) const ABOUT: &str = "\
+Moves floating OCI environment tags (dev, preprod, prod) as governed release events: a policy judges each move, one \
+move of a channel runs at a time, and an append-only ledger holds who moved what, from which digest to which.
+
+A channel is the alias HOST/REPOSITORY:TAG that an environment consumes. Its live digest is what the last recorded move \
+made it point at. When the registry shows something else, somebody went around the ledger: that is drift.";
+
+pub(super) const AFTER_SHORT: &str = "\
+Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 drift, 5 indeterminate, 6 unknown, 7 defect in the ledger. \
+`tagwarden --help` says more: the questions of an incident, what is guaranteed, the configuration.";
+
+pub(super) const AFTER: &str = "\
+Questions and answers (prod stands for a channel or its name in tagwarden.toml):
+  What is prod, what was it before, who moved it?  tagwarden current prod
+  What was it at six o'clock?                      tagwarden at 2026-11-23T06:00:00Z prod
+  Every move, newest first                         tagwarden history prod
+  Ship a release                                   tagwarden promote prod --from 1.4.2
+  Would it be let through?                         tagwarden promote prod --from 1.4.2 --dry-run
+  Roll back                                        tagwarden rollback prod [--to sha256:…]
+  Did somebody push by hand?                       tagwarden audit        (exit 4: drift)
+    Undo that hotfix                               tagwarden repair prod
+    Or keep it, on the record                      tagwarden adopt prod --reason 'hotfix 7'
+  A run died in the middle (exit 5)                tagwarden recover prod
+  Nobody may move it now                           tagwarden hold prod --reason 'incident 7'
+  Was the record edited?                           tagwarden verify
+
+Guaranteed:
+  No channel is moved by tagwarden without a durable record before it; moves of one channel never interleave; a crash at \
+  any step is brought to rest by any machine (recover); the digests of a move are pinned before the tag moves; entries \
+  that were changed, removed or reordered are found (verify).
+Only detected, not prevented:
+  Somebody who pushes around tagwarden is seen by current, audit and the next move, and a push in the middle of a move \
+  may be overwritten: prevention is the registry's own access control. A tail cut off the ledger shows only against a \
+  checkpoint kept elsewhere.
+
+Configuration, tagwarden.toml, found upwards from the working directory:
+  ledger = \"ledger\"                     # a directory, relative to the file
+  [[pipeline]]                          # in order: what is live in one may go to the next
+  environment = \"preprod\"
+  channel = \"registry.example.com/acme/shop:preprod\"
+  [[pipeline]]
+  environment = \"prod\"
+  channel = \"registry.example.com/acme/shop:prod\"
+  [retention]
+  keep-last = 10
+  keep-for = \"30d\"
+
+Environment: TAGWARDEN_LEDGER; TAGWARDEN_USERNAME and TAGWARDEN_PASSWORD or TAGWARDEN_IDENTITY_TOKEN, for the registry \
+that TAGWARDEN_REGISTRY names; DOCKER_CONFIG; NO_COLOR; and, for who moves, what the CI sets.
+
+Durations are a whole number and a unit: 500ms, 60s, 5m, 1h, 30d.
+
+Exit codes:
+  0  done
+  1  failed: something that should have worked did not, and nothing was moved
+  2  usage: the command line, the configuration or a value is wrong
+  3  refused: policy, a hold or another move stands against it; nothing was moved
+  4  drift: the tag does not point at what the ledger says
+  5  indeterminate: a move was begun and its end is not known; `tagwarden recover` is due
+  6  unknown: a question could not be answered
+  7  defect: the ledger's bytes break a rule of its format";
+
+pub(super) const DEMO: &str = "\
+It packs three releases of a small Kubernetes application, promotes them through dev, preprod and prod, shows the record, \
+rolls back, pushes behind tagwarden's back, finds that, repairs it, and verifies the ledger. Each step is shown with the \
+command that does it.
+
+Examples:
+  tagwarden demo
+  tagwarden demo --source ./deploy --keep ./demo-ledger
+  tagwarden demo --registry 127.0.0.1:5000/acme/demo";
+
+pub(super) const PUSH: &str = "\
+Example:
+  tagwarden artifact push registry.example.com/acme/shop:1.4.2 --path ./deploy \\
+    --source https://github.com/acme/shop --revision main@sha1:0123456789abcdef0123456789abcdef01234567";
+
+pub(super) const BOOTSTRAP: &str = "\
+Examples:
+  tagwarden bootstrap 127.0.0.1:5000/acme/shop:prod                 # as the tag is
+  tagwarden bootstrap 127.0.0.1:5000/acme/shop:prod --from 1.4.1    # the tag is made if it is absent";
+
+pub(super) const PROMOTE: &str = "\
+What --from means: `sha256:…` is a digest of the channel's repository; a word with a `/` is a whole reference; a bare \
+word is the environment of that name in tagwarden.toml, or a channel of the same repository if the ledger has a log of \
+it, and a tag of the same repository otherwise. From a channel, its live digest is taken, as the ledger says it.
+
+Examples:
+  tagwarden promote 127.0.0.1:5000/acme/shop:prod --from 1.4.2
+  tagwarden promote prod --from preprod --release v1.4.2 --expect sha256:…
+  tagwarden promote prod --from 1.4.2 --dry-run";
+
+pub(super) const ROLLBACK: &str = "\
+The manifest, its index children, configs and layers must all still be in the registry (ROLLBACK_INCOMPLETE). A rollback \
+appends a move; it never rewrites the record.
+
+Examples:
+  tagwarden rollback prod
+  tagwarden history prod --full       # which digests were live
+  tagwarden rollback prod --to sha256:… --reason 'incident 7'";
+
+pub(super) const REPAIR: &str = "\
+After drift (exit 4): what somebody pushed by hand is replaced by what the ledger says is live, and both are recorded. To \
+keep what was pushed instead: tagwarden adopt.
+
+Example:
+  tagwarden repair prod --reason 'hand-pushed hotfix undone'";
+
+pub(super) const ADOPT: &str = "\
+After drift (exit 4): nothing is put; the digest that the tag points at becomes live, with your reason on the record. To \
+undo what was pushed instead: tagwarden repair.
+
+Example:
+  tagwarden adopt prod --reason 'hotfix for incident 7, reviewed by ada'";
+
+pub(super) const RECOVER: &str = "\
+Waits until the open move may be taken over (its ttl and grace, as the log says), then its quiet time, so that no earlier \
+put can still land; then it is closed by what the registry shows. What it waits for, and how long, is said on standard \
+error.
+
+Examples:
+  tagwarden recover prod
+  tagwarden recover prod --abandon --timeout 5m";
+
+pub(super) const HOLD: &str = "\
+A hold stops a move that has its intent but has not put yet, too. Rollbacks are stopped as well.
+
+Example:
+  tagwarden hold prod --reason 'incident 7' --for 2h";
+
+pub(super) const CURRENT: &str = "\
+Exit 0: in sync. Exit 4: drift, see `tagwarden repair --help` and `tagwarden adopt --help`. Exit 5: a move is open. \
+Exit 6: the registry could not be asked.
+
+Examples:
+  tagwarden current prod
+  tagwarden current prod --offline --json";
+
+pub(super) const HISTORY: &str = "\
+Examples:
+  tagwarden history prod
+  tagwarden history prod --limit 5 --before 42 --full
+  tagwarden history prod --all --json";
+
+pub(super) const AT: &str = "\
+Order in the log decides; the time of an entry informs: shown is the last committed move that was closed at or before the \
+time.
+
+Example:
+  tagwarden at 2026-11-23T06:00:00Z prod";
+
+pub(super) const AUDIT: &str = "\
+Exit 0: every channel is in sync. Otherwise the worst of: 4 drift, 5 a move is open, 6 unknown (a failure to look is \
+never in sync).
+
+Examples:
+  tagwarden audit
+  tagwarden audit prod preprod --json";
+
+pub(super) const RETENTION: &str = "\
+What is live, named by an open move or inside a rollback window is kept, and so is what a tag names, what a kept index \
+needs, and what is not understood.
+
+Example:
+  tagwarden retention registry.example.com/acme/shop --keep-last 10 --keep-for 30d";
+
+pub(super) const VERIFY: &str = "\
+Every entry's bytes, its place and its link to the one before are checked. A defect is named with its seq and code, and \
+the exit code is 7. Unanchored: a cut tail cannot be seen without a checkpoint kept elsewhere.
+
+Examples:
+  tagwarden verify
+  tagwarden verify --log prod.jsonl";

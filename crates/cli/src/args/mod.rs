@@ -1,0 +1,116 @@
+//! What may be said on the command line. Help texts say units, ranges and defaults; the long ones stand in `help`.
+
+mod duration;
+mod help;
+mod shared;
+mod verbs;
+
+pub(crate) use duration::{human, parse as parse_duration};
+pub(crate) use shared::{Global, KeepArgs, PlaceArgs, RegistryArgs, TermsArgs, TimesArgs, WhoArgs};
+pub(crate) use verbs::{
+    AdoptArgs, ArtifactArgs, ArtifactCommand, AtArgs, AuditArgs, BootstrapArgs, ChannelsArgs, CompletionsArgs,
+    CurrentArgs, DemoArgs, HistoryArgs, HoldArgs, MoveArgs, PreviousArgs, PromoteArgs, PushArgs, RecoverArgs,
+    ReleaseArgs, RepairArgs, RetentionArgs, RollbackArgs, VerifyArgs,
+};
+
+use clap::{Parser, Subcommand};
+
+/// Moves floating OCI environment tags (dev, preprod, prod) as governed release events.
+#[derive(Debug, Parser)]
+#[command(name = "tagwarden", version, about, long_about = help::ABOUT, after_long_help = help::AFTER)]
+#[command(after_help = help::AFTER_SHORT, propagate_version = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the whole product in a few seconds: no registry and no set-up needed.
+    #[command(after_help = help::DEMO)]
+    Demo(DemoArgs),
+    /// Pack and push releases.
+    Artifact(ArtifactArgs),
+    /// Take a channel's first state into the ledger: as its tag is, or from a release.
+    #[command(after_help = help::BOOTSTRAP)]
+    Bootstrap(BootstrapArgs),
+    /// Point a channel at a release.
+    #[command(after_help = help::PROMOTE)]
+    Promote(PromoteArgs),
+    /// Point a channel back at what was live before, or at a named digest that was.
+    #[command(after_help = help::ROLLBACK)]
+    Rollback(RollbackArgs),
+    /// Put the live digest back after somebody pushed around the ledger.
+    #[command(after_help = help::REPAIR)]
+    Repair(RepairArgs),
+    /// Take what somebody pushed by hand as live; it needs --reason.
+    #[command(after_help = help::ADOPT)]
+    Adopt(AdoptArgs),
+    /// Close a move that a dead run left open; any machine can.
+    #[command(after_help = help::RECOVER)]
+    Recover(RecoverArgs),
+    /// Stop every move of a channel until it is released.
+    #[command(after_help = help::HOLD)]
+    Hold(HoldArgs),
+    /// End the hold that stands on a channel.
+    #[command(after_help = "Example:\n  tagwarden release prod --reason 'incident 7 is over'")]
+    Release(ReleaseArgs),
+    /// List the channels of the ledger, one line each: live, since when, by whom, held or open.
+    #[command(after_help = "Example:\n  tagwarden channels")]
+    Channels(ChannelsArgs),
+    /// What a channel is now, what it was before, who moved it, and whether the registry agrees.
+    #[command(after_help = help::CURRENT)]
+    Current(CurrentArgs),
+    /// The digest that was live before the last move that changed it.
+    #[command(after_help = "Example:\n  tagwarden previous prod")]
+    Previous(PreviousArgs),
+    /// The moves of a channel, newest first.
+    #[command(after_help = help::HISTORY)]
+    History(HistoryArgs),
+    /// What a channel was at a time.
+    #[command(after_help = help::AT)]
+    At(AtArgs),
+    /// Compare every channel's tag with the ledger: in sync, moved outside, missing, open, unknown.
+    #[command(after_help = help::AUDIT)]
+    Audit(AuditArgs),
+    /// Which digests of a repository must stay, and which may go. Nothing is deleted.
+    #[command(after_help = help::RETENTION)]
+    Retention(RetentionArgs),
+    /// Prove that no entry of the ledger was changed, removed or reordered.
+    #[command(after_help = help::VERIFY)]
+    Verify(VerifyArgs),
+    /// Print a completion script for a shell.
+    #[command(after_help = "Example:\n  tagwarden completions bash > /etc/bash_completion.d/tagwarden")]
+    Completions(CompletionsArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_whole() {
+        Cli::command().debug_assert();
+    }
+
+    /// A stranger finds what each word and flag means: everything has help, and every verb an example.
+    #[test]
+    fn everything_has_help() {
+        fn check(command: &clap::Command) {
+            let name = command.get_name();
+            assert!(command.get_about().is_some(), "{name}");
+            for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
+                assert!(arg.get_help().is_some(), "{name} {}", arg.get_id());
+            }
+            if command.get_subcommands().next().is_none() {
+                let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(after.contains("tagwarden "), "{name} has no example");
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+}

@@ -1,0 +1,142 @@
+//! Flags that several commands have.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use tagwarden::judge::Expect;
+use tagwarden::{Commit, Digest, Key, ReleaseLabel, Result, Text};
+
+use super::parse_duration;
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct Global {
+    /// Where the ledger is: a directory of this host, or file:///its/path. Default: `ledger` of tagwarden.toml
+    #[arg(long, global = true, env = "TAGWARDEN_LEDGER", hide_env_values = true, value_name = "DIR")]
+    pub(crate) ledger: Option<String>,
+    /// Print one JSON object on standard output, for success and for failure (docs/cli.md says its fields)
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// The channel that a command is about.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlaceArgs {
+    /// The channel: HOST/REPOSITORY:TAG, such as registry.example.com/acme/shop:prod, or its environment's name in
+    /// tagwarden.toml, such as prod
+    #[arg(value_name = "CHANNEL")]
+    pub(crate) channel: String,
+}
+
+/// How the registry is reached.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Registry")]
+pub(crate) struct RegistryArgs {
+    /// Log in as this user, with the password from --password-stdin. Default: TAGWARDEN_USERNAME and
+    /// TAGWARDEN_PASSWORD (or TAGWARDEN_IDENTITY_TOKEN), then what `docker login` left
+    #[arg(long, value_name = "USER", requires = "password_stdin")]
+    pub(crate) username: Option<String>,
+    /// Read the password from standard input, to its end (one line break at the end is left out)
+    #[arg(long, requires = "username")]
+    pub(crate) password_stdin: bool,
+    /// Trust the certificates in this PEM file besides the platform's own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Speak plain HTTP to this registry, HOST[:PORT]; may be given more than once. Loopback hosts do by default, all
+    /// others speak TLS
+    #[arg(long, value_name = "HOST")]
+    pub(crate) insecure: Vec<String>,
+}
+
+/// Who asks. Everything is read from the CI's environment where it is not given.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Who and what for (default: what the CI's environment says)")]
+pub(crate) struct WhoArgs {
+    /// The pipeline run's id. Required outside of a CI. Read from GitHub Actions, GitLab CI, CircleCI, Azure
+    /// Pipelines, Buildkite and Jenkins
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: Option<Text>,
+    /// Who moves the channel. Required outside of a CI
+    #[arg(long, value_name = "WHO")]
+    pub(crate) actor: Option<Text>,
+    /// Whose pipeline it is, such as github-actions; also says which CI to read where several are found. Default: the
+    /// CI that was found, else manual
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<Text>,
+    /// The source commit: 7 to 64 lower-case hex digits
+    #[arg(long, value_name = "HEX")]
+    pub(crate) commit: Option<Commit>,
+    /// What people call the release, such as v1.4.2. No CI says it
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) release: Option<ReleaseLabel>,
+    /// Where people can read about the run
+    #[arg(long, value_name = "URL")]
+    pub(crate) pipeline_url: Option<Text>,
+}
+
+/// On what terms a move is asked for.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Terms of the move")]
+pub(crate) struct TermsArgs {
+    /// Idempotency key, 1 to 128 characters: the same request with the same key moves the channel once. Default: a
+    /// random one
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<Key>,
+    /// Why, in one line of at most 1,024 characters
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<Text>,
+    /// What the channel must point at for the move to start: a digest, or `absent`. Default: anything
+    #[arg(long, value_name = "DIGEST", value_parser = expect)]
+    pub(crate) expect: Option<Expect>,
+    /// The longest to wait for another's move of the channel
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
+    /// Give up at once if another move is under way (CHANNEL_BUSY). Default: wait for it, and go on only if the channel
+    /// still is what it was (else CHANNEL_MOVED), so that a stale run never wins
+    #[arg(long, conflicts_with_all = ["queue", "timeout"])]
+    pub(crate) no_wait: bool,
+    /// Wait for another's move, then look and judge again, and move whatever it did
+    #[arg(long)]
+    pub(crate) queue: bool,
+}
+
+/// The deadlines of the protocol. They are written into the log, and everybody obeys what is written there.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Deadlines (each 1ms to 1h; contradictions are refused)")]
+pub(crate) struct TimesArgs {
+    /// After this, counted from its intent, a move sends no put
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration)]
+    pub(crate) ttl: Duration,
+    /// After ttl and this, others may take the move over; not shorter than --put-timeout
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    pub(crate) grace: Duration,
+    /// How long a put whose answer was lost may still land; not shorter than --put-timeout
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    pub(crate) quiet: Duration,
+    /// Time-out of one put; shorter than --ttl
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = parse_duration)]
+    pub(crate) put_timeout: Duration,
+}
+
+/// The rollback window.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Rollback window (a digest inside either one is kept)")]
+pub(crate) struct KeepArgs {
+    /// Distinct digests kept for rollback on each channel, the live one included; at least 1. Default: `keep-last` of
+    /// tagwarden.toml, else 10
+    #[arg(long, value_name = "N")]
+    pub(crate) keep_last: Option<NonZeroU32>,
+    /// How long a digest is kept after it stopped being live; 0s keeps by number alone. Default: `keep-for` of
+    /// tagwarden.toml, else 30d
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) keep_for: Option<Duration>,
+}
+
+fn expect(text: &str) -> Result<Expect> {
+    match text {
+        "absent" => Ok(Expect::Absent),
+        digest => digest.parse::<Digest>().map(Expect::At),
+    }
+}

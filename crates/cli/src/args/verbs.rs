@@ -1,0 +1,258 @@
+//! What each command takes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use clap_complete::Shell;
+use tagwarden::flux::Revision;
+use tagwarden::{Digest, Text, Timestamp};
+
+use super::{KeepArgs, PlaceArgs, RegistryArgs, TermsArgs, TimesArgs, WhoArgs, parse_duration};
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Pack this directory of Kubernetes manifests instead of the built-in application
+    #[arg(long, value_name = "DIR")]
+    pub(crate) source: Option<PathBuf>,
+    /// Use a real registry, HOST[:PORT]/REPOSITORY: tags dev, preprod, prod and 1.4.0 to 1.4.2 are made there, and stay.
+    /// Default: a registry in this process, that ends with it
+    #[arg(long, value_name = "HOST/REPOSITORY")]
+    pub(crate) registry: Option<tagwarden::Repository>,
+    /// Keep the ledger in this directory, which must be empty or absent. Default: a temporary one, that is removed
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) access: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ArtifactArgs {
+    #[command(subcommand)]
+    pub(crate) command: ArtifactCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ArtifactCommand {
+    /// Pack a directory of Kubernetes manifests as a Flux artifact and push it under a version tag. The same files and
+    /// revision give the same digest on every machine.
+    #[command(after_help = super::help::PUSH)]
+    Push(PushArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PushArgs {
+    /// Where to: HOST/REPOSITORY:VERSION
+    #[arg(value_name = "REFERENCE")]
+    pub(crate) reference: String,
+    /// The directory to pack; symbolic links may not leave it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) path: PathBuf,
+    /// URL of the source repository; a user or password in it is left out
+    #[arg(long, value_name = "URL")]
+    pub(crate) source: Text,
+    /// Branch or tag and whole commit: main@sha1:<40 hex> or main@sha256:<64 hex>
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) revision: Revision,
+    /// When the content was made, RFC 3339. Default: SOURCE_DATE_EPOCH if it is set, else 1970-01-01T00:00:00Z, so
+    /// that the digest hangs on the content alone
+    #[arg(long, value_name = "TIME")]
+    pub(crate) created: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+/// What every move takes.
+#[derive(Debug, Args)]
+pub(crate) struct MoveArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    /// Show what would be done and what every guardrail says, and move nothing. Exit 3 if it would be refused
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) who: WhoArgs,
+    #[command(flatten)]
+    pub(crate) terms: TermsArgs,
+    #[command(flatten)]
+    pub(crate) times: TimesArgs,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BootstrapArgs {
+    /// The release to begin with; the tag must be absent or point at it already. Default: what the tag points at
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) from: Option<String>,
+    /// Govern a repository from here on that has another ledger's pins; it needs --reason
+    #[arg(long, requires = "reason")]
+    pub(crate) take_over: bool,
+    #[command(flatten)]
+    pub(crate) common: MoveArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PromoteArgs {
+    /// What to point at: a tag of the same repository (1.4.2), a digest (sha256:…), a whole reference, or another
+    /// channel (preprod), of which the live digest is taken
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) from: String,
+    #[command(flatten)]
+    pub(crate) common: MoveArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    /// The digest to go back to; it must have been live here. Default: the previous live digest; after a rollback a
+    /// second one must name its target
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) to: Option<Digest>,
+    #[command(flatten)]
+    pub(crate) common: MoveArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RepairArgs {
+    #[command(flatten)]
+    pub(crate) common: MoveArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AdoptArgs {
+    #[command(flatten)]
+    pub(crate) common: MoveArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecoverArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    /// Give the open move up if it has not landed. Default: bring it about, unless a hold stands
+    #[arg(long)]
+    pub(crate) abandon: bool,
+    /// The longest to wait. An open move may be taken over after its ttl and grace (90s by default), and is closed
+    /// after the quiet time (30s)
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) times: TimesArgs,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HoldArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    /// Why, in one line of at most 1,024 characters
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Text,
+    /// When it ends by itself, RFC 3339, such as 2026-11-23T18:00:00Z. Default: when it is released
+    #[arg(long, value_name = "TIME", conflicts_with = "for_")]
+    pub(crate) until: Option<Timestamp>,
+    /// How long it stands, such as 2h. Default: until it is released
+    #[arg(long = "for", id = "for_", value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) for_: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) who: WhoArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    /// Why, in one line of at most 1,024 characters
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Text,
+    /// The pipeline run's id. Required outside of a CI
+    #[arg(long, value_name = "ID")]
+    pub(crate) run_id: Option<Text>,
+    /// Who releases it. Required outside of a CI
+    #[arg(long, value_name = "WHO")]
+    pub(crate) actor: Option<Text>,
+    /// Whose pipeline it is. Default: the CI that was found, else manual
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<Text>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChannelsArgs {}
+
+#[derive(Debug, Args)]
+pub(crate) struct CurrentArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    /// Ask the ledger alone. Default: ask the registry too, and exit with 4 if it shows something else
+    #[arg(long)]
+    pub(crate) offline: bool,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PreviousArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    /// How many moves to show, from 1
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
+    /// Show the moves before the one with this seq: the `next` of the page before. Default: the newest
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) before: Option<u64>,
+    /// Show every move
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+    /// Show whole digests, to be copied. Default: their first 12 hex digits
+    #[arg(long)]
+    pub(crate) full: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AtArgs {
+    /// The time, RFC 3339 with its zone, such as 2026-11-23T06:00:00Z
+    #[arg(value_name = "TIME")]
+    pub(crate) time: Timestamp,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// The channels, as HOST/REPOSITORY:TAG or by environment. Default: every channel of the ledger
+    #[arg(value_name = "CHANNEL")]
+    pub(crate) channels: Vec<String>,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RetentionArgs {
+    /// The repository: HOST/PATH, or a channel of it
+    #[arg(value_name = "REPOSITORY")]
+    pub(crate) repository: String,
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Check one exported log (one entry a line) instead of the whole ledger; no ledger is needed
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(crate) log: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// For which shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}

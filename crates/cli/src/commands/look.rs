@@ -1,0 +1,86 @@
+//! What channels are and were.
+
+use std::sync::Arc;
+
+use tagwarden::judge::{Audited, Drift};
+use tagwarden::promoter::{Current, Page};
+use tagwarden::{Channel, Digest, Error, ErrorKind, Promoter, Result};
+
+use crate::args::{AtArgs, CurrentArgs, HistoryArgs, PreviousArgs};
+use crate::connect::{self, Setup};
+use crate::render::{self, Answer, Style};
+
+/// How many moves are read at once for `history --all`.
+const PAGE: usize = 1_000;
+
+pub(super) async fn channels(setup: &Setup, style: Style) -> Result<Answer> {
+    let reader = setup.reader()?;
+    let mut all = Vec::new();
+    for channel in reader.channels().await? {
+        all.push(reader.current(&channel).await?);
+    }
+    render::channels(&all, style)
+}
+
+pub(super) async fn current(setup: &Setup, args: &CurrentArgs, style: Style) -> Result<Answer> {
+    let channel = super::channel(setup, &args.place)?;
+    if args.offline {
+        return render::current(&recorded(&setup.reader()?, &channel).await?, None, style);
+    }
+    let registry = connect::registry(&args.registry, channel.repository().registry())?;
+    let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read()?);
+    let report = promoter.audit(std::slice::from_ref(&channel)).await?;
+    let current = match report.channels().first() {
+        // Neither ledger nor registry knows it: the name is wrong more often than not.
+        Some(Audited { drift: Drift::NeverRecorded { observed: None }, .. }) => recorded(&promoter, &channel).await?,
+        _ => promoter.current(&channel).await?,
+    };
+    render::current(&current, report.channels().first(), style)
+}
+
+/// What a channel is; CHANNEL_NOT_BOOTSTRAPPED if the ledger has no log of it.
+async fn recorded(promoter: &Promoter, channel: &Channel) -> Result<Current> {
+    let current = promoter.current(channel).await?;
+    match current.size {
+        0 => {
+            let message = format!("the ledger has no log of {channel}");
+            Err(Error::new(ErrorKind::ChannelNotBootstrapped, message).with("channel", channel))
+        }
+        _ => Ok(current),
+    }
+}
+
+pub(super) async fn previous(setup: &Setup, args: &PreviousArgs) -> Result<Answer> {
+    let channel = super::channel(setup, &args.place)?;
+    match recorded(&setup.reader()?, &channel).await?.previous {
+        Some(previous) => render::previous(&channel, previous),
+        // What is printed is made to be used: nothing that is no digest may stand in its place.
+        None => {
+            let message = format!("{channel} has no previous live digest");
+            Err(Error::new(ErrorKind::RollbackNoTarget, message).with("channel", channel))
+        }
+    }
+}
+
+pub(super) async fn history(setup: &Setup, args: &HistoryArgs, style: Style) -> Result<Answer> {
+    let channel = super::channel(setup, &args.place)?;
+    let reader = setup.reader()?;
+    recorded(&reader, &channel).await?;
+    let limit = if args.all { PAGE } else { usize::try_from(args.limit).unwrap_or(usize::MAX) };
+    let mut page = reader.history(&channel, args.before, limit).await?;
+    while let (true, Some(next)) = (args.all, page.next) {
+        let Page { events, next, .. } = reader.history(&channel, Some(next), limit).await?;
+        page.events.extend(events);
+        page.next = next;
+    }
+    let digest: fn(Digest) -> String = if args.full { |digest| digest.to_string() } else { |digest| digest.short() };
+    render::history(&channel, &page, digest, style)
+}
+
+pub(super) async fn at(setup: &Setup, args: &AtArgs, style: Style) -> Result<Answer> {
+    let channel = super::channel(setup, &args.place)?;
+    let reader = setup.reader()?;
+    recorded(&reader, &channel).await?;
+    let event = reader.at(&channel, args.time).await?;
+    render::at(&channel, args.time, event.as_ref(), style)
+}

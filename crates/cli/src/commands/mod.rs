@@ -1,0 +1,58 @@
+//! One file for each noun: arguments in, an answer out.
+
+mod artifact;
+mod hold;
+mod look;
+mod moves;
+mod recover;
+mod report;
+mod shell;
+
+use tagwarden::{Error, ErrorKind, Result};
+
+use crate::args::{ArtifactCommand, Cli, Command};
+use crate::connect::Setup;
+use crate::render::{Answer, Style};
+use crate::{demo, names};
+
+pub(crate) use artifact::pack;
+
+/// Does what was asked.
+pub(crate) async fn run(cli: Cli, style: Style) -> Result<Answer> {
+    // Neither needs a configuration, so that a broken one is not in their way.
+    let command = match cli.command {
+        Command::Completions(args) => return shell::completions(&args),
+        Command::Demo(args) => return demo::run(args, cli.global.json, style).await,
+        command => command,
+    };
+    let setup = &Setup::new(&cli.global)?;
+    match command {
+        Command::Artifact(args) => match args.command {
+            ArtifactCommand::Push(args) => artifact::push(&args).await,
+        },
+        Command::Bootstrap(args) => moves::bootstrap(setup, args, style).await,
+        Command::Promote(args) => moves::promote(setup, args, style).await,
+        Command::Rollback(args) => moves::rollback(setup, args, style).await,
+        Command::Repair(args) => moves::repair(setup, args, style).await,
+        Command::Adopt(args) => moves::adopt(setup, args, style).await,
+        Command::Recover(args) => recover::recover(setup, args, style).await,
+        Command::Hold(args) => hold::hold(setup, args).await,
+        Command::Release(args) => hold::release(setup, args).await,
+        Command::Channels(_) => look::channels(setup, style).await,
+        Command::Current(args) => look::current(setup, &args, style).await,
+        Command::Previous(args) => look::previous(setup, &args).await,
+        Command::History(args) => look::history(setup, &args, style).await,
+        Command::At(args) => look::at(setup, &args, style).await,
+        Command::Audit(args) => report::audit(setup, &args, style).await,
+        Command::Retention(args) => report::retention(setup, &args, style).await,
+        Command::Verify(args) => report::verify(setup, &args, style).await,
+        Command::Completions(_) | Command::Demo(_) => {
+            Err(Error::new(ErrorKind::InternalFault, "a command was asked for twice"))
+        }
+    }
+}
+
+/// The channel that a command is about.
+fn channel(setup: &Setup, place: &crate::args::PlaceArgs) -> Result<tagwarden::Channel> {
+    names::channel(&setup.config, &place.channel)
+}

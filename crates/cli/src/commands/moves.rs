@@ -1,0 +1,107 @@
+//! The moves: bootstrap, promote, rollback, repair, adopt.
+
+use std::sync::Arc;
+
+use tagwarden::ledger::Ledger;
+use tagwarden::promoter::{First, Foreign};
+use tagwarden::protocol::Meet;
+use tagwarden::record::Source;
+use tagwarden::{Channel, Operation, Result, Terms, Times};
+
+use crate::args::{
+    AdoptArgs, BootstrapArgs, MoveArgs, PromoteArgs, RepairArgs, RollbackArgs, TermsArgs, TimesArgs, WhoArgs,
+};
+use crate::connect::{self, Setup};
+use crate::interrupt::until_closed;
+use crate::render::{self, Answer, Style};
+use crate::{names, provenance};
+
+pub(super) async fn bootstrap(setup: &Setup, args: BootstrapArgs, style: Style) -> Result<Answer> {
+    let asked = Asked::new(setup, args.common)?;
+    let from = match &args.from {
+        Some(from) => Some(asked.source(from).await?),
+        None => None,
+    };
+    let foreign = if args.take_over { Foreign::Accept } else { Foreign::Refuse };
+    asked.run(Operation::Bootstrap(First { from, foreign, ..First::default() }), style).await
+}
+
+pub(super) async fn promote(setup: &Setup, args: PromoteArgs, style: Style) -> Result<Answer> {
+    let asked = Asked::new(setup, args.common)?;
+    let from = asked.source(&args.from).await?;
+    asked.run(Operation::Promote(from), style).await
+}
+
+pub(super) async fn rollback(setup: &Setup, args: RollbackArgs, style: Style) -> Result<Answer> {
+    Asked::new(setup, args.common)?.run(Operation::Rollback(args.to), style).await
+}
+
+pub(super) async fn repair(setup: &Setup, args: RepairArgs, style: Style) -> Result<Answer> {
+    Asked::new(setup, args.common)?.run(Operation::Repair, style).await
+}
+
+pub(super) async fn adopt(setup: &Setup, args: AdoptArgs, style: Style) -> Result<Answer> {
+    Asked::new(setup, args.common)?.run(Operation::Adopt, style).await
+}
+
+/// What every move was asked with, checked before anything is made or sent.
+struct Asked<'s> {
+    setup: &'s Setup,
+    channel: Channel,
+    terms: Terms,
+    times: Times,
+    args: MoveArgs,
+    ledger: Arc<dyn Ledger>,
+}
+
+impl<'s> Asked<'s> {
+    fn new(setup: &'s Setup, args: MoveArgs) -> Result<Asked<'s>> {
+        let channel = super::channel(setup, &args.place)?;
+        let (terms, times) = (terms(&args.who, &args.terms)?, times(&args.times)?);
+        Ok(Asked { setup, channel, terms, times, args, ledger: setup.ledger()? })
+    }
+
+    async fn source(&self, from: &str) -> Result<Source> {
+        names::source(&self.setup.config, &*self.ledger, &self.channel, from).await
+    }
+
+    /// Plans, and shows the plan or executes it.
+    async fn run(self, operation: Operation, style: Style) -> Result<Answer> {
+        let Asked { setup, channel, terms, times, args, ledger } = self;
+        let registry = connect::registry(&args.registry, channel.repository().registry())?;
+        let promoter = setup.promoter(Arc::new(registry), ledger).with_times(times);
+        // A plan may close a move whose worker died, so it is not cut by a Ctrl-C either.
+        let moving = async {
+            let op = operation.op();
+            let plan = promoter.plan(&channel, operation, terms).await?;
+            if args.dry_run {
+                return render::dry_run(&channel, op, plan, style);
+            }
+            let receipt = promoter.execute(plan.approve()?).await?;
+            render::receipt(&receipt, style)
+        };
+        until_closed(&channel, moving).await
+    }
+}
+
+fn terms(who: &WhoArgs, args: &TermsArgs) -> Result<Terms> {
+    let mut terms = Terms::of(provenance::of(who)?).patience(args.timeout);
+    if let Some(key) = &args.key {
+        terms = terms.key(key.clone());
+    }
+    if let Some(reason) = &args.reason {
+        terms = terms.reason(reason.clone());
+    }
+    if let Some(expect) = args.expect {
+        terms = terms.expect(expect);
+    }
+    Ok(terms.meet(match (args.queue, args.no_wait) {
+        (true, _) => Meet::Queue,
+        (false, true) => Meet::Leave,
+        (false, false) => Meet::Wait,
+    }))
+}
+
+pub(super) fn times(args: &TimesArgs) -> Result<Times> {
+    Times::new(args.ttl, args.grace, args.quiet, args.put_timeout)
+}

@@ -1,0 +1,21 @@
+//! Closing what a dead run left open.
+
+use std::sync::Arc;
+
+use tagwarden::Result;
+use tagwarden::promoter::How;
+
+use super::moves::times;
+use crate::args::RecoverArgs;
+use crate::connect::{self, Setup};
+use crate::interrupt::until_closed;
+use crate::render::{self, Answer, Style};
+
+pub(super) async fn recover(setup: &Setup, args: RecoverArgs, style: Style) -> Result<Answer> {
+    let channel = super::channel(setup, &args.place)?;
+    let registry = connect::registry(&args.registry, channel.repository().registry())?;
+    let promoter = setup.promoter(Arc::new(registry), setup.ledger()?).with_times(times(&args.times)?);
+    let how = if args.abandon { How::Abandon } else { How::Forward };
+    let recovered = until_closed(&channel, promoter.recover(&channel, how, args.timeout)).await?;
+    render::recovered(&channel, &recovered, style)
+}

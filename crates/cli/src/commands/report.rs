@@ -1,0 +1,71 @@
+//! Audit, retention, verification.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use tagwarden::judge::RetentionRule;
+use tagwarden::record::{LogReport, Verifier};
+use tagwarden::{Channel, Error, ErrorKind, Result};
+
+use crate::args::{AuditArgs, RetentionArgs, VerifyArgs};
+use crate::connect::{self, Setup};
+use crate::names;
+use crate::render::{self, Answer, Style};
+
+pub(super) async fn audit(setup: &Setup, args: &AuditArgs, style: Style) -> Result<Answer> {
+    let named: Result<Vec<Channel>> = args.channels.iter().map(|text| names::channel(&setup.config, text)).collect();
+    let ledger = setup.ledger_to_read()?;
+    let channels = match named? {
+        none if none.is_empty() => ledger.channels().await?,
+        named => named,
+    };
+    let hosts = channels.iter().map(|channel| channel.repository().registry());
+    let registry = connect::registry(&args.registry, connect::one_host(&args.registry, hosts)?)?;
+    let report = setup.promoter(Arc::new(registry), ledger).audit(&channels).await?;
+    render::audit(&report, style)
+}
+
+pub(super) async fn retention(setup: &Setup, args: &RetentionArgs, style: Style) -> Result<Answer> {
+    let repository = names::repository(&setup.config, &args.repository)?;
+    let mut rule = RetentionRule::default();
+    if let Some(keep_last) = args.keep.keep_last.or(setup.config.keep_last) {
+        rule.keep_last = keep_last;
+    }
+    if let Some(keep_for) = args.keep.keep_for.or(setup.config.keep_for) {
+        rule.keep_for = keep_for;
+    }
+    let registry = connect::registry(&args.registry, repository.registry())?;
+    let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read()?);
+    render::retention(&promoter.retention_plan(&repository, &rule).await?, style)
+}
+
+pub(super) async fn verify(setup: &Setup, args: &VerifyArgs, style: Style) -> Result<Answer> {
+    let mut reports = Vec::new();
+    match &args.log {
+        Some(file) => reports.push(exported(file)?),
+        None => {
+            let reader = setup.reader()?;
+            for channel in reader.channels().await? {
+                reports.push(reader.verify(&channel).await?);
+            }
+        }
+    }
+    render::verified(&reports, style)
+}
+
+/// How much of an exported log is read at once.
+const PART: usize = 4 * 1024 * 1024;
+
+fn exported(file: &Path) -> Result<LogReport> {
+    let unreadable = |e| Error::new(ErrorKind::SourceInvalid, format!("{}: {e}", file.display()));
+    let mut from = connect::open(file)?;
+    let mut verifier = Verifier::new(None);
+    let mut part = vec![0; PART];
+    loop {
+        match from.read(&mut part).map_err(unreadable)? {
+            0 => return Ok(verifier.finish()),
+            length => verifier.feed_jsonl(part.get(..length).unwrap_or_default()),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! From arguments and configuration to a promoter.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tagwarden::ledger::{FileLedger, Ledger};
+use tagwarden::registry::Registry;
+use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry, Secret};
+use tagwarden::{Error, ErrorKind, Promoter, Result};
+
+use crate::args::{Global, RegistryArgs};
+use crate::config::Config;
+use crate::offline::Offline;
+use crate::progress::Progress;
+
+/// What every command begins with.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) config: Config,
+    ledger: Option<String>,
+}
+
+impl Setup {
+    pub(crate) fn new(global: &Global) -> Result<Setup> {
+        let here = std::env::current_dir()
+            .map_err(|e| Error::new(ErrorKind::ConfigInvalid, format!("the working directory cannot be read: {e}")))?;
+        Ok(Setup { config: Config::find(&here)?, ledger: global.ledger.clone() })
+    }
+
+    /// The ledger, to be written.
+    pub(crate) fn ledger(&self) -> Result<Arc<dyn Ledger>> {
+        Ok(Arc::new(FileLedger::open(self.ledger_dir()?)?))
+    }
+
+    /// The ledger, to be read only: read permission is enough, and nothing is made.
+    pub(crate) fn ledger_to_read(&self) -> Result<Arc<dyn Ledger>> {
+        Ok(Arc::new(FileLedger::open_read_only(self.ledger_dir()?)?))
+    }
+
+    /// A promoter that moves channels.
+    pub(crate) fn promoter(&self, registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>) -> Promoter {
+        let promoter = Promoter::new(registry, ledger).with_watcher(Arc::new(Progress::default()));
+        match &self.config.pipeline {
+            Some(pipeline) => promoter.with_pipeline(pipeline.clone()),
+            None => promoter,
+        }
+    }
+
+    /// A promoter that asks the ledger alone, which may be read only.
+    pub(crate) fn reader(&self) -> Result<Promoter> {
+        Ok(self.promoter(Arc::new(Offline), self.ledger_to_read()?))
+    }
+
+    fn ledger_dir(&self) -> Result<PathBuf> {
+        match (&self.ledger, &self.config.ledger) {
+            (Some(given), _) => directory(given, Path::new("")),
+            (None, Some((written, home))) => directory(written, home),
+            (None, None) => Err(Error::new(
+                ErrorKind::ConfigInvalid,
+                "no ledger was named: give --ledger DIR, set TAGWARDEN_LEDGER, or write ledger = \"DIR\" into \
+                 tagwarden.toml",
+            )),
+        }
+    }
+}
+
+/// The client of real registries. `host` is the registry that a user and a password from the command line are for.
+pub(crate) fn registry(args: &RegistryArgs, host: &str) -> Result<OciRegistry> {
+    let mut options = OciOptions::new();
+    for host in &args.insecure {
+        options = options.insecure(host);
+    }
+    if let Some(file) = &args.ca_file {
+        let pem = std::fs::read(file)
+            .map_err(|e| Error::new(ErrorKind::ConfigInvalid, format!("--ca-file {}: {e}", file.display())))?;
+        options = options.ca_pem(pem);
+    }
+    if let Some(user) = &args.username {
+        options = options.credentials(host, Credentials::password(user, password(&mut std::io::stdin().lock())?));
+    }
+    OciRegistry::new(options)
+}
+
+/// The one host of `hosts`, for a password that must not go to two; any, if none is given.
+pub(crate) fn one_host<'h>(args: &RegistryArgs, hosts: impl IntoIterator<Item = &'h str>) -> Result<&'h str> {
+    let mut hosts = hosts.into_iter();
+    let first = hosts.next().unwrap_or_default();
+    match hosts.find(|host| *host != first) {
+        Some(other) if args.username.is_some() => Err(Error::new(
+            ErrorKind::ConfigInvalid,
+            format!("one password cannot be for {first} and for {other}: name the channels of one registry"),
+        )),
+        _ => Ok(first),
+    }
+}
+
+/// No password is longer.
+const MAX_PASSWORD: u64 = 64 * 1024;
+
+fn password(from: &mut impl Read) -> Result<Secret> {
+    let bad = |why: String| Error::new(ErrorKind::ConfigInvalid, format!("--password-stdin: {why}"));
+    let mut text = String::new();
+    let read = from.take(MAX_PASSWORD + 1).read_to_string(&mut text);
+    // An error of the standard library says where, never what was read.
+    read.map_err(|e| bad(format!("standard input cannot be read: {e}")))?;
+    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    match text.len() {
+        0 => Err(bad("standard input is empty".to_owned())),
+        length if length as u64 > MAX_PASSWORD => Err(bad(format!("over {MAX_PASSWORD} bytes"))),
+        _ => Ok(Secret::new(text)),
+    }
+}
+
+/// A directory as it is written: a path, relative to `home`, or a `file:///` URL.
+fn directory(text: &str, home: &Path) -> Result<PathBuf> {
+    let bad = |why: String| Err(Error::new(ErrorKind::ConfigInvalid, format!("ledger: {text:?}: {why}")));
+    match text.split_once("://") {
+        None if text.is_empty() => bad("it is empty".to_owned()),
+        None => Ok(home.join(text)),
+        Some(("file", rest)) => match rest.strip_prefix("localhost").unwrap_or(rest) {
+            path if path.starts_with('/') => match decoded(path) {
+                Some(path) => Ok(PathBuf::from(path)),
+                None => bad("a % without two hex digits, or not UTF-8".to_owned()),
+            },
+            _ => bad("a file URL names a whole path: file:///its/path".to_owned()),
+        },
+        Some((scheme, _)) => {
+            bad(format!("ledgers of {scheme}:// are not supported; give a directory or file:///its/path"))
+        }
+    }
+}
+
+/// Percent-decoded (RFC 3986, section 2.1).
+fn decoded(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+            }
+            _ => bytes.push(byte),
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// Opens a file that was named on the command line. SOURCE_INVALID, with its name, if it cannot be.
+pub(crate) fn open(file: &Path) -> Result<File> {
+    File::open(file).map_err(|e| Error::new(ErrorKind::SourceInvalid, format!("{}: {e}", file.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_is_a_directory_or_a_file_url() {
+        let path = |text: &str| directory(text, Path::new("/home")).map_err(|e| e.to_string());
+        assert_eq!(path("audit").unwrap(), Path::new("/home/audit"));
+        assert_eq!(path("/srv/audit").unwrap(), Path::new("/srv/audit"));
+        assert_eq!(path("file:///srv/my%20audit").unwrap(), Path::new("/srv/my audit"));
+        assert_eq!(path("file://localhost/srv").unwrap(), Path::new("/srv"));
+        assert_eq!(
+            path("s3://bucket/audit").unwrap_err(),
+            "ledger: \"s3://bucket/audit\": ledgers of s3:// are not supported; give a directory or file:///its/path"
+        );
+        assert_eq!(
+            path("file://srv").unwrap_err(),
+            "ledger: \"file://srv\": a file URL names a whole path: file:///its/path"
+        );
+        assert!(path("file:///a%2").unwrap_err().contains("a % without two hex digits"));
+    }
+
+    #[test]
+    fn a_password_loses_one_line_break_and_is_never_shown() {
+        for given in ["canary\n", "canary\r\n", "canary"] {
+            assert_eq!(password(&mut given.as_bytes()).unwrap(), Secret::new("canary"));
+        }
+        assert_eq!(
+            password(&mut "\n".as_bytes()).unwrap_err().to_string(),
+            "--password-stdin: standard input is empty"
+        );
+        let error = password(&mut &b"canary\xff"[..]).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+    }
+
+    #[test]
+    fn a_password_is_for_one_registry() {
+        let given = RegistryArgs { username: Some("ci".to_owned()), ..RegistryArgs::default() };
+        assert_eq!(one_host(&given, ["a.io", "a.io"]).unwrap(), "a.io");
+        assert_eq!(
+            one_host(&given, ["a.io", "b.io"]).unwrap_err().to_string(),
+            "one password cannot be for a.io and for b.io: name the channels of one registry"
+        );
+        assert_eq!(one_host(&RegistryArgs::default(), ["a.io", "b.io"]).unwrap(), "a.io");
+    }
+}

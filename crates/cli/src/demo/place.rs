@@ -1,0 +1,120 @@
+//! Where the demonstration runs: a registry in this process or a real one, and a ledger in a directory.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tagwarden::ledger::FileLedger;
+use tagwarden::registry::Registry;
+use tagwarden::registry::oci::OciRegistry;
+use tagwarden::testing::RegistryServer;
+use tagwarden::{Channel, Error, ErrorKind, Pipeline, Promoter, Repository, Result, Stage};
+use tempfile::TempDir;
+
+use crate::args::DemoArgs;
+use crate::connect;
+
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) repository: Repository,
+    pub(super) registry: OciRegistry,
+    pub(super) promoter: Promoter,
+    pub(super) stages: Vec<Stage>,
+    /// Where releases are packed; it goes with this value.
+    pub(super) scratch: TempDir,
+    server: Option<RegistryServer>,
+    kept: Option<PathBuf>,
+}
+
+impl Place {
+    pub(super) async fn open(args: &DemoArgs) -> Result<Place> {
+        let scratch = tempfile::tempdir().map_err(|e| fault("a temporary directory", &e))?;
+        let (server, repository) = match &args.registry {
+            Some(repository) => (None, repository.clone()),
+            None => {
+                let server = RegistryServer::start().await.map_err(|e| fault("a registry on 127.0.0.1", &e))?;
+                let repository = server.repository("demo/podinfo");
+                (Some(server), repository)
+            }
+        };
+        let registry = connect::registry(&args.access, repository.registry())?;
+        let stages = stages(&repository)?;
+        if server.is_none() {
+            refuse_used(&registry, &stages).await?;
+        }
+        if let Some(dir) = &args.keep {
+            keep(dir, &stages)?;
+        }
+        let home = args.keep.as_deref().unwrap_or(scratch.path());
+        let ledger = FileLedger::open(home.join("ledger"))?;
+        let promoter =
+            Promoter::new(Arc::new(registry.clone()), Arc::new(ledger)).with_pipeline(Pipeline::new(stages.clone())?);
+        Ok(Place { repository, registry, promoter, stages, scratch, server, kept: args.keep.clone() })
+    }
+
+    /// The channel of an environment.
+    pub(super) fn channel(&self, environment: &str) -> Result<&Channel> {
+        let stage = self.stages.iter().find(|stage| stage.environment.as_str() == environment);
+        let missing = || Error::new(ErrorKind::InternalFault, format!("{environment} is no environment of the demo"));
+        Ok(&stage.ok_or_else(missing)?.channel)
+    }
+
+    pub(super) fn channels(&self) -> Vec<Channel> {
+        self.stages.iter().map(|stage| stage.channel.clone()).collect()
+    }
+
+    /// True if the registry is in this process.
+    pub(super) fn embedded(&self) -> bool {
+        self.server.is_some()
+    }
+
+    pub(super) fn kept(&self) -> Option<&Path> {
+        self.kept.as_deref()
+    }
+
+    pub(super) async fn close(self) -> Result<()> {
+        // A client that keeps its connections would have the server wait for it.
+        drop((self.promoter, self.registry));
+        match self.server {
+            Some(server) => server.stop().await.map_err(|e| fault("the registry's end", &e)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn stages(repository: &Repository) -> Result<Vec<Stage>> {
+    let stage = |name: &str| {
+        let channel = Channel::new(repository.clone(), name.parse()?)?;
+        Ok(Stage { environment: name.parse()?, channel })
+    };
+    ["dev", "preprod", "prod"].into_iter().map(stage).collect()
+}
+
+/// A repository that somebody uses is not for demonstrations.
+async fn refuse_used(registry: &OciRegistry, stages: &[Stage]) -> Result<()> {
+    for Stage { channel, .. } in stages {
+        if registry.resolve(channel.repository(), channel.tag()).await?.is_some() {
+            let message =
+                format!("{channel} exists: the demonstration makes its own tags; name a repository without them");
+            return Err(Error::new(ErrorKind::ChannelOccupied, message).with("channel", channel));
+        }
+    }
+    Ok(())
+}
+
+/// Makes the directory, with a `tagwarden.toml` that names the channels.
+fn keep(dir: &Path, stages: &[Stage]) -> Result<()> {
+    let bad = |why: String| Error::new(ErrorKind::ConfigInvalid, format!("--keep {}: {why}", dir.display()));
+    std::fs::create_dir_all(dir).map_err(|e| bad(e.to_string()))?;
+    if std::fs::read_dir(dir).map_err(|e| bad(e.to_string()))?.next().is_some() {
+        return Err(bad("the directory is not empty".to_owned()));
+    }
+    let mut text = "ledger = \"ledger\"\n".to_owned();
+    for Stage { environment, channel } in stages {
+        text.push_str(&format!("\n[[pipeline]]\nenvironment = \"{environment}\"\nchannel = \"{channel}\"\n"));
+    }
+    std::fs::write(dir.join("tagwarden.toml"), text).map_err(|e| bad(e.to_string()))
+}
+
+fn fault(what: &str, why: &std::io::Error) -> Error {
+    Error::new(ErrorKind::SourceInvalid, format!("{what} cannot be had: {why}"))
+}

@@ -1,0 +1,74 @@
+//! Ctrl-C while a move runs: the first waits for the move to be closed, the second leaves at once (I9).
+
+use std::future::Future;
+use std::pin::pin;
+
+use tagwarden::{Channel, Error, ErrorKind, Result};
+
+use crate::progress::say;
+
+/// The end of `moving`. A second Ctrl-C (or SIGTERM) is MOVE_INDETERMINATE, and says that `recover` is due.
+pub(crate) async fn until_closed<T>(channel: &Channel, moving: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut signals = Signals::new()?;
+    let mut moving = pin!(moving);
+    tokio::select! {
+        biased;
+        done = &mut moving => return done,
+        () = signals.next() => {}
+    }
+    say(&format!(
+        "{channel}: interrupted; a move that has begun is brought to its end first. Once more leaves at once"
+    ));
+    tokio::select! {
+        biased;
+        done = &mut moving => done,
+        () = signals.next() => {
+            let message = format!(
+                "{channel}: left before the move was closed; if it has begun, `tagwarden recover {channel}` is due"
+            );
+            Err(Error::new(ErrorKind::MoveIndeterminate, message).with("channel", channel))
+        }
+    }
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> Result<Signals> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let on = |kind| signal(kind).map_err(|e| fault(&e));
+        Ok(Signals { interrupt: on(SignalKind::interrupt())?, terminate: on(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> Result<Signals> {
+        Ok(Signals)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn fault(why: &std::io::Error) -> Error {
+    Error::new(ErrorKind::InternalFault, format!("Ctrl-C cannot be caught: {why}"))
+}

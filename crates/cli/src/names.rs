@@ -1,0 +1,54 @@
+//! What a word on the command line names: a channel, a source, a repository.
+
+use tagwarden::ledger::Ledger;
+use tagwarden::record::Source;
+use tagwarden::{Channel, Error, ErrorKind, Reference, Repository, Result, Tag};
+
+use crate::config::Config;
+
+/// The channel of `HOST/REPOSITORY:TAG`, or of an environment's name.
+pub(crate) fn channel(config: &Config, text: &str) -> Result<Channel> {
+    if text.contains('/') {
+        return text.parse();
+    }
+    match config.channel(text) {
+        Some(channel) => Ok(channel.clone()),
+        None => Err(Error::new(ErrorKind::ValueInvalid, unknown(config, text))),
+    }
+}
+
+/// The repository of `HOST/PATH`, or of a channel.
+pub(crate) fn repository(config: &Config, text: &str) -> Result<Repository> {
+    if text.contains('/') && !text.rsplit('/').next().unwrap_or_default().contains([':', '@']) {
+        return text.parse();
+    }
+    channel(config, text).map(|channel| channel.repository().clone())
+}
+
+/// What a release is taken from. A whole reference, a digest, or a bare word: the environment of that name, or a
+/// channel of `home`'s repository that the ledger has a log of, and a tag of that repository otherwise.
+pub(crate) async fn source(config: &Config, ledger: &dyn Ledger, home: &Channel, text: &str) -> Result<Source> {
+    let reference: Reference = match text {
+        whole if whole.contains('/') => whole.parse()?,
+        digest if digest.contains(':') => home.repository().digest(digest.parse()?),
+        word => match config.channel(word) {
+            Some(channel) => return Ok(Source::Channel(channel.clone())),
+            None => home.repository().tag(word.parse::<Tag>()?),
+        },
+    };
+    // A pin is a tag and no channel.
+    let Ok(channel) = reference.to_string().parse::<Channel>() else { return Ok(Source::Reference(reference)) };
+    let governed = config.environment(&channel).is_some() || ledger.size(&channel).await? > 0;
+    Ok(if governed { Source::Channel(channel) } else { Source::Reference(reference) })
+}
+
+fn unknown(config: &Config, text: &str) -> String {
+    let what = format!("channel: {text:?} is no HOST/REPOSITORY:TAG");
+    match &config.file {
+        None => format!("{what}, and there is no tagwarden.toml here or above that could name it"),
+        Some(file) => match config.environments().as_slice() {
+            [] => format!("{what}, and {} has no pipeline that could name it", file.display()),
+            names => format!("{what}, and {} names {}", file.display(), names.join(", ")),
+        },
+    }
+}

@@ -1,0 +1,71 @@
+//! Says on standard error what a move waits for, once for each change.
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tagwarden::Channel;
+use tagwarden::promoter::{Wait, Watcher};
+
+use crate::args::human;
+use crate::render::shown;
+
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    last: Mutex<Option<Wait>>,
+}
+
+impl Watcher for Progress {
+    fn waits(&self, channel: &Channel, what: Wait, remaining: Option<Duration>) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.as_ref() == Some(&what) {
+            return;
+        }
+        let line = line(channel, &what, remaining);
+        *last = Some(what);
+        say(&line);
+    }
+}
+
+/// One line on standard error. Nobody may be reading it.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", shown(line));
+}
+
+fn line(channel: &Channel, what: &Wait, remaining: Option<Duration>) -> String {
+    let left = |more: &str| match remaining {
+        // Whole seconds, rounded up: it is not over before.
+        Some(left) => {
+            format!(" (at most {}{more})", human(Duration::from_secs(left.as_millis().div_ceil(1000) as u64)))
+        }
+        None => String::new(),
+    };
+    match what {
+        Wait::OtherMove { move_id } => {
+            format!("{channel}: waiting for move {move_id}, until it is closed{}", left(", then it may be taken over"))
+        }
+        Wait::QuietTime => {
+            format!("{channel}: waiting until no earlier put can land any more{}", left(""))
+        }
+        Wait::Answer => format!("{channel}: waiting for a clear answer of the registry or the ledger{}", left("")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_is_waited_for_and_how_long() {
+        let prod = "reg.io/a:prod".parse().unwrap();
+        let other = Wait::OtherMove { move_id: "m1".to_owned() };
+        assert_eq!(
+            line(&prod, &other, Some(Duration::from_millis(89_400))),
+            "reg.io/a:prod: waiting for move m1, until it is closed (at most 90s, then it may be taken over)"
+        );
+        assert_eq!(
+            line(&prod, &Wait::QuietTime, Some(Duration::from_secs(30))),
+            "reg.io/a:prod: waiting until no earlier put can land any more (at most 30s)"
+        );
+    }
+}

@@ -1,0 +1,25 @@
+//! Who moves a channel: what was given, completed by what the CI says.
+
+use tagwarden::{Provenance, ProvenanceParts, Result};
+
+use crate::args::{ReleaseArgs, WhoArgs};
+
+/// The provenance of these flags and this environment. PROVENANCE_INCOMPLETE, saying what to give.
+pub(crate) fn of(who: &WhoArgs) -> Result<Provenance> {
+    let mut parts = ProvenanceParts::default();
+    parts.provider = who.provider.clone();
+    parts.run_id = who.run_id.clone();
+    parts.url = who.pipeline_url.clone();
+    parts.actor = who.actor.clone();
+    parts.commit = who.commit.clone();
+    parts.release = who.release.clone();
+    parts.fill(|name| std::env::var(name).ok())?.build()
+}
+
+impl ReleaseArgs {
+    /// Those of the flags that say who. (`--release`, the label, would read oddly on `tagwarden release`.)
+    pub(crate) fn who(&self) -> WhoArgs {
+        let (provider, run_id, actor) = (self.provider.clone(), self.run_id.clone(), self.actor.clone());
+        WhoArgs { provider, run_id, actor, ..WhoArgs::default() }
+    }
+}

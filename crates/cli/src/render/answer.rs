@@ -1,0 +1,37 @@
+//! `Answer`: what a command has to say, in both forms, and its exit code.
+
+use serde::Serialize;
+use serde_json::Value;
+use tagwarden::{Class, Error, ErrorKind, Result};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) json: Value,
+    /// For people: lines, without a line break at the end.
+    pub(crate) text: String,
+    pub(crate) exit: u8,
+}
+
+impl Answer {
+    /// Done.
+    pub(crate) fn done(json: &impl Serialize, text: String) -> Result<Answer> {
+        let json = serde_json::to_value(json)
+            .map_err(|e| Error::new(ErrorKind::InternalFault, "the answer cannot be written as JSON").because(e))?;
+        Ok(Answer { json, text, exit: 0 })
+    }
+
+    /// With the exit code of what was found, if something was.
+    pub(crate) fn found(mut self, class: Option<Class>) -> Answer {
+        self.exit = class.map_or(0, Class::exit_code);
+        self
+    }
+
+    /// With one more field in the JSON.
+    pub(crate) fn with(mut self, name: &str, value: &impl Serialize) -> Result<Answer> {
+        let value = Answer::done(value, String::new())?.json;
+        if let Some(fields) = self.json.as_object_mut() {
+            fields.insert(name.to_owned(), value);
+        }
+        Ok(self)
+    }
+}

@@ -1,0 +1,117 @@
+//! An error: what, why, and what to do next.
+
+use serde_json::{Value, json};
+use tagwarden::judge::Refusal;
+use tagwarden::{Class, Error, ErrorKind};
+
+use super::{Style, shown};
+
+/// `{"error": {code, class, retry, message, context, findings?}}`.
+pub(crate) fn error_json(error: &Error) -> Value {
+    let context: serde_json::Map<String, Value> =
+        error.context().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let mut body = json!({
+        "code": error.code(),
+        "class": class(error.kind().class()),
+        "retry": error.retry().as_str(),
+        "message": error.message(),
+        "context": context,
+    });
+    if let (Some(refusal), Some(fields)) = (error.source_as::<Refusal>(), body.as_object_mut()) {
+        fields.insert("findings".to_owned(), json!(refusal.findings()));
+    }
+    json!({ "error": body })
+}
+
+/// For people: what and why on the first line, each refusing finding on its own, and a hint.
+pub(crate) fn error_text(error: &Error, style: Style) -> String {
+    let word = match error.kind().class() {
+        Class::Refused => style.doubtful("refused:"),
+        _ => style.bad("error:"),
+    };
+    let mut lines = Vec::new();
+    match error.source_as::<Refusal>() {
+        Some(refusal) => {
+            let (refused, all) = (refusal.refusals().count(), refusal.findings().len());
+            let what = format!("{}: {refused} of {all} guardrails stand against it", refusal.channel());
+            lines.push(format!("{word} {} [{}]", shown(&what), error.code()));
+            for finding in refusal.refusals() {
+                let code = finding.code().unwrap_or("REFUSED");
+                lines.push(format!("  {}", shown(&format!("{} {code}: {}", finding.guardrail, finding.why))));
+            }
+        }
+        None => lines.push(format!("{word} {} [{}]", shown(error.message()), error.code())),
+    }
+    if let Some(hint) = hint(error) {
+        lines.push(format!("{} {}", style.bold("hint:"), shown(&hint)));
+    }
+    lines.join("\n")
+}
+
+pub(super) fn class(class: Class) -> &'static str {
+    match class {
+        Class::Failed => "failed",
+        Class::Usage => "usage",
+        Class::Refused => "refused",
+        Class::Drift => "drift",
+        Class::Indeterminate => "indeterminate",
+        Class::Unknown => "unknown",
+        Class::Defect => "defect",
+    }
+}
+
+/// The command that goes on from here.
+fn hint(error: &Error) -> Option<String> {
+    let channel = error.context().find(|(name, _)| *name == "channel").map_or("CHANNEL", |(_, channel)| channel);
+    Some(match error.kind() {
+        ErrorKind::ChannelDrifted | ErrorKind::ChannelOverwritten => format!(
+            "`tagwarden repair {channel}` puts the live digest back; `tagwarden adopt {channel} --reason …` keeps what \
+             is there"
+        ),
+        ErrorKind::ChannelMoved => {
+            format!("look at `tagwarden current {channel}`, then ask again; --queue moves after whoever came first")
+        }
+        ErrorKind::ChannelBusy => "wait with --timeout TIME, or --queue".to_owned(),
+        ErrorKind::ChannelHeld => format!("`tagwarden release {channel} --reason …` ends the hold"),
+        ErrorKind::ChannelNotBootstrapped => {
+            format!("`tagwarden bootstrap {channel}` takes the tag as it is; --from RELEASE makes it")
+        }
+        ErrorKind::RollbackNoTarget => {
+            format!("`tagwarden history {channel} --full` shows what was live; name it with --to")
+        }
+        ErrorKind::MoveIndeterminate | ErrorKind::MoveTakenOver | ErrorKind::LedgerAmbiguous => {
+            format!("`tagwarden recover {channel}` brings it to rest, from any machine")
+        }
+        ErrorKind::RegistryDenied => {
+            "log in with `docker login`, set TAGWARDEN_USERNAME and TAGWARDEN_PASSWORD, or give --username with \
+             --password-stdin"
+                .to_owned()
+        }
+        ErrorKind::LedgerForeign => "use the other ledger, or --take-over with --reason".to_owned(),
+        ErrorKind::LedgerCorrupt | ErrorKind::LedgerTruncated | ErrorKind::LedgerForked => {
+            "`tagwarden verify` names the first entry that breaks a rule; do not edit the log".to_owned()
+        }
+        ErrorKind::InternalFault => "this is a defect of tagwarden; please report it".to_owned(),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_and_what_to_do_next() {
+        let error =
+            Error::new(ErrorKind::ChannelNotBootstrapped, "x:prod has no move\u{1b}[2J").with("channel", "x:prod");
+        assert_eq!(
+            error_text(&error, Style::Plain),
+            "refused: x:prod has no move\\u{1b}[2J [CHANNEL_NOT_BOOTSTRAPPED]\n\
+             hint: `tagwarden bootstrap x:prod` takes the tag as it is; --from RELEASE makes it"
+        );
+        assert_eq!(
+            error_json(&error).to_string(),
+            r#"{"error":{"class":"refused","code":"CHANNEL_NOT_BOOTSTRAPPED","context":{"channel":"x:prod"},"message":"x:prod has no move\u001b[2J","retry":"never"}}"#
+        );
+    }
+}

@@ -1,0 +1,15 @@
+//! How answers look: for people, and as one JSON object.
+
+mod answer;
+mod error;
+mod event;
+mod report;
+mod style;
+mod table;
+
+pub(crate) use answer::Answer;
+pub(crate) use error::{error_json, error_text};
+pub(crate) use event::{at, current, history, previous, receipt, recovered};
+pub(crate) use report::{audit, channels, dry_run, retention, verified};
+pub(crate) use style::{Style, shown};
+pub(crate) use table::{Fields, Table};

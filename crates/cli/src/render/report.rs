@@ -1,0 +1,182 @@
+//! Reports: channels, audits, plans, retention, verification.
+
+use serde_json::json;
+use tagwarden::judge::{AuditReport, Fate, Finding, Pin, Refusal, RetentionPlan};
+use tagwarden::promoter::{Current, Plan};
+use tagwarden::record::{LogReport, Op, Verdict};
+use tagwarden::{Channel, Class, Digest, Result};
+
+use super::event::{advice, at_digest};
+use super::{Answer, Fields, Style, Table, shown};
+use crate::args::human;
+
+/// One line for each channel.
+pub(crate) fn channels(all: &[Current], style: Style) -> Result<Answer> {
+    let mut table = Table::new(&["CHANNEL", "LIVE", "SINCE", "BY", "STATE"]);
+    for current in all {
+        let event = current.event.as_ref();
+        let closed = event.and_then(|event| event.outcome.as_ref()).map(|closing| closing.at.to_string());
+        let mut state = Vec::new();
+        if let Some(hold) = &current.hold {
+            state.push(format!("held by {}", hold.by));
+        }
+        if let Some(open) = &current.open {
+            state.push(format!("open {}", open.op.as_str()));
+        }
+        table.row([
+            current.channel.to_string(),
+            current.live.map_or("-".to_owned(), |live| live.short()),
+            closed.unwrap_or_default(),
+            event.map(|event| event.intent.provenance.actor.id.to_string()).unwrap_or_default(),
+            state.join(", "),
+        ]);
+    }
+    let text = match all.is_empty() {
+        true => "the ledger has no channels; `tagwarden bootstrap CHANNEL` begins one".to_owned(),
+        false => table.lines(style).join("\n"),
+    };
+    Answer::done(&json!({ "channels": all }), text)
+}
+
+/// What an audit found, and what to do about it.
+pub(crate) fn audit(report: &AuditReport, style: Style) -> Result<Answer> {
+    let mut lines = Vec::new();
+    for audited in report.channels() {
+        let line = shown(&format!("{}  {}", audited.channel, audited.drift));
+        lines.push(match audited.drift.class() {
+            None => style.good(&line),
+            Some(Class::Drift) => style.bad(&line),
+            Some(_) => style.doubtful(&line),
+        });
+        if let Some(advice) = advice(&audited.drift, &audited.channel) {
+            lines.push(format!("  {}", shown(&advice)));
+        }
+    }
+    if report.channels().is_empty() {
+        lines.push("the ledger has no channels".to_owned());
+    }
+    Ok(Answer::done(report, lines.join("\n"))?.found(report.class()))
+}
+
+/// What a move would do. Exit code 3 if it would be refused.
+pub(crate) fn dry_run(channel: &Channel, op: Op, plan: Plan, style: Style) -> Result<Answer> {
+    let json = json!({ "dry_run": true, "channel": channel, "op": op });
+    if let Some(receipt) = plan.settled() {
+        let text = format!("dry run: {} {channel} points at {} already: nothing to do", op.as_str(), receipt.to);
+        return Answer::done(&json, text)?.with("verdict", &"nothing")?.with("receipt", receipt);
+    }
+    let (change, findings) = (plan.change(), plan.findings().to_vec());
+    let refusal = plan.approve().err();
+    let verdict = if refusal.is_some() { "refused" } else { "move" };
+    let text = planned(channel, op, change, &findings, refusal.as_ref(), style);
+    let mut answer = Answer::done(&json, text)?.with("verdict", &verdict)?.with("findings", &findings)?;
+    if let Some((from, to)) = change {
+        answer = match from {
+            Some(from) => answer.with("from", &from)?,
+            None => answer,
+        };
+        answer = answer.with("to", &to)?;
+    }
+    Ok(answer.found(refusal.map(|_| Class::Refused)))
+}
+
+fn planned(
+    channel: &Channel,
+    op: Op,
+    change: Option<(Option<Digest>, Digest)>,
+    findings: &[Finding],
+    refusal: Option<&Refusal>,
+    style: Style,
+) -> String {
+    let mut fields = Fields::under(format!("dry run: {} {}", op.as_str(), style.bold(&channel.to_string())));
+    if let Some((from, to)) = change {
+        fields = fields.field("from", at_digest(from)).field("to", to);
+    }
+    for finding in findings {
+        let word = match finding.verdict {
+            Verdict::Pass => style.good("pass     "),
+            Verdict::Warn => style.doubtful("warn     "),
+            _ => style.bad("refuse   "),
+        };
+        let code = finding.code().map(|code| format!(" {code}")).unwrap_or_default();
+        fields = fields.line(format!("  {word} {}", shown(&format!("{}{code}: {}", finding.guardrail, finding.why))));
+    }
+    let end = match refusal {
+        None => "it would be let through; nothing was moved",
+        Some(_) => "it would be refused; nothing was moved",
+    };
+    fields.line(end.to_owned()).text()
+}
+
+/// Each digest with its fate.
+pub(crate) fn retention(plan: &RetentionPlan, style: Style) -> Result<Answer> {
+    let digests = plan.digests();
+    let mut table = Table::new(&["DIGEST", "FATE", "PIN", "REASON"]);
+    let mut kept = 0;
+    for judged in &digests {
+        let (fate, reason) = match &judged.fate {
+            Fate::Keep(keep) => {
+                kept += 1;
+                ("keep", keep.to_string())
+            }
+            Fate::Expire(expire) => ("expire", expire.to_string()),
+        };
+        let pin = if judged.pin == Pin::Held { "pinned" } else { "" };
+        table.row([judged.digest.to_string(), fate.to_owned(), pin.to_owned(), reason]);
+    }
+    let rule = plan.rule();
+    let mut lines = table.lines(style);
+    if let Some(why) = plan.blocked() {
+        lines.push(style.doubtful(&shown(&format!("nothing may expire: {why}"))));
+    }
+    lines.push(format!(
+        "{}: {kept} kept, {} may go (the last {} digests of each channel, and {}); nothing was deleted",
+        plan.repository(),
+        digests.len() - kept,
+        rule.keep_last,
+        human(rule.keep_for)
+    ));
+    Answer::done(plan, lines.join("\n"))
+}
+
+/// What a check of logs found. Exit code 7 for a defect.
+pub(crate) fn verified(reports: &[LogReport], style: Style) -> Result<Answer> {
+    let sound = reports.iter().all(|report| report.defect.is_none());
+    let mut lines = Vec::new();
+    for report in reports {
+        let whose = report.channel.as_ref().map_or("an empty log".to_owned(), ToString::to_string);
+        lines.push(match &report.defect {
+            Some(defect) => format!("{}  {} {}", whose, style.bad("DEFECT"), shown(&defect.to_string())),
+            None => format!(
+                "{whose}  {}: {} entries, {} moves, root {}",
+                style.good("sound"),
+                report.entries,
+                report.moves,
+                report.root
+            ),
+        });
+        if report.torn_bytes > 0 {
+            lines.push(format!(
+                "  the last {} bytes are an append that never returned, not a defect",
+                report.torn_bytes
+            ));
+        }
+        if report.clock_went_back > 0 {
+            lines.push(format!(
+                "  the clock went back {} times: time informs, order is the log's",
+                report.clock_went_back
+            ));
+        }
+        if let Some(seq) = report.open_intent {
+            lines.push(format!("  the move at seq {seq} is open"));
+        }
+    }
+    let count = reports.len();
+    let noun = if count == 1 { "log" } else { "logs" };
+    lines.push(match sound {
+        true => format!("{count} {noun}: every entry holds. Unanchored: a cut tail cannot be seen without a checkpoint kept elsewhere"),
+        false => format!("{count} {noun}: a defect was found; what stands after it was not judged"),
+    });
+    let json = json!({ "sound": sound, "anchored": false, "logs": reports });
+    Ok(Answer::done(&json, lines.join("\n"))?.found((!sound).then_some(Class::Defect)))
+}

@@ -1,0 +1,166 @@
+//! Eight processes at once on one channel, Ctrl-C, and what a dead run leaves.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it is a test")]
+
+mod common;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use common::{World, said};
+use serde_json::Value;
+use tagwarden::testing::HttpFault;
+
+/// Begins a promotion to each of eight releases, all at the same time.
+fn eight(world: &World, flags: &[&str]) -> Vec<(i32, Value)> {
+    let prod = world.prod();
+    let begun: Vec<_> = (1..=8)
+        .map(|number| {
+            let from = format!("1.4.{number}");
+            world.begin(&[&["promote", prod.as_str(), "--from", &from, "--json"], flags].concat())
+        })
+        .collect();
+    let ended = begun.into_iter().map(|child| said(child.wait_with_output().unwrap()));
+    ended.map(|said| (said.exit, serde_json::from_str(&said.out).expect(&said.err))).collect()
+}
+
+#[test]
+fn eight_that_queue_are_eight_ordered_moves() {
+    let world = World::with_prod();
+    let ends = eight(&world, &["--queue", "--timeout", "50s"]);
+    assert!(ends.iter().all(|(exit, json)| *exit == 0 && json["result"] == "committed"), "{ends:?}");
+    let history = world.json(&["history", &world.prod(), "--all"], 0);
+    let events = history["events"].as_array().unwrap();
+    assert_eq!(events.len(), 9);
+    for pair in events.windows(2) {
+        assert_eq!(
+            pair[0]["intent"]["from"], pair[1]["intent"]["to"]["digest"],
+            "each move begins where the last ended"
+        );
+        assert!(pair[0]["seq"].as_u64() > pair[1]["outcome"]["seq"].as_u64(), "moves do not interleave");
+    }
+    assert_eq!(events[0]["intent"]["to"]["digest"], world.digest("prod").to_string());
+    world.verify_independently("prod");
+}
+
+#[test]
+fn eight_that_do_not_queue_are_one_move_and_clear_refusals() {
+    let world = World::with_prod();
+    // All have looked before the first one's look is answered, and so before anything is put.
+    world.server.latency(Duration::from_millis(1_000));
+    let ends = eight(&world, &[]);
+    let (won, lost): (Vec<_>, Vec<_>) = ends.iter().partition(|(exit, _)| *exit == 0);
+    assert_eq!(won.len(), 1, "{ends:?}");
+    for (exit, json) in lost {
+        assert_eq!(
+            (*exit, &json["error"]["code"], &json["error"]["retry"]),
+            (3, &"CHANNEL_MOVED".into(), &"replan".into())
+        );
+    }
+    world.server.latency(Duration::ZERO);
+    let history = world.json(&["history", &world.prod(), "--all"], 0);
+    assert_eq!(history["events"].as_array().unwrap().len(), 2);
+    assert_eq!(world.digest("prod").to_string(), won[0].1["to"]);
+    world.verify_independently("prod");
+}
+
+/// Until the server has seen a put of prod.
+fn await_put(world: &World) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !world.server.requests().iter().any(|seen| seen.is("PUT", "/manifests/prod")) {
+        assert!(Instant::now() < deadline, "no put came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn interrupt(pid: u32) {
+    assert!(Command::new("kill").args(["-INT", &pid.to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn the_first_ctrl_c_waits_for_the_move_to_be_closed() {
+    let world = World::with_prod();
+    world.server.clear_requests();
+    world.server.always(|seen| seen.is("PUT", "/manifests/prod"), HttpFault::Slow(Duration::from_millis(800)));
+    let child = world.begin(&["promote", &world.prod(), "--from", "1.4.1"]);
+    await_put(&world);
+    interrupt(child.id());
+    let ended = said(child.wait_with_output().unwrap());
+    assert_eq!(ended.exit, 0, "{}", ended.err);
+    assert!(ended.err.contains("interrupted; a move that has begun is brought to its end first"), "{}", ended.err);
+    assert_eq!(world.digest("prod"), world.digest("1.4.1"));
+    world.does(&["audit"], 0);
+}
+
+#[test]
+fn the_second_ctrl_c_leaves_at_once_and_another_run_recovers() {
+    let world = World::with_prod();
+    let prod = world.prod();
+    world.server.clear_requests();
+    world.server.always(|seen| seen.is("PUT", "/manifests/prod"), HttpFault::Silent);
+    let times = ["--ttl", "1s", "--grace", "600ms", "--quiet", "600ms", "--put-timeout", "500ms"];
+    let long = ["--ttl", "5s", "--grace", "4s", "--quiet", "600ms", "--put-timeout", "500ms"];
+    let mut begun = vec!["promote", &prod, "--from", "1.4.1", "--json"];
+    begun.extend(["--ttl", "2s", "--grace", "1s", "--quiet", "1s", "--put-timeout", "900ms"]);
+    let child = world.begin(&begun);
+    await_put(&world);
+    interrupt(child.id());
+    std::thread::sleep(Duration::from_millis(100));
+    interrupt(child.id());
+    let ended = said(child.wait_with_output().unwrap());
+    let json: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!((ended.exit, &json["error"]["code"]), (5, &"MOVE_INDETERMINATE".into()), "{}", ended.err);
+    assert!(json["error"]["message"].as_str().unwrap().contains(&format!("`tagwarden recover {prod}` is due")));
+
+    // An open move is seen by everybody, and stands in the way of the next one.
+    let said = world.does(&["audit"], 5);
+    assert!(
+        said.out.contains("has not landed") && said.out.contains("if its run is dead: tagwarden recover"),
+        "{}",
+        said.out
+    );
+    let busy = world.does(&[&["promote", &prod, "--from", "1.4.2", "--no-wait"][..], &long].concat(), 3);
+    assert!(busy.err.contains("[CHANNEL_BUSY]\nhint: wait with --timeout TIME, or --queue"), "{}", busy.err);
+
+    world.server.calm();
+    let said = world.does(&[&["recover", prod.as_str()][..], &times].concat(), 0);
+    assert!(said.out.starts_with(&format!("committed promote {prod}\n")), "{}", said.out);
+    assert!(said.err.contains("waiting for move ") && said.err.contains("then it may be taken over)"), "{}", said.err);
+    assert!(said.err.contains("waiting until no earlier put can land any more (at most "), "{}", said.err);
+    assert_eq!(world.digest("prod"), world.digest("1.4.1"));
+    assert_eq!(world.json(&["recover", &prod], 0)["result"], "nothing");
+    world.verify_independently("prod");
+}
+
+#[test]
+fn a_dead_move_is_given_up_with_abandon() {
+    let world = World::with_prod();
+    let prod = world.prod();
+    world.server.clear_requests();
+    world.server.always(|seen| seen.is("PUT", "/manifests/prod"), HttpFault::Silent);
+    let times = ["--ttl", "1s", "--grace", "600ms", "--quiet", "600ms", "--put-timeout", "500ms"];
+    let mut child = world.begin(&[&["promote", prod.as_str(), "--from", "1.4.1"][..], &times].concat());
+    await_put(&world);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    world.server.calm();
+    let json = world.json(&[&["recover", prod.as_str(), "--abandon"][..], &times].concat(), 0);
+    assert_eq!((&json["result"], &json["event"]["status"]), (&"closed".into(), &"aborted".into()));
+    assert_eq!(world.digest("prod"), world.digest("1.4.0"));
+    world.verify_independently("prod");
+}
+
+#[test]
+fn a_put_without_an_answer_is_indeterminate_and_says_what_to_do() {
+    let world = World::with_prod();
+    let prod = world.prod();
+    world.server.always(|seen| seen.is("PUT", "/manifests/prod"), HttpFault::Silent);
+    let times = ["--ttl", "900ms", "--grace", "500ms", "--quiet", "500ms", "--put-timeout", "400ms"];
+    let said = world.does(&[&["promote", prod.as_str(), "--from", "1.4.1"][..], &times].concat(), 5);
+    assert!(said.err.contains("[MOVE_INDETERMINATE]\nhint: `tagwarden recover "), "{}", said.err);
+    assert!(said.err.contains("brings it to rest, from any machine"), "{}", said.err);
+    world.server.calm();
+    world.does(&[&["recover", prod.as_str()][..], &times].concat(), 0);
+    assert_eq!(world.digest("prod"), world.digest("1.4.1"));
+    world.verify_independently("prod");
+}

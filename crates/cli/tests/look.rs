@@ -1,0 +1,184 @@
+//! What a channel is and was, audits, retention and verification: in both forms, with their exit codes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it is a test")]
+
+mod common;
+
+use common::World;
+
+/// prod: 1.4.0, 1.4.1, 1.4.2, back to 1.4.1.
+fn with_history() -> World {
+    let world = World::with_prod();
+    let prod = world.prod();
+    for release in ["1.4.1", "1.4.2"] {
+        world.does(&["promote", &prod, "--from", release, "--release", release], 0);
+    }
+    world.does(&["rollback", &prod, "--reason", "incident 7"], 0);
+    world
+}
+
+#[test]
+fn current_says_what_who_when_and_whether_the_registry_agrees() {
+    let world = with_history();
+    let prod = world.prod();
+    let said = world.does(&["current", &prod], 0);
+    let (live, previous) = (world.digest("1.4.1"), world.digest("1.4.2"));
+    assert!(said.out.starts_with(&format!("{prod}\n  live      {live}\n  previous  {previous}\n")), "{}", said.out);
+    for want in ["  by        rollback of ada (a person)\n", "  run       manual 42\n", "  reason    incident 7\n"] {
+        assert!(said.out.contains(want), "{want}{}", said.out);
+    }
+    assert!(said.out.ends_with(&format!("  registry  in sync at {live}\n")), "{}", said.out);
+    let json = world.json(&["current", &prod], 0);
+    assert_eq!((&json["live"], &json["registry"]["state"]), (&live.to_string().into(), &"in_sync".into()));
+
+    let hotfix = world.push_by_hand(7);
+    let said = world.does(&["current", &prod], 4);
+    assert!(said.out.contains(&format!("moved outside: {live} is live, the tag points at {hotfix}")), "{}", said.out);
+    assert!(said.out.contains(&format!("put back what is live: tagwarden repair {prod}")), "{}", said.out);
+    let json = world.json(&["current", &prod], 4);
+    assert_eq!((&json["live"], &json["registry"]["observed"]), (&live.to_string().into(), &hotfix.to_string().into()));
+
+    // The ledger alone: nothing is asked.
+    world.server.clear_requests();
+    let json = world.json(&["current", &prod, "--offline"], 0);
+    assert!(json.get("registry").is_none());
+    assert_eq!(world.server.requests(), []);
+}
+
+#[test]
+fn current_is_unknown_without_a_registry_and_says_so() {
+    let world = World::new();
+    let dead = "127.0.0.1:9/acme/shop:prod";
+    std::fs::create_dir(world.dir.path().join("ledger")).unwrap();
+    let said = world.does(&["current", dead], 6);
+    assert!(said.out.contains("  registry  unknown: REGISTRY_UNAVAILABLE: "), "{}", said.out);
+    let said = world.does(&["current", dead, "--ledger", "none"], 6);
+    assert!(said.err.contains("[LEDGER_UNAVAILABLE]"), "{}", said.err);
+    assert!(!world.dir.path().join("none").exists());
+}
+
+#[test]
+fn a_channel_that_nobody_knows_is_no_answer() {
+    let world = World::with_prod();
+    let (prod, typo) = (world.prod(), world.channel("prd").to_string());
+    for args in [
+        &["current", typo.as_str()][..],
+        &["current", &typo, "--offline"],
+        &["previous", &typo],
+        &["history", &typo],
+        &["at", "2026-11-23T06:00:00Z", &typo],
+    ] {
+        let said = world.does(args, 3);
+        assert!(
+            said.err.starts_with(&format!("refused: the ledger has no log of {typo} [CHANNEL_NOT_BOOT")),
+            "{said:?}"
+        );
+        assert_eq!(said.out, "");
+    }
+    let said = world.does(&["previous", &prod], 3);
+    assert_eq!((said.out.as_str(), said.err.contains("[ROLLBACK_NO_TARGET]")), ("", true), "{}", said.err);
+}
+
+#[test]
+fn previous_history_and_at_need_the_ledger_alone() {
+    let world = with_history();
+    let prod = world.prod();
+    world.server.clear_requests();
+    let previous = world.digest("1.4.2").to_string();
+    assert_eq!(world.does(&["previous", &prod], 0).out, format!("{previous}\n"));
+    assert_eq!(world.json(&["previous", &prod], 0)["previous"], previous);
+
+    let said = world.does(&["history", &prod], 0);
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert_eq!(lines[0], prod);
+    assert!(lines[1].starts_with("SEQ  TIME ") && lines[1].ends_with("RELEASE  REASON"), "{}", said.out);
+    let seqs: Vec<&str> = lines[2..].iter().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(seqs, ["6", "4", "2", "0"]);
+    assert!(lines[2].contains("rollback") && lines[2].ends_with("incident 7"), "{}", lines[2]);
+
+    let page = world.json(&["history", &prod, "--limit", "2"], 0);
+    assert_eq!((page["events"].as_array().unwrap().len(), &page["next"]), (2, &4.into()));
+    let page = world.json(&["history", &prod, "--limit", "2", "--before", "4"], 0);
+    assert_eq!(page["events"][0]["seq"], 2);
+    let all = world.json(&["history", &prod, "--all"], 0);
+    assert_eq!(all["events"].as_array().unwrap().len(), 4);
+    assert!(world.does(&["history", &prod, "--full"], 0).out.contains(&previous));
+    assert_eq!(world.run(&["history", &prod, "--limit", "0"]).exit, 2);
+
+    // Between the closing of the second move and that of the third.
+    let second = all["events"][2]["outcome"]["at"].as_str().unwrap();
+    let json = world.json(&["at", second, &prod], 0);
+    assert_eq!(json["live"], world.digest("1.4.1").to_string());
+    assert!(world.does(&["at", second, &prod], 0).out.contains("  by        promote of ada"));
+    let said = world.does(&["at", "2020-01-01T00:00:00Z", &prod], 0);
+    assert_eq!(said.out, format!("{prod} had no recorded state at 2020-01-01T00:00:00.000Z\n"));
+    assert!(world.does(&["at", "yesterday", &prod], 2).err.contains("\"yesterday\" is not RFC 3339"));
+    assert_eq!(world.server.requests(), []);
+}
+
+#[test]
+fn channels_are_listed_and_audited() {
+    let world = with_history();
+    let (prod, qa) = (world.prod(), world.channel("qa").to_string());
+    world.does(&["bootstrap", &qa, "--from", "1.4.0"], 0);
+    world.does(&["hold", &qa, "--reason", "freeze"], 0);
+    let said = world.does(&["channels"], 0);
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert!(lines[1].starts_with(&prod) && lines[1].ends_with("ada"), "{}", said.out);
+    assert!(lines[2].starts_with(&qa) && lines[2].ends_with("held by ada"), "{}", said.out);
+    assert_eq!(world.json(&["channels"], 0)["channels"][1]["hold"]["reason"], "freeze");
+
+    let json = world.json(&["audit"], 0);
+    assert_eq!((json["channels"].as_array().unwrap().len(), json.get("worst")), (2, None));
+    world.push_by_hand(7);
+    let said = world.does(&["audit"], 4);
+    assert!(said.out.contains(&format!("{prod}  moved outside: ")) && said.out.contains(&format!("{qa}  in sync at ")));
+    assert_eq!(world.json(&["audit", &prod], 4)["worst"], "drift");
+    world.does(&["audit", &qa], 0);
+    let said = world.does(&["audit", &qa, "127.0.0.1:9/acme/shop:prod"], 6);
+    assert!(said.out.contains("127.0.0.1:9/acme/shop:prod  unknown: REGISTRY_UNAVAILABLE: "), "{}", said.out);
+}
+
+#[test]
+fn retention_says_the_fate_of_each_digest() {
+    let world = with_history();
+    let repository = world.server.repository("acme/shop");
+    // A version tag keeps its digest; without it, the window decides.
+    for release in ["1.4.0", "1.4.2"] {
+        assert!(world.server.memory().delete_tag(&repository, &release.parse().unwrap()));
+    }
+    let said = world.does(&["retention", &world.prod(), "--keep-last", "2", "--keep-for", "0s"], 0);
+    assert!(said.out.contains("  keep    pinned  "), "{}", said.out);
+    assert!(
+        said.out.contains("1 may go (the last 2 digests of each channel, and 0ms); nothing was deleted"),
+        "{}",
+        said.out
+    );
+    let json = world.json(&["retention", repository.as_str(), "--keep-last", "2", "--keep-for", "0s"], 0);
+    let expired: Vec<_> = json["digests"].as_array().unwrap().iter().filter(|d| d.get("expire").is_some()).collect();
+    assert_eq!((expired.len(), &expired[0]["expire"]["reason"]), (1, &"past".into()));
+    world.config("ledger = 'ledger'\n[retention]\nkeep-last = 7\nkeep-for = '3d'\n");
+    let rule = world.json(&["retention", repository.as_str()], 0)["rule"].clone();
+    assert_eq!((&rule["keep_last"], &rule["keep_for_s"]), (&7.into(), &259_200.into()));
+}
+
+#[test]
+fn verify_proves_the_ledger_or_names_the_defect() {
+    let world = with_history();
+    let said = world.does(&["verify"], 0);
+    assert!(said.out.contains("sound: 8 entries, 4 moves, root sha256:"), "{}", said.out);
+    assert!(said.out.contains("Unanchored: a cut tail cannot be seen"), "{}", said.out);
+    let json = world.json(&["verify"], 0);
+    assert_eq!((&json["sound"], &json["anchored"]), (&true.into(), &false.into()));
+
+    let log = std::fs::read_to_string(world.log("prod")).unwrap();
+    let file = world.dir.path().join("exported.jsonl");
+    std::fs::write(&file, log.replacen("\"ada\"", "\"eve\"", 1)).unwrap();
+    let said = world.does(&["verify", "--log", "exported.jsonl"], 7);
+    assert!(said.out.contains("DEFECT seq 1: "), "{}", said.out);
+    let json = world.json(&["verify", "--log", "exported.jsonl"], 7);
+    assert_eq!((&json["sound"], &json["logs"][0]["defect"]["seq"]), (&false.into(), &1.into()));
+    std::fs::write(world.log("prod"), std::fs::read(&file).unwrap()).unwrap();
+    world.does(&["verify"], 7);
+    assert!(world.does(&["verify", "--log", "no.jsonl"], 2).err.contains("[SOURCE_INVALID]"));
+}

@@ -1,0 +1,200 @@
+//! Configuration, help, credentials: what a person gets wrong, and what is never shown.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it is a test")]
+
+mod common;
+
+use std::io::Write;
+use std::process::Stdio;
+
+use common::{WHO, World, said};
+use tagwarden::testing::{Access, Login};
+
+#[test]
+fn the_configuration_is_found_upwards_and_its_errors_have_line_and_column() {
+    let world = World::new();
+    world.does(&["bootstrap", "dev", "--from", "1.4.0"], 0);
+    let below = world.dir.path().join("a/b");
+    std::fs::create_dir_all(&below).unwrap();
+    let found = said(world.command(&["current", "dev"]).current_dir(&below).output().unwrap());
+    assert_eq!(found.exit, 0, "{}", found.err);
+
+    let said = world.does(&["current", "staging"], 2);
+    assert!(said.err.contains("\"staging\" is no HOST/REPOSITORY:TAG, and "), "{}", said.err);
+    assert!(said.err.contains("tagwarden.toml names dev, prod [VALUE_INVALID]"), "{}", said.err);
+
+    world.config("ledger = 'ledger'\n\n[retention]\nkeep-lats = 3\n");
+    let said = world.does(&["channels"], 2);
+    assert!(said.err.contains("tagwarden.toml:4:1: unknown field `keep-lats`"), "{}", said.err);
+    let json = world.json(&["channels"], 2);
+    assert_eq!((&json["error"]["code"], &json["error"]["context"]["line"]), (&"CONFIG_INVALID".into(), &"4".into()));
+    // Neither needs it.
+    world.does(&["completions", "bash"], 0);
+}
+
+#[test]
+fn a_ledger_is_named_or_it_is_a_usage_error() {
+    let world = World::with_prod();
+    world.config("");
+    let said = world.does(&["channels"], 2);
+    assert!(
+        said.err.starts_with("error: no ledger was named: give --ledger DIR, set TAGWARDEN_LEDGER"),
+        "{}",
+        said.err
+    );
+    let said = world.does(&["channels", "--ledger", "s3://bucket/x"], 2);
+    assert!(said.err.contains("ledgers of s3:// are not supported"), "{}", said.err);
+    let url = format!("file://{}", world.dir.path().join("ledger").display());
+    let with_variable = said_of(world.command(&["channels"]).env("TAGWARDEN_LEDGER", url));
+    assert!(with_variable.out.contains(&world.prod()), "{}", with_variable.err);
+}
+
+fn said_of(command: &mut std::process::Command) -> common::Said {
+    said(command.output().unwrap())
+}
+
+#[test]
+fn what_is_wrong_with_the_command_line_is_json_too() {
+    let world = World::new();
+    let said = world.run(&["promote", "prod", "--form", "1.4.2", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.exit, &json["error"]["class"]), (2, &"usage".into()));
+    assert!(json["error"]["message"].as_str().unwrap().contains("'--form'"), "{json}");
+    let said = world.run(&["promote", "prod"]);
+    assert_eq!((said.exit, said.out.as_str()), (2, ""));
+    assert!(said.err.contains("--from <RELEASE>"), "{}", said.err);
+}
+
+/// The questions of an incident are answered by `--help` alone.
+#[test]
+fn a_stranger_finds_the_answers_in_help() {
+    let world = World::new();
+    let said = world.does(&["--help"], 0);
+    for want in [
+        "tagwarden current prod",
+        "tagwarden rollback prod",
+        "tagwarden repair prod",
+        "tagwarden adopt prod",
+        "Guaranteed:",
+        "Only detected, not prevented:",
+        "tagwarden.toml",
+    ] {
+        assert!(said.out.contains(want), "{want}");
+    }
+    assert!(said.out.trim_end().ends_with("7  defect: the ledger's bytes break a rule of its format"), "{}", said.out);
+    assert_eq!(world.run(&["current", "--version"]).exit, 0);
+}
+
+/// `docs/cli.md` names every command, every flag and every exit code.
+#[test]
+fn the_reference_is_held_to_the_program() {
+    let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md")).unwrap();
+    let world = World::new();
+    let help = world.does(&["--help"], 0).out;
+    let commands = help.split("Commands:").nth(1).unwrap().split("Common options").next().unwrap();
+    // A command stands two columns in, and its description beside or under it.
+    let indented = |line: &&str| line.starts_with("  ") && !line.starts_with("   ") && !line.starts_with("  -");
+    let commands: Vec<&str> =
+        commands.lines().filter(indented).map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert_eq!(commands.len(), 20, "{commands:?}");
+    for command in commands.into_iter().filter(|command| *command != "help") {
+        assert!(docs.contains(&format!("`{command}")) || docs.contains(&format!("tagwarden {command}")), "{command}");
+        let help = match command {
+            "artifact" => world.does(&["artifact", "push", "--help"], 0).out,
+            command => world.does(&[command, "--help"], 0).out,
+        };
+        let flags = help.split(|c: char| c.is_whitespace() || c == ',' || c == '`');
+        for flag in flags.filter(|word| word.starts_with("--") && word.len() > 2) {
+            let flag = flag.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+            assert!(docs.contains(flag), "{command} {flag}");
+        }
+    }
+    for exit in 0..=7 {
+        assert!(docs.contains(&format!("| {exit} |")), "exit code {exit}");
+    }
+}
+
+#[test]
+fn completions_are_made_for_every_shell() {
+    let world = World::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let said = world.does(&["completions", shell], 0);
+        assert!(said.out.contains("tagwarden") && said.out.contains("put-timeout"), "{shell}");
+    }
+    assert_eq!(world.json(&["completions", "fish"], 0)["shell"], "fish");
+}
+
+const CANARY: &str = "canary-4f1c";
+
+#[test]
+fn no_output_shows_a_secret() {
+    let world = World::with_prod();
+    let prod = world.prod();
+    let login = |password: &str| Access::Basic(Login::new("ci", password));
+    let with_password = |args: &[&str], password: &str| {
+        let mut command = world.command(&[args, &["--username", "ci", "--password-stdin"], &WHO].concat());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+        said(child.wait_with_output().unwrap())
+    };
+    let promote = ["promote", prod.as_str(), "--from", "1.4.1"];
+
+    world.server.access(login("another one"));
+    for args in [&promote[..], &[&promote[..], &["--json"]].concat()] {
+        let refused = with_password(args, CANARY);
+        assert_eq!(refused.exit, 1, "{} {}", refused.out, refused.err);
+        assert!(!format!("{refused:?}").contains(CANARY), "{refused:?}");
+        assert!(format!("{refused:?}").contains("REGISTRY_DENIED"), "{refused:?}");
+    }
+    let wrong = said_of(
+        world.command(&[&promote[..], &WHO].concat()).env("TAGWARDEN_USERNAME", "ci").env("TAGWARDEN_PASSWORD", CANARY),
+    );
+    assert!(wrong.exit == 1 && !format!("{wrong:?}").contains(CANARY), "{wrong:?}");
+    assert!(wrong.err.contains("\nhint: log in with `docker login`"), "{}", wrong.err);
+
+    world.server.access(login(CANARY));
+    let done = with_password(&promote, &format!("{CANARY}\n"));
+    assert_eq!(done.exit, 0, "{}", done.err);
+    assert!(!format!("{done:?}").contains(CANARY), "{done:?}");
+    let log = std::fs::read_to_string(world.log("prod")).unwrap();
+    assert!(!log.contains(CANARY));
+    assert_eq!(world.run(&["current", &prod, "--username", "ci"]).exit, 2);
+}
+
+#[test]
+fn text_from_outside_cannot_drive_the_terminal() {
+    let world = World::with_prod();
+    let said = world.does(&["promote", &world.prod(), "--from", "1.4.1", "--reason", "a\u{1b}[2J"], 2);
+    assert!(!said.err.contains("\u{1b}[2J"), "{}", said.err);
+    let said = world.does(&["verify", "--log", "no\u{1b}[2J.jsonl"], 2);
+    assert!(said.err.contains("no\\u{1b}[2J.jsonl"), "{}", said.err);
+}
+
+#[test]
+fn a_release_is_packed_and_pushed_from_the_command_line() {
+    let world = World::with_prod();
+    std::fs::create_dir(world.dir.path().join("deploy")).unwrap();
+    std::fs::write(world.dir.path().join("deploy/app.yaml"), "kind: ConfigMap\n").unwrap();
+    let reference = world.channel("2.0.0").to_string();
+    let revision = "main@sha1:0123456789abcdef0123456789abcdef01234567";
+    let source = ["--source", "https://user:canary-4f1c@github.com/acme/shop", "--revision", revision];
+    let push = [&["artifact", "push", &reference, "--path", "deploy"], &source[..]].concat();
+    let json = world.json(&push, 0);
+    assert_eq!(json["digest"], world.digest("2.0.0").to_string());
+    let said = world.does(&push, 0);
+    assert!(said.out.starts_with(&format!("pushed {reference}\n  digest    sha256:")) && !said.out.contains(CANARY));
+    world.does(&["promote", &world.prod(), "--from", "2.0.0"], 0);
+    let absent = [&["artifact", "push", &reference, "--path", "none"], &source[..]].concat();
+    assert!(world.does(&absent, 2).err.contains("[SOURCE_INVALID]"));
+}
+
+#[test]
+fn certificates_that_cannot_be_read_are_a_usage_error() {
+    let world = World::with_prod();
+    std::fs::write(world.dir.path().join("bad.pem"), "no certificate").unwrap();
+    for (file, want) in [("none.pem", "--ca-file none.pem: "), ("bad.pem", "[CONFIG_INVALID]")] {
+        let said = world.does(&["current", &world.prod(), "--ca-file", file], 2);
+        assert!(said.err.contains(want), "{}", said.err);
+    }
+}

@@ -1,0 +1,160 @@
+//! The crash table of the protocol: a worker dies before or after every call that it makes, and another recovers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tagwarden::judge::{Drift, Landing};
+use tagwarden::promoter::How;
+use tagwarden::registry::Fault;
+use tagwarden_tests::verify_ledgers;
+
+use super::gate::{Port, What};
+use super::world::{BACKENDS, Backend, JOBS, Job, PATIENCE, World, calls, points};
+
+/// How a worker dies at a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Death {
+    Before,
+    After,
+    /// The put was sent, and is never applied.
+    PutLost,
+    /// The put was sent, and lands ten seconds later.
+    PutLate,
+}
+
+/// The rows of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Row {
+    NoIntent,
+    IntentAppended,
+    PutNeverApplied,
+    PutApplied,
+    OutcomeAppended,
+}
+
+async fn die(backend: Backend, job: Job, at: usize, port: Port, death: Death, how: How, logs: &std::path::Path) -> Row {
+    let what = format!("{backend:?} {job:?} call {at} ({port:?}) {death:?}, recovered {how:?}");
+    let world = World::new(backend);
+    world.prepare(job).await;
+    let before = (world.state().await, world.drift().await);
+    let prod = world.prod.tag().clone();
+    let crash = match death {
+        Death::Before => What::CrashBefore,
+        Death::After => What::CrashAfter,
+        Death::PutLost | Death::PutLate => {
+            let fault = if death == Death::PutLost { Fault::Before } else { Fault::Late(Duration::from_secs(10)) };
+            world.registry.script_when(move |call| call.puts(&prod), [fault]);
+            What::CrashAfter
+        }
+    };
+    let (promoter, gate) = world.gated(&[(at, crash)]);
+    let ended = gate.unless_dead(world.run(&promoter, job)).await;
+    // Whatever the worker had under way besides is over.
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert!(gate.is_dead(), "{what}: it lives");
+    assert_eq!(gate.violations(), [""; 0], "{what}");
+
+    // What the table says of log, tag and audit.
+    let (state, drift, observed) = (world.state().await, world.drift().await, world.observed());
+    let row = match (&state.open, &drift) {
+        (None, Drift::InSync { live }) if state.committed > before.0.committed => {
+            assert_eq!(*live, world.goal(job), "{what}");
+            Row::OutcomeAppended
+        }
+        (None, _) => {
+            assert_eq!(drift, before.1, "{what}: nothing has happened");
+            assert_eq!(state.committed, before.0.committed, "{what}");
+            Row::NoIntent
+        }
+        (Some(open), Drift::OpenIntent { to, landing: Landing::Landed, .. }) => {
+            assert_eq!((Some(*to), *to), (observed, open.to), "{what}");
+            Row::PutApplied
+        }
+        (Some(open), Drift::OpenIntent { landing: Landing::NotLanded, .. }) => {
+            assert_eq!(observed, open.before(), "{what}");
+            match death {
+                Death::PutLost | Death::PutLate => Row::PutNeverApplied,
+                _ => Row::IntentAppended,
+            }
+        }
+        (open, drift) => panic!("{what}: {open:?} {drift:?}"),
+    };
+    if let Some(ended) = ended {
+        // The caller had its answer: it died looking back.
+        ended.unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(row, Row::OutcomeAppended, "{what}");
+    }
+
+    // Another machine recovers.
+    let since = tokio::time::Instant::now();
+    let other = world.promoter();
+    other.recover(&world.prod, how, PATIENCE).await.unwrap_or_else(|error| panic!("{what}: recover: {error}"));
+    if state.open.is_some() {
+        assert!(since.elapsed() >= Duration::from_secs(90 + 30), "{what}: ttl, grace and quiet time");
+    }
+    let after = world.state().await;
+    assert_eq!(after.open, None, "{what}");
+    let landed = matches!(row, Row::PutApplied | Row::OutcomeAppended) || death == Death::PutLate;
+    if how == How::Forward && state.open.is_some() || landed {
+        assert_eq!((after.live, world.observed()), (Some(world.goal(job)), Some(world.goal(job))), "{what}");
+    } else if job != Job::Recover || row == Row::IntentAppended {
+        assert_eq!((after.live, world.observed()), (before.0.live, observed), "{what}: given up");
+    }
+
+    // The pipeline runs again with its key: the channel is where it was to be, and moved once.
+    let again = if job == Job::Recover { Job::Promote } else { job };
+    world.run(&other, again).await.unwrap_or_else(|error| panic!("{what}: again: {error}"));
+    assert_eq!(world.state().await.live, Some(world.goal(job)), "{what}");
+    world.at_rest(&what).await;
+    world.export(&logs.join(format!("{backend:?}-{job:?}-{at}-{death:?}-{how:?}.jsonl"))).await;
+    row
+}
+
+async fn table(backend: Backend, jobs: &[Job]) {
+    let logs = tempfile::tempdir().unwrap();
+    let mut rows: BTreeMap<(String, Row), usize> = BTreeMap::new();
+    let mut deaths_died = 0;
+    for job in jobs {
+        let ports = calls(backend, *job).await;
+        for (port, at) in points(&ports) {
+            let deaths: &[Death] = match port {
+                Port::Put => &[Death::Before, Death::After, Death::PutLost, Death::PutLate],
+                _ => &[Death::Before, Death::After],
+            };
+            for death in deaths {
+                deaths_died += 1;
+                for how in [How::Forward, How::Abandon] {
+                    let row = die(backend, *job, at, port, *death, how, logs.path()).await;
+                    *rows.entry((format!("{job:?}"), row)).or_default() += 1;
+                }
+            }
+        }
+    }
+    println!("{backend:?}: {deaths_died} crash points; {rows:?}");
+    assert!(deaths_died >= 24, "{deaths_died}");
+    for job in jobs {
+        let as_it_is = matches!(job, Job::BootstrapAsIs | Job::Adopt);
+        let puts: &[Row] = if as_it_is { &[] } else { &[Row::IntentAppended, Row::PutNeverApplied] };
+        for row in [Row::NoIntent, Row::PutApplied, Row::OutcomeAppended].iter().chain(puts) {
+            let begun = *job == Job::Recover && *row == Row::NoIntent;
+            assert!(begun || rows.contains_key(&(format!("{job:?}"), *row)), "{job:?}: no crash in row {row:?}");
+        }
+    }
+    let verified = verify_ledgers(logs.path()).unwrap();
+    assert_eq!(verified, 2 * deaths_died);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_row_in_memory() {
+    table(BACKENDS[0], &JOBS).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_row_in_files_of_first_moves_and_promotions() {
+    table(BACKENDS[1], &[Job::BootstrapFrom, Job::BootstrapAsIs, Job::Promote]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_row_in_files_of_ways_back() {
+    table(BACKENDS[1], &[Job::Rollback, Job::Repair, Job::Adopt, Job::Recover]).await;
+}

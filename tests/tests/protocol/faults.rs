@@ -1,0 +1,114 @@
+//! A fault before and after every call of a port: the worker goes on, and the channel comes to rest.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tagwarden::promoter::How;
+use tagwarden::{Class, Moved};
+use tagwarden_tests::verify_ledgers;
+
+use super::gate::{Port, What};
+use super::world::{BACKENDS, Backend, JOBS, Job, PATIENCE, World, calls, points};
+
+async fn fail(backend: Backend, job: Job, at: &[(usize, What)], port: Port, log: &std::path::Path) -> String {
+    let what = format!("{backend:?} {job:?} {at:?} ({port:?})");
+    let world = World::new(backend);
+    world.prepare(job).await;
+    let before = world.state().await;
+    let (promoter, gate) = world.gated(at);
+    let ended = world.run(&promoter, job).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(gate.violations(), [""; 0], "{what}");
+
+    let state = world.state().await;
+    let word = match &ended {
+        Ok(receipt) => {
+            // A recovery has brought the move to an end, whichever.
+            let goal = if job == Job::Recover { state.live } else { Some(world.goal(job)) };
+            assert_eq!((state.live, state.open), (goal, None), "{what}");
+            assert_eq!(world.observed(), state.live, "{what}");
+            if let Some(receipt) = receipt {
+                assert_eq!((receipt.result, receipt.to), (Moved::Committed, world.goal(job)), "{what}");
+            }
+            "done".to_owned()
+        }
+        Err(error) => {
+            let class = error.kind().class();
+            // What is not said to be in doubt is not: no move is open, and nothing has moved.
+            if class != Class::Indeterminate && job != Job::Recover {
+                assert_eq!(state.open, None, "{what}: {error}");
+                assert_eq!((state.live, state.committed), (before.live, before.committed), "{what}: {error}");
+            }
+            assert!(!["INTERNAL_FAULT", "LEDGER_CORRUPT"].contains(&error.code()), "{what}: {error}");
+            error.code().to_owned()
+        }
+    };
+
+    let other = world.promoter();
+    other.recover(&world.prod, How::Forward, PATIENCE).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+    let again = if job == Job::Recover { Job::Promote } else { job };
+    world.run(&other, again).await.unwrap_or_else(|error| panic!("{what}: again: {error}"));
+    assert_eq!(world.state().await.live, Some(world.goal(job)), "{what}");
+    world.at_rest(&what).await;
+    world.export(log).await;
+    word
+}
+
+async fn every_call(backend: Backend, jobs: &[Job]) {
+    let logs = tempfile::tempdir().unwrap();
+    let mut words: BTreeMap<String, usize> = BTreeMap::new();
+    let mut faults = 0;
+    for job in jobs {
+        for (port, at) in points(&calls(backend, *job).await) {
+            let whats: &[What] = match port {
+                Port::Look | Port::Read => &[What::LostBefore],
+                Port::Pin | Port::Put | Port::Append => &[What::LostBefore, What::LostAfter, What::Refused],
+            };
+            for what in whats {
+                faults += 1;
+                let log = logs.path().join(format!("{faults}.jsonl"));
+                let word = fail(backend, *job, &[(at, *what)], port, &log).await;
+                *words.entry(word).or_default() += 1;
+            }
+        }
+    }
+    println!("{backend:?}: {faults} faults: {words:?}");
+    assert!(words["done"] * 4 > faults, "most are survived: {words:?}");
+    assert_eq!(verify_ledgers(logs.path()).unwrap(), faults);
+}
+
+/// Two faults, of which the second meets what the worker does about the first.
+#[tokio::test(start_paused = true)]
+async fn two_faults_in_a_row() {
+    let logs = tempfile::tempdir().unwrap();
+    let mut runs = 0;
+    for job in [Job::Promote, Job::BootstrapFrom, Job::Repair, Job::Recover] {
+        for (port, at) in points(&calls(Backend::Memory, job).await) {
+            for first in [What::LostBefore, What::LostAfter, What::Refused] {
+                for (later, second) in [
+                    (1, What::LostBefore),
+                    (1, What::LostAfter),
+                    (1, What::Refused),
+                    (2, What::LostAfter),
+                    (3, What::LostBefore),
+                ] {
+                    runs += 1;
+                    let log = logs.path().join(format!("{runs}.jsonl"));
+                    fail(Backend::Memory, job, &[(at, first), (at + later, second)], port, &log).await;
+                }
+            }
+        }
+    }
+    assert_eq!(verify_ledgers(logs.path()).unwrap(), runs);
+    println!("{runs} pairs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_every_call_in_memory() {
+    every_call(BACKENDS[0], &JOBS).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_every_call_in_files() {
+    every_call(BACKENDS[1], &JOBS).await;
+}

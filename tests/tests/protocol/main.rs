@@ -1,0 +1,8 @@
+//! The protocol as it runs: the real promoter over real ledgers, among crashes, faults, rivals and time.
+//!
+//! Time is tokio's, paused, wherever no other process takes part: 90 s of waiting take nothing.
+
+mod crash_table;
+mod faults;
+mod gate;
+mod world;

@@ -1,0 +1,243 @@
+//! A registry, a ledger and the moves that are tried in it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tagwarden::judge::Drift;
+use tagwarden::ledger::{FileLedger, Ledger, MemoryLedger};
+use tagwarden::promoter::{How, Recovered};
+use tagwarden::record::{ChannelState, Source};
+use tagwarden::registry::{MemoryRegistry, Registry};
+use tagwarden::testing::PausedClock;
+use tagwarden::{Channel, Digest, Key, Operation, Promoter, Provenance, Receipt, Result, Tag, Terms, Text};
+use tempfile::TempDir;
+
+use super::gate::{Gate, Port, What};
+
+/// Where the log is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Memory,
+    File,
+}
+
+pub const BACKENDS: [Backend; 2] = [Backend::Memory, Backend::File];
+
+enum Store {
+    Memory(Arc<MemoryLedger>),
+    File(TempDir),
+}
+
+/// What a worker is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// A channel whose tag is absent, from a release.
+    BootstrapFrom,
+    /// A channel as its tag is.
+    BootstrapAsIs,
+    Promote,
+    Rollback,
+    Repair,
+    Adopt,
+    /// To bring about the promotion of a worker that died before its put.
+    Recover,
+}
+
+pub const JOBS: [Job; 7] =
+    [Job::BootstrapFrom, Job::BootstrapAsIs, Job::Promote, Job::Rollback, Job::Repair, Job::Adopt, Job::Recover];
+
+/// Longer than any recovery waits.
+pub const PATIENCE: Duration = Duration::from_secs(600);
+
+/// `reg.io/acme/shop` with the releases 1.0 to 1.4 (`digests`), and a hotfix (`digests[5]`).
+pub struct World {
+    pub registry: MemoryRegistry,
+    pub prod: Channel,
+    pub digests: Vec<Digest>,
+    pub clock: PausedClock,
+    store: Store,
+}
+
+pub fn tag(text: &str) -> Tag {
+    text.parse().unwrap()
+}
+
+pub fn text(text: &str) -> Text {
+    text.parse().unwrap()
+}
+
+pub fn key(text: &str) -> Key {
+    Key::try_from(text.to_owned()).unwrap()
+}
+
+pub fn who() -> Provenance {
+    Provenance::new("manual", "run-1", "ada").unwrap()
+}
+
+pub fn terms() -> Terms {
+    Terms::of(who()).patience(PATIENCE)
+}
+
+impl World {
+    pub fn new(backend: Backend) -> World {
+        let registry = MemoryRegistry::new();
+        let prod: Channel = "reg.io/acme/shop:prod".parse().unwrap();
+        let names = ["1.0", "1.1", "1.2", "1.3", "1.4", "hotfix"];
+        let digests =
+            names.iter().zip(0..).map(|(name, n)| registry.push_image(prod.repository(), &tag(name), n).digest());
+        let digests = digests.collect();
+        let store = match backend {
+            Backend::Memory => Store::Memory(Arc::new(MemoryLedger::new())),
+            Backend::File => Store::File(tempfile::tempdir().unwrap()),
+        };
+        World { registry, prod, digests, clock: PausedClock::new(), store }
+    }
+
+    /// The ledger, opened anew as by another process.
+    pub fn ledger(&self) -> Arc<dyn Ledger> {
+        match &self.store {
+            Store::Memory(ledger) => Arc::clone(ledger) as Arc<dyn Ledger>,
+            Store::File(dir) => Arc::new(FileLedger::open(dir.path()).unwrap()),
+        }
+    }
+
+    /// A worker that nothing happens to.
+    pub fn promoter(&self) -> Promoter {
+        Promoter::new(Arc::new(self.registry.clone()), self.ledger()).with_clock(Arc::new(self.clock))
+    }
+
+    /// A worker, and what happens to its calls.
+    pub fn gated(&self, happens: &[(usize, What)]) -> (Promoter, Arc<Gate>) {
+        let registry: Arc<dyn Registry> = Arc::new(self.registry.clone());
+        let gate = Gate::new(registry, self.ledger(), happens);
+        let promoter = Promoter::new(gate.registry(), gate.ledger()).with_clock(Arc::new(self.clock));
+        (promoter, gate)
+    }
+
+    pub fn release(&self, name: &str) -> Source {
+        Source::Reference(self.prod.repository().tag(tag(name)))
+    }
+
+    pub fn observed(&self) -> Option<Digest> {
+        self.registry.peek(self.prod.repository(), self.prod.tag())
+    }
+
+    pub async fn state(&self) -> ChannelState {
+        self.promoter().state(&self.prod).await.unwrap()
+    }
+
+    /// What an audit finds.
+    pub async fn drift(&self) -> Drift {
+        let report = self.promoter().audit(std::slice::from_ref(&self.prod)).await.unwrap();
+        report.channels()[0].drift.clone()
+    }
+
+    /// Brings the channel to where `job` begins.
+    pub async fn prepare(&self, job: Job) {
+        let promoter = self.promoter();
+        let hotfix = || {
+            let manifest = tagwarden::registry::Sample::image(5).manifest;
+            self.registry.overwrite(self.prod.repository(), self.prod.tag(), &manifest);
+        };
+        let first = || promoter.bootstrap(&self.prod, Some(self.release("1.0")), terms());
+        match job {
+            Job::BootstrapFrom => {}
+            Job::BootstrapAsIs => hotfix(),
+            Job::Promote => drop(first().await.unwrap()),
+            Job::Rollback => {
+                first().await.unwrap();
+                promoter.promote(&self.prod, self.release("1.1"), terms()).await.unwrap();
+            }
+            Job::Repair | Job::Adopt => {
+                first().await.unwrap();
+                hotfix();
+            }
+            Job::Recover => {
+                first().await.unwrap();
+                let puts = self.calls_of(Job::Promote, Port::Put).await;
+                let (dying, gate) = self.gated(&[(puts[0], What::CrashBefore)]);
+                assert!(gate.unless_dead(self.run(&dying, Job::Promote)).await.is_none(), "it dies before its put");
+            }
+        }
+        // So that a look back is over.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+
+    /// Which calls of `job` are of `port`, counted from 1, in a world of its own.
+    async fn calls_of(&self, job: Job, port: Port) -> Vec<usize> {
+        let calls = Box::pin(calls(Backend::Memory, job)).await;
+        calls.iter().zip(1..).filter(|(called, _)| **called == port).map(|(_, number)| number).collect()
+    }
+
+    /// Does the job, always with the same key.
+    pub async fn run(&self, promoter: &Promoter, job: Job) -> Result<Option<Receipt>> {
+        let terms = terms().key(key("the-job"));
+        let prod = &self.prod;
+        let moved = match job {
+            Job::BootstrapFrom => promoter.bootstrap(prod, Some(self.release("1.0")), terms).await,
+            Job::BootstrapAsIs => promoter.bootstrap(prod, None, terms).await,
+            Job::Promote => promoter.promote(prod, self.release("1.1"), terms).await,
+            Job::Rollback => promoter.rollback(prod, None, terms).await,
+            Job::Repair => promoter.repair(prod, terms).await,
+            Job::Adopt => promoter.adopt(prod, terms.reason(text("a hotfix by hand"))).await,
+            Job::Recover => {
+                return match promoter.recover(prod, How::Forward, PATIENCE).await? {
+                    Recovered::Nothing | Recovered::Closed { .. } => Ok(None),
+                };
+            }
+        };
+        moved.map(Some)
+    }
+
+    /// Where the channel is when the job is done.
+    pub fn goal(&self, job: Job) -> Digest {
+        match job {
+            Job::BootstrapFrom | Job::Rollback | Job::Repair => self.digests[0],
+            Job::Promote | Job::Recover => self.digests[1],
+            Job::BootstrapAsIs | Job::Adopt => self.digests[5],
+        }
+    }
+
+    /// Tag and log agree, no move is open, and the log holds.
+    pub async fn at_rest(&self, what: &str) {
+        let state = self.state().await;
+        assert_eq!(state.open, None, "{what}: a move is open");
+        assert_eq!(state.live, self.observed(), "{what}: tag and log differ");
+        let report = self.promoter().verify(&self.prod).await.unwrap();
+        assert_eq!(report.defect, None, "{what}");
+    }
+
+    /// Writes the log to a file, an entry a line, for the independent verifier.
+    pub async fn export(&self, file: &Path) {
+        let mut bytes = Vec::new();
+        for entry in self.ledger().read(&self.prod, 0, 100_000).await.unwrap() {
+            bytes.extend_from_slice(&entry);
+            bytes.push(b'\n');
+        }
+        std::fs::write(file, bytes).unwrap();
+    }
+
+    pub async fn promote(&self, promoter: &Promoter, name: &str, terms: Terms) -> Result<Receipt> {
+        promoter.run(&self.prod, Operation::Promote(self.release(name)), terms).await
+    }
+}
+
+/// The ports that a job calls when nothing goes wrong, in order.
+pub async fn calls(backend: Backend, job: Job) -> Vec<Port> {
+    let world = World::new(backend);
+    world.prepare(job).await;
+    let (promoter, gate) = world.gated(&[]);
+    world.run(&promoter, job).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(gate.violations(), [""; 0]);
+    gate.calls().into_iter().map(|call| call.port).collect()
+}
+
+/// The calls worth a fault of their own, numbered from 1: of a long run of reads, which a worker makes while it waits,
+/// the first and the last three.
+pub fn points(ports: &[Port]) -> Vec<(Port, usize)> {
+    let is_read = |at: usize| ports.get(at) == Some(&Port::Read);
+    let in_long_run = |at: usize| at >= 3 && (at - 3..=at + 3).all(is_read);
+    ports.iter().copied().zip(1..).filter(|(_, number)| !in_long_run(number - 1)).collect()
+}
