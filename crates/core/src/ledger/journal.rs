@@ -78,11 +78,17 @@ impl Journal {
         if self.index_lost.load(Ordering::Relaxed) {
             *self = Journal::new(Arc::clone(&self.ledger), self.state.channel.clone());
         }
-        if !self.begun {
-            self.begin().await?;
-        }
         let channel = self.state.channel.clone();
-        let size = self.ledger.size(&channel).await?;
+        let mut size = self.ledger.size(&channel).await?;
+        if !self.begun {
+            self.begun = true;
+            // A shorter log has no index.
+            if size >= BEHIND {
+                self.begin().await?;
+                // The index may stand further than the log did a moment ago.
+                size = self.ledger.size(&channel).await?;
+            }
+        }
         // A journal that has read further than the log goes has seen entries that are gone.
         self.check_length(size)?;
         while self.state.size < size {
@@ -113,7 +119,6 @@ impl Journal {
 
     /// Begins where the index stands, if the log says the same at that place.
     async fn begin(&mut self) -> Result<()> {
-        self.begun = true;
         let Some(index) = self.ledger.index() else { return Ok(()) };
         let Some(state) = index.state(&self.state.channel).await? else { return Ok(()) };
         let Some(last) = state.size.checked_sub(1) else { return Ok(()) };
@@ -340,5 +345,6 @@ impl Term {
     }
 }
 
-#[cfg(all(test, feature = "file", unix))]
+#[cfg(test)]
+#[cfg(all(feature = "file", unix))]
 mod tests;
