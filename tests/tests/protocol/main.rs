@@ -5,4 +5,5 @@
 mod crash_table;
 mod faults;
 mod gate;
+mod simulation;
 mod world;
