@@ -254,8 +254,8 @@ async fn i8_entries_are_never_changed_or_removed() {
             before = now;
         }
         // No position is written twice.
-        for seq in 0..8 {
-            let again = ledger.append(&world.prod, seq, before[0].clone()).await;
+        for (seq, bytes) in (0..).zip(&before) {
+            let again = ledger.append(&world.prod, seq, bytes.clone()).await;
             assert_eq!(again.ok(), Some(Append::Lost), "seq {seq}");
         }
         // A changed, a missing, a swapped entry is found.

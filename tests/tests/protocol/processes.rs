@@ -23,10 +23,10 @@ use super::world::{PATIENCE, key, tag, text, who};
 
 const WORK: &str = "TAGWARDEN_TEST_WORK";
 
-/// Short, because this is real time.
+/// Of those that die. Short, because this is real time.
 fn times() -> Times {
     let ms = Duration::from_millis;
-    Times::new(ms(300), ms(100), ms(100), ms(50)).unwrap()
+    Times::new(ms(1_000), ms(150), ms(150), ms(100)).unwrap()
 }
 
 fn oci() -> OciRegistry {
@@ -125,7 +125,7 @@ fn push_releases(memory: &MemoryRegistry, repository: &Repository, writers: u64)
 }
 
 async fn bootstrap(registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>, repository: &Repository) {
-    let promoter = promoter(registry, ledger);
+    let promoter = Promoter::new(registry, ledger);
     promoter.bootstrap(&prod(repository), Some(release(repository, "1.0")), Terms::of(who())).await.unwrap();
 }
 
@@ -153,7 +153,7 @@ async fn a_process_killed_at_any_call_is_recovered_by_another() {
         (1..).zip(calls).flat_map(|(at, call)| [(at, "CrashBefore", call.clone()), (at, "CrashAfter", call)]).collect();
     assert!(points.len() >= 24, "{}", points.len());
     let (mut landed, mut open) = (0, 0);
-    for some in points.chunks(4) {
+    for some in points.chunks(9) {
         let runs = some.iter().map(|(at, what, call)| {
             let (server, logs) = (&server, logs.path());
             async move {
@@ -168,7 +168,7 @@ async fn a_process_killed_at_any_call_is_recovered_by_another() {
                 assert_eq!(std::os::unix::process::ExitStatusExt::signal(&died), Some(9), "{name}: {died}");
 
                 let ledger: Arc<dyn Ledger> = Arc::new(FileLedger::open(dir.path()).unwrap());
-                let other = promoter(Arc::new(oci()), ledger);
+                let other = Promoter::new(Arc::new(oci()), ledger);
                 let channel = prod(&repository);
                 let found = other.state(&channel).await.unwrap();
                 let how = if at % 2 == 0 { How::Forward } else { How::Abandon };

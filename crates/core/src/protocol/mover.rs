@@ -196,6 +196,8 @@ pub(super) struct Claim {
     pub(super) seq: u64,
     /// Whether target and live digest are pinned.
     pub(super) pinned: Pinned,
+    /// True once it was not answered.
+    pub(super) doubted: bool,
 }
 
 /// Where a mover is: what it waits to hear.
@@ -293,7 +295,7 @@ impl Mover {
             (Phase::Taking, heard) => self.took(heard, now),
             (Phase::Owning(own), heard) => self.run(*own, heard, now),
             // A claim that was not answered may still land.
-            (_, Heard::Broken) if self.claim.is_some() => {
+            (_, Heard::Broken) if self.claim.is_some_and(|claim| claim.doubted) => {
                 self.done(End::Indeterminate { seq: None, why: Why::Unknown })
             }
             (_, _) => self.done(End::Broken),
@@ -377,7 +379,7 @@ impl Mover {
     fn begin(&mut self, log: LogRead, change: Change, observed: Option<Digest>, now: Ms) -> Action {
         let seq = log.state.size;
         self.phase = Phase::Beginning { log, change, observed };
-        self.claim.get_or_insert(Claim { start: now, seq, pinned: false });
+        self.claim.get_or_insert(Claim { start: now, seq, pinned: false, doubted: false });
         Action::Begin { seq, change }
     }
 
@@ -425,6 +427,9 @@ impl Mover {
 
     /// A claim was not answered: the log says whether it stands.
     pub(super) fn doubt(&mut self, tries: u8) -> Action {
+        if let Some(claim) = &mut self.claim {
+            claim.doubted = true;
+        }
         self.phase = Phase::Doubting { tries };
         Action::ReadLog
     }

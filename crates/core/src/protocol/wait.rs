@@ -28,7 +28,7 @@ impl Mover {
         }
         if let Goal::Move(ask) = &self.goal {
             if self.without(Sabotage::JoinLive) && ask.key == open.key {
-                let claim = Claim { start: now, seq: open.seq, pinned: true };
+                let claim = Claim { start: now, seq: open.seq, pinned: true, doubted: false };
                 return self.own(Own::of(open.clone(), claim, &self.goal, &self.worker, now).joined(), now);
             }
             if ask.meet == Meet::Leave {
@@ -75,8 +75,9 @@ impl Mover {
         let ttl_ms = ttl_ms.saturating_add(wait_ms).min(Deadlines::MAX_MS);
         // What was pinned before the intent's put is not known to this worker: the driver pins before every put.
         // A claim for the same position that was not answered may land yet, and others count from then.
-        let start = self.claim.filter(|claim| claim.seq == seq).map_or(now, |claim| claim.start);
-        let claim = Claim { start, seq, pinned: true };
+        let earlier = self.claim.filter(|claim| claim.seq == seq);
+        let (start, doubted) = earlier.map_or((now, false), |claim| (claim.start, claim.doubted));
+        let claim = Claim { start, seq, pinned: true, doubted };
         if self.without(Sabotage::NoTakeoverRecord) {
             return self.own(Own::of(open, claim, &self.goal, &self.worker, now), now);
         }
