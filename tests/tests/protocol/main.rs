@@ -5,4 +5,7 @@
 mod crash_table;
 mod faults;
 mod gate;
+mod invariants;
+mod processes;
+mod simulation;
 mod world;

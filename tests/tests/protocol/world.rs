@@ -10,7 +10,7 @@ use tagwarden::promoter::{How, Recovered};
 use tagwarden::record::{ChannelState, Source};
 use tagwarden::registry::{MemoryRegistry, Registry};
 use tagwarden::testing::PausedClock;
-use tagwarden::{Channel, Digest, Key, Operation, Promoter, Provenance, Receipt, Result, Tag, Terms, Text};
+use tagwarden::{Channel, Digest, Key, Promoter, Provenance, Receipt, Result, Tag, Terms, Text};
 use tempfile::TempDir;
 
 use super::gate::{Gate, Port, What};
@@ -110,7 +110,7 @@ impl World {
     /// A worker, and what happens to its calls.
     pub fn gated(&self, happens: &[(usize, What)]) -> (Promoter, Arc<Gate>) {
         let registry: Arc<dyn Registry> = Arc::new(self.registry.clone());
-        let gate = Gate::new(registry, self.ledger(), happens);
+        let gate = Gate::new(registry, self.ledger(), Some((self.registry.clone(), self.ledger())), happens);
         let promoter = Promoter::new(gate.registry(), gate.ledger()).with_clock(Arc::new(self.clock));
         (promoter, gate)
     }
@@ -216,10 +216,6 @@ impl World {
             bytes.push(b'\n');
         }
         std::fs::write(file, bytes).unwrap();
-    }
-
-    pub async fn promote(&self, promoter: &Promoter, name: &str, terms: Terms) -> Result<Receipt> {
-        promoter.run(&self.prod, Operation::Promote(self.release(name)), terms).await
     }
 }
 

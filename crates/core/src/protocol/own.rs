@@ -20,6 +20,8 @@ pub(super) struct Own {
     looked: bool,
     attempts: u64,
     last_put: Option<PutEnd>,
+    /// A put was answered as applied.
+    applied: bool,
     ambiguous: bool,
     /// R2: until then a put may still land whose answer was lost (or, after a takeover, one of another worker).
     quiet_until: Ms,
@@ -77,7 +79,8 @@ impl Own {
         let until = claim.start.saturating_add(open.deadlines.ttl_ms);
         let pins = claim.pins;
         let looked = open.op != Op::Bootstrap;
-        Own { open, step, until, pins, cause, looked, attempts: 0, last_put: None, ambiguous: false, quiet_until }
+        let (last_put, applied, ambiguous) = (None, false, false);
+        Own { open, step, until, pins, cause, looked, attempts: 0, last_put, applied, ambiguous, quiet_until }
     }
 
     /// Sabotage: goes on with the live move of another as if it were this worker's own.
@@ -132,6 +135,7 @@ impl Mover {
             (Step::Putting, Heard::Put(end)) => {
                 own.attempts += 1;
                 own.last_put = Some(end);
+                own.applied |= end == PutEnd::Applied;
                 if end == PutEnd::Unknown {
                     own.ambiguous = true;
                     own.quiet_until = now.saturating_add(own.open.quiet_ms);
@@ -227,7 +231,11 @@ impl Mover {
     /// Step 9: three digests are compared.
     fn confirmed(&mut self, mut own: Own, observed: Option<Digest>, now: Ms) -> Action {
         if observed == Some(own.open.to) {
-            let verdict = Verdict { status: Status::Committed, observed, why: None };
+            // Nothing of ours has landed: a read that lags behind shows what was there before `from`.
+            let verdict = match own.last_put == Some(PutEnd::Refused) && !own.applied {
+                true => Verdict { status: Status::Failed, observed, why: Some(Why::PutRefused) },
+                false => Verdict { status: Status::Committed, observed, why: None },
+            };
             return self.holding(own, Step::Closing(verdict), Action::ReadLog);
         }
         own.looked = true;
