@@ -132,8 +132,8 @@ async fn bootstrap(registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>, reposit
 
 /// The one log in a ledger's directory.
 fn log_in(directory: &Path) -> std::path::PathBuf {
-    let logs = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    logs.filter(|path| path.extension().is_some_and(|ending| ending == "jsonl")).next().expect("a log")
+    let mut logs = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    logs.find(|path| path.extension().is_some_and(|ending| ending == "jsonl")).expect("a log")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

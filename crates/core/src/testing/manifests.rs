@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::answer::{Answer, DOCKER_CONTENT_DIGEST, OCI_SUBJECT};
 use super::handle::{Asked, Shared, not_allowed};
 use crate::error::{Error, ErrorKind, Result};
-use crate::registry::{Manifest, Put, Registry};
+use crate::registry::{MANIFEST_TYPES, Manifest, Put, Registry};
 use crate::value::{Digest, Repository, Tag, Target};
 
 pub(super) async fn answer(shared: &Shared, asked: &Asked, repository: &Repository, target: &Target) -> Answer {
@@ -71,7 +71,10 @@ async fn read(
 
 fn show(manifest: &Manifest, body: Bytes, headers: &HeaderMap) -> Answer {
     let media_type = manifest.media_type().as_str();
-    if !names(headers, header::ACCEPT, |accepted| accepted == media_type) {
+    // The known types must be named, as in distribution; of the others it is enough that anything is accepted.
+    let is_known = MANIFEST_TYPES.contains(&media_type);
+    let fits = |accepted: &str| accepted == media_type || (accepted == "*/*" && !is_known);
+    if !names(headers, header::ACCEPT, fits) {
         return unknown();
     }
     let digest = manifest.digest().to_string();

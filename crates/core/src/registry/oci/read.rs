@@ -14,8 +14,9 @@ use crate::value::{Digest, Hasher, Reference, Repository, Tag, Target};
 
 /// Everything that is understood, in one header: a registry answers 404 for a manifest of a type that is not accepted,
 /// and that looks just like a deleted tag.
+// What is of no known type is there all the same: without `*/*` some registries say that it is not.
 const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
-    application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
+    application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json, */*;q=0.1";
 
 /// The codes that prove a manifest absent, with a 404 on a GET. `NOT_FOUND` is Harbor's, from 2.1 on
 /// (goharbor/harbor#16515).
@@ -131,6 +132,8 @@ mod tests {
 
     #[test]
     fn all_supported_types_are_accepted_in_one_header() {
-        assert_eq!(ACCEPT.split(", ").collect::<Vec<_>>(), MANIFEST_TYPES);
+        let (types, rest) = ACCEPT.rsplit_once(", ").unwrap();
+        assert_eq!(types.split(", ").collect::<Vec<_>>(), MANIFEST_TYPES);
+        assert_eq!(rest, "*/*;q=0.1");
     }
 }
