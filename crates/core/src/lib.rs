@@ -1,4 +1,25 @@
-//! tagwarden
+//! Moves floating OCI environment tags (`dev`, `preprod`, `prod`) as governed release events: a pipeline asks, a policy
+//! judges, one move at a time runs, the tag goes to a new digest, and an append-only ledger keeps what was, what is, who
+//! and why. **The tag is the operational alias; the resolved digest is the audit record.**
+//!
+//! Begin with [`Promoter`]. It needs a [`Registry`](registry::Registry), such as
+//! `registry::oci::OciRegistry`, and a [`Ledger`](ledger::Ledger), such as `ledger::FileLedger`; for tests there are
+//! [`MemoryRegistry`](registry::MemoryRegistry) and [`MemoryLedger`](ledger::MemoryLedger), with scripted faults.
+//!
+//! | floor | module | what |
+//! | --- | --- | --- |
+//! | 0 | [`value`] | digests, names, channels, provenance: parsed once, they cannot exist wrong |
+//! | 1 | [`record`] | entries, the chain, its fold into moves |
+//! | 2 | [`judge`] | guardrails and policy, drift, retention: pure functions of facts |
+//! | 3 | [`protocol`] | how a move runs: a state machine without I/O |
+//! | 4 | [`registry`], [`ledger`], [`conformance`] | the two ports, their adapters and their laws |
+//! | 5 | [`flux`] | artifacts that Flux consumes |
+//! | 6 | [`promoter`] | the facade |
+//!
+//! # Features
+//! `oci` (real registries) and `file` (the file ledger) are on by default; `testing` adds an OCI registry over HTTP on
+//! loopback, a clock for paused time and proptest strategies. None of them changes how the rest behaves.
+
 #![forbid(unsafe_code)]
 
 pub mod conformance;

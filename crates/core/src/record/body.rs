@@ -5,8 +5,9 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use super::entry::{Deadlines, Op, Status};
+use super::entry::Status;
 use super::fold::{DefectCode, OpenMove, Standing, Step};
+use super::intent::{Deadlines, Op};
 use super::tape::{Children, Data, Value};
 use crate::error::Error;
 use crate::value::{Channel, Commit, Digest, Reference, Tag, Timestamp};

@@ -3,7 +3,8 @@
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::entry::{Body, Entry, Intent, Outcome, Status, Takeover};
+use super::entry::{Body, Entry, Outcome, Status, Takeover};
+use super::intent::Intent;
 use crate::value::{Channel, Text, Timestamp};
 
 /// A move of a channel, from its intent to its outcome.

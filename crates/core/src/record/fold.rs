@@ -7,7 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Body, Deadlines, Hold, Intent, Leaf, Op, Source, Status};
+use super::entry::{Body, Hold, Leaf, Status};
+use super::intent::{Deadlines, Intent, Op, Source};
 use crate::error::{Error, ErrorKind};
 use crate::value::{Channel, Digest, Key, Text, Timestamp};
 

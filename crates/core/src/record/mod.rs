@@ -7,6 +7,7 @@ mod body;
 mod entry;
 mod event;
 mod fold;
+mod intent;
 mod json;
 mod log;
 pub mod merkle;
@@ -16,12 +17,14 @@ mod tape;
 mod verify;
 
 pub use entry::{
-    Adoption, Approval, Attribution, Body, Deadlines, Decision, Entry, ErrorNote, FindingNote, Hold, Intent, Kind,
-    Leaf, MAX_ENTRY, MovedTo, Observation, ObservationCause, Op, Outcome, OverrideNote, PolicyNote, Predecessor,
-    Release, Sealed, Source, Status, Subject, Takeover, Verdict,
+    Adoption, Approval, Attribution, Body, Entry, ErrorNote, Hold, Kind, Leaf, MAX_ENTRY, MovedTo, Observation,
+    ObservationCause, Outcome, Release, Sealed, Status, Takeover,
 };
 pub use event::{Closing, EventStatus, PromotionEvent, TakenOver, Window, events};
 pub use fold::{ChannelState, Closed, Defect, DefectCode, OpenMove, Standing, Step};
+pub use intent::{
+    Deadlines, Decision, FindingNote, Intent, Op, OverrideNote, PolicyNote, Predecessor, Source, Subject, Verdict,
+};
 pub use json::canonical;
 pub use log::check;
 pub use verify::{LogReport, Verifier};
