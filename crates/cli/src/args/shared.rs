@@ -91,7 +91,7 @@ pub(crate) struct TermsArgs {
     #[arg(long, value_name = "DIGEST", value_parser = expect)]
     pub(crate) expect: Option<Expect>,
     /// The longest to wait for another's move of the channel
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "3m", value_parser = parse_duration)]
     pub(crate) timeout: Duration,
     /// Give up at once if another move is under way (CHANNEL_BUSY). Default: wait for it, and go on only if the channel
     /// still is what it was (else CHANNEL_MOVED), so that a stale run never wins
