@@ -5,6 +5,8 @@
 mod common;
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{World, said};
@@ -97,7 +99,21 @@ fn the_second_ctrl_c_leaves_at_once_and_another_run_recovers() {
     let world = World::with_prod();
     let prod = world.prod();
     world.server.clear_requests();
-    world.server.always(|seen| seen.is("PUT", "/manifests/prod"), HttpFault::Silent);
+    let sent = Arc::new(AtomicBool::new(false));
+    let put = Arc::clone(&sent);
+    world.server.always(
+        move |seen| {
+            let is_put = seen.is("PUT", "/manifests/prod");
+            put.fetch_or(is_put, Ordering::SeqCst);
+            is_put
+        },
+        HttpFault::Silent,
+    );
+    // From then on the registry says nothing of the tag either.
+    world.server.always(
+        move |seen| sent.load(Ordering::SeqCst) && seen.path.ends_with("/manifests/prod"),
+        HttpFault::Status(503),
+    );
     let times = ["--ttl", "1s", "--grace", "600ms", "--quiet", "600ms", "--put-timeout", "500ms"];
     let long = ["--ttl", "5s", "--grace", "4s", "--quiet", "600ms", "--put-timeout", "500ms"];
     let mut begun = vec!["promote", &prod, "--from", "1.4.1", "--json"];

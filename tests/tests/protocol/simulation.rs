@@ -693,7 +693,6 @@ fn seeds_keep_the_invariants() {
         "refused CHANNEL_DRIFTED",
         "refused IDEMPOTENCY_MISMATCH",
         "refused MOVE_INDETERMINATE",
-        "refused MOVE_TAKEN_OVER",
         "refused MOVE_FAILED",
     ] {
         let count = words.get(word).or_else(|| words.get(&format!("call {word}"))).copied().unwrap_or(0);

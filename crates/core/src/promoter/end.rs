@@ -250,9 +250,10 @@ pub(super) fn error_of(why: Why, run: &Run, _seq: Option<u64>) -> Error {
             (ErrorKind::MoveFailed, format!("{channel}: target and live digest could not be pinned{}", cause()))
         }
         Why::PutRefused => (ErrorKind::MoveFailed, format!("{channel}: the registry refused the put{}", cause())),
-        Why::Late => {
-            (ErrorKind::MoveFailed, format!("{channel}: the time to live passed before the put; nothing was moved"))
-        }
+        Why::Late => (
+            ErrorKind::MoveFailed,
+            format!("{channel}: the time to live passed before a put came through; nothing was moved"),
+        ),
         Why::Overwritten(observed) => (
             ErrorKind::ChannelOverwritten,
             format!("{channel} points at {} after the put: somebody overwrote it. Repair or adopt", at(observed)),

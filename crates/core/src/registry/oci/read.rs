@@ -9,7 +9,7 @@ use super::answer::Answer;
 use super::endpoint::Endpoint;
 use super::http::{Body, Http, Read};
 use crate::error::{Error, ErrorKind, Result};
-use crate::registry::{MANIFEST_TYPES, MAX_MANIFEST, Manifest};
+use crate::registry::{MAX_MANIFEST, Manifest};
 use crate::value::{Digest, Hasher, Reference, Repository, Tag, Target};
 
 /// Everything that is understood, in one header: a registry answers 404 for a manifest of a type that is not accepted,
@@ -95,6 +95,13 @@ fn claimed_digest(answer: &Answer) -> Result<Option<Digest>> {
     })
 }
 
+/// JSON of any kind but Docker's schema 1, whose digest is not that of its bytes. A page for people is no manifest.
+fn may_be_manifest(essence: &str) -> bool {
+    essence.starts_with("application/")
+        && essence.ends_with("json")
+        && !essence.starts_with("application/vnd.docker.distribution.manifest.v1")
+}
+
 /// The Content-Type, exactly as it was sent; without one, the manifest's own `mediaType`.
 fn media_type(answer: &Answer) -> Result<String> {
     let found = match answer.headers.get(CONTENT_TYPE) {
@@ -104,7 +111,7 @@ fn media_type(answer: &Answer) -> Result<String> {
         None => own_media_type(&answer.body)?,
     };
     let essence = found.split(';').next().unwrap_or("").trim();
-    match MANIFEST_TYPES.iter().any(|known| known.eq_ignore_ascii_case(essence)) {
+    match may_be_manifest(&essence.to_ascii_lowercase()) {
         true => Ok(found),
         false => {
             let shown = super::answer::show(&found, &[]);

@@ -18,7 +18,10 @@ async fn a_resolve_is_one_head_that_accepts_every_kind() {
     assert_eq!(resolve(options(), &script).await.unwrap().unwrap().to_string(), digest());
     let requests = script.requests();
     assert_eq!(script.lines(), ["HEAD /v2/acme/shop/manifests/prod"]);
-    assert_eq!(requests[0].header("accept").unwrap(), crate::registry::MANIFEST_TYPES.join(", "));
+    assert_eq!(
+        requests[0].header("accept").unwrap(),
+        format!("{}, */*;q=0.1", crate::registry::MANIFEST_TYPES.join(", "))
+    );
     assert_eq!(requests[0].header("user-agent").unwrap(), format!("tagwarden/{}", env!("CARGO_PKG_VERSION")));
 }
 
