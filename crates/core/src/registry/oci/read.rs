@@ -136,6 +136,7 @@ fn own_media_type(body: &Bytes) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::MANIFEST_TYPES;
 
     #[test]
     fn all_supported_types_are_accepted_in_one_header() {
