@@ -99,21 +99,7 @@ fn the_second_ctrl_c_leaves_at_once_and_another_run_recovers() {
     let world = World::with_prod();
     let prod = world.prod();
     world.server.clear_requests();
-    let sent = Arc::new(AtomicBool::new(false));
-    let put = Arc::clone(&sent);
-    world.server.always(
-        move |seen| {
-            let is_put = seen.is("PUT", "/manifests/prod");
-            put.fetch_or(is_put, Ordering::SeqCst);
-            is_put
-        },
-        HttpFault::Silent,
-    );
-    // From then on the registry says nothing of the tag either.
-    world.server.always(
-        move |seen| sent.load(Ordering::SeqCst) && seen.path.ends_with("/manifests/prod"),
-        HttpFault::Status(503),
-    );
+    world.server.always(|seen| seen.is("PUT", "/manifests/prod"), HttpFault::Silent);
     let times = ["--ttl", "1s", "--grace", "600ms", "--quiet", "600ms", "--put-timeout", "500ms"];
     let long = ["--ttl", "5s", "--grace", "4s", "--quiet", "600ms", "--put-timeout", "500ms"];
     let mut begun = vec!["promote", &prod, "--from", "1.4.1", "--json"];
@@ -170,7 +156,21 @@ fn a_dead_move_is_given_up_with_abandon() {
 fn a_put_without_an_answer_is_indeterminate_and_says_what_to_do() {
     let world = World::with_prod();
     let prod = world.prod();
-    world.server.always(|seen| seen.is("PUT", "/manifests/prod"), HttpFault::Silent);
+    let sent = Arc::new(AtomicBool::new(false));
+    let put = Arc::clone(&sent);
+    world.server.always(
+        move |seen| {
+            let is_put = seen.is("PUT", "/manifests/prod");
+            put.fetch_or(is_put, Ordering::SeqCst);
+            is_put
+        },
+        HttpFault::Silent,
+    );
+    // From then on the registry says nothing of the tag either.
+    world.server.always(
+        move |seen| sent.load(Ordering::SeqCst) && seen.path.ends_with("/manifests/prod"),
+        HttpFault::Status(503),
+    );
     let times = ["--ttl", "900ms", "--grace", "500ms", "--quiet", "500ms", "--put-timeout", "400ms"];
     let said = world.does(&[&["promote", prod.as_str(), "--from", "1.4.1"][..], &times].concat(), 5);
     assert!(said.err.contains("[MOVE_INDETERMINATE]\nhint: `tagwarden recover "), "{}", said.err);
