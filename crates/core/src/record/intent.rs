@@ -94,7 +94,7 @@ impl Default for Deadlines {
     }
 }
 
-/// A move begins. From here on the channel is taken, until an [`Outcome`] of this move.
+/// A move begins. From here on the channel is taken, until an [`Outcome`](super::Outcome) of this move.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
     /// What it does.
