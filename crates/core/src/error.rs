@@ -177,6 +177,12 @@ error_kinds! {
     LedgerConflict => "LEDGER_CONFLICT", Replan, Refused;
     /// The ledger cannot be read or written now.
     LedgerUnavailable => "LEDGER_UNAVAILABLE", Later, Unknown;
+    /// There is no ledger at that address.
+    LedgerAbsent => "LEDGER_ABSENT", Never, Failed;
+    /// The ledger did not accept the credentials, or they do not allow this.
+    LedgerDenied => "LEDGER_DENIED", Never, Failed;
+    /// The store cannot keep a ledger: it does not do what one needs.
+    LedgerUnsupported => "LEDGER_UNSUPPORTED", Never, Failed;
     /// The answer to an append was lost: the entry may be there.
     LedgerAmbiguous => "LEDGER_AMBIGUOUS", Recover, Indeterminate;
     /// A rule of the log format is broken; the message names the position and the defect.
