@@ -219,7 +219,16 @@ impl fmt::Debug for FileLedger {
 #[async_trait]
 impl Ledger for FileLedger {
     async fn size(&self, channel: &Channel) -> Result<u64> {
-        self.reading(channel, 0, |reader| Ok(reader.entries())).await
+        let seen = |reader: &mut Reader| Ok((reader.entries(), reader.unsettled()));
+        let (size, unsettled) = self.reading(channel, (0, false), seen).await?;
+        if !unsettled || self.inner.may == May::Read {
+            return Ok(size);
+        }
+        // Somebody's append is under way, or its process is gone: then it is finished here.
+        let log = self.log(channel);
+        let Ok(mut writer) = log.writer.clone().try_lock_owned() else { return Ok(size) };
+        blocking(ErrorKind::LedgerUnavailable, move || writer::settle(&log.place, &mut writer)).await?;
+        Ok(self.reading(channel, (0, false), seen).await?.0)
     }
 
     async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {

@@ -174,8 +174,16 @@ impl Operation {
             Expect::Absent => Some(("expect", json!("absent"))),
             Expect::At(digest) => Some(("expect", json!(digest))),
         };
+        let (foreign, predecessor) = match self {
+            Operation::Bootstrap(First { foreign, predecessor, .. }) => (
+                (*foreign == Foreign::Accept).then(|| ("foreign", json!("accept"))),
+                predecessor.as_ref().map(|log| ("predecessor", json!(log))),
+            ),
+            _ => (None, None),
+        };
         if let Some(fields) = request.as_object_mut() {
-            fields.extend(argument.into_iter().chain(expect).map(|(name, value)| (name.to_owned(), value)));
+            let given = argument.into_iter().chain(expect).chain(foreign).chain(predecessor);
+            fields.extend(given.map(|(name, value)| (name.to_owned(), value)));
         }
         Ok(Digest::of(&canonical(&request)?))
     }

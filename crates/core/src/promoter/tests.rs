@@ -224,6 +224,22 @@ async fn a_caller_that_goes_away_cuts_no_move() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn retries_that_run_at_once_move_once_and_all_hear_of_it() {
+    let w = world().bootstrapped().await;
+    w.registry.latency(Duration::from_millis(50));
+    let run = || {
+        let other = Promoter::new(Arc::new(w.registry.clone()), Arc::clone(&w.promoter.inner.ledger));
+        let (prod, source) = (w.prod.clone(), w.release("1.1"));
+        async move { other.promote(&prod, source, terms().key("job-7".parse().unwrap())).await }
+    };
+    let ends = join_all([(); 4].map(|()| run())).await;
+    let mut results: Vec<_> = ends.into_iter().map(|end| end.unwrap().result).collect();
+    results.sort_by_key(|result| *result != Moved::Committed);
+    assert_eq!(results, [Moved::Committed, Moved::Replayed, Moved::Replayed, Moved::Replayed]);
+    assert_eq!(w.promoter.state(&w.prod).await.unwrap().committed, 2, "the bootstrap and one move");
+}
+
+#[tokio::test(start_paused = true)]
 async fn eight_at_once_queue_in_order_or_are_refused() {
     let w = world().bootstrapped().await;
     w.registry.latency(Duration::from_millis(50));

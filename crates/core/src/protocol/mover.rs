@@ -286,6 +286,8 @@ impl Mover {
                 true => self.look(),
                 false => self.begin(log, change, observed, now),
             },
+            // To a retry of the same request: it is waited for, and answers for both (R3).
+            Goal::Move(ask) if log.state.open.as_ref().is_some_and(|open| open.key == ask.key) => self.look(),
             // To a move: what was planned is no longer what would happen.
             Goal::Move(ask) if ask.meet != Meet::Queue && log.replay.is_none() => self.done(End::Refused(Why::Moved)),
             _ => self.look(),

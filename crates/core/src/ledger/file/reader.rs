@@ -34,6 +34,8 @@ pub(super) struct Reader {
     entries: u64,
     /// How long the file was when this reader synced it, where no mark vouches for it.
     synced: Option<u64>,
+    /// Whether the file has more than may be relied on: an append that is under way, or one that never returned.
+    unsettled: bool,
     /// Positions whose offset is known. What stands before `end` never moves.
     anchors: BTreeMap<u64, u64>,
     /// The last bytes before `end`, and where they begin: most reads are of the tail.
@@ -91,6 +93,7 @@ impl Reader {
             end: 0,
             entries: 0,
             synced: None,
+            unsettled: false,
             anchors: BTreeMap::new(),
             tail: (0, Vec::new()),
         }))
@@ -107,6 +110,11 @@ impl Reader {
     /// How many entries the log has.
     pub(super) fn entries(&self) -> u64 {
         self.entries
+    }
+
+    /// Whether the file goes on after the last entry that may be relied on.
+    pub(super) fn unsettled(&self) -> bool {
+        self.unsettled
     }
 
     /// Finds the end of what may be relied on: what the mark of this run vouches for, or else what this reader has
@@ -127,6 +135,7 @@ impl Reader {
             if (mark.bytes, mark.entries) != (self.end, self.entries) {
                 self.advance(mark.bytes, mark.entries)?;
             }
+            self.unsettled = stat.bytes > self.end;
             return Ok(Fresh::Yes);
         }
         if self.synced != Some(stat.bytes) {
@@ -135,6 +144,7 @@ impl Reader {
             let entries = place.entries_before(self.log.as_ref(), end)?;
             self.advance(end, entries)?;
             self.synced = Some(stat.bytes);
+            self.unsettled = stat.bytes > end;
         }
         Ok(Fresh::Yes)
     }

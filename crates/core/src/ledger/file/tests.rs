@@ -180,6 +180,30 @@ async fn an_append_waits_for_another_holder_of_the_lock_but_not_for_ever() {
 }
 
 #[tokio::test]
+async fn what_a_dead_process_left_is_finished_by_the_next_look() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = FileLedger::open(dir.path()).unwrap();
+    for seq in 0..2 {
+        ledger.append(&channel(), seq, entry(seq, 5)).await.unwrap();
+    }
+    let path = ledger.place(&channel()).log;
+    // It was killed after the write and before the sync; then another in the middle of its write.
+    let left = [fs::read(&path).unwrap(), file_of([entry(2, 5)]), b"{\"at\":".to_vec()].concat();
+    fs::write(&path, &left).unwrap();
+    let reader = FileLedger::open_read_only(dir.path()).unwrap();
+    assert_eq!(reader.size(&channel()).await.unwrap(), 2, "nobody may rely on it yet");
+    let holder = fs::File::open(ledger.place(&channel()).lock).unwrap();
+    holder.lock().unwrap();
+    assert_eq!(ledger.size(&channel()).await.unwrap(), 2, "somebody may be at it");
+    holder.unlock().unwrap();
+    assert_eq!(ledger.size(&channel()).await.unwrap(), 3);
+    let repairs: Vec<_> = ledger.notices().into_iter().map(|notice| notice.repair).collect();
+    assert!(matches!(repairs[..], [Repair::Cut { bytes: 6, .. }, Repair::WrittenAgain { .. }]), "{repairs:?}");
+    assert_eq!(fs::read(&path).unwrap(), left[..left.len() - 6]);
+    assert_eq!(reader.size(&channel()).await.unwrap(), 3, "now everybody may");
+}
+
+#[tokio::test]
 async fn what_is_read_only_is_read_and_not_touched() {
     let dir = tempfile::tempdir().unwrap();
     let missing = dir.path().join("missing");

@@ -57,6 +57,24 @@ pub(super) fn append(
     Err(place.unavailable("the files are being replaced by somebody else"))
 }
 
+/// Brings the log at `place` to rest if nobody is at it: an append that its process did not live to finish is then an
+/// entry that counts, or gone.
+pub(super) fn settle(place: &Arc<Place>, writer: &mut Option<Writer>) -> Result<()> {
+    let mut current = match writer.take() {
+        Some(open) => open,
+        None => Writer::open(place)?,
+    };
+    if !current.lock.try_lock().map_err(|e| place.io("lock", &place.lock, e))? {
+        return Ok(());
+    }
+    let settled = current.settle();
+    current.lock.unlock().map_err(|e| place.io("unlock", &place.lock, e))?;
+    if let Found::Usable(_) = settled? {
+        *writer = Some(current);
+    }
+    Ok(())
+}
+
 /// An entry that the file could not give back as it was, or would not find again, is a mistake of the caller.
 fn check_entry(place: &Place, seq: u64, bytes: &[u8]) -> Result<()> {
     let fault = |why: &str| Err(place.locate(Error::new(ErrorKind::InternalFault, why)).with("seq", seq));
@@ -113,9 +131,6 @@ impl Writer {
 
     fn append_locked(&mut self, seq: u64, bytes: &[u8]) -> Result<Found<Append>> {
         let place = self.place.clone();
-        if self.lock.stat().map_err(|e| place.io("look at", &place.lock, e))?.names == 0 {
-            return Ok(Found::Replaced);
-        }
         let (end, entries) = match self.settle()? {
             Found::Usable(settled) => settled,
             Found::Replaced => return Ok(Found::Replaced),
@@ -153,6 +168,9 @@ impl Writer {
     /// and how many entries it has.
     fn settle(&mut self) -> Result<Found<(u64, u64)>> {
         let place = self.place.clone();
+        if self.lock.stat().map_err(|e| place.io("look at", &place.lock, e))?.names == 0 {
+            return Ok(Found::Replaced);
+        }
         let boot = place.disk.boot();
         let mark = Mark::read(self.lock.as_ref()).map_err(|e| place.io("read", &place.lock, e))?;
         let synced = mark.as_ref().map_or(0, |mark| mark.bytes);
