@@ -7,7 +7,7 @@ use serde::ser::{SerializeStruct, Serializer};
 
 use super::facts::Passage;
 use crate::error::{Class, Error};
-use crate::record::{ChannelState, OpenMove};
+use crate::record::{ChannelState, GoesOn, OpenMove};
 use crate::value::{Channel, Digest, Text, Timestamp};
 
 /// How what the registry answered stands to what a channel's log says.
@@ -86,8 +86,8 @@ impl Drift {
             Ok(observed) => *observed,
             Err(error) => return Drift::Unknown { why: Text::lossy(format!("{}: {error}", error.code())) },
         };
-        if let Some(seq) = state.moved {
-            return Drift::Unknown { why: Text::lossy(format!("the log goes on in another ledger (seq {seq})")) };
+        if let Some(GoesOn { seq, to }) = &state.moved {
+            return Drift::Unknown { why: Text::lossy(format!("the log goes on in {to} (seq {seq})")) };
         }
         if let Some(open) = &state.open {
             let OpenMove { seq, to, .. } = *open;
@@ -268,7 +268,7 @@ mod tests {
         use Passage::{Earlier, Never};
         let moved = |live| {
             let mut state = state(live);
-            state.moved = Some(3);
+            state.moved = Some(GoesOn { seq: 3, to: Text::lossy("s3://bucket") });
             state
         };
         let table = [

@@ -225,9 +225,8 @@ impl Journal {
         let mut doubt = None;
         for _ in 0..NOTE_TRIES {
             let seq = self.refresh().await?.size;
-            if let Some(moved) = self.state.moved {
-                let message = format!("the log of {} goes on elsewhere since {moved}", self.state.channel);
-                return Err(Error::new(ErrorKind::LedgerMoved, message).with("channel", &self.state.channel));
+            if let Some(goes_on) = &self.state.moved {
+                return Err(goes_on.error(&self.state.channel));
             }
             if let Some(doubtful) = doubt.take_if(|doubtful| *doubtful < seq)
                 && let Some(entry) = self.read(doubtful, 1).await?.first()

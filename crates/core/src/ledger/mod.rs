@@ -4,11 +4,15 @@
 mod file;
 mod journal;
 mod memory;
+mod transfer;
+mod url;
 
 #[cfg(all(feature = "file", unix))]
 pub use file::{FileLedger, Notice, Repair};
 pub use journal::{Journal, Written};
 pub use memory::MemoryLedger;
+pub use transfer::{Ending, Survey, Transfer, Transferred, Watch};
+pub use url::LedgerUrl;
 
 use std::fmt;
 
@@ -18,6 +22,15 @@ use bytes::Bytes;
 use crate::error::Result;
 use crate::record::ChannelState;
 use crate::value::Channel;
+
+/// Whether a ledger is opened to be written, or to be read only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To be written.
+    Write,
+    /// To be read only.
+    Read,
+}
 
 /// How an append ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

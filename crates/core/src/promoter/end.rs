@@ -240,7 +240,10 @@ pub(super) fn error_of(why: Why, run: &Run, _seq: Option<u64>) -> Error {
                 run.state().and_then(|s| s.live).map(|live| format!(", and {live} is live")).unwrap_or_default(),
             ),
         ),
-        Why::LogMoved => (ErrorKind::LedgerMoved, format!("the log of {channel} goes on in another ledger")),
+        Why::LogMoved => match &run.goes_on {
+            Some(goes_on) => return goes_on.error(channel),
+            None => (ErrorKind::LedgerMoved, format!("the log of {channel} goes on in another ledger")),
+        },
         Why::Judged => (ErrorKind::PolicyRefused, format!("the policy refused the move of {channel}")),
         Why::Held => (
             ErrorKind::ChannelHeld,

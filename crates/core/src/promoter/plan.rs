@@ -214,6 +214,7 @@ impl Inner {
             decision: None,
             refusal: None,
             error: None,
+            goes_on: None,
             began: Began::No,
             doubted: false,
         };

@@ -6,7 +6,8 @@ use super::Promoter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Journal;
 use crate::record::{
-    Body, ChannelState, EventStatus, Hold, LogReport, OpenMove, PromotionEvent, Release, Standing, Verifier, events,
+    Body, ChannelState, EventStatus, GoesOn, Hold, LogReport, OpenMove, PromotionEvent, Release, Standing, Verifier,
+    events,
 };
 use crate::value::{Channel, Digest, Provenance, Text, Timestamp};
 
@@ -31,6 +32,9 @@ pub struct Current {
     /// The hold that stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<Standing>,
+    /// Where the log goes on, if it was closed because it moved to another ledger: what is said here is what was, then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved: Option<GoesOn>,
     /// How many entries the log has.
     pub size: u64,
 }
@@ -84,6 +88,7 @@ impl Promoter {
             event,
             open: state.open.clone(),
             hold: state.held_at(self.inner.clock.now()).cloned(),
+            moved: state.moved.clone(),
             size: state.size,
         })
     }

@@ -17,8 +17,8 @@ use crate::protocol::{
     Action, Appended, Ask, Change, End, Heard, LogRead, Mover, Ms, Pins, PutEnd, Replay, Why, Worker,
 };
 use crate::record::{
-    Body, Decision, ErrorNote, Intent, Observation, ObservationCause, OpenMove, Outcome, Source, Status, Subject,
-    Takeover,
+    Body, Decision, ErrorNote, GoesOn, Intent, Observation, ObservationCause, OpenMove, Outcome, Source, Status,
+    Subject, Takeover,
 };
 use crate::registry::{Manifest, Put, pin_tag};
 use crate::value::{Channel, Digest, Key, Text};
@@ -43,6 +43,8 @@ pub(super) struct Run {
     pub(super) refusal: Option<Refusal>,
     /// The last thing that went wrong outside.
     pub(super) error: Option<Error>,
+    /// Where the log goes on, if it was closed when it was last read.
+    pub(super) goes_on: Option<GoesOn>,
     /// Whether a move may be open because of this run.
     pub(super) began: Began,
     /// Whether the answer to an intent of this run was ever lost.
@@ -109,6 +111,7 @@ impl Run {
             | Heard::Log(log)
             | Heard::Begun(Appended::Stored(log) | Appended::Lost(log), _)
             | Heard::Appended(Appended::Stored(log) | Appended::Lost(log)) => {
+                self.goes_on.clone_from(&log.state.moved);
                 let ours = log.state.open.as_ref().is_some_and(|open| open.owner == self.worker.owner);
                 let answered = matches!(heard, Heard::Begun(..) | Heard::Appended(_));
                 self.began = match (ours, self.began) {

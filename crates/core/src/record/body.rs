@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use super::entry::Status;
-use super::fold::{DefectCode, OpenMove, Standing, Step};
+use super::fold::{DefectCode, GoesOn, OpenMove, Standing, Step};
 use super::intent::{Deadlines, Op};
 use super::tape::{Children, Data, Value};
 use crate::error::Error;
@@ -73,7 +73,9 @@ pub(super) enum Said<'a> {
         until: Option<Timestamp>,
     },
     Release,
-    Moved,
+    Moved {
+        to: Cow<'a, str>,
+    },
     Other,
 }
 
@@ -118,7 +120,7 @@ impl Said<'_> {
                 Step::Hold(Standing { seq, reason: kept(reason)?, by: kept(by)?, until: *until })
             }
             Said::Release => Step::Release,
-            Said::Moved => Step::Moved,
+            Said::Moved { to } => Step::Moved(GoesOn { seq, to: kept(to)? }),
             Said::Other => Step::Other,
         })
     }
@@ -373,8 +375,7 @@ fn adoption<'a>(mut fields: Children<'_, 'a>) -> Form<Said<'a>> {
 fn moved<'a>(mut fields: Children<'_, 'a>) -> Form<Said<'a>> {
     digest(need(&mut fields, "root")?)?;
     count(need(&mut fields, "size")?)?;
-    line(need(&mut fields, "to")?)?;
-    Ok(Said::Moved)
+    Ok(Said::Moved { to: line(need(&mut fields, "to")?)? })
 }
 
 // The forms that a field may have.

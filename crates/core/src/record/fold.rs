@@ -37,8 +37,8 @@ pub struct ChannelState {
     pub committed: u64,
     /// The last hold that was not released. It may have ended by itself: see [`ChannelState::held_at`].
     pub hold: Option<Standing>,
-    /// Where the entry stands that says the log goes on elsewhere.
-    pub moved: Option<u64>,
+    /// Where the log goes on, if it was closed because it moved.
+    pub moved: Option<GoesOn>,
 }
 
 /// A hold that was not released.
@@ -51,7 +51,26 @@ pub struct Standing {
     /// Who.
     pub by: Text,
     /// When it ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+}
+
+/// Where a log goes on, as its last entry says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct GoesOn {
+    /// Where that entry stands.
+    pub seq: u64,
+    /// The ledger.
+    pub to: Text,
+}
+
+impl GoesOn {
+    /// LEDGER_MOVED: nothing more can be written into the log of `channel`.
+    pub fn error(&self, channel: &Channel) -> Error {
+        let GoesOn { seq, to } = self;
+        let message = format!("the log of {channel} was closed at seq {seq}: it goes on in {to}; use that ledger");
+        Error::new(ErrorKind::LedgerMoved, message).with("channel", channel).with("seq", seq).with("ledger", to)
+    }
 }
 
 /// The move that holds a channel.
@@ -68,10 +87,12 @@ pub struct OpenMove {
     /// The SHA-256 of its request.
     pub request: Digest,
     /// The live digest before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Digest>,
     /// The digest it points the channel at.
     pub to: Digest,
     /// What the tag pointed at instead of the live digest, in a repair.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub replaced: Option<Digest>,
     /// True if it takes the tag as it is and never puts: an adoption, or a bootstrap without a target.
     pub as_it_is: bool,
@@ -175,7 +196,7 @@ pub enum Step {
     /// Its end.
     Release,
     /// The log goes on elsewhere.
-    Moved,
+    Moved(GoesOn),
     /// Anything that moves nothing: an observation, an approval, an adoption.
     Other,
 }
@@ -205,7 +226,7 @@ impl Step {
                 Step::Hold(Standing { seq, reason: reason.clone(), by: by.clone(), until: *until })
             }
             Body::Release(_) => Step::Release,
-            Body::Moved(_) => Step::Moved,
+            Body::Moved(moved) => Step::Moved(GoesOn { seq, to: moved.to.clone() }),
             Body::Observation(_) | Body::Approval(_) | Body::Adoption(_) => Step::Other,
         }
     }
@@ -352,8 +373,8 @@ impl ChannelState {
     pub fn fold(&mut self, leaf: Leaf, step: Step) -> Result<(), Defect> {
         let seq = self.size;
         let mut first = First::default();
-        if self.moved.is_some() {
-            let why = format!("the log went on elsewhere at {}", self.moved.unwrap_or_default());
+        if let Some(GoesOn { seq: at, .. }) = self.moved {
+            let why = format!("the log went on elsewhere at {at}");
             return Err(Defect { seq, code: DefectCode::AfterMoved, why });
         }
         self.size += 1;
@@ -390,11 +411,11 @@ impl ChannelState {
             }
             Step::Hold(hold) => self.hold = Some(hold),
             Step::Release => self.hold = None,
-            Step::Moved => {
+            Step::Moved(goes_on) => {
                 if let Some(open) = &self.open {
                     first.bad(DefectCode::Interleaved, || format!("moved while {} is open", open.seq));
                 }
-                self.moved = Some(seq);
+                self.moved = Some(goes_on);
             }
             Step::Other => {}
         }

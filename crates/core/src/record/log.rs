@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::body::{self, Bad, Form, Home, Said};
 use super::entry::{Body, Entry, Leaf, MAX_ENTRY};
-use super::fold::{ChannelState, Defect, DefectCode, Step};
+use super::fold::{ChannelState, Defect, DefectCode, GoesOn, Step};
 use super::json::Flaw;
 use super::merkle::{Hash, leaf_hash};
 use super::tape::{Data, Tape, Value};
@@ -207,8 +207,8 @@ impl ChannelState {
     /// Takes in an entry that [follows](ChannelState::follows): its parent, its kind and body, the fold.
     pub(super) fn take_seen(&mut self, seen: &Seen<'_>) -> Result<(), Fault> {
         let fault = |code, why, counted| Err(Fault { bad: Bad { code, why }, counted });
-        if let Some(moved) = self.moved {
-            return fault(DefectCode::AfterMoved, format!("the log went on elsewhere at {moved}"), Counted::No);
+        if let Some(GoesOn { seq, .. }) = &self.moved {
+            return fault(DefectCode::AfterMoved, format!("the log went on elsewhere at {seq}"), Counted::No);
         }
         let fits = match (&self.leaf, seen.parent) {
             (None, Parent::Absent) => true,

@@ -12,7 +12,7 @@ mod json;
 mod log;
 pub mod merkle;
 #[cfg(test)]
-mod proptests;
+pub(crate) mod proptests;
 mod tape;
 mod verify;
 
@@ -21,7 +21,7 @@ pub use entry::{
     ObservationCause, Outcome, Release, Sealed, Status, Takeover,
 };
 pub use event::{Closing, EventStatus, PromotionEvent, TakenOver, Window, events};
-pub use fold::{ChannelState, Closed, Defect, DefectCode, OpenMove, Standing, Step};
+pub use fold::{ChannelState, Closed, Defect, DefectCode, GoesOn, OpenMove, Standing, Step};
 pub use intent::{
     Deadlines, Decision, FindingNote, Intent, Op, OverrideNote, PolicyNote, Predecessor, Source, Subject, Verdict,
 };

@@ -9,7 +9,7 @@ use super::tape::{self, Data, Tape};
 use super::*;
 use crate::value::{Channel, Digest, Provenance, Timestamp};
 
-fn channel() -> Channel {
+pub(crate) fn channel() -> Channel {
     "registry.example.com/acme/shop:prod".parse().unwrap()
 }
 
@@ -174,7 +174,7 @@ fn lines(log: &[Sealed]) -> Vec<u8> {
     log.iter().flat_map(|sealed| [&sealed.bytes()[..], b"\n"].concat()).collect()
 }
 
-fn logs() -> impl Strategy<Value = Vec<Sealed>> {
+pub(crate) fn logs() -> impl Strategy<Value = Vec<Sealed>> {
     prop::collection::vec(act(), 1..40).prop_map(|acts| log(&acts))
 }
 

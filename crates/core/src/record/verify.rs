@@ -17,7 +17,7 @@ use super::fold::{ChannelState, Defect, DefectCode};
 use super::log::{Counted, Fault, KeyHash, Seen, channel_of, read};
 use super::merkle::Frontier;
 use super::tape::Tape;
-use crate::value::{Channel, Digest, Timestamp};
+use crate::value::{Channel, Digest, Text, Timestamp};
 
 /// What the check of a whole log found. As JSON, what is absent is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,6 +46,9 @@ pub struct LogReport {
     /// Where the entry stands that says the log goes on elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moved: Option<u64>,
+    /// The ledger in which it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<Text>,
     /// The RFC 6962 root over the entries that hold.
     pub root: Digest,
     /// How many entries say an earlier time than the entry before them. A warning: time informs, it never orders.
@@ -140,22 +143,29 @@ impl Verifier {
 
     /// What was found.
     pub fn finish(self) -> LogReport {
-        let fold = self.fold;
-        let state = fold.as_ref().map(|fold| &fold.state);
-        let tree = fold.as_ref().map_or_else(Frontier::new, |fold| fold.tree.clone());
+        self.report()
+    }
+
+    /// What was found so far; more may be fed after.
+    pub fn report(&self) -> LogReport {
+        let fold = self.fold.as_ref();
+        let state = fold.map(|fold| &fold.state);
+        let moved = state.and_then(|state| state.moved.as_ref());
+        let tree = fold.map_or_else(Frontier::new, |fold| fold.tree.clone());
         LogReport {
-            channel: self.home.map(|home| home.channel),
+            channel: self.home.as_ref().map(|home| home.channel.clone()),
             entries: tree.size(),
             torn_bytes: self.line_bytes,
-            moves: fold.as_ref().map_or(0, |fold| fold.moves),
+            moves: fold.map_or(0, |fold| fold.moves),
             committed: state.map_or(0, |state| state.committed),
             live: state.and_then(|state| state.live),
             previous: state.and_then(|state| state.previous),
-            open_intent: fold.as_ref().and_then(Fold::open_intent),
-            moved: state.and_then(|state| state.moved),
+            open_intent: fold.and_then(Fold::open_intent),
+            moved: moved.map(|moved| moved.seq),
+            moved_to: moved.map(|moved| moved.to.clone()),
             root: Digest::from_sha256(tree.root()),
-            clock_went_back: fold.as_ref().map_or(0, |fold| fold.clock_went_back),
-            defect: self.defect,
+            clock_went_back: fold.map_or(0, |fold| fold.clock_went_back),
+            defect: self.defect.clone(),
         }
     }
 

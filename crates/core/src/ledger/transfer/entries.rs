@@ -1,0 +1,90 @@
+//! Entries of one log: read in pages, and put where they belong.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::{Append, Ledger};
+use crate::record::{Leaf, Sealed};
+use crate::value::Channel;
+
+/// How many entries are read at once.
+const PAGE: u64 = 1024;
+
+/// How long to wait before an append that was not answered is sent again.
+const AGAIN_MS: [u64; 3] = [100, 400, 1600];
+
+/// Whose entry stands at a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stands {
+    Ours,
+    Other,
+}
+
+/// Appends an entry at `seq`, unless something stands there. That these very bytes do is as good as having stored them:
+/// they are those of an earlier run, or of an append whose answer was lost.
+pub(super) async fn place(ledger: &dyn Ledger, channel: &Channel, seq: u64, bytes: &Bytes) -> Result<Stands> {
+    let mut pauses = AGAIN_MS.into_iter();
+    loop {
+        match (ledger.append(channel, seq, bytes.clone()).await, pauses.next()) {
+            (Ok(Append::Stored), _) => return Ok(Stands::Ours),
+            (Ok(Append::Lost), _) => {
+                return match entry(ledger, channel, seq).await?.as_ref() == Some(bytes) {
+                    true => Ok(Stands::Ours),
+                    false => Ok(Stands::Other),
+                };
+            }
+            // The same bytes at the same position can be stored once.
+            (Err(error), Some(pause)) if error.kind() == ErrorKind::LedgerAmbiguous => {
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            (Err(error), _) => return Err(error),
+        }
+    }
+}
+
+/// Some entries from `from` on, below `end`; LEDGER_TRUNCATED if there are none, because there were.
+pub(super) async fn read_page(ledger: &dyn Ledger, channel: &Channel, from: u64, end: u64) -> Result<Vec<Bytes>> {
+    let limit = usize::try_from(PAGE.min(end.saturating_sub(from))).unwrap_or(usize::MAX);
+    let page = ledger.read(channel, from, limit).await.map_err(|e| e.with("channel", channel))?;
+    match page.is_empty() && limit > 0 {
+        true => {
+            let message = format!("the log of {channel} had {end} entries, and has none at {from}");
+            Err(Error::new(ErrorKind::LedgerTruncated, message).with("channel", channel).with("seq", from))
+        }
+        false => Ok(page),
+    }
+}
+
+/// The entry at `seq`, if there is one.
+pub(super) async fn entry(ledger: &dyn Ledger, channel: &Channel, seq: u64) -> Result<Option<Bytes>> {
+    let page = ledger.read(channel, seq, 1).await.map_err(|e| e.with("channel", channel))?;
+    Ok(page.into_iter().next())
+}
+
+/// The leaf hash of the entry at `seq`, which is there.
+pub(super) async fn leaf_of(ledger: &dyn Ledger, channel: &Channel, seq: u64) -> Result<Leaf> {
+    let page = read_page(ledger, channel, seq, seq + 1).await?;
+    Ok(Sealed::of(page.into_iter().next().unwrap_or_default()).leaf())
+}
+
+/// LEDGER_FORKED: the two logs are not one.
+pub(super) fn differ(channel: &Channel, seq: u64) -> Error {
+    let message = format!(
+        "{channel}: seq {seq}: source and target have different entries there, so that they are two histories; name a \
+         target that has no log of this channel"
+    );
+    Error::new(ErrorKind::LedgerForked, message).with("channel", channel).with("seq", seq)
+}
+
+/// Says in whose log it is.
+pub(super) fn located(error: Error, channel: &Channel, whose: &'static str) -> Error {
+    let located = Error::new(error.kind(), format!("{channel}: the {whose}'s log: {error}"));
+    let seq = error.context().find(|(name, _)| *name == "seq").map(|(_, seq)| seq.to_owned());
+    let located = located.with("channel", channel);
+    match seq {
+        Some(seq) => located.with("seq", seq).because(error),
+        None => located.because(error),
+    }
+}

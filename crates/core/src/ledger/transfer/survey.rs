@@ -1,0 +1,194 @@
+//! `Survey`: what both ledgers have of a channel's log, before anything is written.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::Transfer;
+use super::entries::{differ, entry, located, read_page};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{Body, Defect, DefectCode, Entry, GoesOn, Leaf, MovedTo, Sealed, Verifier};
+use crate::value::{Channel, Digest};
+
+/// What a transfer of one channel's log would do.
+#[derive(Debug, Serialize)]
+#[non_exhaustive]
+pub struct Survey {
+    /// The channel.
+    pub channel: Channel,
+    /// How many entries of the source are to stand in the target: all but a last one that says the log goes on
+    /// elsewhere.
+    pub size: u64,
+    /// The RFC 6962 root over them.
+    pub root: Digest,
+    /// How many of them the target has.
+    pub there: u64,
+    /// Where the source's log goes on, if it was closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved: Option<GoesOn>,
+    /// The last of them.
+    #[serde(skip)]
+    pub(super) leaf: Option<Leaf>,
+    /// Where the intent stands of the move that is open in the source.
+    #[serde(skip)]
+    open: Option<u64>,
+    #[serde(skip)]
+    verifier: Verifier,
+}
+
+impl Survey {
+    pub(super) async fn of(transfer: &Transfer, channel: &Channel) -> Result<Survey> {
+        let mut survey = Survey {
+            channel: channel.clone(),
+            size: 0,
+            root: Digest::of(b""),
+            there: 0,
+            moved: None,
+            leaf: None,
+            open: None,
+            verifier: Verifier::new(Some(channel.clone())),
+        };
+        survey.go_on(transfer).await?;
+        if survey.size == 0 {
+            let message = format!("the source has no log of {channel}");
+            return Err(Error::new(ErrorKind::ChannelNotBootstrapped, message).with("channel", channel));
+        }
+        survey.check_target(transfer).await?;
+        survey.check_at_rest(transfer).await?;
+        Ok(survey)
+    }
+
+    /// Reads the source on to its end, and verifies it.
+    pub(super) async fn go_on(&mut self, transfer: &Transfer) -> Result<()> {
+        let source = transfer.from.as_ref();
+        let end = source.size(&self.channel).await.map_err(|e| e.with("channel", &self.channel))?;
+        if end < self.size {
+            let message = format!("the log of {} had {} entries, and has {end}", self.channel, self.size);
+            return Err(Error::new(ErrorKind::LedgerTruncated, message).with("channel", &self.channel));
+        }
+        while self.size < end {
+            let mut page = read_page(source, &self.channel, self.size, end).await?;
+            let last = page.len() as u64 + self.size == end;
+            let closing = if last { page.pop_if(|bytes| closes(bytes).is_some()) } else { None };
+            self.take(&page)?;
+            if let Some(bytes) = closing {
+                return self.closed(&bytes, transfer);
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, page: &[Bytes]) -> Result<()> {
+        self.verifier.feed(page);
+        let report = self.verifier.report();
+        if let Some(defect) = report.defect {
+            return Err(located(defect.into(), &self.channel, "source"));
+        }
+        if let Some(bytes) = page.last() {
+            self.leaf = Some(Sealed::of(bytes.clone()).leaf());
+        }
+        (self.size, self.root, self.open) = (report.entries, report.root, report.open_intent);
+        Ok(())
+    }
+
+    /// Takes the source's last entry in, which is not taken along.
+    fn closed(&mut self, bytes: &Bytes, transfer: &Transfer) -> Result<()> {
+        let seq = self.size;
+        let (size, root) = (self.size, self.root);
+        let wrong = |code, why| Err(located(Defect { seq, code, why }.into(), &self.channel, "source"));
+        // It is verified like any other, and then left out.
+        self.verifier.feed(std::slice::from_ref(bytes));
+        if let Some(Defect { code, why, .. }) = self.verifier.report().defect {
+            return wrong(code, why);
+        }
+        let Some(said) = closes(bytes) else { return Ok(()) };
+        if (said.size, said.root) != (size, root) {
+            let why =
+                format!("it says that {} entries of root {} went along; it is {size} of {root}", said.size, said.root);
+            return wrong(DefectCode::Field, why);
+        }
+        let goes_on = GoesOn { seq, to: said.to };
+        match transfer.name.as_ref().is_some_and(|name| *name != goes_on.to) {
+            // From here it would have two ends.
+            true => Err(goes_on.error(&self.channel)),
+            false => {
+                self.moved = Some(goes_on);
+                Ok(())
+            }
+        }
+    }
+
+    /// Compares what the target has, and finds out whether more can be appended to it.
+    async fn check_target(&mut self, transfer: &Transfer) -> Result<()> {
+        let target = transfer.to.as_ref();
+        let there = target.size(&self.channel).await.map_err(|e| e.with("channel", &self.channel))?;
+        self.there = there.min(self.size);
+        let Some(last) = self.there.checked_sub(1) else { return Ok(()) };
+        let both =
+            (entry(transfer.from.as_ref(), &self.channel, last).await?, entry(target, &self.channel, last).await?);
+        if both.0 != both.1 {
+            // A log that went on elsewhere is a prefix of what it became, and then its own end.
+            if let Some(MovedTo { to, .. }) = both.1.as_ref().and_then(closes) {
+                return Err(self.closed_target(GoesOn { seq: last, to }));
+            }
+            return Err(self.first_difference(transfer).await?);
+        }
+        let end = match there.checked_sub(1) {
+            Some(end) if there > self.size => entry(target, &self.channel, end).await?,
+            _ => None,
+        };
+        match end.as_ref().and_then(closes) {
+            // Whoever runs a finished transfer again hears that it is finished, wherever the log went from there.
+            Some(MovedTo { to, .. }) if self.moved.is_none() => Err(self.closed_target(GoesOn { seq: there - 1, to })),
+            _ => Ok(()),
+        }
+    }
+
+    fn closed_target(&self, goes_on: GoesOn) -> Error {
+        let (channel, GoesOn { seq, to }) = (&self.channel, goes_on);
+        let message = format!(
+            "{channel}: the target's log was closed at seq {seq} when it moved to {to}, and nothing is appended after \
+             that; name a target that has no log of this channel, such as another directory, prefix or schema"
+        );
+        Error::new(ErrorKind::LedgerMoved, message).with("channel", channel).with("seq", seq).with("ledger", to)
+    }
+
+    /// CHANNEL_BUSY if a move is open in a source that is to be closed.
+    pub(super) async fn check_at_rest(&self, transfer: &Transfer) -> Result<()> {
+        let (Some(seq), Some(_)) = (self.open, &transfer.name) else { return Ok(()) };
+        let channel = &self.channel;
+        let intent = entry(transfer.from.as_ref(), channel, seq).await?.map(|bytes| Entry::open(&bytes)).transpose()?;
+        let move_id = match intent.map(|entry| entry.body) {
+            Some(Body::Intent(intent)) => intent.move_id.to_string(),
+            _ => "unknown".to_owned(),
+        };
+        let message = format!(
+            "{channel}: move {move_id} is open in the source (seq {seq}), and its outcome must stand there: wait for it, \
+             or recover the channel first, then run this again"
+        );
+        let error = Error::new(ErrorKind::ChannelBusy, message);
+        Err(error.with("channel", channel).with("seq", seq).with("move_id", move_id))
+    }
+
+    /// Where the two logs differ first.
+    pub(super) async fn first_difference(&self, transfer: &Transfer) -> Result<Error> {
+        let (channel, mut seq) = (&self.channel, 0);
+        while seq < self.size {
+            let from = read_page(transfer.from.as_ref(), channel, seq, self.size).await?;
+            let to = transfer.to.read(channel, seq, from.len()).await?;
+            let same = from.iter().zip(&to).take_while(|(from, to)| from == to).count();
+            seq += same as u64;
+            if same < from.len().min(to.len()) || to.is_empty() {
+                break;
+            }
+        }
+        Ok(differ(channel, seq))
+    }
+}
+
+/// What an entry says that closes a log.
+fn closes(bytes: &Bytes) -> Option<MovedTo> {
+    match Entry::open(bytes).ok()? {
+        Entry { body: Body::Moved(moved), .. } => Some(moved),
+        _ => None,
+    }
+}

@@ -1,0 +1,436 @@
+//! The laws of a transfer, over random logs, and each fault that may come between.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::ledger::{Append, MemoryLedger};
+use crate::record::proptests::{channel, logs};
+use crate::record::{ChannelState, Hold, LogReport, Sealed, Verifier};
+
+const NAME: &str = "postgres://ci@db/audit";
+
+fn name(text: &str) -> Text {
+    text.parse().unwrap()
+}
+
+fn hold(reason: String) -> Body {
+    Body::Hold(Hold { reason: reason.parse().unwrap(), by: name("ada"), until: None })
+}
+
+/// A log of `entries` holds.
+fn holds(entries: u64) -> Vec<Bytes> {
+    let mut state = ChannelState::empty(channel());
+    (0..entries).map(|seq| next(&mut state, hold(format!("entry {seq}")))).collect()
+}
+
+fn next(state: &mut ChannelState, body: Body) -> Bytes {
+    let at = crate::value::Timestamp::from_unix_ms(1_800_000_000_000);
+    let sealed = state.next(body, Uuid::now_v7(), at).seal().unwrap();
+    state.take(sealed.bytes()).unwrap();
+    sealed.bytes().clone()
+}
+
+async fn ledger(log: &[Bytes]) -> Arc<MemoryLedger> {
+    let ledger = Arc::new(MemoryLedger::new());
+    write(ledger.as_ref(), log).await;
+    ledger
+}
+
+async fn write(ledger: &dyn Ledger, log: &[Bytes]) {
+    for bytes in log {
+        let size = ledger.size(&channel()).await.unwrap();
+        assert_eq!(ledger.append(&channel(), size, bytes.clone()).await.unwrap(), Append::Stored);
+    }
+}
+
+async fn whole(ledger: &dyn Ledger) -> Vec<Bytes> {
+    ledger.read(&channel(), 0, usize::MAX).await.unwrap()
+}
+
+fn report(log: &[Bytes]) -> LogReport {
+    let mut verifier = Verifier::new(Some(channel()));
+    verifier.feed(log);
+    verifier.finish()
+}
+
+async fn run(transfer: &Transfer) -> Result<Transferred> {
+    transfer.run(transfer.survey(&channel()).await?).await
+}
+
+/// The target has the log, and the source has it and one entry more, which says where it went.
+async fn moved(from: &dyn Ledger, to: &dyn Ledger, log: &[Bytes]) {
+    assert_eq!(whole(to).await, log);
+    let source = whole(from).await;
+    assert_eq!(&source[..log.len()], log);
+    let report = report(&source);
+    assert_eq!((report.defect, report.entries), (None, log.len() as u64 + 1));
+    assert_eq!((report.moved, report.moved_to.unwrap().as_str()), (Some(log.len() as u64), NAME));
+}
+
+#[tokio::test]
+async fn a_log_that_moves_is_the_same_in_the_target_and_closed_in_the_source() {
+    let log = holds(2500);
+    let (from, to) = (ledger(&log).await, ledger(&[]).await);
+    let told: Arc<Mutex<Vec<(u64, u64)>>> = Arc::default();
+    let tell = told.clone();
+    let transfer = Transfer::moving(from.clone(), to.clone(), name(NAME))
+        .with_watch(Arc::new(move |_, done, of| tell.lock().unwrap().push((done, of))));
+    let survey = transfer.survey(&channel()).await.unwrap();
+    assert_eq!((survey.size, survey.there, survey.root), (2500, 0, report(&log).root));
+    assert_eq!(to.size(&channel()).await.unwrap(), 0, "a survey writes nothing");
+    let done = transfer.run(survey).await.unwrap();
+    assert_eq!((done.size, done.root, done.copied), (2500, report(&log).root, 2500));
+    assert_eq!(done.ending, Ending::Moved { seq: 2500 });
+    assert_eq!(*told.lock().unwrap(), [(1024, 2500), (2048, 2500), (2500, 2500)]);
+    moved(from.as_ref(), to.as_ref(), &log).await;
+
+    // Again: nothing is left to do, wherever the log went on since.
+    write(to.as_ref(), &[next(&mut state(&log), hold("later".to_owned()))]).await;
+    let again = run(&transfer).await.unwrap();
+    assert_eq!((again.copied, again.ending), (0, Ending::MovedBefore { seq: 2500 }));
+    let json = serde_json::to_value(run(&transfer).await.unwrap()).unwrap();
+    assert_eq!((&json["result"], &json["seq"]), (&"moved_before".into(), &2500.into()));
+}
+
+fn state(log: &[Bytes]) -> ChannelState {
+    let mut state = ChannelState::empty(channel());
+    for bytes in log {
+        state.take(bytes).unwrap();
+    }
+    state
+}
+
+/// What happens at an append.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    None,
+    /// The process dies before it.
+    DiesBefore,
+    /// The process dies after it.
+    DiesAfter,
+    /// It did not happen, and nobody knows.
+    LostBefore,
+    /// It happened, and the answer was lost.
+    LostAfter,
+    /// Another writer comes first, with an entry of its own.
+    Overtaken,
+}
+
+#[derive(Debug)]
+struct Scripted {
+    inner: Arc<MemoryLedger>,
+    /// What happens at each append, in order.
+    faults: Mutex<VecDeque<Fault>>,
+}
+
+#[async_trait]
+impl Ledger for Scripted {
+    async fn size(&self, channel: &Channel) -> Result<u64> {
+        self.inner.size(channel).await
+    }
+
+    async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
+        self.inner.read(channel, from, limit).await
+    }
+
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+        let fault = self.faults.lock().unwrap().pop_front().unwrap_or(Fault::None);
+        let dead = || Err(Error::new(ErrorKind::LedgerUnavailable, "dead"));
+        let lost = || Err(Error::new(ErrorKind::LedgerAmbiguous, "the answer was lost"));
+        match fault {
+            Fault::None => self.inner.append(channel, seq, bytes).await,
+            Fault::DiesBefore => dead(),
+            Fault::LostBefore => lost(),
+            Fault::DiesAfter => self.inner.append(channel, seq, bytes).await.and_then(|_| dead()),
+            Fault::LostAfter => self.inner.append(channel, seq, bytes).await.and_then(|_| lost()),
+            Fault::Overtaken => {
+                let log = self.inner.read(channel, 0, usize::MAX).await?;
+                let other = next(&mut state(&log), hold(format!("overtakes {seq}")));
+                assert_eq!(self.inner.append(channel, seq, other).await?, Append::Stored);
+                self.inner.append(channel, seq, bytes).await
+            }
+        }
+    }
+
+    async fn channels(&self) -> Result<Vec<Channel>> {
+        self.inner.channels().await
+    }
+}
+
+fn scripted(inner: &Arc<MemoryLedger>, faults: impl IntoIterator<Item = Fault>) -> Arc<Scripted> {
+    Arc::new(Scripted { inner: inner.clone(), faults: Mutex::new(faults.into_iter().collect()) })
+}
+
+fn nth(n: usize, fault: Fault) -> Vec<Fault> {
+    std::iter::repeat_n(Fault::None, n).chain([fault]).collect()
+}
+
+/// Whatever append a crash or a lost answer comes at, in the target or at the source's last entry: another run ends it.
+#[tokio::test(start_paused = true)]
+async fn it_goes_on_where_it_stopped() {
+    let log = holds(6);
+    for fault in [Fault::DiesBefore, Fault::DiesAfter, Fault::LostBefore, Fault::LostAfter] {
+        for at in 0..=log.len() {
+            let (from, to) = (ledger(&log).await, ledger(&[]).await);
+            let (source, target) = match at < log.len() {
+                true => (vec![], nth(at, fault)),
+                false => (vec![fault], vec![]),
+            };
+            let first = Transfer::moving(scripted(&from, source), scripted(&to, target), name(NAME));
+            let ended = run(&first).await;
+            match fault {
+                Fault::DiesBefore | Fault::DiesAfter => {
+                    let error = ended.unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::LedgerUnavailable, "{fault:?} at {at}");
+                    assert!(error.context().any(|(name, _)| name == "channel"), "{error:?}");
+                }
+                // An answer that was lost is found out on the way.
+                _ => assert_eq!(ended.unwrap().copied, 6, "{fault:?} at {at}"),
+            }
+            let again = run(&Transfer::moving(from.clone(), to.clone(), name(NAME))).await.unwrap();
+            assert_eq!((again.size, again.root), (6, report(&log).root), "{fault:?} at {at}");
+            moved(from.as_ref(), to.as_ref(), &log).await;
+        }
+    }
+}
+
+/// An append whose answers are all lost is unknown, and said to be; the source is not closed on a guess.
+#[tokio::test(start_paused = true)]
+async fn what_stays_unknown_is_said() {
+    let log = holds(2);
+    let (from, to) = (ledger(&log).await, ledger(&[]).await);
+    let deaf = scripted(&to, [Fault::LostBefore; 4]);
+    let error = run(&Transfer::moving(from.clone(), deaf, name(NAME))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LedgerAmbiguous);
+    assert!(error.to_string().ends_with("; run this again: what stands there is compared"), "{error}");
+    assert_eq!(whole(from.as_ref()).await, log);
+}
+
+#[tokio::test]
+async fn a_source_that_somebody_goes_on_writing_loses_nothing() {
+    let (from, to) = (ledger(&holds(3)).await, ledger(&[]).await);
+    let source = scripted(&from, [Fault::Overtaken, Fault::Overtaken]);
+    let done = run(&Transfer::moving(source, to.clone(), name(NAME))).await.unwrap();
+    assert_eq!((done.size, done.copied, done.ending), (5, 5, Ending::Moved { seq: 5 }));
+    let log = whole(to.as_ref()).await;
+    assert_eq!(log.len(), 5);
+    moved(from.as_ref(), to.as_ref(), &log).await;
+
+    let (from, to) = (ledger(&holds(3)).await, ledger(&[]).await);
+    let source = scripted(&from, std::iter::repeat_n(Fault::Overtaken, 100));
+    let error = run(&Transfer::moving(source, to, name(NAME))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ChannelBusy, "it does not run for ever");
+    assert!(error.to_string().contains("others wrote into the log 32 times while it was to be closed"), "{error}");
+}
+
+/// Two that run the same transfer end it once.
+#[tokio::test]
+async fn two_at_once_are_one() {
+    let log = holds(300);
+    let (from, to) = (ledger(&log).await, ledger(&[]).await);
+    let transfer = Transfer::moving(from.clone(), to.clone(), name(NAME));
+    let (one, other) = tokio::join!(run(&transfer), run(&transfer));
+    let endings = [one.unwrap().ending, other.unwrap().ending];
+    assert!(endings.contains(&Ending::Moved { seq: 300 }), "{endings:?}");
+    moved(from.as_ref(), to.as_ref(), &log).await;
+}
+
+#[tokio::test]
+async fn an_open_move_is_closed_first() {
+    let mut log = holds(1);
+    let intent = intent(&state(&log));
+    log.push(next(&mut state(&log), intent));
+    let (from, to) = (ledger(&log).await, ledger(&[]).await);
+    let error = run(&Transfer::moving(from.clone(), to.clone(), name(NAME))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ChannelBusy);
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{}: move move-1 is open in the source (seq 1), and its outcome must stand there: wait for it, or recover the \
+             channel first, then run this again",
+            channel()
+        )
+    );
+    assert_eq!(error.context().find(|(name, _)| *name == "move_id"), Some(("move_id", "move-1")));
+    assert_eq!((whole(from.as_ref()).await, whole(to.as_ref()).await), (log.clone(), vec![]), "nothing was written");
+
+    // A backup may be taken and brought back at any time.
+    assert_eq!(run(&Transfer::copying(from, to.clone())).await.unwrap().ending, Ending::Copied);
+    assert_eq!(whole(to.as_ref()).await, log);
+}
+
+fn intent(state: &ChannelState) -> Body {
+    use crate::record::{Deadlines, Decision, Intent, Op, PolicyNote, Source, Subject};
+    let digest = Digest::of(b"x");
+    Body::Intent(Box::new(Intent {
+        op: Op::Bootstrap,
+        move_id: name("move-1"),
+        key: "key".parse().unwrap(),
+        request: digest,
+        from: state.live,
+        to: Subject { digest, media_type: name("application/json"), size: 7 },
+        source: Source::Channel(channel()),
+        provenance: crate::value::Provenance::new("manual", "run", "ada").unwrap(),
+        reason: None,
+        decision: Decision {
+            policy: PolicyNote { name: name("none"), digest },
+            findings: vec![],
+            overrides: vec![],
+            approvals: vec![],
+        },
+        replaced: None,
+        predecessor: None,
+        owner: name("w"),
+        epoch: 0,
+        deadlines: Deadlines::default(),
+    }))
+}
+
+#[tokio::test]
+async fn two_histories_are_not_mixed() {
+    let log = holds(1500);
+    for at in [0, 7, 1499] {
+        let mut other = log[..at].to_vec();
+        other.push(next(&mut state(&other), hold("another history".to_owned())));
+        other.push(next(&mut state(&other), hold("and on".to_owned())));
+        let (from, to) = (ledger(&log).await, ledger(&other).await);
+        let error = run(&Transfer::moving(from.clone(), to.clone(), name(NAME))).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LedgerForked);
+        let seq = at.to_string();
+        assert_eq!(error.context().find(|(name, _)| *name == "seq"), Some(("seq", seq.as_str())));
+        assert!(error.to_string().starts_with(&format!("{}: seq {at}: source and target have", channel())), "{error}");
+        assert_eq!((whole(from.as_ref()).await, whole(to.as_ref()).await), (log.clone(), other), "nothing was written");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_appended_after_the_entry_that_closed_a_log() {
+    let log = holds(3);
+    let (a, b) = (ledger(&log).await, ledger(&[]).await);
+    run(&Transfer::moving(a.clone(), b.clone(), name(NAME))).await.unwrap();
+    // Back to where it came from, with and without something new.
+    for more in 0..2 {
+        let error = run(&Transfer::moving(b.clone(), a.clone(), name("/srv/ledger"))).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LedgerMoved, "{more}");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{}: the target's log was closed at seq 3 when it moved to {NAME}, and nothing is appended after that; \
+                 name a target that has no log of this channel, such as another directory, prefix or schema",
+                channel()
+            )
+        );
+        write(b.as_ref(), &[next(&mut state(&whole(b.as_ref()).await), hold("new".to_owned()))]).await;
+    }
+    // From the closed log to a third ledger, it would have two ends.
+    let c = ledger(&[]).await;
+    let error = run(&Transfer::moving(a.clone(), c.clone(), name("s3://bucket"))).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("the log of {} was closed at seq 3: it goes on in {NAME}; use that ledger", channel())
+    );
+    assert_eq!(whole(c.as_ref()).await, Vec::<Bytes>::new());
+    // A backup of it can be brought back where the ledger that it went to is lost: it is open again.
+    let done = run(&Transfer::copying(a, c.clone())).await.unwrap();
+    assert_eq!((done.size, done.ending), (3, Ending::Copied));
+    assert_eq!(whole(c.as_ref()).await, log);
+}
+
+#[tokio::test]
+async fn what_does_not_hold_is_not_taken() {
+    let mut log = holds(1200);
+    log[1100] = log[1099].clone();
+    let (from, to) = (ledger(&log).await, ledger(&[]).await);
+    let error = run(&Transfer::moving(from, to.clone(), name(NAME))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LedgerCorrupt);
+    assert!(
+        error.to_string().contains("the source's log: seq 1100: SEQUENCE: it says 1099 and stands at 1100"),
+        "{error}"
+    );
+    assert_eq!(error.context().find(|(name, _)| *name == "seq"), Some(("seq", "1100")));
+    assert_eq!(to.size(&channel()).await.unwrap(), 0, "nothing was appended before the defect was found");
+
+    let none = run(&Transfer::moving(ledger(&[]).await, to, name(NAME))).await.unwrap_err();
+    assert_eq!(none.to_string(), format!("the source has no log of {}", channel()));
+}
+
+#[tokio::test]
+async fn an_entry_that_closes_a_log_wrongly_is_a_defect() {
+    let mut log = holds(3);
+    let body = Body::Moved(MovedTo { to: name(NAME), size: 2, root: report(&log).root });
+    log.push(next(&mut state(&log), body));
+    let error = run(&Transfer::copying(ledger(&log).await, ledger(&[]).await)).await.unwrap_err();
+    assert!(error.to_string().contains("seq 3: FIELD: it says that 2 entries of root"), "{error}");
+}
+
+/// A target that keeps something else than it was given.
+#[derive(Debug)]
+struct Liar(Arc<MemoryLedger>);
+
+#[async_trait]
+impl Ledger for Liar {
+    async fn size(&self, channel: &Channel) -> Result<u64> {
+        self.0.size(channel).await
+    }
+
+    async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
+        self.0.read(channel, from, limit).await
+    }
+
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+        let bytes = if seq == 1 { Sealed::of(&b"{}"[..]).bytes().clone() } else { bytes };
+        self.0.append(channel, seq, bytes).await
+    }
+
+    async fn channels(&self) -> Result<Vec<Channel>> {
+        self.0.channels().await
+    }
+}
+
+#[tokio::test]
+async fn the_source_is_not_closed_before_the_target_was_read_back() {
+    let log = holds(3);
+    let from = ledger(&log).await;
+    let liar = Arc::new(Liar(ledger(&[]).await));
+    let error = run(&Transfer::moving(from.clone(), liar, name(NAME))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LedgerForked);
+    assert!(error.to_string().contains(": seq 1: "), "{error}");
+    assert_eq!(whole(from.as_ref()).await, log);
+}
+
+proptest! {
+    /// Any log, taken through any chain of ledgers and back, keeps its bytes and its root.
+    #[test]
+    fn a_log_keeps_its_root_wherever_it_goes(log in logs(), files in proptest::collection::vec(any::<bool>(), 3)) {
+        let log: Vec<Bytes> = log.iter().map(|sealed| sealed.bytes().clone()).collect();
+        prop_assume!(!log.is_empty());
+        let open = state(&log).open.is_some();
+        let home = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut from: Arc<dyn Ledger> = ledger(&log).await;
+            for (at, file) in files.iter().enumerate() {
+                let to: Arc<dyn Ledger> = match file {
+                    #[cfg(all(feature = "file", unix))]
+                    true => Arc::new(crate::ledger::FileLedger::open(home.path().join(at.to_string())).unwrap()),
+                    _ => ledger(&[]).await,
+                };
+                let transfer = match open {
+                    true => Transfer::copying(from.clone(), to.clone()),
+                    false => Transfer::moving(from.clone(), to.clone(), name(NAME)),
+                };
+                let done = run(&transfer).await.unwrap();
+                assert_eq!((done.size, done.root), (log.len() as u64, report(&log).root));
+                assert_eq!(whole(to.as_ref()).await, log);
+                assert_eq!(report(&whole(from.as_ref()).await).moved.is_some(), !open);
+                from = to;
+            }
+        });
+        drop(home);
+    }
+}

@@ -1,0 +1,134 @@
+//! What stands after `://`, and the same without its secrets.
+
+use super::bad;
+use crate::error::Result;
+
+/// Options whose values may be shown. Whatever else stands in a query is left out: it may be a key or a signature.
+const HARMLESS: [&str; 24] = [
+    "account",
+    "allow_http",
+    "application_name",
+    "connect_timeout",
+    "dbname",
+    "endpoint",
+    "host",
+    "hostaddr",
+    "path_style",
+    "pool",
+    "port",
+    "prefix",
+    "region",
+    "schema",
+    "sslcert",
+    "sslmode",
+    "sslrootcert",
+    "statement_timeout",
+    "table",
+    "target_session_attrs",
+    "timeout",
+    "user",
+    "use_emulator",
+    "virtual_hosted_style",
+];
+
+/// `/its/path` of a `file://` URL.
+pub(super) fn file(rest: &str) -> Result<(String, String)> {
+    let path = rest.strip_prefix("localhost").unwrap_or(rest);
+    if !path.starts_with('/') {
+        return Err(bad(format!("file://{rest}: a file URL names a whole path: file:///its/path")));
+    }
+    if path.contains(['?', '#']) {
+        return Err(bad(format!("file://{rest}: write ? as %3F and # as %23")));
+    }
+    match decodes(path) {
+        true => Ok((path.to_owned(), path.to_owned())),
+        false => Err(bad(format!("file://{rest}: a % without two hex digits, or not UTF-8"))),
+    }
+}
+
+/// `bucket/prefix?options` of an object store.
+pub(super) fn bucket(scheme: &str, rest: &str) -> Result<(String, String)> {
+    let Parts { authority, path, query } = parts(scheme, rest)?;
+    if authority.contains(['@', ':']) {
+        return Err(bad(format!(
+            "{scheme}://: credentials and ports do not stand in it: it is {scheme}://bucket/prefix, and what {scheme} \
+             asks for is found where the cloud's own tools find it"
+        )));
+    }
+    if authority.is_empty() {
+        return Err(bad(format!("{scheme}://: no bucket; it is {scheme}://bucket/prefix")));
+    }
+    Ok((rest.to_owned(), format!("{authority}{path}{}", harmless(query))))
+}
+
+/// `user:password@host/database?options` of a server.
+pub(super) fn server(rest: &str) -> Result<(String, String)> {
+    let Parts { authority, path, query } = parts("postgres", rest)?;
+    let shown = match authority.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':').map_or(user, |(name, _)| name) {
+            "" => host.to_owned(),
+            name => format!("{name}@{host}"),
+        },
+        None => authority.to_owned(),
+    };
+    Ok((rest.to_owned(), format!("{shown}{path}{}", harmless(query))))
+}
+
+#[derive(Debug)]
+struct Parts<'a> {
+    authority: &'a str,
+    path: &'a str,
+    query: Option<&'a str>,
+}
+
+fn parts<'a>(scheme: &str, rest: &'a str) -> Result<Parts<'a>> {
+    let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    // A password with a `/` in it would end the host too early, and stand in what is shown.
+    if after.contains(['@', '#']) {
+        return Err(bad(format!(
+            "{scheme}://: an @ or a # after the host; in a password or a path write @ as %40, # as %23, / as %2F, ? as %3F"
+        )));
+    }
+    if !decodes(rest) {
+        return Err(bad(format!("{scheme}://: a % without two hex digits, or not UTF-8; write % as %25")));
+    }
+    Ok(match after.split_once('?') {
+        Some((path, query)) => Parts { authority, path, query: Some(query) },
+        None => Parts { authority, path: after, query: None },
+    })
+}
+
+/// The options whose values may be shown, with their question mark.
+fn harmless(query: Option<&str>) -> String {
+    let shown: Vec<&str> = query
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .filter(|option| match option.split_once('=') {
+            // An endpoint can have a password as well.
+            Some((name, value)) => HARMLESS.contains(&name) && !value.contains('@') && !value.contains("%40"),
+            None => false,
+        })
+        .collect();
+    match shown.is_empty() {
+        true => String::new(),
+        false => format!("?{}", shown.join("&")),
+    }
+}
+
+/// Whether percent-decoding (RFC 3986, section 2.1) gives a text.
+fn decodes(text: &str) -> bool {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digits = [rest.next(), rest.next()].map(|digit| digit.and_then(|digit| char::from(digit).to_digit(16)));
+        match digits {
+            [Some(high), Some(low)] => bytes.push((high * 16 + low) as u8),
+            _ => return false,
+        }
+    }
+    String::from_utf8(bytes).is_ok()
+}
