@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tagwarden::ledger::LedgerUrl;
 use tagwarden::{Channel, Environment, Error, ErrorKind, Pipeline, Result, Stage};
 use toml::Spanned;
 
@@ -19,8 +20,7 @@ const NAME: &str = "tagwarden.toml";
 pub(crate) struct Config {
     /// The file that was read.
     pub(crate) file: Option<PathBuf>,
-    /// As it is written, and the directory that it is relative to.
-    pub(crate) ledger: Option<(String, PathBuf)>,
+    pub(crate) ledger: Option<LedgerUrl>,
     pub(crate) pipeline: Option<Pipeline>,
     pub(crate) keep_last: Option<NonZeroU32>,
     pub(crate) keep_for: Option<Duration>,
@@ -29,7 +29,7 @@ pub(crate) struct Config {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Written {
-    ledger: Option<String>,
+    ledger: Option<Spanned<String>>,
     #[serde(default)]
     pipeline: Vec<Spanned<WrittenStage>>,
     #[serde(default)]
@@ -92,10 +92,16 @@ impl Config {
             stages.push(Stage { environment, channel });
             pipeline = Some(Pipeline::new(stages.clone()).map_err(|e| bad(Some(span), &e.to_string()))?);
         }
-        let home = file.parent().unwrap_or(Path::new(".")).to_owned();
+        // Through a text of its own: what a parser says about a value may quote it, and this one may hold a password.
+        let home = file.parent().unwrap_or(Path::new("."));
+        let ledger = written.ledger.map(|ledger| match ledger.as_ref().parse::<LedgerUrl>() {
+            Ok(url) => Ok(url.within(home)),
+            Err(e) => Err(bad(Some(ledger.span()), e.message())),
+        });
+        let ledger = ledger.transpose()?;
         Ok(Config {
             file: Some(file.to_owned()),
-            ledger: written.ledger.map(|ledger| (ledger, home)),
+            ledger,
             pipeline,
             keep_last: written.retention.keep_last,
             keep_for: written.retention.keep_for.map(|Lasting(time)| time),
@@ -143,7 +149,7 @@ mod tests {
                     [[pipeline]]\nenvironment = 'prod'\nchannel = 'reg.io/a:prod'\n\
                     [retention]\nkeep-last = 3\nkeep-for = '7d'\n";
         let config = Config::parse(Path::new("/x/tagwarden.toml"), text).unwrap();
-        assert_eq!(config.ledger, Some(("audit".to_owned(), PathBuf::from("/x"))));
+        assert_eq!(config.ledger.as_ref().unwrap().to_string(), "/x/audit");
         assert_eq!(config.channel("prod").unwrap().to_string(), "reg.io/a:prod");
         assert_eq!(config.environments(), ["dev", "prod"]);
         assert_eq!((config.keep_last.map(NonZeroU32::get), config.keep_for.unwrap().as_secs()), (Some(3), 604_800));
@@ -176,6 +182,12 @@ mod tests {
         ] {
             assert_eq!(error(text), want);
         }
+        assert_eq!(
+            error("ledger = 'redis://u:c4n4ry@h'\n"),
+            "/x/tagwarden.toml:1:10: ledger: no ledger is kept in redis://; give a directory, file://, s3://, gs://, \
+             az://, postgres://"
+        );
+        assert!(!error("ledger = 'postgres://u:c4n4ry@h\n").contains("c4n4ry"), "a quote that does not end");
         assert!(error("ledger = \n").starts_with("/x/tagwarden.toml:1:"), "{}", error("ledger = \n"));
         assert!(error("[retention]\nkeep-last = 0\n").starts_with("/x/tagwarden.toml:2:13: "));
     }

@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use tagwarden::ledger::{FileLedger, Ledger};
+use tagwarden::ledger::{Access, Ledger, LedgerUrl};
 use tagwarden::registry::Registry;
 use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry, Secret};
 use tagwarden::{Error, ErrorKind, Promoter, Result};
@@ -30,13 +30,13 @@ impl Setup {
     }
 
     /// The ledger, to be written.
-    pub(crate) fn ledger(&self) -> Result<Arc<dyn Ledger>> {
-        Ok(Arc::new(FileLedger::open(self.ledger_dir()?)?))
+    pub(crate) async fn ledger(&self) -> Result<Arc<dyn Ledger>> {
+        self.ledger_url()?.open(Access::Write).await
     }
 
     /// The ledger, to be read only: read permission is enough, and nothing is made.
-    pub(crate) fn ledger_to_read(&self) -> Result<Arc<dyn Ledger>> {
-        Ok(Arc::new(FileLedger::open_read_only(self.ledger_dir()?)?))
+    pub(crate) async fn ledger_to_read(&self) -> Result<Arc<dyn Ledger>> {
+        self.ledger_url()?.open(Access::Read).await
     }
 
     /// A promoter that moves channels.
@@ -49,18 +49,19 @@ impl Setup {
     }
 
     /// A promoter that asks the ledger alone, which may be read only.
-    pub(crate) fn reader(&self) -> Result<Promoter> {
-        Ok(self.promoter(Arc::new(Offline), self.ledger_to_read()?))
+    pub(crate) async fn reader(&self) -> Result<Promoter> {
+        Ok(self.promoter(Arc::new(Offline), self.ledger_to_read().await?))
     }
 
-    fn ledger_dir(&self) -> Result<PathBuf> {
+    /// Where the ledger is.
+    pub(crate) fn ledger_url(&self) -> Result<LedgerUrl> {
         match (&self.ledger, &self.config.ledger) {
-            (Some(given), _) => directory(given, Path::new("")),
-            (None, Some((written, home))) => directory(written, home),
+            (Some(given), _) => given.parse(),
+            (None, Some(written)) => Ok(written.clone()),
             (None, None) => Err(Error::new(
                 ErrorKind::ConfigInvalid,
-                "no ledger was named: give --ledger DIR, set TAGWARDEN_LEDGER, or write ledger = \"DIR\" into \
-                 tagwarden.toml",
+                "no ledger was named: give --ledger URL, set TAGWARDEN_LEDGER, or write ledger = \"URL\" into \
+                 tagwarden.toml; a URL is a directory's path, too",
             )),
         }
     }
@@ -113,41 +114,6 @@ fn password(from: &mut impl Read) -> Result<Secret> {
     }
 }
 
-/// A directory as it is written: a path, relative to `home`, or a `file:///` URL.
-fn directory(text: &str, home: &Path) -> Result<PathBuf> {
-    let bad = |why: String| Err(Error::new(ErrorKind::ConfigInvalid, format!("ledger: {text:?}: {why}")));
-    match text.split_once("://") {
-        None if text.is_empty() => bad("it is empty".to_owned()),
-        None => Ok(home.join(text)),
-        Some(("file", rest)) => match rest.strip_prefix("localhost").unwrap_or(rest) {
-            path if path.starts_with('/') => match decoded(path) {
-                Some(path) => Ok(PathBuf::from(path)),
-                None => bad("a % without two hex digits, or not UTF-8".to_owned()),
-            },
-            _ => bad("a file URL names a whole path: file:///its/path".to_owned()),
-        },
-        Some((scheme, _)) => {
-            bad(format!("ledgers of {scheme}:// are not supported; give a directory or file:///its/path"))
-        }
-    }
-}
-
-/// Percent-decoded (RFC 3986, section 2.1).
-fn decoded(path: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-            }
-            _ => bytes.push(byte),
-        }
-    }
-    String::from_utf8(bytes).ok()
-}
-
 /// Opens a file that was named on the command line. SOURCE_INVALID, with its name, if it cannot be.
 pub(crate) fn open(file: &Path) -> Result<File> {
     File::open(file).map_err(|e| Error::new(ErrorKind::SourceInvalid, format!("{}: {e}", file.display())))
@@ -156,24 +122,6 @@ pub(crate) fn open(file: &Path) -> Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_ledger_is_a_directory_or_a_file_url() {
-        let path = |text: &str| directory(text, Path::new("/home")).map_err(|e| e.to_string());
-        assert_eq!(path("audit").unwrap(), Path::new("/home/audit"));
-        assert_eq!(path("/srv/audit").unwrap(), Path::new("/srv/audit"));
-        assert_eq!(path("file:///srv/my%20audit").unwrap(), Path::new("/srv/my audit"));
-        assert_eq!(path("file://localhost/srv").unwrap(), Path::new("/srv"));
-        assert_eq!(
-            path("s3://bucket/audit").unwrap_err(),
-            "ledger: \"s3://bucket/audit\": ledgers of s3:// are not supported; give a directory or file:///its/path"
-        );
-        assert_eq!(
-            path("file://srv").unwrap_err(),
-            "ledger: \"file://srv\": a file URL names a whole path: file:///its/path"
-        );
-        assert!(path("file:///a%2").unwrap_err().contains("a % without two hex digits"));
-    }
 
     #[test]
     fn a_password_loses_one_line_break_and_is_never_shown() {

@@ -52,8 +52,9 @@ fn current_is_unknown_without_a_registry_and_says_so() {
     std::fs::create_dir(world.dir.path().join("ledger")).unwrap();
     let said = world.does(&["current", dead], 6);
     assert!(said.out.contains("  registry  unknown: REGISTRY_UNAVAILABLE: "), "{}", said.out);
-    let said = world.does(&["current", dead, "--ledger", "none"], 6);
-    assert!(said.err.contains("[LEDGER_UNAVAILABLE]"), "{}", said.err);
+    let said = world.does(&["current", dead, "--ledger", "none"], 1);
+    assert!(said.err.contains("none: there is no ledger here [LEDGER_ABSENT]"), "{}", said.err);
+    assert!(said.err.contains("hint: "), "{}", said.err);
     assert!(!world.dir.path().join("none").exists());
 }
 

@@ -36,7 +36,7 @@ Only detected, not prevented:
   checkpoint kept elsewhere.
 
 Configuration, tagwarden.toml, found upwards from the working directory:
-  ledger = \"ledger\"                     # a directory, relative to the file
+  ledger = \"ledger\"                     # a URL, or a directory relative to the file
   [[pipeline]]                          # in order: what is live in one may go to the next
   environment = \"preprod\"
   channel = \"registry.example.com/acme/shop:preprod\"
@@ -173,3 +173,38 @@ the exit code is 7. Unanchored: a cut tail cannot be seen without a checkpoint k
 Examples:
   tagwarden verify
   tagwarden verify --log prod.jsonl";
+
+pub(super) const LEDGER_INIT: &str = "\
+It makes what can be made, and may be run again: a directory, or the tables of a PostgreSQL schema. A bucket is not made; \
+that the store can keep a ledger is tried out. docs/ledgers.md says which ledger for whom, and the rights that each needs.
+
+Examples:
+  tagwarden ledger init postgres://tagwarden@db.example.com/audit
+  tagwarden ledger init                             # the one of --ledger, TAGWARDEN_LEDGER or tagwarden.toml";
+
+pub(super) const LEDGER_COPY: &str = "\
+Each log is verified in FROM, copied byte for byte, read back from TO, and then closed in FROM by an entry that says where \
+it went: nothing can be written there any more, so that nobody goes on in two places. It stays readable. A log with an \
+open move is not closed: CHANNEL_BUSY. What is interrupted is run again, and goes on where it stopped. A copy that leaves \
+FROM as it is: `ledger export`.
+
+Examples:
+  tagwarden ledger copy ./ledger s3://acme-audit/shop --dry-run
+  tagwarden ledger copy ./ledger s3://acme-audit/shop
+  tagwarden ledger copy ./ledger \"$LEDGER_URL\" registry.example.com/acme/shop:dev";
+
+pub(super) const LEDGER_EXPORT: &str = "\
+One file for each log, CHANNEL.jsonl, an entry a line, as the file ledger names and writes it: `verify --log FILE` checks \
+it, and `ledger import` brings it back. An earlier export in DIR is replaced only by a log that begins with it, so that a \
+damaged ledger does not take its backup with it.
+
+Example:
+  tagwarden ledger export ./backup --ledger s3://acme-audit/shop";
+
+pub(super) const LEDGER_IMPORT: &str = "\
+Each log is verified before its first entry is written; what is there already is compared. A last entry that says the log \
+goes on in another ledger is left out: an imported log is open. Import what nobody goes on writing: a backup, not a ledger \
+in use (that is `ledger copy`).
+
+Example:
+  tagwarden ledger import ./backup --ledger postgres://tagwarden@db.example.com/audit";

@@ -14,7 +14,7 @@ use crate::render::{self, Answer, Style};
 const PAGE: usize = 1_000;
 
 pub(super) async fn channels(setup: &Setup, style: Style) -> Result<Answer> {
-    let reader = setup.reader()?;
+    let reader = setup.reader().await?;
     let mut all = Vec::new();
     for channel in reader.channels().await? {
         all.push(reader.current(&channel).await?);
@@ -25,10 +25,10 @@ pub(super) async fn channels(setup: &Setup, style: Style) -> Result<Answer> {
 pub(super) async fn current(setup: &Setup, args: &CurrentArgs, style: Style) -> Result<Answer> {
     let channel = super::channel(setup, &args.place)?;
     if args.offline {
-        return render::current(&recorded(&setup.reader()?, &channel).await?, None, style);
+        return render::current(&recorded(&setup.reader().await?, &channel).await?, None, style);
     }
     let registry = connect::registry(&args.registry, channel.repository().registry())?;
-    let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read()?);
+    let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?);
     let report = promoter.audit(std::slice::from_ref(&channel)).await?;
     let current = match report.channels().first() {
         // Neither ledger nor registry knows it: the name is wrong more often than not.
@@ -52,7 +52,7 @@ async fn recorded(promoter: &Promoter, channel: &Channel) -> Result<Current> {
 
 pub(super) async fn previous(setup: &Setup, args: &PreviousArgs) -> Result<Answer> {
     let channel = super::channel(setup, &args.place)?;
-    match recorded(&setup.reader()?, &channel).await?.previous {
+    match recorded(&setup.reader().await?, &channel).await?.previous {
         Some(previous) => render::previous(&channel, previous),
         // What is printed is made to be used: nothing that is no digest may stand in its place.
         None => {
@@ -64,8 +64,8 @@ pub(super) async fn previous(setup: &Setup, args: &PreviousArgs) -> Result<Answe
 
 pub(super) async fn history(setup: &Setup, args: &HistoryArgs, style: Style) -> Result<Answer> {
     let channel = super::channel(setup, &args.place)?;
-    let reader = setup.reader()?;
-    recorded(&reader, &channel).await?;
+    let reader = setup.reader().await?;
+    let moved = recorded(&reader, &channel).await?.moved;
     let limit = if args.all { PAGE } else { usize::try_from(args.limit).unwrap_or(usize::MAX) };
     let mut page = reader.history(&channel, args.before, limit).await?;
     while let (true, Some(next)) = (args.all, page.next) {
@@ -74,12 +74,12 @@ pub(super) async fn history(setup: &Setup, args: &HistoryArgs, style: Style) -> 
         page.next = next;
     }
     let digest: fn(Digest) -> String = if args.full { |digest| digest.to_string() } else { |digest| digest.short() };
-    render::history(&channel, &page, digest, style)
+    render::history(&channel, &page, moved.as_ref(), digest, style)
 }
 
 pub(super) async fn at(setup: &Setup, args: &AtArgs, style: Style) -> Result<Answer> {
     let channel = super::channel(setup, &args.place)?;
-    let reader = setup.reader()?;
+    let reader = setup.reader().await?;
     recorded(&reader, &channel).await?;
     let event = reader.at(&channel, args.time).await?;
     render::at(&channel, args.time, event.as_ref(), style)

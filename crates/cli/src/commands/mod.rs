@@ -2,6 +2,7 @@
 
 mod artifact;
 mod hold;
+mod ledger;
 mod look;
 mod moves;
 mod recover;
@@ -10,7 +11,7 @@ mod shell;
 
 use tagwarden::{Error, ErrorKind, Result};
 
-use crate::args::{ArtifactCommand, Cli, Command};
+use crate::args::{ArtifactCommand, Cli, Command, LedgerCommand};
 use crate::connect::Setup;
 use crate::render::{Answer, Style};
 use crate::{demo, names};
@@ -46,6 +47,12 @@ pub(crate) async fn run(cli: Cli, style: Style) -> Result<Answer> {
         Command::Audit(args) => report::audit(setup, &args, style).await,
         Command::Retention(args) => report::retention(setup, &args, style).await,
         Command::Verify(args) => report::verify(setup, &args, style).await,
+        Command::Ledger(args) => match args.command {
+            LedgerCommand::Init(args) => ledger::init(setup, &args, style).await,
+            LedgerCommand::Copy(args) => ledger::copy(setup, &args, style).await,
+            LedgerCommand::Export(args) => ledger::export(setup, &args, style).await,
+            LedgerCommand::Import(args) => ledger::import(setup, &args, style).await,
+        },
         Command::Completions(_) | Command::Demo(_) => {
             Err(Error::new(ErrorKind::InternalFault, "a command was asked for twice"))
         }

@@ -17,7 +17,7 @@ use crate::render::{self, Answer, Style};
 use crate::{names, provenance};
 
 pub(super) async fn bootstrap(setup: &Setup, args: BootstrapArgs, style: Style) -> Result<Answer> {
-    let asked = Asked::new(setup, args.common)?;
+    let asked = Asked::new(setup, args.common).await?;
     let from = match &args.from {
         Some(from) => Some(asked.source(from).await?),
         None => None,
@@ -27,21 +27,21 @@ pub(super) async fn bootstrap(setup: &Setup, args: BootstrapArgs, style: Style) 
 }
 
 pub(super) async fn promote(setup: &Setup, args: PromoteArgs, style: Style) -> Result<Answer> {
-    let asked = Asked::new(setup, args.common)?;
+    let asked = Asked::new(setup, args.common).await?;
     let from = asked.source(&args.from).await?;
     asked.run(Operation::Promote(from), style).await
 }
 
 pub(super) async fn rollback(setup: &Setup, args: RollbackArgs, style: Style) -> Result<Answer> {
-    Asked::new(setup, args.common)?.run(Operation::Rollback(args.to), style).await
+    Asked::new(setup, args.common).await?.run(Operation::Rollback(args.to), style).await
 }
 
 pub(super) async fn repair(setup: &Setup, args: RepairArgs, style: Style) -> Result<Answer> {
-    Asked::new(setup, args.common)?.run(Operation::Repair, style).await
+    Asked::new(setup, args.common).await?.run(Operation::Repair, style).await
 }
 
 pub(super) async fn adopt(setup: &Setup, args: AdoptArgs, style: Style) -> Result<Answer> {
-    Asked::new(setup, args.common)?.run(Operation::Adopt, style).await
+    Asked::new(setup, args.common).await?.run(Operation::Adopt, style).await
 }
 
 /// What every move was asked with, checked before anything is made or sent.
@@ -55,10 +55,10 @@ struct Asked<'s> {
 }
 
 impl<'s> Asked<'s> {
-    fn new(setup: &'s Setup, args: MoveArgs) -> Result<Asked<'s>> {
+    async fn new(setup: &'s Setup, args: MoveArgs) -> Result<Asked<'s>> {
         let channel = super::channel(setup, &args.place)?;
         let (terms, times) = (terms(&args.who, &args.terms)?, times(&args.times)?);
-        Ok(Asked { setup, channel, terms, times, args, ledger: setup.ledger()? })
+        Ok(Asked { setup, channel, terms, times, args, ledger: setup.ledger().await? })
     }
 
     async fn source(&self, from: &str) -> Result<Source> {

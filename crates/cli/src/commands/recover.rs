@@ -14,7 +14,7 @@ use crate::render::{self, Answer, Style};
 pub(super) async fn recover(setup: &Setup, args: RecoverArgs, style: Style) -> Result<Answer> {
     let channel = super::channel(setup, &args.place)?;
     let registry = connect::registry(&args.registry, channel.repository().registry())?;
-    let promoter = setup.promoter(Arc::new(registry), setup.ledger()?).with_times(times(&args.times)?);
+    let promoter = setup.promoter(Arc::new(registry), setup.ledger().await?).with_times(times(&args.times)?);
     let how = if args.abandon { How::Abandon } else { How::Forward };
     let recovered = until_closed(&channel, promoter.recover(&channel, how, args.timeout)).await?;
     render::recovered(&channel, &recovered, style)

@@ -15,7 +15,7 @@ use crate::render::{self, Answer, Style};
 
 pub(super) async fn audit(setup: &Setup, args: &AuditArgs, style: Style) -> Result<Answer> {
     let named: Result<Vec<Channel>> = args.channels.iter().map(|text| names::channel(&setup.config, text)).collect();
-    let ledger = setup.ledger_to_read()?;
+    let ledger = setup.ledger_to_read().await?;
     let channels = match named? {
         none if none.is_empty() => ledger.channels().await?,
         named => named,
@@ -36,7 +36,7 @@ pub(super) async fn retention(setup: &Setup, args: &RetentionArgs, style: Style)
         rule.keep_for = keep_for;
     }
     let registry = connect::registry(&args.registry, repository.registry())?;
-    let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read()?);
+    let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?);
     render::retention(&promoter.retention_plan(&repository, &rule).await?, style)
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn verify(setup: &Setup, args: &VerifyArgs, style: Style) -> Re
     match &args.log {
         Some(file) => reports.push(exported(file)?),
         None => {
-            let reader = setup.reader()?;
+            let reader = setup.reader().await?;
             for channel in reader.channels().await? {
                 reports.push(reader.verify(&channel).await?);
             }

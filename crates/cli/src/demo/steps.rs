@@ -121,7 +121,7 @@ impl Demo<'_> {
     async fn history(&self, tell: &mut Narrator) -> Result<()> {
         let prod = self.place.channel("prod")?;
         let page = self.place.promoter.history(prod, None, 20).await?;
-        tell.did("tagwarden history prod", &render::history(prod, &page, |digest| digest.short(), self.style)?);
+        tell.did("tagwarden history prod", &render::history(prod, &page, None, |digest| digest.short(), self.style)?);
         Ok(())
     }
 

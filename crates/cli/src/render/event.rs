@@ -3,7 +3,7 @@
 use serde_json::json;
 use tagwarden::judge::{Audited, Drift};
 use tagwarden::promoter::{Current, Page, Recovered};
-use tagwarden::record::{EventStatus, FindingNote, PromotionEvent, Verdict};
+use tagwarden::record::{EventStatus, FindingNote, GoesOn, PromotionEvent, Verdict};
 use tagwarden::{ActorKind, Channel, Class, Digest, Moved, Receipt, Result, Timestamp};
 
 use super::{Answer, Fields, Style, Table, shown};
@@ -70,6 +70,13 @@ pub(crate) fn current(current: &Current, audited: Option<&Audited>, style: Style
             shown(&format!("{} to {} (seq {}, move {})", open.op.as_str(), open.to, open.seq, open.move_id))
         ));
     }
+    if let Some(moved) = &current.moved {
+        fields = fields.line(format!(
+            "  {} {}",
+            style.doubtful("moved    "),
+            shown(&format!("the log goes on in {} since seq {}; what stands here is what was", moved.to, moved.seq))
+        ));
+    }
     let Some(audited) = audited else { return Answer::done(current, fields.text()) };
     let class = audited.drift.class();
     let word = match class {
@@ -103,7 +110,13 @@ pub(crate) fn previous(channel: &Channel, previous: Digest) -> Result<Answer> {
 }
 
 /// Some moves, newest first. `digest` says how to show one.
-pub(crate) fn history(channel: &Channel, page: &Page, digest: fn(Digest) -> String, style: Style) -> Result<Answer> {
+pub(crate) fn history(
+    channel: &Channel,
+    page: &Page,
+    moved: Option<&GoesOn>,
+    digest: fn(Digest) -> String,
+    style: Style,
+) -> Result<Answer> {
     let head = ["SEQ", "TIME", "OP", "STATUS", "FROM", "TO", "BY", "RUN", "COMMIT", "RELEASE", "REASON"];
     let mut table = Table::new(&head);
     for event in &page.events {
@@ -130,7 +143,14 @@ pub(crate) fn history(channel: &Channel, page: &Page, digest: fn(Digest) -> Stri
     if let Some(next) = page.next {
         lines.push(style.dim(&format!("more: --before {next}, or --all")));
     }
-    Answer::done(page, lines.join("\n"))?.with("channel", channel)
+    if let Some(moved) = moved {
+        lines.push(style.doubtful(&shown(&format!("the log goes on in {} since seq {}", moved.to, moved.seq))));
+    }
+    let answer = Answer::done(page, lines.join("\n"))?.with("channel", channel)?;
+    match moved {
+        Some(moved) => answer.with("moved", moved),
+        None => Ok(answer),
+    }
 }
 
 /// What a channel was at a time.

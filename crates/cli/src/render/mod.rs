@@ -3,6 +3,7 @@
 mod answer;
 mod error;
 mod event;
+mod ledger;
 mod report;
 mod style;
 mod table;
@@ -10,6 +11,7 @@ mod table;
 pub(crate) use answer::Answer;
 pub(crate) use error::{error_json, error_text};
 pub(crate) use event::{at, current, history, previous, receipt, recovered};
+pub(crate) use ledger::{exported, initialised, surveyed, transferred};
 pub(crate) use report::{audit, channels, dry_run, retention, verified};
 pub(crate) use style::{Style, shown};
 pub(crate) use table::{Fields, Table};

@@ -23,6 +23,9 @@ pub(crate) fn channels(all: &[Current], style: Style) -> Result<Answer> {
         if let Some(open) = &current.open {
             state.push(format!("open {}", open.op.as_str()));
         }
+        if let Some(moved) = &current.moved {
+            state.push(format!("moved to {}", moved.to));
+        }
         table.row([
             current.channel.to_string(),
             current.live.map_or("-".to_owned(), |live| live.short()),
@@ -166,6 +169,9 @@ pub(crate) fn verified(reports: &[LogReport], style: Style) -> Result<Answer> {
                 "  the clock went back {} times: time informs, order is the log's",
                 report.clock_went_back
             ));
+        }
+        if let (Some(seq), Some(to)) = (report.moved, &report.moved_to) {
+            lines.push(shown(&format!("  the log goes on in {to} since seq {seq}")));
         }
         if let Some(seq) = report.open_intent {
             lines.push(format!("  the move at seq {seq} is open"));

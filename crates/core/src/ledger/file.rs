@@ -97,13 +97,16 @@ impl FileLedger {
     }
 
     /// The ledger in `dir`, to be read only: nothing in it is made, changed or locked, so that read permission is
-    /// enough. Appends are LEDGER_UNAVAILABLE, and so is a directory that is not there.
+    /// enough. Appends are LEDGER_UNAVAILABLE, and a directory that is not there is LEDGER_ABSENT.
     pub fn open_read_only(dir: impl AsRef<Path>) -> Result<FileLedger> {
         FileLedger::on(Arc::new(HostDisk), dir.as_ref(), May::Read)
     }
 
     fn on(disk: Arc<dyn Disk>, dir: &Path, may: May) -> Result<FileLedger> {
-        disk.check_dir(dir).map_err(|e| unavailable("open", dir, e))?;
+        disk.check_dir(dir).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => absent(dir, e),
+            _ => unavailable("open", dir, e),
+        })?;
         let inner =
             Inner { dir: dir.to_owned(), disk, may, logs: Mutex::new(HashMap::new()), notices: Notices::default() };
         Ok(FileLedger { inner: Arc::new(inner), lock_wait: LOCK_WAIT })
@@ -311,14 +314,24 @@ fn unavailable(what: &str, path: &Path, e: std::io::Error) -> Error {
     Error::new(ErrorKind::LedgerUnavailable, message).with("file", path.display()).because(e)
 }
 
+fn absent(dir: &Path, e: std::io::Error) -> Error {
+    let message = format!("{}: there is no ledger here", dir.display());
+    Error::new(ErrorKind::LedgerAbsent, message).with("file", dir.display()).because(e)
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What it guards is a cache that every use checks again.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The file of a channel's log.
+pub(super) fn log_name(channel: &Channel) -> String {
+    format!("{}.jsonl", name::encode(channel))
+}
+
 /// Runs `work` where it may block: on tokio's blocking threads, or right here where there is no runtime. `cut_short` is
 /// what it means if the work does not come to its end.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     cut_short: ErrorKind,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {

@@ -1,12 +1,16 @@
 //! The port to a ledger: one log per channel, appended one position at a time.
 
 #[cfg(all(feature = "file", unix))]
+mod export;
+#[cfg(all(feature = "file", unix))]
 mod file;
 mod journal;
 mod memory;
 mod transfer;
 mod url;
 
+#[cfg(all(feature = "file", unix))]
+pub use export::{Exported, export, exports};
 #[cfg(all(feature = "file", unix))]
 pub use file::{FileLedger, Notice, Repair};
 pub use journal::{Journal, Written};

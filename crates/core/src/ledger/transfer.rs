@@ -1,9 +1,9 @@
 //! `Transfer`: takes logs from one ledger to another, entry by entry, as they are.
 
-mod entries;
+pub(super) mod entries;
 mod survey;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use survey::Survey;
 

@@ -17,14 +17,19 @@ const AGAIN_MS: [u64; 3] = [100, 400, 1600];
 
 /// Whose entry stands at a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stands {
+pub(in crate::ledger) enum Stands {
     Ours,
     Other,
 }
 
 /// Appends an entry at `seq`, unless something stands there. That these very bytes do is as good as having stored them:
 /// they are those of an earlier run, or of an append whose answer was lost.
-pub(super) async fn place(ledger: &dyn Ledger, channel: &Channel, seq: u64, bytes: &Bytes) -> Result<Stands> {
+pub(in crate::ledger) async fn place(
+    ledger: &dyn Ledger,
+    channel: &Channel,
+    seq: u64,
+    bytes: &Bytes,
+) -> Result<Stands> {
     let mut pauses = AGAIN_MS.into_iter();
     loop {
         match (ledger.append(channel, seq, bytes.clone()).await, pauses.next()) {
@@ -45,7 +50,12 @@ pub(super) async fn place(ledger: &dyn Ledger, channel: &Channel, seq: u64, byte
 }
 
 /// Some entries from `from` on, below `end`; LEDGER_TRUNCATED if there are none, because there were.
-pub(super) async fn read_page(ledger: &dyn Ledger, channel: &Channel, from: u64, end: u64) -> Result<Vec<Bytes>> {
+pub(in crate::ledger) async fn read_page(
+    ledger: &dyn Ledger,
+    channel: &Channel,
+    from: u64,
+    end: u64,
+) -> Result<Vec<Bytes>> {
     let limit = usize::try_from(PAGE.min(end.saturating_sub(from))).unwrap_or(usize::MAX);
     let page = ledger.read(channel, from, limit).await.map_err(|e| e.with("channel", channel))?;
     match page.is_empty() && limit > 0 {
@@ -58,19 +68,19 @@ pub(super) async fn read_page(ledger: &dyn Ledger, channel: &Channel, from: u64,
 }
 
 /// The entry at `seq`, if there is one.
-pub(super) async fn entry(ledger: &dyn Ledger, channel: &Channel, seq: u64) -> Result<Option<Bytes>> {
+pub(in crate::ledger) async fn entry(ledger: &dyn Ledger, channel: &Channel, seq: u64) -> Result<Option<Bytes>> {
     let page = ledger.read(channel, seq, 1).await.map_err(|e| e.with("channel", channel))?;
     Ok(page.into_iter().next())
 }
 
 /// The leaf hash of the entry at `seq`, which is there.
-pub(super) async fn leaf_of(ledger: &dyn Ledger, channel: &Channel, seq: u64) -> Result<Leaf> {
+pub(in crate::ledger) async fn leaf_of(ledger: &dyn Ledger, channel: &Channel, seq: u64) -> Result<Leaf> {
     let page = read_page(ledger, channel, seq, seq + 1).await?;
     Ok(Sealed::of(page.into_iter().next().unwrap_or_default()).leaf())
 }
 
 /// LEDGER_FORKED: the two logs are not one.
-pub(super) fn differ(channel: &Channel, seq: u64) -> Error {
+pub(in crate::ledger) fn differ(channel: &Channel, seq: u64) -> Error {
     let message = format!(
         "{channel}: seq {seq}: source and target have different entries there, so that they are two histories; name a \
          target that has no log of this channel"
@@ -79,7 +89,7 @@ pub(super) fn differ(channel: &Channel, seq: u64) -> Error {
 }
 
 /// Says in whose log it is.
-pub(super) fn located(error: Error, channel: &Channel, whose: &'static str) -> Error {
+pub(in crate::ledger) fn located(error: Error, channel: &Channel, whose: &'static str) -> Error {
     let located = Error::new(error.kind(), format!("{channel}: the {whose}'s log: {error}"));
     let seq = error.context().find(|(name, _)| *name == "seq").map(|(_, seq)| seq.to_owned());
     let located = located.with("channel", channel);

@@ -23,7 +23,7 @@ fn hold(reason: String) -> Body {
 }
 
 /// A log of `entries` holds.
-fn holds(entries: u64) -> Vec<Bytes> {
+pub(in crate::ledger) fn holds(entries: u64) -> Vec<Bytes> {
     let mut state = ChannelState::empty(channel());
     (0..entries).map(|seq| next(&mut state, hold(format!("entry {seq}")))).collect()
 }
@@ -35,24 +35,24 @@ fn next(state: &mut ChannelState, body: Body) -> Bytes {
     sealed.bytes().clone()
 }
 
-async fn ledger(log: &[Bytes]) -> Arc<MemoryLedger> {
+pub(in crate::ledger) async fn ledger(log: &[Bytes]) -> Arc<MemoryLedger> {
     let ledger = Arc::new(MemoryLedger::new());
     write(ledger.as_ref(), log).await;
     ledger
 }
 
-async fn write(ledger: &dyn Ledger, log: &[Bytes]) {
+pub(in crate::ledger) async fn write(ledger: &dyn Ledger, log: &[Bytes]) {
     for bytes in log {
         let size = ledger.size(&channel()).await.unwrap();
         assert_eq!(ledger.append(&channel(), size, bytes.clone()).await.unwrap(), Append::Stored);
     }
 }
 
-async fn whole(ledger: &dyn Ledger) -> Vec<Bytes> {
+pub(in crate::ledger) async fn whole(ledger: &dyn Ledger) -> Vec<Bytes> {
     ledger.read(&channel(), 0, usize::MAX).await.unwrap()
 }
 
-fn report(log: &[Bytes]) -> LogReport {
+pub(in crate::ledger) fn report(log: &[Bytes]) -> LogReport {
     let mut verifier = Verifier::new(Some(channel()));
     verifier.feed(log);
     verifier.finish()
@@ -404,6 +404,9 @@ async fn the_source_is_not_closed_before_the_target_was_read_back() {
 }
 
 proptest! {
+    // Each entry is synced.
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
     /// Any log, taken through any chain of ledgers and back, keeps its bytes and its root.
     #[test]
     fn a_log_keeps_its_root_wherever_it_goes(log in logs(), files in proptest::collection::vec(any::<bool>(), 3)) {

@@ -44,7 +44,7 @@ fn errors_say_what_and_what_to_write() {
     ] {
         assert_eq!(error(text), want);
     }
-    assert!(error(&format!("s3://bucket/{}", "a".repeat(1024))).contains("1024 characters"));
+    assert!(error(&format!("s3://bucket/{}", "a".repeat(1024))).contains("1036 characters, the most is 1024"));
 }
 
 /// What is shown and what is refused: neither has what may be a secret.
@@ -128,7 +128,8 @@ async fn a_directory_is_made_to_be_written_and_never_to_be_read() {
     let home = tempfile::tempdir().unwrap();
     let ledger = url("deep/ledger").within(home.path());
     let error = ledger.open(Access::Read).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::LedgerUnavailable);
+    assert_eq!(error.kind(), ErrorKind::LedgerAbsent);
+    assert!(error.to_string().ends_with("deep/ledger: there is no ledger here"), "{error}");
     ledger.init().await.unwrap();
     ledger.init().await.unwrap();
     ledger.open(Access::Read).await.unwrap();

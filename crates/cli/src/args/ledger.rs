@@ -1,0 +1,77 @@
+//! What `ledger` takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::help;
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerArgs {
+    #[command(subcommand)]
+    pub(crate) command: LedgerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Make a ledger where there is none.
+    #[command(after_help = help::LEDGER_INIT)]
+    Init(InitArgs),
+    /// Move logs to another ledger, where they go on; they are closed here.
+    #[command(after_help = help::LEDGER_COPY)]
+    Copy(CopyArgs),
+    /// Write logs into files, as a backup.
+    #[command(after_help = help::LEDGER_EXPORT)]
+    Export(ExportArgs),
+    /// Bring logs back from files that `ledger export` wrote.
+    #[command(after_help = help::LEDGER_IMPORT)]
+    Import(ImportArgs),
+}
+
+// URLs are texts here, and parsed later: what clap says about a value quotes it, and these may hold a password.
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Which ledger. Default: that of --ledger, TAGWARDEN_LEDGER or tagwarden.toml
+    #[arg(value_name = "URL")]
+    pub(crate) url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CopyArgs {
+    /// The ledger that has the logs, as for --ledger
+    #[arg(value_name = "FROM")]
+    pub(crate) from: String,
+    /// The ledger in which they go on
+    #[arg(value_name = "TO")]
+    pub(crate) to: String,
+    /// The channels, as HOST/REPOSITORY:TAG or by environment. Default: every channel of FROM
+    #[arg(value_name = "CHANNEL")]
+    pub(crate) channels: Vec<String>,
+    /// Verify and compare, show what would be done, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The directory to write into; made if it is not there
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The channels, as HOST/REPOSITORY:TAG or by environment. Default: every channel of the ledger
+    #[arg(value_name = "CHANNEL")]
+    pub(crate) channels: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The directory that has the files
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The channels, as HOST/REPOSITORY:TAG or by environment. Default: every channel that has a file
+    #[arg(value_name = "CHANNEL")]
+    pub(crate) channels: Vec<String>,
+    /// Verify and compare, show what would be done, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}

@@ -1,0 +1,127 @@
+//! Ledgers as such: made, moved, backed up.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tagwarden::ledger::{self, Access, Ledger, LedgerUrl, MemoryLedger, Survey, Transfer, Transferred, Watch};
+use tagwarden::{Channel, Error, ErrorKind, Result};
+
+use crate::args::{CopyArgs, ExportArgs, ImportArgs, InitArgs};
+use crate::connect::Setup;
+use crate::names;
+use crate::progress::say;
+use crate::render::{self, Answer, Style};
+
+pub(super) async fn init(setup: &Setup, args: &InitArgs, style: Style) -> Result<Answer> {
+    let url = match &args.url {
+        Some(url) => url.parse()?,
+        None => setup.ledger_url()?,
+    };
+    url.init().await?;
+    render::initialised(&url, style)
+}
+
+pub(super) async fn copy(setup: &Setup, args: &CopyArgs, style: Style) -> Result<Answer> {
+    let (from, to): (LedgerUrl, LedgerUrl) = (args.from.parse()?, args.to.parse()?);
+    if from.is_same(&to) {
+        return Err(Error::new(ErrorKind::ConfigInvalid, format!("{from} and {to} are one ledger")));
+    }
+    let mut source = from.open(Access::Read).await?;
+    let channels = named(setup, &args.channels, source.as_ref()).await?;
+    if !args.dry_run {
+        // Only what is there: to be written, a directory would be made.
+        source = from.open(Access::Write).await?;
+    }
+    let target = target(&to, args.dry_run).await?;
+    let transfer = Transfer::moving(source, target, to.name()?).with_watch(progress());
+    let surveys = surveys(&transfer, &channels).await?;
+    let (from, to) = (from.to_string(), to.to_string());
+    if args.dry_run {
+        return render::surveyed(&from, &to, &surveys, style);
+    }
+    say(&format!("moving {} from {from} to {to}; each log is closed in {from} when it is there", logs(surveys.len())));
+    let done = run(&transfer, surveys).await?;
+    render::transferred(&from, &to, &done, style)
+}
+
+pub(super) async fn export(setup: &Setup, args: &ExportArgs, style: Style) -> Result<Answer> {
+    let (dir, url) = (&args.dir, setup.ledger_url()?);
+    let source = url.open(Access::Read).await?;
+    let channels = named(setup, &args.channels, source.as_ref()).await?;
+    std::fs::create_dir_all(dir)
+        .map_err(|e| Error::new(ErrorKind::ConfigInvalid, format!("export: {}: {e}", dir.display())))?;
+    let mut done = Vec::new();
+    for channel in channels {
+        done.push(ledger::export(source.as_ref(), &channel, dir).await?);
+    }
+    render::exported(&url.to_string(), dir, &done, style)
+}
+
+pub(super) async fn import(setup: &Setup, args: &ImportArgs, style: Style) -> Result<Answer> {
+    let url = setup.ledger_url()?;
+    let source: Arc<dyn Ledger> = Arc::new(ledger::exports(&args.dir)?);
+    let channels = named(setup, &args.channels, source.as_ref()).await?;
+    let transfer = Transfer::copying(source, target(&url, args.dry_run).await?).with_watch(progress());
+    let surveys = surveys(&transfer, &channels).await?;
+    let (from, to) = (args.dir.display().to_string(), url.to_string());
+    if args.dry_run {
+        return render::surveyed(&from, &to, &surveys, style);
+    }
+    let done = run(&transfer, surveys).await?;
+    render::transferred(&from, &to, &done, style)
+}
+
+/// The channels that were named, or all of the ledger's.
+async fn named(setup: &Setup, names: &[String], ledger: &dyn Ledger) -> Result<Vec<Channel>> {
+    match names {
+        [] => ledger.channels().await,
+        names => names.iter().map(|text| names::channel(&setup.config, text)).collect(),
+    }
+}
+
+/// The ledger to be written into; for a dry run, one that is not there yet is as good as an empty one.
+async fn target(url: &LedgerUrl, dry_run: bool) -> Result<Arc<dyn Ledger>> {
+    if !dry_run {
+        return url.open(Access::Write).await;
+    }
+    match url.open(Access::Read).await {
+        Err(error) if error.kind() == ErrorKind::LedgerAbsent => Ok(Arc::new(MemoryLedger::new())),
+        opened => opened,
+    }
+}
+
+/// All of them before the first is touched, so that what stands against one stands against all.
+async fn surveys(transfer: &Transfer, channels: &[Channel]) -> Result<Vec<Survey>> {
+    let mut surveys = Vec::new();
+    for channel in channels {
+        surveys.push(transfer.survey(channel).await?);
+    }
+    Ok(surveys)
+}
+
+async fn run(transfer: &Transfer, surveys: Vec<Survey>) -> Result<Vec<Transferred>> {
+    let mut done = Vec::new();
+    for survey in surveys {
+        done.push(transfer.run(survey).await?);
+    }
+    Ok(done)
+}
+
+fn logs(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "log" } else { "logs" })
+}
+
+/// How often people are told how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
+/// Says on standard error how far it is, if it takes longer than a moment.
+fn progress() -> Watch {
+    let last = Mutex::new(Instant::now());
+    Arc::new(move |channel, done, of| {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.elapsed() >= TELL_EVERY {
+            *last = Instant::now();
+            say(&format!("{channel}: {done} of {of} entries"));
+        }
+    })
+}

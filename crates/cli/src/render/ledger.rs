@@ -1,0 +1,96 @@
+//! Ledgers as such: made, moved, backed up.
+
+use std::path::Path;
+
+use serde_json::json;
+use tagwarden::Result;
+use tagwarden::ledger::{Ending, Exported, LedgerUrl, Survey, Transferred};
+
+use super::{Answer, Style, Table, shown};
+
+/// A ledger that can be used.
+pub(crate) fn initialised(url: &LedgerUrl, style: Style) -> Result<Answer> {
+    Answer::done(
+        &json!({ "ledger": url, "result": "ready" }),
+        format!("{} {}", style.good("ready"), shown(&url.to_string())),
+    )
+}
+
+/// What a transfer would do.
+pub(crate) fn surveyed(from: &str, to: &str, surveys: &[Survey], style: Style) -> Result<Answer> {
+    let mut table = Table::new(&["CHANNEL", "ENTRIES", "TO COPY", "ROOT"]);
+    for survey in surveys {
+        let missing = survey.size - survey.there;
+        table.row([survey.channel.to_string(), survey.size.to_string(), missing.to_string(), survey.root.to_string()]);
+    }
+    let mut lines = some(surveys, &table, style);
+    lines.push(shown(&format!(
+        "dry run: {from} to {to}: every entry holds, and nothing stands against it; nothing was written"
+    )));
+    Answer::done(&json!({ "dry_run": true, "from": from, "to": to, "channels": surveys }), lines.join("\n"))
+}
+
+/// What a transfer did.
+pub(crate) fn transferred(from: &str, to: &str, done: &[Transferred], style: Style) -> Result<Answer> {
+    let mut table = Table::new(&["CHANNEL", "ENTRIES", "COPIED", "RESULT", "ROOT"]);
+    let (mut moved, mut before) = (0, 0);
+    for log in done {
+        let result = match &log.ending {
+            Ending::Moved { .. } => {
+                moved += 1;
+                "moved"
+            }
+            Ending::MovedBefore { .. } => {
+                before += 1;
+                "moved before"
+            }
+            Ending::Copied => "copied",
+        };
+        table.row([
+            log.channel.to_string(),
+            log.size.to_string(),
+            log.copied.to_string(),
+            result.to_owned(),
+            log.root.to_string(),
+        ]);
+    }
+    let mut lines = some(done, &table, style);
+    if moved + before > 0 {
+        lines.push(shown(&format!(
+            "{} in {to} now; {from} can be read, and nothing more be written there. Name {to} in --ledger, \
+             TAGWARDEN_LEDGER and tagwarden.toml",
+            go_on(moved + before)
+        )));
+    }
+    if before == done.len() && before > 0 {
+        lines.push("nothing to do: all of it was moved before".to_owned());
+    }
+    Answer::done(&json!({ "from": from, "to": to, "channels": done }), lines.join("\n"))
+}
+
+/// What an export wrote.
+pub(crate) fn exported(ledger: &str, dir: &Path, done: &[Exported], style: Style) -> Result<Answer> {
+    let mut table = Table::new(&["CHANNEL", "ENTRIES", "ROOT"]);
+    for log in done {
+        table.row([log.channel.to_string(), log.size.to_string(), log.root.to_string()]);
+    }
+    let mut lines = some(done, &table, style);
+    if !done.is_empty() {
+        lines.push(shown(&format!("in {}: an entry a line; `tagwarden verify --log FILE` checks one", dir.display())));
+    }
+    Answer::done(&json!({ "ledger": ledger, "dir": dir, "channels": done }), lines.join("\n"))
+}
+
+fn some<T>(all: &[T], table: &Table, style: Style) -> Vec<String> {
+    match all.is_empty() {
+        true => vec!["there are no logs".to_owned()],
+        false => table.lines(style),
+    }
+}
+
+fn go_on(count: usize) -> String {
+    match count {
+        1 => "1 log goes on".to_owned(),
+        count => format!("{count} logs go on"),
+    }
+}

@@ -1,0 +1,169 @@
+//! Ledgers as such: made, moved, backed up and brought back.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it is a test")]
+
+mod common;
+
+use common::World;
+
+/// dev and prod, each with two moves.
+fn with_two() -> World {
+    let world = World::new();
+    for stage in ["dev", "prod"] {
+        world.does(&["bootstrap", stage, "--from", "1.4.0"], 0);
+    }
+    world.does(&["promote", "dev", "--from", "1.4.1"], 0);
+    world.does(&["promote", "prod", "--from", "dev"], 0);
+    world
+}
+
+fn roots(json: &serde_json::Value, of: &str) -> Vec<String> {
+    json[of].as_array().unwrap().iter().map(|log| log["root"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_ledger_moves_and_nobody_goes_on_writing_where_it_was() {
+    let world = with_two();
+    let (dev, prod) = (world.channel("dev").to_string(), world.prod());
+    let before = world.json(&["verify"], 0);
+    let dry = world.json(&["ledger", "copy", "ledger", "next", "--dry-run"], 0);
+    assert_eq!(
+        (&dry["dry_run"], &dry["channels"][1]["size"], &dry["channels"][1]["there"]),
+        (&true.into(), &4.into(), &0.into())
+    );
+    assert!(!world.dir.path().join("next").exists(), "a dry run writes nothing");
+
+    let said = world.does(&["ledger", "copy", "ledger", "next"], 0);
+    assert_eq!(said.err, "moving 2 logs from ledger to next; each log is closed in ledger when it is there\n");
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert!(lines[1].starts_with(&format!("{dev}   4        4       moved   sha256:")), "{}", said.out);
+    assert_eq!(
+        lines[3],
+        "2 logs go on in next now; ledger can be read, and nothing more be written there. Name next in --ledger, \
+         TAGWARDEN_LEDGER and tagwarden.toml"
+    );
+    let next = world.dir.path().join("next").canonicalize().unwrap().display().to_string();
+    assert_eq!(roots(&world.json(&["verify", "--ledger", "next"], 0), "logs"), roots(&before, "logs"));
+
+    // Where it was: it can be read and says where it goes on; nothing can be written.
+    let said = world.does(&["promote", "prod", "--from", "dev", "--expect", "absent"], 3);
+    assert_eq!(
+        said.err,
+        format!(
+            "refused: the log of {prod} was closed at seq 4: it goes on in {next}; use that ledger [LEDGER_MOVED]\n\
+             hint: name {next} in --ledger, TAGWARDEN_LEDGER or tagwarden.toml\n"
+        )
+    );
+    for args in [
+        &["rollback", "prod"][..],
+        &["hold", "prod", "--reason", "incident 7"],
+        &["repair", "prod"],
+        &["adopt", "prod", "--reason", "hotfix"],
+        &["bootstrap", "prod"],
+    ] {
+        assert!(world.does(args, 3).err.contains("[LEDGER_MOVED]"), "{args:?}");
+    }
+    assert_eq!(world.does(&["recover", "prod"], 0).out, format!("nothing to do {prod}: no move is open\n"));
+    let said = world.does(&["current", "prod", "--offline"], 0);
+    let want = format!("  moved     the log goes on in {next} since seq 4; what stands here is what was\n");
+    assert!(said.out.ends_with(&want), "{}", said.out);
+    assert_eq!(world.json(&["current", "prod", "--offline"], 0)["moved"]["to"], next);
+    let said = world.does(&["history", "prod"], 0);
+    assert!(
+        said.out.contains("promote") && said.out.ends_with(&format!("the log goes on in {next} since seq 4\n")),
+        "{}",
+        said.out
+    );
+    assert!(world.does(&["channels"], 0).out.contains(&format!("moved to {next}")));
+    assert!(world.does(&["verify"], 0).out.contains(&format!("  the log goes on in {next} since seq 4\n")));
+    assert_eq!(world.json(&["verify"], 0)["logs"][0]["moved_to"], next);
+    assert!(world.does(&["audit"], 6).out.contains(&format!("unknown: the log goes on in {next} (seq 4)")));
+
+    // Where it is now.
+    world.does(&["promote", "dev", "--from", "1.4.2", "--ledger", "next"], 0);
+    let again = world.json(&["ledger", "copy", "ledger", "next"], 0);
+    let results: Vec<_> =
+        again["channels"].as_array().unwrap().iter().map(|log| log["result"].as_str().unwrap()).collect();
+    assert_eq!(results, ["moved_before", "moved_before"]);
+    assert!(
+        world
+            .does(&["ledger", "copy", "ledger", "next"], 0)
+            .out
+            .ends_with("nothing to do: all of it was moved before\n")
+    );
+    let back = world.does(&["ledger", "copy", "next", "ledger"], 3);
+    assert!(
+        back.err.contains("was closed at seq 4 when it moved to ") && back.err.contains("[LEDGER_MOVED]"),
+        "{}",
+        back.err
+    );
+    world.verify_independently("prod");
+}
+
+#[test]
+fn one_channel_may_go_first_and_one_that_is_named_wrongly_is_said() {
+    let world = with_two();
+    let said = world.json(&["ledger", "copy", "ledger", "next", "dev"], 0);
+    assert_eq!(said["channels"].as_array().unwrap().len(), 1);
+    world.does(&["promote", "prod", "--from", "1.4.0"], 0);
+    let said = world.does(&["ledger", "copy", "ledger", "next", &world.channel("prd").to_string()], 3);
+    assert!(said.err.contains("the source has no log of"), "{}", said.err);
+    let said = world.does(&["ledger", "copy", "ledger", "ledger/."], 2);
+    assert!(said.err.contains("ledger and ledger/. are one ledger [CONFIG_INVALID]"), "{}", said.err);
+    let said = world.does(&["ledger", "copy", "typo", "next"], 1);
+    assert!(said.err.contains("typo: there is no ledger here [LEDGER_ABSENT]"), "{}", said.err);
+    assert!(!world.dir.path().join("typo").exists());
+}
+
+#[test]
+fn what_was_exported_comes_back() {
+    let world = with_two();
+    let done = world.json(&["ledger", "export", "backup"], 0);
+    assert_eq!(roots(&done, "channels"), roots(&world.json(&["verify"], 0), "logs"));
+    for log in done["channels"].as_array().unwrap() {
+        let file = world.dir.path().join(log["file"].as_str().unwrap());
+        tagwarden_tests::verify_ledger(&file).unwrap();
+        world.does(&["verify", "--log", file.to_str().unwrap()], 0);
+    }
+    // Again, after a move; and into another ledger.
+    world.does(&["promote", "dev", "--from", "1.4.2"], 0);
+    assert!(
+        world
+            .does(&["ledger", "export", "backup"], 0)
+            .out
+            .ends_with("in backup: an entry a line; `tagwarden verify --log FILE` checks one\n")
+    );
+    let restored = &["--ledger", "restored"][..];
+    let dry = world.json(&[&["ledger", "import", "backup", "--dry-run"], restored].concat(), 0);
+    assert_eq!(dry["channels"][0]["size"], 6);
+    assert!(!world.dir.path().join("restored").exists());
+    for copied in [6, 0] {
+        let done = world.json(&[&["ledger", "import", "backup"], restored].concat(), 0);
+        assert_eq!(
+            (&done["channels"][0]["result"], &done["channels"][0]["copied"]),
+            (&"copied".into(), &copied.into())
+        );
+    }
+    assert_eq!(
+        roots(&world.json(&[&["verify"], restored].concat(), 0), "logs"),
+        roots(&world.json(&["verify"], 0), "logs")
+    );
+    world.does(&[&["promote", "dev", "--from", "1.4.3"], restored].concat(), 0);
+    // Neither a ledger in use nor an older ledger takes the place of a backup.
+    let said = world.does(&[&["ledger", "import", "ledger"], restored].concat(), 2);
+    assert!(said.err.contains("not an export; use `ledger copy` [CONFIG_INVALID]"), "{}", said.err);
+    world.does(&["ledger", "export", "backup", "--ledger", "restored"], 0);
+    let said = world.does(&["ledger", "export", "backup"], 7);
+    assert!(said.err.contains("it has 8 entries, and the ledger's log of "), "{}", said.err);
+}
+
+#[test]
+fn a_ledger_is_made_once_and_may_be_made_again() {
+    let world = World::new();
+    for _ in 0..2 {
+        assert_eq!(world.does(&["ledger", "init", "deep/ledger"], 0).out, "ready deep/ledger\n");
+        assert_eq!(world.json(&["ledger", "init"], 0)["result"], "ready");
+    }
+    assert!(world.dir.path().join("deep/ledger").is_dir() && world.dir.path().join("ledger").is_dir());
+    assert_eq!(world.does(&["ledger", "copy", "ledger", "next"], 0).out, "there are no logs\n");
+}

@@ -1,0 +1,234 @@
+//! A log as one file, an entry a line: a backup, and what other programs read.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Ledger;
+use super::file::{FileLedger, blocking, log_name};
+use super::transfer::entries::{entry, located, read_page};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::Verifier;
+use crate::value::{Channel, Digest};
+
+/// What was written of a channel's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Exported {
+    /// The channel.
+    pub channel: Channel,
+    /// How many entries the file has.
+    pub size: u64,
+    /// The RFC 6962 root over them.
+    pub root: Digest,
+    /// The file.
+    pub file: PathBuf,
+}
+
+/// Writes the whole log of a channel into `dir`, which must be there: the bytes as they are, one entry a line, in a file
+/// that is named like the file ledger's, so that [`FileLedger::open_read_only`] reads the directory. A transfer brings
+/// it back ([`Transfer::copying`](super::Transfer::copying)).
+///
+/// The log is verified as it is read, and the file is there as a whole or as it was before. An earlier export is replaced
+/// only by a log that begins with it, so that no backup is lost to a ledger that was damaged: LEDGER_TRUNCATED if the
+/// ledger has fewer entries than the file, LEDGER_FORKED if it has others, LEDGER_CORRUPT if its log does not hold.
+/// CONFIG_INVALID if `dir` is a ledger that is being written.
+pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Result<Exported> {
+    let name = log_name(channel);
+    let (file, lock) = (dir.join(&name), dir.join(&name).with_extension("lock"));
+    if lock.exists() {
+        let message = format!("export: {} is a ledger that is being written; name another directory", dir.display());
+        return Err(Error::new(ErrorKind::ConfigInvalid, message).with("file", lock.display()));
+    }
+    let size = ledger.size(channel).await?;
+    if size == 0 {
+        let message = format!("the ledger has no log of {channel}");
+        return Err(Error::new(ErrorKind::ChannelNotBootstrapped, message).with("channel", channel));
+    }
+    check_earlier(ledger, channel, size, dir, &file).await?;
+    let mut part = Part::begin(dir, &name).await?;
+    let mut verifier = Verifier::new(Some(channel.clone()));
+    let mut seq = 0;
+    while seq < size {
+        let page = read_page(ledger, channel, seq, size).await?;
+        seq += page.len() as u64;
+        verifier.feed(&page);
+        if let Some(defect) = verifier.report().defect {
+            return Err(located(defect.into(), channel, "ledger"));
+        }
+        part = part.write(page).await?;
+    }
+    part.end(dir, &file).await?;
+    Ok(Exported { channel: channel.clone(), size, root: verifier.finish().root, file })
+}
+
+/// The exports in `dir`, to be read. CONFIG_INVALID if it is a ledger that is being written: its logs are moved, not
+/// copied, so that nobody goes on writing there.
+pub fn exports(dir: &Path) -> Result<FileLedger> {
+    let ledger = FileLedger::open_read_only(dir)?;
+    let names =
+        fs::read_dir(dir).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(|e| failed("read", dir, e))?;
+    match names.iter().any(|name| Path::new(&name.file_name()).extension().is_some_and(|end| end == "lock")) {
+        true => {
+            let message = format!(
+                "import: {} is a ledger that is being written, not an export; use `ledger copy`",
+                dir.display()
+            );
+            Err(Error::new(ErrorKind::ConfigInvalid, message).with("file", dir.display()))
+        }
+        false => Ok(ledger),
+    }
+}
+
+/// An earlier export must be how the log begins.
+async fn check_earlier(ledger: &dyn Ledger, channel: &Channel, size: u64, dir: &Path, file: &Path) -> Result<()> {
+    let earlier = FileLedger::open_read_only(dir)?;
+    let there = earlier.size(channel).await?;
+    let Some(last) = there.checked_sub(1) else { return Ok(()) };
+    let wrong = |kind, why: String| {
+        let message = format!("{}: {why}; the file was left as it is", file.display());
+        Err(Error::new(kind, message).with("channel", channel).with("seq", last).with("file", file.display()))
+    };
+    if there > size {
+        let why = format!("it has {there} entries, and the ledger's log of {channel} has {size}");
+        return wrong(ErrorKind::LedgerTruncated, why);
+    }
+    match entry(&earlier, channel, last).await? == entry(ledger, channel, last).await? {
+        true => Ok(()),
+        false => {
+            wrong(ErrorKind::LedgerForked, format!("its last entry is another one than the ledger has at seq {last}"))
+        }
+    }
+}
+
+/// A file that is being written, under a name of its own.
+#[derive(Debug)]
+struct Part {
+    path: PathBuf,
+    file: File,
+}
+
+impl Part {
+    async fn begin(dir: &Path, name: &str) -> Result<Part> {
+        let path = dir.join(format!("{name}.{}.part", Uuid::now_v7().simple()));
+        blocking(ErrorKind::LedgerUnavailable, move || {
+            let file =
+                OpenOptions::new().write(true).create_new(true).open(&path).map_err(|e| failed("make", &path, e))?;
+            Ok(Part { path, file })
+        })
+        .await
+    }
+
+    async fn write(mut self, page: Vec<Bytes>) -> Result<Part> {
+        blocking(ErrorKind::LedgerUnavailable, move || {
+            let mut lines = Vec::with_capacity(page.iter().map(|entry| entry.len() + 1).sum());
+            for entry in &page {
+                lines.extend_from_slice(entry);
+                lines.push(b'\n');
+            }
+            self.file.write_all(&lines).map_err(|e| failed("write", &self.path, e))?;
+            Ok(self)
+        })
+        .await
+    }
+
+    /// Puts it in its place, for good.
+    async fn end(self, dir: &Path, file: &Path) -> Result<()> {
+        let (dir, file) = (dir.to_owned(), file.to_owned());
+        blocking(ErrorKind::LedgerUnavailable, move || {
+            self.file.sync_all().map_err(|e| failed("sync", &self.path, e))?;
+            fs::rename(&self.path, &file).map_err(|e| failed("make", &file, e))?;
+            File::open(&dir).and_then(|dir| dir.sync_all()).map_err(|e| failed("sync", &dir, e))
+        })
+        .await
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // Gone if it came to its end under its other name; otherwise of no use, and it harms nobody if it stays.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn failed(what: &str, path: &Path, e: io::Error) -> Error {
+    let message = format!("{}: cannot {what}: {e}", path.display());
+    Error::new(ErrorKind::LedgerUnavailable, message).with("file", path.display()).because(e)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::ledger::transfer::tests::{holds, ledger, report, whole, write};
+    use crate::ledger::{Ending, Transfer};
+    use crate::record::LogReport;
+    use crate::record::proptests::channel;
+
+    async fn exported(ledger: &dyn Ledger, dir: &Path) -> Result<Exported> {
+        export(ledger, &channel(), dir).await
+    }
+
+    #[tokio::test]
+    async fn an_export_is_the_log_and_comes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = holds(1500);
+        let from = ledger(&log[..700]).await;
+        for size in [700, 1500] {
+            write(from.as_ref(), &log[whole(from.as_ref()).await.len()..size]).await;
+            let done = exported(from.as_ref(), dir.path()).await.unwrap();
+            assert_eq!((done.size, done.root), (size as u64, report(&log[..size]).root));
+            let lines = fs::read(&done.file).unwrap();
+            assert_eq!(LogReport::of_jsonl(Some(channel()), &lines), report(&log[..size]));
+            assert_eq!(done.file.file_name().unwrap(), "registry.example.com%2facme%2fshop%3aprod.jsonl");
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+        let files: Arc<dyn Ledger> = Arc::new(exports(dir.path()).unwrap());
+        assert_eq!(files.channels().await.unwrap(), [channel()]);
+        let to = ledger(&[]).await;
+        let transfer = Transfer::copying(files, to.clone());
+        let done = transfer.run(transfer.survey(&channel()).await.unwrap()).await.unwrap();
+        assert_eq!((done.root, done.ending), (report(&log).root, Ending::Copied));
+        assert_eq!(whole(to.as_ref()).await, log);
+    }
+
+    /// A damaged ledger does not take its backup with it.
+    #[tokio::test]
+    async fn an_earlier_export_is_replaced_by_what_begins_with_it_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = holds(5);
+        let done = exported(ledger(&log).await.as_ref(), dir.path()).await.unwrap();
+        let before = fs::read(&done.file).unwrap();
+        let mut broken = log.clone();
+        broken.push(log[0].clone());
+        for (log, kind, why) in [
+            (log[..3].to_vec(), ErrorKind::LedgerTruncated, "it has 5 entries, and the ledger's log of "),
+            (holds(6), ErrorKind::LedgerForked, "its last entry is another one than the ledger has at seq 4"),
+            (broken, ErrorKind::LedgerCorrupt, "seq 5: SEQUENCE"),
+        ] {
+            let error = exported(ledger(&log).await.as_ref(), dir.path()).await.unwrap_err();
+            assert_eq!(error.kind(), kind);
+            assert!(error.to_string().contains(why), "{error}");
+            assert_eq!(fs::read(&done.file).unwrap(), before);
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing half-written stays");
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_is_being_written_is_no_place_for_an_export() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = FileLedger::open(dir.path()).unwrap();
+        write(&files, &holds(2)).await;
+        let error = exported(ledger(&holds(3)).await.as_ref(), dir.path()).await.unwrap_err();
+        assert!(error.to_string().ends_with("is a ledger that is being written; name another directory"), "{error}");
+        let error = exports(dir.path()).unwrap_err();
+        assert!(error.to_string().ends_with("not an export; use `ledger copy`"), "{error}");
+        let error = exported(&files, &dir.path().join("none")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LedgerAbsent);
+    }
+}
