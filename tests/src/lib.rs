@@ -1,6 +1,8 @@
 //! Cross-crate tests of tagwarden; everything is in `tests/`. Here is what they share.
 
 pub mod docker_registry;
+pub mod proxy;
+pub mod random;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -8,8 +8,9 @@ use tagwarden::promoter::How;
 use tagwarden::registry::Fault;
 use tagwarden_tests::verify_ledgers;
 
+use super::backend::{Backend, Place};
 use super::gate::{Port, What};
-use super::world::{BACKENDS, Backend, JOBS, Job, PATIENCE, World, calls, points};
+use super::world::{JOBS, Job, PATIENCE, World, calls, points};
 
 /// How a worker dies at a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +33,9 @@ enum Row {
     OutcomeAppended,
 }
 
-async fn die(backend: Backend, job: Job, at: usize, port: Port, death: Death, how: How, logs: &std::path::Path) -> Row {
-    let what = format!("{backend:?} {job:?} call {at} ({port:?}) {death:?}, recovered {how:?}");
-    let world = World::new(backend);
+async fn die(place: &Place, job: Job, at: usize, port: Port, death: Death, how: How, logs: &std::path::Path) -> Row {
+    let what = format!("{:?} {job:?} call {at} ({port:?}) {death:?}, recovered {how:?}", place.backend());
+    let world = World::new(place);
     world.prepare(job).await;
     let before = (world.state().await, world.drift().await);
     let prod = world.prod.tag().clone();
@@ -106,16 +107,16 @@ async fn die(backend: Backend, job: Job, at: usize, port: Port, death: Death, ho
     world.run(&other, again).await.unwrap_or_else(|error| panic!("{what}: again: {error}"));
     assert_eq!(world.state().await.live, Some(world.goal(job)), "{what}");
     world.at_rest(&what).await;
-    world.export(&logs.join(format!("{backend:?}-{job:?}-{at}-{death:?}-{how:?}.jsonl"))).await;
+    world.export(&logs.join(format!("{job:?}-{at}-{death:?}-{how:?}.jsonl"))).await;
     row
 }
 
 async fn table(backend: Backend, jobs: &[Job]) {
-    let logs = tempfile::tempdir().unwrap();
+    let (place, logs) = (Place::start(backend), tempfile::tempdir().unwrap());
     let mut rows: BTreeMap<(String, Row), usize> = BTreeMap::new();
     let mut deaths_died = 0;
     for job in jobs {
-        let ports = calls(backend, *job).await;
+        let ports = calls(&place, *job).await;
         for (port, at) in points(&ports) {
             let deaths: &[Death] = match port {
                 Port::Put => &[Death::Before, Death::After, Death::PutLost, Death::PutLate],
@@ -124,7 +125,7 @@ async fn table(backend: Backend, jobs: &[Job]) {
             for death in deaths {
                 deaths_died += 1;
                 for how in [How::Forward, How::Abandon] {
-                    let row = die(backend, *job, at, port, *death, how, logs.path()).await;
+                    let row = die(&place, *job, at, port, *death, how, logs.path()).await;
                     *rows.entry((format!("{job:?}"), row)).or_default() += 1;
                 }
             }
@@ -146,15 +147,15 @@ async fn table(backend: Backend, jobs: &[Job]) {
 
 #[tokio::test(start_paused = true)]
 async fn every_row_in_memory() {
-    table(BACKENDS[0], &JOBS).await;
+    table(Backend::Memory, &JOBS).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_row_in_files_of_first_moves_and_promotions() {
-    table(BACKENDS[1], &[Job::BootstrapFrom, Job::BootstrapAsIs, Job::Promote]).await;
+    table(Backend::File, &[Job::BootstrapFrom, Job::BootstrapAsIs, Job::Promote]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_row_in_files_of_ways_back() {
-    table(BACKENDS[1], &[Job::Rollback, Job::Repair, Job::Adopt, Job::Recover]).await;
+    table(Backend::File, &[Job::Rollback, Job::Repair, Job::Adopt, Job::Recover]).await;
 }

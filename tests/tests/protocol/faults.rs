@@ -7,12 +7,13 @@ use tagwarden::promoter::How;
 use tagwarden::{Class, Moved};
 use tagwarden_tests::verify_ledgers;
 
+use super::backend::{Backend, Place};
 use super::gate::{Port, What};
-use super::world::{BACKENDS, Backend, JOBS, Job, PATIENCE, World, calls, points};
+use super::world::{JOBS, Job, PATIENCE, World, calls, points};
 
-async fn fail(backend: Backend, job: Job, at: &[(usize, What)], port: Port, log: &std::path::Path) -> String {
-    let what = format!("{backend:?} {job:?} {at:?} ({port:?})");
-    let world = World::new(backend);
+async fn fail(place: &Place, job: Job, at: &[(usize, What)], port: Port, log: &std::path::Path) -> String {
+    let what = format!("{:?} {job:?} {at:?} ({port:?})", place.backend());
+    let world = World::new(place);
     world.prepare(job).await;
     let before = world.state().await;
     let (promoter, gate) = world.gated(at);
@@ -55,11 +56,11 @@ async fn fail(backend: Backend, job: Job, at: &[(usize, What)], port: Port, log:
 }
 
 async fn every_call(backend: Backend, jobs: &[Job]) {
-    let logs = tempfile::tempdir().unwrap();
+    let (place, logs) = (Place::start(backend), tempfile::tempdir().unwrap());
     let mut words: BTreeMap<String, usize> = BTreeMap::new();
     let mut faults = 0;
     for job in jobs {
-        for (port, at) in points(&calls(backend, *job).await) {
+        for (port, at) in points(&calls(&place, *job).await) {
             let whats: &[What] = match port {
                 Port::Look | Port::Read => &[What::LostBefore],
                 Port::Pin | Port::Put | Port::Append => &[What::LostBefore, What::LostAfter, What::Refused],
@@ -67,7 +68,7 @@ async fn every_call(backend: Backend, jobs: &[Job]) {
             for what in whats {
                 faults += 1;
                 let log = logs.path().join(format!("{faults}.jsonl"));
-                let word = fail(backend, *job, &[(at, *what)], port, &log).await;
+                let word = fail(&place, *job, &[(at, *what)], port, &log).await;
                 *words.entry(word).or_default() += 1;
             }
         }
@@ -80,10 +81,10 @@ async fn every_call(backend: Backend, jobs: &[Job]) {
 /// Two faults, of which the second meets what the worker does about the first.
 #[tokio::test(start_paused = true)]
 async fn two_faults_in_a_row() {
-    let logs = tempfile::tempdir().unwrap();
+    let (place, logs) = (Place::start(Backend::Memory), tempfile::tempdir().unwrap());
     let mut runs = 0;
     for job in [Job::Promote, Job::BootstrapFrom, Job::Repair, Job::Recover] {
-        for (port, at) in points(&calls(Backend::Memory, job).await) {
+        for (port, at) in points(&calls(&place, job).await) {
             for first in [What::LostBefore, What::LostAfter, What::Refused] {
                 for (later, second) in [
                     (1, What::LostBefore),
@@ -94,7 +95,7 @@ async fn two_faults_in_a_row() {
                 ] {
                     runs += 1;
                     let log = logs.path().join(format!("{runs}.jsonl"));
-                    fail(Backend::Memory, job, &[(at, first), (at + later, second)], port, &log).await;
+                    fail(&place, job, &[(at, first), (at + later, second)], port, &log).await;
                 }
             }
         }
@@ -105,10 +106,10 @@ async fn two_faults_in_a_row() {
 
 #[tokio::test(start_paused = true)]
 async fn at_every_call_in_memory() {
-    every_call(BACKENDS[0], &JOBS).await;
+    every_call(Backend::Memory, &JOBS).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn at_every_call_in_files() {
-    every_call(BACKENDS[1], &JOBS).await;
+    every_call(Backend::File, &JOBS).await;
 }

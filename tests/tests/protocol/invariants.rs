@@ -11,32 +11,33 @@ use tagwarden::record::{Body, DefectCode, Entry, EventStatus, Verifier, events};
 use tagwarden::registry::{Fault, Writer, pin_tag};
 use tagwarden::{ErrorKind, Moved, Operation};
 
+use super::backend::{BACKENDS, Backend, Place};
 use super::gate::{Port, What};
-use super::world::{BACKENDS, Backend, JOBS, Job, PATIENCE, World, key, terms};
+use super::world::{JOBS, Job, PATIENCE, World, key, terms};
 
 /// A bootstrapped channel.
-async fn world(backend: Backend) -> World {
-    let world = World::new(backend);
+async fn world(place: &Place) -> World<'_> {
+    let world = World::new(place);
     world.prepare(Job::Promote).await;
     world
 }
 
 /// The numbers of a promotion's calls of a port, counted from 1.
 async fn calls(port: Port) -> Vec<usize> {
-    let calls = super::world::calls(Backend::Memory, Job::Promote).await;
+    let calls = super::world::calls(&Place::start(Backend::Memory), Job::Promote).await;
     calls.iter().zip(1..).filter(|(called, _)| **called == port).map(|(_, number)| number).collect()
 }
 
-async fn entries(world: &World) -> Vec<Entry> {
+async fn entries(world: &World<'_>) -> Vec<Entry> {
     let bytes = world.ledger().read(&world.prod, 0, 10_000).await.unwrap();
     bytes.iter().map(|bytes| Entry::open(bytes).unwrap()).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn i1_no_tag_moves_without_a_durable_intent() {
-    for backend in BACKENDS {
+    for place in BACKENDS.map(Place::start) {
         for job in JOBS {
-            let world = World::new(backend);
+            let world = World::new(&place);
             world.prepare(job).await;
             let (promoter, gate) = world.gated(&[]);
             world.run(&promoter, job).await.unwrap();
@@ -46,7 +47,7 @@ async fn i1_no_tag_moves_without_a_durable_intent() {
             assert!(at(Port::Put).is_none_or(|put| at(Port::Append).unwrap() < put), "{job:?}: {calls:?}");
         }
         // Without an intent there is no put.
-        let world = world(backend).await;
+        let world = world(&place).await;
         let append = calls(Port::Append).await[0];
         let (promoter, gate) = world.gated(&[(append, What::Refused)]);
         let error = world.run(&promoter, Job::Promote).await.unwrap_err();
@@ -58,8 +59,8 @@ async fn i1_no_tag_moves_without_a_durable_intent() {
 
 #[tokio::test(start_paused = true)]
 async fn i2_moves_never_interleave() {
-    for backend in BACKENDS {
-        let world = world(backend).await;
+    for place in BACKENDS.map(Place::start) {
+        let world = world(&place).await;
         world.registry.latency(Duration::from_millis(40));
         let names = ["1.1", "1.2", "1.3", "1.4"];
         let runs = names.into_iter().cycle().take(12).map(|name| {
@@ -92,9 +93,9 @@ async fn i2_moves_never_interleave() {
 
 #[tokio::test(start_paused = true)]
 async fn i3_what_is_committed_was_read_from_the_registry_after_the_put() {
-    for backend in BACKENDS {
+    for place in BACKENDS.map(Place::start) {
         for job in JOBS {
-            let world = World::new(backend);
+            let world = World::new(&place);
             world.prepare(job).await;
             let (promoter, gate) = world.gated(&[]);
             world.run(&promoter, job).await.unwrap();
@@ -108,7 +109,7 @@ async fn i3_what_is_committed_was_read_from_the_registry_after_the_put() {
             assert!(read.is_some_and(|read| read < closed), "{job:?}: {calls:?}");
         }
         // A 2xx is not proof: nothing was applied, so nothing is committed.
-        let world = world(backend).await;
+        let world = world(&place).await;
         let prod = world.prod.tag().clone();
         world.registry.script_when(move |call| call.puts(&prod), [Fault::Ignored]);
         let error = world.run(&world.promoter(), Job::Promote).await.unwrap_err();
@@ -120,7 +121,8 @@ async fn i3_what_is_committed_was_read_from_the_registry_after_the_put() {
 /// A put that is refused while reads lag behind: the target was there before, and is not now.
 #[tokio::test(start_paused = true)]
 async fn i3_a_refused_put_is_not_committed_by_a_read_that_lags_behind() {
-    let world = world(Backend::Memory).await;
+    let place = Place::start(Backend::Memory);
+    let world = world(&place).await;
     world.run(&world.promoter(), Job::Promote).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (prod, resolved) = (world.prod.tag().clone(), world.prod.tag().clone());
@@ -136,8 +138,8 @@ async fn i3_a_refused_put_is_not_committed_by_a_read_that_lags_behind() {
 
 #[tokio::test(start_paused = true)]
 async fn i4_the_same_key_never_commits_twice() {
-    for backend in BACKENDS {
-        let world = world(backend).await;
+    for place in BACKENDS.map(Place::start) {
+        let world = world(&place).await;
         world.registry.latency(Duration::from_millis(40));
         let runs = (0..6).map(|_| {
             let promoter = world.promoter();
@@ -160,8 +162,8 @@ async fn i4_the_same_key_never_commits_twice() {
 
 #[tokio::test(start_paused = true)]
 async fn i5_any_machine_brings_a_channel_to_rest_after_a_crash() {
-    for backend in BACKENDS {
-        let world = world(backend).await;
+    for place in BACKENDS.map(Place::start) {
+        let world = world(&place).await;
         // A worker dies, and so do two that take its move over; the fourth closes it.
         let put = calls(Port::Put).await[0];
         let (first, gate) = world.gated(&[(put, What::CrashAfter)]);
@@ -193,9 +195,9 @@ async fn i5_any_machine_brings_a_channel_to_rest_after_a_crash() {
 
 #[tokio::test(start_paused = true)]
 async fn i6_a_refused_failed_or_aborted_move_leaves_no_put_behind() {
-    for backend in BACKENDS {
+    for place in BACKENDS.map(Place::start) {
         for fault in [Fault::Refused("DENIED"), Fault::Denied, Fault::Before, Fault::Late(Duration::from_secs(10))] {
-            let world = world(backend).await;
+            let world = world(&place).await;
             let prod = world.prod.tag().clone();
             world.registry.script_when(move |call| call.puts(&prod), [fault.clone()]);
             let ended = world.run(&world.promoter(), Job::Promote).await;
@@ -207,7 +209,7 @@ async fn i6_a_refused_failed_or_aborted_move_leaves_no_put_behind() {
             assert_eq!(ended.is_ok(), state.live == Some(world.digests[1]), "{fault:?}");
         }
         // Given up, while its put is under way: the quiet time is waited for, so it is seen.
-        let world = world(backend).await;
+        let world = world(&place).await;
         let prod = world.prod.tag().clone();
         world.registry.script_when(move |call| call.puts(&prod), [Fault::Late(Duration::from_secs(14))]);
         let put = calls(Port::Put).await[0];
@@ -221,8 +223,8 @@ async fn i6_a_refused_failed_or_aborted_move_leaves_no_put_behind() {
 
 #[tokio::test(start_paused = true)]
 async fn i7_both_digests_are_pinned_before_the_tag_moves() {
-    for backend in BACKENDS {
-        let world = world(backend).await;
+    for place in BACKENDS.map(Place::start) {
+        let world = world(&place).await;
         world.registry.delete_tag(world.prod.repository(), &pin_tag(&world.digests[0]));
         let (promoter, gate) = world.gated(&[]);
         world.run(&promoter, Job::Promote).await.unwrap();
@@ -242,8 +244,8 @@ async fn i7_both_digests_are_pinned_before_the_tag_moves() {
 
 #[tokio::test(start_paused = true)]
 async fn i8_entries_are_never_changed_or_removed() {
-    for backend in BACKENDS {
-        let world = world(backend).await;
+    for place in BACKENDS.map(Place::start) {
+        let world = world(&place).await;
         let ledger = world.ledger();
         let mut before = ledger.read(&world.prod, 0, 1_000).await.unwrap();
         for (name, number) in ["1.1", "1.2", "1.3"].into_iter().zip(1..) {
@@ -278,10 +280,10 @@ async fn i8_entries_are_never_changed_or_removed() {
 
 #[tokio::test(start_paused = true)]
 async fn i9_a_caller_that_goes_away_never_cuts_a_move() {
-    for backend in BACKENDS {
+    for place in BACKENDS.map(Place::start) {
         let mut begun = 0;
         for after_ms in (0..4_000).step_by(250) {
-            let world = world(backend).await;
+            let world = world(&place).await;
             world.registry.latency(Duration::from_millis(500));
             let promoter = world.promoter();
             let run = world.run(&promoter, Job::Promote);
@@ -298,8 +300,8 @@ async fn i9_a_caller_that_goes_away_never_cuts_a_move() {
 
 #[tokio::test(start_paused = true)]
 async fn i10_what_is_live_or_open_or_in_the_window_never_expires() {
-    for backend in BACKENDS {
-        let world = world(backend).await;
+    for place in BACKENDS.map(Place::start) {
+        let world = world(&place).await;
         for name in ["1.1", "1.2", "1.3"] {
             world.promoter().promote(&world.prod, world.release(name), terms()).await.unwrap();
         }

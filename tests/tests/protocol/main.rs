@@ -2,10 +2,13 @@
 //!
 //! Time is tokio's, paused, wherever no other process takes part: 90 s of waiting take nothing.
 
+mod backend;
+mod child;
 mod crash_table;
 mod faults;
 mod gate;
 mod invariants;
-mod processes;
+mod kills;
 mod simulation;
 mod world;
+mod writers;

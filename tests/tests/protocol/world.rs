@@ -2,32 +2,19 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tagwarden::judge::Drift;
-use tagwarden::ledger::{FileLedger, Ledger, MemoryLedger};
+use tagwarden::ledger::Ledger;
 use tagwarden::promoter::{How, Recovered};
 use tagwarden::record::{ChannelState, Source};
 use tagwarden::registry::{MemoryRegistry, Registry};
 use tagwarden::testing::PausedClock;
 use tagwarden::{Channel, Digest, Key, Promoter, Provenance, Receipt, Result, Tag, Terms, Text};
-use tempfile::TempDir;
 
+use super::backend::{Backend, Place, export};
 use super::gate::{Gate, Port, What};
-
-/// Where the log is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
-    Memory,
-    File,
-}
-
-pub const BACKENDS: [Backend; 2] = [Backend::Memory, Backend::File];
-
-enum Store {
-    Memory(Arc<MemoryLedger>),
-    File(TempDir),
-}
 
 /// What a worker is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,13 +37,13 @@ pub const JOBS: [Job; 7] =
 /// Longer than any recovery waits.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 
-/// `reg.io/acme/shop` with the releases 1.0 to 1.4 (`digests`), and a hotfix (`digests[5]`).
-pub struct World {
+/// A repository of its own in a registry of its own, with the releases 1.0 to 1.4 (`digests`), and a hotfix (`digests[5]`).
+pub struct World<'a> {
     pub registry: MemoryRegistry,
     pub prod: Channel,
     pub digests: Vec<Digest>,
     pub clock: PausedClock,
-    store: Store,
+    place: &'a Place,
 }
 
 pub fn tag(text: &str) -> Tag {
@@ -79,27 +66,23 @@ pub fn terms() -> Terms {
     Terms::of(who()).patience(PATIENCE)
 }
 
-impl World {
-    pub fn new(backend: Backend) -> World {
+impl<'a> World<'a> {
+    /// One whose log is at `place`, beside those of other worlds.
+    pub fn new(place: &'a Place) -> World<'a> {
         let registry = MemoryRegistry::new();
-        let prod: Channel = "reg.io/acme/shop:prod".parse().unwrap();
+        static WORLDS: AtomicU64 = AtomicU64::new(0);
+        let number = WORLDS.fetch_add(1, Ordering::Relaxed);
+        let prod: Channel = format!("reg.io/acme/shop-{number}:prod").parse().unwrap();
         let names = ["1.0", "1.1", "1.2", "1.3", "1.4", "hotfix"];
         let digests =
             names.iter().zip(0..).map(|(name, n)| registry.push_image(prod.repository(), &tag(name), n).digest());
         let digests = digests.collect();
-        let store = match backend {
-            Backend::Memory => Store::Memory(Arc::new(MemoryLedger::new())),
-            Backend::File => Store::File(tempfile::tempdir().unwrap()),
-        };
-        World { registry, prod, digests, clock: PausedClock::new(), store }
+        World { registry, prod, digests, clock: PausedClock::new(), place }
     }
 
     /// The ledger, opened anew as by another process.
     pub fn ledger(&self) -> Arc<dyn Ledger> {
-        match &self.store {
-            Store::Memory(ledger) => Arc::clone(ledger) as Arc<dyn Ledger>,
-            Store::File(dir) => Arc::new(FileLedger::open(dir.path()).unwrap()),
-        }
+        self.place.open()
     }
 
     /// A worker that nothing happens to.
@@ -166,7 +149,7 @@ impl World {
 
     /// Which calls of `job` are of `port`, counted from 1, in a world of its own.
     async fn calls_of(&self, job: Job, port: Port) -> Vec<usize> {
-        let calls = Box::pin(calls(Backend::Memory, job)).await;
+        let calls = Box::pin(calls(&Place::start(Backend::Memory), job)).await;
         calls.iter().zip(1..).filter(|(called, _)| **called == port).map(|(_, number)| number).collect()
     }
 
@@ -210,18 +193,13 @@ impl World {
 
     /// Writes the log to a file, an entry a line, for the independent verifier.
     pub async fn export(&self, file: &Path) {
-        let mut bytes = Vec::new();
-        for entry in self.ledger().read(&self.prod, 0, 100_000).await.unwrap() {
-            bytes.extend_from_slice(&entry);
-            bytes.push(b'\n');
-        }
-        std::fs::write(file, bytes).unwrap();
+        export(self.ledger().as_ref(), &self.prod, file).await;
     }
 }
 
 /// The ports that a job calls when nothing goes wrong, in order.
-pub async fn calls(backend: Backend, job: Job) -> Vec<Port> {
-    let world = World::new(backend);
+pub async fn calls(place: &Place, job: Job) -> Vec<Port> {
+    let world = World::new(place);
     world.prepare(job).await;
     let (promoter, gate) = world.gated(&[]);
     world.run(&promoter, job).await.unwrap();

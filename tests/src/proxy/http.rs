@@ -1,0 +1,151 @@
+//! HTTP/1.1 as far as a proxy has to know it: where a message ends.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+
+use super::{Answer, Fault, Shared};
+
+/// A request or an answer, whole.
+pub(super) struct Message {
+    /// The first line and the headers, with the empty line after them.
+    pub(super) head: Vec<u8>,
+    pub(super) body: Vec<u8>,
+}
+
+/// Serves the requests of one client, each over a connection of its own to the server.
+pub(super) fn serve(shared: &Shared, mut client: TcpStream) {
+    let Ok(reader) = client.try_clone() else { return };
+    let mut reader = BufReader::new(reader);
+    // Whatever goes wrong, the client sees its connection close.
+    while let Ok(Some(request)) = read(&mut reader, Body::OfRequest) {
+        match answer(shared, request) {
+            Ok(Some(answer)) if client.write_all(&answer.head).is_ok() && client.write_all(&answer.body).is_ok() => {}
+            _ => return,
+        }
+    }
+}
+
+/// The answer that the client gets; none if it gets none.
+fn answer(shared: &Shared, mut request: Message) -> io::Result<Option<Message>> {
+    let fault = shared.draw(&request.head);
+    match fault {
+        Fault::Pass => {}
+        Fault::Cut => return Ok(None),
+        Fault::Delay(time) => std::thread::sleep(time),
+        Fault::StripCondition => {
+            let had = request.head.len();
+            remove(&mut request.head, "if-none-match");
+            shared.weather.lock().unwrap().done.stripped += u64::from(request.head.len() < had);
+        }
+        Fault::LoseAnswer => {
+            exchange(shared, &request)?;
+            return Ok(None);
+        }
+        Fault::Repeat(Answer::First) => {
+            let first = exchange(shared, &request)?;
+            exchange(shared, &request)?;
+            return Ok(Some(first));
+        }
+        Fault::Repeat(Answer::Second) => drop(exchange(shared, &request)?),
+    }
+    exchange(shared, &request).map(Some)
+}
+
+/// Sends the request to the server, and hears it out.
+fn exchange(shared: &Shared, request: &Message) -> io::Result<Message> {
+    let mut head = request.head.clone();
+    remove(&mut head, "connection");
+    head.truncate(head.len() - 2);
+    head.extend_from_slice(b"Connection: close\r\n\r\n");
+    let mut server = TcpStream::connect(&shared.upstream)?;
+    server.set_nodelay(true)?;
+    head.extend_from_slice(&request.body);
+    server.write_all(&head)?;
+    let kind = if request.head.starts_with(b"HEAD ") { Body::None } else { Body::OfAnswer };
+    let mut server = BufReader::new(server);
+    loop {
+        let mut answer = read(&mut server, kind)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        if answer.head.get(9..11) == Some(b"10") {
+            // 100 Continue: the answer is still to come.
+            continue;
+        }
+        // The client's connection stays, whatever the server does with its own.
+        remove(&mut answer.head, "connection");
+        return Ok(answer);
+    }
+}
+
+/// How long a body is that no header measures.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Body {
+    None,
+    OfRequest,
+    OfAnswer,
+}
+
+/// The next message; none if there is none any more.
+pub(super) fn read(from: &mut impl BufRead, kind: Body) -> io::Result<Option<Message>> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if from.read_until(b'\n', &mut head)? == 0 {
+            return if head.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+        }
+    }
+    let mut body = Vec::new();
+    let status = head.get(9..12).filter(|_| kind == Body::OfAnswer);
+    let has_none = kind == Body::None || status.is_some_and(|s| s.starts_with(b"1") || s == b"204" || s == b"304");
+    let length = value(&head, "content-length").map(|length| length.parse::<u64>().map_err(io::Error::other));
+    if has_none {
+    } else if value(&head, "transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
+        read_chunks(from, &mut body)?;
+    } else if let Some(length) = length.transpose()? {
+        if from.take(length).read_to_end(&mut body)? as u64 != length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    } else if kind == Body::OfAnswer {
+        from.read_to_end(&mut body)?;
+        head.truncate(head.len() - 2);
+        head.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+    }
+    Ok(Some(Message { head, body }))
+}
+
+/// A chunked body, as it came: sizes, trailers and all.
+fn read_chunks(from: &mut impl BufRead, body: &mut Vec<u8>) -> io::Result<()> {
+    loop {
+        let start = body.len();
+        from.read_until(b'\n', body)?;
+        let line = String::from_utf8_lossy(&body[start..]);
+        let size = line.trim().split(';').next().unwrap_or_default();
+        let size = u64::from_str_radix(size, 16).map_err(io::Error::other)?;
+        if size == 0 {
+            break;
+        }
+        if from.take(size + 2).read_to_end(body)? as u64 != size + 2 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    loop {
+        let start = body.len();
+        if from.read_until(b'\n', body)? <= 2 {
+            return if body.len() > start { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+        }
+    }
+}
+
+/// The value of a header, whose name is given in lower case.
+pub(super) fn value(head: &[u8], name: &str) -> Option<String> {
+    let head = String::from_utf8_lossy(head);
+    let of_name = |line: &str| {
+        line.split_once(':').filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim().to_owned())
+    };
+    head.lines().find_map(of_name)
+}
+
+fn remove(head: &mut Vec<u8>, name: &str) {
+    let is_it = |line: &[u8]| {
+        let key = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        key.eq_ignore_ascii_case(name.as_bytes())
+    };
+    *head = head.split_inclusive(|byte| *byte == b'\n').filter(|line| !is_it(line)).flatten().copied().collect();
+}

@@ -1,0 +1,125 @@
+//! The child process of the tests: this test binary, started again for its test `child` with the work in the environment.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tagwarden::ledger::Ledger;
+use tagwarden::protocol::Meet;
+use tagwarden::record::Source;
+use tagwarden::registry::oci::{Lookup, OciOptions, OciRegistry};
+use tagwarden::registry::{MemoryRegistry, Registry};
+use tagwarden::{Channel, Promoter, Repository, Terms, Times};
+
+use super::backend::{Place, open};
+use super::gate::{Gate, What};
+use super::world::{PATIENCE, key, tag, who};
+
+const WORK: &str = "TAGWARDEN_TEST_WORK";
+
+/// Of those that die. Short, because this is real time.
+fn times() -> Times {
+    let ms = Duration::from_millis;
+    Times::new(ms(1_000), ms(150), ms(150), ms(100)).unwrap()
+}
+
+pub fn oci() -> OciRegistry {
+    OciRegistry::new(OciOptions::new().lookup(Lookup::Nowhere)).unwrap()
+}
+
+pub fn prod(repository: &Repository) -> Channel {
+    format!("{repository}:prod").parse().unwrap()
+}
+
+pub fn promoter(registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>) -> Promoter {
+    Promoter::new(registry, ledger).with_times(times())
+}
+
+fn release(repository: &Repository, name: &str) -> Source {
+    Source::Reference(repository.tag(tag(name)))
+}
+
+/// A child with this work: what it does, the repository, where the ledger is, and what it is told besides.
+pub fn start(what: &str, repository: &Repository, place: &Place, rest: &str) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child::child", "--nocapture", "--quiet"])
+        .env(WORK, format!("{what}\n{repository}\n{}\n{rest}", place.url()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// The work of a child; without the environment of one there is none to do.
+#[test]
+fn child() {
+    let Ok(work) = std::env::var(WORK) else { return };
+    let mut words = work.split('\n');
+    let mut next = || words.next().unwrap();
+    let (what, repository) = (next(), next().parse::<Repository>().unwrap());
+    let (url, rest) = (next(), next());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async move {
+        let ledger = open(url);
+        match what {
+            "die" => die(&repository, ledger, rest).await,
+            _ => write(&repository, ledger, rest).await,
+        }
+    });
+}
+
+/// Promotes, and is killed before or after the n-th call: `3 CrashAfter`.
+async fn die(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
+    let (at, what) = rest.split_once(' ').unwrap();
+    let what = if what == "CrashBefore" { What::CrashBefore } else { What::CrashAfter };
+    let gate = Gate::new(Arc::new(oci()), ledger, None, &[(at.parse().unwrap(), what)]);
+    let promoter = promoter(gate.registry(), gate.ledger());
+    let work = async {
+        drop(promote(&promoter, repository).await);
+        // The look back.
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    };
+    gate.unless_dead(work).await;
+    // No destructor runs, no buffer is written, no lock is given back but by the kernel.
+    let killed = Command::new("kill").args(["-9", &std::process::id().to_string()]).status();
+    panic!("it lives: {killed:?}");
+}
+
+pub async fn promote(promoter: &Promoter, repository: &Repository) -> tagwarden::Result<tagwarden::Receipt> {
+    // An append that was under way when its process was killed may come to light with the next one: it is waited for.
+    let terms = Terms::of(who()).key(key("ci-7")).meet(Meet::Queue).patience(PATIENCE);
+    promoter.promote(&prod(repository), release(repository, "1.1"), terms).await
+}
+
+/// Promotes `count` times among others, each time with a key of its own: `3 25` is writer 3, 25 times.
+async fn write(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
+    let (writer, count) = rest.split_once(' ').unwrap();
+    let (writer, count): (u64, u64) = (writer.parse().unwrap(), count.parse().unwrap());
+    let promoter = Promoter::new(Arc::new(oci()), ledger);
+    write_all(&promoter, repository, writer, count).await;
+}
+
+/// Each writer has two releases of its own, so that no move finds the channel where it goes.
+pub async fn write_all(promoter: &Promoter, repository: &Repository, writer: u64, count: u64) {
+    for number in 0..count {
+        let name = format!("w{writer}.{}", number % 2);
+        let terms = Terms::of(who()).key(key(&format!("{writer}-{number}"))).meet(Meet::Queue).patience(PATIENCE);
+        let receipt = promoter.promote(&prod(repository), release(repository, &name), terms).await;
+        receipt.unwrap_or_else(|error| panic!("writer {writer}, move {number}: {error}"));
+    }
+}
+
+pub fn push_releases(memory: &MemoryRegistry, repository: &Repository, writers: u64) {
+    memory.push_image(repository, &tag("1.0"), 0);
+    memory.push_image(repository, &tag("1.1"), 1);
+    for writer in 0..writers {
+        for half in 0..2 {
+            memory.push_image(repository, &tag(&format!("w{writer}.{half}")), 100 + 2 * writer + half);
+        }
+    }
+}
+
+pub async fn bootstrap(registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>, repository: &Repository) {
+    let promoter = Promoter::new(registry, ledger);
+    promoter.bootstrap(&prod(repository), Some(release(repository, "1.0")), Terms::of(who())).await.unwrap();
+}

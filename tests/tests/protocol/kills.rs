@@ -1,0 +1,73 @@
+//! A real process is killed with SIGKILL at every call of a port, and another one recovers.
+
+use std::sync::Arc;
+
+use tagwarden::Promoter;
+use tagwarden::promoter::How;
+use tagwarden::testing::RegistryServer;
+use tagwarden_tests::verify_ledgers;
+
+use super::backend::{Backend, Place, export};
+use super::child::{bootstrap, oci, prod, promote, promoter, push_releases, start};
+use super::gate::{Call, Gate};
+use super::world::{PATIENCE, tag};
+
+async fn killed_at_any_call(place: &Place) {
+    let server = RegistryServer::start().await.unwrap();
+    let logs = tempfile::tempdir().unwrap();
+    // How many calls there are is counted in a world of its own.
+    let calls = {
+        let repository = server.repository("count");
+        push_releases(server.memory(), &repository, 0);
+        bootstrap(Arc::new(oci()), place.open(), &repository).await;
+        let gate = Gate::new(Arc::new(oci()), place.open(), None, &[]);
+        promote(&promoter(gate.registry(), gate.ledger()), &repository).await.unwrap();
+        gate.calls()
+    };
+    let points: Vec<(usize, &str, Call)> =
+        (1..).zip(calls).flat_map(|(at, call)| [(at, "CrashBefore", call.clone()), (at, "CrashAfter", call)]).collect();
+    assert!(points.len() >= 24, "{}", points.len());
+    let (mut landed, mut open) = (0, 0);
+    for some in points.chunks(9) {
+        let runs = some.iter().map(|(at, what, call)| {
+            let (server, logs) = (&server, logs.path());
+            async move {
+                let name = format!("{at} {what} ({:?} {})", call.port, call.what);
+                let repository = server.repository(&format!("app/{at}-{}", what.to_lowercase()));
+                push_releases(server.memory(), &repository, 0);
+                bootstrap(Arc::new(oci()), place.open(), &repository).await;
+                let mut child = start("die", &repository, place, &format!("{at} {what}"));
+                let died = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
+                assert_eq!(std::os::unix::process::ExitStatusExt::signal(&died), Some(9), "{name}: {died}");
+
+                let other = Promoter::new(Arc::new(oci()), place.open());
+                let channel = prod(&repository);
+                let found = other.state(&channel).await.unwrap();
+                let how = if at % 2 == 0 { How::Forward } else { How::Abandon };
+                let recovered = other.recover(&channel, how, PATIENCE).await;
+                recovered.unwrap_or_else(|error| panic!("{name}: {error}"));
+                let state = other.state(&channel).await.unwrap();
+                let observed = server.memory().peek(&repository, channel.tag());
+                assert_eq!((state.open, state.live), (None, observed), "{name}");
+                promote(&other, &repository).await.unwrap_or_else(|error| panic!("{name}: again: {error}"));
+                assert_eq!(other.verify(&channel).await.unwrap().defect, None, "{name}");
+                let wanted = server.memory().peek(&repository, &tag("1.1"));
+                assert_eq!(server.memory().peek(&repository, channel.tag()), wanted, "{name}");
+                export(place.open().as_ref(), &channel, &logs.join(format!("{at}-{what}.jsonl"))).await;
+                (found.committed == 2, found.open.is_some())
+            }
+        });
+        for (done, was_open) in futures_util::future::join_all(runs).await {
+            landed += usize::from(done);
+            open += usize::from(was_open);
+        }
+    }
+    println!("{:?}: {} kills: {open} left a move open, {landed} had closed it", place.backend(), points.len());
+    assert!(open >= 8 && landed >= 2, "{open} {landed}");
+    assert_eq!(verify_ledgers(logs.path()).unwrap(), points.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_files() {
+    killed_at_any_call(&Place::start(Backend::File)).await;
+}

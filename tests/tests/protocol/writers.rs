@@ -1,0 +1,117 @@
+//! Many writers of one channel, in one process and in eight: none is lost, and none interleaves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tagwarden::ledger::Journal;
+use tagwarden::record::{Adoption, Body, EventStatus, Observation, ObservationCause};
+use tagwarden::registry::{MemoryRegistry, Registry};
+use tagwarden::testing::RegistryServer;
+use tagwarden::{Digest, Promoter, Repository, Timestamp};
+use tagwarden_tests::verify_ledger;
+
+use super::backend::{Backend, Place, export};
+use super::child::{bootstrap, oci, prod, push_releases, start, write_all};
+use super::world::text;
+
+/// Moves in order, none lost, tag and log agree, both verifiers content.
+async fn all_are_there(place: &Place, memory: &MemoryRegistry, repository: &Repository, moves: usize) {
+    let channel = prod(repository);
+    let promoter = Promoter::new(Arc::new(memory.clone()), place.open());
+    let report = promoter.verify(&channel).await.unwrap();
+    assert_eq!((report.defect, report.committed), (None, moves as u64 + 1));
+    let mut keys = std::collections::BTreeSet::new();
+    let mut before = None;
+    let mut from: Option<Digest> = None;
+    loop {
+        let page = promoter.history(&channel, before, 500).await.unwrap();
+        for event in &page.events {
+            assert_eq!(event.status(), EventStatus::Committed, "{event:?}");
+            assert!(from.is_none_or(|from| from == event.intent.to.digest), "each begins where the one before ended");
+            from = event.intent.from;
+            keys.insert(event.intent.key.clone());
+        }
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(keys.len(), moves + 1, "none is lost");
+    assert_eq!(promoter.state(&channel).await.unwrap().live, memory.peek(repository, channel.tag()));
+    let log = tempfile::NamedTempFile::new().unwrap();
+    export(place.open().as_ref(), &channel, log.path()).await;
+    let verified = verify_ledger(log.path()).unwrap();
+    assert_eq!(verified["committed"], moves + 1);
+}
+
+async fn sixteen_writers_and_an_auditor(place: &Place) {
+    const EACH: u64 = 200;
+    let memory = MemoryRegistry::new();
+    let repository: Repository = "reg.io/acme/shop".parse().unwrap();
+    push_releases(&memory, &repository, 16);
+    let registry: Arc<dyn Registry> = Arc::new(memory.clone());
+    let ledger = place.open();
+    bootstrap(Arc::clone(&registry), Arc::clone(&ledger), &repository).await;
+    let writers: Vec<_> = (0..16)
+        .map(|writer| {
+            let promoter = Promoter::new(Arc::clone(&registry), Arc::clone(&ledger));
+            let repository = repository.clone();
+            tokio::spawn(async move { write_all(&promoter, &repository, writer, EACH).await })
+        })
+        .collect();
+    let (auditing, channel) = (Arc::clone(&ledger), prod(&repository));
+    let auditor = tokio::spawn(async move {
+        let mut journal = Journal::new(auditing, channel);
+        let mut noted = 0_u64;
+        loop {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let at = Timestamp::from_unix_ms(1_790_000_000_000 + i64::try_from(noted).unwrap());
+            let body = match noted % 2 {
+                0 => Body::Observation(Observation {
+                    expected: None,
+                    observed: None,
+                    cause: ObservationCause::Verify,
+                    attributed: None,
+                }),
+                _ => Body::Adoption(Adoption { cluster: text("blue"), revision: text("prod"), ready: true, at }),
+            };
+            journal.note(body, at).await.unwrap();
+            noted += 1;
+        }
+    });
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    auditor.abort();
+    drop(auditor.await);
+    let entries = ledger.size(&prod(&repository)).await.unwrap();
+    println!("{entries} entries, {} of the auditor", entries - 2 * (16 * EACH + 1));
+    assert!(entries > 2 * (16 * EACH + 1), "the auditor was there");
+    all_are_there(place, &memory, &repository, 16 * 200).await;
+}
+
+async fn eight_processes(place: &Place) {
+    const EACH: usize = 25;
+    let server = RegistryServer::start().await.unwrap();
+    let repository = server.repository("acme/shop");
+    push_releases(server.memory(), &repository, 8);
+    let ledger = place.open();
+    bootstrap(Arc::new(oci()), Arc::clone(&ledger), &repository).await;
+    let children: Vec<_> =
+        (0..8).map(|writer| start("write", &repository, place, &format!("{writer} {EACH}"))).collect();
+    for mut child in children {
+        let ended = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
+        assert!(ended.success(), "{ended}");
+    }
+    all_are_there(place, server.memory(), &repository, 8 * EACH).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_one_process_on_files() {
+    sixteen_writers_and_an_auditor(&Place::start(Backend::File)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_eight_processes_on_files() {
+    eight_processes(&Place::start(Backend::File)).await;
+}
