@@ -4,11 +4,15 @@
 mod file;
 mod journal;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 
 #[cfg(all(feature = "file", unix))]
 pub use file::{FileLedger, Notice, Repair};
 pub use journal::{Journal, Written};
 pub use memory::MemoryLedger;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresLedger;
 
 use std::fmt;
 
@@ -18,6 +22,15 @@ use bytes::Bytes;
 use crate::error::Result;
 use crate::record::ChannelState;
 use crate::value::Channel;
+
+/// Whether a ledger is opened to be written, or to be read only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To be read and appended to.
+    Write,
+    /// To be read only: nothing is made or changed, and read permission is enough.
+    Read,
+}
 
 /// How an append ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
