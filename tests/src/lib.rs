@@ -1,6 +1,8 @@
 //! Cross-crate tests of tagwarden; everything is in `tests/`. Here is what they share.
 
 pub mod docker_registry;
+#[cfg(unix)]
+pub mod postgres;
 pub mod proxy;
 pub mod random;
 

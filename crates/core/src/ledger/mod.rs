@@ -6,6 +6,8 @@ mod export;
 mod file;
 mod journal;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod transfer;
 mod url;
 
@@ -15,6 +17,8 @@ pub use export::{Exported, export, exports};
 pub use file::{FileLedger, Notice, Repair};
 pub use journal::{Journal, Written};
 pub use memory::MemoryLedger;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresLedger;
 pub use transfer::{Ending, Survey, Transfer, Transferred, Watch};
 pub use url::LedgerUrl;
 
@@ -30,9 +34,9 @@ use crate::value::Channel;
 /// Whether a ledger is opened to be written, or to be read only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// To be written.
+    /// To be read and appended to.
     Write,
-    /// To be read only.
+    /// To be read only: nothing is made or changed, and read permission is enough.
     Read,
 }
 

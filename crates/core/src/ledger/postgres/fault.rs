@@ -1,0 +1,124 @@
+//! `Fault`: what a statement or a connection ended with, what it says of an append, and which error it is.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use tokio_postgres::error::{DbError, SqlState};
+
+use crate::error::{Error, ErrorKind};
+
+/// What went wrong on a connection.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The server or the driver said so.
+    Said(tokio_postgres::Error),
+    /// Nobody said anything for so long.
+    Silence(Duration),
+}
+
+impl Fault {
+    /// Whether the server answered, so that the connection can be used again.
+    pub(super) fn answered(&self) -> bool {
+        self.said().is_some_and(|said| !is_end_of_session(said.code()))
+    }
+
+    /// Whether it is certain that the statement has changed nothing, and never will.
+    ///
+    /// Only what the server says while it runs the statement is certain: the end of a session, a cancelled statement
+    /// and an error of the system may come while the commit is under way, or after it.
+    pub(super) fn is_without_effect(&self) -> bool {
+        let Some(said) = self.said() else { return false };
+        !is_end_of_session(said.code())
+            && *said.code() != SqlState::QUERY_CANCELED
+            && *said.code() != SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN
+            && !["08", "58", "XX"].contains(&class(said.code()))
+    }
+
+    /// Whether another transaction was there first.
+    pub(super) fn is_lost(&self) -> bool {
+        let lost = [SqlState::UNIQUE_VIOLATION, SqlState::T_R_SERIALIZATION_FAILURE];
+        self.said().is_some_and(|said| lost.contains(said.code()))
+    }
+
+    /// Whether a table or the schema is not there, or may not be read.
+    pub(super) fn is_absent_or_denied(&self) -> bool {
+        self.said().is_some_and(|said| matches!(kind(said.code()), ErrorKind::LedgerAbsent | ErrorKind::LedgerDenied))
+    }
+
+    fn said(&self) -> Option<&DbError> {
+        match self {
+            Fault::Said(error) => error.as_db_error(),
+            Fault::Silence(_) => None,
+        }
+    }
+
+    /// The error for people: what could not be done, where, why, and what to do.
+    pub(super) fn error(self, place: &str, what: &str) -> Error {
+        let (kind, why, advice) = match &self {
+            Fault::Silence(time) => {
+                (ErrorKind::LedgerUnavailable, format!("no answer within {} s", time.as_secs()), "")
+            }
+            Fault::Said(error) => match error.as_db_error() {
+                Some(said) => {
+                    let why = format!("{} (SQLSTATE {})", said.message(), said.code().code());
+                    (kind(said.code()), why, advice(said.code()))
+                }
+                None => (ErrorKind::LedgerUnavailable, chain(error), ""),
+            },
+        };
+        let error = Error::new(kind, format!("{place}: cannot {what}: {why}{advice}"));
+        match self {
+            Fault::Said(source) => error.because(source),
+            Fault::Silence(_) => error,
+        }
+    }
+}
+
+/// The two characters that begin a code.
+fn class(code: &SqlState) -> &str {
+    code.code().get(..2).unwrap_or_default()
+}
+
+/// 57P01 to 57P05: the administrator, a crash, a start-up, a dropped database, an idle session.
+fn is_end_of_session(code: &SqlState) -> bool {
+    code.code().starts_with("57P")
+}
+
+fn kind(code: &SqlState) -> ErrorKind {
+    match *code {
+        SqlState::INVALID_CATALOG_NAME | SqlState::INVALID_SCHEMA_NAME | SqlState::UNDEFINED_TABLE => {
+            ErrorKind::LedgerAbsent
+        }
+        SqlState::INSUFFICIENT_PRIVILEGE => ErrorKind::LedgerDenied,
+        SqlState::DATA_CORRUPTED | SqlState::INDEX_CORRUPTED => ErrorKind::LedgerCorrupt,
+        _ if class(code) == "28" => ErrorKind::LedgerDenied,
+        _ => ErrorKind::LedgerUnavailable,
+    }
+}
+
+/// What to do about it.
+fn advice(code: &SqlState) -> &'static str {
+    match *code {
+        SqlState::INVALID_CATALOG_NAME => "; create the database, then run `tagwarden ledger init` with this URL",
+        SqlState::INVALID_SCHEMA_NAME | SqlState::UNDEFINED_TABLE => "; run `tagwarden ledger init` with this URL",
+        SqlState::INSUFFICIENT_PRIVILEGE => "; the rights that a reader and a writer need are in docs/ledgers.md",
+        SqlState::READ_ONLY_SQL_TRANSACTION => {
+            "; the server is a standby, or default_transaction_read_only is on: use the primary's address"
+        }
+        SqlState::DISK_FULL => "; make room on the server's disk",
+        SqlState::TOO_MANY_CONNECTIONS => "; raise max_connections, or put a pooler in session mode before the server",
+        _ if class(code) == "28" => "; check user, password and pg_hba.conf (a rule may want sslmode=verify-full)",
+        _ => "",
+    }
+}
+
+/// The driver's error and those behind it, in one line.
+fn chain(error: &tokio_postgres::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,232 @@
+//! `Pool`: the connections of one ledger, each with the settings that a ledger needs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::address::{Address, CONNECT};
+use super::fault::Fault;
+use super::tls;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::Access;
+
+/// How many connections one ledger opens at most.
+pub(super) const MAX_CONNECTIONS: usize = 8;
+
+/// How long a call waits for one of them to be free.
+const POOL_WAIT: Duration = Duration::from_secs(10);
+
+/// How long the server may work on a statement.
+const STATEMENT: Duration = Duration::from_secs(10);
+
+/// How long a statement waits for another transaction.
+const LOCK: Duration = Duration::from_secs(5);
+
+/// How long an answer may take, the network included; after that it counts as lost.
+const ANSWER: Duration = Duration::from_secs(15);
+
+/// A statement's parameter and its type. Types are named so that a statement takes one round trip and leaves nothing
+/// behind on the server.
+pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// The connections of a ledger.
+pub(super) struct Pool {
+    address: Address,
+    access: Access,
+    tls: Option<MakeRustlsConnect>,
+    permits: Arc<Semaphore>,
+    kept: Mutex<Vec<Session>>,
+}
+
+/// A connection.
+pub(super) struct Session {
+    client: Client,
+    /// What moves its bytes; ended with it, so that a connection in doubt is closed and not waited for.
+    carrier: JoinHandle<()>,
+}
+
+/// A session that is lent out. It is closed unless it is given back.
+pub(super) struct Lease<'p> {
+    pool: &'p Pool,
+    session: Session,
+    is_new: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Pool {
+    pub(super) fn new(mut address: Address, access: Access) -> Result<Pool> {
+        let tls = tls::config(&address.tls)?.map(MakeRustlsConnect::new);
+        if access == Access::Write && address.config.get_hosts().len() > 1 {
+            address.config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        Ok(Pool { address, access, tls, permits, kept: Mutex::default() })
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// A connection that was used before, or a new one.
+    pub(super) async fn lease(&self) -> Result<Lease<'_>> {
+        let permit = self.permit().await?;
+        let kept = std::iter::from_fn(|| self.kept().pop()).find(|session| !session.client.is_closed());
+        let (session, is_new) = match kept {
+            Some(session) => (session, false),
+            None => (self.connect().await?, true),
+        };
+        Ok(Lease { pool: self, session, is_new, _permit: permit })
+    }
+
+    /// A connection that nobody has used.
+    pub(super) async fn lease_new(&self) -> Result<Lease<'_>> {
+        let permit = self.permit().await?;
+        Ok(Lease { pool: self, session: self.connect().await?, is_new: true, _permit: permit })
+    }
+
+    /// The rows of a statement that changes nothing. It is asked again on a new connection if an old one broke.
+    pub(super) async fn read(&self, what: &str, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
+        self.try_read(sql, parameters).await?.map_err(|fault| self.error(fault, what))
+    }
+
+    /// As `read`, with the fault as it is. The outer error says that there is no connection.
+    pub(super) async fn try_read(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Result<Vec<Row>, Fault>> {
+        let lease = self.lease().await?;
+        let is_new = lease.is_new;
+        let result = lease.rows(sql, parameters).await;
+        match &result {
+            Err(fault) if !is_new && !fault.answered() => {
+                // What broke one connection has probably broken them all.
+                self.kept().clear();
+                Ok(self.lease_new().await?.rows(sql, parameters).await)
+            }
+            _ => Ok(result),
+        }
+    }
+
+    pub(super) fn error(&self, fault: Fault, what: &str) -> Error {
+        fault.error(&self.address.place, what)
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit> {
+        match timeout(POOL_WAIT, Arc::clone(&self.permits).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => {
+                let message = format!(
+                    "{}: all {MAX_CONNECTIONS} connections were in use for {} s",
+                    self.address.place,
+                    POOL_WAIT.as_secs()
+                );
+                Err(Error::new(ErrorKind::LedgerUnavailable, message))
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Session> {
+        let session = match timeout(CONNECT, self.try_connect()).await {
+            Ok(Ok(session)) => session,
+            Ok(Err(error)) => return Err(self.error(Fault::Said(error), "connect")),
+            Err(_) => return Err(self.error(Fault::Silence(CONNECT), "connect")),
+        };
+        self.set_up(&session).await?;
+        Ok(session)
+    }
+
+    async fn try_connect(&self) -> Result<Session, tokio_postgres::Error> {
+        // An error of the carrier is told to whoever waits for an answer.
+        Ok(match &self.tls {
+            Some(tls) => {
+                let (client, connection) = self.address.config.connect(tls.clone()).await?;
+                Session { client, carrier: tokio::spawn(async move { drop(connection.await) }) }
+            }
+            None => {
+                let (client, connection) = self.address.config.connect(NoTls).await?;
+                Session { client, carrier: tokio::spawn(async move { drop(connection.await) }) }
+            }
+        })
+    }
+
+    /// Settings in one round trip: names mean what they say, nothing takes for ever, a commit is on the disk when it is
+    /// answered, and a reader cannot write.
+    async fn set_up(&self, session: &Session) -> Result<()> {
+        const SETTINGS: &str = "SELECT set_config('search_path', 'pg_catalog', false),
+            set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false),
+            set_config('default_transaction_isolation', 'read committed', false),
+            set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+                WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false),
+            set_config('default_transaction_read_only', CASE WHEN $3 THEN 'on'
+                ELSE current_setting('default_transaction_read_only') END, false),
+            current_setting('fsync') = 'on'";
+        let reads = self.access == Access::Read;
+        let [statement, lock] = [STATEMENT, LOCK].map(|time| time.as_millis().to_string());
+        let parameters: [Parameter<'_>; 3] = [(&statement, Type::TEXT), (&lock, Type::TEXT), (&reads, Type::BOOL)];
+        let rows = session.rows(SETTINGS, &parameters).await.map_err(|fault| self.error(fault, "set up a session"))?;
+        let is_synced = rows.first().is_some_and(|row| row.try_get(6).unwrap_or(false));
+        if !is_synced && !reads {
+            let message = format!(
+                "{}: fsync is off on this server, so a crash would lose entries that were acknowledged; turn it on",
+                self.address.place
+            );
+            return Err(Error::new(ErrorKind::LedgerUnsupported, message));
+        }
+        Ok(())
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
+        // Every change is one push or pop.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Session {
+    async fn rows(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Fault> {
+        answer(self.client.query_typed(sql, parameters)).await
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.carrier.abort();
+    }
+}
+
+impl Lease<'_> {
+    /// The rows of a statement.
+    pub(super) async fn rows(self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Fault> {
+        let result = self.session.rows(sql, parameters).await;
+        self.give_back(result)
+    }
+
+    /// How many rows a statement has changed.
+    pub(super) async fn execute(self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64, Fault> {
+        let result = answer(self.session.client.execute_typed(sql, parameters)).await;
+        self.give_back(result)
+    }
+
+    /// Several statements, one after the other; the session is not used again.
+    pub(super) async fn batch(self, sql: &str) -> Result<(), Fault> {
+        answer(self.session.client.batch_execute(sql)).await
+    }
+
+    fn give_back<T>(self, result: Result<T, Fault>) -> Result<T, Fault> {
+        if result.as_ref().err().is_none_or(Fault::answered) {
+            self.pool.kept().push(self.session);
+        }
+        result
+    }
+}
+
+/// What `future` says, or that nobody said anything in time.
+async fn answer<T>(future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Fault> {
+    match timeout(ANSWER, future).await {
+        Ok(result) => result.map_err(Fault::Said),
+        Err(_) => Err(Fault::Silence(ANSWER)),
+    }
+}
