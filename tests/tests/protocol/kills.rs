@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tagwarden::Promoter;
 use tagwarden::promoter::How;
 use tagwarden::testing::RegistryServer;
 use tagwarden_tests::verify_ledgers;
@@ -40,7 +39,7 @@ async fn killed_at_any_call(place: &Place) {
                 let died = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
                 assert_eq!(std::os::unix::process::ExitStatusExt::signal(&died), Some(9), "{name}: {died}");
 
-                let other = Promoter::new(Arc::new(oci()), place.open());
+                let other = promoter(Arc::new(oci()), place.open());
                 let channel = prod(&repository);
                 let found = other.state(&channel).await.unwrap();
                 let how = if at % 2 == 0 { How::Forward } else { How::Abandon };

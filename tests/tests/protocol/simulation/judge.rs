@@ -1,0 +1,144 @@
+//! What must hold at the end of a seed, and the history that it leaves.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tagwarden::ledger::Ledger;
+use tagwarden::record::{Body, Entry, EventStatus, PromotionEvent, Verifier, events};
+use tagwarden::registry::{Writer, pin_tag};
+use tagwarden::{Channel, Timestamp};
+
+use super::Outcome;
+use super::world::World;
+
+impl World {
+    /// The invariants, from the log and from what the registry saw land.
+    pub(super) async fn judge(self) -> Outcome {
+        let mut history = String::new();
+        for channel in &self.channels {
+            let bytes = self.memory.read(channel, 0, 100_000).await.unwrap();
+            let mut verifier = Verifier::new(Some(channel.clone()));
+            verifier.feed(&bytes);
+            // I2, I4, I8: moves alternate, no key twice, the chain holds.
+            if let Some(defect) = verifier.finish().defect {
+                self.broken(format!("I2, I4, I8: {channel}: {defect}"));
+            }
+            let entries: Vec<Entry> = bytes.iter().map(|bytes| Entry::open(bytes).unwrap()).collect();
+            let moves = events(&entries).events;
+            self.judge_channel(channel, &moves);
+            history += &tell(channel, &entries);
+        }
+        for change in self.registry.changes() {
+            history += &format!(
+                "{:>9} {} {:?} {:?} -> {:?}\n",
+                change.at.as_millis(),
+                change.tag,
+                change.by,
+                change.from,
+                change.to
+            );
+        }
+        for why in self.seen.lock().unwrap().words.keys().filter(|word| word.contains("INTERNAL")) {
+            self.broken(why.clone());
+        }
+        let seen = std::mem::take(&mut *self.seen.lock().unwrap());
+        let broken = std::mem::take(&mut *self.broken.lock().unwrap());
+        Outcome { history, seen, broken }
+    }
+
+    fn judge_channel(&self, channel: &Channel, moves: &[PromotionEvent]) {
+        let mut keys = BTreeSet::new();
+        for event in moves {
+            let mut seen = self.seen.lock().unwrap();
+            seen.count(format!("{} {}", event.intent.op.as_str(), event.status().as_str()));
+            let Some(closing) = &event.outcome else {
+                drop(seen);
+                self.broken(format!("I5: the move at {} is open", event.seq));
+                continue;
+            };
+            for (word, is) in [("taken over", !event.takeovers.is_empty()), ("ambiguous", closing.outcome.ambiguous)] {
+                if is {
+                    seen.count(word);
+                }
+            }
+            drop(seen);
+            if event.status() == EventStatus::Committed {
+                // I3.
+                if closing.outcome.observed != Some(event.intent.to.digest) {
+                    self.broken(format!("I3: the move at {} was not observed", event.seq));
+                }
+                if !keys.insert(event.intent.key.clone()) {
+                    self.broken(format!("I4: the key of the move at {} committed twice", event.seq));
+                }
+                // I7 in the end: what was ever live still has its pin, so that it is there.
+                let digests = [Some(event.intent.to.digest), event.intent.from];
+                for digest in digests.into_iter().flatten().filter(|_| self.weather.keeps_pins()) {
+                    if self.registry.peek(channel.repository(), &pin_tag(&digest)) != Some(digest) {
+                        self.broken(format!("I7: {digest} of the move at {} has no pin", event.seq));
+                    }
+                }
+            }
+        }
+        let millis = |at: Timestamp| Duration::from_millis(u64::try_from(at.unix_ms() - START_MS).unwrap());
+        let changes = self.registry.changes();
+        let puts = changes.iter().filter(|c| c.tag == *channel.tag() && c.by == Writer::Put);
+        for put in puts.filter(|_| !self.weather.beyond) {
+            // I1, I2, I6: whatever lands, lands while a move is open that goes there.
+            let fits = |event: &&PromotionEvent| {
+                Some(event.intent.to.digest) == put.to
+                    && millis(event.at) <= put.at
+                    && event.outcome.as_ref().is_none_or(|closing| put.at <= millis(closing.at))
+            };
+            if moves.iter().find(fits).is_none() {
+                self.broken(format!("I1, I2, I6: {:?} landed at {} ms outside its move", put.to, put.at.as_millis()));
+            }
+        }
+        // Tag and log agree.
+        let live = moves.iter().rev().find(|e| e.status() == EventStatus::Committed).map(|e| e.intent.to.digest);
+        let observed = self.registry.peek(channel.repository(), channel.tag());
+        if self.weather.is_strict() && live.is_some() && observed != live {
+            self.broken(format!("the tag of {channel} is at {observed:?}, and {live:?} is live"));
+        }
+    }
+}
+
+/// 2026-01-01T00:00:00Z, where [`PausedClock`] begins.
+const START_MS: i64 = 1_767_225_600_000;
+
+/// A log without what is random in it.
+fn tell(channel: &Channel, entries: &[Entry]) -> String {
+    let mut told = String::new();
+    for entry in entries {
+        let what = match &entry.body {
+            Body::Intent(i) => {
+                format!("{} {:?} -> {} key {}", i.op.as_str(), i.from, i.to.digest, shown(i.key.as_str()))
+            }
+            Body::Takeover(t) => format!("epoch {} of {}", t.epoch, t.intent_seq),
+            Body::Outcome(o) => format!(
+                "{:?} of {} observed {:?} attempts {} ambiguous {} recovered {} {:?}",
+                o.status,
+                o.intent_seq,
+                o.observed,
+                o.attempts,
+                o.ambiguous,
+                o.recovered,
+                o.error.as_ref().map(|e| &e.code)
+            ),
+            Body::Observation(o) => format!("expected {:?} observed {:?}", o.expected, o.observed),
+            other => format!("{other:?}"),
+        };
+        told += &format!(
+            "{:>9} {} {} {:?} {what}\n",
+            entry.at.unix_ms() - START_MS,
+            channel.tag(),
+            entry.seq,
+            entry.body.kind()
+        );
+    }
+    told
+}
+
+/// A key that nobody gave is random.
+fn shown(key: &str) -> &str {
+    if key.starts_with("auto-") { "auto" } else { key }
+}

@@ -1,0 +1,118 @@
+//! A worker with random moves, keys and patience.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tagwarden::promoter::How;
+use tagwarden::protocol::Meet;
+use tagwarden::record::{EventStatus, Source};
+use tagwarden::{Channel, Digest, Error, Moved, Operation, Promoter, Provenance, Terms};
+use tagwarden_tests::random::Random;
+
+use super::Seen;
+use super::world::Weather;
+use crate::gate::Gate;
+use crate::world::{key, tag, text};
+
+pub(super) struct Worker {
+    pub(super) number: u64,
+    pub(super) random: Random,
+    pub(super) gate: Arc<Gate>,
+    pub(super) promoter: Promoter,
+    pub(super) channels: Vec<Channel>,
+    pub(super) digests: Vec<Digest>,
+    pub(super) weather: Weather,
+    pub(super) seen: Arc<Mutex<Seen>>,
+    pub(super) broken: Arc<Mutex<Vec<String>>>,
+}
+
+impl Worker {
+    pub(super) async fn work(mut self) {
+        let gate = Arc::clone(&self.gate);
+        let died = gate.unless_dead(self.jobs()).await.is_none();
+        if died {
+            self.seen.lock().unwrap().count("worker died");
+        }
+        // With a registry that deletes tags, or that lies about pins, one that was confirmed may be gone.
+        let violations = gate.violations().into_iter().filter(|why| self.weather.keeps_pins() || !why.contains("I7"));
+        self.broken.lock().unwrap().extend(violations);
+    }
+
+    async fn jobs(&mut self) {
+        for _ in 0..1 + self.random.below(4) {
+            tokio::time::sleep(self.random.ms(5_000)).await;
+            let channel = self.channel();
+            if self.random.one_in(10) {
+                let how = if self.random.one_in(2) { How::Forward } else { How::Abandon };
+                let done = self.promoter.recover(&channel, how, Duration::from_secs(400)).await;
+                self.count("recover", done.err());
+                continue;
+            }
+            let operation = self.operation(&channel);
+            let mut terms = Terms::of(Provenance::new("manual", "run", &format!("worker-{}", self.number)).unwrap())
+                .reason(text("a simulation"))
+                .meet([Meet::Wait, Meet::Queue, Meet::Leave][self.index(3)])
+                .patience(self.random.ms(400_000));
+            if self.random.one_in(2) {
+                // Few keys, so that workers share them.
+                terms = terms.key(key(&format!("key-{}", self.random.below(4))));
+            }
+            let name = operation.op().as_str();
+            let patience = if self.random.one_in(8) { self.random.ms(20_000) } else { Duration::from_secs(30_000) };
+            match tokio::time::timeout(patience, self.promoter.run(&channel, operation, terms)).await {
+                Err(_) => self.count("caller went away", None),
+                Ok(Ok(receipt)) => {
+                    let word = match receipt.result {
+                        Moved::Committed => "ok",
+                        Moved::Unchanged => "unchanged",
+                        Moved::Replayed => "replayed",
+                    };
+                    self.count(&format!("{name} {word}"), None);
+                    if receipt.event.as_ref().is_some_and(|event| event.status() != EventStatus::Committed) {
+                        self.broken
+                            .lock()
+                            .unwrap()
+                            .push(format!("a receipt of a move that is not committed: {receipt:?}"));
+                    }
+                }
+                Ok(Err(error)) => self.count(name, Some(error)),
+            }
+        }
+    }
+
+    fn channel(&mut self) -> Channel {
+        let at = self.index(self.channels.len());
+        self.channels[at].clone()
+    }
+
+    fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.random.below(length as u64)).unwrap()
+    }
+
+    fn operation(&mut self, channel: &Channel) -> Operation {
+        let release = tag(["1.0", "1.1", "1.2", "1.3"][self.index(4)]);
+        let source = Source::Reference(channel.repository().tag(release));
+        // To adopt means to take what a read says, also one that lags behind.
+        let most = if self.weather.is_strict() { 13 } else { 16 };
+        match self.random.below(most) {
+            0 => Operation::Rollback(None),
+            1 => {
+                let at = self.index(4);
+                Operation::Rollback(Some(self.digests[at]))
+            }
+            2 => Operation::Repair,
+            3 => Operation::Promote(Source::Channel(self.channel())),
+            4 => Operation::Bootstrap(tagwarden::promoter::First { from: Some(source), ..Default::default() }),
+            13.. => Operation::Adopt,
+            _ => Operation::Promote(source),
+        }
+    }
+
+    fn count(&self, what: &str, error: Option<Error>) {
+        let mut seen = self.seen.lock().unwrap();
+        match error {
+            None => seen.count(format!("call {what}")),
+            Some(error) => seen.count(format!("call refused {}", error.code())),
+        }
+    }
+}

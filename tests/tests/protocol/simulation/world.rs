@@ -1,0 +1,239 @@
+//! Everything that one seed decides, and how it goes.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tagwarden::ledger::{Journal, Ledger, MemoryLedger};
+use tagwarden::promoter::How;
+use tagwarden::record::{Adoption, Body, Observation, ObservationCause, Source};
+use tagwarden::registry::{Chaos, Fault, MemoryRegistry, ReadFault, Untagged};
+use tagwarden::testing::PausedClock;
+use tagwarden::{Channel, Clock, Digest, Promoter, Provenance, Terms, Times};
+use tagwarden_tests::random::Random;
+
+use super::flaky::Flaky;
+use super::worker::Worker;
+use super::{Outcome, Seen};
+use crate::gate::{Gate, What};
+use crate::world::{tag, text};
+
+/// What a seed may do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weather {
+    /// Somebody moves tags around tagwarden.
+    pub(super) foreign: bool,
+    /// A put that was answered is repeated later by something in between; a tag is deleted by a failed put; a put is
+    /// answered and ignored while reads lag behind. No client can defend against these: they are found, not prevented.
+    pub(super) beyond: bool,
+    /// Puts are answered and ignored: also those of pins, whose answers are believed.
+    ignores: bool,
+}
+
+impl Weather {
+    /// Nobody deletes or moves pins, or lies about them.
+    pub(super) fn keeps_pins(self) -> bool {
+        !self.foreign && !self.ignores
+    }
+
+    pub(super) fn is_strict(self) -> bool {
+        !self.foreign && !self.beyond
+    }
+}
+
+pub(super) struct World {
+    chaos: Option<Chaos>,
+    random: Random,
+    pub(super) weather: Weather,
+    pub(super) registry: MemoryRegistry,
+    pub(super) memory: Arc<MemoryLedger>,
+    ledger: Arc<Flaky>,
+    clock: PausedClock,
+    pub(super) channels: Vec<Channel>,
+    digests: Vec<Digest>,
+    pub(super) seen: Arc<Mutex<Seen>>,
+    pub(super) broken: Arc<Mutex<Vec<String>>>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> World {
+        let mut random = Random::new(seed);
+        // Two in three seeds are strict: what is promised without a condition is checked there.
+        let (foreign, beyond) = (random.one_in(6), random.one_in(6));
+        let lags = random.one_in(2);
+        let weather = Weather { foreign, beyond, ignores: beyond || (!lags && random.one_in(2)) };
+        let registry =
+            MemoryRegistry::new().untagged(if random.one_in(3) { Untagged::Dropped } else { Untagged::Kept });
+        let clock = PausedClock::new();
+        let names = if random.one_in(3) { vec!["prod", "dev"] } else { vec!["prod"] };
+        let channels: Vec<Channel> = names.iter().map(|tag| format!("reg.io/shop:{tag}").parse().unwrap()).collect();
+        let repository = channels[0].repository();
+        let releases = ["1.0", "1.1", "1.2", "1.3"].iter().zip(0..);
+        let digests = releases.map(|(name, n)| registry.push_image(repository, &tag(name), n).digest()).collect();
+        let stranger = registry.push_image(repository, &tag("stranger"), 666);
+        let memory = Arc::new(MemoryLedger::new());
+        let percent = [0, 3, 10, 25][usize::try_from(random.below(4)).unwrap()];
+        let ledger =
+            Arc::new(Flaky { inner: Arc::clone(&memory), random: Mutex::new(Random::new(random.any())), percent });
+        let mut chaos = Chaos::new(random.any(), [0, 5, 15, 35][usize::try_from(random.below(4)).unwrap()]);
+        chaos.puts.retain(|fault| match fault {
+            Fault::Twice(_) | Fault::Gone => weather.beyond,
+            Fault::Ignored => weather.ignores,
+            Fault::Stale(_) => lags,
+            _ => true,
+        });
+        chaos.reads.retain(|fault| lags || *fault != ReadFault::Stale);
+        if weather.foreign {
+            chaos.puts.extend([Fault::ForeignBefore(stranger.clone()), Fault::ForeignAfter(stranger.clone())]);
+            chaos.reads.push(ReadFault::ForeignAfter(stranger));
+        }
+        let (seen, broken) = Default::default();
+        World { chaos: Some(chaos), random, weather, registry, memory, ledger, clock, channels, digests, seen, broken }
+    }
+
+    pub(super) async fn live(mut self) -> Outcome {
+        // In most seeds the channels are governed already when the weather turns.
+        let promoter = self.calm_promoter();
+        for channel in self.channels.clone() {
+            if !self.random.one_in(4) {
+                let first = Source::Reference(channel.repository().tag(tag("1.0")));
+                let terms = Terms::of(Provenance::new("manual", "run", "founder").unwrap());
+                promoter.bootstrap(&channel, Some(first), terms).await.unwrap();
+            }
+        }
+        if let Some(chaos) = self.chaos.take() {
+            self.registry.chaos(chaos);
+        }
+        let mut workers = Vec::new();
+        for number in 0..3 + self.random.below(2) {
+            workers.push(tokio::spawn(self.worker(number).work()));
+        }
+        if self.random.one_in(2) {
+            let auditor = self.auditor();
+            workers.push(tokio::spawn(auditor));
+        }
+        let all = futures_util::future::join_all(workers);
+        // Ten hours: longer than any worker can live.
+        match tokio::time::timeout(Duration::from_secs(36_000), all).await {
+            Ok(ended) => {
+                ended.into_iter().for_each(|end| end.expect("no worker panics"));
+            }
+            Err(_) => self.broken("a worker never ends"),
+        }
+        self.rest().await;
+        self.judge().await
+    }
+
+    fn worker(&mut self, number: u64) -> Worker {
+        let mut random = Random::new(self.random.any());
+        // One in three dies somewhere.
+        let mut happens = Vec::new();
+        if random.one_in(3) {
+            let what = if random.one_in(2) { What::CrashBefore } else { What::CrashAfter };
+            happens.push((1 + usize::try_from(random.below(90)).unwrap(), what));
+        }
+        let gate = Gate::new(
+            Arc::new(self.registry.clone()),
+            Arc::clone(&self.ledger) as Arc<dyn Ledger>,
+            Some((self.registry.clone(), Arc::clone(&self.memory) as Arc<dyn Ledger>)),
+            &happens,
+        );
+        let seconds = |most, random: &mut Random| Duration::from_secs(15 + random.below(most));
+        let times = match random.one_in(3) {
+            true => Times::new(
+                seconds(60, &mut random) + Duration::from_secs(1),
+                seconds(30, &mut random),
+                seconds(30, &mut random),
+                Duration::from_secs(11 + random.below(5)),
+            )
+            .unwrap(),
+            false => Times::default(),
+        };
+        let promoter = Promoter::new(gate.registry(), gate.ledger()).with_clock(Arc::new(self.clock)).with_times(times);
+        Worker {
+            number,
+            random,
+            gate,
+            promoter,
+            channels: self.channels.clone(),
+            digests: self.digests.clone(),
+            weather: self.weather,
+            seen: Arc::clone(&self.seen),
+            broken: Arc::clone(&self.broken),
+        }
+    }
+
+    /// Appends observations, adoptions and holds.
+    fn auditor(&mut self) -> impl Future<Output = ()> + use<> {
+        let mut random = Random::new(self.random.any());
+        let ledger = Arc::clone(&self.ledger) as Arc<dyn Ledger>;
+        let (channels, digests, clock) = (self.channels.clone(), self.digests.clone(), self.clock);
+        let seen = Arc::clone(&self.seen);
+        async move {
+            for number in 0..random.below(8) {
+                tokio::time::sleep(random.ms(30_000)).await;
+                let channel = channels[usize::try_from(random.below(channels.len() as u64)).unwrap()].clone();
+                let mut journal = Journal::new(Arc::clone(&ledger), channel);
+                let now = clock.now();
+                let (word, body) = match random.below(4) {
+                    0 => {
+                        let until = Some(now.plus(random.ms(90_000) + Duration::from_secs(1)));
+                        (
+                            "hold",
+                            Body::Hold(tagwarden::record::Hold { reason: text("incident"), by: text("eve"), until }),
+                        )
+                    }
+                    1 => {
+                        ("release", Body::Release(tagwarden::record::Release { reason: text("over"), by: text("eve") }))
+                    }
+                    2 => (
+                        "adoption",
+                        Body::Adoption(Adoption {
+                            cluster: text("blue"),
+                            revision: text(&format!("prod@{}", digests[0])),
+                            ready: true,
+                            at: now,
+                        }),
+                    ),
+                    _ => (
+                        "observation",
+                        Body::Observation(Observation {
+                            expected: None,
+                            observed: Some(digests[usize::try_from(number % 4).unwrap()]),
+                            cause: ObservationCause::Verify,
+                            attributed: None,
+                        }),
+                    ),
+                };
+                let noted = journal.note(body, now).await.is_ok();
+                seen.lock().unwrap().count(format!("{word} {}", if noted { "noted" } else { "failed" }));
+            }
+        }
+    }
+
+    pub(super) fn broken(&self, why: impl Into<String>) {
+        self.broken.lock().unwrap().push(why.into());
+    }
+
+    /// A worker that no fault meets but those of the registry.
+    fn calm_promoter(&self) -> Promoter {
+        let ledger = Arc::clone(&self.memory) as Arc<dyn Ledger>;
+        Promoter::new(Arc::new(self.registry.clone()), ledger).with_clock(Arc::new(self.clock))
+    }
+
+    /// The weather clears; another machine brings every channel to rest (I5).
+    async fn rest(&self) {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        self.registry.calm();
+        let promoter = self.calm_promoter();
+        for (number, channel) in self.channels.iter().enumerate() {
+            let how = if number == 0 { How::Forward } else { How::Abandon };
+            // A hold of the auditor's ends by itself, within 91 s.
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            let was_open = promoter.state(channel).await.unwrap().open.is_some();
+            match promoter.recover(channel, how, Duration::from_secs(3_600)).await {
+                Ok(_) => self.seen.lock().unwrap().count(if was_open { "recovered at the end" } else { "at rest" }),
+                Err(error) => self.broken(format!("I5: {channel} is not brought to rest: {error}")),
+            }
+        }
+    }
+}
