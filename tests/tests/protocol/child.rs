@@ -91,12 +91,16 @@ pub async fn promote(promoter: &Promoter, repository: &Repository) -> tagwarden:
     promoter.promote(&prod(repository), release(repository, "1.1"), terms).await
 }
 
-/// Promotes `count` times among others, each time with a key of its own: `3 25` is writer 3, 25 times.
+/// Promotes among others: `3 2 200` is two writers, 3 and 4, each 200 times.
 async fn write(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
-    let (writer, count) = rest.split_once(' ').unwrap();
-    let (writer, count): (u64, u64) = (writer.parse().unwrap(), count.parse().unwrap());
-    let promoter = Promoter::new(Arc::new(oci()), ledger);
-    write_all(&promoter, repository, writer, count).await;
+    let numbers: Vec<u64> = rest.split(' ').map(|number| number.parse().unwrap()).collect();
+    let &[first, writers, count] = numbers.as_slice() else { panic!("{rest}") };
+    let registry: Arc<dyn Registry> = Arc::new(oci());
+    let writers = (first..first + writers).map(|writer| {
+        let promoter = Promoter::new(Arc::clone(&registry), Arc::clone(&ledger));
+        async move { write_all(&promoter, repository, writer, count).await }
+    });
+    futures_util::future::join_all(writers).await;
 }
 
 /// Each writer has two releases of its own, so that no move finds the channel where it goes.

@@ -14,6 +14,9 @@ use super::backend::{Backend, Place, export};
 use super::child::{bootstrap, oci, prod, push_releases, start, write_all};
 use super::world::text;
 
+/// How often each of sixteen writers promotes.
+const EACH: u64 = 200;
+
 /// Moves in order, none lost, tag and log agree, both verifiers content.
 async fn all_are_there(place: &Place, memory: &MemoryRegistry, repository: &Repository, moves: usize) {
     let channel = prod(repository);
@@ -45,7 +48,6 @@ async fn all_are_there(place: &Place, memory: &MemoryRegistry, repository: &Repo
 }
 
 async fn sixteen_writers_and_an_auditor(place: &Place) {
-    const EACH: u64 = 200;
     let memory = MemoryRegistry::new();
     let repository: Repository = "reg.io/acme/shop".parse().unwrap();
     push_releases(&memory, &repository, 16);
@@ -87,23 +89,22 @@ async fn sixteen_writers_and_an_auditor(place: &Place) {
     let entries = ledger.size(&prod(&repository)).await.unwrap();
     println!("{entries} entries, {} of the auditor", entries - 2 * (16 * EACH + 1));
     assert!(entries > 2 * (16 * EACH + 1), "the auditor was there");
-    all_are_there(place, &memory, &repository, 16 * 200).await;
+    all_are_there(place, &memory, &repository, 16 * EACH as usize).await;
 }
 
 async fn eight_processes(place: &Place) {
-    const EACH: usize = 25;
     let server = RegistryServer::start().await.unwrap();
     let repository = server.repository("acme/shop");
-    push_releases(server.memory(), &repository, 8);
+    push_releases(server.memory(), &repository, 16);
     let ledger = place.open();
     bootstrap(Arc::new(oci()), Arc::clone(&ledger), &repository).await;
     let children: Vec<_> =
-        (0..8).map(|writer| start("write", &repository, place, &format!("{writer} {EACH}"))).collect();
+        (0..8).map(|child| start("write", &repository, place, &format!("{} 2 {EACH}", 2 * child))).collect();
     for mut child in children {
         let ended = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
         assert!(ended.success(), "{ended}");
     }
-    all_are_there(place, server.memory(), &repository, 8 * EACH).await;
+    all_are_there(place, server.memory(), &repository, 16 * EACH as usize).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
