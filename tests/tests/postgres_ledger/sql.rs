@@ -1,5 +1,7 @@
 //! What people do to a ledger in SQL: what they may not, and what `docs/ledgers.md` says that they can.
 
+use std::io::Seek as _;
+use std::process::Stdio;
 use std::sync::Arc;
 
 use tagwarden::ledger::{Access, Append, Ledger, PostgresLedger};
@@ -153,10 +155,15 @@ async fn the_questions_of_the_document_are_answered() {
     );
 
     // A dump is a backup.
-    let dump = server.program("pg_dump").args(["-n", "tagwarden", &server.url("postgres", "asked")]).output().unwrap();
-    assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+    let dump = tempfile::tempfile().unwrap();
+    let mut back_up = server.program("pg_dump");
+    back_up.args(["-n", "tagwarden", &server.url("postgres", "asked")]).stdout(dump.try_clone().unwrap());
+    assert!(back_up.status().unwrap().success());
     let url = server.database("restored");
-    server.psql("restored", &String::from_utf8(dump.stdout).unwrap()).unwrap();
+    (&dump).rewind().unwrap();
+    let mut restore = server.program("psql");
+    restore.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", &url]).stdin(dump).stdout(Stdio::null());
+    assert!(restore.status().unwrap().success());
     let restored = PostgresLedger::open(&url, Access::Write).await.unwrap();
     assert_eq!(restored.read(&prod, 0, 99).await.unwrap(), ledger.read(&prod, 0, 99).await.unwrap());
     let promoter = Promoter::new(Arc::new(registry), Arc::new(restored));
