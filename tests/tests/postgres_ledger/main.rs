@@ -1,0 +1,241 @@
+//! `PostgresLedger` on a real PostgreSQL: the laws, races, kills, and the index.
+
+mod lost;
+mod refused;
+mod sql;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tagwarden::conformance::ledger;
+use tagwarden::ledger::{Access, Append, Index, Journal, Ledger, PostgresLedger, Term};
+use tagwarden::record::{Body, ChannelState, Hold, Sealed};
+use tagwarden::{Channel, ErrorKind, Result, Timestamp};
+use tagwarden_tests::postgres::Postgres;
+use tokio::task::JoinSet;
+
+/// A ledger in a database.
+struct At(String);
+
+#[async_trait]
+impl ledger::Store for At {
+    async fn open(&self) -> Result<Arc<dyn Ledger>> {
+        Ok(Arc::new(PostgresLedger::open(&self.0, Access::Write).await?))
+    }
+}
+
+/// A new database with a ledger, opened.
+async fn made(server: &Postgres, name: &str) -> (String, PostgresLedger) {
+    let url = server.database(name);
+    PostgresLedger::init(&url).await.unwrap();
+    let ledger = PostgresLedger::open(&url, Access::Write).await.unwrap();
+    (url, ledger)
+}
+
+fn channel(name: &str) -> Channel {
+    format!("registry.example.com/acme/{name}:prod").parse().unwrap()
+}
+
+fn hold(reason: &str) -> Body {
+    Body::Hold(Hold { reason: reason.parse().unwrap(), by: "test".parse().unwrap(), until: None })
+}
+
+/// The entry that follows in a log, and the log's state after it.
+fn next(state: &mut ChannelState, reason: &str) -> Bytes {
+    let sealed = state.next(hold(reason), uuid::Uuid::now_v7(), Timestamp::from_unix_ms(0)).seal().unwrap();
+    state.take(sealed.bytes()).unwrap();
+    sealed.bytes().clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_keeps_the_laws() {
+    let Some(server) = Postgres::start("it_keeps_the_laws", &[]) else { return };
+    let (url, _) = made(&server, "laws").await;
+    ledger::all(&At(url)).await.unwrap();
+    // Through the Unix socket, and in a schema of another name.
+    let socket = server.socket_directory().display().to_string().replace('/', "%2F");
+    let port = server.host().split(':').next_back().unwrap().to_owned();
+    let url = format!("postgres://postgres:pw-of-postgres@{socket}:{port}/laws?schema=other_1");
+    PostgresLedger::init(&url).await.unwrap();
+    ledger::append_if_next(&At(url)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixteen_writers_of_two_hundred_entries_each() {
+    const WRITERS: usize = 16;
+    const ENTRIES: usize = 200;
+    let Some(server) = Postgres::start("sixteen_writers_of_two_hundred_entries_each", &[]) else { return };
+    let (url, one) = made(&server, "race").await;
+    let other = PostgresLedger::open(&url, Access::Write).await.unwrap();
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let ledger = if writer % 2 == 0 { one.clone() } else { other.clone() };
+        writers.spawn(async move {
+            let mut journal = Journal::new(Arc::new(ledger), channel("race"));
+            for nth in 0..ENTRIES {
+                journal.note(hold(&format!("{writer} {nth}")), Timestamp::from_unix_ms(0)).await.unwrap();
+            }
+        });
+    }
+    writers.join_all().await;
+    // The chain is checked as it is read.
+    let mut journal = Journal::new(Arc::new(one), channel("race"));
+    assert_eq!(journal.refresh().await.unwrap().size, (WRITERS * ENTRIES) as u64);
+    let entries = journal.read(0, WRITERS * ENTRIES).await.unwrap();
+    for writer in 0..WRITERS {
+        let mine = entries.iter().filter_map(|entry| match &entry.body {
+            Body::Hold(hold) => hold.reason.as_str().strip_prefix(&format!("{writer} ")).map(str::to_owned),
+            _ => None,
+        });
+        assert!(mine.eq((0..ENTRIES).map(|nth| nth.to_string())), "each of {writer}'s entries once, in its order");
+    }
+}
+
+/// What an append of a test said, and what it was of.
+type Said = (u64, Bytes, Result<Append>);
+
+/// Appends to a log of its own until it is told to stop; each append goes to where the log stands by then.
+async fn keep_appending(ledger: PostgresLedger, channel: Channel, stop: Arc<AtomicBool>) -> Vec<Said> {
+    let mut said = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let mut journal = Journal::new(Arc::new(ledger.clone()), channel.clone());
+        let Ok(state) = journal.refresh().await else {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        let mut state = ChannelState::clone(&state);
+        for _ in 0..50 {
+            let (seq, entry) = (state.size, next(&mut state, "killed"));
+            let append = ledger.append(&channel, seq, entry.clone()).await;
+            let goes_on = matches!(append, Ok(Append::Stored));
+            said.push((seq, entry, append));
+            if !goes_on || stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+    }
+    said
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_survives_kills_of_the_server() {
+    let Some(mut server) = Postgres::start("what_was_acknowledged_survives_kills_of_the_server", &[]) else { return };
+    let (_, ledger) = made(&server, "killed").await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut appenders = JoinSet::new();
+    for nth in 0..4 {
+        // Two logs of two writers each.
+        appenders.spawn(keep_appending(ledger.clone(), channel(&format!("killed{}", nth / 2)), Arc::clone(&stop)));
+    }
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        server.kill();
+        server.start_again(&[]);
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    stop.store(true, Ordering::Relaxed);
+    let said: Vec<Vec<Said>> = appenders.join_all().await;
+    let mut counts = [0; 4];
+    for log in ["killed0", "killed1"] {
+        let mut journal = Journal::new(Arc::new(ledger.clone()), channel(log));
+        let size = journal.refresh().await.unwrap().size;
+        assert!(size > 0);
+    }
+    for (seq, entry, append) in said.into_iter().flatten() {
+        let channel = tagwarden::record::Entry::open(&entry).unwrap().channel;
+        let stands = ledger.read(&channel, seq, 1).await.unwrap().first() == Some(&entry);
+        match append {
+            Ok(Append::Stored) => assert!(stands, "entry {seq} was acknowledged"),
+            Ok(Append::Lost) => assert!(!stands, "entry {seq} was called lost"),
+            Err(ref error) if error.kind() == ErrorKind::LedgerUnavailable => {
+                assert!(!stands, "entry {seq} was called not stored: {error:?}");
+            }
+            Err(ref error) => assert_eq!(error.kind(), ErrorKind::LedgerAmbiguous, "{error:?}"),
+        }
+        counts[match append {
+            Ok(Append::Stored) => 0,
+            Ok(Append::Lost) => 1,
+            Err(error) if error.kind() == ErrorKind::LedgerUnavailable => 2,
+            Err(_) => 3,
+        }] += 1;
+    }
+    let [stored, lost, unavailable, ambiguous] = counts;
+    println!("{stored} stored, {lost} lost, {unavailable} not stored, {ambiguous} not known");
+    assert!(stored > 20, "{counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_may_make_the_tables_at_once_and_again() {
+    let Some(server) = Postgres::start("several_may_make_the_tables_at_once_and_again", &[]) else { return };
+    let url = server.database("made");
+    let mut inits = JoinSet::new();
+    for _ in 0..8 {
+        let url = url.clone();
+        inits.spawn(async move { PostgresLedger::init(&url).await });
+    }
+    for made in inits.join_all().await {
+        made.unwrap();
+    }
+    let ledger = PostgresLedger::open(&url, Access::Write).await.unwrap();
+    let entry = next(&mut ChannelState::empty(channel("made")), "kept");
+    assert_eq!(ledger.append(&channel("made"), 0, entry.clone()).await.unwrap(), Append::Stored);
+    PostgresLedger::init(&url).await.unwrap();
+    assert_eq!(ledger.read(&channel("made"), 0, 9).await.unwrap(), [entry]);
+    assert_eq!(server.psql("made", "SELECT version FROM tagwarden.migrations").unwrap(), "1");
+}
+
+/// The fold that an index of `size` entries stands at.
+async fn fold(ledger: &PostgresLedger, channel: &Channel, size: u64) -> ChannelState {
+    let last = ledger.read(channel, size - 1, 1).await.unwrap().remove(0);
+    ChannelState { size, leaf: Some(Sealed::of(last).leaf()), ..ChannelState::empty(channel.clone()) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_index_is_moved_on_by_one_and_may_be_emptied() {
+    let Some(server) = Postgres::start("the_index_is_moved_on_by_one_and_may_be_emptied", &[]) else { return };
+    let (_, ledger) = made(&server, "indexed").await;
+    let channel = channel("indexed");
+    let mut state = ChannelState::empty(channel.clone());
+    for seq in 0..10 {
+        let entry = next(&mut state, "indexed");
+        assert_eq!(ledger.append(&channel, seq, entry).await.unwrap(), Append::Stored);
+    }
+    let term = |n| Term(u64::MAX - n);
+    assert_eq!(ledger.state(&channel).await.unwrap(), None);
+    assert_eq!(ledger.find(&channel, term(0)).await.unwrap_err().kind(), ErrorKind::LedgerUnavailable);
+    let (four, seven, ten) =
+        (fold(&ledger, &channel, 4).await, fold(&ledger, &channel, 7).await, fold(&ledger, &channel, 10).await);
+    // Not from where it does not stand.
+    ledger.extend(&channel, 4, &seven, &[(term(0), 5)]).await.unwrap();
+    assert_eq!(ledger.state(&channel).await.unwrap(), None);
+    ledger.extend(&channel, 0, &four, &[(term(0), 1), (term(1), 2), (term(0), 3)]).await.unwrap();
+    assert_eq!(ledger.state(&channel).await.unwrap().as_ref(), Some(&four));
+    assert_eq!(ledger.find(&channel, term(0)).await.unwrap(), [3, 1]);
+    assert!(ledger.find(&channel, term(2)).await.unwrap().is_empty());
+    // It is an index of this log: beginning anew leaves it, and of two that move it on one does.
+    ledger.extend(&channel, 0, &seven, &[]).await.unwrap();
+    ledger.extend(&channel, 4, &seven, &[(term(2), 5)]).await.unwrap();
+    ledger.extend(&channel, 4, &ten, &[(term(3), 8)]).await.unwrap();
+    assert_eq!(ledger.state(&channel).await.unwrap().as_ref(), Some(&seven));
+    assert_eq!(ledger.find(&channel, term(2)).await.unwrap(), [5]);
+    assert!(ledger.find(&channel, term(3)).await.unwrap().is_empty());
+    let wrong = ledger.extend(&channel, 7, &ten, &[(term(0), 6)]).await.unwrap_err();
+    assert_eq!(wrong.kind(), ErrorKind::InternalFault);
+    // Emptied, one table or the other: there is no index, and nothing looks as if it had never been.
+    for table in ["terms", "folds"] {
+        server.psql("indexed", &format!("TRUNCATE tagwarden.{table}")).unwrap();
+        assert_eq!(ledger.state(&channel).await.unwrap(), None, "{table}");
+        let gone = ledger.find(&channel, term(0)).await.unwrap_err();
+        assert!(gone.to_string().ends_with("the index of registry.example.com/acme/indexed:prod is gone"), "{gone}");
+        ledger.extend(&channel, 0, &four, &[(term(0), 1)]).await.unwrap();
+        assert_eq!(ledger.find(&channel, term(0)).await.unwrap(), [1], "{table}");
+    }
+    // Of another log: it begins anew.
+    server.psql("indexed", "UPDATE tagwarden.folds SET state = replace(state, 'sha256:', 'sha256:0000')").unwrap();
+    ledger.extend(&channel, 0, &seven, &[(term(4), 6)]).await.unwrap();
+    assert_eq!(ledger.state(&channel).await.unwrap().as_ref(), Some(&seven));
+    assert!(ledger.find(&channel, term(0)).await.unwrap().is_empty());
+}

@@ -1,0 +1,185 @@
+//! What is not there, what is not allowed, what cannot be trusted: each with its kind and its words, and no password.
+
+use tagwarden::ErrorKind;
+use tagwarden::ledger::{Access, Append, Index, Ledger, PostgresLedger};
+use tagwarden::record::ChannelState;
+use tagwarden_tests::docker_registry::CA_PEM;
+use tagwarden_tests::postgres::{PASSWORD, Postgres};
+
+use super::{channel, made, next};
+
+/// The kind and the text of what opening a URL ends with.
+async fn refusal(url: &str, access: Access) -> (ErrorKind, String) {
+    let error = match PostgresLedger::open(url, access).await {
+        Ok(ledger) => panic!("{ledger:?} was opened"),
+        Err(error) => error,
+    };
+    let mut shown = format!("{error} {error:?}");
+    let mut source = std::error::Error::source(&error);
+    while let Some(error) = source {
+        shown += &format!("{error} {error:?}");
+        source = error.source();
+    }
+    assert!(!shown.contains(PASSWORD) && !shown.contains("canary"), "{shown}");
+    (error.kind(), error.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_there_is_named() {
+    let Some(server) = Postgres::start("what_is_not_there_is_named", &[]) else { return };
+    let host = server.host();
+    let at = |database: &str| format!("postgres://{host}/{database} (schema tagwarden): ");
+    let init = "; run `tagwarden ledger init` with this URL";
+
+    let (kind, text) = refusal(&server.url("postgres", "nowhere"), Access::Write).await;
+    assert_eq!(kind, ErrorKind::LedgerAbsent);
+    let expected = "cannot connect: database \"nowhere\" does not exist (SQLSTATE 3D000); create the database, then run \
+                    `tagwarden ledger init` with this URL";
+    assert_eq!(text, at("nowhere") + expected);
+
+    let url = server.database("bare");
+    for access in [Access::Write, Access::Read] {
+        let (kind, text) = refusal(&url, access).await;
+        assert_eq!(kind, ErrorKind::LedgerAbsent);
+        let expected = "cannot open the ledger: relation \"tagwarden.migrations\" does not exist (SQLSTATE 42P01)";
+        assert_eq!(text, at("bare") + expected + init);
+    }
+
+    let (url, ledger) = made(&server, "versions").await;
+    assert_eq!(
+        format!("{ledger:?}"),
+        format!("PostgresLedger {{ place: {:?}, access: Write, .. }}", at("versions").trim_end_matches(": "))
+    );
+    let set = |version: &str| {
+        server.psql("versions", &format!("UPDATE tagwarden.migrations SET version = {version}")).unwrap()
+    };
+    set("0");
+    let (kind, text) = refusal(&url, Access::Read).await;
+    assert_eq!(kind, ErrorKind::LedgerAbsent);
+    assert_eq!(text, at("versions") + "its tables are of version 0, and this tagwarden needs 1" + init);
+    set("2");
+    let (kind, text) = refusal(&url, Access::Write).await;
+    assert_eq!(kind, ErrorKind::LedgerTooNew);
+    let expected =
+        "its tables are of version 2, and this tagwarden knows 1: it can be read, not written; upgrade tagwarden";
+    assert_eq!(text, at("versions") + expected);
+    assert_eq!(PostgresLedger::init(&url).await.unwrap_err().kind(), ErrorKind::LedgerTooNew);
+    let reader = PostgresLedger::open(&url, Access::Read).await.unwrap();
+    assert_eq!(reader.size(&channel("a")).await.unwrap(), 0, "a newer one can be read");
+    set("1");
+    server.psql("versions", "DROP TABLE tagwarden.entries CASCADE").unwrap();
+    let (kind, text) = refusal(&url, Access::Read).await;
+    assert_eq!(
+        (kind, text),
+        (ErrorKind::LedgerAbsent, at("versions") + "the table `entries` is gone; restore it from a backup")
+    );
+
+    drop(server);
+    let (kind, text) = refusal(&url, Access::Write).await;
+    assert_eq!(kind, ErrorKind::LedgerUnavailable);
+    let begins = at("versions") + "cannot connect: error connecting to server: Connection refused";
+    assert!(text.starts_with(&begins), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_allowed_is_denied_and_reading_goes_on() {
+    let Some(server) = Postgres::start("what_is_not_allowed_is_denied_and_reading_goes_on", &[]) else { return };
+    let (url, ledger) = made(&server, "rights").await;
+    let channel = channel("rights");
+    let mut state = ChannelState::empty(channel.clone());
+    let entry = next(&mut state, "kept");
+    assert_eq!(ledger.append(&channel, 0, entry.clone()).await.unwrap(), Append::Stored);
+    let place = format!("postgres://{}/rights (schema tagwarden): ", server.host());
+
+    let (kind, text) = refusal(&url.replace(PASSWORD, "canary-of-a-password"), Access::Read).await;
+    assert_eq!(kind, ErrorKind::LedgerDenied);
+    let expected = "cannot connect: password authentication failed for user \"postgres\" (SQLSTATE 28P01); check user, \
+                    password and pg_hba.conf (a rule may want sslmode=verify-full)";
+    assert_eq!(text, place.clone() + expected);
+
+    server.role("stranger");
+    let (kind, text) = refusal(&server.url("stranger", "rights"), Access::Read).await;
+    assert_eq!(kind, ErrorKind::LedgerDenied);
+    let rights = " (SQLSTATE 42501); the rights that a reader and a writer need are in docs/ledgers.md";
+    assert_eq!(text, format!("{place}cannot open the ledger: permission denied for schema tagwarden{rights}"));
+
+    // A reader without the index: everything can be read, nothing written.
+    server.role("reader");
+    let grants =
+        "GRANT USAGE ON SCHEMA tagwarden TO reader; GRANT SELECT ON tagwarden.entries, tagwarden.migrations TO reader";
+    server.psql("rights", grants).unwrap();
+    let reader = PostgresLedger::open(&server.url("reader", "rights"), Access::Write).await.unwrap();
+    assert_eq!(reader.read(&channel, 0, 9).await.unwrap(), [entry.clone()]);
+    assert_eq!(reader.channels().await.unwrap(), [channel.clone()]);
+    assert_eq!(reader.state(&channel).await.unwrap(), None);
+    let denied = reader.append(&channel, 1, next(&mut state, "denied")).await.unwrap_err();
+    assert_eq!(denied.kind(), ErrorKind::LedgerDenied);
+    assert_eq!(denied.to_string(), format!("{place}cannot append: permission denied for table entries{rights}"));
+
+    let read_only = PostgresLedger::open(&url, Access::Read).await.unwrap();
+    assert_eq!(read_only.size(&channel).await.unwrap(), 1);
+    let denied = read_only.append(&channel, 1, entry.clone()).await.unwrap_err();
+    assert_eq!(
+        (denied.kind(), denied.to_string()),
+        (ErrorKind::LedgerDenied, place.clone() + "the ledger was opened to be read only")
+    );
+
+    // As on a standby.
+    server.psql("rights", "ALTER DATABASE rights SET default_transaction_read_only = on").unwrap();
+    let standby = PostgresLedger::open(&url, Access::Write).await.unwrap();
+    let error = standby.append(&channel, 1, entry).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LedgerUnavailable);
+    let expected = "cannot append: cannot execute INSERT in a read-only transaction (SQLSTATE 25006); the server is a \
+                    standby, or default_transaction_read_only is on: use the primary's address";
+    assert_eq!(error.to_string(), place + expected);
+    assert_eq!(ledger.size(&channel).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_does_not_sync_is_not_written_to() {
+    let Some(server) = Postgres::start("a_server_that_does_not_sync_is_not_written_to", &["fsync=off"]) else { return };
+    let error = PostgresLedger::init(&server.database("unsynced")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LedgerUnsupported);
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "postgres://{}/unsynced (schema tagwarden): fsync is off on this server, so a crash would lose entries that \
+             were acknowledged; turn it on",
+            server.host()
+        )
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_answers_is_verified_and_nothing_goes_in_the_clear() {
+    let test = "who_answers_is_verified_and_nothing_goes_in_the_clear";
+    let settings = ["ssl=on"];
+    let Some(mut server) = Postgres::start(test, &settings) else { return };
+    let (url, _) = made(&server, "tls").await;
+    let ca = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(ca.path(), CA_PEM).unwrap();
+    let verified = format!("{url}?sslrootcert={}", ca.path().display());
+    let session = "SELECT ssl, (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tagwarden') FROM pg_stat_ssl \
+                   JOIN pg_stat_activity USING (pid) WHERE application_name = 'tagwarden'";
+    for url in [&verified, &format!("{url}?sslmode=require")] {
+        let ledger = PostgresLedger::open(url, Access::Write).await.unwrap();
+        assert_eq!(server.psql("tls", session).unwrap(), "t|1", "{url}");
+        assert_eq!(ledger.size(&channel("tls")).await.unwrap(), 0);
+        drop(ledger);
+        while !server.psql("tls", session).unwrap().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+    // The platform does not know the one who signed.
+    let (kind, text) = refusal(&format!("{url}?sslmode=verify-full"), Access::Write).await;
+    assert_eq!(kind, ErrorKind::LedgerUnavailable);
+    assert!(text.contains("cannot connect: error performing TLS handshake: invalid peer certificate: "), "{text}");
+    // A server without TLS is not spoken to in the clear.
+    server.kill();
+    server.start_again(&[]);
+    for url in [&verified, &format!("{url}?sslmode=require")] {
+        let (kind, text) = refusal(url, Access::Write).await;
+        assert_eq!(kind, ErrorKind::LedgerUnavailable);
+        assert!(text.contains("cannot connect: error performing TLS handshake: server does not support TLS"), "{text}");
+    }
+}
