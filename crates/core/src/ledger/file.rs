@@ -4,7 +4,6 @@ mod disk;
 mod index;
 mod lines;
 mod mark;
-mod name;
 mod place;
 mod reader;
 mod table;
@@ -32,6 +31,7 @@ use self::disk::{Access, Disk, HostDisk};
 use self::place::{Notices, Place};
 use self::reader::Reader;
 use self::writer::Writer;
+use super::name::FILE;
 use super::{Append, Index, Ledger, Term};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::ChannelState;
@@ -154,10 +154,10 @@ impl FileLedger {
         let mut channels = Vec::new();
         for file in self.inner.disk.names(dir).map_err(|e| unavailable("read", dir, e))? {
             let Some(name) = file.strip_suffix(".jsonl") else { continue };
-            let channel = match name::decode(name) {
+            let channel = match FILE.decode(name) {
                 Some(channel) => channel,
                 None => match self.first_channel(&file)? {
-                    Some(channel) if name::encode(&channel) == name => channel,
+                    Some(channel) if FILE.encode(&channel) == name => channel,
                     Some(channel) => {
                         let message = format!("{}: the entries are of {channel}", dir.join(&file).display());
                         return Err(Error::new(ErrorKind::LedgerCorrupt, message).with("channel", channel));

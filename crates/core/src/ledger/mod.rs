@@ -4,11 +4,17 @@
 mod file;
 mod journal;
 mod memory;
+#[cfg(any(all(feature = "file", unix), feature = "object-store"))]
+mod name;
+#[cfg(feature = "object-store")]
+mod object;
 
 #[cfg(all(feature = "file", unix))]
 pub use file::{FileLedger, Notice, Repair};
 pub use journal::{Journal, Written};
 pub use memory::MemoryLedger;
+#[cfg(feature = "object-store")]
+pub use object::ObjectLedger;
 
 use std::fmt;
 
@@ -18,6 +24,15 @@ use bytes::Bytes;
 use crate::error::Result;
 use crate::record::ChannelState;
 use crate::value::Channel;
+
+/// What a ledger is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To append and to read.
+    Write,
+    /// To read only: nothing is made, changed or locked, and rights to read are enough. An append is LEDGER_DENIED.
+    Read,
+}
 
 /// How an append ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +80,9 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Term(pub u64);
 
+/// How many entries an index may stand behind the head, where they are cheap to read.
+const BEHIND: u64 = 256;
+
 /// Derived data that makes look-ups cheap on long logs: a fold up to some position, and where to find things before it.
 ///
 /// It is a cache: bound to a position by size and leaf hash, trusted up to there (also for what is *not* in it), the
@@ -77,6 +95,12 @@ pub trait Index: fmt::Debug + Send + Sync {
     /// The positions below the index's own that were indexed under `term`, newest first. An error if the index is gone
     /// since `state` gave it out, because an empty answer would say that the term is not there; the next `state` is none.
     async fn find(&self, channel: &Channel, term: Term) -> Result<Vec<u64>>;
+
+    /// How many entries the index may stand behind the head, all of which a cold look-up reads. 256 by default; fewer
+    /// where each entry is a request.
+    fn behind(&self) -> u64 {
+        BEHIND
+    }
 
     /// Moves the index on to `state`, with the terms of the entries in between. Does nothing if the index does not
     /// stand at `from` any more; from 0 it begins anew, unless what is there is an index of this very log. The terms of
