@@ -89,9 +89,14 @@ struct Log {
 }
 
 impl FileLedger {
-    /// The ledger in `dir`, which is made if it is not there. LEDGER_UNAVAILABLE if it cannot be.
+    /// The ledger in `dir`, which is made if it is not there. LEDGER_UNAVAILABLE if it cannot be; CONFIG_INVALID if it
+    /// holds a ledger of objects (`file://`).
     pub fn open(dir: impl AsRef<Path>) -> Result<FileLedger> {
         let dir = dir.as_ref();
+        if dir.join("probe/create-if-absent.json").exists() {
+            let message = format!("{} holds a ledger of objects: give it as a URL, file://…", dir.display());
+            return Err(Error::new(ErrorKind::ConfigInvalid, message));
+        }
         make_dirs(&HostDisk, dir)?;
         FileLedger::on(Arc::new(HostDisk), dir, May::Write)
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::bucket::pause;
+use super::bucket::{Listing, pause};
 use super::fault::Fault;
 use super::log::Log;
 use super::{Inner, probe};
@@ -77,6 +77,10 @@ impl Log {
             };
             in_doubt |= matches!(fault, Fault::Unclear(_));
             match self.bucket.get(&key).await {
+                // It has its name and was not synced: a crash may still take it.
+                Ok(Some(there)) if there == *bytes && fault != Fault::Taken && self.bucket.listing == Listing::Walk => {
+                    return Err(self.unfinished(seq, true, fault));
+                }
                 Ok(Some(there)) => {
                     let append = if there == *bytes { Append::Stored } else { Append::Lost };
                     self.learn(seq + 1, Sealed::of(there).leaf());

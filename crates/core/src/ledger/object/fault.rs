@@ -41,8 +41,13 @@ impl Fault {
             }
             StoreError::NotImplemented { .. } | StoreError::NotSupported { .. } => Fault::Unsupported(text),
             StoreError::InvalidPath { .. } | StoreError::UnknownConfigurationKey { .. } => Fault::Refused(text),
+            // What a file system did not do, it will not do later.
+            StoreError::Generic { store: "LocalFileSystem", .. } => Fault::Refused(text),
             _ if not_sent(error) => Fault::Refused(text),
             _ => match status(&raw) {
+                // Listings say it by their status alone.
+                Some(401 | 403) => Fault::Denied(text),
+                Some(404) => Fault::NoBucket(text),
                 Some(501) => Fault::Unsupported(text),
                 Some(300..=499) => Fault::Refused(text),
                 _ => Fault::Unclear(text),
@@ -174,6 +179,7 @@ mod tests {
         for (text, fault) in [
             ("status code: 503 Service Unavailable: ", Fault::Unclear("503 Service Unavailable".to_owned())),
             ("status code: 301 Moved Permanently", Fault::Refused("301 Moved Permanently".to_owned())),
+            ("status code: 403 Forbidden", Fault::Denied("403 Forbidden".to_owned())),
             ("status code: 501 Not Implemented: x", Fault::Unsupported("501 Not Implemented: x".to_owned())),
             ("connection reset", Fault::Unclear("Generic S3 error: connection reset".to_owned())),
         ] {

@@ -92,6 +92,28 @@ async fn a_directory_of_the_other_layout_is_refused() {
     assert!(!dir.path().join("none").exists());
 }
 
+#[cfg(all(feature = "file", unix))]
+#[tokio::test]
+async fn a_directory_of_objects_is_no_ledger_of_files() {
+    let dir = tempfile::tempdir().unwrap();
+    ObjectLedger::open(&format!("file://{}", dir.path().display()), Access::Write).await.unwrap();
+    let error = crate::ledger::FileLedger::open(dir.path()).unwrap_err();
+    let expected = format!("{} holds a ledger of objects: give it as a URL, file://…", dir.path().display());
+    assert_eq!((error.kind(), error.to_string()), (ErrorKind::ConfigInvalid, expected));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_directory_that_cannot_be_written_stores_nothing_and_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = ObjectLedger::open(&format!("file://{}", dir.path().display()), Access::Write).await.unwrap();
+    // Where the log's directory would be, there is a file: even root cannot write below it.
+    std::fs::write(dir.path().join(OBJECT.encode(&channel())), "").unwrap();
+    let error = ledger.append(&channel(), 0, entries(1)[0].bytes().clone()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LedgerUnavailable, "{error:?}");
+    assert!(error.to_string().contains("Not a directory"), "{error}");
+}
+
 #[cfg(not(feature = "s3"))]
 #[tokio::test]
 async fn a_cloud_that_is_not_built_in_is_named_with_its_feature() {
