@@ -1,6 +1,9 @@
 //! Cross-crate tests of tagwarden; everything is in `tests/`. Here is what they share.
 
+pub mod azurite;
 pub mod docker_registry;
+mod engine;
+pub mod moto;
 #[cfg(unix)]
 pub mod postgres;
 pub mod proxy;

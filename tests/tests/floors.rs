@@ -11,7 +11,7 @@ fn floor(module: &str) -> Option<i8> {
         "record" => 1,
         "judge" => 2,
         "protocol" => 3,
-        "registry" | "ledger" | "identity" | "conformance" => 4,
+        "registry" | "ledger" | "identity" | "conformance" | "tls" => 4,
         "flux" | "attest" => 5,
         "testing" | "promoter" => 6,
         _ => return None,

@@ -33,6 +33,8 @@ pub mod record;
 pub mod registry;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(any(feature = "oci", feature = "s3", feature = "gcs", feature = "azure"))]
+mod tls;
 pub mod value;
 
 pub use error::{Class, Error, ErrorKind, Result, Retry};

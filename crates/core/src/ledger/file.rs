@@ -4,7 +4,6 @@ mod disk;
 mod index;
 mod lines;
 mod mark;
-mod name;
 mod place;
 mod reader;
 mod table;
@@ -32,6 +31,7 @@ use self::disk::{Access, Disk, HostDisk};
 use self::place::{Notices, Place};
 use self::reader::Reader;
 use self::writer::Writer;
+use super::name::FILE;
 use super::{Append, Index, Ledger, Term};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::ChannelState;
@@ -89,9 +89,14 @@ struct Log {
 }
 
 impl FileLedger {
-    /// The ledger in `dir`, which is made if it is not there. LEDGER_UNAVAILABLE if it cannot be.
+    /// The ledger in `dir`, which is made if it is not there. LEDGER_UNAVAILABLE if it cannot be; CONFIG_INVALID if it
+    /// holds a ledger of objects (`file://`).
     pub fn open(dir: impl AsRef<Path>) -> Result<FileLedger> {
         let dir = dir.as_ref();
+        if dir.join("probe/create-if-absent.json").exists() {
+            let message = format!("{} holds a ledger of objects: give it as a URL, file://…", dir.display());
+            return Err(Error::new(ErrorKind::ConfigInvalid, message));
+        }
         make_dirs(&HostDisk, dir)?;
         FileLedger::on(Arc::new(HostDisk), dir, May::Write)
     }
@@ -157,10 +162,10 @@ impl FileLedger {
         let mut channels = Vec::new();
         for file in self.inner.disk.names(dir).map_err(|e| unavailable("read", dir, e))? {
             let Some(name) = file.strip_suffix(".jsonl") else { continue };
-            let channel = match name::decode(name) {
+            let channel = match FILE.decode(name) {
                 Some(channel) => channel,
                 None => match self.first_channel(&file)? {
-                    Some(channel) if name::encode(&channel) == name => channel,
+                    Some(channel) if FILE.encode(&channel) == name => channel,
                     Some(channel) => {
                         let message = format!("{}: the entries are of {channel}", dir.join(&file).display());
                         return Err(Error::new(ErrorKind::LedgerCorrupt, message).with("channel", channel));
@@ -326,7 +331,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The file of a channel's log.
 pub(super) fn log_name(channel: &Channel) -> String {
-    format!("{}.jsonl", name::encode(channel))
+    format!("{}.jsonl", FILE.encode(channel))
 }
 
 /// Runs `work` where it may block: on tokio's blocking threads, or right here where there is no runtime. `cut_short` is

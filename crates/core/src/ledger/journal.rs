@@ -14,9 +14,6 @@ use crate::value::{Channel, Digest, Key, Timestamp};
 /// How many entries are asked for at once.
 const PAGE: usize = 1024;
 
-/// How many entries the index may stand behind the head.
-const BEHIND: u64 = 256;
-
 /// How many entries are taken in before the index is moved on, when there are many: what bounds the memory.
 const BATCH: u64 = 64 * 1024;
 
@@ -83,7 +80,7 @@ impl Journal {
         if !self.begun {
             self.begun = true;
             // A shorter log has no index.
-            if size >= BEHIND {
+            if size >= self.behind() {
                 self.begin().await?;
                 // The index may stand further than the log did a moment ago.
                 size = self.ledger.size(&channel).await?;
@@ -102,8 +99,12 @@ impl Journal {
                 self.extend_index(BATCH).await;
             }
         }
-        self.extend_index(BEHIND).await;
+        self.extend_index(self.behind()).await;
         Ok(Arc::clone(&self.state))
+    }
+
+    fn behind(&self) -> u64 {
+        self.ledger.index().map_or(u64::MAX, |index| index.behind())
     }
 
     fn check_length(&self, size: u64) -> Result<()> {

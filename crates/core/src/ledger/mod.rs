@@ -6,6 +6,10 @@ mod export;
 mod file;
 mod journal;
 mod memory;
+#[cfg(any(all(feature = "file", unix), feature = "object-store"))]
+mod name;
+#[cfg(feature = "object-store")]
+mod object;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod transfer;
@@ -17,6 +21,8 @@ pub use export::{Exported, export, exports};
 pub use file::{FileLedger, Notice, Repair};
 pub use journal::{Journal, Written};
 pub use memory::MemoryLedger;
+#[cfg(feature = "object-store")]
+pub use object::ObjectLedger;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresLedger;
 pub use transfer::{Ending, Survey, Transfer, Transferred, Watch};
@@ -86,6 +92,9 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Term(pub u64);
 
+/// How many entries an index may stand behind the head, where they are cheap to read.
+const BEHIND: u64 = 256;
+
 /// Derived data that makes look-ups cheap on long logs: a fold up to some position, and where to find things before it.
 ///
 /// It is a cache: bound to a position by size and leaf hash, trusted up to there (also for what is *not* in it), the
@@ -98,6 +107,12 @@ pub trait Index: fmt::Debug + Send + Sync {
     /// The positions below the index's own that were indexed under `term`, newest first. An error if the index is gone
     /// since `state` gave it out, because an empty answer would say that the term is not there; the next `state` is none.
     async fn find(&self, channel: &Channel, term: Term) -> Result<Vec<u64>>;
+
+    /// How many entries the index may stand behind the head, all of which a cold look-up reads. 256 by default; fewer
+    /// where each entry is a request.
+    fn behind(&self) -> u64 {
+        BEHIND
+    }
 
     /// Moves the index on to `state`, with the terms of the entries in between. Does nothing if the index does not
     /// stand at `from` any more; from 0 it begins anew, unless what is there is an index of this very log. The terms of

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::disk::{Access, Disk, DiskFile};
 use super::lines::{self, MAX_LINE};
-use super::name;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::name::FILE;
 use crate::record::{Defect, DefectCode};
 use crate::value::Channel;
 
@@ -85,7 +85,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn new(disk: Arc<dyn Disk>, dir: &Path, channel: Channel, notices: Notices) -> Place {
-        let name = name::encode(&channel);
+        let name = FILE.encode(&channel);
         Place {
             log: dir.join(format!("{name}.jsonl")),
             lock: dir.join(format!("{name}.lock")),

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::*;
-use crate::ledger::{FileLedger, Index};
+use crate::ledger::{BEHIND, FileLedger, Index};
 use crate::record::{Deadlines, Decision, Intent, Op, Outcome, PolicyNote, Source, Subject};
 use crate::value::{Provenance, Text};
 

@@ -20,8 +20,8 @@ use super::clients::{USER_AGENT, describe};
 use super::endpoint::{Endpoint, is_loopback};
 use super::http::{Body, Http, Read};
 use super::options::{Access, OciOptions};
-use super::tls;
 use crate::error::{Error, ErrorKind, Result};
+use crate::tls;
 use crate::value::{Digest, Repository};
 
 /// The codes that prove a blob absent, with a 404 on a GET.

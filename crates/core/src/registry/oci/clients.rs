@@ -8,8 +8,8 @@ use reqwest::{Client, Method, Response, Url};
 
 use super::endpoint::is_loopback;
 use super::options::OciOptions;
-use super::tls;
 use crate::error::{Error, ErrorKind, Result};
+use crate::tls;
 
 /// How tagwarden names itself to registries.
 pub(super) const USER_AGENT: &str = concat!("tagwarden/", env!("CARGO_PKG_VERSION"));

@@ -16,7 +16,6 @@ mod put;
 mod read;
 mod secret;
 mod tags;
-mod tls;
 mod token;
 
 #[cfg(test)]

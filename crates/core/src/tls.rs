@@ -1,4 +1,4 @@
-//! TLS: rustls over ring, the platform's roots and the caller's own.
+//! TLS for every client in the house: rustls over ring, the platform's roots and the caller's own.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,7 +12,7 @@ use rustls_platform_verifier::Verifier;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The certificates of a PEM text. CONFIG_INVALID if there is none, or one that cannot be a root.
-pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
     let invalid = |why: &dyn std::fmt::Display| {
         Error::new(ErrorKind::ConfigInvalid, format!("the CA certificates cannot be used: {why}"))
     };
@@ -30,7 +30,7 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 /// A client configuration that names its crypto provider itself, so that the process default is neither needed nor set.
-pub(super) fn config(extra_roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig> {
+pub(crate) fn config(extra_roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = LazyVerifier { provider: provider.clone(), extra_roots, verifier: OnceLock::new() };
     let mut config = ClientConfig::builder_with_provider(provider)

@@ -1,0 +1,274 @@
+//! `ObjectLedger`: an object store that many machines share, one object for each entry.
+
+mod address;
+mod append;
+mod bucket;
+#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
+mod cloud;
+mod fault;
+mod head;
+mod hint;
+#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
+mod http;
+mod index;
+mod keys;
+mod log;
+mod probe;
+
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path as FilePath;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+
+use self::address::Address;
+use self::bucket::{Bucket, Listing};
+use self::log::Log;
+use super::name::OBJECT;
+use super::{Access, Append, Index, Ledger, Term};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{ChannelState, Entry};
+use crate::value::Channel;
+
+/// How long one request may take unless the URL or [`ObjectLedger::time_out`] says otherwise.
+const TIME_OUT: Duration = Duration::from_secs(10);
+
+/// How many requests of one read are under way at once.
+const AT_ONCE: usize = 32;
+
+/// How many entries one read brings at most.
+const MAX_READ: u64 = 512;
+
+/// How many channels are remembered.
+const MAX_LOGS: usize = 1024;
+
+/// A ledger in an object store: an entry is the object `<prefix>/<channel>/log/<position in 20 digits>.json`.
+///
+/// - An append is one conditional PUT, which the store grants to one writer alone. After any answer but Ok the object is
+///   read and compared: ours is stored, another's is lost, and what cannot be read is LEDGER_AMBIGUOUS.
+/// - A store that does not honour the condition is refused when it is opened to write (LEDGER_UNSUPPORTED), and tried
+///   anew by every open. One that stops honouring it later shows two histories: a look at the head reads the last entry
+///   that is known here again, and another one in its place is LEDGER_FORKED; one that is gone is LEDGER_TRUNCATED.
+/// - It needs a store whose reads and lists see every write that returned before, as those of Amazon S3, Google Cloud
+///   Storage and Azure Blob Storage do.
+/// - `hint/` and `index/` hold derived data; deleting them loses nothing but time.
+///
+/// It runs on a tokio runtime with time enabled. A future that is dropped does not take back a request that was sent.
+#[derive(Clone)]
+pub struct ObjectLedger {
+    inner: Arc<Inner>,
+}
+
+#[derive(Clone)]
+struct Inner {
+    bucket: Bucket,
+    access: Access,
+    /// When the store was last seen to honour conditions.
+    probed: Arc<tokio::sync::Mutex<Option<Instant>>>,
+    logs: Arc<Mutex<HashMap<Channel, Arc<Log>>>>,
+}
+
+impl ObjectLedger {
+    /// The ledger at a URL:
+    ///
+    /// - `s3://bucket/prefix`: Amazon S3 and what is compatible with it (feature `s3`),
+    /// - `gs://bucket/prefix`: Google Cloud Storage (feature `gcs`),
+    /// - `az://container/prefix`: Azure Blob Storage (feature `azure`),
+    /// - `file:///directory`: the same layout in a directory of this host, which is made if it is not there.
+    ///
+    /// Settings follow a `?`: `endpoint` (a URL), `region`, `path-style`, `allow-http` (`true` or `false`), `account`
+    /// (Azure), `timeout-ms`. Credentials are never a part of the URL: they are found in the environment and the files
+    /// that the cloud's own tools use.
+    ///
+    /// CONFIG_INVALID for a URL that is not understood; LEDGER_UNSUPPORTED for a store that does not honour conditional
+    /// writes; LEDGER_ABSENT if there is no such bucket, container or (to read) directory; LEDGER_UNAVAILABLE if the store
+    /// does not answer. Credentials that may not write are found by the first append, not here.
+    pub async fn open(url: &str, access: Access) -> Result<ObjectLedger> {
+        let address: Address = url.parse()?;
+        let (store, listing, prefix) = match &address.store {
+            address::Store::File(dir) => (local(dir, access)?, Listing::Walk, Path::default()),
+            #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
+            address::Store::Cloud(_) => (cloud::connect(&address)?, Listing::Sorted, address.prefix.clone()),
+            #[cfg(not(any(feature = "s3", feature = "gcs", feature = "azure")))]
+            address::Store::Cloud(cloud) => return Err(cloud.not_built()),
+        };
+        let time_out = address.settings.time_out.unwrap_or(TIME_OUT);
+        let bucket = Bucket { store, prefix, place: address.place().into(), listing, time_out };
+        ObjectLedger::on(bucket, access).await
+    }
+
+    /// A ledger in memory, which is gone with the process. For tests.
+    pub async fn in_memory() -> Result<ObjectLedger> {
+        ObjectLedger::over(Arc::new(InMemory::new()), "", Access::Write).await
+    }
+
+    /// The ledger below `prefix` (of names separated by `/`, or empty) in a store of the caller's own.
+    ///
+    /// Its errors may be shown; a URL in them is cut at its query. Whether it retries by itself does not matter. Errors
+    /// as in [`ObjectLedger::open`].
+    pub async fn over(store: Arc<dyn ObjectStore>, prefix: &str, access: Access) -> Result<ObjectLedger> {
+        let prefix = address::prefix(prefix)?;
+        let place = format!("{store}/{prefix}").trim_end_matches('/').into();
+        let bucket = Bucket { store, prefix, place, listing: Listing::Sorted, time_out: TIME_OUT };
+        ObjectLedger::on(bucket, access).await
+    }
+
+    async fn on(bucket: Bucket, access: Access) -> Result<ObjectLedger> {
+        let inner = Inner { bucket, access, probed: Arc::default(), logs: Arc::default() };
+        if access == Access::Write {
+            match inner.probe().await {
+                // What may be read is read; the first append says that it may not be written.
+                Err(error) if error.kind() == ErrorKind::LedgerDenied => {}
+                probed => probed?,
+            }
+        }
+        Ok(ObjectLedger { inner: Arc::new(inner) })
+    }
+
+    /// How long one request may take; 10 s by default. A read is sent up to three times.
+    #[must_use]
+    pub fn time_out(self, time_out: Duration) -> ObjectLedger {
+        let mut inner = Inner::clone(&self.inner);
+        inner.bucket.time_out = time_out;
+        ObjectLedger { inner: Arc::new(inner) }
+    }
+}
+
+impl Inner {
+    fn log(&self, channel: &Channel) -> Arc<Log> {
+        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(log) = logs.get(channel) {
+            return Arc::clone(log);
+        }
+        if logs.len() >= MAX_LOGS {
+            // Those in use stay; it does not matter which of the others go.
+            let mut kept = 0;
+            logs.retain(|_, log| {
+                kept += 1;
+                kept <= MAX_LOGS / 2 || Arc::strong_count(log) > 1
+            });
+        }
+        let log = Arc::new(Log::new(self.bucket.clone(), channel.clone()));
+        logs.insert(channel.clone(), Arc::clone(&log));
+        log
+    }
+
+    /// The channel whose log has this name; none if it is not a log's name or there is no entry.
+    async fn channel(&self, name: String) -> Result<Option<Channel>> {
+        if let Some(channel) = OBJECT.decode(&name) {
+            // Directories stay behind where an append failed; no other store knows an empty one.
+            let there = self.bucket.listing == Listing::Sorted || self.log(&channel).entry(0).await?.is_some();
+            return Ok(there.then_some(channel));
+        }
+        if !OBJECT.is_cut(&name) {
+            return Ok(None);
+        }
+        let key = keys::first(&self.bucket.prefix, &name);
+        let Some(first) = self.bucket.get(&key).await? else { return Ok(None) };
+        match Entry::open(&first) {
+            Ok(entry) if OBJECT.encode(&entry.channel) == name => Ok(Some(entry.channel)),
+            _ => {
+                let message =
+                    format!("{}: {key}: the first entry is not of the channel of this log", self.bucket.place);
+                Err(Error::new(ErrorKind::LedgerCorrupt, message).with("key", key).with("seq", 0))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ObjectLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObjectLedger")
+            .field("place", &self.inner.bucket)
+            .field("access", &self.inner.access)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Ledger for ObjectLedger {
+    async fn size(&self, channel: &Channel) -> Result<u64> {
+        self.inner.log(channel).look().await
+    }
+
+    async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
+        self.inner.log(channel).read(from, limit).await
+    }
+
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+        self.inner.append(channel, seq, bytes).await
+    }
+
+    async fn channels(&self) -> Result<Vec<Channel>> {
+        let names = self.inner.bucket.names().await?;
+        let found = futures_util::stream::iter(names).map(|name| self.inner.channel(name)).buffer_unordered(AT_ONCE);
+        let mut channels: Vec<Channel> = found.try_filter_map(|channel| async { Ok(channel) }).try_collect().await?;
+        channels.sort();
+        Ok(channels)
+    }
+
+    fn index(&self) -> Option<&dyn Index> {
+        Some(self)
+    }
+}
+
+/// The index of a log is `index/head.json`, the fold that it stands at with the latest terms, and runs of older terms.
+#[async_trait]
+impl Index for ObjectLedger {
+    async fn state(&self, channel: &Channel) -> Result<Option<ChannelState>> {
+        self.inner.log(channel).index_state().await
+    }
+
+    async fn find(&self, channel: &Channel, term: Term) -> Result<Vec<u64>> {
+        self.inner.log(channel).index_find(term).await
+    }
+
+    fn behind(&self) -> u64 {
+        index::BEHIND
+    }
+
+    async fn extend(&self, channel: &Channel, from: u64, state: &ChannelState, terms: &[(Term, u64)]) -> Result<()> {
+        match self.inner.access {
+            Access::Read => Ok(()),
+            Access::Write => self.inner.log(channel).index_extend(from, state, terms).await,
+        }
+    }
+}
+
+/// The object layout in a directory of this host, every write synced.
+fn local(dir: &FilePath, access: Access) -> Result<Arc<dyn ObjectStore>> {
+    let place = format!("file://{}", dir.display());
+    let unavailable = |e: &dyn fmt::Display| Error::new(ErrorKind::LedgerUnavailable, format!("{place}: {e}"));
+    if access == Access::Write {
+        std::fs::create_dir_all(dir).map_err(|e| unavailable(&e))?;
+    }
+    let names = match std::fs::read_dir(dir) {
+        Ok(names) => names,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::new(ErrorKind::LedgerAbsent, format!("{place}: there is no such directory")));
+        }
+        Err(e) => return Err(unavailable(&e)),
+    };
+    for name in names {
+        let name = name.map_err(|e| unavailable(&e))?.file_name();
+        if name.to_string_lossy().ends_with(".jsonl") {
+            let message = format!("{place} holds a ledger of files: give its plain path, {}", dir.display());
+            return Err(Error::new(ErrorKind::ConfigInvalid, message));
+        }
+    }
+    let store = LocalFileSystem::new_with_prefix(dir).map_err(|e| unavailable(&e))?;
+    Ok(Arc::new(store.with_fsync(true)))
+}

@@ -1,0 +1,155 @@
+//! `Bucket`: a place in an object store, spoken to by single requests that end in time and say what their answer means.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+
+use super::fault::Fault;
+use super::keys::Keys;
+use crate::error::{Error, Result};
+
+/// How often a request that changes nothing is sent before its fault counts.
+const TRIES: u32 = 3;
+
+/// The first pause after a fault; each further one is twice as long, up to [`LONGEST`].
+const FIRST: Duration = Duration::from_millis(25);
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// How many keys one listing brings at most. It is what S3 answers at once.
+pub(super) const PAGE: usize = 1000;
+
+/// A store, and the prefix in it that is the ledger's.
+#[derive(Clone)]
+pub(super) struct Bucket {
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) prefix: Path,
+    /// Where it is, for people. Without any credential.
+    pub(super) place: Arc<str>,
+    pub(super) listing: Listing,
+    pub(super) time_out: Duration,
+}
+
+/// How the store lists the keys after a given one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Listing {
+    /// In their order, a page for a request.
+    Sorted,
+    /// By walking over all of them.
+    Walk,
+}
+
+/// Positions that a listing brought, in their order.
+pub(super) struct Page {
+    pub(super) seqs: Vec<u64>,
+    /// Whether there may be more.
+    pub(super) full: bool,
+}
+
+impl Bucket {
+    /// The bytes under `key`; none if there are none.
+    pub(super) async fn get(&self, key: &Path) -> Result<Option<Bytes>> {
+        let got = self.patiently(|| async {
+            let got = self.store.get(key).await?;
+            got.bytes().await
+        });
+        match got.await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(Fault::NoObject) => Ok(None),
+            Err(fault) => Err(self.error(fault, "read", key)),
+        }
+    }
+
+    /// A range of the bytes under `key`, which must be there.
+    pub(super) async fn get_range(&self, key: &Path, range: Range<u64>) -> Result<Bytes> {
+        let got = self.patiently(|| self.store.get_range(key, range.clone())).await;
+        got.map_err(|fault| self.error(fault, "read", key))
+    }
+
+    /// Stores the bytes under `key` if nothing stands there. Sent once.
+    pub(super) async fn create(&self, key: &Path, bytes: Bytes) -> Result<(), Fault> {
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        self.once(self.store.put_opts(key, bytes.into(), options)).await.map(|_| ())
+    }
+
+    /// Stores the bytes under `key`, whatever stands there. Sent once.
+    pub(super) async fn put(&self, key: &Path, bytes: Bytes) -> Result<()> {
+        let put = self.once(self.store.put(key, bytes.into())).await;
+        put.map(|_| ()).map_err(|fault| self.error(fault, "write", key))
+    }
+
+    /// The first positions from `from` on that have an entry, at most [`PAGE`].
+    pub(super) async fn list(&self, keys: &Keys, from: u64) -> Result<Page> {
+        let log = keys.log();
+        let listed = self.patiently(|| async {
+            let all = match from.checked_sub(1) {
+                Some(before) => self.store.list_with_offset(Some(&log), &keys.entry(before)),
+                None => self.store.list(Some(&log)),
+            };
+            all.take(PAGE).collect::<Vec<_>>().await.into_iter().collect::<object_store::Result<Vec<_>>>()
+        });
+        let listed = listed.await.map_err(|fault| self.error(fault, "list", &log))?;
+        let full = listed.len() == PAGE;
+        let mut seqs: Vec<u64> = listed.iter().filter_map(|meta| Keys::seq(&meta.location)).collect();
+        seqs.sort_unstable();
+        Ok(Page { seqs, full })
+    }
+
+    /// The names right below the prefix that have something below themselves.
+    pub(super) async fn names(&self) -> Result<Vec<String>> {
+        let prefix = Some(&self.prefix).filter(|prefix| !prefix.as_ref().is_empty());
+        let listed = self.patiently(|| self.store.list_with_delimiter(prefix)).await;
+        let listed = match listed {
+            Err(Fault::NoObject) => return Ok(Vec::new()),
+            listed => listed.map_err(|fault| self.error(fault, "list", &self.prefix))?,
+        };
+        Ok(listed.common_prefixes.iter().filter_map(|path| Some(path.filename()?.to_owned())).collect())
+    }
+
+    /// What could not be done with `key`, as an error.
+    pub(super) fn error(&self, fault: Fault, what: &str, key: &Path) -> Error {
+        fault.error(&self.place, &format!("{what} {key}")).with("key", key)
+    }
+
+    async fn once<T>(&self, request: impl Future<Output = object_store::Result<T>>) -> Result<T, Fault> {
+        match tokio::time::timeout(self.time_out, request).await {
+            Ok(answer) => answer.map_err(|error| Fault::of(&error)),
+            Err(_) => Err(Fault::late(self.time_out.as_secs_f64())),
+        }
+    }
+
+    /// Sends a request that changes nothing, again if that may help.
+    async fn patiently<T, F: Future<Output = object_store::Result<T>>>(
+        &self,
+        request: impl Fn() -> F,
+    ) -> Result<T, Fault> {
+        let mut tries = 1;
+        loop {
+            match self.once(request()).await {
+                Err(fault) if fault.passes() && tries < TRIES => pause(tries).await,
+                answer => return answer,
+            }
+            tries += 1;
+        }
+    }
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place)
+    }
+}
+
+/// Waits after `failed` failures (from 1), between half of the step and the whole, so that writers that failed together do
+/// not come back together.
+pub(super) async fn pause(failed: u32) {
+    let step = FIRST.saturating_mul(1 << failed.saturating_sub(1).min(10)).min(LONGEST);
+    // Without entropy the pause is only less well spread.
+    let random = getrandom::u32().unwrap_or(u32::MAX);
+    tokio::time::sleep(step / 2 + step.mul_f64(f64::from(random) / f64::from(u32::MAX)) / 2).await;
+}

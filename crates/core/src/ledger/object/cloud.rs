@@ -1,0 +1,129 @@
+//! The clouds' stores, with the credentials that each cloud's own tools find.
+
+use std::sync::Arc;
+
+use object_store::{ObjectStore, RetryConfig};
+
+use super::TIME_OUT;
+use super::address::{Address, Cloud, CloudKind, Settings, Store};
+use super::http::{Connector, check_scheme};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The store at an address. CONFIG_INVALID if the environment does not say what it takes.
+pub(super) fn connect(address: &Address) -> Result<Arc<dyn ObjectStore>> {
+    let Store::Cloud(cloud) = &address.store else {
+        return Err(Error::new(ErrorKind::InternalFault, "a directory is not in a cloud"));
+    };
+    let settings = &address.settings;
+    let connector = Connector::new(settings.time_out.unwrap_or(TIME_OUT))?;
+    match cloud.kind {
+        #[cfg(feature = "s3")]
+        CloudKind::S3 => s3(cloud, settings, connector),
+        #[cfg(feature = "gcs")]
+        CloudKind::Gcs => gcs(cloud, settings, connector),
+        #[cfg(feature = "azure")]
+        CloudKind::Azure => azure(cloud, settings, connector),
+        #[allow(unreachable_patterns, reason = "with every cloud's feature there is nothing left")]
+        _ => Err(cloud.not_built()),
+    }
+}
+
+/// None: a retry below us could make of our own write a lost race. What is worth sending again, we send again.
+fn no_retry() -> RetryConfig {
+    RetryConfig { max_retries: 0, ..RetryConfig::default() }
+}
+
+/// The first of these variables that is set and not empty.
+fn variable(names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+}
+
+fn misconfigured(cloud: &Cloud, e: &object_store::Error) -> Error {
+    // What a builder says names the setting that is missing or wrong, and may name its value.
+    let text = e.to_string();
+    let text = text.split(['"', '`', '{', '\'']).next().unwrap_or_default().trim_end_matches([' ', ':']);
+    Error::new(ErrorKind::ConfigInvalid, format!("{cloud}: {text}"))
+}
+
+#[cfg(feature = "s3")]
+fn s3(cloud: &Cloud, settings: &Settings, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
+    use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
+    let bucket = &cloud.bucket;
+    let endpoint =
+        settings.endpoint.clone().or_else(|| variable(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]));
+    let mut builder = AmazonS3Builder::from_env()
+        .with_bucket_name(bucket)
+        .with_conditional_put(S3ConditionalPut::ETagMatch)
+        .with_retry(no_retry())
+        .with_http_connector(connector);
+    if let Some(region) = &settings.region {
+        builder = builder.with_region(region);
+    }
+    // Compatible stores are reached by path, as are buckets whose dots a wildcard certificate does not cover.
+    let path_style = settings.path_style.unwrap_or(endpoint.is_some() || bucket.contains('.'));
+    builder = builder.with_virtual_hosted_style_request(!path_style);
+    if let Some(endpoint) = endpoint {
+        let allowed = settings.allow_http.or_else(|| variable(&["AWS_ALLOW_HTTP"]).map(|value| value == "true"));
+        check_scheme(&endpoint, allowed)?;
+        builder = builder.with_allow_http(endpoint.starts_with("http://"));
+        builder = builder.with_endpoint(match (path_style, endpoint.split_once("://")) {
+            (false, Some((scheme, host))) => format!("{scheme}://{bucket}.{host}"),
+            _ => endpoint,
+        });
+    }
+    Ok(Arc::new(builder.build().map_err(|e| misconfigured(cloud, &e))?))
+}
+
+#[cfg(feature = "gcs")]
+fn gcs(cloud: &Cloud, settings: &Settings, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
+    use object_store::ClientOptions;
+    use object_store::gcp::GoogleCloudStorageBuilder;
+    let mut builder = GoogleCloudStorageBuilder::from_env()
+        .with_bucket_name(&cloud.bucket)
+        .with_retry(no_retry())
+        .with_http_connector(connector);
+    if let Some(endpoint) = &settings.endpoint {
+        check_scheme(endpoint, settings.allow_http)?;
+        let options = ClientOptions::new().with_allow_http(endpoint.starts_with("http://"));
+        builder = builder.with_base_url(endpoint).with_client_options(options);
+    }
+    Ok(Arc::new(builder.build().map_err(|e| misconfigured(cloud, &e))?))
+}
+
+#[cfg(feature = "azure")]
+fn azure(cloud: &Cloud, settings: &Settings, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
+    use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+    let mut builder = MicrosoftAzureBuilder::from_env()
+        .with_container_name(&cloud.bucket)
+        .with_retry(no_retry())
+        .with_http_connector(connector);
+    let mut endpoint = variable(&["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"]);
+    // The names that `az` reads, beside those that the crate knows.
+    for (name, key) in
+        [("AZURE_STORAGE_ACCOUNT", AzureConfigKey::AccountName), ("AZURE_STORAGE_KEY", AzureConfigKey::AccessKey)]
+    {
+        if let Some(value) = variable(&[name]) {
+            builder = builder.with_config(key, value);
+        }
+    }
+    if let Some(connection) = variable(&["AZURE_STORAGE_CONNECTION_STRING"]) {
+        for (name, value) in connection.split(';').filter_map(|part| part.split_once('=')) {
+            match name {
+                "AccountName" => builder = builder.with_account(value),
+                "AccountKey" => builder = builder.with_access_key(value),
+                "SharedAccessSignature" => builder = builder.with_config(AzureConfigKey::SasKey, value),
+                "BlobEndpoint" => endpoint = Some(value.trim_end_matches('/').to_owned()),
+                _ => {}
+            }
+        }
+    }
+    if let Some(account) = &settings.account {
+        builder = builder.with_account(account);
+    }
+    if let Some(endpoint) = settings.endpoint.clone().or(endpoint) {
+        let allowed = settings.allow_http.or_else(|| variable(&["AZURE_ALLOW_HTTP"]).map(|value| value == "true"));
+        check_scheme(&endpoint, allowed)?;
+        builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
+    }
+    Ok(Arc::new(builder.build().map_err(|e| misconfigured(cloud, &e))?))
+}

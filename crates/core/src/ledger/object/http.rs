@@ -1,0 +1,126 @@
+//! The HTTP client below the clouds' stores: our TLS, no redirects, and no retry that we do not see.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use object_store::ClientConfigKey;
+use object_store::client::{
+    ClientOptions, HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService,
+};
+use reqwest::Client;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::tls;
+
+/// How tagwarden names itself to stores.
+const USER_AGENT: &str = concat!("tagwarden/", env!("CARGO_PKG_VERSION"));
+
+/// How long it takes at most until a connection stands.
+const CONNECT_TIME_OUT: Duration = Duration::from_secs(5);
+
+/// Shorter than servers keep idle connections, so that a PUT does not meet one that is being closed.
+const IDLE_CONNECTION: Duration = Duration::from_secs(15);
+
+/// Makes clients over rustls and ring, without a crypto provider of the process.
+#[derive(Clone, Debug)]
+pub(super) struct Connector {
+    tls: rustls::ClientConfig,
+    time_out: Duration,
+}
+
+/// One client for hosts that no proxy may see (loopback, and the link-local address of instance metadata), and one for
+/// everything else.
+#[derive(Debug)]
+struct Clients {
+    near: Client,
+    far: Client,
+}
+
+impl Connector {
+    pub(super) fn new(time_out: Duration) -> Result<Connector> {
+        Ok(Connector { tls: tls::config(Vec::new())?, time_out })
+    }
+
+    fn client(&self, secure: bool) -> reqwest::ClientBuilder {
+        Client::builder()
+            .user_agent(USER_AGENT)
+            .https_only(secure)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT_TIME_OUT.min(self.time_out))
+            .timeout(self.time_out)
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .tls_backend_preconfigured(self.tls.clone())
+    }
+}
+
+impl HttpConnector for Connector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let secure = options.get_config_value(&ClientConfigKey::AllowHttp).as_deref() != Some("true");
+        let build = |builder: reqwest::ClientBuilder| {
+            builder
+                .build()
+                .map_err(|e| object_store::Error::Generic { store: "HTTP", source: Box::new(e.without_url()) })
+        };
+        let near = build(self.client(secure).no_proxy())?;
+        Ok(HttpClient::new(Clients { near, far: build(self.client(secure))? }))
+    }
+}
+
+#[async_trait]
+impl HttpService for Clients {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let client = match request.uri().host() {
+            Some(host) if is_loopback(host) || host.starts_with("169.254.") => &self.near,
+            _ => &self.far,
+        };
+        client.call(request).await
+    }
+}
+
+/// True for this host by any of its usual names.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
+/// The host of an `http://` endpoint that is neither loopback nor allowed by name is an error.
+pub(super) fn check_scheme(endpoint: &str, allowed: Option<bool>) -> Result<()> {
+    let Some(rest) = endpoint.strip_prefix("http://") else { return Ok(()) };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    match allowed.unwrap_or(is_loopback(host)) {
+        true => Ok(()),
+        false => {
+            let message = format!(
+                "{endpoint}: without TLS anybody on the way can change the ledger: use https://, or say allow-http=true"
+            );
+            Err(Error::new(ErrorKind::ConfigInvalid, message))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_loopback_and_for_what_was_allowed() {
+        for near in ["http://127.0.0.1:9000", "http://localhost/x", "http://[::1]:9000", "https://s3.example.com"] {
+            assert!(check_scheme(near, None).is_ok(), "{near}");
+        }
+        for far in
+            ["http://minio.example.com:9000", "http://127.0.0.1.example.com", "http://10.0.0.1", "http://[fe80::1]"]
+        {
+            let error = check_scheme(far, None).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+            assert!(error.to_string().ends_with("use https://, or say allow-http=true"), "{error}");
+            assert!(check_scheme(far, Some(true)).is_ok(), "{far}");
+        }
+        assert!(check_scheme("http://127.0.0.1:9000", Some(false)).is_err());
+    }
+}

@@ -1,0 +1,80 @@
+//! Where everything is: `<prefix>/<channel>/log/<seq>.json` and what is derived from it.
+
+use object_store::path::Path;
+
+use crate::ledger::name::OBJECT;
+use crate::value::Channel;
+
+/// The keys of one channel.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    root: Path,
+}
+
+impl Keys {
+    pub(super) fn of(prefix: &Path, channel: &Channel) -> Keys {
+        Keys { root: prefix.clone().join(OBJECT.encode(channel)) }
+    }
+
+    /// What holds the entries.
+    pub(super) fn log(&self) -> Path {
+        self.root.clone().join("log")
+    }
+
+    /// The entry at `seq`. Twenty digits hold every position, so that keys are in the order of the log.
+    pub(super) fn entry(&self, seq: u64) -> Path {
+        self.log().join(format!("{seq:020}.json"))
+    }
+
+    /// The position of an entry's key; none for anything else.
+    pub(super) fn seq(key: &Path) -> Option<u64> {
+        let digits = key.filename()?.strip_suffix(".json")?;
+        let seq = digits.parse().ok().filter(|_| digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()))?;
+        Some(seq)
+    }
+
+    pub(super) fn hint(&self) -> Path {
+        self.root.clone().join("hint").join("head.json")
+    }
+
+    pub(super) fn index(&self, name: &str) -> Path {
+        self.root.clone().join("index").join(name)
+    }
+}
+
+/// The first entry of the log that has this name.
+pub(super) fn first(prefix: &Path, name: &str) -> Path {
+    Keys { root: prefix.clone().join(name) }.entry(0)
+}
+
+/// The one object by which the store is tried. No channel has a name like it.
+pub(super) fn probe(prefix: &Path) -> Path {
+    prefix.clone().join("probe").join("create-if-absent.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layout_is_that_of_the_documents() {
+        let keys = Keys::of(&Path::from("team/ledger"), &"registry.example.com/acme/shop:prod".parse().unwrap());
+        let root = "team/ledger/registry.example.com=2facme=2fshop=3aprod";
+        assert_eq!(keys.entry(42).as_ref(), format!("{root}/log/00000000000000000042.json"));
+        assert_eq!(keys.entry(u64::MAX).as_ref(), format!("{root}/log/18446744073709551615.json"));
+        assert_eq!(keys.hint().as_ref(), format!("{root}/hint/head.json"));
+        assert_eq!(keys.index("head.json").as_ref(), format!("{root}/index/head.json"));
+        assert_eq!(probe(&Path::from("")).as_ref(), "probe/create-if-absent.json");
+    }
+
+    #[test]
+    fn only_a_key_of_the_one_form_is_a_position() {
+        let seq = |name: &str| Keys::seq(&Path::from("a/log").join(name));
+        assert_eq!(seq("00000000000000000042.json"), Some(42));
+        for name in
+            ["42.json", "0000000000000000004x.json", "00000000000000000042.json.tmp", "99999999999999999999.json"]
+        {
+            assert_eq!(seq(name), None, "{name}");
+        }
+    }
+}

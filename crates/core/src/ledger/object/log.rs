@@ -1,0 +1,108 @@
+//! One channel's log: what this process knows of it, and its entries.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
+
+use super::bucket::Bucket;
+use super::index::Held;
+use super::keys::Keys;
+use super::{AT_ONCE, MAX_READ};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::Leaf;
+use crate::value::Channel;
+
+#[derive(Debug)]
+pub(super) struct Log {
+    pub(super) bucket: Bucket,
+    pub(super) channel: Channel,
+    pub(super) keys: Keys,
+    known: Mutex<Known>,
+}
+
+/// What this process has seen of a log.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// As many entries as are known to be there.
+    pub(super) size: u64,
+    /// The leaf hash of the last of them.
+    pub(super) leaf: Option<Leaf>,
+    /// Entries that the last look brought, for the read that follows it.
+    pub(super) brought: BTreeMap<u64, Bytes>,
+    /// When the hint was last written from here.
+    pub(super) hinted: Option<Instant>,
+    /// The index as it was last given out.
+    pub(super) index: Held,
+}
+
+impl Log {
+    pub(super) fn new(bucket: Bucket, channel: Channel) -> Log {
+        let keys = Keys::of(&bucket.prefix, &channel);
+        Log { bucket, channel, keys, known: Mutex::default() }
+    }
+
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+        // What it holds is replaced as a whole: a panic elsewhere cannot leave it half done.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in that the log has at least `size` entries, the last of which has this leaf.
+    pub(super) fn learn(&self, size: u64, leaf: Leaf) {
+        let mut known = self.known();
+        if size > known.size {
+            (known.size, known.leaf) = (size, Some(leaf));
+        }
+    }
+
+    /// The entry at `seq`; none if there is none.
+    pub(super) async fn entry(&self, seq: u64) -> Result<Option<Bytes>> {
+        self.bucket.get(&self.keys.entry(seq)).await.map_err(|e| e.with("channel", &self.channel).with("seq", seq))
+    }
+
+    /// The entries from `from` on: at least one if there is one, at most `limit`.
+    pub(super) async fn read(&self, from: u64, limit: usize) -> Result<Vec<Bytes>> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let known = self.known().size;
+        let size = if from < known { known } else { self.look().await? };
+        let to = size.min(from.saturating_add(MAX_READ.min(limit as u64)));
+        let entries = (from..to).map(|seq| async move {
+            let brought = self.known().brought.remove(&seq);
+            match brought {
+                Some(bytes) => Ok(bytes),
+                None => self.entry(seq).await?.ok_or_else(|| self.gone(seq, size)),
+            }
+        });
+        futures_util::stream::iter(entries).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// LEDGER_CORRUPT: an entry is not there, and one after it is or was.
+    pub(super) fn gone(&self, seq: u64, size: u64) -> Error {
+        let why = format!("seq {seq}: {} is not there, and the log has {size} entries", self.keys.entry(seq));
+        self.error(ErrorKind::LedgerCorrupt, seq, &why)
+    }
+
+    /// LEDGER_TRUNCATED: the last entries are not there any more.
+    pub(super) fn truncated(&self, seq: u64, who: &str) -> Error {
+        let why = format!("seq {seq}: {} is not there, and {who}", self.keys.entry(seq));
+        self.error(ErrorKind::LedgerTruncated, seq, &why)
+    }
+
+    /// LEDGER_FORKED: two entries were shown for one position.
+    pub(super) fn forked(&self, seq: u64, who: &str) -> Error {
+        let why = format!(
+            "seq {seq}: {who}: two writers were told that their entry stands there. The store, or a proxy before it, \
+             does not honour conditional writes any more: stop every writer of this ledger; the object's earlier versions, \
+             if the store keeps them, show both histories"
+        );
+        self.error(ErrorKind::LedgerForked, seq, &why)
+    }
+
+    fn error(&self, kind: ErrorKind, seq: u64, why: &str) -> Error {
+        Error::new(kind, format!("{}: {why}", self.bucket.place)).with("channel", &self.channel).with("seq", seq)
+    }
+}

@@ -1,0 +1,69 @@
+//! Whether the store honours conditional creates, tried on one object before anything is entrusted to it.
+//!
+//! The object is made once and never changed. Every later open tries to create it again, and must lose: so the store is
+//! asked anew by each process, for two requests, and one that forgets its conditions later is found out.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::bucket::{Bucket, pause};
+use super::fault::Fault;
+use super::keys;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How often a create is sent until one of them has lost.
+const TRIES: u32 = 6;
+
+/// LEDGER_UNSUPPORTED if the store lets two creates of one key succeed.
+pub(super) async fn probe(bucket: &Bucket) -> Result<()> {
+    let key = keys::probe(&bucket.prefix);
+    let mut mine: Option<Bytes> = None;
+    let mut fault = Fault::Taken;
+    for tries in 1..=TRIES {
+        let bytes = Bytes::from(format!("{{\"probe\":\"{}\"}}", Uuid::now_v7()));
+        let created = bucket.create(&key, bytes.clone()).await;
+        let definite = match &created {
+            Err(Fault::NoBucket(_) | Fault::Denied(_) | Fault::Unsupported(_)) => true,
+            Ok(()) | Err(_) => false,
+        };
+        if definite {
+            return created.map_err(|fault| bucket.error(fault, "create", &key));
+        }
+        let there = bucket.get(&key).await?;
+        let stored = created.is_ok() || there.as_ref() == Some(&bytes);
+        match (stored, &there) {
+            (true, _) if mine.is_some() => return Err(ignores(bucket)),
+            (true, Some(there)) if *there == bytes => mine = Some(bytes),
+            (true, Some(_)) => return Err(ignores(bucket)),
+            (true, None) => return Err(forgets(bucket)),
+            (false, Some(there)) if mine.as_ref().is_some_and(|mine| mine != there) => return Err(ignores(bucket)),
+            (false, Some(_)) if created == Err(Fault::Taken) => return Ok(()),
+            (false, _) => {}
+        }
+        if let Err(why) = created {
+            fault = why;
+            pause(tries).await;
+        }
+    }
+    Err(bucket.error(fault, "create", &key))
+}
+
+fn ignores(bucket: &Bucket) -> Error {
+    let message = format!(
+        "{}: this store does not honour conditional writes: two creates of one key (PUT with If-None-Match: *) both \
+         succeeded, so two writers could each believe that their entry stands. Nothing but the probe was written. Use a \
+         store that honours them (Amazon S3, Google Cloud Storage, Azure Blob Storage and current versions of most \
+         compatible stores do), take away the proxy that strips the header, or use a postgres:// ledger",
+        bucket.place
+    );
+    Error::new(ErrorKind::LedgerUnsupported, message)
+}
+
+fn forgets(bucket: &Bucket) -> Error {
+    let message = format!(
+        "{}: an object that was created is not there when it is read: a ledger needs a store whose reads see every write \
+         that returned before. Nothing but the probe was written",
+        bucket.place
+    );
+    Error::new(ErrorKind::LedgerUnsupported, message)
+}

@@ -1,0 +1,215 @@
+//! A store with scripted faults, which counts what it is asked.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+
+/// What a store is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Create,
+    Put,
+    Get,
+    List,
+}
+
+/// What goes wrong with one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// Nothing.
+    Not,
+    /// No effect, and an error that does not say so.
+    Before,
+    /// The effect, and an error that does not say so.
+    After,
+    /// The effect, and the answer that the object exists: what a library's own retry makes of a lost answer.
+    AfterTaken,
+    /// No effect, and the answer that somebody else is at it.
+    Conflict,
+    /// A create that overwrites.
+    Overwrites,
+    /// No effect, and the answer that it is not allowed.
+    Denied,
+    /// No answer, ever.
+    Silent,
+    /// Another writer's bytes get there first.
+    Beaten,
+    /// No bucket.
+    NoBucket,
+}
+
+/// A store in memory with faults and counters. Only what concerns a log's entries is counted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scripted {
+    pub(super) inner: Arc<InMemory>,
+    calls: Arc<Mutex<Calls>>,
+}
+
+#[derive(Default)]
+struct Calls {
+    asked: Vec<(Asked, String)>,
+    scripts: Vec<(Asked, VecDeque<Wrong>)>,
+    /// A fault of the n-th call from now on, whatever it is.
+    nth: Option<(usize, Wrong)>,
+    always: Option<(Asked, Wrong)>,
+}
+
+impl fmt::Debug for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Calls").field("asked", &self.asked.len()).finish_non_exhaustive()
+    }
+}
+
+impl Scripted {
+    /// What goes wrong with the next calls of this kind.
+    pub(super) fn script(&self, asked: Asked, wrong: impl IntoIterator<Item = Wrong>) {
+        self.calls.lock().unwrap().scripts.push((asked, wrong.into_iter().collect()));
+    }
+
+    /// What goes wrong with every call of this kind from now on.
+    pub(super) fn always(&self, asked: Asked, wrong: Wrong) {
+        self.calls.lock().unwrap().always = Some((asked, wrong));
+    }
+
+    /// What goes wrong with the n-th call from now on, from 0.
+    pub(super) fn nth(&self, nth: usize, wrong: Wrong) {
+        self.calls.lock().unwrap().nth = Some((nth, wrong));
+    }
+
+    /// Nothing goes wrong any more, and counting begins anew.
+    pub(super) fn calm(&self) {
+        *self.calls.lock().unwrap() = Calls::default();
+    }
+
+    /// What was asked since, and of which keys.
+    pub(super) fn asked(&self) -> Vec<(Asked, String)> {
+        self.calls.lock().unwrap().asked.clone()
+    }
+
+    /// Puts bytes under a key behind the ledger's back.
+    pub(super) async fn plant(&self, key: &str, bytes: &[u8]) {
+        self.inner.put(&Path::from(key), bytes.to_vec().into()).await.unwrap();
+    }
+
+    pub(super) async fn take_away(&self, key: &str) {
+        self.inner.delete(&Path::from(key)).await.unwrap();
+    }
+
+    fn next(&self, asked: Asked, key: &Path) -> Wrong {
+        let mut calls = self.calls.lock().unwrap();
+        calls.asked.push((asked, key.to_string()));
+        if let Some((nth, wrong)) = calls.nth {
+            calls.nth = nth.checked_sub(1).map(|nth| (nth, wrong));
+            if nth == 0 {
+                return wrong;
+            }
+        }
+        if let Some((always, wrong)) = calls.always
+            && always == asked
+        {
+            return wrong;
+        }
+        let script = calls.scripts.iter_mut().find(|(of, script)| *of == asked && !script.is_empty());
+        script.and_then(|(_, script)| script.pop_front()).unwrap_or(Wrong::Not)
+    }
+}
+
+fn lost() -> Error {
+    Error::Generic { store: "scripted", source: "the answer was lost".into() }
+}
+
+fn taken(key: &Path) -> Error {
+    Error::AlreadyExists { path: key.to_string(), source: "409".into() }
+}
+
+/// The error of a call that has no effect; none for one that may go on.
+async fn stopped(wrong: Wrong, key: &Path) -> Result<()> {
+    match wrong {
+        Wrong::Before => Err(lost()),
+        Wrong::Conflict => Err(taken(key)),
+        Wrong::Denied => Err(Error::PermissionDenied { path: key.to_string(), source: "403".into() }),
+        Wrong::NoBucket => {
+            let source = "Server returned non-2xx status code: 404 Not Found: <Code>NoSuchBucket</Code>";
+            Err(Error::NotFound { path: key.to_string(), source: source.into() })
+        }
+        Wrong::Silent => std::future::pending().await,
+        _ => Ok(()),
+    }
+}
+
+impl fmt::Display for Scripted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("scripted")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Scripted {
+    async fn put_opts(&self, key: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let create = options.mode == PutMode::Create;
+        let wrong = self.next(if create { Asked::Create } else { Asked::Put }, key);
+        stopped(wrong, key).await?;
+        if wrong == Wrong::Beaten {
+            self.inner.put(key, PutPayload::from_static(b"another writer's")).await?;
+        }
+        let options = if wrong == Wrong::Overwrites { PutOptions::default() } else { options };
+        let put = self.inner.put_opts(key, payload, options).await;
+        match wrong {
+            Wrong::After => Err(lost()),
+            Wrong::AfterTaken => Err(taken(key)),
+            _ => put,
+        }
+    }
+
+    async fn put_multipart_opts(&self, key: &Path, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        panic!("a ledger has no large objects: {key}")
+    }
+
+    async fn get_opts(&self, key: &Path, options: GetOptions) -> Result<GetResult> {
+        // Nothing is taken for somebody who reads.
+        let wrong = match self.next(Asked::Get, key) {
+            Wrong::Conflict => Wrong::Before,
+            wrong => wrong,
+        };
+        stopped(wrong, key).await?;
+        match wrong {
+            Wrong::After => Err(lost()),
+            _ => self.inner.get_opts(key, options).await,
+        }
+    }
+
+    fn delete_stream(&self, keys: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        keys.map(|key| panic!("a ledger deletes nothing: {key:?}")).boxed()
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.list_with_offset(prefix, &Path::default())
+    }
+
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+        let key = prefix.cloned().unwrap_or_default();
+        let wrong = self.next(Asked::List, &key);
+        let listed = self.inner.list_with_offset(prefix, offset);
+        futures_util::stream::once(async move { stopped(wrong, &key).await.map(|()| listed) }).try_flatten().boxed()
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        let key = prefix.cloned().unwrap_or_default();
+        stopped(self.next(Asked::List, &key), &key).await?;
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, _: &Path, _: CopyOptions) -> Result<()> {
+        panic!("a ledger copies nothing: {from}")
+    }
+}

@@ -1,0 +1,94 @@
+//! The ledger over a store in memory, with faults.
+
+mod appends;
+mod forks;
+mod heads;
+mod indexes;
+mod opens;
+
+use std::sync::Arc;
+
+use super::script::{Asked, Scripted, Wrong};
+use super::*;
+use crate::conformance;
+use crate::record::{Body, Entry, Hold, Leaf, Sealed};
+use crate::value::Timestamp;
+
+const CHANNEL: &str = "reg.io/acme/shop:prod";
+const ROOT: &str = "team/ledger/reg.io=2facme=2fshop=3aprod";
+
+fn channel() -> Channel {
+    CHANNEL.parse().unwrap()
+}
+
+fn key(seq: u64) -> String {
+    format!("{ROOT}/log/{seq:020}.json")
+}
+
+/// An entry of the channel's log; `by` tells writers apart.
+fn entry(seq: u64, parent: Option<Leaf>, by: &str) -> Sealed {
+    let body = Body::Hold(Hold { reason: "because".parse().unwrap(), by: by.parse().unwrap(), until: None });
+    let at = Timestamp::from_unix_ms(1_795_000_000_000);
+    Entry { channel: channel(), seq, id: uuid::Uuid::now_v7(), at, parent, body }.seal().unwrap()
+}
+
+/// A log of so many entries.
+fn entries(count: u64) -> Vec<Sealed> {
+    let mut log: Vec<Sealed> = Vec::new();
+    for seq in 0..count {
+        log.push(entry(seq, log.last().map(Sealed::leaf), "ada"));
+    }
+    log
+}
+
+/// Lays entries down behind the ledger's back.
+async fn lay(store: &Scripted, from: u64, log: &[Sealed]) {
+    for (seq, sealed) in (from..).zip(log) {
+        store.plant(&key(seq), sealed.bytes()).await;
+    }
+}
+
+async fn hint(store: &Scripted, size: u64, leaf: Leaf) {
+    let text = format!("{{\"channel\":\"{CHANNEL}\",\"leaf\":\"{leaf}\",\"size\":{size}}}");
+    store.plant(&format!("{ROOT}/hint/head.json"), text.as_bytes()).await;
+}
+
+async fn opened(store: &Scripted) -> ObjectLedger {
+    let ledger = ObjectLedger::over(Arc::new(store.clone()), "team/ledger", Access::Write).await.unwrap();
+    ledger.time_out(Duration::from_millis(200))
+}
+
+/// What was asked since, without the hint, which nobody waits for.
+fn asked(store: &Scripted) -> Vec<(Asked, String)> {
+    let hint = |key: &str| key.ends_with("/hint/head.json");
+    store.asked().into_iter().filter(|(asked, key)| !(*asked == Asked::Put && hint(key))).collect()
+}
+
+#[tokio::test]
+async fn the_laws_hold_in_memory() {
+    conformance::ledger::all(&Opened(Arc::default())).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_laws_hold_in_a_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    conformance::ledger::all(&Directory(format!("file://{}/ledger", dir.path().display()))).await.unwrap();
+}
+
+struct Opened(Arc<Scripted>);
+
+#[async_trait]
+impl conformance::ledger::Store for Opened {
+    async fn open(&self) -> Result<Arc<dyn Ledger>> {
+        Ok(Arc::new(ObjectLedger::over(self.0.clone(), "team/ledger", Access::Write).await?))
+    }
+}
+
+struct Directory(String);
+
+#[async_trait]
+impl conformance::ledger::Store for Directory {
+    async fn open(&self) -> Result<Arc<dyn Ledger>> {
+        Ok(Arc::new(ObjectLedger::open(&self.0, Access::Write).await?))
+    }
+}

@@ -1,0 +1,71 @@
+//! What the engines under test have in common: where they are installed, and how one is started and stopped.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A running server on loopback. It is stopped when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    /// Starts `program`, which is below the engines' directory, on a free port and waits until it listens.
+    ///
+    /// None, with a line on standard error that names `test`, if it is not installed; with `CI=true` that is a panic, so
+    /// that nothing is skipped unseen.
+    pub(crate) fn start(test: &str, program: &str, arguments: impl Fn(&mut Command, u16)) -> Option<Server> {
+        let path = directory().join(program);
+        if !path.exists() {
+            let missing = format!("{test}: {} is not installed (tests/engines installs it)", path.display());
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
+            eprintln!("SKIPPED {missing}");
+            return None;
+        }
+        // Another process may take the port between its choice and its use.
+        let started = (0..5).find_map(|_| {
+            let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+            let mut command = Command::new(&path);
+            arguments(&mut command, port);
+            let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+            Server { child: child.expect("the engine"), port }.listening()
+        });
+        Some(started.unwrap_or_else(|| panic!("{test}: {program} did not start, five times")))
+    }
+
+    fn listening(mut self) -> Option<Server> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while Instant::now() < deadline && self.child.try_wait().expect("its state").is_none() {
+            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return Some(self);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        None
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where `tests/engines` puts them.
+fn directory() -> PathBuf {
+    std::env::var_os("TAGWARDEN_ENGINES").map_or_else(|| crate::file("../target/engines"), PathBuf::from)
+}
+
+/// Runs a few lines of Python that make what an engine begins with.
+pub(crate) fn python(lines: &str, arguments: &[&str]) {
+    let run = Command::new("python3").args(["-c", lines]).args(arguments).output().expect("python3");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+}

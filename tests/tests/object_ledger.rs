@@ -1,0 +1,161 @@
+//! `ObjectLedger` on real engines: an S3 server and an Azure Blob server, each first shown to honour conditional writes.
+
+use std::process::Command;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use bytes::Bytes;
+use tagwarden::conformance::ledger::{self as laws, Store};
+use tagwarden::ledger::{Access, Append, Ledger, ObjectLedger};
+use tagwarden::{Channel, ErrorKind, Result};
+use tagwarden_tests::azurite::Azurite;
+use tagwarden_tests::docker_registry::Transport;
+use tagwarden_tests::moto::Moto;
+
+const URL: &str = "TAGWARDEN_TEST_OBJECTS";
+
+/// What runs in a process of its own, whose environment holds the credentials: `ObjectLedger` finds them only there.
+mod engine {
+    use super::*;
+
+    fn url() -> Option<String> {
+        std::env::var(URL).ok()
+    }
+
+    struct Opened(String);
+
+    #[async_trait]
+    impl Store for Opened {
+        async fn open(&self) -> Result<Arc<dyn Ledger>> {
+            Ok(Arc::new(ObjectLedger::open(&self.0, Access::Write).await?))
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn exactly_one_of_16_writers_wins_each_of_20_races() {
+        let Some(url) = url() else { return };
+        let mut writers = Vec::new();
+        for _ in 0..16 {
+            writers.push(ObjectLedger::open(&url, Access::Write).await.unwrap());
+        }
+        let channel: Channel = "conformance.example/race:prod".parse().unwrap();
+        for seq in 0..20 {
+            let start = Arc::new(tokio::sync::Barrier::new(writers.len()));
+            let races: Vec<_> = writers
+                .iter()
+                .cloned()
+                .enumerate()
+                .map(|(writer, ledger)| {
+                    let (channel, start) = (channel.clone(), start.clone());
+                    tokio::spawn(async move {
+                        start.wait().await;
+                        let bytes = Bytes::from(format!("writer {writer} at {seq}"));
+                        (ledger.append(&channel, seq, bytes.clone()).await.unwrap(), bytes)
+                    })
+                })
+                .collect();
+            let mut won = Vec::new();
+            for race in races {
+                let (append, bytes) = race.await.unwrap();
+                if append == Append::Stored {
+                    won.push(bytes);
+                }
+            }
+            assert_eq!(won.len(), 1, "the winners of position {seq}: {won:?}");
+            assert_eq!(writers[0].read(&channel, seq, 1).await.unwrap(), won);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_laws_hold() {
+        let Some(url) = url() else { return };
+        laws::all(&Opened(url)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_is_not_there_is_absent() {
+        let Some(url) = url() else { return };
+        let elsewhere = url.replacen("://ledgers/", "://nowhere/", 1);
+        let error = ObjectLedger::open(&elsewhere, Access::Write).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LedgerAbsent, "{error:?}");
+        assert!(error.to_string().ends_with("make the bucket or container first, tagwarden never does"), "{error}");
+        let read = ObjectLedger::open(&elsewhere, Access::Read).await.unwrap();
+        let channel: Channel = "conformance.example/absent:prod".parse().unwrap();
+        assert_eq!(read.size(&channel).await.unwrap_err().kind(), ErrorKind::LedgerAbsent);
+    }
+}
+
+/// What credentials that are not accepted give to see.
+mod stranger {
+    use super::*;
+
+    #[tokio::test]
+    async fn wrong_credentials_are_denied_and_shown_nowhere() {
+        let Ok(url) = std::env::var(STRANGER) else { return };
+        let channel: Channel = "conformance.example/denied:prod".parse().unwrap();
+        let ledger = ObjectLedger::open(&url, Access::Write).await.unwrap();
+        let append = ledger.append(&channel, 0, Bytes::from_static(b"{}")).await.unwrap_err();
+        let size = ledger.size(&channel).await.unwrap_err();
+        let all = ledger.channels().await.unwrap_err();
+        for error in [&append, &size, &all] {
+            assert_eq!(error.kind(), ErrorKind::LedgerDenied, "{error:?}");
+        }
+        // A port where nobody listens: the URL is a part of what the client says.
+        let (place, _) = url.split_once("?endpoint=http://127.0.0.1:").unwrap();
+        let nobody = format!("{place}?endpoint=http://127.0.0.1:1/devstoreaccount1&account=devstoreaccount1");
+        let nobody = ObjectLedger::open(&nobody, Access::Write).await.unwrap_err();
+        assert_eq!(nobody.kind(), ErrorKind::LedgerUnavailable, "{nobody:?}");
+        let shown =
+            format!("{append} {append:?} {size} {size:?} {all} {all:?} {nobody} {nobody:?} {ledger:?} {ledger:#?}");
+        assert!(!shown.contains("canary") && !shown.contains(&secret()), "{shown}");
+        println!("denied: {append}");
+    }
+}
+
+const STRANGER: &str = "TAGWARDEN_TEST_STRANGER";
+
+/// A key that no account has.
+fn secret() -> String {
+    base64::engine::general_purpose::STANDARD.encode("canary-7f3a91")
+}
+
+/// Runs the tests of a module in a child with these variables.
+fn within(module: &str, variables: &[(&str, &str)]) {
+    let run = Command::new(std::env::current_exe().unwrap())
+        .args([module, "--nocapture"])
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success() && !text.contains(" 0 passed"), "{text}");
+    assert!(!text.contains("canary") && !text.contains(&secret()), "{text}");
+}
+
+fn on_moto(test: &str, transport: Transport, variables: &[(&str, &str)]) {
+    let Some(moto) = Moto::start(test, transport) else { return };
+    let url = moto.url("team/ledger");
+    within("engine::", &[&[(URL, url.as_str())][..], &Moto::environment(), variables].concat());
+}
+
+#[test]
+fn on_s3() {
+    on_moto("on_s3", Transport::Http, &[]);
+}
+
+/// The client sets up TLS by itself: the child has no crypto provider of the process.
+#[test]
+fn on_s3_over_tls() {
+    let trusted = tagwarden_tests::file("data/tls/ca.pem");
+    on_moto("on_s3_over_tls", Transport::Tls, &[("SSL_CERT_FILE", trusted.to_str().unwrap())]);
+}
+
+#[test]
+fn on_azure_blob_storage() {
+    let Some(azurite) = Azurite::start("on_azure_blob_storage") else { return };
+    let url = azurite.url("team/ledger");
+    within("engine::", &[&[(URL, url.as_str())][..], &Azurite::environment()].concat());
+    let (wrong, sas) = (secret(), "?sv=2021-08-06&ss=b&srt=co&sp=rwl&se=2099-01-01T00:00:00Z&sig=canary-7f3a91%3D");
+    within("stranger::", &[(STRANGER, url.as_str()), ("AZURE_STORAGE_KEY", &wrong)]);
+    within("stranger::", &[(STRANGER, url.as_str()), ("AZURE_STORAGE_SAS_TOKEN", sas)]);
+}
