@@ -207,13 +207,22 @@ impl Scheme {
         }
     }
 
+    #[allow(unused_variables, reason = "a build without any store asks none")]
     async fn open(self, url: &str, access: Access) -> Result<Arc<dyn Ledger>> {
-        let _ = (url, access);
-        Err(self.not_built_in())
+        match self {
+            #[cfg(feature = "postgres")]
+            Scheme::Postgres => Ok(Arc::new(super::PostgresLedger::open(url, access).await?)),
+            _ => Err(self.not_built_in()),
+        }
     }
 
     async fn init(self, url: &str) -> Result<()> {
-        self.open(url, Access::Write).await.map(|_| ())
+        match self {
+            #[cfg(feature = "postgres")]
+            Scheme::Postgres => super::PostgresLedger::init(url).await,
+            // What is tried out when it is opened to be written.
+            _ => self.open(url, Access::Write).await.map(|_| ()),
+        }
     }
 
     fn not_built_in(self) -> Error {
