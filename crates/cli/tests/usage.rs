@@ -102,11 +102,20 @@ fn the_reference_is_held_to_the_program() {
     let indented = |line: &&str| line.starts_with("  ") && !line.starts_with("   ") && !line.starts_with("  -");
     let commands: Vec<&str> =
         commands.lines().filter(indented).map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(commands.len(), 20, "{commands:?}");
+    assert_eq!(commands.len(), 21, "{commands:?}");
     for command in commands.into_iter().filter(|command| *command != "help") {
         assert!(docs.contains(&format!("`{command}")) || docs.contains(&format!("tagwarden {command}")), "{command}");
         let help = match command {
             "artifact" => world.does(&["artifact", "push", "--help"], 0).out,
+            "ledger" => ["init", "copy", "export", "import"]
+                .map(|verb| {
+                    assert!(
+                        docs.contains(&format!("`ledger {verb} ")) && docs.contains(&format!("`ledger {verb}`")),
+                        "{verb}"
+                    );
+                    world.does(&["ledger", verb, "--help"], 0).out
+                })
+                .concat(),
             command => world.does(&[command, "--help"], 0).out,
         };
         let flags = help.split(|c: char| c.is_whitespace() || c == ',' || c == '`');
