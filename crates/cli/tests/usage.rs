@@ -141,6 +141,39 @@ fn completions_are_made_for_every_shell() {
 
 const CANARY: &str = "canary-4f1c";
 
+/// Whatever is wrong with a ledger's URL, or with the command line that it stands in: its password is not shown.
+#[test]
+fn no_output_shows_a_ledgers_password() {
+    let world = World::with_prod();
+    let url = "postgres://ci:canary-4f1c@127.0.0.1:9/audit?sslmode=disable&token=canary-4f1c";
+    let flag = format!("--ledger={url}");
+    for args in [
+        &["channels", "--ledger", url][..],
+        &["channels", url],
+        &["channels", "--lodger", url],
+        &["channels", &flag, &flag],
+        &["ledger", "init", url],
+        &["ledger", "copy", "ledger", url],
+        &["ledger", "copy", url, "ledger"],
+        &["ledger", "copy", "ledger", url, "--dry-run"],
+        &["ledger", "import", "none", "--ledger", url],
+        &["demo", "--ledger", url],
+        &["channels", "--ledger", "postgres://ci:canary-4f1c/x@h/db"],
+        &["channels", "--ledger", "s3://key:canary-4f1c@bucket"],
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let said = world.run(&[args, json].concat());
+            assert_ne!(said.exit, 0, "{args:?}");
+            assert!(!format!("{said:?}").contains(CANARY), "{args:?}: {said:?}");
+        }
+    }
+    world.config(&format!("ledger = '{url}'\n"));
+    let said = said_of(world.command(&["channels"]).env("TAGWARDEN_LEDGER", url));
+    assert!(said.exit != 0 && !format!("{said:?}").contains(CANARY), "{said:?}");
+    let said = world.run(&["channels"]);
+    assert!(said.exit != 0 && !format!("{said:?}").contains(CANARY), "{said:?}");
+}
+
 #[test]
 fn no_output_shows_a_secret() {
     let world = World::with_prod();
