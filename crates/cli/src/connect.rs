@@ -1,5 +1,6 @@
 //! From arguments and configuration to a promoter.
 
+use std::env::VarError;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -26,7 +27,15 @@ impl Setup {
     pub(crate) fn new(global: &Global) -> Result<Setup> {
         let here = std::env::current_dir()
             .map_err(|e| Error::new(ErrorKind::ConfigInvalid, format!("the working directory cannot be read: {e}")))?;
-        Ok(Setup { config: Config::find(&here)?, ledger: global.ledger.clone() })
+        let ledger = match (&global.ledger, std::env::var("TAGWARDEN_LEDGER")) {
+            (Some(given), _) => Some(given.clone()),
+            (None, Ok(set)) => Some(set),
+            (None, Err(VarError::NotPresent)) => None,
+            (None, Err(VarError::NotUnicode(_))) => {
+                return Err(Error::new(ErrorKind::ConfigInvalid, "TAGWARDEN_LEDGER: not UTF-8"));
+            }
+        };
+        Ok(Setup { config: Config::find(&here)?, ledger })
     }
 
     /// The ledger, to be written.

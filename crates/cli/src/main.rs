@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind as Usage;
+use tagwarden::ledger::LedgerUrl;
 use tagwarden::{Error, ErrorKind, Result};
 
 use crate::args::Cli;
@@ -67,15 +68,34 @@ fn failed(error: &Error, json: bool) -> ExitCode {
 fn usage(error: &clap::Error) -> ExitCode {
     let wrong = !matches!(error.kind(), Usage::DisplayHelp | Usage::DisplayVersion);
     if wrong && std::env::args_os().any(|arg| arg == "--json") {
-        let text = error.render().to_string();
+        let text = quoting(error.render().to_string());
         let text = text.strip_prefix("error: ").unwrap_or(&text);
         // The rest of the lines is a reminder of the usage.
         let why = text.split("\n\n").next().unwrap_or(text).trim();
         return failed(&Error::new(ErrorKind::ValueInvalid, format!("command line: {why}")), true);
     }
-    // Nobody may be reading it.
-    let _ = error.print();
+    if wrong {
+        // It quotes arguments, and one of them may be a ledger with its password.
+        let style = Style::of(&std::io::stderr());
+        let text = error.render();
+        let text = if style == Style::Coloured { text.ansi().to_string() } else { text.to_string() };
+        let _ = write!(std::io::stderr().lock(), "{}", quoting(text));
+    } else {
+        // Nobody may be reading it.
+        let _ = error.print();
+    }
     ExitCode::from(if wrong { ErrorKind::ValueInvalid.class().exit_code() } else { 0 })
+}
+
+/// A text that quotes arguments, without what may be a secret in them.
+fn quoting(mut text: String) -> String {
+    let arguments = std::env::args_os().filter_map(|argument| argument.into_string().ok());
+    for argument in arguments.filter(|argument| argument.contains("://")) {
+        let value = argument.strip_prefix("--ledger=").unwrap_or(&argument);
+        let shown = value.parse::<LedgerUrl>().map_or("…".to_owned(), |url| url.to_string());
+        text = text.replace(value, &shown);
+    }
+    text
 }
 
 /// One answer on standard output. A reader that has seen enough (`| head`) is no failure.

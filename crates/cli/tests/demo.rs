@@ -53,6 +53,27 @@ fn what_it_keeps_can_be_looked_at() {
 }
 
 #[test]
+fn it_runs_on_a_ledger_that_has_other_logs_as_often_as_one_likes() {
+    let world = World::with_prod();
+    for logs in [4, 7] {
+        let json = world.json(&["demo", "--ledger", "ledger"], 0);
+        assert_eq!(json["ledger"], "ledger");
+        assert!(json.get("kept").is_none(), "{json}");
+        let verified = world.json(&["verify"], 0);
+        assert_eq!((&verified["sound"], verified["logs"].as_array().unwrap().len()), (&true.into(), logs));
+        let prod = format!("{}:prod", json["repository"].as_str().unwrap());
+        assert_eq!(world.json(&["verify", &prod], 0)["logs"].as_array().unwrap().len(), 1);
+    }
+    // What a shell has set for real work is not for demonstrations.
+    let mut command = world.command(&["demo", "--json"]);
+    let said = common::said(command.env("TAGWARDEN_LEDGER", world.dir.path().join("ledger")).output().unwrap());
+    assert_eq!(said.exit, 0, "{}", said.err);
+    assert_eq!(world.json(&["verify"], 0)["logs"].as_array().unwrap().len(), 7);
+    let said = world.does(&["demo", "--ledger", "ledger", "--keep", "kept"], 2);
+    assert!(said.err.contains("--keep is for a directory of the demonstration's own"), "{}", said.err);
+}
+
+#[test]
 fn it_runs_on_another_registry_with_other_sources() {
     let world = World::new();
     let repository = format!("{}/demo/app", world.server.host());

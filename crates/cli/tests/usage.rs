@@ -102,11 +102,20 @@ fn the_reference_is_held_to_the_program() {
     let indented = |line: &&str| line.starts_with("  ") && !line.starts_with("   ") && !line.starts_with("  -");
     let commands: Vec<&str> =
         commands.lines().filter(indented).map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(commands.len(), 20, "{commands:?}");
+    assert_eq!(commands.len(), 21, "{commands:?}");
     for command in commands.into_iter().filter(|command| *command != "help") {
         assert!(docs.contains(&format!("`{command}")) || docs.contains(&format!("tagwarden {command}")), "{command}");
         let help = match command {
             "artifact" => world.does(&["artifact", "push", "--help"], 0).out,
+            "ledger" => ["init", "copy", "export", "import"]
+                .map(|verb| {
+                    assert!(
+                        docs.contains(&format!("`ledger {verb} ")) && docs.contains(&format!("`ledger {verb}`")),
+                        "{verb}"
+                    );
+                    world.does(&["ledger", verb, "--help"], 0).out
+                })
+                .concat(),
             command => world.does(&[command, "--help"], 0).out,
         };
         let flags = help.split(|c: char| c.is_whitespace() || c == ',' || c == '`');
@@ -131,6 +140,39 @@ fn completions_are_made_for_every_shell() {
 }
 
 const CANARY: &str = "canary-4f1c";
+
+/// Whatever is wrong with a ledger's URL, or with the command line that it stands in: its password is not shown.
+#[test]
+fn no_output_shows_a_ledgers_password() {
+    let world = World::with_prod();
+    let url = "postgres://ci:canary-4f1c@127.0.0.1:9/audit?sslmode=disable&token=canary-4f1c";
+    let flag = format!("--ledger={url}");
+    for args in [
+        &["channels", "--ledger", url][..],
+        &["channels", url],
+        &["channels", "--lodger", url],
+        &["channels", &flag, &flag],
+        &["ledger", "init", url],
+        &["ledger", "copy", "ledger", url],
+        &["ledger", "copy", url, "ledger"],
+        &["ledger", "copy", "ledger", url, "--dry-run"],
+        &["ledger", "import", "none", "--ledger", url],
+        &["demo", "--ledger", url],
+        &["channels", "--ledger", "postgres://ci:canary-4f1c/x@h/db"],
+        &["channels", "--ledger", "s3://key:canary-4f1c@bucket"],
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let said = world.run(&[args, json].concat());
+            assert_ne!(said.exit, 0, "{args:?}");
+            assert!(!format!("{said:?}").contains(CANARY), "{args:?}: {said:?}");
+        }
+    }
+    world.config(&format!("ledger = '{url}'\n"));
+    let said = said_of(world.command(&["channels"]).env("TAGWARDEN_LEDGER", url));
+    assert!(said.exit != 0 && !format!("{said:?}").contains(CANARY), "{said:?}");
+    let said = world.run(&["channels"]);
+    assert!(said.exit != 0 && !format!("{said:?}").contains(CANARY), "{said:?}");
+}
 
 #[test]
 fn no_output_shows_a_secret() {

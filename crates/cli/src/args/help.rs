@@ -70,7 +70,8 @@ command that does it.
 Examples:
   tagwarden demo
   tagwarden demo --source ./deploy --keep ./demo-ledger
-  tagwarden demo --registry 127.0.0.1:5000/acme/demo";
+  tagwarden demo --registry 127.0.0.1:5000/acme/demo
+  tagwarden demo --ledger postgres://tagwarden@db.example.com/audit     # after `tagwarden ledger init`";
 
 pub(super) const PUSH: &str = "\
 Example:

@@ -14,9 +14,9 @@ use super::parse_duration;
 #[command(next_help_heading = "Common options")]
 pub(crate) struct Global {
     /// Where the ledger is: a directory of this host, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX,
-    /// postgres://USER@HOST/DATABASE, or file:///DIR (a directory in the layout of an object store). Default: `ledger` of
-    /// tagwarden.toml
-    #[arg(long, global = true, env = "TAGWARDEN_LEDGER", hide_env_values = true, value_name = "URL")]
+    /// postgres://USER@HOST/DATABASE, or file:///DIR (a directory in the layout of an object store). Default:
+    /// TAGWARDEN_LEDGER, then `ledger` of tagwarden.toml
+    #[arg(long, global = true, value_name = "URL")]
     pub(crate) ledger: Option<String>,
     /// Print one JSON object on standard output, for success and for failure (docs/cli.md says its fields)
     #[arg(long, global = true)]

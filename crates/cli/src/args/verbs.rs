@@ -15,11 +15,12 @@ pub(crate) struct DemoArgs {
     /// Pack this directory of Kubernetes manifests instead of the built-in application
     #[arg(long, value_name = "DIR")]
     pub(crate) source: Option<PathBuf>,
-    /// Use a real registry, HOST[:PORT]/REPOSITORY: tags dev, preprod, prod and 1.4.0 to 1.4.2 are made there, and stay.
-    /// Default: a registry in this process, that ends with it
+    /// Use a real registry, HOST[:PORT]/REPOSITORY: tags dev, preprod, prod and 1.4.0 to 1.4.2 are made there, and stay;
+    /// with --ledger, in a repository of its own beside it. Default: a registry in this process, that ends with it
     #[arg(long, value_name = "HOST/REPOSITORY")]
     pub(crate) registry: Option<tagwarden::Repository>,
-    /// Keep the ledger in this directory, which must be empty or absent. Default: a temporary one, that is removed
+    /// Keep the ledger in this directory, which must be empty or absent. Default: a temporary one, that is removed; or the
+    /// one of --ledger, where this run has channels of its own, which stay
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
     #[command(flatten)]
@@ -246,8 +247,11 @@ pub(crate) struct RetentionArgs {
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// Check one exported log (one entry a line) instead of the whole ledger; no ledger is needed
-    #[arg(long, value_name = "FILE.jsonl")]
+    #[arg(long, value_name = "FILE.jsonl", conflicts_with = "channels")]
     pub(crate) log: Option<PathBuf>,
+    /// The channels, as HOST/REPOSITORY:TAG or by environment. Default: every channel of the ledger
+    #[arg(value_name = "CHANNEL")]
+    pub(crate) channels: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -23,7 +23,7 @@ pub(crate) async fn run(cli: Cli, style: Style) -> Result<Answer> {
     // Neither needs a configuration, so that a broken one is not in their way.
     let command = match cli.command {
         Command::Completions(args) => return shell::completions(&args),
-        Command::Demo(args) => return demo::run(args, cli.global.json, style).await,
+        Command::Demo(args) => return demo::run(args, &cli.global, style).await,
         command => command,
     };
     let setup = &Setup::new(&cli.global)?;

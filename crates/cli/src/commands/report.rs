@@ -46,7 +46,12 @@ pub(super) async fn verify(setup: &Setup, args: &VerifyArgs, style: Style) -> Re
         Some(file) => reports.push(exported(file)?),
         None => {
             let reader = setup.reader().await?;
-            for channel in reader.channels().await? {
+            let named: Result<Vec<_>> = args.channels.iter().map(|text| names::channel(&setup.config, text)).collect();
+            let channels = match named? {
+                none if none.is_empty() => reader.channels().await?,
+                named => named,
+            };
+            for channel in channels {
                 reports.push(reader.verify(&channel).await?);
             }
         }

@@ -13,14 +13,14 @@ use tagwarden::Result;
 use self::narrator::Narrator;
 use self::place::Place;
 use self::steps::Demo;
-use crate::args::DemoArgs;
+use crate::args::{DemoArgs, Global};
 use crate::render::{Answer, Style};
 
-/// Runs it to its end. With `json`, nothing is printed on the way.
-pub(crate) async fn run(args: DemoArgs, json: bool, style: Style) -> Result<Answer> {
+/// Runs it to its end. As JSON, nothing is printed on the way.
+pub(crate) async fn run(args: DemoArgs, global: &Global, style: Style) -> Result<Answer> {
     let began = Instant::now();
-    let place = Place::open(&args).await?;
-    let mut narrator = if json { Narrator::silent() } else { Narrator::speaking(style) };
+    let place = Place::open(&args, global.ledger.as_deref()).await?;
+    let mut narrator = if global.json { Narrator::silent() } else { Narrator::speaking(style) };
     Demo { place: &place, source: args.source.as_deref(), style }.run(&mut narrator).await?;
     let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let kept = place.kept();
@@ -30,15 +30,19 @@ pub(crate) async fn run(args: DemoArgs, json: bool, style: Style) -> Result<Answ
             " The ledger is in {0}/ledger, its names in {0}/tagwarden.toml. There: tagwarden history prod",
             dir.display()
         ));
+    } else if let Some(ledger) = &place.ledger {
+        text.push_str(&format!(" The ledger keeps it: tagwarden history {} --ledger {ledger}", place.channel("prod")?));
     } else {
         text.push_str(" Nothing of it is kept; --keep DIR keeps the ledger. Next: tagwarden --help");
     }
-    let json = json!({
-        "repository": place.repository,
-        "elapsed_ms": elapsed_ms,
-        "kept": kept.map(|dir| dir.display().to_string()),
-        "steps": narrator.steps(),
-    });
+    let json = json!({ "repository": place.repository, "elapsed_ms": elapsed_ms, "steps": narrator.steps() });
+    let mut answer = Answer::done(&json, text)?;
+    if let Some(dir) = kept {
+        answer = answer.with("kept", &dir)?;
+    }
+    if let Some(ledger) = &place.ledger {
+        answer = answer.with("ledger", ledger)?;
+    }
     place.close().await?;
-    Answer::done(&json, text)
+    Ok(answer)
 }

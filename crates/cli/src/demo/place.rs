@@ -1,13 +1,13 @@
-//! Where the demonstration runs: a registry in this process or a real one, and a ledger in a directory.
+//! Where the demonstration runs: a registry in this process or a real one, and a ledger in a directory or any other.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tagwarden::ledger::FileLedger;
+use tagwarden::ledger::{Access, FileLedger, Ledger, LedgerUrl};
 use tagwarden::registry::Registry;
 use tagwarden::registry::oci::OciRegistry;
 use tagwarden::testing::RegistryServer;
-use tagwarden::{Channel, Error, ErrorKind, Pipeline, Promoter, Repository, Result, Stage};
+use tagwarden::{Channel, Clock, Error, ErrorKind, Pipeline, Promoter, Repository, Result, Stage, SystemClock};
 use tempfile::TempDir;
 
 use crate::args::DemoArgs;
@@ -19,6 +19,8 @@ pub(super) struct Place {
     pub(super) registry: OciRegistry,
     pub(super) promoter: Promoter,
     pub(super) stages: Vec<Stage>,
+    /// The ledger that was named; none if it is a directory of the demonstration's own.
+    pub(super) ledger: Option<LedgerUrl>,
     /// Where releases are packed; it goes with this value.
     pub(super) scratch: TempDir,
     server: Option<RegistryServer>,
@@ -26,7 +28,12 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) async fn open(args: &DemoArgs) -> Result<Place> {
+    pub(super) async fn open(args: &DemoArgs, ledger: Option<&str>) -> Result<Place> {
+        let url: Option<LedgerUrl> = ledger.map(str::parse).transpose()?;
+        if url.is_some() && args.keep.is_some() {
+            let message = "--keep is for a directory of the demonstration's own; the one of --ledger stays anyway";
+            return Err(Error::new(ErrorKind::ConfigInvalid, message));
+        }
         let scratch = tempfile::tempdir().map_err(|e| fault("a temporary directory", &e))?;
         let (server, repository) = match &args.registry {
             Some(repository) => (None, repository.clone()),
@@ -35,6 +42,11 @@ impl Place {
                 let repository = server.repository("demo/podinfo");
                 (Some(server), repository)
             }
+        };
+        // A ledger that is kept knows the channels of earlier runs.
+        let repository = match url {
+            Some(_) => fresh(&repository)?,
+            None => repository,
         };
         let registry = connect::registry(&args.access, repository.registry())?;
         let stages = stages(&repository)?;
@@ -45,10 +57,13 @@ impl Place {
             keep(dir, &stages)?;
         }
         let home = args.keep.as_deref().unwrap_or(scratch.path());
-        let ledger = FileLedger::open(home.join("ledger"))?;
-        let promoter =
-            Promoter::new(Arc::new(registry.clone()), Arc::new(ledger)).with_pipeline(Pipeline::new(stages.clone())?);
-        Ok(Place { repository, registry, promoter, stages, scratch, server, kept: args.keep.clone() })
+        let ledger: Arc<dyn Ledger> = match &url {
+            Some(url) => url.open(Access::Write).await?,
+            None => Arc::new(FileLedger::open(home.join("ledger"))?),
+        };
+        let promoter = Promoter::new(Arc::new(registry.clone()), ledger).with_pipeline(Pipeline::new(stages.clone())?);
+        let kept = args.keep.clone();
+        Ok(Place { repository, registry, promoter, stages, ledger: url, scratch, server, kept })
     }
 
     /// The channel of an environment.
@@ -79,6 +94,12 @@ impl Place {
             None => Ok(()),
         }
     }
+}
+
+/// A repository beside this one that no other run uses.
+fn fresh(repository: &Repository) -> Result<Repository> {
+    let ms = SystemClock.now().unix_ms();
+    format!("{repository}-{ms:x}-{:x}", std::process::id()).parse()
 }
 
 fn stages(repository: &Repository) -> Result<Vec<Stage>> {

@@ -23,12 +23,13 @@ pub(super) struct Demo<'d> {
 impl Demo<'_> {
     pub(super) async fn run(&self, tell: &mut Narrator) -> Result<()> {
         let place = if self.place.embedded() { "a registry inside this process" } else { "a real registry" };
+        let ledger = self.place.ledger.as_ref().map_or("a directory".to_owned(), ToString::to_string);
         tell.chapter(
             "What you will see",
             &format!(
                 "An environment tag (dev, preprod, prod) is a handle that moves. tagwarden moves it under a policy, one \
                  move\nat a time, and records every move with the digests, the run and the actor in a ledger.\nThe \
-                 repository is {} on {place}; the ledger is a directory.\nEach step shows the command that does it, \
+                 repository is {} on {place}; the ledger is {ledger}.\nEach step shows the command that does it, \
                  where tagwarden.toml names the channels, and what it answers.\nIn a pipeline the run, the actor and the \
                  commit are read from the CI; by hand they are --run-id, --actor and --commit.",
                 self.place.repository
@@ -153,7 +154,7 @@ impl Demo<'_> {
         let by_hand = Answer::done(&json!({ "channel": prod, "digest": hotfix.digest() }), text)?;
         tell.did(&format!("skopeo copy docker://…:1.4.2 docker://{prod}      # not tagwarden"), &by_hand);
         let report = promoter.audit(&self.place.channels()).await?;
-        tell.did("tagwarden audit", &render::audit(&report, self.style)?);
+        tell.did(&self.all("tagwarden audit"), &render::audit(&report, self.style)?);
         if report.class() != Some(Class::Drift) {
             return Err(Error::new(ErrorKind::InternalFault, "the audit did not see the drift"));
         }
@@ -167,7 +168,7 @@ impl Demo<'_> {
         let receipt = promoter.repair(prod, terms).await?;
         self.told(tell, "tagwarden repair prod --reason 'hand-pushed hotfix undone'", &receipt)?;
         let report = promoter.audit(&self.place.channels()).await?;
-        tell.did("tagwarden audit", &render::audit(&report, self.style)?);
+        tell.did(&self.all("tagwarden audit"), &render::audit(&report, self.style)?);
         match report.class() {
             None => self.history(tell).await,
             Some(_) => Err(Error::new(ErrorKind::InternalFault, "the repair did not end the drift")),
@@ -181,17 +182,25 @@ impl Demo<'_> {
              (exit 7).",
         );
         let mut reports = Vec::new();
-        for channel in self.place.promoter.channels().await? {
+        for channel in self.place.channels() {
             reports.push(self.place.promoter.verify(&channel).await?);
         }
         let answer = render::verified(&reports, self.style)?;
-        tell.did("tagwarden verify", &answer);
+        tell.did(&self.all("tagwarden verify"), &answer);
         match answer.exit {
             0 => {
                 tell.chapter("The end", "");
                 Ok(())
             }
             _ => Err(Error::new(ErrorKind::LedgerCorrupt, "the demonstration's own ledger has a defect")),
+        }
+    }
+
+    /// A command for every channel of the demonstration: by default all that the ledger has, and a shared one has others.
+    fn all(&self, command: &str) -> String {
+        match self.place.ledger {
+            Some(_) => format!("{command} dev preprod prod"),
+            None => command.to_owned(),
         }
     }
 

@@ -101,7 +101,8 @@ impl LedgerUrl {
         name.parse().map_err(|e| bad(format!("{self}: an entry cannot name it: {e}")))
     }
 
-    /// Whether both are known to be one place. Two names of one host or one database are not seen through.
+    /// Whether both are known to be one place, whoever asks and however the way there is protected. Two names of one host
+    /// are not seen through.
     pub fn is_same(&self, other: &LedgerUrl) -> bool {
         match (&self.0, &other.0) {
             (Place::Directory(one), Place::Directory(other)) => {
@@ -109,7 +110,7 @@ impl LedgerUrl {
                 one == other || (found(one).is_some() && found(one) == found(other))
             }
             (Place::Store { shown: one, .. }, Place::Store { shown: other, .. }) => {
-                one.trim_end_matches('/') == other.trim_end_matches('/')
+                secret::address(one) == secret::address(other)
             }
             _ => false,
         }
@@ -206,13 +207,22 @@ impl Scheme {
         }
     }
 
+    #[allow(unused_variables, reason = "a build without any store asks none")]
     async fn open(self, url: &str, access: Access) -> Result<Arc<dyn Ledger>> {
-        let _ = (url, access);
-        Err(self.not_built_in())
+        match self {
+            #[cfg(feature = "postgres")]
+            Scheme::Postgres => Ok(Arc::new(super::PostgresLedger::open(url, access).await?)),
+            _ => Err(self.not_built_in()),
+        }
     }
 
     async fn init(self, url: &str) -> Result<()> {
-        self.open(url, Access::Write).await.map(|_| ())
+        match self {
+            #[cfg(feature = "postgres")]
+            Scheme::Postgres => super::PostgresLedger::init(url).await,
+            // What is tried out when it is opened to be written.
+            _ => self.open(url, Access::Write).await.map(|_| ()),
+        }
     }
 
     fn not_built_in(self) -> Error {

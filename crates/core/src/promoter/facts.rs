@@ -1,5 +1,7 @@
 //! Gathers the facts of a move and has the policy judge them (step 4 of the protocol).
 
+use std::sync::Arc;
+
 use super::run::{Asked, Run, Work};
 use super::terms::{Foreign, Operation};
 use super::together;
@@ -58,7 +60,7 @@ impl Run {
         });
         facts.expect = terms.expect;
         facts.here = here;
-        facts.upstream = self.upstream(&change.to).await?;
+        facts.upstream = self.upstream(operation.op(), &change.to).await?;
         Ok(Gathered { judgement: self.inner.policy.judge(&facts), change })
     }
 
@@ -107,14 +109,18 @@ impl Run {
     }
 
     /// The environment before this one in the pipeline, and what it has to do with the target.
-    async fn upstream(&self, target: &Digest) -> Result<Option<Upstream>> {
+    async fn upstream(&self, op: Op, target: &Digest) -> Result<Option<Upstream>> {
         let Some(before) = self.inner.pipeline.as_ref().and_then(|pipeline| pipeline.before(&self.channel)) else {
             return Ok(None);
         };
         let passage = self.passage(&before.channel, target).await?;
-        let live = self.inner.journal(&before.channel).lock().await.state().live;
+        let state = Arc::clone(self.inner.journal(&before.channel).lock().await.state());
+        if let (Op::Promote, Some(goes_on)) = (op, &state.moved) {
+            // What was live there since stands in the other ledger. A rollback does not hang on that.
+            return Err(goes_on.error(&before.channel));
+        }
         let (environment, channel) = (before.environment.clone(), before.channel.clone());
-        Ok(Some(Upstream { environment, channel, live, passage }))
+        Ok(Some(Upstream { environment, channel, live: state.live, passage }))
     }
 
     /// Before a rollback: everything that the target is made of is still there. RECOVERY would find it out too late.

@@ -287,7 +287,12 @@ impl Run {
                 crate::value::Target::Tag(_) => (reference.clone(), None),
             },
             Some(Source::Channel(channel)) => {
-                let live = self.inner.journal(channel).lock().await.refresh().await?.live.ok_or_else(|| {
+                let state = self.inner.journal(channel).lock().await.refresh().await?;
+                if let Some(goes_on) = &state.moved {
+                    // What is live there now stands in the other ledger.
+                    return Err(goes_on.error(channel));
+                }
+                let live = state.live.ok_or_else(|| {
                     let message = format!("{channel} has no live digest yet: bootstrap it first");
                     Error::new(ErrorKind::ChannelNotBootstrapped, message).with("channel", channel)
                 })?;

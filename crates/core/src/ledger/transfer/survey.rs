@@ -31,8 +31,9 @@ pub struct Survey {
     /// Where the intent stands of the move that is open in the source.
     #[serde(skip)]
     open: Option<u64>,
+    /// Kept while the source is read; many surveys may be held at once.
     #[serde(skip)]
-    verifier: Verifier,
+    verifier: Option<Verifier>,
 }
 
 impl Survey {
@@ -45,9 +46,10 @@ impl Survey {
             moved: None,
             leaf: None,
             open: None,
-            verifier: Verifier::new(Some(channel.clone())),
+            verifier: None,
         };
         survey.go_on(transfer).await?;
+        survey.verifier = None;
         if survey.size == 0 {
             let message = format!("the source has no log of {channel}");
             return Err(Error::new(ErrorKind::ChannelNotBootstrapped, message).with("channel", channel));
@@ -65,21 +67,27 @@ impl Survey {
             let message = format!("the log of {} had {} entries, and has {end}", self.channel, self.size);
             return Err(Error::new(ErrorKind::LedgerTruncated, message).with("channel", &self.channel));
         }
+        if self.verifier.is_none() {
+            // What was verified is read again: somebody wrote meanwhile, which is rare.
+            self.size = 0;
+        }
+        let mut verifier = self.verifier.take().unwrap_or_else(|| Verifier::new(Some(self.channel.clone())));
         while self.size < end {
             let mut page = read_page(source, &self.channel, self.size, end).await?;
             let last = page.len() as u64 + self.size == end;
             let closing = if last { page.pop_if(|bytes| closes(bytes).is_some()) } else { None };
-            self.take(&page)?;
+            self.take(&mut verifier, &page)?;
             if let Some(bytes) = closing {
-                return self.closed(&bytes, transfer);
+                return self.closed(verifier, &bytes, transfer);
             }
         }
+        self.verifier = Some(verifier);
         Ok(())
     }
 
-    fn take(&mut self, page: &[Bytes]) -> Result<()> {
-        self.verifier.feed(page);
-        let report = self.verifier.report();
+    fn take(&mut self, verifier: &mut Verifier, page: &[Bytes]) -> Result<()> {
+        verifier.feed(page);
+        let report = verifier.report();
         if let Some(defect) = report.defect {
             return Err(located(defect.into(), &self.channel, "source"));
         }
@@ -91,13 +99,13 @@ impl Survey {
     }
 
     /// Takes the source's last entry in, which is not taken along.
-    fn closed(&mut self, bytes: &Bytes, transfer: &Transfer) -> Result<()> {
+    fn closed(&mut self, mut verifier: Verifier, bytes: &Bytes, transfer: &Transfer) -> Result<()> {
         let seq = self.size;
         let (size, root) = (self.size, self.root);
         let wrong = |code, why| Err(located(Defect { seq, code, why }.into(), &self.channel, "source"));
         // It is verified like any other, and then left out.
-        self.verifier.feed(std::slice::from_ref(bytes));
-        if let Some(Defect { code, why, .. }) = self.verifier.report().defect {
+        verifier.feed(std::slice::from_ref(bytes));
+        if let Some(Defect { code, why, .. }) = verifier.finish().defect {
             return wrong(code, why);
         }
         let Some(said) = closes(bytes) else { return Ok(()) };

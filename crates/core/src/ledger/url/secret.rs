@@ -4,32 +4,25 @@ use super::bad;
 use crate::error::Result;
 
 /// Options whose values may be shown. Whatever else stands in a query is left out: it may be a key or a signature.
-const HARMLESS: [&str; 24] = [
+const HARMLESS: [&str; 14] = [
     "account",
-    "allow_http",
-    "application_name",
-    "connect_timeout",
+    "allow-http",
     "dbname",
     "endpoint",
     "host",
     "hostaddr",
-    "path_style",
-    "pool",
+    "path-style",
     "port",
-    "prefix",
     "region",
     "schema",
-    "sslcert",
     "sslmode",
     "sslrootcert",
-    "statement_timeout",
-    "table",
-    "target_session_attrs",
-    "timeout",
+    "timeout-ms",
     "user",
-    "use_emulator",
-    "virtual_hosted_style",
 ];
+
+/// Options that say where a ledger is.
+const WHERE: [&str; 7] = ["account=", "dbname=", "endpoint=", "host=", "hostaddr=", "port=", "schema="];
 
 /// `/its/path` of a `file://` URL.
 pub(super) fn file(rest: &str) -> Result<(String, String)> {
@@ -72,6 +65,19 @@ pub(super) fn server(rest: &str) -> Result<(String, String)> {
         None => authority.to_owned(),
     };
     Ok((rest.to_owned(), format!("{shown}{path}{}", harmless(query))))
+}
+
+/// What of a URL says where, in one spelling.
+pub(super) fn address(shown: &str) -> String {
+    let (scheme, rest) = shown.split_once("://").unwrap_or(("", shown));
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_ascii_lowercase();
+    let host = host.strip_suffix(":5432").unwrap_or(&host).replace("localhost", "127.0.0.1");
+    let mut options: Vec<&str> =
+        query.split('&').filter(|option| WHERE.iter().any(|name| option.starts_with(name))).collect();
+    options.sort_unstable();
+    format!("{scheme}://{host}{}?{}", path.trim_end_matches('/'), options.join("&"))
 }
 
 #[derive(Debug)]

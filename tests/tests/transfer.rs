@@ -1,0 +1,125 @@
+//! A log of ten thousand moves goes through every kind of ledger and comes back with the same root.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tagwarden::ledger::{Access, Ending, LedgerUrl, Transfer, Transferred, export};
+use tagwarden::record::{
+    Body, ChannelState, Deadlines, Decision, Intent, LogReport, Op, Outcome, PolicyNote, Source, Status, Subject,
+};
+use tagwarden::{Channel, Digest, Provenance, Text, Timestamp};
+use tagwarden_tests::postgres::Postgres;
+
+const MOVES: u64 = 10_000;
+
+fn channel() -> Channel {
+    "registry.example.com/acme/shop:prod".parse().unwrap()
+}
+
+fn text(text: impl AsRef<str>) -> Text {
+    text.as_ref().parse().unwrap()
+}
+
+/// What the n-th move says when it begins, and when it ends.
+fn bodies(state: &ChannelState, nth: u64) -> [Body; 2] {
+    let digest = Digest::of(&nth.to_be_bytes());
+    let move_id = text(format!("move-{nth}"));
+    let intent = Intent {
+        op: if nth == 0 { Op::Bootstrap } else { Op::Promote },
+        move_id: move_id.clone(),
+        key: format!("run-{nth}").parse().unwrap(),
+        request: digest,
+        from: state.live,
+        to: Subject { digest, media_type: text("application/vnd.oci.image.manifest.v1+json"), size: 1269 },
+        source: Source::Reference(channel().repository().digest(digest)),
+        provenance: Provenance::new("manual", "run", "ada").unwrap(),
+        reason: None,
+        decision: Decision {
+            policy: PolicyNote { name: text("standard"), digest },
+            findings: vec![],
+            overrides: vec![],
+            approvals: vec![],
+        },
+        replaced: None,
+        predecessor: None,
+        owner: text("worker"),
+        epoch: 0,
+        deadlines: Deadlines::default(),
+    };
+    let outcome = Outcome {
+        move_id,
+        intent_seq: state.size,
+        owner: text("worker"),
+        epoch: 0,
+        status: Status::Committed,
+        observed: Some(digest),
+        attempts: 1,
+        ambiguous: false,
+        recovered: false,
+        error: None,
+    };
+    [Body::Intent(Box::new(intent)), Body::Outcome(outcome)]
+}
+
+/// Writes a ledger of one log into a directory, in one go.
+fn directory(dir: &Path, moves: u64) -> LogReport {
+    let mut state = ChannelState::empty(channel());
+    let mut lines = Vec::new();
+    for nth in 0..moves {
+        for body in bodies(&state, nth) {
+            // A UUIDv7 of its own.
+            let id = format!("0193f1c2-0000-7000-8000-{:012x}", state.size).parse().unwrap();
+            let at = Timestamp::from_unix_ms(1_795_000_000_000 + i64::try_from(state.size).unwrap());
+            let sealed = state.next(body, id, at).seal().unwrap();
+            state.take(sealed.bytes()).unwrap();
+            lines.extend_from_slice(sealed.bytes());
+            lines.push(b'\n');
+        }
+    }
+    std::fs::create_dir_all(dir).unwrap();
+    let name = channel().to_string().replace('/', "%2f").replace(':', "%3a");
+    std::fs::File::create(dir.join(format!("{name}.jsonl"))).unwrap().write_all(&lines).unwrap();
+    let report = LogReport::of_jsonl(Some(channel()), &lines);
+    assert_eq!((&report.defect, report.moves), (&None, moves));
+    report
+}
+
+async fn moved(from: &str, to: &str) -> Transferred {
+    let began = Instant::now();
+    let [from, to]: [LedgerUrl; 2] = [from, to].map(|url| url.parse().unwrap());
+    to.init().await.unwrap();
+    let (source, target) = (from.open(Access::Write).await.unwrap(), to.open(Access::Write).await.unwrap());
+    let transfer = Transfer::moving(source, target, to.name().unwrap());
+    let done = transfer.run(transfer.survey(&channel()).await.unwrap()).await.unwrap();
+    println!("{} entries from {from} to {to}: {} ms", done.size, began.elapsed().as_millis());
+    done
+}
+
+/// From a directory through these ledgers and into a directory again: at each place the same bytes, and one root.
+async fn through(home: &Path, places: &[String]) {
+    let (first, last) = (home.join("first").display().to_string(), home.join("last").display().to_string());
+    let written = directory(Path::new(&first), MOVES);
+    let mut stops = vec![first];
+    stops.extend_from_slice(places);
+    stops.push(last.clone());
+    for hop in stops.windows(2) {
+        let done = moved(&hop[0], &hop[1]).await;
+        assert_eq!((done.size, done.copied, done.root), (2 * MOVES, 2 * MOVES, written.root), "{}", hop[1]);
+        assert_eq!(done.ending, Ending::Moved { seq: 2 * MOVES });
+    }
+    // What came back, read by somebody else.
+    let ledger = last.parse::<LedgerUrl>().unwrap().open(Access::Read).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let exported = export(Arc::clone(&ledger).as_ref(), &channel(), dir.path()).await.unwrap();
+    assert_eq!(exported.root, written.root);
+    tagwarden_tests::verify_ledger(&exported.file).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_moves_go_into_postgresql_and_back() {
+    let Some(postgres) = Postgres::start("ten_thousand_moves_go_into_postgresql_and_back", &[]) else { return };
+    let home = tempfile::tempdir().unwrap();
+    through(home.path(), &[postgres.database("audit")]).await;
+}
