@@ -152,6 +152,7 @@ fn links_lead_somewhere() {
         "CHANGELOG.md",
         "docs/protocol.md",
         "docs/cli.md",
+        "docs/ledgers.md",
         "docs/limits.md",
         "docs/performance.md",
         "docs/errors.md",
