@@ -23,15 +23,8 @@ impl Fault {
     }
 
     /// Whether it is certain that the statement has changed nothing, and never will.
-    ///
-    /// Only what the server says while it runs the statement is certain: the end of a session, a cancelled statement
-    /// and an error of the system may come while the commit is under way, or after it.
     pub(super) fn is_without_effect(&self) -> bool {
-        let Some(said) = self.said() else { return false };
-        !is_end_of_session(said.code())
-            && *said.code() != SqlState::QUERY_CANCELED
-            && *said.code() != SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN
-            && !["08", "58", "XX"].contains(&class(said.code()))
+        self.said().is_some_and(|said| is_certain(said.code()))
     }
 
     /// Whether another transaction was there first.
@@ -84,6 +77,13 @@ fn is_end_of_session(code: &SqlState) -> bool {
     code.code().starts_with("57P")
 }
 
+/// Only what the server says while it runs the statement is certain: the end of a session, a cancelled statement and an
+/// error of the system may come while the commit is under way, or after it.
+fn is_certain(code: &SqlState) -> bool {
+    let unknown = [SqlState::QUERY_CANCELED, SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN];
+    !is_end_of_session(code) && !unknown.contains(code) && !["08", "58", "XX"].contains(&class(code))
+}
+
 fn kind(code: &SqlState) -> ErrorKind {
     match *code {
         SqlState::INVALID_CATALOG_NAME | SqlState::INVALID_SCHEMA_NAME | SqlState::UNDEFINED_TABLE => {
@@ -121,4 +121,44 @@ fn chain(error: &tokio_postgres::Error) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_says_nothing_of_a_statement() {
+        let silence = || Fault::Silence(Duration::from_secs(15));
+        assert!(!silence().answered() && !silence().is_without_effect() && !silence().is_lost());
+        let error = silence().error("postgres://h:1/d (schema s)", "append");
+        assert_eq!(error.kind(), ErrorKind::LedgerUnavailable);
+        assert_eq!(error.to_string(), "postgres://h:1/d (schema s): cannot append: no answer within 15 s");
+    }
+
+    #[test]
+    fn codes_are_told_apart() {
+        let kind = |code: &str| kind(&SqlState::from_code(code));
+        for code in ["28P01", "28000", "42501"] {
+            assert_eq!(kind(code), ErrorKind::LedgerDenied, "{code}");
+        }
+        for code in ["3D000", "3F000", "42P01"] {
+            assert_eq!(kind(code), ErrorKind::LedgerAbsent, "{code}");
+        }
+        for code in ["53100", "53300", "57P03", "57014", "55P03", "25006", "40P01"] {
+            assert_eq!(kind(code), ErrorKind::LedgerUnavailable, "{code}");
+        }
+        assert_eq!(kind("XX001"), ErrorKind::LedgerCorrupt);
+    }
+
+    /// What may come while a commit is under way, or after it, is not certain.
+    #[test]
+    fn only_what_the_server_says_of_a_statement_is_certain() {
+        for code in ["57P01", "57P02", "57014", "40003", "08006", "58030", "XX000"] {
+            assert!(!is_certain(&SqlState::from_code(code)), "{code}");
+        }
+        for code in ["42501", "25006", "53100", "55P03", "40P01", "23514"] {
+            assert!(is_certain(&SqlState::from_code(code)), "{code}");
+        }
+    }
 }

@@ -1,0 +1,317 @@
+//! The PostgreSQL ledger against what it stands on, each pair measured side by side in one run, on a server of its own.
+//!
+//! `cargo bench -p tagwarden-tests --bench postgres`. `TAGWARDEN_BENCH_ENTRIES` makes the long log another length than
+//! 1,000,000 entries (about 1 GB); `TAGWARDEN_BENCH_ONLY` runs one part: `append`, `channels` or `log`.
+
+use std::cell::RefCell;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::SinkExt as _;
+use tagwarden::ledger::{Access, Append, Ledger, PostgresLedger};
+use tagwarden::record::{
+    Body, ChannelState, Deadlines, Decision, Intent, Op, Outcome, PolicyNote, Sealed, Source, Status, Subject,
+};
+use tagwarden::registry::{MANIFEST_TYPES, MemoryRegistry};
+use tagwarden::{Channel, Digest, Promoter, Provenance, Tag, Terms, Timestamp};
+use tagwarden_tests::postgres::Postgres;
+use tokio::runtime::Runtime;
+use tokio_postgres::NoTls;
+
+const SHORT: u64 = 100;
+
+fn main() {
+    let Some(server) = Postgres::start("bench", &["max_wal_size=4GB"]) else { return };
+    let url = server.database("bench");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(PostgresLedger::init(&url)).unwrap();
+    let only = std::env::var("TAGWARDEN_BENCH_ONLY").ok();
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+    if wanted("append") {
+        appends(&server, &runtime, &url);
+    }
+    if wanted("channels") {
+        channels(&server, &runtime, &url);
+    }
+    if wanted("log") {
+        let long = std::env::var("TAGWARDEN_BENCH_ENTRIES").map_or(1_000_000, |count| count.parse().expect("a number"));
+        logs(&server, &runtime, &url, long);
+    }
+}
+
+/// A durable append against one row inserted and committed, in one prepared statement over a connection of its own.
+fn appends(server: &Postgres, runtime: &Runtime, url: &str) {
+    let ledger = runtime.block_on(PostgresLedger::open(url, Access::Write)).unwrap();
+    let mut log = Chain::new(channel("append"));
+    let (client, connection) = runtime.block_on(tokio_postgres::connect(url, NoTls)).unwrap();
+    runtime.spawn(connection);
+    let table = "CREATE TABLE plain (channel text, seq bigint, bytes bytea, PRIMARY KEY (channel, seq))";
+    runtime.block_on(client.batch_execute(table)).unwrap();
+    let statement = runtime.block_on(client.prepare("INSERT INTO plain VALUES ($1, $2, $3)")).unwrap();
+    let mut plain = Chain::new(channel("append"));
+    paired(
+        ("durable append", 1.3, 1000),
+        || {
+            let entry = log.next();
+            let start = Instant::now();
+            let append = runtime.block_on(ledger.append(&log.channel, log.size - 1, entry)).unwrap();
+            let took = start.elapsed();
+            assert_eq!(append, Append::Stored);
+            took
+        },
+        "INSERT + COMMIT of a row, prepared, one round trip",
+        || {
+            let entry = plain.next();
+            let (name, seq) = (plain.channel.to_string(), plain.size.cast_signed());
+            let start = Instant::now();
+            runtime.block_on(client.execute(&statement, &[&name, &seq, &entry.as_ref()])).unwrap();
+            start.elapsed()
+        },
+    );
+    println!("  pgbench beside it: {}", pgbench(server, url, 1));
+}
+
+/// Eight writers on 1 to 1,000 channels, each writer with its own ones unless there are fewer.
+fn channels(server: &Postgres, runtime: &Runtime, url: &str) {
+    const WRITERS: usize = 8;
+    for round in 0..2 {
+        for count in [1_usize, 10, 100, 1000] {
+            let ledger = runtime.block_on(PostgresLedger::open(url, Access::Write)).unwrap();
+            let start = Instant::now();
+            let writers: Vec<_> = (0..WRITERS.min(count))
+                .map(|writer| {
+                    let ledger = ledger.clone();
+                    let mine = (writer..count).step_by(WRITERS);
+                    let mut logs: Vec<Chain> =
+                        mine.map(|nth| Chain::new(channel(&format!("c{round}-{count}-{nth}")))).collect();
+                    runtime.spawn(async move {
+                        let mut stored = 0_u64;
+                        while start.elapsed() < Duration::from_secs(4) {
+                            for log in &mut logs {
+                                let entry = log.next();
+                                let append = ledger.append(&log.channel, log.size - 1, entry).await.unwrap();
+                                assert_eq!(append, Append::Stored);
+                                stored += 1;
+                            }
+                        }
+                        stored
+                    })
+                })
+                .collect();
+            let writing = writers.len();
+            let stored: u64 = writers.into_iter().map(|writer| runtime.block_on(writer).unwrap()).sum();
+            let rate = stored as f64 / start.elapsed().as_secs_f64();
+            println!(
+                "{count} channels, {writing} writers: {rate:.0} appends/s; pgbench: {}",
+                pgbench(server, url, writing)
+            );
+        }
+    }
+}
+
+/// What `pgbench` says of one-row inserts of the same size by so many clients.
+fn pgbench(server: &Postgres, url: &str, clients: usize) -> String {
+    let setup =
+        "CREATE TABLE IF NOT EXISTS pgbench_rows (client int, seq bigserial, bytes bytea, PRIMARY KEY (client, seq))";
+    server.psql("bench", setup).unwrap();
+    let script = "INSERT INTO pgbench_rows (client, bytes) VALUES (:client_id, decode(repeat('ab', 800), 'hex'));\n";
+    let file = server.socket_directory().join("insert.sql");
+    std::fs::write(&file, script).unwrap();
+    let mut pgbench = server.program("pgbench");
+    pgbench.args(["-n", "-M", "prepared", "-T", "4", "-j", "2", "-c", &clients.to_string(), "-f"]).arg(&file).arg(url);
+    let Ok(output) = pgbench.output() else { return "not installed".to_owned() };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = |begins: &str| text.lines().find(|line| line.starts_with(begins)).unwrap_or("").to_owned();
+    format!("{}, {}", line("latency average"), line("tps"))
+}
+
+/// Reads and a promotion on a long log against a short one, with a ledger that is opened anew for each.
+fn logs(server: &Postgres, runtime: &Runtime, url: &str, long: u64) {
+    let registry = MemoryRegistry::new();
+    let opened = || {
+        let ledger = runtime.block_on(PostgresLedger::open(url, Access::Write)).unwrap();
+        Promoter::new(Arc::new(registry.clone()), Arc::new(ledger))
+    };
+    for size in [SHORT, long] {
+        let channel = sized(size);
+        let image = registry.push_image(channel.repository(), channel.tag(), size);
+        let start = Instant::now();
+        runtime.block_on(write_log(url, &channel, size, image.digest()));
+        let wrote = start.elapsed();
+        let start = Instant::now();
+        let state = runtime.block_on(opened().state(&channel)).unwrap();
+        assert_eq!((state.size, state.live), (size, Some(image.digest())));
+        println!("{size} entries: copied in in {wrote:.1?}, first read and indexed in {:.1?}", start.elapsed());
+    }
+    server.psql("bench", "VACUUM ANALYZE").unwrap();
+    let bytes = "SELECT string_agg(t || ' ' || pg_size_pretty(pg_total_relation_size('tagwarden.' || t)), ', ')
+        FROM unnest(ARRAY['entries', 'terms']) t";
+    println!("on disk: {}", server.psql("bench", bytes).unwrap());
+    let current = |size: u64| {
+        let promoter = opened();
+        let start = Instant::now();
+        let current = runtime.block_on(promoter.current(&sized(size))).unwrap();
+        assert!(current.live.is_some() && current.previous.is_some() && current.event.is_some());
+        start.elapsed()
+    };
+    let page = |size: u64| {
+        let promoter = opened();
+        let start = Instant::now();
+        let page = runtime.block_on(promoter.history(&sized(size), None, 50)).unwrap();
+        assert!(page.events.len() >= 49);
+        start.elapsed()
+    };
+    let nth = RefCell::new(0);
+    let keyed = |size: u64| {
+        let nth = nth.replace_with(|nth| *nth + 1);
+        let tag: Tag = format!("n{nth}").parse().unwrap();
+        let repository = sized(size).repository().clone();
+        registry.push_image(&repository, &tag, size.wrapping_mul(31).wrapping_add(1_000_000 + nth));
+        let terms = Terms::of(Provenance::new("manual", "bench", "bench").unwrap());
+        let terms = terms.key(format!("again-{nth}").parse().unwrap());
+        let promoter = opened();
+        let start = Instant::now();
+        runtime.block_on(promoter.promote(&sized(size), Source::Reference(repository.tag(tag)), terms)).unwrap();
+        start.elapsed()
+    };
+    paired(("current and previous, long log", 2.0, 200), || current(long), "100 entries", || current(SHORT));
+    paired(("history page of 50, long log", 2.0, 200), || page(long), "100 entries", || page(SHORT));
+    paired(("promotion with a key, long log", 1.5, 200), || keyed(long), "100 entries", || keyed(SHORT));
+}
+
+/// A log of moves, each to a digest of its own, the last one to `live`, brought in by COPY.
+async fn write_log(url: &str, channel: &Channel, size: u64, live: Digest) {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let mut copy = Box::pin(client.copy_in::<_, Bytes>("COPY tagwarden.entries FROM STDIN").await.unwrap());
+    let mut state = ChannelState::empty(channel.clone());
+    let mut rows = Vec::new();
+    while state.size < size {
+        let seq = state.size;
+        let to = if seq + 2 >= size { live } else { Digest::of(&seq.to_be_bytes()) };
+        for body in moved(&state, to) {
+            let at = Timestamp::from_unix_ms(1_700_000_000_000 + 1000 * state.size.cast_signed());
+            let id = uuid::Uuid::from_u128(0x0193_f1c2_0000_7000_8000_0000_0000_0000 + u128::from(state.size));
+            let sealed = state.next(body, id, at).seal().unwrap();
+            write!(rows, "{channel}\t{}\t\\\\x", state.size).unwrap();
+            for byte in sealed.bytes() {
+                rows.extend([b"0123456789abcdef"[usize::from(byte >> 4)], b"0123456789abcdef"[usize::from(byte & 15)]]);
+            }
+            rows.push(b'\n');
+            state.take(sealed.bytes()).unwrap();
+        }
+        if rows.len() > 1 << 20 {
+            copy.send(std::mem::take(&mut rows).into()).await.unwrap();
+        }
+    }
+    copy.send(rows.into()).await.unwrap();
+    assert_eq!(copy.as_mut().finish().await.unwrap(), size);
+}
+
+/// The intent and the outcome of a move to `to`.
+fn moved(state: &ChannelState, to: Digest) -> [Body; 2] {
+    let seq = state.size;
+    let move_id: tagwarden::Text = format!("move-{seq}").parse().unwrap();
+    let owner: tagwarden::Text = "bench".parse().unwrap();
+    let intent = Intent {
+        op: if seq == 0 { Op::Bootstrap } else { Op::Promote },
+        move_id: move_id.clone(),
+        key: format!("key-{seq}").parse().unwrap(),
+        request: Digest::of(move_id.as_str().as_bytes()),
+        from: state.live,
+        to: Subject { digest: to, media_type: MANIFEST_TYPES[0].parse().unwrap(), size: 500 },
+        source: Source::Reference(state.channel.repository().digest(to)),
+        provenance: Provenance::new("manual", "bench", "bench").unwrap(),
+        reason: None,
+        decision: Decision {
+            policy: PolicyNote { name: "bench".parse().unwrap(), digest: Digest::of(b"policy") },
+            findings: Vec::new(),
+            overrides: Vec::new(),
+            approvals: Vec::new(),
+        },
+        replaced: None,
+        predecessor: None,
+        owner: owner.clone(),
+        epoch: 0,
+        deadlines: Deadlines { ttl_ms: 60_000, grace_ms: 30_000, quiet_ms: 30_000 },
+    };
+    let outcome = Outcome {
+        move_id,
+        intent_seq: seq,
+        owner,
+        epoch: 0,
+        status: Status::Committed,
+        observed: Some(to),
+        attempts: 1,
+        ambiguous: false,
+        recovered: false,
+        error: None,
+    };
+    [Body::Intent(Box::new(intent)), Body::Outcome(outcome)]
+}
+
+fn channel(name: &str) -> Channel {
+    format!("registry.example.com/acme/{name}:prod").parse().unwrap()
+}
+
+fn sized(size: u64) -> Channel {
+    channel(&format!("shop{size}"))
+}
+
+/// Measures both in turn, and prints the medians and their ratio.
+fn paired(
+    (what, goal, rounds): (&str, f64, usize),
+    mut measured: impl FnMut() -> Duration,
+    against: &str,
+    mut reference: impl FnMut() -> Duration,
+) {
+    let mut times = [Vec::new(), Vec::new()];
+    for round in 0..rounds + rounds / 10 {
+        // Who goes first changes, and the first tenth is to warm up.
+        let (a, b) = match round % 2 {
+            0 => (measured(), reference()),
+            _ => {
+                let b = reference();
+                (measured(), b)
+            }
+        };
+        if round >= rounds / 10 {
+            times[0].push(a);
+            times[1].push(b);
+        }
+    }
+    let [a, b] = times.map(|mut times| {
+        times.sort();
+        times[times.len() / 2]
+    });
+    let ratio = a.as_secs_f64() / b.as_secs_f64();
+    println!("{what}: {a:.2?}; {against}: {b:.2?}; ratio {ratio:.2} (goal: at most {goal})");
+}
+
+/// A log whose entries are chained, each about 800 bytes long, made without the cost of sealing each.
+struct Chain {
+    channel: Channel,
+    size: u64,
+    parent: Option<Digest>,
+    reason: String,
+}
+
+impl Chain {
+    fn new(channel: Channel) -> Chain {
+        Chain { channel, size: 0, parent: None, reason: "r".repeat(460) }
+    }
+
+    fn next(&mut self) -> Bytes {
+        let Chain { channel, size, reason, .. } = self;
+        let parent = self.parent.map(|parent| format!(r#""parent":"{parent}","#)).unwrap_or_default();
+        let entry = format!(
+            r#"{{"at":"2026-11-23T06:12:31.123Z","body":{{"by":"bench","reason":"{reason}"}},"channel":"{channel}","id":"0193f1c2-0000-7000-8000-{size:012x}","kind":"hold",{parent}"seq":{size},"v":1}}"#
+        );
+        let sealed = Sealed::of(entry);
+        self.size += 1;
+        self.parent = Some(sealed.leaf());
+        sealed.bytes().clone()
+    }
+}
