@@ -289,7 +289,7 @@ fn a_whole_last_line_that_nobody_is_known_to_have_synced_is_written_again_before
     bytes.push(b'\n');
     disk.open(&path, Access::Write).unwrap().write_at(&bytes[synced as usize..], synced).unwrap();
 
-    assert_eq!(now(ledger.read(&channel, 1, 9)).unwrap(), [Bytes::new(); 0], "nobody acknowledged it");
+    assert_eq!(now(ledger.read(&channel, 1, 9)).unwrap(), Vec::<Bytes>::new(), "nobody acknowledged it");
     assert_eq!(now(ledger.append(&channel, 1, entry(&channel, 1, 99))).unwrap(), Append::Lost);
     assert_eq!(now(ledger.read(&channel, 1, 9)).unwrap(), [entry(&channel, 1, 10)]);
     let again = Repair::WrittenAgain { offset: synced, bytes: bytes.len() as u64 - synced };
