@@ -1,0 +1,174 @@
+//! The object-store ledger on a long log against a short one, over a store that takes 2 ms for each request.
+//!
+//! `cargo bench -p tagwarden-tests --bench objects`. The store is in memory, so that what is measured is how many requests
+//! one waits for, one after the other. `TAGWARDEN_BENCH_ENTRIES` makes the
+//! long log another length than 1,000,000 entries (about 1 GB).
+
+mod shared;
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use object_store::memory::InMemory;
+use object_store::throttle::{ThrottleConfig, ThrottledStore};
+use object_store::{ObjectStore, ObjectStoreExt as _, path::Path};
+use tagwarden::ledger::{Access, Append, Ledger, ObjectLedger};
+use tagwarden::record::Source;
+use tagwarden::registry::MemoryRegistry;
+use tagwarden::{Channel, Promoter, Provenance, Tag, Terms};
+use tokio::runtime::Runtime;
+
+use crate::shared::{entries, paired};
+
+const SHORT: u64 = 100;
+const REQUEST: Duration = Duration::from_millis(2);
+
+fn main() {
+    let long = std::env::var("TAGWARDEN_BENCH_ENTRIES").map_or(1_000_000, |count| count.parse().expect("a number"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let memory = Arc::new(InMemory::new());
+    let world = World { runtime, memory, registry: MemoryRegistry::new() };
+    world.append();
+    world.logs(long);
+}
+
+struct World {
+    runtime: Runtime,
+    memory: Arc<InMemory>,
+    registry: MemoryRegistry,
+}
+
+impl World {
+    /// The ledger, opened anew over the slow store.
+    fn ledger(&self, access: Access) -> ObjectLedger {
+        let wait = ThrottleConfig {
+            wait_get_per_call: REQUEST,
+            wait_put_per_call: REQUEST,
+            wait_list_per_call: REQUEST,
+            wait_list_with_delimiter_per_call: REQUEST,
+            ..ThrottleConfig::default()
+        };
+        let store = ThrottledStore::new(Arc::clone(&self.memory) as Arc<dyn ObjectStore>, wait);
+        self.runtime.block_on(ObjectLedger::over(Arc::new(store), "", access)).unwrap()
+    }
+
+    fn promoter(&self) -> Promoter {
+        Promoter::new(Arc::new(self.registry.clone()), Arc::new(self.ledger(Access::Write)))
+    }
+
+    /// An append without conflict against one PUT of the same bytes.
+    fn append(&self) {
+        let channel = channel("append");
+        let live = self.registry.push_image(channel.repository(), channel.tag(), 1).digest();
+        let all: Vec<_> = entries(&channel, 1000, live).collect();
+        let ledger = self.ledger(Access::Write);
+        let slow = self.slow();
+        let (seq, plain) = (Cell::new(0), Cell::new(0));
+        paired(
+            ("an append", 1.3, 400),
+            || {
+                let at = seq.replace(seq.get() + 1);
+                let start = Instant::now();
+                let stored = ledger.append(&channel, at, all[at as usize].clone());
+                assert_eq!(self.runtime.block_on(stored).unwrap(), Append::Stored);
+                start.elapsed()
+            },
+            "a PUT of the same bytes",
+            || {
+                let at = plain.replace(plain.get() + 1);
+                let key = Path::from(format!("plain/{at}"));
+                let start = Instant::now();
+                self.runtime.block_on(slow.put(&key, all[at as usize].clone().into())).unwrap();
+                start.elapsed()
+            },
+        );
+    }
+
+    fn slow(&self) -> impl ObjectStore {
+        let wait = ThrottleConfig { wait_put_per_call: REQUEST, ..ThrottleConfig::default() };
+        ThrottledStore::new(Arc::clone(&self.memory) as Arc<dyn ObjectStore>, wait)
+    }
+
+    /// Reads and a promotion on a long log against a short one, with a ledger that is opened anew for each.
+    fn logs(&self, long: u64) {
+        for size in [SHORT, long] {
+            let channel = sized(size);
+            let image = self.registry.push_image(channel.repository(), channel.tag(), size);
+            let start = Instant::now();
+            self.runtime.block_on(self.write_log(&channel, size));
+            let wrote = start.elapsed();
+            let start = Instant::now();
+            let quick = self.runtime.block_on(ObjectLedger::over(self.memory.clone(), "", Access::Write)).unwrap();
+            let promoter = Promoter::new(Arc::new(self.registry.clone()), Arc::new(quick));
+            let state = self.runtime.block_on(promoter.state(&channel)).unwrap();
+            assert_eq!((state.size, state.live), (size, Some(image.digest())));
+            println!("{size} entries: put in {wrote:.1?}, first read and indexed in {:.1?}", start.elapsed());
+            // An append leaves the hint that a cold look begins at.
+            self.promote(size, &promoter, "first");
+        }
+        let current = |size: u64| {
+            let promoter = self.promoter();
+            let start = Instant::now();
+            let current = self.runtime.block_on(promoter.current(&sized(size))).unwrap();
+            assert!(current.live.is_some() && current.previous.is_some() && current.event.is_some());
+            start.elapsed()
+        };
+        let page = |size: u64| {
+            let promoter = self.promoter();
+            let start = Instant::now();
+            let page = self.runtime.block_on(promoter.history(&sized(size), None, 50)).unwrap();
+            assert!(page.events.len() >= 49);
+            start.elapsed()
+        };
+        let nth = Cell::new(0);
+        let keyed = |size: u64| {
+            let name = format!("n{}", nth.replace(nth.get() + 1));
+            self.promote(size, &self.promoter(), &name)
+        };
+        paired(("current and previous, long log", 2.0, 60), || current(long), "100 entries", || current(SHORT));
+        paired(("history page of 50, long log", 2.0, 60), || page(long), "100 entries", || page(SHORT));
+        paired(("promotion with a key, long log", 1.5, 60), || keyed(long), "100 entries", || keyed(SHORT));
+    }
+
+    fn promote(&self, size: u64, promoter: &Promoter, name: &str) -> Duration {
+        let tag: Tag = name.parse().unwrap();
+        let repository = sized(size).repository().clone();
+        let seed = name.bytes().fold(size, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+        self.registry.push_image(&repository, &tag, seed.wrapping_add(1_000_000));
+        let terms = Terms::of(Provenance::new("manual", "bench", "bench").unwrap()).key(name.parse().unwrap());
+        let start = Instant::now();
+        let source = Source::Reference(repository.tag(tag));
+        self.runtime.block_on(promoter.promote(&sized(size), source, terms)).unwrap();
+        start.elapsed()
+    }
+
+    async fn write_log(&self, channel: &Channel, size: u64) {
+        let live = self.registry.peek(channel.repository(), channel.tag()).unwrap();
+        // The name of its first object says where the others go.
+        let ledger = ObjectLedger::over(self.memory.clone(), "", Access::Write).await.unwrap();
+        let mut all = entries(channel, size, live);
+        let before: Vec<_> = self.names().await;
+        ledger.append(channel, 0, all.next().unwrap()).await.unwrap();
+        let first =
+            self.names().await.into_iter().find(|name| !before.contains(name) && name.contains("/log/")).unwrap();
+        let (folder, _) = first.rsplit_once('/').unwrap();
+        for (seq, entry) in (1..size).zip(all) {
+            self.memory.put(&Path::from(format!("{folder}/{seq:020}.json")), entry.into()).await.unwrap();
+        }
+    }
+
+    async fn names(&self) -> Vec<String> {
+        let list = self.memory.list(None);
+        list.filter_map(|meta| async { Some(meta.unwrap().location.to_string()) }).take(5000).collect().await
+    }
+}
+
+fn channel(name: &str) -> Channel {
+    format!("registry.example.com/acme/{name}:prod").parse().unwrap()
+}
+
+fn sized(size: u64) -> Channel {
+    channel(&format!("shop{size}"))
+}
