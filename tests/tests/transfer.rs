@@ -1,7 +1,8 @@
-//! A log of ten thousand moves goes through every kind of ledger and comes back with the same root.
+//! A log of ten thousand moves goes into every kind of ledger and comes back with the same root.
 
 use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,9 +11,14 @@ use tagwarden::record::{
     Body, ChannelState, Deadlines, Decision, Intent, LogReport, Op, Outcome, PolicyNote, Source, Status, Subject,
 };
 use tagwarden::{Channel, Digest, Provenance, Text, Timestamp};
+use tagwarden_tests::docker_registry::Transport;
+use tagwarden_tests::moto::Moto;
 use tagwarden_tests::postgres::Postgres;
 
 const MOVES: u64 = 10_000;
+
+/// Moto takes about 6 ms a request, and each entry is one PUT after the other: the same with fewer.
+const MOVES_IN_MOTO: u64 = 500;
 
 fn channel() -> Channel {
     "registry.example.com/acme/shop:prod".parse().unwrap()
@@ -97,17 +103,14 @@ async fn moved(from: &str, to: &str) -> Transferred {
     done
 }
 
-/// From a directory through these ledgers and into a directory again: at each place the same bytes, and one root.
-async fn through(home: &Path, places: &[String]) {
+/// From a directory into this ledger and into a directory again: at each place the same bytes, and one root.
+async fn through(home: &Path, moves: u64, place: String) {
     let (first, last) = (home.join("first").display().to_string(), home.join("last").display().to_string());
-    let written = directory(Path::new(&first), MOVES);
-    let mut stops = vec![first];
-    stops.extend_from_slice(places);
-    stops.push(last.clone());
-    for hop in stops.windows(2) {
-        let done = moved(&hop[0], &hop[1]).await;
-        assert_eq!((done.size, done.copied, done.root), (2 * MOVES, 2 * MOVES, written.root), "{}", hop[1]);
-        assert_eq!(done.ending, Ending::Moved { seq: 2 * MOVES });
+    let written = directory(Path::new(&first), moves);
+    for (from, to) in [(&first, &place), (&place, &last)] {
+        let done = moved(from, to).await;
+        assert_eq!((done.size, done.copied, done.root), (2 * moves, 2 * moves, written.root));
+        assert_eq!(done.ending, Ending::Moved { seq: 2 * moves });
     }
     // What came back, read by somebody else.
     let ledger = last.parse::<LedgerUrl>().unwrap().open(Access::Read).await.unwrap();
@@ -121,5 +124,39 @@ async fn through(home: &Path, places: &[String]) {
 async fn ten_thousand_moves_go_into_postgresql_and_back() {
     let Some(postgres) = Postgres::start("ten_thousand_moves_go_into_postgresql_and_back", &[]) else { return };
     let home = tempfile::tempdir().unwrap();
-    through(home.path(), &[postgres.database("audit")]).await;
+    through(home.path(), MOVES, postgres.database("audit")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_moves_go_into_a_directory_of_objects_and_back() {
+    let home = tempfile::tempdir().unwrap();
+    through(home.path(), MOVES, format!("file://{}", home.path().join("objects").display())).await;
+}
+
+/// In the child, whose environment has the store's credentials: where the ledger is.
+const URL: &str = "TAGWARDEN_TEST_URL";
+
+#[test]
+fn moves_go_into_s3_and_back() {
+    let Some(moto) = Moto::start("moves_go_into_s3_and_back", Transport::Http) else { return };
+    let run = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "in_a_child::through_the_store", "--nocapture"])
+        .env(URL, moto.url("team/ledger"))
+        .envs(Moto::environment())
+        .output()
+        .unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success() && text.contains("1 passed"), "{text}");
+    println!("{text}");
+}
+
+mod in_a_child {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn through_the_store() {
+        let Ok(url) = std::env::var(URL) else { return };
+        let home = tempfile::tempdir().unwrap();
+        through(home.path(), MOVES_IN_MOTO, url).await;
+    }
 }

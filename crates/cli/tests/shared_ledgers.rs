@@ -42,6 +42,26 @@ fn roots(verified: &Value) -> Vec<&str> {
     verified["logs"].as_array().unwrap().iter().map(|log| log["root"].as_str().unwrap()).collect()
 }
 
+#[test]
+fn the_whole_story_in_a_directory_of_objects() {
+    let world = World::with_prod();
+    let url = format!("file://{}", world.dir.path().join("objects").display());
+    tells_the_story(&world, &url, &url);
+}
+
+#[cfg(feature = "s3")]
+#[test]
+fn the_whole_story_in_s3() {
+    use tagwarden_tests::docker_registry::Transport;
+    use tagwarden_tests::moto::Moto;
+
+    let Some(moto) = Moto::start("the_whole_story_in_s3", Transport::Http) else { return };
+    let mut world = World::with_prod();
+    world.environment = Moto::environment().to_vec();
+    let url = moto.url("team/ledger");
+    tells_the_story(&world, &url, &url);
+}
+
 #[cfg(feature = "postgres")]
 #[test]
 fn the_whole_story_in_postgresql() {

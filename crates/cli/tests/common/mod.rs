@@ -16,6 +16,8 @@ pub const WHO: [&str; 4] = ["--actor", "ada", "--run-id", "42"];
 pub struct World {
     pub server: RegistryServer,
     pub dir: TempDir,
+    /// What the binary finds in its environment besides.
+    pub environment: Vec<(&'static str, &'static str)>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -37,7 +39,7 @@ impl World {
         for number in 0..10 {
             server.memory().push_image(&repository, &format!("1.4.{number}").parse().unwrap(), number);
         }
-        let world = World { server, dir, runtime };
+        let world = World { server, dir, environment: Vec::new(), runtime };
         let (dev, prod) = (world.channel("dev"), world.channel("prod"));
         world.config(&format!(
             "ledger = 'ledger'\n\
@@ -89,6 +91,7 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagwarden"));
         command.args(args).current_dir(self.dir.path()).stdin(Stdio::null()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.dir.path());
+        command.envs(self.environment.iter().copied());
         command
     }
 

@@ -212,6 +212,10 @@ impl Scheme {
         match self {
             #[cfg(feature = "postgres")]
             Scheme::Postgres => Ok(Arc::new(super::PostgresLedger::open(url, access).await?)),
+            #[cfg(feature = "object-store")]
+            Scheme::File | Scheme::S3 | Scheme::Gs | Scheme::Az if self.feature().1 => {
+                Ok(Arc::new(super::ObjectLedger::open(url, access).await?))
+            }
             _ => Err(self.not_built_in()),
         }
     }
