@@ -1,19 +1,35 @@
 //! The backends that the laws are held to, each a place where logs are kept.
 //!
-//! A backend is an entry in [`Backend`] and an arm in [`Place::start`]; a place is known to other processes by its URL.
+//! A place is known to other processes by its URL, and may be reached through a proxy.
+
+mod elsewhere;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::process::Command;
+use std::sync::{Arc, OnceLock};
 
-use tagwarden::Channel;
-use tagwarden::ledger::{FileLedger, Ledger, MemoryLedger};
+use tagwarden::ledger::{Access, FileLedger, Ledger, MemoryLedger, ObjectLedger, PostgresLedger};
+use tagwarden::{Channel, Result};
+use tagwarden_tests::azurite::{self, Azurite};
+use tagwarden_tests::docker_registry::Transport;
+use tagwarden_tests::moto::Moto;
+use tagwarden_tests::postgres::Postgres;
+use tagwarden_tests::proxy::Proxy;
 use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+use self::elsewhere::Elsewhere;
 
 /// Where logs are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
     Memory,
     File,
+    /// An object store's layout in a directory.
+    Directory,
+    Postgres,
+    S3,
+    Azure,
 }
 
 /// Those that need no engine: a test of many small worlds runs on each of them.
@@ -22,22 +38,93 @@ pub const BACKENDS: [Backend; 2] = [Backend::Memory, Backend::File];
 /// A backend that runs, and the logs in it. It ends, and they are gone, when this is dropped.
 pub struct Place {
     backend: Backend,
-    store: Store,
+    url: String,
+    memory: Arc<MemoryLedger>,
+    _engine: Engine,
 }
 
-enum Store {
-    Memory(Arc<MemoryLedger>),
-    File(TempDir),
+#[allow(dead_code, reason = "it runs as long as it is held")]
+enum Engine {
+    None,
+    Directory(TempDir),
+    Postgres(Postgres),
+    S3(Moto),
+    Azure(Azurite),
+}
+
+/// In the environment of a test that runs again with the credentials of its place.
+const PLACE: &str = "TAGWARDEN_TEST_PLACE";
+
+/// Has `law` hold on a backend; `test` is the whole name of the test that does. Nothing, said on standard error, if the
+/// engine is not installed.
+///
+/// A cloud's credentials are found in the environment, which a process cannot change safely: the test runs itself again.
+pub fn on(backend: Backend, test: &str, law: impl FnOnce(&Place)) {
+    if let Ok(url) = std::env::var(PLACE) {
+        return law(&Place::at(backend, url, Engine::None));
+    }
+    let Some(place) = Place::try_start(backend, test) else { return };
+    let credentials = match backend {
+        Backend::S3 => Moto::environment().map(|(name, value)| (name, value.to_owned())).to_vec(),
+        // Signed once for all requests, so that a proxy may change them.
+        Backend::Azure => vec![("AZURE_STORAGE_SAS_TOKEN", shared_access())],
+        _ => return law(&place),
+    };
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again.args([test, "--exact", "--nocapture"]).envs(credentials).env(PLACE, place.url());
+    let run = again.output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success() && text.contains(" 1 passed"), "{text}");
+    println!("{text}");
+}
+
+/// Runs `work` in paused time.
+pub fn paused(work: impl Future<Output = ()>) {
+    Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(work);
+}
+
+/// Runs `work` in the time of this world.
+pub fn real_time(work: impl Future<Output = ()>) {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work);
 }
 
 impl Place {
-    /// An empty one.
+    /// An empty one that needs no engine.
     pub fn start(backend: Backend) -> Place {
-        let store = match backend {
-            Backend::Memory => Store::Memory(Arc::new(MemoryLedger::new())),
-            Backend::File => Store::File(tempfile::tempdir().unwrap()),
+        Place::try_start(backend, "").expect("it needs no engine")
+    }
+
+    fn try_start(backend: Backend, test: &str) -> Option<Place> {
+        let (url, engine) = match backend {
+            Backend::Memory => (String::new(), Engine::None),
+            Backend::File => {
+                let dir = tempfile::tempdir().unwrap();
+                (dir.path().display().to_string(), Engine::Directory(dir))
+            }
+            Backend::Directory => {
+                let dir = tempfile::tempdir().unwrap();
+                (format!("file://{}", dir.path().display()), Engine::Directory(dir))
+            }
+            Backend::Postgres => {
+                let postgres = Postgres::start(test, &[])?;
+                let url = postgres.database("ledger");
+                outside(PostgresLedger::init(&url)).unwrap();
+                (url, Engine::Postgres(postgres))
+            }
+            Backend::S3 => {
+                let moto = Moto::start(test, Transport::Http)?;
+                (moto.url("team/ledger"), Engine::S3(moto))
+            }
+            Backend::Azure => {
+                let azurite = Azurite::start(test)?;
+                (azurite.url("team/ledger"), Engine::Azure(azurite))
+            }
         };
-        Place { backend, store }
+        Some(Place::at(backend, url, engine))
+    }
+
+    fn at(backend: Backend, url: String, engine: Engine) -> Place {
+        Place { backend, url, memory: Arc::default(), _engine: engine }
     }
 
     pub fn backend(&self) -> Backend {
@@ -45,25 +132,68 @@ impl Place {
     }
 
     /// What another process opens.
-    pub fn url(&self) -> String {
-        match &self.store {
-            Store::Memory(_) => panic!("no other process reaches memory"),
-            Store::File(dir) => dir.path().display().to_string(),
-        }
+    pub fn url(&self) -> &str {
+        assert!(self.backend != Backend::Memory, "no other process reaches memory");
+        &self.url
+    }
+
+    /// A proxy before its engine, and this place as it is seen through it.
+    pub fn proxied(&self) -> (Proxy, Place) {
+        let before = if self.backend == Backend::Postgres { "@" } else { "endpoint=http://" };
+        let (_, rest) = self.url.split_once(before).expect("an engine with a host");
+        let host = rest.split(['/', '&']).next().unwrap();
+        let proxy = if self.backend == Backend::Postgres { Proxy::tcp(host) } else { Proxy::http(host) };
+        let url = self.url.replacen(host, &proxy.host(), 1);
+        (proxy, Place::at(self.backend, url, Engine::None))
     }
 
     /// The ledger, opened anew as by another process.
     pub fn open(&self) -> Arc<dyn Ledger> {
-        match &self.store {
-            Store::Memory(ledger) => Arc::clone(ledger) as Arc<dyn Ledger>,
-            Store::File(_) => open(&self.url()),
+        match self.backend {
+            Backend::Memory => Arc::clone(&self.memory) as Arc<dyn Ledger>,
+            _ => open(self.url()).unwrap_or_else(|error| panic!("{:?}: {error:?}", self.backend)),
+        }
+    }
+
+    /// The same for a test in paused time: an engine's answers come in time of their own.
+    pub fn open_in_paused_time(&self) -> Arc<dyn Ledger> {
+        match self.backend {
+            Backend::Memory | Backend::File => self.open(),
+            _ => Arc::new(Elsewhere(self.open())),
         }
     }
 }
 
 /// The ledger at a URL.
-pub fn open(url: &str) -> Arc<dyn Ledger> {
-    Arc::new(FileLedger::open(url).unwrap())
+pub fn open(url: &str) -> Result<Arc<dyn Ledger>> {
+    Ok(match url.split_once("://") {
+        Some(("postgres", _)) => Arc::new(outside(PostgresLedger::open(url, Access::Write))?),
+        Some(_) => Arc::new(outside(ObjectLedger::open(url, Access::Write))?),
+        None => Arc::new(FileLedger::open(url)?),
+    })
+}
+
+/// The runtime in which engines are spoken to when that of the test stands still.
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap())
+}
+
+fn outside<T: Send>(work: impl Future<Output = T> + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(|| runtime().block_on(work)).join().unwrap())
+}
+
+/// A token for everything in the emulator's account.
+fn shared_access() -> String {
+    const SIGN: &str = "import base64, hashlib, hmac, sys, urllib.parse\n\
+        account, key = sys.argv[1:]\n\
+        may = dict(sp='rwdlac', ss='b', srt='sco', se='2099-01-01T00:00:00Z', sv='2021-08-06')\n\
+        text = '\\n'.join([account, may['sp'], 'b', 'sco', '', may['se'], '', '', may['sv'], '', ''])\n\
+        mac = hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()\n\
+        print(urllib.parse.urlencode(dict(may, sig=base64.b64encode(mac).decode())))";
+    let run = Command::new("python3").args(["-c", SIGN, azurite::ACCOUNT, azurite::KEY]).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    String::from_utf8(run.stdout).unwrap().trim().to_owned()
 }
 
 /// Writes a log to a file, an entry a line, for the independent verifier.

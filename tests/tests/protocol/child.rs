@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tagwarden::ledger::Ledger;
+use tagwarden::promoter::How;
 use tagwarden::protocol::Meet;
 use tagwarden::record::Source;
 use tagwarden::registry::oci::{Lookup, OciOptions, OciRegistry};
 use tagwarden::registry::{MemoryRegistry, Registry};
-use tagwarden::{Channel, Promoter, Repository, Terms, Times};
+use tagwarden::{Channel, Class, Promoter, Repository, Terms, Times};
 
 use super::backend::{Place, open};
 use super::gate::{Gate, What};
@@ -60,10 +61,10 @@ fn child() {
     let (url, rest) = (next(), next());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async move {
-        let ledger = open(url);
         match what {
-            "die" => die(&repository, ledger, rest).await,
-            _ => write(&repository, ledger, rest).await,
+            "lossy" => write_through_losses(&repository, url, rest).await,
+            "die" => die(&repository, open(url).unwrap(), rest).await,
+            _ => write(&repository, open(url).unwrap(), rest).await,
         }
     });
 }
@@ -101,6 +102,42 @@ async fn write(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
         async move { write_all(&promoter, repository, writer, count).await }
     });
     futures_util::future::join_all(writers).await;
+}
+
+/// Promotes among others until each move is committed, as a pipeline that is started again would: `3 5` is writer 3, five
+/// times.
+async fn write_through_losses(repository: &Repository, url: &str, rest: &str) {
+    const TRIES: u64 = 50;
+    let (writer, count) = rest.split_once(' ').unwrap();
+    let pause = || tokio::time::sleep(Duration::from_millis(100));
+    let mut ledger = open(url);
+    for _ in 0..TRIES {
+        if ledger.is_ok() {
+            break;
+        }
+        pause().await;
+        ledger = open(url);
+    }
+    let ms = Duration::from_millis;
+    let times = Times::new(ms(6_000), ms(2_500), ms(2_500), ms(2_000)).unwrap();
+    let promoter = Promoter::new(Arc::new(oci()), ledger.unwrap()).with_times(times);
+    let channel = prod(repository);
+    for number in 0..count.parse::<u64>().unwrap() {
+        let name = format!("w{writer}.{}", number % 2);
+        let mut ends = Vec::new();
+        loop {
+            let terms = Terms::of(who()).key(key(&format!("{writer}-{number}"))).meet(Meet::Queue).patience(PATIENCE);
+            let Err(error) = promoter.promote(&channel, release(repository, &name), terms).await else { break };
+            if error.kind().class() == Class::Indeterminate
+                && let Err(error) = promoter.recover(&channel, How::Forward, PATIENCE).await
+            {
+                ends.push(format!("recover: {error:?}"));
+            }
+            ends.push(format!("{error:?}"));
+            assert!(ends.len() < TRIES as usize, "writer {writer}, move {number}: {ends:#?}");
+            pause().await;
+        }
+    }
 }
 
 /// Each writer has two releases of its own, so that no move finds the channel where it goes.

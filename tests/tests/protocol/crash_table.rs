@@ -8,7 +8,7 @@ use tagwarden::promoter::How;
 use tagwarden::registry::Fault;
 use tagwarden_tests::verify_ledgers;
 
-use super::backend::{Backend, Place};
+use super::backend::{Backend, Place, on, paused};
 use super::gate::{Port, What};
 use super::world::{JOBS, Job, PATIENCE, World, calls, points};
 
@@ -111,12 +111,12 @@ async fn die(place: &Place, job: Job, at: usize, port: Port, death: Death, how: 
     row
 }
 
-async fn table(backend: Backend, jobs: &[Job]) {
-    let (place, logs) = (Place::start(backend), tempfile::tempdir().unwrap());
+async fn table(place: &Place, jobs: &[Job]) {
+    let logs = tempfile::tempdir().unwrap();
     let mut rows: BTreeMap<(String, Row), usize> = BTreeMap::new();
     let mut deaths_died = 0;
     for job in jobs {
-        let ports = calls(&place, *job).await;
+        let ports = calls(place, *job).await;
         for (port, at) in points(&ports) {
             let deaths: &[Death] = match port {
                 Port::Put => &[Death::Before, Death::After, Death::PutLost, Death::PutLate],
@@ -125,13 +125,13 @@ async fn table(backend: Backend, jobs: &[Job]) {
             for death in deaths {
                 deaths_died += 1;
                 for how in [How::Forward, How::Abandon] {
-                    let row = die(&place, *job, at, port, *death, how, logs.path()).await;
+                    let row = die(place, *job, at, port, *death, how, logs.path()).await;
                     *rows.entry((format!("{job:?}"), row)).or_default() += 1;
                 }
             }
         }
     }
-    println!("{backend:?}: {deaths_died} crash points; {rows:?}");
+    println!("{:?}: {deaths_died} crash points; {rows:?}", place.backend());
     assert!(deaths_died >= 24, "{deaths_died}");
     for job in jobs {
         let as_it_is = matches!(job, Job::BootstrapAsIs | Job::Adopt);
@@ -145,17 +145,37 @@ async fn table(backend: Backend, jobs: &[Job]) {
     assert_eq!(verified, 2 * deaths_died);
 }
 
-#[tokio::test(start_paused = true)]
-async fn every_row_in_memory() {
-    table(Backend::Memory, &JOBS).await;
+#[test]
+fn every_row_in_memory() {
+    on(Backend::Memory, "", |place| paused(table(place, &JOBS)));
 }
 
-#[tokio::test(start_paused = true)]
-async fn every_row_in_files_of_first_moves_and_promotions() {
-    table(Backend::File, &[Job::BootstrapFrom, Job::BootstrapAsIs, Job::Promote]).await;
+#[test]
+fn every_row_in_files_of_first_moves_and_promotions() {
+    on(Backend::File, "", |place| paused(table(place, &[Job::BootstrapFrom, Job::BootstrapAsIs, Job::Promote])));
 }
 
-#[tokio::test(start_paused = true)]
-async fn every_row_in_files_of_ways_back() {
-    table(Backend::File, &[Job::Rollback, Job::Repair, Job::Adopt, Job::Recover]).await;
+#[test]
+fn every_row_in_files_of_ways_back() {
+    on(Backend::File, "", |place| paused(table(place, &[Job::Rollback, Job::Repair, Job::Adopt, Job::Recover])));
+}
+
+#[test]
+fn every_row_in_a_directory() {
+    on(Backend::Directory, "crash_table::every_row_in_a_directory", |place| paused(table(place, &[Job::Promote])));
+}
+
+#[test]
+fn every_row_in_postgres() {
+    on(Backend::Postgres, "crash_table::every_row_in_postgres", |place| paused(table(place, &[Job::Promote])));
+}
+
+#[test]
+fn every_row_in_s3() {
+    on(Backend::S3, "crash_table::every_row_in_s3", |place| paused(table(place, &[Job::Promote])));
+}
+
+#[test]
+fn every_row_in_azure() {
+    on(Backend::Azure, "crash_table::every_row_in_azure", |place| paused(table(place, &[Job::Promote])));
 }

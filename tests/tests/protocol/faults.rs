@@ -7,7 +7,7 @@ use tagwarden::promoter::How;
 use tagwarden::{Class, Moved};
 use tagwarden_tests::verify_ledgers;
 
-use super::backend::{Backend, Place};
+use super::backend::{Backend, Place, on, paused};
 use super::gate::{Port, What};
 use super::world::{JOBS, Job, PATIENCE, World, calls, points};
 
@@ -55,12 +55,12 @@ async fn fail(place: &Place, job: Job, at: &[(usize, What)], port: Port, log: &s
     word
 }
 
-async fn every_call(backend: Backend, jobs: &[Job]) {
-    let (place, logs) = (Place::start(backend), tempfile::tempdir().unwrap());
+async fn every_call(place: &Place, jobs: &[Job]) {
+    let logs = tempfile::tempdir().unwrap();
     let mut words: BTreeMap<String, usize> = BTreeMap::new();
     let mut faults = 0;
     for job in jobs {
-        for (port, at) in points(&calls(&place, *job).await) {
+        for (port, at) in points(&calls(place, *job).await) {
             let whats: &[What] = match port {
                 Port::Look | Port::Read => &[What::LostBefore],
                 Port::Pin | Port::Put | Port::Append => &[What::LostBefore, What::LostAfter, What::Refused],
@@ -68,12 +68,12 @@ async fn every_call(backend: Backend, jobs: &[Job]) {
             for what in whats {
                 faults += 1;
                 let log = logs.path().join(format!("{faults}.jsonl"));
-                let word = fail(&place, *job, &[(at, *what)], port, &log).await;
+                let word = fail(place, *job, &[(at, *what)], port, &log).await;
                 *words.entry(word).or_default() += 1;
             }
         }
     }
-    println!("{backend:?}: {faults} faults: {words:?}");
+    println!("{:?}: {faults} faults: {words:?}", place.backend());
     assert!(words["done"] * 4 > faults, "most are survived: {words:?}");
     assert_eq!(verify_ledgers(logs.path()).unwrap(), faults);
 }
@@ -104,12 +104,32 @@ async fn two_faults_in_a_row() {
     println!("{runs} pairs");
 }
 
-#[tokio::test(start_paused = true)]
-async fn at_every_call_in_memory() {
-    every_call(Backend::Memory, &JOBS).await;
+#[test]
+fn at_every_call_in_memory() {
+    on(Backend::Memory, "faults::at_every_call_in_memory", |place| paused(every_call(place, &JOBS)));
 }
 
-#[tokio::test(start_paused = true)]
-async fn at_every_call_in_files() {
-    every_call(Backend::File, &JOBS).await;
+#[test]
+fn at_every_call_in_files() {
+    on(Backend::File, "faults::at_every_call_in_files", |place| paused(every_call(place, &JOBS)));
+}
+
+#[test]
+fn at_every_call_in_a_directory() {
+    on(Backend::Directory, "faults::at_every_call_in_a_directory", |place| paused(every_call(place, &[Job::Promote])));
+}
+
+#[test]
+fn at_every_call_in_postgres() {
+    on(Backend::Postgres, "faults::at_every_call_in_postgres", |place| paused(every_call(place, &[Job::Promote])));
+}
+
+#[test]
+fn at_every_call_in_s3() {
+    on(Backend::S3, "faults::at_every_call_in_s3", |place| paused(every_call(place, &[Job::Promote])));
+}
+
+#[test]
+fn at_every_call_in_azure() {
+    on(Backend::Azure, "faults::at_every_call_in_azure", |place| paused(every_call(place, &[Job::Promote])));
 }

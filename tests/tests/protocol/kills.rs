@@ -6,7 +6,7 @@ use tagwarden::promoter::How;
 use tagwarden::testing::RegistryServer;
 use tagwarden_tests::verify_ledgers;
 
-use super::backend::{Backend, Place, export};
+use super::backend::{Backend, Place, export, on, real_time};
 use super::child::{bootstrap, oci, prod, promote, promoter, push_releases, start};
 use super::gate::{Call, Gate};
 use super::world::{PATIENCE, tag};
@@ -66,7 +66,27 @@ async fn killed_at_any_call(place: &Place) {
     assert_eq!(verify_ledgers(logs.path()).unwrap(), points.len());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_files() {
-    killed_at_any_call(&Place::start(Backend::File)).await;
+#[test]
+fn in_files() {
+    on(Backend::File, "kills::in_files", |place| real_time(killed_at_any_call(place)));
+}
+
+#[test]
+fn in_a_directory() {
+    on(Backend::Directory, "kills::in_a_directory", |place| real_time(killed_at_any_call(place)));
+}
+
+#[test]
+fn on_postgres() {
+    on(Backend::Postgres, "kills::on_postgres", |place| real_time(killed_at_any_call(place)));
+}
+
+#[test]
+fn on_s3() {
+    on(Backend::S3, "kills::on_s3", |place| real_time(killed_at_any_call(place)));
+}
+
+#[test]
+fn on_azure() {
+    on(Backend::Azure, "kills::on_azure", |place| real_time(killed_at_any_call(place)));
 }

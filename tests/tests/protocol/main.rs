@@ -9,6 +9,8 @@ mod faults;
 mod gate;
 mod invariants;
 mod kills;
+mod lossy;
 mod simulation;
+mod stripped;
 mod world;
 mod writers;

@@ -82,7 +82,7 @@ impl<'a> World<'a> {
 
     /// The ledger, opened anew as by another process.
     pub fn ledger(&self) -> Arc<dyn Ledger> {
-        self.place.open()
+        self.place.open_in_paused_time()
     }
 
     /// A worker that nothing happens to.

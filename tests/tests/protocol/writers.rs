@@ -10,7 +10,7 @@ use tagwarden::testing::RegistryServer;
 use tagwarden::{Digest, Promoter, Repository, Timestamp};
 use tagwarden_tests::verify_ledger;
 
-use super::backend::{Backend, Place, export};
+use super::backend::{Backend, Place, export, on, real_time};
 use super::child::{bootstrap, oci, prod, push_releases, start, write_all};
 use super::world::text;
 
@@ -107,12 +107,56 @@ async fn eight_processes(place: &Place) {
     all_are_there(place, server.memory(), &repository, 16 * EACH as usize).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_one_process_on_files() {
-    sixteen_writers_and_an_auditor(&Place::start(Backend::File)).await;
+#[test]
+fn in_one_process_on_files() {
+    on(Backend::File, "writers::in_one_process_on_files", |place| real_time(sixteen_writers_and_an_auditor(place)));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_eight_processes_on_files() {
-    eight_processes(&Place::start(Backend::File)).await;
+#[test]
+fn in_one_process_on_a_directory() {
+    on(Backend::Directory, "writers::in_one_process_on_a_directory", |place| {
+        real_time(sixteen_writers_and_an_auditor(place))
+    });
+}
+
+#[test]
+fn in_one_process_on_postgres() {
+    on(Backend::Postgres, "writers::in_one_process_on_postgres", |place| {
+        real_time(sixteen_writers_and_an_auditor(place))
+    });
+}
+
+#[test]
+fn in_one_process_on_s3() {
+    on(Backend::S3, "writers::in_one_process_on_s3", |place| real_time(sixteen_writers_and_an_auditor(place)));
+}
+
+#[test]
+fn in_one_process_on_azure() {
+    on(Backend::Azure, "writers::in_one_process_on_azure", |place| real_time(sixteen_writers_and_an_auditor(place)));
+}
+
+#[test]
+fn in_eight_processes_on_files() {
+    on(Backend::File, "writers::in_eight_processes_on_files", |place| real_time(eight_processes(place)));
+}
+
+#[test]
+fn in_eight_processes_on_a_directory() {
+    on(Backend::Directory, "writers::in_eight_processes_on_a_directory", |place| real_time(eight_processes(place)));
+}
+
+#[test]
+fn in_eight_processes_on_postgres() {
+    on(Backend::Postgres, "writers::in_eight_processes_on_postgres", |place| real_time(eight_processes(place)));
+}
+
+#[test]
+fn in_eight_processes_on_s3() {
+    on(Backend::S3, "writers::in_eight_processes_on_s3", |place| real_time(eight_processes(place)));
+}
+
+#[test]
+fn in_eight_processes_on_azure() {
+    on(Backend::Azure, "writers::in_eight_processes_on_azure", |place| real_time(eight_processes(place)));
 }

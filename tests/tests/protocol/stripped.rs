@@ -1,0 +1,58 @@
+//! A store that ignores conditions is refused; one that begins to ignore them later forks the log, and that is found.
+
+use std::sync::Arc;
+
+use tagwarden::ledger::{Journal, Written};
+use tagwarden::record::{Body, Observation, ObservationCause};
+use tagwarden::registry::MemoryRegistry;
+use tagwarden::{ErrorKind, Repository, Timestamp};
+
+use super::backend::{Backend, Place, on, open, real_time};
+use super::child::{bootstrap, prod, push_releases};
+
+fn observed(cause: ObservationCause) -> Body {
+    Body::Observation(Observation { expected: None, observed: None, cause, attributed: None })
+}
+
+async fn is_found(place: &Place) {
+    let (proxy, through) = place.proxied();
+    proxy.strip_conditions();
+    let refused = open(through.url()).unwrap_err();
+    println!("{:?}: {refused}", place.backend());
+    assert_eq!(refused.kind(), ErrorKind::LedgerUnsupported, "{refused:?}");
+    assert!(proxy.done().stripped >= 1, "{proxy:?}");
+    proxy.calm();
+
+    let (memory, repository) = (MemoryRegistry::new(), "reg.io/acme/forked".parse::<Repository>().unwrap());
+    push_releases(&memory, &repository, 0);
+    let (one, other) = (through.open(), through.open());
+    bootstrap(Arc::new(memory), Arc::clone(&one), &repository).await;
+    let channel = prod(&repository);
+    let (mut one, mut other) = (Journal::new(one, channel.clone()), Journal::new(other, channel.clone()));
+    assert_eq!((one.refresh().await.unwrap().size, other.refresh().await.unwrap().size), (2, 2));
+    let at = Timestamp::from_unix_ms(1_790_000_000_000);
+    let stripped = proxy.done().stripped;
+    proxy.strip_conditions();
+    let first = one.append(2, observed(ObservationCause::Drift), at).await.unwrap();
+    let second = other.append(2, observed(ObservationCause::Verify), at).await.unwrap();
+    assert!(matches!((&first, &second), (Written::At(2), Written::At(2))), "{first:?} {second:?}");
+    assert_eq!(proxy.done().stripped, stripped + 2);
+    proxy.calm();
+
+    let forked = one.refresh().await.unwrap_err();
+    println!("{:?}: {forked:?}", place.backend());
+    assert_eq!(forked.kind(), ErrorKind::LedgerForked, "{forked:?}");
+    let context: Vec<(&str, String)> = forked.context().map(|(name, value)| (name, value.to_owned())).collect();
+    assert!(context.contains(&("channel", channel.to_string())), "{forked:?}");
+    assert!(context.contains(&("seq", "2".to_owned())), "{forked:?}");
+}
+
+#[test]
+fn on_s3() {
+    on(Backend::S3, "stripped::on_s3", |place| real_time(is_found(place)));
+}
+
+#[test]
+fn on_azure() {
+    on(Backend::Azure, "stripped::on_azure", |place| real_time(is_found(place)));
+}
