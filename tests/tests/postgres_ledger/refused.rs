@@ -109,8 +109,8 @@ async fn what_is_not_allowed_is_denied_and_reading_goes_on() {
         "GRANT USAGE ON SCHEMA tagwarden TO reader; GRANT SELECT ON tagwarden.entries, tagwarden.migrations TO reader";
     server.psql("rights", grants).unwrap();
     let reader = PostgresLedger::open(&server.url("reader", "rights"), Access::Write).await.unwrap();
-    assert_eq!(reader.read(&channel, 0, 9).await.unwrap(), [entry.clone()]);
-    assert_eq!(reader.channels().await.unwrap(), [channel.clone()]);
+    assert_eq!(reader.read(&channel, 0, 9).await.unwrap(), std::slice::from_ref(&entry));
+    assert_eq!(reader.channels().await.unwrap(), std::slice::from_ref(&channel));
     assert_eq!(reader.state(&channel).await.unwrap(), None);
     let denied = reader.append(&channel, 1, next(&mut state, "denied")).await.unwrap_err();
     assert_eq!(denied.kind(), ErrorKind::LedgerDenied);

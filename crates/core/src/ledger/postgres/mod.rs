@@ -105,7 +105,7 @@ impl PostgresLedger {
              ON CONFLICT DO NOTHING",
         );
         let parameters: [Parameter<'_>; 3] = [(&channel, Type::TEXT), (&seq, Type::INT8), (&bytes, Type::BYTEA)];
-        match lease.execute(&sql, &parameters).await {
+        match lease.append(&sql, &parameters).await {
             Ok(0) => Ok(Append::Lost),
             Ok(_) => Ok(Append::Stored),
             Err(fault) if fault.is_lost() => Ok(Append::Lost),
