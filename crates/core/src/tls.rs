@@ -2,16 +2,20 @@
 
 use std::sync::{Arc, OnceLock};
 
+#[cfg(feature = "oci")]
+use rustls::RootCertStore;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
+#[cfg(feature = "oci")]
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
 use crate::error::{Error, ErrorKind, Result};
 
 /// The certificates of a PEM text. CONFIG_INVALID if there is none, or one that cannot be a root.
+#[cfg(feature = "oci")]
 pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
     let invalid = |why: &dyn std::fmt::Display| {
         Error::new(ErrorKind::ConfigInvalid, format!("the CA certificates cannot be used: {why}"))
@@ -96,7 +100,7 @@ impl ServerCertVerifier for LazyVerifier {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "oci"))]
 mod tests {
     use super::*;
 

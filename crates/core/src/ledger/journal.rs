@@ -347,4 +347,4 @@ impl Term {
 
 #[cfg(test)]
 #[cfg(all(feature = "file", unix))]
-mod tests;
+pub(super) mod tests;

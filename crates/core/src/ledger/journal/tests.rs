@@ -16,11 +16,11 @@ fn text(text: String) -> Text {
     text.parse().unwrap()
 }
 
-fn key(nth: u64) -> Key {
+pub(in crate::ledger) fn key(nth: u64) -> Key {
     format!("key-{nth}").parse().unwrap()
 }
 
-fn digest(nth: u64) -> Digest {
+pub(in crate::ledger) fn digest(nth: u64) -> Digest {
     Digest::of(&nth.to_be_bytes())
 }
 
@@ -49,7 +49,7 @@ fn intent(state: &ChannelState, nth: u64) -> Body {
     }))
 }
 
-fn outcome(seq: u64, nth: u64) -> Body {
+pub(in crate::ledger) fn outcome(seq: u64, nth: u64) -> Body {
     Body::Outcome(Outcome {
         move_id: text(format!("move-{nth}")),
         intent_seq: seq,
@@ -65,7 +65,7 @@ fn outcome(seq: u64, nth: u64) -> Body {
 }
 
 /// Appends these moves and leaves the last one open.
-async fn moves(journal: &mut Journal, moves: std::ops::Range<u64>) -> u64 {
+pub(in crate::ledger) async fn moves(journal: &mut Journal, moves: std::ops::Range<u64>) -> u64 {
     let at = Timestamp::from_unix_ms(0);
     let last = moves.end - 1;
     let mut open = 0;

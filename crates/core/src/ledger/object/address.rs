@@ -206,12 +206,12 @@ impl Cloud {
         }
     }
 
-    /// LEDGER_UNSUPPORTED: this build cannot reach that cloud.
+    /// CONFIG_INVALID: this build cannot reach that cloud.
     #[allow(dead_code, reason = "with every cloud's feature there is nothing to say")]
     pub(super) fn not_built(&self) -> Error {
         let message =
             format!("{self}: this build does not reach it: build tagwarden with the feature `{}`", self.feature());
-        Error::new(ErrorKind::LedgerUnsupported, message)
+        Error::new(ErrorKind::ConfigInvalid, message)
     }
 }
 

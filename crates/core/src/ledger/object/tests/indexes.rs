@@ -118,3 +118,36 @@ async fn what_is_damaged_is_no_index_and_an_answer_is_never_made_up() {
     store.plant(&format!("{ROOT}/index/head.json"), b"{\"state\":").await;
     assert_eq!(opened(&store).await.index().unwrap().state(&channel()).await.unwrap(), None);
 }
+
+/// The requests of a new process that looks a key up in a log of so many moves, finds what is live, and appends.
+#[cfg(all(feature = "file", unix))]
+async fn requests(count: u64) -> usize {
+    use crate::ledger::Journal;
+    use crate::ledger::journal::tests::{digest, key, moves, outcome};
+    let store = Scripted::default();
+    let mut journal = Journal::new(Arc::new(opened(&store).await), channel());
+    for first in (1..=count).step_by(10) {
+        let open = moves(&mut journal, first..first + 10).await;
+        journal.append(open + 1, outcome(open, first + 9), Timestamp::from_unix_ms(0)).await.unwrap();
+        journal.refresh().await.unwrap();
+    }
+    store.calm();
+    let mut anew = Journal::new(Arc::new(opened(&store).await), channel());
+    let state = anew.refresh().await.unwrap();
+    assert_eq!((state.size, state.live), (2 * count, Some(digest(count))));
+    assert_eq!(anew.committed(&key(3)).await.unwrap(), Some((4, digest(3))));
+    assert_eq!(anew.committed(&key(count + 1)).await.unwrap(), None);
+    let open = moves(&mut anew, count + 1..count + 2).await;
+    anew.refresh().await.unwrap();
+    anew.append(open + 1, outcome(open, count + 1), Timestamp::from_unix_ms(0)).await.unwrap();
+    store.asked().len()
+}
+
+#[cfg(all(feature = "file", unix))]
+#[tokio::test]
+async fn a_promotion_by_key_takes_at_most_twice_the_requests_on_a_log_that_is_100_times_longer() {
+    let (short, long) = (requests(50).await, requests(5_000).await);
+    println!("{short} requests on 100 entries, {long} on 10,000");
+    assert!(long <= 2 * short, "{short} requests on 100 entries, {long} on 10,000");
+    assert!(short <= 40, "{short}");
+}
