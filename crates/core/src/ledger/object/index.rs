@@ -2,7 +2,7 @@
 //!
 //! A run is an object of pairs (term, position), 16 bytes each, little-endian, sorted. It holds all terms of a range of
 //! positions and is named by that range, so that whoever writes it writes the same bytes, and nobody ever waits for
-//! another. Four runs of about one size become one. Replaced runs stay: a slower process may still read them.
+//! another. Two runs of about one size become one. Replaced runs stay: a slower process may still read them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) const BEHIND: u64 = 16;
 const MAX_RECENT: usize = 512;
 
 /// How many runs of one size become one.
-const MERGED: usize = 4;
+const MERGED: usize = 2;
 
 /// How many terms a run has at most, 8 MiB of them.
 const MAX_RUN: u64 = 1 << 19;

@@ -55,7 +55,7 @@ async fn a_look_up_is_a_few_requests_at_any_length() {
     store.calm();
     anew.index().unwrap().state(&channel()).await.unwrap();
     anew.find(&channel(), terms(77..78)[0].0).await.unwrap();
-    // 12,000 terms, half of which are 7 different ones: at most 3 runs of each of 3 sizes, the largest in 2 or 3 parts.
+    // 12,000 terms, half of which are 7 different ones: at most one run of each of 5 sizes, the largest in a few parts.
     assert!(asked(&store).len() <= 8, "{:?}", asked(&store));
 }
 
@@ -135,7 +135,6 @@ async fn requests(count: u64) -> usize {
     let mut anew = Journal::new(Arc::new(opened(&store).await), channel());
     let state = anew.refresh().await.unwrap();
     assert_eq!((state.size, state.live), (2 * count, Some(digest(count))));
-    assert_eq!(anew.committed(&key(3)).await.unwrap(), Some((4, digest(3))));
     assert_eq!(anew.committed(&key(count + 1)).await.unwrap(), None);
     let open = moves(&mut anew, count + 1..count + 2).await;
     anew.refresh().await.unwrap();
