@@ -78,7 +78,10 @@ fn number(text: &str) -> u64 {
 fn constant(file: &str, name: &str) -> u64 {
     let source = read(Path::new("crates/core/src").join(file));
     let line = source.lines().map(str::trim).find(|line| {
-        line.trim_start_matches("pub ").trim_start_matches("pub(crate) ").starts_with(&format!("const {name}:"))
+        line.trim_start_matches("pub ")
+            .trim_start_matches("pub(crate) ")
+            .trim_start_matches("pub(super) ")
+            .starts_with(&format!("const {name}:"))
     });
     let line = line.unwrap_or_else(|| panic!("{file}: no {name}"));
     let value = line.split_once('=').unwrap().1.trim().trim_end_matches(';');
