@@ -186,8 +186,9 @@ Examples:
 pub(super) const LEDGER_COPY: &str = "\
 Each log is verified in FROM, copied byte for byte, read back from TO, and then closed in FROM by an entry that says where \
 it went: nothing can be written there any more, so that nobody goes on in two places. It stays readable. A log with an \
-open move is not closed: CHANNEL_BUSY. What is interrupted is run again, and goes on where it stopped. A copy that leaves \
-FROM as it is: `ledger export`.
+open move is not closed: CHANNEL_BUSY. What is interrupted is run again, and goes on where it stopped; only if TO had \
+everything already, it asks for --resume, because TO might be FROM under another name. A copy that leaves FROM as it is: \
+`ledger export`.
 
 Examples:
   tagwarden ledger copy ./ledger s3://acme-audit/shop --dry-run

@@ -48,6 +48,9 @@ pub(crate) struct CopyArgs {
     /// The channels, as HOST/REPOSITORY:TAG or by environment. Default: every channel of FROM
     #[arg(value_name = "CHANNEL")]
     pub(crate) channels: Vec<String>,
+    /// Close FROM although TO has everything already: TO is known to be another ledger
+    #[arg(long)]
+    pub(crate) resume: bool,
     /// Verify and compare, show what would be done, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

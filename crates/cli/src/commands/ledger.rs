@@ -34,6 +34,7 @@ pub(super) async fn copy(setup: &Setup, args: &CopyArgs, style: Style) -> Result
     }
     let target = target(&to, args.dry_run).await?;
     let transfer = Transfer::moving(source, target, to.name()?).with_watch(progress());
+    let transfer = if args.resume { transfer.resumed() } else { transfer };
     let surveys = surveys(&transfer, &channels).await?;
     let (from, to) = (from.to_string(), to.to_string());
     if args.dry_run {

@@ -9,6 +9,7 @@ pub use survey::Survey;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -44,6 +45,8 @@ pub struct Transfer {
     to: Arc<dyn Ledger>,
     /// What the source's last entry calls the target; none if the source stays as it is.
     name: Option<Text>,
+    /// Whether it is known that the target is another place than the source.
+    apart: Arc<AtomicBool>,
     clock: Arc<dyn Clock>,
     watch: Option<Watch>,
 }
@@ -97,7 +100,19 @@ impl Transfer {
     /// Copies logs out of what nobody goes on writing, such as a backup: the source stays as it is. An entry of it that
     /// says the log goes on elsewhere is left out.
     pub fn copying(from: Arc<dyn Ledger>, to: Arc<dyn Ledger>) -> Transfer {
-        Transfer { from, to, name: None, clock: Arc::new(SystemClock), watch: None }
+        Transfer { from, to, name: None, apart: Arc::default(), clock: Arc::new(SystemClock), watch: None }
+    }
+
+    /// Says that the target is known to be another place than the source, so that the source may be closed by a run that
+    /// finds everything in the target already.
+    ///
+    /// Two names can lead to one ledger, and closing it in favour of itself would end its logs. Therefore a source is
+    /// closed only after the target took an entry that the source had, or if the caller says this: for a run that goes
+    /// on after one that was cut off just before the end.
+    #[must_use]
+    pub fn resumed(self) -> Transfer {
+        self.apart.store(true, Ordering::Relaxed);
+        self
     }
 
     /// With another clock.
@@ -134,9 +149,10 @@ impl Transfer {
                 (_, None) => Ending::Copied,
                 (Some(goes_on), Some(_)) => Ending::MovedBefore { seq: goes_on.seq },
                 (None, Some(name)) => {
+                    self.check_apart(&survey)?;
                     survey.check_at_rest(self).await?;
                     match self.close(&survey, name).await? {
-                        Stands::Ours => Ending::Moved { seq: survey.size },
+                        Stands::Stored | Stands::Already => Ending::Moved { seq: survey.size },
                         Stands::Other => {
                             survey.go_on(self).await?;
                             continue;
@@ -167,7 +183,9 @@ impl Transfer {
             for bytes in read_page(self.from.as_ref(), channel, seq, survey.size).await? {
                 let checked = check(channel, seq, parent, &bytes).map_err(|e| located(e.into(), channel, "source"))?;
                 match place(self.to.as_ref(), channel, seq, &bytes).await.map_err(|e| again(e, channel))? {
-                    Stands::Ours => {}
+                    // The source had it already: what took it now is another place.
+                    Stands::Stored => self.apart.store(true, Ordering::Relaxed),
+                    Stands::Already => {}
                     Stands::Other => return Err(differ(channel, seq)),
                 }
                 parent = Some(checked.0);
@@ -191,6 +209,20 @@ impl Transfer {
             true => Ok(()),
             false => Err(survey.first_difference(self).await?),
         }
+    }
+
+    /// CONFIG_INVALID if source and target may be one place.
+    fn check_apart(&self, survey: &Survey) -> Result<()> {
+        if self.apart.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let Survey { channel, size, .. } = survey;
+        let message = format!(
+            "{channel}: the target had all {size} entries before this run, so that it may be the source under another \
+             name, and closing that would end the log; if it is another place, and an earlier copy was cut off, say so \
+             with --resume"
+        );
+        Err(Error::new(ErrorKind::ConfigInvalid, message).with("channel", channel))
     }
 
     /// Appends the source's last entry at exactly the size that was taken. Another's entry may stand there.

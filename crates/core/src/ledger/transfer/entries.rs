@@ -18,12 +18,14 @@ const AGAIN_MS: [u64; 3] = [100, 400, 1600];
 /// Whose entry stands at a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::ledger) enum Stands {
-    Ours,
+    /// Ours: it was stored now.
+    Stored,
+    /// These very bytes, of an earlier run or of an append whose answer was lost.
+    Already,
     Other,
 }
 
-/// Appends an entry at `seq`, unless something stands there. That these very bytes do is as good as having stored them:
-/// they are those of an earlier run, or of an append whose answer was lost.
+/// Appends an entry at `seq`, unless something stands there.
 pub(in crate::ledger) async fn place(
     ledger: &dyn Ledger,
     channel: &Channel,
@@ -33,10 +35,10 @@ pub(in crate::ledger) async fn place(
     let mut pauses = AGAIN_MS.into_iter();
     loop {
         match (ledger.append(channel, seq, bytes.clone()).await, pauses.next()) {
-            (Ok(Append::Stored), _) => return Ok(Stands::Ours),
+            (Ok(Append::Stored), _) => return Ok(Stands::Stored),
             (Ok(Append::Lost), _) => {
                 return match entry(ledger, channel, seq).await?.as_ref() == Some(bytes) {
-                    true => Ok(Stands::Ours),
+                    true => Ok(Stands::Already),
                     false => Ok(Stands::Other),
                 };
             }

@@ -192,7 +192,7 @@ async fn it_goes_on_where_it_stopped() {
                 // An answer that was lost is found out on the way.
                 _ => assert_eq!(ended.unwrap().copied, 6, "{fault:?} at {at}"),
             }
-            let again = run(&Transfer::moving(from.clone(), to.clone(), name(NAME))).await.unwrap();
+            let again = run(&Transfer::moving(from.clone(), to.clone(), name(NAME)).resumed()).await.unwrap();
             assert_eq!((again.size, again.root), (6, report(&log).root), "{fault:?} at {at}");
             moved(from.as_ref(), to.as_ref(), &log).await;
         }
@@ -226,6 +226,17 @@ async fn a_source_that_somebody_goes_on_writing_loses_nothing() {
     let error = run(&Transfer::moving(source, to, name(NAME))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChannelBusy, "it does not run for ever");
     assert!(error.to_string().contains("others wrote into the log 32 times while it was to be closed"), "{error}");
+}
+
+/// One ledger under two names is not closed in favour of itself.
+#[tokio::test]
+async fn a_ledger_does_not_move_to_itself() {
+    let log = holds(3);
+    let one = ledger(&log).await;
+    let error = run(&Transfer::moving(one.clone(), one.clone(), name(NAME))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+    assert!(error.to_string().contains("the target had all 3 entries before this run"), "{error}");
+    assert_eq!(whole(one.as_ref()).await, log, "nothing was written");
 }
 
 /// Two that run the same transfer end it once.
