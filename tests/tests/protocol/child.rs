@@ -63,6 +63,7 @@ fn child() {
     runtime.block_on(async move {
         match what {
             "lossy" => write_through_losses(&repository, url, rest).await,
+            "hold" => hold(&repository, open(url).unwrap(), rest).await,
             "die" => die(&repository, open(url).unwrap(), rest).await,
             _ => write(&repository, open(url).unwrap(), rest).await,
         }
@@ -102,6 +103,24 @@ async fn write(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
         async move { write_all(&promoter, repository, writer, count).await }
     });
     futures_util::future::join_all(writers).await;
+}
+
+/// Appends among others: `3 2 200` is two writers, 3 and 4, each 200 times.
+async fn hold(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
+    let numbers: Vec<u64> = rest.split(' ').map(|number| number.parse().unwrap()).collect();
+    let &[first, writers, count] = numbers.as_slice() else { panic!("{rest}") };
+    let promoter = Promoter::new(Arc::new(MemoryRegistry::new()), ledger);
+    let writers = (first..first + writers).map(|writer| hold_all(&promoter, repository, writer, count));
+    futures_util::future::join_all(writers).await;
+}
+
+/// Holds that say whose they are and which: `3-17`.
+pub async fn hold_all(promoter: &Promoter, repository: &Repository, writer: u64, count: u64) {
+    for number in 0..count {
+        let reason = format!("{writer}-{number}").parse().unwrap();
+        let held = promoter.hold(&prod(repository), reason, None, &who()).await;
+        held.unwrap_or_else(|error| panic!("writer {writer}, hold {number}: {error}"));
+    }
 }
 
 /// Promotes among others until each move is committed, as a pipeline that is started again would: `3 5` is writer 3, five
