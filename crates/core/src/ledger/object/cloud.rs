@@ -34,6 +34,7 @@ fn no_retry() -> RetryConfig {
 }
 
 /// The first of these variables that is set and not empty.
+#[cfg(any(feature = "s3", feature = "azure"))]
 fn variable(names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }
