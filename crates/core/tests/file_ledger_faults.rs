@@ -132,8 +132,8 @@ async fn a_failing_fdatasync_is_ambiguous_and_what_it_left_is_written_again() {
         said,
         [
             "append 0: Stored, size 1",
-            "append 1: LEDGER_AMBIGUOUS, size 1",
-            // The line that was left is cut and written again, and then holds the position before this one.
+            // The line that was left is cut and written again by the next look, and counts from then on.
+            "append 1: LEDGER_AMBIGUOUS, size 2",
             "append 2: Stored, size 3",
             "notice: true",
         ]

@@ -207,7 +207,7 @@ async fn what_a_dead_process_left_is_finished_by_the_next_look() {
 async fn what_is_read_only_is_read_and_not_touched() {
     let dir = tempfile::tempdir().unwrap();
     let missing = dir.path().join("missing");
-    assert_eq!(code(FileLedger::open_read_only(&missing)).0, "LEDGER_UNAVAILABLE");
+    assert_eq!(code(FileLedger::open_read_only(&missing)).0, "LEDGER_ABSENT");
     assert!(!missing.exists());
     let path = dir.path().join("ledger");
     let writer = FileLedger::open(&path).unwrap();
