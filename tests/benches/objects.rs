@@ -1,19 +1,19 @@
 //! The object-store ledger on a long log against a short one, over a store that takes 2 ms for each request.
 //!
 //! `cargo bench -p tagwarden-tests --bench objects`. The store is in memory, so that what is measured is how many requests
-//! one waits for, one after the other. `TAGWARDEN_BENCH_ENTRIES` makes the
+//! one waits for, one after the other; how many there are in all is printed as well. `TAGWARDEN_BENCH_ENTRIES` makes the
 //! long log another length than 1,000,000 entries (about 1 GB).
 
 mod shared;
+#[path = "shared/store.rs"]
+mod store;
 
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt as _;
-use object_store::memory::InMemory;
-use object_store::throttle::{ThrottleConfig, ThrottledStore};
-use object_store::{ObjectStore, ObjectStoreExt as _, path::Path};
+use object_store::ObjectStoreExt as _;
+use object_store::path::Path;
 use tagwarden::ledger::{Access, Append, Ledger, ObjectLedger};
 use tagwarden::record::Source;
 use tagwarden::registry::MemoryRegistry;
@@ -21,41 +21,37 @@ use tagwarden::{Channel, Promoter, Provenance, Tag, Terms};
 use tokio::runtime::Runtime;
 
 use crate::shared::{entries, paired};
+use crate::store::Store;
 
 const SHORT: u64 = 100;
 const REQUEST: Duration = Duration::from_millis(2);
 
+/// The requests of an open, which tries the store out.
+const PROBE: u64 = 2;
+
 fn main() {
     let long = std::env::var("TAGWARDEN_BENCH_ENTRIES").map_or(1_000_000, |count| count.parse().expect("a number"));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let memory = Arc::new(InMemory::new());
-    let world = World { runtime, memory, registry: MemoryRegistry::new() };
+    let world = World { runtime, store: Store::default(), registry: MemoryRegistry::new() };
     world.append();
     world.logs(long);
 }
 
 struct World {
     runtime: Runtime,
-    memory: Arc<InMemory>,
+    store: Store,
     registry: MemoryRegistry,
 }
 
 impl World {
     /// The ledger, opened anew over the slow store.
-    fn ledger(&self, access: Access) -> ObjectLedger {
-        let wait = ThrottleConfig {
-            wait_get_per_call: REQUEST,
-            wait_put_per_call: REQUEST,
-            wait_list_per_call: REQUEST,
-            wait_list_with_delimiter_per_call: REQUEST,
-            ..ThrottleConfig::default()
-        };
-        let store = ThrottledStore::new(Arc::clone(&self.memory) as Arc<dyn ObjectStore>, wait);
-        self.runtime.block_on(ObjectLedger::over(Arc::new(store), "", access)).unwrap()
+    fn ledger(&self) -> ObjectLedger {
+        let store = Arc::new(self.store.slow(REQUEST));
+        self.runtime.block_on(ObjectLedger::over(store, "", Access::Write)).unwrap()
     }
 
     fn promoter(&self) -> Promoter {
-        Promoter::new(Arc::new(self.registry.clone()), Arc::new(self.ledger(Access::Write)))
+        Promoter::new(Arc::new(self.registry.clone()), Arc::new(self.ledger()))
     }
 
     /// An append without conflict against one PUT of the same bytes.
@@ -63,8 +59,8 @@ impl World {
         let channel = channel("append");
         let live = self.registry.push_image(channel.repository(), channel.tag(), 1).digest();
         let all: Vec<_> = entries(&channel, 1000, live).collect();
-        let ledger = self.ledger(Access::Write);
-        let slow = self.slow();
+        let ledger = self.ledger();
+        let slow = self.store.slow(REQUEST);
         let (seq, plain) = (Cell::new(0), Cell::new(0));
         paired(
             ("an append", 1.3, 400),
@@ -86,11 +82,6 @@ impl World {
         );
     }
 
-    fn slow(&self) -> impl ObjectStore {
-        let wait = ThrottleConfig { wait_put_per_call: REQUEST, ..ThrottleConfig::default() };
-        ThrottledStore::new(Arc::clone(&self.memory) as Arc<dyn ObjectStore>, wait)
-    }
-
     /// Reads and a promotion on a long log against a short one, with a ledger that is opened anew for each.
     fn logs(&self, long: u64) {
         for size in [SHORT, long] {
@@ -100,7 +91,8 @@ impl World {
             self.runtime.block_on(self.write_log(&channel, size));
             let wrote = start.elapsed();
             let start = Instant::now();
-            let quick = self.runtime.block_on(ObjectLedger::over(self.memory.clone(), "", Access::Write)).unwrap();
+            let quick =
+                self.runtime.block_on(ObjectLedger::over(Arc::new(self.store.clone()), "", Access::Write)).unwrap();
             let promoter = Promoter::new(Arc::new(self.registry.clone()), Arc::new(quick));
             let state = self.runtime.block_on(promoter.state(&channel)).unwrap();
             assert_eq!((state.size, state.live), (size, Some(image.digest())));
@@ -127,6 +119,15 @@ impl World {
             let name = format!("n{}", nth.replace(nth.get() + 1));
             self.promote(size, &self.promoter(), &name)
         };
+        for size in [SHORT, long] {
+            let requests = |work: &dyn Fn(u64) -> Duration| {
+                let before = self.store.asked();
+                work(size);
+                self.store.asked() - before - PROBE
+            };
+            let [current, page, keyed] = [requests(&current), requests(&page), requests(&keyed)];
+            println!("requests at {size} entries: current {current}, history page {page}, promotion {keyed}");
+        }
         paired(("current and previous, long log", 2.0, 60), || current(long), "100 entries", || current(SHORT));
         paired(("history page of 50, long log", 2.0, 60), || page(long), "100 entries", || page(SHORT));
         paired(("promotion with a key, long log", 1.5, 60), || keyed(long), "100 entries", || keyed(SHORT));
@@ -147,21 +148,14 @@ impl World {
     async fn write_log(&self, channel: &Channel, size: u64) {
         let live = self.registry.peek(channel.repository(), channel.tag()).unwrap();
         // The name of its first object says where the others go.
-        let ledger = ObjectLedger::over(self.memory.clone(), "", Access::Write).await.unwrap();
+        let ledger = ObjectLedger::over(Arc::new(self.store.clone()), "", Access::Write).await.unwrap();
         let mut all = entries(channel, size, live);
-        let before: Vec<_> = self.names().await;
         ledger.append(channel, 0, all.next().unwrap()).await.unwrap();
-        let first =
-            self.names().await.into_iter().find(|name| !before.contains(name) && name.contains("/log/")).unwrap();
-        let (folder, _) = first.rsplit_once('/').unwrap();
+        let folder =
+            self.store.folder("/00000000000000000000.json", channel.repository().path().rsplit('/').next().unwrap());
         for (seq, entry) in (1..size).zip(all) {
-            self.memory.put(&Path::from(format!("{folder}/{seq:020}.json")), entry.into()).await.unwrap();
+            self.store.put(&Path::from(format!("{folder}/{seq:020}.json")), entry.into()).await.unwrap();
         }
-    }
-
-    async fn names(&self) -> Vec<String> {
-        let list = self.memory.list(None);
-        list.filter_map(|meta| async { Some(meta.unwrap().location.to_string()) }).take(5000).collect().await
     }
 }
 

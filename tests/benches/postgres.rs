@@ -3,6 +3,8 @@
 //! `cargo bench -p tagwarden-tests --bench postgres`. `TAGWARDEN_BENCH_ENTRIES` makes the long log another length than
 //! 1,000,000 entries (about 1 GB); `TAGWARDEN_BENCH_ONLY` runs one part: `append`, `channels` or `log`.
 
+mod shared;
+
 use std::cell::RefCell;
 use std::io::Write as _;
 use std::sync::Arc;
@@ -11,14 +13,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::SinkExt as _;
 use tagwarden::ledger::{Access, Append, Ledger, PostgresLedger};
-use tagwarden::record::{
-    Body, ChannelState, Deadlines, Decision, Intent, Op, Outcome, PolicyNote, Sealed, Source, Status, Subject,
-};
-use tagwarden::registry::{MANIFEST_TYPES, MemoryRegistry};
-use tagwarden::{Channel, Digest, Promoter, Provenance, Tag, Terms, Timestamp};
+use tagwarden::record::{Sealed, Source};
+use tagwarden::registry::MemoryRegistry;
+use tagwarden::{Channel, Digest, Promoter, Provenance, Tag, Terms};
 use tagwarden_tests::postgres::Postgres;
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
+
+use crate::shared::{entries, paired};
 
 const SHORT: u64 = 100;
 
@@ -186,22 +188,13 @@ async fn write_log(url: &str, channel: &Channel, size: u64, live: Digest) {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     let mut copy = Box::pin(client.copy_in::<_, Bytes>("COPY tagwarden.entries FROM STDIN").await.unwrap());
-    let mut state = ChannelState::empty(channel.clone());
     let mut rows = Vec::new();
-    while state.size < size {
-        let seq = state.size;
-        let to = if seq + 2 >= size { live } else { Digest::of(&seq.to_be_bytes()) };
-        for body in moved(&state, to) {
-            let at = Timestamp::from_unix_ms(1_700_000_000_000 + 1000 * state.size.cast_signed());
-            let id = uuid::Uuid::from_u128(0x0193_f1c2_0000_7000_8000_0000_0000_0000 + u128::from(state.size));
-            let sealed = state.next(body, id, at).seal().unwrap();
-            write!(rows, "{channel}\t{}\t\\\\x", state.size).unwrap();
-            for byte in sealed.bytes() {
-                rows.extend([b"0123456789abcdef"[usize::from(byte >> 4)], b"0123456789abcdef"[usize::from(byte & 15)]]);
-            }
-            rows.push(b'\n');
-            state.take(sealed.bytes()).unwrap();
+    for (seq, entry) in entries(channel, size, live).enumerate() {
+        write!(rows, "{channel}\t{seq}\t\\\\x").unwrap();
+        for byte in &entry {
+            rows.extend([b"0123456789abcdef"[usize::from(byte >> 4)], b"0123456789abcdef"[usize::from(byte & 15)]]);
         }
+        rows.push(b'\n');
         if rows.len() > 1 << 20 {
             copy.send(std::mem::take(&mut rows).into()).await.unwrap();
         }
@@ -210,84 +203,12 @@ async fn write_log(url: &str, channel: &Channel, size: u64, live: Digest) {
     assert_eq!(copy.as_mut().finish().await.unwrap(), size);
 }
 
-/// The intent and the outcome of a move to `to`.
-fn moved(state: &ChannelState, to: Digest) -> [Body; 2] {
-    let seq = state.size;
-    let move_id: tagwarden::Text = format!("move-{seq}").parse().unwrap();
-    let owner: tagwarden::Text = "bench".parse().unwrap();
-    let intent = Intent {
-        op: if seq == 0 { Op::Bootstrap } else { Op::Promote },
-        move_id: move_id.clone(),
-        key: format!("key-{seq}").parse().unwrap(),
-        request: Digest::of(move_id.as_str().as_bytes()),
-        from: state.live,
-        to: Subject { digest: to, media_type: MANIFEST_TYPES[0].parse().unwrap(), size: 500 },
-        source: Source::Reference(state.channel.repository().digest(to)),
-        provenance: Provenance::new("manual", "bench", "bench").unwrap(),
-        reason: None,
-        decision: Decision {
-            policy: PolicyNote { name: "bench".parse().unwrap(), digest: Digest::of(b"policy") },
-            findings: Vec::new(),
-            overrides: Vec::new(),
-            approvals: Vec::new(),
-        },
-        replaced: None,
-        predecessor: None,
-        owner: owner.clone(),
-        epoch: 0,
-        deadlines: Deadlines { ttl_ms: 60_000, grace_ms: 30_000, quiet_ms: 30_000 },
-    };
-    let outcome = Outcome {
-        move_id,
-        intent_seq: seq,
-        owner,
-        epoch: 0,
-        status: Status::Committed,
-        observed: Some(to),
-        attempts: 1,
-        ambiguous: false,
-        recovered: false,
-        error: None,
-    };
-    [Body::Intent(Box::new(intent)), Body::Outcome(outcome)]
-}
-
 fn channel(name: &str) -> Channel {
     format!("registry.example.com/acme/{name}:prod").parse().unwrap()
 }
 
 fn sized(size: u64) -> Channel {
     channel(&format!("shop{size}"))
-}
-
-/// Measures both in turn, and prints the medians and their ratio.
-fn paired(
-    (what, goal, rounds): (&str, f64, usize),
-    mut measured: impl FnMut() -> Duration,
-    against: &str,
-    mut reference: impl FnMut() -> Duration,
-) {
-    let mut times = [Vec::new(), Vec::new()];
-    for round in 0..rounds + rounds / 10 {
-        // Who goes first changes, and the first tenth is to warm up.
-        let (a, b) = match round % 2 {
-            0 => (measured(), reference()),
-            _ => {
-                let b = reference();
-                (measured(), b)
-            }
-        };
-        if round >= rounds / 10 {
-            times[0].push(a);
-            times[1].push(b);
-        }
-    }
-    let [a, b] = times.map(|mut times| {
-        times.sort();
-        times[times.len() / 2]
-    });
-    let ratio = a.as_secs_f64() / b.as_secs_f64();
-    println!("{what}: {a:.2?}; {against}: {b:.2?}; ratio {ratio:.2} (goal: at most {goal})");
 }
 
 /// A log whose entries are chained, each about 800 bytes long, made without the cost of sealing each.

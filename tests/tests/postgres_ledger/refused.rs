@@ -162,13 +162,13 @@ async fn who_answers_is_verified_and_nothing_goes_in_the_clear() {
     let session = "SELECT ssl, (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tagwarden') FROM pg_stat_ssl \
                    JOIN pg_stat_activity USING (pid) WHERE application_name = 'tagwarden'";
     for url in [&verified, &format!("{url}?sslmode=require")] {
-        let ledger = PostgresLedger::open(url, Access::Write).await.unwrap();
-        assert_eq!(server.psql("tls", session).unwrap(), "t|1", "{url}");
-        assert_eq!(ledger.size(&channel("tls")).await.unwrap(), 0);
-        drop(ledger);
+        // The server takes a moment to see that the connection before is gone.
         while !server.psql("tls", session).unwrap().is_empty() {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
+        let ledger = PostgresLedger::open(url, Access::Write).await.unwrap();
+        assert_eq!(server.psql("tls", session).unwrap(), "t|1", "{url}");
+        assert_eq!(ledger.size(&channel("tls")).await.unwrap(), 0);
     }
     // The platform does not know the one who signed.
     let (kind, text) = refusal(&format!("{url}?sslmode=verify-full"), Access::Write).await;

@@ -51,7 +51,7 @@ pub struct Page {
 }
 
 /// How many entries are read at once, going back.
-const BACK: u64 = 128;
+const BACK: u64 = 16;
 
 /// How many entries are verified at once.
 const VERIFIED: usize = 8192;
