@@ -158,7 +158,7 @@ error_kinds! {
     RegistryRefused => "REGISTRY_REFUSED", Never, Failed;
     /// The registry does not have what was asked for.
     RegistryAbsent => "REGISTRY_ABSENT", Never, Failed;
-    /// What the registry sent does not have the digest that it was sent as.
+    /// What the registry sent does not have the digest that it was sent as, or what it said it keeps is not there.
     RegistryLied => "REGISTRY_LIED", Never, Failed;
     /// The registry cannot do this.
     RegistryUnsupported => "REGISTRY_UNSUPPORTED", Never, Failed;

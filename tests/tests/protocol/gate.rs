@@ -167,10 +167,11 @@ impl Gate {
         if open.to != to {
             bad(format!("I1: the open intent goes to {}", open.to));
         }
-        for digest in [Some(open.to), open.from].into_iter().flatten() {
+        for (which, digest) in [("target", Some(open.to)), ("left digest", open.from)] {
+            let Some(digest) = digest else { continue };
             let found = registry.peek(repository, &pin_tag(&digest));
             if found != Some(digest) {
-                bad(format!("I7: the pin of {digest} is at {found:?}"));
+                bad(format!("I7: the {which}'s pin, of {digest}, is at {found:?}"));
             }
         }
     }

@@ -32,10 +32,13 @@ struct Outcome {
     broken: Vec<String>,
 }
 
+/// One in so many seeds has a registry that breaks its own law.
+const BEYOND: u64 = 6;
+
 /// Everything of one seed.
 fn simulate(seed: u64) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async { World::new(seed).live().await })
+    runtime.block_on(async { World::new(seed, seed % BEYOND != 0).live().await })
 }
 
 fn number_of(variable: &str) -> Option<u64> {
@@ -51,7 +54,8 @@ fn seeds_keep_the_invariants() {
         assert_eq!(broken, [""; 0]);
         return;
     }
-    let seeds = number_of("TAGWARDEN_SEEDS").unwrap_or(20_000);
+    // 20,000 of them with a registry that keeps its law.
+    let seeds = number_of("TAGWARDEN_SEEDS").unwrap_or(20_000 + 20_000 / (BEYOND - 1));
     let (next, since) = (AtomicU64::new(0), Instant::now());
     let (words, failures) = (Mutex::new(BTreeMap::<String, u64>::new()), Mutex::new(Vec::new()));
     let threads = std::thread::available_parallelism().map_or(2, |threads| threads.get());

@@ -412,7 +412,7 @@ impl Run {
         })
     }
 
-    /// Gives each digest its pin, where it does not have it yet (I7).
+    /// Gives each digest its pin, where it does not have it yet (I7): what the tag leaves is not lost.
     async fn pin(&self, digests: &[Digest]) -> Result<()> {
         let pins = digests.iter().map(|digest| self.pin_one(*digest));
         let mut all = Ok(());
@@ -424,14 +424,16 @@ impl Run {
 
     async fn pin_one(&self, digest: Digest) -> Result<()> {
         let (repository, tag) = (self.channel.repository(), pin_tag(&digest));
-        let known = self.manifests.contains_key(&digest);
-        // What was fetched a moment ago and is put again unchanged needs no look first.
-        if !known && self.inner.registry.resolve(repository, &tag).await? == Some(digest) {
+        // The target, fetched a moment ago, needs no look before its pin is put, and none after: the next move looks,
+        // before the tag leaves it.
+        let target = self.manifests.contains_key(&digest);
+        if !target && self.inner.registry.resolve(repository, &tag).await? == Some(digest) {
             return Ok(());
         }
         let manifest = self.manifest(digest).await?;
         match self.inner.registry.put(repository, &tag, &manifest, self.inner.times.put).await {
-            Put::Applied => Ok(()),
+            Put::Applied if target => Ok(()),
+            Put::Applied => self.read_back(digest).await,
             Put::Refused(error) | Put::Unknown(error) => {
                 // Another worker may have pinned it, or the answer was lost.
                 match self.inner.registry.resolve(repository, &tag).await {
@@ -440,6 +442,22 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// Waits until a pin that was put can be read: reads may lag, so the last look is a quarter to half of a put's
+    /// time-out later.
+    async fn read_back(&self, digest: Digest) -> Result<()> {
+        let (repository, tag) = (self.channel.repository(), pin_tag(&digest));
+        let mut pause = Duration::from_millis(50);
+        while self.inner.registry.resolve(repository, &tag).await? != Some(digest) {
+            if pause > self.inner.times.put / 4 {
+                let message = format!("the registry said that it keeps {repository}:{tag}, and does not have it");
+                return Err(Error::new(ErrorKind::RegistryLied, message).with("pin", tag));
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        Ok(())
     }
 
     /// Step 11: one more look after the move at `seq`, off the caller's path. A difference that a second look sees as

@@ -71,8 +71,9 @@ impl World {
                     self.broken(format!("I4: the key of the move at {} committed twice", event.seq));
                 }
                 // I7 in the end: what was ever live still has its pin, so that it is there.
-                let digests = [Some(event.intent.to.digest), event.intent.from];
-                for digest in digests.into_iter().flatten().filter(|_| self.weather.keeps_pins()) {
+                let (target, left) = self.weather.keeps_pins();
+                let digests = [Some(event.intent.to.digest).filter(|_| target), event.intent.from.filter(|_| left)];
+                for digest in digests.into_iter().flatten() {
                     if self.registry.peek(channel.repository(), &pin_tag(&digest)) != Some(digest) {
                         self.broken(format!("I7: {digest} of the move at {} has no pin", event.seq));
                     }
@@ -82,7 +83,7 @@ impl World {
         let millis = |at: Timestamp| Duration::from_millis(u64::try_from(at.unix_ms() - START_MS).unwrap());
         let changes = self.registry.changes();
         let puts = changes.iter().filter(|c| c.tag == *channel.tag() && c.by == Writer::Put);
-        for put in puts.filter(|_| !self.weather.beyond) {
+        for put in puts.filter(|_| self.weather.beyond.is_none()) {
             // I1, I2, I6: whatever lands, lands while a move is open that goes there.
             let fits = |event: &&PromotionEvent| {
                 Some(event.intent.to.digest) == put.to

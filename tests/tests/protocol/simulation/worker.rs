@@ -33,8 +33,12 @@ impl Worker {
         if died {
             self.seen.lock().unwrap().count("worker died");
         }
-        // With a registry that deletes tags, or that lies about pins, one that was confirmed may be gone.
-        let violations = gate.violations().into_iter().filter(|why| self.weather.keeps_pins() || !why.contains("I7"));
+        let (target, left) = self.weather.keeps_pins();
+        let violations = gate.violations().into_iter().filter(|why| match () {
+            () if why.contains("I7: the target's") => target,
+            () if why.contains("I7: the left") => left,
+            () => true,
+        });
         self.broken.lock().unwrap().extend(violations);
     }
 

@@ -22,21 +22,34 @@ use crate::world::{tag, text};
 pub(super) struct Weather {
     /// Somebody moves tags around tagwarden.
     pub(super) foreign: bool,
-    /// A put that was answered is repeated later by something in between; a tag is deleted by a failed put; a put is
-    /// answered and ignored while reads lag behind. No client can defend against these: they are found, not prevented.
-    pub(super) beyond: bool,
-    /// Puts are answered and ignored: also those of pins, whose answers are believed.
-    ignores: bool,
+    /// The registry breaks its own law: a put that was answered is repeated later by something in between, a tag is
+    /// deleted by a failed put, a put is acknowledged and ignored while reads lag behind, or a pin's is. No client can
+    /// defend against all of these: they are found, not prevented.
+    pub(super) beyond: Option<Beyond>,
+}
+
+/// How the law is broken where pins are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beyond {
+    /// A pin may be acknowledged and not kept.
+    IgnoresPins,
+    /// A pin may be deleted, too.
+    LosesPins,
 }
 
 impl Weather {
-    /// Nobody deletes or moves pins, or lies about them.
-    pub(super) fn keeps_pins(self) -> bool {
-        !self.foreign && !self.ignores
+    /// Whether the pins of what moves go to, and of what they leave, are always there.
+    pub(super) fn keeps_pins(self) -> (bool, bool) {
+        match self.beyond {
+            None => (true, true),
+            // A stranger's write leaves a digest without a look at its pin.
+            Some(Beyond::IgnoresPins) => (false, !self.foreign),
+            Some(Beyond::LosesPins) => (false, false),
+        }
     }
 
     pub(super) fn is_strict(self) -> bool {
-        !self.foreign && !self.beyond
+        !self.foreign && self.beyond.is_none()
     }
 }
 
@@ -55,12 +68,13 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(seed: u64) -> World {
+    pub(super) fn new(seed: u64, lawful: bool) -> World {
         let mut random = Random::new(seed);
-        // Two in three seeds are strict: what is promised without a condition is checked there.
-        let (foreign, beyond) = (random.one_in(6), random.one_in(6));
-        let lags = random.one_in(2);
-        let weather = Weather { foreign, beyond, ignores: beyond || (!lags && random.one_in(2)) };
+        // Five in six seeds are without strangers: what is promised without a condition is checked there.
+        let (foreign, lags, loses) = (random.one_in(6), random.one_in(2), random.one_in(2));
+        let beyond = if loses { Beyond::LosesPins } else { Beyond::IgnoresPins };
+        let weather = Weather { foreign, beyond: (!lawful).then_some(beyond) };
+        let ignores = !lawful || !lags;
         let registry =
             MemoryRegistry::new().untagged(if random.one_in(3) { Untagged::Dropped } else { Untagged::Kept });
         let clock = PausedClock::new();
@@ -76,8 +90,14 @@ impl World {
             Arc::new(Flaky { inner: Arc::clone(&memory), random: Mutex::new(Random::new(random.any())), percent });
         let mut chaos = Chaos::new(random.any(), [0, 5, 15, 35][usize::try_from(random.below(4)).unwrap()]);
         chaos.puts.retain(|fault| match fault {
-            Fault::Twice(_) | Fault::Gone => weather.beyond,
-            Fault::Ignored => weather.ignores,
+            Fault::Twice(_) | Fault::Gone => !lawful,
+            Fault::Ignored => ignores,
+            Fault::Stale(_) => lags,
+            _ => true,
+        });
+        chaos.pins.retain(|fault| match fault {
+            Fault::Gone => weather.beyond == Some(Beyond::LosesPins),
+            Fault::Ignored => !lawful,
             Fault::Stale(_) => lags,
             _ => true,
         });

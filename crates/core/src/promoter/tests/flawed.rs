@@ -327,3 +327,19 @@ async fn an_index_that_is_gone_costs_time_and_nothing_else() {
     let plan = reader.plan(&w.prod, Operation::Promote(w.release("1.2")), keyed("third")).await.unwrap();
     assert_eq!(plan.change(), Some((Some(w.digests[1]), w.digests[2])));
 }
+
+#[tokio::test(start_paused = true)]
+async fn i7_a_tag_does_not_leave_a_digest_whose_pin_is_acknowledged_and_not_kept() {
+    let (w, _) = shared().await;
+    let pin = pin_tag(&w.digests[0]);
+    w.registry.delete_tag(w.prod.repository(), &pin);
+    let put = pin.clone();
+    w.registry.script_when(move |call| call.puts(&put), [Fault::Ignored]);
+    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::MoveFailed);
+    let said = format!("the registry said that it keeps {}:{pin}, and does not have it", w.prod.repository());
+    assert!(error.message().ends_with(&said), "{error}");
+    assert_eq!(w.observed(), Some(w.digests[0]));
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    assert_eq!(w.registry.peek(w.prod.repository(), &pin), Some(w.digests[0]));
+}

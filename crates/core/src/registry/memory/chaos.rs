@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Call, Fault, ReadFault};
 use crate::registry::pinned;
+use crate::value::Target;
 
 /// Random faults and latencies for every call that no scripted fault waits for. The same seed draws the same.
 ///
@@ -20,10 +21,12 @@ pub struct Chaos {
     pub seed: u64,
     /// How many of a hundred calls meet a fault: 0 to 100, more count as 100.
     pub percent: u8,
-    /// What a put may meet, each as likely as the others; durations and counts are the most that is drawn. Foreign
-    /// writers never touch pins. At first all but `Denied` and the foreign ones, with up to 10 s.
+    /// What a put may meet, each as likely as the others; durations and counts are the most that is drawn. At first all
+    /// but `Denied` and the foreign ones, with up to 10 s.
     pub puts: Vec<Fault>,
-    /// What a read may meet, in the same way. At first `Unavailable`, `Busy`, `Stale` and `Slow`, with up to 10 s.
+    /// The same for the put of a pin. At first like `puts`.
+    pub pins: Vec<Fault>,
+    /// What a read may meet, in the same way; foreign writers never touch pins. At first `Unavailable`, `Busy`, `Stale` and `Slow`, with up to 10 s.
     pub reads: Vec<ReadFault>,
     /// How long after a change of a tag a stale read may see what was before, also one that was scripted; later it sees
     /// what is there. 2 s at first: less than any quiet time, which is what the protocol needs of a registry.
@@ -51,7 +54,8 @@ impl Chaos {
             Fault::Ignored,
         ];
         let reads = vec![ReadFault::Unavailable, ReadFault::Busy, ReadFault::Stale, ReadFault::Slow(most)];
-        Chaos { seed, percent, puts, reads, lag: Duration::from_secs(2), latency: Duration::from_millis(100) }
+        let pins = puts.clone();
+        Chaos { seed, percent, puts, pins, reads, lag: Duration::from_secs(2), latency: Duration::from_millis(100) }
     }
 }
 
@@ -72,13 +76,8 @@ impl Dice {
     }
 
     pub(super) fn put(&mut self, call: &Call) -> Option<Fault> {
-        let of_pin = matches!(call, Call::Put { tag, .. } if pinned(tag).is_some());
-        let drawn = match self.strikes() {
-            true => self.draw(self.chaos.puts.len()).and_then(|at| self.chaos.puts.get(at).cloned()),
-            false => None,
-        };
-        match drawn? {
-            Fault::ForeignBefore(_) | Fault::ForeignAfter(_) if of_pin => None,
+        let of_pin = is_of_pin(call);
+        match self.draw(|chaos| if of_pin { &chaos.pins } else { &chaos.puts })? {
             Fault::Late(most) => Some(Fault::Late(self.up_to(most))),
             Fault::Twice(most) => Some(Fault::Twice(self.up_to(most))),
             Fault::Slow(most) => Some(Fault::Slow(self.up_to(most))),
@@ -87,23 +86,21 @@ impl Dice {
         }
     }
 
-    pub(super) fn read(&mut self) -> Option<ReadFault> {
-        let drawn = match self.strikes() {
-            true => self.draw(self.chaos.reads.len()).and_then(|at| self.chaos.reads.get(at).cloned()),
-            false => None,
-        };
-        match drawn? {
+    pub(super) fn read(&mut self, call: &Call) -> Option<ReadFault> {
+        match self.draw(|chaos| &chaos.reads)? {
+            ReadFault::ForeignBefore(_) | ReadFault::ForeignAfter(_) if is_of_pin(call) => None,
             ReadFault::Slow(most) => Some(ReadFault::Slow(self.up_to(most))),
             other => Some(other),
         }
     }
 
-    fn strikes(&mut self) -> bool {
-        self.below(100) < self.chaos.percent.into()
-    }
-
-    fn draw(&mut self, length: usize) -> Option<usize> {
-        usize::try_from(self.below(length as u64)).ok().filter(|at| *at < length)
+    /// A fault for the call, if it meets one.
+    fn draw<T: Clone>(&mut self, list: impl Fn(&Chaos) -> &Vec<T>) -> Option<T> {
+        if self.below(100) >= self.chaos.percent.into() {
+            return None;
+        }
+        let at = self.below(list(&self.chaos).len() as u64);
+        list(&self.chaos).get(usize::try_from(at).ok()?).cloned()
     }
 
     /// In whole milliseconds, so that a history can be read.
@@ -120,4 +117,16 @@ impl Dice {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)).checked_rem(bound).unwrap_or(0)
     }
+}
+
+fn is_of_pin(call: &Call) -> bool {
+    let tag = match call {
+        Call::Put { tag, .. } | Call::Resolve { tag, .. } => Some(tag),
+        Call::Fetch { reference } => match reference.target() {
+            Target::Tag(tag) => Some(tag),
+            Target::Digest(_) => None,
+        },
+        Call::Tags { .. } | Call::HasBlob { .. } => None,
+    };
+    tag.is_some_and(|tag| pinned(tag).is_some())
 }

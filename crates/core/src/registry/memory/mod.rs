@@ -171,11 +171,11 @@ impl MemoryRegistry {
         model.dice = Some(Dice::new(chaos));
     }
 
-    /// Ends chaos, and forgets the faults that no call has met. What has been sent still lands.
+    /// Ends chaos, and forgets the faults that no call has met. What has been sent still lands, and reads of it lag no
+    /// longer than before.
     pub fn calm(&self) {
         let mut model = self.model();
         model.dice = None;
-        model.lag = None;
         model.puts.clear();
         model.reads.clear();
     }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::chaos::Dice;
 use super::model::{Landing, Model};
 use super::{Call, Fault, MemoryRegistry, ReadFault, Writer};
 use crate::error::{Error, ErrorKind, Result};
@@ -116,7 +115,7 @@ impl Model {
         self.calls.push(call.clone());
         let (there, back) = self.ways();
         let scripted = self.reads.take(call);
-        let fault = scripted.or_else(|| self.dice.as_mut().and_then(Dice::read));
+        let fault = scripted.or_else(|| self.dice.as_mut().and_then(|dice| dice.read(call)));
         (fault.unwrap_or(ReadFault::Pass), there, back)
     }
 
