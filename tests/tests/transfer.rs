@@ -138,7 +138,7 @@ const URL: &str = "TAGWARDEN_TEST_URL";
 fn ten_thousand_moves_go_into_s3_and_back() {
     let Some(moto) = Moto::start("ten_thousand_moves_go_into_s3_and_back", Transport::Http) else { return };
     let run = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "in_a_child::through_the_store", "--nocapture"])
+        .args(["--exact", "in_a_child::through_the_store", "--ignored", "--nocapture"])
         .env(URL, moto.url("team/ledger"))
         .envs(Moto::environment())
         .output()
@@ -152,8 +152,9 @@ mod in_a_child {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "a child of ten_thousand_moves_go_into_s3_and_back"]
     async fn through_the_store() {
-        let Ok(url) = std::env::var(URL) else { return };
+        let url = std::env::var(URL).unwrap();
         let home = tempfile::tempdir().unwrap();
         through(home.path(), MOVES, url).await;
     }

@@ -38,7 +38,7 @@ const BEYOND: u64 = 6;
 /// Everything of one seed.
 fn simulate(seed: u64) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async { World::new(seed, seed % BEYOND != 0).live().await })
+    runtime.block_on(async { World::new(seed, !seed.is_multiple_of(BEYOND)).live().await })
 }
 
 fn number_of(variable: &str) -> Option<u64> {
