@@ -176,14 +176,10 @@ async fn what_docker_login_left_is_shown_nowhere() {
     assert_hidden(&shown, "docker");
 }
 
-const CHILD: &str = "TAGWARDEN_TEST_CANARY";
-
 /// Runs as a child of the test below, whose environment it is given.
 #[tokio::test]
+#[ignore = "a child of what_the_environment_holds_is_shown_nowhere"]
 async fn child() {
-    if std::env::var(CHILD).is_err() {
-        return;
-    }
     let server = RegistryServer::start().await.unwrap();
     server.access(bearer());
     let shown = Shown::default();
@@ -196,8 +192,7 @@ async fn child() {
 #[test]
 fn what_the_environment_holds_is_shown_nowhere() {
     let run = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture"])
-        .env(CHILD, "1")
+        .args(["--exact", "child", "--ignored", "--nocapture"])
         .env("TAGWARDEN_USERNAME", "ci")
         .env("TAGWARDEN_PASSWORD", CANARY)
         .output()
