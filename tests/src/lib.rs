@@ -3,6 +3,7 @@
 pub mod azurite;
 pub mod docker_registry;
 mod engine;
+pub mod gcs;
 pub mod moto;
 #[cfg(unix)]
 pub mod postgres;

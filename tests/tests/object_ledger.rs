@@ -11,6 +11,7 @@ use tagwarden::ledger::{Access, Append, Ledger, ObjectLedger};
 use tagwarden::{Channel, ErrorKind, Result};
 use tagwarden_tests::azurite::Azurite;
 use tagwarden_tests::docker_registry::Transport;
+use tagwarden_tests::gcs::Gcs;
 use tagwarden_tests::moto::Moto;
 
 const URL: &str = "TAGWARDEN_TEST_OBJECTS";
@@ -106,8 +107,8 @@ mod stranger {
             assert_eq!(error.kind(), ErrorKind::LedgerDenied, "{error:?}");
         }
         // A port where nobody listens: the URL is a part of what the client says.
-        let (place, _) = url.split_once("?endpoint=http://127.0.0.1:").unwrap();
-        let nobody = format!("{place}?endpoint=http://127.0.0.1:1/devstoreaccount1&account=devstoreaccount1");
+        let (_, host) = url.split_once("?endpoint=http://").unwrap();
+        let nobody = url.replace(host.split('/').next().unwrap(), "127.0.0.1:1");
         let nobody = ObjectLedger::open(&nobody, Access::Write).await.unwrap_err();
         assert_eq!(nobody.kind(), ErrorKind::LedgerUnavailable, "{nobody:?}");
         let shown =
@@ -162,4 +163,16 @@ fn on_azure_blob_storage() {
     let (wrong, sas) = (secret(), "?sv=2021-08-06&ss=b&srt=co&sp=rwl&se=2099-01-01T00:00:00Z&sig=canary-7f3a91%3D");
     within("stranger::", &[(STRANGER, url.as_str()), ("AZURE_STORAGE_KEY", &wrong)]);
     within("stranger::", &[(STRANGER, url.as_str()), ("AZURE_STORAGE_SAS_TOKEN", sas)]);
+}
+
+#[test]
+fn on_google_cloud_storage() {
+    let gcs = Gcs::start();
+    let (url, account) = (gcs.url("team/ledger"), gcs.environment());
+    let [metadata, home] = account.each_ref().map(|(name, value)| (*name, value.as_str()));
+    within("engine::", &[(URL, &url), metadata, home]);
+    // Another project's token, which this one does not believe.
+    let other = Gcs::start();
+    let [(metadata, elsewhere), _] = other.environment();
+    within("stranger::", &[(STRANGER, &url), (metadata, &elsewhere), home]);
 }

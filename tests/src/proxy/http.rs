@@ -34,7 +34,9 @@ fn answer(shared: &Shared, mut request: Message) -> io::Result<Option<Message>> 
         Fault::Delay(time) => std::thread::sleep(time),
         Fault::StripCondition => {
             let had = request.head.len();
-            remove(&mut request.head, "if-none-match");
+            for condition in ["if-none-match", "x-goog-if-generation-match"] {
+                remove(&mut request.head, condition);
+            }
             shared.weather.lock().unwrap().done.stripped += u64::from(request.head.len() < had);
         }
         Fault::LoseAnswer => {

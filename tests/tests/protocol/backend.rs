@@ -12,6 +12,7 @@ use tagwarden::ledger::{Access, FileLedger, Ledger, MemoryLedger, ObjectLedger, 
 use tagwarden::{Channel, Result};
 use tagwarden_tests::azurite::{self, Azurite};
 use tagwarden_tests::docker_registry::Transport;
+use tagwarden_tests::gcs::Gcs;
 use tagwarden_tests::moto::Moto;
 use tagwarden_tests::postgres::Postgres;
 use tagwarden_tests::proxy::Proxy;
@@ -30,6 +31,7 @@ pub enum Backend {
     Postgres,
     S3,
     Azure,
+    Gcs,
 }
 
 /// Those that need no engine: a test of many small worlds runs on each of them.
@@ -40,7 +42,7 @@ pub struct Place {
     backend: Backend,
     url: String,
     memory: Arc<MemoryLedger>,
-    _engine: Engine,
+    engine: Engine,
 }
 
 #[allow(dead_code, reason = "it runs as long as it is held")]
@@ -50,6 +52,7 @@ enum Engine {
     Postgres(Postgres),
     S3(Moto),
     Azure(Azurite),
+    Gcs(Gcs),
 }
 
 /// In the environment of a test that runs again with the credentials of its place.
@@ -64,10 +67,11 @@ pub fn on(backend: Backend, test: &str, law: impl FnOnce(&Place)) {
         return law(&Place::at(backend, url, Engine::None));
     }
     let Some(place) = Place::try_start(backend, test) else { return };
-    let credentials = match backend {
-        Backend::S3 => Moto::environment().map(|(name, value)| (name, value.to_owned())).to_vec(),
+    let credentials = match &place.engine {
+        Engine::S3(_) => Moto::environment().map(|(name, value)| (name, value.to_owned())).to_vec(),
         // Signed once for all requests, so that a proxy may change them.
-        Backend::Azure => vec![("AZURE_STORAGE_SAS_TOKEN", shared_access())],
+        Engine::Azure(_) => vec![("AZURE_STORAGE_SAS_TOKEN", shared_access())],
+        Engine::Gcs(gcs) => gcs.environment().to_vec(),
         _ => return law(&place),
     };
     let mut again = Command::new(std::env::current_exe().unwrap());
@@ -119,12 +123,16 @@ impl Place {
                 let azurite = Azurite::start(test)?;
                 (azurite.url("team/ledger"), Engine::Azure(azurite))
             }
+            Backend::Gcs => {
+                let gcs = Gcs::start();
+                (gcs.url("team/ledger"), Engine::Gcs(gcs))
+            }
         };
         Some(Place::at(backend, url, engine))
     }
 
     fn at(backend: Backend, url: String, engine: Engine) -> Place {
-        Place { backend, url, memory: Arc::default(), _engine: engine }
+        Place { backend, url, memory: Arc::default(), engine: engine }
     }
 
     pub fn backend(&self) -> Backend {

@@ -162,7 +162,7 @@ fn every_row_in_files_of_ways_back() {
 
 #[test]
 fn every_row_in_a_directory() {
-    on(Backend::Directory, "crash_table::every_row_in_a_directory", |place| paused(table(place, &[Job::Promote])));
+    on(Backend::Directory, "crash_table::every_row_in_a_directory", |place| paused(table(place, &JOBS)));
 }
 
 #[test]
@@ -178,4 +178,9 @@ fn every_row_in_s3() {
 #[test]
 fn every_row_in_azure() {
     on(Backend::Azure, "crash_table::every_row_in_azure", |place| paused(table(place, &[Job::Promote])));
+}
+
+#[test]
+fn every_row_in_gcs() {
+    on(Backend::Gcs, "crash_table::every_row_in_gcs", |place| paused(table(place, &JOBS)));
 }

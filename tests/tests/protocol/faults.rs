@@ -116,12 +116,12 @@ fn at_every_call_in_files() {
 
 #[test]
 fn at_every_call_in_a_directory() {
-    on(Backend::Directory, "faults::at_every_call_in_a_directory", |place| paused(every_call(place, &[Job::Promote])));
+    on(Backend::Directory, "faults::at_every_call_in_a_directory", |place| paused(every_call(place, &JOBS)));
 }
 
 #[test]
 fn at_every_call_in_postgres() {
-    on(Backend::Postgres, "faults::at_every_call_in_postgres", |place| paused(every_call(place, &[Job::Promote])));
+    on(Backend::Postgres, "faults::at_every_call_in_postgres", |place| paused(every_call(place, &JOBS)));
 }
 
 #[test]
@@ -132,4 +132,9 @@ fn at_every_call_in_s3() {
 #[test]
 fn at_every_call_in_azure() {
     on(Backend::Azure, "faults::at_every_call_in_azure", |place| paused(every_call(place, &[Job::Promote])));
+}
+
+#[test]
+fn at_every_call_in_gcs() {
+    on(Backend::Gcs, "faults::at_every_call_in_gcs", |place| paused(every_call(place, &JOBS)));
 }

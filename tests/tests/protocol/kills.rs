@@ -90,3 +90,8 @@ fn on_s3() {
 fn on_azure() {
     on(Backend::Azure, "kills::on_azure", |place| real_time(killed_at_any_call(place)));
 }
+
+#[test]
+fn on_gcs() {
+    on(Backend::Gcs, "kills::on_gcs", |place| real_time(killed_at_any_call(place)));
+}

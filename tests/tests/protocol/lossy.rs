@@ -91,3 +91,8 @@ fn on_s3() {
 fn on_azure() {
     on(Backend::Azure, "lossy::on_azure", |place| real_time(every_move_is_recorded_once(place)));
 }
+
+#[test]
+fn on_gcs() {
+    on(Backend::Gcs, "lossy::on_gcs", |place| real_time(every_move_is_recorded_once(place)));
+}

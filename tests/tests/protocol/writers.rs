@@ -188,6 +188,11 @@ fn in_one_process_on_azure() {
 }
 
 #[test]
+fn in_one_process_on_gcs() {
+    on(Backend::Gcs, "writers::in_one_process_on_gcs", |place| real_time(sixteen_appenders(place)));
+}
+
+#[test]
 fn in_eight_processes_on_files() {
     on(Backend::File, "writers::in_eight_processes_on_files", |place| real_time(eight_processes(place)));
 }
@@ -218,4 +223,9 @@ fn in_eight_processes_on_azure() {
     on(Backend::Azure, "writers::in_eight_processes_on_azure", |place| {
         real_time(eight_appending_processes(place, EACH_ON_AN_EMULATOR))
     });
+}
+
+#[test]
+fn in_eight_processes_on_gcs() {
+    on(Backend::Gcs, "writers::in_eight_processes_on_gcs", |place| real_time(eight_appending_processes(place, EACH)));
 }

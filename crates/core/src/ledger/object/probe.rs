@@ -11,8 +11,9 @@ use super::fault::Fault;
 use super::keys;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How often a create is sent until one of them has lost.
-const TRIES: u32 = 6;
+/// How often a create is sent until one of them has lost: for longer than the second in which a store lets one object
+/// change once (Google Cloud Storage does).
+const TRIES: u32 = 8;
 
 /// LEDGER_UNSUPPORTED if the store lets two creates of one key succeed.
 pub(super) async fn probe(bucket: &Bucket) -> Result<()> {

@@ -428,10 +428,10 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut from: Arc<dyn Ledger> = ledger(&log).await;
-            for (at, file) in files.iter().enumerate() {
+            for file in &files {
                 let to: Arc<dyn Ledger> = match file {
                     #[cfg(all(feature = "file", unix))]
-                    true => Arc::new(crate::ledger::FileLedger::open(home.path().join(at.to_string())).unwrap()),
+                    true => Arc::new(crate::ledger::FileLedger::open(tempfile::tempdir_in(&home).unwrap().keep()).unwrap()),
                     _ => ledger(&[]).await,
                 };
                 let transfer = match open {

@@ -127,6 +127,7 @@ fn over(w: &World, ledger: Arc<dyn Ledger>) -> Promoter {
     Promoter::new(Arc::new(w.registry.clone()), ledger).with_clock(Arc::new(PausedClock::new()))
 }
 
+#[cfg(feature = "file")]
 fn keyed(key: &str) -> Terms {
     terms().key(key.parse().unwrap())
 }
