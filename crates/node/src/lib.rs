@@ -1,0 +1,1 @@
+//! The Node binding of tagwarden: converts and calls; no rule lives here.
