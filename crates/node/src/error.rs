@@ -1,14 +1,16 @@
 //! Errors on their way to JavaScript: JSON text in a `napi::Error`, made a `TagwardenError` by `lib/error.js`.
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 
-use serde_json::{Map, Value, json};
-use tagwarden::judge::Refusal;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tagwarden::judge::{Finding, Refusal};
 use tagwarden::{Class, Error, ErrorKind};
 
 /// What is thrown for an error of the core.
 pub(crate) fn thrown(error: &Error) -> napi::Error {
-    napi::Error::from_reason(described(error).to_string())
+    napi::Error::from_reason(json!(described(error)).to_string())
 }
 
 /// What is thrown when a call was aborted before it ended.
@@ -20,11 +22,6 @@ pub(crate) fn aborted() -> napi::Error {
 pub(crate) fn panicked() -> napi::Error {
     let message = "a panic inside tagwarden ended the call; please report it";
     thrown(&Error::new(ErrorKind::InternalFault, message))
-}
-
-/// The kind that has this code.
-pub(crate) fn kind_of(code: &str) -> Option<ErrorKind> {
-    ErrorKind::ALL.iter().copied().find(|kind| kind.code() == code)
 }
 
 /// Every code, what a caller may do next, what sort of answer it is, and what it means, as JSON.
@@ -49,48 +46,41 @@ fn class(class: Class) -> &'static str {
     }
 }
 
-/// An exception of a backend that is written in JavaScript. `lib/error.js` keeps the exception itself by its number.
-#[derive(Debug)]
-pub(crate) struct Exception {
-    pub(crate) number: u32,
-    pub(crate) message: String,
+/// An error as JSON. What is behind an error need not be one of the core's: then it has a message alone.
+#[derive(Serialize)]
+pub(crate) struct Described {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    message: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    context: BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Finding>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<Box<Described>>,
 }
 
-impl std::fmt::Display for Exception {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
+/// An error and what is behind it. A refusal stands in the error itself, as its findings.
+pub(crate) fn described(error: &Error) -> Described {
+    let refusal = error.source_as::<Refusal>();
+    Described {
+        code: Some(error.code()),
+        message: error.message().to_owned(),
+        context: error.context().map(|(name, value)| (name, value.to_owned())).collect(),
+        findings: refusal.map_or_else(Vec::new, |refusal| refusal.findings().to_vec()),
+        cause: error.source().filter(|_| refusal.is_none()).map(cause).map(Box::new),
     }
 }
 
-impl StdError for Exception {}
-
-/// An error as JSON.
-pub(crate) fn described(error: &Error) -> Value {
-    let context: Map<String, Value> = error.context().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    let mut json = json!({
-        "code": error.code(),
-        "retry": error.retry().as_str(),
-        "message": error.message(),
-        "context": context,
-    });
-    match (error.source_as::<Refusal>(), error.source().map(cause)) {
-        (Some(refusal), _) => json["findings"] = json!(refusal.findings()),
-        (None, Some(cause)) => json["cause"] = cause,
-        (None, None) => {}
+fn cause(source: &(dyn StdError + 'static)) -> Described {
+    match source.downcast_ref::<Error>() {
+        Some(error) => described(error),
+        None => Described {
+            code: None,
+            message: source.to_string(),
+            context: BTreeMap::new(),
+            findings: Vec::new(),
+            cause: source.source().map(cause).map(Box::new),
+        },
     }
-    json
-}
-
-fn cause(source: &(dyn StdError + 'static)) -> Value {
-    if let Some(error) = source.downcast_ref::<Error>() {
-        return described(error);
-    }
-    if let Some(Exception { number, message }) = source.downcast_ref::<Exception>() {
-        return json!({ "exception": number, "message": message });
-    }
-    let mut json = json!({ "message": source.to_string() });
-    if let Some(next) = source.source().map(cause) {
-        json["cause"] = next;
-    }
-    json
 }

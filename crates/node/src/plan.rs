@@ -3,10 +3,11 @@
 use std::sync::{Mutex, PoisonError};
 
 use napi_derive::napi;
-use serde_json::json;
-use tagwarden::promoter;
-use tagwarden::{Error, ErrorKind, Result};
+use serde::Serialize;
+use tagwarden::judge::Finding;
+use tagwarden::{Digest, Error, ErrorKind, Receipt, Result, promoter};
 
+use crate::call::text;
 use crate::error::thrown;
 
 /// A plan. Approving it uses it up.
@@ -28,17 +29,8 @@ impl Plan {
     pub fn says(&self) -> napi::Result<String> {
         let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(plan) = plan.as_ref() else { return Err(thrown(&used("plan", "approved"))) };
-        let mut says = json!({ "findings": plan.findings() });
-        if let Some((from, to)) = plan.change() {
-            says["change"] = match from {
-                Some(from) => json!({ "from": from, "to": to }),
-                None => json!({ "to": to }),
-            };
-        }
-        if let Some(receipt) = plan.settled() {
-            says["settled"] = json!(receipt);
-        }
-        Ok(says.to_string())
+        let change = plan.change().map(|(from, to)| Change { from, to });
+        text(&Says { change, findings: plan.findings(), settled: plan.settled() }).map_err(|error| thrown(&error))
     }
 
     /// The permission to execute it.
@@ -51,6 +43,22 @@ impl Plan {
         };
         approved.map(|approved| Approved { plan: Mutex::new(Some(approved)) }).map_err(|error| thrown(&error))
     }
+}
+
+#[derive(Serialize)]
+struct Says<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<Change>,
+    findings: &'a [Finding],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled: Option<&'a Receipt>,
+}
+
+#[derive(Serialize)]
+struct Change {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<Digest>,
+    to: Digest,
 }
 
 /// An approved plan. Executing it uses it up.
