@@ -20,8 +20,9 @@ impl Promoter {
     /// Compares each channel's live digest with what its tag points at. Drift is said only when a second look, begun
     /// after the first one's, saw it as well. What could not be looked at is unknown, never in sync.
     pub async fn audit(&self, channels: &[Channel]) -> Result<AuditReport> {
-        let audited = stream::iter(channels).map(|channel| self.audit_one(channel)).buffer_unordered(AT_ONCE);
-        let audited: Vec<_> = audited.collect().await;
+        // Collected first: with the closure inside the stream, the compiler cannot see that the future is Send.
+        let looks: Vec<_> = channels.iter().map(|channel| self.audit_one(channel)).collect();
+        let audited: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
         Ok(AuditReport::new(self.inner.clock.now(), audited))
     }
 

@@ -66,9 +66,12 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// How long others are waited for by default: three minutes.
+    pub const PATIENCE: Duration = Duration::from_secs(180);
+
     /// The terms of whoever `provenance` names, with the defaults.
     pub fn of(provenance: Provenance) -> Terms {
-        let patience = Duration::from_secs(180);
+        let patience = Terms::PATIENCE;
         Terms { provenance, key: None, reason: None, expect: Expect::Any, meet: Meet::Wait, patience }
     }
 
@@ -123,6 +126,26 @@ impl Times {
         let deadlines = Deadlines { ttl_ms: ms(ttl), grace_ms: ms(grace), quiet_ms: ms(quiet) };
         check_times(deadlines, ms(put)).map_err(|why| Error::new(ErrorKind::ConfigInvalid, why))?;
         Ok(Times { deadlines, put })
+    }
+
+    /// The time to live.
+    pub fn ttl(self) -> Duration {
+        self.deadlines.ttl()
+    }
+
+    /// How long after the time to live others may take over.
+    pub fn grace(self) -> Duration {
+        Duration::from_millis(self.deadlines.grace_ms)
+    }
+
+    /// How long a put whose answer was lost may still land.
+    pub fn quiet(self) -> Duration {
+        self.deadlines.quiet()
+    }
+
+    /// The time-out of one put.
+    pub fn put(self) -> Duration {
+        self.put
     }
 }
 

@@ -1,0 +1,7 @@
+export * from './lib/error.js'
+export * from './lib/ledger.js'
+export * from './lib/memory.js'
+export * from './lib/promoter.js'
+export * from './lib/record.js'
+export * from './lib/registry.js'
+export * from './lib/value.js'

@@ -1,0 +1,31 @@
+'use strict'
+
+const { TagwardenError, errorKinds } = require('./lib/error.js')
+const { Promoter, Plan, Approved } = require('./lib/promoter.js')
+const { OciRegistry } = require('./lib/registry.js')
+const { MemoryRegistry } = require('./lib/memory.js')
+const { MemoryLedger, openLedger, initLedger } = require('./lib/ledger.js')
+const value = require('./lib/value.js')
+
+// Names one by one, so that `import { … }` finds them.
+exports.TagwardenError = TagwardenError
+exports.errorKinds = errorKinds
+exports.Promoter = Promoter
+exports.Plan = Plan
+exports.Approved = Approved
+exports.OciRegistry = OciRegistry
+exports.MemoryRegistry = MemoryRegistry
+exports.MemoryLedger = MemoryLedger
+exports.openLedger = openLedger
+exports.initLedger = initLedger
+exports.Digest = value.Digest
+exports.Repository = value.Repository
+exports.Tag = value.Tag
+exports.Reference = value.Reference
+exports.Channel = value.Channel
+exports.Environment = value.Environment
+exports.Key = value.Key
+exports.Commit = value.Commit
+exports.ReleaseLabel = value.ReleaseLabel
+exports.Timestamp = value.Timestamp
+exports.Provenance = value.Provenance

@@ -1,0 +1,25 @@
+import tagwarden from './index.js'
+
+export const {
+  Approved,
+  Channel,
+  Commit,
+  Digest,
+  Environment,
+  Key,
+  MemoryLedger,
+  MemoryRegistry,
+  OciRegistry,
+  Plan,
+  Promoter,
+  Provenance,
+  Reference,
+  ReleaseLabel,
+  Repository,
+  Tag,
+  TagwardenError,
+  Timestamp,
+  errorKinds,
+  initLedger,
+  openLedger,
+} = tagwarden

@@ -1,0 +1,64 @@
+'use strict'
+
+const { thrown } = require('./error.js')
+
+/** The JSON text of arguments. What JSON would drop or change without a word is a TypeError here. */
+function encode(args) {
+  return JSON.stringify(args, function (name, value) {
+    const given = this[name]
+    if (typeof given === 'function' || typeof given === 'symbol') throw new TypeError(`${name}: a ${typeof given} is no argument`)
+    if (typeof given === 'bigint') throw new TypeError(`${name}: a bigint is no argument; give a number`)
+    if (typeof given === 'number' && !Number.isFinite(given)) throw new TypeError(`${name}: ${given} is not a finite number`)
+    if (given instanceof Date && Number.isNaN(given.getTime())) throw new TypeError(`${name}: the date is not valid`)
+    return value
+  })
+}
+
+/** Bytes as base 64. */
+function encodeBytes(name, bytes) {
+  if (!(bytes instanceof Uint8Array)) throw new TypeError(`${name}: a Uint8Array is needed`)
+  // Of a detached buffer no other view can be made; its own views only look empty.
+  return Buffer.from(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString('base64')
+}
+
+/** The options of a call without its signal, and the signal. */
+function split(options) {
+  if (options === undefined) return [{}, undefined]
+  if (options === null || typeof options !== 'object') throw new TypeError('the options of a call are an object')
+  const { signal, ...rest } = options
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('signal: an AbortSignal is needed')
+  return [rest, signal]
+}
+
+/** Runs a native call: its result as it comes, or a TagwardenError, or the signal's reason. */
+async function run(signal, start) {
+  signal?.throwIfAborted()
+  const call = sync(start)
+  const abort = () => call.abort()
+  signal?.addEventListener('abort', abort, { once: true })
+  try {
+    return await call.done()
+  } catch (caught) {
+    const { aborted, error } = thrown(caught)
+    if (aborted) throw signal?.aborted ? signal.reason : new Error('the call was ended with its environment')
+    throw error
+  } finally {
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+/** Runs a native call whose result is JSON. */
+async function ask(signal, start) {
+  return JSON.parse(await run(signal, start))
+}
+
+/** What a synchronous native function returns, or a TagwardenError. */
+function sync(act) {
+  try {
+    return act()
+  } catch (caught) {
+    throw thrown(caught).error
+  }
+}
+
+module.exports = { encode, encodeBytes, split, run, ask, sync }

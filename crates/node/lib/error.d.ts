@@ -1,0 +1,47 @@
+import type { Finding } from './record.js'
+
+/** What a caller may do after an error: nothing, try again later, look again and decide anew, or recover the channel. */
+export type Retry = 'never' | 'later' | 'replan' | 'recover'
+
+/** What sort of answer an error is. Refused is a decision, failed is a fault, unknown is a third thing. */
+export type Class = 'failed' | 'usage' | 'refused' | 'drift' | 'indeterminate' | 'unknown' | 'defect'
+
+/** The stable code of an error. Never renamed, never reused; `docs/errors.md` explains each. */
+export type ErrorCode =
+  | 'VALUE_INVALID' | 'PROVENANCE_INCOMPLETE' | 'CONFIG_INVALID' | 'SOURCE_INVALID'
+  | 'POLICY_REFUSED'
+  | 'CHANNEL_HELD' | 'CHANNEL_MOVED' | 'CHANNEL_BUSY' | 'CHANNEL_NOT_BOOTSTRAPPED' | 'CHANNEL_BOOTSTRAPPED'
+  | 'CHANNEL_ABSENT' | 'CHANNEL_OCCUPIED' | 'CHANNEL_DRIFTED' | 'CHANNEL_OVERWRITTEN'
+  | 'ROLLBACK_NO_TARGET' | 'ROLLBACK_INCOMPLETE' | 'IDEMPOTENCY_MISMATCH'
+  | 'MOVE_FAILED' | 'MOVE_INDETERMINATE' | 'MOVE_TAKEN_OVER'
+  | 'REGISTRY_UNAVAILABLE' | 'REGISTRY_BUSY' | 'REGISTRY_DENIED' | 'REGISTRY_REFUSED' | 'REGISTRY_ABSENT'
+  | 'REGISTRY_LIED' | 'REGISTRY_UNSUPPORTED' | 'REGISTRY_AMBIGUOUS'
+  | 'MANIFEST_INVALID' | 'MANIFEST_AMBIGUOUS' | 'MANIFEST_UNSUPPORTED' | 'MANIFEST_TOO_LARGE'
+  | 'LEDGER_CONFLICT' | 'LEDGER_UNAVAILABLE' | 'LEDGER_ABSENT' | 'LEDGER_DENIED' | 'LEDGER_UNSUPPORTED'
+  | 'LEDGER_AMBIGUOUS' | 'LEDGER_CORRUPT' | 'LEDGER_TRUNCATED' | 'LEDGER_FORKED' | 'LEDGER_TOO_NEW'
+  | 'LEDGER_MOVED' | 'LEDGER_FOREIGN'
+  | 'ENTRY_TOO_LARGE' | 'INTERNAL_FAULT'
+
+/** What went wrong, where, and what to do about it. No message, context or cause ever holds a credential. */
+export declare class TagwardenError extends Error {
+  /** An error of your own backend; `retry` follows from the code. */
+  constructor(message: string, options: {
+    code: ErrorCode
+    context?: Record<string, string>
+    findings?: readonly Finding[]
+    cause?: unknown
+  })
+  readonly name: 'TagwardenError'
+  readonly code: ErrorCode
+  readonly retry: Retry
+  /** Where it happened, as names and values: `channel`, `seq`, `move_id`, … */
+  readonly context: Readonly<Record<string, string>>
+  /** What each guardrail said, if the policy refused; empty otherwise. */
+  readonly findings: readonly Finding[]
+  /** The error behind it: what a backend of yours threw, as it was thrown. */
+  readonly cause?: unknown
+  toJSON(): { code: ErrorCode; retry: Retry; message: string; context: Record<string, string>; findings?: Finding[] }
+}
+
+/** Every code, in the order of `docs/errors.md`. */
+export declare function errorKinds(): readonly { code: ErrorCode; retry: Retry; class: Class; meaning: string }[]

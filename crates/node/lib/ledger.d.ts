@@ -1,0 +1,41 @@
+import type { Signal } from './registry.js'
+import type { Channel } from './value.js'
+
+/**
+ * Where the logs are kept: one for each channel, appended one position at a time. An append stores the bytes at `seq` if
+ * and only if that is the next position, and survives a crash once it says `stored`.
+ */
+export interface Ledger {
+  /** How many entries the log has; 0 if there is none. */
+  size(channel: string): Promise<number> | number
+  /** The entries from `from` on, in order and without gaps: at least one if there is one, at most `limit`. */
+  read(channel: string, from: number, limit: number): Promise<Uint8Array[]> | Uint8Array[]
+  /** `lost` if the position is not the next one. An exception means that it is not known. */
+  append(channel: string, seq: number, entry: Uint8Array): Promise<'stored' | 'lost'> | 'stored' | 'lost'
+  /** Every channel that has a log, in their order. */
+  channels(): Promise<string[]> | string[]
+}
+
+/** A ledger that the core implements. */
+export interface NativeLedger extends Ledger {
+  size(channel: Channel | string, options?: Signal): Promise<number>
+  read(channel: Channel | string, from: number, limit: number, options?: Signal): Promise<Buffer[]>
+  append(channel: Channel | string, seq: number, entry: Uint8Array, options?: Signal): Promise<'stored' | 'lost'>
+  channels(options?: Signal): Promise<string[]>
+}
+
+/** A ledger in memory. It is gone with the process. */
+export declare class MemoryLedger {
+  constructor()
+}
+export interface MemoryLedger extends NativeLedger {}
+
+/**
+ * Opens the ledger at a directory's path or a URL: `file://`, `s3://`, `gs://`, `az://`, `postgres://`. A directory is
+ * made if it is not there; nothing else is. `access` is `write` by default; to read only, read permission is enough.
+ * CONFIG_INVALID, LEDGER_ABSENT, LEDGER_DENIED, LEDGER_UNSUPPORTED.
+ */
+export declare function openLedger(url: string | URL, options?: Signal & { access?: 'write' | 'read' }): Promise<NativeLedger>
+
+/** Makes what can be made, and is safe to do again: a directory, the tables of a database. */
+export declare function initLedger(url: string | URL, options?: Signal): Promise<null>

@@ -1,0 +1,30 @@
+'use strict'
+
+const native = require('../native.js')
+const { encode, encodeBytes, sync } = require('./call.js')
+const { NativeRegistry } = require('./registry.js')
+
+class MemoryRegistry extends NativeRegistry {
+  #native
+  constructor(held = new native.MemoryRegistry()) {
+    super(held.port())
+    this.#native = held
+  }
+  pushImage(repository, tag, number) {
+    return this.#set('pushImage', { repository, tag, number })
+  }
+  push(repository, tag, { bytes, mediaType }) {
+    return this.#set('push', { repository, tag, bytes: encodeBytes('bytes', bytes), mediaType })
+  }
+  deleteTag(repository, tag) {
+    return this.#set('deleteTag', { repository, tag })
+  }
+  peek(repository, tag) {
+    return this.#set('peek', { repository, tag })
+  }
+  #set(name, request) {
+    return JSON.parse(sync(() => this.#native[name](encode(request))))
+  }
+}
+
+module.exports = { MemoryRegistry }

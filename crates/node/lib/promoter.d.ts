@@ -1,0 +1,154 @@
+import type { Ledger } from './ledger.js'
+import type { Registry, Signal } from './registry.js'
+import type {
+  AuditReport, Current, Finding, LogReport, MayDelete, Predecessor, PromotionEvent, Receipt, Recovered, RetentionPlan,
+  Source,
+} from './record.js'
+import type { Channel, Digest, Environment, Key, Provenance, Reference, Repository, Timestamp } from './value.js'
+
+/** A target: a tag or digest of the channel's own repository, or, given as a channel, what is live there. */
+export type From = string | Reference | Channel | Source
+
+/** How a promoter works. */
+export interface PromoterOptions {
+  /** The order of environments that releases go through. */
+  pipeline?: { environment: Environment | string; channel: Channel | string }[]
+  times?: Times
+}
+
+/** What a promoter writes into the log, and how long one put may take, in milliseconds: each from 1 to 3,600,000. */
+export interface Times {
+  /** After this a worker sends no put. 60,000 by default. */
+  ttl?: number
+  /** How long after that others may take over. 30,000 by default. */
+  grace?: number
+  /** How long a put whose answer was lost may still land. 30,000 by default. */
+  quiet?: number
+  /** The time-out of one put: shorter than `ttl`, not longer than `grace` and `quiet`. 15,000 by default. */
+  put?: number
+}
+
+/** Who asks for a move, and on what terms. */
+export interface Terms extends Signal {
+  /** The pipeline run and the actor. */
+  provenance: Provenance
+  /** The same request with the same key moves the channel once. A random one by default. */
+  key?: Key | string
+  /** Why. `adopt` needs it. */
+  reason?: string
+  /** What the channel must point at for the move to start: anything by default, nothing, or a digest. */
+  expect?: 'any' | 'absent' | Digest | (string & {})
+  /**
+   * What to do when another move comes first: wait and go on only if the live digest is still the same (the default),
+   * wait and judge anew, or give up at once.
+   */
+  meet?: 'wait' | 'queue' | 'leave'
+  /** How long to wait for others, in milliseconds. 180,000 by default. */
+  patience?: number
+}
+
+/** A first state. */
+export interface First {
+  /** What the channel is to point at: its tag must be absent or point there already. Without it, the tag as it is. */
+  from?: From
+  /** What to do when another ledger seems to govern the repository. `accept` needs a reason. `refuse` by default. */
+  foreign?: 'refuse' | 'accept'
+  predecessor?: Predecessor
+}
+
+/** What is to be planned. */
+export type Operation =
+  | { op: 'promote'; from: From }
+  | { op: 'rollback'; to?: Digest | string }
+  | ({ op: 'bootstrap' } & First)
+  | { op: 'repair' }
+  | { op: 'adopt' }
+
+/** How far back a channel can be rolled back. A digest inside either window is kept. */
+export interface RetentionRule {
+  /** Digests kept for rollback on each channel, the live one included. At least 1; 10 by default. */
+  keepLast?: number
+  /** How long a digest is kept after it stopped being live, in milliseconds. 30 days by default. */
+  keepFor?: number
+}
+
+/** A move that was thought through, and what the policy says of it. Nothing was written. */
+export declare class Plan {
+  private constructor()
+  /** The live digest now and the one that would be; absent if there is nothing to do. */
+  readonly change?: { from?: string; to: string }
+  readonly findings: readonly Finding[]
+  /** The receipt, if there is nothing to do. */
+  readonly settled?: Receipt
+  /** The permission to execute it, once. Throws POLICY_REFUSED or CHANNEL_HELD with every finding. */
+  approve(): Approved
+}
+
+/** A plan that the policy permits. `Promoter.execute` takes nothing else. */
+export declare class Approved {
+  private constructor()
+  private readonly approved: true
+}
+
+/**
+ * Moves channels, and says what they are and were. Every call is safe to make from many tasks, processes and machines at
+ * once: the ledger puts the moves of a channel in order. Every failure is a TagwardenError; a wrong type is a TypeError.
+ */
+export declare class Promoter {
+  constructor(registry: Registry, ledger: Ledger, options?: PromoterOptions)
+
+  /** Finds out what a move would do and what the policy says of it. */
+  plan(channel: Channel | string, operation: Operation, terms: Terms): Promise<Plan>
+  /** Executes an approved plan. CHANNEL_MOVED if the channel has moved since, unless the terms say to queue. */
+  execute(approved: Approved, options?: Signal): Promise<Receipt>
+
+  /** Points the channel at a release: plans, has the policy judge, and executes. */
+  promote(channel: Channel | string, from: From, terms: Terms): Promise<Receipt>
+  /** Points it back at the digest that was live before, or at `to`, which must have been live here. */
+  rollback(channel: Channel | string, terms: Terms & { to?: Digest | string }): Promise<Receipt>
+  /** Takes the channel's first state into the log. */
+  bootstrap(channel: Channel | string, terms: Terms & First): Promise<Receipt>
+  /** Puts the live digest back after somebody went around the ledger. */
+  repair(channel: Channel | string, terms: Terms): Promise<Receipt>
+  /** Takes what somebody put there as live. */
+  adopt(channel: Channel | string, terms: Terms & { reason: string }): Promise<Receipt>
+  /**
+   * Closes the move that is open, if one is: waits until it may be taken over, and brings it about (`forward`, the
+   * default) or gives it up if it has not landed (`abandon`). `patience` is 180,000 ms by default.
+   */
+  recover(channel: Channel | string, options?: Signal & { how?: 'forward' | 'abandon'; patience?: number }): Promise<Recovered>
+
+  /** An audited emergency stop, until it is released or until `until`. Where it stands in the log. */
+  hold(
+    channel: Channel | string,
+    options: Signal & { reason: string; provenance: Provenance; until?: Date | Timestamp | string },
+  ): Promise<number>
+  /** Ends the hold that stands. Where the entry stands, or null if no hold did. */
+  release(channel: Channel | string, options: Signal & { reason: string; provenance: Provenance }): Promise<number | null>
+
+  /** Every channel that the ledger has a log of. */
+  channels(options?: Signal): Promise<string[]>
+  /** What a channel is now: live and previous digest, the move that made it so, what is open, which hold stands. */
+  current(channel: Channel | string, options?: Signal): Promise<Current>
+  /** The digest that was live before the last move that changed it. */
+  previous(channel: Channel | string, options?: Signal): Promise<string | null>
+  /** The moves, newest first: at most `limit`, those before the intent at `before`. All of them by default. */
+  history(
+    channel: Channel | string,
+    options?: Signal & { before?: number; limit?: number },
+  ): AsyncGenerator<PromotionEvent, void, undefined>
+  /** What the channel was at that time; null before it was bootstrapped. */
+  at(channel: Channel | string, at: Date | Timestamp | string, options?: Signal): Promise<PromotionEvent | null>
+  /** Compares each channel's live digest with what its tag points at. What could not be looked at is unknown. */
+  audit(channels: (Channel | string)[], options?: Signal): Promise<AuditReport>
+  /** Checks a channel's whole log, from its first byte. */
+  verify(channel: Channel | string, options?: Signal): Promise<LogReport>
+  /** What may go from a repository and what must stay, each digest with its reason. */
+  retentionPlan(repository: Repository | string, options?: Signal & { rule?: RetentionRule }): Promise<RetentionPlan>
+  /** Whether a digest may be deleted now, and why. */
+  mayDelete(
+    repository: Repository | string,
+    digest: Digest | string,
+    options?: Signal & { rule?: RetentionRule },
+  ): Promise<MayDelete>
+}

@@ -1,0 +1,210 @@
+import type { Provenance } from './value.js'
+
+// What the core answers, as its own JSON: the field names are those of docs/ledger-format.md, times are RFC 3339 in UTC,
+// digests are text. Fields are only ever added.
+
+/** What a move does. */
+export type Op = 'promote' | 'rollback' | 'bootstrap' | 'repair' | 'adopt'
+
+/** What a guardrail says of a move. Anything but a pass or a warning stops it. */
+export interface Finding {
+  guardrail: string
+  verdict: 'pass' | 'warn' | 'refuse'
+  /** The code of a warning or refusal, `AREA_STATE`. */
+  code?: string
+  /** Why, with names, numbers and units. */
+  why: string
+}
+
+/** Where a target was named: a tag or digest, or what was live on another channel. */
+export type Source = { reference: string } | { channel: string }
+
+/** What a move was to do, who asked and how it was judged. */
+export interface Intent {
+  op: Op
+  move_id: string
+  key: string
+  /** The SHA-256 of the request as it was given. */
+  request: string
+  from?: string
+  to: { digest: string; media_type: string; size: number }
+  source: Source
+  provenance: Provenance
+  reason?: string
+  decision: {
+    policy: { name: string; digest: string }
+    findings: Finding[]
+    overrides?: { guardrail: string; by: string; reason: string }[]
+    approvals?: number[]
+  }
+  replaced?: string
+  predecessor?: Predecessor
+  owner: string
+  epoch: number
+  ttl_ms: number
+  grace_ms: number
+  quiet_ms: number
+}
+
+/** The log that a new one continues, when a repository was renamed. */
+export interface Predecessor {
+  channel: string
+  size: number
+  root: string
+}
+
+/** How a move ended. */
+export interface Outcome {
+  seq: number
+  at: string
+  move_id: string
+  intent_seq: number
+  owner: string
+  epoch: number
+  status: 'committed' | 'failed' | 'aborted'
+  observed?: string
+  /** Puts that were sent by whoever closed it. */
+  attempts: number
+  /** True if the answer to one of them was lost. */
+  ambiguous: boolean
+  /** True if another worker than the first closed it. */
+  recovered: boolean
+  error?: { code: string; text: string }
+}
+
+/** A move of a channel, from its intent to its outcome. */
+export interface PromotionEvent {
+  channel: string
+  /** Where the intent stands in the channel's log, from 0. */
+  seq: number
+  at: string
+  status: 'open' | 'committed' | 'failed' | 'aborted'
+  intent: Intent
+  takeovers: { seq: number; at: string; owner: string; previous_owner: string; epoch: number }[]
+  /** Absent while it is open. */
+  outcome?: Outcome
+}
+
+/** What a move did. */
+export interface Receipt {
+  channel: string
+  op: Op
+  /** `unchanged`: it pointed there already, nothing was written. `replayed`: the key had moved it before. */
+  result: 'committed' | 'unchanged' | 'replayed'
+  /** The live digest before; absent before the first move. */
+  from?: string
+  /** The live digest now. */
+  to: string
+  /** The event in the log; absent if nothing was written. */
+  event?: PromotionEvent
+}
+
+/** What a recovery did. */
+export type Recovered = { result: 'nothing' } | { result: 'closed'; event: PromotionEvent }
+
+/** A hold that stands. */
+export interface Standing {
+  seq: number
+  reason: string
+  by: string
+  until?: string
+}
+
+/** The move that holds a channel. */
+export interface OpenMove {
+  seq: number
+  op: Op
+  move_id: string
+  key: string
+  request: string
+  from?: string
+  to: string
+  replaced?: string
+  as_it_is: boolean
+  owner: string
+  epoch: number
+}
+
+/** What a channel is now, as its log says. */
+export interface Current {
+  channel: string
+  /** The live digest; absent before the first move. */
+  live?: string
+  /** The live digest before the last move that changed it. */
+  previous?: string
+  /** The last committed move. */
+  event?: PromotionEvent
+  open?: OpenMove
+  hold?: Standing
+  /** Where the log goes on, if it moved to another ledger. */
+  moved?: { seq: number; to: string }
+  /** How many entries the log has. */
+  size: number
+}
+
+/** How what the registry answered stands to what a channel's log says. */
+export type Drift =
+  | { state: 'in_sync'; live: string }
+  | { state: 'moved_outside'; expected: string; observed: string }
+  | { state: 'moved_back'; expected: string; observed: string }
+  | { state: 'missing'; expected: string }
+  | { state: 'open_intent'; seq: number; to: string; observed?: string; landing: 'landed' | 'not_landed' | 'elsewhere' }
+  | { state: 'never_recorded'; observed?: string }
+  | { state: 'unknown'; why: string }
+
+/** What an audit found, channel by channel. */
+export interface AuditReport {
+  at: string
+  /** The worst that was found; absent if nothing is wrong. */
+  worst?: 'drift' | 'indeterminate' | 'unknown'
+  channels: ({ channel: string; size: number } & Drift)[]
+}
+
+/** What the check of a whole log found. */
+export interface LogReport {
+  channel?: string
+  entries: number
+  torn_bytes: number
+  moves: number
+  committed: number
+  live?: string
+  previous?: string
+  open_intent?: number
+  moved?: number
+  moved_to?: string
+  /** The RFC 6962 root over the entries that hold. */
+  root: string
+  clock_went_back: number
+  /** The first rule that is broken, if one is; nothing after it was judged. */
+  defect?: Record<string, unknown>
+}
+
+/** Why a digest is kept. */
+export type Keep =
+  | { reason: 'live'; channel: string }
+  | { reason: 'open'; channel: string; seq: number }
+  | { reason: 'window'; channel: string; nth: number }
+  | { reason: 'recent'; channel: string; until: string }
+  | { reason: 'tagged'; tag: string }
+  | { reason: 'child_of'; index: string }
+  | { reason: 'not_understood'; why: string }
+
+/** Why a digest may go. */
+export type Expire =
+  | { reason: 'past'; channel: string; nth: number; since: string }
+  | { reason: 'tried'; channel: string; since: string }
+  | { reason: 'child_of'; index: string }
+
+/** Which digests of a repository must stay, and which may go. */
+export interface RetentionPlan {
+  repository: string
+  at: string
+  rule: { keep_last: number; keep_for_s: number }
+  logs: { channel: string; size: number }[]
+  /** What could not be looked at: nothing expires. */
+  blocked?: string
+  digests: ({ digest: string; pin: 'held' | 'absent' } & ({ keep: Keep } | { expire: Expire }))[]
+}
+
+/** Whether a digest may be deleted. */
+export type MayDelete = { yes: { because: Expire; pin: 'held' | 'absent' } } | { no: { because: Keep } }

@@ -1,0 +1,91 @@
+import type { Digest, Reference, Repository, Tag } from './value.js'
+
+/** What a call can be aborted by. */
+export interface Signal {
+  /** The call rejects with the signal's reason. A move that may have begun is brought to its end all the same. */
+  signal?: AbortSignal
+}
+
+/** A manifest: its exact bytes and the media type it is served with. */
+export interface Manifest {
+  bytes: Uint8Array
+  mediaType: string
+}
+
+/** How a put ended: the tag points there now, it was refused and nothing will land, or it is not known. */
+export type Put = 'applied' | { refused: unknown } | { unknown: unknown }
+
+/**
+ * Where manifests are kept and tags point at them. `null` and `false` are only answered when the thing is proven not to
+ * be there; a failure to look is an exception.
+ */
+export interface Registry {
+  /** The digest that a tag points at. */
+  resolve(repository: string, tag: string): Promise<string | null> | string | null
+  /** The manifest of `repository:tag` or `repository@digest`. */
+  fetch(reference: string): Promise<Manifest | null> | Manifest | null
+  /** Points a tag at a manifest, and gives up after `timeOut` milliseconds. An exception means that it is not known. */
+  put(repository: string, tag: string, manifest: Manifest, options: { timeOut: number }): Promise<Put> | Put
+  /** All tags of a repository, in no order. */
+  tags(repository: string): Promise<string[]> | string[]
+  /** Whether a blob is there. */
+  hasBlob(repository: string, digest: string): Promise<boolean> | boolean
+}
+
+/** The calls of a registry that the core implements. */
+export interface NativeRegistry extends Registry {
+  resolve(repository: Repository | string, tag: Tag | string, options?: Signal): Promise<string | null>
+  fetch(reference: Reference | string, options?: Signal): Promise<{ digest: string; bytes: Buffer; mediaType: string } | null>
+  /** `timeOut` is 15,000 ms by default. */
+  put(
+    repository: Repository | string,
+    tag: Tag | string,
+    manifest: Manifest,
+    options?: Signal & { timeOut?: number },
+  ): Promise<Put>
+  tags(repository: Repository | string, options?: Signal): Promise<string[]>
+  hasBlob(repository: Repository | string, digest: Digest | string, options?: Signal): Promise<boolean>
+}
+
+/** What a registry is shown when it asks who is there. `{}` is nobody. No error shows it. */
+export type Credentials =
+  | { user: string; password: string }
+  | { identityToken: string }
+  | { registryToken: string }
+  | Record<string, never>
+
+/** How registries are spoken to. Times are in milliseconds. */
+export interface OciOptions {
+  /** By `host[:port]`; they go before those that are looked up. */
+  credentials?: Record<string, Credentials>
+  /** Where credentials are looked up when a registry asks for them: `environmentThenDocker` by default. */
+  lookup?: 'nowhere' | 'environment' | 'docker' | 'environmentThenDocker'
+  /** By default `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`. */
+  dockerConfig?: string
+  /** Roots to trust besides the platform's own: the text of a PEM file. */
+  caPem?: string
+  /** By `host[:port]`. By default loopback is spoken to over HTTP and all others over TLS. */
+  schemes?: Record<string, 'http' | 'https'>
+  /** Token servers that registries may name on another site, `host[:port]`. */
+  realms?: string[]
+  /** What tokens are asked for: `pullPush` by default; `pull` is enough to audit. */
+  access?: 'pull' | 'pullPush'
+  /** 5,000 by default. */
+  connectTimeOut?: number
+  /** 15,000 by default. */
+  idleTimeOut?: number
+  /** Of a read with everything: token, retries, body. 30,000 by default. */
+  totalTimeOut?: number
+  /** 300,000 by default. */
+  uploadTimeOut?: number
+  /** How often a read is tried again. 5 by default. */
+  retries?: number
+  /** The longest `Retry-After` that is waited for. 10,000 by default. */
+  maxRetryAfter?: number
+}
+
+/** Every OCI registry, each reached by the host in a repository. */
+export declare class OciRegistry {
+  constructor(options?: OciOptions)
+}
+export interface OciRegistry extends NativeRegistry {}

@@ -1,0 +1,150 @@
+/**
+ * Values: parsed by the core, so that one cannot exist wrong. A constructor throws a TagwardenError VALUE_INVALID that
+ * says what, why and at which byte. Wherever a value is wanted, its text does as well.
+ */
+interface Value {
+  /** True for the same kind of value with the same text. */
+  equals(other: unknown): boolean
+  toString(): string
+  toJSON(): string
+}
+
+/** The digest of some bytes: `sha256:<64 hex>` or `sha512:<128 hex>`, lower case. */
+export declare class Digest implements Value {
+  constructor(text: string)
+  static parse(text: string | Digest): Digest
+  /** The SHA-256 of these bytes. */
+  static of(bytes: Uint8Array): Digest
+  readonly algorithm: 'sha256' | 'sha512'
+  equals(other: unknown): boolean
+  toString(): string
+  toJSON(): string
+}
+
+/** `registry/path`, such as `registry.example.com/acme/shop`. No default host. */
+export declare class Repository implements Value {
+  constructor(text: string)
+  static parse(text: string | Repository): Repository
+  /** `host` or `host:port`. */
+  readonly registry: string
+  readonly path: string
+  equals(other: unknown): boolean
+  toString(): string
+  toJSON(): string
+}
+
+/** A tag: 1 to 128 characters of `[A-Za-z0-9_.-]`, not beginning with `.` or `-`. */
+export declare class Tag implements Value {
+  constructor(text: string)
+  static parse(text: string | Tag): Tag
+  equals(other: unknown): boolean
+  toString(): string
+  toJSON(): string
+}
+
+/** `repository:tag` or `repository@digest`. */
+export declare class Reference implements Value {
+  constructor(text: string)
+  static parse(text: string | Reference): Reference
+  readonly repository: string
+  readonly tag?: string
+  readonly digest?: string
+  equals(other: unknown): boolean
+  toString(): string
+  toJSON(): string
+}
+
+/** A tag of a repository that is moved: `registry.example.com/acme/shop:prod`. */
+export declare class Channel implements Value {
+  constructor(text: string)
+  static parse(text: string | Channel): Channel
+  readonly repository: string
+  readonly tag: string
+  equals(other: unknown): boolean
+  toString(): string
+  toJSON(): string
+}
+
+/** The name of an environment: lower-case letters, digits and inner dashes. */
+export declare class Environment implements Value {
+  constructor(text: string)
+  static parse(text: string | Environment): Environment
+  equals(other: unknown): boolean
+  toString(): string
+  toJSON(): string
+}
+
+/** An idempotency key: a line of 1 to 128 characters. */
+export declare class Key implements Value {
+  constructor(text: string)
+  static parse(text: string | Key): Key
+  equals(other: unknown): boolean
+  toString(): string
+  toJSON(): string
+}
+
+/** A source commit: 7 to 64 lower-case hex digits. */
+export declare class Commit implements Value {
+  constructor(text: string)
+  static parse(text: string | Commit): Commit
+  equals(other: unknown): boolean
+  toString(): string
+  toJSON(): string
+}
+
+/** The label of a release: a line of 1 to 128 characters. */
+export declare class ReleaseLabel implements Value {
+  constructor(text: string)
+  static parse(text: string | ReleaseLabel): ReleaseLabel
+  equals(other: unknown): boolean
+  toString(): string
+  toJSON(): string
+}
+
+/** A time in UTC with milliseconds, written as in RFC 3339. */
+export declare class Timestamp implements Value {
+  constructor(text: string)
+  static parse(text: string | Timestamp): Timestamp
+  toDate(): Date
+  equals(other: unknown): boolean
+  toString(): string
+  toJSON(): string
+}
+
+/** Who moved a channel, in which pipeline run, for which commit and release: what stands in the ledger. */
+export interface Provenance {
+  pipeline: { provider: string; run_id: string; attempt?: number; url?: string }
+  actor: { id: string; kind: 'human' | 'workload' }
+  repository_url?: string
+  commit?: string
+  release?: string
+  identity?: { issuer: string; subject: string; audience: string; claims_sha256: string }
+}
+
+/** The parts of a provenance, as they are given. */
+export interface ProvenanceParts {
+  /** Whose pipeline; `manual` if none is given and no CI is found. */
+  provider?: string
+  runId?: string
+  /** Which attempt of the run, from 1. */
+  attempt?: number
+  /** Where people can read about the run. A user or password in it is left out. */
+  url?: string
+  actor?: string
+  /** By default a person for the provider `manual`, a workload otherwise. */
+  actorKind?: 'human' | 'workload'
+  repositoryUrl?: string
+  commit?: Commit | string
+  release?: ReleaseLabel | string
+}
+
+export declare const Provenance: {
+  /** A provenance of what is given. PROVENANCE_INCOMPLETE without run id and actor. */
+  of(given: ProvenanceParts): Provenance
+  /**
+   * What is given, completed from what a CI system says in its environment variables (GitHub Actions, GitLab CI,
+   * CircleCI, Azure Pipelines, Buildkite, Jenkins). They are context, not evidence: it is recorded as not verified.
+   * `environment` is `process.env` by default.
+   */
+  fromEnvironment(given?: ProvenanceParts, environment?: Record<string, string | undefined>): Provenance
+}

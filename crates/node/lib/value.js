@@ -1,0 +1,71 @@
+'use strict'
+
+const native = require('../native.js')
+const { encode, sync } = require('./call.js')
+
+/** A value that the core has parsed: equal values have the same text, and JSON is the text. */
+class Value {
+  #text
+  constructor(text) {
+    if (typeof text !== 'string' && !(text instanceof Value)) throw new TypeError(`${new.target.name}: a string is needed`)
+    const { text: written, ...parts } = JSON.parse(sync(() => native.parseValue(new.target.name, safe(String(text)))))
+    this.#text = written
+    for (const [name, part] of Object.entries(parts)) this[name] = part ?? undefined
+    Object.freeze(this)
+  }
+  static parse(text) {
+    return text instanceof this ? text : new this(text)
+  }
+  equals(other) {
+    return other instanceof this.constructor && String(other) === this.#text
+  }
+  toString() {
+    return this.#text
+  }
+  toJSON() {
+    return this.#text
+  }
+  [Symbol.for('nodejs.util.inspect.custom')]() {
+    return `${this.constructor.name} ${this.#text}`
+  }
+}
+
+/** A string that UTF-8 can carry. A lone surrogate is refused, not replaced. */
+function safe(text) {
+  if (!text.isWellFormed()) throw new TypeError('a string with a lone surrogate is no text')
+  return text
+}
+
+class Digest extends Value {
+  static of(bytes) {
+    if (!(bytes instanceof Uint8Array)) throw new TypeError('bytes: a Uint8Array is needed')
+    return new Digest(native.digestOf(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)))
+  }
+}
+class Repository extends Value {}
+class Tag extends Value {}
+class Reference extends Value {}
+class Channel extends Value {}
+class Environment extends Value {}
+class Key extends Value {}
+class Commit extends Value {}
+class ReleaseLabel extends Value {}
+class Timestamp extends Value {
+  toDate() {
+    return new Date(this.toString())
+  }
+}
+
+/** Who asks, in which pipeline run. */
+const Provenance = Object.freeze({
+  of: (given) => built(given),
+  fromEnvironment: (given = {}, environment = process.env) => built(given, { ...environment }),
+})
+
+function built(given, environment) {
+  return JSON.parse(sync(() => native.provenance(encode(given ?? null), environment)))
+}
+
+module.exports = {
+  Digest, Repository, Tag, Reference, Channel, Environment, Key, Commit, ReleaseLabel, Timestamp, Provenance,
+}

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { MemoryLedger, MemoryRegistry, Promoter, Provenance, TagwardenError, errorKinds, openLedger } from 'tagwarden'
+
+const repository = 'registry.example.com/acme/shop'
+const prod = `${repository}:prod`
+const provenance = Provenance.of({ provider: 'manual', runId: 'first-steps', actor: 'ada' })
+
+/** A promoter over a registry with the images 1.4.1 to 1.4.3, and the first of them live. */
+async function bootstrapped(ledger = new MemoryLedger()) {
+  const registry = new MemoryRegistry()
+  const digests = [1, 2, 3].map((number) => registry.pushImage(repository, `1.4.${number}`, number))
+  const promoter = new Promoter(registry, ledger)
+  await promoter.bootstrap(prod, { from: `${repository}:1.4.1`, provenance })
+  return { registry, promoter, digests }
+}
+
+const code = (expected) => (error) => error instanceof TagwardenError && error.code === expected
+
+test('a release is promoted, is current, and stands in the history', async () => {
+  const { registry, promoter, digests } = await bootstrapped()
+  const receipt = await promoter.promote(prod, `${repository}:1.4.2`, { provenance, reason: 'the release of the week' })
+  assert.equal(receipt.result, 'committed')
+  assert.deepEqual([receipt.from, receipt.to], [digests[0], digests[1]])
+  assert.equal(registry.peek(repository, 'prod'), digests[1])
+
+  const current = await promoter.current(prod)
+  assert.deepEqual([current.live, current.previous, current.open], [digests[1], digests[0], undefined])
+  assert.equal(current.event.intent.reason, 'the release of the week')
+  assert.equal(await promoter.previous(prod), digests[0])
+
+  const history = await gathered(promoter.history(prod))
+  assert.deepEqual(history.map((event) => [event.seq, event.intent.op, event.status]), [
+    [2, 'promote', 'committed'],
+    [0, 'bootstrap', 'committed'],
+  ])
+  assert.deepEqual(await promoter.recover(prod), { result: 'nothing' })
+})
+
+async function gathered(events) {
+  const list = []
+  for await (const event of events) list.push(event)
+  return list
+}
+
+test('history is read page by page, and stops where it is told to', async () => {
+  const { promoter } = await bootstrapped()
+  for (let number = 0; number < 70; number += 1) {
+    await promoter.promote(prod, `${repository}:1.4.${2 + (number % 2)}`, { provenance })
+  }
+  const all = await gathered(promoter.history(prod))
+  assert.equal(all.length, 71)
+  assert.deepEqual(all.map((event) => event.seq), all.map((_, at) => 140 - 2 * at))
+  const three = await gathered(promoter.history(prod, { before: 100, limit: 3 }))
+  assert.deepEqual(three.map((event) => event.seq), [98, 96, 94])
+  assert.deepEqual(await gathered(promoter.history(prod, { limit: 0 })), [])
+})
+
+test('an asynchronous failure is a TagwardenError with code, retry, context and findings', async () => {
+  const { promoter } = await bootstrapped()
+  const failed = await promoter.promote(prod, `${repository}:9.9.9`, { provenance }).catch((error) => error)
+  assert.ok(failed instanceof TagwardenError && failed instanceof Error)
+  assert.equal(failed.name, 'TagwardenError')
+  assert.equal(failed.code, 'POLICY_REFUSED')
+  assert.equal(failed.retry, 'never')
+  assert.deepEqual(failed.context, { channel: prod, policy: 'standard' })
+  assert.equal(
+    failed.message,
+    `${prod}: refused by 1 of 5 guardrails: target-readable: ${repository}:9.9.9 does not exist in the registry`,
+  )
+  const refused = failed.findings.filter((finding) => finding.verdict === 'refuse')
+  assert.deepEqual(refused.map((finding) => finding.code), ['TARGET_ABSENT'])
+  assert.match(failed.stack, /promoter\.test\.mjs/, 'the stack leads to who asked')
+})
+
+test('what is missing, wrong or not known is named', async () => {
+  const { promoter } = await bootstrapped()
+  const message = async (promise) => (await promise.catch((error) => error)).message
+  assert.equal(await message(promoter.promote(prod, `${repository}:1`, {})), 'promote: provenance: it is missing')
+  assert.equal(await message(promoter.promote(prod, undefined, { provenance })), 'promote: from: it is missing')
+  assert.equal(
+    await message(promoter.promote(prod, `${repository}:1`, { provenance, patienc: 1 })),
+    'promote: patienc: it is not known here',
+  )
+  assert.equal(
+    await message(promoter.promote(prod, `${repository}:1`, { provenance, meet: 'later' })),
+    'promote: meet: "later" is none of wait, queue, leave',
+  )
+  assert.equal(
+    await message(promoter.promote(prod, `${repository}:1`, { provenance, patience: -1 })),
+    'promote: patience: -1 is not a number of milliseconds',
+  )
+  await assert.rejects(promoter.current('shop:prod'), code('VALUE_INVALID'))
+})
+
+test('a ledger in a directory is opened by URL and seen by the next promoter', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'tagwarden-'))
+  try {
+    const { digests } = await bootstrapped(await openLedger(directory))
+    const later = new Promoter(new MemoryRegistry(), await openLedger(directory, { access: 'read' }))
+    assert.deepEqual(await later.channels(), [prod])
+    assert.equal((await later.current(prod)).live, digests[0])
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+})
+
+test('a ledger that is not there, or whose URL is wrong, says so and shows no password', async () => {
+  await assert.rejects(openLedger('/nowhere/at/all', { access: 'read' }), code('LEDGER_ABSENT'))
+  const error = await openLedger('mysql://ci:hunter2@db/audit').catch((error) => error)
+  assert.equal(error.code, 'CONFIG_INVALID')
+  assert.doesNotMatch(JSON.stringify(error) + error.stack, /hunter2/)
+})
+
+test('the table of errors is the core\'s', () => {
+  const kinds = errorKinds()
+  assert.ok(kinds.length > 40)
+  assert.deepEqual(
+    kinds.find((kind) => kind.code === 'MOVE_INDETERMINATE'),
+    {
+      code: 'MOVE_INDETERMINATE',
+      retry: 'recover',
+      class: 'indeterminate',
+      meaning: 'The intent stands in the ledger, and it is not known whether the tag moved.',
+    },
+  )
+  assert.throws(() => new TagwardenError('no', { code: 'NO_SUCH' }), TypeError)
+})
