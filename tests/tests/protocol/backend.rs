@@ -132,7 +132,7 @@ impl Place {
     }
 
     fn at(backend: Backend, url: String, engine: Engine) -> Place {
-        Place { backend, url, memory: Arc::default(), engine: engine }
+        Place { backend, url, memory: Arc::default(), engine }
     }
 
     pub fn backend(&self) -> Backend {

@@ -1,0 +1,194 @@
+//! `Fields`: the named arguments of a call, taken one by one out of a JSON object.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use tagwarden::{Error, ErrorKind, Result};
+
+/// How a language writes a name of several words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// `keep_last`
+    Snake,
+    /// `keepLast`
+    Camel,
+}
+
+impl Style {
+    /// A name of ours, which is in snake case, as the language writes it.
+    fn name(self, name: &str) -> Cow<'_, str> {
+        match self {
+            Style::Snake => Cow::Borrowed(name),
+            Style::Camel => {
+                let (first, rest) = name.split_once('_').unwrap_or((name, ""));
+                let rest = rest.split('_').flat_map(|word| {
+                    let (head, tail) = word.split_at(word.len().min(1));
+                    [head.to_uppercase(), tail.to_owned()]
+                });
+                Cow::Owned(std::iter::once(first.to_owned()).chain(rest).collect())
+            }
+        }
+    }
+}
+
+/// The arguments of a call. An error says which one is wrong and why, and shows no more of it than the core would.
+#[derive(Debug)]
+pub struct Fields {
+    style: Style,
+    call: String,
+    left: Map<String, Value>,
+}
+
+impl Fields {
+    /// The arguments of `call`, in snake case: a JSON object. VALUE_INVALID if it is none.
+    pub fn parse(style: Style, call: &str, text: &str) -> Result<Fields> {
+        let call = style.name(call).into_owned();
+        match serde_json::from_str(text) {
+            Ok(value) => Fields::of(style, call, value),
+            Err(e) => Err(invalid(&call, e)),
+        }
+    }
+
+    fn of(style: Style, call: String, value: Value) -> Result<Fields> {
+        match value {
+            Value::Object(left) => Ok(Fields { style, call, left }),
+            other => Err(invalid(&call, format!("{} instead of an object", sort(&other)))),
+        }
+    }
+
+    /// An argument that there must be.
+    pub(crate) fn need<T: DeserializeOwned>(&mut self, name: &str) -> Result<T> {
+        match self.take(name)? {
+            Some(value) => Ok(value),
+            None => Err(self.wrong(name, "it is missing")),
+        }
+    }
+
+    /// An argument that there may be. Null is none.
+    pub(crate) fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        serde_json::from_value(value).map(Some).map_err(|e| self.wrong(name, e))
+    }
+
+    /// A text of which an error shows nothing, such as a password.
+    pub(crate) fn secret(&mut self, name: &str) -> Result<Option<String>> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(self.wrong(name, format!("{} instead of a string", sort(&other)))),
+        }
+    }
+
+    /// Bytes, which are base 64 in the JSON.
+    pub(crate) fn bytes(&mut self, name: &str) -> Result<Vec<u8>> {
+        let text: String = self.need(name)?;
+        STANDARD.decode(text).map_err(|e| self.wrong(name, e))
+    }
+
+    /// One of several words, which are in snake case.
+    pub(crate) fn word<T: Clone>(&mut self, name: &str, words: &[(&str, T)]) -> Result<Option<T>> {
+        let Some(text) = self.take::<String>(name)? else { return Ok(None) };
+        match words.iter().find(|(word, _)| self.style.name(word) == text) {
+            Some((_, value)) => Ok(Some(value.clone())),
+            None => {
+                let words: Vec<_> = words.iter().map(|(word, _)| self.style.name(word)).collect();
+                Err(self.wrong(name, format!("{text:?} is none of {}", words.join(", "))))
+            }
+        }
+    }
+
+    /// A duration in milliseconds, fractions allowed.
+    pub(crate) fn ms(&mut self, name: &str) -> Result<Option<Duration>> {
+        let Some(ms) = self.take::<f64>(name)? else { return Ok(None) };
+        let duration = Duration::try_from_secs_f64(ms / 1000.0);
+        duration.map(Some).map_err(|_| self.wrong(name, format!("{ms} is not a number of milliseconds")))
+    }
+
+    /// An argument that has fields of its own.
+    pub(crate) fn inner(&mut self, name: &str) -> Result<Option<Fields>> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        Fields::of(self.style, self.place(name), value).map(Some)
+    }
+
+    /// An argument whose items have fields of their own.
+    pub(crate) fn items(&mut self, name: &str) -> Result<Vec<Fields>> {
+        let items: Vec<Value> = self.need(name)?;
+        items.into_iter().map(|item| Fields::of(self.style, self.place(name), item)).collect()
+    }
+
+    /// An object whose keys are data, such as the names of hosts.
+    pub(crate) fn keyed(&mut self, name: &str) -> Result<Vec<(String, Value)>> {
+        let object: Option<Map<String, Value>> = self.take(name)?;
+        Ok(object.into_iter().flatten().collect())
+    }
+
+    /// One of the values of [`Fields::keyed`], as an object.
+    pub(crate) fn at(&self, name: &str, value: Value) -> Result<Fields> {
+        Fields::of(self.style, self.place(name), value)
+    }
+
+    /// Everything must have been taken: an argument that is not known is an error, not a wish that is passed over.
+    pub(crate) fn end(self) -> Result<()> {
+        match self.left.keys().next() {
+            None => Ok(()),
+            Some(name) => Err(invalid(&format!("{}: {name}", self.call), "it is not known here")),
+        }
+    }
+
+    /// The error of an argument.
+    pub(crate) fn wrong(&self, name: &str, why: impl std::fmt::Display) -> Error {
+        invalid(&self.place(name), why)
+    }
+
+    /// The value of an argument; null is none.
+    pub(crate) fn value(&mut self, name: &str) -> Option<Value> {
+        self.left.remove(self.style.name(name).as_ref()).filter(|value| !value.is_null())
+    }
+
+    fn place(&self, name: &str) -> String {
+        format!("{}: {}", self.call, self.style.name(name))
+    }
+}
+
+fn invalid(what: &str, why: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::ValueInvalid, format!("{what}: {why}"))
+}
+
+/// What a value is, without showing it.
+fn sort(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_language_reads_its_own_names() {
+        let text = r#"{"keep_last": 3, "odd": 1}"#;
+        let mut fields = Fields::parse(Style::Snake, "may_delete", text).unwrap();
+        assert_eq!(fields.need::<u32>("keep_last").unwrap(), 3);
+        assert_eq!(fields.end().unwrap_err().message(), "may_delete: odd: it is not known here");
+        let mut fields = Fields::parse(Style::Camel, "may_delete", text).unwrap();
+        assert_eq!(fields.need::<u32>("keep_last").unwrap_err().message(), "mayDelete: keepLast: it is missing");
+        assert_eq!(Style::Camel.name("connect_time_out"), "connectTimeOut");
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let mut fields = Fields::parse(Style::Snake, "oci", r#"{"password": ["hunter2"]}"#).unwrap();
+        let error = fields.secret("password").unwrap_err();
+        assert_eq!(error.message(), "oci: password: an array instead of a string");
+    }
+}

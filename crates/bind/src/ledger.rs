@@ -1,0 +1,67 @@
+//! The port to a ledger, by name, and ledgers by URL.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tagwarden::ledger::{Access, Append, Ledger, LedgerUrl};
+use tagwarden::{Channel, Error, ErrorKind, Result};
+
+use crate::fields::Fields;
+use crate::promoter::Given;
+
+/// Opens the ledger at `{url, access?}`; access is `write` (the default) or `read`.
+pub async fn open_ledger(mut asked: Fields) -> Result<Arc<dyn Ledger>> {
+    let url = url(&mut asked)?;
+    let access = asked.word("access", &[("write", Access::Write), ("read", Access::Read)])?;
+    asked.end()?;
+    url.open(access.unwrap_or(Access::Write)).await
+}
+
+/// Makes what a ledger at `{url}` needs, such as the tables of a database.
+pub async fn init_ledger(mut asked: Fields) -> Result<Given> {
+    let url = url(&mut asked)?;
+    asked.end()?;
+    Given::json(&url.init().await?)
+}
+
+/// `url`, which may hold a password.
+fn url(asked: &mut Fields) -> Result<LedgerUrl> {
+    match asked.secret("url")? {
+        Some(text) => text.parse(),
+        None => Err(asked.wrong("url", "it is missing")),
+    }
+}
+
+/// Calls the port's method of this name: `size`, `read`, `append` or `channels`. Entries are base 64; an append gives
+/// `stored` or `lost`.
+pub async fn ledger(port: &dyn Ledger, method: &str, mut asked: Fields) -> Result<Given> {
+    match method {
+        "size" => {
+            let channel: Channel = asked.need("channel")?;
+            asked.end()?;
+            Given::json(&port.size(&channel).await?)
+        }
+        "read" => {
+            let channel: Channel = asked.need("channel")?;
+            let (from, limit) = (asked.need("from")?, asked.need("limit")?);
+            asked.end()?;
+            let entries = port.read(&channel, from, limit).await?;
+            Given::json(&entries.iter().map(|entry| STANDARD.encode(entry)).collect::<Vec<_>>())
+        }
+        "append" => {
+            let channel: Channel = asked.need("channel")?;
+            let (seq, bytes) = (asked.need("seq")?, asked.bytes("bytes")?);
+            asked.end()?;
+            Given::json(&match port.append(&channel, seq, bytes.into()).await? {
+                Append::Stored => "stored",
+                Append::Lost => "lost",
+            })
+        }
+        "channels" => {
+            asked.end()?;
+            Given::json(&port.channels().await?)
+        }
+        other => Err(Error::new(ErrorKind::InternalFault, format!("a ledger has no method {other}"))),
+    }
+}

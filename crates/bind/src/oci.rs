@@ -1,0 +1,76 @@
+//! `OciRegistry`: real registries, with the options of the core's `OciOptions`.
+
+use tagwarden::registry::oci::{Access, Credentials, Lookup, OciOptions, OciRegistry, Scheme};
+use tagwarden::{Error, ErrorKind, Result};
+
+use crate::fields::Fields;
+
+/// Every OCI registry, with these options; what is not given is the default.
+pub fn oci(mut asked: Fields) -> Result<OciRegistry> {
+    let mut options = OciOptions::new();
+    for (host, given) in asked.keyed("credentials")? {
+        let given = asked.at("credentials", given)?;
+        options = options.credentials(host, credentials(given)?);
+    }
+    let words = [
+        ("nowhere", Lookup::Nowhere),
+        ("environment", Lookup::Environment),
+        ("docker", Lookup::Docker),
+        ("environment_then_docker", Lookup::EnvironmentThenDocker),
+    ];
+    if let Some(lookup) = asked.word("lookup", &words)? {
+        options = options.lookup(lookup);
+    }
+    if let Some(file) = asked.take::<String>("docker_config")? {
+        options = options.docker_config(file);
+    }
+    if let Some(pem) = asked.take::<String>("ca_pem")? {
+        options = options.ca_pem(pem);
+    }
+    for host in asked.take::<Vec<String>>("insecure")?.unwrap_or_default() {
+        options = options.scheme(host, Scheme::Http);
+    }
+    for host in asked.take::<Vec<String>>("realms")?.unwrap_or_default() {
+        options = options.allow_realm(host);
+    }
+    if let Some(access) = asked.word("access", &[("pull", Access::Pull), ("pull_push", Access::PullPush)])? {
+        options = options.access(access);
+    }
+    if let Some(time_out) = asked.ms("connect_time_out")? {
+        options = options.connect_time_out(time_out);
+    }
+    if let Some(time_out) = asked.ms("idle_time_out")? {
+        options = options.idle_time_out(time_out);
+    }
+    if let Some(time_out) = asked.ms("total_time_out")? {
+        options = options.total_time_out(time_out);
+    }
+    if let Some(time_out) = asked.ms("upload_time_out")? {
+        options = options.upload_time_out(time_out);
+    }
+    if let Some(retries) = asked.take("retries")? {
+        options = options.retries(retries);
+    }
+    if let Some(wait) = asked.ms("max_retry_after")? {
+        options = options.max_retry_after(wait);
+    }
+    asked.end()?;
+    OciRegistry::new(options)
+}
+
+/// `{}` for nobody, `{user, password}`, `{identity_token}` or `{registry_token}`.
+fn credentials(mut given: Fields) -> Result<Credentials> {
+    let (user, password) = (given.secret("user")?, given.secret("password")?);
+    let (identity, registry) = (given.secret("identity_token")?, given.secret("registry_token")?);
+    given.end()?;
+    match (user, password, identity, registry) {
+        (None, None, None, None) => Ok(Credentials::Anonymous),
+        (Some(user), Some(password), None, None) => Ok(Credentials::password(user, password)),
+        (None, None, Some(token), None) => Ok(Credentials::IdentityToken(token.into())),
+        (None, None, None, Some(token)) => Ok(Credentials::RegistryToken(token.into())),
+        _ => {
+            let message = "credentials: give user and password, an identity token, a registry token, or nothing";
+            Err(Error::new(ErrorKind::ConfigInvalid, message))
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What is asked of a promoter, and on what terms.
+
+use serde_json::Value;
+use tagwarden::judge::{Expect, RetentionRule};
+use tagwarden::promoter::{First, Foreign, How, Operation};
+use tagwarden::protocol::Meet;
+use tagwarden::record::Source;
+use tagwarden::{Error, ErrorKind, Provenance, Result, Terms, Times};
+
+use crate::fields::Fields;
+
+/// The operation named `op`, with its own arguments.
+pub(crate) fn operation(op: &str, asked: &mut Fields) -> Result<Operation> {
+    match op {
+        "promote" => match source(asked)? {
+            Some(from) => Ok(Operation::Promote(from)),
+            None => Err(asked.wrong("from", "it is missing")),
+        },
+        "rollback" => asked.take("to").map(Operation::Rollback),
+        "bootstrap" => {
+            let foreign = asked.word("foreign", &[("refuse", Foreign::Refuse), ("accept", Foreign::Accept)])?;
+            let (from, predecessor) = (source(asked)?, asked.take("predecessor")?);
+            Ok(Operation::Bootstrap(First { from, foreign: foreign.unwrap_or_default(), predecessor }))
+        }
+        "repair" => Ok(Operation::Repair),
+        "adopt" => Ok(Operation::Adopt),
+        other => {
+            let message = format!("op: {other:?} is none of promote, rollback, bootstrap, repair, adopt");
+            Err(Error::new(ErrorKind::ValueInvalid, message))
+        }
+    }
+}
+
+/// `from`: a reference as text, `{reference}` or `{channel}`.
+fn source(asked: &mut Fields) -> Result<Option<Source>> {
+    let Some(value) = asked.value("from") else { return Ok(None) };
+    let value = match value {
+        text @ Value::String(_) => serde_json::json!({ "reference": text }),
+        other => other,
+    };
+    serde_json::from_value(value).map(Some).map_err(|e| asked.wrong("from", e))
+}
+
+/// The terms of a move: every argument that is left.
+pub(crate) fn terms(mut asked: Fields) -> Result<Terms> {
+    let mut terms = Terms::of(asked.need::<Provenance>("provenance")?);
+    terms.key = asked.take("key")?;
+    terms.reason = asked.take("reason")?;
+    if let Some(expect) = expect(&mut asked)? {
+        terms.expect = expect;
+    }
+    if let Some(meet) = asked.word("meet", &[("wait", Meet::Wait), ("queue", Meet::Queue), ("leave", Meet::Leave)])? {
+        terms.meet = meet;
+    }
+    if let Some(patience) = asked.ms("patience")? {
+        terms.patience = patience;
+    }
+    asked.end()?;
+    Ok(terms)
+}
+
+/// `expect`: `any`, `absent`, or a digest.
+fn expect(asked: &mut Fields) -> Result<Option<Expect>> {
+    let Some(value) = asked.value("expect") else { return Ok(None) };
+    match value.as_str() {
+        Some("any") => Ok(Some(Expect::Any)),
+        Some("absent") => Ok(Some(Expect::Absent)),
+        _ => serde_json::from_value(value).map(|at| Some(Expect::At(at))).map_err(|e| asked.wrong("expect", e)),
+    }
+}
+
+/// `how`: `forward` or `abandon`.
+pub(crate) fn how(asked: &mut Fields) -> Result<How> {
+    let how = asked.word("how", &[("forward", How::Forward), ("abandon", How::Abandon)])?;
+    Ok(how.unwrap_or_default())
+}
+
+/// `times`: `ttl`, `grace`, `quiet` and `put` in milliseconds; what is not given is the default.
+pub(crate) fn times(asked: &mut Fields) -> Result<Option<Times>> {
+    let Some(mut given) = asked.inner("times")? else { return Ok(None) };
+    let default = Times::default();
+    let times = Times::new(
+        given.ms("ttl")?.unwrap_or(default.ttl()),
+        given.ms("grace")?.unwrap_or(default.grace()),
+        given.ms("quiet")?.unwrap_or(default.quiet()),
+        given.ms("put")?.unwrap_or(default.put()),
+    )?;
+    given.end()?;
+    Ok(Some(times))
+}
+
+/// `rule`: `keep_last` digests and `keep_for` milliseconds; what is not given is the default.
+pub(crate) fn rule(asked: &mut Fields) -> Result<RetentionRule> {
+    let RetentionRule { keep_last, keep_for } = RetentionRule::default();
+    let Some(mut given) = asked.inner("rule")? else { return Ok(RetentionRule { keep_last, keep_for }) };
+    let rule = RetentionRule {
+        keep_last: given.take("keep_last")?.unwrap_or(keep_last),
+        keep_for: given.ms("keep_for")?.unwrap_or(keep_for),
+    };
+    given.end()?;
+    Ok(rule)
+}

@@ -1,0 +1,79 @@
+"""A release goes through dev and prod of a real registry, and back: what a pipeline script looks like.
+
+usage: release.py REPOSITORY LEDGER DIRECTORY
+
+REPOSITORY is on a registry that may be pushed to (a login is found as docker finds it), LEDGER is a URL or a directory,
+DIRECTORY is what is released.
+"""
+
+from __future__ import annotations
+
+import datetime
+import sys
+
+import tagwarden
+from tagwarden import Facts, Finding, OciRegistry, Pipeline, Promoter, Provenance, TagwardenError
+
+
+class HasCommit:
+    """A rule of our own: production takes releases only from a commit."""
+
+    name = "has-commit"
+
+    def judge(self, facts: Facts) -> Finding:
+        if str(facts.channel.tag) == "prod" and "commit" not in facts.provenance:
+            return Finding.refuses("COMMIT_MISSING", "a release for prod names its commit")
+        return Finding.passes("there is a commit, or it is not prod")
+
+
+def main(repository: str, url: str, directory: str) -> int:
+    dev, prod = tagwarden.Channel(f"{repository}:dev"), tagwarden.Channel(f"{repository}:prod")
+    registry = OciRegistry()
+    promoter = Promoter(
+        registry,
+        tagwarden.open_ledger(url),
+        pipeline=Pipeline.of({"dev": dev, "prod": prod}),
+        guardrails=[HasCommit()],
+    )
+    commit = "4e1243bd22c66e76c2ba9eddc1f91394e57f9f83"
+    who = Provenance.of(provider="example", run_id="1", actor="release-bot", actor_kind="workload", commit=commit)
+
+    for number in (1, 2):
+        created = datetime.datetime(2026, 1, number, tzinfo=datetime.timezone.utc)
+        packed = tagwarden.pack_artifact(
+            directory, source="https://git.example/acme/shop", revision=f"main@sha1:{commit}", created=created
+        )
+        pushed = tagwarden.push_artifact(packed, registry, repository, f"1.{number}")
+        print(f"1.{number} is {pushed}")
+
+    for channel in (dev, prod):
+        promoter.bootstrap(channel, f"{repository}:1.1", provenance=who)
+    promoter.promote(dev, f"{repository}:1.2", provenance=who, key="run-1-dev")
+
+    plan = promoter.plan(prod, "promote", from_=dev, provenance=who, key="run-1-prod")
+    for finding in plan.findings:
+        print(f"{finding.verdict:6} {finding.guardrail}: {finding.why}")
+    receipt = promoter.execute(plan.approve())
+    print(f"prod: {receipt.from_} -> {receipt.to}")
+
+    hold = promoter.hold(prod, "incident 7", provenance=who)
+    try:
+        promoter.promote(prod, f"{repository}:1.1", provenance=who)
+    except TagwardenError as error:
+        print(f"held at {hold}: {error.code}, {error.retry}")
+    promoter.release(prod, "it is over", provenance=who)
+
+    back = promoter.rollback(prod, provenance=who, reason="incident 7")
+    print(f"prod: back at {back.to}")
+    for event in promoter.events(prod):
+        print(f"{event.seq:4} {event.status:9} {event.intent.op:9} {event.intent.to.digest}")
+    audit = promoter.audit(promoter.channels())
+    verdict = promoter.may_delete(repository, back.to)
+    print(f"audit: {audit.worst or 'in sync'}; {back.to} may be deleted: {verdict.allowed}, {verdict.because}")
+    return 0 if audit.worst is None and promoter.verify(prod).holds else 1
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    sys.exit(main(*sys.argv[1:]))

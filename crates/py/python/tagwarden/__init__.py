@@ -1,0 +1,137 @@
+"""Moves floating OCI environment tags as governed release events, with a digest-level audit ledger.
+
+Begin with ``Promoter`` (blocking) or ``AsyncPromoter``. It needs a registry, such as ``OciRegistry``, and a ledger, such as
+``open_ledger(url)``; for tests there are ``MemoryRegistry``, ``MemoryLedger`` and ``tagwarden.testing``.
+
+>>> from tagwarden import MemoryLedger, MemoryRegistry, Promoter, Provenance
+>>> registry = MemoryRegistry()
+>>> releases = [registry.push_image("reg.io/acme/shop", tag, n).digest for n, tag in enumerate(["1.0", "1.1"])]
+>>> promoter = Promoter(registry, MemoryLedger())
+>>> ada = Provenance.of(provider="manual", run_id="first-steps", actor="ada", actor_kind="human")
+>>> prod = "reg.io/acme/shop:prod"
+>>> promoter.bootstrap(prod, "reg.io/acme/shop:1.0", provenance=ada).result
+'committed'
+>>> promoter.promote(prod, "reg.io/acme/shop:1.1", provenance=ada).from_ == releases[0]
+True
+>>> promoter.rollback(prod, provenance=ada).to == releases[0]
+True
+"""
+
+from ._request import Approved, Plan, RetentionRule, Times
+from ._tagwarden import version as _version
+from .aio import AsyncPromoter
+from .errors import (
+    ChannelError,
+    InternalError,
+    InvalidValueError,
+    LedgerError,
+    MoveError,
+    PolicyRefusedError,
+    RegistryError,
+    TagwardenError,
+)
+from .flux import Artifact, pack_artifact, push_artifact
+from .guardrail import Facts, Guardrail
+from .ledger import Ledger, MemoryLedger, OpenedLedger, init_ledger, open_ledger, open_ledger_async
+from .memory import Fault, MemoryRegistry, ReadFault
+from .promoter import Promoter
+from .record import (
+    Audited,
+    AuditReport,
+    Current,
+    Finding,
+    Intent,
+    Judged,
+    LogReport,
+    MayDelete,
+    OpenMove,
+    Outcome,
+    Page,
+    PromotionEvent,
+    Receipt,
+    Recovered,
+    RetentionPlan,
+    Standing,
+    Subject,
+)
+from .registry import Credentials, Manifest, OciRegistry, Registry
+from .values import (
+    Channel,
+    Commit,
+    Digest,
+    Environment,
+    Key,
+    Pipeline,
+    Provenance,
+    Reference,
+    ReleaseLabel,
+    Repository,
+    Stage,
+    Tag,
+)
+
+__all__ = [
+    "Approved",
+    "Artifact",
+    "AsyncPromoter",
+    "AuditReport",
+    "Audited",
+    "Channel",
+    "ChannelError",
+    "Commit",
+    "Credentials",
+    "Current",
+    "Digest",
+    "Environment",
+    "Facts",
+    "Fault",
+    "Finding",
+    "Guardrail",
+    "Intent",
+    "InternalError",
+    "InvalidValueError",
+    "Judged",
+    "Key",
+    "Ledger",
+    "LedgerError",
+    "LogReport",
+    "Manifest",
+    "MayDelete",
+    "MemoryLedger",
+    "MemoryRegistry",
+    "MoveError",
+    "OciRegistry",
+    "OpenMove",
+    "OpenedLedger",
+    "Outcome",
+    "Page",
+    "Pipeline",
+    "Plan",
+    "PolicyRefusedError",
+    "Promoter",
+    "PromotionEvent",
+    "Provenance",
+    "ReadFault",
+    "Receipt",
+    "Recovered",
+    "Reference",
+    "Registry",
+    "RegistryError",
+    "ReleaseLabel",
+    "Repository",
+    "RetentionPlan",
+    "RetentionRule",
+    "Stage",
+    "Standing",
+    "Subject",
+    "Tag",
+    "TagwardenError",
+    "Times",
+    "init_ledger",
+    "open_ledger",
+    "open_ledger_async",
+    "pack_artifact",
+    "push_artifact",
+]
+
+__version__: str = _version()

@@ -1,0 +1,130 @@
+"""What the native half calls when a backend or a rule is written in Python: JSON in, JSON out."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import inspect
+import json
+import threading
+from typing import Any
+
+from . import _tagwarden as _native
+from .record import Finding
+from .values import Channel, Digest, Reference, Repository, Tag
+
+
+class _Loop:
+    """A loop in a thread of its own, for coroutines of backends that no running loop waits for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def get(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="tagwarden-loop", daemon=True).start()
+            return self._loop
+
+
+_LOOP = _Loop()
+
+
+class Adapter:
+    """Calls the methods of a user's object, plain or ``async def``."""
+
+    def __init__(self, written: Any, name: str) -> None:
+        self.written = written
+        self.name = name
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def ask(self, method: str, request: str) -> str:
+        """Called by the native half, on a thread of its own."""
+        return json.dumps(getattr(self, f"_{method}")(json.loads(request)))
+
+    def _run(self, result: Any) -> Any:
+        if not inspect.isawaitable(result):
+            return result
+
+        async def awaited() -> Any:
+            return await result
+
+        loop = self.loop if self.loop is not None and self.loop.is_running() else _LOOP.get()
+        return asyncio.run_coroutine_threadsafe(awaited(), loop).result()
+
+
+class RegistryAdapter(Adapter):
+    """A registry written in Python."""
+
+    def _resolve(self, request: dict[str, Any]) -> str | None:
+        found = self._run(self.written.resolve(Repository(request["repository"]), Tag(request["tag"])))
+        return None if found is None else str(found)
+
+    def _fetch(self, request: dict[str, Any]) -> dict[str, str] | None:
+        found = self._run(self.written.fetch(Reference(request["reference"])))
+        return None if found is None else found.to_dict()
+
+    def _put(self, request: dict[str, Any]) -> Any:
+        from .registry import Manifest
+
+        manifest = Manifest.from_dict(request["manifest"])
+        place = Repository(request["repository"]), Tag(request["tag"])
+        return self._run(self.written.put(*place, manifest, request["time_out"] / 1000))
+
+    def _tags(self, request: dict[str, Any]) -> list[str]:
+        return [str(tag) for tag in self._run(self.written.tags(Repository(request["repository"])))]
+
+    def _has_blob(self, request: dict[str, Any]) -> Any:
+        return self._run(self.written.has_blob(Repository(request["repository"]), Digest(request["digest"])))
+
+
+class LedgerAdapter(Adapter):
+    """A ledger written in Python."""
+
+    def _size(self, request: dict[str, Any]) -> Any:
+        return self._run(self.written.size(Channel(request["channel"])))
+
+    def _read(self, request: dict[str, Any]) -> list[str]:
+        entries = self._run(self.written.read(Channel(request["channel"]), request["from"], request["limit"]))
+        return [base64.b64encode(entry).decode() for entry in entries]
+
+    def _append(self, request: dict[str, Any]) -> str:
+        entry = base64.b64decode(request["bytes"])
+        stored = self._run(self.written.append(Channel(request["channel"]), request["seq"], entry))
+        if not isinstance(stored, bool):
+            raise TypeError(f"append gave a {type(stored).__name__}, and not whether the entry was stored")
+        return "stored" if stored else "lost"
+
+    def _channels(self, request: dict[str, Any]) -> list[str]:
+        return [str(channel) for channel in self._run(self.written.channels())]
+
+
+class GuardrailAdapter(Adapter):
+    """A guardrail written in Python. It remembers what was raised, to be the cause of the refusal."""
+
+    def __init__(self, written: Any) -> None:
+        super().__init__(written, str(written.name))
+        self.settings = json.dumps(getattr(written, "settings", None))
+        self.raised: BaseException | None = None
+
+    def _judge(self, facts: dict[str, Any]) -> dict[str, Any]:
+        from .guardrail import Facts
+
+        try:
+            found = self._run(self.written.judge(Facts(facts)))
+            if not isinstance(found, Finding):
+                raise TypeError(f"judge gave a {type(found).__name__}, and no Finding")
+        except Exception as error:
+            self.raised = error
+            raise
+        return {"verdict": found.verdict, "code": found.code, "why": found.why}
+
+
+def described(written: Any) -> str:
+    """A backend's name in errors."""
+    return f"{type(written).__module__}.{type(written).__qualname__}"
+
+
+__all__ = ["Adapter", "GuardrailAdapter", "LedgerAdapter", "RegistryAdapter", "_native", "described"]

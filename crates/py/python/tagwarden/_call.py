@@ -1,0 +1,92 @@
+"""Calls of the native half: waited for, or awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+from collections.abc import Callable
+from typing import Any
+
+from . import _tagwarden as _native
+from .errors import fail
+from .values import Value
+
+
+def encode(arguments: dict[str, Any]) -> str:
+    """Arguments as JSON; None is left out. TypeError for what is no argument, ValueError for what is no text."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    text = json.dumps(given, default=_plain, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("a string with a lone surrogate is no text") from error
+    return text
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Value):
+        return str(value)
+    if isinstance(value, datetime.datetime):
+        return instant(value)
+    to_dict = getattr(value, "to_dict", None)
+    if to_dict is None:
+        raise TypeError(f"a {type(value).__name__} is no argument")
+    return to_dict()
+
+
+def instant(at: datetime.datetime) -> str:
+    """A point in time as RFC 3339, in UTC and whole milliseconds. ValueError for one without a time zone."""
+    if at.tzinfo is None:
+        raise ValueError("a datetime without a time zone is no point in time")
+    at = at.astimezone(datetime.timezone.utc)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
+
+
+def ms(duration: float | datetime.timedelta | None) -> float | None:
+    """Seconds as milliseconds. ValueError if it is negative or not finite."""
+    if duration is None:
+        return None
+    seconds = duration.total_seconds() if isinstance(duration, datetime.timedelta) else float(duration)
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"{seconds} is no duration in seconds")
+    return seconds * 1000
+
+
+def given(ended: tuple[Any, str | None, BaseException | None]) -> Any:
+    """What a call gave, or its error."""
+    value, error, exception = ended
+    if error is not None:
+        fail(error, exception)
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def wait(call: _native.Call) -> Any:
+    """Waits; signals are looked for every 50 ms."""
+    return given(call.wait())
+
+
+async def wait_async(call: _native.Call) -> Any:
+    """Awaits; a cancelled task aborts the call."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def settle(ended: tuple[Any, str | None, BaseException | None]) -> None:
+        if not future.done():
+            future.set_result(ended)
+
+    def done(value: Any, error: str | None, exception: BaseException | None) -> None:
+        try:
+            loop.call_soon_threadsafe(settle, (value, error, exception))
+        except RuntimeError:
+            pass  # The loop was closed: nobody awaits it any more.
+
+    call.then(done)
+    try:
+        return given(await future)
+    except asyncio.CancelledError:
+        call.abort()
+        raise
+
+
+Made = Callable[[Any], Any]

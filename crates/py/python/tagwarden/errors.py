@@ -1,0 +1,155 @@
+"""Errors: one base, a class for each area of codes.
+
+``code`` is stable and for programs, the message is for people, ``retry`` says what may be done next: ``never``, ``later``,
+``replan`` or ``recover``. ``context`` says where it happened, by name. No error ever holds a credential. The codes are
+listed in ``docs/errors.md``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+from . import _tagwarden as _native
+from .record import Finding
+
+__all__ = [
+    "ChannelError",
+    "InternalError",
+    "InvalidValueError",
+    "LedgerError",
+    "MoveError",
+    "PolicyRefusedError",
+    "RegistryError",
+    "TagwardenError",
+]
+
+_KINDS: dict[str, dict[str, str]] = {kind["code"]: kind for kind in json.loads(_native.error_kinds())}
+
+
+class TagwardenError(Exception):
+    """Anything that tagwarden raises.
+
+    >>> error = TagwardenError.of("CHANNEL_MOVED", "prod moved", {"channel": "reg.io/acme/shop:prod"})
+    >>> error.code, error.retry, type(error).__name__
+    ('CHANNEL_MOVED', 'replan', 'ChannelError')
+    """
+
+    def __init__(
+        self, code: str, message: str, context: Mapping[str, str] | None = None, findings: tuple[Finding, ...] = ()
+    ) -> None:
+        if code not in _KINDS:
+            raise ValueError(f"{code!r} is not an error code of tagwarden")
+        super().__init__(code, message, dict(context or {}), findings)
+        self.code = code
+        """The stable code, ``AREA_STATE``."""
+        self.message = message
+        """What went wrong, where and what to do, for people."""
+        self.findings = findings
+        """What each guardrail says, if the policy refused."""
+
+    @staticmethod
+    def of(
+        code: str, message: str, context: Mapping[str, str] | None = None, findings: tuple[Finding, ...] = ()
+    ) -> TagwardenError:
+        """The error of this code, in the class of its area. ValueError if there is no such code."""
+        return area(code)(code, message, context, findings)
+
+    @property
+    def context(self) -> Mapping[str, str]:
+        """Where it happened, by name: ``channel``, ``seq``, ``move_id``, …"""
+        return MappingProxyType(self.args[2])
+
+    @property
+    def retry(self) -> str:
+        """What may be done next: ``never``, ``later``, ``replan`` or ``recover``."""
+        return _KINDS[self.code]["retry"]
+
+    @property
+    def meaning(self) -> str:
+        """The code in one sentence."""
+        return _KINDS[self.code]["meaning"]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON: ``code``, ``retry``, ``message``, ``context``, ``findings``."""
+        findings = [finding.to_dict() for finding in self.findings]
+        return {
+            "code": self.code,
+            "retry": self.retry,
+            "message": self.message,
+            "context": dict(self.context),
+            "findings": findings,
+        }
+
+
+class InvalidValueError(TagwardenError, ValueError):
+    """The caller's input is wrong: a value, a provenance, a configuration, something to pack."""
+
+
+class PolicyRefusedError(TagwardenError):
+    """The policy says no; ``findings`` says why. Nothing was moved."""
+
+
+class ChannelError(TagwardenError):
+    """The state of the channel stands against it: held, moved, busy, drifted, no way back. Nothing was moved."""
+
+
+class MoveError(TagwardenError):
+    """The move was begun and failed, or its end is not known (``retry`` is ``recover``)."""
+
+
+class RegistryError(TagwardenError):
+    """The registry, or a manifest in it."""
+
+
+class LedgerError(TagwardenError):
+    """The ledger, or an entry in it."""
+
+
+class InternalError(TagwardenError):
+    """A rule inside tagwarden was broken; please report it."""
+
+
+_AREAS: dict[str, type[TagwardenError]] = {
+    "VALUE": InvalidValueError,
+    "PROVENANCE": InvalidValueError,
+    "CONFIG": InvalidValueError,
+    "SOURCE": InvalidValueError,
+    "ENTRY": InvalidValueError,
+    "POLICY": PolicyRefusedError,
+    "CHANNEL": ChannelError,
+    "ROLLBACK": ChannelError,
+    "IDEMPOTENCY": ChannelError,
+    "MOVE": MoveError,
+    "REGISTRY": RegistryError,
+    "MANIFEST": RegistryError,
+    "LEDGER": LedgerError,
+    "INTERNAL": InternalError,
+}
+
+
+def area(code: str) -> type[TagwardenError]:
+    """The class of a code's area; the base for an area that is not known."""
+    return _AREAS.get(code.split("_", 1)[0], TagwardenError)
+
+
+def described(description: Mapping[str, Any], exception: BaseException | None) -> BaseException:
+    """The exception that the native half describes; the innermost cause is the one that a backend raised."""
+    cause = description.get("cause")
+    behind = exception if cause is None else described(cause, exception)
+    if "code" not in description:
+        return behind or Exception(description["message"])
+    findings = tuple(Finding.from_dict(finding) for finding in description.get("findings", ()))
+    error = TagwardenError.of(description["code"], description["message"], description.get("context"), findings)
+    error.__cause__ = behind
+    return error
+
+
+def fail(error: str, exception: BaseException | None = None) -> NoReturn:
+    """Raises what the native half gave as JSON."""
+    raise described(json.loads(error), exception)

@@ -1,0 +1,238 @@
+"""``MemoryRegistry``: a registry in memory with scripted faults, for your own tests."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from . import _tagwarden as _native
+from ._call import encode, given, ms
+from .registry import Manifest
+from .values import Digest, Repository, Tag
+
+__all__ = ["Fault", "MemoryRegistry", "ReadFault"]
+
+Seconds: TypeAlias = float | datetime.timedelta
+
+
+@dataclass(frozen=True)
+class _Fault:
+    _json: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the core reads it."""
+        import json
+
+        read: dict[str, Any] = json.loads(self._json)
+        return read
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._json})"
+
+
+class Fault(_Fault):
+    """What happens to a put."""
+
+    @staticmethod
+    def _of(fault: str, **more: Any) -> Fault:
+        return Fault(encode({"fault": fault, **more}))
+
+    @staticmethod
+    def passes() -> Fault:
+        """Nothing; it stands for its place in the order."""
+        return Fault._of("pass")
+
+    @staticmethod
+    def before() -> Fault:
+        """It fails before anything is applied, and the caller cannot know."""
+        return Fault._of("before")
+
+    @staticmethod
+    def after() -> Fault:
+        """It is applied, and the answer is lost."""
+        return Fault._of("after")
+
+    @staticmethod
+    def refused(code: str) -> Fault:
+        """The registry refuses with a code of the OCI specification, and nothing moves."""
+        return Fault._of("refused", code=code)
+
+    @staticmethod
+    def denied() -> Fault:
+        """The registry does not accept the credentials, and nothing moves."""
+        return Fault._of("denied")
+
+    @staticmethod
+    def late(time: Seconds) -> Fault:
+        """The answer is lost now, and the put lands after this time."""
+        return Fault._of("late", time=ms(time))
+
+    @staticmethod
+    def twice(time: Seconds) -> Fault:
+        """It is applied, answered, and lands once more after this time."""
+        return Fault._of("twice", time=ms(time))
+
+    @staticmethod
+    def slow(time: Seconds) -> Fault:
+        """It takes this long; beyond the caller's time-out the answer is lost, and it lands all the same."""
+        return Fault._of("slow", time=ms(time))
+
+    @staticmethod
+    def stale(reads: int) -> Fault:
+        """It is applied, and this many of the next reads of the tag still see what was there before."""
+        return Fault._of("stale", reads=reads)
+
+    @staticmethod
+    def gone() -> Fault:
+        """The answer is lost, and the tag is gone."""
+        return Fault._of("gone")
+
+    @staticmethod
+    def ignored() -> Fault:
+        """It is answered as applied, and nothing was."""
+        return Fault._of("ignored")
+
+    @staticmethod
+    def foreign_before(manifest: Manifest) -> Fault:
+        """Somebody moves the tag to this manifest just before the put lands."""
+        return Fault._of("foreign_before", **manifest.to_dict())
+
+    @staticmethod
+    def foreign_after(manifest: Manifest) -> Fault:
+        """Somebody moves the tag to this manifest just after the put landed."""
+        return Fault._of("foreign_after", **manifest.to_dict())
+
+
+class ReadFault(_Fault):
+    """What happens to a read."""
+
+    @staticmethod
+    def _of(fault: str, **more: Any) -> ReadFault:
+        return ReadFault(encode({"fault": fault, **more}))
+
+    @staticmethod
+    def passes() -> ReadFault:
+        """Nothing; it stands for its place in the order."""
+        return ReadFault._of("pass")
+
+    @staticmethod
+    def unavailable() -> ReadFault:
+        """No usable answer: REGISTRY_UNAVAILABLE."""
+        return ReadFault._of("unavailable")
+
+    @staticmethod
+    def busy() -> ReadFault:
+        """REGISTRY_BUSY."""
+        return ReadFault._of("busy")
+
+    @staticmethod
+    def denied() -> ReadFault:
+        """REGISTRY_DENIED."""
+        return ReadFault._of("denied")
+
+    @staticmethod
+    def lied() -> ReadFault:
+        """A fetch gets other bytes than it asked for: REGISTRY_LIED."""
+        return ReadFault._of("lied")
+
+    @staticmethod
+    def slow(time: Seconds) -> ReadFault:
+        """The answer was true when the read arrived, and comes after this time."""
+        return ReadFault._of("slow", time=ms(time))
+
+    @staticmethod
+    def stale() -> ReadFault:
+        """It sees what was there before the tag's last change."""
+        return ReadFault._of("stale")
+
+    @staticmethod
+    def deleted_after(digest: Digest) -> ReadFault:
+        """Somebody deletes this manifest, and every tag on it, just after."""
+        return ReadFault._of("deleted_after", digest=digest)
+
+
+class MemoryRegistry:
+    """A registry in memory. What is done to it here goes around its port: it is no call and meets no fault."""
+
+    def __init__(self, _native_registry: _native.MemoryRegistry | None = None) -> None:
+        self._native = _native_registry or _native.MemoryRegistry()
+        self._port = self._native.port()
+
+    def push(self, repository: str | Repository, tag: str | Tag, manifest: Manifest) -> Digest:
+        """Points a tag at a manifest."""
+        return Digest(self._set("push", repository=repository, tag=tag, **manifest.to_dict()))
+
+    def push_image(self, repository: str | Repository, tag: str | Tag, number: int) -> Manifest:
+        """Pushes a small valid image with all that it names; the same number gives the same bytes."""
+        return Manifest.from_dict(self._set("push_image", repository=repository, tag=tag, number=number))
+
+    def store_blob(self, repository: str | Repository, data: bytes) -> Digest:
+        """Stores a blob."""
+        import base64
+
+        return Digest(self._set("store_blob", repository=repository, bytes=base64.b64encode(data).decode()))
+
+    def overwrite(self, repository: str | Repository, tag: str | Tag, manifest: Manifest) -> Digest | None:
+        """Somebody goes around the ledger: what the tag pointed at before."""
+        before = self._set("overwrite", repository=repository, tag=tag, **manifest.to_dict())
+        return None if before is None else Digest(before)
+
+    def delete_tag(self, repository: str | Repository, tag: str | Tag) -> bool:
+        """True if it was there."""
+        return bool(self._set("delete_tag", repository=repository, tag=tag))
+
+    def delete_manifest(self, repository: str | Repository, digest: str | Digest) -> bool:
+        """True if it was there."""
+        return bool(self._set("delete_manifest", repository=repository, digest=digest))
+
+    def delete_blob(self, repository: str | Repository, digest: str | Digest) -> bool:
+        """True if it was there."""
+        return bool(self._set("delete_blob", repository=repository, digest=digest))
+
+    def peek(self, repository: str | Repository, tag: str | Tag) -> Digest | None:
+        """What a tag points at."""
+        found = self._set("peek", repository=repository, tag=tag)
+        return None if found is None else Digest(found)
+
+    def holds(self, repository: str | Repository, digest: str | Digest) -> bool:
+        """True if the manifest is there."""
+        return bool(self._set("holds", repository=repository, digest=digest))
+
+    def script(self, faults: Iterable[Fault], *, tag: str | Tag | None = None) -> None:
+        """The next puts (of this tag, if one is given) meet these faults, in order, one each; pins are puts, too."""
+        self._set("script", faults=[fault.to_dict() for fault in faults], tag=tag)
+
+    def script_reads(self, faults: Iterable[ReadFault], *, tag: str | Tag | None = None) -> None:
+        """The next reads (or resolves of this tag) meet these faults, in order, one each."""
+        self._set("script_reads", faults=[fault.to_dict() for fault in faults], tag=tag)
+
+    def chaos(
+        self, seed: int, percent: int, *, latency: Seconds | None = None, lag: Seconds | None = None
+    ) -> None:
+        """Random faults from a seed for ``percent`` of the calls that no scripted fault waits for."""
+        self._set("chaos", seed=seed, percent=percent, latency=ms(latency), lag=ms(lag))
+
+    def calm(self) -> None:
+        """Ends chaos, and forgets the faults that no call has met."""
+        self._set("calm")
+
+    def latency(self, latency: Seconds) -> None:
+        """Each call takes this long from now on."""
+        self._set("latency", latency=ms(latency))
+
+    def faults_left(self) -> int:
+        """How many scripted faults no call has met yet."""
+        return int(self._set("faults_left"))
+
+    def calls(self) -> list[Mapping[str, str]]:
+        """Every call of the port so far: ``call`` and its arguments."""
+        return list(self._set("calls"))
+
+    def clear_calls(self) -> None:
+        """Forgets the calls so far."""
+        self._set("clear_calls")
+
+    def _set(self, method: str, **arguments: Any) -> Any:
+        return given(self._native.set(method, encode(arguments)))

@@ -1,0 +1,292 @@
+"""``Promoter``: moves channels, and says what they are and were. Every call blocks."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
+
+from ._call import ms, wait
+from ._request import (
+    Approved,
+    Core,
+    Meet,
+    Plan,
+    RetentionRule,
+    Seconds,
+    Source,
+    Times,
+    channels,
+    channels_of,
+    digest,
+    event,
+    sourced,
+    terms,
+    whole,
+)
+from .errors import PolicyRefusedError
+from .guardrail import Guardrail
+from .ledger import Ledger, OpenedLedger
+from .memory import MemoryRegistry
+from .record import (
+    AuditReport,
+    Current,
+    LogReport,
+    MayDelete,
+    Page,
+    PromotionEvent,
+    Receipt,
+    Recovered,
+    RetentionPlan,
+)
+from .registry import OciRegistry, Registry
+from .values import Channel, Digest, Key, Pipeline, Provenance, Repository
+
+__all__ = ["Promoter"]
+
+
+class Promoter:
+    """A promoter over a registry and a ledger, with the standard policy and then ``guardrails``.
+
+    It may be used from many threads at once. After a fork, make it again in the child.
+    """
+
+    def __init__(
+        self,
+        registry: Registry | OciRegistry | MemoryRegistry,
+        ledger: Ledger | OpenedLedger,
+        *,
+        pipeline: Pipeline | None = None,
+        times: Times | None = None,
+        guardrails: Sequence[Guardrail] = (),
+    ) -> None:
+        self._core = Core(registry, ledger, pipeline, times, guardrails)
+
+    def plan(
+        self,
+        channel: str | Channel,
+        operation: Literal["promote", "rollback", "bootstrap", "repair", "adopt"],
+        from_: Source | None = None,
+        to: str | Digest | None = None,
+        *,
+        provenance: Provenance,
+        key: str | Key | None = None,
+        reason: str | None = None,
+        expect: str | Digest | None = None,
+        meet: Meet | None = None,
+        patience: Seconds | None = None,
+    ) -> Plan:
+        """Finds out what a move would do and what the policy says of it. Nothing is moved.
+
+        ``from_`` is for promote and bootstrap, ``to`` for rollback.
+        """
+        return Plan(self._ask("plan", {"op": operation, "channel": channel, "from": sourced(from_), "to": to, **terms(provenance, key, reason, expect, meet, patience)}), self._core)
+
+    def execute(self, approved: Approved) -> Receipt:
+        """Executes an approved plan, which is used up. ChannelError CHANNEL_MOVED if the channel has moved since."""
+        if not isinstance(approved, Approved):
+            raise TypeError("execute takes what Plan.approve gave")
+        return Receipt.from_dict(wait(self._core.native.execute(approved._native)))
+
+    def promote(
+        self,
+        channel: str | Channel,
+        from_: Source,
+        *,
+        provenance: Provenance,
+        key: str | Key | None = None,
+        reason: str | None = None,
+        expect: str | Digest | None = None,
+        meet: Meet | None = None,
+        patience: Seconds | None = None,
+    ) -> Receipt:
+        """Points the channel at a release: plans, has the policy judge, and executes.
+
+        PolicyRefusedError, ChannelError, MoveError (``retry`` ``recover``: call ``recover``), RegistryError, LedgerError.
+        """
+        return Receipt.from_dict(self._ask("promote", {"channel": channel, "from": sourced(from_), **terms(provenance, key, reason, expect, meet, patience)}))
+
+    def rollback(
+        self,
+        channel: str | Channel,
+        to: str | Digest | None = None,
+        *,
+        provenance: Provenance,
+        key: str | Key | None = None,
+        reason: str | None = None,
+        expect: str | Digest | None = None,
+        meet: Meet | None = None,
+        patience: Seconds | None = None,
+    ) -> Receipt:
+        """Points the channel back at what was live before, or at ``to``, which must have been live here.
+
+        ChannelError: ROLLBACK_NO_TARGET, ROLLBACK_INCOMPLETE; the rest as ``promote``.
+        """
+        return Receipt.from_dict(self._ask("rollback", {"channel": channel, "to": to, **terms(provenance, key, reason, expect, meet, patience)}))
+
+    def bootstrap(
+        self,
+        channel: str | Channel,
+        from_: Source | None = None,
+        *,
+        foreign: Literal["refuse", "accept"] | None = None,
+        provenance: Provenance,
+        key: str | Key | None = None,
+        reason: str | None = None,
+        expect: str | Digest | None = None,
+        meet: Meet | None = None,
+        patience: Seconds | None = None,
+    ) -> Receipt:
+        """Takes the first state into the log: the tag as it is, or a release if the tag is absent or points at it.
+
+        ``foreign``: what to do if another ledger seems to govern the repository; ``accept`` needs a reason.
+        """
+        return Receipt.from_dict(self._ask("bootstrap", {"channel": channel, "from": sourced(from_), "foreign": foreign, **terms(provenance, key, reason, expect, meet, patience)}))
+
+    def repair(
+        self,
+        channel: str | Channel,
+        *,
+        provenance: Provenance,
+        key: str | Key | None = None,
+        reason: str | None = None,
+        expect: str | Digest | None = None,
+        meet: Meet | None = None,
+        patience: Seconds | None = None,
+    ) -> Receipt:
+        """Puts the live digest back after somebody went around the ledger."""
+        return Receipt.from_dict(self._ask("repair", {"channel": channel, **terms(provenance, key, reason, expect, meet, patience)}))
+
+    def adopt(
+        self,
+        channel: str | Channel,
+        *,
+        provenance: Provenance,
+        key: str | Key | None = None,
+        reason: str | None = None,
+        expect: str | Digest | None = None,
+        meet: Meet | None = None,
+        patience: Seconds | None = None,
+    ) -> Receipt:
+        """Takes what somebody put there as live. It needs a reason."""
+        return Receipt.from_dict(self._ask("adopt", {"channel": channel, **terms(provenance, key, reason, expect, meet, patience)}))
+
+    def recover(
+        self,
+        channel: str | Channel,
+        *,
+        how: Literal["forward", "abandon"] | None = None,
+        patience: Seconds | None = None,
+    ) -> Recovered:
+        """Closes the open move of a channel, on any machine; ``patience`` (180 s) waits for a worker that may be alive."""
+        return Recovered.from_dict(self._ask("recover", {"channel": channel, "how": how, "patience": ms(patience)}))
+
+    def hold(
+        self,
+        channel: str | Channel,
+        reason: str,
+        *,
+        provenance: Provenance,
+        until: datetime.datetime | None = None,
+    ) -> int:
+        """Holds the channel, until a time or a release: the position of the hold."""
+        return int(self._ask("hold", {"channel": channel, "reason": reason, "provenance": provenance, "until": until}))
+
+    def release(
+        self,
+        channel: str | Channel,
+        reason: str,
+        *,
+        provenance: Provenance,
+    ) -> int | None:
+        """Ends the hold: the position of the release, or None if nothing stood."""
+        return whole(self._ask("release", {"channel": channel, "reason": reason, "provenance": provenance}))
+
+    def channels(
+        self,
+    ) -> tuple[Channel, ...]:
+        """Every channel of the ledger, in their order."""
+        return channels_of(self._ask("channels", {}))
+
+    def current(
+        self,
+        channel: str | Channel,
+    ) -> Current:
+        """What the channel is now, as its log says."""
+        return Current.from_dict(self._ask("current", {"channel": channel}))
+
+    def previous(
+        self,
+        channel: str | Channel,
+    ) -> Digest | None:
+        """The live digest before the last move that changed it."""
+        return digest(self._ask("previous", {"channel": channel}))
+
+    def history(
+        self,
+        channel: str | Channel,
+        *,
+        before: int | None = None,
+        limit: int = 64,
+    ) -> Page:
+        """Moves, newest first: at most ``limit`` of them below position ``before``."""
+        return Page.from_dict(self._ask("history", {"channel": channel, "before": before, "limit": limit}))
+
+    def events(self, channel: str | Channel) -> Iterator[PromotionEvent]:
+        """Every move of a channel, newest first."""
+        before: int | None = None
+        while True:
+            page = self.history(channel, before=before)
+            for event in page.events:
+                yield event
+            if page.next is None:
+                return
+            before = page.next
+
+    def at(
+        self,
+        channel: str | Channel,
+        at: datetime.datetime,
+    ) -> PromotionEvent | None:
+        """The move that was live at a time."""
+        return event(self._ask("at", {"channel": channel, "at": at}))
+
+    def audit(
+        self,
+        of: Iterable[str | Channel],
+    ) -> AuditReport:
+        """Compares what each tag points at with what its log says."""
+        return AuditReport.from_dict(self._ask("audit", {"channels": channels(of)}))
+
+    def verify(
+        self,
+        channel: str | Channel,
+    ) -> LogReport:
+        """Checks every entry of the log."""
+        return LogReport.from_dict(self._ask("verify", {"channel": channel}))
+
+    def retention_plan(
+        self,
+        repository: str | Repository,
+        *,
+        rule: RetentionRule | None = None,
+    ) -> RetentionPlan:
+        """Which digests of a repository must stay, and which may go."""
+        return RetentionPlan.from_dict(self._ask("retention_plan", {"repository": repository, "rule": rule}))
+
+    def may_delete(
+        self,
+        repository: str | Repository,
+        digest: str | Digest,
+        *,
+        rule: RetentionRule | None = None,
+    ) -> MayDelete:
+        """Whether a digest may be deleted, and why."""
+        return MayDelete.from_dict(self._ask("may_delete", {"repository": repository, "digest": digest, "rule": rule}))
+
+    def _ask(self, method: str, arguments: dict[str, Any]) -> Any:
+        try:
+            return wait(self._core.call(method, arguments))
+        except PolicyRefusedError as refused:
+            self._core.blame(refused)
+            raise

@@ -1,0 +1,91 @@
+"""An OCI registry over HTTP on loopback, in this process, for your own tests; with pytest, the fixture ``test_registry``."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+from . import _tagwarden as _native
+from ._call import encode, ms, wait
+from .memory import MemoryRegistry, Seconds
+from .registry import Credentials
+from .values import Repository
+
+__all__ = ["TestRegistry", "test_registry"]
+
+
+class TestRegistry:
+    """Starts when it is made, and is stopped by ``close`` or at the end of ``with``.
+
+    >>> with TestRegistry() as registry:
+    ...     digest = registry.memory.push_image(registry.repository("acme/shop"), "1.0", 1).digest
+    """
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self._native: _native.Server = wait(_native.start_server())
+        self.memory: MemoryRegistry = MemoryRegistry(self._native.memory())
+        """What it serves, with its scripted faults."""
+
+    @property
+    def host(self) -> str:
+        """``127.0.0.1:PORT``, the host of its repositories."""
+        return self._native.host()
+
+    def repository(self, path: str) -> Repository:
+        """A repository of it."""
+        return Repository(f"{self.host}/{path}")
+
+    def demand(self, credentials: Credentials | None, *, token: bool = False) -> None:
+        """From now on it asks for this user and password, as Basic authentication or for a bearer token; None: nothing."""
+        user, password = (credentials.user, credentials.password) if credentials else (None, None)
+        self._call("access", user=user, password=password, token=token)
+
+    def script_http(self, *faults: dict[str, Any], method: str | None = None, path: str | None = None) -> None:
+        """The next requests (of a method, whose path ends so) meet these faults: ``{"fault": "status", "status": 503}``.
+
+        Faults: ``pass``, ``status``, ``status_after``, ``busy`` (``seconds``), ``html``, ``redirect`` (``location``),
+        ``cut_body``, ``trickle`` (``time`` in ms), ``closed``, ``closed_after``, ``silent``, ``silent_after``, ``slow``,
+        ``wrong_digest``, ``no_digest``.
+        """
+        self._call("script_http", faults=list(faults), method=method, path=path)
+
+    def latency(self, latency: Seconds) -> None:
+        """Each request waits this long from now on."""
+        self._call("latency_http", latency=ms(latency))
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Every request so far: ``method``, ``path`` and ``status``."""
+        return list(self._call("requests"))
+
+    def close(self) -> None:
+        """Stops it and frees the port. Again is no error."""
+        self._call("stop")
+
+    def _call(self, name: str, /, **arguments: Any) -> Any:
+        return wait(self._native.call(name, encode(arguments)))
+
+    def __enter__(self) -> TestRegistry:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _fixture() -> Iterator[TestRegistry]:
+    """A registry over HTTP on loopback, for one test."""
+    with contextlib.closing(TestRegistry()) as registry:
+        yield registry
+
+
+try:
+    import pytest
+except ImportError:  # Without pytest there is nobody to ask for a fixture.
+    test_registry: Any = None
+else:
+    test_registry = pytest.fixture(name="test_registry")(_fixture)

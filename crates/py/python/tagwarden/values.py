@@ -1,0 +1,309 @@
+"""Values, parsed by the core: one that is wrong cannot exist. Where a value is wanted, its text does as well."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from . import _tagwarden as _native
+
+__all__ = [
+    "Channel",
+    "Commit",
+    "Digest",
+    "Environment",
+    "Key",
+    "Pipeline",
+    "Provenance",
+    "Reference",
+    "ReleaseLabel",
+    "Repository",
+    "Stage",
+    "Tag",
+]
+
+_V = TypeVar("_V", bound="Value")
+
+
+class Value:
+    """Text of a certain grammar. Equal texts of one class are equal values; they are ordered as the core orders them.
+
+    The constructor raises InvalidValueError (VALUE_INVALID), which says what, why and at which byte.
+    """
+
+    __slots__ = ("_parts", "_text")
+    _text: str
+    _parts: Mapping[str, Any]
+
+    def __init__(self, text: str | Value) -> None:
+        if not isinstance(text, (str, Value)):
+            raise TypeError(f"{type(self).__name__} is made of a str, not of a {type(text).__name__}")
+        parts = _parsed(_native.parse_value(type(self).__name__, _sound(str(text))))
+        object.__setattr__(self, "_text", parts.pop("text"))
+        object.__setattr__(self, "_parts", parts)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a {type(self).__name__} does not change")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a {type(self).__name__} does not change")
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return self._text == other._text if isinstance(other, Value) and type(other) is type(self) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._text))
+
+    def __lt__(self: _V, other: _V) -> bool:
+        return self._order() < other._order() if type(other) is type(self) else NotImplemented
+
+    def __le__(self: _V, other: _V) -> bool:
+        return self._order() <= other._order() if type(other) is type(self) else NotImplemented
+
+    def __gt__(self: _V, other: _V) -> bool:
+        return self._order() > other._order() if type(other) is type(self) else NotImplemented
+
+    def __ge__(self: _V, other: _V) -> bool:
+        return self._order() >= other._order() if type(other) is type(self) else NotImplemented
+
+    def _order(self) -> tuple[Any, ...]:
+        return (self._text,)
+
+    def __reduce__(self) -> tuple[type[Value], tuple[str]]:
+        return type(self), (self._text,)
+
+
+class Digest(Value):
+    """The digest of some bytes: ``sha256:<64 hex>`` or ``sha512:<128 hex>``, in lower case.
+
+    >>> Digest.of(b"").algorithm
+    'sha256'
+    """
+
+    __slots__ = ()
+
+    @staticmethod
+    def of(data: bytes) -> Digest:
+        """The SHA-256 of these bytes."""
+        return Digest(_native.digest_of(data))
+
+    @property
+    def algorithm(self) -> str:
+        """``sha256`` or ``sha512``."""
+        return str(self._parts["algorithm"])
+
+
+class Repository(Value):
+    """``registry/path``, such as ``registry.example.com/acme/shop``. There is no default registry."""
+
+    __slots__ = ()
+
+    @property
+    def registry(self) -> str:
+        """``host`` or ``host:port``."""
+        return str(self._parts["registry"])
+
+    @property
+    def path(self) -> str:
+        """What follows the registry."""
+        return str(self._parts["path"])
+
+
+class Tag(Value):
+    """1 to 128 characters of ``[A-Za-z0-9_.-]`` that do not begin with ``.`` or ``-``."""
+
+    __slots__ = ()
+
+
+class Reference(Value):
+    """``repository:tag`` or ``repository@digest``."""
+
+    __slots__ = ()
+
+    @property
+    def repository(self) -> Repository:
+        """The repository."""
+        return Repository(self._parts["repository"])
+
+    @property
+    def tag(self) -> Tag | None:
+        """The tag, unless it names a digest."""
+        return Tag(self._parts["tag"]) if self._parts["tag"] else None
+
+    @property
+    def digest(self) -> Digest | None:
+        """The digest, unless it names a tag."""
+        return Digest(self._parts["digest"]) if self._parts["digest"] else None
+
+    def _order(self) -> tuple[Any, ...]:
+        return self._parts["repository"], self._parts["tag"] is None, self._text
+
+
+class Channel(Value):
+    """A tag of a repository that is moved, such as ``registry.example.com/acme/shop:prod``.
+
+    >>> Channel("registry.example.com/acme/shop:prod").tag
+    Tag('prod')
+    """
+
+    __slots__ = ()
+
+    @property
+    def repository(self) -> Repository:
+        """The repository."""
+        return Repository(self._parts["repository"])
+
+    @property
+    def tag(self) -> Tag:
+        """The tag."""
+        return Tag(self._parts["tag"])
+
+    def _order(self) -> tuple[Any, ...]:
+        return self._parts["repository"], self._parts["tag"]
+
+
+class Environment(Value):
+    """The name of an environment: lower case letters, digits and dashes."""
+
+    __slots__ = ()
+
+
+class Key(Value):
+    """An idempotency key: the same request with the same key moves a channel once."""
+
+    __slots__ = ()
+
+
+class Commit(Value):
+    """The hash of a commit, in hex."""
+
+    __slots__ = ()
+
+
+class ReleaseLabel(Value):
+    """The name of a release."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An environment and its channel."""
+
+    environment: Environment
+    channel: Channel
+
+    def to_dict(self) -> dict[str, Any]:
+        """``{environment, channel}``."""
+        return {"environment": str(self.environment), "channel": str(self.channel)}
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The environments that a release goes through, in their order."""
+
+    stages: tuple[Stage, ...]
+
+    @staticmethod
+    def of(stages: Mapping[str, str | Channel] | Iterable[tuple[str, str | Channel]]) -> Pipeline:
+        """Of names and channels, in their order: ``Pipeline.of({"dev": "reg.io/shop:dev", "prod": "reg.io/shop:prod"})``."""
+        pairs = stages.items() if isinstance(stages, Mapping) else stages
+        return Pipeline(tuple(Stage(Environment(name), Channel(channel)) for name, channel in pairs))
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """The stages."""
+        return [stage.to_dict() for stage in self.stages]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Who asks, in which pipeline run. ``Provenance.of`` and ``Provenance.from_environment`` make one."""
+
+    _json: str
+
+    @staticmethod
+    def of(
+        *,
+        provider: str,
+        run_id: str,
+        actor: str,
+        actor_kind: str | None = None,
+        attempt: int | None = None,
+        url: str | None = None,
+        repository_url: str | None = None,
+        commit: str | Commit | None = None,
+        release: str | ReleaseLabel | None = None,
+    ) -> Provenance:
+        """Of what is given. ``actor_kind`` is ``human``, ``workload`` or ``other``.
+
+        InvalidValueError: PROVENANCE_INCOMPLETE without a run or an actor, VALUE_INVALID for what follows no grammar.
+        """
+        return Provenance._made(locals(), None)
+
+    @staticmethod
+    def from_environment(
+        environment: Mapping[str, str] | None = None,
+        *,
+        provider: str | None = None,
+        run_id: str | None = None,
+        actor: str | None = None,
+        actor_kind: str | None = None,
+        attempt: int | None = None,
+        url: str | None = None,
+        repository_url: str | None = None,
+        commit: str | Commit | None = None,
+        release: str | ReleaseLabel | None = None,
+    ) -> Provenance:
+        """Of the variables that the CI system sets (``os.environ`` by default); what is given goes before them."""
+        given = locals()
+        found = given.pop("environment")
+        return Provenance._made(given, dict(os.environ if found is None else found))
+
+    @staticmethod
+    def _made(given: dict[str, Any], environment: dict[str, str] | None) -> Provenance:
+        plain = {k: str(v) if isinstance(v, Value) else v for k, v in given.items() if v is not None}
+        made = _parsed(_native.provenance(_sound(json.dumps(plain, ensure_ascii=False)), environment))
+        return Provenance(json.dumps(made, sort_keys=True))
+
+    @property
+    def actor(self) -> str:
+        """Who."""
+        return str(self.to_dict()["actor"]["id"])
+
+    @property
+    def run_id(self) -> str:
+        """The pipeline run."""
+        return str(self.to_dict()["pipeline"]["run_id"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it stands in the ledger."""
+        made: dict[str, Any] = json.loads(self._json)
+        return made
+
+
+def _sound(text: str) -> str:
+    """A string that UTF-8 can carry. A lone surrogate is refused, not replaced."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("a string with a lone surrogate is no text") from error
+    return text
+
+
+def _parsed(ended: tuple[Any, str | None, BaseException | None]) -> dict[str, Any]:
+    text, error, _ = ended
+    if error is not None:
+        from .errors import fail
+
+        fail(error)
+    parts: dict[str, Any] = json.loads(text)
+    return parts

@@ -1,0 +1,51 @@
+//! The native half of the Python binding: every object has `call(method, request)`, which gives a `Call`.
+//!
+//! What crosses the border is JSON text, as `tagwarden-bind` says; `python/tagwarden` is the half that users see.
+
+#![forbid(unsafe_code)]
+#![allow(missing_docs, missing_debug_implementations, reason = "what PyO3 exports is described in _tagwarden.pyi")]
+
+mod backend;
+mod call;
+mod conformance;
+mod object;
+mod runtime;
+mod value;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _tagwarden {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use pyo3::exceptions::PyImportError;
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::call::Call;
+    #[pymodule_export]
+    use super::conformance::{ledger_laws, registry_laws};
+    #[pymodule_export]
+    use super::object::{
+        Approved, Artifact, Ledger, MemoryRegistry, Plan, Promoter, Registry, Server, init_ledger, memory_ledger,
+        oci_registry, open_ledger, pack, start_server,
+    };
+    #[pymodule_export]
+    use super::value::{digest_of, error_kinds, panic_here, parse_value, provenance, version};
+
+    /// One interpreter of a process: callbacks from the core's threads would not know which one they belong to.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        static HOME: AtomicUsize = AtomicUsize::new(0);
+        // Each interpreter has a `sys` of its own.
+        let here = module.py().import("sys")?.as_ptr() as usize;
+        match HOME.compare_exchange(0, here, Ordering::SeqCst, Ordering::SeqCst) {
+            Err(other) if other != here => {
+                let why =
+                    "tagwarden is loaded in another interpreter of this process: sub-interpreters are not supported";
+                Err(PyImportError::new_err(why))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Values, parsed by the core, and what else needs no waiting.
+
+use std::collections::HashMap;
+
+use pyo3::prelude::*;
+use tagwarden_bind::Given;
+
+use crate::call::{Call, Gives, at_once};
+use crate::object::fields;
+
+type Ended<'py> = (Option<Bound<'py, PyAny>>, Option<String>, Option<Bound<'py, PyAny>>);
+
+#[pyfunction]
+pub(crate) fn parse_value<'py>(py: Python<'py>, kind: &str, text: &str) -> PyResult<Ended<'py>> {
+    at_once(py, || Given::json(&tagwarden_bind::parse_value(kind, text)?))
+}
+
+#[pyfunction]
+pub(crate) fn digest_of(bytes: &[u8]) -> String {
+    tagwarden_bind::digest_of(bytes)
+}
+
+#[pyfunction]
+pub(crate) fn provenance<'py>(
+    py: Python<'py>,
+    given: &str,
+    environment: Option<HashMap<String, String>>,
+) -> PyResult<Ended<'py>> {
+    at_once(py, || Given::json(&tagwarden_bind::provenance(fields("Provenance", given)?, environment.as_ref())?))
+}
+
+#[pyfunction]
+pub(crate) fn error_kinds() -> String {
+    tagwarden_bind::error_kinds().to_string()
+}
+
+#[pyfunction]
+pub(crate) fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// Panics in a task, so that tests see what becomes of a panic.
+#[pyfunction]
+#[allow(clippy::panic, reason = "it is what this is for")]
+pub(crate) fn panic_here() -> PyResult<Call> {
+    Call::start(async move {
+        let panics = || -> Gives { panic!("injected") };
+        Ok(panics())
+    })
+}

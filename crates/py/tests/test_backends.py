@@ -1,0 +1,277 @@
+"""Registries, ledgers and guardrails written in Python: driven by the core, held to the laws, and caught when they lie."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+import pytest
+from conftest import ADA, PROD, World
+
+from tagwarden import (
+    AsyncPromoter,
+    Channel,
+    Digest,
+    Facts,
+    Finding,
+    InvalidValueError,
+    LedgerError,
+    Manifest,
+    MemoryLedger,
+    MemoryRegistry,
+    MoveError,
+    PolicyRefusedError,
+    Promoter,
+    Reference,
+    RegistryError,
+    Repository,
+    Tag,
+    conformance,
+)
+
+
+class Shelf:
+    """A ledger of lists."""
+
+    def __init__(self) -> None:
+        self.logs: dict[Channel, list[bytes]] = {}
+
+    def size(self, channel: Channel) -> int:
+        return len(self.logs.get(channel, []))
+
+    def read(self, channel: Channel, start: int, limit: int) -> Sequence[bytes]:
+        return self.logs.get(channel, [])[start : start + limit]
+
+    def append(self, channel: Channel, seq: int, entry: bytes) -> bool:
+        log = self.logs.get(channel, [])
+        if seq != len(log):
+            return False
+        self.logs[channel] = [*log, entry]
+        return True
+
+    def channels(self) -> Sequence[Channel]:
+        return sorted(self.logs)
+
+
+class Hoard:
+    """A registry of dictionaries, written with coroutines."""
+
+    def __init__(self) -> None:
+        self.tags_of: dict[tuple[Repository, str], Digest] = {}
+        self.manifests: dict[tuple[Repository, Digest], Manifest] = {}
+        self.blobs: set[tuple[Repository, Digest]] = set()
+
+    async def resolve(self, repository: Repository, tag: Tag) -> Digest | None:
+        await asyncio.sleep(0)
+        return self.tags_of.get((repository, str(tag)))
+
+    async def fetch(self, reference: Reference) -> Manifest | None:
+        repository = reference.repository
+        digest = reference.digest or self.tags_of.get((repository, str(reference.tag)))
+        return None if digest is None else self.manifests.get((repository, digest))
+
+    async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
+        self.manifests[repository, manifest.digest] = manifest
+        self.tags_of[repository, str(tag)] = manifest.digest
+
+    async def tags(self, repository: Repository) -> list[Tag]:
+        return [Tag(tag) for of, tag in self.tags_of if of == repository]
+
+    async def has_blob(self, repository: Repository, digest: Digest) -> bool:
+        return (repository, digest) in self.blobs
+
+
+class Broken(Hoard):
+    """Where every answer fails."""
+
+    async def resolve(self, repository: Repository, tag: Tag) -> Digest | None:
+        raise ConnectionError("no route")
+
+    async def fetch(self, reference: Reference) -> Manifest | None:
+        raise ConnectionError("no route")
+
+    async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
+        raise ConnectionError("no route")
+
+    async def tags(self, repository: Repository) -> list[Tag]:
+        raise ConnectionError("no route")
+
+    async def has_blob(self, repository: Repository, digest: Digest) -> bool:
+        raise ConnectionError("no route")
+
+
+def laws_of(registry: Hoard) -> list[str]:
+    def store(repository: Repository, blobs: Sequence[bytes], manifests: Sequence[Manifest]) -> None:
+        registry.blobs.update((repository, Digest.of(blob)) for blob in blobs)
+        registry.manifests.update({(repository, manifest.digest): manifest for manifest in manifests})
+
+    broken = conformance.registry(registry, broken=Broken(), host="reg.example", store=store)
+    return [violation.law for violation in broken]
+
+
+def test_a_registry_of_coroutines_keeps_the_laws() -> None:
+    assert laws_of(Hoard()) == []
+
+
+def test_a_registry_that_forgets_is_caught() -> None:
+    class Forgets(Hoard):
+        async def tags(self, repository: Repository) -> list[Tag]:
+            return (await super().tags(repository))[1:]
+
+    assert laws_of(Forgets()) == ["tags_are_listed"]
+
+
+def test_a_ledger_keeps_the_laws() -> None:
+    shelf = Shelf()
+    assert conformance.ledger(lambda: shelf) == []
+
+
+def test_a_ledger_that_overwrites_is_caught() -> None:
+    class Overwrites(Shelf):
+        def append(self, channel: Channel, seq: int, entry: bytes) -> bool:
+            self.logs[channel] = [*self.logs.get(channel, [])[:seq], entry]
+            return True
+
+    shelf = Overwrites()
+    (violation,) = conformance.ledger(lambda: shelf)
+    assert violation.law == "append_if_next", violation
+
+
+def test_moves_run_on_what_is_written_in_python() -> None:
+    hoard, shelf = Hoard(), Shelf()
+    shop, source = Repository("reg.io/acme/shop"), MemoryRegistry()
+    for number, tag in enumerate(["1.0", "1.1"]):
+        manifest = source.push_image(shop, tag, number)
+        hoard.manifests[shop, manifest.digest] = manifest
+        hoard.tags_of[shop, tag] = manifest.digest
+    promoter = Promoter(hoard, shelf)
+    promoter.bootstrap(PROD, "reg.io/acme/shop:1.0", provenance=ADA)
+    assert promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA).result == "committed"
+    assert promoter.verify(PROD).holds and len(shelf.logs[Channel(PROD)]) == 4
+
+    async def awaited() -> None:
+        back = await AsyncPromoter(hoard, shelf).promote(PROD, "reg.io/acme/shop:1.0", provenance=ADA)
+        assert back.from_ == hoard.tags_of[shop, "1.1"]
+
+    asyncio.run(awaited())
+
+
+def test_an_exception_of_a_backend_is_the_cause(world: World) -> None:
+    promoter = Promoter(Broken(), world.ledger)
+    with pytest.raises(RegistryError, match="no route") as failed:
+        promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA)
+    causes = [failed.value.__cause__]
+    while causes[-1] is not None:
+        causes.append(causes[-1].__cause__)
+    assert any(isinstance(cause, ConnectionError) for cause in causes), causes
+
+
+def test_an_append_that_raises_is_not_known() -> None:
+    class Torn(Shelf):
+        def append(self, channel: Channel, seq: int, entry: bytes) -> bool:
+            super().append(channel, seq, entry)
+            raise TimeoutError("the answer was lost")
+
+    registry, torn = MemoryRegistry(), Torn()
+    registry.push_image("reg.io/acme/shop", "1.0", 1)
+    promoter = Promoter(registry, torn)
+    # What was appended is found again: the answer was lost, the entry was not.
+    assert promoter.bootstrap(PROD, "reg.io/acme/shop:1.0", provenance=ADA).result == "committed"
+
+
+@pytest.mark.parametrize("nonsense", [None, 5, "stored", object()])
+def test_an_answer_that_is_nonsense_is_an_error(nonsense: object) -> None:
+    class Babbles(Shelf):
+        def append(self, channel: Channel, seq: int, entry: bytes) -> bool:
+            return nonsense  # type: ignore[return-value]
+
+    registry = MemoryRegistry()
+    registry.push_image("reg.io/acme/shop", "1.0", 1)
+    with pytest.raises((LedgerError, MoveError)) as failed:
+        Promoter(registry, Babbles()).bootstrap(PROD, "reg.io/acme/shop:1.0", provenance=ADA)
+    assert failed.value.code in {"LEDGER_AMBIGUOUS", "MOVE_INDETERMINATE"}, failed.value
+
+
+class FridayFreeze:
+    name = "friday-freeze"
+    settings = {"zone": "UTC"}
+
+    def judge(self, facts: Facts) -> Finding:
+        if facts.op == "promote":
+            return Finding.refuses("CALENDAR_FROZEN", f"{facts.channel.tag} rests on Fridays; ask {facts.provenance['actor']['id']}")
+        return Finding.passes("not a promotion")
+
+
+def test_a_guardrail_refuses(world: World) -> None:
+    promoter = Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()])
+    with pytest.raises(PolicyRefusedError, match="prod rests on Fridays") as refused:
+        promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA)
+    (finding,) = [finding for finding in refused.value.findings if finding.verdict == "refuse"]
+    assert (finding.guardrail, finding.code) == ("friday-freeze", "CALENDAR_FROZEN")
+    assert finding.why == "prod rests on Fridays; ask ada"
+    assert world.registry.peek("reg.io/acme/shop", "prod") == world.releases[0]
+
+
+def test_a_guardrail_that_raises_refuses_with_its_exception(world: World) -> None:
+    class Fails:
+        name = "fails"
+
+        async def judge(self, facts: Facts) -> Finding:
+            raise ZeroDivisionError("no quota")
+
+    promoter = Promoter(world.registry, world.ledger, guardrails=[Fails()])
+    with pytest.raises(PolicyRefusedError, match="fails: ZeroDivisionError: no quota") as refused:
+        promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA)
+    assert isinstance(refused.value.__cause__, ZeroDivisionError)
+
+
+def test_a_guardrail_that_gives_nonsense_refuses(world: World) -> None:
+    class Shrugs:
+        name = "shrugs"
+
+        def judge(self, facts: Facts) -> Finding:
+            return "fine"  # type: ignore[return-value]
+
+    with pytest.raises(PolicyRefusedError, match="judge gave a str, and no Finding"):
+        Promoter(world.registry, world.ledger, guardrails=[Shrugs()]).promote(
+            PROD, "reg.io/acme/shop:1.1", provenance=ADA
+        )
+
+
+def test_a_name_stands_once_in_a_policy(world: World) -> None:
+    with pytest.raises(InvalidValueError, match="friday-freeze stands in it twice"):
+        Promoter(world.registry, world.ledger, guardrails=[FridayFreeze(), FridayFreeze()])
+
+
+def test_a_backend_may_call_the_promoter(world: World) -> None:
+    asked: list[int] = []
+
+    class Curious(Shelf):
+        def channels(self) -> Sequence[Channel]:
+            asked.append(world.promoter.current(PROD).size)
+            return super().channels()
+
+    assert Promoter(world.registry, Curious()).channels() == ()
+    assert asked == [2]
+
+
+def test_what_is_no_backend_is_said() -> None:
+    with pytest.raises(TypeError, match="a dict is no registry"):
+        Promoter({}, MemoryLedger())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a list is no ledger"):
+        Promoter(MemoryRegistry(), [])  # type: ignore[arg-type]
+
+
+def test_a_put_that_says_refused_moved_nothing(world: World) -> None:
+    class Refuses(Hoard):
+        async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
+            raise RegistryError("REGISTRY_REFUSED", "read-only today")
+
+    hoard = Refuses()
+    shop = Repository("reg.io/acme/shop")
+    manifest = world.registry.push_image(shop, "2.0", 20)
+    hoard.manifests[shop, manifest.digest] = manifest
+    hoard.tags_of[shop, "2.0"] = manifest.digest
+    with pytest.raises((MoveError, RegistryError), match="read-only today"), contextlib.nullcontext():
+        Promoter(hoard, MemoryLedger()).bootstrap(PROD, "reg.io/acme/shop:2.0", provenance=ADA)

@@ -1,0 +1,285 @@
+"""What goes wrong: signals, cancelled tasks, forks, threads, panics, wrong input, lost answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ADA, PROD, World
+
+import tagwarden
+from tagwarden import (
+    AsyncPromoter,
+    Channel,
+    Credentials,
+    Digest,
+    Fault,
+    InternalError,
+    InvalidValueError,
+    MemoryLedger,
+    MemoryRegistry,
+    MoveError,
+    OciRegistry,
+    Promoter,
+    Provenance,
+    ReadFault,
+    Reference,
+    RegistryError,
+    TagwardenError,
+    Times,
+    _tagwarden,
+    open_ledger,
+)
+from tagwarden.errors import _KINDS, fail
+from tagwarden.testing import TestRegistry
+
+
+def test_every_code_has_a_class_and_can_be_pickled() -> None:
+    for code in _KINDS:
+        with pytest.raises(tagwarden.errors.area(code)) as raised:
+            fail(json.dumps({"code": code, "message": "m", "context": {"seq": "3"}}))
+        error = raised.value
+        assert type(error) is not TagwardenError, code
+        again = pickle.loads(pickle.dumps(error))
+        assert (again.code, again.message, dict(again.context)) == (code, "m", {"seq": "3"})
+        assert error.retry in {"never", "later", "replan", "recover"} and error.meaning.endswith(".")
+    assert issubclass(InvalidValueError, ValueError)
+
+
+def test_a_lost_answer_is_settled_and_a_move_that_is_not_known_says_recover(world: World) -> None:
+    world.registry.script([Fault.after()], tag="prod")
+    assert world.promote().result == "committed"
+    # Nothing can be read any more: whether the put landed is not known.
+    world.registry.script([Fault.after()], tag="prod")
+    world.registry.script_reads([ReadFault.unavailable()] * 200)
+    times = Times(ttl=0.4, grace=0.1, quiet=0.1, put=0.1)
+    promoter = Promoter(world.registry, world.ledger, times=times)
+    with pytest.raises((MoveError, RegistryError)) as failed:
+        promoter.promote(PROD, "reg.io/acme/shop:1.2", provenance=ADA, patience=1)
+    world.registry.calm()
+    if promoter.current(PROD).open is not None:
+        assert failed.value.retry == "recover", failed.value
+        assert promoter.recover(PROD).result == "closed"
+    assert promoter.current(PROD).open is None and promoter.verify(PROD).holds
+
+
+def test_sigint_ends_a_blocked_call_and_leaves_a_move_that_recover_closes(tmp_path: Path) -> None:
+    with TestRegistry() as registry:
+        shop = registry.repository("acme/shop")
+        for number, tag in enumerate(["1.0", "1.1"]):
+            registry.memory.push_image(shop, tag, number)
+        times = Times(ttl=5, grace=1, quiet=1, put=1)
+        url = str(tmp_path / "ledger")
+        (tmp_path / "ledger").mkdir()
+        promoter = Promoter(OciRegistry(lookup="nowhere"), open_ledger(url), times=times)
+        promoter.bootstrap(f"{shop}:prod", f"{shop}:1.0", provenance=ADA)
+        registry.script_http({"fault": "silent"}, method="PUT", path="/manifests/prod")
+        script = f"""
+            import signal, sys, time
+            from tagwarden import *
+            # Whoever runs this may ignore it, and a child inherits that.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            promoter = Promoter(OciRegistry(lookup="nowhere"), open_ledger({url!r}), times=Times(ttl=5, grace=1, quiet=1, put=1))
+            ada = Provenance.of(provider="manual", run_id="r", actor="ada", actor_kind="human")
+            print("begins", flush=True)
+            try:
+                promoter.promote("{shop}:prod", "{shop}:1.1", provenance=ada)
+            except KeyboardInterrupt:
+                print("interrupted", time.time(), flush=True)
+                raise
+        """
+        child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None and child.stdout.readline() == "begins\n"
+        deadline = time.monotonic() + 20
+        while promoter.current(f"{shop}:prod").open is None:
+            assert time.monotonic() < deadline, "no intent stands"
+            time.sleep(0.02)
+        sent = time.time()
+        child.send_signal(signal.SIGINT)
+        word, at = child.stdout.readline().split()
+        assert word == "interrupted" and float(at) - sent < 1
+        assert child.wait(20) != 0
+        assert promoter.recover(f"{shop}:prod").result == "closed"
+        assert promoter.current(f"{shop}:prod").open is None
+        assert promoter.verify(f"{shop}:prod").holds
+
+
+def test_a_cancelled_task_aborts_its_call_and_the_move_comes_to_its_end(world: World) -> None:
+    world.registry.latency(0.2)
+
+    async def cancelled() -> None:
+        promoter = AsyncPromoter(world.registry, world.ledger)
+        task = asyncio.create_task(promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA))
+        for _ in range(500):
+            await asyncio.sleep(0.01)
+            if (await promoter.current(PROD)).open is not None:
+                break
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        for _ in range(500):
+            if (await promoter.current(PROD)).open is None:
+                break
+            await asyncio.sleep(0.01)
+        assert (await promoter.current(PROD)).live == world.releases[1]
+
+    asyncio.run(cancelled())
+
+
+def test_a_forked_child_works_and_is_told_of_what_it_inherited(world: World) -> None:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        said = "nothing"
+        try:
+            registry = MemoryRegistry()
+            registry.push_image("reg.io/acme/shop", "1.0", 1)
+            made = Promoter(registry, MemoryLedger())
+            result = made.bootstrap(PROD, "reg.io/acme/shop:1.0", provenance=ADA).result
+            try:
+                world.promoter.current(PROD)
+            except InvalidValueError as error:
+                said = f"{result}; {error}"
+        finally:
+            os.write(writing, said.encode())
+            os._exit(0)
+    os.close(writing)
+    said = os.read(reading, 1000).decode()
+    os.waitpid(child, 0)
+    assert said.startswith("committed; CONFIG_INVALID: the promoter was made in process"), said
+    assert said.endswith("after a fork, make it again in the child"), said
+    assert world.promote().result == "committed"
+
+
+def test_threads_share_a_promoter(world: World) -> None:
+    results: list[str] = []
+
+    def move(number: int) -> None:
+        tag = ["1.1", "1.2"][number % 2]
+        results.append(
+            world.promoter.promote(PROD, f"reg.io/acme/shop:{tag}", provenance=ADA, meet="queue").result
+        )
+
+    threads = [threading.Thread(target=move, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(results) == 8 and set(results) <= {"committed", "unchanged"}
+    report = world.promoter.verify(PROD)
+    assert report.holds and report.committed == 1 + results.count("committed")
+
+
+def test_the_interpreter_is_free_while_a_call_waits(world: World) -> None:
+    world.registry.latency(0.5)
+    seen: list[float] = []
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            seen.append(time.monotonic())
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    world.promoter.audit([PROD])
+    ended.set()
+    thread.join()
+    assert len(seen) > 20, f"another thread ran {len(seen)} times in half a second"
+
+
+def test_a_panic_is_an_exception_of_the_base_class() -> None:
+    value, error, exception = _tagwarden.panic_here().wait()
+    assert value is None and exception is None and error is not None
+    with pytest.raises(InternalError, match="please report it"):
+        fail(error)
+
+
+def test_a_sub_interpreter_is_refused() -> None:
+    script = "import _xxsubinterpreters as s, tagwarden; s.run_string(s.create(), 'import tagwarden')"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    if "No module named '_xxsubinterpreters'" in ran.stderr:
+        pytest.skip("this Python has no sub-interpreters to try")
+    assert ran.returncode == 1 and "sub-interpreters are not supported" in ran.stderr, ran.stderr
+
+
+def test_the_process_ends_with_work_in_flight(tmp_path: Path) -> None:
+    script = f"""
+        import asyncio, threading, time
+        from tagwarden import *
+        registry = MemoryRegistry()
+        registry.push_image("reg.io/acme/shop", "1.0", 1)
+        registry.latency(30)
+        ada = Provenance.of(provider="manual", run_id="r", actor="ada", actor_kind="human")
+        promoter = Promoter(registry, open_ledger({str(tmp_path)!r}))
+        work = lambda: promoter.bootstrap("reg.io/acme/shop:prod", "reg.io/acme/shop:1.0", provenance=ada)
+        threading.Thread(target=work, daemon=True).start()
+        time.sleep(0.3)
+    """
+    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=20)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ("reg.io/acme/shop", "VALUE_INVALID"),
+        ("", "VALUE_INVALID"),
+        ("reg.io/acme/shop:" + "x" * 1_000_000, "VALUE_INVALID"),
+        ("reg.io/acme/shop:\ud800", "lone surrogate"),
+    ],
+)
+def test_what_is_no_channel_is_said(world: World, wrong: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        world.promoter.current(wrong)
+    with pytest.raises(ValueError, match=why) as error:
+        Channel(wrong)
+    assert len(str(error.value)) < 1000
+
+
+def test_wrong_types_are_type_errors(world: World) -> None:
+    with pytest.raises(TypeError, match="a bytes is no argument"):
+        world.promoter.current(b"reg.io/acme/shop:prod")  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match="promote: provenance: it is missing"):
+        world.promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=None)  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match='meet: "shove" is none of wait, queue, leave'):
+        world.promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA, meet="shove")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="no duration"):
+        world.promoter.recover(PROD, patience=-1)
+    with pytest.raises(TypeError):
+        Digest(5)  # type: ignore[arg-type]
+
+
+def test_values_are_values() -> None:
+    digest = Digest.of(b"x")
+    assert {digest: 1}[Digest(str(digest))] == 1 and pickle.loads(pickle.dumps(digest)) == digest
+    assert repr(Channel(PROD)) == f"Channel('{PROD}')" and Channel(PROD) != Reference(PROD)
+    assert sorted([Channel("b.io/x:a"), Channel("a.io/x:b")])[0] == Channel("a.io/x:b")
+    with pytest.raises(AttributeError, match="does not change"):
+        digest._text = "other"
+    built = Provenance.from_environment({"GITHUB_ACTIONS": "true"}, run_id="1", actor="ada", provider="github-actions")
+    assert built.run_id == "1" and built.actor == "ada"
+    with pytest.raises(InvalidValueError, match="PROVENANCE_INCOMPLETE"):
+        Provenance.from_environment({})
+
+
+def test_a_password_is_shown_nowhere() -> None:
+    given = Credentials("ada", "canary-7f3a91")
+    with TestRegistry() as registry:
+        registry.demand(Credentials("ada", "another"))
+        client = OciRegistry(credentials={registry.host: given}, lookup="nowhere")
+        with pytest.raises(RegistryError) as denied:
+            Promoter(client, MemoryLedger()).bootstrap(f"{registry.repository('a/b')}:prod", provenance=ADA)
+        assert denied.value.code == "REGISTRY_DENIED"
+        shown = f"{given!r} {client!r} {denied.value} {denied.value!r} {denied.value.to_dict()} {denied.value.__cause__!r}"
+        assert "canary" not in shown, shown

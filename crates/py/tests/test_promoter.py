@@ -1,0 +1,147 @@
+"""Every method of the blocking promoter, and that the awaited one has the same."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import inspect
+
+import pytest
+from conftest import ADA, PROD, World
+
+import tagwarden
+from tagwarden import AsyncPromoter, ChannelError, InvalidValueError, Pipeline, PolicyRefusedError, Promoter
+
+UTC = datetime.timezone.utc
+
+
+def test_a_release_goes_on_and_comes_back(world: World) -> None:
+    receipt = world.promote()
+    assert (receipt.result, receipt.op) == ("committed", "promote")
+    assert (receipt.from_, receipt.to) == (world.releases[0], world.releases[1])
+    assert receipt.event is not None and receipt.event.outcome is not None
+    assert receipt.event.to_dict()["intent"]["provenance"]["actor"]["id"] == "ada"
+    assert world.registry.peek("reg.io/acme/shop", "prod") == world.releases[1]
+    current = world.promoter.current(PROD)
+    assert (current.live, current.previous) == (world.releases[1], world.releases[0])
+    assert world.promoter.previous(PROD) == world.releases[0]
+    back = world.promoter.rollback(PROD, provenance=ADA, reason="it was slow")
+    assert back.to == world.releases[0] and back.event is not None and back.event.intent.reason == "it was slow"
+    assert [event.intent.op for event in world.promoter.events(PROD)] == ["rollback", "promote", "bootstrap"]
+    page = world.promoter.history(PROD, limit=2)
+    assert [event.seq for event in page.events] == [4, 2] and page.next == 2
+    assert world.promoter.channels() == (tagwarden.Channel(PROD),)
+
+
+def test_a_key_moves_once(world: World) -> None:
+    assert world.promote(key="job-1").result == "committed"
+    assert world.promote(key="job-1").result == "replayed"
+    with pytest.raises(ChannelError) as mismatch:
+        world.promote("1.2", key="job-1")
+    assert (mismatch.value.code, mismatch.value.retry) == ("IDEMPOTENCY_MISMATCH", "never")
+
+
+def test_a_plan_is_approved_and_executed_once(world: World) -> None:
+    plan = world.promoter.plan(PROD, "promote", from_="reg.io/acme/shop:1.2", provenance=ADA)
+    assert (plan.from_, plan.to) == (world.releases[0], world.releases[2])
+    assert {finding.verdict for finding in plan.findings} == {"pass"} and plan.settled is None
+    approved = plan.approve()
+    assert world.promoter.execute(approved).to == world.releases[2]
+    with pytest.raises(InvalidValueError, match="was executed already: plan again"):
+        world.promoter.execute(approved)
+    with pytest.raises(InvalidValueError, match="was approved already: plan again"):
+        plan.approve()
+    with pytest.raises(TypeError, match="what Plan.approve gave"):
+        world.promoter.execute(plan)  # type: ignore[arg-type]
+
+
+def test_a_hold_stands_until_it_is_released(world: World) -> None:
+    until = datetime.datetime(2099, 1, 1, tzinfo=UTC)
+    seq = world.promoter.hold(PROD, "incident 7", provenance=ADA, until=until)
+    hold = world.promoter.current(PROD).hold
+    assert hold is not None and (hold.seq, hold.reason, hold.until) == (seq, "incident 7", until)
+    with pytest.raises(ChannelError) as held:
+        world.promote()
+    assert held.value.code == "CHANNEL_HELD" and "incident 7" in str(held.value)
+    assert world.promoter.release(PROD, "it is over", provenance=ADA) == seq + 1
+    assert world.promoter.release(PROD, "again", provenance=ADA) is None
+    assert world.promote().result == "committed"
+
+
+def test_drift_is_found_repaired_and_adopted(world: World) -> None:
+    other = world.registry.push_image("reg.io/acme/shop", "9.9", 9)
+    world.registry.overwrite("reg.io/acme/shop", "prod", other)
+    report = world.promoter.audit([PROD])
+    assert report.worst == "drift" and report.channels[0].observed == other.digest
+    assert report.channels[0].state == "moved_outside"
+    with pytest.raises(ChannelError) as drifted:
+        world.promote()
+    assert drifted.value.code == "CHANNEL_DRIFTED"
+    assert world.promoter.repair(PROD, provenance=ADA).to == world.releases[0]
+    world.registry.overwrite("reg.io/acme/shop", "prod", other)
+    with pytest.raises(InvalidValueError, match="adopt needs a reason"):
+        world.promoter.adopt(PROD, provenance=ADA)
+    assert world.promoter.adopt(PROD, provenance=ADA, reason="hotfix").to == other.digest
+    assert world.promoter.audit([PROD]).worst is None
+    with pytest.raises(TypeError, match="as a list"):
+        world.promoter.audit(PROD)
+
+
+def test_what_was_live_at_a_time(world: World) -> None:
+    event = world.promoter.at(PROD, datetime.datetime.now(UTC))
+    assert event is not None and event.intent.to.digest == world.releases[0]
+    assert world.promoter.at(PROD, datetime.datetime(2020, 1, 1, tzinfo=UTC)) is None
+    with pytest.raises(ValueError, match="without a time zone"):
+        world.promoter.at(PROD, datetime.datetime(2020, 1, 1))
+
+
+def test_the_log_is_verified_and_digests_are_kept(world: World) -> None:
+    world.promote()
+    report = world.promoter.verify(PROD)
+    assert report.holds and (report.entries, report.moves, report.committed) == (4, 2, 2)
+    plan = world.promoter.retention_plan("reg.io/acme/shop", rule=tagwarden.RetentionRule(keep_last=1, keep_for=60))
+    assert {judged.digest for judged in plan.digests if judged.kept} >= {world.releases[1]}
+    verdict = world.promoter.may_delete("reg.io/acme/shop", world.releases[1])
+    assert not verdict.allowed and verdict.because == f"live (channel {PROD})"
+
+
+def test_the_order_of_environments_is_held() -> None:
+    registry = tagwarden.MemoryRegistry()
+    registry.push_image("reg.io/acme/shop", "1.0", 1)
+    registry.push_image("reg.io/acme/shop", "1.1", 2)
+    stages = Pipeline.of({"dev": "reg.io/acme/shop:dev", "prod": PROD})
+    promoter = Promoter(registry, tagwarden.MemoryLedger(), pipeline=stages)
+    promoter.bootstrap("reg.io/acme/shop:dev", "reg.io/acme/shop:1.0", provenance=ADA)
+    promoter.bootstrap(PROD, "reg.io/acme/shop:1.0", provenance=ADA)
+    with pytest.raises(PolicyRefusedError) as refused:
+        promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA)
+    codes = [finding.code for finding in refused.value.findings if finding.verdict == "refuse"]
+    assert codes == ["ORDER_SKIPPED"], refused.value
+    promoter.promote("reg.io/acme/shop:dev", "reg.io/acme/shop:1.1", provenance=ADA)
+    dev = tagwarden.Channel("reg.io/acme/shop:dev")
+    assert promoter.promote(PROD, dev, provenance=ADA).result == "committed"
+
+
+def test_awaited_moves(world: World) -> None:
+    async def moves() -> None:
+        promoter = AsyncPromoter(world.registry, world.ledger)
+        receipts = await asyncio.gather(
+            *(promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA, key="k", meet="queue") for _ in range(4))
+        )
+        assert sorted(receipt.result for receipt in receipts) == ["committed"] + ["replayed"] * 3
+        plan = await promoter.plan(PROD, "rollback", provenance=ADA)
+        assert (await promoter.execute(plan.approve())).to == world.releases[0]
+        assert [event.intent.op async for event in promoter.events(PROD)] == ["rollback", "promote", "bootstrap"]
+        with pytest.raises(ChannelError):
+            await promoter.promote("reg.io/acme/shop:nowhere", "reg.io/acme/shop:1.1", provenance=ADA)
+
+    asyncio.run(moves())
+
+
+def test_both_promoters_have_the_same_methods() -> None:
+    def methods(of: type) -> dict[str, list[str]]:
+        public = inspect.getmembers(of, inspect.isfunction)
+        return {name: list(inspect.signature(m).parameters) for name, m in public if not name.startswith("_")}
+
+    assert methods(Promoter) == methods(AsyncPromoter)
+    assert {"plan", "execute", "bootstrap", "promote", "rollback", "repair", "adopt", "recover", "hold"} <= set(methods(Promoter))

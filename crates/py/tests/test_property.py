@@ -1,0 +1,33 @@
+"""The way users test their own pipelines: any faults, the real engine, and what must hold all the same."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import ADA, PROD
+from tagwarden import Fault, MemoryLedger, MemoryRegistry, Promoter, TagwardenError, Times
+
+FAULTS = st.sampled_from([Fault.passes(), Fault.before(), Fault.after(), Fault.refused("DENIED"), Fault.ignored(), Fault.stale(2)])
+TIMES = Times(ttl=0.2, grace=0.05, quiet=0.05, put=0.05)
+
+
+@settings(max_examples=25, deadline=None)
+@given(faults=st.lists(FAULTS, max_size=6), moves=st.lists(st.sampled_from(["1.0", "1.1", "1.2"]), min_size=1, max_size=4))
+def test_the_log_says_what_the_tag_is(faults: list[Fault], moves: list[str]) -> None:
+    registry, ledger = MemoryRegistry(), MemoryLedger()
+    for number, tag in enumerate(["1.0", "1.1", "1.2"]):
+        registry.push_image("reg.io/acme/shop", tag, number)
+    promoter = Promoter(registry, ledger, times=TIMES)
+    promoter.bootstrap(PROD, "reg.io/acme/shop:1.0", provenance=ADA)
+    registry.script(faults, tag="prod")
+    for tag in moves:
+        try:
+            promoter.promote(PROD, f"reg.io/acme/shop:{tag}", provenance=ADA, patience=2)
+        except TagwardenError as error:
+            assert error.retry in {"never", "later", "replan", "recover"}
+    registry.calm()
+    promoter.recover(PROD)
+    current, report = promoter.current(PROD), promoter.verify(PROD)
+    assert current.open is None and report.holds
+    assert registry.peek("reg.io/acme/shop", "prod") == current.live
