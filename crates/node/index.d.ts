@@ -1,3 +1,4 @@
+export * from './lib/conformance.js'
 export * from './lib/error.js'
 export * from './lib/ledger.js'
 export * from './lib/memory.js'

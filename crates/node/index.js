@@ -5,6 +5,7 @@ const { Promoter, Plan, Approved } = require('./lib/promoter.js')
 const { OciRegistry } = require('./lib/registry.js')
 const { MemoryRegistry } = require('./lib/memory.js')
 const { MemoryLedger, openLedger, initLedger } = require('./lib/ledger.js')
+const { conformance } = require('./lib/conformance.js')
 const value = require('./lib/value.js')
 
 // Names one by one, so that `import { … }` finds them.
@@ -18,6 +19,7 @@ exports.MemoryRegistry = MemoryRegistry
 exports.MemoryLedger = MemoryLedger
 exports.openLedger = openLedger
 exports.initLedger = initLedger
+exports.conformance = conformance
 exports.Digest = value.Digest
 exports.Repository = value.Repository
 exports.Tag = value.Tag

@@ -19,6 +19,7 @@ export const {
   Tag,
   TagwardenError,
   Timestamp,
+  conformance,
   errorKinds,
   initLedger,
   openLedger,

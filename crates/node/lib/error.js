@@ -28,14 +28,20 @@ const exceptions = new Map()
 const MOST_EXCEPTIONS = 1000
 let lastNumber = 0
 
-/** Keeps an exception, and describes it for the native half. */
-function keep(exception) {
+/** Keeps an exception, and describes it for the native half; that of a guardrail is found by its finding, too. */
+function keep(exception, guardrail) {
   lastNumber = (lastNumber + 1) % 2 ** 32
-  exceptions.set(lastNumber, exception)
-  if (exceptions.size > MOST_EXCEPTIONS) exceptions.delete(exceptions.keys().next().value)
   const described = { exception: lastNumber, message: messageOf(exception) }
+  remember(lastNumber, exception)
+  if (guardrail !== undefined) remember(`${guardrail}: it threw: ${described.message}`, exception)
   if (exception instanceof TagwardenError) described.code = exception.code
   return described
+}
+
+function remember(name, exception) {
+  exceptions.delete(name)
+  exceptions.set(name, exception)
+  if (exceptions.size > MOST_EXCEPTIONS) exceptions.delete(exceptions.keys().next().value)
 }
 
 function messageOf(exception) {
@@ -47,11 +53,17 @@ function messageOf(exception) {
 }
 
 /** The exception that a description of the native half stands for. */
-function raised({ code, message, context, findings, cause, exception }) {
+function raised({ code, message, context, findings = [], cause, exception }) {
   if (exceptions.has(exception)) return exceptions.get(exception)
-  const behind = cause === undefined ? undefined : raised(cause)
+  const behind = cause === undefined ? failure(findings) : raised(cause)
   if (code !== undefined) return new TagwardenError(message, { code, context, findings, cause: behind })
   return new Error(message, behind === undefined ? undefined : { cause: behind })
+}
+
+/** What a guardrail threw, if a finding says that it did. */
+function failure(findings) {
+  const failed = findings.find((finding) => finding.code === 'GUARDRAIL_FAILED')
+  return failed && exceptions.get(`${failed.guardrail}: ${failed.why}`)
 }
 
 /** What the native half threw: `{aborted}` or `{error}`. Anything else of napi's (a wrong argument) is as it is. */

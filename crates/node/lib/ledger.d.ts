@@ -14,6 +14,8 @@ export interface Ledger {
   append(channel: string, seq: number, entry: Uint8Array): Promise<'stored' | 'lost'> | 'stored' | 'lost'
   /** Every channel that has a log, in their order. */
   channels(): Promise<string[]> | string[]
+  /** The longest that one call may take, in milliseconds. 30,000 by default. */
+  timeOut?: number
 }
 
 /** A ledger that the core implements. */

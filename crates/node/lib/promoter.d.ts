@@ -1,7 +1,7 @@
 import type { Ledger } from './ledger.js'
 import type { Registry, Signal } from './registry.js'
 import type {
-  AuditReport, Current, Finding, LogReport, MayDelete, Predecessor, PromotionEvent, Receipt, Recovered, RetentionPlan,
+  AuditReport, Current, Facts, Finding, LogReport, MayDelete, Predecessor, PromotionEvent, Receipt, Recovered, RetentionPlan,
   Source,
 } from './record.js'
 import type { Channel, Digest, Environment, Key, Provenance, Reference, Repository, Timestamp } from './value.js'
@@ -14,6 +14,22 @@ export interface PromoterOptions {
   /** The order of environments that releases go through. */
   pipeline?: { environment: Environment | string; channel: Channel | string }[]
   times?: Times
+  /** Rules of your own, which judge after the built-in ones. They make a policy of another name: give it. */
+  guardrails?: Guardrail[]
+  /** The name of the policy, as it stands in the log with each move. `standard` by default. */
+  policy?: string
+}
+
+/**
+ * One rule that judges facts: a plain function of them, without I/O, clock or memory. What throws, answers a promise or
+ * answers something else than a finding refuses the move (GUARDRAIL_FAILED), and what it threw is the error's cause.
+ */
+export interface Guardrail {
+  /** In lower case with dashes; unique in a policy. */
+  name: string
+  /** What it is set to, as JSON; it goes into the policy's digest. */
+  settings?: unknown
+  judge(facts: Facts): { verdict: 'pass'; why: string } | { verdict: 'warn' | 'refuse'; code: string; why: string }
 }
 
 /** What a promoter writes into the log, and how long one put may take, in milliseconds: each from 1 to 3,600,000. */

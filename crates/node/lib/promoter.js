@@ -3,15 +3,16 @@
 const native = require('../native.js')
 const { ask, encode, run, split, sync } = require('./call.js')
 const { Channel } = require('./value.js')
-const { registryPort, ledgerPort } = require('./port.js')
+const { registryPort, ledgerPort, guardrailPort } = require('./port.js')
 
 /** How many moves a page of history has. */
 const PAGE = 64
 
 class Promoter {
   #native
-  constructor(registry, ledger, options = {}) {
-    this.#native = sync(() => new native.Promoter(registryPort(registry), ledgerPort(ledger), encode(options)))
+  constructor(registry, ledger, { guardrails = [], ...options } = {}) {
+    const ports = [registryPort(registry), ledgerPort(ledger), encode(options), guardrails.map(guardrailPort)]
+    this.#native = sync(() => new native.Promoter(...ports))
   }
 
   async plan(channel, operation, options) {

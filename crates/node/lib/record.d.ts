@@ -85,6 +85,31 @@ export interface PromotionEvent {
   outcome?: Outcome
 }
 
+/** Everything that a guardrail may look at. */
+export interface Facts {
+  op: Op
+  channel: string
+  /** What the last committed move made the channel point at. */
+  live?: string
+  previous?: string
+  /** What the registry answered for the channel's tag; absent if the tag is proven absent. */
+  observed?: string
+  source?: Source
+  /** The manifest that the channel is to point at; absent if it is proven absent. */
+  target?: { digest: string; media_type: string; size: number }
+  expect: 'any' | 'absent' | { at: string }
+  provenance: Provenance
+  hold?: Standing
+  /** The environment before this one in the pipeline. */
+  upstream?: { environment: string; channel: string; live?: string; passage: Passage }
+  /** Whether the target was live in this channel. */
+  here: Passage
+  at: string
+}
+
+/** Whether a digest was live in a channel. */
+export type Passage = 'live' | 'earlier' | 'never'
+
 /** What a move did. */
 export interface Receipt {
   channel: string

@@ -30,6 +30,8 @@ export interface Registry {
   tags(repository: string): Promise<string[]> | string[]
   /** Whether a blob is there. */
   hasBlob(repository: string, digest: string): Promise<boolean> | boolean
+  /** The longest that one call may take, in milliseconds; a put has its own. 30,000 by default. */
+  timeOut?: number
 }
 
 /** The calls of a registry that the core implements. */

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use tagwarden::judge::{Finding, Refusal};
 use tagwarden::{Class, Error, ErrorKind};
 
+use crate::host::Exception;
+
 /// What is thrown for an error of the core.
 pub(crate) fn thrown(error: &Error) -> napi::Error {
     napi::Error::from_reason(json!(described(error)).to_string())
@@ -57,6 +59,8 @@ pub(crate) struct Described {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     findings: Vec<Finding>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    exception: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Box<Described>>,
 }
 
@@ -68,6 +72,7 @@ pub(crate) fn described(error: &Error) -> Described {
         message: error.message().to_owned(),
         context: error.context().map(|(name, value)| (name, value.to_owned())).collect(),
         findings: refusal.map_or_else(Vec::new, |refusal| refusal.findings().to_vec()),
+        exception: None,
         cause: error.source().filter(|_| refusal.is_none()).map(cause).map(Box::new),
     }
 }
@@ -80,6 +85,7 @@ fn cause(source: &(dyn StdError + 'static)) -> Described {
             message: source.to_string(),
             context: BTreeMap::new(),
             findings: Vec::new(),
+            exception: source.downcast_ref::<Exception>().map(|exception| exception.number),
             cause: source.source().map(cause).map(Box::new),
         },
     }

@@ -14,7 +14,12 @@
 mod call;
 mod error;
 mod fields;
+mod host;
 
+mod conformance;
+mod guardrail;
+mod host_ledger;
+mod host_registry;
 mod ledger;
 mod memory;
 mod oci;

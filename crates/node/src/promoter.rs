@@ -1,12 +1,16 @@
 //! `Promoter`: the facade, one method for each of the core's.
 
+use std::sync::Arc;
+
 use napi::bindgen_prelude::{ClassInstance, Either3};
 use napi_derive::napi;
+use tagwarden::judge::{self, Policy};
 use tagwarden::{Channel, Pipeline, Repository, Result, Terms};
 
 use crate::call::Call;
 use crate::error::thrown;
 use crate::fields::Fields;
+use crate::guardrail::Guardrail;
 use crate::ledger::Ledger;
 use crate::plan::{Approved, Plan};
 use crate::registry::Registry;
@@ -20,11 +24,17 @@ pub struct Promoter {
 
 #[napi]
 impl Promoter {
-    /// `options`: `{pipeline?, times?}`.
+    /// `options`: `{pipeline?, times?, policy?}`; `guardrails` judge after the built-in ones.
     #[napi(constructor, catch_unwind)]
-    pub fn new(registry: &Registry, ledger: &Ledger, options: String) -> napi::Result<Promoter> {
+    pub fn new(
+        registry: &Registry,
+        ledger: &Ledger,
+        options: String,
+        guardrails: Vec<ClassInstance<Guardrail>>,
+    ) -> napi::Result<Promoter> {
         let core = tagwarden::Promoter::new(registry.port(), ledger.port());
-        configured(core, &options).map(|core| Promoter { core }).map_err(|error| thrown(&error))
+        let guardrails = guardrails.iter().map(|guardrail| guardrail.rule()).collect();
+        configured(core, &options, guardrails).map(|core| Promoter { core }).map_err(|error| thrown(&error))
     }
 
     /// `{channel, …, terms}`, where `op` says which operation.
@@ -184,10 +194,24 @@ impl Promoter {
     }
 }
 
-fn configured(mut promoter: tagwarden::Promoter, options: &str) -> Result<tagwarden::Promoter> {
+fn configured(
+    mut promoter: tagwarden::Promoter,
+    options: &str,
+    own: Vec<Arc<dyn judge::Guardrail>>,
+) -> Result<tagwarden::Promoter> {
     let mut asked = Fields::parse("Promoter", options)?;
     if let Some(pipeline) = asked.take::<Pipeline>("pipeline")? {
         promoter = promoter.with_pipeline(pipeline);
+    }
+    match asked.take("policy")? {
+        Some(name) => {
+            let all = Policy::standard().guardrails().iter().cloned().chain(own).collect();
+            promoter = promoter.with_policy(Policy::new(name, all)?);
+        }
+        None if own.is_empty() => {}
+        None => {
+            return Err(asked.wrong("policy", "it is missing: guardrails of your own make a policy of another name"));
+        }
     }
     if let Some(times) = times(&mut asked)? {
         promoter = promoter.with_times(times);

@@ -3,22 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { MemoryLedger, MemoryRegistry, Promoter, Provenance, TagwardenError, errorKinds, openLedger } from 'tagwarden'
-
-const repository = 'registry.example.com/acme/shop'
-const prod = `${repository}:prod`
-const provenance = Provenance.of({ provider: 'manual', runId: 'first-steps', actor: 'ada' })
-
-/** A promoter over a registry with the images 1.4.1 to 1.4.3, and the first of them live. */
-async function bootstrapped(ledger = new MemoryLedger()) {
-  const registry = new MemoryRegistry()
-  const digests = [1, 2, 3].map((number) => registry.pushImage(repository, `1.4.${number}`, number))
-  const promoter = new Promoter(registry, ledger)
-  await promoter.bootstrap(prod, { from: `${repository}:1.4.1`, provenance })
-  return { registry, promoter, digests }
-}
-
-const code = (expected) => (error) => error instanceof TagwardenError && error.code === expected
+import { MemoryRegistry, Promoter, TagwardenError, errorKinds, openLedger } from 'tagwarden'
+import { bootstrapped, code, gathered, prod, provenance, repository } from './shop.mjs'
 
 test('a release is promoted, is current, and stands in the history', async () => {
   const { registry, promoter, digests } = await bootstrapped()
@@ -39,12 +25,6 @@ test('a release is promoted, is current, and stands in the history', async () =>
   ])
   assert.deepEqual(await promoter.recover(prod), { result: 'nothing' })
 })
-
-async function gathered(events) {
-  const list = []
-  for await (const event of events) list.push(event)
-  return list
-}
 
 test('history is read page by page, and stops where it is told to', async () => {
   const { promoter } = await bootstrapped()
@@ -99,7 +79,7 @@ test('what is missing, wrong or not known is named', async () => {
 test('a ledger in a directory is opened by URL and seen by the next promoter', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'tagwarden-'))
   try {
-    const { digests } = await bootstrapped(await openLedger(directory))
+    const { digests } = await bootstrapped({ ledger: await openLedger(directory) })
     const later = new Promoter(new MemoryRegistry(), await openLedger(directory, { access: 'read' }))
     assert.deepEqual(await later.channels(), [prod])
     assert.equal((await later.current(prod)).live, digests[0])

@@ -8,8 +8,8 @@ use crate::value::{Channel, Digest, Environment, Provenance, Timestamp};
 /// What guardrails judge. More facts may be added: build it with [`Facts::new`], then set what is known.
 ///
 /// A fact that is left as it was made counts against the move wherever that matters: no target is an absent one, and
-/// [`Passage::Never`] is where the target was.
-#[derive(Clone, Debug, PartialEq)]
+/// [`Passage::Never`] is where the target was. As JSON, for guardrails in other languages, what is none is left out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Facts {
     /// What the move does.
@@ -17,22 +17,29 @@ pub struct Facts {
     /// The channel that it moves.
     pub channel: Channel,
     /// What the last committed move made the channel point at.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<Digest>,
     /// The live digest before the last move that changed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<Digest>,
     /// What the registry answered for the channel's tag; none if the tag is proven absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub observed: Option<Digest>,
     /// Where the target was named, as it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
     /// The manifest that the channel is to point at; none if it is proven absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<Subject>,
     /// What the caller said that the channel must point at.
     pub expect: Expect,
     /// Who asked, in which pipeline run.
     pub provenance: Provenance,
     /// The hold that stands now.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<Standing>,
     /// The environment before this one; none if there is none, or if no pipeline is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Upstream>,
     /// Whether the target was live in this channel.
     pub here: Passage,
@@ -98,13 +105,14 @@ pub enum Passage {
 }
 
 /// The environment before a channel's own in the pipeline, as its log says.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Upstream {
     /// Its name.
     pub environment: Environment,
     /// Its channel.
     pub channel: Channel,
     /// What is live there.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<Digest>,
     /// Whether the target was live there.
     pub passage: Passage,

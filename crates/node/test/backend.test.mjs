@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import { MemoryLedger, Promoter, TagwardenError, conformance } from 'tagwarden'
+import { bootstrapped, code, prod, provenance, release, repository } from './shop.mjs'
+
+const digestOf = (bytes) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+
+/** A registry written in JavaScript: maps of repositories, manifests and blobs. */
+class MapRegistry {
+  #repositories = new Map()
+
+  #of(repository) {
+    if (!this.#repositories.has(repository)) {
+      this.#repositories.set(repository, { tags: new Map(), manifests: new Map(), blobs: new Set() })
+    }
+    return this.#repositories.get(repository)
+  }
+  async resolve(repository, tag) {
+    return this.#of(repository).tags.get(tag) ?? null
+  }
+  async fetch(reference) {
+    const [, repository, sort, name] = reference.match(/^(.*?)([@:])([^/]*)$/)
+    const { tags, manifests } = this.#of(repository)
+    return manifests.get(sort === '@' ? name : tags.get(name)) ?? null
+  }
+  async put(repository, tag, manifest) {
+    const { tags, manifests } = this.#of(repository)
+    manifests.set(manifest.digest, manifest)
+    tags.set(tag, manifest.digest)
+    return 'applied'
+  }
+  tags(repository) {
+    return [...this.#of(repository).tags.keys()]
+  }
+  hasBlob(repository, digest) {
+    return this.#of(repository).blobs.has(digest)
+  }
+  store(repository, { blobs, children }) {
+    const held = this.#of(repository)
+    for (const blob of blobs) held.blobs.add(digestOf(blob))
+    for (const child of children) {
+      held.manifests.set(child.manifest.digest, child.manifest)
+      this.store(repository, child)
+    }
+  }
+}
+
+const fail = async () => {
+  throw new Error('the port is closed')
+}
+const closed = { resolve: fail, fetch: fail, put: fail, tags: fail, hasBlob: fail }
+
+const laws = (registry, broken = closed) =>
+  conformance.registry({
+    registry,
+    repository: 'reg.io/laws',
+    storeParts: (repository, parts) => registry.store(repository, parts),
+    broken: { registry: broken, repository: 'reg.io/broken' },
+  })
+
+test('a registry written in JavaScript keeps every law', async () => {
+  assert.deepEqual(await laws(new MapRegistry()), [])
+})
+
+test('a registry that says null when it cannot look is caught', async () => {
+  const broken = await laws(new MapRegistry(), { ...closed, resolve: async () => null })
+  assert.deepEqual(broken.map(({ law }) => law), ['a_failure_is_not_an_absence'])
+  assert.match(broken[0].seen, /resolve/)
+})
+
+test('a registry that acknowledges a put and forgets it is caught', async () => {
+  class Forgets extends MapRegistry {
+    async put(repository, tag, manifest) {
+      return (await this.resolve(repository, tag)) === null ? super.put(repository, tag, manifest) : 'applied'
+    }
+  }
+  const broken = (await laws(new Forgets())).map(({ law }) => law)
+  assert.ok(broken.includes('last_put_wins'), broken.join(' '))
+})
+
+/** A ledger written in JavaScript: a map of arrays. */
+class MapLedger {
+  #logs = new Map()
+
+  size(channel) {
+    return this.#logs.get(channel)?.length ?? 0
+  }
+  read(channel, from, limit) {
+    return (this.#logs.get(channel) ?? []).slice(from, from + limit)
+  }
+  async append(channel, seq, entry) {
+    const log = this.#logs.get(channel) ?? []
+    if (seq !== log.length) return 'lost'
+    this.#logs.set(channel, [...log, entry])
+    return 'stored'
+  }
+  channels() {
+    return [...this.#logs.keys()].sort()
+  }
+}
+
+test('a ledger written in JavaScript keeps every law', async () => {
+  const ledger = new MapLedger()
+  assert.deepEqual(await conformance.ledger(() => ledger), [])
+})
+
+test('a ledger that lets the last writer win is caught', async () => {
+  class LastWriterWins extends MapLedger {
+    async append(channel, seq, entry) {
+      await super.append(channel, seq, entry)
+      return 'stored'
+    }
+  }
+  const ledger = new LastWriterWins()
+  const [broken] = await conformance.ledger(() => ledger)
+  assert.equal(broken.law, 'append_if_next')
+})
+
+test('a promoter drives both, in one process', async () => {
+  const registry = new MapRegistry()
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2 }))
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json'
+  await registry.put(repository, '1.4.1', { bytes, mediaType, digest: digestOf(bytes) })
+  const ledger = new MapLedger()
+  const promoter = new Promoter(registry, ledger)
+  const receipt = await promoter.bootstrap(prod, { from: release(1), provenance })
+  assert.equal(receipt.to, digestOf(bytes))
+  assert.equal(ledger.size(prod), 2)
+  assert.equal((await promoter.verify(prod)).defect, undefined)
+})
+
+test('what a backend throws comes back as the cause, itself', async () => {
+  const lost = new RangeError('the disk of the mirror is full')
+  const throwing = (registry) => ({
+    resolve: async () => {
+      throw lost
+    },
+    fetch: (reference) => registry.fetch(reference),
+    put: (...put) => registry.put(...put),
+    tags: (repository) => registry.tags(repository),
+    hasBlob: (repository, digest) => registry.hasBlob(repository, digest),
+  })
+  const error = await bootstrapped({ wrap: throwing }).catch((error) => error)
+  assert.equal(error.code, 'REGISTRY_UNAVAILABLE')
+  assert.equal(error.message, 'registry.resolve threw: the disk of the mirror is full')
+  assert.equal(error.cause, lost)
+})
+
+/** The registry with one call replaced. */
+const instead = (call, act) => (registry) => {
+  const calls = ['resolve', 'fetch', 'put', 'tags', 'hasBlob'].map((name) => [name, registry[name].bind(registry)])
+  return Object.assign(Object.fromEntries(calls), { [call]: act }, { timeOut: 100 })
+}
+
+test('a TagwardenError of a backend keeps its code', async () => {
+  const denied = new TagwardenError('no token', { code: 'REGISTRY_DENIED' })
+  const error = await bootstrapped({ wrap: instead('resolve', () => Promise.reject(denied)) }).catch((error) => error)
+  assert.equal(error.code, 'REGISTRY_DENIED')
+  assert.equal(error.retry, 'never')
+  assert.equal(error.cause, denied)
+})
+
+test('a backend that hangs is given up, and one that answers nonsense is not believed', async () => {
+  const hangs = await bootstrapped({ wrap: instead('resolve', () => new Promise(() => {})) }).catch((error) => error)
+  assert.equal(hangs.message, 'registry.resolve did not answer within 100 ms')
+  for (const nonsense of [undefined, 7, 'latest', {}, [], true, 'sha256:00']) {
+    const wrap = instead('resolve', async () => nonsense)
+    await assert.rejects(bootstrapped({ wrap }), code('REGISTRY_UNAVAILABLE'), String(nonsense))
+  }
+  const lying = instead('fetch', async () => ({ bytes: Buffer.from('{}'), mediaType: 'a/b' }))
+  const { promoter, digests } = await bootstrapped()
+  const other = new Promoter(lying((await bootstrapped()).registry), new MemoryLedger())
+  await assert.rejects(other.bootstrap(prod, { from: `${repository}@${digests[0]}`, provenance }), code('REGISTRY_LIED'))
+  assert.equal((await promoter.current(prod)).live, digests[0])
+})
+
+test('a put that throws is unknown: the move is found again, never guessed', async () => {
+  let puts = 0
+  const wrap = (registry) =>
+    instead('put', async (...put) => {
+      await registry.put(...put)
+      puts += 1
+      throw new Error('the connection broke')
+    })(registry)
+  const { promoter, registry, digests } = await bootstrapped({ wrap })
+  assert.ok(puts > 0)
+  const { live, event } = await promoter.current(prod)
+  assert.equal(live, digests[0])
+  assert.equal(event.outcome.ambiguous, true)
+  assert.equal(registry.peek(repository, 'prod'), digests[0])
+})
+
+test('a refused put names what refused it', async () => {
+  const refusal = new Error('immutable tag')
+  const wrap = instead('put', () => ({ refused: refusal }))
+  const error = await bootstrapped({ wrap }).catch((error) => error)
+  assert.equal(error.code, 'MOVE_FAILED')
+  assert.match(error.message, /registry\.put was refused: immutable tag/)
+})
+
+test('a backend may call back into the promoter', async () => {
+  let seen
+  const { promoter, digests } = await (async () => {
+    let promoter
+    const wrap = (registry) =>
+      instead('resolve', async (...resolve) => {
+        if (promoter) seen = await promoter.previous(`${repository}:other`)
+        return registry.resolve(...resolve)
+      })(registry)
+    const made = await bootstrapped({ wrap })
+    promoter = made.promoter
+    return made
+  })()
+  const receipt = await promoter.promote(prod, release(2), { provenance })
+  assert.equal(receipt.to, digests[1])
+  assert.equal(seen, null)
+})
+
+test('what is no backend is a TypeError that names what is missing', () => {
+  assert.throws(() => new Promoter({}, new MemoryLedger()), { name: 'TypeError', message: 'registry: it has no method resolve' })
+  assert.throws(() => new Promoter(closed, null), { name: 'TypeError', message: 'ledger: it has no method size' })
+})

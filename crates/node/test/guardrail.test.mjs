@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { bootstrapped, prod, provenance, release } from './shop.mjs'
+
+/** A promoter with one more guardrail, which judges promotions. */
+const guarded = (judge, settings) =>
+  bootstrapped({
+    policy: 'release',
+    guardrails: [
+      {
+        name: 'weekday',
+        settings,
+        judge: (facts) => (facts.op === 'promote' ? judge(facts) : { verdict: 'pass', why: 'no promotion' }),
+      },
+    ],
+  })
+
+test('a guardrail judges the facts, after the built-in ones, and stands in the log', async () => {
+  let asked
+  const { promoter, digests } = await guarded((facts) => {
+    asked = facts
+    return { verdict: 'warn', code: 'DAY_LATE', why: 'it is Friday' }
+  }, { days: ['Mon', 'Tue'] })
+  const receipt = await promoter.promote(prod, release(2), { provenance })
+  assert.equal(asked.channel, prod)
+  assert.equal(asked.live, digests[0])
+  assert.equal(asked.target.digest, digests[1])
+  assert.deepEqual(asked.source, { reference: release(2) })
+  assert.deepEqual(asked.provenance, provenance)
+  assert.equal(asked.here, 'never')
+  const { policy, findings } = receipt.event.intent.decision
+  assert.equal(policy.name, 'release')
+  assert.deepEqual(findings.at(-1), { guardrail: 'weekday', verdict: 'warn', code: 'DAY_LATE', why: 'it is Friday' })
+  assert.equal(findings.length, 6)
+})
+
+test('a refusal refuses', async () => {
+  const { promoter } = await guarded(() => ({ verdict: 'refuse', code: 'DAY_LATE', why: 'it is Friday' }))
+  const error = await promoter.promote(prod, release(2), { provenance }).catch((error) => error)
+  assert.equal(error.code, 'POLICY_REFUSED')
+  assert.equal(error.message, `${prod}: refused by 1 of 6 guardrails: weekday: it is Friday`)
+  assert.equal(error.cause, undefined)
+  const plan = await promoter.plan(prod, { op: 'promote', from: release(2) }, { provenance })
+  assert.throws(() => plan.approve(), { code: 'POLICY_REFUSED' })
+})
+
+test('a guardrail that throws, promises or answers nonsense refuses, and what it threw is the cause', async () => {
+  const bug = new TypeError('facts.when is not a function')
+  for (const [judge, why] of [
+    [() => { throw bug }, 'it threw: facts.when is not a function'],
+    [async () => { throw bug }, 'it threw: a promise is no finding: judge is a plain function'],
+    [() => undefined, /it answered what it must not/],
+    [() => ({ verdict: 'perhaps', why: 'who knows' }), /unknown variant `perhaps`/],
+    [() => ({ verdict: 'refuse', why: 'no code' }), /missing field `code`/],
+  ]) {
+    const { promoter } = await guarded(judge)
+    const error = await promoter.promote(prod, release(2), { provenance }).catch((error) => error)
+    assert.equal(error.code, 'POLICY_REFUSED')
+    const finding = error.findings.at(-1)
+    assert.equal(finding.code, 'GUARDRAIL_FAILED')
+    if (typeof why === 'string') assert.equal(finding.why, why)
+    else assert.match(finding.why, why)
+    if (why === 'it threw: facts.when is not a function') assert.equal(error.cause, bug)
+  }
+})
+
+test('guardrails need the name of a policy, and names of their own', async () => {
+  const pass = { name: 'no-hold', judge: () => ({ verdict: 'pass', why: 'yes' }) }
+  await assert.rejects(bootstrapped({ guardrails: [pass] }), { code: 'VALUE_INVALID', message: /^Promoter: policy: it is missing/ })
+  await assert.rejects(bootstrapped({ policy: 'own', guardrails: [pass] }), {
+    code: 'CONFIG_INVALID',
+    message: 'policy own: no-hold stands in it twice',
+  })
+  await assert.rejects(bootstrapped({ policy: 'own', guardrails: [{ name: 'x' }] }), TypeError)
+})
