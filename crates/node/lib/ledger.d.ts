@@ -12,7 +12,7 @@ export interface Ledger {
   read(channel: string, from: number, limit: number): Promise<Uint8Array[]> | Uint8Array[]
   /** `lost` if the position is not the next one. An exception means that it is not known. */
   append(channel: string, seq: number, entry: Uint8Array): Promise<'stored' | 'lost'> | 'stored' | 'lost'
-  /** Every channel that has a log, in their order. */
+  /** Every channel that has a log, in any order. */
   channels(): Promise<string[]> | string[]
   /** The longest that one call may take, in milliseconds. 30,000 by default. */
   timeOut?: number

@@ -22,6 +22,12 @@ class MemoryRegistry extends NativeRegistry {
   peek(repository, tag) {
     return this.#set('peek', { repository, tag })
   }
+  script(faults) {
+    sync(() => this.#native.script(encode({ faults: faults.map((fault) => (typeof fault === 'string' ? { fault } : fault)) })))
+  }
+  get faultsLeft() {
+    return this.#native.faultsLeft()
+  }
   #set(name, request) {
     return JSON.parse(sync(() => this.#native[name](encode(request))))
   }

@@ -76,6 +76,13 @@ impl Fields {
         Fields::of(&format!("{}: {name}", self.call), value).map(Some)
     }
 
+    /// A list of arguments that have fields of their own.
+    pub(crate) fn list(&mut self, name: &str) -> Result<Vec<Fields>> {
+        let values: Vec<Value> = self.need(name)?;
+        let call = format!("{}: {name}", self.call);
+        values.into_iter().map(|value| Fields::of(&call, value)).collect()
+    }
+
     /// The names of what has not been taken.
     pub(crate) fn names(&self) -> Vec<String> {
         self.left.keys().cloned().collect()

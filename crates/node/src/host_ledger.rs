@@ -56,6 +56,9 @@ impl ledger::Ledger for HostLedger {
     }
 
     async fn channels(&self) -> Result<Vec<Channel>> {
-        self.0.ask("channels", json!([]), SILENT).await
+        // Their order is the core's, which JavaScript cannot know: it is not that of their texts.
+        let mut channels: Vec<Channel> = self.0.ask("channels", json!([]), SILENT).await?;
+        channels.sort();
+        Ok(channels)
     }
 }

@@ -1,7 +1,8 @@
 //! `MemoryRegistry`: a registry in memory, for tests.
 
 use napi_derive::napi;
-use tagwarden::{Digest, Repository, Result, Tag, registry};
+use tagwarden::registry::Fault;
+use tagwarden::{Digest, Error, Repository, Result, Tag, registry};
 
 use crate::call::text;
 use crate::error::thrown;
@@ -52,6 +53,25 @@ impl MemoryRegistry {
         self.set("deleteTag", &request, |core, _, repository, tag| Ok(core.delete_tag(repository, tag)))
     }
 
+    /// `{faults: [fault, …]}`: the next puts meet them, in order, one each.
+    #[napi(catch_unwind)]
+    pub fn script(&self, request: String) -> napi::Result<()> {
+        let faults = || {
+            let mut asked = Fields::parse("script", &request)?;
+            let faults = asked.list("faults")?.into_iter().map(fault).collect::<Result<Vec<_>>>()?;
+            asked.end()?;
+            self.core.script(faults);
+            Ok(())
+        };
+        faults().map_err(|error: Error| thrown(&error))
+    }
+
+    /// How many scripted faults no call has met yet.
+    #[napi(catch_unwind)]
+    pub fn faults_left(&self) -> u32 {
+        u32::try_from(self.core.faults_left()).unwrap_or(u32::MAX)
+    }
+
     /// `{repository, tag}`: the digest, or null.
     #[napi(catch_unwind)]
     pub fn peek(&self, request: String) -> napi::Result<String> {
@@ -75,4 +95,26 @@ impl MemoryRegistry {
         };
         done().map_err(|error| thrown(&error))
     }
+}
+
+/// A fault of a put: `{fault, ms?, reads?}`.
+fn fault(mut given: Fields) -> Result<Fault> {
+    let name: String = given.need("fault")?;
+    let time = |given: &mut Fields| given.ms("ms")?.ok_or_else(|| given.wrong("ms", "it is missing"));
+    let fault = match name.as_str() {
+        "pass" => Fault::Pass,
+        "before" => Fault::Before,
+        "after" => Fault::After,
+        "refused" => Fault::Refused("DENIED"),
+        "denied" => Fault::Denied,
+        "late" => Fault::Late(time(&mut given)?),
+        "twice" => Fault::Twice(time(&mut given)?),
+        "slow" => Fault::Slow(time(&mut given)?),
+        "stale" => Fault::Stale(given.need("reads")?),
+        "gone" => Fault::Gone,
+        "ignored" => Fault::Ignored,
+        other => return Err(given.wrong("fault", format!("{other:?} is not known"))),
+    };
+    given.end()?;
+    Ok(fault)
 }

@@ -96,7 +96,7 @@ class MapLedger {
     return 'stored'
   }
   channels() {
-    return [...this.#logs.keys()].sort()
+    return [...this.#logs.keys()]
   }
 }
 

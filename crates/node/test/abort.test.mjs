@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import { Digest, MemoryLedger, Promoter, TagwardenError } from 'tagwarden'
+import { bootstrapped, code, gathered, prod, provenance, release, repository } from './shop.mjs'
+
+const run = promisify(execFile)
+const home = fileURLToPath(new URL('..', import.meta.url))
+
+test('a signal that has fired already starts nothing', async () => {
+  const { promoter, digests } = await bootstrapped()
+  const reason = new Error('no more')
+  const signal = AbortSignal.abort(reason)
+  for (const call of [
+    () => promoter.promote(prod, release(2), { provenance, signal }),
+    () => promoter.plan(prod, { op: 'rollback' }, { provenance, signal }),
+    () => promoter.current(prod, { signal }),
+    () => promoter.channels({ signal }),
+    () => gathered(promoter.history(prod, { signal })),
+  ]) {
+    await assert.rejects(call(), (error) => error === reason)
+  }
+  assert.equal((await promoter.current(prod)).live, digests[0])
+})
+
+/** A registry whose put of `prod` waits until it is let on, and says when it has come. */
+function held(registry) {
+  let come, on
+  const arrived = new Promise((resolve) => (come = resolve))
+  const letOn = new Promise((resolve) => (on = resolve))
+  const calls = ['resolve', 'fetch', 'put', 'tags', 'hasBlob'].map((name) => [name, registry[name].bind(registry)])
+  const put = async (of, tag, ...rest) => {
+    if (tag === 'prod') {
+      come()
+      await letOn
+    }
+    return registry.put(of, tag, ...rest)
+  }
+  return { registry: { ...Object.fromEntries(calls), put }, arrived, letOn: on }
+}
+
+test('an abort in the middle of a put rejects at once, and the move is brought to its end all the same', async () => {
+  const { registry, ledger, digests } = await bootstrapped()
+  const waits = held(registry)
+  const promoter = new Promoter(waits.registry, ledger)
+  const controller = new AbortController()
+  const moving = promoter.promote(prod, release(2), { provenance, signal: controller.signal })
+  await waits.arrived
+  const reason = new Error('the job was cancelled')
+  controller.abort(reason)
+  await assert.rejects(moving, (error) => error === reason)
+  const { open } = await new Promoter(registry, ledger).current(prod)
+  assert.equal(open.to, digests[1], 'the move stands open, and names itself')
+
+  waits.letOn()
+  const { live } = await settled(new Promoter(registry, ledger))
+  assert.equal(live, digests[1])
+  assert.deepEqual(await new Promoter(registry, ledger).recover(prod), { result: 'nothing' })
+})
+
+/** The channel once no move is open. The test's own bound ends a wait that does not. */
+async function settled(promoter) {
+  for (;;) {
+    const current = await promoter.current(prod)
+    if (current.open === undefined) return current
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+test('a signal keeps no listener of a call that has ended', async () => {
+  const { promoter } = await bootstrapped()
+  const { signal } = new AbortController()
+  let listeners = 0
+  const { addEventListener, removeEventListener } = signal
+  signal.addEventListener = (...of) => (listeners++, addEventListener.apply(signal, of))
+  signal.removeEventListener = (...of) => (listeners--, removeEventListener.apply(signal, of))
+  await promoter.current(prod, { signal })
+  await assert.rejects(promoter.current('no channel', { signal }), code('VALUE_INVALID'))
+  assert.equal(listeners, 0)
+})
+
+test('scripted faults: a lost answer is looked up, a refusal moves nothing', async () => {
+  const { promoter, registry, digests } = await bootstrapped()
+  registry.script(['pass', 'after'])
+  const receipt = await promoter.promote(prod, release(2), { provenance })
+  assert.equal(registry.faultsLeft, 0)
+  assert.equal(receipt.to, digests[1])
+  assert.throws(() => registry.script(['sometimes']), { message: 'script: faults: fault: "sometimes" is not known' })
+})
+
+test('wrong types are TypeErrors, odd strings typed errors, and nothing was moved', async () => {
+  const { promoter, registry, digests } = await bootstrapped()
+  for (const wrong of [{ key: Symbol('k') }, { key: () => 'k' }, { patience: NaN }, { patience: 10n }, { signal: 'stop' }]) {
+    await assert.rejects(promoter.promote(prod, release(2), { provenance, ...wrong }), TypeError)
+  }
+  await assert.rejects(promoter.promote(prod, release(2), 'terms'), TypeError)
+  await assert.rejects(promoter.hold(prod, { reason: 'x', provenance, until: new Date(NaN) }), TypeError)
+  for (const odd of ['\ud800', 'x'.repeat(5_000_000), '\u001b[31m', '']) {
+    await assert.rejects(promoter.promote(prod, release(2), { provenance, key: odd }), code('VALUE_INVALID'))
+  }
+  await assert.rejects(promoter.execute({}), TypeError)
+  const bytes = new Uint8Array(8)
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] })
+  assert.throws(() => Digest.of(bytes), TypeError)
+  assert.throws(() => registry.push(repository, 'x', { bytes, mediaType: 'a/b' }), TypeError)
+  const huge = { bytes: new Uint8Array(4 * 1024 * 1024 + 1), mediaType: 'a/b' }
+  assert.throws(() => registry.push(repository, 'x', huge), code('MANIFEST_TOO_LARGE'))
+  assert.equal((await promoter.current(prod)).live, digests[0])
+})
+
+test('a plan is approved once and executed once', async () => {
+  const { promoter } = await bootstrapped()
+  const plan = await promoter.plan(prod, { op: 'promote', from: release(2) }, { provenance })
+  const approved = plan.approve()
+  assert.throws(() => plan.approve(), code('VALUE_INVALID'))
+  assert.equal((await promoter.execute(approved)).result, 'committed')
+  await assert.rejects(promoter.execute(approved), { message: 'the approved plan was executed already: plan again' })
+  assert.ok(plan.findings.length === 5 && !(plan instanceof TagwardenError))
+})
+
+test('the process ends by itself, also with a backend in JavaScript, and with work in flight', { timeout: 60_000 }, async () => {
+  const script = (last) => `
+    import { Promoter, MemoryLedger } from 'tagwarden'
+    const hangs = () => new Promise(() => {})
+    const registry = { resolve: hangs, fetch: hangs, put: hangs, tags: hangs, hasBlob: () => true }
+    const promoter = new Promoter(registry, new MemoryLedger())
+    console.log((await promoter.current('reg.io/a:prod')).size)
+    ${last}`
+  for (const last of ['', "promoter.audit(['reg.io/a:prod']); process.exit(0)"]) {
+    const ended = await run(process.execPath, ['--input-type=module', '-e', script(last)], { cwd: home, timeout: 20_000 })
+    assert.deepEqual(ended, { stdout: '0\n', stderr: '' })
+  }
+})
+
+test('workers have promoters of their own, and can be ended in the middle', { timeout: 60_000 }, async () => {
+  const work = `
+    const { Promoter, MemoryLedger, MemoryRegistry } = require(${JSON.stringify(home)})
+    const { parentPort } = require('node:worker_threads')
+    const hangs = () => new Promise(() => {})
+    new Promoter({ resolve: hangs, fetch: hangs, put: hangs, tags: hangs, hasBlob: hangs }, new MemoryLedger()).audit(['reg.io/a:b'])
+    new Promoter(new MemoryRegistry(), new MemoryLedger()).current('reg.io/a:prod').then(({ size }) => parentPort.postMessage(size))`
+  const workers = [1, 2, 3].map(() => new Worker(work, { eval: true }))
+  const sizes = await Promise.all(workers.map((worker) => new Promise((done, failed) => worker.once('message', done).once('error', failed))))
+  assert.deepEqual(sizes, [0, 0, 0])
+  await Promise.all(workers.map((worker) => worker.terminate()))
+  const { promoter } = await bootstrapped({ ledger: new MemoryLedger() })
+  assert.deepEqual(await promoter.channels(), [prod])
+})
