@@ -2,8 +2,8 @@
 
 const { TagwardenError, errorKinds } = require('./lib/error.js')
 const { Promoter, Plan, Approved } = require('./lib/promoter.js')
-const { OciRegistry } = require('./lib/registry.js')
-const { MemoryRegistry } = require('./lib/memory.js')
+const { OciRegistry, packArtifact } = require('./lib/registry.js')
+const { MemoryRegistry, TestRegistry } = require('./lib/memory.js')
 const { MemoryLedger, openLedger, initLedger } = require('./lib/ledger.js')
 const { conformance } = require('./lib/conformance.js')
 const value = require('./lib/value.js')
@@ -16,9 +16,11 @@ exports.Plan = Plan
 exports.Approved = Approved
 exports.OciRegistry = OciRegistry
 exports.MemoryRegistry = MemoryRegistry
+exports.TestRegistry = TestRegistry
 exports.MemoryLedger = MemoryLedger
 exports.openLedger = openLedger
 exports.initLedger = initLedger
+exports.packArtifact = packArtifact
 exports.conformance = conformance
 exports.Digest = value.Digest
 exports.Repository = value.Repository

@@ -18,9 +18,11 @@ export const {
   Repository,
   Tag,
   TagwardenError,
+  TestRegistry,
   Timestamp,
   conformance,
   errorKinds,
   initLedger,
   openLedger,
+  packArtifact,
 } = tagwarden

@@ -1,4 +1,4 @@
-import type { Manifest, NativeRegistry } from './registry.js'
+import type { Manifest, NativeRegistry, Signal } from './registry.js'
 import type { Repository, Tag } from './value.js'
 
 /** What happens to a put. Times are in milliseconds. */
@@ -38,4 +38,19 @@ export declare class MemoryRegistry {
   readonly faultsLeft: number
   /** What a tag points at now. */
   peek(repository: Repository | string, tag: Tag | string): string | null
+}
+
+/** An OCI registry over HTTP on a free port of 127.0.0.1, in this process, for tests. Close it, or `await using` it. */
+export declare class TestRegistry {
+  private constructor()
+  /** Starts one: open to everybody, or behind Basic authentication, or behind tokens of its own where `token` is true. */
+  static start(options?: Signal & { user?: string; password?: string; token?: boolean }): Promise<TestRegistry>
+  /** `127.0.0.1:PORT`, the host of its repositories. */
+  readonly host: string
+  /** What it serves; scripted faults come through. */
+  readonly memory: MemoryRegistry
+  /** Every request so far. */
+  requests(): { method: string; path: string; status: number | null }[]
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
 }

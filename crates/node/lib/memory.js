@@ -1,7 +1,7 @@
 'use strict'
 
 const native = require('../native.js')
-const { encode, encodeBytes, sync } = require('./call.js')
+const { encode, encodeBytes, run, split, sync } = require('./call.js')
 const { NativeRegistry } = require('./registry.js')
 
 class MemoryRegistry extends NativeRegistry {
@@ -33,4 +33,31 @@ class MemoryRegistry extends NativeRegistry {
   }
 }
 
-module.exports = { MemoryRegistry }
+class TestRegistry {
+  #native
+  constructor(started) {
+    this.#native = started
+    this.memory = new MemoryRegistry(started.memory())
+    Object.freeze(this)
+  }
+  static async start(options) {
+    const [access, signal] = split(options)
+    return new TestRegistry(await run(signal, () => native.startRegistry(encode(access))))
+  }
+  get host() {
+    return this.#native.host
+  }
+  requests() {
+    return JSON.parse(sync(() => this.#native.requests()))
+  }
+  async close() {
+    await run(undefined, () => this.#native.close())
+  }
+}
+if (Symbol.asyncDispose) {
+  TestRegistry.prototype[Symbol.asyncDispose] = function () {
+    return this.close()
+  }
+}
+
+module.exports = { MemoryRegistry, TestRegistry }

@@ -1,4 +1,4 @@
-import type { Digest, Reference, Repository, Tag } from './value.js'
+import type { Digest, Reference, Repository, Tag, Timestamp } from './value.js'
 
 /** What a call can be aborted by. */
 export interface Signal {
@@ -89,5 +89,26 @@ export interface OciOptions {
 /** Every OCI registry, each reached by the host in a repository. */
 export declare class OciRegistry {
   constructor(options?: OciOptions)
+  /**
+   * Packs a directory and pushes it under a version tag, which never moves (REGISTRY_REFUSED); the same artifact again
+   * is no error. The digest that was read back.
+   */
+  pushArtifact(repository: Repository | string, tag: Tag | string, artifact: Signal & ArtifactSource): Promise<string>
 }
 export interface OciRegistry extends NativeRegistry {}
+
+/** A directory of Kubernetes manifests, and where they come from. The same gives the same digest. */
+export interface ArtifactSource {
+  dir: string
+  /** The URL of the source repository. */
+  source: string
+  /** `branch@sha1:<40 hex>`: the branch or tag, and its whole commit. */
+  revision: string
+  /** When the content was made, such as the time of the commit. */
+  created: Date | Timestamp | string
+}
+
+/** Packs a directory as an artifact that Flux consumes: a manifest, and its config and layer. SOURCE_INVALID. */
+export declare function packArtifact(
+  artifact: Signal & ArtifactSource,
+): Promise<{ manifest: Manifest & { digest: string; bytes: Buffer }; blobs: Buffer[] }>

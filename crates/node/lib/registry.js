@@ -41,10 +41,24 @@ class NativeRegistry {
 }
 
 class OciRegistry extends NativeRegistry {
+  #native
   constructor(options = {}) {
     const registry = sync(() => new native.OciRegistry(encode(options)))
     super(registry.port())
+    this.#native = registry
+  }
+  async pushArtifact(repository, tag, options) {
+    const [artifact, signal] = split(options)
+    return ask(signal, () => native.pushArtifact(this.#native, encode({ repository, tag, ...artifact })))
   }
 }
 
-module.exports = { PORT, NativeRegistry, OciRegistry }
+/** Packs a directory as an artifact that Flux consumes. */
+async function packArtifact(options) {
+  const [artifact, signal] = split(options)
+  const { manifest, blobs } = await ask(signal, () => native.packArtifact(encode(artifact)))
+  const bytes = (text) => Buffer.from(text, 'base64')
+  return { manifest: { ...manifest, bytes: bytes(manifest.bytes) }, blobs: blobs.map(bytes) }
+}
+
+module.exports = { PORT, NativeRegistry, OciRegistry, packArtifact }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 
-use napi::bindgen_prelude::{Either3, within_runtime_if_available};
+use napi::bindgen_prelude::{Either4, within_runtime_if_available};
 use napi_derive::napi;
 use serde::Serialize;
 use tagwarden::{Error, ErrorKind, Result};
@@ -12,9 +12,10 @@ use tokio::task::{AbortHandle, JoinHandle};
 use crate::error::{aborted, panicked, thrown};
 use crate::ledger::Ledger;
 use crate::plan::Plan;
+use crate::server::TestRegistry;
 
 /// What a call gives: JSON text, or something that stays on this side.
-pub(crate) type Given = Either3<String, Plan, Ledger>;
+pub(crate) type Given = Either4<String, Plan, Ledger, TestRegistry>;
 
 /// A call under way. Aborting it drops the core's future: a move whose intent may stand is brought to its end all the
 /// same, in a task of its own.
@@ -27,7 +28,7 @@ pub struct Call {
 impl Call {
     /// Starts a call whose result becomes JSON text.
     pub(crate) fn json<T: Serialize>(work: impl Future<Output = Result<T>> + Send + 'static) -> Call {
-        Call::start(async move { text(&work.await?).map(Either3::A) })
+        Call::start(async move { text(&work.await?).map(Either4::A) })
     }
 
     /// Starts a call.

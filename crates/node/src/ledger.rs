@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use napi::bindgen_prelude::Either3;
+use napi::bindgen_prelude::Either4;
 use napi_derive::napi;
 use tagwarden::Channel;
 use tagwarden::ledger::{self, Access, Append, LedgerUrl, MemoryLedger};
@@ -44,7 +44,7 @@ pub fn open_ledger(request: String) -> Call {
         let access = asked.word("access", &[("write", Access::Write), ("read", Access::Read)])?;
         asked.end()?;
         let port = url.open(access.unwrap_or(Access::Write)).await?;
-        Ok(Either3::C(Ledger::of(port)))
+        Ok(Either4::C(Ledger::of(port)))
     })
 }
 

@@ -16,6 +16,7 @@ mod error;
 mod fields;
 mod host;
 
+mod artifact;
 mod conformance;
 mod guardrail;
 mod host_ledger;
@@ -26,5 +27,6 @@ mod oci;
 mod plan;
 mod promoter;
 mod registry;
+mod server;
 mod terms;
 mod value;

@@ -28,6 +28,12 @@ impl OciRegistry {
     }
 }
 
+impl OciRegistry {
+    pub(crate) fn core(&self) -> oci::OciRegistry {
+        self.core.clone()
+    }
+}
+
 fn read(options: &str) -> Result<OciOptions> {
     let mut asked = Fields::parse("OciRegistry", options)?;
     let mut options = OciOptions::new();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{ClassInstance, Either3};
+use napi::bindgen_prelude::{ClassInstance, Either4};
 use napi_derive::napi;
 use tagwarden::judge::{self, Policy};
 use tagwarden::{Channel, Pipeline, Repository, Result, Terms};
@@ -44,7 +44,7 @@ impl Promoter {
         Call::start(async move {
             let (channel, operation, terms) = asked(&op, &request)?;
             let plan = promoter.plan(&channel, operation, terms).await?;
-            Ok(Either3::B(Plan::from(plan)))
+            Ok(Either4::B(Plan::from(plan)))
         })
     }
 

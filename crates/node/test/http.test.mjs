@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inspect } from 'node:util'
+import { test } from 'node:test'
+import { MemoryLedger, OciRegistry, Promoter, TestRegistry, packArtifact } from 'tagwarden'
+import { code, provenance } from './shop.mjs'
+
+/** A directory with one file, and what says where it comes from. */
+async function artifact(t) {
+  const dir = await mkdtemp(join(tmpdir(), 'tagwarden-'))
+  t.after(() => rm(dir, { recursive: true }))
+  await writeFile(join(dir, 'app.yaml'), 'kind: ConfigMap\n')
+  const revision = `main@sha1:${'0'.repeat(40)}`
+  return { dir, source: 'https://git.example.com/acme/shop', revision, created: new Date(0) }
+}
+
+for (const token of [false, true]) {
+  test(`a registry that demands ${token ? 'tokens' : 'a password'} is promoted on over HTTP`, async (t) => {
+    const server = await TestRegistry.start({ user: 'ci', password: 'hunter2', token })
+    t.after(() => server.close())
+    const registry = new OciRegistry({ credentials: { [server.host]: { user: 'ci', password: 'hunter2' } } })
+    const shop = `${server.host}/acme/shop`
+    const [first, second] = [1, 2].map((number) => server.memory.pushImage(shop, `1.4.${number}`, number))
+    const promoter = new Promoter(registry, new MemoryLedger())
+    await promoter.bootstrap(`${shop}:prod`, { from: `${shop}:1.4.1`, provenance })
+    const receipt = await promoter.promote(`${shop}:prod`, `${shop}:1.4.2`, { provenance })
+    assert.deepEqual([receipt.from, receipt.to], [first, second])
+    assert.equal(server.memory.peek(shop, 'prod'), second)
+    assert.ok(server.requests().some(({ method, path }) => method === 'PUT' && path.endsWith('/manifests/prod')))
+
+    const stranger = new OciRegistry({ lookup: 'nowhere', credentials: { [server.host]: { user: 'ci', password: 'canary' } } })
+    const error = await stranger.resolve(shop, 'prod').catch((error) => error)
+    assert.equal(error.code, 'REGISTRY_DENIED')
+    assert.doesNotMatch(inspect(error, { depth: null, showHidden: true }) + inspect(stranger), /canary|hunter2/)
+  })
+}
+
+test('a directory is packed the same each time, pushed once under its version, and promoted', async (t) => {
+  const server = await TestRegistry.start()
+  t.after(() => server.close())
+  const given = await artifact(t)
+  const { manifest, blobs } = await packArtifact(given)
+  assert.equal(blobs.length, 2)
+  const registry = new OciRegistry()
+  const shop = `${server.host}/acme/manifests`
+  assert.equal(await registry.pushArtifact(shop, 'v1', given), manifest.digest)
+  assert.equal(await registry.pushArtifact(shop, 'v1', given), manifest.digest)
+  await writeFile(join(given.dir, 'app.yaml'), 'kind: Secret\n')
+  await assert.rejects(registry.pushArtifact(shop, 'v1', given), code('REGISTRY_REFUSED'))
+  await assert.rejects(packArtifact({ ...given, dir: '/nowhere' }), code('SOURCE_INVALID'))
+  const promoter = new Promoter(registry, new MemoryLedger())
+  assert.equal((await promoter.bootstrap(`${shop}:prod`, { from: `${shop}:v1`, provenance })).to, manifest.digest)
+})
+
+test('a closed registry is unavailable, and closing twice is no error', async () => {
+  const server = await TestRegistry.start()
+  await server.close()
+  await server.close()
+  const registry = new OciRegistry({ retries: 0 })
+  await assert.rejects(registry.resolve(`${server.host}/a`, 'b'), code('REGISTRY_UNAVAILABLE'))
+  assert.throws(() => server.requests(), code('REGISTRY_UNAVAILABLE'))
+})
