@@ -1,0 +1,18 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const home = fileURLToPath(new URL('..', import.meta.url))
+const blocks = (text, language) =>
+  [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, block]) => block).join('')
+
+test('the tutorial runs as it stands, and prints what it says', { timeout: 60_000 }, async () => {
+  const text = await readFile(new URL('../../../docs/node.md', import.meta.url), 'utf8')
+  const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', blocks(text, 'js')], { cwd: home })
+  assert.equal(stderr, '', 'console.assert writes what does not hold')
+  assert.equal(stdout, blocks(text, 'text'))
+})

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { MemoryLedger, MemoryRegistry, Promoter, TagwardenError, errorKinds } from 'tagwarden'
+
+const text = (path) => readFile(new URL(path, import.meta.url), 'utf8')
+
+test('the types name every error code, and no other', async () => {
+  const union = (await text('../lib/error.d.ts')).match(/export type ErrorCode =([^\n]*\n(?:  \|.*\n)+)/)[1]
+  const named = [...union.matchAll(/'([A-Z_]+)'/g)].map(([, code]) => code)
+  assert.deepEqual(named, errorKinds().map(({ code }) => code))
+})
+
+test('every kind of error comes through an asynchronous call as itself', async () => {
+  for (const { code, retry } of errorKinds()) {
+    const raised = new TagwardenError('as it was raised', { code, context: { place: 'a backend' } })
+    const fail = () => Promise.reject(raised)
+    const ledger = { size: fail, read: fail, append: fail, channels: fail }
+    const error = await new Promoter(new MemoryRegistry(), ledger).channels().catch((error) => error)
+    assert.deepEqual([error.code, error.retry, error.cause], [code, retry, raised])
+  }
+})
+
+test('the promoter has every method of the core\'s facade', async () => {
+  const sources = await Promise.all(
+    ['mod', 'plan', 'read', 'audit'].map((name) => text(`../../core/src/promoter/${name}.rs`)),
+  )
+  const inherent = sources.join('\n').matchAll(/^    pub async fn (\w+)\(\s*&self/gm)
+  const core = [...inherent].map(([, name]) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase()))
+  assert.ok(core.length > 15, core.join(' '))
+  // `run` is what the five operations call; `state` is the fold itself, of which `current` is the readable part.
+  const wanted = core.filter((name) => !['run', 'state'].includes(name))
+  const own = Object.getOwnPropertyNames(Promoter.prototype).filter((name) => name !== 'constructor')
+  assert.deepEqual(own.sort(), wanted.sort())
+  const declared = [...(await text('../lib/promoter.d.ts')).split('export declare class Promoter')[1].matchAll(/^  (\w+)\(/gm)]
+  assert.deepEqual([...new Set(declared.map(([, name]) => name))].filter((name) => name !== 'constructor').sort(), wanted.sort())
+})
+
+test('what index.mjs and index.d.ts give is what index.js gives', async () => {
+  const types = await Promise.all(
+    [...(await text('../index.d.ts')).matchAll(/'\.\/(lib\/\w+)\.js'/g)].map(([, name]) => text(`../${name}.d.ts`)),
+  )
+  const declared = [...types.join('\n').matchAll(/^export declare (?:const|function|class) (\w+)/gm)].map(([, name]) => name)
+  assert.deepEqual(declared.sort(), Object.keys(await import('tagwarden')).filter((name) => name !== 'default').sort())
+  assert.ok(new MemoryLedger() instanceof MemoryLedger)
+})

@@ -1,0 +1,41 @@
+// What users can do: fast-check drives the real engine over a registry that fails as it is told to.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { bootstrapped, gathered, prod, provenance, release, repository } from './shop.mjs'
+
+const move = fc.oneof(
+  fc.record({ op: fc.constant('promote'), from: fc.integer({ min: 1, max: 3 }).map(release) }),
+  fc.constant({ op: 'rollback' }),
+)
+const step = fc.record({ move, faults: fc.array(fc.constantFrom('pass', 'after', 'refused', 'denied'), { maxLength: 4 }) })
+
+/** Short ones: a put whose answer was lost may land for as long as the quiet time, and is waited for. */
+const times = { ttl: 5000, grace: 200, quiet: 200, put: 200 }
+
+test('whatever is asked and whatever fails, log and registry agree, and the log verifies', { timeout: 60_000 }, async () => {
+  const property = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 6 }), async (steps) => {
+    const { promoter, registry } = await bootstrapped({ times })
+    for (const { move, faults } of steps) {
+      registry.script(faults)
+      const { op, ...given } = move
+      const before = (await promoter.current(prod)).live
+      try {
+        const { to } = await (op === 'promote'
+          ? promoter.promote(prod, given.from, { provenance })
+          : promoter.rollback(prod, { provenance }))
+        assert.equal((await promoter.current(prod)).live, to)
+      } catch (error) {
+        assert.ok(['MOVE_FAILED', 'ROLLBACK_NO_TARGET', 'POLICY_REFUSED'].includes(error.code), error.stack)
+        assert.equal((await promoter.current(prod)).live, before, 'what failed moved nothing')
+      }
+      assert.equal(registry.peek(repository, 'prod'), (await promoter.current(prod)).live)
+    }
+    const { defect, committed } = await promoter.verify(prod)
+    assert.equal(defect, undefined)
+    const events = await gathered(promoter.history(prod))
+    assert.equal(events.filter((event) => event.status === 'committed').length, committed)
+    assert.equal((await promoter.audit([prod])).worst, undefined)
+  })
+  await fc.assert(property, { numRuns: 40, seed: 20261124 })
+})
