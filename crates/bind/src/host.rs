@@ -162,6 +162,9 @@ impl Ledger for HostLedger {
     }
 
     async fn channels(&self) -> Result<Vec<Channel>> {
-        asked(&*self.0, "channels", json!({}), ErrorKind::LedgerUnavailable).await
+        // The order of channels is the core's, and not that of their text.
+        let mut channels: Vec<Channel> = asked(&*self.0, "channels", json!({}), ErrorKind::LedgerUnavailable).await?;
+        channels.sort();
+        Ok(channels)
     }
 }

@@ -51,7 +51,7 @@ class Shelf:
         return True
 
     def channels(self) -> Sequence[Channel]:
-        return sorted(self.logs)
+        return list(self.logs)
 
 
 class Hoard:

@@ -34,7 +34,7 @@ class Ledger(Protocol):
         ...
 
     def channels(self) -> Sequence[Channel] | Awaitable[Sequence[Channel]]:
-        """Every channel that has a log, in their order."""
+        """Every channel that has a log, in any order."""
         ...
 
 
