@@ -156,6 +156,8 @@ fn links_lead_somewhere() {
         "docs/protocol.md",
         "docs/cli.md",
         "docs/ledgers.md",
+        "docs/node.md",
+        "docs/python.md",
         "docs/limits.md",
         "docs/performance.md",
         "docs/errors.md",
