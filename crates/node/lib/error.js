@@ -72,7 +72,9 @@ function thrown(error) {
   try {
     described = JSON.parse(error.message)
   } catch {
-    return { error }
+    if (error.code !== 'GenericFailure') return { error }
+    const message = `a panic inside tagwarden ended the call (${error.message}); please report it`
+    return { error: new TagwardenError(message, { code: 'INTERNAL_FAULT', cause: error }) }
   }
   return described.aborted === true ? { aborted: true } : { error: raised(described) }
 }

@@ -61,6 +61,16 @@ impl Call {
     }
 }
 
+/// Panics, in a call or before it: that a panic never ends the process is tested with it. `index.js` does not give it.
+#[napi(catch_unwind)]
+#[allow(clippy::panic, reason = "that is what it is for")]
+pub fn inject_panic(in_a_call: bool) -> Call {
+    if !in_a_call {
+        panic!("injected");
+    }
+    Call::json(async move { if in_a_call { panic!("injected") } else { Ok(()) } })
+}
+
 /// The JSON text of a value.
 pub(crate) fn text<T: Serialize>(value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|e| Error::new(ErrorKind::InternalFault, "a result has no JSON").because(e))

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { Digest, MemoryLedger, Promoter, TagwardenError } from 'tagwarden'
-import { bootstrapped, code, gathered, prod, provenance, release, repository } from './shop.mjs'
+import { bootstrapped, code, gathered, prod, provenance, quick, release, repository } from './shop.mjs'
 
 const run = promisify(execFile)
 const home = fileURLToPath(new URL('..', import.meta.url))
@@ -83,7 +83,7 @@ test('a signal keeps no listener of a call that has ended', async () => {
 })
 
 test('scripted faults: a lost answer is looked up, a refusal moves nothing', async () => {
-  const { promoter, registry, digests } = await bootstrapped()
+  const { promoter, registry, digests } = await bootstrapped({ times: quick })
   registry.script(['pass', 'after'])
   const receipt = await promoter.promote(prod, release(2), { provenance })
   assert.equal(registry.faultsLeft, 0)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { MemoryLedger, Promoter, TagwardenError, conformance } from 'tagwarden'
-import { bootstrapped, code, prod, provenance, release, repository } from './shop.mjs'
+import { bootstrapped, code, prod, provenance, quick, release, repository } from './shop.mjs'
 
 const digestOf = (bytes) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 
@@ -183,7 +183,7 @@ test('a put that throws is unknown: the move is found again, never guessed', asy
       puts += 1
       throw new Error('the connection broke')
     })(registry)
-  const { promoter, registry, digests } = await bootstrapped({ wrap })
+  const { promoter, registry, digests } = await bootstrapped({ wrap, times: quick })
   assert.ok(puts > 0)
   const { live, event } = await promoter.current(prod)
   assert.equal(live, digests[0])

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { bootstrapped, gathered, prod, provenance, release, repository } from './shop.mjs'
+import { bootstrapped, gathered, prod, provenance, quick, release, repository } from './shop.mjs'
 
 const move = fc.oneof(
   fc.record({ op: fc.constant('promote'), from: fc.integer({ min: 1, max: 3 }).map(release) }),
@@ -10,12 +10,9 @@ const move = fc.oneof(
 )
 const step = fc.record({ move, faults: fc.array(fc.constantFrom('pass', 'after', 'refused', 'denied'), { maxLength: 4 }) })
 
-/** Short ones: a put whose answer was lost may land for as long as the quiet time, and is waited for. */
-const times = { ttl: 5000, grace: 200, quiet: 200, put: 200 }
-
 test('whatever is asked and whatever fails, log and registry agree, and the log verifies', { timeout: 60_000 }, async () => {
   const property = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 6 }), async (steps) => {
-    const { promoter, registry } = await bootstrapped({ times })
+    const { promoter, registry } = await bootstrapped({ times: quick })
     for (const { move, faults } of steps) {
       registry.script(faults)
       const { op, ...given } = move

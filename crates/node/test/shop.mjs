@@ -5,6 +5,9 @@ export const repository = 'registry.example.com/acme/shop'
 export const prod = `${repository}:prod`
 export const provenance = Provenance.of({ provider: 'manual', runId: 'first-steps', actor: 'ada' })
 
+/** Short times: a put whose answer was lost may land for as long as the quiet time, and is waited for. */
+export const quick = { ttl: 5000, grace: 200, quiet: 200, put: 200 }
+
 export const release = (number) => `${repository}:1.4.${number}`
 
 /** A promoter over a registry with the releases 1 to 3, and release 1 live; `wrap` may stand before the registry. */

@@ -1,0 +1,16 @@
+'use strict'
+
+const assert = require('node:assert/strict')
+const { test } = require('node:test')
+const { Promoter, MemoryLedger, MemoryRegistry } = require('tagwarden')
+const native = require('../native.js')
+const { run, sync } = require('../lib/call.js')
+
+test('a panic is an error of the base class, in a call and before it, and never the end of the process', async () => {
+  const inside = await run(undefined, () => native.injectPanic(true)).catch((error) => error)
+  assert.equal(inside.code, 'INTERNAL_FAULT')
+  assert.equal(inside.message, 'a panic inside tagwarden ended the call; please report it')
+  assert.throws(() => sync(() => native.injectPanic(false)), { name: 'TagwardenError', code: 'INTERNAL_FAULT', message: /injected/ })
+  const promoter = new Promoter(new MemoryRegistry(), new MemoryLedger())
+  assert.deepEqual(await promoter.channels(), [])
+})
