@@ -156,6 +156,7 @@ fn links_lead_somewhere() {
         "docs/protocol.md",
         "docs/cli.md",
         "docs/ledgers.md",
+        "docs/github-action.md",
         "docs/node.md",
         "docs/python.md",
         "docs/limits.md",

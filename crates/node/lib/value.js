@@ -3,12 +3,12 @@
 const native = require('../native.js')
 const { encode, sync } = require('./call.js')
 
-/** A value that the core has parsed: equal values have the same text, and JSON is the text. */
+/** A value that the core has parsed: equal values have the same text, and JSON is the text. `kind` outlives a minifier. */
 class Value {
   #text
   constructor(text) {
-    if (typeof text !== 'string' && !(text instanceof Value)) throw new TypeError(`${new.target.name}: a string is needed`)
-    const { text: written, ...parts } = JSON.parse(sync(() => native.parseValue(new.target.name, safe(String(text)))))
+    if (typeof text !== 'string' && !(text instanceof Value)) throw new TypeError(`${new.target.kind}: a string is needed`)
+    const { text: written, ...parts } = JSON.parse(sync(() => native.parseValue(new.target.kind, safe(String(text)))))
     this.#text = written
     for (const [name, part] of Object.entries(parts)) this[name] = part ?? undefined
     Object.freeze(this)
@@ -26,7 +26,7 @@ class Value {
     return this.#text
   }
   [Symbol.for('nodejs.util.inspect.custom')]() {
-    return `${this.constructor.name} ${this.#text}`
+    return `${this.constructor.kind} ${this.#text}`
   }
 }
 
@@ -37,20 +37,38 @@ function safe(text) {
 }
 
 class Digest extends Value {
+  static kind = 'Digest'
   static of(bytes) {
     if (!(bytes instanceof Uint8Array)) throw new TypeError('bytes: a Uint8Array is needed')
     return new Digest(native.digestOf(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)))
   }
 }
-class Repository extends Value {}
-class Tag extends Value {}
-class Reference extends Value {}
-class Channel extends Value {}
-class Environment extends Value {}
-class Key extends Value {}
-class Commit extends Value {}
-class ReleaseLabel extends Value {}
+class Repository extends Value {
+  static kind = 'Repository'
+}
+class Tag extends Value {
+  static kind = 'Tag'
+}
+class Reference extends Value {
+  static kind = 'Reference'
+}
+class Channel extends Value {
+  static kind = 'Channel'
+}
+class Environment extends Value {
+  static kind = 'Environment'
+}
+class Key extends Value {
+  static kind = 'Key'
+}
+class Commit extends Value {
+  static kind = 'Commit'
+}
+class ReleaseLabel extends Value {
+  static kind = 'ReleaseLabel'
+}
 class Timestamp extends Value {
+  static kind = 'Timestamp'
   toDate() {
     return new Date(this.toString())
   }

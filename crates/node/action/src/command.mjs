@@ -1,0 +1,98 @@
+/** One command: what it gives to the workflow, and how that reads. */
+
+import { Channel, OciRegistry, Promoter, Provenance, openLedger } from 'tagwarden'
+import { audited, current, history, moved, retention } from './summary.mjs'
+
+const MOVES = ['bootstrap', 'promote', 'rollback']
+
+/** `{outputs, summary, problems}`; problems fail the step. */
+export async function command(given) {
+  const moves = MOVES.includes(given.command)
+  // Who is known before anything is opened: without a run and an actor nothing is recorded.
+  const provenance = moves ? Provenance.fromEnvironment({ release: given.release }) : undefined
+  const ledger = await openLedger(given.ledger, { access: moves ? 'write' : 'read' })
+  const all = given.command === 'audit' && given.channels.length === 0
+  const asked = all ? { ...given, channels: await ledger.channels() } : given
+  const pipeline = given.pipeline.length > 0 ? given.pipeline : undefined
+  const promoter = new Promoter(registry(asked), ledger, { pipeline })
+  if (moves) return move(promoter, asked, provenance)
+  return { current: look, history: past, audit, retention: plan }[given.command](promoter, asked)
+}
+
+function registry({ username, password, channels, repository, pipeline }) {
+  if (!username) return new OciRegistry()
+  const named = [...channels, repository, ...pipeline.map(({ channel }) => channel)].filter(Boolean)
+  const hosts = new Set(named.map((name) => name.split('/')[0]))
+  return new OciRegistry({ credentials: Object.fromEntries([...hosts].map((host) => [host, { user: username, password }])) })
+}
+
+async function move(promoter, given, provenance) {
+  const channel = one(given)
+  const { key, reason, expect, meet, patience, to } = given
+  const terms = { provenance, key, reason, expect, meet, patience }
+  const from = source(given, channel)
+  if (given.command === 'promote' && from === undefined) throw new Error('promote needs from or from-channel')
+  const receipt = await {
+    promote: () => promoter.promote(channel, from, terms),
+    bootstrap: () => promoter.bootstrap(channel, { ...terms, from }),
+    rollback: () => promoter.rollback(channel, { ...terms, to }),
+  }[given.command]()
+  const outputs = {
+    digest: receipt.to,
+    'previous-digest': receipt.from,
+    seq: receipt.event?.seq,
+    event: receipt.event,
+    changed: receipt.result === 'committed' && receipt.from !== receipt.to,
+  }
+  return { outputs, summary: moved(receipt, await recent(promoter, channel, 5)), problems: [] }
+}
+
+async function look(promoter, given) {
+  const state = await promoter.current(one(given))
+  const outputs = { digest: state.live, 'previous-digest': state.previous, seq: state.event?.seq, event: state.event, changed: false }
+  return { outputs, summary: current(state), problems: [] }
+}
+
+async function past(promoter, given) {
+  const events = await recent(promoter, one(given), given.limit)
+  return { outputs: { report: events, changed: false }, summary: history(one(given), events), problems: [] }
+}
+
+async function audit(promoter, { channels }) {
+  const report = await promoter.audit(channels)
+  const off = report.channels.filter(({ state }) => state !== 'in_sync')
+  const problems = off.map((found) => `${found.channel}: ${found.state.replaceAll('_', ' ')}${seen(found)}`)
+  return { outputs: { report, changed: false }, summary: audited(report), problems }
+}
+
+async function plan(promoter, { repository }) {
+  if (!repository) throw new Error('retention needs a repository')
+  const report = await promoter.retentionPlan(repository)
+  const problems = report.blocked ? [`${repository}: nothing expires: ${report.blocked}`] : []
+  return { outputs: { report, changed: false }, summary: retention(report), problems }
+}
+
+async function recent(promoter, channel, limit) {
+  const events = []
+  for await (const event of promoter.history(channel, { limit })) events.push(event)
+  return events
+}
+
+function one({ command, channels: [channel, ...more] }) {
+  if (channel === undefined || more.length > 0) throw new Error(`${command} needs one channel`)
+  return channel
+}
+
+/** A bare tag or digest is one of the channel's repository. */
+function source({ from, fromChannel }, channel) {
+  if (from !== undefined && fromChannel !== undefined) throw new Error('give from or from-channel, not both')
+  if (fromChannel !== undefined) return new Channel(fromChannel)
+  if (from === undefined || from.includes('/')) return from
+  const { repository } = new Channel(channel)
+  return from.includes(':') ? `${repository}@${from}` : `${repository}:${from}`
+}
+
+function seen({ expected, observed, why }) {
+  if (why) return `: ${why}`
+  return expected ? `: the ledger says ${expected}, the registry ${observed ?? 'that the tag is absent'}` : ''
+}

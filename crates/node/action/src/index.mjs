@@ -1,0 +1,24 @@
+/** The Action: reads inputs, runs one command, and says what came of it: outputs, a summary, annotations. */
+
+import * as core from '@actions/core'
+import { command } from './command.mjs'
+import { inputs } from './inputs.mjs'
+import { failure } from './summary.mjs'
+
+/** Which line an annotation begins with: what sort of answer it is. */
+const TITLES = { POLICY_REFUSED: 'Refused by the policy', CHANNEL_MOVED: 'Another move came first' }
+
+try {
+  const { outputs, summary, problems } = await command(inputs())
+  for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value ?? '')
+  await core.summary.addRaw(summary).write()
+  for (const problem of problems) core.error(problem, { title: 'tagwarden' })
+  if (problems.length > 0) process.exitCode = 1
+} catch (error) {
+  for (const { guardrail, verdict, code, why } of error.findings ?? []) {
+    if (verdict !== 'pass') core.error(why, { title: `${guardrail}: ${code}` })
+  }
+  if (process.env.GITHUB_STEP_SUMMARY) await core.summary.addRaw(failure(error)).write()
+  core.error(error.message, { title: TITLES[error.code] ?? error.code ?? error.name })
+  process.exitCode = 1
+}

@@ -1,0 +1,80 @@
+/** What a person reads in the job's summary, as Markdown. */
+
+/** A move and the last ones of its channel. */
+export function moved({ channel, op, result, from, to, event }, events) {
+  const said = { committed: 'done', unchanged: 'nothing to do, it was there already', replayed: 'done before under this key' }
+  const lines = [`## ${op} of ${code(channel)}: ${said[result]}`, '']
+  lines.push(...table(['', 'digest'], [['before', from ? code(from) : 'nothing'], ['now', code(to)]]), '')
+  const findings = event?.intent.decision.findings ?? []
+  if (findings.length > 0) lines.push('### What the policy said', '', ...found(findings), '')
+  return [...lines, ...past(events), ''].join('\n')
+}
+
+/** What a channel is. */
+export function current({ channel, live, previous, open, hold, size }) {
+  const rows = [['live', live ? code(live) : 'nothing yet'], ['previous', previous ? code(previous) : 'nothing']]
+  if (open) rows.push(['open move', `${open.op} to ${code(open.to)} at ${open.seq}`])
+  if (hold) rows.push(['hold', `${text(hold.reason)} (${text(hold.by)})`])
+  rows.push(['entries', String(size)])
+  return [`## ${code(channel)}`, '', ...table(['', ''], rows), ''].join('\n')
+}
+
+export function history(channel, events) {
+  return [`## ${code(channel)}`, '', ...past(events), ''].join('\n')
+}
+
+export function audited({ worst, channels }) {
+  const rows = channels.map(({ channel, state, live, expected, observed }) => [
+    code(channel), state.replaceAll('_', ' '), code(short(live ?? expected)), code(short(observed ?? live)),
+  ])
+  const head = worst === undefined ? 'every tag is where the ledger says' : `the worst is ${worst}`
+  return [`## Audit: ${head}`, '', ...table(['channel', 'state', 'ledger', 'registry'], rows), ''].join('\n')
+}
+
+export function retention({ repository, digests, blocked }) {
+  const rows = digests.map(({ digest, keep, expire }) => [code(digest), keep ? 'stays' : 'may go', text((keep ?? expire).reason)])
+  const note = blocked ? ['', `Nothing expires: ${text(blocked)}`] : []
+  return [`## Retention of ${code(repository)}`, ...note, '', ...table(['digest', '', 'because'], rows), ''].join('\n')
+}
+
+/** An error, with every finding if the policy refused. */
+export function failure(error) {
+  const lines = [`## ${error.code ?? 'Failed'}`, '', text(error.message), '']
+  if (error.findings?.length > 0) lines.push(...found(error.findings), '')
+  if (error.retry === 'recover') lines.push('The move may be half done: run `tagwarden recover`, on any machine.', '')
+  return lines.join('\n')
+}
+
+function found(findings) {
+  return table(['', 'guardrail', 'why'], findings.map(({ verdict, guardrail, code: of, why }) => [
+    verdict, of ? `${text(guardrail)} ${of}` : text(guardrail), text(why),
+  ]))
+}
+
+function past(events) {
+  return table(['seq', 'when', 'move', 'to', 'by', 'run', 'ended'], events.map(({ seq, at, status, intent }) => [
+    String(seq), at, intent.op, code(short(intent.to.digest)), text(intent.provenance.actor.id), run(intent.provenance.pipeline), status,
+  ]))
+}
+
+function run({ run_id, url }) {
+  return url ? `[${text(run_id)}](${url})` : text(run_id)
+}
+
+function table(head, rows) {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`)
+}
+
+/** Enough of a digest to tell it from others. */
+function short(digest) {
+  return digest === undefined ? '–' : digest.slice(0, 19)
+}
+
+function code(value) {
+  return `\`${String(value).replaceAll('`', "'")}\``
+}
+
+/** Text as text: no Markdown, no HTML, one line, no end of a cell. */
+function text(value) {
+  return String(value).replace(/[\\`*_{}[\]<>|#]/g, (sign) => `\\${sign}`).replaceAll('\n', ' ')
+}

