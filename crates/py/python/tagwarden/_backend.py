@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import inspect
 import json
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import _tagwarden as _native
 from .record import Finding
 from .values import Channel, Digest, Reference, Repository, Tag
+
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class _Loop:
@@ -22,6 +24,8 @@ class _Loop:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def get(self) -> asyncio.AbstractEventLoop:
+        import asyncio
+
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -47,6 +51,7 @@ class Adapter:
     def _run(self, result: Any) -> Any:
         if not inspect.isawaitable(result):
             return result
+        import asyncio
 
         async def awaited() -> Any:
             return await result
@@ -126,5 +131,3 @@ def described(written: Any) -> str:
     """A backend's name in errors."""
     return f"{type(written).__module__}.{type(written).__qualname__}"
 
-
-__all__ = ["Adapter", "GuardrailAdapter", "LedgerAdapter", "RegistryAdapter", "_native", "described"]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import json
-from collections.abc import Callable
 from typing import Any
 
 from . import _tagwarden as _native
@@ -68,6 +66,8 @@ def wait(call: _native.Call) -> Any:
 
 async def wait_async(call: _native.Call) -> Any:
     """Awaits; a cancelled task aborts the call."""
+    import asyncio  # It is half of what an import costs, and a blocking program does not need it.
+
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 
@@ -88,5 +88,3 @@ async def wait_async(call: _native.Call) -> Any:
         call.abort()
         raise
 
-
-Made = Callable[[Any], Any]

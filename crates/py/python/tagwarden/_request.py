@@ -80,6 +80,14 @@ class Core:
         """Starts a call."""
         return self.native.call(method, encode(arguments))
 
+    def awaited(self) -> None:
+        """Coroutines of backends run in the loop that awaits the call."""
+        if self.adapters:
+            import asyncio
+
+            for adapter in self.adapters:
+                adapter.loop = asyncio.get_running_loop()
+
     def blame(self, refused: PolicyRefusedError) -> None:
         """Gives a refusal what a guardrail raised as its cause."""
         for finding in refused.findings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Literal
 
@@ -286,8 +285,7 @@ class AsyncPromoter:
         return MayDelete.from_dict(await self._ask("may_delete", {"repository": repository, "digest": digest, "rule": rule}))
 
     async def _ask(self, method: str, arguments: dict[str, Any]) -> Any:
-        for adapter in self._core.adapters:
-            adapter.loop = asyncio.get_running_loop()
+        self._core.awaited()
         try:
             return await wait_async(self._core.call(method, arguments))
         except PolicyRefusedError as refused:

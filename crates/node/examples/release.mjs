@@ -1,0 +1,63 @@
+/**
+ * A release goes through dev and prod of a real registry, and back: what a pipeline script looks like.
+ *
+ * usage: node release.mjs REPOSITORY LEDGER DIRECTORY
+ *
+ * REPOSITORY is on a registry that may be pushed to (a login is found as docker finds it), LEDGER is a URL or a directory,
+ * DIRECTORY is what is released.
+ */
+
+import { Channel, OciRegistry, Promoter, Provenance, TagwardenError, openLedger } from 'tagwarden'
+
+const [repository, url, dir] = process.argv.slice(2)
+if (dir === undefined) throw new Error('usage: node release.mjs REPOSITORY LEDGER DIRECTORY')
+const [dev, prod] = [new Channel(`${repository}:dev`), new Channel(`${repository}:prod`)]
+
+/** A rule of our own: production takes releases only from a commit. */
+const hasCommit = {
+  name: 'has-commit',
+  judge: ({ channel, provenance }) =>
+    channel === String(prod) && provenance.commit === undefined
+      ? { verdict: 'refuse', code: 'COMMIT_MISSING', why: 'a release for prod names its commit' }
+      : { verdict: 'pass', why: 'there is a commit, or it is not prod' },
+}
+
+const registry = new OciRegistry()
+const promoter = new Promoter(registry, await openLedger(url), {
+  pipeline: [{ environment: 'dev', channel: dev }, { environment: 'prod', channel: prod }],
+  guardrails: [hasCommit],
+  policy: 'example',
+})
+const commit = '4e1243bd22c66e76c2ba9eddc1f91394e57f9f83'
+const provenance = Provenance.of({ provider: 'example', runId: '1', actor: 'release-bot', commit })
+
+for (const number of [1, 2]) {
+  const artifact = { dir, source: 'https://git.example/acme/shop', revision: `main@sha1:${commit}`, created: new Date(number * 86_400_000) }
+  console.log(`1.${number} is ${await registry.pushArtifact(repository, `1.${number}`, artifact)}`)
+}
+for (const channel of [dev, prod]) await promoter.bootstrap(channel, { from: `${repository}:1.1`, provenance })
+await promoter.promote(dev, `${repository}:1.2`, { provenance, key: 'run-1-dev' })
+
+const plan = await promoter.plan(prod, { op: 'promote', from: dev }, { provenance, key: 'run-1-prod' })
+for (const { verdict, guardrail, why } of plan.findings) console.log(`${verdict.padEnd(6)} ${guardrail}: ${why}`)
+const receipt = await promoter.execute(plan.approve())
+console.log(`prod: ${receipt.from} -> ${receipt.to}`)
+
+await promoter.hold(prod, { reason: 'incident 7', provenance })
+try {
+  await promoter.promote(prod, `${repository}:1.1`, { provenance })
+} catch (error) {
+  if (!(error instanceof TagwardenError)) throw error
+  console.log(`held: ${error.code}, ${error.retry}`)
+}
+await promoter.release(prod, { reason: 'it is over', provenance })
+
+const back = await promoter.rollback(prod, { provenance, reason: 'incident 7', signal: AbortSignal.timeout(60_000) })
+console.log(`prod: back at ${back.to}`)
+for await (const { seq, status, intent } of promoter.history(prod)) console.log(seq, status, intent.op, intent.to.digest)
+
+const audit = await promoter.audit(await promoter.channels())
+const may = await promoter.mayDelete(repository, back.to)
+console.log(`audit: ${audit.worst ?? 'in sync'}; may be deleted: ${'yes' in may}`)
+const { defect } = await promoter.verify(prod)
+process.exitCode = audit.worst === undefined && defect === undefined ? 0 : 1
