@@ -2,6 +2,7 @@
 
 mod lost;
 mod refused;
+mod restart;
 mod sql;
 
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 
 mod backend;
 mod child;
+mod clocks;
 mod crash_table;
 mod faults;
 mod gate;

@@ -1,0 +1,91 @@
+//! The server is killed and started again in the middle of moves: each is recorded once, or not at all, and none interleaves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tagwarden::ledger::{Access, PostgresLedger};
+use tagwarden::promoter::How;
+use tagwarden::protocol::Meet;
+use tagwarden::record::{EventStatus, Source};
+use tagwarden::registry::MemoryRegistry;
+use tagwarden::{Promoter, Provenance, Repository, Retry, Terms, Times};
+use tagwarden_tests::postgres::Postgres;
+use tokio::task::JoinSet;
+
+use super::made;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn promoter(registry: &MemoryRegistry, ledger: PostgresLedger) -> Promoter {
+    let times = [5_000, 1_000, 500, 500].map(Duration::from_millis);
+    let [ttl, grace, quiet, put] = times;
+    Promoter::new(Arc::new(registry.clone()), Arc::new(ledger)).with_times(Times::new(ttl, grace, quiet, put).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_the_middle_of_moves() {
+    let Some(mut server) = Postgres::start("in_the_middle_of_moves", &[]) else { return };
+    let (url, ledger) = made(&server, "moves").await;
+    let (registry, repository) = (MemoryRegistry::new(), "reg.io/acme/restarted".parse::<Repository>().unwrap());
+    let release = |name: &str| Source::Reference(repository.tag(name.parse().unwrap()));
+    for (number, name) in ["1.0", "1.1", "1.2"].into_iter().enumerate() {
+        registry.push_image(&repository, &name.parse().unwrap(), number as u64);
+    }
+    let channel = format!("{repository}:prod").parse().unwrap();
+    let terms = Terms::of(Provenance::new("manual", "restart", "ada").unwrap()).patience(PATIENCE);
+    let one = promoter(&registry, ledger);
+    one.bootstrap(&channel, Some(release("1.0")), terms.clone()).await.unwrap();
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut movers = JoinSet::new();
+    for mover in 0..4 {
+        let ledger = PostgresLedger::open(&url, Access::Write).await.unwrap();
+        let (one, channel, terms) = (promoter(&registry, ledger), channel.clone(), terms.clone().meet(Meet::Queue));
+        let (stop, sources) = (Arc::clone(&stop), [release("1.1"), release("1.2")]);
+        movers.spawn(async move {
+            let (mut done, mut failed) = (Vec::new(), 0);
+            for (number, source) in sources.into_iter().cycle().enumerate() {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                let terms = terms.clone().key(format!("{mover}-{number}").parse().unwrap());
+                match one.promote(&channel, source, terms).await {
+                    Ok(receipt) => done.extend(receipt.event.map(|event| event.intent.move_id)),
+                    Err(error) => {
+                        assert!(matches!(error.retry(), Retry::Later | Retry::Recover), "{error:?}");
+                        failed += 1;
+                    }
+                }
+            }
+            (done, failed)
+        });
+    }
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        server.kill();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        server.start_again(&[]);
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    stop.store(true, Ordering::Relaxed);
+    let said = movers.join_all().await;
+
+    one.recover(&channel, How::Forward, PATIENCE).await.unwrap();
+    let state = one.state(&channel).await.unwrap();
+    assert_eq!((state.open, state.live), (None, registry.peek(&repository, channel.tag())));
+    let report = one.verify(&channel).await.unwrap();
+    assert_eq!(report.defect, None);
+    let page = one.history(&channel, None, 100_000).await.unwrap();
+    let committed: Vec<_> = page.events.iter().filter(|event| event.status() == EventStatus::Committed).collect();
+    for (done, _) in &said {
+        for id in done {
+            let times = committed.iter().filter(|event| event.intent.move_id == *id).count();
+            assert_eq!(times, 1, "a receipt stands in the log once: {id}");
+        }
+    }
+    let receipts: usize = said.iter().map(|(done, _)| done.len()).sum();
+    let failed: usize = said.iter().map(|(_, failed)| failed).sum();
+    println!("{receipts} receipts, {failed} errors, {} moves", committed.len());
+    assert!(receipts >= 4, "moves went on between the restarts: {receipts}");
+}
