@@ -76,3 +76,22 @@ fn parts_of(mut given: Fields) -> Result<ProvenanceParts> {
     given.end()?;
     Ok(parts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Python and Node read them too.
+    #[test]
+    fn the_vectors_of_values_hold() {
+        let vectors: Vec<Value> = serde_json::from_str(include_str!("../../../tests/vectors/values.json")).unwrap();
+        assert!(vectors.len() >= 23);
+        for vector in vectors {
+            let parsed = parse_value(vector["kind"].as_str().unwrap(), vector["given"].as_str().unwrap());
+            match parsed {
+                Ok(value) => assert_eq!(value["text"], vector["text"], "{vector}"),
+                Err(error) => assert_eq!(error.code(), vector["code"], "{vector}"),
+            }
+        }
+    }
+}

@@ -61,6 +61,47 @@ test('an abort in the middle of a put rejects at once, and the move is brought t
   assert.deepEqual(await new Promoter(registry, ledger).recover(prod), { result: 'nothing' })
 })
 
+test('a move whose put was aborted and never answered is closed by recover', async () => {
+  const { registry, ledger, digests } = await bootstrapped()
+  const waits = held(registry)
+  const times = { ttl: 500, grace: 200, quiet: 200, put: 200 }
+  const controller = new AbortController()
+  const moving = new Promoter(waits.registry, ledger, { times }).promote(prod, release(2), { provenance, signal: controller.signal })
+  await waits.arrived
+  controller.abort()
+  await assert.rejects(moving, { name: 'AbortError' })
+  const other = new Promoter(registry, ledger, { times })
+  await other.recover(prod, { patience: 10_000 })
+  const { live, open } = await other.current(prod)
+  assert.equal(open, undefined)
+  assert.equal(registry.peek(repository, 'prod'), live)
+  assert.ok(digests.includes(live))
+  assert.equal((await other.verify(prod)).defect, undefined)
+})
+
+test('no rejection is left unhandled: not of a backend, a guardrail, an abort or a call that fails', { timeout: 60_000 }, async () => {
+  const script = `
+    import { MemoryLedger, MemoryRegistry, Promoter, Provenance } from 'tagwarden'
+    const fails = () => Promise.reject(new Error('down'))
+    const down = { resolve: fails, fetch: fails, put: fails, tags: fails, hasBlob: fails }
+    const terms = { provenance: Provenance.of({ provider: 'manual', runId: 'first-steps', actor: 'ada' }) }
+    const guardrails = [{ name: 'throws', judge: async () => { throw new Error('no') } }]
+    const registry = new MemoryRegistry()
+    registry.pushImage('reg.io/a', '1', 1)
+    const calls = [
+      new Promoter(down, new MemoryLedger()).bootstrap('reg.io/a:b', { from: 'reg.io/a:1', ...terms }),
+      new Promoter(registry, new MemoryLedger(), { policy: 'own', guardrails }).bootstrap('reg.io/a:b', { from: 'reg.io/a:1', ...terms }),
+      new Promoter(down, new MemoryLedger()).audit(['reg.io/a:b'], { signal: AbortSignal.abort() }),
+      new Promoter(down, new MemoryLedger()).current('no channel'),
+    ]
+    const said = (error) => (error.name === 'AbortError' ? error.name : error.code)
+    for (const code of await Promise.all(calls.map((call) => call.catch(said)))) console.log(code)
+    await new Promise((resolve) => setTimeout(resolve, 300))`
+  const ended = await run(process.execPath, ['--unhandled-rejections=strict', '--input-type=module', '-e', script], { cwd: home, timeout: 20_000 })
+  assert.equal(ended.stderr, '')
+  assert.deepEqual(ended.stdout.trim().split('\n'), ['REGISTRY_UNAVAILABLE', 'POLICY_REFUSED', 'AbortError', 'VALUE_INVALID'])
+})
+
 /** The channel once no move is open. The test's own bound ends a wait that does not. */
 async function settled(promoter) {
   for (;;) {

@@ -1,0 +1,81 @@
+"""The test data that Rust and Node read too gives the same here."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tagwarden
+from tagwarden import Channel, MemoryRegistry, Promoter, TagwardenError
+from tagwarden.errors import _KINDS, area
+
+VECTORS = Path(__file__).resolve().parents[3] / "tests" / "vectors"
+PROD = Channel("registry.example.com/acme/shop:prod")
+VALUES: list[dict[str, str]] = json.loads((VECTORS / "values.json").read_text())
+LOGS: dict[str, dict[str, Any]] = json.loads((VECTORS / "log" / "expected.json").read_text())
+
+
+@pytest.mark.parametrize("case", VALUES, ids=lambda case: f"{case['kind']}-{case['given']!a}")
+def test_values_are_parsed_alike(case: dict[str, str]) -> None:
+    kind = getattr(tagwarden, case["kind"])
+    if "text" in case:
+        assert str(kind(case["given"])) == case["text"]
+    else:
+        with pytest.raises(TagwardenError) as refused:
+            kind(case["given"])
+        assert refused.value.code == case["code"]
+
+
+class Lines:
+    """A ledger of one log that stands as it was given."""
+
+    def __init__(self, log: bytes) -> None:
+        # What comes behind the last line break is a torn tail, which a ledger does not give out.
+        self.lines = log.split(b"\n")[:-1]
+
+    def size(self, channel: Channel) -> int:
+        return len(self.lines) if channel == PROD else 0
+
+    def read(self, channel: Channel, start: int, limit: int) -> list[bytes]:
+        return self.lines[start : start + limit]
+
+    def append(self, channel: Channel, seq: int, entry: bytes) -> bool:
+        raise AssertionError("to verify is to read")
+
+    def channels(self) -> list[Channel]:
+        return [PROD]
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_logs_are_judged_alike(name: str) -> None:
+    want = LOGS[name]
+    log = (VECTORS / "log" / f"{name}.jsonl").read_bytes()
+    report = Promoter(MemoryRegistry(), Lines(log)).verify(PROD)
+    said = report.to_dict()
+    defect = said.get("defect")
+    assert (None if defect is None else {"seq": defect["seq"], "code": defect["code"]}) == want["defect"]
+    assert report.holds == (want["defect"] is None)
+    root = "sha256:" + base64.b64decode(want["root"]).hex()
+    seen = report.entries, report.root, None if report.live is None else str(report.live), report.open_intent
+    assert seen == (want["entries"], root, want["live"], want["open_intent"])
+
+
+async def _channels(raised: TagwardenError) -> None:
+    class Fails(Lines):
+        async def channels(self) -> list[Channel]:  # type: ignore[override]
+            raise raised
+
+    await tagwarden.AsyncPromoter(MemoryRegistry(), Fails(b"")).channels()
+
+
+@pytest.mark.parametrize("code", _KINDS)
+def test_every_kind_of_error_comes_through_an_asynchronous_call_as_itself(code: str) -> None:
+    raised = TagwardenError.of(code, "as it was raised")
+    with pytest.raises(area(code)) as seen:
+        asyncio.run(_channels(raised))
+    assert (seen.value.code, seen.value.retry, seen.value.__cause__) == (code, raised.retry, raised)
