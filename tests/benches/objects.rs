@@ -4,6 +4,8 @@
 //! one waits for, one after the other; how many there are in all is printed as well. `TAGWARDEN_BENCH_ENTRIES` makes the
 //! long log another length than 1,000,000 entries (about 1 GB).
 
+#[path = "shared/paired.rs"]
+mod paired;
 mod shared;
 #[path = "shared/store.rs"]
 mod store;
@@ -20,7 +22,8 @@ use tagwarden::registry::MemoryRegistry;
 use tagwarden::{Channel, Promoter, Provenance, Tag, Terms};
 use tokio::runtime::Runtime;
 
-use crate::shared::{entries, paired};
+use crate::paired::paired;
+use crate::shared::entries;
 use crate::store::Store;
 
 const SHORT: u64 = 100;

@@ -3,6 +3,8 @@
 //! `cargo bench -p tagwarden-tests --bench postgres`. `TAGWARDEN_BENCH_ENTRIES` makes the long log another length than
 //! 1,000,000 entries (about 1 GB); `TAGWARDEN_BENCH_ONLY` runs one part: `append`, `channels` or `log`.
 
+#[path = "shared/paired.rs"]
+mod paired;
 mod shared;
 
 use std::cell::RefCell;
@@ -20,7 +22,8 @@ use tagwarden_tests::postgres::Postgres;
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
 
-use crate::shared::{entries, paired};
+use crate::paired::paired;
+use crate::shared::entries;
 
 const SHORT: u64 = 100;
 

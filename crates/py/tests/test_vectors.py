@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import PROD as WORLD
+from conftest import World
 
 import tagwarden
-from tagwarden import Channel, MemoryRegistry, Promoter, TagwardenError
+from tagwarden import Channel, Current, MemoryRegistry, Promoter, TagwardenError
 from tagwarden.errors import _KINDS, area
 
 VECTORS = Path(__file__).resolve().parents[3] / "tests" / "vectors"
@@ -79,3 +81,17 @@ def test_every_kind_of_error_comes_through_an_asynchronous_call_as_itself(code: 
     with pytest.raises(area(code)) as seen:
         asyncio.run(_channels(raised))
     assert (seen.value.code, seen.value.retry, seen.value.__cause__) == (code, raised.retry, raised)
+
+
+def test_a_record_of_somebody_elses_json_is_parsed_and_its_own(world: World) -> None:
+    current = world.promoter.current(WORLD)
+    json = current.to_dict()
+    again = Current.from_dict(json)
+    assert again == current and again.channel.tag == current.channel.tag
+    json["live"] = "sha256:short"
+    with pytest.raises(tagwarden.InvalidValueError):
+        Current.from_dict(json)
+    assert again.to_dict() == current.to_dict() != json
+    del json["channel"]
+    with pytest.raises(KeyError, match="channel"):
+        Current.from_dict(json)

@@ -1,6 +1,4 @@
-//! What the benchmarks share: logs of any length, and measuring in pairs.
-
-use std::time::Duration;
+//! What the benchmarks of ledgers share: logs of any length.
 
 use bytes::Bytes;
 use tagwarden::record::{
@@ -27,36 +25,6 @@ pub fn entries(channel: &Channel, size: u64, live: Digest) -> impl Iterator<Item
         }))
     })
     .flatten()
-}
-
-/// Measures both in turn, and prints the medians and their ratio.
-pub fn paired(
-    (what, goal, rounds): (&str, f64, usize),
-    mut measured: impl FnMut() -> Duration,
-    against: &str,
-    mut reference: impl FnMut() -> Duration,
-) {
-    let mut times = [Vec::new(), Vec::new()];
-    for round in 0..rounds + rounds / 10 {
-        // Who goes first changes, and the first tenth is to warm up.
-        let (a, b) = match round % 2 {
-            0 => (measured(), reference()),
-            _ => {
-                let b = reference();
-                (measured(), b)
-            }
-        };
-        if round >= rounds / 10 {
-            times[0].push(a);
-            times[1].push(b);
-        }
-    }
-    let [a, b] = times.map(|mut times| {
-        times.sort();
-        times[times.len() / 2]
-    });
-    let ratio = a.as_secs_f64() / b.as_secs_f64();
-    println!("{what}: {a:.2?}; {against}: {b:.2?}; ratio {ratio:.2} (goal: at most {goal})");
 }
 
 /// The intent and the outcome of a move to `to`.

@@ -144,7 +144,7 @@ def digest(given: str | None) -> Digest | None:
 
 def event(given: dict[str, Any] | None) -> PromotionEvent | None:
     """A move, or None."""
-    return None if given is None else PromotionEvent.from_dict(given)
+    return None if given is None else PromotionEvent._of(given)
 
 
 class Approved:
@@ -165,10 +165,10 @@ class Plan:
         """The live digest now."""
         self.to: Digest | None = Digest(change["to"]) if change else None
         """The digest that would be live; None if there is nothing to do."""
-        self.findings: tuple[Finding, ...] = tuple(Finding.from_dict(finding) for finding in says["findings"])
+        self.findings: tuple[Finding, ...] = tuple(Finding._of(finding) for finding in says["findings"])
         """What each guardrail says; empty if there is nothing to do."""
         settled = says.get("settled")
-        self.settled: Receipt | None = Receipt.from_dict(settled) if settled else None
+        self.settled: Receipt | None = Receipt._of(settled) if settled else None
         """The receipt, if there is nothing to do."""
 
     def approve(self) -> Approved:

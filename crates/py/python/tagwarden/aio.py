@@ -86,7 +86,7 @@ class AsyncPromoter:
         """Executes an approved plan, which is used up. ChannelError CHANNEL_MOVED if the channel has moved since."""
         if not isinstance(approved, Approved):
             raise TypeError("execute takes what Plan.approve gave")
-        return Receipt.from_dict(await wait_async(self._core.native.execute(approved._native)))
+        return Receipt._of(await wait_async(self._core.native.execute(approved._native)))
 
     async def promote(
         self,
@@ -104,7 +104,7 @@ class AsyncPromoter:
 
         PolicyRefusedError, ChannelError, MoveError (``retry`` ``recover``: call ``recover``), RegistryError, LedgerError.
         """
-        return Receipt.from_dict(await self._ask("promote", {"channel": channel, "from": sourced(from_), **terms(provenance, key, reason, expect, meet, patience)}))
+        return Receipt._of(await self._ask("promote", {"channel": channel, "from": sourced(from_), **terms(provenance, key, reason, expect, meet, patience)}))
 
     async def rollback(
         self,
@@ -122,7 +122,7 @@ class AsyncPromoter:
 
         ChannelError: ROLLBACK_NO_TARGET, ROLLBACK_INCOMPLETE; the rest as ``promote``.
         """
-        return Receipt.from_dict(await self._ask("rollback", {"channel": channel, "to": to, **terms(provenance, key, reason, expect, meet, patience)}))
+        return Receipt._of(await self._ask("rollback", {"channel": channel, "to": to, **terms(provenance, key, reason, expect, meet, patience)}))
 
     async def bootstrap(
         self,
@@ -141,7 +141,7 @@ class AsyncPromoter:
 
         ``foreign``: what to do if another ledger seems to govern the repository; ``accept`` needs a reason.
         """
-        return Receipt.from_dict(await self._ask("bootstrap", {"channel": channel, "from": sourced(from_), "foreign": foreign, **terms(provenance, key, reason, expect, meet, patience)}))
+        return Receipt._of(await self._ask("bootstrap", {"channel": channel, "from": sourced(from_), "foreign": foreign, **terms(provenance, key, reason, expect, meet, patience)}))
 
     async def repair(
         self,
@@ -155,7 +155,7 @@ class AsyncPromoter:
         patience: Seconds | None = None,
     ) -> Receipt:
         """Puts the live digest back after somebody went around the ledger."""
-        return Receipt.from_dict(await self._ask("repair", {"channel": channel, **terms(provenance, key, reason, expect, meet, patience)}))
+        return Receipt._of(await self._ask("repair", {"channel": channel, **terms(provenance, key, reason, expect, meet, patience)}))
 
     async def adopt(
         self,
@@ -169,7 +169,7 @@ class AsyncPromoter:
         patience: Seconds | None = None,
     ) -> Receipt:
         """Takes what somebody put there as live. It needs a reason."""
-        return Receipt.from_dict(await self._ask("adopt", {"channel": channel, **terms(provenance, key, reason, expect, meet, patience)}))
+        return Receipt._of(await self._ask("adopt", {"channel": channel, **terms(provenance, key, reason, expect, meet, patience)}))
 
     async def recover(
         self,
@@ -179,7 +179,7 @@ class AsyncPromoter:
         patience: Seconds | None = None,
     ) -> Recovered:
         """Closes the open move of a channel, on any machine; ``patience`` (180 s) waits for a worker that may be alive."""
-        return Recovered.from_dict(await self._ask("recover", {"channel": channel, "how": how, "patience": ms(patience)}))
+        return Recovered._of(await self._ask("recover", {"channel": channel, "how": how, "patience": ms(patience)}))
 
     async def hold(
         self,
@@ -213,7 +213,7 @@ class AsyncPromoter:
         channel: str | Channel,
     ) -> Current:
         """What the channel is now, as its log says."""
-        return Current.from_dict(await self._ask("current", {"channel": channel}))
+        return Current._of(await self._ask("current", {"channel": channel}))
 
     async def previous(
         self,
@@ -230,7 +230,7 @@ class AsyncPromoter:
         limit: int = 64,
     ) -> Page:
         """Moves, newest first: at most ``limit`` of them below position ``before``."""
-        return Page.from_dict(await self._ask("history", {"channel": channel, "before": before, "limit": limit}))
+        return Page._of(await self._ask("history", {"channel": channel, "before": before, "limit": limit}))
 
     async def events(self, channel: str | Channel) -> AsyncIterator[PromotionEvent]:
         """Every move of a channel, newest first."""
@@ -256,14 +256,14 @@ class AsyncPromoter:
         of: Iterable[str | Channel],
     ) -> AuditReport:
         """Compares what each tag points at with what its log says."""
-        return AuditReport.from_dict(await self._ask("audit", {"channels": channels(of)}))
+        return AuditReport._of(await self._ask("audit", {"channels": channels(of)}))
 
     async def verify(
         self,
         channel: str | Channel,
     ) -> LogReport:
         """Checks every entry of the log."""
-        return LogReport.from_dict(await self._ask("verify", {"channel": channel}))
+        return LogReport._of(await self._ask("verify", {"channel": channel}))
 
     async def retention_plan(
         self,
@@ -272,7 +272,7 @@ class AsyncPromoter:
         rule: RetentionRule | None = None,
     ) -> RetentionPlan:
         """Which digests of a repository must stay, and which may go."""
-        return RetentionPlan.from_dict(await self._ask("retention_plan", {"repository": repository, "rule": rule}))
+        return RetentionPlan._of(await self._ask("retention_plan", {"repository": repository, "rule": rule}))
 
     async def may_delete(
         self,

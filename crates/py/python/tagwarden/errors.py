@@ -144,7 +144,7 @@ def described(description: Mapping[str, Any], exception: BaseException | None) -
     behind = exception if cause is None else described(cause, exception)
     if "code" not in description:
         return behind or Exception(description["message"])
-    findings = tuple(Finding.from_dict(finding) for finding in description.get("findings", ()))
+    findings = tuple(Finding._of(finding) for finding in description.get("findings", ()))
     error = TagwardenError.of(description["code"], description["message"], description.get("context"), findings)
     error.__cause__ = behind
     return error

@@ -10,7 +10,7 @@ import datetime
 import functools
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -45,9 +45,13 @@ class Record:
     @classmethod
     def from_dict(cls: type[_R], json: Mapping[str, Any]) -> _R:
         """Of the core's JSON. KeyError if a field that there must be is missing."""
-        hints = _hints(typing.cast(Any, cls))
-        record = cls(**{name: _read(hints[name], json.get(name), name) for name in (f.name for f in fields(cls))})  # type: ignore[arg-type]
-        object.__setattr__(record, "_json", copy.deepcopy(dict(json)))
+        return cls._of(copy.deepcopy(dict(json)), known=False)
+
+    @classmethod
+    def _of(cls: type[_R], json: dict[str, Any], known: bool = True) -> _R:
+        """Of JSON that nobody else holds; ``known`` says that the core wrote it, so that its values need no parsing."""
+        record = cls(**{name: read(json.get(key), key) for name, key, read in _readers(typing.cast(Any, cls), known)})
+        object.__setattr__(record, "_json", json)
         return record
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,29 +63,42 @@ class Record:
         return {name: _written(value) for name, value in pairs if value is not None}
 
 
+_Reader: typing.TypeAlias = Callable[[Any, str], Any]
+
+
 @functools.cache
-def _hints(cls: typing.Any) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+def _readers(cls: typing.Any, known: bool) -> tuple[tuple[str, str, _Reader], ...]:
+    """Each field of a record: its name, its name in JSON (``from_`` is ``from``), and what reads it."""
+    hints = typing.get_type_hints(cls)
+    return tuple((f.name, f.name.rstrip("_"), _reader(hints[f.name], known)) for f in fields(cls))
 
 
-def _read(hint: Any, value: Any, name: str) -> Any:
+def _reader(hint: Any, known: bool) -> _Reader:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        if value is None:
-            return None
         (hint,) = (argument for argument in arguments if argument is not type(None))
-        return _read(hint, value, name)
+        some = _reader(hint, known)
+        return lambda value, name: None if value is None else some(value, name)
     if origin is tuple:
-        return tuple(_read(arguments[0], item, name) for item in value or ())
+        item = _reader(arguments[0], known)
+        return lambda value, name: tuple(item(each, name) for each in value or ())
+    return functools.partial(_needed, _maker(hint, known))
+
+
+def _maker(hint: Any, known: bool) -> Callable[[Any], Any]:
+    if isinstance(hint, type) and issubclass(hint, Record):
+        return functools.partial(hint._of, known=known)
+    if isinstance(hint, type) and issubclass(hint, Value):
+        return hint._known if known else hint
+    if hint is datetime.datetime:
+        return lambda value: datetime.datetime.fromisoformat(value.replace("Z", "+00:00"))
+    return lambda value: value
+
+
+def _needed(make: Callable[[Any], Any], value: Any, name: str) -> Any:
     if value is None:
         raise KeyError(name)
-    if isinstance(hint, type) and issubclass(hint, Record):
-        return hint.from_dict(value)
-    if isinstance(hint, type) and issubclass(hint, Value):
-        return hint(value)
-    if hint is datetime.datetime:
-        return datetime.datetime.fromisoformat(value.replace("Z", "+00:00"))
-    return value
+    return make(value)
 
 
 def _written(value: Any) -> Any:
@@ -143,10 +160,6 @@ class Intent(Record):
     reason: str | None = None
     replaced: str | None = None
 
-    @classmethod
-    def from_dict(cls, json: Mapping[str, Any]) -> Intent:
-        """Of the core's JSON, where ``from_`` is ``from``."""
-        return _with_from(cls, json)
 
 
 @dataclass(frozen=True)
@@ -185,10 +198,6 @@ class Receipt(Record):
     from_: Digest | None = None
     event: PromotionEvent | None = None
 
-    @classmethod
-    def from_dict(cls, json: Mapping[str, Any]) -> Receipt:
-        """Of the core's JSON, where ``from_`` is ``from``."""
-        return _with_from(cls, json)
 
 
 @dataclass(frozen=True)
@@ -222,10 +231,6 @@ class OpenMove(Record):
     epoch: int
     from_: Digest | None = None
 
-    @classmethod
-    def from_dict(cls, json: Mapping[str, Any]) -> OpenMove:
-        """Of the core's JSON, where ``from_`` is ``from``."""
-        return _with_from(cls, json)
 
 
 @dataclass(frozen=True)
@@ -326,9 +331,3 @@ class MayDelete:
         why = (json["yes"] if allowed else json["no"])["because"]
         rest = ", ".join(f"{name} {value}" for name, value in why.items() if name != "reason")
         return MayDelete(allowed, f"{why['reason']} ({rest})" if rest else str(why["reason"]))
-
-
-def _with_from(cls: type[_R], json: Mapping[str, Any]) -> _R:
-    record: _R = Record.from_dict.__func__(cls, {**json, "from_": json.get("from")})  # type: ignore[attr-defined]
-    object.__setattr__(record, "_json", copy.deepcopy(dict(json)))
-    return record

@@ -34,16 +34,30 @@ class Value:
     The constructor raises InvalidValueError (VALUE_INVALID), which says what, why and at which byte.
     """
 
-    __slots__ = ("_parts", "_text")
+    __slots__ = ("_split", "_text")
     _text: str
-    _parts: Mapping[str, Any]
+    _split: Mapping[str, Any] | None
 
     def __init__(self, text: str | Value) -> None:
         if not isinstance(text, (str, Value)):
             raise TypeError(f"{type(self).__name__} is made of a str, not of a {type(text).__name__}")
         parts = _parsed(_native.parse_value(type(self).__name__, _sound(str(text))))
         object.__setattr__(self, "_text", parts.pop("text"))
-        object.__setattr__(self, "_parts", parts)
+        object.__setattr__(self, "_split", parts)
+
+    @classmethod
+    def _known(cls: type[_V], text: str) -> _V:
+        """A value that the core wrote: it is split when its parts are asked for."""
+        value = object.__new__(cls)
+        object.__setattr__(value, "_text", text)
+        object.__setattr__(value, "_split", None)
+        return value
+
+    @property
+    def _parts(self) -> Mapping[str, Any]:
+        if self._split is None:
+            object.__setattr__(self, "_split", type(self)(self._text)._split)
+        return self._split or {}
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"a {type(self).__name__} does not change")

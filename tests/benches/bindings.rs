@@ -1,0 +1,189 @@
+//! The same calls through Python and Node beside Rust: promotions, reads, imports.
+//!
+//! `cargo bench -p tagwarden-tests --bench bindings`, after `tests/run node` and `tests/run python`, which build the release
+//! packages. Each language is a process of its own that does on a line of its input what it is told, and prints how many
+//! microseconds that took; Rust is one, too, so that all of them speak to the same server in this process.
+
+#[path = "shared/paired.rs"]
+mod paired;
+
+use std::cell::RefCell;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tagwarden::ledger::{FileLedger, MemoryLedger};
+use tagwarden::record::Source;
+use tagwarden::registry::oci::{OciOptions, OciRegistry};
+use tagwarden::testing::RegistryServer;
+use tagwarden::{Channel, Promoter, Provenance, Terms};
+use tokio::runtime::Runtime;
+
+use crate::paired::paired;
+
+/// What the server adds to each request, as a near registry does.
+const REQUEST: Duration = Duration::from_millis(5);
+
+/// How many calls of `current` are under way at once.
+const AT_ONCE: usize = 100;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let given: Vec<String> = std::env::args().collect();
+    if let Some(at) = given.iter().position(|arg| arg == "asked") {
+        return asked(&runtime, &given[at + 1], Path::new(&given[at + 2]));
+    }
+    let logs = tempfile::tempdir().unwrap();
+    let server = runtime.block_on(RegistryServer::start()).unwrap();
+    runtime.block_on(prepare(&server, logs.path()));
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let bench = home.join("tests/benches/bindings");
+    let python = home.join("target/python/bin/python");
+    let language = |name: &str| {
+        let mut command = match name {
+            "Rust" => Command::new(std::env::current_exe().unwrap()),
+            "Python" => Command::new(&python),
+            _ => Command::new("node"),
+        };
+        match name {
+            "Rust" => command.arg("asked"),
+            "Python" => command.arg(bench.join("measured.py")),
+            _ => command.arg(bench.join("measured.mjs")),
+        };
+        Asked::start(command.arg(server.host()).arg(logs.path()))
+    };
+    let rust = language("Rust");
+    for name in ["Python", "Node"] {
+        let other = language(name);
+        server.latency(REQUEST);
+        let what = format!("{name}: a promotion, 5 ms a request");
+        paired((&what, 1.05, 60), || other.ask("promote"), "Rust", || rust.ask("promote"));
+        server.latency(Duration::ZERO);
+        let what = format!("{name}: a promotion on loopback");
+        paired((&what, 1.05, 200), || other.ask("promote"), "Rust", || rust.ask("promote"));
+        let what = format!("{name}: `current` of a ledger in memory (goal: 20 us more)");
+        paired((&what, f64::INFINITY, 2000), || other.ask("current"), "Rust", || rust.ask("current"));
+        let what = format!("{name}: {AT_ONCE} `current` at once, of logs on disk");
+        paired((&what, f64::INFINITY, 60), || other.ask("currents"), "Rust", || rust.ask("currents"));
+        let what = format!("{name}: the same one after the other");
+        paired((&what, f64::INFINITY, 20), || other.ask("in_turn"), "Rust", || rust.ask("in_turn"));
+        if name == "Python" {
+            server.latency(REQUEST);
+            // It counts in a thread: alone, and while the main thread waits for promotions.
+            let what = "Python: ten million counts in a thread, beside promotions (goal: 1 / 0.9)";
+            paired((what, 1.11, 10), || other.ask("counts_beside"), "alone", || other.ask("counts"));
+            server.latency(Duration::ZERO);
+        }
+    }
+    drop(rust);
+    let spawned = |command: &mut Command| {
+        let begun = Instant::now();
+        assert!(command.current_dir(home.join("crates/node")).status().unwrap().success(), "{command:?}");
+        begun.elapsed()
+    };
+    let starts = |program: &Path, flag: &str, code: &str| spawned(Command::new(program).args([flag, code]));
+    let what = "Python: import (goal: 30 ms more)";
+    paired((what, f64::INFINITY, 40), || starts(&python, "-c", "import tagwarden"), "bare", || starts(&python, "-c", ""));
+    let (node, what) = (Path::new("node"), "Node: require (goal: 30 ms more)");
+    paired((what, f64::INFINITY, 40), || starts(node, "-e", "require('tagwarden')"), "bare", || starts(node, "-e", ""));
+    runtime.block_on(server.stop()).unwrap();
+}
+
+/// Two releases in a repository for each language, and in one whose channels' logs `current` reads.
+async fn prepare(server: &RegistryServer, logs: &Path) {
+    for name in ["rust", "python", "node", "logs"] {
+        for number in [1, 2] {
+            let release = format!("{}/{name}:{number}", server.host()).parse::<Channel>().unwrap();
+            server.memory().push_image(release.repository(), release.tag(), number);
+        }
+    }
+    let promoter = Promoter::new(Arc::new(server.memory().clone()), Arc::new(FileLedger::open(logs).unwrap()));
+    for number in 0..AT_ONCE {
+        bootstrap(&promoter, &format!("{}/logs", server.host()), &format!("at-{number}")).await;
+    }
+}
+
+async fn bootstrap(promoter: &Promoter, repository: &str, tag: &str) -> Channel {
+    let channel: Channel = format!("{repository}:{tag}").parse().unwrap();
+    let from = Source::Reference(format!("{repository}:1").parse().unwrap());
+    promoter.bootstrap(&channel, Some(from), terms()).await.unwrap();
+    channel
+}
+
+fn terms() -> Terms {
+    Terms::of(Provenance::new("manual", "bench", "bench").unwrap())
+}
+
+/// A process that is asked.
+struct Asked {
+    child: Child,
+    pipes: RefCell<(ChildStdin, BufReader<ChildStdout>)>,
+}
+
+impl Asked {
+    fn start(command: &mut Command) -> Asked {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let pipes = RefCell::new((child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap())));
+        Asked { child, pipes }
+    }
+
+    fn ask(&self, what: &str) -> Duration {
+        let (ask, answer) = &mut *self.pipes.borrow_mut();
+        writeln!(ask, "{what}").unwrap();
+        let mut line = String::new();
+        answer.read_line(&mut line).unwrap();
+        Duration::from_secs_f64(line.trim().parse::<f64>().unwrap_or_else(|_| panic!("{what}: {line:?}")) / 1e6)
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// Rust's own process.
+fn asked(runtime: &Runtime, host: &str, logs: &Path) {
+    let registry = Arc::new(OciRegistry::new(OciOptions::new()).unwrap());
+    let repository = format!("{host}/rust");
+    let moves = Promoter::new(registry.clone(), Arc::new(MemoryLedger::new()));
+    let reads = Promoter::new(registry, Arc::new(FileLedger::open(logs).unwrap()));
+    let channel = runtime.block_on(bootstrap(&moves, &repository, "prod"));
+    let on_disk: Vec<Channel> =
+        (0..AT_ONCE).map(|number| format!("{host}/logs:at-{number}").parse().unwrap()).collect();
+    let mut live = 1;
+    for line in std::io::stdin().lines() {
+        let begun = Instant::now();
+        runtime.block_on(async {
+            match line.unwrap().as_str() {
+                "promote" => {
+                    live = 3 - live;
+                    let from = Source::Reference(format!("{repository}:{live}").parse().unwrap());
+                    moves.promote(&channel, from, terms()).await.unwrap();
+                }
+                "current" => drop(moves.current(&channel).await.unwrap()),
+                "currents" => {
+                    let calls: Vec<_> = (on_disk.iter().cloned())
+                        .map(|channel| {
+                            let reads = reads.clone();
+                            tokio::spawn(async move { reads.current(&channel).await.unwrap() })
+                        })
+                        .collect();
+                    for call in calls {
+                        call.await.unwrap();
+                    }
+                }
+                "in_turn" => {
+                    for channel in &on_disk {
+                        reads.current(channel).await.unwrap();
+                    }
+                }
+                other => panic!("{other} is not known"),
+            }
+        });
+        println!("{}", begun.elapsed().as_secs_f64() * 1e6);
+    }
+}
