@@ -85,7 +85,12 @@ fn main() {
     };
     let starts = |program: &Path, flag: &str, code: &str| spawned(Command::new(program).args([flag, code]));
     let what = "Python: import (goal: 30 ms more)";
-    paired((what, f64::INFINITY, 40), || starts(&python, "-c", "import tagwarden"), "bare", || starts(&python, "-c", ""));
+    paired(
+        (what, f64::INFINITY, 40),
+        || starts(&python, "-c", "import tagwarden"),
+        "bare",
+        || starts(&python, "-c", ""),
+    );
     let (node, what) = (Path::new("node"), "Node: require (goal: 30 ms more)");
     paired((what, f64::INFINITY, 40), || starts(node, "-e", "require('tagwarden')"), "bare", || starts(node, "-e", ""));
     runtime.block_on(server.stop()).unwrap();

@@ -27,8 +27,12 @@ pub fn oci(mut asked: Fields) -> Result<OciRegistry> {
     if let Some(pem) = asked.take::<String>("ca_pem")? {
         options = options.ca_pem(pem);
     }
-    for host in asked.take::<Vec<String>>("insecure")?.unwrap_or_default() {
-        options = options.scheme(host, Scheme::Http);
+    for (host, scheme) in asked.keyed("schemes")? {
+        options = match scheme.as_str() {
+            Some("http") => options.scheme(host, Scheme::Http),
+            Some("https") => options.scheme(host, Scheme::Https),
+            _ => return Err(asked.wrong("schemes", format!("{host}: neither http nor https"))),
+        };
     }
     for host in asked.take::<Vec<String>>("realms")?.unwrap_or_default() {
         options = options.allow_realm(host);

@@ -44,3 +44,12 @@ test('what index.mjs and index.d.ts give is what index.js gives', async () => {
   assert.deepEqual(declared.sort(), Object.keys(await import('tagwarden')).filter((name) => name !== 'default').sort())
   assert.ok(new MemoryLedger() instanceof MemoryLedger)
 })
+
+test('a registry takes the options of the core', async () => {
+  const core = [...(await text('../../core/src/registry/oci/options.rs')).matchAll(/^    pub fn (\w+)\(mut self/gm)].map(([, name]) => name)
+  assert.ok(core.length >= 13)
+  const names = { scheme: 'schemes', allow_realm: 'realms' }
+  const wanted = core.map((name) => (names[name] ?? name).replace(/_(.)/g, (_, letter) => letter.toUpperCase()))
+  const declared = (await text('../lib/registry.d.ts')).match(/export interface OciOptions \{([^]*?)\n\}/)[1]
+  assert.deepEqual([...declared.matchAll(/^  (\w+)\?:/gm)].map(([, name]) => name).sort(), wanted.sort())
+})

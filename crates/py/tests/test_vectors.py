@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +97,26 @@ def test_a_record_of_somebody_elses_json_is_parsed_and_its_own(world: World) -> 
     del json["channel"]
     with pytest.raises(KeyError, match="channel"):
         Current.from_dict(json)
+
+
+ROOT = VECTORS.parents[1]
+
+
+def test_a_registry_takes_the_options_of_the_core() -> None:
+    source = (ROOT / "crates/core/src/registry/oci/options.rs").read_text()
+    core = set(re.findall(r"^    pub fn (\w+)\(mut self", source, re.MULTILINE))
+    assert len(core) >= 13
+    names = {"scheme": "schemes", "allow_realm": "realms"}
+    own = set(inspect.signature(tagwarden.OciRegistry).parameters)
+    assert own == {names.get(name, name) for name in core}
+
+
+def test_the_schemes_of_hosts_are_two() -> None:
+    tagwarden.OciRegistry(schemes={"reg.io": "http", "localhost:5000": "https"})
+    with pytest.raises(TagwardenError, match="OciRegistry: schemes: reg.io: neither http nor https"):
+        tagwarden.OciRegistry(schemes={"reg.io": "ftp"})  # type: ignore[dict-item]
+
+
+def test_the_version_is_the_one_of_everything() -> None:
+    (cargo,) = re.findall(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)
+    assert cargo == json.loads((ROOT / "crates/node/package.json").read_text())["version"] == tagwarden._tagwarden.version()

@@ -89,8 +89,8 @@ Seconds: TypeAlias = float | datetime.timedelta
 class OciRegistry:
     """Every OCI registry. Credentials are those given for a host, or found as ``lookup`` says.
 
-    ``lookup`` is ``nowhere``, ``environment``, ``docker`` or ``environment_then_docker`` (the default); ``insecure`` names
-    hosts that are spoken to over plain HTTP (loopback always may be); times are seconds or timedelta. InvalidValueError
+    ``lookup`` is ``nowhere``, ``environment``, ``docker`` or ``environment_then_docker`` (the default); ``schemes``
+    says by host how it is spoken to (by default loopback over HTTP and all others over TLS); times are seconds or timedelta. InvalidValueError
     CONFIG_INVALID for options that contradict each other.
     """
 
@@ -101,7 +101,7 @@ class OciRegistry:
         lookup: Literal["nowhere", "environment", "docker", "environment_then_docker"] | None = None,
         docker_config: str | None = None,
         ca_pem: str | None = None,
-        insecure: Iterable[str] = (),
+        schemes: Mapping[str, Literal["http", "https"]] | None = None,
         realms: Iterable[str] = (),
         access: Literal["pull", "pull_push"] | None = None,
         connect_time_out: Seconds | None = None,
@@ -116,7 +116,7 @@ class OciRegistry:
             "lookup": lookup,
             "docker_config": docker_config,
             "ca_pem": ca_pem,
-            "insecure": list(insecure),
+            "schemes": dict(schemes or {}),
             "realms": list(realms),
             "access": access,
             "connect_time_out": ms(connect_time_out),
