@@ -161,7 +161,6 @@ class Intent(Record):
     replaced: str | None = None
 
 
-
 @dataclass(frozen=True)
 class Outcome(Record):
     """How a move ended: ``status`` is ``committed``, ``failed`` or ``aborted``; ``recovered`` by another worker."""
@@ -199,7 +198,6 @@ class Receipt(Record):
     event: PromotionEvent | None = None
 
 
-
 @dataclass(frozen=True)
 class Recovered(Record):
     """What a recovery did: ``nothing``, or ``closed`` with the move's event."""
@@ -230,7 +228,6 @@ class OpenMove(Record):
     owner: str
     epoch: int
     from_: Digest | None = None
-
 
 
 @dataclass(frozen=True)

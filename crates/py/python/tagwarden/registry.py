@@ -90,8 +90,8 @@ class OciRegistry:
     """Every OCI registry. Credentials are those given for a host, or found as ``lookup`` says.
 
     ``lookup`` is ``nowhere``, ``environment``, ``docker`` or ``environment_then_docker`` (the default); ``schemes``
-    says by host how it is spoken to (by default loopback over HTTP and all others over TLS); times are seconds or timedelta. InvalidValueError
-    CONFIG_INVALID for options that contradict each other.
+    says by host how it is spoken to (by default loopback over HTTP and all others over TLS); times are seconds or
+    timedelta. InvalidValueError CONFIG_INVALID for options that contradict each other.
     """
 
     def __init__(
