@@ -1,4 +1,4 @@
-"""Registries, ledgers and guardrails written in Python: driven by the core, held to the laws, and caught when they lie."""
+"""Registries, ledgers and guardrails written in Python: driven by the core, held to the laws, caught when they lie."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import Sequence
 
 import pytest
-from conftest import ADA, PROD, World
 
+from conftest import ADA, PROD, World
 from tagwarden import (
     AsyncPromoter,
     Channel,
@@ -199,7 +199,9 @@ class FridayFreeze:
 
     def judge(self, facts: Facts) -> Finding:
         if facts.op == "promote":
-            return Finding.refuses("CALENDAR_FROZEN", f"{facts.channel.tag} rests on Fridays; ask {facts.provenance['actor']['id']}")
+            return Finding.refuses(
+                "CALENDAR_FROZEN", f"{facts.channel.tag} rests on Fridays; ask {facts.provenance['actor']['id']}"
+            )
         return Finding.passes("not a promotion")
 
 

@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ADA, PROD, World
 
 import tagwarden
+from conftest import ADA, PROD, World
 from tagwarden import (
     AsyncPromoter,
     Channel,
@@ -89,7 +89,8 @@ def test_sigint_ends_a_blocked_call_and_leaves_a_move_that_recover_closes(tmp_pa
             from tagwarden import *
             # Whoever runs this may ignore it, and a child inherits that.
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            promoter = Promoter(OciRegistry(lookup="nowhere"), open_ledger({url!r}), times=Times(ttl=5, grace=1, quiet=1, put=1))
+            times = Times(ttl=5, grace=1, quiet=1, put=1)
+            promoter = Promoter(OciRegistry(lookup="nowhere"), open_ledger({url!r}), times=times)
             ada = Provenance.of(provider="manual", run_id="r", actor="ada", actor_kind="human")
             print("begins", flush=True)
             try:
@@ -166,9 +167,7 @@ def test_threads_share_a_promoter(world: World) -> None:
 
     def move(number: int) -> None:
         tag = ["1.1", "1.2"][number % 2]
-        results.append(
-            world.promoter.promote(PROD, f"reg.io/acme/shop:{tag}", provenance=ADA, meet="queue").result
-        )
+        results.append(world.promoter.promote(PROD, f"reg.io/acme/shop:{tag}", provenance=ADA, meet="queue").result)
 
     threads = [threading.Thread(target=move, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -212,7 +211,8 @@ def test_a_sub_interpreter_is_refused() -> None:
             import _xxsubinterpreters as interpreters
         except ImportError:
             import _interpreters as interpreters
-        failed = interpreters.run_string(interpreters.create("legacy") if hasattr(interpreters, "exec") else interpreters.create(), "import tagwarden")
+        kind = ["legacy"] if hasattr(interpreters, "exec") else []
+        failed = interpreters.run_string(interpreters.create(*kind), "import tagwarden")
         assert failed is None, failed
     """
     ran = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=60)
@@ -287,5 +287,7 @@ def test_a_password_is_shown_nowhere() -> None:
         with pytest.raises(RegistryError) as denied:
             Promoter(client, MemoryLedger()).bootstrap(f"{registry.repository('a/b')}:prod", provenance=ADA)
         assert denied.value.code == "REGISTRY_DENIED"
-        shown = f"{given!r} {client!r} {denied.value} {denied.value!r} {denied.value.to_dict()} {denied.value.__cause__!r}"
+        shown = (
+            f"{given!r} {client!r} {denied.value} {denied.value!r} {denied.value.to_dict()} {denied.value.__cause__!r}"
+        )
         assert "canary" not in shown, shown
