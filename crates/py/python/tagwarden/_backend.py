@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import inspect
 import json
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
 from .record import Finding
 from .values import Channel, Digest, Reference, Repository, Tag
-
 
 if TYPE_CHECKING:
     import asyncio
@@ -20,8 +20,13 @@ class _Loop:
     """A loop in a thread of its own, for coroutines of backends that no running loop waits for."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """As in a process that has just started."""
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
 
     def get(self) -> asyncio.AbstractEventLoop:
         import asyncio
@@ -29,11 +34,27 @@ class _Loop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="tagwarden-loop", daemon=True).start()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="tagwarden-loop", daemon=True)
+                self._thread.start()
             return self._loop
+
+    def is_here(self) -> bool:
+        """True in the loop's own thread."""
+        return self._thread is threading.current_thread()
 
 
 _LOOP = _Loop()
+# A child of a fork has none of its parent's threads: its loop is another one.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_LOOP.begin)
+
+_LOOK = 0.5
+"""How often, in seconds, whoever waits for a coroutine looks whether its loop was closed."""
+
+
+def in_own_loop() -> bool:
+    """True in a coroutine that runs in the package's own loop, which stands still while the coroutine waits."""
+    return _LOOP.is_here()
 
 
 class Adapter:
@@ -49,15 +70,27 @@ class Adapter:
         return json.dumps(getattr(self, f"_{method}")(json.loads(request)))
 
     def _run(self, result: Any) -> Any:
+        """A plain result as it is, and what a coroutine gives: it runs in the adapter's loop while that one does."""
         if not inspect.isawaitable(result):
             return result
         import asyncio
+        import concurrent.futures
 
         async def awaited() -> Any:
             return await result
 
+        coroutine = awaited()
         loop = self.loop if self.loop is not None and self.loop.is_running() else _LOOP.get()
-        return asyncio.run_coroutine_threadsafe(awaited(), loop).result()
+        try:
+            running = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        except RuntimeError:  # It was closed just now.
+            loop = _LOOP.get()
+            running = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        while not concurrent.futures.wait([running], _LOOK).done:
+            if loop.is_closed():
+                coroutine.close()
+                raise RuntimeError(f"the event loop was closed before {self.name} had answered")
+        return running.result()
 
 
 class RegistryAdapter(Adapter):
@@ -130,4 +163,3 @@ class GuardrailAdapter(Adapter):
 def described(written: Any) -> str:
     """A backend's name in errors."""
     return f"{type(written).__module__}.{type(written).__qualname__}"
-

@@ -1,4 +1,4 @@
-"""An OCI registry over HTTP on loopback, in this process, for your own tests; with pytest, the fixture ``test_registry``."""
+"""An OCI registry over HTTP on loopback, in this process, for your own tests: the pytest fixture ``test_registry``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Any
 
 from . import _tagwarden as _native
-from ._call import encode, ms, wait
-from .memory import MemoryRegistry, Seconds
+from ._call import Seconds, encode, ms, wait
+from .memory import MemoryRegistry
 from .registry import Credentials
 from .values import Repository
 
@@ -40,16 +40,17 @@ class TestRegistry:
         return Repository(f"{self.host}/{path}")
 
     def demand(self, credentials: Credentials | None, *, token: bool = False) -> None:
-        """From now on it asks for this user and password, as Basic authentication or for a bearer token; None: nothing."""
+        """From now on it asks for this user and password, as Basic authentication or for a token; None: nothing."""
         user, password = (credentials.user, credentials.password) if credentials else (None, None)
         self._call("access", user=user, password=password, token=token)
 
     def script_http(self, *faults: dict[str, Any], method: str | None = None, path: str | None = None) -> None:
-        """The next requests (of a method, whose path ends so) meet these faults: ``{"fault": "status", "status": 503}``.
+        """The next requests (of a method, whose path ends so) meet these faults, in order, one each.
 
-        Faults: ``pass``, ``status``, ``status_after``, ``busy`` (``seconds``), ``html``, ``redirect`` (``location``),
-        ``cut_body``, ``trickle`` (``time`` in ms), ``closed``, ``closed_after``, ``silent``, ``silent_after``, ``slow``,
-        ``wrong_digest``, ``no_digest``.
+        A fault is ``{"fault": "status", "status": 503}``. There are ``pass``, ``status`` and ``status_after``, ``busy``
+        (``seconds``), ``html`` (``status``), ``redirect`` (``status``, ``location``), ``cut_body``, ``trickle`` and
+        ``slow`` (``time`` in ms), ``closed``, ``closed_after``, ``silent``, ``silent_after``, ``wrong_digest`` and
+        ``no_digest``.
         """
         self._call("script_http", faults=list(faults), method=method, path=path)
 

@@ -229,7 +229,7 @@ class Pipeline:
 
     @staticmethod
     def of(stages: Mapping[str, str | Channel] | Iterable[tuple[str, str | Channel]]) -> Pipeline:
-        """Of names and channels, in their order: ``Pipeline.of({"dev": "reg.io/shop:dev", "prod": "reg.io/shop:prod"})``."""
+        """Of names and channels, in their order: ``Pipeline.of({"dev": "reg.io/a:dev", "prod": "reg.io/a:prod"})``."""
         pairs = stages.items() if isinstance(stages, Mapping) else stages
         return Pipeline(tuple(Stage(Environment(name), Channel(channel)) for name, channel in pairs))
 
