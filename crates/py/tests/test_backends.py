@@ -23,82 +23,12 @@ from tagwarden import (
     MoveError,
     PolicyRefusedError,
     Promoter,
-    Reference,
     RegistryError,
     Repository,
     Tag,
     conformance,
 )
-
-
-class Shelf:
-    """A ledger of lists."""
-
-    def __init__(self) -> None:
-        self.logs: dict[Channel, list[bytes]] = {}
-
-    def size(self, channel: Channel) -> int:
-        return len(self.logs.get(channel, []))
-
-    def read(self, channel: Channel, start: int, limit: int) -> Sequence[bytes]:
-        return self.logs.get(channel, [])[start : start + limit]
-
-    def append(self, channel: Channel, seq: int, entry: bytes) -> bool:
-        log = self.logs.get(channel, [])
-        if seq != len(log):
-            return False
-        self.logs[channel] = [*log, entry]
-        return True
-
-    def channels(self) -> Sequence[Channel]:
-        return list(self.logs)
-
-
-class Hoard:
-    """A registry of dictionaries, written with coroutines."""
-
-    def __init__(self) -> None:
-        self.tags_of: dict[tuple[Repository, str], Digest] = {}
-        self.manifests: dict[tuple[Repository, Digest], Manifest] = {}
-        self.blobs: set[tuple[Repository, Digest]] = set()
-
-    async def resolve(self, repository: Repository, tag: Tag) -> Digest | None:
-        await asyncio.sleep(0)
-        return self.tags_of.get((repository, str(tag)))
-
-    async def fetch(self, reference: Reference) -> Manifest | None:
-        repository = reference.repository
-        digest = reference.digest or self.tags_of.get((repository, str(reference.tag)))
-        return None if digest is None else self.manifests.get((repository, digest))
-
-    async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
-        self.manifests[repository, manifest.digest] = manifest
-        self.tags_of[repository, str(tag)] = manifest.digest
-
-    async def tags(self, repository: Repository) -> list[Tag]:
-        return [Tag(tag) for of, tag in self.tags_of if of == repository]
-
-    async def has_blob(self, repository: Repository, digest: Digest) -> bool:
-        return (repository, digest) in self.blobs
-
-
-class Broken(Hoard):
-    """Where every answer fails."""
-
-    async def resolve(self, repository: Repository, tag: Tag) -> Digest | None:
-        raise ConnectionError("no route")
-
-    async def fetch(self, reference: Reference) -> Manifest | None:
-        raise ConnectionError("no route")
-
-    async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
-        raise ConnectionError("no route")
-
-    async def tags(self, repository: Repository) -> list[Tag]:
-        raise ConnectionError("no route")
-
-    async def has_blob(self, repository: Repository, digest: Digest) -> bool:
-        raise ConnectionError("no route")
+from written import SHOP, Broken, Hoard, Shelf, stocked
 
 
 def laws_of(registry: Hoard) -> list[str]:
@@ -140,11 +70,7 @@ def test_a_ledger_that_overwrites_is_caught() -> None:
 
 def test_moves_run_on_what_is_written_in_python() -> None:
     hoard, shelf = Hoard(), Shelf()
-    shop, source = Repository("reg.io/acme/shop"), MemoryRegistry()
-    for number, tag in enumerate(["1.0", "1.1"]):
-        manifest = source.push_image(shop, tag, number)
-        hoard.manifests[shop, manifest.digest] = manifest
-        hoard.tags_of[shop, tag] = manifest.digest
+    stocked(hoard)
     promoter = Promoter(hoard, shelf)
     promoter.bootstrap(PROD, "reg.io/acme/shop:1.0", provenance=ADA)
     assert promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA).result == "committed"
@@ -152,7 +78,7 @@ def test_moves_run_on_what_is_written_in_python() -> None:
 
     async def awaited() -> None:
         back = await AsyncPromoter(hoard, shelf).promote(PROD, "reg.io/acme/shop:1.0", provenance=ADA)
-        assert back.from_ == hoard.tags_of[shop, "1.1"]
+        assert back.from_ == hoard.tags_of[SHOP, "1.1"]
 
     asyncio.run(awaited())
 

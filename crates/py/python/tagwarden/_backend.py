@@ -2,18 +2,91 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import inspect
 import json
 import os
+import queue
 import threading
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .record import Finding
 from .values import Channel, Digest, Reference, Repository, Tag
 
 if TYPE_CHECKING:
     import asyncio
+
+
+class _Threads:
+    """Daemon threads in which backends run.
+
+    A thread of the native half only waits for them: one that is in the middle of Python when the interpreter ends would
+    take the process down with it.
+    """
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """As in a process that has just started: a child of a fork has none of its parent's threads."""
+        self._idle: list[queue.SimpleQueue[Callable[[], None]]] = []
+        self._waiting: set[queue.SimpleQueue[_Ended]] = set()
+        self._ended = False
+
+    def run(self, work: Callable[[], Any]) -> Any:
+        """Waits until a thread has done the work, or until the interpreter ends."""
+        told: queue.SimpleQueue[_Ended] = queue.SimpleQueue()
+        self._waiting.add(told)
+        try:
+            if self._ended:
+                raise RuntimeError(_ENDS)
+            self._give(lambda: told.put(_tried(work)))
+            value, error = told.get()
+        finally:
+            self._waiting.discard(told)
+        if error is not None:
+            raise error
+        return value
+
+    def _give(self, work: Callable[[], None]) -> None:
+        try:
+            thread = self._idle.pop()
+        except IndexError:
+            thread = queue.SimpleQueue()
+            threading.Thread(target=self._serve, args=(thread,), name="tagwarden-backend", daemon=True).start()
+        thread.put(work)
+
+    def _serve(self, given: queue.SimpleQueue[Callable[[], None]]) -> None:
+        while True:
+            given.get()()
+            self._idle.append(given)
+
+    def end(self) -> None:
+        """Nobody waits any more, and the native half's threads leave Python."""
+        self._ended = True
+        if not self._waiting:
+            return
+        for told in list(self._waiting):
+            told.put((None, RuntimeError(_ENDS)))
+        for _ in range(100):
+            time.sleep(0.01)
+            if not self._waiting:
+                return
+
+
+_Ended: TypeAlias = tuple[Any, BaseException | None]
+_ENDS = "the Python interpreter is ending"
+
+
+def _tried(work: Callable[[], Any]) -> _Ended:
+    try:
+        return work(), None
+    except BaseException as error:
+        return None, error
 
 
 class _Loop:
@@ -43,9 +116,10 @@ class _Loop:
         return self._thread is threading.current_thread()
 
 
-_LOOP = _Loop()
-# A child of a fork has none of its parent's threads: its loop is another one.
+_THREADS, _LOOP = _Threads(), _Loop()
+atexit.register(_THREADS.end)
 if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_THREADS.begin)
     os.register_at_fork(after_in_child=_LOOP.begin)
 
 _LOOK = 0.5
@@ -55,6 +129,11 @@ _LOOK = 0.5
 def in_own_loop() -> bool:
     """True in a coroutine that runs in the package's own loop, which stands still while the coroutine waits."""
     return _LOOP.is_here()
+
+
+@dataclass(frozen=True)
+class _Raised:
+    error: BaseException
 
 
 class Adapter:
@@ -67,7 +146,8 @@ class Adapter:
 
     def ask(self, method: str, request: str) -> str:
         """Called by the native half, on a thread of its own."""
-        return json.dumps(getattr(self, f"_{method}")(json.loads(request)))
+        answer: str = _THREADS.run(lambda: json.dumps(getattr(self, f"_{method}")(json.loads(request))))
+        return answer
 
     def _run(self, result: Any) -> Any:
         """A plain result as it is, and what a coroutine gives: it runs in the adapter's loop while that one does."""
@@ -77,7 +157,13 @@ class Adapter:
         import concurrent.futures
 
         async def awaited() -> Any:
-            return await result
+            try:
+                return await result
+            except (KeyboardInterrupt, SystemExit) as error:
+                # It would end the loop. One that is the user's own shall end, but not the one that others share.
+                if not in_own_loop():
+                    raise
+                return _Raised(error)
 
         coroutine = awaited()
         loop = self.loop if self.loop is not None and self.loop.is_running() else _LOOP.get()
@@ -90,7 +176,10 @@ class Adapter:
             if loop.is_closed():
                 coroutine.close()
                 raise RuntimeError(f"the event loop was closed before {self.name} had answered")
-        return running.result()
+        given = running.result()
+        if isinstance(given, _Raised):
+            raise given.error
+        return given
 
 
 class RegistryAdapter(Adapter):
