@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -87,8 +88,7 @@ class AsyncPromoter:
         times: Times | None = None,
         guardrails: Sequence[Guardrail] = (),
     ) -> None:
-        rules = tuple(guardrails)
-        self._cores = _Cores(lambda loop: Core(registry, ledger, pipeline, times, rules, loop))
+        self._cores = _Cores(functools.partial(Core, registry, ledger, pipeline, times, tuple(guardrails)))
 
     async def plan(
         self,
