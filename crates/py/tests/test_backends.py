@@ -23,9 +23,11 @@ from tagwarden import (
     MoveError,
     PolicyRefusedError,
     Promoter,
+    Reference,
     RegistryError,
     Repository,
     Tag,
+    Times,
     conformance,
 )
 from written import SHOP, Broken, Hoard, Shelf, stocked
@@ -104,6 +106,115 @@ def test_an_append_that_raises_is_not_known() -> None:
     promoter = Promoter(registry, torn)
     # What was appended is found again: the answer was lost, the entry was not.
     assert promoter.bootstrap(PROD, "reg.io/acme/shop:1.0", provenance=ADA).result == "committed"
+
+
+NONSENSE: list[object] = [5, -1, 1.5, float("nan"), "nonsense", "\ud800", b"x", ["a"], {"a": 1}, object(), True]
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE, ids=ascii)
+def test_what_a_registry_must_not_give_is_an_error(nonsense: object, world: World) -> None:
+    class Babbles(Hoard):
+        async def resolve(self, repository: Repository, tag: Tag) -> Digest | None:
+            return nonsense  # type: ignore[return-value]
+
+        async def fetch(self, reference: Reference) -> Manifest | None:
+            return nonsense  # type: ignore[return-value]
+
+        async def tags(self, repository: Repository) -> list[Tag]:
+            return nonsense  # type: ignore[return-value]
+
+    promoter = Promoter(Babbles(), world.ledger)
+    (audited,) = promoter.audit([PROD]).channels
+    assert audited.state == "unknown" and audited.why is not None and "REGISTRY_UNAVAILABLE" in audited.why
+    with pytest.raises(RegistryError, match="REGISTRY_UNAVAILABLE"):
+        promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA)
+    assert promoter.retention_plan("reg.io/acme/shop").blocked is not None
+    assert world.promoter.current(PROD).size == 2
+
+
+@pytest.mark.parametrize("nonsense", [*NONSENSE, None, "yes"], ids=ascii)
+def test_what_is_no_answer_about_a_blob_is_an_error(nonsense: object) -> None:
+    class Babbles(Hoard):
+        async def has_blob(self, repository: Repository, digest: Digest) -> bool:
+            return nonsense  # type: ignore[return-value]
+
+    hoard, shelf = Babbles(), Shelf()
+    stocked(hoard)
+    promoter = Promoter(hoard, shelf)
+    for tag in ("1.0", "1.1"):
+        move = promoter.bootstrap if tag == "1.0" else promoter.promote
+        move(PROD, f"{SHOP}:{tag}", provenance=ADA)
+    if nonsense is True:
+        assert promoter.rollback(PROD, provenance=ADA).result == "committed"
+    else:
+        with pytest.raises(RegistryError, match="REGISTRY_UNAVAILABLE"):
+            promoter.rollback(PROD, provenance=ADA)
+
+
+@pytest.mark.parametrize("nonsense", [nothing for nothing in NONSENSE if nothing != 5] + [None], ids=ascii)
+def test_what_a_ledger_must_not_give_is_an_error(nonsense: object, world: World) -> None:
+    class Size(Shelf):
+        def size(self, channel: Channel) -> int:
+            return nonsense  # type: ignore[return-value]
+
+    class Read(Shelf):
+        def size(self, channel: Channel) -> int:
+            return 1
+
+        def read(self, channel: Channel, start: int, limit: int) -> Sequence[bytes]:
+            return nonsense  # type: ignore[return-value]
+
+    class Channels(Shelf):
+        def channels(self) -> Sequence[Channel]:
+            return nonsense  # type: ignore[return-value]
+
+    with pytest.raises(LedgerError):
+        Promoter(world.registry, Size()).current(PROD)
+    with pytest.raises(LedgerError):
+        Promoter(world.registry, Read()).current(PROD)
+    with pytest.raises(LedgerError, match="LEDGER_UNAVAILABLE"):
+        Promoter(world.registry, Channels()).channels()
+
+
+@pytest.mark.parametrize("nonsense", [*NONSENSE, "applied"], ids=ascii)
+def test_a_put_that_gives_something_is_not_known(nonsense: object) -> None:
+    class Babbles(Hoard):
+        async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
+            await super().put(repository, tag, manifest, time_out)
+            return nonsense  # type: ignore[return-value]
+
+    hoard, shelf = Babbles(), Shelf()
+    releases = stocked(hoard)
+    # What was put is found again: it is the answer that was not understood.
+    times = Times(ttl=5, grace=0.1, quiet=0.1, put=0.1)
+    receipt = Promoter(hoard, shelf, times=times).bootstrap(PROD, f"{SHOP}:1.0", provenance=ADA)
+    assert receipt.to == releases[0] == hoard.tags_of[SHOP, "prod"]
+    assert receipt.event is not None and receipt.event.outcome is not None and receipt.event.outcome.ambiguous
+
+
+class Odd(Exception):
+    """An exception that is hard to show."""
+
+    code = "LEDGER_NONSENSE"
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+class Surrogate(Exception):
+    def __str__(self) -> str:
+        return "lone \ud800 surrogate"
+
+
+@pytest.mark.parametrize("error", [Odd(), Surrogate(), ValueError("x" * 1_000_000), OSError()])
+def test_an_exception_that_is_hard_to_show_is_a_cause_all_the_same(error: Exception, world: World) -> None:
+    class Fails(Shelf):
+        def channels(self) -> Sequence[Channel]:
+            raise error
+
+    with pytest.raises(LedgerError, match="LEDGER_UNAVAILABLE") as failed:
+        Promoter(world.registry, Fails()).channels()
+    assert failed.value.__cause__ is error and type(error).__name__ in failed.value.message
 
 
 @pytest.mark.parametrize("nonsense", [None, 5, "stored", object()])

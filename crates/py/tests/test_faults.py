@@ -12,7 +12,9 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -264,6 +266,72 @@ def test_wrong_types_are_type_errors(world: World) -> None:
         world.promoter.recover(PROD, patience=-1)
     with pytest.raises(TypeError):
         Digest(5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 10_000_000, "", "two\nlines", "\x1b[31m", "\u202e", "\0"], ids=lambda text: ascii(text[:9])
+)
+def test_a_text_that_the_log_cannot_hold_is_refused(world: World, text: str) -> None:
+    shop = "reg.io/acme/shop:1.1"
+    before = world.promoter.verify(PROD).entries
+    for work in (
+        lambda: world.promoter.promote(PROD, shop, provenance=ADA, reason=text),
+        lambda: world.promoter.promote(PROD, shop, provenance=ADA, key=text),
+        lambda: world.promoter.hold(PROD, text, provenance=ADA),
+        lambda: Provenance.of(provider="manual", run_id=text, actor="ada"),
+    ):
+        with pytest.raises(InvalidValueError) as refused:
+            work()
+        assert refused.value.code in {"VALUE_INVALID", "PROVENANCE_INCOMPLETE"} and len(str(refused.value)) < 1000
+    assert world.promoter.verify(PROD).entries == before
+
+
+def test_a_lone_surrogate_is_no_text_anywhere(world: World) -> None:
+    shop, lone = "reg.io/acme/shop:1.1", "\ud800"
+    for work in (
+        lambda: world.promoter.promote(PROD, shop, provenance=ADA, reason=lone),
+        lambda: world.promoter.promote(PROD, lone, provenance=ADA),
+        lambda: world.promoter.promote(PROD, shop, provenance=ADA, key=lone),
+        lambda: world.promoter.audit([PROD, lone]),
+        lambda: world.ledger.size(lone),  # type: ignore[arg-type]
+        lambda: world.registry.resolve(lone, "prod"),
+        lambda: Provenance.of(provider="manual", run_id=lone, actor="ada"),
+        lambda: open_ledger(lone),
+        lambda: OciRegistry(docker_config=lone),
+    ):
+        with pytest.raises(ValueError, match="a string with a lone surrogate is no text"):
+            work()
+
+
+@pytest.mark.parametrize("wrong", [5, 1.5, b"x", ["a"], {"a": 1}, object(), float("nan")], ids=ascii)
+def test_an_argument_of_a_wrong_type_is_an_error_of_its_place(world: World, wrong: Any) -> None:
+    shop = "reg.io/acme/shop:1.1"
+    before = world.promoter.verify(PROD).entries
+    works: dict[str, Callable[[], object]] = {
+        "channel": lambda: world.promoter.current(wrong),
+        "from": lambda: world.promoter.promote(PROD, wrong, provenance=ADA),
+        "provenance": lambda: world.promoter.promote(PROD, shop, provenance=wrong),
+        "key": lambda: world.promoter.promote(PROD, shop, provenance=ADA, key=wrong),
+        "reason": lambda: world.promoter.promote(PROD, shop, provenance=ADA, reason=wrong),
+        "expect": lambda: world.promoter.promote(PROD, shop, provenance=ADA, expect=wrong),
+        "meet": lambda: world.promoter.promote(PROD, shop, provenance=ADA, meet=wrong),
+        "to": lambda: world.promoter.rollback(PROD, wrong, provenance=ADA),
+        "how": lambda: world.promoter.recover(PROD, how=wrong),
+        "until": lambda: world.promoter.hold(PROD, "why", provenance=ADA, until=wrong),
+        "rule": lambda: world.promoter.retention_plan("reg.io/acme/shop", rule=wrong),
+        "keep_last": lambda: world.promoter.retention_plan(
+            "reg.io/acme/shop", rule=tagwarden.RetentionRule(keep_last=-wrong if isinstance(wrong, int) else wrong)
+        ),
+        "digest": lambda: world.promoter.may_delete("reg.io/acme/shop", wrong),
+        "foreign": lambda: world.promoter.bootstrap(PROD, foreign=wrong, provenance=ADA),
+    }
+    for place, work in works.items():
+        with pytest.raises((TypeError, ValueError)) as refused:
+            work()
+        assert not isinstance(refused.value, InvalidValueError) or f"{place}: " in str(refused.value), refused.value
+    with pytest.raises(TypeError):
+        world.promoter.execute(wrong)
+    assert world.promoter.verify(PROD).entries == before
 
 
 def test_values_are_values() -> None:
