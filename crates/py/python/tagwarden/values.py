@@ -211,7 +211,7 @@ class ReleaseLabel(Value):
 
 @dataclass(frozen=True)
 class Stage:
-    """An environment and its channel."""
+    """An ``environment`` and its ``channel``."""
 
     environment: Environment
     channel: Channel
@@ -223,7 +223,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The environments that a release goes through, in their order."""
+    """The environments that a release goes through: ``stages``, in their order. ``Pipeline.of`` makes one.
+
+    A promoter that is given an empty one, or one that names an environment or a channel twice, raises InvalidValueError.
+    """
 
     stages: tuple[Stage, ...]
 
