@@ -225,7 +225,7 @@ class Stage:
 class Pipeline:
     """The environments that a release goes through: ``stages``, in their order. ``Pipeline.of`` makes one.
 
-    A promoter that is given an empty one, or one that names an environment or a channel twice, raises InvalidValueError.
+    A promoter raises InvalidValueError for an empty one, and for one that names an environment or a channel twice.
     """
 
     stages: tuple[Stage, ...]
