@@ -1,3 +1,4 @@
+export * from './lib/artifact.js'
 export * from './lib/conformance.js'
 export * from './lib/error.js'
 export * from './lib/ledger.js'

@@ -2,7 +2,8 @@
 
 const { TagwardenError, errorKinds } = require('./lib/error.js')
 const { Promoter, Plan, Approved } = require('./lib/promoter.js')
-const { OciRegistry, packArtifact } = require('./lib/registry.js')
+const { OciRegistry } = require('./lib/registry.js')
+const { Artifact, packArtifact, pushArtifact } = require('./lib/artifact.js')
 const { MemoryRegistry, TestRegistry } = require('./lib/memory.js')
 const { MemoryLedger, openLedger, initLedger } = require('./lib/ledger.js')
 const { conformance } = require('./lib/conformance.js')
@@ -20,7 +21,9 @@ exports.TestRegistry = TestRegistry
 exports.MemoryLedger = MemoryLedger
 exports.openLedger = openLedger
 exports.initLedger = initLedger
+exports.Artifact = Artifact
 exports.packArtifact = packArtifact
+exports.pushArtifact = pushArtifact
 exports.conformance = conformance
 exports.Digest = value.Digest
 exports.Repository = value.Repository

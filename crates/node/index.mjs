@@ -2,6 +2,7 @@ import tagwarden from './index.js'
 
 export const {
   Approved,
+  Artifact,
   Channel,
   Commit,
   Digest,
@@ -25,4 +26,5 @@ export const {
   initLedger,
   openLedger,
   packArtifact,
+  pushArtifact,
 } = tagwarden

@@ -1,4 +1,4 @@
-//! Errors on their way to another language, as JSON.
+//! Errors on their way to another language.
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
@@ -7,6 +7,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tagwarden::judge::{Finding, Refusal};
 use tagwarden::{Class, Error, ErrorKind};
+
+use crate::host::HostError;
 
 /// Every code, what a caller may do next, what sort of answer it is, and what it means.
 pub fn error_kinds() -> Value {
@@ -29,9 +31,56 @@ fn class(class: Class) -> &'static str {
     }
 }
 
-/// An error as JSON. What is behind an error need not be one of the core's: then it has a message alone.
-#[derive(Debug, Serialize)]
-pub struct Described {
+/// An error of the core, and the exception that a backend or a guardrail of the other language raised, if one is behind it.
+#[derive(Debug)]
+pub struct Failure {
+    error: Error,
+    raised: Option<HostError>,
+}
+
+impl Failure {
+    /// A panic inside a call: an error that asks to be reported.
+    pub fn panic() -> Failure {
+        let message = "a panic inside tagwarden ended the call; please report it";
+        Error::new(ErrorKind::InternalFault, message).into()
+    }
+
+    /// The error with another exception behind it.
+    pub(crate) fn blaming(self, raised: Option<HostError>) -> Failure {
+        Failure { raised: raised.or(self.raised), ..self }
+    }
+
+    /// The error as JSON: `{code, message, context?, findings?, cause?}`. A cause that is no error of the core has a
+    /// message alone; it stands where the exception belongs.
+    pub fn json(&self) -> String {
+        json!(described(&self.error)).to_string()
+    }
+
+    /// The exception behind it, as the binding keeps it.
+    pub fn exception<E: StdError + 'static>(&self) -> Option<&E> {
+        self.raised.as_ref().and_then(HostError::exception)
+    }
+
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        self.error.source_as()
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        let mut source = error.source();
+        while let Some(behind) = source {
+            if let Some(raised) = behind.downcast_ref::<HostError>() {
+                return Failure { raised: Some(raised.clone()), error };
+            }
+            source = behind.source();
+        }
+        Failure { error, raised: None }
+    }
+}
+
+#[derive(Serialize)]
+struct Described {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     message: String,
@@ -44,7 +93,7 @@ pub struct Described {
 }
 
 /// An error and what is behind it. A refusal stands in the error itself, as its findings.
-pub fn described(error: &Error) -> Described {
+fn described(error: &Error) -> Described {
     let refusal = error.source_as::<Refusal>();
     Described {
         code: Some(error.code()),

@@ -1,13 +1,38 @@
-//! Faults, as another language scripts them: `{fault, …}`.
-
-use std::time::Duration;
+//! Faults, as another language scripts them: `{fault, …}`, times in milliseconds.
 
 use tagwarden::Result;
-use tagwarden::registry::{Fault, Manifest, ReadFault};
+use tagwarden::registry::{Fault, ReadFault};
 use tagwarden::testing::{HttpFault, RetryAfter};
 
 use crate::fields::Fields;
 use crate::registry::manifest;
+
+/// What reads a fault's own fields.
+type Read<T> = fn(&mut Fields) -> Result<T>;
+
+/// What happens to a put.
+pub(crate) fn put(given: Fields) -> Result<Fault> {
+    fault(given, PUT)
+}
+
+const PUT: &[(&str, Read<Fault>)] = &[
+    ("pass", |_| Ok(Fault::Pass)),
+    ("before", |_| Ok(Fault::Before)),
+    ("after", |_| Ok(Fault::After)),
+    ("refused", |given| {
+        let codes: Vec<_> = CODES.iter().map(|code| (*code, *code)).collect();
+        given.need_word("code", &codes).map(Fault::Refused)
+    }),
+    ("denied", |_| Ok(Fault::Denied)),
+    ("late", |given| given.need_ms("time").map(Fault::Late)),
+    ("twice", |given| given.need_ms("time").map(Fault::Twice)),
+    ("slow", |given| given.need_ms("time").map(Fault::Slow)),
+    ("stale", |given| given.need("reads").map(Fault::Stale)),
+    ("gone", |_| Ok(Fault::Gone)),
+    ("ignored", |_| Ok(Fault::Ignored)),
+    ("foreign_before", |given| manifest(given).map(Fault::ForeignBefore)),
+    ("foreign_after", |given| manifest(given).map(Fault::ForeignAfter)),
+];
 
 /// The codes of the OCI distribution specification 1.1, and the one that registries answer 429 with.
 const CODES: [&str; 15] = [
@@ -28,86 +53,52 @@ const CODES: [&str; 15] = [
     "UNSUPPORTED",
 ];
 
-/// What happens to a put: `{fault}`, with `code` (refused), `time` in milliseconds (late, twice, slow), `reads` (stale), or
-/// `bytes` and `media_type` (foreign).
-pub(crate) fn put(mut given: Fields) -> Result<Fault> {
-    let fault = match word(&mut given)?.as_str() {
-        "pass" => Fault::Pass,
-        "before" => Fault::Before,
-        "after" => Fault::After,
-        "refused" => Fault::Refused(code(&mut given)?),
-        "denied" => Fault::Denied,
-        "late" => Fault::Late(time(&mut given)?),
-        "twice" => Fault::Twice(time(&mut given)?),
-        "slow" => Fault::Slow(time(&mut given)?),
-        "stale" => Fault::Stale(given.need("reads")?),
-        "gone" => Fault::Gone,
-        "ignored" => Fault::Ignored,
-        "foreign_before" => Fault::ForeignBefore(foreign(&mut given)?),
-        "foreign_after" => Fault::ForeignAfter(foreign(&mut given)?),
-        other => return Err(given.wrong("fault", format!("{other:?} is no fault of a put"))),
-    };
+/// What happens to a read.
+pub(crate) fn read(given: Fields) -> Result<ReadFault> {
+    fault(given, READ)
+}
+
+const READ: &[(&str, Read<ReadFault>)] = &[
+    ("pass", |_| Ok(ReadFault::Pass)),
+    ("unavailable", |_| Ok(ReadFault::Unavailable)),
+    ("busy", |_| Ok(ReadFault::Busy)),
+    ("denied", |_| Ok(ReadFault::Denied)),
+    ("lied", |_| Ok(ReadFault::Lied)),
+    ("slow", |given| given.need_ms("time").map(ReadFault::Slow)),
+    ("stale", |_| Ok(ReadFault::Stale)),
+    ("foreign_before", |given| manifest(given).map(ReadFault::ForeignBefore)),
+    ("foreign_after", |given| manifest(given).map(ReadFault::ForeignAfter)),
+    ("deleted_after", |given| given.need("digest").map(ReadFault::DeletedAfter)),
+];
+
+/// What happens to a request on the wire.
+pub(crate) fn http(given: Fields) -> Result<HttpFault> {
+    fault(given, HTTP)
+}
+
+const HTTP: &[(&str, Read<HttpFault>)] = &[
+    ("pass", |_| Ok(HttpFault::Pass)),
+    ("status", |given| given.need("status").map(HttpFault::Status)),
+    ("status_after", |given| given.need("status").map(HttpFault::StatusAfter)),
+    ("busy", |given| {
+        let seconds = given.take("seconds")?;
+        Ok(HttpFault::Busy(seconds.map_or(RetryAfter::Unsaid, RetryAfter::Seconds)))
+    }),
+    ("html", |given| given.need("status").map(HttpFault::Html)),
+    ("redirect", |given| Ok(HttpFault::Redirect(given.need("status")?, given.need("location")?))),
+    ("cut_body", |_| Ok(HttpFault::CutBody)),
+    ("trickle", |given| given.need_ms("time").map(HttpFault::Trickle)),
+    ("closed", |_| Ok(HttpFault::Closed)),
+    ("closed_after", |_| Ok(HttpFault::ClosedAfter)),
+    ("silent", |_| Ok(HttpFault::Silent)),
+    ("silent_after", |_| Ok(HttpFault::SilentAfter)),
+    ("slow", |given| given.need_ms("time").map(HttpFault::Slow)),
+    ("wrong_digest", |_| Ok(HttpFault::wrong_digest())),
+    ("no_digest", |_| Ok(HttpFault::no_digest())),
+];
+
+fn fault<T>(mut given: Fields, table: &[(&'static str, Read<T>)]) -> Result<T> {
+    let read = given.need_word("fault", table)?;
+    let fault = read(&mut given)?;
     given.end().map(|()| fault)
-}
-
-/// What happens to a read: `{fault}`, with `time`, `digest`, or `bytes` and `media_type`.
-pub(crate) fn read(mut given: Fields) -> Result<ReadFault> {
-    let fault = match word(&mut given)?.as_str() {
-        "pass" => ReadFault::Pass,
-        "unavailable" => ReadFault::Unavailable,
-        "busy" => ReadFault::Busy,
-        "denied" => ReadFault::Denied,
-        "lied" => ReadFault::Lied,
-        "slow" => ReadFault::Slow(time(&mut given)?),
-        "stale" => ReadFault::Stale,
-        "foreign_before" => ReadFault::ForeignBefore(foreign(&mut given)?),
-        "foreign_after" => ReadFault::ForeignAfter(foreign(&mut given)?),
-        "deleted_after" => ReadFault::DeletedAfter(given.need("digest")?),
-        other => return Err(given.wrong("fault", format!("{other:?} is no fault of a read"))),
-    };
-    given.end().map(|()| fault)
-}
-
-/// What happens to a request on the wire: `{fault}`, with `status`, `seconds`, `location` or `time`.
-pub(crate) fn http(mut given: Fields) -> Result<HttpFault> {
-    let fault = match word(&mut given)?.as_str() {
-        "pass" => HttpFault::Pass,
-        "status" => HttpFault::Status(given.need("status")?),
-        "status_after" => HttpFault::StatusAfter(given.need("status")?),
-        "busy" => HttpFault::Busy(given.take("seconds")?.map_or(RetryAfter::Unsaid, RetryAfter::Seconds)),
-        "html" => HttpFault::Html(given.need("status")?),
-        "redirect" => HttpFault::Redirect(given.need("status")?, given.need("location")?),
-        "cut_body" => HttpFault::CutBody,
-        "trickle" => HttpFault::Trickle(time(&mut given)?),
-        "closed" => HttpFault::Closed,
-        "closed_after" => HttpFault::ClosedAfter,
-        "silent" => HttpFault::Silent,
-        "silent_after" => HttpFault::SilentAfter,
-        "slow" => HttpFault::Slow(time(&mut given)?),
-        "wrong_digest" => HttpFault::wrong_digest(),
-        "no_digest" => HttpFault::no_digest(),
-        other => return Err(given.wrong("fault", format!("{other:?} is no fault on the wire"))),
-    };
-    given.end().map(|()| fault)
-}
-
-fn word(given: &mut Fields) -> Result<String> {
-    given.need("fault")
-}
-
-fn time(given: &mut Fields) -> Result<Duration> {
-    match given.ms("time")? {
-        Some(time) => Ok(time),
-        None => Err(given.wrong("time", "it is missing")),
-    }
-}
-
-fn code(given: &mut Fields) -> Result<&'static str> {
-    let named: String = given.need("code")?;
-    let code = CODES.iter().copied().find(|code| *code == named);
-    code.ok_or_else(|| given.wrong("code", format!("{named:?} is no code of the OCI specification")))
-}
-
-fn foreign(given: &mut Fields) -> Result<Manifest> {
-    manifest(given)
 }

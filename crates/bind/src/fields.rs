@@ -90,7 +90,7 @@ impl Fields {
     }
 
     /// One of several words, which are in snake case.
-    pub(crate) fn word<T: Clone>(&mut self, name: &str, words: &[(&str, T)]) -> Result<Option<T>> {
+    pub(crate) fn word<T: Clone>(&mut self, name: &str, words: &[(&'static str, T)]) -> Result<Option<T>> {
         let Some(text) = self.take::<String>(name)? else { return Ok(None) };
         match words.iter().find(|(word, _)| self.style.name(word) == text) {
             Some((_, value)) => Ok(Some(value.clone())),
@@ -99,6 +99,16 @@ impl Fields {
                 Err(self.wrong(name, format!("{text:?} is none of {}", words.join(", "))))
             }
         }
+    }
+
+    /// One of several words that there must be.
+    pub(crate) fn need_word<T: Clone>(&mut self, name: &str, words: &[(&'static str, T)]) -> Result<T> {
+        self.word(name, words)?.ok_or_else(|| self.wrong(name, "it is missing"))
+    }
+
+    /// A duration in milliseconds that there must be.
+    pub(crate) fn need_ms(&mut self, name: &str) -> Result<Duration> {
+        self.ms(name)?.ok_or_else(|| self.wrong(name, "it is missing"))
     }
 
     /// A duration in milliseconds, fractions allowed.

@@ -1,42 +1,56 @@
 //! A guardrail that is written in the other language.
 
-use std::fmt;
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tagwarden::judge::{Expect, Facts, Finding, Guardrail};
+use tagwarden::judge::{Facts, Finding, Guardrail};
 
-use crate::host::HostError;
+use crate::host::{HostError, Port};
 
-/// The code of a finding whose guardrail raised an exception, or gave what is no finding.
-pub const GUARDRAIL_FAILED: &str = "GUARDRAIL_FAILED";
+/// The code of a finding whose guardrail raised an exception, was silent, or gave what is no finding: what cannot be
+/// judged does not pass.
+const GUARDRAIL_FAILED: &str = "GUARDRAIL_FAILED";
 
-/// An object of the other language that judges facts, which are JSON.
-pub trait Judge: fmt::Debug + Send + Sync + 'static {
-    /// Its finding: `{verdict, code?, why}`.
-    fn judge(&self, facts: Value) -> Result<Value, HostError>;
-}
+/// How many exceptions are kept to be the cause of a refusal.
+const REMEMBERED: usize = 16;
 
-/// A guardrail of the other language. What it raises refuses the move.
+/// A guardrail of the other language: its method `judge` takes the facts and gives `{verdict, code?, why}`.
 #[derive(Debug)]
-pub struct Guard<J> {
-    /// Its name, in lower case with dashes; unique in a policy.
-    pub name: String,
-    /// What it is set to; it goes into the policy's digest.
-    pub settings: Value,
-    /// What judges.
-    pub judge: J,
+pub struct Guard {
+    name: String,
+    settings: Value,
+    port: Port,
+    raised: Mutex<VecDeque<HostError>>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Found {
-    verdict: String,
-    code: Option<String>,
-    why: String,
+#[serde(tag = "verdict", rename_all = "lowercase", deny_unknown_fields)]
+enum Found {
+    Pass { why: String },
+    Warn { code: String, why: String },
+    Refuse { code: String, why: String },
 }
 
-impl<J: Judge> Guardrail for Guard<J> {
+impl Guard {
+    /// `name` is in lower case with dashes, and unique in a policy; `settings` go into the policy's digest.
+    pub fn new(name: String, settings: Value, port: Port) -> Guard {
+        Guard { name, settings, port, raised: Mutex::default() }
+    }
+
+    /// What it raised when it gave this finding.
+    pub(crate) fn blamed(&self, finding: &Finding) -> Option<HostError> {
+        let raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
+        raised.iter().rev().find(|raised| self.failed(raised) == *finding).cloned()
+    }
+
+    fn failed(&self, why: &HostError) -> Finding {
+        Finding::refuse(&self.name, GUARDRAIL_FAILED, why.to_string())
+    }
+}
+
+impl Guardrail for Guard {
     fn name(&self) -> &str {
         &self.name
     }
@@ -46,50 +60,21 @@ impl<J: Judge> Guardrail for Guard<J> {
     }
 
     fn judge(&self, facts: &Facts) -> Finding {
-        let failed = |why: String| Finding::refuse(&self.name, GUARDRAIL_FAILED, why);
-        let found = match self.judge.judge(facts_json(facts)).map(serde_json::from_value::<Found>) {
-            Ok(Ok(found)) => found,
-            Ok(Err(e)) => return failed(format!("it gave what is no finding: {e}")),
-            Err(raised) => return failed(raised.message),
-        };
-        match (found.verdict.as_str(), found.code) {
-            ("pass", None) => Finding::pass(&self.name, found.why),
-            ("warn", Some(code)) => Finding::warn(&self.name, &code, found.why),
-            ("refuse", Some(code)) => Finding::refuse(&self.name, &code, found.why),
-            (verdict, _) => {
-                failed(format!("it gave what is no finding: {verdict:?}; pass has no code, warn and refuse have one"))
+        let found = self.port.wait("judge", json!(facts)).map(serde_json::from_value::<Found>);
+        match found {
+            Ok(Ok(Found::Pass { why })) => Finding::pass(&self.name, why),
+            Ok(Ok(Found::Warn { code, why })) => Finding::warn(&self.name, &code, why),
+            Ok(Ok(Found::Refuse { code, why })) => Finding::refuse(&self.name, &code, why),
+            Ok(Err(e)) => self.failed(&HostError::broken(format!("it gave what is no finding: {e}"))),
+            Err(why) => {
+                let finding = self.failed(&why);
+                let mut raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
+                raised.push_back(why);
+                if raised.len() > REMEMBERED {
+                    raised.pop_front();
+                }
+                finding
             }
         }
     }
-}
-
-fn facts_json(facts: &Facts) -> Value {
-    let upstream = facts.upstream.as_ref().map(|upstream| {
-        json!({
-            "environment": upstream.environment,
-            "channel": upstream.channel,
-            "live": upstream.live,
-            "passage": upstream.passage,
-        })
-    });
-    let expect = match facts.expect {
-        Expect::Any => json!("any"),
-        Expect::Absent => json!("absent"),
-        Expect::At(digest) => json!(digest),
-    };
-    json!({
-        "op": facts.op,
-        "channel": facts.channel,
-        "live": facts.live,
-        "previous": facts.previous,
-        "observed": facts.observed,
-        "source": facts.source,
-        "target": facts.target,
-        "expect": expect,
-        "provenance": facts.provenance,
-        "hold": facts.hold,
-        "upstream": upstream,
-        "here": facts.here,
-        "at": facts.at,
-    })
 }

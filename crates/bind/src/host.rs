@@ -1,41 +1,56 @@
-//! Backends and rules that are written in the other language.
+//! Backends and rules that are written in the other language: how they are asked.
 //!
-//! What the host answers is not trusted: an answer that is not understood is an error, and an exception in a write leaves
-//! its end unknown, unless its code says that nothing was moved.
+//! What the host answers is not trusted: an answer that is not understood, an exception or silence is an error.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
-use tagwarden::ledger::{Append, Ledger};
-use tagwarden::registry::{Manifest, Put, Registry};
-use tagwarden::{Channel, Digest, Error, ErrorKind, Reference, Repository, Result, Tag, Target};
+use serde_json::Value;
+use tagwarden::{Error, ErrorKind, Result};
 
-use crate::registry::manifest_json;
+/// How long one call of a backend or a rule may take, where it does not say so itself.
+const TIME_OUT: Duration = Duration::from_secs(30);
 
-/// An object of the other language, whose methods are called with JSON.
+/// An object of the other language, whose methods are called with JSON. Its `Debug` is its name in messages.
 #[async_trait]
 pub trait Host: fmt::Debug + Send + Sync + 'static {
     /// Calls a method, whose name is in snake case.
     async fn ask(&self, method: &'static str, request: Value) -> std::result::Result<Value, HostError>;
 }
 
-/// An exception of the other language.
+/// What a method of a host raised.
 #[derive(Clone, Debug)]
 pub struct HostError {
-    /// The code that it carries, if it has one.
-    pub code: Option<String>,
-    /// What it says.
-    pub message: String,
-    /// The exception itself, as the binding keeps it.
-    pub exception: Arc<dyn std::error::Error + Send + Sync>,
+    /// The kind that its code names, if it is an error of tagwarden.
+    kind: Option<ErrorKind>,
+    message: String,
+    exception: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl HostError {
+    /// An exception that says `message`; `code` is that of an error of tagwarden, any other is passed over.
+    pub fn raised(code: Option<&str>, message: String, exception: impl StdError + Send + Sync + 'static) -> HostError {
+        let kind = ErrorKind::ALL.iter().copied().find(|kind| Some(kind.code()) == code);
+        HostError { kind, message, exception: Some(Arc::new(exception)) }
+    }
+
+    /// There was nobody to ask, or what came back cannot be read.
+    pub fn broken(message: impl fmt::Display) -> HostError {
+        HostError { kind: None, message: message.to_string(), exception: None }
+    }
+
+    pub(crate) fn kind(&self) -> Option<ErrorKind> {
+        self.kind
+    }
+
+    pub(crate) fn exception<E: StdError + 'static>(&self) -> Option<&E> {
+        let exception: &(dyn StdError + 'static) = self.exception.as_deref()?;
+        exception.downcast_ref()
+    }
 }
 
 impl fmt::Display for HostError {
@@ -44,127 +59,65 @@ impl fmt::Display for HostError {
     }
 }
 
-impl std::error::Error for HostError {}
+impl StdError for HostError {}
 
-impl HostError {
-    /// The kind that its code names.
-    fn kind(&self) -> Option<ErrorKind> {
-        ErrorKind::ALL.iter().copied().find(|kind| Some(kind.code()) == self.code.as_deref())
-    }
-
-    fn error(self, otherwise: ErrorKind) -> Error {
-        Error::new(self.kind().unwrap_or(otherwise), self.message.clone()).because(self)
-    }
+/// The way to a host, which is given up after a time.
+#[derive(Clone, Debug)]
+pub struct Port {
+    host: Arc<dyn Host>,
+    time_out: Duration,
 }
 
-/// Asks, and reads the answer.
-async fn asked<T: DeserializeOwned>(
-    host: &dyn Host,
-    method: &'static str,
-    request: Value,
-    otherwise: ErrorKind,
-) -> Result<T> {
-    let answer = host.ask(method, request).await.map_err(|raised| raised.error(otherwise))?;
-    serde_json::from_value(answer)
-        .map_err(|e| Error::new(otherwise, format!("{method} of {host:?} gave what it must not: {e}")))
-}
-
-/// A registry of the other language. Its methods are those of the port; a manifest is `{bytes, media_type}`.
-#[derive(Debug)]
-pub struct HostRegistry(pub Arc<dyn Host>);
-
-#[derive(Deserialize)]
-struct Held {
-    bytes: String,
-    media_type: String,
-}
-
-const UNAVAILABLE: ErrorKind = ErrorKind::RegistryUnavailable;
-
-#[async_trait]
-impl Registry for HostRegistry {
-    async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>> {
-        let request = json!({ "repository": repository, "tag": tag });
-        asked(&*self.0, "resolve", request, UNAVAILABLE).await
-    }
-
-    async fn fetch(&self, reference: &Reference) -> Result<Option<Manifest>> {
-        let held: Option<Held> = asked(&*self.0, "fetch", json!({ "reference": reference }), UNAVAILABLE).await?;
-        let Some(Held { bytes, media_type }) = held else { return Ok(None) };
-        let bytes = STANDARD
-            .decode(bytes)
-            .map_err(|e| Error::new(UNAVAILABLE, format!("fetch of {:?} gave no bytes", self.0)).because(e))?;
-        match reference.target() {
-            Target::Digest(digest) => Manifest::verified(bytes, &media_type, *digest).map(Some),
-            Target::Tag(_) => Manifest::new(bytes, &media_type).map(Some),
-        }
-    }
-
-    async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, time_out: Duration) -> Put {
-        let ms = u64::try_from(time_out.as_millis()).unwrap_or(u64::MAX);
-        let request =
-            json!({ "repository": repository, "tag": tag, "manifest": manifest_json(manifest), "time_out": ms });
-        let ambiguous = |message: String| Put::Unknown(Error::new(ErrorKind::RegistryAmbiguous, message));
-        let host = &self.0;
-        match tokio::time::timeout(time_out, host.ask("put", request)).await {
-            Err(_) => ambiguous(format!("put of {host:?} did not answer within {ms} ms")),
-            Ok(Ok(Value::Null)) => Put::Applied,
-            Ok(Ok(_)) => ambiguous(format!("put of {host:?} gave what it must not: anything but nothing")),
-            Ok(Err(raised)) => match raised.kind() {
-                Some(kind @ (ErrorKind::RegistryRefused | ErrorKind::RegistryDenied)) => {
-                    Put::Refused(raised.error(kind))
-                }
-                _ => Put::Unknown(Error::new(ErrorKind::RegistryAmbiguous, raised.message.clone()).because(raised)),
-            },
-        }
-    }
-
-    async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>> {
-        asked(&*self.0, "tags", json!({ "repository": repository }), UNAVAILABLE).await
-    }
-
-    async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
-        asked(&*self.0, "has_blob", json!({ "repository": repository, "digest": digest }), UNAVAILABLE).await
-    }
-}
-
-/// A ledger of the other language. Entries are base 64; an append gives `stored` or `lost`.
-#[derive(Debug)]
-pub struct HostLedger(pub Arc<dyn Host>);
-
-#[async_trait]
-impl Ledger for HostLedger {
-    async fn size(&self, channel: &Channel) -> Result<u64> {
-        asked(&*self.0, "size", json!({ "channel": channel }), ErrorKind::LedgerUnavailable).await
-    }
-
-    async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
-        let request = json!({ "channel": channel, "from": from, "limit": limit });
-        let entries: Vec<String> = asked(&*self.0, "read", request, ErrorKind::LedgerUnavailable).await?;
-        let decoded: std::result::Result<Vec<_>, _> = entries.iter().map(|entry| STANDARD.decode(entry)).collect();
-        let decoded = decoded.map_err(|e| {
-            Error::new(ErrorKind::LedgerUnavailable, format!("read of {:?} gave no bytes", self.0)).because(e)
+impl Port {
+    /// A host, and how many milliseconds one call of it may take: 30,000 by default. CONFIG_INVALID if that is no time.
+    pub fn to(host: Arc<dyn Host>, time_out_ms: Option<f64>) -> Result<Port> {
+        let time_out = time_out_ms.map_or(Ok(TIME_OUT), |ms| {
+            let time_out = Duration::try_from_secs_f64(ms / 1000.0).ok().filter(|time_out| !time_out.is_zero());
+            let wrong = format!("{host:?}: {ms} ms is no time-out");
+            time_out.ok_or_else(|| Error::new(ErrorKind::ConfigInvalid, wrong))
         })?;
-        Ok(decoded.into_iter().map(Bytes::from).collect())
+        Ok(Port { host, time_out })
     }
 
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
-        let request = json!({ "channel": channel, "seq": seq, "bytes": STANDARD.encode(&bytes) });
-        let append: String = asked(&*self.0, "append", request, ErrorKind::LedgerAmbiguous).await?;
-        match append.as_str() {
-            "stored" => Ok(Append::Stored),
-            "lost" => Ok(Append::Lost),
-            _ => {
-                let message = format!("append of {:?} gave neither stored nor lost", self.0);
-                Err(Error::new(ErrorKind::LedgerAmbiguous, message).with("channel", channel).with("seq", seq))
-            }
+    /// What a method answers. An exception keeps the kind that its code names; every other failure is `otherwise`.
+    pub(crate) async fn ask<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        request: Value,
+        otherwise: ErrorKind,
+    ) -> Result<T> {
+        let answer = self.answer(method, request, self.time_out).await;
+        let answer = answer.map_err(|raised| self.failed(method, raised, otherwise))?;
+        serde_json::from_value(answer)
+            .map_err(|e| self.failed(method, HostError::broken(format!("it gave what it must not: {e}")), otherwise))
+    }
+
+    /// What a method answers within a time, unread.
+    pub(crate) async fn answer(
+        &self,
+        method: &'static str,
+        request: Value,
+        time_out: Duration,
+    ) -> std::result::Result<Value, HostError> {
+        match tokio::time::timeout(time_out, self.host.ask(method, request)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(HostError::broken(format!("it did not answer within {} ms", time_out.as_millis()))),
         }
     }
 
-    async fn channels(&self) -> Result<Vec<Channel>> {
-        // The order of channels is the core's, and not that of their text.
-        let mut channels: Vec<Channel> = asked(&*self.0, "channels", json!({}), ErrorKind::LedgerUnavailable).await?;
-        channels.sort();
-        Ok(channels)
+    /// The error of a method.
+    pub(crate) fn failed(&self, method: &str, raised: HostError, otherwise: ErrorKind) -> Error {
+        let error =
+            Error::new(raised.kind.unwrap_or(otherwise), format!("{method} of {:?} failed: {raised}", self.host));
+        match raised.exception {
+            Some(_) => error.because(raised),
+            None => error,
+        }
+    }
+
+    /// Waits for an answer on a thread that may block.
+    pub(crate) fn wait(&self, method: &'static str, request: Value) -> std::result::Result<Value, HostError> {
+        let answer = self.answer(method, request, self.time_out);
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(answer))
     }
 }

@@ -6,12 +6,14 @@
 
 #![forbid(unsafe_code)]
 
+mod backend;
 mod error;
 mod faults;
 mod fields;
 mod flux;
 mod guard;
 mod host;
+mod laws;
 mod ledger;
 mod memory;
 mod oci;
@@ -22,16 +24,18 @@ mod server;
 mod terms;
 mod value;
 
-pub use error::{Described, described, error_kinds};
+pub use backend::{HostLedger, HostRegistry};
+pub use error::{Failure, error_kinds};
 pub use fields::{Fields, Style};
-pub use flux::{pack, push};
-pub use guard::{GUARDRAIL_FAILED, Guard, Judge};
-pub use host::{Host, HostError, HostLedger, HostRegistry};
+pub use flux::{pack, packed, push};
+pub use guard::Guard;
+pub use host::{Host, HostError, Port};
+pub use laws::{ledger_laws, registry_laws};
 pub use ledger::{init_ledger, ledger, open_ledger};
 pub use memory::memory;
 pub use oci::oci;
 pub use plan::{Approved, Plan};
-pub use promoter::{Given, promoter, with_options};
+pub use promoter::{Given, Promoter};
 pub use registry::registry;
 pub use server::Server;
 pub use value::{digest_of, parse_value, provenance};

@@ -3,14 +3,19 @@
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
-use serde_json::{Value, json};
 use tagwarden::judge::Finding;
 use tagwarden::promoter;
 use tagwarden::{Digest, Error, ErrorKind, Receipt, Result};
 
+use crate::error::Failure;
+use crate::promoter::{Given, Guards};
+
 /// A plan. Approving it uses it up.
 #[derive(Debug)]
-pub struct Plan(Mutex<Option<promoter::Plan>>);
+pub struct Plan {
+    plan: Mutex<Option<promoter::Plan>>,
+    guards: Guards,
+}
 
 /// An approved plan. Executing it uses it up.
 #[derive(Debug)]
@@ -33,29 +38,30 @@ struct Change {
 }
 
 impl Plan {
-    pub(crate) fn of(plan: promoter::Plan) -> Plan {
-        Plan(Mutex::new(Some(plan)))
+    pub(crate) fn new(plan: promoter::Plan, guards: Guards) -> Plan {
+        Plan { plan: Mutex::new(Some(plan)), guards }
     }
 
     /// What it would do and what the policy says: `{change?: {from?, to}, findings, settled?}`.
-    pub fn says(&self) -> Result<Value> {
-        let plan = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn says(&self) -> Result<Given> {
+        let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
         let plan = plan.as_ref().ok_or_else(|| used("plan", "approved"))?;
         let change = plan.change().map(|(from, to)| Change { from, to });
-        Ok(json!(Says { change, findings: plan.findings(), settled: plan.settled() }))
+        Given::json(&Says { change, findings: plan.findings(), settled: plan.settled() })
     }
 
     /// The permission to execute it. POLICY_REFUSED or CHANNEL_HELD with every finding.
-    pub fn approve(&self) -> Result<Approved> {
-        let plan = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let approved = plan.ok_or_else(|| used("plan", "approved"))?.approve()?;
+    pub fn approve(&self) -> std::result::Result<Approved, Failure> {
+        let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let approved = plan.ok_or_else(|| used("plan", "approved"))?.approve();
+        let approved = approved.map_err(|refusal| self.guards.blame(Error::from(refusal).into()))?;
         Ok(Approved(Mutex::new(Some(approved))))
     }
 }
 
 impl Approved {
     /// The plan, once.
-    pub fn take(&self) -> Result<promoter::Approved> {
+    pub(crate) fn take(&self) -> Result<promoter::Approved> {
         let plan = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         plan.ok_or_else(|| used("approved plan", "executed"))
     }

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tagwarden::judge::{Guardrail, Policy};
-use tagwarden::{Channel, Error, ErrorKind, Operation, Pipeline, Promoter, Repository, Result, Terms};
+use tagwarden::ledger::Ledger;
+use tagwarden::registry::Registry;
+use tagwarden::{Channel, Error, ErrorKind, Operation, Pipeline, Repository, Result, Terms};
 
+use crate::error::Failure;
 use crate::fields::Fields;
-use crate::plan::Plan;
+use crate::guard::Guard;
+use crate::plan::{Approved, Plan};
 use crate::terms::{how, operation, rule, terms, times};
 
 /// What a call gives: JSON text, or something that stays on this side.
@@ -21,95 +25,140 @@ pub enum Given {
 
 impl Given {
     /// The JSON text of a value.
-    pub fn json<T: Serialize>(value: &T) -> Result<Given> {
+    pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Given> {
         let text = serde_json::to_string(value);
         text.map(Given::Json).map_err(|e| Error::new(ErrorKind::InternalFault, "a result has no JSON").because(e))
     }
 }
 
-/// A promoter with `{pipeline?, times?}`, and the standard policy with these guardrails behind its own.
-pub fn with_options(promoter: Promoter, mut asked: Fields, guardrails: Vec<Arc<dyn Guardrail>>) -> Result<Promoter> {
-    let mut promoter = promoter;
-    if let Some(pipeline) = asked.take::<Pipeline>("pipeline")? {
-        promoter = promoter.with_pipeline(pipeline);
-    }
-    if let Some(times) = times(&mut asked)? {
-        promoter = promoter.with_times(times);
-    }
-    asked.end()?;
-    if !guardrails.is_empty() {
-        let standard = Policy::standard();
-        let all = standard.guardrails().iter().cloned().chain(guardrails).collect();
-        promoter = promoter.with_policy(Policy::new("custom".parse()?, all)?);
-    }
-    Ok(promoter)
+/// A promoter, and the guardrails of the other language in its policy.
+#[derive(Clone, Debug)]
+pub struct Promoter {
+    core: tagwarden::Promoter,
+    guards: Guards,
 }
 
-/// Calls the promoter's method of this name, which is in snake case: one for each of the core's but `execute`.
-pub async fn promoter(promoter: Promoter, method: &str, mut asked: Fields) -> Result<Given> {
-    match method {
-        "plan" => {
-            let op: String = asked.need("op")?;
-            let (channel, operation, terms) = a_move(&op, asked)?;
-            Ok(Given::Plan(Box::new(Plan::of(promoter.plan(&channel, operation, terms).await?))))
+impl Promoter {
+    /// One with `{pipeline?, times?, policy?}`, and the standard policy with these guardrails behind its own.
+    pub fn over(
+        registry: Arc<dyn Registry>,
+        ledger: Arc<dyn Ledger>,
+        mut asked: Fields,
+        guards: Vec<Guard>,
+    ) -> Result<Promoter> {
+        let mut core = tagwarden::Promoter::new(registry, ledger);
+        if let Some(pipeline) = asked.take::<Pipeline>("pipeline")? {
+            core = core.with_pipeline(pipeline);
         }
-        "promote" | "rollback" | "bootstrap" | "repair" | "adopt" => {
-            let (channel, operation, terms) = a_move(method, asked)?;
-            Given::json(&promoter.run(&channel, operation, terms).await?)
+        if let Some(times) = times(&mut asked)? {
+            core = core.with_times(times);
         }
-        "recover" => {
-            let channel: Channel = asked.need("channel")?;
-            let (how, patience) = (how(&mut asked)?, asked.ms("patience")?);
-            asked.end()?;
-            Given::json(&promoter.recover(&channel, how, patience.unwrap_or(Terms::PATIENCE)).await?)
+        let guards = Guards(guards.into_iter().map(Arc::new).collect());
+        match asked.take("policy")? {
+            Some(name) => {
+                let own = guards.0.iter().map(|guard| Arc::clone(guard) as Arc<dyn Guardrail>);
+                let all = Policy::standard().guardrails().iter().cloned().chain(own).collect();
+                core = core.with_policy(Policy::new(name, all)?);
+            }
+            None if guards.0.is_empty() => {}
+            None => return Err(asked.wrong("policy", "it is missing: guardrails of your own make another policy, so name it")),
         }
-        "hold" => {
-            let (channel, reason): (Channel, _) = (asked.need("channel")?, asked.need("reason")?);
-            let (until, who) = (asked.take("until")?, asked.need("provenance")?);
-            asked.end()?;
-            Given::json(&promoter.hold(&channel, reason, until, &who).await?)
+        asked.end()?;
+        Ok(Promoter { core, guards })
+    }
+
+    /// Calls the method of this name, which is in snake case: one for each of the core's but `execute`.
+    pub async fn call(&self, method: &str, asked: Fields) -> std::result::Result<Given, Failure> {
+        self.given(method, asked).await.map_err(|error| self.guards.blame(error.into()))
+    }
+
+    /// Executes an approved plan, once.
+    pub async fn execute(&self, approved: &Approved) -> std::result::Result<Given, Failure> {
+        let approved = approved.take()?;
+        let receipt = self.core.execute(approved).await;
+        receipt.and_then(|receipt| Given::json(&receipt)).map_err(|error| self.guards.blame(error.into()))
+    }
+
+    async fn given(&self, method: &str, mut asked: Fields) -> Result<Given> {
+        let promoter = &self.core;
+        match method {
+            "plan" => {
+                let op: String = asked.need("op")?;
+                let (channel, operation, terms) = a_move(&op, asked)?;
+                let plan = promoter.plan(&channel, operation, terms).await?;
+                Ok(Given::Plan(Box::new(Plan::new(plan, self.guards.clone()))))
+            }
+            "promote" | "rollback" | "bootstrap" | "repair" | "adopt" => {
+                let (channel, operation, terms) = a_move(method, asked)?;
+                Given::json(&promoter.run(&channel, operation, terms).await?)
+            }
+            "recover" => {
+                let channel: Channel = asked.need("channel")?;
+                let (how, patience) = (how(&mut asked)?, asked.ms("patience")?);
+                asked.end()?;
+                Given::json(&promoter.recover(&channel, how, patience.unwrap_or(Terms::PATIENCE)).await?)
+            }
+            "hold" => {
+                let (channel, reason): (Channel, _) = (asked.need("channel")?, asked.need("reason")?);
+                let (until, who) = (asked.take("until")?, asked.need("provenance")?);
+                asked.end()?;
+                Given::json(&promoter.hold(&channel, reason, until, &who).await?)
+            }
+            "release" => {
+                let (channel, reason): (Channel, _) = (asked.need("channel")?, asked.need("reason")?);
+                let who = asked.need("provenance")?;
+                asked.end()?;
+                Given::json(&promoter.release(&channel, reason, &who).await?)
+            }
+            "channels" => {
+                asked.end()?;
+                Given::json(&promoter.channels().await?)
+            }
+            "current" => Given::json(&promoter.current(&one(asked)?).await?),
+            "previous" => Given::json(&promoter.previous(&one(asked)?).await?),
+            "history" => {
+                let channel: Channel = asked.need("channel")?;
+                let (before, limit) = (asked.take("before")?, asked.need("limit")?);
+                asked.end()?;
+                Given::json(&promoter.history(&channel, before, limit).await?)
+            }
+            "at" => {
+                let (channel, at): (Channel, _) = (asked.need("channel")?, asked.need("at")?);
+                asked.end()?;
+                Given::json(&promoter.at(&channel, at).await?)
+            }
+            "audit" => {
+                let channels: Vec<Channel> = asked.need("channels")?;
+                asked.end()?;
+                Given::json(&promoter.audit(&channels).await?)
+            }
+            "verify" => Given::json(&promoter.verify(&one(asked)?).await?),
+            "retention_plan" => {
+                let (repository, rule): (Repository, _) = (asked.need("repository")?, rule(&mut asked)?);
+                asked.end()?;
+                Given::json(&promoter.retention_plan(&repository, &rule).await?)
+            }
+            "may_delete" => {
+                let (repository, rule): (Repository, _) = (asked.need("repository")?, rule(&mut asked)?);
+                let digest = asked.need("digest")?;
+                asked.end()?;
+                Given::json(&promoter.may_delete(&repository, &rule, &digest).await?)
+            }
+            other => Err(Error::new(ErrorKind::InternalFault, format!("a promoter has no method {other}"))),
         }
-        "release" => {
-            let (channel, reason): (Channel, _) = (asked.need("channel")?, asked.need("reason")?);
-            let who = asked.need("provenance")?;
-            asked.end()?;
-            Given::json(&promoter.release(&channel, reason, &who).await?)
-        }
-        "channels" => {
-            asked.end()?;
-            Given::json(&promoter.channels().await?)
-        }
-        "current" => Given::json(&promoter.current(&one(asked)?).await?),
-        "previous" => Given::json(&promoter.previous(&one(asked)?).await?),
-        "history" => {
-            let channel: Channel = asked.need("channel")?;
-            let (before, limit) = (asked.take("before")?, asked.need("limit")?);
-            asked.end()?;
-            Given::json(&promoter.history(&channel, before, limit).await?)
-        }
-        "at" => {
-            let (channel, at): (Channel, _) = (asked.need("channel")?, asked.need("at")?);
-            asked.end()?;
-            Given::json(&promoter.at(&channel, at).await?)
-        }
-        "audit" => {
-            let channels: Vec<Channel> = asked.need("channels")?;
-            asked.end()?;
-            Given::json(&promoter.audit(&channels).await?)
-        }
-        "verify" => Given::json(&promoter.verify(&one(asked)?).await?),
-        "retention_plan" => {
-            let (repository, rule): (Repository, _) = (asked.need("repository")?, rule(&mut asked)?);
-            asked.end()?;
-            Given::json(&promoter.retention_plan(&repository, &rule).await?)
-        }
-        "may_delete" => {
-            let (repository, rule): (Repository, _) = (asked.need("repository")?, rule(&mut asked)?);
-            let digest = asked.need("digest")?;
-            asked.end()?;
-            Given::json(&promoter.may_delete(&repository, &rule, &digest).await?)
-        }
-        other => Err(Error::new(ErrorKind::InternalFault, format!("a promoter has no method {other}"))),
+    }
+}
+
+/// The guardrails of the other language in a policy.
+#[derive(Clone, Debug)]
+pub(crate) struct Guards(Vec<Arc<Guard>>);
+
+impl Guards {
+    /// A refusal with what one of them raised behind it.
+    pub(crate) fn blame(&self, failure: Failure) -> Failure {
+        let findings = failure.refusal().map_or(&[][..], |refusal| refusal.findings());
+        let raised = findings.iter().find_map(|finding| self.0.iter().find_map(|guard| guard.blamed(finding)));
+        failure.blaming(raised)
     }
 }
 

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use tagwarden::registry::{Manifest, Put, Registry};
 use tagwarden::{Error, ErrorKind, Reference, Repository, Result, Tag, Times};
 
-use crate::error::described;
 use crate::fields::Fields;
 use crate::promoter::Given;
 
 /// Calls the port's method of this name: `resolve`, `fetch`, `put`, `tags` or `has_blob`.
 ///
-/// A put gives `{}` if it was applied, or `{refused}` or `{unknown}` with an error.
+/// A put that was not applied is an error: REGISTRY_REFUSED and REGISTRY_DENIED say that nothing was moved and nothing will
+/// land; after any other its end is not known.
 pub async fn registry(port: &dyn Registry, method: &str, mut asked: Fields) -> Result<Given> {
     match method {
         "resolve" => {
@@ -29,12 +29,7 @@ pub async fn registry(port: &dyn Registry, method: &str, mut asked: Fields) -> R
             let (repository, tag): (Repository, Tag) = (asked.need("repository")?, asked.need("tag")?);
             let (manifest, time_out) = (manifest(&mut asked)?, asked.ms("time_out")?);
             asked.end()?;
-            let put = port.put(&repository, &tag, &manifest, time_out.unwrap_or(Times::default().put())).await;
-            Given::json(&match put {
-                Put::Applied => json!({}),
-                Put::Refused(error) => json!({ "refused": described(&error) }),
-                Put::Unknown(error) => json!({ "unknown": described(&error) }),
-            })
+            ended(port.put(&repository, &tag, &manifest, time_out.unwrap_or(Times::default().put())).await)
         }
         "tags" => {
             let repository: Repository = asked.need("repository")?;
@@ -50,9 +45,21 @@ pub async fn registry(port: &dyn Registry, method: &str, mut asked: Fields) -> R
     }
 }
 
+fn ended(put: Put) -> Result<Given> {
+    let moved_nothing = |error: &Error| matches!(error.kind(), ErrorKind::RegistryRefused | ErrorKind::RegistryDenied);
+    let as_kind = |kind, error: Error| Error::new(kind, error.message()).because(error);
+    match put {
+        Put::Applied => Given::json(&Value::Null),
+        Put::Refused(error) if !moved_nothing(&error) => Err(as_kind(ErrorKind::RegistryRefused, error)),
+        Put::Unknown(error) if moved_nothing(&error) => Err(as_kind(ErrorKind::RegistryAmbiguous, error)),
+        Put::Refused(error) | Put::Unknown(error) => Err(error),
+    }
+}
+
 /// A manifest as JSON: its bytes in base 64.
 pub(crate) fn manifest_json(manifest: &Manifest) -> Value {
-    json!({ "bytes": STANDARD.encode(manifest.bytes()), "media_type": manifest.media_type() })
+    let bytes = STANDARD.encode(manifest.bytes());
+    json!({ "digest": manifest.digest(), "bytes": bytes, "media_type": manifest.media_type() })
 }
 
 /// A manifest out of `bytes` in base 64 and `media_type`.

@@ -1,10 +1,11 @@
 //! The in-process HTTP registry, by name.
 
+use std::sync::{Mutex, PoisonError};
+
 use serde_json::{Value, json};
 use tagwarden::registry::MemoryRegistry;
-use tagwarden::testing::{Access, Bearer, Login, RegistryServer};
+use tagwarden::testing::{Access, Bearer, Login, RegistryServer, Seen};
 use tagwarden::{Error, ErrorKind, Result};
-use tokio::sync::Mutex;
 
 use crate::faults;
 use crate::fields::Fields;
@@ -21,8 +22,7 @@ pub struct Server {
 impl Server {
     /// Starts one on a free port of 127.0.0.1. It needs a tokio runtime that goes on.
     pub async fn start() -> Result<Server> {
-        let unavailable = |e| Error::new(ErrorKind::RegistryUnavailable, "the test registry does not start").because(e);
-        let server = RegistryServer::start().await.map_err(unavailable)?;
+        let server = RegistryServer::start().await.map_err(|e| unavailable("does not start").because(e))?;
         let (host, memory) = (server.host().to_owned(), server.memory().clone());
         Ok(Server { host, memory, running: Mutex::new(Some(server)) })
     }
@@ -37,76 +37,68 @@ impl Server {
         &self.memory
     }
 
-    /// Calls the server's method of this name: `access`, `script_http`, `calm_http`, `requests`, `latency_http`, `end_tokens` or `stop`.
-    pub async fn call(&self, method: &str, mut asked: Fields) -> Result<Given> {
-        let mut running = self.running.lock().await;
-        if method == "stop" {
-            asked.end()?;
-            if let Some(server) = running.take() {
-                let failed =
-                    |e| Error::new(ErrorKind::RegistryUnavailable, "the test registry did not stop well").because(e);
-                server.stop().await.map_err(failed)?;
-            }
-            return Given::json(&Value::Null);
+    /// Stops it. Doing it again is no error.
+    pub async fn stop(&self) -> Result<Given> {
+        let server = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(server) = server {
+            server.stop().await.map_err(|e| unavailable("did not stop well").because(e))?;
         }
-        let stopped =
-            || Error::new(ErrorKind::RegistryUnavailable, format!("the test registry {} was stopped", self.host));
-        let server = running.as_ref().ok_or_else(stopped)?;
-        let given = match method {
-            "access" => {
-                let login = match (asked.take::<String>("user")?, asked.secret("password")?) {
-                    (Some(user), Some(password)) => Some(Login::new(user, password)),
-                    (None, None) => None,
-                    _ => return Err(asked.wrong("user", "give a user and a password, or neither")),
-                };
-                let bearer: bool = asked.take("token")?.unwrap_or(false);
-                server.access(match (login, bearer) {
-                    (None, _) => Access::Open,
-                    (Some(login), false) => Access::Basic(login),
-                    (Some(login), true) => Access::Bearer(Bearer::new(login)),
-                });
-                Value::Null
-            }
+        Given::json(&Value::Null)
+    }
+
+    /// Calls the server's method of this name: `demand`, `script_http`, `calm`, `faults_left`, `latency`, `end_tokens`,
+    /// `requests` or `clear_requests`.
+    pub fn set(&self, method: &str, mut asked: Fields) -> Result<Given> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = running.as_ref().ok_or_else(|| unavailable("was stopped"))?;
+        let mut given = Value::Null;
+        match method {
+            "demand" => server.access(access(&mut asked)?),
             "script_http" => {
                 let faults: Vec<_> = asked.items("faults")?.into_iter().map(faults::http).collect::<Result<_>>()?;
                 match (asked.take::<String>("method")?, asked.take::<String>("path")?) {
                     (None, None) => server.script(faults),
-                    (method, path) => {
-                        let path = path.unwrap_or_default();
-                        server.script_when(
-                            move |seen| match &method {
-                                Some(method) => seen.is(method, &path),
-                                None => seen.is(&seen.method.clone(), &path),
-                            },
-                            faults,
-                        );
-                    }
+                    (method, path) => server.script_when(requests(method, path), faults),
                 }
-                Value::Null
             }
-            "calm_http" => {
-                server.calm();
-                Value::Null
+            "calm" => server.calm(),
+            "faults_left" => given = json!(server.faults_left()),
+            "latency" => server.latency(asked.need_ms("latency")?),
+            "end_tokens" => server.end_tokens(),
+            "requests" => {
+                let seen = server.requests();
+                let seen =
+                    seen.iter().map(|seen| json!({ "method": seen.method, "path": seen.path, "status": seen.status }));
+                given = seen.collect();
             }
-            "latency_http" => {
-                let latency = asked.ms("latency")?;
-                server.latency(latency.unwrap_or_default());
-                Value::Null
-            }
-            "end_tokens" => {
-                server.end_tokens();
-                Value::Null
-            }
-            "requests" => server
-                .requests()
-                .iter()
-                .map(|seen| json!({ "method": seen.method, "path": seen.path, "status": seen.status }))
-                .collect(),
+            "clear_requests" => server.clear_requests(),
             other => {
                 return Err(Error::new(ErrorKind::InternalFault, format!("a test registry has no method {other}")));
             }
-        };
+        }
         asked.end()?;
         Given::json(&given)
     }
+}
+
+fn unavailable(what: &str) -> Error {
+    Error::new(ErrorKind::RegistryUnavailable, format!("the test registry {what}"))
+}
+
+/// Open without a user; else Basic, or tokens of its own where `token` is true.
+fn access(asked: &mut Fields) -> Result<Access> {
+    let (user, password) = (asked.secret("user")?, asked.secret("password")?);
+    let token: bool = asked.take("token")?.unwrap_or(false);
+    match (user, password) {
+        (None, None) => Ok(Access::Open),
+        (Some(user), Some(password)) if token => Ok(Access::Bearer(Bearer::new(Login::new(user, password)))),
+        (Some(user), Some(password)) => Ok(Access::Basic(Login::new(user, password))),
+        _ => Err(asked.wrong("user", "give a user and a password, or neither")),
+    }
+}
+
+/// Requests of this method, if one is given, whose path ends so.
+fn requests(method: Option<String>, path: Option<String>) -> impl Fn(&Seen) -> bool + Clone + Send + 'static {
+    let path = path.unwrap_or_default();
+    move |seen| seen.is(method.as_deref().unwrap_or(&seen.method), &path)
 }

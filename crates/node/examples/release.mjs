@@ -7,7 +7,7 @@
  * DIRECTORY is what is released.
  */
 
-import { Channel, OciRegistry, Promoter, Provenance, TagwardenError, openLedger } from 'tagwarden'
+import { Channel, OciRegistry, Promoter, Provenance, TagwardenError, openLedger, packArtifact, pushArtifact } from 'tagwarden'
 
 const [repository, url, dir] = process.argv.slice(2)
 if (dir === undefined) throw new Error('usage: node release.mjs REPOSITORY LEDGER DIRECTORY')
@@ -32,8 +32,9 @@ const commit = '4e1243bd22c66e76c2ba9eddc1f91394e57f9f83'
 const provenance = Provenance.of({ provider: 'example', runId: '1', actor: 'release-bot', commit })
 
 for (const number of [1, 2]) {
-  const artifact = { dir, source: 'https://git.example/acme/shop', revision: `main@sha1:${commit}`, created: new Date(number * 86_400_000) }
-  console.log(`1.${number} is ${await registry.pushArtifact(repository, `1.${number}`, artifact)}`)
+  const from = { source: 'https://git.example/acme/shop', revision: `main@sha1:${commit}`, created: new Date(number * 86_400_000) }
+  const pushed = await pushArtifact(await packArtifact(dir, from), registry, repository, `1.${number}`)
+  console.log(`1.${number} is ${pushed}`)
 }
 for (const channel of [dev, prod]) await promoter.bootstrap(channel, { from: `${repository}:1.1`, provenance })
 await promoter.promote(dev, `${repository}:1.2`, { provenance, key: 'run-1-dev' })

@@ -21,6 +21,8 @@ function encodeBytes(name, bytes) {
   return Buffer.from(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString('base64')
 }
 
+const decodeBytes = (text) => Buffer.from(text, 'base64')
+
 /** The options of a call without its signal, and the signal. */
 function split(options) {
   if (options === undefined) return [{}, undefined]
@@ -47,9 +49,15 @@ async function run(signal, start) {
   }
 }
 
-/** Runs a native call whose result is JSON. */
-async function ask(signal, start) {
-  return JSON.parse(await run(signal, start))
+/** Calls a method of a native object with arguments and options; its result is JSON. */
+async function ask(native, method, given, options) {
+  const [rest, signal] = split(options)
+  return JSON.parse(await run(signal, () => native.call(method, encode({ ...given, ...rest }))))
+}
+
+/** Calls a method of a native object that answers at once. */
+function set(native, method, given = {}) {
+  return JSON.parse(sync(() => native.set(method, encode(given))))
 }
 
 /** What a synchronous native function returns, or a TagwardenError. */
@@ -61,4 +69,4 @@ function sync(act) {
   }
 }
 
-module.exports = { encode, encodeBytes, split, run, ask, sync }
+module.exports = { encode, encodeBytes, decodeBytes, split, run, ask, set, sync }

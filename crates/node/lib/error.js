@@ -23,47 +23,36 @@ class TagwardenError extends Error {
 }
 Object.defineProperty(TagwardenError.prototype, 'name', { value: 'TagwardenError', configurable: true, writable: true })
 
-/** Exceptions of backends written in JavaScript, by number, until they come back as a cause. The oldest are let go. */
+/** Exceptions of backends and rules written in JavaScript, by number, until they come back as a cause. The oldest are let go. */
 const exceptions = new Map()
 const MOST_EXCEPTIONS = 1000
 let lastNumber = 0
 
-/** Keeps an exception, and describes it for the native half; that of a guardrail is found by its finding, too. */
-function keep(exception, guardrail) {
+/** Keeps an exception, and describes it for the native half. An error of tagwarden speaks for itself. */
+function keep(exception) {
   lastNumber = (lastNumber + 1) % 2 ** 32
-  const described = { exception: lastNumber, message: messageOf(exception) }
-  remember(lastNumber, exception)
-  if (guardrail !== undefined) remember(`${guardrail}: it threw: ${described.message}`, exception)
-  if (exception instanceof TagwardenError) described.code = exception.code
-  return described
-}
-
-function remember(name, exception) {
-  exceptions.delete(name)
-  exceptions.set(name, exception)
+  exceptions.set(lastNumber, exception)
   if (exceptions.size > MOST_EXCEPTIONS) exceptions.delete(exceptions.keys().next().value)
+  const described = { exception: lastNumber, message: messageOf(exception) }
+  return exception instanceof TagwardenError ? { ...described, code: exception.code } : described
 }
 
 function messageOf(exception) {
   try {
-    return String(exception instanceof Error ? exception.message || exception.name : exception).toWellFormed()
+    if (!(exception instanceof Error)) return String(exception).toWellFormed()
+    const { name, message } = exception
+    const named = ['Error', 'TagwardenError'].includes(name) && message !== '' ? message : [name, message].filter(Boolean).join(': ')
+    return String(named).toWellFormed()
   } catch {
     return 'an exception that cannot be shown'
   }
 }
 
-/** The exception that a description of the native half stands for. */
-function raised({ code, message, context, findings = [], cause, exception }) {
-  if (exceptions.has(exception)) return exceptions.get(exception)
-  const behind = cause === undefined ? failure(findings) : raised(cause)
+/** The error that the native half describes; the innermost cause is the exception of a backend, if one is behind it. */
+function raised({ code, message, context, findings, cause }, exception) {
+  const behind = cause === undefined ? exception : raised(cause, exception)
   if (code !== undefined) return new TagwardenError(message, { code, context, findings, cause: behind })
-  return new Error(message, behind === undefined ? undefined : { cause: behind })
-}
-
-/** What a guardrail threw, if a finding says that it did. */
-function failure(findings) {
-  const failed = findings.find((finding) => finding.code === 'GUARDRAIL_FAILED')
-  return failed && exceptions.get(`${failed.guardrail}: ${failed.why}`)
+  return behind ?? new Error(message)
 }
 
 /** What the native half threw: `{aborted}` or `{error}`. Anything else of napi's (a wrong argument) is as it is. */
@@ -76,7 +65,8 @@ function thrown(error) {
     const message = `a panic inside tagwarden ended the call (${error.message}); please report it`
     return { error: new TagwardenError(message, { code: 'INTERNAL_FAULT', cause: error }) }
   }
-  return described.aborted === true ? { aborted: true } : { error: raised(described) }
+  if (described.aborted === true) return { aborted: true }
+  return { error: raised(described.error, exceptions.get(described.exception)) }
 }
 
-module.exports = { TagwardenError, errorKinds: () => [...kinds.values()], keep, raised, thrown }
+module.exports = { TagwardenError, errorKinds: () => [...kinds.values()], keep, thrown }

@@ -1,7 +1,7 @@
 'use strict'
 
 const native = require('../native.js')
-const { ask, encode, encodeBytes, run, split } = require('./call.js')
+const { ask, decodeBytes, encode, encodeBytes, run, split } = require('./call.js')
 const { PORT } = require('./registry.js')
 
 /** The four calls of a ledger that the core implements. */
@@ -9,29 +9,23 @@ class NativeLedger {
   constructor(port) {
     Object.defineProperty(this, PORT, { value: port })
   }
-  async size(channel, options) {
-    const [rest, signal] = split(options)
-    return ask(signal, () => this[PORT].size(encode({ channel, ...rest })))
+  size(channel, options) {
+    return ask(this[PORT], 'size', { channel }, options)
   }
   async read(channel, from, limit, options) {
-    const [rest, signal] = split(options)
-    const entries = await ask(signal, () => this[PORT].read(encode({ channel, from, limit, ...rest })))
-    return entries.map((entry) => Buffer.from(entry, 'base64'))
+    return (await ask(this[PORT], 'read', { channel, from, limit }, options)).map(decodeBytes)
   }
   async append(channel, seq, entry, options) {
-    const [rest, signal] = split(options)
-    const bytes = encodeBytes('entry', entry)
-    return ask(signal, () => this[PORT].append(encode({ channel, seq, bytes, ...rest })))
+    return ask(this[PORT], 'append', { channel, seq, bytes: encodeBytes('entry', entry) }, options)
   }
-  async channels(options) {
-    const [, signal] = split(options)
-    return ask(signal, () => this[PORT].channels())
+  channels(options) {
+    return ask(this[PORT], 'channels', {}, options)
   }
 }
 
 class MemoryLedger extends NativeLedger {
   constructor() {
-    super(native.memoryLedger())
+    super(native.Ledger.memory())
   }
 }
 
@@ -42,7 +36,7 @@ async function openLedger(url, options) {
 
 async function initLedger(url, options) {
   const [rest, signal] = split(options)
-  return ask(signal, () => native.initLedger(encode({ url: textOf(url), ...rest })))
+  return JSON.parse(await run(signal, () => native.initLedger(encode({ url: textOf(url), ...rest }))))
 }
 
 const textOf = (url) => (url instanceof URL ? url.href : url)

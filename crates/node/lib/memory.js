@@ -1,8 +1,8 @@
 'use strict'
 
 const native = require('../native.js')
-const { encode, encodeBytes, run, split, sync } = require('./call.js')
-const { NativeRegistry } = require('./registry.js')
+const { encodeBytes, run, set, split } = require('./call.js')
+const { NativeRegistry, manifestArgument, manifestOf } = require('./registry.js')
 
 class MemoryRegistry extends NativeRegistry {
   #native
@@ -10,48 +10,114 @@ class MemoryRegistry extends NativeRegistry {
     super(held.port())
     this.#native = held
   }
-  pushImage(repository, tag, number) {
-    return this.#set('pushImage', { repository, tag, number })
+  push(repository, tag, manifest) {
+    return set(this.#native, 'push', { repository, tag, ...manifestArgument(manifest) })
   }
-  push(repository, tag, { bytes, mediaType }) {
-    return this.#set('push', { repository, tag, bytes: encodeBytes('bytes', bytes), mediaType })
+  pushImage(repository, tag, number) {
+    return manifestOf(set(this.#native, 'push_image', { repository, tag, number }))
+  }
+  storeBlob(repository, bytes) {
+    return set(this.#native, 'store_blob', { repository, bytes: encodeBytes('bytes', bytes) })
+  }
+  overwrite(repository, tag, manifest) {
+    return set(this.#native, 'overwrite', { repository, tag, ...manifestArgument(manifest) })
   }
   deleteTag(repository, tag) {
-    return this.#set('deleteTag', { repository, tag })
+    return set(this.#native, 'delete_tag', { repository, tag })
+  }
+  deleteManifest(repository, digest) {
+    return set(this.#native, 'delete_manifest', { repository, digest })
+  }
+  deleteBlob(repository, digest) {
+    return set(this.#native, 'delete_blob', { repository, digest })
   }
   peek(repository, tag) {
-    return this.#set('peek', { repository, tag })
+    return set(this.#native, 'peek', { repository, tag })
   }
-  script(faults) {
-    sync(() => this.#native.script(encode({ faults: faults.map((fault) => (typeof fault === 'string' ? { fault } : fault)) })))
+  holds(repository, digest) {
+    return set(this.#native, 'holds', { repository, digest })
   }
-  get faultsLeft() {
-    return this.#native.faultsLeft()
+  script(faults, { tag } = {}) {
+    set(this.#native, 'script', { faults: faults.map(faultArgument), tag })
   }
-  #set(name, request) {
-    return JSON.parse(sync(() => this.#native[name](encode(request))))
+  scriptReads(faults, { tag } = {}) {
+    set(this.#native, 'script_reads', { faults: faults.map(faultArgument), tag })
   }
+  chaos(seed, percent, { latency, lag } = {}) {
+    set(this.#native, 'chaos', { seed, percent, latency, lag })
+  }
+  calm() {
+    set(this.#native, 'calm')
+  }
+  latency(latency) {
+    set(this.#native, 'latency', { latency })
+  }
+  faultsLeft() {
+    return set(this.#native, 'faults_left')
+  }
+  calls() {
+    return set(this.#native, 'calls')
+  }
+  clearCalls() {
+    set(this.#native, 'clear_calls')
+  }
+  changes() {
+    return set(this.#native, 'changes')
+  }
+}
+
+/** A fault as the native half reads it: a name alone is one without more to say. */
+function faultArgument(fault) {
+  if (typeof fault === 'string') return { fault }
+  const { manifest, ...rest } = fault
+  return manifest === undefined ? rest : { ...rest, ...manifestArgument(manifest) }
 }
 
 class TestRegistry {
   #native
   constructor(started) {
     this.#native = started
+    this.host = started.host()
     this.memory = new MemoryRegistry(started.memory())
     Object.freeze(this)
   }
   static async start(options) {
-    const [access, signal] = split(options)
-    return new TestRegistry(await run(signal, () => native.startRegistry(encode(access))))
+    const [{ user, password, token, ...rest }, signal] = split(options)
+    const unknown = Object.keys(rest)[0]
+    if (unknown !== undefined) throw new TypeError(`TestRegistry: ${unknown}: it is not known here`)
+    const registry = new TestRegistry(await run(signal, () => native.startServer()))
+    registry.demand({ user, password, token })
+    return registry
   }
-  get host() {
-    return this.#native.host
+  repository(path) {
+    return `${this.host}/${path}`
+  }
+  demand(credentials = {}) {
+    set(this.#native, 'demand', credentials)
+  }
+  scriptHttp(faults, { method, path } = {}) {
+    set(this.#native, 'script_http', { faults: faults.map(faultArgument), method, path })
+  }
+  calm() {
+    set(this.#native, 'calm')
+  }
+  faultsLeft() {
+    return set(this.#native, 'faults_left')
+  }
+  latency(latency) {
+    set(this.#native, 'latency', { latency })
+  }
+  endTokens() {
+    set(this.#native, 'end_tokens')
   }
   requests() {
-    return JSON.parse(sync(() => this.#native.requests()))
+    return set(this.#native, 'requests')
+  }
+  clearRequests() {
+    set(this.#native, 'clear_requests')
   }
   async close() {
-    await run(undefined, () => this.#native.close())
+    await run(undefined, () => this.#native.stop())
   }
 }
 if (Symbol.asyncDispose) {

@@ -21,16 +21,21 @@ export interface PromoterOptions {
 }
 
 /**
- * One rule that judges facts: a plain function of them, without I/O, clock or memory. What throws, answers a promise or
- * answers something else than a finding refuses the move (GUARDRAIL_FAILED), and what it threw is the error's cause.
+ * One rule that judges facts. It is pure: the same facts give the same finding. What throws, is silent or answers something
+ * else than a finding refuses the move (GUARDRAIL_FAILED), and what it threw is the error's cause.
  */
 export interface Guardrail {
   /** In lower case with dashes; unique in a policy. */
   name: string
   /** What it is set to, as JSON; it goes into the policy's digest. */
   settings?: unknown
-  judge(facts: Facts): { verdict: 'pass'; why: string } | { verdict: 'warn' | 'refuse'; code: string; why: string }
+  judge(facts: Facts): Judgement | Promise<Judgement>
+  /** The longest that it may take, in milliseconds. 30,000 by default. */
+  timeOut?: number
 }
+
+/** What a guardrail says: a code and the reason, with names, numbers and units. */
+export type Judgement = { verdict: 'pass'; why: string } | { verdict: 'warn' | 'refuse'; code: string; why: string }
 
 /** What a promoter writes into the log, and how long one put may take, in milliseconds: each from 1 to 3,600,000. */
 export interface Times {

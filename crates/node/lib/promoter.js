@@ -12,90 +12,85 @@ class Promoter {
   #native
   constructor(registry, ledger, { guardrails = [], ...options } = {}) {
     const ports = [registryPort(registry), ledgerPort(ledger), encode(options), guardrails.map(guardrailPort)]
-    this.#native = sync(() => new native.Promoter(...ports))
+    this.#native = sync(() => native.Promoter.over(...ports))
   }
 
   async plan(channel, operation, options) {
     const [terms, signal] = split(options)
-    const { op, ...given } = operation
-    const request = encode({ channel, ...sourced(given), ...terms })
-    return new Plan(await run(signal, () => this.#native.plan(String(op), request)))
+    const request = encode({ channel, ...sourced(operation), ...terms })
+    return new Plan(await run(signal, () => this.#native.call('plan', request)))
   }
   async execute(approved, options) {
     const [, signal] = split(options)
     if (!(approved instanceof Approved)) throw new TypeError('execute takes what Plan.approve returned')
-    return ask(signal, () => this.#native.execute(approved[HELD]))
+    return JSON.parse(await run(signal, () => this.#native.execute(approved[HELD])))
   }
 
   promote(channel, from, options) {
-    return this.#run('promote', channel, { from: from ?? null }, options)
+    return this.#move('promote', channel, options, { from: from ?? null })
   }
   rollback(channel, options) {
-    return this.#run('rollback', channel, {}, options)
+    return this.#move('rollback', channel, options)
   }
   bootstrap(channel, options) {
-    return this.#run('bootstrap', channel, {}, options)
+    return this.#move('bootstrap', channel, options)
   }
   repair(channel, options) {
-    return this.#run('repair', channel, {}, options)
+    return this.#move('repair', channel, options)
   }
   adopt(channel, options) {
-    return this.#run('adopt', channel, {}, options)
+    return this.#move('adopt', channel, options)
   }
   recover(channel, options) {
-    return this.#ask('recover', { channel }, options)
+    return ask(this.#native, 'recover', { channel }, options)
   }
   hold(channel, options) {
-    return this.#ask('hold', { channel }, options)
+    return ask(this.#native, 'hold', { channel }, options)
   }
   release(channel, options) {
-    return this.#ask('release', { channel }, options)
+    return ask(this.#native, 'release', { channel }, options)
   }
 
-  async channels(options) {
-    const [, signal] = split(options)
-    return ask(signal, () => this.#native.channels())
+  channels(options) {
+    return ask(this.#native, 'channels', {}, options)
   }
   current(channel, options) {
-    return this.#ask('current', { channel }, options)
+    return ask(this.#native, 'current', { channel }, options)
   }
   previous(channel, options) {
-    return this.#ask('previous', { channel }, options)
+    return ask(this.#native, 'previous', { channel }, options)
   }
   async *history(channel, options) {
     const [{ before: start, limit = Infinity, ...rest }, signal] = split(options)
     if (limit !== Infinity && !(Number.isSafeInteger(limit) && limit >= 0)) throw new TypeError('limit: a whole number is needed')
     for (let before = start, left = limit; left > 0; ) {
-      const page = await this.#ask('history', { channel, before, limit: Math.min(left, PAGE) }, { ...rest, signal })
-      yield* page.events
-      if (page.next === undefined) return
-      before = page.next
-      left -= page.events.length
+      const asked = { channel, before, limit: Math.min(left, PAGE) }
+      const { events, next } = await ask(this.#native, 'history', asked, { ...rest, signal })
+      yield* events
+      if (next === undefined) return
+      before = next
+      left -= events.length
     }
   }
   at(channel, at, options) {
-    return this.#ask('at', { channel, at }, options)
+    return ask(this.#native, 'at', { channel, at }, options)
   }
   audit(channels, options) {
-    return this.#ask('audit', { channels }, options)
+    return ask(this.#native, 'audit', { channels }, options)
   }
   verify(channel, options) {
-    return this.#ask('verify', { channel }, options)
+    return ask(this.#native, 'verify', { channel }, options)
   }
   retentionPlan(repository, options) {
-    return this.#ask('retentionPlan', { repository }, options)
+    return ask(this.#native, 'retention_plan', { repository }, options)
   }
   mayDelete(repository, digest, options) {
-    return this.#ask('mayDelete', { repository, digest }, options)
+    return ask(this.#native, 'may_delete', { repository, digest }, options)
   }
 
-  async #run(op, channel, given, options) {
+  async #move(op, channel, options, given = {}) {
     const [terms, signal] = split(options)
-    return ask(signal, () => this.#native.run(op, encode({ channel, ...sourced({ ...given, ...terms }) })))
-  }
-  async #ask(name, given, options) {
-    const [rest, signal] = split(options)
-    return ask(signal, () => this.#native[name](encode({ ...given, ...rest })))
+    return ask(this.#native, op, { channel, ...sourced({ ...terms, ...given }) }, { signal })
   }
 }
 

@@ -12,8 +12,12 @@ export interface Manifest {
   mediaType: string
 }
 
-/** How a put ended: the tag points there now, it was refused and nothing will land, or it is not known. */
-export type Put = 'applied' | { refused: unknown } | { unknown: unknown }
+/** A manifest that the core gives. */
+export interface GivenManifest extends Manifest {
+  /** The SHA-256 of its bytes. */
+  digest: string
+  bytes: Buffer
+}
 
 /**
  * Where manifests are kept and tags point at them. `null` and `false` are only answered when the thing is proven not to
@@ -24,8 +28,11 @@ export interface Registry {
   resolve(repository: string, tag: string): Promise<string | null> | string | null
   /** The manifest of `repository:tag` or `repository@digest`. */
   fetch(reference: string): Promise<Manifest | null> | Manifest | null
-  /** Points a tag at a manifest, and gives up after `timeOut` milliseconds. An exception means that it is not known. */
-  put(repository: string, tag: string, manifest: Manifest, options: { timeOut: number }): Promise<Put> | Put
+  /**
+   * Points a tag at a manifest, and gives up after `timeOut` milliseconds. An exception means that its end is not known,
+   * unless it is a TagwardenError REGISTRY_REFUSED or REGISTRY_DENIED: then nothing was moved and nothing will land.
+   */
+  put(repository: string, tag: string, manifest: GivenManifest, options: { timeOut: number }): Promise<void> | void
   /** All tags of a repository, in no order. */
   tags(repository: string): Promise<string[]> | string[]
   /** Whether a blob is there. */
@@ -37,14 +44,14 @@ export interface Registry {
 /** The calls of a registry that the core implements. */
 export interface NativeRegistry extends Registry {
   resolve(repository: Repository | string, tag: Tag | string, options?: Signal): Promise<string | null>
-  fetch(reference: Reference | string, options?: Signal): Promise<{ digest: string; bytes: Buffer; mediaType: string } | null>
+  fetch(reference: Reference | string, options?: Signal): Promise<GivenManifest | null>
   /** `timeOut` is 15,000 ms by default. */
   put(
     repository: Repository | string,
     tag: Tag | string,
     manifest: Manifest,
     options?: Signal & { timeOut?: number },
-  ): Promise<Put>
+  ): Promise<void>
   tags(repository: Repository | string, options?: Signal): Promise<string[]>
   hasBlob(repository: Repository | string, digest: Digest | string, options?: Signal): Promise<boolean>
 }
@@ -86,29 +93,8 @@ export interface OciOptions {
   maxRetryAfter?: number
 }
 
-/** Every OCI registry, each reached by the host in a repository. */
+/** Every OCI registry, each reached by the host in a repository. CONFIG_INVALID for options that contradict each other. */
 export declare class OciRegistry {
   constructor(options?: OciOptions)
-  /**
-   * Packs a directory and pushes it under a version tag, which never moves (REGISTRY_REFUSED); the same artifact again
-   * is no error. The digest that was read back.
-   */
-  pushArtifact(repository: Repository | string, tag: Tag | string, artifact: Signal & ArtifactSource): Promise<string>
 }
 export interface OciRegistry extends NativeRegistry {}
-
-/** A directory of Kubernetes manifests, and where they come from. The same gives the same digest. */
-export interface ArtifactSource {
-  dir: string
-  /** The URL of the source repository. */
-  source: string
-  /** `branch@sha1:<40 hex>`: the branch or tag, and its whole commit. */
-  revision: string
-  /** When the content was made, such as the time of the commit. */
-  created: Date | Timestamp | string
-}
-
-/** Packs a directory as an artifact that Flux consumes: a manifest, and its config and layer. SOURCE_INVALID. */
-export declare function packArtifact(
-  artifact: Signal & ArtifactSource,
-): Promise<{ manifest: Manifest & { digest: string; bytes: Buffer }; blobs: Buffer[] }>

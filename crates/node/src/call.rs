@@ -1,38 +1,63 @@
-//! `Call`: one asynchronous call, which can be aborted.
+//! `Call`: one call of the core under way, which can be aborted.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
-use napi::bindgen_prelude::{Either4, within_runtime_if_available};
+use napi::bindgen_prelude::{Either5, within_runtime_if_available};
 use napi_derive::napi;
-use serde::Serialize;
-use tagwarden::{Error, ErrorKind, Result};
+use serde_json::{Value, json};
+use tagwarden::{Error, ErrorKind};
+use tagwarden_bind::{Failure, Given};
 use tokio::task::{AbortHandle, JoinHandle};
 
-use crate::error::{aborted, panicked, thrown};
-use crate::ledger::Ledger;
-use crate::plan::Plan;
-use crate::server::TestRegistry;
+use crate::host::Exception;
+use crate::object::{Artifact, Ledger, Plan, Server};
 
-/// What a call gives: JSON text, or something that stays on this side.
-pub(crate) type Given = Either4<String, Plan, Ledger, TestRegistry>;
+/// What a call gives to JavaScript: JSON text, or an object of this side.
+pub(crate) struct Gives(Either5<String, Plan, Ledger, Server, Artifact>);
+
+impl From<Given> for Gives {
+    fn from(given: Given) -> Gives {
+        match given {
+            Given::Json(text) => Gives(Either5::A(text)),
+            Given::Plan(plan) => Gives(Either5::B(Plan { plan: *plan })),
+        }
+    }
+}
+
+impl From<Ledger> for Gives {
+    fn from(ledger: Ledger) -> Gives {
+        Gives(Either5::C(ledger))
+    }
+}
+
+impl From<Server> for Gives {
+    fn from(server: Server) -> Gives {
+        Gives(Either5::D(server))
+    }
+}
+
+impl From<Artifact> for Gives {
+    fn from(artifact: Artifact) -> Gives {
+        Gives(Either5::E(artifact))
+    }
+}
 
 /// A call under way. Aborting it drops the core's future: a move whose intent may stand is brought to its end all the
 /// same, in a task of its own.
 #[napi]
 pub struct Call {
-    task: Mutex<Option<JoinHandle<Result<Given>>>>,
+    task: Mutex<Option<JoinHandle<Result<Gives, Failure>>>>,
     abort: AbortHandle,
 }
 
 impl Call {
-    /// Starts a call whose result becomes JSON text.
-    pub(crate) fn json<T: Serialize>(work: impl Future<Output = Result<T>> + Send + 'static) -> Call {
-        Call::start(async move { text(&work.await?).map(Either4::A) })
-    }
-
     /// Starts a call.
-    pub(crate) fn start(work: impl Future<Output = Result<Given>> + Send + 'static) -> Call {
+    pub(crate) fn of<G: Into<Gives>, E: Into<Failure>>(
+        work: impl Future<Output = Result<G, E>> + Send + 'static,
+    ) -> Call {
+        let work = async move { work.await.map(Into::into).map_err(Into::into) };
         let task = within_runtime_if_available(|| tokio::spawn(work));
         Call { abort: task.abort_handle(), task: Mutex::new(Some(task)) }
     }
@@ -42,15 +67,16 @@ impl Call {
 impl Call {
     /// What it gives. To be asked once.
     #[napi]
-    pub async fn done(&self) -> napi::Result<Given> {
+    pub async fn done(&self) -> napi::Result<Either5<String, Plan, Ledger, Server, Artifact>> {
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(task) = task else {
-            return Err(thrown(&Error::new(ErrorKind::InternalFault, "the call was asked for its result twice")));
+            let message = "the call was asked for its result twice";
+            return Err(thrown(&Error::new(ErrorKind::InternalFault, message).into()));
         };
         match task.await {
-            Ok(result) => result.map_err(|error| thrown(&error)),
-            Err(ended) if ended.is_panic() => Err(panicked()),
-            Err(_) => Err(aborted()),
+            Ok(result) => result.map(|Gives(given)| given).map_err(|failure| thrown(&failure)),
+            Err(ended) if ended.is_panic() => Err(thrown(&Failure::panic())),
+            Err(_) => Err(napi::Error::from_reason(json!({ "aborted": true }).to_string())),
         }
     }
 
@@ -61,17 +87,38 @@ impl Call {
     }
 }
 
-/// Panics, in a call or before it: that a panic never ends the process is tested with it. `index.js` does not give it.
-#[napi(catch_unwind)]
-#[allow(clippy::panic, reason = "that is what it is for")]
-pub fn inject_panic(in_a_call: bool) -> Call {
-    if !in_a_call {
-        panic!("injected");
+/// Runs what is done at once, with the runtime's clock. A panic is an error, never an abort.
+pub(crate) fn at_once<T, E: Into<Failure>>(act: impl FnOnce() -> Result<T, E>) -> napi::Result<T> {
+    let done = catch_unwind(AssertUnwindSafe(|| within_runtime_if_available(act)));
+    match done {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(thrown(&error.into())),
+        Err(_panic) => Err(thrown(&Failure::panic())),
     }
-    Call::json(async move { if in_a_call { panic!("injected") } else { Ok(()) } })
 }
 
-/// The JSON text of a value.
-pub(crate) fn text<T: Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|e| Error::new(ErrorKind::InternalFault, "a result has no JSON").because(e))
+/// The text of what is given at once.
+pub(crate) fn text(given: Given) -> Result<String, Failure> {
+    match given {
+        Given::Json(text) => Ok(text),
+        Given::Plan(_) => Err(Error::new(ErrorKind::InternalFault, "a plan was given where text was due").into()),
+    }
+}
+
+/// What is thrown for an error: `{error, exception?}`, where the exception is a number that `lib/error.js` gave it.
+pub(crate) fn thrown(failure: &Failure) -> napi::Error {
+    let error: Value = serde_json::from_str(&failure.json()).unwrap_or_default();
+    let exception = failure.exception().map(|Exception(number)| *number);
+    napi::Error::from_reason(json!({ "error": error, "exception": exception }).to_string())
+}
+
+/// Panics, in a call or at once: that a panic never ends the process is tested with it. `index.js` does not give it.
+#[napi]
+#[allow(clippy::panic, reason = "that is what it is for")]
+pub fn inject_panic(in_a_call: bool) -> napi::Result<Call> {
+    let panics = || -> Result<Given, Failure> { panic!("injected") };
+    if in_a_call {
+        return Ok(Call::of(async move { panics() }));
+    }
+    at_once(panics).map(|given| Call::of(async { Ok::<_, Failure>(given) }))
 }

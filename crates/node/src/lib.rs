@@ -1,7 +1,6 @@
-//! The Node binding of tagwarden: converts and calls; no rule lives here.
+//! The native half of the Node binding: every object has `call(method, request)`, which gives a `Call`.
 //!
-//! What crosses the border is JSON text: a request is an object with the core's field names in camel case, an answer is
-//! the core's own JSON. `lib/` holds the half in JavaScript, which is what users see.
+//! What crosses the border is JSON text, as `tagwarden-bind` says; `lib/` is the half that users see.
 
 #![deny(unsafe_code)]
 #![allow(
@@ -12,21 +11,7 @@
 )]
 
 mod call;
-mod error;
-mod fields;
-mod host;
-
-mod artifact;
 mod conformance;
-mod guardrail;
-mod host_ledger;
-mod host_registry;
-mod ledger;
-mod memory;
-mod oci;
-mod plan;
-mod promoter;
-mod registry;
-mod server;
-mod terms;
+mod host;
+mod object;
 mod value;

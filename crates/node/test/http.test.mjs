@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { test } from 'node:test'
-import { MemoryLedger, OciRegistry, Promoter, TestRegistry, packArtifact } from 'tagwarden'
+import { MemoryLedger, OciRegistry, Promoter, TestRegistry, packArtifact, pushArtifact } from 'tagwarden'
 import { code, provenance } from './shop.mjs'
 
 /** A directory with one file, and what says where it comes from. */
@@ -13,7 +13,7 @@ async function artifact(t) {
   t.after(() => rm(dir, { recursive: true }))
   await writeFile(join(dir, 'app.yaml'), 'kind: ConfigMap\n')
   const revision = `main@sha1:${'0'.repeat(40)}`
-  return { dir, source: 'https://git.example.com/acme/shop', revision, created: new Date(0) }
+  return [dir, { source: 'https://git.example.com/acme/shop', revision, created: new Date(0) }]
 }
 
 for (const token of [false, true]) {
@@ -22,7 +22,7 @@ for (const token of [false, true]) {
     t.after(() => server.close())
     const registry = new OciRegistry({ credentials: { [server.host]: { user: 'ci', password: 'hunter2' } } })
     const shop = `${server.host}/acme/shop`
-    const [first, second] = [1, 2].map((number) => server.memory.pushImage(shop, `1.4.${number}`, number))
+    const [first, second] = [1, 2].map((number) => server.memory.pushImage(shop, `1.4.${number}`, number).digest)
     const promoter = new Promoter(registry, new MemoryLedger())
     await promoter.bootstrap(`${shop}:prod`, { from: `${shop}:1.4.1`, provenance })
     const receipt = await promoter.promote(`${shop}:prod`, `${shop}:1.4.2`, { provenance })
@@ -40,18 +40,20 @@ for (const token of [false, true]) {
 test('a directory is packed the same each time, pushed once under its version, and promoted', async (t) => {
   const server = await TestRegistry.start()
   t.after(() => server.close())
-  const given = await artifact(t)
-  const { manifest, blobs } = await packArtifact(given)
-  assert.equal(blobs.length, 2)
+  const [dir, from] = await artifact(t)
+  const packed = await packArtifact(dir, from)
+  assert.deepEqual([packed.blobs.length, packed.digest], [2, packed.manifest.digest])
   const registry = new OciRegistry()
-  const shop = `${server.host}/acme/manifests`
-  assert.equal(await registry.pushArtifact(shop, 'v1', given), manifest.digest)
-  assert.equal(await registry.pushArtifact(shop, 'v1', given), manifest.digest)
-  await writeFile(join(given.dir, 'app.yaml'), 'kind: Secret\n')
-  await assert.rejects(registry.pushArtifact(shop, 'v1', given), code('REGISTRY_REFUSED'))
-  await assert.rejects(packArtifact({ ...given, dir: '/nowhere' }), code('SOURCE_INVALID'))
+  const shop = server.repository('acme/manifests')
+  assert.equal(await pushArtifact(packed, registry, shop, 'v1'), packed.digest)
+  assert.equal(await pushArtifact(await packArtifact(dir, from), registry, shop, 'v1'), packed.digest)
+  await writeFile(join(dir, 'app.yaml'), 'kind: Secret\n')
+  await assert.rejects(pushArtifact(await packArtifact(dir, from), registry, shop, 'v1'), code('REGISTRY_REFUSED'))
+  await assert.rejects(packArtifact('/nowhere', from), code('SOURCE_INVALID'))
+  await assert.rejects(pushArtifact({}, registry, shop, 'v2'), TypeError)
+  await assert.rejects(pushArtifact(packed, server.memory, shop, 'v2'), TypeError)
   const promoter = new Promoter(registry, new MemoryLedger())
-  assert.equal((await promoter.bootstrap(`${shop}:prod`, { from: `${shop}:v1`, provenance })).to, manifest.digest)
+  assert.equal((await promoter.bootstrap(`${shop}:prod`, { from: `${shop}:v1`, provenance })).to, packed.digest)
 })
 
 test('a closed registry is unavailable, and closing twice is no error', async () => {

@@ -13,7 +13,7 @@ export const release = (number) => `${repository}:1.4.${number}`
 /** A promoter over a registry with the releases 1 to 3, and release 1 live; `wrap` may stand before the registry. */
 export async function bootstrapped({ ledger = new MemoryLedger(), wrap = (registry) => registry, ...options } = {}) {
   const registry = new MemoryRegistry()
-  const digests = [1, 2, 3].map((number) => registry.pushImage(repository, `1.4.${number}`, number))
+  const digests = [1, 2, 3].map((number) => registry.pushImage(repository, `1.4.${number}`, number).digest)
   const promoter = new Promoter(wrap(registry), ledger, options)
   await promoter.bootstrap(prod, { from: release(1), provenance })
   return { registry, ledger, promoter, digests }

@@ -7,31 +7,30 @@ use async_trait::async_trait;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use serde_json::Value;
-use tagwarden_bind::{Host, HostError, Judge};
+use tagwarden_bind::{Host, HostError, Port};
 
 /// An object whose `ask(method, request)` takes and gives JSON text. `tagwarden._backend` makes one of a user's object.
+#[derive(Clone)]
 pub(crate) struct Backend {
-    object: Py<PyAny>,
+    object: Arc<Py<PyAny>>,
     name: String,
 }
 
 impl Backend {
-    pub(crate) fn of(object: &Bound<'_, PyAny>) -> PyResult<Arc<Backend>> {
-        let name = object.getattr("name")?.extract()?;
-        Ok(Arc::new(Backend { object: object.clone().unbind(), name }))
+    /// The way to an object with `ask`, a `name`, and a `time_out` in milliseconds or None.
+    pub(crate) fn port(object: &Bound<'_, PyAny>) -> PyResult<tagwarden::Result<Port>> {
+        let (name, time_out) = (object.getattr("name")?.extract()?, object.getattr("time_out")?.extract()?);
+        let backend = Backend { object: Arc::new(object.clone().unbind()), name };
+        Ok(Port::to(Arc::new(backend), time_out))
     }
 
     fn call(&self, method: &str, request: &Value) -> Result<Value, HostError> {
         let answer = Python::try_attach(|py| {
-            let answer = self.object.call_method1(py, "ask", (method, request.to_string()))?;
-            answer.extract::<String>(py)
+            let answer = self.object.call_method1(py, "ask", (method, request.to_string()));
+            answer.and_then(|answer| answer.extract::<String>(py)).map_err(|error| raised(error, py))
         });
-        let message = |text: &str| HostError { code: None, message: text.to_owned(), exception: Arc::new(Gone) };
-        match answer {
-            Some(Ok(text)) => serde_json::from_str(&text).map_err(|e| message(&e.to_string())),
-            Some(Err(error)) => Err(Python::try_attach(|py| Raised::from(error, py)).unwrap_or_else(|| message(ENDED))),
-            None => Err(message(ENDED)),
-        }
+        let text = answer.unwrap_or_else(|| Err(HostError::broken(ENDED)))?;
+        serde_json::from_str(&text).map_err(HostError::broken)
     }
 }
 
@@ -44,58 +43,39 @@ impl fmt::Debug for Backend {
 #[async_trait]
 impl Host for Backend {
     async fn ask(&self, method: &'static str, request: Value) -> Result<Value, HostError> {
-        let backend = Python::try_attach(|py| Backend { object: self.object.clone_ref(py), name: self.name.clone() });
-        let ended = || HostError { code: None, message: ENDED.to_owned(), exception: Arc::new(Gone) };
-        let backend = backend.ok_or_else(ended)?;
         // Python may take its time, and must not hold up a thread that others wait on.
+        let backend = self.clone();
         let asked = tokio::task::spawn_blocking(move || backend.call(method, &request));
-        asked.await.unwrap_or_else(|_| Err(ended()))
-    }
-}
-
-impl Judge for Backend {
-    fn judge(&self, facts: Value) -> Result<Value, HostError> {
-        tokio::task::block_in_place(|| self.call("judge", &facts))
+        asked.await.unwrap_or_else(|_| Err(HostError::broken(ENDED)))
     }
 }
 
 /// What is said of a call that the end of the interpreter cut.
-const ENDED: &str = "the Python interpreter is ending";
+pub(crate) const ENDED: &str = "the Python interpreter is ending";
 
-/// There is no exception.
-#[derive(Debug)]
-struct Gone;
-
-impl fmt::Display for Gone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(ENDED)
-    }
+/// An exception as a host's: an error of tagwarden speaks for itself, any other says its class first.
+fn raised(error: PyErr, py: Python<'_>) -> HostError {
+    let value = error.value(py);
+    let text = |name: &str| value.getattr(name).ok()?.cast_into::<PyString>().ok().map(|text| text.to_string());
+    let (code, own) = (text("code"), text("message"));
+    let message = match (&code, own) {
+        (Some(_), Some(message)) => message,
+        _ => {
+            let class = value.get_type().name().map_or_else(|_| "an exception".to_owned(), |name| name.to_string());
+            let said = value.str().map_or_else(|_| String::new(), |said| said.to_string_lossy().into_owned());
+            if said.is_empty() { class } else { format!("{class}: {said}") }
+        }
+    };
+    HostError::raised(code.as_deref(), message, Raised(error))
 }
 
-impl std::error::Error for Gone {}
-
-/// A Python exception that a backend raised.
+/// A Python exception.
 #[derive(Debug)]
 pub(crate) struct Raised(PyErr);
 
 impl Raised {
-    /// The exception behind an error.
-    pub(crate) fn of(error: &HostError) -> Option<&Raised> {
-        let exception: &(dyn std::error::Error + 'static) = &*error.exception;
-        exception.downcast_ref()
-    }
-
     pub(crate) fn exception<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         self.0.value(py).clone().into_any()
-    }
-
-    fn from(error: PyErr, py: Python<'_>) -> HostError {
-        let value = error.value(py);
-        let text = |name: &str| value.getattr(name).ok()?.cast_into::<PyString>().ok().map(|text| text.to_string());
-        let kind = value.get_type().name().map_or_else(|_| "an exception".to_owned(), |name| name.to_string());
-        let said = value.str().map_or_else(|_| String::new(), |said| said.to_string_lossy().into_owned());
-        let message = if said.is_empty() { kind } else { format!("{kind}: {said}") };
-        HostError { code: text("code"), message, exception: Arc::new(Raised(error)) }
     }
 }
 

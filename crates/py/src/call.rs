@@ -1,30 +1,33 @@
-//! `Call`: one call of the core under way, which Python waits for, is told of, or aborts.
+//! `Call`: one call of the core, which Python waits for, is told of, or aborts.
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tagwarden::{Error, ErrorKind, Result};
-use tagwarden_bind::{Described, Given, HostError, described};
-use tokio::task::{AbortHandle, JoinHandle};
+use tagwarden_bind::{Approved, Failure, Given, Server};
+use tokio::task::AbortHandle;
 
 use crate::backend::Raised;
-use crate::object::{Ledger, Plan, Server};
+use crate::object::{self, Artifact, Ledger, Promoter, Registry};
 use crate::runtime::runtime;
 
 /// How often a blocking call looks whether a signal came.
 const SIGNALS: Duration = Duration::from_millis(50);
 
-/// What a call gives to Python.
+/// What a call gives to Python: JSON text, or an object of this side.
 pub(crate) enum Gives {
     Json(String),
     Plan(Box<tagwarden_bind::Plan>),
+    Approved(Approved),
     Ledger(Ledger),
-    Server(tagwarden_bind::Server),
+    Registry(Registry),
+    Promoter(Promoter),
+    Server(Server),
+    Artifact(Artifact),
 }
 
 impl From<Given> for Gives {
@@ -36,134 +39,119 @@ impl From<Given> for Gives {
     }
 }
 
-/// How a call ended: `(given, None, None)` or `(None, error as JSON, exception of a backend or None)`.
-type Ended<'py> = (Option<Bound<'py, PyAny>>, Option<String>, Option<Bound<'py, PyAny>>);
+pub(crate) type Outcome = std::result::Result<Gives, Failure>;
 
-/// A call under way. Aborting it drops the core's future: a move whose intent may stand is brought to its end all the
-/// same, in a task of its own.
+/// How something ended: `(given, None, None)` or `(None, error as JSON, exception of a backend or None)`.
+pub(crate) type Ended<'py> = (Option<Bound<'py, PyAny>>, Option<String>, Option<Bound<'py, PyAny>>);
+
+type Work = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// A call, which begins when it is waited for. Aborting it drops the core's future: a move whose intent may stand is
+/// brought to its end all the same, in a task of its own.
 #[pyclass(frozen)]
 pub(crate) struct Call {
-    task: Mutex<Option<JoinHandle<Result<Gives>>>>,
-    abort: AbortHandle,
+    work: Mutex<Option<Work>>,
+    running: Mutex<Option<AbortHandle>>,
 }
 
 impl Call {
-    /// Starts a call.
-    pub(crate) fn start<G: Into<Gives>>(work: impl Future<Output = Result<G>> + Send + 'static) -> PyResult<Call> {
-        let task = match runtime() {
-            Ok(runtime) => runtime.spawn(async move { work.await.map(Into::into) }),
-            Err(error) => return Err(PyRuntimeError::new_err(error.to_string())),
-        };
-        Ok(Call { abort: task.abort_handle(), task: Mutex::new(Some(task)) })
+    /// A call that does this.
+    pub(crate) fn of<G: Into<Gives>, E: Into<Failure>>(
+        work: impl Future<Output = std::result::Result<G, E>> + Send + 'static,
+    ) -> Call {
+        let work = async move { work.await.map(Into::into).map_err(Into::into) };
+        Call { work: Mutex::new(Some(Box::pin(work))), running: Mutex::default() }
     }
 
-    fn take(&self) -> Result<JoinHandle<Result<Gives>>> {
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        task.ok_or_else(|| Error::new(ErrorKind::InternalFault, "the call was asked for its end twice"))
+    fn take(&self) -> Result<Work> {
+        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        work.ok_or_else(|| Error::new(ErrorKind::InternalFault, "the call was asked for its end twice"))
     }
 }
 
 #[pymethods]
 impl Call {
-    /// Waits for its end without the GIL. An exception of a signal's handler ends the call.
+    /// Does it on this thread, without the GIL. An exception of a signal's handler ends the call.
     fn wait<'py>(&self, py: Python<'py>) -> PyResult<Ended<'py>> {
-        let task = match (self.take(), runtime()) {
-            (Ok(task), Ok(runtime)) => {
-                let (tell, told) = channel();
-                // Whoever waits may be gone.
-                runtime.spawn(async move { _ = tell.send(ended(task.await)) });
-                told
-            }
-            (Err(error), _) | (_, Err(error)) => return shown(py, Err(error)),
+        let (work, runtime) = match (self.take(), runtime()) {
+            (Ok(work), Ok(runtime)) => (Mutex::new(work), runtime),
+            (Err(error), _) | (_, Err(error)) => return shown(py, Err(error.into())),
         };
-        let result = until_told(py, task).inspect_err(|_| self.abort.abort())?;
-        shown(py, result)
+        let for_a_while = || {
+            let mut work = work.lock().unwrap_or_else(PoisonError::into_inner);
+            runtime.block_on(async { tokio::time::timeout(SIGNALS, &mut *work).await })
+        };
+        loop {
+            match py.detach(|| catch_unwind(AssertUnwindSafe(for_a_while))) {
+                Ok(Ok(outcome)) => return shown(py, outcome),
+                Ok(Err(_elapsed)) => py.check_signals()?,
+                Err(_panic) => return shown(py, Err(Failure::panic())),
+            }
+        }
     }
 
-    /// Calls `done(given, error, exception)` at its end, from another thread.
+    /// Does it in the background, and calls `done(given, error, exception)` at its end, from another thread.
     fn then(&self, py: Python<'_>, done: Py<PyAny>) -> PyResult<()> {
-        let (task, runtime) = match (self.take(), runtime()) {
-            (Ok(task), Ok(runtime)) => (task, runtime),
+        let (work, runtime) = match (self.take(), runtime()) {
+            (Ok(work), Ok(runtime)) => (work, runtime),
             (Err(error), _) | (_, Err(error)) => {
-                done.call1(py, shown(py, Err(error))?)?;
+                done.call1(py, shown(py, Err(error.into()))?)?;
                 return Ok(());
             }
         };
+        let task = runtime.spawn(work);
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
         runtime.spawn(async move {
-            let result = ended(task.await);
+            let outcome = ended(task.await);
             // Nobody is there to be told while the interpreter ends.
             _ = Python::try_attach(|py| {
-                let told = shown(py, result).and_then(|shown| done.call1(py, shown));
+                let told = shown(py, outcome).and_then(|shown| done.call1(py, shown));
                 told.map_err(|error| error.write_unraisable(py, None))
             });
         });
         Ok(())
     }
 
-    /// Ends it, if it has not ended yet.
+    /// Ends what goes on in the background, if it has not ended yet.
     fn abort(&self) {
-        self.abort.abort();
-    }
-}
-
-/// Waits for an answer, and lets Python's signal handlers run meanwhile.
-fn until_told<T: Send>(py: Python<'_>, told: Receiver<T>) -> PyResult<T> {
-    let told = Mutex::new(told);
-    loop {
-        let waited = py.detach(|| told.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(SIGNALS));
-        match waited {
-            Ok(result) => return Ok(result),
-            Err(RecvTimeoutError::Timeout) => py.check_signals()?,
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(PyRuntimeError::new_err("the call was ended with its runtime"));
-            }
+        if let Some(running) = &*self.running.lock().unwrap_or_else(PoisonError::into_inner) {
+            running.abort();
         }
     }
 }
 
-/// What became of the task. A panic is an error that asks to be reported.
-fn ended(task: std::result::Result<Result<Gives>, tokio::task::JoinError>) -> Result<Gives> {
+/// What became of a task. A panic is an error that asks to be reported.
+fn ended(task: std::result::Result<Outcome, tokio::task::JoinError>) -> Outcome {
     match task {
-        Ok(result) => result,
-        Err(end) if end.is_panic() => Err(panicked()),
-        Err(_) => Err(Error::new(ErrorKind::InternalFault, "the call was aborted")),
+        Ok(outcome) => outcome,
+        Err(end) if end.is_panic() => Err(Failure::panic()),
+        Err(_) => Err(Error::new(ErrorKind::InternalFault, "the call was aborted").into()),
     }
 }
 
-fn panicked() -> Error {
-    Error::new(ErrorKind::InternalFault, "a panic inside tagwarden ended the call; please report it")
-}
-
-fn shown(py: Python<'_>, result: Result<Gives>) -> PyResult<Ended<'_>> {
-    let given = match result {
+fn shown(py: Python<'_>, outcome: Outcome) -> PyResult<Ended<'_>> {
+    let given = match outcome {
         Ok(Gives::Json(text)) => text.into_pyobject(py)?.into_any(),
-        Ok(Gives::Plan(plan)) => Plan::of(*plan).into_pyobject(py)?.into_any(),
+        Ok(Gives::Plan(plan)) => object::Plan { plan: *plan }.into_pyobject(py)?.into_any(),
+        Ok(Gives::Approved(plan)) => object::Approved { plan }.into_pyobject(py)?.into_any(),
         Ok(Gives::Ledger(ledger)) => ledger.into_pyobject(py)?.into_any(),
-        Ok(Gives::Server(server)) => Server::of(server).into_pyobject(py)?.into_any(),
-        Err(error) => {
-            let (text, exception) = failed(py, &error);
-            return Ok((None, Some(text), exception));
+        Ok(Gives::Registry(registry)) => registry.into_pyobject(py)?.into_any(),
+        Ok(Gives::Promoter(promoter)) => promoter.into_pyobject(py)?.into_any(),
+        Ok(Gives::Server(server)) => object::Server::of(server).into_pyobject(py)?.into_any(),
+        Ok(Gives::Artifact(artifact)) => artifact.into_pyobject(py)?.into_any(),
+        Err(failure) => {
+            let exception = failure.exception().map(|raised: &Raised| raised.exception(py));
+            return Ok((None, Some(failure.json()), exception));
         }
     };
     Ok((Some(given), None, None))
 }
 
-/// An error as JSON, and the exception that a backend in Python raised, if one is behind it.
-pub(crate) fn failed<'py>(py: Python<'py>, error: &Error) -> (String, Option<Bound<'py, PyAny>>) {
-    let described: Described = described(error);
-    let text = serde_json::to_string(&described).unwrap_or_else(|e| format!(r#"{{"message":"{e}"}}"#));
-    let mut source: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
-    while let Some(behind) = source {
-        if let Some(raised) = behind.downcast_ref::<HostError>().and_then(Raised::of) {
-            return (text, Some(raised.exception(py)));
-        }
-        source = behind.source();
-    }
-    (text, None)
-}
-
-/// Runs what is done at once: its result, or the error as in [`Call::wait`]. A panic is an error, never an abort.
-pub(crate) fn at_once<'py, G: Into<Gives>>(py: Python<'py>, act: impl FnOnce() -> Result<G>) -> PyResult<Ended<'py>> {
-    let result = std::panic::catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| Err(panicked()));
-    shown(py, result.map(Into::into))
+/// Runs what is done at once. A panic is an error, never an abort.
+pub(crate) fn at_once<'py, G: Into<Gives>, E: Into<Failure>>(
+    py: Python<'py>,
+    act: impl FnOnce() -> std::result::Result<G, E>,
+) -> PyResult<Ended<'py>> {
+    let outcome = catch_unwind(AssertUnwindSafe(act));
+    shown(py, outcome.map_or_else(|_| Err(Failure::panic()), |outcome| outcome.map(Into::into).map_err(Into::into)))
 }

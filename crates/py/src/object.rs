@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use tagwarden::judge::Guardrail;
 use tagwarden::ledger::MemoryLedger;
 use tagwarden::registry::oci::OciRegistry;
-use tagwarden::{ledger, registry};
-use tagwarden_bind::{Fields, Given, Guard, HostLedger, HostRegistry, Style};
+use tagwarden::{flux, ledger, registry};
+use tagwarden_bind::{Fields, Guard, HostLedger, HostRegistry, Style};
 
 use crate::backend::Backend;
-use crate::call::{Call, Gives, at_once};
-use crate::runtime::Home;
-
-type Ended<'py> = (Option<Bound<'py, PyAny>>, Option<String>, Option<Bound<'py, PyAny>>);
+use crate::call::{Call, Ended, Gives, at_once};
+use crate::runtime::{Home, runtime};
 
 pub(crate) fn fields(call: &str, request: &str) -> tagwarden::Result<Fields> {
     Fields::parse(Style::Snake, call, request)
@@ -38,13 +36,14 @@ impl Registry {
 impl Registry {
     /// One that is written in Python.
     #[staticmethod]
-    fn written(object: &Bound<'_, PyAny>) -> PyResult<Registry> {
-        Ok(Registry::of(HostRegistry(Backend::of(object)?)))
+    fn written<'py>(py: Python<'py>, object: &Bound<'_, PyAny>) -> PyResult<Ended<'py>> {
+        let port = Backend::port(object)?;
+        at_once(py, || port.map(|port| Gives::Registry(Registry::of(HostRegistry(port)))))
     }
 
-    fn call(&self, method: String, request: String) -> PyResult<Call> {
+    fn call(&self, method: String, request: String) -> Call {
         let this = self.clone();
-        Call::start(async move {
+        Call::of(async move {
             this.home.check("registry")?;
             tagwarden_bind::registry(&*this.port, &method, fields(&method, &request)?).await
         })
@@ -53,11 +52,11 @@ impl Registry {
 
 /// Every OCI registry, with these options.
 #[pyfunction]
-pub(crate) fn oci_registry(py: Python<'_>, options: &str) -> PyResult<(Option<Registry>, Option<String>)> {
-    match fields("OciRegistry", options).and_then(tagwarden_bind::oci) {
-        Ok(oci) => Ok((Some(Registry { oci: Some(oci.clone()), ..Registry::of(oci) }), None)),
-        Err(error) => Ok((None, Some(crate::call::failed(py, &error).0))),
-    }
+pub(crate) fn oci_registry<'py>(py: Python<'py>, options: &str) -> PyResult<Ended<'py>> {
+    at_once(py, || {
+        let oci = tagwarden_bind::oci(fields("OciRegistry", options)?)?;
+        Ok::<_, tagwarden::Error>(Gives::Registry(Registry { oci: Some(oci.clone()), ..Registry::of(oci) }))
+    })
 }
 
 /// A registry in memory.
@@ -78,10 +77,9 @@ impl MemoryRegistry {
     }
 
     fn set<'py>(&self, py: Python<'py>, method: &str, request: &str) -> PyResult<Ended<'py>> {
-        // Its clock is the runtime's.
-        let runtime = crate::runtime::runtime();
         at_once(py, || {
-            let runtime = runtime?;
+            // Its clock is the runtime's.
+            let runtime = runtime()?;
             let _entered = runtime.enter();
             tagwarden_bind::memory(&self.core, method, fields(method, request)?)
         })
@@ -110,16 +108,20 @@ impl Server {
         MemoryRegistry { core: self.core.memory().clone() }
     }
 
-    fn call(&self, method: String, request: String) -> PyResult<Call> {
+    fn set<'py>(&self, py: Python<'py>, method: &str, request: &str) -> PyResult<Ended<'py>> {
+        at_once(py, || self.core.set(method, fields(method, request)?))
+    }
+
+    fn stop(&self) -> Call {
         let core = Arc::clone(&self.core);
-        Call::start(async move { core.call(&method, fields(&method, &request)?).await })
+        Call::of(async move { core.stop().await })
     }
 }
 
 /// Starts one.
 #[pyfunction]
-pub(crate) fn start_server() -> PyResult<Call> {
-    Call::start(async move { tagwarden_bind::Server::start().await.map(Gives::Server) })
+pub(crate) fn start_server() -> Call {
+    Call::of(async move { tagwarden_bind::Server::start().await.map(Gives::Server) })
 }
 
 /// A ledger that a promoter can use.
@@ -140,13 +142,14 @@ impl Ledger {
 impl Ledger {
     /// One that is written in Python.
     #[staticmethod]
-    fn written(object: &Bound<'_, PyAny>) -> PyResult<Ledger> {
-        Ok(Ledger::of(Arc::new(HostLedger(Backend::of(object)?))))
+    fn written<'py>(py: Python<'py>, object: &Bound<'_, PyAny>) -> PyResult<Ended<'py>> {
+        let port = Backend::port(object)?;
+        at_once(py, || port.map(|port| Gives::Ledger(Ledger::of(Arc::new(HostLedger(port))))))
     }
 
-    fn call(&self, method: String, request: String) -> PyResult<Call> {
+    fn call(&self, method: String, request: String) -> Call {
         let this = self.clone();
-        Call::start(async move {
+        Call::of(async move {
             this.home.check("ledger")?;
             tagwarden_bind::ledger(&*this.port, &method, fields(&method, &request)?).await
         })
@@ -159,22 +162,22 @@ pub(crate) fn memory_ledger() -> Ledger {
 }
 
 #[pyfunction]
-pub(crate) fn open_ledger(request: String) -> PyResult<Call> {
-    Call::start(async move {
+pub(crate) fn open_ledger(request: String) -> Call {
+    Call::of(async move {
         let port = tagwarden_bind::open_ledger(fields("open_ledger", &request)?).await?;
-        Ok(Gives::Ledger(Ledger::of(port)))
+        Ok::<_, tagwarden::Error>(Gives::Ledger(Ledger::of(port)))
     })
 }
 
 #[pyfunction]
-pub(crate) fn init_ledger(request: String) -> PyResult<Call> {
-    Call::start(async move { tagwarden_bind::init_ledger(fields("init_ledger", &request)?).await })
+pub(crate) fn init_ledger(request: String) -> Call {
+    Call::of(async move { tagwarden_bind::init_ledger(fields("init_ledger", &request)?).await })
 }
 
 /// The facade.
 #[pyclass(frozen)]
 pub(crate) struct Promoter {
-    core: tagwarden::Promoter,
+    core: tagwarden_bind::Promoter,
     home: Home,
 }
 
@@ -182,113 +185,98 @@ pub(crate) struct Promoter {
 impl Promoter {
     /// `guardrails`: objects with `name`, `settings` (JSON text) and `ask`.
     #[staticmethod]
-    fn over(
-        py: Python<'_>,
+    fn over<'py>(
+        py: Python<'py>,
         registry: &Registry,
         ledger: &Ledger,
         options: &str,
         guardrails: Vec<Bound<'_, PyAny>>,
-    ) -> PyResult<(Option<Promoter>, Option<String>)> {
-        let mut rules: Vec<Arc<dyn Guardrail>> = Vec::new();
-        for object in guardrails {
+    ) -> PyResult<Ended<'py>> {
+        let mut guards = Vec::new();
+        for object in &guardrails {
             let settings: String = object.getattr("settings")?.extract()?;
-            let settings = serde_json::from_str(&settings).map_err(|e| {
-                pyo3::exceptions::PyValueError::new_err(format!("the settings of a guardrail are no JSON: {e}"))
-            })?;
-            let judge = Python::attach(|_| Backend::of(&object))?;
-            rules.push(Arc::new(Guard { name: object.getattr("name")?.extract()?, settings, judge: Judged(judge) }));
+            let no_json = |e| PyValueError::new_err(format!("the settings of a guardrail are no JSON: {e}"));
+            let settings = serde_json::from_str(&settings).map_err(no_json)?;
+            guards.push((object.getattr("name")?.extract()?, settings, Backend::port(object)?));
         }
-        let core = tagwarden::Promoter::new(Arc::clone(&registry.port), Arc::clone(&ledger.port));
-        let made = registry.home.check("registry").and_then(|()| ledger.home.check("ledger"));
-        match made.and_then(|()| tagwarden_bind::with_options(core, fields("Promoter", options)?, rules)) {
-            Ok(core) => Ok((Some(Promoter { core, home: Home::here() }), None)),
-            Err(error) => Ok((None, Some(crate::call::failed(py, &error).0))),
-        }
+        at_once(py, || {
+            registry.home.check("registry")?;
+            ledger.home.check("ledger")?;
+            let guards = guards.into_iter().map(|(name, settings, port)| Ok(Guard::new(name, settings, port?)));
+            let guards = guards.collect::<tagwarden::Result<_>>()?;
+            let (registry, ledger) = (Arc::clone(&registry.port), Arc::clone(&ledger.port));
+            let core = tagwarden_bind::Promoter::over(registry, ledger, fields("Promoter", options)?, guards)?;
+            Ok::<_, tagwarden::Error>(Gives::Promoter(Promoter { core, home: Home::here() }))
+        })
     }
 
-    fn call(&self, method: String, request: String) -> PyResult<Call> {
+    fn call(&self, method: String, request: String) -> Call {
         let (core, home) = (self.core.clone(), self.home);
-        Call::start(async move {
+        Call::of(async move {
             home.check("promoter")?;
-            tagwarden_bind::promoter(core, &method, fields(&method, &request)?).await
+            core.call(&method, fields(&method, &request)?).await
         })
     }
 
-    fn execute(&self, approved: &Approved) -> PyResult<Call> {
-        let (core, home, approved) = (self.core.clone(), self.home, approved.plan.take());
-        Call::start(async move {
+    fn execute(&self, approved: Py<Approved>) -> Call {
+        let (core, home) = (self.core.clone(), self.home);
+        Call::of(async move {
             home.check("promoter")?;
-            Given::json(&core.execute(approved?).await?)
+            core.execute(&approved.get().plan).await
         })
-    }
-}
-
-#[derive(Debug)]
-struct Judged(Arc<Backend>);
-
-impl tagwarden_bind::Judge for Judged {
-    fn judge(&self, facts: serde_json::Value) -> Result<serde_json::Value, tagwarden_bind::HostError> {
-        self.0.judge(facts)
     }
 }
 
 /// A plan. Approving it uses it up.
 #[pyclass(frozen)]
 pub(crate) struct Plan {
-    plan: tagwarden_bind::Plan,
-}
-
-impl Plan {
-    pub(crate) fn of(plan: tagwarden_bind::Plan) -> Plan {
-        Plan { plan }
-    }
+    pub(crate) plan: tagwarden_bind::Plan,
 }
 
 #[pymethods]
 impl Plan {
     fn says<'py>(&self, py: Python<'py>) -> PyResult<Ended<'py>> {
-        at_once(py, || Given::json(&self.plan.says()?))
+        at_once(py, || self.plan.says())
     }
 
-    fn approve(&self, py: Python<'_>) -> (Option<Approved>, Option<String>) {
-        match self.plan.approve() {
-            Ok(plan) => (Some(Approved { plan }), None),
-            Err(error) => (None, Some(crate::call::failed(py, &error).0)),
-        }
+    fn approve<'py>(&self, py: Python<'py>) -> PyResult<Ended<'py>> {
+        at_once(py, || self.plan.approve().map(Gives::Approved))
     }
 }
 
 /// An approved plan. Executing it uses it up.
 #[pyclass(frozen)]
 pub(crate) struct Approved {
-    plan: tagwarden_bind::Approved,
+    pub(crate) plan: tagwarden_bind::Approved,
 }
 
 /// A packed Flux artifact.
 #[pyclass(frozen)]
+#[derive(Clone)]
 pub(crate) struct Artifact {
-    core: Arc<tagwarden::flux::Artifact>,
+    core: Arc<flux::Artifact>,
 }
 
 #[pymethods]
 impl Artifact {
-    fn digest(&self) -> String {
-        self.core.manifest().digest().to_string()
+    /// `{manifest, blobs}`.
+    fn packed<'py>(&self, py: Python<'py>) -> PyResult<Ended<'py>> {
+        at_once(py, || tagwarden_bind::packed(&self.core))
     }
 
     fn push(&self, registry: &Registry, request: String) -> PyResult<Call> {
         let (core, oci) = (Arc::clone(&self.core), registry.oci.clone());
         let Some(oci) = oci else {
-            return Err(pyo3::exceptions::PyTypeError::new_err("an artifact is pushed to an OciRegistry"));
+            return Err(PyTypeError::new_err("an artifact is pushed to an OciRegistry"));
         };
-        Call::start(async move { tagwarden_bind::push(&core, &oci, fields("push_artifact", &request)?).await })
+        Ok(Call::of(async move { tagwarden_bind::push(&core, &oci, fields("push_artifact", &request)?).await }))
     }
 }
 
 #[pyfunction]
-pub(crate) fn pack(py: Python<'_>, request: String) -> (Option<Artifact>, Option<String>) {
-    match py.detach(|| tagwarden_bind::pack(fields("pack_artifact", &request)?)) {
-        Ok(core) => (Some(Artifact { core: Arc::new(core) }), None),
-        Err(error) => (None, Some(crate::call::failed(py, &error).0)),
-    }
+pub(crate) fn pack(request: String) -> Call {
+    Call::of(async move {
+        let core = tagwarden_bind::pack(fields("pack_artifact", &request)?).await?;
+        Ok::<_, tagwarden::Error>(Gives::Artifact(Artifact { core: Arc::new(core) }))
+    })
 }

@@ -5,10 +5,8 @@ use std::collections::HashMap;
 use pyo3::prelude::*;
 use tagwarden_bind::Given;
 
-use crate::call::{Call, Gives, at_once};
+use crate::call::{Call, Ended, Gives, at_once};
 use crate::object::fields;
-
-type Ended<'py> = (Option<Bound<'py, PyAny>>, Option<String>, Option<Bound<'py, PyAny>>);
 
 #[pyfunction]
 pub(crate) fn parse_value<'py>(py: Python<'py>, kind: &str, text: &str) -> PyResult<Ended<'py>> {
@@ -39,12 +37,12 @@ pub(crate) fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
-/// Panics in a task, so that tests see what becomes of a panic.
+/// Panics in a call, so that tests see what becomes of a panic.
 #[pyfunction]
 #[allow(clippy::panic, reason = "it is what this is for")]
-pub(crate) fn panic_here() -> PyResult<Call> {
-    Call::start(async move {
-        let panics = || -> Gives { panic!("injected") };
-        Ok(panics())
+pub(crate) fn panic_here() -> Call {
+    Call::of(async move {
+        let panics = || -> tagwarden::Result<Gives> { panic!("injected") };
+        panics()
     })
 }

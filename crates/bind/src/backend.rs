@@ -1,0 +1,121 @@
+//! `Registry` and `Ledger` ports of the core, kept by an object of the other language.
+//!
+//! An exception in a write leaves its end unknown, unless its code says that nothing was moved.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tagwarden::ledger::{Append, Ledger};
+use tagwarden::registry::{Manifest, Put, Registry};
+use tagwarden::{Channel, Digest, Error, ErrorKind, Reference, Repository, Result, Tag, Target};
+
+use crate::host::{HostError, Port};
+use crate::registry::manifest_json;
+
+/// A registry of the other language. Its methods are those of the port; a manifest is `{bytes, media_type}`; a put gives
+/// null.
+#[derive(Debug)]
+pub struct HostRegistry(pub Port);
+
+#[derive(Deserialize)]
+struct Held {
+    bytes: String,
+    media_type: String,
+}
+
+const UNAVAILABLE: ErrorKind = ErrorKind::RegistryUnavailable;
+
+#[async_trait]
+impl Registry for HostRegistry {
+    async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>> {
+        self.0.ask("resolve", json!({ "repository": repository, "tag": tag }), UNAVAILABLE).await
+    }
+
+    async fn fetch(&self, reference: &Reference) -> Result<Option<Manifest>> {
+        let held: Option<Held> = self.0.ask("fetch", json!({ "reference": reference }), UNAVAILABLE).await?;
+        let Some(Held { bytes, media_type }) = held else { return Ok(None) };
+        let bytes = decoded(&bytes).map_err(|e| self.0.failed("fetch", e, UNAVAILABLE))?;
+        match reference.target() {
+            Target::Digest(digest) => Manifest::verified(bytes, &media_type, *digest).map(Some),
+            Target::Tag(_) => Manifest::new(bytes, &media_type).map(Some),
+        }
+    }
+
+    async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, time_out: Duration) -> Put {
+        let ms = u64::try_from(time_out.as_millis()).unwrap_or(u64::MAX);
+        let manifest = manifest_json(manifest);
+        let request = json!({ "repository": repository, "tag": tag, "manifest": manifest, "time_out": ms });
+        let unknown = |raised| Put::Unknown(self.0.failed("put", raised, ErrorKind::RegistryAmbiguous));
+        match self.0.answer("put", request, time_out).await {
+            Ok(Value::Null) => Put::Applied,
+            Ok(_) => unknown(HostError::broken("it gave what it must not: anything but nothing")),
+            Err(raised) => match raised.kind() {
+                Some(kind @ (ErrorKind::RegistryRefused | ErrorKind::RegistryDenied)) => {
+                    Put::Refused(self.0.failed("put", raised, kind))
+                }
+                _ => unknown(raised),
+            },
+        }
+    }
+
+    async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>> {
+        self.0.ask("tags", json!({ "repository": repository }), UNAVAILABLE).await
+    }
+
+    async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
+        self.0.ask("has_blob", json!({ "repository": repository, "digest": digest }), UNAVAILABLE).await
+    }
+}
+
+/// A ledger of the other language. Entries are base 64; an append gives `stored` or `lost`.
+#[derive(Debug)]
+pub struct HostLedger(pub Port);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Ended {
+    Stored,
+    Lost,
+}
+
+const SILENT: ErrorKind = ErrorKind::LedgerUnavailable;
+
+#[async_trait]
+impl Ledger for HostLedger {
+    async fn size(&self, channel: &Channel) -> Result<u64> {
+        self.0.ask("size", json!({ "channel": channel }), SILENT).await
+    }
+
+    async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
+        let request = json!({ "channel": channel, "from": from, "limit": limit });
+        let entries: Vec<String> = self.0.ask("read", request, SILENT).await?;
+        let entries = entries.iter().map(|entry| decoded(entry).map(Bytes::from));
+        entries.collect::<std::result::Result<_, _>>().map_err(|e| self.0.failed("read", e, SILENT))
+    }
+
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+        let request = json!({ "channel": channel, "seq": seq, "bytes": STANDARD.encode(&bytes) });
+        // Raised, late or not understood: the entry may be there.
+        let ended = self.0.ask("append", request, ErrorKind::LedgerAmbiguous).await;
+        match ended.map_err(|error: Error| error.with("channel", channel).with("seq", seq))? {
+            Ended::Stored => Ok(Append::Stored),
+            Ended::Lost => Ok(Append::Lost),
+        }
+    }
+
+    async fn channels(&self) -> Result<Vec<Channel>> {
+        // Their order is the core's, which a host cannot know: it is not that of their texts.
+        let mut channels: Vec<Channel> = self.0.ask("channels", json!({}), SILENT).await?;
+        channels.sort();
+        Ok(channels)
+    }
+}
+
+fn decoded(text: &str) -> std::result::Result<Vec<u8>, HostError> {
+    STANDARD.decode(text).map_err(|e| HostError::broken(format!("it gave no base 64: {e}")))
+}

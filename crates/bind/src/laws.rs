@@ -1,0 +1,92 @@
+//! The laws of both ports, run on backends of the other language.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use tagwarden::conformance::{Violation, ledger, registry};
+use tagwarden::registry::{Registry, Sample};
+use tagwarden::{ErrorKind, Repository, Result};
+use uuid::Uuid;
+
+use crate::fields::Fields;
+use crate::host::Port;
+use crate::promoter::Given;
+use crate::registry::manifest_json;
+
+/// Runs every law of a registry, each in a repository of its own below `{repository, lag?}`: `[{law, seen}]` of those that
+/// were broken.
+///
+/// `broken` is the same adapter where every answer fails. `store` is asked to `store` `{repository, blobs, manifests}` by
+/// digest, by whatever way there is.
+pub async fn registry_laws(
+    registry: Arc<dyn Registry>,
+    broken: Arc<dyn Registry>,
+    store: Port,
+    mut asked: Fields,
+) -> Result<Given> {
+    let (below, lag) = (asked.need("repository")?, asked.ms("lag")?.unwrap_or_default());
+    asked.end()?;
+    // A name that leaves no room is said before a law meets it.
+    new_below(&below)?;
+    violations(&registry::all(&Fixture { registry, broken, store, below, lag }).await)
+}
+
+/// Runs the laws of a ledger until the first that is broken: `[{law, seen}]`.
+pub async fn ledger_laws(store: &dyn ledger::Store) -> Result<Given> {
+    violations(ledger::all(store).await.err().as_slice())
+}
+
+fn violations(broken: &[Violation]) -> Result<Given> {
+    let broken = broken.iter().map(|Violation { law, seen }| json!({ "law": law, "seen": seen }));
+    Given::json(&broken.collect::<Value>())
+}
+
+struct Fixture {
+    registry: Arc<dyn Registry>,
+    broken: Arc<dyn Registry>,
+    store: Port,
+    below: Repository,
+    lag: Duration,
+}
+
+#[async_trait]
+impl registry::Fixture for Fixture {
+    fn registry(&self) -> Arc<dyn Registry> {
+        Arc::clone(&self.registry)
+    }
+
+    #[allow(clippy::expect_used, reason = "names of this length were tried when the laws began")]
+    async fn repository(&self) -> Repository {
+        new_below(&self.below).expect("a repository below one that has room")
+    }
+
+    async fn store_parts(&self, repository: &Repository, sample: &Sample) -> Result<()> {
+        let manifests = sample.children.iter().map(|child| manifest_json(&child.manifest));
+        let manifests: Vec<_> = manifests.collect();
+        let request = json!({ "repository": repository, "blobs": blobs(sample), "manifests": manifests });
+        self.store.ask("store", request, ErrorKind::RegistryUnavailable).await
+    }
+
+    async fn broken(&self) -> (Arc<dyn Registry>, Repository) {
+        (Arc::clone(&self.broken), registry::Fixture::repository(self).await)
+    }
+
+    fn lag(&self) -> Duration {
+        self.lag
+    }
+}
+
+/// A repository that nothing was pushed to.
+fn new_below(repository: &Repository) -> Result<Repository> {
+    format!("{repository}/{}", Uuid::now_v7()).parse()
+}
+
+/// Every blob of a sample and of its children.
+fn blobs(sample: &Sample) -> Vec<String> {
+    let own = sample.blobs.iter().map(|blob| STANDARD.encode(blob));
+    own.chain(sample.children.iter().flat_map(blobs)).collect()
+}
