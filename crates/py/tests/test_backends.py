@@ -243,7 +243,7 @@ class FridayFreeze:
 
 
 def test_a_guardrail_refuses(world: World) -> None:
-    promoter = Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()])
+    promoter = Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()], policy="own")
     with pytest.raises(PolicyRefusedError, match="prod rests on Fridays") as refused:
         promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA)
     (finding,) = [finding for finding in refused.value.findings if finding.verdict == "refuse"]
@@ -259,7 +259,7 @@ def test_a_guardrail_that_raises_refuses_with_its_exception(world: World) -> Non
         async def judge(self, facts: Facts) -> Finding:
             raise ZeroDivisionError("no quota")
 
-    promoter = Promoter(world.registry, world.ledger, guardrails=[Fails()])
+    promoter = Promoter(world.registry, world.ledger, guardrails=[Fails()], policy="own")
     with pytest.raises(PolicyRefusedError, match="fails: ZeroDivisionError: no quota") as refused:
         promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA)
     assert isinstance(refused.value.__cause__, ZeroDivisionError)
@@ -273,14 +273,25 @@ def test_a_guardrail_that_gives_nonsense_refuses(world: World) -> None:
             return "fine"  # type: ignore[return-value]
 
     with pytest.raises(PolicyRefusedError, match="judge gave a str, and no Finding"):
-        Promoter(world.registry, world.ledger, guardrails=[Shrugs()]).promote(
+        Promoter(world.registry, world.ledger, guardrails=[Shrugs()], policy="own").promote(
             PROD, "reg.io/acme/shop:1.1", provenance=ADA
         )
 
 
+def test_guardrails_of_ones_own_make_a_policy_with_a_name(world: World) -> None:
+    with pytest.raises(InvalidValueError, match="policy: it is missing"):
+        Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()])
+    promoter = Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()], policy="no-fridays")
+    assert promoter.repair(PROD, provenance=ADA).result == "unchanged"
+    world.promote()
+    receipt = promoter.rollback(PROD, provenance=ADA)
+    assert receipt.event is not None
+    assert receipt.event.to_dict()["intent"]["decision"]["policy"]["name"] == "no-fridays"
+
+
 def test_a_name_stands_once_in_a_policy(world: World) -> None:
     with pytest.raises(InvalidValueError, match="friday-freeze stands in it twice"):
-        Promoter(world.registry, world.ledger, guardrails=[FridayFreeze(), FridayFreeze()])
+        Promoter(world.registry, world.ledger, guardrails=[FridayFreeze(), FridayFreeze()], policy="own")
 
 
 def test_a_backend_may_call_the_promoter(world: World) -> None:

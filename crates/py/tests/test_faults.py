@@ -347,6 +347,28 @@ def test_values_are_values() -> None:
         Provenance.from_environment({})
 
 
+def test_a_test_registry_tells_what_it_was_asked_and_forgets_it(test_registry: TestRegistry) -> None:
+    shop, oci = test_registry.repository("acme/shop"), OciRegistry(lookup="nowhere", retries=0)
+    test_registry.memory.push_image(shop, "1.0", 1)
+    test_registry.demand(Credentials("ada", "secret"), token=True)
+    login = OciRegistry(credentials={test_registry.host: Credentials("ada", "secret")}, retries=0)
+    assert login.resolve(shop, "1.0") is not None
+    tokens = [request for request in test_registry.requests() if "token" in request["path"]]
+    assert len(tokens) == 1 and login.resolve(shop, "1.0") is not None
+    test_registry.end_tokens()
+    assert login.resolve(shop, "1.0") is not None
+    assert len([request for request in test_registry.requests() if "token" in request["path"]]) == 2
+    test_registry.clear_requests()
+    assert test_registry.requests() == []
+    test_registry.demand(None)
+    test_registry.script_http({"fault": "status", "status": 503}, {"fault": "status", "status": 503})
+    with pytest.raises(RegistryError, match="503"):
+        oci.resolve(shop, "1.0")
+    assert test_registry.faults_left() == 1
+    test_registry.calm()
+    assert test_registry.faults_left() == 0 and oci.resolve(shop, "1.0") is not None
+
+
 def test_a_password_is_shown_nowhere() -> None:
     given = Credentials("ada", "canary-7f3a91")
     with TestRegistry() as registry:

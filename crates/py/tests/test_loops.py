@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import gc
 import os
+import queue
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,9 +26,11 @@ from tagwarden import (
     Digest,
     Facts,
     Finding,
+    InvalidValueError,
     LedgerError,
     Manifest,
     MemoryRegistry,
+    PolicyRefusedError,
     Promoter,
     Repository,
     Tag,
@@ -219,9 +224,10 @@ def test_a_promoter_may_go_while_its_call_is_under_way() -> None:
 
 def test_a_call_outlives_the_promoter_that_began_it(world: World) -> None:
     world.registry.latency(0.2)
-    call = Promoter(world.registry, world.ledger)._core.call("audit", {"of": [PROD]})
+    told: queue.SimpleQueue[tuple[Any, str | None, BaseException | None]] = queue.SimpleQueue()
+    Promoter(world.registry, world.ledger)._core.call("audit", {"of": [PROD]}).then(lambda *ended: told.put(ended))
     gc.collect()
-    value, error, exception = call.wait()
+    value, error, exception = told.get(timeout=20)
     assert error is None and exception is None and '"in_sync"' in value
 
 
@@ -249,7 +255,7 @@ def test_a_coroutine_may_await_the_promoter_that_asked_it() -> None:
     curious.tags_of, curious.manifests = hoard.tags_of, hoard.manifests
 
     async def moves() -> str:
-        promoter = AsyncPromoter(curious, AsyncShelf(shelf), guardrails=[looks])
+        promoter = AsyncPromoter(curious, AsyncShelf(shelf), guardrails=[looks], policy="own")
         curious.promoter = looks.promoter = promoter
         return (await promoter.promote(PROD, f"{SHOP}:1.1", provenance=ADA)).result
 
@@ -269,7 +275,7 @@ def test_a_plain_method_may_wait_for_the_promoter_that_asked_it() -> None:
             return Finding.warns("LOOKED_AT", f"{live} is live")
 
     looks = Looks()
-    looks.promoter = Promoter(hoard, AsyncShelf(shelf), guardrails=[looks])
+    looks.promoter = Promoter(hoard, AsyncShelf(shelf), guardrails=[looks], policy="own")
     plan = within(30, lambda: looks.promoter.plan(PROD, "promote", f"{SHOP}:1.1", provenance=ADA))
     assert f"{releases[0]} is live" in [finding.why for finding in plan.findings]
 
@@ -339,6 +345,37 @@ def test_a_put_that_hangs_is_given_up_after_its_time() -> None:
     within(30, lambda: promoter.recover(PROD))
     assert promoter.current(PROD).open is None
     assert hoard.tags_of.get((SHOP, "prod")) in (None, releases[0])
+
+
+@pytest.mark.parametrize("kind", [Shelf, AsyncShelf])
+def test_a_read_that_hangs_is_given_up_after_its_time(kind: type[Any]) -> None:
+    class Hangs(kind):  # type: ignore[misc]
+        time_out = 0.2
+
+        def channels(self) -> Any:
+            return asyncio.sleep(60) if kind is AsyncShelf else time.sleep(60)
+
+    began = time.monotonic()
+    with pytest.raises(LedgerError, match="LEDGER_UNAVAILABLE: .*did not answer within 200 ms"):
+        within(20, Promoter(MemoryRegistry(), Hangs()).channels)
+    assert time.monotonic() - began < 5
+    Hangs.time_out = 0
+    with pytest.raises(InvalidValueError, match="CONFIG_INVALID: .*is no time-out"):
+        Promoter(MemoryRegistry(), Hangs())
+
+
+def test_a_guardrail_that_hangs_refuses(world: World) -> None:
+    class Ponders:
+        name = "ponders"
+        time_out = datetime.timedelta(milliseconds=200)
+
+        async def judge(self, facts: Facts) -> Finding:
+            await asyncio.sleep(60)
+            return Finding.passes("it is fine")
+
+    promoter = Promoter(world.registry, world.ledger, guardrails=[Ponders()], policy="own")
+    with pytest.raises(PolicyRefusedError, match="ponders: it did not answer within 200 ms"):
+        within(20, lambda: promoter.promote(PROD, f"{SHOP}:1.1", provenance=ADA))
 
 
 def test_a_forked_child_runs_coroutines() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import inspect
+import json
 import threading
 import time
 from collections import Counter
@@ -223,6 +224,8 @@ def test_the_blocking_functions_have_awaited_twins(test_registry: TestRegistry, 
     async def awaited() -> None:
         packed = await tagwarden.pack_artifact_async(tmp_path / "app", created=created, **source)
         assert packed.digest == tagwarden.pack_artifact(tmp_path / "app", created=created, **source).digest
+        layers = [layer["digest"] for layer in json.loads(packed.manifest.data)["layers"]]
+        assert packed.manifest.digest == packed.digest and str(Digest.of(packed.blobs[1])) in layers
         pushed = await tagwarden.push_artifact_async(packed, oci, shop, "1.0")
         assert pushed == packed.digest == oci.resolve(shop, "1.0") == tagwarden.push_artifact(packed, oci, shop, "1.0")
         with pytest.raises(InvalidValueError, match="SOURCE_INVALID"):

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ._call import ms
 from .record import Finding
 from .values import Channel, Digest, Reference, Repository, Tag
 
@@ -142,6 +143,7 @@ class Adapter:
     def __init__(self, written: Any, name: str) -> None:
         self.written = written
         self.name = name
+        self.time_out = ms(getattr(written, "time_out", None))
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def ask(self, method: str, request: str) -> str:
@@ -229,24 +231,20 @@ class LedgerAdapter(Adapter):
 
 
 class GuardrailAdapter(Adapter):
-    """A guardrail written in Python. It remembers what was raised, to be the cause of the refusal."""
+    """A guardrail written in Python."""
 
     def __init__(self, written: Any) -> None:
         super().__init__(written, str(written.name))
         self.settings = json.dumps(getattr(written, "settings", None))
-        self.raised: BaseException | None = None
 
     def _judge(self, facts: dict[str, Any]) -> dict[str, Any]:
         from .guardrail import Facts
 
-        try:
-            found = self._run(self.written.judge(Facts(facts)))
-            if not isinstance(found, Finding):
-                raise TypeError(f"judge gave a {type(found).__name__}, and no Finding")
-        except Exception as error:
-            self.raised = error
-            raise
-        return {"verdict": found.verdict, "code": found.code, "why": found.why}
+        found = self._run(self.written.judge(Facts(facts)))
+        if not isinstance(found, Finding):
+            raise TypeError(f"judge gave a {type(found).__name__}, and no Finding")
+        given = {"verdict": found.verdict, "code": found.code, "why": found.why}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 def described(written: Any) -> str:

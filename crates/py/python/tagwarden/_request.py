@@ -11,7 +11,6 @@ from . import ledger as _ledger
 from . import registry as _registry
 from ._backend import Adapter, GuardrailAdapter, in_own_loop
 from ._call import Seconds, encode, given, ms
-from .errors import PolicyRefusedError, fail
 from .guardrail import Guardrail
 from .ledger import Ledger
 from .record import Finding, PromotionEvent, Receipt
@@ -82,20 +81,18 @@ class Core:
         pipeline: Pipeline | None,
         times: Times | None,
         guardrails: Sequence[Guardrail],
+        policy: str | None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         registry_port, registry_adapter = _registry.port(registry)
         ledger_port, ledger_adapter = _ledger.port(ledger)
-        self.rules: list[GuardrailAdapter] = [GuardrailAdapter(rule) for rule in guardrails]
-        adapters: list[Adapter | None] = [registry_adapter, ledger_adapter, *self.rules]
+        rules = [GuardrailAdapter(rule) for rule in guardrails]
+        adapters: list[Adapter | None] = [registry_adapter, ledger_adapter, *rules]
         self.adapters: list[Adapter] = [adapter for adapter in adapters if adapter is not None]
         for adapter in self.adapters:
             adapter.loop = loop
-        options = encode({"pipeline": pipeline, "times": times})
-        native, error = _native.Promoter.over(registry_port, ledger_port, options, self.rules)
-        if native is None:
-            fail(error or "")
-        self.native = native
+        options = encode({"pipeline": pipeline, "times": times, "policy": policy})
+        self.native: _native.Promoter = given(_native.Promoter.over(registry_port, ledger_port, options, rules))
 
     def call(self, method: str, arguments: dict[str, Any]) -> _native.Call:
         """Starts a call with a method's ``locals()``."""
@@ -106,13 +103,6 @@ class Core:
         if self.adapters and in_own_loop():
             raise RuntimeError("a coroutine of a backend waits for a Promoter: await an AsyncPromoter instead")
 
-    def blame(self, refused: PolicyRefusedError) -> None:
-        """Gives a refusal what a guardrail raised as its cause."""
-        for finding in refused.findings:
-            for rule in self.rules:
-                if finding.code == "GUARDRAIL_FAILED" and finding.guardrail == rule.name:
-                    refused.__cause__ = rule.raised
-
 
 def asked(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """A method's arguments (its ``locals()``) under the core's names and in its units; None is left out.
@@ -120,12 +110,12 @@ def asked(arguments: Mapping[str, Any]) -> dict[str, Any]:
     >>> asked({"self": ..., "from_": Channel("reg.io/acme/shop:dev"), "key": None, "patience": 1.5})
     {'from': {'channel': 'reg.io/acme/shop:dev'}, 'patience': 1500.0}
     """
-    given: dict[str, Any] = {}
+    request: dict[str, Any] = {}
     for name, value in arguments.items():
         if name != "self" and value is not None:
             core, read = _AS_THE_CORE_READS.get(name, (name, None))
-            given[core] = value if read is None else read(value)
-    return given
+            request[core] = value if read is None else read(value)
+    return request
 
 
 def _source(source: Source) -> Any:
@@ -176,8 +166,8 @@ class Approved:
 class Plan:
     """A move that was thought through, and what the policy says of it. Nothing was moved."""
 
-    def __init__(self, native: _native.Plan, core: Core) -> None:
-        self._native, self._core = native, core
+    def __init__(self, native: _native.Plan) -> None:
+        self._native = native
         says: Mapping[str, Any] = given(native.says())
         change = says.get("change")
         self.from_: Digest | None = Digest(change["from"]) if change and "from" in change else None
@@ -196,11 +186,4 @@ class Plan:
         PolicyRefusedError POLICY_REFUSED, or ChannelError CHANNEL_HELD if a hold is all that stands against it: each
         with every finding. InvalidValueError VALUE_INVALID if it was approved before.
         """
-        approved, error = self._native.approve()
-        if approved is None:
-            try:
-                fail(error or "")
-            except PolicyRefusedError as refused:
-                self._core.blame(refused)
-                raise
-        return Approved(approved)
+        return Approved(given(self._native.approve()))

@@ -22,7 +22,6 @@ from ._request import (
     event_of,
     whole,
 )
-from .errors import PolicyRefusedError
 from .guardrail import Guardrail
 from .ledger import Ledger
 from .record import (
@@ -87,8 +86,9 @@ class AsyncPromoter:
         pipeline: Pipeline | None = None,
         times: Times | None = None,
         guardrails: Sequence[Guardrail] = (),
+        policy: str | None = None,
     ) -> None:
-        self._cores = _Cores(functools.partial(Core, registry, ledger, pipeline, times, tuple(guardrails)))
+        self._cores = _Cores(functools.partial(Core, registry, ledger, pipeline, times, tuple(guardrails), policy))
 
     async def plan(
         self,
@@ -120,7 +120,7 @@ class AsyncPromoter:
         POLICY_REFUSED only for a release that does not exist. InvalidValueError VALUE_INVALID if one of these is given
         to an operation that does not take it.
         """
-        return Plan(await self._ask("plan", locals()), self._cores.here())
+        return Plan(await self._ask("plan", locals()))
 
     async def execute(self, approved: Approved) -> Receipt:
         """Executes an approved plan, which is used up: ``approved`` is what ``Plan.approve`` gave.
@@ -412,9 +412,4 @@ class AsyncPromoter:
         return MayDelete.from_dict(await self._ask("may_delete", locals()))
 
     async def _ask(self, method: str, arguments: dict[str, Any]) -> Any:
-        core = self._cores.here()
-        try:
-            return await wait_async(core.call(method, arguments))
-        except PolicyRefusedError as refused:
-            core.blame(refused)
-            raise
+        return await wait_async(self._cores.here().call(method, arguments))

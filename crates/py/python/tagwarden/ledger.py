@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from . import _tagwarden as _native
 from ._backend import LedgerAdapter, described
-from ._call import encode, untouched, wait, wait_async
+from ._call import encode, given, untouched, wait, wait_async
 from .values import Channel
 
 __all__ = [
@@ -30,6 +30,9 @@ class Ledger(Protocol):
     ``tagwarden.conformance.ledger`` holds one to the laws. An exception says that there is no answer:
     LEDGER_UNAVAILABLE, or the code of the TagwardenError that was raised. In ``append`` it says that it is not known
     whether the entry stands.
+
+    ``time_out``, if there is such an attribute, is how long one call may take (seconds or a timedelta); 30 s by
+    default.
     """
 
     def size(self, channel: Channel) -> int | Awaitable[int]:
@@ -133,4 +136,4 @@ def port(ledger: Any) -> tuple[_native.Ledger, LedgerAdapter | None]:
     if not isinstance(ledger, Ledger):
         raise TypeError(f"a {type(ledger).__name__} is no ledger: it lacks methods of tagwarden.Ledger")
     adapter = LedgerAdapter(ledger, described(ledger))
-    return _native.Ledger.written(adapter), adapter
+    return given(_native.Ledger.written(adapter)), adapter

@@ -20,7 +20,6 @@ from ._request import (
     event_of,
     whole,
 )
-from .errors import PolicyRefusedError
 from .guardrail import Guardrail
 from .ledger import Ledger
 from .record import (
@@ -48,10 +47,12 @@ class Promoter:
     - ``ledger``: what ``open_ledger`` gives, a ``MemoryLedger``, or any object with the methods of ``Ledger``;
     - ``pipeline``: the environments that a release goes through, in their order; without one, no order is held;
     - ``times``: what it writes into the log with each move, see ``Times``;
-    - ``guardrails``: rules of your own, which judge after the standard policy's, see ``Guardrail``.
+    - ``guardrails``: rules of your own, which judge after the standard policy's, see ``Guardrail``; none by default;
+    - ``policy``: the name of the policy, as it stands in the log with each move: lower case with dashes. Guardrails of
+      your own make another policy, so they need one; ``standard`` by default.
 
-    InvalidValueError CONFIG_INVALID for times that contradict each other or two guardrails of one name; TypeError for
-    what is no registry or ledger.
+    InvalidValueError CONFIG_INVALID for times that contradict each other or two guardrails of one name, VALUE_INVALID
+    for guardrails without a policy's name; TypeError for what is no registry or ledger.
 
     It may be used from many threads, and many processes and machines may move one channel at once: the ledger puts the
     moves of a channel in order. After a fork, make it again in the child: one that was inherited raises
@@ -70,8 +71,9 @@ class Promoter:
         pipeline: Pipeline | None = None,
         times: Times | None = None,
         guardrails: Sequence[Guardrail] = (),
+        policy: str | None = None,
     ) -> None:
-        self._core = Core(registry, ledger, pipeline, times, guardrails)
+        self._core = Core(registry, ledger, pipeline, times, guardrails, policy)
 
     def plan(
         self,
@@ -103,7 +105,7 @@ class Promoter:
         POLICY_REFUSED only for a release that does not exist. InvalidValueError VALUE_INVALID if one of these is given
         to an operation that does not take it.
         """
-        return Plan(self._ask("plan", locals()), self._core)
+        return Plan(self._ask("plan", locals()))
 
     def execute(self, approved: Approved) -> Receipt:
         """Executes an approved plan, which is used up: ``approved`` is what ``Plan.approve`` gave.
@@ -396,8 +398,4 @@ class Promoter:
 
     def _ask(self, method: str, arguments: dict[str, Any]) -> Any:
         self._core.may_wait()
-        try:
-            return wait(self._core.call(method, arguments))
-        except PolicyRefusedError as refused:
-            self._core.blame(refused)
-            raise
+        return wait(self._core.call(method, arguments))

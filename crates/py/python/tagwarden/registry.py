@@ -9,9 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from . import _tagwarden as _native
 from ._backend import RegistryAdapter, described
-from ._call import Seconds, encode, ms, untouched, wait
-from .errors import described as error_of
-from .errors import fail
+from ._call import Seconds, encode, given, ms, untouched, wait
 from .values import Digest, Reference, Repository, Tag
 
 __all__ = ["Credentials", "Manifest", "NativeRegistry", "OciRegistry", "Registry"]
@@ -48,6 +46,9 @@ class Registry(Protocol):
     REGISTRY_UNAVAILABLE, or the code of the TagwardenError that was raised. In ``put`` it says that the end is not
     known, unless it is a RegistryError REGISTRY_REFUSED or REGISTRY_DENIED: then nothing was moved and nothing will
     land later.
+
+    ``time_out``, if there is such an attribute, is how long one call may take (seconds or a timedelta); 30 s by
+    default. A put has its own.
     """
 
     def resolve(self, repository: Repository, tag: Tag) -> Digest | None | Awaitable[Digest | None]:
@@ -102,9 +103,7 @@ class NativeRegistry:
         RegistryError REGISTRY_AMBIGUOUS if the end is not known: it may still land. Any other error: nothing was moved,
         and nothing will land later. This goes around every ledger: a channel is moved by a ``Promoter``.
         """
-        ended = self._ask("put", repository=repository, tag=tag, time_out=ms(time_out), **manifest.to_dict())
-        for error in (ended or {}).values():  # `refused`, or `unknown`
-            raise error_of(error, None)
+        self._ask("put", repository=repository, tag=tag, time_out=ms(time_out), **manifest.to_dict())
 
     def tags(self, repository: str | Repository) -> list[Tag]:
         """All tags of a repository, pins included, in any order. An absent repository has none."""
@@ -188,7 +187,7 @@ class OciRegistry(NativeRegistry):
         max_retry_after: Seconds | None = None,
     ) -> None:
         options: dict[str, Any] = {
-            "credentials": {host: given.to_dict() for host, given in (credentials or {}).items()},
+            "credentials": {host: login.to_dict() for host, login in (credentials or {}).items()},
             "lookup": lookup,
             "docker_config": docker_config,
             "ca_pem": ca_pem,
@@ -202,10 +201,7 @@ class OciRegistry(NativeRegistry):
             "retries": retries,
             "max_retry_after": ms(max_retry_after),
         }
-        port, error = _native.oci_registry(encode(options))
-        if port is None:
-            fail(error or "")
-        self._port = port
+        self._port = given(_native.oci_registry(encode(options)))
 
 
 def port(registry: Any) -> tuple[_native.Registry, RegistryAdapter | None]:
@@ -216,4 +212,4 @@ def port(registry: Any) -> tuple[_native.Registry, RegistryAdapter | None]:
     if not isinstance(registry, Registry):
         raise TypeError(f"a {type(registry).__name__} is no registry: it lacks methods of tagwarden.Registry")
     adapter = RegistryAdapter(registry, described(registry))
-    return _native.Registry.written(adapter), adapter
+    return given(_native.Registry.written(adapter)), adapter
