@@ -61,7 +61,11 @@ impl Promoter {
                 core = core.with_policy(Policy::new(name, all)?);
             }
             None if guards.0.is_empty() => {}
-            None => return Err(asked.wrong("policy", "it is missing: guardrails of your own make another policy, so name it")),
+            None => {
+                return Err(
+                    asked.wrong("policy", "it is missing: guardrails of your own make another policy, so name it")
+                );
+            }
         }
         asked.end()?;
         Ok(Promoter { core, guards })

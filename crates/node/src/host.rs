@@ -50,7 +50,8 @@ impl Host for Script {
     async fn ask(&self, method: &'static str, request: Value) -> Result<Value, HostError> {
         let request = json!({ "method": method, "request": request }).to_string();
         let answered = async { self.ask.call_async_catch(request).await?.await };
-        let answer = answered.await.map_err(|gone| HostError::broken(format!("it cannot be asked any more: {gone}")))?;
+        let answer =
+            answered.await.map_err(|gone| HostError::broken(format!("it cannot be asked any more: {gone}")))?;
         match serde_json::from_str(&answer).map_err(HostError::broken)? {
             Answer::Given(value) => Ok(value),
             Answer::Thrown { exception, message, code } => {

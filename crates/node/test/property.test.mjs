@@ -8,7 +8,7 @@ const move = fc.oneof(
   fc.record({ op: fc.constant('promote'), from: fc.integer({ min: 1, max: 3 }).map(release) }),
   fc.constant({ op: 'rollback' }),
 )
-const step = fc.record({ move, faults: fc.array(fc.constantFrom('pass', 'after', 'refused', 'denied'), { maxLength: 4 }) })
+const step = fc.record({ move, faults: fc.array(fc.constantFrom('pass', 'after', { fault: 'refused', code: 'DENIED' }, 'denied'), { maxLength: 4 }) })
 
 test('whatever is asked and whatever fails, log and registry agree, and the log verifies', { timeout: 60_000 }, async () => {
   const property = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 6 }), async (steps) => {

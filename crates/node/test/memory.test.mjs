@@ -1,0 +1,118 @@
+// What users' own tests are made of: faults of puts, of reads and of requests, chaos from a seed, and what was called.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { MemoryLedger, MemoryRegistry, OciRegistry, Promoter, TestRegistry } from 'tagwarden'
+import { bootstrapped, code, prod, provenance, quick, release, repository } from './shop.mjs'
+
+const foreign = new MemoryRegistry().pushImage(repository, 'hotfix', 666)
+
+test('each fault of a put is what it says', async () => {
+  for (const [fault, ends] of [
+    ['pass', 'committed'],
+    ['after', 'committed'],
+    ['before', 'committed'],
+    ['denied', 'MOVE_FAILED'],
+    [{ fault: 'refused', code: 'DENIED' }, 'MOVE_FAILED'],
+    ['ignored', 'MOVE_INDETERMINATE'],
+    ['gone', 'committed'],
+    [{ fault: 'stale', reads: 1 }, 'committed'],
+    [{ fault: 'slow', time: 5 }, 'committed'],
+    [{ fault: 'late', time: 50 }, 'committed'],
+    [{ fault: 'twice', time: 50 }, 'committed'],
+    [{ fault: 'foreignBefore', manifest: foreign }, 'committed'],
+    [{ fault: 'foreignAfter', manifest: foreign }, 'CHANNEL_OVERWRITTEN'],
+  ]) {
+    const { promoter, registry, digests } = await bootstrapped({ times: { ...quick, ttl: 600 } })
+    registry.script([fault], { tag: 'prod' })
+    const ended = await promoter.promote(prod, release(2), { provenance, patience: 1000 }).catch((error) => error)
+    assert.equal(ended.result ?? ended.code, ends, JSON.stringify(fault))
+    assert.equal(registry.faultsLeft(), 0)
+    if (ends === 'committed') assert.equal(registry.peek(repository, 'prod'), digests[1])
+    if (ends === 'MOVE_FAILED') assert.equal(registry.peek(repository, 'prod'), digests[0])
+  }
+})
+
+test('each fault of a read is what it says', async () => {
+  const { digests } = await bootstrapped()
+  for (const [fault, ends] of [
+    ['pass', digests[0]],
+    ['unavailable', 'REGISTRY_UNAVAILABLE'],
+    ['busy', 'REGISTRY_BUSY'],
+    ['denied', 'REGISTRY_DENIED'],
+    ['stale', null],
+    [{ fault: 'slow', time: 5 }, digests[0]],
+    [{ fault: 'foreignBefore', manifest: foreign }, foreign.digest],
+    [{ fault: 'foreignAfter', manifest: foreign }, digests[0]],
+    [{ fault: 'deletedAfter', digest: digests[0] }, digests[0]],
+  ]) {
+    const { registry } = await bootstrapped()
+    registry.scriptReads([fault], { tag: 'prod' })
+    const found = await registry.resolve(repository, 'prod').catch((error) => error.code)
+    assert.equal(found, ends, JSON.stringify(fault))
+  }
+  const { registry } = await bootstrapped()
+  registry.scriptReads(['lied'])
+  await assert.rejects(registry.fetch(release(1)), code('REGISTRY_LIED'))
+})
+
+test('what is done around the port is no call, and every change of a tag is kept', async () => {
+  const { registry, digests } = await bootstrapped()
+  registry.clearCalls()
+  const manifest = await registry.fetch(release(2))
+  assert.deepEqual(registry.calls(), [{ call: 'fetch', reference: release(2) }])
+  assert.equal(registry.overwrite(repository, 'prod', manifest), digests[0])
+  assert.equal(registry.push(repository, 'other', manifest), digests[1])
+  const blob = registry.storeBlob(repository, Buffer.from('blob'))
+  assert.equal(await registry.hasBlob(repository, blob), true)
+  assert.deepEqual([registry.deleteBlob(repository, blob), registry.deleteBlob(repository, blob)], [true, false])
+  assert.deepEqual([registry.holds(repository, digests[1]), registry.deleteManifest(repository, digests[1])], [true, true])
+  assert.deepEqual([registry.holds(repository, digests[1]), registry.peek(repository, 'prod')], [false, null])
+  assert.deepEqual(registry.changes().slice(-4).map(({ tag, to }) => [tag, to]).sort(), [
+    ['1.4.2', null], ['other', null], ['other', digests[1]], ['prod', null],
+  ])
+})
+
+test('chaos from a seed is the same chaos, and calm ends it', async () => {
+  const seen = async () => {
+    const { registry } = await bootstrapped()
+    registry.chaos(7, 50)
+    const looks = []
+    for (let look = 0; look < 20; look++) looks.push(await registry.resolve(repository, 'prod').catch((error) => error.code))
+    registry.calm()
+    assert.ok((await registry.resolve(repository, 'prod')).startsWith('sha256:'))
+    return looks
+  }
+  const looks = await seen()
+  assert.deepEqual(await seen(), looks)
+  assert.ok(new Set(looks).size > 1, 'some fail, some do not')
+})
+
+test('requests meet the faults that were scripted for them', async (t) => {
+  const server = await TestRegistry.start({ user: 'ci', password: 'hunter2', token: true })
+  t.after(() => server.close())
+  const shop = server.repository('acme/shop')
+  const [first, second] = [1, 2].map((number) => server.memory.pushImage(shop, `1.4.${number}`, number).digest)
+  const registry = new OciRegistry({ credentials: { [server.host]: { user: 'ci', password: 'hunter2' } } })
+  const promoter = new Promoter(registry, new MemoryLedger(), { times: quick })
+  await promoter.bootstrap(`${shop}:prod`, { from: `${shop}:1.4.1`, provenance })
+
+  server.endTokens()
+  server.scriptHttp([{ fault: 'status', status: 503 }, { fault: 'trickle', time: 1 }], { method: 'GET', path: '/manifests/1.4.2' })
+  server.scriptHttp([{ fault: 'statusAfter', status: 500 }], { method: 'PUT', path: '/manifests/prod' })
+  const receipt = await promoter.promote(`${shop}:prod`, `${shop}:1.4.2`, { provenance })
+  assert.deepEqual([receipt.from, receipt.to, receipt.event.outcome.ambiguous], [first, second, true])
+  assert.equal(server.faultsLeft(), 0)
+
+  server.clearRequests()
+  server.scriptHttp(['cutBody', 'closed', { fault: 'busy', seconds: 1 }])
+  assert.equal(server.faultsLeft(), 3)
+  server.calm()
+  assert.equal(await registry.resolve(shop, 'prod'), second)
+  assert.deepEqual(server.requests().map(({ method, status }) => [method, status]), [['HEAD', 200]])
+
+  server.demand()
+  assert.equal(await new OciRegistry({ lookup: 'nowhere' }).resolve(shop, 'prod'), second)
+  assert.throws(() => server.scriptHttp(['sometimes']), code('VALUE_INVALID'))
+  await assert.rejects(TestRegistry.start({ users: 'ci' }), TypeError)
+  assert.throws(() => server.demand({ user: 'ci' }), { message: 'demand: user: give a user and a password, or neither' })
+})

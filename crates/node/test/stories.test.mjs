@@ -1,0 +1,63 @@
+// The stories that Rust and Python tell too end the same here: receipts, errors, findings, audits, retention plans.
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { Channel, MemoryLedger, MemoryRegistry, Promoter, Provenance } from 'tagwarden'
+
+const stories = JSON.parse(await readFile(new URL('../../../tests/vectors/stories.json', import.meta.url)))
+const shop = 'registry.example.com/acme/shop'
+const provenance = Provenance.of({ provider: 'manual', runId: 'run-1', actor: 'ada', commit: 'f0b6723', release: 'v1' })
+
+for (const { name, images, pipeline, steps } of stories) {
+  test(name, { timeout: 60_000 }, async () => {
+    const registry = new MemoryRegistry()
+    for (const [tag, number] of Object.entries(images)) registry.pushImage(shop, tag, number)
+    const stages = pipeline?.map((environment) => ({ environment, channel: `${shop}:${environment}` }))
+    const promoter = new Promoter(registry, new MemoryLedger(), { pipeline: stages })
+    for (const { is, ...step } of steps) {
+      const ended = await told(promoter, registry, step).catch(({ code, retry, findings }) => ({ code, retry, findings }))
+      assert.deepEqual(timeless(ended), is, JSON.stringify(step))
+    }
+  })
+}
+
+/** What one step gives. */
+async function told(promoter, registry, { do: what, ...given }) {
+  const { channel: tag, from, from_channel, to, rule, digest, channels, ...terms } = given
+  const channel = `${shop}:${tag}`
+  const options = { ...terms, provenance, expect: image(terms.expect) }
+  const source = from_channel ? new Channel(`${shop}:${from_channel}`) : from && `${shop}:${from}`
+  const kept = rule && { rule: { keepLast: rule.keep_last, keepFor: rule.keep_for_s * 1000 } }
+  switch (what) {
+    case 'push': return void registry.pushImage(shop, given.tag, given.image)
+    case 'untag': return registry.deleteTag(shop, given.tag)
+    case 'fail_reads': return registry.scriptReads(Array(given.times).fill('unavailable'))
+    case 'bootstrap': return receipt(await promoter.bootstrap(channel, { ...options, from: source }))
+    case 'promote': return receipt(await promoter.promote(channel, source, options))
+    case 'rollback': return receipt(await promoter.rollback(channel, { ...options, to: image(to) }))
+    case 'repair': return receipt(await promoter.repair(channel, options))
+    case 'adopt': return receipt(await promoter.adopt(channel, options))
+    case 'hold': return promoter.hold(channel, { reason: given.reason, provenance })
+    case 'release': return promoter.release(channel, { reason: given.reason, provenance })
+    case 'plan': {
+      const { op, ...rest } = options
+      const { change, findings } = await promoter.plan(channel, { op, from: source, to: image(to) }, rest)
+      return { change, findings }
+    }
+    case 'audit': return promoter.audit(channels.map((tag) => `${shop}:${tag}`))
+    case 'retention_plan': return promoter.retentionPlan(shop, kept)
+    case 'may_delete': return promoter.mayDelete(shop, image(digest), kept)
+    default: assert.fail(`${what} is not known`)
+  }
+}
+
+const receipt = ({ result, from, to }) => ({ result, from, to })
+
+/** `image 3` is the digest of that image; anything else is itself. */
+function image(text) {
+  const [, number] = /^image (\d+)$/.exec(text ?? '') ?? []
+  return number === undefined ? text : new MemoryRegistry().pushImage(shop, 'x', Number(number)).digest
+}
+
+/** As JSON, with every time the same. */
+const timeless = (ended) => JSON.parse(JSON.stringify(ended ?? null).replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME'))

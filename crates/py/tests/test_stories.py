@@ -1,0 +1,110 @@
+"""The stories that Rust and Node tell too end the same here: receipts, errors, findings, audits, retention plans."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tagwarden import (
+    Channel,
+    MemoryLedger,
+    MemoryRegistry,
+    Pipeline,
+    Promoter,
+    Provenance,
+    ReadFault,
+    Receipt,
+    RetentionRule,
+    TagwardenError,
+)
+
+STORIES = json.loads((Path(__file__).resolve().parents[3] / "tests/vectors/stories.json").read_text())
+SHOP = "registry.example.com/acme/shop"
+WHO = Provenance.of(provider="manual", run_id="run-1", actor="ada", commit="f0b6723", release="v1")
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story["name"])
+def test_stories_end_alike(story: dict[str, Any]) -> None:
+    registry = MemoryRegistry()
+    for tag, number in story["images"].items():
+        registry.push_image(SHOP, tag, number)
+    stages = story.get("pipeline")
+    pipeline = Pipeline.of({name: f"{SHOP}:{name}" for name in stages}) if stages else None
+    promoter = Promoter(registry, MemoryLedger(), pipeline=pipeline)
+    for step in story["steps"]:
+        try:
+            ended = told(promoter, registry, step)
+        except TagwardenError as error:
+            findings = [finding.to_dict() for finding in error.findings]
+            ended = {"code": error.code, "retry": error.retry, "findings": findings}
+        assert timeless(ended) == step["is"], step
+
+
+def told(promoter: Promoter, registry: MemoryRegistry, step: dict[str, Any]) -> Any:
+    """What one step gives."""
+    channel = f"{SHOP}:{step.get('channel')}"
+    source: Any = f"{SHOP}:{step['from']}" if "from" in step else None
+    if "from_channel" in step:
+        source = Channel(f"{SHOP}:{step['from_channel']}")
+    terms: dict[str, Any] = {
+        "provenance": WHO,
+        "key": step.get("key"),
+        "reason": step.get("reason"),
+        "expect": image(step.get("expect")),
+    }
+    to, rule = image(step.get("to")), step.get("rule")
+    kept = RetentionRule(keep_last=rule["keep_last"], keep_for=rule["keep_for_s"]) if rule else None
+    match step["do"]:
+        case "push":
+            registry.push_image(SHOP, step["tag"], step["image"])
+            return None
+        case "untag":
+            return registry.delete_tag(SHOP, step["tag"])
+        case "fail_reads":
+            return registry.script_reads([ReadFault.unavailable()] * step["times"])
+        case "bootstrap":
+            return receipt(promoter.bootstrap(channel, source, **terms))
+        case "promote":
+            return receipt(promoter.promote(channel, source, **terms))
+        case "rollback":
+            return receipt(promoter.rollback(channel, to, **terms))
+        case "repair":
+            return receipt(promoter.repair(channel, **terms))
+        case "adopt":
+            return receipt(promoter.adopt(channel, **terms))
+        case "hold":
+            return promoter.hold(channel, step["reason"], provenance=WHO)
+        case "release":
+            return promoter.release(channel, step["reason"], provenance=WHO)
+        case "plan":
+            plan = promoter.plan(channel, step["op"], source, to, **terms)
+            change = {"from": str(plan.from_), "to": str(plan.to)}
+            return {"change": change, "findings": [finding.to_dict() for finding in plan.findings]}
+        case "audit":
+            return promoter.audit(f"{SHOP}:{tag}" for tag in step["channels"]).to_dict()
+        case "retention_plan":
+            return promoter.retention_plan(SHOP, rule=kept).to_dict()
+        case "may_delete":
+            return promoter.may_delete(SHOP, str(image(step["digest"])), rule=kept).to_dict()
+        case other:
+            raise AssertionError(f"{other} is not known")
+
+
+def receipt(given: Receipt) -> dict[str, Any]:
+    json = given.to_dict()
+    return {name: json[name] for name in ("result", "from", "to") if name in json}
+
+
+def image(text: str | None) -> str | None:
+    """``image 3`` is the digest of that image; anything else is itself."""
+    number = re.fullmatch(r"image (\d+)", text or "")
+    return str(MemoryRegistry().push_image(SHOP, "x", int(number[1])).digest) if number else text
+
+
+def timeless(ended: Any) -> Any:
+    """With every time the same."""
+    return json.loads(re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", json.dumps(ended)))
