@@ -409,7 +409,7 @@ class AsyncPromoter:
 
         ``repository``, ``rule`` and the errors as in ``retention_plan``.
         """
-        return MayDelete.from_dict(await self._ask("may_delete", locals()))
+        return MayDelete._of(await self._ask("may_delete", locals()))
 
     async def _ask(self, method: str, arguments: dict[str, Any]) -> Any:
         return await wait_async(self._cores.here().call(method, arguments))

@@ -394,7 +394,7 @@ class Promoter:
 
         ``repository``, ``rule`` and the errors as in ``retention_plan``.
         """
-        return MayDelete.from_dict(self._ask("may_delete", locals()))
+        return MayDelete._of(self._ask("may_delete", locals()))
 
     def _ask(self, method: str, arguments: dict[str, Any]) -> Any:
         self._core.may_wait()

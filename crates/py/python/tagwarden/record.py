@@ -395,16 +395,23 @@ class RetentionPlan(Record):
 
 
 @dataclass(frozen=True)
-class MayDelete:
+class MayDelete(Record):
     """Whether a digest may be deleted: ``allowed``, and ``because`` of what, for people."""
 
     allowed: bool
     because: str
 
-    @staticmethod
-    def from_dict(json: Mapping[str, Any]) -> MayDelete:
-        """Of the core's JSON."""
+    @classmethod
+    def _of(cls, json: dict[str, Any], known: bool = True) -> MayDelete:
         allowed = "yes" in json
-        why = (json["yes"] if allowed else json["no"])["because"]
+        why = json["yes" if allowed else "no"]["because"]
         rest = ", ".join(f"{name} {value}" for name, value in why.items() if name != "reason")
-        return MayDelete(allowed, f"{why['reason']} ({rest})" if rest else str(why["reason"]))
+        made = cls(allowed, f"{why['reason']} ({rest})" if rest else str(why["reason"]))
+        object.__setattr__(made, "_json", json)
+        return made
+
+    def to_dict(self) -> dict[str, Any]:
+        """The core's JSON: ``{yes: {because, pin}}`` or ``{no: {because}}``, where ``because`` has a ``reason``."""
+        if hasattr(self, "_json"):
+            return super().to_dict()
+        return {"yes" if self.allowed else "no": {"because": {"reason": self.because}}}
