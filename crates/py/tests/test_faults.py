@@ -218,7 +218,9 @@ def test_a_sub_interpreter_is_refused() -> None:
         assert failed is None, failed
     """
     ran = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=60)
-    assert ran.returncode == 1 and "sub-interpreters are not supported" in ran.stderr, ran.stderr
+    # CPython 3.12 refuses for us, where the other interpreter has a lock of its own.
+    refusals = ("sub-interpreters are not supported", "does not support loading in subinterpreters")
+    assert ran.returncode == 1 and any(refusal in ran.stderr for refusal in refusals), ran.stderr
 
 
 def test_the_process_ends_with_work_in_flight(tmp_path: Path) -> None:
