@@ -34,6 +34,7 @@ def main(repository: str, url: str, directory: str) -> int:
         tagwarden.open_ledger(url),
         pipeline=Pipeline.of({"dev": dev, "prod": prod}),
         guardrails=[HasCommit()],
+        policy="release",
     )
     commit = "4e1243bd22c66e76c2ba9eddc1f91394e57f9f83"
     who = Provenance.of(provider="example", run_id="1", actor="release-bot", actor_kind="workload", commit=commit)

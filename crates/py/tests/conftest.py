@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tagwarden import Digest, Ledger, MemoryLedger, MemoryRegistry, OpenedLedger, Promoter, Provenance, Receipt, Repository, Times
+from tagwarden import Digest, Ledger, MemoryLedger, MemoryRegistry, Promoter, Provenance, Receipt, Repository, Times
 
 PROD = "reg.io/acme/shop:prod"
 ADA = Provenance.of(provider="manual", run_id="run-1", actor="ada", actor_kind="human")
@@ -17,7 +17,7 @@ class World:
     """A shop with three releases, whose channel is bootstrapped at 1.0."""
 
     registry: MemoryRegistry
-    ledger: Ledger | OpenedLedger
+    ledger: Ledger
     promoter: Promoter
     releases: list[Digest]
 

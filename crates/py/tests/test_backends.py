@@ -1,4 +1,4 @@
-"""Registries, ledgers and guardrails written in Python: driven by the core, held to the laws, and caught when they lie."""
+"""Registries, ledgers and guardrails written in Python: driven by the core, held to the laws, caught when they lie."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import Sequence
 
 import pytest
-from conftest import ADA, PROD, World
 
+from conftest import ADA, PROD, World
 from tagwarden import (
     AsyncPromoter,
     Channel,
@@ -27,78 +27,10 @@ from tagwarden import (
     RegistryError,
     Repository,
     Tag,
+    Times,
     conformance,
 )
-
-
-class Shelf:
-    """A ledger of lists."""
-
-    def __init__(self) -> None:
-        self.logs: dict[Channel, list[bytes]] = {}
-
-    def size(self, channel: Channel) -> int:
-        return len(self.logs.get(channel, []))
-
-    def read(self, channel: Channel, start: int, limit: int) -> Sequence[bytes]:
-        return self.logs.get(channel, [])[start : start + limit]
-
-    def append(self, channel: Channel, seq: int, entry: bytes) -> bool:
-        log = self.logs.get(channel, [])
-        if seq != len(log):
-            return False
-        self.logs[channel] = [*log, entry]
-        return True
-
-    def channels(self) -> Sequence[Channel]:
-        return list(self.logs)
-
-
-class Hoard:
-    """A registry of dictionaries, written with coroutines."""
-
-    def __init__(self) -> None:
-        self.tags_of: dict[tuple[Repository, str], Digest] = {}
-        self.manifests: dict[tuple[Repository, Digest], Manifest] = {}
-        self.blobs: set[tuple[Repository, Digest]] = set()
-
-    async def resolve(self, repository: Repository, tag: Tag) -> Digest | None:
-        await asyncio.sleep(0)
-        return self.tags_of.get((repository, str(tag)))
-
-    async def fetch(self, reference: Reference) -> Manifest | None:
-        repository = reference.repository
-        digest = reference.digest or self.tags_of.get((repository, str(reference.tag)))
-        return None if digest is None else self.manifests.get((repository, digest))
-
-    async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
-        self.manifests[repository, manifest.digest] = manifest
-        self.tags_of[repository, str(tag)] = manifest.digest
-
-    async def tags(self, repository: Repository) -> list[Tag]:
-        return [Tag(tag) for of, tag in self.tags_of if of == repository]
-
-    async def has_blob(self, repository: Repository, digest: Digest) -> bool:
-        return (repository, digest) in self.blobs
-
-
-class Broken(Hoard):
-    """Where every answer fails."""
-
-    async def resolve(self, repository: Repository, tag: Tag) -> Digest | None:
-        raise ConnectionError("no route")
-
-    async def fetch(self, reference: Reference) -> Manifest | None:
-        raise ConnectionError("no route")
-
-    async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
-        raise ConnectionError("no route")
-
-    async def tags(self, repository: Repository) -> list[Tag]:
-        raise ConnectionError("no route")
-
-    async def has_blob(self, repository: Repository, digest: Digest) -> bool:
-        raise ConnectionError("no route")
+from written import SHOP, Broken, Hoard, Shelf, stocked
 
 
 def laws_of(registry: Hoard) -> list[str]:
@@ -140,11 +72,7 @@ def test_a_ledger_that_overwrites_is_caught() -> None:
 
 def test_moves_run_on_what_is_written_in_python() -> None:
     hoard, shelf = Hoard(), Shelf()
-    shop, source = Repository("reg.io/acme/shop"), MemoryRegistry()
-    for number, tag in enumerate(["1.0", "1.1"]):
-        manifest = source.push_image(shop, tag, number)
-        hoard.manifests[shop, manifest.digest] = manifest
-        hoard.tags_of[shop, tag] = manifest.digest
+    stocked(hoard)
     promoter = Promoter(hoard, shelf)
     promoter.bootstrap(PROD, "reg.io/acme/shop:1.0", provenance=ADA)
     assert promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA).result == "committed"
@@ -152,7 +80,7 @@ def test_moves_run_on_what_is_written_in_python() -> None:
 
     async def awaited() -> None:
         back = await AsyncPromoter(hoard, shelf).promote(PROD, "reg.io/acme/shop:1.0", provenance=ADA)
-        assert back.from_ == hoard.tags_of[shop, "1.1"]
+        assert back.from_ == hoard.tags_of[SHOP, "1.1"]
 
     asyncio.run(awaited())
 
@@ -180,6 +108,115 @@ def test_an_append_that_raises_is_not_known() -> None:
     assert promoter.bootstrap(PROD, "reg.io/acme/shop:1.0", provenance=ADA).result == "committed"
 
 
+NONSENSE: list[object] = [5, -1, 1.5, float("nan"), "nonsense", "\ud800", b"x", ["a"], {"a": 1}, object(), True]
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE, ids=ascii)
+def test_what_a_registry_must_not_give_is_an_error(nonsense: object, world: World) -> None:
+    class Babbles(Hoard):
+        async def resolve(self, repository: Repository, tag: Tag) -> Digest | None:
+            return nonsense  # type: ignore[return-value]
+
+        async def fetch(self, reference: Reference) -> Manifest | None:
+            return nonsense  # type: ignore[return-value]
+
+        async def tags(self, repository: Repository) -> list[Tag]:
+            return nonsense  # type: ignore[return-value]
+
+    promoter = Promoter(Babbles(), world.ledger)
+    (audited,) = promoter.audit([PROD]).channels
+    assert audited.state == "unknown" and audited.why is not None and "REGISTRY_UNAVAILABLE" in audited.why
+    with pytest.raises(RegistryError, match="REGISTRY_UNAVAILABLE"):
+        promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA)
+    assert promoter.retention_plan("reg.io/acme/shop").blocked is not None
+    assert world.promoter.current(PROD).size == 2
+
+
+@pytest.mark.parametrize("nonsense", [*NONSENSE, None, "yes"], ids=ascii)
+def test_what_is_no_answer_about_a_blob_is_an_error(nonsense: object) -> None:
+    class Babbles(Hoard):
+        async def has_blob(self, repository: Repository, digest: Digest) -> bool:
+            return nonsense  # type: ignore[return-value]
+
+    hoard, shelf = Babbles(), Shelf()
+    stocked(hoard)
+    promoter = Promoter(hoard, shelf)
+    for tag in ("1.0", "1.1"):
+        move = promoter.bootstrap if tag == "1.0" else promoter.promote
+        move(PROD, f"{SHOP}:{tag}", provenance=ADA)
+    if nonsense is True:
+        assert promoter.rollback(PROD, provenance=ADA).result == "committed"
+    else:
+        with pytest.raises(RegistryError, match="REGISTRY_UNAVAILABLE"):
+            promoter.rollback(PROD, provenance=ADA)
+
+
+@pytest.mark.parametrize("nonsense", [nothing for nothing in NONSENSE if nothing != 5] + [None], ids=ascii)
+def test_what_a_ledger_must_not_give_is_an_error(nonsense: object, world: World) -> None:
+    class Size(Shelf):
+        def size(self, channel: Channel) -> int:
+            return nonsense  # type: ignore[return-value]
+
+    class Read(Shelf):
+        def size(self, channel: Channel) -> int:
+            return 1
+
+        def read(self, channel: Channel, start: int, limit: int) -> Sequence[bytes]:
+            return nonsense  # type: ignore[return-value]
+
+    class Channels(Shelf):
+        def channels(self) -> Sequence[Channel]:
+            return nonsense  # type: ignore[return-value]
+
+    with pytest.raises(LedgerError):
+        Promoter(world.registry, Size()).current(PROD)
+    with pytest.raises(LedgerError):
+        Promoter(world.registry, Read()).current(PROD)
+    with pytest.raises(LedgerError, match="LEDGER_UNAVAILABLE"):
+        Promoter(world.registry, Channels()).channels()
+
+
+@pytest.mark.parametrize("nonsense", [*NONSENSE, "applied"], ids=ascii)
+def test_a_put_that_gives_something_is_not_known(nonsense: object) -> None:
+    class Babbles(Hoard):
+        async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
+            await super().put(repository, tag, manifest, time_out)
+            return nonsense  # type: ignore[return-value]
+
+    hoard, shelf = Babbles(), Shelf()
+    releases = stocked(hoard)
+    # What was put is found again: it is the answer that was not understood.
+    times = Times(ttl=5, grace=0.1, quiet=0.1, put=0.1)
+    receipt = Promoter(hoard, shelf, times=times).bootstrap(PROD, f"{SHOP}:1.0", provenance=ADA)
+    assert receipt.to == releases[0] == hoard.tags_of[SHOP, "prod"]
+    assert receipt.event is not None and receipt.event.outcome is not None and receipt.event.outcome.ambiguous
+
+
+class Odd(Exception):
+    """An exception that is hard to show."""
+
+    code = "LEDGER_NONSENSE"
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+class Surrogate(Exception):
+    def __str__(self) -> str:
+        return "lone \ud800 surrogate"
+
+
+@pytest.mark.parametrize("error", [Odd(), Surrogate(), ValueError("x" * 1_000_000), OSError()])
+def test_an_exception_that_is_hard_to_show_is_a_cause_all_the_same(error: Exception, world: World) -> None:
+    class Fails(Shelf):
+        def channels(self) -> Sequence[Channel]:
+            raise error
+
+    with pytest.raises(LedgerError, match="LEDGER_UNAVAILABLE") as failed:
+        Promoter(world.registry, Fails()).channels()
+    assert failed.value.__cause__ is error and type(error).__name__ in failed.value.message
+
+
 @pytest.mark.parametrize("nonsense", [None, 5, "stored", object()])
 def test_an_answer_that_is_nonsense_is_an_error(nonsense: object) -> None:
     class Babbles(Shelf):
@@ -199,12 +236,14 @@ class FridayFreeze:
 
     def judge(self, facts: Facts) -> Finding:
         if facts.op == "promote":
-            return Finding.refuses("CALENDAR_FROZEN", f"{facts.channel.tag} rests on Fridays; ask {facts.provenance['actor']['id']}")
+            return Finding.refuses(
+                "CALENDAR_FROZEN", f"{facts.channel.tag} rests on Fridays; ask {facts.provenance['actor']['id']}"
+            )
         return Finding.passes("not a promotion")
 
 
 def test_a_guardrail_refuses(world: World) -> None:
-    promoter = Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()])
+    promoter = Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()], policy="own")
     with pytest.raises(PolicyRefusedError, match="prod rests on Fridays") as refused:
         promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA)
     (finding,) = [finding for finding in refused.value.findings if finding.verdict == "refuse"]
@@ -220,7 +259,7 @@ def test_a_guardrail_that_raises_refuses_with_its_exception(world: World) -> Non
         async def judge(self, facts: Facts) -> Finding:
             raise ZeroDivisionError("no quota")
 
-    promoter = Promoter(world.registry, world.ledger, guardrails=[Fails()])
+    promoter = Promoter(world.registry, world.ledger, guardrails=[Fails()], policy="own")
     with pytest.raises(PolicyRefusedError, match="fails: ZeroDivisionError: no quota") as refused:
         promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA)
     assert isinstance(refused.value.__cause__, ZeroDivisionError)
@@ -234,14 +273,25 @@ def test_a_guardrail_that_gives_nonsense_refuses(world: World) -> None:
             return "fine"  # type: ignore[return-value]
 
     with pytest.raises(PolicyRefusedError, match="judge gave a str, and no Finding"):
-        Promoter(world.registry, world.ledger, guardrails=[Shrugs()]).promote(
+        Promoter(world.registry, world.ledger, guardrails=[Shrugs()], policy="own").promote(
             PROD, "reg.io/acme/shop:1.1", provenance=ADA
         )
 
 
+def test_guardrails_of_ones_own_make_a_policy_with_a_name(world: World) -> None:
+    with pytest.raises(InvalidValueError, match="policy: it is missing"):
+        Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()])
+    promoter = Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()], policy="no-fridays")
+    assert promoter.repair(PROD, provenance=ADA).result == "unchanged"
+    world.promote()
+    receipt = promoter.rollback(PROD, provenance=ADA)
+    assert receipt.event is not None
+    assert receipt.event.to_dict()["intent"]["decision"]["policy"]["name"] == "no-fridays"
+
+
 def test_a_name_stands_once_in_a_policy(world: World) -> None:
     with pytest.raises(InvalidValueError, match="friday-freeze stands in it twice"):
-        Promoter(world.registry, world.ledger, guardrails=[FridayFreeze(), FridayFreeze()])
+        Promoter(world.registry, world.ledger, guardrails=[FridayFreeze(), FridayFreeze()], policy="own")
 
 
 def test_a_backend_may_call_the_promoter(world: World) -> None:

@@ -77,7 +77,9 @@ def test_the_readme(host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     app = released(tmp_path / "app")
     created = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
     for tag, commit in (("1.4.1", "a" * 40), ("1.4.2", "b" * 40)):
-        packed = tagwarden.pack_artifact(app, source="https://git.example/a", revision=f"main@sha1:{commit}", created=created)
+        packed = tagwarden.pack_artifact(
+            app, source="https://git.example/a", revision=f"main@sha1:{commit}", created=created
+        )
         tagwarden.push_artifact(packed, registry, f"{host}/acme/shop", tag)
     (block,) = re.findall(r"```python\n(.*?)```", (HERE / "README.md").read_text(), re.S)
     monkeypatch.chdir(tmp_path)

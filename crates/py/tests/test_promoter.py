@@ -7,9 +7,9 @@ import datetime
 import inspect
 
 import pytest
-from conftest import ADA, PROD, World
 
 import tagwarden
+from conftest import ADA, PROD, World
 from tagwarden import AsyncPromoter, ChannelError, InvalidValueError, Pipeline, PolicyRefusedError, Promoter
 
 UTC = datetime.timezone.utc
@@ -144,4 +144,6 @@ def test_both_promoters_have_the_same_methods() -> None:
         return {name: list(inspect.signature(m).parameters) for name, m in public if not name.startswith("_")}
 
     assert methods(Promoter) == methods(AsyncPromoter)
-    assert {"plan", "execute", "bootstrap", "promote", "rollback", "repair", "adopt", "recover", "hold"} <= set(methods(Promoter))
+    assert {"plan", "execute", "bootstrap", "promote", "rollback", "repair", "adopt", "recover", "hold"} <= set(
+        methods(Promoter)
+    )

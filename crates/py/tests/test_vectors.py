@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PROD as WORLD
-from conftest import World
 
 import tagwarden
+from conftest import PROD as WORLD
+from conftest import World
 from tagwarden import Channel, Current, MemoryRegistry, Promoter, TagwardenError
 from tagwarden.errors import _KINDS, area
 
@@ -119,4 +119,8 @@ def test_the_schemes_of_hosts_are_two() -> None:
 
 def test_the_version_is_the_one_of_everything() -> None:
     (cargo,) = re.findall(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)
-    assert cargo == json.loads((ROOT / "crates/node/package.json").read_text())["version"] == tagwarden._tagwarden.version()
+    assert (
+        cargo
+        == json.loads((ROOT / "crates/node/package.json").read_text())["version"]
+        == tagwarden._tagwarden.version()
+    )

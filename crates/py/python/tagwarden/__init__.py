@@ -1,7 +1,7 @@
 """Moves floating OCI environment tags as governed release events, with a digest-level audit ledger.
 
-Begin with ``Promoter`` (blocking) or ``AsyncPromoter``. It needs a registry, such as ``OciRegistry``, and a ledger, such as
-``open_ledger(url)``; for tests there are ``MemoryRegistry``, ``MemoryLedger`` and ``tagwarden.testing``.
+Begin with ``Promoter`` (blocking) or ``AsyncPromoter``. It needs a registry, such as ``OciRegistry``, and a ledger,
+such as ``open_ledger(url)``; for tests there are ``MemoryRegistry``, ``MemoryLedger`` and ``tagwarden.testing``.
 
 >>> from tagwarden import MemoryLedger, MemoryRegistry, Promoter, Provenance
 >>> registry = MemoryRegistry()
@@ -30,9 +30,9 @@ from .errors import (
     RegistryError,
     TagwardenError,
 )
-from .flux import Artifact, pack_artifact, push_artifact
+from .flux import Artifact, pack_artifact, pack_artifact_async, push_artifact, push_artifact_async
 from .guardrail import Facts, Guardrail
-from .ledger import Ledger, MemoryLedger, OpenedLedger, init_ledger, open_ledger, open_ledger_async
+from .ledger import Ledger, MemoryLedger, OpenedLedger, init_ledger, init_ledger_async, open_ledger, open_ledger_async
 from .memory import Fault, MemoryRegistry, ReadFault
 from .promoter import Promoter
 from .record import (
@@ -47,6 +47,7 @@ from .record import (
     OpenMove,
     Outcome,
     Page,
+    Predecessor,
     PromotionEvent,
     Receipt,
     Recovered,
@@ -108,6 +109,7 @@ __all__ = [
     "Pipeline",
     "Plan",
     "PolicyRefusedError",
+    "Predecessor",
     "Promoter",
     "PromotionEvent",
     "Provenance",
@@ -128,10 +130,13 @@ __all__ = [
     "TagwardenError",
     "Times",
     "init_ledger",
+    "init_ledger_async",
     "open_ledger",
     "open_ledger_async",
     "pack_artifact",
+    "pack_artifact_async",
     "push_artifact",
+    "push_artifact_async",
 ]
 
 __version__: str = _version()

@@ -2,26 +2,105 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import inspect
 import json
+import os
+import queue
 import threading
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ._call import ms
 from .record import Finding
 from .values import Channel, Digest, Reference, Repository, Tag
 
-
 if TYPE_CHECKING:
     import asyncio
+
+
+class _Threads:
+    """Daemon threads in which backends run.
+
+    A thread of the native half only waits for them: one that is in the middle of Python when the interpreter ends would
+    take the process down with it.
+    """
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """As in a process that has just started: a child of a fork has none of its parent's threads."""
+        self._idle: list[queue.SimpleQueue[Callable[[], None]]] = []
+        self._waiting: set[queue.SimpleQueue[_Ended]] = set()
+        self._ended = False
+
+    def run(self, work: Callable[[], Any]) -> Any:
+        """Waits until a thread has done the work, or until the interpreter ends."""
+        told: queue.SimpleQueue[_Ended] = queue.SimpleQueue()
+        self._waiting.add(told)
+        try:
+            if self._ended:
+                raise RuntimeError(_ENDS)
+            self._give(lambda: told.put(_tried(work)))
+            value, error = told.get()
+        finally:
+            self._waiting.discard(told)
+        if error is not None:
+            raise error
+        return value
+
+    def _give(self, work: Callable[[], None]) -> None:
+        try:
+            thread = self._idle.pop()
+        except IndexError:
+            thread = queue.SimpleQueue()
+            threading.Thread(target=self._serve, args=(thread,), name="tagwarden-backend", daemon=True).start()
+        thread.put(work)
+
+    def _serve(self, given: queue.SimpleQueue[Callable[[], None]]) -> None:
+        while True:
+            given.get()()
+            self._idle.append(given)
+
+    def end(self) -> None:
+        """Nobody waits any more, and the native half's threads leave Python."""
+        self._ended = True
+        if not self._waiting:
+            return
+        for told in list(self._waiting):
+            told.put((None, RuntimeError(_ENDS)))
+        for _ in range(100):
+            time.sleep(0.01)
+            if not self._waiting:
+                return
+
+
+_Ended: TypeAlias = tuple[Any, BaseException | None]
+_ENDS = "the Python interpreter is ending"
+
+
+def _tried(work: Callable[[], Any]) -> _Ended:
+    try:
+        return work(), None
+    except BaseException as error:
+        return None, error
 
 
 class _Loop:
     """A loop in a thread of its own, for coroutines of backends that no running loop waits for."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """As in a process that has just started."""
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
 
     def get(self) -> asyncio.AbstractEventLoop:
         import asyncio
@@ -29,11 +108,33 @@ class _Loop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="tagwarden-loop", daemon=True).start()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="tagwarden-loop", daemon=True)
+                self._thread.start()
             return self._loop
 
+    def is_here(self) -> bool:
+        """True in the loop's own thread."""
+        return self._thread is threading.current_thread()
 
-_LOOP = _Loop()
+
+_THREADS, _LOOP = _Threads(), _Loop()
+atexit.register(_THREADS.end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_THREADS.begin)
+    os.register_at_fork(after_in_child=_LOOP.begin)
+
+_LOOK = 0.5
+"""How often, in seconds, whoever waits for a coroutine looks whether its loop was closed."""
+
+
+def in_own_loop() -> bool:
+    """True in a coroutine that runs in the package's own loop, which stands still while the coroutine waits."""
+    return _LOOP.is_here()
+
+
+@dataclass(frozen=True)
+class _Raised:
+    error: BaseException
 
 
 class Adapter:
@@ -42,22 +143,45 @@ class Adapter:
     def __init__(self, written: Any, name: str) -> None:
         self.written = written
         self.name = name
+        self.time_out = ms(getattr(written, "time_out", None))
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def ask(self, method: str, request: str) -> str:
         """Called by the native half, on a thread of its own."""
-        return json.dumps(getattr(self, f"_{method}")(json.loads(request)))
+        answer: str = _THREADS.run(lambda: json.dumps(getattr(self, f"_{method}")(json.loads(request))))
+        return answer
 
     def _run(self, result: Any) -> Any:
+        """A plain result as it is, and what a coroutine gives: it runs in the adapter's loop while that one does."""
         if not inspect.isawaitable(result):
             return result
         import asyncio
+        import concurrent.futures
 
         async def awaited() -> Any:
-            return await result
+            try:
+                return await result
+            except (KeyboardInterrupt, SystemExit) as error:
+                # It would end the loop. One that is the user's own shall end, but not the one that others share.
+                if not in_own_loop():
+                    raise
+                return _Raised(error)
 
+        coroutine = awaited()
         loop = self.loop if self.loop is not None and self.loop.is_running() else _LOOP.get()
-        return asyncio.run_coroutine_threadsafe(awaited(), loop).result()
+        try:
+            running = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        except RuntimeError:  # It was closed just now.
+            loop = _LOOP.get()
+            running = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        while not concurrent.futures.wait([running], _LOOK).done:
+            if loop.is_closed():
+                coroutine.close()
+                raise RuntimeError(f"the event loop was closed before {self.name} had answered")
+        given = running.result()
+        if isinstance(given, _Raised):
+            raise given.error
+        return given
 
 
 class RegistryAdapter(Adapter):
@@ -107,27 +231,22 @@ class LedgerAdapter(Adapter):
 
 
 class GuardrailAdapter(Adapter):
-    """A guardrail written in Python. It remembers what was raised, to be the cause of the refusal."""
+    """A guardrail written in Python."""
 
     def __init__(self, written: Any) -> None:
         super().__init__(written, str(written.name))
         self.settings = json.dumps(getattr(written, "settings", None))
-        self.raised: BaseException | None = None
 
     def _judge(self, facts: dict[str, Any]) -> dict[str, Any]:
         from .guardrail import Facts
 
-        try:
-            found = self._run(self.written.judge(Facts(facts)))
-            if not isinstance(found, Finding):
-                raise TypeError(f"judge gave a {type(found).__name__}, and no Finding")
-        except Exception as error:
-            self.raised = error
-            raise
-        return {"verdict": found.verdict, "code": found.code, "why": found.why}
+        found = self._run(self.written.judge(Facts(facts)))
+        if not isinstance(found, Finding):
+            raise TypeError(f"judge gave a {type(found).__name__}, and no Finding")
+        given = {"verdict": found.verdict, "code": found.code, "why": found.why}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 def described(written: Any) -> str:
     """A backend's name in errors."""
     return f"{type(written).__module__}.{type(written).__qualname__}"
-

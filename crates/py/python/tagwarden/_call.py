@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import datetime
 import json
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 from . import _tagwarden as _native
 from .errors import fail
 from .values import Value
+
+Seconds: TypeAlias = float | datetime.timedelta
+"""A duration: seconds, or a timedelta."""
 
 
 def encode(arguments: dict[str, Any]) -> str:
@@ -41,7 +45,7 @@ def instant(at: datetime.datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
 
 
-def ms(duration: float | datetime.timedelta | None) -> float | None:
+def ms(duration: Seconds | None) -> float | None:
     """Seconds as milliseconds. ValueError if it is negative or not finite."""
     if duration is None:
         return None
@@ -88,3 +92,8 @@ async def wait_async(call: _native.Call) -> Any:
         call.abort()
         raise
 
+
+def untouched(backend: object, base: type, methods: Iterable[str]) -> bool:
+    """True if a backend's methods are those of the core's class: then the core calls its own, without Python."""
+    kind = type(backend)
+    return all(getattr(kind, name) is getattr(base, name) and name not in vars(backend) for name in methods)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from . import _tagwarden as _native
 from . import ledger as _ledger
 from . import registry as _registry
-from ._backend import Adapter, GuardrailAdapter
-from ._call import encode, given, ms
-from .errors import PolicyRefusedError, fail
+from ._backend import Adapter, GuardrailAdapter, in_own_loop
+from ._call import Seconds, encode, given, ms
 from .guardrail import Guardrail
+from .ledger import Ledger
 from .record import Finding, PromotionEvent, Receipt
-from .values import Channel, Digest, Key, Pipeline, Provenance, Reference
+from .registry import Registry
+from .values import Channel, Digest, Pipeline, Reference
 
-Seconds: TypeAlias = float | datetime.timedelta
-"""A duration: seconds, or a timedelta."""
+if TYPE_CHECKING:
+    import asyncio
+
 Meet: TypeAlias = Literal["wait", "queue", "leave"]
 """What to do when another move comes first: wait and go on only if the live digest is the same, queue, or leave."""
 Source: TypeAlias = str | Reference | Channel
@@ -27,8 +28,17 @@ Source: TypeAlias = str | Reference | Channel
 
 @dataclass(frozen=True)
 class Times:
-    """What a promoter works with, in seconds: a move's time to live, the grace before others take it over, how long an
-    unanswered put may still land, and the time-out of one put. None is the default: 60, 30, 30 and 15 s."""
+    """What a promoter writes into the log with each move, and how long one put may take.
+
+    Each is in seconds or a timedelta, from 1 ms to 1 h; None is the default.
+
+    - ``ttl``: the time to live of a move. After it, its worker sends no put. 60 s by default.
+    - ``grace``: how long after that others may take the move over. 30 s by default.
+    - ``quiet``: how long a put whose answer was lost may still land. 30 s by default.
+    - ``put``: the time-out of one put: shorter than ``ttl``, not longer than ``grace`` and ``quiet``. 15 s by default.
+
+    A promoter that is given times that contradict each other raises InvalidValueError CONFIG_INVALID.
+    """
 
     ttl: Seconds | None = None
     grace: Seconds | None = None
@@ -36,20 +46,27 @@ class Times:
     put: Seconds | None = None
 
     def to_dict(self) -> dict[str, float]:
-        """In milliseconds."""
+        """In milliseconds; what is None is left out. ValueError for what is no duration."""
         pairs = ((name, ms(value)) for name, value in vars(self).items())
         return {name: value for name, value in pairs if value is not None}
 
 
 @dataclass(frozen=True)
 class RetentionRule:
-    """How many digests a channel keeps, and for how long (seconds or timedelta); None is the core's default."""
+    """How far back a channel can be rolled back. A digest inside *either* window is kept, on each channel by itself.
+
+    - ``keep_last``: how many distinct digests are kept, the live one included. At least 1; 10 by default.
+    - ``keep_for``: how long a digest is kept after it stopped being live, or after the last move to it was closed
+      without effect: seconds or a timedelta, 0 keeps by number alone. 30 days by default.
+
+    The call that takes the rule raises InvalidValueError VALUE_INVALID for a number that is none of these.
+    """
 
     keep_last: int | None = None
     keep_for: Seconds | None = None
 
     def to_dict(self) -> dict[str, float]:
-        """``keep_for`` in milliseconds."""
+        """``keep_for`` in milliseconds; what is None is left out. ValueError for what is no duration."""
         pairs = (("keep_last", self.keep_last), ("keep_for", ms(self.keep_for)))
         return {name: value for name, value in pairs if value is not None}
 
@@ -59,72 +76,64 @@ class Core:
 
     def __init__(
         self,
-        registry: Any,
-        ledger: Any,
+        registry: Registry,
+        ledger: Ledger,
         pipeline: Pipeline | None,
         times: Times | None,
         guardrails: Sequence[Guardrail],
+        policy: str | None,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         registry_port, registry_adapter = _registry.port(registry)
         ledger_port, ledger_adapter = _ledger.port(ledger)
-        self.rules: list[GuardrailAdapter] = [GuardrailAdapter(rule) for rule in guardrails]
-        adapters: list[Adapter | None] = [registry_adapter, ledger_adapter, *self.rules]
+        rules = [GuardrailAdapter(rule) for rule in guardrails]
+        adapters: list[Adapter | None] = [registry_adapter, ledger_adapter, *rules]
         self.adapters: list[Adapter] = [adapter for adapter in adapters if adapter is not None]
-        options = encode({"pipeline": pipeline, "times": times})
-        native, error = _native.Promoter.over(registry_port, ledger_port, options, self.rules)
-        if native is None:
-            fail(error or "")
-        self.native = native
+        for adapter in self.adapters:
+            adapter.loop = loop
+        options = encode({"pipeline": pipeline, "times": times, "policy": policy})
+        self.native: _native.Promoter = given(_native.Promoter.over(registry_port, ledger_port, options, rules))
 
     def call(self, method: str, arguments: dict[str, Any]) -> _native.Call:
-        """Starts a call."""
-        return self.native.call(method, encode(arguments))
+        """Starts a call with a method's ``locals()``."""
+        return self.native.call(method, encode(asked(arguments)))
 
-    def awaited(self) -> None:
-        """Coroutines of backends run in the loop that awaits the call."""
-        if self.adapters:
-            import asyncio
-
-            for adapter in self.adapters:
-                adapter.loop = asyncio.get_running_loop()
-
-    def blame(self, refused: PolicyRefusedError) -> None:
-        """Gives a refusal what a guardrail raised as its cause."""
-        for finding in refused.findings:
-            for rule in self.rules:
-                if finding.code == "GUARDRAIL_FAILED" and finding.guardrail == rule.name:
-                    refused.__cause__ = rule.raised
+    def may_wait(self) -> None:
+        """RuntimeError in a coroutine of a backend that runs in the loop in which the call would wait for others."""
+        if self.adapters and in_own_loop():
+            raise RuntimeError("a coroutine of a backend waits for a Promoter: await an AsyncPromoter instead")
 
 
-def sourced(source: Source | None) -> Any:
-    """A source as the core reads it."""
+def asked(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A method's arguments (its ``locals()``) under the core's names and in its units; None is left out.
+
+    >>> asked({"self": ..., "from_": Channel("reg.io/acme/shop:dev"), "key": None, "patience": 1.5})
+    {'from': {'channel': 'reg.io/acme/shop:dev'}, 'patience': 1500.0}
+    """
+    request: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if name != "self" and value is not None:
+            core, read = _AS_THE_CORE_READS.get(name, (name, None))
+            request[core] = value if read is None else read(value)
+    return request
+
+
+def _source(source: Source) -> Any:
     return {"channel": str(source)} if isinstance(source, Channel) else source
 
 
-def terms(
-    provenance: Provenance,
-    key: str | Key | None,
-    reason: str | None,
-    expect: str | Digest | None,
-    meet: Meet | None,
-    patience: Seconds | None,
-) -> dict[str, Any]:
-    """The terms of a move."""
-    return {
-        "provenance": provenance,
-        "key": key,
-        "reason": reason,
-        "expect": expect,
-        "meet": meet,
-        "patience": ms(patience),
-    }
-
-
-def channels(of: Iterable[str | Channel]) -> list[str]:
-    """Channels as text. TypeError for one string, whose letters are no channels."""
+def _channels(of: Iterable[str | Channel]) -> list[str]:
     if isinstance(of, (str, Channel)):
-        raise TypeError("channels are given as a list")
+        raise TypeError("channels are given as a list")  # The letters of a string are no channels.
     return [str(channel) for channel in of]
+
+
+_AS_THE_CORE_READS: dict[str, tuple[str, Callable[[Any], Any] | None]] = {
+    "from_": ("from", _source),
+    "operation": ("op", None),
+    "of": ("channels", _channels),
+    "patience": ("patience", ms),
+}
 
 
 def whole(given: int | None) -> int | None:
@@ -134,50 +143,47 @@ def whole(given: int | None) -> int | None:
 
 def channels_of(given: list[str]) -> tuple[Channel, ...]:
     """Channels of text."""
-    return tuple(Channel(text) for text in given)
+    return tuple(Channel._known(text) for text in given)
 
 
-def digest(given: str | None) -> Digest | None:
+def digest_of(given: str | None) -> Digest | None:
     """A digest, or None."""
-    return None if given is None else Digest(given)
+    return None if given is None else Digest._known(given)
 
 
-def event(given: dict[str, Any] | None) -> PromotionEvent | None:
+def event_of(given: dict[str, Any] | None) -> PromotionEvent | None:
     """A move, or None."""
     return None if given is None else PromotionEvent._of(given)
 
 
 class Approved:
-    """A plan that the policy permits. ``execute`` takes nothing else."""
+    """A plan that the policy permits. ``execute`` takes nothing else, and uses it up."""
 
     def __init__(self, native: _native.Approved) -> None:
         self._native = native
 
 
 class Plan:
-    """A move that was thought through, and what the policy says of it. Nothing was written."""
+    """A move that was thought through, and what the policy says of it. Nothing was moved."""
 
-    def __init__(self, native: _native.Plan, core: Core) -> None:
-        self._native, self._core = native, core
+    def __init__(self, native: _native.Plan) -> None:
+        self._native = native
         says: Mapping[str, Any] = given(native.says())
         change = says.get("change")
         self.from_: Digest | None = Digest(change["from"]) if change and "from" in change else None
-        """The live digest now."""
+        """The live digest now; None before the first move, or if there is nothing to do."""
         self.to: Digest | None = Digest(change["to"]) if change else None
         """The digest that would be live; None if there is nothing to do."""
         self.findings: tuple[Finding, ...] = tuple(Finding._of(finding) for finding in says["findings"])
-        """What each guardrail says; empty if there is nothing to do."""
+        """What each guardrail says, in the policy's order; empty if there is nothing to do."""
         settled = says.get("settled")
         self.settled: Receipt | None = Receipt._of(settled) if settled else None
-        """The receipt, if there is nothing to do."""
+        """The receipt, if there is nothing to do: the channel is there already, or the key has moved it."""
 
     def approve(self) -> Approved:
-        """The permission to execute it; it uses the plan up. PolicyRefusedError or ChannelError (CHANNEL_HELD)."""
-        approved, error = self._native.approve()
-        if approved is None:
-            try:
-                fail(error or "")
-            except PolicyRefusedError as refused:
-                self._core.blame(refused)
-                raise
-        return Approved(approved)
+        """The permission to execute it; it uses the plan up.
+
+        PolicyRefusedError POLICY_REFUSED, or ChannelError CHANNEL_HELD if a hold is all that stands against it: each
+        with every finding. InvalidValueError VALUE_INVALID if it was approved before.
+        """
+        return Approved(given(self._native.approve()))

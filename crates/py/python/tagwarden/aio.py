@@ -1,66 +1,94 @@
-"""``AsyncPromoter``: the methods of ``Promoter``, awaited. A cancelled task aborts its call."""
+"""``AsyncPromoter``: the methods of ``Promoter``, awaited, with the same docstrings."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Any, Literal
+import functools
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
-from ._call import ms, wait_async
+from ._call import Seconds, wait_async
 from ._request import (
     Approved,
     Core,
     Meet,
     Plan,
     RetentionRule,
-    Seconds,
     Source,
     Times,
-    channels,
     channels_of,
-    digest,
-    event,
-    sourced,
-    terms,
+    digest_of,
+    event_of,
     whole,
 )
-from .errors import PolicyRefusedError
 from .guardrail import Guardrail
-from .ledger import Ledger, OpenedLedger
-from .memory import MemoryRegistry
+from .ledger import Ledger
 from .record import (
     AuditReport,
     Current,
     LogReport,
     MayDelete,
     Page,
+    Predecessor,
     PromotionEvent,
     Receipt,
     Recovered,
     RetentionPlan,
 )
-from .registry import OciRegistry, Registry
+from .registry import Registry
 from .values import Channel, Digest, Key, Pipeline, Provenance, Repository
 
 __all__ = ["AsyncPromoter"]
 
+if TYPE_CHECKING:
+    import asyncio
+
+
+class _Cores:
+    """A core for each event loop, if anything behind it is written in Python: its coroutines run in that loop."""
+
+    def __init__(self, make: Callable[[asyncio.AbstractEventLoop | None], Core]) -> None:
+        self._make = make
+        self._first = make(None)
+        self._lock = threading.Lock()
+        self._of: dict[asyncio.AbstractEventLoop, Core] = {}
+
+    def here(self) -> Core:
+        """The core of the loop that runs."""
+        if not self._first.adapters:
+            return self._first
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            core = self._of.get(loop)
+            if core is None:
+                self._of = {at: its for at, its in self._of.items() if not at.is_closed()}
+                core = self._of[loop] = self._make(loop)
+            return core
+
 
 class AsyncPromoter:
-    """A promoter over a registry and a ledger, with the standard policy and then ``guardrails``.
+    """``Promoter``, awaited: the same arguments, methods and errors.
 
-    It may be used from many tasks at once. After a fork, make it again in the child.
+    It may be used from many tasks, event loops and threads. A cancelled task aborts its call; a move whose intent
+    stands is brought to its end all the same while the process lives. What is ``async def`` in a registry, a ledger or
+    a guardrail of your own runs in the loop that awaits the call (in one of the package's own if that one has ended).
+    After a fork, make it again in the child.
     """
 
     def __init__(
         self,
-        registry: Registry | OciRegistry | MemoryRegistry,
-        ledger: Ledger | OpenedLedger,
+        registry: Registry,
+        ledger: Ledger,
         *,
         pipeline: Pipeline | None = None,
         times: Times | None = None,
         guardrails: Sequence[Guardrail] = (),
+        policy: str | None = None,
     ) -> None:
-        self._core = Core(registry, ledger, pipeline, times, guardrails)
+        self._cores = _Cores(functools.partial(Core, registry, ledger, pipeline, times, tuple(guardrails), policy))
 
     async def plan(
         self,
@@ -69,6 +97,8 @@ class AsyncPromoter:
         from_: Source | None = None,
         to: str | Digest | None = None,
         *,
+        foreign: Literal["refuse", "accept"] | None = None,
+        predecessor: Predecessor | None = None,
         provenance: Provenance,
         key: str | Key | None = None,
         reason: str | None = None,
@@ -78,15 +108,30 @@ class AsyncPromoter:
     ) -> Plan:
         """Finds out what a move would do and what the policy says of it. Nothing is moved.
 
-        ``from_`` is for promote and bootstrap, ``to`` for rollback.
+        It waits for another's open move as the terms say, and may write an observation of drift or close the move of a
+        worker that died. What the policy refuses is in the plan's findings, and raised by ``Plan.approve``.
+
+        - ``operation``: which of the five moves.
+        - ``from_``: the release, for ``promote`` (which needs it) and ``bootstrap``.
+        - ``to``: the digest to go back to, for ``rollback``.
+        - ``foreign`` and ``predecessor``: as in ``bootstrap``.
+
+        The terms are those of ``promote``, and it raises what the move itself would raise before it begins;
+        POLICY_REFUSED only for a release that does not exist. InvalidValueError VALUE_INVALID if one of these is given
+        to an operation that does not take it.
         """
-        return Plan(await self._ask("plan", {"op": operation, "channel": channel, "from": sourced(from_), "to": to, **terms(provenance, key, reason, expect, meet, patience)}), self._core)
+        return Plan(await self._ask("plan", locals()))
 
     async def execute(self, approved: Approved) -> Receipt:
-        """Executes an approved plan, which is used up. ChannelError CHANNEL_MOVED if the channel has moved since."""
+        """Executes an approved plan, which is used up: ``approved`` is what ``Plan.approve`` gave.
+
+        A plan that is older than 5 s is made again first, and must come out the same (ChannelError CHANNEL_MOVED)
+        unless the terms said to queue. Otherwise it raises what ``promote`` raises; InvalidValueError VALUE_INVALID if
+        the plan was executed before; TypeError for a plan that is not approved.
+        """
         if not isinstance(approved, Approved):
             raise TypeError("execute takes what Plan.approve gave")
-        return Receipt._of(await wait_async(self._core.native.execute(approved._native)))
+        return Receipt._of(await wait_async(self._cores.here().native.execute(approved._native)))
 
     async def promote(
         self,
@@ -102,9 +147,40 @@ class AsyncPromoter:
     ) -> Receipt:
         """Points the channel at a release: plans, has the policy judge, and executes.
 
-        PolicyRefusedError, ChannelError, MoveError (``retry`` ``recover``: call ``recover``), RegistryError, LedgerError.
+        - ``channel``: the tag that moves, ``registry/repository:tag``.
+        - ``from_``: the release, in the channel's own repository: ``registry/repository:tag`` or
+          ``registry/repository@digest``; or, as a ``Channel``, what is live on that channel.
+        - ``provenance``: the pipeline run and the actor; they are written into the log.
+        - ``key``: the idempotency key, 1 to 128 characters. The same request with the same key moves the channel once,
+          and is then answered with the receipt of that move (``replayed``). A random one by default.
+        - ``reason``: why, for the log: one line of 1 to 1,024 characters. None by default.
+        - ``expect``: what the tag must point at for the move to start: a digest, ``absent`` or ``any`` (the default).
+        - ``meet``: what to do when another move comes first. ``wait`` (the default) waits for it, and goes on if the
+          live digest is still what it was; ``queue`` waits, looks again and judges anew; ``leave`` gives up at once.
+        - ``patience``: how long to wait for others, in seconds or as a timedelta; 180 s by default, longer than it
+          takes until the move of a dead worker may be taken over.
+
+        Nothing was moved after
+
+        - PolicyRefusedError POLICY_REFUSED: ``findings`` says why; a release that does not exist is TARGET_ABSENT
+          there;
+        - ChannelError CHANNEL_HELD (a hold stands), CHANNEL_MOVED (another move came first), CHANNEL_BUSY (another move
+          is under way), CHANNEL_NOT_BOOTSTRAPPED, CHANNEL_DRIFTED (the tag does not point at the live digest),
+          IDEMPOTENCY_MISMATCH (the key is another request's);
+        - InvalidValueError VALUE_INVALID, also if the release is in another repository; ENTRY_TOO_LARGE;
+        - RegistryError REGISTRY_UNAVAILABLE, REGISTRY_BUSY, REGISTRY_DENIED, REGISTRY_ABSENT, REGISTRY_LIED,
+          MANIFEST_INVALID, MANIFEST_AMBIGUOUS, MANIFEST_UNSUPPORTED, MANIFEST_TOO_LARGE;
+        - LedgerError LEDGER_UNAVAILABLE, LEDGER_DENIED, LEDGER_CORRUPT, LEDGER_TRUNCATED, LEDGER_FORKED,
+          LEDGER_TOO_NEW, LEDGER_MOVED (the log goes on in another ledger);
+        - MoveError MOVE_FAILED: the registry refused the put, or the pins that keep a rollback possible.
+
+        ChannelError CHANNEL_OVERWRITTEN: the put landed, and somebody overwrote it. MoveError MOVE_INDETERMINATE or
+        MOVE_TAKEN_OVER, or LedgerError LEDGER_AMBIGUOUS: it is not known how it ended; ``retry`` is ``recover``.
+
+        Ctrl-C, or the end of the task that awaits it, ends the call; a move whose intent stands is brought to its end
+        all the same while the process lives, and is left to ``recover`` otherwise.
         """
-        return Receipt._of(await self._ask("promote", {"channel": channel, "from": sourced(from_), **terms(provenance, key, reason, expect, meet, patience)}))
+        return Receipt._of(await self._ask("promote", locals()))
 
     async def rollback(
         self,
@@ -118,11 +194,15 @@ class AsyncPromoter:
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:
-        """Points the channel back at what was live before, or at ``to``, which must have been live here.
+        """Points the channel back at the digest that was live before. All that it is made of must still be there.
 
-        ChannelError: ROLLBACK_NO_TARGET, ROLLBACK_INCOMPLETE; the rest as ``promote``.
+        - ``to``: another digest that was live here. After a rollback, the next one must name it.
+
+        The terms and the errors are those of ``promote``, and ChannelError ROLLBACK_NO_TARGET (there is no earlier
+        digest, it must be named, or it was never live here) or ROLLBACK_INCOMPLETE (the message names the parts that
+        are gone).
         """
-        return Receipt._of(await self._ask("rollback", {"channel": channel, "to": to, **terms(provenance, key, reason, expect, meet, patience)}))
+        return Receipt._of(await self._ask("rollback", locals()))
 
     async def bootstrap(
         self,
@@ -130,6 +210,7 @@ class AsyncPromoter:
         from_: Source | None = None,
         *,
         foreign: Literal["refuse", "accept"] | None = None,
+        predecessor: Predecessor | None = None,
         provenance: Provenance,
         key: str | Key | None = None,
         reason: str | None = None,
@@ -137,11 +218,19 @@ class AsyncPromoter:
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:
-        """Takes the first state into the log: the tag as it is, or a release if the tag is absent or points at it.
+        """Takes the channel's first state into the log, once.
 
-        ``foreign``: what to do if another ledger seems to govern the repository; ``accept`` needs a reason.
+        - ``from_``: the release that the channel is to point at, as in ``promote``: the tag must be absent or point at
+          it already. By default the tag is taken as it is.
+        - ``foreign``: what to do if the repository has pins and this ledger has no log of any of its channels, so that
+          another ledger seems to govern it: ``refuse`` (the default), or ``accept``, which needs a reason.
+        - ``predecessor``: the log that this one continues, where a repository was renamed. None by default.
+
+        The terms and the errors are those of ``promote``, and ChannelError CHANNEL_BOOTSTRAPPED (the log has a
+        committed move), CHANNEL_ABSENT (no tag, and no ``from_``) or CHANNEL_OCCUPIED (the tag points at something
+        else), LedgerError LEDGER_FOREIGN.
         """
-        return Receipt._of(await self._ask("bootstrap", {"channel": channel, "from": sourced(from_), "foreign": foreign, **terms(provenance, key, reason, expect, meet, patience)}))
+        return Receipt._of(await self._ask("bootstrap", locals()))
 
     async def repair(
         self,
@@ -154,8 +243,11 @@ class AsyncPromoter:
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:
-        """Puts the live digest back after somebody went around the ledger."""
-        return Receipt._of(await self._ask("repair", {"channel": channel, **terms(provenance, key, reason, expect, meet, patience)}))
+        """Puts the live digest back after somebody went around the ledger.
+
+        The terms and the errors are those of ``promote``. A channel that did not drift is ``unchanged``.
+        """
+        return Receipt._of(await self._ask("repair", locals()))
 
     async def adopt(
         self,
@@ -168,8 +260,12 @@ class AsyncPromoter:
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:
-        """Takes what somebody put there as live. It needs a reason."""
-        return Receipt._of(await self._ask("adopt", {"channel": channel, **terms(provenance, key, reason, expect, meet, patience)}))
+        """Takes what the tag points at as live, after somebody went around the ledger. The tag is not put.
+
+        The terms and the errors are those of ``promote``, and InvalidValueError VALUE_INVALID without a ``reason``,
+        ChannelError CHANNEL_ABSENT if there is no tag. A channel that did not drift is ``unchanged``.
+        """
+        return Receipt._of(await self._ask("adopt", locals()))
 
     async def recover(
         self,
@@ -178,8 +274,18 @@ class AsyncPromoter:
         how: Literal["forward", "abandon"] | None = None,
         patience: Seconds | None = None,
     ) -> Recovered:
-        """Closes the open move of a channel, on any machine; ``patience`` (180 s) waits for a worker that may be alive."""
-        return Recovered._of(await self._ask("recover", {"channel": channel, "how": how, "patience": ms(patience)}))
+        """Closes the move that is open on a channel, if one is, on any machine. It is safe to do again.
+
+        - ``how``: ``forward`` (the default) brings the move about, with a put if it has not landed and no hold stands;
+          ``abandon`` closes it without a put.
+        - ``patience``: how long to wait for its worker, which may be alive, in seconds or as a timedelta; 180 s by
+          default.
+
+        ChannelError CHANNEL_BUSY if its worker may still be alive in the end. MoveError MOVE_INDETERMINATE or
+        MOVE_TAKEN_OVER, or LedgerError LEDGER_AMBIGUOUS: it is still not known, recover again. RegistryError and
+        LedgerError as ``promote``.
+        """
+        return Recovered._of(await self._ask("recover", locals()))
 
     async def hold(
         self,
@@ -189,8 +295,15 @@ class AsyncPromoter:
         provenance: Provenance,
         until: datetime.datetime | None = None,
     ) -> int:
-        """Holds the channel, until a time or a release: the position of the hold."""
-        return int(await self._ask("hold", {"channel": channel, "reason": reason, "provenance": provenance, "until": until}))
+        """An audited emergency stop: no move of the channel is put until it is released. Its position in the log.
+
+        - ``reason``: why, one line of 1 to 1,024 characters.
+        - ``provenance``: who; the actor is written into the log.
+        - ``until``: when it ends by itself, an aware datetime; by default it does not.
+
+        InvalidValueError VALUE_INVALID if ``until`` is not in the future; LedgerError as ``promote``.
+        """
+        return int(await self._ask("hold", locals()))
 
     async def release(
         self,
@@ -199,28 +312,26 @@ class AsyncPromoter:
         *,
         provenance: Provenance,
     ) -> int | None:
-        """Ends the hold: the position of the release, or None if nothing stood."""
-        return whole(await self._ask("release", {"channel": channel, "reason": reason, "provenance": provenance}))
+        """Ends the hold that stands. The position of the release in the log, or None if no hold stood.
 
-    async def channels(
-        self,
-    ) -> tuple[Channel, ...]:
-        """Every channel of the ledger, in their order."""
-        return channels_of(await self._ask("channels", {}))
+        ``reason`` and ``provenance`` as in ``hold``; LedgerError as ``promote``.
+        """
+        return whole(await self._ask("release", locals()))
 
-    async def current(
-        self,
-        channel: str | Channel,
-    ) -> Current:
-        """What the channel is now, as its log says."""
-        return Current._of(await self._ask("current", {"channel": channel}))
+    async def channels(self) -> tuple[Channel, ...]:
+        """Every channel that the ledger has a log of, in their order. LedgerError."""
+        return channels_of(await self._ask("channels", locals()))
 
-    async def previous(
-        self,
-        channel: str | Channel,
-    ) -> Digest | None:
-        """The live digest before the last move that changed it."""
-        return digest(await self._ask("previous", {"channel": channel}))
+    async def current(self, channel: str | Channel) -> Current:
+        """What the channel is now, as its log says: no registry is asked. LedgerError.
+
+        A channel without a log is one of size 0 with nothing live, and no error.
+        """
+        return Current._of(await self._ask("current", locals()))
+
+    async def previous(self, channel: str | Channel) -> Digest | None:
+        """The digest that was live before the last move that changed it, or None. LedgerError."""
+        return digest_of(await self._ask("previous", locals()))
 
     async def history(
         self,
@@ -229,11 +340,17 @@ class AsyncPromoter:
         before: int | None = None,
         limit: int = 64,
     ) -> Page:
-        """Moves, newest first: at most ``limit`` of them below position ``before``."""
-        return Page._of(await self._ask("history", {"channel": channel, "before": before, "limit": limit}))
+        """A page of the moves of a channel, newest first. ``events`` goes through all of them.
+
+        - ``before``: a position in the log: only moves whose intent stands below it. The newest by default.
+        - ``limit``: at most so many moves; at least 1, and 0 counts as 1. 64 by default.
+
+        LedgerError.
+        """
+        return Page._of(await self._ask("history", locals()))
 
     async def events(self, channel: str | Channel) -> AsyncIterator[PromotionEvent]:
-        """Every move of a channel, newest first."""
+        """Every move of a channel, newest first, read page by page. LedgerError."""
         before: int | None = None
         while True:
             page = await self.history(channel, before=before)
@@ -243,36 +360,41 @@ class AsyncPromoter:
                 return
             before = page.next
 
-    async def at(
-        self,
-        channel: str | Channel,
-        at: datetime.datetime,
-    ) -> PromotionEvent | None:
-        """The move that was live at a time."""
-        return event(await self._ask("at", {"channel": channel, "at": at}))
+    async def at(self, channel: str | Channel, at: datetime.datetime) -> PromotionEvent | None:
+        """The move that was live ``at`` a time (an aware datetime), by the clocks of who wrote the log.
 
-    async def audit(
-        self,
-        of: Iterable[str | Channel],
-    ) -> AuditReport:
-        """Compares what each tag points at with what its log says."""
-        return AuditReport._of(await self._ask("audit", {"channels": channels(of)}))
+        None if the channel was not bootstrapped yet. LedgerError.
+        """
+        return event_of(await self._ask("at", locals()))
 
-    async def verify(
-        self,
-        channel: str | Channel,
-    ) -> LogReport:
-        """Checks every entry of the log."""
-        return LogReport._of(await self._ask("verify", {"channel": channel}))
+    async def audit(self, of: Iterable[str | Channel]) -> AuditReport:
+        """Compares what each tag points at with what its log says. It writes nothing.
 
-    async def retention_plan(
-        self,
-        repository: str | Repository,
-        *,
-        rule: RetentionRule | None = None,
-    ) -> RetentionPlan:
-        """Which digests of a repository must stay, and which may go."""
-        return RetentionPlan._of(await self._ask("retention_plan", {"repository": repository, "rule": rule}))
+        - ``of``: channels, such as ``channels()`` of the promoter. TypeError for a single one.
+
+        Drift is said only when a second look saw it as well. What could not be looked at is ``unknown`` in the report,
+        never in sync, and no error.
+        """
+        return AuditReport._of(await self._ask("audit", locals()))
+
+    async def verify(self, channel: str | Channel) -> LogReport:
+        """Checks every entry of a log, from its first byte. A broken rule is in the report, and no error.
+
+        LedgerError if the log cannot be read.
+        """
+        return LogReport._of(await self._ask("verify", locals()))
+
+    async def retention_plan(self, repository: str | Repository, *, rule: RetentionRule | None = None) -> RetentionPlan:
+        """Which digests of a repository must stay and which may go, each with its reason. Nothing is deleted.
+
+        - ``repository``: ``registry/path``; the logs of all its channels and all its tags are looked at.
+        - ``rule``: how far back its channels can be rolled back, see ``RetentionRule``; 10 digests and 30 days by
+          default.
+
+        What could not be looked at keeps everything, and is named in ``blocked``. LedgerError if the channels cannot be
+        listed.
+        """
+        return RetentionPlan._of(await self._ask("retention_plan", locals()))
 
     async def may_delete(
         self,
@@ -281,13 +403,13 @@ class AsyncPromoter:
         *,
         rule: RetentionRule | None = None,
     ) -> MayDelete:
-        """Whether a digest may be deleted, and why."""
-        return MayDelete.from_dict(await self._ask("may_delete", {"repository": repository, "digest": digest, "rule": rule}))
+        """Whether ``digest`` may be deleted now, and why. It writes nothing.
+
+        Ask twice, some time apart: a move that is just beginning pins its target before its log names it.
+
+        ``repository``, ``rule`` and the errors as in ``retention_plan``.
+        """
+        return MayDelete._of(await self._ask("may_delete", locals()))
 
     async def _ask(self, method: str, arguments: dict[str, Any]) -> Any:
-        self._core.awaited()
-        try:
-            return await wait_async(self._core.call(method, arguments))
-        except PolicyRefusedError as refused:
-            self._core.blame(refused)
-            raise
+        return await wait_async(self._cores.here().call(method, arguments))

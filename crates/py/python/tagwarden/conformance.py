@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 from . import _tagwarden as _native
 from . import ledger as _ledger
 from . import registry as _registry
-from ._call import wait
+from ._backend import Adapter
+from ._call import encode, ms, wait
 from .registry import Manifest
 from .values import Repository
 
@@ -34,15 +36,24 @@ def registry(
 ) -> list[Violation]:
     """Runs every law of a registry, in repositories below ``host`` that nothing was pushed to.
 
-    ``broken`` is the same adapter where every answer fails; ``store`` stores blobs and manifests by digest, by whatever way
-    there is; ``lag`` is how many seconds a read may lag behind a put.
+    ``broken`` is the same adapter where every answer fails; ``store`` stores blobs and manifests by digest, by whatever
+    way there is; ``lag`` is how many seconds a read may lag behind a put.
     """
-
-    def stored(repository: str, blobs: list[bytes], manifests: list[tuple[bytes, str]]) -> None:
-        store(Repository(repository), blobs, [Manifest(*manifest) for manifest in manifests])
-
     port, down = _registry.port(registry)[0], _registry.port(broken)[0]
-    return [Violation(*pair) for pair in wait(_native.registry_laws(port, down, host, stored, lag))]
+    request = encode({"repository": f"{host}/conformance", "lag": ms(lag)})
+    return [Violation(**found) for found in wait(_native.registry_laws(port, down, _Store(store), request))]
+
+
+class _Store(Adapter):
+    """Where the laws keep what they look for."""
+
+    def __init__(self, store: Callable[[Repository, Sequence[bytes], Sequence[Manifest]], None]) -> None:
+        super().__init__(store, "store")
+
+    def _store(self, request: dict[str, Any]) -> None:
+        blobs = [base64.b64decode(blob) for blob in request["blobs"]]
+        manifests = [Manifest.from_dict(manifest) for manifest in request["manifests"]]
+        self._run(self.written(Repository(request["repository"]), blobs, manifests))
 
 
 def ledger(open: Callable[[], Any]) -> list[Violation]:
@@ -50,4 +61,4 @@ def ledger(open: Callable[[], Any]) -> list[Violation]:
 
     ``open`` opens it as a process would that has just started; one that does not outlive its process is given again.
     """
-    return [Violation(*pair) for pair in wait(_native.ledger_laws(lambda: _ledger.port(open())[0]))]
+    return [Violation(**found) for found in wait(_native.ledger_laws(lambda: _ledger.port(open())[0]))]

@@ -1,8 +1,8 @@
 """Errors: one base, a class for each area of codes.
 
-``code`` is stable and for programs, the message is for people, ``retry`` says what may be done next: ``never``, ``later``,
-``replan`` or ``recover``. ``context`` says where it happened, by name. No error ever holds a credential. The codes are
-listed in ``docs/errors.md``.
+``code`` is stable and for programs, the message is for people, ``retry`` says what may be done next: ``never``,
+``later``, ``replan`` or ``recover``. ``context`` says where it happened, by name. No error ever holds a credential. The
+codes are listed in ``docs/errors.md``.
 """
 
 from __future__ import annotations

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Awaitable, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from . import _tagwarden as _native
 from ._backend import LedgerAdapter, described
-from ._call import encode, wait, wait_async
+from ._call import encode, given, untouched, wait, wait_async
 from .values import Channel
 
-__all__ = ["Ledger", "MemoryLedger", "OpenedLedger", "init_ledger", "open_ledger", "open_ledger_async"]
+__all__ = [
+    "Ledger",
+    "MemoryLedger",
+    "OpenedLedger",
+    "init_ledger",
+    "init_ledger_async",
+    "open_ledger",
+    "open_ledger_async",
+]
 
 
 @runtime_checkable
 class Ledger(Protocol):
-    """Where the logs are kept. Write your own with these methods, plain or ``async def``.
+    """Where the logs are kept.
 
-    ``tagwarden.conformance.ledger`` holds one to the laws. An exception of ``append`` says that it is not known whether the
-    entry stands.
+    Write your own with these methods, plain or ``async def``; ``OpenedLedger`` and ``MemoryLedger`` have them, too.
+    ``tagwarden.conformance.ledger`` holds one to the laws. An exception says that there is no answer:
+    LEDGER_UNAVAILABLE, or the code of the TagwardenError that was raised. In ``append`` it says that it is not known
+    whether the entry stands.
+
+    ``time_out``, if there is such an attribute, is how long one call may take (seconds or a timedelta); 30 s by
+    default.
     """
 
     def size(self, channel: Channel) -> int | Awaitable[int]:
@@ -30,7 +44,10 @@ class Ledger(Protocol):
         ...
 
     def append(self, channel: Channel, seq: int, entry: bytes) -> bool | Awaitable[bool]:
-        """Stores the entry at ``seq`` if that is the next position: True if it was, False if it was not."""
+        """Stores the entry at ``seq`` if that is the next position: True if it was, False if it was not.
+
+        Once it says True, the entry survives a crash.
+        """
         ...
 
     def channels(self) -> Sequence[Channel] | Awaitable[Sequence[Channel]]:
@@ -39,44 +56,84 @@ class Ledger(Protocol):
 
 
 class OpenedLedger:
-    """A ledger of the core."""
+    """A ledger of the core. Its methods are those of ``Ledger``, for one of your own that delegates to it.
+
+    They block without the GIL. Each raises a LedgerError: LEDGER_UNAVAILABLE, LEDGER_DENIED, LEDGER_CORRUPT or
+    LEDGER_TRUNCATED; InvalidValueError VALUE_INVALID for what is no channel or no position. A promoter calls them in
+    Rust, unless a subclass overrides one.
+    """
 
     def __init__(self, native: _native.Ledger) -> None:
         self._port = native
 
+    def size(self, channel: str | Channel) -> int:
+        """How many entries the log has; 0 if there is none."""
+        return int(self._ask("size", channel=channel))
+
+    def read(self, channel: str | Channel, start: int, limit: int) -> list[bytes]:
+        """The entries from position ``start`` on, without gaps: at least one if there is one, at most ``limit``."""
+        return [
+            base64.b64decode(entry) for entry in self._ask("read", channel=channel, **{"from": start, "limit": limit})
+        ]
+
+    def append(self, channel: str | Channel, seq: int, entry: bytes) -> bool:
+        """Stores the entry at ``seq`` if that is the next position: True if it was, False if it was not.
+
+        LedgerError LEDGER_AMBIGUOUS: it is not known. The bytes are not judged: ``Promoter.verify`` does that.
+        """
+        return bool(self._ask("append", channel=channel, seq=seq, bytes=base64.b64encode(entry).decode()) == "stored")
+
+    def channels(self) -> list[Channel]:
+        """Every channel that has a log, in their order."""
+        return [Channel._known(channel) for channel in self._ask("channels")]
+
+    def _ask(self, method: str, **arguments: Any) -> Any:
+        return wait(self._port.call(method, encode(arguments)))
+
 
 class MemoryLedger(OpenedLedger):
-    """A ledger in memory, for tests."""
+    """A ledger in memory, for tests. It is gone with the process."""
 
     def __init__(self) -> None:
         super().__init__(_native.memory_ledger())
 
 
 def open_ledger(url: str, *, access: Literal["write", "read"] = "write") -> OpenedLedger:
-    """The ledger at a URL: a directory, ``file://``, ``s3://``, ``gs://``, ``az://`` or ``postgres://``.
+    """Opens the ledger at a URL. A directory is made if it is not there and ``access`` is ``write``; nothing else is.
 
-    docs/ledgers.md says which is for whom. LedgerError: LEDGER_ABSENT, LEDGER_UNSUPPORTED, LEDGER_DENIED,
-    LEDGER_UNAVAILABLE; InvalidValueError CONFIG_INVALID for a URL that is not understood.
+    - ``url``: a directory's path, ``file://``, ``s3://``, ``gs://``, ``az://`` or ``postgres://``; docs/ledgers.md says
+      which is for whom. A password in it is shown nowhere.
+    - ``access``: ``write`` (the default), or ``read``: nothing is made or changed, and read permission is enough.
+
+    LedgerError LEDGER_ABSENT, LEDGER_UNSUPPORTED, LEDGER_DENIED or LEDGER_UNAVAILABLE; InvalidValueError CONFIG_INVALID
+    for a URL that is not understood.
     """
     return OpenedLedger(wait(_native.open_ledger(encode({"url": url, "access": access}))))
 
 
 async def open_ledger_async(url: str, *, access: Literal["write", "read"] = "write") -> OpenedLedger:
-    """Like ``open_ledger``, awaited."""
+    """``open_ledger``, awaited."""
     return OpenedLedger(await wait_async(_native.open_ledger(encode({"url": url, "access": access}))))
 
 
 def init_ledger(url: str) -> None:
-    """Makes what a ledger needs, such as the tables of a database. Doing it again is no error."""
+    """Makes what can be made of a ledger: a directory, the tables of a database. Doing it again is no error.
+
+    ``url`` and the errors are those of ``open_ledger``.
+    """
     wait(_native.init_ledger(encode({"url": url})))
+
+
+async def init_ledger_async(url: str) -> None:
+    """``init_ledger``, awaited."""
+    await wait_async(_native.init_ledger(encode({"url": url})))
 
 
 def port(ledger: Any) -> tuple[_native.Ledger, LedgerAdapter | None]:
     """The native half of a ledger, and the adapter of one that is written in Python."""
-    native = getattr(ledger, "_port", None)
-    if isinstance(native, _native.Ledger):
-        return native, None
+    if isinstance(ledger, OpenedLedger) and untouched(ledger, OpenedLedger, ("size", "read", "append", "channels")):
+        return ledger._port, None
     if not isinstance(ledger, Ledger):
         raise TypeError(f"a {type(ledger).__name__} is no ledger: it lacks methods of tagwarden.Ledger")
     adapter = LedgerAdapter(ledger, described(ledger))
-    return _native.Ledger.written(adapter), adapter
+    return given(_native.Ledger.written(adapter)), adapter

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from . import _tagwarden as _native
-from ._call import encode, given, ms
-from .registry import Manifest
+from ._call import Seconds, encode, given, ms
+from .registry import Manifest, NativeRegistry
 from .values import Digest, Repository, Tag
 
 __all__ = ["Fault", "MemoryRegistry", "ReadFault"]
-
-Seconds: TypeAlias = float | datetime.timedelta
 
 
 @dataclass(frozen=True)
@@ -153,8 +150,12 @@ class ReadFault(_Fault):
         return ReadFault._of("deleted_after", digest=digest)
 
 
-class MemoryRegistry:
-    """A registry in memory. What is done to it here goes around its port: it is no call and meets no fault."""
+class MemoryRegistry(NativeRegistry):
+    """A registry in memory, for tests. It is gone with the process.
+
+    Its port is the five methods of ``Registry``. What is done to it by the others goes around the port, as a foreign
+    writer would: it is no call, and meets no fault.
+    """
 
     def __init__(self, _native_registry: _native.MemoryRegistry | None = None) -> None:
         self._native = _native_registry or _native.MemoryRegistry()
@@ -208,9 +209,7 @@ class MemoryRegistry:
         """The next reads (or resolves of this tag) meet these faults, in order, one each."""
         self._set("script_reads", faults=[fault.to_dict() for fault in faults], tag=tag)
 
-    def chaos(
-        self, seed: int, percent: int, *, latency: Seconds | None = None, lag: Seconds | None = None
-    ) -> None:
+    def chaos(self, seed: int, percent: int, *, latency: Seconds | None = None, lag: Seconds | None = None) -> None:
         """Random faults from a seed for ``percent`` of the calls that no scripted fault waits for."""
         self._set("chaos", seed=seed, percent=percent, latency=ms(latency), lag=ms(lag))
 

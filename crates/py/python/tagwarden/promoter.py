@@ -6,61 +6,74 @@ import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
-from ._call import ms, wait
+from ._call import Seconds, wait
 from ._request import (
     Approved,
     Core,
     Meet,
     Plan,
     RetentionRule,
-    Seconds,
     Source,
     Times,
-    channels,
     channels_of,
-    digest,
-    event,
-    sourced,
-    terms,
+    digest_of,
+    event_of,
     whole,
 )
-from .errors import PolicyRefusedError
 from .guardrail import Guardrail
-from .ledger import Ledger, OpenedLedger
-from .memory import MemoryRegistry
+from .ledger import Ledger
 from .record import (
     AuditReport,
     Current,
     LogReport,
     MayDelete,
     Page,
+    Predecessor,
     PromotionEvent,
     Receipt,
     Recovered,
     RetentionPlan,
 )
-from .registry import OciRegistry, Registry
+from .registry import Registry
 from .values import Channel, Digest, Key, Pipeline, Provenance, Repository
 
 __all__ = ["Promoter"]
 
 
 class Promoter:
-    """A promoter over a registry and a ledger, with the standard policy and then ``guardrails``.
+    """Moves channels, and says what they are and were. It is made of
 
-    It may be used from many threads at once. After a fork, make it again in the child.
+    - ``registry``: an ``OciRegistry``, a ``MemoryRegistry``, or any object with the methods of ``Registry``;
+    - ``ledger``: what ``open_ledger`` gives, a ``MemoryLedger``, or any object with the methods of ``Ledger``;
+    - ``pipeline``: the environments that a release goes through, in their order; without one, no order is held;
+    - ``times``: what it writes into the log with each move, see ``Times``;
+    - ``guardrails``: rules of your own, which judge after the standard policy's, see ``Guardrail``; none by default;
+    - ``policy``: the name of the policy, as it stands in the log with each move: lower case with dashes. Guardrails of
+      your own make another policy, so they need one; ``standard`` by default.
+
+    InvalidValueError CONFIG_INVALID for times that contradict each other or two guardrails of one name, VALUE_INVALID
+    for guardrails without a policy's name; TypeError for what is no registry or ledger.
+
+    It may be used from many threads, and many processes and machines may move one channel at once: the ledger puts the
+    moves of a channel in order. After a fork, make it again in the child: one that was inherited raises
+    InvalidValueError CONFIG_INVALID.
+
+    What a call raises is a ``TagwardenError`` with a stable ``code`` (docs/errors.md has all of them), but TypeError
+    for an argument of a wrong type, and ValueError for a duration below 0, a datetime without a time zone and a string
+    with a lone surrogate. Every call raises InvalidValueError VALUE_INVALID for an argument that follows no grammar.
     """
 
     def __init__(
         self,
-        registry: Registry | OciRegistry | MemoryRegistry,
-        ledger: Ledger | OpenedLedger,
+        registry: Registry,
+        ledger: Ledger,
         *,
         pipeline: Pipeline | None = None,
         times: Times | None = None,
         guardrails: Sequence[Guardrail] = (),
+        policy: str | None = None,
     ) -> None:
-        self._core = Core(registry, ledger, pipeline, times, guardrails)
+        self._core = Core(registry, ledger, pipeline, times, guardrails, policy)
 
     def plan(
         self,
@@ -69,6 +82,8 @@ class Promoter:
         from_: Source | None = None,
         to: str | Digest | None = None,
         *,
+        foreign: Literal["refuse", "accept"] | None = None,
+        predecessor: Predecessor | None = None,
         provenance: Provenance,
         key: str | Key | None = None,
         reason: str | None = None,
@@ -78,12 +93,28 @@ class Promoter:
     ) -> Plan:
         """Finds out what a move would do and what the policy says of it. Nothing is moved.
 
-        ``from_`` is for promote and bootstrap, ``to`` for rollback.
+        It waits for another's open move as the terms say, and may write an observation of drift or close the move of a
+        worker that died. What the policy refuses is in the plan's findings, and raised by ``Plan.approve``.
+
+        - ``operation``: which of the five moves.
+        - ``from_``: the release, for ``promote`` (which needs it) and ``bootstrap``.
+        - ``to``: the digest to go back to, for ``rollback``.
+        - ``foreign`` and ``predecessor``: as in ``bootstrap``.
+
+        The terms are those of ``promote``, and it raises what the move itself would raise before it begins;
+        POLICY_REFUSED only for a release that does not exist. InvalidValueError VALUE_INVALID if one of these is given
+        to an operation that does not take it.
         """
-        return Plan(self._ask("plan", {"op": operation, "channel": channel, "from": sourced(from_), "to": to, **terms(provenance, key, reason, expect, meet, patience)}), self._core)
+        return Plan(self._ask("plan", locals()))
 
     def execute(self, approved: Approved) -> Receipt:
-        """Executes an approved plan, which is used up. ChannelError CHANNEL_MOVED if the channel has moved since."""
+        """Executes an approved plan, which is used up: ``approved`` is what ``Plan.approve`` gave.
+
+        A plan that is older than 5 s is made again first, and must come out the same (ChannelError CHANNEL_MOVED)
+        unless the terms said to queue. Otherwise it raises what ``promote`` raises; InvalidValueError VALUE_INVALID if
+        the plan was executed before; TypeError for a plan that is not approved.
+        """
+        self._core.may_wait()
         if not isinstance(approved, Approved):
             raise TypeError("execute takes what Plan.approve gave")
         return Receipt._of(wait(self._core.native.execute(approved._native)))
@@ -102,9 +133,40 @@ class Promoter:
     ) -> Receipt:
         """Points the channel at a release: plans, has the policy judge, and executes.
 
-        PolicyRefusedError, ChannelError, MoveError (``retry`` ``recover``: call ``recover``), RegistryError, LedgerError.
+        - ``channel``: the tag that moves, ``registry/repository:tag``.
+        - ``from_``: the release, in the channel's own repository: ``registry/repository:tag`` or
+          ``registry/repository@digest``; or, as a ``Channel``, what is live on that channel.
+        - ``provenance``: the pipeline run and the actor; they are written into the log.
+        - ``key``: the idempotency key, 1 to 128 characters. The same request with the same key moves the channel once,
+          and is then answered with the receipt of that move (``replayed``). A random one by default.
+        - ``reason``: why, for the log: one line of 1 to 1,024 characters. None by default.
+        - ``expect``: what the tag must point at for the move to start: a digest, ``absent`` or ``any`` (the default).
+        - ``meet``: what to do when another move comes first. ``wait`` (the default) waits for it, and goes on if the
+          live digest is still what it was; ``queue`` waits, looks again and judges anew; ``leave`` gives up at once.
+        - ``patience``: how long to wait for others, in seconds or as a timedelta; 180 s by default, longer than it
+          takes until the move of a dead worker may be taken over.
+
+        Nothing was moved after
+
+        - PolicyRefusedError POLICY_REFUSED: ``findings`` says why; a release that does not exist is TARGET_ABSENT
+          there;
+        - ChannelError CHANNEL_HELD (a hold stands), CHANNEL_MOVED (another move came first), CHANNEL_BUSY (another move
+          is under way), CHANNEL_NOT_BOOTSTRAPPED, CHANNEL_DRIFTED (the tag does not point at the live digest),
+          IDEMPOTENCY_MISMATCH (the key is another request's);
+        - InvalidValueError VALUE_INVALID, also if the release is in another repository; ENTRY_TOO_LARGE;
+        - RegistryError REGISTRY_UNAVAILABLE, REGISTRY_BUSY, REGISTRY_DENIED, REGISTRY_ABSENT, REGISTRY_LIED,
+          MANIFEST_INVALID, MANIFEST_AMBIGUOUS, MANIFEST_UNSUPPORTED, MANIFEST_TOO_LARGE;
+        - LedgerError LEDGER_UNAVAILABLE, LEDGER_DENIED, LEDGER_CORRUPT, LEDGER_TRUNCATED, LEDGER_FORKED,
+          LEDGER_TOO_NEW, LEDGER_MOVED (the log goes on in another ledger);
+        - MoveError MOVE_FAILED: the registry refused the put, or the pins that keep a rollback possible.
+
+        ChannelError CHANNEL_OVERWRITTEN: the put landed, and somebody overwrote it. MoveError MOVE_INDETERMINATE or
+        MOVE_TAKEN_OVER, or LedgerError LEDGER_AMBIGUOUS: it is not known how it ended; ``retry`` is ``recover``.
+
+        Ctrl-C, or the end of the task that awaits it, ends the call; a move whose intent stands is brought to its end
+        all the same while the process lives, and is left to ``recover`` otherwise.
         """
-        return Receipt._of(self._ask("promote", {"channel": channel, "from": sourced(from_), **terms(provenance, key, reason, expect, meet, patience)}))
+        return Receipt._of(self._ask("promote", locals()))
 
     def rollback(
         self,
@@ -118,11 +180,15 @@ class Promoter:
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:
-        """Points the channel back at what was live before, or at ``to``, which must have been live here.
+        """Points the channel back at the digest that was live before. All that it is made of must still be there.
 
-        ChannelError: ROLLBACK_NO_TARGET, ROLLBACK_INCOMPLETE; the rest as ``promote``.
+        - ``to``: another digest that was live here. After a rollback, the next one must name it.
+
+        The terms and the errors are those of ``promote``, and ChannelError ROLLBACK_NO_TARGET (there is no earlier
+        digest, it must be named, or it was never live here) or ROLLBACK_INCOMPLETE (the message names the parts that
+        are gone).
         """
-        return Receipt._of(self._ask("rollback", {"channel": channel, "to": to, **terms(provenance, key, reason, expect, meet, patience)}))
+        return Receipt._of(self._ask("rollback", locals()))
 
     def bootstrap(
         self,
@@ -130,6 +196,7 @@ class Promoter:
         from_: Source | None = None,
         *,
         foreign: Literal["refuse", "accept"] | None = None,
+        predecessor: Predecessor | None = None,
         provenance: Provenance,
         key: str | Key | None = None,
         reason: str | None = None,
@@ -137,11 +204,19 @@ class Promoter:
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:
-        """Takes the first state into the log: the tag as it is, or a release if the tag is absent or points at it.
+        """Takes the channel's first state into the log, once.
 
-        ``foreign``: what to do if another ledger seems to govern the repository; ``accept`` needs a reason.
+        - ``from_``: the release that the channel is to point at, as in ``promote``: the tag must be absent or point at
+          it already. By default the tag is taken as it is.
+        - ``foreign``: what to do if the repository has pins and this ledger has no log of any of its channels, so that
+          another ledger seems to govern it: ``refuse`` (the default), or ``accept``, which needs a reason.
+        - ``predecessor``: the log that this one continues, where a repository was renamed. None by default.
+
+        The terms and the errors are those of ``promote``, and ChannelError CHANNEL_BOOTSTRAPPED (the log has a
+        committed move), CHANNEL_ABSENT (no tag, and no ``from_``) or CHANNEL_OCCUPIED (the tag points at something
+        else), LedgerError LEDGER_FOREIGN.
         """
-        return Receipt._of(self._ask("bootstrap", {"channel": channel, "from": sourced(from_), "foreign": foreign, **terms(provenance, key, reason, expect, meet, patience)}))
+        return Receipt._of(self._ask("bootstrap", locals()))
 
     def repair(
         self,
@@ -154,8 +229,11 @@ class Promoter:
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:
-        """Puts the live digest back after somebody went around the ledger."""
-        return Receipt._of(self._ask("repair", {"channel": channel, **terms(provenance, key, reason, expect, meet, patience)}))
+        """Puts the live digest back after somebody went around the ledger.
+
+        The terms and the errors are those of ``promote``. A channel that did not drift is ``unchanged``.
+        """
+        return Receipt._of(self._ask("repair", locals()))
 
     def adopt(
         self,
@@ -168,8 +246,12 @@ class Promoter:
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:
-        """Takes what somebody put there as live. It needs a reason."""
-        return Receipt._of(self._ask("adopt", {"channel": channel, **terms(provenance, key, reason, expect, meet, patience)}))
+        """Takes what the tag points at as live, after somebody went around the ledger. The tag is not put.
+
+        The terms and the errors are those of ``promote``, and InvalidValueError VALUE_INVALID without a ``reason``,
+        ChannelError CHANNEL_ABSENT if there is no tag. A channel that did not drift is ``unchanged``.
+        """
+        return Receipt._of(self._ask("adopt", locals()))
 
     def recover(
         self,
@@ -178,8 +260,18 @@ class Promoter:
         how: Literal["forward", "abandon"] | None = None,
         patience: Seconds | None = None,
     ) -> Recovered:
-        """Closes the open move of a channel, on any machine; ``patience`` (180 s) waits for a worker that may be alive."""
-        return Recovered._of(self._ask("recover", {"channel": channel, "how": how, "patience": ms(patience)}))
+        """Closes the move that is open on a channel, if one is, on any machine. It is safe to do again.
+
+        - ``how``: ``forward`` (the default) brings the move about, with a put if it has not landed and no hold stands;
+          ``abandon`` closes it without a put.
+        - ``patience``: how long to wait for its worker, which may be alive, in seconds or as a timedelta; 180 s by
+          default.
+
+        ChannelError CHANNEL_BUSY if its worker may still be alive in the end. MoveError MOVE_INDETERMINATE or
+        MOVE_TAKEN_OVER, or LedgerError LEDGER_AMBIGUOUS: it is still not known, recover again. RegistryError and
+        LedgerError as ``promote``.
+        """
+        return Recovered._of(self._ask("recover", locals()))
 
     def hold(
         self,
@@ -189,8 +281,15 @@ class Promoter:
         provenance: Provenance,
         until: datetime.datetime | None = None,
     ) -> int:
-        """Holds the channel, until a time or a release: the position of the hold."""
-        return int(self._ask("hold", {"channel": channel, "reason": reason, "provenance": provenance, "until": until}))
+        """An audited emergency stop: no move of the channel is put until it is released. Its position in the log.
+
+        - ``reason``: why, one line of 1 to 1,024 characters.
+        - ``provenance``: who; the actor is written into the log.
+        - ``until``: when it ends by itself, an aware datetime; by default it does not.
+
+        InvalidValueError VALUE_INVALID if ``until`` is not in the future; LedgerError as ``promote``.
+        """
+        return int(self._ask("hold", locals()))
 
     def release(
         self,
@@ -199,28 +298,26 @@ class Promoter:
         *,
         provenance: Provenance,
     ) -> int | None:
-        """Ends the hold: the position of the release, or None if nothing stood."""
-        return whole(self._ask("release", {"channel": channel, "reason": reason, "provenance": provenance}))
+        """Ends the hold that stands. The position of the release in the log, or None if no hold stood.
 
-    def channels(
-        self,
-    ) -> tuple[Channel, ...]:
-        """Every channel of the ledger, in their order."""
-        return channels_of(self._ask("channels", {}))
+        ``reason`` and ``provenance`` as in ``hold``; LedgerError as ``promote``.
+        """
+        return whole(self._ask("release", locals()))
 
-    def current(
-        self,
-        channel: str | Channel,
-    ) -> Current:
-        """What the channel is now, as its log says."""
-        return Current._of(self._ask("current", {"channel": channel}))
+    def channels(self) -> tuple[Channel, ...]:
+        """Every channel that the ledger has a log of, in their order. LedgerError."""
+        return channels_of(self._ask("channels", locals()))
 
-    def previous(
-        self,
-        channel: str | Channel,
-    ) -> Digest | None:
-        """The live digest before the last move that changed it."""
-        return digest(self._ask("previous", {"channel": channel}))
+    def current(self, channel: str | Channel) -> Current:
+        """What the channel is now, as its log says: no registry is asked. LedgerError.
+
+        A channel without a log is one of size 0 with nothing live, and no error.
+        """
+        return Current._of(self._ask("current", locals()))
+
+    def previous(self, channel: str | Channel) -> Digest | None:
+        """The digest that was live before the last move that changed it, or None. LedgerError."""
+        return digest_of(self._ask("previous", locals()))
 
     def history(
         self,
@@ -229,50 +326,60 @@ class Promoter:
         before: int | None = None,
         limit: int = 64,
     ) -> Page:
-        """Moves, newest first: at most ``limit`` of them below position ``before``."""
-        return Page._of(self._ask("history", {"channel": channel, "before": before, "limit": limit}))
+        """A page of the moves of a channel, newest first. ``events`` goes through all of them.
+
+        - ``before``: a position in the log: only moves whose intent stands below it. The newest by default.
+        - ``limit``: at most so many moves; at least 1, and 0 counts as 1. 64 by default.
+
+        LedgerError.
+        """
+        return Page._of(self._ask("history", locals()))
 
     def events(self, channel: str | Channel) -> Iterator[PromotionEvent]:
-        """Every move of a channel, newest first."""
+        """Every move of a channel, newest first, read page by page. LedgerError."""
         before: int | None = None
         while True:
             page = self.history(channel, before=before)
-            for event in page.events:
-                yield event
+            yield from page.events
             if page.next is None:
                 return
             before = page.next
 
-    def at(
-        self,
-        channel: str | Channel,
-        at: datetime.datetime,
-    ) -> PromotionEvent | None:
-        """The move that was live at a time."""
-        return event(self._ask("at", {"channel": channel, "at": at}))
+    def at(self, channel: str | Channel, at: datetime.datetime) -> PromotionEvent | None:
+        """The move that was live ``at`` a time (an aware datetime), by the clocks of who wrote the log.
 
-    def audit(
-        self,
-        of: Iterable[str | Channel],
-    ) -> AuditReport:
-        """Compares what each tag points at with what its log says."""
-        return AuditReport._of(self._ask("audit", {"channels": channels(of)}))
+        None if the channel was not bootstrapped yet. LedgerError.
+        """
+        return event_of(self._ask("at", locals()))
 
-    def verify(
-        self,
-        channel: str | Channel,
-    ) -> LogReport:
-        """Checks every entry of the log."""
-        return LogReport._of(self._ask("verify", {"channel": channel}))
+    def audit(self, of: Iterable[str | Channel]) -> AuditReport:
+        """Compares what each tag points at with what its log says. It writes nothing.
 
-    def retention_plan(
-        self,
-        repository: str | Repository,
-        *,
-        rule: RetentionRule | None = None,
-    ) -> RetentionPlan:
-        """Which digests of a repository must stay, and which may go."""
-        return RetentionPlan._of(self._ask("retention_plan", {"repository": repository, "rule": rule}))
+        - ``of``: channels, such as ``channels()`` of the promoter. TypeError for a single one.
+
+        Drift is said only when a second look saw it as well. What could not be looked at is ``unknown`` in the report,
+        never in sync, and no error.
+        """
+        return AuditReport._of(self._ask("audit", locals()))
+
+    def verify(self, channel: str | Channel) -> LogReport:
+        """Checks every entry of a log, from its first byte. A broken rule is in the report, and no error.
+
+        LedgerError if the log cannot be read.
+        """
+        return LogReport._of(self._ask("verify", locals()))
+
+    def retention_plan(self, repository: str | Repository, *, rule: RetentionRule | None = None) -> RetentionPlan:
+        """Which digests of a repository must stay and which may go, each with its reason. Nothing is deleted.
+
+        - ``repository``: ``registry/path``; the logs of all its channels and all its tags are looked at.
+        - ``rule``: how far back its channels can be rolled back, see ``RetentionRule``; 10 digests and 30 days by
+          default.
+
+        What could not be looked at keeps everything, and is named in ``blocked``. LedgerError if the channels cannot be
+        listed.
+        """
+        return RetentionPlan._of(self._ask("retention_plan", locals()))
 
     def may_delete(
         self,
@@ -281,12 +388,14 @@ class Promoter:
         *,
         rule: RetentionRule | None = None,
     ) -> MayDelete:
-        """Whether a digest may be deleted, and why."""
-        return MayDelete.from_dict(self._ask("may_delete", {"repository": repository, "digest": digest, "rule": rule}))
+        """Whether ``digest`` may be deleted now, and why. It writes nothing.
+
+        Ask twice, some time apart: a move that is just beginning pins its target before its log names it.
+
+        ``repository``, ``rule`` and the errors as in ``retention_plan``.
+        """
+        return MayDelete._of(self._ask("may_delete", locals()))
 
     def _ask(self, method: str, arguments: dict[str, Any]) -> Any:
-        try:
-            return wait(self._core.call(method, arguments))
-        except PolicyRefusedError as refused:
-            self._core.blame(refused)
-            raise
+        self._core.may_wait()
+        return wait(self._core.call(method, arguments))

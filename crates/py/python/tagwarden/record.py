@@ -28,6 +28,7 @@ __all__ = [
     "OpenMove",
     "Outcome",
     "Page",
+    "Predecessor",
     "PromotionEvent",
     "Receipt",
     "Recovered",
@@ -113,7 +114,13 @@ def _written(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Finding(Record):
-    """What a guardrail says of a move: ``verdict`` is ``pass``, ``warn`` or ``refuse``, ``code`` that of the last two."""
+    """What a guardrail says of a move.
+
+    - ``verdict``: ``pass``, ``warn`` or ``refuse``; a refusal stops the move.
+    - ``why``: for people, with names, numbers and units.
+    - ``code``: the stable code of a warning or a refusal, ``AREA_STATE``; None for a pass.
+    - ``guardrail``: whose it is. The policy fills it in.
+    """
 
     verdict: str
     why: str
@@ -138,7 +145,7 @@ class Finding(Record):
 
 @dataclass(frozen=True)
 class Subject(Record):
-    """The manifest that a move points at; ``size`` in bytes."""
+    """The manifest that a move points at: its ``digest``, its ``media_type`` and its ``size`` in bytes."""
 
     digest: Digest
     media_type: str
@@ -147,7 +154,15 @@ class Subject(Record):
 
 @dataclass(frozen=True)
 class Intent(Record):
-    """What a move was to do, and who asked. ``to_dict`` has more: provenance, decision, deadlines."""
+    """What a move was to do, and who asked. ``to_dict`` has more: source, provenance, decision, deadlines.
+
+    - ``op``: ``promote``, ``rollback``, ``bootstrap``, ``repair`` or ``adopt``.
+    - ``move_id``: a UUIDv7; ``key``: the idempotency key; ``request``: the digest of the request as it was given.
+    - ``from_``: the live digest before, None before the first move; ``to``: the target.
+    - ``reason``: why, in the words of who asked.
+    - ``replaced``: what the tag pointed at instead of the live digest, in a repair.
+    - ``owner``: the worker, at random; ``epoch``: 0, each takeover adds 1.
+    """
 
     op: str
     move_id: str
@@ -162,8 +177,28 @@ class Intent(Record):
 
 
 @dataclass(frozen=True)
+class Predecessor(Record):
+    """The log that a new one continues: its ``channel``, its ``size`` in entries and its RFC 6962 ``root``.
+
+    ``Promoter.verify`` of the old log gives both numbers.
+    """
+
+    channel: Channel
+    size: int
+    root: Digest
+
+
+@dataclass(frozen=True)
 class Outcome(Record):
-    """How a move ended: ``status`` is ``committed``, ``failed`` or ``aborted``; ``recovered`` by another worker."""
+    """How a move ended.
+
+    - ``seq`` and ``at``: where the outcome stands, and when it was written.
+    - ``status``: ``committed``, ``failed`` (the registry refused; nothing moved) or ``aborted`` (closed without
+      effect).
+    - ``attempts``: how many puts whoever closed it sent; ``ambiguous``: True if the answer to one was lost.
+    - ``recovered``: True if another worker than the first closed it.
+    - ``observed``: what the tag pointed at in the end, None if it was absent or not looked at.
+    """
 
     seq: int
     at: datetime.datetime
@@ -176,7 +211,12 @@ class Outcome(Record):
 
 @dataclass(frozen=True)
 class PromotionEvent(Record):
-    """A move, from its intent at ``seq`` to its outcome: ``open``, ``committed``, ``failed`` or ``aborted``."""
+    """A move of a ``channel``, from its intent to its outcome.
+
+    - ``seq`` and ``at``: where the intent stands, and when it was written.
+    - ``status``: ``open``, ``committed``, ``failed`` or ``aborted``.
+    - ``intent``: what it was to do; ``outcome``: how it ended, None while it is open.
+    """
 
     channel: Channel
     seq: int
@@ -188,7 +228,14 @@ class PromotionEvent(Record):
 
 @dataclass(frozen=True)
 class Receipt(Record):
-    """What a move did: ``committed``, ``unchanged`` (nothing was written) or ``replayed`` (the key had moved it)."""
+    """What a move of a ``channel`` did.
+
+    - ``op``: ``promote``, ``rollback``, ``bootstrap``, ``repair`` or ``adopt``.
+    - ``result``: ``committed``, ``unchanged`` (the channel was there, nothing was written) or ``replayed`` (the key had
+      moved it before).
+    - ``from_``: the live digest before, None before the first move; ``to``: the live digest now.
+    - ``event``: the move in the log; None if nothing was written.
+    """
 
     channel: Channel
     op: str
@@ -200,7 +247,7 @@ class Receipt(Record):
 
 @dataclass(frozen=True)
 class Recovered(Record):
-    """What a recovery did: ``nothing``, or ``closed`` with the move's event."""
+    """What a recovery did: ``result`` is ``nothing`` (no move was open), or ``closed`` with the move's ``event``."""
 
     result: str
     event: PromotionEvent | None = None
@@ -208,7 +255,7 @@ class Recovered(Record):
 
 @dataclass(frozen=True)
 class Standing(Record):
-    """A hold that stands."""
+    """A hold that stands: its position ``seq``, its ``reason``, ``by`` whom, and ``until`` when, None for no end."""
 
     seq: int
     reason: str
@@ -218,7 +265,11 @@ class Standing(Record):
 
 @dataclass(frozen=True)
 class OpenMove(Record):
-    """The move that holds a channel."""
+    """The move that holds a channel.
+
+    - ``seq``: where its intent stands; ``op``, ``move_id``, ``key``, ``from_`` and ``to``: as in ``Intent``.
+    - ``owner``: the worker that holds it; ``epoch``: how often it was taken over.
+    """
 
     seq: int
     op: str
@@ -232,7 +283,12 @@ class OpenMove(Record):
 
 @dataclass(frozen=True)
 class Current(Record):
-    """What a channel is now, as its log of ``size`` entries says."""
+    """What a ``channel`` is now, as its log says.
+
+    - ``size``: how many entries the log has.
+    - ``live``: the live digest, None before the first move; ``previous``: the one before the last move that changed it.
+    - ``event``: the last committed move; ``open``: the move that is open; ``hold``: the hold that stands.
+    """
 
     channel: Channel
     size: int
@@ -245,7 +301,7 @@ class Current(Record):
 
 @dataclass(frozen=True)
 class Page(Record):
-    """Moves, newest first; ``next`` is where the following page begins, None at the end."""
+    """Some moves: ``events``, newest first; ``next`` is the ``before`` of the following page, None on the last one."""
 
     events: tuple[PromotionEvent, ...]
     next: int | None = None
@@ -253,8 +309,15 @@ class Page(Record):
 
 @dataclass(frozen=True)
 class Audited(Record):
-    """How the tag stands to the log: ``in_sync``, ``moved_outside``, ``moved_back``, ``missing``, ``open_intent``,
-    ``never_recorded`` or ``unknown``."""
+    """How the tag of a ``channel`` stands to its log.
+
+    - ``state``: ``in_sync``; ``moved_outside`` (to a digest that was never live here), ``moved_back`` (to an earlier
+      one), ``missing`` (the tag is gone); ``open_intent`` (a move is under way, or to be recovered); ``never_recorded``
+      (the log has no committed move); ``unknown`` (it could not be looked at).
+    - ``live``: the live digest, if it is in sync; ``expected``: the live digest, if it is not.
+    - ``observed``: what the tag points at.
+    - ``why``: of what is unknown.
+    """
 
     channel: Channel
     state: str
@@ -266,7 +329,11 @@ class Audited(Record):
 
 @dataclass(frozen=True)
 class AuditReport(Record):
-    """What an audit found; ``worst`` is ``drift``, ``indeterminate`` or ``unknown``, None if nothing is wrong."""
+    """What an audit found.
+
+    - ``at``: when it looked; ``channels``: each channel, in their order.
+    - ``worst``: ``drift``, ``indeterminate`` (a move is open) or ``unknown``; None if nothing is wrong.
+    """
 
     at: datetime.datetime
     channels: tuple[Audited, ...]
@@ -275,7 +342,13 @@ class AuditReport(Record):
 
 @dataclass(frozen=True)
 class LogReport(Record):
-    """What the check of a whole log found. ``root`` is the RFC 6962 root; a ``defect`` is in ``to_dict``."""
+    """What the check of a whole log found. ``to_dict`` has more, such as the first ``defect``.
+
+    - ``entries``: how many entries hold; ``moves``: how many moves were closed, ``committed``: how many of them so.
+    - ``root``: the RFC 6962 root over the entries that hold, a digest.
+    - ``live`` and ``previous``: as in ``Current``.
+    - ``open_intent``: where the intent of the open move stands, None if none is open.
+    """
 
     entries: int
     moves: int
@@ -293,7 +366,10 @@ class LogReport(Record):
 
 @dataclass(frozen=True)
 class Judged(Record):
-    """A digest of a retention plan; why it is kept or may go is in ``to_dict``."""
+    """A ``digest`` of a retention plan. Why it is kept or may go is in ``to_dict``.
+
+    - ``pin``: ``held`` if a pin keeps it alive in the registry, ``absent`` otherwise.
+    """
 
     digest: Digest
     pin: str
@@ -306,7 +382,11 @@ class Judged(Record):
 
 @dataclass(frozen=True)
 class RetentionPlan(Record):
-    """Which digests of a repository must stay; ``blocked`` says why nothing expires."""
+    """Which digests of a ``repository`` must stay, ``at`` a time.
+
+    - ``digests``: every digest that is known, with its fate.
+    - ``blocked``: what could not be looked at, so that nothing expires; None if everything was.
+    """
 
     repository: Repository
     at: datetime.datetime
@@ -315,16 +395,23 @@ class RetentionPlan(Record):
 
 
 @dataclass(frozen=True)
-class MayDelete:
-    """Whether a digest may be deleted, and why."""
+class MayDelete(Record):
+    """Whether a digest may be deleted: ``allowed``, and ``because`` of what, for people."""
 
     allowed: bool
     because: str
 
-    @staticmethod
-    def from_dict(json: Mapping[str, Any]) -> MayDelete:
-        """Of the core's JSON."""
+    @classmethod
+    def _of(cls, json: dict[str, Any], known: bool = True) -> MayDelete:
         allowed = "yes" in json
-        why = (json["yes"] if allowed else json["no"])["because"]
+        why = json["yes" if allowed else "no"]["because"]
         rest = ", ".join(f"{name} {value}" for name, value in why.items() if name != "reason")
-        return MayDelete(allowed, f"{why['reason']} ({rest})" if rest else str(why["reason"]))
+        made = cls(allowed, f"{why['reason']} ({rest})" if rest else str(why["reason"]))
+        object.__setattr__(made, "_json", json)
+        return made
+
+    def to_dict(self) -> dict[str, Any]:
+        """The core's JSON: ``{yes: {because, pin}}`` or ``{no: {because}}``, where ``because`` has a ``reason``."""
+        if hasattr(self, "_json"):
+            return super().to_dict()
+        return {"yes" if self.allowed else "no": {"because": {"reason": self.because}}}

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import base64
-import datetime
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from . import _tagwarden as _native
 from ._backend import RegistryAdapter, described
-from ._call import encode, ms
-from .errors import fail
+from ._call import Seconds, encode, given, ms, untouched, wait
 from .values import Digest, Reference, Repository, Tag
 
-__all__ = ["Credentials", "Manifest", "OciRegistry", "Registry"]
+__all__ = ["Credentials", "Manifest", "NativeRegistry", "OciRegistry", "Registry"]
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest, byte- and type-exact."""
+    """A manifest, byte- and type-exact: ``data``, at most 4 MiB, and ``media_type``, with which it is served."""
 
     data: bytes = field(repr=False)
     media_type: str
@@ -41,11 +39,16 @@ class Manifest:
 
 @runtime_checkable
 class Registry(Protocol):
-    """Where manifests are kept and tags point at them. Write your own with these methods, plain or ``async def``.
+    """Where manifests are kept and tags point at them.
 
-    ``tagwarden.conformance.registry`` holds one to the laws. An exception says that there is no answer. In ``put`` it says
-    that the end is not known, unless it is a RegistryError REGISTRY_REFUSED or REGISTRY_DENIED: then nothing was moved and
-    nothing will land later.
+    Write your own with these methods, plain or ``async def``; ``OciRegistry`` and ``MemoryRegistry`` have them, too.
+    ``tagwarden.conformance.registry`` holds one to the laws. An exception says that there is no answer:
+    REGISTRY_UNAVAILABLE, or the code of the TagwardenError that was raised. In ``put`` it says that the end is not
+    known, unless it is a RegistryError REGISTRY_REFUSED or REGISTRY_DENIED: then nothing was moved and nothing will
+    land later.
+
+    ``time_out``, if there is such an attribute, is how long one call may take (seconds or a timedelta); 30 s by
+    default. A put has its own.
     """
 
     def resolve(self, repository: Repository, tag: Tag) -> Digest | None | Awaitable[Digest | None]:
@@ -69,9 +72,61 @@ class Registry(Protocol):
         ...
 
 
+class NativeRegistry:
+    """A registry of the core. Its methods are those of ``Registry``, for one of your own that delegates to it.
+
+    They block without the GIL. Each raises a RegistryError: REGISTRY_UNAVAILABLE, REGISTRY_BUSY, REGISTRY_DENIED,
+    REGISTRY_LIED or REGISTRY_UNSUPPORTED, and for a manifest MANIFEST_INVALID, MANIFEST_AMBIGUOUS, MANIFEST_UNSUPPORTED
+    or MANIFEST_TOO_LARGE; InvalidValueError VALUE_INVALID for an argument that follows no grammar. A promoter calls
+    them in Rust, unless a subclass overrides one.
+    """
+
+    _port: _native.Registry
+
+    def resolve(self, repository: str | Repository, tag: str | Tag) -> Digest | None:
+        """The digest that a tag points at, or None if it is proven absent."""
+        found = self._ask("resolve", repository=repository, tag=tag)
+        return None if found is None else Digest._known(found)
+
+    def fetch(self, reference: str | Reference) -> Manifest | None:
+        """The manifest of a reference, hashed and checked, or None if it is proven absent."""
+        found = self._ask("fetch", reference=reference)
+        return None if found is None else Manifest.from_dict(found)
+
+    def put(
+        self, repository: str | Repository, tag: str | Tag, manifest: Manifest, time_out: Seconds | None = None
+    ) -> None:
+        """Points the tag at a manifest. None says that the registry took it, and is no proof: read it back.
+
+        - ``time_out``: how long it may take, in seconds or as a timedelta; 15 s by default.
+
+        RegistryError REGISTRY_AMBIGUOUS if the end is not known: it may still land. Any other error: nothing was moved,
+        and nothing will land later. This goes around every ledger: a channel is moved by a ``Promoter``.
+        """
+        self._ask("put", repository=repository, tag=tag, time_out=ms(time_out), **manifest.to_dict())
+
+    def tags(self, repository: str | Repository) -> list[Tag]:
+        """All tags of a repository, pins included, in any order. An absent repository has none."""
+        return [Tag._known(tag) for tag in self._ask("tags", repository=repository)]
+
+    def has_blob(self, repository: str | Repository, digest: str | Digest) -> bool:
+        """True if the blob is there, False if it is proven absent."""
+        return bool(self._ask("has_blob", repository=repository, digest=digest))
+
+    def _ask(self, method: str, **arguments: Any) -> Any:
+        return wait(self._port.call(method, encode(arguments)))
+
+
 @dataclass(frozen=True)
 class Credentials:
-    """A login: user and password, or one of the two tokens. ``repr`` shows none of them."""
+    """A login; ``repr`` shows of it the user alone. Nothing at all is nobody.
+
+    - ``user`` and ``password`` (or an access token in its place), together;
+    - ``identity_token``: a token server exchanges it for a registry token;
+    - ``registry_token``: it is sent as it is.
+
+    ``OciRegistry`` raises InvalidValueError CONFIG_INVALID for a mixture.
+    """
 
     user: str | None = None
     password: str | None = field(default=None, repr=False)
@@ -79,19 +134,39 @@ class Credentials:
     registry_token: str | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, str]:
-        """What is given."""
+        """What is given, the secrets included."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
-Seconds: TypeAlias = float | datetime.timedelta
+class OciRegistry(NativeRegistry):
+    """Every OCI registry, each reached by the host in a repository. Nothing is sent before the first call.
 
+    Hosts are ``host`` or ``host:port``, as in a repository; times are seconds or timedelta; None is the default.
 
-class OciRegistry:
-    """Every OCI registry. Credentials are those given for a host, or found as ``lookup`` says.
+    - ``credentials``: by host; they go before those that are looked up. None by default.
+    - ``lookup``: where credentials are looked up when a registry asks for them: ``nowhere``, ``environment``
+      (``TAGWARDEN_USERNAME`` and ``TAGWARDEN_PASSWORD``, or ``TAGWARDEN_IDENTITY_TOKEN``, for the host that
+      ``TAGWARDEN_REGISTRY`` names or for every one), ``docker`` (what ``docker login`` left, helpers included) or
+      ``environment_then_docker``, the default.
+    - ``docker_config``: the file to read; by default ``$DOCKER_CONFIG/config.json``, else ``~/.docker/config.json``.
+    - ``ca_pem``: roots to trust besides the platform's own, the text of a PEM file. None by default.
+    - ``schemes``: by host, ``http`` or ``https``. By default loopback is spoken to over HTTP and all others over TLS.
+    - ``realms``: hosts of token servers that registries may name on another site. By default a token server must be on
+      the registry's own site.
+    - ``access``: what tokens are asked for: ``pull``, enough to audit, or ``pull_push``, the default.
+    - ``connect_time_out``: the longest that a connection may take to open, TLS included. 5 s by default.
+    - ``idle_time_out``: the longest that a registry may send nothing while an answer is awaited, that to a put
+      included: no shorter than a put's time-out (``Times.put``). 15 s by default.
+    - ``total_time_out``: the longest that a read may take with everything: token, retries, body; of a tag list, each
+      page. 30 s by default.
+    - ``upload_time_out``: the longest that the upload of one blob may take. 300 s by default.
+    - ``retries``: how often a read is tried again after a 5xx, a 429, a lost connection or a cut body. 5 by default. A
+      put is tried again only when it is certain that the registry did not look at it.
+    - ``max_retry_after``: the longest ``Retry-After`` that is waited for; a longer one is REGISTRY_BUSY. 10 s by
+      default.
 
-    ``lookup`` is ``nowhere``, ``environment``, ``docker`` or ``environment_then_docker`` (the default); ``schemes``
-    says by host how it is spoken to (by default loopback over HTTP and all others over TLS); times are seconds or
-    timedelta. InvalidValueError CONFIG_INVALID for options that contradict each other.
+    InvalidValueError CONFIG_INVALID for credentials that are a mixture and CA certificates that cannot be used;
+    VALUE_INVALID for a value that is none of these. No error and no ``repr`` shows a credential.
     """
 
     def __init__(
@@ -112,7 +187,7 @@ class OciRegistry:
         max_retry_after: Seconds | None = None,
     ) -> None:
         options: dict[str, Any] = {
-            "credentials": {host: given.to_dict() for host, given in (credentials or {}).items()},
+            "credentials": {host: login.to_dict() for host, login in (credentials or {}).items()},
             "lookup": lookup,
             "docker_config": docker_config,
             "ca_pem": ca_pem,
@@ -126,18 +201,15 @@ class OciRegistry:
             "retries": retries,
             "max_retry_after": ms(max_retry_after),
         }
-        port, error = _native.oci_registry(encode(options))
-        if port is None:
-            fail(error or "")
-        self._port = port
+        self._port = given(_native.oci_registry(encode(options)))
 
 
 def port(registry: Any) -> tuple[_native.Registry, RegistryAdapter | None]:
     """The native half of a registry, and the adapter of one that is written in Python."""
-    native = getattr(registry, "_port", None)
-    if isinstance(native, _native.Registry):
-        return native, None
+    methods = ("resolve", "fetch", "put", "tags", "has_blob")
+    if isinstance(registry, NativeRegistry) and untouched(registry, NativeRegistry, methods):
+        return registry._port, None
     if not isinstance(registry, Registry):
         raise TypeError(f"a {type(registry).__name__} is no registry: it lacks methods of tagwarden.Registry")
     adapter = RegistryAdapter(registry, described(registry))
-    return _native.Registry.written(adapter), adapter
+    return given(_native.Registry.written(adapter)), adapter

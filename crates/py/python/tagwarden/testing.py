@@ -1,4 +1,4 @@
-"""An OCI registry over HTTP on loopback, in this process, for your own tests; with pytest, the fixture ``test_registry``."""
+"""An OCI registry over HTTP on loopback, in this process, for your own tests: the pytest fixture ``test_registry``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Any
 
 from . import _tagwarden as _native
-from ._call import encode, ms, wait
-from .memory import MemoryRegistry, Seconds
+from ._call import Seconds, encode, given, ms, wait
+from .memory import MemoryRegistry
 from .registry import Credentials
 from .values import Repository
 
@@ -40,33 +40,50 @@ class TestRegistry:
         return Repository(f"{self.host}/{path}")
 
     def demand(self, credentials: Credentials | None, *, token: bool = False) -> None:
-        """From now on it asks for this user and password, as Basic authentication or for a bearer token; None: nothing."""
+        """From now on it asks for this user and password, as Basic authentication or for a token; None: nothing."""
         user, password = (credentials.user, credentials.password) if credentials else (None, None)
-        self._call("access", user=user, password=password, token=token)
+        self._set("demand", user=user, password=password, token=token)
 
     def script_http(self, *faults: dict[str, Any], method: str | None = None, path: str | None = None) -> None:
-        """The next requests (of a method, whose path ends so) meet these faults: ``{"fault": "status", "status": 503}``.
+        """The next requests (of a method, whose path ends so) meet these faults, in order, one each.
 
-        Faults: ``pass``, ``status``, ``status_after``, ``busy`` (``seconds``), ``html``, ``redirect`` (``location``),
-        ``cut_body``, ``trickle`` (``time`` in ms), ``closed``, ``closed_after``, ``silent``, ``silent_after``, ``slow``,
-        ``wrong_digest``, ``no_digest``.
+        A fault is ``{"fault": "status", "status": 503}``. There are ``pass``, ``status`` and ``status_after``, ``busy``
+        (``seconds``), ``html`` (``status``), ``redirect`` (``status``, ``location``), ``cut_body``, ``trickle`` and
+        ``slow`` (``time`` in ms), ``closed``, ``closed_after``, ``silent``, ``silent_after``, ``wrong_digest`` and
+        ``no_digest``.
         """
-        self._call("script_http", faults=list(faults), method=method, path=path)
+        self._set("script_http", faults=list(faults), method=method, path=path)
 
     def latency(self, latency: Seconds) -> None:
         """Each request waits this long from now on."""
-        self._call("latency_http", latency=ms(latency))
+        self._set("latency", latency=ms(latency))
 
     def requests(self) -> list[dict[str, Any]]:
         """Every request so far: ``method``, ``path`` and ``status``."""
-        return list(self._call("requests"))
+        return list(self._set("requests"))
+
+    def clear_requests(self) -> None:
+        """Forgets the requests so far."""
+        self._set("clear_requests")
+
+    def calm(self) -> None:
+        """Forgets the faults that no request has met."""
+        self._set("calm")
+
+    def faults_left(self) -> int:
+        """How many scripted faults no request has met yet."""
+        return int(self._set("faults_left"))
+
+    def end_tokens(self) -> None:
+        """The bearer tokens that it gave out are worth nothing from now on."""
+        self._set("end_tokens")
 
     def close(self) -> None:
         """Stops it and frees the port. Again is no error."""
-        self._call("stop")
+        wait(self._native.stop())
 
-    def _call(self, name: str, /, **arguments: Any) -> Any:
-        return wait(self._native.call(name, encode(arguments)))
+    def _set(self, name: str, /, **arguments: Any) -> Any:
+        return given(self._native.set(name, encode(arguments)))
 
     def __enter__(self) -> TestRegistry:
         return self

@@ -211,7 +211,7 @@ class ReleaseLabel(Value):
 
 @dataclass(frozen=True)
 class Stage:
-    """An environment and its channel."""
+    """An ``environment`` and its ``channel``."""
 
     environment: Environment
     channel: Channel
@@ -223,13 +223,16 @@ class Stage:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The environments that a release goes through, in their order."""
+    """The environments that a release goes through: ``stages``, in their order. ``Pipeline.of`` makes one.
+
+    A promoter raises InvalidValueError for an empty one, and for one that names an environment or a channel twice.
+    """
 
     stages: tuple[Stage, ...]
 
     @staticmethod
     def of(stages: Mapping[str, str | Channel] | Iterable[tuple[str, str | Channel]]) -> Pipeline:
-        """Of names and channels, in their order: ``Pipeline.of({"dev": "reg.io/shop:dev", "prod": "reg.io/shop:prod"})``."""
+        """Of names and channels, in their order: ``Pipeline.of({"dev": "reg.io/a:dev", "prod": "reg.io/a:prod"})``."""
         pairs = stages.items() if isinstance(stages, Mapping) else stages
         return Pipeline(tuple(Stage(Environment(name), Channel(channel)) for name, channel in pairs))
 

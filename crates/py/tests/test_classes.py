@@ -1,0 +1,243 @@
+"""Every public class: whether it is a value, and then its equality, hash, order, copies and `repr`."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import pickle
+import typing
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import pytest
+
+import tagwarden
+from conftest import ADA, PROD, World
+from tagwarden import (
+    Approved,
+    Artifact,
+    AsyncPromoter,
+    Audited,
+    AuditReport,
+    Channel,
+    Commit,
+    Credentials,
+    Current,
+    Digest,
+    Environment,
+    Facts,
+    Fault,
+    Finding,
+    Intent,
+    Judged,
+    Key,
+    LogReport,
+    Manifest,
+    MayDelete,
+    MemoryLedger,
+    MemoryRegistry,
+    OciRegistry,
+    OpenedLedger,
+    OpenMove,
+    Outcome,
+    Page,
+    Pipeline,
+    Plan,
+    Predecessor,
+    Promoter,
+    PromotionEvent,
+    Provenance,
+    ReadFault,
+    Receipt,
+    Recovered,
+    Reference,
+    ReleaseLabel,
+    Repository,
+    RetentionPlan,
+    RetentionRule,
+    Stage,
+    Standing,
+    Subject,
+    Tag,
+    TagwardenError,
+    Times,
+    open_ledger,
+)
+from tagwarden.record import Record
+from tagwarden.values import Value
+from written import SHOP
+
+ONE, TWO = str(Digest.of(b"1")), str(Digest.of(b"2"))
+AT = datetime.datetime(2026, 1, 2, 3, 4, 5, 6000, datetime.timezone.utc)
+
+# In the order of the core.
+VALUES: dict[type[Value], list[str]] = {
+    Channel: ["a.io/x:a", "a.io/x:b", "b.io/x:a"],
+    Commit: ["0123456", "0123457"],
+    Digest: sorted([ONE, TWO]),
+    Environment: ["dev", "prod"],
+    Key: ["job-1", "job-2"],
+    Reference: ["a.io/x:b", f"a.io/x@{ONE}", "a.io/y:a"],
+    ReleaseLabel: ["v1", "v2"],
+    Repository: ["a.io/x", "a.io/y"],
+    Tag: ["1.0", "1.1"],
+}
+SUBJECT = Subject(Digest(ONE), "application/vnd.oci.image.manifest.v1+json", 7)
+INTENT = Intent("promote", "m", "k", Digest(TWO), SUBJECT, "w", 0, Digest(TWO), "why")
+OUTCOME = Outcome(5, AT, "committed", 1, False, False, Digest(ONE))
+EVENT = PromotionEvent(Channel(PROD), 4, AT, "committed", INTENT, OUTCOME)
+STANDING = Standing(6, "incident 7", "ada", AT)
+OPEN = OpenMove(4, "promote", "m", "k", Digest(ONE), "w", 0, Digest(TWO))
+
+# Twice the same, and another one.
+PLAIN: list[tuple[Any, Any]] = [
+    (Stage(Environment("dev"), Channel(PROD)), Stage(Environment("prod"), Channel(PROD))),
+    (Pipeline.of({"dev": PROD}), Pipeline.of({"prod": PROD})),
+    (
+        Provenance.of(provider="manual", run_id="1", actor="ada"),
+        Provenance.of(provider="manual", run_id="2", actor="ada"),
+    ),
+    (Times(ttl=1), Times(ttl=datetime.timedelta(seconds=2))),
+    (RetentionRule(keep_last=3), RetentionRule(keep_for=datetime.timedelta(days=1))),
+    (Credentials("ada", "one"), Credentials("ada", "two")),
+    (Manifest(b"{}", "application/json"), Manifest(b"{} ", "application/json")),
+    (Fault.before(), Fault.after()),
+    (ReadFault.busy(), ReadFault.stale()),
+    (MayDelete(True, "past"), MayDelete(False, "live")),
+    (Finding.passes("fine"), Finding.warns("CODE", "fine")),
+    (SUBJECT, Subject(Digest(TWO), SUBJECT.media_type, 7)),
+    (INTENT, Intent("rollback", "m", "k", Digest(TWO), SUBJECT, "w", 0)),
+    (OUTCOME, Outcome(5, AT, "failed", 1, False, False)),
+    (EVENT, PromotionEvent(Channel(PROD), 4, AT, "open", INTENT)),
+    (
+        Receipt(Channel(PROD), "promote", "committed", Digest(ONE), None, EVENT),
+        Receipt(Channel(PROD), "promote", "unchanged", Digest(ONE)),
+    ),
+    (Recovered("closed", EVENT), Recovered("nothing")),
+    (STANDING, Standing(6, "incident 7", "ada")),
+    (OPEN, OpenMove(4, "repair", "m", "k", Digest(ONE), "w", 1)),
+    (Current(Channel(PROD), 6, Digest(ONE), None, EVENT, OPEN, STANDING), Current(Channel(PROD), 0)),
+    (Page((EVENT,), 4), Page((EVENT,))),
+    (Audited(Channel(PROD), "in_sync", Digest(ONE)), Audited(Channel(PROD), "unknown", why="no route")),
+    (AuditReport(AT, (Audited(Channel(PROD), "missing"),), "drift"), AuditReport(AT, ())),
+    (LogReport(6, 3, 2, ONE, Digest(ONE), open_intent=4), LogReport(0, 0, 0, ONE)),
+    (Judged(Digest(ONE), "held"), Judged(Digest(ONE), "absent")),
+    (
+        RetentionPlan(Repository("a.io/x"), AT, (Judged(Digest(ONE), "held"),)),
+        RetentionPlan(Repository("a.io/x"), AT, ()),
+    ),
+    (Predecessor(Channel(PROD), 6, Digest(ONE)), Predecessor(Channel(PROD), 7, Digest(ONE))),
+]
+HANDLES = [Approved, Artifact, AsyncPromoter, MemoryLedger, MemoryRegistry, OciRegistry, OpenedLedger, Plan, Promoter]
+
+
+def test_every_public_class_is_one_of_these() -> None:
+    public = {name for name in tagwarden.__all__ if isinstance(getattr(tagwarden, name), type)}
+    errors = {name for name in public if issubclass(getattr(tagwarden, name), TagwardenError)}
+    known = {of.__name__ for of in [*VALUES, *HANDLES, *(type(one) for one, _ in PLAIN)]}
+    assert public - errors == known | {"Facts", "Guardrail", "Ledger", "Registry"}
+    assert {of.__name__ for of in Record.__subclasses__()} <= known
+
+
+@pytest.mark.parametrize("of", VALUES, ids=lambda of: of.__name__)
+def test_a_value_is_its_text(of: type[Value]) -> None:
+    values = [of(text) for text in VALUES[of]]
+    assert (
+        sorted(reversed(values)) == values and values[0] < values[1] <= values[1] and values[1] > values[0] >= values[0]
+    )
+    for value, text in zip(values, VALUES[of], strict=True):
+        assert value == of(text) and hash(value) == hash(of(text)) and value != text
+        assert str(value) == text and eval(repr(value)) == value
+        assert pickle.loads(pickle.dumps(value)) == copy.copy(value) == copy.deepcopy(value) == value
+        assert type(pickle.loads(pickle.dumps(value))) is of
+        with pytest.raises(AttributeError, match="does not change"):
+            value._text = "other"
+        with pytest.raises(AttributeError, match="does not change"):
+            del value._text
+    with pytest.raises(TypeError, match="not supported between"):
+        _ = values[0] < VALUES[of][0]  # type: ignore[operator]
+
+
+def test_values_of_two_classes_are_two() -> None:
+    same: list[Value] = [Tag("dev"), Environment("dev"), Key("dev"), ReleaseLabel("dev")]
+    assert len(set(same)) == 4
+    with pytest.raises(TypeError, match="not supported between"):
+        sorted(same)
+
+
+@pytest.mark.parametrize(("one", "other"), PLAIN, ids=lambda given: type(given).__name__)
+def test_a_record_is_its_fields(one: Any, other: Any) -> None:
+    again = copy.deepcopy(one)
+    assert one == again and hash(one) == hash(again) and one != other and len({one, again, other}) == 2
+    back = pickle.loads(pickle.dumps(one))
+    assert back == one and hash(back) == hash(one) and type(back) is type(one) and repr(back) == repr(one)
+    assert is_dataclass(one)
+    name = fields(one)[0].name
+    with pytest.raises(AttributeError, match=f"cannot assign to field '{name}'"):
+        setattr(one, name, "other")
+    with pytest.raises(TypeError, match="not supported between"):
+        _ = one < other
+    if isinstance(one, Record):
+        for record in (one, other):
+            json = record.to_dict()
+            assert type(one).from_dict(_written(json)) == record
+
+
+def _written(json: Any) -> Any:
+    """JSON as the core writes it: points in time are text, and `from_` is `from`."""
+    if isinstance(json, dict):
+        return {name.rstrip("_"): _written(value) for name, value in json.items()}
+    if isinstance(json, list):
+        return [_written(item) for item in json]
+    return json.isoformat() if isinstance(json, datetime.datetime) else json
+
+
+def test_what_the_core_answers_can_be_kept(world: World) -> None:
+    world.promote()
+    plan = world.promoter.retention_plan(SHOP)
+    answers: list[Record] = [
+        world.promoter.current(PROD),
+        world.promoter.history(PROD),
+        world.promoter.audit([PROD]),
+        world.promoter.verify(PROD),
+        plan,
+    ]
+    for answer in answers:
+        back = pickle.loads(pickle.dumps(answer))
+        assert back == answer and back.to_dict() == answer.to_dict() and hash(back) == hash(answer)
+    assert [judged.kept for judged in pickle.loads(pickle.dumps(plan)).digests] == [one.kept for one in plan.digests]
+    facts = Facts({"op": "promote", "channel": PROD, "provenance": {"actor": {"id": "ada"}}})
+    assert pickle.loads(pickle.dumps(facts)).to_dict() == facts.to_dict()
+
+
+def test_what_holds_something_native_cannot_be_pickled(world: World) -> None:
+    plan = world.promoter.plan(PROD, "promote", f"{SHOP}:1.1", provenance=ADA)
+    approved = world.promoter.plan(PROD, "promote", f"{SHOP}:1.1", provenance=ADA).approve()
+    awaited = AsyncPromoter(world.registry, world.ledger)
+    for handle in (world.promoter, awaited, world.registry, world.ledger, OciRegistry(), plan, approved):
+        with pytest.raises(TypeError, match="cannot pickle"):
+            pickle.dumps(handle)
+        with pytest.raises(TypeError, match="cannot pickle"):
+            copy.deepcopy(handle)
+
+
+def test_no_secret_is_shown(world: World) -> None:
+    canary = "canary-7f3a91"
+    logins = [Credentials("ada", canary), Credentials(identity_token=canary), Credentials(registry_token=canary)]
+    shown: list[object] = [*logins]
+    for login in logins:
+        registry = OciRegistry(credentials={"reg.io": login})
+        shown += [registry, Promoter(registry, MemoryLedger()), AsyncPromoter(registry, MemoryLedger())]
+    wrong: list[typing.Callable[[], object]] = [
+        lambda: open_ledger(f"postgres://ada:{canary}@127.0.0.1:1/db"),
+        lambda: open_ledger(f"s3://{canary}:{canary}@bucket/path?oops"),
+        lambda: OciRegistry(credentials={"reg.io": Credentials("ada", canary, identity_token=canary)}),
+        lambda: OciRegistry(credentials={"reg.io": Credentials(password=canary)}),
+        lambda: OciRegistry(credentials={"reg.io": Credentials("ada", [canary])}),  # type: ignore[arg-type]
+    ]
+    for work in wrong:
+        with pytest.raises(TagwardenError) as failed:
+            work()
+        shown += [failed.value, failed.value.to_dict(), failed.value.__cause__, failed.value.args]
+    for one in shown:
+        assert canary not in f"{one!r} {one}", type(one)

@@ -1,0 +1,144 @@
+"""`help()` says of every argument what it takes, and of every call what it raises; it says what the core does."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tagwarden
+from tagwarden import AsyncPromoter, OciRegistry, Promoter, RetentionRule, Times
+from tagwarden.errors import _KINDS
+
+CORE = Path(__file__).parents[3] / "crates/core/src"
+MODULES = [importlib.import_module(f"tagwarden.{module.name}") for module in pkgutil.iter_modules(tagwarden.__path__)]
+
+
+def methods(of: type) -> dict[str, Any]:
+    return {name: method for name, method in inspect.getmembers(of, inspect.isfunction) if not name.startswith("_")}
+
+
+def public() -> Iterator[tuple[str, Any]]:
+    """Every public function, class and method, with where it stands."""
+    for module in [tagwarden, *MODULES]:
+        names = getattr(module, "__all__", [])
+        for name in names:
+            thing = getattr(module, name)
+            if not inspect.isclass(thing) and not inspect.isfunction(thing):
+                continue
+            yield f"{module.__name__}.{name}", thing
+            if inspect.isclass(thing):
+                for of, method in vars(thing).items():
+                    method = method.fget if isinstance(method, property) else getattr(method, "__func__", method)
+                    if inspect.isfunction(method) and not of.startswith("_"):
+                        yield f"{module.__name__}.{name}.{of}", method
+
+
+PUBLIC = dict(public())
+RECORDS = [of for of in vars(tagwarden).values() if inspect.isclass(of) and is_dataclass(of)]
+
+
+def test_there_is_something_to_say() -> None:
+    assert {
+        "tagwarden.Promoter.promote",
+        "tagwarden.registry.NativeRegistry.put",
+        "tagwarden.errors.TagwardenError",
+    } <= set(PUBLIC)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_it_has_words(name: str) -> None:
+    said = PUBLIC[name].__doc__
+    assert said and said.strip() and not said.startswith(f"{name.rsplit('.', 1)[1]}("), name
+
+
+@pytest.mark.parametrize("name", methods(Promoter))
+def test_both_promoters_say_the_same(name: str) -> None:
+    one, other = getattr(Promoter, name), getattr(AsyncPromoter, name)
+    assert inspect.getdoc(one) == inspect.getdoc(other)
+    signature = str(inspect.signature(other)).replace("AsyncIterator", "Iterator")
+    assert str(inspect.signature(one)) == signature
+    assert inspect.iscoroutinefunction(other) or inspect.isasyncgenfunction(other)
+    assert not inspect.iscoroutinefunction(one)
+
+
+@pytest.mark.parametrize("name", methods(Promoter))
+def test_a_promoter_says_what_each_argument_is(name: str) -> None:
+    said = inspect.getdoc(getattr(Promoter, name)) or ""
+    elsewhere = [of for of in methods(Promoter) if of != name and f"``{of}``" in said]
+    said += "".join(inspect.getdoc(getattr(Promoter, of)) or "" for of in elsewhere)
+    # The class says what a channel is.
+    missing = [
+        of
+        for of in inspect.signature(getattr(Promoter, name)).parameters
+        if of not in {"self", "channel"} and f"``{of}``" not in said
+    ]
+    assert not missing and ("Error" in said or "no error" in said), (name, missing)
+
+
+@pytest.mark.parametrize("of", [Promoter, OciRegistry], ids=lambda of: of.__name__)
+def test_a_class_says_what_it_is_made_of(of: type) -> None:
+    said = inspect.getdoc(of) or ""
+    assert [name for name in inspect.signature(of).parameters if f"- ``{name}``: " not in said] == []
+
+
+@pytest.mark.parametrize("of", RECORDS, ids=lambda of: of.__name__)
+def test_a_record_says_what_its_fields_are(of: Any) -> None:
+    said = inspect.getdoc(of) or ""
+    names = [field.name for field in fields(of) if not field.name.startswith("_")]
+    assert [name for name in names if f"``{name}``" not in said] == []
+
+
+def test_every_code_that_is_said_is_one() -> None:
+    findings = set(re.findall(r"^\| `([A-Z_]+)` \| [a-z-]+ \|", (CORE.parents[2] / "docs/errors.md").read_text(), re.M))
+    assert "TARGET_ABSENT" in findings
+    areas = "|".join({code.split("_")[0] for code in _KINDS})
+    for name, thing in PUBLIC.items():
+        said = set(re.findall(rf"\b((?:{areas}|TARGET|GUARDRAIL)_[A-Z_]+)\b", inspect.getdoc(thing) or ""))
+        assert said <= {*_KINDS, *findings, "GUARDRAIL_FAILED", *{of for of in said if of.startswith("AREA_")}}, name
+
+
+def default_of(said: str, name: str) -> str:
+    """The sentence about an option that ends in `by default`."""
+    (option,) = re.findall(rf"^- ``{name}``: (.*?)(?=^- |^\S|\Z)", said, re.M | re.S)
+    return " ".join(str(option).split())
+
+
+def test_the_defaults_that_are_said_are_those_of_the_core() -> None:
+    options = (CORE / "registry/oci/options.rs").read_text()
+    said = inspect.getdoc(OciRegistry) or ""
+    times = dict(re.findall(r"^            (\w+): Duration::from_secs\((\d+)\),", options, re.M))
+    assert len(times) == 5
+    for name, seconds in times.items():
+        assert f"{seconds} s by default" in default_of(said, name), name
+    (retries,) = re.findall(r"^            retries: (\d+),", options, re.M)
+    assert f"{retries} by default" in default_of(said, "retries")
+    assert "access: Access::PullPush," in options and "``pull_push``, the default" in default_of(said, "access")
+    assert "Lookup::EnvironmentThenDocker," in options
+    assert "``environment_then_docker``, the default" in default_of(said, "lookup")
+
+    deadlines = re.findall(
+        r"Deadlines \{ ttl_ms: (\S+), grace_ms: (\S+), quiet_ms: (\S+) \}", (CORE / "record/intent.rs").read_text()
+    )
+    terms = (CORE / "promoter/terms.rs").read_text()
+    (put,) = re.findall(r"Deadlines::default\(\), put: Duration::from_secs\((\d+)\)", terms)
+    for name, ms in zip(("ttl", "grace", "quiet"), deadlines[-1], strict=True):
+        assert f"{int(ms.replace('_', '')) // 1000} s by default" in default_of(inspect.getdoc(Times) or "", name)
+    assert f"{put} s by default" in default_of(inspect.getdoc(Times) or "", "put")
+    (patience,) = re.findall(r"PATIENCE: Duration = Duration::from_secs\((\d+)\)", terms)
+    for move in (Promoter.promote, Promoter.recover):
+        assert f"{patience} s by default" in default_of(inspect.getdoc(move) or "", "patience")
+
+    rule = (CORE / "judge/retention/mod.rs").read_text()
+    assert "saturating_add(9)" in rule and "10 by default" in default_of(
+        inspect.getdoc(RetentionRule) or "", "keep_last"
+    )
+    assert "from_secs(30 * 24 * 60 * 60)" in rule
+    assert "30 days by default" in default_of(inspect.getdoc(RetentionRule) or "", "keep_for")

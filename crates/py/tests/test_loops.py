@@ -1,0 +1,455 @@
+"""Event loops, threads and ends of processes, with backends whose methods are coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import gc
+import os
+import queue
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from conftest import ADA, PROD, World
+from tagwarden import (
+    AsyncPromoter,
+    Channel,
+    Digest,
+    Facts,
+    Finding,
+    InvalidValueError,
+    LedgerError,
+    Manifest,
+    MemoryRegistry,
+    PolicyRefusedError,
+    Promoter,
+    Repository,
+    Tag,
+    TagwardenError,
+    Times,
+)
+from written import SHOP, Hoard, Shelf, bootstrapped, stocked, until
+
+QUICK = Times(ttl=5, grace=0.5, quiet=0.5, put=0.5)
+
+
+class AsyncShelf:
+    """A ledger of lists, written with coroutines."""
+
+    def __init__(self, shelf: Shelf | None = None) -> None:
+        self.shelf = shelf or Shelf()
+
+    async def size(self, channel: Channel) -> int:
+        return self.shelf.size(channel)
+
+    async def read(self, channel: Channel, start: int, limit: int) -> Sequence[bytes]:
+        return self.shelf.read(channel, start, limit)
+
+    async def append(self, channel: Channel, seq: int, entry: bytes) -> bool:
+        return self.shelf.append(channel, seq, entry)
+
+    async def channels(self) -> Sequence[Channel]:
+        return self.shelf.channels()
+
+
+class SlowHoard(Hoard):
+    """Whose puts take a while."""
+
+    async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
+        await asyncio.sleep(0.3)
+        await super().put(repository, tag, manifest, time_out)
+
+
+def slow() -> tuple[SlowHoard, Shelf, list[Digest]]:
+    """A slow hoard and a shelf whose channel is at 1.0."""
+    quick, shelf, releases = bootstrapped()
+    hoard = SlowHoard()
+    hoard.tags_of, hoard.manifests = quick.tags_of, quick.manifests
+    return hoard, shelf, releases
+
+
+def within(seconds: float, work: Callable[[], Any]) -> Any:
+    """What the work gives or raises; it fails if it takes longer."""
+    ended: list[Any] = []
+
+    def run() -> None:
+        try:
+            ended.append((work(), None))
+        except BaseException as error:
+            ended.append((None, error))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert ended, f"it has not ended after {seconds} s"
+    value, error = ended[0]
+    if error is not None:
+        raise error
+    return value
+
+
+def test_each_of_two_loops_runs_the_coroutines_of_its_own_calls() -> None:
+    ran_in: dict[Channel, set[asyncio.AbstractEventLoop]] = {}
+
+    class Notes(AsyncShelf):
+        async def size(self, channel: Channel) -> int:
+            ran_in.setdefault(channel, set()).add(asyncio.get_running_loop())
+            return await super().size(channel)
+
+        async def read(self, channel: Channel, start: int, limit: int) -> Sequence[bytes]:
+            ran_in.setdefault(channel, set()).add(asyncio.get_running_loop())
+            return await super().read(channel, start, limit)
+
+    promoter = AsyncPromoter(MemoryRegistry(), Notes())
+    begin = threading.Barrier(2)
+    loops: dict[Channel, asyncio.AbstractEventLoop] = {}
+
+    async def calls(channel: Channel) -> None:
+        loops[channel] = asyncio.get_running_loop()
+        begin.wait(10)
+        for _ in range(50):
+            await asyncio.gather(*(promoter.verify(channel) for _ in range(4)))
+
+    channels = [Channel(f"reg.io/acme/shop:{name}") for name in ("one", "two")]
+    threads = [threading.Thread(target=asyncio.run, args=(calls(channel),), daemon=True) for channel in channels]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert ran_in == {channel: {loops[channel]} for channel in channels}
+
+
+def test_one_promoter_goes_through_several_loops_one_after_another() -> None:
+    hoard, shelf, releases = bootstrapped()
+    promoter = AsyncPromoter(hoard, AsyncShelf(shelf))
+    for tag in ("1.1", "1.0", "1.1"):
+        receipt = asyncio.run(promoter.promote(PROD, f"{SHOP}:{tag}", provenance=ADA))
+        assert receipt.result == "committed"
+    assert len(promoter._cores._of) == 1, "the cores of loops that were closed are let go"
+
+
+def test_a_time_out_ends_the_call_and_the_move_comes_to_its_end() -> None:
+    hoard, shelf, releases = slow()
+
+    async def limited() -> None:
+        promoter = AsyncPromoter(hoard, shelf, times=QUICK)
+        with pytest.raises(TimeoutError if sys.version_info >= (3, 11) else asyncio.TimeoutError):
+            if sys.version_info >= (3, 11):
+                async with asyncio.timeout(0.2):
+                    await promoter.promote(PROD, f"{SHOP}:1.1", provenance=ADA)
+            else:
+                await asyncio.wait_for(promoter.promote(PROD, f"{SHOP}:1.1", provenance=ADA), 0.2)
+        assert hoard.tags_of[SHOP, "prod"] == releases[0], "the put was not under way"
+        await until(lambda: shelf.size(Channel(PROD)) == 4)
+        current = await promoter.current(PROD)
+        assert (current.live, current.open) == (releases[1], None)
+
+    asyncio.run(limited())
+
+
+def test_a_loop_that_is_closed_under_a_call_leaves_a_move_that_recover_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    hoard, shelf, releases = slow()
+    unraisable: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda loop, context: None)  # It says that a task was pending, which is what is meant.
+    task = loop.create_task(AsyncPromoter(hoard, shelf, times=QUICK).promote(PROD, f"{SHOP}:1.1", provenance=ADA))
+    loop.run_until_complete(until(lambda: shelf.size(Channel(PROD)) == 3))
+    loop.run_until_complete(asyncio.sleep(0.05))
+    loop.close()
+    del task
+    promoter = Promoter(hoard, shelf, times=QUICK)
+    within(30, lambda: promoter.recover(PROD, patience=20))
+    current = promoter.current(PROD)
+    assert current.open is None and current.live == hoard.tags_of[SHOP, "prod"] and promoter.verify(PROD).holds
+    gc.collect()
+    assert unraisable == []
+
+
+def test_a_coroutine_that_a_closed_loop_never_ran_is_given_up() -> None:
+    begun = threading.Event()
+
+    class Waits(AsyncShelf):
+        async def channels(self) -> Sequence[Channel]:
+            begun.set()
+            await asyncio.sleep(60)
+            return []
+
+    from tagwarden._backend import LedgerAdapter
+
+    adapter = LedgerAdapter(Waits(), "waits")
+    loop = asyncio.new_event_loop()
+    adapter.loop = loop
+    running = threading.Thread(target=loop.run_forever)
+    running.start()
+
+    def close() -> None:
+        begun.wait(10)
+        loop.call_soon_threadsafe(loop.stop)
+        running.join(10)
+        loop.close()
+
+    threading.Thread(target=close).start()
+    with pytest.raises(RuntimeError, match="the event loop was closed before waits had answered"):
+        within(20, lambda: adapter.ask("channels", "{}"))
+
+
+def test_a_promoter_may_go_while_its_call_is_under_way() -> None:
+    hoard, shelf, releases = slow()
+
+    async def cut() -> None:
+        promoter = AsyncPromoter(hoard, shelf, times=QUICK)
+        gone = weakref.ref(promoter)
+        task = asyncio.create_task(promoter.promote(PROD, f"{SHOP}:1.1", provenance=ADA))
+        await until(lambda: shelf.size(Channel(PROD)) == 3)
+        task.cancel()
+        await asyncio.wait([task])
+        del promoter, task
+        gc.collect()
+        assert gone() is None and shelf.size(Channel(PROD)) == 3
+        await until(lambda: shelf.size(Channel(PROD)) == 4)
+        assert hoard.tags_of[SHOP, "prod"] == releases[1]
+
+    asyncio.run(cut())
+
+
+def test_a_call_outlives_the_promoter_that_began_it(world: World) -> None:
+    world.registry.latency(0.2)
+    told: queue.SimpleQueue[tuple[Any, str | None, BaseException | None]] = queue.SimpleQueue()
+    Promoter(world.registry, world.ledger)._core.call("audit", {"of": [PROD]}).then(lambda *ended: told.put(ended))
+    gc.collect()
+    value, error, exception = told.get(timeout=20)
+    assert error is None and exception is None and '"in_sync"' in value
+
+
+def test_a_coroutine_may_await_the_promoter_that_asked_it() -> None:
+    asked: list[object] = []
+
+    class Curious(Hoard):
+        promoter: AsyncPromoter
+
+        async def resolve(self, repository: Repository, tag: Tag) -> Digest | None:
+            if str(tag) == "prod":
+                asked.append((await self.promoter.current(PROD)).live)
+            return await super().resolve(repository, tag)
+
+    class Looks:
+        name = "looks"
+        promoter: AsyncPromoter
+
+        async def judge(self, facts: Facts) -> Finding:
+            asked.append(await self.promoter.previous(facts.channel))
+            return Finding.passes("it was looked at")
+
+    hoard, shelf, releases = bootstrapped()
+    curious, looks = Curious(), Looks()
+    curious.tags_of, curious.manifests = hoard.tags_of, hoard.manifests
+
+    async def moves() -> str:
+        promoter = AsyncPromoter(curious, AsyncShelf(shelf), guardrails=[looks], policy="own")
+        curious.promoter = looks.promoter = promoter
+        return (await promoter.promote(PROD, f"{SHOP}:1.1", provenance=ADA)).result
+
+    assert within(30, lambda: asyncio.run(moves())) == "committed"
+    assert releases[0] in asked and None in asked
+
+
+def test_a_plain_method_may_wait_for_the_promoter_that_asked_it() -> None:
+    hoard, shelf, releases = bootstrapped()
+
+    class Looks:
+        name = "looks"
+        promoter: Promoter
+
+        def judge(self, facts: Facts) -> Finding:
+            live = self.promoter.current(facts.channel).live
+            return Finding.warns("LOOKED_AT", f"{live} is live")
+
+    looks = Looks()
+    looks.promoter = Promoter(hoard, AsyncShelf(shelf), guardrails=[looks], policy="own")
+    plan = within(30, lambda: looks.promoter.plan(PROD, "promote", f"{SHOP}:1.1", provenance=ADA))
+    assert f"{releases[0]} is live" in [finding.why for finding in plan.findings]
+
+
+def test_a_coroutine_that_would_wait_for_itself_is_told() -> None:
+    class Blocks(AsyncShelf):
+        promoter: Promoter
+
+        async def channels(self) -> Sequence[Channel]:
+            return self.promoter.channels()
+
+    blocks = Blocks()
+    blocks.promoter = Promoter(MemoryRegistry(), blocks)
+    with pytest.raises(LedgerError, match="await an AsyncPromoter instead") as told:
+        within(20, blocks.promoter.channels)
+    assert isinstance(told.value.__cause__, RuntimeError)
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError, RecursionError])
+def test_what_a_backend_raises_ends_no_loop_and_no_thread(raised: type[BaseException]) -> None:
+    class Plain(Shelf):
+        def channels(self) -> Sequence[Channel]:
+            raise raised("from a backend")
+
+    class Coroutine(AsyncShelf):
+        async def channels(self) -> Sequence[Channel]:
+            await asyncio.sleep(0)
+            raise raised("from a backend")
+
+    for ledger in (Plain(), Coroutine()):
+        with pytest.raises(LedgerError, match=f"{raised.__name__}: from a backend") as told:
+            within(20, Promoter(MemoryRegistry(), ledger).channels)
+        assert type(told.value.__cause__) is raised
+    # Those that share the package's loop are not touched.
+    assert within(20, Promoter(MemoryRegistry(), AsyncShelf()).channels) == ()
+
+
+def test_an_interrupt_in_a_coroutine_ends_the_loop_of_its_user() -> None:
+    class Interrupted(AsyncShelf):
+        async def channels(self) -> Sequence[Channel]:
+            raise KeyboardInterrupt("from a backend")
+
+    async def look() -> None:
+        await AsyncPromoter(MemoryRegistry(), Interrupted()).channels()
+
+    with pytest.raises(KeyboardInterrupt):
+        within(20, lambda: asyncio.run(look()))
+
+
+def test_a_put_that_hangs_is_given_up_after_its_time() -> None:
+    class Hangs(Hoard):
+        hang = True
+
+        async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
+            if self.hang and str(tag) == "prod":
+                await asyncio.Event().wait()
+            await super().put(repository, tag, manifest, time_out)
+
+    hoard, shelf = Hangs(), Shelf()
+    releases = stocked(hoard)
+    times = Times(ttl=1, grace=0.1, quiet=0.1, put=0.1)
+    promoter = Promoter(hoard, shelf, times=times)
+    with pytest.raises(TagwardenError) as failed:
+        within(30, lambda: promoter.bootstrap(PROD, f"{SHOP}:1.0", provenance=ADA, patience=2))
+    assert failed.value.code in {"MOVE_FAILED", "MOVE_INDETERMINATE"}, failed.value
+    hoard.hang = False
+    within(30, lambda: promoter.recover(PROD))
+    assert promoter.current(PROD).open is None
+    assert hoard.tags_of.get((SHOP, "prod")) in (None, releases[0])
+
+
+@pytest.mark.parametrize("kind", [Shelf, AsyncShelf])
+def test_a_read_that_hangs_is_given_up_after_its_time(kind: type[Any]) -> None:
+    class Hangs(kind):  # type: ignore[misc]
+        time_out = 0.2
+
+        def channels(self) -> Any:
+            return asyncio.sleep(60) if kind is AsyncShelf else time.sleep(60)
+
+    began = time.monotonic()
+    with pytest.raises(LedgerError, match="LEDGER_UNAVAILABLE: .*did not answer within 200 ms"):
+        within(20, Promoter(MemoryRegistry(), Hangs()).channels)
+    assert time.monotonic() - began < 5
+    Hangs.time_out = 0
+    with pytest.raises(InvalidValueError, match="CONFIG_INVALID: .*is no time-out"):
+        Promoter(MemoryRegistry(), Hangs())
+
+
+def test_a_guardrail_that_hangs_refuses(world: World) -> None:
+    class Ponders:
+        name = "ponders"
+        time_out = datetime.timedelta(milliseconds=200)
+
+        async def judge(self, facts: Facts) -> Finding:
+            await asyncio.sleep(60)
+            return Finding.passes("it is fine")
+
+    promoter = Promoter(world.registry, world.ledger, guardrails=[Ponders()], policy="own")
+    with pytest.raises(PolicyRefusedError, match="ponders: it did not answer within 200 ms"):
+        within(20, lambda: promoter.promote(PROD, f"{SHOP}:1.1", provenance=ADA))
+
+
+def test_a_forked_child_runs_coroutines() -> None:
+    """Its parent's threads and its parent's loop are not there."""
+    assert Promoter(MemoryRegistry(), AsyncShelf()).channels() == ()
+    child = os.fork()
+    if child == 0:
+        ended = 1
+        try:
+            signal.alarm(20)
+            ended = 0 if Promoter(MemoryRegistry(), AsyncShelf()).channels() == () else 2
+        finally:
+            os._exit(ended)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+HANGS = """
+import asyncio, signal, sys, threading, time
+from tagwarden import AsyncPromoter, MemoryRegistry, Promoter
+
+# Whoever runs this may ignore it, and a child inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class Shelf:
+    def size(self, channel): return 0
+    def read(self, channel, start, limit): return []
+    def append(self, channel, seq, entry): return True
+
+class Sleeps(Shelf):
+    def channels(self): print("begun", flush=True); time.sleep(60)
+
+class Awaits(Shelf):
+    async def channels(self): print("begun", flush=True); await asyncio.sleep(60)
+
+class Computes(Shelf):
+    def channels(self):
+        print("begun", flush=True)
+        while True: sum(range(1000))
+
+async def look():
+    await AsyncPromoter(MemoryRegistry(), ledger).channels()
+
+async def look_and_leave():
+    task = asyncio.create_task(look())
+    await asyncio.sleep(0.3)
+
+def quietly():
+    try: Promoter(MemoryRegistry(), ledger).channels()
+    except Exception: pass
+
+ledger = {kind}()
+{do}
+"""
+
+
+@pytest.mark.parametrize("kind", ["Sleeps", "Awaits", "Computes"])
+@pytest.mark.parametrize("do", ["Promoter(MemoryRegistry(), ledger).channels()", "asyncio.run(look())"])
+def test_sigint_ends_a_call_whose_backend_hangs(kind: str, do: str) -> None:
+    script = HANGS.replace("{kind}", kind).replace("{do}", do)
+    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout is not None and child.stdout.readline() == "begun\n"
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=20)
+    assert said.rstrip().endswith("KeyboardInterrupt"), said
+    assert child.returncode in (1, -signal.SIGINT, 130), said
+
+
+@pytest.mark.parametrize("kind", ["Sleeps", "Awaits", "Computes"])
+@pytest.mark.parametrize(
+    "do", ["threading.Thread(target=quietly, daemon=True).start(); time.sleep(0.3)", "asyncio.run(look_and_leave())"]
+)
+def test_a_process_ends_while_a_backend_is_under_way(kind: str, do: str) -> None:
+    script = HANGS.replace("{kind}", kind).replace("{do}", textwrap.dedent(do))
+    for _ in range(3):
+        ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20)
+        assert (ran.returncode, ran.stdout) == (0, "begun\n"), ran.stderr
+        assert "FATAL" not in ran.stderr

@@ -1,0 +1,244 @@
+"""The registries and ledgers of the core have the methods of their ports, and can be delegated to."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import inspect
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import tagwarden
+from conftest import ADA, PROD, World
+from tagwarden import (
+    AsyncPromoter,
+    Channel,
+    Digest,
+    Fault,
+    InvalidValueError,
+    Ledger,
+    LedgerError,
+    Manifest,
+    MemoryLedger,
+    MemoryRegistry,
+    OciRegistry,
+    OpenedLedger,
+    Promoter,
+    ReadFault,
+    Reference,
+    Registry,
+    RegistryError,
+    Repository,
+    Tag,
+    conformance,
+    open_ledger,
+)
+from tagwarden.registry import NativeRegistry
+from tagwarden.testing import TestRegistry
+from written import SHOP
+
+
+@pytest.fixture(params=["memory", "oci"])
+def registry(
+    request: pytest.FixtureRequest, test_registry: TestRegistry
+) -> tuple[Registry, Repository, MemoryRegistry]:
+    """A registry of the core, a repository of it, and what stands behind it."""
+    if request.param == "memory":
+        memory = MemoryRegistry()
+        return memory, SHOP, memory
+    return OciRegistry(lookup="nowhere"), test_registry.repository("acme/shop"), test_registry.memory
+
+
+def test_a_registry_has_its_port(registry: tuple[NativeRegistry, Repository, MemoryRegistry]) -> None:
+    port, shop, behind = registry
+    one, two = behind.push_image(shop, "1.0", 1), behind.push_image(shop, "1.1", 2)
+    assert port.resolve(shop, "1.0") == one.digest and port.resolve(str(shop), Tag("1.2")) is None
+    assert port.fetch(f"{shop}:1.0") == one and port.fetch(Reference(f"{shop}@{Digest.of(b'')}")) is None
+    assert port.put(shop, "prod", two) is None and behind.peek(shop, "prod") == two.digest  # type: ignore[func-returns-value]
+    assert sorted(port.tags(shop)) == [Tag("1.0"), Tag("1.1"), Tag("prod")]
+    assert not port.has_blob(shop, Digest.of(b"nobody pushed this"))
+    with pytest.raises(InvalidValueError, match="resolve: tag: tag: it begins with"):
+        port.resolve(shop, ".no-tag")
+
+
+def test_a_put_that_was_not_applied_raises(world: World) -> None:
+    manifest = world.registry.push_image(SHOP, "2.0", 20)
+    world.registry.script([Fault.refused("DENIED"), Fault.denied(), Fault.after()], tag="prod")
+    for code in ("REGISTRY_REFUSED", "REGISTRY_DENIED"):
+        with pytest.raises(RegistryError) as refused:
+            world.registry.put(SHOP, "prod", manifest)
+        assert refused.value.code == code and world.registry.peek(SHOP, "prod") == world.releases[0]
+    with pytest.raises(RegistryError) as unknown:
+        world.registry.put(SHOP, "prod", manifest, time_out=datetime.timedelta(seconds=1))
+    assert (unknown.value.code, unknown.value.retry) == ("REGISTRY_AMBIGUOUS", "recover")
+    assert world.registry.peek(SHOP, "prod") == manifest.digest
+    world.registry.script([Fault.slow(5)], tag="prod")
+    began = time.monotonic()
+    with pytest.raises(RegistryError, match="REGISTRY_AMBIGUOUS"):
+        world.registry.put(SHOP, "prod", manifest, 0.1)
+    assert time.monotonic() - began < 2
+    with pytest.raises(ValueError, match="no duration"):
+        world.registry.put(SHOP, "prod", manifest, -1)
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+def test_a_ledger_has_its_port(kind: str, world: World, tmp_path: Path) -> None:
+    ledger = MemoryLedger() if kind == "memory" else open_ledger(str(tmp_path))
+    prod = Channel(PROD)
+    assert (ledger.size(prod), ledger.read(prod, 0, 10), ledger.channels()) == (0, [], [])
+    Promoter(world.registry, ledger).bootstrap(PROD, foreign="accept", reason="another ledger", provenance=ADA)
+    entries = ledger.read(PROD, 0, 10)
+    assert ledger.size(PROD) == len(entries) == 2 and ledger.channels() == [prod]
+    assert ledger.read(prod, 1, 1) == entries[1:]
+    assert b'"seq":0' in entries[0] and not ledger.append(prod, 0, entries[0])
+    # The same bytes in another ledger are the same log.
+    other = MemoryLedger()
+    assert [other.append(prod, seq, entry) for seq, entry in enumerate(entries)] == [True, True]
+    assert Promoter(world.registry, other).verify(PROD) == Promoter(world.registry, ledger).verify(PROD)
+    with pytest.raises(InvalidValueError, match="VALUE_INVALID"):
+        ledger.read(prod, -1, 1)
+
+
+def test_the_classes_of_the_core_are_what_the_protocols_say() -> None:
+    for protocol, classes in ((Registry, [OciRegistry, MemoryRegistry]), (Ledger, [OpenedLedger, MemoryLedger])):
+        for name, method in inspect.getmembers(protocol, inspect.isfunction):
+            for of in classes:
+                if not name.startswith("_"):
+                    want = list(inspect.signature(method).parameters)
+                    assert list(inspect.signature(getattr(of, name)).parameters) == want, f"{of.__name__}.{name}"
+    registry: Registry = MemoryRegistry()
+    ledger: Ledger = MemoryLedger()
+    assert isinstance(registry, Registry) and isinstance(ledger, Ledger)
+
+
+class Counts:
+    """A registry that delegates to another one and counts."""
+
+    def __init__(self, inner: OciRegistry | MemoryRegistry) -> None:
+        self.inner, self.asked = inner, Counter[str]()
+
+    def resolve(self, repository: Repository, tag: Tag) -> Digest | None:
+        self.asked["resolve"] += 1
+        return self.inner.resolve(repository, tag)
+
+    def fetch(self, reference: Reference) -> Manifest | None:
+        self.asked["fetch"] += 1
+        return self.inner.fetch(reference)
+
+    def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
+        self.asked["put"] += 1
+        self.inner.put(repository, tag, manifest, time_out)
+
+    def tags(self, repository: Repository) -> list[Tag]:
+        return self.inner.tags(repository)
+
+    def has_blob(self, repository: Repository, digest: Digest) -> bool:
+        return self.inner.has_blob(repository, digest)
+
+
+def test_a_registry_that_delegates_keeps_the_laws(test_registry: TestRegistry) -> None:
+    memory = test_registry.memory
+
+    def store(repository: Repository, blobs: Sequence[bytes], manifests: Sequence[Manifest]) -> None:
+        for blob in blobs:
+            memory.store_blob(repository, blob)
+        for manifest in manifests:
+            memory.push(repository, "stored", manifest)
+            memory.delete_tag(repository, "stored")
+
+    counts = Counts(OciRegistry(lookup="nowhere"))
+    # It speaks TLS to a host that does not.
+    broken = Counts(OciRegistry(lookup="nowhere", retries=0, schemes={test_registry.host: "https"}))
+    assert conformance.registry(counts, broken=broken, host=test_registry.host, store=store) == []
+    assert counts.asked["put"] > 3
+
+
+def test_what_a_delegate_says_goes_through(world: World) -> None:
+    counts = Counts(world.registry)
+    promoter = Promoter(counts, world.ledger)
+    assert promoter.promote(PROD, f"{SHOP}:1.1", provenance=ADA).result == "committed"
+    assert counts.asked["resolve"] and counts.asked["fetch"] and counts.asked["put"]
+    world.registry.script_reads([ReadFault.busy()] * 20)
+    with pytest.raises(RegistryError) as busy:
+        promoter.promote(PROD, f"{SHOP}:1.2", provenance=ADA)
+    assert busy.value.code == "REGISTRY_BUSY" and isinstance(busy.value.__cause__, RegistryError)
+    world.registry.calm()
+    world.registry.script([Fault.refused("DENIED")], tag="prod")
+    with pytest.raises(tagwarden.MoveError) as refused:
+        promoter.promote(PROD, f"{SHOP}:1.2", provenance=ADA)
+    assert refused.value.code == "MOVE_FAILED", "a put that a delegate says was refused is not a doubtful one"
+
+
+def test_what_a_subclass_overrides_is_called(world: World) -> None:
+    class Watched(MemoryRegistry):
+        seen: list[str] = []
+
+        def resolve(self, repository: str | Repository, tag: str | Tag) -> Digest | None:
+            self.seen.append(f"{repository}:{tag}")
+            return super().resolve(repository, tag)
+
+    class Frozen(MemoryLedger):
+        def append(self, channel: str | Channel, seq: int, entry: bytes) -> bool:
+            raise LedgerError("LEDGER_DENIED", "read-only today")
+
+    watched = Watched()
+    watched.push_image(SHOP, "prod", 1)
+    with pytest.raises(LedgerError, match="read-only today"):
+        Promoter(watched, Frozen()).bootstrap(PROD, provenance=ADA)
+    assert PROD in watched.seen
+    plain, patched = MemoryRegistry(), list[object]()
+    plain.resolve = lambda repository, tag: patched.append(tag)  # type: ignore[method-assign]
+    assert Promoter(plain, MemoryLedger()).audit([PROD]).worst is None and patched == [Tag("prod")]
+
+
+def test_a_call_of_a_port_leaves_the_interpreter_free(world: World) -> None:
+    world.registry.latency(0.5)
+    seen, ended = [0], threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.005):
+            seen[0] += 1
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    world.registry.resolve(SHOP, "prod")
+    ended.set()
+    thread.join()
+    assert seen[0] > 20
+
+
+def test_the_blocking_functions_have_awaited_twins(test_registry: TestRegistry, tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/deployment.yaml").write_text("kind: Deployment\n")
+    created = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+    source = {"source": "https://git.example/a", "revision": "main@sha1:" + "a" * 40}
+    shop, oci = test_registry.repository("acme/shop"), OciRegistry(lookup="nowhere")
+    url = str(tmp_path / "ledger")
+
+    async def awaited() -> None:
+        packed = await tagwarden.pack_artifact_async(tmp_path / "app", created=created, **source)
+        assert packed.digest == tagwarden.pack_artifact(tmp_path / "app", created=created, **source).digest
+        layers = [layer["digest"] for layer in json.loads(packed.manifest.data)["layers"]]
+        assert packed.manifest.digest == packed.digest and str(Digest.of(packed.blobs[1])) in layers
+        pushed = await tagwarden.push_artifact_async(packed, oci, shop, "1.0")
+        assert pushed == packed.digest == oci.resolve(shop, "1.0") == tagwarden.push_artifact(packed, oci, shop, "1.0")
+        with pytest.raises(InvalidValueError, match="SOURCE_INVALID"):
+            await tagwarden.pack_artifact_async(tmp_path / "nowhere", created=created, **source)
+        with pytest.raises(TypeError, match="to an OciRegistry, not to a MemoryRegistry"):
+            await tagwarden.push_artifact_async(packed, test_registry.memory, shop, "1.0")  # type: ignore[arg-type]
+        with pytest.raises(LedgerError, match="LEDGER_ABSENT"):
+            await tagwarden.open_ledger_async(url, access="read")
+        await tagwarden.init_ledger_async(url)
+        ledger = await tagwarden.open_ledger_async(url, access="read")
+        assert await AsyncPromoter(oci, ledger).channels() == ()
+
+    asyncio.run(awaited())
+    for name in ("init_ledger", "open_ledger", "pack_artifact", "push_artifact"):
+        blocking, twin = getattr(tagwarden, name), getattr(tagwarden, f"{name}_async")
+        assert inspect.signature(blocking) == inspect.signature(twin) and inspect.iscoroutinefunction(twin)

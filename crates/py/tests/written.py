@@ -1,0 +1,108 @@
+"""Registries and ledgers written in Python, for tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from conftest import ADA, PROD
+from tagwarden import Channel, Digest, Manifest, MemoryRegistry, Promoter, Reference, Repository, Tag
+
+SHOP = Repository("reg.io/acme/shop")
+
+
+class Shelf:
+    """A ledger of lists."""
+
+    def __init__(self) -> None:
+        self.logs: dict[Channel, list[bytes]] = {}
+
+    def size(self, channel: Channel) -> int:
+        return len(self.logs.get(channel, []))
+
+    def read(self, channel: Channel, start: int, limit: int) -> Sequence[bytes]:
+        return self.logs.get(channel, [])[start : start + limit]
+
+    def append(self, channel: Channel, seq: int, entry: bytes) -> bool:
+        log = self.logs.get(channel, [])
+        if seq != len(log):
+            return False
+        self.logs[channel] = [*log, entry]
+        return True
+
+    def channels(self) -> Sequence[Channel]:
+        return list(self.logs)
+
+
+class Hoard:
+    """A registry of dictionaries, written with coroutines."""
+
+    def __init__(self) -> None:
+        self.tags_of: dict[tuple[Repository, str], Digest] = {}
+        self.manifests: dict[tuple[Repository, Digest], Manifest] = {}
+        self.blobs: set[tuple[Repository, Digest]] = set()
+
+    async def resolve(self, repository: Repository, tag: Tag) -> Digest | None:
+        await asyncio.sleep(0)
+        return self.tags_of.get((repository, str(tag)))
+
+    async def fetch(self, reference: Reference) -> Manifest | None:
+        repository = reference.repository
+        digest = reference.digest or self.tags_of.get((repository, str(reference.tag)))
+        return None if digest is None else self.manifests.get((repository, digest))
+
+    async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
+        self.manifests[repository, manifest.digest] = manifest
+        self.tags_of[repository, str(tag)] = manifest.digest
+
+    async def tags(self, repository: Repository) -> list[Tag]:
+        return [Tag(tag) for of, tag in self.tags_of if of == repository]
+
+    async def has_blob(self, repository: Repository, digest: Digest) -> bool:
+        return (repository, digest) in self.blobs
+
+
+class Broken(Hoard):
+    """Where every answer fails."""
+
+    async def resolve(self, repository: Repository, tag: Tag) -> Digest | None:
+        raise ConnectionError("no route")
+
+    async def fetch(self, reference: Reference) -> Manifest | None:
+        raise ConnectionError("no route")
+
+    async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
+        raise ConnectionError("no route")
+
+    async def tags(self, repository: Repository) -> list[Tag]:
+        raise ConnectionError("no route")
+
+    async def has_blob(self, repository: Repository, digest: Digest) -> bool:
+        raise ConnectionError("no route")
+
+
+def stocked(hoard: Hoard) -> list[Digest]:
+    """The hoard has releases 1.0 and 1.1, which are these."""
+    source = MemoryRegistry()
+    for number, tag in enumerate(["1.0", "1.1"]):
+        manifest = source.push_image(SHOP, tag, number)
+        hoard.manifests[SHOP, manifest.digest] = manifest
+        hoard.tags_of[SHOP, tag] = manifest.digest
+    return [hoard.tags_of[SHOP, "1.0"], hoard.tags_of[SHOP, "1.1"]]
+
+
+def bootstrapped() -> tuple[Hoard, Shelf, list[Digest]]:
+    """A hoard and a shelf whose channel is at 1.0."""
+    hoard, shelf = Hoard(), Shelf()
+    releases = stocked(hoard)
+    Promoter(hoard, shelf).bootstrap(PROD, f"{SHOP}:1.0", provenance=ADA)
+    return hoard, shelf, releases
+
+
+async def until(happens: Callable[[], bool]) -> None:
+    """Waits for it, ten seconds at most."""
+    for _ in range(1000):
+        if happens():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not happen within 10 s")
