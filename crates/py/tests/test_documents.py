@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
+
+from tagwarden import OciRegistry, Promoter, Provenance, open_ledger
+from tagwarden.testing import TestRegistry
 
 from tagwarden import Promoter
 
@@ -30,3 +35,30 @@ def test_the_tutorial_runs_and_has_its_types(tmp_path: Path) -> None:
     assert "COMMIT_MISSING" not in ran.stdout and "names its commit" in ran.stdout, ran.stdout
     typed = subprocess.run([sys.executable, "-m", "mypy", "--strict", str(tutorial)], capture_output=True, text=True)
     assert typed.returncode == 0, typed.stdout
+
+
+def test_the_step_without_the_action_runs(tmp_path: Path) -> None:
+    (step,) = re.findall(r"python - <<'EOF'\n(.*?)\n    EOF", (ROOT / "docs/github-action.md").read_text(), re.S)
+    github = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_RUN_ID": "4711",
+        "GITHUB_ACTOR": "ada",
+        "GITHUB_SHA": "f0b672321a89484f4da859ffc741bbfe8b5b693d",
+    }
+    with TestRegistry() as registry:
+        shop, ledger = registry.repository("acme/shop"), tmp_path / "ledger"
+        ledger.mkdir()
+        release = registry.memory.push_image(shop, "1.4.2", 2).digest
+        registry.memory.push_image(shop, "1.4.1", 1)
+        promoter = Promoter(OciRegistry(lookup="nowhere"), open_ledger(str(ledger)))
+        who = Provenance.from_environment(github)
+        promoter.bootstrap(f"{shop}:preprod", f"{shop}:1.4.2", provenance=who)
+        promoter.bootstrap(f"{shop}:prod", f"{shop}:1.4.1", provenance=who)
+        script = textwrap.dedent(step).replace("ghcr.io", registry.host).replace("s3://acme-audit/shop", str(ledger))
+        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **github}
+        command = [sys.executable, "-"]
+        ran = subprocess.run(command, input=script, capture_output=True, text=True, timeout=60, env=environment)
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stdout.endswith(f" -> {release}\n"), ran.stdout
+        event = promoter.current(f"{shop}:prod").event
+        assert event is not None and event.to_dict()["intent"]["provenance"]["pipeline"]["run_id"] == "4711"
