@@ -10,10 +10,13 @@
 import { Channel, OciRegistry, Promoter, Provenance, TagwardenError, openLedger, packArtifact, pushArtifact } from 'tagwarden'
 
 const [repository, url, dir] = process.argv.slice(2)
-if (dir === undefined) throw new Error('usage: node release.mjs REPOSITORY LEDGER DIRECTORY')
+if (!repository || !url || !dir) throw new Error('usage: node release.mjs REPOSITORY LEDGER DIRECTORY')
 const [dev, prod] = [new Channel(`${repository}:dev`), new Channel(`${repository}:prod`)]
 
-/** A rule of our own: production takes releases only from a commit. */
+/**
+ * A rule of our own: production takes releases only from a commit.
+ * @type {import('tagwarden').Guardrail}
+ */
 const hasCommit = {
   name: 'has-commit',
   judge: ({ channel, provenance }) =>

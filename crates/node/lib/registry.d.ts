@@ -96,5 +96,6 @@ export interface OciOptions {
 /** Every OCI registry, each reached by the host in a repository. CONFIG_INVALID for options that contradict each other. */
 export declare class OciRegistry {
   constructor(options?: OciOptions)
+  private readonly oci: true
 }
 export interface OciRegistry extends NativeRegistry {}

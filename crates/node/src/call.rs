@@ -1,15 +1,17 @@
-//! `Call`: one call of the core under way, which can be aborted.
+//! `Call`: one call of the core, which JavaScript waits for or aborts.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
+use futures_util::FutureExt as _;
+use futures_util::future::{AbortHandle, Abortable, Aborted};
 use napi::bindgen_prelude::{Either5, within_runtime_if_available};
 use napi_derive::napi;
 use serde_json::{Value, json};
 use tagwarden::{Error, ErrorKind};
 use tagwarden_bind::{Failure, Given};
-use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::host::Exception;
 use crate::object::{Artifact, Ledger, Plan, Server};
@@ -44,22 +46,28 @@ impl From<Artifact> for Gives {
     }
 }
 
-/// A call under way. Aborting it drops the core's future: a move whose intent may stand is brought to its end all the
-/// same, in a task of its own.
+type Work = Abortable<Pin<Box<dyn Future<Output = Result<Gives, Failure>> + Send>>>;
+
+/// A call, which begins when it is asked for its end. Aborting it drops the core's future: a move whose intent may stand
+/// is brought to its end all the same, in a task of its own.
 #[napi]
 pub struct Call {
-    task: Mutex<Option<JoinHandle<Result<Gives, Failure>>>>,
+    work: Mutex<Option<Work>>,
     abort: AbortHandle,
 }
 
 impl Call {
-    /// Starts a call.
+    /// A call that does this. A panic is an error that asks to be reported.
     pub(crate) fn of<G: Into<Gives>, E: Into<Failure>>(
         work: impl Future<Output = Result<G, E>> + Send + 'static,
     ) -> Call {
-        let work = async move { work.await.map(Into::into).map_err(Into::into) };
-        let task = within_runtime_if_available(|| tokio::spawn(work));
-        Call { abort: task.abort_handle(), task: Mutex::new(Some(task)) }
+        let work = async move {
+            let outcome = AssertUnwindSafe(work).catch_unwind().await;
+            outcome.map_or_else(|_panic| Err(Failure::panic()), |outcome| outcome.map(Into::into).map_err(Into::into))
+        };
+        let (abort, aborted) = AbortHandle::new_pair();
+        let work: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(work);
+        Call { work: Mutex::new(Some(Abortable::new(work, aborted))), abort }
     }
 }
 
@@ -68,15 +76,14 @@ impl Call {
     /// What it gives. To be asked once.
     #[napi]
     pub async fn done(&self) -> napi::Result<Either5<String, Plan, Ledger, Server, Artifact>> {
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(task) = task else {
+        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(work) = work else {
             let message = "the call was asked for its result twice";
             return Err(thrown(&Error::new(ErrorKind::InternalFault, message).into()));
         };
-        match task.await {
-            Ok(result) => result.map(|Gives(given)| given).map_err(|failure| thrown(&failure)),
-            Err(ended) if ended.is_panic() => Err(thrown(&Failure::panic())),
-            Err(_) => Err(napi::Error::from_reason(json!({ "aborted": true }).to_string())),
+        match work.await {
+            Ok(outcome) => outcome.map(|Gives(given)| given).map_err(|failure| thrown(&failure)),
+            Err(Aborted) => Err(napi::Error::from_reason(json!({ "aborted": true }).to_string())),
         }
     }
 

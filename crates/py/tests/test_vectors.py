@@ -119,8 +119,7 @@ def test_the_schemes_of_hosts_are_two() -> None:
 
 def test_the_version_is_the_one_of_everything() -> None:
     (cargo,) = re.findall(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)
-    assert (
-        cargo
-        == json.loads((ROOT / "crates/node/package.json").read_text())["version"]
-        == tagwarden._tagwarden.version()
-    )
+    files = (ROOT / "crates/node" / name for name in ("package.json", "package-lock.json"))
+    package, lock = (json.loads(file.read_text()) for file in files)
+    npm = {package["version"], lock["version"], lock["packages"][""]["version"]}
+    assert {cargo} == npm == {tagwarden._tagwarden.version()}

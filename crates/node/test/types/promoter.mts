@@ -1,6 +1,9 @@
 // Compiled, not run: what the types allow, and what they refuse.
-import { Channel, MemoryLedger, MemoryRegistry, Promoter, Provenance, TagwardenError, openLedger } from 'tagwarden'
-import type { Current, Receipt, Recovered } from 'tagwarden'
+import {
+  Channel, MemoryLedger, MemoryRegistry, OciRegistry, Promoter, Provenance, TagwardenError, TestRegistry, conformance, openLedger,
+  packArtifact, pushArtifact,
+} from 'tagwarden'
+import type { Current, Guardrail, Receipt, Recovered, Registry, Violation } from 'tagwarden'
 
 const promoter = new Promoter(new MemoryRegistry(), await openLedger('/srv/ledger'), { times: { ttl: 1000 } })
 const provenance = Provenance.fromEnvironment({ release: 'v1' })
@@ -33,3 +36,26 @@ try {
 } catch (error) {
   if (error instanceof TagwardenError && error.code === 'CHANNEL_HELD') console.log(error.findings[0]?.why)
 }
+
+// Backends, rules and faults of one's own.
+const counting: Registry = {
+  resolve: (repository, tag) => inner.resolve(repository, tag),
+  fetch: (reference) => inner.fetch(reference),
+  put: (repository, tag, manifest, options) => inner.put(repository, tag, manifest, options),
+  tags: (repository) => inner.tags(repository),
+  hasBlob: (repository, digest) => inner.hasBlob(repository, digest),
+}
+const inner = new MemoryRegistry()
+inner.script(['after', { fault: 'late', time: 5 }], { tag: 'prod' })
+// @ts-expect-error: it needs a time
+inner.script([{ fault: 'late' }])
+const slow: Guardrail = { name: 'slow', timeOut: 50, judge: async ({ op }) => ({ verdict: 'pass', why: op }) }
+const server = await TestRegistry.start({ user: 'ci', password: 'x', token: true })
+server.scriptHttp([{ fault: 'status', status: 503 }], { method: 'PUT' })
+const packed = await packArtifact('.', { source: 'https://git.example/a', revision: 'main@sha1:0', created: new Date() })
+await pushArtifact(packed, new OciRegistry(), server.repository('a/b'), 'v1', { signal: AbortSignal.timeout(1000) })
+// @ts-expect-error: it is pushed to a real registry
+await pushArtifact(packed, inner, server.repository('a/b'), 'v1')
+new Promoter(counting, new MemoryLedger(), { policy: 'own', guardrails: [slow] })
+const broken: Violation[] = await conformance.registry(counting, { broken: counting, repository: 'reg.io/laws', store: () => {} })
+console.log(broken.length)
