@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from ._call import ms
 from .record import Finding
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class _Threads:
     """Daemon threads in which backends run.
 
-    A thread of the native half only waits for them: one that is in the middle of Python when the interpreter ends would
-    take the process down with it.
+    A thread of the native half only waits for them, outside of the interpreter: one that runs Python, or comes back to
+    it, while the interpreter ends would take the process down.
     """
 
     def __init__(self) -> None:
@@ -35,20 +35,24 @@ class _Threads:
     def begin(self) -> None:
         """As in a process that has just started: a child of a fork has none of its parent's threads."""
         self._idle: list[queue.SimpleQueue[Callable[[], None]]] = []
-        self._waiting: set[queue.SimpleQueue[_Ended]] = set()
+        self._used = False
         self._ended = False
 
     def run(self, work: Callable[[], Any]) -> Any:
-        """Waits until a thread has done the work, or until the interpreter ends."""
-        told: queue.SimpleQueue[_Ended] = queue.SimpleQueue()
-        self._waiting.add(told)
-        try:
-            if self._ended:
-                raise RuntimeError(_ENDS)
-            self._give(lambda: told.put(_tried(work)))
-            value, error = told.get()
-        finally:
-            self._waiting.discard(told)
+        """Waits until a thread has done the work; for good if the interpreter ends before that."""
+        told: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+        def tell() -> None:
+            ended = _tried(work)
+            if not self._ended:
+                told.put(ended)
+
+        if self._ended:
+            time.sleep(_END)
+            raise RuntimeError("the Python interpreter is ending")
+        self._used = True
+        self._give(tell)
+        value, error = told.get()
         if error is not None:
             raise error
         return value
@@ -67,23 +71,19 @@ class _Threads:
             self._idle.append(given)
 
     def end(self) -> None:
-        """Nobody waits any more, and the native half's threads leave Python."""
+        """Nobody is told anything any more; whoever was told just now has left the interpreter after this."""
         self._ended = True
-        if not self._waiting:
-            return
-        for told in list(self._waiting):
-            told.put((None, RuntimeError(_ENDS)))
-        for _ in range(100):
-            time.sleep(0.01)
-            if not self._waiting:
-                return
+        if self._used:
+            time.sleep(_SETTLE)
 
 
-_Ended: TypeAlias = tuple[Any, BaseException | None]
-_ENDS = "the Python interpreter is ending"
+_END = 5.0
+"""How long, in seconds, a call that begins while the interpreter ends is held back: longer than the end takes."""
+_SETTLE = 0.05
+"""How long, in seconds, it takes at most to come back to the native half."""
 
 
-def _tried(work: Callable[[], Any]) -> _Ended:
+def _tried(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
     try:
         return work(), None
     except BaseException as error:
@@ -174,11 +174,15 @@ class Adapter:
         except RuntimeError:  # It was closed just now.
             loop = _LOOP.get()
             running = asyncio.run_coroutine_threadsafe(coroutine, loop)
-        while not concurrent.futures.wait([running], _LOOK).done:
-            if loop.is_closed():
-                coroutine.close()
-                raise RuntimeError(f"the event loop was closed before {self.name} had answered")
-        given = running.result()
+        try:
+            while not concurrent.futures.wait([running], _LOOK).done:
+                if loop.is_closed():
+                    coroutine.close()
+                    raise RuntimeError(f"the event loop was closed before {self.name} had answered")
+            given = running.result()
+        finally:
+            if inspect.iscoroutine(result):
+                result.close()  # The loop may have ended before it began.
         if isinstance(given, _Raised):
             raise given.error
         return given
