@@ -38,7 +38,7 @@ def laws_of(registry: Hoard) -> list[str]:
         registry.blobs.update((repository, Digest.of(blob)) for blob in blobs)
         registry.manifests.update({(repository, manifest.digest): manifest for manifest in manifests})
 
-    broken = conformance.registry(registry, broken=Broken(), host="reg.example", store=store)
+    broken = conformance.registry(registry, broken=Broken(), repository="reg.example/laws", store=store)
     return [violation.law for violation in broken]
 
 

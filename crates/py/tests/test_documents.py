@@ -13,8 +13,6 @@ from pathlib import Path
 from tagwarden import OciRegistry, Promoter, Provenance, open_ledger
 from tagwarden.testing import TestRegistry
 
-from tagwarden import Promoter
-
 ROOT = Path(__file__).parents[3]
 
 

@@ -156,7 +156,7 @@ def test_a_registry_that_delegates_keeps_the_laws(test_registry: TestRegistry) -
     counts = Counts(OciRegistry(lookup="nowhere"))
     # It speaks TLS to a host that does not.
     broken = Counts(OciRegistry(lookup="nowhere", retries=0, schemes={test_registry.host: "https"}))
-    assert conformance.registry(counts, broken=broken, host=test_registry.host, store=store) == []
+    assert conformance.registry(counts, broken=broken, repository=test_registry.repository("laws"), store=store) == []
     assert counts.asked["put"] > 3
 
 

@@ -30,17 +30,17 @@ def registry(
     registry: Any,
     *,
     broken: Any,
-    host: str,
+    repository: str | Repository,
     store: Callable[[Repository, Sequence[bytes], Sequence[Manifest]], None],
     lag: float = 0,
 ) -> list[Violation]:
-    """Runs every law of a registry, in repositories below ``host`` that nothing was pushed to.
+    """Runs every law of a registry, each in a new repository below ``repository``.
 
     ``broken`` is the same adapter where every answer fails; ``store`` stores blobs and manifests by digest, by whatever
     way there is; ``lag`` is how many seconds a read may lag behind a put.
     """
     port, down = _registry.port(registry)[0], _registry.port(broken)[0]
-    request = encode({"repository": f"{host}/conformance", "lag": ms(lag)})
+    request = encode({"repository": repository, "lag": ms(lag)})
     return [Violation(**found) for found in wait(_native.registry_laws(port, down, _Store(store), request))]
 
 

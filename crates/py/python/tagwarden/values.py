@@ -241,7 +241,7 @@ class Pipeline:
         return [stage.to_dict() for stage in self.stages]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Provenance:
     """Who asks, in which pipeline run. ``Provenance.of`` and ``Provenance.from_environment`` make one."""
 
@@ -250,7 +250,7 @@ class Provenance:
     @staticmethod
     def of(
         *,
-        provider: str,
+        provider: str | None = None,
         run_id: str,
         actor: str,
         actor_kind: str | None = None,
@@ -260,7 +260,14 @@ class Provenance:
         commit: str | Commit | None = None,
         release: str | ReleaseLabel | None = None,
     ) -> Provenance:
-        """Of what is given. ``actor_kind`` is ``human``, ``workload`` or ``other``.
+        """Of what is given.
+
+        - ``provider``: whose pipeline; ``manual`` by default.
+        - ``run_id``: the run in it, and ``attempt``: which attempt of it, from 1.
+        - ``url``: where people can read about the run. A user or password in it is left out.
+        - ``actor``: who, and ``actor_kind``: ``human`` or ``workload``; by default
+          ``human`` for the provider ``manual``.
+        - ``repository_url``, ``commit`` (7 to 64 hex digits) and ``release``: what is released.
 
         InvalidValueError: PROVENANCE_INCOMPLETE without a run or an actor, VALUE_INVALID for what follows no grammar.
         """
@@ -280,7 +287,11 @@ class Provenance:
         commit: str | Commit | None = None,
         release: str | ReleaseLabel | None = None,
     ) -> Provenance:
-        """Of the variables that the CI system sets (``os.environ`` by default); what is given goes before them."""
+        """Of the variables that the CI system sets (``os.environ`` by default); what is given goes before them.
+
+        GitHub Actions, GitLab CI, CircleCI, Azure Pipelines, Buildkite and Jenkins are known. A variable is context,
+        not evidence: what comes of it is recorded as not verified. It raises what ``of`` raises.
+        """
         given = locals()
         found = given.pop("environment")
         return Provenance._made(given, dict(os.environ if found is None else found))
@@ -305,6 +316,9 @@ class Provenance:
         """As it stands in the ledger."""
         made: dict[str, Any] = json.loads(self._json)
         return made
+
+    def __repr__(self) -> str:
+        return f"Provenance({self.to_dict()!r})"
 
 
 def _sound(text: str) -> str:
