@@ -63,8 +63,11 @@ fn main() {
         server.latency(Duration::ZERO);
         let what = format!("{name}: a promotion on loopback");
         paired((&what, 1.05, 200), || other.ask("promote"), "Rust", || rust.ask("promote"));
-        let what = format!("{name}: `current` of a ledger in memory (goal: 20 us more)");
-        paired((&what, f64::INFINITY, 2000), || other.ask("current"), "Rust", || rust.ask("current"));
+        for call in ["previous", "current"] {
+            let what = format!("{name}: `{call}` of a ledger in memory, one of {AT_ONCE} in turn (goal: 20 us more)");
+            let one = |of: &Asked| of.ask(call) / u32::try_from(AT_ONCE).unwrap();
+            paired((&what, f64::INFINITY, 200), || one(&other), "Rust", || one(&rust));
+        }
         let what = format!("{name}: {AT_ONCE} `current` at once, of logs on disk");
         paired((&what, f64::INFINITY, 60), || other.ask("currents"), "Rust", || rust.ask("currents"));
         let what = format!("{name}: the same one after the other");
@@ -169,7 +172,16 @@ fn asked(runtime: &Runtime, host: &str, logs: &Path) {
                     let from = Source::Reference(format!("{repository}:{live}").parse().unwrap());
                     moves.promote(&channel, from, terms()).await.unwrap();
                 }
-                "current" => drop(moves.current(&channel).await.unwrap()),
+                "previous" => {
+                    for _ in 0..AT_ONCE {
+                        moves.previous(&channel).await.unwrap();
+                    }
+                }
+                "current" => {
+                    for _ in 0..AT_ONCE {
+                        moves.current(&channel).await.unwrap();
+                    }
+                }
                 "currents" => {
                     let calls: Vec<_> = (on_disk.iter().cloned())
                         .map(|channel| {

@@ -11,10 +11,14 @@ const moves = new Promoter(registry, new MemoryLedger())
 const reads = new Promoter(registry, await openLedger(logs))
 await moves.bootstrap(channel, { from: `${repository}:1`, provenance })
 let live = 1
+const inTurn = async (call) => {
+  for (let calls = 0; calls < 100; calls++) await call()
+}
 
 const acts = {
   promote: () => moves.promote(channel, `${repository}:${(live = 3 - live)}`, { provenance }),
-  current: () => moves.current(channel),
+  previous: () => inTurn(() => moves.previous(channel)),
+  current: () => inTurn(() => moves.current(channel)),
   currents: () => Promise.all(onDisk.map((channel) => reads.current(channel))),
   in_turn: async () => {
     for (const channel of onDisk) await reads.current(channel)

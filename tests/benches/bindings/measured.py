@@ -4,6 +4,7 @@ import asyncio
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 from tagwarden import AsyncPromoter, MemoryLedger, OciRegistry, Promoter, Provenance, open_ledger
 
@@ -25,6 +26,11 @@ def promote() -> None:
 
 async def gather() -> None:
     await asyncio.gather(*(at_once.current(channel) for channel in on_disk))
+
+
+def repeated(call: Callable[[str], object]) -> None:
+    for _ in range(100):
+        call(channel)
 
 
 def in_turn() -> None:
@@ -52,7 +58,8 @@ def counts_beside() -> float:
 loop = asyncio.new_event_loop()
 acts = {
     "promote": promote,
-    "current": lambda: moves.current(channel),
+    "previous": lambda: repeated(moves.previous),
+    "current": lambda: repeated(moves.current),
     "currents": lambda: loop.run_until_complete(gather()),
     "in_turn": in_turn,
     "counts": counts,
