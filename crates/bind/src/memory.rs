@@ -1,7 +1,7 @@
 //! `MemoryRegistry`, by name: what is done to it here goes around its port.
 
 use serde_json::{Value, json};
-use tagwarden::registry::{Call, Chaos, MemoryRegistry, Sample};
+use tagwarden::registry::{Call, Chaos, MemoryRegistry};
 use tagwarden::{Error, ErrorKind, Repository, Result, Tag};
 
 use crate::fields::Fields;
@@ -22,7 +22,6 @@ pub fn memory(core: &MemoryRegistry, method: &str, mut asked: Fields) -> Result<
             let (repository, tag) = place(&mut asked)?;
             manifest_json(&core.push_image(&repository, &tag, asked.need("number")?))
         }
-        "sample" => manifest_json(&Sample::image(asked.need("number")?).manifest),
         "store_blob" => {
             let repository: Repository = asked.need("repository")?;
             json!(core.store_blob(&repository, asked.bytes("bytes")?))

@@ -240,7 +240,7 @@ impl Plan {
     }
 
     fn approve<'py>(&self, py: Python<'py>) -> PyResult<Ended<'py>> {
-        at_once(py, || self.plan.approve().map(Gives::Approved))
+        at_once(py, || self.plan.approve().map(|plan| Gives::Approved(Box::new(plan))))
     }
 }
 

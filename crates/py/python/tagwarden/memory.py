@@ -233,5 +233,9 @@ class MemoryRegistry(NativeRegistry):
         """Forgets the calls so far."""
         self._set("clear_calls")
 
+    def changes(self) -> list[Mapping[str, str | None]]:
+        """Every change of a tag so far, by whomever: ``repository``, ``tag`` and ``to``, None where it was taken away."""
+        return list(self._set("changes"))
+
     def _set(self, method: str, **arguments: Any) -> Any:
         return given(self._native.set(method, encode(arguments)))
