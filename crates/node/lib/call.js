@@ -32,6 +32,14 @@ function split(options) {
   return [rest, signal]
 }
 
+/** The signal of a call that has no other option. */
+function signalOf(options) {
+  const [rest, signal] = split(options)
+  const unknown = Object.keys(rest)[0]
+  if (unknown !== undefined) throw new TypeError(`${unknown}: it is not known here`)
+  return signal
+}
+
 /** Runs a native call: its result as it comes, or a TagwardenError, or the signal's reason. */
 async function run(signal, start) {
   signal?.throwIfAborted()
@@ -69,4 +77,4 @@ function sync(act) {
   }
 }
 
-module.exports = { encode, encodeBytes, decodeBytes, split, run, ask, set, sync }
+module.exports = { encode, encodeBytes, decodeBytes, split, signalOf, run, ask, set, sync }

@@ -1,7 +1,7 @@
 'use strict'
 
 const native = require('../native.js')
-const { decodeBytes, encode, run, split } = require('./call.js')
+const { decodeBytes, encode, run, signalOf, split } = require('./call.js')
 const { answering, ledgerPort, registryPort } = require('./port.js')
 const { manifestOf } = require('./registry.js')
 
@@ -18,7 +18,7 @@ async function registry(registry, options) {
 
 /** Runs the laws of a ledger until one is broken; the law that it broke. */
 async function ledger(open, options) {
-  const [, signal] = split(options)
+  const signal = signalOf(options)
   const fixture = answering(async () => native.lend(ledgerPort(await open())))
   return JSON.parse(await run(signal, () => native.ledgerLaws(fixture)))
 }

@@ -25,7 +25,7 @@ Object.defineProperty(TagwardenError.prototype, 'name', { value: 'TagwardenError
 
 /** Exceptions of backends and rules written in JavaScript, by number, until they come back as a cause. The oldest are let go. */
 const exceptions = new Map()
-const MOST_EXCEPTIONS = 1000
+const MOST_EXCEPTIONS = 100
 let lastNumber = 0
 
 /** Keeps an exception, and describes it for the native half. An error of tagwarden speaks for itself. */

@@ -37,14 +37,14 @@ class MemoryRegistry extends NativeRegistry {
   holds(repository, digest) {
     return set(this.#native, 'holds', { repository, digest })
   }
-  script(faults, { tag } = {}) {
-    set(this.#native, 'script', { faults: faults.map(faultArgument), tag })
+  script(faults, options) {
+    set(this.#native, 'script', { ...options, faults: faults.map(faultArgument) })
   }
-  scriptReads(faults, { tag } = {}) {
-    set(this.#native, 'script_reads', { faults: faults.map(faultArgument), tag })
+  scriptReads(faults, options) {
+    set(this.#native, 'script_reads', { ...options, faults: faults.map(faultArgument) })
   }
-  chaos(seed, percent, { latency, lag } = {}) {
-    set(this.#native, 'chaos', { seed, percent, latency, lag })
+  chaos(seed, percent, options) {
+    set(this.#native, 'chaos', { ...options, seed, percent })
   }
   calm() {
     set(this.#native, 'calm')
@@ -82,21 +82,24 @@ class TestRegistry {
     Object.freeze(this)
   }
   static async start(options) {
-    const [{ user, password, token, ...rest }, signal] = split(options)
-    const unknown = Object.keys(rest)[0]
-    if (unknown !== undefined) throw new TypeError(`TestRegistry: ${unknown}: it is not known here`)
+    const [login, signal] = split(options)
     const registry = new TestRegistry(await run(signal, () => native.startServer()))
-    registry.demand({ user, password, token })
+    try {
+      registry.demand(login)
+    } catch (error) {
+      await registry.close()
+      throw error
+    }
     return registry
   }
   repository(path) {
     return `${this.host}/${path}`
   }
-  demand(credentials = {}) {
-    set(this.#native, 'demand', credentials)
+  demand(login) {
+    set(this.#native, 'demand', login)
   }
-  scriptHttp(faults, { method, path } = {}) {
-    set(this.#native, 'script_http', { faults: faults.map(faultArgument), method, path })
+  scriptHttp(faults, options) {
+    set(this.#native, 'script_http', { ...options, faults: faults.map(faultArgument) })
   }
   calm() {
     set(this.#native, 'calm')

@@ -1,7 +1,7 @@
 'use strict'
 
 const native = require('../native.js')
-const { ask, encode, run, split, sync } = require('./call.js')
+const { ask, encode, run, signalOf, split, sync } = require('./call.js')
 const { Channel } = require('./value.js')
 const { registryPort, ledgerPort, guardrailPort } = require('./port.js')
 
@@ -21,7 +21,7 @@ class Promoter {
     return new Plan(await run(signal, () => this.#native.call('plan', request)))
   }
   async execute(approved, options) {
-    const [, signal] = split(options)
+    const signal = signalOf(options)
     if (!(approved instanceof Approved)) throw new TypeError('execute takes what Plan.approve returned')
     return JSON.parse(await run(signal, () => this.#native.execute(approved[HELD])))
   }

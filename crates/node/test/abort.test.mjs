@@ -143,6 +143,8 @@ test('wrong types are TypeErrors, odd strings typed errors, and nothing was move
     await assert.rejects(promoter.promote(prod, release(2), { provenance, key: odd }), code('VALUE_INVALID'))
   }
   await assert.rejects(promoter.execute({}), TypeError)
+  await assert.rejects(promoter.current(prod, { sginal: AbortSignal.timeout(1) }), { message: 'current: sginal: it is not known here' })
+  await assert.rejects(promoter.execute({}, { patience: 1 }), { name: 'TypeError', message: 'patience: it is not known here' })
   const bytes = new Uint8Array(8)
   structuredClone(bytes.buffer, { transfer: [bytes.buffer] })
   assert.throws(() => Digest.of(bytes), TypeError)

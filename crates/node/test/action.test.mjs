@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { TestRegistry } from 'tagwarden'
+import { history } from '../action/src/summary.mjs'
 import { engine, missing, moto, noMoto } from './servers.mjs'
 
 const bundle = fileURLToPath(new URL('../action/dist/index.mjs', import.meta.url))
@@ -149,6 +150,22 @@ test('a wrong input, a wrong password and a missing actor are said, and nothing 
   assert.doesNotMatch(denied, /canary/)
   const nobody = { GITHUB_ACTOR: '', GITHUB_TRIGGERING_ACTOR: '' }
   assert.match(await said({ command: 'bootstrap', channel: prod, from: '1.4.1' }, nobody), /::error title=PROVENANCE_INCOMPLETE::/)
+})
+
+test('what stands in a ledger is text in the summary, whoever wrote it', () => {
+  const event = (run_id, url) => ({
+    seq: 2, at: '2026-11-24T09:30:00.000Z', status: 'committed',
+    intent: { op: 'promote', to: { digest: `sha256:${'0'.repeat(64)}` }, provenance: { pipeline: { run_id, url }, actor: { id: '<img src=x>' } } },
+  })
+  const events = [
+    event('1', 'https://ci.example/runs/1'), event('2', 'javascript:alert(1)'), event('3', 'https://ci.example/) | [x](https://evil.example'),
+    event('[4](https://evil.example) | x\n| y', undefined),
+  ]
+  const rows = history('reg.io/a:prod', events).split('\n').filter((line) => line.startsWith('| 2 '))
+  const cells = rows.map((row) => row.split(/(?<!\\)\|/).length)
+  assert.deepEqual(cells, [9, 9, 9, 9])
+  assert.deepEqual(rows.map((row) => row.split(/(?<!\\)\|/)[6].trim()), ['[1](https://ci.example/runs/1)', '2', '3', '\\[4\\](https://evil.example) \\| x \\| y'])
+  assert.ok(rows.every((row) => row.includes('\\<img src=x\\>')))
 })
 
 /** The document shows a promotion's summary as it is, but for the host and the times. */

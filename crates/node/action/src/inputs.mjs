@@ -14,7 +14,7 @@ export function inputs() {
   const secret = /^[a-z]+:\/\/[^:@/]*:([^@/]+)@/.exec(ledger)?.[1]
   if (secret) {
     core.setSecret(secret)
-    core.setSecret(decodeURIComponent(secret))
+    core.setSecret(decoded(secret))
   }
   const [username, password] = [text('username'), text('password')]
   if (password) core.setSecret(password)
@@ -28,6 +28,15 @@ export function inputs() {
     patience: number('timeout', 180) * 1000, limit: number('limit', 10),
   }
   return { ...given, key: text('key') ?? ofRun(command) }
+}
+
+/** A part of a URL without its escapes; as it is, if they are none. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
 }
 
 function stage(line) {

@@ -57,8 +57,9 @@ function past(events) {
   ]))
 }
 
+/** A run with a link, if its URL, which somebody wrote into the ledger, can be nothing else in Markdown. */
 function run({ run_id, url }) {
-  return url ? `[${text(run_id)}](${url})` : text(run_id)
+  return /^https:\/\/[\w.:/?=&%+~,-]+$/.test(url ?? '') ? `[${text(run_id)}](${url})` : text(run_id)
 }
 
 function table(head, rows) {
