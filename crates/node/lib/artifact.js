@@ -1,7 +1,7 @@
 'use strict'
 
 const native = require('../native.js')
-const { decodeBytes, encode, run, split, sync } = require('./call.js')
+const { decodeBytes, encode, joined, run, split, sync } = require('./call.js')
 const { OciRegistry, PORT, manifestOf } = require('./registry.js')
 
 /** A packed Flux artifact. */
@@ -25,14 +25,14 @@ class Artifact {
 
 async function packArtifact(directory, options) {
   const [meta, signal] = split(options)
-  return new Artifact(await run(signal, () => native.pack(encode({ directory, ...meta }))))
+  return new Artifact(await run(signal, () => native.pack(encode(joined({ directory }, meta)))))
 }
 
 async function pushArtifact(artifact, registry, repository, tag, options) {
   const [rest, signal] = split(options)
   const held = Artifact.nativeOf(artifact)
   if (!(registry instanceof OciRegistry)) throw new TypeError('an artifact is pushed to an OciRegistry')
-  return JSON.parse(await run(signal, () => held.push(registry[PORT], encode({ repository, tag, ...rest }))))
+  return JSON.parse(await run(signal, () => held.push(registry[PORT], encode(joined({ repository, tag }, rest)))))
 }
 
 module.exports = { Artifact, packArtifact, pushArtifact }

@@ -57,10 +57,17 @@ async function run(signal, start) {
   }
 }
 
+/** Arguments with options. An option cannot stand for an argument that was given: that would be another channel's move. */
+function joined(given, options) {
+  const twice = Object.keys(options).find((name) => Object.hasOwn(given, name))
+  if (twice !== undefined) throw new TypeError(`${twice}: it is an argument, and no option`)
+  return { ...given, ...options }
+}
+
 /** Calls a method of a native object with arguments and options; its result is JSON. */
 async function ask(native, method, given, options) {
   const [rest, signal] = split(options)
-  return JSON.parse(await run(signal, () => native.call(method, encode({ ...given, ...rest }))))
+  return JSON.parse(await run(signal, () => native.call(method, encode(joined(given, rest)))))
 }
 
 /** Calls a method of a native object that answers at once. */
@@ -77,4 +84,4 @@ function sync(act) {
   }
 }
 
-module.exports = { encode, encodeBytes, decodeBytes, split, signalOf, run, ask, set, sync }
+module.exports = { encode, joined, encodeBytes, decodeBytes, split, signalOf, run, ask, set, sync }

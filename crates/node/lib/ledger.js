@@ -1,7 +1,7 @@
 'use strict'
 
 const native = require('../native.js')
-const { ask, decodeBytes, encode, encodeBytes, run, split } = require('./call.js')
+const { ask, decodeBytes, encode, encodeBytes, joined, run, split } = require('./call.js')
 const { PORT } = require('./registry.js')
 
 /** The four calls of a ledger that the core implements. */
@@ -31,12 +31,12 @@ class MemoryLedger extends NativeLedger {
 
 async function openLedger(url, options) {
   const [rest, signal] = split(options)
-  return new NativeLedger(await run(signal, () => native.openLedger(encode({ url: textOf(url), ...rest }))))
+  return new NativeLedger(await run(signal, () => native.openLedger(encode(joined({ url: textOf(url) }, rest)))))
 }
 
 async function initLedger(url, options) {
   const [rest, signal] = split(options)
-  return JSON.parse(await run(signal, () => native.initLedger(encode({ url: textOf(url), ...rest }))))
+  return JSON.parse(await run(signal, () => native.initLedger(encode(joined({ url: textOf(url) }, rest)))))
 }
 
 const textOf = (url) => (url instanceof URL ? url.href : url)

@@ -1,7 +1,7 @@
 'use strict'
 
 const native = require('../native.js')
-const { ask, encode, run, signalOf, split, sync } = require('./call.js')
+const { ask, encode, joined, run, signalOf, split, sync } = require('./call.js')
 const { Channel } = require('./value.js')
 const { registryPort, ledgerPort, guardrailPort } = require('./port.js')
 
@@ -17,7 +17,7 @@ class Promoter {
 
   async plan(channel, operation, options) {
     const [terms, signal] = split(options)
-    const request = encode({ channel, ...sourced(operation), ...terms })
+    const request = encode(joined(joined({ channel }, sourced(operation)), terms))
     return new Plan(await run(signal, () => this.#native.call('plan', request)))
   }
   async execute(approved, options) {
@@ -90,7 +90,7 @@ class Promoter {
 
   async #move(op, channel, options, given = {}) {
     const [terms, signal] = split(options)
-    return ask(this.#native, op, { channel, ...sourced({ ...terms, ...given }) }, { signal })
+    return ask(this.#native, op, { channel }, { ...sourced(joined(given, terms)), signal })
   }
 }
 

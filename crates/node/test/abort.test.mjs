@@ -144,6 +144,16 @@ test('wrong types are TypeErrors, odd strings typed errors, and nothing was move
   }
   await assert.rejects(promoter.execute({}), TypeError)
   await assert.rejects(promoter.current(prod, { sginal: AbortSignal.timeout(1) }), { message: 'current: sginal: it is not known here' })
+  const other = { channel: `${repository}:dev` }
+  for (const call of [
+    () => promoter.promote(prod, release(2), { provenance, ...other }),
+    () => promoter.hold(prod, { reason: 'x', provenance, ...other }),
+    () => promoter.plan(prod, { op: 'repair' }, { provenance, op: 'adopt' }),
+    () => promoter.promote(prod, release(2), { provenance, from: release(3) }),
+    () => registry.resolve(repository, 'prod', { tag: 'dev' }),
+  ]) {
+    await assert.rejects(call(), { name: 'TypeError', message: /: it is an argument, and no option$/ })
+  }
   await assert.rejects(promoter.execute({}, { patience: 1 }), { name: 'TypeError', message: 'patience: it is not known here' })
   const bytes = new Uint8Array(8)
   structuredClone(bytes.buffer, { transfer: [bytes.buffer] })

@@ -93,6 +93,12 @@ for (const [version, node] of Object.entries(NODES)) {
     assert.equal(retention.status, 0, retention.said)
     assert.match(retention.summary, /\| stays \| live \|/)
 
+    const unseen = { GITHUB_STEP_SUMMARY: '/nowhere/summary', GITHUB_RUN_ID: '4713' }
+    server.memory.pushImage(shop, 'prod', 1)
+    const blind = await step({ command: 'promote', channel: prod, from: '1.4.2' }, unseen)
+    assert.deepEqual([blind.status, blind.outputs.digest], [0, digests[1]], blind.said)
+    assert.match(blind.said, /::warning::no summary: /)
+
     for (const { said, summary, outputs } of [first, promoted, refused, back, audit]) {
       const unmasked = said.replace(/^::add-mask::.*$/gm, '')
       assert.doesNotMatch(unmasked + summary + JSON.stringify(outputs), /canary/)

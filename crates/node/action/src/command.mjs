@@ -1,5 +1,6 @@
 /** One command: what it gives to the workflow, and how that reads. */
 
+import * as core from '@actions/core'
 import { Channel, OciRegistry, Promoter, Provenance, openLedger } from 'tagwarden'
 import { audited, current, history, moved, retention } from './summary.mjs'
 
@@ -14,16 +15,18 @@ export async function command(given) {
   const all = given.command === 'audit' && given.channels.length === 0
   const asked = all ? { ...given, channels: await ledger.channels() } : given
   const pipeline = given.pipeline.length > 0 ? given.pipeline : undefined
-  const promoter = new Promoter(registry(asked), ledger, { pipeline })
+  const promoter = new Promoter(registry(asked, all), ledger, { pipeline })
   if (moves) return move(promoter, asked, provenance)
   return { current: look, history: past, audit, retention: plan }[given.command](promoter, asked)
 }
 
-function registry({ username, password, channels, repository, pipeline }) {
+/** A login is shown to the host of the channel or repository that the workflow names, and to no other. */
+function registry({ username, password, channels, repository }, all) {
   if (!username) return new OciRegistry()
-  const named = [...channels, repository, ...pipeline.map(({ channel }) => channel)].filter(Boolean)
-  const hosts = new Set(named.map((name) => name.split('/')[0]))
-  return new OciRegistry({ credentials: Object.fromEntries([...hosts].map((host) => [host, { user: username, password }])) })
+  const named = [...channels, repository].filter(Boolean)
+  const hosts = [...new Set(named.map((name) => name.split('/')[0]))]
+  if (all && hosts.length > 1) throw new Error('audit with a login needs its channels: those of the ledger are on several hosts')
+  return new OciRegistry({ credentials: Object.fromEntries(hosts.map((host) => [host, { user: username, password }])) })
 }
 
 async function move(promoter, given, provenance) {
@@ -44,7 +47,7 @@ async function move(promoter, given, provenance) {
     event: receipt.event,
     changed: receipt.result === 'committed' && receipt.from !== receipt.to,
   }
-  return { outputs, summary: moved(receipt, await recent(promoter, channel, 5)), problems: [] }
+  return { outputs, summary: moved(receipt, await recent(promoter, channel, 5).catch(unread)), problems: [] }
 }
 
 async function look(promoter, given) {
@@ -76,6 +79,12 @@ async function recent(promoter, channel, limit) {
   const events = []
   for await (const event of promoter.history(channel, { limit })) events.push(event)
   return events
+}
+
+/** The move was made: that its history cannot be read for the summary does not fail the step. */
+function unread(error) {
+  core.warning(`no history: ${error.message}`)
+  return []
 }
 
 function one({ command, channels: [channel, ...more] }) {

@@ -11,14 +11,23 @@ const TITLES = { POLICY_REFUSED: 'Refused by the policy', CHANNEL_MOVED: 'Anothe
 try {
   const { outputs, summary, problems } = await command(inputs())
   for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value ?? '')
-  await core.summary.addRaw(summary).write()
   for (const problem of problems) core.error(problem, { title: 'tagwarden' })
   if (problems.length > 0) process.exitCode = 1
+  await summarize(summary)
 } catch (error) {
+  process.exitCode = 1
   for (const { guardrail, verdict, code, why } of error.findings ?? []) {
     if (verdict !== 'pass') core.error(why, { title: `${guardrail}: ${code}` })
   }
-  if (process.env.GITHUB_STEP_SUMMARY) await core.summary.addRaw(failure(error)).write()
   core.error(error.message, { title: TITLES[error.code] ?? error.code ?? error.name })
-  process.exitCode = 1
+  await summarize(failure(error))
+}
+
+/** Not every runner has a summary; what was done is done without one. */
+async function summarize(text) {
+  try {
+    if (process.env.GITHUB_STEP_SUMMARY) await core.summary.addRaw(text).write()
+  } catch (error) {
+    core.warning(`no summary: ${error.message}`)
+  }
 }
