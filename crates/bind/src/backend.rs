@@ -1,6 +1,6 @@
 //! `Registry` and `Ledger` ports of the core, kept by an object of the other language.
 //!
-//! An exception in a write leaves its end unknown, unless its code says that nothing was moved.
+//! An exception in a write leaves its end unknown, unless its code says that nothing was written.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tagwarden::ledger::{Append, Ledger};
 use tagwarden::registry::{Manifest, Put, Registry};
 use tagwarden::{Channel, Digest, Error, ErrorKind, Reference, Repository, Result, Tag, Target};
 
-use crate::host::{HostError, Port};
+use crate::host::{HostError, Meaning, Port};
 use crate::registry::manifest_json;
 
 /// A registry of the other language. Its methods are those of the port; a manifest is `{bytes, media_type}`; a put gives
@@ -28,18 +28,24 @@ struct Held {
     media_type: String,
 }
 
-const UNAVAILABLE: ErrorKind = ErrorKind::RegistryUnavailable;
+/// Of a read.
+pub(crate) const UNREAD: Meaning =
+    Meaning { codes: &["REGISTRY_", "MANIFEST_"], otherwise: ErrorKind::RegistryUnavailable };
+
+/// Of a put: these say that nothing was moved and nothing will land.
+const PUT: Meaning =
+    Meaning { codes: &["REGISTRY_REFUSED", "REGISTRY_DENIED"], otherwise: ErrorKind::RegistryAmbiguous };
 
 #[async_trait]
 impl Registry for HostRegistry {
     async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>> {
-        self.0.ask("resolve", json!({ "repository": repository, "tag": tag }), UNAVAILABLE).await
+        self.0.ask("resolve", json!({ "repository": repository, "tag": tag }), UNREAD).await
     }
 
     async fn fetch(&self, reference: &Reference) -> Result<Option<Manifest>> {
-        let held: Option<Held> = self.0.ask("fetch", json!({ "reference": reference }), UNAVAILABLE).await?;
+        let held: Option<Held> = self.0.ask("fetch", json!({ "reference": reference }), UNREAD).await?;
         let Some(Held { bytes, media_type }) = held else { return Ok(None) };
-        let bytes = decoded(&bytes).map_err(|e| self.0.failed("fetch", e, UNAVAILABLE))?;
+        let bytes = decoded(&bytes).map_err(|e| self.0.failed("fetch", e, UNREAD))?;
         match reference.target() {
             Target::Digest(digest) => Manifest::verified(bytes, &media_type, *digest).map(Some),
             Target::Tag(_) => Manifest::new(bytes, &media_type).map(Some),
@@ -50,25 +56,23 @@ impl Registry for HostRegistry {
         let ms = u64::try_from(time_out.as_millis()).unwrap_or(u64::MAX);
         let manifest = manifest_json(manifest);
         let request = json!({ "repository": repository, "tag": tag, "manifest": manifest, "time_out": ms });
-        let unknown = |raised| Put::Unknown(self.0.failed("put", raised, ErrorKind::RegistryAmbiguous));
-        match self.0.answer("put", request, time_out).await {
-            Ok(Value::Null) => Put::Applied,
-            Ok(_) => unknown(HostError::broken("it gave what it must not: anything but nothing")),
-            Err(raised) => match raised.kind() {
-                Some(kind @ (ErrorKind::RegistryRefused | ErrorKind::RegistryDenied)) => {
-                    Put::Refused(self.0.failed("put", raised, kind))
-                }
-                _ => unknown(raised),
-            },
+        let raised = match self.0.answer("put", request, time_out).await {
+            Ok(Value::Null) => return Put::Applied,
+            Ok(_) => HostError::broken("it gave what it must not: anything but nothing"),
+            Err(raised) => raised,
+        };
+        match PUT.named(&raised) {
+            Some(_) => Put::Refused(self.0.failed("put", raised, PUT)),
+            None => Put::Unknown(self.0.failed("put", raised, PUT)),
         }
     }
 
     async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>> {
-        self.0.ask("tags", json!({ "repository": repository }), UNAVAILABLE).await
+        self.0.ask("tags", json!({ "repository": repository }), UNREAD).await
     }
 
     async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
-        self.0.ask("has_blob", json!({ "repository": repository, "digest": digest }), UNAVAILABLE).await
+        self.0.ask("has_blob", json!({ "repository": repository, "digest": digest }), UNREAD).await
     }
 }
 
@@ -83,7 +87,11 @@ enum Ended {
     Lost,
 }
 
-const SILENT: ErrorKind = ErrorKind::LedgerUnavailable;
+/// Of a read.
+const SILENT: Meaning = Meaning { codes: &["LEDGER_"], otherwise: ErrorKind::LedgerUnavailable };
+
+/// Of an append: raised, late or not understood, the entry may be there, unless the ledger says that it may not write.
+const APPEND: Meaning = Meaning { codes: &["LEDGER_DENIED"], otherwise: ErrorKind::LedgerAmbiguous };
 
 #[async_trait]
 impl Ledger for HostLedger {
@@ -100,8 +108,7 @@ impl Ledger for HostLedger {
 
     async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
         let request = json!({ "channel": channel, "seq": seq, "bytes": STANDARD.encode(&bytes) });
-        // Raised, late or not understood: the entry may be there.
-        let ended = self.0.ask("append", request, ErrorKind::LedgerAmbiguous).await;
+        let ended = self.0.ask("append", request, APPEND).await;
         match ended.map_err(|error: Error| error.with("channel", channel).with("seq", seq))? {
             Ended::Stored => Ok(Append::Stored),
             Ended::Lost => Ok(Append::Lost),

@@ -124,6 +124,13 @@ impl Fields {
         Fields::of(self.style, self.place(name), value).map(Some)
     }
 
+    /// An argument that there must be, of the core's own JSON, which is in snake case in every language.
+    pub(crate) fn record(&mut self, name: &str) -> Result<Fields> {
+        let mut record = self.inner(name)?.ok_or_else(|| self.wrong(name, "it is missing"))?;
+        record.style = Style::Snake;
+        Ok(record)
+    }
+
     /// An argument whose items have fields of their own.
     pub(crate) fn items(&mut self, name: &str) -> Result<Vec<Fields>> {
         let items: Vec<Value> = self.need(name)?;
@@ -132,8 +139,7 @@ impl Fields {
 
     /// An object whose keys are data, such as the names of hosts.
     pub(crate) fn keyed(&mut self, name: &str) -> Result<Vec<(String, Value)>> {
-        let object: Option<Map<String, Value>> = self.take(name)?;
-        Ok(object.into_iter().flatten().collect())
+        Ok(self.inner(name)?.map_or_else(Vec::new, |keyed| keyed.left.into_iter().collect()))
     }
 
     /// One of the values of [`Fields::keyed`], as an object.
@@ -200,5 +206,8 @@ mod tests {
         let mut fields = Fields::parse(Style::Snake, "oci", r#"{"password": ["hunter2"]}"#).unwrap();
         let error = fields.secret("password").unwrap_err();
         assert_eq!(error.message(), "oci: password: an array instead of a string");
+        let mut fields = Fields::parse(Style::Snake, "oci", r#"{"credentials": "ci:hunter2"}"#).unwrap();
+        let error = fields.keyed("credentials").unwrap_err();
+        assert_eq!(error.message(), "oci: credentials: a string instead of an object");
     }
 }

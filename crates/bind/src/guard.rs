@@ -39,10 +39,11 @@ impl Guard {
         Guard { name, settings, port, raised: Mutex::default() }
     }
 
-    /// What it raised when it gave this finding.
+    /// What it raised when it gave this finding. It is kept no longer.
     pub(crate) fn blamed(&self, finding: &Finding) -> Option<HostError> {
-        let raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
-        raised.iter().rev().find(|raised| self.failed(raised) == *finding).cloned()
+        let mut raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = raised.iter().rposition(|raised| self.failed(raised) == *finding)?;
+        raised.remove(last)
     }
 
     fn failed(&self, why: &HostError) -> Finding {

@@ -43,10 +43,6 @@ impl HostError {
         HostError { kind: None, message: message.to_string(), exception: None }
     }
 
-    pub(crate) fn kind(&self) -> Option<ErrorKind> {
-        self.kind
-    }
-
     pub(crate) fn exception<E: StdError + 'static>(&self) -> Option<&E> {
         let exception: &(dyn StdError + 'static) = self.exception.as_deref()?;
         exception.downcast_ref()
@@ -60,6 +56,21 @@ impl fmt::Display for HostError {
 }
 
 impl StdError for HostError {}
+
+/// What an exception of a method means: the kind that its code names if the code begins with one of `codes`, else
+/// `otherwise`, as for every other failure. A backend cannot speak for what is not its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Meaning {
+    pub(crate) codes: &'static [&'static str],
+    pub(crate) otherwise: ErrorKind,
+}
+
+impl Meaning {
+    /// The kind that the exception names, if it may.
+    pub(crate) fn named(self, raised: &HostError) -> Option<ErrorKind> {
+        raised.kind.filter(|kind| self.codes.iter().any(|code| kind.code().starts_with(code)))
+    }
+}
 
 /// The way to a host, which is given up after a time.
 #[derive(Clone, Debug)]
@@ -79,17 +90,17 @@ impl Port {
         Ok(Port { host, time_out })
     }
 
-    /// What a method answers. An exception keeps the kind that its code names; every other failure is `otherwise`.
+    /// What a method answers.
     pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
         method: &'static str,
         request: Value,
-        otherwise: ErrorKind,
+        meaning: Meaning,
     ) -> Result<T> {
         let answer = self.answer(method, request, self.time_out).await;
-        let answer = answer.map_err(|raised| self.failed(method, raised, otherwise))?;
+        let answer = answer.map_err(|raised| self.failed(method, raised, meaning))?;
         serde_json::from_value(answer)
-            .map_err(|e| self.failed(method, HostError::broken(format!("it gave what it must not: {e}")), otherwise))
+            .map_err(|e| self.failed(method, HostError::broken(format!("it gave what it must not: {e}")), meaning))
     }
 
     /// What a method answers within a time, unread.
@@ -106,9 +117,9 @@ impl Port {
     }
 
     /// The error of a method.
-    pub(crate) fn failed(&self, method: &str, raised: HostError, otherwise: ErrorKind) -> Error {
-        let error =
-            Error::new(raised.kind.unwrap_or(otherwise), format!("{method} of {:?} failed: {raised}", self.host));
+    pub(crate) fn failed(&self, method: &str, raised: HostError, meaning: Meaning) -> Error {
+        let kind = meaning.named(&raised).unwrap_or(meaning.otherwise);
+        let error = Error::new(kind, format!("{method} of {:?} failed: {raised}", self.host));
         match raised.exception {
             Some(_) => error.because(raised),
             None => error,

@@ -9,9 +9,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tagwarden::conformance::{Violation, ledger, registry};
 use tagwarden::registry::{Registry, Sample};
-use tagwarden::{ErrorKind, Repository, Result};
+use tagwarden::{Repository, Result};
 use uuid::Uuid;
 
+use crate::backend::UNREAD;
 use crate::fields::Fields;
 use crate::host::Port;
 use crate::promoter::Given;
@@ -68,7 +69,7 @@ impl registry::Fixture for Fixture {
         let manifests = sample.children.iter().map(|child| manifest_json(&child.manifest));
         let manifests: Vec<_> = manifests.collect();
         let request = json!({ "repository": repository, "blobs": blobs(sample), "manifests": manifests });
-        self.store.ask("store", request, ErrorKind::RegistryUnavailable).await
+        self.store.ask("store", request, UNREAD).await
     }
 
     async fn broken(&self) -> (Arc<dyn Registry>, Repository) {

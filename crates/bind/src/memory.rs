@@ -1,98 +1,119 @@
 //! `MemoryRegistry`, by name: what is done to it here goes around its port.
 
 use serde_json::{Value, json};
-use tagwarden::registry::{Call, Chaos, MemoryRegistry};
-use tagwarden::{Error, ErrorKind, Repository, Result, Tag};
+use tagwarden::registry::{Call, Change, Chaos, MemoryRegistry};
+use tagwarden::{Digest, Error, ErrorKind, Repository, Result, Tag};
 
 use crate::fields::Fields;
 use crate::registry::{manifest, manifest_json};
 use crate::{faults, promoter::Given};
 
+/// What a call does, once all of it was read.
+type Act = Box<dyn FnOnce(&MemoryRegistry) -> Value>;
+
 /// Calls the registry's method of this name: `push`, `push_image`, `store_blob`, `overwrite`, `delete_tag`,
 /// `delete_manifest`, `delete_blob`, `peek`, `holds`, `script`, `script_reads`, `chaos`, `calm`, `latency`, `faults_left`,
-/// `calls`, `clear_calls` or `changes`.
+/// `calls`, `clear_calls` or `changes`. Where anything of it is wrong, nothing is done.
 pub fn memory(core: &MemoryRegistry, method: &str, mut asked: Fields) -> Result<Given> {
-    let given = match method {
+    let act = read(method, &mut asked)?;
+    asked.end()?;
+    Given::json(&act(core))
+}
+
+fn read(method: &str, asked: &mut Fields) -> Result<Act> {
+    Ok(match method {
         "push" => {
-            let (repository, tag) = place(&mut asked)?;
-            let manifest = manifest(&mut asked)?;
-            json!(core.push(&repository, &tag, &manifest))
+            let ((repository, tag), manifest) = (place(asked)?, manifest(asked)?);
+            act(move |core| json!(core.push(&repository, &tag, &manifest)))
         }
         "push_image" => {
-            let (repository, tag) = place(&mut asked)?;
-            manifest_json(&core.push_image(&repository, &tag, asked.need("number")?))
+            let ((repository, tag), number) = (place(asked)?, asked.need("number")?);
+            act(move |core| manifest_json(&core.push_image(&repository, &tag, number)))
         }
         "store_blob" => {
-            let repository: Repository = asked.need("repository")?;
-            json!(core.store_blob(&repository, asked.bytes("bytes")?))
+            let (repository, bytes): (Repository, _) = (asked.need("repository")?, asked.bytes("bytes")?);
+            act(move |core| json!(core.store_blob(&repository, bytes)))
         }
         "overwrite" => {
-            let (repository, tag) = place(&mut asked)?;
-            let manifest = manifest(&mut asked)?;
-            json!(core.overwrite(&repository, &tag, &manifest))
+            let ((repository, tag), manifest) = (place(asked)?, manifest(asked)?);
+            act(move |core| json!(core.overwrite(&repository, &tag, &manifest)))
         }
         "delete_tag" => {
-            let (repository, tag) = place(&mut asked)?;
-            json!(core.delete_tag(&repository, &tag))
+            let (repository, tag) = place(asked)?;
+            act(move |core| json!(core.delete_tag(&repository, &tag)))
         }
-        "delete_manifest" => json!(core.delete_manifest(&asked.need("repository")?, &asked.need("digest")?)),
-        "delete_blob" => json!(core.delete_blob(&asked.need("repository")?, &asked.need("digest")?)),
+        "delete_manifest" => {
+            let (repository, digest) = kept(asked)?;
+            act(move |core| json!(core.delete_manifest(&repository, &digest)))
+        }
+        "delete_blob" => {
+            let (repository, digest) = kept(asked)?;
+            act(move |core| json!(core.delete_blob(&repository, &digest)))
+        }
         "peek" => {
-            let (repository, tag) = place(&mut asked)?;
-            json!(core.peek(&repository, &tag))
+            let (repository, tag) = place(asked)?;
+            act(move |core| json!(core.peek(&repository, &tag)))
         }
-        "holds" => json!(core.holds(&asked.need("repository")?, &asked.need("digest")?)),
+        "holds" => {
+            let (repository, digest) = kept(asked)?;
+            act(move |core| json!(core.holds(&repository, &digest)))
+        }
         "script" => {
             let faults: Vec<_> = asked.items("faults")?.into_iter().map(faults::put).collect::<Result<_>>()?;
             match asked.take::<Tag>("tag")? {
-                Some(tag) => core.script_when(move |call| call.puts(&tag), faults),
-                None => core.script(faults),
+                Some(tag) => set(move |core| core.script_when(move |call| call.puts(&tag), faults)),
+                None => set(move |core| core.script(faults)),
             }
-            Value::Null
         }
         "script_reads" => {
             let faults: Vec<_> = asked.items("faults")?.into_iter().map(faults::read).collect::<Result<_>>()?;
             match asked.take::<Tag>("tag")? {
-                Some(tag) => core.script_reads_when(move |call| call.resolves(&tag), faults),
-                None => core.script_reads(faults),
+                Some(tag) => set(move |core| core.script_reads_when(move |call| call.resolves(&tag), faults)),
+                None => set(move |core| core.script_reads(faults)),
             }
-            Value::Null
         }
         "chaos" => {
             let mut chaos = Chaos::new(asked.need("seed")?, asked.need("percent")?);
             chaos.latency = asked.ms("latency")?.unwrap_or(chaos.latency);
             chaos.lag = asked.ms("lag")?.unwrap_or(chaos.lag);
-            core.chaos(chaos);
-            Value::Null
+            set(move |core| core.chaos(chaos))
         }
-        "calm" => {
-            core.calm();
-            Value::Null
-        }
+        "calm" => set(MemoryRegistry::calm),
         "latency" => {
-            let latency = asked.ms("latency")?;
-            core.latency(latency.unwrap_or_default());
-            Value::Null
+            let latency = asked.ms("latency")?.unwrap_or_default();
+            set(move |core| core.latency(latency))
         }
-        "faults_left" => json!(core.faults_left()),
-        "calls" => core.calls().iter().map(call_json).collect(),
-        "clear_calls" => {
-            core.clear_calls();
-            Value::Null
-        }
-        "changes" => core
-            .changes()
-            .iter()
-            .map(|change| json!({ "repository": change.repository, "tag": change.tag, "to": change.to }))
-            .collect(),
+        "faults_left" => act(|core| json!(core.faults_left())),
+        "calls" => act(|core| core.calls().iter().map(call_json).collect()),
+        "clear_calls" => set(MemoryRegistry::clear_calls),
+        "changes" => act(|core| core.changes().iter().map(change_json).collect()),
         other => return Err(Error::new(ErrorKind::InternalFault, format!("a memory registry has no method {other}"))),
-    };
-    asked.end()?;
-    Given::json(&given)
+    })
+}
+
+/// What gives a value.
+fn act(act: impl FnOnce(&MemoryRegistry) -> Value + 'static) -> Act {
+    Box::new(act)
+}
+
+/// What gives nothing.
+fn set(set: impl FnOnce(&MemoryRegistry) + 'static) -> Act {
+    act(|core| {
+        set(core);
+        Value::Null
+    })
 }
 
 fn place(asked: &mut Fields) -> Result<(Repository, Tag)> {
     Ok((asked.need("repository")?, asked.need("tag")?))
+}
+
+fn kept(asked: &mut Fields) -> Result<(Repository, Digest)> {
+    Ok((asked.need("repository")?, asked.need("digest")?))
+}
+
+fn change_json(change: &Change) -> Value {
+    json!({ "repository": change.repository, "tag": change.tag, "to": change.to })
 }
 
 fn call_json(call: &Call) -> Value {
@@ -106,5 +127,25 @@ fn call_json(call: &Call) -> Value {
         Call::HasBlob { repository, digest } => {
             json!({ "call": "has_blob", "repository": repository, "digest": digest })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fields::Style;
+
+    #[test]
+    fn where_anything_is_wrong_nothing_is_done() {
+        let core = MemoryRegistry::new();
+        let call = |method: &str, text: &str| memory(&core, method, Fields::parse(Style::Camel, method, text).unwrap());
+        let error = call("script", r#"{"faults": [{"fault": "after"}], "tagg": "prod"}"#).unwrap_err();
+        assert_eq!(error.message(), "script: tagg: it is not known here");
+        assert_eq!(core.faults_left(), 0);
+        call("push_image", r#"{"repository": "reg.io/shop", "tag": "prod", "number": 1, "platform": "arm"}"#)
+            .unwrap_err();
+        assert_eq!(core.peek(&"reg.io/shop".parse().unwrap(), &"prod".parse().unwrap()), None);
+        call("script", r#"{"faults": [{"fault": "after"}], "tag": "prod"}"#).unwrap();
+        assert_eq!(core.faults_left(), 1);
     }
 }

@@ -13,6 +13,7 @@ use crate::fields::Fields;
 use crate::guard::Guard;
 use crate::plan::{Approved, Plan};
 use crate::terms::{how, operation, rule, terms, times};
+use crate::value::built;
 
 /// What a call gives: JSON text, or something that stays on this side.
 #[derive(Debug)]
@@ -104,13 +105,13 @@ impl Promoter {
             }
             "hold" => {
                 let (channel, reason): (Channel, _) = (asked.need("channel")?, asked.need("reason")?);
-                let (until, who) = (asked.take("until")?, asked.need("provenance")?);
+                let (until, who) = (asked.take("until")?, built(&mut asked)?);
                 asked.end()?;
                 Given::json(&promoter.hold(&channel, reason, until, &who).await?)
             }
             "release" => {
                 let (channel, reason): (Channel, _) = (asked.need("channel")?, asked.need("reason")?);
-                let who = asked.need("provenance")?;
+                let who = built(&mut asked)?;
                 asked.end()?;
                 Given::json(&promoter.release(&channel, reason, &who).await?)
             }

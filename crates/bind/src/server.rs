@@ -47,53 +47,71 @@ impl Server {
     }
 
     /// Calls the server's method of this name: `demand`, `script_http`, `calm`, `faults_left`, `latency`, `end_tokens`,
-    /// `requests` or `clear_requests`.
+    /// `requests` or `clear_requests`. Where anything of it is wrong, nothing is done.
     pub fn set(&self, method: &str, mut asked: Fields) -> Result<Given> {
+        let act = read(method, &mut asked)?;
+        asked.end()?;
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let server = running.as_ref().ok_or_else(|| unavailable("was stopped"))?;
-        let mut given = Value::Null;
-        match method {
-            "demand" => server.access(access(&mut asked)?),
-            "script_http" => {
-                let faults: Vec<_> = asked.items("faults")?.into_iter().map(faults::http).collect::<Result<_>>()?;
-                match (asked.take::<String>("method")?, asked.take::<String>("path")?) {
-                    (None, None) => server.script(faults),
-                    (method, path) => server.script_when(requests(method, path), faults),
-                }
-            }
-            "calm" => server.calm(),
-            "faults_left" => given = json!(server.faults_left()),
-            "latency" => server.latency(asked.need_ms("latency")?),
-            "end_tokens" => server.end_tokens(),
-            "requests" => {
-                let seen = server.requests();
-                let seen =
-                    seen.iter().map(|seen| json!({ "method": seen.method, "path": seen.path, "status": seen.status }));
-                given = seen.collect();
-            }
-            "clear_requests" => server.clear_requests(),
-            other => {
-                return Err(Error::new(ErrorKind::InternalFault, format!("a test registry has no method {other}")));
+        Given::json(&act(server))
+    }
+}
+
+/// What a call does, once all of it was read.
+type Act = Box<dyn FnOnce(&RegistryServer) -> Value>;
+
+fn read(method: &str, asked: &mut Fields) -> Result<Act> {
+    Ok(match method {
+        "demand" => {
+            let access = access(asked)?;
+            set(move |server| server.access(access))
+        }
+        "script_http" => {
+            let faults: Vec<_> = asked.items("faults")?.into_iter().map(faults::http).collect::<Result<_>>()?;
+            match (asked.take::<String>("method")?, asked.take::<String>("path")?) {
+                (None, None) => set(move |server| server.script(faults)),
+                (method, path) => set(move |server| server.script_when(requests(method, path), faults)),
             }
         }
-        asked.end()?;
-        Given::json(&given)
-    }
+        "calm" => set(RegistryServer::calm),
+        "faults_left" => Box::new(|server| json!(server.faults_left())),
+        "latency" => {
+            let latency = asked.need_ms("latency")?;
+            set(move |server| server.latency(latency))
+        }
+        "end_tokens" => set(RegistryServer::end_tokens),
+        "requests" => Box::new(|server| server.requests().iter().map(seen_json).collect()),
+        "clear_requests" => set(RegistryServer::clear_requests),
+        other => return Err(Error::new(ErrorKind::InternalFault, format!("a test registry has no method {other}"))),
+    })
+}
+
+/// What gives nothing.
+fn set(set: impl FnOnce(&RegistryServer) + 'static) -> Act {
+    Box::new(|server| {
+        set(server);
+        Value::Null
+    })
+}
+
+fn seen_json(seen: &Seen) -> Value {
+    json!({ "method": seen.method, "path": seen.path, "status": seen.status })
 }
 
 fn unavailable(what: &str) -> Error {
     Error::new(ErrorKind::RegistryUnavailable, format!("the test registry {what}"))
 }
 
-/// Open without a user; else Basic, or tokens of its own where `token` is true.
+/// Open to all where nothing is given; else Basic, or tokens of its own where `token` is true. A token without a user is
+/// refused: it would open what was to be closed.
 fn access(asked: &mut Fields) -> Result<Access> {
     let (user, password) = (asked.secret("user")?, asked.secret("password")?);
     let token: bool = asked.take("token")?.unwrap_or(false);
     match (user, password) {
-        (None, None) => Ok(Access::Open),
+        (None, None) if !token => Ok(Access::Open),
         (Some(user), Some(password)) if token => Ok(Access::Bearer(Bearer::new(Login::new(user, password)))),
         (Some(user), Some(password)) => Ok(Access::Basic(Login::new(user, password))),
-        _ => Err(asked.wrong("user", "give a user and a password, or neither")),
+        _ => Err(asked.wrong("user", "give a user and a password; nothing at all opens it to all")),
     }
 }
 

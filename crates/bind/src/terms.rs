@@ -5,9 +5,10 @@ use tagwarden::judge::{Expect, RetentionRule};
 use tagwarden::promoter::{First, Foreign, How, Operation};
 use tagwarden::protocol::Meet;
 use tagwarden::record::Source;
-use tagwarden::{Error, ErrorKind, Provenance, Result, Terms, Times};
+use tagwarden::{Error, ErrorKind, Result, Terms, Times};
 
 use crate::fields::Fields;
+use crate::value::built;
 
 /// The operation named `op`, with its own arguments.
 pub(crate) fn operation(op: &str, asked: &mut Fields) -> Result<Operation> {
@@ -43,7 +44,7 @@ fn source(asked: &mut Fields) -> Result<Option<Source>> {
 
 /// The terms of a move: every argument that is left.
 pub(crate) fn terms(mut asked: Fields) -> Result<Terms> {
-    let mut terms = Terms::of(asked.need::<Provenance>("provenance")?);
+    let mut terms = Terms::of(built(&mut asked)?);
     terms.key = asked.take("key")?;
     terms.reason = asked.take("reason")?;
     if let Some(expect) = expect(&mut asked)? {

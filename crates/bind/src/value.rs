@@ -62,6 +62,28 @@ pub fn provenance(given: Fields, environment: Option<&HashMap<String, String>>) 
     parts.build()
 }
 
+/// The argument `provenance`: one that was built before, as the core's own JSON, built anew. So nothing that building leaves
+/// out, such as a password in a URL, comes into a ledger by hand, and no `identity`: that somebody's token was verified is
+/// said by what verified it alone.
+pub(crate) fn built(asked: &mut Fields) -> Result<Provenance> {
+    let mut given = asked.record("provenance")?;
+    let (mut run, mut actor) = (given.record("pipeline")?, given.record("actor")?);
+    let mut parts = ProvenanceParts::default();
+    parts.provider = Some(run.need("provider")?);
+    parts.run_id = Some(run.need("run_id")?);
+    parts.attempt = run.take("attempt")?;
+    parts.url = run.take("url")?;
+    run.end()?;
+    parts.actor = Some(actor.need("id")?);
+    parts.actor_kind = Some(actor.need("kind")?);
+    actor.end()?;
+    parts.repository_url = given.take("repository_url")?;
+    parts.commit = given.take("commit")?;
+    parts.release = given.take("release")?;
+    given.end()?;
+    parts.build()
+}
+
 fn parts_of(mut given: Fields) -> Result<ProvenanceParts> {
     let mut parts = ProvenanceParts::default();
     parts.provider = given.take("provider")?;
@@ -80,6 +102,40 @@ fn parts_of(mut given: Fields) -> Result<ProvenanceParts> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fields::Style;
+
+    fn rebuilt(provenance: Value) -> Result<Provenance> {
+        let text = json!({ "provenance": provenance }).to_string();
+        built(&mut Fields::parse(Style::Camel, "promote", &text).unwrap())
+    }
+
+    #[test]
+    fn a_provenance_by_hand_holds_no_more_than_a_built_one() {
+        let mut given = json!({
+            "pipeline": {
+                "provider": "jenkins", "run_id": "job/7", "attempt": 2, "url": "https://ci:hunter2@ci.example.com/job/7",
+            },
+            "actor": { "id": "ada", "kind": "human" },
+            "repository_url": "https://x:token@git.example.com/shop.git?access_token=t",
+            "commit": "0123456789abcdef0123456789abcdef01234567",
+            "release": "v1.4.2",
+        });
+        let written = json!(rebuilt(given.clone()).unwrap());
+        given["pipeline"]["url"] = json!("https://ci.example.com/job/7");
+        given["repository_url"] = json!("https://git.example.com/shop.git");
+        assert_eq!(written, given);
+        assert_eq!(json!(rebuilt(given.clone()).unwrap()), given, "built twice it is the same");
+
+        given["identity"] = json!({ "issuer": "https://token.example.com", "subject": "ci" });
+        let error = rebuilt(given).unwrap_err();
+        assert_eq!(error.message(), "promote: provenance: identity: it is not known here");
+        let run = json!({ "provider": "ci", "run_id": "7", "runid": "8" });
+        let error = rebuilt(json!({ "pipeline": run, "actor": { "id": "ada", "kind": "human" } })).unwrap_err();
+        assert_eq!(error.message(), "promote: provenance: pipeline: runid: it is not known here");
+        let error = rebuilt(json!({ "pipeline": { "provider": "ci" } })).unwrap_err();
+        assert_eq!(error.message(), "promote: provenance: actor: it is missing");
+        assert_eq!(rebuilt(Value::Null).unwrap_err().message(), "promote: provenance: it is missing");
+    }
 
     /// Python and Node read them too.
     #[test]

@@ -10,9 +10,14 @@ function encode(args) {
     if (typeof given === 'bigint') throw new TypeError(`${name}: a bigint is no argument; give a number`)
     if (typeof given === 'number' && !Number.isFinite(given)) throw new TypeError(`${name}: ${given} is not a finite number`)
     if (given instanceof Date && Number.isNaN(given.getTime())) throw new TypeError(`${name}: the date is not valid`)
+    const kind = Object.prototype.toString.call(value).slice(8, -1)
+    if (typeof value === 'object' && !WRITTEN.has(kind)) throw new TypeError(`${name}: a ${kind} is no argument`)
     return value
   })
 }
+
+/** The objects that JSON writes as what they are. Of a Map, a Promise and the like it would write `{}`. */
+const WRITTEN = new Set(['Null', 'Object', 'Array', 'String', 'Number', 'Boolean'])
 
 /** Bytes as base 64. */
 function encodeBytes(name, bytes) {

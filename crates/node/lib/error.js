@@ -55,13 +55,13 @@ function raised({ code, message, context, findings, cause }, exception) {
   return behind ?? new Error(message)
 }
 
-/** What the native half threw: `{aborted}` or `{error}`. Anything else of napi's (a wrong argument) is as it is. */
+/** What the native half threw: `{aborted}` or `{error}`. What napi says of an argument is a TypeError. */
 function thrown(error) {
   let described
   try {
     described = JSON.parse(error.message)
   } catch {
-    if (error.code !== 'GenericFailure') return { error }
+    if (error.code !== 'GenericFailure') return { error: new TypeError(error.message, { cause: error }) }
     const message = `a panic inside tagwarden ended the call (${error.message}); please report it`
     return { error: new TagwardenError(message, { code: 'INTERNAL_FAULT', cause: error }) }
   }

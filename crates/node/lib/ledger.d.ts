@@ -10,7 +10,10 @@ export interface Ledger {
   size(channel: string): Promise<number> | number
   /** The entries from `from` on, in order and without gaps: at least one if there is one, at most `limit`. */
   read(channel: string, from: number, limit: number): Promise<Uint8Array[]> | Uint8Array[]
-  /** `lost` if the position is not the next one. An exception means that it is not known. */
+  /**
+   * `lost` if the position is not the next one. An exception means that it is not known, unless it is a TagwardenError
+   * LEDGER_DENIED: then nothing was stored and nothing will be.
+   */
   append(channel: string, seq: number, entry: Uint8Array): Promise<'stored' | 'lost'> | 'stored' | 'lost'
   /** Every channel that has a log, in any order. */
   channels(): Promise<string[]> | string[]

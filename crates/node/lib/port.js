@@ -3,7 +3,8 @@
 const native = require('../native.js')
 const { decodeBytes, encode, encodeBytes, sync } = require('./call.js')
 const { keep } = require('./error.js')
-const { PORT, manifestOf } = require('./registry.js')
+const { NativeLedger } = require('./ledger.js')
+const { NativeRegistry, PORT, manifestOf } = require('./registry.js')
 
 /** What the native half asks of a registry that is written in JavaScript, and the method that answers. */
 const REGISTRY = {
@@ -28,20 +29,27 @@ const LEDGER = {
 
 /** The native half of a registry: the core's own, or one that asks the object it was given. */
 function registryPort(registry) {
-  return portOf('registry', registry, REGISTRY, ['resolve', 'fetch', 'put', 'tags', 'hasBlob'], native.Registry)
+  const methods = ['resolve', 'fetch', 'put', 'tags', 'hasBlob']
+  return portOf('registry', registry, REGISTRY, methods, native.Registry, NativeRegistry)
 }
 
 /** The native half of a ledger. */
 function ledgerPort(ledger) {
-  return portOf('ledger', ledger, LEDGER, ['size', 'read', 'append', 'channels'], native.Ledger)
+  const methods = ['size', 'read', 'append', 'channels']
+  return portOf('ledger', ledger, LEDGER, methods, native.Ledger, NativeLedger)
 }
 
-function portOf(what, backend, answers, methods, kind) {
-  if (backend?.[PORT]) return backend[PORT]
+function portOf(what, backend, answers, methods, kind, core) {
+  if (untouched(backend, core, methods)) return backend[PORT]
   const lacks = methods.find((method) => typeof backend?.[method] !== 'function')
   if (lacks !== undefined) throw new TypeError(`${what}: it has no method ${lacks}`)
   const ask = answering((method, request) => answers[method](backend, request))
   return sync(() => kind.written(nameOf(backend, what), ask, backend.timeOut))
+}
+
+/** True if a backend's methods are those of the core's class: then the core calls its own, without JavaScript. */
+function untouched(backend, core, methods) {
+  return backend instanceof core && methods.every((method) => backend[method] === core.prototype[method])
 }
 
 /** The native half of a guardrail. */

@@ -19,6 +19,12 @@ export interface Finding {
 /** Where a target was named: a tag or digest, or what was live on another channel. */
 export type Source = { reference: string } | { channel: string }
 
+/** A provenance as it stands in the ledger. */
+export interface RecordedProvenance extends Provenance {
+  /** The claims of a token that was verified. Absent where nothing was; it cannot be given. */
+  identity?: { issuer: string; subject: string; audience: string; claims_sha256: string }
+}
+
 /** What a move was to do, who asked and how it was judged. */
 export interface Intent {
   op: Op
@@ -29,7 +35,7 @@ export interface Intent {
   from?: string
   to: { digest: string; media_type: string; size: number }
   source: Source
-  provenance: Provenance
+  provenance: RecordedProvenance
   reason?: string
   decision: {
     policy: { name: string; digest: string }
@@ -98,7 +104,7 @@ export interface Facts {
   /** The manifest that the channel is to point at; absent if it is proven absent. */
   target?: { digest: string; media_type: string; size: number }
   expect: 'any' | 'absent' | { at: string }
-  provenance: Provenance
+  provenance: RecordedProvenance
   hold?: Standing
   /** The environment before this one in the pipeline. */
   upstream?: { environment: string; channel: string; live?: string; passage: Passage }
@@ -189,19 +195,22 @@ export interface AuditReport {
 export interface LogReport {
   channel?: string
   entries: number
+  /** Bytes of a last append that never returned: no defect. */
   torn_bytes: number
   moves: number
   committed: number
   live?: string
   previous?: string
   open_intent?: number
+  /** Where the entry stands that says the log goes on elsewhere, and the ledger in which it does. */
   moved?: number
   moved_to?: string
   /** The RFC 6962 root over the entries that hold. */
   root: string
+  /** How many entries say an earlier time than the one before them. A warning: time never orders. */
   clock_went_back: number
   /** The first rule that is broken, if one is; nothing after it was judged. */
-  defect?: Record<string, unknown>
+  defect?: { seq: number; code: string; why: string }
 }
 
 /** Why a digest is kept. */

@@ -111,14 +111,13 @@ export declare class Timestamp implements Value {
   toJSON(): string
 }
 
-/** Who moved a channel, in which pipeline run, for which commit and release: what stands in the ledger. */
+/** Who moves a channel, in which pipeline run, for which commit and release. */
 export interface Provenance {
   pipeline: { provider: string; run_id: string; attempt?: number; url?: string }
   actor: { id: string; kind: 'human' | 'workload' }
   repository_url?: string
   commit?: string
   release?: string
-  identity?: { issuer: string; subject: string; audience: string; claims_sha256: string }
 }
 
 /** The parts of a provenance, as they are given. */

@@ -90,11 +90,12 @@ impl MemoryRegistry {
 #[pyclass(frozen)]
 pub(crate) struct Server {
     core: Arc<tagwarden_bind::Server>,
+    home: Home,
 }
 
 impl Server {
     pub(crate) fn of(server: tagwarden_bind::Server) -> Server {
-        Server { core: Arc::new(server) }
+        Server { core: Arc::new(server), home: Home::here() }
     }
 }
 
@@ -109,12 +110,18 @@ impl Server {
     }
 
     fn set<'py>(&self, py: Python<'py>, method: &str, request: &str) -> PyResult<Ended<'py>> {
-        at_once(py, || self.core.set(method, fields(method, request)?))
+        at_once(py, || {
+            self.home.check("test registry")?;
+            self.core.set(method, fields(method, request)?)
+        })
     }
 
     fn stop(&self) -> Call {
-        let core = Arc::clone(&self.core);
-        Call::of(async move { core.stop().await })
+        let (core, home) = (Arc::clone(&self.core), self.home);
+        Call::of(async move {
+            home.check("test registry")?;
+            core.stop().await
+        })
     }
 }
 
@@ -265,11 +272,14 @@ impl Artifact {
     }
 
     fn push(&self, registry: &Registry, request: String) -> PyResult<Call> {
-        let (core, oci) = (Arc::clone(&self.core), registry.oci.clone());
+        let (core, oci, home) = (Arc::clone(&self.core), registry.oci.clone(), registry.home);
         let Some(oci) = oci else {
             return Err(PyTypeError::new_err("an artifact is pushed to an OciRegistry"));
         };
-        Ok(Call::of(async move { tagwarden_bind::push(&core, &oci, fields("push_artifact", &request)?).await }))
+        Ok(Call::of(async move {
+            home.check("registry")?;
+            tagwarden_bind::push(&core, &oci, fields("push_artifact", &request)?).await
+        }))
     }
 }
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import datetime
+import json
 import pickle
 import typing
 from dataclasses import fields, is_dataclass
@@ -23,11 +25,13 @@ from tagwarden import (
     Commit,
     Credentials,
     Current,
+    Defect,
     Digest,
     Environment,
     Facts,
     Fault,
     Finding,
+    GoesOn,
     Intent,
     Judged,
     Key,
@@ -60,10 +64,11 @@ from tagwarden import (
     Subject,
     Tag,
     TagwardenError,
+    TakenOver,
     Times,
     open_ledger,
 )
-from tagwarden.record import Record
+from tagwarden._record import Record
 from tagwarden.values import Value
 from written import SHOP
 
@@ -87,6 +92,9 @@ INTENT = Intent("promote", "m", "k", Digest(TWO), SUBJECT, "w", 0, Digest(TWO), 
 OUTCOME = Outcome(5, AT, "committed", 1, False, False, Digest(ONE))
 EVENT = PromotionEvent(Channel(PROD), 4, AT, "committed", INTENT, OUTCOME)
 STANDING = Standing(6, "incident 7", "ada", AT)
+DEFECT, GOES_ON = Defect(4, "PARENT", "its parent is another"), GoesOn(6, "another-ledger")
+TAKEN_OVER = TakenOver(5, AT, "w2", "w", 1)
+JUDGED = Judged(Digest(ONE), "held", True, "live (channel reg.io/acme/shop:prod)")
 OPEN = OpenMove(4, "promote", "m", "k", Digest(ONE), "w", 0, Digest(TWO))
 
 # Twice the same, and another one.
@@ -108,7 +116,7 @@ PLAIN: list[tuple[Any, Any]] = [
     (SUBJECT, Subject(Digest(TWO), SUBJECT.media_type, 7)),
     (INTENT, Intent("rollback", "m", "k", Digest(TWO), SUBJECT, "w", 0)),
     (OUTCOME, Outcome(5, AT, "failed", 1, False, False)),
-    (EVENT, PromotionEvent(Channel(PROD), 4, AT, "open", INTENT)),
+    (EVENT, PromotionEvent(Channel(PROD), 4, AT, "open", INTENT, takeovers=(TAKEN_OVER,))),
     (
         Receipt(Channel(PROD), "promote", "committed", Digest(ONE), None, EVENT),
         Receipt(Channel(PROD), "promote", "unchanged", Digest(ONE)),
@@ -116,14 +124,17 @@ PLAIN: list[tuple[Any, Any]] = [
     (Recovered("closed", EVENT), Recovered("nothing")),
     (STANDING, Standing(6, "incident 7", "ada")),
     (OPEN, OpenMove(4, "repair", "m", "k", Digest(ONE), "w", 1)),
-    (Current(Channel(PROD), 6, Digest(ONE), None, EVENT, OPEN, STANDING), Current(Channel(PROD), 0)),
+    (Current(Channel(PROD), 6, Digest(ONE), None, EVENT, OPEN, STANDING, GOES_ON), Current(Channel(PROD), 0)),
     (Page((EVENT,), 4), Page((EVENT,))),
     (Audited(Channel(PROD), "in_sync", Digest(ONE)), Audited(Channel(PROD), "unknown", why="no route")),
     (AuditReport(AT, (Audited(Channel(PROD), "missing"),), "drift"), AuditReport(AT, ())),
-    (LogReport(6, 3, 2, ONE, Digest(ONE), open_intent=4), LogReport(0, 0, 0, ONE)),
-    (Judged(Digest(ONE), "held"), Judged(Digest(ONE), "absent")),
+    (DEFECT, Defect(5, "PARENT", "its parent is another")),
+    (GOES_ON, GoesOn(7, "another-ledger")),
+    (TAKEN_OVER, TakenOver(5, AT, "w2", "w", 2)),
+    (LogReport(6, 3, 2, Digest(ONE), live=Digest(ONE), open_intent=4), LogReport(0, 0, 0, Digest(ONE))),
+    (JUDGED, Judged(Digest(ONE), "held", False, "past")),
     (
-        RetentionPlan(Repository("a.io/x"), AT, (Judged(Digest(ONE), "held"),)),
+        RetentionPlan(Repository("a.io/x"), AT, (JUDGED,)),
         RetentionPlan(Repository("a.io/x"), AT, ()),
     ),
     (Predecessor(Channel(PROD), 6, Digest(ONE)), Predecessor(Channel(PROD), 7, Digest(ONE))),
@@ -179,17 +190,36 @@ def test_a_record_is_its_fields(one: Any, other: Any) -> None:
         _ = one < other
     if isinstance(one, Record):
         for record in (one, other):
-            json = record.to_dict()
-            assert type(one).from_dict(_written(json)) == record
+            written = json.loads(json.dumps(record.to_dict()))
+            assert type(one).from_dict(written) == record
 
 
-def _written(json: Any) -> Any:
-    """JSON as the core writes it: points in time are text, and `from_` is `from`."""
-    if isinstance(json, dict):
-        return {name.rstrip("_"): _written(value) for name, value in json.items()}
-    if isinstance(json, list):
-        return [_written(item) for item in json]
-    return json.isoformat() if isinstance(json, datetime.datetime) else json
+def test_what_was_broken_stays_broken_in_a_copy(world: World) -> None:
+    class Short(MemoryLedger):
+        def read(self, channel: str | Channel, start: int, limit: int) -> list[bytes]:
+            return [entry.replace(b"ada", b"eve") for entry in super().read(channel, start, limit)]
+
+    ledger = Short()
+    assert isinstance(world.ledger, OpenedLedger)
+    for seq, entry in enumerate(world.ledger.read(PROD, 0, 10)):
+        assert ledger.append(PROD, seq, entry)
+    report = Promoter(world.registry, ledger).verify(PROD)
+    assert not report.holds and report.defect is not None
+    assert (report.defect.seq, report.defect.code) == (1, "PARENT")
+    copied = dataclasses.replace(report, entries=7)
+    assert not copied.holds and copied.to_dict()["defect"]["code"] == report.defect.code
+    kept = next(judged for judged in world.promoter.retention_plan(SHOP).digests if judged.kept)
+    copied_judged = dataclasses.replace(kept, pin="absent")
+    assert copied_judged.kept and "keep" in copied_judged.to_dict() and kept.because == f"live (channel {PROD})"
+
+
+def test_a_class_of_ones_own_follows_the_grammar_of_its_base() -> None:
+    class Environments(Environment):
+        pass
+
+    assert str(Environments("dev")) == "dev" and Environments("dev") != Environment("dev")
+    with pytest.raises(tagwarden.InvalidValueError):
+        Environments("No Such")
 
 
 def test_what_the_core_answers_can_be_kept(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 import os
 import pickle
@@ -41,7 +42,10 @@ from tagwarden import (
     Times,
     _tagwarden,
     open_ledger,
+    pack_artifact,
+    push_artifact,
 )
+from tagwarden._call import wait_async
 from tagwarden.errors import _KINDS, fail
 from tagwarden.testing import TestRegistry
 
@@ -139,6 +143,26 @@ def test_a_cancelled_task_aborts_its_call_and_the_move_comes_to_its_end(world: W
     asyncio.run(cancelled())
 
 
+def test_a_coroutine_that_is_closed_aborts_its_call() -> None:
+    class Call:
+        aborted = False
+
+        def then(self, done: object) -> None:
+            pass
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    async def closed() -> bool:
+        call = Call()
+        coroutine = wait_async(call)  # type: ignore[arg-type]
+        coroutine.send(None)
+        coroutine.close()
+        return call.aborted
+
+    assert asyncio.run(closed())
+
+
 def test_a_forked_child_works_and_is_told_of_what_it_inherited(world: World) -> None:
     reading, writing = os.pipe()
     child = os.fork()
@@ -162,6 +186,36 @@ def test_a_forked_child_works_and_is_told_of_what_it_inherited(world: World) -> 
     assert said.startswith("committed; CONFIG_INVALID: the promoter was made in process"), said
     assert said.endswith("after a fork, make it again in the child"), said
     assert world.promote().result == "committed"
+
+
+def test_a_forked_child_does_not_wait_for_a_server_of_its_parent(test_registry: TestRegistry, tmp_path: Path) -> None:
+    (tmp_path / "deployment.yaml").write_text("kind: Deployment\n")
+    made = datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc)
+    packed = pack_artifact(
+        tmp_path, source="https://git.example.com/a.git", revision=f"main@sha1:{'0' * 40}", created=made
+    )
+    registry = OciRegistry(lookup="nowhere")
+    work: list[Callable[[], object]] = [
+        lambda: push_artifact(packed, registry, test_registry.repository("app"), "1.0"),
+        test_registry.requests,
+        test_registry.close,
+    ]
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.alarm(20)
+            for each in work:
+                try:
+                    each()
+                except InvalidValueError as error:
+                    os.write(writing, f"{error.code} ".encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    _, ended = os.waitpid(child, 0)
+    assert (ended, os.read(reading, 1000)) == (0, b"CONFIG_INVALID CONFIG_INVALID CONFIG_INVALID ")
+    assert push_artifact(packed, registry, test_registry.repository("app"), "1.0") == packed.digest
 
 
 def test_threads_share_a_promoter(world: World) -> None:
@@ -347,6 +401,23 @@ def test_values_are_values() -> None:
     assert built.run_id == "1" and built.actor == "ada"
     with pytest.raises(InvalidValueError, match="PROVENANCE_INCOMPLETE"):
         Provenance.from_environment({})
+    ci = {"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "7", "GITHUB_ACTOR": "octocat"}
+    built = Provenance.from_environment({**ci, "LATIN": "caf\udce9", "\udce9": "1", "GITHUB_SHA": "\udce9"})
+    assert (built.actor, built.to_dict().get("commit")) == ("octocat", None)
+    with pytest.raises(InvalidValueError, match="GITHUB_ACTOR not set"):
+        Provenance.from_environment({**ci, "GITHUB_ACTOR": "caf\udce9"})
+
+
+def test_a_provenance_by_hand_says_no_more_than_a_built_one(world: World) -> None:
+    by_hand = {**ADA.to_dict(), "repository_url": "https://ada:hunter2@git.example.com/shop.git"}
+    receipt = world.promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=Provenance(json.dumps(by_hand)))
+    assert receipt.event is not None
+    assert receipt.event.to_dict()["intent"]["provenance"]["repository_url"] == "https://git.example.com/shop.git"
+    verified = {**by_hand, "identity": {"issuer": "https://token.example.com", "subject": "ci"}}
+    with pytest.raises(InvalidValueError, match="promote: provenance: identity: it is not known here"):
+        world.promoter.promote(PROD, "reg.io/acme/shop:1.2", provenance=Provenance(json.dumps(verified)))
+    with pytest.raises(InvalidValueError, match="hold: provenance: identity"):
+        world.promoter.hold(PROD, "incident", provenance=Provenance(json.dumps(verified)))
 
 
 def test_a_test_registry_tells_what_it_was_asked_and_forgets_it(test_registry: TestRegistry) -> None:

@@ -188,11 +188,31 @@ def test_what_a_subclass_overrides_is_called(world: World) -> None:
         def append(self, channel: str | Channel, seq: int, entry: bytes) -> bool:
             raise LedgerError("LEDGER_DENIED", "read-only today")
 
+    class Torn(MemoryLedger):
+        raised: list[Exception] = []
+
+        def append(self, channel: str | Channel, seq: int, entry: bytes) -> bool:
+            stored = super().append(channel, seq, entry)
+            if self.raised:
+                raise self.raised.pop()
+            return stored
+
     watched = Watched()
     watched.push_image(SHOP, "prod", 1)
     with pytest.raises(LedgerError, match="read-only today"):
         Promoter(watched, Frozen()).bootstrap(PROD, provenance=ADA)
     assert PROD in watched.seen
+    for raised in (
+        LedgerError("LEDGER_UNAVAILABLE", "it went away"),
+        tagwarden.PolicyRefusedError("POLICY_REFUSED", "not its business"),
+        OSError("disk"),
+    ):
+        torn, moved = Torn(), MemoryRegistry()
+        torn.raised = [raised]
+        moved.push_image(SHOP, "prod", 1)
+        promoter = Promoter(moved, torn)
+        assert promoter.bootstrap(PROD, provenance=ADA).result == "committed", "the entry stands, whatever was raised"
+        assert promoter.current(PROD).open is None and promoter.verify(PROD).committed == 1
     plain, patched = MemoryRegistry(), list[object]()
     plain.resolve = lambda repository, tag: patched.append(tag)  # type: ignore[method-assign]
     assert Promoter(plain, MemoryLedger()).audit([PROD]).worst is None and patched == [Tag("prod")]

@@ -29,6 +29,7 @@ from .errors import (
     PolicyRefusedError,
     RegistryError,
     TagwardenError,
+    error_kinds,
 )
 from .flux import Artifact, pack_artifact, pack_artifact_async, push_artifact, push_artifact_async
 from .guardrail import Facts, Guardrail
@@ -36,14 +37,10 @@ from .ledger import Ledger, MemoryLedger, OpenedLedger, init_ledger, init_ledger
 from .memory import Fault, MemoryRegistry, ReadFault
 from .promoter import Promoter
 from .record import (
-    Audited,
-    AuditReport,
     Current,
     Finding,
+    GoesOn,
     Intent,
-    Judged,
-    LogReport,
-    MayDelete,
     OpenMove,
     Outcome,
     Page,
@@ -51,11 +48,12 @@ from .record import (
     PromotionEvent,
     Receipt,
     Recovered,
-    RetentionPlan,
     Standing,
     Subject,
+    TakenOver,
 )
 from .registry import Credentials, Manifest, OciRegistry, Registry
+from .report import Audited, AuditReport, Defect, Judged, LogReport, MayDelete, RetentionPlan
 from .values import (
     Channel,
     Commit,
@@ -82,11 +80,13 @@ __all__ = [
     "Commit",
     "Credentials",
     "Current",
+    "Defect",
     "Digest",
     "Environment",
     "Facts",
     "Fault",
     "Finding",
+    "GoesOn",
     "Guardrail",
     "Intent",
     "InternalError",
@@ -128,7 +128,9 @@ __all__ = [
     "Subject",
     "Tag",
     "TagwardenError",
+    "TakenOver",
     "Times",
+    "error_kinds",
     "init_ledger",
     "init_ledger_async",
     "open_ledger",

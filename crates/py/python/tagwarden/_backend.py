@@ -10,7 +10,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -207,7 +207,7 @@ class RegistryAdapter(Adapter):
         return self._run(self.written.put(*place, manifest, request["time_out"] / 1000))
 
     def _tags(self, request: dict[str, Any]) -> list[str]:
-        return [str(tag) for tag in self._run(self.written.tags(Repository(request["repository"])))]
+        return [str(tag) for tag in _listed("tags", self._run(self.written.tags(Repository(request["repository"]))))]
 
     def _has_blob(self, request: dict[str, Any]) -> Any:
         return self._run(self.written.has_blob(Repository(request["repository"]), Digest(request["digest"])))
@@ -221,7 +221,7 @@ class LedgerAdapter(Adapter):
 
     def _read(self, request: dict[str, Any]) -> list[str]:
         entries = self._run(self.written.read(Channel(request["channel"]), request["from"], request["limit"]))
-        return [base64.b64encode(entry).decode() for entry in entries]
+        return [base64.b64encode(entry).decode() for entry in _listed("read", entries)]
 
     def _append(self, request: dict[str, Any]) -> str:
         entry = base64.b64decode(request["bytes"])
@@ -231,7 +231,14 @@ class LedgerAdapter(Adapter):
         return "stored" if stored else "lost"
 
     def _channels(self, request: dict[str, Any]) -> list[str]:
-        return [str(channel) for channel in self._run(self.written.channels())]
+        return [str(channel) for channel in _listed("channels", self._run(self.written.channels()))]
+
+
+def _listed(method: str, given: Any) -> Iterable[Any]:
+    """Several things: the letters of a string are none."""
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise TypeError(f"{method} gave a {type(given).__name__}, and no list")
+    return given
 
 
 class GuardrailAdapter(Adapter):

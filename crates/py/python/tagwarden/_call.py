@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from . import _tagwarden as _native
 from .errors import fail
-from .values import Value
+from .values import Value, instant, sound
 
 Seconds: TypeAlias = float | datetime.timedelta
 """A duration: seconds, or a timedelta."""
@@ -18,12 +18,7 @@ Seconds: TypeAlias = float | datetime.timedelta
 def encode(arguments: dict[str, Any]) -> str:
     """Arguments as JSON; None is left out. TypeError for what is no argument, ValueError for what is no text."""
     given = {name: value for name, value in arguments.items() if value is not None}
-    text = json.dumps(given, default=_plain, ensure_ascii=False, allow_nan=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError("a string with a lone surrogate is no text") from error
-    return text
+    return sound(json.dumps(given, default=_plain, ensure_ascii=False, allow_nan=False))
 
 
 def _plain(value: Any) -> Any:
@@ -35,14 +30,6 @@ def _plain(value: Any) -> Any:
     if to_dict is None:
         raise TypeError(f"a {type(value).__name__} is no argument")
     return to_dict()
-
-
-def instant(at: datetime.datetime) -> str:
-    """A point in time as RFC 3339, in UTC and whole milliseconds. ValueError for one without a time zone."""
-    if at.tzinfo is None:
-        raise ValueError("a datetime without a time zone is no point in time")
-    at = at.astimezone(datetime.timezone.utc)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
 
 
 def ms(duration: Seconds | None) -> float | None:
@@ -69,7 +56,7 @@ def wait(call: _native.Call) -> Any:
 
 
 async def wait_async(call: _native.Call) -> Any:
-    """Awaits; a cancelled task aborts the call."""
+    """Awaits; a task that is cancelled, or a coroutine that is closed, aborts the call."""
     import asyncio  # It is half of what an import costs, and a blocking program does not need it.
 
     loop = asyncio.get_running_loop()
@@ -87,10 +74,11 @@ async def wait_async(call: _native.Call) -> Any:
 
     call.then(done)
     try:
-        return given(await future)
-    except asyncio.CancelledError:
+        ended = await future
+    except BaseException:  # Cancelled, or the coroutine was closed.
         call.abort()
         raise
+    return given(ended)
 
 
 def untouched(backend: object, base: type, methods: Iterable[str]) -> bool:

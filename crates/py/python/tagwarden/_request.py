@@ -136,11 +136,6 @@ _AS_THE_CORE_READS: dict[str, tuple[str, Callable[[Any], Any] | None]] = {
 }
 
 
-def whole(given: int | None) -> int | None:
-    """A position, or None."""
-    return given
-
-
 def channels_of(given: list[str]) -> tuple[Channel, ...]:
     """Channels of text."""
     return tuple(Channel._known(text) for text in given)

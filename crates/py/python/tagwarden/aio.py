@@ -20,23 +20,12 @@ from ._request import (
     channels_of,
     digest_of,
     event_of,
-    whole,
 )
 from .guardrail import Guardrail
 from .ledger import Ledger
-from .record import (
-    AuditReport,
-    Current,
-    LogReport,
-    MayDelete,
-    Page,
-    Predecessor,
-    PromotionEvent,
-    Receipt,
-    Recovered,
-    RetentionPlan,
-)
+from .record import Current, Page, Predecessor, PromotionEvent, Receipt, Recovered
 from .registry import Registry
+from .report import AuditReport, LogReport, MayDelete, RetentionPlan
 from .values import Channel, Digest, Key, Pipeline, Provenance, Repository
 
 __all__ = ["AsyncPromoter"]
@@ -316,7 +305,8 @@ class AsyncPromoter:
 
         ``reason`` and ``provenance`` as in ``hold``; LedgerError as ``promote``.
         """
-        return whole(await self._ask("release", locals()))
+        seq: int | None = await self._ask("release", locals())
+        return seq
 
     async def channels(self) -> tuple[Channel, ...]:
         """Every channel that the ledger has a log of, in their order. LedgerError."""

@@ -24,9 +24,19 @@ __all__ = [
     "PolicyRefusedError",
     "RegistryError",
     "TagwardenError",
+    "error_kinds",
 ]
 
 _KINDS: dict[str, dict[str, str]] = {kind["code"]: kind for kind in json.loads(_native.error_kinds())}
+
+
+def error_kinds() -> list[dict[str, str]]:
+    """Every code there is: ``code``, ``retry``, ``class`` and ``meaning``.
+
+    ``class`` is the sort of answer that it is: ``failed``, ``usage``, ``refused``, ``drift``, ``indeterminate``,
+    ``unknown`` or ``defect``. The exit code of the command line follows from it (``docs/errors.md``).
+    """
+    return [dict(kind) for kind in _KINDS.values()]
 
 
 class TagwardenError(Exception):

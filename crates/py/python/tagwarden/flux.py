@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import _tagwarden as _native
-from ._call import encode, given, instant, wait, wait_async
+from ._call import encode, given, wait, wait_async
 from .registry import Manifest, OciRegistry
-from .values import Digest, Repository, Tag
+from .values import Digest, Repository, Tag, instant
 
 __all__ = ["Artifact", "pack_artifact", "pack_artifact_async", "push_artifact", "push_artifact_async"]
 

@@ -145,6 +145,16 @@ class ReadFault(_Fault):
         return ReadFault._of("stale")
 
     @staticmethod
+    def foreign_before(manifest: Manifest) -> ReadFault:
+        """Somebody moves the tag that is read to this manifest just before."""
+        return ReadFault._of("foreign_before", **manifest.to_dict())
+
+    @staticmethod
+    def foreign_after(manifest: Manifest) -> ReadFault:
+        """Somebody moves the tag that is read to this manifest just after."""
+        return ReadFault._of("foreign_after", **manifest.to_dict())
+
+    @staticmethod
     def deleted_after(digest: Digest) -> ReadFault:
         """Somebody deletes this manifest, and every tag on it, just after."""
         return ReadFault._of("deleted_after", digest=digest)

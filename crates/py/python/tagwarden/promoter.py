@@ -18,23 +18,12 @@ from ._request import (
     channels_of,
     digest_of,
     event_of,
-    whole,
 )
 from .guardrail import Guardrail
 from .ledger import Ledger
-from .record import (
-    AuditReport,
-    Current,
-    LogReport,
-    MayDelete,
-    Page,
-    Predecessor,
-    PromotionEvent,
-    Receipt,
-    Recovered,
-    RetentionPlan,
-)
+from .record import Current, Page, Predecessor, PromotionEvent, Receipt, Recovered
 from .registry import Registry
+from .report import AuditReport, LogReport, MayDelete, RetentionPlan
 from .values import Channel, Digest, Key, Pipeline, Provenance, Repository
 
 __all__ = ["Promoter"]
@@ -58,9 +47,9 @@ class Promoter:
     moves of a channel in order. After a fork, make it again in the child: one that was inherited raises
     InvalidValueError CONFIG_INVALID.
 
-    What a call raises is a ``TagwardenError`` with a stable ``code`` (docs/errors.md has all of them), but TypeError
-    for an argument of a wrong type, and ValueError for a duration below 0, a datetime without a time zone and a string
-    with a lone surrogate. Every call raises InvalidValueError VALUE_INVALID for an argument that follows no grammar.
+    What a call raises is a ``TagwardenError`` with a stable ``code`` (docs/errors.md has all of them), such as
+    InvalidValueError VALUE_INVALID for an argument that is not of its form. But it is TypeError for what JSON cannot
+    carry, and ValueError for a duration below 0, a datetime without a time zone and a string with a lone surrogate.
     """
 
     def __init__(
@@ -302,7 +291,8 @@ class Promoter:
 
         ``reason`` and ``provenance`` as in ``hold``; LedgerError as ``promote``.
         """
-        return whole(self._ask("release", locals()))
+        seq: int | None = self._ask("release", locals())
+        return seq
 
     def channels(self) -> tuple[Channel, ...]:
         """Every channel that the ledger has a log of, in their order. LedgerError."""

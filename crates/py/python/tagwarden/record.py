@@ -1,30 +1,21 @@
-"""What the core answers, as frozen records. ``to_dict`` gives the core's own JSON; fields are only ever added there.
+"""What the core answers of moves, as frozen records. ``to_dict`` gives the core's own JSON, which only ever grows.
 
 Times are aware datetimes in UTC; sequence numbers are positions in a channel's log, from 0.
 """
 
 from __future__ import annotations
 
-import copy
 import datetime
-import functools
-import types
-import typing
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass
 
-from .values import Channel, Digest, Repository, Value
+from ._record import Record
+from .values import Channel, Digest
 
 __all__ = [
-    "AuditReport",
-    "Audited",
     "Current",
     "Finding",
+    "GoesOn",
     "Intent",
-    "Judged",
-    "LogReport",
-    "MayDelete",
     "OpenMove",
     "Outcome",
     "Page",
@@ -32,84 +23,10 @@ __all__ = [
     "PromotionEvent",
     "Receipt",
     "Recovered",
-    "RetentionPlan",
     "Standing",
     "Subject",
+    "TakenOver",
 ]
-
-_R = TypeVar("_R", bound="Record")
-
-
-class Record:
-    """A frozen record with its JSON."""
-
-    @classmethod
-    def from_dict(cls: type[_R], json: Mapping[str, Any]) -> _R:
-        """Of the core's JSON. KeyError if a field that there must be is missing."""
-        return cls._of(copy.deepcopy(dict(json)), known=False)
-
-    @classmethod
-    def _of(cls: type[_R], json: dict[str, Any], known: bool = True) -> _R:
-        """Of JSON that nobody else holds; ``known`` says that the core wrote it, so that its values need no parsing."""
-        record = cls(**{name: read(json.get(key), key) for name, key, read in _readers(typing.cast(Any, cls), known)})
-        object.__setattr__(record, "_json", json)
-        return record
-
-    def to_dict(self) -> dict[str, Any]:
-        """The core's JSON."""
-        json: dict[str, Any] | None = getattr(self, "_json", None)
-        if json is not None:
-            return copy.deepcopy(json)
-        pairs = ((f.name, getattr(self, f.name)) for f in fields(self))  # type: ignore[arg-type]
-        return {name: _written(value) for name, value in pairs if value is not None}
-
-
-_Reader: typing.TypeAlias = Callable[[Any, str], Any]
-
-
-@functools.cache
-def _readers(cls: typing.Any, known: bool) -> tuple[tuple[str, str, _Reader], ...]:
-    """Each field of a record: its name, its name in JSON (``from_`` is ``from``), and what reads it."""
-    hints = typing.get_type_hints(cls)
-    return tuple((f.name, f.name.rstrip("_"), _reader(hints[f.name], known)) for f in fields(cls))
-
-
-def _reader(hint: Any, known: bool) -> _Reader:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        (hint,) = (argument for argument in arguments if argument is not type(None))
-        some = _reader(hint, known)
-        return lambda value, name: None if value is None else some(value, name)
-    if origin is tuple:
-        item = _reader(arguments[0], known)
-        return lambda value, name: tuple(item(each, name) for each in value or ())
-    return functools.partial(_needed, _maker(hint, known))
-
-
-def _maker(hint: Any, known: bool) -> Callable[[Any], Any]:
-    if isinstance(hint, type) and issubclass(hint, Record):
-        return functools.partial(hint._of, known=known)
-    if isinstance(hint, type) and issubclass(hint, Value):
-        return hint._known if known else hint
-    if hint is datetime.datetime:
-        return lambda value: datetime.datetime.fromisoformat(value.replace("Z", "+00:00"))
-    return lambda value: value
-
-
-def _needed(make: Callable[[Any], Any], value: Any, name: str) -> Any:
-    if value is None:
-        raise KeyError(name)
-    return make(value)
-
-
-def _written(value: Any) -> Any:
-    if isinstance(value, Record):
-        return value.to_dict()
-    if isinstance(value, Value):
-        return str(value)
-    if isinstance(value, tuple):
-        return [_written(item) for item in value]
-    return value
 
 
 @dataclass(frozen=True)
@@ -210,12 +127,28 @@ class Outcome(Record):
 
 
 @dataclass(frozen=True)
+class TakenOver(Record):
+    """A takeover of an open move by another worker.
+
+    - ``seq`` and ``at``: where it stands, and when it was written.
+    - ``owner``: the new worker; ``previous_owner``: the one before; ``epoch``: one more than before.
+    """
+
+    seq: int
+    at: datetime.datetime
+    owner: str
+    previous_owner: str
+    epoch: int
+
+
+@dataclass(frozen=True)
 class PromotionEvent(Record):
     """A move of a ``channel``, from its intent to its outcome.
 
     - ``seq`` and ``at``: where the intent stands, and when it was written.
     - ``status``: ``open``, ``committed``, ``failed`` or ``aborted``.
     - ``intent``: what it was to do; ``outcome``: how it ended, None while it is open.
+    - ``takeovers``: the workers that took it over, in order.
     """
 
     channel: Channel
@@ -224,6 +157,7 @@ class PromotionEvent(Record):
     status: str
     intent: Intent
     outcome: Outcome | None = None
+    takeovers: tuple[TakenOver, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -282,12 +216,21 @@ class OpenMove(Record):
 
 
 @dataclass(frozen=True)
+class GoesOn(Record):
+    """A log was closed at ``seq``, because it goes on in another ledger: ``to`` is its name."""
+
+    seq: int
+    to: str
+
+
+@dataclass(frozen=True)
 class Current(Record):
     """What a ``channel`` is now, as its log says.
 
     - ``size``: how many entries the log has.
     - ``live``: the live digest, None before the first move; ``previous``: the one before the last move that changed it.
     - ``event``: the last committed move; ``open``: the move that is open; ``hold``: the hold that stands.
+    - ``moved``: where the log goes on, if it moved to another ledger: all else is what was, then.
     """
 
     channel: Channel
@@ -297,6 +240,7 @@ class Current(Record):
     event: PromotionEvent | None = None
     open: OpenMove | None = None
     hold: Standing | None = None
+    moved: GoesOn | None = None
 
 
 @dataclass(frozen=True)
@@ -305,113 +249,3 @@ class Page(Record):
 
     events: tuple[PromotionEvent, ...]
     next: int | None = None
-
-
-@dataclass(frozen=True)
-class Audited(Record):
-    """How the tag of a ``channel`` stands to its log.
-
-    - ``state``: ``in_sync``; ``moved_outside`` (to a digest that was never live here), ``moved_back`` (to an earlier
-      one), ``missing`` (the tag is gone); ``open_intent`` (a move is under way, or to be recovered); ``never_recorded``
-      (the log has no committed move); ``unknown`` (it could not be looked at).
-    - ``live``: the live digest, if it is in sync; ``expected``: the live digest, if it is not.
-    - ``observed``: what the tag points at.
-    - ``why``: of what is unknown.
-    """
-
-    channel: Channel
-    state: str
-    live: Digest | None = None
-    expected: Digest | None = None
-    observed: Digest | None = None
-    why: str | None = None
-
-
-@dataclass(frozen=True)
-class AuditReport(Record):
-    """What an audit found.
-
-    - ``at``: when it looked; ``channels``: each channel, in their order.
-    - ``worst``: ``drift``, ``indeterminate`` (a move is open) or ``unknown``; None if nothing is wrong.
-    """
-
-    at: datetime.datetime
-    channels: tuple[Audited, ...]
-    worst: str | None = None
-
-
-@dataclass(frozen=True)
-class LogReport(Record):
-    """What the check of a whole log found. ``to_dict`` has more, such as the first ``defect``.
-
-    - ``entries``: how many entries hold; ``moves``: how many moves were closed, ``committed``: how many of them so.
-    - ``root``: the RFC 6962 root over the entries that hold, a digest.
-    - ``live`` and ``previous``: as in ``Current``.
-    - ``open_intent``: where the intent of the open move stands, None if none is open.
-    """
-
-    entries: int
-    moves: int
-    committed: int
-    root: str
-    live: Digest | None = None
-    previous: Digest | None = None
-    open_intent: int | None = None
-
-    @property
-    def holds(self) -> bool:
-        """True if no rule is broken."""
-        return self.to_dict().get("defect") is None
-
-
-@dataclass(frozen=True)
-class Judged(Record):
-    """A ``digest`` of a retention plan. Why it is kept or may go is in ``to_dict``.
-
-    - ``pin``: ``held`` if a pin keeps it alive in the registry, ``absent`` otherwise.
-    """
-
-    digest: Digest
-    pin: str
-
-    @property
-    def kept(self) -> bool:
-        """True if it must stay."""
-        return "keep" in self.to_dict()
-
-
-@dataclass(frozen=True)
-class RetentionPlan(Record):
-    """Which digests of a ``repository`` must stay, ``at`` a time.
-
-    - ``digests``: every digest that is known, with its fate.
-    - ``blocked``: what could not be looked at, so that nothing expires; None if everything was.
-    """
-
-    repository: Repository
-    at: datetime.datetime
-    digests: tuple[Judged, ...]
-    blocked: str | None = None
-
-
-@dataclass(frozen=True)
-class MayDelete(Record):
-    """Whether a digest may be deleted: ``allowed``, and ``because`` of what, for people."""
-
-    allowed: bool
-    because: str
-
-    @classmethod
-    def _of(cls, json: dict[str, Any], known: bool = True) -> MayDelete:
-        allowed = "yes" in json
-        why = json["yes" if allowed else "no"]["because"]
-        rest = ", ".join(f"{name} {value}" for name, value in why.items() if name != "reason")
-        made = cls(allowed, f"{why['reason']} ({rest})" if rest else str(why["reason"]))
-        object.__setattr__(made, "_json", json)
-        return made
-
-    def to_dict(self) -> dict[str, Any]:
-        """The core's JSON: ``{yes: {because, pin}}`` or ``{no: {because}}``, where ``because`` has a ``reason``."""
-        if hasattr(self, "_json"):
-            return super().to_dict()
-        return {"yes" if self.allowed else "no": {"because": {"reason": self.because}}}

@@ -43,9 +43,9 @@ class Registry(Protocol):
 
     Write your own with these methods, plain or ``async def``; ``OciRegistry`` and ``MemoryRegistry`` have them, too.
     ``tagwarden.conformance.registry`` holds one to the laws. An exception says that there is no answer:
-    REGISTRY_UNAVAILABLE, or the code of the TagwardenError that was raised. In ``put`` it says that the end is not
+    REGISTRY_UNAVAILABLE, or the code of the RegistryError that was raised. In ``put`` it says that the end is not
     known, unless it is a RegistryError REGISTRY_REFUSED or REGISTRY_DENIED: then nothing was moved and nothing will
-    land later.
+    land later. The exception is the cause of the promoter's error.
 
     ``time_out``, if there is such an attribute, is how long one call may take (seconds or a timedelta); 30 s by
     default. A put has its own.
@@ -100,8 +100,10 @@ class NativeRegistry:
 
         - ``time_out``: how long it may take, in seconds or as a timedelta; 15 s by default.
 
-        RegistryError REGISTRY_AMBIGUOUS if the end is not known: it may still land. Any other error: nothing was moved,
-        and nothing will land later. This goes around every ledger: a channel is moved by a ``Promoter``.
+        RegistryError REGISTRY_REFUSED or REGISTRY_DENIED: nothing was moved, and nothing will land later. After any
+        other RegistryError the end is not known: it may still land.
+
+        This goes around every ledger: a channel is moved by a ``Promoter``.
         """
         self._ask("put", repository=repository, tag=tag, time_out=ms(time_out), **manifest.to_dict())
 

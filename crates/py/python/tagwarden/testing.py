@@ -40,8 +40,14 @@ class TestRegistry:
         return Repository(f"{self.host}/{path}")
 
     def demand(self, credentials: Credentials | None, *, token: bool = False) -> None:
-        """From now on it asks for this user and password, as Basic authentication or for a token; None: nothing."""
+        """From now on it asks for this user and password, as Basic authentication or for a token; None: nothing.
+
+        ValueError for credentials without a user and a password; InvalidValueError VALUE_INVALID for a ``token`` of
+        nobody.
+        """
         user, password = (credentials.user, credentials.password) if credentials else (None, None)
+        if credentials and (user is None or password is None):
+            raise ValueError("a test registry asks for a user and a password, and for nothing else")
         self._set("demand", user=user, password=password, token=token)
 
     def script_http(self, *faults: dict[str, Any], method: str | None = None, path: str | None = None) -> None:

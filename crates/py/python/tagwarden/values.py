@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from . import _tagwarden as _native
 
@@ -35,13 +36,19 @@ class Value:
     """
 
     __slots__ = ("_split", "_text")
+    _kind: ClassVar[str]
     _text: str
     _split: Mapping[str, Any] | None
+
+    def __init_subclass__(cls) -> None:
+        """A class of somebody's own follows the grammar of the one that it is derived from."""
+        if Value in cls.__bases__:
+            cls._kind = cls.__name__
 
     def __init__(self, text: str | Value) -> None:
         if not isinstance(text, (str, Value)):
             raise TypeError(f"{type(self).__name__} is made of a str, not of a {type(text).__name__}")
-        parts = _parsed(_native.parse_value(type(self).__name__, _sound(str(text))))
+        parts = _parsed(_native.parse_value(self._kind, sound(str(text))))
         object.__setattr__(self, "_text", parts.pop("text"))
         object.__setattr__(self, "_split", parts)
 
@@ -290,16 +297,17 @@ class Provenance:
         """Of the variables that the CI system sets (``os.environ`` by default); what is given goes before them.
 
         GitHub Actions, GitLab CI, CircleCI, Azure Pipelines, Buildkite and Jenkins are known. A variable is context,
-        not evidence: what comes of it is recorded as not verified. It raises what ``of`` raises.
+        not evidence: what comes of it is recorded as not verified. One that is no UTF-8 counts as not set. It raises
+        what ``of`` raises.
         """
         given = locals()
         found = given.pop("environment")
-        return Provenance._made(given, dict(os.environ if found is None else found))
+        return Provenance._made(given, _texts(os.environ if found is None else found))
 
     @staticmethod
     def _made(given: dict[str, Any], environment: dict[str, str] | None) -> Provenance:
         plain = {k: str(v) if isinstance(v, Value) else v for k, v in given.items() if v is not None}
-        made = _parsed(_native.provenance(_sound(json.dumps(plain, ensure_ascii=False)), environment))
+        made = _parsed(_native.provenance(sound(json.dumps(plain, ensure_ascii=False)), environment))
         return Provenance(json.dumps(made, sort_keys=True))
 
     @property
@@ -321,12 +329,31 @@ class Provenance:
         return f"Provenance({self.to_dict()!r})"
 
 
-def _sound(text: str) -> str:
-    """A string that UTF-8 can carry. A lone surrogate is refused, not replaced."""
+def _texts(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are text: Python carries a byte that is no UTF-8 as a lone surrogate."""
+    return {name: value for name, value in environment.items() if _is_text(name + value)}
+
+
+def instant(at: datetime.datetime) -> str:
+    """A point in time as RFC 3339, in UTC and whole milliseconds. ValueError for one without a time zone."""
+    if at.tzinfo is None:
+        raise ValueError("a datetime without a time zone is no point in time")
+    at = at.astimezone(datetime.timezone.utc)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
+
+
+def _is_text(text: str) -> bool:
     try:
         text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError("a string with a lone surrogate is no text") from error
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def sound(text: str) -> str:
+    """A string that UTF-8 can carry. A lone surrogate is refused, not replaced."""
+    if not _is_text(text):
+        raise ValueError("a string with a lone surrogate is no text")
     return text
 
 

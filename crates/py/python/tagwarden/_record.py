@@ -1,0 +1,96 @@
+"""Frozen records of the core's JSON."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import functools
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from .values import Value, instant
+
+_R = TypeVar("_R", bound="Record")
+
+
+class Record:
+    """A frozen record with its JSON."""
+
+    @classmethod
+    def from_dict(cls: type[_R], json: Mapping[str, Any]) -> _R:
+        """Of the core's JSON. KeyError if a field that there must be is missing."""
+        return cls._of(copy.deepcopy(dict(json)), known=False)
+
+    @classmethod
+    def _of(cls: type[_R], json: dict[str, Any], known: bool = True) -> _R:
+        """Of JSON that nobody else holds; ``known`` says that the core wrote it, so that its values need no parsing."""
+        readers = _readers(typing.cast(Any, cls), known)
+        return cls(**{name: read(json.get(key), key) for name, key, read in readers})._with(json)
+
+    def _with(self: _R, json: dict[str, Any]) -> _R:
+        """With the JSON that it is of."""
+        object.__setattr__(self, "_json", json)
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """The core's JSON."""
+        json: dict[str, Any] | None = getattr(self, "_json", None)
+        return self._made() if json is None else copy.deepcopy(json)
+
+    def _made(self) -> dict[str, Any]:
+        """The JSON of a record that was made by hand."""
+        pairs = ((f.name.rstrip("_"), getattr(self, f.name)) for f in fields(self))  # type: ignore[arg-type]
+        return {name: _written(value) for name, value in pairs if value is not None}
+
+
+_Reader: typing.TypeAlias = Callable[[Any, str], Any]
+
+
+@functools.cache
+def _readers(cls: typing.Any, known: bool) -> tuple[tuple[str, str, _Reader], ...]:
+    """Each field of a record: its name, its name in JSON (``from_`` is ``from``), and what reads it."""
+    hints = typing.get_type_hints(cls)
+    return tuple((f.name, f.name.rstrip("_"), _reader(hints[f.name], known)) for f in fields(cls))
+
+
+def _reader(hint: Any, known: bool) -> _Reader:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        (hint,) = (argument for argument in arguments if argument is not type(None))
+        some = _reader(hint, known)
+        return lambda value, name: None if value is None else some(value, name)
+    if origin is tuple:
+        item = _reader(arguments[0], known)
+        return lambda value, name: tuple(item(each, name) for each in value or ())
+    return functools.partial(_needed, _maker(hint, known))
+
+
+def _maker(hint: Any, known: bool) -> Callable[[Any], Any]:
+    if isinstance(hint, type) and issubclass(hint, Record):
+        return functools.partial(hint._of, known=known)
+    if isinstance(hint, type) and issubclass(hint, Value):
+        return hint._known if known else hint
+    if hint is datetime.datetime:
+        return lambda value: datetime.datetime.fromisoformat(value.replace("Z", "+00:00"))
+    return lambda value: value
+
+
+def _needed(make: Callable[[Any], Any], value: Any, name: str) -> Any:
+    if value is None:
+        raise KeyError(name)
+    return make(value)
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, Record):
+        return value.to_dict()
+    if isinstance(value, Value):
+        return str(value)
+    if isinstance(value, datetime.datetime):
+        return instant(value)
+    if isinstance(value, tuple):
+        return [_written(item) for item in value]
+    return value
