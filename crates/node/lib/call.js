@@ -11,7 +11,7 @@ function encode(args) {
     if (typeof given === 'number' && !Number.isFinite(given)) throw new TypeError(`${name}: ${given} is not a finite number`)
     if (given instanceof Date && Number.isNaN(given.getTime())) throw new TypeError(`${name}: the date is not valid`)
     const kind = Object.prototype.toString.call(value).slice(8, -1)
-    if (typeof value === 'object' && !WRITTEN.has(kind)) throw new TypeError(`${name}: a ${kind} is no argument`)
+    if (typeof value === 'object' && !WRITTEN.has(kind)) throw new TypeError(`${name}: it is of type ${kind}, which JSON cannot carry`)
     return value
   })
 }

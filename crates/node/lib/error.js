@@ -61,6 +61,7 @@ function thrown(error) {
   try {
     described = JSON.parse(error.message)
   } catch {
+    if (error instanceof TypeError) return { error }
     if (error.code !== 'GenericFailure') return { error: new TypeError(error.message, { cause: error }) }
     const message = `a panic inside tagwarden ended the call (${error.message}); please report it`
     return { error: new TagwardenError(message, { code: 'INTERNAL_FAULT', cause: error }) }

@@ -113,8 +113,8 @@ export declare class Approved {
 
 /**
  * Moves channels, and says what they are and were. Every call is safe to make from many tasks, processes and machines at
- * once: the ledger puts the moves of a channel in order. Every failure is a TagwardenError; an argument that JSON cannot carry is a
- * TypeError.
+ * once: the ledger puts the moves of a channel in order. Every failure is a TagwardenError; an argument that JSON cannot
+ * carry is a TypeError.
  */
 export declare class Promoter {
   constructor(registry: Registry, ledger: Ledger, options?: PromoterOptions)

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
-import { Digest, MemoryLedger, Promoter, TagwardenError } from 'tagwarden'
+import { Digest, MemoryLedger, OciRegistry, Promoter, Provenance, TagwardenError } from 'tagwarden'
 import { bootstrapped, code, gathered, prod, provenance, quick, release, repository } from './shop.mjs'
 
 const run = promisify(execFile)
@@ -132,7 +132,39 @@ test('scripted faults: a lost answer is looked up, a refusal moves nothing', asy
   assert.throws(() => registry.script(['sometimes']), { message: /^script: faults: fault: "sometimes" is none of pass, before, / })
 })
 
-test('wrong types are TypeErrors, odd strings typed errors, and nothing was moved', async () => {
+test('a provenance by hand says no more than a built one', async () => {
+  const { promoter } = await bootstrapped()
+  const byHand = { ...provenance, repository_url: 'https://ada:hunter2@git.example.com/shop.git' }
+  const { event } = await promoter.promote(prod, release(2), { provenance: byHand })
+  assert.equal(event.intent.provenance.repository_url, 'https://git.example.com/shop.git')
+  const identity = { issuer: 'https://token.example.com', subject: 'ci' }
+  const verified = { ...provenance, identity }
+  const message = /: provenance: identity: it is not known here$/
+  await assert.rejects(promoter.promote(prod, release(3), { provenance: verified }), { code: 'VALUE_INVALID', message })
+  await assert.rejects(promoter.hold(prod, { reason: 'incident', provenance: verified }), { code: 'VALUE_INVALID', message })
+  await assert.rejects(promoter.release(prod, { reason: 'over', provenance: { ...provenance, actor: 'ada' } }), {
+    message: 'release: provenance: actor: a string instead of an object',
+  })
+})
+
+test('what JSON would change without a word is no argument', async () => {
+  const { promoter, registry } = await bootstrapped()
+  for (const [name, wrong] of Object.entries({ Map: new Map([['a', 1]]), Set: new Set(), RegExp: /x/, Promise: Promise.resolve('any') })) {
+    await assert.rejects(promoter.promote(prod, release(2), { provenance, expect: wrong }), {
+      name: 'TypeError', message: `expect: it is of type ${name}, which JSON cannot carry`,
+    })
+    const guardrails = [{ name: 'odd', settings: { limits: wrong }, judge: () => ({ verdict: 'pass', why: 'odd' }) }]
+    assert.throws(() => new Promoter(registry, new MemoryLedger(), { policy: 'odd', guardrails }), {
+      name: 'TypeError', message: `limits: it is of type ${name}, which JSON cannot carry`,
+    })
+  }
+  assert.throws(() => Provenance.fromEnvironment({}, { GITHUB_ACTIONS: 5 }), TypeError)
+  assert.throws(() => new OciRegistry({ credentials: 'ci:canary-7f3a91' }), {
+    message: 'OciRegistry: credentials: a string instead of an object',
+  })
+})
+
+test('wrong types are errors that name them, and nothing was moved', async () => {
   const { promoter, registry, digests } = await bootstrapped()
   for (const wrong of [{ key: Symbol('k') }, { key: () => 'k' }, { patience: NaN }, { patience: 10n }, { signal: 'stop' }]) {
     await assert.rejects(promoter.promote(prod, release(2), { provenance, ...wrong }), TypeError)
@@ -143,7 +175,7 @@ test('wrong types are TypeErrors, odd strings typed errors, and nothing was move
     await assert.rejects(promoter.promote(prod, release(2), { provenance, key: odd }), code('VALUE_INVALID'))
   }
   await assert.rejects(promoter.execute({}), TypeError)
-  await assert.rejects(promoter.current(prod, { sginal: AbortSignal.timeout(1) }), { message: 'current: sginal: it is not known here' })
+  await assert.rejects(promoter.current(prod, { singal: 'x' }), { message: 'current: singal: it is not known here' })
   const other = { channel: `${repository}:dev` }
   for (const call of [
     () => promoter.promote(prod, release(2), { provenance, ...other }),

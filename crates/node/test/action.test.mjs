@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { TestRegistry } from 'tagwarden'
-import { history } from '../action/src/summary.mjs'
+import { audited, current, history } from '../action/src/summary.mjs'
 import { engine, missing, moto, noMoto } from './servers.mjs'
 
 const bundle = fileURLToPath(new URL('../action/dist/index.mjs', import.meta.url))
@@ -33,7 +33,7 @@ async function workflow(t, node = process.execPath) {
     const file = join(home, `step-${++steps}`)
     const [output, summary] = [`${file}-output`, `${file}-summary`]
     await Promise.all([output, summary].map((path) => writeFile(path, '')))
-    const given = { ledger: join(home, 'ledger'), username: 'ci', password: 'canary-7f3a91', meet: 'wait', timeout: '60', ...inputs }
+    const given = { ledger: join(home, 'ledger'), username: 'ci', password: 'canary-7f3a91', ...inputs }
     const asked = Object.entries(given).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value])
     const env = { ...RUN, PATH: process.env.PATH, HOME: home, GITHUB_OUTPUT: output, GITHUB_STEP_SUMMARY: summary, ...Object.fromEntries(asked), ...environment }
     const child = spawn(node, [bundle], { env, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -83,7 +83,9 @@ for (const [version, node] of Object.entries(NODES)) {
     const history = await step({ command: 'history', channel: prod })
     assert.deepEqual(JSON.parse(history.outputs.report).map((event) => event.intent.op), ['rollback', 'promote', 'bootstrap'])
 
-    assert.equal((await step({ command: 'audit' })).status, 0)
+    const sound = await step({ command: 'audit', channel: `${prod}\n${shop}:never` })
+    assert.equal(sound.status, 0, sound.said)
+    assert.match(sound.summary, /^## Audit: every tag is where the ledger says\n[^]*never` \| never recorded \|/)
     server.memory.pushImage(shop, 'prod', 3)
     const audit = await step({ command: 'audit' })
     assert.equal(audit.status, 1)
@@ -109,11 +111,12 @@ for (const [version, node] of Object.entries(NODES)) {
 /** Two runs of a step at once: the put of the first that sends one takes so long that the other meets its open move. */
 async function race(t, inputs, environment) {
   const { server, shop, prod, digests, step } = await workflow(t)
-  const both = { channel: prod, ...inputs }
+  const { ledger, ...terms } = inputs
+  const both = { channel: prod, ...(ledger && { ledger }) }
   assert.equal((await step({ command: 'bootstrap', ...both, from: '1.4.1' }, environment)).status, 0)
   server.scriptHttp([{ fault: 'slow', time: 3000 }], { method: 'PUT', path: '/manifests/prod' })
   const runs = await Promise.all(['4801', '4802'].map((run, at) =>
-    step({ command: 'promote', ...both, from: `1.4.${at + 2}` }, { ...environment, GITHUB_RUN_ID: run }),
+    step({ command: 'promote', ...both, ...terms, from: `1.4.${at + 2}` }, { ...environment, GITHUB_RUN_ID: run }),
   ))
   assert.equal(server.faultsLeft(), 0)
   const history = await step({ command: 'history', ...both }, environment)
@@ -150,6 +153,11 @@ test('a wrong input, a wrong password and a missing actor are said, and nothing 
   assert.match(await said({ command: 'destroy', channel: prod }), /command: "destroy" is none of bootstrap, promote, /)
   assert.match(await said({ command: 'promote', channel: prod }), /promote needs from or from-channel/)
   assert.match(await said({ command: 'current', channel: `${prod}\n${prod}` }), /current needs one channel/)
+  assert.match(await said({ command: 'rollback', channel: prod, from: '1.4.1' }), /from: rollback does not take it, only channel, to, pipeline, /)
+  assert.match(await said({ command: 'audit', limit: '3' }), /limit: audit does not take it, only channel$/)
+  const empty = await step({ command: 'audit' })
+  assert.deepEqual([empty.status, empty.summary.split('\n')[0]], [1, '## Audit: the ledger has no channels'])
+  assert.match(empty.said, /::error title=tagwarden::the ledger has no channels: nothing was looked at/)
   assert.match(await said({ command: 'current', channel: prod, ledger: '' }), /Input required and not supplied: ledger/)
   const denied = await said({ command: 'bootstrap', channel: prod, from: '1.4.1', password: 'canary-other' })
   assert.match(denied, /::error title=REGISTRY_DENIED::/)
@@ -170,8 +178,45 @@ test('what stands in a ledger is text in the summary, whoever wrote it', () => {
   const rows = history('reg.io/a:prod', events).split('\n').filter((line) => line.startsWith('| 2 '))
   const cells = rows.map((row) => row.split(/(?<!\\)\|/).length)
   assert.deepEqual(cells, [9, 9, 9, 9])
-  assert.deepEqual(rows.map((row) => row.split(/(?<!\\)\|/)[6].trim()), ['[1](https://ci.example/runs/1)', '2', '3', '\\[4\\](https://evil.example) \\| x \\| y'])
+  assert.deepEqual(rows.map((row) => row.split(/(?<!\\)\|/)[6].trim()), ['[1](https://ci.example/runs/1)', '2', '3', '\\[4\\](https\\://evil.example) \\| x \\| y'])
   assert.ok(rows.every((row) => row.includes('\\<img src=x\\>')))
+})
+
+test('what is not as it looks is said in the summary', () => {
+  const moved = { seq: 4, to: 's3://acme-audit/new' }
+  assert.match(current({ channel: 'reg.io/a:prod', size: 5, moved }), /\| moved \| the log goes on in s3\\:\/\/acme-audit\/new since seq 4; /)
+  assert.match(history('reg.io/a:prod', [], moved), /\n\nthe log goes on in s3/)
+  const unknown = { channel: 'reg.io/a:prod', state: 'unknown', why: 'no route\r\nto www.evil.example' }
+  assert.match(audited({ worst: 'unknown', channels: [unknown] }), /^## Audit: the worst is unknown\n[^]*\| unknown: no route to www\\\.evil\.example \| `–` \|/)
+})
+
+test('no password of a ledger is shown, wherever it stands', { timeout: 60_000 }, async (t) => {
+  const { prod, step } = await workflow(t)
+  const canary = 'canary-5d20/c4@7'
+  for (const ledger of [
+    `postgres://ci:${canary}@127.0.0.1:1/audit`, `POSTGRES://ci:${encodeURIComponent(canary)}@127.0.0.1:1/audit`,
+    `postgres://ci@127.0.0.1:1/audit?password=${canary}`, `host=127.0.0.1 password='${canary}'`, `mysql://ci:${canary}@db/audit`,
+  ]) {
+    const { status, said, summary } = await step({ command: 'current', channel: prod, ledger })
+    assert.equal(status, 1, said)
+    // What the runner was told to hide it hides, percent-encoded as a command carries it.
+    const hidden = [...said.matchAll(/^::add-mask::(.*)$/gm)].map(([, secret]) => secret.replaceAll('%25', '%'))
+    assert.ok(hidden.some((secret) => [canary, encodeURIComponent(canary)].includes(secret)), ledger)
+    const shown = hidden.reduce((text, secret) => text.replaceAll(secret, '***'), said.replace(/^::add-mask::.*$/gm, '') + summary)
+    assert.doesNotMatch(shown, /canary-5d20/, ledger)
+  }
+})
+
+test('on a platform without a native half it says so', { timeout: 60_000 }, async (t) => {
+  const home = await mkdtemp(join(tmpdir(), 'tagwarden-'))
+  t.after(() => rm(home, { recursive: true }))
+  await copyFile(bundle, join(home, 'index.mjs'))
+  const child = spawn(process.execPath, [join(home, 'index.mjs')], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text))
+  const status = await new Promise((resolve) => child.on('close', resolve))
+  assert.equal(status, 1)
+  assert.match(said, new RegExp(`^::error title=Error::this Action does not run on ${process.platform}-${process.arch}[a-z-]*: Cannot find module`))
 })
 
 /** The document shows a promotion's summary as it is, but for the host and the times. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
-import { MemoryLedger, Promoter, TagwardenError, conformance } from 'tagwarden'
+import { MemoryLedger, MemoryRegistry, Promoter, TagwardenError, conformance } from 'tagwarden'
 import { bootstrapped, code, prod, provenance, quick, release, repository } from './shop.mjs'
 
 const digestOf = (bytes) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
@@ -221,6 +221,54 @@ test('a backend may call back into the promoter', async () => {
   const receipt = await promoter.promote(prod, release(2), { provenance })
   assert.equal(receipt.to, digests[1])
   assert.equal(seen, null)
+})
+
+test('what a subclass overrides is called, and so is a method of an object alone', async () => {
+  class Watched extends MemoryRegistry {
+    seen = []
+    resolve(repository, tag, options) {
+      this.seen.push(tag)
+      return super.resolve(repository, tag, options)
+    }
+  }
+  const watched = new Watched()
+  watched.pushImage(repository, 'prod', 1)
+  const patched = new MemoryLedger()
+  const entries = []
+  patched.append = (channel, seq, entry) => {
+    entries.push(seq)
+    return MemoryLedger.prototype.append.call(patched, channel, seq, entry)
+  }
+  await new Promoter(watched, patched).bootstrap(prod, { provenance })
+  assert.ok(watched.seen.includes('prod'), watched.seen.join(' '))
+  assert.deepEqual(entries, [0, 1])
+})
+
+test('an entry that stands is found, whatever the ledger threw, and one that cannot be written is not waited for', async () => {
+  class Torn extends MemoryLedger {
+    thrown
+    async append(...asked) {
+      const ended = await super.append(...asked)
+      const { thrown } = this
+      this.thrown = undefined
+      if (thrown) throw thrown
+      return ended
+    }
+  }
+  const error = (code) => new TagwardenError('thrown after it was stored', { code })
+  for (const thrown of [new Error('disk'), error('LEDGER_UNAVAILABLE'), error('POLICY_REFUSED'), error('LEDGER_CONFLICT')]) {
+    const [registry, ledger] = [new MemoryRegistry(), new Torn()]
+    registry.pushImage(repository, 'prod', 1)
+    ledger.thrown = thrown
+    const promoter = new Promoter(registry, ledger)
+    assert.equal((await promoter.bootstrap(prod, { provenance })).result, 'committed', thrown.message)
+    const { open, size } = await promoter.current(prod)
+    assert.deepEqual([open, size], [undefined, 2])
+  }
+  const [registry, ledger] = [new MemoryRegistry(), new MemoryLedger()]
+  registry.pushImage(repository, 'prod', 1)
+  ledger.append = () => Promise.reject(error('LEDGER_DENIED'))
+  await assert.rejects(new Promoter(registry, ledger).bootstrap(prod, { provenance }), code('LEDGER_DENIED'))
 })
 
 test('what is no backend is a TypeError that names what is missing', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { MemoryLedger, MemoryRegistry, Promoter, TagwardenError, errorKinds } from 'tagwarden'
+import { provenance } from './shop.mjs'
 
 const text = (path) => readFile(new URL(path, import.meta.url), 'utf8')
 
@@ -16,8 +17,15 @@ test('every kind of error comes through an asynchronous call as itself', async (
     const raised = new TagwardenError('as it was raised', { code, context: { place: 'a backend' } })
     const fail = () => Promise.reject(raised)
     const ledger = { size: fail, read: fail, append: fail, channels: fail }
-    const error = await new Promoter(new MemoryRegistry(), ledger).channels().catch((error) => error)
-    assert.deepEqual([error.code, error.retry, error.cause], [code, retry, raised])
+    const registry = { resolve: fail, fetch: fail, put: fail, tags: fail, hasBlob: fail }
+    const ofRegistry = /^(REGISTRY|MANIFEST)_/.test(code)
+    const call = ofRegistry
+      ? new Promoter(registry, new MemoryLedger()).plan('reg.io/a:prod', { op: 'bootstrap' }, { provenance })
+      : new Promoter(new MemoryRegistry(), ledger).channels()
+    const error = await call.catch((error) => error)
+    // A ledger speaks for itself, and not for a policy; what it threw is the cause in any case.
+    const own = ofRegistry || code.startsWith('LEDGER_')
+    assert.deepEqual([error.code, error.cause, error.cause.retry], [own ? code : 'LEDGER_UNAVAILABLE', raised, retry])
   }
 })
 
@@ -43,6 +51,27 @@ test('what index.mjs and index.d.ts give is what index.js gives', async () => {
   const declared = [...types.join('\n').matchAll(/^export declare (?:const|function|class) (\w+)/gm)].map(([, name]) => name)
   assert.deepEqual(declared.sort(), Object.keys(await import('tagwarden')).filter((name) => name !== 'default').sort())
   assert.ok(new MemoryLedger() instanceof MemoryLedger)
+})
+
+const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase())
+const sorted = (found) => [...found].map(([, name]) => name).sort()
+
+test('options and records have the fields of the core', async () => {
+  const core = async (path, name) =>
+    sorted((await text(`../../core/src/${path}.rs`)).match(new RegExp(`pub struct ${name} \\{([^]*?)\\n\\}`))[1].matchAll(/^    pub (\w+):/gm))
+  const own = async (file, name) =>
+    sorted((await text(`../lib/${file}.d.ts`)).match(new RegExp(`export interface ${name} [^]*?\\{([^]*?)\\n\\}`))[1].matchAll(/^  (\w+)\??:/gm))
+  for (const [path, name] of [['promoter/terms', 'Terms'], ['promoter/terms', 'First'], ['judge/retention/mod', 'RetentionRule']]) {
+    assert.deepEqual(await own('promoter', name), (await core(path, name)).map(camel), name)
+  }
+  const times = (await text('../../core/src/promoter/terms.rs')).match(/pub fn new\((ttl: [^)]*)\)/)[1]
+  assert.deepEqual(await own('promoter', 'Times'), sorted(times.matchAll(/(\w+): Duration/g)))
+  for (const [path, name, besides = []] of [
+    ['promoter/read', 'Current'], ['record/verify', 'LogReport'], ['record/event', 'PromotionEvent', ['status']],
+    ['record/entry', 'Outcome', ['at', 'seq']], ['record/intent', 'Predecessor'], ['record/fold', 'Standing'], ['promoter/end', 'Receipt'],
+  ]) {
+    assert.deepEqual(await own('record', name), [...(await core(path, name)), ...besides].sort(), name)
+  }
 })
 
 test('a registry takes the options of the core', async () => {

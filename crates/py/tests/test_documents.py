@@ -10,7 +10,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from tagwarden import OciRegistry, Promoter, Provenance, open_ledger
+from tagwarden import Credentials, OciRegistry, Promoter, Provenance, open_ledger
 from tagwarden.testing import TestRegistry
 
 ROOT = Path(__file__).parents[3]
@@ -42,21 +42,27 @@ def test_the_step_without_the_action_runs(tmp_path: Path) -> None:
         "GITHUB_RUN_ID": "4711",
         "GITHUB_ACTOR": "ada",
         "GITHUB_SHA": "f0b672321a89484f4da859ffc741bbfe8b5b693d",
+        "GITHUB_JOB": "release",
     }
     with TestRegistry() as registry:
         shop, ledger = registry.repository("acme/shop"), tmp_path / "ledger"
         ledger.mkdir()
         release = registry.memory.push_image(shop, "1.4.2", 2).digest
         registry.memory.push_image(shop, "1.4.1", 1)
-        promoter = Promoter(OciRegistry(lookup="nowhere"), open_ledger(str(ledger)))
+        registry.demand(Credentials("ada", "secret"))
+        login = {registry.host: Credentials("ada", "secret")}
+        promoter = Promoter(OciRegistry(credentials=login), open_ledger(str(ledger)))
         who = Provenance.from_environment(github)
         promoter.bootstrap(f"{shop}:preprod", f"{shop}:1.4.2", provenance=who)
         promoter.bootstrap(f"{shop}:prod", f"{shop}:1.4.1", provenance=who)
         script = textwrap.dedent(step).replace("ghcr.io", registry.host).replace("s3://acme-audit/shop", str(ledger))
-        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **github}
+        secret = {"REGISTRY_TOKEN": "secret"}
+        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **github, **secret}
         command = [sys.executable, "-"]
         ran = subprocess.run(command, input=script, capture_output=True, text=True, timeout=60, env=environment)
         assert ran.returncode == 0, ran.stderr
         assert ran.stdout.endswith(f" -> {release}\n"), ran.stdout
         event = promoter.current(f"{shop}:prod").event
         assert event is not None and event.to_dict()["intent"]["provenance"]["pipeline"]["run_id"] == "4711"
+        again = subprocess.run(command, input=script, capture_output=True, text=True, timeout=60, env=environment)
+        assert again.returncode == 0 and promoter.current(f"{shop}:prod").event == event, again.stderr

@@ -7,6 +7,7 @@ import base64
 import inspect
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,46 @@ def test_a_registry_takes_the_options_of_the_core() -> None:
     names = {"scheme": "schemes", "allow_realm": "realms"}
     own = set(inspect.signature(tagwarden.OciRegistry).parameters)
     assert own == {names.get(name, name) for name in core}
+
+
+def _fields_of(path: str, name: str) -> set[str]:
+    (body,) = re.findall(
+        rf"pub struct {name} {{(.*?)\n}}", (ROOT / f"crates/core/src/{path}.rs").read_text(), re.DOTALL
+    )
+    return set(re.findall(r"^    pub (\w+):", body, re.MULTILINE))
+
+
+def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
+    terms, first = _fields_of("promoter/terms", "Terms"), _fields_of("promoter/terms", "First")
+    assert {"provenance", "key", "expect"} < terms and "from" in first
+    given = {"self", "channel"} | terms
+    for method, more in {
+        "promote": {"from"},
+        "bootstrap": first,
+        "rollback": {"to"},
+        "repair": set[str](),
+        "adopt": set[str](),
+        "plan": {"operation", "to"} | first,
+    }.items():
+        own = {name.rstrip("_") for name in inspect.signature(getattr(Promoter, method)).parameters}
+        assert own == given | more, method
+    (times,) = re.findall(r"pub fn new\((ttl: [^)]*)\)", (ROOT / "crates/core/src/promoter/terms.rs").read_text())
+    assert {field.name for field in fields(tagwarden.Times)} == set(re.findall(r"(\w+): Duration", times))
+    alike: dict[Any, str] = {
+        tagwarden.RetentionRule: "judge/retention/mod",
+        tagwarden.Current: "promoter/read",
+        tagwarden.Page: "promoter/read",
+        tagwarden.LogReport: "record/verify",
+        tagwarden.Defect: "record/fold",
+        tagwarden.TakenOver: "record/event",
+        tagwarden.Predecessor: "record/intent",
+        tagwarden.Standing: "record/fold",
+        tagwarden.GoesOn: "record/fold",
+    }
+    for of, path in alike.items():
+        assert {field.name for field in fields(of)} == _fields_of(path, of.__name__), of
+    event = {field.name for field in fields(tagwarden.PromotionEvent)}
+    assert event == _fields_of("record/event", "PromotionEvent") | {"status"}
 
 
 def test_the_schemes_of_hosts_are_two() -> None:

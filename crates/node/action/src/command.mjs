@@ -2,7 +2,7 @@
 
 import * as core from '@actions/core'
 import { Channel, OciRegistry, Promoter, Provenance, openLedger } from 'tagwarden'
-import { audited, current, history, moved, retention } from './summary.mjs'
+import { audited, current, goesOn, history, moved, retention } from './summary.mjs'
 
 const MOVES = ['bootstrap', 'promote', 'rollback']
 
@@ -51,20 +51,30 @@ async function move(promoter, given, provenance) {
 }
 
 async function look(promoter, given) {
-  const state = await promoter.current(one(given))
+  const state = await standing(promoter, one(given))
   const outputs = { digest: state.live, 'previous-digest': state.previous, seq: state.event?.seq, event: state.event, changed: false }
   return { outputs, summary: current(state), problems: [] }
 }
 
 async function past(promoter, given) {
-  const events = await recent(promoter, one(given), given.limit)
-  return { outputs: { report: events, changed: false }, summary: history(one(given), events), problems: [] }
+  const { channel, moved } = await standing(promoter, one(given))
+  const events = await recent(promoter, channel, given.limit)
+  return { outputs: { report: events, changed: false }, summary: history(channel, events, moved), problems: [] }
+}
+
+/** What a channel is; that its log goes on elsewhere, so that this is what it was, is said. */
+async function standing(promoter, channel) {
+  const state = await promoter.current(channel)
+  if (state.moved) core.warning(`${channel}: ${goesOn(state.moved)}`, { title: 'tagwarden' })
+  return state
 }
 
 async function audit(promoter, { channels }) {
   const report = await promoter.audit(channels)
-  const off = report.channels.filter(({ state }) => state !== 'in_sync')
+  const off = report.channels.filter(({ state, observed }) => state !== 'in_sync' && !(state === 'never_recorded' && !observed))
   const problems = off.map((found) => `${found.channel}: ${found.state.replaceAll('_', ' ')}${seen(found)}`)
+  // A prefix or database that is not the one that was meant has no channels; it must not look like a ledger in good order.
+  if (channels.length === 0) problems.push('the ledger has no channels: nothing was looked at')
   return { outputs: { report, changed: false }, summary: audited(report), problems }
 }
 
@@ -103,5 +113,6 @@ function source({ from, fromChannel }, channel) {
 
 function seen({ expected, observed, why }) {
   if (why) return `: ${why}`
+  if (!expected && observed) return `: the registry says ${observed}`
   return expected ? `: the ledger says ${expected}, the registry ${observed ?? 'that the tag is absent'}` : ''
 }

@@ -1,14 +1,14 @@
 /** The Action: reads inputs, runs one command, and says what came of it: outputs, a summary, annotations. */
 
 import * as core from '@actions/core'
-import { command } from './command.mjs'
-import { inputs } from './inputs.mjs'
 import { failure } from './summary.mjs'
 
 /** Which line an annotation begins with: what sort of answer it is. */
 const TITLES = { POLICY_REFUSED: 'Refused by the policy', CHANNEL_MOVED: 'Another move came first' }
 
 try {
+  // Here, so that a platform without a native half is said as every other error is.
+  const [{ command }, { inputs }] = await Promise.all([import('./command.mjs'), import('./inputs.mjs')])
   const { outputs, summary, problems } = await command(inputs())
   for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value ?? '')
   for (const problem of problems) core.error(problem, { title: 'tagwarden' })

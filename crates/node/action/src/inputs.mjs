@@ -3,21 +3,31 @@
 import * as core from '@actions/core'
 import { Digest } from 'tagwarden'
 
-const COMMANDS = ['bootstrap', 'promote', 'rollback', 'current', 'history', 'audit', 'retention']
+const TERMS = ['pipeline', 'key', 'reason', 'release', 'expect', 'meet', 'timeout']
+
+/** What each command takes, besides what all of them take. */
+const TAKES = {
+  bootstrap: ['channel', 'from', 'from-channel', ...TERMS],
+  promote: ['channel', 'from', 'from-channel', ...TERMS],
+  rollback: ['channel', 'to', ...TERMS],
+  current: ['channel'],
+  history: ['channel', 'limit'],
+  audit: ['channel'],
+  retention: ['repository'],
+}
 
 export function inputs() {
   const text = (name) => core.getInput(name) || undefined
-  const command = core.getInput('command', { required: true })
-  if (!COMMANDS.includes(command)) throw new Error(`command: ${JSON.stringify(command)} is none of ${COMMANDS.join(', ')}`)
   const ledger = core.getInput('ledger', { required: true })
-  // A password in a URL is not read from it by every ledger; wherever it stands, it is not shown.
-  const secret = /^[a-z]+:\/\/[^:@/]*:([^@/]+)@/.exec(ledger)?.[1]
-  if (secret) {
-    core.setSecret(secret)
-    core.setSecret(decoded(secret))
-  }
   const [username, password] = [text('username'), text('password')]
-  if (password) core.setSecret(password)
+  // Wherever a password stands, and whether or not it is read from there, it is not shown.
+  for (const secret of [password, ...secretsOf(ledger)].filter(Boolean)) core.setSecret(secret)
+  const command = core.getInput('command', { required: true })
+  const takes = Object.hasOwn(TAKES, command) ? TAKES[command] : undefined
+  if (takes === undefined) throw new Error(`command: ${JSON.stringify(command)} is none of ${Object.keys(TAKES).join(', ')}`)
+  // A wish that is passed over would be another move than the one that was meant.
+  const idle = [...new Set(Object.values(TAKES).flat())].find((name) => text(name) && !takes.includes(name))
+  if (idle !== undefined) throw new Error(`${idle}: ${command} does not take it, only ${takes.join(', ')}`)
   if (!username !== !password) throw new Error('username and password: give both or neither')
   const given = {
     command, ledger, username, password,
@@ -28,6 +38,16 @@ export function inputs() {
     patience: number('timeout', 180) * 1000, limit: number('limit', 10),
   }
   return { ...given, key: text('key') ?? ofRun(command) }
+}
+
+/** Whatever may be a password in a ledger's URL, or in what is none: as it is written, and without escapes. */
+function secretsOf(ledger) {
+  const [, rest] = /^[^:/?#]*:\/\/([^]*)$/.exec(ledger) ?? []
+  // One that holds an `@` or a `/` that is not escaped ends at the last `@`.
+  const user = rest?.slice(0, Math.max(rest.lastIndexOf('@'), 0)) ?? ''
+  const found = user.includes(':') ? [user.slice(user.indexOf(':') + 1)] : []
+  for (const [, quoted, plain] of ledger.matchAll(/password\s*=\s*(?:'([^']*)'|([^&#\s]*))/gi)) found.push(quoted ?? plain)
+  return [...found, ...found.map(decoded)]
 }
 
 /** A part of a URL without its escapes; as it is, if they are none. */

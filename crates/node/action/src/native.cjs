@@ -3,4 +3,9 @@
 // In the bundle there is one native half for each platform, beside it.
 const musl = process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime
 const abi = { linux: musl ? '-musl' : '-gnu', win32: '-msvc' }[process.platform] ?? ''
-module.exports = requireBeside(`./tagwarden.${process.platform}-${process.arch}${abi}.node`)
+const platform = `${process.platform}-${process.arch}${abi}`
+try {
+  module.exports = requireBeside(`./tagwarden.${platform}.node`)
+} catch (cause) {
+  throw new Error(`this Action does not run on ${platform}: ${cause.message.split('\n')[0]}`, { cause })
+}

@@ -10,24 +10,30 @@ export function moved({ channel, op, result, from, to, event }, events) {
   return [...lines, ...past(events), ''].join('\n')
 }
 
+/** Where a log goes on. */
+export const goesOn = ({ seq, to }) => `the log goes on in ${to} since seq ${seq}; what stands here is what was`
+
 /** What a channel is. */
-export function current({ channel, live, previous, open, hold, size }) {
+export function current({ channel, live, previous, open, hold, moved, size }) {
   const rows = [['live', live ? code(live) : 'nothing yet'], ['previous', previous ? code(previous) : 'nothing']]
   if (open) rows.push(['open move', `${open.op} to ${code(open.to)} at ${open.seq}`])
   if (hold) rows.push(['hold', `${text(hold.reason)} (${text(hold.by)})`])
+  if (moved) rows.push(['moved', text(goesOn(moved))])
   rows.push(['entries', String(size)])
   return [`## ${code(channel)}`, '', ...table(['', ''], rows), ''].join('\n')
 }
 
-export function history(channel, events) {
-  return [`## ${code(channel)}`, '', ...past(events), ''].join('\n')
+export function history(channel, events, moved) {
+  const note = moved ? [text(goesOn(moved)), ''] : []
+  return [`## ${code(channel)}`, '', ...note, ...past(events), ''].join('\n')
 }
 
 export function audited({ worst, channels }) {
-  const rows = channels.map(({ channel, state, live, expected, observed }) => [
-    code(channel), state.replaceAll('_', ' '), code(short(live ?? expected)), code(short(observed ?? live)),
+  const rows = channels.map(({ channel, state, live, expected, observed, why }) => [
+    code(channel), state.replaceAll('_', ' ') + (why ? `: ${text(why)}` : ''), code(short(live ?? expected)), code(short(observed ?? live)),
   ])
-  const head = worst === undefined ? 'every tag is where the ledger says' : `the worst is ${worst}`
+  const well = channels.length === 0 ? 'the ledger has no channels' : 'every tag is where the ledger says'
+  const head = worst === undefined ? well : `the worst is ${worst}`
   return [`## Audit: ${head}`, '', ...table(['channel', 'state', 'ledger', 'registry'], rows), ''].join('\n')
 }
 
@@ -75,7 +81,8 @@ function code(value) {
   return `\`${String(value).replaceAll('`', "'")}\``
 }
 
-/** Text as text: no Markdown, no HTML, one line, no end of a cell. */
+/** Text as text: no Markdown, no HTML, no link that nobody wrote, one line, no end of a cell. */
 function text(value) {
-  return String(value).replace(/[\\`*_{}[\]<>|#]/g, (sign) => `\\${sign}`).replaceAll('\n', ' ')
+  const line = String(value).replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+  return line.replace(/[\\`*_{}[\]<>|#@~]|:(?=\/\/)|(?<=\bwww)\./gi, (sign) => `\\${sign}`)
 }

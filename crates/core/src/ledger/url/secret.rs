@@ -67,6 +67,12 @@ pub(super) fn server(rest: &str) -> Result<(String, String)> {
     Ok((rest.to_owned(), format!("{shown}{path}{}", harmless(query))))
 }
 
+/// True for `host=… password=…`, as PostgreSQL's own tools take it.
+pub(super) fn stands_in(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.match_indices("password").any(|(at, word)| text[at + word.len()..].trim_start().starts_with('='))
+}
+
 /// What of a URL says where, in one spelling.
 pub(super) fn address(shown: &str) -> String {
     let (scheme, rest) = shown.split_once("://").unwrap_or(("", shown));

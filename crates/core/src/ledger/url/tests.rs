@@ -34,6 +34,7 @@ fn errors_say_what_and_what_to_write() {
             "ledger: no ledger is kept in redis://; give a directory, file://, s3://, gs://, az://, postgres://",
         ),
         ("postgres:host/db", "ledger: write postgres://"),
+        ("host=db Password = hunter2", "ledger: write postgres://USER@HOST/DATABASE"),
         ("file://srv", "ledger: file://srv: a file URL names a whole path: file:///its/path"),
         ("file:///a%2", "ledger: file:///a%2: a % without two hex digits, or not UTF-8"),
         ("file:///a?b", "ledger: file:///a?b: write ? as %3F and # as %23"),
