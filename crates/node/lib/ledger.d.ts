@@ -3,7 +3,9 @@ import type { Channel } from './value.js'
 
 /**
  * Where the logs are kept: one for each channel, appended one position at a time. An append stores the bytes at `seq` if
- * and only if that is the next position, and survives a crash once it says `stored`.
+ * and only if that is the next position, and survives a crash once it says `stored`. An exception means that there is no
+ * answer: LEDGER_UNAVAILABLE, or the code of a TagwardenError that begins with `LEDGER_`; it is the cause of the promoter's
+ * error.
  */
 export interface Ledger {
   /** How many entries the log has; 0 if there is none. */

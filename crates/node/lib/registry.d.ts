@@ -21,7 +21,8 @@ export interface GivenManifest extends Manifest {
 
 /**
  * Where manifests are kept and tags point at them. `null` and `false` are only answered when the thing is proven not to
- * be there; a failure to look is an exception.
+ * be there; a failure to look is an exception: REGISTRY_UNAVAILABLE, or the code of a TagwardenError that begins with
+ * `REGISTRY_` or `MANIFEST_`. The exception is the cause of the promoter's error.
  */
 export interface Registry {
   /** The digest that a tag points at. */

@@ -21,7 +21,7 @@ class HasCommit:
     name = "has-commit"
 
     def judge(self, facts: Facts) -> Finding:
-        if str(facts.channel.tag) == "prod" and "commit" not in facts.provenance:
+        if str(facts.channel.tag) == "prod" and facts.provenance.commit is None:
             return Finding.refuses("COMMIT_MISSING", "a release for prod names its commit")
         return Finding.passes("there is a commit, or it is not prod")
 

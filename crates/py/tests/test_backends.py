@@ -237,7 +237,7 @@ class FridayFreeze:
     def judge(self, facts: Facts) -> Finding:
         if facts.op == "promote":
             return Finding.refuses(
-                "CALENDAR_FROZEN", f"{facts.channel.tag} rests on Fridays; ask {facts.provenance['actor']['id']}"
+                "CALENDAR_FROZEN", f"{facts.channel.tag} rests on Fridays; ask {facts.provenance.actor}"
             )
         return Finding.passes("not a promotion")
 

@@ -88,7 +88,7 @@ VALUES: dict[type[Value], list[str]] = {
     Tag: ["1.0", "1.1"],
 }
 SUBJECT = Subject(Digest(ONE), "application/vnd.oci.image.manifest.v1+json", 7)
-INTENT = Intent("promote", "m", "k", Digest(TWO), SUBJECT, "w", 0, Digest(TWO), "why")
+INTENT = Intent("promote", "m", "k", Digest(TWO), SUBJECT, ADA, "w", 0, Digest(TWO), "why")
 OUTCOME = Outcome(5, AT, "committed", 1, False, False, Digest(ONE))
 EVENT = PromotionEvent(Channel(PROD), 4, AT, "committed", INTENT, OUTCOME)
 STANDING = Standing(6, "incident 7", "ada", AT)
@@ -114,7 +114,7 @@ PLAIN: list[tuple[Any, Any]] = [
     (MayDelete(True, "past"), MayDelete(False, "live")),
     (Finding.passes("fine"), Finding.warns("CODE", "fine")),
     (SUBJECT, Subject(Digest(TWO), SUBJECT.media_type, 7)),
-    (INTENT, Intent("rollback", "m", "k", Digest(TWO), SUBJECT, "w", 0)),
+    (INTENT, Intent("rollback", "m", "k", Digest(TWO), SUBJECT, ADA, "w", 0)),
     (OUTCOME, Outcome(5, AT, "failed", 1, False, False)),
     (EVENT, PromotionEvent(Channel(PROD), 4, AT, "open", INTENT, takeovers=(TAKEN_OVER,))),
     (

@@ -63,6 +63,6 @@ def test_the_step_without_the_action_runs(tmp_path: Path) -> None:
         assert ran.returncode == 0, ran.stderr
         assert ran.stdout.endswith(f" -> {release}\n"), ran.stdout
         event = promoter.current(f"{shop}:prod").event
-        assert event is not None and event.to_dict()["intent"]["provenance"]["pipeline"]["run_id"] == "4711"
+        assert event is not None and event.intent.provenance.run_id == "4711"
         again = subprocess.run(command, input=script, capture_output=True, text=True, timeout=60, env=environment)
         assert again.returncode == 0 and promoter.current(f"{shop}:prod").event == event, again.stderr

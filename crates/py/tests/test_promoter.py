@@ -20,7 +20,8 @@ def test_a_release_goes_on_and_comes_back(world: World) -> None:
     assert (receipt.result, receipt.op) == ("committed", "promote")
     assert (receipt.from_, receipt.to) == (world.releases[0], world.releases[1])
     assert receipt.event is not None and receipt.event.outcome is not None
-    assert receipt.event.to_dict()["intent"]["provenance"]["actor"]["id"] == "ada"
+    assert receipt.event.intent.provenance == ADA
+    assert [finding.verdict for finding in receipt.event.intent.findings] == ["pass"] * 5
     assert world.registry.peek("reg.io/acme/shop", "prod") == world.releases[1]
     current = world.promoter.current(PROD)
     assert (current.live, current.previous) == (world.releases[1], world.releases[0])

@@ -105,7 +105,7 @@ def test_their_history_is_one(tmp_path: Path) -> None:
             assert child.returncode == 0, said
 
         events = list(promoter.events(f"{shop}:prod"))
-        actors = {event.to_dict()["intent"]["provenance"]["actor"]["id"] for event in events}
+        actors = {event.intent.provenance.actor for event in events}
         assert actors == {"ada", "python", "node", "rust"}
         before = None
         for event in reversed(events):

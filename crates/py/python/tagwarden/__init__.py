@@ -36,6 +36,7 @@ from .guardrail import Facts, Guardrail
 from .ledger import Ledger, MemoryLedger, OpenedLedger, init_ledger, init_ledger_async, open_ledger, open_ledger_async
 from .memory import Fault, MemoryRegistry, ReadFault
 from .promoter import Promoter
+from .provenance import Provenance
 from .record import (
     Current,
     Finding,
@@ -61,7 +62,6 @@ from .values import (
     Environment,
     Key,
     Pipeline,
-    Provenance,
     Reference,
     ReleaseLabel,
     Repository,

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
+from .provenance import Provenance
 from .record import Finding
 from .values import Channel, Digest
 
@@ -45,10 +46,9 @@ class Facts:
         return None if target is None else Digest(target["digest"])
 
     @property
-    def provenance(self) -> Mapping[str, Any]:
-        """Who asks, in which pipeline run, as in the ledger."""
-        provenance: dict[str, Any] = copy.deepcopy(self._json["provenance"])
-        return provenance
+    def provenance(self) -> Provenance:
+        """Who asks, in which pipeline run, for which commit and release."""
+        return Provenance._of(self._json["provenance"])
 
     def to_dict(self) -> dict[str, Any]:
         """All facts: also ``previous``, ``source``, ``expect``, ``hold``, ``upstream``, ``here`` and ``at``."""

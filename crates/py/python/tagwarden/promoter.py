@@ -21,10 +21,11 @@ from ._request import (
 )
 from .guardrail import Guardrail
 from .ledger import Ledger
+from .provenance import Provenance
 from .record import Current, Page, Predecessor, PromotionEvent, Receipt, Recovered
 from .registry import Registry
 from .report import AuditReport, LogReport, MayDelete, RetentionPlan
-from .values import Channel, Digest, Key, Pipeline, Provenance, Repository
+from .values import Channel, Digest, Key, Pipeline, Repository
 
 __all__ = ["Promoter"]
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
+from typing import Any
 
 from ._record import Record
+from .provenance import Provenance
 from .values import Channel, Digest
 
 __all__ = [
@@ -71,11 +73,12 @@ class Subject(Record):
 
 @dataclass(frozen=True)
 class Intent(Record):
-    """What a move was to do, and who asked. ``to_dict`` has more: source, provenance, decision, deadlines.
+    """What a move was to do, who asked, and how it was judged. ``to_dict`` has more: source, policy, deadlines.
 
     - ``op``: ``promote``, ``rollback``, ``bootstrap``, ``repair`` or ``adopt``.
     - ``move_id``: a UUIDv7; ``key``: the idempotency key; ``request``: the digest of the request as it was given.
     - ``from_``: the live digest before, None before the first move; ``to``: the target.
+    - ``provenance``: the pipeline run, the actor, the commit and the release.
     - ``reason``: why, in the words of who asked.
     - ``replaced``: what the tag pointed at instead of the live digest, in a repair.
     - ``owner``: the worker, at random; ``epoch``: 0, each takeover adds 1.
@@ -86,11 +89,18 @@ class Intent(Record):
     key: str
     request: Digest
     to: Subject
+    provenance: Provenance
     owner: str
     epoch: int
     from_: Digest | None = None
     reason: str | None = None
     replaced: str | None = None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What each guardrail said, as it stands in the log; empty for an intent that was made by hand."""
+        decision: dict[str, Any] = self.to_dict().get("decision", {})
+        return tuple(Finding._of(finding) for finding in decision.get("findings", ()))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -18,7 +17,6 @@ __all__ = [
     "Environment",
     "Key",
     "Pipeline",
-    "Provenance",
     "Reference",
     "ReleaseLabel",
     "Repository",
@@ -48,7 +46,7 @@ class Value:
     def __init__(self, text: str | Value) -> None:
         if not isinstance(text, (str, Value)):
             raise TypeError(f"{type(self).__name__} is made of a str, not of a {type(text).__name__}")
-        parts = _parsed(_native.parse_value(self._kind, sound(str(text))))
+        parts = parsed(_native.parse_value(self._kind, sound(str(text))))
         object.__setattr__(self, "_text", parts.pop("text"))
         object.__setattr__(self, "_split", parts)
 
@@ -248,92 +246,6 @@ class Pipeline:
         return [stage.to_dict() for stage in self.stages]
 
 
-@dataclass(frozen=True, repr=False)
-class Provenance:
-    """Who asks, in which pipeline run. ``Provenance.of`` and ``Provenance.from_environment`` make one."""
-
-    _json: str
-
-    @staticmethod
-    def of(
-        *,
-        provider: str | None = None,
-        run_id: str,
-        actor: str,
-        actor_kind: str | None = None,
-        attempt: int | None = None,
-        url: str | None = None,
-        repository_url: str | None = None,
-        commit: str | Commit | None = None,
-        release: str | ReleaseLabel | None = None,
-    ) -> Provenance:
-        """Of what is given.
-
-        - ``provider``: whose pipeline; ``manual`` by default.
-        - ``run_id``: the run in it, and ``attempt``: which attempt of it, from 1.
-        - ``url``: where people can read about the run. A user or password in it is left out.
-        - ``actor``: who, and ``actor_kind``: ``human`` or ``workload``; by default
-          ``human`` for the provider ``manual``.
-        - ``repository_url``, ``commit`` (7 to 64 hex digits) and ``release``: what is released.
-
-        InvalidValueError: PROVENANCE_INCOMPLETE without a run or an actor, VALUE_INVALID for what follows no grammar.
-        """
-        return Provenance._made(locals(), None)
-
-    @staticmethod
-    def from_environment(
-        environment: Mapping[str, str] | None = None,
-        *,
-        provider: str | None = None,
-        run_id: str | None = None,
-        actor: str | None = None,
-        actor_kind: str | None = None,
-        attempt: int | None = None,
-        url: str | None = None,
-        repository_url: str | None = None,
-        commit: str | Commit | None = None,
-        release: str | ReleaseLabel | None = None,
-    ) -> Provenance:
-        """Of the variables that the CI system sets (``os.environ`` by default); what is given goes before them.
-
-        GitHub Actions, GitLab CI, CircleCI, Azure Pipelines, Buildkite and Jenkins are known. A variable is context,
-        not evidence: what comes of it is recorded as not verified. One that is no UTF-8 counts as not set. It raises
-        what ``of`` raises.
-        """
-        given = locals()
-        found = given.pop("environment")
-        return Provenance._made(given, _texts(os.environ if found is None else found))
-
-    @staticmethod
-    def _made(given: dict[str, Any], environment: dict[str, str] | None) -> Provenance:
-        plain = {k: str(v) if isinstance(v, Value) else v for k, v in given.items() if v is not None}
-        made = _parsed(_native.provenance(sound(json.dumps(plain, ensure_ascii=False)), environment))
-        return Provenance(json.dumps(made, sort_keys=True))
-
-    @property
-    def actor(self) -> str:
-        """Who."""
-        return str(self.to_dict()["actor"]["id"])
-
-    @property
-    def run_id(self) -> str:
-        """The pipeline run."""
-        return str(self.to_dict()["pipeline"]["run_id"])
-
-    def to_dict(self) -> dict[str, Any]:
-        """As it stands in the ledger."""
-        made: dict[str, Any] = json.loads(self._json)
-        return made
-
-    def __repr__(self) -> str:
-        return f"Provenance({self.to_dict()!r})"
-
-
-def _texts(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that are text: Python carries a byte that is no UTF-8 as a lone surrogate."""
-    return {name: value for name, value in environment.items() if _is_text(name + value)}
-
-
 def instant(at: datetime.datetime) -> str:
     """A point in time as RFC 3339, in UTC and whole milliseconds. ValueError for one without a time zone."""
     if at.tzinfo is None:
@@ -342,7 +254,8 @@ def instant(at: datetime.datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
 
 
-def _is_text(text: str) -> bool:
+def is_text(text: str) -> bool:
+    """True for a string that UTF-8 can carry: one without lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -352,12 +265,13 @@ def _is_text(text: str) -> bool:
 
 def sound(text: str) -> str:
     """A string that UTF-8 can carry. A lone surrogate is refused, not replaced."""
-    if not _is_text(text):
+    if not is_text(text):
         raise ValueError("a string with a lone surrogate is no text")
     return text
 
 
-def _parsed(ended: tuple[Any, str | None, BaseException | None]) -> dict[str, Any]:
+def parsed(ended: tuple[Any, str | None, BaseException | None]) -> dict[str, Any]:
+    """The JSON object that a native function gave, or its error."""
     text, error, _ = ended
     if error is not None:
         from .errors import fail

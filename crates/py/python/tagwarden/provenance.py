@@ -1,0 +1,144 @@
+"""Who moves a channel, in which pipeline run, for which commit and release."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import _tagwarden as _native
+from .values import Commit, ReleaseLabel, Value, is_text, parsed, sound
+
+__all__ = ["Provenance"]
+
+
+@dataclass(frozen=True, repr=False)
+class Provenance:
+    """Who asks, in which pipeline run. ``Provenance.of`` and ``Provenance.from_environment`` make one."""
+
+    _json: str
+
+    @staticmethod
+    def of(
+        *,
+        provider: str | None = None,
+        run_id: str,
+        actor: str,
+        actor_kind: str | None = None,
+        attempt: int | None = None,
+        url: str | None = None,
+        repository_url: str | None = None,
+        commit: str | Commit | None = None,
+        release: str | ReleaseLabel | None = None,
+    ) -> Provenance:
+        """Of what is given.
+
+        - ``provider``: whose pipeline; ``manual`` by default.
+        - ``run_id``: the run in it, and ``attempt``: which attempt of it, from 1.
+        - ``url``: where people can read about the run. A user or password in it is left out.
+        - ``actor``: who, and ``actor_kind``: ``human`` or ``workload``; by default
+          ``human`` for the provider ``manual``.
+        - ``repository_url``, ``commit`` (7 to 64 hex digits) and ``release``: what is released.
+
+        InvalidValueError: PROVENANCE_INCOMPLETE without a run or an actor, VALUE_INVALID for what follows no grammar.
+        """
+        return Provenance._made(locals(), None)
+
+    @staticmethod
+    def from_environment(
+        environment: Mapping[str, str] | None = None,
+        *,
+        provider: str | None = None,
+        run_id: str | None = None,
+        actor: str | None = None,
+        actor_kind: str | None = None,
+        attempt: int | None = None,
+        url: str | None = None,
+        repository_url: str | None = None,
+        commit: str | Commit | None = None,
+        release: str | ReleaseLabel | None = None,
+    ) -> Provenance:
+        """Of the variables that the CI system sets (``os.environ`` by default); what is given goes before them.
+
+        GitHub Actions, GitLab CI, CircleCI, Azure Pipelines, Buildkite and Jenkins are known. A variable is context,
+        not evidence: what comes of it is recorded as not verified. One that is no UTF-8 counts as not set. It raises
+        what ``of`` raises.
+        """
+        given = locals()
+        found = given.pop("environment")
+        return Provenance._made(given, _texts(os.environ if found is None else found))
+
+    @staticmethod
+    def _made(given: dict[str, Any], environment: dict[str, str] | None) -> Provenance:
+        plain = {k: str(v) if isinstance(v, Value) else v for k, v in given.items() if v is not None}
+        made = parsed(_native.provenance(sound(json.dumps(plain, ensure_ascii=False)), environment))
+        return Provenance(json.dumps(made, sort_keys=True))
+
+    @staticmethod
+    def _of(json_: Mapping[str, Any]) -> Provenance:
+        return Provenance(json.dumps(json_, sort_keys=True))
+
+    @property
+    def provider(self) -> str:
+        """Whose pipeline it is."""
+        return str(self.to_dict()["pipeline"]["provider"])
+
+    @property
+    def run_id(self) -> str:
+        """The pipeline run."""
+        return str(self.to_dict()["pipeline"]["run_id"])
+
+    @property
+    def attempt(self) -> int | None:
+        """Which attempt of the run, from 1, if the provider counts them."""
+        attempt: int | None = self.to_dict()["pipeline"].get("attempt")
+        return attempt
+
+    @property
+    def url(self) -> str | None:
+        """Where people can read about the run."""
+        url: str | None = self.to_dict()["pipeline"].get("url")
+        return url
+
+    @property
+    def actor(self) -> str:
+        """Who."""
+        return str(self.to_dict()["actor"]["id"])
+
+    @property
+    def actor_kind(self) -> str:
+        """``human`` or ``workload``."""
+        return str(self.to_dict()["actor"]["kind"])
+
+    @property
+    def repository_url(self) -> str | None:
+        """Where the source is kept."""
+        url: str | None = self.to_dict().get("repository_url")
+        return url
+
+    @property
+    def commit(self) -> Commit | None:
+        """The source commit."""
+        commit: str | None = self.to_dict().get("commit")
+        return None if commit is None else Commit(commit)
+
+    @property
+    def release(self) -> ReleaseLabel | None:
+        """What people call the release."""
+        release: str | None = self.to_dict().get("release")
+        return None if release is None else ReleaseLabel(release)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it stands in the ledger."""
+        made: dict[str, Any] = json.loads(self._json)
+        return made
+
+    def __repr__(self) -> str:
+        return f"Provenance({self.to_dict()!r})"
+
+
+def _texts(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are text: Python carries a byte that is no UTF-8 as a lone surrogate."""
+    return {name: value for name, value in environment.items() if is_text(name + value)}
