@@ -1,4 +1,4 @@
-//! An S3 server for tests: moto, on loopback, in memory.
+//! An S3 server for tests: moto, on loopback, in memory, as `tests/tools/s3_server.py` makes it fit.
 
 use crate::docker_registry::Transport;
 use crate::engine::{Server, python};
@@ -21,8 +21,8 @@ impl Moto {
     /// Starts one; none if it is not installed, which is a panic with `CI=true`.
     pub fn start(test: &str, transport: Transport) -> Option<Moto> {
         let tls = |name: &str| crate::file("data/tls").join(name);
-        let server = Server::start(test, "moto/bin/moto_server", |command, port| {
-            command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+        let server = Server::start(test, "moto/bin/python3", |command, port| {
+            command.arg(crate::file("tools/s3_server.py")).args(["-H", "127.0.0.1", "-p", &port.to_string()]);
             if transport == Transport::Tls {
                 command.arg("-s").arg("-c").arg(tls("server.pem")).arg("-k").arg(tls("server.key"));
             }

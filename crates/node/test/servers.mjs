@@ -16,7 +16,8 @@ export const engine = (path) => join(engines, path)
 
 const onPath = (name) => process.env.PATH.split(delimiter).map((dir) => join(dir, name)).find((path) => existsSync(path)) ?? name
 const REGISTRY = onPath('docker-registry')
-const MOTO = engine('moto/bin/moto_server')
+const MOTO = engine('moto/bin/python3')
+const S3_SERVER = fileURLToPath(new URL('../../../tests/tools/s3_server.py', import.meta.url))
 
 /** Why a test cannot run, for `skip`; in CI that is an error. */
 export function missing(...programs) {
@@ -43,7 +44,7 @@ export async function dockerRegistry(t) {
 
 /** Starts an S3 server with a bucket `ledgers`. Gives the URL of a ledger in it, and the environment that opens it. */
 export async function moto(t) {
-  const port = await started(t, MOTO, (port) => ['-H', '127.0.0.1', '-p', String(port)])
+  const port = await started(t, MOTO, (port) => [S3_SERVER, '-H', '127.0.0.1', '-p', String(port)])
   const endpoint = `http://127.0.0.1:${port}`
   const made = await fetch(`${endpoint}/ledgers`, { method: 'PUT' })
   if (!made.ok) throw new Error(`no bucket: ${made.status}`)
