@@ -197,7 +197,7 @@ def test_a_record_is_its_fields(one: Any, other: Any) -> None:
 def test_what_was_broken_stays_broken_in_a_copy(world: World) -> None:
     class Short(MemoryLedger):
         def read(self, channel: str | Channel, start: int, limit: int) -> list[bytes]:
-            return [entry.replace(b"ada", b"eve") for entry in super().read(channel, start, limit)]
+            return [entry.replace(b'"ada"', b'"eve"') for entry in super().read(channel, start, limit)]
 
     ledger = Short()
     assert isinstance(world.ledger, OpenedLedger)
