@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use bytes::Bytes;
 use tagwarden::conformance::ledger::{self as laws, Store};
-use tagwarden::ledger::{Access, Append, Ledger, ObjectLedger};
+use tagwarden::ledger::{Access, Append, Ledger, LedgerUrl, ObjectLedger};
 use tagwarden::{Channel, ErrorKind, Result};
 use tagwarden_tests::azurite::Azurite;
 use tagwarden_tests::docker_registry::Transport;
@@ -103,7 +103,8 @@ mod stranger {
         let append = ledger.append(&channel, 0, Bytes::from_static(b"{}")).await.unwrap_err();
         let size = ledger.size(&channel).await.unwrap_err();
         let all = ledger.channels().await.unwrap_err();
-        for error in [&append, &size, &all] {
+        let init = url.parse::<LedgerUrl>().unwrap().init().await.unwrap_err();
+        for error in [&append, &size, &all, &init] {
             assert_eq!(error.kind(), ErrorKind::LedgerDenied, "{error:?}");
         }
         // A port where nobody listens: the URL is a part of what the client says.
@@ -111,8 +112,9 @@ mod stranger {
         let nobody = url.replace(host.split('/').next().unwrap(), "127.0.0.1:1");
         let nobody = ObjectLedger::open(&nobody, Access::Write).await.unwrap_err();
         assert_eq!(nobody.kind(), ErrorKind::LedgerUnavailable, "{nobody:?}");
-        let shown =
-            format!("{append} {append:?} {size} {size:?} {all} {all:?} {nobody} {nobody:?} {ledger:?} {ledger:#?}");
+        let shown = format!(
+            "{append:?} {size:?} {all:?} {init:?} {nobody:?} {append} {size} {all} {init} {nobody} {ledger:?} {ledger:#?}"
+        );
         assert!(!shown.contains("canary") && !shown.contains(&secret()), "{shown}");
         println!("denied: {append}");
     }

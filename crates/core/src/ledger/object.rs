@@ -138,6 +138,11 @@ impl ObjectLedger {
         Ok(ObjectLedger { inner: Arc::new(inner) })
     }
 
+    /// Sees that entries can be written here, which [`ObjectLedger::open`] leaves to the first append where it is denied.
+    pub(super) async fn try_out(&self) -> Result<()> {
+        self.inner.probe().await
+    }
+
     /// How long one request may take; 10 s by default. A read is sent up to three times.
     #[must_use]
     pub fn time_out(self, time_out: Duration) -> ObjectLedger {

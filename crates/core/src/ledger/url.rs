@@ -84,6 +84,8 @@ impl LedgerUrl {
 
     /// Makes what can be made, and is safe to do again: a directory, the tables of a database. An object store's bucket
     /// is not made; that it can keep a ledger is tried out.
+    ///
+    /// Errors as those of [`LedgerUrl::open`] to write, and LEDGER_DENIED where the credentials may not write.
     pub async fn init(&self) -> Result<()> {
         match &self.0 {
             Place::Directory(dir) => directory(dir, Access::Write).map(|_| ()),
@@ -221,12 +223,16 @@ impl Scheme {
         }
     }
 
+    #[allow(unused_variables, reason = "a build without any store asks none")]
     async fn init(self, url: &str) -> Result<()> {
         match self {
             #[cfg(feature = "postgres")]
             Scheme::Postgres => super::PostgresLedger::init(url).await,
-            // What is tried out when it is opened to be written.
-            _ => self.open(url, Access::Write).await.map(|_| ()),
+            #[cfg(feature = "object-store")]
+            Scheme::File | Scheme::S3 | Scheme::Gs | Scheme::Az if self.feature().1 => {
+                super::ObjectLedger::open(url, Access::Write).await?.try_out().await
+            }
+            _ => Err(self.not_built_in()),
         }
     }
 
