@@ -17,9 +17,10 @@
 //! | 6 | [`promoter`] | the facade |
 //!
 //! # Features
-//! `oci` (real registries), `file` (the file ledger) and `object-store` (its layout in a directory or in memory) are on by
-//! default; `s3`, `gcs` and `azure` add those clouds, `postgres` a database; `testing` adds an OCI registry over HTTP on
-//! loopback, a clock for paused time and proptest strategies. None of them changes how the rest behaves.
+//! `oci` (real registries) and `file` (the file ledger) are on by default. `object-store` adds an object store's layout in a
+//! directory or in memory, `s3`, `gcs` and `azure` add those clouds, `postgres` adds a database. For tests, `testing` adds an
+//! OCI registry over HTTP on loopback and a clock for paused time, `strategies` adds proptest strategies. No feature changes
+//! how the rest behaves.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,5 @@
-//! For tests, yours and ours: an OCI registry over HTTP in this process, and proptest strategies.
+//! For tests, yours and ours: an OCI registry over HTTP in this process, and, with the feature `strategies`, proptest
+//! strategies.
 //!
 //! [`RegistryServer`] serves a [`MemoryRegistry`](crate::registry::MemoryRegistry) on loopback as the OCI distribution
 //! specification 1.1 says, and misbehaves as it is told to: [`Fault`](crate::registry::Fault)s in the model,
@@ -17,6 +18,7 @@ mod manifests;
 mod referrers;
 mod route;
 mod server;
+#[cfg(feature = "strategies")]
 pub mod strategies;
 mod tags;
 mod token;
