@@ -1,3 +1,3 @@
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-libfuzzer_sys::fuzz_target!(|text: &str| tagwarden::registry::oci::fuzz::link(text));
+tagwarden_fuzz::target!(link);
