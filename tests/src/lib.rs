@@ -56,3 +56,9 @@ pub fn verify_ledgers(logs: &Path) -> Result<usize, String> {
         false => Err(format!("{text}{}", String::from_utf8_lossy(&run.stderr))),
     }
 }
+
+/// The number in a variable of the environment that sets the size of a test; `None` without it.
+pub fn number_of(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")))
+}

@@ -1,4 +1,6 @@
-//! A log of ten thousand moves goes into every kind of ledger and comes back with the same root.
+//! A long log goes into every kind of ledger and comes back with the same root.
+//!
+//! `TAGWARDEN_MOVES=10000` makes it longer.
 
 use std::io::Write;
 use std::path::Path;
@@ -13,12 +15,18 @@ use tagwarden::record::{
 use tagwarden::{Channel, Digest, Provenance, Text, Timestamp};
 use tagwarden_tests::docker_registry::Transport;
 use tagwarden_tests::moto::Moto;
+use tagwarden_tests::number_of;
 use tagwarden_tests::postgres::Postgres;
 
-const MOVES: u64 = 10_000;
+/// How many moves the log has unless `TAGWARDEN_MOVES` says otherwise.
+const MOVES: u64 = 500;
 
 fn channel() -> Channel {
     "registry.example.com/acme/shop:prod".parse().unwrap()
+}
+
+fn moves() -> u64 {
+    number_of("TAGWARDEN_MOVES").unwrap_or(MOVES)
 }
 
 fn text(text: impl AsRef<str>) -> Text {
@@ -118,16 +126,16 @@ async fn through(home: &Path, moves: u64, place: String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_moves_go_into_postgresql_and_back() {
-    let Some(postgres) = Postgres::start("ten_thousand_moves_go_into_postgresql_and_back", &[]) else { return };
+async fn moves_go_into_postgresql_and_back() {
+    let Some(postgres) = Postgres::start("moves_go_into_postgresql_and_back", &[]) else { return };
     let home = tempfile::tempdir().unwrap();
-    through(home.path(), MOVES, postgres.database("audit")).await;
+    through(home.path(), moves(), postgres.database("audit")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_moves_go_into_a_directory_of_objects_and_back() {
+async fn moves_go_into_a_directory_of_objects_and_back() {
     let home = tempfile::tempdir().unwrap();
-    through(home.path(), MOVES, format!("file://{}", home.path().join("objects").display())).await;
+    through(home.path(), moves(), format!("file://{}", home.path().join("objects").display())).await;
 }
 
 /// In the child, whose environment has the store's credentials: where the ledger is.
@@ -135,8 +143,8 @@ const URL: &str = "TAGWARDEN_TEST_URL";
 
 /// It takes minutes: each entry is one PUT after the other, and moto needs about 6 ms for one.
 #[test]
-fn ten_thousand_moves_go_into_s3_and_back() {
-    let Some(moto) = Moto::start("ten_thousand_moves_go_into_s3_and_back", Transport::Http) else { return };
+fn moves_go_into_s3_and_back() {
+    let Some(moto) = Moto::start("moves_go_into_s3_and_back", Transport::Http) else { return };
     let run = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "in_a_child::through_the_store", "--ignored", "--nocapture"])
         .env(URL, moto.url("team/ledger"))
@@ -152,10 +160,10 @@ mod in_a_child {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    #[ignore = "a child of ten_thousand_moves_go_into_s3_and_back"]
+    #[ignore = "a child of moves_go_into_s3_and_back"]
     async fn through_the_store() {
         let url = std::env::var(URL).unwrap();
         let home = tempfile::tempdir().unwrap();
-        through(home.path(), MOVES, url).await;
+        through(home.path(), moves(), url).await;
     }
 }

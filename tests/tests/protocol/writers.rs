@@ -8,18 +8,22 @@ use tagwarden::record::{Adoption, Body, Entry, EventStatus, Observation, Observa
 use tagwarden::registry::{MemoryRegistry, Registry};
 use tagwarden::testing::RegistryServer;
 use tagwarden::{Digest, Promoter, Repository, Timestamp};
-use tagwarden_tests::verify_ledger;
+use tagwarden_tests::{number_of, verify_ledger};
 
 use super::backend::{Backend, Place, export, on, real_time};
 use super::child::{bootstrap, hold_all, oci, prod, push_releases, start, write_all};
 use super::world::text;
 
-/// How often each of sixteen writers writes.
-const EACH: u64 = 200;
+/// How often each of sixteen writers writes, unless `TAGWARDEN_WRITES` says otherwise.
+const EACH: u64 = 20;
 
-/// The same in eight processes on an emulator, which takes some hundred requests a second: an entry costs several for
+/// At most in eight processes on an emulator, which takes some hundred requests a second: an entry costs several for
 /// every process that comes late.
 const EACH_ON_AN_EMULATOR: u64 = 25;
+
+fn each() -> u64 {
+    number_of("TAGWARDEN_WRITES").unwrap_or(EACH)
+}
 
 /// Moves in order, none lost, tag and log agree, both verifiers content.
 async fn all_are_there(place: &Place, memory: &MemoryRegistry, repository: &Repository, moves: usize) {
@@ -62,7 +66,7 @@ async fn sixteen_writers_and_an_auditor(place: &Place) {
         .map(|writer| {
             let promoter = Promoter::new(Arc::clone(&registry), Arc::clone(&ledger));
             let repository = repository.clone();
-            tokio::spawn(async move { write_all(&promoter, &repository, writer, EACH).await })
+            tokio::spawn(async move { write_all(&promoter, &repository, writer, each()).await })
         })
         .collect();
     let (auditing, channel) = (Arc::clone(&ledger), prod(&repository));
@@ -91,9 +95,9 @@ async fn sixteen_writers_and_an_auditor(place: &Place) {
     auditor.abort();
     drop(auditor.await);
     let entries = ledger.size(&prod(&repository)).await.unwrap();
-    println!("{entries} entries, {} of the auditor", entries - 2 * (16 * EACH + 1));
-    assert!(entries > 2 * (16 * EACH + 1), "the auditor was there");
-    all_are_there(place, &memory, &repository, 16 * EACH as usize).await;
+    println!("{entries} entries, {} of the auditor", entries - 2 * (16 * each() + 1));
+    assert!(entries > 2 * (16 * each() + 1), "the auditor was there");
+    all_are_there(place, &memory, &repository, 16 * each() as usize).await;
 }
 
 async fn eight_processes(place: &Place) {
@@ -102,8 +106,8 @@ async fn eight_processes(place: &Place) {
     push_releases(server.memory(), &repository, 16);
     let ledger = place.open();
     bootstrap(Arc::new(oci()), Arc::clone(&ledger), &repository).await;
-    run_eight(place, "write", &repository, EACH).await;
-    all_are_there(place, server.memory(), &repository, 16 * EACH as usize).await;
+    run_eight(place, "write", &repository, each()).await;
+    all_are_there(place, server.memory(), &repository, 16 * each() as usize).await;
 }
 
 /// Eight children with two writers each.
@@ -123,13 +127,13 @@ async fn sixteen_appenders(place: &Place) {
     let writers: Vec<_> = (0..16)
         .map(|writer| {
             let (promoter, repository) = (promoter.clone(), repository.clone());
-            tokio::spawn(async move { hold_all(&promoter, &repository, writer, EACH).await })
+            tokio::spawn(async move { hold_all(&promoter, &repository, writer, each()).await })
         })
         .collect();
     for writer in writers {
         writer.await.unwrap();
     }
-    all_holds_are_there(place, &repository, EACH).await;
+    all_holds_are_there(place, &repository, each()).await;
 }
 
 async fn eight_appending_processes(place: &Place, each: u64) {
@@ -200,32 +204,32 @@ fn in_eight_processes_on_files() {
 #[test]
 fn in_eight_processes_on_a_directory() {
     on(Backend::Directory, "writers::in_eight_processes_on_a_directory", |place| {
-        real_time(eight_appending_processes(place, EACH))
+        real_time(eight_appending_processes(place, each()))
     });
 }
 
 #[test]
 fn in_eight_processes_on_postgres() {
     on(Backend::Postgres, "writers::in_eight_processes_on_postgres", |place| {
-        real_time(eight_appending_processes(place, EACH))
+        real_time(eight_appending_processes(place, each()))
     });
 }
 
 #[test]
 fn in_eight_processes_on_s3() {
     on(Backend::S3, "writers::in_eight_processes_on_s3", |place| {
-        real_time(eight_appending_processes(place, EACH_ON_AN_EMULATOR))
+        real_time(eight_appending_processes(place, each().min(EACH_ON_AN_EMULATOR)))
     });
 }
 
 #[test]
 fn in_eight_processes_on_azure() {
     on(Backend::Azure, "writers::in_eight_processes_on_azure", |place| {
-        real_time(eight_appending_processes(place, EACH_ON_AN_EMULATOR))
+        real_time(eight_appending_processes(place, each().min(EACH_ON_AN_EMULATOR)))
     });
 }
 
 #[test]
 fn in_eight_processes_on_gcs() {
-    on(Backend::Gcs, "writers::in_eight_processes_on_gcs", |place| real_time(eight_appending_processes(place, EACH)));
+    on(Backend::Gcs, "writers::in_eight_processes_on_gcs", |place| real_time(eight_appending_processes(place, each())));
 }

@@ -4,6 +4,7 @@
 //! The movers are the ones that run. One unit of time is one of their milliseconds.
 
 mod cases;
+mod large;
 mod work;
 
 use std::sync::Arc;
