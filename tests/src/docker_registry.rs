@@ -1,4 +1,5 @@
 //! A real registry for tests: Debian's `docker-registry` on loopback, with its storage in a temporary directory.
+//! `TAGWARDEN_DOCKER_REGISTRY` names another program that takes the same configuration, such as distribution 3.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -49,13 +50,7 @@ impl DockerRegistry {
     /// None, with a line on standard error that names `test`, if `docker-registry` is not installed; with `CI=true`
     /// that is a panic, so that nothing is skipped unseen.
     pub fn start(test: &str, access: Access, transport: Transport) -> Option<DockerRegistry> {
-        if Command::new("docker-registry")
-            .arg("--version")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_err()
-        {
+        if Command::new(program()).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "{test}: docker-registry is not installed");
             eprintln!("SKIPPED {test}: docker-registry is not installed");
             return None;
@@ -72,7 +67,7 @@ impl DockerRegistry {
         std::fs::write(&config, configuration(directory.path(), port, access, transport)).expect("a configuration");
         let log = directory.path().join("log");
         let output = std::fs::File::create(&log).expect("a log");
-        let child = Command::new("docker-registry")
+        let child = Command::new(program())
             .arg("serve")
             .arg(&config)
             .stdout(Stdio::null())
@@ -103,6 +98,10 @@ impl DockerRegistry {
     pub fn storage(&self) -> std::path::PathBuf {
         self.directory.path().join("storage")
     }
+}
+
+fn program() -> std::ffi::OsString {
+    std::env::var_os("TAGWARDEN_DOCKER_REGISTRY").unwrap_or_else(|| "docker-registry".into())
 }
 
 impl Drop for DockerRegistry {

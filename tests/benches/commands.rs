@@ -1,0 +1,92 @@
+//! A governed promotion from the command line, process and all, against the commands that move a tag without governance.
+//!
+//! `cargo build --profile dist -p tagwarden-cli && cargo bench -p tagwarden-tests --bench commands`. `crane` and `skopeo` are
+//! references where they are installed; `TAGWARDEN_DOCKER_REGISTRY` names another registry program than docker-registry.
+
+#[path = "shared/paired.rs"]
+mod paired;
+
+use std::cell::Cell;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tagwarden::Repository;
+use tagwarden::registry::oci::{Lookup, OciOptions, OciRegistry};
+use tagwarden::registry::{Put, Registry, Sample};
+use tagwarden_tests::docker_registry::{Access, DockerRegistry, Transport};
+
+use crate::paired::paired;
+
+const ROUNDS: usize = 40;
+
+fn main() {
+    let Some(server) = DockerRegistry::start("bench", Access::Open, Transport::Http) else { return };
+    let repository: Repository = format!("{}/acme/shop", server.host()).parse().unwrap();
+    let ledger = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/dist/tagwarden");
+    assert!(program.exists(), "{}: cargo build --profile dist -p tagwarden-cli makes it", program.display());
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // Each promotion moves a release that was never promoted, so that it pins it, too.
+    let pushed = Cell::new(0);
+    let release = || {
+        pushed.set(pushed.get() + 1);
+        runtime.block_on(push(&repository, pushed.get()))
+    };
+    let tagwarden = |verb: &str, tag: &str| {
+        let mut command = Command::new(&program);
+        command.args([verb, &format!("{repository}:prod"), "--from", &format!("{repository}:{tag}")]);
+        command.args(["--provider", "manual", "--run-id", "bench", "--actor", "ada", "--ledger"]).arg(ledger.path());
+        command
+    };
+    timed(tagwarden("bootstrap", &release()));
+
+    let promotion = || timed(tagwarden("promote", &release()));
+    let crane = || {
+        let mut command = Command::new("crane");
+        command.args(["tag", "--insecure", &format!("{repository}:{}", release()), "moved"]);
+        timed(command)
+    };
+    let skopeo = || {
+        let [from, to] = [release(), "copied".to_owned()].map(|tag| format!("docker://{repository}:{tag}"));
+        let mut command = Command::new("skopeo");
+        command.args(["copy", "--src-tls-verify=false", "--dest-tls-verify=false", &from, &to]);
+        timed(command)
+    };
+    if installed("crane", "version") {
+        paired(("a promotion", 0.8, ROUNDS), promotion, "crane tag", crane);
+    }
+    if installed("skopeo", "--version") {
+        paired(("a promotion", 0.4, ROUNDS), promotion, "skopeo copy", skopeo);
+    }
+}
+
+/// Pushes a small image; its tag.
+async fn push(repository: &Repository, number: u64) -> String {
+    let registry = OciRegistry::new(OciOptions::new().lookup(Lookup::Nowhere)).unwrap();
+    let sample = Sample::image(number);
+    for blob in &sample.blobs {
+        registry.push_blob(repository, blob.clone()).await.unwrap();
+    }
+    let tag = format!("1.{number}");
+    let put = registry.put(repository, &tag.parse().unwrap(), &sample.manifest, Duration::from_secs(15)).await;
+    assert!(matches!(put, Put::Applied), "{put:?}");
+    tag
+}
+
+fn timed(mut command: Command) -> Duration {
+    let start = Instant::now();
+    let run = command.stdin(Stdio::null()).output().unwrap();
+    let took = start.elapsed();
+    assert!(run.status.success(), "{command:?}: {}", String::from_utf8_lossy(&run.stderr));
+    took
+}
+
+fn installed(program: &str, version: &str) -> bool {
+    let found = Command::new(program).arg(version).output().is_ok();
+    if !found {
+        println!("skipped: the comparison with {program} ({program} is missing)");
+    }
+    found
+}
