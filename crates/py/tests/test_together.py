@@ -53,7 +53,8 @@ class Movers:
 
     def __init__(self, shop: str, ledger: str) -> None:
         node = shutil.which("node")
-        self.cli = needed("target/release/tagwarden", ROOT / "target/release/tagwarden")
+        cli = os.environ.get("TAGWARDEN_CLI", "target/debug/tagwarden")
+        self.cli = needed(cli, ROOT / cli)
         self.node = needed("node", Path(node) if node else None)
         native = list((ROOT / "crates/node").glob("tagwarden.*.node"))
         self.package = str(Path(needed("the Node package", native[0] if native else None)).parent)

@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { dockerRegistry, missing, noRegistry } from './servers.mjs'
+import { dockerRegistry, missing, noRegistry } from '../servers.mjs'
 
 const run = promisify(execFile)
-const home = fileURLToPath(new URL('..', import.meta.url))
-const packages = fileURLToPath(new URL('../../../target/packages', import.meta.url))
-const project = fileURLToPath(new URL('../../../target/tried/project', import.meta.url))
+const home = fileURLToPath(new URL('../..', import.meta.url))
+const packages = fileURLToPath(new URL('../../../../target/packages', import.meta.url))
+const project = fileURLToPath(new URL('../../../../target/tried/project', import.meta.url))
 const { version } = JSON.parse(await readFile(join(home, 'package.json'), 'utf8'))
 const main = join(packages, `tagwarden-${version}.tgz`)
 const native = join(packages, `tagwarden-${process.platform}-${process.arch}-gnu-${version}.tgz`)
