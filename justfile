@@ -1,35 +1,42 @@
-# Lists the recipes.
+# `. target/tools/bin/activate` puts just on PATH, once `tests/run` or `.ci/tools` has installed it. Each recipe is a script that
+# runs without it, too.
+
+set positional-arguments
+
+export PATH := justfile_directory() / "target/tools/bin:" + env("PATH")
+
+# Lists the recipes
 default:
     @just --list --unsorted
 
-# Checks one crate after a change, in seconds: format, clippy, its own tests. CRATE: core, cli, py, node
+# After a change in one crate (core, cli, py, node): format, clippy, its own tests
 check crate="core":
-    tests/check {{crate}}
+    tests/check "$1"
 
-# Runs the Rust tests whose name contains PATTERN
-test pattern="":
-    cargo nextest run --workspace --all-features {{pattern}}
+# The Rust tests that match, without the rest: `just test takeover`, `just test -E 'test(=canary)'`
+test *args:
+    cargo nextest run --workspace --all-features "$@"
 
 # Format, spelling, workflows, licences, clippy, documentation
 lint:
     tests/run lint
 
-# Everything that a change is held to; under 20 minutes from cold on two cores
+# What each change waits for: under 20 minutes from cold on two cores
 ci:
     tests/run
 
-# The long suites; up to an hour on two cores
+# The long suites, the release packages, real peers: up to an hour
 nightly:
     tests/run nightly
 
-# The benchmarks, or one of them. NAME: promotion, ledger, verify, retention, commands, objects, postgres, bindings
-bench name="":
-    tests/bench {{name}}
+# The benchmarks, or one: promotion, ledger, verify, retention, commands, objects, postgres, bindings
+bench *names:
+    tests/bench "$@"
 
-# libFuzzer on every target, SECONDS each
+# libFuzzer on every target
 fuzz seconds="60":
-    tests/fuzz {{seconds}}
+    tests/fuzz "$1"
 
 # What is published, into target/packages, and tried there
-release *targets:
-    .ci/release {{targets}}
+release *parts:
+    .ci/release "$@"

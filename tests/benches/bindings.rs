@@ -1,7 +1,7 @@
 //! The same calls through Python and Node beside Rust: promotions, reads, imports.
 //!
-//! `cargo bench -p tagwarden-tests --bench bindings`, after `tests/run node` and `tests/run python`, which build the release
-//! packages. Each language is a process of its own that does on a line of its input what it is told, and prints how many
+//! `cargo bench -p tagwarden-tests --bench bindings`, after `.ci/release`, which builds the release packages and installs the wheel
+//! in an environment of its own. Each language is a process of its own that does on a line of its input what it is told, and prints how many
 //! microseconds that took; Rust is one, too, so that all of them speak to the same server in this process.
 
 #[path = "shared/paired.rs"]
@@ -40,7 +40,7 @@ fn main() {
     runtime.block_on(prepare(&server, logs.path()));
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let bench = home.join("tests/benches/bindings");
-    let python = home.join("target/python/bin/python");
+    let python = home.join("target/tried/python/bin/python");
     let language = |name: &str| {
         let mut command = match name {
             "Rust" => Command::new(std::env::current_exe().unwrap()),

@@ -1,13 +1,13 @@
 //! A governed promotion from the command line, process and all, against the commands that move a tag without governance.
 //!
-//! `cargo build --profile dist -p tagwarden-cli && cargo bench -p tagwarden-tests --bench commands`. `crane` and `skopeo` are
-//! references where they are installed; `TAGWARDEN_DOCKER_REGISTRY` names another registry program than docker-registry.
+//! `tests/bench commands` builds the program, or `TAGWARDEN_CLI` names it. `crane` and `skopeo` are references where they are
+//! installed; `TAGWARDEN_DOCKER_REGISTRY` names another registry program than docker-registry.
 
 #[path = "shared/paired.rs"]
 mod paired;
 
 use std::cell::Cell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,8 @@ fn main() {
     let Some(server) = DockerRegistry::start("bench", Access::Open, Transport::Http) else { return };
     let repository: Repository = format!("{}/acme/shop", server.host()).parse().unwrap();
     let ledger = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/dist/tagwarden");
+    let built = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/dist/tagwarden");
+    let program = std::env::var_os("TAGWARDEN_CLI").map_or_else(built, PathBuf::from);
     assert!(program.exists(), "{}: cargo build --profile dist -p tagwarden-cli makes it", program.display());
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
