@@ -8,7 +8,7 @@ use tagwarden::registry::Manifest;
 use tagwarden::registry::oci::fuzz;
 use tagwarden::{Channel, Digest, ErrorKind, Reference, Repository, Tag, Timestamp};
 
-/// The program of one target. Without `--cfg fuzzing`, as in an ordinary build, it does nothing.
+/// The program of one target. Without `--cfg fuzzing`, as in an ordinary build, it ends with an error.
 #[macro_export]
 macro_rules! target {
     ($name:ident) => {
@@ -16,7 +16,10 @@ macro_rules! target {
         libfuzzer_sys::fuzz_target!(|bytes: &[u8]| $crate::$name(bytes));
 
         #[cfg(not(fuzzing))]
-        fn main() {}
+        fn main() {
+            eprintln!("error: this program was built without --cfg fuzzing; tests/fuzz builds it with that");
+            std::process::exit(2);
+        }
     };
 }
 
