@@ -135,7 +135,7 @@ fn defaults_are_what_the_code_has() {
             "time to live" => times[0] = listed,
             "grace" => times[1] = listed,
             "quiet time" => times[2] = listed,
-            "put time-out" => times[3] = listed,
+            "put timeout" => times[3] = listed,
             "wait for another's move" => assert_eq!(listed, ms(terms.patience)),
             "digests kept for rollback" => assert_eq!(listed, u64::from(rule.keep_last.get())),
             "time kept after a digest stopped being live" => assert_eq!(listed, ms(rule.keep_for)),

@@ -9,7 +9,7 @@ use tagwarden::{Digest, ErrorKind, Repository, Tag};
 use tagwarden_tests::docker_registry::{Access, CA_PEM, DockerRegistry, PASSWORD, Transport, USER};
 
 const TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
-const TIME_OUT: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 fn options() -> OciOptions {
     OciOptions::new().lookup(Lookup::Nowhere)
@@ -34,7 +34,7 @@ async fn push(registry: &OciRegistry, repository: &Repository, content: &str) ->
 }
 
 async fn applied(registry: &OciRegistry, repository: &Repository, name: &str, manifest: &Manifest) {
-    let put = registry.put(repository, &tag(name), manifest, TIME_OUT).await;
+    let put = registry.put(repository, &tag(name), manifest, TIMEOUT).await;
     assert!(matches!(put, Put::Applied), "{put:?}");
 }
 
@@ -67,7 +67,7 @@ async fn moves_a_tag(registry: &OciRegistry, repository: &Repository) {
     let orphan = String::from_utf8(one.bytes().to_vec())
         .unwrap()
         .replace(&Digest::of(b"one").to_string(), &Digest::of(b"never pushed").to_string());
-    let put = registry.put(repository, &tag("prod"), &Manifest::new(orphan, TYPE).unwrap(), TIME_OUT).await;
+    let put = registry.put(repository, &tag("prod"), &Manifest::new(orphan, TYPE).unwrap(), TIMEOUT).await;
     let Put::Refused(error) = put else { panic!("{put:?}") };
     assert_eq!(error.kind(), ErrorKind::RegistryRefused);
     assert!(error.to_string().contains("400 MANIFEST_BLOB_UNKNOWN: "), "{error}");

@@ -52,11 +52,11 @@ impl Registry for HostRegistry {
         }
     }
 
-    async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, time_out: Duration) -> Put {
-        let ms = u64::try_from(time_out.as_millis()).unwrap_or(u64::MAX);
+    async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, timeout: Duration) -> Put {
+        let ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         let manifest = manifest_json(manifest);
-        let request = json!({ "repository": repository, "tag": tag, "manifest": manifest, "time_out": ms });
-        let raised = match self.0.answer("put", request, time_out).await {
+        let request = json!({ "repository": repository, "tag": tag, "manifest": manifest, "timeout": ms });
+        let raised = match self.0.answer("put", request, timeout).await {
             Ok(Value::Null) => return Put::Applied,
             Ok(_) => HostError::broken("it gave what it must not: anything but nothing"),
             Err(raised) => raised,

@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(fields.end().unwrap_err().message(), "may_delete: odd: it is not known here");
         let mut fields = Fields::parse(Style::Camel, "may_delete", text).unwrap();
         assert_eq!(fields.need::<u32>("keep_last").unwrap_err().message(), "mayDelete: keepLast: it is missing");
-        assert_eq!(Style::Camel.name("connect_time_out"), "connectTimeOut");
+        assert_eq!(Style::Camel.name("connect_timeout"), "connectTimeout");
     }
 
     #[test]

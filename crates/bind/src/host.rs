@@ -13,7 +13,7 @@ use serde_json::Value;
 use tagwarden::{Error, ErrorKind, Result};
 
 /// How long one call of a backend or a rule may take, where it does not say so itself.
-const TIME_OUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An object of the other language, whose methods are called with JSON. Its `Debug` is its name in messages.
 #[async_trait]
@@ -76,18 +76,18 @@ impl Meaning {
 #[derive(Clone, Debug)]
 pub struct Port {
     host: Arc<dyn Host>,
-    time_out: Duration,
+    timeout: Duration,
 }
 
 impl Port {
     /// A host, and how many milliseconds one call of it may take: 30,000 by default. CONFIG_INVALID if that is no time.
-    pub fn to(host: Arc<dyn Host>, time_out_ms: Option<f64>) -> Result<Port> {
-        let time_out = time_out_ms.map_or(Ok(TIME_OUT), |ms| {
-            let time_out = Duration::try_from_secs_f64(ms / 1000.0).ok().filter(|time_out| !time_out.is_zero());
-            let wrong = format!("{host:?}: {ms} ms is no time-out");
-            time_out.ok_or_else(|| Error::new(ErrorKind::ConfigInvalid, wrong))
+    pub fn to(host: Arc<dyn Host>, timeout_ms: Option<f64>) -> Result<Port> {
+        let timeout = timeout_ms.map_or(Ok(TIMEOUT), |ms| {
+            let timeout = Duration::try_from_secs_f64(ms / 1000.0).ok().filter(|timeout| !timeout.is_zero());
+            let wrong = format!("{host:?}: invalid timeout: {ms} ms");
+            timeout.ok_or_else(|| Error::new(ErrorKind::ConfigInvalid, wrong))
         })?;
-        Ok(Port { host, time_out })
+        Ok(Port { host, timeout })
     }
 
     /// What a method answers.
@@ -97,7 +97,7 @@ impl Port {
         request: Value,
         meaning: Meaning,
     ) -> Result<T> {
-        let answer = self.answer(method, request, self.time_out).await;
+        let answer = self.answer(method, request, self.timeout).await;
         let answer = answer.map_err(|raised| self.failed(method, raised, meaning))?;
         serde_json::from_value(answer)
             .map_err(|e| self.failed(method, HostError::broken(format!("it gave what it must not: {e}")), meaning))
@@ -108,11 +108,11 @@ impl Port {
         &self,
         method: &'static str,
         request: Value,
-        time_out: Duration,
+        timeout: Duration,
     ) -> std::result::Result<Value, HostError> {
-        match tokio::time::timeout(time_out, self.host.ask(method, request)).await {
+        match tokio::time::timeout(timeout, self.host.ask(method, request)).await {
             Ok(answer) => answer,
-            Err(_) => Err(HostError::broken(format!("it did not answer within {} ms", time_out.as_millis()))),
+            Err(_) => Err(HostError::broken(format!("it did not answer within {} ms", timeout.as_millis()))),
         }
     }
 
@@ -128,7 +128,7 @@ impl Port {
 
     /// Waits for an answer on a thread that may block.
     pub(crate) fn wait(&self, method: &'static str, request: Value) -> std::result::Result<Value, HostError> {
-        let answer = self.answer(method, request, self.time_out);
+        let answer = self.answer(method, request, self.timeout);
         tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(answer))
     }
 }

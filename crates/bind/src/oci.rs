@@ -40,17 +40,17 @@ pub fn oci(mut asked: Fields) -> Result<OciRegistry> {
     if let Some(access) = asked.word("access", &[("pull", Access::Pull), ("pull_push", Access::PullPush)])? {
         options = options.access(access);
     }
-    if let Some(time_out) = asked.ms("connect_time_out")? {
-        options = options.connect_time_out(time_out);
+    if let Some(timeout) = asked.ms("connect_timeout")? {
+        options = options.connect_timeout(timeout);
     }
-    if let Some(time_out) = asked.ms("idle_time_out")? {
-        options = options.idle_time_out(time_out);
+    if let Some(timeout) = asked.ms("idle_timeout")? {
+        options = options.idle_timeout(timeout);
     }
-    if let Some(time_out) = asked.ms("total_time_out")? {
-        options = options.total_time_out(time_out);
+    if let Some(timeout) = asked.ms("total_timeout")? {
+        options = options.total_timeout(timeout);
     }
-    if let Some(time_out) = asked.ms("upload_time_out")? {
-        options = options.upload_time_out(time_out);
+    if let Some(timeout) = asked.ms("upload_timeout")? {
+        options = options.upload_timeout(timeout);
     }
     if let Some(retries) = asked.take("retries")? {
         options = options.retries(retries);

@@ -27,9 +27,9 @@ pub async fn registry(port: &dyn Registry, method: &str, mut asked: Fields) -> R
         }
         "put" => {
             let (repository, tag): (Repository, Tag) = (asked.need("repository")?, asked.need("tag")?);
-            let (manifest, time_out) = (manifest(&mut asked)?, asked.ms("time_out")?);
+            let (manifest, timeout) = (manifest(&mut asked)?, asked.ms("timeout")?);
             asked.end()?;
-            ended(port.put(&repository, &tag, &manifest, time_out.unwrap_or(Times::default().put())).await)
+            ended(port.put(&repository, &tag, &manifest, timeout.unwrap_or(Times::default().put())).await)
         }
         "tags" => {
             let repository: Repository = asked.need("repository")?;

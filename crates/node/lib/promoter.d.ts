@@ -31,7 +31,7 @@ export interface Guardrail {
   settings?: unknown
   judge(facts: Facts): Judgement | Promise<Judgement>
   /** The longest that it may take, in milliseconds. 30,000 by default. */
-  timeOut?: number
+  timeout?: number
 }
 
 /** What a guardrail says: a code and the reason, with names, numbers and units. */
@@ -45,7 +45,7 @@ export interface Times {
   grace?: number
   /** How long a put whose answer was lost may still land. 30,000 by default. */
   quiet?: number
-  /** The time-out of one put: shorter than `ttl`, not longer than `grace` and `quiet`. 15,000 by default. */
+  /** The timeout of one put: shorter than `ttl`, not longer than `grace` and `quiet`. 15,000 by default. */
   put?: number
 }
 

@@ -19,10 +19,10 @@ use crate::call::at_once;
 /// The way into JavaScript: `{method, request}` as JSON text, and a promise of the answer's.
 pub(crate) type Ask<'a> = Function<'a, String, Promise<String>>;
 
-/// The way to an object of this name, one call of which may take `time_out` milliseconds.
-pub(crate) fn port(name: String, ask: Ask, time_out: Option<f64>) -> napi::Result<Port> {
+/// The way to an object of this name, one call of which may take `timeout` milliseconds.
+pub(crate) fn port(name: String, ask: Ask, timeout: Option<f64>) -> napi::Result<Port> {
     let script = Script::of(name, ask)?;
-    at_once(|| Port::to(Arc::new(script), time_out))
+    at_once(|| Port::to(Arc::new(script), timeout))
 }
 
 /// An object of JavaScript.

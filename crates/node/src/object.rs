@@ -33,8 +33,8 @@ impl Registry {
 impl Registry {
     /// One that is written in JavaScript.
     #[napi(factory, catch_unwind)]
-    pub fn written(name: String, ask: Ask, time_out: Option<f64>) -> napi::Result<Registry> {
-        Ok(Registry::of(HostRegistry(port(name, ask, time_out)?)))
+    pub fn written(name: String, ask: Ask, timeout: Option<f64>) -> napi::Result<Registry> {
+        Ok(Registry::of(HostRegistry(port(name, ask, timeout)?)))
     }
 
     /// Every OCI registry, with these options.
@@ -121,8 +121,8 @@ pub struct Ledger {
 impl Ledger {
     /// One that is written in JavaScript.
     #[napi(factory, catch_unwind)]
-    pub fn written(name: String, ask: Ask, time_out: Option<f64>) -> napi::Result<Ledger> {
-        Ok(Ledger { port: Arc::new(HostLedger(port(name, ask, time_out)?)) })
+    pub fn written(name: String, ask: Ask, timeout: Option<f64>) -> napi::Result<Ledger> {
+        Ok(Ledger { port: Arc::new(HostLedger(port(name, ask, timeout)?)) })
     }
 
     /// One in memory.
@@ -163,10 +163,10 @@ pub struct Guardrail {
 impl Guardrail {
     /// `settings` are JSON text.
     #[napi(factory, catch_unwind)]
-    pub fn written(name: String, settings: String, ask: Ask, time_out: Option<f64>) -> napi::Result<Guardrail> {
+    pub fn written(name: String, settings: String, ask: Ask, timeout: Option<f64>) -> napi::Result<Guardrail> {
         let wrong = |e| Error::new(ErrorKind::ValueInvalid, format!("guardrail {name}: settings: {e}"));
         let settings = at_once(|| serde_json::from_str(&settings).map_err(wrong))?;
-        Ok(Guardrail { port: port(name.clone(), ask, time_out)?, name, settings })
+        Ok(Guardrail { port: port(name.clone(), ask, timeout)?, name, settings })
     }
 }
 

@@ -10,7 +10,7 @@ const guarded = (judge, settings) =>
       {
         name: 'weekday',
         settings,
-        timeOut: 100,
+        timeout: 100,
         judge: (facts) => (facts.op === 'promote' ? judge(facts) : { verdict: 'pass', why: 'no promotion' }),
       },
     ],

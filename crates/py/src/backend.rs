@@ -17,11 +17,11 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    /// The way to an object with `ask`, a `name`, and a `time_out` in milliseconds or None.
+    /// The way to an object with `ask`, a `name`, and a `timeout` in milliseconds or None.
     pub(crate) fn port(object: &Bound<'_, PyAny>) -> PyResult<tagwarden::Result<Port>> {
-        let (name, time_out) = (object.getattr("name")?.extract()?, object.getattr("time_out")?.extract()?);
+        let (name, timeout) = (object.getattr("name")?.extract()?, object.getattr("timeout")?.extract()?);
         let backend = Backend { object: Arc::new(object.clone().unbind()), name };
-        Ok(Port::to(Arc::new(backend), time_out))
+        Ok(Port::to(Arc::new(backend), timeout))
     }
 
     fn call(&self, method: &str, request: &Value) -> Result<Value, HostError> {

@@ -179,8 +179,8 @@ def test_what_a_ledger_must_not_give_is_an_error(nonsense: object, world: World)
 @pytest.mark.parametrize("nonsense", [*NONSENSE, "applied"], ids=ascii)
 def test_a_put_that_gives_something_is_not_known(nonsense: object) -> None:
     class Babbles(Hoard):
-        async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
-            await super().put(repository, tag, manifest, time_out)
+        async def put(self, repository: Repository, tag: Tag, manifest: Manifest, timeout: float) -> None:
+            await super().put(repository, tag, manifest, timeout)
             return nonsense  # type: ignore[return-value]
 
     hoard, shelf = Babbles(), Shelf()
@@ -315,7 +315,7 @@ def test_what_is_no_backend_is_said() -> None:
 
 def test_a_put_that_says_refused_moved_nothing(world: World) -> None:
     class Refuses(Hoard):
-        async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
+        async def put(self, repository: Repository, tag: Tag, manifest: Manifest, timeout: float) -> None:
             raise RegistryError("REGISTRY_REFUSED", "read-only today")
 
     hoard = Refuses()

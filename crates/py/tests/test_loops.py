@@ -64,9 +64,9 @@ class AsyncShelf:
 class SlowHoard(Hoard):
     """Whose puts take a while."""
 
-    async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
+    async def put(self, repository: Repository, tag: Tag, manifest: Manifest, timeout: float) -> None:
         await asyncio.sleep(0.3)
-        await super().put(repository, tag, manifest, time_out)
+        await super().put(repository, tag, manifest, timeout)
 
 
 def slow() -> tuple[SlowHoard, Shelf, list[Digest]]:
@@ -137,7 +137,7 @@ def test_one_promoter_goes_through_several_loops_one_after_another() -> None:
     assert len(promoter._cores._of) == 1, "the cores of loops that were closed are let go"
 
 
-def test_a_time_out_ends_the_call_and_the_move_comes_to_its_end() -> None:
+def test_a_timeout_ends_the_call_and_the_move_comes_to_its_end() -> None:
     hoard, shelf, releases = slow()
 
     async def limited() -> None:
@@ -329,10 +329,10 @@ def test_a_put_that_hangs_is_given_up_after_its_time() -> None:
     class Hangs(Hoard):
         hang = True
 
-        async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
+        async def put(self, repository: Repository, tag: Tag, manifest: Manifest, timeout: float) -> None:
             if self.hang and str(tag) == "prod":
                 await asyncio.Event().wait()
-            await super().put(repository, tag, manifest, time_out)
+            await super().put(repository, tag, manifest, timeout)
 
     hoard, shelf = Hangs(), Shelf()
     releases = stocked(hoard)
@@ -350,7 +350,7 @@ def test_a_put_that_hangs_is_given_up_after_its_time() -> None:
 @pytest.mark.parametrize("kind", [Shelf, AsyncShelf])
 def test_a_read_that_hangs_is_given_up_after_its_time(kind: type[Any]) -> None:
     class Hangs(kind):  # type: ignore[misc]
-        time_out = 0.2
+        timeout = 0.2
 
         def channels(self) -> Any:
             return asyncio.sleep(60) if kind is AsyncShelf else time.sleep(60)
@@ -359,15 +359,15 @@ def test_a_read_that_hangs_is_given_up_after_its_time(kind: type[Any]) -> None:
     with pytest.raises(LedgerError, match="LEDGER_UNAVAILABLE: .*did not answer within 200 ms"):
         within(20, Promoter(MemoryRegistry(), Hangs()).channels)
     assert time.monotonic() - began < 5
-    Hangs.time_out = 0
-    with pytest.raises(InvalidValueError, match="CONFIG_INVALID: .*is no time-out"):
+    Hangs.timeout = 0
+    with pytest.raises(InvalidValueError, match="CONFIG_INVALID: .*invalid timeout: 0"):
         Promoter(MemoryRegistry(), Hangs())
 
 
 def test_a_guardrail_that_hangs_refuses(world: World) -> None:
     class Ponders:
         name = "ponders"
-        time_out = datetime.timedelta(milliseconds=200)
+        timeout = datetime.timedelta(milliseconds=200)
 
         async def judge(self, facts: Facts) -> Finding:
             await asyncio.sleep(60)

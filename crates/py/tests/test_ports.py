@@ -76,7 +76,7 @@ def test_a_put_that_was_not_applied_raises(world: World) -> None:
             world.registry.put(SHOP, "prod", manifest)
         assert refused.value.code == code and world.registry.peek(SHOP, "prod") == world.releases[0]
     with pytest.raises(RegistryError) as unknown:
-        world.registry.put(SHOP, "prod", manifest, time_out=datetime.timedelta(seconds=1))
+        world.registry.put(SHOP, "prod", manifest, timeout=datetime.timedelta(seconds=1))
     assert (unknown.value.code, unknown.value.retry) == ("REGISTRY_AMBIGUOUS", "recover")
     assert world.registry.peek(SHOP, "prod") == manifest.digest
     world.registry.script([Fault.slow(5)], tag="prod")
@@ -132,9 +132,9 @@ class Counts:
         self.asked["fetch"] += 1
         return self.inner.fetch(reference)
 
-    def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
+    def put(self, repository: Repository, tag: Tag, manifest: Manifest, timeout: float) -> None:
         self.asked["put"] += 1
-        self.inner.put(repository, tag, manifest, time_out)
+        self.inner.put(repository, tag, manifest, timeout)
 
     def tags(self, repository: Repository) -> list[Tag]:
         return self.inner.tags(repository)

@@ -51,7 +51,7 @@ class Hoard:
         digest = reference.digest or self.tags_of.get((repository, str(reference.tag)))
         return None if digest is None else self.manifests.get((repository, digest))
 
-    async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
+    async def put(self, repository: Repository, tag: Tag, manifest: Manifest, timeout: float) -> None:
         self.manifests[repository, manifest.digest] = manifest
         self.tags_of[repository, str(tag)] = manifest.digest
 
@@ -71,7 +71,7 @@ class Broken(Hoard):
     async def fetch(self, reference: Reference) -> Manifest | None:
         raise ConnectionError("no route")
 
-    async def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None:
+    async def put(self, repository: Repository, tag: Tag, manifest: Manifest, timeout: float) -> None:
         raise ConnectionError("no route")
 
     async def tags(self, repository: Repository) -> list[Tag]:

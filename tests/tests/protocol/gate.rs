@@ -202,13 +202,13 @@ impl Registry for GatedRegistry {
         self.0.pass(Port::Look, format!("fetch {reference}"), act, unreadable).await
     }
 
-    async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, time_out: Duration) -> Put {
+    async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, timeout: Duration) -> Put {
         let port = if pinned(tag).is_some() { Port::Pin } else { Port::Put };
         let act = async {
             if port == Port::Put {
                 self.0.check_put(repository, tag, manifest.digest()).await;
             }
-            self.0.registry.put(repository, tag, manifest, time_out).await
+            self.0.registry.put(repository, tag, manifest, timeout).await
         };
         let fail = |what| match what {
             What::Refused => {

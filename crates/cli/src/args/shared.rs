@@ -117,7 +117,7 @@ pub(crate) struct TimesArgs {
     /// How long a put whose answer was lost may still land; not shorter than --put-timeout
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub(crate) quiet: Duration,
-    /// Time-out of one put; shorter than --ttl
+    /// Timeout of one put; shorter than --ttl
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = parse_duration)]
     pub(crate) put_timeout: Duration,
 }

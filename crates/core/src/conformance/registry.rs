@@ -94,7 +94,7 @@ laws! {
 }
 
 /// Longer than any healthy registry needs.
-const TIME_OUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A law being checked.
 struct Case<'a> {
@@ -126,7 +126,7 @@ impl Case<'_> {
     }
 
     async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest) -> Put {
-        self.registry.put(repository, tag, manifest, TIME_OUT).await
+        self.registry.put(repository, tag, manifest, TIMEOUT).await
     }
 
     /// A put that has to be applied, and seen within the lag.
@@ -210,7 +210,7 @@ async fn check_failure(case: &Case<'_>) -> Verdict {
             Some(_) => {}
         }
     }
-    match registry.put(&repository, &tag("prod"), &Sample::image(1).manifest, TIME_OUT).await {
+    match registry.put(&repository, &tag("prod"), &Sample::image(1).manifest, TIMEOUT).await {
         Put::Applied => case.broken("a put was applied, though nothing could"),
         Put::Refused(_) | Put::Unknown(_) => Ok(()),
     }
@@ -303,7 +303,7 @@ async fn check_at_once(case: &Case<'_>) -> Verdict {
         .iter()
         .map(|sample| {
             let (registry, repository, manifest) = (case.registry.clone(), repository.clone(), sample.manifest.clone());
-            tokio::spawn(async move { registry.put(&repository, &tag("prod"), &manifest, TIME_OUT).await })
+            tokio::spawn(async move { registry.put(&repository, &tag("prod"), &manifest, TIMEOUT).await })
         })
         .collect();
     for put in puts {

@@ -9,7 +9,7 @@ use crate::registry::{Put, Registry};
 use crate::value::{Digest, Repository, Tag};
 
 /// How long the put of the manifest may take.
-const PUT_TIME_OUT: Duration = Duration::from_secs(30);
+const PUT_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Artifact {
     /// Pushes config, layer and manifest, and points `tag` at it; the digest that was read back.
@@ -29,7 +29,7 @@ impl Artifact {
         for blob in self.blobs() {
             registry.push_blob(repository, blob.clone()).await?;
         }
-        let unanswered = match registry.put(repository, tag, self.manifest(), PUT_TIME_OUT).await {
+        let unanswered = match registry.put(repository, tag, self.manifest(), PUT_TIMEOUT).await {
             Put::Applied => None,
             Put::Refused(error) => return Err(error),
             Put::Unknown(error) => Some(error),

@@ -43,8 +43,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::record::{ChannelState, Entry};
 use crate::value::Channel;
 
-/// How long one request may take unless the URL or [`ObjectLedger::time_out`] says otherwise.
-const TIME_OUT: Duration = Duration::from_secs(10);
+/// How long one request may take unless the URL or [`ObjectLedger::timeout`] says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many requests of one read are under way at once.
 const AT_ONCE: usize = 32;
@@ -105,8 +105,8 @@ impl ObjectLedger {
             #[cfg(not(any(feature = "s3", feature = "gcs", feature = "azure")))]
             address::Store::Cloud(cloud) => return Err(cloud.not_built()),
         };
-        let time_out = address.settings.time_out.unwrap_or(TIME_OUT);
-        let bucket = Bucket { store, prefix, place: address.place().into(), listing, time_out };
+        let timeout = address.settings.timeout.unwrap_or(TIMEOUT);
+        let bucket = Bucket { store, prefix, place: address.place().into(), listing, timeout };
         ObjectLedger::on(bucket, access).await
     }
 
@@ -122,7 +122,7 @@ impl ObjectLedger {
     pub async fn over(store: Arc<dyn ObjectStore>, prefix: &str, access: Access) -> Result<ObjectLedger> {
         let prefix = address::prefix(prefix)?;
         let place = format!("{store}/{prefix}").trim_end_matches('/').into();
-        let bucket = Bucket { store, prefix, place, listing: Listing::Sorted, time_out: TIME_OUT };
+        let bucket = Bucket { store, prefix, place, listing: Listing::Sorted, timeout: TIMEOUT };
         ObjectLedger::on(bucket, access).await
     }
 
@@ -145,9 +145,9 @@ impl ObjectLedger {
 
     /// How long one request may take; 10 s by default. A read is sent up to three times.
     #[must_use]
-    pub fn time_out(self, time_out: Duration) -> ObjectLedger {
+    pub fn timeout(self, timeout: Duration) -> ObjectLedger {
         let mut inner = Inner::clone(&self.inner);
-        inner.bucket.time_out = time_out;
+        inner.bucket.timeout = timeout;
         ObjectLedger { inner: Arc::new(inner) }
     }
 }

@@ -195,7 +195,7 @@ impl Run {
                 }
                 self.append(seq, Body::Outcome(outcome)).await
             }
-            Action::Put { to, time_out_ms, not_after } => Heard::Put(self.put(to, time_out_ms, not_after).await),
+            Action::Put { to, timeout_ms, not_after } => Heard::Put(self.put(to, timeout_ms, not_after).await),
             Action::Sleep(ms) => {
                 self.inner.watch(&self.channel, self.mover.waits_for(), self.now());
                 tokio::time::sleep(Duration::from_millis(ms)).await;
@@ -361,7 +361,7 @@ impl Run {
     }
 
     /// Step 8. A move of another is pinned first: its own worker may have died before it could.
-    async fn put(&mut self, to: Digest, time_out_ms: u64, not_after: Ms) -> PutEnd {
+    async fn put(&mut self, to: Digest, timeout_ms: u64, not_after: Ms) -> PutEnd {
         let open = self.journal.lock().await.state().open.clone();
         let digests = open.iter().flat_map(|open| [Some(open.to), open.from]).flatten();
         let missing: Vec<_> = digests.filter(|digest| !self.pinned.contains(digest)).collect();
@@ -386,8 +386,8 @@ impl Run {
         if now > not_after {
             return PutEnd::NotSent;
         }
-        let time_out = Duration::from_millis(time_out_ms);
-        match self.inner.registry.put(repository, self.channel.tag(), &manifest, time_out).await {
+        let timeout = Duration::from_millis(timeout_ms);
+        match self.inner.registry.put(repository, self.channel.tag(), &manifest, timeout).await {
             Put::Applied => PutEnd::Applied,
             Put::Refused(error) => {
                 self.error = Some(error);
@@ -445,7 +445,7 @@ impl Run {
     }
 
     /// Waits until a pin that was put can be read: reads may lag, so the last look is a quarter to half of a put's
-    /// time-out later.
+    /// timeout later.
     async fn read_back(&self, digest: Digest) -> Result<()> {
         let (repository, tag) = (self.channel.repository(), pin_tag(&digest));
         let mut pause = Duration::from_millis(50);

@@ -119,8 +119,8 @@ pub struct Times {
 }
 
 impl Times {
-    /// Time to live, grace, quiet time, and time-out of one put. CONFIG_INVALID if they contradict each other: each is
-    /// from 1 ms to 1 h, and a put's time-out is shorter than the time to live and not longer than grace and quiet time.
+    /// Time to live, grace, quiet time, and timeout of one put. CONFIG_INVALID if they contradict each other: each is
+    /// from 1 ms to 1 h, and a put's timeout is shorter than the time to live and not longer than grace and quiet time.
     pub fn new(ttl: Duration, grace: Duration, quiet: Duration, put: Duration) -> Result<Times> {
         let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let deadlines = Deadlines { ttl_ms: ms(ttl), grace_ms: ms(grace), quiet_ms: ms(quiet) };
@@ -143,7 +143,7 @@ impl Times {
         self.deadlines.quiet()
     }
 
-    /// The time-out of one put.
+    /// The timeout of one put.
     pub fn put(self) -> Duration {
         self.put
     }

@@ -67,12 +67,12 @@ pub enum Action {
         /// Why it was not committed.
         why: Option<Why>,
     },
-    /// Put the target's bytes by tag, unless it is later than `not_after`, and give up after `time_out_ms` → `Put`.
+    /// Put the target's bytes by tag, unless it is later than `not_after`, and give up after `timeout_ms` → `Put`.
     Put {
         /// The target.
         to: Digest,
         /// The most that it may take.
-        time_out_ms: u64,
+        timeout_ms: u64,
         /// R1: after this it must not be sent any more.
         not_after: Ms,
     },

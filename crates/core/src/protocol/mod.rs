@@ -179,19 +179,19 @@ pub enum Why {
 /// The relations that a worker's times must keep; the text says which one is broken.
 pub fn check_times(deadlines: Deadlines, put_ms: u64) -> Result<(), String> {
     let Deadlines { ttl_ms, grace_ms, quiet_ms } = deadlines;
-    for (name, ms) in [("ttl", ttl_ms), ("grace", grace_ms), ("quiet time", quiet_ms), ("put time-out", put_ms)] {
+    for (name, ms) in [("ttl", ttl_ms), ("grace", grace_ms), ("quiet time", quiet_ms), ("put timeout", put_ms)] {
         if !(1..=Deadlines::MAX_MS).contains(&ms) {
             return Err(format!("the {name} is {ms} ms; it must be from 1 ms to 1 h"));
         }
     }
     if put_ms >= ttl_ms {
-        return Err(format!("the put time-out ({put_ms} ms) must be shorter than the ttl ({ttl_ms} ms)"));
+        return Err(format!("the put timeout ({put_ms} ms) must be shorter than the ttl ({ttl_ms} ms)"));
     }
     if put_ms > grace_ms {
-        return Err(format!("the put time-out ({put_ms} ms) must not be longer than the grace ({grace_ms} ms)"));
+        return Err(format!("the put timeout ({put_ms} ms) must not be longer than the grace ({grace_ms} ms)"));
     }
     if put_ms > quiet_ms {
-        return Err(format!("the put time-out ({put_ms} ms) must not be longer than the quiet time ({quiet_ms} ms)"));
+        return Err(format!("the put timeout ({put_ms} ms) must not be longer than the quiet time ({quiet_ms} ms)"));
     }
     Ok(())
 }

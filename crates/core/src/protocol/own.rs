@@ -201,7 +201,7 @@ impl Mover {
                 _ => self.too_late(own),
             };
         }
-        let put = Action::Put { to: own.open.to, time_out_ms: self.worker.put_ms, not_after };
+        let put = Action::Put { to: own.open.to, timeout_ms: self.worker.put_ms, not_after };
         self.holding(own, Step::Putting, put)
     }
 

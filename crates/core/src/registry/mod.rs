@@ -58,8 +58,8 @@ pub trait Registry: fmt::Debug + Send + Sync + 'static {
     /// The manifest of a reference, hashed and checked, or none if it is proven absent.
     async fn fetch(&self, reference: &Reference) -> Result<Option<Manifest>>;
 
-    /// Points `tag` at `manifest`, with its exact bytes and media type, and gives up after `time_out`.
-    async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, time_out: Duration) -> Put;
+    /// Points `tag` at `manifest`, with its exact bytes and media type, and gives up after `timeout`.
+    async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, timeout: Duration) -> Put;
 
     /// All tags of a repository, pins included, in no order. An absent repository has none.
     async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>>;

@@ -91,8 +91,8 @@ fn names(headers: &HeaderMap, name: header::HeaderName, fits: impl Fn(&str) -> b
     values.flat_map(|value| value.split(',')).any(|value| fits(value.split(';').next().unwrap_or("").trim()))
 }
 
-/// Longer than any test waits: the client has a time-out of its own.
-const NO_TIME_OUT: Duration = Duration::from_secs(3600);
+/// Longer than any test waits: the client has a timeout of its own.
+const NO_TIMEOUT: Duration = Duration::from_secs(3600);
 
 async fn put(shared: &Shared, asked: &Asked, repository: &Repository, target: &Target) -> Answer {
     let media_type = asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -131,7 +131,7 @@ fn invalid(error: &Error) -> Answer {
 }
 
 async fn put_tag(shared: &Shared, repository: &Repository, tag: &Tag, manifest: &Manifest) -> Result<(), Answer> {
-    match shared.memory.put(repository, tag, manifest, NO_TIME_OUT).await {
+    match shared.memory.put(repository, tag, manifest, NO_TIMEOUT).await {
         Put::Applied => Ok(()),
         Put::Unknown(error) => Err(Answer::of(&error)),
         Put::Refused(error) => match error.context().any(|pair| pair == ("code", "MANIFEST_BLOB_UNKNOWN")) {

@@ -49,7 +49,7 @@ const inner = new MemoryRegistry()
 inner.script(['after', { fault: 'late', time: 5 }], { tag: 'prod' })
 // @ts-expect-error: it needs a time
 inner.script([{ fault: 'late' }])
-const slow: Guardrail = { name: 'slow', timeOut: 50, judge: async ({ op }) => ({ verdict: 'pass', why: op }) }
+const slow: Guardrail = { name: 'slow', timeout: 50, judge: async ({ op }) => ({ verdict: 'pass', why: op }) }
 const server = await TestRegistry.start({ user: 'ci', password: 'x', token: true })
 server.scriptHttp([{ fault: 'status', status: 503 }], { method: 'PUT' })
 const packed = await packArtifact('.', { source: 'https://git.example/a', revision: 'main@sha1:0', created: new Date() })

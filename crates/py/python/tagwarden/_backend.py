@@ -143,7 +143,7 @@ class Adapter:
     def __init__(self, written: Any, name: str) -> None:
         self.written = written
         self.name = name
-        self.time_out = ms(getattr(written, "time_out", None))
+        self.timeout = ms(getattr(written, "timeout", None))
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def ask(self, method: str, request: str) -> str:
@@ -204,7 +204,7 @@ class RegistryAdapter(Adapter):
 
         manifest = Manifest.from_dict(request["manifest"])
         place = Repository(request["repository"]), Tag(request["tag"])
-        return self._run(self.written.put(*place, manifest, request["time_out"] / 1000))
+        return self._run(self.written.put(*place, manifest, request["timeout"] / 1000))
 
     def _tags(self, request: dict[str, Any]) -> list[str]:
         return [str(tag) for tag in _listed("tags", self._run(self.written.tags(Repository(request["repository"]))))]

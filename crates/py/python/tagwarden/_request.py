@@ -35,7 +35,7 @@ class Times:
     - ``ttl``: the time to live of a move. After it, its worker sends no put. 60 s by default.
     - ``grace``: how long after that others may take the move over. 30 s by default.
     - ``quiet``: how long a put whose answer was lost may still land. 30 s by default.
-    - ``put``: the time-out of one put: shorter than ``ttl``, not longer than ``grace`` and ``quiet``. 15 s by default.
+    - ``put``: the timeout of one put: shorter than ``ttl``, not longer than ``grace`` and ``quiet``. 15 s by default.
 
     A promoter that is given times that contradict each other raises InvalidValueError CONFIG_INVALID.
     """

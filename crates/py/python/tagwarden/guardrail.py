@@ -63,7 +63,7 @@ class Facts:
 class Guardrail(Protocol):
     """One rule. It is pure: the same facts give the same finding. What it raises refuses the move (GUARDRAIL_FAILED).
 
-    ``settings``, if there is such an attribute, is JSON and goes into the policy's digest. ``time_out``, if there is
+    ``settings``, if there is such an attribute, is JSON and goes into the policy's digest. ``timeout``, if there is
     such an attribute, is how long it may take (seconds or a timedelta); 30 s by default, and then it refuses.
     """
 

@@ -32,7 +32,7 @@ class Ledger(Protocol):
     whether the entry stands, unless it is a LedgerError LEDGER_DENIED: then nothing was stored and nothing will be. The
     exception is the cause of the promoter's error.
 
-    ``time_out``, if there is such an attribute, is how long one call may take (seconds or a timedelta); 30 s by
+    ``timeout``, if there is such an attribute, is how long one call may take (seconds or a timedelta); 30 s by
     default.
     """
 

@@ -73,7 +73,7 @@ class Fault(_Fault):
 
     @staticmethod
     def slow(time: Seconds) -> Fault:
-        """It takes this long; beyond the caller's time-out the answer is lost, and it lands all the same."""
+        """It takes this long; beyond the caller's timeout the answer is lost, and it lands all the same."""
         return Fault._of("slow", time=ms(time))
 
     @staticmethod

@@ -47,7 +47,7 @@ class Registry(Protocol):
     known, unless it is a RegistryError REGISTRY_REFUSED or REGISTRY_DENIED: then nothing was moved and nothing will
     land later. The exception is the cause of the promoter's error.
 
-    ``time_out``, if there is such an attribute, is how long one call may take (seconds or a timedelta); 30 s by
+    ``timeout``, if there is such an attribute, is how long one call may take (seconds or a timedelta); 30 s by
     default. A put has its own.
     """
 
@@ -59,8 +59,8 @@ class Registry(Protocol):
         """The manifest of a reference, or None if it is proven absent."""
         ...
 
-    def put(self, repository: Repository, tag: Tag, manifest: Manifest, time_out: float) -> None | Awaitable[None]:
-        """Points the tag at a manifest; ``time_out`` in seconds."""
+    def put(self, repository: Repository, tag: Tag, manifest: Manifest, timeout: float) -> None | Awaitable[None]:
+        """Points the tag at a manifest; ``timeout`` in seconds."""
         ...
 
     def tags(self, repository: Repository) -> Sequence[Tag] | Awaitable[Sequence[Tag]]:
@@ -94,18 +94,18 @@ class NativeRegistry:
         return None if found is None else Manifest.from_dict(found)
 
     def put(
-        self, repository: str | Repository, tag: str | Tag, manifest: Manifest, time_out: Seconds | None = None
+        self, repository: str | Repository, tag: str | Tag, manifest: Manifest, timeout: Seconds | None = None
     ) -> None:
         """Points the tag at a manifest. None says that the registry took it, and is no proof: read it back.
 
-        - ``time_out``: how long it may take, in seconds or as a timedelta; 15 s by default.
+        - ``timeout``: how long it may take, in seconds or as a timedelta; 15 s by default.
 
         RegistryError REGISTRY_REFUSED or REGISTRY_DENIED: nothing was moved, and nothing will land later. After any
         other RegistryError the end is not known: it may still land.
 
         This goes around every ledger: a channel is moved by a ``Promoter``.
         """
-        self._ask("put", repository=repository, tag=tag, time_out=ms(time_out), **manifest.to_dict())
+        self._ask("put", repository=repository, tag=tag, timeout=ms(timeout), **manifest.to_dict())
 
     def tags(self, repository: str | Repository) -> list[Tag]:
         """All tags of a repository, pins included, in any order. An absent repository has none."""
@@ -156,12 +156,12 @@ class OciRegistry(NativeRegistry):
     - ``realms``: hosts of token servers that registries may name on another site. By default a token server must be on
       the registry's own site.
     - ``access``: what tokens are asked for: ``pull``, enough to audit, or ``pull_push``, the default.
-    - ``connect_time_out``: the longest that a connection may take to open, TLS included. 5 s by default.
-    - ``idle_time_out``: the longest that a registry may send nothing while an answer is awaited, that to a put
-      included: no shorter than a put's time-out (``Times.put``). 15 s by default.
-    - ``total_time_out``: the longest that a read may take with everything: token, retries, body; of a tag list, each
+    - ``connect_timeout``: the longest that a connection may take to open, TLS included. 5 s by default.
+    - ``idle_timeout``: the longest that a registry may send nothing while an answer is awaited, that to a put
+      included: no shorter than a put's timeout (``Times.put``). 15 s by default.
+    - ``total_timeout``: the longest that a read may take with everything: token, retries, body; of a tag list, each
       page. 30 s by default.
-    - ``upload_time_out``: the longest that the upload of one blob may take. 300 s by default.
+    - ``upload_timeout``: the longest that the upload of one blob may take. 300 s by default.
     - ``retries``: how often a read is tried again after a 5xx, a 429, a lost connection or a cut body. 5 by default. A
       put is tried again only when it is certain that the registry did not look at it.
     - ``max_retry_after``: the longest ``Retry-After`` that is waited for; a longer one is REGISTRY_BUSY. 10 s by
@@ -181,10 +181,10 @@ class OciRegistry(NativeRegistry):
         schemes: Mapping[str, Literal["http", "https"]] | None = None,
         realms: Iterable[str] = (),
         access: Literal["pull", "pull_push"] | None = None,
-        connect_time_out: Seconds | None = None,
-        idle_time_out: Seconds | None = None,
-        total_time_out: Seconds | None = None,
-        upload_time_out: Seconds | None = None,
+        connect_timeout: Seconds | None = None,
+        idle_timeout: Seconds | None = None,
+        total_timeout: Seconds | None = None,
+        upload_timeout: Seconds | None = None,
         retries: int | None = None,
         max_retry_after: Seconds | None = None,
     ) -> None:
@@ -196,10 +196,10 @@ class OciRegistry(NativeRegistry):
             "schemes": dict(schemes or {}),
             "realms": list(realms),
             "access": access,
-            "connect_time_out": ms(connect_time_out),
-            "idle_time_out": ms(idle_time_out),
-            "total_time_out": ms(total_time_out),
-            "upload_time_out": ms(upload_time_out),
+            "connect_timeout": ms(connect_timeout),
+            "idle_timeout": ms(idle_timeout),
+            "total_timeout": ms(total_timeout),
+            "upload_timeout": ms(upload_timeout),
             "retries": retries,
             "max_retry_after": ms(max_retry_after),
         }

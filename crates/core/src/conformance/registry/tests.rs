@@ -95,7 +95,7 @@ impl Registry for Liar {
         }
     }
 
-    async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, time_out: Duration) -> Put {
+    async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, timeout: Duration) -> Put {
         let repository = &self.one_repository(repository);
         match self.lie {
             Lie::SaysAppliedWithoutPut => self.truth.script([Fault::Ignored]),
@@ -110,7 +110,7 @@ impl Registry for Liar {
             _ => {}
         }
         let before = self.truth.peek(repository, tag);
-        match self.truth.put(repository, tag, manifest, time_out).await {
+        match self.truth.put(repository, tag, manifest, timeout).await {
             Put::Unknown(_) if self.lie == Lie::SaysAppliedOnFailure => Put::Applied,
             Put::Applied if self.lie == Lie::MovesThoughRefused => {
                 let is_complete = self.truth.has_blob(repository, &Digest::of(&Sample::image(2).blobs[0])).await;

@@ -46,7 +46,7 @@ pub(super) struct Settings {
     pub(super) account: Option<String>,
     pub(super) path_style: Option<bool>,
     pub(super) allow_http: Option<bool>,
-    pub(super) time_out: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
 }
 
 const KEYS: &str = "account, allow-http, endpoint, path-style, region, timeout-ms";
@@ -89,8 +89,8 @@ impl FromStr for Address {
 
 impl Address {
     fn file(place: &str, settings: Settings, query: &str) -> Result<Address> {
-        let only_time_out = Settings { time_out: settings.time_out, ..Settings::default() };
-        if settings != only_time_out {
+        let only_timeout = Settings { timeout: settings.timeout, ..Settings::default() };
+        if settings != only_timeout {
             return Err(invalid(&format!("{}: file:// has one setting, timeout-ms", names(query))));
         }
         let path =
@@ -127,7 +127,7 @@ impl Settings {
                 "timeout-ms" => {
                     let ms = value.parse().ok().filter(|ms| (1..=600_000).contains(ms));
                     let ms = ms.ok_or_else(|| invalid("timeout-ms is a number of milliseconds from 1 to 600000"))?;
-                    settings.time_out = Some(Duration::from_millis(ms));
+                    settings.timeout = Some(Duration::from_millis(ms));
                 }
                 _ => {
                     let message = format!("{}: not a setting of a ledger's URL; those are {KEYS}", names(name));
@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(parsed("az://c/p/?account=acme").settings.account.as_deref(), Some("acme"));
         let file = parsed("file:///srv/a%20ledger?timeout-ms=500");
         assert_eq!(file.store, Store::File(PathBuf::from("/srv/a ledger")));
-        assert_eq!(file.settings.time_out, Some(Duration::from_millis(500)));
+        assert_eq!(file.settings.timeout, Some(Duration::from_millis(500)));
     }
 
     #[test]

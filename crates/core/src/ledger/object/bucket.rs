@@ -32,7 +32,7 @@ pub(super) struct Bucket {
     /// Where it is, for people. Without any credential.
     pub(super) place: Arc<str>,
     pub(super) listing: Listing,
-    pub(super) time_out: Duration,
+    pub(super) timeout: Duration,
 }
 
 /// How the store lists the keys after a given one.
@@ -117,9 +117,9 @@ impl Bucket {
     }
 
     async fn once<T>(&self, request: impl Future<Output = object_store::Result<T>>) -> Result<T, Fault> {
-        match tokio::time::timeout(self.time_out, request).await {
+        match tokio::time::timeout(self.timeout, request).await {
             Ok(answer) => answer.map_err(|error| Fault::of(&error)),
-            Err(_) => Err(Fault::late(self.time_out.as_secs_f64())),
+            Err(_) => Err(Fault::late(self.timeout.as_secs_f64())),
         }
     }
 

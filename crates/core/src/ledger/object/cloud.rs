@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use object_store::{ObjectStore, RetryConfig};
 
-use super::TIME_OUT;
+use super::TIMEOUT;
 use super::address::{Address, Cloud, CloudKind, Settings, Store};
 use super::http::{Connector, check_scheme};
 use crate::error::{Error, ErrorKind, Result};
@@ -15,7 +15,7 @@ pub(super) fn connect(address: &Address) -> Result<Arc<dyn ObjectStore>> {
         return Err(Error::new(ErrorKind::InternalFault, "a directory is not in a cloud"));
     };
     let settings = &address.settings;
-    let connector = Connector::new(settings.time_out.unwrap_or(TIME_OUT))?;
+    let connector = Connector::new(settings.timeout.unwrap_or(TIMEOUT))?;
     match cloud.kind {
         #[cfg(feature = "s3")]
         CloudKind::S3 => s3(cloud, settings, connector),

@@ -16,7 +16,7 @@ use crate::tls;
 const USER_AGENT: &str = concat!("tagwarden/", env!("CARGO_PKG_VERSION"));
 
 /// How long it takes at most until a connection stands.
-const CONNECT_TIME_OUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Shorter than servers keep idle connections, so that a PUT does not meet one that is being closed.
 const IDLE_CONNECTION: Duration = Duration::from_secs(15);
@@ -25,7 +25,7 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(15);
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     tls: rustls::ClientConfig,
-    time_out: Duration,
+    timeout: Duration,
 }
 
 /// One client for hosts that no proxy may see (loopback, and the link-local address of instance metadata), and one for
@@ -37,8 +37,8 @@ struct Clients {
 }
 
 impl Connector {
-    pub(super) fn new(time_out: Duration) -> Result<Connector> {
-        Ok(Connector { tls: tls::config(Vec::new())?, time_out })
+    pub(super) fn new(timeout: Duration) -> Result<Connector> {
+        Ok(Connector { tls: tls::config(Vec::new())?, timeout })
     }
 
     fn client(&self, secure: bool) -> reqwest::ClientBuilder {
@@ -48,8 +48,8 @@ impl Connector {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .retry(reqwest::retry::never())
-            .connect_timeout(CONNECT_TIME_OUT.min(self.time_out))
-            .timeout(self.time_out)
+            .connect_timeout(CONNECT_TIMEOUT.min(self.timeout))
+            .timeout(self.timeout)
             .pool_idle_timeout(IDLE_CONNECTION)
             .tls_backend_preconfigured(self.tls.clone())
     }

@@ -26,7 +26,7 @@ pub enum Fault {
     Late(Duration),
     /// It is applied, answered, and lands once more after this time.
     Twice(Duration),
-    /// It takes this long. If the caller's time-out is shorter the answer is `Unknown`, and it lands all the same.
+    /// It takes this long. If the caller's timeout is shorter the answer is `Unknown`, and it lands all the same.
     Slow(Duration),
     /// It is applied, and this many of the next reads of the tag still see what was there before.
     Stale(u32),

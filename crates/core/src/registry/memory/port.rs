@@ -40,12 +40,12 @@ impl Registry for MemoryRegistry {
         self.read(call, tag, look).await
     }
 
-    async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, time_out: Duration) -> Put {
+    async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, timeout: Duration) -> Put {
         let sent = Instant::now();
         let (takes, put) = self.model().send_put(sent, repository, tag, manifest);
-        if takes > time_out {
-            sleep_until(sent + time_out).await;
-            return Put::Unknown(lost(repository, tag, format!("no answer within {} ms", time_out.as_millis())));
+        if takes > timeout {
+            sleep_until(sent + timeout).await;
+            return Put::Unknown(lost(repository, tag, format!("no answer within {} ms", timeout.as_millis())));
         }
         if !takes.is_zero() {
             sleep_until(sent + takes).await;

@@ -2,7 +2,7 @@ use super::*;
 use crate::error::ErrorKind;
 use crate::registry::{Put, Registry};
 
-const TIME_OUT: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 struct Shop {
     registry: MemoryRegistry,
@@ -25,7 +25,7 @@ fn shop() -> Shop {
 
 impl Shop {
     async fn put(&self) -> Put {
-        self.registry.put(&self.repository, &self.prod, &self.new, TIME_OUT).await
+        self.registry.put(&self.repository, &self.prod, &self.new, TIMEOUT).await
     }
 
     async fn resolve(&self) -> Option<Digest> {
@@ -165,7 +165,7 @@ async fn a_selected_fault_waits_for_its_call() {
     let shop = shop();
     let prod = shop.prod.clone();
     shop.registry.script_when(move |call| call.puts(&prod), [Fault::Refused("DENIED"), Fault::After]);
-    let other = shop.registry.put(&shop.repository, &"other".parse().unwrap(), &shop.new, TIME_OUT).await;
+    let other = shop.registry.put(&shop.repository, &"other".parse().unwrap(), &shop.new, TIMEOUT).await;
     assert_eq!(said(&other), "applied");
     let Put::Refused(error) = shop.put().await else { panic!("refused") };
     assert_eq!(
@@ -196,7 +196,7 @@ async fn a_manifest_is_dropped_with_its_last_tag_where_registries_do_so() {
 async fn a_manifest_without_its_blobs_is_refused() {
     let shop = shop();
     let sample = Sample::image(9);
-    let put = || shop.registry.put(&shop.repository, &shop.prod, &sample.manifest, TIME_OUT);
+    let put = || shop.registry.put(&shop.repository, &shop.prod, &sample.manifest, TIMEOUT);
     let Put::Refused(error) = put().await else { panic!("refused") };
     assert!(error.context().any(|context| context == ("code", "MANIFEST_BLOB_UNKNOWN")), "{error:?}");
     assert_eq!(shop.at(), "old");

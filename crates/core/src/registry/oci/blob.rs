@@ -88,7 +88,7 @@ impl Uploaders {
         if bytes.is_empty() {
             return Err(Error::new(ErrorKind::RegistryUnsupported, "an empty blob cannot be pushed"));
         }
-        let deadline = Instant::now() + http.options.upload_time_out;
+        let deadline = Instant::now() + http.options.upload_timeout;
         let endpoint = Endpoint::of(repository, &http.options)?;
         let mut pass = http.auth.known(&endpoint, Access::PullPush, deadline).await?;
         let mut renewed = false;
@@ -168,8 +168,8 @@ fn new_client(options: &OciOptions, endpoint: &Endpoint) -> Result<oci_client::C
             .map(|root| Certificate { encoding: CertificateEncoding::Der, data: root.to_vec() })
             .collect(),
         // It runs while the body is sent, too, so it has to be as long as the whole upload may be.
-        read_timeout: Some(options.upload_time_out),
-        connect_timeout: Some(options.connect_time_out),
+        read_timeout: Some(options.upload_timeout),
+        connect_timeout: Some(options.connect_timeout),
         user_agent: USER_AGENT,
         http_proxy: no_proxy.is_some().then(|| "http://127.0.0.1:9".to_owned()),
         https_proxy: no_proxy.is_some().then(|| "http://127.0.0.1:9".to_owned()),
@@ -199,7 +199,7 @@ async fn upload(
         Ok(Ok(Err(error))) => Err(of_upload(error, &http.auth.secrets())),
         Ok(Err(_)) => Err(unavailable("the registry's answer to the upload could not be read")),
         Err(_) => {
-            Err(unavailable(&format!("the upload did not end within {} s", http.options.upload_time_out.as_secs_f64())))
+            Err(unavailable(&format!("the upload did not end within {} s", http.options.upload_timeout.as_secs_f64())))
         }
     }
 }

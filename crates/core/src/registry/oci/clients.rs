@@ -66,8 +66,8 @@ impl Clients {
                 .redirect(reqwest::redirect::Policy::none())
                 .referer(false)
                 .retry(reqwest::retry::never())
-                .connect_timeout(options.connect_time_out)
-                .read_timeout(options.idle_time_out)
+                .connect_timeout(options.connect_timeout)
+                .read_timeout(options.idle_timeout)
                 // Shorter than servers keep idle connections, so that a put does not meet one that is being closed.
                 .pool_idle_timeout(IDLE_CONNECTION)
                 .tls_backend_preconfigured(tls.clone())

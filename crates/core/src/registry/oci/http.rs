@@ -65,7 +65,7 @@ impl Http {
 
     /// When a read that begins now must have ended.
     pub(super) fn deadline(&self) -> Instant {
-        Instant::now() + self.options.total_time_out
+        Instant::now() + self.options.total_timeout
     }
 
     /// The answer to a read: whatever the registry said at last, except a 401, a 429, a redirect or a 5xx.
@@ -74,7 +74,7 @@ impl Http {
         match timeout_at(deadline, self.read_until(read, deadline, &mut last)).await {
             Ok(answer) => answer,
             Err(_) => Err(last.unwrap_or_else(|| {
-                let time = self.options.total_time_out.as_secs_f64();
+                let time = self.options.total_timeout.as_secs_f64();
                 Error::new(ErrorKind::RegistryUnavailable, format!("no whole answer within {time} s"))
             })),
         }

@@ -49,7 +49,7 @@ use crate::value::{Digest, Reference, Repository, Tag};
 ///
 /// # Reads
 /// Tried again with jittered back-off after 5xx, 429, a lost connection or a cut body; never longer than
-/// [`OciOptions::total_time_out`]. *Absent* is a 404 with MANIFEST_UNKNOWN, NAME_UNKNOWN, BLOB_UNKNOWN (or Harbor's
+/// [`OciOptions::total_timeout`]. *Absent* is a 404 with MANIFEST_UNKNOWN, NAME_UNKNOWN, BLOB_UNKNOWN (or Harbor's
 /// NOT_FOUND) on a GET, from the registry itself; everything else is REGISTRY_UNAVAILABLE, REGISTRY_DENIED or
 /// REGISTRY_BUSY.
 ///
@@ -113,9 +113,9 @@ impl Registry for OciRegistry {
         fetched.map_err(|error| placed(error, "fetch", reference))
     }
 
-    async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, time_out: Duration) -> Put {
+    async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, timeout: Duration) -> Put {
         let placed = |error| placed(error, "put", &repository.tag(tag.clone()));
-        match put::put(&self.0.http, repository, tag, manifest, time_out).await {
+        match put::put(&self.0.http, repository, tag, manifest, timeout).await {
             Put::Applied => Put::Applied,
             Put::Refused(error) => Put::Refused(placed(error)),
             Put::Unknown(error) => Put::Unknown(placed(error)),

@@ -17,10 +17,10 @@ pub struct OciOptions {
     pub(super) schemes: BTreeMap<String, Scheme>,
     pub(super) realms: BTreeSet<String>,
     pub(super) access: Access,
-    pub(super) connect_time_out: Duration,
-    pub(super) idle_time_out: Duration,
-    pub(super) total_time_out: Duration,
-    pub(super) upload_time_out: Duration,
+    pub(super) connect_timeout: Duration,
+    pub(super) idle_timeout: Duration,
+    pub(super) total_timeout: Duration,
+    pub(super) upload_timeout: Duration,
     pub(super) retries: u32,
     pub(super) max_retry_after: Duration,
 }
@@ -53,10 +53,10 @@ impl Default for OciOptions {
             schemes: BTreeMap::new(),
             realms: BTreeSet::new(),
             access: Access::PullPush,
-            connect_time_out: Duration::from_secs(5),
-            idle_time_out: Duration::from_secs(15),
-            total_time_out: Duration::from_secs(30),
-            upload_time_out: Duration::from_secs(300),
+            connect_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(15),
+            total_timeout: Duration::from_secs(30),
+            upload_timeout: Duration::from_secs(300),
             retries: 5,
             max_retry_after: Duration::from_secs(10),
         }
@@ -120,28 +120,28 @@ impl OciOptions {
     }
 
     /// The longest that a connection may take to open, TLS included. 5 s by default.
-    pub fn connect_time_out(mut self, time_out: Duration) -> Self {
-        self.connect_time_out = time_out;
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
         self
     }
 
     /// The longest that a registry may send nothing while an answer is awaited, that to a put included: no shorter than
-    /// a put's time-out. 15 s by default.
-    pub fn idle_time_out(mut self, time_out: Duration) -> Self {
-        self.idle_time_out = time_out;
+    /// a put's timeout. 15 s by default.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
         self
     }
 
     /// The longest that a read may take with everything: token, retries, body; of a tag list, each page. 30 s by
-    /// default. A put has its own time-out as an argument.
-    pub fn total_time_out(mut self, time_out: Duration) -> Self {
-        self.total_time_out = time_out;
+    /// default. A put has its own timeout as an argument.
+    pub fn total_timeout(mut self, timeout: Duration) -> Self {
+        self.total_timeout = timeout;
         self
     }
 
     /// The longest that the upload of one blob may take. 300 s by default.
-    pub fn upload_time_out(mut self, time_out: Duration) -> Self {
-        self.upload_time_out = time_out;
+    pub fn upload_timeout(mut self, timeout: Duration) -> Self {
+        self.upload_timeout = timeout;
         self
     }
 

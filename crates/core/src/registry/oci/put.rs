@@ -26,14 +26,14 @@ pub(super) async fn put(
     repository: &Repository,
     tag: &Tag,
     manifest: &Manifest,
-    time_out: Duration,
+    timeout: Duration,
 ) -> Put {
-    let deadline = Instant::now() + time_out;
+    let deadline = Instant::now() + timeout;
     let mut flight = Flight::Landed;
     match timeout_at(deadline, put_until(http, repository, tag, manifest, deadline, &mut flight)).await {
         Ok(put) => put,
         Err(_) => {
-            let time = time_out.as_secs_f64();
+            let time = timeout.as_secs_f64();
             match flight {
                 Flight::Landed => Put::Refused(Error::new(
                     ErrorKind::RegistryUnavailable,

@@ -55,7 +55,7 @@ async fn hint(store: &Scripted, size: u64, leaf: Leaf) {
 
 async fn opened(store: &Scripted) -> ObjectLedger {
     let ledger = ObjectLedger::over(Arc::new(store.clone()), "team/ledger", Access::Write).await.unwrap();
-    ledger.time_out(Duration::from_millis(200))
+    ledger.timeout(Duration::from_millis(200))
 }
 
 /// What was asked since, without the hint, which nobody waits for.

@@ -17,7 +17,7 @@ pub(super) const BODY: &str = r#"{"schemaVersion":2}"#;
 
 /// Short times and no look-up of credentials.
 pub(super) fn options() -> OciOptions {
-    OciOptions::new().lookup(Lookup::Nowhere).retries(2).total_time_out(Duration::from_secs(5))
+    OciOptions::new().lookup(Lookup::Nowhere).retries(2).total_timeout(Duration::from_secs(5))
 }
 
 pub(super) fn registry(options: OciOptions) -> OciRegistry {

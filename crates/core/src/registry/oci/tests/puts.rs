@@ -5,8 +5,8 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-async fn put_with(options: OciOptions, script: &Script, time_out: Duration) -> Put {
-    registry(options).put(&repository(script), &prod(), &manifest(), time_out).await
+async fn put_with(options: OciOptions, script: &Script, timeout: Duration) -> Put {
+    registry(options).put(&repository(script), &prod(), &manifest(), timeout).await
 }
 
 async fn put(script: &Script) -> Put {
@@ -114,7 +114,7 @@ async fn what_could_not_be_sent_is_refused() {
 }
 
 #[tokio::test]
-async fn a_429_is_waited_for_within_the_time_out() {
+async fn a_429_is_waited_for_within_the_timeout() {
     let script = Script::start(|_, number| match number {
         0 => reply(429, &[("retry-after", "0")], ""),
         1 => refusal(429, "TOOMANYREQUESTS"),
@@ -189,7 +189,7 @@ async fn without_a_token_nothing_is_sent_and_the_put_is_refused() {
 }
 
 #[tokio::test]
-async fn a_time_out_before_anything_is_under_way_is_refused() {
+async fn a_timeout_before_anything_is_under_way_is_refused() {
     let script = Script::start(|request, number| match request.is("GET /token") {
         true => Reply::Silence,
         false => with_tokens(request, number, "x", || reply(201, &[], "")),

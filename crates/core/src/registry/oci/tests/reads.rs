@@ -188,7 +188,7 @@ async fn a_body_over_4_mib_is_not_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_trickle_and_silence_end_at_the_total_time_out() {
+async fn a_trickle_and_silence_end_at_the_total_timeout() {
     let answers: [fn() -> Reply; 2] = [
         || Reply::Trickle(bytes(200, &[("content-type", TYPE)], 5000, " ".repeat(5000)), Duration::from_millis(20)),
         || Reply::Silence,
@@ -196,7 +196,7 @@ async fn a_trickle_and_silence_end_at_the_total_time_out() {
     for answer in answers {
         let script = Script::start(move |_, _| answer()).await;
         let start = std::time::Instant::now();
-        let slow = registry(options().total_time_out(Duration::from_millis(300)));
+        let slow = registry(options().total_timeout(Duration::from_millis(300)));
         let error = slow.fetch(&repository(&script).tag(prod())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::RegistryUnavailable);
         assert!(error.to_string().ends_with("no whole answer within 0.3 s"), "{error}");
