@@ -127,7 +127,7 @@ pub fn manifest(input: &[u8]) {
             assert!(manifest.digest().verify(bytes));
             assert!(Manifest::verified(bytes.to_vec(), &media_type, manifest.digest()).is_ok());
             let other = Manifest::verified(bytes.to_vec(), &media_type, Digest::of(b"another manifest"));
-            assert_eq!(other.unwrap_err().kind(), ErrorKind::RegistryLied);
+            assert_eq!(other.unwrap_err().kind(), ErrorKind::RegistryDigestMismatch);
         }
         Err(error) => assert_eq!(error.kind(), ErrorKind::ValueInvalid),
     }

@@ -63,7 +63,7 @@ const READ: &[(&str, Read<ReadFault>)] = &[
     ("unavailable", |_| Ok(ReadFault::Unavailable)),
     ("busy", |_| Ok(ReadFault::Busy)),
     ("denied", |_| Ok(ReadFault::Denied)),
-    ("lied", |_| Ok(ReadFault::Lied)),
+    ("digest_mismatch", |_| Ok(ReadFault::DigestMismatch)),
     ("slow", |given| given.need_ms("time").map(ReadFault::Slow)),
     ("stale", |_| Ok(ReadFault::Stale)),
     ("foreign_before", |given| manifest(given).map(ReadFault::ForeignBefore)),

@@ -56,7 +56,7 @@ fn eight_that_do_not_queue_are_one_move_and_clear_refusals() {
     for (exit, json) in lost {
         assert_eq!(
             (*exit, &json["error"]["code"], &json["error"]["retry"]),
-            (3, &"CHANNEL_MOVED".into(), &"replan".into())
+            (3, &"CHANNEL_CHANGED".into(), &"replan".into())
         );
     }
     world.server.latency(Duration::ZERO);

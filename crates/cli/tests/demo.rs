@@ -18,7 +18,7 @@ fn it_tells_the_whole_story_in_a_few_seconds() {
         "$ tagwarden artifact push ",
         "$ tagwarden bootstrap prod --from 1.4.0\n",
         "$ tagwarden promote prod --from preprod --release 1.4.1\n",
-        "promotion-order ORDER_SKIPPED: ",
+        "promotion-order STAGE_SKIPPED: ",
         "$ tagwarden current prod\n",
         "$ tagwarden previous prod\n",
         "$ tagwarden history prod\n",

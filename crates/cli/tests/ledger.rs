@@ -50,7 +50,7 @@ fn a_ledger_moves_and_nobody_goes_on_writing_where_it_was() {
     assert_eq!(
         said.err,
         format!(
-            "refused: the log of {prod} was closed at seq 4: it goes on in {next}; use that ledger [LEDGER_MOVED]\n\
+            "refused: the log of {prod} was closed at seq 4: it goes on in {next}; use that ledger [LEDGER_MIGRATED]\n\
              hint: name {next} in --ledger, TAGWARDEN_LEDGER or tagwarden.toml\n"
         )
     );
@@ -61,7 +61,7 @@ fn a_ledger_moves_and_nobody_goes_on_writing_where_it_was() {
         &["adopt", "prod", "--reason", "hotfix"],
         &["bootstrap", "prod"],
     ] {
-        assert!(world.does(args, 3).err.contains("[LEDGER_MOVED]"), "{args:?}");
+        assert!(world.does(args, 3).err.contains("[LEDGER_MIGRATED]"), "{args:?}");
     }
     assert_eq!(world.does(&["recover", "prod"], 0).out, format!("nothing to do {prod}: no move is open\n"));
     let said = world.does(&["current", "prod", "--offline"], 0);
@@ -93,7 +93,7 @@ fn a_ledger_moves_and_nobody_goes_on_writing_where_it_was() {
     );
     let back = world.does(&["ledger", "copy", "next", "ledger"], 3);
     assert!(
-        back.err.contains("was closed at seq 4 when it moved to ") && back.err.contains("[LEDGER_MOVED]"),
+        back.err.contains("was closed at seq 4 when it moved to ") && back.err.contains("[LEDGER_MIGRATED]"),
         "{}",
         back.err
     );
@@ -109,7 +109,7 @@ fn one_channel_may_go_first_and_one_that_is_named_wrongly_is_said() {
     for from in ["dev", "1.4.0"] {
         let said = world.does(&["promote", "prod", "--from", from], 3);
         let want = format!("the log of {} was closed at seq 4: it goes on in ", world.channel("dev"));
-        assert!(said.err.contains(&want) && said.err.contains("[LEDGER_MOVED]"), "{}", said.err);
+        assert!(said.err.contains(&want) && said.err.contains("[LEDGER_MIGRATED]"), "{}", said.err);
     }
     world.does(&["rollback", "prod"], 0);
     let said = world.does(&["ledger", "copy", "ledger", "next", &world.channel("prd").to_string()], 3);

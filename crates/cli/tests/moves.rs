@@ -77,7 +77,7 @@ fn a_dry_run_shows_every_finding_and_moves_nothing() {
 
     let said = world.does(&["promote", "prod", "--from", "1.4.1", "--dry-run"], 3);
     for want in
-        ["  pass      provenance-complete: ", "  refuse    promotion-order ORDER_SKIPPED: ", "it would be refused"]
+        ["  pass      provenance-complete: ", "  refuse    promotion-order STAGE_SKIPPED: ", "it would be refused"]
     {
         assert!(said.out.contains(want), "{want}: {}", said.out);
     }

@@ -119,7 +119,7 @@ error_kinds! {
     /// A hold stands on the channel.
     ChannelHeld => "CHANNEL_HELD", Later, Refused;
     /// Another move came first: what was planned is no longer what would happen.
-    ChannelMoved => "CHANNEL_MOVED", Replan, Refused;
+    ChannelChanged => "CHANNEL_CHANGED", Replan, Refused;
     /// Another move is under way.
     ChannelBusy => "CHANNEL_BUSY", Later, Refused;
     /// The channel's log has no committed move yet.
@@ -137,7 +137,7 @@ error_kinds! {
     /// There is no earlier live digest to roll back to, or it must be named.
     RollbackNoTarget => "ROLLBACK_NO_TARGET", Never, Refused;
     /// Parts of the rollback target are gone from the registry.
-    RollbackIncomplete => "ROLLBACK_INCOMPLETE", Never, Refused;
+    TargetIncomplete => "TARGET_INCOMPLETE", Never, Refused;
     /// The key was used by another request on this channel.
     IdempotencyMismatch => "IDEMPOTENCY_MISMATCH", Never, Refused;
 
@@ -159,7 +159,7 @@ error_kinds! {
     /// The registry does not have what was asked for.
     RegistryAbsent => "REGISTRY_ABSENT", Never, Failed;
     /// What the registry sent does not have the digest that it was sent as, or what it said it keeps is not there.
-    RegistryLied => "REGISTRY_LIED", Never, Failed;
+    RegistryDigestMismatch => "REGISTRY_DIGEST_MISMATCH", Never, Failed;
     /// The registry cannot do this.
     RegistryUnsupported => "REGISTRY_UNSUPPORTED", Never, Failed;
     /// The answer to a write was lost: it may have been applied.
@@ -173,8 +173,6 @@ error_kinds! {
     /// The manifest is larger than 4 MiB.
     ManifestTooLarge => "MANIFEST_TOO_LARGE", Never, Failed;
 
-    /// Another writer took the ledger position first.
-    LedgerConflict => "LEDGER_CONFLICT", Replan, Refused;
     /// The ledger cannot be read or written now.
     LedgerUnavailable => "LEDGER_UNAVAILABLE", Later, Unknown;
     /// There is no ledger at that address.
@@ -194,7 +192,7 @@ error_kinds! {
     /// The log has entries of a later version: it can be read, not written.
     LedgerTooNew => "LEDGER_TOO_NEW", Never, Refused;
     /// The log goes on in another ledger.
-    LedgerMoved => "LEDGER_MOVED", Never, Refused;
+    LedgerMigrated => "LEDGER_MIGRATED", Never, Refused;
     /// The repository has pins that this ledger does not know: another ledger governs it.
     LedgerForeign => "LEDGER_FOREIGN", Never, Refused;
     /// An entry is larger than 32 KiB.
@@ -320,9 +318,9 @@ mod tests {
 
     #[test]
     fn an_error_reads_as_a_sentence_and_debugs_with_its_context() {
-        let error = Error::new(ErrorKind::ChannelMoved, "prod moved").with("seq", 4).with("seq", 5);
+        let error = Error::new(ErrorKind::ChannelChanged, "prod moved").with("seq", 4).with("seq", 5);
         assert_eq!(error.to_string(), "prod moved");
-        assert_eq!(format!("{error:?}"), r#"CHANNEL_MOVED: prod moved seq="4""#);
+        assert_eq!(format!("{error:?}"), r#"CHANNEL_CHANGED: prod moved seq="4""#);
         assert_eq!(error.retry(), Retry::Replan);
     }
 }

@@ -30,8 +30,8 @@ export type ReadFault =
   | 'pass'
   /** REGISTRY_UNAVAILABLE, REGISTRY_BUSY, REGISTRY_DENIED. */
   | 'unavailable' | 'busy' | 'denied'
-  /** A fetch gets other bytes than it asked for: REGISTRY_LIED. */
-  | 'lied'
+  /** A fetch gets other bytes than it asked for: REGISTRY_DIGEST_MISMATCH. */
+  | 'digestMismatch'
   /** It sees what was there before the tag's last change. */
   | 'stale'
   /** The answer was true when the read arrived, and comes after this time. */

@@ -121,7 +121,7 @@ export declare class Promoter {
 
   /** Finds out what a move would do and what the policy says of it. */
   plan(channel: Channel | string, operation: Operation, terms: Terms): Promise<Plan>
-  /** Executes an approved plan. CHANNEL_MOVED if the channel has moved since, unless the terms say to queue. */
+  /** Executes an approved plan. CHANNEL_CHANGED if the channel has moved since, unless the terms say to queue. */
   execute(approved: Approved, options?: Signal): Promise<Receipt>
 
   /** Points the channel at a release: plans, has the policy judge, and executes. */

@@ -125,7 +125,7 @@ test('of two runs at once one moves, and the other says that it came second', { 
   const [lost] = runs.filter(({ status }) => status !== 0)
   assert.deepEqual(runs.map(({ status }) => status).sort(), [0, 1], runs.map(({ said }) => said).join('\n'))
   assert.match(lost.said, /::error title=Another move came first::/)
-  assert.match(lost.summary, /^## CHANNEL_MOVED\n/)
+  assert.match(lost.summary, /^## CHANNEL_CHANGED\n/)
   assert.deepEqual(moves.map(([status, op]) => `${op} ${status}`), ['promote committed', 'bootstrap committed'])
   assert.equal(moves[0][2], digests[1 + runs.findIndex(({ status }) => status === 0)])
 })

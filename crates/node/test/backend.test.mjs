@@ -166,7 +166,7 @@ test('a backend that hangs is given up, and one that answers nonsense is not bel
   const lying = instead('fetch', async () => ({ bytes: Buffer.from('{}'), mediaType: 'a/b' }))
   const { promoter, digests } = await bootstrapped()
   const other = new Promoter(lying((await bootstrapped()).registry), new MemoryLedger())
-  await assert.rejects(other.bootstrap(prod, { from: `${repository}@${digests[0]}`, provenance }), code('REGISTRY_LIED'))
+  await assert.rejects(other.bootstrap(prod, { from: `${repository}@${digests[0]}`, provenance }), code('REGISTRY_DIGEST_MISMATCH'))
   assert.equal((await promoter.current(prod)).live, digests[0])
 })
 
@@ -256,7 +256,7 @@ test('an entry that stands is found, whatever the ledger threw, and one that can
     }
   }
   const error = (code) => new TagwardenError('thrown after it was stored', { code })
-  for (const thrown of [new Error('disk'), error('LEDGER_UNAVAILABLE'), error('POLICY_REFUSED'), error('LEDGER_CONFLICT')]) {
+  for (const thrown of [new Error('disk'), error('LEDGER_UNAVAILABLE'), error('POLICY_REFUSED'), error('CHANNEL_CHANGED')]) {
     const [registry, ledger] = [new MemoryRegistry(), new Torn()]
     registry.pushImage(repository, 'prod', 1)
     ledger.thrown = thrown

@@ -51,8 +51,8 @@ test('each fault of a read is what it says', async () => {
     assert.equal(found, ends, JSON.stringify(fault))
   }
   const { registry } = await bootstrapped()
-  registry.scriptReads(['lied'])
-  await assert.rejects(registry.fetch(release(1)), code('REGISTRY_LIED'))
+  registry.scriptReads(['digestMismatch'])
+  await assert.rejects(registry.fetch(release(1)), code('REGISTRY_DIGEST_MISMATCH'))
 })
 
 test('what is done around the port is no call, and every change of a tag is kept', async () => {

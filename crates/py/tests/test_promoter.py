@@ -117,7 +117,7 @@ def test_the_order_of_environments_is_held() -> None:
     with pytest.raises(PolicyRefusedError) as refused:
         promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA)
     codes = [finding.code for finding in refused.value.findings if finding.verdict == "refuse"]
-    assert codes == ["ORDER_SKIPPED"], refused.value
+    assert codes == ["STAGE_SKIPPED"], refused.value
     promoter.promote("reg.io/acme/shop:dev", "reg.io/acme/shop:1.1", provenance=ADA)
     dev = tagwarden.Channel("reg.io/acme/shop:dev")
     assert promoter.promote(PROD, dev, provenance=ADA).result == "committed"

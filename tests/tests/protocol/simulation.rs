@@ -108,7 +108,7 @@ fn seeds_keep_the_invariants() {
         "adoption noted",
         "promote replayed",
         "promote unchanged",
-        "refused CHANNEL_MOVED",
+        "refused CHANNEL_CHANGED",
         "refused CHANNEL_BUSY",
         "refused CHANNEL_HELD",
         "refused CHANNEL_DRIFTED",

@@ -94,7 +94,7 @@ Examples:
   tagwarden promote prod --from 1.4.2 --dry-run";
 
 pub(super) const ROLLBACK: &str = "\
-The manifest, its index children, configs and layers must all still be in the registry (ROLLBACK_INCOMPLETE). A rollback \
+The manifest, its index children, configs and layers must all still be in the registry (TARGET_INCOMPLETE). A rollback \
 appends a move; it never rewrites the record.
 
 Examples:

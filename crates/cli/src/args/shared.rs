@@ -96,7 +96,7 @@ pub(crate) struct TermsArgs {
     #[arg(long, value_name = "TIME", default_value = "3m", value_parser = parse_duration)]
     pub(crate) timeout: Duration,
     /// Give up at once if another move is under way (CHANNEL_BUSY). Default: wait for it, and go on only if the channel
-    /// still is what it was (else CHANNEL_MOVED), so that a stale run never wins
+    /// still is what it was (else CHANNEL_CHANGED), so that a stale run never wins
     #[arg(long, conflicts_with_all = ["queue", "timeout"])]
     pub(crate) no_wait: bool,
     /// Wait for another's move, then look and judge again, and move whatever it did

@@ -68,7 +68,7 @@ fn hint(error: &Error) -> Option<String> {
             "`tagwarden repair {channel}` puts the live digest back; `tagwarden adopt {channel} --reason …` keeps what \
              is there"
         ),
-        ErrorKind::ChannelMoved => {
+        ErrorKind::ChannelChanged => {
             format!("look at `tagwarden current {channel}`, then ask again; --queue moves after whoever came first")
         }
         ErrorKind::ChannelBusy => "wait with --timeout TIME, or --queue".to_owned(),
@@ -88,7 +88,7 @@ fn hint(error: &Error) -> Option<String> {
                 .to_owned()
         }
         ErrorKind::LedgerAbsent => "`tagwarden ledger init URL` makes one".to_owned(),
-        ErrorKind::LedgerMoved => {
+        ErrorKind::LedgerMigrated => {
             let to = error.context().find(|(name, _)| *name == "ledger").map_or("the other ledger", |(_, to)| to);
             format!("name {to} in --ledger, TAGWARDEN_LEDGER or tagwarden.toml")
         }

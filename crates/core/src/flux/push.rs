@@ -40,7 +40,7 @@ impl Artifact {
             (there, None) => {
                 let there = there.map_or("nothing".to_owned(), |there| there.to_string());
                 let message = format!("{repository}:{tag} points at {there} after the push of {digest}");
-                Err(Error::new(ErrorKind::RegistryLied, message).with("tag", tag))
+                Err(Error::new(ErrorKind::RegistryDigestMismatch, message).with("tag", tag))
             }
         }
     }

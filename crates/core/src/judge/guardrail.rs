@@ -191,10 +191,10 @@ impl Guardrail for NoHold {
     }
 }
 
-/// A release goes through the environments of the pipeline in their order (ORDER_SKIPPED).
+/// A release goes through the environments of the pipeline in their order (STAGE_SKIPPED).
 ///
 /// - A promotion's target was live in the environment before. That it is not any more is a warning
-///   (ORDER_SUPERSEDED): that environment may have moved on, or may have been rolled back.
+///   (STAGE_SUPERSEDED): that environment may have moved on, or may have been rolled back.
 /// - A rollback's target was live here, or else in the environment before.
 /// - A repair puts back what is live; a bootstrap and an adoption take what is there: all pass. An adoption of what was
 ///   not live in the environment before is a warning.
@@ -220,7 +220,7 @@ impl Guardrail for PromotionOrder {
         let Some(target) = facts.target.as_ref().map(|target| target.digest) else {
             return Finding::refuse(
                 self.name(),
-                "ORDER_SKIPPED",
+                "STAGE_SKIPPED",
                 format!("there is no target that could have been live in {} first", before.environment),
             );
         };
@@ -230,15 +230,15 @@ impl Guardrail for PromotionOrder {
             (Passage::Live, _) => pass(format!("{target} is live in {environment} ({channel})")),
             (Passage::Earlier, _) => {
                 let why = format!("{target} was live in {environment} ({channel}) earlier; {now} is live there now");
-                Finding::warn(self.name(), "ORDER_SUPERSEDED", why)
+                Finding::warn(self.name(), "STAGE_SUPERSEDED", why)
             }
             (Passage::Never, Op::Adopt) => {
                 let why = format!("{target} is there already, but was never live in {environment} ({channel})");
-                Finding::warn(self.name(), "ORDER_SKIPPED", why)
+                Finding::warn(self.name(), "STAGE_SKIPPED", why)
             }
             (Passage::Never, _) => {
                 let why = format!("{target} was never live in {environment} ({channel}); {now} is live there now");
-                Finding::refuse(self.name(), "ORDER_SKIPPED", why)
+                Finding::refuse(self.name(), "STAGE_SKIPPED", why)
             }
         }
     }
@@ -405,8 +405,8 @@ mod tests {
         facts.upstream = upstream(Passage::Never);
         let (next, other) = (Digest::of(b"next"), Digest::of(b"other"));
         let why = format!("{next} was never live in preprod (reg.io/acme/shop:preprod); {other} is live there now");
-        assert_eq!(refused(&PromotionOrder, &facts), ("ORDER_SKIPPED".to_owned(), why));
+        assert_eq!(refused(&PromotionOrder, &facts), ("STAGE_SKIPPED".to_owned(), why));
         facts.target = None;
-        assert_eq!(refused(&PromotionOrder, &facts).0, "ORDER_SKIPPED", "no target refuses too");
+        assert_eq!(refused(&PromotionOrder, &facts).0, "STAGE_SKIPPED", "no target refuses too");
     }
 }

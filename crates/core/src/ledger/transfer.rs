@@ -33,7 +33,7 @@ const CLOSE_TRIES: u32 = 32;
 /// - **It goes on where it stopped**: what the target has already is compared and left. It may be run again after any
 ///   error or crash, and by several at once.
 /// - **One log goes on in one place**: [moving](Transfer::moving) ends with an entry `moved` in the source, at exactly the
-///   size that was taken. After it nothing can be appended there (LEDGER_MOVED); it stays readable.
+///   size that was taken. After it nothing can be appended there (LEDGER_MIGRATED); it stays readable.
 /// - **Two histories are never mixed**: LEDGER_FORKED, with the position, if the target has another one.
 ///
 /// # Memory
@@ -130,7 +130,7 @@ impl Transfer {
     /// Looks at both ledgers, verifies the source's log and writes nothing: what a run would do, or why it would not.
     ///
     /// CHANNEL_NOT_BOOTSTRAPPED if the source has no log of the channel; LEDGER_CORRUPT or LEDGER_TOO_NEW if its log
-    /// does not hold; CHANNEL_BUSY while a move is open in it (only if it is to be closed); LEDGER_MOVED if either log
+    /// does not hold; CHANNEL_BUSY while a move is open in it (only if it is to be closed); LEDGER_MIGRATED if either log
     /// goes on in a third ledger; LEDGER_FORKED if the target has another history.
     pub async fn survey(&self, channel: &Channel) -> Result<Survey> {
         Survey::of(self, channel).await

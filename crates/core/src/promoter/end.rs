@@ -227,7 +227,7 @@ pub(super) fn error_of(why: Why, run: &Run, _seq: Option<u64>) -> Error {
             (ErrorKind::IdempotencyMismatch, format!("the key moved {channel} before, for another request"))
         }
         Why::Moved => (
-            ErrorKind::ChannelMoved,
+            ErrorKind::ChannelChanged,
             format!("another move of {channel} came first; look again and decide anew, or queue"),
         ),
         Why::Busy => (ErrorKind::ChannelBusy, format!("another move of {channel} is under way{}", busy(run))),
@@ -242,7 +242,7 @@ pub(super) fn error_of(why: Why, run: &Run, _seq: Option<u64>) -> Error {
         ),
         Why::LogMoved => match &run.goes_on {
             Some(goes_on) => return goes_on.error(channel),
-            None => (ErrorKind::LedgerMoved, format!("the log of {channel} goes on in another ledger")),
+            None => (ErrorKind::LedgerMigrated, format!("the log of {channel} goes on in another ledger")),
         },
         Why::Judged => (ErrorKind::PolicyRefused, format!("the policy refused the move of {channel}")),
         Why::Held => (

@@ -161,7 +161,7 @@ impl Run {
             return Ok(());
         }
         let message = format!("{} cannot run again: gone from the registry: {}", manifest.digest(), gone.join(", "));
-        Err(Error::new(ErrorKind::RollbackIncomplete, message).with("channel", &self.channel))
+        Err(Error::new(ErrorKind::TargetIncomplete, message).with("channel", &self.channel))
     }
 
     /// A repository with pins, of which this ledger has no move, is governed by another ledger.

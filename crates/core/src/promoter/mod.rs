@@ -158,7 +158,7 @@ impl Promoter {
     }
 
     /// Points the channel back at the digest that was live before, or at `to`, which must have been live here. All that
-    /// the target is made of must still be there (ROLLBACK_INCOMPLETE).
+    /// the target is made of must still be there (TARGET_INCOMPLETE).
     pub async fn rollback(&self, channel: &Channel, to: Option<Digest>, terms: Terms) -> Result<Receipt> {
         self.run(channel, Operation::Rollback(to), terms).await
     }

@@ -100,7 +100,7 @@ impl Promoter {
         .await
     }
 
-    /// Executes an approved plan. CHANNEL_MOVED if the channel has moved since, unless the terms say to queue.
+    /// Executes an approved plan. CHANNEL_CHANGED if the channel has moved since, unless the terms say to queue.
     ///
     /// From the intent on it runs in a task of its own: if this future is dropped, the move is brought to its end (or
     /// to its deadline) all the same.
@@ -125,7 +125,7 @@ impl Promoter {
                 }
                 What::Move(_) => {
                     let message = format!("{} has changed since the move was planned", run.channel);
-                    return Err(Error::new(ErrorKind::ChannelMoved, message).with("channel", &run.channel));
+                    return Err(Error::new(ErrorKind::ChannelChanged, message).with("channel", &run.channel));
                 }
             }
         }

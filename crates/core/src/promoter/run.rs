@@ -452,7 +452,7 @@ impl Run {
         while self.inner.registry.resolve(repository, &tag).await? != Some(digest) {
             if pause > self.inner.times.put / 4 {
                 let message = format!("the registry said that it keeps {repository}:{tag}, and does not have it");
-                return Err(Error::new(ErrorKind::RegistryLied, message).with("pin", tag));
+                return Err(Error::new(ErrorKind::RegistryDigestMismatch, message).with("pin", tag));
             }
             tokio::time::sleep(pause).await;
             pause *= 2;

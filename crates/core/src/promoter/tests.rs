@@ -100,7 +100,7 @@ async fn a_rollback_finds_out_first_what_is_gone() {
     };
     w.registry.delete_blob(w.prod.repository(), &blob);
     let error = w.promoter.rollback(&w.prod, None, terms()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::RollbackIncomplete);
+    assert_eq!(error.kind(), ErrorKind::TargetIncomplete);
     assert!(error.to_string().contains(&blob.to_string()), "{error}");
 }
 
@@ -250,7 +250,7 @@ async fn eight_at_once_queue_in_order_or_are_refused() {
     };
     let ends = join_all(["1.1", "1.2", "1.3", "1.4"].map(|name| run(Meet::Wait, name))).await;
     let refused: Vec<_> = ends.iter().filter_map(|end| end.as_ref().err()).map(|error| error.kind()).collect();
-    assert_eq!(refused, [ErrorKind::ChannelMoved; 3], "one wins, the stale ones do not");
+    assert_eq!(refused, [ErrorKind::ChannelChanged; 3], "one wins, the stale ones do not");
     let ends = join_all(["1.0", "1.1", "1.2", "1.3"].map(|name| run(Meet::Queue, name))).await;
     for end in &ends {
         assert!(end.is_ok(), "{end:?}");

@@ -65,11 +65,11 @@ pub struct GoesOn {
 }
 
 impl GoesOn {
-    /// LEDGER_MOVED: nothing more can be written into the log of `channel`.
+    /// LEDGER_MIGRATED: nothing more can be written into the log of `channel`.
     pub fn error(&self, channel: &Channel) -> Error {
         let GoesOn { seq, to } = self;
         let message = format!("the log of {channel} was closed at seq {seq}: it goes on in {to}; use that ledger");
-        Error::new(ErrorKind::LedgerMoved, message).with("channel", channel).with("seq", seq).with("ledger", to)
+        Error::new(ErrorKind::LedgerMigrated, message).with("channel", channel).with("seq", seq).with("ledger", to)
     }
 }
 

@@ -34,7 +34,7 @@ impl Manifest {
         Ok(Manifest { digest: Digest::of(&bytes), media_type: media_type.parse()?, bytes })
     }
 
-    /// The manifest that was asked for by `digest`. REGISTRY_LIED if the bytes have another one.
+    /// The manifest that was asked for by `digest`. REGISTRY_DIGEST_MISMATCH if the bytes have another one.
     pub fn verified(bytes: impl Into<Bytes>, media_type: &str, digest: Digest) -> Result<Manifest> {
         let bytes = bytes.into();
         check_size(bytes.len())?;
@@ -43,7 +43,7 @@ impl Manifest {
         let found = hasher.finish();
         if found != digest {
             let message = format!("asked for {digest}, got bytes of {found}");
-            return Err(Error::new(ErrorKind::RegistryLied, message));
+            return Err(Error::new(ErrorKind::RegistryDigestMismatch, message));
         }
         Ok(Manifest { bytes, media_type: media_type.parse()?, digest })
     }

@@ -40,7 +40,7 @@ pub enum Put {
 /// - **Absent is proven.** `Ok(None)` is only answered when the registry said that the thing is not there; a failure to
 ///   look is an error, never `None`. (`absent_is_proven`, `a_failure_is_not_an_absence`)
 /// - **Bytes are exact.** What `fetch` returns has the digest that it was asked for, and the media type that it was put
-///   with. A mismatch is REGISTRY_LIED. (`bytes_are_exact`, `fetches_by_tag_and_digest_agree`)
+///   with. A mismatch is REGISTRY_DIGEST_MISMATCH. (`bytes_are_exact`, `fetches_by_tag_and_digest_agree`)
 /// - **A put is applied, refused or unknown.** `Refused` means that nothing was moved and nothing will land later.
 ///   (`a_refused_put_moves_nothing`)
 /// - **A tag has one digest.** After an applied put, `resolve` answers it until the next put (some registries read

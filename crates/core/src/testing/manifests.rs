@@ -54,7 +54,7 @@ async fn read(
         Target::Digest(digest) => repository.digest(*digest),
     };
     match shared.memory.fetch(&reference).await {
-        Err(error) if error.kind() == ErrorKind::RegistryLied => {
+        Err(error) if error.kind() == ErrorKind::RegistryDigestMismatch => {
             let digest = match target {
                 Target::Tag(tag) => shared.memory.peek(repository, tag),
                 Target::Digest(digest) => Some(*digest),
@@ -124,7 +124,7 @@ async fn put(shared: &Shared, asked: &Asked, repository: &Repository, target: &T
 fn invalid(error: &Error) -> Answer {
     let (status, code) = match error.kind() {
         ErrorKind::ManifestTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID"),
-        ErrorKind::RegistryLied => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
+        ErrorKind::RegistryDigestMismatch => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
         _ => (StatusCode::BAD_REQUEST, "MANIFEST_INVALID"),
     };
     Answer::error(status, code, error.message())

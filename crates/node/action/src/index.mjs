@@ -4,7 +4,7 @@ import * as core from '@actions/core'
 import { failure } from './summary.mjs'
 
 /** Which line an annotation begins with: what sort of answer it is. */
-const TITLES = { POLICY_REFUSED: 'Refused by the policy', CHANNEL_MOVED: 'Another move came first' }
+const TITLES = { POLICY_REFUSED: 'Refused by the policy', CHANNEL_CHANGED: 'Another move came first' }
 
 try {
   // Here, so that a platform without a native half is said as every other error is.

@@ -115,7 +115,7 @@ class AsyncPromoter:
     async def execute(self, approved: Approved) -> Receipt:
         """Executes an approved plan, which is used up: ``approved`` is what ``Plan.approve`` gave.
 
-        A plan that is older than 5 s is made again first, and must come out the same (ChannelError CHANNEL_MOVED)
+        A plan that is older than 5 s is made again first, and must come out the same (ChannelError CHANNEL_CHANGED)
         unless the terms said to queue. Otherwise it raises what ``promote`` raises; InvalidValueError VALUE_INVALID if
         the plan was executed before; TypeError for a plan that is not approved.
         """
@@ -154,14 +154,14 @@ class AsyncPromoter:
 
         - PolicyRefusedError POLICY_REFUSED: ``findings`` says why; a release that does not exist is TARGET_ABSENT
           there;
-        - ChannelError CHANNEL_HELD (a hold stands), CHANNEL_MOVED (another move came first), CHANNEL_BUSY (another move
+        - ChannelError CHANNEL_HELD (a hold stands), CHANNEL_CHANGED (another move came first), CHANNEL_BUSY (another move
           is under way), CHANNEL_NOT_BOOTSTRAPPED, CHANNEL_DRIFTED (the tag does not point at the live digest),
           IDEMPOTENCY_MISMATCH (the key is another request's);
         - InvalidValueError VALUE_INVALID, also if the release is in another repository; ENTRY_TOO_LARGE;
-        - RegistryError REGISTRY_UNAVAILABLE, REGISTRY_BUSY, REGISTRY_DENIED, REGISTRY_ABSENT, REGISTRY_LIED,
+        - RegistryError REGISTRY_UNAVAILABLE, REGISTRY_BUSY, REGISTRY_DENIED, REGISTRY_ABSENT, REGISTRY_DIGEST_MISMATCH,
           MANIFEST_INVALID, MANIFEST_AMBIGUOUS, MANIFEST_UNSUPPORTED, MANIFEST_TOO_LARGE;
         - LedgerError LEDGER_UNAVAILABLE, LEDGER_DENIED, LEDGER_CORRUPT, LEDGER_TRUNCATED, LEDGER_FORKED,
-          LEDGER_TOO_NEW, LEDGER_MOVED (the log goes on in another ledger);
+          LEDGER_TOO_NEW, LEDGER_MIGRATED (the log goes on in another ledger);
         - MoveError MOVE_FAILED: the registry refused the put, or the pins that keep a rollback possible.
 
         ChannelError CHANNEL_OVERWRITTEN: the put landed, and somebody overwrote it. MoveError MOVE_INDETERMINATE or
@@ -189,7 +189,7 @@ class AsyncPromoter:
         - ``to``: another digest that was live here. After a rollback, the next one must name it.
 
         The terms and the errors are those of ``promote``, and ChannelError ROLLBACK_NO_TARGET (there is no earlier
-        digest, it must be named, or it was never live here) or ROLLBACK_INCOMPLETE (the message names the parts that
+        digest, it must be named, or it was never live here) or TARGET_INCOMPLETE (the message names the parts that
         are gone).
         """
         return Receipt._of(await self._ask("rollback", locals()))

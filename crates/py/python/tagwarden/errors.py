@@ -42,9 +42,9 @@ def error_kinds() -> list[dict[str, str]]:
 class TagwardenError(Exception):
     """Anything that tagwarden raises.
 
-    >>> error = TagwardenError.of("CHANNEL_MOVED", "prod moved", {"channel": "reg.io/acme/shop:prod"})
+    >>> error = TagwardenError.of("CHANNEL_CHANGED", "prod moved", {"channel": "reg.io/acme/shop:prod"})
     >>> error.code, error.retry, type(error).__name__
-    ('CHANNEL_MOVED', 'replan', 'ChannelError')
+    ('CHANNEL_CHANGED', 'replan', 'ChannelError')
     """
 
     def __init__(
@@ -134,6 +134,7 @@ _AREAS: dict[str, type[TagwardenError]] = {
     "POLICY": PolicyRefusedError,
     "CHANNEL": ChannelError,
     "ROLLBACK": ChannelError,
+    "TARGET": ChannelError,
     "IDEMPOTENCY": ChannelError,
     "MOVE": MoveError,
     "REGISTRY": RegistryError,

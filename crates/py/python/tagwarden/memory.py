@@ -130,9 +130,9 @@ class ReadFault(_Fault):
         return ReadFault._of("denied")
 
     @staticmethod
-    def lied() -> ReadFault:
-        """A fetch gets other bytes than it asked for: REGISTRY_LIED."""
-        return ReadFault._of("lied")
+    def digest_mismatch() -> ReadFault:
+        """A fetch gets other bytes than it asked for: REGISTRY_DIGEST_MISMATCH."""
+        return ReadFault._of("digest_mismatch")
 
     @staticmethod
     def slow(time: Seconds) -> ReadFault:

@@ -157,7 +157,7 @@ impl Survey {
             "{channel}: the target's log was closed at seq {seq} when it moved to {to}, and nothing is appended after \
              that; name a target that has no log of this channel, such as another directory, prefix or schema"
         );
-        Error::new(ErrorKind::LedgerMoved, message).with("channel", channel).with("seq", seq).with("ledger", to)
+        Error::new(ErrorKind::LedgerMigrated, message).with("channel", channel).with("seq", seq).with("ledger", to)
     }
 
     /// CHANNEL_BUSY if a move is open in a source that is to be closed.

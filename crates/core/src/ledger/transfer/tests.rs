@@ -327,7 +327,7 @@ async fn nothing_is_appended_after_the_entry_that_closed_a_log() {
     // Back to where it came from, with and without something new.
     for more in 0..2 {
         let error = run(&Transfer::moving(b.clone(), a.clone(), name("/srv/ledger"))).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::LedgerMoved, "{more}");
+        assert_eq!(error.kind(), ErrorKind::LedgerMigrated, "{more}");
         assert_eq!(
             error.to_string(),
             format!(

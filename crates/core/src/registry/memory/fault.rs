@@ -52,8 +52,8 @@ pub enum ReadFault {
     Busy,
     /// The registry does not accept the credentials: REGISTRY_DENIED.
     Denied,
-    /// A fetch gets other bytes than it asked for: REGISTRY_LIED. Other reads are not touched.
-    Lied,
+    /// A fetch gets other bytes than it asked for: REGISTRY_DIGEST_MISMATCH. Other reads are not touched.
+    DigestMismatch,
     /// The answer was true when the read arrived, and comes after this time.
     Slow(Duration),
     /// A resolve, or a fetch by tag, sees what was there before the tag's last change.

@@ -101,8 +101,8 @@ impl MemoryRegistry {
             ReadFault::Unavailable => error(ErrorKind::RegistryUnavailable, "the registry gave no answer"),
             ReadFault::Busy => error(ErrorKind::RegistryBusy, "the registry asks to slow down"),
             ReadFault::Denied => error(ErrorKind::RegistryDenied, "the registry did not accept the credentials"),
-            ReadFault::Lied if matches!(call, Call::Fetch { .. }) => {
-                error(ErrorKind::RegistryLied, "the registry sent other bytes than it was asked for")
+            ReadFault::DigestMismatch if matches!(call, Call::Fetch { .. }) => {
+                error(ErrorKind::RegistryDigestMismatch, "the registry sent other bytes than it was asked for")
             }
             _ => Ok(seen),
         }

@@ -134,7 +134,7 @@ async fn each_read_fault_does_what_it_says() {
         (ReadFault::Unavailable, ErrorKind::RegistryUnavailable),
         (ReadFault::Busy, ErrorKind::RegistryBusy),
         (ReadFault::Denied, ErrorKind::RegistryDenied),
-        (ReadFault::Lied, ErrorKind::RegistryLied),
+        (ReadFault::DigestMismatch, ErrorKind::RegistryDigestMismatch),
     ] {
         let shop = shop();
         shop.registry.script_reads([fault]);

@@ -61,7 +61,7 @@ pub(super) async fn fetch(
     match answer.status {
         StatusCode::OK if digest.verify(&answer.body) => Ok(Some(answer.body)),
         StatusCode::OK => {
-            Err(Error::new(ErrorKind::RegistryLied, format!("asked for the blob {digest}, got other bytes")))
+            Err(Error::new(ErrorKind::RegistryDigestMismatch, format!("asked for the blob {digest}, got other bytes")))
         }
         _ if answer.proves_absence(&ABSENT) => Ok(None),
         _ => Err(answer.unusable(&http.auth.secrets())),

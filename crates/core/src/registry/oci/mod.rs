@@ -88,7 +88,7 @@ impl OciRegistry {
         pushed.map_err(|error| placed(error, "push a blob", repository))
     }
 
-    /// The bytes of a blob of at most `max_bytes`, hashed and checked, or none if it is proven absent. REGISTRY_LIED if
+    /// The bytes of a blob of at most `max_bytes`, hashed and checked, or none if it is proven absent. REGISTRY_DIGEST_MISMATCH if
     /// the bytes have another digest, MANIFEST_TOO_LARGE if there are more.
     pub async fn fetch_blob(
         &self,

@@ -193,7 +193,7 @@ fn echo(answer: &Answer, manifest: &Manifest) -> Result<()> {
         Some(digest) if digest.verify(manifest.bytes()) => Ok(()),
         Some(digest) => {
             let message = format!("the registry took {} and answered {digest}", manifest.digest());
-            Err(Error::new(ErrorKind::RegistryLied, message))
+            Err(Error::new(ErrorKind::RegistryDigestMismatch, message))
         }
         None => Err(ambiguous(format!("the registry took {} and answered with what is no digest", manifest.digest()))),
     }

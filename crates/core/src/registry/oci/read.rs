@@ -74,7 +74,7 @@ fn manifest_of(answer: &Answer, target: &Target) -> Result<Manifest> {
         let mut hasher = Hasher::new(claimed.algorithm());
         hasher.update(&answer.body);
         let message = format!("the registry says {claimed} and sends bytes of {}", hasher.finish());
-        return Err(Error::new(ErrorKind::RegistryLied, message));
+        return Err(Error::new(ErrorKind::RegistryDigestMismatch, message));
     }
     match (target, claimed) {
         (Target::Digest(digest), _) => Manifest::verified(answer.body.clone(), &media_type, *digest),

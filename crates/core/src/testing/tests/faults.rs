@@ -42,7 +42,7 @@ async fn faults_of_the_model_come_through() {
         assert_eq!(get(&server, PROD).await.status, status);
     }
     let (server, _) = shop().await;
-    server.memory().script_reads([ReadFault::Lied]);
+    server.memory().script_reads([ReadFault::DigestMismatch]);
     let lie = get(&server, PROD).await;
     assert_eq!((lie.status, lie.header("docker-content-digest")), (200, Some(old.to_string().as_str())));
     assert!(!old.verify(&lie.body));

@@ -48,8 +48,8 @@ async fn every_answer_is_applied_refused_or_unknown() {
     for (answer, want) in [
         (header(201, "x", "y"), "applied"),
         (header(201, echo, &digest()), "applied"),
-        (header(201, echo, &Digest::of(b"other").to_string()), "unknown REGISTRY_LIED"),
-        (header(201, echo, sha512), "unknown REGISTRY_LIED"),
+        (header(201, echo, &Digest::of(b"other").to_string()), "unknown REGISTRY_DIGEST_MISMATCH"),
+        (header(201, echo, sha512), "unknown REGISTRY_DIGEST_MISMATCH"),
         (header(201, echo, "sha256:../"), "unknown REGISTRY_AMBIGUOUS"),
         (bare(200), "unknown REGISTRY_AMBIGUOUS"),
         (bare(202), "unknown REGISTRY_AMBIGUOUS"),

@@ -121,7 +121,7 @@ async fn a_digest_that_does_not_fit_the_bytes_is_a_lie() {
         Script::start(move |_, _| reply(200, &[("content-type", TYPE), ("docker-content-digest", &claimed)], BODY))
             .await;
     let error = fetch(&script).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::RegistryLied);
+    assert_eq!(error.kind(), ErrorKind::RegistryDigestMismatch);
     assert!(
         error.to_string().ends_with(&format!("the registry says {other} and sends bytes of {}", digest())),
         "{error}"
@@ -130,7 +130,7 @@ async fn a_digest_that_does_not_fit_the_bytes_is_a_lie() {
     let script = Script::start(|_, _| reply(200, &[("content-type", TYPE)], BODY)).await;
     let by_digest = repository(&script).digest(Digest::of(b"other"));
     let error = registry(options()).fetch(&by_digest).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::RegistryLied, "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::RegistryDigestMismatch, "{error:?}");
 }
 
 #[tokio::test]
@@ -283,5 +283,5 @@ async fn a_blob_is_there_or_proven_absent_or_unknown() {
     assert_eq!(fetch(4).await.unwrap().unwrap(), "blob");
     assert_eq!(fetch(3).await.unwrap_err().kind(), ErrorKind::ManifestTooLarge);
     let other = registry(options()).fetch_blob(&repository(&script), &Digest::of(b"x"), 9).await;
-    assert_eq!(other.unwrap_err().kind(), ErrorKind::RegistryLied);
+    assert_eq!(other.unwrap_err().kind(), ErrorKind::RegistryDigestMismatch);
 }
