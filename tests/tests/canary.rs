@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tagwarden::ledger::{FileLedger, Ledger};
-use tagwarden::promoter::{How, Wait, Watcher};
+use tagwarden::promoter::{RecoveryMode, Wait, Watcher};
 use tagwarden::record::Source;
 use tagwarden::registry::oci::{Credentials, Lookup, OciOptions, OciRegistry};
 use tagwarden::testing::{Access, Bearer, HttpFault, Login, RegistryServer};
@@ -91,7 +91,7 @@ async fn live(server: &RegistryServer, options: OciOptions, shown: &Shown) -> us
                     shown.error(&error);
                 }
             }
-            match promoter.recover(&prod, How::Forward, Duration::from_secs(30)).await {
+            match promoter.recover(&prod, RecoveryMode::RollForward, Duration::from_secs(30)).await {
                 Ok(recovered) => shown.note(recovered),
                 Err(error) => shown.error(&error),
             }

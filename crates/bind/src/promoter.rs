@@ -12,7 +12,7 @@ use crate::error::Failure;
 use crate::fields::Fields;
 use crate::guard::Guard;
 use crate::plan::{Approved, Plan};
-use crate::terms::{how, operation, rule, terms, times};
+use crate::terms::{mode, operation, rule, terms, times};
 use crate::value::built;
 
 /// What a call gives: JSON text, or something that stays on this side.
@@ -99,9 +99,9 @@ impl Promoter {
             }
             "recover" => {
                 let channel: Channel = asked.need("channel")?;
-                let (how, patience) = (how(&mut asked)?, asked.ms("patience")?);
+                let (mode, patience) = (mode(&mut asked)?, asked.ms("patience")?);
                 asked.end()?;
-                Given::json(&promoter.recover(&channel, how, patience.unwrap_or(Terms::PATIENCE)).await?)
+                Given::json(&promoter.recover(&channel, mode, patience.unwrap_or(Terms::PATIENCE)).await?)
             }
             "hold" => {
                 let (channel, reason): (Channel, _) = (asked.need("channel")?, asked.need("reason")?);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tagwarden::judge::{Expect, RetentionRule};
-use tagwarden::promoter::{First, Foreign, How, Operation};
+use tagwarden::promoter::{First, Foreign, Operation, RecoveryMode};
 use tagwarden::protocol::Meet;
 use tagwarden::record::Source;
 use tagwarden::{Error, ErrorKind, Result, Terms, Times};
@@ -70,10 +70,10 @@ fn expect(asked: &mut Fields) -> Result<Option<Expect>> {
     }
 }
 
-/// `how`: `forward` or `abandon`.
-pub(crate) fn how(asked: &mut Fields) -> Result<How> {
-    let how = asked.word("how", &[("forward", How::Forward), ("abandon", How::Abandon)])?;
-    Ok(how.unwrap_or_default())
+/// `abort`: close the open move without a put; bring it about by default.
+pub(crate) fn mode(asked: &mut Fields) -> Result<RecoveryMode> {
+    let abort = asked.take("abort")?.unwrap_or(false);
+    Ok(if abort { RecoveryMode::Abort } else { RecoveryMode::RollForward })
 }
 
 /// `times`: `ttl`, `grace`, `quiet` and `put` in milliseconds; what is not given is the default.

@@ -135,7 +135,7 @@ fn the_second_ctrl_c_leaves_at_once_and_another_run_recovers() {
 }
 
 #[test]
-fn a_dead_move_is_given_up_with_abandon() {
+fn a_dead_move_is_closed_with_abort() {
     let world = World::with_prod();
     let prod = world.prod();
     world.server.clear_requests();
@@ -146,7 +146,7 @@ fn a_dead_move_is_given_up_with_abandon() {
     child.kill().unwrap();
     child.wait().unwrap();
     world.server.calm();
-    let json = world.json(&[&["recover", prod.as_str(), "--abandon"][..], &times].concat(), 0);
+    let json = world.json(&[&["recover", prod.as_str(), "--abort"][..], &times].concat(), 0);
     assert_eq!((&json["result"], &json["event"]["status"]), (&"closed".into(), &"aborted".into()));
     assert_eq!(world.digest("prod"), world.digest("1.4.0"));
     world.verify_independently("prod");

@@ -135,10 +135,10 @@ export declare class Promoter {
   /** Takes what somebody put there as live. */
   adopt(channel: Channel | string, terms: Terms & { reason: string }): Promise<Receipt>
   /**
-   * Closes the move that is open, if one is: waits until it may be taken over, and brings it about (`forward`, the
-   * default) or gives it up if it has not landed (`abandon`). `patience` is 180,000 ms by default.
+   * Closes the move that is open, if one is: waits until it may be taken over, and brings it about, or, with
+   * `abort`, gives it up if it has not landed. `patience` is 180,000 ms by default.
    */
-  recover(channel: Channel | string, options?: Signal & { how?: 'forward' | 'abandon'; patience?: number }): Promise<Recovered>
+  recover(channel: Channel | string, options?: Signal & { abort?: boolean; patience?: number }): Promise<Recovered>
 
   /** An audited emergency stop, until it is released or until `until`. Where it stands in the log. */
   hold(

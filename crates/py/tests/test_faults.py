@@ -372,7 +372,7 @@ def test_an_argument_of_a_wrong_type_is_an_error_of_its_place(world: World, wron
         "expect": lambda: world.promoter.promote(PROD, shop, provenance=ADA, expect=wrong),
         "meet": lambda: world.promoter.promote(PROD, shop, provenance=ADA, meet=wrong),
         "to": lambda: world.promoter.rollback(PROD, wrong, provenance=ADA),
-        "how": lambda: world.promoter.recover(PROD, how=wrong),
+        "abort": lambda: world.promoter.recover(PROD, abort=wrong),
         "until": lambda: world.promoter.hold(PROD, "why", provenance=ADA, until=wrong),
         "rule": lambda: world.promoter.retention_plan("reg.io/acme/shop", rule=wrong),
         "keep_last": lambda: world.promoter.retention_plan(

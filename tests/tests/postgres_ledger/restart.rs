@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tagwarden::ledger::{Access, PostgresLedger};
-use tagwarden::promoter::How;
+use tagwarden::promoter::RecoveryMode;
 use tagwarden::protocol::Meet;
 use tagwarden::record::{EventStatus, Source};
 use tagwarden::registry::MemoryRegistry;
@@ -71,7 +71,7 @@ async fn in_the_middle_of_moves() {
     stop.store(true, Ordering::Relaxed);
     let said = movers.join_all().await;
 
-    one.recover(&channel, How::Forward, PATIENCE).await.unwrap();
+    one.recover(&channel, RecoveryMode::RollForward, PATIENCE).await.unwrap();
     let state = one.state(&channel).await.unwrap();
     assert_eq!((state.open, state.live), (None, registry.peek(&repository, channel.tag())));
     let report = one.verify(&channel).await.unwrap();

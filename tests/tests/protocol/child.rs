@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tagwarden::ledger::Ledger;
-use tagwarden::promoter::How;
+use tagwarden::promoter::RecoveryMode;
 use tagwarden::protocol::Meet;
 use tagwarden::record::Source;
 use tagwarden::registry::oci::{Lookup, OciOptions, OciRegistry};
@@ -149,7 +149,7 @@ async fn write_through_losses(repository: &Repository, url: &str, rest: &str) {
             let terms = Terms::of(who()).key(key(&format!("{writer}-{number}"))).meet(Meet::Queue).patience(PATIENCE);
             let Err(error) = promoter.promote(&channel, release(repository, &name), terms).await else { break };
             if error.kind().class() == Class::Indeterminate
-                && let Err(error) = promoter.recover(&channel, How::Forward, PATIENCE).await
+                && let Err(error) = promoter.recover(&channel, RecoveryMode::RollForward, PATIENCE).await
             {
                 ends.push(format!("recover: {error:?}"));
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tagwarden::promoter::How;
+use tagwarden::promoter::RecoveryMode;
 use tagwarden::record::Source;
 use tagwarden::registry::MemoryRegistry;
 use tagwarden::{Clock, Promoter, Repository, SystemClock, Times, Timestamp};
@@ -82,7 +82,7 @@ async fn nobody_takes_over_early(place: &Place) {
     registry.latency(Duration::ZERO);
 
     let (began, deadline) = (Instant::now(), Duration::from_millis(1500));
-    other.recover(&channel, How::Forward, Duration::from_secs(60)).await.unwrap();
+    other.recover(&channel, RecoveryMode::RollForward, Duration::from_secs(60)).await.unwrap();
     assert!(began.elapsed() >= deadline, "two hours on the wall are not ttl and grace: {:?}", began.elapsed());
     let state = other.state(&channel).await.unwrap();
     assert_eq!((state.open, state.live), (None, registry.peek(&repository, channel.tag())));

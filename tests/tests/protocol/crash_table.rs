@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tagwarden::judge::{Drift, Landing};
-use tagwarden::promoter::How;
+use tagwarden::promoter::RecoveryMode;
 use tagwarden::registry::Fault;
 use tagwarden_tests::verify_ledgers;
 
@@ -33,7 +33,15 @@ enum Row {
     OutcomeAppended,
 }
 
-async fn die(place: &Place, job: Job, at: usize, port: Port, death: Death, how: How, logs: &std::path::Path) -> Row {
+async fn die(
+    place: &Place,
+    job: Job,
+    at: usize,
+    port: Port,
+    death: Death,
+    how: RecoveryMode,
+    logs: &std::path::Path,
+) -> Row {
     let what = format!("{:?} {job:?} call {at} ({port:?}) {death:?}, recovered {how:?}", place.backend());
     let world = World::new(place);
     world.prepare(job).await;
@@ -96,7 +104,7 @@ async fn die(place: &Place, job: Job, at: usize, port: Port, death: Death, how: 
     let after = world.state().await;
     assert_eq!(after.open, None, "{what}");
     let landed = matches!(row, Row::PutApplied | Row::OutcomeAppended) || death == Death::PutLate;
-    if how == How::Forward && state.open.is_some() || landed {
+    if how == RecoveryMode::RollForward && state.open.is_some() || landed {
         assert_eq!((after.live, world.observed()), (Some(world.goal(job)), Some(world.goal(job))), "{what}");
     } else if job != Job::Recover || row == Row::IntentAppended {
         assert_eq!((after.live, world.observed()), (before.0.live, observed), "{what}: given up");
@@ -124,7 +132,7 @@ async fn table(place: &Place, jobs: &[Job]) {
             };
             for death in deaths {
                 deaths_died += 1;
-                for how in [How::Forward, How::Abandon] {
+                for how in [RecoveryMode::RollForward, RecoveryMode::Abort] {
                     let row = die(place, *job, at, port, *death, how, logs.path()).await;
                     *rows.entry((format!("{job:?}"), row)).or_default() += 1;
                 }

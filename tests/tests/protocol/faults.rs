@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tagwarden::promoter::How;
+use tagwarden::promoter::RecoveryMode;
 use tagwarden::{Class, Moved};
 use tagwarden_tests::verify_ledgers;
 
@@ -46,7 +46,10 @@ async fn fail(place: &Place, job: Job, at: &[(usize, What)], port: Port, log: &s
     };
 
     let other = world.promoter();
-    other.recover(&world.prod, How::Forward, PATIENCE).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+    other
+        .recover(&world.prod, RecoveryMode::RollForward, PATIENCE)
+        .await
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
     let again = if job == Job::Recover { Job::Promote } else { job };
     world.run(&other, again).await.unwrap_or_else(|error| panic!("{what}: again: {error}"));
     assert_eq!(world.state().await.live, Some(world.goal(job)), "{what}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tagwarden::judge::{Fate, MayDelete, RetentionRule};
 use tagwarden::ledger::Append;
-use tagwarden::promoter::{How, Recovered};
+use tagwarden::promoter::{Recovered, RecoveryMode};
 use tagwarden::protocol::Meet;
 use tagwarden::record::{Body, DefectCode, Entry, EventStatus, Verifier, events};
 use tagwarden::registry::{Fault, Writer, pin_tag};
@@ -180,11 +180,12 @@ async fn i5_any_machine_brings_a_channel_to_rest_after_a_crash() {
                         gate.kill();
                     }
                 });
-                next.recover(&world.prod, How::Forward, PATIENCE).await
+                next.recover(&world.prod, RecoveryMode::RollForward, PATIENCE).await
             };
             assert!(gate.unless_dead(work).await.is_none(), "it dies in the quiet time");
         }
-        let Recovered::Closed { event } = world.promoter().recover(&world.prod, How::Abandon, PATIENCE).await.unwrap()
+        let Recovered::Closed { event } =
+            world.promoter().recover(&world.prod, RecoveryMode::Abort, PATIENCE).await.unwrap()
         else {
             panic!("there was a move to close")
         };
@@ -215,7 +216,7 @@ async fn i6_a_refused_failed_or_aborted_move_leaves_no_put_behind() {
         let put = calls(Port::Put).await[0];
         let (dying, gate) = world.gated(&[(put, What::CrashAfter)]);
         assert!(gate.unless_dead(world.run(&dying, Job::Promote)).await.is_none());
-        world.promoter().recover(&world.prod, How::Abandon, PATIENCE).await.unwrap();
+        world.promoter().recover(&world.prod, RecoveryMode::Abort, PATIENCE).await.unwrap();
         tokio::time::sleep(Duration::from_secs(600)).await;
         world.at_rest("given up").await;
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tagwarden::promoter::How;
+use tagwarden::promoter::RecoveryMode;
 use tagwarden::testing::RegistryServer;
 use tagwarden_tests::verify_ledgers;
 
@@ -42,7 +42,7 @@ async fn killed_at_any_call(place: &Place) {
                 let other = promoter(Arc::new(oci()), place.open());
                 let channel = prod(&repository);
                 let found = other.state(&channel).await.unwrap();
-                let how = if at % 2 == 0 { How::Forward } else { How::Abandon };
+                let how = if at % 2 == 0 { RecoveryMode::RollForward } else { RecoveryMode::Abort };
                 let recovered = other.recover(&channel, how, PATIENCE).await;
                 recovered.unwrap_or_else(|error| panic!("{name}: {error}"));
                 let state = other.state(&channel).await.unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagwarden::promoter::How;
+use tagwarden::promoter::RecoveryMode;
 use tagwarden::record::EventStatus;
 use tagwarden::registry::oci::OciRegistry;
 use tagwarden::registry::{Put, Registry, Sample};
@@ -56,7 +56,7 @@ async fn every_move_is_recorded_once(place: &Place) {
     ledger.calm();
 
     let (channel, promoter) = (prod(&repository), Promoter::new(Arc::new(oci()), place.open()));
-    promoter.recover(&channel, How::Forward, PATIENCE).await.unwrap();
+    promoter.recover(&channel, RecoveryMode::RollForward, PATIENCE).await.unwrap();
     let state = promoter.state(&channel).await.unwrap();
     assert_eq!(state.open, None);
     assert_eq!(state.live, oci().resolve(&repository, channel.tag()).await.unwrap());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tagwarden::judge::Drift;
 use tagwarden::ledger::Ledger;
-use tagwarden::promoter::{How, Recovered};
+use tagwarden::promoter::{Recovered, RecoveryMode};
 use tagwarden::record::{ChannelState, Source};
 use tagwarden::registry::{MemoryRegistry, Registry};
 use tagwarden::testing::PausedClock;
@@ -165,7 +165,7 @@ impl<'a> World<'a> {
             Job::Repair => promoter.repair(prod, terms).await,
             Job::Adopt => promoter.adopt(prod, terms.reason(text("a hotfix by hand"))).await,
             Job::Recover => {
-                return match promoter.recover(prod, How::Forward, PATIENCE).await? {
+                return match promoter.recover(prod, RecoveryMode::RollForward, PATIENCE).await? {
                     Recovered::Nothing | Recovered::Closed { .. } => Ok(None),
                 };
             }

@@ -123,7 +123,7 @@ error.
 
 Examples:
   tagwarden recover prod
-  tagwarden recover prod --abandon --timeout 5m";
+  tagwarden recover prod --abort --timeout 5m";
 
 pub(super) const HOLD: &str = "\
 A hold stops a move that has its intent but has not put yet, too. Rollbacks are stopped as well.

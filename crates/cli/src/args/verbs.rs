@@ -131,7 +131,7 @@ pub(crate) struct RecoverArgs {
     pub(crate) place: PlaceArgs,
     /// Give the open move up if it has not landed. Default: bring it about, unless a hold stands
     #[arg(long)]
-    pub(crate) abandon: bool,
+    pub(crate) abort: bool,
     /// The longest to wait. An open move may be taken over after its ttl and grace (90s by default), and is closed
     /// after the quiet time (30s)
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tagwarden::Result;
-use tagwarden::promoter::How;
+use tagwarden::promoter::RecoveryMode;
 
 use super::moves::times;
 use crate::args::RecoverArgs;
@@ -15,7 +15,7 @@ pub(super) async fn recover(setup: &Setup, args: RecoverArgs, style: Style) -> R
     let channel = super::channel(setup, &args.place)?;
     let registry = connect::registry(&args.registry, channel.repository().registry())?;
     let promoter = setup.promoter(Arc::new(registry), setup.ledger().await?).with_times(times(&args.times)?);
-    let how = if args.abandon { How::Abandon } else { How::Forward };
-    let recovered = until_closed(&channel, promoter.recover(&channel, how, args.timeout)).await?;
+    let mode = if args.abort { RecoveryMode::Abort } else { RecoveryMode::RollForward };
+    let recovered = until_closed(&channel, promoter.recover(&channel, mode, args.timeout)).await?;
     render::recovered(&channel, &recovered, style)
 }

@@ -183,7 +183,7 @@ impl Run {
             _ => (ErrorKind::MoveIndeterminate, "it is not known whether the tag moved or will"),
         };
         let advice = match why {
-            Why::Held => "a hold stands: release it, or recover without a put (abandon)",
+            Why::Held => "a hold stands: release it, or recover without a put (abort)",
             _ => "recover the channel to bring it to rest; any machine can",
         };
         let cause = self.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
@@ -247,7 +247,9 @@ pub(super) fn error_of(why: Why, run: &Run, _seq: Option<u64>) -> Error {
         Why::Judged => (ErrorKind::PolicyRefused, format!("the policy refused the move of {channel}")),
         Why::Held => (
             ErrorKind::ChannelHeld,
-            format!("a hold stands on {channel}; nothing was put. Release it, or abandon what is open with recover"),
+            format!(
+                "a hold stands on {channel}; nothing was put. Release it, or abort what is open with `recover --abort`"
+            ),
         ),
         Why::NotPinned => {
             (ErrorKind::MoveFailed, format!("{channel}: target and live digest could not be pinned{}", cause()))

@@ -12,7 +12,7 @@ mod terms;
 mod tests;
 
 pub use end::{Moved, Receipt, Recovered};
-pub use plan::{Approved, How, Plan};
+pub use plan::{Approved, Plan, RecoveryMode};
 pub use read::{Current, Page};
 pub use terms::{First, Foreign, Operation, Terms, Times};
 

@@ -145,10 +145,15 @@ impl Promoter {
         .await
     }
 
-    /// Closes the move that is open, if one is: waits until it may be taken over, and brings it about (`How::Forward`)
-    /// or gives it up if it has not landed (`How::Abandon`).
-    pub async fn recover(&self, channel: &Channel, how: How, patience: std::time::Duration) -> Result<Recovered> {
-        let work = Work::Recover(how, patience);
+    /// Closes the move that is open, if one is: waits until it may be taken over, and brings it about
+    /// ([`RecoveryMode::RollForward`]) or gives it up if it has not landed ([`RecoveryMode::Abort`]).
+    pub async fn recover(
+        &self,
+        channel: &Channel,
+        mode: RecoveryMode,
+        patience: std::time::Duration,
+    ) -> Result<Recovered> {
+        let work = Work::Recover(mode, patience);
         let mut run = self.inner.begin(channel, work).await?;
         detached(|caller| async move {
             let end = run.drive(&caller).await?;
@@ -160,12 +165,12 @@ impl Promoter {
 
 /// How an open move is closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum How {
+pub enum RecoveryMode {
     /// With a put, if it has not landed and no hold stands.
     #[default]
-    Forward,
+    RollForward,
     /// Without a put.
-    Abandon,
+    Abort,
 }
 
 /// Runs in a task of its own, which can see when whoever waits for it is gone (I9): it stops then, unless a move may be
@@ -219,8 +224,8 @@ impl Inner {
             doubted: false,
         };
         let goal = match run.work.clone() {
-            Work::Recover(How::Forward, _) => Goal::Forward,
-            Work::Recover(How::Abandon, _) => Goal::Abandon,
+            Work::Recover(RecoveryMode::RollForward, _) => Goal::Forward,
+            Work::Recover(RecoveryMode::Abort, _) => Goal::Abandon,
             Work::Move(asked) => Goal::Move(asked.ask(run.read_ahead(&asked).await?)),
         };
         (run.mover, run.action) = Mover::start(goal, run.worker.clone(), run.now());

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::Inner;
 use super::facts::Gathered;
-use super::plan::How;
+use super::plan::RecoveryMode;
 use super::terms::{Operation, Terms};
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::Refusal;
@@ -57,7 +57,7 @@ pub(super) enum Work {
     /// A move of its own.
     Move(Box<Asked>),
     /// To close what is open, and how long to wait for it.
-    Recover(How, Duration),
+    Recover(RecoveryMode, Duration),
 }
 
 /// A move that was asked for.

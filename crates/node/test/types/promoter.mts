@@ -15,7 +15,7 @@ const receipt: Receipt = await promoter.promote(prod, 'registry.example.com/acme
   signal: AbortSignal.timeout(1000),
 })
 const current: Current = await promoter.current(String(prod))
-const recovered: Recovered = await promoter.recover(prod, { how: 'abandon' })
+const recovered: Recovered = await promoter.recover(prod, { abort: true })
 if (recovered.result === 'closed') console.log(recovered.event.status, receipt.to, current.live?.length)
 for await (const event of promoter.history(prod, { limit: 3 })) console.log(event.intent.provenance.actor.id)
 

@@ -154,8 +154,8 @@ class AsyncPromoter:
 
         - PolicyRefusedError POLICY_REFUSED: ``findings`` says why; a release that does not exist is TARGET_ABSENT
           there;
-        - ChannelError CHANNEL_HELD (a hold stands), CHANNEL_CHANGED (another move came first), CHANNEL_BUSY (another move
-          is under way), CHANNEL_NOT_BOOTSTRAPPED, CHANNEL_DRIFTED (the tag does not point at the live digest),
+        - ChannelError CHANNEL_HELD (a hold stands), CHANNEL_CHANGED (another move came first), CHANNEL_BUSY (another
+          move is under way), CHANNEL_NOT_BOOTSTRAPPED, CHANNEL_DRIFTED (the tag does not point at the live digest),
           IDEMPOTENCY_MISMATCH (the key is another request's);
         - InvalidValueError VALUE_INVALID, also if the release is in another repository; ENTRY_TOO_LARGE;
         - RegistryError REGISTRY_UNAVAILABLE, REGISTRY_BUSY, REGISTRY_DENIED, REGISTRY_ABSENT, REGISTRY_DIGEST_MISMATCH,
@@ -261,13 +261,13 @@ class AsyncPromoter:
         self,
         channel: str | Channel,
         *,
-        how: Literal["forward", "abandon"] | None = None,
+        abort: bool = False,
         patience: Seconds | None = None,
     ) -> Recovered:
         """Closes the move that is open on a channel, if one is, on any machine. It is safe to do again.
 
-        - ``how``: ``forward`` (the default) brings the move about, with a put if it has not landed and no hold stands;
-          ``abandon`` closes it without a put.
+        - ``abort``: False (the default) brings the move about, with a put if it has not landed and no hold stands;
+          True closes it without a put.
         - ``patience``: how long to wait for its worker, which may be alive, in seconds or as a timedelta; 180 s by
           default.
 

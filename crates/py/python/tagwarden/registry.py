@@ -76,9 +76,9 @@ class NativeRegistry:
     """A registry of the core. Its methods are those of ``Registry``, for one of your own that delegates to it.
 
     They block without the GIL. Each raises a RegistryError: REGISTRY_UNAVAILABLE, REGISTRY_BUSY, REGISTRY_DENIED,
-    REGISTRY_DIGEST_MISMATCH or REGISTRY_UNSUPPORTED, and for a manifest MANIFEST_INVALID, MANIFEST_AMBIGUOUS, MANIFEST_UNSUPPORTED
-    or MANIFEST_TOO_LARGE; InvalidValueError VALUE_INVALID for an argument that follows no grammar. A promoter calls
-    them in Rust, unless a subclass overrides one.
+    REGISTRY_DIGEST_MISMATCH or REGISTRY_UNSUPPORTED, and for a manifest MANIFEST_INVALID, MANIFEST_AMBIGUOUS,
+    MANIFEST_UNSUPPORTED or MANIFEST_TOO_LARGE; InvalidValueError VALUE_INVALID for an argument that follows no grammar.
+    A promoter calls them in Rust, unless a subclass overrides one.
     """
 
     _port: _native.Registry

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tagwarden::promoter::How;
+use tagwarden::promoter::RecoveryMode;
 use tagwarden::protocol::Meet;
 use tagwarden::record::{EventStatus, Source};
 use tagwarden::{Channel, Digest, Error, Moved, Operation, Promoter, Provenance, Terms};
@@ -47,7 +47,7 @@ impl Worker {
             tokio::time::sleep(self.random.ms(5_000)).await;
             let channel = self.channel();
             if self.random.one_in(10) {
-                let how = if self.random.one_in(2) { How::Forward } else { How::Abandon };
+                let how = if self.random.one_in(2) { RecoveryMode::RollForward } else { RecoveryMode::Abort };
                 let done = self.promoter.recover(&channel, how, Duration::from_secs(400)).await;
                 self.count("recover", done.err());
                 continue;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tagwarden::ledger::{Journal, Ledger, MemoryLedger};
-use tagwarden::promoter::How;
+use tagwarden::promoter::RecoveryMode;
 use tagwarden::record::{Adoption, Body, Observation, ObservationCause, Source};
 use tagwarden::registry::{Chaos, Fault, MemoryRegistry, ReadFault, Untagged};
 use tagwarden::testing::PausedClock;
@@ -246,7 +246,7 @@ impl World {
         self.registry.calm();
         let promoter = self.calm_promoter();
         for (number, channel) in self.channels.iter().enumerate() {
-            let how = if number == 0 { How::Forward } else { How::Abandon };
+            let how = if number == 0 { RecoveryMode::RollForward } else { RecoveryMode::Abort };
             // A hold of the auditor's ends by itself, within 91 s.
             tokio::time::sleep(Duration::from_secs(100)).await;
             let was_open = promoter.state(channel).await.unwrap().open.is_some();

@@ -209,7 +209,7 @@ async fn i4_a_key_commits_once_after_an_unanswered_intent() {
     let first = tokio::spawn(async move { promoter.promote(&prod, source, terms().meet(Meet::Queue)).await });
     tokio::time::sleep(Duration::from_millis(150)).await;
     flawed.stall_ms.store(150_000, SeqCst);
-    w.promoter.recover(&w.prod, How::Forward, Duration::from_secs(200)).await.unwrap();
+    w.promoter.recover(&w.prod, RecoveryMode::RollForward, Duration::from_secs(200)).await.unwrap();
     w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
     assert_eq!(first.await.unwrap().unwrap().result, Moved::Replayed);
     assert_eq!(w.promoter.verify(&w.prod).await.unwrap().defect, None);
@@ -232,7 +232,7 @@ async fn a_recovery_outlasts_a_pin_that_fails_once() {
     let pin = pin_tag(&w.digests[1]);
     w.registry.delete_tag(w.prod.repository(), &pin);
     w.registry.script_when(move |call| call.puts(&pin), [Fault::Before]);
-    w.promoter.recover(&w.prod, How::Forward, Duration::from_secs(200)).await.unwrap();
+    w.promoter.recover(&w.prod, RecoveryMode::RollForward, Duration::from_secs(200)).await.unwrap();
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().live, Some(w.digests[1]));
 }
 
@@ -241,7 +241,7 @@ async fn i5_a_move_whose_target_is_gone_comes_to_rest() {
     let (w, ledger) = shared().await;
     dead(&w, &ledger).await;
     w.registry.delete_manifest(w.prod.repository(), &w.digests[1]);
-    w.promoter.recover(&w.prod, How::Forward, Duration::from_secs(300)).await.unwrap();
+    w.promoter.recover(&w.prod, RecoveryMode::RollForward, Duration::from_secs(300)).await.unwrap();
     let state = w.promoter.state(&w.prod).await.unwrap();
     assert_eq!((state.live, state.open), (Some(w.digests[0]), None));
 }
@@ -252,10 +252,10 @@ async fn a_recovery_under_a_hold_takes_nothing_over() {
     dead(&w, &ledger).await;
     let who = Provenance::new("manual", "incident", "eve").unwrap();
     w.promoter.hold(&w.prod, text("incident 7"), None, &who).await.unwrap();
-    let error = w.promoter.recover(&w.prod, How::Forward, Duration::from_secs(200)).await.unwrap_err();
+    let error = w.promoter.recover(&w.prod, RecoveryMode::RollForward, Duration::from_secs(200)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChannelHeld, "{error:?}");
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().open.unwrap().epoch, 0);
-    w.promoter.recover(&w.prod, How::Abandon, Duration::from_secs(200)).await.unwrap();
+    w.promoter.recover(&w.prod, RecoveryMode::Abort, Duration::from_secs(200)).await.unwrap();
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().open, None);
 }
 

@@ -23,9 +23,9 @@ fn lost_answers_refusals_and_a_recovery() {
 }
 
 #[test]
-fn crashes_and_an_abandoned_move() {
+fn crashes_and_an_aborted_move() {
     let goals = vec![promote("b", "k", Meet::Queue), promote("c", "l", Meet::Queue), Goal::Abandon];
-    holds("two movers and one that abandons, with two crashes", Setup { end: 4, crashes: 2, ..Setup::of(goals) });
+    holds("two movers and one that aborts, with two crashes", Setup { end: 4, crashes: 2, ..Setup::of(goals) });
 }
 
 #[test]
