@@ -102,7 +102,7 @@ async fn moved(from: &str, to: &str) -> Transferred {
     let [from, to]: [LedgerUrl; 2] = [from, to].map(|url| url.parse().unwrap());
     to.init().await.unwrap();
     let (source, target) = (from.open(Access::Write).await.unwrap(), to.open(Access::Write).await.unwrap());
-    let transfer = Transfer::moving(source, target, to.name().unwrap());
+    let transfer = Transfer::migrating(source, target, to.name().unwrap());
     let done = transfer.run(transfer.survey(&channel()).await.unwrap()).await.unwrap();
     println!("{} entries from {from} to {to}: {} ms", done.size, began.elapsed().as_millis());
     done
@@ -115,7 +115,7 @@ async fn through(home: &Path, moves: u64, place: String) {
     for (from, to) in [(&first, &place), (&place, &last)] {
         let done = moved(from, to).await;
         assert_eq!((done.size, done.copied, done.root), (2 * moves, 2 * moves, written.root));
-        assert_eq!(done.ending, Ending::Moved { seq: 2 * moves });
+        assert_eq!(done.ending, Ending::Migrated { seq: 2 * moves });
     }
     // What came back, read by somebody else.
     let ledger = last.parse::<LedgerUrl>().unwrap().open(Access::Read).await.unwrap();

@@ -26,17 +26,17 @@ fn a_ledger_moves_and_nobody_goes_on_writing_where_it_was() {
     let world = with_two();
     let (dev, prod) = (world.channel("dev").to_string(), world.prod());
     let before = world.json(&["verify"], 0);
-    let dry = world.json(&["ledger", "copy", "ledger", "next", "--dry-run"], 0);
+    let dry = world.json(&["ledger", "migrate", "ledger", "next", "--dry-run"], 0);
     assert_eq!(
         (&dry["dry_run"], &dry["channels"][1]["size"], &dry["channels"][1]["there"]),
         (&true.into(), &4.into(), &0.into())
     );
     assert!(!world.dir.path().join("next").exists(), "a dry run writes nothing");
 
-    let said = world.does(&["ledger", "copy", "ledger", "next"], 0);
-    assert_eq!(said.err, "moving 2 logs from ledger to next; each log is closed in ledger when it is there\n");
+    let said = world.does(&["ledger", "migrate", "ledger", "next"], 0);
+    assert_eq!(said.err, "migrating 2 logs from ledger to next; each log is closed in ledger when it is there\n");
     let lines: Vec<&str> = said.out.lines().collect();
-    assert!(lines[1].starts_with(&format!("{dev}   4        4       moved   sha256:")), "{}", said.out);
+    assert!(lines[1].starts_with(&format!("{dev}   4        4       migrated  sha256:")), "{}", said.out);
     assert_eq!(
         lines[3],
         "2 logs go on in next now; ledger can be read, and nothing more be written there. Name next in --ledger, \
@@ -81,19 +81,19 @@ fn a_ledger_moves_and_nobody_goes_on_writing_where_it_was() {
 
     // Where it is now.
     world.does(&["promote", "dev", "--from", "1.4.2", "--ledger", "next"], 0);
-    let again = world.json(&["ledger", "copy", "ledger", "next"], 0);
+    let again = world.json(&["ledger", "migrate", "ledger", "next"], 0);
     let results: Vec<_> =
         again["channels"].as_array().unwrap().iter().map(|log| log["result"].as_str().unwrap()).collect();
-    assert_eq!(results, ["moved_before", "moved_before"]);
+    assert_eq!(results, ["migrated_before", "migrated_before"]);
     assert!(
         world
-            .does(&["ledger", "copy", "ledger", "next"], 0)
+            .does(&["ledger", "migrate", "ledger", "next"], 0)
             .out
-            .ends_with("nothing to do: all of it was moved before\n")
+            .ends_with("nothing to do: all of it was migrated before\n")
     );
-    let back = world.does(&["ledger", "copy", "next", "ledger"], 3);
+    let back = world.does(&["ledger", "migrate", "next", "ledger"], 3);
     assert!(
-        back.err.contains("was closed at seq 4 when it moved to ") && back.err.contains("[LEDGER_MIGRATED]"),
+        back.err.contains("was closed at seq 4 when it was migrated to ") && back.err.contains("[LEDGER_MIGRATED]"),
         "{}",
         back.err
     );
@@ -103,7 +103,7 @@ fn a_ledger_moves_and_nobody_goes_on_writing_where_it_was() {
 #[test]
 fn one_channel_may_go_first_and_one_that_is_named_wrongly_is_said() {
     let world = with_two();
-    let said = world.json(&["ledger", "copy", "ledger", "next", "dev"], 0);
+    let said = world.json(&["ledger", "migrate", "ledger", "next", "dev"], 0);
     assert_eq!(said["channels"].as_array().unwrap().len(), 1);
     // prod is governed here as before, but what dev is now stands elsewhere: neither as a source nor in its order.
     for from in ["dev", "1.4.0"] {
@@ -112,11 +112,11 @@ fn one_channel_may_go_first_and_one_that_is_named_wrongly_is_said() {
         assert!(said.err.contains(&want) && said.err.contains("[LEDGER_MIGRATED]"), "{}", said.err);
     }
     world.does(&["rollback", "prod"], 0);
-    let said = world.does(&["ledger", "copy", "ledger", "next", &world.channel("prd").to_string()], 3);
+    let said = world.does(&["ledger", "migrate", "ledger", "next", &world.channel("prd").to_string()], 3);
     assert!(said.err.contains("the source has no log of"), "{}", said.err);
-    let said = world.does(&["ledger", "copy", "ledger", "ledger/."], 2);
+    let said = world.does(&["ledger", "migrate", "ledger", "ledger/."], 2);
     assert!(said.err.contains("ledger and ledger/. are one ledger [CONFIG_INVALID]"), "{}", said.err);
-    let said = world.does(&["ledger", "copy", "typo", "next"], 1);
+    let said = world.does(&["ledger", "migrate", "typo", "next"], 1);
     assert!(said.err.contains("typo: there is no ledger here [LEDGER_ABSENT]"), "{}", said.err);
     assert!(!world.dir.path().join("typo").exists());
 }
@@ -157,7 +157,7 @@ fn what_was_exported_comes_back() {
     world.does(&[&["promote", "dev", "--from", "1.4.3"], restored].concat(), 0);
     // Neither a ledger in use nor an older ledger takes the place of a backup.
     let said = world.does(&[&["ledger", "import", "ledger"], restored].concat(), 2);
-    assert!(said.err.contains("not an export; use `ledger copy` [CONFIG_INVALID]"), "{}", said.err);
+    assert!(said.err.contains("not an export; use `ledger migrate` [CONFIG_INVALID]"), "{}", said.err);
     world.does(&["ledger", "export", "backup", "--ledger", "restored"], 0);
     let said = world.does(&["ledger", "export", "backup"], 7);
     assert!(said.err.contains("it has 8 entries, and the ledger's log of "), "{}", said.err);
@@ -171,5 +171,5 @@ fn a_ledger_is_made_once_and_may_be_made_again() {
         assert_eq!(world.json(&["ledger", "init"], 0)["result"], "ready");
     }
     assert!(world.dir.path().join("deep/ledger").is_dir() && world.dir.path().join("ledger").is_dir());
-    assert_eq!(world.does(&["ledger", "copy", "ledger", "next"], 0).out, "there are no logs\n");
+    assert_eq!(world.does(&["ledger", "migrate", "ledger", "next"], 0).out, "there are no logs\n");
 }

@@ -107,7 +107,7 @@ fn the_reference_is_held_to_the_program() {
         assert!(docs.contains(&format!("`{command}")) || docs.contains(&format!("tagwarden {command}")), "{command}");
         let help = match command {
             "artifact" => world.does(&["artifact", "push", "--help"], 0).out,
-            "ledger" => ["init", "copy", "export", "import"]
+            "ledger" => ["init", "migrate", "export", "import"]
                 .map(|verb| {
                     assert!(
                         docs.contains(&format!("`ledger {verb} ")) && docs.contains(&format!("`ledger {verb}`")),
@@ -153,9 +153,9 @@ fn no_output_shows_a_ledgers_password() {
         &["channels", "--lodger", url],
         &["channels", &flag, &flag],
         &["ledger", "init", url],
-        &["ledger", "copy", "ledger", url],
-        &["ledger", "copy", url, "ledger"],
-        &["ledger", "copy", "ledger", url, "--dry-run"],
+        &["ledger", "migrate", "ledger", url],
+        &["ledger", "migrate", url, "ledger"],
+        &["ledger", "migrate", "ledger", url, "--dry-run"],
         &["ledger", "import", "none", "--ledger", url],
         &["demo", "--ledger", url],
         &["channels", "--ledger", "postgres://ci:canary-4f1c/x@h/db"],

@@ -183,7 +183,7 @@ Examples:
   tagwarden ledger init postgres://tagwarden@db.example.com/audit
   tagwarden ledger init                             # the one of --ledger, TAGWARDEN_LEDGER or tagwarden.toml";
 
-pub(super) const LEDGER_COPY: &str = "\
+pub(super) const LEDGER_MIGRATE: &str = "\
 Each log is verified in FROM, copied byte for byte, read back from TO, and then closed in FROM by an entry that says where \
 it went: nothing can be written there any more, so that nobody goes on in two places. It stays readable. A log with an \
 open move is not closed: CHANNEL_BUSY. What is interrupted is run again, and goes on where it stopped; only if TO had \
@@ -191,9 +191,9 @@ everything already, it asks for --resume, because TO might be FROM under another
 `ledger export`.
 
 Examples:
-  tagwarden ledger copy ./ledger s3://acme-audit/shop --dry-run
-  tagwarden ledger copy ./ledger s3://acme-audit/shop
-  tagwarden ledger copy ./ledger \"$LEDGER_URL\" registry.example.com/acme/shop:dev";
+  tagwarden ledger migrate ./ledger s3://acme-audit/shop --dry-run
+  tagwarden ledger migrate ./ledger s3://acme-audit/shop
+  tagwarden ledger migrate ./ledger \"$LEDGER_URL\" registry.example.com/acme/shop:dev";
 
 pub(super) const LEDGER_EXPORT: &str = "\
 One file for each log, CHANNEL.jsonl, an entry a line, as the file ledger names and writes it: `verify --log FILE` checks \
@@ -206,7 +206,7 @@ Example:
 pub(super) const LEDGER_IMPORT: &str = "\
 Each log is verified before its first entry is written; what is there already is compared. A last entry that says the log \
 goes on in another ledger is left out: an imported log is open. Import what nobody goes on writing: a backup, not a ledger \
-in use (that is `ledger copy`).
+in use (that is `ledger migrate`).
 
 Example:
   tagwarden ledger import ./backup --ledger postgres://tagwarden@db.example.com/audit";

@@ -17,9 +17,9 @@ pub(crate) enum LedgerCommand {
     /// Make a ledger where there is none.
     #[command(after_help = help::LEDGER_INIT)]
     Init(InitArgs),
-    /// Move logs to another ledger, where they go on; they are closed here.
-    #[command(after_help = help::LEDGER_COPY)]
-    Copy(CopyArgs),
+    /// Migrate logs to another ledger, where they go on; they are closed here.
+    #[command(after_help = help::LEDGER_MIGRATE)]
+    Migrate(MigrateArgs),
     /// Write logs into files, as a backup.
     #[command(after_help = help::LEDGER_EXPORT)]
     Export(ExportArgs),
@@ -38,7 +38,7 @@ pub(crate) struct InitArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct CopyArgs {
+pub(crate) struct MigrateArgs {
     /// The ledger that has the logs, as for --ledger
     #[arg(value_name = "FROM")]
     pub(crate) from: String,

@@ -7,7 +7,7 @@ mod shared;
 mod verbs;
 
 pub(crate) use duration::{human, parse as parse_duration};
-pub(crate) use ledger::{CopyArgs, ExportArgs, ImportArgs, InitArgs, LedgerArgs, LedgerCommand};
+pub(crate) use ledger::{ExportArgs, ImportArgs, InitArgs, LedgerArgs, LedgerCommand, MigrateArgs};
 pub(crate) use shared::{Global, KeepArgs, PlaceArgs, RegistryArgs, TermsArgs, TimesArgs, WhoArgs};
 pub(crate) use verbs::{
     AdoptArgs, ArtifactArgs, ArtifactCommand, AtArgs, AuditArgs, BootstrapArgs, ChannelsArgs, CompletionsArgs,
@@ -83,7 +83,7 @@ pub(crate) enum Command {
     /// Prove that no entry of the ledger was changed, removed or reordered.
     #[command(after_help = help::VERIFY)]
     Verify(VerifyArgs),
-    /// Make a ledger, move it to another place, back it up.
+    /// Make a ledger, migrate it to another place, back it up.
     Ledger(LedgerArgs),
     /// Print a completion script for a shell.
     #[command(after_help = "Example:\n  tagwarden completions bash > /etc/bash_completion.d/tagwarden")]

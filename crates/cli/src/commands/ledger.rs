@@ -1,4 +1,4 @@
-//! Ledgers as such: made, moved, backed up.
+//! Ledgers as such: made, migrated, backed up.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tagwarden::ledger::{self, Access, Ledger, LedgerUrl, MemoryLedger, Survey, Transfer, Transferred, Watch};
 use tagwarden::{Channel, Error, ErrorKind, Result};
 
-use crate::args::{CopyArgs, ExportArgs, ImportArgs, InitArgs};
+use crate::args::{ExportArgs, ImportArgs, InitArgs, MigrateArgs};
 use crate::connect::Setup;
 use crate::names;
 use crate::progress::say;
@@ -21,7 +21,7 @@ pub(super) async fn init(setup: &Setup, args: &InitArgs, style: Style) -> Result
     render::initialised(&url, style)
 }
 
-pub(super) async fn copy(setup: &Setup, args: &CopyArgs, style: Style) -> Result<Answer> {
+pub(super) async fn migrate(setup: &Setup, args: &MigrateArgs, style: Style) -> Result<Answer> {
     let (from, to): (LedgerUrl, LedgerUrl) = (args.from.parse()?, args.to.parse()?);
     if from.is_same(&to) {
         return Err(Error::new(ErrorKind::ConfigInvalid, format!("{from} and {to} are one ledger")));
@@ -33,14 +33,17 @@ pub(super) async fn copy(setup: &Setup, args: &CopyArgs, style: Style) -> Result
         source = from.open(Access::Write).await?;
     }
     let target = target(&to, args.dry_run).await?;
-    let transfer = Transfer::moving(source, target, to.name()?).with_watch(progress());
+    let transfer = Transfer::migrating(source, target, to.name()?).with_watch(progress());
     let transfer = if args.resume { transfer.resumed() } else { transfer };
     let surveys = surveys(&transfer, &channels).await?;
     let (from, to) = (from.to_string(), to.to_string());
     if args.dry_run {
         return render::surveyed(&from, &to, &surveys, style);
     }
-    say(&format!("moving {} from {from} to {to}; each log is closed in {from} when it is there", logs(surveys.len())));
+    say(&format!(
+        "migrating {} from {from} to {to}; each log is closed in {from} when it is there",
+        logs(surveys.len())
+    ));
     let done = run(&transfer, surveys).await?;
     render::transferred(&from, &to, &done, style)
 }

@@ -49,7 +49,7 @@ pub(crate) async fn run(cli: Cli, style: Style) -> Result<Answer> {
         Command::Verify(args) => report::verify(setup, &args, style).await,
         Command::Ledger(args) => match args.command {
             LedgerCommand::Init(args) => ledger::init(setup, &args, style).await,
-            LedgerCommand::Copy(args) => ledger::copy(setup, &args, style).await,
+            LedgerCommand::Migrate(args) => ledger::migrate(setup, &args, style).await,
             LedgerCommand::Export(args) => ledger::export(setup, &args, style).await,
             LedgerCommand::Import(args) => ledger::import(setup, &args, style).await,
         },

@@ -1,4 +1,4 @@
-//! Ledgers as such: made, moved, backed up.
+//! Ledgers as such: made, migrated, backed up.
 
 use std::path::Path;
 
@@ -33,16 +33,16 @@ pub(crate) fn surveyed(from: &str, to: &str, surveys: &[Survey], style: Style) -
 /// What a transfer did.
 pub(crate) fn transferred(from: &str, to: &str, done: &[Transferred], style: Style) -> Result<Answer> {
     let mut table = Table::new(&["CHANNEL", "ENTRIES", "COPIED", "RESULT", "ROOT"]);
-    let (mut moved, mut before) = (0, 0);
+    let (mut migrated, mut before) = (0, 0);
     for log in done {
         let result = match &log.ending {
-            Ending::Moved { .. } => {
-                moved += 1;
-                "moved"
+            Ending::Migrated { .. } => {
+                migrated += 1;
+                "migrated"
             }
-            Ending::MovedBefore { .. } => {
+            Ending::MigratedBefore { .. } => {
                 before += 1;
-                "moved before"
+                "migrated before"
             }
             Ending::Copied => "copied",
         };
@@ -55,15 +55,15 @@ pub(crate) fn transferred(from: &str, to: &str, done: &[Transferred], style: Sty
         ]);
     }
     let mut lines = some(done, &table, style);
-    if moved + before > 0 {
+    if migrated + before > 0 {
         lines.push(shown(&format!(
             "{} in {to} now; {from} can be read, and nothing more be written there. Name {to} in --ledger, \
              TAGWARDEN_LEDGER and tagwarden.toml",
-            go_on(moved + before)
+            go_on(migrated + before)
         )));
     }
     if before == done.len() && before > 0 {
-        lines.push("nothing to do: all of it was moved before".to_owned());
+        lines.push("nothing to do: all of it was migrated before".to_owned());
     }
     Answer::done(&json!({ "from": from, "to": to, "channels": done }), lines.join("\n"))
 }

@@ -75,7 +75,7 @@ pub fn exports(dir: &Path) -> Result<FileLedger> {
     match names.iter().any(|name| Path::new(&name.file_name()).extension().is_some_and(|end| end == "lock")) {
         true => {
             let message = format!(
-                "import: {} is a ledger that is being written, not an export; use `ledger copy`",
+                "import: {} is a ledger that is being written, not an export; use `ledger migrate`",
                 dir.display()
             );
             Err(Error::new(ErrorKind::ConfigInvalid, message).with("file", dir.display()))
@@ -227,7 +227,7 @@ mod tests {
         let error = exported(ledger(&holds(3)).await.as_ref(), dir.path()).await.unwrap_err();
         assert!(error.to_string().ends_with("is a ledger that is being written; name another directory"), "{error}");
         let error = exports(dir.path()).unwrap_err();
-        assert!(error.to_string().ends_with("not an export; use `ledger copy`"), "{error}");
+        assert!(error.to_string().ends_with("not an export; use `ledger migrate`"), "{error}");
         let error = exported(&files, &dir.path().join("none")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LedgerAbsent);
     }

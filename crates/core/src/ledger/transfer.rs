@@ -32,7 +32,7 @@ const CLOSE_TRIES: u32 = 32;
 ///   entry again when it is.
 /// - **It goes on where it stopped**: what the target has already is compared and left. It may be run again after any
 ///   error or crash, and by several at once.
-/// - **One log goes on in one place**: [moving](Transfer::moving) ends with an entry `moved` in the source, at exactly the
+/// - **One log goes on in one place**: [migrating](Transfer::migrating) ends with an entry `moved` in the source, at exactly the
 ///   size that was taken. After it nothing can be appended there (LEDGER_MIGRATED); it stays readable.
 /// - **Two histories are never mixed**: LEDGER_FORKED, with the position, if the target has another one.
 ///
@@ -77,12 +77,12 @@ pub struct Transferred {
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum Ending {
     /// It was closed by this run.
-    Moved {
+    Migrated {
         /// Where the entry stands that says so.
         seq: u64,
     },
     /// It was closed before, by the same transfer.
-    MovedBefore {
+    MigratedBefore {
         /// Where the entry stands that says so.
         seq: u64,
     },
@@ -91,9 +91,9 @@ pub enum Ending {
 }
 
 impl Transfer {
-    /// Moves logs: the target is where they go on, and the source is closed by an entry that calls it `name`, which must
+    /// Migrates logs: the target is where they go on, and the source is closed by an entry that calls it `name`, which must
     /// hold no secret ([`LedgerUrl::name`](super::LedgerUrl::name)).
-    pub fn moving(from: Arc<dyn Ledger>, to: Arc<dyn Ledger>, name: Text) -> Transfer {
+    pub fn migrating(from: Arc<dyn Ledger>, to: Arc<dyn Ledger>, name: Text) -> Transfer {
         Transfer { name: Some(name), ..Transfer::copying(from, to) }
     }
 
@@ -147,12 +147,12 @@ impl Transfer {
             self.verify(&survey, &mut target).await?;
             let ending = match (&survey.moved, &self.name) {
                 (_, None) => Ending::Copied,
-                (Some(goes_on), Some(_)) => Ending::MovedBefore { seq: goes_on.seq },
+                (Some(goes_on), Some(_)) => Ending::MigratedBefore { seq: goes_on.seq },
                 (None, Some(name)) => {
                     self.check_apart(&survey)?;
                     survey.check_at_rest(self).await?;
                     match self.close(&survey, name).await? {
-                        Stands::Stored | Stands::Already => Ending::Moved { seq: survey.size },
+                        Stands::Stored | Stands::Already => Ending::Migrated { seq: survey.size },
                         Stands::Other => {
                             survey.go_on(self).await?;
                             continue;
@@ -219,7 +219,7 @@ impl Transfer {
         let Survey { channel, size, .. } = survey;
         let message = format!(
             "{channel}: the target had all {size} entries before this run, so that it may be the source under another \
-             name, and closing that would end the log; if it is another place, and an earlier copy was cut off, say so \
+             name, and closing that would end the log; if it is another place, and an earlier migration was cut off, say so \
              with --resume"
         );
         Err(Error::new(ErrorKind::ConfigInvalid, message).with("channel", channel))

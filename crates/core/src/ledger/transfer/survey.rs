@@ -154,7 +154,7 @@ impl Survey {
     fn closed_target(&self, goes_on: GoesOn) -> Error {
         let (channel, GoesOn { seq, to }) = (&self.channel, goes_on);
         let message = format!(
-            "{channel}: the target's log was closed at seq {seq} when it moved to {to}, and nothing is appended after \
+            "{channel}: the target's log was closed at seq {seq} when it was migrated to {to}, and nothing is appended after \
              that; name a target that has no log of this channel, such as another directory, prefix or schema"
         );
         Error::new(ErrorKind::LedgerMigrated, message).with("channel", channel).with("seq", seq).with("ledger", to)

@@ -78,23 +78,23 @@ async fn a_log_that_moves_is_the_same_in_the_target_and_closed_in_the_source() {
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
     let told: Arc<Mutex<Vec<(u64, u64)>>> = Arc::default();
     let tell = told.clone();
-    let transfer = Transfer::moving(from.clone(), to.clone(), name(NAME))
+    let transfer = Transfer::migrating(from.clone(), to.clone(), name(NAME))
         .with_watch(Arc::new(move |_, done, of| tell.lock().unwrap().push((done, of))));
     let survey = transfer.survey(&channel()).await.unwrap();
     assert_eq!((survey.size, survey.there, survey.root), (2500, 0, report(&log).root));
     assert_eq!(to.size(&channel()).await.unwrap(), 0, "a survey writes nothing");
     let done = transfer.run(survey).await.unwrap();
     assert_eq!((done.size, done.root, done.copied), (2500, report(&log).root, 2500));
-    assert_eq!(done.ending, Ending::Moved { seq: 2500 });
+    assert_eq!(done.ending, Ending::Migrated { seq: 2500 });
     assert_eq!(*told.lock().unwrap(), [(1024, 2500), (2048, 2500), (2500, 2500)]);
     moved(from.as_ref(), to.as_ref(), &log).await;
 
     // Again: nothing is left to do, wherever the log went on since.
     write(to.as_ref(), &[next(&mut state(&log), hold("later".to_owned()))]).await;
     let again = run(&transfer).await.unwrap();
-    assert_eq!((again.copied, again.ending), (0, Ending::MovedBefore { seq: 2500 }));
+    assert_eq!((again.copied, again.ending), (0, Ending::MigratedBefore { seq: 2500 }));
     let json = serde_json::to_value(run(&transfer).await.unwrap()).unwrap();
-    assert_eq!((&json["result"], &json["seq"]), (&"moved_before".into(), &2500.into()));
+    assert_eq!((&json["result"], &json["seq"]), (&"migrated_before".into(), &2500.into()));
 }
 
 fn state(log: &[Bytes]) -> ChannelState {
@@ -181,7 +181,7 @@ async fn it_goes_on_where_it_stopped() {
                 true => (vec![], nth(at, fault)),
                 false => (vec![fault], vec![]),
             };
-            let first = Transfer::moving(scripted(&from, source), scripted(&to, target), name(NAME));
+            let first = Transfer::migrating(scripted(&from, source), scripted(&to, target), name(NAME));
             let ended = run(&first).await;
             match fault {
                 Fault::DiesBefore | Fault::DiesAfter => {
@@ -192,7 +192,7 @@ async fn it_goes_on_where_it_stopped() {
                 // An answer that was lost is found out on the way.
                 _ => assert_eq!(ended.unwrap().copied, 6, "{fault:?} at {at}"),
             }
-            let again = run(&Transfer::moving(from.clone(), to.clone(), name(NAME)).resumed()).await.unwrap();
+            let again = run(&Transfer::migrating(from.clone(), to.clone(), name(NAME)).resumed()).await.unwrap();
             assert_eq!((again.size, again.root), (6, report(&log).root), "{fault:?} at {at}");
             moved(from.as_ref(), to.as_ref(), &log).await;
         }
@@ -205,7 +205,7 @@ async fn what_stays_unknown_is_said() {
     let log = holds(2);
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
     let deaf = scripted(&to, [Fault::LostBefore; 4]);
-    let error = run(&Transfer::moving(from.clone(), deaf, name(NAME))).await.unwrap_err();
+    let error = run(&Transfer::migrating(from.clone(), deaf, name(NAME))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerAmbiguous);
     assert!(error.to_string().ends_with("; run this again: what stands there is compared"), "{error}");
     assert_eq!(whole(from.as_ref()).await, log);
@@ -215,15 +215,15 @@ async fn what_stays_unknown_is_said() {
 async fn a_source_that_somebody_goes_on_writing_loses_nothing() {
     let (from, to) = (ledger(&holds(3)).await, ledger(&[]).await);
     let source = scripted(&from, [Fault::Overtaken, Fault::Overtaken]);
-    let done = run(&Transfer::moving(source, to.clone(), name(NAME))).await.unwrap();
-    assert_eq!((done.size, done.copied, done.ending), (5, 5, Ending::Moved { seq: 5 }));
+    let done = run(&Transfer::migrating(source, to.clone(), name(NAME))).await.unwrap();
+    assert_eq!((done.size, done.copied, done.ending), (5, 5, Ending::Migrated { seq: 5 }));
     let log = whole(to.as_ref()).await;
     assert_eq!(log.len(), 5);
     moved(from.as_ref(), to.as_ref(), &log).await;
 
     let (from, to) = (ledger(&holds(3)).await, ledger(&[]).await);
     let source = scripted(&from, std::iter::repeat_n(Fault::Overtaken, 100));
-    let error = run(&Transfer::moving(source, to, name(NAME))).await.unwrap_err();
+    let error = run(&Transfer::migrating(source, to, name(NAME))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChannelBusy, "it does not run for ever");
     assert!(error.to_string().contains("others wrote into the log 32 times while it was to be closed"), "{error}");
 }
@@ -233,7 +233,7 @@ async fn a_source_that_somebody_goes_on_writing_loses_nothing() {
 async fn a_ledger_does_not_move_to_itself() {
     let log = holds(3);
     let one = ledger(&log).await;
-    let error = run(&Transfer::moving(one.clone(), one.clone(), name(NAME))).await.unwrap_err();
+    let error = run(&Transfer::migrating(one.clone(), one.clone(), name(NAME))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
     assert!(error.to_string().contains("the target had all 3 entries before this run"), "{error}");
     assert_eq!(whole(one.as_ref()).await, log, "nothing was written");
@@ -244,10 +244,10 @@ async fn a_ledger_does_not_move_to_itself() {
 async fn two_at_once_are_one() {
     let log = holds(300);
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
-    let transfer = Transfer::moving(from.clone(), to.clone(), name(NAME));
+    let transfer = Transfer::migrating(from.clone(), to.clone(), name(NAME));
     let (one, other) = tokio::join!(run(&transfer), run(&transfer));
     let endings = [one.unwrap().ending, other.unwrap().ending];
-    assert!(endings.contains(&Ending::Moved { seq: 300 }), "{endings:?}");
+    assert!(endings.contains(&Ending::Migrated { seq: 300 }), "{endings:?}");
     moved(from.as_ref(), to.as_ref(), &log).await;
 }
 
@@ -257,7 +257,7 @@ async fn an_open_move_is_closed_first() {
     let intent = intent(&state(&log));
     log.push(next(&mut state(&log), intent));
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
-    let error = run(&Transfer::moving(from.clone(), to.clone(), name(NAME))).await.unwrap_err();
+    let error = run(&Transfer::migrating(from.clone(), to.clone(), name(NAME))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChannelBusy);
     assert_eq!(
         error.to_string(),
@@ -310,7 +310,7 @@ async fn two_histories_are_not_mixed() {
         other.push(next(&mut state(&other), hold("another history".to_owned())));
         other.push(next(&mut state(&other), hold("and on".to_owned())));
         let (from, to) = (ledger(&log).await, ledger(&other).await);
-        let error = run(&Transfer::moving(from.clone(), to.clone(), name(NAME))).await.unwrap_err();
+        let error = run(&Transfer::migrating(from.clone(), to.clone(), name(NAME))).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LedgerForked);
         let seq = at.to_string();
         assert_eq!(error.context().find(|(name, _)| *name == "seq"), Some(("seq", seq.as_str())));
@@ -323,15 +323,15 @@ async fn two_histories_are_not_mixed() {
 async fn nothing_is_appended_after_the_entry_that_closed_a_log() {
     let log = holds(3);
     let (a, b) = (ledger(&log).await, ledger(&[]).await);
-    run(&Transfer::moving(a.clone(), b.clone(), name(NAME))).await.unwrap();
+    run(&Transfer::migrating(a.clone(), b.clone(), name(NAME))).await.unwrap();
     // Back to where it came from, with and without something new.
     for more in 0..2 {
-        let error = run(&Transfer::moving(b.clone(), a.clone(), name("/srv/ledger"))).await.unwrap_err();
+        let error = run(&Transfer::migrating(b.clone(), a.clone(), name("/srv/ledger"))).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LedgerMigrated, "{more}");
         assert_eq!(
             error.to_string(),
             format!(
-                "{}: the target's log was closed at seq 3 when it moved to {NAME}, and nothing is appended after that; \
+                "{}: the target's log was closed at seq 3 when it was migrated to {NAME}, and nothing is appended after that; \
                  name a target that has no log of this channel, such as another directory, prefix or schema",
                 channel()
             )
@@ -340,7 +340,7 @@ async fn nothing_is_appended_after_the_entry_that_closed_a_log() {
     }
     // From the closed log to a third ledger, it would have two ends.
     let c = ledger(&[]).await;
-    let error = run(&Transfer::moving(a.clone(), c.clone(), name("s3://bucket"))).await.unwrap_err();
+    let error = run(&Transfer::migrating(a.clone(), c.clone(), name("s3://bucket"))).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("the log of {} was closed at seq 3: it goes on in {NAME}; use that ledger", channel())
@@ -357,7 +357,7 @@ async fn what_does_not_hold_is_not_taken() {
     let mut log = holds(1200);
     log[1100] = log[1099].clone();
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
-    let error = run(&Transfer::moving(from, to.clone(), name(NAME))).await.unwrap_err();
+    let error = run(&Transfer::migrating(from, to.clone(), name(NAME))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerCorrupt);
     assert!(
         error.to_string().contains("the source's log: seq 1100: SEQUENCE: it says 1099 and stands at 1100"),
@@ -366,7 +366,7 @@ async fn what_does_not_hold_is_not_taken() {
     assert_eq!(error.context().find(|(name, _)| *name == "seq"), Some(("seq", "1100")));
     assert_eq!(to.size(&channel()).await.unwrap(), 0, "nothing was appended before the defect was found");
 
-    let none = run(&Transfer::moving(ledger(&[]).await, to, name(NAME))).await.unwrap_err();
+    let none = run(&Transfer::migrating(ledger(&[]).await, to, name(NAME))).await.unwrap_err();
     assert_eq!(none.to_string(), format!("the source has no log of {}", channel()));
 }
 
@@ -408,7 +408,7 @@ async fn the_source_is_not_closed_before_the_target_was_read_back() {
     let log = holds(3);
     let from = ledger(&log).await;
     let liar = Arc::new(Liar(ledger(&[]).await));
-    let error = run(&Transfer::moving(from.clone(), liar, name(NAME))).await.unwrap_err();
+    let error = run(&Transfer::migrating(from.clone(), liar, name(NAME))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerForked);
     assert!(error.to_string().contains(": seq 1: "), "{error}");
     assert_eq!(whole(from.as_ref()).await, log);
@@ -436,7 +436,7 @@ proptest! {
                 };
                 let transfer = match open {
                     true => Transfer::copying(from.clone(), to.clone()),
-                    false => Transfer::moving(from.clone(), to.clone(), name(NAME)),
+                    false => Transfer::migrating(from.clone(), to.clone(), name(NAME)),
                 };
                 let done = run(&transfer).await.unwrap();
                 assert_eq!((done.size, done.root), (log.len() as u64, report(&log).root));
