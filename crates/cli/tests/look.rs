@@ -67,7 +67,7 @@ fn a_channel_that_nobody_knows_is_no_answer() {
         &["current", &typo, "--offline"],
         &["previous", &typo],
         &["history", &typo],
-        &["at", "2026-11-23T06:00:00Z", &typo],
+        &["at", &typo, "2026-11-23T06:00:00Z"],
     ] {
         let said = world.does(args, 3);
         assert!(
@@ -108,12 +108,12 @@ fn previous_history_and_at_need_the_ledger_alone() {
 
     // Between the closing of the second move and that of the third.
     let second = all["events"][2]["outcome"]["at"].as_str().unwrap();
-    let json = world.json(&["at", second, &prod], 0);
+    let json = world.json(&["at", &prod, second], 0);
     assert_eq!(json["live"], world.digest("1.4.1").to_string());
-    assert!(world.does(&["at", second, &prod], 0).out.contains("  by        promote of ada"));
-    let said = world.does(&["at", "2020-01-01T00:00:00Z", &prod], 0);
+    assert!(world.does(&["at", &prod, second], 0).out.contains("  by        promote of ada"));
+    let said = world.does(&["at", &prod, "2020-01-01T00:00:00Z"], 0);
     assert_eq!(said.out, format!("{prod} had no recorded state at 2020-01-01T00:00:00.000Z\n"));
-    assert!(world.does(&["at", "yesterday", &prod], 2).err.contains("\"yesterday\" is not RFC 3339"));
+    assert!(world.does(&["at", &prod, "yesterday"], 2).err.contains("\"yesterday\" is not RFC 3339"));
     assert_eq!(world.server.requests(), []);
 }
 

@@ -14,7 +14,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 drift, 5 indeterminate, 6 un
 pub(super) const AFTER: &str = "\
 Questions and answers (prod stands for a channel or its name in tagwarden.toml):
   What is prod, what was it before, who moved it?  tagwarden current prod
-  What was it at six o'clock?                      tagwarden at 2026-11-23T06:00:00Z prod
+  What was it at six o'clock?                      tagwarden at prod 2026-11-23T06:00:00Z
   Every move, newest first                         tagwarden history prod
   Ship a release                                   tagwarden promote prod --from 1.4.2
   Would it be let through?                         tagwarden promote prod --from 1.4.2 --dry-run
@@ -150,7 +150,7 @@ Order in the log decides; the time of an entry informs: shown is the last commit
 time.
 
 Example:
-  tagwarden at 2026-11-23T06:00:00Z prod";
+  tagwarden at prod 2026-11-23T06:00:00Z";
 
 pub(super) const AUDIT: &str = "\
 Exit 0: every channel is in sync. Otherwise the worst of: 4 drift, 5 a move is open, 6 unknown (a failure to look is \

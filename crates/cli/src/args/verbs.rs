@@ -217,11 +217,11 @@ pub(crate) struct HistoryArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct AtArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     /// The time, RFC 3339 with its zone, such as 2026-11-23T06:00:00Z
     #[arg(value_name = "TIME")]
     pub(crate) time: Timestamp,
-    #[command(flatten)]
-    pub(crate) place: PlaceArgs,
 }
 
 #[derive(Debug, Args)]
