@@ -7,7 +7,7 @@ export const {
   Commit,
   Digest,
   Environment,
-  Key,
+  IdempotencyKey,
   MemoryLedger,
   MemoryRegistry,
   OciRegistry,

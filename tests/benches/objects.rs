@@ -141,7 +141,8 @@ impl World {
         let repository = sized(size).repository().clone();
         let seed = name.bytes().fold(size, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
         self.registry.push_image(&repository, &tag, seed.wrapping_add(1_000_000));
-        let terms = Terms::of(Provenance::new("manual", "bench", "bench").unwrap()).key(name.parse().unwrap());
+        let terms =
+            Terms::of(Provenance::new("manual", "bench", "bench").unwrap()).idempotency_key(name.parse().unwrap());
         let start = Instant::now();
         let source = Source::Reference(repository.tag(tag));
         self.runtime.block_on(promoter.promote(&sized(size), source, terms)).unwrap();

@@ -175,7 +175,7 @@ fn logs(server: &Postgres, runtime: &Runtime, url: &str, long: u64) {
         let repository = sized(size).repository().clone();
         registry.push_image(&repository, &tag, size.wrapping_mul(31).wrapping_add(1_000_000 + nth));
         let terms = Terms::of(Provenance::new("manual", "bench", "bench").unwrap());
-        let terms = terms.key(format!("again-{nth}").parse().unwrap());
+        let terms = terms.idempotency_key(format!("again-{nth}").parse().unwrap());
         let promoter = opened();
         let start = Instant::now();
         runtime.block_on(promoter.promote(&sized(size), Source::Reference(repository.tag(tag)), terms)).unwrap();

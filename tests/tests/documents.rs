@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tagwarden::judge::RetentionRule;
-use tagwarden::{ErrorKind, Key, Provenance, Repository, Tag, Terms, Times};
+use tagwarden::{ErrorKind, IdempotencyKey, Provenance, Repository, Tag, Terms, Times};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -111,7 +111,7 @@ fn limits_are_what_the_code_has() {
         match row[2].split('`').filter(|part| !part.trim().is_empty()).collect::<Vec<_>>()[..] {
             [file, name] => assert_eq!(listed, constant(file, name), "{what}"),
             ["tested"] => match what {
-                "an idempotency key" => same::<Key>(what, listed, |n| "k".repeat(n)),
+                "an idempotency key" => same::<IdempotencyKey>(what, listed, |n| "k".repeat(n)),
                 "a tag" => same::<Tag>(what, listed, |n| "t".repeat(n)),
                 "a repository with its host" => {
                     same::<Repository>(what, listed, |n| format!("reg.io/{}", "r".repeat(n - 7)))

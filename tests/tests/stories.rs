@@ -108,7 +108,7 @@ impl Step<'_> {
 
     fn terms(&self) -> Terms {
         let mut terms = Terms::of(who());
-        terms.key = self.text("key").map(|key| key.parse().unwrap());
+        terms.idempotency_key = self.text("idempotency_key").map(|key| key.parse().unwrap());
         terms.reason = self.text("reason").map(|reason| reason.parse().unwrap());
         terms.expect = match self.text("expect") {
             None => Expect::Any,

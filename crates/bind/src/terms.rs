@@ -45,7 +45,7 @@ fn source(asked: &mut Fields) -> Result<Option<Source>> {
 /// The terms of a move: every argument that is left.
 pub(crate) fn terms(mut asked: Fields) -> Result<Terms> {
     let mut terms = Terms::of(built(&mut asked)?);
-    terms.key = asked.take("key")?;
+    terms.idempotency_key = asked.take("idempotency_key")?;
     terms.reason = asked.take("reason")?;
     if let Some(expect) = expect(&mut asked)? {
         terms.expect = expect;

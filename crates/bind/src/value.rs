@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use tagwarden::{
-    Algorithm, Channel, Commit, Digest, Environment, Error, ErrorKind, Key, Provenance, ProvenanceParts, Reference,
-    ReleaseLabel, Repository, Result, Tag, Target, Timestamp,
+    Algorithm, Channel, Commit, Digest, Environment, Error, ErrorKind, IdempotencyKey, Provenance, ProvenanceParts,
+    Reference, ReleaseLabel, Repository, Result, Tag, Target, Timestamp,
 };
 
 use crate::fields::Fields;
@@ -40,7 +40,7 @@ pub fn parse_value(kind: &str, text: &str) -> Result<Value> {
         }
         "Environment" => json!({ "text": text.parse::<Environment>()? }),
         "Commit" => json!({ "text": text.parse::<Commit>()? }),
-        "Key" => json!({ "text": text.parse::<Key>()? }),
+        "IdempotencyKey" => json!({ "text": text.parse::<IdempotencyKey>()? }),
         "ReleaseLabel" => json!({ "text": text.parse::<ReleaseLabel>()? }),
         "Timestamp" => json!({ "text": text.parse::<Timestamp>()? }),
         other => return Err(Error::new(ErrorKind::InternalFault, format!("{other} is no value"))),

@@ -160,12 +160,12 @@ fn a_push_by_hand_is_found_and_repaired_or_adopted() {
 fn a_key_moves_once() {
     let world = World::with_prod();
     let prod = world.prod();
-    let promote = ["promote", &prod, "--from", "1.4.1", "--key", "release-41"];
+    let promote = ["promote", &prod, "--from", "1.4.1", "--idempotency-key", "release-41"];
     world.does(&promote, 0);
     world.does(&["promote", &prod, "--from", "1.4.2"], 0);
     let json = world.json(&promote, 0);
     assert_eq!((&json["result"], &json["to"]), (&"replayed".into(), &world.digest("1.4.2").to_string().into()));
-    let said = world.does(&["promote", &prod, "--from", "1.4.3", "--key", "release-41"], 3);
+    let said = world.does(&["promote", &prod, "--from", "1.4.3", "--idempotency-key", "release-41"], 3);
     assert!(said.err.contains("[IDEMPOTENCY_MISMATCH]"), "{}", said.err);
 }
 

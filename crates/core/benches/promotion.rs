@@ -23,7 +23,7 @@ use tagwarden::record::{
 use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry};
 use tagwarden::registry::{MANIFEST_TYPES, MemoryRegistry};
 use tagwarden::testing::{Access, Bearer, Login, RegistryServer};
-use tagwarden::{Channel, Digest, Key, Promoter, Provenance, Repository, Tag, Terms, Timestamp};
+use tagwarden::{Channel, Digest, IdempotencyKey, Promoter, Provenance, Repository, Tag, Terms, Timestamp};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
@@ -345,8 +345,8 @@ async fn promote(promoter: &Promoter, registry: &MemoryRegistry, size: u64, nth:
     let tag: Tag = format!("n{nth}").parse().unwrap();
     registry.push_image(channel.repository(), &tag, size.wrapping_mul(31).wrapping_add(1_000_000 + nth));
     let from = Source::Reference(channel.repository().tag(tag));
-    let key: Key = format!("again-{nth}").parse().unwrap();
-    promoter.promote(&channel, from, terms().key(key)).await.unwrap();
+    let key: IdempotencyKey = format!("again-{nth}").parse().unwrap();
+    promoter.promote(&channel, from, terms().idempotency_key(key)).await.unwrap();
 }
 
 /// A log of moves, each to a digest of its own, the last one to `live`.

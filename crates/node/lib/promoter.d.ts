@@ -4,7 +4,7 @@ import type {
   AuditReport, Current, Facts, Finding, LogReport, MayDelete, Predecessor, PromotionEvent, Receipt, Recovered, RetentionPlan,
   Source,
 } from './record.js'
-import type { Channel, Digest, Environment, Key, Provenance, Reference, Repository, Timestamp } from './value.js'
+import type { Channel, Digest, Environment, IdempotencyKey, Provenance, Reference, Repository, Timestamp } from './value.js'
 
 /** A target: a tag or digest of the channel's own repository, or, given as a channel, what is live there. */
 export type From = string | Reference | Channel | Source
@@ -54,7 +54,7 @@ export interface Terms extends Signal {
   /** The pipeline run and the actor. */
   provenance: Provenance
   /** The same request with the same key moves the channel once. A random one by default. */
-  key?: Key | string
+  idempotencyKey?: IdempotencyKey | string
   /** Why. `adopt` needs it. */
   reason?: string
   /** What the channel must point at for the move to start: anything by default, nothing, or a digest. */

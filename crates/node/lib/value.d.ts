@@ -75,9 +75,9 @@ export declare class Environment implements Value {
 }
 
 /** An idempotency key: a line of 1 to 128 characters. */
-export declare class Key implements Value {
+export declare class IdempotencyKey implements Value {
   constructor(text: string)
-  static parse(text: string | Key): Key
+  static parse(text: string | IdempotencyKey): IdempotencyKey
   equals(other: unknown): boolean
   toString(): string
   toJSON(): string

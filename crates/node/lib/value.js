@@ -58,8 +58,8 @@ class Channel extends Value {
 class Environment extends Value {
   static kind = 'Environment'
 }
-class Key extends Value {
-  static kind = 'Key'
+class IdempotencyKey extends Value {
+  static kind = 'IdempotencyKey'
 }
 class Commit extends Value {
   static kind = 'Commit'
@@ -85,5 +85,5 @@ function built(given, environment) {
 }
 
 module.exports = {
-  Digest, Repository, Tag, Reference, Channel, Environment, Key, Commit, ReleaseLabel, Timestamp, Provenance,
+  Digest, Repository, Tag, Reference, Channel, Environment, IdempotencyKey, Commit, ReleaseLabel, Timestamp, Provenance,
 }

@@ -166,13 +166,13 @@ test('what JSON would change without a word is no argument', async () => {
 
 test('wrong types are errors that name them, and nothing was moved', async () => {
   const { promoter, registry, digests } = await bootstrapped()
-  for (const wrong of [{ key: Symbol('k') }, { key: () => 'k' }, { patience: NaN }, { patience: 10n }, { signal: 'stop' }]) {
+  for (const wrong of [{ idempotencyKey: Symbol('k') }, { idempotencyKey: () => 'k' }, { patience: NaN }, { patience: 10n }, { signal: 'stop' }]) {
     await assert.rejects(promoter.promote(prod, release(2), { provenance, ...wrong }), TypeError)
   }
   await assert.rejects(promoter.promote(prod, release(2), 'terms'), TypeError)
   await assert.rejects(promoter.hold(prod, { reason: 'x', provenance, until: new Date(NaN) }), TypeError)
   for (const odd of ['\ud800', 'x'.repeat(5_000_000), '\u001b[31m', '']) {
-    await assert.rejects(promoter.promote(prod, release(2), { provenance, key: odd }), code('VALUE_INVALID'))
+    await assert.rejects(promoter.promote(prod, release(2), { provenance, idempotencyKey: odd }), code('VALUE_INVALID'))
   }
   await assert.rejects(promoter.execute({}), TypeError)
   await assert.rejects(promoter.current(prod, { singal: 'x' }), { message: 'current: singal: it is not known here' })

@@ -22,7 +22,7 @@ class World:
     releases: list[Digest]
 
     def promote(self, tag: str = "1.1", key: str | None = None) -> Receipt:
-        return self.promoter.promote(PROD, f"reg.io/acme/shop:{tag}", provenance=ADA, key=key)
+        return self.promoter.promote(PROD, f"reg.io/acme/shop:{tag}", provenance=ADA, idempotency_key=key)
 
 
 @pytest.fixture

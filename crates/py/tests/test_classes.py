@@ -32,9 +32,9 @@ from tagwarden import (
     Fault,
     Finding,
     GoesOn,
+    IdempotencyKey,
     Intent,
     Judged,
-    Key,
     LogReport,
     Manifest,
     MayDelete,
@@ -81,7 +81,7 @@ VALUES: dict[type[Value], list[str]] = {
     Commit: ["0123456", "0123457"],
     Digest: sorted([ONE, TWO]),
     Environment: ["dev", "prod"],
-    Key: ["job-1", "job-2"],
+    IdempotencyKey: ["job-1", "job-2"],
     Reference: ["a.io/x:b", f"a.io/x@{ONE}", "a.io/y:a"],
     ReleaseLabel: ["v1", "v2"],
     Repository: ["a.io/x", "a.io/y"],
@@ -170,7 +170,7 @@ def test_a_value_is_its_text(of: type[Value]) -> None:
 
 
 def test_values_of_two_classes_are_two() -> None:
-    same: list[Value] = [Tag("dev"), Environment("dev"), Key("dev"), ReleaseLabel("dev")]
+    same: list[Value] = [Tag("dev"), Environment("dev"), IdempotencyKey("dev"), ReleaseLabel("dev")]
     assert len(set(same)) == 4
     with pytest.raises(TypeError, match="not supported between"):
         sorted(same)

@@ -332,7 +332,7 @@ def test_a_text_that_the_log_cannot_hold_is_refused(world: World, text: str) -> 
     before = world.promoter.verify(PROD).entries
     for work in (
         lambda: world.promoter.promote(PROD, shop, provenance=ADA, reason=text),
-        lambda: world.promoter.promote(PROD, shop, provenance=ADA, key=text),
+        lambda: world.promoter.promote(PROD, shop, provenance=ADA, idempotency_key=text),
         lambda: world.promoter.hold(PROD, text, provenance=ADA),
         lambda: Provenance.of(provider="manual", run_id=text, actor="ada"),
     ):
@@ -347,7 +347,7 @@ def test_a_lone_surrogate_is_no_text_anywhere(world: World) -> None:
     for work in (
         lambda: world.promoter.promote(PROD, shop, provenance=ADA, reason=lone),
         lambda: world.promoter.promote(PROD, lone, provenance=ADA),
-        lambda: world.promoter.promote(PROD, shop, provenance=ADA, key=lone),
+        lambda: world.promoter.promote(PROD, shop, provenance=ADA, idempotency_key=lone),
         lambda: world.promoter.audit([PROD, lone]),
         lambda: world.ledger.size(lone),  # type: ignore[arg-type]
         lambda: world.registry.resolve(lone, "prod"),
@@ -367,7 +367,7 @@ def test_an_argument_of_a_wrong_type_is_an_error_of_its_place(world: World, wron
         "channel": lambda: world.promoter.current(wrong),
         "from": lambda: world.promoter.promote(PROD, wrong, provenance=ADA),
         "provenance": lambda: world.promoter.promote(PROD, shop, provenance=wrong),
-        "key": lambda: world.promoter.promote(PROD, shop, provenance=ADA, key=wrong),
+        "idempotency_key": lambda: world.promoter.promote(PROD, shop, provenance=ADA, idempotency_key=wrong),
         "reason": lambda: world.promoter.promote(PROD, shop, provenance=ADA, reason=wrong),
         "expect": lambda: world.promoter.promote(PROD, shop, provenance=ADA, expect=wrong),
         "meet": lambda: world.promoter.promote(PROD, shop, provenance=ADA, meet=wrong),

@@ -127,7 +127,10 @@ def test_awaited_moves(world: World) -> None:
     async def moves() -> None:
         promoter = AsyncPromoter(world.registry, world.ledger)
         receipts = await asyncio.gather(
-            *(promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA, key="k", meet="queue") for _ in range(4))
+            *(
+                promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA, idempotency_key="k", meet="queue")
+                for _ in range(4)
+            )
         )
         assert sorted(receipt.result for receipt in receipts) == ["committed"] + ["replayed"] * 3
         plan = await promoter.plan(PROD, "rollback", provenance=ADA)

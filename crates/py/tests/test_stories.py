@@ -52,7 +52,7 @@ def told(promoter: Promoter, registry: MemoryRegistry, step: dict[str, Any]) -> 
         source = Channel(f"{SHOP}:{step['from_channel']}")
     terms: dict[str, Any] = {
         "provenance": WHO,
-        "key": step.get("key"),
+        "idempotency_key": step.get("idempotency_key"),
         "reason": step.get("reason"),
         "expect": image(step.get("expect")),
     }

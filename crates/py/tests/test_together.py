@@ -26,7 +26,7 @@ shop, ledger, name, *tags = sys.argv[1:]
 promoter = Promoter(OciRegistry(lookup="nowhere"), open_ledger(ledger))
 who = Provenance.of(provider="manual", run_id=name, actor="python", actor_kind="workload")
 for n, tag in enumerate(tags):
-    promoter.promote(f"{shop}:prod", f"{shop}:{tag}", provenance=who, key=f"{name}-{n}", meet="queue")
+    promoter.promote(f"{shop}:prod", f"{shop}:{tag}", provenance=who, idempotency_key=f"{name}-{n}", meet="queue")
 """
 IN_NODE = """
 const { OciRegistry, Promoter, Provenance, openLedger } = require(process.argv[1])
@@ -35,7 +35,9 @@ const [shop, ledger, name, ...tags] = process.argv.slice(2)
   const promoter = new Promoter(new OciRegistry({ lookup: 'nowhere' }), await openLedger(ledger))
   const provenance = Provenance.of({ provider: 'manual', runId: name, actor: 'node', actorKind: 'workload' })
   for (const [n, tag] of tags.entries())
-    await promoter.promote(`${shop}:prod`, `${shop}:${tag}`, { provenance, key: `${name}-${n}`, meet: 'queue' })
+    await promoter.promote(`${shop}:prod`, `${shop}:${tag}`, {
+      provenance, idempotencyKey: `${name}-${n}`, meet: 'queue',
+    })
 })()
 """
 
@@ -69,7 +71,7 @@ class Movers:
     def rust(self, name: str, tags: Sequence[str]) -> list[str]:
         who = f"--ledger {self.ledger} --provider manual --actor rust --run-id {name} --queue"
         moves = [
-            f"{self.cli} promote {self.shop}:prod --from {self.shop}:{tag} --key {name}-{n} {who}"
+            f"{self.cli} promote {self.shop}:prod --from {self.shop}:{tag} --idempotency-key {name}-{n} {who}"
             for n, tag in enumerate(tags)
         ]
         return ["sh", "-ec", "\n".join(moves)]

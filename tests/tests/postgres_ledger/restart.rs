@@ -49,7 +49,7 @@ async fn in_the_middle_of_moves() {
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
-                let terms = terms.clone().key(format!("{mover}-{number}").parse().unwrap());
+                let terms = terms.clone().idempotency_key(format!("{mover}-{number}").parse().unwrap());
                 match one.promote(&channel, source, terms).await {
                     Ok(receipt) => done.extend(receipt.event.map(|event| event.intent.move_id)),
                     Err(error) => {

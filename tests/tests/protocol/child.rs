@@ -90,7 +90,7 @@ async fn die(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
 
 pub async fn promote(promoter: &Promoter, repository: &Repository) -> tagwarden::Result<tagwarden::Receipt> {
     // An append that was under way when its process was killed may come to light with the next one: it is waited for.
-    let terms = Terms::of(who()).key(key("ci-7")).meet(Meet::Queue).patience(PATIENCE);
+    let terms = Terms::of(who()).idempotency_key(key("ci-7")).meet(Meet::Queue).patience(PATIENCE);
     promoter.promote(&prod(repository), release(repository, "1.1"), terms).await
 }
 
@@ -146,7 +146,10 @@ async fn write_through_losses(repository: &Repository, url: &str, rest: &str) {
         let name = format!("w{writer}.{}", number % 2);
         let mut ends = Vec::new();
         loop {
-            let terms = Terms::of(who()).key(key(&format!("{writer}-{number}"))).meet(Meet::Queue).patience(PATIENCE);
+            let terms = Terms::of(who())
+                .idempotency_key(key(&format!("{writer}-{number}")))
+                .meet(Meet::Queue)
+                .patience(PATIENCE);
             let Err(error) = promoter.promote(&channel, release(repository, &name), terms).await else { break };
             if error.kind().class() == Class::Indeterminate
                 && let Err(error) = promoter.recover(&channel, RecoveryMode::RollForward, PATIENCE).await
@@ -164,7 +167,8 @@ async fn write_through_losses(repository: &Repository, url: &str, rest: &str) {
 pub async fn write_all(promoter: &Promoter, repository: &Repository, writer: u64, count: u64) {
     for number in 0..count {
         let name = format!("w{writer}.{}", number % 2);
-        let terms = Terms::of(who()).key(key(&format!("{writer}-{number}"))).meet(Meet::Queue).patience(PATIENCE);
+        let terms =
+            Terms::of(who()).idempotency_key(key(&format!("{writer}-{number}"))).meet(Meet::Queue).patience(PATIENCE);
         let receipt = promoter.promote(&prod(repository), release(repository, &name), terms).await;
         receipt.unwrap_or_else(|error| panic!("writer {writer}, move {number}: {error}"));
     }

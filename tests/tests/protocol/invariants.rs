@@ -144,15 +144,18 @@ async fn i4_the_same_key_never_commits_twice() {
         let runs = (0..6).map(|_| {
             let promoter = world.promoter();
             let (operation, prod) = (Operation::Promote(world.release("1.1")), world.prod.clone());
-            async move { promoter.run(&prod, operation, terms().key(key("once")).meet(Meet::Queue)).await }
+            async move { promoter.run(&prod, operation, terms().idempotency_key(key("once")).meet(Meet::Queue)).await }
         });
         let ends = futures_util::future::join_all(runs).await;
         let results: Vec<_> = ends.into_iter().map(|end| end.unwrap().result).collect();
         assert_eq!(results.iter().filter(|result| **result == Moved::Committed).count(), 1, "{results:?}");
         world.promoter().promote(&world.prod, world.release("1.2"), terms()).await.unwrap();
         // Also after other moves, and from another machine.
-        let again =
-            world.promoter().promote(&world.prod, world.release("1.1"), terms().key(key("once"))).await.unwrap();
+        let again = world
+            .promoter()
+            .promote(&world.prod, world.release("1.1"), terms().idempotency_key(key("once")))
+            .await
+            .unwrap();
         assert_eq!((again.result, again.to), (Moved::Replayed, world.digests[2]));
         let committed = events(&entries(&world).await).events;
         let keys: BTreeSet<_> = committed.iter().map(|event| event.intent.key.clone()).collect();

@@ -11,7 +11,7 @@ use tagwarden::promoter::{Recovered, RecoveryMode};
 use tagwarden::record::{ChannelState, Source};
 use tagwarden::registry::{MemoryRegistry, Registry};
 use tagwarden::testing::PausedClock;
-use tagwarden::{Channel, Digest, Key, Promoter, Provenance, Receipt, Result, Tag, Terms, Text};
+use tagwarden::{Channel, Digest, IdempotencyKey, Promoter, Provenance, Receipt, Result, Tag, Terms, Text};
 
 use super::backend::{Backend, Place, export};
 use super::gate::{Gate, Port, What};
@@ -54,8 +54,8 @@ pub fn text(text: &str) -> Text {
     text.parse().unwrap()
 }
 
-pub fn key(text: &str) -> Key {
-    Key::try_from(text.to_owned()).unwrap()
+pub fn key(text: &str) -> IdempotencyKey {
+    IdempotencyKey::try_from(text.to_owned()).unwrap()
 }
 
 pub fn who() -> Provenance {
@@ -155,7 +155,7 @@ impl<'a> World<'a> {
 
     /// Does the job, always with the same key.
     pub async fn run(&self, promoter: &Promoter, job: Job) -> Result<Option<Receipt>> {
-        let terms = terms().key(key("the-job"));
+        let terms = terms().idempotency_key(key("the-job"));
         let prod = &self.prod;
         let moved = match job {
             Job::BootstrapFrom => promoter.bootstrap(prod, Some(self.release("1.0")), terms).await,

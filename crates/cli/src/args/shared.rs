@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use tagwarden::judge::Expect;
-use tagwarden::{Commit, Digest, Key, ReleaseLabel, Result, Text};
+use tagwarden::{Commit, Digest, IdempotencyKey, ReleaseLabel, Result, Text};
 
 use super::parse_duration;
 
@@ -85,7 +85,7 @@ pub(crate) struct TermsArgs {
     /// Idempotency key, 1 to 128 characters: the same request with the same key moves the channel once. Default: a
     /// random one
     #[arg(long, value_name = "KEY")]
-    pub(crate) key: Option<Key>,
+    pub(crate) idempotency_key: Option<IdempotencyKey>,
     /// Why, in one line of at most 1,024 characters
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<Text>,

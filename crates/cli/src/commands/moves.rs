@@ -86,8 +86,8 @@ impl<'s> Asked<'s> {
 
 fn terms(who: &WhoArgs, args: &TermsArgs) -> Result<Terms> {
     let mut terms = Terms::of(provenance::of(who)?).patience(args.timeout);
-    if let Some(key) = &args.key {
-        terms = terms.key(key.clone());
+    if let Some(key) = &args.idempotency_key {
+        terms = terms.idempotency_key(key.clone());
     }
     if let Some(reason) = &args.reason {
         terms = terms.reason(reason.clone());

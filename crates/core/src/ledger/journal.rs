@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Append, Ledger, Term};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Body, ChannelState, Entry, Leaf, Sealed, Status, Step, check};
-use crate::value::{Channel, Digest, Key, Timestamp};
+use crate::value::{Channel, Digest, IdempotencyKey, Timestamp};
 
 /// How many entries are asked for at once.
 const PAGE: usize = 1024;
@@ -276,7 +276,7 @@ impl Journal {
     }
 
     /// Where the intent stands of the committed move with this key, and the digest of its request.
-    pub async fn committed(&self, key: &Key) -> Result<Option<(u64, Digest)>> {
+    pub async fn committed(&self, key: &IdempotencyKey) -> Result<Option<(u64, Digest)>> {
         for seq in self.find(Term::key(key)).await? {
             if let Some(Entry { body: Body::Intent(intent), .. }) = self.read(seq, 1).await?.pop()
                 && intent.key == *key
@@ -335,7 +335,7 @@ impl Term {
     }
 
     /// A committed move's key.
-    pub fn key(key: &Key) -> Term {
+    pub fn key(key: &IdempotencyKey) -> Term {
         Term::of("key", key.as_str())
     }
 

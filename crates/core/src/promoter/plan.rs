@@ -15,7 +15,7 @@ use crate::judge::{Finding, Refusal};
 use crate::protocol::{Action, End, Goal, LogRead, Meet, Mover, Worker};
 use crate::record::Source;
 use crate::registry::{Manifest, pin_tag};
-use crate::value::{Channel, Digest, Key, Text};
+use crate::value::{Channel, Digest, IdempotencyKey, Text};
 
 /// A plan that is older than this is made again before it is executed, and must come out the same.
 const FRESH_MS: u64 = 5_000;
@@ -80,9 +80,9 @@ impl Promoter {
     pub async fn plan(&self, channel: &Channel, operation: Operation, terms: Terms) -> Result<Plan> {
         operation.check(channel, &terms)?;
         let request = operation.request(channel, terms.expect)?;
-        let key = match &terms.key {
+        let key = match &terms.idempotency_key {
             Some(key) => key.clone(),
-            None => Key::try_from(format!("auto-{}", Uuid::now_v7()))?,
+            None => IdempotencyKey::try_from(format!("auto-{}", Uuid::now_v7()))?,
         };
         let work = Work::Move(Box::new(Asked { operation, terms, key, request }));
         let mut run = self.inner.begin(channel, work).await?;

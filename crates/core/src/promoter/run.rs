@@ -21,7 +21,7 @@ use crate::record::{
     Subject, Takeover,
 };
 use crate::registry::{Manifest, Put, pin_tag};
-use crate::value::{Channel, Digest, Key, Text};
+use crate::value::{Channel, Digest, IdempotencyKey, Text};
 
 /// One run of a mover, from a question to its end.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ pub(super) enum Work {
 pub(super) struct Asked {
     pub(super) operation: Operation,
     pub(super) terms: Terms,
-    pub(super) key: Key,
+    pub(super) key: IdempotencyKey,
     pub(super) request: Digest,
 }
 
@@ -235,7 +235,7 @@ impl Run {
         let held = state.held_at(self.inner.clock.now()).is_some();
         let replay = match &self.work {
             // A key that nobody gave is random: no move has it, but for one of this run whose answer was lost.
-            Work::Move(asked) if asked.terms.key.is_some() || self.doubted => {
+            Work::Move(asked) if asked.terms.idempotency_key.is_some() || self.doubted => {
                 journal.committed(&asked.key).await?.map(|(seq, request)| Replay { seq, request })
             }
             _ => None,

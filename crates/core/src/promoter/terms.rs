@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::judge::Expect;
 use crate::protocol::{Meet, Want, check_times};
 use crate::record::{Deadlines, Op, Predecessor, Source, canonical};
-use crate::value::{Channel, Digest, Key, Provenance, Text};
+use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text};
 
 /// A move, as it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub struct Terms {
     /// The pipeline run and the actor.
     pub provenance: Provenance,
     /// The idempotency key; a random one if there is none.
-    pub key: Option<Key>,
+    pub idempotency_key: Option<IdempotencyKey>,
     /// Why.
     pub reason: Option<Text>,
     /// What the channel must point at for the move to start; anything by default.
@@ -72,13 +72,13 @@ impl Terms {
     /// The terms of whoever `provenance` names, with the defaults.
     pub fn of(provenance: Provenance) -> Terms {
         let patience = Terms::PATIENCE;
-        Terms { provenance, key: None, reason: None, expect: Expect::Any, meet: Meet::Wait, patience }
+        Terms { provenance, idempotency_key: None, reason: None, expect: Expect::Any, meet: Meet::Wait, patience }
     }
 
     /// With an idempotency key: the same request with the same key moves the channel once.
     #[must_use]
-    pub fn key(mut self, key: Key) -> Terms {
-        self.key = Some(key);
+    pub fn idempotency_key(mut self, key: IdempotencyKey) -> Terms {
+        self.idempotency_key = Some(key);
         self
     }
 

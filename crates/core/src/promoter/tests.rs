@@ -9,7 +9,7 @@ use crate::ledger::MemoryLedger;
 use crate::protocol::Meet;
 use crate::record::EventStatus;
 use crate::registry::{Fault, MemoryRegistry, pin_tag};
-use crate::value::{Key, Provenance, Stage, Tag, Text};
+use crate::value::{IdempotencyKey, Provenance, Stage, Tag, Text};
 
 struct World {
     registry: MemoryRegistry,
@@ -128,7 +128,7 @@ async fn what_is_refused_writes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn the_same_key_moves_once() {
     let w = world().bootstrapped().await;
-    let keyed = || terms().key(Key::try_from("ci-7".to_owned()).unwrap());
+    let keyed = || terms().idempotency_key(IdempotencyKey::try_from("ci-7".to_owned()).unwrap());
     w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
     w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
     let again = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
@@ -230,7 +230,7 @@ async fn retries_that_run_at_once_move_once_and_all_hear_of_it() {
     let run = || {
         let other = Promoter::new(Arc::new(w.registry.clone()), Arc::clone(&w.promoter.inner.ledger));
         let (prod, source) = (w.prod.clone(), w.release("1.1"));
-        async move { other.promote(&prod, source, terms().key("job-7".parse().unwrap())).await }
+        async move { other.promote(&prod, source, terms().idempotency_key("job-7".parse().unwrap())).await }
     };
     let ends = join_all([(); 4].map(|()| run())).await;
     let mut results: Vec<_> = ends.into_iter().map(|end| end.unwrap().result).collect();

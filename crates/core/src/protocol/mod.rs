@@ -22,7 +22,7 @@ pub use mover::Mover;
 pub use situation::{Change, Replay, Situation, situation};
 
 use crate::record::{Deadlines, Op, Status};
-use crate::value::{Digest, Key, Text};
+use crate::value::{Digest, IdempotencyKey, Text};
 
 /// A moment on a monotonic clock, in milliseconds.
 pub type Ms = u64;
@@ -46,7 +46,7 @@ pub struct Ask {
     /// What the channel is to point at.
     pub want: Want,
     /// Its idempotency key.
-    pub key: Key,
+    pub key: IdempotencyKey,
     /// The SHA-256 of the canonical request, as it was given.
     pub request: Digest,
     /// What to do when another move comes first.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::entry::{Body, Hold, Leaf, Status};
 use super::intent::{Deadlines, Intent, Op, Source};
 use crate::error::{Error, ErrorKind};
-use crate::value::{Channel, Digest, Key, Text, Timestamp};
+use crate::value::{Channel, Digest, IdempotencyKey, Text, Timestamp};
 
 /// A channel's log, folded up to some position.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -83,7 +83,7 @@ pub struct OpenMove {
     /// Its id.
     pub move_id: Text,
     /// Its idempotency key.
-    pub key: Key,
+    pub key: IdempotencyKey,
     /// The SHA-256 of its request.
     pub request: Digest,
     /// The live digest before it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::value::{Channel, Digest, Key, Provenance, Text};
+use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text};
 
 /// What a move does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -102,7 +102,7 @@ pub struct Intent {
     /// A UUIDv7; the takeover and the outcome name it.
     pub move_id: Text,
     /// The idempotency key.
-    pub key: Key,
+    pub key: IdempotencyKey,
     /// The SHA-256 of the canonical request, as it was given.
     pub request: Digest,
     /// The live digest; absent only in a log without a committed move.

@@ -12,8 +12,8 @@ use crate::record::{
     ObservationCause, Op, Outcome, PolicyNote, Predecessor, Release, Source, Status, Subject, Takeover, Verdict,
 };
 use crate::value::{
-    Actor, ActorKind, Algorithm, Channel, Commit, Digest, Environment, Hasher, Identity, Key, Provenance, Reference,
-    ReleaseLabel, Repository, Run, Tag, Text, Timestamp,
+    Actor, ActorKind, Algorithm, Channel, Commit, Digest, Environment, Hasher, IdempotencyKey, Identity, Provenance,
+    Reference, ReleaseLabel, Repository, Run, Tag, Text, Timestamp,
 };
 
 /// A digest of either algorithm, mostly SHA-256.
@@ -73,7 +73,7 @@ pub fn text() -> impl Strategy<Value = Text> {
 }
 
 /// An idempotency key.
-pub fn key() -> impl Strategy<Value = Key> {
+pub fn key() -> impl Strategy<Value = IdempotencyKey> {
     parsed(r"\PC{1,128}")
 }
 

@@ -17,7 +17,7 @@ pub(crate) use ci::public;
 pub(crate) use digest::hex;
 pub use digest::{Algorithm, Digest, Hasher};
 pub use name::{Reference, Repository, Tag, Target};
-pub use provenance::{Actor, ActorKind, Commit, Identity, Key, Provenance, ReleaseLabel, Run};
+pub use provenance::{Actor, ActorKind, Commit, IdempotencyKey, Identity, Provenance, ReleaseLabel, Run};
 pub use text::Text;
 pub(crate) use text::is_forbidden;
 pub use time::{Clock, SystemClock, Timestamp};

@@ -13,24 +13,24 @@ use crate::error::{Error, Result};
 /// A key moves a channel at most once: the same request with the same key is answered with the first outcome.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Key(Arc<str>);
+pub struct IdempotencyKey(Arc<str>);
 
-impl Key {
+impl IdempotencyKey {
     /// The key's text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl FromStr for Key {
+impl FromStr for IdempotencyKey {
     type Err = Error;
 
-    fn from_str(text: &str) -> Result<Key> {
-        text::parse("key", text, 128).map(Key)
+    fn from_str(text: &str) -> Result<IdempotencyKey> {
+        text::parse("idempotency key", text, 128).map(IdempotencyKey)
     }
 }
 
-text_value!(Key);
+text_value!(IdempotencyKey);
 
 /// A commit: 7 to 64 lower-case hex digits (a whole SHA-1 has 40, a whole SHA-256 has 64).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -199,6 +199,9 @@ mod tests {
     fn errors_say_what_why_and_where() {
         assert_eq!("zz".parse::<Commit>().unwrap_err().to_string(), "commit: not a lower-case hex digit at byte 0");
         assert_eq!("abc".parse::<Commit>().unwrap_err().to_string(), "commit: 3 hex digits instead of 7 to 64");
-        assert_eq!("k".repeat(129).parse::<Key>().unwrap_err().to_string(), "key: 129 characters, the most is 128");
+        assert_eq!(
+            "k".repeat(129).parse::<IdempotencyKey>().unwrap_err().to_string(),
+            "idempotency key: 129 characters, the most is 128"
+        );
     }
 }

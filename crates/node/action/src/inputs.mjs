@@ -3,7 +3,7 @@
 import * as core from '@actions/core'
 import { Digest } from 'tagwarden'
 
-const TERMS = ['pipeline', 'key', 'reason', 'release', 'expect', 'meet', 'timeout']
+const TERMS = ['pipeline', 'idempotency-key', 'reason', 'release', 'expect', 'meet', 'timeout']
 
 /** What each command takes, besides what all of them take. */
 const TAKES = {
@@ -37,7 +37,7 @@ export function inputs() {
     reason: text('reason'), release: text('release'), expect: text('expect'), meet: text('meet'),
     patience: number('timeout', 180) * 1000, limit: number('limit', 10),
   }
-  return { ...given, key: text('key') ?? ofRun(command) }
+  return { ...given, idempotencyKey: text('idempotency-key') ?? ofRun(command) }
 }
 
 /** Whatever may be a password in a ledger's URL, or in what is none: as it is written, and without escapes. */

@@ -107,7 +107,7 @@ class Core:
 def asked(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """A method's arguments (its ``locals()``) under the core's names and in its units; None is left out.
 
-    >>> asked({"self": ..., "from_": Channel("reg.io/acme/shop:dev"), "key": None, "patience": 1.5})
+    >>> asked({"self": ..., "from_": Channel("reg.io/acme/shop:dev"), "idempotency_key": None, "patience": 1.5})
     {'from': {'channel': 'reg.io/acme/shop:dev'}, 'patience': 1500.0}
     """
     request: dict[str, Any] = {}

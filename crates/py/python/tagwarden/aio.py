@@ -27,7 +27,7 @@ from .provenance import Provenance
 from .record import Current, Page, Predecessor, PromotionEvent, Receipt, Recovered
 from .registry import Registry
 from .report import AuditReport, LogReport, MayDelete, RetentionPlan
-from .values import Channel, Digest, Key, Pipeline, Repository
+from .values import Channel, Digest, IdempotencyKey, Pipeline, Repository
 
 __all__ = ["AsyncPromoter"]
 
@@ -90,7 +90,7 @@ class AsyncPromoter:
         foreign: Literal["refuse", "accept"] | None = None,
         predecessor: Predecessor | None = None,
         provenance: Provenance,
-        key: str | Key | None = None,
+        idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expect: str | Digest | None = None,
         meet: Meet | None = None,
@@ -129,7 +129,7 @@ class AsyncPromoter:
         from_: Source,
         *,
         provenance: Provenance,
-        key: str | Key | None = None,
+        idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expect: str | Digest | None = None,
         meet: Meet | None = None,
@@ -141,7 +141,7 @@ class AsyncPromoter:
         - ``from_``: the release, in the channel's own repository: ``registry/repository:tag`` or
           ``registry/repository@digest``; or, as a ``Channel``, what is live on that channel.
         - ``provenance``: the pipeline run and the actor; they are written into the log.
-        - ``key``: the idempotency key, 1 to 128 characters. The same request with the same key moves the channel once,
+        - ``idempotency_key``: 1 to 128 characters. The same request with the same key moves the channel once,
           and is then answered with the receipt of that move (``replayed``). A random one by default.
         - ``reason``: why, for the log: one line of 1 to 1,024 characters. None by default.
         - ``expect``: what the tag must point at for the move to start: a digest, ``absent`` or ``any`` (the default).
@@ -178,7 +178,7 @@ class AsyncPromoter:
         to: str | Digest | None = None,
         *,
         provenance: Provenance,
-        key: str | Key | None = None,
+        idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expect: str | Digest | None = None,
         meet: Meet | None = None,
@@ -202,7 +202,7 @@ class AsyncPromoter:
         foreign: Literal["refuse", "accept"] | None = None,
         predecessor: Predecessor | None = None,
         provenance: Provenance,
-        key: str | Key | None = None,
+        idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expect: str | Digest | None = None,
         meet: Meet | None = None,
@@ -227,7 +227,7 @@ class AsyncPromoter:
         channel: str | Channel,
         *,
         provenance: Provenance,
-        key: str | Key | None = None,
+        idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expect: str | Digest | None = None,
         meet: Meet | None = None,
@@ -244,7 +244,7 @@ class AsyncPromoter:
         channel: str | Channel,
         *,
         provenance: Provenance,
-        key: str | Key | None = None,
+        idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expect: str | Digest | None = None,
         meet: Meet | None = None,

@@ -25,7 +25,7 @@ from .provenance import Provenance
 from .record import Current, Page, Predecessor, PromotionEvent, Receipt, Recovered
 from .registry import Registry
 from .report import AuditReport, LogReport, MayDelete, RetentionPlan
-from .values import Channel, Digest, Key, Pipeline, Repository
+from .values import Channel, Digest, IdempotencyKey, Pipeline, Repository
 
 __all__ = ["Promoter"]
 
@@ -75,7 +75,7 @@ class Promoter:
         foreign: Literal["refuse", "accept"] | None = None,
         predecessor: Predecessor | None = None,
         provenance: Provenance,
-        key: str | Key | None = None,
+        idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expect: str | Digest | None = None,
         meet: Meet | None = None,
@@ -115,7 +115,7 @@ class Promoter:
         from_: Source,
         *,
         provenance: Provenance,
-        key: str | Key | None = None,
+        idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expect: str | Digest | None = None,
         meet: Meet | None = None,
@@ -127,7 +127,7 @@ class Promoter:
         - ``from_``: the release, in the channel's own repository: ``registry/repository:tag`` or
           ``registry/repository@digest``; or, as a ``Channel``, what is live on that channel.
         - ``provenance``: the pipeline run and the actor; they are written into the log.
-        - ``key``: the idempotency key, 1 to 128 characters. The same request with the same key moves the channel once,
+        - ``idempotency_key``: 1 to 128 characters. The same request with the same key moves the channel once,
           and is then answered with the receipt of that move (``replayed``). A random one by default.
         - ``reason``: why, for the log: one line of 1 to 1,024 characters. None by default.
         - ``expect``: what the tag must point at for the move to start: a digest, ``absent`` or ``any`` (the default).
@@ -164,7 +164,7 @@ class Promoter:
         to: str | Digest | None = None,
         *,
         provenance: Provenance,
-        key: str | Key | None = None,
+        idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expect: str | Digest | None = None,
         meet: Meet | None = None,
@@ -188,7 +188,7 @@ class Promoter:
         foreign: Literal["refuse", "accept"] | None = None,
         predecessor: Predecessor | None = None,
         provenance: Provenance,
-        key: str | Key | None = None,
+        idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expect: str | Digest | None = None,
         meet: Meet | None = None,
@@ -213,7 +213,7 @@ class Promoter:
         channel: str | Channel,
         *,
         provenance: Provenance,
-        key: str | Key | None = None,
+        idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expect: str | Digest | None = None,
         meet: Meet | None = None,
@@ -230,7 +230,7 @@ class Promoter:
         channel: str | Channel,
         *,
         provenance: Provenance,
-        key: str | Key | None = None,
+        idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expect: str | Digest | None = None,
         meet: Meet | None = None,

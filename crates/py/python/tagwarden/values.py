@@ -15,7 +15,7 @@ __all__ = [
     "Commit",
     "Digest",
     "Environment",
-    "Key",
+    "IdempotencyKey",
     "Pipeline",
     "Reference",
     "ReleaseLabel",
@@ -196,7 +196,7 @@ class Environment(Value):
     __slots__ = ()
 
 
-class Key(Value):
+class IdempotencyKey(Value):
     """An idempotency key: the same request with the same key moves a channel once."""
 
     __slots__ = ()

@@ -59,7 +59,7 @@ impl Worker {
                 .patience(self.random.ms(400_000));
             if self.random.one_in(2) {
                 // Few keys, so that workers share them.
-                terms = terms.key(key(&format!("key-{}", self.random.below(4))));
+                terms = terms.idempotency_key(key(&format!("key-{}", self.random.below(4))));
             }
             let name = operation.op().as_str();
             let patience = if self.random.one_in(8) { self.random.ms(20_000) } else { Duration::from_secs(30_000) };

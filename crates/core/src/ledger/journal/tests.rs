@@ -16,7 +16,7 @@ fn text(text: String) -> Text {
     text.parse().unwrap()
 }
 
-pub(in crate::ledger) fn key(nth: u64) -> Key {
+pub(in crate::ledger) fn key(nth: u64) -> IdempotencyKey {
     format!("key-{nth}").parse().unwrap()
 }
 

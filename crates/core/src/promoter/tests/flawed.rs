@@ -129,7 +129,7 @@ fn over(w: &World, ledger: Arc<dyn Ledger>) -> Promoter {
 
 #[cfg(feature = "file")]
 fn keyed(key: &str) -> Terms {
-    terms().key(key.parse().unwrap())
+    terms().idempotency_key(key.parse().unwrap())
 }
 
 /// Leaves an open intent to 1.1 whose worker is dead.

@@ -69,7 +69,7 @@ enum Start {
 struct World {
     now: Ms,
     log: Arc<ChannelState>,
-    committed: Vec<(Key, Replay)>,
+    committed: Vec<(IdempotencyKey, Replay)>,
     tag: Option<Digest>,
     /// What the tag was before the last write, and when that was.
     before: (Option<Digest>, Ms),
@@ -210,7 +210,7 @@ impl Setup {
 }
 
 impl World {
-    fn read(&self, key: Option<&Key>) -> LogRead {
+    fn read(&self, key: Option<&IdempotencyKey>) -> LogRead {
         let replay = self.committed.iter().find(|(known, _)| Some(known) == key).map(|(_, replay)| replay.clone());
         LogRead { state: Arc::clone(&self.log), replay, held: self.log.hold.is_some() }
     }

@@ -202,7 +202,13 @@ impl Setup {
     }
 }
 
-pub(super) fn put_in(world: &mut World, seq: u64, step: Step, choice: Choice, key: Option<&Key>) -> Appended {
+pub(super) fn put_in(
+    world: &mut World,
+    seq: u64,
+    step: Step,
+    choice: Choice,
+    key: Option<&IdempotencyKey>,
+) -> Appended {
     if world.log.size != seq {
         return Appended::Lost(world.read(key));
     }
