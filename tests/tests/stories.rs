@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tagwarden::judge::{Expect, Refusal, RetentionRule};
+use tagwarden::judge::{ExpectedDigest, Refusal, RetentionRule};
 use tagwarden::ledger::MemoryLedger;
 use tagwarden::promoter::First;
 use tagwarden::record::Source;
@@ -110,10 +110,10 @@ impl Step<'_> {
         let mut terms = Terms::of(who());
         terms.idempotency_key = self.text("idempotency_key").map(|key| key.parse().unwrap());
         terms.reason = self.text("reason").map(|reason| reason.parse().unwrap());
-        terms.expect = match self.text("expect") {
-            None => Expect::Any,
-            Some("absent") => Expect::Absent,
-            Some(at) => Expect::At(image(at).unwrap()),
+        terms.expected = match self.text("expected") {
+            None => ExpectedDigest::Any,
+            Some("absent") => ExpectedDigest::Absent,
+            Some(at) => ExpectedDigest::At(image(at).unwrap()),
         };
         terms
     }

@@ -1,7 +1,7 @@
 //! What is asked of a promoter, and on what terms.
 
 use serde_json::Value;
-use tagwarden::judge::{Expect, RetentionRule};
+use tagwarden::judge::{ExpectedDigest, RetentionRule};
 use tagwarden::promoter::{First, Foreign, Operation, RecoveryMode};
 use tagwarden::protocol::Meet;
 use tagwarden::record::Source;
@@ -47,8 +47,8 @@ pub(crate) fn terms(mut asked: Fields) -> Result<Terms> {
     let mut terms = Terms::of(built(&mut asked)?);
     terms.idempotency_key = asked.take("idempotency_key")?;
     terms.reason = asked.take("reason")?;
-    if let Some(expect) = expect(&mut asked)? {
-        terms.expect = expect;
+    if let Some(expected) = expected(&mut asked)? {
+        terms.expected = expected;
     }
     if let Some(meet) = asked.word("meet", &[("wait", Meet::Wait), ("queue", Meet::Queue), ("leave", Meet::Leave)])? {
         terms.meet = meet;
@@ -60,13 +60,15 @@ pub(crate) fn terms(mut asked: Fields) -> Result<Terms> {
     Ok(terms)
 }
 
-/// `expect`: `any`, `absent`, or a digest.
-fn expect(asked: &mut Fields) -> Result<Option<Expect>> {
-    let Some(value) = asked.value("expect") else { return Ok(None) };
+/// `expected`: `any`, `absent`, or a digest.
+fn expected(asked: &mut Fields) -> Result<Option<ExpectedDigest>> {
+    let Some(value) = asked.value("expected") else { return Ok(None) };
     match value.as_str() {
-        Some("any") => Ok(Some(Expect::Any)),
-        Some("absent") => Ok(Some(Expect::Absent)),
-        _ => serde_json::from_value(value).map(|at| Some(Expect::At(at))).map_err(|e| asked.wrong("expect", e)),
+        Some("any") => Ok(Some(ExpectedDigest::Any)),
+        Some("absent") => Ok(Some(ExpectedDigest::Absent)),
+        _ => {
+            serde_json::from_value(value).map(|at| Some(ExpectedDigest::At(at))).map_err(|e| asked.wrong("expected", e))
+        }
     }
 }
 

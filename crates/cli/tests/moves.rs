@@ -101,7 +101,7 @@ fn a_refusal_has_each_finding_on_its_own_line_and_in_json() {
     let prod = world.prod();
     let expect = world.digest("1.4.3").to_string();
     world.does(&["hold", &prod, "--reason", "incident 7"], 0);
-    let said = world.does(&["promote", &prod, "--from", "1.4.1", "--expect", &expect], 3);
+    let said = world.does(&["promote", &prod, "--from", "1.4.1", "--expected", &expect], 3);
     let lines: Vec<&str> = said.err.lines().collect();
     assert_eq!(lines[0], format!("refused: {prod}: 2 of 5 guardrails stand against it [POLICY_REFUSED]"));
     assert!(
@@ -110,7 +110,7 @@ fn a_refusal_has_each_finding_on_its_own_line_and_in_json() {
         said.err
     );
     assert_eq!(said.out, "");
-    let json = world.json(&["promote", &prod, "--from", "1.4.1", "--expect", "absent"], 3);
+    let json = world.json(&["promote", &prod, "--from", "1.4.1", "--expected", "absent"], 3);
     assert_eq!((&json["error"]["class"], &json["error"]["retry"]), (&"refused".into(), &"never".into()));
     assert_eq!(json["error"]["findings"].as_array().unwrap().len(), 5);
 }

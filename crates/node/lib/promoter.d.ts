@@ -58,7 +58,7 @@ export interface Terms extends Signal {
   /** Why. `adopt` needs it. */
   reason?: string
   /** What the channel must point at for the move to start: anything by default, nothing, or a digest. */
-  expect?: 'any' | 'absent' | Digest | (string & {})
+  expected?: 'any' | 'absent' | Digest | (string & {})
   /**
    * What to do when another move comes first: wait and go on only if the live digest is still the same (the default),
    * wait and judge anew, or give up at once.

@@ -103,7 +103,7 @@ export interface Facts {
   source?: Source
   /** The manifest that the channel is to point at; absent if it is proven absent. */
   target?: { digest: string; media_type: string; size: number }
-  expect: 'any' | 'absent' | { at: string }
+  expected: 'any' | 'absent' | { at: string }
   provenance: RecordedProvenance
   hold?: Standing
   /** The environment before this one in the pipeline. */

@@ -150,8 +150,8 @@ test('a provenance by hand says no more than a built one', async () => {
 test('what JSON would change without a word is no argument', async () => {
   const { promoter, registry } = await bootstrapped()
   for (const [name, wrong] of Object.entries({ Map: new Map([['a', 1]]), Set: new Set(), RegExp: /x/, Promise: Promise.resolve('any') })) {
-    await assert.rejects(promoter.promote(prod, release(2), { provenance, expect: wrong }), {
-      name: 'TypeError', message: `expect: it is of type ${name}, which JSON cannot carry`,
+    await assert.rejects(promoter.promote(prod, release(2), { provenance, expected: wrong }), {
+      name: 'TypeError', message: `expected: it is of type ${name}, which JSON cannot carry`,
     })
     const guardrails = [{ name: 'odd', settings: { limits: wrong }, judge: () => ({ verdict: 'pass', why: 'odd' }) }]
     assert.throws(() => new Promoter(registry, new MemoryLedger(), { policy: 'odd', guardrails }), {

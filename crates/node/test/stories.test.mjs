@@ -25,7 +25,7 @@ for (const { name, images, pipeline, steps } of stories) {
 async function told(promoter, registry, { do: what, ...given }) {
   const { channel: tag, from, from_channel, to, rule, digest, channels, idempotency_key: idempotencyKey, ...terms } = given
   const channel = `${shop}:${tag}`
-  const options = { ...terms, provenance, idempotencyKey, expect: image(terms.expect) }
+  const options = { ...terms, provenance, idempotencyKey, expected: image(terms.expected) }
   const source = from_channel ? new Channel(`${shop}:${from_channel}`) : from && `${shop}:${from}`
   const kept = rule && { rule: { keepLast: rule.keep_last, keepFor: rule.keep_for_s * 1000 } }
   switch (what) {

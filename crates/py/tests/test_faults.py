@@ -369,7 +369,7 @@ def test_an_argument_of_a_wrong_type_is_an_error_of_its_place(world: World, wron
         "provenance": lambda: world.promoter.promote(PROD, shop, provenance=wrong),
         "idempotency_key": lambda: world.promoter.promote(PROD, shop, provenance=ADA, idempotency_key=wrong),
         "reason": lambda: world.promoter.promote(PROD, shop, provenance=ADA, reason=wrong),
-        "expect": lambda: world.promoter.promote(PROD, shop, provenance=ADA, expect=wrong),
+        "expected": lambda: world.promoter.promote(PROD, shop, provenance=ADA, expected=wrong),
         "meet": lambda: world.promoter.promote(PROD, shop, provenance=ADA, meet=wrong),
         "to": lambda: world.promoter.rollback(PROD, wrong, provenance=ADA),
         "abort": lambda: world.promoter.recover(PROD, abort=wrong),

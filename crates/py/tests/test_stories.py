@@ -54,7 +54,7 @@ def told(promoter: Promoter, registry: MemoryRegistry, step: dict[str, Any]) -> 
         "provenance": WHO,
         "idempotency_key": step.get("idempotency_key"),
         "reason": step.get("reason"),
-        "expect": image(step.get("expect")),
+        "expected": image(step.get("expected")),
     }
     to, rule = image(step.get("to")), step.get("rule")
     kept = RetentionRule(keep_last=rule["keep_last"], keep_for=rule["keep_for_s"]) if rule else None

@@ -90,7 +90,7 @@ it, and a tag of the same repository otherwise. From a channel, its live digest 
 
 Examples:
   tagwarden promote 127.0.0.1:5000/acme/shop:prod --from 1.4.2
-  tagwarden promote prod --from preprod --release v1.4.2 --expect sha256:…
+  tagwarden promote prod --from preprod --release v1.4.2 --expected sha256:…
   tagwarden promote prod --from 1.4.2 --dry-run";
 
 pub(super) const ROLLBACK: &str = "\

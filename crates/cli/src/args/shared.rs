@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use tagwarden::judge::Expect;
+use tagwarden::judge::ExpectedDigest;
 use tagwarden::{Commit, Digest, IdempotencyKey, ReleaseLabel, Result, Text};
 
 use super::parse_duration;
@@ -90,8 +90,8 @@ pub(crate) struct TermsArgs {
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<Text>,
     /// What the channel must point at for the move to start: a digest, or `absent`. Default: anything
-    #[arg(long, value_name = "DIGEST", value_parser = expect)]
-    pub(crate) expect: Option<Expect>,
+    #[arg(long, value_name = "DIGEST", value_parser = expected)]
+    pub(crate) expected: Option<ExpectedDigest>,
     /// The longest to wait for another's move of the channel
     #[arg(long, value_name = "TIME", default_value = "3m", value_parser = parse_duration)]
     pub(crate) timeout: Duration,
@@ -136,9 +136,9 @@ pub(crate) struct KeepArgs {
     pub(crate) keep_for: Option<Duration>,
 }
 
-fn expect(text: &str) -> Result<Expect> {
+fn expected(text: &str) -> Result<ExpectedDigest> {
     match text {
-        "absent" => Ok(Expect::Absent),
-        digest => digest.parse::<Digest>().map(Expect::At),
+        "absent" => Ok(ExpectedDigest::Absent),
+        digest => digest.parse::<Digest>().map(ExpectedDigest::At),
     }
 }

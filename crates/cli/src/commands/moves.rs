@@ -92,8 +92,8 @@ fn terms(who: &WhoArgs, args: &TermsArgs) -> Result<Terms> {
     if let Some(reason) = &args.reason {
         terms = terms.reason(reason.clone());
     }
-    if let Some(expect) = args.expect {
-        terms = terms.expect(expect);
+    if let Some(expected) = args.expected {
+        terms = terms.expected(expected);
     }
     Ok(terms.meet(match (args.queue, args.no_wait) {
         (true, _) => Meet::Queue,

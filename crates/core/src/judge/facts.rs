@@ -32,7 +32,7 @@ pub struct Facts {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<Subject>,
     /// What the caller said that the channel must point at.
-    pub expect: Expect,
+    pub expected: ExpectedDigest,
     /// Who asked, in which pipeline run.
     pub provenance: Provenance,
     /// The hold that stands now.
@@ -59,7 +59,7 @@ impl Facts {
             observed: None,
             source: None,
             target: None,
-            expect: Expect::Any,
+            expected: ExpectedDigest::Any,
             provenance,
             hold: state.held_at(at).cloned(),
             upstream: None,
@@ -81,7 +81,7 @@ impl Facts {
 /// What the channel must point at for the move to start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Expect {
+pub enum ExpectedDigest {
     /// Anything, or nothing.
     #[default]
     Any,

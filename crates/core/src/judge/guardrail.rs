@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::facts::{Expect, Facts, Passage, Upstream};
+use super::facts::{ExpectedDigest, Facts, Passage, Upstream};
 use crate::record::{FindingNote, Op, Source, Verdict};
 use crate::value::{ActorKind, Digest, Text};
 
@@ -151,13 +151,13 @@ impl Guardrail for ExpectedState {
     fn judge(&self, facts: &Facts) -> Finding {
         let failed = |why| Finding::refuse(self.name(), "EXPECTATION_FAILED", why);
         let at = |digest: Option<Digest>| digest.map_or("nothing".to_owned(), |digest| digest.to_string());
-        match facts.expect {
-            Expect::Any => Finding::pass(self.name(), "no state was expected"),
-            Expect::Absent => match facts.live.or(facts.observed) {
+        match facts.expected {
+            ExpectedDigest::Any => Finding::pass(self.name(), "no state was expected"),
+            ExpectedDigest::Absent => match facts.live.or(facts.observed) {
                 None => Finding::pass(self.name(), format!("{} points at nothing, as expected", facts.channel)),
                 found => failed(format!("{} should point at nothing, and points at {}", facts.channel, at(found))),
             },
-            Expect::At(wanted) => match facts.before() {
+            ExpectedDigest::At(wanted) => match facts.before() {
                 Some(found) if found == wanted => {
                     Finding::pass(self.name(), format!("{} points at {wanted}, as expected", facts.channel))
                 }
@@ -324,22 +324,22 @@ mod tests {
         let (live, other) = (Digest::of(b"live"), Digest::of(b"other"));
         let check = |op, live: Option<Digest>, observed, expect| {
             let mut facts = facts(op);
-            (facts.live, facts.observed, facts.expect) = (live, observed, expect);
+            (facts.live, facts.observed, facts.expected) = (live, observed, expect);
             let finding = ExpectedState.judge(&facts);
             finding.refuses().then(|| finding.why.to_string())
         };
         let points = |want: &dyn fmt::Display, found: &dyn fmt::Display| {
             Some(format!("reg.io/acme/shop:prod should point at {want}, and points at {found}"))
         };
-        assert_eq!(check(Op::Promote, Some(live), Some(live), Expect::Any), None);
-        assert_eq!(check(Op::Promote, Some(live), Some(live), Expect::At(live)), None);
-        assert_eq!(check(Op::Promote, Some(live), Some(live), Expect::At(other)), points(&other, &live));
-        assert_eq!(check(Op::Repair, Some(live), Some(other), Expect::At(other)), None);
-        assert_eq!(check(Op::Adopt, Some(live), Some(other), Expect::At(live)), points(&live, &other));
-        assert_eq!(check(Op::Bootstrap, None, None, Expect::Absent), None);
-        assert_eq!(check(Op::Bootstrap, None, None, Expect::At(live)), points(&live, &"nothing"));
-        assert_eq!(check(Op::Bootstrap, None, Some(live), Expect::Absent), points(&"nothing", &live));
-        assert_eq!(check(Op::Repair, Some(live), None, Expect::Absent), points(&"nothing", &live));
+        assert_eq!(check(Op::Promote, Some(live), Some(live), ExpectedDigest::Any), None);
+        assert_eq!(check(Op::Promote, Some(live), Some(live), ExpectedDigest::At(live)), None);
+        assert_eq!(check(Op::Promote, Some(live), Some(live), ExpectedDigest::At(other)), points(&other, &live));
+        assert_eq!(check(Op::Repair, Some(live), Some(other), ExpectedDigest::At(other)), None);
+        assert_eq!(check(Op::Adopt, Some(live), Some(other), ExpectedDigest::At(live)), points(&live, &other));
+        assert_eq!(check(Op::Bootstrap, None, None, ExpectedDigest::Absent), None);
+        assert_eq!(check(Op::Bootstrap, None, None, ExpectedDigest::At(live)), points(&live, &"nothing"));
+        assert_eq!(check(Op::Bootstrap, None, Some(live), ExpectedDigest::Absent), points(&"nothing", &live));
+        assert_eq!(check(Op::Repair, Some(live), None, ExpectedDigest::Absent), points(&"nothing", &live));
     }
 
     #[test]

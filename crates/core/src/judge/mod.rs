@@ -10,7 +10,7 @@ mod policy;
 mod retention;
 
 pub use drift::{AuditReport, Audited, Drift, Landing};
-pub use facts::{Expect, Facts, Passage, Upstream};
+pub use facts::{ExpectedDigest, Facts, Passage, Upstream};
 pub use guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
 pub use policy::{Judgement, Policy, Refusal};
 pub use retention::{

@@ -58,7 +58,7 @@ impl Run {
             media_type: manifest.media_type().clone(),
             size: manifest.bytes().len() as u64,
         });
-        facts.expect = terms.expect;
+        facts.expected = terms.expected;
         facts.here = here;
         facts.upstream = self.upstream(operation.op(), &change.to).await?;
         Ok(Gathered { judgement: self.inner.policy.judge(&facts), change })
@@ -71,7 +71,7 @@ impl Run {
             Facts::new(asked.operation.op(), &state, asked.terms.provenance.clone(), self.inner.clock.now());
         facts.source = Some(source.clone());
         facts.observed = state.live;
-        facts.expect = asked.terms.expect;
+        facts.expected = asked.terms.expected;
         Ok(match self.inner.policy.judge(&facts).decide() {
             Err(refusal) => refusal.into(),
             Ok(_) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::Expect;
+use crate::judge::ExpectedDigest;
 use crate::protocol::{Meet, Want, check_times};
 use crate::record::{Deadlines, Op, Predecessor, Source, canonical};
 use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text};
@@ -58,7 +58,7 @@ pub struct Terms {
     /// Why.
     pub reason: Option<Text>,
     /// What the channel must point at for the move to start; anything by default.
-    pub expect: Expect,
+    pub expected: ExpectedDigest,
     /// What to do when another move comes first: wait, and go on only if the live digest is still the same, by default.
     pub meet: Meet,
     /// How long to wait for others; three minutes by default: longer than it takes until a dead worker's move may be taken over.
@@ -72,7 +72,14 @@ impl Terms {
     /// The terms of whoever `provenance` names, with the defaults.
     pub fn of(provenance: Provenance) -> Terms {
         let patience = Terms::PATIENCE;
-        Terms { provenance, idempotency_key: None, reason: None, expect: Expect::Any, meet: Meet::Wait, patience }
+        Terms {
+            provenance,
+            idempotency_key: None,
+            reason: None,
+            expected: ExpectedDigest::Any,
+            meet: Meet::Wait,
+            patience,
+        }
     }
 
     /// With an idempotency key: the same request with the same key moves the channel once.
@@ -91,8 +98,8 @@ impl Terms {
 
     /// With what the channel must point at for the move to start.
     #[must_use]
-    pub fn expect(mut self, expect: Expect) -> Terms {
-        self.expect = expect;
+    pub fn expected(mut self, expected: ExpectedDigest) -> Terms {
+        self.expected = expected;
         self
     }
 
@@ -180,7 +187,7 @@ impl Operation {
 
     /// The SHA-256 of the request's canonical form: the operation, the channel and the arguments as they were given,
     /// never what they resolved to. Who asks and why is not part of it: a job that is run again has another attempt.
-    pub(super) fn request(&self, channel: &Channel, expect: Expect) -> Result<Digest> {
+    pub(super) fn request(&self, channel: &Channel, expected: ExpectedDigest) -> Result<Digest> {
         let named = |source: &Source| match source {
             Source::Reference(reference) => json!({ "reference": reference }),
             Source::Channel(channel) => json!({ "channel": channel }),
@@ -192,10 +199,10 @@ impl Operation {
             Operation::Bootstrap(First { from: Some(source), .. }) => Some(("from", named(source))),
             Operation::Rollback(None) | Operation::Bootstrap(_) | Operation::Repair | Operation::Adopt => None,
         };
-        let expect = match expect {
-            Expect::Any => None,
-            Expect::Absent => Some(("expect", json!("absent"))),
-            Expect::At(digest) => Some(("expect", json!(digest))),
+        let expected = match expected {
+            ExpectedDigest::Any => None,
+            ExpectedDigest::Absent => Some(("expected", json!("absent"))),
+            ExpectedDigest::At(digest) => Some(("expected", json!(digest))),
         };
         let (foreign, predecessor) = match self {
             Operation::Bootstrap(First { foreign, predecessor, .. }) => (
@@ -205,7 +212,7 @@ impl Operation {
             _ => (None, None),
         };
         if let Some(fields) = request.as_object_mut() {
-            let given = argument.into_iter().chain(expect).chain(foreign).chain(predecessor);
+            let given = argument.into_iter().chain(expected).chain(foreign).chain(predecessor);
             fields.extend(given.map(|(name, value)| (name.to_owned(), value)));
         }
         Ok(Digest::of(&canonical(&request)?))

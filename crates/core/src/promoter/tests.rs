@@ -4,7 +4,7 @@ mod flawed;
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::judge::Expect;
+use crate::judge::ExpectedDigest;
 use crate::ledger::MemoryLedger;
 use crate::protocol::Meet;
 use crate::record::EventStatus;
@@ -115,7 +115,7 @@ async fn what_is_refused_writes_nothing() {
     let missing = w.promoter.promote(&w.prod, w.release("9.9"), terms()).await.unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::PolicyRefused);
     assert!(missing.to_string().contains("reg.io/acme/shop:9.9 does not exist"), "{missing}");
-    let wrong = terms().expect(Expect::At(w.digests[3]));
+    let wrong = terms().expected(ExpectedDigest::At(w.digests[3]));
     assert_eq!(w.kind(w.promoter.promote(&w.prod, w.release("1.1"), wrong)).await, ErrorKind::PolicyRefused);
     assert_eq!(
         w.kind(w.promoter.bootstrap(&w.prod, Some(w.release("1.1")), terms())).await,

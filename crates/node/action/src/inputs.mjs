@@ -3,7 +3,7 @@
 import * as core from '@actions/core'
 import { Digest } from 'tagwarden'
 
-const TERMS = ['pipeline', 'idempotency-key', 'reason', 'release', 'expect', 'meet', 'timeout']
+const TERMS = ['pipeline', 'idempotency-key', 'reason', 'release', 'expected', 'meet', 'timeout']
 
 /** What each command takes, besides what all of them take. */
 const TAKES = {
@@ -34,7 +34,7 @@ export function inputs() {
     channels: core.getMultilineInput('channel'),
     from: text('from'), fromChannel: text('from-channel'), to: text('to'), repository: text('repository'),
     pipeline: core.getMultilineInput('pipeline').map(stage),
-    reason: text('reason'), release: text('release'), expect: text('expect'), meet: text('meet'),
+    reason: text('reason'), release: text('release'), expected: text('expected'), meet: text('meet'),
     patience: number('timeout', 180) * 1000, limit: number('limit', 10),
   }
   return { ...given, idempotencyKey: text('idempotency-key') ?? ofRun(command) }

@@ -11,7 +11,7 @@ const prod = new Channel('registry.example.com/acme/shop:prod')
 
 const receipt: Receipt = await promoter.promote(prod, 'registry.example.com/acme/shop:1', {
   provenance,
-  expect: 'absent',
+  expected: 'absent',
   signal: AbortSignal.timeout(1000),
 })
 const current: Current = await promoter.current(String(prod))

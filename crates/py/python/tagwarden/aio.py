@@ -92,7 +92,7 @@ class AsyncPromoter:
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
-        expect: str | Digest | None = None,
+        expected: str | Digest | None = None,
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Plan:
@@ -131,7 +131,7 @@ class AsyncPromoter:
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
-        expect: str | Digest | None = None,
+        expected: str | Digest | None = None,
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:
@@ -144,7 +144,7 @@ class AsyncPromoter:
         - ``idempotency_key``: 1 to 128 characters. The same request with the same key moves the channel once,
           and is then answered with the receipt of that move (``replayed``). A random one by default.
         - ``reason``: why, for the log: one line of 1 to 1,024 characters. None by default.
-        - ``expect``: what the tag must point at for the move to start: a digest, ``absent`` or ``any`` (the default).
+        - ``expected``: what the tag must point at for the move to start: a digest, ``absent`` or ``any`` (the default).
         - ``meet``: what to do when another move comes first. ``wait`` (the default) waits for it, and goes on if the
           live digest is still what it was; ``queue`` waits, looks again and judges anew; ``leave`` gives up at once.
         - ``patience``: how long to wait for others, in seconds or as a timedelta; 180 s by default, longer than it
@@ -180,7 +180,7 @@ class AsyncPromoter:
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
-        expect: str | Digest | None = None,
+        expected: str | Digest | None = None,
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:
@@ -204,7 +204,7 @@ class AsyncPromoter:
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
-        expect: str | Digest | None = None,
+        expected: str | Digest | None = None,
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:
@@ -229,7 +229,7 @@ class AsyncPromoter:
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
-        expect: str | Digest | None = None,
+        expected: str | Digest | None = None,
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:
@@ -246,7 +246,7 @@ class AsyncPromoter:
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
-        expect: str | Digest | None = None,
+        expected: str | Digest | None = None,
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:

@@ -77,7 +77,7 @@ class Promoter:
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
-        expect: str | Digest | None = None,
+        expected: str | Digest | None = None,
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Plan:
@@ -117,7 +117,7 @@ class Promoter:
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
-        expect: str | Digest | None = None,
+        expected: str | Digest | None = None,
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:
@@ -130,7 +130,7 @@ class Promoter:
         - ``idempotency_key``: 1 to 128 characters. The same request with the same key moves the channel once,
           and is then answered with the receipt of that move (``replayed``). A random one by default.
         - ``reason``: why, for the log: one line of 1 to 1,024 characters. None by default.
-        - ``expect``: what the tag must point at for the move to start: a digest, ``absent`` or ``any`` (the default).
+        - ``expected``: what the tag must point at for the move to start: a digest, ``absent`` or ``any`` (the default).
         - ``meet``: what to do when another move comes first. ``wait`` (the default) waits for it, and goes on if the
           live digest is still what it was; ``queue`` waits, looks again and judges anew; ``leave`` gives up at once.
         - ``patience``: how long to wait for others, in seconds or as a timedelta; 180 s by default, longer than it
@@ -166,7 +166,7 @@ class Promoter:
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
-        expect: str | Digest | None = None,
+        expected: str | Digest | None = None,
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:
@@ -190,7 +190,7 @@ class Promoter:
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
-        expect: str | Digest | None = None,
+        expected: str | Digest | None = None,
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:
@@ -215,7 +215,7 @@ class Promoter:
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
-        expect: str | Digest | None = None,
+        expected: str | Digest | None = None,
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:
@@ -232,7 +232,7 @@ class Promoter:
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
-        expect: str | Digest | None = None,
+        expected: str | Digest | None = None,
         meet: Meet | None = None,
         patience: Seconds | None = None,
     ) -> Receipt:
