@@ -108,14 +108,23 @@ impl Fields {
 
     /// A duration in milliseconds that there must be.
     pub(crate) fn need_ms(&mut self, name: &str) -> Result<Duration> {
-        self.ms(name)?.ok_or_else(|| self.wrong(name, "it is missing"))
+        self.ms(name)?.ok_or_else(|| self.wrong(&self.name_of_ms(name), "it is missing"))
     }
 
-    /// A duration in milliseconds, fractions allowed.
+    /// A duration in milliseconds, fractions allowed. Its name says the unit where the caller gives a plain number.
     pub(crate) fn ms(&mut self, name: &str) -> Result<Option<Duration>> {
+        let name = &self.name_of_ms(name);
         let Some(ms) = self.take::<f64>(name)? else { return Ok(None) };
         let duration = Duration::try_from_secs_f64(ms / 1000.0);
         duration.map(Some).map_err(|_| self.wrong(name, format!("{ms} is not a number of milliseconds")))
+    }
+
+    /// A duration's name: Python gives seconds or a timedelta, and its half of the binding converts them.
+    fn name_of_ms(&self, name: &str) -> String {
+        match self.style {
+            Style::Snake => name.to_owned(),
+            Style::Camel => format!("{name}_ms"),
+        }
     }
 
     /// An argument that has fields of its own.
@@ -199,6 +208,16 @@ mod tests {
         let mut fields = Fields::parse(Style::Camel, "may_delete", text).unwrap();
         assert_eq!(fields.need::<u32>("keep_last").unwrap_err().message(), "mayDelete: keepLast: it is missing");
         assert_eq!(Style::Camel.name("connect_timeout"), "connectTimeout");
+    }
+
+    #[test]
+    fn a_duration_of_a_plain_number_has_its_unit_in_its_name() {
+        let mut fields = Fields::parse(Style::Camel, "oci", r#"{"connectTimeoutMs": 1500}"#).unwrap();
+        assert_eq!(fields.ms("connect_timeout").unwrap(), Some(Duration::from_millis(1500)));
+        assert_eq!(fields.need_ms("idle_timeout").unwrap_err().message(), "oci: idleTimeoutMs: it is missing");
+        let mut fields = Fields::parse(Style::Snake, "oci", r#"{"connect_timeout": -1}"#).unwrap();
+        let error = fields.ms("connect_timeout").unwrap_err();
+        assert_eq!(error.message(), "oci: connect_timeout: -1 is not a number of milliseconds");
     }
 
     #[test]

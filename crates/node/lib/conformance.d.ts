@@ -19,7 +19,7 @@ export interface RegistryFixture extends Signal {
   /** Stores blobs and manifests by digest, by whatever way there is: blobs are not in the port. */
   store(repository: string, parts: { blobs: Buffer[]; manifests: GivenManifest[] }): Promise<void> | void
   /** How long a read may lag behind a put, in milliseconds. 0 by default. */
-  lag?: number
+  lagMs?: number
 }
 
 /** The laws of both ports. They write to the store that they are given, under names of their own. */

@@ -20,7 +20,7 @@ export interface Ledger {
   /** Every channel that has a log, in any order. */
   channels(): Promise<string[]> | string[]
   /** The longest that one call may take, in milliseconds. 30,000 by default. */
-  timeout?: number
+  timeoutMs?: number
 }
 
 /** A ledger that the core implements. */

@@ -18,7 +18,7 @@ export type Fault =
   /** The registry refuses with a code of the OCI specification, such as `DENIED`, and nothing moves. */
   | { fault: 'refused'; code: string }
   /** `late`: the answer is lost, and it lands after this time. `twice`: it lands once more. `slow`: it takes this long. */
-  | { fault: 'late' | 'twice' | 'slow'; time: number }
+  | { fault: 'late' | 'twice' | 'slow'; timeMs: number }
   /** It is applied, and this many of the next reads of the tag still see what was there before. */
   | { fault: 'stale'; reads: number }
   /** Somebody moves the tag to this manifest just before or after the put lands. */
@@ -35,7 +35,7 @@ export type ReadFault =
   /** It sees what was there before the tag's last change. */
   | 'stale'
   /** The answer was true when the read arrived, and comes after this time. */
-  | { fault: 'slow'; time: number }
+  | { fault: 'slow'; timeMs: number }
   /** Somebody moves the tag to this manifest just before or after. */
   | { fault: 'foreignBefore' | 'foreignAfter'; manifest: Manifest }
   /** Somebody deletes this manifest, and every tag on it, just after. */
@@ -56,7 +56,7 @@ export type HttpFault =
   | { fault: 'status' | 'statusAfter' | 'html'; status: number }
   | { fault: 'redirect'; status: number; location: string }
   /** `slow`: it waits this long. `trickle`: so long between the bytes of its body. */
-  | { fault: 'slow' | 'trickle'; time: number }
+  | { fault: 'slow' | 'trickle'; timeMs: number }
 
 /** One call of a registry's port. */
 export type Call =
@@ -91,14 +91,14 @@ export declare class MemoryRegistry {
   /** The next reads (or resolves of this tag) meet these faults, in order, one each. */
   scriptReads(faults: ReadFault[], options?: { tag?: Tag | string }): void
   /**
-   * Random faults from a seed for `percent` of the calls that no scripted fault waits for. `latency` is the longest that a
-   * call is slow, `lag` the longest that a read lags behind, in milliseconds.
+   * Random faults from a seed for `percent` of the calls that no scripted fault waits for. `latencyMs` is the longest that a
+   * call is slow, `lagMs` the longest that a read lags behind, in milliseconds.
    */
-  chaos(seed: number, percent: number, options?: { latency?: number; lag?: number }): void
+  chaos(seed: number, percent: number, options?: { latencyMs?: number; lagMs?: number }): void
   /** Ends chaos, and forgets the faults that no call has met. */
   calm(): void
   /** Each call takes so many milliseconds from now on. */
-  latency(latency: number): void
+  latency(latencyMs: number): void
   /** How many scripted faults no call has met yet. */
   faultsLeft(): number
   /** Every call of the port so far. */
@@ -128,7 +128,7 @@ export declare class TestRegistry {
   /** How many faults no request has met yet. */
   faultsLeft(): number
   /** Each request waits so many milliseconds from now on. */
-  latency(latency: number): void
+  latency(latencyMs: number): void
   /** Ends every token that was given. */
   endTokens(): void
   /** Every request so far. */

@@ -49,8 +49,8 @@ class MemoryRegistry extends NativeRegistry {
   calm() {
     set(this.#native, 'calm')
   }
-  latency(latency) {
-    set(this.#native, 'latency', { latency })
+  latency(latencyMs) {
+    set(this.#native, 'latency', { latencyMs })
   }
   faultsLeft() {
     return set(this.#native, 'faults_left')
@@ -107,8 +107,8 @@ class TestRegistry {
   faultsLeft() {
     return set(this.#native, 'faults_left')
   }
-  latency(latency) {
-    set(this.#native, 'latency', { latency })
+  latency(latencyMs) {
+    set(this.#native, 'latency', { latencyMs })
   }
   endTokens() {
     set(this.#native, 'end_tokens')

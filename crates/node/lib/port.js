@@ -14,7 +14,7 @@ const REGISTRY = {
     return found && { bytes: encodeBytes('bytes', found.bytes), media_type: found.mediaType }
   },
   put: async (registry, { repository, tag, manifest, timeout }) =>
-    (await registry.put(repository, tag, manifestOf(manifest), { timeout })) ?? null,
+    (await registry.put(repository, tag, manifestOf(manifest), { timeoutMs: timeout })) ?? null,
   tags: (registry, { repository }) => registry.tags(repository),
   has_blob: (registry, { repository, digest }) => registry.hasBlob(repository, digest),
 }
@@ -44,7 +44,7 @@ function portOf(what, backend, answers, methods, kind, core) {
   const lacks = methods.find((method) => typeof backend?.[method] !== 'function')
   if (lacks !== undefined) throw new TypeError(`${what}: it has no method ${lacks}`)
   const ask = answering((method, request) => answers[method](backend, request))
-  return sync(() => kind.written(nameOf(backend, what), ask, backend.timeout))
+  return sync(() => kind.written(nameOf(backend, what), ask, backend.timeoutMs))
 }
 
 /** True if a backend's methods are those of the core's class: then the core calls its own, without JavaScript. */
@@ -54,11 +54,11 @@ function untouched(backend, core, methods) {
 
 /** The native half of a guardrail. */
 function guardrailPort(guardrail) {
-  const { name, settings = null, timeout } = guardrail ?? {}
+  const { name, settings = null, timeoutMs } = guardrail ?? {}
   if (typeof name !== 'string') throw new TypeError('guardrail: it has no name')
   if (typeof guardrail.judge !== 'function') throw new TypeError(`guardrail ${name}: it has no method judge`)
   const ask = answering((_, facts) => guardrail.judge(facts))
-  return sync(() => native.Guardrail.written(name, encode(settings), ask, timeout))
+  return sync(() => native.Guardrail.written(name, encode(settings), ask, timeoutMs))
 }
 
 /** A function that the native half can call: it answers `{given}` or `{thrown}`, and never throws. */

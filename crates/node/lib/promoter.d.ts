@@ -31,7 +31,7 @@ export interface Guardrail {
   settings?: unknown
   judge(facts: Facts): Judgement | Promise<Judgement>
   /** The longest that it may take, in milliseconds. 30,000 by default. */
-  timeout?: number
+  timeoutMs?: number
 }
 
 /** What a guardrail says: a code and the reason, with names, numbers and units. */
@@ -40,13 +40,13 @@ export type Judgement = { verdict: 'pass'; why: string } | { verdict: 'warn' | '
 /** What a promoter writes into the log, and how long one put may take, in milliseconds: each from 1 to 3,600,000. */
 export interface Times {
   /** After this a worker sends no put. 60,000 by default. */
-  ttl?: number
+  ttlMs?: number
   /** How long after that others may take over. 30,000 by default. */
-  grace?: number
+  graceMs?: number
   /** How long a put whose answer was lost may still land. 30,000 by default. */
-  quiet?: number
-  /** The timeout of one put: shorter than `ttl`, not longer than `grace` and `quiet`. 15,000 by default. */
-  put?: number
+  quietMs?: number
+  /** The timeout of one put: shorter than `ttlMs`, not longer than `graceMs` and `quietMs`. 15,000 by default. */
+  putMs?: number
 }
 
 /** Who asks for a move, and on what terms. */
@@ -65,7 +65,7 @@ export interface Terms extends Signal {
    */
   meet?: 'wait' | 'queue' | 'leave'
   /** How long to wait for others, in milliseconds. 180,000 by default. */
-  patience?: number
+  patienceMs?: number
 }
 
 /** A first state. */
@@ -90,7 +90,7 @@ export interface RetentionRule {
   /** Digests kept for rollback on each channel, the live one included. At least 1; 10 by default. */
   keepLast?: number
   /** How long a digest is kept after it stopped being live, in milliseconds. 30 days by default. */
-  keepFor?: number
+  keepForMs?: number
 }
 
 /** A move that was thought through, and what the policy says of it. Nothing was written. */
@@ -136,9 +136,9 @@ export declare class Promoter {
   adopt(channel: Channel | string, terms: Terms & { reason: string }): Promise<Receipt>
   /**
    * Closes the move that is open, if one is: waits until it may be taken over, and brings it about, or, with
-   * `abort`, gives it up if it has not landed. `patience` is 180,000 ms by default.
+   * `abort`, gives it up if it has not landed. `patienceMs` is 180,000 ms by default.
    */
-  recover(channel: Channel | string, options?: Signal & { abort?: boolean; patience?: number }): Promise<Recovered>
+  recover(channel: Channel | string, options?: Signal & { abort?: boolean; patienceMs?: number }): Promise<Recovered>
 
   /** An audited emergency stop, until it is released or until `until`. Where it stands in the log. */
   hold(

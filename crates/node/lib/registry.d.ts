@@ -30,28 +30,28 @@ export interface Registry {
   /** The manifest of `repository:tag` or `repository@digest`. */
   fetch(reference: string): Promise<Manifest | null> | Manifest | null
   /**
-   * Points a tag at a manifest, and gives up after `timeout` milliseconds. An exception means that its end is not known,
+   * Points a tag at a manifest, and gives up after `timeoutMs` milliseconds. An exception means that its end is not known,
    * unless it is a TagwardenError REGISTRY_REFUSED or REGISTRY_DENIED: then nothing was moved and nothing will land.
    */
-  put(repository: string, tag: string, manifest: GivenManifest, options: { timeout: number }): Promise<void> | void
+  put(repository: string, tag: string, manifest: GivenManifest, options: { timeoutMs: number }): Promise<void> | void
   /** All tags of a repository, in no order. */
   tags(repository: string): Promise<string[]> | string[]
   /** Whether a blob is there. */
   hasBlob(repository: string, digest: string): Promise<boolean> | boolean
   /** The longest that one call may take, in milliseconds; a put has its own. 30,000 by default. */
-  timeout?: number
+  timeoutMs?: number
 }
 
 /** The calls of a registry that the core implements. */
 export interface NativeRegistry extends Registry {
   resolve(repository: Repository | string, tag: Tag | string, options?: Signal): Promise<string | null>
   fetch(reference: Reference | string, options?: Signal): Promise<GivenManifest | null>
-  /** `timeout` is 15,000 ms by default. */
+  /** `timeoutMs` is 15,000 ms by default. */
   put(
     repository: Repository | string,
     tag: Tag | string,
     manifest: Manifest,
-    options?: Signal & { timeout?: number },
+    options?: Signal & { timeoutMs?: number },
   ): Promise<void>
   tags(repository: Repository | string, options?: Signal): Promise<string[]>
   hasBlob(repository: Repository | string, digest: Digest | string, options?: Signal): Promise<boolean>
@@ -81,17 +81,17 @@ export interface OciOptions {
   /** What tokens are asked for: `pullPush` by default; `pull` is enough to audit. */
   access?: 'pull' | 'pullPush'
   /** 5,000 by default. */
-  connectTimeout?: number
+  connectTimeoutMs?: number
   /** 15,000 by default. */
-  idleTimeout?: number
+  idleTimeoutMs?: number
   /** Of a read with everything: token, retries, body. 30,000 by default. */
-  totalTimeout?: number
+  totalTimeoutMs?: number
   /** 300,000 by default. */
-  uploadTimeout?: number
+  uploadTimeoutMs?: number
   /** How often a read is tried again. 5 by default. */
   retries?: number
   /** The longest `Retry-After` that is waited for. 10,000 by default. */
-  maxRetryAfter?: number
+  maxRetryAfterMs?: number
 }
 
 /** Every OCI registry, each reached by the host in a repository. CONFIG_INVALID for options that contradict each other. */

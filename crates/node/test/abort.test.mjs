@@ -64,14 +64,14 @@ test('an abort in the middle of a put rejects at once, and the move is brought t
 test('a move whose put was aborted and never answered is closed by recover', async () => {
   const { registry, ledger, digests } = await bootstrapped()
   const waits = held(registry)
-  const times = { ttl: 500, grace: 200, quiet: 200, put: 200 }
+  const times = { ttlMs: 500, graceMs: 200, quietMs: 200, putMs: 200 }
   const controller = new AbortController()
   const moving = new Promoter(waits.registry, ledger, { times }).promote(prod, release(2), { provenance, signal: controller.signal })
   await waits.arrived
   controller.abort()
   await assert.rejects(moving, { name: 'AbortError' })
   const other = new Promoter(registry, ledger, { times })
-  await other.recover(prod, { patience: 10_000 })
+  await other.recover(prod, { patienceMs: 10_000 })
   const { live, open } = await other.current(prod)
   assert.equal(open, undefined)
   assert.equal(registry.peek(repository, 'prod'), live)
@@ -166,7 +166,7 @@ test('what JSON would change without a word is no argument', async () => {
 
 test('wrong types are errors that name them, and nothing was moved', async () => {
   const { promoter, registry, digests } = await bootstrapped()
-  for (const wrong of [{ idempotencyKey: Symbol('k') }, { idempotencyKey: () => 'k' }, { patience: NaN }, { patience: 10n }, { signal: 'stop' }]) {
+  for (const wrong of [{ idempotencyKey: Symbol('k') }, { idempotencyKey: () => 'k' }, { patienceMs: NaN }, { patienceMs: 10n }, { signal: 'stop' }]) {
     await assert.rejects(promoter.promote(prod, release(2), { provenance, ...wrong }), TypeError)
   }
   await assert.rejects(promoter.promote(prod, release(2), 'terms'), TypeError)
@@ -186,7 +186,7 @@ test('wrong types are errors that name them, and nothing was moved', async () =>
   ]) {
     await assert.rejects(call(), { name: 'TypeError', message: /: it is an argument, and no option$/ })
   }
-  await assert.rejects(promoter.execute({}, { patience: 1 }), { name: 'TypeError', message: 'patience: it is not known here' })
+  await assert.rejects(promoter.execute({}, { patienceMs: 1 }), { name: 'TypeError', message: 'patienceMs: it is not known here' })
   const bytes = new Uint8Array(8)
   structuredClone(bytes.buffer, { transfer: [bytes.buffer] })
   assert.throws(() => Digest.of(bytes), TypeError)

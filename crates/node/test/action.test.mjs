@@ -109,7 +109,7 @@ async function race(t, inputs, environment) {
   const { ledger, ...terms } = inputs
   const both = { channel: prod, ...(ledger && { ledger }) }
   assert.equal((await step({ command: 'bootstrap', ...both, from: '1.4.1' }, environment)).status, 0)
-  server.scriptHttp([{ fault: 'slow', time: 3000 }], { method: 'PUT', path: '/manifests/prod' })
+  server.scriptHttp([{ fault: 'slow', timeMs: 3000 }], { method: 'PUT', path: '/manifests/prod' })
   const runs = await Promise.all(['4801', '4802'].map((run, at) =>
     step({ command: 'promote', ...both, ...terms, from: `1.4.${at + 2}` }, { ...environment, GITHUB_RUN_ID: run }),
   ))

@@ -145,7 +145,7 @@ test('what a backend throws comes back as the cause, itself', async () => {
 /** The registry with one call replaced. */
 const instead = (call, act) => (registry) => {
   const calls = ['resolve', 'fetch', 'put', 'tags', 'hasBlob'].map((name) => [name, registry[name].bind(registry)])
-  return Object.assign(Object.fromEntries(calls), { [call]: act }, { timeout: 100 })
+  return Object.assign(Object.fromEntries(calls), { [call]: act }, { timeoutMs: 100 })
 }
 
 test('a TagwardenError of a backend keeps its code', async () => {

@@ -10,7 +10,7 @@ const guarded = (judge, settings) =>
       {
         name: 'weekday',
         settings,
-        timeout: 100,
+        timeoutMs: 100,
         judge: (facts) => (facts.op === 'promote' ? judge(facts) : { verdict: 'pass', why: 'no promotion' }),
       },
     ],

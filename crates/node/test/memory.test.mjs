@@ -16,15 +16,15 @@ test('each fault of a put is what it says', async () => {
     ['ignored', 'MOVE_INDETERMINATE'],
     ['gone', 'committed'],
     [{ fault: 'stale', reads: 1 }, 'committed'],
-    [{ fault: 'slow', time: 5 }, 'committed'],
-    [{ fault: 'late', time: 50 }, 'committed'],
-    [{ fault: 'twice', time: 50 }, 'committed'],
+    [{ fault: 'slow', timeMs: 5 }, 'committed'],
+    [{ fault: 'late', timeMs: 50 }, 'committed'],
+    [{ fault: 'twice', timeMs: 50 }, 'committed'],
     [{ fault: 'foreignBefore', manifest: foreign }, 'committed'],
     [{ fault: 'foreignAfter', manifest: foreign }, 'CHANNEL_OVERWRITTEN'],
   ]) {
-    const { promoter, registry, digests } = await bootstrapped({ times: { ...quick, ttl: 600 } })
+    const { promoter, registry, digests } = await bootstrapped({ times: { ...quick, ttlMs: 600 } })
     registry.script([fault], { tag: 'prod' })
-    const ended = await promoter.promote(prod, release(2), { provenance, patience: 1000 }).catch((error) => error)
+    const ended = await promoter.promote(prod, release(2), { provenance, patienceMs: 1000 }).catch((error) => error)
     assert.equal(ended.result ?? ended.code, ends, JSON.stringify(fault))
     assert.equal(registry.faultsLeft(), 0)
     if (ends === 'committed') assert.equal(registry.peek(repository, 'prod'), digests[1])
@@ -40,7 +40,7 @@ test('each fault of a read is what it says', async () => {
     ['busy', 'REGISTRY_BUSY'],
     ['denied', 'REGISTRY_DENIED'],
     ['stale', null],
-    [{ fault: 'slow', time: 5 }, digests[0]],
+    [{ fault: 'slow', timeMs: 5 }, digests[0]],
     [{ fault: 'foreignBefore', manifest: foreign }, foreign.digest],
     [{ fault: 'foreignAfter', manifest: foreign }, digests[0]],
     [{ fault: 'deletedAfter', digest: digests[0] }, digests[0]],
@@ -97,7 +97,7 @@ test('requests meet the faults that were scripted for them', async (t) => {
   await promoter.bootstrap(`${shop}:prod`, { from: `${shop}:1.4.1`, provenance })
 
   server.endTokens()
-  server.scriptHttp([{ fault: 'status', status: 503 }, { fault: 'trickle', time: 1 }], { method: 'GET', path: '/manifests/1.4.2' })
+  server.scriptHttp([{ fault: 'status', status: 503 }, { fault: 'trickle', timeMs: 1 }], { method: 'GET', path: '/manifests/1.4.2' })
   server.scriptHttp([{ fault: 'statusAfter', status: 500 }], { method: 'PUT', path: '/manifests/prod' })
   const receipt = await promoter.promote(`${shop}:prod`, `${shop}:1.4.2`, { provenance })
   assert.deepEqual([receipt.from, receipt.to, receipt.event.outcome.ambiguous], [first, second, true])

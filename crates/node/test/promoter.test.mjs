@@ -70,8 +70,8 @@ test('what is missing, wrong or not known is named', async () => {
     'promote: meet: "later" is none of wait, queue, leave',
   )
   assert.equal(
-    await message(promoter.promote(prod, `${repository}:1`, { provenance, patience: -1 })),
-    'promote: patience: -1 is not a number of milliseconds',
+    await message(promoter.promote(prod, `${repository}:1`, { provenance, patienceMs: -1 })),
+    'promote: patienceMs: -1 is not a number of milliseconds',
   )
   await assert.rejects(promoter.current('shop:prod'), code('VALUE_INVALID'))
 })

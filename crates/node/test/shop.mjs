@@ -6,7 +6,7 @@ export const prod = `${repository}:prod`
 export const provenance = Provenance.of({ provider: 'manual', runId: 'first-steps', actor: 'ada' })
 
 /** Short times: a put whose answer was lost may land for as long as the quiet time, and is waited for. */
-export const quick = { ttl: 5000, grace: 200, quiet: 200, put: 200 }
+export const quick = { ttlMs: 5000, graceMs: 200, quietMs: 200, putMs: 200 }
 
 export const release = (number) => `${repository}:1.4.${number}`
 

@@ -27,7 +27,7 @@ async function told(promoter, registry, { do: what, ...given }) {
   const channel = `${shop}:${tag}`
   const options = { ...terms, provenance, idempotencyKey, expected: image(terms.expected) }
   const source = from_channel ? new Channel(`${shop}:${from_channel}`) : from && `${shop}:${from}`
-  const kept = rule && { rule: { keepLast: rule.keep_last, keepFor: rule.keep_for_s * 1000 } }
+  const kept = rule && { rule: { keepLast: rule.keep_last, keepForMs: rule.keep_for_s * 1000 } }
   switch (what) {
     case 'push': return void registry.pushImage(shop, given.tag, given.image)
     case 'untag': return registry.deleteTag(shop, given.tag)

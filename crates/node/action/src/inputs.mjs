@@ -35,7 +35,7 @@ export function inputs() {
     from: text('from'), fromChannel: text('from-channel'), to: text('to'), repository: text('repository'),
     pipeline: core.getMultilineInput('pipeline').map(stage),
     reason: text('reason'), release: text('release'), expected: text('expected'), meet: text('meet'),
-    patience: number('timeout', 180) * 1000, limit: number('limit', 10),
+    patienceMs: number('timeout', 180) * 1000, limit: number('limit', 10),
   }
   return { ...given, idempotencyKey: text('idempotency-key') ?? ofRun(command) }
 }

@@ -5,7 +5,7 @@ import {
 } from 'tagwarden'
 import type { Current, Guardrail, Receipt, Recovered, Registry, Violation } from 'tagwarden'
 
-const promoter = new Promoter(new MemoryRegistry(), await openLedger('/srv/ledger'), { times: { ttl: 1000 } })
+const promoter = new Promoter(new MemoryRegistry(), await openLedger('/srv/ledger'), { times: { ttlMs: 1000 } })
 const provenance = Provenance.fromEnvironment({ release: 'v1' })
 const prod = new Channel('registry.example.com/acme/shop:prod')
 
@@ -46,10 +46,10 @@ const counting: Registry = {
   hasBlob: (repository, digest) => inner.hasBlob(repository, digest),
 }
 const inner = new MemoryRegistry()
-inner.script(['after', { fault: 'late', time: 5 }], { tag: 'prod' })
+inner.script(['after', { fault: 'late', timeMs: 5 }], { tag: 'prod' })
 // @ts-expect-error: it needs a time
 inner.script([{ fault: 'late' }])
-const slow: Guardrail = { name: 'slow', timeout: 50, judge: async ({ op }) => ({ verdict: 'pass', why: op }) }
+const slow: Guardrail = { name: 'slow', timeoutMs: 50, judge: async ({ op }) => ({ verdict: 'pass', why: op }) }
 const server = await TestRegistry.start({ user: 'ci', password: 'x', token: true })
 server.scriptHttp([{ fault: 'status', status: 503 }], { method: 'PUT' })
 const packed = await packArtifact('.', { source: 'https://git.example/a', revision: 'main@sha1:0', created: new Date() })
