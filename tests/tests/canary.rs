@@ -60,7 +60,7 @@ async fn live(server: &RegistryServer, options: OciOptions, shown: &Shown) -> us
     for (name, number) in ["1.0", "1.1", "1.2", "1.3"].into_iter().zip(0..) {
         server.memory().push_image(&repository, &tag(name), number);
     }
-    let terms = || Terms::of(Provenance::new("manual", "run", "ada").unwrap()).patience(Duration::from_secs(30));
+    let terms = || Terms::of(Provenance::new("manual", "run", "ada").unwrap()).timeout(Duration::from_secs(30));
     let release = |name: &str| Source::Reference(repository.tag(tag(name)));
     let mut failed = 0;
     let faults = [

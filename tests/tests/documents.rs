@@ -136,7 +136,7 @@ fn defaults_are_what_the_code_has() {
             "grace" => times[1] = listed,
             "quiet time" => times[2] = listed,
             "put timeout" => times[3] = listed,
-            "wait for another's move" => assert_eq!(listed, ms(terms.patience)),
+            "wait for another's move" => assert_eq!(listed, ms(terms.timeout)),
             "digests kept for rollback" => assert_eq!(listed, u64::from(rule.keep_last.get())),
             "time kept after a digest stopped being live" => assert_eq!(listed, ms(rule.keep_for)),
             other => panic!("{other} is not tested"),

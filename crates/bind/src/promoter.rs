@@ -99,9 +99,9 @@ impl Promoter {
             }
             "recover" => {
                 let channel: Channel = asked.need("channel")?;
-                let (mode, patience) = (mode(&mut asked)?, asked.ms("patience")?);
+                let (mode, timeout) = (mode(&mut asked)?, asked.ms("timeout")?);
                 asked.end()?;
-                Given::json(&promoter.recover(&channel, mode, patience.unwrap_or(Terms::PATIENCE)).await?)
+                Given::json(&promoter.recover(&channel, mode, timeout.unwrap_or(Terms::TIMEOUT)).await?)
             }
             "hold" => {
                 let (channel, reason): (Channel, _) = (asked.need("channel")?, asked.need("reason")?);

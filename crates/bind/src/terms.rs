@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tagwarden::judge::{ExpectedDigest, RetentionRule};
 use tagwarden::promoter::{First, Foreign, Operation, RecoveryMode};
-use tagwarden::protocol::Meet;
+use tagwarden::protocol::OnConflict;
 use tagwarden::record::Source;
 use tagwarden::{Error, ErrorKind, Result, Terms, Times};
 
@@ -50,11 +50,12 @@ pub(crate) fn terms(mut asked: Fields) -> Result<Terms> {
     if let Some(expected) = expected(&mut asked)? {
         terms.expected = expected;
     }
-    if let Some(meet) = asked.word("meet", &[("wait", Meet::Wait), ("queue", Meet::Queue), ("leave", Meet::Leave)])? {
-        terms.meet = meet;
+    let conflict = [("wait", OnConflict::Wait), ("requeue", OnConflict::Requeue), ("fail", OnConflict::Fail)];
+    if let Some(on_conflict) = asked.word("on_conflict", &conflict)? {
+        terms.on_conflict = on_conflict;
     }
-    if let Some(patience) = asked.ms("patience")? {
-        terms.patience = patience;
+    if let Some(timeout) = asked.ms("timeout")? {
+        terms.timeout = timeout;
     }
     asked.end()?;
     Ok(terms)

@@ -29,7 +29,7 @@ fn eight(world: &World, flags: &[&str]) -> Vec<(i32, Value)> {
 #[test]
 fn eight_that_queue_are_eight_ordered_moves() {
     let world = World::with_prod();
-    let ends = eight(&world, &["--queue", "--timeout", "50s"]);
+    let ends = eight(&world, &["--on-conflict", "requeue", "--timeout", "50s"]);
     assert!(ends.iter().all(|(exit, json)| *exit == 0 && json["result"] == "committed"), "{ends:?}");
     let history = world.json(&["history", &world.prod(), "--all"], 0);
     let events = history["events"].as_array().unwrap();
@@ -121,8 +121,12 @@ fn the_second_ctrl_c_leaves_at_once_and_another_run_recovers() {
         "{}",
         said.out
     );
-    let busy = world.does(&[&["promote", &prod, "--from", "1.4.2", "--no-wait"][..], &long].concat(), 3);
-    assert!(busy.err.contains("[CHANNEL_BUSY]\nhint: wait with --timeout TIME, or --queue"), "{}", busy.err);
+    let busy = world.does(&[&["promote", &prod, "--from", "1.4.2", "--on-conflict", "fail"][..], &long].concat(), 3);
+    assert!(
+        busy.err.contains("[CHANNEL_BUSY]\nhint: wait with --timeout TIME, or use --on-conflict requeue"),
+        "{}",
+        busy.err
+    );
 
     world.server.calm();
     let said = world.does(&[&["recover", prod.as_str()][..], &times].concat(), 0);

@@ -219,6 +219,9 @@ fn contradicting_deadlines_are_refused() {
     assert!(said.err.contains("[CONFIG_INVALID]"), "{}", said.err);
     let said = world.does(&["promote", &world.prod(), "--from", "1.4.1", "--ttl", "2h"], 2);
     assert!(said.err.contains("[CONFIG_INVALID]"), "{}", said.err);
+    let args = ["promote", &world.prod(), "--from", "1.4.1", "--on-conflict", "fail", "--timeout", "1m"];
+    let said = world.does(&args, 2);
+    assert!(said.err.contains("--timeout: --on-conflict fail does not wait"), "{}", said.err);
     let said = world.does(&["promote", &world.prod(), "--from", "1.4.1", "--ttl", "60"], 2);
     assert!(said.err.contains("duration: \"60\": no unit at byte 2"), "{}", said.err);
 }

@@ -63,9 +63,9 @@ export interface Terms extends Signal {
    * What to do when another move comes first: wait and go on only if the live digest is still the same (the default),
    * wait and judge anew, or give up at once.
    */
-  meet?: 'wait' | 'queue' | 'leave'
+  onConflict?: 'wait' | 'requeue' | 'fail'
   /** How long to wait for others, in milliseconds. 180,000 by default. */
-  patienceMs?: number
+  timeoutMs?: number
 }
 
 /** A first state. */
@@ -121,7 +121,7 @@ export declare class Promoter {
 
   /** Finds out what a move would do and what the policy says of it. */
   plan(channel: Channel | string, operation: Operation, terms: Terms): Promise<Plan>
-  /** Executes an approved plan. CHANNEL_CHANGED if the channel has moved since, unless the terms say to queue. */
+  /** Executes an approved plan. CHANNEL_CHANGED if the channel has moved since, unless the terms say to requeue. */
   execute(approved: Approved, options?: Signal): Promise<Receipt>
 
   /** Points the channel at a release: plans, has the policy judge, and executes. */
@@ -136,9 +136,9 @@ export declare class Promoter {
   adopt(channel: Channel | string, terms: Terms & { reason: string }): Promise<Receipt>
   /**
    * Closes the move that is open, if one is: waits until it may be taken over, and brings it about, or, with
-   * `abort`, gives it up if it has not landed. `patienceMs` is 180,000 ms by default.
+   * `abort`, gives it up if it has not landed. `timeoutMs` is 180,000 ms by default.
    */
-  recover(channel: Channel | string, options?: Signal & { abort?: boolean; patienceMs?: number }): Promise<Recovered>
+  recover(channel: Channel | string, options?: Signal & { abort?: boolean; timeoutMs?: number }): Promise<Recovered>
 
   /** An audited emergency stop, until it is released or until `until`. Where it stands in the log. */
   hold(

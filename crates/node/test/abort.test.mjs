@@ -71,7 +71,7 @@ test('a move whose put was aborted and never answered is closed by recover', asy
   controller.abort()
   await assert.rejects(moving, { name: 'AbortError' })
   const other = new Promoter(registry, ledger, { times })
-  await other.recover(prod, { patienceMs: 10_000 })
+  await other.recover(prod, { timeoutMs: 10_000 })
   const { live, open } = await other.current(prod)
   assert.equal(open, undefined)
   assert.equal(registry.peek(repository, 'prod'), live)
@@ -166,7 +166,7 @@ test('what JSON would change without a word is no argument', async () => {
 
 test('wrong types are errors that name them, and nothing was moved', async () => {
   const { promoter, registry, digests } = await bootstrapped()
-  for (const wrong of [{ idempotencyKey: Symbol('k') }, { idempotencyKey: () => 'k' }, { patienceMs: NaN }, { patienceMs: 10n }, { signal: 'stop' }]) {
+  for (const wrong of [{ idempotencyKey: Symbol('k') }, { idempotencyKey: () => 'k' }, { timeoutMs: NaN }, { timeoutMs: 10n }, { signal: 'stop' }]) {
     await assert.rejects(promoter.promote(prod, release(2), { provenance, ...wrong }), TypeError)
   }
   await assert.rejects(promoter.promote(prod, release(2), 'terms'), TypeError)
@@ -186,7 +186,7 @@ test('wrong types are errors that name them, and nothing was moved', async () =>
   ]) {
     await assert.rejects(call(), { name: 'TypeError', message: /: it is an argument, and no option$/ })
   }
-  await assert.rejects(promoter.execute({}, { patienceMs: 1 }), { name: 'TypeError', message: 'patienceMs: it is not known here' })
+  await assert.rejects(promoter.execute({}, { timeoutMs: 1 }), { name: 'TypeError', message: 'timeoutMs: it is not known here' })
   const bytes = new Uint8Array(8)
   structuredClone(bytes.buffer, { transfer: [bytes.buffer] })
   assert.throws(() => Digest.of(bytes), TypeError)

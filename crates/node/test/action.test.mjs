@@ -130,9 +130,9 @@ test('of two runs at once one moves, and the other says that it came second', { 
   assert.equal(moves[0][2], digests[1 + runs.findIndex(({ status }) => status === 0)])
 })
 
-test('two runs at once that queue move one after the other, through a ledger in S3', { timeout: 120_000, skip: noMoto() }, async (t) => {
+test('two runs at once that requeue move one after the other, through a ledger in S3', { timeout: 120_000, skip: noMoto() }, async (t) => {
   const { url, environment } = await moto(t)
-  const { runs, moves, digests } = await race(t, { meet: 'queue', ledger: url }, environment)
+  const { runs, moves, digests } = await race(t, { 'on-conflict': 'requeue', ledger: url }, environment)
   assert.deepEqual(runs.map(({ status }) => status), [0, 0], runs.map(({ said }) => said).join('\n'))
   assert.deepEqual(moves.map(([status, op]) => `${op} ${status}`), ['promote committed', 'promote committed', 'bootstrap committed'])
   assert.deepEqual(moves.slice(0, 2).map(([, , to]) => to).sort(), digests.slice(1).sort())

@@ -24,7 +24,7 @@ test('each fault of a put is what it says', async () => {
   ]) {
     const { promoter, registry, digests } = await bootstrapped({ times: { ...quick, ttlMs: 600 } })
     registry.script([fault], { tag: 'prod' })
-    const ended = await promoter.promote(prod, release(2), { provenance, patienceMs: 1000 }).catch((error) => error)
+    const ended = await promoter.promote(prod, release(2), { provenance, timeoutMs: 1000 }).catch((error) => error)
     assert.equal(ended.result ?? ended.code, ends, JSON.stringify(fault))
     assert.equal(registry.faultsLeft(), 0)
     if (ends === 'committed') assert.equal(registry.peek(repository, 'prod'), digests[1])

@@ -66,12 +66,12 @@ test('what is missing, wrong or not known is named', async () => {
     'promote: patienc: it is not known here',
   )
   assert.equal(
-    await message(promoter.promote(prod, `${repository}:1`, { provenance, meet: 'later' })),
-    'promote: meet: "later" is none of wait, queue, leave',
+    await message(promoter.promote(prod, `${repository}:1`, { provenance, onConflict: 'later' })),
+    'promote: onConflict: "later" is none of wait, requeue, fail',
   )
   assert.equal(
-    await message(promoter.promote(prod, `${repository}:1`, { provenance, patienceMs: -1 })),
-    'promote: patienceMs: -1 is not a number of milliseconds',
+    await message(promoter.promote(prod, `${repository}:1`, { provenance, timeoutMs: -1 })),
+    'promote: timeoutMs: -1 is not a number of milliseconds',
   )
   await assert.rejects(promoter.current('shop:prod'), code('VALUE_INVALID'))
 })

@@ -132,9 +132,9 @@ def test_the_defaults_that_are_said_are_those_of_the_core() -> None:
     for name, ms in zip(("ttl", "grace", "quiet"), deadlines[-1], strict=True):
         assert f"{int(ms.replace('_', '')) // 1000} s by default" in default_of(inspect.getdoc(Times) or "", name)
     assert f"{put} s by default" in default_of(inspect.getdoc(Times) or "", "put")
-    (patience,) = re.findall(r"PATIENCE: Duration = Duration::from_secs\((\d+)\)", terms)
+    (timeout,) = re.findall(r"TIMEOUT: Duration = Duration::from_secs\((\d+)\)", terms)
     for move in (Promoter.promote, Promoter.recover):
-        assert f"{patience} s by default" in default_of(inspect.getdoc(move) or "", "patience")
+        assert f"{timeout} s by default" in default_of(inspect.getdoc(move) or "", "timeout")
 
     rule = (CORE / "judge/retention/mod.rs").read_text()
     assert "saturating_add(9)" in rule and "10 by default" in default_of(

@@ -71,7 +71,7 @@ def test_a_lost_answer_is_settled_and_a_move_that_is_not_known_says_recover(worl
     times = Times(ttl=0.4, grace=0.1, quiet=0.1, put=0.1)
     promoter = Promoter(world.registry, world.ledger, times=times)
     with pytest.raises((MoveError, RegistryError)) as failed:
-        promoter.promote(PROD, "reg.io/acme/shop:1.2", provenance=ADA, patience=1)
+        promoter.promote(PROD, "reg.io/acme/shop:1.2", provenance=ADA, timeout=1)
     world.registry.calm()
     if promoter.current(PROD).open is not None:
         assert failed.value.retry == "recover", failed.value
@@ -223,7 +223,9 @@ def test_threads_share_a_promoter(world: World) -> None:
 
     def move(number: int) -> None:
         tag = ["1.1", "1.2"][number % 2]
-        results.append(world.promoter.promote(PROD, f"reg.io/acme/shop:{tag}", provenance=ADA, meet="queue").result)
+        results.append(
+            world.promoter.promote(PROD, f"reg.io/acme/shop:{tag}", provenance=ADA, on_conflict="requeue").result
+        )
 
     threads = [threading.Thread(target=move, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -316,10 +318,10 @@ def test_wrong_types_are_type_errors(world: World) -> None:
         world.promoter.current(b"reg.io/acme/shop:prod")  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="promote: provenance: it is missing"):
         world.promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=None)  # type: ignore[arg-type]
-    with pytest.raises(InvalidValueError, match='meet: "shove" is none of wait, queue, leave'):
-        world.promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA, meet="shove")  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match='on_conflict: "shove" is none of wait, requeue, fail'):
+        world.promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA, on_conflict="shove")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no duration"):
-        world.promoter.recover(PROD, patience=-1)
+        world.promoter.recover(PROD, timeout=-1)
     with pytest.raises(TypeError):
         Digest(5)  # type: ignore[arg-type]
 
@@ -370,7 +372,7 @@ def test_an_argument_of_a_wrong_type_is_an_error_of_its_place(world: World, wron
         "idempotency_key": lambda: world.promoter.promote(PROD, shop, provenance=ADA, idempotency_key=wrong),
         "reason": lambda: world.promoter.promote(PROD, shop, provenance=ADA, reason=wrong),
         "expected": lambda: world.promoter.promote(PROD, shop, provenance=ADA, expected=wrong),
-        "meet": lambda: world.promoter.promote(PROD, shop, provenance=ADA, meet=wrong),
+        "on_conflict": lambda: world.promoter.promote(PROD, shop, provenance=ADA, on_conflict=wrong),
         "to": lambda: world.promoter.rollback(PROD, wrong, provenance=ADA),
         "abort": lambda: world.promoter.recover(PROD, abort=wrong),
         "until": lambda: world.promoter.hold(PROD, "why", provenance=ADA, until=wrong),

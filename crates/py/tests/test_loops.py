@@ -168,7 +168,7 @@ def test_a_loop_that_is_closed_under_a_call_leaves_a_move_that_recover_closes(mo
     loop.close()
     del task
     promoter = Promoter(hoard, shelf, times=QUICK)
-    within(30, lambda: promoter.recover(PROD, patience=20))
+    within(30, lambda: promoter.recover(PROD, timeout=20))
     current = promoter.current(PROD)
     assert current.open is None and current.live == hoard.tags_of[SHOP, "prod"] and promoter.verify(PROD).holds
     gc.collect()
@@ -339,7 +339,7 @@ def test_a_put_that_hangs_is_given_up_after_its_time() -> None:
     times = Times(ttl=1, grace=0.1, quiet=0.1, put=0.1)
     promoter = Promoter(hoard, shelf, times=times)
     with pytest.raises(TagwardenError) as failed:
-        within(30, lambda: promoter.bootstrap(PROD, f"{SHOP}:1.0", provenance=ADA, patience=2))
+        within(30, lambda: promoter.bootstrap(PROD, f"{SHOP}:1.0", provenance=ADA, timeout=2))
     assert failed.value.code in {"MOVE_FAILED", "MOVE_INDETERMINATE"}, failed.value
     hoard.hang = False
     within(30, lambda: promoter.recover(PROD))

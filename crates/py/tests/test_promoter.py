@@ -128,7 +128,9 @@ def test_awaited_moves(world: World) -> None:
         promoter = AsyncPromoter(world.registry, world.ledger)
         receipts = await asyncio.gather(
             *(
-                promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA, idempotency_key="k", meet="queue")
+                promoter.promote(
+                    PROD, "reg.io/acme/shop:1.1", provenance=ADA, idempotency_key="k", on_conflict="requeue"
+                )
                 for _ in range(4)
             )
         )

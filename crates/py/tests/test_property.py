@@ -27,7 +27,7 @@ def test_the_log_says_what_the_tag_is(faults: list[Fault], moves: list[str]) -> 
     registry.script(faults, tag="prod")
     for tag in moves:
         try:
-            promoter.promote(PROD, f"reg.io/acme/shop:{tag}", provenance=ADA, patience=2)
+            promoter.promote(PROD, f"reg.io/acme/shop:{tag}", provenance=ADA, timeout=2)
         except TagwardenError as error:
             assert error.retry in {"never", "later", "replan", "recover"}
     registry.calm()

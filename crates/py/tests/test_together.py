@@ -26,7 +26,8 @@ shop, ledger, name, *tags = sys.argv[1:]
 promoter = Promoter(OciRegistry(lookup="nowhere"), open_ledger(ledger))
 who = Provenance.of(provider="manual", run_id=name, actor="python", actor_kind="workload")
 for n, tag in enumerate(tags):
-    promoter.promote(f"{shop}:prod", f"{shop}:{tag}", provenance=who, idempotency_key=f"{name}-{n}", meet="queue")
+    key = f"{name}-{n}"
+    promoter.promote(f"{shop}:prod", f"{shop}:{tag}", provenance=who, idempotency_key=key, on_conflict="requeue")
 """
 IN_NODE = """
 const { OciRegistry, Promoter, Provenance, openLedger } = require(process.argv[1])
@@ -36,7 +37,7 @@ const [shop, ledger, name, ...tags] = process.argv.slice(2)
   const provenance = Provenance.of({ provider: 'manual', runId: name, actor: 'node', actorKind: 'workload' })
   for (const [n, tag] of tags.entries())
     await promoter.promote(`${shop}:prod`, `${shop}:${tag}`, {
-      provenance, idempotencyKey: `${name}-${n}`, meet: 'queue',
+      provenance, idempotencyKey: `${name}-${n}`, onConflict: 'requeue',
     })
 })()
 """
@@ -69,7 +70,7 @@ class Movers:
         return [self.node, "-e", IN_NODE, self.package, self.shop, self.ledger, name, *tags]
 
     def rust(self, name: str, tags: Sequence[str]) -> list[str]:
-        who = f"--ledger {self.ledger} --provider manual --actor rust --run-id {name} --queue"
+        who = f"--ledger {self.ledger} --provider manual --actor rust --run-id {name} --on-conflict requeue"
         moves = [
             f"{self.cli} promote {self.shop}:prod --from {self.shop}:{tag} --idempotency-key {name}-{n} {who}"
             for n, tag in enumerate(tags)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tagwarden::ledger::{Access, PostgresLedger};
 use tagwarden::promoter::RecoveryMode;
-use tagwarden::protocol::Meet;
+use tagwarden::protocol::OnConflict;
 use tagwarden::record::{EventStatus, Source};
 use tagwarden::registry::MemoryRegistry;
 use tagwarden::{Promoter, Provenance, Repository, Retry, Terms, Times};
@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::made;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn promoter(registry: &MemoryRegistry, ledger: PostgresLedger) -> Promoter {
     let times = [5_000, 1_000, 500, 500].map(Duration::from_millis);
@@ -33,7 +33,7 @@ async fn in_the_middle_of_moves() {
         registry.push_image(&repository, &name.parse().unwrap(), number as u64);
     }
     let channel = format!("{repository}:prod").parse().unwrap();
-    let terms = Terms::of(Provenance::new("manual", "restart", "ada").unwrap()).patience(PATIENCE);
+    let terms = Terms::of(Provenance::new("manual", "restart", "ada").unwrap()).timeout(TIMEOUT);
     let one = promoter(&registry, ledger);
     one.bootstrap(&channel, Some(release("1.0")), terms.clone()).await.unwrap();
 
@@ -41,7 +41,8 @@ async fn in_the_middle_of_moves() {
     let mut movers = JoinSet::new();
     for mover in 0..4 {
         let ledger = PostgresLedger::open(&url, Access::Write).await.unwrap();
-        let (one, channel, terms) = (promoter(&registry, ledger), channel.clone(), terms.clone().meet(Meet::Queue));
+        let (one, channel, terms) =
+            (promoter(&registry, ledger), channel.clone(), terms.clone().on_conflict(OnConflict::Requeue));
         let (stop, sources) = (Arc::clone(&stop), [release("1.1"), release("1.2")]);
         movers.spawn(async move {
             let (mut done, mut failed) = (Vec::new(), 0);
@@ -71,7 +72,7 @@ async fn in_the_middle_of_moves() {
     stop.store(true, Ordering::Relaxed);
     let said = movers.join_all().await;
 
-    one.recover(&channel, RecoveryMode::RollForward, PATIENCE).await.unwrap();
+    one.recover(&channel, RecoveryMode::RollForward, TIMEOUT).await.unwrap();
     let state = one.state(&channel).await.unwrap();
     assert_eq!((state.open, state.live), (None, registry.peek(&repository, channel.tag())));
     let report = one.verify(&channel).await.unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tagwarden::ledger::Ledger;
 use tagwarden::promoter::RecoveryMode;
-use tagwarden::protocol::Meet;
+use tagwarden::protocol::OnConflict;
 use tagwarden::record::Source;
 use tagwarden::registry::oci::{Lookup, OciOptions, OciRegistry};
 use tagwarden::registry::{MemoryRegistry, Registry};
@@ -14,7 +14,7 @@ use tagwarden::{Channel, Class, Promoter, Repository, Terms, Times};
 
 use super::backend::{Place, open};
 use super::gate::{Gate, What};
-use super::world::{PATIENCE, key, tag, who};
+use super::world::{TIMEOUT, key, tag, who};
 
 const WORK: &str = "TAGWARDEN_TEST_WORK";
 
@@ -90,7 +90,7 @@ async fn die(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
 
 pub async fn promote(promoter: &Promoter, repository: &Repository) -> tagwarden::Result<tagwarden::Receipt> {
     // An append that was under way when its process was killed may come to light with the next one: it is waited for.
-    let terms = Terms::of(who()).idempotency_key(key("ci-7")).meet(Meet::Queue).patience(PATIENCE);
+    let terms = Terms::of(who()).idempotency_key(key("ci-7")).on_conflict(OnConflict::Requeue).timeout(TIMEOUT);
     promoter.promote(&prod(repository), release(repository, "1.1"), terms).await
 }
 
@@ -148,11 +148,11 @@ async fn write_through_losses(repository: &Repository, url: &str, rest: &str) {
         loop {
             let terms = Terms::of(who())
                 .idempotency_key(key(&format!("{writer}-{number}")))
-                .meet(Meet::Queue)
-                .patience(PATIENCE);
+                .on_conflict(OnConflict::Requeue)
+                .timeout(TIMEOUT);
             let Err(error) = promoter.promote(&channel, release(repository, &name), terms).await else { break };
             if error.kind().class() == Class::Indeterminate
-                && let Err(error) = promoter.recover(&channel, RecoveryMode::RollForward, PATIENCE).await
+                && let Err(error) = promoter.recover(&channel, RecoveryMode::RollForward, TIMEOUT).await
             {
                 ends.push(format!("recover: {error:?}"));
             }
@@ -167,8 +167,10 @@ async fn write_through_losses(repository: &Repository, url: &str, rest: &str) {
 pub async fn write_all(promoter: &Promoter, repository: &Repository, writer: u64, count: u64) {
     for number in 0..count {
         let name = format!("w{writer}.{}", number % 2);
-        let terms =
-            Terms::of(who()).idempotency_key(key(&format!("{writer}-{number}"))).meet(Meet::Queue).patience(PATIENCE);
+        let terms = Terms::of(who())
+            .idempotency_key(key(&format!("{writer}-{number}")))
+            .on_conflict(OnConflict::Requeue)
+            .timeout(TIMEOUT);
         let receipt = promoter.promote(&prod(repository), release(repository, &name), terms).await;
         receipt.unwrap_or_else(|error| panic!("writer {writer}, move {number}: {error}"));
     }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use tagwarden::judge::{Fate, MayDelete, RetentionRule};
 use tagwarden::ledger::Append;
 use tagwarden::promoter::{Recovered, RecoveryMode};
-use tagwarden::protocol::Meet;
+use tagwarden::protocol::OnConflict;
 use tagwarden::record::{Body, DefectCode, Entry, EventStatus, Verifier, events};
 use tagwarden::registry::{Fault, Writer, pin_tag};
 use tagwarden::{ErrorKind, Moved, Operation};
 
 use super::backend::{BACKENDS, Backend, Place};
 use super::gate::{Port, What};
-use super::world::{JOBS, Job, PATIENCE, World, key, terms};
+use super::world::{JOBS, Job, TIMEOUT, World, key, terms};
 
 /// A bootstrapped channel.
 async fn world(place: &Place) -> World<'_> {
@@ -67,7 +67,7 @@ async fn i2_moves_never_interleave() {
             let promoter = world.promoter();
             let operation = Operation::Promote(world.release(name));
             let prod = world.prod.clone();
-            async move { promoter.run(&prod, operation, terms().meet(Meet::Queue)).await }
+            async move { promoter.run(&prod, operation, terms().on_conflict(OnConflict::Requeue)).await }
         });
         for end in futures_util::future::join_all(runs).await {
             end.unwrap();
@@ -144,7 +144,11 @@ async fn i4_the_same_key_never_commits_twice() {
         let runs = (0..6).map(|_| {
             let promoter = world.promoter();
             let (operation, prod) = (Operation::Promote(world.release("1.1")), world.prod.clone());
-            async move { promoter.run(&prod, operation, terms().idempotency_key(key("once")).meet(Meet::Queue)).await }
+            async move {
+                promoter
+                    .run(&prod, operation, terms().idempotency_key(key("once")).on_conflict(OnConflict::Requeue))
+                    .await
+            }
         });
         let ends = futures_util::future::join_all(runs).await;
         let results: Vec<_> = ends.into_iter().map(|end| end.unwrap().result).collect();
@@ -183,12 +187,12 @@ async fn i5_any_machine_brings_a_channel_to_rest_after_a_crash() {
                         gate.kill();
                     }
                 });
-                next.recover(&world.prod, RecoveryMode::RollForward, PATIENCE).await
+                next.recover(&world.prod, RecoveryMode::RollForward, TIMEOUT).await
             };
             assert!(gate.unless_dead(work).await.is_none(), "it dies in the quiet time");
         }
         let Recovered::Closed { event } =
-            world.promoter().recover(&world.prod, RecoveryMode::Abort, PATIENCE).await.unwrap()
+            world.promoter().recover(&world.prod, RecoveryMode::Abort, TIMEOUT).await.unwrap()
         else {
             panic!("there was a move to close")
         };
@@ -219,7 +223,7 @@ async fn i6_a_refused_failed_or_aborted_move_leaves_no_put_behind() {
         let put = calls(Port::Put).await[0];
         let (dying, gate) = world.gated(&[(put, What::CrashAfter)]);
         assert!(gate.unless_dead(world.run(&dying, Job::Promote)).await.is_none());
-        world.promoter().recover(&world.prod, RecoveryMode::Abort, PATIENCE).await.unwrap();
+        world.promoter().recover(&world.prod, RecoveryMode::Abort, TIMEOUT).await.unwrap();
         tokio::time::sleep(Duration::from_secs(600)).await;
         world.at_rest("given up").await;
     }

@@ -16,7 +16,7 @@ use tagwarden_tests::verify_ledger;
 
 use super::backend::{Backend, Place, export, on, real_time};
 use super::child::{bootstrap, oci, prod, start};
-use super::world::{PATIENCE, tag};
+use super::world::{TIMEOUT, tag};
 
 /// How often each process promotes.
 const EACH: usize = 5;
@@ -56,7 +56,7 @@ async fn every_move_is_recorded_once(place: &Place) {
     ledger.calm();
 
     let (channel, promoter) = (prod(&repository), Promoter::new(Arc::new(oci()), place.open()));
-    promoter.recover(&channel, RecoveryMode::RollForward, PATIENCE).await.unwrap();
+    promoter.recover(&channel, RecoveryMode::RollForward, TIMEOUT).await.unwrap();
     let state = promoter.state(&channel).await.unwrap();
     assert_eq!(state.open, None);
     assert_eq!(state.live, oci().resolve(&repository, channel.tag()).await.unwrap());

@@ -35,7 +35,7 @@ pub const JOBS: [Job; 7] =
     [Job::BootstrapFrom, Job::BootstrapAsIs, Job::Promote, Job::Rollback, Job::Repair, Job::Adopt, Job::Recover];
 
 /// Longer than any recovery waits.
-pub const PATIENCE: Duration = Duration::from_secs(600);
+pub const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// A repository of its own in a registry of its own, with the releases 1.0 to 1.4 (`digests`), and a hotfix (`digests[5]`).
 pub struct World<'a> {
@@ -63,7 +63,7 @@ pub fn who() -> Provenance {
 }
 
 pub fn terms() -> Terms {
-    Terms::of(who()).patience(PATIENCE)
+    Terms::of(who()).timeout(TIMEOUT)
 }
 
 impl<'a> World<'a> {
@@ -165,7 +165,7 @@ impl<'a> World<'a> {
             Job::Repair => promoter.repair(prod, terms).await,
             Job::Adopt => promoter.adopt(prod, terms.reason(text("a hotfix by hand"))).await,
             Job::Recover => {
-                return match promoter.recover(prod, RecoveryMode::RollForward, PATIENCE).await? {
+                return match promoter.recover(prod, RecoveryMode::RollForward, TIMEOUT).await? {
                     Recovered::Nothing | Recovered::Closed { .. } => Ok(None),
                 };
             }

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tagwarden::judge::ExpectedDigest;
 use tagwarden::{Commit, Digest, IdempotencyKey, ReleaseLabel, Result, Text};
 
@@ -92,16 +92,23 @@ pub(crate) struct TermsArgs {
     /// What the channel must point at for the move to start: a digest, or `absent`. Default: anything
     #[arg(long, value_name = "DIGEST", value_parser = expected)]
     pub(crate) expected: Option<ExpectedDigest>,
-    /// The longest to wait for another's move of the channel
-    #[arg(long, value_name = "TIME", default_value = "3m", value_parser = parse_duration)]
-    pub(crate) timeout: Duration,
-    /// Give up at once if another move is under way (CHANNEL_BUSY). Default: wait for it, and go on only if the channel
-    /// still is what it was (else CHANNEL_CHANGED), so that a stale run never wins
-    #[arg(long, conflicts_with_all = ["queue", "timeout"])]
-    pub(crate) no_wait: bool,
-    /// Wait for another's move, then look and judge again, and move whatever it did
-    #[arg(long)]
-    pub(crate) queue: bool,
+    /// The longest to wait for another's move of the channel; not with --on-conflict fail. Default: 3m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// What to do when another move of the channel comes first
+    #[arg(long, value_name = "WHAT", default_value = "wait")]
+    pub(crate) on_conflict: OnConflictArg,
+}
+
+/// What to do when another move comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnConflictArg {
+    /// Wait for it, and go on only if the channel still is what it was (else CHANNEL_CHANGED), so that a stale run never wins
+    Wait,
+    /// Wait for it, then look and judge again, and move whatever it did
+    Requeue,
+    /// Give up at once (CHANNEL_BUSY)
+    Fail,
 }
 
 /// The deadlines of the protocol. They are written into the log, and everybody obeys what is written there.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use tagwarden::ledger::Ledger;
 use tagwarden::promoter::{First, Foreign};
-use tagwarden::protocol::Meet;
+use tagwarden::protocol::OnConflict;
 use tagwarden::record::Source;
-use tagwarden::{Channel, Operation, Result, Terms, Times};
+use tagwarden::{Channel, Error, ErrorKind, Operation, Result, Terms, Times};
 
 use crate::args::{
-    AdoptArgs, BootstrapArgs, MoveArgs, PromoteArgs, RepairArgs, RollbackArgs, TermsArgs, TimesArgs, WhoArgs,
+    AdoptArgs, BootstrapArgs, MoveArgs, OnConflictArg, PromoteArgs, RepairArgs, RollbackArgs, TermsArgs, TimesArgs,
+    WhoArgs,
 };
 use crate::connect::{self, Setup};
 use crate::interrupt::until_closed;
@@ -85,7 +86,19 @@ impl<'s> Asked<'s> {
 }
 
 fn terms(who: &WhoArgs, args: &TermsArgs) -> Result<Terms> {
-    let mut terms = Terms::of(provenance::of(who)?).patience(args.timeout);
+    let mut terms = Terms::of(provenance::of(who)?).on_conflict(match args.on_conflict {
+        OnConflictArg::Wait => OnConflict::Wait,
+        OnConflictArg::Requeue => OnConflict::Requeue,
+        OnConflictArg::Fail => OnConflict::Fail,
+    });
+    match (args.timeout, args.on_conflict) {
+        (Some(_), OnConflictArg::Fail) => {
+            let message = "--timeout: --on-conflict fail does not wait; give one of them";
+            return Err(Error::new(ErrorKind::ConfigInvalid, message));
+        }
+        (Some(timeout), _) => terms = terms.timeout(timeout),
+        (None, _) => {}
+    }
     if let Some(key) = &args.idempotency_key {
         terms = terms.idempotency_key(key.clone());
     }
@@ -95,11 +108,7 @@ fn terms(who: &WhoArgs, args: &TermsArgs) -> Result<Terms> {
     if let Some(expected) = args.expected {
         terms = terms.expected(expected);
     }
-    Ok(terms.meet(match (args.queue, args.no_wait) {
-        (true, _) => Meet::Queue,
-        (false, true) => Meet::Leave,
-        (false, false) => Meet::Wait,
-    }))
+    Ok(terms)
 }
 
 pub(super) fn times(args: &TimesArgs) -> Result<Times> {

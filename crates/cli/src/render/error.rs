@@ -69,9 +69,11 @@ fn hint(error: &Error) -> Option<String> {
              is there"
         ),
         ErrorKind::ChannelChanged => {
-            format!("look at `tagwarden current {channel}`, then ask again; --queue moves after whoever came first")
+            format!(
+                "look at `tagwarden current {channel}`, then ask again; --on-conflict requeue moves after the other one"
+            )
         }
-        ErrorKind::ChannelBusy => "wait with --timeout TIME, or --queue".to_owned(),
+        ErrorKind::ChannelBusy => "wait with --timeout TIME, or use --on-conflict requeue".to_owned(),
         ErrorKind::ChannelHeld => format!("`tagwarden release {channel} --reason …` ends the hold"),
         ErrorKind::ChannelNotBootstrapped => {
             format!("`tagwarden bootstrap {channel}` takes the tag as it is; --from RELEASE makes it")

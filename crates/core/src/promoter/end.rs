@@ -228,7 +228,7 @@ pub(super) fn error_of(why: Why, run: &Run, _seq: Option<u64>) -> Error {
         }
         Why::Moved => (
             ErrorKind::ChannelChanged,
-            format!("another move of {channel} came first; look again and decide anew, or queue"),
+            format!("another move of {channel} came first; look again and decide anew, or requeue"),
         ),
         Why::Busy => (ErrorKind::ChannelBusy, format!("another move of {channel} is under way{}", busy(run))),
         Why::Drifted(observed) => (

@@ -12,7 +12,7 @@ use super::terms::{Operation, Terms};
 use super::{Inner, Promoter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::{Finding, Refusal};
-use crate::protocol::{Action, End, Goal, LogRead, Meet, Mover, Worker};
+use crate::protocol::{Action, End, Goal, LogRead, Mover, OnConflict, Worker};
 use crate::record::Source;
 use crate::registry::{Manifest, pin_tag};
 use crate::value::{Channel, Digest, IdempotencyKey, Text};
@@ -100,7 +100,7 @@ impl Promoter {
         .await
     }
 
-    /// Executes an approved plan. CHANNEL_CHANGED if the channel has moved since, unless the terms say to queue.
+    /// Executes an approved plan. CHANNEL_CHANGED if the channel has moved since, unless the terms say to requeue.
     ///
     /// From the intent on it runs in a task of its own: if this future is dropped, the move is brought to its end (or
     /// to its deadline) all the same.
@@ -115,7 +115,7 @@ impl Promoter {
                 return Err(Error::new(ErrorKind::InternalFault, "a recovery is not planned"));
             };
             let Asked { operation, terms, .. } = *asked;
-            let queues = terms.meet == Meet::Queue;
+            let queues = terms.on_conflict == OnConflict::Requeue;
             let again = self.plan(&run.channel, operation, terms).await?;
             match again.what {
                 What::Settled(receipt) => return Ok(receipt),
@@ -151,9 +151,9 @@ impl Promoter {
         &self,
         channel: &Channel,
         mode: RecoveryMode,
-        patience: std::time::Duration,
+        timeout: std::time::Duration,
     ) -> Result<Recovered> {
-        let work = Work::Recover(mode, patience);
+        let work = Work::Recover(mode, timeout);
         let mut run = self.inner.begin(channel, work).await?;
         detached(|caller| async move {
             let end = run.drive(&caller).await?;
@@ -193,16 +193,16 @@ where
 impl Inner {
     /// A run, with what it needs first read at the same time: the log, the tag, the target and the pins.
     async fn begin(self: &Arc<Self>, channel: &Channel, work: Work) -> Result<Run> {
-        let patience = match &work {
-            Work::Move(asked) => asked.terms.patience,
-            Work::Recover(_, patience) => *patience,
+        let timeout = match &work {
+            Work::Move(asked) => asked.terms.timeout,
+            Work::Recover(_, timeout) => *timeout,
         };
         let worker = Worker {
             owner: owner()?,
             move_id: Text::try_from(Uuid::now_v7().to_string())?,
             deadlines: self.times.deadlines,
             put_ms: u64::try_from(self.times.put.as_millis()).unwrap_or(u64::MAX),
-            patience_ms: u64::try_from(patience.as_millis()).unwrap_or(u64::MAX),
+            patience_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
         };
         let (mover, action) = Mover::start(Goal::Abandon, worker.clone(), 0);
         let mut run = Run {

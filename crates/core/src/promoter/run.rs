@@ -492,7 +492,7 @@ impl Asked {
             want: self.operation.want(target),
             key: self.key.clone(),
             request: self.request,
-            meet: self.terms.meet,
+            on_conflict: self.terms.on_conflict,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::ExpectedDigest;
-use crate::protocol::{Meet, Want, check_times};
+use crate::protocol::{OnConflict, Want, check_times};
 use crate::record::{Deadlines, Op, Predecessor, Source, canonical};
 use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text};
 
@@ -60,25 +60,25 @@ pub struct Terms {
     /// What the channel must point at for the move to start; anything by default.
     pub expected: ExpectedDigest,
     /// What to do when another move comes first: wait, and go on only if the live digest is still the same, by default.
-    pub meet: Meet,
+    pub on_conflict: OnConflict,
     /// How long to wait for others; three minutes by default: longer than it takes until a dead worker's move may be taken over.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 impl Terms {
     /// How long others are waited for by default: three minutes.
-    pub const PATIENCE: Duration = Duration::from_secs(180);
+    pub const TIMEOUT: Duration = Duration::from_secs(180);
 
     /// The terms of whoever `provenance` names, with the defaults.
     pub fn of(provenance: Provenance) -> Terms {
-        let patience = Terms::PATIENCE;
+        let timeout = Terms::TIMEOUT;
         Terms {
             provenance,
             idempotency_key: None,
             reason: None,
             expected: ExpectedDigest::Any,
-            meet: Meet::Wait,
-            patience,
+            on_conflict: OnConflict::Wait,
+            timeout,
         }
     }
 
@@ -105,15 +105,15 @@ impl Terms {
 
     /// With what to do when another move comes first.
     #[must_use]
-    pub fn meet(mut self, meet: Meet) -> Terms {
-        self.meet = meet;
+    pub fn on_conflict(mut self, on_conflict: OnConflict) -> Terms {
+        self.on_conflict = on_conflict;
         self
     }
 
     /// With how long to wait for others.
     #[must_use]
-    pub fn patience(mut self, patience: Duration) -> Terms {
-        self.patience = patience;
+    pub fn timeout(mut self, timeout: Duration) -> Terms {
+        self.timeout = timeout;
         self
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::error::ErrorKind;
 use crate::judge::ExpectedDigest;
 use crate::ledger::MemoryLedger;
-use crate::protocol::Meet;
+use crate::protocol::OnConflict;
 use crate::record::EventStatus;
 use crate::registry::{Fault, MemoryRegistry, pin_tag};
 use crate::value::{IdempotencyKey, Provenance, Stage, Tag, Text};
@@ -243,15 +243,15 @@ async fn retries_that_run_at_once_move_once_and_all_hear_of_it() {
 async fn eight_at_once_queue_in_order_or_are_refused() {
     let w = world().bootstrapped().await;
     w.registry.latency(Duration::from_millis(50));
-    let run = |meet: Meet, name: &'static str| {
+    let run = |on_conflict: OnConflict, name: &'static str| {
         let other = Promoter::new(Arc::new(w.registry.clone()), Arc::clone(&w.promoter.inner.ledger));
         let (prod, source) = (w.prod.clone(), w.release(name));
-        async move { other.promote(&prod, source, terms().meet(meet)).await }
+        async move { other.promote(&prod, source, terms().on_conflict(on_conflict)).await }
     };
-    let ends = join_all(["1.1", "1.2", "1.3", "1.4"].map(|name| run(Meet::Wait, name))).await;
+    let ends = join_all(["1.1", "1.2", "1.3", "1.4"].map(|name| run(OnConflict::Wait, name))).await;
     let refused: Vec<_> = ends.iter().filter_map(|end| end.as_ref().err()).map(|error| error.kind()).collect();
     assert_eq!(refused, [ErrorKind::ChannelChanged; 3], "one wins, the stale ones do not");
-    let ends = join_all(["1.0", "1.1", "1.2", "1.3"].map(|name| run(Meet::Queue, name))).await;
+    let ends = join_all(["1.0", "1.1", "1.2", "1.3"].map(|name| run(OnConflict::Requeue, name))).await;
     for end in &ends {
         assert!(end.is_ok(), "{end:?}");
     }

@@ -50,7 +50,7 @@ pub struct Ask {
     /// The SHA-256 of the canonical request, as it was given.
     pub request: Digest,
     /// What to do when another move comes first.
-    pub meet: Meet,
+    pub on_conflict: OnConflict,
 }
 
 /// What a channel is to point at.
@@ -68,14 +68,14 @@ pub enum Want {
 
 /// What to do when another move comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Meet {
+pub enum OnConflict {
     /// Wait for it; go on if the live digest is still what it was, so that a stale run never wins.
     #[default]
     Wait,
     /// Wait for it, then look again and judge anew.
-    Queue,
+    Requeue,
     /// Give up at once.
-    Leave,
+    Fail,
 }
 
 /// Who a worker is, and how long it may take.

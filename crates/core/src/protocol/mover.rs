@@ -9,7 +9,7 @@ use super::action::{Action, Appended, Heard, LogRead, Pins, Waiting};
 use super::own::Own;
 use super::situation::{Change, Situation, situation};
 use super::wait::Seen;
-use super::{End, Goal, Meet, Ms, Sabotage, Why, Worker};
+use super::{End, Goal, Ms, OnConflict, Sabotage, Why, Worker};
 use crate::record::ChannelState;
 use crate::value::Digest;
 
@@ -195,7 +195,7 @@ impl Mover {
         let Goal::Move(ask) = &self.goal else { return self.found(log, now) };
         let situation = situation(ask, &log.state, log.replay.as_ref(), observed);
         let basis = *self.basis.get_or_insert(log.state.live);
-        let stale = ask.meet != Meet::Queue && basis != log.state.live;
+        let stale = ask.on_conflict != OnConflict::Requeue && basis != log.state.live;
         match situation {
             Situation::Replayed(replay) => self.done(End::Replayed(replay)),
             Situation::No(why) => self.done(End::Refused(why)),
@@ -289,7 +289,9 @@ impl Mover {
             // To a retry of the same request: it is waited for, and answers for both (R3).
             Goal::Move(ask) if log.state.open.as_ref().is_some_and(|open| open.key == ask.key) => self.look(),
             // To a move: what was planned is no longer what would happen.
-            Goal::Move(ask) if ask.meet != Meet::Queue && log.replay.is_none() => self.done(End::Refused(Why::Moved)),
+            Goal::Move(ask) if ask.on_conflict != OnConflict::Requeue && log.replay.is_none() => {
+                self.done(End::Refused(Why::Moved))
+            }
             _ => self.look(),
         }
     }

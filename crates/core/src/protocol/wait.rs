@@ -3,7 +3,7 @@
 use super::action::{Action, Appended, Heard, LogRead, Pins};
 use super::mover::{Answer, Claim, Mover, Phase};
 use super::own::Own;
-use super::{End, Goal, Meet, Ms, Sabotage, Why};
+use super::{End, Goal, Ms, OnConflict, Sabotage, Why};
 use crate::record::{Deadlines, OpenMove};
 use crate::value::Text;
 
@@ -33,7 +33,7 @@ impl Mover {
                 let claim = Claim { start: now, seq: open.seq, pins: Pins::Confirmed, answer: Answer::Expected };
                 return self.own(Own::of(open.clone(), claim, &self.goal, &self.worker, now).joined(), now);
             }
-            if ask.meet == Meet::Leave {
+            if ask.on_conflict == OnConflict::Fail {
                 return self.done(End::Refused(Why::Busy));
             }
         }

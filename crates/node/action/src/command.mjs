@@ -31,8 +31,8 @@ function registry({ username, password, channels, repository }, all) {
 
 async function move(promoter, given, provenance) {
   const channel = one(given)
-  const { idempotencyKey, reason, expected, meet, patienceMs, to } = given
-  const terms = { provenance, idempotencyKey, reason, expected, meet, patienceMs }
+  const { idempotencyKey, reason, expected, onConflict, timeoutMs, to } = given
+  const terms = { provenance, idempotencyKey, reason, expected, onConflict, timeoutMs }
   const from = source(given, channel)
   if (given.command === 'promote' && from === undefined) throw new Error('promote needs from or from-channel')
   const receipt = await {

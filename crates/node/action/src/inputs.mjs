@@ -3,7 +3,7 @@
 import * as core from '@actions/core'
 import { Digest } from 'tagwarden'
 
-const TERMS = ['pipeline', 'idempotency-key', 'reason', 'release', 'expected', 'meet', 'timeout']
+const TERMS = ['pipeline', 'idempotency-key', 'reason', 'release', 'expected', 'on-conflict', 'timeout']
 
 /** What each command takes, besides what all of them take. */
 const TAKES = {
@@ -34,8 +34,8 @@ export function inputs() {
     channels: core.getMultilineInput('channel'),
     from: text('from'), fromChannel: text('from-channel'), to: text('to'), repository: text('repository'),
     pipeline: core.getMultilineInput('pipeline').map(stage),
-    reason: text('reason'), release: text('release'), expected: text('expected'), meet: text('meet'),
-    patienceMs: number('timeout', 180) * 1000, limit: number('limit', 10),
+    reason: text('reason'), release: text('release'), expected: text('expected'), onConflict: text('on-conflict'),
+    timeoutMs: number('timeout', 180) * 1000, limit: number('limit', 10),
   }
   return { ...given, idempotencyKey: text('idempotency-key') ?? ofRun(command) }
 }

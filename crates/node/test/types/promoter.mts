@@ -30,7 +30,7 @@ try {
   // @ts-expect-error: adopting needs a reason
   await promoter.adopt(prod, { provenance })
   // @ts-expect-error: an option that is not known
-  await promoter.recover(prod, { patienc: 3 })
+  await promoter.recover(prod, { timeout: 3 })
   // @ts-expect-error: both a registry and a ledger are needed
   new Promoter(new MemoryLedger())
 } catch (error) {

@@ -20,8 +20,8 @@ from .values import Channel, Digest, Pipeline, Reference
 if TYPE_CHECKING:
     import asyncio
 
-Meet: TypeAlias = Literal["wait", "queue", "leave"]
-"""What to do when another move comes first: wait and go on only if the live digest is the same, queue, or leave."""
+OnConflict: TypeAlias = Literal["wait", "requeue", "fail"]
+"""What to do when another move comes first: wait and go on only if the live digest is the same, requeue, or fail."""
 Source: TypeAlias = str | Reference | Channel
 """Where a target is named: a tag or digest, or (as a Channel) what is live on another channel."""
 
@@ -107,8 +107,8 @@ class Core:
 def asked(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """A method's arguments (its ``locals()``) under the core's names and in its units; None is left out.
 
-    >>> asked({"self": ..., "from_": Channel("reg.io/acme/shop:dev"), "idempotency_key": None, "patience": 1.5})
-    {'from': {'channel': 'reg.io/acme/shop:dev'}, 'patience': 1500.0}
+    >>> asked({"self": ..., "from_": Channel("reg.io/acme/shop:dev"), "idempotency_key": None, "timeout": 1.5})
+    {'from': {'channel': 'reg.io/acme/shop:dev'}, 'timeout': 1500.0}
     """
     request: dict[str, Any] = {}
     for name, value in arguments.items():
@@ -132,7 +132,7 @@ _AS_THE_CORE_READS: dict[str, tuple[str, Callable[[Any], Any] | None]] = {
     "from_": ("from", _source),
     "operation": ("op", None),
     "of": ("channels", _channels),
-    "patience": ("patience", ms),
+    "timeout": ("timeout", ms),
 }
 
 

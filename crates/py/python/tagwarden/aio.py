@@ -12,7 +12,7 @@ from ._call import Seconds, wait_async
 from ._request import (
     Approved,
     Core,
-    Meet,
+    OnConflict,
     Plan,
     RetentionRule,
     Source,
@@ -93,8 +93,8 @@ class AsyncPromoter:
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
-        meet: Meet | None = None,
-        patience: Seconds | None = None,
+        on_conflict: OnConflict | None = None,
+        timeout: Seconds | None = None,
     ) -> Plan:
         """Finds out what a move would do and what the policy says of it. Nothing is moved.
 
@@ -116,8 +116,8 @@ class AsyncPromoter:
         """Executes an approved plan, which is used up: ``approved`` is what ``Plan.approve`` gave.
 
         A plan that is older than 5 s is made again first, and must come out the same (ChannelError CHANNEL_CHANGED)
-        unless the terms said to queue. Otherwise it raises what ``promote`` raises; InvalidValueError VALUE_INVALID if
-        the plan was executed before; TypeError for a plan that is not approved.
+        unless the terms said to requeue. Otherwise it raises what ``promote`` raises; InvalidValueError VALUE_INVALID
+        if the plan was executed before; TypeError for a plan that is not approved.
         """
         if not isinstance(approved, Approved):
             raise TypeError("execute takes what Plan.approve gave")
@@ -132,8 +132,8 @@ class AsyncPromoter:
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
-        meet: Meet | None = None,
-        patience: Seconds | None = None,
+        on_conflict: OnConflict | None = None,
+        timeout: Seconds | None = None,
     ) -> Receipt:
         """Points the channel at a release: plans, has the policy judge, and executes.
 
@@ -145,9 +145,10 @@ class AsyncPromoter:
           and is then answered with the receipt of that move (``replayed``). A random one by default.
         - ``reason``: why, for the log: one line of 1 to 1,024 characters. None by default.
         - ``expected``: what the tag must point at for the move to start: a digest, ``absent`` or ``any`` (the default).
-        - ``meet``: what to do when another move comes first. ``wait`` (the default) waits for it, and goes on if the
-          live digest is still what it was; ``queue`` waits, looks again and judges anew; ``leave`` gives up at once.
-        - ``patience``: how long to wait for others, in seconds or as a timedelta; 180 s by default, longer than it
+        - ``on_conflict``: what to do when another move comes first. ``wait`` (the default) waits for it, and goes on if
+          the live digest is still what it was; ``requeue`` waits, looks again and judges anew; ``fail`` gives up at
+          once.
+        - ``timeout``: how long to wait for others, in seconds or as a timedelta; 180 s by default, longer than it
           takes until the move of a dead worker may be taken over.
 
         Nothing was moved after
@@ -181,8 +182,8 @@ class AsyncPromoter:
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
-        meet: Meet | None = None,
-        patience: Seconds | None = None,
+        on_conflict: OnConflict | None = None,
+        timeout: Seconds | None = None,
     ) -> Receipt:
         """Points the channel back at the digest that was live before. All that it is made of must still be there.
 
@@ -205,8 +206,8 @@ class AsyncPromoter:
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
-        meet: Meet | None = None,
-        patience: Seconds | None = None,
+        on_conflict: OnConflict | None = None,
+        timeout: Seconds | None = None,
     ) -> Receipt:
         """Takes the channel's first state into the log, once.
 
@@ -230,8 +231,8 @@ class AsyncPromoter:
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
-        meet: Meet | None = None,
-        patience: Seconds | None = None,
+        on_conflict: OnConflict | None = None,
+        timeout: Seconds | None = None,
     ) -> Receipt:
         """Puts the live digest back after somebody went around the ledger.
 
@@ -247,8 +248,8 @@ class AsyncPromoter:
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
-        meet: Meet | None = None,
-        patience: Seconds | None = None,
+        on_conflict: OnConflict | None = None,
+        timeout: Seconds | None = None,
     ) -> Receipt:
         """Takes what the tag points at as live, after somebody went around the ledger. The tag is not put.
 
@@ -262,13 +263,13 @@ class AsyncPromoter:
         channel: str | Channel,
         *,
         abort: bool = False,
-        patience: Seconds | None = None,
+        timeout: Seconds | None = None,
     ) -> Recovered:
         """Closes the move that is open on a channel, if one is, on any machine. It is safe to do again.
 
         - ``abort``: False (the default) brings the move about, with a put if it has not landed and no hold stands;
           True closes it without a put.
-        - ``patience``: how long to wait for its worker, which may be alive, in seconds or as a timedelta; 180 s by
+        - ``timeout``: how long to wait for its worker, which may be alive, in seconds or as a timedelta; 180 s by
           default.
 
         ChannelError CHANNEL_BUSY if its worker may still be alive in the end. MoveError MOVE_INDETERMINATE or

@@ -1,10 +1,10 @@
-//! A worker with random moves, keys and patience.
+//! A worker with random moves, keys and timeouts.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tagwarden::promoter::RecoveryMode;
-use tagwarden::protocol::Meet;
+use tagwarden::protocol::OnConflict;
 use tagwarden::record::{EventStatus, Source};
 use tagwarden::{Channel, Digest, Error, Moved, Operation, Promoter, Provenance, Terms};
 use tagwarden_tests::random::Random;
@@ -55,15 +55,15 @@ impl Worker {
             let operation = self.operation(&channel);
             let mut terms = Terms::of(Provenance::new("manual", "run", &format!("worker-{}", self.number)).unwrap())
                 .reason(text("a simulation"))
-                .meet([Meet::Wait, Meet::Queue, Meet::Leave][self.index(3)])
-                .patience(self.random.ms(400_000));
+                .on_conflict([OnConflict::Wait, OnConflict::Requeue, OnConflict::Fail][self.index(3)])
+                .timeout(self.random.ms(400_000));
             if self.random.one_in(2) {
                 // Few keys, so that workers share them.
                 terms = terms.idempotency_key(key(&format!("key-{}", self.random.below(4))));
             }
             let name = operation.op().as_str();
-            let patience = if self.random.one_in(8) { self.random.ms(20_000) } else { Duration::from_secs(30_000) };
-            match tokio::time::timeout(patience, self.promoter.run(&channel, operation, terms)).await {
+            let timeout = if self.random.one_in(8) { self.random.ms(20_000) } else { Duration::from_secs(30_000) };
+            match tokio::time::timeout(timeout, self.promoter.run(&channel, operation, terms)).await {
                 Err(_) => self.count("caller went away", None),
                 Ok(Ok(receipt)) => {
                     let word = match receipt.result {

@@ -141,7 +141,7 @@ async fn dead(w: &World, ledger: &Arc<MemoryLedger>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_takeover_that_cannot_be_written_gives_up_with_patience() {
+async fn a_takeover_that_cannot_be_written_gives_up_at_the_timeout() {
     let (w, ledger) = shared().await;
     dead(&w, &ledger).await;
     let full = over(&w, Flawed::over(&ledger, [(Flaw::Down, usize::MAX)]));
@@ -206,7 +206,8 @@ async fn i4_a_key_commits_once_after_an_unanswered_intent() {
     let flawed = Flawed::over(&ledger, [(Flaw::Dies, 1)]);
     let promoter = over(&w, flawed.clone());
     let (prod, source) = (w.prod.clone(), w.release("1.1"));
-    let first = tokio::spawn(async move { promoter.promote(&prod, source, terms().meet(Meet::Queue)).await });
+    let first =
+        tokio::spawn(async move { promoter.promote(&prod, source, terms().on_conflict(OnConflict::Requeue)).await });
     tokio::time::sleep(Duration::from_millis(150)).await;
     flawed.stall_ms.store(150_000, SeqCst);
     w.promoter.recover(&w.prod, RecoveryMode::RollForward, Duration::from_secs(200)).await.unwrap();
@@ -298,7 +299,7 @@ async fn a_hold_makes_no_ledger_the_one_that_governs() {
 async fn an_old_plan_that_queues_is_made_again() {
     let (w, _) = shared().await;
     let operation = Operation::Promote(w.release("1.2"));
-    let plan = w.promoter.plan(&w.prod, operation, terms().meet(Meet::Queue)).await.unwrap();
+    let plan = w.promoter.plan(&w.prod, operation, terms().on_conflict(OnConflict::Requeue)).await.unwrap();
     w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(6)).await;
     let receipt = w.promoter.execute(plan.approve().unwrap()).await.unwrap();

@@ -29,9 +29,9 @@ pub(super) fn three() -> Setup {
     Setup {
         end: 5,
         ..Setup::of(vec![
-            promote("b", "k", Meet::Queue),
-            promote("b", "k", Meet::Queue),
-            promote("c", "l", Meet::Queue),
+            promote("b", "k", OnConflict::Requeue),
+            promote("b", "k", OnConflict::Requeue),
+            promote("c", "l", OnConflict::Requeue),
         ])
     }
 }
@@ -45,7 +45,7 @@ fn two_movers_with_one_key_over_two_takeovers() {
 
 #[test]
 fn an_auditor_and_a_hold() {
-    let goals = vec![promote("b", "k", Meet::Queue), promote("c", "l", Meet::Queue)];
+    let goals = vec![promote("b", "k", OnConflict::Requeue), promote("c", "l", OnConflict::Requeue)];
     let setup = Setup { end: 3, notes: 1, holds: 1, rest: Rest::Checked, ..Setup::of(goals) };
     holds("two movers, with an auditor's note and a hold", setup);
 }
@@ -72,9 +72,9 @@ fn puts_that_land_a_unit_later() {
 #[test]
 fn a_move_to_where_the_channel_is_and_a_rollback() {
     let goals = vec![
-        promote("a", "n", Meet::Queue),
-        promote("b", "k", Meet::Queue),
-        moving(Op::Rollback, Want::Previous, "r", Meet::Queue),
+        promote("a", "n", OnConflict::Requeue),
+        promote("b", "k", OnConflict::Requeue),
+        moving(Op::Rollback, Want::Previous, "r", OnConflict::Requeue),
     ];
     holds("a no-op, a mover and a rollback", Setup { end: 4, ..Setup::of(goals) });
 }

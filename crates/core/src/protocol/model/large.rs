@@ -11,29 +11,33 @@ fn three_movers_two_of_them_with_one_key() {
 
 #[test]
 fn stale_runs_never_win() {
-    let goals = vec![promote("b", "k", Meet::Wait), promote("b", "k", Meet::Wait), promote("c", "l", Meet::Wait)];
-    holds("three movers that do not queue", Setup { end: 4, ..Setup::of(goals) });
+    let goals = vec![
+        promote("b", "k", OnConflict::Wait),
+        promote("b", "k", OnConflict::Wait),
+        promote("c", "l", OnConflict::Wait),
+    ];
+    holds("three movers that do not requeue", Setup { end: 4, ..Setup::of(goals) });
 }
 
 #[test]
 fn lost_answers_refusals_and_a_recovery() {
-    let goals = vec![promote("b", "k", Meet::Queue), promote("c", "l", Meet::Queue), Goal::Forward];
+    let goals = vec![promote("b", "k", OnConflict::Requeue), promote("c", "l", OnConflict::Requeue), Goal::Forward];
     let setup = Setup { end: 3, flaws: 1, refusals: 1, ..Setup::of(goals) };
     holds("two movers and a recovery, with a lost answer of the ledger and a refusal", setup);
 }
 
 #[test]
 fn crashes_and_an_aborted_move() {
-    let goals = vec![promote("b", "k", Meet::Queue), promote("c", "l", Meet::Queue), Goal::Abandon];
+    let goals = vec![promote("b", "k", OnConflict::Requeue), promote("c", "l", OnConflict::Requeue), Goal::Abandon];
     holds("two movers and one that aborts, with two crashes", Setup { end: 4, crashes: 2, ..Setup::of(goals) });
 }
 
 #[test]
 fn a_foreign_writer_repair_and_adopt() {
     let goals = vec![
-        promote("c", "l", Meet::Queue),
-        moving(Op::Repair, Want::Live, "r", Meet::Queue),
-        moving(Op::Adopt, Want::Observed, "o", Meet::Queue),
+        promote("c", "l", OnConflict::Requeue),
+        moving(Op::Repair, Want::Live, "r", OnConflict::Requeue),
+        moving(Op::Adopt, Want::Observed, "o", OnConflict::Requeue),
     ];
     let foreign = vec![Some(digest("f")), None];
     holds("a mover, a repair and an adoption, with two foreign writes", Setup { end: 3, foreign, ..Setup::of(goals) });
@@ -41,7 +45,11 @@ fn a_foreign_writer_repair_and_adopt() {
 
 #[test]
 fn an_auditor_and_a_hold() {
-    let goals = vec![promote("b", "k", Meet::Queue), promote("b", "k", Meet::Queue), promote("c", "l", Meet::Queue)];
+    let goals = vec![
+        promote("b", "k", OnConflict::Requeue),
+        promote("b", "k", OnConflict::Requeue),
+        promote("c", "l", OnConflict::Requeue),
+    ];
     let setup = Setup { end: 2, notes: 1, holds: 1, ..Setup::of(goals) };
     holds("three movers, with an auditor's note and a hold", setup);
 }
@@ -65,9 +73,9 @@ fn looks_in_two_steps() {
 #[test]
 fn bootstraps_of_an_empty_log() {
     let goals = vec![
-        moving(Op::Bootstrap, Want::Digest(digest("b")), "k", Meet::Queue),
-        moving(Op::Bootstrap, Want::Observed, "o", Meet::Queue),
-        promote("c", "l", Meet::Queue),
+        moving(Op::Bootstrap, Want::Digest(digest("b")), "k", OnConflict::Requeue),
+        moving(Op::Bootstrap, Want::Observed, "o", OnConflict::Requeue),
+        promote("c", "l", OnConflict::Requeue),
     ];
     let setup = Setup { end: 4, start: Start::Empty, foreign: vec![Some(digest("f"))], ..Setup::of(goals) };
     holds("two bootstraps and a mover on an empty log, with a foreign write", setup);
@@ -75,7 +83,7 @@ fn bootstraps_of_an_empty_log() {
 
 #[test]
 fn an_auditor_and_a_hold_over_a_takeover() {
-    let goals = vec![promote("b", "k", Meet::Queue), promote("c", "l", Meet::Queue)];
+    let goals = vec![promote("b", "k", OnConflict::Requeue), promote("c", "l", OnConflict::Requeue)];
     let setup = Setup { end: 5, notes: 1, holds: 1, rest: Rest::Checked, ..Setup::of(goals) };
     holds("two movers over a takeover, with an auditor's note and a hold", setup);
 }

@@ -169,13 +169,13 @@ fn times(ttl_ms: u64) -> Deadlines {
     Deadlines { ttl_ms, grace_ms: 1, quiet_ms: 1 }
 }
 
-fn promote(to: &str, key: &str, meet: Meet) -> Goal {
-    moving(Op::Promote, Want::Digest(digest(to)), key, meet)
+fn promote(to: &str, key: &str, on_conflict: OnConflict) -> Goal {
+    moving(Op::Promote, Want::Digest(digest(to)), key, on_conflict)
 }
 
-fn moving(op: Op, want: Want, key: &str, meet: Meet) -> Goal {
+fn moving(op: Op, want: Want, key: &str, on_conflict: OnConflict) -> Goal {
     let request = digest(&format!("{op:?}{want:?}"));
-    Goal::Move(Ask { op, want, key: key.parse().unwrap(), request, meet })
+    Goal::Move(Ask { op, want, key: key.parse().unwrap(), request, on_conflict })
 }
 
 impl Setup {
