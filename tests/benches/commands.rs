@@ -37,7 +37,7 @@ fn main() {
     };
     let tagwarden = |verb: &str, tag: &str| {
         let mut command = Command::new(&program);
-        command.args([verb, &format!("{repository}:prod"), "--from", &format!("{repository}:{tag}")]);
+        command.args([verb, &format!("{repository}:prod"), "--source", &format!("{repository}:{tag}")]);
         command.args(["--provider", "manual", "--run-id", "bench", "--actor", "ada", "--ledger"]).arg(ledger.path());
         command
     };

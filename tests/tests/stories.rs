@@ -93,12 +93,12 @@ impl Step<'_> {
     }
 
     fn operation(&self, op: &str) -> Operation {
-        let from = self.text("from").map(|tag| Source::Reference(format!("{SHOP}:{tag}").parse().unwrap()));
-        let live = self.text("from_channel").map(|tag| Source::Channel(format!("{SHOP}:{tag}").parse().unwrap()));
-        let from = from.or(live);
+        let source = self.text("source").map(|tag| Source::Reference(format!("{SHOP}:{tag}").parse().unwrap()));
+        let live = self.text("source_channel").map(|tag| Source::Channel(format!("{SHOP}:{tag}").parse().unwrap()));
+        let source = source.or(live);
         match op {
-            "bootstrap" => Operation::Bootstrap(First { from, ..First::default() }),
-            "promote" => Operation::Promote(from.unwrap()),
+            "bootstrap" => Operation::Bootstrap(First { source, ..First::default() }),
+            "promote" => Operation::Promote(source.unwrap()),
             "rollback" => Operation::Rollback(self.text("to").and_then(image)),
             "repair" => Operation::Repair,
             "adopt" => Operation::Adopt,

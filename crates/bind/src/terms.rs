@@ -14,14 +14,14 @@ use crate::value::built;
 pub(crate) fn operation(op: &str, asked: &mut Fields) -> Result<Operation> {
     match op {
         "promote" => match source(asked)? {
-            Some(from) => Ok(Operation::Promote(from)),
-            None => Err(asked.wrong("from", "it is missing")),
+            Some(source) => Ok(Operation::Promote(source)),
+            None => Err(asked.wrong("source", "it is missing")),
         },
         "rollback" => asked.take("to").map(Operation::Rollback),
         "bootstrap" => {
             let foreign = asked.word("foreign", &[("refuse", Foreign::Refuse), ("accept", Foreign::Accept)])?;
-            let (from, predecessor) = (source(asked)?, asked.take("predecessor")?);
-            Ok(Operation::Bootstrap(First { from, foreign: foreign.unwrap_or_default(), predecessor }))
+            let (source, predecessor) = (source(asked)?, asked.take("predecessor")?);
+            Ok(Operation::Bootstrap(First { source, foreign: foreign.unwrap_or_default(), predecessor }))
         }
         "repair" => Ok(Operation::Repair),
         "adopt" => Ok(Operation::Adopt),
@@ -32,14 +32,14 @@ pub(crate) fn operation(op: &str, asked: &mut Fields) -> Result<Operation> {
     }
 }
 
-/// `from`: a reference as text, `{reference}` or `{channel}`.
+/// `source`: a reference as text, `{reference}` or `{channel}`.
 fn source(asked: &mut Fields) -> Result<Option<Source>> {
-    let Some(value) = asked.value("from") else { return Ok(None) };
+    let Some(value) = asked.value("source") else { return Ok(None) };
     let value = match value {
         text @ Value::String(_) => serde_json::json!({ "reference": text }),
         other => other,
     };
-    serde_json::from_value(value).map(Some).map_err(|e| asked.wrong("from", e))
+    serde_json::from_value(value).map(Some).map_err(|e| asked.wrong("source", e))
 }
 
 /// The terms of a move: every argument that is left.

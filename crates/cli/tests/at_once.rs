@@ -19,7 +19,7 @@ fn eight(world: &World, flags: &[&str]) -> Vec<(i32, Value)> {
     let begun: Vec<_> = (1..=8)
         .map(|number| {
             let from = format!("1.4.{number}");
-            world.begin(&[&["promote", prod.as_str(), "--from", &from, "--json"], flags].concat())
+            world.begin(&[&["promote", prod.as_str(), "--source", &from, "--json"], flags].concat())
         })
         .collect();
     let ended = begun.into_iter().map(|child| said(child.wait_with_output().unwrap()));
@@ -84,7 +84,7 @@ fn the_first_ctrl_c_waits_for_the_move_to_be_closed() {
     let world = World::with_prod();
     world.server.clear_requests();
     world.server.always(|seen| seen.is("PUT", "/manifests/prod"), HttpFault::Slow(Duration::from_millis(800)));
-    let child = world.begin(&["promote", &world.prod(), "--from", "1.4.1"]);
+    let child = world.begin(&["promote", &world.prod(), "--source", "1.4.1"]);
     await_put(&world);
     interrupt(child.id());
     let ended = said(child.wait_with_output().unwrap());
@@ -102,7 +102,7 @@ fn the_second_ctrl_c_leaves_at_once_and_another_run_recovers() {
     world.server.always(|seen| seen.is("PUT", "/manifests/prod"), HttpFault::Silent);
     let times = ["--ttl", "1s", "--grace", "600ms", "--quiet", "600ms", "--put-timeout", "500ms"];
     let long = ["--ttl", "5s", "--grace", "4s", "--quiet", "600ms", "--put-timeout", "500ms"];
-    let mut begun = vec!["promote", &prod, "--from", "1.4.1", "--json"];
+    let mut begun = vec!["promote", &prod, "--source", "1.4.1", "--json"];
     begun.extend(["--ttl", "2s", "--grace", "1s", "--quiet", "1s", "--put-timeout", "900ms"]);
     let child = world.begin(&begun);
     await_put(&world);
@@ -121,7 +121,7 @@ fn the_second_ctrl_c_leaves_at_once_and_another_run_recovers() {
         "{}",
         said.out
     );
-    let busy = world.does(&[&["promote", &prod, "--from", "1.4.2", "--on-conflict", "fail"][..], &long].concat(), 3);
+    let busy = world.does(&[&["promote", &prod, "--source", "1.4.2", "--on-conflict", "fail"][..], &long].concat(), 3);
     assert!(
         busy.err.contains("[CHANNEL_BUSY]\nhint: wait with --timeout TIME, or use --on-conflict requeue"),
         "{}",
@@ -145,7 +145,7 @@ fn a_dead_move_is_closed_with_abort() {
     world.server.clear_requests();
     world.server.always(|seen| seen.is("PUT", "/manifests/prod"), HttpFault::Silent);
     let times = ["--ttl", "1s", "--grace", "600ms", "--quiet", "600ms", "--put-timeout", "500ms"];
-    let mut child = world.begin(&[&["promote", prod.as_str(), "--from", "1.4.1"][..], &times].concat());
+    let mut child = world.begin(&[&["promote", prod.as_str(), "--source", "1.4.1"][..], &times].concat());
     await_put(&world);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -176,7 +176,7 @@ fn a_put_without_an_answer_is_indeterminate_and_says_what_to_do() {
         HttpFault::Status(503),
     );
     let times = ["--ttl", "900ms", "--grace", "500ms", "--quiet", "500ms", "--put-timeout", "400ms"];
-    let said = world.does(&[&["promote", prod.as_str(), "--from", "1.4.1"][..], &times].concat(), 5);
+    let said = world.does(&[&["promote", prod.as_str(), "--source", "1.4.1"][..], &times].concat(), 5);
     assert!(said.err.contains("[MOVE_INDETERMINATE]\nhint: `tagwarden recover "), "{}", said.err);
     assert!(said.err.contains("brings it to rest, from any machine"), "{}", said.err);
     world.server.calm();

@@ -16,8 +16,8 @@ fn it_tells_the_whole_story_in_a_few_seconds() {
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     for want in [
         "$ tagwarden artifact push ",
-        "$ tagwarden bootstrap prod --from 1.4.0\n",
-        "$ tagwarden promote prod --from preprod --release 1.4.1\n",
+        "$ tagwarden bootstrap prod --source 1.4.0\n",
+        "$ tagwarden promote prod --source preprod --release 1.4.1\n",
         "promotion-order STAGE_SKIPPED: ",
         "$ tagwarden current prod\n",
         "$ tagwarden previous prod\n",

@@ -10,10 +10,10 @@ use common::World;
 fn with_two() -> World {
     let world = World::new();
     for stage in ["dev", "prod"] {
-        world.does(&["bootstrap", stage, "--from", "1.4.0"], 0);
+        world.does(&["bootstrap", stage, "--source", "1.4.0"], 0);
     }
-    world.does(&["promote", "dev", "--from", "1.4.1"], 0);
-    world.does(&["promote", "prod", "--from", "dev"], 0);
+    world.does(&["promote", "dev", "--source", "1.4.1"], 0);
+    world.does(&["promote", "prod", "--source", "dev"], 0);
     world
 }
 
@@ -46,7 +46,7 @@ fn a_ledger_moves_and_nobody_goes_on_writing_where_it_was() {
     assert_eq!(roots(&world.json(&["verify", "--ledger", "next"], 0), "logs"), roots(&before, "logs"));
 
     // Where it was: it can be read and says where it goes on; nothing can be written.
-    let said = world.does(&["promote", "prod", "--from", "1.4.2"], 3);
+    let said = world.does(&["promote", "prod", "--source", "1.4.2"], 3);
     assert_eq!(
         said.err,
         format!(
@@ -80,7 +80,7 @@ fn a_ledger_moves_and_nobody_goes_on_writing_where_it_was() {
     assert!(world.does(&["audit"], 6).out.contains(&format!("unknown: the log goes on in {next} (seq 4)")));
 
     // Where it is now.
-    world.does(&["promote", "dev", "--from", "1.4.2", "--ledger", "next"], 0);
+    world.does(&["promote", "dev", "--source", "1.4.2", "--ledger", "next"], 0);
     let again = world.json(&["ledger", "migrate", "ledger", "next"], 0);
     let results: Vec<_> =
         again["channels"].as_array().unwrap().iter().map(|log| log["result"].as_str().unwrap()).collect();
@@ -107,7 +107,7 @@ fn one_channel_may_go_first_and_one_that_is_named_wrongly_is_said() {
     assert_eq!(said["channels"].as_array().unwrap().len(), 1);
     // prod is governed here as before, but what dev is now stands elsewhere: neither as a source nor in its order.
     for from in ["dev", "1.4.0"] {
-        let said = world.does(&["promote", "prod", "--from", from], 3);
+        let said = world.does(&["promote", "prod", "--source", from], 3);
         let want = format!("the log of {} was closed at seq 4: it goes on in ", world.channel("dev"));
         assert!(said.err.contains(&want) && said.err.contains("[LEDGER_MIGRATED]"), "{}", said.err);
     }
@@ -132,7 +132,7 @@ fn what_was_exported_comes_back() {
         world.does(&["verify", "--log", file.to_str().unwrap()], 0);
     }
     // Again, after a move; and into another ledger.
-    world.does(&["promote", "dev", "--from", "1.4.2"], 0);
+    world.does(&["promote", "dev", "--source", "1.4.2"], 0);
     assert!(
         world
             .does(&["ledger", "export", "backup"], 0)
@@ -154,7 +154,7 @@ fn what_was_exported_comes_back() {
         roots(&world.json(&[&["verify"], restored].concat(), 0), "logs"),
         roots(&world.json(&["verify"], 0), "logs")
     );
-    world.does(&[&["promote", "dev", "--from", "1.4.3"], restored].concat(), 0);
+    world.does(&[&["promote", "dev", "--source", "1.4.3"], restored].concat(), 0);
     // Neither a ledger in use nor an older ledger takes the place of a backup.
     let said = world.does(&[&["ledger", "import", "ledger"], restored].concat(), 2);
     assert!(said.err.contains("not an export; use `ledger migrate` [CONFIG_INVALID]"), "{}", said.err);

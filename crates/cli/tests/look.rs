@@ -11,7 +11,7 @@ fn with_history() -> World {
     let world = World::with_prod();
     let prod = world.prod();
     for release in ["1.4.1", "1.4.2"] {
-        world.does(&["promote", &prod, "--from", release, "--release", release], 0);
+        world.does(&["promote", &prod, "--source", release, "--release", release], 0);
     }
     world.does(&["rollback", &prod, "--reason", "incident 7"], 0);
     world
@@ -121,7 +121,7 @@ fn previous_history_and_at_need_the_ledger_alone() {
 fn channels_are_listed_and_audited() {
     let world = with_history();
     let (prod, qa) = (world.prod(), world.channel("qa").to_string());
-    world.does(&["bootstrap", &qa, "--from", "1.4.0"], 0);
+    world.does(&["bootstrap", &qa, "--source", "1.4.0"], 0);
     world.does(&["hold", &qa, "--reason", "freeze"], 0);
     let said = world.does(&["channels"], 0);
     let lines: Vec<&str> = said.out.lines().collect();

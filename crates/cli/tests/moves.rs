@@ -10,15 +10,15 @@ use common::World;
 fn a_release_goes_through_the_pipeline_and_back() {
     let world = World::new();
     let prod = world.prod();
-    let said = world.does(&["bootstrap", "dev", "--from", "1.4.0"], 0);
+    let said = world.does(&["bootstrap", "dev", "--source", "1.4.0"], 0);
     assert!(said.out.starts_with(&format!("committed bootstrap {}\n  from      nothing\n", world.channel("dev"))));
-    let json = world.json(&["bootstrap", "prod", "--from", "1.4.0"], 0);
+    let json = world.json(&["bootstrap", "prod", "--source", "1.4.0"], 0);
     assert_eq!(
         (&json["op"], &json["result"], &json["channel"]),
         (&"bootstrap".into(), &"committed".into(), &prod.clone().into())
     );
 
-    let said = world.does(&["promote", "dev", "--from", "1.4.1", "--release", "v1.4.1", "--commit", "0123456"], 0);
+    let said = world.does(&["promote", "dev", "--source", "1.4.1", "--release", "v1.4.1", "--commit", "0123456"], 0);
     for want in
         ["  by        ada (a person)\n", "  run       manual 42\n", "  commit    0123456\n", "  release   v1.4.1\n"]
     {
@@ -27,10 +27,10 @@ fn a_release_goes_through_the_pipeline_and_back() {
     assert!(said.out.contains(&format!("  to        {}\n", world.digest("1.4.1"))), "{}", said.out);
 
     // From the environment before, by its name and by its tag; what is live there already is not moved again.
-    let json = world.json(&["promote", "prod", "--from", "dev"], 0);
+    let json = world.json(&["promote", "prod", "--source", "dev"], 0);
     assert_eq!(json["to"], world.digest("1.4.1").to_string());
     assert_eq!(json["event"]["intent"]["source"]["channel"], world.channel("dev").to_string());
-    let said = world.does(&["promote", &prod, "--from", &world.channel("dev").to_string()], 0);
+    let said = world.does(&["promote", &prod, "--source", &world.channel("dev").to_string()], 0);
     assert!(said.out.starts_with(&format!("unchanged promote {prod}: ")), "{}", said.out);
 
     let json = world.json(&["rollback", "prod", "--reason", "incident 7"], 0);
@@ -53,46 +53,56 @@ fn a_source_is_a_tag_a_digest_a_reference_or_a_channel() {
         (&format!("{repository}:1.4.3"), "1.4.3"),
         (&format!("{repository}@{digest}"), "1.4.2"),
     ] {
-        let json = world.json(&["promote", &prod, "--from", from], 0);
+        let json = world.json(&["promote", &prod, "--source", from], 0);
         assert_eq!(json["to"], world.digest(want).to_string(), "{from}");
         assert!(json["event"]["intent"]["source"]["reference"].is_string(), "{from}");
     }
     // A tag of which the ledger has a log is a channel: its live digest counts, not what the tag shows.
-    world.does(&["bootstrap", &world.channel("qa").to_string(), "--from", "1.4.5"], 0);
-    let json = world.json(&["promote", &prod, "--from", "qa"], 0);
+    world.does(&["bootstrap", &world.channel("qa").to_string(), "--source", "1.4.5"], 0);
+    let json = world.json(&["promote", &prod, "--source", "qa"], 0);
     assert_eq!(json["event"]["intent"]["source"]["channel"], world.channel("qa").to_string());
 
-    let said = world.does(&["promote", &prod, "--from", "ghcr.io/other/shop:1"], 2);
+    let said = world.does(&["promote", &prod, "--source", "ghcr.io/other/shop:1"], 2);
     assert!(said.err.contains("a move stays in one repository"), "{}", said.err);
-    let said = world.does(&["promote", &prod, "--from", "9.9.9"], 3);
+    let said = world.does(&["promote", &prod, "--source", "9.9.9"], 3);
     assert!(said.err.contains("\n  target-readable "), "{}", said.err);
 }
 
 #[test]
 fn a_dry_run_shows_every_finding_and_moves_nothing() {
     let world = World::new();
-    world.does(&["bootstrap", "dev", "--from", "1.4.0"], 0);
-    world.does(&["bootstrap", "prod", "--from", "1.4.0"], 0);
+    world.does(&["bootstrap", "dev", "--source", "1.4.0"], 0);
+    world.does(&["bootstrap", "prod", "--source", "1.4.0"], 0);
     let before = std::fs::read(world.log("prod")).unwrap();
 
-    let said = world.does(&["promote", "prod", "--from", "1.4.1", "--dry-run"], 3);
+    let said = world.does(&["promote", "prod", "--source", "1.4.1", "--dry-run"], 3);
     for want in
         ["  pass      provenance-complete: ", "  refuse    promotion-order STAGE_SKIPPED: ", "it would be refused"]
     {
         assert!(said.out.contains(want), "{want}: {}", said.out);
     }
-    let json = world.json(&["promote", "prod", "--from", "1.4.1", "--dry-run"], 3);
+    let json = world.json(&["promote", "prod", "--source", "1.4.1", "--dry-run"], 3);
     assert_eq!((&json["verdict"], json["findings"].as_array().unwrap().len()), (&"refused".into(), 5));
 
-    let json = world.json(&["promote", "dev", "--from", "1.4.1", "--dry-run"], 0);
+    let json = world.json(&["promote", "dev", "--source", "1.4.1", "--dry-run"], 0);
     assert_eq!((&json["dry_run"], &json["verdict"]), (&true.into(), &"move".into()));
     assert_eq!(
         (&json["from"], &json["to"]),
         (&world.digest("1.4.0").to_string().into(), &world.digest("1.4.1").to_string().into())
     );
-    assert_eq!(world.json(&["promote", "prod", "--from", "dev", "--dry-run"], 0)["verdict"], "nothing");
+    assert_eq!(world.json(&["promote", "prod", "--source", "dev", "--dry-run"], 0)["verdict"], "nothing");
     assert_eq!(std::fs::read(world.log("prod")).unwrap(), before);
     assert_eq!(world.digest("dev"), world.digest("1.4.0"));
+}
+
+#[test]
+fn from_is_an_alias_of_source() {
+    let world = World::with_prod();
+    let prod = world.prod();
+    world.does(&["promote", &prod, "--from", "1.4.1"], 0);
+    assert_eq!(world.digest("prod"), world.digest("1.4.1"));
+    let said = world.does(&["promote", &prod, "--from", "1.4.1", "--source", "1.4.2"], 2);
+    assert!(said.err.contains("'--source <RELEASE>' cannot be used multiple times"), "{}", said.err);
 }
 
 #[test]
@@ -101,7 +111,7 @@ fn a_refusal_has_each_finding_on_its_own_line_and_in_json() {
     let prod = world.prod();
     let expect = world.digest("1.4.3").to_string();
     world.does(&["hold", &prod, "--reason", "incident 7"], 0);
-    let said = world.does(&["promote", &prod, "--from", "1.4.1", "--expected", &expect], 3);
+    let said = world.does(&["promote", &prod, "--source", "1.4.1", "--expected", &expect], 3);
     let lines: Vec<&str> = said.err.lines().collect();
     assert_eq!(lines[0], format!("refused: {prod}: 2 of 5 guardrails stand against it [POLICY_REFUSED]"));
     assert!(
@@ -110,7 +120,7 @@ fn a_refusal_has_each_finding_on_its_own_line_and_in_json() {
         said.err
     );
     assert_eq!(said.out, "");
-    let json = world.json(&["promote", &prod, "--from", "1.4.1", "--expected", "absent"], 3);
+    let json = world.json(&["promote", &prod, "--source", "1.4.1", "--expected", "absent"], 3);
     assert_eq!((&json["error"]["class"], &json["error"]["retry"]), (&"refused".into(), &"never".into()));
     assert_eq!(json["error"]["findings"].as_array().unwrap().len(), 5);
 }
@@ -123,12 +133,12 @@ fn a_hold_stops_moves_until_it_is_released() {
     assert_eq!(said.out, format!("nothing to do: no hold stands on {prod}\n"));
     let json = world.json(&["hold", &prod, "--reason", "incident 7", "--for", "1h"], 0);
     assert_eq!((&json["result"], &json["seq"]), (&"held".into(), &2.into()));
-    let said = world.does(&["promote", &prod, "--from", "1.4.1"], 3);
+    let said = world.does(&["promote", &prod, "--source", "1.4.1"], 3);
     assert!(said.err.contains("[CHANNEL_HELD]"), "{}", said.err);
     assert!(said.err.contains(&format!("\nhint: `tagwarden release {prod} --reason …` ends the hold")), "{}", said.err);
     assert!(world.does(&["current", &prod], 0).out.contains("  held      by ada until "));
     assert_eq!(world.json(&["release", &prod, "--reason", "over"], 0)["result"], "released");
-    world.does(&["promote", &prod, "--from", "1.4.1"], 0);
+    world.does(&["promote", &prod, "--source", "1.4.1"], 0);
     let said = world.does(&["hold", &prod, "--reason", "late", "--until", "2020-01-01T00:00:00Z"], 2);
     assert!(said.err.contains("would have ended already"), "{}", said.err);
     world.verify_independently("prod");
@@ -141,7 +151,7 @@ fn a_push_by_hand_is_found_and_repaired_or_adopted() {
     let live = world.digest("1.4.0");
     let hotfix = world.push_by_hand(7);
 
-    let said = world.does(&["promote", &prod, "--from", "1.4.1"], 4);
+    let said = world.does(&["promote", &prod, "--source", "1.4.1"], 4);
     assert!(said.err.contains("[CHANNEL_DRIFTED]\nhint: `tagwarden repair "), "{}", said.err);
     let json = world.json(&["repair", &prod], 0);
     assert_eq!(json["event"]["intent"]["replaced"], hotfix.to_string());
@@ -160,12 +170,12 @@ fn a_push_by_hand_is_found_and_repaired_or_adopted() {
 fn a_key_moves_once() {
     let world = World::with_prod();
     let prod = world.prod();
-    let promote = ["promote", &prod, "--from", "1.4.1", "--idempotency-key", "release-41"];
+    let promote = ["promote", &prod, "--source", "1.4.1", "--idempotency-key", "release-41"];
     world.does(&promote, 0);
-    world.does(&["promote", &prod, "--from", "1.4.2"], 0);
+    world.does(&["promote", &prod, "--source", "1.4.2"], 0);
     let json = world.json(&promote, 0);
     assert_eq!((&json["result"], &json["to"]), (&"replayed".into(), &world.digest("1.4.2").to_string().into()));
-    let said = world.does(&["promote", &prod, "--from", "1.4.3", "--idempotency-key", "release-41"], 3);
+    let said = world.does(&["promote", &prod, "--source", "1.4.3", "--idempotency-key", "release-41"], 3);
     assert!(said.err.contains("[IDEMPOTENCY_MISMATCH]"), "{}", said.err);
 }
 
@@ -176,7 +186,7 @@ fn a_bootstrap_refuses_what_it_does_not_know() {
     assert!(world.does(&["bootstrap", &prod], 3).err.contains("[CHANNEL_BOOTSTRAPPED]"));
     let qa = world.channel("qa").to_string();
     assert!(world.does(&["bootstrap", &qa], 3).err.contains("[CHANNEL_ABSENT]"));
-    let said = world.does(&["promote", &qa, "--from", "1.4.1"], 3);
+    let said = world.does(&["promote", &qa, "--source", "1.4.1"], 3);
     assert!(said.err.contains(&format!("hint: `tagwarden bootstrap {qa}` takes the tag as it is")), "{}", said.err);
     // Another ledger does not know the pins of this one.
     let said = world.does(&["bootstrap", &prod, "--ledger", "other"], 3);
@@ -189,14 +199,14 @@ fn a_bootstrap_refuses_what_it_does_not_know() {
 fn provenance_is_read_from_the_ci_and_completed_by_flags() {
     let world = World::with_prod();
     let prod = world.prod();
-    let said = world.run(&["promote", &prod, "--from", "1.4.1"]);
+    let said = world.run(&["promote", &prod, "--source", "1.4.1"]);
     assert_eq!(said.exit, 2);
     assert!(
         said.err.contains("give the run id (--run-id) and the actor (--actor) [PROVENANCE_INCOMPLETE]"),
         "{}",
         said.err
     );
-    let mut command = world.command(&["promote", &prod, "--from", "1.4.1", "--release", "v1", "--json"]);
+    let mut command = world.command(&["promote", &prod, "--source", "1.4.1", "--release", "v1", "--json"]);
     let ci = [
         ("GITHUB_ACTIONS", "true"),
         ("GITHUB_RUN_ID", "77"),
@@ -215,13 +225,13 @@ fn provenance_is_read_from_the_ci_and_completed_by_flags() {
 #[test]
 fn contradicting_deadlines_are_refused() {
     let world = World::with_prod();
-    let said = world.does(&["promote", &world.prod(), "--from", "1.4.1", "--put-timeout", "60s"], 2);
+    let said = world.does(&["promote", &world.prod(), "--source", "1.4.1", "--put-timeout", "60s"], 2);
     assert!(said.err.contains("[CONFIG_INVALID]"), "{}", said.err);
-    let said = world.does(&["promote", &world.prod(), "--from", "1.4.1", "--ttl", "2h"], 2);
+    let said = world.does(&["promote", &world.prod(), "--source", "1.4.1", "--ttl", "2h"], 2);
     assert!(said.err.contains("[CONFIG_INVALID]"), "{}", said.err);
-    let args = ["promote", &world.prod(), "--from", "1.4.1", "--on-conflict", "fail", "--timeout", "1m"];
+    let args = ["promote", &world.prod(), "--source", "1.4.1", "--on-conflict", "fail", "--timeout", "1m"];
     let said = world.does(&args, 2);
     assert!(said.err.contains("--timeout: --on-conflict fail does not wait"), "{}", said.err);
-    let said = world.does(&["promote", &world.prod(), "--from", "1.4.1", "--ttl", "60"], 2);
+    let said = world.does(&["promote", &world.prod(), "--source", "1.4.1", "--ttl", "60"], 2);
     assert!(said.err.contains("duration: \"60\": no unit at byte 2"), "{}", said.err);
 }

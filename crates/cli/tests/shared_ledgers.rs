@@ -23,9 +23,9 @@ fn tells_the_story(world: &World, url: &str, name: &str) {
     let prod = world.prod();
     let moved = world.json(&["ledger", "migrate", "ledger", url], 0);
     assert_eq!((&moved["to"], &moved["channels"][0]["result"]), (&name.into(), &"migrated".into()));
-    let said = world.does(&["promote", &prod, "--from", "1.4.1"], 3);
+    let said = world.does(&["promote", &prod, "--source", "1.4.1"], 3);
     assert!(said.err.contains(&format!("it goes on in {name}; use that ledger [LEDGER_MIGRATED]")), "{}", said.err);
-    world.does(&["promote", &prod, "--from", "1.4.1", "--ledger", url], 0);
+    world.does(&["promote", &prod, "--source", "1.4.1", "--ledger", url], 0);
     assert_eq!(world.json(&["ledger", "migrate", "ledger", url], 0)["channels"][0]["result"], "migrated_before");
 
     world.json(&["ledger", "export", "backup", "--ledger", url], 0);

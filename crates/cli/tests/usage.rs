@@ -13,7 +13,7 @@ use tagwarden::testing::{Access, Login};
 #[test]
 fn the_configuration_is_found_upwards_and_its_errors_have_line_and_column() {
     let world = World::new();
-    world.does(&["bootstrap", "dev", "--from", "1.4.0"], 0);
+    world.does(&["bootstrap", "dev", "--source", "1.4.0"], 0);
     let below = world.dir.path().join("a/b");
     std::fs::create_dir_all(&below).unwrap();
     let found = said(world.command(&["current", "dev"]).current_dir(&below).output().unwrap());
@@ -68,7 +68,7 @@ fn what_is_wrong_with_the_command_line_is_json_too() {
     assert!(json["error"]["message"].as_str().unwrap().contains("'--form'"), "{json}");
     let said = world.run(&["promote", "prod"]);
     assert_eq!((said.exit, said.out.as_str()), (2, ""));
-    assert!(said.err.contains("--from <RELEASE>"), "{}", said.err);
+    assert!(said.err.contains("--source <RELEASE>"), "{}", said.err);
 }
 
 /// The questions of an incident are answered by `--help` alone.
@@ -186,7 +186,7 @@ fn no_output_shows_a_secret() {
         child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
         said(child.wait_with_output().unwrap())
     };
-    let promote = ["promote", prod.as_str(), "--from", "1.4.1"];
+    let promote = ["promote", prod.as_str(), "--source", "1.4.1"];
 
     world.server.access(login("another one"));
     for args in [&promote[..], &[&promote[..], &["--json"]].concat()] {
@@ -213,7 +213,7 @@ fn no_output_shows_a_secret() {
 #[test]
 fn text_from_outside_cannot_drive_the_terminal() {
     let world = World::with_prod();
-    let said = world.does(&["promote", &world.prod(), "--from", "1.4.1", "--reason", "a\u{1b}[2J"], 2);
+    let said = world.does(&["promote", &world.prod(), "--source", "1.4.1", "--reason", "a\u{1b}[2J"], 2);
     assert!(!said.err.contains("\u{1b}[2J"), "{}", said.err);
     let said = world.does(&["verify", "--log", "no\u{1b}[2J.jsonl"], 2);
     assert!(said.err.contains("no\\u{1b}[2J.jsonl"), "{}", said.err);
@@ -232,7 +232,7 @@ fn a_release_is_packed_and_pushed_from_the_command_line() {
     assert_eq!(json["digest"], world.digest("2.0.0").to_string());
     let said = world.does(&push, 0);
     assert!(said.out.starts_with(&format!("pushed {reference}\n  digest    sha256:")) && !said.out.contains(CANARY));
-    world.does(&["promote", &world.prod(), "--from", "2.0.0"], 0);
+    world.does(&["promote", &world.prod(), "--source", "2.0.0"], 0);
     let absent = [&["artifact", "push", &reference, "--path", "none"], &source[..]].concat();
     assert!(world.does(&absent, 2).err.contains("[SOURCE_INVALID]"));
 }

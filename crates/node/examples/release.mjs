@@ -39,10 +39,10 @@ for (const number of [1, 2]) {
   const pushed = await pushArtifact(await packArtifact(dir, from), registry, repository, `1.${number}`)
   console.log(`1.${number} is ${pushed}`)
 }
-for (const channel of [dev, prod]) await promoter.bootstrap(channel, { from: `${repository}:1.1`, provenance })
+for (const channel of [dev, prod]) await promoter.bootstrap(channel, { source: `${repository}:1.1`, provenance })
 await promoter.promote(dev, `${repository}:1.2`, { provenance, idempotencyKey: 'run-1-dev' })
 
-const plan = await promoter.plan(prod, { op: 'promote', from: dev }, { provenance, idempotencyKey: 'run-1-prod' })
+const plan = await promoter.plan(prod, { op: 'promote', source: dev }, { provenance, idempotencyKey: 'run-1-prod' })
 for (const { verdict, guardrail, why } of plan.findings) console.log(`${verdict.padEnd(6)} ${guardrail}: ${why}`)
 const receipt = await promoter.execute(plan.approve())
 console.log(`prod: ${receipt.from} -> ${receipt.to}`)

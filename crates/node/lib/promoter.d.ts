@@ -7,7 +7,7 @@ import type {
 import type { Channel, Digest, Environment, IdempotencyKey, Provenance, Reference, Repository, Timestamp } from './value.js'
 
 /** A target: a tag or digest of the channel's own repository, or, given as a channel, what is live there. */
-export type From = string | Reference | Channel | Source
+export type MoveSource = string | Reference | Channel | Source
 
 /** How a promoter works. */
 export interface PromoterOptions {
@@ -71,7 +71,7 @@ export interface Terms extends Signal {
 /** A first state. */
 export interface First {
   /** What the channel is to point at: its tag must be absent or point there already. Without it, the tag as it is. */
-  from?: From
+  source?: MoveSource
   /** What to do when another ledger seems to govern the repository. `accept` needs a reason. `refuse` by default. */
   foreign?: 'refuse' | 'accept'
   predecessor?: Predecessor
@@ -79,7 +79,7 @@ export interface First {
 
 /** What is to be planned. */
 export type Operation =
-  | { op: 'promote'; from: From }
+  | { op: 'promote'; source: MoveSource }
   | { op: 'rollback'; to?: Digest | string }
   | ({ op: 'bootstrap' } & First)
   | { op: 'repair' }
@@ -125,7 +125,7 @@ export declare class Promoter {
   execute(approved: Approved, options?: Signal): Promise<Receipt>
 
   /** Points the channel at a release: plans, has the policy judge, and executes. */
-  promote(channel: Channel | string, from: From, terms: Terms): Promise<Receipt>
+  promote(channel: Channel | string, source: MoveSource, terms: Terms): Promise<Receipt>
   /** Points it back at the digest that was live before, or at `to`, which must have been live here. */
   rollback(channel: Channel | string, terms: Terms & { to?: Digest | string }): Promise<Receipt>
   /** Takes the channel's first state into the log. */

@@ -26,8 +26,8 @@ class Promoter {
     return JSON.parse(await run(signal, () => this.#native.execute(approved[HELD])))
   }
 
-  promote(channel, from, options) {
-    return this.#move('promote', channel, options, { from: from ?? null })
+  promote(channel, source, options) {
+    return this.#move('promote', channel, options, { source: source ?? null })
   }
   rollback(channel, options) {
     return this.#move('rollback', channel, options)
@@ -96,7 +96,7 @@ class Promoter {
 
 /** A channel as the source of a move means what is live on it, not what its tag points at. */
 function sourced(given) {
-  return given.from instanceof Channel ? { ...given, from: { channel: given.from } } : given
+  return given.source instanceof Channel ? { ...given, source: { channel: given.source } } : given
 }
 
 const HELD = Symbol('native')

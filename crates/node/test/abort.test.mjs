@@ -89,8 +89,8 @@ test('no rejection is left unhandled: not of a backend, a guardrail, an abort or
     const registry = new MemoryRegistry()
     registry.pushImage('reg.io/a', '1', 1)
     const calls = [
-      new Promoter(down, new MemoryLedger()).bootstrap('reg.io/a:b', { from: 'reg.io/a:1', ...terms }),
-      new Promoter(registry, new MemoryLedger(), { policy: 'own', guardrails }).bootstrap('reg.io/a:b', { from: 'reg.io/a:1', ...terms }),
+      new Promoter(down, new MemoryLedger()).bootstrap('reg.io/a:b', { source: 'reg.io/a:1', ...terms }),
+      new Promoter(registry, new MemoryLedger(), { policy: 'own', guardrails }).bootstrap('reg.io/a:b', { source: 'reg.io/a:1', ...terms }),
       new Promoter(down, new MemoryLedger()).audit(['reg.io/a:b'], { signal: AbortSignal.abort() }),
       new Promoter(down, new MemoryLedger()).current('no channel'),
     ]
@@ -181,7 +181,7 @@ test('wrong types are errors that name them, and nothing was moved', async () =>
     () => promoter.promote(prod, release(2), { provenance, ...other }),
     () => promoter.hold(prod, { reason: 'x', provenance, ...other }),
     () => promoter.plan(prod, { op: 'repair' }, { provenance, op: 'adopt' }),
-    () => promoter.promote(prod, release(2), { provenance, from: release(3) }),
+    () => promoter.promote(prod, release(2), { provenance, source: release(3) }),
     () => registry.resolve(repository, 'prod', { tag: 'dev' }),
   ]) {
     await assert.rejects(call(), { name: 'TypeError', message: /: it is an argument, and no option$/ })
@@ -198,7 +198,7 @@ test('wrong types are errors that name them, and nothing was moved', async () =>
 
 test('a plan is approved once and executed once', async () => {
   const { promoter } = await bootstrapped()
-  const plan = await promoter.plan(prod, { op: 'promote', from: release(2) }, { provenance })
+  const plan = await promoter.plan(prod, { op: 'promote', source: release(2) }, { provenance })
   const approved = plan.approve()
   assert.throws(() => plan.approve(), code('VALUE_INVALID'))
   assert.equal((await promoter.execute(approved)).result, 'committed')

@@ -47,10 +47,10 @@ async function workflow(t) {
 
 test('it promotes, refuses, rolls back, and finds drift', { timeout: 120_000 }, async (t) => {
   const { server, shop, prod, digests, step } = await workflow(t)
-  const first = await step({ command: 'bootstrap', channel: prod, from: '1.4.1' })
+  const first = await step({ command: 'bootstrap', channel: prod, source: '1.4.1' })
   assert.equal(first.status, 0, first.said)
 
-  const promoted = await step({ command: 'promote', channel: prod, from: '1.4.2', release: 'v1.4.2' })
+  const promoted = await step({ command: 'promote', channel: prod, source: '1.4.2', release: 'v1.4.2' })
   assert.equal(promoted.status, 0, promoted.said)
   const { digest, 'previous-digest': previous, seq, changed, event } = promoted.outputs
   assert.deepEqual({ digest, previous, seq, changed }, { digest: digests[1], previous: digests[0], seq: '2', changed: 'true' })
@@ -61,11 +61,11 @@ test('it promotes, refuses, rolls back, and finds drift', { timeout: 120_000 }, 
   assert.equal(server.memory.peek(shop, 'prod'), digests[1])
   await shownInTheDocs(promoted.summary, server.host)
 
-  const again = await step({ command: 'promote', channel: prod, from: '1.4.2' }, { GITHUB_RUN_ATTEMPT: '2' })
+  const again = await step({ command: 'promote', channel: prod, source: '1.4.2' }, { GITHUB_RUN_ATTEMPT: '2' })
   assert.deepEqual([again.status, again.outputs.changed, again.outputs.seq], [0, 'false', '2'], again.said)
 
   const pipeline = `staging=${shop}:staging\nprod=${prod}`
-  const refused = await step({ command: 'promote', channel: prod, from: '1.4.3', pipeline }, { GITHUB_RUN_ID: '4712' })
+  const refused = await step({ command: 'promote', channel: prod, source: '1.4.3', pipeline }, { GITHUB_RUN_ID: '4712' })
   assert.equal(refused.status, 1)
   assert.match(refused.said, /::error title=promotion-order%3A [A-Z_]+::/)
   assert.match(refused.said, /::error title=Refused by the policy::/)
@@ -93,7 +93,7 @@ test('it promotes, refuses, rolls back, and finds drift', { timeout: 120_000 }, 
 
   const unseen = { GITHUB_STEP_SUMMARY: '/nowhere/summary', GITHUB_RUN_ID: '4713' }
   server.memory.pushImage(shop, 'prod', 1)
-  const blind = await step({ command: 'promote', channel: prod, from: '1.4.2' }, unseen)
+  const blind = await step({ command: 'promote', channel: prod, source: '1.4.2' }, unseen)
   assert.deepEqual([blind.status, blind.outputs.digest], [0, digests[1]], blind.said)
   assert.match(blind.said, /::warning::no summary: /)
 
@@ -108,10 +108,10 @@ async function race(t, inputs, environment) {
   const { server, shop, prod, digests, step } = await workflow(t)
   const { ledger, ...terms } = inputs
   const both = { channel: prod, ...(ledger && { ledger }) }
-  assert.equal((await step({ command: 'bootstrap', ...both, from: '1.4.1' }, environment)).status, 0)
+  assert.equal((await step({ command: 'bootstrap', ...both, source: '1.4.1' }, environment)).status, 0)
   server.scriptHttp([{ fault: 'slow', timeMs: 3000 }], { method: 'PUT', path: '/manifests/prod' })
   const runs = await Promise.all(['4801', '4802'].map((run, at) =>
-    step({ command: 'promote', ...both, ...terms, from: `1.4.${at + 2}` }, { ...environment, GITHUB_RUN_ID: run }),
+    step({ command: 'promote', ...both, ...terms, source: `1.4.${at + 2}` }, { ...environment, GITHUB_RUN_ID: run }),
   ))
   assert.equal(server.faultsLeft(), 0)
   const history = await step({ command: 'history', ...both }, environment)
@@ -146,19 +146,19 @@ test('a wrong input, a wrong password and a missing actor are said, and nothing 
     return said.replace(/^::add-mask::.*$/gm, '').trim()
   }
   assert.match(await said({ command: 'destroy', channel: prod }), /command: "destroy" is none of bootstrap, promote, /)
-  assert.match(await said({ command: 'promote', channel: prod }), /promote needs from or from-channel/)
+  assert.match(await said({ command: 'promote', channel: prod }), /promote needs source or source-channel/)
   assert.match(await said({ command: 'current', channel: `${prod}\n${prod}` }), /current needs one channel/)
-  assert.match(await said({ command: 'rollback', channel: prod, from: '1.4.1' }), /from: rollback does not take it, only channel, to, pipeline, /)
+  assert.match(await said({ command: 'rollback', channel: prod, source: '1.4.1' }), /source: rollback does not take it, only channel, to, pipeline, /)
   assert.match(await said({ command: 'audit', limit: '3' }), /limit: audit does not take it, only channel$/)
   const empty = await step({ command: 'audit' })
   assert.deepEqual([empty.status, empty.summary.split('\n')[0]], [1, '## Audit: the ledger has no channels'])
   assert.match(empty.said, /::error title=tagwarden::the ledger has no channels: nothing was looked at/)
   assert.match(await said({ command: 'current', channel: prod, ledger: '' }), /Input required and not supplied: ledger/)
-  const denied = await said({ command: 'bootstrap', channel: prod, from: '1.4.1', password: 'canary-other' })
+  const denied = await said({ command: 'bootstrap', channel: prod, source: '1.4.1', password: 'canary-other' })
   assert.match(denied, /::error title=REGISTRY_DENIED::/)
   assert.doesNotMatch(denied, /canary/)
   const nobody = { GITHUB_ACTOR: '', GITHUB_TRIGGERING_ACTOR: '' }
-  assert.match(await said({ command: 'bootstrap', channel: prod, from: '1.4.1' }, nobody), /::error title=PROVENANCE_INCOMPLETE::/)
+  assert.match(await said({ command: 'bootstrap', channel: prod, source: '1.4.1' }, nobody), /::error title=PROVENANCE_INCOMPLETE::/)
 })
 
 test('what stands in a ledger is text in the summary, whoever wrote it', () => {

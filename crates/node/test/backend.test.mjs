@@ -119,7 +119,7 @@ test('a promoter drives both, in one process', async () => {
   await registry.put(repository, '1.4.1', { bytes, mediaType, digest: digestOf(bytes) })
   const ledger = new MapLedger()
   const promoter = new Promoter(registry, ledger)
-  const receipt = await promoter.bootstrap(prod, { from: release(1), provenance })
+  const receipt = await promoter.bootstrap(prod, { source: release(1), provenance })
   assert.equal(receipt.to, digestOf(bytes))
   assert.equal(ledger.size(prod), 2)
   assert.equal((await promoter.verify(prod)).defect, undefined)
@@ -166,7 +166,7 @@ test('a backend that hangs is given up, and one that answers nonsense is not bel
   const lying = instead('fetch', async () => ({ bytes: Buffer.from('{}'), mediaType: 'a/b' }))
   const { promoter, digests } = await bootstrapped()
   const other = new Promoter(lying((await bootstrapped()).registry), new MemoryLedger())
-  await assert.rejects(other.bootstrap(prod, { from: `${repository}@${digests[0]}`, provenance }), code('REGISTRY_DIGEST_MISMATCH'))
+  await assert.rejects(other.bootstrap(prod, { source: `${repository}@${digests[0]}`, provenance }), code('REGISTRY_DIGEST_MISMATCH'))
   assert.equal((await promoter.current(prod)).live, digests[0])
 })
 

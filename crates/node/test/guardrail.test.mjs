@@ -41,7 +41,7 @@ test('a refusal refuses', async () => {
   assert.equal(error.code, 'POLICY_REFUSED')
   assert.equal(error.message, `${prod}: refused by 1 of 6 guardrails: weekday: it is Friday`)
   assert.equal(error.cause, undefined)
-  const plan = await promoter.plan(prod, { op: 'promote', from: release(2) }, { provenance })
+  const plan = await promoter.plan(prod, { op: 'promote', source: release(2) }, { provenance })
   assert.throws(() => plan.approve(), { code: 'POLICY_REFUSED' })
 })
 

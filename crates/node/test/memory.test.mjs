@@ -94,7 +94,7 @@ test('requests meet the faults that were scripted for them', async (t) => {
   const [first, second] = [1, 2].map((number) => server.memory.pushImage(shop, `1.4.${number}`, number).digest)
   const registry = new OciRegistry({ credentials: { [server.host]: { user: 'ci', password: 'hunter2' } } })
   const promoter = new Promoter(registry, new MemoryLedger(), { times: quick })
-  await promoter.bootstrap(`${shop}:prod`, { from: `${shop}:1.4.1`, provenance })
+  await promoter.bootstrap(`${shop}:prod`, { source: `${shop}:1.4.1`, provenance })
 
   server.endTokens()
   server.scriptHttp([{ fault: 'status', status: 503 }, { fault: 'trickle', timeMs: 1 }], { method: 'GET', path: '/manifests/1.4.2' })

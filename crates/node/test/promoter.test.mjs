@@ -60,7 +60,7 @@ test('what is missing, wrong or not known is named', async () => {
   const { promoter } = await bootstrapped()
   const message = async (promise) => (await promise.catch((error) => error)).message
   assert.equal(await message(promoter.promote(prod, `${repository}:1`, {})), 'promote: provenance: it is missing')
-  assert.equal(await message(promoter.promote(prod, undefined, { provenance })), 'promote: from: it is missing')
+  assert.equal(await message(promoter.promote(prod, undefined, { provenance })), 'promote: source: it is missing')
   assert.equal(
     await message(promoter.promote(prod, `${repository}:1`, { provenance, patienc: 1 })),
     'promote: patienc: it is not known here',

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { bootstrapped, gathered, prod, provenance, quick, release, repository } from './shop.mjs'
 
 const move = fc.oneof(
-  fc.record({ op: fc.constant('promote'), from: fc.integer({ min: 1, max: 3 }).map(release) }),
+  fc.record({ op: fc.constant('promote'), source: fc.integer({ min: 1, max: 3 }).map(release) }),
   fc.constant({ op: 'rollback' }),
 )
 const step = fc.record({ move, faults: fc.array(fc.constantFrom('pass', 'after', { fault: 'refused', code: 'DENIED' }, 'denied'), { maxLength: 4 }) })
@@ -19,7 +19,7 @@ test('whatever is asked and whatever fails, log and registry agree, and the log 
       const before = (await promoter.current(prod)).live
       try {
         const { to } = await (op === 'promote'
-          ? promoter.promote(prod, given.from, { provenance })
+          ? promoter.promote(prod, given.source, { provenance })
           : promoter.rollback(prod, { provenance }))
         assert.equal((await promoter.current(prod)).live, to)
       } catch (error) {

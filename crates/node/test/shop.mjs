@@ -15,7 +15,7 @@ export async function bootstrapped({ ledger = new MemoryLedger(), wrap = (regist
   const registry = new MemoryRegistry()
   const digests = [1, 2, 3].map((number) => registry.pushImage(repository, `1.4.${number}`, number).digest)
   const promoter = new Promoter(wrap(registry), ledger, options)
-  await promoter.bootstrap(prod, { from: release(1), provenance })
+  await promoter.bootstrap(prod, { source: release(1), provenance })
   return { registry, ledger, promoter, digests }
 }
 

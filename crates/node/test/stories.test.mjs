@@ -23,16 +23,16 @@ for (const { name, images, pipeline, steps } of stories) {
 
 /** What one step gives. */
 async function told(promoter, registry, { do: what, ...given }) {
-  const { channel: tag, from, from_channel, to, rule, digest, channels, idempotency_key: idempotencyKey, ...terms } = given
+  const { channel: tag, source: named, source_channel, to, rule, digest, channels, idempotency_key: idempotencyKey, ...terms } = given
   const channel = `${shop}:${tag}`
   const options = { ...terms, provenance, idempotencyKey, expected: image(terms.expected) }
-  const source = from_channel ? new Channel(`${shop}:${from_channel}`) : from && `${shop}:${from}`
+  const source = source_channel ? new Channel(`${shop}:${source_channel}`) : named && `${shop}:${named}`
   const kept = rule && { rule: { keepLast: rule.keep_last, keepForMs: rule.keep_for_s * 1000 } }
   switch (what) {
     case 'push': return void registry.pushImage(shop, given.tag, given.image)
     case 'untag': return registry.deleteTag(shop, given.tag)
     case 'fail_reads': return registry.scriptReads(Array(given.times).fill('unavailable'))
-    case 'bootstrap': return receipt(await promoter.bootstrap(channel, { ...options, from: source }))
+    case 'bootstrap': return receipt(await promoter.bootstrap(channel, { ...options, source }))
     case 'promote': return receipt(await promoter.promote(channel, source, options))
     case 'rollback': return receipt(await promoter.rollback(channel, { ...options, to: image(to) }))
     case 'repair': return receipt(await promoter.repair(channel, options))
@@ -41,7 +41,7 @@ async function told(promoter, registry, { do: what, ...given }) {
     case 'release': return promoter.release(channel, { reason: given.reason, provenance })
     case 'plan': {
       const { op, ...rest } = options
-      const { change, findings } = await promoter.plan(channel, { op, from: source, to: image(to) }, rest)
+      const { change, findings } = await promoter.plan(channel, { op, source, to: image(to) }, rest)
       return { change, findings }
     }
     case 'audit': return promoter.audit(channels.map((tag) => `${shop}:${tag}`))

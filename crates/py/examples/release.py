@@ -51,7 +51,7 @@ def main(repository: str, url: str, directory: str) -> int:
         promoter.bootstrap(channel, f"{repository}:1.1", provenance=who)
     promoter.promote(dev, f"{repository}:1.2", provenance=who, idempotency_key="run-1-dev")
 
-    plan = promoter.plan(prod, "promote", from_=dev, provenance=who, idempotency_key="run-1-prod")
+    plan = promoter.plan(prod, "promote", source=dev, provenance=who, idempotency_key="run-1-prod")
     for finding in plan.findings:
         print(f"{finding.verdict:6} {finding.guardrail}: {finding.why}")
     receipt = promoter.execute(plan.approve())

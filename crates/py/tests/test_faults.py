@@ -367,7 +367,7 @@ def test_an_argument_of_a_wrong_type_is_an_error_of_its_place(world: World, wron
     before = world.promoter.verify(PROD).entries
     works: dict[str, Callable[[], object]] = {
         "channel": lambda: world.promoter.current(wrong),
-        "from": lambda: world.promoter.promote(PROD, wrong, provenance=ADA),
+        "source": lambda: world.promoter.promote(PROD, wrong, provenance=ADA),
         "provenance": lambda: world.promoter.promote(PROD, shop, provenance=wrong),
         "idempotency_key": lambda: world.promoter.promote(PROD, shop, provenance=ADA, idempotency_key=wrong),
         "reason": lambda: world.promoter.promote(PROD, shop, provenance=ADA, reason=wrong),

@@ -43,7 +43,7 @@ def test_a_key_moves_once(world: World) -> None:
 
 
 def test_a_plan_is_approved_and_executed_once(world: World) -> None:
-    plan = world.promoter.plan(PROD, "promote", from_="reg.io/acme/shop:1.2", provenance=ADA)
+    plan = world.promoter.plan(PROD, "promote", source="reg.io/acme/shop:1.2", provenance=ADA)
     assert (plan.from_, plan.to) == (world.releases[0], world.releases[2])
     assert {finding.verdict for finding in plan.findings} == {"pass"} and plan.settled is None
     approved = plan.approve()

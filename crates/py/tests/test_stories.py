@@ -47,9 +47,9 @@ def test_stories_end_alike(story: dict[str, Any]) -> None:
 def told(promoter: Promoter, registry: MemoryRegistry, step: dict[str, Any]) -> Any:
     """What one step gives."""
     channel = f"{SHOP}:{step.get('channel')}"
-    source: Any = f"{SHOP}:{step['from']}" if "from" in step else None
-    if "from_channel" in step:
-        source = Channel(f"{SHOP}:{step['from_channel']}")
+    source: Any = f"{SHOP}:{step['source']}" if "source" in step else None
+    if "source_channel" in step:
+        source = Channel(f"{SHOP}:{step['source_channel']}")
     terms: dict[str, Any] = {
         "provenance": WHO,
         "idempotency_key": step.get("idempotency_key"),

@@ -72,7 +72,7 @@ class Movers:
     def rust(self, name: str, tags: Sequence[str]) -> list[str]:
         who = f"--ledger {self.ledger} --provider manual --actor rust --run-id {name} --on-conflict requeue"
         moves = [
-            f"{self.cli} promote {self.shop}:prod --from {self.shop}:{tag} --idempotency-key {name}-{n} {who}"
+            f"{self.cli} promote {self.shop}:prod --source {self.shop}:{tag} --idempotency-key {name}-{n} {who}"
             for n, tag in enumerate(tags)
         ]
         return ["sh", "-ec", "\n".join(moves)]

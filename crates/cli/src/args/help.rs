@@ -16,8 +16,8 @@ Questions and answers (prod stands for a channel or its name in tagwarden.toml):
   What is prod, what was it before, who moved it?  tagwarden current prod
   What was it at six o'clock?                      tagwarden at prod 2026-11-23T06:00:00Z
   Every move, newest first                         tagwarden history prod
-  Ship a release                                   tagwarden promote prod --from 1.4.2
-  Would it be let through?                         tagwarden promote prod --from 1.4.2 --dry-run
+  Ship a release                                   tagwarden promote prod --source 1.4.2
+  Would it be let through?                         tagwarden promote prod --source 1.4.2 --dry-run
   Roll back                                        tagwarden rollback prod [--to sha256:…]
   Did somebody push by hand?                       tagwarden audit        (exit 4: drift)
     Undo that hotfix                               tagwarden repair prod
@@ -81,17 +81,17 @@ Example:
 pub(super) const BOOTSTRAP: &str = "\
 Examples:
   tagwarden bootstrap 127.0.0.1:5000/acme/shop:prod                 # as the tag is
-  tagwarden bootstrap 127.0.0.1:5000/acme/shop:prod --from 1.4.1    # the tag is made if it is absent";
+  tagwarden bootstrap 127.0.0.1:5000/acme/shop:prod --source 1.4.1    # the tag is made if it is absent";
 
 pub(super) const PROMOTE: &str = "\
-What --from means: `sha256:…` is a digest of the channel's repository; a word with a `/` is a whole reference; a bare \
+What --source means: `sha256:…` is a digest of the channel's repository; a word with a `/` is a whole reference; a bare \
 word is the environment of that name in tagwarden.toml, or a channel of the same repository if the ledger has a log of \
 it, and a tag of the same repository otherwise. From a channel, its live digest is taken, as the ledger says it.
 
 Examples:
-  tagwarden promote 127.0.0.1:5000/acme/shop:prod --from 1.4.2
-  tagwarden promote prod --from preprod --release v1.4.2 --expected sha256:…
-  tagwarden promote prod --from 1.4.2 --dry-run";
+  tagwarden promote 127.0.0.1:5000/acme/shop:prod --source 1.4.2
+  tagwarden promote prod --source preprod --release v1.4.2 --expected sha256:…
+  tagwarden promote prod --source 1.4.2 --dry-run";
 
 pub(super) const ROLLBACK: &str = "\
 The manifest, its index children, configs and layers must all still be in the registry (TARGET_INCOMPLETE). A rollback \

@@ -84,8 +84,8 @@ pub(crate) struct MoveArgs {
 #[derive(Debug, Args)]
 pub(crate) struct BootstrapArgs {
     /// The release to begin with; the tag must be absent or point at it already. Default: what the tag points at
-    #[arg(long, value_name = "RELEASE")]
-    pub(crate) from: Option<String>,
+    #[arg(long, visible_alias = "from", value_name = "RELEASE")]
+    pub(crate) source: Option<String>,
     /// Govern a repository from here on that has another ledger's pins; it needs --reason
     #[arg(long, requires = "reason")]
     pub(crate) take_over: bool,
@@ -97,8 +97,8 @@ pub(crate) struct BootstrapArgs {
 pub(crate) struct PromoteArgs {
     /// What to point at: a tag of the same repository (1.4.2), a digest (sha256:…), a whole reference, or another
     /// channel (preprod), of which the live digest is taken
-    #[arg(long, value_name = "RELEASE")]
-    pub(crate) from: String,
+    #[arg(long, visible_alias = "from", value_name = "RELEASE")]
+    pub(crate) source: String,
     #[command(flatten)]
     pub(crate) common: MoveArgs,
 }

@@ -19,18 +19,18 @@ use crate::{names, provenance};
 
 pub(super) async fn bootstrap(setup: &Setup, args: BootstrapArgs, style: Style) -> Result<Answer> {
     let asked = Asked::new(setup, args.common).await?;
-    let from = match &args.from {
-        Some(from) => Some(asked.source(from).await?),
+    let source = match &args.source {
+        Some(source) => Some(asked.source(source).await?),
         None => None,
     };
     let foreign = if args.take_over { Foreign::Accept } else { Foreign::Refuse };
-    asked.run(Operation::Bootstrap(First { from, foreign, ..First::default() }), style).await
+    asked.run(Operation::Bootstrap(First { source, foreign, ..First::default() }), style).await
 }
 
 pub(super) async fn promote(setup: &Setup, args: PromoteArgs, style: Style) -> Result<Answer> {
     let asked = Asked::new(setup, args.common).await?;
-    let from = asked.source(&args.from).await?;
-    asked.run(Operation::Promote(from), style).await
+    let source = asked.source(&args.source).await?;
+    asked.run(Operation::Promote(source), style).await
 }
 
 pub(super) async fn rollback(setup: &Setup, args: RollbackArgs, style: Style) -> Result<Answer> {
@@ -62,8 +62,8 @@ impl<'s> Asked<'s> {
         Ok(Asked { setup, channel, terms, times, args, ledger: setup.ledger().await? })
     }
 
-    async fn source(&self, from: &str) -> Result<Source> {
-        names::source(&self.setup.config, &*self.ledger, &self.channel, from).await
+    async fn source(&self, source: &str) -> Result<Source> {
+        names::source(&self.setup.config, &*self.ledger, &self.channel, source).await
     }
 
     /// Plans, and shows the plan or executes it.

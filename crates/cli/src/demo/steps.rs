@@ -74,7 +74,11 @@ impl Demo<'_> {
         for stage in &self.place.stages {
             let receipt =
                 self.place.promoter.bootstrap(&stage.channel, Some(self.version(first)?), self.terms(first)?).await?;
-            self.told(tell, &format!("tagwarden bootstrap {} --from {}", stage.environment, first.version), &receipt)?;
+            self.told(
+                tell,
+                &format!("tagwarden bootstrap {} --source {}", stage.environment, first.version),
+                &receipt,
+            )?;
         }
         Ok(())
     }
@@ -87,11 +91,11 @@ impl Demo<'_> {
         );
         let dev = self.place.channel("dev")?;
         let receipt = self.place.promoter.promote(dev, self.version(second)?, self.terms(second)?).await?;
-        self.told(tell, &format!("tagwarden promote dev --from {0} --release {0}", second.version), &receipt)?;
+        self.told(tell, &format!("tagwarden promote dev --source {0} --release {0}", second.version), &receipt)?;
         for (from, to) in [("dev", "preprod"), ("preprod", "prod")] {
             let source = Source::Channel(self.place.channel(from)?.clone());
             let receipt = self.place.promoter.promote(self.place.channel(to)?, source, self.terms(second)?).await?;
-            self.told(tell, &format!("tagwarden promote {to} --from {from} --release {}", second.version), &receipt)?;
+            self.told(tell, &format!("tagwarden promote {to} --source {from} --release {}", second.version), &receipt)?;
         }
         tell.chapter(
             "4. A shortcut is refused",
@@ -100,7 +104,7 @@ impl Demo<'_> {
         );
         let prod = self.place.channel("prod")?;
         let error = refusal(self.place.promoter.promote(prod, self.version(third)?, self.terms(third)?).await)?;
-        tell.refused(&format!("tagwarden promote prod --from {}", third.version), &error);
+        tell.refused(&format!("tagwarden promote prod --source {}", third.version), &error);
         Ok(())
     }
 

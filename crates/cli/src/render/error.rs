@@ -76,7 +76,7 @@ fn hint(error: &Error) -> Option<String> {
         ErrorKind::ChannelBusy => "wait with --timeout TIME, or use --on-conflict requeue".to_owned(),
         ErrorKind::ChannelHeld => format!("`tagwarden release {channel} --reason …` ends the hold"),
         ErrorKind::ChannelNotBootstrapped => {
-            format!("`tagwarden bootstrap {channel}` takes the tag as it is; --from RELEASE makes it")
+            format!("`tagwarden bootstrap {channel}` takes the tag as it is; --source RELEASE makes it")
         }
         ErrorKind::RollbackNoTarget => {
             format!("`tagwarden history {channel} --full` shows what was live; name it with --to")
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(
             error_text(&error, Style::Plain),
             "refused: x:prod has no move\\u{1b}[2J [CHANNEL_NOT_BOOTSTRAPPED]\n\
-             hint: `tagwarden bootstrap x:prod` takes the tag as it is; --from RELEASE makes it"
+             hint: `tagwarden bootstrap x:prod` takes the tag as it is; --source RELEASE makes it"
         );
         assert_eq!(
             error_json(&error).to_string(),

@@ -54,7 +54,7 @@ impl World {
         let world = World::new();
         let prod = world.channel("prod");
         world.config("ledger = 'ledger'\n");
-        world.does(&["bootstrap", &prod.to_string(), "--from", "1.4.0"], 0);
+        world.does(&["bootstrap", &prod.to_string(), "--source", "1.4.0"], 0);
         world
     }
 

@@ -50,7 +50,7 @@ impl Run {
         facts.observed = observed;
         facts.source = match &operation {
             Operation::Promote(source) => Some(source.clone()),
-            Operation::Bootstrap(first) => first.from.clone(),
+            Operation::Bootstrap(first) => first.source.clone(),
             _ => None,
         };
         facts.target = manifest.map(|manifest| Subject {

@@ -153,8 +153,8 @@ impl Promoter {
     }
 
     /// Points the channel at a release: plans, has the policy judge, and executes.
-    pub async fn promote(&self, channel: &Channel, from: Source, terms: Terms) -> Result<Receipt> {
-        self.run(channel, Operation::Promote(from), terms).await
+    pub async fn promote(&self, channel: &Channel, source: Source, terms: Terms) -> Result<Receipt> {
+        self.run(channel, Operation::Promote(source), terms).await
     }
 
     /// Points the channel back at the digest that was live before, or at `to`, which must have been live here. All that
@@ -163,10 +163,10 @@ impl Promoter {
         self.run(channel, Operation::Rollback(to), terms).await
     }
 
-    /// Takes the channel's first state into the log: as the tag is, or `from` a release if the tag is absent or points
+    /// Takes the channel's first state into the log: as the tag is, or from a release (`source`) if the tag is absent or points
     /// at it already.
-    pub async fn bootstrap(&self, channel: &Channel, from: Option<Source>, terms: Terms) -> Result<Receipt> {
-        self.run(channel, Operation::Bootstrap(First { from, ..First::default() }), terms).await
+    pub async fn bootstrap(&self, channel: &Channel, source: Option<Source>, terms: Terms) -> Result<Receipt> {
+        self.run(channel, Operation::Bootstrap(First { source, ..First::default() }), terms).await
     }
 
     /// Puts the live digest back after somebody went around the ledger.

@@ -246,7 +246,7 @@ impl Run {
     async fn read_ahead(&mut self, asked: &Asked) -> Result<Option<Digest>> {
         let source = match &asked.operation {
             Operation::Promote(source) => Some(source.clone()),
-            Operation::Bootstrap(first) => first.from.clone(),
+            Operation::Bootstrap(first) => first.source.clone(),
             Operation::Rollback(Some(to)) => Some(Source::Reference(self.channel.repository().digest(*to))),
             Operation::Rollback(None) | Operation::Repair | Operation::Adopt => None,
         };

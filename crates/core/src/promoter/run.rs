@@ -329,7 +329,7 @@ impl Run {
         let by_digest = || Source::Reference(self.channel.repository().digest(change.to));
         let source = match operation {
             Operation::Promote(source) => source.clone(),
-            Operation::Bootstrap(first) => first.from.clone().unwrap_or_else(itself),
+            Operation::Bootstrap(first) => first.source.clone().unwrap_or_else(itself),
             Operation::Adopt => itself(),
             Operation::Rollback(_) | Operation::Repair => by_digest(),
         };

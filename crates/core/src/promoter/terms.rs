@@ -30,7 +30,7 @@ pub enum Operation {
 pub struct First {
     /// What the channel is to point at: the tag must be absent or point there already. Without it the tag is taken as
     /// it is.
-    pub from: Option<Source>,
+    pub source: Option<Source>,
     /// What to do when the repository has pins and this ledger has no log of any of its channels.
     pub foreign: Foreign,
     /// The log that this one continues, when a repository was renamed.
@@ -194,9 +194,9 @@ impl Operation {
         };
         let mut request = json!({ "op": self.op(), "channel": channel });
         let argument = match self {
-            Operation::Promote(source) => Some(("from", named(source))),
+            Operation::Promote(source) => Some(("source", named(source))),
             Operation::Rollback(Some(to)) => Some(("to", json!(to))),
-            Operation::Bootstrap(First { from: Some(source), .. }) => Some(("from", named(source))),
+            Operation::Bootstrap(First { source: Some(source), .. }) => Some(("source", named(source))),
             Operation::Rollback(None) | Operation::Bootstrap(_) | Operation::Repair | Operation::Adopt => None,
         };
         let expected = match expected {
@@ -230,7 +230,7 @@ impl Operation {
         }
         let source = match self {
             Operation::Promote(source) => Some(source),
-            Operation::Bootstrap(first) => first.from.as_ref(),
+            Operation::Bootstrap(first) => first.source.as_ref(),
             _ => None,
         };
         let repository = source.map(|source| match source {

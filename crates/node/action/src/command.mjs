@@ -33,11 +33,11 @@ async function move(promoter, given, provenance) {
   const channel = one(given)
   const { idempotencyKey, reason, expected, onConflict, timeoutMs, to } = given
   const terms = { provenance, idempotencyKey, reason, expected, onConflict, timeoutMs }
-  const from = source(given, channel)
-  if (given.command === 'promote' && from === undefined) throw new Error('promote needs from or from-channel')
+  const source = sourceOf(given, channel)
+  if (given.command === 'promote' && source === undefined) throw new Error('promote needs source or source-channel')
   const receipt = await {
-    promote: () => promoter.promote(channel, from, terms),
-    bootstrap: () => promoter.bootstrap(channel, { ...terms, from }),
+    promote: () => promoter.promote(channel, source, terms),
+    bootstrap: () => promoter.bootstrap(channel, { ...terms, source }),
     rollback: () => promoter.rollback(channel, { ...terms, to }),
   }[given.command]()
   const outputs = {
@@ -103,12 +103,12 @@ function one({ command, channels: [channel, ...more] }) {
 }
 
 /** A bare tag or digest is one of the channel's repository. */
-function source({ from, fromChannel }, channel) {
-  if (from !== undefined && fromChannel !== undefined) throw new Error('give from or from-channel, not both')
-  if (fromChannel !== undefined) return new Channel(fromChannel)
-  if (from === undefined || from.includes('/')) return from
+function sourceOf({ source, sourceChannel }, channel) {
+  if (source !== undefined && sourceChannel !== undefined) throw new Error('give source or source-channel, not both')
+  if (sourceChannel !== undefined) return new Channel(sourceChannel)
+  if (source === undefined || source.includes('/')) return source
   const { repository } = new Channel(channel)
-  return from.includes(':') ? `${repository}@${from}` : `${repository}:${from}`
+  return source.includes(':') ? `${repository}@${source}` : `${repository}:${source}`
 }
 
 function seen({ expected, observed, why }) {

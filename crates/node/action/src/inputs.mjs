@@ -7,8 +7,8 @@ const TERMS = ['pipeline', 'idempotency-key', 'reason', 'release', 'expected', '
 
 /** What each command takes, besides what all of them take. */
 const TAKES = {
-  bootstrap: ['channel', 'from', 'from-channel', ...TERMS],
-  promote: ['channel', 'from', 'from-channel', ...TERMS],
+  bootstrap: ['channel', 'source', 'source-channel', ...TERMS],
+  promote: ['channel', 'source', 'source-channel', ...TERMS],
   rollback: ['channel', 'to', ...TERMS],
   current: ['channel'],
   history: ['channel', 'limit'],
@@ -32,7 +32,7 @@ export function inputs() {
   const given = {
     command, ledger, username, password,
     channels: core.getMultilineInput('channel'),
-    from: text('from'), fromChannel: text('from-channel'), to: text('to'), repository: text('repository'),
+    source: text('source'), sourceChannel: text('source-channel'), to: text('to'), repository: text('repository'),
     pipeline: core.getMultilineInput('pipeline').map(stage),
     reason: text('reason'), release: text('release'), expected: text('expected'), onConflict: text('on-conflict'),
     timeoutMs: number('timeout', 180) * 1000, limit: number('limit', 10),

@@ -107,8 +107,8 @@ class Core:
 def asked(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """A method's arguments (its ``locals()``) under the core's names and in its units; None is left out.
 
-    >>> asked({"self": ..., "from_": Channel("reg.io/acme/shop:dev"), "idempotency_key": None, "timeout": 1.5})
-    {'from': {'channel': 'reg.io/acme/shop:dev'}, 'timeout': 1500.0}
+    >>> asked({"self": ..., "source": Channel("reg.io/acme/shop:dev"), "idempotency_key": None, "timeout": 1.5})
+    {'source': {'channel': 'reg.io/acme/shop:dev'}, 'timeout': 1500.0}
     """
     request: dict[str, Any] = {}
     for name, value in arguments.items():
@@ -129,7 +129,7 @@ def _channels(of: Iterable[str | Channel]) -> list[str]:
 
 
 _AS_THE_CORE_READS: dict[str, tuple[str, Callable[[Any], Any] | None]] = {
-    "from_": ("from", _source),
+    "source": ("source", _source),
     "operation": ("op", None),
     "of": ("channels", _channels),
     "timeout": ("timeout", ms),

@@ -69,7 +69,7 @@ class Promoter:
         self,
         channel: str | Channel,
         operation: Literal["promote", "rollback", "bootstrap", "repair", "adopt"],
-        from_: Source | None = None,
+        source: Source | None = None,
         to: str | Digest | None = None,
         *,
         foreign: Literal["refuse", "accept"] | None = None,
@@ -87,7 +87,7 @@ class Promoter:
         worker that died. What the policy refuses is in the plan's findings, and raised by ``Plan.approve``.
 
         - ``operation``: which of the five moves.
-        - ``from_``: the release, for ``promote`` (which needs it) and ``bootstrap``.
+        - ``source``: the release, for ``promote`` (which needs it) and ``bootstrap``.
         - ``to``: the digest to go back to, for ``rollback``.
         - ``foreign`` and ``predecessor``: as in ``bootstrap``.
 
@@ -112,7 +112,7 @@ class Promoter:
     def promote(
         self,
         channel: str | Channel,
-        from_: Source,
+        source: Source,
         *,
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
@@ -124,7 +124,7 @@ class Promoter:
         """Points the channel at a release: plans, has the policy judge, and executes.
 
         - ``channel``: the tag that moves, ``registry/repository:tag``.
-        - ``from_``: the release, in the channel's own repository: ``registry/repository:tag`` or
+        - ``source``: the release, in the channel's own repository: ``registry/repository:tag`` or
           ``registry/repository@digest``; or, as a ``Channel``, what is live on that channel.
         - ``provenance``: the pipeline run and the actor; they are written into the log.
         - ``idempotency_key``: 1 to 128 characters. The same request with the same key moves the channel once,
@@ -184,7 +184,7 @@ class Promoter:
     def bootstrap(
         self,
         channel: str | Channel,
-        from_: Source | None = None,
+        source: Source | None = None,
         *,
         foreign: Literal["refuse", "accept"] | None = None,
         predecessor: Predecessor | None = None,
@@ -197,14 +197,14 @@ class Promoter:
     ) -> Receipt:
         """Takes the channel's first state into the log, once.
 
-        - ``from_``: the release that the channel is to point at, as in ``promote``: the tag must be absent or point at
+        - ``source``: the release that the channel is to point at, as in ``promote``: the tag must be absent or point at
           it already. By default the tag is taken as it is.
         - ``foreign``: what to do if the repository has pins and this ledger has no log of any of its channels, so that
           another ledger seems to govern it: ``refuse`` (the default), or ``accept``, which needs a reason.
         - ``predecessor``: the log that this one continues, where a repository was renamed. None by default.
 
         The terms and the errors are those of ``promote``, and ChannelError CHANNEL_BOOTSTRAPPED (the log has a
-        committed move), CHANNEL_ABSENT (no tag, and no ``from_``) or CHANNEL_OCCUPIED (the tag points at something
+        committed move), CHANNEL_ABSENT (no tag, and no ``source``) or CHANNEL_OCCUPIED (the tag points at something
         else), LedgerError LEDGER_FOREIGN.
         """
         return Receipt._of(self._ask("bootstrap", locals()))

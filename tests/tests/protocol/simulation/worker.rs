@@ -106,7 +106,7 @@ impl Worker {
             }
             2 => Operation::Repair,
             3 => Operation::Promote(Source::Channel(self.channel())),
-            4 => Operation::Bootstrap(tagwarden::promoter::First { from: Some(source), ..Default::default() }),
+            4 => Operation::Bootstrap(tagwarden::promoter::First { source: Some(source), ..Default::default() }),
             13.. => Operation::Adopt,
             _ => Operation::Promote(source),
         }
