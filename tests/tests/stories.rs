@@ -75,8 +75,8 @@ impl Step<'_> {
             "plan" => {
                 let plan =
                     promoter.plan(&self.channel(), self.operation(self.text("op").unwrap()), self.terms()).await?;
-                let (from, to) = plan.change().unwrap();
-                Ok(json!({ "change": { "from": from, "to": to }, "findings": plan.findings() }))
+                let (previous, digest) = plan.change().unwrap();
+                Ok(json!({ "change": { "previous_digest": previous, "digest": digest }, "findings": plan.findings() }))
             }
             "audit" => {
                 let tags = self.step["channels"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap());
@@ -155,8 +155,9 @@ fn who() -> Provenance {
 
 fn receipt(given: Result<Receipt, Error>) -> Result<Value> {
     let json = json!(given?);
-    let parts =
-        ["result", "from", "to"].into_iter().filter_map(|name| Some((name.to_owned(), json.get(name)?.clone())));
+    let parts = ["result", "previous_digest", "digest"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), json.get(name)?.clone())));
     Ok(Value::Object(parts.collect()))
 }
 

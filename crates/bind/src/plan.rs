@@ -33,8 +33,8 @@ struct Says<'a> {
 #[derive(Serialize)]
 struct Change {
     #[serde(skip_serializing_if = "Option::is_none")]
-    from: Option<Digest>,
-    to: Digest,
+    previous_digest: Option<Digest>,
+    digest: Digest,
 }
 
 impl Plan {
@@ -42,11 +42,11 @@ impl Plan {
         Plan { plan: Mutex::new(Some(plan)), guards }
     }
 
-    /// What it would do and what the policy says: `{change?: {from?, to}, findings, settled?}`.
+    /// What it would do and what the policy says: `{change?: {previous_digest?, digest}, findings, settled?}`.
     pub fn says(&self) -> Result<Given> {
         let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
         let plan = plan.as_ref().ok_or_else(|| used("plan", "approved"))?;
-        let change = plan.change().map(|(from, to)| Change { from, to });
+        let change = plan.change().map(|(previous_digest, digest)| Change { previous_digest, digest });
         Given::json(&Says { change, findings: plan.findings(), settled: plan.settled() })
     }
 

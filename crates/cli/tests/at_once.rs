@@ -62,7 +62,7 @@ fn eight_that_do_not_queue_are_one_move_and_clear_refusals() {
     world.server.latency(Duration::ZERO);
     let history = world.json(&["history", &world.prod(), "--all"], 0);
     assert_eq!(history["events"].as_array().unwrap().len(), 2);
-    assert_eq!(world.digest("prod").to_string(), won[0].1["to"]);
+    assert_eq!(world.digest("prod").to_string(), won[0].1["digest"]);
     world.verify_independently("prod");
 }
 

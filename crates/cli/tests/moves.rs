@@ -28,13 +28,16 @@ fn a_release_goes_through_the_pipeline_and_back() {
 
     // From the environment before, by its name and by its tag; what is live there already is not moved again.
     let json = world.json(&["promote", "prod", "--source", "dev"], 0);
-    assert_eq!(json["to"], world.digest("1.4.1").to_string());
+    assert_eq!(json["digest"], world.digest("1.4.1").to_string());
     assert_eq!(json["event"]["intent"]["source"]["channel"], world.channel("dev").to_string());
     let said = world.does(&["promote", &prod, "--source", &world.channel("dev").to_string()], 0);
     assert!(said.out.starts_with(&format!("unchanged promote {prod}: ")), "{}", said.out);
 
     let json = world.json(&["rollback", "prod", "--reason", "incident 7"], 0);
-    assert_eq!((&json["to"], world.digest("prod")), (&world.digest("1.4.0").to_string().into(), world.digest("1.4.0")));
+    assert_eq!(
+        (&json["digest"], world.digest("prod")),
+        (&world.digest("1.4.0").to_string().into(), world.digest("1.4.0"))
+    );
     let said = world.does(&["rollback", "prod"], 3);
     assert!(said.err.contains("[ROLLBACK_NO_TARGET]\nhint: `tagwarden history "), "{}", said.err);
     let to = world.digest("1.4.1").to_string();
@@ -54,7 +57,7 @@ fn a_source_is_a_tag_a_digest_a_reference_or_a_channel() {
         (&format!("{repository}@{digest}"), "1.4.2"),
     ] {
         let json = world.json(&["promote", &prod, "--source", from], 0);
-        assert_eq!(json["to"], world.digest(want).to_string(), "{from}");
+        assert_eq!(json["digest"], world.digest(want).to_string(), "{from}");
         assert!(json["event"]["intent"]["source"]["reference"].is_string(), "{from}");
     }
     // A tag of which the ledger has a log is a channel: its live digest counts, not what the tag shows.
@@ -87,7 +90,7 @@ fn a_dry_run_shows_every_finding_and_moves_nothing() {
     let json = world.json(&["promote", "dev", "--source", "1.4.1", "--dry-run"], 0);
     assert_eq!((&json["dry_run"], &json["verdict"]), (&true.into(), &"move".into()));
     assert_eq!(
-        (&json["from"], &json["to"]),
+        (&json["previous_digest"], &json["digest"]),
         (&world.digest("1.4.0").to_string().into(), &world.digest("1.4.1").to_string().into())
     );
     assert_eq!(world.json(&["promote", "prod", "--source", "dev", "--dry-run"], 0)["verdict"], "nothing");
@@ -174,7 +177,7 @@ fn a_key_moves_once() {
     world.does(&promote, 0);
     world.does(&["promote", &prod, "--source", "1.4.2"], 0);
     let json = world.json(&promote, 0);
-    assert_eq!((&json["result"], &json["to"]), (&"replayed".into(), &world.digest("1.4.2").to_string().into()));
+    assert_eq!((&json["result"], &json["digest"]), (&"replayed".into(), &world.digest("1.4.2").to_string().into()));
     let said = world.does(&["promote", &prod, "--source", "1.4.3", "--idempotency-key", "release-41"], 3);
     assert!(said.err.contains("[IDEMPOTENCY_MISMATCH]"), "{}", said.err);
 }

@@ -45,7 +45,7 @@ await promoter.promote(dev, `${repository}:1.2`, { provenance, idempotencyKey: '
 const plan = await promoter.plan(prod, { op: 'promote', source: dev }, { provenance, idempotencyKey: 'run-1-prod' })
 for (const { verdict, guardrail, why } of plan.findings) console.log(`${verdict.padEnd(6)} ${guardrail}: ${why}`)
 const receipt = await promoter.execute(plan.approve())
-console.log(`prod: ${receipt.from} -> ${receipt.to}`)
+console.log(`prod: ${receipt.previous_digest} -> ${receipt.digest}`)
 
 await promoter.hold(prod, { reason: 'incident 7', provenance })
 try {
@@ -57,11 +57,11 @@ try {
 await promoter.release(prod, { reason: 'it is over', provenance })
 
 const back = await promoter.rollback(prod, { provenance, reason: 'incident 7', signal: AbortSignal.timeout(60_000) })
-console.log(`prod: back at ${back.to}`)
+console.log(`prod: back at ${back.digest}`)
 for await (const { seq, status, intent } of promoter.history(prod)) console.log(seq, status, intent.op, intent.to.digest)
 
 const audit = await promoter.audit(await promoter.channels())
-const may = await promoter.mayDelete(repository, back.to)
+const may = await promoter.mayDelete(repository, back.digest)
 console.log(`audit: ${audit.worst ?? 'in sync'}; may be deleted: ${'yes' in may}`)
 const { defect } = await promoter.verify(prod)
 process.exitCode = audit.worst === undefined && defect === undefined ? 0 : 1

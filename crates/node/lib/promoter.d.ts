@@ -97,7 +97,7 @@ export interface RetentionRule {
 export declare class Plan {
   private constructor()
   /** The live digest now and the one that would be; absent if there is nothing to do. */
-  readonly change?: { from?: string; to: string }
+  readonly change?: { previous_digest?: string; digest: string }
   readonly findings: readonly Finding[]
   /** The receipt, if there is nothing to do. */
   readonly settled?: Receipt

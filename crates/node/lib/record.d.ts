@@ -123,9 +123,9 @@ export interface Receipt {
   /** `unchanged`: it pointed there already, nothing was written. `replayed`: the key had moved it before. */
   result: 'committed' | 'unchanged' | 'replayed'
   /** The live digest before; absent before the first move. */
-  from?: string
+  previous_digest?: string
   /** The live digest now. */
-  to: string
+  digest: string
   /** The event in the log; absent if nothing was written. */
   event?: PromotionEvent
 }
@@ -179,7 +179,7 @@ export type Drift =
   | { state: 'moved_outside'; expected: string; observed: string }
   | { state: 'moved_back'; expected: string; observed: string }
   | { state: 'missing'; expected: string }
-  | { state: 'open_intent'; seq: number; to: string; observed?: string; landing: 'landed' | 'not_landed' | 'elsewhere' }
+  | { state: 'open_intent'; seq: number; target: string; observed?: string; landing: 'landed' | 'not_landed' | 'elsewhere' }
   | { state: 'never_recorded'; observed?: string }
   | { state: 'unknown'; why: string }
 

@@ -128,7 +128,7 @@ test('scripted faults: a lost answer is looked up, a refusal moves nothing', asy
   registry.script(['pass', 'after'])
   const receipt = await promoter.promote(prod, release(2), { provenance })
   assert.equal(registry.faultsLeft(), 0)
-  assert.equal(receipt.to, digests[1])
+  assert.equal(receipt.digest, digests[1])
   assert.throws(() => registry.script(['sometimes']), { message: /^script: faults: fault: "sometimes" is none of pass, before, / })
 })
 

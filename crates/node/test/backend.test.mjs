@@ -120,7 +120,7 @@ test('a promoter drives both, in one process', async () => {
   const ledger = new MapLedger()
   const promoter = new Promoter(registry, ledger)
   const receipt = await promoter.bootstrap(prod, { source: release(1), provenance })
-  assert.equal(receipt.to, digestOf(bytes))
+  assert.equal(receipt.digest, digestOf(bytes))
   assert.equal(ledger.size(prod), 2)
   assert.equal((await promoter.verify(prod)).defect, undefined)
 })
@@ -219,7 +219,7 @@ test('a backend may call back into the promoter', async () => {
     return made
   })()
   const receipt = await promoter.promote(prod, release(2), { provenance })
-  assert.equal(receipt.to, digests[1])
+  assert.equal(receipt.digest, digests[1])
   assert.equal(seen, null)
 })
 

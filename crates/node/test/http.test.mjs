@@ -26,7 +26,7 @@ for (const token of [false, true]) {
     const promoter = new Promoter(registry, new MemoryLedger())
     await promoter.bootstrap(`${shop}:prod`, { source: `${shop}:1.4.1`, provenance })
     const receipt = await promoter.promote(`${shop}:prod`, `${shop}:1.4.2`, { provenance })
-    assert.deepEqual([receipt.from, receipt.to], [first, second])
+    assert.deepEqual([receipt.previous_digest, receipt.digest], [first, second])
     assert.equal(server.memory.peek(shop, 'prod'), second)
     assert.ok(server.requests().some(({ method, path }) => method === 'PUT' && path.endsWith('/manifests/prod')))
 
@@ -53,7 +53,7 @@ test('a directory is packed the same each time, pushed once under its version, a
   await assert.rejects(pushArtifact({}, registry, shop, 'v2'), TypeError)
   await assert.rejects(pushArtifact(packed, server.memory, shop, 'v2'), TypeError)
   const promoter = new Promoter(registry, new MemoryLedger())
-  assert.equal((await promoter.bootstrap(`${shop}:prod`, { source: `${shop}:v1`, provenance })).to, packed.digest)
+  assert.equal((await promoter.bootstrap(`${shop}:prod`, { source: `${shop}:v1`, provenance })).digest, packed.digest)
 })
 
 test('a closed registry is unavailable, and closing twice is no error', async () => {

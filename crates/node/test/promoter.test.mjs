@@ -10,7 +10,7 @@ test('a release is promoted, is current, and stands in the history', async () =>
   const { registry, promoter, digests } = await bootstrapped()
   const receipt = await promoter.promote(prod, `${repository}:1.4.2`, { provenance, reason: 'the release of the week' })
   assert.equal(receipt.result, 'committed')
-  assert.deepEqual([receipt.from, receipt.to], [digests[0], digests[1]])
+  assert.deepEqual([receipt.previous_digest, receipt.digest], [digests[0], digests[1]])
   assert.equal(registry.peek(repository, 'prod'), digests[1])
 
   const current = await promoter.current(prod)

@@ -51,7 +51,7 @@ async function told(promoter, registry, { do: what, ...given }) {
   }
 }
 
-const receipt = ({ result, from, to }) => ({ result, from, to })
+const receipt = ({ result, previous_digest, digest }) => ({ result, previous_digest, digest })
 
 /** `image 3` is the digest of that image; anything else is itself. */
 function image(text) {

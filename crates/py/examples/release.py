@@ -55,7 +55,7 @@ def main(repository: str, url: str, directory: str) -> int:
     for finding in plan.findings:
         print(f"{finding.verdict:6} {finding.guardrail}: {finding.why}")
     receipt = promoter.execute(plan.approve())
-    print(f"prod: {receipt.from_} -> {receipt.to}")
+    print(f"prod: {receipt.previous_digest} -> {receipt.digest}")
 
     hold = promoter.hold(prod, "incident 7", provenance=who)
     try:
@@ -65,12 +65,12 @@ def main(repository: str, url: str, directory: str) -> int:
     promoter.release(prod, "it is over", provenance=who)
 
     back = promoter.rollback(prod, provenance=who, reason="incident 7")
-    print(f"prod: back at {back.to}")
+    print(f"prod: back at {back.digest}")
     for event in promoter.events(prod):
         print(f"{event.seq:4} {event.status:9} {event.intent.op:9} {event.intent.to.digest}")
     audit = promoter.audit(promoter.channels())
-    verdict = promoter.may_delete(repository, back.to)
-    print(f"audit: {audit.worst or 'in sync'}; {back.to} may be deleted: {verdict.allowed}, {verdict.because}")
+    verdict = promoter.may_delete(repository, back.digest)
+    print(f"audit: {audit.worst or 'in sync'}; {back.digest} may be deleted: {verdict.allowed}, {verdict.because}")
     return 0 if audit.worst is None and promoter.verify(prod).holds else 1
 
 

@@ -80,7 +80,7 @@ def test_moves_run_on_what_is_written_in_python() -> None:
 
     async def awaited() -> None:
         back = await AsyncPromoter(hoard, shelf).promote(PROD, "reg.io/acme/shop:1.0", provenance=ADA)
-        assert back.from_ == hoard.tags_of[SHOP, "1.1"]
+        assert back.previous_digest == hoard.tags_of[SHOP, "1.1"]
 
     asyncio.run(awaited())
 
@@ -188,7 +188,7 @@ def test_a_put_that_gives_something_is_not_known(nonsense: object) -> None:
     # What was put is found again: it is the answer that was not understood.
     times = Times(ttl=5, grace=0.1, quiet=0.1, put=0.1)
     receipt = Promoter(hoard, shelf, times=times).bootstrap(PROD, f"{SHOP}:1.0", provenance=ADA)
-    assert receipt.to == releases[0] == hoard.tags_of[SHOP, "prod"]
+    assert receipt.digest == releases[0] == hoard.tags_of[SHOP, "prod"]
     assert receipt.event is not None and receipt.event.outcome is not None and receipt.event.outcome.ambiguous
 
 

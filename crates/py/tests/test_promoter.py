@@ -18,7 +18,7 @@ UTC = datetime.timezone.utc
 def test_a_release_goes_on_and_comes_back(world: World) -> None:
     receipt = world.promote()
     assert (receipt.result, receipt.op) == ("committed", "promote")
-    assert (receipt.from_, receipt.to) == (world.releases[0], world.releases[1])
+    assert (receipt.previous_digest, receipt.digest) == (world.releases[0], world.releases[1])
     assert receipt.event is not None and receipt.event.outcome is not None
     assert receipt.event.intent.provenance == ADA
     assert [finding.verdict for finding in receipt.event.intent.findings] == ["pass"] * 5
@@ -27,7 +27,7 @@ def test_a_release_goes_on_and_comes_back(world: World) -> None:
     assert (current.live, current.previous) == (world.releases[1], world.releases[0])
     assert world.promoter.previous(PROD) == world.releases[0]
     back = world.promoter.rollback(PROD, provenance=ADA, reason="it was slow")
-    assert back.to == world.releases[0] and back.event is not None and back.event.intent.reason == "it was slow"
+    assert back.digest == world.releases[0] and back.event is not None and back.event.intent.reason == "it was slow"
     assert [event.intent.op for event in world.promoter.events(PROD)] == ["rollback", "promote", "bootstrap"]
     page = world.promoter.history(PROD, limit=2)
     assert [event.seq for event in page.events] == [4, 2] and page.next == 2
@@ -44,7 +44,7 @@ def test_a_key_moves_once(world: World) -> None:
 
 def test_a_plan_is_approved_and_executed_once(world: World) -> None:
     plan = world.promoter.plan(PROD, "promote", source="reg.io/acme/shop:1.2", provenance=ADA)
-    assert (plan.from_, plan.to) == (world.releases[0], world.releases[2])
+    assert (plan.previous_digest, plan.digest) == (world.releases[0], world.releases[2])
     assert {finding.verdict for finding in plan.findings} == {"pass"} and plan.settled is None
     approved = plan.approve()
     assert world.promoter.execute(approved).to == world.releases[2]

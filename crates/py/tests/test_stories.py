@@ -82,7 +82,7 @@ def told(promoter: Promoter, registry: MemoryRegistry, step: dict[str, Any]) -> 
             return promoter.release(channel, step["reason"], provenance=WHO)
         case "plan":
             plan = promoter.plan(channel, step["op"], source, to, **terms)
-            change = {"from": str(plan.from_), "to": str(plan.to)}
+            change = {"previous_digest": str(plan.previous_digest), "digest": str(plan.digest)}
             return {"change": change, "findings": [finding.to_dict() for finding in plan.findings]}
         case "audit":
             return promoter.audit(f"{SHOP}:{tag}" for tag in step["channels"]).to_dict()
@@ -96,7 +96,7 @@ def told(promoter: Promoter, registry: MemoryRegistry, step: dict[str, Any]) -> 
 
 def receipt(given: Receipt) -> dict[str, Any]:
     json = given.to_dict()
-    return {name: json[name] for name in ("result", "from", "to") if name in json}
+    return {name: json[name] for name in ("result", "previous_digest", "digest") if name in json}
 
 
 def image(text: str | None) -> str | None:

@@ -75,7 +75,7 @@ async fn die(
             assert_eq!(state.committed, before.0.committed, "{what}");
             Row::NoIntent
         }
-        (Some(open), Drift::OpenIntent { to, landing: Landing::Landed, .. }) => {
+        (Some(open), Drift::OpenIntent { target: to, landing: Landing::Landed, .. }) => {
             assert_eq!((Some(*to), *to), (observed, open.to), "{what}");
             Row::PutApplied
         }

@@ -21,9 +21,11 @@ pub(crate) fn receipt(receipt: &Receipt, style: Style) -> Result<Answer> {
         }
     };
     let mut fields = match receipt.result {
-        Moved::Unchanged => Fields::under(title).field("live", receipt.to),
-        Moved::Committed => Fields::under(title).field("from", at_digest(receipt.from)).field("to", receipt.to),
-        Moved::Replayed => Fields::under(title).field("live", receipt.to),
+        Moved::Unchanged => Fields::under(title).field("live", receipt.digest),
+        Moved::Committed => {
+            Fields::under(title).field("from", at_digest(receipt.previous_digest)).field("to", receipt.digest)
+        }
+        Moved::Replayed => Fields::under(title).field("live", receipt.digest),
     };
     if let Some(event) = &receipt.event {
         fields = told(fields, event);

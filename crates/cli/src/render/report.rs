@@ -65,7 +65,7 @@ pub(crate) fn audit(report: &AuditReport, style: Style) -> Result<Answer> {
 pub(crate) fn dry_run(channel: &Channel, op: Op, plan: Plan, style: Style) -> Result<Answer> {
     let json = json!({ "dry_run": true, "channel": channel, "op": op });
     if let Some(receipt) = plan.settled() {
-        let text = format!("dry run: {} {channel} points at {} already: nothing to do", op.as_str(), receipt.to);
+        let text = format!("dry run: {} {channel} points at {} already: nothing to do", op.as_str(), receipt.digest);
         return Answer::done(&json, text)?.with("verdict", &"nothing")?.with("receipt", receipt);
     }
     let (change, findings) = (plan.change(), plan.findings().to_vec());
@@ -73,12 +73,12 @@ pub(crate) fn dry_run(channel: &Channel, op: Op, plan: Plan, style: Style) -> Re
     let verdict = if refusal.is_some() { "refused" } else { "move" };
     let text = planned(channel, op, change, &findings, refusal.as_ref(), style);
     let mut answer = Answer::done(&json, text)?.with("verdict", &verdict)?.with("findings", &findings)?;
-    if let Some((from, to)) = change {
-        answer = match from {
-            Some(from) => answer.with("from", &from)?,
+    if let Some((previous, digest)) = change {
+        answer = match previous {
+            Some(previous) => answer.with("previous_digest", &previous)?,
             None => answer,
         };
-        answer = answer.with("to", &to)?;
+        answer = answer.with("digest", &digest)?;
     }
     Ok(answer.found(refusal.map(|_| Class::Refused)))
 }

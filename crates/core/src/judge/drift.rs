@@ -46,7 +46,7 @@ pub enum Drift {
         /// Where its intent stands.
         seq: u64,
         /// Its target.
-        to: Digest,
+        target: Digest,
         /// What the tag points at.
         #[serde(skip_serializing_if = "Option::is_none")]
         observed: Option<Digest>,
@@ -90,13 +90,13 @@ impl Drift {
             return Drift::Unknown { why: Text::lossy(format!("the log goes on in {to} (seq {seq})")) };
         }
         if let Some(open) = &state.open {
-            let OpenMove { seq, to, .. } = *open;
+            let OpenMove { seq, to: target, .. } = *open;
             let landing = match observed {
-                Some(observed) if observed == to => Landing::Landed,
+                Some(observed) if observed == target => Landing::Landed,
                 observed if observed == open.before() => Landing::NotLanded,
                 _ => Landing::Elsewhere,
             };
-            return Drift::OpenIntent { seq, to, observed, landing };
+            return Drift::OpenIntent { seq, target, observed, landing };
         }
         match (state.live, observed) {
             (None, observed) => Drift::NeverRecorded { observed },
@@ -138,13 +138,13 @@ impl fmt::Display for Drift {
                 write!(f, "moved back: {expected} is live, the tag points at {observed}, which was earlier")
             }
             Drift::Missing { expected } => write!(f, "missing: {expected} is live, the tag is gone"),
-            Drift::OpenIntent { seq, to, observed, landing } => {
+            Drift::OpenIntent { seq, target, observed, landing } => {
                 let landing = match landing {
                     Landing::Landed => "has landed",
                     Landing::NotLanded => "has not landed",
                     Landing::Elsewhere => "was overtaken",
                 };
-                write!(f, "open intent {seq} to {to} {landing}: the tag points at {}", at(observed))
+                write!(f, "open intent {seq} to {target} {landing}: the tag points at {}", at(observed))
             }
             Drift::NeverRecorded { observed } => write!(f, "never recorded: the tag points at {}", at(observed)),
             Drift::Unknown { why } => write!(f, "unknown: {why}"),
@@ -314,7 +314,7 @@ mod tests {
             |tag: &str, drift| Audited { channel: format!("reg.io/acme/shop:{tag}").parse().unwrap(), size: 2, drift };
         let (a, b) = (digest("a"), digest("b"));
         let unknown = || Drift::Unknown { why: Text::lossy("429") };
-        let landed = || Drift::OpenIntent { seq: 7, to: b, observed: Some(b), landing: Landing::Landed };
+        let landed = || Drift::OpenIntent { seq: 7, target: b, observed: Some(b), landing: Landing::Landed };
         let report = |drifts: Vec<Drift>| {
             let tags = ["prod", "dev", "preprod"];
             let channels = tags.into_iter().zip(drifts).map(|(tag, drift)| audited(tag, drift));

@@ -23,9 +23,9 @@ pub struct Receipt {
     pub result: Moved,
     /// The live digest before; absent before the first move.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<Digest>,
+    pub previous_digest: Option<Digest>,
     /// The live digest now.
-    pub to: Digest,
+    pub digest: Digest,
     /// The event in the log; absent if nothing was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<PromotionEvent>,
@@ -46,7 +46,7 @@ pub enum Moved {
     Committed,
     /// The channel pointed at the target already; nothing was written.
     Unchanged,
-    /// The key moved the channel before; `event` is that move, `to` is live now.
+    /// The key moved the channel before; `event` is that move, `digest` is live now.
     Replayed,
 }
 
@@ -105,20 +105,22 @@ impl Run {
         };
         let op = asked.operation.op();
         let channel = self.channel.clone();
-        let receipt = |result, from, to, event| Ok(Receipt { channel: channel.clone(), op, result, from, to, event });
+        let receipt = |result, previous_digest, digest, event| {
+            Ok(Receipt { channel: channel.clone(), op, result, previous_digest, digest, event })
+        };
         match end {
             End::Committed { seq, .. } => match self.event(seq).await? {
                 Some(event) => {
-                    let (from, to) = (event.intent.from, event.intent.to.digest);
-                    receipt(Moved::Committed, from, to, Some(event))
+                    let (previous, digest) = (event.intent.from, event.intent.to.digest);
+                    receipt(Moved::Committed, previous, digest, Some(event))
                 }
                 None => Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log"))),
             },
             // What another worker closed meanwhile is known all the same.
             End::Indeterminate { seq: Some(seq), why: Why::TakenOver } => match self.event(seq).await? {
                 Some(event) if event.status() == EventStatus::Committed && event.intent.key == asked.key => {
-                    let (from, to) = (event.intent.from, event.intent.to.digest);
-                    receipt(Moved::Committed, from, to, Some(event))
+                    let (previous, digest) = (event.intent.from, event.intent.to.digest);
+                    receipt(Moved::Committed, previous, digest, Some(event))
                 }
                 Some(event) if event.status() != EventStatus::Open => {
                     let message = format!("{channel}: another worker took the move over and closed it without effect");

@@ -58,7 +58,7 @@ use crate::value::{Channel, Clock, Digest, Pipeline, SystemClock};
 /// promoter.bootstrap(&prod, Some(release("1.4.1")?), terms.clone()).await?;
 /// let receipt = promoter.promote(&prod, release("1.4.2")?, terms.clone()).await?;
 /// promoter.rollback(&prod, None, terms).await?;
-/// assert_eq!(promoter.current(&prod).await?.live, receipt.from);
+/// assert_eq!(promoter.current(&prod).await?.live, receipt.previous_digest);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]

@@ -136,7 +136,7 @@ impl Promoter {
             if let End::Committed { seq, .. } = end
                 && let Ok(receipt) = &receipt
             {
-                let to = receipt.to;
+                let to = receipt.digest;
                 // A look that fails finds nothing; the next audit looks again.
                 tokio::spawn(async move { drop(run.look_back(seq, to).await) });
             }

@@ -63,13 +63,16 @@ impl World {
 async fn a_release_goes_up_and_back() {
     let w = world().bootstrapped().await;
     let receipt = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
-    assert_eq!((receipt.result, receipt.from, receipt.to), (Moved::Committed, Some(w.digests[0]), w.digests[1]));
+    assert_eq!(
+        (receipt.result, receipt.previous_digest, receipt.digest),
+        (Moved::Committed, Some(w.digests[0]), w.digests[1])
+    );
     assert_eq!(w.observed(), Some(w.digests[1]));
     for digest in [w.digests[0], w.digests[1]] {
         assert_eq!(w.registry.peek(w.prod.repository(), &pin_tag(&digest)), Some(digest), "I7: both are pinned");
     }
     let back = w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
-    assert_eq!((back.from, back.to), (Some(w.digests[1]), w.digests[0]));
+    assert_eq!((back.previous_digest, back.digest), (Some(w.digests[1]), w.digests[0]));
     let current = w.promoter.current(&w.prod).await.unwrap();
     assert_eq!((current.live, current.previous), (Some(w.digests[0]), Some(w.digests[1])));
     let again = w.promoter.rollback(&w.prod, None, terms()).await.unwrap_err();
@@ -132,7 +135,7 @@ async fn the_same_key_moves_once() {
     w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
     w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
     let again = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
-    assert_eq!((again.result, again.to), (Moved::Replayed, w.digests[2]), "today's live digest");
+    assert_eq!((again.result, again.digest), (Moved::Replayed, w.digests[2]), "today's live digest");
     assert_eq!(w.kind(w.promoter.promote(&w.prod, w.release("1.3"), keyed())).await, ErrorKind::IdempotencyMismatch);
     w.registry.delete_tag(w.prod.repository(), &tag("1.1"));
     let gone = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
@@ -152,7 +155,7 @@ async fn drift_is_recorded_and_mended_by_name() {
     assert_eq!(w.observed(), Some(w.digests[0]));
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &hotfix);
     let adopted = w.promoter.adopt(&w.prod, terms().reason(text("hotfix by hand"))).await.unwrap();
-    assert_eq!(adopted.to, hotfix.digest());
+    assert_eq!(adopted.digest, hotfix.digest());
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().live, Some(hotfix.digest()));
 }
 

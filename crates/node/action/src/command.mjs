@@ -41,11 +41,11 @@ async function move(promoter, given, provenance) {
     rollback: () => promoter.rollback(channel, { ...terms, to }),
   }[given.command]()
   const outputs = {
-    digest: receipt.to,
-    'previous-digest': receipt.from,
+    digest: receipt.digest,
+    'previous-digest': receipt.previous_digest,
     seq: receipt.event?.seq,
     event: receipt.event,
-    changed: receipt.result === 'committed' && receipt.from !== receipt.to,
+    changed: receipt.result === 'committed' && receipt.previous_digest !== receipt.digest,
   }
   return { outputs, summary: moved(receipt, await recent(promoter, channel, 5).catch(unread)), problems: [] }
 }

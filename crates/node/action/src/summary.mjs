@@ -1,10 +1,10 @@
 /** What a person reads in the job's summary, as Markdown. */
 
 /** A move and the last ones of its channel. */
-export function moved({ channel, op, result, from, to, event }, events) {
+export function moved({ channel, op, result, previous_digest: previous, digest, event }, events) {
   const said = { committed: 'done', unchanged: 'nothing to do, it was there already', replayed: 'done before under this key' }
   const lines = [`## ${op} of ${code(channel)}: ${said[result]}`, '']
-  lines.push(...table(['', 'digest'], [['before', from ? code(from) : 'nothing'], ['now', code(to)]]), '')
+  lines.push(...table(['', 'digest'], [['before', previous ? code(previous) : 'nothing'], ['now', code(digest)]]), '')
   const findings = event?.intent.decision.findings ?? []
   if (findings.length > 0) lines.push('### What the policy said', '', ...found(findings), '')
   return [...lines, ...past(events), ''].join('\n')

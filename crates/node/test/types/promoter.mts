@@ -16,7 +16,7 @@ const receipt: Receipt = await promoter.promote(prod, 'registry.example.com/acme
 })
 const current: Current = await promoter.current(String(prod))
 const recovered: Recovered = await promoter.recover(prod, { abort: true })
-if (recovered.result === 'closed') console.log(recovered.event.status, receipt.to, current.live?.length)
+if (recovered.result === 'closed') console.log(recovered.event.status, receipt.digest, current.live?.length)
 for await (const event of promoter.history(prod, { limit: 3 })) console.log(event.intent.provenance.actor.id)
 
 const plan = await promoter.plan(prod, { op: 'rollback' }, { provenance })

@@ -11,7 +11,7 @@ such as ``open_ledger(url)``; for tests there are ``MemoryRegistry``, ``MemoryLe
 >>> prod = "reg.io/acme/shop:prod"
 >>> promoter.bootstrap(prod, "reg.io/acme/shop:1.0", provenance=ada).result
 'committed'
->>> promoter.promote(prod, "reg.io/acme/shop:1.1", provenance=ada).from_ == releases[0]
+>>> promoter.promote(prod, "reg.io/acme/shop:1.1", provenance=ada).previous_digest == releases[0]
 True
 >>> promoter.rollback(prod, provenance=ada).to == releases[0]
 True

@@ -165,9 +165,11 @@ class Plan:
         self._native = native
         says: Mapping[str, Any] = given(native.says())
         change = says.get("change")
-        self.from_: Digest | None = Digest(change["from"]) if change and "from" in change else None
+        self.previous_digest: Digest | None = (
+            Digest(change["previous_digest"]) if change and "previous_digest" in change else None
+        )
         """The live digest now; None before the first move, or if there is nothing to do."""
-        self.to: Digest | None = Digest(change["to"]) if change else None
+        self.digest: Digest | None = Digest(change["digest"]) if change else None
         """The digest that would be live; None if there is nothing to do."""
         self.findings: tuple[Finding, ...] = tuple(Finding._of(finding) for finding in says["findings"])
         """What each guardrail says, in the policy's order; empty if there is nothing to do."""

@@ -177,15 +177,15 @@ class Receipt(Record):
     - ``op``: ``promote``, ``rollback``, ``bootstrap``, ``repair`` or ``adopt``.
     - ``result``: ``committed``, ``unchanged`` (the channel was there, nothing was written) or ``replayed`` (the key had
       moved it before).
-    - ``from_``: the live digest before, None before the first move; ``to``: the live digest now.
+    - ``previous_digest``: the live digest before, None before the first move; ``digest``: the live digest now.
     - ``event``: the move in the log; None if nothing was written.
     """
 
     channel: Channel
     op: str
     result: str
-    to: Digest
-    from_: Digest | None = None
+    digest: Digest
+    previous_digest: Digest | None = None
     event: PromotionEvent | None = None
 
 

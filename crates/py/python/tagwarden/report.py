@@ -30,8 +30,8 @@ class Audited(Record):
       (the log has no committed move); ``unknown`` (it could not be looked at).
     - ``live``: the live digest, if it is in sync; ``expected``: the live digest, if it is not.
     - ``observed``: what the tag points at.
-    - ``seq`` and ``to``: of an open move, where its intent stands and what it is to make live; ``landing``: ``landed``,
-      ``not_landed`` or ``elsewhere``, by what the tag points at.
+    - ``seq`` and ``target``: of an open move, where its intent stands and what it is to make live; ``landing``:
+      ``landed``, ``not_landed`` or ``elsewhere``, by what the tag points at.
     - ``why``: of what is unknown.
     - ``size``: how many entries the log has.
     """
@@ -42,7 +42,7 @@ class Audited(Record):
     expected: Digest | None = None
     observed: Digest | None = None
     seq: int | None = None
-    to: Digest | None = None
+    target: Digest | None = None
     landing: str | None = None
     why: str | None = None
     size: int = 0

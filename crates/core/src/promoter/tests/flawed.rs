@@ -197,7 +197,7 @@ async fn a_committed_move_is_not_called_taken_over() {
     w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
     flawed.blind.store(0, SeqCst);
     let receipt = first.await.unwrap().unwrap();
-    assert_eq!((receipt.result, receipt.to), (Moved::Committed, w.digests[1]));
+    assert_eq!((receipt.result, receipt.digest), (Moved::Committed, w.digests[1]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -303,7 +303,7 @@ async fn an_old_plan_that_queues_is_made_again() {
     w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(6)).await;
     let receipt = w.promoter.execute(plan.approve().unwrap()).await.unwrap();
-    assert_eq!((receipt.from, receipt.to), (Some(w.digests[1]), w.digests[2]));
+    assert_eq!((receipt.previous_digest, receipt.digest), (Some(w.digests[1]), w.digests[2]));
     assert_eq!(w.promoter.history(&w.prod, None, usize::MAX).await.unwrap().events.len(), 3);
 }
 
