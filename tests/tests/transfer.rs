@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use tagwarden::ledger::{Access, Ending, LedgerUrl, Transfer, Transferred, export};
 use tagwarden::record::{
-    Body, ChannelState, Deadlines, Decision, Intent, LogReport, Op, Outcome, PolicyNote, Source, Status, Subject,
+    Body, ChannelState, Deadlines, Decision, Intent, LogReport, Op, Outcome, PolicyNote, Source, Status, TargetManifest,
 };
 use tagwarden::{Channel, Digest, Provenance, Text, Timestamp};
 use tagwarden_tests::docker_registry::Transport;
@@ -43,7 +43,7 @@ fn bodies(state: &ChannelState, nth: u64) -> [Body; 2] {
         key: format!("run-{nth}").parse().unwrap(),
         request: digest,
         from: state.live,
-        to: Subject { digest, media_type: text("application/vnd.oci.image.manifest.v1+json"), size: 1269 },
+        to: TargetManifest { digest, media_type: text("application/vnd.oci.image.manifest.v1+json"), size: 1269 },
         source: Source::Reference(channel().repository().digest(digest)),
         provenance: Provenance::new("manual", "run", "ada").unwrap(),
         reason: None,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tagwarden::record::merkle::{
     Hash, consistency_proof, inclusion_proof, leaf_hash, root, verify_consistency, verify_inclusion,
 };
-use tagwarden::record::{ChannelState, Entry, LogReport, Step, Verifier, check};
+use tagwarden::record::{ChannelState, Defect, Entry, LogReport, Step, Verifier, check};
 use tagwarden_tests::{file, verify_ledger};
 
 fn vector(name: &str) -> Vec<u8> {
@@ -19,14 +19,21 @@ fn expected() -> BTreeMap<String, Value> {
     serde_json::from_slice(&std::fs::read(file("vectors/log/expected.json")).unwrap()).unwrap()
 }
 
+fn of_defect(defect: &Defect) -> Value {
+    json!({"seq": defect.seq, "code": defect.code.as_str()})
+}
+
 /// A report in the words of `expected.json`.
 fn in_its_words(report: &LogReport) -> Value {
     json!({
-        "defect": report.defect.as_ref().map(|defect| json!({"seq": defect.seq, "code": defect.code.as_str()})),
+        "defect": report.defect.as_ref().map(of_defect),
+        "defects": report.defects.iter().map(of_defect).collect::<Vec<_>>(),
         "torn_bytes": report.torn_bytes,
         "entries": report.entries,
         "live": report.live,
         "open_intent": report.open_intent,
+        "holds": report.holds,
+        "blocked": report.blocked,
         "root": BASE64_STANDARD.encode(report.root.as_bytes()),
     })
 }
@@ -34,7 +41,7 @@ fn in_its_words(report: &LogReport) -> Value {
 #[test]
 fn every_log_gives_the_expected_result() {
     let expected = expected();
-    assert!(expected.len() >= 37, "{} vectors", expected.len());
+    assert!(expected.len() >= 74, "{} vectors", expected.len());
     for (name, want) in expected {
         let report = LogReport::of_jsonl(None, &vector(&name));
         assert_eq!(in_its_words(&report), want, "{name}: {report:?}");
@@ -67,7 +74,16 @@ fn it_does_not_matter_how_a_log_is_fed() {
 
 #[test]
 fn the_independent_verifier_reports_the_same() {
-    for name in ["good", "open-intent", "empty", "torn-tail", "time-backwards", "unknown-field", "moved"] {
+    for name in [
+        "good",
+        "open-intent",
+        "empty",
+        "torn-tail",
+        "time-backwards",
+        "unknown-field",
+        "taken-over-by-a-rollback",
+        "migrated",
+    ] {
         let theirs = verify_ledger(&file("vectors/log").join(format!("{name}.jsonl"))).unwrap();
         let ours = LogReport::of_jsonl(None, &vector(name));
         assert_eq!(theirs["moves"], json!(ours.moves), "{name}");
@@ -94,7 +110,7 @@ fn entry_by_entry_the_good_log_folds_to_the_same() {
         let entry = Entry::open(line).unwrap();
         let want = Step::of(entry.seq, &entry.channel, &entry.body);
         let (leaf, step) = check(&state.channel, state.size, state.leaf, line).unwrap();
-        assert_eq!(step, want, "what is read from the tape is what the entry says");
+        assert_eq!(step, want, "the step is what the entry says");
         assert_eq!(state.take(line).unwrap(), want);
         assert_eq!(state.leaf, Some(leaf));
         assert_eq!(entry.seal().unwrap().bytes(), line, "sealed again, the bytes are the same");

@@ -18,7 +18,7 @@ use reqwest::{Client, StatusCode};
 use tagwarden::judge::Drift;
 use tagwarden::ledger::FileLedger;
 use tagwarden::record::{
-    Body, ChannelState, Deadlines, Decision, Intent, Op, Outcome, PolicyNote, Source, Status, Subject,
+    Body, ChannelState, Deadlines, Decision, Intent, Op, Outcome, PolicyNote, Source, Status, TargetManifest,
 };
 use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry};
 use tagwarden::registry::{MANIFEST_TYPES, MemoryRegistry};
@@ -368,7 +368,7 @@ fn write_log(dir: &Path, channel: &Channel, size: u64, live: &Digest) {
             key: format!("key-{seq}").parse().unwrap(),
             request: Digest::of(move_id.as_str().as_bytes()),
             from: state.live,
-            to: Subject { digest: to, media_type: MANIFEST_TYPES[0].parse().unwrap(), size: 500 },
+            to: TargetManifest { digest: to, media_type: MANIFEST_TYPES[0].parse().unwrap(), size: 500 },
             source: Source::Reference(reference),
             provenance: Provenance::new("manual", "bench", "bench").unwrap(),
             reason: None,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput};
 use tagwarden::record::{
     Body, ChannelState, Deadlines, Decision, FindingNote, Intent, LogReport, Op, Outcome, PolicyNote, Source, Status,
-    Subject, Verdict, Verifier,
+    TargetManifest, Verdict, Verifier,
 };
 use tagwarden::{Channel, Digest, Provenance, Timestamp};
 use uuid::Uuid;
@@ -104,7 +104,7 @@ fn intent(state: &ChannelState, n: u64) -> Body {
         key: format!("run-{n}").parse().unwrap(),
         request: Digest::of(&n.to_le_bytes()),
         from: state.live,
-        to: Subject {
+        to: TargetManifest {
             digest: Digest::of(&n.to_be_bytes()),
             media_type: "application/vnd.oci.image.manifest.v1+json".parse().unwrap(),
             size: 1269,

@@ -6,11 +6,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What a caller may do after an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Retry {
     /// The same call will fail again until something else changes.
     Never,
@@ -116,8 +119,6 @@ error_kinds! {
 
     /// The policy says no; every finding is in the error.
     PolicyRefused => "POLICY_REFUSED", Never, Refused;
-    /// A hold stands on the channel.
-    ChannelHeld => "CHANNEL_HELD", Later, Refused;
     /// Another move came first: what was planned is no longer what would happen.
     ChannelChanged => "CHANNEL_CHANGED", Replan, Refused;
     /// Another move is under way.
@@ -136,8 +137,6 @@ error_kinds! {
     ChannelOverwritten => "CHANNEL_OVERWRITTEN", Never, Drift;
     /// There is no earlier live digest to roll back to, or it must be named.
     RollbackNoTarget => "ROLLBACK_NO_TARGET", Never, Refused;
-    /// Parts of the rollback target are gone from the registry.
-    TargetIncomplete => "TARGET_INCOMPLETE", Never, Refused;
     /// The key was used by another request on this channel.
     IdempotencyMismatch => "IDEMPOTENCY_MISMATCH", Never, Refused;
 
@@ -220,13 +219,14 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     context: Vec<(&'static str, String)>,
+    retry: Option<Retry>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     /// An error of `kind`, with a message for people.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { kind, message: message.into(), context: Vec::new(), source: None }))
+        Error(Box::new(Inner { kind, message: message.into(), context: Vec::new(), retry: None, source: None }))
     }
 
     /// Adds where it happened, as a name and a value (`channel`, `seq`, `move_id`, …). The first value of a name stays.
@@ -255,9 +255,16 @@ impl Error {
         self.0.kind.code()
     }
 
-    /// What a caller may do next.
+    /// What a caller may do next: what its kind says, unless the error knows better (a refusal by the policy does).
     pub fn retry(&self) -> Retry {
-        self.0.kind.retry()
+        self.0.retry.unwrap_or(self.0.kind.retry())
+    }
+
+    /// With what a caller may do next, where that hangs on more than the kind.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Self {
+        self.0.retry = Some(retry);
+        self
     }
 
     /// The message without the context.

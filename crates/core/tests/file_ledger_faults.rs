@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::Command;
 
 use tagwarden::ledger::{Append, FileLedger, Ledger, Repair};
-use tagwarden::record::{Body, Entry, Hold, Sealed};
-use tagwarden::{Channel, ErrorKind, Timestamp};
+use tagwarden::record::{Body, Entry, Hold, HoldScope, Sealed};
+use tagwarden::{Channel, ErrorKind, Provenance, Timestamp};
 
 const DIR: &str = "TAGWARDEN_TEST_LEDGER";
 
@@ -19,7 +19,12 @@ fn channel() -> Channel {
 
 fn entry(seq: u64) -> Sealed {
     let reason = "x".repeat(1000).parse().unwrap();
-    let body = Body::Hold(Hold { reason, by: "test".parse().unwrap(), until: None });
+    let body = Body::Hold(Hold {
+        scope: HoldScope::All,
+        reason,
+        provenance: Provenance::new("manual", "1", "test").unwrap(),
+        until: None,
+    });
     let at = Timestamp::from_unix_ms(1_795_000_000_000);
     Entry { channel: channel(), seq, id: uuid::Uuid::now_v7(), at, parent: None, body }.seal().unwrap()
 }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use tagwarden::conformance::ledger::Store;
 use tagwarden::ledger::{Append, FileLedger, Ledger};
-use tagwarden::record::{Body, Entry, Hold, Sealed};
-use tagwarden::{Channel, Timestamp};
+use tagwarden::record::{Body, Entry, Hold, HoldScope, Sealed};
+use tagwarden::{Channel, Provenance, Timestamp};
 
 const DIR: &str = "TAGWARDEN_TEST_LEDGER";
 const COUNT: &str = "TAGWARDEN_TEST_COUNT";
@@ -22,7 +22,12 @@ fn channel() -> Channel {
 }
 
 fn hold(seq: u64, parent: Option<Sealed>, reason: &str) -> Sealed {
-    let body = Body::Hold(Hold { reason: reason.parse().unwrap(), by: "test".parse().unwrap(), until: None });
+    let body = Body::Hold(Hold {
+        scope: HoldScope::All,
+        reason: reason.parse().unwrap(),
+        provenance: Provenance::new("manual", "1", "test").unwrap(),
+        until: None,
+    });
     let at = Timestamp::from_unix_ms(1_795_000_000_000);
     let parent = parent.map(|parent| parent.leaf());
     Entry { channel: channel(), seq, id: uuid::Uuid::now_v7(), at, parent, body }.seal().unwrap()

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tagwarden::record::{
-    Body, ChannelState, Deadlines, Decision, Intent, Op, Outcome, PolicyNote, Source, Status, Subject,
+    Body, ChannelState, Deadlines, Decision, Intent, Op, Outcome, PolicyNote, Source, Status, TargetManifest,
 };
 use tagwarden::registry::MANIFEST_TYPES;
 use tagwarden::{Channel, Digest, Provenance, Timestamp};
@@ -38,7 +38,7 @@ fn moved(state: &ChannelState, to: Digest) -> [Body; 2] {
         key: format!("key-{seq}").parse().unwrap(),
         request: Digest::of(move_id.as_str().as_bytes()),
         from: state.live,
-        to: Subject { digest: to, media_type: MANIFEST_TYPES[0].parse().unwrap(), size: 500 },
+        to: TargetManifest { digest: to, media_type: MANIFEST_TYPES[0].parse().unwrap(), size: 500 },
         source: Source::Reference(state.channel.repository().digest(to)),
         provenance: Provenance::new("manual", "bench", "bench").unwrap(),
         reason: None,

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tagwarden::judge::{Audited, Drift};
 use tagwarden::promoter::{Current, Page, Recovered};
-use tagwarden::record::{EventStatus, FindingNote, GoesOn, PromotionEvent, Verdict};
+use tagwarden::record::{EventStatus, FindingNote, MigratedTo, PromotionEvent, Verdict};
 use tagwarden::{ActorKind, Channel, Class, Digest, Moved, Receipt, Result, Timestamp};
 
 use super::{Answer, Fields, Style, Table, shown};
@@ -115,7 +115,7 @@ pub(crate) fn previous(channel: &Channel, previous: Digest) -> Result<Answer> {
 pub(crate) fn history(
     channel: &Channel,
     page: &Page,
-    moved: Option<&GoesOn>,
+    moved: Option<&MigratedTo>,
     digest: fn(Digest) -> String,
     style: Style,
 ) -> Result<Answer> {

@@ -25,7 +25,7 @@ use super::{Kept, Violation};
 use crate::error::Result;
 use crate::ledger::{Append, Ledger};
 use crate::record::{
-    Body, Deadlines, Decision, Entry, FindingNote, Hold, Intent, MAX_ENTRY, Op, PolicyNote, Sealed, Source, Subject,
+    Body, Deadlines, Decision, Entry, FindingNote, Hold, HoldScope, Intent, MAX_ENTRY, Op, PolicyNote, Sealed, Source, TargetManifest,
     Verdict,
 };
 use crate::value::{Channel, Digest, Provenance, Timestamp};
@@ -400,7 +400,7 @@ impl Log {
     }
 
     fn entry(&self, seq: u64, parent: Option<Digest>, text: &str) -> Result<Sealed> {
-        let body = Body::Hold(Hold { reason: text.parse()?, by: "conformance".parse()?, until: None });
+        let body = Body::Hold(Hold { scope: HoldScope::All, reason: text.parse()?, provenance: author()?, until: None });
         self.seal(seq, parent, body)
     }
 
@@ -436,25 +436,35 @@ impl Log {
             move_id: Uuid::now_v7().to_string().parse()?,
             key: "conformance".parse()?,
             request: digest,
-            from: None,
-            to: Subject { digest, media_type: "application/vnd.oci.image.manifest.v1+json".parse()?, size: 2 },
+            previous: None,
+            target: TargetManifest::new(digest, "application/vnd.oci.image.manifest.v1+json".parse()?, 2),
             source: Source::Channel(self.channel.clone()),
-            provenance: Provenance::new("manual", "conformance", "conformance")?,
+            provenance: author()?,
             reason: None,
+            expected: None,
+            order: None,
+            upstream: Vec::new(),
             decision: Decision {
+                at: Timestamp::from_unix_ms(1_795_000_000_000),
                 policy: PolicyNote { name: "none".parse()?, digest },
                 findings,
                 overrides: Vec::new(),
                 approvals: Vec::new(),
+                checks: Vec::new(),
             },
             replaced: None,
             predecessor: None,
+            set: None,
             owner: "conformance".parse()?,
             epoch: 0,
             deadlines: Deadlines::default(),
         };
         self.seal(self.size, self.parent, Body::Intent(Box::new(intent)))
     }
+}
+
+fn author() -> Result<Provenance> {
+    Provenance::new("manual", "conformance", "conformance")
 }
 
 /// A word that no other run of the laws uses.

@@ -7,7 +7,7 @@ use serde::ser::{SerializeStruct, Serializer};
 
 use super::facts::Passage;
 use crate::error::{Class, Error};
-use crate::record::{ChannelState, GoesOn, OpenMove};
+use crate::record::{ChannelState, MigratedTo, OpenMove};
 use crate::value::{Channel, Digest, Text, Timestamp};
 
 /// How what the registry answered stands to what a channel's log says.
@@ -45,7 +45,7 @@ pub enum Drift {
     OpenIntent {
         /// Where its intent stands.
         seq: u64,
-        /// Its target.
+        /// What it points the channel at.
         target: Digest,
         /// What the tag points at.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,11 +86,11 @@ impl Drift {
             Ok(observed) => *observed,
             Err(error) => return Drift::Unknown { why: Text::lossy(format!("{}: {error}", error.code())) },
         };
-        if let Some(GoesOn { seq, to }) = &state.moved {
-            return Drift::Unknown { why: Text::lossy(format!("the log goes on in {to} (seq {seq})")) };
+        if let Some(MigratedTo { seq, ledger }) = &state.migrated {
+            return Drift::Unknown { why: Text::lossy(format!("the log was migrated to {ledger} (seq {seq})")) };
         }
         if let Some(open) = &state.open {
-            let OpenMove { seq, to: target, .. } = *open;
+            let OpenMove { seq, target, .. } = *open;
             let landing = match observed {
                 Some(observed) if observed == target => Landing::Landed,
                 observed if observed == open.before() => Landing::NotLanded,
@@ -250,8 +250,8 @@ mod tests {
             move_id: Text::lossy("m"),
             key: "k".parse().unwrap(),
             request: digest("r"),
-            from: from.map(digest),
-            to: digest(to),
+            previous: from.map(digest),
+            target: digest(to),
             replaced: replaced.map(digest),
             as_it_is: op == Op::Adopt,
             owner: Text::lossy("o"),
@@ -268,7 +268,7 @@ mod tests {
         use Passage::{Earlier, Never};
         let moved = |live| {
             let mut state = state(live);
-            state.moved = Some(GoesOn { seq: 3, to: Text::lossy("s3://bucket") });
+            state.migrated = Some(MigratedTo { seq: 3, ledger: Text::lossy("s3://bucket") });
             state
         };
         let table = [

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{ChannelState, Op, Source, Standing, Subject};
-use crate::value::{Channel, Digest, Environment, Provenance, Timestamp};
+use crate::record::{ActiveHold, ChannelState, Op, Source, TargetManifest, UpstreamLog};
+use crate::value::{Channel, Digest, Environment, Provenance, Text, Timestamp};
 
 /// What guardrails judge. More facts may be added: build it with [`Facts::new`], then set what is known.
 ///
@@ -30,14 +30,20 @@ pub struct Facts {
     pub source: Option<Source>,
     /// The manifest that the channel is to point at; none if it is proven absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<Subject>,
+    pub target: Option<TargetManifest>,
+    /// Parts of the target that are proven missing in the registry.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Text>,
     /// What the caller said that the channel must point at.
     pub expected: ExpectedDigest,
     /// Who asked, in which pipeline run.
     pub provenance: Provenance,
-    /// The hold that stands now.
+    /// The holds in force now that stop such a move.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<ActiveHold>,
+    /// The policy that the log says is binding; a move under another one is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hold: Option<Standing>,
+    pub binding_policy: Option<Digest>,
     /// The environment before this one; none if there is none, or if no pipeline is configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Upstream>,
@@ -48,7 +54,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// The facts of a channel's log at `at`: live, previous and the hold that stands then. Observed, target and upstream
+    /// The facts of a channel's log at `at`: live, previous, and the holds in force then. Observed, target and upstream
     /// are none, nothing is expected, and the target was never live here, until they are set.
     pub fn new(op: Op, state: &ChannelState, provenance: Provenance, at: Timestamp) -> Facts {
         Facts {
@@ -59,9 +65,11 @@ impl Facts {
             observed: None,
             source: None,
             target: None,
+            missing: Vec::new(),
             expected: ExpectedDigest::Any,
             provenance,
-            hold: state.held_at(at).cloned(),
+            holds: state.holds_at(at).filter(|hold| hold.scope.covers(op)).cloned().collect(),
+            binding_policy: state.policy.filter(|policy| policy.binding).map(|policy| policy.digest),
             upstream: None,
             here: Passage::Never,
             at,
@@ -116,4 +124,16 @@ pub struct Upstream {
     pub live: Option<Digest>,
     /// Whether the target was live there.
     pub passage: Passage,
+    /// How many entries of its log were read.
+    pub size: u64,
+    /// The RFC 6962 root over them.
+    pub root: Digest,
+}
+
+impl Upstream {
+    /// The log that was read, as an intent names it.
+    pub fn log(&self) -> UpstreamLog {
+        let Upstream { environment, channel, size, root, .. } = self.clone();
+        UpstreamLog { environment, channel, size, root }
+    }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::facts::{ExpectedDigest, Facts, Passage, Upstream};
+use crate::error::Retry;
 use crate::record::{FindingNote, Op, Source, Verdict};
 use crate::value::{ActorKind, Digest, Text};
 
@@ -42,12 +43,15 @@ pub struct Finding {
     pub code: Option<Text>,
     /// Why, with names, numbers and units.
     pub why: Text,
+    /// Whether the same move may pass later; only in a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
 }
 
 impl Finding {
     /// Nothing against the move.
     pub fn pass(guardrail: &str, why: impl AsRef<str>) -> Finding {
-        Finding { guardrail: Text::lossy(guardrail), verdict: Verdict::Pass, code: None, why: Text::lossy(why) }
+        Finding { guardrail: Text::lossy(guardrail), verdict: Verdict::Pass, code: None, why: Text::lossy(why), retry: None }
     }
 
     /// Worth knowing; it does not stop the move.
@@ -55,9 +59,16 @@ impl Finding {
         Finding { verdict: Verdict::Warn, code: Some(Text::lossy(code)), ..Finding::pass(guardrail, why) }
     }
 
-    /// It stops the move.
+    /// It stops the move, for good unless something else changes.
     pub fn refuse(guardrail: &str, code: &str, why: impl AsRef<str>) -> Finding {
-        Finding { verdict: Verdict::Refuse, code: Some(Text::lossy(code)), ..Finding::pass(guardrail, why) }
+        let (code, retry) = (Some(Text::lossy(code)), Some(Retry::Never));
+        Finding { verdict: Verdict::Refuse, code, retry, ..Finding::pass(guardrail, why) }
+    }
+
+    /// A refusal that time or a person can lift: the same move may pass later.
+    #[must_use]
+    pub fn later(self) -> Finding {
+        Finding { retry: Some(Retry::Later), ..self }
     }
 
     /// True if it stops the move: a refusal, or a verdict that is not known here.
@@ -74,7 +85,7 @@ impl Finding {
 impl From<Finding> for FindingNote {
     /// As it stands in the log.
     fn from(finding: Finding) -> FindingNote {
-        let Finding { guardrail, verdict, code, why } = finding;
+        let Finding { guardrail, verdict, code, why, retry: _ } = finding;
         FindingNote { guardrail, verdict, code, why }
     }
 }
@@ -167,7 +178,30 @@ impl Guardrail for ExpectedState {
     }
 }
 
-/// No hold stands on the channel (CHANNEL_HELD). It judges every move, a repair included.
+/// Everything that the target is made of is in the registry (TARGET_INCOMPLETE). Only a rollback asks for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PartsPresent;
+
+impl Guardrail for PartsPresent {
+    fn name(&self) -> &str {
+        "parts-present"
+    }
+
+    fn judge(&self, facts: &Facts) -> Finding {
+        let missing: Vec<_> = facts.missing.iter().map(Text::as_str).collect();
+        let digest = facts.target.as_ref().map_or_else(|| "the target".to_owned(), |target| target.digest.to_string());
+        match missing.as_slice() {
+            [] if facts.op == Op::Rollback => Finding::pass(self.name(), format!("all parts of {digest} are there")),
+            [] => Finding::pass(self.name(), "only the parts of a rollback's target are looked at"),
+            missing => {
+                let why = format!("{digest} cannot run again: gone from the registry: {}", missing.join(", "));
+                Finding::refuse(self.name(), "TARGET_INCOMPLETE", why)
+            }
+        }
+    }
+}
+
+/// No hold in force stops the move (CHANNEL_HELD). A hold of scope `promotions` lets rollback, repair and adopt pass.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoHold;
 
@@ -177,17 +211,12 @@ impl Guardrail for NoHold {
     }
 
     fn judge(&self, facts: &Facts) -> Finding {
-        match &facts.hold {
-            None => Finding::pass(self.name(), format!("no hold stands on {} at {}", facts.channel, facts.at)),
-            Some(hold) => {
-                let until = match hold.until {
-                    Some(until) => format!("until {until}"),
-                    None => "until it is released".to_owned(),
-                };
-                let why = format!("held by {} {until} (seq {}): {}", hold.by, hold.seq, hold.reason);
-                Finding::refuse(self.name(), "CHANNEL_HELD", why)
-            }
+        if facts.holds.is_empty() {
+            let (op, channel) = (facts.op.as_str(), &facts.channel);
+            return Finding::pass(self.name(), format!("no hold on {channel} stops a {op} at {}", facts.at));
         }
+        let holds: Vec<_> = facts.holds.iter().map(ToString::to_string).collect();
+        Finding::refuse(self.name(), "CHANNEL_HELD", holds.join("; ")).later()
     }
 }
 
@@ -224,7 +253,7 @@ impl Guardrail for PromotionOrder {
                 format!("there is no target that could have been live in {} first", before.environment),
             );
         };
-        let Upstream { environment, channel, live, passage } = before;
+        let Upstream { environment, channel, live, passage, .. } = before;
         let now = live.map_or("nothing".to_owned(), |live| live.to_string());
         match (passage, facts.op) {
             (Passage::Live, _) => pass(format!("{target} is live in {environment} ({channel})")),
@@ -247,7 +276,7 @@ impl Guardrail for PromotionOrder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{ChannelState, Standing, Subject};
+    use crate::record::{ActiveHold, ChannelState, HoldScope, TargetManifest};
     use crate::value::Provenance;
 
     fn facts(op: Op) -> Facts {
@@ -257,7 +286,7 @@ mod tests {
         let mut facts = Facts::new(op, &state, provenance, "2026-11-23T06:00:00Z".parse().unwrap());
         facts.observed = facts.live;
         facts.target =
-            Some(Subject { digest: Digest::of(b"next"), media_type: "application/json".parse().unwrap(), size: 7 });
+            Some(TargetManifest::new(Digest::of(b"next"), "application/json".parse().unwrap(), 7));
         facts
     }
 
@@ -286,6 +315,8 @@ mod tests {
             channel: "reg.io/acme/shop:preprod".parse().unwrap(),
             live: Some(Digest::of(if passage == Passage::Live { b"next" } else { b"other" })),
             passage,
+            size: 7,
+            root: Digest::of(b"root"),
         })
     }
 
@@ -343,30 +374,43 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_refuses_every_move_until_it_ends() {
+    fn no_hold_says_every_hold_that_stops_the_move() {
         let mut facts = facts(Op::Promote);
-        assert!(passed(&NoHold, &facts).starts_with("no hold stands on reg.io/acme/shop:prod"));
-        for op in [Op::Promote, Op::Rollback, Op::Bootstrap, Op::Repair, Op::Adopt] {
-            facts.op = op;
-            let standing =
-                Standing { seq: 9, reason: "incident 7".parse().unwrap(), by: "ada".parse().unwrap(), until: None };
-            facts.hold = Some(standing);
-            let why = "held by ada until it is released (seq 9): incident 7";
-            assert_eq!(refused(&NoHold, &facts), ("CHANNEL_HELD".to_owned(), why.to_owned()));
-        }
-        facts.hold.as_mut().unwrap().until = Some("2026-11-24T00:00:00Z".parse().unwrap());
-        assert_eq!(refused(&NoHold, &facts).1, "held by ada until 2026-11-24T00:00:00.000Z (seq 9): incident 7");
+        assert!(passed(&NoHold, &facts).starts_with("no hold on reg.io/acme/shop:prod stops a promote"));
+        facts.holds = vec![hold(9, HoldScope::Promotions, None)];
+        let why = "held for promotions by ada until it is ended (hold 9): incident 7";
+        assert_eq!(refused(&NoHold, &facts), ("CHANNEL_HELD".to_owned(), why.to_owned()));
+        assert_eq!(NoHold.judge(&facts).retry, Some(Retry::Later));
+        facts.holds.push(hold(10, HoldScope::All, Some("2026-11-24T00:00:00Z")));
+        let both = format!("{why}; held for all moves by ada until 2026-11-24T00:00:00.000Z (hold 10): incident 7");
+        assert_eq!(refused(&NoHold, &facts).1, both);
+    }
+
+    fn hold(seq: u64, scope: HoldScope, until: Option<&str>) -> ActiveHold {
+        let (reason, provenance) = (Text::lossy("incident 7"), Provenance::new("manual", "1", "ada").unwrap());
+        ActiveHold { seq, scope, reason, provenance, until: until.map(|until| until.parse().unwrap()) }
     }
 
     #[test]
-    fn only_a_hold_that_stands_when_it_is_judged_is_a_fact() {
+    fn facts_have_the_holds_in_force_whose_scope_covers_the_move() {
         let mut state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
-        let until = "2026-11-23T06:00:00Z".parse().unwrap();
-        state.hold = Some(Standing { seq: 1, reason: Text::lossy("r"), by: Text::lossy("b"), until: Some(until) });
+        state.holds =
+            vec![hold(1, HoldScope::All, Some("2026-11-23T06:00:00Z")), hold(2, HoldScope::Promotions, None)];
         let provenance = Provenance::new("manual", "1", "ada").unwrap();
-        let hold = |at: &str| Facts::new(Op::Promote, &state, provenance.clone(), at.parse().unwrap()).hold;
-        assert!(hold("2026-11-23T05:59:59Z").is_some());
-        assert!(hold("2026-11-23T06:00:00Z").is_none());
+        let held = |op, at: &str| -> Vec<u64> {
+            let facts = Facts::new(op, &state, provenance.clone(), at.parse().unwrap());
+            facts.holds.iter().map(|hold| hold.seq).collect()
+        };
+        for (op, before, after) in [
+            (Op::Promote, vec![1, 2], vec![2]),
+            (Op::Bootstrap, vec![1, 2], vec![2]),
+            (Op::Rollback, vec![1], vec![]),
+            (Op::Repair, vec![1], vec![]),
+            (Op::Adopt, vec![1], vec![]),
+        ] {
+            assert_eq!(held(op, "2026-11-23T05:59:59Z"), before, "{op:?}");
+            assert_eq!(held(op, "2026-11-23T06:00:00Z"), after, "{op:?}");
+        }
     }
 
     #[test]

@@ -6,16 +6,19 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::facts::Facts;
-use super::guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
-use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Decision, FindingNote, PolicyNote};
-use crate::value::{Channel, Digest, Text};
+use super::guardrail::{
+    ExpectedState, Finding, Guardrail, NoHold, PartsPresent, PromotionOrder, ProvenanceComplete, TargetReadable,
+};
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::record::{ActiveHold, Decision, FindingNote, PolicyNote};
+use crate::value::{Channel, Digest, Pipeline, Text, Timestamp};
 
 /// A list of guardrails. All of them judge every move, in their order; one refusal refuses it.
 #[derive(Clone, Debug)]
 pub struct Policy {
     name: Text,
     guardrails: Vec<Arc<dyn Guardrail>>,
+    pipeline: Option<Pipeline>,
 }
 
 impl Policy {
@@ -31,21 +34,30 @@ impl Policy {
                 return bad(format!("{} stands in it twice", guardrail.name()));
             }
         }
-        Ok(Policy { name, guardrails })
+        Ok(Policy { name, guardrails, pipeline: None })
     }
 
-    /// The five built-in guardrails: provenance complete, target readable, expected state, no hold, promotion order.
+    /// The six built-in guardrails: provenance complete, target readable, parts present, expected state, no hold,
+    /// promotion order.
     pub fn standard() -> Policy {
         Policy {
             name: Text::lossy("standard"),
             guardrails: vec![
                 Arc::new(ProvenanceComplete),
                 Arc::new(TargetReadable),
+                Arc::new(PartsPresent),
                 Arc::new(ExpectedState),
                 Arc::new(NoHold),
                 Arc::new(PromotionOrder),
             ],
+            pipeline: None,
         }
+    }
+
+    /// With the environments that releases go through: they are part of what judges, so they are in its text and digest.
+    #[must_use]
+    pub fn with_pipeline(self, pipeline: Option<Pipeline>) -> Policy {
+        Policy { pipeline, ..self }
     }
 
     /// Its name.
@@ -58,28 +70,53 @@ impl Policy {
         &self.guardrails
     }
 
-    /// What the log says about it: its name, and the SHA-256 of its canonical form, which is the JSON
-    /// `{"guardrails":[{"name":…,"settings":…},…],"name":…}` with sorted keys and no space; settings that are null are
-    /// left out. Another order of the guardrails is another policy.
-    pub fn note(&self) -> PolicyNote {
+    /// Everything that judges, as canonical JSON: the guardrails with their settings, and the environments of the pipeline
+    /// in their order:
+    /// `{"guardrails":[{"name":…,"settings":…},…],"name":…,"pipeline":[{"channel":…,"environment":…},…]}`, with sorted
+    /// keys and no space; what is not set is left out. Another order of the guardrails is another policy.
+    pub fn text(&self) -> String {
         let guardrails = self.guardrails.iter().map(|guardrail| match guardrail.settings() {
             serde_json::Value::Null => serde_json::json!({ "name": guardrail.name() }),
             settings => serde_json::json!({ "name": guardrail.name(), "settings": settings }),
         });
-        let guardrails: Vec<_> = guardrails.collect();
-        let canonical = serde_json::json!({ "guardrails": guardrails, "name": self.name.as_str() });
+        let mut policy = serde_json::json!({ "guardrails": guardrails.collect::<Vec<_>>(), "name": self.name.as_str() });
+        if let (Some(pipeline), Some(fields)) = (&self.pipeline, policy.as_object_mut()) {
+            let stages = pipeline.stages().iter().map(
+                |stage| serde_json::json!({ "channel": stage.channel, "environment": stage.environment }),
+            );
+            fields.insert("pipeline".to_owned(), stages.collect());
+        }
         // Settings that have no canonical form (a fraction) are told apart by their text all the same.
-        let bytes = crate::record::canonical(&canonical).unwrap_or_else(|_| canonical.to_string().into_bytes());
-        PolicyNote { name: self.name.clone(), digest: Digest::of(&bytes) }
+        let canonical = crate::record::canonical(&policy).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        canonical.unwrap_or_else(|| policy.to_string())
     }
 
-    /// Lets every guardrail judge.
+    /// What the log says about it: its name, and the SHA-256 of its [text](Policy::text).
+    pub fn note(&self) -> PolicyNote {
+        PolicyNote { name: self.name.clone(), digest: Digest::of(self.text().as_bytes()) }
+    }
+
+    /// Lets every guardrail judge. Where the log says that another policy is binding, that is a refusal of its own
+    /// (POLICY_MISMATCH), by the guardrail `policy`.
     pub fn judge(&self, facts: &Facts) -> Judgement {
-        let findings = self.guardrails.iter().map(|guardrail| {
-            // A finding is filed under the guardrail that was asked, whatever it says of itself.
-            Finding { guardrail: Text::lossy(guardrail.name()), ..guardrail.judge(facts) }
-        });
-        Judgement { channel: facts.channel.clone(), policy: self.note(), findings: findings.collect() }
+        let policy = self.note();
+        let mut findings: Vec<_> = self
+            .guardrails
+            .iter()
+            .map(|guardrail| {
+                // A finding is filed under the guardrail that was asked, whatever it says of itself.
+                Finding { guardrail: Text::lossy(guardrail.name()), ..guardrail.judge(facts) }
+            })
+            .collect();
+        if let Some(binding) = facts.binding_policy.filter(|binding| *binding != policy.digest) {
+            let why = format!(
+                "the log says that policy {binding} is binding, and this one is {}; this version cannot change that: move \
+                 the channel under the binding policy",
+                policy.digest
+            );
+            findings.push(Finding::refuse("policy", "POLICY_MISMATCH", why));
+        }
+        Judgement { channel: facts.channel.clone(), policy, at: facts.at, findings }
     }
 }
 
@@ -91,6 +128,8 @@ pub struct Judgement {
     pub channel: Channel,
     /// Which policy.
     pub policy: PolicyNote,
+    /// When it judged.
+    pub at: Timestamp,
     /// What each guardrail says, in the policy's order.
     pub findings: Vec<Finding>,
 }
@@ -107,19 +146,26 @@ impl Judgement {
             return Err(Refusal(Box::new(self)));
         }
         let findings = self.findings.into_iter().map(FindingNote::from).collect();
-        Ok(Decision { policy: self.policy, findings, overrides: Vec::new(), approvals: Vec::new() })
+        let (overrides, approvals, checks) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Decision { at: self.at, policy: self.policy, findings, overrides, approvals, checks })
     }
 }
 
 /// A policy's no: a decision, not a fault. Nothing was written.
 ///
-/// As an [`Error`] it is CHANNEL_HELD if only a hold stands against the move (it may pass later), POLICY_REFUSED
-/// otherwise; [`Error::source_as`] gives it back with every finding.
+/// As an [`Error`] it is POLICY_REFUSED; the same move may pass later if that is so of every finding that refuses.
+/// [`Error::source_as`] gives it back with every finding.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Refusal(Box<Judgement>);
 
 impl Refusal {
+    /// The refusal of a hold that came after the policy had judged.
+    pub(crate) fn held(channel: Channel, policy: PolicyNote, at: Timestamp, hold: &ActiveHold) -> Refusal {
+        let finding = Finding::refuse(NoHold.name(), "CHANNEL_HELD", hold.to_string()).later();
+        Refusal(Box::new(Judgement { channel, policy, at, findings: vec![finding] }))
+    }
+
     /// The channel that was to move.
     pub fn channel(&self) -> &Channel {
         &self.0.channel
@@ -159,12 +205,9 @@ impl std::error::Error for Refusal {}
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Error {
-        let held = ErrorKind::ChannelHeld;
-        let kind = match refusal.refusals().all(|finding| finding.code() == Some(held.code())) {
-            true => held,
-            false => ErrorKind::PolicyRefused,
-        };
-        Error::new(kind, refusal.to_string())
+        let later = refusal.refusals().all(|finding| finding.retry == Some(Retry::Later));
+        Error::new(ErrorKind::PolicyRefused, refusal.to_string())
+            .with_retry(if later { Retry::Later } else { Retry::Never })
             .with("channel", refusal.channel())
             .with("policy", &refusal.policy().name)
             .because(refusal)
@@ -174,20 +217,21 @@ impl From<Refusal> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{ChannelState, Op, Standing, Subject, Verdict};
-    use crate::value::Provenance;
+    use crate::record::{ChannelState, HoldScope, Op, TargetManifest, Verdict};
+    use crate::value::{Provenance, Stage};
 
     fn facts() -> Facts {
         let mut state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
         state.live = Some(Digest::of(b"live"));
         let provenance = Provenance::new("github-actions", "42", "octocat").unwrap();
         let mut facts = Facts::new(Op::Promote, &state, provenance, "2026-11-23T06:00:00Z".parse().unwrap());
-        facts.target = Some(Subject { digest: Digest::of(b"next"), media_type: Text::lossy("a/b"), size: 7 });
+        facts.target = Some(TargetManifest::new(Digest::of(b"next"), Text::lossy("a/b"), 7));
         facts
     }
 
-    fn standing() -> Standing {
-        Standing { seq: 9, reason: Text::lossy("incident 7"), by: Text::lossy("ada"), until: None }
+    fn hold() -> ActiveHold {
+        let (reason, provenance) = (Text::lossy("incident 7"), Provenance::new("manual", "1", "ada").unwrap());
+        ActiveHold { seq: 9, scope: HoldScope::Promotions, reason, provenance, until: None }
     }
 
     #[derive(Debug)]
@@ -215,38 +259,80 @@ mod tests {
     fn a_decision_holds_every_finding_in_order() {
         let decision = Policy::standard().judge(&facts()).decide().unwrap();
         let names: Vec<_> = decision.findings.iter().map(|finding| finding.guardrail.to_string()).collect();
-        assert_eq!(names, ["provenance-complete", "target-readable", "expected-state", "no-hold", "promotion-order"]);
+        assert_eq!(names, [
+            "provenance-complete",
+            "target-readable",
+            "parts-present",
+            "expected-state",
+            "no-hold",
+            "promotion-order"
+        ]);
         assert_eq!(decision.policy, Policy::standard().note());
     }
 
     #[test]
-    fn a_hold_alone_is_channel_held_and_reads_as_a_sentence() {
+    fn a_refusal_by_a_hold_alone_may_pass_later() {
         let mut facts = facts();
-        facts.hold = Some(standing());
+        facts.holds = vec![hold()];
         let error = Error::from(Policy::standard().judge(&facts).decide().unwrap_err());
-        assert_eq!(error.kind(), ErrorKind::ChannelHeld);
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::PolicyRefused, Retry::Later));
         assert_eq!(
             error.to_string(),
-            "reg.io/acme/shop:prod: refused by 1 of 5 guardrails: \
-             no-hold: held by ada until it is released (seq 9): incident 7"
+            "reg.io/acme/shop:prod: refused by 1 of 6 guardrails: \
+             no-hold: held for promotions by ada until it is ended (hold 9): incident 7"
         );
         let refusal: &Refusal = error.source_as().unwrap();
-        assert_eq!((refusal.findings().len(), refusal.refusals().count()), (5, 1));
+        assert_eq!((refusal.findings().len(), refusal.refusals().count()), (6, 1));
+        assert_eq!(refusal.refusals().next().unwrap().code(), Some("CHANNEL_HELD"));
     }
 
     #[test]
-    fn anything_beside_a_hold_is_policy_refused() {
+    fn a_refusal_by_more_than_a_hold_never_passes() {
         let mut facts = facts();
-        facts.hold = Some(standing());
+        facts.holds = vec![hold()];
         facts.target = None;
         let error = Error::from(Policy::standard().judge(&facts).decide().unwrap_err());
-        assert_eq!(error.kind(), ErrorKind::PolicyRefused);
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::PolicyRefused, Retry::Never));
         assert_eq!(
             error.to_string(),
-            "reg.io/acme/shop:prod: refused by 2 of 5 guardrails: \
+            "reg.io/acme/shop:prod: refused by 2 of 6 guardrails: \
              target-readable: the target does not exist in the registry; \
-             no-hold: held by ada until it is released (seq 9): incident 7"
+             no-hold: held for promotions by ada until it is ended (hold 9): incident 7"
         );
+    }
+
+    #[test]
+    fn a_policy_that_is_not_the_binding_one_refuses() {
+        let mut facts = facts();
+        facts.binding_policy = Some(Policy::standard().note().digest);
+        assert!(Policy::standard().judge(&facts).passes());
+        facts.binding_policy = Some(Digest::of(b"another"));
+        let refusal = Policy::standard().judge(&facts).decide().unwrap_err();
+        let codes: Vec<_> = refusal.refusals().map(|finding| (finding.guardrail.as_str(), finding.code())).collect();
+        assert_eq!(codes, [("policy", Some("POLICY_MISMATCH"))]);
+        assert!(refusal.to_string().contains("this version cannot change that"), "{refusal}");
+    }
+
+    #[test]
+    fn the_pipeline_is_part_of_the_policy() {
+        let stage = |environment: &str| Stage {
+            environment: environment.parse().unwrap(),
+            channel: format!("reg.io/acme/shop:{environment}").parse().unwrap(),
+        };
+        let pipeline = Pipeline::new(vec![stage("dev"), stage("prod")]).unwrap();
+        let policy = policy(vec![Arc::new(NoHold)]).unwrap();
+        assert_eq!(policy.text(), r#"{"guardrails":[{"name":"no-hold"}],"name":"own"}"#);
+        let ordered = policy.clone().with_pipeline(Some(pipeline));
+        assert_eq!(
+            ordered.text(),
+            concat!(
+                r#"{"guardrails":[{"name":"no-hold"}],"name":"own","pipeline":["#,
+                r#"{"channel":"reg.io/acme/shop:dev","environment":"dev"},"#,
+                r#"{"channel":"reg.io/acme/shop:prod","environment":"prod"}]}"#
+            )
+        );
+        assert_ne!(ordered.note().digest, policy.note().digest);
+        assert_eq!(ordered.note().digest, Digest::of(ordered.text().as_bytes()));
     }
 
     #[test]

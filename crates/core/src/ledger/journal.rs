@@ -148,7 +148,7 @@ impl Journal {
 
     /// What the open move can be looked up by once it is committed, and where it stands.
     fn open_terms(&self) -> Option<([Term; 2], u64)> {
-        self.state.open.as_ref().map(|open| ([Term::key(&open.key), Term::digest(&open.to)], open.seq))
+        self.state.open.as_ref().map(|open| ([Term::key(&open.key), Term::digest(&open.target)], open.seq))
     }
 
     fn note_terms(&mut self, step: &Step, open: Option<([Term; 2], u64)>) {
@@ -226,8 +226,8 @@ impl Journal {
         let mut doubt = None;
         for _ in 0..NOTE_TRIES {
             let seq = self.refresh().await?.size;
-            if let Some(goes_on) = &self.state.moved {
-                return Err(goes_on.error(&self.state.channel));
+            if let Some(migrated) = &self.state.migrated {
+                return Err(migrated.error(&self.state.channel));
             }
             if let Some(doubtful) = doubt.take_if(|doubtful| *doubtful < seq)
                 && let Some(entry) = self.read(doubtful, 1).await?.first()
@@ -291,7 +291,7 @@ impl Journal {
     pub async fn made_live(&self, digest: &Digest) -> Result<Option<u64>> {
         for seq in self.find(Term::digest(digest)).await? {
             if let Some(Entry { body: Body::Intent(intent), .. }) = self.read(seq, 1).await?.pop()
-                && intent.to.digest == *digest
+                && intent.target.digest == *digest
             {
                 return Ok(Some(seq));
             }

@@ -18,8 +18,8 @@ use self::entries::{Stands, differ, leaf_of, located, place, read_page};
 use super::Ledger;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::merkle::{Frontier, leaf_hash};
-use crate::record::{Body, Entry, MovedTo, check};
-use crate::value::{Channel, Clock, Digest, SystemClock, Text};
+use crate::record::{Body, Entry, Migrated, check};
+use crate::value::{Channel, Clock, Digest, Provenance, SystemClock, Text};
 
 /// How often the source's last entry is tried to be written, each time at another writer's heels.
 const CLOSE_TRIES: u32 = 32;
@@ -32,7 +32,7 @@ const CLOSE_TRIES: u32 = 32;
 ///   entry again when it is.
 /// - **It goes on where it stopped**: what the target has already is compared and left. It may be run again after any
 ///   error or crash, and by several at once.
-/// - **One log goes on in one place**: [migrating](Transfer::migrating) ends with an entry `moved` in the source, at exactly the
+/// - **One log goes on in one place**: [migrating](Transfer::migrating) ends with an entry `migrated` in the source, at exactly the
 ///   size that was taken. After it nothing can be appended there (LEDGER_MIGRATED); it stays readable.
 /// - **Two histories are never mixed**: LEDGER_FORKED, with the position, if the target has another one.
 ///
@@ -43,12 +43,21 @@ const CLOSE_TRIES: u32 = 32;
 pub struct Transfer {
     from: Arc<dyn Ledger>,
     to: Arc<dyn Ledger>,
-    /// What the source's last entry calls the target; none if the source stays as it is.
-    name: Option<Text>,
+    /// What the source's last entry says; none if the source stays as it is.
+    closing: Option<Closing>,
     /// Whether it is known that the target is another place than the source.
     apart: Arc<AtomicBool>,
     clock: Arc<dyn Clock>,
     watch: Option<Watch>,
+}
+
+/// What the last entry of a migrated log says.
+#[derive(Clone, Debug)]
+struct Closing {
+    /// What it calls the target.
+    name: Text,
+    provenance: Provenance,
+    reason: Option<Text>,
 }
 
 /// Is told of a channel how many entries are in the target, and how many there will be.
@@ -93,14 +102,25 @@ pub enum Ending {
 impl Transfer {
     /// Migrates logs: the target is where they go on, and the source is closed by an entry that calls it `name`, which must
     /// hold no secret ([`LedgerUrl::name`](super::LedgerUrl::name)).
-    pub fn migrating(from: Arc<dyn Ledger>, to: Arc<dyn Ledger>, name: Text) -> Transfer {
-        Transfer { name: Some(name), ..Transfer::copying(from, to) }
+    /// `provenance` says who migrates them, and is recorded in that entry.
+    pub fn migrating(from: Arc<dyn Ledger>, to: Arc<dyn Ledger>, name: Text, provenance: Provenance) -> Transfer {
+        let closing = Some(Closing { name, provenance, reason: None });
+        Transfer { closing, ..Transfer::copying(from, to) }
+    }
+
+    /// With a reason, which is recorded where the source is closed.
+    #[must_use]
+    pub fn with_reason(mut self, reason: Text) -> Transfer {
+        if let Some(closing) = &mut self.closing {
+            closing.reason = Some(reason);
+        }
+        self
     }
 
     /// Copies logs out of what nobody goes on writing, such as a backup: the source stays as it is. An entry of it that
     /// says the log goes on elsewhere is left out.
     pub fn copying(from: Arc<dyn Ledger>, to: Arc<dyn Ledger>) -> Transfer {
-        Transfer { from, to, name: None, apart: Arc::default(), clock: Arc::new(SystemClock), watch: None }
+        Transfer { from, to, closing: None, apart: Arc::default(), clock: Arc::new(SystemClock), watch: None }
     }
 
     /// Says that the target is known to be another place than the source, so that the source may be closed by a run that
@@ -145,13 +165,13 @@ impl Transfer {
         for _ in 0..CLOSE_TRIES {
             self.fill(&survey, &mut target).await?;
             self.verify(&survey, &mut target).await?;
-            let ending = match (&survey.moved, &self.name) {
+            let ending = match (&survey.migrated, &self.closing) {
                 (_, None) => Ending::Copied,
-                (Some(goes_on), Some(_)) => Ending::MigratedBefore { seq: goes_on.seq },
-                (None, Some(name)) => {
+                (Some(migrated), Some(_)) => Ending::MigratedBefore { seq: migrated.seq },
+                (None, Some(closing)) => {
                     self.check_apart(&survey)?;
                     survey.check_at_rest(self).await?;
-                    match self.close(&survey, name).await? {
+                    match self.close(&survey, closing).await? {
                         Stands::Stored | Stands::Already => Ending::Migrated { seq: survey.size },
                         Stands::Other => {
                             survey.go_on(self).await?;
@@ -226,9 +246,10 @@ impl Transfer {
     }
 
     /// Appends the source's last entry at exactly the size that was taken. Another's entry may stand there.
-    async fn close(&self, survey: &Survey, name: &Text) -> Result<Stands> {
+    async fn close(&self, survey: &Survey, closing: &Closing) -> Result<Stands> {
         let (channel, size) = (survey.channel.clone(), survey.size);
-        let body = Body::Moved(MovedTo { to: name.clone(), size, root: survey.root });
+        let Closing { name: ledger, provenance, reason } = closing.clone();
+        let body = Body::Migrated(Migrated { ledger, size, root: survey.root, provenance, reason });
         let (id, at, parent) = (Uuid::now_v7(), self.clock.now(), survey.leaf);
         let sealed = Entry { channel, seq: size, id, at, parent, body }.seal()?;
         let channel = &survey.channel;
@@ -267,7 +288,7 @@ impl fmt::Debug for Transfer {
         f.debug_struct("Transfer")
             .field("from", &self.from)
             .field("to", &self.to)
-            .field("name", &self.name)
+            .field("closing", &self.closing)
             .finish_non_exhaustive()
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::run::{Run, Work, describe};
 use crate::error::{Error, ErrorKind, Result};
+use crate::judge::Refusal;
 use crate::protocol::{End, Why};
 use crate::record::{ChannelState, EventStatus, FindingNote, Op, PromotionEvent, Status, events};
 use crate::value::{Channel, Digest};
@@ -111,7 +112,7 @@ impl Run {
         match end {
             End::Committed { seq, .. } => match self.event(seq).await? {
                 Some(event) => {
-                    let (previous, digest) = (event.intent.from, event.intent.to.digest);
+                    let (previous, digest) = (event.intent.previous, event.intent.target.digest);
                     receipt(Moved::Committed, previous, digest, Some(event))
                 }
                 None => Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log"))),
@@ -119,7 +120,7 @@ impl Run {
             // What another worker closed meanwhile is known all the same.
             End::Indeterminate { seq: Some(seq), why: Why::TakenOver } => match self.event(seq).await? {
                 Some(event) if event.status() == EventStatus::Committed && event.intent.key == asked.key => {
-                    let (previous, digest) = (event.intent.from, event.intent.to.digest);
+                    let (previous, digest) = (event.intent.previous, event.intent.target.digest);
                     receipt(Moved::Committed, previous, digest, Some(event))
                 }
                 Some(event) if event.status() != EventStatus::Open => {
@@ -133,7 +134,7 @@ impl Run {
                 let event = self.event(replay.seq).await?;
                 let live = self.journal.lock().await.state().live;
                 match (live, event) {
-                    (Some(live), Some(event)) => receipt(Moved::Replayed, event.intent.from, live, Some(event)),
+                    (Some(live), Some(event)) => receipt(Moved::Replayed, event.intent.previous, live, Some(event)),
                     _ => Err(Error::new(ErrorKind::InternalFault, "a replayed move is not in the log")),
                 }
             }
@@ -185,7 +186,7 @@ impl Run {
             _ => (ErrorKind::MoveIndeterminate, "it is not known whether the tag moved or will"),
         };
         let advice = match why {
-            Why::Held => "a hold stands: release it, or recover without a put (abort)",
+            Why::Held => "a hold stops it: end the hold (unhold), or recover without a put (abort)",
             _ => "recover the channel to bring it to rest; any machine can",
         };
         let cause = self.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
@@ -242,17 +243,15 @@ pub(super) fn error_of(why: Why, run: &Run, _seq: Option<u64>) -> Error {
                 run.state().and_then(|s| s.live).map(|live| format!(", and {live} is live")).unwrap_or_default(),
             ),
         ),
-        Why::LogMoved => match &run.goes_on {
-            Some(goes_on) => return goes_on.error(channel),
+        Why::LogMoved => match &run.migrated {
+            Some(migrated) => return migrated.error(channel),
             None => (ErrorKind::LedgerMigrated, format!("the log of {channel} goes on in another ledger")),
         },
         Why::Judged => (ErrorKind::PolicyRefused, format!("the policy refused the move of {channel}")),
-        Why::Held => (
-            ErrorKind::ChannelHeld,
-            format!(
-                "a hold stands on {channel}; nothing was put. Release it, or abort what is open with `recover --abort`"
-            ),
-        ),
+        Why::Held => match run.held_now() {
+            Some(refusal) => return refusal.into(),
+            None => (ErrorKind::PolicyRefused, format!("a hold stopped the move of {channel}; it is over now")),
+        },
         Why::NotPinned => {
             (ErrorKind::MoveFailed, format!("{channel}: target and live digest could not be pinned{}", cause()))
         }
@@ -280,6 +279,12 @@ fn busy(run: &Run) -> String {
 }
 
 impl Run {
+    /// The refusal of a hold that is in force, as far as the log was read.
+    fn held_now(&self) -> Option<Refusal> {
+        let hold = self.held(self.state()?.as_ref())?;
+        Some(Refusal::held(self.channel.clone(), self.inner.policy.note(), self.inner.clock.now(), &hold))
+    }
+
     /// The log as far as it was read, unless somebody is at it.
     fn state(&self) -> Option<Arc<ChannelState>> {
         self.journal.try_lock().ok().map(|journal| Arc::clone(journal.state()))

@@ -8,15 +8,34 @@ use super::together;
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::{Facts, Judgement, Passage, Upstream};
 use crate::protocol::Change;
-use crate::record::{ChannelState, Op, Source, Subject};
+use crate::record::{ChannelState, Op, Source, TargetManifest, UpstreamLog};
 use crate::registry::{Content, Manifest, pinned};
-use crate::value::{Channel, Digest};
+use crate::value::{Channel, Digest, Text};
 
 /// What was found out about a move, and what the policy says.
 #[derive(Clone, Debug)]
 pub(super) struct Gathered {
     pub(super) judgement: Judgement,
     pub(super) change: Change,
+    /// The logs of earlier environments that were read.
+    pub(super) upstream: Vec<UpstreamLog>,
+}
+
+/// A manifest, as an intent describes it.
+pub(super) fn target_of(manifest: &Manifest) -> TargetManifest {
+    let description = manifest.description();
+    let annotation = |name: &&str| {
+        let name = format!("org.opencontainers.image.{name}");
+        let value = description.annotations.get(&name)?.parse().ok()?;
+        Some((Text::lossy(name), value))
+    };
+    TargetManifest {
+        digest: manifest.digest(),
+        media_type: manifest.media_type().clone(),
+        size: manifest.bytes().len() as u64,
+        artifact_type: description.artifact_type.as_ref().and_then(|artifact_type| artifact_type.parse().ok()),
+        annotations: TargetManifest::ANNOTATIONS.iter().filter_map(annotation).collect(),
+    }
 }
 
 /// How many parts of a rollback target are asked for at once.
@@ -37,9 +56,10 @@ impl Run {
             let message = format!("{to} was never live on {}: a rollback goes back to what was", self.channel);
             return Err(Error::new(ErrorKind::RollbackNoTarget, message).with("channel", &self.channel));
         }
-        if let (Op::Rollback, Some(manifest)) = (operation.op(), &manifest) {
-            self.preflight(manifest).await?;
-        }
+        let missing = match (operation.op(), &manifest) {
+            (Op::Rollback, Some(manifest)) => self.missing_parts(manifest).await?,
+            _ => Vec::new(),
+        };
         if let Operation::Bootstrap(first) = &operation
             && first.foreign == Foreign::Refuse
             && state.committed == 0
@@ -53,15 +73,13 @@ impl Run {
             Operation::Bootstrap(first) => first.source.clone(),
             _ => None,
         };
-        facts.target = manifest.map(|manifest| Subject {
-            digest: manifest.digest(),
-            media_type: manifest.media_type().clone(),
-            size: manifest.bytes().len() as u64,
-        });
+        facts.target = manifest.as_ref().map(target_of);
+        facts.missing = missing;
         facts.expected = terms.expected;
         facts.here = here;
         facts.upstream = self.upstream(operation.op(), &change.to).await?;
-        Ok(Gathered { judgement: self.inner.policy.judge(&facts), change })
+        let upstream = facts.upstream.iter().map(Upstream::log).collect();
+        Ok(Gathered { judgement: self.inner.policy.judge(&facts), change, upstream })
     }
 
     /// What the policy says of a target that is not there.
@@ -115,16 +133,17 @@ impl Run {
         };
         let passage = self.passage(&before.channel, target).await?;
         let state = Arc::clone(self.inner.journal(&before.channel).lock().await.state());
-        if let (Op::Promote, Some(goes_on)) = (op, &state.moved) {
-            // What was live there since stands in the other ledger. A rollback does not hang on that.
-            return Err(goes_on.error(&before.channel));
+        if let (Op::Promote, Some(migrated)) = (op, &state.migrated) {
+            // Its log was migrated, so its live digest is not known here. A rollback does not need it.
+            return Err(migrated.error(&before.channel));
         }
         let (environment, channel) = (before.environment.clone(), before.channel.clone());
-        Ok(Some(Upstream { environment, channel, live: state.live, passage }))
+        let (live, size, root) = (state.live, state.size, state.root());
+        Ok(Some(Upstream { environment, channel, live, passage, size, root }))
     }
 
-    /// Before a rollback: everything that the target is made of is still there. RECOVERY would find it out too late.
-    async fn preflight(&self, manifest: &Manifest) -> Result<()> {
+    /// The parts of a manifest that are proven missing in the registry.
+    async fn missing_parts(&self, manifest: &Manifest) -> Result<Vec<Text>> {
         let mut gone = Vec::new();
         let mut manifests = vec![manifest.clone()];
         while let Some(manifest) = manifests.pop() {
@@ -157,11 +176,7 @@ impl Run {
                 }
             }
         }
-        if gone.is_empty() {
-            return Ok(());
-        }
-        let message = format!("{} cannot run again: gone from the registry: {}", manifest.digest(), gone.join(", "));
-        Err(Error::new(ErrorKind::TargetIncomplete, message).with("channel", &self.channel))
+        Ok(gone.into_iter().map(Text::lossy).collect())
     }
 
     /// A repository with pins, of which this ledger has no move, is governed by another ledger.

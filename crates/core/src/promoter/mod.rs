@@ -119,13 +119,16 @@ impl Promoter {
     /// With the order of environments that releases go through.
     #[must_use]
     pub fn with_pipeline(self, pipeline: Pipeline) -> Promoter {
-        self.change(|inner| inner.pipeline = Some(pipeline))
+        self.change(|inner| {
+            inner.policy = Arc::new(Policy::clone(&inner.policy).with_pipeline(Some(pipeline.clone())));
+            inner.pipeline = Some(pipeline);
+        })
     }
 
     /// With another policy.
     #[must_use]
     pub fn with_policy(self, policy: Policy) -> Promoter {
-        self.change(|inner| inner.policy = Arc::new(policy))
+        self.change(|inner| inner.policy = Arc::new(policy.with_pipeline(inner.pipeline.clone())))
     }
 
     /// With other times.
@@ -158,7 +161,7 @@ impl Promoter {
     }
 
     /// Points the channel back at the digest that was live before, or at `to`, which must have been live here. All that
-    /// the target is made of must still be there (TARGET_INCOMPLETE).
+    /// the target is made of must still be there (POLICY_REFUSED, finding TARGET_INCOMPLETE).
     pub async fn rollback(&self, channel: &Channel, to: Option<Digest>, terms: Terms) -> Result<Receipt> {
         self.run(channel, Operation::Rollback(to), terms).await
     }

@@ -2,20 +2,21 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::end::{Receipt, Recovered};
 use super::facts::Gathered;
-use super::run::{Asked, Began, Run, Work};
+use super::run::{Asked, Began, Recovery, Run, Work};
 use super::terms::{Operation, Terms};
 use super::{Inner, Promoter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::{Finding, Refusal};
-use crate::protocol::{Action, End, Goal, LogRead, Mover, OnConflict, Worker};
+use crate::protocol::{Action, End, Goal, Heard, LogRead, Mover, OnConflict, Worker};
 use crate::record::Source;
 use crate::registry::{Manifest, pin_tag};
-use crate::value::{Channel, Digest, IdempotencyKey, Text};
+use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text};
 
 /// A plan that is older than this is made again before it is executed, and must come out the same.
 const FRESH_MS: u64 = 5_000;
@@ -69,6 +70,7 @@ impl Plan {
         if let What::Move(gathered) = &self.what {
             let decision = gathered.judgement.clone().decide()?;
             self.run.decision = Some(decision);
+            self.run.upstream.clone_from(&gathered.upstream);
         }
         Ok(Approved(self))
     }
@@ -121,6 +123,7 @@ impl Promoter {
                 What::Settled(receipt) => return Ok(receipt),
                 What::Move(now) if now.change == gathered.change || queues => {
                     run = again.run;
+                    run.upstream = now.upstream;
                     run.decision = Some(now.judgement.decide()?);
                 }
                 What::Move(_) => {
@@ -129,7 +132,10 @@ impl Promoter {
                 }
             }
         }
-        run.hear(crate::protocol::Heard::Approved);
+        let Some(policy) = run.decision.as_ref().map(|decision| decision.policy.digest) else {
+            return Err(Error::new(ErrorKind::InternalFault, "a plan was approved without a decision"));
+        };
+        run.hear(Heard::Approved(policy));
         detached(|caller| async move {
             let end = run.drive(&caller).await?;
             let receipt = run.receipt(end.clone()).await;
@@ -145,15 +151,19 @@ impl Promoter {
         .await
     }
 
-    /// Closes the move that is open, if one is: waits until it may be taken over, and brings it about
-    /// ([`RecoveryMode::RollForward`]) or gives it up if it has not landed ([`RecoveryMode::Abort`]).
+    /// Closes the move that is open, if one is: waits until it may be taken over, and brings it about (`RecoveryMode::RollForward`)
+    /// or gives it up if it has not landed (`RecoveryMode::Abort`).
+    ///
+    /// `provenance` says who asks; it is recorded in the takeover. `timeout` is how long to wait for the worker that holds
+    /// the move.
     pub async fn recover(
         &self,
         channel: &Channel,
         mode: RecoveryMode,
-        timeout: std::time::Duration,
+        provenance: Provenance,
+        timeout: Duration,
     ) -> Result<Recovered> {
-        let work = Work::Recover(mode, timeout);
+        let work = Work::Recover(Box::new(Recovery { mode, provenance, timeout }));
         let mut run = self.inner.begin(channel, work).await?;
         detached(|caller| async move {
             let end = run.drive(&caller).await?;
@@ -163,7 +173,7 @@ impl Promoter {
     }
 }
 
-/// How an open move is closed.
+/// RecoveryMode an open move is closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RecoveryMode {
     /// With a put, if it has not landed and no hold stands.
@@ -195,7 +205,7 @@ impl Inner {
     async fn begin(self: &Arc<Self>, channel: &Channel, work: Work) -> Result<Run> {
         let timeout = match &work {
             Work::Move(asked) => asked.terms.timeout,
-            Work::Recover(_, timeout) => *timeout,
+            Work::Recover(recovery) => recovery.timeout,
         };
         let worker = Worker {
             owner: owner()?,
@@ -217,15 +227,18 @@ impl Inner {
             manifests: HashMap::new(),
             pinned: Vec::new(),
             decision: None,
+            upstream: Vec::new(),
             refusal: None,
             error: None,
-            goes_on: None,
+            migrated: None,
             began: Began::No,
             doubted: false,
         };
         let goal = match run.work.clone() {
-            Work::Recover(RecoveryMode::RollForward, _) => Goal::Forward,
-            Work::Recover(RecoveryMode::Abort, _) => Goal::Abandon,
+            Work::Recover(recovery) => match recovery.mode {
+                RecoveryMode::RollForward => Goal::Forward,
+                RecoveryMode::Abort => Goal::Abandon,
+            },
             Work::Move(asked) => Goal::Move(asked.ask(run.read_ahead(&asked).await?)),
         };
         (run.mover, run.action) = Mover::start(goal, run.worker.clone(), run.now());
@@ -293,9 +306,9 @@ impl Run {
             },
             Some(Source::Channel(channel)) => {
                 let state = self.inner.journal(channel).lock().await.refresh().await?;
-                if let Some(goes_on) = &state.moved {
+                if let Some(migrated) = &state.migrated {
                     // What is live there now stands in the other ledger.
-                    return Err(goes_on.error(channel));
+                    return Err(migrated.error(channel));
                 }
                 let live = state.live.ok_or_else(|| {
                     let message = format!("{channel} has no live digest yet: bootstrap it first");

@@ -6,8 +6,7 @@ use super::Promoter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Journal;
 use crate::record::{
-    Body, ChannelState, EventStatus, GoesOn, Hold, LogReport, OpenMove, PromotionEvent, Release, Standing, Verifier,
-    events,
+    ActiveHold, Body, ChannelState, EventStatus, Hold, LogReport, MigratedTo, OpenMove, PromotionEvent, Unhold, Verifier, events,
 };
 use crate::value::{Channel, Digest, Provenance, Text, Timestamp};
 
@@ -29,12 +28,12 @@ pub struct Current {
     /// The move that is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenMove>,
-    /// The hold that stands.
+    /// The holds in force.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<ActiveHold>,
+    /// Where the log goes on, if it was migrated to another ledger: the rest says what was, then.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hold: Option<Standing>,
-    /// Where the log goes on, if it was closed because it moved to another ledger: what is said here is what was, then.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub moved: Option<GoesOn>,
+    pub migrated: Option<MigratedTo>,
     /// How many entries the log has.
     pub size: u64,
 }
@@ -64,7 +63,7 @@ impl Promoter {
         Ok(ChannelState::clone(&state))
     }
 
-    /// What a channel is now: live and previous digest, the move that made it so, what is open, which hold stands.
+    /// What a channel is now: live and previous digest, the move that made it so, what is open, which holds are in force.
     pub async fn current(&self, channel: &Channel) -> Result<Current> {
         let journal = self.inner.journal(channel);
         let mut journal = journal.lock().await;
@@ -87,8 +86,8 @@ impl Promoter {
             previous: state.previous,
             event,
             open: state.open.clone(),
-            hold: state.held_at(self.inner.clock.now()).cloned(),
-            moved: state.moved.clone(),
+            holds: state.holds_at(self.inner.clock.now()).cloned().collect(),
+            migrated: state.migrated.clone(),
             size: state.size,
         })
     }
@@ -147,32 +146,48 @@ impl Promoter {
         }
     }
 
-    /// An audited emergency stop: no move of the channel is put until it is released, or until `until`. Where it stands.
-    pub async fn hold(
-        &self,
-        channel: &Channel,
-        reason: Text,
-        until: Option<Timestamp>,
-        who: &Provenance,
-    ) -> Result<u64> {
+    /// Stops moves of the channel, until it is ended or until it ends by itself; the hold's id, which is its position.
+    /// VALUE_INVALID if it would have ended already.
+    pub async fn hold(&self, channel: &Channel, hold: Hold) -> Result<u64> {
         let now = self.inner.clock.now();
-        if let Some(until) = until.filter(|until| *until <= now) {
+        if let Some(until) = hold.until.filter(|until| *until <= now) {
             return Err(Error::new(ErrorKind::ValueInvalid, format!("a hold until {until} would have ended already")));
         }
-        let body = Body::Hold(Hold { reason, by: who.actor.id.clone(), until });
-        self.inner.journal(channel).lock().await.note(body, now).await
+        self.inner.journal(channel).lock().await.note(Body::Hold(hold), now).await
     }
 
-    /// Ends the hold that stands; where the entry stands, or none if no hold does.
-    pub async fn release(&self, channel: &Channel, reason: Text, who: &Provenance) -> Result<Option<u64>> {
+    /// The holds in force now.
+    pub async fn holds(&self, channel: &Channel) -> Result<Vec<ActiveHold>> {
+        let state = self.state(channel).await?;
+        Ok(state.holds_at(self.inner.clock.now()).cloned().collect())
+    }
+
+    /// Ends a hold; the position of the entry. VALUE_INVALID if no such hold is in force: the message names those that are.
+    pub async fn unhold(&self, channel: &Channel, unhold: Unhold) -> Result<u64> {
         let now = self.inner.clock.now();
         let journal = self.inner.journal(channel);
         let mut journal = journal.lock().await;
-        if journal.refresh().await?.held_at(now).is_none() {
-            return Ok(None);
+        let state = journal.refresh().await?;
+        if !state.holds.iter().any(|hold| hold.seq == unhold.hold) {
+            let ids: Vec<_> = state.holds_at(now).map(|hold| hold.seq.to_string()).collect();
+            let others = if ids.is_empty() { "none is".to_owned() } else { format!("in force: {}", ids.join(", ")) };
+            let message = format!("hold {} of {channel} is not in force; {others}", unhold.hold);
+            return Err(Error::new(ErrorKind::ValueInvalid, message).with("channel", channel));
         }
-        let body = Body::Release(Release { reason, by: who.actor.id.clone() });
-        journal.note(body, now).await.map(Some)
+        journal.note(Body::Unhold(unhold), now).await
+    }
+
+    /// Ends the holds of one person: those with the same provider and actor as `provenance`. The ids of the holds that were
+    /// ended.
+    pub async fn unhold_mine(&self, channel: &Channel, reason: Text, provenance: Provenance) -> Result<Vec<u64>> {
+        let mut ended = Vec::new();
+        for ActiveHold { seq: hold, provenance: by, .. } in self.holds(channel).await? {
+            if by.actor.id == provenance.actor.id && by.pipeline.provider == provenance.pipeline.provider {
+                self.unhold(channel, Unhold { hold, reason: reason.clone(), provenance: provenance.clone() }).await?;
+                ended.push(hold);
+            }
+        }
+        Ok(ended)
     }
 }
 

@@ -7,21 +7,21 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::Inner;
-use super::facts::Gathered;
+use super::facts::{Gathered, target_of};
 use super::plan::RecoveryMode;
 use super::terms::{Operation, Terms};
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::Refusal;
+use crate::judge::{ExpectedDigest, Refusal};
 use crate::ledger::{Journal, Written};
 use crate::protocol::{
     Action, Appended, Ask, Change, End, Heard, LogRead, Mover, Ms, Pins, PutEnd, Replay, Why, Worker,
 };
 use crate::record::{
-    Body, Decision, ErrorNote, GoesOn, Intent, Observation, ObservationCause, OpenMove, Outcome, Source, Status,
-    Subject, Takeover,
+    ActiveHold, Body, ChannelState, Decision, ErrorNote, Expected, Intent, MigratedTo, Observation, ObservationCause,
+    OpenMove, Outcome, PolicyEntry, PolicyNote, Source, Status, Takeover, TakeoverOp, UpstreamLog,
 };
 use crate::registry::{Manifest, Put, pin_tag};
-use crate::value::{Channel, Digest, IdempotencyKey, Text};
+use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text};
 
 /// One run of a mover, from a question to its end.
 #[derive(Debug)]
@@ -39,12 +39,14 @@ pub(super) struct Run {
     /// Digests whose pins are confirmed.
     pub(super) pinned: Vec<Digest>,
     pub(super) decision: Option<Decision>,
+    /// The logs of earlier environments that the decision stands on.
+    pub(super) upstream: Vec<UpstreamLog>,
     /// The policy's no, if there was one.
     pub(super) refusal: Option<Refusal>,
     /// The last thing that went wrong outside.
     pub(super) error: Option<Error>,
     /// Where the log goes on, if it was closed when it was last read.
-    pub(super) goes_on: Option<GoesOn>,
+    pub(super) migrated: Option<MigratedTo>,
     /// Whether a move may be open because of this run.
     pub(super) began: Began,
     /// Whether the answer to an intent of this run was ever lost.
@@ -56,8 +58,38 @@ pub(super) struct Run {
 pub(super) enum Work {
     /// A move of its own.
     Move(Box<Asked>),
-    /// To close what is open, and how long to wait for it.
-    Recover(RecoveryMode, Duration),
+    /// To close the open move.
+    Recover(Box<Recovery>),
+}
+
+impl Work {
+    /// Who asks for it.
+    fn provenance(&self) -> &Provenance {
+        match self {
+            Work::Move(asked) => &asked.terms.provenance,
+            Work::Recover(recovery) => &recovery.provenance,
+        }
+    }
+
+    /// What a worker that takes a move over on the way was asked for.
+    fn takeover_op(&self) -> TakeoverOp {
+        match self {
+            Work::Move(asked) => asked.operation.op().into(),
+            Work::Recover(recovery) => match recovery.mode {
+                RecoveryMode::RollForward => TakeoverOp::Recover,
+                RecoveryMode::Abort => TakeoverOp::Abort,
+            },
+        }
+    }
+}
+
+/// A recovery that was asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Recovery {
+    pub(super) mode: RecoveryMode,
+    pub(super) provenance: Provenance,
+    /// RecoveryMode long to wait for the open move.
+    pub(super) timeout: Duration,
 }
 
 /// A move that was asked for.
@@ -78,7 +110,7 @@ pub(super) enum Began {
     Yes,
 }
 
-/// How long after a difference the second look of step 11 is.
+/// RecoveryMode long after a difference the second look of step 11 is.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Run {
@@ -111,7 +143,7 @@ impl Run {
             | Heard::Log(log)
             | Heard::Begun(Appended::Stored(log) | Appended::Lost(log), _)
             | Heard::Appended(Appended::Stored(log) | Appended::Lost(log)) => {
-                self.goes_on.clone_from(&log.state.moved);
+                self.migrated.clone_from(&log.state.migrated);
                 let ours = log.state.open.as_ref().is_some_and(|open| open.owner == self.worker.owner);
                 let answered = matches!(heard, Heard::Begun(..) | Heard::Appended(_));
                 self.began = match (ours, self.began) {
@@ -157,9 +189,17 @@ impl Run {
                 Ok(gathered) => self.decide(gathered),
                 Err(error) => self.broken(error),
             },
+            Action::Policy { seq } => {
+                let policy = &self.inner.policy;
+                let (PolicyNote { name, digest }, text) = (policy.note(), policy.text());
+                let provenance = self.work.provenance().clone();
+                self.append(seq, Body::Policy(PolicyEntry { name, digest, text, binding: false, provenance })).await
+            }
             Action::Begin { seq, change } => self.begin(seq, change).await,
             Action::Takeover { seq, open, deadlines } => {
                 let takeover = Takeover {
+                    op: self.work.takeover_op(),
+                    provenance: self.work.provenance().clone(),
                     move_id: open.move_id.clone(),
                     intent_seq: open.seq,
                     owner: self.worker.owner.clone(),
@@ -171,9 +211,9 @@ impl Run {
             }
             Action::Observe { seq, expected, observed } => {
                 let cause = ObservationCause::Drift;
-                self.append(seq, Body::Observation(Observation { expected, observed, cause, attributed: None })).await
+                self.append(seq, Body::Observation(Observation { expected, observed, cause })).await
             }
-            Action::Close { seq, open, status, observed, attempts, ambiguous, why } => {
+            Action::Close { seq, open, status, observed, attempts, put, why } => {
                 let outcome = Outcome {
                     move_id: open.move_id.clone(),
                     intent_seq: open.seq,
@@ -182,14 +222,14 @@ impl Run {
                     status,
                     observed,
                     attempts,
-                    ambiguous,
+                    put,
                     recovered: open.epoch > 0,
                     error: why.map(|why| self.note_of(why)),
                 };
                 // I7 holds for what another worker began, too, and for what no put is needed for.
-                if status == Status::Committed && open.epoch > 0 && !self.pinned.contains(&open.to) {
-                    match self.pin(&[open.to]).await {
-                        Ok(()) => self.pinned.push(open.to),
+                if status == Status::Committed && open.epoch > 0 && !self.pinned.contains(&open.target) {
+                    match self.pin(&[open.target]).await {
+                        Ok(()) => self.pinned.push(open.target),
                         Err(error) => return self.broken(error),
                     }
                 }
@@ -213,8 +253,10 @@ impl Run {
     pub(super) fn decide(&mut self, gathered: Gathered) -> Heard {
         match gathered.judgement.decide() {
             Ok(decision) => {
+                self.upstream = gathered.upstream;
+                let policy = decision.policy.digest;
                 self.decision = Some(decision);
-                Heard::Approved
+                Heard::Approved(policy)
             }
             Err(refusal) => {
                 self.refusal = Some(refusal);
@@ -232,7 +274,7 @@ impl Run {
 
     async fn seen(&self, journal: &Journal) -> Result<LogRead> {
         let state = Arc::clone(journal.state());
-        let held = state.held_at(self.inner.clock.now()).is_some();
+        let held = self.held(&state).is_some();
         let replay = match &self.work {
             // A key that nobody gave is random: no move has it, but for one of this run whose answer was lost.
             Work::Move(asked) if asked.terms.idempotency_key.is_some() || self.doubted => {
@@ -241,6 +283,15 @@ impl Run {
             _ => None,
         };
         Ok(LogRead { state, replay, held })
+    }
+
+    /// The hold in force that stops this move, or the one that is to be completed.
+    pub(super) fn held(&self, state: &ChannelState) -> Option<ActiveHold> {
+        let op = match &self.work {
+            Work::Move(asked) => asked.operation.op(),
+            Work::Recover(_) => state.open.as_ref()?.op,
+        };
+        state.held_at(self.inner.clock.now(), op).cloned()
     }
 
     async fn append(&mut self, seq: u64, body: Body) -> Heard {
@@ -257,7 +308,7 @@ impl Run {
         match journal.append(seq, body, now).await {
             Ok(Written::At(_)) => {
                 let state = Arc::clone(journal.state());
-                let held = state.held_at(now).is_some();
+                let held = self.held(&state).is_some();
                 // Whoever has just written asks for no key: a look that does reads the log anew.
                 Ok(Appended::Stored(LogRead { state, replay: None, held }))
             }
@@ -273,9 +324,9 @@ impl Run {
         }
     }
 
-    /// The first entry of a log. If the answer is lost, the log says at once whether it stands.
-    async fn write_first(&self, body: Body) -> Result<Appended> {
-        match self.write(0, body).await? {
+    /// The first intent of a log. If the answer is lost, the log says at once whether it is there.
+    async fn write_first(&self, seq: u64, body: Body) -> Result<Appended> {
+        match self.write(seq, body).await? {
             Appended::Unknown => Ok(match self.read_log().await {
                 Ok(log) if log.state.open.as_ref().is_some_and(|open| open.owner == self.worker.owner) => {
                     Appended::Stored(log)
@@ -296,14 +347,14 @@ impl Run {
         let missing: Vec<_> =
             [Some(change.to), live].into_iter().flatten().filter(|d| !self.pinned.contains(d)).collect();
         let body = Body::Intent(Box::new(intent));
-        let (written, pinned) = match seq {
-            // Pins without a log are a sign of another ledger: in a new log they come after the intent.
-            0 => {
-                let written = self.write_first(body).await;
+        let (written, pinned) = match change.from {
+            // Pins without a move are a sign of another ledger: before the first move they come after the intent.
+            None => {
+                let written = self.write_first(seq, body).await;
                 let stands = matches!(written, Ok(Appended::Stored(_)));
                 (written, if stands { self.pin(&missing).await } else { Err(not_begun()) })
             }
-            _ => tokio::join!(self.write(seq, body), self.pin(&missing)),
+            Some(_) => tokio::join!(self.write(seq, body), self.pin(&missing)),
         };
         let pins = match pinned {
             Ok(()) => {
@@ -342,18 +393,22 @@ impl Run {
             move_id: self.worker.move_id.clone(),
             key: key.clone(),
             request: *request,
-            from: change.from,
-            to: Subject {
-                digest: change.to,
-                media_type: manifest.media_type().clone(),
-                size: manifest.bytes().len() as u64,
-            },
+            previous: change.from,
+            target: target_of(manifest),
             source,
             provenance: terms.provenance.clone(),
             reason: terms.reason.clone(),
+            expected: match terms.expected {
+                ExpectedDigest::Any => None,
+                ExpectedDigest::Absent => Some(Expected::Absent),
+                ExpectedDigest::At(digest) => Some(Expected::Digest(digest)),
+            },
+            order: None,
+            upstream: self.upstream.clone(),
             decision: decision.clone(),
             replaced: change.replaced,
             predecessor,
+            set: None,
             owner: self.worker.owner.clone(),
             epoch: 0,
             deadlines: self.worker.deadlines,
@@ -363,7 +418,7 @@ impl Run {
     /// Step 8. A move of another is pinned first: its own worker may have died before it could.
     async fn put(&mut self, to: Digest, timeout_ms: u64, not_after: Ms) -> PutEnd {
         let open = self.journal.lock().await.state().open.clone();
-        let digests = open.iter().flat_map(|open| [Some(open.to), open.from]).flatten();
+        let digests = open.iter().flat_map(|open| [Some(open.target), open.previous]).flatten();
         let missing: Vec<_> = digests.filter(|digest| !self.pinned.contains(digest)).collect();
         let ready = match self.pin(&missing).await {
             Ok(()) => {
@@ -474,7 +529,7 @@ impl Run {
             return Ok(());
         }
         let cause = ObservationCause::Drift;
-        let body = Body::Observation(Observation { expected: Some(to), observed, cause, attributed: None });
+        let body = Body::Observation(Observation { expected: Some(to), observed, cause });
         // Lost means that somebody moves or looks: the next audit sees what there is to see.
         self.write(state.size, body).await.map(|_| ())
     }
@@ -503,5 +558,5 @@ fn not_begun() -> Error {
 
 /// A move that another worker opened, as an error shows it.
 pub(super) fn describe(open: &OpenMove) -> String {
-    format!("{} to {} (seq {}, move {})", open.op.as_str(), open.to, open.seq, open.move_id)
+    format!("{} to {} (seq {}, move {})", open.op.as_str(), open.target, open.seq, open.move_id)
 }

@@ -130,7 +130,9 @@ impl Times {
     /// from 1 ms to 1 h, and a put's timeout is shorter than the time to live and not longer than grace and quiet time.
     pub fn new(ttl: Duration, grace: Duration, quiet: Duration, put: Duration) -> Result<Times> {
         let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let deadlines = Deadlines { ttl_ms: ms(ttl), grace_ms: ms(grace), quiet_ms: ms(quiet) };
+        let quiet_ms = ms(quiet);
+        let settle_ms = Deadlines::default().settle_ms.max(quiet_ms);
+        let deadlines = Deadlines { ttl_ms: ms(ttl), grace_ms: ms(grace), quiet_ms, settle_ms };
         check_times(deadlines, ms(put)).map_err(|why| Error::new(ErrorKind::ConfigInvalid, why))?;
         Ok(Times { deadlines, put })
     }

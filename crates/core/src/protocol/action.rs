@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::situation::{Change, Replay};
 use super::{End, Ms, Why};
-use crate::record::{ChannelState, Deadlines, OpenMove, Status};
+use crate::record::{ChannelState, Deadlines, OpenMove, PutStatus, Status};
 use crate::value::{Digest, Text};
 
 /// What to do next. Each is answered with one [`Heard`].
@@ -24,6 +24,11 @@ pub enum Action {
         observed: Option<Digest>,
         /// What the move would change.
         change: Change,
+    },
+    /// Append the policy that judged at `seq`: the log has no entry of it yet → `Appended`.
+    Policy {
+        /// The position.
+        seq: u64,
     },
     /// Append the intent at `seq`; beside it, pin target and live digest → `Begun`.
     Begin {
@@ -62,8 +67,8 @@ pub enum Action {
         observed: Option<Digest>,
         /// Puts that this worker sent.
         attempts: u64,
-        /// True if the answer to one of them was lost.
-        ambiguous: bool,
+        /// What became of the puts of the move.
+        put: PutStatus,
         /// Why it was not committed.
         why: Option<Why>,
     },
@@ -91,13 +96,13 @@ pub enum Heard {
     Log(LogRead),
     /// To `Resolve`.
     Tag(Option<Digest>),
-    /// To `Judge`: yes.
-    Approved,
+    /// To `Judge`: yes, by this policy.
+    Approved(Digest),
     /// To `Judge`: no.
     Refused,
     /// To `Begin`: how the append ended, and the pins.
     Begun(Appended, Pins),
-    /// To `Takeover`, `Observe` and `Close`.
+    /// To `Policy`, `Takeover`, `Observe` and `Close`.
     Appended(Appended),
     /// To `Put`.
     Put(PutEnd),
@@ -123,7 +128,7 @@ pub struct LogRead {
     pub state: Arc<ChannelState>,
     /// The committed move with this worker's key, if there is one.
     pub replay: Option<Replay>,
-    /// True if a hold stands now.
+    /// True if a hold is in force that stops the move.
     pub held: bool,
 }
 

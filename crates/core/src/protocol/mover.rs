@@ -76,6 +76,11 @@ pub(super) enum Phase {
         change: Change,
         observed: Option<Digest>,
     },
+    /// The policy that judged is being recorded.
+    RecordingPolicy {
+        change: Change,
+        observed: Option<Digest>,
+    },
     Beginning {
         log: LogRead,
         change: Change,
@@ -136,7 +141,17 @@ impl Mover {
             (Phase::Noting { observed }, Heard::Appended(_) | Heard::Broken) => {
                 self.done(End::Refused(Why::Drifted(observed)))
             }
-            (Phase::Judging { log, change, observed }, Heard::Approved) => self.begin(log, change, observed, now),
+            (Phase::Judging { log, change, observed }, Heard::Approved(policy)) => {
+                match log.state.policies.contains(&policy) {
+                    true => self.begin(log, change, observed, now),
+                    false => self.record_policy(log.state.size, change, observed),
+                }
+            }
+            (Phase::RecordingPolicy { change, observed }, Heard::Appended(Appended::Stored(log))) => {
+                self.begin(log, change, observed, now)
+            }
+            // Another entry came first, or it is not known: the log says whether the policy is there.
+            (Phase::RecordingPolicy { .. }, Heard::Appended(_)) => self.look(),
             (Phase::Judging { .. }, Heard::Refused) => self.done(End::Refused(Why::Judged)),
             (Phase::Beginning { log, change, observed }, Heard::Begun(appended, pins)) => {
                 self.begun(log, change, observed, appended, pins, now)
@@ -241,6 +256,12 @@ impl Mover {
         Action::Judge { state, observed, change }
     }
 
+    /// Before the first intent that a policy judged: the policy.
+    fn record_policy(&mut self, seq: u64, change: Change, observed: Option<Digest>) -> Action {
+        self.phase = Phase::RecordingPolicy { change, observed };
+        Action::Policy { seq }
+    }
+
     /// Steps 5 and 6. The time to live counts from here, before the append.
     fn begin(&mut self, log: LogRead, change: Change, observed: Option<Digest>, now: Ms) -> Action {
         let seq = log.state.size;
@@ -281,11 +302,13 @@ impl Mover {
         self.forget_lost_claim(&log.state);
         self.unanswered = 0;
         match &self.goal {
-            // To another kind of entry: the same at the new head. A hold is judged.
-            _ if log.state.last_intent == then.state.last_intent && log.state.moved.is_none() => match log.held {
-                true => self.look(),
-                false => self.begin(log, change, observed, now),
-            },
+            // To another kind of entry: the same at the new head, unless it is one that is judged.
+            _ if log.state.last_intent == then.state.last_intent && log.state.migrated.is_none() => {
+                match log.state.judges_like(&then.state) {
+                    true => self.begin(log, change, observed, now),
+                    false => self.look(),
+                }
+            }
             // To a retry of the same request: it is waited for, and answers for both (R3).
             Goal::Move(ask) if log.state.open.as_ref().is_some_and(|open| open.key == ask.key) => self.look(),
             // To a move: what was planned is no longer what would happen.

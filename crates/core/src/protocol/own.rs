@@ -3,7 +3,7 @@
 use super::action::{Action, Appended, Heard, LogRead, Pins, PutEnd, Waiting};
 use super::mover::{AGAIN_MS, Claim, Mover, Phase};
 use super::{End, Goal, Ms, Sabotage, Why, Worker};
-use crate::record::{ChannelState, Op, OpenMove, Status};
+use crate::record::{ChannelState, Op, OpenMove, PutStatus, Status};
 use crate::value::Digest;
 
 /// A move that this worker holds.
@@ -101,6 +101,19 @@ impl Own {
     #[cfg(test)]
     pub(super) fn move_id(&self) -> crate::value::Text {
         self.open.move_id.clone()
+    }
+
+    /// What became of the puts of the move, as far as this worker knows.
+    fn put_status(&self) -> PutStatus {
+        let others = self.open.epoch > 0;
+        match self.last_put {
+            _ if self.open.as_it_is => PutStatus::None,
+            _ if self.applied => PutStatus::Accepted,
+            // Another worker may have sent one.
+            _ if self.ambiguous || others => PutStatus::Unknown,
+            Some(PutEnd::Refused) => PutStatus::Refused,
+            _ => PutStatus::None,
+        }
     }
 
     fn is_open_in(&self, state: &ChannelState) -> bool {
@@ -201,7 +214,7 @@ impl Mover {
                 _ => self.too_late(own),
             };
         }
-        let put = Action::Put { to: own.open.to, timeout_ms: self.worker.put_ms, not_after };
+        let put = Action::Put { to: own.open.target, timeout_ms: self.worker.put_ms, not_after };
         self.holding(own, Step::Putting, put)
     }
 
@@ -230,7 +243,7 @@ impl Mover {
 
     /// Step 9: three digests are compared.
     fn confirmed(&mut self, mut own: Own, observed: Option<Digest>, now: Ms) -> Action {
-        if observed == Some(own.open.to) {
+        if observed == Some(own.open.target) {
             // Nothing of ours has landed: a read that lags behind shows what was there before `from`.
             let verdict = match own.last_put == Some(PutEnd::Refused) && !own.applied {
                 true => Verdict { status: Status::Failed, observed, why: Some(Why::PutRefused) },
@@ -268,7 +281,7 @@ impl Mover {
         if !own.is_open_in(state) {
             return self.in_doubt(&own, Why::TakenOver);
         }
-        let action = Action::Observe { seq: state.size, expected: Some(own.open.to), observed };
+        let action = Action::Observe { seq: state.size, expected: Some(own.open.target), observed };
         self.holding(own, Step::Noting(observed), action)
     }
 
@@ -289,6 +302,14 @@ impl Mover {
                 _ => self.in_doubt(&own, Why::TakenOver),
             };
         }
+        let put = own.put_status();
+        let verdict = match verdict.status {
+            // A put may have landed all the same.
+            Status::Failed if !matches!(put, PutStatus::None | PutStatus::Refused) => {
+                Verdict { status: Status::Aborted, ..verdict }
+            }
+            _ => verdict,
+        };
         let Verdict { status, observed, why } = verdict;
         let action = Action::Close {
             seq: log.state.size,
@@ -296,7 +317,7 @@ impl Mover {
             status,
             observed,
             attempts: own.attempts,
-            ambiguous: own.ambiguous,
+            put,
             why,
         };
         self.holding(own, Step::Closing(verdict), action)

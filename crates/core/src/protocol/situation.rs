@@ -48,7 +48,7 @@ pub struct Change {
 
 /// What the log up to `state` and the tag at `observed` mean for `ask`.
 pub fn situation(ask: &Ask, state: &ChannelState, replay: Option<&Replay>, observed: Option<Digest>) -> Situation {
-    if state.moved.is_some() {
+    if state.migrated.is_some() {
         return Situation::No(Why::LogMoved);
     }
     if let Some(replay) = replay {

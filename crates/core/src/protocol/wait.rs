@@ -75,7 +75,7 @@ impl Mover {
     /// Its time and grace have passed: the takeover is recorded first. The new worker's time to live has room for the
     /// quiet time that it must wait.
     fn take(&mut self, open: OpenMove, seq: u64, now: Ms) -> Action {
-        let Deadlines { ttl_ms, grace_ms, quiet_ms } = self.worker.deadlines;
+        let Deadlines { ttl_ms, grace_ms, quiet_ms, settle_ms } = self.worker.deadlines;
         let wait_ms = open.quiet_ms.max(quiet_ms);
         let ttl_ms = ttl_ms.saturating_add(wait_ms).min(Deadlines::MAX_MS);
         // What was pinned before the intent's put is not known to this worker: the driver pins before every put.
@@ -84,7 +84,7 @@ impl Mover {
             return self.own(Own::of(open, claim, &self.goal, &self.worker, now), now);
         }
         self.phase = Phase::Taking;
-        let deadlines = Deadlines { ttl_ms, grace_ms, quiet_ms };
+        let deadlines = Deadlines { ttl_ms, grace_ms, quiet_ms, settle_ms };
         Action::Takeover { seq, open: Box::new(open), deadlines }
     }
 

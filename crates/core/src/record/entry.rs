@@ -2,13 +2,18 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::intent::{Deadlines, Intent};
+use super::body::{
+    Approval, Block, Check, Deployment, Hold, Migrated, Observation, Outcome, PolicyEntry, Takeover, Unblock, Unhold,
+};
+use super::intent::Intent;
 use super::json::canonical;
 use super::merkle::leaf_hash;
+use super::read::read;
 use crate::error::{Error, ErrorKind, Result};
-use crate::value::{Channel, Digest, Text, Timestamp};
+use crate::value::{Channel, Digest, Provenance, Timestamp};
 
 /// The most bytes that an entry may have: 32 KiB.
 pub const MAX_ENTRY: usize = 32 * 1024;
@@ -17,7 +22,7 @@ pub const MAX_ENTRY: usize = 32 * 1024;
 pub type Leaf = Digest;
 
 /// One immutable record in a channel's log.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Entry {
     /// The log it belongs to.
     pub channel: Channel,
@@ -28,245 +33,106 @@ pub struct Entry {
     /// When it was written, as the writer's clock said. It informs, it never orders.
     pub at: Timestamp,
     /// The leaf hash of the entry before it; absent at 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Leaf>,
     /// What it says.
     #[serde(flatten)]
     pub body: Body,
 }
 
-/// What an entry says, by kind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", content = "body", rename_all = "lowercase")]
-pub enum Body {
-    /// A move begins.
-    Intent(Box<Intent>),
-    /// A move ends.
-    Outcome(Outcome),
-    /// Another worker takes an open move over.
-    Takeover(Takeover),
-    /// Somebody looked, and the tag was not what the log says.
-    Observation(Observation),
-    /// Somebody approved exactly one move.
-    Approval(Approval),
-    /// An emergency stop.
-    Hold(Hold),
-    /// The end of a hold.
-    Release(Release),
-    /// Flux reported that it runs a digest.
-    Adoption(Adoption),
-    /// The log goes on in another ledger.
-    Moved(MovedTo),
+macro_rules! bodies {
+    ($($(#[doc = $doc:literal])+ $kind:ident($body:ty) => $word:literal;)+) => {
+        /// What an entry says, by kind.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(tag = "kind", content = "body", rename_all = "lowercase")]
+        pub enum Body {
+            $($(#[doc = $doc])+ $kind($body),)+
+        }
+
+        /// The word for what an entry says.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        pub enum Kind {
+            $($(#[doc = $doc])+ $kind,)+
+        }
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: &'static [Kind] = &[$(Kind::$kind),+];
+
+            /// The word in the log.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Kind::$kind => $word,)+ }
+            }
+        }
+
+        impl Body {
+            /// The word for it.
+            pub fn kind(&self) -> Kind {
+                match self { $(Body::$kind(_) => Kind::$kind,)+ }
+            }
+
+            /// The body of a kind, as these fields say.
+            pub(super) fn of(kind: Kind, fields: Value) -> serde_json::Result<Body> {
+                Ok(match kind { $(Kind::$kind => Body::$kind(serde_json::from_value(fields)?),)+ })
+            }
+        }
+    };
 }
 
-/// The word for what an entry says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "each is documented at its variant of `Body`")]
-pub enum Kind {
-    Intent,
-    Outcome,
-    Takeover,
-    Observation,
-    Approval,
-    Hold,
-    Release,
-    Adoption,
-    Moved,
+bodies! {
+    /// A move begins.
+    Intent(Box<Intent>) => "intent";
+    /// A move ends.
+    Outcome(Outcome) => "outcome";
+    /// Another worker takes an open move over.
+    Takeover(Takeover) => "takeover";
+    /// The tag was seen at another digest than the log says.
+    Observation(Observation) => "observation";
+    /// A person's consent to exactly one move.
+    Approval(Approval) => "approval";
+    /// Moves are stopped.
+    Hold(Hold) => "hold";
+    /// The end of a hold.
+    Unhold(Unhold) => "unhold";
+    /// A named verdict about a digest.
+    Check(Check) => "check";
+    /// A digest is declared unfit.
+    Block(Block) => "block";
+    /// The end of a block.
+    Unblock(Unblock) => "unblock";
+    /// The policy that judges from here on.
+    Policy(PolicyEntry) => "policy";
+    /// A cluster reported that it runs a digest.
+    Deployment(Deployment) => "deployment";
+    /// The log goes on in another ledger.
+    Migrated(Migrated) => "migrated";
+}
+
+impl Kind {
+    /// The kind of this word, if this version knows it.
+    pub(super) fn of(word: &str) -> Option<Kind> {
+        Kind::ALL.iter().copied().find(|kind| kind.as_str() == word)
+    }
 }
 
 impl Body {
-    /// The word for it.
-    pub fn kind(&self) -> Kind {
+    /// Who wrote it; none for what says it otherwise: an outcome, an observation, a deployment.
+    pub fn provenance(&self) -> Option<&Provenance> {
         match self {
-            Body::Intent(_) => Kind::Intent,
-            Body::Outcome(_) => Kind::Outcome,
-            Body::Takeover(_) => Kind::Takeover,
-            Body::Observation(_) => Kind::Observation,
-            Body::Approval(_) => Kind::Approval,
-            Body::Hold(_) => Kind::Hold,
-            Body::Release(_) => Kind::Release,
-            Body::Adoption(_) => Kind::Adoption,
-            Body::Moved(_) => Kind::Moved,
+            Body::Intent(intent) => Some(&intent.provenance),
+            Body::Takeover(takeover) => Some(&takeover.provenance),
+            Body::Approval(approval) => Some(&approval.provenance),
+            Body::Hold(hold) => Some(&hold.provenance),
+            Body::Unhold(unhold) => Some(&unhold.provenance),
+            Body::Check(check) => Some(&check.provenance),
+            Body::Block(block) => Some(&block.provenance),
+            Body::Unblock(unblock) => Some(&unblock.provenance),
+            Body::Policy(policy) => Some(&policy.provenance),
+            Body::Migrated(migrated) => Some(&migrated.provenance),
+            Body::Outcome(_) | Body::Observation(_) | Body::Deployment(_) => None,
         }
     }
-}
-
-/// Another worker takes an open move over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Takeover {
-    /// The move.
-    pub move_id: Text,
-    /// Where its intent stands.
-    pub intent_seq: u64,
-    /// The new worker.
-    pub owner: Text,
-    /// One more than before.
-    pub epoch: u64,
-    /// The worker before.
-    pub previous_owner: Text,
-    /// The new worker's times.
-    #[serde(flatten)]
-    pub deadlines: Deadlines,
-}
-
-/// How a move ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// The tag was seen to point at the target.
-    Committed,
-    /// The registry refused; nothing moved.
-    Failed,
-    /// Closed without effect.
-    Aborted,
-}
-
-impl Status {
-    /// The word in the log.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Status::Committed => "committed",
-            Status::Failed => "failed",
-            Status::Aborted => "aborted",
-        }
-    }
-}
-
-/// A move ends.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
-    /// The move.
-    pub move_id: Text,
-    /// Where its intent stands.
-    pub intent_seq: u64,
-    /// Who closed it: the owner at that epoch.
-    pub owner: Text,
-    /// The owner's epoch.
-    pub epoch: u64,
-    /// How it ended.
-    pub status: Status,
-    /// What the tag pointed at last; absent if the tag was, or if nobody looked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed: Option<Digest>,
-    /// Puts that were sent by whoever closed it.
-    pub attempts: u64,
-    /// True if the answer to one of them was lost.
-    pub ambiguous: bool,
-    /// True if another worker than the first closed it.
-    pub recovered: bool,
-    /// Why it did not commit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<ErrorNote>,
-}
-
-/// An error, as it stands in the log.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ErrorNote {
-    /// The code of the table.
-    pub code: Text,
-    /// What happened.
-    pub text: Text,
-}
-
-/// Why somebody looked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ObservationCause {
-    /// The tag was not where the log says.
-    Drift,
-    /// A check of the ledger.
-    Verify,
-    /// A cause that this version does not know. Only read, never written.
-    #[serde(other, skip_serializing)]
-    Other,
-}
-
-/// Somebody looked, and the tag was not what the log says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Observation {
-    /// What the log says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected: Option<Digest>,
-    /// What the registry answered; absent if the tag was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed: Option<Digest>,
-    /// Why somebody looked.
-    pub cause: ObservationCause,
-    /// Who moved it, where an event of the registry says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attributed: Option<Attribution>,
-}
-
-/// Who moved a tag, as an event of the registry says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Attribution {
-    /// Where the event came from.
-    pub source: Text,
-    /// Who, as the event names them.
-    pub actor: Text,
-    /// When, as the event says.
-    pub at: Timestamp,
-}
-
-/// Somebody approved exactly the move from one digest to another; void when either changes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Approval {
-    /// Who.
-    pub by: Text,
-    /// The live digest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Digest>,
-    /// The target.
-    pub to: Digest,
-    /// When it ends.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
-}
-
-/// An emergency stop: no move of this channel is put until it is released or ends.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Hold {
-    /// Why.
-    pub reason: Text,
-    /// Who.
-    pub by: Text,
-    /// When it ends by itself; absent: when it is released.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
-}
-
-/// The end of a hold.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Release {
-    /// Why.
-    pub reason: Text,
-    /// Who.
-    pub by: Text,
-}
-
-/// Flux reported that it runs a digest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Adoption {
-    /// Which cluster.
-    pub cluster: Text,
-    /// The revision, such as `prod@sha256:…`.
-    pub revision: Text,
-    /// True if Flux says that it is ready.
-    pub ready: bool,
-    /// When Flux saw it.
-    pub at: Timestamp,
-}
-
-/// The log goes on in another ledger; nothing is appended after it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MovedTo {
-    /// Which ledger.
-    pub to: Text,
-    /// How many entries it took along.
-    pub size: u64,
-    /// The RFC 6962 root over them.
-    pub root: Digest,
 }
 
 /// An entry's canonical bytes: they are the record, and are kept and hashed as they stand.
@@ -305,9 +171,12 @@ impl Entry {
         }
     }
 
-    /// The entry that these bytes say. The log's own rules (canonical form, chain) are checked by the fold of bytes.
+    /// The entry that these bytes say, if they are well formed. Whether it fits its log is checked by
+    /// [`ChannelState::take`](super::ChannelState::take).
     pub fn open(bytes: &[u8]) -> Result<Entry> {
-        serde_json::from_slice(bytes).map_err(|e| Error::new(ErrorKind::LedgerCorrupt, format!("entry: {e}")))
+        let entry = read(bytes).map_err(|broken| broken.at(0))?;
+        let seq = entry.seq;
+        Ok(entry.whole().map_err(|broken| broken.at(seq))?)
     }
 }
 

@@ -3,9 +3,10 @@
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::entry::{Body, Entry, Outcome, Status, Takeover};
+use super::body::{Outcome, Status, Takeover, TakeoverOp};
+use super::entry::{Body, Entry};
 use super::intent::Intent;
-use crate::value::{Channel, Text, Timestamp};
+use crate::value::{Channel, Provenance, Text, Timestamp};
 
 /// A move of a channel, from its intent to its outcome.
 ///
@@ -14,8 +15,9 @@ use crate::value::{Channel, Text, Timestamp};
 /// (`docs/ledger-format.md`); `outcome` is left out while the move is open.
 /// ```json
 /// {"channel":"registry.example.com/acme/shop:prod","seq":10,"at":"2026-11-23T06:12:31.123Z","status":"committed",
-///  "intent":{"op":"promote","from":"sha256:…","to":{"digest":"sha256:…","media_type":"…","size":497}},
-///  "takeovers":[{"seq":11,"at":"2026-11-23T06:14:02.000Z","owner":"…","previous_owner":"…","epoch":1}],
+///  "intent":{"op":"promote","previous":"sha256:…","target":{"digest":"sha256:…","media_type":"…","size":497}},
+///  "takeovers":[{"seq":11,"at":"2026-11-23T06:14:02.000Z","op":"recover","owner":"…","previous_owner":"…",
+///                "epoch":1,"provenance":{"actor":{"id":"bob","kind":"human"},"pipeline":{"provider":"manual","run_id":"7"}}}],
 ///  "outcome":{"seq":12,"at":"2026-11-23T06:14:33.000Z","status":"committed","observed":"sha256:…"}}
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -35,18 +37,22 @@ pub struct PromotionEvent {
 }
 
 /// A takeover of a move.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TakenOver {
-    /// Where it stands.
+    /// Its position.
     pub seq: u64,
     /// When it was written.
     pub at: Timestamp,
+    /// What the new worker was asked for.
+    pub op: TakeoverOp,
     /// The new worker.
     pub owner: Text,
     /// The worker before.
     pub previous_owner: Text,
     /// One more than before; the intent's own is 0.
     pub epoch: u64,
+    /// Who took it over.
+    pub provenance: Provenance,
 }
 
 /// The end of a move.
@@ -143,9 +149,10 @@ pub fn events<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Window {
                 outcome: None,
             }),
             Body::Takeover(takeover) => {
-                let Takeover { owner, previous_owner, epoch, .. } = takeover.clone();
+                let (seq, at) = (entry.seq, entry.at);
+                let Takeover { op, owner, previous_owner, epoch, provenance, .. } = takeover.clone();
                 if let Some(event) = window.of(takeover.intent_seq) {
-                    event.takeovers.push(TakenOver { seq: entry.seq, at: entry.at, owner, previous_owner, epoch });
+                    event.takeovers.push(TakenOver { seq, at, op, owner, previous_owner, epoch, provenance });
                 }
             }
             Body::Outcome(outcome) => {
@@ -173,6 +180,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::PutStatus;
 
     /// The shape that `PromotionEvent` documents.
     #[test]
@@ -180,11 +188,11 @@ mod tests {
         let text = |text: &str| text.parse::<Text>().unwrap();
         let intent: Intent = serde_json::from_str(
             r#"{"op":"promote","move_id":"m","key":"k","request":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-                "to":{"digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","media_type":"a/b","size":0},
+                "target":{"digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","media_type":"a/b","size":0},
                 "source":{"reference":"reg.io/a:1"},"provenance":{"actor":{"id":"ada","kind":"human"},
-                "pipeline":{"provider":"manual","run_id":"1"}},"decision":{"policy":{"name":"p","digest":
+                "pipeline":{"provider":"manual","run_id":"1"}},"decision":{"at":"1970-01-01T00:00:00.000Z","policy":{"name":"p","digest":
                 "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},"findings":[]},
-                "owner":"w","epoch":0,"ttl_ms":1,"grace_ms":1,"quiet_ms":1}"#,
+                "owner":"w","epoch":0,"ttl_ms":1,"grace_ms":1,"quiet_ms":1,"settle_ms":1}"#,
         )
         .unwrap();
         let mut event = PromotionEvent {
@@ -195,19 +203,24 @@ mod tests {
             takeovers: vec![TakenOver {
                 seq: 11,
                 at: Timestamp::from_unix_ms(1),
+                op: TakeoverOp::Recover,
                 owner: text("x"),
                 previous_owner: text("w"),
                 epoch: 1,
+                provenance: Provenance::new("manual", "1", "bob").unwrap(),
             }],
             outcome: None,
         };
         let json = serde_json::to_value(&event).unwrap();
         assert_eq!(json["status"], "open");
-        assert_eq!(json["intent"]["to"]["media_type"], "a/b");
+        assert_eq!(json["intent"]["target"]["media_type"], "a/b");
         assert!(json.get("outcome").is_none());
         assert_eq!(
             json["takeovers"][0].to_string(),
-            r#"{"at":"1970-01-01T00:00:00.001Z","epoch":1,"owner":"x","previous_owner":"w","seq":11}"#
+            concat!(
+                r#"{"at":"1970-01-01T00:00:00.001Z","epoch":1,"op":"recover","owner":"x","previous_owner":"w","#,
+                r#""provenance":{"actor":{"id":"bob","kind":"human"},"pipeline":{"provider":"manual","run_id":"1"}},"seq":11}"#
+            )
         );
         event.outcome = Some(Closing {
             seq: 12,
@@ -220,7 +233,7 @@ mod tests {
                 status: Status::Aborted,
                 observed: None,
                 attempts: 0,
-                ambiguous: false,
+                put: PutStatus::Unknown,
                 recovered: true,
                 error: None,
             },

@@ -7,10 +7,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Body, Hold, Leaf, Status};
+use super::body::{Hold, HoldScope, PutStatus, Status};
+use super::defect::{Checked, Defect, DefectCode, ensure};
+use super::entry::{Body, Leaf};
 use super::intent::{Deadlines, Intent, Op, Source};
+use super::merkle::{Frontier, hash_of};
 use crate::error::{Error, ErrorKind};
-use crate::value::{Channel, Digest, IdempotencyKey, Text, Timestamp};
+use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text, Timestamp};
 
 /// A channel's log, folded up to some position.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -21,6 +24,8 @@ pub struct ChannelState {
     pub size: u64,
     /// The leaf hash of the last entry; absent in an empty log.
     pub leaf: Option<Leaf>,
+    /// The Merkle tree over the entries.
+    pub tree: Frontier,
     /// What the last committed move made the channel point at.
     pub live: Option<Digest>,
     /// The live digest before the last committed move that changed it.
@@ -35,41 +40,73 @@ pub struct ChannelState {
     pub last_intent: Option<u64>,
     /// How many moves were committed.
     pub committed: u64,
-    /// The last hold that was not released. It may have ended by itself: see [`ChannelState::held_at`].
-    pub hold: Option<Standing>,
-    /// Where the log goes on, if it was closed because it moved.
-    pub moved: Option<GoesOn>,
+    /// The holds that were not ended. One may have ended by itself: see [`ChannelState::held_at`].
+    pub holds: Vec<ActiveHold>,
+    /// The digests that are blocked, in the order in which they were.
+    pub blocked: Vec<Digest>,
+    /// The policies that have an entry.
+    pub policies: Vec<Digest>,
+    /// The newest policy entry.
+    pub policy: Option<PolicyInForce>,
+    /// Where the log goes on, if it was migrated.
+    pub migrated: Option<MigratedTo>,
 }
 
-/// A hold that was not released.
+/// A hold that was not ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Standing {
-    /// Where it stands.
+pub struct ActiveHold {
+    /// Its position, which is its id.
     pub seq: u64,
+    /// Which moves it stops.
+    pub scope: HoldScope,
     /// Why.
     pub reason: Text,
     /// Who.
-    pub by: Text,
+    pub provenance: Provenance,
     /// When it ends by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
 
-/// Where a log goes on, as its last entry says.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct GoesOn {
-    /// Where that entry stands.
-    pub seq: u64,
-    /// The ledger.
-    pub to: Text,
+impl fmt::Display for ActiveHold {
+    /// `held for promotions by ada until it is ended (hold 17): incident 7`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ActiveHold { seq, scope, reason, provenance, until } = self;
+        let moves = match scope {
+            HoldScope::Promotions => "promotions",
+            HoldScope::All => "all moves",
+        };
+        let until = until.map_or_else(|| "it is ended".to_owned(), |until| until.to_string());
+        write!(f, "held for {moves} by {} until {until} (hold {seq}): {reason}", provenance.actor.id)
+    }
 }
 
-impl GoesOn {
+/// The newest policy entry of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PolicyInForce {
+    /// Its position.
+    pub seq: u64,
+    /// The policy.
+    pub digest: Digest,
+    /// True if a move under another policy is refused.
+    pub binding: bool,
+}
+
+/// Where a log goes on, as its last entry says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct MigratedTo {
+    /// The position of that entry.
+    pub seq: u64,
+    /// The ledger.
+    pub ledger: Text,
+}
+
+impl MigratedTo {
     /// LEDGER_MIGRATED: nothing more can be written into the log of `channel`.
     pub fn error(&self, channel: &Channel) -> Error {
-        let GoesOn { seq, to } = self;
-        let message = format!("the log of {channel} was closed at seq {seq}: it goes on in {to}; use that ledger");
-        Error::new(ErrorKind::LedgerMigrated, message).with("channel", channel).with("seq", seq).with("ledger", to)
+        let MigratedTo { seq, ledger } = self;
+        let message = format!("the log of {channel} was migrated at seq {seq}: it goes on in {ledger}; use that ledger");
+        Error::new(ErrorKind::LedgerMigrated, message).with("channel", channel).with("seq", seq).with("ledger", ledger)
     }
 }
 
@@ -88,9 +125,9 @@ pub struct OpenMove {
     pub request: Digest,
     /// The live digest before it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<Digest>,
+    pub previous: Option<Digest>,
     /// The digest it points the channel at.
-    pub to: Digest,
+    pub target: Digest,
     /// What the tag pointed at instead of the live digest, in a repair.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaced: Option<Digest>,
@@ -116,8 +153,8 @@ impl OpenMove {
             move_id: intent.move_id.clone(),
             key: intent.key.clone(),
             request: intent.request,
-            from: intent.from,
-            to: intent.to.digest,
+            previous: intent.previous,
+            target: intent.target.digest,
             replaced: intent.replaced,
             as_it_is: OpenMove::takes_as_it_is(intent.op, itself),
             owner: intent.owner.clone(),
@@ -136,7 +173,7 @@ impl OpenMove {
     pub fn before(&self) -> Option<Digest> {
         match self.op {
             Op::Repair => self.replaced,
-            _ => self.from,
+            _ => self.previous,
         }
     }
 }
@@ -153,17 +190,22 @@ pub struct Closed {
     /// How it ended.
     pub status: Status,
     /// What it had made the tag point at, or was to.
-    pub to: Digest,
+    pub target: Digest,
 }
 
 /// An entry, reduced to what the fold needs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// A move begins; its `seq` is set by the fold.
-    Intent(Box<OpenMove>),
+    Intent {
+        /// The move.
+        open: Box<OpenMove>,
+        /// The policy that judged it.
+        policy: Digest,
+    },
     /// Another worker takes it over.
     Takeover {
-        /// Where the intent stands.
+        /// The position of the intent.
         intent_seq: u64,
         /// The move.
         move_id: Text,
@@ -178,7 +220,7 @@ pub enum Step {
     },
     /// It ends.
     Outcome {
-        /// Where the intent stands.
+        /// The position of the intent.
         intent_seq: u64,
         /// The move.
         move_id: Text,
@@ -188,16 +230,31 @@ pub enum Step {
         epoch: u64,
         /// How.
         status: Status,
+        /// What became of its puts.
+        put: PutStatus,
         /// What the tag pointed at last.
         observed: Option<Digest>,
     },
-    /// An emergency stop.
-    Hold(Standing),
-    /// Its end.
-    Release,
+    /// Moves are stopped.
+    Hold(ActiveHold),
+    /// The end of the hold at this position.
+    Unhold(u64),
+    /// A digest is declared unfit.
+    Block(Digest),
+    /// The end of that.
+    Unblock(Digest),
+    /// The policy that judges from here on; its `seq` is set by the fold.
+    Policy(PolicyInForce),
     /// The log goes on elsewhere.
-    Moved(GoesOn),
-    /// Anything that moves nothing: an observation, an approval, an adoption.
+    Migrated {
+        /// The ledger.
+        ledger: Text,
+        /// How many entries are before this one.
+        size: u64,
+        /// The RFC 6962 root over them.
+        root: Digest,
+    },
+    /// An entry that changes nothing in the state: an observation, an approval, a check, a deployment.
     Other,
 }
 
@@ -205,7 +262,10 @@ impl Step {
     /// The step of an entry of `channel` at `seq`.
     pub fn of(seq: u64, channel: &Channel, body: &Body) -> Step {
         match body {
-            Body::Intent(intent) => Step::Intent(Box::new(OpenMove::of(seq, channel, intent))),
+            Body::Intent(intent) => Step::Intent {
+                open: Box::new(OpenMove::of(seq, channel, intent)),
+                policy: intent.decision.policy.digest,
+            },
             Body::Takeover(takeover) => Step::Takeover {
                 intent_seq: takeover.intent_seq,
                 move_id: takeover.move_id.clone(),
@@ -220,120 +280,26 @@ impl Step {
                 owner: outcome.owner.clone(),
                 epoch: outcome.epoch,
                 status: outcome.status,
+                put: outcome.put,
                 observed: outcome.observed,
             },
-            Body::Hold(Hold { reason, by, until }) => {
-                Step::Hold(Standing { seq, reason: reason.clone(), by: by.clone(), until: *until })
+            Body::Hold(Hold { scope, reason, provenance, until }) => Step::Hold(ActiveHold {
+                seq,
+                scope: *scope,
+                reason: reason.clone(),
+                provenance: provenance.clone(),
+                until: *until,
+            }),
+            Body::Unhold(unhold) => Step::Unhold(unhold.hold),
+            Body::Block(block) => Step::Block(block.digest),
+            Body::Unblock(unblock) => Step::Unblock(unblock.digest),
+            Body::Policy(policy) => {
+                Step::Policy(PolicyInForce { seq, digest: policy.digest, binding: policy.binding })
             }
-            Body::Release(_) => Step::Release,
-            Body::Moved(moved) => Step::Moved(GoesOn { seq, to: moved.to.clone() }),
-            Body::Observation(_) | Body::Approval(_) | Body::Adoption(_) => Step::Other,
-        }
-    }
-}
-
-macro_rules! defect_codes {
-    ($($(#[doc = $doc:literal])+ $code:ident => $text:literal;)+) => {
-        /// Which rule of the format an entry breaks. The table in `docs/ledger-format.md` is held to this enum by a test.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum DefectCode {
-            $($(#[doc = $doc])+ #[serde(rename = $text)] $code,)+
-        }
-
-        impl DefectCode {
-            /// Every code, in the order in which an entry is checked.
-            pub const ALL: &'static [DefectCode] = &[$(DefectCode::$code),+];
-
-            /// The stable code.
-            pub fn as_str(self) -> &'static str {
-                match self { $(DefectCode::$code => $text,)+ }
+            Body::Migrated(migrated) => {
+                Step::Migrated { ledger: migrated.ledger.clone(), size: migrated.size, root: migrated.root }
             }
-
-            /// The rule that is broken, in one sentence, as in `docs/ledger-format.md`.
-            pub fn meaning(self) -> &'static str {
-                match self { $(DefectCode::$code => concat!($($doc),+).trim_ascii(),)+ }
-            }
-        }
-    };
-}
-
-defect_codes! {
-    /// More than 32 KiB.
-    TooLarge => "TOO_LARGE";
-    /// Not a JSON object in UTF-8, deeper than 64 levels, or a key stands twice in one object.
-    NotJson => "NOT_JSON";
-    /// Another version than 1.
-    TooNew => "TOO_NEW";
-    /// Not the canonical bytes of what it says.
-    NotCanonical => "NOT_CANONICAL";
-    /// A control or bidirectional-override character in a key or string.
-    ControlCharacter => "CONTROL_CHARACTER";
-    /// A field is missing or not of its form, or the id stands in the log twice.
-    Field => "FIELD";
-    /// The position in the entry is not its position in the log.
-    Sequence => "SEQUENCE";
-    /// An entry of another channel.
-    Channel => "CHANNEL";
-    /// Something stands after the entry that says the log goes on elsewhere.
-    AfterMoved => "AFTER_MOVED";
-    /// The parent is not the hash of the entry before.
-    Parent => "PARENT";
-    /// A kind that this version does not know.
-    Kind => "KIND";
-    /// An intent, or the log's end, while a move is open.
-    Interleaved => "INTERLEAVED";
-    /// A bootstrap of a channel that has a live digest, or another move of one that has none.
-    Bootstrap => "BOOTSTRAP";
-    /// The move does not start from the live digest, or a repair does not lead to it.
-    From => "FROM";
-    /// No pipeline run or no actor.
-    Provenance => "PROVENANCE";
-    /// The key has moved the channel before.
-    KeyReused => "KEY_REUSED";
-    /// The takeover does not fit the open move.
-    Takeover => "TAKEOVER";
-    /// The outcome does not fit the open move.
-    Outcome => "OUTCOME";
-}
-
-/// A rule that an entry breaks, and where.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-pub struct Defect {
-    /// The entry's position in its log.
-    pub seq: u64,
-    /// Which rule.
-    pub code: DefectCode,
-    /// Why, for people.
-    pub why: String,
-}
-
-impl fmt::Display for Defect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "seq {}: {}: {}", self.seq, self.code.as_str(), self.why)
-    }
-}
-
-impl std::error::Error for Defect {}
-
-impl From<Defect> for Error {
-    /// LEDGER_TOO_NEW for what a later version may have written, otherwise LEDGER_CORRUPT.
-    fn from(defect: Defect) -> Error {
-        let kind = match defect.code {
-            DefectCode::TooNew | DefectCode::Kind => ErrorKind::LedgerTooNew,
-            _ => ErrorKind::LedgerCorrupt,
-        };
-        Error::new(kind, defect.to_string()).with("seq", defect.seq).with("defect", defect.code.as_str())
-    }
-}
-
-/// Collects the first rule that is broken.
-#[derive(Default)]
-struct First(Option<(DefectCode, String)>);
-
-impl First {
-    fn bad(&mut self, code: DefectCode, why: impl FnOnce() -> String) {
-        if self.0.is_none() {
-            self.0 = Some((code, why()));
+            Body::Observation(_) | Body::Approval(_) | Body::Check(_) | Body::Deployment(_) => Step::Other,
         }
     }
 }
@@ -349,6 +315,7 @@ impl ChannelState {
             channel,
             size: 0,
             leaf: None,
+            tree: Frontier::new(),
             live: None,
             previous: None,
             changed_by: None,
@@ -356,109 +323,169 @@ impl ChannelState {
             closed: None,
             last_intent: None,
             committed: 0,
-            hold: None,
-            moved: None,
+            holds: Vec::new(),
+            blocked: Vec::new(),
+            policies: Vec::new(),
+            policy: None,
+            migrated: None,
         }
     }
 
-    /// The hold that stands at `now`.
-    pub fn held_at(&self, now: Timestamp) -> Option<&Standing> {
-        self.hold.as_ref().filter(|hold| hold.until.is_none_or(|until| now < until))
+    /// The RFC 6962 root over the entries.
+    pub fn root(&self) -> Digest {
+        Digest::from_sha256(self.tree.root())
     }
 
-    /// Takes the next entry in: its leaf hash and its step. The first rule that it breaks is the error; what it says
-    /// has been taken in then as well, as far as it could be, so that a report can show the state.
+    /// The holds in force at `now`.
+    pub fn holds_at(&self, now: Timestamp) -> impl Iterator<Item = &ActiveHold> {
+        self.holds.iter().filter(move |hold| hold.until.is_none_or(|until| now < until))
+    }
+
+    /// The first hold in force at `now` that stops a move.
+    pub fn held_at(&self, now: Timestamp, op: Op) -> Option<&ActiveHold> {
+        self.holds_at(now).find(|hold| hold.scope.covers(op))
+    }
+
+    /// True if what a policy looks at is the same in both: holds, blocks, and the policy that is in force.
+    pub fn judges_like(&self, other: &ChannelState) -> bool {
+        self.holds == other.holds && self.blocked == other.blocked && self.policy == other.policy
+    }
+
+    /// Takes the next entry in: its leaf hash and its step. An entry that breaks a rule counts in the size, and changes
+    /// nothing else.
     ///
-    /// What needs the whole log (ids and keys that stand in it twice) is checked by the verifier, not here.
+    /// Rules that need the whole log (ids, keys and rollback targets) are checked by the verifier, not here.
     pub fn fold(&mut self, leaf: Leaf, step: Step) -> Result<(), Defect> {
         let seq = self.size;
-        let mut first = First::default();
-        if let Some(GoesOn { seq: at, .. }) = self.moved {
-            let why = format!("the log went on elsewhere at {at}");
-            return Err(Defect { seq, code: DefectCode::AfterMoved, why });
-        }
+        let applied = self.apply(seq, step).map_err(|broken| broken.at(seq));
         self.size += 1;
         self.leaf = Some(leaf);
+        self.tree.push(hash_of(&leaf));
+        applied
+    }
+
+    fn apply(&mut self, seq: u64, step: Step) -> Checked<()> {
+        if let Some(MigratedTo { seq: at, .. }) = &self.migrated {
+            ensure(false, DefectCode::AfterMigrated, || format!("the log was migrated at {at}"))?;
+        }
         match step {
-            Step::Intent(next) => self.fold_intent(seq, *next, &mut first),
+            Step::Intent { open, policy } => {
+                self.check_intent(&open, policy)?;
+                self.last_intent = Some(seq);
+                self.open = Some(OpenMove { seq, ..*open });
+            }
             Step::Takeover { intent_seq, move_id, owner, epoch, previous_owner, deadlines } => {
-                match self.open.as_mut().filter(|open| open.seq == intent_seq && open.move_id == move_id) {
-                    None => first.bad(DefectCode::Takeover, || "of an intent that is not open".to_owned()),
-                    Some(open) => {
-                        if epoch != open.epoch + 1 || previous_owner != open.owner {
-                            first.bad(DefectCode::Takeover, || {
-                                format!("epoch {epoch} from {previous_owner} after {} of {}", open.epoch, open.owner)
-                            });
-                        }
-                        open.owner = owner;
-                        open.epoch = epoch;
-                        open.deadlines = deadlines;
-                        open.quiet_ms = open.quiet_ms.max(deadlines.quiet_ms);
-                    }
+                let open = self.open.as_mut().filter(|open| open.seq == intent_seq && open.move_id == move_id);
+                let Some(open) = open else {
+                    return ensure(false, DefectCode::Takeover, || "of an intent that is not open".to_owned());
+                };
+                ensure(epoch == open.epoch + 1 && previous_owner == open.owner, DefectCode::Takeover, || {
+                    format!("epoch {epoch} from {previous_owner} after {} of {}", open.epoch, open.owner)
+                })?;
+                open.owner = owner;
+                open.epoch = epoch;
+                open.deadlines = deadlines;
+                open.quiet_ms = open.quiet_ms.max(deadlines.quiet_ms);
+            }
+            Step::Outcome { intent_seq, move_id, owner, epoch, status, put, observed } => {
+                let open = self.open.as_ref().filter(|open| open.seq == intent_seq && open.move_id == move_id);
+                let Some(open) = open else {
+                    return ensure(false, DefectCode::Outcome, || "of an intent that is not open".to_owned());
+                };
+                ensure(open.owner == owner && open.epoch == epoch, DefectCode::Outcome, || {
+                    format!("by {owner} at epoch {epoch}, but {} holds it at {}", open.owner, open.epoch)
+                })?;
+                open.check_end(status, put, observed)?;
+                self.close(status);
+            }
+            Step::Hold(hold) => self.holds.push(ActiveHold { seq, ..hold }),
+            Step::Unhold(hold) => {
+                ensure(self.holds.iter().any(|active| active.seq == hold), DefectCode::Hold, || {
+                    let active: Vec<_> = self.holds.iter().map(|hold| hold.seq).collect();
+                    format!("hold {hold} is not in force; {active:?} are")
+                })?;
+                self.holds.retain(|active| active.seq != hold);
+            }
+            Step::Block(digest) => {
+                if !self.blocked.contains(&digest) {
+                    self.blocked.push(digest);
                 }
             }
-            Step::Outcome { intent_seq, move_id, owner, epoch, status, observed } => {
-                match self.open.take_if(|open| open.seq == intent_seq && open.move_id == move_id) {
-                    None => first.bad(DefectCode::Outcome, || "of an intent that is not open".to_owned()),
-                    Some(open) if open.owner != owner || open.epoch != epoch => {
-                        first.bad(DefectCode::Outcome, || {
-                            format!("by {owner} at epoch {epoch}, but {} holds it at {}", open.owner, open.epoch)
-                        });
-                        self.open = Some(open);
-                    }
-                    Some(open) => self.fold_outcome(&open, status, observed, &mut first),
-                }
+            Step::Unblock(digest) => {
+                ensure(self.blocked.contains(&digest), DefectCode::Block, || format!("{digest} is not blocked"))?;
+                self.blocked.retain(|blocked| *blocked != digest);
             }
-            Step::Hold(hold) => self.hold = Some(hold),
-            Step::Release => self.hold = None,
-            Step::Moved(goes_on) => {
+            Step::Policy(policy) => {
+                if !self.policies.contains(&policy.digest) {
+                    self.policies.push(policy.digest);
+                }
+                self.policy = Some(PolicyInForce { seq, ..policy });
+            }
+            Step::Migrated { ledger, size, root } => {
                 if let Some(open) = &self.open {
-                    first.bad(DefectCode::Interleaved, || format!("moved while {} is open", open.seq));
+                    let why = || format!("migrated while {} is open", open.seq);
+                    ensure(false, DefectCode::Interleaved, why)?;
                 }
-                self.moved = Some(goes_on);
+                ensure(size == seq, DefectCode::Migrated, || format!("it names {size} entries, and {seq} are before it"))?;
+                let here = self.root();
+                ensure(root == here, DefectCode::Migrated, || format!("it names the root {root}, and {here} is before it"))?;
+                self.migrated = Some(MigratedTo { seq, ledger });
             }
             Step::Other => {}
         }
-        first.0.map_or(Ok(()), |(code, why)| Err(Defect { seq, code, why }))
+        Ok(())
     }
 
-    fn fold_intent(&mut self, seq: u64, mut next: OpenMove, first: &mut First) {
+    fn check_intent(&self, next: &OpenMove, policy: Digest) -> Checked<()> {
         if let Some(open) = &self.open {
-            return first.bad(DefectCode::Interleaved, || format!("intent while {} is open", open.seq));
+            ensure(false, DefectCode::Interleaved, || format!("intent while {} is open", open.seq))?;
+        }
+        ensure(self.policies.contains(&policy), DefectCode::Policy, || format!("policy {policy} has no entry before it"))?;
+        if let Some(PolicyInForce { digest, binding: true, .. }) = self.policy {
+            ensure(policy == digest, DefectCode::Policy, || format!("policy {policy}, but {digest} is binding"))?;
         }
         let live = self.live;
-        if (next.op == Op::Bootstrap) != live.is_none() {
-            first.bad(DefectCode::Bootstrap, || {
-                format!("{} in a log whose live digest is {}", next.op.as_str(), or_none(live))
-            });
-        } else if next.from != live {
-            first.bad(DefectCode::From, || format!("from {} but live is {}", or_none(next.from), or_none(live)));
-        } else if next.op == Op::Repair && Some(next.to) != live {
-            first.bad(DefectCode::From, || "a repair to something other than the live digest".to_owned());
-        }
-        next.seq = seq;
-        self.last_intent = Some(seq);
-        self.open = Some(next);
+        ensure((next.op == Op::Bootstrap) == live.is_none(), DefectCode::Bootstrap, || {
+            format!("{} in a log whose live digest is {}", next.op.as_str(), or_none(live))
+        })?;
+        ensure(next.previous == live, DefectCode::Previous, || {
+            format!("previous {} but live is {}", or_none(next.previous), or_none(live))
+        })?;
+        ensure(next.op == Op::Repair || next.replaced.is_none(), DefectCode::Previous, || {
+            "only a repair replaces".to_owned()
+        })?;
+        let back = Some(next.target) == live && next.replaced != live;
+        ensure(next.op != Op::Repair || back, DefectCode::Previous, || "a repair puts the live digest back".to_owned())
     }
 
-    fn fold_outcome(&mut self, open: &OpenMove, status: Status, observed: Option<Digest>, first: &mut First) {
+    /// Ends the open move.
+    fn close(&mut self, status: Status) {
+        let Some(OpenMove { seq, op, move_id, previous, target, owner, .. }) = self.open.take() else { return };
         if status == Status::Committed {
-            if observed != Some(open.to) {
-                first.bad(DefectCode::Outcome, || format!("committed {} but observed {}", open.to, or_none(observed)));
+            if previous != Some(target) {
+                self.previous = previous;
+                self.changed_by = Some(op);
             }
-            if open.from != Some(open.to) {
-                self.previous = open.from;
-                self.changed_by = Some(open.op);
-            }
-            self.live = Some(open.to);
+            self.live = Some(target);
             self.committed += 1;
         }
-        self.closed = Some(Closed {
-            seq: open.seq,
-            move_id: open.move_id.clone(),
-            owner: open.owner.clone(),
-            status,
-            to: open.to,
-        });
+        self.closed = Some(Closed { seq, move_id, owner, status, target });
+    }
+}
+
+impl OpenMove {
+    fn check_end(&self, status: Status, put: PutStatus, observed: Option<Digest>) -> Checked<()> {
+        let committed = status == Status::Committed;
+        ensure(!committed || observed == Some(self.target), DefectCode::Outcome, || {
+            format!("committed {} but observed {}", self.target, or_none(observed))
+        })?;
+        let said = put.as_str();
+        ensure(self.op != Op::Adopt || put == PutStatus::None, DefectCode::Outcome, || {
+            format!("an adoption puts nothing, and the put was {said}")
+        })?;
+        let none_landed = matches!(put, PutStatus::None | PutStatus::Refused);
+        ensure(status != Status::Failed || none_landed, DefectCode::Outcome, || {
+            format!("failed, but the put was {said}")
+        })
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! A leaf is SHA-256(0x00 ‖ entry), a node SHA-256(0x01 ‖ left ‖ right), the empty tree SHA-256("").
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::value::Digest;
 
 /// A SHA-256 value: a leaf, a node or a root.
 pub type Hash = [u8; 32];
@@ -12,6 +14,13 @@ pub type Hash = [u8; 32];
 /// The hash of an entry as a leaf (RFC 6962, section 2.1).
 pub fn leaf_hash(entry: &[u8]) -> Hash {
     Sha256::new().chain_update([0]).chain_update(entry).finalize().into()
+}
+
+/// The hash that a leaf's digest is.
+pub(super) fn hash_of(leaf: &Digest) -> Hash {
+    let mut hash = Hash::default();
+    hash.iter_mut().zip(leaf.as_bytes()).for_each(|(to, from)| *to = *from);
+    hash
 }
 
 /// The hash of a node over two others (RFC 6962, section 2.1).
@@ -25,7 +34,7 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
 }
 
 /// A tree that grows leaf by leaf and keeps only the roots of its complete subtrees: at most 64 hashes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Frontier {
     size: u64,
     /// One for each bit that is set in `size`, the largest subtree first.

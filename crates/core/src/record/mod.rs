@@ -4,6 +4,7 @@
 //! of a channel's log up to some position: what is live, what was before, which move is open.
 
 mod body;
+mod defect;
 mod entry;
 mod event;
 mod fold;
@@ -13,17 +14,20 @@ mod log;
 pub mod merkle;
 #[cfg(test)]
 pub(crate) mod proptests;
-mod tape;
+mod read;
 mod verify;
 
-pub use entry::{
-    Adoption, Approval, Attribution, Body, Entry, ErrorNote, Hold, Kind, Leaf, MAX_ENTRY, MovedTo, Observation,
-    ObservationCause, Outcome, Release, Sealed, Status, Takeover,
+pub use body::{
+    Approval, Approver, Block, Check, CheckName, CheckVerdict, Deployment, ErrorNote, Hold, HoldScope, Migrated,
+    Observation, ObservationCause, Outcome, PolicyEntry, PutStatus, Status, Takeover, TakeoverOp, Unblock, Unhold,
 };
+pub use defect::{Defect, DefectCode};
+pub use entry::{Body, Entry, Kind, Leaf, MAX_ENTRY, Sealed};
 pub use event::{Closing, EventStatus, PromotionEvent, TakenOver, Window, events};
-pub use fold::{ChannelState, Closed, Defect, DefectCode, GoesOn, OpenMove, Standing, Step};
+pub use fold::{ActiveHold, ChannelState, Closed, MigratedTo, OpenMove, PolicyInForce, Step};
 pub use intent::{
-    Deadlines, Decision, FindingNote, Intent, Op, OverrideNote, PolicyNote, Predecessor, Source, Subject, Verdict,
+    CheckNote, Deadlines, Decision, Expected, FindingNote, Intent, MoveSet, OnFailure, Op, OrderValue, OverrideNote,
+    PolicyNote, Predecessor, ReleaseOrder, Source, TargetManifest, UpstreamLog, Verdict,
 };
 pub use json::canonical;
 pub use log::check;

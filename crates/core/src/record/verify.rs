@@ -5,19 +5,18 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::mpsc;
 use std::thread;
 
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::body::{Bad, Form, Home};
-use super::entry::MAX_ENTRY;
-use super::fold::{ChannelState, Defect, DefectCode};
-use super::log::{Counted, Fault, KeyHash, Seen, channel_of, read};
-use super::merkle::Frontier;
-use super::tape::Tape;
-use crate::value::{Channel, Digest, Text, Timestamp};
+use super::defect::{Broken, Checked, Defect, DefectCode, ensure};
+use super::entry::{Leaf, MAX_ENTRY};
+use super::fold::{ChannelState, Step};
+use super::intent::Op;
+use super::read::{ReadEntry, read};
+use crate::value::{Channel, Digest, IdempotencyKey, Text, Timestamp};
 
 /// What the check of a whole log found. As JSON, what is absent is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,8 +24,8 @@ pub struct LogReport {
     /// The log's channel; absent if the log is empty and nobody said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
-    /// How many entries hold: their bytes, their place and their parent. A last one that breaks a rule of what it
-    /// says is counted.
+    /// How many entries count: their bytes, their position and their parent are right. One that breaks another rule is
+    /// counted, and changed nothing in the state.
     pub entries: u64,
     /// Bytes of a last line without its newline: an append that never returned, not a defect.
     pub torn_bytes: u64,
@@ -43,19 +42,29 @@ pub struct LogReport {
     /// Where the intent of the open move stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_intent: Option<u64>,
-    /// Where the entry stands that says the log goes on elsewhere.
+    /// The holds that were not ended, by position. One with an end may be over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<u64>,
+    /// The digests that are blocked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<Digest>,
+    /// The position of the entry that says that the log was migrated.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub moved: Option<u64>,
+    pub migrated: Option<u64>,
     /// The ledger in which it goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub moved_to: Option<Text>,
-    /// The RFC 6962 root over the entries that hold.
+    pub migrated_to: Option<Text>,
+    /// The RFC 6962 root over the entries that count.
     pub root: Digest,
     /// How many entries say an earlier time than the entry before them. A warning: time informs, it never orders.
     pub clock_went_back: u64,
-    /// The first rule that is broken, if one is; nothing after it was judged.
+    /// The first rule that is broken, if one is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub defect: Option<Defect>,
+    /// Every rule that is broken, in the order of the log; after 100 the check stops. After broken bytes, a wrong position
+    /// or a wrong parent nothing can be judged, so such a defect is the last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub defects: Vec<Defect>,
 }
 
 impl LogReport {
@@ -68,21 +77,26 @@ impl LogReport {
     }
 }
 
+/// How many defects are listed before the check stops.
+const MAX_DEFECTS: usize = 100;
+
 /// Checks a log of any length, fed in parts.
 ///
 /// # Memory
-/// 16 bytes an entry for its id (up to 48 where ids do not rise), and about 40 a committed move for its key (for a moment
-/// up to three times that, when a table grows); what is fed is not kept. Ids are compared whole; keys by 128 bits of
-/// their SHA-256.
+/// 16 bytes an entry for its id (up to 48 where ids do not rise), and for each committed move about 40 for its key and 20
+/// for its digest (for a moment up to three times that, when a table grows); what is fed is not kept. Ids are compared
+/// whole; keys and digests by 128 bits of a SHA-256.
 #[derive(Debug)]
 pub struct Verifier {
-    home: Option<Home>,
     fold: Option<Fold>,
     /// The beginning of a line that has not ended, at most one byte more than an entry may have.
     line: Vec<u8>,
     /// How long that line is so far.
     line_bytes: u64,
-    defect: Option<Defect>,
+    /// The defects so far.
+    defects: Vec<Defect>,
+    /// True once nothing more can be judged.
+    ended: bool,
     threads: usize,
 }
 
@@ -94,18 +108,14 @@ const PIECE_ENTRIES: usize = 64;
 impl Verifier {
     /// A verifier of the log of `channel`, or of the channel that the first entry names.
     pub fn new(channel: Option<Channel>) -> Verifier {
-        let mut verifier = Verifier {
-            home: None,
-            fold: None,
+        Verifier {
+            fold: channel.map(Fold::new),
             line: Vec::new(),
             line_bytes: 0,
-            defect: None,
+            defects: Vec::new(),
+            ended: false,
             threads: thread::available_parallelism().map_or(1, usize::from),
-        };
-        if let Some(channel) = channel {
-            verifier.open(channel);
         }
-        verifier
     }
 
     /// Checks the next entries. Parts of some thousand entries keep all cores at work.
@@ -150,51 +160,37 @@ impl Verifier {
     pub fn report(&self) -> LogReport {
         let fold = self.fold.as_ref();
         let state = fold.map(|fold| &fold.state);
-        let moved = state.and_then(|state| state.moved.as_ref());
-        let tree = fold.map_or_else(Frontier::new, |fold| fold.tree.clone());
+        let migrated = state.and_then(|state| state.migrated.as_ref());
         LogReport {
-            channel: self.home.as_ref().map(|home| home.channel.clone()),
-            entries: tree.size(),
+            channel: state.map(|state| state.channel.clone()),
+            entries: state.map_or(0, |state| state.size),
             torn_bytes: self.line_bytes,
             moves: fold.map_or(0, |fold| fold.moves),
             committed: state.map_or(0, |state| state.committed),
             live: state.and_then(|state| state.live),
             previous: state.and_then(|state| state.previous),
-            open_intent: fold.and_then(Fold::open_intent),
-            moved: moved.map(|moved| moved.seq),
-            moved_to: moved.map(|moved| moved.to.clone()),
-            root: Digest::from_sha256(tree.root()),
+            open_intent: state.and_then(|state| state.open.as_ref()).map(|open| open.seq),
+            holds: state.map_or_else(Vec::new, |state| state.holds.iter().map(|hold| hold.seq).collect()),
+            blocked: state.map_or_else(Vec::new, |state| state.blocked.clone()),
+            migrated: migrated.map(|migrated| migrated.seq),
+            migrated_to: migrated.map(|migrated| migrated.ledger.clone()),
+            root: state.map_or_else(|| Digest::of(b""), ChannelState::root),
             clock_went_back: fold.map_or(0, |fold| fold.clock_went_back),
-            defect: self.defect.clone(),
+            defect: self.defects.first().cloned(),
+            defects: self.defects.clone(),
         }
     }
 
-    fn open(&mut self, channel: Channel) {
-        self.fold = Some(Fold::new(ChannelState::empty(channel.clone())));
-        self.home = Some(Home::new(channel));
-    }
-
-    /// Learns the log's channel from its first entry, if it is not known. An entry that does not name one is defective
-    /// for any channel, so it is then judged for one that stands for none.
+    /// Learns the log's channel from its first entry, if it is not known.
     fn name(&mut self, first: &[u8]) {
-        if self.home.is_some() || self.defect.is_some() {
+        if self.fold.is_some() || self.ended {
             return;
         }
-        match channel_of(first) {
-            Some(channel) => self.open(channel),
-            None => {
-                let (code, why) = match "nowhere.invalid/none:none".parse().map(Home::new) {
-                    Ok(home) => match read(&home, &mut Tape::new(), first) {
-                        Err(Bad { code, why }) => (code, why),
-                        Ok(seen) if seen.seq != 0 => {
-                            (DefectCode::Sequence, format!("it says {} and stands at 0", seen.seq))
-                        }
-                        Ok(Seen { head: Err(Bad { code, why }), .. }) => (code, why),
-                        Ok(_) => (DefectCode::Field, "channel: not a channel".to_owned()),
-                    },
-                    Err(e) => (DefectCode::Field, e.to_string()),
-                };
-                self.defect = Some(Defect { seq: 0, code, why });
+        match read(first) {
+            Ok(entry) => self.fold = Some(Fold::new(entry.channel)),
+            Err(broken) => {
+                self.defects.push(broken.at(0));
+                self.ended = true;
             }
         }
     }
@@ -211,27 +207,21 @@ impl Verifier {
         P: Copy + Send + Sync,
         I: Iterator<Item = &'a [u8]>,
     {
-        let (Some(home), Some(fold), None) = (&self.home, &mut self.fold, &self.defect) else { return };
+        let (Some(fold), false) = (&mut self.fold, self.ended) else { return };
         let taken = AtomicUsize::new(0);
-        // What was folded is filled again.
-        let spare: Mutex<Vec<Vec<Form<Seen<'a>>>>> = Mutex::default();
-        let spare = || spare.lock().unwrap_or_else(PoisonError::into_inner);
         let stop = AtomicBool::new(false);
-        // Each takes the next piece that nobody has taken.
-        let read_next = |tape: &mut Tape<'a>| -> Option<(usize, Vec<Form<Seen<'a>>>)> {
+        // Each thread takes the next piece that is not taken.
+        let read_next = || -> Option<(usize, Vec<Checked<Candidate>>)> {
             let at = taken.fetch_add(1, Ordering::Relaxed);
             let piece = pieces.get(at).filter(|_| !stop.load(Ordering::Relaxed))?;
-            let mut found = spare().pop().unwrap_or_default();
-            found.extend(entries(*piece).map(|entry| read(home, tape, entry)));
-            Some((at, found))
+            Some((at, entries(*piece).map(|entry| read(entry).map(Candidate::of)).collect()))
         };
         thread::scope(|scope| {
             let (sender, results) = mpsc::channel();
             for _ in 1..self.threads.min(pieces.len()) {
                 let (sender, read_next) = (sender.clone(), &read_next);
                 let work = move || {
-                    let mut tape = Tape::new();
-                    while let Some(result) = read_next(&mut tape) {
+                    while let Some(result) = read_next() {
                         if sender.send(result).is_err() {
                             break;
                         }
@@ -243,21 +233,18 @@ impl Verifier {
                 }
             }
             drop(sender);
-            let mut tape = Tape::new();
             let mut waiting = BTreeMap::new();
             let mut folded = 0;
             while folded < pieces.len() {
                 waiting.extend(results.try_iter());
-                if let Some(mut piece) = waiting.remove(&folded) {
+                if let Some(piece) = waiting.remove(&folded) {
                     folded += 1;
-                    if let Err(defect) = fold.take_all(&piece) {
-                        self.defect = Some(defect);
+                    if !fold.take_all(piece, &mut self.defects) {
+                        self.ended = true;
                         stop.store(true, Ordering::Relaxed);
                         return;
                     }
-                    piece.clear();
-                    spare().push(piece);
-                } else if let Some((at, piece)) = read_next(&mut tape).or_else(|| results.recv().ok()) {
+                } else if let Some((at, piece)) = read_next().or_else(|| results.recv().ok()) {
                     waiting.insert(at, piece);
                 }
             }
@@ -265,93 +252,135 @@ impl Verifier {
     }
 }
 
-/// What the fold of a whole log keeps beyond the channel's state.
+/// An entry that was read, reduced to what the check of a whole log needs.
+#[derive(Debug)]
+struct Candidate {
+    entry: ReadEntry<()>,
+    step: Checked<Step>,
+}
+
+impl Candidate {
+    fn of(entry: ReadEntry) -> Candidate {
+        let (entry, body) = entry.split();
+        let step = body.map(|body| Step::of(entry.seq, &entry.channel, &body));
+        Candidate { entry, step }
+    }
+}
+
+/// The first 128 bits of a SHA-256.
+type Short = [u8; 16];
+
+fn short(key: &IdempotencyKey) -> Short {
+    let mut short = Short::default();
+    short.iter_mut().zip(Digest::of(key.as_str().as_bytes()).as_bytes()).for_each(|(to, from)| *to = *from);
+    short
+}
+
+fn short_digest(digest: &Digest) -> Short {
+    let mut short = Short::default();
+    short.iter_mut().zip(digest.as_bytes()).for_each(|(to, from)| *to = *from);
+    short
+}
+
+/// What the check of a whole log keeps beyond the channel's state.
 #[derive(Debug)]
 struct Fold {
     state: ChannelState,
-    tree: Frontier,
     ids: Ids,
-    /// Keys of committed moves, and where their intents stand.
-    keys: HashMap<KeyHash, u64>,
-    /// The key of the open move.
-    open_key: Option<KeyHash>,
-    /// A defective intent that holds the channel.
-    opened_badly: Option<u64>,
+    /// Keys of committed moves, and the positions of their intents.
+    keys: HashMap<Short, u64>,
+    /// The digests that were live.
+    lived: HashSet<Short>,
     last: Option<Timestamp>,
     clock_went_back: u64,
     moves: u64,
 }
 
 impl Fold {
-    fn new(state: ChannelState) -> Fold {
+    fn new(channel: Channel) -> Fold {
         Fold {
-            state,
-            tree: Frontier::new(),
+            state: ChannelState::empty(channel),
             ids: Ids::default(),
             keys: HashMap::new(),
-            open_key: None,
-            opened_badly: None,
+            lived: HashSet::new(),
             last: None,
             clock_went_back: 0,
             moves: 0,
         }
     }
 
-    fn open_intent(&self) -> Option<u64> {
-        self.opened_badly.or_else(|| self.state.open.as_ref().map(|open| open.seq))
+    /// Takes entries in, and lists the rules that they break; false if nothing after can be judged, or enough is listed.
+    fn take_all(&mut self, entries: Vec<Checked<Candidate>>, defects: &mut Vec<Defect>) -> bool {
+        for candidate in entries {
+            let seq = self.state.size;
+            let taken = candidate.and_then(|Candidate { entry, step }| {
+                self.state.follows(&entry)?;
+                Ok((entry, step))
+            });
+            let taken = match taken {
+                Ok((entry, step)) => self.take(&entry, step).map_err(|broken| broken.at(seq)),
+                Err(broken) => Err(broken.at(seq)),
+            };
+            if let Err(defect) = taken {
+                let ends = defect.code.ends_reading();
+                defects.push(defect);
+                if ends || defects.len() >= MAX_DEFECTS {
+                    return false;
+                }
+            }
+        }
+        true
     }
 
-    fn take_all(&mut self, entries: &[Form<Seen<'_>>]) -> Result<(), Defect> {
-        for seen in entries {
-            let seq = self.state.size;
-            let taken = match seen {
-                Ok(seen) => self.take(seq, seen),
-                Err(bad) => Err(Fault { bad: bad.clone(), counted: Counted::No }),
-            };
-            if let Err(Fault { bad: Bad { code, why }, .. }) = taken {
-                return Err(Defect { seq, code, why });
+    /// Takes an entry in whose bytes, position and parent are right.
+    fn take(&mut self, entry: &ReadEntry<()>, step: Checked<Step>) -> Checked<()> {
+        self.clock_went_back += u64::from(self.last.is_some_and(|last| entry.at < last));
+        self.last = Some(entry.at);
+        let judged = step.and_then(|step| self.judge(entry, &step).map(|()| step));
+        match judged {
+            Ok(step) => self.fold(entry.leaf, step),
+            Err(broken) => {
+                // It counts, and changes nothing.
+                let after_migrated = self.state.fold(entry.leaf, Step::Other);
+                after_migrated.map_err(|Defect { code, why, .. }| Broken { code, why }).and(Err(broken))
+            }
+        }
+    }
+
+    /// The rules that need the whole log.
+    fn judge(&mut self, entry: &ReadEntry<()>, step: &Step) -> Checked<()> {
+        let id = entry.id;
+        ensure(self.ids.insert(id.as_u128()), DefectCode::IdReused, || format!("the id {id} stands in the log twice"))?;
+        match step {
+            Step::Intent { open, .. } if self.state.open.is_none() => {
+                let never_live = open.op == Op::Rollback && !self.lived.contains(&short_digest(&open.target));
+                ensure(!never_live, DefectCode::Target, || {
+                    format!("a rollback to {}, which was never live here", open.target)
+                })?;
+                let earlier = self.keys.get(&short(&open.key));
+                ensure(earlier.is_none(), DefectCode::KeyReused, || {
+                    format!("the key moved the channel at {} before", earlier.copied().unwrap_or_default())
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn fold(&mut self, leaf: Leaf, step: Step) -> Checked<()> {
+        let committed = self.state.committed;
+        let open = match &step {
+            Step::Outcome { .. } => self.state.open.clone(),
+            _ => None,
+        };
+        self.state.fold(leaf, step).map_err(|Defect { code, why, .. }| Broken { code, why })?;
+        if let Some(open) = open {
+            self.moves += 1;
+            if self.state.committed > committed {
+                self.keys.insert(short(&open.key), open.seq);
+                self.lived.insert(short_digest(&open.target));
             }
         }
         Ok(())
-    }
-
-    fn take(&mut self, seq: u64, seen: &Seen<'_>) -> Result<(), Fault> {
-        let head = self.state.follows(seen)?;
-        if !self.ids.insert(head.id) {
-            let why = format!("the id {} stands in the log twice", uuid::Uuid::from_u128(head.id));
-            return Err(Fault { bad: Bad { code: DefectCode::Field, why }, counted: Counted::No });
-        }
-        let (leaf, key) = (seen.leaf, seen.key);
-        let (was_open, committed) = (self.state.open.is_some(), self.state.committed);
-        let mut taken = self.state.take_seen(seen);
-        match &taken {
-            Err(Fault { counted: Counted::No, .. }) => return taken,
-            Err(Fault { counted: Counted::AndOpen, .. }) => self.opened_badly = Some(seq),
-            _ => {}
-        }
-        self.tree.push(leaf);
-        self.clock_went_back += u64::from(self.last.is_some_and(|last| head.at < last));
-        self.last = Some(head.at);
-        match (was_open, &self.state.open) {
-            (false, Some(_)) => {
-                self.open_key = key;
-                if let Some(earlier) = key.and_then(|key| self.keys.get(&key)).filter(|_| taken.is_ok()) {
-                    let why = format!("the key moved the channel at {earlier} before");
-                    taken = Err(Fault { bad: Bad { code: DefectCode::KeyReused, why }, counted: Counted::Yes });
-                }
-            }
-            (true, None) => {
-                self.moves += 1;
-                let intent = self.state.closed.as_ref().map(|closed| closed.seq);
-                if let (Some(key), Some(intent), true) =
-                    (self.open_key.take(), intent, self.state.committed > committed)
-                {
-                    self.keys.insert(key, intent);
-                }
-            }
-            _ => {}
-        }
-        taken
     }
 }
 

@@ -1,6 +1,7 @@
 //! The port to a registry, and what it holds: manifests, byte- and type-exact.
 
 mod content;
+mod description;
 mod manifest;
 mod memory;
 #[cfg(feature = "oci")]
@@ -9,6 +10,7 @@ mod pin;
 mod sample;
 
 pub use content::{Content, Descriptor};
+pub use description::Description;
 pub use manifest::{MANIFEST_TYPES, MAX_MANIFEST, Manifest};
 pub use memory::{Call, Change, Chaos, Fault, MemoryRegistry, ReadFault, Untagged, Writer};
 pub use pin::{pin_tag, pinned};

@@ -8,8 +8,10 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::record::{
-    Adoption, Approval, Body, Deadlines, Decision, ErrorNote, FindingNote, Hold, Intent, MovedTo, Observation,
-    ObservationCause, Op, Outcome, PolicyNote, Predecessor, Release, Source, Status, Subject, Takeover, Verdict,
+    Approval, Approver, Block, Body, Check, CheckName, CheckNote, CheckVerdict, Deadlines, Decision, Deployment, ErrorNote,
+    Expected, FindingNote, Hold, HoldScope, Intent, Migrated, MoveSet, Observation, ObservationCause, OnFailure, Op,
+    OrderValue, Outcome, OverrideNote, PolicyEntry, PolicyNote, Predecessor, PutStatus, ReleaseOrder, Source, Status,
+    Takeover, TakeoverOp, TargetManifest, Unblock, Unhold, UpstreamLog, Verdict,
 };
 use crate::value::{
     Actor, ActorKind, Algorithm, Channel, Commit, Digest, Environment, Hasher, IdempotencyKey, Identity, Provenance,
@@ -98,12 +100,14 @@ pub fn provenance() -> impl Strategy<Value = Provenance> {
     let run = run.prop_map(|(provider, run_id, attempt, url)| Run { provider, run_id, attempt, url });
     let kind = prop_oneof![Just(ActorKind::Human), Just(ActorKind::Workload)];
     let actor = (text(), kind).prop_map(|(id, kind)| Actor { id, kind });
-    let identity = (text(), text(), text(), sha256());
-    let identity = identity.prop_map(|(issuer, subject, audience, claims_sha256)| Identity {
+    let claims = proptest::collection::btree_map(text(), text(), 0..3);
+    let identity = (text(), text(), text(), claims, sha256());
+    let identity = identity.prop_map(|(issuer, subject, audience, claims, token_sha256)| Identity {
         issuer,
         subject,
         audience,
-        claims_sha256,
+        claims,
+        token_sha256,
     });
     let rest = (option::of(text()), option::of(commit()), option::of(release()), option::of(identity));
     (run, actor, rest).prop_map(|(pipeline, actor, (repository_url, commit, release, identity))| Provenance {
@@ -123,43 +127,96 @@ pub fn body() -> impl Strategy<Value = Body> {
         outcome().prop_map(Body::Outcome),
         takeover().prop_map(Body::Takeover),
         observation().prop_map(Body::Observation),
-        (text(), option::of(digest()), digest(), option::of(timestamp()))
-            .prop_map(|(by, from, to, expires_at)| Body::Approval(Approval { by, from, to, expires_at })),
-        (text(), text(), option::of(timestamp())).prop_map(|(reason, by, until)| Body::Hold(Hold {
-            reason,
-            by,
-            until
-        })),
-        (text(), text()).prop_map(|(reason, by)| Body::Release(Release { reason, by })),
+        approval().prop_map(Body::Approval),
+        hold().prop_map(Body::Hold),
+        (count(), text(), provenance())
+            .prop_map(|(hold, reason, provenance)| Body::Unhold(Unhold { hold, reason, provenance })),
+        check().prop_map(Body::Check),
+        (digest(), text(), provenance(), option::of(text()))
+            .prop_map(|(digest, reason, provenance, url)| Body::Block(Block { digest, reason, provenance, url })),
+        (digest(), text(), provenance())
+            .prop_map(|(digest, reason, provenance)| Body::Unblock(Unblock { digest, reason, provenance })),
+        policy().prop_map(Body::Policy),
         (text(), text(), any::<bool>(), timestamp())
-            .prop_map(|(cluster, revision, ready, at)| Body::Adoption(Adoption { cluster, revision, ready, at })),
-        (text(), count(), sha256()).prop_map(|(to, size, root)| Body::Moved(MovedTo { to, size, root })),
+            .prop_map(|(cluster, revision, ready, at)| Body::Deployment(Deployment { cluster, revision, ready, at })),
+        migrated().prop_map(Body::Migrated),
     ]
+}
+
+fn approval() -> impl Strategy<Value = Approval> {
+    let approver = (text(), text(), option::of(text())).prop_map(|(id, provider, url)| Approver { id, provider, url });
+    let what = (op(), digest(), option::of(digest()), sha256());
+    let who = (provenance(), option::of(approver), option::of(timestamp()), option::of(text()));
+    (what, who).prop_map(|((op, target, previous, policy), (provenance, approver, expires_at, comment))| Approval {
+        op,
+        target,
+        previous,
+        policy,
+        provenance,
+        approver,
+        expires_at,
+        comment,
+    })
+}
+
+fn hold() -> impl Strategy<Value = Hold> {
+    let scope = prop_oneof![Just(HoldScope::Promotions), Just(HoldScope::All)];
+    (scope, text(), provenance(), option::of(timestamp()))
+        .prop_map(|(scope, reason, provenance, until)| Hold { scope, reason, provenance, until })
+}
+
+fn check() -> impl Strategy<Value = Check> {
+    let verdict = prop_oneof![Just(CheckVerdict::Pass), Just(CheckVerdict::Fail)];
+    let name = parsed::<CheckName>("[a-z0-9][a-z0-9._-]{0,63}");
+    (name, verdict, digest(), provenance(), option::of(text()), option::of(timestamp())).prop_map(
+        |(name, verdict, digest, provenance, url, expires_at)| Check { name, verdict, digest, provenance, url, expires_at },
+    )
+}
+
+fn policy() -> impl Strategy<Value = PolicyEntry> {
+    (text(), text(), any::<bool>(), provenance()).prop_map(|(name, text, binding, provenance)| {
+        let text = text.to_string();
+        PolicyEntry { name, digest: Digest::of(text.as_bytes()), text, binding, provenance }
+    })
+}
+
+fn migrated() -> impl Strategy<Value = Migrated> {
+    (text(), count(), sha256(), provenance(), option::of(text()))
+        .prop_map(|(ledger, size, root, provenance, reason)| Migrated { ledger, size, root, provenance, reason })
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![Just(Op::Promote), Just(Op::Rollback), Just(Op::Bootstrap), Just(Op::Repair), Just(Op::Adopt)]
 }
 
 /// An intent of any operation.
 pub fn intent() -> impl Strategy<Value = Intent> {
-    let op = prop_oneof![Just(Op::Promote), Just(Op::Rollback), Just(Op::Bootstrap), Just(Op::Repair), Just(Op::Adopt)];
-    let what = (op, text(), key(), sha256(), option::of(digest()), subject());
-    let why = (source(), provenance(), option::of(text()), decision());
+    let what = (op(), text(), key(), sha256(), option::of(digest()), target());
+    let why = (source(), provenance(), text(), any::<bool>(), decision());
+    let more = (option::of(expected()), option::of(order()), vec(upstream(), 0..2), option::of(set()));
     let how = (option::of(digest()), option::of(predecessor()), text(), deadlines());
-    (what, why, how).prop_map(|(what, why, how)| {
-        let (op, move_id, key, request, from, to) = what;
-        let (source, provenance, reason, decision) = why;
+    (what, why, more, how).prop_map(|(what, why, more, how)| {
+        let (op, move_id, key, request, previous, target) = what;
+        let (source, provenance, reason, given, decision) = why;
+        let (expected, order, upstream, set) = more;
         let (replaced, predecessor, owner, deadlines) = how;
         Intent {
             op,
             move_id,
             key,
             request,
-            from: if op == Op::Bootstrap { None } else { from },
-            to,
+            previous: if op == Op::Bootstrap { None } else { previous },
+            target,
             source,
             provenance,
-            reason,
+            reason: if given || op == Op::Adopt { Some(reason) } else { None },
+            expected,
+            order,
+            upstream,
             decision,
             replaced: if op == Op::Repair { replaced } else { None },
             predecessor: if op == Op::Bootstrap { predecessor } else { None },
+            set,
             owner,
             epoch: 0,
             deadlines,
@@ -167,50 +224,89 @@ pub fn intent() -> impl Strategy<Value = Intent> {
     })
 }
 
+fn expected() -> impl Strategy<Value = Expected> {
+    prop_oneof![Just(Expected::Absent), digest().prop_map(Expected::Digest)]
+}
+
+fn order() -> impl Strategy<Value = ReleaseOrder> {
+    let number = (-9_007_199_254_740_991_i64..=9_007_199_254_740_991).prop_map(OrderValue::Number);
+    let value = prop_oneof![number, text().prop_map(OrderValue::Text)];
+    (text(), value, option::of(text())).prop_map(|(by, value, series)| ReleaseOrder { by, value, series })
+}
+
+fn upstream() -> impl Strategy<Value = UpstreamLog> {
+    (environment(), channel(), count(), sha256())
+        .prop_map(|(environment, channel, size, root)| UpstreamLog { environment, channel, size, root })
+}
+
+fn set() -> impl Strategy<Value = MoveSet> {
+    let on_failure = prop_oneof![Just(OnFailure::Resume), Just(OnFailure::Restore)];
+    (text(), vec(channel(), 1..3), on_failure).prop_map(|(id, channels, on_failure)| MoveSet { id, channels, on_failure })
+}
+
 /// An outcome of any status.
 pub fn outcome() -> impl Strategy<Value = Outcome> {
     let status = prop_oneof![Just(Status::Committed), Just(Status::Failed), Just(Status::Aborted)];
     let error = (text(), text()).prop_map(|(code, text)| ErrorNote { code, text });
     let of = (text(), count(), text(), count(), status);
-    let end = (option::of(digest()), 0..100_u64, any::<bool>(), any::<bool>(), option::of(error));
+    let put = prop_oneof![
+        Just(PutStatus::None),
+        Just(PutStatus::Refused),
+        Just(PutStatus::Unknown),
+        Just(PutStatus::Accepted)
+    ];
+    let end = (option::of(digest()), 0..100_u64, put, any::<bool>(), option::of(error));
     (of, end).prop_map(|(of, end)| {
         let (move_id, intent_seq, owner, epoch, status) = of;
-        let (observed, attempts, ambiguous, recovered, error) = end;
-        Outcome { move_id, intent_seq, owner, epoch, status, observed, attempts, ambiguous, recovered, error }
+        let (observed, attempts, put, recovered, error) = end;
+        Outcome { move_id, intent_seq, owner, epoch, status, put, observed, attempts, recovered, error }
     })
 }
 
 /// Times from 1 ms to one hour each.
 pub fn deadlines() -> impl Strategy<Value = Deadlines> {
     let ms = || 1..=Deadlines::MAX_MS;
-    (ms(), ms(), ms()).prop_map(|(ttl_ms, grace_ms, quiet_ms)| Deadlines { ttl_ms, grace_ms, quiet_ms })
+    (ms(), ms(), ms(), ms())
+        .prop_map(|(ttl_ms, grace_ms, quiet_ms, settle_ms)| Deadlines { ttl_ms, grace_ms, quiet_ms, settle_ms })
 }
 
 fn takeover() -> impl Strategy<Value = Takeover> {
-    (text(), count(), text(), 1..100_u64, text(), deadlines()).prop_map(
-        |(move_id, intent_seq, owner, epoch, previous_owner, deadlines)| Takeover {
+    let op = prop_oneof![
+        op().prop_map(TakeoverOp::from),
+        Just(TakeoverOp::Recover),
+        Just(TakeoverOp::Abort)
+    ];
+    (op, text(), count(), text(), 1..100_u64, text(), provenance(), deadlines()).prop_map(
+        |(op, move_id, intent_seq, owner, epoch, previous_owner, provenance, deadlines)| Takeover {
+            op,
             move_id,
             intent_seq,
             owner,
             epoch,
             previous_owner,
+            provenance,
             deadlines,
         },
     )
 }
 
 fn observation() -> impl Strategy<Value = Observation> {
-    let cause = prop_oneof![Just(ObservationCause::Drift), Just(ObservationCause::Verify)];
-    (option::of(digest()), option::of(digest()), cause).prop_map(|(expected, observed, cause)| Observation {
-        expected,
-        observed,
-        cause,
-        attributed: None,
-    })
+    (option::of(digest()), option::of(digest()))
+        .prop_filter("nothing differs", |(expected, observed)| expected != observed)
+        .prop_map(|(expected, observed)| Observation { expected, observed, cause: ObservationCause::Drift })
 }
 
-fn subject() -> impl Strategy<Value = Subject> {
-    (digest(), text(), 0..=4_194_304_u64).prop_map(|(digest, media_type, size)| Subject { digest, media_type, size })
+fn target() -> impl Strategy<Value = TargetManifest> {
+    let annotations = proptest::collection::btree_map(text(), text(), 0..3);
+    (digest(), text(), 0..=4_194_304_u64, option::of(text()), annotations).prop_map(
+        |(digest, media_type, size, artifact_type, annotations)| TargetManifest {
+            digest,
+            media_type,
+            size,
+            artifact_type,
+            annotations,
+        },
+    )
 }
 
 fn source() -> impl Strategy<Value = Source> {
@@ -226,12 +322,18 @@ fn decision() -> impl Strategy<Value = Decision> {
     let verdict = prop_oneof![Just(Verdict::Pass), Just(Verdict::Warn), Just(Verdict::Refuse)];
     let finding = (text(), verdict, option::of(text()), text());
     let finding = finding.prop_map(|(guardrail, verdict, code, why)| FindingNote { guardrail, verdict, code, why });
-    (policy, vec(finding, 0..4), vec(count(), 0..3)).prop_map(|(policy, findings, approvals)| Decision {
-        policy,
-        findings,
-        overrides: Vec::new(),
-        approvals,
-    })
+    let overrides = (text(), text()).prop_map(|(guardrail, reason)| OverrideNote { guardrail, reason });
+    let checks = (channel(), count()).prop_map(|(channel, seq)| CheckNote { channel, seq });
+    (timestamp(), policy, vec(finding, 0..4), vec(overrides, 0..2), vec(count(), 0..3), vec(checks, 0..2)).prop_map(
+        |(at, policy, findings, overrides, approvals, checks)| Decision {
+            at,
+            policy,
+            findings,
+            overrides,
+            approvals,
+            checks,
+        },
+    )
 }
 
 /// A position or size: any integer that JSON keeps, 0 to 2^53 - 1.
@@ -268,7 +370,7 @@ mod tests {
             channel in channel(), seq in count(), at in timestamp(), body in body()
         ) {
             let parent = (seq > 0).then(|| Digest::of(b"parent"));
-            let entry = Entry { channel, seq, id: uuid::Uuid::nil(), at, parent, body };
+            let entry = Entry { channel, seq, id: uuid::Uuid::now_v7(), at, parent, body };
             let sealed = entry.seal().unwrap();
             prop_assert_eq!(Entry::open(sealed.bytes()).unwrap(), entry);
         }

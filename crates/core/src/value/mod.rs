@@ -14,7 +14,6 @@ mod time;
 pub use channel::{Channel, Environment, Pipeline, Stage};
 pub use ci::ProvenanceParts;
 pub(crate) use ci::public;
-pub(crate) use digest::hex;
 pub use digest::{Algorithm, Digest, Hasher};
 pub use name::{Reference, Repository, Tag, Target};
 pub use provenance::{Actor, ActorKind, Commit, IdempotencyKey, Identity, Provenance, ReleaseLabel, Run};

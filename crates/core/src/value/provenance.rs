@@ -1,5 +1,6 @@
 //! Who moved a channel, in which pipeline run, for which commit and release.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -128,8 +129,11 @@ pub struct Identity {
     pub subject: Text,
     /// The token's `aud`.
     pub audience: Text,
-    /// The SHA-256 of the token's claims.
-    pub claims_sha256: Digest,
+    /// The claims that the policy names, each as text.
+    #[serde(default)]
+    pub claims: BTreeMap<Text, Text>,
+    /// The SHA-256 of the token.
+    pub token_sha256: Digest,
 }
 
 /// Where a move comes from. It cannot be built without a pipeline run and an actor.

@@ -73,7 +73,7 @@ impl ChannelHistory {
         self.size = entry.seq.saturating_add(1);
         match &entry.body {
             Body::Intent(intent) => {
-                let (from, to, replaced) = (intent.from, intent.to.digest, intent.replaced);
+                let (from, to, replaced) = (intent.previous, intent.target.digest, intent.replaced);
                 self.open = Some(OpenDigests { seq: entry.seq, from, to, replaced });
             }
             Body::Outcome(outcome) => {
@@ -86,13 +86,17 @@ impl ChannelHistory {
                     }
                 }
             }
-            Body::Moved(_) => self.moved = Some(entry.seq),
+            Body::Migrated(_) => self.moved = Some(entry.seq),
             Body::Takeover(_)
             | Body::Observation(_)
             | Body::Approval(_)
             | Body::Hold(_)
-            | Body::Release(_)
-            | Body::Adoption(_) => {}
+            | Body::Unhold(_)
+            | Body::Check(_)
+            | Body::Block(_)
+            | Body::Unblock(_)
+            | Body::Policy(_)
+            | Body::Deployment(_) => {}
         }
     }
 
@@ -111,8 +115,7 @@ impl ChannelHistory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Decision, Intent, Op, Outcome, PolicyNote, Source, Subject};
-    use crate::value::{Provenance, Text};
+    use crate::record::{Intent, Op, proptests};
 
     const CHANNEL: &str = "reg.io/acme/shop:prod";
 
@@ -126,41 +129,13 @@ mod tests {
     }
 
     fn intent(seq: u64, op: Op, from: Option<&[u8]>, to: &[u8]) -> Entry {
-        let policy = PolicyNote { name: Text::lossy("standard"), digest: Digest::of(b"p") };
-        let intent = Intent {
-            op,
-            move_id: Text::lossy(seq.to_string()),
-            key: seq.to_string().parse().unwrap(),
-            request: Digest::of(b"r"),
-            from: from.map(Digest::of),
-            to: Subject { digest: Digest::of(to), media_type: Text::lossy("a/b"), size: 1 },
-            source: Source::Reference("reg.io/acme/shop:v1".parse().unwrap()),
-            provenance: Provenance::new("manual", "1", "ada").unwrap(),
-            reason: None,
-            decision: Decision { policy, findings: vec![], overrides: vec![], approvals: vec![] },
-            replaced: (op == Op::Repair).then(|| Digest::of(b"foreign")),
-            predecessor: None,
-            owner: Text::lossy("o"),
-            epoch: 0,
-            deadlines: Default::default(),
-        };
-        entry(seq, Body::Intent(Box::new(intent)))
+        let intent = proptests::intent(seq, op, from.map(Digest::of), Digest::of(to));
+        let replaced = (op == Op::Repair).then(|| Digest::of(b"foreign"));
+        entry(seq, Body::Intent(Box::new(Intent { replaced, ..intent })))
     }
 
     fn outcome(seq: u64, status: Status) -> Entry {
-        let outcome = Outcome {
-            move_id: Text::lossy((seq - 1).to_string()),
-            intent_seq: seq - 1,
-            owner: Text::lossy("o"),
-            epoch: 0,
-            status,
-            observed: None,
-            attempts: 1,
-            ambiguous: false,
-            recovered: false,
-            error: None,
-        };
-        entry(seq, Body::Outcome(outcome))
+        entry(seq, Body::Outcome(proptests::outcome(seq - 1, seq - 1, status, None)))
     }
 
     #[test]

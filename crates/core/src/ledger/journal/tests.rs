@@ -5,15 +5,10 @@ use bytes::Bytes;
 
 use super::*;
 use crate::ledger::{BEHIND, FileLedger, Index};
-use crate::record::{Deadlines, Decision, Intent, Op, Outcome, PolicyNote, Source, Subject};
-use crate::value::{Provenance, Text};
+use crate::record::{Intent, Op, proptests};
 
 fn channel() -> Channel {
     "reg.io/acme/shop:prod".parse().unwrap()
-}
-
-fn text(text: String) -> Text {
-    text.parse().unwrap()
 }
 
 pub(in crate::ledger) fn key(nth: u64) -> IdempotencyKey {
@@ -25,43 +20,12 @@ pub(in crate::ledger) fn digest(nth: u64) -> Digest {
 }
 
 fn intent(state: &ChannelState, nth: u64) -> Body {
-    Body::Intent(Box::new(Intent {
-        op: if state.live.is_none() { Op::Bootstrap } else { Op::Promote },
-        move_id: text(format!("move-{nth}")),
-        key: key(nth),
-        request: digest(nth),
-        from: state.live,
-        to: Subject { digest: digest(nth), media_type: text("application/json".to_owned()), size: 7 },
-        source: Source::Reference(channel().repository().digest(digest(nth))),
-        provenance: Provenance::new("manual", "run", "ada").unwrap(),
-        reason: None,
-        decision: Decision {
-            policy: PolicyNote { name: text("none".to_owned()), digest: digest(0) },
-            findings: vec![],
-            overrides: vec![],
-            approvals: vec![],
-        },
-        replaced: None,
-        predecessor: None,
-        owner: text("w".to_owned()),
-        epoch: 0,
-        deadlines: Deadlines { ttl_ms: 1, grace_ms: 1, quiet_ms: 1 },
-    }))
+    let op = if state.live.is_none() { Op::Bootstrap } else { Op::Promote };
+    Body::Intent(Box::new(Intent { key: key(nth), ..proptests::intent(nth, op, state.live, digest(nth)) }))
 }
 
 pub(in crate::ledger) fn outcome(seq: u64, nth: u64) -> Body {
-    Body::Outcome(Outcome {
-        move_id: text(format!("move-{nth}")),
-        intent_seq: seq,
-        owner: text("w".to_owned()),
-        epoch: 0,
-        status: Status::Committed,
-        observed: Some(digest(nth)),
-        attempts: 1,
-        ambiguous: false,
-        recovered: false,
-        error: None,
-    })
+    Body::Outcome(proptests::outcome(nth, seq, Status::Committed, Some(digest(nth))))
 }
 
 /// Appends these moves and leaves the last one open.
@@ -69,6 +33,9 @@ pub(in crate::ledger) async fn moves(journal: &mut Journal, moves: std::ops::Ran
     let at = Timestamp::from_unix_ms(0);
     let last = moves.end - 1;
     let mut open = 0;
+    if journal.state().size == 0 {
+        assert!(matches!(journal.append(0, proptests::policy(), at).await.unwrap(), Written::At(0)));
+    }
     for nth in moves {
         open = journal.state().size;
         let body = intent(journal.state(), nth);
@@ -85,7 +52,7 @@ async fn a_log_without_an_index_yet_is_looked_up_in_memory() {
     let dir = tempfile::tempdir().unwrap();
     let mut journal = Journal::new(Arc::new(FileLedger::open(dir.path()).unwrap()), channel());
     let seq = moves(&mut journal, 1..4).await;
-    assert_eq!(journal.committed(&key(2)).await.unwrap(), Some((2, digest(2))));
+    assert_eq!(journal.committed(&key(2)).await.unwrap(), Some((3, digest(2))));
     assert_eq!(journal.committed(&key(3)).await.unwrap(), None, "it is open");
     journal.append(seq + 1, outcome(seq, 3), Timestamp::from_unix_ms(0)).await.unwrap();
     assert_eq!(journal.made_live(&digest(3)).await.unwrap(), Some(seq));
@@ -109,7 +76,7 @@ async fn the_index_is_moved_on_between_moves_and_knows_each_of_them() {
     let open = moves(&mut anew, BEHIND..BEHIND + 2).await;
     for journal in [&journal, &anew] {
         for nth in [1, 7, BEHIND - 1] {
-            assert_eq!(journal.committed(&key(nth)).await.unwrap(), Some((2 * (nth - 1), digest(nth))));
+            assert_eq!(journal.committed(&key(nth)).await.unwrap(), Some((2 * nth - 1, digest(nth))));
         }
     }
     assert_eq!(anew.committed(&key(BEHIND)).await.unwrap(), Some((open - 2, digest(BEHIND))));
@@ -124,9 +91,9 @@ async fn an_index_that_goes_away_costs_a_scan_and_is_made_again() {
     journal.append(seq + 1, outcome(seq, BEHIND - 1), Timestamp::from_unix_ms(0)).await.unwrap();
     journal.refresh().await.unwrap();
     std::fs::remove_dir_all(dir.path().join("index")).unwrap();
-    assert_eq!(journal.committed(&key(7)).await.unwrap(), Some((12, digest(7))), "from the log itself");
+    assert_eq!(journal.committed(&key(7)).await.unwrap(), Some((13, digest(7))), "from the log itself");
     journal.refresh().await.unwrap();
-    assert_eq!(journal.committed(&key(7)).await.unwrap(), Some((12, digest(7))));
+    assert_eq!(journal.committed(&key(7)).await.unwrap(), Some((13, digest(7))));
     assert_eq!(ledger.state(&channel()).await.unwrap().map(|state| state.size), Some(seq + 2));
 }
 
@@ -137,7 +104,7 @@ async fn a_ledger_that_is_only_read_is_looked_up_all_the_same() {
     moves(&mut journal, 1..2 * BEHIND).await;
     let mut reader = Journal::new(Arc::new(FileLedger::open_read_only(dir.path()).unwrap()), channel());
     reader.refresh().await.unwrap();
-    assert_eq!(reader.committed(&key(7)).await.unwrap(), Some((12, digest(7))));
+    assert_eq!(reader.committed(&key(7)).await.unwrap(), Some((13, digest(7))));
 }
 
 /// Gives one entry at a time, as the law allows.
@@ -169,5 +136,5 @@ async fn a_short_read_is_not_the_head() {
     let ledger = FileLedger::open(dir.path()).unwrap();
     moves(&mut Journal::new(Arc::new(ledger.clone()), channel()), 1..4).await;
     let mut journal = Journal::new(Arc::new(OneAtATime(ledger)), channel());
-    assert_eq!(journal.refresh().await.unwrap().size, 5);
+    assert_eq!(journal.refresh().await.unwrap().size, 6);
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Transfer;
 use super::entries::{differ, entry, located, read_page};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Body, Defect, DefectCode, Entry, GoesOn, Leaf, MovedTo, Sealed, Verifier};
+use crate::record::{Body, Entry, Leaf, Migrated, MigratedTo, Sealed, Verifier};
 use crate::value::{Channel, Digest};
 
 /// What a transfer of one channel's log would do.
@@ -24,7 +24,7 @@ pub struct Survey {
     pub there: u64,
     /// Where the source's log goes on, if it was closed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub moved: Option<GoesOn>,
+    pub migrated: Option<MigratedTo>,
     /// The last of them.
     #[serde(skip)]
     pub(super) leaf: Option<Leaf>,
@@ -43,7 +43,7 @@ impl Survey {
             size: 0,
             root: Digest::of(b""),
             there: 0,
-            moved: None,
+            migrated: None,
             leaf: None,
             open: None,
             verifier: None,
@@ -88,7 +88,8 @@ impl Survey {
     fn take(&mut self, verifier: &mut Verifier, page: &[Bytes]) -> Result<()> {
         verifier.feed(page);
         let report = verifier.report();
-        if let Some(defect) = report.defect {
+        // An entry that breaks a rule of meaning is taken along as it is; what cannot be read ends the log here.
+        if let Some(defect) = report.defects.into_iter().find(|defect| defect.code.ends_reading()) {
             return Err(located(defect.into(), &self.channel, "source"));
         }
         if let Some(bytes) = page.last() {
@@ -101,25 +102,19 @@ impl Survey {
     /// Takes the source's last entry in, which is not taken along.
     fn closed(&mut self, mut verifier: Verifier, bytes: &Bytes, transfer: &Transfer) -> Result<()> {
         let seq = self.size;
-        let (size, root) = (self.size, self.root);
-        let wrong = |code, why| Err(located(Defect { seq, code, why }.into(), &self.channel, "source"));
         // It is verified like any other, and then left out.
         verifier.feed(std::slice::from_ref(bytes));
-        if let Some(Defect { code, why, .. }) = verifier.finish().defect {
-            return wrong(code, why);
+        let defect = verifier.finish().defects.into_iter().find(|defect| defect.seq == seq);
+        if let Some(defect) = defect {
+            return Err(located(defect.into(), &self.channel, "source"));
         }
-        let Some(said) = closes(bytes) else { return Ok(()) };
-        if (said.size, said.root) != (size, root) {
-            let why =
-                format!("it says that {} entries of root {} went along; it is {size} of {root}", said.size, said.root);
-            return wrong(DefectCode::Field, why);
-        }
-        let goes_on = GoesOn { seq, to: said.to };
-        match transfer.name.as_ref().is_some_and(|name| *name != goes_on.to) {
+        let Some(Migrated { ledger, .. }) = closes(bytes) else { return Ok(()) };
+        let migrated = MigratedTo { seq, ledger };
+        match transfer.closing.as_ref().is_some_and(|closing| closing.name != migrated.ledger) {
             // From here it would have two ends.
-            true => Err(goes_on.error(&self.channel)),
+            true => Err(migrated.error(&self.channel)),
             false => {
-                self.moved = Some(goes_on);
+                self.migrated = Some(migrated);
                 Ok(())
             }
         }
@@ -135,8 +130,8 @@ impl Survey {
             (entry(transfer.from.as_ref(), &self.channel, last).await?, entry(target, &self.channel, last).await?);
         if both.0 != both.1 {
             // A log that went on elsewhere is a prefix of what it became, and then its own end.
-            if let Some(MovedTo { to, .. }) = both.1.as_ref().and_then(closes) {
-                return Err(self.closed_target(GoesOn { seq: last, to }));
+            if let Some(Migrated { ledger, .. }) = both.1.as_ref().and_then(closes) {
+                return Err(self.closed_target(MigratedTo { seq: last, ledger }));
             }
             return Err(self.first_difference(transfer).await?);
         }
@@ -146,23 +141,25 @@ impl Survey {
         };
         match end.as_ref().and_then(closes) {
             // Whoever runs a finished transfer again hears that it is finished, wherever the log went from there.
-            Some(MovedTo { to, .. }) if self.moved.is_none() => Err(self.closed_target(GoesOn { seq: there - 1, to })),
+            Some(Migrated { ledger, .. }) if self.migrated.is_none() => {
+                Err(self.closed_target(MigratedTo { seq: there - 1, ledger }))
+            }
             _ => Ok(()),
         }
     }
 
-    fn closed_target(&self, goes_on: GoesOn) -> Error {
-        let (channel, GoesOn { seq, to }) = (&self.channel, goes_on);
+    fn closed_target(&self, migrated: MigratedTo) -> Error {
+        let (channel, MigratedTo { seq, ledger }) = (&self.channel, migrated);
         let message = format!(
-            "{channel}: the target's log was closed at seq {seq} when it was migrated to {to}, and nothing is appended after \
+            "{channel}: the target's log was closed at seq {seq} when it was migrated to {ledger}, and nothing is appended after \
              that; name a target that has no log of this channel, such as another directory, prefix or schema"
         );
-        Error::new(ErrorKind::LedgerMigrated, message).with("channel", channel).with("seq", seq).with("ledger", to)
+        Error::new(ErrorKind::LedgerMigrated, message).with("channel", channel).with("seq", seq).with("ledger", ledger)
     }
 
     /// CHANNEL_BUSY if a move is open in a source that is to be closed.
     pub(super) async fn check_at_rest(&self, transfer: &Transfer) -> Result<()> {
-        let (Some(seq), Some(_)) = (self.open, &transfer.name) else { return Ok(()) };
+        let (Some(seq), Some(_)) = (self.open, &transfer.closing) else { return Ok(()) };
         let channel = &self.channel;
         let intent = entry(transfer.from.as_ref(), channel, seq).await?.map(|bytes| Entry::open(&bytes)).transpose()?;
         let move_id = match intent.map(|entry| entry.body) {
@@ -194,9 +191,9 @@ impl Survey {
 }
 
 /// What an entry says that closes a log.
-fn closes(bytes: &Bytes) -> Option<MovedTo> {
+fn closes(bytes: &Bytes) -> Option<Migrated> {
     match Entry::open(bytes).ok()? {
-        Entry { body: Body::Moved(moved), .. } => Some(moved),
+        Entry { body: Body::Migrated(migrated), .. } => Some(migrated),
         _ => None,
     }
 }

@@ -9,8 +9,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ledger::{Append, MemoryLedger};
-use crate::record::proptests::{channel, logs};
-use crate::record::{ChannelState, Hold, LogReport, Sealed, Verifier};
+use crate::record::proptests::{self, channel, logs};
+use crate::record::{ChannelState, Hold, HoldScope, LogReport, Op, Sealed, Verifier};
+use crate::value::Provenance;
 
 const NAME: &str = "postgres://ci@db/audit";
 
@@ -19,7 +20,11 @@ fn name(text: &str) -> Text {
 }
 
 fn hold(reason: String) -> Body {
-    Body::Hold(Hold { reason: reason.parse().unwrap(), by: name("ada"), until: None })
+    Body::Hold(Hold { scope: HoldScope::All, reason: reason.parse().unwrap(), provenance: author(), until: None })
+}
+
+fn author() -> Provenance {
+    Provenance::new("manual", "run", "ada").unwrap()
 }
 
 /// A log of `entries` holds.
@@ -69,7 +74,7 @@ async fn moved(from: &dyn Ledger, to: &dyn Ledger, log: &[Bytes]) {
     assert_eq!(&source[..log.len()], log);
     let report = report(&source);
     assert_eq!((report.defect, report.entries), (None, log.len() as u64 + 1));
-    assert_eq!((report.moved, report.moved_to.unwrap().as_str()), (Some(log.len() as u64), NAME));
+    assert_eq!((report.migrated, report.migrated_to.unwrap().as_str()), (Some(log.len() as u64), NAME));
 }
 
 #[tokio::test]
@@ -78,7 +83,7 @@ async fn a_log_that_moves_is_the_same_in_the_target_and_closed_in_the_source() {
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
     let told: Arc<Mutex<Vec<(u64, u64)>>> = Arc::default();
     let tell = told.clone();
-    let transfer = Transfer::migrating(from.clone(), to.clone(), name(NAME))
+    let transfer = Transfer::migrating(from.clone(), to.clone(), name(NAME), author())
         .with_watch(Arc::new(move |_, done, of| tell.lock().unwrap().push((done, of))));
     let survey = transfer.survey(&channel()).await.unwrap();
     assert_eq!((survey.size, survey.there, survey.root), (2500, 0, report(&log).root));
@@ -181,7 +186,7 @@ async fn it_goes_on_where_it_stopped() {
                 true => (vec![], nth(at, fault)),
                 false => (vec![fault], vec![]),
             };
-            let first = Transfer::migrating(scripted(&from, source), scripted(&to, target), name(NAME));
+            let first = Transfer::migrating(scripted(&from, source), scripted(&to, target), name(NAME), author());
             let ended = run(&first).await;
             match fault {
                 Fault::DiesBefore | Fault::DiesAfter => {
@@ -192,7 +197,7 @@ async fn it_goes_on_where_it_stopped() {
                 // An answer that was lost is found out on the way.
                 _ => assert_eq!(ended.unwrap().copied, 6, "{fault:?} at {at}"),
             }
-            let again = run(&Transfer::migrating(from.clone(), to.clone(), name(NAME)).resumed()).await.unwrap();
+            let again = run(&Transfer::migrating(from.clone(), to.clone(), name(NAME), author()).resumed()).await.unwrap();
             assert_eq!((again.size, again.root), (6, report(&log).root), "{fault:?} at {at}");
             moved(from.as_ref(), to.as_ref(), &log).await;
         }
@@ -205,7 +210,7 @@ async fn what_stays_unknown_is_said() {
     let log = holds(2);
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
     let deaf = scripted(&to, [Fault::LostBefore; 4]);
-    let error = run(&Transfer::migrating(from.clone(), deaf, name(NAME))).await.unwrap_err();
+    let error = run(&Transfer::migrating(from.clone(), deaf, name(NAME), author())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerAmbiguous);
     assert!(error.to_string().ends_with("; run this again: what stands there is compared"), "{error}");
     assert_eq!(whole(from.as_ref()).await, log);
@@ -215,7 +220,7 @@ async fn what_stays_unknown_is_said() {
 async fn a_source_that_somebody_goes_on_writing_loses_nothing() {
     let (from, to) = (ledger(&holds(3)).await, ledger(&[]).await);
     let source = scripted(&from, [Fault::Overtaken, Fault::Overtaken]);
-    let done = run(&Transfer::migrating(source, to.clone(), name(NAME))).await.unwrap();
+    let done = run(&Transfer::migrating(source, to.clone(), name(NAME), author())).await.unwrap();
     assert_eq!((done.size, done.copied, done.ending), (5, 5, Ending::Migrated { seq: 5 }));
     let log = whole(to.as_ref()).await;
     assert_eq!(log.len(), 5);
@@ -223,7 +228,7 @@ async fn a_source_that_somebody_goes_on_writing_loses_nothing() {
 
     let (from, to) = (ledger(&holds(3)).await, ledger(&[]).await);
     let source = scripted(&from, std::iter::repeat_n(Fault::Overtaken, 100));
-    let error = run(&Transfer::migrating(source, to, name(NAME))).await.unwrap_err();
+    let error = run(&Transfer::migrating(source, to, name(NAME), author())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChannelBusy, "it does not run for ever");
     assert!(error.to_string().contains("others wrote into the log 32 times while it was to be closed"), "{error}");
 }
@@ -233,7 +238,7 @@ async fn a_source_that_somebody_goes_on_writing_loses_nothing() {
 async fn a_ledger_does_not_move_to_itself() {
     let log = holds(3);
     let one = ledger(&log).await;
-    let error = run(&Transfer::migrating(one.clone(), one.clone(), name(NAME))).await.unwrap_err();
+    let error = run(&Transfer::migrating(one.clone(), one.clone(), name(NAME), author())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
     assert!(error.to_string().contains("the target had all 3 entries before this run"), "{error}");
     assert_eq!(whole(one.as_ref()).await, log, "nothing was written");
@@ -244,7 +249,7 @@ async fn a_ledger_does_not_move_to_itself() {
 async fn two_at_once_are_one() {
     let log = holds(300);
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
-    let transfer = Transfer::migrating(from.clone(), to.clone(), name(NAME));
+    let transfer = Transfer::migrating(from.clone(), to.clone(), name(NAME), author());
     let (one, other) = tokio::join!(run(&transfer), run(&transfer));
     let endings = [one.unwrap().ending, other.unwrap().ending];
     assert!(endings.contains(&Ending::Migrated { seq: 300 }), "{endings:?}");
@@ -253,11 +258,11 @@ async fn two_at_once_are_one() {
 
 #[tokio::test]
 async fn an_open_move_is_closed_first() {
-    let mut log = holds(1);
+    let mut log = vec![next(&mut ChannelState::empty(channel()), proptests::policy())];
     let intent = intent(&state(&log));
     log.push(next(&mut state(&log), intent));
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
-    let error = run(&Transfer::migrating(from.clone(), to.clone(), name(NAME))).await.unwrap_err();
+    let error = run(&Transfer::migrating(from.clone(), to.clone(), name(NAME), author())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChannelBusy);
     assert_eq!(
         error.to_string(),
@@ -276,30 +281,7 @@ async fn an_open_move_is_closed_first() {
 }
 
 fn intent(state: &ChannelState) -> Body {
-    use crate::record::{Deadlines, Decision, Intent, Op, PolicyNote, Source, Subject};
-    let digest = Digest::of(b"x");
-    Body::Intent(Box::new(Intent {
-        op: Op::Bootstrap,
-        move_id: name("move-1"),
-        key: "key".parse().unwrap(),
-        request: digest,
-        from: state.live,
-        to: Subject { digest, media_type: name("application/json"), size: 7 },
-        source: Source::Channel(channel()),
-        provenance: crate::value::Provenance::new("manual", "run", "ada").unwrap(),
-        reason: None,
-        decision: Decision {
-            policy: PolicyNote { name: name("none"), digest },
-            findings: vec![],
-            overrides: vec![],
-            approvals: vec![],
-        },
-        replaced: None,
-        predecessor: None,
-        owner: name("w"),
-        epoch: 0,
-        deadlines: Deadlines::default(),
-    }))
+    Body::Intent(Box::new(proptests::intent(1, Op::Bootstrap, state.live, Digest::of(b"x"))))
 }
 
 #[tokio::test]
@@ -310,7 +292,7 @@ async fn two_histories_are_not_mixed() {
         other.push(next(&mut state(&other), hold("another history".to_owned())));
         other.push(next(&mut state(&other), hold("and on".to_owned())));
         let (from, to) = (ledger(&log).await, ledger(&other).await);
-        let error = run(&Transfer::migrating(from.clone(), to.clone(), name(NAME))).await.unwrap_err();
+        let error = run(&Transfer::migrating(from.clone(), to.clone(), name(NAME), author())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LedgerForked);
         let seq = at.to_string();
         assert_eq!(error.context().find(|(name, _)| *name == "seq"), Some(("seq", seq.as_str())));
@@ -323,10 +305,10 @@ async fn two_histories_are_not_mixed() {
 async fn nothing_is_appended_after_the_entry_that_closed_a_log() {
     let log = holds(3);
     let (a, b) = (ledger(&log).await, ledger(&[]).await);
-    run(&Transfer::migrating(a.clone(), b.clone(), name(NAME))).await.unwrap();
+    run(&Transfer::migrating(a.clone(), b.clone(), name(NAME), author())).await.unwrap();
     // Back to where it came from, with and without something new.
     for more in 0..2 {
-        let error = run(&Transfer::migrating(b.clone(), a.clone(), name("/srv/ledger"))).await.unwrap_err();
+        let error = run(&Transfer::migrating(b.clone(), a.clone(), name("/srv/ledger"), author())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LedgerMigrated, "{more}");
         assert_eq!(
             error.to_string(),
@@ -340,10 +322,10 @@ async fn nothing_is_appended_after_the_entry_that_closed_a_log() {
     }
     // From the closed log to a third ledger, it would have two ends.
     let c = ledger(&[]).await;
-    let error = run(&Transfer::migrating(a.clone(), c.clone(), name("s3://bucket"))).await.unwrap_err();
+    let error = run(&Transfer::migrating(a.clone(), c.clone(), name("s3://bucket"), author())).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("the log of {} was closed at seq 3: it goes on in {NAME}; use that ledger", channel())
+        format!("the log of {} was migrated at seq 3: it goes on in {NAME}; use that ledger", channel())
     );
     assert_eq!(whole(c.as_ref()).await, Vec::<Bytes>::new());
     // A backup of it can be brought back where the ledger that it went to is lost: it is open again.
@@ -357,7 +339,7 @@ async fn what_does_not_hold_is_not_taken() {
     let mut log = holds(1200);
     log[1100] = log[1099].clone();
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
-    let error = run(&Transfer::migrating(from, to.clone(), name(NAME))).await.unwrap_err();
+    let error = run(&Transfer::migrating(from, to.clone(), name(NAME), author())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerCorrupt);
     assert!(
         error.to_string().contains("the source's log: seq 1100: SEQUENCE: it says 1099 and stands at 1100"),
@@ -366,17 +348,24 @@ async fn what_does_not_hold_is_not_taken() {
     assert_eq!(error.context().find(|(name, _)| *name == "seq"), Some(("seq", "1100")));
     assert_eq!(to.size(&channel()).await.unwrap(), 0, "nothing was appended before the defect was found");
 
-    let none = run(&Transfer::migrating(ledger(&[]).await, to, name(NAME))).await.unwrap_err();
+    let none = run(&Transfer::migrating(ledger(&[]).await, to, name(NAME), author())).await.unwrap_err();
     assert_eq!(none.to_string(), format!("the source has no log of {}", channel()));
 }
 
 #[tokio::test]
 async fn an_entry_that_closes_a_log_wrongly_is_a_defect() {
     let mut log = holds(3);
-    let body = Body::Moved(MovedTo { to: name(NAME), size: 2, root: report(&log).root });
-    log.push(next(&mut state(&log), body));
+    let body = Body::Migrated(Migrated {
+        ledger: name(NAME),
+        size: 2,
+        root: report(&log).root,
+        provenance: author(),
+        reason: None,
+    });
+    let at = crate::value::Timestamp::from_unix_ms(1_800_000_000_000);
+    log.push(state(&log).next(body, Uuid::now_v7(), at).seal().unwrap().bytes().clone());
     let error = run(&Transfer::copying(ledger(&log).await, ledger(&[]).await)).await.unwrap_err();
-    assert!(error.to_string().contains("seq 3: FIELD: it says that 2 entries of root"), "{error}");
+    assert!(error.to_string().contains("seq 3: MIGRATED: it names 2 entries, and 3 are before it"), "{error}");
 }
 
 /// A target that keeps something else than it was given.
@@ -408,7 +397,7 @@ async fn the_source_is_not_closed_before_the_target_was_read_back() {
     let log = holds(3);
     let from = ledger(&log).await;
     let liar = Arc::new(Liar(ledger(&[]).await));
-    let error = run(&Transfer::migrating(from.clone(), liar, name(NAME))).await.unwrap_err();
+    let error = run(&Transfer::migrating(from.clone(), liar, name(NAME), author())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerForked);
     assert!(error.to_string().contains(": seq 1: "), "{error}");
     assert_eq!(whole(from.as_ref()).await, log);
@@ -436,12 +425,12 @@ proptest! {
                 };
                 let transfer = match open {
                     true => Transfer::copying(from.clone(), to.clone()),
-                    false => Transfer::migrating(from.clone(), to.clone(), name(NAME)),
+                    false => Transfer::migrating(from.clone(), to.clone(), name(NAME), author()),
                 };
                 let done = run(&transfer).await.unwrap();
                 assert_eq!((done.size, done.root), (log.len() as u64, report(&log).root));
                 assert_eq!(whole(to.as_ref()).await, log);
-                assert_eq!(report(&whole(from.as_ref()).await).moved.is_some(), !open);
+                assert_eq!(report(&whole(from.as_ref()).await).migrated.is_some(), !open);
                 from = to;
             }
         });

@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::*;
-use crate::error::Error;
 use crate::ledger::Append;
 use crate::registry::ReadFault;
 use crate::testing::PausedClock;
@@ -210,7 +209,7 @@ async fn i4_a_key_commits_once_after_an_unanswered_intent() {
         tokio::spawn(async move { promoter.promote(&prod, source, terms().on_conflict(OnConflict::Requeue)).await });
     tokio::time::sleep(Duration::from_millis(150)).await;
     flawed.stall_ms.store(150_000, SeqCst);
-    w.promoter.recover(&w.prod, RecoveryMode::RollForward, Duration::from_secs(200)).await.unwrap();
+    w.promoter.recover(&w.prod, RecoveryMode::RollForward, eve(), Duration::from_secs(200)).await.unwrap();
     w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
     assert_eq!(first.await.unwrap().unwrap().result, Moved::Replayed);
     assert_eq!(w.promoter.verify(&w.prod).await.unwrap().defect, None);
@@ -233,7 +232,7 @@ async fn a_recovery_outlasts_a_pin_that_fails_once() {
     let pin = pin_tag(&w.digests[1]);
     w.registry.delete_tag(w.prod.repository(), &pin);
     w.registry.script_when(move |call| call.puts(&pin), [Fault::Before]);
-    w.promoter.recover(&w.prod, RecoveryMode::RollForward, Duration::from_secs(200)).await.unwrap();
+    w.promoter.recover(&w.prod, RecoveryMode::RollForward, eve(), Duration::from_secs(200)).await.unwrap();
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().live, Some(w.digests[1]));
 }
 
@@ -242,7 +241,7 @@ async fn i5_a_move_whose_target_is_gone_comes_to_rest() {
     let (w, ledger) = shared().await;
     dead(&w, &ledger).await;
     w.registry.delete_manifest(w.prod.repository(), &w.digests[1]);
-    w.promoter.recover(&w.prod, RecoveryMode::RollForward, Duration::from_secs(300)).await.unwrap();
+    w.promoter.recover(&w.prod, RecoveryMode::RollForward, eve(), Duration::from_secs(300)).await.unwrap();
     let state = w.promoter.state(&w.prod).await.unwrap();
     assert_eq!((state.live, state.open), (Some(w.digests[0]), None));
 }
@@ -251,12 +250,11 @@ async fn i5_a_move_whose_target_is_gone_comes_to_rest() {
 async fn a_recovery_under_a_hold_takes_nothing_over() {
     let (w, ledger) = shared().await;
     dead(&w, &ledger).await;
-    let who = Provenance::new("manual", "incident", "eve").unwrap();
-    w.promoter.hold(&w.prod, text("incident 7"), None, &who).await.unwrap();
-    let error = w.promoter.recover(&w.prod, RecoveryMode::RollForward, Duration::from_secs(200)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ChannelHeld, "{error:?}");
+    w.promoter.hold(&w.prod, hold("incident 7")).await.unwrap();
+    let error = w.promoter.recover(&w.prod, RecoveryMode::RollForward, eve(), Duration::from_secs(200)).await.unwrap_err();
+    assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().open.unwrap().epoch, 0);
-    w.promoter.recover(&w.prod, RecoveryMode::Abort, Duration::from_secs(200)).await.unwrap();
+    w.promoter.recover(&w.prod, RecoveryMode::Abort, eve(), Duration::from_secs(200)).await.unwrap();
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().open, None);
 }
 
@@ -282,16 +280,15 @@ async fn a_look_back_that_reads_behind_records_no_drift() {
     w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(w.registry.faults_left(), 0, "the look back was the stale one");
-    assert_eq!(w.promoter.state(&w.prod).await.unwrap().size, 4);
+    assert_eq!(w.promoter.state(&w.prod).await.unwrap().size, 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_hold_makes_no_ledger_the_one_that_governs() {
     let (w, _) = shared().await;
     let stranger = over(&w, Arc::new(MemoryLedger::new()));
-    let who = Provenance::new("manual", "incident", "eve").unwrap();
-    stranger.hold(&w.prod, text("x"), None, &who).await.unwrap();
-    stranger.release(&w.prod, text("x"), &who).await.unwrap();
+    let hold = stranger.hold(&w.prod, hold("x")).await.unwrap();
+    stranger.unhold(&w.prod, unhold(hold)).await.unwrap();
     assert_eq!(w.kind(stranger.bootstrap(&w.prod, None, terms())).await, ErrorKind::LedgerForeign);
 }
 
@@ -315,11 +312,10 @@ async fn an_index_that_is_gone_costs_time_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let open = |ledger| Promoter::new(Arc::new(w.registry.clone()), Arc::new(ledger));
     let promoter = open(FileLedger::open(dir.path()).unwrap());
-    let who = Provenance::new("manual", "incident", "eve").unwrap();
     promoter.bootstrap(&w.prod, Some(w.release("1.0")), keyed("first")).await.unwrap();
     for _ in 0..140 {
-        promoter.hold(&w.prod, text("x"), None, &who).await.unwrap();
-        promoter.release(&w.prod, text("x"), &who).await.unwrap();
+        let hold = promoter.hold(&w.prod, hold("x")).await.unwrap();
+        promoter.unhold(&w.prod, unhold(hold)).await.unwrap();
     }
     std::fs::remove_dir_all(dir.path().join("index")).unwrap();
     promoter.promote(&w.prod, w.release("1.1"), keyed("second")).await.unwrap();

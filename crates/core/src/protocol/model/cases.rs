@@ -64,7 +64,7 @@ fn puts_that_land_a_unit_later() {
     let mut setup = Setup { end: 9, flight: 1, rest: Rest::Checked, ..three() };
     setup.goals = vec![setup.goals[0].clone(), setup.goals[2].clone()];
     for (_, deadlines) in &mut setup.goals {
-        *deadlines = Deadlines { ttl_ms: 1, grace_ms: 2, quiet_ms: 2 };
+        *deadlines = Deadlines { ttl_ms: 1, grace_ms: 2, quiet_ms: 2, settle_ms: 2 };
     }
     holds("two movers whose puts land later", setup);
 }

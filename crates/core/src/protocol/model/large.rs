@@ -57,7 +57,7 @@ fn an_auditor_and_a_hold() {
 #[test]
 fn mixed_times() {
     let mut setup = Setup { end: 5, ..three() };
-    setup.goals[1].1 = Deadlines { ttl_ms: 2, grace_ms: 1, quiet_ms: 2 };
+    setup.goals[1].1 = Deadlines { ttl_ms: 2, grace_ms: 1, quiet_ms: 2, settle_ms: 2 };
     setup.goals.truncate(3);
     holds("three movers with different times", setup);
 }

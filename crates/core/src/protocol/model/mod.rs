@@ -12,9 +12,9 @@ use std::sync::Arc;
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use super::*;
-use crate::record::{ChannelState, Closed, OpenMove, Standing, Step};
-use crate::value::Channel;
-use work::outcome;
+use crate::record::{ActiveHold, ChannelState, Closed, HoldScope, OpenMove, PolicyInForce, PutStatus, Step};
+use crate::value::{Channel, Provenance};
+use work::{outcome, policy, policy_step};
 
 /// What one check explores.
 #[derive(Clone, Debug)]
@@ -128,7 +128,7 @@ enum Event {
     Arrive(usize),
     Note,
     Hold,
-    Release,
+    Unhold,
     Foreign,
 }
 
@@ -166,7 +166,7 @@ fn text(text: impl AsRef<str>) -> Text {
 }
 
 fn times(ttl_ms: u64) -> Deadlines {
-    Deadlines { ttl_ms, grace_ms: 1, quiet_ms: 1 }
+    Deadlines { ttl_ms, grace_ms: 1, quiet_ms: 1, settle_ms: 1 }
 }
 
 fn promote(to: &str, key: &str, on_conflict: OnConflict) -> Goal {
@@ -212,7 +212,7 @@ impl Setup {
 impl World {
     fn read(&self, key: Option<&IdempotencyKey>) -> LogRead {
         let replay = self.committed.iter().find(|(known, _)| Some(known) == key).map(|(_, replay)| replay.clone());
-        LogRead { state: Arc::clone(&self.log), replay, held: self.log.hold.is_some() }
+        LogRead { state: Arc::clone(&self.log), replay, held: !self.log.holds.is_empty() }
     }
 
     fn append(&mut self, step: Step) {
@@ -271,8 +271,10 @@ impl Model for Setup {
         };
         if self.start == Start::AtA {
             let first = self.worker_move(None, digest("a"), Op::Bootstrap, "m", "w", "first", times(1));
-            world.append(Step::Intent(Box::new(first)));
-            world.append(outcome(world.log.open.as_ref().unwrap(), Status::Committed, Some(digest("a"))));
+            world.append(policy_step());
+            world.append(Step::Intent { open: Box::new(first), policy: policy() });
+            let open = world.log.open.clone().unwrap();
+            world.append(outcome(&open, Status::Committed, PutStatus::Accepted, Some(digest("a"))));
             world.tag = Some(digest("a"));
             world.before = (world.tag, 0);
         }
@@ -312,11 +314,11 @@ impl Model for Setup {
         if world.left.notes > 0 {
             events.push(Event::Note);
         }
-        if world.left.holds > 0 && world.log.hold.is_none() {
+        if world.left.holds > 0 && world.log.holds.is_empty() {
             events.push(Event::Hold);
         }
-        if world.log.hold.is_some() {
-            events.push(Event::Release);
+        if !world.log.holds.is_empty() {
+            events.push(Event::Unhold);
         }
         if world.left.foreign > 0 {
             events.push(Event::Foreign);
@@ -352,9 +354,14 @@ impl Model for Setup {
             Event::Hold => {
                 world.left.holds -= 1;
                 let seq = world.log.size;
-                world.append(Step::Hold(Standing { seq, reason: text("r"), by: text("b"), until: None }));
+                let provenance = Provenance::new("manual", "1", "b").unwrap();
+                let (scope, reason) = (HoldScope::All, text("r"));
+                world.append(Step::Hold(ActiveHold { seq, scope, reason, provenance, until: None }));
             }
-            Event::Release => world.append(Step::Release),
+            Event::Unhold => {
+                let hold = world.log.holds[0].seq;
+                world.append(Step::Unhold(hold));
+            }
             Event::Foreign => {
                 let to = self.foreign[self.foreign.len() - world.left.foreign];
                 world.left.foreign -= 1;

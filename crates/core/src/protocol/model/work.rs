@@ -2,15 +2,24 @@
 
 use super::*;
 
-pub(super) fn outcome(open: &OpenMove, status: Status, observed: Option<Digest>) -> Step {
+pub(super) fn outcome(open: &OpenMove, status: Status, put: PutStatus, observed: Option<Digest>) -> Step {
     Step::Outcome {
         intent_seq: open.seq,
         move_id: open.move_id.clone(),
         owner: open.owner.clone(),
         epoch: open.epoch,
         status,
+        put,
         observed,
     }
+}
+
+pub(super) fn policy() -> Digest {
+    digest("policy")
+}
+
+pub(super) fn policy_step() -> Step {
+    Step::Policy(PolicyInForce { seq: 0, digest: policy(), binding: false })
 }
 
 impl Setup {
@@ -31,8 +40,8 @@ impl Setup {
             move_id: text(move_id),
             key: key.parse().unwrap(),
             request: digest(key),
-            from,
-            to,
+            previous: from,
+            target: to,
             replaced: None,
             as_it_is: false,
             owner: text(owner),
@@ -48,7 +57,7 @@ impl Setup {
     pub(super) fn comes_to_rest(&self, world: &World) -> bool {
         let Some(open) = &world.log.open else { return true };
         [Goal::Forward, Goal::Abandon].into_iter().all(|goal| {
-            if goal == Goal::Forward && world.log.hold.is_some() {
+            if goal == Goal::Forward && !world.log.holds.is_empty() {
                 return true;
             }
             let mut world = World { workers: vec![], ..world.clone() };
@@ -92,7 +101,9 @@ impl Setup {
                 also(Choice::Late, flaw);
                 also(Choice::Refuse, refuse);
             }
-            Todo::Act(Action::Takeover { .. } | Action::Observe { .. } | Action::Close { .. }) => {
+            Todo::Act(
+                Action::Policy { .. } | Action::Takeover { .. } | Action::Observe { .. } | Action::Close { .. },
+            ) => {
                 also(Choice::Flaw, flaw);
                 also(Choice::Late, flaw);
             }
@@ -138,7 +149,7 @@ impl Setup {
             Todo::Act(Action::Resolve) => Heard::Tag(seen),
             Todo::Act(Action::Begin { seq, change }) => {
                 let Goal::Move(ask) = &goal else { return };
-                let step = Step::Intent(Box::new(OpenMove {
+                let open = OpenMove {
                     request: ask.request,
                     replaced: change.replaced,
                     as_it_is: change.as_it_is,
@@ -151,7 +162,8 @@ impl Setup {
                         ask.key.as_str(),
                         self.goals[at].1,
                     )
-                }));
+                };
+                let step = Step::Intent { open: Box::new(open), policy: policy() };
                 let pins = if choice == Choice::Refuse { Pins::Unconfirmed } else { Pins::Confirmed };
                 Heard::Begun(put_in(world, seq, step, choice, key), pins)
             }
@@ -166,9 +178,10 @@ impl Setup {
                 };
                 Heard::Appended(put_in(world, seq, step, choice, key))
             }
+            Todo::Act(Action::Policy { seq }) => Heard::Appended(put_in(world, seq, policy_step(), choice, key)),
             Todo::Act(Action::Observe { seq, .. }) => Heard::Appended(put_in(world, seq, Step::Other, choice, key)),
-            Todo::Act(Action::Close { seq, open, status, observed, .. }) => {
-                Heard::Appended(put_in(world, seq, outcome(&open, status, observed), choice, key))
+            Todo::Act(Action::Close { seq, open, status, put, observed, .. }) => {
+                Heard::Appended(put_in(world, seq, outcome(&open, status, put, observed), choice, key))
             }
             Todo::Act(Action::Put { not_after, .. }) if world.now > not_after => Heard::Put(PutEnd::NotSent),
             Todo::Act(Action::Put { to, .. }) => match choice {
@@ -187,8 +200,8 @@ impl Setup {
         // What touches nothing but the worker itself happens at once: no other step can tell when.
         let todo = loop {
             let heard = match &action {
-                Action::Judge { state, .. } if state.hold.is_some() => Heard::Refused,
-                Action::Judge { .. } => Heard::Approved,
+                Action::Judge { state, .. } if !state.holds.is_empty() => Heard::Refused,
+                Action::Judge { .. } => Heard::Approved(policy()),
                 Action::Sleep(ms) => break Todo::Asleep(world.now + ms.min(&50), world.log.size),
                 Action::Done(end) => {
                     world.workers[at] = Slot::Ended(end.clone());

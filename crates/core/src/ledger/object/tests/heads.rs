@@ -153,7 +153,12 @@ async fn channels_are_found_by_their_names_or_by_what_a_first_entry_says() {
     let store = Scripted::default();
     let ledger = opened(&store).await;
     let long: Channel = format!("reg.io/{}:prod", "a/b".repeat(60)).parse().unwrap();
-    let body = Body::Hold(Hold { reason: "x".parse().unwrap(), by: "ada".parse().unwrap(), until: None });
+    let body = Body::Hold(Hold {
+        scope: HoldScope::All,
+        reason: "x".parse().unwrap(),
+        provenance: Provenance::new("manual", "1", "ada").unwrap(),
+        until: None,
+    });
     let at = Timestamp::from_unix_ms(0);
     let first =
         Entry { channel: long.clone(), seq: 0, id: uuid::Uuid::now_v7(), at, parent: None, body }.seal().unwrap();

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use super::script::{Asked, Scripted, Wrong};
 use super::*;
 use crate::conformance;
-use crate::record::{Body, Entry, Hold, Leaf, Sealed};
-use crate::value::Timestamp;
+use crate::record::{Body, Entry, Hold, HoldScope, Leaf, Sealed};
+use crate::value::{Provenance, Timestamp};
 
 const CHANNEL: &str = "reg.io/acme/shop:prod";
 const ROOT: &str = "team/ledger/reg.io=2facme=2fshop=3aprod";
@@ -27,7 +27,12 @@ fn key(seq: u64) -> String {
 
 /// An entry of the channel's log; `by` tells writers apart.
 fn entry(seq: u64, parent: Option<Leaf>, by: &str) -> Sealed {
-    let body = Body::Hold(Hold { reason: "because".parse().unwrap(), by: by.parse().unwrap(), until: None });
+    let body = Body::Hold(Hold {
+        scope: HoldScope::All,
+        reason: "because".parse().unwrap(),
+        provenance: Provenance::new("manual", "1", by).unwrap(),
+        until: None,
+    });
     let at = Timestamp::from_unix_ms(1_795_000_000_000);
     Entry { channel: channel(), seq, id: uuid::Uuid::now_v7(), at, parent, body }.seal().unwrap()
 }

@@ -1,0 +1,144 @@
+//! The rules of the format, by code, and a rule that an entry breaks.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind};
+
+macro_rules! defect_codes {
+    ($($(#[doc = $doc:literal])+ $code:ident => $text:literal;)+) => {
+        /// Which rule of the format an entry breaks. The table in `docs/ledger-format.md` is held to this enum by a test.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum DefectCode {
+            $($(#[doc = $doc])+ #[serde(rename = $text)] $code,)+
+        }
+
+        impl DefectCode {
+            /// Every code, in the order in which an entry is checked.
+            pub const ALL: &'static [DefectCode] = &[$(DefectCode::$code),+];
+
+            /// The stable code.
+            pub fn as_str(self) -> &'static str {
+                match self { $(DefectCode::$code => $text,)+ }
+            }
+
+            /// The rule that is broken, in one sentence, as in `docs/ledger-format.md`.
+            pub fn meaning(self) -> &'static str {
+                match self { $(DefectCode::$code => concat!($($doc),+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+defect_codes! {
+    /// More than 32 KiB.
+    TooLarge => "TOO_LARGE";
+    /// Not a JSON object in UTF-8, deeper than 64 levels, or a key stands twice in one object.
+    NotJson => "NOT_JSON";
+    /// Another version than 1.
+    TooNew => "TOO_NEW";
+    /// Not the canonical bytes of what it says.
+    NotCanonical => "NOT_CANONICAL";
+    /// A control or bidirectional-override character in a key or string.
+    ControlCharacter => "CONTROL_CHARACTER";
+    /// A field outside of the body is missing or not of its form.
+    Envelope => "ENVELOPE";
+    /// The position in the entry is not its position in the log.
+    Sequence => "SEQUENCE";
+    /// An entry of another channel.
+    Channel => "CHANNEL";
+    /// The parent is not the hash of the entry before.
+    Parent => "PARENT";
+    /// The id stands in the log twice.
+    IdReused => "ID_REUSED";
+    /// An entry after the one that says that the log was migrated.
+    AfterMigrated => "AFTER_MIGRATED";
+    /// A kind that this version does not know.
+    Kind => "KIND";
+    /// A field of the body is missing or not of its form.
+    Field => "FIELD";
+    /// No pipeline run or no actor.
+    Provenance => "PROVENANCE";
+    /// An intent, or the end of the log, while a move is open.
+    Interleaved => "INTERLEAVED";
+    /// The policy that judged has no entry before the intent, or another one is binding.
+    Policy => "POLICY";
+    /// A bootstrap of a channel that has a live digest, or another move of one that has none.
+    Bootstrap => "BOOTSTRAP";
+    /// `previous` is not the live digest, or a repair does not lead to it, or `replaced` does not fit.
+    Previous => "PREVIOUS";
+    /// A rollback to a digest that was never live here.
+    Target => "TARGET";
+    /// The key has moved the channel before.
+    KeyReused => "KEY_REUSED";
+    /// The takeover does not fit the open move.
+    Takeover => "TAKEOVER";
+    /// The outcome does not fit the open move.
+    Outcome => "OUTCOME";
+    /// The end of a hold that is not in force.
+    Hold => "HOLD";
+    /// The end of a block that is not in force.
+    Block => "BLOCK";
+    /// The size or root is not that of the log before the entry.
+    Migrated => "MIGRATED";
+}
+
+impl DefectCode {
+    /// True for broken bytes, position or parent: nothing after such an entry can be judged. An entry that breaks another
+    /// rule counts in size and root and changes nothing in the state.
+    pub fn ends_reading(self) -> bool {
+        self <= DefectCode::Parent
+    }
+}
+
+/// A rule that an entry breaks, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Defect {
+    /// The entry's position in its log.
+    pub seq: u64,
+    /// Which rule.
+    pub code: DefectCode,
+    /// Why, for people.
+    pub why: String,
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seq {}: {}: {}", self.seq, self.code.as_str(), self.why)
+    }
+}
+
+impl std::error::Error for Defect {}
+
+impl From<Defect> for Error {
+    /// LEDGER_TOO_NEW for what a later version may have written, otherwise LEDGER_CORRUPT.
+    fn from(defect: Defect) -> Error {
+        let kind = match defect.code {
+            DefectCode::TooNew | DefectCode::Kind => ErrorKind::LedgerTooNew,
+            _ => ErrorKind::LedgerCorrupt,
+        };
+        Error::new(kind, defect.to_string()).with("seq", defect.seq).with("defect", defect.code.as_str())
+    }
+}
+
+/// A rule that an entry breaks, before its position is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Broken {
+    pub(super) code: DefectCode,
+    pub(super) why: String,
+}
+
+pub(super) type Checked<T> = std::result::Result<T, Broken>;
+
+impl Broken {
+    pub(super) fn at(self, seq: u64) -> Defect {
+        let Broken { code, why } = self;
+        Defect { seq, code, why }
+    }
+}
+
+/// The rule `code` is broken unless `holds`.
+pub(super) fn ensure(holds: bool, code: DefectCode, why: impl FnOnce() -> String) -> Checked<()> {
+    if holds { Ok(()) } else { Err(Broken { code, why: why() }) }
+}
