@@ -2,7 +2,7 @@
 
 use tagwarden::{Provenance, ProvenanceParts, Result};
 
-use crate::args::{ReleaseArgs, WhoArgs};
+use crate::args::WhoArgs;
 
 /// The provenance of these flags and this environment. PROVENANCE_INCOMPLETE, saying what to give.
 pub(crate) fn of(who: &WhoArgs) -> Result<Provenance> {
@@ -14,12 +14,4 @@ pub(crate) fn of(who: &WhoArgs) -> Result<Provenance> {
     parts.commit = who.commit.clone();
     parts.release = who.release.clone();
     parts.fill(|name| std::env::var(name).ok())?.build()
-}
-
-impl ReleaseArgs {
-    /// Those of the flags that say who. (`--release`, the label, would read oddly on `tagwarden release`.)
-    pub(crate) fn who(&self) -> WhoArgs {
-        let (provider, run_id, actor) = (self.provider.clone(), self.run_id.clone(), self.actor.clone());
-        WhoArgs { provider, run_id, actor, ..WhoArgs::default() }
-    }
 }

@@ -23,7 +23,7 @@ Questions and answers (prod stands for a channel or its name in tagwarden.toml):
     Undo that hotfix                               tagwarden repair prod
     Or keep it, on the record                      tagwarden adopt prod --reason 'hotfix 7'
   A run died in the middle (exit 5)                tagwarden recover prod
-  Nobody may move it now                           tagwarden hold prod --reason 'incident 7'
+  Stop promotions now                              tagwarden hold prod --reason 'incident 7'
   Was the record edited?                           tagwarden verify
 
 Guaranteed:
@@ -126,10 +126,19 @@ Examples:
   tagwarden recover prod --abort --timeout 5m";
 
 pub(super) const HOLD: &str = "\
-A hold stops a move that has its intent but has not put yet, too. Rollbacks are stopped as well.
+By default promote and bootstrap are stopped, and rollback, repair and adopt pass: an incident can still be ended. With \
+--scope all every move is stopped. A move that has its intent but has not put yet is stopped, too. Several holds can be in \
+force; each has an id and is ended by itself.
 
-Example:
-  tagwarden hold prod --reason 'incident 7' --for 2h";
+Examples:
+  tagwarden hold prod --reason 'incident 7' --for 2h
+  tagwarden hold prod --reason 'legal freeze' --scope all";
+
+pub(super) const UNHOLD: &str = "\
+Examples:
+  tagwarden holds prod                                   # the ids
+  tagwarden unhold prod 17 --reason 'incident 7 is over'
+  tagwarden unhold prod --mine --reason 'incident 7 is over'";
 
 pub(super) const CURRENT: &str = "\
 Exit 0: in sync. Exit 4: drift, see `tagwarden repair --help` and `tagwarden adopt --help`. Exit 5: a move is open. \

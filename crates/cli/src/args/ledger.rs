@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use tagwarden::Text;
 
-use super::help;
+use super::{WhoArgs, help};
 
 #[derive(Debug, Args)]
 pub(crate) struct LedgerArgs {
@@ -54,6 +55,11 @@ pub(crate) struct MigrateArgs {
     /// Verify and compare, show what would be done, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Why, in one line of at most 1,024 characters; recorded where a log is closed
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<Text>,
+    #[command(flatten)]
+    pub(crate) who: WhoArgs,
 }
 
 #[derive(Debug, Args)]

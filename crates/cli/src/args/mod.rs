@@ -8,11 +8,11 @@ mod verbs;
 
 pub(crate) use duration::{human, parse as parse_duration};
 pub(crate) use ledger::{ExportArgs, ImportArgs, InitArgs, LedgerArgs, LedgerCommand, MigrateArgs};
-pub(crate) use shared::{Global, KeepArgs, OnConflictArg, PlaceArgs, RegistryArgs, TermsArgs, TimesArgs, WhoArgs};
+pub(crate) use shared::{Global, KeepArgs, OnConflictArg, PlaceArgs, RegistryArgs, ScopeArg, TermsArgs, TimesArgs, WhoArgs};
 pub(crate) use verbs::{
     AdoptArgs, ArtifactArgs, ArtifactCommand, AtArgs, AuditArgs, BootstrapArgs, ChannelsArgs, CompletionsArgs,
-    CurrentArgs, DemoArgs, HistoryArgs, HoldArgs, MoveArgs, PreviousArgs, PromoteArgs, PushArgs, RecoverArgs,
-    ReleaseArgs, RepairArgs, RetentionArgs, RollbackArgs, VerifyArgs,
+    CurrentArgs, DemoArgs, HistoryArgs, HoldArgs, HoldsArgs, MoveArgs, PreviousArgs, PromoteArgs, PushArgs, RecoverArgs,
+    RepairArgs, RetentionArgs, RollbackArgs, UnholdArgs, VerifyArgs,
 };
 
 use clap::{Parser, Subcommand};
@@ -53,12 +53,15 @@ pub(crate) enum Command {
     /// Close a move that a dead run left open; any machine can.
     #[command(after_help = help::RECOVER)]
     Recover(RecoverArgs),
-    /// Stop every move of a channel until it is released.
+    /// Stop promotions of a channel, or every move of it, until the hold is ended.
     #[command(after_help = help::HOLD)]
     Hold(HoldArgs),
-    /// End the hold that stands on a channel.
-    #[command(after_help = "Example:\n  tagwarden release prod --reason 'incident 7 is over'")]
-    Release(ReleaseArgs),
+    /// End a hold of a channel; the others stay.
+    #[command(after_help = help::UNHOLD)]
+    Unhold(UnholdArgs),
+    /// List the holds in force on a channel.
+    #[command(after_help = "Example:\n  tagwarden holds prod")]
+    Holds(HoldsArgs),
     /// List the channels of the ledger, one line each: live, since when, by whom, held or open.
     #[command(after_help = "Example:\n  tagwarden channels")]
     Channels(ChannelsArgs),

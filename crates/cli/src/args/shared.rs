@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tagwarden::judge::ExpectedDigest;
+use tagwarden::record::HoldScope;
 use tagwarden::{Commit, Digest, IdempotencyKey, ReleaseLabel, Result, Text};
 
 use super::parse_duration;
@@ -109,6 +110,24 @@ pub(crate) enum OnConflictArg {
     Requeue,
     /// Give up at once (CHANNEL_BUSY)
     Fail,
+}
+
+/// Which moves a hold stops.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ScopeArg {
+    /// Promote and bootstrap
+    Promotions,
+    /// Every move
+    All,
+}
+
+impl From<ScopeArg> for HoldScope {
+    fn from(scope: ScopeArg) -> HoldScope {
+        match scope {
+            ScopeArg::Promotions => HoldScope::Promotions,
+            ScopeArg::All => HoldScope::All,
+        }
+    }
 }
 
 /// The deadlines of the protocol. They are written into the log, and everybody obeys what is written there.

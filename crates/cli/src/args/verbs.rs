@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use tagwarden::flux::Revision;
 use tagwarden::{Digest, Text, Timestamp};
 
-use super::{KeepArgs, PlaceArgs, RegistryArgs, TermsArgs, TimesArgs, WhoArgs, parse_duration};
+use super::{ScopeArg, KeepArgs, PlaceArgs, RegistryArgs, TermsArgs, TimesArgs, WhoArgs, parse_duration};
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
@@ -137,6 +137,8 @@ pub(crate) struct RecoverArgs {
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
     pub(crate) timeout: Duration,
     #[command(flatten)]
+    pub(crate) who: WhoArgs,
+    #[command(flatten)]
     pub(crate) times: TimesArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
@@ -149,10 +151,13 @@ pub(crate) struct HoldArgs {
     /// Why, in one line of at most 1,024 characters
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Text,
-    /// When it ends by itself, RFC 3339, such as 2026-11-23T18:00:00Z. Default: when it is released
+    /// Which moves it stops: promotions (promote and bootstrap; rollback, repair and adopt pass), or all
+    #[arg(long, value_enum, default_value_t = ScopeArg::Promotions)]
+    pub(crate) scope: ScopeArg,
+    /// When it ends by itself, RFC 3339, such as 2026-11-23T18:00:00Z. Default: when it is ended by unhold
     #[arg(long, value_name = "TIME", conflicts_with = "for_")]
     pub(crate) until: Option<Timestamp>,
-    /// How long it stands, such as 2h. Default: until it is released
+    /// How long it is in force, such as 2h. Default: until it is ended by unhold
     #[arg(long = "for", id = "for_", value_name = "TIME", value_parser = parse_duration)]
     pub(crate) for_: Option<Duration>,
     #[command(flatten)]
@@ -160,21 +165,26 @@ pub(crate) struct HoldArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ReleaseArgs {
+pub(crate) struct UnholdArgs {
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
+    /// Which hold: its id, as `tagwarden holds` lists it
+    #[arg(value_name = "ID", required_unless_present = "mine")]
+    pub(crate) id: Option<u64>,
+    /// End every hold of the same provider and actor as this command
+    #[arg(long, conflicts_with = "id")]
+    pub(crate) mine: bool,
     /// Why, in one line of at most 1,024 characters
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Text,
-    /// The pipeline run's id. Required outside of a CI
-    #[arg(long, value_name = "ID")]
-    pub(crate) run_id: Option<Text>,
-    /// Who releases it. Required outside of a CI
-    #[arg(long, value_name = "WHO")]
-    pub(crate) actor: Option<Text>,
-    /// Whose pipeline it is. Default: the CI that was found, else manual
-    #[arg(long, value_name = "NAME")]
-    pub(crate) provider: Option<Text>,
+    #[command(flatten)]
+    pub(crate) who: WhoArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HoldsArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
 }
 
 #[derive(Debug, Args)]

@@ -1,43 +1,51 @@
-//! Holds.
+//! Holds: stop moves of a channel, list what stops them, end it.
 
 use std::sync::Arc;
 
 use serde_json::json;
+use tagwarden::record::{Hold, Unhold};
 use tagwarden::{Clock, Result, SystemClock};
 
-use crate::args::{HoldArgs, ReleaseArgs};
+use crate::args::{HoldArgs, HoldsArgs, UnholdArgs};
 use crate::connect::Setup;
 use crate::offline::Offline;
 use crate::provenance;
-use crate::render::Answer;
+use crate::render::{self, Answer, Style};
 
 pub(super) async fn hold(setup: &Setup, args: HoldArgs) -> Result<Answer> {
     let channel = super::channel(setup, &args.place)?;
-    let who = provenance::of(&args.who)?;
+    let provenance = provenance::of(&args.who)?;
     let until = args.until.or(args.for_.map(|time| SystemClock.now().plus(time)));
     let promoter = setup.promoter(Arc::new(Offline), setup.ledger().await?);
-    let seq = promoter.hold(&channel, args.reason, until, &who).await?;
-    let ends = until.map_or("it is released".to_owned(), |until| until.to_string());
-    let text = format!("held {channel} until {ends} (seq {seq})");
-    let answer = Answer::done(&json!({ "channel": channel, "result": "held", "seq": seq }), text)?;
-    match until {
-        Some(until) => answer.with("until", &until),
-        None => Ok(answer),
-    }
+    let scope = args.scope.into();
+    let id = promoter.hold(&channel, Hold { scope, reason: args.reason, provenance, until }).await?;
+    render::held(&channel, id, scope, until)
 }
 
-pub(super) async fn release(setup: &Setup, args: ReleaseArgs) -> Result<Answer> {
+pub(super) async fn holds(setup: &Setup, args: &HoldsArgs, style: Style) -> Result<Answer> {
     let channel = super::channel(setup, &args.place)?;
-    let who = provenance::of(&args.who())?;
+    render::holds(&channel, &setup.reader().await?.holds(&channel).await?, style)
+}
+
+pub(super) async fn unhold(setup: &Setup, args: UnholdArgs) -> Result<Answer> {
+    let channel = super::channel(setup, &args.place)?;
+    let provenance = provenance::of(&args.who)?;
     let promoter = setup.promoter(Arc::new(Offline), setup.ledger().await?);
-    match promoter.release(&channel, args.reason, &who).await? {
-        Some(seq) => {
-            let json = json!({ "channel": channel, "result": "released", "seq": seq });
-            Answer::done(&json, format!("released {channel} (seq {seq})"))
+    let reason = args.reason;
+    let ended = match args.id {
+        Some(hold) => {
+            promoter.unhold(&channel, Unhold { hold, reason, provenance }).await?;
+            vec![hold]
         }
-        None => {
-            let json = json!({ "channel": channel, "result": "nothing" });
-            Answer::done(&json, format!("nothing to do: no hold stands on {channel}"))
-        }
+        None => promoter.unhold_mine(&channel, reason, provenance).await?,
+    };
+    let left = promoter.holds(&channel).await?;
+    let mut text: Vec<_> = ended.iter().map(|id| format!("ended hold {id} of {channel}")).collect();
+    if ended.is_empty() {
+        text.push(format!("nothing to do: no hold of {channel} is yours"));
     }
+    text.extend(left.iter().map(|hold| format!("still {hold}")));
+    let result = if ended.is_empty() { "nothing" } else { "ended" };
+    let json = json!({ "channel": channel, "result": result, "ended": ended, "holds": left });
+    Answer::done(&json, text.join("\n"))
 }

@@ -33,7 +33,12 @@ pub(super) async fn migrate(setup: &Setup, args: &MigrateArgs, style: Style) -> 
         source = from.open(Access::Write).await?;
     }
     let target = target(&to, args.dry_run).await?;
-    let transfer = Transfer::migrating(source, target, to.name()?).with_watch(progress());
+    let provenance = crate::provenance::of(&args.who)?;
+    let transfer = Transfer::migrating(source, target, to.name()?, provenance).with_watch(progress());
+    let transfer = match &args.reason {
+        Some(reason) => transfer.with_reason(reason.clone()),
+        None => transfer,
+    };
     let transfer = if args.resume { transfer.resumed() } else { transfer };
     let surveys = surveys(&transfer, &channels).await?;
     let (from, to) = (from.to_string(), to.to_string());

@@ -13,9 +13,10 @@ use crate::render::{self, Answer, Style};
 
 pub(super) async fn recover(setup: &Setup, args: RecoverArgs, style: Style) -> Result<Answer> {
     let channel = super::channel(setup, &args.place)?;
+    let provenance = crate::provenance::of(&args.who)?;
     let registry = connect::registry(&args.registry, channel.repository().registry())?;
     let promoter = setup.promoter(Arc::new(registry), setup.ledger().await?).with_times(times(&args.times)?);
     let mode = if args.abort { RecoveryMode::Abort } else { RecoveryMode::RollForward };
-    let recovered = until_closed(&channel, promoter.recover(&channel, mode, args.timeout)).await?;
+    let recovered = until_closed(&channel, promoter.recover(&channel, mode, provenance, args.timeout)).await?;
     render::recovered(&channel, &recovered, style)
 }

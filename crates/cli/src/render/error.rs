@@ -74,7 +74,9 @@ fn hint(error: &Error) -> Option<String> {
             )
         }
         ErrorKind::ChannelBusy => "wait with --timeout TIME, or use --on-conflict requeue".to_owned(),
-        ErrorKind::ChannelHeld => format!("`tagwarden release {channel} --reason …` ends the hold"),
+        ErrorKind::PolicyRefused if held(error) => {
+            format!("`tagwarden holds {channel}` lists the holds; `tagwarden unhold {channel} ID --reason …` ends one")
+        }
         ErrorKind::ChannelNotBootstrapped => {
             format!("`tagwarden bootstrap {channel}` takes the tag as it is; --source RELEASE makes it")
         }
@@ -101,6 +103,12 @@ fn hint(error: &Error) -> Option<String> {
         ErrorKind::InternalFault => "this is a defect of tagwarden; please report it".to_owned(),
         _ => return None,
     })
+}
+
+/// True if a hold is among what refused.
+fn held(error: &Error) -> bool {
+    let refusal = error.source_as::<Refusal>();
+    refusal.is_some_and(|refusal| refusal.refusals().any(|finding| finding.code() == Some("CHANNEL_HELD")))
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use serde_json::json;
 use tagwarden::judge::{Audited, Drift};
 use tagwarden::promoter::{Current, Page, Recovered};
-use tagwarden::record::{EventStatus, FindingNote, MigratedTo, PromotionEvent, Verdict};
-use tagwarden::{ActorKind, Channel, Class, Digest, Moved, Receipt, Result, Timestamp};
+use tagwarden::record::{EventStatus, FindingNote, Intent, MigratedTo, PromotionEvent, Source, Verdict};
+use tagwarden::{ActorKind, Channel, Class, Digest, Moved, Receipt, Result, Target, Text, Timestamp};
 
 use super::{Answer, Fields, Style, Table, shown};
 
@@ -23,7 +23,7 @@ pub(crate) fn receipt(receipt: &Receipt, style: Style) -> Result<Answer> {
     let mut fields = match receipt.result {
         Moved::Unchanged => Fields::under(title).field("live", receipt.digest),
         Moved::Committed => {
-            Fields::under(title).field("from", at_digest(receipt.previous_digest)).field("to", receipt.digest)
+            Fields::under(title).field("digest", receipt.digest).field("previous", at_digest(receipt.previous_digest))
         }
         Moved::Replayed => Fields::under(title).field("live", receipt.digest),
     };
@@ -41,7 +41,7 @@ pub(crate) fn recovered(channel: &Channel, recovered: &Recovered, style: Style) 
         Recovered::Closed { event } => {
             let title = format!("{} {} {channel}", status(event.status(), style), event.intent.op.as_str());
             let fields =
-                Fields::under(title).field("from", at_digest(event.intent.from)).field("to", event.intent.to.digest);
+                Fields::under(title).field("digest", event.intent.target.digest).field("previous", at_digest(event.intent.previous));
             told(fields, event).text()
         }
     };
@@ -57,27 +57,19 @@ pub(crate) fn current(current: &Current, audited: Option<&Audited>, style: Style
         fields = fields.field("by", format!("{} of {}", event.intent.op.as_str(), who(event)));
         fields = told_rest(fields, event);
     }
-    if let Some(hold) = &current.hold {
-        let until = hold.until.map_or("it is released".to_owned(), |until| until.to_string());
-        fields = fields.line(format!(
-            "  {} {}",
-            style.doubtful("held     "),
-            shown(&format!("by {} until {until}: {} (seq {})", hold.by, hold.reason, hold.seq))
-        ));
+    for hold in &current.holds {
+        fields = fields.line(format!("  {} {}", style.doubtful("hold     "), shown(&hold.to_string())));
     }
     if let Some(open) = &current.open {
         fields = fields.line(format!(
             "  {} {}",
             style.doubtful("open     "),
-            shown(&format!("{} to {} (seq {}, move {})", open.op.as_str(), open.to, open.seq, open.move_id))
+            shown(&format!("{} to {} (seq {}, move {})", open.op.as_str(), open.target, open.seq, open.move_id))
         ));
     }
-    if let Some(moved) = &current.moved {
-        fields = fields.line(format!(
-            "  {} {}",
-            style.doubtful("moved    "),
-            shown(&format!("the log goes on in {} since seq {}; what stands here is what was", moved.to, moved.seq))
-        ));
+    if let Some(migrated) = &current.migrated {
+        let text = format!("the log was migrated to {} at seq {}; this is its state then", migrated.ledger, migrated.seq);
+        fields = fields.line(format!("  {} {}", style.doubtful("migrated "), shown(&text)));
     }
     let Some(audited) = audited else { return Answer::done(current, fields.text()) };
     let class = audited.drift.class();
@@ -115,11 +107,11 @@ pub(crate) fn previous(channel: &Channel, previous: Digest) -> Result<Answer> {
 pub(crate) fn history(
     channel: &Channel,
     page: &Page,
-    moved: Option<&MigratedTo>,
+    migrated: Option<&MigratedTo>,
     digest: fn(Digest) -> String,
     style: Style,
 ) -> Result<Answer> {
-    let head = ["SEQ", "TIME", "OP", "STATUS", "FROM", "TO", "BY", "RUN", "COMMIT", "RELEASE", "REASON"];
+    let head = ["SEQ", "TIME", "OP", "STATUS", "RELEASE", "REVISION", "BY", "RUN", "DIGEST", "PREVIOUS", "REASON"];
     let mut table = Table::new(&head);
     for event in &page.events {
         let (intent, provenance) = (&event.intent, &event.intent.provenance);
@@ -128,12 +120,12 @@ pub(crate) fn history(
             event.at.to_string(),
             intent.op.as_str().to_owned(),
             event.status().as_str().to_owned(),
-            intent.from.map_or("-".to_owned(), digest),
-            digest(intent.to.digest),
+            source(intent),
+            revision(intent).map(|revision| short(&revision)).unwrap_or_default(),
             provenance.actor.id.to_string(),
             run(event),
-            provenance.commit.as_ref().map(|commit| commit.as_str().chars().take(12).collect()).unwrap_or_default(),
-            provenance.release.as_ref().map(ToString::to_string).unwrap_or_default(),
+            digest(intent.target.digest),
+            intent.previous.map_or("-".to_owned(), digest),
             intent.reason.as_ref().map(ToString::to_string).unwrap_or_default(),
         ]);
     }
@@ -145,12 +137,13 @@ pub(crate) fn history(
     if let Some(next) = page.next {
         lines.push(style.dim(&format!("more: --before {next}, or --all")));
     }
-    if let Some(moved) = moved {
-        lines.push(style.doubtful(&shown(&format!("the log goes on in {} since seq {}", moved.to, moved.seq))));
+    if let Some(migrated) = migrated {
+        let text = format!("the log was migrated to {} at seq {}", migrated.ledger, migrated.seq);
+        lines.push(style.doubtful(&shown(&text)));
     }
     let answer = Answer::done(page, lines.join("\n"))?.with("channel", channel)?;
-    match moved {
-        Some(moved) => answer.with("moved", moved),
+    match migrated {
+        Some(migrated) => answer.with("migrated", migrated),
         None => Ok(answer),
     }
 }
@@ -162,10 +155,40 @@ pub(crate) fn at(channel: &Channel, time: Timestamp, event: Option<&PromotionEve
         None => answer(format!("{channel} had no recorded state at {time}")),
         Some(event) => {
             let title = format!("{} at {time}", style.bold(&channel.to_string()));
-            let fields = Fields::under(title).field("live", event.intent.to.digest);
+            let fields = Fields::under(title).field("live", event.intent.target.digest);
             let fields = fields.field("by", format!("{} of {}", event.intent.op.as_str(), who(event)));
-            answer(told_rest(fields, event).text())?.with("live", &event.intent.to.digest)?.with("event", event)
+            answer(told_rest(fields, event).text())?.with("live", &event.intent.target.digest)?.with("event", event)
         }
+    }
+}
+
+/// The name of the release: the label that was recorded, else where it was named.
+fn source(intent: &Intent) -> String {
+    match (&intent.provenance.release, &intent.source) {
+        (Some(release), _) => release.to_string(),
+        (None, Source::Channel(channel)) => channel.tag().to_string(),
+        (None, Source::Reference(reference)) => match reference.target() {
+            Target::Tag(tag) => tag.to_string(),
+            Target::Digest(digest) => digest.short(),
+        },
+    }
+}
+
+/// What the release was built from: its own annotation, else the commit of the run.
+fn revision(intent: &Intent) -> Option<String> {
+    let annotation = |(name, value): (&Text, &Text)| {
+        (name.as_str() == "org.opencontainers.image.revision").then(|| value.to_string())
+    };
+    let commit = || intent.provenance.commit.as_ref().map(ToString::to_string);
+    intent.target.annotations.iter().find_map(annotation).or_else(commit)
+}
+
+/// A revision for a table: `main@sha1:0123456789ab…` to twelve digits.
+fn short(revision: &str) -> String {
+    let hex = revision.rsplit([':', '@']).next().unwrap_or_default();
+    match hex.len() {
+        0..=12 => revision.to_owned(),
+        length => revision.chars().take(revision.chars().count() - length + 12).collect(),
     }
 }
 
@@ -203,8 +226,9 @@ fn told_rest(fields: Fields, event: &PromotionEvent) -> Fields {
         .field("when", event.outcome.as_ref().map_or(event.at, |closing| closing.at))
         .field("run", run(event))
         .maybe("url", provenance.pipeline.url.as_ref())
+        .field("release", source(&event.intent))
+        .maybe("revision", revision(&event.intent))
         .maybe("commit", provenance.commit.as_ref())
-        .maybe("release", provenance.release.as_ref())
         .maybe("reason", event.intent.reason.as_ref())
         .maybe("replaced", event.intent.replaced)
         .field("recorded", seq)

@@ -3,6 +3,7 @@
 mod answer;
 mod error;
 mod event;
+mod hold;
 mod ledger;
 mod report;
 mod style;
@@ -11,6 +12,7 @@ mod table;
 pub(crate) use answer::Answer;
 pub(crate) use error::{error_json, error_text};
 pub(crate) use event::{at, current, history, previous, receipt, recovered};
+pub(crate) use hold::{held, holds};
 pub(crate) use ledger::{exported, initialised, surveyed, transferred};
 pub(crate) use report::{audit, channels, dry_run, retention, verified};
 pub(crate) use style::{Style, shown};

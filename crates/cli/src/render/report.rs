@@ -17,14 +17,12 @@ pub(crate) fn channels(all: &[Current], style: Style) -> Result<Answer> {
         let event = current.event.as_ref();
         let closed = event.and_then(|event| event.outcome.as_ref()).map(|closing| closing.at.to_string());
         let mut state = Vec::new();
-        if let Some(hold) = &current.hold {
-            state.push(format!("held by {}", hold.by));
-        }
+        state.extend(current.holds.iter().map(|hold| format!("held by {}", hold.provenance.actor.id)));
         if let Some(open) = &current.open {
             state.push(format!("open {}", open.op.as_str()));
         }
-        if let Some(moved) = &current.moved {
-            state.push(format!("moved to {}", moved.to));
+        if let Some(migrated) = &current.migrated {
+            state.push(format!("migrated to {}", migrated.ledger));
         }
         table.row([
             current.channel.to_string(),
@@ -93,7 +91,7 @@ fn planned(
 ) -> String {
     let mut fields = Fields::under(format!("dry run: {} {}", op.as_str(), style.bold(&channel.to_string())));
     if let Some((from, to)) = change {
-        fields = fields.field("from", at_digest(from)).field("to", to);
+        fields = fields.field("digest", to).field("previous", at_digest(from));
     }
     for finding in findings {
         let word = match finding.verdict {
@@ -148,16 +146,16 @@ pub(crate) fn verified(reports: &[LogReport], style: Style) -> Result<Answer> {
     let mut lines = Vec::new();
     for report in reports {
         let whose = report.channel.as_ref().map_or("an empty log".to_owned(), ToString::to_string);
-        lines.push(match &report.defect {
-            Some(defect) => format!("{}  {} {}", whose, style.bad("DEFECT"), shown(&defect.to_string())),
-            None => format!(
-                "{whose}  {}: {} entries, {} moves, root {}",
-                style.good("sound"),
-                report.entries,
-                report.moves,
-                report.root
-            ),
-        });
+        let counted = format!("{} entries, {} moves, root {}", report.entries, report.moves, report.root);
+        match report.defects.as_slice() {
+            [] => lines.push(format!("{whose}  {}: {counted}", style.good("sound"))),
+            defects => {
+                let noun = if defects.len() == 1 { "defect" } else { "defects" };
+                let found = style.bad(&format!("{} {noun}", defects.len()));
+                lines.push(format!("{whose}  {found}: {counted}"));
+                lines.extend(defects.iter().map(|defect| format!("  {}", shown(&defect.to_string()))));
+            }
+        }
         if report.torn_bytes > 0 {
             lines.push(format!(
                 "  the last {} bytes are an append that never returned, not a defect",
@@ -170,8 +168,8 @@ pub(crate) fn verified(reports: &[LogReport], style: Style) -> Result<Answer> {
                 report.clock_went_back
             ));
         }
-        if let (Some(seq), Some(to)) = (report.moved, &report.moved_to) {
-            lines.push(shown(&format!("  the log goes on in {to} since seq {seq}")));
+        if let (Some(seq), Some(to)) = (report.migrated, &report.migrated_to) {
+            lines.push(shown(&format!("  the log was migrated to {to} at seq {seq}")));
         }
         if let Some(seq) = report.open_intent {
             lines.push(format!("  the move at seq {seq} is open"));
@@ -181,7 +179,7 @@ pub(crate) fn verified(reports: &[LogReport], style: Style) -> Result<Answer> {
     let noun = if count == 1 { "log" } else { "logs" };
     lines.push(match sound {
         true => format!("{count} {noun}: every entry holds. Unanchored: a cut tail cannot be seen without a checkpoint kept elsewhere"),
-        false => format!("{count} {noun}: a defect was found; what stands after it was not judged"),
+        false => format!("{count} {noun}: defects were found; an entry with a defect changes nothing in the state"),
     });
     let json = json!({ "sound": sound, "anchored": false, "logs": reports });
     Ok(Answer::done(&json, lines.join("\n"))?.found((!sound).then_some(Class::Defect)))
