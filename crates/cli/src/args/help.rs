@@ -18,7 +18,7 @@ Questions and answers (prod stands for a channel or its name in tagwarden.toml):
   Every move, newest first                         tagwarden history prod
   Ship a release                                   tagwarden promote prod --source 1.4.2
   Would it be let through?                         tagwarden promote prod --source 1.4.2 --dry-run
-  Roll back                                        tagwarden rollback prod [--to sha256:…]
+  Roll back                                        tagwarden rollback prod [--to 1.4.1]
   Did somebody push by hand?                       tagwarden audit        (exit 4: drift)
     Undo that hotfix                               tagwarden repair prod
     Or keep it, on the record                      tagwarden adopt prod --reason 'hotfix 7'
@@ -94,13 +94,15 @@ Examples:
   tagwarden promote prod --source 1.4.2 --dry-run";
 
 pub(super) const ROLLBACK: &str = "\
-The manifest, its index children, configs and layers must all still be in the registry (TARGET_INCOMPLETE). A rollback \
+The manifest, its index children, configs and layers must all still be in the registry (finding TARGET_INCOMPLETE). A rollback \
 appends a move; it never rewrites the record.
 
 Examples:
   tagwarden rollback prod
-  tagwarden history prod --full       # which digests were live
-  tagwarden rollback prod --to sha256:… --reason 'incident 7'";
+  tagwarden history prod              # which releases were live
+  tagwarden rollback prod --to 1.4.1 --reason 'incident 7'
+  tagwarden rollback prod --to prod#42
+  tagwarden rollback prod --to sha256:…";
 
 pub(super) const REPAIR: &str = "\
 After drift (exit 4): what somebody pushed by hand is replaced by what the ledger says is live, and both are recorded. To \

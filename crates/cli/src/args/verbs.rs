@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 use tagwarden::flux::Revision;
-use tagwarden::{Digest, Text, Timestamp};
+use tagwarden::promoter::RollbackTarget;
+use tagwarden::{Text, Timestamp};
 
 use super::{ScopeArg, KeepArgs, PlaceArgs, RegistryArgs, TermsArgs, TimesArgs, WhoArgs, parse_duration};
 
@@ -105,10 +106,11 @@ pub(crate) struct PromoteArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArgs {
-    /// The digest to go back to; it must have been live here. Default: the previous live digest; after a rollback a
-    /// second one must name its target
-    #[arg(long, value_name = "DIGEST")]
-    pub(crate) to: Option<Digest>,
+    /// What to go back to; it must have been live here: a digest, a release by the tag with which it was promoted here
+    /// (1.4.1), or what a move made live (prod#42, by its sequence number). Default: the previous live digest; after a
+    /// rollback a second one must name its target
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) to: Option<RollbackTarget>,
     #[command(flatten)]
     pub(crate) common: MoveArgs,
 }

@@ -81,7 +81,7 @@ fn hint(error: &Error) -> Option<String> {
             format!("`tagwarden bootstrap {channel}` takes the tag as it is; --source RELEASE makes it")
         }
         ErrorKind::RollbackNoTarget => {
-            format!("`tagwarden history {channel} --full` shows what was live; name it with --to")
+            format!("`tagwarden history {channel}` shows what was live; name the release with --to")
         }
         ErrorKind::MoveIndeterminate | ErrorKind::MoveTakenOver | ErrorKind::LedgerAmbiguous => {
             format!("`tagwarden recover {channel}` brings it to rest, from any machine")

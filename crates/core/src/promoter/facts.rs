@@ -46,13 +46,15 @@ impl Run {
         let Work::Move(asked) = self.work.clone() else {
             return Err(Error::new(ErrorKind::InternalFault, "a recovery judges nothing"));
         };
+        self.label = self.release_label(&asked, change.to).await?;
         let Asked { operation, terms, .. } = *asked;
         let state = ChannelState::clone(self.journal.lock().await.state());
         let manifest = self.target(change.to).await?;
         let here = self.passage(&self.channel, &change.to).await?;
-        if let Operation::Rollback(Some(to)) = operation
+        if let Operation::Rollback(Some(_)) = operation
             && here == Passage::Never
         {
+            let to = change.to;
             let message = format!("{to} was never live on {}: a rollback goes back to what was", self.channel);
             return Err(Error::new(ErrorKind::RollbackNoTarget, message).with("channel", &self.channel));
         }
@@ -79,7 +81,9 @@ impl Run {
         facts.here = here;
         facts.upstream = self.upstream(operation.op(), &change.to).await?;
         let upstream = facts.upstream.iter().map(Upstream::log).collect();
-        Ok(Gathered { judgement: self.inner.policy.judge(&facts), change, upstream })
+        let mut judgement = self.inner.policy.judge(&facts);
+        judgement.findings.extend(self.warning.clone());
+        Ok(Gathered { judgement, change, upstream })
     }
 
     /// What the policy says of a target that is not there.

@@ -5,6 +5,7 @@ mod end;
 mod facts;
 mod plan;
 mod read;
+mod release;
 mod run;
 mod terms;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 pub use end::{Moved, Receipt, Recovered};
 pub use plan::{Approved, Plan, RecoveryMode};
 pub use read::{Current, Page};
+pub use release::RollbackTarget;
 pub use terms::{First, Foreign, Operation, Terms, Times};
 
 use std::collections::HashMap;
@@ -31,7 +33,7 @@ use crate::ledger::{Journal, Ledger};
 use crate::protocol::{Ms, Waiting};
 use crate::record::Source;
 use crate::registry::Registry;
-use crate::value::{Channel, Clock, Digest, Pipeline, SystemClock};
+use crate::value::{Channel, Clock, Pipeline, SystemClock};
 
 /// Moves channels, and says what they are and were.
 ///
@@ -160,9 +162,10 @@ impl Promoter {
         self.run(channel, Operation::Promote(source), terms).await
     }
 
-    /// Points the channel back at the digest that was live before, or at `to`, which must have been live here. All that
+    /// Points the channel back at the digest that was live before, or at `to`, which must have been live here
+    /// (ROLLBACK_NO_TARGET). All that
     /// the target is made of must still be there (POLICY_REFUSED, finding TARGET_INCOMPLETE).
-    pub async fn rollback(&self, channel: &Channel, to: Option<Digest>, terms: Terms) -> Result<Receipt> {
+    pub async fn rollback(&self, channel: &Channel, to: Option<RollbackTarget>, terms: Terms) -> Result<Receipt> {
         self.run(channel, Operation::Rollback(to), terms).await
     }
 

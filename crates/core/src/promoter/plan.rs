@@ -228,6 +228,8 @@ impl Inner {
             pinned: Vec::new(),
             decision: None,
             upstream: Vec::new(),
+            warning: None,
+            label: None,
             refusal: None,
             error: None,
             migrated: None,
@@ -257,11 +259,15 @@ fn owner() -> Result<Text> {
 impl Run {
     /// Reads log, tag, target and pins at the same time; the target's digest, if one was named.
     async fn read_ahead(&mut self, asked: &Asked) -> Result<Option<Digest>> {
+        let named = match &asked.operation {
+            Operation::Rollback(Some(target)) => Some(self.rollback_digest(target).await?),
+            _ => None,
+        };
         let source = match &asked.operation {
             Operation::Promote(source) => Some(source.clone()),
             Operation::Bootstrap(first) => first.source.clone(),
-            Operation::Rollback(Some(to)) => Some(Source::Reference(self.channel.repository().digest(*to))),
-            Operation::Rollback(None) | Operation::Repair | Operation::Adopt => None,
+            Operation::Rollback(_) => named.map(|digest| Source::Reference(self.channel.repository().digest(digest))),
+            Operation::Repair | Operation::Adopt => None,
         };
         let registry = &self.inner.registry;
         let log = async {

@@ -192,7 +192,7 @@ impl Promoter {
 }
 
 /// The moves before the intent at `before`, newest first: reads back until there are `limit`, and all of the oldest.
-async fn back(journal: &Journal, before: Option<u64>, limit: usize) -> Result<Page> {
+pub(super) async fn back(journal: &Journal, before: Option<u64>, limit: usize) -> Result<Page> {
     let size = journal.state().size;
     let end = before.unwrap_or(size).min(size);
     // Twice as far each time: where moves are rare among other entries, what is read again stays in proportion.

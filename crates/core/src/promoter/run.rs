@@ -11,7 +11,7 @@ use super::facts::{Gathered, target_of};
 use super::plan::RecoveryMode;
 use super::terms::{Operation, Terms};
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::{ExpectedDigest, Refusal};
+use crate::judge::{ExpectedDigest, Finding, Refusal};
 use crate::ledger::{Journal, Written};
 use crate::protocol::{
     Action, Appended, Ask, Change, End, Heard, LogRead, Mover, Ms, Pins, PutEnd, Replay, Why, Worker,
@@ -21,7 +21,7 @@ use crate::record::{
     OpenMove, Outcome, PolicyEntry, PolicyNote, Source, Status, Takeover, TakeoverOp, UpstreamLog,
 };
 use crate::registry::{Manifest, Put, pin_tag};
-use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text};
+use crate::value::{Channel, Digest, IdempotencyKey, Provenance, ReleaseLabel, Text};
 
 /// One run of a mover, from a question to its end.
 #[derive(Debug)]
@@ -41,6 +41,10 @@ pub(super) struct Run {
     pub(super) decision: Option<Decision>,
     /// The logs of earlier environments that the decision stands on.
     pub(super) upstream: Vec<UpstreamLog>,
+    /// What is worth saying about how the target was named.
+    pub(super) warning: Option<Finding>,
+    /// What people call the release.
+    pub(super) label: Option<ReleaseLabel>,
     /// The policy's no, if there was one.
     pub(super) refusal: Option<Refusal>,
     /// The last thing that went wrong outside.
@@ -396,7 +400,7 @@ impl Run {
             previous: change.from,
             target: target_of(manifest),
             source,
-            provenance: terms.provenance.clone(),
+            provenance: Provenance { release: self.label.clone(), ..terms.provenance.clone() },
             reason: terms.reason.clone(),
             expected: match terms.expected {
                 ExpectedDigest::Any => None,

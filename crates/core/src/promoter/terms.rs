@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::release::RollbackTarget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::ExpectedDigest;
 use crate::protocol::{OnConflict, Want, check_times};
@@ -16,7 +17,7 @@ pub enum Operation {
     /// Points the channel at a release: a tag or a digest of its repository, or what is live on another channel.
     Promote(Source),
     /// Points it back at the digest that was live before, or at the named one, which must have been live here.
-    Rollback(Option<Digest>),
+    Rollback(Option<RollbackTarget>),
     /// Takes the first state into the log.
     Bootstrap(First),
     /// Puts the live digest back.

@@ -7,9 +7,9 @@ use crate::error::{Error, ErrorKind};
 use crate::judge::{ExpectedDigest, Refusal};
 use crate::ledger::MemoryLedger;
 use crate::protocol::OnConflict;
-use crate::record::{Entry, EventStatus, Expected, Hold, HoldScope, Kind, PutStatus, Unhold, UpstreamLog};
+use crate::record::{Entry, EventStatus, Expected, Hold, HoldScope, Kind, PutStatus, Unhold, UpstreamLog, Verdict};
 use crate::registry::{Fault, MemoryRegistry, pin_tag};
-use crate::value::{IdempotencyKey, Provenance, Stage, Tag, Text};
+use crate::value::{Digest, IdempotencyKey, Provenance, Stage, Tag, Text};
 
 struct World {
     registry: MemoryRegistry,
@@ -100,7 +100,7 @@ async fn a_release_goes_up_and_back() {
     assert_eq!((current.live, current.previous), (Some(w.digests[0]), Some(w.digests[1])));
     let again = w.promoter.rollback(&w.prod, None, terms()).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::RollbackNoTarget, "a second rollback names its target");
-    w.promoter.rollback(&w.prod, Some(w.digests[1]), terms()).await.unwrap();
+    w.promoter.rollback(&w.prod, Some(w.digests[1].into()), terms()).await.unwrap();
     let page = w.promoter.history(&w.prod, None, 2).await.unwrap();
     assert_eq!(page.events.iter().map(|event| event.seq).collect::<Vec<_>>(), [7, 5]);
     let page = w.promoter.history(&w.prod, page.next, 2).await.unwrap();
@@ -113,7 +113,56 @@ async fn a_release_goes_up_and_back() {
 async fn a_rollback_goes_only_where_the_channel_was() {
     let w = world().bootstrapped().await;
     assert_eq!(w.kind(w.promoter.rollback(&w.prod, None, terms())).await, ErrorKind::RollbackNoTarget);
-    assert_eq!(w.kind(w.promoter.rollback(&w.prod, Some(w.digests[3]), terms())).await, ErrorKind::RollbackNoTarget);
+    assert_eq!(w.kind(w.promoter.rollback(&w.prod, Some(w.digests[3].into()), terms())).await, ErrorKind::RollbackNoTarget);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_goes_to_a_release_or_a_move_by_name() {
+    let w = world().bootstrapped().await;
+    let to = |text: &str| Some(text.parse::<RollbackTarget>().unwrap());
+    for release in ["1.1", "1.2"] {
+        w.promoter.promote(&w.prod, w.release(release), terms()).await.unwrap();
+    }
+    let receipt = w.promoter.rollback(&w.prod, to("1.0"), terms()).await.unwrap();
+    assert_eq!(receipt.digest, w.digests[0]);
+    let label = receipt.event.unwrap().intent.provenance.release.unwrap();
+    assert_eq!(label.as_str(), "1.0", "a rollback has the name of the release that it brings back");
+    let receipt = w.promoter.rollback(&w.prod, to("prod#3"), terms()).await.unwrap();
+    assert_eq!((receipt.digest, receipt.findings().last().unwrap().verdict), (w.digests[1], Verdict::Pass));
+    for (target, why) in [
+        ("1.3", "no move of reg.io/acme/shop:prod brought the release 1.3"),
+        ("#2", "reg.io/acme/shop:prod has no move at sequence number 2"),
+        ("#99", "reg.io/acme/shop:prod has no move at sequence number 99"),
+    ] {
+        let error = w.promoter.rollback(&w.prod, to(target), terms()).await.unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::RollbackNoTarget, why));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_with_two_digests_is_the_newest_with_a_warning() {
+    let w = world().bootstrapped().await;
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    let other = w.registry.push_image(w.prod.repository(), &tag("1.1"), 77).digest();
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
+    let receipt = w.promoter.rollback(&w.prod, Some("1.1".parse().unwrap()), terms()).await.unwrap();
+    assert_eq!(receipt.digest, other);
+    let warning = receipt.findings().last().unwrap();
+    assert_eq!((warning.verdict, warning.code.as_ref().unwrap().as_str()), (Verdict::Warn, "RELEASE_AMBIGUOUS"));
+    assert!(warning.why.as_str().contains(&w.digests[1].to_string()), "{}", warning.why);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promotion_from_a_channel_has_the_name_of_the_release_there() {
+    let w = world();
+    let dev: Channel = "reg.io/acme/shop:dev".parse().unwrap();
+    for channel in [&dev, &w.prod] {
+        w.promoter.bootstrap(channel, Some(w.release("1.0")), terms()).await.unwrap();
+    }
+    w.promoter.promote(&dev, w.release("1.1"), terms()).await.unwrap();
+    let receipt = w.promoter.promote(&w.prod, Source::Channel(dev), terms()).await.unwrap();
+    assert_eq!(receipt.event.unwrap().intent.provenance.release.unwrap().as_str(), "1.1");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,176 @@
+//! Releases by name: what a rollback goes back to, and what people call the release that a move brings.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::read::back;
+use super::run::{Asked, Run};
+use super::terms::Operation;
+use crate::error::{Error, ErrorKind, Result};
+use crate::judge::Finding;
+use crate::record::{Body, Entry, EventStatus, PromotionEvent, Source};
+use crate::value::{Channel, Digest, ReleaseLabel, Target};
+
+/// What a rollback goes back to: it must have been live on the channel.
+///
+/// # Syntax
+/// - `sha256:…`: a digest.
+/// - `#42` or `prod#42`: the digest that the move at this position made live; what is before the `#` is not looked at.
+/// - Anything else is a release, as it was promoted here: its tag, or the label that was recorded. If it was promoted with
+///   several digests, the newest counts, and the answer has a warning.
+///
+/// ```
+/// use tagwarden::promoter::RollbackTarget;
+/// assert_eq!("prod#42".parse::<RollbackTarget>().unwrap(), RollbackTarget::Move(42));
+/// assert_eq!("1.4.2".parse::<RollbackTarget>().unwrap().to_string(), "1.4.2");
+/// assert!("prod#".parse::<RollbackTarget>().is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum RollbackTarget {
+    /// This digest.
+    Digest(Digest),
+    /// The release of this tag or label.
+    Release(ReleaseLabel),
+    /// What the move at this position made live.
+    Move(u64),
+}
+
+impl FromStr for RollbackTarget {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<RollbackTarget> {
+        if let Some((_, seq)) = text.rsplit_once('#') {
+            let bad = || format!("rollback target: {seq:?} after '#' is not the sequence number of a move");
+            return seq.parse().map(RollbackTarget::Move).map_err(|_| Error::new(ErrorKind::ValueInvalid, bad()));
+        }
+        match text.contains(':') {
+            true => text.parse().map(RollbackTarget::Digest),
+            false => text.parse().map(RollbackTarget::Release),
+        }
+    }
+}
+
+impl fmt::Display for RollbackTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RollbackTarget::Digest(digest) => digest.fmt(f),
+            RollbackTarget::Release(release) => release.fmt(f),
+            RollbackTarget::Move(seq) => write!(f, "#{seq}"),
+        }
+    }
+}
+
+impl TryFrom<String> for RollbackTarget {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<RollbackTarget> {
+        text.parse()
+    }
+}
+
+impl From<RollbackTarget> for String {
+    fn from(target: RollbackTarget) -> String {
+        target.to_string()
+    }
+}
+
+impl From<Digest> for RollbackTarget {
+    fn from(digest: Digest) -> RollbackTarget {
+        RollbackTarget::Digest(digest)
+    }
+}
+
+/// How many moves are read at once, going back.
+const PAGE: usize = 256;
+
+impl Run {
+    /// The digest that a rollback's target names, by this channel's log. ROLLBACK_NO_TARGET if none does.
+    pub(super) async fn rollback_digest(&mut self, target: &RollbackTarget) -> Result<Digest> {
+        let channel = self.channel.clone();
+        let none = |why: String| Error::new(ErrorKind::RollbackNoTarget, why).with("channel", &channel);
+        match target {
+            RollbackTarget::Digest(digest) => Ok(*digest),
+            RollbackTarget::Move(seq) => {
+                self.read_log().await?;
+                let found = self.journal.lock().await.read(*seq, 1).await?.pop();
+                match found.map(|entry| entry.body) {
+                    Some(Body::Intent(intent)) => Ok(intent.target.digest),
+                    _ => Err(none(format!("{channel} has no move at sequence number {seq}"))),
+                }
+            }
+            RollbackTarget::Release(release) => {
+                let mut found: Vec<PromotionEvent> = Vec::new();
+                self.read_log().await?;
+                let journal = self.journal.lock().await;
+                let mut before = None;
+                loop {
+                    let page = back(&journal, before, PAGE).await?;
+                    found.extend(page.events.into_iter().filter(|event| brought(event, release)));
+                    before = page.next;
+                    if before.is_none() {
+                        break;
+                    }
+                }
+                drop(journal);
+                let Some(newest) = found.first() else {
+                    return Err(none(format!("no move of {channel} brought the release {release}")));
+                };
+                let digest = newest.intent.target.digest;
+                self.warning = found.iter().find(|event| event.intent.target.digest != digest).map(|other| {
+                    let why = format!(
+                        "{release} was promoted here as {digest} (seq {}) and as {} (seq {}): the newest is taken",
+                        newest.seq, other.intent.target.digest, other.seq
+                    );
+                    Finding::warn("rollback-target", "RELEASE_AMBIGUOUS", why)
+                });
+                Ok(digest)
+            }
+        }
+    }
+
+    /// What people call the release that this move brings: the label that was given; else the source's tag; else the label
+    /// of the move that made the digest live, on the source channel or here.
+    pub(super) async fn release_label(&self, asked: &Asked, digest: Digest) -> Result<Option<ReleaseLabel>> {
+        if let Some(label) = &asked.terms.provenance.release {
+            return Ok(Some(label.clone()));
+        }
+        let source = match &asked.operation {
+            Operation::Promote(source) => Some(source),
+            Operation::Bootstrap(first) => first.source.as_ref(),
+            Operation::Rollback(_) | Operation::Repair | Operation::Adopt => None,
+        };
+        match source {
+            Some(Source::Channel(channel)) => self.label_on(channel, digest).await,
+            Some(Source::Reference(reference)) => match reference.target() {
+                Target::Tag(tag) => Ok(tag.as_str().parse().ok()),
+                Target::Digest(_) => self.label_on(&self.channel, digest).await,
+            },
+            None => self.label_on(&self.channel, digest).await,
+        }
+    }
+
+    async fn label_on(&self, channel: &Channel, digest: Digest) -> Result<Option<ReleaseLabel>> {
+        let journal = self.inner.journal(channel);
+        let journal = journal.lock().await;
+        let Some(seq) = journal.made_live(&digest).await? else { return Ok(None) };
+        Ok(match journal.read(seq, 1).await?.pop() {
+            Some(Entry { body: Body::Intent(intent), .. }) => intent.provenance.release.clone(),
+            _ => None,
+        })
+    }
+}
+
+/// True if a committed move brought the release of this name.
+fn brought(event: &PromotionEvent, release: &ReleaseLabel) -> bool {
+    let intent = &event.intent;
+    let by_tag = match &intent.source {
+        Source::Reference(reference) => {
+            matches!(reference.target(), Target::Tag(tag) if tag.as_str() == release.as_str())
+        }
+        Source::Channel(_) => false,
+    };
+    event.status() == EventStatus::Committed && (by_tag || intent.provenance.release.as_ref() == Some(release))
+}
