@@ -18,10 +18,10 @@ test('whatever is asked and whatever fails, log and registry agree, and the log 
       const { op, ...given } = move
       const before = (await promoter.current(prod)).live
       try {
-        const { to } = await (op === 'promote'
+        const { digest } = await (op === 'promote'
           ? promoter.promote(prod, given.source, { provenance })
           : promoter.rollback(prod, { provenance }))
-        assert.equal((await promoter.current(prod)).live, to)
+        assert.equal((await promoter.current(prod)).live, digest)
       } catch (error) {
         assert.ok(['MOVE_FAILED', 'ROLLBACK_NO_TARGET', 'POLICY_REFUSED'].includes(error.code), error.stack)
         assert.equal((await promoter.current(prod)).live, before, 'what failed moved nothing')

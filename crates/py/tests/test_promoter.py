@@ -47,7 +47,7 @@ def test_a_plan_is_approved_and_executed_once(world: World) -> None:
     assert (plan.previous_digest, plan.digest) == (world.releases[0], world.releases[2])
     assert {finding.verdict for finding in plan.findings} == {"pass"} and plan.settled is None
     approved = plan.approve()
-    assert world.promoter.execute(approved).to == world.releases[2]
+    assert world.promoter.execute(approved).digest == world.releases[2]
     with pytest.raises(InvalidValueError, match="was executed already: plan again"):
         world.promoter.execute(approved)
     with pytest.raises(InvalidValueError, match="was approved already: plan again"):
@@ -78,11 +78,11 @@ def test_drift_is_found_repaired_and_adopted(world: World) -> None:
     with pytest.raises(ChannelError) as drifted:
         world.promote()
     assert drifted.value.code == "CHANNEL_DRIFTED"
-    assert world.promoter.repair(PROD, provenance=ADA).to == world.releases[0]
+    assert world.promoter.repair(PROD, provenance=ADA).digest == world.releases[0]
     world.registry.overwrite("reg.io/acme/shop", "prod", other)
     with pytest.raises(InvalidValueError, match="adopt needs a reason"):
         world.promoter.adopt(PROD, provenance=ADA)
-    assert world.promoter.adopt(PROD, provenance=ADA, reason="hotfix").to == other.digest
+    assert world.promoter.adopt(PROD, provenance=ADA, reason="hotfix").digest == other.digest
     assert world.promoter.audit([PROD]).worst is None
     with pytest.raises(TypeError, match="as a list"):
         world.promoter.audit(PROD)
@@ -136,7 +136,7 @@ def test_awaited_moves(world: World) -> None:
         )
         assert sorted(receipt.result for receipt in receipts) == ["committed"] + ["replayed"] * 3
         plan = await promoter.plan(PROD, "rollback", provenance=ADA)
-        assert (await promoter.execute(plan.approve())).to == world.releases[0]
+        assert (await promoter.execute(plan.approve())).digest == world.releases[0]
         assert [event.intent.op async for event in promoter.events(PROD)] == ["rollback", "promote", "bootstrap"]
         with pytest.raises(ChannelError):
             await promoter.promote("reg.io/acme/shop:nowhere", "reg.io/acme/shop:1.1", provenance=ADA)

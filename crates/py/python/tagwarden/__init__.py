@@ -13,7 +13,7 @@ such as ``open_ledger(url)``; for tests there are ``MemoryRegistry``, ``MemoryLe
 'committed'
 >>> promoter.promote(prod, "reg.io/acme/shop:1.1", provenance=ada).previous_digest == releases[0]
 True
->>> promoter.rollback(prod, provenance=ada).to == releases[0]
+>>> promoter.rollback(prod, provenance=ada).digest == releases[0]
 True
 """
 
