@@ -29,7 +29,7 @@ fn a_release_goes_through_the_pipeline_and_back() {
     // From the environment before, by its name and by its tag; what is live there already is not moved again.
     let json = world.json(&["promote", "prod", "--source", "dev"], 0);
     assert_eq!(json["digest"], world.digest("1.4.1").to_string());
-    assert_eq!(json["event"]["intent"]["source"]["channel"], world.channel("dev").to_string());
+    assert_eq!(json["move"]["intent"]["source"]["channel"], world.channel("dev").to_string());
     let said = world.does(&["promote", &prod, "--source", &world.channel("dev").to_string()], 0);
     assert!(said.out.starts_with(&format!("unchanged promote {prod}: ")), "{}", said.out);
 
@@ -58,12 +58,12 @@ fn a_source_is_a_tag_a_digest_a_reference_or_a_channel() {
     ] {
         let json = world.json(&["promote", &prod, "--source", from], 0);
         assert_eq!(json["digest"], world.digest(want).to_string(), "{from}");
-        assert!(json["event"]["intent"]["source"]["reference"].is_string(), "{from}");
+        assert!(json["move"]["intent"]["source"]["reference"].is_string(), "{from}");
     }
     // A tag of which the ledger has a log is a channel: its live digest counts, not what the tag shows.
     world.does(&["bootstrap", &world.channel("qa").to_string(), "--source", "1.4.5"], 0);
     let json = world.json(&["promote", &prod, "--source", "qa"], 0);
-    assert_eq!(json["event"]["intent"]["source"]["channel"], world.channel("qa").to_string());
+    assert_eq!(json["move"]["intent"]["source"]["channel"], world.channel("qa").to_string());
 
     let said = world.does(&["promote", &prod, "--source", "ghcr.io/other/shop:1"], 2);
     assert!(said.err.contains("a move stays in one repository"), "{}", said.err);
@@ -157,7 +157,7 @@ fn a_push_by_hand_is_found_and_repaired_or_adopted() {
     let said = world.does(&["promote", &prod, "--source", "1.4.1"], 4);
     assert!(said.err.contains("[CHANNEL_DRIFTED]\nhint: `tagwarden repair "), "{}", said.err);
     let json = world.json(&["repair", &prod], 0);
-    assert_eq!(json["event"]["intent"]["replaced"], hotfix.to_string());
+    assert_eq!(json["move"]["intent"]["replaced"], hotfix.to_string());
     assert_eq!(world.digest("prod"), live);
 
     world.push_by_hand(7);
@@ -177,7 +177,9 @@ fn a_key_moves_once() {
     world.does(&promote, 0);
     world.does(&["promote", &prod, "--source", "1.4.2"], 0);
     let json = world.json(&promote, 0);
-    assert_eq!((&json["result"], &json["digest"]), (&"replayed".into(), &world.digest("1.4.2").to_string().into()));
+    assert_eq!(json["result"], "replayed");
+    assert_eq!((&json["digest"], &json["move"]["seq"]), (&world.digest("1.4.1").to_string().into(), &2.into()));
+    assert_eq!((&json["live"]["digest"], &json["live"]["seq"]), (&world.digest("1.4.2").to_string().into(), &4.into()));
     let said = world.does(&["promote", &prod, "--source", "1.4.3", "--idempotency-key", "release-41"], 3);
     assert!(said.err.contains("[IDEMPOTENCY_MISMATCH]"), "{}", said.err);
 }
@@ -219,7 +221,7 @@ fn provenance_is_read_from_the_ci_and_completed_by_flags() {
     ];
     let said = common::said(command.envs(ci).output().unwrap());
     let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
-    let provenance = &json["event"]["intent"]["provenance"];
+    let provenance = &json["move"]["intent"]["provenance"];
     assert_eq!(provenance["pipeline"]["provider"], "github-actions");
     assert_eq!((&provenance["actor"]["id"], &provenance["release"]), (&"octocat".into(), &"v1".into()));
     assert!(world.does(&["current", &prod], 0).out.contains("  run       github-actions 77/2\n"));

@@ -122,12 +122,23 @@ export interface Receipt {
   op: Op
   /** `unchanged`: it pointed there already, nothing was written. `replayed`: the key had moved it before. */
   result: 'committed' | 'unchanged' | 'replayed'
-  /** The live digest before; absent before the first move. */
+  /** The live digest before the move; absent before the first one. */
   previous_digest?: string
-  /** The live digest now. */
+  /** The digest that the move made live; the live digest if there was nothing to move. */
   digest: string
-  /** The event in the log; absent if nothing was written. */
-  event?: PromotionEvent
+  /** The move that this call made, or the one that its key had made before; absent if there was nothing to move. */
+  move?: PromotionEvent
+  /** What is live now. After a replay that may be what a later move set. */
+  live: Live
+}
+
+/** What is live on a channel. */
+export interface Live {
+  digest: string
+  /** Where the intent of the last committed move stands. */
+  seq: number
+  /** When that move was closed. */
+  at: string
 }
 
 /** What a recovery did. */

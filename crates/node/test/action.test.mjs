@@ -52,9 +52,10 @@ test('it promotes, refuses, rolls back, and finds drift', { timeout: 120_000 }, 
 
   const promoted = await step({ command: 'promote', channel: prod, source: '1.4.2', release: 'v1.4.2' })
   assert.equal(promoted.status, 0, promoted.said)
-  const { digest, 'previous-digest': previous, seq, changed, event } = promoted.outputs
+  const { digest, 'previous-digest': previous, seq, changed, move, live } = promoted.outputs
   assert.deepEqual({ digest, previous, seq, changed }, { digest: digests[1], previous: digests[0], seq: '2', changed: 'true' })
-  const { provenance, key } = JSON.parse(event).intent
+  const { provenance, key } = JSON.parse(move).intent
+  assert.deepEqual([JSON.parse(live).digest, JSON.parse(live).seq], [digests[1], 2])
   assert.deepEqual(provenance.pipeline, { provider: 'github-actions', run_id: '4711', attempt: 1, url: 'https://github.com/acme/shop/actions/runs/4711' })
   assert.deepEqual([provenance.actor.id, provenance.commit, provenance.release, provenance.identity], ['ada', RUN.GITHUB_SHA, 'v1.4.2', undefined])
   assert.equal(key, 'github-4711-release-__tagwarden-promote')

@@ -29,7 +29,7 @@ test('a guardrail judges the facts, after the built-in ones, and stands in the l
   assert.deepEqual(asked.source, { reference: release(2) })
   assert.deepEqual(asked.provenance, provenance)
   assert.equal(asked.here, 'never')
-  const { policy, findings } = receipt.event.intent.decision
+  const { policy, findings } = receipt.move.intent.decision
   assert.equal(policy.name, 'release')
   assert.deepEqual(findings.at(-1), { guardrail: 'weekday', verdict: 'warn', code: 'DAY_LATE', why: 'it is Friday' })
   assert.equal(findings.length, 6)
@@ -48,7 +48,7 @@ test('a refusal refuses', async () => {
 test('a guardrail may promise its finding', async () => {
   const { promoter } = await guarded(async ({ channel }) => ({ verdict: 'warn', code: 'DAY_LATE', why: await channel }))
   const receipt = await promoter.promote(prod, release(2), { provenance })
-  assert.equal(receipt.event.intent.decision.findings.at(-1).why, prod)
+  assert.equal(receipt.move.intent.decision.findings.at(-1).why, prod)
 })
 
 test('of two moves at once each is blamed on the exception of its own', async () => {

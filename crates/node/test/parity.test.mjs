@@ -60,7 +60,7 @@ const sorted = (found) => [...found].map(([, name]) => name).sort()
 
 test('options and records have the fields of the core', async () => {
   const fields = async (path, name) =>
-    [...(await text(`../../core/src/${path}.rs`)).match(new RegExp(`pub struct ${name} \\{([^]*?)\\n\\}`))[1].matchAll(/^    pub (\w+): (.*),$/gm)]
+    [...(await text(`../../core/src/${path}.rs`)).match(new RegExp(`pub struct ${name} \\{([^]*?)\\n\\}`))[1].matchAll(/^    pub (?:r#)?(\w+): (.*),$/gm)]
   const core = async (path, name) => sorted(await fields(path, name))
   const own = async (file, name) =>
     sorted((await text(`../lib/${file}.d.ts`)).match(new RegExp(`export interface ${name} [^]*?\\{([^]*?)\\n\\}`))[1].matchAll(/^  (\w+)\??:/gm))
@@ -71,7 +71,7 @@ test('options and records have the fields of the core', async () => {
   assert.deepEqual(await own('promoter', 'Times'), [...times.matchAll(/(\w+): (Duration)/g)].map(named).sort())
   for (const [path, name, besides = []] of [
     ['promoter/read', 'Current'], ['record/verify', 'LogReport'], ['record/event', 'PromotionEvent', ['status']],
-    ['record/entry', 'Outcome', ['at', 'seq']], ['record/intent', 'Predecessor'], ['record/fold', 'Standing'], ['promoter/end', 'Receipt'],
+    ['record/entry', 'Outcome', ['at', 'seq']], ['record/intent', 'Predecessor'], ['record/fold', 'Standing'], ['promoter/end', 'Receipt'], ['promoter/end', 'Live'],
   ]) {
     assert.deepEqual(await own('record', name), [...(await core(path, name)), ...besides].sort(), name)
   }

@@ -189,7 +189,7 @@ def test_a_put_that_gives_something_is_not_known(nonsense: object) -> None:
     times = Times(ttl=5, grace=0.1, quiet=0.1, put=0.1)
     receipt = Promoter(hoard, shelf, times=times).bootstrap(PROD, f"{SHOP}:1.0", provenance=ADA)
     assert receipt.digest == releases[0] == hoard.tags_of[SHOP, "prod"]
-    assert receipt.event is not None and receipt.event.outcome is not None and receipt.event.outcome.ambiguous
+    assert receipt.move is not None and receipt.move.outcome is not None and receipt.move.outcome.ambiguous
 
 
 class Odd(Exception):
@@ -285,8 +285,8 @@ def test_guardrails_of_ones_own_make_a_policy_with_a_name(world: World) -> None:
     assert promoter.repair(PROD, provenance=ADA).result == "unchanged"
     world.promote()
     receipt = promoter.rollback(PROD, provenance=ADA)
-    assert receipt.event is not None
-    assert receipt.event.to_dict()["intent"]["decision"]["policy"]["name"] == "no-fridays"
+    assert receipt.move is not None
+    assert receipt.move.to_dict()["intent"]["decision"]["policy"]["name"] == "no-fridays"
 
 
 def test_a_name_stands_once_in_a_policy(world: World) -> None:

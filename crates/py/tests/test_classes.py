@@ -35,6 +35,7 @@ from tagwarden import (
     IdempotencyKey,
     Intent,
     Judged,
+    Live,
     LogReport,
     Manifest,
     MayDelete,
@@ -91,6 +92,7 @@ SUBJECT = Subject(Digest(ONE), "application/vnd.oci.image.manifest.v1+json", 7)
 INTENT = Intent("promote", "m", "k", Digest(TWO), SUBJECT, ADA, "w", 0, Digest(TWO), "why")
 OUTCOME = Outcome(5, AT, "committed", 1, False, False, Digest(ONE))
 EVENT = PromotionEvent(Channel(PROD), 4, AT, "committed", INTENT, OUTCOME)
+LIVE = Live(Digest(ONE), 4, AT)
 STANDING = Standing(6, "incident 7", "ada", AT)
 DEFECT, GOES_ON = Defect(4, "PARENT", "its parent is another"), GoesOn(6, "another-ledger")
 TAKEN_OVER = TakenOver(5, AT, "w2", "w", 1)
@@ -118,9 +120,10 @@ PLAIN: list[tuple[Any, Any]] = [
     (OUTCOME, Outcome(5, AT, "failed", 1, False, False)),
     (EVENT, PromotionEvent(Channel(PROD), 4, AT, "open", INTENT, takeovers=(TAKEN_OVER,))),
     (
-        Receipt(Channel(PROD), "promote", "committed", Digest(ONE), None, EVENT),
-        Receipt(Channel(PROD), "promote", "unchanged", Digest(ONE)),
+        Receipt(Channel(PROD), "promote", "committed", Digest(ONE), LIVE, None, EVENT),
+        Receipt(Channel(PROD), "promote", "unchanged", Digest(ONE), LIVE),
     ),
+    (LIVE, Live(Digest(ONE), 6, AT)),
     (Recovered("closed", EVENT), Recovered("nothing")),
     (STANDING, Standing(6, "incident 7", "ada")),
     (OPEN, OpenMove(4, "repair", "m", "k", Digest(ONE), "w", 1)),

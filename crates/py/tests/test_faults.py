@@ -413,8 +413,8 @@ def test_values_are_values() -> None:
 def test_a_provenance_by_hand_says_no_more_than_a_built_one(world: World) -> None:
     by_hand = {**ADA.to_dict(), "repository_url": "https://ada:hunter2@git.example.com/shop.git"}
     receipt = world.promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=Provenance(json.dumps(by_hand)))
-    assert receipt.event is not None
-    assert receipt.event.intent.provenance.repository_url == "https://git.example.com/shop.git"
+    assert receipt.move is not None
+    assert receipt.move.intent.provenance.repository_url == "https://git.example.com/shop.git"
     verified = {**by_hand, "identity": {"issuer": "https://token.example.com", "subject": "ci"}}
     with pytest.raises(InvalidValueError, match="promote: provenance: identity: it is not known here"):
         world.promoter.promote(PROD, "reg.io/acme/shop:1.2", provenance=Provenance(json.dumps(verified)))

@@ -19,15 +19,15 @@ def test_a_release_goes_on_and_comes_back(world: World) -> None:
     receipt = world.promote()
     assert (receipt.result, receipt.op) == ("committed", "promote")
     assert (receipt.previous_digest, receipt.digest) == (world.releases[0], world.releases[1])
-    assert receipt.event is not None and receipt.event.outcome is not None
-    assert receipt.event.intent.provenance == ADA
-    assert [finding.verdict for finding in receipt.event.intent.findings] == ["pass"] * 5
+    assert receipt.move is not None and receipt.move.outcome is not None
+    assert receipt.move.intent.provenance == ADA
+    assert [finding.verdict for finding in receipt.move.intent.findings] == ["pass"] * 5
     assert world.registry.peek("reg.io/acme/shop", "prod") == world.releases[1]
     current = world.promoter.current(PROD)
     assert (current.live, current.previous) == (world.releases[1], world.releases[0])
     assert world.promoter.previous(PROD) == world.releases[0]
     back = world.promoter.rollback(PROD, provenance=ADA, reason="it was slow")
-    assert back.digest == world.releases[0] and back.event is not None and back.event.intent.reason == "it was slow"
+    assert back.digest == world.releases[0] and back.move is not None and back.move.intent.reason == "it was slow"
     assert [event.intent.op for event in world.promoter.events(PROD)] == ["rollback", "promote", "bootstrap"]
     page = world.promoter.history(PROD, limit=2)
     assert [event.seq for event in page.events] == [4, 2] and page.next == 2

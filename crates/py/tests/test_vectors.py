@@ -141,7 +141,7 @@ def _fields_of(path: str, name: str) -> set[str]:
     (body,) = re.findall(
         rf"pub struct {name} {{(.*?)\n}}", (ROOT / f"crates/core/src/{path}.rs").read_text(), re.DOTALL
     )
-    return set(re.findall(r"^    pub (\w+):", body, re.MULTILINE))
+    return set(re.findall(r"^    pub (?:r#)?(\w+):", body, re.MULTILINE))
 
 
 def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
@@ -163,7 +163,9 @@ def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
     alike: dict[Any, str] = {
         tagwarden.RetentionRule: "judge/retention/mod",
         tagwarden.Current: "promoter/read",
+        tagwarden.Live: "promoter/end",
         tagwarden.Page: "promoter/read",
+        tagwarden.Receipt: "promoter/end",
         tagwarden.LogReport: "record/verify",
         tagwarden.Defect: "record/fold",
         tagwarden.TakenOver: "record/event",

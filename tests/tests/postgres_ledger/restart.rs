@@ -52,7 +52,7 @@ async fn in_the_middle_of_moves() {
                 }
                 let terms = terms.clone().idempotency_key(format!("{mover}-{number}").parse().unwrap());
                 match one.promote(&channel, source, terms).await {
-                    Ok(receipt) => done.extend(receipt.event.map(|event| event.intent.move_id)),
+                    Ok(receipt) => done.extend(receipt.r#move.map(|event| event.intent.move_id)),
                     Err(error) => {
                         assert!(matches!(error.retry(), Retry::Later | Retry::Recover), "{error:?}");
                         failed += 1;

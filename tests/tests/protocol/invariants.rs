@@ -160,7 +160,7 @@ async fn i4_the_same_key_never_commits_twice() {
             .promote(&world.prod, world.release("1.1"), terms().idempotency_key(key("once")))
             .await
             .unwrap();
-        assert_eq!((again.result, again.digest), (Moved::Replayed, world.digests[2]));
+        assert_eq!((again.result, again.live.digest), (Moved::Replayed, world.digests[2]));
         let committed = events(&entries(&world).await).events;
         let keys: BTreeSet<_> = committed.iter().map(|event| event.intent.key.clone()).collect();
         assert_eq!((keys.len(), committed.len()), (3, 3));

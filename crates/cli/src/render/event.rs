@@ -25,9 +25,9 @@ pub(crate) fn receipt(receipt: &Receipt, style: Style) -> Result<Answer> {
         Moved::Committed => {
             Fields::under(title).field("digest", receipt.digest).field("previous", at_digest(receipt.previous_digest))
         }
-        Moved::Replayed => Fields::under(title).field("live", receipt.digest),
+        Moved::Replayed => Fields::under(title).field("live", receipt.live.digest),
     };
-    if let Some(event) = &receipt.event {
+    if let Some(event) = &receipt.r#move {
         fields = told(fields, event);
     }
     fields = findings(fields, receipt.findings(), style);

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::read::last_committed;
 use super::run::{Run, Work, describe};
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::Refusal;
 use crate::protocol::{End, Why};
 use crate::record::{ChannelState, EventStatus, FindingNote, Op, PromotionEvent, Status, events};
-use crate::value::{Channel, Digest};
+use crate::value::{Channel, Digest, Timestamp};
 
 /// What a move did.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -22,20 +23,42 @@ pub struct Receipt {
     pub op: Op,
     /// What came of it.
     pub result: Moved,
-    /// The live digest before; absent before the first move.
+    /// The live digest before the move; absent before the first move.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_digest: Option<Digest>,
-    /// The live digest now.
+    /// The digest that the move made live; the live digest if there was nothing to move.
     pub digest: Digest,
-    /// The event in the log; absent if nothing was written.
+    /// The move that this call made, or the one that its key had made before; absent if there was nothing to move.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub event: Option<PromotionEvent>,
+    pub r#move: Option<PromotionEvent>,
+    /// What is live now. After a replay that may be what a later move set.
+    pub live: Live,
+}
+
+/// What is live on a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Live {
+    /// The digest.
+    pub digest: Digest,
+    /// Where the intent of the last committed move stands.
+    pub seq: u64,
+    /// When that move was closed.
+    pub at: Timestamp,
 }
 
 impl Receipt {
     /// What each guardrail said; empty if nothing was judged.
     pub fn findings(&self) -> &[FindingNote] {
-        self.event.as_ref().map_or(&[], |event| &event.intent.decision.findings)
+        self.r#move.as_ref().map_or(&[], |event| &event.intent.decision.findings)
+    }
+}
+
+impl Live {
+    /// What a committed move made live; none if it is open.
+    fn of(event: &PromotionEvent) -> Option<Live> {
+        let outcome = event.outcome.as_ref()?;
+        Some(Live { digest: event.intent.to.digest, seq: event.seq, at: outcome.at })
     }
 }
 
@@ -47,7 +70,7 @@ pub enum Moved {
     Committed,
     /// The channel pointed at the target already; nothing was written.
     Unchanged,
-    /// The key moved the channel before; `event` is that move, `digest` is live now.
+    /// The key moved the channel before; `move` is that move.
     Replayed,
 }
 
@@ -99,6 +122,15 @@ impl Run {
         }
     }
 
+    /// What is live, as the log says.
+    async fn live(&self) -> Result<Live> {
+        let event = last_committed(&*self.journal.lock().await).await?;
+        event.as_ref().and_then(Live::of).ok_or_else(|| {
+            let message = format!("{}: the log has no committed move", self.channel);
+            Error::new(ErrorKind::InternalFault, message)
+        })
+    }
+
     /// The receipt of a move's end, or its error.
     pub(super) async fn receipt(&self, end: End) -> Result<Receipt> {
         let Work::Move(asked) = &self.work else {
@@ -106,22 +138,24 @@ impl Run {
         };
         let op = asked.operation.op();
         let channel = self.channel.clone();
-        let receipt = |result, previous_digest, digest, event| {
-            Ok(Receipt { channel: channel.clone(), op, result, previous_digest, digest, event })
+        let receipt = |result, event: PromotionEvent, live| {
+            let (previous_digest, digest) = (event.intent.from, event.intent.to.digest);
+            Receipt { channel: channel.clone(), op, result, previous_digest, digest, r#move: Some(event), live }
+        };
+        // What this call waited for to be closed is the last committed move.
+        let committed = |event: PromotionEvent| match Live::of(&event) {
+            Some(live) => Ok(receipt(Moved::Committed, event, live)),
+            None => Err(Error::new(ErrorKind::InternalFault, format!("seq {}: a committed move is open", event.seq))),
         };
         match end {
             End::Committed { seq, .. } => match self.event(seq).await? {
-                Some(event) => {
-                    let (previous, digest) = (event.intent.previous, event.intent.target.digest);
-                    receipt(Moved::Committed, previous, digest, Some(event))
-                }
+                Some(event) => committed(event),
                 None => Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log"))),
             },
             // What another worker closed meanwhile is known all the same.
             End::Indeterminate { seq: Some(seq), why: Why::TakenOver } => match self.event(seq).await? {
                 Some(event) if event.status() == EventStatus::Committed && event.intent.key == asked.key => {
-                    let (previous, digest) = (event.intent.previous, event.intent.target.digest);
-                    receipt(Moved::Committed, previous, digest, Some(event))
+                    committed(event)
                 }
                 Some(event) if event.status() != EventStatus::Open => {
                     let message = format!("{channel}: another worker took the move over and closed it without effect");
@@ -129,15 +163,14 @@ impl Run {
                 }
                 _ => Err(self.error(end)),
             },
-            End::Unchanged(live) => receipt(Moved::Unchanged, Some(live), live, None),
-            End::Replayed(replay) => {
-                let event = self.event(replay.seq).await?;
-                let live = self.journal.lock().await.state().live;
-                match (live, event) {
-                    (Some(live), Some(event)) => receipt(Moved::Replayed, event.intent.previous, live, Some(event)),
-                    _ => Err(Error::new(ErrorKind::InternalFault, "a replayed move is not in the log")),
-                }
+            End::Unchanged(digest) => {
+                let (live, previous_digest) = (self.live().await?, Some(digest));
+                Ok(Receipt { channel, op, result: Moved::Unchanged, previous_digest, digest, r#move: None, live })
             }
+            End::Replayed(replay) => match self.event(replay.seq).await? {
+                Some(event) => Ok(receipt(Moved::Replayed, event, self.live().await?)),
+                None => Err(Error::new(ErrorKind::InternalFault, "a replayed move is not in the log")),
+            },
             end => Err(self.error(end)),
         }
     }

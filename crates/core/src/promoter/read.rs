@@ -68,18 +68,7 @@ impl Promoter {
         let journal = self.inner.journal(channel);
         let mut journal = journal.lock().await;
         let state = journal.refresh().await?;
-        let mut before = None;
-        let event = loop {
-            if state.live.is_none() {
-                break None;
-            }
-            let page = back(&journal, before, 1).await?;
-            match page.events.into_iter().next() {
-                Some(event) if event.status() == EventStatus::Committed => break Some(event),
-                Some(event) => before = Some(event.seq),
-                None => break None,
-            }
-        };
+        let event = last_committed(&journal).await?;
         Ok(Current {
             channel: channel.clone(),
             live: state.live,
@@ -189,6 +178,20 @@ impl Promoter {
         }
         Ok(ended)
     }
+}
+
+/// The last committed move, as far as the log was read.
+pub(super) async fn last_committed(journal: &Journal) -> Result<Option<PromotionEvent>> {
+    let mut before = None;
+    while journal.state().live.is_some() {
+        let page = back(journal, before, 1).await?;
+        match page.events.into_iter().next() {
+            Some(event) if event.status() == EventStatus::Committed => return Ok(Some(event)),
+            Some(event) => before = Some(event.seq),
+            None => break,
+        }
+    }
+    Ok(None)
 }
 
 /// The moves before the intent at `before`, newest first: reads back until there are `limit`, and all of the oldest.

@@ -125,7 +125,7 @@ async fn a_rollback_goes_to_a_release_or_a_move_by_name() {
     }
     let receipt = w.promoter.rollback(&w.prod, to("1.0"), terms()).await.unwrap();
     assert_eq!(receipt.digest, w.digests[0]);
-    let label = receipt.event.unwrap().intent.provenance.release.unwrap();
+    let label = receipt.r#move.unwrap().intent.provenance.release.unwrap();
     assert_eq!(label.as_str(), "1.0", "a rollback has the name of the release that it brings back");
     let receipt = w.promoter.rollback(&w.prod, to("prod#3"), terms()).await.unwrap();
     assert_eq!((receipt.digest, receipt.findings().last().unwrap().verdict), (w.digests[1], Verdict::Pass));
@@ -162,7 +162,7 @@ async fn a_promotion_from_a_channel_has_the_name_of_the_release_there() {
     }
     w.promoter.promote(&dev, w.release("1.1"), terms()).await.unwrap();
     let receipt = w.promoter.promote(&w.prod, Source::Channel(dev), terms()).await.unwrap();
-    assert_eq!(receipt.event.unwrap().intent.provenance.release.unwrap().as_str(), "1.1");
+    assert_eq!(receipt.r#move.unwrap().intent.provenance.release.unwrap().as_str(), "1.1");
 }
 
 #[tokio::test(start_paused = true)]
@@ -207,7 +207,8 @@ async fn the_same_key_moves_once() {
     w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
     w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
     let again = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
-    assert_eq!((again.result, again.digest), (Moved::Replayed, w.digests[2]), "today's live digest");
+    assert_eq!((again.result, again.digest, again.live.digest), (Moved::Replayed, w.digests[1], w.digests[2]));
+    assert!(again.r#move.unwrap().seq < again.live.seq, "a later move is live");
     assert_eq!(w.kind(w.promoter.promote(&w.prod, w.release("1.3"), keyed())).await, ErrorKind::IdempotencyMismatch);
     w.registry.delete_tag(w.prod.repository(), &tag("1.1"));
     let gone = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
@@ -238,7 +239,7 @@ async fn a_put_whose_answer_was_lost_is_read_back_after_the_quiet_time() {
     w.registry.script_when(move |call| call.puts(&prod), [Fault::After]);
     let before = tokio::time::Instant::now();
     let receipt = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
-    let outcome = receipt.event.unwrap().outcome.unwrap().outcome;
+    let outcome = receipt.r#move.unwrap().outcome.unwrap().outcome;
     assert_eq!((outcome.put, outcome.attempts), (PutStatus::Unknown, 1));
     assert!(before.elapsed() >= Duration::from_secs(30), "R2: the quiet time");
 }
@@ -352,7 +353,7 @@ async fn an_intent_says_what_the_decision_stood_on() {
     let report = promoter.verify(&dev).await.unwrap();
     let expected = terms().expected(ExpectedDigest::At(w.digests[0]));
     let receipt = promoter.promote(&w.prod, Source::Channel(dev.clone()), expected).await.unwrap();
-    let intent = receipt.event.unwrap().intent;
+    let intent = receipt.r#move.unwrap().intent;
     let environment = "dev".parse().unwrap();
     assert_eq!(intent.upstream, [UpstreamLog { environment, channel: dev, size: report.entries, root: report.root }]);
     assert_eq!(intent.expected, Some(Expected::Digest(w.digests[0])));

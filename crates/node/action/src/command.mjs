@@ -43,8 +43,9 @@ async function move(promoter, given, provenance) {
   const outputs = {
     digest: receipt.digest,
     'previous-digest': receipt.previous_digest,
-    seq: receipt.event?.seq,
-    event: receipt.event,
+    seq: receipt.move?.seq,
+    move: receipt.move,
+    live: receipt.live,
     changed: receipt.result === 'committed' && receipt.previous_digest !== receipt.digest,
   }
   return { outputs, summary: moved(receipt, await recent(promoter, channel, 5).catch(unread)), problems: [] }
@@ -52,7 +53,9 @@ async function move(promoter, given, provenance) {
 
 async function look(promoter, given) {
   const state = await standing(promoter, one(given))
-  const outputs = { digest: state.live, 'previous-digest': state.previous, seq: state.event?.seq, event: state.event, changed: false }
+  const { event } = state
+  const live = event && { digest: state.live, seq: event.seq, at: event.outcome.at }
+  const outputs = { digest: state.live, 'previous-digest': state.previous, seq: event?.seq, move: event, live, changed: false }
   return { outputs, summary: current(state), problems: [] }
 }
 

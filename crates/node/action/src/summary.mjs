@@ -1,11 +1,13 @@
 /** What a person reads in the job's summary, as Markdown. */
 
 /** A move and the last ones of its channel. */
-export function moved({ channel, op, result, previous_digest: previous, digest, event }, events) {
+export function moved({ channel, op, result, previous_digest: previous, digest, move, live }, events) {
   const said = { committed: 'done', unchanged: 'nothing to do, it was there already', replayed: 'done before under this key' }
+  // Of a move that was made before, a later one may have set what is live.
+  const now = live.digest === digest ? [] : [['live now', code(live.digest)]]
   const lines = [`## ${op} of ${code(channel)}: ${said[result]}`, '']
-  lines.push(...table(['', 'digest'], [['before', previous ? code(previous) : 'nothing'], ['now', code(digest)]]), '')
-  const findings = event?.intent.decision.findings ?? []
+  lines.push(...table(['', 'digest'], [['before', previous ? code(previous) : 'nothing'], ['after', code(digest)], ...now]), '')
+  const findings = move?.intent.decision.findings ?? []
   if (findings.length > 0) lines.push('### What the policy said', '', ...found(findings), '')
   return [...lines, ...past(events), ''].join('\n')
 }

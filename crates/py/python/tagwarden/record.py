@@ -18,6 +18,7 @@ __all__ = [
     "Finding",
     "GoesOn",
     "Intent",
+    "Live",
     "OpenMove",
     "Outcome",
     "Page",
@@ -171,22 +172,39 @@ class PromotionEvent(Record):
 
 
 @dataclass(frozen=True)
+class Live(Record):
+    """What is live on a channel.
+
+    - ``digest``: the live digest; ``seq``: where the intent of the last committed move stands.
+    - ``at``: when that move was closed.
+    """
+
+    digest: Digest
+    seq: int
+    at: datetime.datetime
+
+
+@dataclass(frozen=True)
 class Receipt(Record):
     """What a move of a ``channel`` did.
 
     - ``op``: ``promote``, ``rollback``, ``bootstrap``, ``repair`` or ``adopt``.
     - ``result``: ``committed``, ``unchanged`` (the channel was there, nothing was written) or ``replayed`` (the key had
       moved it before).
-    - ``previous_digest``: the live digest before, None before the first move; ``digest``: the live digest now.
-    - ``event``: the move in the log; None if nothing was written.
+    - ``previous_digest``: the live digest before the move, None before the first one; ``digest``: the digest that the
+      move made live, or the live digest if there was nothing to move.
+    - ``move``: the move that this call made, or the one that its key had made before; None if there was nothing to
+      move.
+    - ``live``: what is live now. After a replay that may be what a later move set.
     """
 
     channel: Channel
     op: str
     result: str
     digest: Digest
+    live: Live
     previous_digest: Digest | None = None
-    event: PromotionEvent | None = None
+    move: PromotionEvent | None = None
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ impl Worker {
                         Moved::Replayed => "replayed",
                     };
                     self.count(&format!("{name} {word}"), None);
-                    if receipt.event.as_ref().is_some_and(|event| event.status() != EventStatus::Committed) {
+                    if receipt.r#move.as_ref().is_some_and(|event| event.status() != EventStatus::Committed) {
                         self.broken
                             .lock()
                             .unwrap()
