@@ -58,7 +58,7 @@ impl Live {
     /// What a committed move made live; none if it is open.
     fn of(event: &PromotionEvent) -> Option<Live> {
         let outcome = event.outcome.as_ref()?;
-        Some(Live { digest: event.intent.to.digest, seq: event.seq, at: outcome.at })
+        Some(Live { digest: event.intent.target.digest, seq: event.seq, at: outcome.at })
     }
 }
 
@@ -139,7 +139,7 @@ impl Run {
         let op = asked.operation.op();
         let channel = self.channel.clone();
         let receipt = |result, event: PromotionEvent, live| {
-            let (previous_digest, digest) = (event.intent.from, event.intent.to.digest);
+            let (previous_digest, digest) = (event.intent.previous, event.intent.target.digest);
             Receipt { channel: channel.clone(), op, result, previous_digest, digest, r#move: Some(event), live }
         };
         // What this call waited for to be closed is the last committed move.
