@@ -1,41 +1,60 @@
 //! Flux artifacts: packed from a directory, pushed under a version tag.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use tagwarden::flux::{Artifact, ArtifactMeta};
+use tagwarden::flux::{self, Artifact, MetaParts, PackOptions};
 use tagwarden::registry::oci::OciRegistry;
-use tagwarden::{Error, ErrorKind, Repository, Result, Tag};
+use tagwarden::{Error, ErrorKind, Repository, Result, Tag, Text};
 
 use crate::fields::Fields;
 use crate::promoter::Given;
 use crate::registry::manifest_json;
 
-/// Packs `{directory, source, revision, created}`.
-pub async fn pack(mut asked: Fields) -> Result<Artifact> {
+/// An artifact that was packed, and what a person should know about it.
+#[derive(Debug)]
+pub struct Packed {
+    core: flux::Packed,
+    warnings: Vec<Text>,
+}
+
+/// Packs `{directory, source?, revision?, created?, ignore_paths?, include?, environment?}`. What is missing comes from git
+/// and the CI, as `environment` shows it.
+pub async fn pack(mut asked: Fields) -> Result<Packed> {
     let directory: PathBuf = asked.need("directory")?;
-    let meta = ArtifactMeta {
-        source: asked.need("source")?,
-        revision: asked.need("revision")?,
-        created: asked.need("created")?,
-    };
+    let mut parts = MetaParts::default();
+    parts.source = asked.take("source")?;
+    parts.revision = asked.take("revision")?;
+    parts.created = asked.take("created")?;
+    let mut options = PackOptions::default();
+    options.ignore_paths = asked.take("ignore_paths")?;
+    options.include = asked.take("include")?.unwrap_or_default();
+    let environment: HashMap<String, String> = asked.take("environment")?.unwrap_or_default();
     asked.end()?;
-    // It reads files and compresses them.
-    let packed = tokio::task::spawn_blocking(move || Artifact::pack(&directory, &meta)).await;
-    packed.map_err(|e| Error::new(ErrorKind::InternalFault, "packing was cut").because(e))?
+    // It runs git, reads files and compresses them.
+    let packed = tokio::task::spawn_blocking(move || {
+        let filled = parts.fill(&directory, |name| environment.get(name).cloned())?;
+        let core = Artifact::pack(&directory, &filled.meta, &options)?;
+        Ok(Packed { core, warnings: filled.warnings })
+    });
+    packed.await.map_err(|e| Error::new(ErrorKind::InternalFault, "packing was cut").because(e))?
 }
 
 /// Pushes an artifact to `{repository, tag}`: the digest that was read back.
-pub async fn push(artifact: &Artifact, registry: &OciRegistry, mut asked: Fields) -> Result<Given> {
+pub async fn push(packed: &Packed, registry: &OciRegistry, mut asked: Fields) -> Result<Given> {
     let (repository, tag): (Repository, Tag) = (asked.need("repository")?, asked.need("tag")?);
     asked.end()?;
-    Given::json(&artifact.push(registry, &repository, &tag).await?)
+    Given::json(&packed.core.artifact.push(registry, &repository, &tag).await?)
 }
 
-/// What was packed: its manifest, and its config and layer in base 64.
-pub fn packed(artifact: &Artifact) -> Result<Given> {
+/// What was packed: its manifest, and its config and layer in base 64; and what was not.
+pub fn packed(packed: &Packed) -> Result<Given> {
+    let flux::Packed { artifact, left_out, .. } = &packed.core;
     let blobs = artifact.blobs().map(|blob| STANDARD.encode(blob));
-    Given::json(&json!({ "manifest": manifest_json(artifact.manifest()), "blobs": blobs }))
+    let manifest = manifest_json(artifact.manifest());
+    let warnings = &packed.warnings;
+    Given::json(&json!({ "manifest": manifest, "blobs": blobs, "left_out": left_out, "warnings": warnings }))
 }

@@ -27,7 +27,7 @@ mod value;
 pub use backend::{HostLedger, HostRegistry};
 pub use error::{Failure, error_kinds};
 pub use fields::{Fields, Style};
-pub use flux::{pack, packed, push};
+pub use flux::{Packed, pack, packed, push};
 pub use guard::Guard;
 pub use host::{Host, HostError, Port};
 pub use laws::{ledger_laws, registry_laws};

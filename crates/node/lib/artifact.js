@@ -9,9 +9,11 @@ class Artifact {
   #native
   constructor(held) {
     this.#native = held
-    const { manifest, blobs } = JSON.parse(sync(() => held.packed()))
+    const { manifest, blobs, left_out: leftOut, warnings } = JSON.parse(sync(() => held.packed()))
     this.manifest = manifestOf(manifest)
     this.blobs = blobs.map(decodeBytes)
+    this.leftOut = Object.freeze(leftOut)
+    this.warnings = Object.freeze(warnings)
     Object.freeze(this)
   }
   get digest() {
@@ -25,7 +27,8 @@ class Artifact {
 
 async function packArtifact(directory, options) {
   const [meta, signal] = split(options)
-  return new Artifact(await run(signal, () => native.pack(encode(joined({ directory }, meta)))))
+  const given = { directory, environment: { ...process.env } }
+  return new Artifact(await run(signal, () => native.pack(encode(joined(given, meta)))))
 }
 
 async function pushArtifact(artifact, registry, repository, tag, options) {

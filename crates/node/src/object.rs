@@ -6,7 +6,7 @@ use napi::bindgen_prelude::{ClassInstance, Reference};
 use napi_derive::napi;
 use serde_json::Value;
 use tagwarden::ledger::MemoryLedger;
-use tagwarden::{Error, ErrorKind, flux, ledger, registry};
+use tagwarden::{Error, ErrorKind, ledger, registry};
 use tagwarden_bind::{Fields, Guard, HostLedger, HostRegistry, Port, Style};
 
 use crate::call::{Call, at_once, text};
@@ -234,7 +234,7 @@ pub struct Approved {
 /// A packed Flux artifact.
 #[napi]
 pub struct Artifact {
-    core: Arc<flux::Artifact>,
+    core: Arc<tagwarden_bind::Packed>,
 }
 
 #[napi(catch_unwind)]
@@ -247,7 +247,7 @@ pub fn pack(request: String) -> Call {
 
 #[napi]
 impl Artifact {
-    /// `{manifest, blobs}`.
+    /// `{manifest, blobs, left_out, warnings}`.
     #[napi(catch_unwind)]
     pub fn packed(&self) -> napi::Result<String> {
         at_once(|| text(tagwarden_bind::packed(&self.core)?))

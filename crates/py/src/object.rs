@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use tagwarden::ledger::MemoryLedger;
 use tagwarden::registry::oci::OciRegistry;
-use tagwarden::{flux, ledger, registry};
+use tagwarden::{ledger, registry};
 use tagwarden_bind::{Fields, Guard, HostLedger, HostRegistry, Style};
 
 use crate::backend::Backend;
@@ -261,12 +261,12 @@ pub(crate) struct Approved {
 #[pyclass(frozen)]
 #[derive(Clone)]
 pub(crate) struct Artifact {
-    core: Arc<flux::Artifact>,
+    core: Arc<tagwarden_bind::Packed>,
 }
 
 #[pymethods]
 impl Artifact {
-    /// `{manifest, blobs}`.
+    /// `{manifest, blobs, left_out, warnings}`.
     fn packed<'py>(&self, py: Python<'py>) -> PyResult<Ended<'py>> {
         at_once(py, || tagwarden_bind::packed(&self.core))
     }

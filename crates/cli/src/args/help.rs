@@ -74,9 +74,19 @@ Examples:
   tagwarden demo --ledger postgres://tagwarden@db.example.com/audit     # after `tagwarden ledger init`";
 
 pub(super) const PUSH: &str = "\
-Example:
+What is left out is said in one line, and listed in `left_out` with --json: what --ignore-paths matches; what a \
+.sourceignore matches, in its directory and below (it may bring back what the default patterns leave out); and, unless \
+--include names it, .env and .env.*, private keys (id_rsa and the like, *.key, *.p12, *.pfx, *.ppk, *.jks, *.keystore, and \
+what begins as one), *.pem, .git, .hg, .svn and .jj. A secret in a directory that is included is named by itself.
+
+A version tag never moves. To push the same release again, in a job that is repeated for one, the time must be the same, \
+too: that of a commit is.
+
+Examples:
+  tagwarden artifact push registry.example.com/acme/shop:1.4.2 --path ./deploy     # in a git repository
   tagwarden artifact push registry.example.com/acme/shop:1.4.2 --path ./deploy \\
-    --source https://github.com/acme/shop --revision main@sha1:0123456789abcdef0123456789abcdef01234567";
+    --source https://github.com/acme/shop --revision main@sha1:0123456789abcdef0123456789abcdef01234567 \\
+    --created 2026-11-23T06:00:00Z";
 
 pub(super) const BOOTSTRAP: &str = "\
 Examples:

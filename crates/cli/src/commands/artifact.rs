@@ -1,14 +1,18 @@
 //! Packing and pushing releases.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use tagwarden::flux::{Artifact, ArtifactMeta};
-use tagwarden::{Channel, Error, ErrorKind, Result, Timestamp};
+use tagwarden::flux::{Artifact, ArtifactMeta, FilledMeta, MetaParts, PackOptions, Packed};
+use tagwarden::{Channel, Error, ErrorKind, Result};
 
 use crate::args::PushArgs;
 use crate::connect;
+use crate::progress::say;
 use crate::render::{Answer, Fields};
+
+/// How many of the paths that are left out are said.
+const SAID: usize = 5;
 
 pub(super) async fn push(args: &PushArgs) -> Result<Answer> {
     // A version is a tag that never moves; by its form it is what a channel is.
@@ -16,19 +20,27 @@ pub(super) async fn push(args: &PushArgs) -> Result<Answer> {
         .reference
         .parse()
         .map_err(|e: Error| Error::new(e.kind(), format!("{:?} is no HOST/REPOSITORY:VERSION: {e}", args.reference)))?;
-    let created = match (args.created, std::env::var("SOURCE_DATE_EPOCH")) {
-        (Some(created), _) => created,
-        (None, Ok(epoch)) if !epoch.is_empty() => ArtifactMeta::source_date_epoch(&epoch)?,
-        _ => Timestamp::from_unix_ms(0),
-    };
-    let meta = ArtifactMeta { source: args.source.clone(), revision: args.revision.clone(), created };
-    let artifact = pack(args.path.clone(), meta).await?;
+    let mut parts = MetaParts::default();
+    parts.source = args.source.clone();
+    parts.revision = args.revision.clone();
+    parts.created = args.created;
+    let mut options = PackOptions::default();
+    options.ignore_paths = args.ignore_paths.clone();
+    options.include = args.include.clone();
+    let FilledMeta { meta, warnings, .. } = filled(args.path.clone(), parts).await?;
+    let Packed { artifact, left_out, .. } = pack(args.path.clone(), meta.clone(), options).await?;
+    for warning in &warnings {
+        say(&format!("warning: {warning}"));
+    }
+    say_left_out(&left_out);
     let registry = connect::registry(&args.registry, version.repository().registry())?;
     let digest = artifact.push(&registry, version.repository(), version.tag()).await?;
     let size = artifact.manifest().bytes().len();
     let text = Fields::under(format!("pushed {version}"))
         .field("digest", digest)
-        .field("revision", &args.revision)
+        .field("source", &meta.source)
+        .field("revision", &meta.revision)
+        .field("created", meta.created)
         .field("layer", format!("{} bytes", artifact.layer().len()))
         .text();
     let json = json!({
@@ -36,13 +48,61 @@ pub(super) async fn push(args: &PushArgs) -> Result<Answer> {
         "digest": digest,
         "media_type": artifact.manifest().media_type(),
         "size": size,
-        "revision": args.revision,
+        "source": meta.source,
+        "revision": meta.revision,
+        "created": meta.created,
+        "left_out": left_out,
+        "warnings": warnings,
     });
     Answer::done(&json, text)
 }
 
+/// What was not given, from git and the CI.
+async fn filled(dir: PathBuf, parts: MetaParts) -> Result<FilledMeta> {
+    let env = |name: &str| std::env::var(name).ok();
+    let filled = tokio::task::spawn_blocking(move || parts.fill(&dir, env)).await;
+    filled.map_err(|e| Error::new(ErrorKind::InternalFault, "asking git ended early").because(e))?
+}
+
 /// Packs `dir` on a thread that may block.
-pub(crate) async fn pack(dir: impl AsRef<Path> + Send + 'static, meta: ArtifactMeta) -> Result<Artifact> {
-    let packed = tokio::task::spawn_blocking(move || Artifact::pack(dir.as_ref(), &meta)).await;
+pub(crate) async fn pack(
+    dir: impl AsRef<Path> + Send + 'static,
+    meta: ArtifactMeta,
+    options: PackOptions,
+) -> Result<Packed> {
+    let packed = tokio::task::spawn_blocking(move || Artifact::pack(dir.as_ref(), &meta, &options)).await;
     packed.map_err(|e| Error::new(ErrorKind::InternalFault, "packing ended early").because(e))?
+}
+
+/// Says in one line what is not in the artifact.
+pub(crate) fn say_left_out(paths: &[String]) {
+    if let Some(line) = left_out(paths) {
+        say(&line);
+    }
+}
+
+fn left_out(paths: &[String]) -> Option<String> {
+    let named: Vec<&str> = paths.iter().take(SAID).map(String::as_str).collect();
+    let more = match paths.len().saturating_sub(SAID) {
+        0 if named.is_empty() => return None,
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!("left out {}: {}{more} (to pack one all the same: --include PATH)", paths.len(), named.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_one_line() {
+        let line = |count: usize| left_out(&(1..=count).map(|n| format!("{n}.png")).collect::<Vec<_>>());
+        assert_eq!(line(0), None);
+        assert_eq!(line(2).unwrap(), "left out 2: 1.png, 2.png (to pack one all the same: --include PATH)");
+        assert_eq!(
+            line(7).unwrap(),
+            "left out 7: 1.png, 2.png, 3.png, 4.png, 5.png and 2 more (to pack one all the same: --include PATH)"
+        );
+    }
 }

@@ -16,7 +16,7 @@ use crate::connect::Setup;
 use crate::render::{Answer, Style};
 use crate::{demo, names};
 
-pub(crate) use artifact::pack;
+pub(crate) use artifact::{pack, say_left_out};
 
 /// Does what was asked.
 pub(crate) async fn run(cli: Cli, style: Style) -> Result<Answer> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tagwarden::flux::{Artifact, ArtifactMeta, Revision};
+use tagwarden::flux::{ArtifactMeta, PackOptions, Packed, Revision};
 use tagwarden::{Commit, Digest, Error, ErrorKind, Result, Tag, Timestamp};
 
 use crate::commands::pack;
@@ -45,7 +45,7 @@ impl Release {
 
     /// Packs it. The built-in files name another image in each release; a directory of the user's is packed as it is,
     /// and the releases differ in their revision annotation.
-    pub(super) async fn pack(self, source: Option<&Path>, scratch: &Path) -> Result<Artifact> {
+    pub(super) async fn pack(self, source: Option<&Path>, scratch: &Path) -> Result<Packed> {
         let dir = match source {
             Some(dir) => dir.to_owned(),
             None => self.write(scratch)?,
@@ -55,7 +55,7 @@ impl Release {
             revision: Revision::new(self.version.parse()?, self.commit()?)?,
             created: Timestamp::from_unix_ms(0),
         };
-        pack(dir, meta).await
+        pack(dir, meta, PackOptions::default()).await
     }
 
     fn write(self, scratch: &Path) -> Result<PathBuf> {
@@ -79,8 +79,8 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let mut digests = Vec::new();
         for release in RELEASES {
-            let packed = release.pack(None, scratch.path()).await.unwrap().manifest().digest();
-            assert_eq!(release.pack(None, scratch.path()).await.unwrap().manifest().digest(), packed);
+            let packed = release.pack(None, scratch.path()).await.unwrap().artifact.manifest().digest();
+            assert_eq!(release.pack(None, scratch.path()).await.unwrap().artifact.manifest().digest(), packed);
             assert!(!digests.contains(&packed), "{}", release.version);
             digests.push(packed);
         }

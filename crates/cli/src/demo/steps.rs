@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
+use tagwarden::flux::Packed;
 use tagwarden::record::Source;
 use tagwarden::registry::{Manifest, Put, Registry};
 use tagwarden::{Class, Error, ErrorKind, Provenance, Receipt, Result, Terms};
@@ -11,6 +12,7 @@ use tagwarden::{Class, Error, ErrorKind, Provenance, Receipt, Result, Terms};
 use super::narrator::{Narrator, refusal};
 use super::place::Place;
 use super::release::{RELEASES, Release};
+use crate::commands::say_left_out;
 use crate::render::{self, Answer, Fields, Style};
 
 #[derive(Debug)]
@@ -54,7 +56,11 @@ impl Demo<'_> {
         );
         let mut last = None;
         for release in RELEASES {
-            let artifact = release.pack(self.source, self.place.scratch.path()).await?;
+            let Packed { artifact, left_out, .. } = release.pack(self.source, self.place.scratch.path()).await?;
+            // Each release is of the same directory.
+            if last.is_none() {
+                say_left_out(&left_out);
+            }
             let digest = artifact.push(&self.place.registry, &self.place.repository, &release.tag()?).await?;
             let reference = format!("{}:{}", self.place.repository, release.version);
             let text = Fields::under(format!("pushed {reference}")).field("digest", digest).text();

@@ -5,7 +5,8 @@ use std::path::Path;
 use bytes::Bytes;
 use flate2::{Compression, GzBuilder};
 
-use super::revision::Revision;
+use super::meta::ArtifactMeta;
+use super::rules::PackOptions;
 use super::source::{self, Node};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::Manifest;
@@ -19,37 +20,6 @@ pub const CONTENT_TYPE: &str = "application/vnd.cncf.flux.content.v1.tar+gzip";
 
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// What the manifest says about where its content comes from. It is part of the digest; how and when a release is
-/// promoted is not, and stands in the ledger.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ArtifactMeta {
-    /// The URL of the source repository. A user or password in it is left out.
-    pub source: Text,
-    /// The branch or tag, and its commit.
-    pub revision: Revision,
-    /// When the content was made; written in whole seconds. For the same digest from every build, the time of the
-    /// commit, or what `SOURCE_DATE_EPOCH` says ([`ArtifactMeta::source_date_epoch`]).
-    pub created: Timestamp,
-}
-
-impl ArtifactMeta {
-    /// The time that a value of `SOURCE_DATE_EPOCH` says: seconds since 1970 (reproducible-builds.org). VALUE_INVALID
-    /// if it is not a whole number that lies before the year 10000.
-    pub fn source_date_epoch(value: &str) -> Result<Timestamp> {
-        const YEAR_10000: u64 = 253_402_300_800;
-        match value.parse::<u64>() {
-            Ok(seconds) if seconds < YEAR_10000 => {
-                let ms = i64::try_from(seconds * 1000).unwrap_or(i64::MAX);
-                Ok(Timestamp::from_unix_ms(ms))
-            }
-            _ => {
-                let message = "SOURCE_DATE_EPOCH: not a whole number of seconds since 1970";
-                Err(Error::new(ErrorKind::ValueInvalid, message))
-            }
-        }
-    }
-}
-
 /// A Flux artifact: a manifest, its config and its one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
@@ -58,21 +28,44 @@ pub struct Artifact {
     layer: Bytes,
 }
 
+/// An artifact, and what of the directory is not in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Packed {
+    /// What was packed.
+    pub artifact: Artifact,
+    /// The paths inside the directory that were left out, in their order. A directory that was left out as a whole has
+    /// a `/` at its end, and what it holds is not listed.
+    pub left_out: Vec<String>,
+}
+
 impl Artifact {
-    /// Packs the files under `dir`. The same content, paths and `meta` give the same bytes, whatever the machine, the
-    /// owner, the permissions, the times and the order on disk.
+    /// Packs the files under `dir`. The same content, paths, `meta` and options give the same bytes, whatever the
+    /// machine, the owner, the permissions, the times and the order on disk.
     ///
-    /// - Packed is every file, hidden ones too, but what version control keeps (`.git`, `.gitignore`, `.gitmodules`,
-    ///   `.gitattributes`, `.hg`, `.svn`, `.jj`). Flux's own tool also leaves pictures and archives out; nothing is
-    ///   dropped by its ending here.
-    /// - Directories have mode 0755, files 0644; empty directories are left out.
+    /// What is left out, and told in [`Packed::left_out`]:
+    ///
+    /// - what the patterns of `options` match, which are those of `flux push artifact`
+    ///   ([`DEFAULT_IGNORE_PATHS`](super::DEFAULT_IGNORE_PATHS)) where none are given;
+    /// - what a `.sourceignore` leaves out, in the directory that it is in and below: the syntax of `.gitignore`, the
+    ///   nearest file first. It goes before the default patterns and behind those that are given. The file itself is
+    ///   packed, as Flux does: source-controller reads it again;
+    /// - what looks like a secret: `.env` and `.env.*`, private keys by their name (`id_rsa` and the like, `*.key`,
+    ///   `*.p12`, `*.pfx`, `*.ppk`, `*.jks`, `*.keystore`) or because they begin as one, and `*.pem`; and `.git`,
+    ///   `.hg`, `.svn` and `.jj`. No pattern brings these back.
+    ///
+    /// A path of [`PackOptions::include`] is packed all the same. What is packed:
+    ///
+    /// - Directories have mode 0755, files 0644; empty directories do not stay.
     /// - A symbolic link to a file inside `dir` is packed as that file, because Flux skips links.
     ///
-    /// SOURCE_INVALID, naming the path: `dir` cannot be read or has no file; a link leaves it, leads nowhere or to a
-    /// directory; a name is not UTF-8; something is neither file nor directory; the content is over
-    /// [`MAX_SOURCE`](super::MAX_SOURCE) bytes.
-    pub fn pack(dir: &Path, meta: &ArtifactMeta) -> Result<Artifact> {
-        let tar = archive(&source::read(dir)?)?;
+    /// SOURCE_INVALID, naming the path: `dir` cannot be read, or has no file to pack or to include; a link leaves it,
+    /// leads to a secret, nowhere or to a directory; a name is not UTF-8; a `.sourceignore` cannot be read; something is
+    /// neither file nor directory; the content is over [`MAX_SOURCE`](super::MAX_SOURCE) bytes. VALUE_INVALID for
+    /// options that cannot be read.
+    pub fn pack(dir: &Path, meta: &ArtifactMeta, options: &PackOptions) -> Result<Packed> {
+        let content = source::read(dir, options)?;
+        let tar = archive(&content.nodes)?;
         let layer = compress(&tar)?;
         // An image config as go-containerregistry makes it for Flux, so that tools which count layers are content.
         let config = serde_json::json!({
@@ -95,7 +88,8 @@ impl Artifact {
             "schemaVersion": 2,
         });
         let manifest = Manifest::new(manifest.to_string(), MANIFEST_TYPE)?;
-        Ok(Artifact { manifest, config: config.into(), layer: layer.into() })
+        let artifact = Artifact { manifest, config: config.into(), layer: layer.into() };
+        Ok(Packed { artifact, left_out: content.left_out })
     }
 
     /// The manifest; its digest is the release.

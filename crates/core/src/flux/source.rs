@@ -4,14 +4,13 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::rules::{IGNORE_FILE, PackOptions, Rules, Scope, Verdict};
+use super::secret;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Text;
 
 /// The most bytes of content that are packed: 64 MiB. It is held in memory, and Kubernetes manifests are far smaller.
 pub const MAX_SOURCE: u64 = 64 * 1024 * 1024;
-
-/// What version control keeps beside the content; it is never packed.
-const VERSION_CONTROL: [&str; 7] = [".git", ".gitignore", ".gitmodules", ".gitattributes", ".hg", ".svn", ".jj"];
 
 /// One thing to pack, by its path inside the directory, with `/` between components.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,30 +19,54 @@ pub(super) enum Node {
     File(String, Vec<u8>),
 }
 
+/// What is packed of a directory, and what is not.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) nodes: Vec<Node>,
+    /// The paths of what is left out, in their order; a directory as a whole, with `/` at its end.
+    pub(super) left_out: Vec<String>,
+}
+
 /// What is in `dir`: each directory before what it holds, names in byte order. Directories without a file in them are
 /// left out, as version control does.
-pub(super) fn read(dir: &Path) -> Result<Vec<Node>> {
+pub(super) fn read(dir: &Path, options: &PackOptions) -> Result<Content> {
     let root = fs::canonicalize(dir).map_err(|e| io(dir, "cannot be read", &e))?;
     if !root.is_dir() {
         return Err(bad(dir, "is not a directory"));
     }
-    let mut source = Source { root, left: MAX_SOURCE, nodes: Vec::new() };
-    source.walk(dir, "")?;
-    match source.nodes.is_empty() {
-        true => Err(bad(dir, "has no file to pack")),
-        false => Ok(source.nodes),
+    let content = Content { nodes: Vec::new(), left_out: Vec::new() };
+    let mut source = Source { root, rules: Rules::of(options)?, scopes: Vec::new(), left: MAX_SOURCE, content };
+    source.walk(dir, "", false)?;
+    if let Some(path) = source.rules.not_found() {
+        return Err(bad(
+            dir,
+            &format!("has no {path}, which was to be included; a path inside the directory is needed"),
+        ));
     }
+    if source.content.nodes.is_empty() {
+        let why = match source.content.left_out.as_slice() {
+            [] => "has no file to pack".to_owned(),
+            left_out => format!("has no file to pack; left out: {}", left_out.join(", ")),
+        };
+        return Err(bad(dir, &why));
+    }
+    Ok(source.content)
 }
 
 struct Source {
     /// Without symbolic links, so that what lies inside can be told.
     root: PathBuf,
+    rules: Rules,
+    /// Those of the directory that is read and of those above it.
+    scopes: Vec<Scope>,
+    /// How many more bytes may be packed.
     left: u64,
-    nodes: Vec<Node>,
+    content: Content,
 }
 
 impl Source {
-    fn walk(&mut self, dir: &Path, prefix: &str) -> Result<()> {
+    /// `below`: the directory is left out, and looked into for what was named.
+    fn walk(&mut self, dir: &Path, prefix: &str, below: bool) -> Result<()> {
         let mut names = Vec::new();
         for entry in fs::read_dir(dir).map_err(|e| io(dir, "cannot be read", &e))? {
             let entry = entry.map_err(|e| io(dir, "cannot be read", &e))?;
@@ -52,56 +75,95 @@ impl Source {
             names.push((name, entry.path()));
         }
         names.sort();
-        for (name, path) in names {
-            if VERSION_CONTROL.contains(&name.as_str()) {
-                continue;
-            }
-            let inside = format!("{prefix}{name}");
-            let kind = fs::symlink_metadata(&path).map_err(|e| io(&path, "cannot be read", &e))?.file_type();
-            if kind.is_dir() {
-                let before = self.nodes.len();
-                self.nodes.push(Node::Directory(inside.clone()));
-                self.walk(&path, &format!("{inside}/"))?;
-                if self.nodes.len() == before + 1 {
-                    self.nodes.truncate(before);
-                }
-            } else if kind.is_file() {
-                let content = self.content(&path)?;
-                self.nodes.push(Node::File(inside, content));
-            } else if kind.is_symlink() {
-                let content = self.linked(&path)?;
-                self.nodes.push(Node::File(inside, content));
-            } else {
-                return Err(bad(&path, "is neither a file nor a directory"));
-            }
+        let scopes = self.scopes.len();
+        if let Some((_, path)) = names.iter().find(|(name, _)| name == IGNORE_FILE && !below) {
+            self.enter(path, prefix)?;
         }
+        for (name, path) in names {
+            self.visit(&path, format!("{prefix}{name}"), below)?;
+        }
+        self.scopes.truncate(scopes);
         Ok(())
     }
 
-    /// What a symbolic link points at, as if it were a file: Flux skips links when it unpacks.
-    fn linked(&mut self, path: &Path) -> Result<Vec<u8>> {
-        let target = fs::canonicalize(path).map_err(|e| io(path, "is a symbolic link that leads nowhere", &e))?;
-        let Ok(inside) = target.strip_prefix(&self.root) else {
-            return Err(bad(path, "is a symbolic link that leaves the directory"));
+    fn visit(&mut self, path: &Path, inside: String, below: bool) -> Result<()> {
+        let kind = fs::symlink_metadata(path).map_err(|e| io(path, "cannot be read", &e))?.file_type();
+        let verdict = self.rules.judge(&inside, kind.is_dir(), &self.scopes, below);
+        if kind.is_dir() {
+            let below = verdict == Verdict::LeftOut;
+            if below && !self.rules.leads_to_named(&inside) {
+                self.content.left_out.push(format!("{inside}/"));
+                return Ok(());
+            }
+            let before = self.content.nodes.len();
+            self.content.nodes.push(Node::Directory(inside.clone()));
+            self.walk(path, &format!("{inside}/"), below)?;
+            if self.content.nodes.len() == before + 1 {
+                self.content.nodes.truncate(before);
+            }
+            return Ok(());
+        }
+        if verdict == Verdict::LeftOut {
+            self.content.left_out.push(inside);
+            return Ok(());
+        }
+        let target = match kind {
+            kind if kind.is_file() => path.to_owned(),
+            kind if kind.is_symlink() => self.linked(path, verdict)?,
+            _ => return Err(bad(path, "is neither a file nor a directory")),
         };
-        if inside.iter().any(|part| VERSION_CONTROL.iter().any(|name| part == *name)) {
-            return Err(bad(path, "is a symbolic link into what is not packed"));
+        let content = self.bytes(&target)?;
+        if verdict != Verdict::Named && secret::is_private_key(&content) {
+            self.content.left_out.push(inside);
+            return Ok(());
         }
-        match target.is_file() {
-            true => self.content(&target),
-            false => Err(bad(path, "is a symbolic link to something else than a file; Flux would not follow it")),
-        }
-    }
-
-    fn content(&mut self, path: &Path) -> Result<Vec<u8>> {
-        let file = fs::File::open(path).map_err(|e| io(path, "cannot be read", &e))?;
-        let mut content = Vec::new();
-        file.take(self.left + 1).read_to_end(&mut content).map_err(|e| io(path, "cannot be read", &e))?;
         let length = u64::try_from(content.len()).unwrap_or(u64::MAX);
         match self.left.checked_sub(length) {
             Some(left) => self.left = left,
             None => return Err(bad(path, &format!("makes it more than {MAX_SOURCE} bytes"))),
         }
+        self.content.nodes.push(Node::File(inside, content));
+        Ok(())
+    }
+
+    /// Takes up the patterns of a `.sourceignore`; of a directory of that name, none.
+    fn enter(&mut self, path: &Path, prefix: &str) -> Result<()> {
+        let kind = fs::symlink_metadata(path).map_err(|e| io(path, "cannot be read", &e))?.file_type();
+        let target = match kind {
+            kind if kind.is_file() => path.to_owned(),
+            kind if kind.is_symlink() => self.linked(path, Verdict::Packed)?,
+            _ => return Ok(()),
+        };
+        let text = String::from_utf8(self.bytes(&target)?).map_err(|_| bad(path, "is not UTF-8"))?;
+        let scope = Scope::of(prefix, &text);
+        self.scopes.push(scope.map_err(|(line, why)| bad(path, &format!("cannot be read at line {line}: {why}")))?);
+        Ok(())
+    }
+
+    /// What a symbolic link points at, which is packed as if it were a file: Flux skips links when it unpacks.
+    fn linked(&self, path: &Path, verdict: Verdict) -> Result<PathBuf> {
+        let target = fs::canonicalize(path).map_err(|e| io(path, "is a symbolic link that leads nowhere", &e))?;
+        let Ok(inside) = target.strip_prefix(&self.root) else {
+            return Err(bad(path, "is a symbolic link that leaves the directory"));
+        };
+        // By another name, a secret would be packed unseen.
+        let mut above = inside.parent().into_iter().flatten();
+        let secret = above.any(|part| secret::named(&part.to_string_lossy(), true))
+            || inside.file_name().is_some_and(|name| secret::named(&name.to_string_lossy(), false));
+        if secret && verdict != Verdict::Named {
+            return Err(bad(path, "is a symbolic link into what is not packed; it can be included by its name"));
+        }
+        match target.is_file() {
+            true => Ok(target),
+            false => Err(bad(path, "is a symbolic link to something else than a file; Flux would not follow it")),
+        }
+    }
+
+    /// The content of a file, up to one byte more than may be packed.
+    fn bytes(&self, path: &Path) -> Result<Vec<u8>> {
+        let file = fs::File::open(path).map_err(|e| io(path, "cannot be read", &e))?;
+        let mut content = Vec::new();
+        file.take(self.left + 1).read_to_end(&mut content).map_err(|e| io(path, "cannot be read", &e))?;
         Ok(content)
     }
 }

@@ -6,11 +6,12 @@ import base64
 import datetime
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import _tagwarden as _native
 from ._call import encode, given, wait, wait_async
+from .provenance import _texts
 from .registry import Manifest, OciRegistry
 from .values import Digest, Repository, Tag, instant
 
@@ -18,7 +19,7 @@ __all__ = ["Artifact", "pack_artifact", "pack_artifact_async", "push_artifact", 
 
 
 class Artifact:
-    """A packed Flux artifact: a manifest, its config and its layer. The same directory gives the same digest."""
+    """A packed Flux artifact: a manifest, its config and its layer; and what of the directory is not in it."""
 
     def __init__(self, native: _native.Artifact) -> None:
         self._native = native
@@ -38,6 +39,16 @@ class Artifact:
         """Its config and its layer."""
         return tuple(base64.b64decode(blob) for blob in self._packed["blobs"])
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The paths inside the directory that were left out; a directory as a whole, with ``/`` at its end."""
+        return tuple(self._packed["left_out"])
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know: the directory is not as its commit says, or ``created`` is the clock's time."""
+        return tuple(self._packed["warnings"])
+
     @functools.cached_property
     def _packed(self) -> Mapping[str, Any]:
         packed: Mapping[str, Any] = given(self._native.packed())
@@ -45,30 +56,74 @@ class Artifact:
 
 
 def pack_artifact(
-    directory: str | os.PathLike[str], *, source: str, revision: str, created: datetime.datetime
+    directory: str | os.PathLike[str],
+    *,
+    source: str | None = None,
+    revision: str | None = None,
+    created: datetime.datetime | None = None,
+    ignore_paths: Iterable[str] | None = None,
+    include: Iterable[str] = (),
 ) -> Artifact:
-    """Packs the files below a directory, 64 MiB at most, but what version control keeps (``.git`` and the like).
+    """Packs the files below a directory, 64 MiB at most. The same files, source, revision and time give the same digest.
 
-    - ``source``: the URL of the source repository. A user or password in it is left out.
-    - ``revision``: ``<branch or tag>@sha1:<40 hex>``, or ``@sha256:<64 hex>``: the whole commit.
-    - ``created``: when the content was made, an aware datetime, written in whole seconds. The time of the commit gives
-      the same digest from every build.
+    - ``source``: the URL of the source repository; a user or password in it is left out. By default that of git's remote
+      ``origin``, else the CI's.
+    - ``revision``: ``<branch or tag>@sha1:<40 hex>``, or ``@sha256:<64 hex>``: the whole commit. By default git's branch
+      (else the CI's branch or tag, else a tag of the commit) and commit; outside of a git repository the CI's.
+    - ``created``: when the content was made, an aware datetime, written in whole seconds; releases are put in order by it.
+      By default what SOURCE_DATE_EPOCH says, else the time of the commit, else now.
+    - ``ignore_paths``: patterns of what is left out, as in a ``.gitignore``. By default those of ``flux push artifact``:
+      ``.git/``, ``.gitignore``, ``.gitmodules``, ``.gitattributes``, ``*.jpg``, ``*.jpeg``, ``*.gif``, ``*.png``, ``*.wmv``,
+      ``*.flv``, ``*.tar.gz``, ``*.zip``; what is given takes their place.
+    - ``include``: paths inside the directory that are packed whatever would leave them out.
 
-    InvalidValueError SOURCE_INVALID for what cannot be packed, with the path, or VALUE_INVALID.
+    Left out besides: what a ``.sourceignore`` matches, in its directory and below; and what ``include`` does not name of
+    ``.env`` and ``.env.*``, private keys (by their name or their content), ``*.pem``, ``.git``, ``.hg``, ``.svn`` and
+    ``.jj``. ``Artifact.left_out`` tells it.
+
+    InvalidValueError SOURCE_INVALID for what cannot be packed, with the path; VALUE_INVALID, also if neither git nor a CI
+    says the source or the revision.
     """
-    return Artifact(wait(_pack(directory, source, revision, created)))
+    return Artifact(wait(_pack(directory, source, revision, created, ignore_paths, include)))
 
 
 async def pack_artifact_async(
-    directory: str | os.PathLike[str], *, source: str, revision: str, created: datetime.datetime
+    directory: str | os.PathLike[str],
+    *,
+    source: str | None = None,
+    revision: str | None = None,
+    created: datetime.datetime | None = None,
+    ignore_paths: Iterable[str] | None = None,
+    include: Iterable[str] = (),
 ) -> Artifact:
     """``pack_artifact``, awaited."""
-    return Artifact(await wait_async(_pack(directory, source, revision, created)))
+    return Artifact(await wait_async(_pack(directory, source, revision, created, ignore_paths, include)))
 
 
-def _pack(directory: str | os.PathLike[str], source: str, revision: str, created: datetime.datetime) -> _native.Call:
-    path, at = os.fspath(directory), instant(created)
-    return _native.pack(encode({"directory": path, "source": source, "revision": revision, "created": at}))
+def _pack(
+    directory: str | os.PathLike[str],
+    source: str | None,
+    revision: str | None,
+    created: datetime.datetime | None,
+    ignore_paths: Iterable[str] | None,
+    include: Iterable[str],
+) -> _native.Call:
+    arguments = {
+        "directory": os.fspath(directory),
+        "source": source,
+        "revision": revision,
+        "created": None if created is None else instant(created),
+        "ignore_paths": None if ignore_paths is None else _paths("ignore_paths", ignore_paths),
+        "include": _paths("include", include),
+        "environment": _texts(os.environ),
+    }
+    return _native.pack(encode(arguments))
+
+
+def _paths(name: str, paths: Iterable[str]) -> list[str]:
+    if isinstance(paths, str):
+        raise TypeError(f"{name}: expected several texts, got one")
+    return list(paths)
 
 
 def push_artifact(artifact: Artifact, registry: OciRegistry, repository: str | Repository, tag: str | Tag) -> Digest:

@@ -37,12 +37,12 @@ fn directory(files: &[(&str, &str)]) -> TempDir {
 }
 
 fn pack(dir: &TempDir) -> Artifact {
-    Artifact::pack(dir.path(), &meta()).unwrap()
+    Artifact::pack(dir.path(), &meta(), &PackOptions::default()).unwrap().artifact
 }
 
 /// The error, with the directory's own path left out.
 fn refused(dir: &TempDir) -> String {
-    let error = Artifact::pack(dir.path(), &meta()).unwrap_err();
+    let error = Artifact::pack(dir.path(), &meta(), &PackOptions::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SourceInvalid);
     error.to_string().replace(&dir.path().display().to_string(), "DIR")
 }
@@ -125,7 +125,10 @@ fn content_paths_and_meta_do_matter() {
     {
         let mut meta = meta();
         change(&mut meta);
-        assert_ne!(Artifact::pack(dir.path(), &meta).unwrap().manifest().digest(), first);
+        assert_ne!(
+            Artifact::pack(dir.path(), &meta, &PackOptions::default()).unwrap().artifact.manifest().digest(),
+            first
+        );
     }
     write(&dir, &[("deployment.yaml", "kind: DaemonSet\n")]);
     let changed = pack(&dir);
@@ -162,11 +165,11 @@ fn what_cannot_be_packed_is_refused_by_its_path() {
     assert_eq!(refused(&directory(&[])), "DIR has no file to pack");
     let only_empty = directory(&[(".gitignore", "x")]);
     fs::create_dir(only_empty.path().join("empty")).unwrap();
-    assert_eq!(refused(&only_empty), "DIR has no file to pack");
-    let error = Artifact::pack(Path::new("/nowhere/at/all"), &meta()).unwrap_err();
+    assert_eq!(refused(&only_empty), "DIR has no file to pack; left out: .gitignore");
+    let error = Artifact::pack(Path::new("/nowhere/at/all"), &meta(), &PackOptions::default()).unwrap_err();
     assert_eq!(error.to_string(), "/nowhere/at/all cannot be read: No such file or directory (os error 2)");
     let file = directory(&FILES);
-    let error = Artifact::pack(&file.path().join("deployment.yaml"), &meta()).unwrap_err();
+    let error = Artifact::pack(&file.path().join("deployment.yaml"), &meta(), &PackOptions::default()).unwrap_err();
     assert!(error.to_string().ends_with("deployment.yaml is not a directory"), "{error}");
 }
 
@@ -185,7 +188,7 @@ fn a_link_is_packed_as_the_file_inside_that_it_leads_to_or_refused() {
     for (target, why) in [
         (outside.path().join("secret"), "is a symbolic link that leaves the directory"),
         ("../../../../../../etc/hostname".into(), "is a symbolic link that leaves the directory"),
-        ("../.git/config".into(), "is a symbolic link into what is not packed"),
+        ("../.git/config".into(), "is a symbolic link into what is not packed; it can be included by its name"),
         ("..".into(), "is a symbolic link to something else than a file; Flux would not follow it"),
         ("missing".into(), "is a symbolic link that leads nowhere: No such file or directory (os error 2)"),
         ("link.yaml".into(), "is a symbolic link that leads nowhere: Too many levels of symbolic links (os error 40)"),

@@ -1,0 +1,94 @@
+//! What git says about the repository that a directory is in. git is run as a program, without a shell.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::value::{Commit, Text, Timestamp};
+
+/// Variables that make git look at another repository than that of the directory. A hook of git sets them.
+const ELSEWHERE: [&str; 7] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+];
+
+/// A directory in a git repository that has a commit checked out.
+#[derive(Debug)]
+pub(super) struct Git {
+    dir: PathBuf,
+    commit: Commit,
+}
+
+impl Git {
+    /// The repository of `dir`, or why git says nothing about it.
+    pub(super) fn of(dir: &Path) -> Result<Git, String> {
+        let commit = run(dir, &["log", "-1", "--no-show-signature", "--format=%H", "HEAD", "--"])?;
+        let commit = commit.parse().map_err(|error| format!("git: {error}"))?;
+        Ok(Git { dir: dir.to_owned(), commit })
+    }
+
+    /// The commit that is checked out.
+    pub(super) fn commit(&self) -> &Commit {
+        &self.commit
+    }
+
+    /// The URL of the remote `origin`.
+    pub(super) fn origin(&self) -> Option<String> {
+        self.said(&["config", "--get", "remote.origin.url"])
+    }
+
+    /// The branch that is checked out.
+    pub(super) fn branch(&self) -> Option<String> {
+        let name = self.said(&["symbolic-ref", "--quiet", "HEAD"])?;
+        name.strip_prefix("refs/heads/").map(str::to_owned)
+    }
+
+    /// The tag that points at the commit; of several the highest, read as versions.
+    pub(super) fn tag(&self) -> Option<String> {
+        let format = "--format=%(refname:lstrip=2)";
+        let tags = self.said(&["for-each-ref", "--points-at=HEAD", "--sort=-version:refname", format, "refs/tags"])?;
+        tags.lines().next().map(str::to_owned)
+    }
+
+    /// When a commit was made; none of a commit that is not in the repository.
+    pub(super) fn time(&self, commit: &Commit) -> Option<Timestamp> {
+        let time = self.said(&["log", "-1", "--no-show-signature", "--format=%ct", commit.as_str(), "--"])?;
+        time.parse::<i64>().ok()?.checked_mul(1000).map(Timestamp::from_unix_ms)
+    }
+
+    /// Whether the directory differs from the commit, by files that git does not know, too.
+    pub(super) fn is_changed(&self) -> bool {
+        self.said(&["status", "--porcelain", "--untracked-files=normal", "--", "."]).is_some()
+    }
+
+    /// What git answers; none if it is nothing, or a failure.
+    fn said(&self, args: &[&str]) -> Option<String> {
+        run(&self.dir, args).ok().filter(|said| !said.is_empty())
+    }
+}
+
+/// What git prints, or why it fails, in its own words.
+fn run(dir: &Path, args: &[&str]) -> Result<String, String> {
+    let mut git = Command::new("git");
+    // The setting would make git run a program of the repository's choice.
+    git.arg("-C").arg(dir).args(["--no-optional-locks", "-c", "core.fsmonitor=false"]).args(args);
+    for name in ELSEWHERE {
+        git.env_remove(name);
+    }
+    let output = git.env("LC_ALL", "C").env("GIT_TERMINAL_PROMPT", "0").stdin(Stdio::null()).output();
+    let output = output.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => "git is not installed".to_owned(),
+        _ => format!("git cannot be run: {error}"),
+    })?;
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr);
+        let why = why.lines().next().unwrap_or("").trim_start_matches("fatal: ");
+        return Err(format!("git: {}", Text::lossy(why)));
+    }
+    let said = String::from_utf8(output.stdout).map_err(|_| "git: its answer is not UTF-8".to_owned())?;
+    Ok(said.trim_end().to_owned())
+}

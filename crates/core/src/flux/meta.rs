@@ -1,0 +1,197 @@
+//! `ArtifactMeta`: where the content of an artifact comes from; given, or read from git and the CI.
+
+use std::path::Path;
+
+use super::git::Git;
+use super::revision::Revision;
+use crate::error::{Error, ErrorKind, Result};
+use crate::value::{Clock, Commit, ProvenanceParts, SystemClock, Text, Timestamp, public};
+
+/// What the manifest says about where its content comes from. It is part of the digest; how and when a release is
+/// promoted is not, and stands in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArtifactMeta {
+    /// The URL of the source repository. A user or password in it is left out.
+    pub source: Text,
+    /// The branch or tag, and its commit.
+    pub revision: Revision,
+    /// When the content was made; written in whole seconds. Releases are put in order by it. For the same digest from
+    /// every build, the time of the commit, or what `SOURCE_DATE_EPOCH` says ([`ArtifactMeta::source_date_epoch`]).
+    pub created: Timestamp,
+}
+
+impl ArtifactMeta {
+    /// The time that a value of `SOURCE_DATE_EPOCH` says: seconds since 1970 (reproducible-builds.org). VALUE_INVALID
+    /// if it is not a whole number that lies before the year 10000.
+    pub fn source_date_epoch(value: &str) -> Result<Timestamp> {
+        const YEAR_10000: u64 = 253_402_300_800;
+        match value.parse::<u64>() {
+            Ok(seconds) if seconds < YEAR_10000 => {
+                let ms = i64::try_from(seconds * 1000).unwrap_or(i64::MAX);
+                Ok(Timestamp::from_unix_ms(ms))
+            }
+            _ => {
+                let message = "SOURCE_DATE_EPOCH: not a whole number of seconds since 1970";
+                Err(Error::new(ErrorKind::ValueInvalid, message))
+            }
+        }
+    }
+}
+
+/// The parts of an [`ArtifactMeta`] that a caller gives; git and the CI say the rest ([`MetaParts::fill`]).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MetaParts {
+    /// The URL of the source repository.
+    pub source: Option<Text>,
+    /// The branch or tag, and its commit.
+    pub revision: Option<Revision>,
+    /// When the content was made.
+    pub created: Option<Timestamp>,
+}
+
+/// An [`ArtifactMeta`] that is complete, and what is worth knowing about how it became so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FilledMeta {
+    /// It, without a user or password in its source.
+    pub meta: ArtifactMeta,
+    /// What a person should know: that the directory is not as its commit says, that `created` is the clock's time.
+    pub warnings: Vec<Text>,
+}
+
+impl MetaParts {
+    /// Fills in what was not given, for the content of `dir`. git is run, and the CI's variables are read through `env`,
+    /// only if a part is missing.
+    ///
+    /// - `source`: the URL of git's remote `origin`, else the repository's URL of the CI.
+    /// - `revision`: git's commit, with the branch that is checked out, else the CI's branch or tag, else a tag of the
+    ///   commit. Where `dir` is in no git repository: the CI's branch or tag, and its commit.
+    /// - `created`: SOURCE_DATE_EPOCH, else the time of the revision's commit as git says it, else the clock.
+    ///
+    /// In a git repository the CI is believed only if its commit is the one that is checked out: a job may have fetched
+    /// another repository. VALUE_INVALID, saying what to give, if the source or the revision is not found.
+    pub fn fill(self, dir: &Path, env: impl Fn(&str) -> Option<String>) -> Result<FilledMeta> {
+        let env: Env = &|name| env(name).filter(|value| !value.is_empty());
+        let created = match self.created {
+            Some(created) => Some(created),
+            None => env("SOURCE_DATE_EPOCH").map(|epoch| ArtifactMeta::source_date_epoch(&epoch)).transpose()?,
+        };
+        if let (Some(source), Some(revision), Some(created)) = (&self.source, &self.revision, created) {
+            let meta = ArtifactMeta { source: without_user(source)?, revision: revision.clone(), created };
+            return Ok(FilledMeta { meta, warnings: Vec::new() });
+        }
+        let git = Git::of(dir);
+        let said = match self.source.is_some() && self.revision.is_some() {
+            true => Said::default(),
+            false => Said::of(git.as_ref(), env)?,
+        };
+        let (Some(source), Some(revision)) = (self.source.or(said.source), self.revision.or(said.revision)) else {
+            return Err(missing(dir, &said.unsaid));
+        };
+        let mut warnings = Vec::new();
+        let git = git.ok();
+        if git.as_ref().is_some_and(|git| git.commit() == revision.commit() && git.is_changed()) {
+            let dir = dir.display();
+            warnings.push(Text::lossy(format!("{dir} has changes that are not committed, and is not {revision}")));
+        }
+        let created = created.or_else(|| git.as_ref()?.time(revision.commit())).unwrap_or_else(|| {
+            warnings.push(Text::trusted(BY_THE_CLOCK));
+            SystemClock.now()
+        });
+        Ok(FilledMeta { meta: ArtifactMeta { source: without_user(&source)?, revision, created }, warnings })
+    }
+}
+
+const BY_THE_CLOCK: &str = "created is the time of the clock: the same files packed again are another digest, unless the \
+    time is given (--created, or SOURCE_DATE_EPOCH)";
+
+/// The environment; a variable that is empty counts as not set.
+type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// What git and the CI say.
+#[derive(Debug, Default)]
+struct Said {
+    source: Option<Text>,
+    revision: Option<Revision>,
+    /// Why something is not said.
+    unsaid: Vec<String>,
+}
+
+impl Said {
+    fn of(git: std::result::Result<&Git, &String>, env: Env) -> Result<Said> {
+        let (ci, no_ci) = match Ci::read(env) {
+            Ok(ci) => (ci, None),
+            Err(why) => (Ci::default(), Some(why)),
+        };
+        let mut unsaid = Vec::new();
+        let (source, name, commit) = match git {
+            Err(why) => {
+                unsaid.push(why.clone());
+                (ci.source, ci.name, ci.commit)
+            }
+            Ok(git) => {
+                let ci = if ci.commit.as_ref() == Some(git.commit()) { ci } else { Ci::default() };
+                let parse = |said: String| said.parse::<Text>();
+                let source = git.origin().map(parse).transpose()?.or(ci.source);
+                let name = match git.branch().map(parse).transpose()?.or(ci.name) {
+                    Some(name) => Some(name),
+                    None => git.tag().map(parse).transpose()?,
+                };
+                if source.is_none() {
+                    unsaid.push("its git repository has no remote `origin`".to_owned());
+                }
+                if name.is_none() {
+                    unsaid.push("no branch is checked out there, and no tag points at the commit".to_owned());
+                }
+                (source, name, Some(git.commit().clone()))
+            }
+        };
+        unsaid.extend(no_ci);
+        let revision = name.zip(commit).map(|(name, commit)| Revision::new(name, commit)).transpose()?;
+        Ok(Said { source, revision, unsaid })
+    }
+}
+
+/// What the environment of a CI says.
+#[derive(Debug, Default)]
+struct Ci {
+    source: Option<Text>,
+    name: Option<Text>,
+    commit: Option<Commit>,
+}
+
+impl Ci {
+    /// What it says, or why it says nothing.
+    fn read(env: Env) -> std::result::Result<Ci, String> {
+        let parts = ProvenanceParts::default().fill(env).map_err(|error| error.message().to_owned())?;
+        let Some(provider) = parts.provider else {
+            return Err("no CI was found".to_owned());
+        };
+        let names: &[&str] = match provider.as_str() {
+            "gitlab-ci" => &["CI_COMMIT_REF_NAME"],
+            "circleci" => &["CIRCLE_TAG", "CIRCLE_BRANCH"],
+            "azure-pipelines" => &["BUILD_SOURCEBRANCHNAME"],
+            "buildkite" => &["BUILDKITE_TAG", "BUILDKITE_BRANCH"],
+            "jenkins" => &["TAG_NAME", "BRANCH_NAME"],
+            // Gitea and Forgejo set the variables of GitHub.
+            _ => &["GITHUB_REF_NAME"],
+        };
+        let name = names.iter().find_map(|name| Some((name, env(name)?)));
+        let name = name.map(|(variable, name)| name.parse().map_err(|error: Error| format!("{variable}: {error}")));
+        Ok(Ci { source: parts.repository_url, name: name.transpose()?, commit: parts.commit })
+    }
+}
+
+fn missing(dir: &Path, why: &[String]) -> Error {
+    let (dir, why) = (dir.display(), why.join("; "));
+    let message = format!("{dir}: its source or revision is not known: {why}; give --source and --revision");
+    Error::new(ErrorKind::ValueInvalid, Text::lossy(message).to_string())
+}
+
+fn without_user(source: &Text) -> Result<Text> {
+    public(source.as_str()).parse()
+}
+
+#[cfg(test)]
+mod tests;
