@@ -226,7 +226,8 @@ fn a_release_is_packed_and_pushed_from_the_command_line() {
     std::fs::write(world.dir.path().join("deploy/app.yaml"), "kind: ConfigMap\n").unwrap();
     let reference = world.channel("2.0.0").to_string();
     let revision = "main@sha1:0123456789abcdef0123456789abcdef01234567";
-    let source = ["--source", "https://user:canary-4f1c@github.com/acme/shop", "--revision", revision];
+    let url = "https://user:canary-4f1c@github.com/acme/shop";
+    let source = ["--source", url, "--revision", revision, "--created", "2026-11-23T06:00:00Z"];
     let push = [&["artifact", "push", &reference, "--path", "deploy"], &source[..]].concat();
     let json = world.json(&push, 0);
     assert_eq!(json["digest"], world.digest("2.0.0").to_string());

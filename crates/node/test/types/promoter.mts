@@ -53,6 +53,8 @@ const slow: Guardrail = { name: 'slow', timeoutMs: 50, judge: async ({ op }) => 
 const server = await TestRegistry.start({ user: 'ci', password: 'x', token: true })
 server.scriptHttp([{ fault: 'status', status: 503 }], { method: 'PUT' })
 const packed = await packArtifact('.', { source: 'https://git.example/a', revision: 'main@sha1:0', created: new Date() })
+const leftOut: readonly string[] = (await packArtifact('.', { ignorePaths: ['*.md'], include: ['logo.png'] })).leftOut
+console.log(leftOut, packed.warnings)
 await pushArtifact(packed, new OciRegistry(), server.repository('a/b'), 'v1', { signal: AbortSignal.timeout(1000) })
 // @ts-expect-error: it is pushed to a real registry
 await pushArtifact(packed, inner, server.repository('a/b'), 'v1')
