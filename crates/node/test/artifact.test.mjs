@@ -44,7 +44,7 @@ test('source and revision that are not given come from the CI', async (t) => {
   process.env.CI_COMMIT_REF_NAME = 'main'
   process.env.CI_COMMIT_SHA = 'a'.repeat(40)
   const packed = await packArtifact(dir)
-  const { annotations } = JSON.parse(packed.manifest.data)
+  const { annotations } = JSON.parse(packed.manifest.bytes)
   assert.equal(annotations['org.opencontainers.image.source'], 'https://gitlab.example.com/acme/shop')
   assert.equal(annotations['org.opencontainers.image.revision'], `main@sha1:${'a'.repeat(40)}`)
   assert.match(packed.warnings[0], /^created is the time of the clock/)

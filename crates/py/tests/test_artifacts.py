@@ -38,10 +38,16 @@ def test_left_out_is_told_and_include_names_it(tmp_path: Path) -> None:
             packed(**{name: "*.md"})
 
 
-def test_source_and_revision_not_given_come_from_the_ci(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("GITHUB_ACTIONS", "GITLAB_CI", "CIRCLECI", "TF_BUILD", "BUILDKITE", "JENKINS_URL", "SOURCE_DATE_EPOCH"):
+def test_source_and_revision_not_given_come_from_the_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "GITHUB_ACTIONS",
+        "GITLAB_CI",
+        "CIRCLECI",
+        "TF_BUILD",
+        "BUILDKITE",
+        "JENKINS_URL",
+        "SOURCE_DATE_EPOCH",
+    ):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "app.yaml").write_text("x")
     with pytest.raises(InvalidValueError, match="not a git repository.*no CI was found; give --source and --revision"):

@@ -64,25 +64,25 @@ def pack_artifact(
     ignore_paths: Iterable[str] | None = None,
     include: Iterable[str] = (),
 ) -> Artifact:
-    """Packs the files below a directory, 64 MiB at most. The same files, source, revision and time give the same digest.
+    """Packs the files below a directory, 64 MiB at most. The same files, source, revision and time: the same digest.
 
-    - ``source``: the URL of the source repository; a user or password in it is left out. By default that of git's remote
-      ``origin``, else the CI's.
-    - ``revision``: ``<branch or tag>@sha1:<40 hex>``, or ``@sha256:<64 hex>``: the whole commit. By default git's branch
-      (else the CI's branch or tag, else a tag of the commit) and commit; outside of a git repository the CI's.
-    - ``created``: when the content was made, an aware datetime, written in whole seconds; releases are put in order by it.
-      By default what SOURCE_DATE_EPOCH says, else the time of the commit, else now.
-    - ``ignore_paths``: patterns of what is left out, as in a ``.gitignore``. By default those of ``flux push artifact``:
-      ``.git/``, ``.gitignore``, ``.gitmodules``, ``.gitattributes``, ``*.jpg``, ``*.jpeg``, ``*.gif``, ``*.png``, ``*.wmv``,
-      ``*.flv``, ``*.tar.gz``, ``*.zip``; what is given takes their place.
+    - ``source``: the URL of the source repository; a user or password in it is left out. By default that of git's
+      remote ``origin``, else the CI's.
+    - ``revision``: ``<branch or tag>@sha1:<40 hex>``, or ``@sha256:<64 hex>``: the whole commit. By default git's
+      branch (else the CI's branch or tag, else a tag of the commit) and commit; outside of a git repository the CI's.
+    - ``created``: when the content was made, an aware datetime, written in whole seconds; releases are put in order by
+      it. By default what SOURCE_DATE_EPOCH says, else the time of the commit, else now.
+    - ``ignore_paths``: patterns of what is left out, as in a ``.gitignore``. By default, as ``flux push artifact``:
+      ``.git/``, ``.gitignore``, ``.gitmodules``, ``.gitattributes``, ``*.jpg``, ``*.jpeg``, ``*.gif``, ``*.png``,
+      ``*.wmv``, ``*.flv``, ``*.tar.gz``, ``*.zip``; what is given takes their place.
     - ``include``: paths inside the directory that are packed whatever would leave them out.
 
-    Left out besides: what a ``.sourceignore`` matches, in its directory and below; and what ``include`` does not name of
-    ``.env`` and ``.env.*``, private keys (by their name or their content), ``*.pem``, ``.git``, ``.hg``, ``.svn`` and
-    ``.jj``. ``Artifact.left_out`` tells it.
+    Left out besides: what a ``.sourceignore`` matches, in its directory and below; and what ``include`` does not name
+    of ``.env`` and ``.env.*``, private keys (by their name or their content), ``*.pem``, ``.git``, ``.hg``, ``.svn``
+    and ``.jj``. ``Artifact.left_out`` tells it.
 
-    InvalidValueError SOURCE_INVALID for what cannot be packed, with the path; VALUE_INVALID, also if neither git nor a CI
-    says the source or the revision.
+    InvalidValueError SOURCE_INVALID for what cannot be packed, with the path; VALUE_INVALID, also if neither git nor a
+    CI says the source or the revision.
     """
     return Artifact(wait(_pack(directory, source, revision, created, ignore_paths, include)))
 
