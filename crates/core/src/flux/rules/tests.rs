@@ -119,6 +119,24 @@ fn sourceignore_is_obeyed_in_its_directory_and_below_and_the_nearest_first() {
     assert!(!packed.iter().any(|path| path == "logo.png" || path == "base/kept.md"), "what is given goes before");
 }
 
+/// The example of Flux's documentation.
+#[test]
+fn sourceignore_that_leaves_everything_out_can_bring_a_directory_back() {
+    let dir = holding(&[
+        (
+            ".sourceignore",
+            "# exclude all\n/*\n# include deploy dir\n!/deploy\n# exclude file extensions\n/deploy/**/*.md\n",
+        ),
+        ("deploy/a.yaml", "x"),
+        ("deploy/base/b.yaml", "x"),
+        ("deploy/base/b.md", "x"),
+        ("docs/c.yaml", "x"),
+    ]);
+    let (packed, left_out) = split(&dir, &PackOptions::default());
+    assert_eq!(packed, ["deploy/a.yaml", "deploy/base/b.yaml"]);
+    assert_eq!(left_out, [".sourceignore", "app.yaml", "deploy/base/b.md", "docs/"]);
+}
+
 #[test]
 fn sourceignore_that_cannot_be_read_is_refused_by_its_line() {
     let dir = holding(&[(".sourceignore", "a\nb[z-a]\n")]);
