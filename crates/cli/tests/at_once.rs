@@ -36,12 +36,12 @@ fn eight_that_queue_are_eight_ordered_moves() {
     assert_eq!(events.len(), 9);
     for pair in events.windows(2) {
         assert_eq!(
-            pair[0]["intent"]["from"], pair[1]["intent"]["to"]["digest"],
+            pair[0]["intent"]["previous"], pair[1]["intent"]["target"]["digest"],
             "each move begins where the last ended"
         );
         assert!(pair[0]["seq"].as_u64() > pair[1]["outcome"]["seq"].as_u64(), "moves do not interleave");
     }
-    assert_eq!(events[0]["intent"]["to"]["digest"], world.digest("prod").to_string());
+    assert_eq!(events[0]["intent"]["target"]["digest"], world.digest("prod").to_string());
     world.verify_independently("prod");
 }
 

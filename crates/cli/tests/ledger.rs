@@ -22,21 +22,21 @@ fn roots(json: &serde_json::Value, of: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_ledger_moves_and_nobody_goes_on_writing_where_it_was() {
+fn a_ledger_is_migrated_and_nobody_goes_on_writing_where_it_was() {
     let world = with_two();
     let (dev, prod) = (world.channel("dev").to_string(), world.prod());
     let before = world.json(&["verify"], 0);
     let dry = world.json(&["ledger", "migrate", "ledger", "next", "--dry-run"], 0);
     assert_eq!(
         (&dry["dry_run"], &dry["channels"][1]["size"], &dry["channels"][1]["there"]),
-        (&true.into(), &4.into(), &0.into())
+        (&true.into(), &5.into(), &0.into())
     );
     assert!(!world.dir.path().join("next").exists(), "a dry run writes nothing");
 
     let said = world.does(&["ledger", "migrate", "ledger", "next"], 0);
     assert_eq!(said.err, "migrating 2 logs from ledger to next; each log is closed in ledger when it is there\n");
     let lines: Vec<&str> = said.out.lines().collect();
-    assert!(lines[1].starts_with(&format!("{dev}   4        4       migrated  sha256:")), "{}", said.out);
+    assert!(lines[1].starts_with(&format!("{dev}   5        5       migrated  sha256:")), "{}", said.out);
     assert_eq!(
         lines[3],
         "2 logs go on in next now; ledger can be read, and nothing more be written there. Name next in --ledger, \
@@ -50,7 +50,7 @@ fn a_ledger_moves_and_nobody_goes_on_writing_where_it_was() {
     assert_eq!(
         said.err,
         format!(
-            "refused: the log of {prod} was closed at seq 4: it goes on in {next}; use that ledger [LEDGER_MIGRATED]\n\
+            "refused: the log of {prod} was migrated at seq 5: it goes on in {next}; use that ledger [LEDGER_MIGRATED]\n\
              hint: name {next} in --ledger, TAGWARDEN_LEDGER or tagwarden.toml\n"
         )
     );
@@ -65,19 +65,19 @@ fn a_ledger_moves_and_nobody_goes_on_writing_where_it_was() {
     }
     assert_eq!(world.does(&["recover", "prod"], 0).out, format!("nothing to do {prod}: no move is open\n"));
     let said = world.does(&["current", "prod", "--offline"], 0);
-    let want = format!("  moved     the log goes on in {next} since seq 4; what stands here is what was\n");
+    let want = format!("  migrated  the log was migrated to {next} at seq 5; this is its state then\n");
     assert!(said.out.ends_with(&want), "{}", said.out);
-    assert_eq!(world.json(&["current", "prod", "--offline"], 0)["moved"]["to"], next);
+    assert_eq!(world.json(&["current", "prod", "--offline"], 0)["migrated"]["ledger"], next);
     let said = world.does(&["history", "prod"], 0);
     assert!(
-        said.out.contains("promote") && said.out.ends_with(&format!("the log goes on in {next} since seq 4\n")),
+        said.out.contains("promote") && said.out.ends_with(&format!("the log was migrated to {next} at seq 5\n")),
         "{}",
         said.out
     );
-    assert!(world.does(&["channels"], 0).out.contains(&format!("moved to {next}")));
-    assert!(world.does(&["verify"], 0).out.contains(&format!("  the log goes on in {next} since seq 4\n")));
-    assert_eq!(world.json(&["verify"], 0)["logs"][0]["moved_to"], next);
-    assert!(world.does(&["audit"], 6).out.contains(&format!("unknown: the log goes on in {next} (seq 4)")));
+    assert!(world.does(&["channels"], 0).out.contains(&format!("migrated to {next}")));
+    assert!(world.does(&["verify"], 0).out.contains(&format!("  the log was migrated to {next} at seq 5\n")));
+    assert_eq!(world.json(&["verify"], 0)["logs"][0]["migrated_to"], next);
+    assert!(world.does(&["audit"], 6).out.contains(&format!("unknown: the log was migrated to {next} (seq 5)")));
 
     // Where it is now.
     world.does(&["promote", "dev", "--source", "1.4.2", "--ledger", "next"], 0);
@@ -93,7 +93,7 @@ fn a_ledger_moves_and_nobody_goes_on_writing_where_it_was() {
     );
     let back = world.does(&["ledger", "migrate", "next", "ledger"], 3);
     assert!(
-        back.err.contains("was closed at seq 4 when it was migrated to ") && back.err.contains("[LEDGER_MIGRATED]"),
+        back.err.contains("was closed at seq 5 when it was migrated to ") && back.err.contains("[LEDGER_MIGRATED]"),
         "{}",
         back.err
     );
@@ -108,7 +108,7 @@ fn one_channel_may_go_first_and_one_that_is_named_wrongly_is_said() {
     // prod is governed here as before, but what dev is now stands elsewhere: neither as a source nor in its order.
     for from in ["dev", "1.4.0"] {
         let said = world.does(&["promote", "prod", "--source", from], 3);
-        let want = format!("the log of {} was closed at seq 4: it goes on in ", world.channel("dev"));
+        let want = format!("the log of {} was migrated at seq 5: it goes on in ", world.channel("dev"));
         assert!(said.err.contains(&want) && said.err.contains("[LEDGER_MIGRATED]"), "{}", said.err);
     }
     world.does(&["rollback", "prod"], 0);
@@ -141,9 +141,9 @@ fn what_was_exported_comes_back() {
     );
     let restored = &["--ledger", "restored"][..];
     let dry = world.json(&[&["ledger", "import", "backup", "--dry-run"], restored].concat(), 0);
-    assert_eq!(dry["channels"][0]["size"], 6);
+    assert_eq!(dry["channels"][0]["size"], 7);
     assert!(!world.dir.path().join("restored").exists());
-    for copied in [6, 0] {
+    for copied in [7, 0] {
         let done = world.json(&[&["ledger", "import", "backup"], restored].concat(), 0);
         assert_eq!(
             (&done["channels"][0]["result"], &done["channels"][0]["copied"]),
@@ -160,7 +160,7 @@ fn what_was_exported_comes_back() {
     assert!(said.err.contains("not an export; use `ledger migrate` [CONFIG_INVALID]"), "{}", said.err);
     world.does(&["ledger", "export", "backup", "--ledger", "restored"], 0);
     let said = world.does(&["ledger", "export", "backup"], 7);
-    assert!(said.err.contains("it has 8 entries, and the ledger's log of "), "{}", said.err);
+    assert!(said.err.contains("it has 9 entries, and the ledger's log of "), "{}", said.err);
 }
 
 #[test]

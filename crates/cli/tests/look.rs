@@ -92,15 +92,15 @@ fn previous_history_and_at_need_the_ledger_alone() {
     let said = world.does(&["history", &prod], 0);
     let lines: Vec<&str> = said.out.lines().collect();
     assert_eq!(lines[0], prod);
-    assert!(lines[1].starts_with("SEQ  TIME ") && lines[1].ends_with("RELEASE  REASON"), "{}", said.out);
+    assert!(lines[1].starts_with("SEQ  TIME ") && lines[1].ends_with("PREVIOUS      REASON"), "{}", said.out);
     let seqs: Vec<&str> = lines[2..].iter().map(|line| line.split(' ').next().unwrap()).collect();
-    assert_eq!(seqs, ["6", "4", "2", "0"]);
+    assert_eq!(seqs, ["7", "5", "3", "1"]);
     assert!(lines[2].contains("rollback") && lines[2].ends_with("incident 7"), "{}", lines[2]);
 
     let page = world.json(&["history", &prod, "--limit", "2"], 0);
-    assert_eq!((page["events"].as_array().unwrap().len(), &page["next"]), (2, &4.into()));
-    let page = world.json(&["history", &prod, "--limit", "2", "--before", "4"], 0);
-    assert_eq!(page["events"][0]["seq"], 2);
+    assert_eq!((page["events"].as_array().unwrap().len(), &page["next"]), (2, &5.into()));
+    let page = world.json(&["history", &prod, "--limit", "2", "--before", "5"], 0);
+    assert_eq!(page["events"][0]["seq"], 3);
     let all = world.json(&["history", &prod, "--all"], 0);
     assert_eq!(all["events"].as_array().unwrap().len(), 4);
     assert!(world.does(&["history", &prod, "--full"], 0).out.contains(&previous));
@@ -127,7 +127,7 @@ fn channels_are_listed_and_audited() {
     let lines: Vec<&str> = said.out.lines().collect();
     assert!(lines[1].starts_with(&prod) && lines[1].ends_with("ada"), "{}", said.out);
     assert!(lines[2].starts_with(&qa) && lines[2].ends_with("held by ada"), "{}", said.out);
-    assert_eq!(world.json(&["channels"], 0)["channels"][1]["hold"]["reason"], "freeze");
+    assert_eq!(world.json(&["channels"], 0)["channels"][1]["holds"][0]["reason"], "freeze");
 
     let json = world.json(&["audit"], 0);
     assert_eq!((json["channels"].as_array().unwrap().len(), json.get("worst")), (2, None));
@@ -167,7 +167,7 @@ fn retention_says_the_fate_of_each_digest() {
 fn verify_proves_the_ledger_or_names_the_defect() {
     let world = with_history();
     let said = world.does(&["verify"], 0);
-    assert!(said.out.contains("sound: 8 entries, 4 moves, root sha256:"), "{}", said.out);
+    assert!(said.out.contains("sound: 9 entries, 4 moves, root sha256:"), "{}", said.out);
     assert!(said.out.contains("Unanchored: a cut tail cannot be seen"), "{}", said.out);
     let json = world.json(&["verify"], 0);
     assert_eq!((&json["sound"], &json["anchored"]), (&true.into(), &false.into()));
@@ -176,7 +176,7 @@ fn verify_proves_the_ledger_or_names_the_defect() {
     let file = world.dir.path().join("exported.jsonl");
     std::fs::write(&file, log.replacen("\"ada\"", "\"eve\"", 1)).unwrap();
     let said = world.does(&["verify", "--log", "exported.jsonl"], 7);
-    assert!(said.out.contains("DEFECT seq 1: "), "{}", said.out);
+    assert!(said.out.contains("  seq 1: PARENT: "), "{}", said.out);
     let json = world.json(&["verify", "--log", "exported.jsonl"], 7);
     assert_eq!((&json["sound"], &json["logs"][0]["defect"]["seq"]), (&false.into(), &1.into()));
     std::fs::write(world.log("prod"), std::fs::read(&file).unwrap()).unwrap();

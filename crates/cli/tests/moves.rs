@@ -11,7 +11,9 @@ fn a_release_goes_through_the_pipeline_and_back() {
     let world = World::new();
     let prod = world.prod();
     let said = world.does(&["bootstrap", "dev", "--source", "1.4.0"], 0);
-    assert!(said.out.starts_with(&format!("committed bootstrap {}\n  from      nothing\n", world.channel("dev"))));
+    let first = world.digest("1.4.0");
+    let want = format!("committed bootstrap {}\n  digest    {first}\n  previous  nothing\n", world.channel("dev"));
+    assert!(said.out.starts_with(&want), "{}", said.out);
     let json = world.json(&["bootstrap", "prod", "--source", "1.4.0"], 0);
     assert_eq!(
         (&json["op"], &json["result"], &json["channel"]),
@@ -24,7 +26,7 @@ fn a_release_goes_through_the_pipeline_and_back() {
     {
         assert!(said.out.contains(want), "{want}{}", said.out);
     }
-    assert!(said.out.contains(&format!("  to        {}\n", world.digest("1.4.1"))), "{}", said.out);
+    assert!(said.out.contains(&format!("  digest    {}\n", world.digest("1.4.1"))), "{}", said.out);
 
     // From the environment before, by its name and by its tag; what is live there already is not moved again.
     let json = world.json(&["promote", "prod", "--source", "dev"], 0);
@@ -85,7 +87,7 @@ fn a_dry_run_shows_every_finding_and_moves_nothing() {
         assert!(said.out.contains(want), "{want}: {}", said.out);
     }
     let json = world.json(&["promote", "prod", "--source", "1.4.1", "--dry-run"], 3);
-    assert_eq!((&json["verdict"], json["findings"].as_array().unwrap().len()), (&"refused".into(), 5));
+    assert_eq!((&json["verdict"], json["findings"].as_array().unwrap().len()), (&"refused".into(), 6));
 
     let json = world.json(&["promote", "dev", "--source", "1.4.1", "--dry-run"], 0);
     assert_eq!((&json["dry_run"], &json["verdict"]), (&true.into(), &"move".into()));
@@ -116,7 +118,7 @@ fn a_refusal_has_each_finding_on_its_own_line_and_in_json() {
     world.does(&["hold", &prod, "--reason", "incident 7"], 0);
     let said = world.does(&["promote", &prod, "--source", "1.4.1", "--expected", &expect], 3);
     let lines: Vec<&str> = said.err.lines().collect();
-    assert_eq!(lines[0], format!("refused: {prod}: 2 of 5 guardrails stand against it [POLICY_REFUSED]"));
+    assert_eq!(lines[0], format!("refused: {prod}: 2 of 6 guardrails stand against it [POLICY_REFUSED]"));
     assert!(
         lines[1].starts_with("  expected-state ") && lines[2].starts_with("  no-hold CHANNEL_HELD: "),
         "{}",
@@ -125,26 +127,78 @@ fn a_refusal_has_each_finding_on_its_own_line_and_in_json() {
     assert_eq!(said.out, "");
     let json = world.json(&["promote", &prod, "--source", "1.4.1", "--expected", "absent"], 3);
     assert_eq!((&json["error"]["class"], &json["error"]["retry"]), (&"refused".into(), &"never".into()));
-    assert_eq!(json["error"]["findings"].as_array().unwrap().len(), 5);
+    assert_eq!(json["error"]["findings"].as_array().unwrap().len(), 6);
 }
 
 #[test]
-fn a_hold_stops_moves_until_it_is_released() {
+fn a_hold_stops_promotions_until_it_is_ended() {
     let world = World::with_prod();
     let prod = world.prod();
-    let said = world.does(&["release", &prod, "--reason", "over"], 0);
-    assert_eq!(said.out, format!("nothing to do: no hold stands on {prod}\n"));
+    let said = world.does(&["unhold", &prod, "--mine", "--reason", "over"], 0);
+    assert_eq!(said.out, format!("nothing to do: no hold of {prod} is yours\n"));
+    assert_eq!(world.does(&["holds", &prod], 0).out, format!("no hold is in force on {prod}\n"));
     let json = world.json(&["hold", &prod, "--reason", "incident 7", "--for", "1h"], 0);
-    assert_eq!((&json["result"], &json["seq"]), (&"held".into(), &2.into()));
+    assert_eq!((&json["result"], &json["hold"], &json["scope"]), (&"held".into(), &3.into(), &"promotions".into()));
     let said = world.does(&["promote", &prod, "--source", "1.4.1"], 3);
-    assert!(said.err.contains("[CHANNEL_HELD]"), "{}", said.err);
-    assert!(said.err.contains(&format!("\nhint: `tagwarden release {prod} --reason …` ends the hold")), "{}", said.err);
-    assert!(world.does(&["current", &prod], 0).out.contains("  held      by ada until "));
-    assert_eq!(world.json(&["release", &prod, "--reason", "over"], 0)["result"], "released");
+    assert!(said.err.contains("no-hold CHANNEL_HELD: held for promotions by ada until "), "{}", said.err);
+    let hint = format!(
+        "\nhint: `tagwarden holds {prod}` lists the holds; `tagwarden unhold {prod} ID --reason …` ends one"
+    );
+    assert!(said.err.contains(&hint), "{}", said.err);
+    let json = world.json(&["promote", &prod, "--source", "1.4.1"], 3);
+    assert_eq!((&json["error"]["code"], &json["error"]["retry"]), (&"POLICY_REFUSED".into(), &"later".into()));
+    assert!(world.does(&["current", &prod], 0).out.contains("  hold      held for promotions by ada until "));
+    let json = world.json(&["unhold", &prod, "3", "--reason", "over"], 0);
+    assert_eq!((&json["result"], &json["ended"]), (&"ended".into(), &serde_json::json!([3])));
     world.does(&["promote", &prod, "--source", "1.4.1"], 0);
     let said = world.does(&["hold", &prod, "--reason", "late", "--until", "2020-01-01T00:00:00Z"], 2);
     assert!(said.err.contains("would have ended already"), "{}", said.err);
     world.verify_independently("prod");
+}
+
+#[test]
+fn ending_one_of_two_holds_leaves_the_other() {
+    let world = World::with_prod();
+    let prod = world.prod();
+    world.does(&["promote", &prod, "--source", "1.4.1"], 0);
+    world.does(&["hold", &prod, "--reason", "incident 7"], 0);
+    let bob = ["--actor", "bob", "--run-id", "1"];
+    let said = world.run(&[&["hold", &prod, "--reason", "legal", "--scope", "all"][..], &bob].concat());
+    assert_eq!(said.exit, 0, "{}", said.err);
+    let said = world.does(&["holds", &prod], 0);
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert!(lines[0].starts_with("ID  SCOPE       BY   RUN "), "{}", said.out);
+    assert!(lines[1].starts_with("5   promotions  ada  ") && lines[2].starts_with("6   all         bob  "), "{}", said.out);
+    let said = world.does(&["rollback", &prod], 3);
+    assert!(said.err.contains("held for all moves by bob until it is ended (hold 6): legal"), "{}", said.err);
+    let said = world.run(&[&["unhold", &prod, "--mine", "--reason", "over"][..], &bob].concat());
+    assert_eq!(
+        said.out,
+        format!(
+            "ended hold 6 of {prod}\nstill held for promotions by ada until it is ended (hold 5): incident 7\n"
+        )
+    );
+    assert!(world.does(&["unhold", &prod, "6", "--reason", "over"], 2).err.contains("in force: 5 [VALUE_INVALID]"));
+    world.does(&["promote", &prod, "--source", "1.4.2"], 3);
+}
+
+#[test]
+fn a_rollback_names_a_release_or_a_move() {
+    let world = World::with_prod();
+    let prod = world.prod();
+    for release in ["1.4.1", "1.4.2"] {
+        world.does(&["promote", &prod, "--source", release], 0);
+    }
+    let said = world.does(&["rollback", &prod, "--to", "1.4.0"], 0);
+    assert!(said.out.contains("  release   1.4.0\n"), "{}", said.out);
+    world.does(&["rollback", &prod, "--to", "prod#3"], 0);
+    assert_eq!(world.digest("prod"), world.digest("1.4.1"));
+    let said = world.does(&["rollback", &prod, "--to", "9.9.9"], 3);
+    assert!(said.err.contains("brought the release 9.9.9 [ROLLBACK_NO_TARGET]"), "{}", said.err);
+    let history = world.does(&["history", &prod], 0).out;
+    let releases: Vec<&str> =
+        history.lines().skip(2).map(|line| line.split_whitespace().nth(4).unwrap()).collect();
+    assert_eq!(releases, ["1.4.1", "1.4.0", "1.4.2", "1.4.1", "1.4.0"], "{history}");
 }
 
 #[test]
@@ -164,7 +218,8 @@ fn a_push_by_hand_is_found_and_repaired_or_adopted() {
     let said = world.does(&["adopt", &prod], 2);
     assert_eq!(said.err, "error: adopt needs a reason [VALUE_INVALID]\n");
     let said = world.does(&["adopt", &prod, "--reason", "hotfix, reviewed"], 0);
-    assert!(said.out.starts_with(&format!("committed adopt {prod}\n  from      {live}\n  to        {hotfix}\n")));
+    let want = format!("committed adopt {prod}\n  digest    {hotfix}\n  previous  {live}\n");
+    assert!(said.out.starts_with(&want), "{}", said.out);
     assert!(world.does(&["repair", &prod], 0).out.starts_with("unchanged repair "));
     world.verify_independently("prod");
 }
@@ -178,8 +233,8 @@ fn a_key_moves_once() {
     world.does(&["promote", &prod, "--source", "1.4.2"], 0);
     let json = world.json(&promote, 0);
     assert_eq!(json["result"], "replayed");
-    assert_eq!((&json["digest"], &json["move"]["seq"]), (&world.digest("1.4.1").to_string().into(), &2.into()));
-    assert_eq!((&json["live"]["digest"], &json["live"]["seq"]), (&world.digest("1.4.2").to_string().into(), &4.into()));
+    assert_eq!((&json["digest"], &json["move"]["seq"]), (&world.digest("1.4.1").to_string().into(), &3.into()));
+    assert_eq!((&json["live"]["digest"], &json["live"]["seq"]), (&world.digest("1.4.2").to_string().into(), &5.into()));
     let said = world.does(&["promote", &prod, "--source", "1.4.3", "--idempotency-key", "release-41"], 3);
     assert!(said.err.contains("[IDEMPOTENCY_MISMATCH]"), "{}", said.err);
 }

@@ -101,8 +101,8 @@ impl World {
 
     /// Runs it, with an actor and a run for what needs them, and checks the exit code.
     pub fn does(&self, args: &[&str], exit: i32) -> Said {
-        let moves = ["bootstrap", "promote", "rollback", "repair", "adopt", "hold", "release"];
-        let said = match moves.contains(&args[0]) {
+        let writes = ["bootstrap", "promote", "rollback", "repair", "adopt", "recover", "hold", "unhold"];
+        let said = match writes.contains(&args[0]) || args.starts_with(&["ledger", "migrate"]) {
             true => self.run(&[args, &WHO].concat()),
             false => self.run(args),
         };
