@@ -74,7 +74,7 @@ fn the_whole_story_in_postgresql() {
     assert!(absent.err.contains("[LEDGER_ABSENT]") && absent.err.contains("tagwarden ledger init"), "{}", absent.err);
     tells_the_story(&world, &url, &url.replace(&format!(":{PASSWORD}"), ""));
     let kept = std::fs::read_to_string(world.log("prod")).unwrap();
-    assert!(kept.contains("\"moved\"") && !kept.contains(PASSWORD), "{kept}");
+    assert!(kept.contains("\"migrated\"") && !kept.contains(PASSWORD), "{kept}");
 
     // The password where other users of the machine do not see it.
     let named = url.replace(&format!(":{PASSWORD}"), "");
