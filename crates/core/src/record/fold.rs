@@ -358,16 +358,28 @@ impl ChannelState {
     pub fn fold(&mut self, leaf: Leaf, step: Step) -> Result<(), Defect> {
         let seq = self.size;
         let applied = self.apply(seq, step).map_err(|broken| broken.at(seq));
-        self.size += 1;
-        self.leaf = Some(leaf);
-        self.tree.push(hash_of(&leaf));
+        self.count(leaf);
         applied
     }
 
-    fn apply(&mut self, seq: u64, step: Step) -> Checked<()> {
-        if let Some(MigratedTo { seq: at, .. }) = &self.migrated {
-            ensure(false, DefectCode::AfterMigrated, || format!("the log was migrated at {at}"))?;
+    /// Counts the next entry, and changes nothing else.
+    pub(super) fn count(&mut self, leaf: Leaf) {
+        self.size += 1;
+        self.leaf = Some(leaf);
+        self.tree.push(hash_of(&leaf));
+    }
+
+    pub(super) fn check_not_migrated(&self) -> Checked<()> {
+        match &self.migrated {
+            None => Ok(()),
+            Some(MigratedTo { seq, .. }) => {
+                ensure(false, DefectCode::AfterMigrated, || format!("the log was migrated at {seq}"))
+            }
         }
+    }
+
+    fn apply(&mut self, seq: u64, step: Step) -> Checked<()> {
+        self.check_not_migrated()?;
         match step {
             Step::Intent { open, policy } => {
                 self.check_intent(&open, policy)?;
@@ -436,7 +448,7 @@ impl ChannelState {
         Ok(())
     }
 
-    fn check_intent(&self, next: &OpenMove, policy: Digest) -> Checked<()> {
+    pub(super) fn check_intent(&self, next: &OpenMove, policy: Digest) -> Checked<()> {
         if let Some(open) = &self.open {
             ensure(false, DefectCode::Interleaved, || format!("intent while {} is open", open.seq))?;
         }

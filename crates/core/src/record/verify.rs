@@ -336,34 +336,31 @@ impl Fold {
     fn take(&mut self, entry: &ReadEntry<()>, step: Checked<Step>) -> Checked<()> {
         self.clock_went_back += u64::from(self.last.is_some_and(|last| entry.at < last));
         self.last = Some(entry.at);
-        let judged = step.and_then(|step| self.judge(entry, &step).map(|()| step));
-        match judged {
+        let id = entry.id;
+        let unused = ensure(self.ids.insert(id.as_u128()), DefectCode::IdReused, || {
+            format!("the id {id} stands in the log twice")
+        });
+        let judged = unused.and_then(|()| self.state.check_not_migrated()).and(step);
+        match judged.and_then(|step| self.judge(&step).map(|()| step)) {
             Ok(step) => self.fold(entry.leaf, step),
             Err(broken) => {
                 // It counts, and changes nothing.
-                let after_migrated = self.state.fold(entry.leaf, Step::Other);
-                after_migrated.map_err(|Defect { code, why, .. }| Broken { code, why }).and(Err(broken))
+                self.state.count(entry.leaf);
+                Err(broken)
             }
         }
     }
 
-    /// The rules that need the whole log.
-    fn judge(&mut self, entry: &ReadEntry<()>, step: &Step) -> Checked<()> {
-        let id = entry.id;
-        ensure(self.ids.insert(id.as_u128()), DefectCode::IdReused, || format!("the id {id} stands in the log twice"))?;
-        match step {
-            Step::Intent { open, .. } if self.state.open.is_none() => {
-                let never_live = open.op == Op::Rollback && !self.lived.contains(&short_digest(&open.target));
-                ensure(!never_live, DefectCode::Target, || {
-                    format!("a rollback to {}, which was never live here", open.target)
-                })?;
-                let earlier = self.keys.get(&short(&open.key));
-                ensure(earlier.is_none(), DefectCode::KeyReused, || {
-                    format!("the key moved the channel at {} before", earlier.copied().unwrap_or_default())
-                })
-            }
-            _ => Ok(()),
-        }
+    /// The rules that need the whole log. They come after those that need the state.
+    fn judge(&mut self, step: &Step) -> Checked<()> {
+        let Step::Intent { open, policy } = step else { return Ok(()) };
+        self.state.check_intent(open, *policy)?;
+        let never_live = open.op == Op::Rollback && !self.lived.contains(&short_digest(&open.target));
+        ensure(!never_live, DefectCode::Target, || format!("a rollback to {}, which was never live here", open.target))?;
+        let earlier = self.keys.get(&short(&open.key));
+        ensure(earlier.is_none(), DefectCode::KeyReused, || {
+            format!("the key moved the channel at {} before", earlier.copied().unwrap_or_default())
+        })
     }
 
     fn fold(&mut self, leaf: Leaf, step: Step) -> Checked<()> {
