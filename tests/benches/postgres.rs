@@ -224,14 +224,14 @@ struct Chain {
 
 impl Chain {
     fn new(channel: Channel) -> Chain {
-        Chain { channel, size: 0, parent: None, reason: "r".repeat(460) }
+        Chain { channel, size: 0, parent: None, reason: "r".repeat(360) }
     }
 
     fn next(&mut self) -> Bytes {
         let Chain { channel, size, reason, .. } = self;
         let parent = self.parent.map(|parent| format!(r#""parent":"{parent}","#)).unwrap_or_default();
         let entry = format!(
-            r#"{{"at":"2026-11-23T06:12:31.123Z","body":{{"by":"bench","reason":"{reason}"}},"channel":"{channel}","id":"0193f1c2-0000-7000-8000-{size:012x}","kind":"hold",{parent}"seq":{size},"v":1}}"#
+            r#"{{"at":"2026-11-23T06:12:31.123Z","body":{{"provenance":{{"actor":{{"id":"bench","kind":"workload"}},"pipeline":{{"provider":"bench","run_id":"1"}}}},"reason":"{reason}","scope":"all"}},"channel":"{channel}","id":"0193f1c2-0000-7000-8000-{size:012x}","kind":"hold",{parent}"seq":{size},"v":1}}"#
         );
         let sealed = Sealed::of(entry);
         self.size += 1;

@@ -60,7 +60,8 @@ async fn live(server: &RegistryServer, options: OciOptions, shown: &Shown) -> us
     for (name, number) in ["1.0", "1.1", "1.2", "1.3"].into_iter().zip(0..) {
         server.memory().push_image(&repository, &tag(name), number);
     }
-    let terms = || Terms::of(Provenance::new("manual", "run", "ada").unwrap()).timeout(Duration::from_secs(30));
+    let who = || Provenance::new("manual", "run", "ada").unwrap();
+    let terms = || Terms::of(who()).timeout(Duration::from_secs(30));
     let release = |name: &str| Source::Reference(repository.tag(tag(name)));
     let mut failed = 0;
     let faults = [
@@ -91,7 +92,7 @@ async fn live(server: &RegistryServer, options: OciOptions, shown: &Shown) -> us
                     shown.error(&error);
                 }
             }
-            match promoter.recover(&prod, RecoveryMode::RollForward, Duration::from_secs(30)).await {
+            match promoter.recover(&prod, RecoveryMode::RollForward, who(), Duration::from_secs(30)).await {
                 Ok(recovered) => shown.note(recovered),
                 Err(error) => shown.error(&error),
             }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tagwarden::judge::{ExpectedDigest, Refusal, RetentionRule};
 use tagwarden::ledger::MemoryLedger;
 use tagwarden::promoter::First;
-use tagwarden::record::Source;
+use tagwarden::record::{Hold, HoldScope, Source, Unhold};
 use tagwarden::registry::{MemoryRegistry, ReadFault, Sample};
 use tagwarden::{
     Channel, Digest, Error, Operation, Pipeline, Promoter, Provenance, ProvenanceParts, Receipt, Repository, Result,
@@ -70,8 +70,16 @@ impl Step<'_> {
                 self.registry.script_reads(vec![ReadFault::Unavailable; times]);
                 Ok(Value::Null)
             }
-            "hold" => Ok(json!(promoter.hold(&self.channel(), self.reason(), None, &who()).await?)),
-            "release" => Ok(json!(promoter.release(&self.channel(), self.reason(), &who()).await?)),
+            "hold" => {
+                let scope = self.text("scope").map_or(HoldScope::Promotions, |scope| scope.parse().unwrap());
+                let hold = Hold { scope, reason: self.reason(), provenance: who(), until: None };
+                Ok(json!(promoter.hold(&self.channel(), hold).await?))
+            }
+            "unhold" => {
+                let hold = self.step["hold"].as_u64().unwrap();
+                let unhold = Unhold { hold, reason: self.reason(), provenance: who() };
+                Ok(json!(promoter.unhold(&self.channel(), unhold).await?))
+            }
             "plan" => {
                 let plan =
                     promoter.plan(&self.channel(), self.operation(self.text("op").unwrap()), self.terms()).await?;

@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use tagwarden::ledger::{Access, Ending, LedgerUrl, Transfer, Transferred, export};
 use tagwarden::record::{
-    Body, ChannelState, Deadlines, Decision, Intent, LogReport, Op, Outcome, PolicyNote, Source, Status, TargetManifest,
+    Body, ChannelState, Deadlines, Decision, Intent, LogReport, Op, Outcome, PolicyEntry, PolicyNote, PutStatus,
+    Source, Status, TargetManifest,
 };
 use tagwarden::{Channel, Digest, Provenance, Text, Timestamp};
 use tagwarden_tests::docker_registry::Transport;
@@ -33,28 +34,45 @@ fn text(text: impl AsRef<str>) -> Text {
     text.as_ref().parse().unwrap()
 }
 
+fn who() -> Provenance {
+    Provenance::new("manual", "run", "ada").unwrap()
+}
+
+/// The policy that the moves are judged by.
+fn policy() -> Body {
+    let policy = r#"{"guardrails":[]}"#.to_owned();
+    let digest = Digest::of(policy.as_bytes());
+    Body::Policy(PolicyEntry { name: text("standard"), digest, text: policy, binding: false, provenance: who() })
+}
+
 /// What the n-th move says when it begins, and when it ends.
 fn bodies(state: &ChannelState, nth: u64) -> [Body; 2] {
     let digest = Digest::of(&nth.to_be_bytes());
     let move_id = text(format!("move-{nth}"));
     let intent = Intent {
-        op: if nth == 0 { Op::Bootstrap } else { Op::Promote },
+        op: if state.live.is_none() { Op::Bootstrap } else { Op::Promote },
         move_id: move_id.clone(),
         key: format!("run-{nth}").parse().unwrap(),
         request: digest,
-        from: state.live,
-        to: TargetManifest { digest, media_type: text("application/vnd.oci.image.manifest.v1+json"), size: 1269 },
+        previous: state.live,
+        target: TargetManifest::new(digest, text("application/vnd.oci.image.manifest.v1+json"), 1269),
         source: Source::Reference(channel().repository().digest(digest)),
-        provenance: Provenance::new("manual", "run", "ada").unwrap(),
+        provenance: who(),
         reason: None,
+        expected: None,
+        order: None,
+        upstream: vec![],
         decision: Decision {
-            policy: PolicyNote { name: text("standard"), digest },
+            at: Timestamp::from_unix_ms(1_795_000_000_000),
+            policy: PolicyNote { name: text("standard"), digest: state.policies[0] },
             findings: vec![],
             overrides: vec![],
             approvals: vec![],
+            checks: vec![],
         },
         replaced: None,
         predecessor: None,
+        set: None,
         owner: text("worker"),
         epoch: 0,
         deadlines: Deadlines::default(),
@@ -67,7 +85,7 @@ fn bodies(state: &ChannelState, nth: u64) -> [Body; 2] {
         status: Status::Committed,
         observed: Some(digest),
         attempts: 1,
-        ambiguous: false,
+        put: PutStatus::Accepted,
         recovered: false,
         error: None,
     };
@@ -78,8 +96,9 @@ fn bodies(state: &ChannelState, nth: u64) -> [Body; 2] {
 fn directory(dir: &Path, moves: u64) -> LogReport {
     let mut state = ChannelState::empty(channel());
     let mut lines = Vec::new();
-    for nth in 0..moves {
-        for body in bodies(&state, nth) {
+    for nth in 0..=moves {
+        let bodies = if nth == 0 { vec![policy()] } else { bodies(&state, nth).into() };
+        for body in bodies {
             // A UUIDv7 of its own.
             let id = format!("0193f1c2-0000-7000-8000-{:012x}", state.size).parse().unwrap();
             let at = Timestamp::from_unix_ms(1_795_000_000_000 + i64::try_from(state.size).unwrap());
@@ -102,7 +121,7 @@ async fn moved(from: &str, to: &str) -> Transferred {
     let [from, to]: [LedgerUrl; 2] = [from, to].map(|url| url.parse().unwrap());
     to.init().await.unwrap();
     let (source, target) = (from.open(Access::Write).await.unwrap(), to.open(Access::Write).await.unwrap());
-    let transfer = Transfer::migrating(source, target, to.name().unwrap());
+    let transfer = Transfer::migrating(source, target, to.name().unwrap(), who());
     let done = transfer.run(transfer.survey(&channel()).await.unwrap()).await.unwrap();
     println!("{} entries from {from} to {to}: {} ms", done.size, began.elapsed().as_millis());
     done
@@ -114,8 +133,8 @@ async fn through(home: &Path, moves: u64, place: String) {
     let written = directory(Path::new(&first), moves);
     for (from, to) in [(&first, &place), (&place, &last)] {
         let done = moved(from, to).await;
-        assert_eq!((done.size, done.copied, done.root), (2 * moves, 2 * moves, written.root));
-        assert_eq!(done.ending, Ending::Migrated { seq: 2 * moves });
+        assert_eq!((done.size, done.copied, done.root), (written.entries, written.entries, written.root));
+        assert_eq!(done.ending, Ending::Migrated { seq: written.entries });
     }
     // What came back, read by somebody else.
     let ledger = last.parse::<LedgerUrl>().unwrap().open(Access::Read).await.unwrap();

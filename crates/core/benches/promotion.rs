@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, StreamExt};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, StatusCode};
-use tagwarden::judge::Drift;
+use tagwarden::judge::{Drift, Policy};
 use tagwarden::ledger::FileLedger;
 use tagwarden::record::{
-    Body, ChannelState, Deadlines, Decision, Intent, Op, Outcome, PolicyNote, Source, Status, TargetManifest,
+    Body, ChannelState, Deadlines, Decision, Deployment, Intent, Op, Outcome, PolicyEntry, PolicyNote, PutStatus,
+    Source, Status, TargetManifest,
 };
 use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry};
 use tagwarden::registry::{MANIFEST_TYPES, MemoryRegistry};
@@ -349,13 +350,22 @@ async fn promote(promoter: &Promoter, registry: &MemoryRegistry, size: u64, nth:
     promoter.promote(&channel, from, terms().idempotency_key(key)).await.unwrap();
 }
 
-/// A log of moves, each to a digest of its own, the last one to `live`.
+/// A log of `size` entries: the policy, and moves, each to a digest of its own, the last one to `live`.
 fn write_log(dir: &Path, channel: &Channel, size: u64, live: &Digest) {
     let name = channel.to_string().replace('/', "%2f").replace(':', "%3a");
     let mut file = BufWriter::with_capacity(1 << 20, File::create(dir.join(format!("{name}.jsonl"))).unwrap());
     let mut state = ChannelState::empty(channel.clone());
     let at = |seq: u64| Timestamp::from_unix_ms(1_700_000_000_000 + 1000 * i64::try_from(seq).unwrap());
-    let nobody = Digest::of(b"policy");
+    let mut write = |state: &mut ChannelState, body| {
+        let id = Uuid::from_u128(0x0193_f1c2_0000_7000_8000_0000_0000_0000 + u128::from(state.size));
+        let sealed = state.next(body, id, at(state.size)).seal().unwrap();
+        state.take(sealed.bytes()).unwrap();
+        file.write_all(sealed.bytes()).unwrap();
+        file.write_all(b"\n").unwrap();
+    };
+    for body in before_the_moves(size) {
+        write(&mut state, body);
+    }
     while state.size < size {
         let seq = state.size;
         let to = if seq + 2 >= size { *live } else { Digest::of(&seq.to_be_bytes()) };
@@ -363,26 +373,32 @@ fn write_log(dir: &Path, channel: &Channel, size: u64, live: &Digest) {
         let move_id: tagwarden::Text = format!("move-{seq}").parse().unwrap();
         let owner: tagwarden::Text = "bench".parse().unwrap();
         let intent = Intent {
-            op: if seq == 0 { Op::Bootstrap } else { Op::Promote },
+            op: if state.live.is_none() { Op::Bootstrap } else { Op::Promote },
             move_id: move_id.clone(),
             key: format!("key-{seq}").parse().unwrap(),
             request: Digest::of(move_id.as_str().as_bytes()),
-            from: state.live,
-            to: TargetManifest { digest: to, media_type: MANIFEST_TYPES[0].parse().unwrap(), size: 500 },
+            previous: state.live,
+            target: TargetManifest::new(to, MANIFEST_TYPES[0].parse().unwrap(), 500),
             source: Source::Reference(reference),
             provenance: Provenance::new("manual", "bench", "bench").unwrap(),
             reason: None,
+            expected: None,
+            order: None,
+            upstream: Vec::new(),
             decision: Decision {
-                policy: PolicyNote { name: "bench".parse().unwrap(), digest: nobody },
+                at: at(seq),
+                policy: Policy::standard().note(),
                 findings: Vec::new(),
                 overrides: Vec::new(),
                 approvals: Vec::new(),
+                checks: Vec::new(),
             },
             replaced: None,
             predecessor: None,
+            set: None,
             owner: owner.clone(),
             epoch: 0,
-            deadlines: Deadlines { ttl_ms: 60_000, grace_ms: 30_000, quiet_ms: 30_000 },
+            deadlines: Deadlines::default(),
         };
         let outcome = Outcome {
             move_id,
@@ -392,19 +408,27 @@ fn write_log(dir: &Path, channel: &Channel, size: u64, live: &Digest) {
             status: Status::Committed,
             observed: Some(to),
             attempts: 1,
-            ambiguous: false,
+            put: PutStatus::Accepted,
             recovered: false,
             error: None,
         };
         for body in [Body::Intent(Box::new(intent)), Body::Outcome(outcome)] {
-            let id = Uuid::from_u128(0x0193_f1c2_0000_7000_8000_0000_0000_0000 + u128::from(state.size));
-            let sealed = state.next(body, id, at(state.size)).seal().unwrap();
-            state.take(sealed.bytes()).unwrap();
-            file.write_all(sealed.bytes()).unwrap();
-            file.write_all(b"\n").unwrap();
+            write(&mut state, body);
         }
     }
     file.flush().unwrap();
+}
+
+/// What is before the first move: the policy that judges, and a deployment where the log is to have an even number of entries.
+fn before_the_moves(size: u64) -> Vec<Body> {
+    let policy = Policy::standard();
+    let (PolicyNote { name, digest }, text) = (policy.note(), policy.text());
+    let provenance = Provenance::new("manual", "bench", "bench").unwrap();
+    let policy = Body::Policy(PolicyEntry { name, digest, text, binding: false, provenance });
+    let (cluster, revision) = ("bench".parse().unwrap(), "prod".parse().unwrap());
+    let at = Timestamp::from_unix_ms(1_700_000_000_000);
+    let deployment = Body::Deployment(Deployment { cluster, revision, ready: true, at });
+    if size.is_multiple_of(2) { vec![policy, deployment] } else { vec![policy] }
 }
 
 fn channel(size: u64) -> Channel {

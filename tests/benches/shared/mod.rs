@@ -1,13 +1,15 @@
 //! What the benchmarks of ledgers share: logs of any length.
 
 use bytes::Bytes;
+use tagwarden::judge::Policy;
 use tagwarden::record::{
-    Body, ChannelState, Deadlines, Decision, Intent, Op, Outcome, PolicyNote, Source, Status, TargetManifest,
+    Body, ChannelState, Deadlines, Decision, Deployment, Intent, Op, Outcome, PolicyEntry, PolicyNote, PutStatus,
+    Source, Status, TargetManifest,
 };
 use tagwarden::registry::MANIFEST_TYPES;
 use tagwarden::{Channel, Digest, Provenance, Timestamp};
 
-/// The entries of a log of `size` entries, in order: moves, each to a digest of its own, the last one to `live`.
+/// The entries of a log of `size` entries, in order: the policy, and moves, each to a digest of its own, the last one to `live`.
 pub fn entries(channel: &Channel, size: u64, live: Digest) -> impl Iterator<Item = Bytes> {
     let mut state = ChannelState::empty(channel.clone());
     std::iter::from_fn(move || {
@@ -16,15 +18,29 @@ pub fn entries(channel: &Channel, size: u64, live: Digest) -> impl Iterator<Item
         }
         let seq = state.size;
         let to = if seq + 2 >= size { live } else { Digest::of(&seq.to_be_bytes()) };
-        Some(moved(&state, to).map(|body| {
+        let bodies = if seq == 0 { before_the_moves(size) } else { moved(&state, to).into() };
+        let sealed = bodies.into_iter().map(|body| {
             let at = Timestamp::from_unix_ms(1_700_000_000_000 + 1000 * state.size.cast_signed());
             let id = uuid::Uuid::from_u128(0x0193_f1c2_0000_7000_8000_0000_0000_0000 + u128::from(state.size));
             let sealed = state.next(body, id, at).seal().unwrap();
             state.take(sealed.bytes()).unwrap();
             sealed.bytes().clone()
-        }))
+        });
+        Some(sealed.collect::<Vec<_>>())
     })
     .flatten()
+}
+
+/// What is before the first move: the policy that judges, and a deployment where the log is to have an even number of entries.
+fn before_the_moves(size: u64) -> Vec<Body> {
+    let policy = Policy::standard();
+    let (PolicyNote { name, digest }, text) = (policy.note(), policy.text());
+    let provenance = Provenance::new("manual", "bench", "bench").unwrap();
+    let policy = Body::Policy(PolicyEntry { name, digest, text, binding: false, provenance });
+    let (cluster, revision) = ("bench".parse().unwrap(), "prod".parse().unwrap());
+    let at = Timestamp::from_unix_ms(1_700_000_000_000);
+    let deployment = Body::Deployment(Deployment { cluster, revision, ready: true, at });
+    if size.is_multiple_of(2) { vec![policy, deployment] } else { vec![policy] }
 }
 
 /// The intent and the outcome of a move to `to`.
@@ -33,26 +49,32 @@ fn moved(state: &ChannelState, to: Digest) -> [Body; 2] {
     let move_id: tagwarden::Text = format!("move-{seq}").parse().unwrap();
     let owner: tagwarden::Text = "bench".parse().unwrap();
     let intent = Intent {
-        op: if seq == 0 { Op::Bootstrap } else { Op::Promote },
+        op: if state.live.is_none() { Op::Bootstrap } else { Op::Promote },
         move_id: move_id.clone(),
         key: format!("key-{seq}").parse().unwrap(),
         request: Digest::of(move_id.as_str().as_bytes()),
-        from: state.live,
-        to: TargetManifest { digest: to, media_type: MANIFEST_TYPES[0].parse().unwrap(), size: 500 },
+        previous: state.live,
+        target: TargetManifest::new(to, MANIFEST_TYPES[0].parse().unwrap(), 500),
         source: Source::Reference(state.channel.repository().digest(to)),
         provenance: Provenance::new("manual", "bench", "bench").unwrap(),
         reason: None,
+        expected: None,
+        order: None,
+        upstream: Vec::new(),
         decision: Decision {
-            policy: PolicyNote { name: "bench".parse().unwrap(), digest: Digest::of(b"policy") },
+            at: Timestamp::from_unix_ms(1_700_000_000_000),
+            policy: Policy::standard().note(),
             findings: Vec::new(),
             overrides: Vec::new(),
             approvals: Vec::new(),
+            checks: Vec::new(),
         },
         replaced: None,
         predecessor: None,
+        set: None,
         owner: owner.clone(),
         epoch: 0,
-        deadlines: Deadlines { ttl_ms: 60_000, grace_ms: 30_000, quiet_ms: 30_000 },
+        deadlines: Deadlines::default(),
     };
     let outcome = Outcome {
         move_id,
@@ -62,7 +84,7 @@ fn moved(state: &ChannelState, to: Digest) -> [Body; 2] {
         status: Status::Committed,
         observed: Some(to),
         attempts: 1,
-        ambiguous: false,
+        put: PutStatus::Accepted,
         recovered: false,
         error: None,
     };

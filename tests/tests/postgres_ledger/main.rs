@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tagwarden::conformance::ledger;
 use tagwarden::ledger::{Access, Append, Index, Journal, Ledger, PostgresLedger, Term};
-use tagwarden::record::{Body, ChannelState, Hold, Sealed};
-use tagwarden::{Channel, ErrorKind, Result, Timestamp};
+use tagwarden::record::{Body, ChannelState, Hold, HoldScope, Sealed};
+use tagwarden::{Channel, ErrorKind, Provenance, Result, Timestamp};
 use tagwarden_tests::postgres::Postgres;
 use tokio::task::JoinSet;
 
@@ -41,7 +41,8 @@ fn channel(name: &str) -> Channel {
 }
 
 fn hold(reason: &str) -> Body {
-    Body::Hold(Hold { reason: reason.parse().unwrap(), by: "test".parse().unwrap(), until: None })
+    let provenance = Provenance::new("manual", "run", "test").unwrap();
+    Body::Hold(Hold { scope: HoldScope::All, reason: reason.parse().unwrap(), provenance, until: None })
 }
 
 /// The entry that follows in a log, and the log's state after it.

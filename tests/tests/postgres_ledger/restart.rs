@@ -33,7 +33,8 @@ async fn in_the_middle_of_moves() {
         registry.push_image(&repository, &name.parse().unwrap(), number as u64);
     }
     let channel = format!("{repository}:prod").parse().unwrap();
-    let terms = Terms::of(Provenance::new("manual", "restart", "ada").unwrap()).timeout(TIMEOUT);
+    let who = Provenance::new("manual", "restart", "ada").unwrap();
+    let terms = Terms::of(who.clone()).timeout(TIMEOUT);
     let one = promoter(&registry, ledger);
     one.bootstrap(&channel, Some(release("1.0")), terms.clone()).await.unwrap();
 
@@ -72,7 +73,7 @@ async fn in_the_middle_of_moves() {
     stop.store(true, Ordering::Relaxed);
     let said = movers.join_all().await;
 
-    one.recover(&channel, RecoveryMode::RollForward, TIMEOUT).await.unwrap();
+    one.recover(&channel, RecoveryMode::RollForward, who, TIMEOUT).await.unwrap();
     let state = one.state(&channel).await.unwrap();
     assert_eq!((state.open, state.live), (None, registry.peek(&repository, channel.tag())));
     let report = one.verify(&channel).await.unwrap();

@@ -150,7 +150,7 @@ async fn the_questions_of_the_document_are_answered() {
     assert_eq!(ask(&question("Where did a commit go")), rows.join("\n"));
     let failed = ask(&question("Which moves failed"));
     assert!(
-        failed.starts_with(&format!("{prod}|4|cy|")) && failed.contains("the registry refused the put"),
+        failed.starts_with(&format!("{prod}|5|cy|")) && failed.contains("the registry refused the put"),
         "{failed}"
     );
 

@@ -14,7 +14,7 @@ use tagwarden::{Channel, Class, Promoter, Repository, Terms, Times};
 
 use super::backend::{Place, open};
 use super::gate::{Gate, What};
-use super::world::{TIMEOUT, key, tag, who};
+use super::world::{TIMEOUT, a_hold, key, tag, who};
 
 const WORK: &str = "TAGWARDEN_TEST_WORK";
 
@@ -118,8 +118,7 @@ async fn hold(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
 /// Holds that say whose they are and which: `3-17`.
 pub async fn hold_all(promoter: &Promoter, repository: &Repository, writer: u64, count: u64) {
     for number in 0..count {
-        let reason = format!("{writer}-{number}").parse().unwrap();
-        let held = promoter.hold(&prod(repository), reason, None, &who()).await;
+        let held = promoter.hold(&prod(repository), a_hold(&format!("{writer}-{number}"))).await;
         held.unwrap_or_else(|error| panic!("writer {writer}, hold {number}: {error}"));
     }
 }
@@ -152,7 +151,7 @@ async fn write_through_losses(repository: &Repository, url: &str, rest: &str) {
                 .timeout(TIMEOUT);
             let Err(error) = promoter.promote(&channel, release(repository, &name), terms).await else { break };
             if error.kind().class() == Class::Indeterminate
-                && let Err(error) = promoter.recover(&channel, RecoveryMode::RollForward, TIMEOUT).await
+                && let Err(error) = promoter.recover(&channel, RecoveryMode::RollForward, who(), TIMEOUT).await
             {
                 ends.push(format!("recover: {error:?}"));
             }

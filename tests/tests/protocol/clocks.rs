@@ -12,7 +12,7 @@ use tokio::runtime::Builder;
 
 use super::backend::{Backend, Place, export, on, real_time};
 use super::child::{bootstrap, prod, push_releases};
-use super::world::{tag, terms};
+use super::world::{tag, terms, who};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -58,7 +58,7 @@ async fn order_is_the_logs(place: &Place) {
     assert_eq!(report.clock_went_back, 3, "it is said, and is no defect");
     let page = late.history(&channel, None, 100).await.unwrap();
     let seqs: Vec<u64> = page.events.iter().map(|event| event.seq).collect();
-    assert_eq!(seqs, [12, 10, 8, 6, 4, 2, 0], "the order is that of the log");
+    assert_eq!(seqs, [13, 11, 9, 7, 5, 3, 1], "the order is that of the log");
     let log = tempfile::NamedTempFile::new().unwrap();
     export(place.open().as_ref(), &channel, log.path()).await;
     assert_eq!(verify_ledger(log.path()).unwrap()["committed"], 7);
@@ -82,7 +82,7 @@ async fn nobody_takes_over_early(place: &Place) {
     registry.latency(Duration::ZERO);
 
     let (began, deadline) = (Instant::now(), Duration::from_millis(1500));
-    other.recover(&channel, RecoveryMode::RollForward, Duration::from_secs(60)).await.unwrap();
+    other.recover(&channel, RecoveryMode::RollForward, who(), Duration::from_secs(60)).await.unwrap();
     assert!(began.elapsed() >= deadline, "two hours on the wall are not ttl and grace: {:?}", began.elapsed());
     let state = other.state(&channel).await.unwrap();
     assert_eq!((state.open, state.live), (None, registry.peek(&repository, channel.tag())));

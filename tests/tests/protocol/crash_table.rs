@@ -10,7 +10,7 @@ use tagwarden_tests::verify_ledgers;
 
 use super::backend::{Backend, Place, on, paused};
 use super::gate::{Port, What};
-use super::world::{JOBS, Job, TIMEOUT, World, calls, points};
+use super::world::{JOBS, Job, TIMEOUT, World, calls, points, who};
 
 /// How a worker dies at a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ async fn die(
             Row::NoIntent
         }
         (Some(open), Drift::OpenIntent { target: to, landing: Landing::Landed, .. }) => {
-            assert_eq!((Some(*to), *to), (observed, open.to), "{what}");
+            assert_eq!((Some(*to), *to), (observed, open.target), "{what}");
             Row::PutApplied
         }
         (Some(open), Drift::OpenIntent { landing: Landing::NotLanded, .. }) => {
@@ -97,7 +97,7 @@ async fn die(
     // Another machine recovers.
     let since = tokio::time::Instant::now();
     let other = world.promoter();
-    other.recover(&world.prod, how, TIMEOUT).await.unwrap_or_else(|error| panic!("{what}: recover: {error}"));
+    other.recover(&world.prod, how, who(), TIMEOUT).await.unwrap_or_else(|error| panic!("{what}: recover: {error}"));
     if state.open.is_some() {
         assert!(since.elapsed() >= Duration::from_secs(90 + 30), "{what}: ttl, grace and quiet time");
     }

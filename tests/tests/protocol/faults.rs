@@ -9,7 +9,7 @@ use tagwarden_tests::verify_ledgers;
 
 use super::backend::{Backend, Place, on, paused};
 use super::gate::{Port, What};
-use super::world::{JOBS, Job, TIMEOUT, World, calls, points};
+use super::world::{JOBS, Job, TIMEOUT, World, calls, points, who};
 
 async fn fail(place: &Place, job: Job, at: &[(usize, What)], port: Port, log: &std::path::Path) -> String {
     let what = format!("{:?} {job:?} {at:?} ({port:?})", place.backend());
@@ -47,7 +47,7 @@ async fn fail(place: &Place, job: Job, at: &[(usize, What)], port: Port, log: &s
 
     let other = world.promoter();
     other
-        .recover(&world.prod, RecoveryMode::RollForward, TIMEOUT)
+        .recover(&world.prod, RecoveryMode::RollForward, who(), TIMEOUT)
         .await
         .unwrap_or_else(|error| panic!("{what}: {error}"));
     let again = if job == Job::Recover { Job::Promote } else { job };

@@ -164,10 +164,10 @@ impl Gate {
         }
         let bad = |why: String| self.violations.lock().unwrap().push(format!("put of {to} to {channel}: {why}"));
         let Some(open) = state.open else { return bad("I1: no intent is open".to_owned()) };
-        if open.to != to {
-            bad(format!("I1: the open intent goes to {}", open.to));
+        if open.target != to {
+            bad(format!("I1: the open intent goes to {}", open.target));
         }
-        for (which, digest) in [("target", Some(open.to)), ("left digest", open.from)] {
+        for (which, digest) in [("target", Some(open.target)), ("left digest", open.previous)] {
             let Some(digest) = digest else { continue };
             let found = registry.peek(repository, &pin_tag(&digest));
             if found != Some(digest) {

@@ -13,7 +13,7 @@ use tagwarden::{ErrorKind, Moved, Operation};
 
 use super::backend::{BACKENDS, Backend, Place};
 use super::gate::{Port, What};
-use super::world::{JOBS, Job, TIMEOUT, World, key, terms};
+use super::world::{JOBS, Job, TIMEOUT, World, key, terms, who};
 
 /// A bootstrapped channel.
 async fn world(place: &Place) -> World<'_> {
@@ -86,7 +86,7 @@ async fn i2_moves_never_interleave() {
         let landed = world.registry.changes().into_iter().filter(|c| c.tag == *world.prod.tag() && c.by == Writer::Put);
         assert_eq!(
             landed.map(|change| change.to).collect::<Vec<_>>(),
-            moved.iter().map(|event| Some(event.intent.to.digest)).collect::<Vec<_>>()
+            moved.iter().map(|event| Some(event.intent.target.digest)).collect::<Vec<_>>()
         );
     }
 }
@@ -101,7 +101,7 @@ async fn i3_what_is_committed_was_read_from_the_registry_after_the_put() {
             world.run(&promoter, job).await.unwrap();
             let last = events(&entries(&world).await).events.pop().unwrap();
             let outcome = &last.outcome.unwrap().outcome;
-            assert_eq!(outcome.observed, Some(last.intent.to.digest), "{job:?}");
+            assert_eq!(outcome.observed, Some(last.intent.target.digest), "{job:?}");
             let calls = gate.calls();
             let put = calls.iter().rposition(|call| call.port == Port::Put).unwrap_or(0);
             let read = calls.iter().skip(put).position(|call| call.what == "resolve prod").map(|at| at + put);
@@ -187,12 +187,12 @@ async fn i5_any_machine_brings_a_channel_to_rest_after_a_crash() {
                         gate.kill();
                     }
                 });
-                next.recover(&world.prod, RecoveryMode::RollForward, TIMEOUT).await
+                next.recover(&world.prod, RecoveryMode::RollForward, who(), TIMEOUT).await
             };
             assert!(gate.unless_dead(work).await.is_none(), "it dies in the quiet time");
         }
         let Recovered::Closed { event } =
-            world.promoter().recover(&world.prod, RecoveryMode::Abort, TIMEOUT).await.unwrap()
+            world.promoter().recover(&world.prod, RecoveryMode::Abort, who(), TIMEOUT).await.unwrap()
         else {
             panic!("there was a move to close")
         };
@@ -223,7 +223,7 @@ async fn i6_a_refused_failed_or_aborted_move_leaves_no_put_behind() {
         let put = calls(Port::Put).await[0];
         let (dying, gate) = world.gated(&[(put, What::CrashAfter)]);
         assert!(gate.unless_dead(world.run(&dying, Job::Promote)).await.is_none());
-        world.promoter().recover(&world.prod, RecoveryMode::Abort, TIMEOUT).await.unwrap();
+        world.promoter().recover(&world.prod, RecoveryMode::Abort, who(), TIMEOUT).await.unwrap();
         tokio::time::sleep(Duration::from_secs(600)).await;
         world.at_rest("given up").await;
     }
@@ -260,7 +260,7 @@ async fn i8_entries_are_never_changed_or_removed() {
             world.promoter().promote(&world.prod, world.release(name), terms()).await.unwrap();
             let now = ledger.read(&world.prod, 0, 1_000).await.unwrap();
             assert_eq!(now[..before.len()], before[..], "what stood there stands there");
-            assert_eq!(now.len(), 2 * (number + 1));
+            assert_eq!(now.len(), 1 + 2 * (number + 1), "the policy, and two of each move");
             before = now;
         }
         // No position is written twice.
@@ -270,13 +270,13 @@ async fn i8_entries_are_never_changed_or_removed() {
         }
         // A changed, a missing, a swapped entry is found.
         let mut changed = before.clone();
-        changed[3] = String::from_utf8(changed[3].to_vec()).unwrap().replace("\"attempts\":1", "\"attempts\":2").into();
+        changed[4] = String::from_utf8(changed[4].to_vec()).unwrap().replace("\"attempts\":1", "\"attempts\":2").into();
         let mut missing = before.clone();
         missing.remove(3);
         let mut swapped = before.clone();
         swapped.swap(3, 5);
         for (log, seq, code) in
-            [(changed, 4, DefectCode::Parent), (missing, 3, DefectCode::Sequence), (swapped, 3, DefectCode::Sequence)]
+            [(changed, 5, DefectCode::Parent), (missing, 3, DefectCode::Sequence), (swapped, 3, DefectCode::Sequence)]
         {
             let mut verifier = Verifier::new(Some(world.prod.clone()));
             verifier.feed(&log);

@@ -9,7 +9,7 @@ use tagwarden_tests::verify_ledgers;
 use super::backend::{Backend, Place, export, on, real_time};
 use super::child::{bootstrap, oci, prod, promote, promoter, push_releases, start};
 use super::gate::{Call, Gate};
-use super::world::{TIMEOUT, tag};
+use super::world::{TIMEOUT, tag, who};
 
 async fn killed_at_any_call(place: &Place) {
     let server = RegistryServer::start().await.unwrap();
@@ -43,7 +43,7 @@ async fn killed_at_any_call(place: &Place) {
                 let channel = prod(&repository);
                 let found = other.state(&channel).await.unwrap();
                 let how = if at % 2 == 0 { RecoveryMode::RollForward } else { RecoveryMode::Abort };
-                let recovered = other.recover(&channel, how, TIMEOUT).await;
+                let recovered = other.recover(&channel, how, who(), TIMEOUT).await;
                 recovered.unwrap_or_else(|error| panic!("{name}: {error}"));
                 let state = other.state(&channel).await.unwrap();
                 let observed = server.memory().peek(&repository, channel.tag());

@@ -16,7 +16,7 @@ use tagwarden_tests::verify_ledger;
 
 use super::backend::{Backend, Place, export, on, real_time};
 use super::child::{bootstrap, oci, prod, start};
-use super::world::{TIMEOUT, tag};
+use super::world::{TIMEOUT, tag, who};
 
 /// How often each process promotes.
 const EACH: usize = 5;
@@ -56,7 +56,7 @@ async fn every_move_is_recorded_once(place: &Place) {
     ledger.calm();
 
     let (channel, promoter) = (prod(&repository), Promoter::new(Arc::new(oci()), place.open()));
-    promoter.recover(&channel, RecoveryMode::RollForward, TIMEOUT).await.unwrap();
+    promoter.recover(&channel, RecoveryMode::RollForward, who(), TIMEOUT).await.unwrap();
     let state = promoter.state(&channel).await.unwrap();
     assert_eq!(state.open, None);
     assert_eq!(state.live, oci().resolve(&repository, channel.tag()).await.unwrap());
@@ -65,8 +65,8 @@ async fn every_move_is_recorded_once(place: &Place) {
     let committed = page.events.iter().filter(|event| event.status() == EventStatus::Committed);
     let (mut keys, mut count, mut from) = (BTreeSet::new(), 0, None::<Digest>);
     for event in committed {
-        assert!(from.is_none_or(|from| from == event.intent.to.digest), "each begins where the one before ended");
-        (from, count) = (event.intent.from, count + 1);
+        assert!(from.is_none_or(|from| from == event.intent.target.digest), "each begins where the one before ended");
+        (from, count) = (event.intent.previous, count + 1);
         keys.insert(event.intent.key.clone());
     }
     assert_eq!((keys.len(), count), (8 * EACH + 1, 8 * EACH + 1), "every move once");

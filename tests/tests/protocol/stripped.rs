@@ -6,13 +6,14 @@ use std::time::Duration;
 use tagwarden::ledger::{Journal, Written};
 use tagwarden::record::{Body, Observation, ObservationCause};
 use tagwarden::registry::MemoryRegistry;
-use tagwarden::{ErrorKind, Repository, Timestamp};
+use tagwarden::{Digest, ErrorKind, Repository, Timestamp};
 
 use super::backend::{Backend, Place, on, open, real_time};
 use super::child::{bootstrap, prod, push_releases};
 
-fn observed(cause: ObservationCause) -> Body {
-    Body::Observation(Observation { expected: None, observed: None, cause, attributed: None })
+fn observed(name: &str) -> Body {
+    let observed = Some(Digest::of(name.as_bytes()));
+    Body::Observation(Observation { expected: None, observed, cause: ObservationCause::Drift })
 }
 
 async fn is_found(place: &Place) {
@@ -30,17 +31,17 @@ async fn is_found(place: &Place) {
     bootstrap(Arc::new(memory), Arc::clone(&one), &repository).await;
     let channel = prod(&repository);
     let (mut one, mut other) = (Journal::new(one, channel.clone()), Journal::new(other, channel.clone()));
-    assert_eq!((one.refresh().await.unwrap().size, other.refresh().await.unwrap().size), (2, 2));
+    assert_eq!((one.refresh().await.unwrap().size, other.refresh().await.unwrap().size), (3, 3));
     let at = Timestamp::from_unix_ms(1_790_000_000_000);
     let stripped = proxy.done().stripped;
     proxy.strip_conditions();
-    let first = one.append(2, observed(ObservationCause::Drift), at).await.unwrap();
+    let first = one.append(3, observed("one"), at).await.unwrap();
     if place.backend() == Backend::Gcs {
         // Within the second it refuses a second change of one object, which would hide what it does.
         tokio::time::sleep(Duration::from_millis(1100)).await;
     }
-    let second = other.append(2, observed(ObservationCause::Verify), at).await.unwrap();
-    assert!(matches!((&first, &second), (Written::At(2), Written::At(2))), "{first:?} {second:?}");
+    let second = other.append(3, observed("other"), at).await.unwrap();
+    assert!(matches!((&first, &second), (Written::At(3), Written::At(3))), "{first:?} {second:?}");
     assert_eq!(proxy.done().stripped, stripped + 2);
     proxy.calm();
 
@@ -49,7 +50,7 @@ async fn is_found(place: &Place) {
     assert_eq!(forked.kind(), ErrorKind::LedgerForked, "{forked:?}");
     let context: Vec<(&str, String)> = forked.context().map(|(name, value)| (name, value.to_owned())).collect();
     assert!(context.contains(&("channel", channel.to_string())), "{forked:?}");
-    assert!(context.contains(&("seq", "2".to_owned())), "{forked:?}");
+    assert!(context.contains(&("seq", "3".to_owned())), "{forked:?}");
 }
 
 #[test]

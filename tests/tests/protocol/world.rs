@@ -8,7 +8,7 @@ use std::time::Duration;
 use tagwarden::judge::Drift;
 use tagwarden::ledger::Ledger;
 use tagwarden::promoter::{Recovered, RecoveryMode};
-use tagwarden::record::{ChannelState, Source};
+use tagwarden::record::{ChannelState, Hold, HoldScope, Source};
 use tagwarden::registry::{MemoryRegistry, Registry};
 use tagwarden::testing::PausedClock;
 use tagwarden::{Channel, Digest, IdempotencyKey, Promoter, Provenance, Receipt, Result, Tag, Terms, Text};
@@ -60,6 +60,11 @@ pub fn key(text: &str) -> IdempotencyKey {
 
 pub fn who() -> Provenance {
     Provenance::new("manual", "run-1", "ada").unwrap()
+}
+
+/// A hold of every move, until it is ended.
+pub fn a_hold(reason: &str) -> Hold {
+    Hold { scope: HoldScope::All, reason: text(reason), provenance: who(), until: None }
 }
 
 pub fn terms() -> Terms {
@@ -165,7 +170,7 @@ impl<'a> World<'a> {
             Job::Repair => promoter.repair(prod, terms).await,
             Job::Adopt => promoter.adopt(prod, terms.reason(text("a hotfix by hand"))).await,
             Job::Recover => {
-                return match promoter.recover(prod, RecoveryMode::RollForward, TIMEOUT).await? {
+                return match promoter.recover(prod, RecoveryMode::RollForward, who(), TIMEOUT).await? {
                     Recovered::Nothing | Recovered::Closed { .. } => Ok(None),
                 };
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tagwarden::ledger::Ledger;
-use tagwarden::record::{Body, Entry, EventStatus, PromotionEvent, Verifier, events};
+use tagwarden::record::{Body, Entry, EventStatus, PromotionEvent, PutStatus, Verifier, events};
 use tagwarden::registry::{Writer, pin_tag};
 use tagwarden::{Channel, Timestamp};
 
@@ -56,7 +56,10 @@ impl World {
                 self.broken(format!("I5: the move at {} is open", event.seq));
                 continue;
             };
-            for (word, is) in [("taken over", !event.takeovers.is_empty()), ("ambiguous", closing.outcome.ambiguous)] {
+            for (word, is) in [
+                ("taken over", !event.takeovers.is_empty()),
+                ("put unknown", closing.outcome.put == PutStatus::Unknown),
+            ] {
                 if is {
                     seen.count(word);
                 }
@@ -64,7 +67,7 @@ impl World {
             drop(seen);
             if event.status() == EventStatus::Committed {
                 // I3.
-                if closing.outcome.observed != Some(event.intent.to.digest) {
+                if closing.outcome.observed != Some(event.intent.target.digest) {
                     self.broken(format!("I3: the move at {} was not observed", event.seq));
                 }
                 if !keys.insert(event.intent.key.clone()) {
@@ -72,7 +75,8 @@ impl World {
                 }
                 // I7 in the end: what was ever live still has its pin, so that it is there.
                 let (target, left) = self.weather.keeps_pins();
-                let digests = [Some(event.intent.to.digest).filter(|_| target), event.intent.from.filter(|_| left)];
+                let digests =
+                    [Some(event.intent.target.digest).filter(|_| target), event.intent.previous.filter(|_| left)];
                 for digest in digests.into_iter().flatten() {
                     if self.registry.peek(channel.repository(), &pin_tag(&digest)) != Some(digest) {
                         self.broken(format!("I7: {digest} of the move at {} has no pin", event.seq));
@@ -86,7 +90,7 @@ impl World {
         for put in puts.filter(|_| self.weather.beyond.is_none()) {
             // I1, I2, I6: whatever lands, lands while a move is open that goes there.
             let fits = |event: &&PromotionEvent| {
-                Some(event.intent.to.digest) == put.to
+                Some(event.intent.target.digest) == put.to
                     && millis(event.at) <= put.at
                     && event.outcome.as_ref().is_none_or(|closing| put.at <= millis(closing.at))
             };
@@ -95,7 +99,7 @@ impl World {
             }
         }
         // Tag and log agree.
-        let live = moves.iter().rev().find(|e| e.status() == EventStatus::Committed).map(|e| e.intent.to.digest);
+        let live = moves.iter().rev().find(|e| e.status() == EventStatus::Committed).map(|e| e.intent.target.digest);
         let observed = self.registry.peek(channel.repository(), channel.tag());
         if self.weather.is_strict() && live.is_some() && observed != live {
             self.broken(format!("the tag of {channel} is at {observed:?}, and {live:?} is live"));
@@ -112,16 +116,16 @@ fn tell(channel: &Channel, entries: &[Entry]) -> String {
     for entry in entries {
         let what = match &entry.body {
             Body::Intent(i) => {
-                format!("{} {:?} -> {} key {}", i.op.as_str(), i.from, i.to.digest, shown(i.key.as_str()))
+                format!("{} {:?} -> {} key {}", i.op.as_str(), i.previous, i.target.digest, shown(i.key.as_str()))
             }
             Body::Takeover(t) => format!("epoch {} of {}", t.epoch, t.intent_seq),
             Body::Outcome(o) => format!(
-                "{:?} of {} observed {:?} attempts {} ambiguous {} recovered {} {:?}",
+                "{:?} of {} observed {:?} attempts {} put {} recovered {} {:?}",
                 o.status,
                 o.intent_seq,
                 o.observed,
                 o.attempts,
-                o.ambiguous,
+                o.put.as_str(),
                 o.recovered,
                 o.error.as_ref().map(|e| &e.code)
             ),

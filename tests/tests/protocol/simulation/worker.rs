@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tagwarden::judge::Refusal;
 use tagwarden::promoter::RecoveryMode;
 use tagwarden::protocol::OnConflict;
 use tagwarden::record::{EventStatus, Source};
@@ -12,7 +13,7 @@ use tagwarden_tests::random::Random;
 use super::Seen;
 use super::world::Weather;
 use crate::gate::Gate;
-use crate::world::{key, tag, text};
+use crate::world::{key, tag, text, who};
 
 pub(super) struct Worker {
     pub(super) number: u64,
@@ -48,7 +49,7 @@ impl Worker {
             let channel = self.channel();
             if self.random.one_in(10) {
                 let how = if self.random.one_in(2) { RecoveryMode::RollForward } else { RecoveryMode::Abort };
-                let done = self.promoter.recover(&channel, how, Duration::from_secs(400)).await;
+                let done = self.promoter.recover(&channel, how, who(), Duration::from_secs(400)).await;
                 self.count("recover", done.err());
                 continue;
             }
@@ -116,7 +117,15 @@ impl Worker {
         let mut seen = self.seen.lock().unwrap();
         match error {
             None => seen.count(format!("call {what}")),
-            Some(error) => seen.count(format!("call refused {}", error.code())),
+            Some(error) => {
+                let findings = error.source_as::<Refusal>().map_or(&[][..], Refusal::findings);
+                for code in
+                    findings.iter().filter(|finding| finding.refuses()).filter_map(|finding| finding.code.as_ref())
+                {
+                    seen.count(format!("call refused {code}"));
+                }
+                seen.count(format!("call refused {}", error.code()));
+            }
         }
     }
 }

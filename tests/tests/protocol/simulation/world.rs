@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tagwarden::ledger::{Journal, Ledger, MemoryLedger};
 use tagwarden::promoter::RecoveryMode;
-use tagwarden::record::{Adoption, Body, Observation, ObservationCause, Source};
+use tagwarden::record::{Body, Deployment, Hold, HoldScope, Observation, ObservationCause, Source, Unhold};
 use tagwarden::registry::{Chaos, Fault, MemoryRegistry, ReadFault, Untagged};
 use tagwarden::testing::PausedClock;
 use tagwarden::{Channel, Clock, Digest, Promoter, Provenance, Terms, Times};
@@ -15,7 +15,7 @@ use super::flaky::Flaky;
 use super::worker::Worker;
 use super::{Outcome, Seen};
 use crate::gate::{Gate, What};
-use crate::world::{tag, text};
+use crate::world::{tag, text, who};
 
 /// What a seed may do.
 #[derive(Clone, Copy, Debug)]
@@ -182,12 +182,12 @@ impl World {
         }
     }
 
-    /// Appends observations, adoptions and holds.
+    /// Appends observations, deployments and holds, and ends holds.
     fn auditor(&mut self) -> impl Future<Output = ()> + use<> {
         let mut random = Random::new(self.random.any());
         let ledger = Arc::clone(&self.ledger) as Arc<dyn Ledger>;
         let (channels, digests, clock) = (self.channels.clone(), self.digests.clone(), self.clock);
-        let seen = Arc::clone(&self.seen);
+        let (seen, eve) = (Arc::clone(&self.seen), Provenance::new("manual", "run", "eve").unwrap());
         async move {
             for number in 0..random.below(8) {
                 tokio::time::sleep(random.ms(30_000)).await;
@@ -197,17 +197,21 @@ impl World {
                 let (word, body) = match random.below(4) {
                     0 => {
                         let until = Some(now.plus(random.ms(90_000) + Duration::from_secs(1)));
-                        (
-                            "hold",
-                            Body::Hold(tagwarden::record::Hold { reason: text("incident"), by: text("eve"), until }),
-                        )
+                        let scope = if random.one_in(2) { HoldScope::All } else { HoldScope::Promotions };
+                        let (reason, provenance) = (text("incident"), eve.clone());
+                        ("hold", Body::Hold(Hold { scope, reason, provenance, until }))
                     }
                     1 => {
-                        ("release", Body::Release(tagwarden::record::Release { reason: text("over"), by: text("eve") }))
+                        // Nobody but the auditor holds here.
+                        let Some(hold) = journal.refresh().await.ok().and_then(|state| Some(state.holds.first()?.seq))
+                        else {
+                            continue;
+                        };
+                        ("unhold", Body::Unhold(Unhold { hold, reason: text("over"), provenance: eve.clone() }))
                     }
                     2 => (
-                        "adoption",
-                        Body::Adoption(Adoption {
+                        "deployment",
+                        Body::Deployment(Deployment {
                             cluster: text("blue"),
                             revision: text(&format!("prod@{}", digests[0])),
                             ready: true,
@@ -219,8 +223,7 @@ impl World {
                         Body::Observation(Observation {
                             expected: None,
                             observed: Some(digests[usize::try_from(number % 4).unwrap()]),
-                            cause: ObservationCause::Verify,
-                            attributed: None,
+                            cause: ObservationCause::Drift,
                         }),
                     ),
                 };
@@ -250,7 +253,7 @@ impl World {
             // A hold of the auditor's ends by itself, within 91 s.
             tokio::time::sleep(Duration::from_secs(100)).await;
             let was_open = promoter.state(channel).await.unwrap().open.is_some();
-            match promoter.recover(channel, how, Duration::from_secs(3_600)).await {
+            match promoter.recover(channel, how, who(), Duration::from_secs(3_600)).await {
                 Ok(_) => self.seen.lock().unwrap().count(if was_open { "recovered at the end" } else { "at rest" }),
                 Err(error) => self.broken(format!("I5: {channel} is not brought to rest: {error}")),
             }
