@@ -3,10 +3,13 @@
 //! `fuzz_targets` gives libFuzzer each of them, `tests/corpus.rs` replays `corpus/` through the same functions.
 
 use serde_json::Value;
-use tagwarden::record::{ChannelState, Entry, Leaf, LogReport, Sealed, Step, Verifier, canonical, check};
+use tagwarden::record::{ChannelState, DefectCode, Entry, Leaf, LogReport, Sealed, Step, Verifier, canonical, check};
 use tagwarden::registry::Manifest;
 use tagwarden::registry::oci::fuzz;
 use tagwarden::{Channel, Digest, ErrorKind, Reference, Repository, Tag, Timestamp};
+
+/// How many defects a report lists.
+const MAX_DEFECTS: usize = 100;
 
 /// The program of one target. Without `--cfg fuzzing`, as in an ordinary build, it ends with an error.
 #[macro_export]
@@ -87,14 +90,34 @@ fn agree(bytes: &[u8]) {
     bytes.chunks(97).for_each(|part| verifier.feed_jsonl(part));
     assert_eq!(verifier.finish(), report);
 
+    // Each defect has its own entry, up to one after which nothing can be judged.
+    assert!(report.defects.is_sorted_by(|one, next| one.seq < next.seq), "{:?}", report.defects);
+    let ends = report.defects.iter().position(|defect| defect.code.ends_reading());
+    assert!(ends.is_none_or(|at| at + 1 == report.defects.len()), "{:?}", report.defects);
+    assert_eq!(report.defect, report.defects.first().cloned());
+
     let Some(channel) = report.channel.clone() else { return };
     let mut state = ChannelState::empty(channel);
     let lines = bytes.split(|byte| *byte == b'\n').take(bytes.iter().filter(|byte| **byte == b'\n').count());
-    let defect = lines.map(|line| state.take(line)).find_map(Result::err);
-    // Only the whole log shows ids and keys that stand in it twice.
-    if report.defect.as_ref().is_none_or(|found| !found.why.contains("twice") && !found.why.contains("before")) {
-        assert_eq!(defect.map(|defect| (defect.seq, defect.code)), report.defect.map(|found| (found.seq, found.code)));
-        assert_eq!(state.live, report.live);
+    let mut defects = Vec::new();
+    for line in lines {
+        defects.extend(state.take(line).err().map(|defect| (defect.seq, defect.code)));
+        if defects.len() == MAX_DEFECTS || defects.last().is_some_and(|(_, code)| code.ends_reading()) {
+            break;
+        }
+    }
+    let listed = report.defects.iter().map(|defect| (defect.seq, defect.code));
+    // Only the whole log shows ids, keys and digests that were in it before: from there on the two may differ.
+    let whole_log = |code| matches!(code, DefectCode::IdReused | DefectCode::Target | DefectCode::KeyReused);
+    let same = report.defects.iter().position(|defect| whole_log(defect.code));
+    let (same, all) = (same.unwrap_or(report.defects.len()), same.is_none());
+    assert!(defects.iter().copied().take(same).eq(listed.take(same)), "{defects:?} {:?}", report.defects);
+    if all {
+        assert_eq!(defects.len(), report.defects.len(), "{defects:?} {:?}", report.defects);
+        assert_eq!((state.size, state.root()), (report.entries, report.root));
+        assert_eq!((state.live, state.previous), (report.live, report.previous));
+        assert_eq!(state.open.map(|open| open.seq), report.open_intent);
+        assert_eq!((state.holds.len(), state.blocked), (report.holds.len(), report.blocked));
     }
 }
 
