@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tagwarden::judge::{ExpectedDigest, RetentionRule};
-use tagwarden::promoter::{First, Foreign, Operation, RecoveryMode};
+use tagwarden::promoter::{First, Operation, RecoveryMode};
 use tagwarden::protocol::OnConflict;
 use tagwarden::record::Source;
 use tagwarden::{Error, ErrorKind, Result, Terms, Times};
@@ -19,9 +19,8 @@ pub(crate) fn operation(op: &str, asked: &mut Fields) -> Result<Operation> {
         },
         "rollback" => asked.take("to").map(Operation::Rollback),
         "bootstrap" => {
-            let foreign = asked.word("foreign", &[("refuse", Foreign::Refuse), ("accept", Foreign::Accept)])?;
             let (source, predecessor) = (source(asked)?, asked.take("predecessor")?);
-            Ok(Operation::Bootstrap(First { source, foreign: foreign.unwrap_or_default(), predecessor }))
+            Ok(Operation::Bootstrap(First { source, predecessor }))
         }
         "repair" => Ok(Operation::Repair),
         "adopt" => Ok(Operation::Adopt),
@@ -50,6 +49,7 @@ pub(crate) fn terms(mut asked: Fields) -> Result<Terms> {
     if let Some(expected) = expected(&mut asked)? {
         terms.expected = expected;
     }
+    terms.overrides = asked.take("override")?.unwrap_or_default();
     let conflict = [("wait", OnConflict::Wait), ("requeue", OnConflict::Requeue), ("fail", OnConflict::Fail)];
     if let Some(on_conflict) = asked.word("on_conflict", &conflict)? {
         terms.on_conflict = on_conflict;

@@ -251,8 +251,11 @@ fn a_bootstrap_refuses_what_it_does_not_know() {
     // Another ledger does not know the pins of this one.
     let said = world.does(&["bootstrap", &prod, "--ledger", "other"], 3);
     assert!(said.err.contains("[LEDGER_FOREIGN]"), "{}", said.err);
-    world.does(&["bootstrap", &prod, "--ledger", "other", "--take-over"], 2);
-    world.does(&["bootstrap", &prod, "--ledger", "other", "--take-over", "--reason", "the old one is lost"], 0);
+    world.does(&["bootstrap", &prod, "--ledger", "other", "--override", "ledger-complete"], 2);
+    let args = ["--ledger", "other", "--override", "ledger-complete", "--reason", "the old one is lost"];
+    let json = world.json(&[&["bootstrap", prod.as_str()][..], &args].concat(), 0);
+    let noted = &json["move"]["intent"]["decision"]["overrides"];
+    assert_eq!((&noted[0]["guardrail"], &noted[0]["reason"]), (&args[3].into(), &args[5].into()));
 }
 
 #[test]

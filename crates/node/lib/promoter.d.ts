@@ -60,6 +60,11 @@ export interface Terms extends Signal {
   /** What the channel must point at for the move to start: anything by default, nothing, or a digest. */
   expected?: 'any' | 'absent' | Digest | (string & {})
   /**
+   * Names of guardrails whose refusal does not count; they are recorded with the move, which needs a reason. Only
+   * `ledger-complete` can be one, in a bootstrap of a repository that another ledger seems to govern.
+   */
+  override?: string[]
+  /**
    * What to do when another move comes first: wait and go on only if the live digest is still the same (the default),
    * wait and judge anew, or give up at once.
    */
@@ -72,8 +77,6 @@ export interface Terms extends Signal {
 export interface First {
   /** What the channel is to point at: its tag must be absent or point there already. Without it, the tag as it is. */
   source?: MoveSource
-  /** What to do when another ledger seems to govern the repository. `accept` needs a reason. `refuse` by default. */
-  foreign?: 'refuse' | 'accept'
   predecessor?: Predecessor
 }
 

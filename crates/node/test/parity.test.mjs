@@ -55,7 +55,10 @@ test('what index.mjs and index.d.ts give is what index.js gives', async () => {
 
 const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase())
 /** A field or setter of the core as Node names it: a duration has its unit in its name, because it is a plain number. */
-const named = ([, name, type]) => camel(type.startsWith('Duration') ? `${name}_ms` : name)
+const named = ([, field, type]) => {
+  const name = field === 'overrides' ? 'override' : field // Rust keeps the word for itself.
+  return camel(type.startsWith('Duration') ? `${name}_ms` : name)
+}
 const sorted = (found) => [...found].map(([, name]) => name).sort()
 
 test('options and records have the fields of the core', async () => {

@@ -381,7 +381,7 @@ def test_an_argument_of_a_wrong_type_is_an_error_of_its_place(world: World, wron
             "reg.io/acme/shop", rule=tagwarden.RetentionRule(keep_last=-wrong if isinstance(wrong, int) else wrong)
         ),
         "digest": lambda: world.promoter.may_delete("reg.io/acme/shop", wrong),
-        "foreign": lambda: world.promoter.bootstrap(PROD, foreign=wrong, provenance=ADA),
+        "override": lambda: world.promoter.bootstrap(PROD, override=wrong, provenance=ADA),
     }
     for place, work in works.items():
         with pytest.raises((TypeError, ValueError)) as refused:

@@ -93,7 +93,9 @@ def test_a_ledger_has_its_port(kind: str, world: World, tmp_path: Path) -> None:
     ledger = MemoryLedger() if kind == "memory" else open_ledger(str(tmp_path))
     prod = Channel(PROD)
     assert (ledger.size(prod), ledger.read(prod, 0, 10), ledger.channels()) == (0, [], [])
-    Promoter(world.registry, ledger).bootstrap(PROD, foreign="accept", reason="another ledger", provenance=ADA)
+    Promoter(world.registry, ledger).bootstrap(
+        PROD, override=["ledger-complete"], reason="another ledger", provenance=ADA
+    )
     entries = ledger.read(PROD, 0, 10)
     assert ledger.size(PROD) == len(entries) == 2 and ledger.channels() == [prod]
     assert ledger.read(prod, 1, 1) == entries[1:]

@@ -93,6 +93,10 @@ pub(crate) struct TermsArgs {
     /// What the channel must point at for the move to start: a digest, or `absent`. Default: anything
     #[arg(long, value_name = "DIGEST", value_parser = expected)]
     pub(crate) expected: Option<ExpectedDigest>,
+    /// A guardrail whose refusal does not count, recorded with the move; needs --reason; may be given more than once:
+    /// ledger-complete, in a bootstrap of a repository that has another ledger's pins
+    #[arg(long = "override", value_name = "GUARDRAIL", requires = "reason")]
+    pub(crate) overrides: Vec<Text>,
     /// The longest to wait for another's move of the channel; not with --on-conflict fail. Default: 3m
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,

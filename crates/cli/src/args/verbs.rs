@@ -96,9 +96,6 @@ pub(crate) struct BootstrapArgs {
     /// The release to begin with; the tag must be absent or point at it already. Default: what the tag points at
     #[arg(long, visible_alias = "from", value_name = "RELEASE")]
     pub(crate) source: Option<String>,
-    /// Govern a repository from here on that has another ledger's pins; it needs --reason
-    #[arg(long, requires = "reason")]
-    pub(crate) take_over: bool,
     #[command(flatten)]
     pub(crate) common: MoveArgs,
 }

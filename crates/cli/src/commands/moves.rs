@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tagwarden::ledger::Ledger;
-use tagwarden::promoter::{First, Foreign};
+use tagwarden::promoter::First;
 use tagwarden::protocol::OnConflict;
 use tagwarden::record::Source;
 use tagwarden::{Channel, Error, ErrorKind, Operation, Result, Terms, Times};
@@ -23,8 +23,7 @@ pub(super) async fn bootstrap(setup: &Setup, args: BootstrapArgs, style: Style) 
         Some(source) => Some(asked.source(source).await?),
         None => None,
     };
-    let foreign = if args.take_over { Foreign::Accept } else { Foreign::Refuse };
-    asked.run(Operation::Bootstrap(First { source, foreign, ..First::default() }), style).await
+    asked.run(Operation::Bootstrap(First { source, ..First::default() }), style).await
 }
 
 pub(super) async fn promote(setup: &Setup, args: PromoteArgs, style: Style) -> Result<Answer> {
@@ -108,6 +107,7 @@ fn terms(who: &WhoArgs, args: &TermsArgs) -> Result<Terms> {
     if let Some(expected) = args.expected {
         terms = terms.expected(expected);
     }
+    terms.overrides.extend(args.overrides.iter().cloned());
     Ok(terms)
 }
 

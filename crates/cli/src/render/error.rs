@@ -96,7 +96,9 @@ fn hint(error: &Error) -> Option<String> {
             let to = error.context().find(|(name, _)| *name == "ledger").map_or("the other ledger", |(_, to)| to);
             format!("name {to} in --ledger, TAGWARDEN_LEDGER or tagwarden.toml")
         }
-        ErrorKind::LedgerForeign => "use the other ledger, or --take-over with --reason".to_owned(),
+        ErrorKind::LedgerForeign => {
+            "use the other ledger; if it is lost, --override ledger-complete with --reason".to_owned()
+        }
         ErrorKind::LedgerCorrupt | ErrorKind::LedgerTruncated | ErrorKind::LedgerForked => {
             "`tagwarden verify` names the first entry that breaks a rule; do not edit the log".to_owned()
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::run::{Asked, Run, Work};
-use super::terms::{Foreign, Operation};
+use super::terms::{LEDGER_COMPLETE, Operation};
 use super::together;
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::{Facts, Judgement, Passage, Upstream};
@@ -62,10 +62,8 @@ impl Run {
             (Op::Rollback, Some(manifest)) => self.missing_parts(manifest).await?,
             _ => Vec::new(),
         };
-        if let Operation::Bootstrap(first) = &operation
-            && first.foreign == Foreign::Refuse
-            && state.committed == 0
-        {
+        let overridden = terms.overrides(LEDGER_COMPLETE);
+        if operation.op() == Op::Bootstrap && state.committed == 0 && !overridden {
             self.refuse_foreign().await?;
         }
         let mut facts = Facts::new(operation.op(), &state, terms.provenance.clone(), self.inner.clock.now());
@@ -198,7 +196,7 @@ impl Run {
         }
         let message = format!(
             "{repository} has {pins} pins, and this ledger has no move of any of its channels: another ledger governs it. \
-             Use that one, or take over with a reason"
+             Use that one; if it is lost, override {LEDGER_COMPLETE} with a reason"
         );
         Err(Error::new(ErrorKind::LedgerForeign, message).with("channel", &self.channel))
     }

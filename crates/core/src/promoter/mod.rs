@@ -16,7 +16,7 @@ pub use end::{Live, Moved, Receipt, Recovered};
 pub use plan::{Approved, Plan, RecoveryMode};
 pub use read::{Current, Page};
 pub use release::RollbackTarget;
-pub use terms::{First, Foreign, Operation, Terms, Times};
+pub use terms::{First, LEDGER_COMPLETE, Operation, Terms, Times};
 
 use std::collections::HashMap;
 use std::fmt;

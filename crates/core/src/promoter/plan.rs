@@ -81,7 +81,7 @@ impl Promoter {
     /// the terms say; the one thing it may write is an observation of drift, or the end of a move whose worker died.
     pub async fn plan(&self, channel: &Channel, operation: Operation, terms: Terms) -> Result<Plan> {
         operation.check(channel, &terms)?;
-        let request = operation.request(channel, terms.expected)?;
+        let request = operation.request(channel, &terms)?;
         let key = match &terms.idempotency_key {
             Some(key) => key.clone(),
             None => IdempotencyKey::try_from(format!("auto-{}", Uuid::now_v7()))?,

@@ -409,7 +409,7 @@ impl Run {
             },
             order: None,
             upstream: self.upstream.clone(),
-            decision: decision.clone(),
+            decision: Decision { overrides: terms.override_notes(), ..decision.clone() },
             replaced: change.replaced,
             predecessor,
             set: None,

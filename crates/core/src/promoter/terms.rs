@@ -1,5 +1,6 @@
 //! What is asked of a promoter, and on what terms.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,7 +9,7 @@ use super::release::RollbackTarget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::ExpectedDigest;
 use crate::protocol::{OnConflict, Want, check_times};
-use crate::record::{Deadlines, Op, Predecessor, Source, canonical};
+use crate::record::{Deadlines, Op, OverrideNote, Predecessor, Source, canonical};
 use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text};
 
 /// A move, as it is asked for.
@@ -32,21 +33,13 @@ pub struct First {
     /// What the channel is to point at: the tag must be absent or point there already. Without it the tag is taken as
     /// it is.
     pub source: Option<Source>,
-    /// What to do when the repository has pins and this ledger has no log of any of its channels.
-    pub foreign: Foreign,
     /// The log that this one continues, when a repository was renamed.
     pub predecessor: Option<Predecessor>,
 }
 
-/// What to do when another ledger seems to govern a repository.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Foreign {
-    /// LEDGER_FOREIGN.
-    #[default]
-    Refuse,
-    /// Govern it from here on; it needs a reason.
-    Accept,
-}
+/// The guardrail that asks whether this ledger has the whole record. Of a bootstrap: whether another ledger governs the
+/// repository, because it has pins and this ledger has no move of any of its channels (LEDGER_FOREIGN).
+pub const LEDGER_COMPLETE: &str = "ledger-complete";
 
 /// Who asks for a move, and on what terms.
 #[derive(Clone, Debug)]
@@ -60,6 +53,9 @@ pub struct Terms {
     pub reason: Option<Text>,
     /// What the channel must point at for the move to start; anything by default.
     pub expected: ExpectedDigest,
+    /// The names of the guardrails whose refusal does not count; they are recorded with the move, and need a reason. Of
+    /// these only [`LEDGER_COMPLETE`] can be one, in a bootstrap.
+    pub overrides: BTreeSet<Text>,
     /// What to do when another move comes first: wait, and go on only if the live digest is still the same, by default.
     pub on_conflict: OnConflict,
     /// How long to wait for others; three minutes by default: longer than it takes until a dead worker's move may be taken over.
@@ -78,6 +74,7 @@ impl Terms {
             idempotency_key: None,
             reason: None,
             expected: ExpectedDigest::Any,
+            overrides: BTreeSet::new(),
             on_conflict: OnConflict::Wait,
             timeout,
         }
@@ -102,6 +99,25 @@ impl Terms {
     pub fn expected(mut self, expected: ExpectedDigest) -> Terms {
         self.expected = expected;
         self
+    }
+
+    /// With one more guardrail whose refusal does not count.
+    #[must_use]
+    pub fn overriding(mut self, guardrail: Text) -> Terms {
+        self.overrides.insert(guardrail);
+        self
+    }
+
+    /// True if the refusal of this guardrail does not count.
+    pub(super) fn overrides(&self, guardrail: &str) -> bool {
+        self.overrides.iter().any(|name| name.as_str() == guardrail)
+    }
+
+    /// The overrides as the log has them. Without a reason there are none: [`Operation::check`] refused them.
+    pub(super) fn override_notes(&self) -> Vec<OverrideNote> {
+        let Some(reason) = &self.reason else { return Vec::new() };
+        let note = |guardrail: &Text| OverrideNote { guardrail: guardrail.clone(), reason: reason.clone() };
+        self.overrides.iter().map(note).collect()
     }
 
     /// With what to do when another move comes first.
@@ -190,7 +206,7 @@ impl Operation {
 
     /// The SHA-256 of the request's canonical form: the operation, the channel and the arguments as they were given,
     /// never what they resolved to. Who asks and why is not part of it: a job that is run again has another attempt.
-    pub(super) fn request(&self, channel: &Channel, expected: ExpectedDigest) -> Result<Digest> {
+    pub(super) fn request(&self, channel: &Channel, terms: &Terms) -> Result<Digest> {
         let named = |source: &Source| match source {
             Source::Reference(reference) => json!({ "reference": reference }),
             Source::Channel(channel) => json!({ "channel": channel }),
@@ -202,30 +218,38 @@ impl Operation {
             Operation::Bootstrap(First { source: Some(source), .. }) => Some(("source", named(source))),
             Operation::Rollback(None) | Operation::Bootstrap(_) | Operation::Repair | Operation::Adopt => None,
         };
-        let expected = match expected {
+        let expected = match terms.expected {
             ExpectedDigest::Any => None,
             ExpectedDigest::Absent => Some(("expected", json!("absent"))),
             ExpectedDigest::At(digest) => Some(("expected", json!(digest))),
         };
-        let (foreign, predecessor) = match self {
-            Operation::Bootstrap(First { foreign, predecessor, .. }) => (
-                (*foreign == Foreign::Accept).then(|| ("foreign", json!("accept"))),
-                predecessor.as_ref().map(|log| ("predecessor", json!(log))),
-            ),
-            _ => (None, None),
+        let overrides = (!terms.overrides.is_empty()).then(|| ("override", json!(terms.overrides)));
+        let predecessor = match self {
+            Operation::Bootstrap(First { predecessor: Some(log), .. }) => Some(("predecessor", json!(log))),
+            _ => None,
         };
         if let Some(fields) = request.as_object_mut() {
-            let given = argument.into_iter().chain(expected).chain(foreign).chain(predecessor);
+            let given = argument.into_iter().chain(expected).chain(overrides).chain(predecessor);
             fields.extend(given.map(|(name, value)| (name.to_owned(), value)));
         }
         Ok(Digest::of(&canonical(&request)?))
     }
 
-    /// VALUE_INVALID if a reason is needed and there is none, or if the source is of another repository.
+    /// VALUE_INVALID if a reason is needed and there is none, if a guardrail cannot be overridden here, or if the source
+    /// is of another repository.
     pub(super) fn check(&self, channel: &Channel, terms: &Terms) -> Result<()> {
+        for name in &terms.overrides {
+            if name.as_str() != LEDGER_COMPLETE || self.op() != Op::Bootstrap {
+                let message = format!(
+                    "override: {name} cannot be overridden in a {}; {LEDGER_COMPLETE} can, in a bootstrap",
+                    self.op().as_str()
+                );
+                return Err(Error::new(ErrorKind::ValueInvalid, message).with("channel", channel));
+            }
+        }
         let needs_reason = match self {
             Operation::Adopt => Some("adopt"),
-            Operation::Bootstrap(First { foreign: Foreign::Accept, .. }) => Some("taking over a governed repository"),
+            _ if !terms.overrides.is_empty() => Some("an override"),
             _ => None,
         };
         if let (Some(what), None) = (needs_reason, &terms.reason) {

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind};
 use crate::judge::{ExpectedDigest, Refusal};
 use crate::ledger::MemoryLedger;
 use crate::protocol::OnConflict;
-use crate::record::{Entry, EventStatus, Expected, Hold, HoldScope, Kind, PutStatus, Unhold, UpstreamLog, Verdict};
+use crate::record::{Entry, EventStatus, Expected, Hold, HoldScope, Kind, OverrideNote, PutStatus, Unhold, UpstreamLog, Verdict};
 use crate::registry::{Fault, MemoryRegistry, pin_tag};
 use crate::value::{Digest, IdempotencyKey, Provenance, Stage, Tag, Text};
 
@@ -433,9 +433,25 @@ async fn a_repository_that_another_ledger_governs_is_left_alone() {
     let w = world().bootstrapped().await;
     let stranger = Promoter::new(Arc::new(w.registry.clone()), Arc::new(MemoryLedger::new()));
     assert_eq!(w.kind(stranger.bootstrap(&w.prod, None, terms())).await, ErrorKind::LedgerForeign);
-    let accept = First { foreign: Foreign::Accept, ..First::default() };
-    let terms = terms().reason(text("the old ledger is lost"));
-    stranger.run(&w.prod, Operation::Bootstrap(accept), terms).await.unwrap();
+    let known = || terms().overriding(text(LEDGER_COMPLETE));
+    assert_eq!(w.kind(stranger.bootstrap(&w.prod, None, known())).await, ErrorKind::ValueInvalid, "it needs a reason");
+    let receipt = stranger.bootstrap(&w.prod, None, known().reason(text("the old ledger is lost"))).await.unwrap();
+    let overrides = receipt.r#move.unwrap().intent.decision.overrides;
+    assert_eq!(overrides.len(), 1);
+    let OverrideNote { guardrail, by, reason } = &overrides[0];
+    assert_eq!((guardrail.as_str(), by.as_str()), (LEDGER_COMPLETE, terms().provenance.actor.id.as_str()));
+    assert_eq!(reason.as_str(), "the old ledger is lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guardrail_that_cannot_be_overridden_is_an_invalid_value() {
+    let w = world().bootstrapped().await;
+    let terms = |name| terms().overriding(text(name)).reason(text("I know"));
+    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms(LEDGER_COMPLETE)).await.unwrap_err();
+    let want = "override: ledger-complete cannot be overridden in a promote; ledger-complete can, in a bootstrap";
+    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::ValueInvalid, want));
+    let error = w.promoter.bootstrap(&w.prod, None, terms("no-hold")).await.unwrap_err();
+    assert!(error.to_string().starts_with("override: no-hold cannot be overridden in a bootstrap; "), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

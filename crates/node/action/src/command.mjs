@@ -31,8 +31,8 @@ function registry({ username, password, channels, repository }, all) {
 
 async function move(promoter, given, provenance) {
   const channel = one(given)
-  const { idempotencyKey, reason, expected, onConflict, timeoutMs, to } = given
-  const terms = { provenance, idempotencyKey, reason, expected, onConflict, timeoutMs }
+  const { idempotencyKey, reason, expected, override, onConflict, timeoutMs, to } = given
+  const terms = { provenance, idempotencyKey, reason, expected, override, onConflict, timeoutMs }
   const source = sourceOf(given, channel)
   if (given.command === 'promote' && source === undefined) throw new Error('promote needs source or source-channel')
   const receipt = await {

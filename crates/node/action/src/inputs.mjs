@@ -3,7 +3,7 @@
 import * as core from '@actions/core'
 import { Digest } from 'tagwarden'
 
-const TERMS = ['pipeline', 'idempotency-key', 'reason', 'release', 'expected', 'on-conflict', 'timeout']
+const TERMS = ['pipeline', 'idempotency-key', 'reason', 'release', 'expected', 'override', 'on-conflict', 'timeout']
 
 /** What each command takes, besides what all of them take. */
 const TAKES = {
@@ -34,7 +34,7 @@ export function inputs() {
     channels: core.getMultilineInput('channel'),
     source: text('source'), sourceChannel: text('source-channel'), to: text('to'), repository: text('repository'),
     pipeline: core.getMultilineInput('pipeline').map(stage),
-    reason: text('reason'), release: text('release'), expected: text('expected'), onConflict: text('on-conflict'),
+    reason: text('reason'), release: text('release'), expected: text('expected'), override: core.getMultilineInput('override'), onConflict: text('on-conflict'),
     timeoutMs: number('timeout', 180) * 1000, limit: number('limit', 10),
   }
   return { ...given, idempotencyKey: text('idempotency-key') ?? ofRun(command) }

@@ -87,12 +87,12 @@ class AsyncPromoter:
         source: Source | None = None,
         to: str | Digest | None = None,
         *,
-        foreign: Literal["refuse", "accept"] | None = None,
         predecessor: Predecessor | None = None,
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
+        override: Sequence[str] | None = None,
         on_conflict: OnConflict | None = None,
         timeout: Seconds | None = None,
     ) -> Plan:
@@ -104,7 +104,7 @@ class AsyncPromoter:
         - ``operation``: which of the five moves.
         - ``source``: the release, for ``promote`` (which needs it) and ``bootstrap``.
         - ``to``: the digest to go back to, for ``rollback``.
-        - ``foreign`` and ``predecessor``: as in ``bootstrap``.
+        - ``predecessor``: as in ``bootstrap``.
 
         The terms are those of ``promote``, and it raises what the move itself would raise before it begins;
         POLICY_REFUSED only for a release that does not exist. InvalidValueError VALUE_INVALID if one of these is given
@@ -132,6 +132,7 @@ class AsyncPromoter:
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
+        override: Sequence[str] | None = None,
         on_conflict: OnConflict | None = None,
         timeout: Seconds | None = None,
     ) -> Receipt:
@@ -145,6 +146,8 @@ class AsyncPromoter:
           and is then answered with the receipt of that move (``replayed``). A random one by default.
         - ``reason``: why, for the log: one line of 1 to 1,024 characters. None by default.
         - ``expected``: what the tag must point at for the move to start: a digest, ``absent`` or ``any`` (the default).
+        - ``override``: names of guardrails whose refusal does not count; they are recorded with the move, which needs a
+          ``reason``. Only ``ledger-complete`` can be one, in a ``bootstrap``. None by default.
         - ``on_conflict``: what to do when another move comes first. ``wait`` (the default) waits for it, and goes on if
           the live digest is still what it was; ``requeue`` waits, looks again and judges anew; ``fail`` gives up at
           once.
@@ -182,6 +185,7 @@ class AsyncPromoter:
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
+        override: Sequence[str] | None = None,
         on_conflict: OnConflict | None = None,
         timeout: Seconds | None = None,
     ) -> Receipt:
@@ -200,12 +204,12 @@ class AsyncPromoter:
         channel: str | Channel,
         source: Source | None = None,
         *,
-        foreign: Literal["refuse", "accept"] | None = None,
         predecessor: Predecessor | None = None,
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
+        override: Sequence[str] | None = None,
         on_conflict: OnConflict | None = None,
         timeout: Seconds | None = None,
     ) -> Receipt:
@@ -213,13 +217,12 @@ class AsyncPromoter:
 
         - ``source``: the release that the channel is to point at, as in ``promote``: the tag must be absent or point at
           it already. By default the tag is taken as it is.
-        - ``foreign``: what to do if the repository has pins and this ledger has no log of any of its channels, so that
-          another ledger seems to govern it: ``refuse`` (the default), or ``accept``, which needs a reason.
         - ``predecessor``: the log that this one continues, where a repository was renamed. None by default.
 
         The terms and the errors are those of ``promote``, and ChannelError CHANNEL_BOOTSTRAPPED (the log has a
         committed move), CHANNEL_ABSENT (no tag, and no ``source``) or CHANNEL_OCCUPIED (the tag points at something
-        else), LedgerError LEDGER_FOREIGN.
+        else), LedgerError LEDGER_FOREIGN (the repository has pins and this ledger has no log of any of its channels,
+        so that another ledger seems to govern it; if that one is lost, give ``override``).
         """
         return Receipt._of(await self._ask("bootstrap", locals()))
 
@@ -231,6 +234,7 @@ class AsyncPromoter:
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
+        override: Sequence[str] | None = None,
         on_conflict: OnConflict | None = None,
         timeout: Seconds | None = None,
     ) -> Receipt:
@@ -248,6 +252,7 @@ class AsyncPromoter:
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
+        override: Sequence[str] | None = None,
         on_conflict: OnConflict | None = None,
         timeout: Seconds | None = None,
     ) -> Receipt:

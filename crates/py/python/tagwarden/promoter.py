@@ -72,12 +72,12 @@ class Promoter:
         source: Source | None = None,
         to: str | Digest | None = None,
         *,
-        foreign: Literal["refuse", "accept"] | None = None,
         predecessor: Predecessor | None = None,
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
+        override: Sequence[str] | None = None,
         on_conflict: OnConflict | None = None,
         timeout: Seconds | None = None,
     ) -> Plan:
@@ -89,7 +89,7 @@ class Promoter:
         - ``operation``: which of the five moves.
         - ``source``: the release, for ``promote`` (which needs it) and ``bootstrap``.
         - ``to``: the digest to go back to, for ``rollback``.
-        - ``foreign`` and ``predecessor``: as in ``bootstrap``.
+        - ``predecessor``: as in ``bootstrap``.
 
         The terms are those of ``promote``, and it raises what the move itself would raise before it begins;
         POLICY_REFUSED only for a release that does not exist. InvalidValueError VALUE_INVALID if one of these is given
@@ -118,6 +118,7 @@ class Promoter:
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
+        override: Sequence[str] | None = None,
         on_conflict: OnConflict | None = None,
         timeout: Seconds | None = None,
     ) -> Receipt:
@@ -131,6 +132,8 @@ class Promoter:
           and is then answered with the receipt of that move (``replayed``). A random one by default.
         - ``reason``: why, for the log: one line of 1 to 1,024 characters. None by default.
         - ``expected``: what the tag must point at for the move to start: a digest, ``absent`` or ``any`` (the default).
+        - ``override``: names of guardrails whose refusal does not count; they are recorded with the move, which needs a
+          ``reason``. Only ``ledger-complete`` can be one, in a ``bootstrap``. None by default.
         - ``on_conflict``: what to do when another move comes first. ``wait`` (the default) waits for it, and goes on if
           the live digest is still what it was; ``requeue`` waits, looks again and judges anew; ``fail`` gives up at
           once.
@@ -168,6 +171,7 @@ class Promoter:
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
+        override: Sequence[str] | None = None,
         on_conflict: OnConflict | None = None,
         timeout: Seconds | None = None,
     ) -> Receipt:
@@ -186,12 +190,12 @@ class Promoter:
         channel: str | Channel,
         source: Source | None = None,
         *,
-        foreign: Literal["refuse", "accept"] | None = None,
         predecessor: Predecessor | None = None,
         provenance: Provenance,
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
+        override: Sequence[str] | None = None,
         on_conflict: OnConflict | None = None,
         timeout: Seconds | None = None,
     ) -> Receipt:
@@ -199,13 +203,12 @@ class Promoter:
 
         - ``source``: the release that the channel is to point at, as in ``promote``: the tag must be absent or point at
           it already. By default the tag is taken as it is.
-        - ``foreign``: what to do if the repository has pins and this ledger has no log of any of its channels, so that
-          another ledger seems to govern it: ``refuse`` (the default), or ``accept``, which needs a reason.
         - ``predecessor``: the log that this one continues, where a repository was renamed. None by default.
 
         The terms and the errors are those of ``promote``, and ChannelError CHANNEL_BOOTSTRAPPED (the log has a
         committed move), CHANNEL_ABSENT (no tag, and no ``source``) or CHANNEL_OCCUPIED (the tag points at something
-        else), LedgerError LEDGER_FOREIGN.
+        else), LedgerError LEDGER_FOREIGN (the repository has pins and this ledger has no log of any of its channels,
+        so that another ledger seems to govern it; if that one is lost, give ``override``).
         """
         return Receipt._of(self._ask("bootstrap", locals()))
 
@@ -217,6 +220,7 @@ class Promoter:
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
+        override: Sequence[str] | None = None,
         on_conflict: OnConflict | None = None,
         timeout: Seconds | None = None,
     ) -> Receipt:
@@ -234,6 +238,7 @@ class Promoter:
         idempotency_key: str | IdempotencyKey | None = None,
         reason: str | None = None,
         expected: str | Digest | None = None,
+        override: Sequence[str] | None = None,
         on_conflict: OnConflict | None = None,
         timeout: Seconds | None = None,
     ) -> Receipt:
