@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tagwarden::judge::{ExpectedDigest, Refusal, RetentionRule};
 use tagwarden::ledger::MemoryLedger;
-use tagwarden::promoter::First;
+use tagwarden::promoter::{First, RollbackTarget};
 use tagwarden::record::{Hold, HoldScope, Source, Unhold};
 use tagwarden::registry::{MemoryRegistry, ReadFault, Sample};
 use tagwarden::{
@@ -107,7 +107,7 @@ impl Step<'_> {
         match op {
             "bootstrap" => Operation::Bootstrap(First { source, ..First::default() }),
             "promote" => Operation::Promote(source.unwrap()),
-            "rollback" => Operation::Rollback(self.text("to").and_then(image)),
+            "rollback" => Operation::Rollback(self.text("to").and_then(image).map(RollbackTarget::Digest)),
             "repair" => Operation::Repair,
             "adopt" => Operation::Adopt,
             other => panic!("{other} is not known"),

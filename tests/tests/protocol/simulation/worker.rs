@@ -103,7 +103,7 @@ impl Worker {
             0 => Operation::Rollback(None),
             1 => {
                 let at = self.index(4);
-                Operation::Rollback(Some(self.digests[at]))
+                Operation::Rollback(Some(self.digests[at].into()))
             }
             2 => Operation::Repair,
             3 => Operation::Promote(Source::Channel(self.channel())),
