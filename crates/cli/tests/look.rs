@@ -163,6 +163,46 @@ fn retention_says_the_fate_of_each_digest() {
     assert_eq!((&rule["keep_last"], &rule["keep_for_s"]), (&7.into(), &259_200.into()));
 }
 
+/// The same log, by its ledger and by its file.
+#[test]
+fn verify_of_ledger_and_of_file_agree() {
+    let world = with_history();
+    let (file, prod) = (world.log("prod"), world.prod());
+    let log = std::fs::read_to_string(&file).unwrap();
+    let last = log.lines().last().unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    let cases = [
+        (log.clone(), 9, 0, 0),
+        // A process died before its append was acknowledged: in the middle of the line, and at its end.
+        (format!("{log}{}", &last[..40]), 9, 40, 0),
+        (format!("{log}{last}\n"), 9, last.len() + 1, 0),
+        // An entry that cannot be read, and one that breaks a rule of meaning.
+        (log.replacen("\"kind\"", "\"Kind\"", 3), 0, 0, 1),
+        (lines[..1].iter().chain(&["x"]).chain(&lines[2..]).map(|line| format!("{line}\n")).collect(), 1, 0, 1),
+    ];
+    for (text, entries, torn, defects) in cases {
+        let pad = log.len().saturating_sub(text.len());
+        let text = text.replacen("\nx\n", &format!("\n{}\n", "x".repeat(pad + 1)), 1);
+        std::fs::write(&file, &text).unwrap();
+        let exit = if defects > 0 { 7 } else { 0 };
+        let by_ledger = world.json(&["verify", &prod], exit);
+        let by_file = world.json(&["verify", "--log", file.to_str().unwrap()], exit);
+        assert_eq!(by_ledger, by_file);
+        let report = &by_file["logs"][0];
+        assert_eq!((&report["entries"], &report["torn_bytes"]), (&entries.into(), &torn.into()), "{report}");
+        assert_eq!(report["defects"].as_array().map_or(0, Vec::len), defects, "{report}");
+        // A copy elsewhere has no mark beside it: whole lines count.
+        let copy = world.dir.path().join("copy.jsonl");
+        std::fs::copy(&file, &copy).unwrap();
+        let copied = world.run(&["verify", "--log", "copy.jsonl", "--json"]);
+        let copied: serde_json::Value = serde_json::from_str(&copied.out).unwrap();
+        assert!(copied["logs"][0]["entries"].as_u64() >= report["entries"].as_u64(), "{copied}");
+    }
+    std::fs::write(&file, format!("{log}{}", &last[..40])).unwrap();
+    let said = world.does(&["verify", &prod], 0);
+    assert!(said.out.contains("the last 40 bytes are not acknowledged: an append that did not return"), "{}", said.out);
+}
+
 #[test]
 fn verify_proves_the_ledger_or_names_the_defect() {
     let world = with_history();

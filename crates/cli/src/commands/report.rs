@@ -1,12 +1,12 @@
 //! Audit, retention, verification.
 
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use tagwarden::judge::RetentionRule;
-use tagwarden::record::{LogReport, Verifier};
-use tagwarden::{Channel, Error, ErrorKind, Result};
+use tagwarden::ledger;
+use tagwarden::record::LogReport;
+use tagwarden::{Channel, Result};
 
 use crate::args::{AuditArgs, RetentionArgs, VerifyArgs};
 use crate::connect::{self, Setup};
@@ -43,7 +43,7 @@ pub(super) async fn retention(setup: &Setup, args: &RetentionArgs, style: Style)
 pub(super) async fn verify(setup: &Setup, args: &VerifyArgs, style: Style) -> Result<Answer> {
     let mut reports = Vec::new();
     match &args.log {
-        Some(file) => reports.push(exported(file)?),
+        Some(file) => reports.push(exported(file).await?),
         None => {
             let reader = setup.reader().await?;
             let named: Result<Vec<_>> = args.channels.iter().map(|text| names::channel(&setup.config, text)).collect();
@@ -59,18 +59,8 @@ pub(super) async fn verify(setup: &Setup, args: &VerifyArgs, style: Style) -> Re
     render::verified(&reports, style)
 }
 
-/// How much of an exported log is read at once.
-const PART: usize = 4 * 1024 * 1024;
-
-fn exported(file: &Path) -> Result<LogReport> {
-    let unreadable = |e| Error::new(ErrorKind::SourceInvalid, format!("{}: {e}", file.display()));
-    let mut from = connect::open(file)?;
-    let mut verifier = Verifier::new(None);
-    let mut part = vec![0; PART];
-    loop {
-        match from.read(&mut part).map_err(unreadable)? {
-            0 => return Ok(verifier.finish()),
-            length => verifier.feed_jsonl(part.get(..length).unwrap_or_default()),
-        }
-    }
+/// The report on a file. SOURCE_INVALID if there is none.
+async fn exported(file: &Path) -> Result<LogReport> {
+    connect::open(file)?;
+    ledger::verify_file(file).await
 }

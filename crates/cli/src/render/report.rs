@@ -158,7 +158,7 @@ pub(crate) fn verified(reports: &[LogReport], style: Style) -> Result<Answer> {
         }
         if report.torn_bytes > 0 {
             lines.push(format!(
-                "  the last {} bytes are an append that never returned, not a defect",
+                "  the last {} bytes are not acknowledged: an append that did not return, not a defect",
                 report.torn_bytes
             ));
         }

@@ -7,6 +7,7 @@ mod mark;
 mod place;
 mod reader;
 mod table;
+mod verify;
 mod writer;
 
 #[cfg(test)]
@@ -17,6 +18,8 @@ mod sim;
 mod tests;
 
 pub use place::{Notice, Repair};
+
+pub use self::verify::verify_file;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -34,7 +37,7 @@ use self::writer::Writer;
 use super::name::FILE;
 use super::{Append, Index, Ledger, Term};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::ChannelState;
+use crate::record::{ChannelState, LogReport};
 use crate::value::Channel;
 
 /// How long an append waits for another process unless [`FileLedger::lock_wait`] says otherwise.
@@ -257,6 +260,11 @@ impl Ledger for FileLedger {
     async fn channels(&self) -> Result<Vec<Channel>> {
         let ledger = self.clone();
         blocking(ErrorKind::LedgerUnavailable, move || ledger.list()).await
+    }
+
+    async fn verify(&self, channel: &Channel) -> Result<LogReport> {
+        let place = self.place(channel);
+        blocking(ErrorKind::LedgerUnavailable, move || verify::verify(&place)).await
     }
 
     fn index(&self) -> Option<&dyn Index> {

@@ -18,7 +18,7 @@ mod url;
 #[cfg(all(feature = "file", unix))]
 pub use export::{Exported, export, exports};
 #[cfg(all(feature = "file", unix))]
-pub use file::{FileLedger, Notice, Repair};
+pub use file::{FileLedger, Notice, Repair, verify_file};
 pub use journal::{Journal, Written};
 pub use memory::MemoryLedger;
 #[cfg(feature = "object-store")]
@@ -34,8 +34,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::error::Result;
-use crate::record::ChannelState;
+use crate::record::{ChannelState, LogReport, Verifier};
 use crate::value::Channel;
+
+/// How many entries are verified at once.
+const VERIFIED: usize = 8192;
 
 /// Whether a ledger is opened to be written, or to be read only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +84,21 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
 
     /// Every channel that has a log, in their order.
     async fn channels(&self) -> Result<Vec<Channel>>;
+
+    /// Checks a channel's whole log, from its first byte, whatever an index says. An error means that it could not be
+    /// read; what breaks a rule of the format is in the report.
+    async fn verify(&self, channel: &Channel) -> Result<LogReport> {
+        let mut verifier = Verifier::new(Some(channel.clone()));
+        let mut from = 0;
+        loop {
+            let entries = self.read(channel, from, VERIFIED).await?;
+            if entries.is_empty() {
+                return Ok(verifier.finish());
+            }
+            from += entries.len() as u64;
+            verifier.feed(&entries);
+        }
+    }
 
     /// The backend's index, if it keeps one.
     fn index(&self) -> Option<&dyn Index> {

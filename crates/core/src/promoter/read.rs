@@ -6,7 +6,7 @@ use super::Promoter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Journal;
 use crate::record::{
-    ActiveHold, Body, ChannelState, EventStatus, Hold, LogReport, MigratedTo, OpenMove, PromotionEvent, Unhold, Verifier, events,
+    ActiveHold, Body, ChannelState, EventStatus, Hold, LogReport, MigratedTo, OpenMove, PromotionEvent, Unhold, events,
 };
 use crate::value::{Channel, Digest, Provenance, Text, Timestamp};
 
@@ -51,9 +51,6 @@ pub struct Page {
 
 /// How many entries are read at once, going back.
 const BACK: u64 = 16;
-
-/// How many entries are verified at once.
-const VERIFIED: usize = 8192;
 
 impl Promoter {
     /// The fold of a channel's log.
@@ -123,16 +120,7 @@ impl Promoter {
 
     /// Checks a channel's whole log, from its first byte, whatever an index says.
     pub async fn verify(&self, channel: &Channel) -> Result<LogReport> {
-        let mut verifier = Verifier::new(Some(channel.clone()));
-        let mut from = 0;
-        loop {
-            let entries = self.inner.ledger.read(channel, from, VERIFIED).await?;
-            if entries.is_empty() {
-                return Ok(verifier.finish());
-            }
-            from += entries.len() as u64;
-            verifier.feed(&entries);
-        }
+        self.inner.ledger.verify(channel).await
     }
 
     /// Stops moves of the channel, until it is ended or until it ends by itself; the hold's id, which is its position.

@@ -27,7 +27,8 @@ pub struct LogReport {
     /// How many entries count: their bytes, their position and their parent are right. One that breaks another rule is
     /// counted, and changed nothing in the state.
     pub entries: u64,
-    /// Bytes of a last line without its newline: an append that never returned, not a defect.
+    /// Bytes after the last entry that counts: an append that was not acknowledged, such as a last line without its
+    /// newline. Not a defect.
     pub torn_bytes: u64,
     /// How many moves were closed.
     pub moves: u64,
