@@ -10,6 +10,7 @@ mod faults;
 mod gate;
 mod invariants;
 mod kills;
+mod kinds;
 mod lossy;
 mod simulation;
 mod stripped;
