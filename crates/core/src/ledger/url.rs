@@ -130,7 +130,10 @@ impl FromStr for LedgerUrl {
             return match text.split_once(':').map(|(word, _)| word) {
                 // Otherwise a password might become the name of a directory.
                 Some(word) if Scheme::named(word).is_some() => Err(bad(format!("write {word}://"))),
-                _ if secret::stands_in(text) => Err(bad("write postgres://USER@HOST/DATABASE".to_owned())),
+                _ if secret::is_dsn(text) => {
+                    let why = "a libpq connection string; write it as postgres://USER@HOST/DATABASE";
+                    Err(bad(why.to_owned()))
+                }
                 _ => Ok(LedgerUrl(Place::Directory(PathBuf::from(text)))),
             };
         };

@@ -67,10 +67,28 @@ pub(super) fn server(rest: &str) -> Result<(String, String)> {
     Ok((rest.to_owned(), format!("{shown}{path}{}", harmless(query))))
 }
 
-/// True for `host=… password=…`, as PostgreSQL's own tools take it.
-pub(super) fn stands_in(text: &str) -> bool {
+/// Words that a libpq connection string begins with (PostgreSQL 15, *Parameter Key Words*).
+const LIBPQ: [&str; 10] = [
+    "application_name",
+    "connect_timeout",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "port",
+    "service",
+    "sslmode",
+    "user",
+];
+
+/// True for `host=db dbname=audit user=ci`, as PostgreSQL's own tools take it, and for whatever has a password.
+pub(super) fn is_dsn(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    text.match_indices("password").any(|(at, word)| text[at + word.len()..].trim_start().starts_with('='))
+    let set = |at: usize| text.get(at..).is_some_and(|rest| rest.trim_start().starts_with('='));
+    let first = text.trim_start().split(|char: char| char == '=' || char.is_whitespace()).next().unwrap_or_default();
+    let start = text.len() - text.trim_start().len();
+    (LIBPQ.contains(&first) && set(start + first.len()))
+        || text.match_indices("password").any(|(at, word)| set(at + word.len()))
 }
 
 /// What of a URL says where, in one spelling.

@@ -25,6 +25,15 @@ fn a_scheme_is_known_in_any_case_and_has_one_name() {
     assert_eq!(url("file://localhost/srv/my%20audit").to_string(), "file:///srv/my%20audit");
 }
 
+const DSN: &str = "ledger: a libpq connection string; write it as postgres://USER@HOST/DATABASE";
+
+#[test]
+fn directory_with_an_equals_sign_is_a_directory() {
+    for text in ["audit=1", "hosts=db", "/srv/host=db", "host", "audit host=db"] {
+        assert_eq!(url(text).to_string(), text);
+    }
+}
+
 #[test]
 fn errors_say_what_and_what_to_write() {
     for (text, want) in [
@@ -34,7 +43,10 @@ fn errors_say_what_and_what_to_write() {
             "ledger: no ledger is kept in redis://; give a directory, file://, s3://, gs://, az://, postgres://",
         ),
         ("postgres:host/db", "ledger: write postgres://"),
-        ("host=db Password = hunter2", "ledger: write postgres://USER@HOST/DATABASE"),
+        ("host=db Password = hunter2", DSN),
+        ("host=db dbname=audit user=ci", DSN),
+        ("  DBNAME = audit", DSN),
+        ("service=audit", DSN),
         ("file://srv", "ledger: file://srv: a file URL names a whole path: file:///its/path"),
         ("file:///a%2", "ledger: file:///a%2: a % without two hex digits, or not UTF-8"),
         ("file:///a?b", "ledger: file:///a?b: write ? as %3F and # as %23"),
