@@ -14,7 +14,7 @@ use crate::record::{
     Takeover, TakeoverOp, TargetManifest, Unblock, Unhold, UpstreamLog, Verdict,
 };
 use crate::value::{
-    Actor, ActorKind, Algorithm, Channel, Commit, Digest, Environment, Hasher, IdempotencyKey, Identity, Provenance,
+    Actor, ActorKind, Algorithm, Channel, Commit, Digest, Environment, Hasher, IdempotencyKey, Identity, Job, Provenance,
     Reference, ReleaseLabel, Repository, Run, Tag, Text, Timestamp,
 };
 
@@ -96,8 +96,16 @@ pub fn timestamp() -> impl Strategy<Value = Timestamp> {
 
 /// A provenance, with any of what may be absent.
 pub fn provenance() -> impl Strategy<Value = Provenance> {
-    let run = (text(), text(), option::of(1..100_u32), option::of(text()));
-    let run = run.prop_map(|(provider, run_id, attempt, url)| Run { provider, run_id, attempt, url });
+    let job = (text(), option::of(text())).prop_map(|(id, name)| Job { id, name });
+    let run = (text(), text(), option::of(1..100_u32), option::of(text()), option::of(text()), option::of(job));
+    let run = run.prop_map(|(provider, run_id, attempt, url, workflow, job)| Run {
+        provider,
+        run_id,
+        attempt,
+        url,
+        workflow,
+        job,
+    });
     let kind = prop_oneof![Just(ActorKind::Human), Just(ActorKind::Workload)];
     let actor = (text(), kind).prop_map(|(id, kind)| Actor { id, kind });
     let claims = proptest::collection::btree_map(text(), text(), 0..3);

@@ -12,11 +12,11 @@ mod text;
 mod time;
 
 pub use channel::{Channel, Environment, Pipeline, Stage};
-pub use ci::ProvenanceParts;
 pub(crate) use ci::public;
+pub use ci::{ProvenanceParts, Terminal};
 pub use digest::{Algorithm, Digest, Hasher};
 pub use name::{Reference, Repository, Tag, Target};
-pub use provenance::{Actor, ActorKind, Commit, IdempotencyKey, Identity, Provenance, ReleaseLabel, Run};
+pub use provenance::{Actor, ActorKind, Commit, IdempotencyKey, Identity, Job, Provenance, ReleaseLabel, Run};
 pub use text::Text;
 pub(crate) use text::is_forbidden;
 pub use time::{Clock, SystemClock, Timestamp};

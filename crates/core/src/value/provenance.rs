@@ -86,7 +86,7 @@ text_value!(ReleaseLabel);
 /// One run of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Run {
-    /// Whose pipeline, such as `github-actions`; `manual` when a person ran it.
+    /// Whose pipeline, such as `github-actions`; `manual` outside of a pipeline.
     pub provider: Text,
     /// The run's id at the provider.
     pub run_id: Text,
@@ -96,6 +96,22 @@ pub struct Run {
     /// Where people can read about the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<Text>,
+    /// What the provider calls the pipeline, such as `Release`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<Text>,
+    /// The job of the run: it tells two attempts of one run apart where the provider counts none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Job>,
+}
+
+/// One job of a pipeline run.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Job {
+    /// The job's id at the provider. It is text, also where the provider counts its jobs.
+    pub id: Text,
+    /// What people call the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text>,
 }
 
 /// What sort of actor moved a channel.
@@ -176,6 +192,8 @@ impl Provenance {
                 run_id: run_id.parse().map_err(named("provenance run id"))?,
                 attempt: None,
                 url: None,
+                workflow: None,
+                job: None,
             },
             actor: Actor { id: actor.parse().map_err(named("provenance actor"))?, kind },
             repository_url: None,
@@ -197,6 +215,16 @@ mod tests {
         assert_eq!(error("1", ""), "provenance actor: text: it is empty at byte 0");
         let json = r#"{"actor":{"id":"","kind":"human"},"pipeline":{"provider":"manual","run_id":"1"}}"#;
         assert!(serde_json::from_str::<Provenance>(json).is_err());
+    }
+
+    #[test]
+    fn run_with_workflow_and_job_round_trips() {
+        let json = r#"{"provider":"gitlab-ci","run_id":"10","workflow":"Release","job":{"id":"99","name":"promote"}}"#;
+        let run: Run = serde_json::from_str(json).unwrap();
+        assert_eq!(run.job, Some(Job { id: "99".parse().unwrap(), name: Some("promote".parse().unwrap()) }));
+        assert_eq!(serde_json::to_string(&run).unwrap(), json);
+        let number = r#"{"provider":"gitlab-ci","run_id":"10","job":{"id":99}}"#;
+        assert!(serde_json::from_str::<Run>(number).is_err(), "a job's id is text");
     }
 
     #[test]

@@ -1,0 +1,194 @@
+//! The CI systems that are known, and the variables in which each says what.
+
+/// The environment; a variable that is empty counts as not set.
+pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// A CI system, and the variables in which it says what.
+#[derive(Debug)]
+pub(super) struct Ci {
+    pub(super) name: &'static str,
+    pub(super) provider: &'static str,
+    /// The variable that is set (and not `false` or `0`) in its runs.
+    pub(super) marker: &'static str,
+    /// Markers of other systems that it sets, too, so that their actions and scripts run on it.
+    pub(super) poses_as: &'static [&'static str],
+    /// All of them, joined by `#`.
+    pub(super) run_id: &'static [&'static str],
+    pub(super) attempt: Option<&'static str>,
+    /// The first that is set.
+    pub(super) actor: &'static [&'static str],
+    pub(super) commit: &'static str,
+    pub(super) url: Said,
+    pub(super) repository_url: Said,
+    pub(super) workflow: Option<&'static str>,
+    pub(super) job_id: Option<&'static str>,
+    pub(super) job_name: Option<&'static str>,
+    /// Whether a person pressed a button for this very run.
+    pub(super) pressed: fn(Env) -> bool,
+}
+
+/// Where a URL comes from.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// A variable holds it.
+    In(&'static str),
+    /// It is made of several.
+    Composed(fn(Env) -> Option<String>),
+}
+
+/// Whether a variable is set to one of these values.
+fn is(env: Env, name: &str, values: &[&str]) -> bool {
+    env(name).is_some_and(|value| values.contains(&value.as_str()))
+}
+
+/// Whether a marker is set.
+pub(super) fn set(env: Env, marker: &str) -> bool {
+    env(marker).is_some_and(|value| !value.eq_ignore_ascii_case("false") && value != "0")
+}
+
+const GITHUB: Ci = Ci {
+    name: "GitHub Actions",
+    provider: "github-actions",
+    marker: "GITHUB_ACTIONS",
+    poses_as: &[],
+    run_id: &["GITHUB_RUN_ID"],
+    attempt: Some("GITHUB_RUN_ATTEMPT"),
+    actor: &["GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"],
+    commit: "GITHUB_SHA",
+    url: Said::Composed(|env| Some(format!("{}/actions/runs/{}", github(env)?, env("GITHUB_RUN_ID")?))),
+    repository_url: Said::Composed(github),
+    workflow: Some("GITHUB_WORKFLOW"),
+    // The job's key in the workflow; its number is not in the environment.
+    job_id: Some("GITHUB_JOB"),
+    job_name: None,
+    pressed: |env| is(env, "GITHUB_EVENT_NAME", &["workflow_dispatch", "release"]),
+};
+
+/// Its pages are found by the run's number in the repository, not by the run's id.
+const GITEA: Ci = Ci {
+    name: "Gitea Actions",
+    provider: "gitea-actions",
+    marker: "GITEA_ACTIONS",
+    poses_as: &["GITHUB_ACTIONS"],
+    url: Said::Composed(|env| Some(format!("{}/actions/runs/{}", github(env)?, env("GITHUB_RUN_NUMBER")?))),
+    ..GITHUB
+};
+
+pub(super) static KNOWN: [Ci; 8] = [
+    GITHUB,
+    GITEA,
+    Ci {
+        name: "Forgejo Actions",
+        provider: "forgejo-actions",
+        marker: "FORGEJO_ACTIONS",
+        poses_as: &["GITHUB_ACTIONS", "GITEA_ACTIONS"],
+        ..GITEA
+    },
+    Ci {
+        name: "GitLab CI",
+        provider: "gitlab-ci",
+        marker: "GITLAB_CI",
+        poses_as: &[],
+        run_id: &["CI_PIPELINE_ID"],
+        attempt: None,
+        // In a manual job, who started the job; else who started the pipeline.
+        actor: &["GITLAB_USER_LOGIN"],
+        commit: "CI_COMMIT_SHA",
+        url: Said::In("CI_PIPELINE_URL"),
+        repository_url: Said::In("CI_PROJECT_URL"),
+        workflow: Some("CI_PIPELINE_NAME"),
+        job_id: Some("CI_JOB_ID"),
+        job_name: Some("CI_JOB_NAME"),
+        pressed: |env| is(env, "CI_PIPELINE_SOURCE", &["web"]) || is(env, "CI_JOB_MANUAL", &["true"]),
+    },
+    Ci {
+        name: "CircleCI",
+        provider: "circleci",
+        marker: "CIRCLECI",
+        poses_as: &[],
+        run_id: &["CIRCLE_WORKFLOW_ID"],
+        attempt: None,
+        actor: &["CIRCLE_USERNAME"],
+        commit: "CIRCLE_SHA1",
+        url: Said::In("CIRCLE_BUILD_URL"),
+        repository_url: Said::In("CIRCLE_REPOSITORY_URL"),
+        workflow: None,
+        job_id: Some("CIRCLE_WORKFLOW_JOB_ID"),
+        job_name: Some("CIRCLE_JOB"),
+        pressed: |_| false,
+    },
+    Ci {
+        name: "Azure Pipelines",
+        provider: "azure-pipelines",
+        marker: "TF_BUILD",
+        poses_as: &[],
+        run_id: &["BUILD_BUILDID"],
+        attempt: None,
+        actor: &["BUILD_REQUESTEDFOR"],
+        commit: "BUILD_SOURCEVERSION",
+        url: Said::Composed(azure),
+        repository_url: Said::In("BUILD_REPOSITORY_URI"),
+        workflow: Some("BUILD_DEFINITIONNAME"),
+        job_id: Some("SYSTEM_JOBID"),
+        job_name: Some("SYSTEM_JOBDISPLAYNAME"),
+        pressed: |env| is(env, "BUILD_REASON", &["Manual"]),
+    },
+    Ci {
+        name: "Buildkite",
+        provider: "buildkite",
+        marker: "BUILDKITE",
+        poses_as: &[],
+        run_id: &["BUILDKITE_BUILD_ID"],
+        attempt: None,
+        // Who let the build go on after a block step has decided; who created the build may be a machine.
+        actor: &["BUILDKITE_UNBLOCKER", "BUILDKITE_BUILD_CREATOR"],
+        commit: "BUILDKITE_COMMIT",
+        url: Said::In("BUILDKITE_BUILD_URL"),
+        repository_url: Said::In("BUILDKITE_REPO"),
+        workflow: Some("BUILDKITE_PIPELINE_SLUG"),
+        job_id: Some("BUILDKITE_JOB_ID"),
+        job_name: Some("BUILDKITE_LABEL"),
+        pressed: |env| env("BUILDKITE_UNBLOCKER").is_some(),
+    },
+    Ci {
+        name: "Jenkins",
+        provider: "jenkins",
+        marker: "JENKINS_URL",
+        poses_as: &[],
+        run_id: &["JOB_NAME", "BUILD_NUMBER"],
+        attempt: None,
+        // Of the plugin build-user-vars; Jenkins itself does not say who started a build.
+        actor: &["BUILD_USER_ID"],
+        commit: "GIT_COMMIT",
+        url: Said::In("BUILD_URL"),
+        repository_url: Said::In("GIT_URL"),
+        // What Jenkins calls a job is the pipeline, which is in the run's id.
+        workflow: None,
+        job_id: None,
+        job_name: None,
+        pressed: |_| false,
+    },
+];
+
+fn github(env: Env) -> Option<String> {
+    let server = env("GITHUB_SERVER_URL")?;
+    Some(format!("{}/{}", server.trim_end_matches('/'), env("GITHUB_REPOSITORY")?))
+}
+
+fn azure(env: Env) -> Option<String> {
+    let (server, project) = (env("SYSTEM_TEAMFOUNDATIONCOLLECTIONURI")?, env("SYSTEM_TEAMPROJECT")?);
+    let build = env("BUILD_BUILDID")?;
+    Some(format!("{}/{}/_build/results?buildId={build}", server.trim_end_matches('/'), encoded(&project)))
+}
+
+/// Percent-encoded as one segment of a path (RFC 3986, section 2.3 stays as it is).
+fn encoded(segment: &str) -> String {
+    let mut text = String::with_capacity(segment.len());
+    for byte in segment.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => text.push(char::from(byte)),
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text
+}

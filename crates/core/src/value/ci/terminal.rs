@@ -1,0 +1,37 @@
+//! `Terminal`: what is known of the terminal that a program was started in.
+
+use super::super::{Clock, Text};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A terminal that the program was started in. Whoever calls says so (standard input or standard error is a terminal);
+/// nothing here looks.
+///
+/// ```
+/// use tagwarden::{ActorKind, ProvenanceParts, SystemClock, Terminal};
+/// let mut given = ProvenanceParts::default();
+/// given.terminal = Some(Terminal::of(Some("ada".to_owned()), &SystemClock).unwrap());
+/// let provenance = given.fill(|_| None).unwrap().build().unwrap();
+/// assert_eq!(provenance.pipeline.provider.as_str(), "manual");
+/// assert_eq!((provenance.actor.id.as_str(), provenance.actor.kind), ("ada", ActorKind::Human));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terminal {
+    /// The login name as the system has it; none if it has none.
+    pub login: Option<String>,
+    /// The id of a run that is started there.
+    pub run_id: Text,
+}
+
+impl Terminal {
+    /// The terminal of whoever is logged in as `login`, with a run id of its own: a UUIDv7 of `clock`'s time.
+    ///
+    /// INTERNAL_FAULT if the system gives no random bytes.
+    pub fn of(login: Option<String>, clock: &dyn Clock) -> Result<Terminal> {
+        let mut random = [0_u8; 10];
+        getrandom::fill(&mut random)
+            .map_err(|e| Error::new(ErrorKind::InternalFault, "the system gave no random bytes").because(e))?;
+        let ms = u64::try_from(clock.now().unix_ms()).unwrap_or(0);
+        let id = uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid();
+        Ok(Terminal { login, run_id: id.to_string().parse()? })
+    }
+}
