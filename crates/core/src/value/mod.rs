@@ -10,6 +10,7 @@ mod name;
 mod provenance;
 mod text;
 mod time;
+mod written;
 
 pub use channel::{Channel, Environment, Pipeline, Stage};
 pub(crate) use ci::public;
@@ -20,6 +21,7 @@ pub use provenance::{Actor, ActorKind, Commit, IdempotencyKey, Identity, Job, Pr
 pub use text::Text;
 pub(crate) use text::is_forbidden;
 pub use time::{Clock, SystemClock, Timestamp};
+pub use written::{AsWritten, ReleaseName};
 
 use crate::error::{Error, ErrorKind};
 
