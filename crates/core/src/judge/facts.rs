@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::record::{ActiveHold, ChannelState, Op, Source, TargetManifest, UpstreamLog};
-use crate::value::{Channel, Digest, Environment, Provenance, Text, Timestamp};
+use crate::value::{Channel, Digest, Environment, Provenance, Tag, Text, Timestamp};
 
 /// What guardrails judge. More facts may be added: build it with [`Facts::new`], then set what is known.
 ///
@@ -34,6 +34,9 @@ pub struct Facts {
     /// Parts of the target that are proven missing in the registry.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Text>,
+    /// The tag that was written beside the source's digest, and what it points at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tagged: Option<Tagged>,
     /// What the caller said that the channel must point at.
     pub expected: ExpectedDigest,
     /// Who asked, in which pipeline run.
@@ -66,6 +69,7 @@ impl Facts {
             source: None,
             target: None,
             missing: Vec::new(),
+            tagged: None,
             expected: ExpectedDigest::Any,
             provenance,
             holds: state.holds_at(at).filter(|hold| hold.scope.covers(op)).cloned().collect(),
@@ -110,6 +114,16 @@ pub enum Passage {
     /// No committed move made it live.
     #[default]
     Never,
+}
+
+/// A tag that was written beside a digest.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Tagged {
+    /// The tag.
+    pub tag: Tag,
+    /// What the registry answered for it; none if the tag is proven absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered: Option<Digest>,
 }
 
 /// The environment before a channel's own in the pipeline, as its log says.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::facts::{ExpectedDigest, Facts, Passage, Upstream};
+use super::facts::{ExpectedDigest, Facts, Passage, Tagged, Upstream};
 use crate::error::Retry;
 use crate::record::{FindingNote, Op, Source, Verdict};
 use crate::value::{ActorKind, Digest, Text};
@@ -125,7 +125,8 @@ impl Guardrail for ProvenanceComplete {
     }
 }
 
-/// The target's manifest is there and was read (TARGET_ABSENT).
+/// The target's manifest is there and was read (TARGET_ABSENT). It warns if a tag that was written beside the target's
+/// digest points at another one, or does not exist (TARGET_TAG_DIFFERS).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TargetReadable;
 
@@ -141,10 +142,18 @@ impl Guardrail for TargetReadable {
             None => "the target".to_owned(),
         };
         match &facts.target {
-            Some(target) => Finding::pass(
-                self.name(),
-                format!("{named} is {}, {}, {} bytes", target.digest, target.media_type, target.size),
-            ),
+            Some(target) => {
+                let is = format!("{named} is {}, {}, {} bytes", target.digest, target.media_type, target.size);
+                let differs = facts.tagged.as_ref().and_then(|Tagged { tag, answered }| match answered {
+                    Some(answered) if *answered == target.digest => None,
+                    Some(other) => Some(format!("{is}; the tag {tag} that was named with it points at {other}")),
+                    None => Some(format!("{is}; the tag {tag} that was named with it does not exist")),
+                });
+                match differs {
+                    Some(why) => Finding::warn(self.name(), "TARGET_TAG_DIFFERS", why),
+                    None => Finding::pass(self.name(), is),
+                }
+            }
             None => Finding::refuse(self.name(), "TARGET_ABSENT", format!("{named} does not exist in the registry")),
         }
     }
@@ -348,6 +357,25 @@ mod tests {
             refused(&TargetReadable, &facts),
             ("TARGET_ABSENT".to_owned(), "reg.io/acme/shop:1.4.2 does not exist in the registry".to_owned())
         );
+    }
+
+    #[test]
+    fn tag_beside_the_digest_that_points_elsewhere_is_a_warning() {
+        let mut facts = facts(Op::Promote);
+        let (digest, other) = (Digest::of(b"next"), Digest::of(b"other"));
+        let source = format!("reg.io/acme/shop@{digest}");
+        facts.source = Some(Source::Reference(source.parse().unwrap()));
+        let is = format!("{source} is {digest}, application/json, 7 bytes");
+        let mut tagged = |answered| {
+            facts.tagged = Some(Tagged { tag: "1.4.2".parse().unwrap(), answered });
+            said(&TargetReadable, &facts)
+        };
+        assert_eq!(tagged(Some(digest)), (Verdict::Pass, None, is.clone()));
+        let warned = |what: String| {
+            (Verdict::Warn, Some("TARGET_TAG_DIFFERS".to_owned()), format!("{is}; the tag 1.4.2 {what}"))
+        };
+        assert_eq!(tagged(Some(other)), warned(format!("that was named with it points at {other}")));
+        assert_eq!(tagged(None), warned("that was named with it does not exist".to_owned()));
     }
 
     #[test]

@@ -10,8 +10,10 @@ mod policy;
 mod retention;
 
 pub use drift::{AuditReport, Audited, Drift, Landing};
-pub use facts::{ExpectedDigest, Facts, Passage, Upstream};
-pub use guardrail::{ExpectedState, Finding, Guardrail, NoHold, PartsPresent, PromotionOrder, ProvenanceComplete, TargetReadable};
+pub use facts::{ExpectedDigest, Facts, Passage, Tagged, Upstream};
+pub use guardrail::{
+    ExpectedState, Finding, Guardrail, NoHold, PartsPresent, PromotionOrder, ProvenanceComplete, TargetReadable,
+};
 pub use policy::{Judgement, Policy, Refusal};
 pub use retention::{
     ChannelHistory, Evidence, Expire, Fate, Judged, Keep, Lived, MayDelete, OpenDigests, Pin, RetentionPlan,

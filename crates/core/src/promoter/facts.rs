@@ -6,7 +6,7 @@ use super::run::{Asked, Run, Work};
 use super::terms::{LEDGER_COMPLETE, Operation};
 use super::together;
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::{Facts, Judgement, Passage, Upstream};
+use crate::judge::{Facts, Judgement, Passage, Tagged, Upstream};
 use crate::protocol::Change;
 use crate::record::{ChannelState, Op, Source, TargetManifest, UpstreamLog};
 use crate::registry::{Content, Manifest, pinned};
@@ -73,6 +73,10 @@ impl Run {
             Operation::Bootstrap(first) => first.source.clone(),
             _ => None,
         };
+        if let (Some(tag), Some(Source::Reference(_))) = (terms.tag, &facts.source) {
+            let answered = self.inner.registry.resolve(self.channel.repository(), &tag).await?;
+            facts.tagged = Some(Tagged { tag, answered });
+        }
         facts.target = manifest.as_ref().map(target_of);
         facts.missing = missing;
         facts.expected = terms.expected;

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::judge::ExpectedDigest;
 use crate::protocol::{OnConflict, Want, check_times};
 use crate::record::{Deadlines, Op, OverrideNote, Predecessor, Source, canonical};
-use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text};
+use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Tag, Text};
 
 /// A move, as it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub struct Terms {
     pub on_conflict: OnConflict,
     /// How long to wait for others; three minutes by default: longer than it takes until a dead worker's move may be taken over.
     pub timeout: Duration,
+    /// The tag that was written beside the source's digest: the move warns if it points at another.
+    pub(super) tag: Option<Tag>,
 }
 
 impl Terms {
@@ -77,6 +79,7 @@ impl Terms {
             overrides: BTreeSet::new(),
             on_conflict: OnConflict::Wait,
             timeout,
+            tag: None,
         }
     }
 
@@ -131,6 +134,16 @@ impl Terms {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Terms {
         self.timeout = timeout;
+        self
+    }
+
+    /// With the tag that was written beside the source's digest (see [`ReleaseName`](crate::ReleaseName)). It is the
+    /// release's label, unless one was given, and the move warns (TARGET_TAG_DIFFERS) if it points at another digest.
+    #[must_use]
+    pub fn tag(mut self, tag: Tag) -> Terms {
+        let label = || tag.as_str().parse().ok();
+        self.provenance.release = self.provenance.release.or_else(label);
+        self.tag = Some(tag);
         self
     }
 }

@@ -75,6 +75,12 @@ impl FromStr for ReleaseName {
     }
 }
 
+impl From<Reference> for ReleaseName {
+    fn from(reference: Reference) -> ReleaseName {
+        ReleaseName { reference, tag: None }
+    }
+}
+
 impl std::fmt::Display for ReleaseName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.tag {
