@@ -9,6 +9,8 @@ pub mod moto;
 pub mod postgres;
 pub mod proxy;
 pub mod random;
+#[cfg(unix)]
+pub mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tagwarden::ledger::LedgerUrl;
-use tagwarden::{Channel, Environment, Error, ErrorKind, Pipeline, Result, Stage};
+use tagwarden::{AsWritten, Channel, Environment, Error, ErrorKind, Pipeline, Result, Stage};
 use toml::Spanned;
 
 use crate::args::parse_duration;
@@ -40,7 +40,7 @@ struct Written {
 #[serde(deny_unknown_fields)]
 struct WrittenStage {
     environment: Environment,
-    channel: Channel,
+    channel: AsWritten<Channel>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -88,7 +88,7 @@ impl Config {
         let mut pipeline = None;
         for stage in written.pipeline {
             let span = stage.span();
-            let WrittenStage { environment, channel } = stage.into_inner();
+            let WrittenStage { environment, channel: AsWritten(channel) } = stage.into_inner();
             stages.push(Stage { environment, channel });
             pipeline = Some(Pipeline::new(stages.clone()).map_err(|e| bad(Some(span), &e.to_string()))?);
         }
@@ -146,7 +146,7 @@ mod tests {
     fn a_whole_file_is_read() {
         let text = "ledger = 'audit'\n\
                     [[pipeline]]\nenvironment = 'dev'\nchannel = 'reg.io/a:dev'\n\
-                    [[pipeline]]\nenvironment = 'prod'\nchannel = 'reg.io/a:prod'\n\
+                    [[pipeline]]\nenvironment = 'prod'\nchannel = 'oci://reg.io/a:prod'\n\
                     [retention]\nkeep-last = 3\nkeep-for = '7d'\n";
         let config = Config::parse(Path::new("/x/tagwarden.toml"), text).unwrap();
         assert_eq!(config.ledger.as_ref().unwrap().to_string(), "/x/audit");

@@ -2,14 +2,14 @@
 
 use tagwarden::ledger::Ledger;
 use tagwarden::record::Source;
-use tagwarden::{Channel, Error, ErrorKind, Reference, Repository, Result, Tag};
+use tagwarden::{AsWritten, Channel, Error, ErrorKind, ReleaseName, Repository, Result, Tag};
 
 use crate::config::Config;
 
 /// The channel of `HOST/REPOSITORY:TAG`, or of an environment's name.
 pub(crate) fn channel(config: &Config, text: &str) -> Result<Channel> {
     if text.contains('/') {
-        return text.parse();
+        return text.parse().map(|AsWritten(channel)| channel);
     }
     match config.channel(text) {
         Some(channel) => Ok(channel.clone()),
@@ -20,26 +20,33 @@ pub(crate) fn channel(config: &Config, text: &str) -> Result<Channel> {
 /// The repository of `HOST/PATH`, or of a channel.
 pub(crate) fn repository(config: &Config, text: &str) -> Result<Repository> {
     if text.contains('/') && !text.rsplit('/').next().unwrap_or_default().contains([':', '@']) {
-        return text.parse();
+        return text.parse().map(|AsWritten(repository)| repository);
     }
     channel(config, text).map(|channel| channel.repository().clone())
 }
 
-/// What a release is taken from. A whole reference, a digest, or a bare word: the environment of that name, or a
-/// channel of `home`'s repository that the ledger has a log of, and a tag of that repository otherwise.
-pub(crate) async fn source(config: &Config, ledger: &dyn Ledger, home: &Channel, text: &str) -> Result<Source> {
-    let reference: Reference = match text {
+/// What a release is taken from, and the tag that was written beside its digest. A whole reference, a digest, or a bare
+/// word: the environment of that name, or a channel of `home`'s repository that the ledger has a log of, and a tag of that
+/// repository otherwise.
+pub(crate) async fn source(
+    config: &Config,
+    ledger: &dyn Ledger,
+    home: &Channel,
+    text: &str,
+) -> Result<(Source, Option<Tag>)> {
+    let ReleaseName { reference, tag } = match text {
         whole if whole.contains('/') => whole.parse()?,
-        digest if digest.contains(':') => home.repository().digest(digest.parse()?),
+        both if both.contains('@') => format!("{}:{both}", home.repository()).parse()?,
+        digest if digest.contains(':') => home.repository().digest(digest.parse()?).into(),
         word => match config.channel(word) {
-            Some(channel) => return Ok(Source::Channel(channel.clone())),
-            None => home.repository().tag(word.parse::<Tag>()?),
+            Some(channel) => return Ok((Source::Channel(channel.clone()), None)),
+            None => home.repository().tag(word.parse::<Tag>()?).into(),
         },
     };
     // A pin is a tag and no channel.
-    let Ok(channel) = reference.to_string().parse::<Channel>() else { return Ok(Source::Reference(reference)) };
+    let Ok(channel) = reference.to_string().parse::<Channel>() else { return Ok((Source::Reference(reference), tag)) };
     let governed = config.environment(&channel).is_some() || ledger.size(&channel).await? > 0;
-    Ok(if governed { Source::Channel(channel) } else { Source::Reference(reference) })
+    Ok((if governed { Source::Channel(channel) } else { Source::Reference(reference) }, tag))
 }
 
 fn unknown(config: &Config, text: &str) -> String {

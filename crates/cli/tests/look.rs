@@ -24,7 +24,7 @@ fn current_says_what_who_when_and_whether_the_registry_agrees() {
     let said = world.does(&["current", &prod], 0);
     let (live, previous) = (world.digest("1.4.1"), world.digest("1.4.2"));
     assert!(said.out.starts_with(&format!("{prod}\n  live      {live}\n  previous  {previous}\n")), "{}", said.out);
-    for want in ["  by        rollback of ada (a person)\n", "  run       manual 42\n", "  reason    incident 7\n"] {
+    for want in ["  by        rollback of ada (a workload)\n", "  run       manual 42\n", "  reason    incident 7\n"] {
         assert!(said.out.contains(want), "{want}{}", said.out);
     }
     assert!(said.out.ends_with(&format!("  registry  in sync at {live}\n")), "{}", said.out);

@@ -22,7 +22,7 @@ fn a_release_goes_through_the_pipeline_and_back() {
 
     let said = world.does(&["promote", "dev", "--source", "1.4.1", "--release", "v1.4.1", "--commit", "0123456"], 0);
     for want in
-        ["  by        ada (a person)\n", "  run       manual 42\n", "  commit    0123456\n", "  release   v1.4.1\n"]
+        ["  by        ada (a workload)\n", "  run       manual 42\n", "  commit    0123456\n", "  release   v1.4.1\n"]
     {
         assert!(said.out.contains(want), "{want}{}", said.out);
     }
@@ -62,6 +62,10 @@ fn a_source_is_a_tag_a_digest_a_reference_or_a_channel() {
         assert_eq!(json["digest"], world.digest(want).to_string(), "{from}");
         assert!(json["move"]["intent"]["source"]["reference"].is_string(), "{from}");
     }
+    // What Flux, Helm, ko and skaffold print is taken as it is.
+    let json = world.json(&["promote", &format!("oci://{prod}"), "--from", &format!("oci://{repository}:1.4.4")], 0);
+    assert_eq!(json["to"], world.digest("1.4.4").to_string());
+    assert_eq!(json["event"]["intent"]["source"]["reference"], format!("{repository}:1.4.4"));
     // A tag of which the ledger has a log is a channel: its live digest counts, not what the tag shows.
     world.does(&["bootstrap", &world.channel("qa").to_string(), "--source", "1.4.5"], 0);
     let json = world.json(&["promote", &prod, "--source", "qa"], 0);
@@ -297,4 +301,32 @@ fn contradicting_deadlines_are_refused() {
     assert!(said.err.contains("--timeout: --on-conflict fail does not wait"), "{}", said.err);
     let said = world.does(&["promote", &world.prod(), "--source", "1.4.1", "--ttl", "60"], 2);
     assert!(said.err.contains("duration: \"60\": no unit at byte 2"), "{}", said.err);
+}
+
+/// Of a tag and a digest the digest counts: the tag is what people call it, and one that points elsewhere is a warning.
+#[test]
+fn source_with_tag_and_digest_is_the_digest() {
+    let world = World::with_prod();
+    let (prod, repository) = (world.prod(), world.server.repository("acme/shop"));
+    let (second, third) = (world.digest("1.4.2"), world.digest("1.4.3"));
+    let whole = format!("oci://{repository}:1.4.2@{second}");
+    let json = world.json(&["promote", &prod, "--from", &whole], 0);
+    let intent = &json["event"]["intent"];
+    assert_eq!(json["to"], second.to_string());
+    assert_eq!(intent["source"]["reference"], format!("{repository}@{second}"));
+    assert_eq!(intent["provenance"]["release"], "1.4.2");
+    assert_eq!(intent["decision"]["findings"][1]["verdict"], "pass");
+
+    let said = world.does(&["promote", &prod, "--from", &format!("1.4.2@{third}"), "--release", "v3"], 0);
+    assert!(said.out.contains("  release   v3\n"), "{}", said.out);
+    let want = format!("the tag 1.4.2 that was named with it points at {second}");
+    assert!(said.out.contains("warn      target-readable: ") && said.out.contains(&want), "{}", said.out);
+    let json = world.json(&["promote", &prod, "--from", &format!("9.9@{second}"), "--dry-run"], 0);
+    let finding = &json["findings"][1];
+    assert_eq!((&finding["verdict"], &finding["code"]), (&"warn".into(), &"TARGET_TAG_DIFFERS".into()));
+    assert!(
+        finding["why"].as_str().unwrap().ends_with("the tag 9.9 that was named with it does not exist"),
+        "{finding}"
+    );
+    world.verify_independently("prod");
 }

@@ -44,6 +44,9 @@ fn a_ledger_is_named_or_it_is_a_usage_error() {
     );
     let said = world.does(&["channels", "--ledger", "redis://cache/0"], 2);
     assert!(said.err.contains("no ledger is kept in redis://; give a directory, file://, s3://"), "{}", said.err);
+    let said = world.does(&["channels", "--ledger", "host=db dbname=audit user=ci"], 2);
+    let want = "ledger: a libpq connection string; write it as postgres://USER@HOST/DATABASE [CONFIG_INVALID]";
+    assert!(said.err.contains(want), "{}", said.err);
     if !cfg!(feature = "postgres") {
         let said = world.does(&["channels", "--ledger", "postgres://ci:c4n4ry@db/audit"], 2);
         let want =

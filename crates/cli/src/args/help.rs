@@ -48,7 +48,8 @@ Configuration, tagwarden.toml, found upwards from the working directory:
   keep-for = \"30d\"
 
 Environment: TAGWARDEN_LEDGER; TAGWARDEN_USERNAME and TAGWARDEN_PASSWORD or TAGWARDEN_IDENTITY_TOKEN, for the registry \
-that TAGWARDEN_REGISTRY names; DOCKER_CONFIG; NO_COLOR; and, for who moves, what the CI sets.
+that TAGWARDEN_REGISTRY names; DOCKER_CONFIG; NO_COLOR; and, for who moves, what the CI sets, or in a terminal \
+TAGWARDEN_ACTOR, LOGNAME and USER.
 
 Durations are a whole number and a unit: 500ms, 60s, 5m, 1h, 30d.
 

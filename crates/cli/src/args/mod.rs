@@ -8,7 +8,9 @@ mod verbs;
 
 pub(crate) use duration::{human, parse as parse_duration};
 pub(crate) use ledger::{ExportArgs, ImportArgs, InitArgs, LedgerArgs, LedgerCommand, MigrateArgs};
-pub(crate) use shared::{Global, KeepArgs, OnConflictArg, PlaceArgs, RegistryArgs, ScopeArg, TermsArgs, TimesArgs, WhoArgs};
+pub(crate) use shared::{
+    Global, KeepArgs, Kind, OnConflictArg, PlaceArgs, RegistryArgs, ScopeArg, TermsArgs, TimesArgs, WhoArgs,
+};
 pub(crate) use verbs::{
     AdoptArgs, ArtifactArgs, ArtifactCommand, AtArgs, AuditArgs, BootstrapArgs, ChannelsArgs, CompletionsArgs,
     CurrentArgs, DemoArgs, HistoryArgs, HoldArgs, HoldsArgs, MoveArgs, PreviousArgs, PromoteArgs, PushArgs, RecoverArgs,

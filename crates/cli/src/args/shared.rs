@@ -53,17 +53,23 @@ pub(crate) struct RegistryArgs {
     pub(crate) insecure: Vec<String>,
 }
 
-/// Who asks. Everything is read from the CI's environment where it is not given.
+/// Who asks. Everything is read from the CI's environment, or from the terminal, where it is not given.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Who and what for (default: what the CI's environment says)")]
+#[command(
+    next_help_heading = "Who and what for (default: what the CI's environment says; a person in a terminal needs none)"
+)]
 pub(crate) struct WhoArgs {
-    /// The pipeline run's id. Required outside of a CI. Read from GitHub Actions, GitLab CI, CircleCI, Azure
-    /// Pipelines, Buildkite and Jenkins
+    /// The pipeline run's id. Default: read from GitHub, Gitea and Forgejo Actions, GitLab CI, CircleCI, Azure Pipelines,
+    /// Buildkite and Jenkins; a new one in a terminal. Required elsewhere
     #[arg(long, value_name = "ID")]
     pub(crate) run_id: Option<Text>,
-    /// Who moves the channel. Required outside of a CI
+    /// Who asks. Default: what the CI says; in a terminal TAGWARDEN_ACTOR, then the login name. Required elsewhere
     #[arg(long, value_name = "WHO")]
     pub(crate) actor: Option<Text>,
+    /// Whether the actor is a person or a workload. Default: a person is who pressed a button for this very run, as the CI
+    /// says, and who works at a terminal; everything else is a workload
+    #[arg(long, value_name = "KIND", value_enum)]
+    pub(crate) actor_kind: Option<Kind>,
     /// Whose pipeline it is, such as github-actions; also says which CI to read where several are found. Default: the
     /// CI that was found, else manual
     #[arg(long, value_name = "NAME")]
@@ -77,6 +83,13 @@ pub(crate) struct WhoArgs {
     /// Where people can read about the run
     #[arg(long, value_name = "URL")]
     pub(crate) pipeline_url: Option<Text>,
+}
+
+/// What sort of actor asks.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Kind {
+    Human,
+    Workload,
 }
 
 /// On what terms a move is asked for.

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use clap_complete::Shell;
 use tagwarden::flux::Revision;
 use tagwarden::promoter::RollbackTarget;
-use tagwarden::{Text, Timestamp};
+use tagwarden::{AsWritten, Text, Timestamp};
 
 use super::{ScopeArg, KeepArgs, PlaceArgs, RegistryArgs, TermsArgs, TimesArgs, WhoArgs, parse_duration};
 
@@ -19,7 +19,7 @@ pub(crate) struct DemoArgs {
     /// Use a real registry, HOST[:PORT]/REPOSITORY: tags dev, preprod, prod and 1.4.0 to 1.4.2 are made there, and stay;
     /// with --ledger, in a repository of its own beside it. Default: a registry in this process, that ends with it
     #[arg(long, value_name = "HOST/REPOSITORY")]
-    pub(crate) registry: Option<tagwarden::Repository>,
+    pub(crate) registry: Option<AsWritten<tagwarden::Repository>>,
     /// Keep the ledger in this directory, which must be empty or absent. Default: a temporary one, that is removed; or the
     /// one of --ledger, where this run has channels of its own, which stay
     #[arg(long, value_name = "DIR")]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use tagwarden::flux::{Artifact, ArtifactMeta, FilledMeta, MetaParts, PackOptions, Packed};
-use tagwarden::{Channel, Error, ErrorKind, Result};
+use tagwarden::{AsWritten, Channel, Error, ErrorKind, Result};
 
 use crate::args::PushArgs;
 use crate::connect;
@@ -16,7 +16,7 @@ const SAID: usize = 5;
 
 pub(super) async fn push(args: &PushArgs) -> Result<Answer> {
     // A version is a tag that never moves; by its form it is what a channel is.
-    let version: Channel = args
+    let AsWritten(version): AsWritten<Channel> = args
         .reference
         .parse()
         .map_err(|e: Error| Error::new(e.kind(), format!("{:?} is no HOST/REPOSITORY:VERSION: {e}", args.reference)))?;

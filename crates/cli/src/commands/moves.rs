@@ -18,7 +18,7 @@ use crate::render::{self, Answer, Style};
 use crate::{names, provenance};
 
 pub(super) async fn bootstrap(setup: &Setup, args: BootstrapArgs, style: Style) -> Result<Answer> {
-    let asked = Asked::new(setup, args.common).await?;
+    let mut asked = Asked::new(setup, args.common).await?;
     let source = match &args.source {
         Some(source) => Some(asked.source(source).await?),
         None => None,
@@ -27,7 +27,7 @@ pub(super) async fn bootstrap(setup: &Setup, args: BootstrapArgs, style: Style) 
 }
 
 pub(super) async fn promote(setup: &Setup, args: PromoteArgs, style: Style) -> Result<Answer> {
-    let asked = Asked::new(setup, args.common).await?;
+    let mut asked = Asked::new(setup, args.common).await?;
     let source = asked.source(&args.source).await?;
     asked.run(Operation::Promote(source), style).await
 }
@@ -61,8 +61,12 @@ impl<'s> Asked<'s> {
         Ok(Asked { setup, channel, terms, times, args, ledger: setup.ledger().await? })
     }
 
-    async fn source(&self, source: &str) -> Result<Source> {
-        names::source(&self.setup.config, &*self.ledger, &self.channel, source).await
+    async fn source(&mut self, source: &str) -> Result<Source> {
+        let (source, tag) = names::source(&self.setup.config, &*self.ledger, &self.channel, source).await?;
+        if let Some(tag) = tag {
+            self.terms = self.terms.clone().tag(tag);
+        }
+        Ok(source)
     }
 
     /// Plans, and shows the plan or executes it.

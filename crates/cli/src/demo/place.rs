@@ -7,7 +7,9 @@ use tagwarden::ledger::{Access, FileLedger, Ledger, LedgerUrl};
 use tagwarden::registry::Registry;
 use tagwarden::registry::oci::OciRegistry;
 use tagwarden::testing::RegistryServer;
-use tagwarden::{Channel, Clock, Error, ErrorKind, Pipeline, Promoter, Repository, Result, Stage, SystemClock};
+use tagwarden::{
+    AsWritten, Channel, Clock, Error, ErrorKind, Pipeline, Promoter, Repository, Result, Stage, SystemClock,
+};
 use tempfile::TempDir;
 
 use crate::args::DemoArgs;
@@ -36,7 +38,7 @@ impl Place {
         }
         let scratch = tempfile::tempdir().map_err(|e| fault("a temporary directory", &e))?;
         let (server, repository) = match &args.registry {
-            Some(repository) => (None, repository.clone()),
+            Some(AsWritten(repository)) => (None, repository.clone()),
             None => {
                 let server = RegistryServer::start().await.map_err(|e| fault("a registry on 127.0.0.1", &e))?;
                 let repository = server.repository("demo/podinfo");

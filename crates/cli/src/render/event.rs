@@ -225,6 +225,8 @@ fn told_rest(fields: Fields, event: &PromotionEvent) -> Fields {
     fields
         .field("when", event.outcome.as_ref().map_or(event.at, |closing| closing.at))
         .field("run", run(event))
+        .maybe("workflow", provenance.pipeline.workflow.as_ref())
+        .maybe("job", provenance.pipeline.job.as_ref().map(|job| job.name.as_ref().unwrap_or(&job.id)))
         .maybe("url", provenance.pipeline.url.as_ref())
         .field("release", source(&event.intent))
         .maybe("revision", revision(&event.intent))

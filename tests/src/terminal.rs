@@ -1,0 +1,58 @@
+//! A pseudo-terminal, for what a person types.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::thread;
+
+use rustix::fs::OFlags;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+/// Runs a command whose standard input, output and error are a terminal: how it ended, and what the terminal showed, with
+/// `\n` at the end of a line.
+pub fn run(mut command: Command) -> io::Result<(ExitStatus, String)> {
+    let (mut person, terminal) = open()?;
+    command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(terminal);
+    let mut child = command.spawn()?;
+    // It has the terminal's last ends of this process: once they and those of the child are closed, reading ends.
+    drop(command);
+    let reader = thread::spawn(move || {
+        let mut shown = Vec::new();
+        // EIO is how Linux says that nobody has the terminal open any more.
+        match person.read_to_end(&mut shown) {
+            Err(e) if e.raw_os_error() != Some(rustix::io::Errno::IO.raw_os_error()) => Err(e),
+            _ => Ok(shown),
+        }
+    });
+    let ended = child.wait()?;
+    let shown = reader.join().map_err(|_| io::Error::other("the reader of the terminal panicked"))??;
+    Ok((ended, String::from_utf8_lossy(&shown).replace("\r\n", "\n")))
+}
+
+/// A person's end and a program's end of a new terminal.
+fn open() -> io::Result<(File, File)> {
+    let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+    grantpt(&person)?;
+    unlockpt(&person)?;
+    let name = ptsname(&person, Vec::new())?;
+    let path = Path::new(std::ffi::OsStr::from_bytes(name.as_bytes()));
+    let noctty = i32::try_from(OFlags::NOCTTY.bits()).map_err(io::Error::other)?;
+    let terminal = OpenOptions::new().read(true).write(true).custom_flags(noctty).open(path)?;
+    Ok((File::from(person), terminal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_in_a_terminal_sees_one_on_all_three_sides() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "test -t 0 && test -t 1 && test -t 2 && echo seen; exit 7"]);
+        let (ended, shown) = run(command).unwrap();
+        assert_eq!((ended.code(), shown.as_str()), (Some(7), "seen\n"));
+    }
+}
