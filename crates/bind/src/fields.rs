@@ -1,13 +1,14 @@
 //! `Fields`: the named arguments of a call, taken one by one out of a JSON object.
 
 use std::borrow::Cow;
+use std::str::FromStr;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use tagwarden::{Error, ErrorKind, Result};
+use tagwarden::{AsWritten, Error, ErrorKind, Result};
 
 /// How a language writes a name of several words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,11 @@ impl Fields {
             Some(value) => Ok(value),
             None => Err(self.wrong(name, "it is missing")),
         }
+    }
+
+    /// A channel, a reference or a repository that there must be, as people write it.
+    pub(crate) fn written<T: FromStr<Err = Error>>(&mut self, name: &str) -> Result<T> {
+        self.need(name).map(|AsWritten(value)| value)
     }
 
     /// An argument that there may be. Null is none.

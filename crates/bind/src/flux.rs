@@ -45,7 +45,7 @@ pub async fn pack(mut asked: Fields) -> Result<Packed> {
 
 /// Pushes an artifact to `{repository, tag}`: the digest that was read back.
 pub async fn push(packed: &Packed, registry: &OciRegistry, mut asked: Fields) -> Result<Given> {
-    let (repository, tag): (Repository, Tag) = (asked.need("repository")?, asked.need("tag")?);
+    let (repository, tag): (Repository, Tag) = (asked.written("repository")?, asked.need("tag")?);
     asked.end()?;
     Given::json(&packed.core.artifact.push(registry, &repository, &tag).await?)
 }

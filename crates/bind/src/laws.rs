@@ -29,7 +29,7 @@ pub async fn registry_laws(
     store: Port,
     mut asked: Fields,
 ) -> Result<Given> {
-    let (below, lag) = (asked.need("repository")?, asked.ms("lag")?.unwrap_or_default());
+    let (below, lag) = (asked.written("repository")?, asked.ms("lag")?.unwrap_or_default());
     asked.end()?;
     // A name that leaves no room is said before a law meets it.
     new_below(&below)?;

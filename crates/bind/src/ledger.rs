@@ -38,19 +38,19 @@ fn url(asked: &mut Fields) -> Result<LedgerUrl> {
 pub async fn ledger(port: &dyn Ledger, method: &str, mut asked: Fields) -> Result<Given> {
     match method {
         "size" => {
-            let channel: Channel = asked.need("channel")?;
+            let channel: Channel = asked.written("channel")?;
             asked.end()?;
             Given::json(&port.size(&channel).await?)
         }
         "read" => {
-            let channel: Channel = asked.need("channel")?;
+            let channel: Channel = asked.written("channel")?;
             let (from, limit) = (asked.need("from")?, asked.need("limit")?);
             asked.end()?;
             let entries = port.read(&channel, from, limit).await?;
             Given::json(&entries.iter().map(|entry| STANDARD.encode(entry)).collect::<Vec<_>>())
         }
         "append" => {
-            let channel: Channel = asked.need("channel")?;
+            let channel: Channel = asked.written("channel")?;
             let (seq, bytes) = (asked.need("seq")?, asked.bytes("bytes")?);
             asked.end()?;
             Given::json(&match port.append(&channel, seq, bytes.into()).await? {

@@ -38,4 +38,4 @@ pub use plan::{Approved, Plan};
 pub use promoter::{Given, Promoter};
 pub use registry::registry;
 pub use server::Server;
-pub use value::{digest_of, parse_value, provenance};
+pub use value::{Surroundings, digest_of, parse_value, provenance};

@@ -31,7 +31,7 @@ fn read(method: &str, asked: &mut Fields) -> Result<Act> {
             act(move |core| manifest_json(&core.push_image(&repository, &tag, number)))
         }
         "store_blob" => {
-            let (repository, bytes): (Repository, _) = (asked.need("repository")?, asked.bytes("bytes")?);
+            let (repository, bytes): (Repository, _) = (asked.written("repository")?, asked.bytes("bytes")?);
             act(move |core| json!(core.store_blob(&repository, bytes)))
         }
         "overwrite" => {
@@ -105,11 +105,11 @@ fn set(set: impl FnOnce(&MemoryRegistry) + 'static) -> Act {
 }
 
 fn place(asked: &mut Fields) -> Result<(Repository, Tag)> {
-    Ok((asked.need("repository")?, asked.need("tag")?))
+    Ok((asked.written("repository")?, asked.need("tag")?))
 }
 
 fn kept(asked: &mut Fields) -> Result<(Repository, Digest)> {
-    Ok((asked.need("repository")?, asked.need("digest")?))
+    Ok((asked.written("repository")?, asked.need("digest")?))
 }
 
 fn change_json(change: &Change) -> Value {

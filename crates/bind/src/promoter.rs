@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tagwarden::judge::{Guardrail, Policy};
 use tagwarden::ledger::Ledger;
 use tagwarden::registry::Registry;
-use tagwarden::{Channel, Error, ErrorKind, Operation, Pipeline, Repository, Result, Terms};
+use tagwarden::{
+    AsWritten, Channel, Environment, Error, ErrorKind, Operation, Pipeline, Repository, Result, Stage, Terms,
+};
 
 use crate::error::Failure;
 use crate::fields::Fields;
@@ -48,8 +50,9 @@ impl Promoter {
         guards: Vec<Guard>,
     ) -> Result<Promoter> {
         let mut core = tagwarden::Promoter::new(registry, ledger);
-        if let Some(pipeline) = asked.take::<Pipeline>("pipeline")? {
-            core = core.with_pipeline(pipeline);
+        if let Some(stages) = asked.take::<Vec<WrittenStage>>("pipeline")? {
+            let pipeline = Pipeline::new(stages.into_iter().map(Stage::from).collect());
+            core = core.with_pipeline(pipeline.map_err(|e| asked.wrong("pipeline", e))?);
         }
         if let Some(times) = times(&mut asked)? {
             core = core.with_times(times);
@@ -98,19 +101,19 @@ impl Promoter {
                 Given::json(&promoter.run(&channel, operation, terms).await?)
             }
             "recover" => {
-                let channel: Channel = asked.need("channel")?;
+                let channel: Channel = asked.written("channel")?;
                 let (mode, timeout) = (mode(&mut asked)?, asked.ms("timeout")?);
                 asked.end()?;
                 Given::json(&promoter.recover(&channel, mode, timeout.unwrap_or(Terms::TIMEOUT)).await?)
             }
             "hold" => {
-                let (channel, reason): (Channel, _) = (asked.need("channel")?, asked.need("reason")?);
+                let (channel, reason): (Channel, _) = (asked.written("channel")?, asked.need("reason")?);
                 let (until, who) = (asked.take("until")?, built(&mut asked)?);
                 asked.end()?;
                 Given::json(&promoter.hold(&channel, reason, until, &who).await?)
             }
             "release" => {
-                let (channel, reason): (Channel, _) = (asked.need("channel")?, asked.need("reason")?);
+                let (channel, reason): (Channel, _) = (asked.written("channel")?, asked.need("reason")?);
                 let who = built(&mut asked)?;
                 asked.end()?;
                 Given::json(&promoter.release(&channel, reason, &who).await?)
@@ -122,29 +125,30 @@ impl Promoter {
             "current" => Given::json(&promoter.current(&one(asked)?).await?),
             "previous" => Given::json(&promoter.previous(&one(asked)?).await?),
             "history" => {
-                let channel: Channel = asked.need("channel")?;
+                let channel: Channel = asked.written("channel")?;
                 let (before, limit) = (asked.take("before")?, asked.need("limit")?);
                 asked.end()?;
                 Given::json(&promoter.history(&channel, before, limit).await?)
             }
             "at" => {
-                let (channel, at): (Channel, _) = (asked.need("channel")?, asked.need("at")?);
+                let (channel, at): (Channel, _) = (asked.written("channel")?, asked.need("at")?);
                 asked.end()?;
                 Given::json(&promoter.at(&channel, at).await?)
             }
             "audit" => {
-                let channels: Vec<Channel> = asked.need("channels")?;
+                let channels: Vec<AsWritten<Channel>> = asked.need("channels")?;
+                let channels: Vec<Channel> = channels.into_iter().map(|AsWritten(channel)| channel).collect();
                 asked.end()?;
                 Given::json(&promoter.audit(&channels).await?)
             }
             "verify" => Given::json(&promoter.verify(&one(asked)?).await?),
             "retention_plan" => {
-                let (repository, rule): (Repository, _) = (asked.need("repository")?, rule(&mut asked)?);
+                let (repository, rule): (Repository, _) = (asked.written("repository")?, rule(&mut asked)?);
                 asked.end()?;
                 Given::json(&promoter.retention_plan(&repository, &rule).await?)
             }
             "may_delete" => {
-                let (repository, rule): (Repository, _) = (asked.need("repository")?, rule(&mut asked)?);
+                let (repository, rule): (Repository, _) = (asked.written("repository")?, rule(&mut asked)?);
                 let digest = asked.need("digest")?;
                 asked.end()?;
                 Given::json(&promoter.may_delete(&repository, &rule, &digest).await?)
@@ -167,16 +171,34 @@ impl Guards {
     }
 }
 
+/// A stage of a pipeline, as people write it.
+#[derive(Deserialize)]
+struct WrittenStage {
+    environment: Environment,
+    channel: AsWritten<Channel>,
+}
+
+impl From<WrittenStage> for Stage {
+    fn from(WrittenStage { environment, channel: AsWritten(channel) }: WrittenStage) -> Stage {
+        Stage { environment, channel }
+    }
+}
+
 /// A channel, an operation with its arguments, and the terms.
 fn a_move(op: &str, mut asked: Fields) -> Result<(Channel, Operation, Terms)> {
-    let channel = asked.need("channel")?;
-    let operation = operation(op, &mut asked)?;
-    Ok((channel, operation, terms(asked)?))
+    let channel = asked.written("channel")?;
+    let (operation, tag) = operation(op, &mut asked)?;
+    let terms = terms(asked)?;
+    let terms = match tag {
+        Some(tag) => terms.tag(tag),
+        None => terms,
+    };
+    Ok((channel, operation, terms))
 }
 
 /// A channel and nothing else.
 fn one(mut asked: Fields) -> Result<Channel> {
-    let channel = asked.need("channel")?;
+    let channel = asked.written("channel")?;
     asked.end()?;
     Ok(channel)
 }

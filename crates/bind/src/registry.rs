@@ -16,28 +16,28 @@ use crate::promoter::Given;
 pub async fn registry(port: &dyn Registry, method: &str, mut asked: Fields) -> Result<Given> {
     match method {
         "resolve" => {
-            let (repository, tag): (Repository, Tag) = (asked.need("repository")?, asked.need("tag")?);
+            let (repository, tag): (Repository, Tag) = (asked.written("repository")?, asked.need("tag")?);
             asked.end()?;
             Given::json(&port.resolve(&repository, &tag).await?)
         }
         "fetch" => {
-            let reference: Reference = asked.need("reference")?;
+            let reference: Reference = asked.written("reference")?;
             asked.end()?;
             Given::json(&port.fetch(&reference).await?.map(|manifest| manifest_json(&manifest)))
         }
         "put" => {
-            let (repository, tag): (Repository, Tag) = (asked.need("repository")?, asked.need("tag")?);
+            let (repository, tag): (Repository, Tag) = (asked.written("repository")?, asked.need("tag")?);
             let (manifest, timeout) = (manifest(&mut asked)?, asked.ms("timeout")?);
             asked.end()?;
             ended(port.put(&repository, &tag, &manifest, timeout.unwrap_or(Times::default().put())).await)
         }
         "tags" => {
-            let repository: Repository = asked.need("repository")?;
+            let repository: Repository = asked.written("repository")?;
             asked.end()?;
             Given::json(&port.tags(&repository).await?)
         }
         "has_blob" => {
-            let (repository, digest) = (asked.need::<Repository>("repository")?, asked.need("digest")?);
+            let (repository, digest) = (asked.written::<Repository>("repository")?, asked.need("digest")?);
             asked.end()?;
             Given::json(&port.has_blob(&repository, &digest).await?)
         }

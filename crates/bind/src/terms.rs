@@ -1,29 +1,30 @@
 //! What is asked of a promoter, and on what terms.
 
+use serde::Deserialize;
 use serde_json::Value;
 use tagwarden::judge::{ExpectedDigest, RetentionRule};
 use tagwarden::promoter::{First, Operation, RecoveryMode};
 use tagwarden::protocol::OnConflict;
 use tagwarden::record::Source;
-use tagwarden::{Error, ErrorKind, Result, Terms, Times};
+use tagwarden::{AsWritten, Channel, Error, ErrorKind, ReleaseName, Result, Tag, Terms, Times};
 
 use crate::fields::Fields;
 use crate::value::built;
 
-/// The operation named `op`, with its own arguments.
-pub(crate) fn operation(op: &str, asked: &mut Fields) -> Result<Operation> {
+/// The operation named `op`, with its own arguments, and the tag that was written beside its source's digest.
+pub(crate) fn operation(op: &str, asked: &mut Fields) -> Result<(Operation, Option<Tag>)> {
     match op {
         "promote" => match source(asked)? {
-            Some(source) => Ok(Operation::Promote(source)),
-            None => Err(asked.wrong("source", "it is missing")),
+            (Some(source), tag) => Ok((Operation::Promote(source), tag)),
+            (None, _) => Err(asked.wrong("source", "it is missing")),
         },
-        "rollback" => asked.take("to").map(Operation::Rollback),
+        "rollback" => Ok((Operation::Rollback(asked.take("to")?), None)),
         "bootstrap" => {
-            let (source, predecessor) = (source(asked)?, asked.take("predecessor")?);
-            Ok(Operation::Bootstrap(First { source, predecessor }))
+            let ((source, tag), predecessor) = (source(asked)?, asked.take("predecessor")?);
+            Ok((Operation::Bootstrap(First { source, predecessor }), tag))
         }
-        "repair" => Ok(Operation::Repair),
-        "adopt" => Ok(Operation::Adopt),
+        "repair" => Ok((Operation::Repair, None)),
+        "adopt" => Ok((Operation::Adopt, None)),
         other => {
             let message = format!("op: {other:?} is none of promote, rollback, bootstrap, repair, adopt");
             Err(Error::new(ErrorKind::ValueInvalid, message))
@@ -31,14 +32,26 @@ pub(crate) fn operation(op: &str, asked: &mut Fields) -> Result<Operation> {
     }
 }
 
-/// `source`: a reference as text, `{reference}` or `{channel}`.
-fn source(asked: &mut Fields) -> Result<Option<Source>> {
-    let Some(value) = asked.value("source") else { return Ok(None) };
+/// `source`: a release's name as text, `{reference}` or `{channel}`; and the tag that was written beside a digest.
+fn source(asked: &mut Fields) -> Result<(Option<Source>, Option<Tag>)> {
+    let Some(value) = asked.value("source") else { return Ok((None, None)) };
     let value = match value {
         text @ Value::String(_) => serde_json::json!({ "reference": text }),
         other => other,
     };
-    serde_json::from_value(value).map(Some).map_err(|e| asked.wrong("source", e))
+    let written = serde_json::from_value(value).map_err(|e| asked.wrong("source", e))?;
+    Ok(match written {
+        WrittenSource::Reference(ReleaseName { reference, tag }) => (Some(Source::Reference(reference)), tag),
+        WrittenSource::Channel(AsWritten(channel)) => (Some(Source::Channel(channel)), None),
+    })
+}
+
+/// A [`Source`] as people write it.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum WrittenSource {
+    Reference(ReleaseName),
+    Channel(AsWritten<Channel>),
 }
 
 /// The terms of a move: every argument that is left.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use tagwarden::{
-    Algorithm, Channel, Commit, Digest, Environment, Error, ErrorKind, IdempotencyKey, Provenance, ProvenanceParts,
-    Reference, ReleaseLabel, Repository, Result, Tag, Target, Timestamp,
+    Algorithm, AsWritten, Channel, Commit, Digest, Environment, Error, ErrorKind, IdempotencyKey, Job, Provenance,
+    ProvenanceParts, Reference, ReleaseLabel, Repository, Result, SystemClock, Tag, Target, Terminal, Timestamp,
 };
 
 use crate::fields::Fields;
@@ -22,12 +22,12 @@ pub fn parse_value(kind: &str, text: &str) -> Result<Value> {
             json!({ "text": digest, "algorithm": algorithm })
         }
         "Repository" => {
-            let repository: Repository = text.parse()?;
+            let AsWritten(repository): AsWritten<Repository> = text.parse()?;
             json!({ "text": repository, "registry": repository.registry(), "path": repository.path() })
         }
         "Tag" => json!({ "text": text.parse::<Tag>()? }),
         "Reference" => {
-            let reference: Reference = text.parse()?;
+            let AsWritten(reference): AsWritten<Reference> = text.parse()?;
             let (tag, digest) = match reference.target() {
                 Target::Tag(tag) => (Some(tag), None),
                 Target::Digest(digest) => (None, Some(digest)),
@@ -35,7 +35,7 @@ pub fn parse_value(kind: &str, text: &str) -> Result<Value> {
             json!({ "text": reference, "repository": reference.repository(), "tag": tag, "digest": digest })
         }
         "Channel" => {
-            let channel: Channel = text.parse()?;
+            let AsWritten(channel): AsWritten<Channel> = text.parse()?;
             json!({ "text": channel, "repository": channel.repository(), "tag": channel.tag() })
         }
         "Environment" => json!({ "text": text.parse::<Environment>()? }),
@@ -52,11 +52,25 @@ pub fn digest_of(bytes: &[u8]) -> String {
     Digest::of(bytes).to_string()
 }
 
-/// A provenance of what is given, completed from `environment` where there is one. PROVENANCE_INCOMPLETE without a run or
+/// Where a provenance that is not given whole comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The environment variables.
+    pub environment: HashMap<String, String>,
+    /// Whether standard input or standard error is a terminal.
+    pub terminal: bool,
+    /// The login name, if the system has one.
+    pub login: Option<String>,
+}
+
+/// A provenance of what is given, completed from `around` where there is something. PROVENANCE_INCOMPLETE without a run or
 /// an actor.
-pub fn provenance(given: Fields, environment: Option<&HashMap<String, String>>) -> Result<Provenance> {
+pub fn provenance(given: Fields, around: Option<Surroundings>) -> Result<Provenance> {
     let mut parts = parts_of(given)?;
-    if let Some(environment) = environment {
+    if let Some(Surroundings { environment, terminal, login }) = around {
+        if terminal {
+            parts.terminal = Some(Terminal::of(login, &SystemClock)?);
+        }
         parts = parts.fill(|name| environment.get(name).cloned())?;
     }
     parts.build()
@@ -73,6 +87,11 @@ pub(crate) fn built(asked: &mut Fields) -> Result<Provenance> {
     parts.run_id = Some(run.need("run_id")?);
     parts.attempt = run.take("attempt")?;
     parts.url = run.take("url")?;
+    parts.workflow = run.take("workflow")?;
+    if let Some(mut job) = run.inner("job")? {
+        parts.job = Some(Job { id: job.need("id")?, name: job.take("name")? });
+        job.end()?;
+    }
     run.end()?;
     parts.actor = Some(actor.need("id")?);
     parts.actor_kind = Some(actor.need("kind")?);
@@ -90,6 +109,13 @@ fn parts_of(mut given: Fields) -> Result<ProvenanceParts> {
     parts.run_id = given.take("run_id")?;
     parts.attempt = given.take("attempt")?;
     parts.url = given.take("url")?;
+    parts.workflow = given.take("workflow")?;
+    let job_name = given.take("job_name")?;
+    parts.job = match (given.take("job_id")?, job_name) {
+        (Some(id), name) => Some(Job { id, name }),
+        (None, Some(_)) => return Err(given.wrong("job_name", "it is the name of a job, whose id is missing")),
+        (None, None) => None,
+    };
     parts.actor = given.take("actor")?;
     parts.actor_kind = given.take("actor_kind")?;
     parts.repository_url = given.take("repository_url")?;
@@ -114,6 +140,7 @@ mod tests {
         let mut given = json!({
             "pipeline": {
                 "provider": "jenkins", "run_id": "job/7", "attempt": 2, "url": "https://ci:hunter2@ci.example.com/job/7",
+                "workflow": "Release", "job": { "id": "99", "name": "promote" },
             },
             "actor": { "id": "ada", "kind": "human" },
             "repository_url": "https://x:token@git.example.com/shop.git?access_token=t",

@@ -6,7 +6,10 @@ import type {
 } from './record.js'
 import type { Channel, Digest, Environment, IdempotencyKey, Provenance, Reference, Repository, Timestamp } from './value.js'
 
-/** A target: a tag or digest of the channel's own repository, or, given as a channel, what is live there. */
+/**
+ * A target: a tag or digest of the channel's own repository, or, given as a channel, what is live there. Of `tag@digest` the
+ * digest counts, and a tag that points at another one is a warning; an `oci://` before it is dropped.
+ */
 export type MoveSource = string | Reference | Channel | Source
 
 /** How a promoter works. */

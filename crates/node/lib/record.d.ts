@@ -103,6 +103,8 @@ export interface Facts {
   source?: Source
   /** The manifest that the channel is to point at; absent if it is proven absent. */
   target?: { digest: string; media_type: string; size: number }
+  /** The tag that was written beside the source's digest, and what it points at; absent if it does not exist. */
+  tagged?: { tag: string; answered?: string }
   expected: 'any' | 'absent' | { at: string }
   provenance: RecordedProvenance
   hold?: Standing

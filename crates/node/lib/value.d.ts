@@ -113,7 +113,14 @@ export declare class Timestamp implements Value {
 
 /** Who moves a channel, in which pipeline run, for which commit and release. */
 export interface Provenance {
-  pipeline: { provider: string; run_id: string; attempt?: number; url?: string }
+  pipeline: {
+    provider: string
+    run_id: string
+    attempt?: number
+    url?: string
+    workflow?: string
+    job?: { id: string; name?: string }
+  }
   actor: { id: string; kind: 'human' | 'workload' }
   repository_url?: string
   commit?: string
@@ -129,8 +136,16 @@ export interface ProvenanceParts {
   attempt?: number
   /** Where people can read about the run. A user or password in it is left out. */
   url?: string
+  /** What the provider calls the pipeline. */
+  workflow?: string
+  /** The job of the run, and what people call it. */
+  jobId?: string
+  jobName?: string
   actor?: string
-  /** By default a person for the provider `manual`, a workload otherwise. */
+  /**
+   * By default a person is who pressed a button for this very run, as the CI says, and who works in a terminal; and
+   * whoever gives the provider `manual`. Everything else is a workload.
+   */
   actorKind?: 'human' | 'workload'
   repositoryUrl?: string
   commit?: Commit | string
@@ -141,9 +156,11 @@ export declare const Provenance: {
   /** A provenance of what is given. PROVENANCE_INCOMPLETE without run id and actor. */
   of(given: ProvenanceParts): Provenance
   /**
-   * What is given, completed from what a CI system says in its environment variables (GitHub Actions, GitLab CI,
-   * CircleCI, Azure Pipelines, Buildkite, Jenkins). They are context, not evidence: it is recorded as not verified.
-   * `environment` is `process.env` by default.
+   * What is given, completed from what a CI system says in its environment variables (GitHub, Gitea and Forgejo Actions,
+   * GitLab CI, CircleCI, Azure Pipelines, Buildkite, Jenkins). A person in a terminal (standard input or error is one, and
+   * `CI` is not set) needs to give nothing: the provider is `manual`, the actor `TAGWARDEN_ACTOR` or the login name, and
+   * the run id a new one. All of it is context, not evidence: it is recorded as not verified. `environment` is
+   * `process.env` by default; with another one, no terminal is looked for.
    */
   fromEnvironment(given?: ProvenanceParts, environment?: Record<string, string | undefined>): Provenance
 }

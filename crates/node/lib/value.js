@@ -1,5 +1,7 @@
 'use strict'
 
+const os = require('node:os')
+const tty = require('node:tty')
 const native = require('../native.js')
 const { encode, sync } = require('./call.js')
 
@@ -77,11 +79,26 @@ class Timestamp extends Value {
 /** Who asks, in which pipeline run. */
 const Provenance = Object.freeze({
   of: (given) => built(given),
-  fromEnvironment: (given = {}, environment = process.env) => built(given, { ...environment }),
+  fromEnvironment: (given = {}, environment = undefined) =>
+    environment === undefined ? built(given, { ...process.env }, inTerminal(), login()) : built(given, { ...environment }),
 })
 
-function built(given, environment) {
-  return JSON.parse(sync(() => native.provenance(encode(given ?? null), environment)))
+function built(given, environment, terminal = false, login = undefined) {
+  return JSON.parse(sync(() => native.provenance(encode(given ?? null), environment, terminal, login)))
+}
+
+/** Whether standard input or standard error is a terminal. */
+function inTerminal() {
+  return tty.isatty(0) || tty.isatty(2)
+}
+
+function login() {
+  try {
+    return os.userInfo().username
+  } catch {
+    // The system has no name for this user: the core says what to give.
+    return undefined
+  }
 }
 
 module.exports = {

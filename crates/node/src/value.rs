@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use napi_derive::napi;
-use tagwarden_bind::Given;
+use tagwarden_bind::{Given, Surroundings};
 
 use crate::call::{at_once, text};
 use crate::object::fields;
@@ -20,11 +20,17 @@ pub fn digest_of(bytes: &[u8]) -> String {
     tagwarden_bind::digest_of(bytes)
 }
 
-/// A provenance of what is given, completed from `environment` where there is one.
+/// A provenance of what is given, completed from `environment` where there is one, and from the terminal.
 #[napi(catch_unwind)]
-pub fn provenance(given: String, environment: Option<HashMap<String, String>>) -> napi::Result<String> {
+pub fn provenance(
+    given: String,
+    environment: Option<HashMap<String, String>>,
+    terminal: bool,
+    login: Option<String>,
+) -> napi::Result<String> {
     at_once(|| {
-        let provenance = tagwarden_bind::provenance(fields("provenance", &given)?, environment.as_ref())?;
+        let around = environment.map(|environment| Surroundings { environment, terminal, login });
+        let provenance = tagwarden_bind::provenance(fields("provenance", &given)?, around)?;
         text(Given::json(&provenance)?)
     })
 }

@@ -47,7 +47,7 @@ async function workflow(t) {
 
 test('it promotes, refuses, rolls back, and finds drift', { timeout: 120_000 }, async (t) => {
   const { server, shop, prod, digests, step } = await workflow(t)
-  const first = await step({ command: 'bootstrap', channel: prod, source: '1.4.1' })
+  const first = await step({ command: 'bootstrap', channel: `oci://${prod}`, source: `1.4.1@${digests[0]}` })
   assert.equal(first.status, 0, first.said)
 
   const promoted = await step({ command: 'promote', channel: prod, source: '1.4.2', release: 'v1.4.2' })
@@ -56,7 +56,9 @@ test('it promotes, refuses, rolls back, and finds drift', { timeout: 120_000 }, 
   assert.deepEqual({ digest, previous, seq, changed }, { digest: digests[1], previous: digests[0], seq: '2', changed: 'true' })
   const { provenance, key } = JSON.parse(move).intent
   assert.deepEqual([JSON.parse(live).digest, JSON.parse(live).seq], [digests[1], 2])
-  assert.deepEqual(provenance.pipeline, { provider: 'github-actions', run_id: '4711', attempt: 1, url: 'https://github.com/acme/shop/actions/runs/4711' })
+  assert.deepEqual(provenance.pipeline, {
+    provider: 'github-actions', run_id: '4711', attempt: 1, url: 'https://github.com/acme/shop/actions/runs/4711', job: { id: 'release' },
+  })
   assert.deepEqual([provenance.actor.id, provenance.commit, provenance.release, provenance.identity], ['ada', RUN.GITHUB_SHA, 'v1.4.2', undefined])
   assert.equal(key, 'github-4711-release-__tagwarden-promote')
   assert.equal(server.memory.peek(shop, 'prod'), digests[1])

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use pyo3::prelude::*;
-use tagwarden_bind::Given;
+use tagwarden_bind::{Given, Surroundings};
 
 use crate::call::{Call, Ended, Gives, at_once};
 use crate::object::fields;
@@ -23,8 +23,11 @@ pub(crate) fn provenance<'py>(
     py: Python<'py>,
     given: &str,
     environment: Option<HashMap<String, String>>,
+    terminal: bool,
+    login: Option<String>,
 ) -> PyResult<Ended<'py>> {
-    at_once(py, || Given::json(&tagwarden_bind::provenance(fields("Provenance", given)?, environment.as_ref())?))
+    let around = environment.map(|environment| Surroundings { environment, terminal, login });
+    at_once(py, || Given::json(&tagwarden_bind::provenance(fields("Provenance", given)?, around)?))
 }
 
 #[pyfunction]

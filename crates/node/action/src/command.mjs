@@ -24,7 +24,7 @@ export async function command(given) {
 function registry({ username, password, channels, repository }, all) {
   if (!username) return new OciRegistry()
   const named = [...channels, repository].filter(Boolean)
-  const hosts = [...new Set(named.map((name) => name.split('/')[0]))]
+  const hosts = [...new Set(named.map((name) => name.replace(/^oci:\/\//, '').split('/')[0]))]
   if (all && hosts.length > 1) throw new Error('audit with a login needs its channels: those of the ledger are on several hosts')
   return new OciRegistry({ credentials: Object.fromEntries(hosts.map((host) => [host, { user: username, password }])) })
 }
@@ -105,13 +105,13 @@ function one({ command, channels: [channel, ...more] }) {
   return channel
 }
 
-/** A bare tag or digest is one of the channel's repository. */
+/** A bare tag or digest, or both, is one of the channel's repository. */
 function sourceOf({ source, sourceChannel }, channel) {
   if (source !== undefined && sourceChannel !== undefined) throw new Error('give source or source-channel, not both')
   if (sourceChannel !== undefined) return new Channel(sourceChannel)
   if (source === undefined || source.includes('/')) return source
   const { repository } = new Channel(channel)
-  return source.includes(':') ? `${repository}@${source}` : `${repository}:${source}`
+  return source.includes(':') && !source.includes('@') ? `${repository}@${source}` : `${repository}:${source}`
 }
 
 function seen({ expected, observed, why }) {

@@ -51,7 +51,10 @@ class Facts:
         return Provenance._of(self._json["provenance"])
 
     def to_dict(self) -> dict[str, Any]:
-        """All facts: also ``previous``, ``source``, ``expected``, ``hold``, ``upstream``, ``here`` and ``at``."""
+        """All facts.
+
+        Also ``previous``, ``source``, ``tagged``, ``expected``, ``hold``, ``upstream``, ``here`` and ``at``.
+        """
         return copy.deepcopy(self._json)
 
     def _digest(self, name: str) -> Digest | None:

@@ -126,7 +126,8 @@ class Promoter:
 
         - ``channel``: the tag that moves, ``registry/repository:tag``.
         - ``source``: the release, in the channel's own repository: ``registry/repository:tag`` or
-          ``registry/repository@digest``; or, as a ``Channel``, what is live on that channel.
+          ``registry/repository@digest``; or, as a ``Channel``, what is live on that channel. Of ``tag@digest`` the
+          digest counts, and a tag that points at another one is a warning; an ``oci://`` before it is dropped.
         - ``provenance``: the pipeline run and the actor; they are written into the log.
         - ``idempotency_key``: 1 to 128 characters. The same request with the same key moves the channel once,
           and is then answered with the receipt of that move (``replayed``). A random one by default.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 from collections.abc import Mapping
@@ -29,6 +30,9 @@ class Provenance:
         actor_kind: str | None = None,
         attempt: int | None = None,
         url: str | None = None,
+        workflow: str | None = None,
+        job_id: str | None = None,
+        job_name: str | None = None,
         repository_url: str | None = None,
         commit: str | Commit | None = None,
         release: str | ReleaseLabel | None = None,
@@ -38,8 +42,9 @@ class Provenance:
         - ``provider``: whose pipeline; ``manual`` by default.
         - ``run_id``: the run in it, and ``attempt``: which attempt of it, from 1.
         - ``url``: where people can read about the run. A user or password in it is left out.
-        - ``actor``: who, and ``actor_kind``: ``human`` or ``workload``; by default
-          ``human`` for the provider ``manual``.
+        - ``workflow``: what the provider calls the pipeline; ``job_id`` and ``job_name``: the job of the run.
+        - ``actor``: who, and ``actor_kind``: ``human`` or ``workload``; by default ``human`` where the provider
+          ``manual`` is given, else ``workload``.
         - ``repository_url``, ``commit`` (7 to 64 hex digits) and ``release``: what is released.
 
         InvalidValueError: PROVENANCE_INCOMPLETE without a run or an actor, VALUE_INVALID for what follows no grammar.
@@ -56,24 +61,43 @@ class Provenance:
         actor_kind: str | None = None,
         attempt: int | None = None,
         url: str | None = None,
+        workflow: str | None = None,
+        job_id: str | None = None,
+        job_name: str | None = None,
         repository_url: str | None = None,
         commit: str | Commit | None = None,
         release: str | ReleaseLabel | None = None,
     ) -> Provenance:
-        """Of the variables that the CI system sets (``os.environ`` by default); what is given goes before them.
+        """Of the variables that the CI system sets, or of the terminal; what is given goes before them.
 
-        GitHub Actions, GitLab CI, CircleCI, Azure Pipelines, Buildkite and Jenkins are known. A variable is context,
-        not evidence: what comes of it is recorded as not verified. One that is no UTF-8 counts as not set. It raises
-        what ``of`` raises.
+        GitHub, Gitea and Forgejo Actions, GitLab CI, CircleCI, Azure Pipelines, Buildkite and Jenkins are known. The
+        actor is a person if the CI says that somebody pressed a button for this very run, else a workload.
+
+        A person in a terminal (standard input or error is one, and ``CI`` is not set) needs to give nothing: the
+        provider is ``manual``, the actor ``TAGWARDEN_ACTOR`` or the login name, and the run id a new one.
+
+        - ``environment``: the variables; ``os.environ`` by default. With others, no terminal is looked for.
+
+        All of this is context, not evidence: what comes of it is recorded as not verified. A variable that is no UTF-8
+        counts as not set. It raises what ``of`` raises.
         """
         given = locals()
         found = given.pop("environment")
-        return Provenance._made(given, _texts(os.environ if found is None else found))
+        if found is not None:
+            return Provenance._made(given, _texts(found))
+        return Provenance._made(given, _texts(os.environ), terminal=os.isatty(0) or os.isatty(2), login=_login())
 
     @staticmethod
-    def _made(given: dict[str, Any], environment: dict[str, str] | None) -> Provenance:
+    def _made(
+        given: dict[str, Any],
+        environment: dict[str, str] | None,
+        *,
+        terminal: bool = False,
+        login: str | None = None,
+    ) -> Provenance:
         plain = {k: str(v) if isinstance(v, Value) else v for k, v in given.items() if v is not None}
-        made = parsed(_native.provenance(sound(json.dumps(plain, ensure_ascii=False)), environment))
+        given_json = sound(json.dumps(plain, ensure_ascii=False))
+        made = parsed(_native.provenance(given_json, environment, terminal, login))
         return Provenance(json.dumps(made, sort_keys=True))
 
     @staticmethod
@@ -101,6 +125,24 @@ class Provenance:
         """Where people can read about the run."""
         url: str | None = self.to_dict()["pipeline"].get("url")
         return url
+
+    @property
+    def workflow(self) -> str | None:
+        """What the provider calls the pipeline."""
+        workflow: str | None = self.to_dict()["pipeline"].get("workflow")
+        return workflow
+
+    @property
+    def job_id(self) -> str | None:
+        """The job of the run."""
+        id_: str | None = self.to_dict()["pipeline"].get("job", {}).get("id")
+        return id_
+
+    @property
+    def job_name(self) -> str | None:
+        """What people call the job."""
+        name: str | None = self.to_dict()["pipeline"].get("job", {}).get("name")
+        return name
 
     @property
     def actor(self) -> str:
@@ -137,6 +179,15 @@ class Provenance:
 
     def __repr__(self) -> str:
         return f"Provenance({self.to_dict()!r})"
+
+
+def _login() -> str | None:
+    """The login name, as the system has it; none if it has none: then the core says what to give."""
+    try:
+        name = getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        return None
+    return name if is_text(name) else None
 
 
 def _texts(environment: Mapping[str, str]) -> dict[str, str]:
