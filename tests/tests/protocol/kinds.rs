@@ -38,7 +38,7 @@ async fn hold_and_unhold(world: &World<'_>) {
     promoter.rollback(prod, None, terms()).await.unwrap();
 
     let incident = promoter.hold(prod, a_hold("an incident")).await.unwrap();
-    let error = promoter.rollback(prod, Some(world.digests[1]), terms()).await.unwrap_err();
+    let error = promoter.rollback(prod, Some(world.digests[1].into()), terms()).await.unwrap_err();
     assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
     assert_eq!(promoter.unhold_mine(prod, text("over"), who()).await.unwrap(), [incident]);
     promoter.unhold(prod, Unhold { hold: freeze, reason: text("over"), provenance: ben() }).await.unwrap();
