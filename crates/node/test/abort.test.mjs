@@ -135,8 +135,8 @@ test('scripted faults: a lost answer is looked up, a refusal moves nothing', asy
 test('a provenance by hand says no more than a built one', async () => {
   const { promoter } = await bootstrapped()
   const byHand = { ...provenance, repository_url: 'https://ada:hunter2@git.example.com/shop.git' }
-  const { event } = await promoter.promote(prod, release(2), { provenance: byHand })
-  assert.equal(event.intent.provenance.repository_url, 'https://git.example.com/shop.git')
+  const { move } = await promoter.promote(prod, release(2), { provenance: byHand })
+  assert.equal(move.intent.provenance.repository_url, 'https://git.example.com/shop.git')
   const identity = { issuer: 'https://token.example.com', subject: 'ci' }
   const verified = { ...provenance, identity }
   const message = /: provenance: identity: it is not known here$/
