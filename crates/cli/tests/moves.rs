@@ -63,9 +63,9 @@ fn a_source_is_a_tag_a_digest_a_reference_or_a_channel() {
         assert!(json["move"]["intent"]["source"]["reference"].is_string(), "{from}");
     }
     // What Flux, Helm, ko and skaffold print is taken as it is.
-    let json = world.json(&["promote", &format!("oci://{prod}"), "--from", &format!("oci://{repository}:1.4.4")], 0);
-    assert_eq!(json["to"], world.digest("1.4.4").to_string());
-    assert_eq!(json["event"]["intent"]["source"]["reference"], format!("{repository}:1.4.4"));
+    let json = world.json(&["promote", &format!("oci://{prod}"), "--source", &format!("oci://{repository}:1.4.4")], 0);
+    assert_eq!(json["digest"], world.digest("1.4.4").to_string());
+    assert_eq!(json["move"]["intent"]["source"]["reference"], format!("{repository}:1.4.4"));
     // A tag of which the ledger has a log is a channel: its live digest counts, not what the tag shows.
     world.does(&["bootstrap", &world.channel("qa").to_string(), "--source", "1.4.5"], 0);
     let json = world.json(&["promote", &prod, "--source", "qa"], 0);
@@ -310,18 +310,18 @@ fn source_with_tag_and_digest_is_the_digest() {
     let (prod, repository) = (world.prod(), world.server.repository("acme/shop"));
     let (second, third) = (world.digest("1.4.2"), world.digest("1.4.3"));
     let whole = format!("oci://{repository}:1.4.2@{second}");
-    let json = world.json(&["promote", &prod, "--from", &whole], 0);
-    let intent = &json["event"]["intent"];
-    assert_eq!(json["to"], second.to_string());
+    let json = world.json(&["promote", &prod, "--source", &whole], 0);
+    let intent = &json["move"]["intent"];
+    assert_eq!(json["digest"], second.to_string());
     assert_eq!(intent["source"]["reference"], format!("{repository}@{second}"));
     assert_eq!(intent["provenance"]["release"], "1.4.2");
     assert_eq!(intent["decision"]["findings"][1]["verdict"], "pass");
 
-    let said = world.does(&["promote", &prod, "--from", &format!("1.4.2@{third}"), "--release", "v3"], 0);
+    let said = world.does(&["promote", &prod, "--source", &format!("1.4.2@{third}"), "--release", "v3"], 0);
     assert!(said.out.contains("  release   v3\n"), "{}", said.out);
     let want = format!("the tag 1.4.2 that was named with it points at {second}");
     assert!(said.out.contains("warn      target-readable: ") && said.out.contains(&want), "{}", said.out);
-    let json = world.json(&["promote", &prod, "--from", &format!("9.9@{second}"), "--dry-run"], 0);
+    let json = world.json(&["promote", &prod, "--source", &format!("9.9@{second}"), "--dry-run"], 0);
     let finding = &json["findings"][1];
     assert_eq!((&finding["verdict"], &finding["code"]), (&"warn".into(), &"TARGET_TAG_DIFFERS".into()));
     assert!(

@@ -22,11 +22,11 @@ fn json(shown: &str) -> Value {
 
 /// Every command that writes, as the README prints it.
 const COMMANDS: [&[&str]; 7] = [
-    &["bootstrap", "prod", "--from", "1.4.1"],
-    &["promote", "prod", "--from", "1.4.2"],
+    &["bootstrap", "prod", "--source", "1.4.1"],
+    &["promote", "prod", "--source", "1.4.2"],
     &["rollback", "prod", "--reason", "incident 7"],
     &["hold", "prod", "--reason", "incident 7"],
-    &["release", "prod", "--reason", "over"],
+    &["unhold", "prod", "--mine", "--reason", "over"],
     &["repair", "prod"],
     &["adopt", "prod", "--reason", "hotfix for incident 7"],
 ];
@@ -89,7 +89,7 @@ fn terminal_of_a_ci_that_is_not_known_must_say_who() {
     let (exit, shown) =
         typed(&world, &[COMMANDS[0], &common::WHO, &["--json"]].concat(), &[("LOGNAME", "eve"), ("CI", "true")]);
     assert_eq!(exit, 0, "{shown}");
-    let provenance = &json(&shown)["event"]["intent"]["provenance"];
+    let provenance = &json(&shown)["move"]["intent"]["provenance"];
     assert_eq!(provenance["actor"], serde_json::json!({ "id": "ada", "kind": "workload" }));
 }
 
@@ -113,17 +113,17 @@ fn name_is_the_flag_then_the_variable_then_the_login() {
     let actor = |args: &[&str], environment: &[(&str, &str)]| {
         let (exit, shown) = typed(&world, &[args, &["--json"]].concat(), environment);
         assert_eq!(exit, 0, "{shown}");
-        json(&shown)["event"]["intent"]["provenance"]["actor"].clone()
+        json(&shown)["move"]["intent"]["provenance"]["actor"].clone()
     };
     let human = |id: &str| serde_json::json!({ "id": id, "kind": "human" });
     assert_eq!(actor(COMMANDS[0], &[login]), human("ada"));
     let named = [login, ("TAGWARDEN_ACTOR", "ada@example.com")];
     assert_eq!(actor(COMMANDS[1], &named), human("ada@example.com"));
     assert_eq!(actor(&["rollback", "prod", "--actor", "bob"], &named), human("bob"));
-    let given = ["promote", "prod", "--from", "1.4.3", "--actor-kind", "workload"];
+    let given = ["promote", "prod", "--source", "1.4.3", "--actor-kind", "workload"];
     assert_eq!(actor(&given, &[login])["kind"], "workload", "what is given wins");
     // Without a variable, the system knows who runs it.
-    let system = actor(&["promote", "prod", "--from", "1.4.4"], &[]);
+    let system = actor(&["promote", "prod", "--source", "1.4.4"], &[]);
     assert_eq!(system["kind"], "human");
     assert!(!system["id"].as_str().unwrap().is_empty());
 }

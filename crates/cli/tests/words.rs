@@ -10,7 +10,7 @@ use common::World;
 use serde_json::Value;
 
 /// Words that no public name has, in any spelling: their parts joined by `_`, `-` or capitals.
-const NAMES: &[&str] = &["time_out", "take_over", "no_wait", "meet", "patience", "expect", "foreign", "abandon", "how"];
+const NAMES: &[&str] = &["time_out", "take_over", "no_wait", "meet", "patience", "expect", "foreign", "abandon", "how", "moved"];
 
 /// Names of move options that have another one now. In the log's own entries some of them are fields.
 const OPTIONS: &[&str] = &["from", "from_", "key", "queue", "leave"];
@@ -77,6 +77,7 @@ fn commands_and_flags_have_the_new_words() {
     helps(&world, &[], &mut found);
     let commands: Vec<&str> = found.iter().map(|(command, _)| command.as_str()).collect();
     assert!(commands.contains(&"ledger migrate") && !commands.contains(&"ledger copy"), "{commands:?}");
+    assert!(commands.contains(&"unhold") && !commands.contains(&"release"), "{commands:?}");
     for (command, help) in &found {
         for flag in help.split(|c: char| c.is_whitespace() || "`,[]()".contains(c)).filter_map(|w| w.strip_prefix("--"))
         {
@@ -98,10 +99,7 @@ fn check_json(place: &str, value: &Value) {
                 check(place, name, NAMES);
                 let digest = value.as_str().is_some_and(|text| text.starts_with("sha256:"));
                 assert!(!digest || !["from", "to"].contains(&name.as_str()), "{place}: {name}: {value}");
-                // These are the fields of the log's entries.
-                if !["intent", "outcome", "open"].contains(&name.as_str()) {
-                    check_json(&format!("{place} {name}"), value);
-                }
+                check_json(&format!("{place} {name}"), value);
             }
         }
         Value::Array(items) => items.iter().for_each(|item| check_json(place, item)),
@@ -137,6 +135,48 @@ fn answers_have_the_new_words() {
     check_json("a refusal", &refused);
 }
 
+/// The names of all fields of a JSON value.
+fn fields<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+    match value {
+        Value::Object(inner) => {
+            for (name, value) in inner {
+                found.push(name);
+                fields(value, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| fields(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn log_entries_have_the_new_words() {
+    let world = World::with_prod();
+    let prod = world.prod();
+    world.does(&["promote", &prod, "--source", "1.4.1", "--expected", &world.digest("1.4.0").to_string()], 0);
+    world.does(&["hold", &prod, "--reason", "why"], 0);
+    world.does(&["unhold", &prod, "--mine", "--reason", "why"], 0);
+    world.push_by_hand(7);
+    world.does(&["promote", &prod, "--source", "1.4.2"], 4);
+    world.does(&["repair", &prod], 0);
+    world.does(&["ledger", "migrate", "ledger", "next"], 0);
+    let log = std::fs::read_to_string(world.log("prod")).unwrap();
+    let mut kinds = std::collections::BTreeSet::new();
+    for line in log.lines() {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        kinds.insert(entry["kind"].as_str().unwrap().to_owned());
+        let mut found = Vec::new();
+        fields(&entry["body"], &mut found);
+        for name in found {
+            check(line, name, NAMES);
+            assert!(!["from", "to", "by", "ambiguous"].contains(&name), "{name}: {line}");
+        }
+    }
+    let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+    assert_eq!(kinds, ["hold", "intent", "migrated", "observation", "outcome", "policy", "unhold"]);
+    world.verify_independently("prod");
+}
+
 #[test]
 fn codes_have_the_new_words() {
     for kind in tagwarden::ErrorKind::ALL {
@@ -153,7 +193,7 @@ fn bindings_and_action_have_the_new_words() {
     for file in python.iter().chain(&node).map(String::as_str).chain(["node/action/action.yml"]) {
         let text = read(file).unwrap();
         names(&text).for_each(|name| check(file, name, NAMES));
-        for old in ["time_out", "timeOut", "TIME_OUT", "time-out"] {
+        for old in ["time_out", "timeOut", "TIME_OUT", "time-out", " release("] {
             assert!(!text.contains(old), "{file}: {old}");
         }
     }
