@@ -23,7 +23,11 @@ fn current_says_what_who_when_and_whether_the_registry_agrees() {
     let prod = world.prod();
     let said = world.does(&["current", &prod], 0);
     let (live, previous) = (world.digest("1.4.1"), world.digest("1.4.2"));
-    assert!(said.out.starts_with(&format!("{prod}\n  live      {live}\n  previous  {previous}\n")), "{}", said.out);
+    assert!(
+        said.out.starts_with(&format!("{prod}\n  release   1.4.1\n  live      {live}\n  previous  {previous}\n")),
+        "{}",
+        said.out
+    );
     for want in ["  by        rollback of ada (a workload)\n", "  run       manual 42\n", "  reason    incident 7\n"] {
         assert!(said.out.contains(want), "{want}{}", said.out);
     }

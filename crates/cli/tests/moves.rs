@@ -12,7 +12,10 @@ fn a_release_goes_through_the_pipeline_and_back() {
     let prod = world.prod();
     let said = world.does(&["bootstrap", "dev", "--source", "1.4.0"], 0);
     let first = world.digest("1.4.0");
-    let want = format!("committed bootstrap {}\n  digest    {first}\n  previous  nothing\n", world.channel("dev"));
+    let want = format!(
+        "committed bootstrap {}\n  release   1.4.0\n  digest    {first}\n  previous  nothing\n",
+        world.channel("dev")
+    );
     assert!(said.out.starts_with(&want), "{}", said.out);
     let json = world.json(&["bootstrap", "prod", "--source", "1.4.0"], 0);
     assert_eq!(
@@ -145,9 +148,8 @@ fn a_hold_stops_promotions_until_it_is_ended() {
     assert_eq!((&json["result"], &json["hold"], &json["scope"]), (&"held".into(), &3.into(), &"promotions".into()));
     let said = world.does(&["promote", &prod, "--source", "1.4.1"], 3);
     assert!(said.err.contains("no-hold CHANNEL_HELD: held for promotions by ada until "), "{}", said.err);
-    let hint = format!(
-        "\nhint: `tagwarden holds {prod}` lists the holds; `tagwarden unhold {prod} ID --reason …` ends one"
-    );
+    let hint =
+        format!("\nhint: `tagwarden holds {prod}` lists the holds; `tagwarden unhold {prod} ID --reason …` ends one");
     assert!(said.err.contains(&hint), "{}", said.err);
     let json = world.json(&["promote", &prod, "--source", "1.4.1"], 3);
     assert_eq!((&json["error"]["code"], &json["error"]["retry"]), (&"POLICY_REFUSED".into(), &"later".into()));
@@ -172,15 +174,17 @@ fn ending_one_of_two_holds_leaves_the_other() {
     let said = world.does(&["holds", &prod], 0);
     let lines: Vec<&str> = said.out.lines().collect();
     assert!(lines[0].starts_with("ID  SCOPE       BY   RUN "), "{}", said.out);
-    assert!(lines[1].starts_with("5   promotions  ada  ") && lines[2].starts_with("6   all         bob  "), "{}", said.out);
+    assert!(
+        lines[1].starts_with("5   promotions  ada  ") && lines[2].starts_with("6   all         bob  "),
+        "{}",
+        said.out
+    );
     let said = world.does(&["rollback", &prod], 3);
     assert!(said.err.contains("held for all moves by bob until it is ended (hold 6): legal"), "{}", said.err);
     let said = world.run(&[&["unhold", &prod, "--mine", "--reason", "over"][..], &bob].concat());
     assert_eq!(
         said.out,
-        format!(
-            "ended hold 6 of {prod}\nstill held for promotions by ada until it is ended (hold 5): incident 7\n"
-        )
+        format!("ended hold 6 of {prod}\nstill held for promotions by ada until it is ended (hold 5): incident 7\n")
     );
     assert!(world.does(&["unhold", &prod, "6", "--reason", "over"], 2).err.contains("in force: 5 [VALUE_INVALID]"));
     world.does(&["promote", &prod, "--source", "1.4.2"], 3);
@@ -200,8 +204,7 @@ fn a_rollback_names_a_release_or_a_move() {
     let said = world.does(&["rollback", &prod, "--to", "9.9.9"], 3);
     assert!(said.err.contains("brought the release 9.9.9 [ROLLBACK_NO_TARGET]"), "{}", said.err);
     let history = world.does(&["history", &prod], 0).out;
-    let releases: Vec<&str> =
-        history.lines().skip(2).map(|line| line.split_whitespace().nth(4).unwrap()).collect();
+    let releases: Vec<&str> = history.lines().skip(2).map(|line| line.split_whitespace().nth(4).unwrap()).collect();
     assert_eq!(releases, ["1.4.1", "1.4.0", "1.4.2", "1.4.1", "1.4.0"], "{history}");
 }
 
@@ -222,7 +225,7 @@ fn a_push_by_hand_is_found_and_repaired_or_adopted() {
     let said = world.does(&["adopt", &prod], 2);
     assert_eq!(said.err, "error: adopt needs a reason [VALUE_INVALID]\n");
     let said = world.does(&["adopt", &prod, "--reason", "hotfix, reviewed"], 0);
-    let want = format!("committed adopt {prod}\n  digest    {hotfix}\n  previous  {live}\n");
+    let want = format!("committed adopt {prod}\n  release   -\n  digest    {hotfix}\n  previous  {live}\n");
     assert!(said.out.starts_with(&want), "{}", said.out);
     assert!(world.does(&["repair", &prod], 0).out.starts_with("unchanged repair "));
     world.verify_independently("prod");

@@ -10,7 +10,8 @@ use common::World;
 use serde_json::Value;
 
 /// Words that no public name has, in any spelling: their parts joined by `_`, `-` or capitals.
-const NAMES: &[&str] = &["time_out", "take_over", "no_wait", "meet", "patience", "expect", "foreign", "abandon", "how", "moved"];
+const NAMES: &[&str] =
+    &["time_out", "take_over", "no_wait", "meet", "patience", "expect", "foreign", "abandon", "how", "moved"];
 
 /// Names of move options that have another one now. In the log's own entries some of them are fields.
 const OPTIONS: &[&str] = &["from", "from_", "key", "queue", "leave"];

@@ -13,8 +13,8 @@ pub(crate) use shared::{
 };
 pub(crate) use verbs::{
     AdoptArgs, ArtifactArgs, ArtifactCommand, AtArgs, AuditArgs, BootstrapArgs, ChannelsArgs, CompletionsArgs,
-    CurrentArgs, DemoArgs, HistoryArgs, HoldArgs, HoldsArgs, MoveArgs, PreviousArgs, PromoteArgs, PushArgs, RecoverArgs,
-    RepairArgs, RetentionArgs, RollbackArgs, UnholdArgs, VerifyArgs,
+    CurrentArgs, DemoArgs, HistoryArgs, HoldArgs, HoldsArgs, MoveArgs, PreviousArgs, PromoteArgs, PushArgs,
+    RecoverArgs, RepairArgs, RetentionArgs, RollbackArgs, UnholdArgs, VerifyArgs,
 };
 
 use clap::{Parser, Subcommand};

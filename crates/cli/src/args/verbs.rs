@@ -9,7 +9,7 @@ use tagwarden::flux::Revision;
 use tagwarden::promoter::RollbackTarget;
 use tagwarden::{AsWritten, Text, Timestamp};
 
-use super::{ScopeArg, KeepArgs, PlaceArgs, RegistryArgs, TermsArgs, TimesArgs, WhoArgs, parse_duration};
+use super::{KeepArgs, PlaceArgs, RegistryArgs, ScopeArg, TermsArgs, TimesArgs, WhoArgs, parse_duration};
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {

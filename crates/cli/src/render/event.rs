@@ -4,7 +4,7 @@ use serde_json::json;
 use tagwarden::judge::{Audited, Drift};
 use tagwarden::promoter::{Current, Page, Recovered};
 use tagwarden::record::{EventStatus, FindingNote, Intent, MigratedTo, PromotionEvent, Source, Verdict};
-use tagwarden::{ActorKind, Channel, Class, Digest, Moved, Receipt, Result, Target, Text, Timestamp};
+use tagwarden::{ActorKind, Channel, Class, Digest, Moved, Receipt, Result, Target, Timestamp};
 
 use super::{Answer, Fields, Style, Table, shown};
 
@@ -20,12 +20,16 @@ pub(crate) fn receipt(receipt: &Receipt, style: Style) -> Result<Answer> {
             format!("{} {op} {channel}: this key moved it before; nothing was written", style.good("replayed"))
         }
     };
-    let mut fields = match receipt.result {
-        Moved::Unchanged => Fields::under(title).field("live", receipt.digest),
+    let mut fields = Fields::under(title);
+    if let Some(event) = &receipt.r#move {
+        fields = release(fields, event);
+    }
+    fields = match receipt.result {
+        Moved::Unchanged => fields.field("live", receipt.digest),
         Moved::Committed => {
-            Fields::under(title).field("digest", receipt.digest).field("previous", at_digest(receipt.previous_digest))
+            fields.field("digest", receipt.digest).field("previous", at_digest(receipt.previous_digest))
         }
-        Moved::Replayed => Fields::under(title).field("live", receipt.live.digest),
+        Moved::Replayed => fields.field("digest", receipt.digest).field("live", receipt.live.digest),
     };
     if let Some(event) = &receipt.r#move {
         fields = told(fields, event);
@@ -40,9 +44,9 @@ pub(crate) fn recovered(channel: &Channel, recovered: &Recovered, style: Style) 
         Recovered::Nothing => format!("{} {channel}: no move is open", style.good("nothing to do")),
         Recovered::Closed { event } => {
             let title = format!("{} {} {channel}", status(event.status(), style), event.intent.op.as_str());
-            let fields =
-                Fields::under(title).field("digest", event.intent.target.digest).field("previous", at_digest(event.intent.previous));
-            told(fields, event).text()
+            let intent = &event.intent;
+            let fields = release(Fields::under(title), event).field("digest", intent.target.digest);
+            told(fields.field("previous", at_digest(intent.previous)), event).text()
         }
     };
     Answer::done(recovered, text)?.with("channel", channel)
@@ -50,9 +54,11 @@ pub(crate) fn recovered(channel: &Channel, recovered: &Recovered, style: Style) 
 
 /// What a channel is now, and what the registry shows, if it was asked.
 pub(crate) fn current(current: &Current, audited: Option<&Audited>, style: Style) -> Result<Answer> {
-    let mut fields = Fields::under(style.bold(&current.channel.to_string()))
-        .field("live", at_digest(current.live))
-        .field("previous", at_digest(current.previous));
+    let mut fields = Fields::under(style.bold(&current.channel.to_string()));
+    if let Some(event) = &current.event {
+        fields = release(fields, event);
+    }
+    fields = fields.field("live", at_digest(current.live)).field("previous", at_digest(current.previous));
     if let Some(event) = &current.event {
         fields = fields.field("by", format!("{} of {}", event.intent.op.as_str(), who(event)));
         fields = told_rest(fields, event);
@@ -68,7 +74,8 @@ pub(crate) fn current(current: &Current, audited: Option<&Audited>, style: Style
         ));
     }
     if let Some(migrated) = &current.migrated {
-        let text = format!("the log was migrated to {} at seq {}; this is its state then", migrated.ledger, migrated.seq);
+        let text =
+            format!("the log was migrated to {} at seq {}; this is its state then", migrated.ledger, migrated.seq);
         fields = fields.line(format!("  {} {}", style.doubtful("migrated "), shown(&text)));
     }
     let Some(audited) = audited else { return Answer::done(current, fields.text()) };
@@ -120,7 +127,7 @@ pub(crate) fn history(
             event.at.to_string(),
             intent.op.as_str().to_owned(),
             event.status().as_str().to_owned(),
-            source(intent),
+            source(event),
             revision(intent).map(|revision| short(&revision)).unwrap_or_default(),
             provenance.actor.id.to_string(),
             run(event),
@@ -155,18 +162,29 @@ pub(crate) fn at(channel: &Channel, time: Timestamp, event: Option<&PromotionEve
         None => answer(format!("{channel} had no recorded state at {time}")),
         Some(event) => {
             let title = format!("{} at {time}", style.bold(&channel.to_string()));
-            let fields = Fields::under(title).field("live", event.intent.target.digest);
+            let fields = release(Fields::under(title), event).field("live", event.intent.target.digest);
             let fields = fields.field("by", format!("{} of {}", event.intent.op.as_str(), who(event)));
             answer(told_rest(fields, event).text())?.with("live", &event.intent.target.digest)?.with("event", event)
         }
     }
 }
 
-/// The name of the release: the label that was recorded, else where it was named.
-fn source(intent: &Intent) -> String {
-    match (&intent.provenance.release, &intent.source) {
-        (Some(release), _) => release.to_string(),
+/// The release that a move brings: its name, and what it was built from.
+fn release(fields: Fields, event: &PromotionEvent) -> Fields {
+    fields.field("release", source(event)).maybe("revision", revision(&event.intent))
+}
+
+/// The name of the release: the label that was recorded, else its own version, else where it was named.
+fn source(event: &PromotionEvent) -> String {
+    let intent = &event.intent;
+    if let Some(release) = &intent.provenance.release {
+        return release.to_string();
+    }
+    match (annotation(intent, "version"), &intent.source) {
+        (Some(version), _) => version,
         (None, Source::Channel(channel)) => channel.tag().to_string(),
+        // The channel's own tag is no name of a release.
+        (None, Source::Reference(reference)) if *reference == event.channel.reference() => "-".to_owned(),
         (None, Source::Reference(reference)) => match reference.target() {
             Target::Tag(tag) => tag.to_string(),
             Target::Digest(digest) => digest.short(),
@@ -174,13 +192,17 @@ fn source(intent: &Intent) -> String {
     }
 }
 
+/// An annotation of the target, by the end of its name.
+fn annotation(intent: &Intent, name: &str) -> Option<String> {
+    let whole = format!("org.opencontainers.image.{name}");
+    let found = intent.target.annotations.iter().find(|(key, _)| key.as_str() == whole);
+    found.map(|(_, value)| value.to_string())
+}
+
 /// What the release was built from: its own annotation, else the commit of the run.
 fn revision(intent: &Intent) -> Option<String> {
-    let annotation = |(name, value): (&Text, &Text)| {
-        (name.as_str() == "org.opencontainers.image.revision").then(|| value.to_string())
-    };
     let commit = || intent.provenance.commit.as_ref().map(ToString::to_string);
-    intent.target.annotations.iter().find_map(annotation).or_else(commit)
+    annotation(intent, "revision").or_else(commit)
 }
 
 /// A revision for a table: `main@sha1:0123456789ab…` to twelve digits.
@@ -228,8 +250,6 @@ fn told_rest(fields: Fields, event: &PromotionEvent) -> Fields {
         .maybe("workflow", provenance.pipeline.workflow.as_ref())
         .maybe("job", provenance.pipeline.job.as_ref().map(|job| job.name.as_ref().unwrap_or(&job.id)))
         .maybe("url", provenance.pipeline.url.as_ref())
-        .field("release", source(&event.intent))
-        .maybe("revision", revision(&event.intent))
         .maybe("commit", provenance.commit.as_ref())
         .maybe("reason", event.intent.reason.as_ref())
         .maybe("replaced", event.intent.replaced)

@@ -13,8 +13,9 @@ pub(crate) fn held(channel: &Channel, id: u64, scope: HoldScope, until: Option<T
         HoldScope::All => "all moves of",
     };
     let ends = until.map_or("it is ended".to_owned(), |until| until.to_string());
-    let text =
-        format!("held {moves} {channel} until {ends} (hold {id})\nto end it: tagwarden unhold {channel} {id} --reason …");
+    let text = format!(
+        "held {moves} {channel} until {ends} (hold {id})\nto end it: tagwarden unhold {channel} {id} --reason …"
+    );
     let answer = Answer::done(&json!({ "channel": channel, "result": "held", "hold": id, "scope": scope }), text)?;
     match until {
         Some(until) => answer.with("until", &until),

@@ -25,8 +25,8 @@ use super::{Kept, Violation};
 use crate::error::Result;
 use crate::ledger::{Append, Ledger};
 use crate::record::{
-    Body, Deadlines, Decision, Entry, FindingNote, Hold, HoldScope, Intent, MAX_ENTRY, Op, PolicyNote, Sealed, Source, TargetManifest,
-    Verdict,
+    Body, Deadlines, Decision, Entry, FindingNote, Hold, HoldScope, Intent, MAX_ENTRY, Op, PolicyNote, Sealed, Source,
+    TargetManifest, Verdict,
 };
 use crate::value::{Channel, Digest, Provenance, Timestamp};
 
@@ -400,7 +400,8 @@ impl Log {
     }
 
     fn entry(&self, seq: u64, parent: Option<Digest>, text: &str) -> Result<Sealed> {
-        let body = Body::Hold(Hold { scope: HoldScope::All, reason: text.parse()?, provenance: author()?, until: None });
+        let body =
+            Body::Hold(Hold { scope: HoldScope::All, reason: text.parse()?, provenance: author()?, until: None });
         self.seal(seq, parent, body)
     }
 

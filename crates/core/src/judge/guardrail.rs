@@ -51,7 +51,13 @@ pub struct Finding {
 impl Finding {
     /// Nothing against the move.
     pub fn pass(guardrail: &str, why: impl AsRef<str>) -> Finding {
-        Finding { guardrail: Text::lossy(guardrail), verdict: Verdict::Pass, code: None, why: Text::lossy(why), retry: None }
+        Finding {
+            guardrail: Text::lossy(guardrail),
+            verdict: Verdict::Pass,
+            code: None,
+            why: Text::lossy(why),
+            retry: None,
+        }
     }
 
     /// Worth knowing; it does not stop the move.
@@ -294,8 +300,7 @@ mod tests {
         let provenance = Provenance::new("github-actions", "42", "octocat").unwrap();
         let mut facts = Facts::new(op, &state, provenance, "2026-11-23T06:00:00Z".parse().unwrap());
         facts.observed = facts.live;
-        facts.target =
-            Some(TargetManifest::new(Digest::of(b"next"), "application/json".parse().unwrap(), 7));
+        facts.target = Some(TargetManifest::new(Digest::of(b"next"), "application/json".parse().unwrap(), 7));
         facts
     }
 
@@ -422,8 +427,7 @@ mod tests {
     #[test]
     fn facts_have_the_holds_in_force_whose_scope_covers_the_move() {
         let mut state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
-        state.holds =
-            vec![hold(1, HoldScope::All, Some("2026-11-23T06:00:00Z")), hold(2, HoldScope::Promotions, None)];
+        state.holds = vec![hold(1, HoldScope::All, Some("2026-11-23T06:00:00Z")), hold(2, HoldScope::Promotions, None)];
         let provenance = Provenance::new("manual", "1", "ada").unwrap();
         let held = |op, at: &str| -> Vec<u64> {
             let facts = Facts::new(op, &state, provenance.clone(), at.parse().unwrap());

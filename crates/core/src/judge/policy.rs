@@ -79,11 +79,13 @@ impl Policy {
             serde_json::Value::Null => serde_json::json!({ "name": guardrail.name() }),
             settings => serde_json::json!({ "name": guardrail.name(), "settings": settings }),
         });
-        let mut policy = serde_json::json!({ "guardrails": guardrails.collect::<Vec<_>>(), "name": self.name.as_str() });
+        let mut policy =
+            serde_json::json!({ "guardrails": guardrails.collect::<Vec<_>>(), "name": self.name.as_str() });
         if let (Some(pipeline), Some(fields)) = (&self.pipeline, policy.as_object_mut()) {
-            let stages = pipeline.stages().iter().map(
-                |stage| serde_json::json!({ "channel": stage.channel, "environment": stage.environment }),
-            );
+            let stages = pipeline
+                .stages()
+                .iter()
+                .map(|stage| serde_json::json!({ "channel": stage.channel, "environment": stage.environment }));
             fields.insert("pipeline".to_owned(), stages.collect());
         }
         // Settings that have no canonical form (a fraction) are told apart by their text all the same.
@@ -259,14 +261,10 @@ mod tests {
     fn a_decision_holds_every_finding_in_order() {
         let decision = Policy::standard().judge(&facts()).decide().unwrap();
         let names: Vec<_> = decision.findings.iter().map(|finding| finding.guardrail.to_string()).collect();
-        assert_eq!(names, [
-            "provenance-complete",
-            "target-readable",
-            "parts-present",
-            "expected-state",
-            "no-hold",
-            "promotion-order"
-        ]);
+        assert_eq!(
+            names,
+            ["provenance-complete", "target-readable", "parts-present", "expected-state", "no-hold", "promotion-order"]
+        );
         assert_eq!(decision.policy, Policy::standard().note());
     }
 

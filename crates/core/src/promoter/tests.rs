@@ -7,7 +7,9 @@ use crate::error::{Error, ErrorKind};
 use crate::judge::{ExpectedDigest, Refusal};
 use crate::ledger::MemoryLedger;
 use crate::protocol::OnConflict;
-use crate::record::{Entry, EventStatus, Expected, Hold, HoldScope, Kind, OverrideNote, PutStatus, Unhold, UpstreamLog, Verdict};
+use crate::record::{
+    Entry, EventStatus, Expected, Hold, HoldScope, Kind, OverrideNote, PutStatus, Unhold, UpstreamLog, Verdict,
+};
 use crate::registry::{Fault, MemoryRegistry, pin_tag};
 use crate::value::{Digest, IdempotencyKey, Provenance, Stage, Tag, Text};
 
@@ -113,7 +115,10 @@ async fn a_release_goes_up_and_back() {
 async fn a_rollback_goes_only_where_the_channel_was() {
     let w = world().bootstrapped().await;
     assert_eq!(w.kind(w.promoter.rollback(&w.prod, None, terms())).await, ErrorKind::RollbackNoTarget);
-    assert_eq!(w.kind(w.promoter.rollback(&w.prod, Some(w.digests[3].into()), terms())).await, ErrorKind::RollbackNoTarget);
+    assert_eq!(
+        w.kind(w.promoter.rollback(&w.prod, Some(w.digests[3].into()), terms())).await,
+        ErrorKind::RollbackNoTarget
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -179,7 +179,13 @@ pub enum Why {
 /// The relations that a worker's times must keep; the text says which one is broken.
 pub fn check_times(deadlines: Deadlines, put_ms: u64) -> Result<(), String> {
     let Deadlines { ttl_ms, grace_ms, quiet_ms, settle_ms } = deadlines;
-    for (name, ms) in [("ttl", ttl_ms), ("grace", grace_ms), ("quiet time", quiet_ms), ("settle time", settle_ms), ("put timeout", put_ms)] {
+    for (name, ms) in [
+        ("ttl", ttl_ms),
+        ("grace", grace_ms),
+        ("quiet time", quiet_ms),
+        ("settle time", settle_ms),
+        ("put timeout", put_ms),
+    ] {
         if !(1..=Deadlines::MAX_MS).contains(&ms) {
             return Err(format!("the {name} is {ms} ms; it must be from 1 ms to 1 h"));
         }

@@ -105,7 +105,8 @@ impl MigratedTo {
     /// LEDGER_MIGRATED: nothing more can be written into the log of `channel`.
     pub fn error(&self, channel: &Channel) -> Error {
         let MigratedTo { seq, ledger } = self;
-        let message = format!("the log of {channel} was migrated at seq {seq}: it goes on in {ledger}; use that ledger");
+        let message =
+            format!("the log of {channel} was migrated at seq {seq}: it goes on in {ledger}; use that ledger");
         Error::new(ErrorKind::LedgerMigrated, message).with("channel", channel).with("seq", seq).with("ledger", ledger)
     }
 }
@@ -293,9 +294,7 @@ impl Step {
             Body::Unhold(unhold) => Step::Unhold(unhold.hold),
             Body::Block(block) => Step::Block(block.digest),
             Body::Unblock(unblock) => Step::Unblock(unblock.digest),
-            Body::Policy(policy) => {
-                Step::Policy(PolicyInForce { seq, digest: policy.digest, binding: policy.binding })
-            }
+            Body::Policy(policy) => Step::Policy(PolicyInForce { seq, digest: policy.digest, binding: policy.binding }),
             Body::Migrated(migrated) => {
                 Step::Migrated { ledger: migrated.ledger.clone(), size: migrated.size, root: migrated.root }
             }
@@ -438,9 +437,13 @@ impl ChannelState {
                     let why = || format!("migrated while {} is open", open.seq);
                     ensure(false, DefectCode::Interleaved, why)?;
                 }
-                ensure(size == seq, DefectCode::Migrated, || format!("it names {size} entries, and {seq} are before it"))?;
+                ensure(size == seq, DefectCode::Migrated, || {
+                    format!("it names {size} entries, and {seq} are before it")
+                })?;
                 let here = self.root();
-                ensure(root == here, DefectCode::Migrated, || format!("it names the root {root}, and {here} is before it"))?;
+                ensure(root == here, DefectCode::Migrated, || {
+                    format!("it names the root {root}, and {here} is before it")
+                })?;
                 self.migrated = Some(MigratedTo { seq, ledger });
             }
             Step::Other => {}
@@ -452,7 +455,9 @@ impl ChannelState {
         if let Some(open) = &self.open {
             ensure(false, DefectCode::Interleaved, || format!("intent while {} is open", open.seq))?;
         }
-        ensure(self.policies.contains(&policy), DefectCode::Policy, || format!("policy {policy} has no entry before it"))?;
+        ensure(self.policies.contains(&policy), DefectCode::Policy, || {
+            format!("policy {policy} has no entry before it")
+        })?;
         if let Some(PolicyInForce { digest, binding: true, .. }) = self.policy {
             ensure(policy == digest, DefectCode::Policy, || format!("policy {policy}, but {digest} is binding"))?;
         }

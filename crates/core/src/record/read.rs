@@ -47,10 +47,8 @@ pub(super) fn read(bytes: &[u8]) -> Checked<ReadEntry> {
         let why = format!("a control or bidirectional character in {text:?}");
         return Err(Broken { code: DefectCode::ControlCharacter, why });
     }
-    let bad = |name: &str, why: &dyn std::fmt::Display| Broken {
-        code: DefectCode::Envelope,
-        why: format!("{name}: {why}"),
-    };
+    let bad =
+        |name: &str, why: &dyn std::fmt::Display| Broken { code: DefectCode::Envelope, why: format!("{name}: {why}") };
     let missing = "missing, or not of its type";
     let mut take = |name: &str| fields.get_mut(name).map(Value::take);
     let text = |name: &str, value: Option<Value>| match value {
@@ -78,9 +76,8 @@ pub(super) fn read(bytes: &[u8]) -> Checked<ReadEntry> {
 fn canonical_object(bytes: &[u8]) -> Checked<Value> {
     let read = serde_json::from_slice::<Value>(bytes).ok().filter(Value::is_object);
     let written = read.as_ref().and_then(|value| canonical(value).ok());
-    let version = |version: Option<i64>| {
-        ensure(version == Some(1), DefectCode::TooNew, || "the version is not 1".to_owned())
-    };
+    let version =
+        |version: Option<i64>| ensure(version == Some(1), DefectCode::TooNew, || "the version is not 1".to_owned());
     match read {
         Some(value) if written.as_deref() == Some(bytes) => {
             version(value.get("v").and_then(Value::as_i64))?;

@@ -357,7 +357,9 @@ impl Fold {
         let Step::Intent { open, policy } = step else { return Ok(()) };
         self.state.check_intent(open, *policy)?;
         let never_live = open.op == Op::Rollback && !self.lived.contains(&short_digest(&open.target));
-        ensure(!never_live, DefectCode::Target, || format!("a rollback to {}, which was never live here", open.target))?;
+        ensure(!never_live, DefectCode::Target, || {
+            format!("a rollback to {}, which was never live here", open.target)
+        })?;
         let earlier = self.keys.get(&short(&open.key));
         ensure(earlier.is_none(), DefectCode::KeyReused, || {
             format!("the key moved the channel at {} before", earlier.copied().unwrap_or_default())

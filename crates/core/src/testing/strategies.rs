@@ -8,14 +8,14 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::record::{
-    Approval, Approver, Block, Body, Check, CheckName, CheckNote, CheckVerdict, Deadlines, Decision, Deployment, ErrorNote,
-    Expected, FindingNote, Hold, HoldScope, Intent, Migrated, MoveSet, Observation, ObservationCause, OnFailure, Op,
-    OrderValue, Outcome, OverrideNote, PolicyEntry, PolicyNote, Predecessor, PutStatus, ReleaseOrder, Source, Status,
-    Takeover, TakeoverOp, TargetManifest, Unblock, Unhold, UpstreamLog, Verdict,
+    Approval, Approver, Block, Body, Check, CheckName, CheckNote, CheckVerdict, Deadlines, Decision, Deployment,
+    ErrorNote, Expected, FindingNote, Hold, HoldScope, Intent, Migrated, MoveSet, Observation, ObservationCause,
+    OnFailure, Op, OrderValue, Outcome, OverrideNote, PolicyEntry, PolicyNote, Predecessor, PutStatus, ReleaseOrder,
+    Source, Status, Takeover, TakeoverOp, TargetManifest, Unblock, Unhold, UpstreamLog, Verdict,
 };
 use crate::value::{
-    Actor, ActorKind, Algorithm, Channel, Commit, Digest, Environment, Hasher, IdempotencyKey, Identity, Job, Provenance,
-    Reference, ReleaseLabel, Repository, Run, Tag, Text, Timestamp,
+    Actor, ActorKind, Algorithm, Channel, Commit, Digest, Environment, Hasher, IdempotencyKey, Identity, Job,
+    Provenance, Reference, ReleaseLabel, Repository, Run, Tag, Text, Timestamp,
 };
 
 /// A digest of either algorithm, mostly SHA-256.
@@ -137,13 +137,19 @@ pub fn body() -> impl Strategy<Value = Body> {
         observation().prop_map(Body::Observation),
         approval().prop_map(Body::Approval),
         hold().prop_map(Body::Hold),
-        (count(), text(), provenance())
-            .prop_map(|(hold, reason, provenance)| Body::Unhold(Unhold { hold, reason, provenance })),
+        (count(), text(), provenance()).prop_map(|(hold, reason, provenance)| Body::Unhold(Unhold {
+            hold,
+            reason,
+            provenance
+        })),
         check().prop_map(Body::Check),
         (digest(), text(), provenance(), option::of(text()))
             .prop_map(|(digest, reason, provenance, url)| Body::Block(Block { digest, reason, provenance, url })),
-        (digest(), text(), provenance())
-            .prop_map(|(digest, reason, provenance)| Body::Unblock(Unblock { digest, reason, provenance })),
+        (digest(), text(), provenance()).prop_map(|(digest, reason, provenance)| Body::Unblock(Unblock {
+            digest,
+            reason,
+            provenance
+        })),
         policy().prop_map(Body::Policy),
         (text(), text(), any::<bool>(), timestamp())
             .prop_map(|(cluster, revision, ready, at)| Body::Deployment(Deployment { cluster, revision, ready, at })),
@@ -169,15 +175,26 @@ fn approval() -> impl Strategy<Value = Approval> {
 
 fn hold() -> impl Strategy<Value = Hold> {
     let scope = prop_oneof![Just(HoldScope::Promotions), Just(HoldScope::All)];
-    (scope, text(), provenance(), option::of(timestamp()))
-        .prop_map(|(scope, reason, provenance, until)| Hold { scope, reason, provenance, until })
+    (scope, text(), provenance(), option::of(timestamp())).prop_map(|(scope, reason, provenance, until)| Hold {
+        scope,
+        reason,
+        provenance,
+        until,
+    })
 }
 
 fn check() -> impl Strategy<Value = Check> {
     let verdict = prop_oneof![Just(CheckVerdict::Pass), Just(CheckVerdict::Fail)];
     let name = parsed::<CheckName>("[a-z0-9][a-z0-9._-]{0,63}");
     (name, verdict, digest(), provenance(), option::of(text()), option::of(timestamp())).prop_map(
-        |(name, verdict, digest, provenance, url, expires_at)| Check { name, verdict, digest, provenance, url, expires_at },
+        |(name, verdict, digest, provenance, url, expires_at)| Check {
+            name,
+            verdict,
+            digest,
+            provenance,
+            url,
+            expires_at,
+        },
     )
 }
 
@@ -243,13 +260,21 @@ fn order() -> impl Strategy<Value = ReleaseOrder> {
 }
 
 fn upstream() -> impl Strategy<Value = UpstreamLog> {
-    (environment(), channel(), count(), sha256())
-        .prop_map(|(environment, channel, size, root)| UpstreamLog { environment, channel, size, root })
+    (environment(), channel(), count(), sha256()).prop_map(|(environment, channel, size, root)| UpstreamLog {
+        environment,
+        channel,
+        size,
+        root,
+    })
 }
 
 fn set() -> impl Strategy<Value = MoveSet> {
     let on_failure = prop_oneof![Just(OnFailure::Resume), Just(OnFailure::Restore)];
-    (text(), vec(channel(), 1..3), on_failure).prop_map(|(id, channels, on_failure)| MoveSet { id, channels, on_failure })
+    (text(), vec(channel(), 1..3), on_failure).prop_map(|(id, channels, on_failure)| MoveSet {
+        id,
+        channels,
+        on_failure,
+    })
 }
 
 /// An outcome of any status.
@@ -274,16 +299,16 @@ pub fn outcome() -> impl Strategy<Value = Outcome> {
 /// Times from 1 ms to one hour each.
 pub fn deadlines() -> impl Strategy<Value = Deadlines> {
     let ms = || 1..=Deadlines::MAX_MS;
-    (ms(), ms(), ms(), ms())
-        .prop_map(|(ttl_ms, grace_ms, quiet_ms, settle_ms)| Deadlines { ttl_ms, grace_ms, quiet_ms, settle_ms })
+    (ms(), ms(), ms(), ms()).prop_map(|(ttl_ms, grace_ms, quiet_ms, settle_ms)| Deadlines {
+        ttl_ms,
+        grace_ms,
+        quiet_ms,
+        settle_ms,
+    })
 }
 
 fn takeover() -> impl Strategy<Value = Takeover> {
-    let op = prop_oneof![
-        op().prop_map(TakeoverOp::from),
-        Just(TakeoverOp::Recover),
-        Just(TakeoverOp::Abort)
-    ];
+    let op = prop_oneof![op().prop_map(TakeoverOp::from), Just(TakeoverOp::Recover), Just(TakeoverOp::Abort)];
     (op, text(), count(), text(), 1..100_u64, text(), provenance(), deadlines()).prop_map(
         |(op, move_id, intent_seq, owner, epoch, previous_owner, provenance, deadlines)| Takeover {
             op,

@@ -197,7 +197,8 @@ async fn it_goes_on_where_it_stopped() {
                 // An answer that was lost is found out on the way.
                 _ => assert_eq!(ended.unwrap().copied, 6, "{fault:?} at {at}"),
             }
-            let again = run(&Transfer::migrating(from.clone(), to.clone(), name(NAME), author()).resumed()).await.unwrap();
+            let again =
+                run(&Transfer::migrating(from.clone(), to.clone(), name(NAME), author()).resumed()).await.unwrap();
             assert_eq!((again.size, again.root), (6, report(&log).root), "{fault:?} at {at}");
             moved(from.as_ref(), to.as_ref(), &log).await;
         }

@@ -251,7 +251,8 @@ async fn a_recovery_under_a_hold_takes_nothing_over() {
     let (w, ledger) = shared().await;
     dead(&w, &ledger).await;
     w.promoter.hold(&w.prod, hold("incident 7")).await.unwrap();
-    let error = w.promoter.recover(&w.prod, RecoveryMode::RollForward, eve(), Duration::from_secs(200)).await.unwrap_err();
+    let error =
+        w.promoter.recover(&w.prod, RecoveryMode::RollForward, eve(), Duration::from_secs(200)).await.unwrap_err();
     assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().open.unwrap().epoch, 0);
     w.promoter.recover(&w.prod, RecoveryMode::Abort, eve(), Duration::from_secs(200)).await.unwrap();
