@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tagwarden::conformance::ledger;
 use tagwarden::ledger::{Access, Append, Index, Journal, Ledger, PostgresLedger, Term};
-use tagwarden::record::{Body, ChannelState, Hold, HoldScope, Sealed};
-use tagwarden::{Channel, ErrorKind, Provenance, Result, Timestamp};
+use tagwarden::record::{Body, ChannelState, Deployment, Sealed};
+use tagwarden::{Channel, ErrorKind, Result, Timestamp};
 use tagwarden_tests::postgres::Postgres;
 use tokio::task::JoinSet;
 
@@ -40,14 +40,15 @@ fn channel(name: &str) -> Channel {
     format!("registry.example.com/acme/{name}:prod").parse().unwrap()
 }
 
-fn hold(reason: &str) -> Body {
-    let provenance = Provenance::new("manual", "run", "test").unwrap();
-    Body::Hold(Hold { scope: HoldScope::All, reason: reason.parse().unwrap(), provenance, until: None })
+/// An entry that changes nothing in the state, however many there are.
+fn deployment(revision: &str) -> Body {
+    let (cluster, revision) = ("test".parse().unwrap(), revision.parse().unwrap());
+    Body::Deployment(Deployment { cluster, revision, ready: true, at: Timestamp::from_unix_ms(0) })
 }
 
 /// The entry that follows in a log, and the log's state after it.
-fn next(state: &mut ChannelState, reason: &str) -> Bytes {
-    let sealed = state.next(hold(reason), uuid::Uuid::now_v7(), Timestamp::from_unix_ms(0)).seal().unwrap();
+fn next(state: &mut ChannelState, revision: &str) -> Bytes {
+    let sealed = state.next(deployment(revision), uuid::Uuid::now_v7(), Timestamp::from_unix_ms(0)).seal().unwrap();
     state.take(sealed.bytes()).unwrap();
     sealed.bytes().clone()
 }
@@ -78,7 +79,7 @@ async fn sixteen_writers_of_two_hundred_entries_each() {
         writers.spawn(async move {
             let mut journal = Journal::new(Arc::new(ledger), channel("race"));
             for nth in 0..ENTRIES {
-                journal.note(hold(&format!("{writer} {nth}")), Timestamp::from_unix_ms(0)).await.unwrap();
+                journal.note(deployment(&format!("{writer} {nth}")), Timestamp::from_unix_ms(0)).await.unwrap();
             }
         });
     }
@@ -89,7 +90,7 @@ async fn sixteen_writers_of_two_hundred_entries_each() {
     let entries = journal.read(0, WRITERS * ENTRIES).await.unwrap();
     for writer in 0..WRITERS {
         let mine = entries.iter().filter_map(|entry| match &entry.body {
-            Body::Hold(hold) => hold.reason.as_str().strip_prefix(&format!("{writer} ")).map(str::to_owned),
+            Body::Deployment(seen) => seen.revision.as_str().strip_prefix(&format!("{writer} ")).map(str::to_owned),
             _ => None,
         });
         assert!(mine.eq((0..ENTRIES).map(|nth| nth.to_string())), "each of {writer}'s entries once, in its order");

@@ -7,14 +7,14 @@ use std::time::Duration;
 use tagwarden::ledger::Ledger;
 use tagwarden::promoter::RecoveryMode;
 use tagwarden::protocol::OnConflict;
-use tagwarden::record::Source;
+use tagwarden::record::{Source, Unhold};
 use tagwarden::registry::oci::{Lookup, OciOptions, OciRegistry};
 use tagwarden::registry::{MemoryRegistry, Registry};
 use tagwarden::{Channel, Class, Promoter, Repository, Terms, Times};
 
 use super::backend::{Place, open};
 use super::gate::{Gate, What};
-use super::world::{TIMEOUT, a_hold, key, tag, who};
+use super::world::{TIMEOUT, a_hold, key, tag, text, who};
 
 const WORK: &str = "TAGWARDEN_TEST_WORK";
 
@@ -115,11 +115,19 @@ async fn hold(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
     futures_util::future::join_all(writers).await;
 }
 
-/// Holds that say whose they are and which: `3-17`.
+/// Holds and their ends, by turns, that say whose they are and which: `3-17`.
 pub async fn hold_all(promoter: &Promoter, repository: &Repository, writer: u64, count: u64) {
+    let (channel, mut held) = (prod(repository), None);
     for number in 0..count {
-        let held = promoter.hold(&prod(repository), a_hold(&format!("{writer}-{number}"))).await;
-        held.unwrap_or_else(|error| panic!("writer {writer}, hold {number}: {error}"));
+        let reason = format!("{writer}-{number}");
+        let written = match held.take() {
+            None => promoter.hold(&channel, a_hold(&reason)).await.map(|hold| held = Some(hold)),
+            Some(hold) => {
+                let unhold = Unhold { hold, reason: text(&reason), provenance: who() };
+                promoter.unhold(&channel, unhold).await.map(drop)
+            }
+        };
+        written.unwrap_or_else(|error| panic!("writer {writer}, entry {number}: {error}"));
     }
 }
 

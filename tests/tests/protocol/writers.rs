@@ -156,10 +156,14 @@ async fn all_holds_are_there(place: &Place, repository: &Repository, each: u64) 
     let mut from = 0;
     while from < 16 * each {
         for bytes in ledger.read(&channel, from, 1024).await.unwrap() {
-            let Body::Hold(hold) = Entry::open(&bytes).unwrap().body else { panic!("{from} is no hold") };
-            let (writer, number) = hold.reason.as_str().split_once('-').unwrap();
+            let reason = match Entry::open(&bytes).unwrap().body {
+                Body::Hold(hold) => hold.reason,
+                Body::Unhold(unhold) => unhold.reason,
+                other => panic!("{from}: {other:?}"),
+            };
+            let (writer, number) = reason.as_str().split_once('-').unwrap();
             let next = &mut next[writer.parse::<usize>().unwrap()];
-            assert_eq!(number.parse::<u64>().unwrap(), *next, "{}", hold.reason);
+            assert_eq!(number.parse::<u64>().unwrap(), *next, "{reason}");
             *next += 1;
             from += 1;
         }
