@@ -237,7 +237,7 @@ pub enum Step {
         observed: Option<Digest>,
     },
     /// Moves are stopped.
-    Hold(ActiveHold),
+    Hold(Box<ActiveHold>),
     /// The end of the hold at this position.
     Unhold(u64),
     /// A digest is declared unfit.
@@ -284,13 +284,13 @@ impl Step {
                 put: outcome.put,
                 observed: outcome.observed,
             },
-            Body::Hold(Hold { scope, reason, provenance, until }) => Step::Hold(ActiveHold {
+            Body::Hold(Hold { scope, reason, provenance, until }) => Step::Hold(Box::new(ActiveHold {
                 seq,
                 scope: *scope,
                 reason: reason.clone(),
                 provenance: provenance.clone(),
                 until: *until,
-            }),
+            })),
             Body::Unhold(unhold) => Step::Unhold(unhold.hold),
             Body::Block(block) => Step::Block(block.digest),
             Body::Unblock(unblock) => Step::Unblock(unblock.digest),
@@ -409,7 +409,7 @@ impl ChannelState {
                 open.check_end(status, put, observed)?;
                 self.close(status);
             }
-            Step::Hold(hold) => self.holds.push(ActiveHold { seq, ..hold }),
+            Step::Hold(hold) => self.holds.push(ActiveHold { seq, ..*hold }),
             Step::Unhold(hold) => {
                 ensure(self.holds.iter().any(|active| active.seq == hold), DefectCode::Hold, || {
                     let active: Vec<_> = self.holds.iter().map(|hold| hold.seq).collect();

@@ -356,7 +356,8 @@ impl Model for Setup {
                 let seq = world.log.size;
                 let provenance = Provenance::new("manual", "1", "b").unwrap();
                 let (scope, reason) = (HoldScope::All, text("r"));
-                world.append(Step::Hold(ActiveHold { seq, scope, reason, provenance, until: None }));
+                let hold = ActiveHold { seq, scope, reason, provenance, until: None };
+                world.append(Step::Hold(Box::new(hold)));
             }
             Event::Unhold => {
                 let hold = world.log.holds[0].seq;
