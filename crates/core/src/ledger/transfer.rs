@@ -18,7 +18,7 @@ use self::entries::{Stands, differ, leaf_of, located, place, read_page};
 use super::Ledger;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::merkle::{Frontier, leaf_hash};
-use crate::record::{Body, Entry, Migrated, check};
+use crate::record::{Body, Entry, Migrated, check_link};
 use crate::value::{Channel, Clock, Digest, Provenance, SystemClock, Text};
 
 /// How often the source's last entry is tried to be written, each time at another writer's heels.
@@ -28,8 +28,8 @@ const CLOSE_TRIES: u32 = 32;
 ///
 /// - **Bytes are exact**: what stands in the source stands in the target, at the same positions. The RFC 6962 root over
 ///   both is compared before the source is closed.
-/// - **Only what holds is taken**: the source's log is verified as a whole before the first entry is appended, and each
-///   entry again when it is.
+/// - **Only whole logs are taken**: bytes, positions and parents of the source's log are verified before the first entry is
+///   appended, and those of each entry again when it is. An entry that breaks a rule of meaning is taken as it is.
 /// - **It goes on where it stopped**: what the target has already is compared and left. It may be run again after any
 ///   error or crash, and by several at once.
 /// - **One log goes on in one place**: [migrating](Transfer::migrating) ends with an entry `migrated` in the source, at exactly the
@@ -201,14 +201,15 @@ impl Transfer {
         };
         while seq < survey.size {
             for bytes in read_page(self.from.as_ref(), channel, seq, survey.size).await? {
-                let checked = check(channel, seq, parent, &bytes).map_err(|e| located(e.into(), channel, "source"))?;
+                let leaf =
+                    check_link(channel, seq, parent, &bytes).map_err(|e| located(e.into(), channel, "source"))?;
                 match place(self.to.as_ref(), channel, seq, &bytes).await.map_err(|e| again(e, channel))? {
                     // The source had it already: what took it now is another place.
                     Stands::Stored => self.apart.store(true, Ordering::Relaxed),
                     Stands::Already => {}
                     Stands::Other => return Err(differ(channel, seq)),
                 }
-                parent = Some(checked.0);
+                parent = Some(leaf);
                 target.copied += 1;
                 seq += 1;
             }

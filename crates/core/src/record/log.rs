@@ -55,12 +55,21 @@ impl ChannelState {
 /// Checks one entry's stored bytes at position `seq` of a channel's log, after the entry with the leaf `parent`, without
 /// the state of the log: rules about other entries (an intent while another is open, …) are not checked.
 pub fn check(channel: &Channel, seq: u64, parent: Option<Leaf>, bytes: &[u8]) -> Result<(Leaf, Step), Defect> {
+    let (entry, body) = linked(channel, seq, parent, bytes)?.split();
+    let body = body.map_err(|broken| broken.at(seq))?;
+    Ok((entry.leaf, Step::of(seq, channel, &body)))
+}
+
+/// Checks the bytes, the position and the parent of one entry, and nothing of what it says: its leaf hash.
+pub(crate) fn check_link(channel: &Channel, seq: u64, parent: Option<Leaf>, bytes: &[u8]) -> Result<Leaf, Defect> {
+    linked(channel, seq, parent, bytes).map(|entry| entry.leaf)
+}
+
+fn linked(channel: &Channel, seq: u64, parent: Option<Leaf>, bytes: &[u8]) -> Result<ReadEntry, Defect> {
     let state = ChannelState { size: seq, leaf: parent, ..ChannelState::empty(channel.clone()) };
     let entry = read(bytes).and_then(|entry| {
         state.follows(&entry)?;
         Ok(entry)
     });
-    let (entry, body) = entry.map_err(|broken| broken.at(seq))?.split();
-    let body = body.map_err(|broken| broken.at(seq))?;
-    Ok((entry.leaf, Step::of(seq, channel, &body)))
+    entry.map_err(|broken| broken.at(seq))
 }

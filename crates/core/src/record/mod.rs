@@ -31,4 +31,5 @@ pub use intent::{
 };
 pub use json::canonical;
 pub use log::check;
+pub(crate) use log::check_link;
 pub use verify::{LogReport, Verifier};

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Transfer;
 use super::entries::{differ, entry, located, read_page};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Body, Entry, Leaf, Migrated, MigratedTo, Sealed, Verifier};
+use crate::record::{Body, DefectCode, Entry, Leaf, Migrated, MigratedTo, Sealed, Verifier};
 use crate::value::{Channel, Digest};
 
 /// What a transfer of one channel's log would do.
@@ -76,7 +76,7 @@ impl Survey {
             let mut page = read_page(source, &self.channel, self.size, end).await?;
             let last = page.len() as u64 + self.size == end;
             let closing = if last { page.pop_if(|bytes| closes(bytes).is_some()) } else { None };
-            self.take(&mut verifier, &page)?;
+            self.take(&mut verifier, &page, transfer.closing.is_some())?;
             if let Some(bytes) = closing {
                 return self.closed(verifier, &bytes, transfer);
             }
@@ -85,11 +85,13 @@ impl Survey {
         Ok(())
     }
 
-    fn take(&mut self, verifier: &mut Verifier, page: &[Bytes]) -> Result<()> {
+    fn take(&mut self, verifier: &mut Verifier, page: &[Bytes], closes: bool) -> Result<()> {
         verifier.feed(page);
         let report = verifier.report();
-        // An entry that breaks a rule of meaning is taken along as it is; what cannot be read ends the log here.
-        if let Some(defect) = report.defects.into_iter().find(|defect| defect.code.ends_reading()) {
+        // An entry that breaks a rule of meaning is taken along as it is; what cannot be read ends the log here. A log with
+        // entries of a later version is not closed by this one.
+        let stops = |code: DefectCode| code.ends_reading() || (closes && code == DefectCode::Kind);
+        if let Some(defect) = report.defects.into_iter().find(|defect| stops(defect.code)) {
             return Err(located(defect.into(), &self.channel, "source"));
         }
         if let Some(bytes) = page.last() {

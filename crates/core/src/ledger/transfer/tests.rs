@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::ledger::{Append, MemoryLedger};
 use crate::record::proptests::{self, channel, logs};
-use crate::record::{ChannelState, Hold, HoldScope, LogReport, Op, Sealed, Verifier};
+use crate::record::{ChannelState, Hold, HoldScope, LogReport, Op, Sealed, Unhold, Verifier};
 use crate::value::Provenance;
 
 const NAME: &str = "postgres://ci@db/audit";
@@ -351,6 +351,30 @@ async fn what_does_not_hold_is_not_taken() {
 
     let none = run(&Transfer::migrating(ledger(&[]).await, to, name(NAME), author())).await.unwrap_err();
     assert_eq!(none.to_string(), format!("the source has no log of {}", channel()));
+}
+
+#[tokio::test]
+async fn a_log_with_a_rule_of_meaning_broken_is_migrated_to_its_end() {
+    let mut log = holds(3);
+    let append = |log: &mut Vec<Bytes>, body: Body| {
+        let (seq, parent) = (log.len() as u64, log.last().map(|bytes| Sealed::of(bytes.clone()).leaf()));
+        let at = crate::value::Timestamp::from_unix_ms(1_800_000_000_000);
+        let entry = crate::record::Entry { channel: channel(), seq, id: Uuid::now_v7(), at, parent, body };
+        log.push(entry.seal().unwrap().bytes().clone());
+    };
+    let unhold = Unhold { hold: 17, reason: name("over"), provenance: author() };
+    append(&mut log, Body::Unhold(unhold));
+    append(&mut log, hold("after it".to_owned()));
+    let report_of = report(&log);
+    let codes: Vec<_> = report_of.defects.iter().map(|defect| (defect.seq, defect.code)).collect();
+    assert_eq!((codes, report_of.entries), (vec![(3, crate::record::DefectCode::Hold)], 5));
+    let (from, to) = (ledger(&log).await, ledger(&[]).await);
+    let done = run(&Transfer::migrating(from.clone(), to.clone(), name(NAME), author())).await.unwrap();
+    assert_eq!((done.size, done.root, done.ending), (5, report_of.root, Ending::Migrated { seq: 5 }));
+    assert_eq!(whole(to.as_ref()).await, log);
+    let dir = tempfile::tempdir().unwrap();
+    let exported = crate::ledger::export(to.as_ref(), &channel(), dir.path()).await.unwrap();
+    assert_eq!((exported.size, exported.root), (5, report_of.root));
 }
 
 #[tokio::test]
