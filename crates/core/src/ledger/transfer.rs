@@ -37,7 +37,7 @@ const CLOSE_TRIES: u32 = 32;
 /// - **Two histories are never mixed**: LEDGER_FORKED, with the position, if the target has another one.
 ///
 /// # Memory
-/// A page of entries, and what the [`Verifier`](crate::record::Verifier) keeps: 16 bytes an entry and about 40 a
+/// A page of entries, and what the [`Verifier`](crate::record::Verifier) keeps: 16 bytes an entry and about 45 a
 /// committed move.
 #[derive(Clone)]
 pub struct Transfer {

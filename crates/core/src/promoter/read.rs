@@ -144,14 +144,15 @@ impl Promoter {
         let now = self.inner.clock.now();
         let journal = self.inner.journal(channel);
         let mut journal = journal.lock().await;
-        let state = journal.refresh().await?;
-        if !state.holds.iter().any(|hold| hold.seq == unhold.hold) {
-            let ids: Vec<_> = state.holds_at(now).map(|hold| hold.seq.to_string()).collect();
-            let others = if ids.is_empty() { "none is".to_owned() } else { format!("in force: {}", ids.join(", ")) };
-            let message = format!("hold {} of {channel} is not in force; {others}", unhold.hold);
-            return Err(Error::new(ErrorKind::ValueInvalid, message).with("channel", channel));
+        let ended = |state: &ChannelState| !state.holds.iter().any(|hold| hold.seq == unhold.hold);
+        if ended(journal.refresh().await?.as_ref()) {
+            return Err(not_in_force(journal.state(), unhold.hold, now));
         }
-        journal.note(Body::Unhold(unhold), now).await
+        match journal.note(Body::Unhold(unhold.clone()), now).await {
+            // Another process ended it between the look and the append.
+            Err(_) if ended(journal.refresh().await?.as_ref()) => Err(not_in_force(journal.state(), unhold.hold, now)),
+            noted => noted,
+        }
     }
 
     /// Ends the holds of one person: those with the same provider and actor as `provenance`. The ids of the holds that were
@@ -180,6 +181,13 @@ pub(super) async fn last_committed(journal: &Journal) -> Result<Option<Promotion
         }
     }
     Ok(None)
+}
+
+fn not_in_force(state: &ChannelState, hold: u64, now: Timestamp) -> Error {
+    let ids: Vec<_> = state.holds_at(now).map(|hold| hold.seq.to_string()).collect();
+    let others = if ids.is_empty() { "none is".to_owned() } else { format!("in force: {}", ids.join(", ")) };
+    let message = format!("hold {hold} of {} is not in force; {others}", state.channel);
+    Error::new(ErrorKind::ValueInvalid, message).with("channel", &state.channel)
 }
 
 /// The moves before the intent at `before`, newest first: reads back until there are `limit`, and all of the oldest.

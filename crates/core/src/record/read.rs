@@ -43,7 +43,9 @@ impl ReadEntry {
 pub(super) fn read(bytes: &[u8]) -> Checked<ReadEntry> {
     ensure(bytes.len() <= MAX_ENTRY, DefectCode::TooLarge, || format!("over {MAX_ENTRY} bytes"))?;
     let mut fields = canonical_object(bytes)?;
-    if let Some(text) = forbidden(&fields) {
+    // In canonical bytes these characters are escaped or beyond ASCII, but for U+007F.
+    let plain = bytes.iter().all(|byte| byte.is_ascii() && !matches!(byte, b'\\' | 0x7f));
+    if !plain && let Some(text) = forbidden(&fields) {
         let why = format!("a control or bidirectional character in {text:?}");
         return Err(Broken { code: DefectCode::ControlCharacter, why });
     }
