@@ -50,7 +50,7 @@ impl Failure {
         Failure { raised: raised.or(self.raised), ..self }
     }
 
-    /// The error as JSON: `{code, message, context?, findings?, cause?}`. A cause that is no error of the core has a
+    /// The error as JSON: `{code, retry, message, context?, findings?, cause?}`. A cause that is no error of the core has a
     /// message alone; it stands where the exception belongs.
     pub fn json(&self) -> String {
         json!(described(&self.error)).to_string()
@@ -83,6 +83,8 @@ impl From<Error> for Failure {
 struct Described {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry: Option<&'static str>,
     message: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     context: BTreeMap<&'static str, String>,
@@ -97,6 +99,7 @@ fn described(error: &Error) -> Described {
     let refusal = error.source_as::<Refusal>();
     Described {
         code: Some(error.code()),
+        retry: Some(error.retry().as_str()),
         message: error.message().to_owned(),
         context: error.context().map(|(name, value)| (name, value.to_owned())).collect(),
         findings: refusal.map_or_else(Vec::new, |refusal| refusal.findings().to_vec()),
@@ -109,6 +112,7 @@ fn cause(source: &(dyn StdError + 'static)) -> Described {
         Some(error) => described(error),
         None => Described {
             code: None,
+            retry: None,
             message: source.to_string(),
             context: BTreeMap::new(),
             findings: Vec::new(),

@@ -16,7 +16,7 @@ const GUARDRAIL_FAILED: &str = "GUARDRAIL_FAILED";
 /// How many exceptions are kept to be the cause of a refusal.
 const REMEMBERED: usize = 16;
 
-/// A guardrail of the other language: its method `judge` takes the facts and gives `{verdict, code?, why}`.
+/// A guardrail of the other language: its method `judge` takes the facts and gives `{verdict, code?, why, retry?}`.
 #[derive(Debug)]
 pub struct Guard {
     name: String,
@@ -30,7 +30,15 @@ pub struct Guard {
 enum Found {
     Pass { why: String },
     Warn { code: String, why: String },
-    Refuse { code: String, why: String },
+    Refuse { code: String, why: String, retry: Option<Passes> },
+}
+
+/// Whether a move that a guardrail refused may pass when it is asked for again; never, where it does not say.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Passes {
+    Never,
+    Later,
 }
 
 impl Guard {
@@ -65,7 +73,13 @@ impl Guardrail for Guard {
         match found {
             Ok(Ok(Found::Pass { why })) => Finding::pass(&self.name, why),
             Ok(Ok(Found::Warn { code, why })) => Finding::warn(&self.name, &code, why),
-            Ok(Ok(Found::Refuse { code, why })) => Finding::refuse(&self.name, &code, why),
+            Ok(Ok(Found::Refuse { code, why, retry })) => {
+                let finding = Finding::refuse(&self.name, &code, why);
+                match retry {
+                    Some(Passes::Later) => finding.later(),
+                    Some(Passes::Never) | None => finding,
+                }
+            }
             Ok(Err(e)) => self.failed(&HostError::broken(format!("it gave what is no finding: {e}"))),
             Err(why) => {
                 let finding = self.failed(&why);

@@ -50,7 +50,7 @@ impl Plan {
         Given::json(&Says { change, findings: plan.findings(), settled: plan.settled() })
     }
 
-    /// The permission to execute it. POLICY_REFUSED or CHANNEL_HELD with every finding.
+    /// The permission to execute it. POLICY_REFUSED with every finding.
     pub fn approve(&self) -> std::result::Result<Approved, Failure> {
         let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).take();
         let approved = plan.ok_or_else(|| used("plan", "approved"))?.approve();

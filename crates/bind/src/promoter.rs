@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tagwarden::judge::{Guardrail, Policy};
 use tagwarden::ledger::Ledger;
+use tagwarden::record::Unhold;
 use tagwarden::registry::Registry;
 use tagwarden::{
     AsWritten, Channel, Environment, Error, ErrorKind, Operation, Pipeline, Repository, Result, Stage, Terms,
@@ -14,7 +15,7 @@ use crate::error::Failure;
 use crate::fields::Fields;
 use crate::guard::Guard;
 use crate::plan::{Approved, Plan};
-use crate::terms::{mode, operation, rule, terms, times};
+use crate::terms::{hold, mode, operation, rule, terms, times};
 use crate::value::built;
 
 /// What a call gives: JSON text, or something that stays on this side.
@@ -103,21 +104,30 @@ impl Promoter {
             "recover" => {
                 let channel: Channel = asked.written("channel")?;
                 let (mode, timeout) = (mode(&mut asked)?, asked.ms("timeout")?);
+                let provenance = built(&mut asked)?;
                 asked.end()?;
-                Given::json(&promoter.recover(&channel, mode, timeout.unwrap_or(Terms::TIMEOUT)).await?)
+                let timeout = timeout.unwrap_or(Terms::TIMEOUT);
+                Given::json(&promoter.recover(&channel, mode, provenance, timeout).await?)
             }
             "hold" => {
-                let (channel, reason): (Channel, _) = (asked.written("channel")?, asked.need("reason")?);
-                let (until, who) = (asked.take("until")?, built(&mut asked)?);
-                asked.end()?;
-                Given::json(&promoter.hold(&channel, reason, until, &who).await?)
+                let channel: Channel = asked.written("channel")?;
+                let hold = hold(asked)?;
+                Given::json(&promoter.hold(&channel, hold).await?)
             }
-            "release" => {
-                let (channel, reason): (Channel, _) = (asked.written("channel")?, asked.need("reason")?);
-                let who = built(&mut asked)?;
+            "unhold" => {
+                let channel: Channel = asked.written("channel")?;
+                let (hold, reason) = (asked.need("hold")?, asked.need("reason")?);
+                let provenance = built(&mut asked)?;
                 asked.end()?;
-                Given::json(&promoter.release(&channel, reason, &who).await?)
+                Given::json(&promoter.unhold(&channel, Unhold { hold, reason, provenance }).await?)
             }
+            "unhold_mine" => {
+                let (channel, reason): (Channel, _) = (asked.written("channel")?, asked.need("reason")?);
+                let provenance = built(&mut asked)?;
+                asked.end()?;
+                Given::json(&promoter.unhold_mine(&channel, reason, provenance).await?)
+            }
+            "holds" => Given::json(&promoter.holds(&one(asked)?).await?),
             "channels" => {
                 asked.end()?;
                 Given::json(&promoter.channels().await?)

@@ -5,7 +5,7 @@ use serde_json::Value;
 use tagwarden::judge::{ExpectedDigest, RetentionRule};
 use tagwarden::promoter::{First, Operation, RecoveryMode};
 use tagwarden::protocol::OnConflict;
-use tagwarden::record::Source;
+use tagwarden::record::{Hold, HoldScope, Source};
 use tagwarden::{AsWritten, Channel, Error, ErrorKind, ReleaseName, Result, Tag, Terms, Times};
 
 use crate::fields::Fields;
@@ -84,6 +84,16 @@ fn expected(asked: &mut Fields) -> Result<Option<ExpectedDigest>> {
             serde_json::from_value(value).map(|at| Some(ExpectedDigest::At(at))).map_err(|e| asked.wrong("expected", e))
         }
     }
+}
+
+/// A hold: `scope` (`promotions` by default, or `all`), `reason`, `provenance` and `until`, which is every argument that is
+/// left.
+pub(crate) fn hold(mut asked: Fields) -> Result<Hold> {
+    let scope = asked.word("scope", &[("promotions", HoldScope::Promotions), ("all", HoldScope::All)])?;
+    let (reason, until) = (asked.need("reason")?, asked.take("until")?);
+    let provenance = built(&mut asked)?;
+    asked.end()?;
+    Ok(Hold { scope: scope.unwrap_or_default(), reason, provenance, until })
 }
 
 /// `abort`: close the open move without a put; bring it about by default.
