@@ -197,7 +197,13 @@ impl Run {
                 let policy = &self.inner.policy;
                 let (PolicyNote { name, digest }, text) = (policy.note(), policy.text());
                 let provenance = self.work.provenance().clone();
-                self.append(seq, Body::Policy(PolicyEntry { name, digest, text, binding: false, provenance })).await
+                let entry = PolicyEntry { name, digest, text, binding: false, provenance };
+                let heard = self.append(seq, Body::Policy(entry)).await;
+                if matches!(heard, Heard::Appended(Appended::Unknown)) {
+                    let message = format!("{}: the append of the policy was not answered", self.channel);
+                    self.error = Some(Error::new(ErrorKind::LedgerAmbiguous, message));
+                }
+                heard
             }
             Action::Begin { seq, change } => self.begin(seq, change).await,
             Action::Takeover { seq, open, deadlines } => {

@@ -151,7 +151,16 @@ impl Mover {
                 self.begin(log, change, observed, now)
             }
             // Another entry came first, or it is not known: the log says whether the policy is there.
-            (Phase::RecordingPolicy { .. }, Heard::Appended(_)) => self.look(),
+            (Phase::RecordingPolicy { change, observed }, Heard::Appended(Appended::Unknown)) => {
+                self.unanswered += 1;
+                self.phase = Phase::RecordingPolicy { change, observed };
+                match self.unanswered {
+                    1 => self.look(),
+                    2..=TRIES => Action::Sleep(AGAIN_MS),
+                    _ => self.done(End::Broken),
+                }
+            }
+            (Phase::RecordingPolicy { .. }, Heard::Appended(Appended::Lost(_)) | Heard::Woke) => self.look(),
             (Phase::Judging { .. }, Heard::Refused) => self.done(End::Refused(Why::Judged)),
             (Phase::Beginning { log, change, observed }, Heard::Begun(appended, pins)) => {
                 self.begun(log, change, observed, appended, pins, now)

@@ -158,6 +158,31 @@ async fn appends_that_are_never_answered_end_in_doubt() {
     }
 }
 
+/// A world whose log is empty, so that the first thing to append is the policy.
+async fn first_move(flaws: impl Into<Vec<(Flaw, usize)>>) -> (World, Result<Receipt>) {
+    let w = world();
+    let promoter = over(&w, Flawed::over(&Arc::new(MemoryLedger::new()), flaws));
+    let receipt = promoter.bootstrap(&w.prod, Some(w.release("1.0")), terms()).await;
+    (w, receipt)
+}
+
+#[tokio::test(start_paused = true)]
+async fn policy_whose_append_is_never_answered_is_ledger_ambiguous() {
+    let (w, receipt) = first_move([(Flaw::Gone, usize::MAX)]).await;
+    let error = receipt.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LedgerAmbiguous, "{error:?}");
+    assert_eq!(w.registry.peek(w.prod.repository(), w.prod.tag()), None, "no intent stands, so nothing was put");
+}
+
+#[tokio::test(start_paused = true)]
+async fn policy_whose_append_is_answered_late_is_recorded_once() {
+    for flaw in [Flaw::Gone, Flaw::Hidden] {
+        let (w, receipt) = first_move([(flaw, 1)]).await;
+        let receipt = receipt.unwrap();
+        assert_eq!((receipt.digest, receipt.live.seq), (w.digests[0], 1), "{flaw:?}: the policy, then the intent");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn i9_holds_for_an_intent_that_lands_late() {
     let (w, ledger) = shared().await;
