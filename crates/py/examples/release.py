@@ -57,21 +57,22 @@ def main(repository: str, url: str, directory: str) -> int:
     receipt = promoter.execute(plan.approve())
     print(f"prod: {receipt.previous_digest} -> {receipt.digest}")
 
-    hold = promoter.hold(prod, "incident 7", provenance=who)
+    hold = promoter.hold(prod, reason="incident 7", provenance=who)
     try:
         promoter.promote(prod, f"{repository}:1.1", provenance=who)
     except TagwardenError as error:
-        print(f"held at {hold}: {error.code}, {error.retry}")
-    promoter.release(prod, "it is over", provenance=who)
+        refused = ", ".join(finding.code or "" for finding in error.findings if finding.verdict == "refuse")
+        print(f"hold {hold}: {refused}, {error.retry}")
+    promoter.unhold(prod, hold, reason="it is over", provenance=who)
 
     back = promoter.rollback(prod, provenance=who, reason="incident 7")
     print(f"prod: back at {back.digest}")
     for event in promoter.events(prod):
-        print(f"{event.seq:4} {event.status:9} {event.intent.op:9} {event.intent.to.digest}")
+        print(f"{event.seq:4} {event.status:9} {event.intent.op:9} {event.intent.target.digest}")
     audit = promoter.audit(promoter.channels())
     verdict = promoter.may_delete(repository, back.digest)
     print(f"audit: {audit.worst or 'in sync'}; {back.digest} may be deleted: {verdict.allowed}, {verdict.because}")
-    return 0 if audit.worst is None and promoter.verify(prod).holds else 1
+    return 0 if audit.worst is None and promoter.verify(prod).valid else 1
 
 
 if __name__ == "__main__":

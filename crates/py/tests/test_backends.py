@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from typing import Literal
 
 import pytest
 
@@ -76,7 +77,7 @@ def test_moves_run_on_what_is_written_in_python() -> None:
     promoter = Promoter(hoard, shelf)
     promoter.bootstrap(PROD, "reg.io/acme/shop:1.0", provenance=ADA)
     assert promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA).result == "committed"
-    assert promoter.verify(PROD).holds and len(shelf.logs[Channel(PROD)]) == 4
+    assert promoter.verify(PROD).valid and len(shelf.logs[Channel(PROD)]) == 5
 
     async def awaited() -> None:
         back = await AsyncPromoter(hoard, shelf).promote(PROD, "reg.io/acme/shop:1.0", provenance=ADA)
@@ -129,7 +130,7 @@ def test_what_a_registry_must_not_give_is_an_error(nonsense: object, world: Worl
     with pytest.raises(RegistryError, match="REGISTRY_UNAVAILABLE"):
         promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA)
     assert promoter.retention_plan("reg.io/acme/shop").blocked is not None
-    assert world.promoter.current(PROD).size == 2
+    assert world.promoter.current(PROD).size == 3
 
 
 @pytest.mark.parametrize("nonsense", [*NONSENSE, None, "yes"], ids=ascii)
@@ -189,7 +190,8 @@ def test_a_put_that_gives_something_is_not_known(nonsense: object) -> None:
     times = Times(ttl=5, grace=0.1, quiet=0.1, put=0.1)
     receipt = Promoter(hoard, shelf, times=times).bootstrap(PROD, f"{SHOP}:1.0", provenance=ADA)
     assert receipt.digest == releases[0] == hoard.tags_of[SHOP, "prod"]
-    assert receipt.move is not None and receipt.move.outcome is not None and receipt.move.outcome.ambiguous
+    assert receipt.move is not None and receipt.move.outcome is not None
+    assert receipt.move.outcome.put == "unknown"
 
 
 class Odd(Exception):
@@ -252,6 +254,24 @@ def test_a_guardrail_refuses(world: World) -> None:
     assert world.registry.peek("reg.io/acme/shop", "prod") == world.releases[0]
 
 
+@pytest.mark.parametrize("retry", ["never", "later"])
+def test_refusal_of_a_guardrail_says_whether_the_move_may_pass_later(
+    retry: Literal["never", "later"], world: World
+) -> None:
+    class Freeze:
+        name = "freeze"
+
+        def judge(self, facts: Facts) -> Finding:
+            assert facts.holds == () and facts.missing == () and facts.binding_policy is None
+            return Finding.refuses("CALENDAR_FROZEN", "it is Friday", retry=retry)
+
+    promoter = Promoter(world.registry, world.ledger, guardrails=[Freeze()], policy="own")
+    with pytest.raises(PolicyRefusedError) as refused:
+        promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA)
+    assert (refused.value.retry, refused.value.findings[-1].retry) == (retry, retry)
+    assert refused.value.to_dict()["retry"] == retry
+
+
 def test_a_guardrail_that_raises_refuses_with_its_exception(world: World) -> None:
     class Fails:
         name = "fails"
@@ -303,7 +323,7 @@ def test_a_backend_may_call_the_promoter(world: World) -> None:
             return super().channels()
 
     assert Promoter(world.registry, Curious()).channels() == ()
-    assert asked == [2]
+    assert asked == [3]
 
 
 def test_what_is_no_backend_is_said() -> None:

@@ -16,22 +16,25 @@ import pytest
 import tagwarden
 from conftest import ADA, PROD, World
 from tagwarden import (
+    ActiveHold,
     Approved,
     Artifact,
     AsyncPromoter,
     Audited,
     AuditReport,
     Channel,
+    CheckNote,
     Commit,
     Credentials,
     Current,
+    Decision,
     Defect,
     Digest,
     Environment,
+    ErrorNote,
     Facts,
     Fault,
     Finding,
-    GoesOn,
     IdempotencyKey,
     Intent,
     Judged,
@@ -41,13 +44,17 @@ from tagwarden import (
     MayDelete,
     MemoryLedger,
     MemoryRegistry,
+    MigratedTo,
+    MoveSet,
     OciRegistry,
     OpenedLedger,
     OpenMove,
     Outcome,
+    OverrideNote,
     Page,
     Pipeline,
     Plan,
+    PolicyNote,
     Predecessor,
     Promoter,
     PromotionEvent,
@@ -57,16 +64,17 @@ from tagwarden import (
     Recovered,
     Reference,
     ReleaseLabel,
+    ReleaseOrder,
     Repository,
     RetentionPlan,
     RetentionRule,
     Stage,
-    Standing,
-    Subject,
     Tag,
     TagwardenError,
     TakenOver,
+    TargetManifest,
     Times,
+    UpstreamLog,
     open_ledger,
 )
 from tagwarden._record import Record
@@ -88,14 +96,38 @@ VALUES: dict[type[Value], list[str]] = {
     Repository: ["a.io/x", "a.io/y"],
     Tag: ["1.0", "1.1"],
 }
-SUBJECT = Subject(Digest(ONE), "application/vnd.oci.image.manifest.v1+json", 7)
-INTENT = Intent("promote", "m", "k", Digest(TWO), SUBJECT, ADA, "w", 0, Digest(TWO), "why")
-OUTCOME = Outcome(5, AT, "committed", 1, False, False, Digest(ONE))
+TARGET = TargetManifest(Digest(ONE), "application/vnd.oci.image.manifest.v1+json", 7)
+POLICY, OVERRIDE, CHECK = PolicyNote("standard", Digest(ONE)), OverrideNote("soak", "why"), CheckNote(Channel(PROD), 3)
+DECISION = Decision(AT, POLICY, (Finding.passes("fine"),), (OVERRIDE,), (2, 4), (CHECK,))
+ORDER, UPSTREAM = ReleaseOrder("semver", "1.4.2"), UpstreamLog(Environment("dev"), Channel(PROD), 6, Digest(ONE))
+MOVE_SET = MoveSet("s", (Channel(PROD), Channel("a.io/x:a")), "restore")
+PREDECESSOR = Predecessor(Channel(PROD), 6, Digest(ONE))
+INTENT = Intent(
+    "promote",
+    "m",
+    "k",
+    Digest(TWO),
+    TARGET,
+    ADA,
+    "w",
+    0,
+    Digest(TWO),
+    "why",
+    "absent",
+    ORDER,
+    (UPSTREAM,),
+    DECISION,
+    Digest(ONE),
+    PREDECESSOR,
+    MOVE_SET,
+)
+OUTCOME = Outcome(5, AT, "committed", "accepted", 1, False, Digest(ONE))
+FAILED = Outcome(5, AT, "failed", "refused", 1, False, error=ErrorNote("MOVE_FAILED", "the registry refused"))
 EVENT = PromotionEvent(Channel(PROD), 4, AT, "committed", INTENT, OUTCOME)
 LIVE = Live(Digest(ONE), 4, AT)
-STANDING = Standing(6, "incident 7", "ada", AT)
-DEFECT, GOES_ON = Defect(4, "PARENT", "its parent is another"), GoesOn(6, "another-ledger")
-TAKEN_OVER = TakenOver(5, AT, "w2", "w", 1)
+HOLD = ActiveHold(6, "promotions", "incident 7", ADA, AT)
+DEFECT, MIGRATED = Defect(4, "PARENT", "its parent is another"), MigratedTo(6, "another-ledger")
+TAKEN_OVER = TakenOver(5, AT, "recover", "w2", "w", 1, ADA)
 JUDGED = Judged(Digest(ONE), "held", True, "live (channel reg.io/acme/shop:prod)")
 OPEN = OpenMove(4, "promote", "m", "k", Digest(ONE), "w", 0, Digest(TWO))
 
@@ -115,9 +147,17 @@ PLAIN: list[tuple[Any, Any]] = [
     (ReadFault.busy(), ReadFault.stale()),
     (MayDelete(True, "past"), MayDelete(False, "live")),
     (Finding.passes("fine"), Finding.warns("CODE", "fine")),
-    (SUBJECT, Subject(Digest(TWO), SUBJECT.media_type, 7)),
-    (INTENT, Intent("rollback", "m", "k", Digest(TWO), SUBJECT, ADA, "w", 0)),
-    (OUTCOME, Outcome(5, AT, "failed", 1, False, False)),
+    (TARGET, TargetManifest(Digest(TWO), TARGET.media_type, 7, "application/vnd.example")),
+    (POLICY, PolicyNote("own", Digest(ONE))),
+    (OVERRIDE, OverrideNote("windows", "why")),
+    (CHECK, CheckNote(Channel(PROD), 4)),
+    (DECISION, Decision(AT, POLICY)),
+    (ORDER, ReleaseOrder("build-number", 42, "acme/shop")),
+    (UPSTREAM, UpstreamLog(Environment("dev"), Channel(PROD), 7, Digest(ONE))),
+    (MOVE_SET, MoveSet("s", (), "resume")),
+    (INTENT, Intent("rollback", "m", "k", Digest(TWO), TARGET, ADA, "w", 0)),
+    (ErrorNote("MOVE_FAILED", "one"), ErrorNote("MOVE_FAILED", "two")),
+    (OUTCOME, FAILED),
     (EVENT, PromotionEvent(Channel(PROD), 4, AT, "open", INTENT, takeovers=(TAKEN_OVER,))),
     (
         Receipt(Channel(PROD), "promote", "committed", Digest(ONE), LIVE, None, EVENT),
@@ -125,22 +165,25 @@ PLAIN: list[tuple[Any, Any]] = [
     ),
     (LIVE, Live(Digest(ONE), 6, AT)),
     (Recovered("closed", EVENT), Recovered("nothing")),
-    (STANDING, Standing(6, "incident 7", "ada")),
+    (HOLD, ActiveHold(6, "all", "incident 7", ADA)),
     (OPEN, OpenMove(4, "repair", "m", "k", Digest(ONE), "w", 1)),
-    (Current(Channel(PROD), 6, Digest(ONE), None, EVENT, OPEN, STANDING, GOES_ON), Current(Channel(PROD), 0)),
+    (Current(Channel(PROD), 6, Digest(ONE), None, EVENT, OPEN, (HOLD,), MIGRATED), Current(Channel(PROD), 0)),
     (Page((EVENT,), 4), Page((EVENT,))),
     (Audited(Channel(PROD), "in_sync", Digest(ONE)), Audited(Channel(PROD), "unknown", why="no route")),
     (AuditReport(AT, (Audited(Channel(PROD), "missing"),), "drift"), AuditReport(AT, ())),
     (DEFECT, Defect(5, "PARENT", "its parent is another")),
-    (GOES_ON, GoesOn(7, "another-ledger")),
-    (TAKEN_OVER, TakenOver(5, AT, "w2", "w", 2)),
-    (LogReport(6, 3, 2, Digest(ONE), live=Digest(ONE), open_intent=4), LogReport(0, 0, 0, Digest(ONE))),
+    (MIGRATED, MigratedTo(7, "another-ledger")),
+    (TAKEN_OVER, TakenOver(5, AT, "abort", "w2", "w", 1, ADA)),
+    (
+        LogReport(6, 3, 2, Digest(ONE), open_intent=4, holds=(3,), blocked=(Digest(TWO),), defects=(DEFECT,)),
+        LogReport(0, 0, 0, Digest(ONE)),
+    ),
     (JUDGED, Judged(Digest(ONE), "held", False, "past")),
     (
         RetentionPlan(Repository("a.io/x"), AT, (JUDGED,)),
         RetentionPlan(Repository("a.io/x"), AT, ()),
     ),
-    (Predecessor(Channel(PROD), 6, Digest(ONE)), Predecessor(Channel(PROD), 7, Digest(ONE))),
+    (PREDECESSOR, Predecessor(Channel(PROD), 7, Digest(ONE))),
 ]
 HANDLES = [Approved, Artifact, AsyncPromoter, MemoryLedger, MemoryRegistry, OciRegistry, OpenedLedger, Plan, Promoter]
 
@@ -207,10 +250,10 @@ def test_what_was_broken_stays_broken_in_a_copy(world: World) -> None:
     for seq, entry in enumerate(world.ledger.read(PROD, 0, 10)):
         assert ledger.append(PROD, seq, entry)
     report = Promoter(world.registry, ledger).verify(PROD)
-    assert not report.holds and report.defect is not None
+    assert not report.valid and report.defect is not None
     assert (report.defect.seq, report.defect.code) == (1, "PARENT")
     copied = dataclasses.replace(report, entries=7)
-    assert not copied.holds and copied.to_dict()["defect"]["code"] == report.defect.code
+    assert not copied.valid and copied.to_dict()["defect"]["code"] == report.defect.code
     kept = next(judged for judged in world.promoter.retention_plan(SHOP).digests if judged.kept)
     copied_judged = dataclasses.replace(kept, pin="absent")
     assert copied_judged.kept and "keep" in copied_judged.to_dict() and copied_judged.because == kept.because

@@ -126,7 +126,8 @@ def test_the_defaults_that_are_said_are_those_of_the_core() -> None:
     assert "``environment_then_docker``, the default" in default_of(said, "lookup")
 
     deadlines = re.findall(
-        r"Deadlines \{ ttl_ms: (\S+), grace_ms: (\S+), quiet_ms: (\S+) \}", (CORE / "record/intent.rs").read_text()
+        r"Deadlines \{ ttl_ms: (\S+), grace_ms: (\S+), quiet_ms: (\S+), settle_ms: \S+ \}",
+        (CORE / "record/intent.rs").read_text(),
     )
     terms = (CORE / "promoter/terms.rs").read_text()
     (put,) = re.findall(r"Deadlines::default\(\), put: Duration::from_secs\((\d+)\)", terms)

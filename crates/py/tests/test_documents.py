@@ -25,7 +25,7 @@ def test_the_table_has_every_method() -> None:
 
 def test_the_tutorial_runs_and_has_its_types(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text(), re.S)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     tutorial = tmp_path / "tutorial.py"
     tutorial.write_text("\n".join(blocks))
     ran = subprocess.run([sys.executable, str(tutorial)], capture_output=True, text=True, timeout=60)

@@ -53,12 +53,14 @@ from tagwarden.testing import TestRegistry
 def test_every_code_has_a_class_and_can_be_pickled() -> None:
     for code in _KINDS:
         with pytest.raises(tagwarden.errors.area(code)) as raised:
-            fail(json.dumps({"code": code, "message": "m", "context": {"seq": "3"}}))
+            fail(json.dumps({"code": code, "message": "m", "context": {"seq": "3"}, "retry": "later"}))
         error = raised.value
         assert type(error) is not TagwardenError, code
         again = pickle.loads(pickle.dumps(error))
-        assert (again.code, again.message, dict(again.context)) == (code, "m", {"seq": "3"})
-        assert error.retry in {"never", "later", "replan", "recover"} and error.meaning.endswith(".")
+        assert (again.code, again.message, dict(again.context), again.retry) == (code, "m", {"seq": "3"}, "later")
+        assert TagwardenError.of(code, "m").retry == _KINDS[code]["retry"] and error.meaning.endswith(".")
+    with pytest.raises(ValueError, match="retry: 'soon' is none of never, later, replan, recover"):
+        TagwardenError("MOVE_FAILED", "m", retry="soon")
     assert issubclass(InvalidValueError, ValueError)
 
 
@@ -75,8 +77,8 @@ def test_a_lost_answer_is_settled_and_a_move_that_is_not_known_says_recover(worl
     world.registry.calm()
     if promoter.current(PROD).open is not None:
         assert failed.value.retry == "recover", failed.value
-        assert promoter.recover(PROD).result == "closed"
-    assert promoter.current(PROD).open is None and promoter.verify(PROD).holds
+        assert promoter.recover(PROD, provenance=ADA).result == "closed"
+    assert promoter.current(PROD).open is None and promoter.verify(PROD).valid
 
 
 def test_sigint_ends_a_blocked_call_and_leaves_a_move_that_recover_closes(tmp_path: Path) -> None:
@@ -116,9 +118,9 @@ def test_sigint_ends_a_blocked_call_and_leaves_a_move_that_recover_closes(tmp_pa
         word, at = child.stdout.readline().split()
         assert word == "interrupted" and float(at) - sent < 1
         assert child.wait(20) != 0
-        assert promoter.recover(f"{shop}:prod").result == "closed"
+        assert promoter.recover(f"{shop}:prod", provenance=ADA).result == "closed"
         assert promoter.current(f"{shop}:prod").open is None
-        assert promoter.verify(f"{shop}:prod").holds
+        assert promoter.verify(f"{shop}:prod").valid
 
 
 def test_a_cancelled_task_aborts_its_call_and_the_move_comes_to_its_end(world: World) -> None:
@@ -234,7 +236,7 @@ def test_threads_share_a_promoter(world: World) -> None:
         thread.join(60)
     assert len(results) == 8 and set(results) <= {"committed", "unchanged"}
     report = world.promoter.verify(PROD)
-    assert report.holds and report.committed == 1 + results.count("committed")
+    assert report.valid and report.committed == 1 + results.count("committed")
 
 
 def test_the_interpreter_is_free_while_a_call_waits(world: World) -> None:
@@ -321,7 +323,7 @@ def test_wrong_types_are_type_errors(world: World) -> None:
     with pytest.raises(InvalidValueError, match='on_conflict: "shove" is none of wait, requeue, fail'):
         world.promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA, on_conflict="shove")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no duration"):
-        world.promoter.recover(PROD, timeout=-1)
+        world.promoter.recover(PROD, provenance=ADA, timeout=-1)
     with pytest.raises(TypeError):
         Digest(5)  # type: ignore[arg-type]
 
@@ -335,7 +337,7 @@ def test_a_text_that_the_log_cannot_hold_is_refused(world: World, text: str) -> 
     for work in (
         lambda: world.promoter.promote(PROD, shop, provenance=ADA, reason=text),
         lambda: world.promoter.promote(PROD, shop, provenance=ADA, idempotency_key=text),
-        lambda: world.promoter.hold(PROD, text, provenance=ADA),
+        lambda: world.promoter.hold(PROD, reason=text, provenance=ADA),
         lambda: Provenance.of(provider="manual", run_id=text, actor="ada"),
     ):
         with pytest.raises(InvalidValueError) as refused:
@@ -374,8 +376,9 @@ def test_an_argument_of_a_wrong_type_is_an_error_of_its_place(world: World, wron
         "expected": lambda: world.promoter.promote(PROD, shop, provenance=ADA, expected=wrong),
         "on_conflict": lambda: world.promoter.promote(PROD, shop, provenance=ADA, on_conflict=wrong),
         "to": lambda: world.promoter.rollback(PROD, wrong, provenance=ADA),
-        "abort": lambda: world.promoter.recover(PROD, abort=wrong),
-        "until": lambda: world.promoter.hold(PROD, "why", provenance=ADA, until=wrong),
+        "abort": lambda: world.promoter.recover(PROD, provenance=ADA, abort=wrong),
+        "scope": lambda: world.promoter.hold(PROD, reason="why", provenance=ADA, scope=wrong),
+        "until": lambda: world.promoter.hold(PROD, reason="why", provenance=ADA, until=wrong),
         "rule": lambda: world.promoter.retention_plan("reg.io/acme/shop", rule=wrong),
         "keep_last": lambda: world.promoter.retention_plan(
             "reg.io/acme/shop", rule=tagwarden.RetentionRule(keep_last=-wrong if isinstance(wrong, int) else wrong)
@@ -419,7 +422,9 @@ def test_a_provenance_by_hand_says_no_more_than_a_built_one(world: World) -> Non
     with pytest.raises(InvalidValueError, match="promote: provenance: identity: it is not known here"):
         world.promoter.promote(PROD, "reg.io/acme/shop:1.2", provenance=Provenance(json.dumps(verified)))
     with pytest.raises(InvalidValueError, match="hold: provenance: identity"):
-        world.promoter.hold(PROD, "incident", provenance=Provenance(json.dumps(verified)))
+        world.promoter.hold(PROD, reason="incident", provenance=Provenance(json.dumps(verified)))
+    with pytest.raises(InvalidValueError, match="recover: provenance: identity"):
+        world.promoter.recover(PROD, provenance=Provenance(json.dumps(verified)))
 
 
 def test_a_test_registry_tells_what_it_was_asked_and_forgets_it(test_registry: TestRegistry) -> None:

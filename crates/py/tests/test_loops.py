@@ -149,7 +149,7 @@ def test_a_timeout_ends_the_call_and_the_move_comes_to_its_end() -> None:
             else:
                 await asyncio.wait_for(promoter.promote(PROD, f"{SHOP}:1.1", provenance=ADA), 0.2)
         assert hoard.tags_of[SHOP, "prod"] == releases[0], "the put was not under way"
-        await until(lambda: shelf.size(Channel(PROD)) == 4)
+        await until(lambda: shelf.size(Channel(PROD)) == 5)
         current = await promoter.current(PROD)
         assert (current.live, current.open) == (releases[1], None)
 
@@ -163,14 +163,14 @@ def test_a_loop_that_is_closed_under_a_call_leaves_a_move_that_recover_closes(mo
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(lambda loop, context: None)  # It says that a task was pending, which is what is meant.
     task = loop.create_task(AsyncPromoter(hoard, shelf, times=QUICK).promote(PROD, f"{SHOP}:1.1", provenance=ADA))
-    loop.run_until_complete(until(lambda: shelf.size(Channel(PROD)) == 3))
+    loop.run_until_complete(until(lambda: shelf.size(Channel(PROD)) == 4))
     loop.run_until_complete(asyncio.sleep(0.05))
     loop.close()
     del task
     promoter = Promoter(hoard, shelf, times=QUICK)
-    within(30, lambda: promoter.recover(PROD, timeout=20))
+    within(30, lambda: promoter.recover(PROD, provenance=ADA, timeout=20))
     current = promoter.current(PROD)
-    assert current.open is None and current.live == hoard.tags_of[SHOP, "prod"] and promoter.verify(PROD).holds
+    assert current.open is None and current.live == hoard.tags_of[SHOP, "prod"] and promoter.verify(PROD).valid
     gc.collect()
     assert unraisable == []
 
@@ -210,13 +210,13 @@ def test_a_promoter_may_go_while_its_call_is_under_way() -> None:
         promoter = AsyncPromoter(hoard, shelf, times=QUICK)
         gone = weakref.ref(promoter)
         task = asyncio.create_task(promoter.promote(PROD, f"{SHOP}:1.1", provenance=ADA))
-        await until(lambda: shelf.size(Channel(PROD)) == 3)
+        await until(lambda: shelf.size(Channel(PROD)) == 4)
         task.cancel()
         await asyncio.wait([task])
         del promoter, task
         gc.collect()
-        assert gone() is None and shelf.size(Channel(PROD)) == 3
-        await until(lambda: shelf.size(Channel(PROD)) == 4)
+        assert gone() is None and shelf.size(Channel(PROD)) == 4
+        await until(lambda: shelf.size(Channel(PROD)) == 5)
         assert hoard.tags_of[SHOP, "prod"] == releases[1]
 
     asyncio.run(cut())
@@ -342,7 +342,7 @@ def test_a_put_that_hangs_is_given_up_after_its_time() -> None:
         within(30, lambda: promoter.bootstrap(PROD, f"{SHOP}:1.0", provenance=ADA, timeout=2))
     assert failed.value.code in {"MOVE_FAILED", "MOVE_INDETERMINATE"}, failed.value
     hoard.hang = False
-    within(30, lambda: promoter.recover(PROD))
+    within(30, lambda: promoter.recover(PROD, provenance=ADA))
     assert promoter.current(PROD).open is None
     assert hoard.tags_of.get((SHOP, "prod")) in (None, releases[0])
 

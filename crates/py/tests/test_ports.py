@@ -97,12 +97,12 @@ def test_a_ledger_has_its_port(kind: str, world: World, tmp_path: Path) -> None:
         PROD, override=["ledger-complete"], reason="another ledger", provenance=ADA
     )
     entries = ledger.read(PROD, 0, 10)
-    assert ledger.size(PROD) == len(entries) == 2 and ledger.channels() == [prod]
-    assert ledger.read(prod, 1, 1) == entries[1:]
+    assert ledger.size(PROD) == len(entries) == 3 and ledger.channels() == [prod]
+    assert ledger.read(prod, 1, 2) == entries[1:]
     assert b'"seq":0' in entries[0] and not ledger.append(prod, 0, entries[0])
     # The same bytes in another ledger are the same log.
     other = MemoryLedger()
-    assert [other.append(prod, seq, entry) for seq, entry in enumerate(entries)] == [True, True]
+    assert [other.append(prod, seq, entry) for seq, entry in enumerate(entries)] == [True, True, True]
     assert Promoter(world.registry, other).verify(PROD) == Promoter(world.registry, ledger).verify(PROD)
     with pytest.raises(InvalidValueError, match="VALUE_INVALID"):
         ledger.read(prod, -1, 1)

@@ -31,7 +31,7 @@ def test_the_log_says_what_the_tag_is(faults: list[Fault], moves: list[str]) -> 
         except TagwardenError as error:
             assert error.retry in {"never", "later", "replan", "recover"}
     registry.calm()
-    promoter.recover(PROD)
+    promoter.recover(PROD, provenance=ADA)
     current, report = promoter.current(PROD), promoter.verify(PROD)
-    assert current.open is None and report.holds
+    assert current.open is None and report.valid
     assert registry.peek("reg.io/acme/shop", "prod") == current.live

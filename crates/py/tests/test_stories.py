@@ -77,9 +77,9 @@ def told(promoter: Promoter, registry: MemoryRegistry, step: dict[str, Any]) -> 
         case "adopt":
             return receipt(promoter.adopt(channel, **terms))
         case "hold":
-            return promoter.hold(channel, step["reason"], provenance=WHO)
-        case "release":
-            return promoter.release(channel, step["reason"], provenance=WHO)
+            return promoter.hold(channel, reason=step["reason"], scope=step.get("scope", "promotions"), provenance=WHO)
+        case "unhold":
+            return promoter.unhold(channel, step["hold"], reason=step["reason"], provenance=WHO)
         case "plan":
             plan = promoter.plan(channel, step["op"], source, to, **terms)
             change = {"previous_digest": str(plan.previous_digest), "digest": str(plan.digest)}

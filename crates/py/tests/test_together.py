@@ -113,8 +113,8 @@ def test_their_history_is_one(tmp_path: Path) -> None:
         assert actors == {"ada", "python", "node", "rust"}
         before = None
         for event in reversed(events):
-            assert event.status == "committed" and event.intent.from_ == before, event
-            before = event.intent.to.digest
+            assert event.status == "committed" and event.intent.previous == before, event
+            before = event.intent.target.digest
         assert len({event.intent.key for event in events}) == len(events)
         assert before == registry.memory.peek(shop, "prod") and promoter.current(f"{shop}:prod").open is None
 

@@ -72,9 +72,10 @@ def test_logs_are_judged_alike(name: str) -> None:
     want = LOGS[name]
     log = (VECTORS / "log" / f"{name}.jsonl").read_bytes()
     report = Promoter(MemoryRegistry(), Lines(log)).verify(PROD)
-    defect = report.defect
-    assert (None if defect is None else {"seq": defect.seq, "code": defect.code}) == want["defect"]
-    assert report.holds == (want["defect"] is None)
+    defects = [{"seq": defect.seq, "code": defect.code} for defect in report.defects]
+    assert defects == want["defects"] and report.valid == (defects == [])
+    assert report.defect == (report.defects[0] if defects else None)
+    assert (list(report.holds), [str(digest) for digest in report.blocked]) == (want["holds"], want["blocked"])
     root = "sha256:" + base64.b64decode(want["root"]).hex()
     seen = report.entries, str(report.root), None if report.live is None else str(report.live), report.open_intent
     assert seen == (want["entries"], root, want["live"], want["open_intent"])
@@ -168,11 +169,20 @@ def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
         tagwarden.Page: "promoter/read",
         tagwarden.Receipt: "promoter/end",
         tagwarden.LogReport: "record/verify",
-        tagwarden.Defect: "record/fold",
+        tagwarden.Defect: "record/defect",
         tagwarden.TakenOver: "record/event",
         tagwarden.Predecessor: "record/intent",
-        tagwarden.Standing: "record/fold",
-        tagwarden.GoesOn: "record/fold",
+        tagwarden.Decision: "record/intent",
+        tagwarden.PolicyNote: "record/intent",
+        tagwarden.OverrideNote: "record/intent",
+        tagwarden.CheckNote: "record/intent",
+        tagwarden.ReleaseOrder: "record/intent",
+        tagwarden.UpstreamLog: "record/intent",
+        tagwarden.MoveSet: "record/intent",
+        tagwarden.ErrorNote: "record/body",
+        tagwarden.ActiveHold: "record/fold",
+        tagwarden.MigratedTo: "record/fold",
+        tagwarden.Finding: "judge/guardrail",
     }
     for of, path in alike.items():
         assert {field.name for field in fields(of)} == _fields_of(path, of.__name__), of

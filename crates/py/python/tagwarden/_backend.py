@@ -254,7 +254,7 @@ class GuardrailAdapter(Adapter):
         found = self._run(self.written.judge(Facts(facts)))
         if not isinstance(found, Finding):
             raise TypeError(f"judge gave a {type(found).__name__}, and no Finding")
-        given = {"verdict": found.verdict, "code": found.code, "why": found.why}
+        given = {"verdict": found.verdict, "code": found.code, "why": found.why, "retry": found.retry}
         return {name: value for name, value in given.items() if value is not None}
 
 

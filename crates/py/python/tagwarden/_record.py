@@ -54,7 +54,7 @@ _Reader: typing.TypeAlias = Callable[[Any, str], Any]
 
 @functools.cache
 def _readers(cls: typing.Any, known: bool) -> tuple[tuple[str, str, _Reader], ...]:
-    """Each field of a record: its name, its name in JSON (``from_`` is ``from``), and what reads it."""
+    """Each field of a record: its name, its name in JSON (without a ``_`` at its end), and what reads it."""
     hints = typing.get_type_hints(cls)
     return tuple((f.name, f.name.rstrip("_"), _reader(hints[f.name], known)) for f in fields(cls))
 
@@ -62,8 +62,10 @@ def _readers(cls: typing.Any, known: bool) -> tuple[tuple[str, str, _Reader], ..
 def _reader(hint: Any, known: bool) -> _Reader:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        (hint,) = (argument for argument in arguments if argument is not type(None))
-        some = _reader(hint, known)
+        hints = [argument for argument in arguments if argument is not type(None)]
+        some = _reader(hints[0], known) if len(hints) == 1 else _needed(None)  # a number or a text
+        if len(hints) == len(arguments):
+            return some
         return lambda value, name: None if value is None else some(value, name)
     if origin is tuple:
         item = _reader(arguments[0], known)

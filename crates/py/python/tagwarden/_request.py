@@ -13,7 +13,7 @@ from ._backend import Adapter, GuardrailAdapter, in_own_loop
 from ._call import Seconds, encode, given, ms
 from .guardrail import Guardrail
 from .ledger import Ledger
-from .record import Finding, PromotionEvent, Receipt
+from .record import ActiveHold, Finding, PromotionEvent, Receipt
 from .registry import Registry
 from .values import Channel, Digest, Pipeline, Reference
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 OnConflict: TypeAlias = Literal["wait", "requeue", "fail"]
 """What to do when another move comes first: wait and go on only if the live digest is the same, requeue, or fail."""
+HoldScope: TypeAlias = Literal["promotions", "all"]
+"""Which moves a hold stops: promote and bootstrap, or every move."""
 Source: TypeAlias = str | Reference | Channel
 """Where a target is named: a tag or digest, or (as a Channel) what is live on another channel."""
 
@@ -151,6 +153,11 @@ def event_of(given: dict[str, Any] | None) -> PromotionEvent | None:
     return None if given is None else PromotionEvent._of(given)
 
 
+def holds_of(given: list[dict[str, Any]]) -> tuple[ActiveHold, ...]:
+    """Holds."""
+    return tuple(ActiveHold._of(hold) for hold in given)
+
+
 class Approved:
     """A plan that the policy permits. ``execute`` takes nothing else, and uses it up."""
 
@@ -180,7 +187,6 @@ class Plan:
     def approve(self) -> Approved:
         """The permission to execute it; it uses the plan up.
 
-        PolicyRefusedError POLICY_REFUSED, or ChannelError CHANNEL_HELD if a hold is all that stands against it: each
-        with every finding. InvalidValueError VALUE_INVALID if it was approved before.
+        PolicyRefusedError POLICY_REFUSED with every finding. InvalidValueError VALUE_INVALID if it was approved before.
         """
         return Approved(given(self._native.approve()))

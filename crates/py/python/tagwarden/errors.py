@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 _KINDS: dict[str, dict[str, str]] = {kind["code"]: kind for kind in json.loads(_native.error_kinds())}
+_RETRIES = ("never", "later", "replan", "recover")
 
 
 def error_kinds() -> list[dict[str, str]]:
@@ -48,11 +49,18 @@ class TagwardenError(Exception):
     """
 
     def __init__(
-        self, code: str, message: str, context: Mapping[str, str] | None = None, findings: tuple[Finding, ...] = ()
+        self,
+        code: str,
+        message: str,
+        context: Mapping[str, str] | None = None,
+        findings: tuple[Finding, ...] = (),
+        retry: str | None = None,
     ) -> None:
         if code not in _KINDS:
             raise ValueError(f"{code!r} is not an error code of tagwarden")
-        super().__init__(code, message, dict(context or {}), findings)
+        if retry is not None and retry not in _RETRIES:
+            raise ValueError(f"retry: {retry!r} is none of {', '.join(_RETRIES)}")
+        super().__init__(code, message, dict(context or {}), findings, retry)
         self.code = code
         """The stable code, ``AREA_STATE``."""
         self.message = message
@@ -62,10 +70,17 @@ class TagwardenError(Exception):
 
     @staticmethod
     def of(
-        code: str, message: str, context: Mapping[str, str] | None = None, findings: tuple[Finding, ...] = ()
+        code: str,
+        message: str,
+        context: Mapping[str, str] | None = None,
+        findings: tuple[Finding, ...] = (),
+        retry: str | None = None,
     ) -> TagwardenError:
-        """The error of this code, in the class of its area. ValueError if there is no such code."""
-        return area(code)(code, message, context, findings)
+        """The error of this code, in the class of its area. ValueError if there is no such code.
+
+        ``retry`` is that of the code by default.
+        """
+        return area(code)(code, message, context, findings, retry)
 
     @property
     def context(self) -> Mapping[str, str]:
@@ -74,8 +89,12 @@ class TagwardenError(Exception):
 
     @property
     def retry(self) -> str:
-        """What may be done next: ``never``, ``later``, ``replan`` or ``recover``."""
-        return _KINDS[self.code]["retry"]
+        """What may be done next: ``never``, ``later``, ``replan`` or ``recover``.
+
+        It is what the code says, but for a refusal by the policy: that is ``later`` if every finding that refuses is.
+        """
+        retry: str | None = self.args[4]
+        return _KINDS[self.code]["retry"] if retry is None else retry
 
     @property
     def meaning(self) -> str:
@@ -102,11 +121,11 @@ class InvalidValueError(TagwardenError, ValueError):
 
 
 class PolicyRefusedError(TagwardenError):
-    """The policy says no; ``findings`` says why. Nothing was moved."""
+    """The policy says no, or a hold does; ``findings`` says why. Nothing was moved."""
 
 
 class ChannelError(TagwardenError):
-    """The state of the channel stands against it: held, moved, busy, drifted, no way back. Nothing was moved."""
+    """The state of the channel stands against it: moved, busy, drifted, no way back. Nothing was moved."""
 
 
 class MoveError(TagwardenError):
@@ -134,7 +153,6 @@ _AREAS: dict[str, type[TagwardenError]] = {
     "POLICY": PolicyRefusedError,
     "CHANNEL": ChannelError,
     "ROLLBACK": ChannelError,
-    "TARGET": ChannelError,
     "IDEMPOTENCY": ChannelError,
     "MOVE": MoveError,
     "REGISTRY": RegistryError,
@@ -156,7 +174,8 @@ def described(description: Mapping[str, Any], exception: BaseException | None) -
     if "code" not in description:
         return behind or Exception(description["message"])
     findings = tuple(Finding._of(finding) for finding in description.get("findings", ()))
-    error = TagwardenError.of(description["code"], description["message"], description.get("context"), findings)
+    code, message, context = description["code"], description["message"], description.get("context")
+    error = TagwardenError.of(code, message, context, findings, description.get("retry"))
     error.__cause__ = behind
     return error
 

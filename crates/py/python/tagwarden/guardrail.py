@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from .provenance import Provenance
-from .record import Finding
+from .record import ActiveHold, Finding
 from .values import Channel, Digest
 
 __all__ = ["Facts", "Guardrail"]
@@ -46,6 +46,21 @@ class Facts:
         return None if target is None else Digest(target["digest"])
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """Parts of a rollback's target that are proven missing in the registry."""
+        return tuple(self._json.get("missing", ()))
+
+    @property
+    def holds(self) -> tuple[ActiveHold, ...]:
+        """The holds in force that stop such a move."""
+        return tuple(ActiveHold.from_dict(hold) for hold in self._json.get("holds", ()))
+
+    @property
+    def binding_policy(self) -> Digest | None:
+        """The digest of the policy that the log says is binding."""
+        return self._digest("binding_policy")
+
+    @property
     def provenance(self) -> Provenance:
         """Who asks, in which pipeline run, for which commit and release."""
         return Provenance._of(self._json["provenance"])
@@ -53,7 +68,7 @@ class Facts:
     def to_dict(self) -> dict[str, Any]:
         """All facts.
 
-        Also ``previous``, ``source``, ``tagged``, ``expected``, ``hold``, ``upstream``, ``here`` and ``at``.
+        Also ``previous``, ``source``, ``tagged``, ``expected``, ``upstream``, ``here`` and ``at``.
         """
         return copy.deepcopy(self._json)
 

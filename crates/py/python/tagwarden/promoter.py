@@ -10,6 +10,7 @@ from ._call import Seconds, wait
 from ._request import (
     Approved,
     Core,
+    HoldScope,
     OnConflict,
     Plan,
     RetentionRule,
@@ -18,11 +19,12 @@ from ._request import (
     channels_of,
     digest_of,
     event_of,
+    holds_of,
 )
 from .guardrail import Guardrail
 from .ledger import Ledger
 from .provenance import Provenance
-from .record import Current, Page, Predecessor, PromotionEvent, Receipt, Recovered
+from .record import ActiveHold, Current, Page, Predecessor, PromotionEvent, Receipt, Recovered
 from .registry import Registry
 from .report import AuditReport, LogReport, MayDelete, RetentionPlan
 from .values import Channel, Digest, IdempotencyKey, Pipeline, Repository
@@ -88,7 +90,7 @@ class Promoter:
 
         - ``operation``: which of the five moves.
         - ``source``: the release, for ``promote`` (which needs it) and ``bootstrap``.
-        - ``to``: the digest to go back to, for ``rollback``.
+        - ``to``: what to go back to, for ``rollback``.
         - ``predecessor``: as in ``bootstrap``.
 
         The terms are those of ``promote``, and it raises what the move itself would raise before it begins;
@@ -144,10 +146,10 @@ class Promoter:
         Nothing was moved after
 
         - PolicyRefusedError POLICY_REFUSED: ``findings`` says why; a release that does not exist is TARGET_ABSENT
-          there;
-        - ChannelError CHANNEL_HELD (a hold stands), CHANNEL_CHANGED (another move came first), CHANNEL_BUSY (another
-          move is under way), CHANNEL_NOT_BOOTSTRAPPED, CHANNEL_DRIFTED (the tag does not point at the live digest),
-          IDEMPOTENCY_MISMATCH (the key is another request's);
+          there, a hold CHANNEL_HELD. ``retry`` is ``later`` if time or a person can lift all that refuses;
+        - ChannelError CHANNEL_CHANGED (another move came first), CHANNEL_BUSY (another move is under way),
+          CHANNEL_NOT_BOOTSTRAPPED, CHANNEL_DRIFTED (the tag does not point at the live digest), IDEMPOTENCY_MISMATCH
+          (the key is another request's);
         - InvalidValueError VALUE_INVALID, also if the release is in another repository; ENTRY_TOO_LARGE;
         - RegistryError REGISTRY_UNAVAILABLE, REGISTRY_BUSY, REGISTRY_DENIED, REGISTRY_ABSENT, REGISTRY_DIGEST_MISMATCH,
           MANIFEST_INVALID, MANIFEST_AMBIGUOUS, MANIFEST_UNSUPPORTED, MANIFEST_TOO_LARGE;
@@ -178,11 +180,12 @@ class Promoter:
     ) -> Receipt:
         """Points the channel back at the digest that was live before. All that it is made of must still be there.
 
-        - ``to``: another digest that was live here. After a rollback, the next one must name it.
+        - ``to``: another release that was live here: its digest, its tag or label, or, as ``prod#42``, what the move
+          at this position made live. After a rollback, the next one must name it.
 
         The terms and the errors are those of ``promote``, and ChannelError ROLLBACK_NO_TARGET (there is no earlier
-        digest, it must be named, or it was never live here) or TARGET_INCOMPLETE (the message names the parts that
-        are gone).
+        digest, it must be named, or it was never live here). Parts that are gone are the finding TARGET_INCOMPLETE,
+        which names them.
         """
         return Receipt._of(self._ask("rollback", locals()))
 
@@ -254,12 +257,14 @@ class Promoter:
         self,
         channel: str | Channel,
         *,
+        provenance: Provenance,
         abort: bool = False,
         timeout: Seconds | None = None,
     ) -> Recovered:
         """Closes the move that is open on a channel, if one is, on any machine. It is safe to do again.
 
-        - ``abort``: False (the default) brings the move about, with a put if it has not landed and no hold stands;
+        - ``provenance``: who asks; it is recorded where the move is taken over.
+        - ``abort``: False (the default) brings the move about, with a put if it has not landed and no hold stops it;
           True closes it without a put.
         - ``timeout``: how long to wait for its worker, which may be alive, in seconds or as a timedelta; 180 s by
           default.
@@ -273,34 +278,52 @@ class Promoter:
     def hold(
         self,
         channel: str | Channel,
-        reason: str,
         *,
+        reason: str,
         provenance: Provenance,
+        scope: HoldScope = "promotions",
         until: datetime.datetime | None = None,
     ) -> int:
-        """An audited emergency stop: no move of the channel is put until it is released. Its position in the log.
+        """Stops moves of the channel. The hold's id, which is its position in the log: ``unhold`` ends that hold.
 
         - ``reason``: why, one line of 1 to 1,024 characters.
-        - ``provenance``: who; the actor is written into the log.
+        - ``provenance``: who; it is written into the log.
+        - ``scope``: ``promotions`` (the default) stops promote and bootstrap, while rollback, repair and adopt pass;
+          ``all`` stops every move.
         - ``until``: when it ends by itself, an aware datetime; by default it does not.
 
         InvalidValueError VALUE_INVALID if ``until`` is not in the future; LedgerError as ``promote``.
         """
         return int(self._ask("hold", locals()))
 
-    def release(
+    def unhold(
         self,
         channel: str | Channel,
-        reason: str,
+        hold: int,
         *,
+        reason: str,
         provenance: Provenance,
-    ) -> int | None:
-        """Ends the hold that stands. The position of the release in the log, or None if no hold stood.
+    ) -> int:
+        """Ends one hold; the others stay. Where that stands in the log.
+
+        - ``hold``: the id that ``hold`` gave, and that ``holds`` lists.
+        - ``reason`` and ``provenance``: as in ``hold``.
+
+        InvalidValueError VALUE_INVALID if no such hold is in force: the message names those that are. LedgerError as
+        ``promote``.
+        """
+        return int(self._ask("unhold", locals()))
+
+    def unhold_mine(self, channel: str | Channel, *, reason: str, provenance: Provenance) -> tuple[int, ...]:
+        """Ends every hold of one person: those of the same provider and actor. The ids of the holds that were ended.
 
         ``reason`` and ``provenance`` as in ``hold``; LedgerError as ``promote``.
         """
-        seq: int | None = self._ask("release", locals())
-        return seq
+        return tuple(self._ask("unhold_mine", locals()))
+
+    def holds(self, channel: str | Channel) -> tuple[ActiveHold, ...]:
+        """The holds in force now, the oldest first. LedgerError."""
+        return holds_of(self._ask("holds", locals()))
 
     def channels(self) -> tuple[Channel, ...]:
         """Every channel that the ledger has a log of, in their order. LedgerError."""

@@ -172,6 +172,15 @@ class Provenance:
         release: str | None = self.to_dict().get("release")
         return None if release is None else ReleaseLabel(release)
 
+    @property
+    def identity(self) -> dict[str, Any] | None:
+        """What a token that was verified says: ``issuer``, ``subject``, ``audience``, ``claims`` and ``token_sha256``.
+
+        None where nothing was verified. It cannot be given.
+        """
+        identity: dict[str, Any] | None = self.to_dict().get("identity")
+        return identity
+
     def to_dict(self) -> dict[str, Any]:
         """As it stands in the ledger."""
         made: dict[str, Any] = json.loads(self._json)

@@ -7,28 +7,36 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 from ._record import Record
 from .provenance import Provenance
-from .values import Channel, Digest
+from .values import Channel, Digest, Environment
 
 __all__ = [
+    "ActiveHold",
+    "CheckNote",
     "Current",
+    "Decision",
+    "ErrorNote",
     "Finding",
-    "GoesOn",
     "Intent",
     "Live",
+    "MigratedTo",
+    "MoveSet",
     "OpenMove",
     "Outcome",
+    "OverrideNote",
     "Page",
+    "PolicyNote",
     "Predecessor",
     "PromotionEvent",
     "Receipt",
     "Recovered",
-    "Standing",
-    "Subject",
+    "ReleaseOrder",
     "TakenOver",
+    "TargetManifest",
+    "UpstreamLog",
 ]
 
 
@@ -40,12 +48,15 @@ class Finding(Record):
     - ``why``: for people, with names, numbers and units.
     - ``code``: the stable code of a warning or a refusal, ``AREA_STATE``; None for a pass.
     - ``guardrail``: whose it is. The policy fills it in.
+    - ``retry``: of a refusal, whether the same move may pass ``later``, because time or a person can lift it, or
+      ``never``. A log does not keep it.
     """
 
     verdict: str
     why: str
     code: str | None = None
     guardrail: str | None = None
+    retry: str | None = None
 
     @staticmethod
     def passes(why: str) -> Finding:
@@ -58,50 +69,111 @@ class Finding(Record):
         return Finding("warn", why, code)
 
     @staticmethod
-    def refuses(code: str, why: str) -> Finding:
-        """It stops the move."""
-        return Finding("refuse", why, code)
+    def refuses(code: str, why: str, *, retry: Literal["never", "later"] = "never") -> Finding:
+        """It stops the move; ``retry`` says whether the same move may pass later."""
+        return Finding("refuse", why, code, retry=retry)
 
 
 @dataclass(frozen=True)
-class Subject(Record):
-    """The manifest that a move points at: its ``digest``, its ``media_type`` and its ``size`` in bytes."""
+class TargetManifest(Record):
+    """The manifest that a move points at.
+
+    - ``digest``, ``media_type`` and ``size`` in bytes; ``artifact_type``: where it names one, None otherwise.
+    """
 
     digest: Digest
     media_type: str
     size: int
+    artifact_type: str | None = None
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """Its own ``org.opencontainers.image.`` annotations (created, revision, source, version, url and title).
+
+        As far as it has them and they fit into a line.
+        """
+        annotations: dict[str, str] = self.to_dict().get("annotations", {})
+        return annotations
 
 
 @dataclass(frozen=True)
-class Intent(Record):
-    """What a move was to do, who asked, and how it was judged. ``to_dict`` has more: source, policy, deadlines.
+class PolicyNote(Record):
+    """Which policy judged: its ``name``, and the ``digest`` of its text, which is in the log."""
 
-    - ``op``: ``promote``, ``rollback``, ``bootstrap``, ``repair`` or ``adopt``.
-    - ``move_id``: a UUIDv7; ``key``: the idempotency key; ``request``: the digest of the request as it was given.
-    - ``from_``: the live digest before, None before the first move; ``to``: the target.
-    - ``provenance``: the pipeline run, the actor, the commit and the release.
-    - ``reason``: why, in the words of who asked.
-    - ``replaced``: what the tag pointed at instead of the live digest, in a repair.
-    - ``owner``: the worker, at random; ``epoch``: 0, each takeover adds 1.
+    name: str
+    digest: Digest
+
+
+@dataclass(frozen=True)
+class OverrideNote(Record):
+    """A refusal that the caller overrode: the ``guardrail``, and the ``reason``."""
+
+    guardrail: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class CheckNote(Record):
+    """A check that was counted: its position ``seq`` in the log of ``channel``."""
+
+    channel: Channel
+    seq: int
+
+
+@dataclass(frozen=True)
+class Decision(Record):
+    """How a policy judged a move.
+
+    - ``at``: when, by the clock of the machine that did; ``policy``: which policy.
+    - ``findings``: what each guardrail said; ``overrides``: refusals that the caller overrode.
+    - ``approvals``: positions of the approvals that were counted; ``checks``: the checks that were.
     """
 
-    op: str
-    move_id: str
-    key: str
-    request: Digest
-    to: Subject
-    provenance: Provenance
-    owner: str
-    epoch: int
-    from_: Digest | None = None
-    reason: str | None = None
-    replaced: str | None = None
+    at: datetime.datetime
+    policy: PolicyNote
+    findings: tuple[Finding, ...] = ()
+    overrides: tuple[OverrideNote, ...] = ()
+    approvals: tuple[int, ...] = ()
+    checks: tuple[CheckNote, ...] = ()
 
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What each guardrail said, as it stands in the log; empty for an intent that was made by hand."""
-        decision: dict[str, Any] = self.to_dict().get("decision", {})
-        return tuple(Finding._of(finding) for finding in decision.get("findings", ()))
+
+@dataclass(frozen=True)
+class ReleaseOrder(Record):
+    """A release's place among the others of its series.
+
+    - ``by``: what the value is, such as ``semver`` or ``build-number``; ``value``: a number or a text.
+    - ``series``: values of another series are not comparable; None for none.
+    """
+
+    by: str
+    value: int | str
+    series: str | None = None
+
+
+@dataclass(frozen=True)
+class UpstreamLog(Record):
+    """The log of an earlier environment, as far as it was read.
+
+    - ``environment`` and ``channel``: whose log; ``size``: how many entries; ``root``: the RFC 6962 root over them.
+    """
+
+    environment: Environment
+    channel: Channel
+    size: int
+    root: Digest
+
+
+@dataclass(frozen=True)
+class MoveSet(Record):
+    """Channels that move together.
+
+    - ``id``: what all intents of the set have; ``channels``: its channels.
+    - ``on_failure``: ``resume`` (go on with the rest) or ``restore`` (move back what was moved).
+    """
+
+    id: str
+    channels: tuple[Channel, ...]
+    on_failure: str
 
 
 @dataclass(frozen=True)
@@ -117,24 +189,81 @@ class Predecessor(Record):
 
 
 @dataclass(frozen=True)
+class Intent(Record):
+    """What a move was to do, who asked, and how it was judged.
+
+    ``to_dict`` has more: ``source`` as it was given, and the worker's times.
+
+    - ``op``: ``promote``, ``rollback``, ``bootstrap``, ``repair`` or ``adopt``.
+    - ``move_id``: a UUIDv7; ``key``: the idempotency key; ``request``: the digest of the request as it was given.
+    - ``previous``: the live digest before, None before the first move; ``target``: what the channel is to point at.
+    - ``provenance``: the pipeline run, the actor, the commit and the release.
+    - ``reason``: why, in the words of who asked.
+    - ``expected``: what the caller said that the channel must point at: a digest, ``absent``, or None for anything.
+    - ``order``: the release's place among the others, where one is known.
+    - ``upstream``: the logs of the earlier environments that were read.
+    - ``decision``: how the policy judged it; None for an intent that was made by hand.
+    - ``replaced``: what the tag pointed at instead of the live digest, in a repair.
+    - ``predecessor``: the log that this one continues, in a bootstrap.
+    - ``set``: the moves of other channels that belong to this one.
+    - ``owner``: the worker, at random; ``epoch``: 0, each takeover adds 1.
+    """
+
+    op: str
+    move_id: str
+    key: str
+    request: Digest
+    target: TargetManifest
+    provenance: Provenance
+    owner: str
+    epoch: int
+    previous: Digest | None = None
+    reason: str | None = None
+    expected: str | None = None
+    order: ReleaseOrder | None = None
+    upstream: tuple[UpstreamLog, ...] = ()
+    decision: Decision | None = None
+    replaced: Digest | None = None
+    predecessor: Predecessor | None = None
+    set: MoveSet | None = None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What each guardrail said, as it stands in the log; empty for an intent that was made by hand."""
+        return () if self.decision is None else self.decision.findings
+
+
+@dataclass(frozen=True)
+class ErrorNote(Record):
+    """Why a move did not commit: the error's ``code``, and its ``text``."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Outcome(Record):
     """How a move ended.
 
     - ``seq`` and ``at``: where the outcome stands, and when it was written.
     - ``status``: ``committed``, ``failed`` (the registry refused; nothing moved) or ``aborted`` (closed without
       effect).
-    - ``attempts``: how many puts whoever closed it sent; ``ambiguous``: True if the answer to one was lost.
+    - ``put``: what became of its puts: ``none`` (none was sent), ``refused`` (the registry refused every one),
+      ``unknown`` (an answer was lost, or another worker may have sent one) or ``accepted``.
+    - ``attempts``: how many puts whoever closed it sent.
     - ``recovered``: True if another worker than the first closed it.
     - ``observed``: what the tag pointed at in the end, None if it was absent or not looked at.
+    - ``error``: why it did not commit.
     """
 
     seq: int
     at: datetime.datetime
     status: str
+    put: str
     attempts: int
-    ambiguous: bool
     recovered: bool
     observed: Digest | None = None
+    error: ErrorNote | None = None
 
 
 @dataclass(frozen=True)
@@ -142,14 +271,18 @@ class TakenOver(Record):
     """A takeover of an open move by another worker.
 
     - ``seq`` and ``at``: where it stands, and when it was written.
+    - ``op``: what the new worker was asked for: a move of its own, ``recover`` or ``abort``.
     - ``owner``: the new worker; ``previous_owner``: the one before; ``epoch``: one more than before.
+    - ``provenance``: who took it over.
     """
 
     seq: int
     at: datetime.datetime
+    op: str
     owner: str
     previous_owner: str
     epoch: int
+    provenance: Provenance
 
 
 @dataclass(frozen=True)
@@ -216,12 +349,18 @@ class Recovered(Record):
 
 
 @dataclass(frozen=True)
-class Standing(Record):
-    """A hold that stands: its position ``seq``, its ``reason``, ``by`` whom, and ``until`` when, None for no end."""
+class ActiveHold(Record):
+    """A hold that was not ended.
+
+    - ``seq``: its position, which is its id.
+    - ``scope``: ``promotions`` stops promote and bootstrap, ``all`` every move.
+    - ``reason``: why; ``provenance``: who; ``until``: when it ends by itself, None for no end.
+    """
 
     seq: int
+    scope: str
     reason: str
-    by: str
+    provenance: Provenance
     until: datetime.datetime | None = None
 
 
@@ -229,7 +368,8 @@ class Standing(Record):
 class OpenMove(Record):
     """The move that holds a channel.
 
-    - ``seq``: where its intent stands; ``op``, ``move_id``, ``key``, ``from_`` and ``to``: as in ``Intent``.
+    - ``seq``: where its intent stands; ``op``, ``move_id``, ``key`` and ``previous``: as in ``Intent``.
+    - ``target``: the digest that it points the channel at.
     - ``owner``: the worker that holds it; ``epoch``: how often it was taken over.
     """
 
@@ -237,18 +377,18 @@ class OpenMove(Record):
     op: str
     move_id: str
     key: str
-    to: Digest
+    target: Digest
     owner: str
     epoch: int
-    from_: Digest | None = None
+    previous: Digest | None = None
 
 
 @dataclass(frozen=True)
-class GoesOn(Record):
-    """A log was closed at ``seq``, because it goes on in another ledger: ``to`` is its name."""
+class MigratedTo(Record):
+    """Where a log goes on: its last entry, at ``seq``, says that it was migrated to the ledger ``ledger``."""
 
     seq: int
-    to: str
+    ledger: str
 
 
 @dataclass(frozen=True)
@@ -257,8 +397,8 @@ class Current(Record):
 
     - ``size``: how many entries the log has.
     - ``live``: the live digest, None before the first move; ``previous``: the one before the last move that changed it.
-    - ``event``: the last committed move; ``open``: the move that is open; ``hold``: the hold that stands.
-    - ``moved``: where the log goes on, if it moved to another ledger: all else is what was, then.
+    - ``event``: the last committed move; ``open``: the move that is open; ``holds``: the holds in force.
+    - ``migrated``: where the log goes on, if it was migrated to another ledger: all else is what was, then.
     """
 
     channel: Channel
@@ -267,8 +407,8 @@ class Current(Record):
     previous: Digest | None = None
     event: PromotionEvent | None = None
     open: OpenMove | None = None
-    hold: Standing | None = None
-    moved: GoesOn | None = None
+    holds: tuple[ActiveHold, ...] = ()
+    migrated: MigratedTo | None = None
 
 
 @dataclass(frozen=True)

@@ -77,15 +77,20 @@ class Defect(Record):
 class LogReport(Record):
     """What the check of a whole log found.
 
-    - ``entries``: how many entries hold; ``moves``: how many moves were closed, ``committed``: how many of them so.
-    - ``root``: the RFC 6962 root over the entries that hold.
+    - ``entries``: how many entries count: their bytes, position and parent are right. One that breaks another rule
+      counts, and changed nothing.
+    - ``moves``: how many moves were closed, ``committed``: how many of them so.
+    - ``root``: the RFC 6962 root over the entries that count.
     - ``channel``: whose log it is.
     - ``live`` and ``previous``: as in ``Current``.
     - ``open_intent``: where the intent of the open move stands, None if none is open.
-    - ``moved``: where the entry stands that says the log goes on elsewhere, in the ledger ``moved_to``.
+    - ``holds``: the holds that were not ended, by position; one with an end may be over.
+    - ``blocked``: the digests that are blocked.
+    - ``migrated``: where the entry stands that says the log goes on in another ledger, ``migrated_to``.
     - ``torn_bytes``: of a last append that never returned, which is no defect.
     - ``clock_went_back``: how many entries say an earlier time than the one before them. A warning: time never orders.
-    - ``defect``: the first rule that is broken; nothing after it was judged.
+    - ``defect``: the first rule that is broken; ``defects``: all of them, in the order of the log. After 100 the check
+      stops, and after broken bytes, a wrong position or a wrong parent nothing can be judged.
     """
 
     entries: int
@@ -96,14 +101,17 @@ class LogReport(Record):
     live: Digest | None = None
     previous: Digest | None = None
     open_intent: int | None = None
-    moved: int | None = None
-    moved_to: str | None = None
+    holds: tuple[int, ...] = ()
+    blocked: tuple[Digest, ...] = ()
+    migrated: int | None = None
+    migrated_to: str | None = None
     torn_bytes: int = 0
     clock_went_back: int = 0
     defect: Defect | None = None
+    defects: tuple[Defect, ...] = ()
 
     @property
-    def holds(self) -> bool:
+    def valid(self) -> bool:
         """True if no rule is broken."""
         return self.defect is None
 
