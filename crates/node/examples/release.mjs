@@ -47,18 +47,19 @@ for (const { verdict, guardrail, why } of plan.findings) console.log(`${verdict.
 const receipt = await promoter.execute(plan.approve())
 console.log(`prod: ${receipt.previous_digest} -> ${receipt.digest}`)
 
-await promoter.hold(prod, { reason: 'incident 7', provenance })
+const hold = await promoter.hold(prod, { reason: 'incident 7', provenance })
 try {
   await promoter.promote(prod, `${repository}:1.1`, { provenance })
 } catch (error) {
   if (!(error instanceof TagwardenError)) throw error
-  console.log(`held: ${error.code}, ${error.retry}`)
+  const refused = error.findings.filter(({ verdict }) => verdict === 'refuse').map(({ code }) => code)
+  console.log(`hold ${hold}: ${refused.join()}, ${error.retry}`)
 }
-await promoter.release(prod, { reason: 'it is over', provenance })
+await promoter.unhold(prod, hold, { reason: 'it is over', provenance })
 
 const back = await promoter.rollback(prod, { provenance, reason: 'incident 7', signal: AbortSignal.timeout(60_000) })
 console.log(`prod: back at ${back.digest}`)
-for await (const { seq, status, intent } of promoter.history(prod)) console.log(seq, status, intent.op, intent.to.digest)
+for await (const { seq, status, intent } of promoter.history(prod)) console.log(seq, status, intent.op, intent.target.digest)
 
 const audit = await promoter.audit(await promoter.channels())
 const may = await promoter.mayDelete(repository, back.digest)

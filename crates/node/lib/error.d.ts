@@ -10,9 +10,9 @@ export type Class = 'failed' | 'usage' | 'refused' | 'drift' | 'indeterminate' |
 export type ErrorCode =
   | 'VALUE_INVALID' | 'PROVENANCE_INCOMPLETE' | 'CONFIG_INVALID' | 'SOURCE_INVALID'
   | 'POLICY_REFUSED'
-  | 'CHANNEL_HELD' | 'CHANNEL_CHANGED' | 'CHANNEL_BUSY' | 'CHANNEL_NOT_BOOTSTRAPPED' | 'CHANNEL_BOOTSTRAPPED'
+  | 'CHANNEL_CHANGED' | 'CHANNEL_BUSY' | 'CHANNEL_NOT_BOOTSTRAPPED' | 'CHANNEL_BOOTSTRAPPED'
   | 'CHANNEL_ABSENT' | 'CHANNEL_OCCUPIED' | 'CHANNEL_DRIFTED' | 'CHANNEL_OVERWRITTEN'
-  | 'ROLLBACK_NO_TARGET' | 'TARGET_INCOMPLETE' | 'IDEMPOTENCY_MISMATCH'
+  | 'ROLLBACK_NO_TARGET' | 'IDEMPOTENCY_MISMATCH'
   | 'MOVE_FAILED' | 'MOVE_INDETERMINATE' | 'MOVE_TAKEN_OVER'
   | 'REGISTRY_UNAVAILABLE' | 'REGISTRY_BUSY' | 'REGISTRY_DENIED' | 'REGISTRY_REFUSED' | 'REGISTRY_ABSENT'
   | 'REGISTRY_DIGEST_MISMATCH' | 'REGISTRY_UNSUPPORTED' | 'REGISTRY_AMBIGUOUS'
@@ -24,15 +24,17 @@ export type ErrorCode =
 
 /** What went wrong, where, and what to do about it. No message, context or cause ever holds a credential. */
 export declare class TagwardenError extends Error {
-  /** An error of your own backend; `retry` follows from the code. */
+  /** An error of your own backend; `retry` is that of the code by default. */
   constructor(message: string, options: {
     code: ErrorCode
     context?: Record<string, string>
     findings?: readonly Finding[]
+    retry?: Retry
     cause?: unknown
   })
   readonly name: 'TagwardenError'
   readonly code: ErrorCode
+  /** What the code says, but for a refusal by the policy: that is `later` if every finding that refuses is. */
   readonly retry: Retry
   /** Where it happened, as names and values: `channel`, `seq`, `move_id`, … */
   readonly context: Readonly<Record<string, string>>

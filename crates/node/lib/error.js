@@ -5,13 +5,16 @@ const native = require('../native.js')
 /** What each code means, from the core's table. */
 const kinds = new Map(JSON.parse(native.errorKinds()).map((kind) => [kind.code, Object.freeze(kind)]))
 
+const RETRIES = ['never', 'later', 'replan', 'recover']
+
 class TagwardenError extends Error {
-  constructor(message, { code, context = {}, findings = [], cause } = {}) {
+  constructor(message, { code, context = {}, findings = [], retry, cause } = {}) {
     const kind = kinds.get(code)
     if (kind === undefined) throw new TypeError(`${String(code)} is not an error code of tagwarden`)
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
-    this.retry = kind.retry
+    if (retry !== undefined && !RETRIES.includes(retry)) throw new TypeError(`${String(retry)} is none of ${RETRIES.join(', ')}`)
+    this.retry = retry ?? kind.retry
     this.context = Object.freeze({ ...context })
     this.findings = Object.freeze([...findings])
   }
@@ -49,9 +52,9 @@ function messageOf(exception) {
 }
 
 /** The error that the native half describes; the innermost cause is the exception of a backend, if one is behind it. */
-function raised({ code, message, context, findings, cause }, exception) {
+function raised({ code, message, context, findings, retry, cause }, exception) {
   const behind = cause === undefined ? exception : raised(cause, exception)
-  if (code !== undefined) return new TagwardenError(message, { code, context, findings, cause: behind })
+  if (code !== undefined) return new TagwardenError(message, { code, context, findings, retry, cause: behind })
   return behind ?? new Error(message)
 }
 

@@ -1,7 +1,7 @@
 import type { Ledger } from './ledger.js'
 import type { Registry, Signal } from './registry.js'
 import type {
-  AuditReport, Current, Facts, Finding, LogReport, MayDelete, Predecessor, PromotionEvent, Receipt, Recovered, RetentionPlan,
+  ActiveHold, AuditReport, Current, Facts, Finding, HoldScope, LogReport, MayDelete, Predecessor, PromotionEvent, Receipt, Recovered, RetentionPlan,
   Source,
 } from './record.js'
 import type { Channel, Digest, Environment, IdempotencyKey, Provenance, Reference, Repository, Timestamp } from './value.js'
@@ -37,8 +37,14 @@ export interface Guardrail {
   timeoutMs?: number
 }
 
-/** What a guardrail says: a code and the reason, with names, numbers and units. */
-export type Judgement = { verdict: 'pass'; why: string } | { verdict: 'warn' | 'refuse'; code: string; why: string }
+/**
+ * What a guardrail says: a code and the reason, with names, numbers and units; and of a refusal whether the same move may pass
+ * later, because time or a person can lift it. `never` by default.
+ */
+export type Judgement =
+  | { verdict: 'pass'; why: string }
+  | { verdict: 'warn'; code: string; why: string }
+  | { verdict: 'refuse'; code: string; why: string; retry?: 'never' | 'later' }
 
 /** What a promoter writes into the log, and how long one put may take, in milliseconds: each from 1 to 3,600,000. */
 export interface Times {
@@ -83,10 +89,24 @@ export interface First {
   predecessor?: Predecessor
 }
 
+/**
+ * What a rollback goes back to, which must have been live on the channel: a digest; a release, by its tag or label; or, as
+ * `prod#42`, what the move at this position made live.
+ */
+export type RollbackTarget = Digest | string
+
+/** Who asks for something, and why. */
+export interface Reasoned extends Signal {
+  /** Why, for the log. */
+  reason: string
+  /** The pipeline run and the actor; they are recorded. */
+  provenance: Provenance
+}
+
 /** What is to be planned. */
 export type Operation =
   | { op: 'promote'; source: MoveSource }
-  | { op: 'rollback'; to?: Digest | string }
+  | { op: 'rollback'; to?: RollbackTarget }
   | ({ op: 'bootstrap' } & First)
   | { op: 'repair' }
   | { op: 'adopt' }
@@ -107,7 +127,7 @@ export declare class Plan {
   readonly findings: readonly Finding[]
   /** The receipt, if there is nothing to do. */
   readonly settled?: Receipt
-  /** The permission to execute it, once. Throws POLICY_REFUSED or CHANNEL_HELD with every finding. */
+  /** The permission to execute it, once. Throws POLICY_REFUSED with every finding. */
   approve(): Approved
 }
 
@@ -133,7 +153,7 @@ export declare class Promoter {
   /** Points the channel at a release: plans, has the policy judge, and executes. */
   promote(channel: Channel | string, source: MoveSource, terms: Terms): Promise<Receipt>
   /** Points it back at the digest that was live before, or at `to`, which must have been live here. */
-  rollback(channel: Channel | string, terms: Terms & { to?: Digest | string }): Promise<Receipt>
+  rollback(channel: Channel | string, terms: Terms & { to?: RollbackTarget }): Promise<Receipt>
   /** Takes the channel's first state into the log. */
   bootstrap(channel: Channel | string, terms: Terms & First): Promise<Receipt>
   /** Puts the live digest back after somebody went around the ledger. */
@@ -142,21 +162,29 @@ export declare class Promoter {
   adopt(channel: Channel | string, terms: Terms & { reason: string }): Promise<Receipt>
   /**
    * Closes the move that is open, if one is: waits until it may be taken over, and brings it about, or, with
-   * `abort`, gives it up if it has not landed. `timeoutMs` is 180,000 ms by default.
+   * `abort`, gives it up if it has not landed. `provenance` says who asks, and is recorded where the move is taken over.
+   * `timeoutMs` is 180,000 ms by default.
    */
-  recover(channel: Channel | string, options?: Signal & { abort?: boolean; timeoutMs?: number }): Promise<Recovered>
-
-  /** An audited emergency stop, until it is released or until `until`. Where it stands in the log. */
-  hold(
+  recover(
     channel: Channel | string,
-    options: Signal & { reason: string; provenance: Provenance; until?: Date | Timestamp | string },
-  ): Promise<number>
-  /** Ends the hold that stands. Where the entry stands, or null if no hold did. */
-  release(channel: Channel | string, options: Signal & { reason: string; provenance: Provenance }): Promise<number | null>
+    options: Signal & { provenance: Provenance; abort?: boolean; timeoutMs?: number },
+  ): Promise<Recovered>
+
+  /**
+   * Stops moves of the channel, until the hold is ended or until `until`. The scope `promotions` (the default) stops promote
+   * and bootstrap, while rollback, repair and adopt pass; `all` stops every move. The hold's id, which is its position.
+   */
+  hold(channel: Channel | string, options: Reasoned & { scope?: HoldScope; until?: Date | Timestamp | string }): Promise<number>
+  /** Ends one hold; the others stay. Where that stands in the log. VALUE_INVALID if no such hold is in force. */
+  unhold(channel: Channel | string, hold: number, options: Reasoned): Promise<number>
+  /** Ends every hold of one person: those of the same provider and actor. The ids of the holds that were ended. */
+  unholdMine(channel: Channel | string, options: Reasoned): Promise<number[]>
+  /** The holds in force now, the oldest first. */
+  holds(channel: Channel | string, options?: Signal): Promise<ActiveHold[]>
 
   /** Every channel that the ledger has a log of. */
   channels(options?: Signal): Promise<string[]>
-  /** What a channel is now: live and previous digest, the move that made it so, what is open, which hold stands. */
+  /** What a channel is now: live and previous digest, the move that made it so, what is open, which holds are in force. */
   current(channel: Channel | string, options?: Signal): Promise<Current>
   /** The digest that was live before the last move that changed it. */
   previous(channel: Channel | string, options?: Signal): Promise<string | null>

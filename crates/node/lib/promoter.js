@@ -47,8 +47,14 @@ class Promoter {
   hold(channel, options) {
     return ask(this.#native, 'hold', { channel }, options)
   }
-  release(channel, options) {
-    return ask(this.#native, 'release', { channel }, options)
+  unhold(channel, hold, options) {
+    return ask(this.#native, 'unhold', { channel, hold }, options)
+  }
+  unholdMine(channel, options) {
+    return ask(this.#native, 'unhold_mine', { channel }, options)
+  }
+  holds(channel, options) {
+    return ask(this.#native, 'holds', { channel }, options)
   }
 
   channels(options) {

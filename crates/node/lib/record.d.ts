@@ -14,6 +14,8 @@ export interface Finding {
   code?: string
   /** Why, with names, numbers and units. */
   why: string
+  /** Of a refusal: whether the same move may pass later, because time or a person can lift it. A log does not keep it. */
+  retry?: 'never' | 'later'
 }
 
 /** Where a target was named: a tag or digest, or what was live on another channel. */
@@ -22,7 +24,7 @@ export type Source = { reference: string } | { channel: string }
 /** A provenance as it stands in the ledger. */
 export interface RecordedProvenance extends Provenance {
   /** The claims of a token that was verified. Absent where nothing was; it cannot be given. */
-  identity?: { issuer: string; subject: string; audience: string; claims_sha256: string }
+  identity?: { issuer: string; subject: string; audience: string; claims: Record<string, string>; token_sha256: string }
 }
 
 /** What a move was to do, who asked and how it was judged. */
@@ -32,24 +34,78 @@ export interface Intent {
   key: string
   /** The SHA-256 of the request as it was given. */
   request: string
-  from?: string
-  to: { digest: string; media_type: string; size: number }
+  /** The live digest before the move; absent before the first one. */
+  previous?: string
+  target: TargetManifest
   source: Source
   provenance: RecordedProvenance
   reason?: string
-  decision: {
-    policy: { name: string; digest: string }
-    findings: Finding[]
-    overrides?: { guardrail: string; by: string; reason: string }[]
-    approvals?: number[]
-  }
+  /** What the caller said that the channel must point at: a digest, or `absent`. */
+  expected?: string
+  order?: ReleaseOrder
+  /** The logs of the earlier environments that were read. */
+  upstream?: UpstreamLog[]
+  decision: Decision
+  /** What the tag pointed at instead of the live digest, in a repair. */
   replaced?: string
   predecessor?: Predecessor
+  /** The moves of other channels that belong to this one. */
+  set?: MoveSet
   owner: string
   epoch: number
   ttl_ms: number
   grace_ms: number
   quiet_ms: number
+  /** How long a read of the tag may answer an earlier value. */
+  settle_ms: number
+}
+
+/** The manifest that a move points at. */
+export interface TargetManifest {
+  digest: string
+  media_type: string
+  size: number
+  artifact_type?: string
+  /** Its own `org.opencontainers.image.` annotations created, revision, source, version, url and title. */
+  annotations?: Record<string, string>
+}
+
+/** How a policy judged a move. */
+export interface Decision {
+  /** When, by the clock of the machine that judged. */
+  at: string
+  /** Its name, and the SHA-256 of its text, which is in the log. */
+  policy: { name: string; digest: string }
+  findings: Finding[]
+  /** Refusals that the caller overrode. */
+  overrides?: { guardrail: string; reason: string }[]
+  /** Positions of the approvals that were counted. */
+  approvals?: number[]
+  /** The checks that were counted, each in the log of its channel. */
+  checks?: { channel: string; seq: number }[]
+}
+
+/** A release's place among the others of its series; values of another series are not comparable. */
+export interface ReleaseOrder {
+  /** What the value is, such as `semver` or `build-number`. */
+  by: string
+  value: number | string
+  series?: string
+}
+
+/** The log of an earlier environment, as far as it was read, and the RFC 6962 root over those entries. */
+export interface UpstreamLog {
+  environment: string
+  channel: string
+  size: number
+  root: string
+}
+
+/** Channels that move together. */
+export interface MoveSet {
+  id: string
+  channels: string[]
+  on_failure: 'resume' | 'restore'
 }
 
 /** The log that a new one continues, when a repository was renamed. */
@@ -68,11 +124,14 @@ export interface Outcome {
   owner: string
   epoch: number
   status: 'committed' | 'failed' | 'aborted'
+  /**
+   * What became of its puts: none was sent, the registry refused every one, it is not known (an answer was lost, or another
+   * worker may have sent one), or the registry accepted one.
+   */
+  put: 'none' | 'refused' | 'unknown' | 'accepted'
   observed?: string
   /** Puts that were sent by whoever closed it. */
   attempts: number
-  /** True if the answer to one of them was lost. */
-  ambiguous: boolean
   /** True if another worker than the first closed it. */
   recovered: boolean
   error?: { code: string; text: string }
@@ -86,9 +145,24 @@ export interface PromotionEvent {
   at: string
   status: 'open' | 'committed' | 'failed' | 'aborted'
   intent: Intent
-  takeovers: { seq: number; at: string; owner: string; previous_owner: string; epoch: number }[]
+  /** The workers that took it over, in order. */
+  takeovers: TakenOver[]
   /** Absent while it is open. */
   outcome?: Outcome
+}
+
+/** A takeover of a move by another worker. */
+export interface TakenOver {
+  seq: number
+  at: string
+  /** What the new worker was asked for: a move of its own, to complete the open one, or to abort it. */
+  op: Op | 'recover' | 'abort'
+  owner: string
+  previous_owner: string
+  /** One more than before; the intent's own is 0. */
+  epoch: number
+  /** Who took it over. */
+  provenance: RecordedProvenance
 }
 
 /** Everything that a guardrail may look at. */
@@ -102,14 +176,19 @@ export interface Facts {
   observed?: string
   source?: Source
   /** The manifest that the channel is to point at; absent if it is proven absent. */
-  target?: { digest: string; media_type: string; size: number }
+  target?: TargetManifest
+  /** Parts of a rollback's target that are proven missing in the registry. */
+  missing?: string[]
   /** The tag that was written beside the source's digest, and what it points at; absent if it does not exist. */
   tagged?: { tag: string; answered?: string }
   expected: 'any' | 'absent' | { at: string }
   provenance: RecordedProvenance
-  hold?: Standing
-  /** The environment before this one in the pipeline. */
-  upstream?: { environment: string; channel: string; live?: string; passage: Passage }
+  /** The holds in force that stop such a move. */
+  holds?: ActiveHold[]
+  /** The digest of the policy that the log says is binding. */
+  binding_policy?: string
+  /** The environment before this one in the pipeline; its log was read up to `size`, with the RFC 6962 root `root`. */
+  upstream?: { environment: string; channel: string; live?: string; passage: Passage; size: number; root: string }
   /** Whether the target was live in this channel. */
   here: Passage
   at: string
@@ -146,11 +225,17 @@ export interface Live {
 /** What a recovery did. */
 export type Recovered = { result: 'nothing' } | { result: 'closed'; event: PromotionEvent }
 
-/** A hold that stands. */
-export interface Standing {
+/** Which moves a hold stops: promote and bootstrap, or every move. */
+export type HoldScope = 'promotions' | 'all'
+
+/** A hold that was not ended. */
+export interface ActiveHold {
+  /** Its position, which is its id. */
   seq: number
+  scope: HoldScope
   reason: string
-  by: string
+  provenance: RecordedProvenance
+  /** When it ends by itself. */
   until?: string
 }
 
@@ -161,12 +246,22 @@ export interface OpenMove {
   move_id: string
   key: string
   request: string
-  from?: string
-  to: string
+  previous?: string
+  /** The digest that it points the channel at. */
+  target: string
   replaced?: string
   as_it_is: boolean
   owner: string
   epoch: number
+  deadlines: { ttl_ms: number; grace_ms: number; quiet_ms: number; settle_ms: number }
+  /** The longest quiet time of all workers that held it. */
+  quiet_ms: number
+}
+
+/** Where a log goes on: the position of the entry that says so, and the ledger. */
+export interface MigratedTo {
+  seq: number
+  ledger: string
 }
 
 /** What a channel is now, as its log says. */
@@ -179,9 +274,10 @@ export interface Current {
   /** The last committed move. */
   event?: PromotionEvent
   open?: OpenMove
-  hold?: Standing
-  /** Where the log goes on, if it moved to another ledger. */
-  moved?: { seq: number; to: string }
+  /** The holds in force; absent if none is. */
+  holds?: ActiveHold[]
+  /** Where the log goes on, if it was migrated to another ledger: the rest says what was, then. */
+  migrated?: MigratedTo
   /** How many entries the log has. */
   size: number
 }
@@ -207,6 +303,7 @@ export interface AuditReport {
 /** What the check of a whole log found. */
 export interface LogReport {
   channel?: string
+  /** How many entries count: their bytes, position and parent are right. */
   entries: number
   /** Bytes of a last append that never returned: no defect. */
   torn_bytes: number
@@ -215,15 +312,31 @@ export interface LogReport {
   live?: string
   previous?: string
   open_intent?: number
-  /** Where the entry stands that says the log goes on elsewhere, and the ledger in which it does. */
-  moved?: number
-  moved_to?: string
-  /** The RFC 6962 root over the entries that hold. */
+  /** The holds that were not ended, by position; one with an end may be over. */
+  holds?: number[]
+  /** The digests that are blocked. */
+  blocked?: string[]
+  /** Where the entry stands that says the log was migrated, and the ledger in which it goes on. */
+  migrated?: number
+  migrated_to?: string
+  /** The RFC 6962 root over the entries that count. */
   root: string
   /** How many entries say an earlier time than the one before them. A warning: time never orders. */
   clock_went_back: number
-  /** The first rule that is broken, if one is; nothing after it was judged. */
-  defect?: { seq: number; code: string; why: string }
+  /** The first rule that is broken, if one is. */
+  defect?: Defect
+  /**
+   * Every rule that is broken, in the order of the log; absent if none is. After 100 the check stops, and after broken bytes, a
+   * wrong position or a wrong parent nothing can be judged.
+   */
+  defects?: Defect[]
+}
+
+/** A rule of the log's format that the entry at `seq` breaks; docs/ledger-format.md lists the codes. */
+export interface Defect {
+  seq: number
+  code: string
+  why: string
 }
 
 /** Why a digest is kept. */

@@ -53,12 +53,12 @@ test('an abort in the middle of a put rejects at once, and the move is brought t
   controller.abort(reason)
   await assert.rejects(moving, (error) => error === reason)
   const { open } = await new Promoter(registry, ledger).current(prod)
-  assert.equal(open.to, digests[1], 'the move stands open, and names itself')
+  assert.equal(open.target, digests[1], 'the move stands open, and names itself')
 
   waits.letOn()
   const { live } = await settled(new Promoter(registry, ledger))
   assert.equal(live, digests[1])
-  assert.deepEqual(await new Promoter(registry, ledger).recover(prod), { result: 'nothing' })
+  assert.deepEqual(await new Promoter(registry, ledger).recover(prod, { provenance }), { result: 'nothing' })
 })
 
 test('a move whose put was aborted and never answered is closed by recover', async () => {
@@ -71,7 +71,7 @@ test('a move whose put was aborted and never answered is closed by recover', asy
   controller.abort()
   await assert.rejects(moving, { name: 'AbortError' })
   const other = new Promoter(registry, ledger, { times })
-  await other.recover(prod, { timeoutMs: 10_000 })
+  await other.recover(prod, { provenance, timeoutMs: 10_000 })
   const { live, open } = await other.current(prod)
   assert.equal(open, undefined)
   assert.equal(registry.peek(repository, 'prod'), live)
@@ -142,8 +142,9 @@ test('a provenance by hand says no more than a built one', async () => {
   const message = /: provenance: identity: it is not known here$/
   await assert.rejects(promoter.promote(prod, release(3), { provenance: verified }), { code: 'VALUE_INVALID', message })
   await assert.rejects(promoter.hold(prod, { reason: 'incident', provenance: verified }), { code: 'VALUE_INVALID', message })
-  await assert.rejects(promoter.release(prod, { reason: 'over', provenance: { ...provenance, actor: 'ada' } }), {
-    message: 'release: provenance: actor: a string instead of an object',
+  await assert.rejects(promoter.recover(prod, { provenance: verified }), { code: 'VALUE_INVALID', message })
+  await assert.rejects(promoter.unholdMine(prod, { reason: 'over', provenance: { ...provenance, actor: 'ada' } }), {
+    message: 'unholdMine: provenance: actor: a string instead of an object',
   })
 })
 
@@ -203,7 +204,7 @@ test('a plan is approved once and executed once', async () => {
   assert.throws(() => plan.approve(), code('VALUE_INVALID'))
   assert.equal((await promoter.execute(approved)).result, 'committed')
   await assert.rejects(promoter.execute(approved), { message: 'the approved plan was executed already: plan again' })
-  assert.ok(plan.findings.length === 5 && !(plan instanceof TagwardenError))
+  assert.ok(plan.findings.length === 6 && !(plan instanceof TagwardenError))
 })
 
 test('the process ends by itself, also with a backend in JavaScript, and with work in flight', { timeout: 60_000 }, async () => {

@@ -53,9 +53,9 @@ test('it promotes, refuses, rolls back, and finds drift', { timeout: 120_000 }, 
   const promoted = await step({ command: 'promote', channel: prod, source: '1.4.2', release: 'v1.4.2' })
   assert.equal(promoted.status, 0, promoted.said)
   const { digest, 'previous-digest': previous, seq, changed, move, live } = promoted.outputs
-  assert.deepEqual({ digest, previous, seq, changed }, { digest: digests[1], previous: digests[0], seq: '2', changed: 'true' })
+  assert.deepEqual({ digest, previous, seq, changed }, { digest: digests[1], previous: digests[0], seq: '3', changed: 'true' })
   const { provenance, key } = JSON.parse(move).intent
-  assert.deepEqual([JSON.parse(live).digest, JSON.parse(live).seq], [digests[1], 2])
+  assert.deepEqual([JSON.parse(live).digest, JSON.parse(live).seq], [digests[1], 3])
   assert.deepEqual(provenance.pipeline, {
     provider: 'github-actions', run_id: '4711', attempt: 1, url: 'https://github.com/acme/shop/actions/runs/4711', job: { id: 'release' },
   })
@@ -65,7 +65,7 @@ test('it promotes, refuses, rolls back, and finds drift', { timeout: 120_000 }, 
   await shownInTheDocs(promoted.summary, server.host)
 
   const again = await step({ command: 'promote', channel: prod, source: '1.4.2' }, { GITHUB_RUN_ATTEMPT: '2' })
-  assert.deepEqual([again.status, again.outputs.changed, again.outputs.seq], [0, 'false', '2'], again.said)
+  assert.deepEqual([again.status, again.outputs.changed, again.outputs.seq], [0, 'false', '3'], again.said)
 
   const pipeline = `staging=${shop}:staging\nprod=${prod}`
   const refused = await step({ command: 'promote', channel: prod, source: '1.4.3', pipeline }, { GITHUB_RUN_ID: '4712' })
@@ -78,7 +78,7 @@ test('it promotes, refuses, rolls back, and finds drift', { timeout: 120_000 }, 
   const back = await step({ command: 'rollback', channel: prod, reason: 'incident 7' })
   assert.deepEqual([back.status, back.outputs.digest, back.outputs['previous-digest']], [0, digests[0], digests[1]], back.said)
   const current = await step({ command: 'current', channel: prod })
-  assert.deepEqual([current.status, current.outputs.digest, current.outputs.seq], [0, digests[0], '4'], current.said)
+  assert.deepEqual([current.status, current.outputs.digest, current.outputs.seq], [0, digests[0], '5'], current.said)
   const history = await step({ command: 'history', channel: prod })
   assert.deepEqual(JSON.parse(history.outputs.report).map((event) => event.intent.op), ['rollback', 'promote', 'bootstrap'])
 
@@ -118,7 +118,7 @@ async function race(t, inputs, environment) {
   ))
   assert.equal(server.faultsLeft(), 0)
   const history = await step({ command: 'history', ...both }, environment)
-  const moves = JSON.parse(history.outputs.report).map(({ status, intent }) => [status, intent.op, intent.to.digest])
+  const moves = JSON.parse(history.outputs.report).map(({ status, intent }) => [status, intent.op, intent.target.digest])
   assert.equal(moves[0][2], server.memory.peek(shop, 'prod'), 'the last move of the log is what the tag points at')
   return { runs, moves, digests }
 }
@@ -167,7 +167,7 @@ test('a wrong input, a wrong password and a missing actor are said, and nothing 
 test('what stands in a ledger is text in the summary, whoever wrote it', () => {
   const event = (run_id, url) => ({
     seq: 2, at: '2026-11-24T09:30:00.000Z', status: 'committed',
-    intent: { op: 'promote', to: { digest: `sha256:${'0'.repeat(64)}` }, provenance: { pipeline: { run_id, url }, actor: { id: '<img src=x>' } } },
+    intent: { op: 'promote', target: { digest: `sha256:${'0'.repeat(64)}` }, provenance: { pipeline: { run_id, url }, actor: { id: '<img src=x>' } } },
   })
   const events = [
     event('1', 'https://ci.example/runs/1'), event('2', 'javascript:alert(1)'), event('3', 'https://ci.example/) | [x](https://evil.example'),
@@ -181,9 +181,15 @@ test('what stands in a ledger is text in the summary, whoever wrote it', () => {
 })
 
 test('what is not as it looks is said in the summary', () => {
-  const moved = { seq: 4, to: 's3://acme-audit/new' }
-  assert.match(current({ channel: 'reg.io/a:prod', size: 5, moved }), /\| moved \| the log goes on in s3\\:\/\/acme-audit\/new since seq 4; /)
-  assert.match(history('reg.io/a:prod', [], moved), /\n\nthe log goes on in s3/)
+  const migrated = { seq: 4, ledger: 's3://acme-audit/new' }
+  assert.match(current({ channel: 'reg.io/a:prod', size: 5, migrated }), /\| migrated \| the log was migrated to s3\\:\/\/acme-audit\/new at seq 4; /)
+  assert.match(history('reg.io/a:prod', [], migrated), /\n\nthe log was migrated to s3/)
+  const holds = [
+    { seq: 3, scope: 'promotions', reason: 'incident 7', provenance: { actor: { id: 'ada' } } },
+    { seq: 6, scope: 'all', reason: 'an | audit', provenance: { actor: { id: 'ben' } } },
+  ]
+  const held = current({ channel: 'reg.io/a:prod', size: 7, holds })
+  assert.match(held, /\| hold 3 \| promotions: incident 7 \(ada\) \|\n\| hold 6 \| all moves: an \\\| audit \(ben\) \|/)
   const unknown = { channel: 'reg.io/a:prod', state: 'unknown', why: 'no route\r\nto www.evil.example' }
   assert.match(audited({ worst: 'unknown', channels: [unknown] }), /^## Audit: the worst is unknown\n[^]*\| unknown: no route to www\\\.evil\.example \| `–` \|/)
 })

@@ -32,17 +32,25 @@ test('a guardrail judges the facts, after the built-in ones, and stands in the l
   const { policy, findings } = receipt.move.intent.decision
   assert.equal(policy.name, 'release')
   assert.deepEqual(findings.at(-1), { guardrail: 'weekday', verdict: 'warn', code: 'DAY_LATE', why: 'it is Friday' })
-  assert.equal(findings.length, 6)
+  assert.equal(findings.length, 7)
 })
 
 test('a refusal refuses', async () => {
   const { promoter } = await guarded(() => ({ verdict: 'refuse', code: 'DAY_LATE', why: 'it is Friday' }))
   const error = await promoter.promote(prod, release(2), { provenance }).catch((error) => error)
   assert.equal(error.code, 'POLICY_REFUSED')
-  assert.equal(error.message, `${prod}: refused by 1 of 6 guardrails: weekday: it is Friday`)
+  assert.equal(error.message, `${prod}: refused by 1 of 7 guardrails: weekday: it is Friday`)
   assert.equal(error.cause, undefined)
   const plan = await promoter.plan(prod, { op: 'promote', source: release(2) }, { provenance })
   assert.throws(() => plan.approve(), { code: 'POLICY_REFUSED' })
+})
+
+test('a refusal says whether the same move may pass later', async () => {
+  for (const retry of ['never', 'later']) {
+    const { promoter } = await guarded(() => ({ verdict: 'refuse', code: 'DAY_LATE', why: 'it is Friday', retry }))
+    const error = await promoter.promote(prod, release(2), { provenance }).catch((error) => error)
+    assert.deepEqual([error.retry, error.findings.at(-1).retry, error.toJSON().retry], [retry, retry, retry])
+  }
 })
 
 test('a guardrail may promise its finding', async () => {

@@ -74,7 +74,10 @@ test('options and records have the fields of the core', async () => {
   assert.deepEqual(await own('promoter', 'Times'), [...times.matchAll(/(\w+): (Duration)/g)].map(named).sort())
   for (const [path, name, besides = []] of [
     ['promoter/read', 'Current'], ['record/verify', 'LogReport'], ['record/event', 'PromotionEvent', ['status']],
-    ['record/entry', 'Outcome', ['at', 'seq']], ['record/intent', 'Predecessor'], ['record/fold', 'Standing'], ['promoter/end', 'Receipt'], ['promoter/end', 'Live'],
+    ['record/body', 'Outcome', ['at', 'seq']], ['record/intent', 'Predecessor'], ['promoter/end', 'Receipt'], ['promoter/end', 'Live'],
+    ['record/intent', 'TargetManifest'], ['record/intent', 'Decision'], ['record/intent', 'ReleaseOrder'], ['record/intent', 'UpstreamLog'],
+    ['record/intent', 'MoveSet'], ['record/event', 'TakenOver'], ['record/fold', 'ActiveHold'], ['record/fold', 'OpenMove'],
+    ['record/fold', 'MigratedTo'], ['record/defect', 'Defect'], ['judge/facts', 'Facts'], ['judge/guardrail', 'Finding'],
   ]) {
     assert.deepEqual(await own('record', name), [...(await core(path, name)), ...besides].sort(), name)
   }

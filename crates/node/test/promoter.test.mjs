@@ -20,10 +20,10 @@ test('a release is promoted, is current, and stands in the history', async () =>
 
   const history = await gathered(promoter.history(prod))
   assert.deepEqual(history.map((event) => [event.seq, event.intent.op, event.status]), [
-    [2, 'promote', 'committed'],
-    [0, 'bootstrap', 'committed'],
+    [3, 'promote', 'committed'],
+    [1, 'bootstrap', 'committed'],
   ])
-  assert.deepEqual(await promoter.recover(prod), { result: 'nothing' })
+  assert.deepEqual(await promoter.recover(prod, { provenance }), { result: 'nothing' })
 })
 
 test('history is read page by page, and stops where it is told to', async () => {
@@ -33,9 +33,9 @@ test('history is read page by page, and stops where it is told to', async () => 
   }
   const all = await gathered(promoter.history(prod))
   assert.equal(all.length, 71)
-  assert.deepEqual(all.map((event) => event.seq), all.map((_, at) => 140 - 2 * at))
+  assert.deepEqual(all.map((event) => event.seq), all.map((_, at) => 141 - 2 * at))
   const three = await gathered(promoter.history(prod, { before: 100, limit: 3 }))
-  assert.deepEqual(three.map((event) => event.seq), [98, 96, 94])
+  assert.deepEqual(three.map((event) => event.seq), [99, 97, 95])
   assert.deepEqual(await gathered(promoter.history(prod, { limit: 0 })), [])
 })
 
@@ -49,7 +49,7 @@ test('an asynchronous failure is a TagwardenError with code, retry, context and 
   assert.deepEqual(failed.context, { channel: prod, policy: 'standard' })
   assert.equal(
     failed.message,
-    `${prod}: refused by 1 of 5 guardrails: target-readable: ${repository}:9.9.9 does not exist in the registry`,
+    `${prod}: refused by 1 of 6 guardrails: target-readable: ${repository}:9.9.9 does not exist in the registry`,
   )
   const refused = failed.findings.filter((finding) => finding.verdict === 'refuse')
   assert.deepEqual(refused.map((finding) => finding.code), ['TARGET_ABSENT'])
@@ -108,4 +108,6 @@ test('the table of errors is the core\'s', () => {
     },
   )
   assert.throws(() => new TagwardenError('no', { code: 'NO_SUCH' }), TypeError)
+  assert.equal(new TagwardenError('no', { code: 'MOVE_FAILED', retry: 'never' }).retry, 'never')
+  assert.throws(() => new TagwardenError('no', { code: 'MOVE_FAILED', retry: 'soon' }), TypeError)
 })

@@ -37,8 +37,8 @@ async function told(promoter, registry, { do: what, ...given }) {
     case 'rollback': return receipt(await promoter.rollback(channel, { ...options, to: image(to) }))
     case 'repair': return receipt(await promoter.repair(channel, options))
     case 'adopt': return receipt(await promoter.adopt(channel, options))
-    case 'hold': return promoter.hold(channel, { reason: given.reason, provenance })
-    case 'release': return promoter.release(channel, { reason: given.reason, provenance })
+    case 'hold': return promoter.hold(channel, { scope: given.scope, reason: given.reason, provenance })
+    case 'unhold': return promoter.unhold(channel, given.hold, { reason: given.reason, provenance })
     case 'plan': {
       const { op, ...rest } = options
       const { change, findings } = await promoter.plan(channel, { op, source, to: image(to) }, rest)

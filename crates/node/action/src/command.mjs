@@ -60,15 +60,15 @@ async function look(promoter, given) {
 }
 
 async function past(promoter, given) {
-  const { channel, moved } = await standing(promoter, one(given))
+  const { channel, migrated } = await standing(promoter, one(given))
   const events = await recent(promoter, channel, given.limit)
-  return { outputs: { report: events, changed: false }, summary: history(channel, events, moved), problems: [] }
+  return { outputs: { report: events, changed: false }, summary: history(channel, events, migrated), problems: [] }
 }
 
 /** What a channel is; that its log goes on elsewhere, so that this is what it was, is said. */
 async function standing(promoter, channel) {
   const state = await promoter.current(channel)
-  if (state.moved) core.warning(`${channel}: ${goesOn(state.moved)}`, { title: 'tagwarden' })
+  if (state.migrated) core.warning(`${channel}: ${goesOn(state.migrated)}`, { title: 'tagwarden' })
   return state
 }
 

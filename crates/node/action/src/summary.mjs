@@ -13,20 +13,22 @@ export function moved({ channel, op, result, previous_digest: previous, digest, 
 }
 
 /** Where a log goes on. */
-export const goesOn = ({ seq, to }) => `the log goes on in ${to} since seq ${seq}; what stands here is what was`
+export const goesOn = ({ seq, ledger }) => `the log was migrated to ${ledger} at seq ${seq}; this is what was until then`
 
 /** What a channel is. */
-export function current({ channel, live, previous, open, hold, moved, size }) {
+export function current({ channel, live, previous, open, holds = [], migrated, size }) {
   const rows = [['live', live ? code(live) : 'nothing yet'], ['previous', previous ? code(previous) : 'nothing']]
-  if (open) rows.push(['open move', `${open.op} to ${code(open.to)} at ${open.seq}`])
-  if (hold) rows.push(['hold', `${text(hold.reason)} (${text(hold.by)})`])
-  if (moved) rows.push(['moved', text(goesOn(moved))])
+  if (open) rows.push(['open move', `${open.op} to ${code(open.target)} at ${open.seq}`])
+  for (const { seq, scope, reason, provenance } of holds) {
+    rows.push([`hold ${seq}`, `${scope === 'all' ? 'all moves' : scope}: ${text(reason)} (${text(provenance.actor.id)})`])
+  }
+  if (migrated) rows.push(['migrated', text(goesOn(migrated))])
   rows.push(['entries', String(size)])
   return [`## ${code(channel)}`, '', ...table(['', ''], rows), ''].join('\n')
 }
 
-export function history(channel, events, moved) {
-  const note = moved ? [text(goesOn(moved)), ''] : []
+export function history(channel, events, migrated) {
+  const note = migrated ? [text(goesOn(migrated)), ''] : []
   return [`## ${code(channel)}`, '', ...note, ...past(events), ''].join('\n')
 }
 
@@ -61,7 +63,7 @@ function found(findings) {
 
 function past(events) {
   return table(['seq', 'when', 'move', 'to', 'by', 'run', 'ended'], events.map(({ seq, at, status, intent }) => [
-    String(seq), at, intent.op, code(short(intent.to.digest)), text(intent.provenance.actor.id), run(intent.provenance.pipeline), status,
+    String(seq), at, intent.op, code(short(intent.target.digest)), text(intent.provenance.actor.id), run(intent.provenance.pipeline), status,
   ]))
 }
 

@@ -78,7 +78,7 @@ test('installed into an empty project, the packages run the example of their REA
   const released = await run(process.execPath, ['release.mjs', `${host}/acme/release`, join(dir, 'ledger'), join(home, 'lib')], { cwd: project })
   const lines = released.stdout.trimEnd().split('\n')
   assert.match(released.stdout, /^pass +has-commit: there is a commit/m)
-  assert.match(released.stdout, /^held: CHANNEL_HELD, later$/m)
+  assert.match(released.stdout, /^hold \d+: CHANNEL_HELD, later$/m)
   assert.deepEqual(lines.slice(-4, -1).map((line) => line.split(' ')[2]), ['rollback', 'promote', 'bootstrap'])
   assert.equal(lines.at(-1), 'audit: in sync; may be deleted: false')
 })

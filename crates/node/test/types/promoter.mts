@@ -3,7 +3,7 @@ import {
   Channel, MemoryLedger, MemoryRegistry, OciRegistry, Promoter, Provenance, TagwardenError, TestRegistry, conformance, openLedger,
   packArtifact, pushArtifact,
 } from 'tagwarden'
-import type { Current, Guardrail, Receipt, Recovered, Registry, Violation } from 'tagwarden'
+import type { ActiveHold, Current, Guardrail, Receipt, Recovered, Registry, Violation } from 'tagwarden'
 
 const promoter = new Promoter(new MemoryRegistry(), await openLedger('/srv/ledger'), { times: { ttlMs: 1000 } })
 const provenance = Provenance.fromEnvironment({ release: 'v1' })
@@ -15,11 +15,16 @@ const receipt: Receipt = await promoter.promote(prod, 'registry.example.com/acme
   signal: AbortSignal.timeout(1000),
 })
 const current: Current = await promoter.current(String(prod))
-const recovered: Recovered = await promoter.recover(prod, { abort: true })
+const recovered: Recovered = await promoter.recover(prod, { provenance, abort: true })
 if (recovered.result === 'closed') console.log(recovered.event.status, receipt.digest, current.live?.length)
 for await (const event of promoter.history(prod, { limit: 3 })) console.log(event.intent.provenance.actor.id)
 
-const plan = await promoter.plan(prod, { op: 'rollback' }, { provenance })
+const hold: number = await promoter.hold(prod, { provenance, reason: 'incident 7', scope: 'all', until: new Date() })
+const holds: ActiveHold[] = await promoter.holds(prod)
+await promoter.unhold(prod, hold, { provenance, reason: 'it is over' })
+const ended: number[] = await promoter.unholdMine(prod, { provenance, reason: 'it is over' })
+console.log(holds[0]?.provenance.actor.id, ended)
+const plan = await promoter.plan(prod, { op: 'rollback', to: 'prod#42' }, { provenance })
 await promoter.execute(plan.approve())
 
 try {
@@ -30,11 +35,17 @@ try {
   // @ts-expect-error: adopting needs a reason
   await promoter.adopt(prod, { provenance })
   // @ts-expect-error: an option that is not known
-  await promoter.recover(prod, { timeout: 3 })
+  await promoter.recover(prod, { provenance, timeout: 3 })
+  // @ts-expect-error: a recovery says who asks
+  await promoter.recover(prod, { abort: true })
+  // @ts-expect-error: a hold has a reason
+  await promoter.hold(prod, { provenance })
+  // @ts-expect-error: a scope that is not known
+  await promoter.hold(prod, { provenance, reason: 'incident 7', scope: 'some' })
   // @ts-expect-error: both a registry and a ledger are needed
   new Promoter(new MemoryLedger())
 } catch (error) {
-  if (error instanceof TagwardenError && error.code === 'CHANNEL_HELD') console.log(error.findings[0]?.why)
+  if (error instanceof TagwardenError && error.code === 'POLICY_REFUSED') console.log(error.findings[0]?.retry)
 }
 
 // Backends, rules and faults of one's own.
