@@ -13,18 +13,30 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 drift, 5 indeterminate, 6 un
 
 pub(super) const AFTER: &str = "\
 Questions and answers (prod stands for a channel or its name in tagwarden.toml):
-  What is prod, what was it before, who moved it?  tagwarden current prod
-  What was it at six o'clock?                      tagwarden at prod 2026-11-23T06:00:00Z
-  Every move, newest first                         tagwarden history prod
-  Ship a release                                   tagwarden promote prod --source 1.4.2
-  Would it be let through?                         tagwarden promote prod --source 1.4.2 --dry-run
-  Roll back                                        tagwarden rollback prod [--to 1.4.1]
-  Did somebody push by hand?                       tagwarden audit        (exit 4: drift)
-    Undo that hotfix                               tagwarden repair prod
-    Or keep it, on the record                      tagwarden adopt prod --reason 'hotfix 7'
-  A run died in the middle (exit 5)                tagwarden recover prod
-  Stop promotions now                              tagwarden hold prod --reason 'incident 7'
-  Was the record edited?                           tagwarden verify
+  What is prod, what was it before, who moved it?
+    tagwarden current prod
+  What was it at six o'clock?
+    tagwarden at prod 2026-11-23T06:00:00Z
+  Every move, newest first
+    tagwarden history prod
+  Ship a release
+    tagwarden promote prod --source 1.4.2
+  Would it be let through?
+    tagwarden promote prod --source 1.4.2 --dry-run
+  Roll back
+    tagwarden rollback prod
+    tagwarden rollback prod --to 1.4.1     # to a release that was live earlier
+  Did somebody push by hand?
+    tagwarden audit                        # exit 4: drift
+  Undo that hotfix; or keep it, on the record
+    tagwarden repair prod
+    tagwarden adopt prod --reason 'hotfix 7'
+  A run died in the middle (exit 5)
+    tagwarden recover prod
+  Stop promotions now
+    tagwarden hold prod --reason 'incident 7'
+  Was the record edited?
+    tagwarden verify                       # exit 7: it was
 
 Guaranteed:
   No channel is moved by tagwarden without a durable record before it; moves of one channel never interleave; a crash at \
@@ -36,8 +48,8 @@ Only detected, not prevented:
   checkpoint kept elsewhere.
 
 Configuration, tagwarden.toml, found upwards from the working directory:
-  ledger = \"ledger\"                     # a URL, or a directory relative to the file
-  [[pipeline]]                          # in order: what is live in one may go to the next
+  ledger = \"ledger\"     # a URL, or a directory relative to this file
+  [[pipeline]]          # in order: what is live in one may go to the next
   environment = \"preprod\"
   channel = \"registry.example.com/acme/shop:preprod\"
   [[pipeline]]
@@ -68,11 +80,11 @@ It packs three releases of a small Kubernetes application, promotes them through
 rolls back, pushes behind tagwarden's back, finds that, repairs it, and verifies the ledger. Each step is shown with the \
 command that does it.
 
-Examples:
+Examples (the last one needs a PostgreSQL, and `tagwarden ledger init` before it):
   tagwarden demo
   tagwarden demo --source ./deploy --keep ./demo-ledger
   tagwarden demo --registry 127.0.0.1:5000/acme/demo
-  tagwarden demo --ledger postgres://tagwarden@db.example.com/audit     # after `tagwarden ledger init`";
+  tagwarden demo --ledger postgres://tagwarden@db.example.com/audit";
 
 pub(super) const PUSH: &str = "\
 What is left out is said in one line, and listed in `left_out` with --json: what --ignore-paths matches; what a \
@@ -83,16 +95,19 @@ what begins as one), *.pem, .git, .hg, .svn and .jj. A secret in a directory tha
 A version tag never moves. To push the same release again, in a job that is repeated for one, the time must be the same, \
 too: that of a commit is.
 
-Examples:
-  tagwarden artifact push registry.example.com/acme/shop:1.4.2 --path ./deploy     # in a git repository
+Examples (the first one in a git repository):
+  tagwarden artifact push registry.example.com/acme/shop:1.4.2 --path ./deploy
   tagwarden artifact push registry.example.com/acme/shop:1.4.2 --path ./deploy \\
-    --source https://github.com/acme/shop --revision main@sha1:0123456789abcdef0123456789abcdef01234567 \\
+    --source https://github.com/acme/shop \\
+    --revision main@sha1:0123456789abcdef0123456789abcdef01234567 \\
     --created 2026-11-23T06:00:00Z";
 
 pub(super) const BOOTSTRAP: &str = "\
+Without --source the tag is taken as it is; with it the tag is made if it is absent.
+
 Examples:
-  tagwarden bootstrap 127.0.0.1:5000/acme/shop:prod                 # as the tag is
-  tagwarden bootstrap 127.0.0.1:5000/acme/shop:prod --source 1.4.1    # the tag is made if it is absent";
+  tagwarden bootstrap 127.0.0.1:5000/acme/shop:prod
+  tagwarden bootstrap 127.0.0.1:5000/acme/shop:prod --source 1.4.1";
 
 pub(super) const PROMOTE: &str = "\
 What --source means: `sha256:…` is a digest of the channel's repository; a word with a `/` is a whole reference; a bare \
@@ -110,21 +125,21 @@ appends a move; it never rewrites the record.
 
 Examples:
   tagwarden rollback prod
-  tagwarden history prod              # which releases were live
+  tagwarden history prod                       # which releases were live
   tagwarden rollback prod --to 1.4.1 --reason 'incident 7'
   tagwarden rollback prod --to prod#42
   tagwarden rollback prod --to sha256:…";
 
 pub(super) const REPAIR: &str = "\
 After drift (exit 4): what somebody pushed by hand is replaced by what the ledger says is live, and both are recorded. To \
-keep what was pushed instead: tagwarden adopt.
+keep what was pushed instead: `adopt`.
 
 Example:
   tagwarden repair prod --reason 'hand-pushed hotfix undone'";
 
 pub(super) const ADOPT: &str = "\
 After drift (exit 4): nothing is put; the digest that the tag points at becomes live, with your reason on the record. To \
-undo what was pushed instead: tagwarden repair.
+undo what was pushed instead: `repair`.
 
 Example:
   tagwarden adopt prod --reason 'hotfix for incident 7, reviewed by ada'";
@@ -149,7 +164,7 @@ Examples:
 
 pub(super) const UNHOLD: &str = "\
 Examples:
-  tagwarden holds prod                                   # the ids
+  tagwarden holds prod                                       # the ids
   tagwarden unhold prod 17 --reason 'incident 7 is over'
   tagwarden unhold prod --mine --reason 'incident 7 is over'";
 
@@ -187,7 +202,8 @@ What is live, named by an open move or inside a rollback window is kept, and so 
 needs, and what is not understood.
 
 Example:
-  tagwarden retention registry.example.com/acme/shop --keep-last 10 --keep-for 30d";
+  tagwarden retention registry.example.com/acme/shop --keep-last 10 \\
+    --keep-for 30d";
 
 pub(super) const VERIFY: &str = "\
 Every entry's bytes, its place and its link to the one before are checked. A defect is named with its seq and code, and \
@@ -201,9 +217,11 @@ pub(super) const LEDGER_INIT: &str = "\
 It makes what can be made, and may be run again: a directory, or the tables of a PostgreSQL schema. A bucket is not made; \
 that the store can keep a ledger is tried out. docs/ledgers.md says which ledger for whom, and the rights that each needs.
 
-Examples:
-  tagwarden ledger init postgres://tagwarden@db.example.com/audit
-  tagwarden ledger init                             # the one of --ledger, TAGWARDEN_LEDGER or tagwarden.toml";
+Without a URL it is the ledger of --ledger, TAGWARDEN_LEDGER or tagwarden.toml.
+
+Examples (the second one needs a PostgreSQL):
+  tagwarden ledger init
+  tagwarden ledger init postgres://tagwarden@db.example.com/audit";
 
 pub(super) const LEDGER_MIGRATE: &str = "\
 Each log is verified in FROM, copied byte for byte, read back from TO, and then closed in FROM by an entry that says where \
@@ -212,17 +230,18 @@ open move is not closed: CHANNEL_BUSY. What is interrupted is run again, and goe
 everything already, it asks for --resume, because TO might be FROM under another name. A copy that leaves FROM as it is: \
 `ledger export`.
 
-Examples:
+Examples (s3:// needs a bucket):
   tagwarden ledger migrate ./ledger s3://acme-audit/shop --dry-run
   tagwarden ledger migrate ./ledger s3://acme-audit/shop
-  tagwarden ledger migrate ./ledger \"$LEDGER_URL\" registry.example.com/acme/shop:dev";
+  tagwarden ledger migrate ./ledger \"$LEDGER_URL\" preprod   # this channel";
 
 pub(super) const LEDGER_EXPORT: &str = "\
 One file for each log, CHANNEL.jsonl, an entry a line, as the file ledger names and writes it: `verify --log FILE` checks \
 it, and `ledger import` brings it back. An earlier export in DIR is replaced only by a log that begins with it, so that a \
 damaged ledger does not take its backup with it.
 
-Example:
+Examples (s3:// needs a bucket):
+  tagwarden ledger export ./backup
   tagwarden ledger export ./backup --ledger s3://acme-audit/shop";
 
 pub(super) const LEDGER_IMPORT: &str = "\
@@ -230,5 +249,6 @@ Each log is verified before its first entry is written; what is there already is
 goes on in another ledger is left out: an imported log is open. Import what nobody goes on writing: a backup, not a ledger \
 in use (that is `ledger migrate`).
 
-Example:
-  tagwarden ledger import ./backup --ledger postgres://tagwarden@db.example.com/audit";
+Examples (postgres:// needs a PostgreSQL):
+  tagwarden ledger import ./backup --ledger ./restored
+  tagwarden ledger import ./backup --ledger postgres://ci@db.example.com/audit";
