@@ -58,6 +58,11 @@ impl World {
         world
     }
 
+    /// The end of a call of the library, in this process.
+    pub fn block_on<T>(&self, call: impl Future<Output = T>) -> T {
+        self.runtime.block_on(call)
+    }
+
     pub fn config(&self, text: &str) {
         std::fs::write(self.dir.path().join("tagwarden.toml"), text).unwrap();
     }
