@@ -71,9 +71,9 @@ test('references are taken as other tools print them', async () => {
   assert.equal(tag, '1.4.2')
   const { promoter, digests } = await bootstrapped()
   const warned = async (from) => {
-    const { to, event } = await promoter.promote(`oci://${prod}`, from, { provenance })
-    const { decision, provenance: recorded } = event.intent
-    return [to, recorded.release, decision.findings.filter(({ verdict }) => verdict === 'warn').map(({ code }) => code)]
+    const { digest, move } = await promoter.promote(`oci://${prod}`, from, { provenance })
+    const { decision, provenance: recorded } = move.intent
+    return [digest, recorded.release, decision.findings.filter(({ verdict }) => verdict === 'warn').map(({ code }) => code)]
   }
   assert.deepEqual(await warned(`oci://${repository}:${tag}@${digests[1]}`), [digests[1], tag, []])
   assert.deepEqual(await warned(`${repository}:${tag}@${digests[2]}`), [digests[2], tag, ['TARGET_TAG_DIFFERS']])

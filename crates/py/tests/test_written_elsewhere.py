@@ -88,10 +88,10 @@ def test_references_are_taken_as_other_tools_print_them() -> None:
     promoter.bootstrap(prod, f"oci://{SHOP}:1.4.0", provenance=ADA)
     suffix = both.split("/shop", 1)[1].split("@", 1)[0]
     assert suffix == ":1.4.2"
-    event = promoter.promote(prod, f"oci://{SHOP}{suffix}@{digests[2]}", provenance=ADA).event
-    assert event is not None and event.intent.to.digest == digests[2]
+    event = promoter.promote(prod, f"oci://{SHOP}{suffix}@{digests[2]}", provenance=ADA).move
+    assert event is not None and event.intent.target.digest == digests[2]
     assert str(event.intent.provenance.release) == "1.4.2"
     assert {finding.verdict for finding in event.intent.findings} == {"pass"}
-    event = promoter.promote(prod, f"{SHOP}{suffix}@{digests[1]}", provenance=ADA).event
-    assert event is not None and event.intent.to.digest == digests[1]
+    event = promoter.promote(prod, f"{SHOP}{suffix}@{digests[1]}", provenance=ADA).move
+    assert event is not None and event.intent.target.digest == digests[1]
     assert [finding.code for finding in event.intent.findings if finding.verdict == "warn"] == ["TARGET_TAG_DIFFERS"]
