@@ -54,7 +54,7 @@ export declare class Reference implements Value {
   toJSON(): string
 }
 
-/** A tag of a repository that is moved: `registry.example.com/acme/shop:prod`. */
+/** A tag that is moved, with its repository and registry, as in `registry.example.com/acme/shop:prod`. */
 export declare class Channel implements Value {
   constructor(text: string)
   static parse(text: string | Channel): Channel
