@@ -22,7 +22,7 @@ fn floor(module: &str) -> Option<i8> {
 fn home(name: &str) -> &str {
     match name {
         "Error" | "ErrorKind" | "Result" | "Class" | "Retry" => "error",
-        "Promoter" | "Receipt" | "Terms" | "Times" | "Operation" | "Moved" => "promoter",
+        "Promoter" | "Receipt" | "Terms" | "Times" | "Operation" | "MoveResult" => "promoter",
         _ if name.chars().next().is_some_and(char::is_uppercase) => "value",
         module => module,
     }

@@ -113,7 +113,7 @@ fn kept(asked: &mut Fields) -> Result<(Repository, Digest)> {
 }
 
 fn change_json(change: &Change) -> Value {
-    json!({ "repository": change.repository, "tag": change.tag, "to": change.to })
+    json!({ "repository": change.repository, "tag": change.tag, "digest": change.digest })
 }
 
 fn call_json(call: &Call) -> Value {

@@ -205,3 +205,38 @@ fn bindings_and_action_have_the_new_words() {
         names(&read(file).unwrap()).for_each(|name| assert!(!OPTIONS.contains(&name), "{file}: {name}"));
     }
 }
+
+/// The Rust files below a folder.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sources(&path, found)?;
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn rust_has_the_new_words() {
+    let (mut files, mut seen) = (Vec::new(), 0);
+    sources(&path("core/src"), &mut files).unwrap();
+    for file in &files {
+        let text = std::fs::read_to_string(file).unwrap();
+        let public = text.lines().filter_map(|line| line.trim_start().strip_prefix("pub "));
+        let variants = text.lines().filter(|line| line.trim_start().starts_with(|c: char| c.is_ascii_uppercase()));
+        for line in public.chain(variants) {
+            let line = line.trim_start();
+            let name =
+                line.split_whitespace().find(|word| !["async", "const", "fn", "enum", "struct", "type"].contains(word));
+            let name = name.unwrap_or_default().split([':', '(', '<', ',', '{', ';']).next().unwrap_or_default();
+            seen += 1;
+            check(&format!("{}: {line}", file.display()), name, &["moved", "time_out", "release_hold"]);
+            let digest = line.starts_with("from: Option<Digest>") || line.starts_with("from: Digest");
+            assert!(!digest && !line.starts_with("to: "), "{}: {line}", file.display());
+        }
+    }
+    assert!(seen > 1_000, "{seen}");
+}

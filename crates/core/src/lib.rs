@@ -40,7 +40,7 @@ mod tls;
 pub mod value;
 
 pub use error::{Class, Error, ErrorKind, Result, Retry};
-pub use promoter::{Moved, Operation, Promoter, Receipt, Terms, Times};
+pub use promoter::{MoveResult, Operation, Promoter, Receipt, Terms, Times};
 pub use value::*;
 
 /// The examples of the README, compiled.

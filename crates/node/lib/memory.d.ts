@@ -104,8 +104,8 @@ export declare class MemoryRegistry {
   /** Every call of the port so far. */
   calls(): Call[]
   clearCalls(): void
-  /** Every change of a tag so far, by whomever; `to` is null where the tag was taken away. */
-  changes(): { repository: string; tag: string; to: string | null }[]
+  /** Every change of a tag so far, by whomever; `digest` is null where the tag was taken away. */
+  changes(): { repository: string; tag: string; digest: string | null }[]
 }
 
 /** An OCI registry over HTTP on a free port of 127.0.0.1, in this process, for tests. Close it, or `await using` it. */

@@ -67,7 +67,7 @@ test('what is done around the port is no call, and every change of a tag is kept
   assert.deepEqual([registry.deleteBlob(repository, blob), registry.deleteBlob(repository, blob)], [true, false])
   assert.deepEqual([registry.holds(repository, digests[1]), registry.deleteManifest(repository, digests[1])], [true, true])
   assert.deepEqual([registry.holds(repository, digests[1]), registry.peek(repository, 'prod')], [false, null])
-  assert.deepEqual(registry.changes().slice(-4).map(({ tag, to }) => [tag, to]).sort(), [
+  assert.deepEqual(registry.changes().slice(-4).map(({ tag, digest }) => [tag, digest]).sort(), [
     ['1.4.2', null], ['other', null], ['other', digests[1]], ['prod', null],
   ])
 })

@@ -156,4 +156,4 @@ def test_every_change_of_a_tag_is_kept(world: World) -> None:
     world.registry.push_image("reg.io/acme/shop", "prod", 66)
     world.registry.delete_tag("reg.io/acme/shop", "prod")
     *_, hotfix, gone = [change for change in world.registry.changes() if change["tag"] == "prod"]
-    assert hotfix["to"] is not None and gone == {"repository": "reg.io/acme/shop", "tag": "prod", "to": None}
+    assert hotfix["digest"] is not None and gone == {"repository": "reg.io/acme/shop", "tag": "prod", "digest": None}

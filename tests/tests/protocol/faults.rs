@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tagwarden::promoter::RecoveryMode;
-use tagwarden::{Class, Moved};
+use tagwarden::{Class, MoveResult};
 use tagwarden_tests::verify_ledgers;
 
 use super::backend::{Backend, Place, on, paused};
@@ -29,7 +29,7 @@ async fn fail(place: &Place, job: Job, at: &[(usize, What)], port: Port, log: &s
             assert_eq!((state.live, state.open), (goal, None), "{what}");
             assert_eq!(world.observed(), state.live, "{what}");
             if let Some(receipt) = receipt {
-                assert_eq!((receipt.result, receipt.digest), (Moved::Committed, world.goal(job)), "{what}");
+                assert_eq!((receipt.result, receipt.digest), (MoveResult::Committed, world.goal(job)), "{what}");
             }
             "done".to_owned()
         }

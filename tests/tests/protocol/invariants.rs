@@ -9,7 +9,7 @@ use tagwarden::promoter::{Recovered, RecoveryMode};
 use tagwarden::protocol::OnConflict;
 use tagwarden::record::{Body, DefectCode, Entry, EventStatus, Verifier, events};
 use tagwarden::registry::{Fault, Writer, pin_tag};
-use tagwarden::{ErrorKind, Moved, Operation};
+use tagwarden::{ErrorKind, MoveResult, Operation};
 
 use super::backend::{BACKENDS, Backend, Place};
 use super::gate::{Port, What};
@@ -85,7 +85,7 @@ async fn i2_moves_never_interleave() {
         let moved = events(&entries(&world).await).events;
         let landed = world.registry.changes().into_iter().filter(|c| c.tag == *world.prod.tag() && c.by == Writer::Put);
         assert_eq!(
-            landed.map(|change| change.to).collect::<Vec<_>>(),
+            landed.map(|change| change.digest).collect::<Vec<_>>(),
             moved.iter().map(|event| Some(event.intent.target.digest)).collect::<Vec<_>>()
         );
     }
@@ -152,7 +152,7 @@ async fn i4_the_same_key_never_commits_twice() {
         });
         let ends = futures_util::future::join_all(runs).await;
         let results: Vec<_> = ends.into_iter().map(|end| end.unwrap().result).collect();
-        assert_eq!(results.iter().filter(|result| **result == Moved::Committed).count(), 1, "{results:?}");
+        assert_eq!(results.iter().filter(|result| **result == MoveResult::Committed).count(), 1, "{results:?}");
         world.promoter().promote(&world.prod, world.release("1.2"), terms()).await.unwrap();
         // Also after other moves, and from another machine.
         let again = world
@@ -160,7 +160,7 @@ async fn i4_the_same_key_never_commits_twice() {
             .promote(&world.prod, world.release("1.1"), terms().idempotency_key(key("once")))
             .await
             .unwrap();
-        assert_eq!((again.result, again.live.digest), (Moved::Replayed, world.digests[2]));
+        assert_eq!((again.result, again.live.digest), (MoveResult::Replayed, world.digests[2]));
         let committed = events(&entries(&world).await).events;
         let keys: BTreeSet<_> = committed.iter().map(|event| event.intent.key.clone()).collect();
         assert_eq!((keys.len(), committed.len()), (3, 3));
@@ -213,7 +213,7 @@ async fn i6_a_refused_failed_or_aborted_move_leaves_no_put_behind() {
             assert_eq!(state.open, None, "{fault:?}: {ended:?}");
             tokio::time::sleep(Duration::from_secs(600)).await;
             let last = world.registry.changes().into_iter().rfind(|change| change.tag == *world.prod.tag()).unwrap();
-            assert_eq!(last.to, state.live, "{fault:?}: nothing lands after the outcome");
+            assert_eq!(last.digest, state.live, "{fault:?}: nothing lands after the outcome");
             assert_eq!(ended.is_ok(), state.live == Some(world.digests[1]), "{fault:?}");
         }
         // Given up, while its put is under way: the quiet time is waited for, so it is seen.

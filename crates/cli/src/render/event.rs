@@ -4,7 +4,7 @@ use serde_json::json;
 use tagwarden::judge::{Audited, Drift};
 use tagwarden::promoter::{Current, Page, Recovered};
 use tagwarden::record::{EventStatus, FindingNote, Intent, MigratedTo, PromotionEvent, Source, Verdict};
-use tagwarden::{ActorKind, Channel, Class, Digest, Moved, Receipt, Result, Target, Timestamp};
+use tagwarden::{ActorKind, Channel, Class, Digest, MoveResult, Receipt, Result, Target, Timestamp};
 
 use super::{Answer, Fields, Style, Table, shown};
 
@@ -12,11 +12,11 @@ use super::{Answer, Fields, Style, Table, shown};
 pub(crate) fn receipt(receipt: &Receipt, style: Style) -> Result<Answer> {
     let (channel, op) = (&receipt.channel, receipt.op.as_str());
     let title = match receipt.result {
-        Moved::Committed => format!("{} {op} {channel}", style.good("committed")),
-        Moved::Unchanged => {
+        MoveResult::Committed => format!("{} {op} {channel}", style.good("committed")),
+        MoveResult::Unchanged => {
             format!("{} {op} {channel}: it points there already; nothing was written", style.good("unchanged"))
         }
-        Moved::Replayed => {
+        MoveResult::Replayed => {
             format!("{} {op} {channel}: this key moved it before; nothing was written", style.good("replayed"))
         }
     };
@@ -25,11 +25,11 @@ pub(crate) fn receipt(receipt: &Receipt, style: Style) -> Result<Answer> {
         fields = release(fields, event);
     }
     fields = match receipt.result {
-        Moved::Unchanged => fields.field("live", receipt.digest),
-        Moved::Committed => {
+        MoveResult::Unchanged => fields.field("live", receipt.digest),
+        MoveResult::Committed => {
             fields.field("digest", receipt.digest).field("previous", at_digest(receipt.previous_digest))
         }
-        Moved::Replayed => fields.field("digest", receipt.digest).field("live", receipt.live.digest),
+        MoveResult::Replayed => fields.field("digest", receipt.digest).field("live", receipt.live.digest),
     };
     if let Some(event) = &receipt.r#move {
         fields = told(fields, event);

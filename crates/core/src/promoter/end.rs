@@ -22,7 +22,7 @@ pub struct Receipt {
     /// What was asked for.
     pub op: Op,
     /// What came of it.
-    pub result: Moved,
+    pub result: MoveResult,
     /// The live digest before the move; absent before the first move.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_digest: Option<Digest>,
@@ -65,7 +65,7 @@ impl Live {
 /// What came of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Moved {
+pub enum MoveResult {
     /// The channel points at the target, and that is recorded.
     Committed,
     /// The channel pointed at the target already; nothing was written.
@@ -144,7 +144,7 @@ impl Run {
         };
         // What this call waited for to be closed is the last committed move.
         let committed = |event: PromotionEvent| match Live::of(&event) {
-            Some(live) => Ok(receipt(Moved::Committed, event, live)),
+            Some(live) => Ok(receipt(MoveResult::Committed, event, live)),
             None => Err(Error::new(ErrorKind::InternalFault, format!("seq {}: a committed move is open", event.seq))),
         };
         match end {
@@ -165,10 +165,10 @@ impl Run {
             },
             End::Unchanged(digest) => {
                 let (live, previous_digest) = (self.live().await?, Some(digest));
-                Ok(Receipt { channel, op, result: Moved::Unchanged, previous_digest, digest, r#move: None, live })
+                Ok(Receipt { channel, op, result: MoveResult::Unchanged, previous_digest, digest, r#move: None, live })
             }
             End::Replayed(replay) => match self.event(replay.seq).await? {
-                Some(event) => Ok(receipt(Moved::Replayed, event, self.live().await?)),
+                Some(event) => Ok(receipt(MoveResult::Replayed, event, self.live().await?)),
                 None => Err(Error::new(ErrorKind::InternalFault, "a replayed move is not in the log")),
             },
             end => Err(self.error(end)),
@@ -262,7 +262,7 @@ pub(super) fn error_of(why: Why, run: &Run, _seq: Option<u64>) -> Error {
         Why::OtherRequest => {
             (ErrorKind::IdempotencyMismatch, format!("the key moved {channel} before, for another request"))
         }
-        Why::Moved => (
+        Why::ChannelChanged => (
             ErrorKind::ChannelChanged,
             format!("another move of {channel} came first; look again and decide anew, or requeue"),
         ),
@@ -276,7 +276,7 @@ pub(super) fn error_of(why: Why, run: &Run, _seq: Option<u64>) -> Error {
                 run.state().and_then(|s| s.live).map(|live| format!(", and {live} is live")).unwrap_or_default(),
             ),
         ),
-        Why::LogMoved => match &run.migrated {
+        Why::LogMigrated => match &run.migrated {
             Some(migrated) => return migrated.error(channel),
             None => (ErrorKind::LedgerMigrated, format!("the log of {channel} goes on in another ledger")),
         },

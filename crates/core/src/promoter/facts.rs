@@ -46,15 +46,15 @@ impl Run {
         let Work::Move(asked) = self.work.clone() else {
             return Err(Error::new(ErrorKind::InternalFault, "a recovery judges nothing"));
         };
-        self.label = self.release_label(&asked, change.to).await?;
+        self.label = self.release_label(&asked, change.target).await?;
         let Asked { operation, terms, .. } = *asked;
         let state = ChannelState::clone(self.journal.lock().await.state());
-        let manifest = self.target(change.to).await?;
-        let here = self.passage(&self.channel, &change.to).await?;
+        let manifest = self.target(change.target).await?;
+        let here = self.passage(&self.channel, &change.target).await?;
         if let Operation::Rollback(Some(_)) = operation
             && here == Passage::Never
         {
-            let to = change.to;
+            let to = change.target;
             let message = format!("{to} was never live on {}: a rollback goes back to what was", self.channel);
             return Err(Error::new(ErrorKind::RollbackNoTarget, message).with("channel", &self.channel));
         }
@@ -81,7 +81,7 @@ impl Run {
         facts.missing = missing;
         facts.expected = terms.expected;
         facts.here = here;
-        facts.upstream = self.upstream(operation.op(), &change.to).await?;
+        facts.upstream = self.upstream(operation.op(), &change.target).await?;
         let upstream = facts.upstream.iter().map(Upstream::log).collect();
         let mut judgement = self.inner.policy.judge(&facts);
         judgement.findings.extend(self.warning.clone());

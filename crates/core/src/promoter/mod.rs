@@ -12,7 +12,7 @@ mod terms;
 #[cfg(feature = "testing")]
 mod tests;
 
-pub use end::{Live, Moved, Receipt, Recovered};
+pub use end::{Live, MoveResult, Receipt, Recovered};
 pub use plan::{Approved, Plan, RecoveryMode};
 pub use read::{Current, Page};
 pub use release::RollbackTarget;

@@ -45,7 +45,7 @@ impl Plan {
     pub fn change(&self) -> Option<(Option<Digest>, Digest)> {
         match &self.what {
             What::Settled(_) => None,
-            What::Move(gathered) => Some((gathered.change.from, gathered.change.to)),
+            What::Move(gathered) => Some((gathered.change.previous, gathered.change.target)),
         }
     }
 

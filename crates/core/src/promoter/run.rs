@@ -245,7 +245,7 @@ impl Run {
                 }
                 self.append(seq, Body::Outcome(outcome)).await
             }
-            Action::Put { to, timeout_ms, not_after } => Heard::Put(self.put(to, timeout_ms, not_after).await),
+            Action::Put { target, timeout_ms, not_after } => Heard::Put(self.put(target, timeout_ms, not_after).await),
             Action::Sleep(ms) => {
                 self.inner.watch(&self.channel, self.mover.waits_for(), self.now());
                 tokio::time::sleep(Duration::from_millis(ms)).await;
@@ -353,11 +353,11 @@ impl Run {
             let error = Error::new(ErrorKind::InternalFault, "a move began that was not judged");
             return self.broken(error);
         };
-        let live = change.from.filter(|_| !change.as_it_is);
+        let live = change.previous.filter(|_| !change.as_it_is);
         let missing: Vec<_> =
-            [Some(change.to), live].into_iter().flatten().filter(|d| !self.pinned.contains(d)).collect();
+            [Some(change.target), live].into_iter().flatten().filter(|d| !self.pinned.contains(d)).collect();
         let body = Body::Intent(Box::new(intent));
-        let (written, pinned) = match change.from {
+        let (written, pinned) = match change.previous {
             // Pins without a move are a sign of another ledger: before the first move they come after the intent.
             None => {
                 let written = self.write_first(seq, body).await;
@@ -385,9 +385,9 @@ impl Run {
     fn intent(&self, change: Change) -> Option<Intent> {
         let (Work::Move(asked), Some(decision)) = (&self.work, &self.decision) else { return None };
         let Asked { operation, terms, key, request } = &**asked;
-        let manifest = self.manifests.get(&change.to)?;
+        let manifest = self.manifests.get(&change.target)?;
         let itself = || Source::Reference(self.channel.reference());
-        let by_digest = || Source::Reference(self.channel.repository().digest(change.to));
+        let by_digest = || Source::Reference(self.channel.repository().digest(change.target));
         let source = match operation {
             Operation::Promote(source) => source.clone(),
             Operation::Bootstrap(first) => first.source.clone().unwrap_or_else(itself),
@@ -403,7 +403,7 @@ impl Run {
             move_id: self.worker.move_id.clone(),
             key: key.clone(),
             request: *request,
-            previous: change.from,
+            previous: change.previous,
             target: target_of(manifest),
             source,
             provenance: Provenance { release: self.label.clone(), ..terms.provenance.clone() },

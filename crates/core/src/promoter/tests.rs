@@ -90,7 +90,7 @@ async fn a_release_goes_up_and_back() {
     let receipt = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
     assert_eq!(
         (receipt.result, receipt.previous_digest, receipt.digest),
-        (Moved::Committed, Some(w.digests[0]), w.digests[1])
+        (MoveResult::Committed, Some(w.digests[0]), w.digests[1])
     );
     assert_eq!(w.observed(), Some(w.digests[1]));
     for digest in [w.digests[0], w.digests[1]] {
@@ -212,14 +212,14 @@ async fn the_same_key_moves_once() {
     w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
     w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
     let again = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
-    assert_eq!((again.result, again.digest, again.live.digest), (Moved::Replayed, w.digests[1], w.digests[2]));
+    assert_eq!((again.result, again.digest, again.live.digest), (MoveResult::Replayed, w.digests[1], w.digests[2]));
     assert!(again.r#move.unwrap().seq < again.live.seq, "a later move is live");
     assert_eq!(w.kind(w.promoter.promote(&w.prod, w.release("1.3"), keyed())).await, ErrorKind::IdempotencyMismatch);
     w.registry.delete_tag(w.prod.repository(), &tag("1.1"));
     let gone = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
-    assert_eq!(gone.result, Moved::Replayed, "whatever the registry says now");
+    assert_eq!(gone.result, MoveResult::Replayed, "whatever the registry says now");
     let same = w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
-    assert_eq!(same.result, Moved::Unchanged);
+    assert_eq!(same.result, MoveResult::Unchanged);
 }
 
 #[tokio::test(start_paused = true)]
@@ -407,8 +407,8 @@ async fn retries_that_run_at_once_move_once_and_all_hear_of_it() {
     };
     let ends = join_all([(); 4].map(|()| run())).await;
     let mut results: Vec<_> = ends.into_iter().map(|end| end.unwrap().result).collect();
-    results.sort_by_key(|result| *result != Moved::Committed);
-    assert_eq!(results, [Moved::Committed, Moved::Replayed, Moved::Replayed, Moved::Replayed]);
+    results.sort_by_key(|result| *result != MoveResult::Committed);
+    assert_eq!(results, [MoveResult::Committed, MoveResult::Replayed, MoveResult::Replayed, MoveResult::Replayed]);
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().committed, 2, "the bootstrap and one move");
 }
 

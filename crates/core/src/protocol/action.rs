@@ -75,7 +75,7 @@ pub enum Action {
     /// Put the target's bytes by tag, unless it is later than `not_after`, and give up after `timeout_ms` → `Put`.
     Put {
         /// The target.
-        to: Digest,
+        target: Digest,
         /// The most that it may take.
         timeout_ms: u64,
         /// R1: after this it must not be sent any more.

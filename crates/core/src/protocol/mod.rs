@@ -149,13 +149,13 @@ pub enum Why {
     /// The key moved the channel for another request.
     OtherRequest,
     /// Another move came first.
-    Moved,
+    ChannelChanged,
     /// Another move is under way.
     Busy,
     /// The tag does not point at the live digest.
     Drifted(Option<Digest>),
     /// The log goes on in another ledger.
-    LogMoved,
+    LogMigrated,
     /// The judgement was no.
     Judged,
     /// A hold stands.

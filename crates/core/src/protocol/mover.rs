@@ -226,7 +226,7 @@ impl Mover {
             Situation::Busy(_) => self.meet(&log, now),
             Situation::Unchanged(live) => self.done(End::Unchanged(live)),
             // A run whose facts have changed never wins, unless it asked to queue.
-            _ if stale => self.done(End::Refused(Why::Moved)),
+            _ if stale => self.done(End::Refused(Why::ChannelChanged)),
             Situation::Drift { .. } => {
                 self.phase = Phase::Rechecking { log };
                 Action::Resolve
@@ -322,7 +322,7 @@ impl Mover {
             Goal::Move(ask) if log.state.open.as_ref().is_some_and(|open| open.key == ask.key) => self.look(),
             // To a move: what was planned is no longer what would happen.
             Goal::Move(ask) if ask.on_conflict != OnConflict::Requeue && log.replay.is_none() => {
-                self.done(End::Refused(Why::Moved))
+                self.done(End::Refused(Why::ChannelChanged))
             }
             _ => self.look(),
         }

@@ -214,7 +214,7 @@ impl Mover {
                 _ => self.too_late(own),
             };
         }
-        let put = Action::Put { to: own.open.target, timeout_ms: self.worker.put_ms, not_after };
+        let put = Action::Put { target: own.open.target, timeout_ms: self.worker.put_ms, not_after };
         self.holding(own, Step::Putting, put)
     }
 

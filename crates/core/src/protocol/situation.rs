@@ -37,9 +37,9 @@ pub enum Situation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Change {
     /// The live digest.
-    pub from: Option<Digest>,
+    pub previous: Option<Digest>,
     /// The target.
-    pub to: Digest,
+    pub target: Digest,
     /// What the tag points at instead of the live digest, in a repair.
     pub replaced: Option<Digest>,
     /// True if the tag is taken as it is, without a put.
@@ -49,7 +49,7 @@ pub struct Change {
 /// What the log up to `state` and the tag at `observed` mean for `ask`.
 pub fn situation(ask: &Ask, state: &ChannelState, replay: Option<&Replay>, observed: Option<Digest>) -> Situation {
     if state.migrated.is_some() {
-        return Situation::No(Why::LogMoved);
+        return Situation::No(Why::LogMigrated);
     }
     if let Some(replay) = replay {
         return match replay.request == ask.request {
@@ -69,10 +69,10 @@ pub fn situation(ask: &Ask, state: &ChannelState, replay: Option<&Replay>, obser
 }
 
 fn bootstrap(ask: &Ask, observed: Option<Digest>) -> Situation {
-    let change = |to, as_it_is| Situation::Ready(Change { from: None, to, replaced: None, as_it_is });
+    let change = |target, as_it_is| Situation::Ready(Change { previous: None, target, replaced: None, as_it_is });
     match (ask.want, observed) {
-        (Want::Digest(to), None) => change(to, false),
-        (Want::Digest(to), Some(observed)) if observed == to => change(to, false),
+        (Want::Digest(target), None) => change(target, false),
+        (Want::Digest(target), Some(observed)) if observed == target => change(target, false),
         (Want::Digest(_), Some(observed)) => Situation::No(Why::Occupied(observed)),
         (_, Some(observed)) => change(observed, true),
         (_, None) => Situation::No(Why::Absent),
@@ -80,7 +80,7 @@ fn bootstrap(ask: &Ask, observed: Option<Digest>) -> Situation {
 }
 
 fn governed(ask: &Ask, state: &ChannelState, live: Digest, observed: Option<Digest>) -> Situation {
-    let change = |to, replaced, as_it_is| Change { from: Some(live), to, replaced, as_it_is };
+    let change = |target, replaced, as_it_is| Change { previous: Some(live), target, replaced, as_it_is };
     let drifted = observed != Some(live);
     match (ask.op, drifted) {
         (Op::Repair, true) => Situation::Drift { fix: Some(change(live, observed, false)) },
@@ -91,8 +91,8 @@ fn governed(ask: &Ask, state: &ChannelState, live: Digest, observed: Option<Dige
         (Op::Repair | Op::Adopt, false) => Situation::Unchanged(live),
         (_, true) => Situation::Drift { fix: None },
         (_, false) => {
-            let to = match ask.want {
-                Want::Digest(to) => to,
+            let target = match ask.want {
+                Want::Digest(target) => target,
                 Want::Live | Want::Observed => live,
                 Want::Previous if state.changed_by == Some(Op::Rollback) => return Situation::No(Why::NameTarget),
                 Want::Previous => match state.previous {
@@ -100,7 +100,7 @@ fn governed(ask: &Ask, state: &ChannelState, live: Digest, observed: Option<Dige
                     None => return Situation::No(Why::NoPrevious),
                 },
             };
-            if to == live { Situation::Unchanged(live) } else { Situation::Ready(change(to, None, false)) }
+            if target == live { Situation::Unchanged(live) } else { Situation::Ready(change(target, None, false)) }
         }
     }
 }

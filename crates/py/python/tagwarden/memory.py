@@ -244,7 +244,7 @@ class MemoryRegistry(NativeRegistry):
         self._set("clear_calls")
 
     def changes(self) -> list[Mapping[str, str | None]]:
-        """Every change of a tag so far, by whomever: ``repository``, ``tag``, and ``to`` (None: it was taken away)."""
+        """Every change of a tag so far: ``repository``, ``tag``, and ``digest`` (None: it was taken away)."""
         return list(self._set("changes"))
 
     def _set(self, method: str, **arguments: Any) -> Any:

@@ -34,8 +34,8 @@ impl World {
                 change.at.as_millis(),
                 change.tag,
                 change.by,
-                change.from,
-                change.to
+                change.previous,
+                change.digest
             );
         }
         for why in self.seen.lock().unwrap().words.keys().filter(|word| word.contains("INTERNAL")) {
@@ -90,12 +90,16 @@ impl World {
         for put in puts.filter(|_| self.weather.beyond.is_none()) {
             // I1, I2, I6: whatever lands, lands while a move is open that goes there.
             let fits = |event: &&PromotionEvent| {
-                Some(event.intent.target.digest) == put.to
+                Some(event.intent.target.digest) == put.digest
                     && millis(event.at) <= put.at
                     && event.outcome.as_ref().is_none_or(|closing| put.at <= millis(closing.at))
             };
             if moves.iter().find(fits).is_none() {
-                self.broken(format!("I1, I2, I6: {:?} landed at {} ms outside its move", put.to, put.at.as_millis()));
+                self.broken(format!(
+                    "I1, I2, I6: {:?} landed at {} ms outside its move",
+                    put.digest,
+                    put.at.as_millis()
+                ));
             }
         }
         // Tag and log agree.

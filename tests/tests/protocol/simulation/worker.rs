@@ -7,7 +7,7 @@ use tagwarden::judge::Refusal;
 use tagwarden::promoter::RecoveryMode;
 use tagwarden::protocol::OnConflict;
 use tagwarden::record::{EventStatus, Source};
-use tagwarden::{Channel, Digest, Error, Moved, Operation, Promoter, Provenance, Terms};
+use tagwarden::{Channel, Digest, Error, MoveResult, Operation, Promoter, Provenance, Terms};
 use tagwarden_tests::random::Random;
 
 use super::Seen;
@@ -68,9 +68,9 @@ impl Worker {
                 Err(_) => self.count("caller went away", None),
                 Ok(Ok(receipt)) => {
                     let word = match receipt.result {
-                        Moved::Committed => "ok",
-                        Moved::Unchanged => "unchanged",
-                        Moved::Replayed => "replayed",
+                        MoveResult::Committed => "ok",
+                        MoveResult::Unchanged => "unchanged",
+                        MoveResult::Replayed => "replayed",
                     };
                     self.count(&format!("{name} {word}"), None);
                     if receipt.r#move.as_ref().is_some_and(|event| event.status() != EventStatus::Committed) {

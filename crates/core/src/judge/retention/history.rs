@@ -21,7 +21,7 @@ pub struct ChannelHistory {
     /// Targets of moves that were closed without effect, in any order.
     pub tried: Vec<Tried>,
     /// Where the log says that it goes on in another ledger.
-    pub moved: Option<u64>,
+    pub migrated: Option<u64>,
 }
 
 /// The digests that an open intent names.
@@ -30,9 +30,9 @@ pub struct OpenDigests {
     /// Where the intent stands.
     pub seq: u64,
     /// The live digest before it.
-    pub from: Option<Digest>,
+    pub previous: Option<Digest>,
     /// Its target.
-    pub to: Digest,
+    pub target: Digest,
     /// What the tag pointed at instead of the live digest, in a repair.
     pub replaced: Option<Digest>,
 }
@@ -64,7 +64,15 @@ pub struct Tried {
 impl ChannelHistory {
     /// The history of a log without entries.
     pub fn empty(channel: Channel) -> ChannelHistory {
-        ChannelHistory { channel, size: 0, live: None, open: None, lived: Vec::new(), tried: Vec::new(), moved: None }
+        ChannelHistory {
+            channel,
+            size: 0,
+            live: None,
+            open: None,
+            lived: Vec::new(),
+            tried: Vec::new(),
+            migrated: None,
+        }
     }
 
     /// Takes the next entry in. The chain and the format are not checked here: fold a
@@ -73,20 +81,20 @@ impl ChannelHistory {
         self.size = entry.seq.saturating_add(1);
         match &entry.body {
             Body::Intent(intent) => {
-                let (from, to, replaced) = (intent.previous, intent.target.digest, intent.replaced);
-                self.open = Some(OpenDigests { seq: entry.seq, from, to, replaced });
+                let (previous, target, replaced) = (intent.previous, intent.target.digest, intent.replaced);
+                self.open = Some(OpenDigests { seq: entry.seq, previous, target, replaced });
             }
             Body::Outcome(outcome) => {
                 if let Some(open) = self.open.take_if(|open| open.seq == outcome.intent_seq) {
                     match outcome.status {
                         Status::Committed => self.commit(&open, entry.at),
                         Status::Failed | Status::Aborted => {
-                            self.tried.push(Tried { seq: open.seq, digest: open.to, at: entry.at });
+                            self.tried.push(Tried { seq: open.seq, digest: open.target, at: entry.at });
                         }
                     }
                 }
             }
-            Body::Migrated(_) => self.moved = Some(entry.seq),
+            Body::Migrated(_) => self.migrated = Some(entry.seq),
             Body::Takeover(_)
             | Body::Observation(_)
             | Body::Approval(_)
@@ -101,14 +109,14 @@ impl ChannelHistory {
     }
 
     fn commit(&mut self, open: &OpenDigests, at: Timestamp) {
-        if self.live == Some(open.to) {
+        if self.live == Some(open.target) {
             return;
         }
         if let Some(last) = self.lived.last_mut() {
             last.until = Some(at);
         }
-        self.live = Some(open.to);
-        self.lived.push(Lived { seq: open.seq, digest: open.to, from: at, until: None });
+        self.live = Some(open.target);
+        self.lived.push(Lived { seq: open.seq, digest: open.target, from: at, until: None });
     }
 }
 
@@ -169,6 +177,6 @@ mod tests {
         );
         assert_eq!(history.tried, [Tried { seq: 4, digest: c, at: at(5) }]);
         let replaced = Some(Digest::of(b"foreign"));
-        assert_eq!(history.open, Some(OpenDigests { seq: 10, from: Some(a), to: a, replaced }));
+        assert_eq!(history.open, Some(OpenDigests { seq: 10, previous: Some(a), target: a, replaced }));
     }
 }

@@ -47,7 +47,7 @@ impl RetentionRule {
         let histories = std::mem::take(&mut evidence.histories);
         let mut notes = Notes::default();
         for (channel, history) in histories.iter().enumerate() {
-            if let Some(seq) = history.moved {
+            if let Some(seq) = history.migrated {
                 let why = format!("the log of {} goes on in another ledger (seq {seq})", history.channel);
                 evidence.failed(why);
             }
@@ -85,8 +85,8 @@ impl RetentionRule {
         if let Some(live) = history.live {
             notes.keep(&live, Kept::Live(channel));
         }
-        if let Some(OpenDigests { seq, from, to, replaced }) = history.open {
-            for digest in [from, Some(to), replaced].into_iter().flatten() {
+        if let Some(OpenDigests { seq, previous, target, replaced }) = history.open {
+            for digest in [previous, Some(target), replaced].into_iter().flatten() {
                 notes.keep(&digest, Kept::Open(channel, seq));
             }
         }

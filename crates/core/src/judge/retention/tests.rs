@@ -104,7 +104,7 @@ fn a_clock_that_was_behind_does_not_shrink_the_window() {
 #[test]
 fn all_that_an_open_intent_names_is_kept() {
     let mut prod = history("prod", &[1, 2]);
-    prod.open = Some(OpenDigests { seq: 4, from: Some(digest(2)), to: digest(7), replaced: Some(digest(8)) });
+    prod.open = Some(OpenDigests { seq: 4, previous: Some(digest(2)), target: digest(7), replaced: Some(digest(8)) });
     let mut evidence = evidence([1, 2, 7, 8]);
     evidence.history(prod);
     let plan = rule(1, 0).plan(evidence, day(100));
@@ -210,7 +210,7 @@ fn what_could_not_be_looked_at_keeps_everything() {
     assert!(build(&absent).starts_with("yes"), "proven absent is not unknown");
     let moved = |evidence: &mut Evidence| {
         let mut dev = history("dev", &[1]);
-        (dev.live, dev.lived, dev.moved) = (None, Vec::new(), Some(2));
+        (dev.live, dev.lived, dev.migrated) = (None, Vec::new(), Some(2));
         evidence.history(dev);
     };
     assert_eq!(build(&moved), "no: the log of reg.io/acme/shop:dev goes on in another ledger (seq 2)");
@@ -272,10 +272,10 @@ impl World {
     fn histories(&self) -> Vec<ChannelHistory> {
         let of = |(at, (lived, open)): (usize, &(Vec<u64>, Open))| {
             let mut history = history(&format!("c{at}"), lived);
-            history.open = open.map(|(to, replaced)| OpenDigests {
+            history.open = open.map(|(target, replaced)| OpenDigests {
                 seq: 1000,
-                from: history.live,
-                to: digest(to),
+                previous: history.live,
+                target: digest(target),
                 replaced: replaced.map(digest),
             });
             history

@@ -221,7 +221,7 @@ async fn a_committed_move_is_not_called_taken_over() {
     w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
     flawed.blind.store(0, SeqCst);
     let receipt = first.await.unwrap().unwrap();
-    assert_eq!((receipt.result, receipt.digest), (Moved::Committed, w.digests[1]));
+    assert_eq!((receipt.result, receipt.digest), (MoveResult::Committed, w.digests[1]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -236,7 +236,7 @@ async fn i4_a_key_commits_once_after_an_unanswered_intent() {
     flawed.stall_ms.store(150_000, SeqCst);
     w.promoter.recover(&w.prod, RecoveryMode::RollForward, eve(), Duration::from_secs(200)).await.unwrap();
     w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
-    assert_eq!(first.await.unwrap().unwrap().result, Moved::Replayed);
+    assert_eq!(first.await.unwrap().unwrap().result, MoveResult::Replayed);
     assert_eq!(w.promoter.verify(&w.prod).await.unwrap().defect, None);
 }
 
@@ -346,7 +346,7 @@ async fn an_index_that_is_gone_costs_time_and_nothing_else() {
     std::fs::remove_dir_all(dir.path().join("index")).unwrap();
     promoter.promote(&w.prod, w.release("1.1"), keyed("second")).await.unwrap();
     let replayed = promoter.promote(&w.prod, w.release("1.1"), keyed("second")).await.unwrap();
-    assert_eq!(replayed.result, Moved::Replayed);
+    assert_eq!(replayed.result, MoveResult::Replayed);
     let reader = open(FileLedger::open_read_only(dir.path()).unwrap());
     let plan = reader.plan(&w.prod, Operation::Promote(w.release("1.2")), keyed("third")).await.unwrap();
     assert_eq!(plan.change(), Some((Some(w.digests[1]), w.digests[2])));

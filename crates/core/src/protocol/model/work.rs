@@ -154,8 +154,8 @@ impl Setup {
                     replaced: change.replaced,
                     as_it_is: change.as_it_is,
                     ..self.worker_move(
-                        change.from,
-                        change.to,
+                        change.previous,
+                        change.target,
                         ask.op,
                         &format!("m{at}"),
                         &format!("w{at}"),
@@ -184,14 +184,14 @@ impl Setup {
                 Heard::Appended(put_in(world, seq, outcome(&open, status, put, observed), choice, key))
             }
             Todo::Act(Action::Put { not_after, .. }) if world.now > not_after => Heard::Put(PutEnd::NotSent),
-            Todo::Act(Action::Put { to, .. }) => match choice {
+            Todo::Act(Action::Put { target, .. }) => match choice {
                 Choice::Refuse => Heard::Put(PutEnd::Refused),
                 Choice::Lost => {
-                    world.flying.push(Flying { move_id: mover.move_id(), to, sent: world.now });
+                    world.flying.push(Flying { move_id: mover.move_id(), to: target, sent: world.now });
                     Heard::Put(PutEnd::Unknown)
                 }
                 _ => {
-                    world.land(&mover.move_id(), to);
+                    world.land(&mover.move_id(), target);
                     Heard::Put(PutEnd::Applied)
                 }
             },

@@ -97,9 +97,9 @@ pub struct Change {
     /// The tag.
     pub tag: Tag,
     /// What it pointed at before; none if it was absent.
-    pub from: Option<Digest>,
+    pub previous: Option<Digest>,
     /// What it points at now; none if it is gone.
-    pub to: Option<Digest>,
+    pub digest: Option<Digest>,
     /// Who did it.
     pub by: Writer,
     /// When, counted from the registry's beginning on tokio's clock.

@@ -112,22 +112,22 @@ impl Model {
     fn land(&mut self, at: Instant, landing: Landing) {
         let Landing { repository, tag, manifest, stale, by } = landing;
         let holdings = self.repositories.entry(repository.clone()).or_default();
-        let to = manifest.as_ref().map(Manifest::digest);
+        let digest = manifest.as_ref().map(Manifest::digest);
         if let Some(manifest) = manifest {
             holdings.manifests.insert(manifest.digest(), manifest);
         }
         let pointer = holdings.tags.entry(tag.clone()).or_default();
-        let from = std::mem::replace(&mut pointer.now, to);
-        pointer.before = from;
+        let previous = std::mem::replace(&mut pointer.now, digest);
+        pointer.before = previous;
         pointer.changed = Some(at);
         pointer.stale = stale;
-        if let (Untagged::Dropped, Some(old)) = (self.untagged, from)
+        if let (Untagged::Dropped, Some(old)) = (self.untagged, previous)
             && holdings.tags.values().all(|pointer| pointer.now != Some(old))
         {
             holdings.manifests.remove(&old);
         }
         let at = at.saturating_duration_since(self.born);
-        self.changes.push(Change { repository, tag, from, to, by, at });
+        self.changes.push(Change { repository, tag, previous, digest, by, at });
     }
 
     pub(crate) fn holdings(&self, repository: &Repository) -> Option<&Holdings> {

@@ -89,7 +89,7 @@ async fn a_put_that_lands_twice_undoes_what_came_between() {
     assert_eq!(shop.at(), "old");
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(shop.at(), "new");
-    let by: Vec<_> = shop.registry.changes().iter().skip(2).map(|change| (change.by, change.to)).collect();
+    let by: Vec<_> = shop.registry.changes().iter().skip(2).map(|change| (change.by, change.digest)).collect();
     let (old, new) = (Some(shop.old.digest()), Some(shop.new.digest()));
     assert_eq!(by, [(Writer::Put, new), (Writer::Outside, old), (Writer::Put, new)]);
 }
