@@ -28,6 +28,8 @@ struct Says<'a> {
     findings: &'a [Finding],
     #[serde(skip_serializing_if = "Option::is_none")]
     settled: Option<&'a Receipt>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead_move: Option<&'a promoter::DeadMove>,
 }
 
 #[derive(Serialize)]
@@ -42,12 +44,13 @@ impl Plan {
         Plan { plan: Mutex::new(Some(plan)), guards }
     }
 
-    /// What it would do and what the policy says: `{change?: {previous_digest?, digest}, findings, settled?}`.
+    /// What it would do and what the policy says: `{change?: {previous_digest?, digest}, findings, settled?,
+    /// dead_move?}`.
     pub fn says(&self) -> Result<Given> {
         let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
         let plan = plan.as_ref().ok_or_else(|| used("plan", "approved"))?;
         let change = plan.change().map(|(previous_digest, digest)| Change { previous_digest, digest });
-        Given::json(&Says { change, findings: plan.findings(), settled: plan.settled() })
+        Given::json(&Says { change, findings: plan.findings(), settled: plan.settled(), dead_move: plan.dead_move() })
     }
 
     /// The permission to execute it. POLICY_REFUSED with every finding.

@@ -150,6 +150,12 @@ fn a_dead_move_is_closed_with_abort() {
     child.kill().unwrap();
     child.wait().unwrap();
     world.server.calm();
+    world.server.clear_requests();
+    let before = std::fs::read(world.log("prod")).unwrap();
+    let said = world.does(&[&["promote", prod.as_str(), "--source", "1.4.2", "--dry-run"][..], &times].concat(), 0);
+    assert!(said.out.contains("a dead move is open: promote to sha256:"), "{}", said.out);
+    assert_eq!(std::fs::read(world.log("prod")).unwrap(), before, "a dry run writes nothing");
+    assert!(world.server.requests().iter().all(|request| request.method != "PUT"));
     let json = world.json(&[&["recover", prod.as_str(), "--abort"][..], &times].concat(), 0);
     assert_eq!((&json["result"], &json["event"]["status"]), (&"closed".into(), &"aborted".into()));
     assert_eq!(world.digest("prod"), world.digest("1.4.0"));

@@ -127,8 +127,21 @@ export declare class Plan {
   readonly findings: readonly Finding[]
   /** The receipt, if there is nothing to do. */
   readonly settled?: Receipt
+  /** The dead worker's move that executing would close before it judges; absent if no such move is open. */
+  readonly deadMove?: DeadMove
   /** The permission to execute it, once. Throws POLICY_REFUSED with every finding. */
   approve(): Approved
+}
+
+/**
+ * A move whose worker did not close it within its times. A plan leaves it as it is. `closing`: executing would complete
+ * it (it has the key of this request), or commit it if it has landed and abort it otherwise.
+ */
+export interface DeadMove {
+  readonly seq: number
+  readonly op: string
+  readonly target: string
+  readonly closing: 'complete' | 'commit_or_abort'
 }
 
 /** A plan that the policy permits. `Promoter.execute` takes nothing else. */

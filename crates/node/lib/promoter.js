@@ -111,10 +111,11 @@ class Plan {
   #native
   constructor(held) {
     this.#native = held
-    const { change, findings, settled } = JSON.parse(held.says())
+    const { change, findings, settled, dead_move } = JSON.parse(held.says())
     this.change = change
     this.findings = findings
     this.settled = settled
+    this.deadMove = dead_move
     Object.freeze(this)
   }
   approve() {

@@ -69,21 +69,17 @@ impl<'s> Asked<'s> {
         Ok(source)
     }
 
-    /// Plans, and shows the plan or executes it.
+    /// Moves the channel, or shows what would be done.
     async fn run(self, operation: Operation, style: Style) -> Result<Answer> {
         let Asked { setup, channel, terms, times, args, ledger } = self;
         let registry = connect::registry(&args.registry, channel.repository().registry())?;
         let promoter = setup.promoter(Arc::new(registry), ledger).with_times(times);
-        // A plan may close a move whose worker died, so it is not cut by a Ctrl-C either.
-        let moving = async {
+        if args.dry_run {
             let op = operation.op();
             let plan = promoter.plan(&channel, operation, terms).await?;
-            if args.dry_run {
-                return render::dry_run(&channel, op, plan, style);
-            }
-            let receipt = promoter.execute(plan.approve()?).await?;
-            render::receipt(&receipt, style)
-        };
+            return render::dry_run(&channel, op, plan, style);
+        }
+        let moving = async { render::receipt(&promoter.run(&channel, operation, terms).await?, style) };
         until_closed(&channel, moving).await
     }
 }

@@ -66,6 +66,10 @@ pub(crate) fn dry_run(channel: &Channel, op: Op, plan: Plan, style: Style) -> Re
         let text = format!("dry run: {} {channel} points at {} already: nothing to do", op.as_str(), receipt.digest);
         return Answer::done(&json, text)?.with("verdict", &"nothing")?.with("receipt", receipt);
     }
+    if let Some(dead) = plan.dead_move() {
+        let text = format!("dry run: {} {channel}: {dead}, and then judge this move", op.as_str());
+        return Answer::done(&json, text)?.with("verdict", &"dead_move")?.with("dead_move", dead);
+    }
     let (change, findings) = (plan.change(), plan.findings().to_vec());
     let refusal = plan.approve().err();
     let verdict = if refusal.is_some() { "refused" } else { "move" };

@@ -13,7 +13,7 @@ mod terms;
 mod tests;
 
 pub use end::{Live, MoveResult, Receipt, Recovered};
-pub use plan::{Approved, Plan, RecoveryMode};
+pub use plan::{Approved, Closing, DeadMove, Plan, RecoveryMode};
 pub use read::{Current, Page};
 pub use release::RollbackTarget;
 pub use terms::{First, LEDGER_COMPLETE, Operation, Terms, Times};
@@ -183,12 +183,6 @@ impl Promoter {
     /// Takes what somebody put there as live. It needs a reason.
     pub async fn adopt(&self, channel: &Channel, terms: Terms) -> Result<Receipt> {
         self.run(channel, Operation::Adopt, terms).await
-    }
-
-    /// Plans, approves and executes in one call.
-    pub async fn run(&self, channel: &Channel, operation: Operation, terms: Terms) -> Result<Receipt> {
-        let plan = self.plan(channel, operation, terms).await?;
-        self.execute(plan.approve()?).await
     }
 }
 

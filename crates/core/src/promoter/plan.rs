@@ -1,9 +1,11 @@
 //! `plan` reads, `approve` permits, `execute` writes: what was not approved cannot be executed.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::end::{Receipt, Recovered};
@@ -14,7 +16,7 @@ use super::{Inner, Promoter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::{Finding, Refusal};
 use crate::protocol::{Action, End, Goal, Heard, LogRead, Mover, OnConflict, Worker};
-use crate::record::Source;
+use crate::record::{Op, OpenMove, Source};
 use crate::registry::{Manifest, pin_tag};
 use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text};
 
@@ -34,6 +36,51 @@ enum What {
     /// There is nothing to do: the channel is there already, or the key has moved it.
     Settled(Receipt),
     Move(Gathered),
+    /// A dead worker's move is open: executing closes it first, then judges.
+    DeadMove(DeadMove),
+}
+
+/// A move whose worker did not close it within its times. A plan leaves it as it is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct DeadMove {
+    /// Where its intent stands.
+    pub seq: u64,
+    /// What it does.
+    pub op: Op,
+    /// The digest that it points the channel at.
+    pub target: Digest,
+    /// What executing the plan would do with it.
+    pub closing: Closing,
+}
+
+/// What becomes of a dead worker's move when a plan is executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closing {
+    /// It has the key of this request: it is completed, with a put if it has not landed.
+    Complete,
+    /// It is committed if it has landed, and closed without a put otherwise.
+    CommitOrAbort,
+}
+
+impl fmt::Display for DeadMove {
+    /// `a dead move is open: promote to sha256:… (seq 7); executing would complete it`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DeadMove { seq, op, target, closing } = self;
+        let closing = match closing {
+            Closing::Complete => "complete it",
+            Closing::CommitOrAbort => "commit it if it has landed, and abort it otherwise",
+        };
+        write!(f, "a dead move is open: {} to {target} (seq {seq}); executing would {closing}", op.as_str())
+    }
+}
+
+/// Looking never acts: a run that looks stops before whatever it would write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Look,
+    Act,
 }
 
 /// A plan that the policy permits. [`Promoter::execute`] takes nothing else.
@@ -44,7 +91,7 @@ impl Plan {
     /// The live digest now, and the one that would be live; none if there is nothing to do.
     pub fn change(&self) -> Option<(Option<Digest>, Digest)> {
         match &self.what {
-            What::Settled(_) => None,
+            What::Settled(_) | What::DeadMove(_) => None,
             What::Move(gathered) => Some((gathered.change.previous, gathered.change.target)),
         }
     }
@@ -52,7 +99,7 @@ impl Plan {
     /// What each guardrail says; empty if there is nothing to do.
     pub fn findings(&self) -> &[Finding] {
         match &self.what {
-            What::Settled(_) => &[],
+            What::Settled(_) | What::DeadMove(_) => &[],
             What::Move(gathered) => &gathered.judgement.findings,
         }
     }
@@ -61,7 +108,15 @@ impl Plan {
     pub fn settled(&self) -> Option<&Receipt> {
         match &self.what {
             What::Settled(receipt) => Some(receipt),
-            What::Move(_) => None,
+            What::Move(_) | What::DeadMove(_) => None,
+        }
+    }
+
+    /// The dead worker's move that executing would close before it judges; none if no such move is open.
+    pub fn dead_move(&self) -> Option<&DeadMove> {
+        match &self.what {
+            What::DeadMove(dead) => Some(dead),
+            What::Settled(_) | What::Move(_) => None,
         }
     }
 
@@ -77,9 +132,20 @@ impl Plan {
 }
 
 impl Promoter {
-    /// Finds out what a move would do and what the policy says of it. It reads the channel, and waits for another's open move as
-    /// the terms say; the one thing it may write is an observation of drift, or the end of a move whose worker died.
+    /// Finds out what a move would do and what the policy says of it. It reads, and waits for another's open move as the
+    /// terms say. Looking never acts: it puts nothing, writes nothing, and leaves a dead worker's move open
+    /// ([`Plan::dead_move`]).
     pub async fn plan(&self, channel: &Channel, operation: Operation, terms: Terms) -> Result<Plan> {
+        self.plan_for(Purpose::Look, channel, operation, terms).await
+    }
+
+    /// Plans, approves and executes in one call.
+    pub async fn run(&self, channel: &Channel, operation: Operation, terms: Terms) -> Result<Receipt> {
+        let plan = self.plan_for(Purpose::Act, channel, operation, terms).await?;
+        self.execute(plan.approve()?).await
+    }
+
+    async fn plan_for(&self, purpose: Purpose, channel: &Channel, operation: Operation, terms: Terms) -> Result<Plan> {
         operation.check(channel, &terms)?;
         let request = operation.request(channel, &terms)?;
         let key = match &terms.idempotency_key {
@@ -93,6 +159,11 @@ impl Promoter {
                 match run.action.clone() {
                     Action::Judge { observed, change, .. } => break What::Move(run.judge(observed, change).await?),
                     Action::Done(end) => break What::Settled(run.receipt(end).await?),
+                    Action::Takeover { open, .. } if purpose == Purpose::Look => {
+                        break What::DeadMove(run.dead_move(&open));
+                    }
+                    // The drift is said all the same.
+                    Action::Observe { .. } if purpose == Purpose::Look => run.hear(Heard::Broken),
                     _ => run.step(&caller).await?,
                 }
             };
@@ -111,14 +182,17 @@ impl Promoter {
         let (mut run, gathered) = match plan.what {
             What::Settled(receipt) => return Ok(receipt),
             What::Move(gathered) => (plan.run, gathered),
+            // What follows the dead move is judged when that is closed.
+            What::DeadMove(_) => {
+                let Work::Move(asked) = plan.run.work else { return Err(not_planned()) };
+                return Box::pin(self.run(&plan.run.channel, asked.operation, asked.terms)).await;
+            }
         };
         if run.now().saturating_sub(plan.planned_ms) > FRESH_MS {
-            let Work::Move(asked) = run.work.clone() else {
-                return Err(Error::new(ErrorKind::InternalFault, "a recovery is not planned"));
-            };
+            let Work::Move(asked) = run.work.clone() else { return Err(not_planned()) };
             let Asked { operation, terms, .. } = *asked;
             let queues = terms.on_conflict == OnConflict::Requeue;
-            let again = self.plan(&run.channel, operation, terms).await?;
+            let again = self.plan_for(Purpose::Act, &run.channel, operation, terms).await?;
             match again.what {
                 What::Settled(receipt) => return Ok(receipt),
                 What::Move(now) if now.change == gathered.change || queues => {
@@ -126,7 +200,7 @@ impl Promoter {
                     run.upstream = now.upstream;
                     run.decision = Some(now.judgement.decide()?);
                 }
-                What::Move(_) => {
+                What::Move(_) | What::DeadMove(_) => {
                     let message = format!("{} has changed since the move was planned", run.channel);
                     return Err(Error::new(ErrorKind::ChannelChanged, message).with("channel", &run.channel));
                 }
@@ -248,6 +322,10 @@ impl Inner {
     }
 }
 
+fn not_planned() -> Error {
+    Error::new(ErrorKind::InternalFault, "a recovery is not planned")
+}
+
 /// Sixteen random bytes, in hex.
 fn owner() -> Result<Text> {
     let mut random = [0_u8; 16];
@@ -257,6 +335,12 @@ fn owner() -> Result<Text> {
 }
 
 impl Run {
+    fn dead_move(&self, open: &OpenMove) -> DeadMove {
+        let same = matches!(&self.work, Work::Move(asked) if asked.key == open.key && asked.request == open.request);
+        let closing = if same { Closing::Complete } else { Closing::CommitOrAbort };
+        DeadMove { seq: open.seq, op: open.op, target: open.target, closing }
+    }
+
     /// Reads log, tag, target and pins at the same time; the target's digest, if one was named.
     async fn read_ahead(&mut self, asked: &Asked) -> Result<Option<Digest>> {
         let named = match &asked.operation {

@@ -13,7 +13,7 @@ from ._backend import Adapter, GuardrailAdapter, in_own_loop
 from ._call import Seconds, encode, given, ms
 from .guardrail import Guardrail
 from .ledger import Ledger
-from .record import ActiveHold, Finding, PromotionEvent, Receipt
+from .record import ActiveHold, DeadMove, Finding, PromotionEvent, Receipt
 from .registry import Registry
 from .values import Channel, Digest, Pipeline, Reference
 
@@ -183,6 +183,9 @@ class Plan:
         settled = says.get("settled")
         self.settled: Receipt | None = Receipt._of(settled) if settled else None
         """The receipt, if there is nothing to do: the channel is there already, or the key has moved it."""
+        dead_move = says.get("dead_move")
+        self.dead_move: DeadMove | None = DeadMove._of(dead_move) if dead_move else None
+        """The dead worker's move that executing would close before it judges; None if no such move is open."""
 
     def approve(self) -> Approved:
         """The permission to execute it; it uses the plan up.

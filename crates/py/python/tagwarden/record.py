@@ -17,6 +17,7 @@ __all__ = [
     "ActiveHold",
     "CheckNote",
     "Current",
+    "DeadMove",
     "Decision",
     "ErrorNote",
     "Finding",
@@ -381,6 +382,21 @@ class OpenMove(Record):
     owner: str
     epoch: int
     previous: Digest | None = None
+
+
+@dataclass(frozen=True)
+class DeadMove(Record):
+    """A move whose worker did not close it within its times. A plan leaves it as it is.
+
+    - ``seq``: where its intent stands; ``op``: what it does; ``target``: the digest that it points the channel at.
+    - ``closing``: what executing the plan would do with it: "complete" (it has the key of this request, and is put if it
+      has not landed) or "commit_or_abort" (committed if it has landed, closed without a put otherwise).
+    """
+
+    seq: int
+    op: str
+    target: Digest
+    closing: str
 
 
 @dataclass(frozen=True)

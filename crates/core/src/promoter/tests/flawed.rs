@@ -140,6 +140,40 @@ async fn dead(w: &World, ledger: &Arc<MemoryLedger>) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn plan_over_a_dead_move_writes_nothing() {
+    for key in ["another", "the same"] {
+        let (w, ledger) = shared().await;
+        let asked = || terms().idempotency_key(key.parse().unwrap());
+        let dying = over(&w, Flawed::over(&ledger, [(Flaw::Dies, 1)]));
+        let given = if key == "the same" { asked() } else { terms() };
+        dying.promote(&w.prod, w.release("1.1"), given).await.unwrap_err();
+        let before = (ledger.size(&w.prod).await.unwrap(), w.registry.changes().len());
+
+        let plan = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.1")), asked()).await.unwrap();
+        let dead = plan.dead_move().unwrap();
+        let closing = if key == "the same" { Closing::Complete } else { Closing::CommitOrAbort };
+        assert_eq!((dead.target, dead.closing), (w.digests[1], closing));
+        assert_eq!((plan.change(), plan.findings(), plan.settled()), (None, &[][..], None));
+        assert_eq!((ledger.size(&w.prod).await.unwrap(), w.registry.changes().len()), before);
+
+        let receipt = w.promoter.execute(plan.approve().unwrap()).await.unwrap();
+        assert_eq!((receipt.result, receipt.digest), (MoveResult::Committed, w.digests[1]));
+        assert_eq!(w.observed(), Some(w.digests[1]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn plan_under_drift_says_so_and_observes_nothing() {
+    let (w, ledger) = shared().await;
+    w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(4).await);
+    let before = ledger.size(&w.prod).await.unwrap();
+    let error = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.1")), terms()).await.unwrap_err();
+    assert_eq!((error.kind(), ledger.size(&w.prod).await.unwrap()), (ErrorKind::ChannelDrifted, before));
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    assert_eq!(ledger.size(&w.prod).await.unwrap(), before + 1, "a refused promote observes the drift");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_takeover_that_cannot_be_written_gives_up_at_the_timeout() {
     let (w, ledger) = shared().await;
     dead(&w, &ledger).await;
