@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tagwarden::ledger::{FileLedger, Ledger};
-use tagwarden::promoter::{RecoveryMode, Wait, Watcher};
+use tagwarden::promotion::{RecoveryMode, Wait, Watcher};
 use tagwarden::record::Source;
 use tagwarden::registry::oci::{Credentials, Lookup, OciOptions, OciRegistry};
 use tagwarden::testing::{Access, Bearer, HttpFault, Login, RegistryServer};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tagwarden::judge::{ExpectedDigest, Refusal, RetentionRule};
 use tagwarden::ledger::MemoryLedger;
-use tagwarden::promoter::{First, RollbackTarget};
+use tagwarden::promotion::{First, RollbackTarget};
 use tagwarden::record::{Hold, HoldScope, Source, Unhold};
 use tagwarden::registry::{MemoryRegistry, ReadFault, Sample};
 use tagwarden::{

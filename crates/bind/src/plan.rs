@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 use tagwarden::judge::Finding;
-use tagwarden::promoter;
+use tagwarden::promotion;
 use tagwarden::{Digest, Error, ErrorKind, Receipt, Result};
 
 use crate::error::Failure;
@@ -13,13 +13,13 @@ use crate::promoter::{Given, Guards};
 /// A plan. Approving it uses it up.
 #[derive(Debug)]
 pub struct Plan {
-    plan: Mutex<Option<promoter::Plan>>,
+    plan: Mutex<Option<promotion::Plan>>,
     guards: Guards,
 }
 
 /// An approved plan. Executing it uses it up.
 #[derive(Debug)]
-pub struct Approved(Mutex<Option<promoter::Approved>>);
+pub struct Approved(Mutex<Option<promotion::Approved>>);
 
 #[derive(Serialize)]
 struct Says<'a> {
@@ -29,7 +29,7 @@ struct Says<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     settled: Option<&'a Receipt>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    dead_move: Option<&'a promoter::DeadMove>,
+    dead_move: Option<&'a promotion::DeadMove>,
 }
 
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ struct Change {
 }
 
 impl Plan {
-    pub(crate) fn new(plan: promoter::Plan, guards: Guards) -> Plan {
+    pub(crate) fn new(plan: promotion::Plan, guards: Guards) -> Plan {
         Plan { plan: Mutex::new(Some(plan)), guards }
     }
 
@@ -64,7 +64,7 @@ impl Plan {
 
 impl Approved {
     /// The plan, once.
-    pub(crate) fn take(&self) -> Result<promoter::Approved> {
+    pub(crate) fn take(&self) -> Result<promotion::Approved> {
         let plan = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         plan.ok_or_else(|| used("approved plan", "executed"))
     }

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 use tagwarden::judge::{ExpectedDigest, RetentionRule};
-use tagwarden::promoter::{First, Operation, RecoveryMode};
-use tagwarden::protocol::OnConflict;
+use tagwarden::promotion::OnConflict;
+use tagwarden::promotion::{First, Operation, RecoveryMode};
 use tagwarden::record::{Hold, HoldScope, Source};
 use tagwarden::{AsWritten, Channel, Error, ErrorKind, ReleaseName, Result, Tag, Terms, Times};
 

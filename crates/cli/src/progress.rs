@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tagwarden::Channel;
-use tagwarden::promoter::{Wait, Watcher};
+use tagwarden::promotion::{Wait, Watcher};
 
 use crate::args::human;
 use crate::render::shown;

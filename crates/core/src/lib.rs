@@ -11,10 +11,9 @@
 //! | 0 | [`value`] | digests, names, channels, provenance: parsed once, they cannot exist wrong |
 //! | 1 | [`record`] | entries, the chain, its fold into moves |
 //! | 2 | [`judge`] | guardrails and policy, drift, retention: pure functions of facts |
-//! | 3 | [`protocol`] | how a move runs: a state machine without I/O |
-//! | 4 | [`registry`], [`ledger`], [`conformance`] | the two ports, their adapters and their laws |
-//! | 5 | [`flux`] | artifacts that Flux consumes |
-//! | 6 | [`promoter`] | the facade |
+//! | 3 | [`registry`], [`ledger`], [`conformance`] | the two ports, their adapters and their laws |
+//! | 4 | [`flux`] | artifacts that Flux consumes |
+//! | 5 | [`promotion`] | [`Promoter`] and what it does; how a move runs is a state machine without I/O |
 //!
 //! # Features
 //! `oci` (real registries) and `file` (the file ledger) are on by default. `object-store` adds an object store's layout in a
@@ -29,8 +28,7 @@ pub mod error;
 pub mod flux;
 pub mod judge;
 pub mod ledger;
-pub mod promoter;
-pub mod protocol;
+pub mod promotion;
 pub mod record;
 pub mod registry;
 #[cfg(feature = "testing")]
@@ -40,7 +38,7 @@ mod tls;
 pub mod value;
 
 pub use error::{Class, Error, ErrorKind, Result, Retry};
-pub use promoter::{MoveResult, Operation, Promoter, Receipt, Terms, Times};
+pub use promotion::{MoveResult, Operation, Promoter, Receipt, Terms, Times};
 pub use value::*;
 
 /// The examples of the README, compiled.

@@ -31,7 +31,7 @@ test('every kind of error comes through an asynchronous call as itself', async (
 
 test('the promoter has every method of the core\'s facade', async () => {
   const sources = await Promise.all(
-    ['mod', 'plan', 'read', 'audit'].map((name) => text(`../../core/src/promoter/${name}.rs`)),
+    ['mod', 'plan', 'query', 'audit'].map((name) => text(`../../core/src/promotion/${name}.rs`)),
   )
   const inherent = sources.join('\n').matchAll(/^    pub async fn (\w+)\(\s*&self/gm)
   const core = [...inherent].map(([, name]) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase()))
@@ -67,14 +67,14 @@ test('options and records have the fields of the core', async () => {
   const core = async (path, name) => sorted(await fields(path, name))
   const own = async (file, name) =>
     sorted((await text(`../lib/${file}.d.ts`)).match(new RegExp(`export interface ${name} [^]*?\\{([^]*?)\\n\\}`))[1].matchAll(/^  (\w+)\??:/gm))
-  for (const [path, name] of [['promoter/terms', 'Terms'], ['promoter/terms', 'First'], ['judge/retention/mod', 'RetentionRule']]) {
+  for (const [path, name] of [['promotion/request', 'Terms'], ['promotion/request', 'First'], ['judge/retention/mod', 'RetentionRule']]) {
     assert.deepEqual(await own('promoter', name), (await fields(path, name)).map(named).sort(), name)
   }
-  const times = (await text('../../core/src/promoter/terms.rs')).match(/pub fn new\((ttl: [^)]*)\)/)[1]
+  const times = (await text('../../core/src/promotion/request.rs')).match(/pub fn new\((ttl: [^)]*)\)/)[1]
   assert.deepEqual(await own('promoter', 'Times'), [...times.matchAll(/(\w+): (Duration)/g)].map(named).sort())
   for (const [path, name, besides = []] of [
-    ['promoter/read', 'Current'], ['record/verify', 'LogReport'], ['record/event', 'PromotionEvent', ['status']],
-    ['record/body', 'Outcome', ['at', 'seq']], ['record/intent', 'Predecessor'], ['promoter/end', 'Receipt'], ['promoter/end', 'Live'],
+    ['promotion/query', 'Current'], ['record/verify', 'LogReport'], ['record/event', 'PromotionEvent', ['status']],
+    ['record/body', 'Outcome', ['at', 'seq']], ['record/intent', 'Predecessor'], ['promotion/receipt', 'Receipt'], ['promotion/receipt', 'Live'],
     ['record/intent', 'TargetManifest'], ['record/intent', 'Decision'], ['record/intent', 'ReleaseOrder'], ['record/intent', 'UpstreamLog'],
     ['record/intent', 'MoveSet'], ['record/event', 'TakenOver'], ['record/fold', 'ActiveHold'], ['record/fold', 'OpenMove'],
     ['record/fold', 'MigratedTo'], ['record/defect', 'Defect'], ['judge/facts', 'Facts'], ['judge/guardrail', 'Finding'],

@@ -146,7 +146,7 @@ def _fields_of(path: str, name: str) -> set[str]:
 
 
 def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
-    terms, first = _fields_of("promoter/terms", "Terms"), _fields_of("promoter/terms", "First")
+    terms, first = _fields_of("promotion/request", "Terms"), _fields_of("promotion/request", "First")
     assert {"provenance", "idempotency_key", "expected"} < terms and "source" in first
     # Rust keeps the word for itself.
     given = {"self", "channel", "override"} | terms - {"overrides"}
@@ -160,14 +160,14 @@ def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
     }.items():
         own = {name.rstrip("_") for name in inspect.signature(getattr(Promoter, method)).parameters}
         assert own == given | more, method
-    (times,) = re.findall(r"pub fn new\((ttl: [^)]*)\)", (ROOT / "crates/core/src/promoter/terms.rs").read_text())
+    (times,) = re.findall(r"pub fn new\((ttl: [^)]*)\)", (ROOT / "crates/core/src/promotion/request.rs").read_text())
     assert {field.name for field in fields(tagwarden.Times)} == set(re.findall(r"(\w+): Duration", times))
     alike: dict[Any, str] = {
         tagwarden.RetentionRule: "judge/retention/mod",
-        tagwarden.Current: "promoter/read",
-        tagwarden.Live: "promoter/end",
-        tagwarden.Page: "promoter/read",
-        tagwarden.Receipt: "promoter/end",
+        tagwarden.Current: "promotion/query",
+        tagwarden.Live: "promotion/receipt",
+        tagwarden.Page: "promotion/query",
+        tagwarden.Receipt: "promotion/receipt",
         tagwarden.LogReport: "record/verify",
         tagwarden.Defect: "record/defect",
         tagwarden.TakenOver: "record/event",

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tagwarden::ledger::{Access, PostgresLedger};
-use tagwarden::promoter::RecoveryMode;
-use tagwarden::protocol::OnConflict;
+use tagwarden::promotion::OnConflict;
+use tagwarden::promotion::RecoveryMode;
 use tagwarden::record::{EventStatus, Source};
 use tagwarden::registry::MemoryRegistry;
 use tagwarden::{Promoter, Provenance, Repository, Retry, Terms, Times};

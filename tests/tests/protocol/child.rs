@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tagwarden::ledger::Ledger;
-use tagwarden::promoter::RecoveryMode;
-use tagwarden::protocol::OnConflict;
+use tagwarden::promotion::OnConflict;
+use tagwarden::promotion::RecoveryMode;
 use tagwarden::record::{Source, Unhold};
 use tagwarden::registry::oci::{Lookup, OciOptions, OciRegistry};
 use tagwarden::registry::{MemoryRegistry, Registry};

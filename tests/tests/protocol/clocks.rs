@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tagwarden::promoter::RecoveryMode;
+use tagwarden::promotion::RecoveryMode;
 use tagwarden::record::Source;
 use tagwarden::registry::MemoryRegistry;
 use tagwarden::{Clock, Promoter, Repository, SystemClock, Times, Timestamp};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tagwarden::judge::{Drift, Landing};
-use tagwarden::promoter::RecoveryMode;
+use tagwarden::promotion::RecoveryMode;
 use tagwarden::registry::Fault;
 use tagwarden_tests::verify_ledgers;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tagwarden::promoter::RecoveryMode;
+use tagwarden::promotion::RecoveryMode;
 use tagwarden::{Class, MoveResult};
 use tagwarden_tests::verify_ledgers;
 

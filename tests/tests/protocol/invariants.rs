@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tagwarden::judge::{Fate, MayDelete, RetentionRule};
 use tagwarden::ledger::Append;
-use tagwarden::promoter::{Recovered, RecoveryMode};
-use tagwarden::protocol::OnConflict;
+use tagwarden::promotion::OnConflict;
+use tagwarden::promotion::{Recovered, RecoveryMode};
 use tagwarden::record::{Body, DefectCode, Entry, EventStatus, Verifier, events};
 use tagwarden::registry::{Fault, Writer, pin_tag};
 use tagwarden::{ErrorKind, MoveResult, Operation};

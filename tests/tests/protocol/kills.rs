@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tagwarden::promoter::RecoveryMode;
+use tagwarden::promotion::RecoveryMode;
 use tagwarden::testing::RegistryServer;
 use tagwarden_tests::verify_ledgers;
 

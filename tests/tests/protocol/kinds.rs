@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tagwarden::judge::Refusal;
 use tagwarden::ledger::{Ending, Ledger, MemoryLedger, Transfer};
-use tagwarden::promoter::RecoveryMode;
+use tagwarden::promotion::RecoveryMode;
 use tagwarden::record::{Body, Entry, Hold, HoldScope, Kind, TakeoverOp, Unhold};
 use tagwarden::registry::{Fault, Sample};
 use tagwarden::{Clock, Error, ErrorKind, Provenance};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagwarden::promoter::RecoveryMode;
+use tagwarden::promotion::RecoveryMode;
 use tagwarden::record::EventStatus;
 use tagwarden::registry::oci::OciRegistry;
 use tagwarden::registry::{Put, Registry, Sample};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tagwarden::judge::Drift;
 use tagwarden::ledger::Ledger;
-use tagwarden::promoter::{Recovered, RecoveryMode};
+use tagwarden::promotion::{Recovered, RecoveryMode};
 use tagwarden::record::{ChannelState, Hold, HoldScope, Source};
 use tagwarden::registry::{MemoryRegistry, Registry};
 use tagwarden::testing::PausedClock;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 use tagwarden::flux::Revision;
-use tagwarden::promoter::RollbackTarget;
+use tagwarden::promotion::RollbackTarget;
 use tagwarden::{AsWritten, Text, Timestamp};
 
 use super::{KeepArgs, PlaceArgs, RegistryArgs, ScopeArg, TermsArgs, TimesArgs, WhoArgs, parse_duration};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tagwarden::judge::{Audited, Drift};
-use tagwarden::promoter::{Current, Page};
+use tagwarden::promotion::{Current, Page};
 use tagwarden::{Channel, Digest, Error, ErrorKind, Promoter, Result};
 
 use crate::args::{AtArgs, CurrentArgs, HistoryArgs, PreviousArgs};

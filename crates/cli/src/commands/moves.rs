@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tagwarden::ledger::Ledger;
-use tagwarden::promoter::First;
-use tagwarden::protocol::OnConflict;
+use tagwarden::promotion::First;
+use tagwarden::promotion::OnConflict;
 use tagwarden::record::Source;
 use tagwarden::{Channel, Error, ErrorKind, Operation, Result, Terms, Times};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tagwarden::Result;
-use tagwarden::promoter::RecoveryMode;
+use tagwarden::promotion::RecoveryMode;
 
 use super::moves::times;
 use crate::args::RecoverArgs;

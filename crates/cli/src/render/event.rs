@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tagwarden::judge::{Audited, Drift};
-use tagwarden::promoter::{Current, Page, Recovered};
+use tagwarden::promotion::{Current, Page, Recovered};
 use tagwarden::record::{EventStatus, FindingNote, Intent, MigratedTo, PromotionEvent, Source, Verdict};
 use tagwarden::{ActorKind, Channel, Class, Digest, MoveResult, Receipt, Result, Target, Timestamp};
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tagwarden::judge::{AuditReport, Fate, Finding, Pin, Refusal, RetentionPlan};
-use tagwarden::promoter::{Current, Plan};
+use tagwarden::promotion::{Current, Plan};
 use tagwarden::record::{LogReport, Op, Verdict};
 use tagwarden::{Channel, Class, Digest, Result};
 

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tagwarden::judge::Refusal;
-use tagwarden::promoter::RecoveryMode;
-use tagwarden::protocol::OnConflict;
+use tagwarden::promotion::OnConflict;
+use tagwarden::promotion::RecoveryMode;
 use tagwarden::record::{EventStatus, Source};
 use tagwarden::{Channel, Digest, Error, MoveResult, Operation, Promoter, Provenance, Terms};
 use tagwarden_tests::random::Random;
@@ -107,7 +107,7 @@ impl Worker {
             }
             2 => Operation::Repair,
             3 => Operation::Promote(Source::Channel(self.channel())),
-            4 => Operation::Bootstrap(tagwarden::promoter::First { source: Some(source), ..Default::default() }),
+            4 => Operation::Bootstrap(tagwarden::promotion::First { source: Some(source), ..Default::default() }),
             13.. => Operation::Adopt,
             _ => Operation::Promote(source),
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tagwarden::ledger::{Journal, Ledger, MemoryLedger};
-use tagwarden::promoter::RecoveryMode;
+use tagwarden::promotion::RecoveryMode;
 use tagwarden::record::{Body, Deployment, Hold, HoldScope, Observation, ObservationCause, Source, Unhold};
 use tagwarden::registry::{Chaos, Fault, MemoryRegistry, ReadFault, Untagged};
 use tagwarden::testing::PausedClock;

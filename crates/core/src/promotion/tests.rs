@@ -6,7 +6,7 @@ use super::*;
 use crate::error::{Error, ErrorKind};
 use crate::judge::{ExpectedDigest, Refusal};
 use crate::ledger::MemoryLedger;
-use crate::protocol::OnConflict;
+use crate::promotion::machine::OnConflict;
 use crate::record::{
     Entry, EventStatus, Expected, Hold, HoldScope, Kind, OverrideNote, PutStatus, Unhold, UpstreamLog, Verdict,
 };

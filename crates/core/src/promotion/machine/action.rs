@@ -9,7 +9,7 @@ use crate::value::{Digest, Text};
 
 /// What to do next. Each is answered with one [`Heard`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
+pub(crate) enum Action {
     /// Read the log and resolve the tag, in any order or at once → `Looked`.
     Look,
     /// Read the log → `Log`.
@@ -89,7 +89,7 @@ pub enum Action {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Heard {
+pub(crate) enum Heard {
     /// To `Look`.
     Looked(LogRead, Option<Digest>),
     /// To `ReadLog`.
@@ -114,7 +114,7 @@ pub enum Heard {
 
 /// Whether target and live digest are pinned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Pins {
+pub(crate) enum Pins {
     /// Both pins are there.
     Confirmed,
     /// One of them could not be confirmed: no put may follow.
@@ -123,18 +123,18 @@ pub enum Pins {
 
 /// A log, as it was read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LogRead {
+pub(crate) struct LogRead {
     /// Its fold.
-    pub state: Arc<ChannelState>,
+    pub(crate) state: Arc<ChannelState>,
     /// The committed move with this worker's key, if there is one.
-    pub replay: Option<Replay>,
+    pub(crate) replay: Option<Replay>,
     /// True if a hold is in force that stops the move.
-    pub held: bool,
+    pub(crate) held: bool,
 }
 
 /// How an append ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Appended {
+pub(crate) enum Appended {
     /// It stands; this is the log with it.
     Stored(LogRead),
     /// Another entry came first; this is the log as it is now.
@@ -145,7 +145,7 @@ pub enum Appended {
 
 /// What a mover sleeps for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Waiting {
+pub(crate) enum Waiting {
     /// Another's move; from `until` on, on this worker's clock, it may be taken over.
     Other {
         /// The move.
@@ -164,7 +164,7 @@ pub enum Waiting {
 
 /// How a put ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PutEnd {
+pub(crate) enum PutEnd {
     /// It was too late to send it.
     NotSent,
     /// Something that must be there first (the pins, the target's bytes) could not be had: nothing was sent.

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::read::back;
-use super::run::{Asked, Run};
-use super::terms::Operation;
+use super::driver::{Asked, Run};
+use super::query::back;
+use super::request::Operation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::Finding;
 use crate::record::{Body, Entry, EventStatus, PromotionEvent, Source};
@@ -22,7 +22,7 @@ use crate::value::{Channel, Digest, ReleaseLabel, Target};
 ///   several digests, the newest counts, and the answer has a warning.
 ///
 /// ```
-/// use tagwarden::promoter::RollbackTarget;
+/// use tagwarden::promotion::RollbackTarget;
 /// assert_eq!("prod#42".parse::<RollbackTarget>().unwrap(), RollbackTarget::Move(42));
 /// assert_eq!("1.4.2".parse::<RollbackTarget>().unwrap().to_string(), "1.4.2");
 /// assert!("prod#".parse::<RollbackTarget>().is_err());

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::release::RollbackTarget;
+use super::rollback::RollbackTarget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::ExpectedDigest;
-use crate::protocol::{OnConflict, Want, check_times};
+use crate::promotion::machine::{OnConflict, Want, check_times};
 use crate::record::{Deadlines, Op, OverrideNote, Predecessor, Source, canonical};
 use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Tag, Text};
 

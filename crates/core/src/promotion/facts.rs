@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::run::{Asked, Run, Work};
-use super::terms::{LEDGER_COMPLETE, Operation};
+use super::driver::{Asked, Run, Work};
+use super::request::{LEDGER_COMPLETE, Operation};
 use super::together;
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::{Facts, Judgement, Passage, Tagged, Upstream};
-use crate::protocol::Change;
+use crate::promotion::machine::Change;
 use crate::record::{ChannelState, Op, Source, TargetManifest, UpstreamLog};
 use crate::registry::{Content, Manifest, pinned};
 use crate::value::{Channel, Digest, Text};

@@ -8,14 +8,14 @@ use std::time::Duration;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::end::{Receipt, Recovered};
+use super::driver::{Asked, Began, Recovery, Run, Work};
 use super::facts::Gathered;
-use super::run::{Asked, Began, Recovery, Run, Work};
-use super::terms::{Operation, Terms};
+use super::receipt::{Receipt, Recovered};
+use super::request::{Operation, Terms};
 use super::{Inner, Promoter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::{Finding, Refusal};
-use crate::protocol::{Action, End, Goal, Heard, LogRead, Mover, OnConflict, Worker};
+use crate::promotion::machine::{Action, End, Goal, Heard, LogRead, Mover, OnConflict, Worker};
 use crate::record::{Op, OpenMove, Source};
 use crate::registry::{Manifest, pin_tag};
 use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text};

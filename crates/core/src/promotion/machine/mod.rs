@@ -17,19 +17,19 @@ mod own;
 mod situation;
 mod wait;
 
-pub use action::{Action, Appended, Heard, LogRead, Pins, PutEnd, Waiting};
-pub use mover::Mover;
-pub use situation::{Change, Replay, Situation, situation};
+pub(crate) use action::{Action, Appended, Heard, LogRead, Pins, PutEnd, Waiting};
+pub(crate) use mover::Mover;
+pub(crate) use situation::{Change, Replay};
 
 use crate::record::{Deadlines, Op, Status};
 use crate::value::{Digest, IdempotencyKey, Text};
 
 /// A moment on a monotonic clock, in milliseconds.
-pub type Ms = u64;
+pub(crate) type Ms = u64;
 
 /// What a mover is to bring about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Goal {
+pub(crate) enum Goal {
     /// A move of its own.
     Move(Ask),
     /// To close whatever move is open, with a put if that is what it takes.
@@ -40,22 +40,22 @@ pub enum Goal {
 
 /// A move, as it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Ask {
+pub(crate) struct Ask {
     /// What it does.
-    pub op: Op,
+    pub(crate) op: Op,
     /// What the channel is to point at.
-    pub want: Want,
+    pub(crate) want: Want,
     /// Its idempotency key.
-    pub key: IdempotencyKey,
+    pub(crate) key: IdempotencyKey,
     /// The SHA-256 of the canonical request, as it was given.
-    pub request: Digest,
+    pub(crate) request: Digest,
     /// What to do when another move comes first.
-    pub on_conflict: OnConflict,
+    pub(crate) on_conflict: OnConflict,
 }
 
 /// What a channel is to point at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Want {
+pub(crate) enum Want {
     /// This digest.
     Digest(Digest),
     /// The digest that was live before.
@@ -80,22 +80,22 @@ pub enum OnConflict {
 
 /// Who a worker is, and how long it may take.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Worker {
+pub(crate) struct Worker {
     /// Random, so that no other worker has it.
-    pub owner: Text,
+    pub(crate) owner: Text,
     /// A UUIDv7 for the move that it may open.
-    pub move_id: Text,
+    pub(crate) move_id: Text,
     /// The times that it writes into the log.
-    pub deadlines: Deadlines,
+    pub(crate) deadlines: Deadlines,
     /// How long one put may take. Shorter than the time to live.
-    pub put_ms: u64,
+    pub(crate) put_ms: u64,
     /// How long to wait for others, from the start.
-    pub patience_ms: u64,
+    pub(crate) patience_ms: u64,
 }
 
 /// How a mover ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum End {
+pub(crate) enum End {
     /// The tag was seen to point at the target, and that is recorded.
     Committed {
         /// Where the intent stands.
@@ -133,7 +133,7 @@ pub enum End {
 
 /// Why a mover did not bring about what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Why {
+pub(crate) enum Why {
     /// The log has no committed move.
     NotBootstrapped,
     /// The log has a committed move.
@@ -177,7 +177,7 @@ pub enum Why {
 }
 
 /// The relations that a worker's times must keep; the text says which one is broken.
-pub fn check_times(deadlines: Deadlines, put_ms: u64) -> Result<(), String> {
+pub(crate) fn check_times(deadlines: Deadlines, put_ms: u64) -> Result<(), String> {
     let Deadlines { ttl_ms, grace_ms, quiet_ms, settle_ms } = deadlines;
     for (name, ms) in [
         ("ttl", ttl_ms),

@@ -1,22 +1,24 @@
 //! The facade: gathers facts and drives the protocol. It has no rule of its own.
 
 mod audit;
-mod end;
+mod driver;
 mod facts;
+mod machine;
 mod plan;
-mod read;
-mod release;
-mod run;
-mod terms;
+mod query;
+mod receipt;
+mod request;
+mod rollback;
 #[cfg(test)]
 #[cfg(feature = "testing")]
 mod tests;
 
-pub use end::{Live, MoveResult, Receipt, Recovered};
+pub use machine::OnConflict;
 pub use plan::{Approved, Closing, DeadMove, Plan, RecoveryMode};
-pub use read::{Current, Page};
-pub use release::RollbackTarget;
-pub use terms::{First, LEDGER_COMPLETE, Operation, Terms, Times};
+pub use query::{Current, Page};
+pub use receipt::{Live, MoveResult, Receipt, Recovered};
+pub use request::{First, LEDGER_COMPLETE, Operation, Terms, Times};
+pub use rollback::RollbackTarget;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -30,7 +32,7 @@ use tokio::sync::Mutex;
 use crate::error::Result;
 use crate::judge::Policy;
 use crate::ledger::{Journal, Ledger};
-use crate::protocol::{Ms, Waiting};
+use crate::promotion::machine::{Ms, Waiting};
 use crate::record::Source;
 use crate::registry::Registry;
 use crate::value::{Channel, Clock, Pipeline, SystemClock};

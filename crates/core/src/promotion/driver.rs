@@ -9,11 +9,11 @@ use tokio::sync::Mutex;
 use super::Inner;
 use super::facts::{Gathered, target_of};
 use super::plan::RecoveryMode;
-use super::terms::{Operation, Terms};
+use super::request::{Operation, Terms};
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::{ExpectedDigest, Finding, Refusal};
 use crate::ledger::{Journal, Written};
-use crate::protocol::{
+use crate::promotion::machine::{
     Action, Appended, Ask, Change, End, Heard, LogRead, Mover, Ms, Pins, PutEnd, Replay, Why, Worker,
 };
 use crate::record::{
@@ -545,7 +545,7 @@ impl Run {
     }
 
     fn note_of(&self, why: Why) -> ErrorNote {
-        let error = super::end::error_of(why, self, None);
+        let error = super::receipt::error_of(why, self, None);
         ErrorNote { code: Text::lossy(error.code()), text: Text::lossy(error.message()) }
     }
 }

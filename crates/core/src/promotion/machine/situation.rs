@@ -6,16 +6,16 @@ use crate::value::Digest;
 
 /// A committed move with the same key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Replay {
+pub(crate) struct Replay {
     /// Where its intent stands.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// The SHA-256 of its request.
-    pub request: Digest,
+    pub(crate) request: Digest,
 }
 
 /// What a look means for what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Situation {
+pub(crate) enum Situation {
     /// The key moved the channel before, for the same request.
     Replayed(Replay),
     /// It cannot be done.
@@ -35,19 +35,24 @@ pub enum Situation {
 
 /// What a move would change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Change {
+pub(crate) struct Change {
     /// The live digest.
-    pub previous: Option<Digest>,
+    pub(crate) previous: Option<Digest>,
     /// The target.
-    pub target: Digest,
+    pub(crate) target: Digest,
     /// What the tag points at instead of the live digest, in a repair.
-    pub replaced: Option<Digest>,
+    pub(crate) replaced: Option<Digest>,
     /// True if the tag is taken as it is, without a put.
-    pub as_it_is: bool,
+    pub(crate) as_it_is: bool,
 }
 
 /// What the log up to `state` and the tag at `observed` mean for `ask`.
-pub fn situation(ask: &Ask, state: &ChannelState, replay: Option<&Replay>, observed: Option<Digest>) -> Situation {
+pub(crate) fn situation(
+    ask: &Ask,
+    state: &ChannelState,
+    replay: Option<&Replay>,
+    observed: Option<Digest>,
+) -> Situation {
     if state.migrated.is_some() {
         return Situation::No(Why::LogMigrated);
     }

@@ -15,7 +15,7 @@ use crate::value::Digest;
 
 /// One worker's way from a question to an outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Mover {
+pub(crate) struct Mover {
     pub(super) goal: Goal,
     pub(super) worker: Worker,
     /// When it gives up waiting for others.
@@ -107,7 +107,7 @@ pub(super) const AGAIN_MS: Ms = 100;
 
 impl Mover {
     /// A worker with a goal, at `now`, and the first thing to do.
-    pub fn start(goal: Goal, worker: Worker, now: Ms) -> (Mover, Action) {
+    pub(crate) fn start(goal: Goal, worker: Worker, now: Ms) -> (Mover, Action) {
         let mut mover = Mover {
             goal,
             patience_until: now.saturating_add(worker.patience_ms),
@@ -125,7 +125,7 @@ impl Mover {
     }
 
     /// Hears what happened, at `now`, and says what to do next. What does not answer the last action ends the mover.
-    pub fn hear(&mut self, heard: Heard, now: Ms) -> Action {
+    pub(crate) fn hear(&mut self, heard: Heard, now: Ms) -> Action {
         match (std::mem::replace(&mut self.phase, Phase::Ended), heard) {
             (Phase::Looking, Heard::Looked(log, observed)) => self.looked(log, observed, now),
             (Phase::Looking, Heard::Log(log)) => self.found(log, now),
@@ -363,7 +363,7 @@ impl Mover {
     }
 
     /// What it sleeps for.
-    pub fn waits_for(&self) -> Waiting {
+    pub(crate) fn waits_for(&self) -> Waiting {
         match (&self.phase, &self.seen) {
             (Phase::Waiting, Some(seen)) => Waiting::Other { move_id: seen.move_id.clone(), until: seen.ripe },
             (Phase::Owning(own), _) => own.waits_for(),

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::read::last_committed;
-use super::run::{Run, Work, describe};
+use super::driver::{Run, Work, describe};
+use super::query::last_committed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::Refusal;
-use crate::protocol::{End, Why};
+use crate::promotion::machine::{End, Why};
 use crate::record::{ChannelState, EventStatus, FindingNote, Op, PromotionEvent, Status, events};
 use crate::value::{Channel, Digest, Timestamp};
 
