@@ -84,7 +84,7 @@ const HTTP: &[(&str, Read<HttpFault>)] = &[
         let seconds = given.take("seconds")?;
         Ok(HttpFault::Busy(seconds.map_or(RetryAfter::Unsaid, RetryAfter::Seconds)))
     }),
-    ("html", |given| given.need("status").map(HttpFault::Html)),
+    ("html", |given| given.need("status").map(HttpFault::html)),
     ("redirect", |given| Ok(HttpFault::Redirect(given.need("status")?, given.need("location")?))),
     ("cut_body", |_| Ok(HttpFault::CutBody)),
     ("trickle", |given| given.need_ms("time").map(HttpFault::Trickle)),

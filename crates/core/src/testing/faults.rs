@@ -12,6 +12,7 @@ use futures_util::stream;
 use serde_json::json;
 
 use super::answer::Answer;
+use super::http_answer::HttpAnswer;
 use super::log::Seen;
 use crate::value::{Digest, Timestamp};
 
@@ -27,8 +28,10 @@ pub enum HttpFault {
     StatusAfter(u16),
     /// Nothing is done, and 429 TOOMANYREQUESTS is answered.
     Busy(RetryAfter),
-    /// Nothing is done, and a page of HTML is answered with this status.
-    Html(u16),
+    /// Nothing is done, and this is answered.
+    Answer(HttpAnswer),
+    /// It is done, and this is answered all the same.
+    AnswerAfter(HttpAnswer),
     /// Nothing is done, and the client is sent to this address with this status.
     Redirect(u16, String),
     /// It is done, and the connection is cut in the middle of the answer's body.
@@ -84,6 +87,12 @@ impl HttpFault {
         HttpFault::Body(json!({ "name": "any", "tags": null }).to_string().into())
     }
 
+    /// Nothing is done, and a page of HTML is answered with this status.
+    pub fn html(status: u16) -> HttpFault {
+        let page = "<!DOCTYPE html><html><body><h1>Something went wrong</h1></body></html>";
+        HttpFault::Answer(HttpAnswer::new(status).with_body("text/html; charset=utf-8", page))
+    }
+
     /// The next page of a list is said to be at `target`: itself, another host, anything.
     pub fn link(target: &str) -> HttpFault {
         HttpFault::Header("link", format!("<{target}>; rel=\"next\""))
@@ -95,10 +104,7 @@ impl HttpFault {
             HttpFault::Status(status) => Some(of_status(*status)),
             HttpFault::Closed => Some(Answer::new(StatusCode::OK)),
             HttpFault::Busy(again) => Some(busy(*again)),
-            HttpFault::Html(status) => {
-                let page = "<!DOCTYPE html><html><body><h1>Something went wrong</h1></body></html>";
-                Some(Answer::body(status_code(*status), "text/html; charset=utf-8", page))
-            }
+            HttpFault::Answer(answer) => Some(answer.answer()),
             HttpFault::Redirect(status, to) => Some(Answer::new(status_code(*status)).with(header::LOCATION, to)),
             _ => None,
         }
@@ -108,6 +114,7 @@ impl HttpFault {
     pub(super) fn after(&self, mut answer: Answer) -> Answer {
         match self {
             HttpFault::StatusAfter(status) => of_status(*status),
+            HttpFault::AnswerAfter(given) => given.answer(),
             HttpFault::Header(name, value) => answer.with(HeaderName::from_static(name), value),
             HttpFault::NoHeader(name) => {
                 answer.headers.remove(*name);
@@ -119,13 +126,21 @@ impl HttpFault {
         }
     }
 
+    fn cuts(&self) -> bool {
+        match self {
+            HttpFault::CutBody => true,
+            HttpFault::Answer(answer) | HttpFault::AnswerAfter(answer) => answer.is_cut,
+            _ => false,
+        }
+    }
+
     /// Sends an answer.
     pub(super) fn send(&self, answer: Answer, is_head: bool) -> Response<Body> {
         let Answer { status, headers, body } = answer;
         let length = body.len();
         let body = match self {
             _ if is_head => Body::empty(),
-            HttpFault::CutBody => cut(body.slice(..length / 2)),
+            _ if self.cuts() => cut(body.slice(..length / 2)),
             HttpFault::Trickle(each) => {
                 let each = *each;
                 Body::from_stream(stream::unfold(body, move |mut rest| async move {

@@ -13,6 +13,7 @@ mod blobs;
 mod clock;
 mod faults;
 mod handle;
+mod http_answer;
 mod log;
 mod manifests;
 mod referrers;
@@ -28,6 +29,7 @@ mod wire;
 pub use access::{Access, Bearer, Expired, Lifetime, Login};
 pub use clock::PausedClock;
 pub use faults::{HttpFault, RetryAfter};
+pub use http_answer::HttpAnswer;
 pub use log::{AuthKind, Seen, TokenSeen};
 pub use server::RegistryServer;
 

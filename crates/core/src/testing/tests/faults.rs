@@ -58,7 +58,7 @@ async fn faults_on_the_wire_do_what_they_say() {
     );
     assert_eq!((put_manifest(&server, PROD, &next).await.status, prod(&server)), (502, Some(next.digest())));
 
-    server.script([HttpFault::Html(200), HttpFault::Redirect(307, "http://other.example/x".to_owned())]);
+    server.script([HttpFault::html(200), HttpFault::Redirect(307, "http://other.example/x".to_owned())]);
     let html = get(&server, PROD).await;
     assert!(
         html.text().starts_with("<!DOCTYPE html>") && html.header("content-type").unwrap().starts_with("text/html")
@@ -100,6 +100,34 @@ async fn faults_on_the_wire_do_what_they_say() {
     let looping = get(&server, "/v2/shop/tags/list").await;
     assert_eq!(looping.header("link"), Some("</v2/shop/tags/list>; rel=\"next\""));
     assert_eq!(server.faults_left(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_of_the_tests_own_is_sent_with_and_without_the_request_being_done() {
+    let (server, next) = shop().await;
+    let (old, new) = (Sample::image(1).digest(), next.digest());
+    let json = r#"{"errors":[{"message":"Not enough permissions"}]}"#;
+    let own = HttpAnswer::new(451).with_body("application/json", json);
+    server.script([HttpFault::Answer(own.clone()), HttpFault::AnswerAfter(own.clone())]);
+    for points_at in [old, new] {
+        let put = put_manifest(&server, PROD, &next).await;
+        assert_eq!(
+            (put.status, put.text().as_str(), put.header("content-type")),
+            (451, json, Some("application/json"))
+        );
+        assert_eq!(prod(&server), Some(points_at));
+    }
+    server.script([
+        HttpFault::Answer(own.clone()),
+        HttpFault::Answer(HttpAnswer::new(404)),
+        HttpFault::Answer(own.cut()),
+    ]);
+    let head = send(server.addr(), &format!("HEAD {PROD}"), &[], "").await;
+    assert_eq!((head.status, head.body.len()), (451, 0));
+    let bare = get(&server, PROD).await;
+    assert_eq!((bare.status, bare.header("content-type"), bare.body.len()), (404, None, 0));
+    let cut = get(&server, PROD).await;
+    assert!(cut.cut && json.starts_with(&cut.text()) && !cut.body.is_empty(), "{cut:?}");
 }
 
 #[tokio::test]
