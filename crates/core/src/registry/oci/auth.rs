@@ -39,7 +39,8 @@ pub(super) struct Authenticator {
 #[derive(Debug, Default)]
 struct Host {
     challenge: Mutex<Option<Challenge>>,
-    credentials: tokio::sync::Mutex<Option<Credentials>>,
+    /// With when they were looked up.
+    credentials: tokio::sync::Mutex<Option<(Credentials, Instant)>>,
     tokens: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Held>>>>>,
 }
 
@@ -61,8 +62,8 @@ pub(super) struct Pass {
     pub(super) proof: Proof,
     /// Which one it is: a renewed pass has another number.
     pub(super) serial: u64,
-    /// Whether it was got for this request or kept from an earlier one.
-    pub(super) age: Age,
+    /// When it was got: when the token was given, or the password was looked up.
+    pub(super) since: Instant,
 }
 
 /// What is behind a pass.
@@ -70,13 +71,6 @@ pub(super) struct Pass {
 pub(super) enum Proof {
     Basic { user: String, password: Secret },
     Bearer(Secret),
-}
-
-/// Whether a pass may have gone stale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Age {
-    Fresh,
-    Kept,
 }
 
 impl Authenticator {
@@ -105,7 +99,7 @@ impl Authenticator {
         }
     }
 
-    /// The pass after a 401, or after a 403 with a pass that was kept. `used` is the one that was not good enough.
+    /// The pass after a 401, or after a 403 with one that may have expired. `used` is the one that was not good enough.
     ///
     /// REGISTRY_DENIED if there is nothing (else) to show.
     pub(super) async fn renew(
@@ -139,19 +133,17 @@ impl Authenticator {
     ) -> Result<Option<Pass>> {
         match challenge {
             Challenge::Basic => match self.credentials(host, endpoint, used).await? {
-                Credentials::Anonymous => Ok(None),
-                Credentials::Password { user, password } => {
+                (Credentials::Anonymous, _) => Ok(None),
+                (Credentials::Password { user, password }, since) => {
                     let authorization = self.remember(token::basic(&user, &password)?);
-                    // A password is as fresh as its look-up; only a renewal looks again.
-                    let age = if used.is_some() { Age::Fresh } else { Age::Kept };
                     Ok(Some(Pass {
                         header: authorization.header,
                         proof: Proof::Basic { user, password },
                         serial: self.serial.fetch_add(1, Ordering::Relaxed),
-                        age,
+                        since,
                     }))
                 }
-                Credentials::IdentityToken(_) | Credentials::RegistryToken(_) => {
+                (Credentials::IdentityToken(_) | Credentials::RegistryToken(_), _) => {
                     Err(denied(endpoint, "it wants a user and a password, and there is only a token"))
                 }
             },
@@ -164,7 +156,7 @@ impl Authenticator {
                         && Instant::now() < held.until
                 };
                 if let Some(held) = held.as_ref().filter(good) {
-                    return Ok(Some(Pass { age: Age::Kept, ..held.pass.clone() }));
+                    return Ok(Some(held.pass.clone()));
                 }
                 let asked = Asked { realm, service: service.as_deref(), scope: scope.as_deref() };
                 let new = self.token(host, endpoint, need, &asked, used, deadline).await?;
@@ -185,7 +177,7 @@ impl Authenticator {
         used: Option<&Pass>,
         deadline: Instant,
     ) -> Result<Held> {
-        let credentials = self.credentials(host, endpoint, used).await?;
+        let (credentials, _) = self.credentials(host, endpoint, used).await?;
         if let Credentials::RegistryToken(token) = &credentials {
             return self.held(token.clone(), Access::PullPush, LONGEST_LIFE);
         }
@@ -212,9 +204,10 @@ impl Authenticator {
         let authorization = self.remember(token::bearer(&token)?);
         // A token that dies on its way is a round trip lost, so a long one is given up a little early.
         let life = life.min(LONGEST_LIFE);
-        let until = Instant::now() + life.saturating_sub((life / 10).min(Duration::from_secs(5)));
+        let since = Instant::now();
+        let until = since + life.saturating_sub((life / 10).min(Duration::from_secs(5)));
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let pass = Pass { header: authorization.header, proof: Proof::Bearer(token), serial, age: Age::Fresh };
+        let pass = Pass { header: authorization.header, proof: Proof::Bearer(token), serial, since };
         Ok(Held { pass, access, until })
     }
 
@@ -236,7 +229,12 @@ impl Authenticator {
 
     /// The credentials of a registry, looked up once, and again when a pass made from them was not good enough: a
     /// helper may have a new password by then.
-    async fn credentials(&self, host: &Host, endpoint: &Endpoint, used: Option<&Pass>) -> Result<Credentials> {
+    async fn credentials(
+        &self,
+        host: &Host,
+        endpoint: &Endpoint,
+        used: Option<&Pass>,
+    ) -> Result<(Credentials, Instant)> {
         let mut known = host.credentials.lock().await;
         if let (Some(known), None) = (known.as_ref(), used) {
             return Ok(known.clone());
@@ -256,6 +254,7 @@ impl Authenticator {
             | Credentials::IdentityToken(secret)
             | Credentials::RegistryToken(secret) => self.keep(secret.clone()),
         }
+        let found = (found, Instant::now());
         *known = Some(found.clone());
         Ok(found)
     }

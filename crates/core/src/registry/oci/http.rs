@@ -8,7 +8,7 @@ use reqwest::{Method, Response, StatusCode, Url};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, Origin, show};
-use super::auth::{Age, Authenticator, Pass};
+use super::auth::{Authenticator, Pass};
 use super::clients::{Clients, Unread, body};
 use super::endpoint::{Endpoint, host_and_port};
 use super::options::{Access, OciOptions};
@@ -20,6 +20,8 @@ use crate::value::{Clock, SystemClock};
 const MAX_REDIRECTS: usize = 5;
 /// The longest error body that is read, in bytes.
 const MAX_ERROR_BODY: usize = 64 * 1024;
+/// ECR answers an expired login with 403. One that is younger than this has not expired, so a 403 to it is meant.
+const MAY_HAVE_EXPIRED: Duration = Duration::from_secs(60);
 
 /// The clients, what they may do, and what they have learned.
 #[derive(Debug)]
@@ -233,13 +235,12 @@ pub(super) fn headers(accept: Option<&'static str>, pass: Option<&Pass>) -> Head
     headers
 }
 
-/// True if another pass may change the answer. A pass that was kept may have expired, which ECR says with a 403.
+/// True if another pass may change the answer.
 pub(super) fn wants_renewal(answer: &Answer, pass: Option<&Pass>) -> bool {
-    let kept = pass.is_some_and(|pass| pass.age == Age::Kept);
     answer.from == Origin::Registry
         && match answer.status {
             StatusCode::UNAUTHORIZED => true,
-            StatusCode::FORBIDDEN => kept,
+            StatusCode::FORBIDDEN => pass.is_some_and(|pass| pass.since.elapsed() > MAY_HAVE_EXPIRED),
             _ => false,
         }
 }

@@ -159,22 +159,48 @@ async fn a_401_loop_ends_after_one_refresh() {
     assert_eq!(script.requests().len(), 3);
 }
 
+/// Lets time pass for logins, not for the network.
+async fn a_minute_later() {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+}
+
 #[tokio::test]
-async fn a_403_for_a_token_that_was_kept_is_answered_with_a_new_one() {
-    // Requests: 0 HEAD 401, 1 token, 2 HEAD, 3 PUT 403 (expired), 4 token, 5 PUT.
-    let script = Script::start(|request, number| match (number, request.header("authorization")) {
-        (0, _) => with_tokens(request, number, "never", || Reply::Hangup),
-        (1 | 4, _) => with_tokens(request, number, "", || Reply::Hangup),
-        (2, Some("Bearer token-1")) => reply(200, &[("docker-content-digest", &digest())], ""),
-        (3, Some("Bearer token-1")) => refusal(403, "DENIED"),
-        (5, Some("Bearer token-4")) => reply(201, &[], ""),
-        _ => Reply::Hangup,
+async fn a_403_to_a_token_older_than_a_minute_renews_it_and_sends_the_put_once_more() {
+    for expired in [true, false] {
+        // Requests: 0 HEAD 401, 1 token, 2 HEAD, 3 PUT 403 (expired), 4 token, 5 PUT.
+        let script = Script::start(move |request, number| match (number, request.header("authorization")) {
+            (0, _) => with_tokens(request, number, "never", || Reply::Hangup),
+            (1 | 4, _) => reply(200, &[], format!(r#"{{"token":"token-{number}","expires_in":43200}}"#)),
+            (2, Some("Bearer token-1")) => reply(200, &[("docker-content-digest", &digest())], ""),
+            (3, Some("Bearer token-1")) => refusal(403, "DENIED"),
+            (5, Some("Bearer token-4")) if expired => reply(201, &[], ""),
+            (5, Some("Bearer token-4")) => refusal(403, "DENIED"),
+            _ => Reply::Hangup,
+        })
+        .await;
+        let registry = registry(options());
+        registry.resolve(&repository(&script), &prod()).await.unwrap();
+        a_minute_later().await;
+        let put = registry.put(&repository(&script), &prod(), &manifest(), SECOND).await;
+        assert_eq!(verdict(&put), if expired { "applied" } else { "refused REGISTRY_DENIED" }, "{:?}", script.lines());
+        assert_eq!(script.requests().len(), 6, "{:?}", script.lines());
+    }
+}
+
+#[tokio::test]
+async fn a_403_to_a_younger_token_is_meant_and_the_put_is_not_sent_again() {
+    let script = Script::start(|request, number| match (request.is("PUT"), request.header("authorization")) {
+        (true, Some(_)) => refusal(403, "DENIED"),
+        _ => with_tokens(request, number, "token-1", || reply(200, &[("docker-content-digest", &digest())], "")),
     })
     .await;
     let registry = registry(options());
     registry.resolve(&repository(&script), &prod()).await.unwrap();
     let put = registry.put(&repository(&script), &prod(), &manifest(), SECOND).await;
-    assert_eq!(verdict(&put), "applied", "{:?}", script.lines());
+    assert_eq!(verdict(&put), "refused REGISTRY_DENIED");
+    assert_eq!(script.lines().iter().filter(|line| line.starts_with("PUT")).count(), 1, "{:?}", script.lines());
 }
 
 #[tokio::test]
