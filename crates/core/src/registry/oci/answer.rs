@@ -1,23 +1,27 @@
 //! `Answer`: what a registry said, and what it means.
 
-use bytes::Bytes;
-use reqwest::StatusCode;
+use bytes::{Bytes, BytesMut};
 use reqwest::header::{AsHeaderName, HeaderMap};
-use serde::Deserialize;
+use reqwest::{Method, Response, StatusCode};
 
-use super::secret::{Secret, redact};
+use super::clients::error_body;
+use super::secret::{Secret, redact, redact_end};
+use super::words::{Said, show, text_of};
 use crate::error::{Error, ErrorKind};
 
-/// The longest text of a registry that an error shows, in bytes.
-const MAX_SHOWN: usize = 1024;
-
-/// The whole answer to one request.
-#[derive(Debug)]
+/// The answer to one request.
+#[derive(Clone, Debug)]
 pub(super) struct Answer {
+    /// What was asked.
+    pub(super) method: Method,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// The body; of an error at most 64 KiB, and empty if it was longer.
+    /// The body; of an error at most 64 KiB.
     pub(super) body: Bytes,
+    /// Why the body is not whole, if it is not.
+    pub(super) cut: Option<String>,
+    /// Why there was no other login to ask again with, if one was needed.
+    pub(super) no_login: Option<String>,
     /// Who answered.
     pub(super) from: Origin,
 }
@@ -31,48 +35,59 @@ pub(super) enum Origin {
     Elsewhere,
 }
 
-/// One error of the registry's own (OCI distribution specification, *Error codes*).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Said {
-    pub(super) code: String,
-    pub(super) message: String,
+/// An answer whose body is being read.
+#[derive(Debug)]
+pub(super) struct Arriving {
+    head: Answer,
+    body: BytesMut,
+}
+
+impl Arriving {
+    /// The answer with what has been read of its body.
+    pub(super) fn cut(self, why: String) -> Answer {
+        Answer { body: self.body.freeze(), cut: Some(why), ..self.head }
+    }
 }
 
 impl Answer {
+    /// The answer without its body.
+    pub(super) fn head(method: &Method, response: &Response, from: Origin) -> Answer {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let (body, cut, no_login) = (Bytes::new(), None, None);
+        Answer { method: method.clone(), status, headers, body, cut, no_login, from }
+    }
+
+    /// An error with as much of its body as comes. `arriving` has it while it is read.
+    pub(super) async fn error_of(
+        method: &Method,
+        response: Response,
+        from: Origin,
+        arriving: &mut Option<Arriving>,
+    ) -> Answer {
+        let head = Answer::head(method, &response, from);
+        let part = arriving.insert(Arriving { head: head.clone(), body: BytesMut::new() });
+        let cut = error_body(response, &mut part.body).await;
+        let body = std::mem::take(&mut part.body).freeze();
+        *arriving = None;
+        Answer { body, cut, ..head }
+    }
+
     pub(super) fn header(&self, name: impl AsHeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// The errors that the body names; none if it is not the registry's JSON.
     pub(super) fn said(&self) -> Vec<Said> {
-        #[derive(Deserialize)]
-        struct Envelope {
-            errors: Vec<Item>,
-        }
-        #[derive(Deserialize)]
-        struct Item {
-            #[serde(default)]
-            code: serde_json::Value,
-            #[serde(default)]
-            message: serde_json::Value,
-        }
-        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-        match serde_json::from_slice::<Envelope>(&self.body) {
-            Ok(envelope) => envelope
-                .errors
-                .iter()
-                .map(|item| Said { code: text(&item.code), message: text(&item.message) })
-                .filter(|said| !said.code.is_empty())
-                .collect(),
-            Err(_) => Vec::new(),
-        }
+        Said::all(&self.body)
     }
 
     /// True if the registry itself said, with a 404 and one of these codes, that the thing is not there.
     pub(super) fn proves_absence(&self, codes: &[&str]) -> bool {
-        self.status == StatusCode::NOT_FOUND
-            && self.from == Origin::Registry
-            && self.said().iter().any(|said| codes.contains(&said.code.as_str()))
+        self.is_whole_404() && self.said().iter().any(|said| codes.contains(&said.code.as_str()))
+    }
+
+    fn is_whole_404(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND && self.from == Origin::Registry && self.cut.is_none()
     }
 
     /// The error of an answer that a read cannot use. What it says about existence is: nothing.
@@ -85,44 +100,47 @@ impl Answer {
         self.error(kind, secrets)
     }
 
-    /// An error of `kind` that shows the status, the code and the registry's words, redacted and escaped.
+    /// An error of `kind` that shows the status and the registry's words.
     pub(super) fn error(&self, kind: ErrorKind, secrets: &[Secret]) -> Error {
-        let said = self.said();
-        let shown = match said.first() {
-            Some(said) => format!(" {}: {}", said.code, said.message),
-            None if self.body.is_empty() => String::new(),
-            None => format!(": {}", String::from_utf8_lossy(&self.body)),
-        };
-        let shown = show(&shown, secrets);
-        let mut error = Error::new(kind, format!("the registry answered {}{shown}", self.status.as_u16()))
+        let shown = self.words(secrets);
+        let error = Error::new(kind, format!("the registry answered {}{shown}", self.status.as_u16()))
             .with("status", self.status.as_u16());
-        if let Some(said) = said.first() {
-            error = error.with("registry_code", show(&said.code, secrets));
+        match self.said().iter().find(|said| !said.code.is_empty()) {
+            Some(said) => error.with("registry_code", show(&said.code, secrets)),
+            None => error,
         }
-        error
+    }
+
+    /// What stands behind the status: every error's code, message and detail, or the text of the body, redacted and
+    /// escaped; then what there is to say about it.
+    pub(super) fn words(&self, secrets: &[Secret]) -> String {
+        let said = self.said();
+        let words = match said.first() {
+            Some(first) => {
+                let all: Vec<_> = said.iter().map(Said::to_string).collect();
+                format!("{}{}", if first.code.is_empty() { ": " } else { " " }, all.join("; "))
+            }
+            None => {
+                // Before tags are taken out: they may cut a secret in half, as the end of what was read may.
+                let text = redact(&String::from_utf8_lossy(&self.body), secrets);
+                let text = if self.cut.is_some() { redact_end(&text, secrets) } else { text };
+                let text = text_of(&text);
+                if text.is_empty() { text } else { format!(": {text}") }
+            }
+        };
+        let mut shown = show(&words, secrets);
+        let notes = [("the body is cut", &self.cut), ("no other login", &self.no_login)];
+        for (what, why) in notes.into_iter().filter_map(|(what, why)| why.as_ref().map(|why| (what, why))) {
+            shown.push_str(&format!(" ({what}: {})", show(why, secrets)));
+        }
+        shown
     }
 }
 
-/// A registry's words as an error may show them: without secrets, on one line, at most 1 KiB.
-pub(super) fn show(text: &str, secrets: &[Secret]) -> String {
-    let mut shown = String::new();
-    // Redacted first: a secret that is cut in half is no longer found.
-    for char in redact(text.trim_end(), secrets).chars() {
-        let before = shown.len();
-        match char {
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                shown.extend(char.escape_unicode());
-            }
-            _ if char.is_control() => shown.extend(char.escape_default()),
-            _ => shown.push(char),
-        }
-        if shown.len() > MAX_SHOWN {
-            shown.truncate(before);
-            shown.push('…');
-            break;
-        }
-    }
-    shown
+/// An error of `kind` that says what `error` says, and more.
+pub(super) fn and(kind: ErrorKind, error: &Error, more: &str) -> Error {
+    let longer = Error::new(kind, format!("{error}; {more}"));
+    error.context().fold(longer, |longer, (name, value)| longer.with(name, value))
 }
 
 #[cfg(test)]
@@ -131,9 +149,12 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer {
+            method: Method::GET,
             status: StatusCode::from_u16(status).unwrap(),
             headers: HeaderMap::new(),
             body: Bytes::copy_from_slice(body.as_bytes()),
+            cut: None,
+            no_login: None,
             from: Origin::Registry,
         }
     }
@@ -149,6 +170,7 @@ mod tests {
         assert!(!answer(404, r#"{"errors":[{"code":7,"message":null}]}"#).proves_absence(&codes));
         assert!(!answer(404, r#"{"errors":null}"#).proves_absence(&codes));
         assert!(!Answer { from: Origin::Elsewhere, ..answer(404, json) }.proves_absence(&codes));
+        assert!(!Answer { cut: Some("x".to_owned()), ..answer(404, json) }.proves_absence(&codes));
     }
 
     #[test]
@@ -164,5 +186,27 @@ mod tests {
         assert_eq!(long.kind(), ErrorKind::RegistryUnavailable);
         assert!(long.to_string().len() < 1100, "{}", long.to_string().len());
         assert_eq!(answer(500, "").unusable(&[]).to_string(), "the registry answered 500");
+    }
+
+    #[test]
+    fn every_word_that_came_is_shown() {
+        let shown = |status, body: &str| answer(status, body).unusable(&[]).to_string();
+        let two = r#"{"errors":[{"message":"m","detail":{"a":"b"}},{"code":"X","message":"n"}]}"#;
+        assert_eq!(shown(400, two), "the registry answered 400: m (a: b); X: n");
+        let context: Vec<_> = answer(400, two).unusable(&[]).context().map(|(_, value)| value.to_owned()).collect();
+        assert_eq!(context, ["400", "X"], "the first code");
+        assert_eq!(shown(403, "<html><b>no</b> way</html>"), "the registry answered 403: no way");
+        assert_eq!(shown(403, r#"{"message":"no"}"#), r#"the registry answered 403: {"message":"no"}"#);
+    }
+
+    #[test]
+    fn a_secret_is_not_shown_where_a_tag_or_the_end_cuts_it() {
+        let secrets = [Secret::new("a<b>cdef"), Secret::new("hunter2")];
+        assert_eq!(answer(403, "<p>a<b>cdef</p>").words(&secrets), ": ***");
+        assert_eq!(answer(403, "<p>a&lt;b&gt;cdef</p>").words(&secrets), ": ***");
+        let cut = Answer { cut: Some("reset".to_owned()), ..answer(403, "{\"token\":\"hunte") };
+        assert_eq!(cut.words(&secrets), ": {\"token\":\"*** (the body is cut: reset)");
+        let no_login = Answer { no_login: Some("hunter2".to_owned()), ..answer(403, "") };
+        assert_eq!(no_login.words(&secrets), " (no other login: ***)");
     }
 }

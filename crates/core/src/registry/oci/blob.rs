@@ -14,12 +14,12 @@ use oci_client::token_cache::RegistryTokenType;
 use reqwest::{Method, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::show;
 use super::auth::{Pass, Proof};
 use super::clients::{USER_AGENT, describe};
 use super::endpoint::{Endpoint, is_loopback};
 use super::http::{Body, Http, Read};
 use super::options::{Access, OciOptions};
+use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tls;
 use crate::value::{Digest, Repository};
@@ -31,19 +31,14 @@ const ABSENT: [&str; 3] = ["BLOB_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"];
 pub(super) async fn exists(http: &Http, repository: &Repository, digest: &Digest) -> Result<bool> {
     let deadline = http.deadline();
     let endpoint = Endpoint::of(repository, &http.options)?;
-    for method in [Method::HEAD, Method::GET] {
-        let url = endpoint.url(&format!("blobs/{digest}"))?;
-        let head = method == Method::HEAD;
-        let read = Read { endpoint: &endpoint, method, url, accept: None, body: Body::Unread };
-        let answer = http.read(&read, deadline).await?;
-        match answer.status {
-            StatusCode::OK => return Ok(true),
-            StatusCode::NOT_FOUND if head => {}
-            _ if answer.proves_absence(&ABSENT) => return Ok(false),
-            _ => return Err(answer.unusable(&http.auth.secrets())),
-        }
+    let url = endpoint.url(&format!("blobs/{digest}"))?;
+    let read = Read { endpoint: &endpoint, method: Method::HEAD, url, accept: None, body: Body::Unread };
+    let answer = http.read(&read, deadline).await?;
+    match answer.status {
+        StatusCode::OK => Ok(true),
+        _ if answer.proves_absence(&ABSENT) => Ok(false),
+        _ => Err(answer.unusable(&http.auth.secrets())),
     }
-    Err(Error::new(ErrorKind::InternalFault, "a GET that does not answer"))
 }
 
 /// The bytes of a blob, hashed and checked, or none if it is proven absent. It is read by this crate's own client, not

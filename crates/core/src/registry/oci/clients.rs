@@ -14,6 +14,9 @@ use crate::tls;
 /// How tagwarden names itself to registries.
 pub(super) const USER_AGENT: &str = concat!("tagwarden/", env!("CARGO_PKG_VERSION"));
 
+/// The longest error body that is read, in bytes.
+const MAX_ERROR_BODY: usize = 64 * 1024;
+
 /// How long a connection is kept for the next request.
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 
@@ -103,9 +106,9 @@ impl Clients {
     }
 }
 
-/// The body of an answer, of at most `limit` bytes.
+/// The body of a good answer, of at most `limit` bytes.
 pub(super) async fn body(mut response: Response, limit: usize) -> Result<Bytes, Unread> {
-    if response.headers().get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
+    if is_compressed(&response) {
         return Err(Unread::Compressed);
     }
     // A length that is a lie is found below; one that is too large need not be waited for.
@@ -121,6 +124,31 @@ pub(super) async fn body(mut response: Response, limit: usize) -> Result<Bytes, 
             Err(error) => return Err(Unread::Cut(describe(error))),
         }
     }
+}
+
+/// Reads the body of an error into `body`, at most [`MAX_ERROR_BODY`] bytes. Says why it is not whole, if it is not: what
+/// there is of it has the registry's words.
+pub(super) async fn error_body(mut response: Response, body: &mut BytesMut) -> Option<String> {
+    if is_compressed(&response) {
+        return Some("it is compressed, which was not asked for".to_owned());
+    }
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => {
+                let left = MAX_ERROR_BODY - body.len();
+                body.extend_from_slice(chunk.get(..left).unwrap_or(&chunk));
+                if chunk.len() > left {
+                    return Some(format!("it has more than {MAX_ERROR_BODY} bytes"));
+                }
+            }
+            Ok(None) => return None,
+            Err(error) => return Some(describe(error)),
+        }
+    }
+}
+
+fn is_compressed(response: &Response) -> bool {
+    response.headers().get(CONTENT_ENCODING).is_some_and(|value| value != "identity")
 }
 
 /// What reqwest says, with what is behind it and without the URL, which may hold a signature.

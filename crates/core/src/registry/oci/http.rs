@@ -7,19 +7,19 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, R
 use reqwest::{Method, Response, StatusCode, Url};
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{Answer, Origin, show};
+use super::answer::{Answer, Origin, and};
+use super::attempts::Attempts;
 use super::auth::{Authenticator, Pass};
 use super::clients::{Clients, Unread, body};
 use super::endpoint::{Endpoint, host_and_port};
 use super::options::{Access, OciOptions};
+use super::words::show;
 use super::{backoff, outside};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Clock, SystemClock};
 
 /// The most redirects that one read follows.
 const MAX_REDIRECTS: usize = 5;
-/// The longest error body that is read, in bytes.
-const MAX_ERROR_BODY: usize = 64 * 1024;
 /// ECR answers an expired login with 403. One that is younger than this has not expired, so a 403 to it is meant.
 const MAY_HAVE_EXPIRED: Duration = Duration::from_secs(60);
 
@@ -70,92 +70,128 @@ impl Http {
         Instant::now() + self.options.total_timeout
     }
 
-    /// The answer to a read: whatever the registry said at last, except a 401, a 429, a redirect or a 5xx.
+    /// The answer to a read: whatever the registry said at last, except a 429, a redirect or a 5xx.
+    ///
+    /// A HEAD that is an error is asked again as a GET, which has a body: the words of the registry, or the code that
+    /// proves an absence. Some registries do not know HEAD at all (405).
     pub(super) async fn read(&self, read: &Read<'_>, deadline: Instant) -> Result<Answer> {
-        let mut last = None;
-        match timeout_at(deadline, self.read_until(read, deadline, &mut last)).await {
+        let mut attempts = Attempts::default();
+        match timeout_at(deadline, self.read_until(read, deadline, &mut attempts)).await {
             Ok(answer) => answer,
-            Err(_) => Err(last.unwrap_or_else(|| {
-                let time = self.options.total_timeout.as_secs_f64();
-                Error::new(ErrorKind::RegistryUnavailable, format!("no whole answer within {time} s"))
-            })),
-        }
-    }
-
-    async fn read_until(&self, read: &Read<'_>, deadline: Instant, last: &mut Option<Error>) -> Result<Answer> {
-        let mut pass = self.auth.known(read.endpoint, Access::Pull, deadline).await?;
-        let mut renewed = false;
-        let mut failed = 0;
-        loop {
-            let (error, asked) = match self.once(read, pass.as_ref()).await {
-                Ok(answer) if !renewed && wants_renewal(&answer, pass.as_ref()) => {
-                    renewed = true;
-                    pass = Some(self.renew(read.endpoint, Access::Pull, &answer, pass.as_ref(), deadline).await?);
-                    continue;
-                }
-                Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => {
-                    return Err(answer.unusable(&self.auth.secrets()));
-                }
-                Ok(answer) if is_passing(answer.status) => {
-                    let asked = asked_wait(&answer);
-                    (answer.unusable(&self.auth.secrets()), asked)
-                }
-                Ok(answer) => return Ok(answer),
-                Err(Failed::Again(error)) => (error, None),
-                Err(Failed::Final(error)) => return Err(error),
-            };
-            failed += 1;
-            let wait = self.wait(error, asked, failed, deadline)?;
-            *last = Some(wait.because);
-            tokio::time::sleep(wait.time).await;
-        }
-    }
-
-    /// How long to wait before the next attempt, or the error if there is to be none.
-    pub(super) fn wait(&self, error: Error, asked: Option<Duration>, failed: u32, deadline: Instant) -> Result<Wait> {
-        if failed > self.options.retries {
-            return Err(error);
-        }
-        let time = asked.unwrap_or_else(|| backoff::pause(failed));
-        let left = deadline.saturating_duration_since(Instant::now());
-        match (time < left && time <= self.options.max_retry_after, asked) {
-            (true, _) => Ok(Wait { time, because: error }),
-            (false, None) => Err(error),
-            (false, Some(asked)) => {
-                let most = left.min(self.options.max_retry_after).as_secs_f64();
-                let message =
-                    format!("{error}; it asks to wait for {} s, {most:.1} s may be waited", asked.as_secs_f64());
-                Err(error
-                    .context()
-                    .fold(Error::new(ErrorKind::RegistryBusy, message), |new, (name, value)| new.with(name, value)))
+            Err(_) => {
+                let late = format!("no whole answer within {} s", self.options.total_timeout.as_secs_f64());
+                Err(match attempts.arriving.take() {
+                    Some(arriving) => arriving.cut(late).unusable(&self.auth.secrets()),
+                    None => attempts.last(|| Error::new(ErrorKind::RegistryUnavailable, late)),
+                })
             }
         }
     }
 
+    async fn read_until(&self, read: &Read<'_>, deadline: Instant, attempts: &mut Attempts) -> Result<Answer> {
+        let mut pass = self.auth.known(read.endpoint, Access::Pull, deadline).await?;
+        let mut method = read.method.clone();
+        let mut renewed = false;
+        let mut failed = 0;
+        loop {
+            let mut answer = self.once(read, &method, pass.as_ref(), attempts).await;
+            if let Ok(answer) = &mut answer
+                && !renewed
+                && wants_renewal(answer, pass.as_ref())
+            {
+                renewed = true;
+                if let Some(new) = self.renew(read.endpoint, Access::Pull, answer, pass.as_ref(), deadline).await? {
+                    pass = Some(new);
+                    continue;
+                }
+            }
+            let is_head_error = method == Method::HEAD && answer.as_ref().is_ok_and(|a| !a.status.is_success());
+            let (error, asked) = match answer {
+                Ok(answer) if is_passing(&answer) => (answer.unusable(&self.auth.secrets()), asked_wait(&answer)),
+                Ok(_) if is_head_error => {
+                    method = Method::GET;
+                    continue;
+                }
+                Ok(answer) => return Ok(answer),
+                Err(Failed::Again(error)) => (error, None),
+                Err(Failed::Final(error)) => return Err(attempts.failed(error)),
+            };
+            let error = attempts.failed(error);
+            match is_head_error {
+                // The GET is the second half of the same attempt.
+                true => method = Method::GET,
+                false => failed += 1,
+            }
+            if failed > self.options.retries {
+                return Err(error);
+            }
+            tokio::time::sleep(self.wait(error, asked, failed, deadline)?).await;
+        }
+    }
+
+    /// How long to wait before the next attempt, or the error if there is no time for one.
+    pub(super) fn wait(
+        &self,
+        error: Error,
+        asked: Option<Duration>,
+        failed: u32,
+        deadline: Instant,
+    ) -> Result<Duration> {
+        let time = asked.unwrap_or_else(|| backoff::pause(failed));
+        let left = deadline.saturating_duration_since(Instant::now());
+        match (time < left && time <= self.options.max_retry_after, asked) {
+            (true, _) => Ok(time),
+            (false, None) => Err(error),
+            (false, Some(asked)) => {
+                let most = left.min(self.options.max_retry_after).as_secs_f64();
+                let why = format!("it asks to wait for {} s, {most:.1} s may be waited", asked.as_secs_f64());
+                Err(and(ErrorKind::RegistryBusy, &error, &why))
+            }
+        }
+    }
+
+    /// Another pass after this answer. None after a 403 if there is no other one, which the answer then says: it is the
+    /// registry's word on the request as it was. After a 401 that is an error, which has what the registry said, too.
     pub(super) async fn renew(
         &self,
         endpoint: &Endpoint,
         need: Access,
-        answer: &Answer,
+        answer: &mut Answer,
         used: Option<&Pass>,
         deadline: Instant,
-    ) -> Result<Pass> {
+    ) -> Result<Option<Pass>> {
         let challenges: Vec<&str> =
             answer.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).collect();
-        self.auth.renew(endpoint, need, &challenges, used, deadline).await
+        match self.auth.renew(endpoint, need, &challenges, used, deadline).await {
+            Ok(pass) => Ok(Some(pass)),
+            Err(error) if answer.status == StatusCode::FORBIDDEN => {
+                answer.no_login = Some(error.to_string());
+                Ok(None)
+            }
+            Err(error) => Err(match answer.words(&self.auth.secrets()) {
+                words if words.is_empty() => error,
+                words => and(error.kind(), &error, &format!("the registry answered 401{words}")),
+            }),
+        }
     }
 
     /// One attempt, redirects included.
-    async fn once(&self, read: &Read<'_>, pass: Option<&Pass>) -> Result<Answer, Failed> {
+    async fn once(
+        &self,
+        read: &Read<'_>,
+        method: &Method,
+        pass: Option<&Pass>,
+        attempts: &mut Attempts,
+    ) -> Result<Answer, Failed> {
         let mut url = read.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let from = if read.endpoint.owns(&url) { Origin::Registry } else { Origin::Elsewhere };
             let headers = headers(read.accept, pass.filter(|_| from == Origin::Registry));
-            let sent = self.clients.send(read.method.clone(), &url, headers, None).await;
+            let sent = self.clients.send(method.clone(), &url, headers, None).await;
             let response = sent.map_err(|lost| Failed::Again(self.unavailable(&url, lost.why())))?;
             match response.status().as_u16() {
                 301 | 302 | 303 | 307 | 308 => url = self.follow(read.endpoint, &url, &response).await?,
-                _ => return self.answer(read, &url, from, response).await,
+                _ => return self.answer(read, method, (&url, from), response, attempts).await,
             }
         }
         Err(Failed::Final(self.unavailable(&url, &format!("more than {MAX_REDIRECTS} redirects"))))
@@ -182,45 +218,41 @@ impl Http {
         outside::addresses(endpoint.base(), to).await.map_err(refused)
     }
 
-    async fn answer(&self, read: &Read<'_>, url: &Url, from: Origin, response: Response) -> Result<Answer, Failed> {
-        let (status, headers) = (response.status(), response.headers().clone());
-        let limit = match (status.is_success(), read.body) {
-            (true, Body::Unread) => None,
-            (true, Body::UpTo(limit)) => Some(limit),
-            (false, _) => Some(MAX_ERROR_BODY),
-        };
-        let whole = match limit {
-            Some(limit) if read.method != Method::HEAD => body(response, limit).await,
-            _ => Ok(bytes::Bytes::new()),
-        };
-        let body = match whole {
-            Ok(body) => body,
-            Err(Unread::Cut(why)) => {
-                return Err(Failed::Again(self.unavailable(url, &format!("the body is cut: {why}"))));
-            }
-            // The status of an error says enough without its body.
-            Err(_) if !status.is_success() => bytes::Bytes::new(),
+    async fn answer(
+        &self,
+        read: &Read<'_>,
+        method: &Method,
+        (url, from): (&Url, Origin),
+        response: Response,
+        attempts: &mut Attempts,
+    ) -> Result<Answer, Failed> {
+        if !response.status().is_success() {
+            let answer = Answer::error_of(method, response, from, &mut attempts.arriving).await;
+            return match (answer.status, &answer.cut) {
+                // The rest may say that the thing is absent.
+                (StatusCode::NOT_FOUND, Some(_)) => Err(Failed::Again(answer.unusable(&self.auth.secrets()))),
+                _ => Ok(answer),
+            };
+        }
+        let head = Answer::head(method, &response, from);
+        let (Body::UpTo(limit), true) = (read.body, *method != Method::HEAD) else { return Ok(head) };
+        match body(response, limit).await {
+            Ok(body) => Ok(Answer { body, ..head }),
+            Err(Unread::Cut(why)) => Err(Failed::Again(self.unavailable(url, &format!("the body is cut: {why}")))),
             Err(Unread::TooLong) => {
-                let message = format!("the answer has more than {} bytes", limit.unwrap_or_default());
-                return Err(Failed::Final(Error::new(ErrorKind::ManifestTooLarge, message)));
+                let message = format!("the answer has more than {limit} bytes");
+                Err(Failed::Final(Error::new(ErrorKind::ManifestTooLarge, message)))
             }
             Err(Unread::Compressed) => {
-                return Err(Failed::Final(self.unavailable(url, "the body is compressed, which was not asked for")));
+                Err(Failed::Final(self.unavailable(url, "the body is compressed, which was not asked for")))
             }
-        };
-        Ok(Answer { status, headers, body, from })
+        }
     }
 
     pub(super) fn unavailable(&self, url: &Url, why: &str) -> Error {
         let message = format!("{}: {}", host_and_port(url), show(why, &self.auth.secrets()));
         Error::new(ErrorKind::RegistryUnavailable, message)
     }
-}
-
-/// A pause, and the error that it is made for.
-pub(super) struct Wait {
-    pub(super) time: Duration,
-    pub(super) because: Error,
 }
 
 /// The headers of a request to the registry; `pass` is for the registry's own origin only.
@@ -246,7 +278,8 @@ pub(super) fn wants_renewal(answer: &Answer, pass: Option<&Pass>) -> bool {
 }
 
 /// True for answers that another attempt may not get.
-fn is_passing(status: StatusCode) -> bool {
+fn is_passing(answer: &Answer) -> bool {
+    let status = answer.status;
     status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
         || status == StatusCode::TOO_MANY_REQUESTS
         || status == StatusCode::REQUEST_TIMEOUT
@@ -254,7 +287,6 @@ fn is_passing(status: StatusCode) -> bool {
 
 /// The wait that an answer asks for.
 pub(super) fn asked_wait(answer: &Answer) -> Option<Duration> {
-    let said = answer.said().into_iter().next();
-    let message = said.map(|said| said.message).unwrap_or_default();
-    backoff::asked(answer.header(RETRY_AFTER), &message, SystemClock.now())
+    let messages: Vec<_> = answer.said().into_iter().map(|said| said.message).collect();
+    backoff::asked(answer.header(RETRY_AFTER), &messages.join("\n"), SystemClock.now())
 }

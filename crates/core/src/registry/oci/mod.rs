@@ -1,6 +1,7 @@
 //! `OciRegistry`: real registries over HTTP, as the OCI distribution specification says and as they really behave.
 
 mod answer;
+mod attempts;
 mod auth;
 mod backoff;
 mod blob;
@@ -17,6 +18,7 @@ mod read;
 mod secret;
 mod tags;
 mod token;
+mod words;
 
 #[cfg(test)]
 mod script;

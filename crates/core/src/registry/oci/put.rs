@@ -3,23 +3,23 @@
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{Answer, Origin, show};
-use super::clients::{Lost, body};
+use super::answer::{Answer, Origin};
+use super::attempts::Attempts;
+use super::backoff;
+use super::clients::Lost;
 use super::endpoint::Endpoint;
 use super::http::{Http, asked_wait, headers, wants_renewal};
 use super::options::Access;
 use super::read::DIGEST_HEADER;
+use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{Manifest, Put};
 use crate::value::{Digest, Repository, Tag};
 
-/// The longest refusal that is read, in bytes.
-const MAX_REFUSAL: usize = 64 * 1024;
-
-/// Puts once. It is sent again only when it is certain that the registry did not look at it: no connection, a 401 that
+/// Puts once. It is sent again only when it is certain that it was not carried out: no connection, a 401 or 403 that
 /// another pass may change, a 429.
 pub(super) async fn put(
     http: &Http,
@@ -30,22 +30,28 @@ pub(super) async fn put(
 ) -> Put {
     let deadline = Instant::now() + timeout;
     let mut flight = Flight::Landed;
-    match timeout_at(deadline, put_until(http, repository, tag, manifest, deadline, &mut flight)).await {
+    let mut attempts = Attempts::default();
+    let put = put_until(http, repository, tag, manifest, deadline, (&mut flight, &mut attempts));
+    match timeout_at(deadline, put).await {
         Ok(put) => put,
         Err(_) => {
             let time = timeout.as_secs_f64();
-            match flight {
-                Flight::Landed => Put::Refused(Error::new(
+            match (attempts.arriving.take(), flight) {
+                // The status says it all.
+                (Some(arriving), _) => {
+                    verdict(http, &arriving.cut(format!("no whole answer within {time} s")), manifest)
+                }
+                (None, Flight::Landed) => Put::Refused(attempts.failed(Error::new(
                     ErrorKind::RegistryUnavailable,
                     format!("the put was not sent within {time} s"),
-                )),
-                Flight::Open => Put::Unknown(ambiguous(format!("no answer within {time} s"))),
+                ))),
+                (None, Flight::Open) => Put::Unknown(ambiguous(format!("no answer within {time} s"))),
             }
         }
     }
 }
 
-/// Whether a put is under way.
+/// If a put is under way.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Flight {
     /// It may be applied, now or later.
@@ -60,7 +66,7 @@ async fn put_until(
     tag: &Tag,
     manifest: &Manifest,
     deadline: Instant,
-    flight: &mut Flight,
+    (flight, attempts): (&mut Flight, &mut Attempts),
 ) -> Put {
     let prepared = async {
         let endpoint = Endpoint::of(repository, &http.options)?;
@@ -75,59 +81,61 @@ async fn put_until(
         Err(error) => return Put::Refused(error),
     };
     let mut renewed = false;
-    let mut failed = 0;
+    let (mut failed, mut busy) = (0, 0);
     loop {
         let mut headers = headers(None, pass.as_ref());
         headers.insert(CONTENT_TYPE, media_type.clone());
         *flight = Flight::Open;
         let sent = http.clients.send(Method::PUT, &url, headers, Some(manifest.bytes().clone())).await;
-        let (error, asked) = match sent {
+        let response = match sent {
+            Ok(response) => response,
             Err(lost @ Lost::Unclear(_)) => {
                 return Put::Unknown(ambiguous(show(lost.why(), &http.auth.secrets())));
             }
             Err(Lost::NotSent(why)) => {
                 *flight = Flight::Landed;
-                (http.unavailable(&url, &why), None)
-            }
-            Ok(response) => {
-                let answer = whole(response).await;
-                if !renewed && wants_renewal(&answer, pass.as_ref()) {
-                    *flight = Flight::Landed;
-                    renewed = true;
-                    match http.renew(&endpoint, Access::PullPush, &answer, pass.as_ref(), deadline).await {
-                        Ok(new) => pass = Some(new),
-                        // The first answer was a refusal already; a 403's own words say more than a missing challenge.
-                        Err(_) if answer.status == StatusCode::FORBIDDEN => return verdict(http, &answer, manifest),
-                        Err(error) => return Put::Refused(error),
-                    }
-                    continue;
+                let error = attempts.failed(http.unavailable(&url, &why));
+                failed += 1;
+                if failed > http.options.retries {
+                    return Put::Refused(error);
                 }
-                match verdict(http, &answer, manifest) {
-                    Put::Refused(error) if answer.status == StatusCode::TOO_MANY_REQUESTS => {
-                        *flight = Flight::Landed;
-                        (error, asked_wait(&answer))
-                    }
-                    verdict => return verdict,
+                match http.wait(error, None, failed, deadline) {
+                    Ok(time) => tokio::time::sleep(time).await,
+                    Err(error) => return Put::Refused(error),
                 }
+                continue;
             }
         };
-        failed += 1;
-        match http.wait(error, asked, failed, deadline) {
-            Ok(wait) => tokio::time::sleep(wait.time).await,
-            Err(error) => return Put::Refused(error),
+        let mut answer = match response.status().is_success() {
+            true => Answer::head(&Method::PUT, &response, Origin::Registry),
+            false => Answer::error_of(&Method::PUT, response, Origin::Registry, &mut attempts.arriving).await,
+        };
+        if !renewed && wants_renewal(&answer, pass.as_ref()) {
+            *flight = Flight::Landed;
+            renewed = true;
+            match http.renew(&endpoint, Access::PullPush, &mut answer, pass.as_ref(), deadline).await {
+                Ok(Some(new)) => {
+                    pass = Some(new);
+                    continue;
+                }
+                Ok(None) => {}
+                Err(error) => return Put::Refused(error),
+            }
+        }
+        match verdict(http, &answer, manifest) {
+            Put::Refused(error) if answer.status == StatusCode::TOO_MANY_REQUESTS => {
+                *flight = Flight::Landed;
+                busy += 1;
+                // A registry that says "at once" every time is not asked at once every time.
+                let asked = asked_wait(&answer).map(|asked| asked.max(backoff::pause(busy)));
+                match http.wait(attempts.failed(error), asked, busy, deadline) {
+                    Ok(time) => tokio::time::sleep(time).await,
+                    Err(error) => return Put::Refused(error),
+                }
+            }
+            verdict => return verdict,
         }
     }
-}
-
-/// The answer with its body. A body that cannot be read is left out: it names no code then, so nothing is taken for a
-/// refusal because of it.
-async fn whole(response: Response) -> Answer {
-    let (status, headers) = (response.status(), response.headers().clone());
-    let body = match status {
-        StatusCode::CREATED => bytes::Bytes::new(),
-        _ => body(response, MAX_REFUSAL).await.unwrap_or_default(),
-    };
-    Answer { status, headers, body, from: Origin::Registry }
 }
 
 /// What an answer says about the put.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::answer::Answer;
 use super::endpoint::Endpoint;
 use super::http::{Body, Http, Read};
+use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{MAX_MANIFEST, Manifest};
 use crate::value::{Digest, Hasher, Reference, Repository, Tag, Target};
@@ -29,16 +30,16 @@ pub(super) const DIGEST_HEADER: &str = "docker-content-digest";
 pub(super) async fn resolve(http: &Http, repository: &Repository, tag: &Tag) -> Result<Option<Digest>> {
     let deadline = http.deadline();
     let endpoint = Endpoint::of(repository, &http.options)?;
+    let reference = repository.tag(tag.clone());
     let answer = manifest(http, &endpoint, Method::HEAD, tag.as_str(), deadline).await?;
+    if answer.method == Method::GET {
+        // The HEAD was an error, which says nothing.
+        return Ok(found(http, &reference, &answer).await?.map(|manifest| manifest.digest()));
+    }
     let claimed = answer.header(DIGEST_HEADER).and_then(|digest| digest.parse::<Digest>().ok());
     match (answer.status, claimed) {
         (StatusCode::OK, Some(digest)) => Ok(Some(digest)),
-        // No usable header, and a 404 on HEAD has no code: only a GET can say that it is absent.
-        (StatusCode::OK, None) | (StatusCode::NOT_FOUND, _) => {
-            let reference = repository.tag(tag.clone());
-            Ok(get(http, &endpoint, &reference, deadline).await?.map(|manifest| manifest.digest()))
-        }
-        _ => Err(answer.unusable(&http.auth.secrets())),
+        _ => Ok(get(http, &endpoint, &reference, deadline).await?.map(|manifest| manifest.digest())),
     }
 }
 
@@ -49,10 +50,14 @@ pub(super) async fn fetch(http: &Http, reference: &Reference) -> Result<Option<M
 }
 
 async fn get(http: &Http, endpoint: &Endpoint, reference: &Reference, deadline: Instant) -> Result<Option<Manifest>> {
-    let target = reference.target().to_string();
-    let answer = manifest(http, endpoint, Method::GET, &target, deadline).await?;
+    let answer = manifest(http, endpoint, Method::GET, &reference.target().to_string(), deadline).await?;
+    found(http, reference, &answer).await
+}
+
+/// What the answer to a GET says is there.
+async fn found(http: &Http, reference: &Reference, answer: &Answer) -> Result<Option<Manifest>> {
     match answer.status {
-        StatusCode::OK => manifest_of(&answer, reference.target()).map(Some),
+        StatusCode::OK => manifest_of(answer, reference.target()).map(Some),
         _ if answer.proves_absence(&ABSENT) => Ok(None),
         _ => Err(answer.unusable(&http.auth.secrets())),
     }
@@ -114,7 +119,7 @@ fn media_type(answer: &Answer) -> Result<String> {
     match may_be_manifest(&essence.to_ascii_lowercase()) {
         true => Ok(found),
         false => {
-            let shown = super::answer::show(&found, &[]);
+            let shown = show(&found, &[]);
             Err(Error::new(ErrorKind::ManifestUnsupported, format!("a manifest of type \"{shown}\" is not supported")))
         }
     }

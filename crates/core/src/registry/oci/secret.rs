@@ -48,6 +48,18 @@ pub(super) fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secre
     })
 }
 
+/// `text` without a secret that its cut end may hold the beginning of. Up to three characters of one may stay.
+pub(super) fn redact_end<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secret>) -> String {
+    let begun = secrets.into_iter().filter_map(|secret| {
+        let ends = secret.0.char_indices().map(|(at, char)| at + char.len_utf8());
+        ends.filter(|end| *end > 3 && secret.0.get(..*end).is_some_and(|begun| text.ends_with(begun))).max()
+    });
+    match begun.max().and_then(|length| text.get(..text.len() - length)) {
+        Some(kept) => format!("{kept}***"),
+        None => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +74,21 @@ mod tests {
     fn redaction_takes_the_longest_first() {
         let secrets = [Secret::new("abc"), Secret::new("abcdef"), Secret::new("")];
         assert_eq!(redact("x abcdef y abc z", &secrets), "x *** y *** z");
+    }
+
+    #[test]
+    fn a_secret_that_is_cut_at_the_end_is_not_shown() {
+        let secrets = [Secret::new("hunter2"), Secret::new("terrier"), Secret::new("éèê")];
+        for (text, want) in [
+            ("login hunter2", "login ***"),
+            ("login hunte", "login ***"),
+            ("login hun", "login hun"),
+            ("login terr", "login ***"),
+            ("login éè", "login ***"),
+            ("login", "login"),
+            ("", ""),
+        ] {
+            assert_eq!(redact_end(text, &secrets), want, "{text}");
+        }
     }
 }

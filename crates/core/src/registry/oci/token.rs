@@ -10,13 +10,15 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::answer::{Answer, Origin, show};
+use super::answer::{Answer, Origin, and};
+use super::attempts::Attempts;
 use super::backoff;
 use super::clients::{Clients, Unread, body};
 use super::credentials::Credentials;
 use super::endpoint::host_and_port;
 use super::options::OciOptions;
 use super::secret::Secret;
+use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Clock, SystemClock};
 
@@ -54,6 +56,7 @@ pub(super) async fn fetch(
     deadline: Instant,
 ) -> Result<Token> {
     let mut failed = 0;
+    let mut attempts = Attempts::default();
     loop {
         let (error, asked) = match once(clients, ask).await {
             Ok(answer) if answer.status == StatusCode::OK => return token_of(&answer),
@@ -68,6 +71,7 @@ pub(super) async fn fetch(
             }
             Err(why) => (at(ask, ErrorKind::RegistryUnavailable, &show(&why, secrets)), None),
         };
+        let error = attempts.failed(error);
         failed += 1;
         let wait = asked.unwrap_or_else(|| backoff::pause(failed));
         if failed > options.retries {
@@ -75,7 +79,9 @@ pub(super) async fn fetch(
         }
         if wait > options.max_retry_after || Instant::now() + wait >= deadline {
             return Err(match asked {
-                Some(_) => at(ask, ErrorKind::RegistryBusy, &format!("it asks to wait for {} s", wait.as_secs_f64())),
+                Some(_) => {
+                    and(ErrorKind::RegistryBusy, &error, &format!("it asks to wait for {} s", wait.as_secs_f64()))
+                }
                 None => error,
             });
         }
@@ -86,11 +92,15 @@ pub(super) async fn fetch(
 async fn once(clients: &Clients, ask: &Ask<'_>) -> Result<Answer, String> {
     let mut headers = HeaderMap::new();
     let mut url = ask.realm.clone();
+    let method = match ask.credentials {
+        Credentials::IdentityToken(_) => Method::POST,
+        _ => Method::GET,
+    };
     let sent = match ask.credentials {
         Credentials::IdentityToken(token) => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
             let form = form(ask, token);
-            clients.send(Method::POST, &url, headers, Some(form)).await
+            clients.send(method.clone(), &url, headers, Some(form)).await
         }
         credentials => {
             if let Credentials::Password { user, password } = credentials {
@@ -98,13 +108,16 @@ async fn once(clients: &Clients, ask: &Ask<'_>) -> Result<Answer, String> {
             }
             let service = ask.service.map(|service| ("service", service));
             url.query_pairs_mut().extend_pairs(service.into_iter().chain([("scope", ask.scope)]));
-            clients.send(Method::GET, &url, headers, None).await
+            clients.send(method.clone(), &url, headers, None).await
         }
     };
     let response = sent.map_err(|lost| lost.why().to_owned())?;
-    let (status, headers) = (response.status(), response.headers().clone());
+    if response.status() != StatusCode::OK {
+        return Ok(Answer::error_of(&method, response, Origin::Registry, &mut None).await);
+    }
+    let head = Answer::head(&method, &response, Origin::Registry);
     match body(response, MAX_ANSWER).await {
-        Ok(body) => Ok(Answer { status, headers, body, from: Origin::Registry }),
+        Ok(body) => Ok(Answer { body, ..head }),
         Err(Unread::Cut(why)) => Err(why),
         Err(Unread::TooLong) => Err(format!("its answer has more than {MAX_ANSWER} bytes")),
         Err(Unread::Compressed) => Err("its answer is compressed, which was not asked for".to_owned()),
@@ -154,12 +167,8 @@ fn refused(answer: &Answer, ask: &Ask<'_>, secrets: &[Secret]) -> Error {
         }
         _ => answer.unusable(secrets).kind(),
     };
-    let said = match (answer.said().first(), answer.body.is_empty()) {
-        (Some(said), _) => format!("{} {}: {}", answer.status.as_u16(), said.code, said.message),
-        (None, true) => answer.status.as_u16().to_string(),
-        (None, false) => format!("{}: {}", answer.status.as_u16(), String::from_utf8_lossy(&answer.body)),
-    };
-    at(ask, kind, &format!("it answered {}", show(&said, secrets))).with("status", answer.status.as_u16())
+    let words = answer.words(secrets);
+    at(ask, kind, &format!("it answered {}{words}", answer.status.as_u16())).with("status", answer.status.as_u16())
 }
 
 fn at(ask: &Ask<'_>, kind: ErrorKind, why: &str) -> Error {

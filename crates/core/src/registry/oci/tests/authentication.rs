@@ -117,7 +117,35 @@ async fn a_401_loop_ends_after_one_refresh() {
     let script = Script::start(|request, _| own(request, |_| reply(200, &[], r#"{"token":"bad"}"#))).await;
     let error = registry(options()).resolve(&repository(&script), &prod()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RegistryDenied);
-    assert_eq!(script.requests().len(), 3, "{:?}", script.lines());
+    // HEAD, token, HEAD, and a GET for the registry's words.
+    assert_eq!(script.requests().len(), 4, "{:?}", script.lines());
+}
+
+#[tokio::test]
+async fn a_401_that_no_login_answers_shows_the_registrys_words() {
+    let script = Script::start(|_, _| {
+        let words = r#"{"errors":[{"code":"UNAUTHORIZED","message":"run docker login"}]}"#;
+        reply(401, &[("www-authenticate", "Basic")], words)
+    })
+    .await;
+    let error = registry(options()).fetch(&repository(&script).tag(prod())).await.unwrap_err();
+    let want = "there are none for it; the registry answered 401 UNAUTHORIZED: run docker login";
+    assert!(error.to_string().ends_with(want), "{error}");
+}
+
+#[tokio::test]
+async fn the_words_of_a_token_server_survive_a_later_attempt_without_any() {
+    let script = Script::start(|request, number| {
+        own(request, |_| match number {
+            1 => refusal(503, "MAINTENANCE"),
+            _ => Reply::Hangup,
+        })
+    })
+    .await;
+    let error = registry(options()).resolve(&repository(&script), &prod()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RegistryUnavailable);
+    assert!(error.to_string().contains("; before that no token from "), "{error}");
+    assert!(error.to_string().ends_with("it answered 503 MAINTENANCE: m"), "{error}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod lists;
 mod puts;
 mod reads;
 mod secrets;
+mod words;
 
 use std::time::Duration;
 

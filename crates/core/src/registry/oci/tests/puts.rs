@@ -127,6 +127,20 @@ async fn a_429_is_waited_for_within_the_timeout() {
     let script = Script::start(|_, _| reply(429, &[("retry-after", "2")], "")).await;
     let put = put(&script).await;
     assert_eq!(verdict(&put), "refused REGISTRY_BUSY", "2 s do not fit into 1 s");
+    assert_eq!(script.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_registry_that_stays_busy_is_asked_until_the_time_is_over() {
+    for headers in [&[("retry-after", "0")][..], &[]] {
+        let script = Script::start(|_, _| reply(429, headers, "<p>slow down</p>")).await;
+        let ended = put(&script).await;
+        assert_eq!(verdict(&ended), "refused REGISTRY_BUSY");
+        let Put::Refused(error) = ended else { unreachable!() };
+        assert!(error.to_string().contains("the registry answered 429: slow down"), "{error}");
+        // More often than reads are tried again, and never at once again.
+        assert!((4..=20).contains(&script.requests().len()), "{}", script.requests().len());
+    }
 }
 
 /// A registry with a token server on the same host; tokens are `token-0`, `token-1`, ….
@@ -200,6 +214,28 @@ async fn a_403_to_a_younger_token_is_meant_and_the_put_is_not_sent_again() {
     registry.resolve(&repository(&script), &prod()).await.unwrap();
     let put = registry.put(&repository(&script), &prod(), &manifest(), SECOND).await;
     assert_eq!(verdict(&put), "refused REGISTRY_DENIED");
+    assert_eq!(script.lines().iter().filter(|line| line.starts_with("PUT")).count(), 1, "{:?}", script.lines());
+}
+
+#[tokio::test]
+async fn a_403_whose_login_cannot_be_renewed_says_both() {
+    let script = Script::start(|request, number| match (number, request.is("GET /token")) {
+        (1, true) => reply(200, &[], r#"{"token":"token-1","expires_in":43200}"#),
+        (_, true) => refusal(401, "LOGGED_OUT"),
+        (0, _) => with_tokens(request, number, "never", || Reply::Hangup),
+        (2, _) => reply(200, &[("docker-content-digest", &digest())], ""),
+        _ => refusal(403, "DENIED"),
+    })
+    .await;
+    let registry = registry(options());
+    registry.resolve(&repository(&script), &prod()).await.unwrap();
+    a_minute_later().await;
+    let put = registry.put(&repository(&script), &prod(), &manifest(), SECOND).await;
+    assert_eq!(verdict(&put), "refused REGISTRY_DENIED");
+    let Put::Refused(error) = put else { unreachable!() };
+    let error = error.to_string();
+    assert!(error.contains("the registry answered 403 DENIED: m (no other login: no token from "), "{error}");
+    assert!(error.contains("401 LOGGED_OUT: m"), "{error}");
     assert_eq!(script.lines().iter().filter(|line| line.starts_with("PUT")).count(), 1, "{:?}", script.lines());
 }
 

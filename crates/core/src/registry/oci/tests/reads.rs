@@ -61,7 +61,7 @@ async fn a_404_that_only_a_head_gives_is_not_absence() {
 async fn everything_else_is_unknown_and_says_why() {
     type Case = (fn() -> Reply, ErrorKind, &'static str);
     let cases: [Case; 7] = [
-        (|| reply(404, &[], "<html>not here</html>"), ErrorKind::RegistryUnavailable, "404: <html>not here</html>"),
+        (|| reply(451, &[], "<html>not here</html>"), ErrorKind::RegistryUnavailable, "451: not here"),
         (|| refusal(404, "DENIED"), ErrorKind::RegistryUnavailable, "404 DENIED: m"),
         (|| refusal(403, "DENIED"), ErrorKind::RegistryDenied, "403 DENIED: m"),
         (|| refusal(400, "MANIFEST_UNKNOWN"), ErrorKind::RegistryUnavailable, "400 MANIFEST_UNKNOWN: m"),

@@ -1,0 +1,37 @@
+//! `Attempts`: what the attempts of one request have come to, for the error in the end.
+
+use super::answer::{Arriving, and};
+use crate::error::Error;
+
+/// It lives outside of the future that makes the attempts, so that a timeout leaves it.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    /// The answer whose body is being read.
+    pub(super) arriving: Option<Arriving>,
+    /// The error of the last attempt that was answered.
+    answered: Option<Error>,
+    /// The error of the last attempt.
+    last: Option<Error>,
+}
+
+impl Attempts {
+    /// Notes the error of an attempt, and gives the one to end with if there is no other attempt: a lost connection or
+    /// a timeout has no words, so those of the last answer are added.
+    pub(super) fn failed(&mut self, error: Error) -> Error {
+        let is_answer = error.context().any(|(name, _)| name == "status");
+        let error = match &self.answered {
+            Some(answered) if !is_answer => and(error.kind(), &error, &format!("before that {answered}")),
+            _ => error,
+        };
+        if is_answer {
+            self.answered = Some(error.clone());
+        }
+        self.last = Some(error.clone());
+        error
+    }
+
+    /// The error of the last attempt; `none` if there was none.
+    pub(super) fn last(self, none: impl FnOnce() -> Error) -> Error {
+        self.last.unwrap_or_else(none)
+    }
+}

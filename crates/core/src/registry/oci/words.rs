@@ -1,0 +1,188 @@
+//! What a registry says about an error, as people may read it.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::secret::{Secret, redact};
+
+/// The longest text of a registry that an error shows, in bytes.
+const MAX_SHOWN: usize = 1024;
+
+/// One error of the registry's own (OCI distribution specification, *Error codes*). Parts that it lacks are empty:
+/// Artifactory sends no code, Nexus has its reason in the detail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) code: String,
+    pub(super) message: String,
+    pub(super) detail: String,
+}
+
+impl Said {
+    /// The errors that a body names; none if it is not the registry's JSON.
+    pub(super) fn all(body: &[u8]) -> Vec<Said> {
+        #[derive(Deserialize)]
+        struct Envelope {
+            errors: Vec<Item>,
+        }
+        #[derive(Deserialize)]
+        #[serde(default)]
+        #[derive(Default)]
+        struct Item {
+            code: Value,
+            message: Value,
+            detail: Value,
+        }
+        let Ok(envelope) = serde_json::from_slice::<Envelope>(body) else { return Vec::new() };
+        let said = envelope.errors.iter().map(|item| {
+            let (code, message, detail) = (plain(&item.code), plain(&item.message), plain(&item.detail));
+            let detail = if detail == message { String::new() } else { detail };
+            Said { code, message, detail }
+        });
+        said.filter(|said| *said != Said::default()).collect()
+    }
+}
+
+impl std::fmt::Display for Said {
+    /// `CODE: message (detail)`, without what is empty.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Said { code, message, detail } = self;
+        match (code.is_empty(), message.is_empty()) {
+            (false, false) => write!(f, "{code}: {message}")?,
+            _ => write!(f, "{code}{message}")?,
+        }
+        match (detail.is_empty(), code.is_empty() && message.is_empty()) {
+            (true, _) => Ok(()),
+            (false, true) => f.write_str(detail),
+            (false, false) => write!(f, " ({detail})"),
+        }
+    }
+}
+
+/// A JSON value without quotes and escapes, so that a secret in it is found: `Type: repository, Name: acme/shop`.
+fn plain(value: &Value) -> String {
+    let joined = |parts: Vec<String>| parts.join(", ");
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) => text.trim().to_owned(),
+        Value::Array(items) => joined(items.iter().map(plain).filter(|part| !part.is_empty()).collect()),
+        Value::Object(fields) => {
+            let parts = fields.iter().map(|(name, value)| (name, plain(value)));
+            joined(parts.filter(|(_, part)| !part.is_empty()).map(|(name, part)| format!("{name}: {part}")).collect())
+        }
+    }
+}
+
+/// The text of a body that is not the registry's JSON: of a page what people see of it, everything else as it is.
+pub(super) fn text_of(body: &str) -> String {
+    let body = body.trim();
+    match body.starts_with('<') {
+        true => Some(without_tags(body)).filter(|text| !text.is_empty()).unwrap_or_else(|| body.to_owned()),
+        false => body.to_owned(),
+    }
+}
+
+/// The text of HTML or XML on one line.
+fn without_tags(page: &str) -> String {
+    let mut text = String::new();
+    let mut rest = page;
+    while let Some((before, tag)) = rest.split_once('<') {
+        text.push_str(before);
+        if !tag.starts_with(|first: char| first.is_ascii_alphabetic() || matches!(first, '/' | '!' | '?')) {
+            text.push('<');
+            rest = tag;
+            continue;
+        }
+        text.push(' ');
+        let lower = tag.to_ascii_lowercase();
+        let end = match ["!--", "script", "style"].into_iter().find(|start| lower.starts_with(start)) {
+            Some("!--") => "-->",
+            Some("script") => "</script>",
+            Some(_) => "</style>",
+            None => ">",
+        };
+        // Without an end the rest of the page is a part of the tag, as for a browser.
+        rest = lower.find(end).and_then(|at| tag.get(at + end.len()..)).unwrap_or("");
+    }
+    text.push_str(rest);
+    for (entity, char) in
+        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")]
+    {
+        text = text.replace(entity, char);
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A registry's words as an error may show them: without secrets, on one line, at most 1 KiB.
+pub(super) fn show(text: &str, secrets: &[Secret]) -> String {
+    let mut shown = String::new();
+    // Redacted first: a secret that is cut in half is no longer found.
+    for char in redact(text.trim_end(), secrets).chars() {
+        let before = shown.len();
+        match char {
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                shown.extend(char.escape_unicode());
+            }
+            _ if char.is_control() => shown.extend(char.escape_default()),
+            _ => shown.push(char),
+        }
+        if shown.len() > MAX_SHOWN {
+            shown.truncate(before);
+            shown.push('…');
+            break;
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(body: &str) -> Vec<String> {
+        Said::all(body.as_bytes()).iter().map(Said::to_string).collect()
+    }
+
+    #[test]
+    fn every_error_of_a_body_is_shown_with_code_message_and_detail() {
+        for (errors, want) in [
+            (r#"[{"code":"A","message":"m","detail":"d"},{"code":"B","message":"n"}]"#, &["A: m (d)", "B: n"][..]),
+            (r#"[{"status":403,"message":"Not enough permissions"}]"#, &["Not enough permissions"]),
+            (r#"[{"code":"A"},{"message":"m","detail":"m"},{"detail":"d"}]"#, &["A", "m", "d"]),
+            (r#"[{"code":7,"message":null,"detail":{}}]"#, &["7"]),
+            (r#"[{"code":"","message":"","detail":[]},{}]"#, &[]),
+            (
+                r#"[{"code":"A","message":"m","detail":[{"Type":"repository","Name":"a","Tags":["x","y"],"No":null}]}]"#,
+                &["A: m (Name: a, Tags: x, y, Type: repository)"],
+            ),
+        ] {
+            assert_eq!(all(&format!("{{\"errors\":{errors}}}")), want, "{errors}");
+        }
+        for body in ["", "{}", r#"{"errors":null}"#, r#"{"errors":["no"]}"#, "<html>", r#"{"errors":[{"code":"A"}"#] {
+            assert_eq!(all(body), [""; 0], "{body}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_shown_as_its_text() {
+        for (page, want) in [
+            (
+                "<html><head><title>403 Forbidden</title></head><body>blocked by administrative rules</body></html>",
+                "403 Forbidden blocked by administrative rules",
+            ),
+            (
+                "<!DOCTYPE HTML>\n<SCRIPT>a < b</SCRIPT><style>p{}</style><!-- > --><p>a &lt;b&gt; &amp;lt;\n 1 < 2</p>",
+                "a <b> &lt; 1 < 2",
+            ),
+            ("<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>", "AccessDenied"),
+            ("<p>cut <b", "cut"),
+            ("<p>cut <script>x", "cut"),
+            ("<br>", "<br>"),
+            ("not found\n", "not found"),
+            ("a <b> c", "a <b> c"),
+            ("", ""),
+        ] {
+            assert_eq!(text_of(page), want, "{page}");
+        }
+    }
+}
