@@ -138,62 +138,30 @@ async fn put_until(
     }
 }
 
-/// What an answer says about the put.
+/// What an answer says about the put, by its status alone: vendors give an immutable tag as 400, 403, 405, 409 and 412,
+/// with codes of their own, with pages for people and without a body, and all of these mean that nothing was done.
 fn verdict(http: &Http, answer: &Answer, manifest: &Manifest) -> Put {
-    let secrets = http.auth.secrets();
+    let refused = |kind| Put::Refused(answer.error(kind, &http.auth.secrets()));
     match answer.status.as_u16() {
-        201 => match echo(answer, manifest) {
+        // 200 and 202 as well as 201: it is read back in any case.
+        200..=299 => match echo(answer, manifest) {
             Ok(()) => Put::Applied,
             Err(error) => Put::Unknown(error),
         },
         // Sent elsewhere before anything was done. 303 is what a server says after it has done something.
-        301 | 302 | 307 | 308 => Put::Refused(answer.error(ErrorKind::RegistryRefused, &secrets)),
-        // Statuses that speak about the request as it came in, whoever in front of the registry says them.
-        401 => Put::Refused(answer.error(ErrorKind::RegistryDenied, &secrets)),
-        413 => Put::Refused(answer.error(ErrorKind::ManifestTooLarge, &secrets)),
-        429 => Put::Refused(answer.error(ErrorKind::RegistryBusy, &secrets)),
-        400..=499 => match answer.said().iter().find_map(|said| refusal(&said.code)) {
-            Some(kind) => Put::Refused(answer.error(kind, &secrets)),
-            None => Put::Unknown(answer.error(ErrorKind::RegistryAmbiguous, &secrets)),
-        },
-        _ => Put::Unknown(answer.error(ErrorKind::RegistryAmbiguous, &secrets)),
+        301 | 302 | 307 | 308 => refused(ErrorKind::RegistryRefused),
+        // What is in front of the registry gave up waiting, or did not want to risk a replay: it may have passed it on.
+        408 | 425 => Put::Unknown(answer.error(ErrorKind::RegistryAmbiguous, &http.auth.secrets())),
+        401 | 403 => refused(ErrorKind::RegistryDenied),
+        405 => refused(ErrorKind::RegistryUnsupported),
+        413 => refused(ErrorKind::ManifestTooLarge),
+        429 => refused(ErrorKind::RegistryBusy),
+        400..=499 => refused(ErrorKind::RegistryRefused),
+        _ => Put::Unknown(answer.error(ErrorKind::RegistryAmbiguous, &http.auth.secrets())),
     }
 }
 
-/// The kind of a refusal that a registry gives with this code, or none if the code is not known: then it is not clear
-/// what the registry did. The status says nothing: Harbor answers 412 for an immutable tag, and 412 is also what a
-/// failed condition would be.
-fn refusal(code: &str) -> Option<ErrorKind> {
-    match code {
-        // OCI distribution specification, *Error codes*.
-        "BLOB_UNKNOWN"
-        | "BLOB_UPLOAD_INVALID"
-        | "BLOB_UPLOAD_UNKNOWN"
-        | "DIGEST_INVALID"
-        | "MANIFEST_BLOB_UNKNOWN"
-        | "MANIFEST_INVALID"
-        | "MANIFEST_UNKNOWN"
-        | "MANIFEST_UNVERIFIED"
-        | "NAME_INVALID"
-        | "NAME_UNKNOWN"
-        | "SIZE_INVALID"
-        | "TAG_INVALID" => Some(ErrorKind::RegistryRefused),
-        "UNAUTHORIZED" | "DENIED" => Some(ErrorKind::RegistryDenied),
-        "UNSUPPORTED" => Some(ErrorKind::RegistryUnsupported),
-        "TOOMANYREQUESTS" => Some(ErrorKind::RegistryBusy),
-        // Harbor; PRECONDITION is an immutable tag.
-        "PRECONDITION" | "PROJECTPOLICYVIOLATION" | "CONFLICT" | "BAD_REQUEST" | "NOT_FOUND" => {
-            Some(ErrorKind::RegistryRefused)
-        }
-        "FORBIDDEN" => Some(ErrorKind::RegistryDenied),
-        "METHOD_NOT_ALLOWED" => Some(ErrorKind::RegistryUnsupported),
-        // Quay.
-        "TAG_IMMUTABLE" | "TAG_ALREADY_EXISTS" | "QUOTA_EXCEEDED" => Some(ErrorKind::RegistryRefused),
-        _ => None,
-    }
-}
-
-/// Holds the digest that a 201 names, if it names one, against the bytes that were sent.
+/// Holds the digest that a 2xx names, if it names one, against the bytes that were sent.
 fn echo(answer: &Answer, manifest: &Manifest) -> Result<()> {
     let Some(value) = answer.headers.get(DIGEST_HEADER) else { return Ok(()) };
     let echoed = value.to_str().ok().and_then(|text| text.parse::<Digest>().ok());

@@ -1,6 +1,6 @@
 //! Putting.
 
-use super::super::script::{Reply, Request, refusal, reply};
+use super::super::script::{Reply, Request, bytes, refusal, reply};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -32,58 +32,78 @@ async fn a_put_is_one_request_with_the_exact_bytes_and_type() {
 }
 
 #[tokio::test]
-async fn every_answer_is_applied_refused_or_unknown() {
-    fn code(status: u16, code: &'static str) -> (u16, Vec<(&'static str, String)>, String) {
-        (status, vec![], format!(r#"{{"errors":[{{"code":"{code}","message":"m"}}]}}"#))
+async fn a_put_is_applied_refused_or_unknown_by_the_status_alone() {
+    const BODIES: [&str; 5] = [
+        "",
+        "<html>",
+        r#"{"errors":[{"code":"UNKNOWN","message":"m"}]}"#,
+        r#"{"errors":[{"message":"no code"}]}"#,
+        r#"{"errors":[{"code":"SOMETHING_NEW"}]}"#,
+    ];
+    for (statuses, want) in [
+        (&[200, 201, 202, 204, 299][..], "applied"),
+        (&[301, 302, 307, 308], "refused REGISTRY_REFUSED"),
+        (&[300, 303, 304, 500, 501, 502, 503, 504, 599, 408, 425], "unknown REGISTRY_AMBIGUOUS"),
+        (&[401, 403], "refused REGISTRY_DENIED"),
+        (&[405], "refused REGISTRY_UNSUPPORTED"),
+        (&[413], "refused MANIFEST_TOO_LARGE"),
+        (&[400, 402, 404, 406, 409, 410, 411, 412, 415, 418, 422, 423, 424, 428, 451, 499], "refused REGISTRY_REFUSED"),
+    ] {
+        for (status, body) in statuses.iter().flat_map(|status| BODIES.map(|body| (*status, body))) {
+            let location = "http://127.0.0.1:1/";
+            let script = Script::start(move |_, _| reply(status, &[("location", location)], body)).await;
+            assert_eq!(verdict(&put(&script).await), want, "{status} {body}");
+            assert_eq!(script.requests().len(), 1, "{status} {body}");
+        }
     }
-    fn bare(status: u16) -> (u16, Vec<(&'static str, String)>, String) {
-        (status, vec![], "<html>".to_owned())
-    }
-    fn header(status: u16, name: &'static str, value: &str) -> (u16, Vec<(&'static str, String)>, String) {
-        (status, vec![(name, value.to_owned())], String::new())
-    }
-    let echo = "docker-content-digest";
+}
+
+#[tokio::test]
+async fn a_2xx_that_names_another_digest_is_unknown() {
     let sha512 = "sha512:d6abf87b9b0a2fa3adb59d0c6abeff2fdf4ddfa69ac7da0c30d4bdf0efabd2cf\
                   4dd4ecbbd8dd4a4ee8f3c4b4ff2a7b2a3f1b1ad9d4d0c4a8ff6c1e3f4d3b2a10";
-    for (answer, want) in [
-        (header(201, "x", "y"), "applied"),
-        (header(201, echo, &digest()), "applied"),
-        (header(201, echo, &Digest::of(b"other").to_string()), "unknown REGISTRY_DIGEST_MISMATCH"),
-        (header(201, echo, sha512), "unknown REGISTRY_DIGEST_MISMATCH"),
-        (header(201, echo, "sha256:../"), "unknown REGISTRY_AMBIGUOUS"),
-        (bare(200), "unknown REGISTRY_AMBIGUOUS"),
-        (bare(202), "unknown REGISTRY_AMBIGUOUS"),
-        (bare(204), "unknown REGISTRY_AMBIGUOUS"),
-        (bare(500), "unknown REGISTRY_AMBIGUOUS"),
-        (code(503, "UNAVAILABLE"), "unknown REGISTRY_AMBIGUOUS"),
-        (code(500, "DENIED"), "unknown REGISTRY_AMBIGUOUS"),
-        (header(307, "location", "http://127.0.0.1:1/"), "refused REGISTRY_REFUSED"),
-        (header(303, "location", "http://127.0.0.1:1/"), "unknown REGISTRY_AMBIGUOUS"),
-        (code(400, "MANIFEST_BLOB_UNKNOWN"), "refused REGISTRY_REFUSED"),
-        (code(400, "TAG_INVALID"), "refused REGISTRY_REFUSED"),
-        (code(409, "TAG_IMMUTABLE"), "refused REGISTRY_REFUSED"),
-        (code(412, "PRECONDITION"), "refused REGISTRY_REFUSED"),
-        (bare(412), "unknown REGISTRY_AMBIGUOUS"),
-        (code(412, "SOMETHING_NEW"), "unknown REGISTRY_AMBIGUOUS"),
-        (code(403, "DENIED"), "refused REGISTRY_DENIED"),
-        (bare(403), "unknown REGISTRY_AMBIGUOUS"),
-        (code(404, "NAME_UNKNOWN"), "refused REGISTRY_REFUSED"),
-        (bare(404), "unknown REGISTRY_AMBIGUOUS"),
-        (bare(408), "unknown REGISTRY_AMBIGUOUS"),
-        (code(405, "UNSUPPORTED"), "refused REGISTRY_UNSUPPORTED"),
-        (bare(413), "refused MANIFEST_TOO_LARGE"),
-        (bare(401), "refused REGISTRY_DENIED"),
-        (header(429, "retry-after", "3600"), "refused REGISTRY_BUSY"),
+    for (digest, want) in [
+        (digest().as_str(), "applied"),
+        (&Digest::of(b"other").to_string(), "unknown REGISTRY_DIGEST_MISMATCH"),
+        (sha512, "unknown REGISTRY_DIGEST_MISMATCH"),
+        ("sha256:../", "unknown REGISTRY_AMBIGUOUS"),
     ] {
-        let shown = format!("{answer:?}");
-        let (status, headers, body) = answer;
-        let script = Script::start(move |_, _| {
-            let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            reply(status, &headers, &body)
-        })
-        .await;
-        assert_eq!(verdict(&put(&script).await), want, "{shown}");
-        assert_eq!(script.requests().len(), 1, "{shown}");
+        for status in [200, 201, 202] {
+            let echo = digest.to_owned();
+            let script = Script::start(move |_, _| reply(status, &[("docker-content-digest", &echo)], "")).await;
+            assert_eq!(verdict(&put(&script).await), want, "{status} {digest}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_shows_all_that_the_registry_said_of_it() {
+    const TWO: &str = r#"{"errors":[{"code":"A","message":"m","detail":"sha256:1"},{"message":"Not enough"}]}"#;
+    const CUT: &str = r#"{"errors":[{"code":"DENIED","mess"#;
+    type Case = (u16, fn() -> Reply, &'static str);
+    let cases: [Case; 5] = [
+        (400, || reply(400, &[], TWO), "the registry answered 400 A: m (sha256:1); Not enough"),
+        (403, || reply(403, &[], "<html><h1>403</h1>blocked by\nrules</html>"), "answered 403: 403 blocked by rules"),
+        (503, || refusal(503, "DOWN"), "the registry answered 503 DOWN: m"),
+        (
+            400,
+            || Reply::Bytes(bytes(400, &[], 99, CUT)),
+            r#"the registry answered 400: {"errors":[{"code":"DENIED","mess (the body is cut: "#,
+        ),
+        (
+            409,
+            || Reply::Trickle(bytes(409, &[], 9999, "immutable".repeat(1111)), Duration::from_millis(1)),
+            "the registry answered 409: immutableimm",
+        ),
+    ];
+    for (status, answer, want) in cases {
+        let script = Script::start(move |_, _| answer()).await;
+        let ended = put_with(options(), &script, Duration::from_millis(400)).await;
+        let (Put::Refused(error) | Put::Unknown(error)) = &ended else { panic!("{ended:?}") };
+        assert_eq!(matches!(ended, Put::Refused(_)), status < 500, "{ended:?}");
+        assert!(error.to_string().contains(want), "{error}");
+        assert!(error.context().any(|pair| pair == ("status", &status.to_string())), "{error:?}");
+        assert_eq!(script.requests().len(), 1);
     }
 }
 
