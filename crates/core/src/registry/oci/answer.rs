@@ -86,6 +86,12 @@ impl Answer {
         self.is_whole_404() && self.said().iter().any(|said| codes.contains(&said.code.as_str()))
     }
 
+    /// True if the registry itself answered 404 and gave no code: the specification allows that, and a gateway in front
+    /// of the registry does the same, so it is no proof.
+    pub(super) fn is_404_without_code(&self) -> bool {
+        self.is_whole_404() && self.said().iter().all(|said| said.code.is_empty())
+    }
+
     fn is_whole_404(&self) -> bool {
         self.status == StatusCode::NOT_FOUND && self.from == Origin::Registry && self.cut.is_none()
     }
@@ -171,6 +177,17 @@ mod tests {
         assert!(!answer(404, r#"{"errors":null}"#).proves_absence(&codes));
         assert!(!Answer { from: Origin::Elsewhere, ..answer(404, json) }.proves_absence(&codes));
         assert!(!Answer { cut: Some("x".to_owned()), ..answer(404, json) }.proves_absence(&codes));
+    }
+
+    #[test]
+    fn a_404_without_a_code_is_told_from_one_with_another_code() {
+        for body in ["", "404 page not found", "<html>", r#"{"errors":[{"message":"no"}]}"#, r#"{"errors":[]}"#] {
+            assert!(answer(404, body).is_404_without_code(), "{body}");
+            assert!(!answer(403, body).is_404_without_code(), "{body}");
+            assert!(!Answer { cut: Some("x".to_owned()), ..answer(404, body) }.is_404_without_code(), "{body}");
+            assert!(!Answer { from: Origin::Elsewhere, ..answer(404, body) }.is_404_without_code(), "{body}");
+        }
+        assert!(!answer(404, r#"{"errors":[{"message":"no"},{"code":"DENIED"}]}"#).is_404_without_code());
     }
 
     #[test]

@@ -5,9 +5,10 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
 
-use super::answer::Answer;
+use super::answer::{Answer, and};
 use super::endpoint::Endpoint;
 use super::http::{Body, Http, Read};
+use super::tags;
 use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{MAX_MANIFEST, Manifest};
@@ -20,8 +21,8 @@ const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vn
     application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json, */*;q=0.1";
 
 /// The codes that prove a manifest absent, with a 404 on a GET. `NOT_FOUND` is Harbor's, from 2.1 on
-/// (goharbor/harbor#16515).
-const ABSENT: [&str; 3] = ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"];
+/// (goharbor/harbor#16515); `TAG_EXPIRED` is what Quay answers for weeks after a tag was deleted.
+const ABSENT: [&str; 4] = ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND", "TAG_EXPIRED"];
 
 /// The header that says what a registry thinks the digest is: a claim.
 pub(super) const DIGEST_HEADER: &str = "docker-content-digest";
@@ -34,7 +35,7 @@ pub(super) async fn resolve(http: &Http, repository: &Repository, tag: &Tag) -> 
     let answer = manifest(http, &endpoint, Method::HEAD, tag.as_str(), deadline).await?;
     if answer.method == Method::GET {
         // The HEAD was an error, which says nothing.
-        return Ok(found(http, &reference, &answer).await?.map(|manifest| manifest.digest()));
+        return Ok(found(http, &endpoint, &reference, &answer, deadline).await?.map(|manifest| manifest.digest()));
     }
     let claimed = answer.header(DIGEST_HEADER).and_then(|digest| digest.parse::<Digest>().ok());
     match (answer.status, claimed) {
@@ -51,16 +52,45 @@ pub(super) async fn fetch(http: &Http, reference: &Reference) -> Result<Option<M
 
 async fn get(http: &Http, endpoint: &Endpoint, reference: &Reference, deadline: Instant) -> Result<Option<Manifest>> {
     let answer = manifest(http, endpoint, Method::GET, &reference.target().to_string(), deadline).await?;
-    found(http, reference, &answer).await
+    found(http, endpoint, reference, &answer, deadline).await
 }
 
 /// What the answer to a GET says is there.
-async fn found(http: &Http, reference: &Reference, answer: &Answer) -> Result<Option<Manifest>> {
+async fn found(
+    http: &Http,
+    endpoint: &Endpoint,
+    reference: &Reference,
+    answer: &Answer,
+    deadline: Instant,
+) -> Result<Option<Manifest>> {
     match answer.status {
         StatusCode::OK => manifest_of(answer, reference.target()).map(Some),
         _ if answer.proves_absence(&ABSENT) => Ok(None),
+        _ if answer.is_404_without_code() => {
+            confirm_absence(http, endpoint, reference, answer, deadline).await.map(|()| None)
+        }
         _ => Err(answer.unusable(&http.auth.secrets())),
     }
+}
+
+/// Lets the tag list of the same repository say what a 404 without a code does not: that the tag is absent. A list says
+/// nothing of digests, so a digest is absent only if the whole repository is.
+async fn confirm_absence(
+    http: &Http,
+    endpoint: &Endpoint,
+    reference: &Reference,
+    answer: &Answer,
+    deadline: Instant,
+) -> Result<()> {
+    let why = match (tags::listed(http, endpoint, || deadline).await, reference.target()) {
+        (Ok(None), _) => return Ok(()),
+        (Ok(Some(tags)), Target::Tag(tag)) if !tags.contains(tag) => return Ok(()),
+        (Ok(Some(_)), Target::Tag(tag)) => format!("its list of tags has {tag}, so it is not known to be absent"),
+        (Ok(Some(_)), Target::Digest(_)) => "without a code that does not prove a digest absent".to_owned(),
+        (Err(error), _) => format!("its list of tags, which could prove the absence, cannot be read: {error}"),
+    };
+    let error = answer.unusable(&http.auth.secrets());
+    Err(and(error.kind(), &error, &why))
 }
 
 async fn manifest(http: &Http, endpoint: &Endpoint, method: Method, target: &str, deadline: Instant) -> Result<Answer> {

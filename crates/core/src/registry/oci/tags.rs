@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::header::LINK;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::endpoint::Endpoint;
@@ -24,6 +25,16 @@ const MAX_TAGS: usize = 1_000_000;
 /// Every tag of a repository, each once. `Link` is followed as it is given; credentials stay with the registry.
 pub(super) async fn list(http: &Http, repository: &Repository) -> Result<Vec<Tag>> {
     let endpoint = Endpoint::of(repository, &http.options)?;
+    let listed = listed(http, &endpoint, || http.deadline()).await?;
+    Ok(listed.into_iter().flatten().collect())
+}
+
+/// The same, and none if the repository is proven absent. `deadline` is asked for each page.
+pub(super) async fn listed(
+    http: &Http,
+    endpoint: &Endpoint,
+    deadline: impl Fn() -> Instant,
+) -> Result<Option<BTreeSet<Tag>>> {
     let mut url = endpoint.url(&format!("tags/list?n={PAGE}"))?;
     let mut seen = BTreeSet::new();
     let mut tags = BTreeSet::new();
@@ -31,36 +42,36 @@ pub(super) async fn list(http: &Http, repository: &Repository) -> Result<Vec<Tag
         if !seen.insert(url.clone()) || seen.len() > MAX_PAGES {
             return Err(unusable(format!("page {} was listed before, or there is no end", seen.len())));
         }
-        let mut answer = page(http, &endpoint, &url).await?;
+        let mut answer = page(http, endpoint, &url, deadline()).await?;
         if seen.len() == 1 && answer.status == StatusCode::BAD_REQUEST {
             // A page size that the registry does not like (PAGINATION_NUMBER_INVALID): let it choose.
             url = endpoint.url("tags/list")?;
-            answer = page(http, &endpoint, &url).await?;
+            answer = page(http, endpoint, &url, deadline()).await?;
         }
         match answer.status {
             StatusCode::OK => tags.extend(tags_of(&answer)?),
             // Proven absent, and only as a whole: a later page cannot be.
-            _ if seen.len() == 1 && answer.proves_absence(&["NAME_UNKNOWN", "NOT_FOUND"]) => return Ok(Vec::new()),
+            _ if seen.len() == 1 && answer.proves_absence(&["NAME_UNKNOWN", "NOT_FOUND"]) => return Ok(None),
             _ => return Err(answer.unusable(&http.auth.secrets())),
         }
         if tags.len() > MAX_TAGS {
             return Err(unusable(format!("more than {MAX_TAGS} tags")));
         }
         match next(&answer)? {
-            None => return Ok(tags.into_iter().collect()),
+            None => return Ok(Some(tags)),
             Some(target) => {
                 let following = url.join(&target).map_err(|e| unusable(format!("its Link is not a URL: {e}")))?;
-                http.may_go(&endpoint, &url, &following).await?;
+                http.may_go(endpoint, &url, &following).await?;
                 url = following;
             }
         }
     }
 }
 
-async fn page(http: &Http, endpoint: &Endpoint, url: &Url) -> Result<Answer> {
+async fn page(http: &Http, endpoint: &Endpoint, url: &Url, deadline: Instant) -> Result<Answer> {
     let body = Body::UpTo(MAX_PAGE_BYTES);
     let read = Read { endpoint, method: Method::GET, url: url.clone(), accept: None, body };
-    http.read(&read, http.deadline()).await
+    http.read(&read, deadline).await
 }
 
 fn tags_of(answer: &Answer) -> Result<Vec<Tag>> {

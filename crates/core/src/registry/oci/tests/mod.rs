@@ -1,5 +1,6 @@
 //! `OciRegistry` against a registry of raw bytes.
 
+mod absence;
 mod authentication;
 mod blobs;
 mod lists;

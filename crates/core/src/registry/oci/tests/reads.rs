@@ -39,25 +39,6 @@ async fn a_head_without_a_usable_digest_is_followed_by_a_get_that_is_hashed() {
 }
 
 #[tokio::test]
-async fn absent_needs_a_404_with_its_code_on_a_get() {
-    for code in ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"] {
-        let script = Script::start(move |_, _| refusal(404, code)).await;
-        assert_eq!(resolve(options(), &script).await.unwrap(), None, "{code}");
-        assert_eq!(script.requests().len(), 2, "a HEAD proves nothing");
-    }
-}
-
-#[tokio::test]
-async fn a_404_that_only_a_head_gives_is_not_absence() {
-    let script = Script::start(|request, _| match request.is("HEAD") {
-        true => reply(404, &[], ""),
-        false => reply(200, &[("content-type", TYPE)], BODY),
-    })
-    .await;
-    assert!(resolve(options(), &script).await.unwrap().is_some());
-}
-
-#[tokio::test]
 async fn everything_else_is_unknown_and_says_why() {
     type Case = (fn() -> Reply, ErrorKind, &'static str);
     let cases: [Case; 7] = [
@@ -161,16 +142,6 @@ async fn reads_are_tried_again_after_a_5xx_a_hangup_and_a_cut_body() {
         assert!(fetch(&script).await.unwrap_or_else(|e| panic!("{at}: {e:?}")).is_some());
         assert_eq!(script.requests().len(), 3, "{at}");
     }
-}
-
-#[tokio::test]
-async fn a_body_that_stays_cut_is_unknown_even_if_it_would_prove_absence() {
-    let code = r#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#;
-    let script = Script::start(move |_, _| Reply::Bytes(bytes(404, &[], code.len() + 1, code))).await;
-    let error = fetch(&script).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::RegistryUnavailable);
-    assert!(error.to_string().contains("the body is cut: "), "{error}");
-    assert_eq!(script.requests().len(), 3);
 }
 
 #[tokio::test]
