@@ -50,10 +50,27 @@ use crate::value::{Digest, Reference, Repository, Tag};
 /// there, and a HEAD and a GET for one that is not; `fetch` is one GET for both.
 ///
 /// # Reads
-/// Tried again with jittered back-off after 5xx, 429, a lost connection or a cut body; never longer than
-/// [`OciOptions::total_timeout`]. *Absent* is a 404 with MANIFEST_UNKNOWN, NAME_UNKNOWN, BLOB_UNKNOWN (or Harbor's
-/// NOT_FOUND) on a GET, from the registry itself; everything else is REGISTRY_UNAVAILABLE, REGISTRY_DENIED or
-/// REGISTRY_BUSY.
+/// Tried again with jittered back-off after 5xx, 408, 429, a lost connection or a cut body; never longer than
+/// [`OciOptions::total_timeout`]. A HEAD that is an error (405 included) is asked again as a GET, whose answer counts.
+///
+/// *Absent* is a 404 on a GET, from the registry itself and with its whole body, that has
+/// - MANIFEST_UNKNOWN, NAME_UNKNOWN, BLOB_UNKNOWN, NOT_FOUND (Harbor) or TAG_EXPIRED (Quay), or
+/// - no code at all, if the tag list of the same repository lacks the tag, or says NAME_UNKNOWN. No list names digests:
+///   of a digest, such a 404 counts only if the repository is absent.
+///
+/// Everything else is REGISTRY_UNAVAILABLE, REGISTRY_DENIED or REGISTRY_BUSY: it is not known what is there.
+///
+/// # Puts
+/// The status decides, and nothing else: 2xx is applied (read it back); a timeout, a reset, a 5xx, 408 and 425 are
+/// unknown; every other 4xx is refused, as is what could not be sent. A 429 is waited for as `Retry-After` says, within
+/// the put's timeout. A put is sent again only after a refusal: after a 429, and once with a new login after a 401, or
+/// after a 403 to a login that is older than a minute (ECR answers an expired one with 403). A 2xx that names another
+/// digest is unknown.
+///
+/// # Errors
+/// The message has the status, and of every error in the body code, message and detail; of a page its text; of a body
+/// that is cut what came. It is redacted, escaped and at most 1 KiB. The words of the last 5xx stay if a later attempt
+/// has none. The context has `status`, where the registry answered, and `registry_code`, the first code.
 ///
 /// # Credentials
 /// They are looked up by the registry's host when it asks with a 401, and never before; they go to that origin and to

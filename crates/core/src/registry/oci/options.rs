@@ -145,8 +145,9 @@ impl OciOptions {
         self
     }
 
-    /// How often a read is tried again after a 5xx, a 429, a lost connection or a cut body. 5 by default. A put is
-    /// tried again only when it is certain that the registry did not look at it.
+    /// How often a read is tried again after a 5xx, a 429, a lost connection or a cut body. 5 by default. A HEAD that is
+    /// an error and the GET after it are one attempt. A put is tried again as often without a connection, and after a
+    /// 429 until its timeout is over (see [`OciRegistry`](super::OciRegistry), *Puts*).
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
