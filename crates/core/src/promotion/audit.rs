@@ -152,7 +152,7 @@ impl Promoter {
 
 fn shape_of(manifest: &Manifest) -> (Shape, Vec<(Digest, Shape)>) {
     match manifest.content() {
-        Ok(Content::Image { .. }) => (Shape::Single, Vec::new()),
+        Ok(Content::Image { .. } | Content::Artifact { .. }) => (Shape::Single, Vec::new()),
         Ok(Content::Index { manifests }) => {
             let digests = manifests.iter().map(|child| child.digest).collect();
             let children = manifests.iter().map(|child| {

@@ -153,10 +153,17 @@ impl Run {
         let mut gone = Vec::new();
         let mut manifests = vec![manifest.clone()];
         while let Some(manifest) = manifests.pop() {
-            match manifest.content()? {
-                Content::Image { config, layers } => {
-                    let blobs: Vec<_> =
-                        std::iter::once(config).chain(layers).filter(|blob| !blob.is_foreign()).collect();
+            let content = match manifest.content()? {
+                Content::Image { config, mut layers } => {
+                    layers.insert(0, config);
+                    Content::Artifact { blobs: layers }
+                }
+                other => other,
+            };
+            match content {
+                Content::Image { .. } => {}
+                Content::Artifact { blobs } => {
+                    let blobs: Vec<_> = blobs.into_iter().filter(|blob| !blob.is_foreign()).collect();
                     for some in blobs.chunks(AT_ONCE) {
                         let repository = self.channel.repository();
                         let asked = some.iter().map(|blob| self.inner.registry.has_blob(repository, &blob.digest));

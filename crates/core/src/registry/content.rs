@@ -1,15 +1,14 @@
 //! `Content`: what a manifest says it is made of, read so that there is one reading.
 
-use std::borrow::Cow;
-use std::cell::RefCell;
-use std::collections::BTreeSet;
+mod walk;
+
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, de};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::manifest::{MANIFEST_TYPES, Manifest};
+use super::manifest::{ARTIFACT_TYPES, MANIFEST_TYPES, Manifest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Digest, Text};
 
@@ -28,12 +27,17 @@ pub enum Content {
         /// The manifests in order.
         manifests: Vec<Descriptor>,
     },
+    /// An artifact without a config, of one of [`ARTIFACT_TYPES`](super::ARTIFACT_TYPES): blobs alone.
+    Artifact {
+        /// The blobs in order.
+        blobs: Vec<Descriptor>,
+    },
 }
 
 /// One thing that a manifest names (OCI image specification, *Content Descriptors*).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Descriptor {
-    /// What it is.
+    /// What it is, as the manifest says; `-` if it does not.
     pub media_type: Text,
     /// The digest of its bytes.
     pub digest: Digest,
@@ -55,19 +59,49 @@ impl Descriptor {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Body {
+    #[serde(skip)]
+    kind: Kind,
     schema_version: Option<u64>,
     media_type: Option<String>,
     config: Option<Object<RawDescriptor>>,
-    layers: Option<Vec<Object<RawDescriptor>>>,
-    manifests: Option<Vec<Object<RawDescriptor>>>,
+    #[serde(default, deserialize_with = "list")]
+    layers: List,
+    #[serde(default, deserialize_with = "list")]
+    manifests: List,
+    #[serde(default, deserialize_with = "list")]
+    blobs: List,
     fs_layers: Option<IgnoredAny>,
     subject: Option<Object<RawDescriptor>>,
+}
+
+/// Which fields a manifest is read by, as its media type says.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Image,
+    Index,
+    Artifact,
+}
+
+/// A list of descriptors, or none if the field is not there.
+#[derive(Default)]
+enum List {
+    #[default]
+    Absent,
+    /// `null`, which programs written in Go write for an empty list.
+    Null,
+    Of(Vec<Object<RawDescriptor>>),
+}
+
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<List, D::Error> {
+    Option::deserialize(deserializer).map(|list| list.map_or(List::Null, List::Of))
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawDescriptor {
-    media_type: Text,
+    #[serde(default)]
+    media_type: Option<String>,
     digest: String,
     size: u64,
 }
@@ -78,13 +112,11 @@ pub(super) fn read(manifest: &Manifest) -> Result<Body> {
     if served.starts_with("application/vnd.docker.distribution.manifest.v1+") {
         return Err(unsupported("Docker schema 1 is not supported: push it again with a current client"));
     }
-    let [image, index, docker_image, docker_list] = MANIFEST_TYPES;
-    let is_index = served == index || served == docker_list;
-    if !is_index && served != image && served != docker_image {
-        return Err(unsupported(format!("the media type {served:?} is not one of a manifest or an index")));
-    }
-    let body = parse(manifest.bytes())?;
+    let kind = kind_of(served)?;
+    let body = Body { kind, ..parse(manifest.bytes())? };
     match body.schema_version {
+        // Artifact manifests have no such field.
+        _ if kind == Kind::Artifact => {}
         Some(2) => {}
         Some(1) => return Err(unsupported("schemaVersion 1 is not supported: push it again with a current client")),
         Some(other) => return Err(invalid(format!("schemaVersion is {other} instead of 2"))),
@@ -96,25 +128,59 @@ pub(super) fn read(manifest: &Manifest) -> Result<Body> {
         }
         _ => {}
     }
-    let image_part = body.config.is_some() || body.layers.is_some() || body.fs_layers.is_some();
-    match (is_index, image_part, body.manifests.is_some() || body.fs_layers.is_some()) {
-        (true, true, _) => Err(ambiguous("an index with parts of an image (config or layers)")),
-        (false, _, true) => Err(ambiguous("an image with parts of an index (manifests) or of schema 1 (fsLayers)")),
+    let image_part = body.config.is_some() || body.layers.is_given() || body.fs_layers.is_some();
+    match (kind, image_part, body.manifests.is_given() || body.fs_layers.is_some()) {
+        (Kind::Index, true, _) => Err(ambiguous("an index with parts of an image (config or layers)")),
+        (Kind::Image, _, true) => {
+            Err(ambiguous("an image with parts of an index (manifests) or of schema 1 (fsLayers)"))
+        }
+        (Kind::Artifact, image, index) if image || index => {
+            Err(ambiguous("an artifact with parts of an image (config or layers) or of an index (manifests)"))
+        }
         _ => Ok(body),
+    }
+}
+
+fn kind_of(served: &str) -> Result<Kind> {
+    let [image, index, docker_image, docker_list] = MANIFEST_TYPES;
+    match served {
+        _ if served == index || served == docker_list => Ok(Kind::Index),
+        _ if served == image || served == docker_image => Ok(Kind::Image),
+        _ if ARTIFACT_TYPES.contains(&served) => Ok(Kind::Artifact),
+        _ => Err(unsupported(format!("the media type {served:?} is not one of a manifest or an index"))),
+    }
+}
+
+impl List {
+    /// True if there is a list, if only an empty one: another reader may take it for what the manifest is made of.
+    fn is_given(&self) -> bool {
+        matches!(self, List::Of(_))
+    }
+
+    /// Its descriptors, or none if the field is not there.
+    fn descriptors(&self) -> Result<Option<Vec<Descriptor>>> {
+        match self {
+            List::Absent => Ok(None),
+            List::Null => Ok(Some(Vec::new())),
+            List::Of(list) => list.iter().map(Object::descriptor).collect::<Result<_>>().map(Some),
+        }
     }
 }
 
 impl Body {
     pub(super) fn content(&self) -> Result<Content> {
-        let all = |list: &[Object<RawDescriptor>]| list.iter().map(Object::descriptor).collect::<Result<Vec<_>>>();
-        match (&self.manifests, &self.config, &self.layers) {
-            (Some(manifests), ..) => Ok(Content::Index { manifests: all(manifests)? }),
-            (None, Some(config), Some(layers)) => {
-                Ok(Content::Image { config: config.descriptor()?, layers: all(layers)? })
-            }
-            (None, None, None) => Err(invalid("neither config and layers nor manifests")),
-            (None, None, Some(_)) => Err(invalid("config is missing")),
-            (None, Some(_), None) => Err(invalid("layers is missing")),
+        match self.kind {
+            Kind::Artifact => Ok(Content::Artifact { blobs: self.blobs.descriptors()?.unwrap_or_default() }),
+            Kind::Index => match self.manifests.descriptors()? {
+                Some(manifests) => Ok(Content::Index { manifests }),
+                None => Err(invalid("manifests is missing")),
+            },
+            Kind::Image => match (&self.config, self.layers.descriptors()?) {
+                (Some(config), Some(layers)) => Ok(Content::Image { config: config.descriptor()?, layers }),
+                (None, None) => Err(invalid("neither config and layers nor manifests")),
+                (None, Some(_)) => Err(invalid("config is missing")),
+                (Some(_), None) => Err(invalid("layers is missing")),
+            },
         }
     }
 
@@ -128,7 +194,10 @@ impl Object<RawDescriptor> {
         let RawDescriptor { media_type, digest, size } = &self.0;
         let algorithm = digest.split_once(':').map_or("", |(algorithm, _)| algorithm);
         match digest.parse() {
-            Ok(digest) => Ok(Descriptor { media_type: media_type.clone(), digest, size: *size }),
+            Ok(digest) => {
+                let media_type = Text::lossy(media_type.as_deref().unwrap_or_default());
+                Ok(Descriptor { media_type, digest, size: *size })
+            }
             Err(_) if !matches!(algorithm, "" | "sha256" | "sha512") => {
                 Err(unsupported(format!("a digest of the algorithm {algorithm:?}; sha256 and sha512 are supported")))
             }
@@ -144,11 +213,7 @@ fn essence(media_type: &str) -> &str {
 
 fn parse(bytes: &[u8]) -> Result<Body> {
     // Serde's own structs take the last of two equal keys that they do not know, so all keys are looked at first.
-    let ambiguity = RefCell::new(None);
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let walk = Walk { names: Names::Fields, ambiguity: &ambiguity };
-    walk.deserialize(&mut reader).and_then(|()| reader.end()).map_err(|error| invalid(&error))?;
-    if let Some(why) = ambiguity.into_inner() {
+    if let Some(why) = walk::ambiguity(bytes).map_err(|error| invalid(&error))? {
         return Err(ambiguous(why));
     }
     serde_json::from_slice::<Object<Body>>(bytes).map(|body| body.0).map_err(|error| invalid(&error))
@@ -170,108 +235,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
             }
         }
         deserializer.deserialize_map(OnlyMap(std::marker::PhantomData))
-    }
-}
-
-/// Walks all JSON there is, keeps nothing, and refuses a key that stands twice in one object.
-#[derive(Clone, Copy)]
-struct Walk<'a> {
-    names: Names,
-    /// Why another reader may read something else; the first reason stays.
-    ambiguity: &'a RefCell<Option<String>>,
-}
-
-/// What the keys of an object are.
-#[derive(Clone, Copy)]
-enum Names {
-    /// Names of fields, which programs written in Go match without regard to case.
-    Fields,
-    /// The user's own words.
-    Free,
-}
-
-const FIELDS: [&str; 12] = [
-    "schemaVersion",
-    "mediaType",
-    "artifactType",
-    "config",
-    "layers",
-    "manifests",
-    "fsLayers",
-    "subject",
-    "annotations",
-    "digest",
-    "size",
-    "urls",
-];
-
-/// The field that `key` is read as by readers that fold case as Go's `encoding/json` does, if it is not spelled so.
-fn misspelled(key: &str) -> Option<&'static str> {
-    let folded: String = key.chars().map(fold).collect();
-    FIELDS.into_iter().find(|field| *field != key && field.chars().map(fold).eq(folded.chars()))
-}
-
-fn fold(char: char) -> char {
-    match char {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        _ => char.to_ascii_lowercase(),
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Walk<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut seen = BTreeSet::new();
-        while let Some(key) = map.next_key::<Cow<'_, str>>()? {
-            if let (Names::Fields, Some(field)) = (self.names, misspelled(&key)) {
-                let mut why = self.ambiguity.borrow_mut();
-                why.get_or_insert_with(|| format!("{key:?} is read as {field:?} by some readers"));
-            }
-            let names = if key == "annotations" { Names::Free } else { self.names };
-            if seen.contains(&key) {
-                return Err(de::Error::custom(format_args!("the key {key:?} stands twice")));
-            }
-            seen.insert(key);
-            map.next_value_seed(Walk { names, ..self })?;
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(self)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
     }
 }
 

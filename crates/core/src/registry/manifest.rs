@@ -17,6 +17,11 @@ pub const MANIFEST_TYPES: [&str; 4] = [
     "application/vnd.docker.distribution.manifest.list.v2+json",
 ];
 
+/// Media types of artifact manifests, which have `blobs` and no config. They never became part of a specification: they are
+/// understood where they are met (ORAS, and OCI 1.1 before its release).
+pub const ARTIFACT_TYPES: [&str; 2] =
+    ["application/vnd.cncf.oras.artifact.manifest.v1+json", "application/vnd.oci.artifact.manifest.v1+json"];
+
 /// A manifest as a registry keeps it: the exact bytes, the media type they are served with, and their digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
@@ -55,8 +60,10 @@ impl Manifest {
 
     /// What it is made of, read from the bytes; the bytes stay as they are, canonical JSON or not.
     ///
-    /// - MANIFEST_UNSUPPORTED: a media type that is none of [`MANIFEST_TYPES`] (Docker schema 1 among them), or a digest
-    ///   of an algorithm other than sha256 and sha512.
+    /// A list that is `null` is an empty one. Fields that no specification has are not looked at.
+    ///
+    /// - MANIFEST_UNSUPPORTED: a media type that is none of [`MANIFEST_TYPES`] and [`ARTIFACT_TYPES`] (Docker schema 1 among
+    ///   them), or a digest of an algorithm other than sha256 and sha512.
     /// - MANIFEST_INVALID: not one JSON object, a key twice, nested deeper than 127 levels, a field missing or not of its
     ///   form.
     /// - MANIFEST_AMBIGUOUS: `mediaType` differs from the media type that it is served with, parts of an image and of an

@@ -114,3 +114,59 @@ fn a_subject_is_read_and_a_foreign_layer_is_known() {
     let Content::Image { layers, .. } = read_as(IMAGE, &json).unwrap() else { panic!("an image") };
     assert!(layers[0].is_foreign());
 }
+
+#[test]
+fn list_that_is_null_is_empty() {
+    let d = descriptor(b"x");
+    let config = Descriptor { media_type: "text/plain".parse().unwrap(), digest: Digest::of(b"x"), size: 1 };
+    let content = read_as(IMAGE, &format!(r#"{{"schemaVersion":2,"config":{d},"layers":null,"manifests":null}}"#));
+    assert_eq!(content.unwrap(), Content::Image { config, layers: Vec::new() });
+    let content = read_as(INDEX, r#"{"schemaVersion":2,"manifests":null,"layers":null}"#);
+    assert_eq!(content.unwrap(), Content::Index { manifests: Vec::new() });
+    for artifact in ARTIFACT_TYPES {
+        let content = read_as(artifact, &format!(r#"{{"mediaType":"{artifact}","blobs":null}}"#));
+        assert_eq!(content.unwrap(), Content::Artifact { blobs: Vec::new() });
+    }
+}
+
+#[test]
+fn artifact_manifest_is_its_blobs() {
+    let (blob, subject) = (descriptor(b"x"), descriptor(b"s"));
+    let want = Descriptor { media_type: "text/plain".parse().unwrap(), digest: Digest::of(b"x"), size: 1 };
+    for artifact in ARTIFACT_TYPES {
+        let json = format!(
+            r#"{{"mediaType":"{artifact}","artifactType":"example/sbom","blobs":[{blob}],"subject":{subject}}}"#
+        );
+        assert_eq!(read_as(artifact, &json).unwrap(), Content::Artifact { blobs: vec![want.clone()] });
+        let manifest = Manifest::new(json, artifact).unwrap();
+        assert_eq!(manifest.subject().unwrap().unwrap().digest, Digest::of(b"s"));
+        assert_eq!(
+            error(artifact, &format!(r#"{{"blobs":[{blob}],"layers":[{blob}]}}"#)),
+            "MANIFEST_AMBIGUOUS: manifest: an artifact with parts of an image (config or layers) or of an index (manifests)"
+        );
+    }
+}
+
+#[test]
+fn fields_of_vendors_are_not_looked_at() {
+    let vendor = r#","vendor":{"Size":1,"Layers":[{"Digest":"x"}]},"Size":7"#;
+    assert!(read_as(IMAGE, &image(vendor)).is_ok());
+    let inside = image("").replace(r#""size":1"#, r#""size":1,"platform":{"Digest":"x"},"Layers":[]"#);
+    assert!(read_as(IMAGE, &inside).is_ok());
+    assert_eq!(
+        error(IMAGE, &image("").replacen(r#""size":1"#, r#""size":1,"Digest":"x""#, 1)),
+        r#"MANIFEST_AMBIGUOUS: manifest: "Digest" is read as "digest" by some readers"#
+    );
+}
+
+#[test]
+fn descriptor_without_usable_media_type_is_read() {
+    let config = |of: &str| match read_as(IMAGE, &image("").replace(r#""mediaType":"text/plain","#, of)) {
+        Ok(Content::Image { config, .. }) => config.media_type.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(config(""), "-");
+    assert_eq!(config(r#""mediaType":"","#), "-");
+    assert_eq!(config(r#""mediaType":null,"#), "-");
+    assert_eq!(config(r#""mediaType":"x\u001by","#), "x\u{fffd}y");
+}

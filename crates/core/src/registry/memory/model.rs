@@ -208,6 +208,7 @@ impl Model {
                 [config].into_iter().chain(layers.into_iter().filter(|layer| !layer.is_foreign())).collect()
             }
             Ok(Content::Index { manifests }) => manifests,
+            Ok(Content::Artifact { blobs }) => blobs,
             Err(error) if error.kind() == ErrorKind::ManifestUnsupported => Vec::new(),
             Err(error) => return Err(error),
         };
