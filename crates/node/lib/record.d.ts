@@ -177,8 +177,11 @@ export interface Facts {
   source?: Source
   /** The manifest that the channel is to point at; absent if it is proven absent. */
   target?: TargetManifest
-  /** Parts of a rollback's target that are proven missing in the registry. */
+  /** Parts of the target that are proven missing in the registry: a rollback and a repair look at all of them, a promotion
+   * at manifests. */
   missing?: string[]
+  /** Parts of the target that could not be looked at, in the registry's words, and manifests that are not understood. */
+  unknown?: string[]
   /** The tag that was written beside the source's digest, and what it points at; absent if it does not exist. */
   tagged?: { tag: string; answered?: string }
   expected: 'any' | 'absent' | { at: string }

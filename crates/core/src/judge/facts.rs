@@ -31,9 +31,13 @@ pub struct Facts {
     /// The manifest that the channel is to point at; none if it is proven absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetManifest>,
-    /// Parts of the target that are proven missing in the registry.
+    /// Parts of the target that are proven missing in the registry. A rollback and a repair look at all of them, a
+    /// promotion at manifests, the others at none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Text>,
+    /// Parts of the target that could not be looked at, with the registry's words, and manifests that are not understood.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<Text>,
     /// The tag that was written beside the source's digest, and what it points at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tagged: Option<Tagged>,
@@ -69,6 +73,7 @@ impl Facts {
             source: None,
             target: None,
             missing: Vec::new(),
+            unknown: Vec::new(),
             tagged: None,
             expected: ExpectedDigest::Any,
             provenance,

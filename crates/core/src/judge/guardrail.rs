@@ -193,29 +193,6 @@ impl Guardrail for ExpectedState {
     }
 }
 
-/// Everything that the target is made of is in the registry (TARGET_INCOMPLETE). Only a rollback asks for it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PartsPresent;
-
-impl Guardrail for PartsPresent {
-    fn name(&self) -> &str {
-        "parts-present"
-    }
-
-    fn judge(&self, facts: &Facts) -> Finding {
-        let missing: Vec<_> = facts.missing.iter().map(Text::as_str).collect();
-        let digest = facts.target.as_ref().map_or_else(|| "the target".to_owned(), |target| target.digest.to_string());
-        match missing.as_slice() {
-            [] if facts.op == Op::Rollback => Finding::pass(self.name(), format!("all parts of {digest} are there")),
-            [] => Finding::pass(self.name(), "only the parts of a rollback's target are looked at"),
-            missing => {
-                let why = format!("{digest} cannot run again: gone from the registry: {}", missing.join(", "));
-                Finding::refuse(self.name(), "TARGET_INCOMPLETE", why)
-            }
-        }
-    }
-}
-
 /// No hold in force stops the move (CHANNEL_HELD). A hold of scope `promotions` lets rollback, repair and adopt pass.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoHold;

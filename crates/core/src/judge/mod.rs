@@ -6,14 +6,14 @@
 mod drift;
 mod facts;
 mod guardrail;
+mod parts;
 mod policy;
 mod retention;
 
 pub use drift::{AuditReport, Audited, Drift, Landing};
 pub use facts::{ExpectedDigest, Facts, Passage, Tagged, Upstream};
-pub use guardrail::{
-    ExpectedState, Finding, Guardrail, NoHold, PartsPresent, PromotionOrder, ProvenanceComplete, TargetReadable,
-};
+pub use guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
+pub use parts::PartsPresent;
 pub use policy::{Judgement, Policy, Refusal};
 pub use retention::{
     ChannelHistory, Evidence, Expire, Fate, Judged, Keep, Lived, MayDelete, OpenDigests, Pin, RetentionPlan,

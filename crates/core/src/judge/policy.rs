@@ -6,9 +6,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::facts::Facts;
-use super::guardrail::{
-    ExpectedState, Finding, Guardrail, NoHold, PartsPresent, PromotionOrder, ProvenanceComplete, TargetReadable,
-};
+use super::guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
+use super::parts::PartsPresent;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::record::{ActiveHold, Decision, FindingNote, PolicyNote};
 use crate::value::{Channel, Digest, Pipeline, Text, Timestamp};

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::driver::{Asked, Run, Work};
+use super::parts::{Depth, Parts, Preflight};
 use super::request::{LEDGER_COMPLETE, Operation};
-use super::together;
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::{Facts, Judgement, Passage, Tagged, Upstream};
 use crate::promotion::machine::Change;
 use crate::record::{ChannelState, Op, Source, TargetManifest, UpstreamLog};
-use crate::registry::{Content, Manifest, pinned};
+use crate::registry::{Manifest, pinned};
 use crate::value::{Channel, Digest, Text};
 
 /// What was found out about a move, and what the policy says.
@@ -38,9 +38,6 @@ pub(super) fn target_of(manifest: &Manifest) -> TargetManifest {
     }
 }
 
-/// How many parts of a rollback target are asked for at once.
-const AT_ONCE: usize = 8;
-
 impl Run {
     pub(super) async fn judge(&mut self, observed: Option<Digest>, change: Change) -> Result<Gathered> {
         let Work::Move(asked) = self.work.clone() else {
@@ -58,10 +55,7 @@ impl Run {
             let message = format!("{to} was never live on {}: a rollback goes back to what was", self.channel);
             return Err(Error::new(ErrorKind::RollbackNoTarget, message).with("channel", &self.channel));
         }
-        let missing = match (operation.op(), &manifest) {
-            (Op::Rollback, Some(manifest)) => self.missing_parts(manifest).await?,
-            _ => Vec::new(),
-        };
+        let parts = self.parts(operation.op(), manifest.as_ref()).await;
         let overridden = terms.overrides(LEDGER_COMPLETE);
         if operation.op() == Op::Bootstrap && state.committed == 0 && !overridden {
             self.refuse_foreign().await?;
@@ -78,7 +72,8 @@ impl Run {
             facts.tagged = Some(Tagged { tag, answered });
         }
         facts.target = manifest.as_ref().map(target_of);
-        facts.missing = missing;
+        facts.missing = parts.missing;
+        facts.unknown = parts.unknown;
         facts.expected = terms.expected;
         facts.here = here;
         facts.upstream = self.upstream(operation.op(), &change.target).await?;
@@ -120,6 +115,13 @@ impl Run {
         Ok(found)
     }
 
+    /// What the registry has of the target's parts, as far as such a move looks at them.
+    async fn parts(&self, op: Op, manifest: Option<&Manifest>) -> Parts {
+        let (Some(manifest), Some(depth)) = (manifest, Depth::of(op)) else { return Parts::default() };
+        let (registry, repository) = (&*self.inner.registry, self.channel.repository());
+        Preflight { registry, repository, depth }.parts(manifest).await
+    }
+
     /// Whether a digest is, was or never was live on a channel.
     async fn passage(&self, channel: &Channel, digest: &Digest) -> Result<Passage> {
         let journal = self.inner.journal(channel);
@@ -146,50 +148,6 @@ impl Run {
         let (environment, channel) = (before.environment.clone(), before.channel.clone());
         let (live, size, root) = (state.live, state.size, state.root());
         Ok(Some(Upstream { environment, channel, live, passage, size, root }))
-    }
-
-    /// The parts of a manifest that are proven missing in the registry.
-    async fn missing_parts(&self, manifest: &Manifest) -> Result<Vec<Text>> {
-        let mut gone = Vec::new();
-        let mut manifests = vec![manifest.clone()];
-        while let Some(manifest) = manifests.pop() {
-            let content = match manifest.content()? {
-                Content::Image { config, mut layers } => {
-                    layers.insert(0, config);
-                    Content::Artifact { blobs: layers }
-                }
-                other => other,
-            };
-            match content {
-                Content::Image { .. } => {}
-                Content::Artifact { blobs } => {
-                    let blobs: Vec<_> = blobs.into_iter().filter(|blob| !blob.is_foreign()).collect();
-                    for some in blobs.chunks(AT_ONCE) {
-                        let repository = self.channel.repository();
-                        let asked = some.iter().map(|blob| self.inner.registry.has_blob(repository, &blob.digest));
-                        for (blob, there) in some.iter().zip(together(asked).await) {
-                            if !there? {
-                                gone.push(format!("blob {}", blob.digest));
-                            }
-                        }
-                    }
-                }
-                Content::Index { manifests: children } => {
-                    for some in children.chunks(AT_ONCE) {
-                        let references: Vec<_> =
-                            some.iter().map(|child| self.channel.repository().digest(child.digest)).collect();
-                        let asked = references.iter().map(|reference| self.inner.registry.fetch(reference));
-                        for (child, found) in some.iter().zip(together(asked).await) {
-                            match found? {
-                                Some(found) => manifests.push(found),
-                                None => gone.push(format!("manifest {}", child.digest)),
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        Ok(gone.into_iter().map(Text::lossy).collect())
     }
 
     /// A repository with pins, of which this ledger has no move, is governed by another ledger.

@@ -1,6 +1,7 @@
 //! The promoter on the model of a registry and a ledger in memory: each operation, each refusal.
 
 mod flawed;
+mod preflight;
 
 use super::*;
 use crate::error::{Error, ErrorKind};

@@ -47,8 +47,15 @@ class Facts:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Parts of a rollback's target that are proven missing in the registry."""
+        """Parts of the target that are proven missing in the registry: a rollback and a repair look at all of them, a
+        promotion at manifests."""
         return tuple(self._json.get("missing", ()))
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Parts of the target that could not be looked at, in the registry's words, and manifests that are not
+        understood."""
+        return tuple(self._json.get("unknown", ()))
 
     @property
     def holds(self) -> tuple[ActiveHold, ...]:

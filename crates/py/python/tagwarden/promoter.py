@@ -185,7 +185,7 @@ class Promoter:
 
         The terms and the errors are those of ``promote``, and ChannelError ROLLBACK_NO_TARGET (there is no earlier
         digest, it must be named, or it was never live here). Parts that are gone are the finding TARGET_INCOMPLETE,
-        which names them.
+        which names them; parts that could not be looked at are the warning TARGET_UNKNOWN.
         """
         return Receipt._of(self._ask("rollback", locals()))
 

@@ -1,0 +1,180 @@
+//! The parts of a release: what its manifest names, and what of that the registry has.
+//!
+//! Needs a registry and a repository, and nothing of a run: a move and an audit look in the same way.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use tokio::time::{Instant, timeout_at};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::Op;
+use crate::registry::{Content, Descriptor, MANIFEST_TYPES, Manifest, Registry};
+use crate::value::{Digest, Repository, Text};
+
+/// What was found out about the parts of a manifest: what is in neither list is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Parts {
+    /// Parts that the registry says it does not have.
+    pub(super) missing: Vec<Text>,
+    /// Parts that could not be looked at, in the registry's words, and manifests that are not understood.
+    pub(super) unknown: Vec<Text>,
+}
+
+/// Which parts are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// The manifests of an index, and that each is understood. Of an image this asks the registry nothing.
+    Manifests,
+    /// All of them: manifests, configs, layers.
+    Everything,
+}
+
+impl Depth {
+    /// What a move looks at; none for a move that takes what is there.
+    ///
+    /// A promotion leaves the blobs out: for an image they would cost every promotion a round trip, to find what registries
+    /// find themselves when a manifest is put. The children of an index are not found by all of them.
+    pub(super) fn of(op: Op) -> Option<Depth> {
+        match op {
+            Op::Promote => Some(Depth::Manifests),
+            Op::Rollback | Op::Repair => Some(Depth::Everything),
+            Op::Bootstrap | Op::Adopt => None,
+        }
+    }
+}
+
+/// A look at the parts of manifests of one repository.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Preflight<'a> {
+    pub(super) registry: &'a dyn Registry,
+    pub(super) repository: &'a Repository,
+    pub(super) depth: Depth,
+}
+
+/// How many parts are looked at together.
+const AT_ONCE: usize = 16;
+
+/// How long the whole look may take: a host that does not answer must not hold up an incident's rollback.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// One part of a manifest.
+#[derive(Clone, Debug)]
+enum Part {
+    Blob(Digest),
+    Manifest(Descriptor),
+}
+
+/// What the registry says of one part.
+enum Found {
+    There,
+    /// A manifest, which has parts of its own.
+    Names(Manifest),
+    Missing,
+}
+
+impl Preflight<'_> {
+    /// What the registry has of the parts of `manifest`. It never fails: what cannot be looked at is unknown.
+    pub(super) async fn parts(&self, manifest: &Manifest) -> Parts {
+        let deadline = Instant::now() + WITHIN;
+        let mut parts = Parts::default();
+        let mut seen = BTreeSet::new();
+        let mut manifests = vec![manifest.clone()];
+        while !manifests.is_empty() {
+            let mut named = Vec::new();
+            for manifest in std::mem::take(&mut manifests) {
+                match manifest.content() {
+                    Ok(content) => named.extend(self.named(content).filter(|part| seen.insert(part.key()))),
+                    Err(error) => {
+                        let why = format!("{} is not understood: {}", manifest.digest(), error.message());
+                        parts.unknown.push(Text::lossy(why));
+                    }
+                }
+            }
+            // Collected first: with the closure inside the stream, the compiler cannot see that the future is Send.
+            let looks: Vec<_> = named.into_iter().map(|part| self.look(part, deadline)).collect();
+            let mut looked = stream::iter(looks).buffered(AT_ONCE);
+            while let Some((part, found)) = looked.next().await {
+                match found {
+                    Ok(Found::There) => {}
+                    Ok(Found::Names(manifest)) => manifests.push(manifest),
+                    Ok(Found::Missing) => parts.missing.push(Text::lossy(part.to_string())),
+                    Err(error) => parts.unknown.push(Text::lossy(format!("{part}: {error}"))),
+                }
+            }
+        }
+        parts
+    }
+
+    /// The parts that a manifest names and that are looked at.
+    fn named(&self, content: Content) -> impl Iterator<Item = Part> {
+        let (blobs, manifests) = match content {
+            Content::Image { config, mut layers } => {
+                layers.insert(0, config);
+                (layers, Vec::new())
+            }
+            Content::Artifact { blobs } => (blobs, Vec::new()),
+            Content::Index { manifests } => (Vec::new(), manifests),
+        };
+        let blobs = if self.depth == Depth::Manifests { Vec::new() } else { blobs };
+        let blobs = blobs.into_iter().filter(|blob| !blob.is_foreign()).map(|blob| Part::Blob(blob.digest));
+        blobs.chain(manifests.into_iter().map(Part::Manifest))
+    }
+
+    async fn look(&self, part: Part, deadline: Instant) -> (Part, Result<Found>) {
+        let found = match timeout_at(deadline, self.ask(&part)).await {
+            Ok(found) => found,
+            Err(_) => {
+                let (host, within) = (self.repository.registry(), WITHIN.as_secs());
+                let message = format!("{host} did not say within {within} s whether it is there");
+                Err(Error::new(ErrorKind::RegistryUnavailable, message))
+            }
+        };
+        (part, found)
+    }
+
+    async fn ask(&self, part: &Part) -> Result<Found> {
+        match part {
+            Part::Blob(digest) => match self.registry.has_blob(self.repository, digest).await? {
+                true => Ok(Found::There),
+                false => Ok(Found::Missing),
+            },
+            Part::Manifest(child) => match self.registry.fetch(&self.repository.digest(child.digest)).await? {
+                Some(manifest) => Ok(Found::Names(manifest)),
+                None if MANIFEST_TYPES.contains(&child.media_type.as_str()) => Ok(Found::Missing),
+                // An index may name what is no manifest, and a registry may keep that elsewhere.
+                None => {
+                    let message = format!(
+                        "{} has no manifest of it, and {} is not the media type of one",
+                        self.repository, child.media_type
+                    );
+                    Err(Error::new(ErrorKind::ManifestUnsupported, message))
+                }
+            },
+        }
+    }
+}
+
+impl Part {
+    /// A blob may have the digest of a manifest: they are looked up in two places.
+    fn key(&self) -> (bool, Digest) {
+        match self {
+            Part::Blob(digest) => (false, *digest),
+            Part::Manifest(child) => (true, child.digest),
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Part::Blob(digest) => write!(f, "blob {digest}"),
+            Part::Manifest(child) => write!(f, "manifest {}", child.digest),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
