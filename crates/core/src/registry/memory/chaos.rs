@@ -26,10 +26,12 @@ pub struct Chaos {
     pub puts: Vec<Fault>,
     /// The same for the put of a pin. At first like `puts`.
     pub pins: Vec<Fault>,
-    /// What a read may meet, in the same way; foreign writers never touch pins. At first `Unavailable`, `Busy`, `Stale` and `Slow`, with up to 10 s.
+    /// What a read may meet, in the same way; foreign writers never touch pins. At first `Unavailable`, `Busy`, `Stale`
+    /// and `Slow`, with up to 10 s. `Lag` with a window makes some reads answer any value of the window;
+    /// [`MemoryRegistry::lag`](super::MemoryRegistry::lag) does so for all, drawn from this seed.
     pub reads: Vec<ReadFault>,
-    /// How long after a change of a tag a stale read may see what was before, also one that was scripted; later it sees
-    /// what is there. 2 s at first: less than any quiet time, which is what the protocol needs of a registry.
+    /// How long after a change of a tag a `Stale` read may answer what was before, also one that was scripted; later it
+    /// answers what is there. 2 s at first.
     pub lag: Duration,
     /// The longest way of a request, and of an answer; each is drawn anew. 100 ms at first.
     pub latency: Duration,
@@ -63,12 +65,12 @@ impl Chaos {
 #[derive(Debug)]
 pub(super) struct Dice {
     chaos: Chaos,
-    state: u64,
+    random: Random,
 }
 
 impl Dice {
     pub(super) fn new(chaos: Chaos) -> Dice {
-        Dice { state: chaos.seed, chaos }
+        Dice { random: Random::new(chaos.seed), chaos }
     }
 
     pub(super) fn latency(&mut self) -> Duration {
@@ -81,7 +83,7 @@ impl Dice {
             Fault::Late(most) => Some(Fault::Late(self.up_to(most))),
             Fault::Twice(most) => Some(Fault::Twice(self.up_to(most))),
             Fault::Slow(most) => Some(Fault::Slow(self.up_to(most))),
-            Fault::Stale(most) => Some(Fault::Stale(1 + u32::try_from(self.below(most.into())).unwrap_or(0))),
+            Fault::Stale(most) => Some(Fault::Stale(1 + u32::try_from(self.random.below(most.into())).unwrap_or(0))),
             other => Some(other),
         }
     }
@@ -90,29 +92,45 @@ impl Dice {
         match self.draw(|chaos| &chaos.reads)? {
             ReadFault::ForeignBefore(_) | ReadFault::ForeignAfter(_) if is_of_pin(call) => None,
             ReadFault::Slow(most) => Some(ReadFault::Slow(self.up_to(most))),
+            ReadFault::Past(most) => Some(ReadFault::Past(self.random.index(most.saturating_add(1)))),
             other => Some(other),
         }
     }
 
     /// A fault for the call, if it meets one.
     fn draw<T: Clone>(&mut self, list: impl Fn(&Chaos) -> &Vec<T>) -> Option<T> {
-        if self.below(100) >= self.chaos.percent.into() {
+        if self.random.below(100) >= self.chaos.percent.into() {
             return None;
         }
-        let at = self.below(list(&self.chaos).len() as u64);
-        list(&self.chaos).get(usize::try_from(at).ok()?).cloned()
+        let list = list(&self.chaos);
+        list.get(self.random.index(list.len())).cloned()
     }
 
     /// In whole milliseconds, so that a history can be read.
     fn up_to(&mut self, most: Duration) -> Duration {
         let most_ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
-        Duration::from_millis(self.below(most_ms.saturating_add(1)))
+        Duration::from_millis(self.random.below(most_ms.saturating_add(1)))
+    }
+}
+
+/// Numbers from a seed.
+#[derive(Debug)]
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
+    /// An index into a list of this length, 0 if that is 0.
+    pub(super) fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).unwrap_or(0)
     }
 
     /// A number below `bound`, 0 if that is 0: splitmix64 (Steele, Lea, Flood 2014), whose bias is below 2^-40 here.
     fn below(&mut self, bound: u64) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)).checked_rem(bound).unwrap_or(0)

@@ -28,7 +28,7 @@ pub enum Fault {
     Twice(Duration),
     /// It takes this long. If the caller's timeout is shorter the answer is `Unknown`, and it lands all the same.
     Slow(Duration),
-    /// It is applied, and this many of the next reads of the tag still see what was there before.
+    /// It is applied, and this many of the next reads of the tag are [`ReadFault::Stale`].
     Stale(u32),
     /// The answer is lost, and the tag is gone: a registry that cleans up after an error of its own.
     Gone,
@@ -56,8 +56,16 @@ pub enum ReadFault {
     DigestMismatch,
     /// The answer was true when the read arrived, and comes after this time.
     Slow(Duration),
-    /// A resolve, or a fetch by tag, sees what was there before the tag's last change.
+    /// A resolve, or a fetch by tag, answers what was there before the tag's last change. Under chaos only as long after
+    /// that change as [`Chaos::lag`](super::Chaos::lag) says; later, what is there.
     Stale,
+    /// A resolve, or a fetch by tag, answers what the tag had this many changes ago, however long that is: 0 is what is
+    /// there, 1 what was before the last change, and more than it had is *absent*. A put of what is there is a change.
+    /// If that manifest is gone it answers what is there.
+    Past(usize),
+    /// A resolve, or a fetch by tag, lags this far behind, as every read does after
+    /// [`MemoryRegistry::lag`](super::MemoryRegistry::lag).
+    Lag(Duration),
     /// Somebody moves the tag that is read to this manifest just before.
     ForeignBefore(Manifest),
     /// Somebody moves the tag that is read to this manifest just after.

@@ -3,6 +3,7 @@
 mod call;
 mod chaos;
 mod fault;
+mod lag;
 mod model;
 mod port;
 
@@ -18,7 +19,7 @@ pub use chaos::Chaos;
 pub use fault::{Fault, ReadFault};
 pub use model::Untagged;
 
-use self::chaos::Dice;
+use self::chaos::{Dice, Random};
 use self::fault::When;
 use self::model::{Landing, Model};
 use super::{Manifest, Sample};
@@ -164,15 +165,46 @@ impl MemoryRegistry {
         faults.into_iter().for_each(|fault| model.reads.push(When::Matches(Box::new(when.clone())), fault));
     }
 
+    /// From now on a read of a tag (a resolve, a fetch by tag, of pins as well) answers any value, a digest or *absent*,
+    /// that the tag had within the last `window`: the current one or one that ended less than `window` ago, each as
+    /// likely as the others, in any order. 0 at first, and ends it.
+    ///
+    /// The draws come from a fixed seed, or from that of [`chaos`](Self::chaos). Reads that meet [`ReadFault::Past`],
+    /// `Stale` or `Lag` answer what those say. A past value whose manifest is gone is not answered. Fetches by digest,
+    /// blobs and lists of tags do not lag. [`peek`](Self::peek) says what is there.
+    ///
+    /// ```
+    /// use std::collections::BTreeSet;
+    /// use std::time::Duration;
+    /// use tagwarden::registry::{MemoryRegistry, Registry};
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let registry = MemoryRegistry::new();
+    /// let (repository, prod) = ("reg.io/shop".parse().unwrap(), "prod".parse().unwrap());
+    /// for number in [1, 2] {
+    ///     registry.push_image(&repository, &prod, number);
+    /// }
+    /// registry.lag(Duration::from_secs(30));
+    /// let mut seen = BTreeSet::new();
+    /// for _ in 0..100 {
+    ///     seen.insert(registry.resolve(&repository, &prod).await.unwrap());
+    /// }
+    /// assert_eq!(seen.len(), 3, "absent, the first and the second");
+    /// # });
+    /// ```
+    pub fn lag(&self, window: Duration) {
+        self.model().lag = window;
+    }
+
     /// Every call that no scripted fault waits for meets chances from a seed.
     pub fn chaos(&self, chaos: Chaos) {
         let mut model = self.model();
-        model.lag = Some(chaos.lag);
+        model.stale_for = Some(chaos.lag);
+        model.lagging = Random::new(chaos.seed);
         model.dice = Some(Dice::new(chaos));
     }
 
-    /// Ends chaos, and forgets the faults that no call has met. What has been sent still lands, and reads of it lag no
-    /// longer than before.
+    /// Ends chaos, and forgets the faults that no call has met. What has been sent still lands, and reads lag as long as
+    /// before: [`lag`](Self::lag) with 0 ends that.
     pub fn calm(&self) {
         let mut model = self.model();
         model.dice = None;

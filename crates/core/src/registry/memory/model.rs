@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::chaos::Dice;
+use super::chaos::{Dice, Random};
 use super::fault::Script;
 use super::{Call, Change, Fault, ReadFault, Writer};
 use crate::error::{ErrorKind, Result};
@@ -36,9 +36,14 @@ pub(crate) struct Model {
     pub(super) puts: Script<Fault>,
     pub(super) reads: Script<ReadFault>,
     pub(super) dice: Option<Dice>,
-    /// How long after a change a read may see what was before; none is for ever.
-    pub(super) lag: Option<Duration>,
+    /// How far every read of a tag lags behind.
+    pub(super) lag: Duration,
+    /// Which value a read that lags answers.
+    pub(super) lagging: Random,
+    /// How long after a change a stale read may answer what was before; none is for ever.
+    pub(super) stale_for: Option<Duration>,
     pub(super) calls: Vec<Call>,
+    /// What every tag had, and when each value ended: reads that lag look it up here.
     pub(super) changes: Vec<Change>,
 }
 
@@ -53,9 +58,7 @@ pub(crate) struct Holdings {
 #[derive(Debug, Default)]
 struct Pointer {
     now: Option<Digest>,
-    before: Option<Digest>,
-    changed: Option<Instant>,
-    /// How many of the next reads still see `before`.
+    /// How many of the next reads are stale.
     stale: u32,
 }
 
@@ -88,7 +91,9 @@ impl Model {
             puts: Script::default(),
             reads: Script::default(),
             dice: None,
-            lag: None,
+            lag: Duration::ZERO,
+            lagging: Random::new(0),
+            stale_for: None,
             calls: Vec::new(),
             changes: Vec::new(),
         }
@@ -118,15 +123,13 @@ impl Model {
         }
         let pointer = holdings.tags.entry(tag.clone()).or_default();
         let previous = std::mem::replace(&mut pointer.now, digest);
-        pointer.before = previous;
-        pointer.changed = Some(at);
         pointer.stale = stale;
         if let (Untagged::Dropped, Some(old)) = (self.untagged, previous)
             && holdings.tags.values().all(|pointer| pointer.now != Some(old))
         {
             holdings.manifests.remove(&old);
         }
-        let at = at.saturating_duration_since(self.born);
+        let at = self.age(at);
         self.changes.push(Change { repository, tag, previous, digest, by, at });
     }
 
@@ -134,22 +137,21 @@ impl Model {
         self.repositories.get(repository)
     }
 
-    /// What a reader of the tag sees; uses up one stale read.
-    pub(super) fn read_tag(&mut self, repository: &Repository, tag: &Tag) -> Option<Digest> {
-        let lag = self.lag;
-        let pointer = self.repositories.get_mut(repository)?.tags.get_mut(tag)?;
-        match pointer.stale.checked_sub(1) {
-            Some(left) => {
-                pointer.stale = left;
-                pointer.lagging(lag)
-            }
-            None => pointer.now,
-        }
+    /// How old the registry was at a moment.
+    pub(super) fn age(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.born)
     }
 
-    /// What a reader that lags behind sees.
-    pub(super) fn read_tag_before(&self, repository: &Repository, tag: &Tag) -> Option<Digest> {
-        self.repositories.get(repository)?.tags.get(tag)?.lagging(self.lag)
+    /// True if the next read of the tag is stale; uses it up.
+    pub(super) fn use_stale_read(&mut self, repository: &Repository, tag: &Tag) -> bool {
+        let pointer = self.repositories.get_mut(repository).and_then(|holdings| holdings.tags.get_mut(tag));
+        match pointer.and_then(|pointer| pointer.stale.checked_sub(1).map(|left| (pointer, left))) {
+            Some((pointer, left)) => {
+                pointer.stale = left;
+                true
+            }
+            None => false,
+        }
     }
 
     /// Stores a manifest without a tag.
@@ -217,13 +219,6 @@ impl Model {
                 .is_some_and(|holdings| holdings.blob(digest).is_some() || holdings.manifest(digest).is_some())
         };
         Ok(named.into_iter().filter(|descriptor| !is_there(&descriptor.digest)).collect())
-    }
-}
-
-impl Pointer {
-    fn lagging(&self, lag: Option<Duration>) -> Option<Digest> {
-        let has_settled = self.changed.zip(lag).is_some_and(|(changed, lag)| changed.elapsed() > lag);
-        if has_settled { self.now } else { self.before }
     }
 }
 

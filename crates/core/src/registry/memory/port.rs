@@ -16,11 +16,7 @@ use crate::value::{Digest, Reference, Repository, Tag, Target};
 impl Registry for MemoryRegistry {
     async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>> {
         let call = Call::Resolve { repository: repository.clone(), tag: tag.clone() };
-        let look = |model: &mut Model, seen: Seen| {
-            let digest = seen.of(model, repository, tag)?;
-            model.holdings(repository)?.manifest(&digest).map(|_| digest)
-        };
-        self.read(call, Some(tag), look).await
+        self.read(call, Some(tag), |_, seen| seen).await
     }
 
     async fn fetch(&self, reference: &Reference) -> Result<Option<Manifest>> {
@@ -30,9 +26,9 @@ impl Registry for MemoryRegistry {
             Target::Tag(tag) => Some(tag),
             Target::Digest(_) => None,
         };
-        let look = |model: &mut Model, seen: Seen| {
+        let look = |model: &Model, seen: Option<Digest>| {
             let digest = match reference.target() {
-                Target::Tag(tag) => seen.of(model, repository, tag)?,
+                Target::Tag(_) => seen?,
                 Target::Digest(digest) => *digest,
             };
             model.holdings(repository)?.manifest(&digest).cloned()
@@ -55,7 +51,7 @@ impl Registry for MemoryRegistry {
 
     async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>> {
         let call = Call::Tags { repository: repository.clone() };
-        let look = |model: &mut Model, _| {
+        let look = |model: &Model, _| {
             model.holdings(repository).map_or_else(Vec::new, |holdings| holdings.tags().cloned().collect())
         };
         self.read(call, None, look).await
@@ -63,34 +59,19 @@ impl Registry for MemoryRegistry {
 
     async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
         let call = Call::HasBlob { repository: repository.clone(), digest: *digest };
-        let look = |model: &mut Model, _| model.holdings(repository).is_some_and(|h| h.blob(digest).is_some());
+        let look = |model: &Model, _| model.holdings(repository).is_some_and(|h| h.blob(digest).is_some());
         self.read(call, None, look).await
     }
 }
 
-/// Which value of a tag a read sees.
-#[derive(Clone, Copy)]
-enum Seen {
-    Current,
-    Before,
-}
-
-impl Seen {
-    fn of(self, model: &mut Model, repository: &Repository, tag: &Tag) -> Option<Digest> {
-        match self {
-            Seen::Current => model.read_tag(repository, tag),
-            Seen::Before => model.read_tag_before(repository, tag),
-        }
-    }
-}
-
 impl MemoryRegistry {
-    /// One read, of `tag` if it is of one: the way there, the look, the way back, and what the fault makes of it.
+    /// One read, of `tag` if it is of one: the way there, the look at what the tag is seen to have, the way back, and what
+    /// the fault makes of it.
     async fn read<T>(
         &self,
         call: Call,
         tag: Option<&Tag>,
-        look: impl FnOnce(&mut Model, Seen) -> T + Send,
+        look: impl FnOnce(&Model, Option<Digest>) -> T + Send,
     ) -> Result<T> {
         let (fault, there, back) = self.model().arrive(&call);
         wait(there).await;
@@ -132,7 +113,7 @@ impl Model {
         call: &Call,
         tag: Option<&Tag>,
         fault: &ReadFault,
-        look: impl FnOnce(&mut Model, Seen) -> T,
+        look: impl FnOnce(&Model, Option<Digest>) -> T,
     ) -> T {
         let now = Instant::now();
         let foreign = |model: &mut Model, manifest: &Manifest| {
@@ -144,7 +125,8 @@ impl Model {
         if let ReadFault::ForeignBefore(manifest) = fault {
             foreign(self, manifest);
         }
-        let seen = look(self, if *fault == ReadFault::Stale { Seen::Before } else { Seen::Current });
+        let value = tag.and_then(|tag| self.read_tag(call.repository(), tag, fault));
+        let seen = look(self, value);
         match fault {
             ReadFault::ForeignAfter(manifest) => foreign(self, manifest),
             ReadFault::DeletedAfter(digest) => {

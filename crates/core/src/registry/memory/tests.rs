@@ -1,3 +1,5 @@
+mod lag;
+
 use super::*;
 use crate::error::ErrorKind;
 use crate::registry::{Put, Registry};
@@ -102,30 +104,6 @@ async fn a_put_lands_though_its_caller_is_gone() {
     assert!(put.is_err() && shop.at() == "old");
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(shop.at(), "new");
-}
-
-#[tokio::test]
-async fn a_stale_read_sees_what_was_there_before() {
-    let shop = shop();
-    shop.registry.script([Fault::Stale(2)]);
-    shop.put().await;
-    let (old, new) = (Some(shop.old.digest()), Some(shop.new.digest()));
-    assert_eq!([shop.resolve().await, shop.resolve().await, shop.resolve().await], [old, old, new]);
-    shop.registry.script_reads([ReadFault::Pass, ReadFault::Stale]);
-    assert_eq!([shop.resolve().await, shop.resolve().await, shop.resolve().await], [new, old, new]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn chaos_lags_behind_for_a_while_only() {
-    let shop = shop();
-    let mut chaos = Chaos::new(0, 100);
-    (chaos.puts, chaos.reads) = (vec![Fault::Pass], vec![ReadFault::Stale]);
-    (chaos.lag, chaos.latency) = (Duration::from_secs(2), Duration::ZERO);
-    shop.registry.chaos(chaos);
-    shop.put().await;
-    assert_eq!(shop.resolve().await, Some(shop.old.digest()));
-    tokio::time::sleep(Duration::from_millis(2001)).await;
-    assert_eq!(shop.resolve().await, Some(shop.new.digest()));
 }
 
 #[tokio::test(start_paused = true)]
