@@ -14,7 +14,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::http_answer::HttpAnswer;
 use super::log::Seen;
-use crate::value::{Digest, Timestamp};
+use crate::value::Digest;
 
 /// What happens to a request and its answer on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,7 +204,10 @@ fn busy(again: RetryAfter) -> Answer {
     let answer = Answer::error(status, "TOOMANYREQUESTS", "slow down");
     match again {
         RetryAfter::Seconds(seconds) => answer.with(header::RETRY_AFTER, seconds.to_string()),
-        RetryAfter::Date(later) => answer.with(header::RETRY_AFTER, http_date(later)),
+        RetryAfter::Date(later) => {
+            let ms = i64::try_from(later.as_millis()).unwrap_or(i64::MAX);
+            answer.with(header::RETRY_AFTER, http_date(ms))
+        }
         RetryAfter::Message(ms) => {
             let message = format!("retry-after: {ms}ms, allowed: 44000/minute");
             Answer::error(status, "TOOMANYREQUESTS", &message)
@@ -213,13 +216,15 @@ fn busy(again: RetryAfter) -> Answer {
     }
 }
 
-/// The moment `later` from now as an HTTP date: `Mon, 23 Nov 2026 06:12:31 GMT`.
-fn http_date(later: Duration) -> String {
-    let now = Timestamp::from_unix_ms(jiff::Timestamp::now().as_millisecond());
-    match jiff::Timestamp::from_millisecond(now.plus(later).unix_ms()) {
-        Ok(at) => at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
-        Err(_) => String::new(),
-    }
+/// The moment so many milliseconds from now (before now if negative) as an HTTP date (RFC 9110, section 5.6.7,
+/// IMF-fixdate), cut to the second: `Mon, 23 Nov 2026 06:12:31 GMT`.
+pub(super) fn http_date(later_ms: i64) -> String {
+    let at_ms = jiff::Timestamp::now().as_millisecond().saturating_add(later_ms);
+    let (first, last) = (jiff::Timestamp::MIN, jiff::Timestamp::MAX);
+    let at_ms = at_ms.clamp(first.as_millisecond(), last.as_millisecond());
+    // Between the first and the last timestamp each millisecond is one.
+    let at = jiff::Timestamp::from_millisecond(at_ms).unwrap_or(last);
+    at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 /// Which requests a fault waits for.
@@ -281,7 +286,10 @@ mod tests {
 
     #[test]
     fn an_http_date_is_one() {
-        let date = http_date(Duration::from_secs(60));
-        assert_eq!((date.len(), &date[25..]), (29, " GMT"), "{date}");
+        for later_ms in [0, 60_000, -3_600_000, i64::MAX] {
+            let date = http_date(later_ms);
+            assert_eq!((date.len(), &date[25..]), (29, " GMT"), "{date}");
+        }
+        assert!(http_date(i64::MIN).ends_with(" GMT"));
     }
 }

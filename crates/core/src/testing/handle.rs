@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::access::{Access, Tokens};
 use super::answer::Answer;
-use super::faults::{HttpFault, WireScript};
+use super::faults::{HttpFault, WireScript, http_date};
 use super::log::{AuthKind, Seen, TokenSeen};
 use super::route::{Pairs, Route};
 use super::wire::Peer;
@@ -42,6 +42,8 @@ pub(super) struct Inner {
     pub(super) requests: Vec<Seen>,
     pub(super) script: WireScript,
     pub(super) latency: Duration,
+    /// How far the `Date` of an answer is ahead of this machine's clock.
+    pub(super) date_offset_ms: i64,
     /// The highest round that was answered.
     pub(super) answered: usize,
 }
@@ -56,6 +58,7 @@ impl Default for Inner {
             requests: Vec::new(),
             script: WireScript::default(),
             latency: Duration::ZERO,
+            date_offset_ms: 0,
             answered: 0,
         }
     }
@@ -97,9 +100,11 @@ pub(super) async fn handle(
     if fault == HttpFault::Silent {
         until_true(shared.stopped.clone()).await;
     }
+    let dated = |answer: Answer| answer.with(header::DATE, http_date(shared.inner().date_offset_ms));
     let mut answer = match fault.instead() {
-        Some(answer) => answer,
-        None => fault.after(answer(&shared, request).await),
+        Some(answer) => dated(answer),
+        // A fault may change the date, too.
+        None => fault.after(dated(answer(&shared, request).await)),
     };
     match fault {
         HttpFault::SilentAfter => until_true(shared.stopped.clone()).await,

@@ -86,7 +86,8 @@ impl RegistryServer {
         }
     }
 
-    /// What it serves. Its scripted faults come through: a put's lost answer is a 500, a read's is a 503.
+    /// What it serves. Its scripted faults come through: a put's lost answer is a 500, a read's is a 503. So does its
+    /// [`lag`](MemoryRegistry::lag): GET and HEAD of a tag answer any value of the window.
     pub fn memory(&self) -> &MemoryRegistry {
         &self.shared.memory
     }
@@ -104,6 +105,13 @@ impl RegistryServer {
     /// Each request waits this long before anything is done with it; 0 at first.
     pub fn latency(&self, latency: Duration) {
         self.shared.inner().latency = latency;
+    }
+
+    /// The `Date` of each answer is so many milliseconds ahead of this machine's clock, behind it if negative; 0 at
+    /// first. An answer without a `Date` cannot be had (hyper adds one), but one that cannot be read can:
+    /// `HttpFault::Header("date", String::new())`.
+    pub fn date_offset_ms(&self, offset_ms: i64) {
+        self.shared.inner().date_offset_ms = offset_ms;
     }
 
     /// The next requests meet these faults, in order, one each.

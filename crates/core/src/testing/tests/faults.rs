@@ -1,5 +1,7 @@
 //! Faults, in the model and on the wire.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::registry::{Fault, ReadFault};
 use crate::value::Digest;
@@ -145,6 +147,62 @@ async fn a_429_says_when_to_come_again_in_each_way() {
     assert!(date.header("retry-after").unwrap().ends_with(" GMT"));
     assert!(message.header("retry-after").is_none() && message.text().contains("retry-after: 250ms"));
     assert!(unsaid.header("retry-after").is_none());
+}
+
+#[tokio::test]
+async fn requests_of_a_tag_answer_any_value_of_the_window() {
+    let (server, next) = shop().await;
+    put_manifest(&server, PROD, &next).await;
+    let (first, last) = (Sample::image(1).digest().to_string(), next.digest().to_string());
+    let seen = async |method: &str| {
+        let mut seen = BTreeSet::new();
+        for _ in 0..40 {
+            let accept = format!("Accept: {IMAGE}");
+            let answer = send(server.addr(), &format!("{method} {PROD}"), &[&accept], "").await;
+            let digest = answer.header("docker-content-digest").map(str::to_owned);
+            assert_eq!(answer.status, if digest.is_some() { 200 } else { 404 });
+            if let (Some(digest), "GET") = (&digest, method) {
+                assert!(digest.parse::<Digest>().unwrap().verify(&answer.body), "the body is of the same value");
+            }
+            seen.insert(digest);
+        }
+        seen
+    };
+    for (window_s, want) in [
+        (0, BTreeSet::from([Some(last.clone())])),
+        (3600, BTreeSet::from([None, Some(first.clone()), Some(last.clone())])),
+    ] {
+        server.memory().lag(Duration::from_secs(window_s));
+        assert_eq!((seen("HEAD").await, seen("GET").await), (want.clone(), want), "{window_s} s");
+    }
+    let by_digest = format!("/v2/shop/manifests/{first}");
+    for _ in 0..20 {
+        assert_eq!(get(&server, &by_digest).await.status, 200, "a digest does not lag");
+    }
+}
+
+#[tokio::test]
+async fn each_answer_has_one_date_by_the_clock_of_the_server() {
+    let (server, _) = shop().await;
+    let ahead_s = async |path: &str| {
+        let now = jiff::Timestamp::now().as_second();
+        let answer = get(&server, path).await;
+        let dates = answer.head.lines().filter(|line| line.to_ascii_lowercase().starts_with("date:")).count();
+        assert_eq!(dates, 1, "{}", answer.head);
+        let date = answer.header("date").unwrap();
+        assert!(date.len() == 29 && date.ends_with(" GMT"), "{date}");
+        jiff::fmt::rfc2822::parse(date).unwrap().timestamp().as_second() - now
+    };
+    for (offset_ms, want_s) in [(0, 0), (7_200_000, 7200), (-86_400_000, -86_400)] {
+        server.date_offset_ms(offset_ms);
+        for path in [PROD, "/v2/shop/manifests/absent", "/v2/"] {
+            let off = ahead_s(path).await - want_s;
+            assert!((-1..=5).contains(&off), "{path}, {offset_ms} ms: {off} s beside it");
+        }
+    }
+    server.script([HttpFault::Status(503), HttpFault::Header("date", "yesterday".to_owned())]);
+    assert!(ahead_s(PROD).await < -86_000, "an answer of a fault has the server's date as well");
+    assert_eq!(get(&server, PROD).await.header("date"), Some("yesterday"));
 }
 
 #[tokio::test]
