@@ -1,7 +1,7 @@
 //! Faults, as another language scripts them: `{fault, …}`, times in milliseconds.
 
 use tagwarden::Result;
-use tagwarden::registry::{Fault, ReadFault};
+use tagwarden::registry::{ErrorAnswer, Fault, ReadFault};
 use tagwarden::testing::{HttpFault, RetryAfter};
 
 use crate::fields::Fields;
@@ -19,10 +19,7 @@ const PUT: &[(&str, Read<Fault>)] = &[
     ("pass", |_| Ok(Fault::Pass)),
     ("before", |_| Ok(Fault::Before)),
     ("after", |_| Ok(Fault::After)),
-    ("refused", |given| {
-        let codes: Vec<_> = CODES.iter().map(|code| (*code, *code)).collect();
-        given.need_word("code", &codes).map(Fault::Refused)
-    }),
+    ("refused", |given| error_answer(given).map(Fault::Refused)),
     ("denied", |_| Ok(Fault::Denied)),
     ("late", |given| given.need_ms("time").map(Fault::Late)),
     ("twice", |given| given.need_ms("time").map(Fault::Twice)),
@@ -34,24 +31,20 @@ const PUT: &[(&str, Read<Fault>)] = &[
     ("foreign_after", |given| manifest(given).map(Fault::ForeignAfter)),
 ];
 
-/// The codes of the OCI distribution specification 1.1, and the one that registries answer 429 with.
-const CODES: [&str; 15] = [
-    "BLOB_UNKNOWN",
-    "BLOB_UPLOAD_INVALID",
-    "BLOB_UPLOAD_UNKNOWN",
-    "DENIED",
-    "DIGEST_INVALID",
-    "MANIFEST_BLOB_UNKNOWN",
-    "MANIFEST_INVALID",
-    "MANIFEST_UNKNOWN",
-    "NAME_INVALID",
-    "NAME_UNKNOWN",
-    "SIZE_INVALID",
-    "TAG_INVALID",
-    "TOOMANYREQUESTS",
-    "UNAUTHORIZED",
-    "UNSUPPORTED",
-];
+/// An error in a registry's own words: `code`, `status`, or both, and a `message` if it is to say something.
+pub(crate) fn error_answer(given: &mut Fields) -> Result<ErrorAnswer> {
+    let (code, status) = (given.take::<String>("code")?, given.take::<u16>("status")?);
+    let mut answer = match (code, status) {
+        (None, None) => return Err(given.wrong("code", "it is missing, and there is no status either")),
+        (Some(code), None) => ErrorAnswer::of_code(code),
+        (code, Some(status)) => ErrorAnswer { status, ..ErrorAnswer::of_code(code.unwrap_or_default()) },
+    };
+    if !(400..=499).contains(&answer.status) {
+        return Err(given.wrong("status", format!("{} is not from 400 to 499", answer.status)));
+    }
+    answer.message = given.take("message")?.unwrap_or(answer.message);
+    Ok(answer)
+}
 
 /// What happens to a read.
 pub(crate) fn read(given: Fields) -> Result<ReadFault> {
@@ -66,6 +59,8 @@ const READ: &[(&str, Read<ReadFault>)] = &[
     ("digest_mismatch", |_| Ok(ReadFault::DigestMismatch)),
     ("slow", |given| given.need_ms("time").map(ReadFault::Slow)),
     ("stale", |_| Ok(ReadFault::Stale)),
+    ("past", |given| given.need("changes").map(ReadFault::Past)),
+    ("lag", |given| given.need_ms("window").map(ReadFault::Lag)),
     ("foreign_before", |given| manifest(given).map(ReadFault::ForeignBefore)),
     ("foreign_after", |given| manifest(given).map(ReadFault::ForeignAfter)),
     ("deleted_after", |given| given.need("digest").map(ReadFault::DeletedAfter)),

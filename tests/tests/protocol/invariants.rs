@@ -126,7 +126,7 @@ async fn i3_a_refused_put_is_not_committed_by_a_read_that_lags_behind() {
     world.run(&world.promoter(), Job::Promote).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (prod, resolved) = (world.prod.tag().clone(), world.prod.tag().clone());
-    world.registry.script_when(move |call| call.puts(&prod), [Fault::Refused("DENIED")]);
+    world.registry.script_when(move |call| call.puts(&prod), [Fault::refused("DENIED")]);
     // The first read of the tag is the look, the second the confirmation.
     let faults = [tagwarden::registry::ReadFault::Pass, tagwarden::registry::ReadFault::Stale];
     world.registry.script_reads_when(move |call| call.resolves(&resolved), faults);
@@ -204,7 +204,7 @@ async fn i5_any_machine_brings_a_channel_to_rest_after_a_crash() {
 #[tokio::test(start_paused = true)]
 async fn i6_a_refused_failed_or_aborted_move_leaves_no_put_behind() {
     for place in BACKENDS.map(Place::start) {
-        for fault in [Fault::Refused("DENIED"), Fault::Denied, Fault::Before, Fault::Late(Duration::from_secs(10))] {
+        for fault in [Fault::refused("DENIED"), Fault::Denied, Fault::Before, Fault::Late(Duration::from_secs(10))] {
             let world = world(&place).await;
             let prod = world.prod.tag().clone();
             world.registry.script_when(move |call| call.puts(&prod), [fault.clone()]);
@@ -242,7 +242,7 @@ async fn i7_both_digests_are_pinned_before_the_tag_moves() {
         }
         // A pin that cannot be put: the tag does not move.
         let pin = pin_tag(&world.digests[2]);
-        world.registry.script_when(move |call| call.puts(&pin), [Fault::Refused("DENIED")]);
+        world.registry.script_when(move |call| call.puts(&pin), [Fault::refused("DENIED")]);
         let error = world.promoter().promote(&world.prod, world.release("1.2"), terms()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::MoveFailed);
         assert!(error.to_string().contains("could not be pinned"), "{error}");

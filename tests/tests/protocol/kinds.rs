@@ -49,7 +49,7 @@ async fn hold_and_unhold(world: &World<'_>) {
 async fn fail_and_abort(world: &World<'_>) {
     let (promoter, prod) = (world.promoter(), &world.prod);
     let tag = prod.tag().clone();
-    world.registry.script_when(move |call| call.puts(&tag), [Fault::Refused("DENIED")]);
+    world.registry.script_when(move |call| call.puts(&tag), [Fault::refused("DENIED")]);
     let error = promoter.promote(prod, world.release("1.2"), terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveFailed, "{error}");
 

@@ -12,7 +12,7 @@ mod sample;
 pub use content::{Content, Descriptor};
 pub use description::Description;
 pub use manifest::{ARTIFACT_TYPES, MANIFEST_TYPES, MAX_MANIFEST, Manifest};
-pub use memory::{Call, Change, Chaos, Fault, MemoryRegistry, ReadFault, Untagged, Writer};
+pub use memory::{Call, Change, Chaos, ErrorAnswer, Fault, MemoryRegistry, ReadFault, Untagged, Writer};
 pub use pin::{pin_tag, pinned};
 pub use sample::Sample;
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::error::{Error, ErrorKind};
+use crate::registry::ErrorAnswer;
 
 /// A response whose body is whole. Faults change it before it is sent.
 #[derive(Debug)]
@@ -42,18 +43,24 @@ impl Answer {
 
     /// What the model's own faults look like over HTTP.
     pub(super) fn of(error: &Error) -> Answer {
-        let code = error.context().find(|(name, _)| *name == "code").map(|(_, code)| code);
-        let (status, code) = match (error.kind(), code) {
-            (ErrorKind::RegistryBusy, _) => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
-            (ErrorKind::RegistryDenied, _) => (StatusCode::FORBIDDEN, "DENIED"),
-            (ErrorKind::RegistryRefused, Some(code)) => (status_of(code), code),
-            (ErrorKind::RegistryAmbiguous, _) => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
+        if let Some(said) = error.source_as::<ErrorAnswer>() {
+            let status = StatusCode::from_u16(said.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            return Answer::error(status, &said.code, &said.message).busy_again();
+        }
+        let (status, code) = match error.kind() {
+            ErrorKind::RegistryBusy => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
+            ErrorKind::RegistryDenied => (StatusCode::FORBIDDEN, "DENIED"),
+            ErrorKind::RegistryAmbiguous => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
             _ => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
         };
-        let answer = Answer::error(status, code, error.message());
-        match status {
-            StatusCode::TOO_MANY_REQUESTS => answer.with(header::RETRY_AFTER, "1"),
-            _ => answer,
+        Answer::error(status, code, error.message()).busy_again()
+    }
+
+    /// A 429 says when to come again.
+    fn busy_again(self) -> Answer {
+        match self.status {
+            StatusCode::TOO_MANY_REQUESTS => self.with(header::RETRY_AFTER, "1"),
+            _ => self,
         }
     }
 
@@ -64,20 +71,6 @@ impl Answer {
             self.headers.insert(name, value);
         }
         self
-    }
-}
-
-/// The status that vendors answer with a refusal's code.
-fn status_of(code: &str) -> StatusCode {
-    match code {
-        "UNAUTHORIZED" => StatusCode::UNAUTHORIZED,
-        "DENIED" => StatusCode::FORBIDDEN,
-        "NAME_UNKNOWN" => StatusCode::NOT_FOUND,
-        "UNSUPPORTED" => StatusCode::METHOD_NOT_ALLOWED,
-        "TAG_IMMUTABLE" => StatusCode::CONFLICT,
-        "PRECONDITION" => StatusCode::PRECONDITION_FAILED,
-        "TOOMANYREQUESTS" => StatusCode::TOO_MANY_REQUESTS,
-        _ => StatusCode::BAD_REQUEST,
     }
 }
 

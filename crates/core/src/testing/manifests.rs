@@ -134,7 +134,7 @@ async fn put_tag(shared: &Shared, repository: &Repository, tag: &Tag, manifest: 
     match shared.memory.put(repository, tag, manifest, NO_TIMEOUT).await {
         Put::Applied => Ok(()),
         Put::Unknown(error) => Err(Answer::of(&error)),
-        Put::Refused(error) => match error.context().any(|pair| pair == ("code", "MANIFEST_BLOB_UNKNOWN")) {
+        Put::Refused(error) => match error.context().any(|pair| pair == ("registry_code", "MANIFEST_BLOB_UNKNOWN")) {
             true => complete(shared, repository, manifest).and(Err(Answer::of(&error))),
             false => Err(Answer::of(&error)),
         },

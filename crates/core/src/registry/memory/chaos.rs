@@ -47,7 +47,7 @@ impl Chaos {
         let puts = vec![
             Fault::Before,
             Fault::After,
-            Fault::Refused("TOOMANYREQUESTS"),
+            Fault::refused("TOOMANYREQUESTS"),
             Fault::Late(most),
             Fault::Twice(most),
             Fault::Slow(most),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use super::Call;
+use super::{Call, ErrorAnswer};
 use crate::registry::Manifest;
 use crate::value::Digest;
 
@@ -18,8 +18,8 @@ pub enum Fault {
     Before,
     /// It is applied, and the answer is lost: `Unknown`.
     After,
-    /// The registry refuses with this code, and nothing moves.
-    Refused(&'static str),
+    /// The registry refuses in these words, and nothing moves. [`Fault::refused`] takes a code alone.
+    Refused(ErrorAnswer),
     /// The registry does not accept the credentials, and nothing moves.
     Denied,
     /// The answer is lost now, and the put lands after this time.
@@ -38,6 +38,13 @@ pub enum Fault {
     ForeignBefore(Manifest),
     /// Somebody moves the tag to this manifest just after the put landed.
     ForeignAfter(Manifest),
+}
+
+impl Fault {
+    /// The registry refuses with this code, the status that vendors answer with it, and words of no meaning.
+    pub fn refused(code: &str) -> Fault {
+        Fault::Refused(ErrorAnswer::of_code(code))
+    }
 }
 
 /// What happens to a read: a resolve, a fetch, a list of tags, a question for a blob.

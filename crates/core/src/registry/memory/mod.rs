@@ -1,5 +1,6 @@
 //! `MemoryRegistry`: a model of a registry in memory, with scripted faults.
 
+mod answer;
 mod call;
 mod chaos;
 mod fault;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+pub use answer::ErrorAnswer;
 pub use call::{Call, Change, Writer};
 pub use chaos::Chaos;
 pub use fault::{Fault, ReadFault};
@@ -113,6 +115,21 @@ impl MemoryRegistry {
     /// Takes a blob away. False if it was not there.
     pub fn delete_blob(&self, repository: &Repository, digest: &Digest) -> bool {
         self.model().delete_blob(repository, digest)
+    }
+
+    /// A policy of the registry hides this manifest, as Harbor does with images that have vulnerabilities: a resolve of a
+    /// tag that points at it, and a fetch of it by tag or digest, is answered so. Everything else of the repository can be
+    /// read, and puts are not touched. The manifest need not be there yet.
+    ///
+    /// The error has `status` and `registry_code` in its context, and is REGISTRY_DENIED for 401 and 403,
+    /// REGISTRY_BUSY for 429, else REGISTRY_UNAVAILABLE.
+    pub fn hide(&self, repository: &Repository, digest: &Digest, answer: ErrorAnswer) {
+        self.model().hide(repository, digest, answer);
+    }
+
+    /// The policy hides this manifest no longer. False if it did not.
+    pub fn unhide(&self, repository: &Repository, digest: &Digest) -> bool {
+        self.model().unhide(repository, digest)
     }
 
     /// What a tag points at now; no call, no fault.

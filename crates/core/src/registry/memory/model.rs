@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::chaos::{Dice, Random};
 use super::fault::Script;
-use super::{Call, Change, Fault, ReadFault, Writer};
+use super::{Call, Change, ErrorAnswer, Fault, ReadFault, Writer};
 use crate::error::{ErrorKind, Result};
 use crate::registry::{Content, Descriptor, Manifest, Sample};
 use crate::value::{Digest, Repository, Tag};
@@ -53,6 +53,8 @@ pub(crate) struct Holdings {
     tags: BTreeMap<Tag, Pointer>,
     manifests: BTreeMap<Digest, Manifest>,
     blobs: BTreeMap<Digest, Bytes>,
+    /// What a policy answers instead of these manifests.
+    hidden: BTreeMap<Digest, ErrorAnswer>,
 }
 
 #[derive(Debug, Default)]
@@ -154,6 +156,14 @@ impl Model {
         }
     }
 
+    pub(super) fn hide(&mut self, repository: &Repository, digest: &Digest, answer: ErrorAnswer) {
+        self.repositories.entry(repository.clone()).or_default().hidden.insert(*digest, answer);
+    }
+
+    pub(super) fn unhide(&mut self, repository: &Repository, digest: &Digest) -> bool {
+        self.repositories.get_mut(repository).is_some_and(|holdings| holdings.hidden.remove(digest).is_some())
+    }
+
     /// Stores a manifest without a tag.
     pub(crate) fn store(&mut self, repository: &Repository, manifest: Manifest) {
         self.repositories.entry(repository.clone()).or_default().manifests.insert(manifest.digest(), manifest);
@@ -238,6 +248,10 @@ impl Holdings {
     #[cfg(feature = "testing")]
     pub(crate) fn manifests(&self) -> impl Iterator<Item = &Manifest> {
         self.manifests.values()
+    }
+
+    pub(super) fn hidden(&self, digest: &Digest) -> Option<&ErrorAnswer> {
+        self.hidden.get(digest)
     }
 
     pub(crate) fn blob(&self, digest: &Digest) -> Option<&Bytes> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::model::{Landing, Model};
-use super::{Call, Fault, MemoryRegistry, ReadFault, Writer};
+use super::{Call, ErrorAnswer, Fault, MemoryRegistry, ReadFault, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{Manifest, Put, Registry};
 use crate::value::{Digest, Reference, Repository, Tag, Target};
@@ -75,7 +75,7 @@ impl MemoryRegistry {
     ) -> Result<T> {
         let (fault, there, back) = self.model().arrive(&call);
         wait(there).await;
-        let seen = self.model().look(&call, tag, &fault, look);
+        let (seen, hidden) = self.model().look(&call, tag, &fault, look);
         wait(back + if let ReadFault::Slow(longer) = fault { longer } else { Duration::ZERO }).await;
         let error = |kind, why: &str| Err(Error::new(kind, format!("{why} ({call})")));
         match fault {
@@ -85,7 +85,10 @@ impl MemoryRegistry {
             ReadFault::DigestMismatch if matches!(call, Call::Fetch { .. }) => {
                 error(ErrorKind::RegistryDigestMismatch, "the registry sent other bytes than it was asked for")
             }
-            _ => Ok(seen),
+            _ => match hidden {
+                Some(answer) => Err(answer.read_error(&call)),
+                None => Ok(seen),
+            },
         }
     }
 }
@@ -107,14 +110,14 @@ impl Model {
         }
     }
 
-    /// What a read sees, with what somebody else does just before or after.
+    /// What a read sees, and what a policy answers instead; with what somebody else does just before or after.
     fn look<T>(
         &mut self,
         call: &Call,
         tag: Option<&Tag>,
         fault: &ReadFault,
         look: impl FnOnce(&Model, Option<Digest>) -> T,
-    ) -> T {
+    ) -> (T, Option<ErrorAnswer>) {
         let now = Instant::now();
         let foreign = |model: &mut Model, manifest: &Manifest| {
             if let Some(tag) = tag {
@@ -127,6 +130,14 @@ impl Model {
         }
         let value = tag.and_then(|tag| self.read_tag(call.repository(), tag, fault));
         let seen = look(self, value);
+        let digest = match call {
+            Call::Fetch { reference } => match reference.target() {
+                Target::Digest(digest) => Some(*digest),
+                Target::Tag(_) => value,
+            },
+            _ => value,
+        };
+        let hidden = digest.and_then(|digest| self.holdings(call.repository())?.hidden(&digest).cloned());
         match fault {
             ReadFault::ForeignAfter(manifest) => foreign(self, manifest),
             ReadFault::DeletedAfter(digest) => {
@@ -134,7 +145,7 @@ impl Model {
             }
             _ => {}
         }
-        seen
+        (seen, hidden)
     }
 
     /// Notes a put and sends what it changes on its way. Says how long the answer takes, and what it is.
@@ -179,12 +190,9 @@ impl Model {
 
     /// Why the put is refused, if it is: as scripted, or because a registry would.
     fn refusal(&self, call: &Call, fault: &Fault, manifest: &Manifest) -> Option<Error> {
-        let refused = |code: &str, why: &str| {
-            let message = format!("the registry refused with {code}: {why} ({call})");
-            Some(Error::new(ErrorKind::RegistryRefused, message).with("code", code))
-        };
+        let refused = |answer: ErrorAnswer| Some(answer.refusal(call));
         match fault {
-            Fault::Refused(code) => return refused(code, "as it was told to"),
+            Fault::Refused(answer) => return refused(answer.clone()),
             Fault::Denied => {
                 let message = format!("the registry did not accept the credentials ({call})");
                 return Some(Error::new(ErrorKind::RegistryDenied, message));
@@ -192,10 +200,10 @@ impl Model {
             _ => {}
         }
         match self.check(call.repository(), manifest) {
-            Err(error) => refused("MANIFEST_INVALID", error.message()),
+            Err(error) => refused(ErrorAnswer::new(400, "MANIFEST_INVALID", error.message())),
             Ok(missing) => {
-                let missing = missing.first()?;
-                refused("MANIFEST_BLOB_UNKNOWN", &format!("{} is missing", missing.digest))
+                let why = format!("{} is missing", missing.first()?.digest);
+                refused(ErrorAnswer::new(400, "MANIFEST_BLOB_UNKNOWN", why))
             }
         }
     }

@@ -1,3 +1,4 @@
+mod answers;
 mod lag;
 
 use super::*;
@@ -60,7 +61,7 @@ async fn each_fault_does_what_it_says() {
         (Fault::Pass, "applied", "new", "new"),
         (Fault::Before, "unknown", "old", "old"),
         (Fault::After, "unknown", "new", "new"),
-        (Fault::Refused("DENIED"), "refused", "old", "old"),
+        (Fault::refused("DENIED"), "refused", "old", "old"),
         (Fault::Denied, "refused", "old", "old"),
         (Fault::Late(s(20)), "unknown", "old", "new"),
         (Fault::Twice(s(20)), "applied", "new", "new"),
@@ -142,13 +143,13 @@ async fn each_read_fault_does_what_it_says() {
 async fn a_selected_fault_waits_for_its_call() {
     let shop = shop();
     let prod = shop.prod.clone();
-    shop.registry.script_when(move |call| call.puts(&prod), [Fault::Refused("DENIED"), Fault::After]);
+    shop.registry.script_when(move |call| call.puts(&prod), [Fault::refused("DENIED"), Fault::After]);
     let other = shop.registry.put(&shop.repository, &"other".parse().unwrap(), &shop.new, TIMEOUT).await;
     assert_eq!(said(&other), "applied");
     let Put::Refused(error) = shop.put().await else { panic!("refused") };
     assert_eq!(
         error.to_string(),
-        format!("the registry refused with DENIED: as it was told to (put reg.io/shop:prod {})", shop.new.digest())
+        format!("the registry answered 403 DENIED: as it was told to (put reg.io/shop:prod {})", shop.new.digest())
     );
     assert_eq!(said(&shop.put().await), "unknown");
     assert_eq!(said(&shop.put().await), "applied");
@@ -176,7 +177,7 @@ async fn a_manifest_without_its_blobs_is_refused() {
     let sample = Sample::image(9);
     let put = || shop.registry.put(&shop.repository, &shop.prod, &sample.manifest, TIMEOUT);
     let Put::Refused(error) = put().await else { panic!("refused") };
-    assert!(error.context().any(|context| context == ("code", "MANIFEST_BLOB_UNKNOWN")), "{error:?}");
+    assert!(error.context().any(|context| context == ("registry_code", "MANIFEST_BLOB_UNKNOWN")), "{error:?}");
     assert_eq!(shop.at(), "old");
     shop.registry.store_blob(&shop.repository, sample.blobs[0].clone());
     shop.registry.store_blob(&shop.repository, sample.blobs[1].clone());

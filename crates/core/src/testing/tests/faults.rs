@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::registry::{Fault, ReadFault};
+use crate::registry::{ErrorAnswer, Fault, ReadFault};
 use crate::value::Digest;
 
 const PROD: &str = "/v2/shop/manifests/prod";
@@ -28,9 +28,9 @@ async fn faults_of_the_model_come_through() {
         (Fault::Before, 500, old),
         (Fault::After, 500, new),
         (Fault::Denied, 403, old),
-        (Fault::Refused("TAG_IMMUTABLE"), 409, old),
-        (Fault::Refused("PRECONDITION"), 412, old),
-        (Fault::Refused("TAG_INVALID"), 400, old),
+        (Fault::refused("TAG_IMMUTABLE"), 409, old),
+        (Fault::refused("PRECONDITION"), 412, old),
+        (Fault::refused("TAG_INVALID"), 400, old),
         (Fault::Ignored, 201, old),
     ] {
         let (server, next) = shop().await;
@@ -147,6 +147,33 @@ async fn a_429_says_when_to_come_again_in_each_way() {
     assert!(date.header("retry-after").unwrap().ends_with(" GMT"));
     assert!(message.header("retry-after").is_none() && message.text().contains("retry-after: 250ms"));
     assert!(unsaid.header("retry-after").is_none());
+}
+
+#[tokio::test]
+async fn words_of_the_model_come_through() {
+    let (server, next) = shop().await;
+    let repository = server.repository("shop");
+    let said = |status, code: &str, message: &str| ErrorAnswer::new(status, code, message);
+    server.memory().script([Fault::Refused(said(423, "LOCKED", "frozen until \"Monday\""))]);
+    let put = put_manifest(&server, PROD, &next).await;
+    let error = &put.json()["errors"][0];
+    assert_eq!(put.status, 423);
+    assert_eq!((&error["code"], &error["message"]), (&"LOCKED".into(), &"frozen until \"Monday\"".into()));
+
+    let old = Sample::image(1).digest();
+    server.memory().hide(&repository, &old, said(412, "PROJECTPOLICYVIOLATION", "3 critical"));
+    for path in [PROD.to_owned(), format!("/v2/shop/manifests/{old}")] {
+        let hidden = get(&server, &path).await;
+        let error = &hidden.json()["errors"][0];
+        assert_eq!(hidden.status, 412, "{path}");
+        assert_eq!((&error["code"], &error["message"]), (&"PROJECTPOLICYVIOLATION".into(), &"3 critical".into()));
+        let head = send(server.addr(), &format!("HEAD {path}"), &[&format!("Accept: {IMAGE}")], "").await;
+        assert_eq!((head.status, head.body.len()), (412, 0), "{path}");
+    }
+    let other = get(&server, &format!("/v2/shop/manifests/{}", next.digest())).await;
+    assert_eq!(other.status, 200, "another manifest of the repository");
+    server.memory().unhide(&repository, &old);
+    assert_eq!(get(&server, PROD).await.status, 200);
 }
 
 #[tokio::test]
