@@ -9,6 +9,8 @@
 //! # }
 //! ```
 
+mod one_digest;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
+use self::one_digest::check_one_digest;
 use super::Violation;
 use crate::error::{ErrorKind, Result};
 use crate::registry::{MANIFEST_TYPES, Manifest, Put, Registry, Sample, pin_tag};
@@ -37,7 +40,9 @@ pub trait Fixture: Send + Sync {
     /// The same adapter where every answer fails, and a repository to ask it for: a closed port, a scripted fault.
     async fn broken(&self) -> (Arc<dyn Registry>, Repository);
 
-    /// How long a read may lag behind a put; none by default.
+    /// How far reads of a tag may lag behind its puts: the window within which a value that ended may still be answered,
+    /// in any order with the others. None by default: a read answers the last put. The laws wait it out five
+    /// times.
     fn lag(&self) -> Duration {
         Duration::ZERO
     }
@@ -75,7 +80,8 @@ laws! {
     /// A put manifest comes back with its bytes, its media type and its digest, also when its JSON is not canonical,
     /// has no `mediaType`, or is not of a known kind. A registry may refuse all but an OCI image.
     bytes_are_exact => check_bytes;
-    /// After an applied put the tag resolves to that digest, each time it is asked.
+    /// After an applied put the tag resolves to that digest and is fetched as it, each time it is asked. Where reads lag,
+    /// they may answer any value, a digest or absent, that the tag had within the lag, and never another.
     a_tag_has_one_digest => check_one_digest;
     /// Of several puts of one tag the last one stands, also when it brings back an earlier one.
     last_put_wins => check_last_put;
@@ -95,6 +101,8 @@ laws! {
 
 /// Longer than any healthy registry needs.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Between two looks at a tag that may lag.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// A law being checked.
 struct Case<'a> {
@@ -150,6 +158,12 @@ impl Case<'_> {
         Ok(sample.manifest)
     }
 
+    /// Waits until reads can show only what a tag points at now.
+    async fn settled(&self) {
+        tokio::time::sleep(self.fixture.lag()).await;
+    }
+
+    /// The tag resolves to this within the lag: a read may still answer what was there before.
     async fn points_at(&self, repository: &Repository, tag: &Tag, want: Option<Digest>) -> Verdict {
         let begun = Instant::now();
         loop {
@@ -160,7 +174,29 @@ impl Case<'_> {
             if begun.elapsed() >= self.fixture.lag() {
                 return self.broken(format!("{tag} resolves to {seen:?} instead of {want:?}"));
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// The tag is fetched as this within the lag.
+    async fn fetches(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        want: Digest,
+    ) -> std::result::Result<Manifest, Violation> {
+        let (begun, reference) = (Instant::now(), repository.tag(tag.clone()));
+        loop {
+            let fetched = self.answered(self.registry.fetch(&reference).await, "fetch")?;
+            let seen = fetched.as_ref().map(Manifest::digest);
+            match fetched {
+                Some(manifest) if seen == Some(want) => return Ok(manifest),
+                _ if begun.elapsed() >= self.fixture.lag() => {
+                    let seen = format!("{tag} is fetched as {seen:?} instead of {want}");
+                    return Err(Violation { law: self.law, seen });
+                }
+                _ => tokio::time::sleep(AGAIN).await,
+            }
         }
     }
 
@@ -226,8 +262,9 @@ async fn check_bytes(case: &Case<'_>) -> Verdict {
             Put::Applied => case.points_at(&repository, &tag, Some(want.digest())).await?,
             other => return case.broken(format!("a put of {what}: {other:?}")),
         }
-        for reference in [repository.tag(tag.clone()), repository.digest(want.digest())] {
-            let got = case.fetched(reference).await?;
+        let by_tag = case.fetches(&repository, &tag, want.digest()).await?;
+        let by_digest = case.fetched(repository.digest(want.digest())).await?;
+        for got in [by_tag, by_digest] {
             case.holds(got.bytes() == want.bytes(), || format!("{what}: other bytes: {:?}", got.bytes()))?;
             case.holds(got.digest() == want.digest(), || format!("{what}: the digest {}", got.digest()))?;
             let media_type = got.media_type();
@@ -270,25 +307,13 @@ fn variants() -> Vec<(&'static str, Sample)> {
     [("an OCI image", plain.clone())].into_iter().chain(made).collect()
 }
 
-async fn check_one_digest(case: &Case<'_>) -> Verdict {
-    let repository = case.fixture.repository().await;
-    let manifest = case.pushed(&repository, &tag("prod"), 1).await?;
-    for _ in 0..5 {
-        case.points_at(&repository, &tag("prod"), Some(manifest.digest())).await?;
-    }
-    Ok(())
-}
-
 async fn check_last_put(case: &Case<'_>) -> Verdict {
     let repository = case.fixture.repository().await;
     let first = case.pushed(&repository, &tag("prod"), 1).await?;
     let second = case.pushed(&repository, &tag("prod"), 2).await?;
     for manifest in [&first, &second, &second, &first] {
         case.applied(&repository, &tag("prod"), manifest).await?;
-        let fetched = case.fetched(repository.tag(tag("prod"))).await?;
-        case.holds(fetched.digest() == manifest.digest(), || {
-            format!("fetched {} of an earlier put", fetched.digest())
-        })?;
+        case.fetches(&repository, &tag("prod"), manifest.digest()).await?;
     }
     Ok(())
 }
@@ -312,7 +337,7 @@ async fn check_at_once(case: &Case<'_>) -> Verdict {
             other => return case.broken(format!("one of eight puts at once: {other:?}")),
         }
     }
-    tokio::time::sleep(case.fixture.lag()).await;
+    case.settled().await;
     let stands = case.resolve(&repository, &tag("prod")).await?;
     case.holds(samples.iter().any(|sample| Some(sample.digest()) == stands), || format!("{stands:?} stands"))?;
     case.points_at(&repository, &tag("prod"), stands).await
@@ -324,6 +349,7 @@ async fn check_other_tags(case: &Case<'_>) -> Verdict {
     case.applied(&repository, &tag("preprod"), &first).await?;
     case.pushed(&elsewhere, &tag("prod"), 1).await?;
     case.pushed(&repository, &tag("prod"), 2).await?;
+    case.settled().await;
     case.points_at(&repository, &tag("preprod"), Some(first.digest())).await?;
     case.points_at(&elsewhere, &tag("prod"), Some(first.digest())).await?;
     case.points_at(&elsewhere, &tag("preprod"), None).await?;
@@ -334,11 +360,17 @@ async fn check_refused(case: &Case<'_>) -> Verdict {
     let repository = case.fixture.repository().await;
     let there = case.pushed(&repository, &tag("prod"), 1).await?;
     let incomplete = Sample::image(2).manifest;
-    match case.put(&repository, &tag("prod"), &incomplete).await {
-        Put::Refused(_) => case.points_at(&repository, &tag("prod"), Some(there.digest())).await,
-        Put::Applied => case.points_at(&repository, &tag("prod"), Some(incomplete.digest())).await,
-        Put::Unknown(error) => case.broken(format!("a put without its blobs is not known to be refused: {error:?}")),
-    }
+    let want = match case.put(&repository, &tag("prod"), &incomplete).await {
+        Put::Refused(_) => there.digest(),
+        Put::Applied => incomplete.digest(),
+        Put::Unknown(error) => {
+            return case.broken(format!("a put without its blobs is not known to be refused: {error:?}"));
+        }
+    };
+    // Not the first of several reads that agrees: while they lag, one agrees with what the tag had before the put.
+    case.settled().await;
+    let seen = case.resolve(&repository, &tag("prod")).await?;
+    case.holds(seen == Some(want), || format!("prod resolves to {seen:?} instead of {want}"))
 }
 
 async fn check_tags(case: &Case<'_>) -> Verdict {
@@ -365,13 +397,9 @@ async fn check_tags(case: &Case<'_>) -> Verdict {
 async fn check_agree(case: &Case<'_>) -> Verdict {
     let repository = case.fixture.repository().await;
     for number in 1..=3 {
-        case.pushed(&repository, &tag("prod"), number).await?;
-        let by_tag = case.fetched(repository.tag(tag("prod"))).await?;
-        let resolved = case.resolve(&repository, &tag("prod")).await?;
-        case.holds(resolved == Some(by_tag.digest()), || {
-            format!("fetched {}, resolved {resolved:?}", by_tag.digest())
-        })?;
-        let by_digest = case.fetched(repository.digest(by_tag.digest())).await?;
+        let resolved = case.pushed(&repository, &tag("prod"), number).await?.digest();
+        let by_tag = case.fetches(&repository, &tag("prod"), resolved).await?;
+        let by_digest = case.fetched(repository.digest(resolved)).await?;
         case.holds(by_tag == by_digest, || format!("by tag {by_tag:?}, by digest {by_digest:?}"))?;
     }
     Ok(())

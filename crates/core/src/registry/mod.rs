@@ -45,8 +45,9 @@ pub enum Put {
 ///   with. A mismatch is REGISTRY_DIGEST_MISMATCH. (`bytes_are_exact`, `fetches_by_tag_and_digest_agree`)
 /// - **A put is applied, refused or unknown.** `Refused` means that nothing was moved and nothing will land later.
 ///   (`a_refused_put_moves_nothing`)
-/// - **A tag has one digest.** After an applied put, `resolve` answers it until the next put (some registries read
-///   behind their writes for a while). (`a_tag_has_one_digest`, `last_put_wins`, `puts_at_once_leave_one`)
+/// - **A tag has one digest.** After an applied put, `resolve` and a `fetch` by tag answer it until the next put. Where a
+///   registry's reads lag, they may answer any value, a digest or absent, that the tag had within the lag, in any order,
+///   and never another. (`a_tag_has_one_digest`, `last_put_wins`, `puts_at_once_leave_one`)
 /// - **A put moves its own tag alone.** (`a_put_keeps_other_tags`)
 /// - **Nothing is hidden.** Every tag is listed once, and what a stored manifest names is found. (`tags_are_listed`,
 ///   `what_is_named_is_found`)

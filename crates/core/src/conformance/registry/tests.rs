@@ -28,6 +28,7 @@ enum Lie {
     DropsWhatItMovedFrom,
     LosesChildren,
     ForgetsEveryThirdResolve,
+    AnswersAnotherTag,
 }
 
 #[derive(Debug)]
@@ -63,6 +64,11 @@ impl Registry for Liar {
                     && self.resolves.fetch_add(1, Ordering::Relaxed) % 3 == 2 =>
             {
                 Ok(None)
+            }
+            Ok(_) if self.lie == Lie::AnswersAnotherTag && self.resolves.fetch_add(1, Ordering::Relaxed) % 3 == 2 => {
+                let tags = self.truth.tags(&repository).await?;
+                let other = tags.iter().find(|other| *other != tag);
+                Ok(other.and_then(|other| self.truth.peek(&repository, other)))
             }
             other => other,
         }
@@ -159,11 +165,20 @@ struct Court {
     lie: Lie,
     truth: MemoryRegistry,
     repositories: AtomicUsize,
+    /// What it says of its reads, true or not.
+    lag: Duration,
 }
 
 impl Court {
     fn of(lie: Lie) -> Court {
-        Court { lie, truth: MemoryRegistry::new(), repositories: AtomicUsize::new(0) }
+        Court { lie, truth: MemoryRegistry::new(), repositories: AtomicUsize::new(0), lag: Duration::ZERO }
+    }
+
+    /// An adapter whose reads lag by `lags_ms`, and that says `says_ms`.
+    fn lagging(lie: Lie, says_ms: u64, lags_ms: u64) -> Court {
+        let court = Court { lag: Duration::from_millis(says_ms), ..Court::of(lie) };
+        court.truth.lag(Duration::from_millis(lags_ms));
+        court
     }
 
     fn liar(&self, truth: MemoryRegistry) -> Arc<Liar> {
@@ -199,6 +214,10 @@ impl Fixture for Court {
         broken.chaos(chaos);
         (self.liar(broken), "reg.io/broken".parse().unwrap())
     }
+
+    fn lag(&self) -> Duration {
+        self.lag
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -232,6 +251,7 @@ async fn each_lie_is_caught_by_the_law_that_it_breaks() {
         (Lie::DropsWhatItMovedFrom, "a_put_keeps_other_tags"),
         (Lie::LosesChildren, "what_is_named_is_found"),
         (Lie::ForgetsEveryThirdResolve, "a_tag_has_one_digest"),
+        (Lie::AnswersAnotherTag, "a_tag_has_one_digest"),
     ] {
         let broken = all(&Court::of(lie)).await;
         assert!(broken.iter().any(|violation| violation.law == law), "{lie:?} is not caught by {law}: {broken:?}");
@@ -239,28 +259,46 @@ async fn each_lie_is_caught_by_the_law_that_it_breaks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_registry_that_reads_behind_its_writes_is_given_its_lag() {
-    struct Lagging(Court);
-    #[async_trait]
-    impl Fixture for Lagging {
-        fn registry(&self) -> Arc<dyn Registry> {
-            self.0.truth.script([Fault::Stale(3)]);
-            self.0.registry()
-        }
-        async fn repository(&self) -> Repository {
-            self.0.repository().await
-        }
-        async fn store_parts(&self, repository: &Repository, sample: &Sample) -> Result<()> {
-            self.0.store_parts(repository, sample).await
-        }
-        async fn broken(&self) -> (Arc<dyn Registry>, Repository) {
-            self.0.broken().await
-        }
-        fn lag(&self) -> Duration {
-            Duration::from_secs(1)
-        }
+async fn lagging_registry_keeps_every_law_within_its_lag() {
+    assert_eq!(all(&Court::lagging(Lie::None, 1000, 1000)).await, []);
+    // It says more than it does.
+    assert_eq!(all(&Court::lagging(Lie::None, 1000, 300)).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn value_outside_the_lag_is_caught() {
+    for (lie, says_ms, lags_ms, seen) in [
+        (Lie::None, 0, 1000, "instead of"),
+        (Lie::None, 1000, 1500, "which it did not have within 1s"),
+        (Lie::None, 1000, 3_600_000, "which it did not have within 1s"),
+        (Lie::AnswersStale, 1000, 0, "which it did not have within 1s"),
+        (Lie::AnswersAnotherTag, 1000, 1000, "which it did not have within 1s"),
+        (Lie::ForgetsEveryThirdResolve, 1000, 1000, "prod resolves to None"),
+        (Lie::FetchesTheFirst, 1000, 1000, "prod is fetched as"),
+        (Lie::SaysAppliedWithoutPut, 1000, 1000, "prod resolves to None"),
+    ] {
+        let violation = a_tag_has_one_digest(&Court::lagging(lie, says_ms, lags_ms)).await.unwrap_err();
+        assert!(violation.seen.contains(seen), "{lie:?} that says {says_ms} ms and lags {lags_ms} ms: {violation}");
     }
-    assert_eq!(a_tag_has_one_digest(&Lagging(Court::of(Lie::None))).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lies_are_caught_where_reads_lag() {
+    for (lie, law) in [
+        (Lie::MovesThoughRefused, "a_refused_put_moves_nothing"),
+        (Lie::MovesNeighbours, "a_put_keeps_other_tags"),
+        (Lie::MixesRepositories, "a_put_keeps_other_tags"),
+        (Lie::FetchesTheFirst, "fetches_by_tag_and_digest_agree"),
+        (Lie::ForgetsMediaType, "bytes_are_exact"),
+        (Lie::FetchesTheFirst, "last_put_wins"),
+    ] {
+        let broken = all(&Court::lagging(lie, 1000, 1000)).await;
+        assert!(broken.iter().any(|violation| violation.law == law), "{lie:?} is not caught by {law}: {broken:?}");
+    }
+}
+
+#[tokio::test]
+async fn registry_that_does_not_lag_answers_the_last_put() {
     let strict = Court::of(Lie::None);
     strict.truth.script([Fault::Stale(3)]);
     let violation = a_tag_has_one_digest(&strict).await.unwrap_err();
