@@ -1,5 +1,5 @@
-//! What registries were seen to answer, from the command line over HTTP: refusals of a put, and answers to reads that
-//! are proof of absence, unknown, or neither.
+//! Answers of real registries, from the command line over HTTP: refusals of a put, and answers to reads that are proof
+//! of absence, unknown, or neither.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it is a test")]
 
@@ -143,7 +143,7 @@ fn world_of(case: &Value) -> World {
     world
 }
 
-/// What the library's own client says of the tag, with the first answer that it gets.
+/// The digest that the library's own client reads of the tag, without retries.
 fn resolve(world: &World) -> tagwarden::Result<Option<tagwarden::Digest>> {
     let registry = OciRegistry::new(OciOptions::new().lookup(Lookup::Nowhere).retries(0)).unwrap();
     world.block_on(registry.resolve(&world.server.repository("acme/shop"), &"prod".parse().unwrap()))

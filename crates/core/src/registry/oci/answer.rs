@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind};
 /// The answer to one request.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
-    /// What was asked.
+    /// The method of the request.
     pub(super) method: Method,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -117,7 +117,7 @@ impl Answer {
         }
     }
 
-    /// What stands behind the status: every error's code, message and detail, or the text of the body, redacted and
+    /// The text behind the status: every error's code, message and detail, or the text of the body, redacted and
     /// escaped; then what there is to say about it.
     pub(super) fn words(&self, secrets: &[Secret]) -> String {
         let said = self.said();

@@ -138,7 +138,7 @@ async fn put_until(
     }
 }
 
-/// What an answer says about the put, by its status alone: vendors give an immutable tag as 400, 403, 405, 409 and 412,
+/// Classifies an answer by its status alone: vendors give an immutable tag as 400, 403, 405, 409 and 412,
 /// with codes of their own, with pages for people and without a body, and all of these mean that nothing was done.
 fn verdict(http: &Http, answer: &Answer, manifest: &Manifest) -> Put {
     let refused = |kind| Put::Refused(answer.error(kind, &http.auth.secrets()));
@@ -150,7 +150,7 @@ fn verdict(http: &Http, answer: &Answer, manifest: &Manifest) -> Put {
         },
         // Sent elsewhere before anything was done. 303 is what a server says after it has done something.
         301 | 302 | 307 | 308 => refused(ErrorKind::RegistryRefused),
-        // What is in front of the registry gave up waiting, or did not want to risk a replay: it may have passed it on.
+        // Said by a proxy that gave up waiting or would not risk a replay: it may have passed the request on.
         408 | 425 => Put::Unknown(answer.error(ErrorKind::RegistryAmbiguous, &http.auth.secrets())),
         401 | 403 => refused(ErrorKind::RegistryDenied),
         405 => refused(ErrorKind::RegistryUnsupported),

@@ -55,7 +55,7 @@ async fn get(http: &Http, endpoint: &Endpoint, reference: &Reference, deadline: 
     found(http, endpoint, reference, &answer, deadline).await
 }
 
-/// What the answer to a GET says is there.
+/// The manifest in the answer to a GET, or none if the answer proves that it is absent.
 async fn found(
     http: &Http,
     endpoint: &Endpoint,

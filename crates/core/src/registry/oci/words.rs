@@ -1,4 +1,4 @@
-//! What a registry says about an error, as people may read it.
+//! The words of a registry about an error, for people.
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! What is proven absent, and what is not known.
+//! Proofs of absence, and answers that are none.
 
 use super::super::script::{Reply, Request, bytes, refusal, reply};
 use super::*;
