@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
-use super::{Append, Ledger, Term};
+use super::{Append, Ledger, Snapshot, Term};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Body, ChannelState, Entry, Leaf, Sealed, Status, Step, check};
+use crate::record::{Body, ChannelState, Entry, Leaf, Sealed, Status, Step};
 use crate::value::{Channel, Digest, IdempotencyKey, Timestamp};
 
 /// How many entries are asked for at once.
@@ -247,32 +247,14 @@ impl Journal {
         Err(Error::new(ErrorKind::LedgerUnavailable, message).with("channel", &self.state.channel))
     }
 
-    /// The entries from `from` on, at most `limit`, as they are typed. Their chain is checked among themselves.
+    /// The log as far as it was read, for a look that takes longer than this journal may be held.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(Arc::clone(&self.ledger), Arc::clone(&self.state))
+    }
+
+    /// The entries from `from` on, at most `limit`: [`Snapshot::read`].
     pub async fn read(&self, from: u64, limit: usize) -> Result<Vec<Entry>> {
-        let channel = &self.state.channel;
-        let mut entries: Vec<Entry> = Vec::new();
-        let mut parent = None;
-        while entries.len() < limit {
-            let next = from + entries.len() as u64;
-            let page = self.ledger.read(channel, next, limit - entries.len()).await?;
-            if page.is_empty() {
-                break;
-            }
-            for bytes in page {
-                let entry = Entry::open(&bytes).map_err(|e| e.with("channel", channel))?;
-                let seq = from + entries.len() as u64;
-                let before = if entries.is_empty() { entry.parent } else { parent };
-                let (leaf, _) =
-                    check(channel, seq, before, &bytes).map_err(|d| Error::from(d).with("channel", channel))?;
-                if seq + 1 == self.state.size && Some(leaf) != self.state.leaf {
-                    let message = format!("seq {seq}: it is not the entry that was there before");
-                    return Err(Error::new(ErrorKind::LedgerForked, message).with("channel", channel).with("seq", seq));
-                }
-                parent = Some(leaf);
-                entries.push(entry);
-            }
-        }
-        Ok(entries)
+        self.snapshot().read(from, limit).await
     }
 
     /// Where the intent stands of the committed move with this key, and the digest of its request.

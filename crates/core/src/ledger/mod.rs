@@ -12,6 +12,7 @@ mod name;
 mod object;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod snapshot;
 mod transfer;
 mod url;
 
@@ -25,6 +26,7 @@ pub use memory::MemoryLedger;
 pub use object::ObjectLedger;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresLedger;
+pub use snapshot::Snapshot;
 pub use transfer::{Ending, Survey, Transfer, Transferred, Watch};
 pub use url::LedgerUrl;
 

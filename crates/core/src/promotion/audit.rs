@@ -117,13 +117,12 @@ impl Promoter {
     }
 
     async fn chronicle(&self, channel: &Channel) -> Result<ChannelHistory> {
-        let journal = self.inner.journal(channel);
-        let mut journal = journal.lock().await;
-        let size = journal.refresh().await?.size;
+        let log = self.inner.snapshot(channel).await?;
+        let size = log.state().size;
         let mut history = ChannelHistory::empty(channel.clone());
         let mut from = 0;
         while from < size {
-            let entries = journal.read(from, ENTRIES).await?;
+            let entries = log.read(from, ENTRIES).await?;
             if entries.is_empty() {
                 let message = format!("the log has {from} entries, and {size} were seen before");
                 return Err(Error::new(ErrorKind::LedgerTruncated, message).with("channel", channel));

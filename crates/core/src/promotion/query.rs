@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::Promoter;
+use super::{Inner, Promoter};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::Journal;
+use crate::ledger::Snapshot;
 use crate::record::{
     ActiveHold, Body, ChannelState, EventStatus, Hold, LogReport, MigratedTo, OpenMove, PromotionEvent, Unhold, events,
 };
@@ -62,10 +62,8 @@ impl Promoter {
 
     /// What a channel is now: live and previous digest, the move that made it so, what is open, which holds are in force.
     pub async fn current(&self, channel: &Channel) -> Result<Current> {
-        let journal = self.inner.journal(channel);
-        let mut journal = journal.lock().await;
-        let state = journal.refresh().await?;
-        let event = last_committed(&journal).await?;
+        let log = self.inner.snapshot(channel).await?;
+        let (state, event) = (log.state(), last_committed(&log).await?);
         Ok(Current {
             channel: channel.clone(),
             live: state.live,
@@ -86,21 +84,16 @@ impl Promoter {
     /// The moves of a channel, newest first: at most `limit` (at least 1), those before the intent at `before`, or the
     /// newest ones.
     pub async fn history(&self, channel: &Channel, before: Option<u64>, limit: usize) -> Result<Page> {
-        let journal = self.inner.journal(channel);
-        let mut journal = journal.lock().await;
-        journal.refresh().await?;
-        back(&journal, before, limit.max(1)).await
+        back(&self.inner.snapshot(channel).await?, before, limit.max(1)).await
     }
 
     /// The committed move with the highest position that was closed at or before `at`: what the channel was then. None
     /// if it was not bootstrapped yet.
     pub async fn at(&self, channel: &Channel, at: Timestamp) -> Result<Option<PromotionEvent>> {
-        let journal = self.inner.journal(channel);
-        let mut journal = journal.lock().await;
-        journal.refresh().await?;
+        let log = self.inner.snapshot(channel).await?;
         let mut before = None;
         loop {
-            let page = back(&journal, before, 64).await?;
+            let page = back(&log, before, 64).await?;
             let found = page.events.into_iter().find(|event| {
                 event.status() == EventStatus::Committed
                     && event.outcome.as_ref().is_some_and(|closing| closing.at <= at)
@@ -169,11 +162,21 @@ impl Promoter {
     }
 }
 
+impl Inner {
+    /// A channel's log as far as it goes now. A scan of it holds no journal, so that moves of the channel go on.
+    pub(super) async fn snapshot(&self, channel: &Channel) -> Result<Snapshot> {
+        let journal = self.journal(channel);
+        let mut journal = journal.lock().await;
+        journal.refresh().await?;
+        Ok(journal.snapshot())
+    }
+}
+
 /// The last committed move, as far as the log was read.
-pub(super) async fn last_committed(journal: &Journal) -> Result<Option<PromotionEvent>> {
+pub(super) async fn last_committed(log: &Snapshot) -> Result<Option<PromotionEvent>> {
     let mut before = None;
-    while journal.state().live.is_some() {
-        let page = back(journal, before, 1).await?;
+    while log.state().live.is_some() {
+        let page = back(log, before, 1).await?;
         match page.events.into_iter().next() {
             Some(event) if event.status() == EventStatus::Committed => return Ok(Some(event)),
             Some(event) => before = Some(event.seq),
@@ -191,8 +194,8 @@ fn not_in_force(state: &ChannelState, hold: u64, now: Timestamp) -> Error {
 }
 
 /// The moves before the intent at `before`, newest first: reads back until there are `limit`, and all of the oldest.
-pub(super) async fn back(journal: &Journal, before: Option<u64>, limit: usize) -> Result<Page> {
-    let size = journal.state().size;
+pub(super) async fn back(log: &Snapshot, before: Option<u64>, limit: usize) -> Result<Page> {
+    let size = log.state().size;
     let end = before.unwrap_or(size).min(size);
     // Twice as far each time: where moves are rare among other entries, what is read again stays in proportion.
     let mut step = BACK.max((limit as u64).saturating_mul(2));
@@ -200,7 +203,7 @@ pub(super) async fn back(journal: &Journal, before: Option<u64>, limit: usize) -
         let start = end.saturating_sub(step);
         step = step.saturating_mul(2);
         let count = usize::try_from(end - start).unwrap_or(usize::MAX);
-        let entries = journal.read(start, count).await?;
+        let entries = log.read(start, count).await?;
         let mut events = events(&entries).events;
         if events.len() < limit && start > 0 {
             continue;

@@ -124,7 +124,8 @@ impl Run {
 
     /// What is live, as the log says.
     async fn live(&self) -> Result<Live> {
-        let event = last_committed(&*self.journal.lock().await).await?;
+        let log = self.journal.lock().await.snapshot();
+        let event = last_committed(&log).await?;
         event.as_ref().and_then(Live::of).ok_or_else(|| {
             let message = format!("{}: the log has no committed move", self.channel);
             Error::new(ErrorKind::InternalFault, message)

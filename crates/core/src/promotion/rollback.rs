@@ -104,17 +104,16 @@ impl Run {
             RollbackTarget::Release(release) => {
                 let mut found: Vec<PromotionEvent> = Vec::new();
                 self.read_log().await?;
-                let journal = self.journal.lock().await;
+                let log = self.journal.lock().await.snapshot();
                 let mut before = None;
                 loop {
-                    let page = back(&journal, before, PAGE).await?;
+                    let page = back(&log, before, PAGE).await?;
                     found.extend(page.events.into_iter().filter(|event| brought(event, release)));
                     before = page.next;
                     if before.is_none() {
                         break;
                     }
                 }
-                drop(journal);
                 let Some(newest) = found.first() else {
                     return Err(none(format!("no move of {channel} brought the release {release}")));
                 };
