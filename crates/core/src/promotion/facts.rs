@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::judge::{Facts, Judgement, Passage, Tagged, Upstream};
 use crate::promotion::machine::Change;
 use crate::record::{ChannelState, Op, Source, TargetManifest, UpstreamLog};
-use crate::registry::{Manifest, pinned};
+use crate::registry::Manifest;
 use crate::value::{Channel, Digest, Text};
 
 /// What was found out about a move, and what the policy says.
@@ -148,25 +148,5 @@ impl Run {
         let (environment, channel) = (before.environment.clone(), before.channel.clone());
         let (live, size, root) = (state.live, state.size, state.root());
         Ok(Some(Upstream { environment, channel, live, passage, size, root }))
-    }
-
-    /// A repository with pins, of which this ledger has no move, is governed by another ledger.
-    async fn refuse_foreign(&self) -> Result<()> {
-        let repository = self.channel.repository();
-        let pins = self.inner.registry.tags(repository).await?.iter().filter(|tag| pinned(tag).is_some()).count();
-        if pins == 0 {
-            return Ok(());
-        }
-        let channels = self.inner.ledger.channels().await?;
-        for channel in channels.iter().filter(|channel| channel.repository() == repository) {
-            if self.inner.journal(channel).lock().await.refresh().await?.last_intent.is_some() {
-                return Ok(());
-            }
-        }
-        let message = format!(
-            "{repository} has {pins} pins, and this ledger has no move of any of its channels: another ledger governs it. \
-             Use that one; if it is lost, override {LEDGER_COMPLETE} with a reason"
-        );
-        Err(Error::new(ErrorKind::LedgerForeign, message).with("channel", &self.channel))
     }
 }

@@ -4,6 +4,7 @@ mod audit;
 mod driver;
 mod facts;
 mod machine;
+mod foreign;
 mod parts;
 mod plan;
 mod query;

@@ -38,7 +38,7 @@ pub struct First {
 }
 
 /// The guardrail that asks whether this ledger has the whole record. Of a bootstrap: whether another ledger governs the
-/// repository, because it has pins and this ledger has no move of any of its channels (LEDGER_FOREIGN).
+/// repository, because it has pins that no log of this ledger in that repository explains (LEDGER_FOREIGN).
 pub const LEDGER_COMPLETE: &str = "ledger-complete";
 
 /// Who asks for a move, and on what terms.

@@ -1,6 +1,7 @@
 //! The promoter on the model of a registry and a ledger in memory: each operation, each refusal.
 
 mod flawed;
+mod foreign;
 mod long_reads;
 mod preflight;
 

@@ -225,7 +225,7 @@ class AsyncPromoter:
 
         The terms and the errors are those of ``promote``, and ChannelError CHANNEL_BOOTSTRAPPED (the log has a
         committed move), CHANNEL_ABSENT (no tag, and no ``source``) or CHANNEL_OCCUPIED (the tag points at something
-        else), LedgerError LEDGER_FOREIGN (the repository has pins and this ledger has no log of any of its channels,
+        else), LedgerError LEDGER_FOREIGN (the repository has pins that no log of this ledger there explains,
         so that another ledger seems to govern it; if that one is lost, give ``override``).
         """
         return Receipt._of(await self._ask("bootstrap", locals()))

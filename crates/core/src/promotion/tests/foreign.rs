@@ -1,0 +1,72 @@
+//! A repository whose pins this ledger does not explain.
+
+use super::*;
+
+fn dev() -> Channel {
+    "reg.io/acme/shop:dev".parse().unwrap()
+}
+
+impl World {
+    /// A pin as another ledger's move leaves it.
+    async fn pin(&self, n: usize) {
+        self.registry.push(self.prod.repository(), &pin_tag(&self.digests[n]), &self.manifest(n).await);
+    }
+
+    async fn bootstrap_dev(&self) -> Result<Receipt> {
+        self.promoter.bootstrap(&dev(), Some(self.release("1.0")), terms()).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn foreign_pin_beside_own_ones_refuses_a_bootstrap() {
+    let w = world().bootstrapped().await;
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.pin(3).await;
+    let error = w.bootstrap_dev().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LedgerForeign);
+    let want = format!("reg.io/acme/shop has a pin that no log of this ledger explains ({}): ", w.digests[3]);
+    assert!(error.to_string().starts_with(&want), "{error}");
+    let known = terms().overriding(text(LEDGER_COMPLETE)).reason(text("the other ledger is lost"));
+    w.promoter.bootstrap(&dev(), Some(w.release("1.0")), known).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn foreign_pins_beyond_the_third_are_counted() {
+    let w = world();
+    for n in 0..5 {
+        w.pin(n).await;
+    }
+    let error = w.bootstrap_dev().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LedgerForeign);
+    assert!(error.to_string().contains(" and 2 more): "), "{error}");
+    let named = w.digests.iter().filter(|digest| error.to_string().contains(&digest.to_string())).count();
+    assert_eq!(named, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pins_of_a_failed_move_and_of_what_a_repair_replaced_are_explained() {
+    let w = world().bootstrapped().await;
+    let prod = w.prod.tag().clone();
+    w.registry.script_when(move |call| call.puts(&prod), [Fault::Denied]);
+    let failed = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    assert_eq!(failed.kind(), ErrorKind::MoveFailed);
+    w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(2).await);
+    w.promoter.repair(&w.prod, terms()).await.unwrap();
+    for n in [1, 2] {
+        w.pin(n).await;
+    }
+    w.bootstrap_dev().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn pin_that_is_there_before_its_intent_is_explained_at_the_second_look() {
+    let w = world().bootstrapped().await;
+    w.pin(1).await;
+    let soon = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        w.promoter.promote(&w.prod, w.release("1.1"), terms()).await
+    };
+    let (bootstrapped, promoted) = tokio::join!(w.bootstrap_dev(), soon);
+    promoted.unwrap();
+    bootstrapped.unwrap();
+}
