@@ -1,6 +1,8 @@
 //! `Policy`: a list of guardrails, what they decide together, and a refusal as a person reads it.
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -97,7 +99,7 @@ impl Policy {
         PolicyNote { name: self.name.clone(), digest: Digest::of(self.text().as_bytes()) }
     }
 
-    /// Lets every guardrail judge. Where the log says that another policy is binding, that is a refusal of its own
+    /// Lets every guardrail judge. One that panics refuses (GUARDRAIL_FAILED): what cannot be judged does not pass. Where the log says that another policy is binding, that is a refusal of its own
     /// (POLICY_MISMATCH), by the guardrail `policy`.
     pub fn judge(&self, facts: &Facts) -> Judgement {
         let policy = self.note();
@@ -106,7 +108,7 @@ impl Policy {
             .iter()
             .map(|guardrail| {
                 // A finding is filed under the guardrail that was asked, whatever it says of itself.
-                Finding { guardrail: Text::lossy(guardrail.name()), ..guardrail.judge(facts) }
+                Finding { guardrail: Text::lossy(guardrail.name()), ..judged(&**guardrail, facts) }
             })
             .collect();
         if let Some(binding) = facts.binding_policy.filter(|binding| *binding != policy.digest) {
@@ -119,6 +121,21 @@ impl Policy {
         }
         Judgement { channel: facts.channel.clone(), policy, at: facts.at, findings }
     }
+}
+
+/// What a guardrail says; a panic in it ends there, and refuses.
+fn judged(guardrail: &dyn Guardrail, facts: &Facts) -> Finding {
+    // A guardrail is a pure function of facts, which it cannot change: what a panic leaves behind is its own.
+    catch_unwind(AssertUnwindSafe(|| guardrail.judge(facts))).unwrap_or_else(|panic| {
+        let why = format!("the guardrail {} panicked: {}", guardrail.name(), words(&*panic));
+        Finding::refuse(guardrail.name(), "GUARDRAIL_FAILED", why)
+    })
+}
+
+/// What a panic says.
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it did not say why")
 }
 
 /// What a policy found about one move.
@@ -342,6 +359,34 @@ mod tests {
         assert_eq!(refusal, "reg.io/acme/shop:prod: refused by 1 of 1 guardrail: soak: because\u{fffd}");
         assert_eq!(judge(Verdict::Warn).unwrap().findings[0].guardrail.as_str(), "soak");
         assert!(judge(Verdict::Other).is_err(), "a verdict that is not known refuses");
+    }
+
+    /// Panics with a text that is made when it judges, or with something that is no text.
+    #[derive(Debug)]
+    struct Panics(Option<u32>);
+
+    impl Guardrail for Panics {
+        fn name(&self) -> &str {
+            "soak"
+        }
+        fn judge(&self, _: &Facts) -> Finding {
+            match self.0 {
+                Some(number) => panic!("no entry {number}"),
+                None => std::panic::panic_any(7),
+            }
+        }
+    }
+
+    #[test]
+    fn guardrail_that_panics_refuses_by_its_name_and_the_others_still_judge() {
+        for (panics, said) in [(Panics(Some(3)), "no entry 3"), (Panics(None), "it did not say why")] {
+            let refusal =
+                policy(vec![Arc::new(panics), Arc::new(NoHold)]).unwrap().judge(&facts()).decide().unwrap_err();
+            let [soak, hold] = refusal.findings() else { panic!("{refusal:?}") };
+            assert_eq!((soak.guardrail.as_str(), soak.code()), ("soak", Some("GUARDRAIL_FAILED")));
+            assert_eq!(soak.why.as_str(), format!("the guardrail soak panicked: {said}"));
+            assert_eq!(hold.verdict, Verdict::Pass);
+        }
     }
 
     #[test]
