@@ -80,6 +80,17 @@ impl Fields {
         serde_json::from_value(value).map(Some).map_err(|e| self.wrong(name, e))
     }
 
+    /// A value that is written as text, by its own parser: serde reads what a log holds, which is more than may be written.
+    pub(crate) fn text<T: FromStr<Err = Error>>(&mut self, name: &str) -> Result<Option<T>> {
+        let Some(text) = self.take::<String>(name)? else { return Ok(None) };
+        text.parse().map(Some).map_err(|e| self.wrong(name, e))
+    }
+
+    /// A value that is written as text, that there must be.
+    pub(crate) fn need_text<T: FromStr<Err = Error>>(&mut self, name: &str) -> Result<T> {
+        self.text(name)?.ok_or_else(|| self.wrong(name, "it is missing"))
+    }
+
     /// A text of which an error shows nothing, such as a password.
     pub(crate) fn secret(&mut self, name: &str) -> Result<Option<String>> {
         match self.value(name) {

@@ -59,7 +59,7 @@ impl Promoter {
             core = core.with_times(times);
         }
         let guards = Guards(guards.into_iter().map(Arc::new).collect());
-        match asked.take("policy")? {
+        match asked.text("policy")? {
             Some(name) => {
                 let own = guards.0.iter().map(|guard| Arc::clone(guard) as Arc<dyn Guardrail>);
                 let all = Policy::standard().guardrails().iter().cloned().chain(own).collect();
@@ -116,13 +116,13 @@ impl Promoter {
             }
             "unhold" => {
                 let channel: Channel = asked.written("channel")?;
-                let (hold, reason) = (asked.need("hold")?, asked.need("reason")?);
+                let (hold, reason) = (asked.need("hold")?, asked.need_text("reason")?);
                 let provenance = built(&mut asked)?;
                 asked.end()?;
                 Given::json(&promoter.unhold(&channel, Unhold { hold, reason, provenance }).await?)
             }
             "unhold_mine" => {
-                let (channel, reason): (Channel, _) = (asked.written("channel")?, asked.need("reason")?);
+                let (channel, reason): (Channel, _) = (asked.written("channel")?, asked.need_text("reason")?);
                 let provenance = built(&mut asked)?;
                 asked.end()?;
                 Given::json(&promoter.unhold_mine(&channel, reason, provenance).await?)

@@ -57,12 +57,14 @@ enum WrittenSource {
 /// The terms of a move: every argument that is left.
 pub(crate) fn terms(mut asked: Fields) -> Result<Terms> {
     let mut terms = Terms::of(built(&mut asked)?);
-    terms.idempotency_key = asked.take("idempotency_key")?;
-    terms.reason = asked.take("reason")?;
+    terms.idempotency_key = asked.text("idempotency_key")?;
+    terms.reason = asked.text("reason")?;
     if let Some(expected) = expected(&mut asked)? {
         terms.expected = expected;
     }
-    terms.overrides = asked.take("override")?.unwrap_or_default();
+    let overrides = asked.take::<Vec<String>>("override")?.unwrap_or_default();
+    terms.overrides =
+        overrides.iter().map(|name| name.parse()).collect::<Result<_>>().map_err(|e| asked.wrong("override", e))?;
     let conflict = [("wait", OnConflict::Wait), ("requeue", OnConflict::Requeue), ("fail", OnConflict::Fail)];
     if let Some(on_conflict) = asked.word("on_conflict", &conflict)? {
         terms.on_conflict = on_conflict;
@@ -90,7 +92,7 @@ fn expected(asked: &mut Fields) -> Result<Option<ExpectedDigest>> {
 /// left.
 pub(crate) fn hold(mut asked: Fields) -> Result<Hold> {
     let scope = asked.word("scope", &[("promotions", HoldScope::Promotions), ("all", HoldScope::All)])?;
-    let (reason, until) = (asked.need("reason")?, asked.take("until")?);
+    let (reason, until) = (asked.need_text("reason")?, asked.take("until")?);
     let provenance = built(&mut asked)?;
     asked.end()?;
     Ok(Hold { scope: scope.unwrap_or_default(), reason, provenance, until })

@@ -83,44 +83,44 @@ pub(crate) fn built(asked: &mut Fields) -> Result<Provenance> {
     let mut given = asked.record("provenance")?;
     let (mut run, mut actor) = (given.record("pipeline")?, given.record("actor")?);
     let mut parts = ProvenanceParts::default();
-    parts.provider = Some(run.need("provider")?);
-    parts.run_id = Some(run.need("run_id")?);
+    parts.provider = Some(run.need_text("provider")?);
+    parts.run_id = Some(run.need_text("run_id")?);
     parts.attempt = run.take("attempt")?;
-    parts.url = run.take("url")?;
-    parts.workflow = run.take("workflow")?;
+    parts.url = run.text("url")?;
+    parts.workflow = run.text("workflow")?;
     if let Some(mut job) = run.inner("job")? {
-        parts.job = Some(Job { id: job.need("id")?, name: job.take("name")? });
+        parts.job = Some(Job { id: job.need_text("id")?, name: job.text("name")? });
         job.end()?;
     }
     run.end()?;
-    parts.actor = Some(actor.need("id")?);
+    parts.actor = Some(actor.need_text("id")?);
     parts.actor_kind = Some(actor.need("kind")?);
     actor.end()?;
-    parts.repository_url = given.take("repository_url")?;
+    parts.repository_url = given.text("repository_url")?;
     parts.commit = given.take("commit")?;
-    parts.release = given.take("release")?;
+    parts.release = given.text("release")?;
     given.end()?;
     parts.build()
 }
 
 fn parts_of(mut given: Fields) -> Result<ProvenanceParts> {
     let mut parts = ProvenanceParts::default();
-    parts.provider = given.take("provider")?;
-    parts.run_id = given.take("run_id")?;
+    parts.provider = given.text("provider")?;
+    parts.run_id = given.text("run_id")?;
     parts.attempt = given.take("attempt")?;
-    parts.url = given.take("url")?;
-    parts.workflow = given.take("workflow")?;
-    let job_name = given.take("job_name")?;
-    parts.job = match (given.take("job_id")?, job_name) {
+    parts.url = given.text("url")?;
+    parts.workflow = given.text("workflow")?;
+    let job_name = given.text("job_name")?;
+    parts.job = match (given.text("job_id")?, job_name) {
         (Some(id), name) => Some(Job { id, name }),
         (None, Some(_)) => return Err(given.wrong("job_name", "it is the name of a job, whose id is missing")),
         (None, None) => None,
     };
-    parts.actor = given.take("actor")?;
+    parts.actor = given.text("actor")?;
     parts.actor_kind = given.take("actor_kind")?;
-    parts.repository_url = given.take("repository_url")?;
+    parts.repository_url = given.text("repository_url")?;
     parts.commit = given.take("commit")?;
-    parts.release = given.take("release")?;
+    parts.release = given.text("release")?;
     given.end()?;
     Ok(parts)
 }
@@ -133,6 +133,15 @@ mod tests {
     fn rebuilt(provenance: Value) -> Result<Provenance> {
         let text = json!({ "provenance": provenance }).to_string();
         built(&mut Fields::parse(Style::Camel, "promote", &text).unwrap())
+    }
+
+    #[test]
+    fn invisible_character_in_an_argument_is_refused() {
+        let given = |id: &str| json!({ "actor": { "id": id, "kind": "human" }, "pipeline": { "provider": "manual", "run_id": "1" } });
+        assert!(rebuilt(given("ada")).is_ok());
+        let error = rebuilt(given("ad\u{200b}a")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ValueInvalid);
+        assert!(error.message().ends_with("actor: id: text: invisible character U+200B at byte 2"), "{error}");
     }
 
     #[test]

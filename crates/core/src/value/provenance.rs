@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::text::Recorded;
 use super::{Digest, Text, invalid, text, text_value};
 use crate::error::{Error, Result};
 
-/// The idempotency key of a request: 1 to 128 characters, without control or bidirectional ones.
+/// The idempotency key of a request: 1 to 128 characters, without control, bidirectional or invisible ones.
 ///
 /// A key moves a channel at most once: the same request with the same key is answered with the first outcome.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "Recorded", into = "String")]
 pub struct IdempotencyKey(Arc<str>);
 
 impl IdempotencyKey {
@@ -32,6 +33,14 @@ impl FromStr for IdempotencyKey {
 }
 
 text_value!(IdempotencyKey);
+
+impl TryFrom<Recorded> for IdempotencyKey {
+    type Error = Error;
+
+    fn try_from(text: Recorded) -> Result<IdempotencyKey> {
+        text.read("idempotency key", 128).map(IdempotencyKey)
+    }
+}
 
 /// A commit: 7 to 64 lower-case hex digits (a whole SHA-1 has 40, a whole SHA-256 has 64).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -63,7 +72,7 @@ text_value!(Commit);
 
 /// What people call a release, such as `v1.4.2`: 1 to 128 characters.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "Recorded", into = "String")]
 pub struct ReleaseLabel(Arc<str>);
 
 impl ReleaseLabel {
@@ -82,6 +91,14 @@ impl FromStr for ReleaseLabel {
 }
 
 text_value!(ReleaseLabel);
+
+impl TryFrom<Recorded> for ReleaseLabel {
+    type Error = Error;
+
+    fn try_from(text: Recorded) -> Result<ReleaseLabel> {
+        text.read("release", 128).map(ReleaseLabel)
+    }
+}
 
 /// One run of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

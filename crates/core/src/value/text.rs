@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::{invalid, text_value};
 use crate::error::{Error, Result};
 
-/// One line of text: 1 to 1,024 characters, without control or bidirectional-override characters.
+/// One line of text: 1 to 1,024 characters, without control, bidirectional-override or invisible characters.
 ///
 /// Everything that people or pipelines give in words (reasons, run ids, actors) is a `Text`, so that nothing in a
-/// ledger can drive a terminal or make a line read as another one.
+/// ledger can drive a terminal or make a line read as another one. Names need U+200C and U+200D, so these are allowed.
+///
+/// Serde reads what an entry of a log may hold, which is more: invisible characters were written once.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "Recorded", into = "String")]
 pub struct Text(Arc<str>);
 
 const MAX: usize = 1024;
@@ -34,7 +36,7 @@ impl Text {
     /// become U+FFFD, what is over 1,024 characters is cut and ends in `…`, and an empty one becomes `-`.
     pub fn lossy(text: impl AsRef<str>) -> Text {
         let text = text.as_ref();
-        let safe = |char| if is_forbidden(char) { char::REPLACEMENT_CHARACTER } else { char };
+        let safe = |char| if is_forbidden(char) || is_invisible(char) { char::REPLACEMENT_CHARACTER } else { char };
         Text(match text.char_indices().nth(MAX) {
             _ if text.is_empty() => "-".into(),
             None => text.chars().map(safe).collect::<String>().into(),
@@ -53,8 +55,35 @@ impl FromStr for Text {
 
 text_value!(Text);
 
-/// A line of 1 to `max` characters that is safe to keep; `what` names it in the error.
+impl TryFrom<Recorded> for Text {
+    type Error = Error;
+
+    fn try_from(text: Recorded) -> Result<Text> {
+        text.read("text", MAX).map(Text)
+    }
+}
+
+/// A line of text as an entry of a log holds it.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Recorded(String);
+
+impl Recorded {
+    /// The line, if an entry may hold it: 1 to `max` characters. `what` names it in the error.
+    pub(super) fn read(&self, what: &str, max: usize) -> Result<Arc<str>> {
+        check(what, &self.0, max)
+    }
+}
+
+/// A line of 1 to `max` characters that may be written; `what` names it in the error.
 pub(super) fn parse(what: &str, text: &str, max: usize) -> Result<Arc<str>> {
+    if let Some((at, char)) = text.char_indices().find(|(_, char)| is_invisible(*char)) {
+        return Err(invalid(what, format!("invisible character U+{:04X}", u32::from(char)), Some(at)));
+    }
+    check(what, text, max)
+}
+
+fn check(what: &str, text: &str, max: usize) -> Result<Arc<str>> {
     if text.is_empty() {
         return Err(invalid(what, "it is empty", Some(0)));
     }
@@ -77,9 +106,39 @@ pub(crate) fn is_forbidden(char: char) -> bool {
         | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Characters that are written no more, because a reader cannot see that they are there: zero-width space, line and paragraph
+/// separators, byte order mark, tag characters. Two texts that look the same would not be.
+fn is_invisible(char: char) -> bool {
+    matches!(char, '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn invisible_character_is_refused_by_its_code_point() {
+        let error = |text: &str| text.parse::<Text>().unwrap_err().to_string();
+        assert_eq!(error("ad\u{200b}a"), "text: invisible character U+200B at byte 2");
+        assert_eq!(error("\u{feff}ada"), "text: invisible character U+FEFF at byte 0");
+        assert_eq!(error("a\u{e0041}"), "text: invisible character U+E0041 at byte 1");
+        for char in ['\u{2028}', '\u{2029}', '\u{e0000}', '\u{e007f}'] {
+            assert!(error(&format!("a{char}")).starts_with("text: invisible character U+"));
+        }
+        for joiner in ["می\u{200c}خواهم", "👩\u{200d}💻"] {
+            assert_eq!(joiner.parse::<Text>().unwrap().as_str(), joiner);
+        }
+        assert_eq!(Text::lossy("ad\u{200b}a").as_str(), "ad\u{fffd}a");
+    }
+
+    #[test]
+    fn invisible_character_of_a_log_is_read_as_it_is() {
+        let text: Text = serde_json::from_str("\"ad\u{200b}a\"").unwrap();
+        assert_eq!(text.as_str(), "ad\u{200b}a");
+        assert_eq!(serde_json::to_string(&text).unwrap(), "\"ad\u{200b}a\"");
+        assert!(serde_json::from_str::<Text>("\"ad\u{202e}a\"").is_err(), "no entry may hold it");
+        assert!(serde_json::from_str::<Text>("\"\"").is_err());
+    }
 
     #[test]
     fn errors_say_what_why_and_where() {
