@@ -1,7 +1,7 @@
 import type { Ledger } from './ledger.js'
 import type { Registry, Signal } from './registry.js'
 import type {
-  ActiveHold, AuditReport, Current, Facts, Finding, HoldScope, LogReport, MayDelete, Predecessor, PromotionEvent, Receipt, Recovered, RetentionPlan,
+  ActiveHold, AuditReport, Current, Facts, Finding, HoldScope, LiveAt, LogReport, MayDelete, Predecessor, PromotionEvent, Receipt, Recovered, RetentionPlan,
   Source,
 } from './record.js'
 import type { Channel, Digest, Environment, IdempotencyKey, Provenance, Reference, Repository, Timestamp } from './value.js'
@@ -206,8 +206,8 @@ export declare class Promoter {
     channel: Channel | string,
     options?: Signal & { before?: number; limit?: number },
   ): AsyncGenerator<PromotionEvent, void, undefined>
-  /** What the channel was at that time; null before it was bootstrapped. */
-  at(channel: Channel | string, at: Date | Timestamp | string, options?: Signal): Promise<PromotionEvent | null>
+  /** What the channel was at that time, and what was open or had drifted then; null before it was bootstrapped. */
+  at(channel: Channel | string, at: Date | Timestamp | string, options?: Signal): Promise<LiveAt | null>
   /** Compares each channel's live digest with what its tag points at. What could not be looked at is unknown. */
   audit(channels: (Channel | string)[], options?: Signal): Promise<AuditReport>
   /** Checks a channel's whole log, from its first byte. */

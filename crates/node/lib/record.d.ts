@@ -151,6 +151,24 @@ export interface PromotionEvent {
   outcome?: Outcome
 }
 
+/** What was live on a channel at some time: the committed move that had made it live. */
+export interface LiveAt extends PromotionEvent {
+  /** The move that was open then, with the end that it came to. */
+  open?: PromotionEvent
+  /** The last drift that had been seen by then, since that move. */
+  drift?: DriftSeen
+}
+
+/** An observation of drift. */
+export interface DriftSeen {
+  seq: number
+  at: string
+  /** The live digest. */
+  expected?: string
+  /** What the registry answered; absent if the tag was. */
+  observed?: string
+}
+
 /** A takeover of a move by another worker. */
 export interface TakenOver {
   seq: number

@@ -73,7 +73,7 @@ test('options and records have the fields of the core', async () => {
   const times = (await text('../../core/src/promotion/request.rs')).match(/pub fn new\((ttl: [^)]*)\)/)[1]
   assert.deepEqual(await own('promoter', 'Times'), [...times.matchAll(/(\w+): (Duration)/g)].map(named).sort())
   for (const [path, name, besides = []] of [
-    ['promotion/query', 'Current'], ['record/verify', 'LogReport'], ['record/event', 'PromotionEvent', ['status']],
+    ['promotion/query', 'Current'], ['record/verify', 'LogReport'], ['record/event', 'PromotionEvent', ['status']], ['promotion/past', 'DriftSeen'],
     ['record/body', 'Outcome', ['at', 'seq']], ['record/intent', 'Predecessor'], ['promotion/receipt', 'Receipt'], ['promotion/receipt', 'Live'],
     ['record/intent', 'TargetManifest'], ['record/intent', 'Decision'], ['record/intent', 'ReleaseOrder'], ['record/intent', 'UpstreamLog'],
     ['record/intent', 'MoveSet'], ['record/event', 'TakenOver'], ['record/fold', 'ActiveHold'], ['record/fold', 'OpenMove'],

@@ -29,6 +29,7 @@ from tagwarden import (
     Current,
     Decision,
     Defect,
+    DriftSeen,
     Digest,
     Environment,
     ErrorNote,
@@ -39,6 +40,7 @@ from tagwarden import (
     Intent,
     Judged,
     Live,
+    LiveAt,
     LogReport,
     Manifest,
     MayDelete,
@@ -125,6 +127,7 @@ OUTCOME = Outcome(5, AT, "committed", "accepted", 1, False, Digest(ONE))
 FAILED = Outcome(5, AT, "failed", "refused", 1, False, error=ErrorNote("MOVE_FAILED", "the registry refused"))
 EVENT = PromotionEvent(Channel(PROD), 4, AT, "committed", INTENT, OUTCOME)
 LIVE = Live(Digest(ONE), 4, AT)
+DRIFT = DriftSeen(6, AT, Digest(ONE))
 HOLD = ActiveHold(6, "promotions", "incident 7", ADA, AT)
 DEFECT, MIGRATED = Defect(4, "PARENT", "its parent is another"), MigratedTo(6, "another-ledger")
 TAKEN_OVER = TakenOver(5, AT, "recover", "w2", "w", 1, ADA)
@@ -164,6 +167,11 @@ PLAIN: list[tuple[Any, Any]] = [
         Receipt(Channel(PROD), "promote", "unchanged", Digest(ONE), LIVE),
     ),
     (LIVE, Live(Digest(ONE), 6, AT)),
+    (DRIFT, DriftSeen(6, AT, Digest(ONE), Digest(TWO))),
+    (
+        LiveAt(Channel(PROD), 4, AT, "committed", INTENT, OUTCOME, open=EVENT, drift=DRIFT),
+        LiveAt(Channel(PROD), 4, AT, "committed", INTENT, OUTCOME),
+    ),
     (Recovered("closed", EVENT), Recovered("nothing")),
     (HOLD, ActiveHold(6, "all", "incident 7", ADA)),
     (OPEN, OpenMove(4, "repair", "m", "k", Digest(ONE), "w", 1)),

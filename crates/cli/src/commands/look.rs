@@ -81,6 +81,6 @@ pub(super) async fn at(setup: &Setup, args: &AtArgs, style: Style) -> Result<Ans
     let channel = super::channel(setup, &args.place)?;
     let reader = setup.reader().await?;
     recorded(&reader, &channel).await?;
-    let event = reader.at(&channel, args.time).await?;
-    render::at(&channel, args.time, event.as_ref(), style)
+    let was = reader.at(&channel, args.time).await?;
+    render::at(&channel, args.time, was.as_ref(), style)
 }

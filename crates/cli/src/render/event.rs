@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tagwarden::judge::{Audited, Drift};
-use tagwarden::promotion::{Current, Page, Recovered};
+use tagwarden::promotion::{Current, DriftSeen, LiveAt, Page, Recovered};
 use tagwarden::record::{EventStatus, FindingNote, Intent, MigratedTo, PromotionEvent, Source, Verdict};
 use tagwarden::{ActorKind, Channel, Class, Digest, MoveResult, Receipt, Result, Target, Timestamp};
 
@@ -156,17 +156,50 @@ pub(crate) fn history(
 }
 
 /// What a channel was at a time.
-pub(crate) fn at(channel: &Channel, time: Timestamp, event: Option<&PromotionEvent>, style: Style) -> Result<Answer> {
+pub(crate) fn at(channel: &Channel, time: Timestamp, was: Option<&LiveAt>, style: Style) -> Result<Answer> {
     let answer = |text| Answer::done(&json!({ "channel": channel, "at": time }), text);
-    match event {
+    match was {
         None => answer(format!("{channel} had no recorded state at {time}")),
-        Some(event) => {
+        Some(was) => {
+            let event = &was.event;
             let title = format!("{} at {time}", style.bold(&channel.to_string()));
             let fields = release(Fields::under(title), event).field("live", event.intent.target.digest);
             let fields = fields.field("by", format!("{} of {}", event.intent.op.as_str(), who(event)));
-            answer(told_rest(fields, event).text())?.with("live", &event.intent.target.digest)?.with("event", event)
+            let fields = told_rest(fields, event)
+                .maybe("open", was.open.as_ref().map(open_then))
+                .maybe("drift", was.drift.as_ref().map(drift_then));
+            let mut said = answer(fields.text())?.with("live", &event.intent.target.digest)?.with("event", event)?;
+            if let Some(open) = &was.open {
+                said = said.with("open", open)?;
+            }
+            if let Some(drift) = &was.drift {
+                said = said.with("drift", drift)?;
+            }
+            Ok(said)
         }
     }
+}
+
+/// The move that was open at a time, and what became of it.
+fn open_then(event: &PromotionEvent) -> String {
+    let what = format!("an intent to {} ({}, seq {})", source(event), event.intent.target.digest.short(), event.seq);
+    match &event.outcome {
+        None => format!("{what} was open from {} on; it is open still", event.at),
+        Some(closing) => {
+            let end = match event.status() {
+                EventStatus::Committed => "it had landed",
+                EventStatus::Failed => "it failed",
+                EventStatus::Aborted | EventStatus::Open => "it was closed without a result",
+            };
+            format!("{what} was open from {} to {}; {end}", event.at, closing.at)
+        }
+    }
+}
+
+/// The drift that had been seen by a time.
+fn drift_then(drift: &DriftSeen) -> String {
+    let seen = at_digest(drift.observed);
+    format!("the tag was seen at {seen} instead of {} at {} (seq {})", at_digest(drift.expected), drift.at, drift.seq)
 }
 
 /// The release that a move brings: its name, and what it was built from.

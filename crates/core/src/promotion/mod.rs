@@ -6,6 +6,7 @@ mod facts;
 mod machine;
 mod foreign;
 mod parts;
+mod past;
 mod plan;
 mod query;
 mod receipt;
@@ -16,6 +17,7 @@ mod rollback;
 mod tests;
 
 pub use machine::OnConflict;
+pub use past::{DriftSeen, LiveAt};
 pub use plan::{Approved, Closing, DeadMove, Plan, RecoveryMode};
 pub use query::{Current, Page};
 pub use receipt::{Live, MoveResult, Receipt, Recovered};

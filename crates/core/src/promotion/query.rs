@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 
+use super::past::{LiveAt, back, last_committed, live_at};
 use super::{Inner, Promoter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Snapshot;
-use crate::record::{
-    ActiveHold, Body, ChannelState, EventStatus, Hold, LogReport, MigratedTo, OpenMove, PromotionEvent, Unhold, events,
-};
+use crate::record::{ActiveHold, Body, ChannelState, Hold, LogReport, MigratedTo, OpenMove, PromotionEvent, Unhold};
 use crate::value::{Channel, Digest, Provenance, Text, Timestamp};
 
 /// What a channel is now, as its log says.
@@ -49,9 +48,6 @@ pub struct Page {
     pub next: Option<u64>,
 }
 
-/// How many entries are read at once, going back.
-const BACK: u64 = 16;
-
 impl Promoter {
     /// The fold of a channel's log.
     pub async fn state(&self, channel: &Channel) -> Result<ChannelState> {
@@ -81,29 +77,17 @@ impl Promoter {
         Ok(self.state(channel).await?.previous)
     }
 
-    /// The moves of a channel, newest first: at most `limit` (at least 1), those before the intent at `before`, or the
-    /// newest ones.
+    /// The moves of a channel, newest first: at most `limit` (at least 1), those whose intent stands before `before`, or the
+    /// newest ones. A move that `before` falls into is among them, with the end that it came to.
     pub async fn history(&self, channel: &Channel, before: Option<u64>, limit: usize) -> Result<Page> {
         back(&self.inner.snapshot(channel).await?, before, limit.max(1)).await
     }
 
-    /// The committed move with the highest position that was closed at or before `at`: what the channel was then. None
-    /// if it was not bootstrapped yet.
-    pub async fn at(&self, channel: &Channel, at: Timestamp) -> Result<Option<PromotionEvent>> {
-        let log = self.inner.snapshot(channel).await?;
-        let mut before = None;
-        loop {
-            let page = back(&log, before, 64).await?;
-            let found = page.events.into_iter().find(|event| {
-                event.status() == EventStatus::Committed
-                    && event.outcome.as_ref().is_some_and(|closing| closing.at <= at)
-            });
-            match (found, page.next) {
-                (Some(event), _) => return Ok(Some(event)),
-                (None, Some(next)) => before = Some(next),
-                (None, None) => return Ok(None),
-            }
-        }
+    /// The committed move with the highest position that was closed at or before `at`: what the channel was then, by the
+    /// clocks of who wrote the log. It says so if a move was open then, or if a drift was seen. None if the channel was not
+    /// bootstrapped yet.
+    pub async fn at(&self, channel: &Channel, at: Timestamp) -> Result<Option<LiveAt>> {
+        live_at(&self.inner.snapshot(channel).await?, at).await
     }
 
     /// Every channel that the ledger has a log of.
@@ -172,45 +156,9 @@ impl Inner {
     }
 }
 
-/// The last committed move, as far as the log was read.
-pub(super) async fn last_committed(log: &Snapshot) -> Result<Option<PromotionEvent>> {
-    let mut before = None;
-    while log.state().live.is_some() {
-        let page = back(log, before, 1).await?;
-        match page.events.into_iter().next() {
-            Some(event) if event.status() == EventStatus::Committed => return Ok(Some(event)),
-            Some(event) => before = Some(event.seq),
-            None => break,
-        }
-    }
-    Ok(None)
-}
-
 fn not_in_force(state: &ChannelState, hold: u64, now: Timestamp) -> Error {
     let ids: Vec<_> = state.holds_at(now).map(|hold| hold.seq.to_string()).collect();
     let others = if ids.is_empty() { "none is".to_owned() } else { format!("in force: {}", ids.join(", ")) };
     let message = format!("hold {hold} of {} is not in force; {others}", state.channel);
     Error::new(ErrorKind::ValueInvalid, message).with("channel", &state.channel)
-}
-
-/// The moves before the intent at `before`, newest first: reads back until there are `limit`, and all of the oldest.
-pub(super) async fn back(log: &Snapshot, before: Option<u64>, limit: usize) -> Result<Page> {
-    let size = log.state().size;
-    let end = before.unwrap_or(size).min(size);
-    // Twice as far each time: where moves are rare among other entries, what is read again stays in proportion.
-    let mut step = BACK.max((limit as u64).saturating_mul(2));
-    loop {
-        let start = end.saturating_sub(step);
-        step = step.saturating_mul(2);
-        let count = usize::try_from(end - start).unwrap_or(usize::MAX);
-        let entries = log.read(start, count).await?;
-        let mut events = events(&entries).events;
-        if events.len() < limit && start > 0 {
-            continue;
-        }
-        events.reverse();
-        events.truncate(limit);
-        let next = events.last().map(|event| event.seq).filter(|seq| *seq > 0 && events.len() == limit);
-        return Ok(Page { events, next });
-    }
 }

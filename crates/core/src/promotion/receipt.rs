@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::driver::{Run, Work, describe};
-use super::query::last_committed;
+use super::past::last_committed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::Refusal;
 use crate::promotion::machine::{End, Why};

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::driver::{Asked, Run};
-use super::query::back;
+use super::past::back;
 use super::request::Operation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::Finding;

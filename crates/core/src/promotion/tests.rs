@@ -3,6 +3,7 @@
 mod flawed;
 mod foreign;
 mod long_reads;
+mod past;
 mod preflight;
 
 use super::*;

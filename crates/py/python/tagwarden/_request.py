@@ -13,7 +13,7 @@ from ._backend import Adapter, GuardrailAdapter, in_own_loop
 from ._call import Seconds, encode, given, ms
 from .guardrail import Guardrail
 from .ledger import Ledger
-from .record import ActiveHold, DeadMove, Finding, PromotionEvent, Receipt
+from .record import ActiveHold, DeadMove, Finding, LiveAt, Receipt
 from .registry import Registry
 from .values import Channel, Digest, Pipeline, Reference
 
@@ -148,9 +148,9 @@ def digest_of(given: str | None) -> Digest | None:
     return None if given is None else Digest._known(given)
 
 
-def event_of(given: dict[str, Any] | None) -> PromotionEvent | None:
-    """A move, or None."""
-    return None if given is None else PromotionEvent._of(given)
+def live_at_of(given: dict[str, Any] | None) -> LiveAt | None:
+    """What was live at a time, or None."""
+    return None if given is None else LiveAt._of(given)
 
 
 def holds_of(given: list[dict[str, Any]]) -> tuple[ActiveHold, ...]:

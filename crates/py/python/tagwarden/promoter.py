@@ -18,13 +18,13 @@ from ._request import (
     Times,
     channels_of,
     digest_of,
-    event_of,
     holds_of,
+    live_at_of,
 )
 from .guardrail import Guardrail
 from .ledger import Ledger
 from .provenance import Provenance
-from .record import ActiveHold, Current, Page, Predecessor, PromotionEvent, Receipt, Recovered
+from .record import ActiveHold, Current, LiveAt, Page, Predecessor, PromotionEvent, Receipt, Recovered
 from .registry import Registry
 from .report import AuditReport, LogReport, MayDelete, RetentionPlan
 from .values import Channel, Digest, IdempotencyKey, Pipeline, Repository
@@ -366,12 +366,13 @@ class Promoter:
                 return
             before = page.next
 
-    def at(self, channel: str | Channel, at: datetime.datetime) -> PromotionEvent | None:
+    def at(self, channel: str | Channel, at: datetime.datetime) -> LiveAt | None:
         """The move that was live ``at`` a time (an aware datetime), by the clocks of who wrote the log.
 
-        None if the channel was not bootstrapped yet. LedgerError.
+        ``open`` is the move that was open then, and ``drift`` the drift that had been seen. None if the channel was not
+        bootstrapped yet. LedgerError.
         """
-        return event_of(self._ask("at", locals()))
+        return live_at_of(self._ask("at", locals()))
 
     def audit(self, of: Iterable[str | Channel]) -> AuditReport:
         """Compares what each tag points at with what its log says. It writes nothing.

@@ -306,6 +306,31 @@ class PromotionEvent(Record):
 
 
 @dataclass(frozen=True)
+class DriftSeen(Record):
+    """An observation of drift: at position ``seq``, written ``at`` a time.
+
+    - ``expected``: the live digest; ``observed``: what the registry answered, None if the tag was absent.
+    """
+
+    seq: int
+    at: datetime.datetime
+    expected: Digest | None = None
+    observed: Digest | None = None
+
+
+@dataclass(frozen=True)
+class LiveAt(PromotionEvent):
+    """What was live on a channel at some time: the committed move that had made it live.
+
+    - ``open``: the move that was open then, with the end that it came to; None if there was none.
+    - ``drift``: the last drift that had been seen by then, since that move; None if none had.
+    """
+
+    open: PromotionEvent | None = None
+    drift: DriftSeen | None = None
+
+
+@dataclass(frozen=True)
 class Live(Record):
     """What is live on a channel.
 
