@@ -127,7 +127,7 @@ error_kinds! {
     ChannelNotBootstrapped => "CHANNEL_NOT_BOOTSTRAPPED", Never, Refused;
     /// The channel's log has a committed move already.
     ChannelBootstrapped => "CHANNEL_BOOTSTRAPPED", Never, Refused;
-    /// The tag is absent, and there is nothing to take over.
+    /// The tag is absent, and there is nothing to take over or to hold.
     ChannelAbsent => "CHANNEL_ABSENT", Never, Refused;
     /// The tag points at something else than the first state that was named.
     ChannelOccupied => "CHANNEL_OCCUPIED", Never, Refused;

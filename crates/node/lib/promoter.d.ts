@@ -186,6 +186,8 @@ export declare class Promoter {
   /**
    * Stops moves of the channel, until the hold is ended or until `until`. The scope `promotions` (the default) stops promote
    * and bootstrap, while rollback, repair and adopt pass; `all` stops every move. The hold's id, which is its position.
+   * CHANNEL_ABSENT if the ledger has no log of the channel and the registry has no such tag; one that cannot be asked stops
+   * no hold.
    */
   hold(channel: Channel | string, options: Reasoned & { scope?: HoldScope; until?: Date | Timestamp | string }): Promise<number>
   /** Ends one hold; the others stay. Where that stands in the log. VALUE_INVALID if no such hold is in force. */

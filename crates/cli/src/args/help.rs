@@ -156,7 +156,8 @@ Examples:
 pub(super) const HOLD: &str = "\
 By default promote and bootstrap are stopped, and rollback, repair and adopt pass: an incident can still be ended. With \
 --scope all every move is stopped. A move that has its intent but has not put yet is stopped, too. Several holds can be in \
-force; each has an id and is ended by itself.
+force; each has an id and is ended by itself. The registry is asked only for the tag of a channel that has no log yet: a \
+channel with neither a log nor a tag is refused, and a registry that does not answer stops no hold.
 
 Examples:
   tagwarden hold prod --reason 'incident 7' --for 2h

@@ -170,6 +170,8 @@ pub(crate) struct HoldArgs {
     pub(crate) for_: Option<Duration>,
     #[command(flatten)]
     pub(crate) who: WhoArgs,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
 }
 
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use tagwarden::record::{Hold, Unhold};
 use tagwarden::{Clock, Result, SystemClock};
 
 use crate::args::{HoldArgs, HoldsArgs, UnholdArgs};
-use crate::connect::Setup;
+use crate::connect::{self, Setup};
 use crate::offline::Offline;
 use crate::provenance;
 use crate::render::{self, Answer, Style};
@@ -16,7 +16,8 @@ pub(super) async fn hold(setup: &Setup, args: HoldArgs) -> Result<Answer> {
     let channel = super::channel(setup, &args.place)?;
     let provenance = provenance::of(&args.who)?;
     let until = args.until.or(args.for_.map(|time| SystemClock.now().plus(time)));
-    let promoter = setup.promoter(Arc::new(Offline), setup.ledger().await?);
+    let registry = connect::registry(&args.registry, channel.repository().registry())?;
+    let promoter = setup.promoter(Arc::new(registry), setup.ledger().await?);
     let scope = args.scope.into();
     let id = promoter.hold(&channel, Hold { scope, reason: args.reason, provenance, until }).await?;
     render::held(&channel, id, scope, until)

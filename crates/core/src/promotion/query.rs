@@ -1,5 +1,7 @@
 //! What a channel is and was: from its log alone, without a registry.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::past::{LiveAt, back, last_committed, live_at};
@@ -47,6 +49,9 @@ pub struct Page {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
 }
+
+/// How long the registry is asked for the tag of a channel that is to be held and has no log.
+const TAG_WITHIN: Duration = Duration::from_secs(10);
 
 impl Promoter {
     /// The fold of a channel's log.
@@ -101,13 +106,30 @@ impl Promoter {
     }
 
     /// Stops moves of the channel, until it is ended or until it ends by itself; the hold's id, which is its position.
-    /// VALUE_INVALID if it would have ended already.
+    /// VALUE_INVALID if it would have ended already; CHANNEL_ABSENT if the ledger has no log of the channel and the registry
+    /// has no such tag, so that a name that is misspelled holds nothing silently. A registry that cannot be asked stops no
+    /// hold.
     pub async fn hold(&self, channel: &Channel, hold: Hold) -> Result<u64> {
         let now = self.inner.clock.now();
         if let Some(until) = hold.until.filter(|until| *until <= now) {
             return Err(Error::new(ErrorKind::ValueInvalid, format!("a hold until {until} would have ended already")));
         }
+        if self.state(channel).await?.size == 0 {
+            self.refuse_absent(channel).await?;
+        }
         self.inner.journal(channel).lock().await.note(Body::Hold(hold), now).await
+    }
+
+    /// CHANNEL_ABSENT if the registry says that it has no such tag.
+    async fn refuse_absent(&self, channel: &Channel) -> Result<()> {
+        let looked = self.inner.registry.resolve(channel.repository(), channel.tag());
+        // In an incident the hold counts more than the check: no answer is none that speaks against it.
+        let Ok(Ok(None)) = tokio::time::timeout(TAG_WITHIN, looked).await else { return Ok(()) };
+        let message = format!(
+            "{channel} is nothing that could be held: the ledger has no log of it, and the registry has no such tag; check \
+             its name"
+        );
+        Err(Error::new(ErrorKind::ChannelAbsent, message).with("channel", channel))
     }
 
     /// The holds in force now.

@@ -2,6 +2,7 @@
 
 mod flawed;
 mod foreign;
+mod holds;
 mod long_reads;
 mod past;
 mod preflight;

@@ -1,0 +1,56 @@
+//! Holds of channels that may not exist, and texts of holds that are in a log already.
+
+use super::*;
+use crate::registry::ReadFault;
+
+fn typo() -> Channel {
+    "reg.io/acme/shop:prd".parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn hold_on_a_channel_without_log_and_tag_is_refused() {
+    let w = world().bootstrapped().await;
+    let error = w.promoter.hold(&typo(), hold("incident 7")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ChannelAbsent);
+    assert!(error.to_string().starts_with("reg.io/acme/shop:prd is nothing that could be held: "), "{error}");
+    assert_eq!(w.promoter.state(&typo()).await.unwrap().size, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hold_on_a_channel_with_a_tag_and_no_log_is_taken() {
+    let w = world();
+    w.registry.push(w.prod.repository(), w.prod.tag(), &w.manifest(0).await);
+    assert_eq!(w.promoter.hold(&w.prod, hold("incident 7")).await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hold_on_a_channel_with_a_log_asks_no_registry() {
+    let w = world().bootstrapped().await;
+    w.registry.delete_tag(w.prod.repository(), w.prod.tag());
+    w.registry.clear_calls();
+    w.promoter.hold(&w.prod, hold("incident 7")).await.unwrap();
+    assert_eq!(w.registry.calls(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hold_is_taken_when_the_registry_cannot_be_asked() {
+    for fault in [ReadFault::Unavailable, ReadFault::Denied, ReadFault::Slow(Duration::from_secs(600))] {
+        let w = world();
+        w.registry.script_reads([fault]);
+        let began = tokio::time::Instant::now();
+        assert_eq!(w.promoter.hold(&typo(), hold("incident 7")).await.unwrap(), 0);
+        assert!(began.elapsed() <= Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn log_with_an_invisible_character_is_read_and_verified() {
+    let w = world().bootstrapped().await;
+    // As an entry holds it that was written before such characters were refused.
+    let reason: Text = serde_json::from_str("\"inci\u{200b}dent\"").unwrap();
+    let hold = w.promoter.hold(&w.prod, Hold { reason, ..hold("incident") }).await.unwrap();
+    let anew = Promoter::new(Arc::new(w.registry.clone()), Arc::clone(&w.promoter.inner.ledger));
+    assert_eq!(anew.verify(&w.prod).await.unwrap().defect, None);
+    assert_eq!(anew.holds(&w.prod).await.unwrap()[0].reason.as_str(), "inci\u{200b}dent");
+    anew.unhold(&w.prod, unhold(hold)).await.unwrap();
+}
