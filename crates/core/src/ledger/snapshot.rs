@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Ledger;
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{ChannelState, Entry, check};
+use crate::record::{ChannelState, Entry, Sealed, check};
 
 /// One channel's log as far as a [`Journal`](super::Journal) had read it: its fold, and its entries where the ledger keeps
 /// them.
@@ -26,31 +26,120 @@ impl Snapshot {
         &self.state
     }
 
-    /// The entries from `from` on, at most `limit`, as they are typed. Their chain is checked among themselves.
+    /// The entries from `from` on, at most `limit`, as they are typed. Their chain is checked among themselves and against the
+    /// entry before them, so that a log that is read page by page is checked at the borders of the pages, too.
     pub async fn read(&self, from: u64, limit: usize) -> Result<Vec<Entry>> {
         let channel = &self.state.channel;
         let mut entries: Vec<Entry> = Vec::new();
         let mut parent = None;
-        while entries.len() < limit {
-            let next = from + entries.len() as u64;
-            let page = self.ledger.read(channel, next, limit - entries.len()).await?;
+        let mut next = from.saturating_sub(1);
+        let end = from.saturating_add(limit as u64);
+        while next < end {
+            let page = self.ledger.read(channel, next, usize::try_from(end - next).unwrap_or(usize::MAX)).await?;
             if page.is_empty() {
                 break;
             }
             for bytes in page {
-                let entry = Entry::open(&bytes).map_err(|e| e.with("channel", channel))?;
-                let seq = from + entries.len() as u64;
-                let before = if entries.is_empty() { entry.parent } else { parent };
-                let (leaf, _) =
-                    check(channel, seq, before, &bytes).map_err(|d| Error::from(d).with("channel", channel))?;
-                if seq + 1 == self.state.size && Some(leaf) != self.state.leaf {
-                    let message = format!("seq {seq}: it is not the entry that was there before");
-                    return Err(Error::new(ErrorKind::LedgerForked, message).with("channel", channel).with("seq", seq));
+                let leaf = match next < from {
+                    // Only what stands before: its own place in the chain was the business of an earlier page.
+                    true => Sealed::of(bytes).leaf(),
+                    false => {
+                        let entry = Entry::open(&bytes).map_err(|e| e.with("channel", channel))?;
+                        let checked = check(channel, next, parent, &bytes);
+                        let (leaf, _) = checked.map_err(|d| Error::from(d).with("channel", channel))?;
+                        entries.push(entry);
+                        leaf
+                    }
+                };
+                if next + 1 == self.state.size && Some(leaf) != self.state.leaf {
+                    let message = format!("seq {next}: it is not the entry that was there before");
+                    return Err(Error::new(ErrorKind::LedgerForked, message)
+                        .with("channel", channel)
+                        .with("seq", next));
                 }
                 parent = Some(leaf);
-                entries.push(entry);
+                next += 1;
             }
         }
         Ok(entries)
+    }
+}
+
+#[cfg(test)]
+#[cfg(all(feature = "file", unix))]
+mod tests {
+    use async_trait::async_trait;
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::ledger::journal::tests::moves;
+    use crate::ledger::{Append, Journal, MemoryLedger};
+    use crate::value::Channel;
+
+    /// Two logs of one channel, spliced: the first one's entries up to a position, and the other's from there on.
+    #[derive(Debug)]
+    struct Spliced(Arc<MemoryLedger>, Arc<MemoryLedger>, u64);
+
+    #[async_trait]
+    impl Ledger for Spliced {
+        async fn size(&self, channel: &Channel) -> Result<u64> {
+            self.1.size(channel).await
+        }
+
+        async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
+            match usize::try_from(self.2.saturating_sub(from)).unwrap() {
+                0 => self.1.read(channel, from, limit).await,
+                left => self.0.read(channel, from, limit.min(left)).await,
+            }
+        }
+
+        async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+            self.1.append(channel, seq, bytes).await
+        }
+
+        async fn channels(&self) -> Result<Vec<Channel>> {
+            self.1.channels().await
+        }
+    }
+
+    #[tokio::test]
+    async fn first_entry_of_a_page_is_compared_with_the_entry_before_it() {
+        let channel: Channel = "reg.io/acme/shop:prod".parse().unwrap();
+        let logs = [(); 2].map(|()| Arc::new(MemoryLedger::new()));
+        let mut state = None;
+        for log in &logs {
+            let mut journal = Journal::new(Arc::clone(log) as Arc<dyn Ledger>, channel.clone());
+            moves(&mut journal, 1..6).await;
+            state = Some(Arc::clone(journal.state()));
+        }
+        let state = state.unwrap();
+        let [first, second] = logs;
+        let whole = Snapshot::new(Arc::clone(&second) as Arc<dyn Ledger>, Arc::clone(&state));
+        let entries = whole.read(4, 3).await.unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [4, 5, 6]);
+        assert_eq!(whole.read(0, usize::MAX).await.unwrap().len() as u64, state.size);
+        assert_eq!(whole.read(state.size, 3).await.unwrap(), []);
+
+        let spliced = Snapshot::new(Arc::new(Spliced(first, second, 4)), state);
+        assert_eq!(spliced.read(5, 3).await.unwrap().len(), 3);
+        let error = spliced.read(4, 3).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LedgerCorrupt, "{error}");
+        assert!(error.to_string().contains("seq 4"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn last_entry_that_changed_is_a_fork_even_if_it_is_only_the_one_before() {
+        let channel: Channel = "reg.io/acme/shop:prod".parse().unwrap();
+        let logs = [(); 2].map(|()| Arc::new(MemoryLedger::new()));
+        let mut journals = Vec::new();
+        for log in &logs {
+            let mut journal = Journal::new(Arc::clone(log) as Arc<dyn Ledger>, channel.clone());
+            moves(&mut journal, 1..3).await;
+            journals.push(journal);
+        }
+        let state = Arc::clone(journals[0].state());
+        let [_, other] = logs;
+        let snapshot = Snapshot::new(other, Arc::clone(&state));
+        assert_eq!(snapshot.read(state.size, 1).await.unwrap_err().kind(), ErrorKind::LedgerForked);
     }
 }
