@@ -122,6 +122,32 @@ fn previous_history_and_at_need_the_ledger_alone() {
 }
 
 #[test]
+fn past_says_what_was_open_or_had_drifted() {
+    let world = with_history();
+    let prod = world.prod();
+    let history = world.json(&["history", &prod, "--all"], 0);
+    let intent_at = |n: usize| history["events"][n]["at"].as_str().unwrap();
+    // When an intent was written, its move was open.
+    let last = &history["events"][0];
+    let json = world.json(&["at", &prod, intent_at(0)], 0);
+    if intent_at(0) != last["outcome"]["at"] {
+        assert_eq!(json["open"]["seq"], last["seq"]);
+        let said = world.does(&["at", &prod, intent_at(0)], 0).out;
+        let line = said.lines().find(|line| line.starts_with("  open  ")).unwrap();
+        assert!(line.contains("an intent to ") && line.ends_with("; it had landed"), "{line}");
+    }
+
+    let repository = world.prod().parse::<tagwarden::Channel>().unwrap().repository().clone();
+    let hotfix = world.server.memory().push_image(&repository, &"hotfix".parse().unwrap(), 99);
+    world.server.memory().overwrite(&repository, &"prod".parse().unwrap(), &hotfix);
+    world.does(&["promote", &prod, "--source", "1.4.1"], 4);
+    let json = world.json(&["at", &prod, "2100-01-01T00:00:00Z"], 0);
+    assert_eq!(json["drift"]["observed"], hotfix.digest().to_string());
+    let said = world.does(&["at", &prod, "2100-01-01T00:00:00Z"], 0).out;
+    assert!(said.contains(&format!("  drift     the tag was seen at {} instead of ", hotfix.digest())), "{said}");
+}
+
+#[test]
 fn channels_are_listed_and_audited() {
     let world = with_history();
     let (prod, qa) = (world.prod(), world.channel("qa").to_string());

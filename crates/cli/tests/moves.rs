@@ -138,6 +138,16 @@ fn a_refusal_has_each_finding_on_its_own_line_and_in_json() {
 }
 
 #[test]
+fn hold_of_a_misspelled_channel_is_refused() {
+    let world = World::with_prod();
+    let typo = world.channel("prd").to_string();
+    let said = world.does(&["hold", &typo, "--reason", "incident 7"], 3);
+    assert!(said.err.contains("the ledger has no log of it, and the registry has no such tag"), "{}", said.err);
+    assert!(said.err.contains("[CHANNEL_ABSENT]"), "{}", said.err);
+    assert!(!world.does(&["channels"], 0).out.contains(&typo));
+}
+
+#[test]
 fn a_hold_stops_promotions_until_it_is_ended() {
     let world = World::with_prod();
     let prod = world.prod();
