@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Case, Verdict, tag};
-use crate::registry::{Manifest, Put, Sample};
+use crate::registry::{Manifest, Sample};
 use crate::value::{Digest, Repository, Tag};
 
 pub(super) async fn check_one_digest(case: &Case<'_>) -> Verdict {
@@ -36,10 +36,7 @@ struct Watched<'a> {
 
 impl Watched<'_> {
     async fn put(&mut self, manifest: &Manifest) -> Verdict {
-        match self.case.put(&self.repository, &self.tag, manifest).await {
-            Put::Applied => {}
-            other => return self.case.broken(format!("a put of a complete manifest: {other:?}")),
-        }
+        self.case.accepted(&self.repository, &self.tag, manifest).await?;
         self.past.push((self.now.replace(manifest.digest()), Instant::now()));
         self.read_five_times().await
     }
