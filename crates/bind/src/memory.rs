@@ -12,8 +12,8 @@ use crate::{faults, promoter::Given};
 type Act = Box<dyn FnOnce(&MemoryRegistry) -> Value>;
 
 /// Calls the registry's method of this name: `push`, `push_image`, `store_blob`, `overwrite`, `delete_tag`,
-/// `delete_manifest`, `delete_blob`, `peek`, `holds`, `script`, `script_reads`, `chaos`, `calm`, `latency`, `faults_left`,
-/// `calls`, `clear_calls` or `changes`. Where anything of it is wrong, nothing is done.
+/// `delete_manifest`, `delete_blob`, `peek`, `holds`, `hide`, `unhide`, `script`, `script_reads`, `lag`, `chaos`, `calm`,
+/// `latency`, `faults_left`, `calls`, `clear_calls` or `changes`. Where anything of it is wrong, nothing is done.
 pub fn memory(core: &MemoryRegistry, method: &str, mut asked: Fields) -> Result<Given> {
     let act = read(method, &mut asked)?;
     asked.end()?;
@@ -77,6 +77,18 @@ fn read(method: &str, asked: &mut Fields) -> Result<Act> {
             chaos.latency = asked.ms("latency")?.unwrap_or(chaos.latency);
             chaos.lag = asked.ms("lag")?.unwrap_or(chaos.lag);
             set(move |core| core.chaos(chaos))
+        }
+        "lag" => {
+            let window = asked.need_ms("window")?;
+            set(move |core| core.lag(window))
+        }
+        "hide" => {
+            let ((repository, digest), answer) = (kept(asked)?, faults::error_answer(asked)?);
+            set(move |core| core.hide(&repository, &digest, answer))
+        }
+        "unhide" => {
+            let (repository, digest) = kept(asked)?;
+            act(move |core| json!(core.unhide(&repository, &digest)))
         }
         "calm" => set(MemoryRegistry::calm),
         "latency" => {
@@ -147,5 +159,30 @@ mod tests {
         assert_eq!(core.peek(&"reg.io/shop".parse().unwrap(), &"prod".parse().unwrap()), None);
         call("script", r#"{"faults": [{"fault": "after"}], "tag": "prod"}"#).unwrap();
         assert_eq!(core.faults_left(), 1);
+    }
+
+    #[test]
+    fn error_of_a_registry_needs_a_code_or_a_status() {
+        let core = MemoryRegistry::new();
+        let script = |fault: &str| {
+            let text = format!(r#"{{"faults": [{fault}]}}"#);
+            memory(&core, "script", Fields::parse(Style::Camel, "script", &text).unwrap())
+        };
+        for (fault, why) in [
+            (r#"{"fault": "refused", "message": "no"}"#, "code: it is missing, and there is no status either"),
+            (r#"{"fault": "refused", "status": 201}"#, "status: 201 is not from 400 to 499"),
+            (r#"{"fault": "refused", "code": "DENIED", "status": 500}"#, "status: 500 is not from 400 to 499"),
+        ] {
+            let error = script(fault).unwrap_err();
+            assert!(error.message().ends_with(why), "{}", error.message());
+        }
+        for fault in [
+            r#"{"fault": "refused", "code": "DENIED"}"#,
+            r#"{"fault": "refused", "status": 423}"#,
+            r#"{"fault": "refused", "code": "X", "status": 409, "message": "frozen"}"#,
+        ] {
+            script(fault).unwrap();
+        }
+        assert_eq!(core.faults_left(), 3);
     }
 }

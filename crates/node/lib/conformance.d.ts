@@ -18,7 +18,7 @@ export interface RegistryFixture extends Signal {
   repository: Repository | string
   /** Stores blobs and manifests by digest, by whatever way there is: blobs are not in the port. */
   store(repository: string, parts: { blobs: Buffer[]; manifests: GivenManifest[] }): Promise<void> | void
-  /** How long a read may lag behind a put, in milliseconds. 0 by default. */
+  /** How many milliseconds after its end a value of a tag may still be read. 0 by default. */
   lagMs?: number
 }
 

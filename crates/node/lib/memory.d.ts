@@ -15,14 +15,17 @@ export type Fault =
   | 'gone'
   /** It is answered as applied, and nothing was. */
   | 'ignored'
-  /** The registry refuses with a code of the OCI specification, such as `DENIED`, and nothing moves. */
-  | { fault: 'refused'; code: string }
+  /** The registry refuses in these words, and nothing moves. */
+  | ({ fault: 'refused' } & RegistryWords)
   /** `late`: the answer is lost, and it lands after this time. `twice`: it lands once more. `slow`: it takes this long. */
   | { fault: 'late' | 'twice' | 'slow'; timeMs: number }
   /** It is applied, and this many of the next reads of the tag still see what was there before. */
   | { fault: 'stale'; reads: number }
   /** Somebody moves the tag to this manifest just before or after the put lands. */
   | { fault: 'foreignBefore' | 'foreignAfter'; manifest: Manifest }
+
+/** An error of a registry: a code, a status from 400 to 499 (by default the one that vendors answer with the code), or both. */
+export type RegistryWords = ({ code: string; status?: number } | { code?: string; status: number }) & { message?: string }
 
 /** What happens to a read. Times are in milliseconds. */
 export type ReadFault =
@@ -34,6 +37,10 @@ export type ReadFault =
   | 'digestMismatch'
   /** It sees what was there before the tag's last change. */
   | 'stale'
+  /** It sees what the tag had this many changes ago: 0 is what is there; more than it had is *absent*. */
+  | { fault: 'past'; changes: number }
+  /** It lags this far behind, as every read does after `MemoryRegistry.lag`. */
+  | { fault: 'lag'; windowMs: number }
   /** The answer was true when the read arrived, and comes after this time. */
   | { fault: 'slow'; timeMs: number }
   /** Somebody moves the tag to this manifest just before or after. */
@@ -86,16 +93,30 @@ export declare class MemoryRegistry {
   peek(repository: Repository | string, tag: Tag | string): string | null
   /** True if the manifest is there. */
   holds(repository: Repository | string, digest: Digest | string): boolean
+  /**
+   * A policy hides this manifest: a resolve of a tag that points at it, and a fetch of it, is answered so. Everything else can
+   * be read, and puts are not touched. It is REGISTRY_DENIED for 401 and 403, REGISTRY_BUSY for 429, else REGISTRY_UNAVAILABLE.
+   */
+  hide(repository: Repository | string, digest: Digest | string, words: RegistryWords): void
+  /** The policy hides it no longer. False if it did not. */
+  unhide(repository: Repository | string, digest: Digest | string): boolean
   /** The next puts (of this tag, if one is given) meet these faults, in order, one each; pins are puts, too. */
   script(faults: Fault[], options?: { tag?: Tag | string }): void
   /** The next reads (or resolves of this tag) meet these faults, in order, one each. */
   scriptReads(faults: ReadFault[], options?: { tag?: Tag | string }): void
   /**
+   * From now on a read of a tag answers any value, a digest or *absent*, that the tag had within so many milliseconds: in any
+   * order, each as likely as the others. 0 at first, and ends it. The draws come from a fixed seed, or from that of `chaos`.
+   * Fetches by digest, blobs and lists of tags do not lag.
+   */
+  lag(windowMs: number): void
+  /**
    * Random faults from a seed for `percent` of the calls that no scripted fault waits for. `latencyMs` is the longest that a
-   * call is slow, `lagMs` the longest that a read lags behind, in milliseconds.
+   * call is slow, `lagMs` how long after a change a stale read may see what was before, in milliseconds. `lag` makes every read
+   * lag, over more than one value.
    */
   chaos(seed: number, percent: number, options?: { latencyMs?: number; lagMs?: number }): void
-  /** Ends chaos, and forgets the faults that no call has met. */
+  /** Ends chaos, and forgets the faults that no call has met. Reads lag as before; `lag(0)` ends that. */
   calm(): void
   /** Each call takes so many milliseconds from now on. */
   latency(latencyMs: number): void

@@ -37,11 +37,20 @@ class MemoryRegistry extends NativeRegistry {
   holds(repository, digest) {
     return set(this.#native, 'holds', { repository, digest })
   }
+  hide(repository, digest, words) {
+    set(this.#native, 'hide', { ...words, repository, digest })
+  }
+  unhide(repository, digest) {
+    return set(this.#native, 'unhide', { repository, digest })
+  }
   script(faults, options) {
     set(this.#native, 'script', { ...options, faults: faults.map(faultArgument) })
   }
   scriptReads(faults, options) {
     set(this.#native, 'script_reads', { ...options, faults: faults.map(faultArgument) })
+  }
+  lag(windowMs) {
+    set(this.#native, 'lag', { windowMs })
   }
   chaos(seed, percent, options) {
     set(this.#native, 'chaos', { ...options, seed, percent })

@@ -40,6 +40,9 @@ test('each fault of a read is what it says', async () => {
     ['busy', 'REGISTRY_BUSY'],
     ['denied', 'REGISTRY_DENIED'],
     ['stale', null],
+    [{ fault: 'past', changes: 0 }, digests[0]],
+    [{ fault: 'past', changes: 1 }, null],
+    [{ fault: 'lag', windowMs: 0 }, digests[0]],
     [{ fault: 'slow', timeMs: 5 }, digests[0]],
     [{ fault: 'foreignBefore', manifest: foreign }, foreign.digest],
     [{ fault: 'foreignAfter', manifest: foreign }, digests[0]],
@@ -53,6 +56,36 @@ test('each fault of a read is what it says', async () => {
   const { registry } = await bootstrapped()
   registry.scriptReads(['digestMismatch'])
   await assert.rejects(registry.fetch(release(1)), code('REGISTRY_DIGEST_MISMATCH'))
+})
+
+test('lagging reads answer every value of the window, and lag(0) ends it', async () => {
+  const { registry, digests } = await bootstrapped()
+  const before = registry.overwrite(repository, 'prod', foreign)
+  const seen = async () => {
+    const found = new Set()
+    for (let look = 0; look < 100; look++) found.add(await registry.resolve(repository, 'prod'))
+    return found
+  }
+  registry.lag(3_600_000)
+  assert.deepEqual(await seen(), new Set([null, digests[0], foreign.digest]))
+  registry.lag(0)
+  assert.deepEqual([before, await seen()], [digests[0], new Set([foreign.digest])])
+  assert.throws(() => registry.lag(-1), code('VALUE_INVALID'))
+})
+
+test('a registry refuses and hides in any words', async () => {
+  const { registry, digests } = await bootstrapped()
+  registry.script([{ fault: 'refused', status: 423, message: 'frozen until Monday' }], { tag: 'prod' })
+  const refused = await registry.put(repository, 'prod', foreign).catch((error) => error)
+  assert.match(refused.message, /answered 423: frozen until Monday/)
+  assert.throws(() => registry.script([{ fault: 'refused' }]), /code: it is missing, and there is no status either/)
+  registry.hide(repository, digests[0], { status: 412, code: 'PROJECTPOLICYVIOLATION', message: '3 critical' })
+  const hidden = await registry.resolve(repository, 'prod').catch((error) => error)
+  assert.match(hidden.message, /412 PROJECTPOLICYVIOLATION: 3 critical/)
+  assert.equal(hidden.context.status, '412')
+  assert.equal((await registry.fetch(release(2))).digest, digests[1])
+  assert.deepEqual([registry.unhide(repository, digests[0]), registry.unhide(repository, digests[0])], [true, false])
+  assert.equal(await registry.resolve(repository, 'prod'), digests[0])
 })
 
 test('what is done around the port is no call, and every change of a tag is kept', async () => {

@@ -147,6 +147,8 @@ PLAIN: list[tuple[Any, Any]] = [
     (Credentials("ada", "one"), Credentials("ada", "two")),
     (Manifest(b"{}", "application/json"), Manifest(b"{} ", "application/json")),
     (Fault.before(), Fault.after()),
+    (ReadFault.past(1), ReadFault.past(2)),
+    (ReadFault.lag(1), ReadFault.lag(datetime.timedelta(seconds=2))),
     (ReadFault.busy(), ReadFault.stale()),
     (MayDelete(True, "past"), MayDelete(False, "live")),
     (Finding.passes("fine"), Finding.warns("CODE", "fine")),

@@ -88,6 +88,54 @@ def test_a_put_that_was_not_applied_raises(world: World) -> None:
         world.registry.put(SHOP, "prod", manifest, -1)
 
 
+def test_lagging_reads_answer_every_value_of_the_window(
+    registry: tuple[NativeRegistry, Repository, MemoryRegistry],
+) -> None:
+    port, shop, behind = registry
+    one, two = (behind.push_image(shop, "prod", number).digest for number in (1, 2))
+    behind.lag(datetime.timedelta(hours=1))
+    assert {port.resolve(shop, "prod") for _ in range(100)} == {None, one, two}
+    behind.lag(0)
+    assert {port.resolve(shop, "prod") for _ in range(20)} == {two}
+    with pytest.raises(ValueError, match="no duration"):
+        behind.lag(-1)
+
+
+def test_scripted_reads_answer_the_past_value_that_they_name() -> None:
+    registry = MemoryRegistry()
+    one, two = (registry.push_image(SHOP, "prod", number).digest for number in (1, 2))
+    registry.script_reads([ReadFault.past(0), ReadFault.past(1), ReadFault.past(2)])
+    assert [registry.resolve(SHOP, "prod") for _ in range(3)] == [two, one, None]
+    registry.script_reads([ReadFault.lag(3600)] * 100)
+    assert {registry.resolve(SHOP, "prod") for _ in range(100)} == {None, one, two}
+    assert registry.resolve(SHOP, "prod") == two and registry.faults_left() == 0
+
+
+def test_hidden_manifest_is_an_error_and_others_are_read(
+    registry: tuple[NativeRegistry, Repository, MemoryRegistry],
+) -> None:
+    port, shop, behind = registry
+    one, two = behind.push_image(shop, "prod", 1), behind.push_image(shop, "1.1", 2)
+    behind.hide(shop, one.digest, status=412, code="PROJECTPOLICYVIOLATION", message="3 critical vulnerabilities")
+    for reference in (f"{shop}:prod", f"{shop}@{one.digest}"):
+        with pytest.raises(RegistryError, match="412 PROJECTPOLICYVIOLATION: 3 critical") as hidden:
+            port.fetch(reference)
+        assert hidden.value.context["status"] == "412"
+    assert port.fetch(f"{shop}:1.1") == two
+    assert behind.unhide(shop, one.digest) and not behind.unhide(shop, one.digest)
+    assert port.fetch(f"{shop}:prod") == one
+
+
+def test_refused_put_says_the_words_of_the_registry(world: World) -> None:
+    manifest = world.registry.push_image(SHOP, "2.0", 20)
+    world.registry.script([Fault.refused(status=423, message="frozen until Monday")], tag="prod")
+    with pytest.raises(RegistryError, match="answered 423: frozen until Monday") as refused:
+        world.registry.put(SHOP, "prod", manifest)
+    assert (refused.value.code, refused.value.context["status"]) == ("REGISTRY_REFUSED", "423")
+    with pytest.raises(InvalidValueError, match="code: it is missing, and there is no status either"):
+        world.registry.script([Fault.refused()])
+
+
 @pytest.mark.parametrize("kind", ["memory", "file"])
 def test_a_ledger_has_its_port(kind: str, world: World, tmp_path: Path) -> None:
     ledger = MemoryLedger() if kind == "memory" else open_ledger(str(tmp_path))

@@ -37,7 +37,7 @@ def registry(
     """Runs every law of a registry, each in a new repository below ``repository``.
 
     ``broken`` is the same adapter where every answer fails; ``store`` stores blobs and manifests by digest, by whatever
-    way there is; ``lag`` is how many seconds a read may lag behind a put.
+    way there is; ``lag`` is how many seconds after its end a value of a tag may still be read.
     """
     port, down = _registry.port(registry)[0], _registry.port(broken)[0]
     request = encode({"repository": repository, "lag": ms(lag)})

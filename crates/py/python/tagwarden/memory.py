@@ -52,9 +52,12 @@ class Fault(_Fault):
         return Fault._of("after")
 
     @staticmethod
-    def refused(code: str) -> Fault:
-        """The registry refuses with a code of the OCI specification, and nothing moves."""
-        return Fault._of("refused", code=code)
+    def refused(code: str | None = None, *, status: int | None = None, message: str | None = None) -> Fault:
+        """The registry refuses in these words, and nothing moves.
+
+        Without ``status`` (400 to 499) it is the one that vendors answer with this code. One of the two must be given.
+        """
+        return Fault._of("refused", code=code, status=status, message=message)
 
     @staticmethod
     def denied() -> Fault:
@@ -145,6 +148,16 @@ class ReadFault(_Fault):
         return ReadFault._of("stale")
 
     @staticmethod
+    def past(changes: int) -> ReadFault:
+        """It sees what the tag had this many changes ago: 0 is what is there; more than it had is *absent*."""
+        return ReadFault._of("past", changes=changes)
+
+    @staticmethod
+    def lag(window: Seconds) -> ReadFault:
+        """It lags this far behind, as every read does after ``MemoryRegistry.lag``."""
+        return ReadFault._of("lag", window=ms(window))
+
+    @staticmethod
     def foreign_before(manifest: Manifest) -> ReadFault:
         """Somebody moves the tag that is read to this manifest just before."""
         return ReadFault._of("foreign_before", **manifest.to_dict())
@@ -211,6 +224,27 @@ class MemoryRegistry(NativeRegistry):
         """True if the manifest is there."""
         return bool(self._set("holds", repository=repository, digest=digest))
 
+    def hide(
+        self,
+        repository: str | Repository,
+        digest: str | Digest,
+        *,
+        code: str | None = None,
+        status: int | None = None,
+        message: str | None = None,
+    ) -> None:
+        """A policy hides this manifest: a resolve of a tag that points at it, and a fetch of it, is answered so.
+
+        Everything else can be read, and puts are not touched. The words are those of ``Fault.refused``. It is
+        REGISTRY_DENIED for 401 and 403, REGISTRY_BUSY for 429, else REGISTRY_UNAVAILABLE.
+        """
+        words = {"code": code, "status": status, "message": message}
+        self._set("hide", repository=repository, digest=digest, **words)
+
+    def unhide(self, repository: str | Repository, digest: str | Digest) -> bool:
+        """The policy hides it no longer. True if it did."""
+        return bool(self._set("unhide", repository=repository, digest=digest))
+
     def script(self, faults: Iterable[Fault], *, tag: str | Tag | None = None) -> None:
         """The next puts (of this tag, if one is given) meet these faults, in order, one each; pins are puts, too."""
         self._set("script", faults=[fault.to_dict() for fault in faults], tag=tag)
@@ -219,12 +253,24 @@ class MemoryRegistry(NativeRegistry):
         """The next reads (or resolves of this tag) meet these faults, in order, one each."""
         self._set("script_reads", faults=[fault.to_dict() for fault in faults], tag=tag)
 
+    def lag(self, window: Seconds) -> None:
+        """From now on a read of a tag answers any value, a digest or *absent*, that the tag had within this time.
+
+        In any order, each as likely as the others; 0 at first, and ends it. The draws come from a fixed seed, or from
+        that of ``chaos``. Fetches by digest, blobs and lists of tags do not lag.
+        """
+        self._set("lag", window=ms(window))
+
     def chaos(self, seed: int, percent: int, *, latency: Seconds | None = None, lag: Seconds | None = None) -> None:
-        """Random faults from a seed for ``percent`` of the calls that no scripted fault waits for."""
+        """Random faults from a seed for ``percent`` of the calls that no scripted fault waits for.
+
+        ``latency`` is the longest that a call is slow; ``lag`` is how long after a change a stale read may see what was
+        before. ``MemoryRegistry.lag`` makes every read lag, over more than one value.
+        """
         self._set("chaos", seed=seed, percent=percent, latency=ms(latency), lag=ms(lag))
 
     def calm(self) -> None:
-        """Ends chaos, and forgets the faults that no call has met."""
+        """Ends chaos, and forgets the faults that no call has met. Reads lag as before; ``lag(0)`` ends that."""
         self._set("calm")
 
     def latency(self, latency: Seconds) -> None:
