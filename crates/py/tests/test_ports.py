@@ -193,8 +193,10 @@ class Counts:
         return self.inner.has_blob(repository, digest)
 
 
-def test_a_registry_that_delegates_keeps_the_laws(test_registry: TestRegistry) -> None:
+@pytest.mark.parametrize("lag", [0, 0.1])
+def test_a_registry_that_delegates_keeps_the_laws(lag: float, test_registry: TestRegistry) -> None:
     memory = test_registry.memory
+    memory.lag(lag)
 
     def store(repository: Repository, blobs: Sequence[bytes], manifests: Sequence[Manifest]) -> None:
         for blob in blobs:
@@ -206,8 +208,12 @@ def test_a_registry_that_delegates_keeps_the_laws(test_registry: TestRegistry) -
     counts = Counts(OciRegistry(lookup="nowhere"))
     # It speaks TLS to a host that does not.
     broken = Counts(OciRegistry(lookup="nowhere", retries=0, schemes={test_registry.host: "https"}))
-    assert conformance.registry(counts, broken=broken, repository=test_registry.repository("laws"), store=store) == []
+    laws = test_registry.repository("laws")
+    assert conformance.registry(counts, broken=broken, repository=laws, store=store, lag=lag) == []
     assert counts.asked["put"] > 3
+    memory.lag(3600)
+    violations = conformance.registry(counts, broken=broken, repository=f"{laws}/more", store=store, lag=lag)
+    assert "a_tag_has_one_digest" in [violation.law for violation in violations], "it lags more than it says"
 
 
 def test_what_a_delegate_says_goes_through(world: World) -> None:
