@@ -67,6 +67,8 @@ test('hold of promotions stops a bootstrap', async () => {
   const registry = new MemoryRegistry()
   registry.pushImage(repository, '1.4.1', 1)
   const promoter = new Promoter(registry, new MemoryLedger())
+  await assert.rejects(promoter.hold(prod, { reason: 'not yet', provenance }), { code: 'CHANNEL_ABSENT' })
+  registry.pushImage(repository, 'prod', 1)
   await promoter.hold(prod, { reason: 'not yet', provenance })
   const [[code]] = await refused(promoter.bootstrap(prod, { source: release(1), provenance }))
   assert.equal(code, 'CHANNEL_HELD')

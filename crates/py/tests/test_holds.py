@@ -12,6 +12,7 @@ from conftest import ADA, PROD, World
 from tagwarden import (
     ActiveHold,
     AsyncPromoter,
+    ChannelError,
     InvalidValueError,
     MemoryLedger,
     MemoryRegistry,
@@ -82,6 +83,9 @@ def test_hold_of_promotions_stops_a_bootstrap() -> None:
     registry = MemoryRegistry()
     registry.push_image(SHOP, "1.0", 1)
     promoter = Promoter(registry, MemoryLedger())
+    with pytest.raises(ChannelError, match="CHANNEL_ABSENT"):
+        promoter.hold(PROD, reason="not yet", provenance=ADA)
+    registry.push_image(SHOP, "prod", 1)
     promoter.hold(PROD, reason="not yet", provenance=ADA)
     ((code, _),) = refused(lambda: promoter.bootstrap(PROD, f"{SHOP}:1.0", provenance=ADA))
     assert code == "CHANNEL_HELD"
