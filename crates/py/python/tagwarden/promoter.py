@@ -292,8 +292,8 @@ class Promoter:
           ``all`` stops every move.
         - ``until``: when it ends by itself, an aware datetime; by default it does not.
 
-        InvalidValueError VALUE_INVALID if ``until`` is not in the future; ChannelError CHANNEL_ABSENT if the ledger has no
-        log of the channel and the registry has no such tag (one that cannot be asked stops no hold); LedgerError as
+        InvalidValueError VALUE_INVALID if ``until`` is not in the future; ChannelError CHANNEL_ABSENT if the ledger has
+        no log of the channel and the registry has no such tag (one that cannot be asked stops no hold); LedgerError as
         ``promote``.
         """
         return int(self._ask("hold", locals()))

@@ -322,6 +322,7 @@ class DriftSeen(Record):
 class LiveAt(PromotionEvent):
     """What was live on a channel at some time: the committed move that had made it live.
 
+    - ``channel``, ``seq``, ``at``, ``status``, ``intent``, ``outcome`` and ``takeovers``: those of that move.
     - ``open``: the move that was open then, with the end that it came to; None if there was none.
     - ``drift``: the last drift that had been seen by then, since that move; None if none had.
     """
