@@ -41,7 +41,7 @@ pub struct Journal {
     index_lost: AtomicBool,
 }
 
-/// How an append ended, for whoever asked for it.
+/// How an append ended.
 #[derive(Debug)]
 pub enum Written {
     /// It stands at this position; the journal has taken it in.
@@ -204,7 +204,7 @@ impl Journal {
             return Ok(Written::Lost);
         }
         let sealed = self.state.next(body, Uuid::now_v7(), at).seal()?;
-        // What would break the log is not written, whoever asks for it.
+        // Refuse an entry that would break the log, whichever caller made it.
         let mut next = ChannelState::clone(&self.state);
         let step = next.take(sealed.bytes()).map_err(|defect| {
             Error::new(ErrorKind::InternalFault, format!("an entry that would break the log: {defect}"))

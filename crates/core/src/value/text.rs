@@ -32,7 +32,7 @@ impl Text {
         &self.0
     }
 
-    /// The nearest text to one that somebody else wrote and that must be shown or kept anyway: forbidden characters
+    /// The nearest text to words from outside that must be shown or kept anyway: forbidden and invisible characters
     /// become U+FFFD, what is over 1,024 characters is cut and ends in `…`, and an empty one becomes `-`.
     pub fn lossy(text: impl AsRef<str>) -> Text {
         let text = text.as_ref();
