@@ -72,7 +72,7 @@ pub fn entry(bytes: &[u8]) {
     if let Ok((_, step)) = check(&channel, seq, parent, bytes) {
         assert_eq!(canonical(&value).unwrap(), bytes);
         let entry = Entry::open(bytes).unwrap();
-        assert_eq!(Step::of(entry.seq, &entry.channel, &entry.body), step);
+        assert_eq!(Step::of(entry.seq, entry.at, &entry.channel, &entry.body), step);
     }
 }
 

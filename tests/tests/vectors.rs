@@ -108,7 +108,7 @@ fn entry_by_entry_the_good_log_folds_to_the_same() {
     let mut state = ChannelState::empty("registry.example.com/acme/shop:prod".parse().unwrap());
     for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let entry = Entry::open(line).unwrap();
-        let want = Step::of(entry.seq, &entry.channel, &entry.body);
+        let want = Step::of(entry.seq, entry.at, &entry.channel, &entry.body);
         let (leaf, step) = check(&state.channel, state.size, state.leaf, line).unwrap();
         assert_eq!(step, want, "the step is what the entry says");
         assert_eq!(state.take(line).unwrap(), want);

@@ -41,8 +41,31 @@ pub enum Drift {
         /// The live digest.
         expected: Digest,
     },
+    /// The tag is read at something else than the live digest, and that may be an old answer of the registry.
+    Lagging {
+        /// The live digest.
+        expected: Digest,
+        /// What the tag is read at.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        observed: Option<Digest>,
+    },
+    /// The same, and reads were not settled within the audit's timeout.
+    Unsettled {
+        /// The live digest.
+        expected: Digest,
+        /// What the tag is read at.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        observed: Option<Digest>,
+    },
+    /// The tag points at a digest that was promoted by a move which this ledger does not know.
+    LedgerBehind {
+        /// The live digest.
+        expected: Digest,
+        /// What the tag points at.
+        observed: Digest,
+    },
     /// A move has begun and is not closed: it is under way, or to be recovered.
-    OpenIntent {
+    MoveInProgress {
         /// Where its intent stands.
         seq: u64,
         /// What it points the channel at.
@@ -96,7 +119,7 @@ impl Drift {
                 observed if observed == open.before() => Landing::NotLanded,
                 _ => Landing::Elsewhere,
             };
-            return Drift::OpenIntent { seq, target, observed, landing };
+            return Drift::MoveInProgress { seq, target, observed, landing };
         }
         match (state.live, observed) {
             (None, observed) => Drift::NeverRecorded { observed },
@@ -109,19 +132,13 @@ impl Drift {
         }
     }
 
-    /// What sort of answer it is; none if nothing is wrong.
-    ///
-    /// A channel that was never recorded is a drift while its tag is there: no log says why it points where it does.
+    /// What sort of answer it is; none if nothing is wrong, or nothing can be said yet.
     pub fn class(&self) -> Option<Class> {
         match self {
-            Drift::InSync { .. } | Drift::NeverRecorded { observed: None } => None,
-            Drift::MovedOutside { .. }
-            | Drift::MovedBack { .. }
-            | Drift::Missing { .. }
-            | Drift::NeverRecorded { observed: Some(_) }
-            | Drift::OpenIntent { landing: Landing::Elsewhere, .. } => Some(Class::Drift),
-            Drift::OpenIntent { .. } => Some(Class::Indeterminate),
-            Drift::Unknown { .. } => Some(Class::Unknown),
+            Drift::InSync { .. } | Drift::NeverRecorded { .. } | Drift::Lagging { .. } => None,
+            Drift::MovedOutside { .. } | Drift::MovedBack { .. } | Drift::Missing { .. } => Some(Class::Drift),
+            Drift::MoveInProgress { .. } => Some(Class::Indeterminate),
+            Drift::Unknown { .. } | Drift::Unsettled { .. } | Drift::LedgerBehind { .. } => Some(Class::Unknown),
         }
     }
 }
@@ -138,13 +155,30 @@ impl fmt::Display for Drift {
                 write!(f, "moved back: {expected} is live, the tag points at {observed}, which was earlier")
             }
             Drift::Missing { expected } => write!(f, "missing: {expected} is live, the tag is gone"),
-            Drift::OpenIntent { seq, target, observed, landing } => {
+            Drift::Lagging { expected, observed } => {
+                write!(
+                    f,
+                    "lagging: {expected} is live, the tag is read at {}, which may be an old answer",
+                    at(observed)
+                )
+            }
+            Drift::Unsettled { expected, observed } => {
+                let observed = at(observed);
+                write!(f, "unsettled: {expected} is live, the tag is read at {observed}, and reads may still lag")
+            }
+            Drift::LedgerBehind { expected, observed } => {
+                write!(
+                    f,
+                    "ledger behind: {expected} is live here, the tag points at {observed}, promoted by another ledger"
+                )
+            }
+            Drift::MoveInProgress { seq, target, observed, landing } => {
                 let landing = match landing {
                     Landing::Landed => "has landed",
                     Landing::NotLanded => "has not landed",
                     Landing::Elsewhere => "was overtaken",
                 };
-                write!(f, "open intent {seq} to {target} {landing}: the tag points at {}", at(observed))
+                write!(f, "move in progress (seq {seq}) to {target} {landing}: the tag points at {}", at(observed))
             }
             Drift::NeverRecorded { observed } => write!(f, "never recorded: the tag points at {}", at(observed)),
             Drift::Unknown { why } => write!(f, "unknown: {why}"),
@@ -258,6 +292,7 @@ mod tests {
             epoch: 0,
             deadlines: Deadlines::default(),
             quiet_ms: 1,
+            settle_ms: 1,
         });
         state
     }
@@ -276,13 +311,13 @@ mod tests {
             (state(Some("a")), Some("b"), Never, "moved_outside", Some(4)),
             (state(Some("a")), Some("b"), Earlier, "moved_back", Some(4)),
             (state(Some("a")), None, Never, "missing", Some(4)),
-            (state(None), Some("b"), Never, "never_recorded", Some(4)),
+            (state(None), Some("b"), Never, "never_recorded", None),
             (state(None), None, Never, "never_recorded", None),
             (moved(Some("a")), Some("a"), Passage::Live, "unknown", Some(6)),
             (open(Op::Promote, Some("a"), "b", None), Some("a"), Passage::Live, "not_landed", Some(5)),
             (open(Op::Promote, Some("a"), "b", None), Some("b"), Never, "landed", Some(5)),
-            (open(Op::Promote, Some("a"), "b", None), Some("c"), Never, "elsewhere", Some(4)),
-            (open(Op::Promote, Some("a"), "b", None), None, Never, "elsewhere", Some(4)),
+            (open(Op::Promote, Some("a"), "b", None), Some("c"), Never, "elsewhere", Some(5)),
+            (open(Op::Promote, Some("a"), "b", None), None, Never, "elsewhere", Some(5)),
             (open(Op::Bootstrap, None, "b", None), None, Never, "not_landed", Some(5)),
             (open(Op::Bootstrap, None, "b", None), Some("b"), Never, "landed", Some(5)),
             (open(Op::Repair, Some("a"), "a", Some("x")), Some("x"), Never, "not_landed", Some(5)),
@@ -314,7 +349,7 @@ mod tests {
             |tag: &str, drift| Audited { channel: format!("reg.io/acme/shop:{tag}").parse().unwrap(), size: 2, drift };
         let (a, b) = (digest("a"), digest("b"));
         let unknown = || Drift::Unknown { why: Text::lossy("429") };
-        let landed = || Drift::OpenIntent { seq: 7, target: b, observed: Some(b), landing: Landing::Landed };
+        let landed = || Drift::MoveInProgress { seq: 7, target: b, observed: Some(b), landing: Landing::Landed };
         let report = |drifts: Vec<Drift>| {
             let tags = ["prod", "dev", "preprod"];
             let channels = tags.into_iter().zip(drifts).map(|(tag, drift)| audited(tag, drift));
@@ -325,7 +360,7 @@ mod tests {
             all.to_string(),
             format!(
                 "reg.io/acme/shop:dev  unknown: 429\n\
-                 reg.io/acme/shop:preprod  open intent 7 to {b} has landed: the tag points at {b}\n\
+                 reg.io/acme/shop:preprod  move in progress (seq 7) to {b} has landed: the tag points at {b}\n\
                  reg.io/acme/shop:prod  moved back: {a} is live, the tag points at {b}, which was earlier"
             )
         );

@@ -12,6 +12,7 @@ use super::defect::{Checked, Defect, DefectCode, ensure};
 use super::entry::{Body, Leaf};
 use super::intent::{Deadlines, Intent, Op, Source};
 use super::merkle::{Frontier, hash_of};
+use super::trail::Trail;
 use crate::error::{Error, ErrorKind};
 use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text, Timestamp};
 
@@ -50,6 +51,8 @@ pub struct ChannelState {
     pub policy: Option<PolicyInForce>,
     /// Where the log goes on, if it was migrated.
     pub migrated: Option<MigratedTo>,
+    /// The values that the tag had, or may have had, and has no more.
+    pub trail: Trail,
 }
 
 /// A hold that was not ended.
@@ -142,6 +145,8 @@ pub struct OpenMove {
     pub deadlines: Deadlines,
     /// The longest quiet time of all workers that held it, in milliseconds.
     pub quiet_ms: u64,
+    /// The longest settle time of all workers that held it, in milliseconds.
+    pub settle_ms: u64,
 }
 
 impl OpenMove {
@@ -162,6 +167,7 @@ impl OpenMove {
             epoch: intent.epoch,
             deadlines: intent.deadlines,
             quiet_ms: intent.deadlines.quiet_ms,
+            settle_ms: intent.deadlines.settle_ms,
         }
     }
 
@@ -235,6 +241,13 @@ pub enum Step {
         put: PutStatus,
         /// What the tag pointed at last.
         observed: Option<Digest>,
+        /// When, by the clock of its writer.
+        at: Timestamp,
+    },
+    /// The tag was seen at something else than expected.
+    Observation {
+        /// What it pointed at.
+        observed: Option<Digest>,
     },
     /// Moves are stopped.
     Hold(Box<ActiveHold>),
@@ -255,13 +268,13 @@ pub enum Step {
         /// The RFC 6962 root over them.
         root: Digest,
     },
-    /// An entry that changes nothing in the state: an observation, an approval, a check, a deployment.
+    /// An entry that changes nothing in the state: an approval, a check, a deployment.
     Other,
 }
 
 impl Step {
-    /// The step of an entry of `channel` at `seq`.
-    pub fn of(seq: u64, channel: &Channel, body: &Body) -> Step {
+    /// The step of an entry of `channel` at `seq`, written at `at`.
+    pub fn of(seq: u64, at: Timestamp, channel: &Channel, body: &Body) -> Step {
         match body {
             Body::Intent(intent) => Step::Intent {
                 open: Box::new(OpenMove::of(seq, channel, intent)),
@@ -283,6 +296,7 @@ impl Step {
                 status: outcome.status,
                 put: outcome.put,
                 observed: outcome.observed,
+                at,
             },
             Body::Hold(Hold { scope, reason, provenance, until }) => Step::Hold(Box::new(ActiveHold {
                 seq,
@@ -298,7 +312,8 @@ impl Step {
             Body::Migrated(migrated) => {
                 Step::Migrated { ledger: migrated.ledger.clone(), size: migrated.size, root: migrated.root }
             }
-            Body::Observation(_) | Body::Approval(_) | Body::Check(_) | Body::Deployment(_) => Step::Other,
+            Body::Observation(seen) => Step::Observation { observed: seen.observed },
+            Body::Approval(_) | Body::Check(_) | Body::Deployment(_) => Step::Other,
         }
     }
 }
@@ -327,6 +342,7 @@ impl ChannelState {
             policies: Vec::new(),
             policy: None,
             migrated: None,
+            trail: Trail::default(),
         }
     }
 
@@ -397,8 +413,9 @@ impl ChannelState {
                 open.epoch = epoch;
                 open.deadlines = deadlines;
                 open.quiet_ms = open.quiet_ms.max(deadlines.quiet_ms);
+                open.settle_ms = open.settle_ms.max(deadlines.settle_ms);
             }
-            Step::Outcome { intent_seq, move_id, owner, epoch, status, put, observed } => {
+            Step::Outcome { intent_seq, move_id, owner, epoch, status, put, observed, at } => {
                 let open = self.open.as_ref().filter(|open| open.seq == intent_seq && open.move_id == move_id);
                 let Some(open) = open else {
                     return ensure(false, DefectCode::Outcome, || "of an intent that is not open".to_owned());
@@ -407,8 +424,9 @@ impl ChannelState {
                     format!("by {owner} at epoch {epoch}, but {} holds it at {}", open.owner, open.epoch)
                 })?;
                 open.check_end(status, put, observed)?;
-                self.close(status);
+                self.close(seq, status, put, at);
             }
+            Step::Observation { observed } => self.trail.observe(observed, self.live, seq),
             Step::Hold(hold) => self.holds.push(ActiveHold { seq, ..*hold }),
             Step::Unhold(hold) => {
                 ensure(self.holds.iter().any(|active| active.seq == hold), DefectCode::Hold, || {
@@ -475,9 +493,11 @@ impl ChannelState {
         ensure(next.op != Op::Repair || back, DefectCode::Previous, || "a repair puts the live digest back".to_owned())
     }
 
-    /// Ends the open move.
-    fn close(&mut self, status: Status) {
-        let Some(OpenMove { seq, op, move_id, previous, target, owner, .. }) = self.open.take() else { return };
+    /// Ends the open move, by the outcome at `outcome_seq`.
+    fn close(&mut self, outcome_seq: u64, status: Status, put: PutStatus, at: Timestamp) {
+        let Some(open) = self.open.take() else { return };
+        self.trail.close(&open, status, put, at, outcome_seq);
+        let OpenMove { seq, op, move_id, previous, target, owner, .. } = open;
         if status == Status::Committed {
             if previous != Some(target) {
                 self.previous = previous;

@@ -25,7 +25,7 @@ impl ChannelState {
         let (entry, body) = entry.map_err(|broken| broken.at(seq))?.split();
         match body {
             Ok(body) => {
-                let step = Step::of(seq, &self.channel, &body);
+                let step = Step::of(seq, entry.at, &self.channel, &body);
                 self.fold(entry.leaf, step.clone()).map(|()| step)
             }
             Err(broken) => {
@@ -57,7 +57,7 @@ impl ChannelState {
 pub fn check(channel: &Channel, seq: u64, parent: Option<Leaf>, bytes: &[u8]) -> Result<(Leaf, Step), Defect> {
     let (entry, body) = linked(channel, seq, parent, bytes)?.split();
     let body = body.map_err(|broken| broken.at(seq))?;
-    Ok((entry.leaf, Step::of(seq, channel, &body)))
+    Ok((entry.leaf, Step::of(seq, entry.at, channel, &body)))
 }
 
 /// Checks the bytes, the position and the parent of one entry, and nothing of what it says: its leaf hash.

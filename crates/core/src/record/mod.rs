@@ -15,6 +15,7 @@ pub mod merkle;
 #[cfg(test)]
 pub(crate) mod proptests;
 mod read;
+mod trail;
 mod verify;
 
 pub use body::{
@@ -32,4 +33,5 @@ pub use intent::{
 pub use json::canonical;
 pub use log::check;
 pub(crate) use log::check_link;
+pub use trail::{Ended, Mark, MayBe, MayBeCause, Trail};
 pub use verify::{LogReport, Verifier};

@@ -289,7 +289,7 @@ proptest! {
         let mut state = ChannelState::empty(channel());
         for sealed in &log {
             let entry = Entry::open(sealed.bytes()).unwrap();
-            let want = Step::of(entry.seq, &entry.channel, &entry.body);
+            let want = Step::of(entry.seq, entry.at, &entry.channel, &entry.body);
             let checked = check(&state.channel, state.size, state.leaf, sealed.bytes()).unwrap();
             prop_assert_eq!(checked, (sealed.leaf(), want.clone()));
             prop_assert_eq!(state.take(sealed.bytes()).unwrap(), want);
@@ -313,7 +313,7 @@ proptest! {
             if let Some(next) = log.get(size) {
                 state.take(next.bytes()).unwrap();
                 let entry = Entry::open(next.bytes()).unwrap();
-                again.fold(next.leaf(), Step::of(entry.seq, &entry.channel, &entry.body)).unwrap();
+                again.fold(next.leaf(), Step::of(entry.seq, entry.at, &entry.channel, &entry.body)).unwrap();
             }
         }
     }

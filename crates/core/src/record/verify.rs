@@ -263,7 +263,7 @@ struct Candidate {
 impl Candidate {
     fn of(entry: ReadEntry) -> Candidate {
         let (entry, body) = entry.split();
-        let step = body.map(|body| Step::of(entry.seq, &entry.channel, &body));
+        let step = body.map(|body| Step::of(entry.seq, entry.at, &entry.channel, &body));
         Candidate { entry, step }
     }
 }
