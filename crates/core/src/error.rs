@@ -139,6 +139,10 @@ error_kinds! {
     RollbackNoTarget => "ROLLBACK_NO_TARGET", Never, Refused;
     /// The key was used by another request on this channel.
     IdempotencyMismatch => "IDEMPOTENCY_MISMATCH", Never, Refused;
+    /// The key's move was committed, and a later move replaced what it made live.
+    IdempotencySuperseded => "IDEMPOTENCY_SUPERSEDED", Never, Refused;
+    /// The channel was moved a moment ago, and the registry may still answer an older value.
+    ChannelUnsettled => "CHANNEL_UNSETTLED", Later, Unknown;
 
     /// The registry refused the put; the tag was not moved.
     MoveFailed => "MOVE_FAILED", Later, Failed;
@@ -192,6 +196,8 @@ error_kinds! {
     LedgerTooNew => "LEDGER_TOO_NEW", Never, Refused;
     /// The log goes on in another ledger.
     LedgerMigrated => "LEDGER_MIGRATED", Never, Refused;
+    /// The tag was moved by a move that this ledger does not know: it is an older copy, or another ledger governs it.
+    LedgerBehind => "LEDGER_BEHIND", Never, Unknown;
     /// The repository has pins that this ledger does not know: another ledger governs it.
     LedgerForeign => "LEDGER_FOREIGN", Never, Refused;
     /// An entry is larger than 32 KiB.

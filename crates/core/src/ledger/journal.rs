@@ -257,13 +257,13 @@ impl Journal {
         self.snapshot().read(from, limit).await
     }
 
-    /// Where the intent stands of the committed move with this key, and the digest of its request.
-    pub async fn committed(&self, key: &IdempotencyKey) -> Result<Option<(u64, Digest)>> {
+    /// The committed move with this key: where its intent stands, the digest of its request, and its target.
+    pub async fn committed(&self, key: &IdempotencyKey) -> Result<Option<(u64, Digest, Digest)>> {
         for seq in self.find(Term::key(key)).await? {
             if let Some(Entry { body: Body::Intent(intent), .. }) = self.read(seq, 1).await?.pop()
                 && intent.key == *key
             {
-                return Ok(Some((seq, intent.request)));
+                return Ok(Some((seq, intent.request, intent.target.digest)));
             }
         }
         Ok(None)

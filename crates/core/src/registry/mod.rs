@@ -22,7 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::error::{Error, Result};
-use crate::value::{Digest, Reference, Repository, Tag};
+use crate::value::{Digest, Reference, Repository, Tag, Timestamp};
 
 /// How a put ended.
 #[derive(Debug)]
@@ -33,6 +33,15 @@ pub enum Put {
     Refused(Error),
     /// The answer was lost, late or not clear: the tag may be old, new or gone, and the put may still land.
     Unknown(Error),
+}
+
+/// What a registry answered for a tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TagAnswer {
+    /// The digest, or none if the tag is proven absent.
+    pub digest: Option<Digest>,
+    /// The registry's own time of the answer (RFC 9110, *Date*), if it said one. It is a claim, and may be off.
+    pub date: Option<Timestamp>,
 }
 
 /// Where manifests are kept and tags point at them.
@@ -57,6 +66,12 @@ pub enum Put {
 pub trait Registry: fmt::Debug + Send + Sync + 'static {
     /// The digest that a tag points at, or none if it is proven absent.
     async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>>;
+
+    /// The same, with the registry's own time of the answer. An adapter that knows no time leaves it as it is: then nothing
+    /// that a log says is old at once, and a move waits its settle time out.
+    async fn read_tag(&self, repository: &Repository, tag: &Tag) -> Result<TagAnswer> {
+        Ok(TagAnswer { digest: self.resolve(repository, tag).await?, date: None })
+    }
 
     /// The manifest of a reference, hashed and checked, or none if it is proven absent.
     async fn fetch(&self, reference: &Reference) -> Result<Option<Manifest>>;

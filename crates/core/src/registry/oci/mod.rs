@@ -37,7 +37,7 @@ use bytes::Bytes;
 
 use self::blob::Uploaders;
 use self::http::Http;
-use super::{Manifest, Put, Registry};
+use super::{Manifest, Put, Registry, TagAnswer};
 use crate::error::{Error, Result};
 use crate::value::{Digest, Reference, Repository, Tag};
 
@@ -123,8 +123,12 @@ impl OciRegistry {
 #[async_trait]
 impl Registry for OciRegistry {
     async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>> {
-        let resolved = read::resolve(&self.0.http, repository, tag).await;
-        resolved.map_err(|error| placed(error, "resolve", &repository.tag(tag.clone())))
+        Ok(self.read_tag(repository, tag).await?.digest)
+    }
+
+    async fn read_tag(&self, repository: &Repository, tag: &Tag) -> Result<TagAnswer> {
+        let read = read::tag(&self.0.http, repository, tag).await;
+        read.map_err(|error| placed(error, "resolve", &repository.tag(tag.clone())))
     }
 
     async fn fetch(&self, reference: &Reference) -> Result<Option<Manifest>> {

@@ -1,7 +1,8 @@
 //! Resolving tags and fetching manifests.
 
 use bytes::Bytes;
-use reqwest::header::CONTENT_TYPE;
+use jiff::fmt::rfc2822::DateTimeParser;
+use reqwest::header::{CONTENT_TYPE, DATE};
 use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
 
@@ -11,8 +12,8 @@ use super::http::{Body, Http, Read};
 use super::tags;
 use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
-use crate::registry::{MAX_MANIFEST, Manifest};
-use crate::value::{Digest, Hasher, Reference, Repository, Tag, Target};
+use crate::registry::{MAX_MANIFEST, Manifest, TagAnswer};
+use crate::value::{Digest, Hasher, Reference, Repository, Tag, Target, Timestamp};
 
 /// Everything that is understood, in one header: a registry answers 404 for a manifest of a type that is not accepted,
 /// and that looks just like a deleted tag.
@@ -28,20 +29,29 @@ const ABSENT: [&str; 4] = ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND", "TAG
 pub(super) const DIGEST_HEADER: &str = "docker-content-digest";
 
 /// The digest that a tag points at, by HEAD; by GET where HEAD does not say it.
-pub(super) async fn resolve(http: &Http, repository: &Repository, tag: &Tag) -> Result<Option<Digest>> {
+pub(super) async fn tag(http: &Http, repository: &Repository, tag: &Tag) -> Result<TagAnswer> {
     let deadline = http.deadline();
     let endpoint = Endpoint::of(repository, &http.options)?;
     let reference = repository.tag(tag.clone());
     let answer = manifest(http, &endpoint, Method::HEAD, tag.as_str(), deadline).await?;
-    if answer.method == Method::GET {
-        // The HEAD was an error, which says nothing.
-        return Ok(found(http, &endpoint, &reference, &answer, deadline).await?.map(|manifest| manifest.digest()));
-    }
+    let date = date(&answer);
     let claimed = answer.header(DIGEST_HEADER).and_then(|digest| digest.parse::<Digest>().ok());
-    match (answer.status, claimed) {
-        (StatusCode::OK, Some(digest)) => Ok(Some(digest)),
-        _ => Ok(get(http, &endpoint, &reference, deadline).await?.map(|manifest| manifest.digest())),
-    }
+    let digest = match (answer.status, claimed) {
+        // The HEAD was an error, which says nothing.
+        _ if answer.method == Method::GET => {
+            found(http, &endpoint, &reference, &answer, deadline).await?.map(|manifest| manifest.digest())
+        }
+        (StatusCode::OK, Some(digest)) => Some(digest),
+        _ => get(http, &endpoint, &reference, deadline).await?.map(|manifest| manifest.digest()),
+    };
+    Ok(TagAnswer { digest, date })
+}
+
+/// The registry's own time of an answer (RFC 9110, *Date*).
+fn date(answer: &Answer) -> Option<Timestamp> {
+    let text = answer.header(DATE)?;
+    let date = DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(Timestamp::from_unix_ms(date.as_millisecond()))
 }
 
 /// The manifest of a reference, hashed and checked against everything that claims to be its digest.
