@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use super::driver::{Asked, Run, Work};
+use super::driver::{Asked, Run};
+use super::explain::at;
+use super::machine::{Change, TagRead};
 use super::parts::{Depth, Parts, Preflight};
 use super::request::{LEDGER_COMPLETE, Operation};
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::{Facts, Judgement, Passage, Tagged, Upstream};
-use crate::promotion::machine::Change;
+use crate::judge::{Facts, Finding, Judgement, Passage, Tagged, Upstream};
 use crate::record::{ChannelState, Op, Source, TargetManifest, UpstreamLog};
 use crate::registry::Manifest;
-use crate::value::{Channel, Digest, Text};
+use crate::value::{Channel, Digest, Text, Timestamp};
 
 /// What was found out about a move, and what the policy says.
 #[derive(Clone, Debug)]
@@ -38,37 +39,48 @@ pub(super) fn target_of(manifest: &Manifest) -> TargetManifest {
     }
 }
 
+/// The names under which findings about the tag's read and about clocks are recorded.
+const TAG_READ: &str = "tag-read";
+const CLOCK: &str = "clock";
+
+/// Clocks that differ by more than this are said.
+const SKEW_MS: u64 = 5 * 60 * 1000;
+
+/// A promotion is refused if this machine's clock and the registry's differ by more than this.
+const REFUSED_SKEW_MS: u64 = 60 * 60 * 1000;
+
 impl Run {
-    pub(super) async fn judge(&mut self, observed: Option<Digest>, change: Change) -> Result<Gathered> {
-        let Work::Move(asked) = self.work.clone() else {
-            return Err(Error::new(ErrorKind::InternalFault, "a recovery judges nothing"));
-        };
+    /// The facts of a change, and what the policy says of them. `lagging`: lag explains that the tag was not read at the
+    /// live digest.
+    pub(super) async fn judge(&mut self, read: TagRead, lagging: bool, change: Change) -> Result<Gathered> {
+        let asked = self.asked.clone();
         self.label = self.release_label(&asked, change.target).await?;
-        let Asked { operation, terms, .. } = *asked;
-        let state = ChannelState::clone(self.journal.lock().await.state());
+        let Asked { operation, terms, .. } = asked;
+        let state = ChannelState::clone(self.effects.journal.lock().await.state());
         let manifest = self.target(change.target).await?;
-        let here = self.passage(&self.channel, &change.target).await?;
+        let here = self.passage(&self.effects.channel, &change.target).await?;
         if let Operation::Rollback(Some(_)) = operation
             && here == Passage::Never
         {
             let to = change.target;
-            let message = format!("{to} was never live on {}: a rollback goes back to what was", self.channel);
-            return Err(Error::new(ErrorKind::RollbackNoTarget, message).with("channel", &self.channel));
+            let message = format!("{to} was never live on {}: a rollback goes back to what was", self.effects.channel);
+            return Err(Error::new(ErrorKind::RollbackNoTarget, message).with("channel", &self.effects.channel));
         }
-        let parts = self.parts(operation.op(), manifest.as_ref()).await;
+        let op = change.op;
+        let parts = self.parts(op, manifest.as_ref()).await;
         let overridden = terms.overrides(LEDGER_COMPLETE);
-        if operation.op() == Op::Bootstrap && state.committed == 0 && !overridden {
+        if op == Op::Bootstrap && state.committed == 0 && !overridden {
             self.refuse_foreign().await?;
         }
-        let mut facts = Facts::new(operation.op(), &state, terms.provenance.clone(), self.inner.clock.now());
-        facts.observed = observed;
+        let mut facts = Facts::new(op, &state, terms.provenance.clone(), self.effects.inner.clock.now());
+        facts.observed = if lagging || read.hidden { state.live } else { read.value };
         facts.source = match &operation {
             Operation::Promote(source) => Some(source.clone()),
             Operation::Bootstrap(first) => first.source.clone(),
             _ => None,
         };
         if let (Some(tag), Some(Source::Reference(_))) = (terms.tag, &facts.source) {
-            let answered = self.inner.registry.resolve(self.channel.repository(), &tag).await?;
+            let answered = self.effects.inner.registry.resolve(self.effects.channel.repository(), &tag).await?;
             facts.tagged = Some(Tagged { tag, answered });
         }
         facts.target = manifest.as_ref().map(target_of);
@@ -76,22 +88,82 @@ impl Run {
         facts.unknown = parts.unknown;
         facts.expected = terms.expected;
         facts.here = here;
-        facts.upstream = self.upstream(operation.op(), &change.target).await?;
+        facts.upstream = self.upstream(op, &change.target).await?;
         let upstream = facts.upstream.iter().map(Upstream::log).collect();
-        let mut judgement = self.inner.policy.judge(&facts);
-        judgement.findings.extend(self.warning.clone());
+        let mut judgement = self.effects.inner.policy.judge(&facts);
+        judgement.findings.extend(self.warnings.clone());
+        judgement.findings.extend(self.findings_of_the_read(&read, lagging));
+        judgement.findings.extend(self.finding_of_the_ledger(&change, overridden).await?);
+        judgement.findings.extend(self.findings_of_the_clock(op).await?);
         Ok(Gathered { judgement, change, upstream })
     }
 
+    /// What was odd about the read of the tag, as far as the move goes on all the same.
+    fn findings_of_the_read(&self, read: &TagRead, lagging: bool) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let (channel, value) = (&self.effects.channel, at(read.value));
+        if read.hidden {
+            let words = self.effects.error.as_ref().map(ToString::to_string).unwrap_or_default();
+            let why = format!("the registry hides the tag, so it counts as live by the log: {words}");
+            findings.push(Finding::warn(TAG_READ, "TAG_HIDDEN", why));
+        }
+        if lagging {
+            let why = format!("{channel} was moved a moment ago and answers {value}: it counts as live by the log");
+            findings.push(Finding::warn(TAG_READ, "TAG_LAGGING", why));
+        }
+        findings
+    }
+
+    /// *Ledger behind*: a repair is refused, an adoption warns.
+    async fn finding_of_the_ledger(&self, change: &Change, overridden: bool) -> Result<Option<Finding>> {
+        let observed = match change.op {
+            Op::Repair => change.replaced,
+            Op::Adopt => Some(change.target),
+            Op::Promote | Op::Rollback | Op::Bootstrap => None,
+        };
+        let Some(digest) = observed else { return Ok(None) };
+        if !self.effects.inner.has_unexplained_pin(&self.effects.channel, &digest).await? {
+            return Ok(None);
+        }
+        let why = format!("the tag points at {digest}, which a move put there that this ledger does not know");
+        Ok(Some(match change.op {
+            Op::Repair if !overridden => Finding::refuse(LEDGER_COMPLETE, "LEDGER_BEHIND", why),
+            _ => Finding::warn(LEDGER_COMPLETE, "LEDGER_BEHIND", why),
+        }))
+    }
+
+    /// *Clocks*: this machine's clock against the last entry and against the registry.
+    async fn findings_of_the_clock(&self, op: Op) -> Result<Vec<Finding>> {
+        let now = self.effects.inner.clock.now();
+        let off = |other: Timestamp| other.unix_ms().abs_diff(now.unix_ms());
+        let mut findings = Vec::new();
+        // Time has passed since the last entry; only one from the future shows that a clock is off.
+        let log = self.effects.journal.lock().await.snapshot();
+        let last = log.read(log.state().size.saturating_sub(1), 1).await?.pop();
+        if let Some(last) = last.map(|entry| entry.at).filter(|last| *last > now && off(*last) > SKEW_MS) {
+            let why = format!("this machine's clock says {now}, and the last entry was written at {last}");
+            findings.push(Finding::warn(CLOCK, "CLOCK_SKEWED", why));
+        }
+        if let Some(date) = self.effects.date.filter(|date| off(*date) > SKEW_MS) {
+            let why = format!("this machine's clock says {now}, and the registry's {date}");
+            findings.push(match op == Op::Promote && off(date) > REFUSED_SKEW_MS {
+                true => Finding::refuse(CLOCK, "CLOCK_SKEWED", why),
+                false => Finding::warn(CLOCK, "CLOCK_SKEWED", why),
+            });
+        }
+        Ok(findings)
+    }
+
     /// What the policy says of a target that is not there.
-    pub(super) async fn judge_absent(&self, asked: &Asked, source: &Source) -> Result<Error> {
-        let state = self.read_log().await?.state;
+    pub(super) async fn judge_absent(&self, source: &Source) -> Result<Error> {
+        let asked = &self.asked;
+        let state = self.effects.read_log().await?.state;
         let mut facts =
-            Facts::new(asked.operation.op(), &state, asked.terms.provenance.clone(), self.inner.clock.now());
+            Facts::new(asked.operation.op(), &state, asked.terms.provenance.clone(), self.effects.inner.clock.now());
         facts.source = Some(source.clone());
         facts.observed = state.live;
         facts.expected = asked.terms.expected;
-        Ok(match self.inner.policy.judge(&facts).decide() {
+        Ok(match self.effects.inner.policy.judge(&facts).decide() {
             Err(refusal) => refusal.into(),
             Ok(_) => {
                 let named = match source {
@@ -105,12 +177,12 @@ impl Run {
 
     /// The target's manifest, kept for the put.
     async fn target(&mut self, digest: Digest) -> Result<Option<Manifest>> {
-        if let Some(manifest) = self.manifests.get(&digest) {
+        if let Some(manifest) = self.effects.manifests.get(&digest) {
             return Ok(Some(manifest.clone()));
         }
-        let found = self.inner.registry.fetch(&self.channel.repository().digest(digest)).await?;
+        let found = self.effects.inner.registry.fetch(&self.effects.channel.repository().digest(digest)).await?;
         if let Some(manifest) = &found {
-            self.manifests.insert(digest, manifest.clone());
+            self.effects.manifests.insert(digest, manifest.clone());
         }
         Ok(found)
     }
@@ -118,13 +190,13 @@ impl Run {
     /// What the registry has of the target's parts, as far as such a move looks at them.
     async fn parts(&self, op: Op, manifest: Option<&Manifest>) -> Parts {
         let (Some(manifest), Some(depth)) = (manifest, Depth::of(op)) else { return Parts::default() };
-        let (registry, repository) = (&*self.inner.registry, self.channel.repository());
+        let (registry, repository) = (&*self.effects.inner.registry, self.effects.channel.repository());
         Preflight { registry, repository, depth }.parts(manifest).await
     }
 
     /// Whether a digest is, was or never was live on a channel.
     async fn passage(&self, channel: &Channel, digest: &Digest) -> Result<Passage> {
-        let journal = self.inner.journal(channel);
+        let journal = self.effects.inner.journal(channel);
         let mut journal = journal.lock().await;
         let state = journal.refresh().await?;
         Ok(match state.live {
@@ -136,11 +208,13 @@ impl Run {
 
     /// The environment before this one in the pipeline, and what it has to do with the target.
     async fn upstream(&self, op: Op, target: &Digest) -> Result<Option<Upstream>> {
-        let Some(before) = self.inner.pipeline.as_ref().and_then(|pipeline| pipeline.before(&self.channel)) else {
+        let Some(before) =
+            self.effects.inner.pipeline.as_ref().and_then(|pipeline| pipeline.before(&self.effects.channel))
+        else {
             return Ok(None);
         };
         let passage = self.passage(&before.channel, target).await?;
-        let state = Arc::clone(self.inner.journal(&before.channel).lock().await.state());
+        let state = Arc::clone(self.effects.inner.journal(&before.channel).lock().await.state());
         if let (Op::Promote, Some(migrated)) = (op, &state.migrated) {
             // Its log was migrated, so its live digest is not known here. A rollback does not need it.
             return Err(migrated.error(&before.channel));

@@ -26,12 +26,12 @@ impl Run {
     /// LEDGER_FOREIGN if the repository has a pin whose digest no log of this ledger in that repository names: another ledger
     /// made a move there.
     pub(super) async fn refuse_foreign(&self) -> Result<()> {
-        let repository = self.channel.repository();
-        let pins: BTreeSet<_> = self.inner.registry.tags(repository).await?.iter().filter_map(pinned).collect();
-        let mut foreign = self.inner.unexplained(repository, pins).await?;
+        let repository = self.effects.channel.repository();
+        let pins: BTreeSet<_> = self.effects.inner.registry.tags(repository).await?.iter().filter_map(pinned).collect();
+        let mut foreign = self.effects.inner.unexplained(repository, pins).await?;
         if !foreign.is_empty() {
             tokio::time::sleep(LOOK_AGAIN).await;
-            foreign = self.inner.unexplained(repository, foreign).await?;
+            foreign = self.effects.inner.unexplained(repository, foreign).await?;
         }
         if foreign.is_empty() {
             return Ok(());
@@ -47,13 +47,17 @@ impl Run {
              if it is lost, override {LEDGER_COMPLETE} with a reason",
             named.join(", ")
         );
-        Err(Error::new(ErrorKind::LedgerForeign, message).with("channel", &self.channel))
+        Err(Error::new(ErrorKind::LedgerForeign, message).with("channel", &self.effects.channel))
     }
 }
 
 impl Inner {
     /// Those of the digests that no log of this ledger in the repository names.
-    async fn unexplained(&self, repository: &Repository, mut digests: BTreeSet<Digest>) -> Result<BTreeSet<Digest>> {
+    pub(super) async fn unexplained(
+        &self,
+        repository: &Repository,
+        mut digests: BTreeSet<Digest>,
+    ) -> Result<BTreeSet<Digest>> {
         if digests.is_empty() {
             return Ok(digests);
         }

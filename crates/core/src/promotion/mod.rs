@@ -1,15 +1,19 @@
 //! The facade: gathers facts and drives the protocol. It has no rule of its own.
 
 mod audit;
+mod behind;
 mod driver;
+mod effects;
+mod explain;
 mod facts;
-mod machine;
 mod foreign;
+mod machine;
 mod parts;
 mod past;
 mod plan;
 mod query;
 mod receipt;
+mod recover;
 mod request;
 mod rollback;
 #[cfg(test)]
@@ -18,9 +22,10 @@ mod tests;
 
 pub use machine::OnConflict;
 pub use past::{DriftSeen, LiveAt};
-pub use plan::{Approved, Closing, DeadMove, Plan, RecoveryMode};
+pub use plan::{Approved, Closing, DeadMove, Plan};
 pub use query::{Current, Page};
-pub use receipt::{Live, MoveResult, Receipt, Recovered};
+pub use receipt::{Live, MoveResult, Receipt};
+pub use recover::{Recovered, RecoveryMode};
 pub use request::{First, LEDGER_COMPLETE, Operation, Terms, Times};
 pub use rollback::RollbackTarget;
 
@@ -33,10 +38,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::Mutex;
 
-use crate::error::Result;
+use self::machine::{FirstRead, Ms, TagRead, Waiting};
+use self::plan::Purpose;
+use crate::error::{Error, Result};
 use crate::judge::Policy;
 use crate::ledger::{Journal, Ledger};
-use crate::promotion::machine::{Ms, Waiting};
 use crate::record::Source;
 use crate::registry::Registry;
 use crate::value::{Channel, Clock, Pipeline, SystemClock};
@@ -84,6 +90,8 @@ struct Inner {
     times: Times,
     watcher: Option<Arc<dyn Watcher>>,
     journals: Arc<std::sync::Mutex<HashMap<Channel, Arc<Mutex<Journal>>>>>,
+    /// When this process first read the entries of each log.
+    first_reads: Arc<std::sync::Mutex<HashMap<Channel, FirstRead>>>,
 }
 
 /// Is told what a run waits for, so that people can be.
@@ -102,8 +110,13 @@ pub enum Wait {
     },
     /// The time in which an earlier put may still land.
     QuietTime,
+    /// The time in which a read of the tag may still lag: it is read again.
+    Settle,
     /// An answer of the registry or the ledger, which is asked again.
-    Answer,
+    Answer {
+        /// Why it had none, in its own words.
+        why: String,
+    },
 }
 
 impl Promoter {
@@ -120,6 +133,7 @@ impl Promoter {
                 times: Times::default(),
                 watcher: None,
                 journals: Arc::default(),
+                first_reads: Arc::default(),
             }),
         }
     }
@@ -190,6 +204,19 @@ impl Promoter {
     pub async fn adopt(&self, channel: &Channel, terms: Terms) -> Result<Receipt> {
         self.run(channel, Operation::Adopt, terms).await
     }
+
+    /// Finds out what a move would do and what the policy says of it. It reads, and waits for another's open move as the
+    /// terms say. Looking never acts: it puts nothing, writes nothing, and leaves a dead worker's move open
+    /// ([`Plan::dead_move`]).
+    pub async fn plan(&self, channel: &Channel, operation: Operation, terms: Terms) -> Result<Plan> {
+        self.plan_for(Purpose::Look, channel, operation, terms).await
+    }
+
+    /// Plans, approves and executes in one call.
+    pub async fn run(&self, channel: &Channel, operation: Operation, terms: Terms) -> Result<Receipt> {
+        let plan = self.plan_for(Purpose::Act, channel, operation, terms).await?;
+        self.execute(plan.approve()?).await
+    }
 }
 
 impl Inner {
@@ -200,16 +227,39 @@ impl Inner {
         Arc::clone(journals.entry(channel.clone()).or_insert_with(new))
     }
 
-    fn watch(&self, channel: &Channel, what: Waiting, now: Ms) {
+    /// This process's monotonic clock.
+    fn now(&self) -> Ms {
+        Ms::try_from(self.clock.monotonic().as_millis()).unwrap_or(Ms::MAX)
+    }
+
+    /// The log of a channel was read up to `size`: when each of its entries was first read here.
+    fn first_read(&self, channel: &Channel, size: u64) -> FirstRead {
+        let now = self.now();
+        let mut all = self.first_reads.lock().unwrap_or_else(PoisonError::into_inner);
+        let first_read = all.entry(channel.clone()).or_default();
+        first_read.note(size, now);
+        first_read.clone()
+    }
+
+    /// What the registry answers for the channel's tag now.
+    async fn read_tag(&self, channel: &Channel) -> Result<TagRead> {
+        let sent = self.now();
+        let answer = self.registry.read_tag(channel.repository(), channel.tag()).await?;
+        Ok(TagRead { value: answer.digest, sent, date: answer.date, hidden: false })
+    }
+
+    fn watch(&self, channel: &Channel, waiting: Waiting, error: Option<&Error>, now: Ms) {
         let Some(watcher) = &self.watcher else { return };
-        let left = |until: Ms| Some(Duration::from_millis(until.saturating_sub(now)));
-        match what {
-            Waiting::Other { move_id, until } => {
-                watcher.waits(channel, Wait::OtherMove { move_id: move_id.to_string() }, left(until));
+        let (what, until) = match waiting {
+            Waiting::Other { move_id, until } => (Wait::OtherMove { move_id: move_id.to_string() }, until),
+            Waiting::Quiet { until } => (Wait::QuietTime, until),
+            Waiting::Settle { until } => (Wait::Settle, until),
+            Waiting::Answer { until } => {
+                let why = error.map_or_else(|| "it was not answered".to_owned(), ToString::to_string);
+                (Wait::Answer { why }, until)
             }
-            Waiting::Quiet { until } => watcher.waits(channel, Wait::QuietTime, left(until)),
-            Waiting::Answer => watcher.waits(channel, Wait::Answer, None),
-        }
+        };
+        watcher.waits(channel, what, Some(Duration::from_millis(until.saturating_sub(now))));
     }
 }
 

@@ -1,24 +1,23 @@
 //! `plan` reads, `approve` permits, `execute` writes: what was not approved cannot be executed.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::driver::{Asked, Began, Recovery, Run, Work};
+use super::driver::{Asked, Doing, Run};
+use super::effects::{Author, Effects};
 use super::facts::Gathered;
-use super::receipt::{Receipt, Recovered};
+use super::machine::{Effect, Input, Moving, OnConflict};
+use super::receipt::Receipt;
 use super::request::{Operation, Terms};
 use super::{Inner, Promoter};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::judge::{Finding, Refusal};
-use crate::promotion::machine::{Action, End, Goal, Heard, LogRead, Mover, OnConflict, Worker};
 use crate::record::{Op, OpenMove, Source};
 use crate::registry::{Manifest, pin_tag};
-use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text};
+use crate::value::{Channel, Digest, IdempotencyKey};
 
 /// A plan that is older than this is made again before it is executed, and must come out the same.
 const FRESH_MS: u64 = 5_000;
@@ -78,7 +77,7 @@ impl fmt::Display for DeadMove {
 
 /// Looking never acts: a run that looks stops before whatever it would write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
+pub(super) enum Purpose {
     Look,
     Act,
 }
@@ -132,42 +131,42 @@ impl Plan {
 }
 
 impl Promoter {
-    /// Finds out what a move would do and what the policy says of it. It reads, and waits for another's open move as the
-    /// terms say. Looking never acts: it puts nothing, writes nothing, and leaves a dead worker's move open
-    /// ([`Plan::dead_move`]).
-    pub async fn plan(&self, channel: &Channel, operation: Operation, terms: Terms) -> Result<Plan> {
-        self.plan_for(Purpose::Look, channel, operation, terms).await
-    }
-
-    /// Plans, approves and executes in one call.
-    pub async fn run(&self, channel: &Channel, operation: Operation, terms: Terms) -> Result<Receipt> {
-        let plan = self.plan_for(Purpose::Act, channel, operation, terms).await?;
-        self.execute(plan.approve()?).await
-    }
-
-    async fn plan_for(&self, purpose: Purpose, channel: &Channel, operation: Operation, terms: Terms) -> Result<Plan> {
+    pub(super) async fn plan_for(
+        &self,
+        purpose: Purpose,
+        channel: &Channel,
+        operation: Operation,
+        terms: Terms,
+    ) -> Result<Plan> {
         operation.check(channel, &terms)?;
         let request = operation.request(channel, &terms)?;
         let key = match &terms.idempotency_key {
             Some(key) => key.clone(),
             None => IdempotencyKey::try_from(format!("auto-{}", Uuid::now_v7()))?,
         };
-        let work = Work::Move(Box::new(Asked { operation, terms, key, request }));
-        let mut run = self.inner.begin(channel, work).await?;
+        let mut run = Run::of(&self.inner, channel, Asked { operation, terms, key, request }).await?;
         detached(|caller| async move {
             let what = loop {
-                match run.action.clone() {
-                    Action::Judge { observed, change, .. } => break What::Move(run.judge(observed, change).await?),
-                    Action::Done(end) => break What::Settled(run.receipt(end).await?),
-                    Action::Takeover { open, .. } if purpose == Purpose::Look => {
+                match run.doing.clone() {
+                    Doing::Effect(Effect::Judge { read, lagging, change }) => {
+                        break What::Move(run.judge(read, lagging, change).await?);
+                    }
+                    Doing::End(end) => break What::Settled(run.receipt(end).await?),
+                    Doing::Effect(Effect::Takeover { open, .. }) if purpose == Purpose::Look => {
                         break What::DeadMove(run.dead_move(&open));
                     }
-                    // The drift is said all the same.
-                    Action::Observe { .. } if purpose == Purpose::Look => run.hear(Heard::Broken),
-                    _ => run.step(&caller).await?,
+                    Doing::Effect(Effect::Observe { observed, .. }) if purpose == Purpose::Look => {
+                        // Drift is drift, recorded or not.
+                        let input = match run.is_behind(observed).await {
+                            true => run.tell_behind(observed),
+                            false => Input::Broken(Retry::Later),
+                        };
+                        run.tell(input);
+                    }
+                    Doing::Effect(_) => run.step(&caller).await?,
                 }
             };
-            let planned_ms = run.now();
+            let planned_ms = run.effects.now();
             Ok(Plan { run: Box::new(run), what, planned_ms })
         })
         .await
@@ -184,15 +183,14 @@ impl Promoter {
             What::Move(gathered) => (plan.run, gathered),
             // What follows the dead move is judged when that is closed.
             What::DeadMove(_) => {
-                let Work::Move(asked) = plan.run.work else { return Err(not_planned()) };
-                return Box::pin(self.run(&plan.run.channel, asked.operation, asked.terms)).await;
+                let Run { effects, asked: Asked { operation, terms, .. }, .. } = *plan.run;
+                return Box::pin(self.run(&effects.channel, operation, terms)).await;
             }
         };
-        if run.now().saturating_sub(plan.planned_ms) > FRESH_MS {
-            let Work::Move(asked) = run.work.clone() else { return Err(not_planned()) };
-            let Asked { operation, terms, .. } = *asked;
+        if run.effects.now().saturating_sub(plan.planned_ms) > FRESH_MS {
+            let Asked { operation, terms, .. } = run.asked.clone();
             let queues = terms.on_conflict == OnConflict::Requeue;
-            let again = self.plan_for(Purpose::Act, &run.channel, operation, terms).await?;
+            let again = self.plan_for(Purpose::Act, &run.effects.channel, operation, terms).await?;
             match again.what {
                 What::Settled(receipt) => return Ok(receipt),
                 What::Move(now) if now.change == gathered.change || queues => {
@@ -201,65 +199,27 @@ impl Promoter {
                     run.decision = Some(now.judgement.decide()?);
                 }
                 What::Move(_) | What::DeadMove(_) => {
-                    let message = format!("{} has changed since the move was planned", run.channel);
-                    return Err(Error::new(ErrorKind::ChannelChanged, message).with("channel", &run.channel));
+                    let channel = &run.effects.channel;
+                    let message = format!("{channel} has changed since the move was planned");
+                    return Err(Error::new(ErrorKind::ChannelChanged, message).with("channel", channel));
                 }
             }
         }
         let Some(policy) = run.decision.as_ref().map(|decision| decision.policy.digest) else {
             return Err(Error::new(ErrorKind::InternalFault, "a plan was approved without a decision"));
         };
-        run.hear(Heard::Approved(policy));
+        run.tell(Input::Approved(policy));
         detached(|caller| async move {
             let end = run.drive(&caller).await?;
-            let receipt = run.receipt(end.clone()).await;
-            if let End::Committed { seq, .. } = end
-                && let Ok(receipt) = &receipt
-            {
-                let to = receipt.digest;
-                // A look that fails finds nothing; the next audit looks again.
-                tokio::spawn(async move { drop(run.look_back(seq, to).await) });
-            }
-            receipt
-        })
-        .await
-    }
-
-    /// Closes the move that is open, if one is: waits until it may be taken over, and brings it about (`RecoveryMode::RollForward`)
-    /// or gives it up if it has not landed (`RecoveryMode::Abort`).
-    ///
-    /// `provenance` says who asks; it is recorded in the takeover. `timeout` is how long to wait for the worker that holds
-    /// the move.
-    pub async fn recover(
-        &self,
-        channel: &Channel,
-        mode: RecoveryMode,
-        provenance: Provenance,
-        timeout: Duration,
-    ) -> Result<Recovered> {
-        let work = Work::Recover(Box::new(Recovery { mode, provenance, timeout }));
-        let mut run = self.inner.begin(channel, work).await?;
-        detached(|caller| async move {
-            let end = run.drive(&caller).await?;
-            run.recovered(end).await
+            run.receipt(end).await
         })
         .await
     }
 }
 
-/// RecoveryMode an open move is closed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RecoveryMode {
-    /// With a put, if it has not landed and no hold stands.
-    #[default]
-    RollForward,
-    /// Without a put.
-    Abort,
-}
-
-/// Runs in a task of its own, which can see when whoever waits for it is gone (I9): it stops then, unless a move may be
+/// Runs in a task of its own, which sees when its caller is gone (*caller-may-leave*): it stops then, unless a move may be
 /// open because of it.
-async fn detached<T, F>(task: impl FnOnce(Weak<()>) -> F) -> Result<T>
+pub(super) async fn detached<T, F>(task: impl FnOnce(Weak<()>) -> F) -> Result<T>
 where
     T: Send + 'static,
     F: Future<Output = Result<T>> + Send + 'static,
@@ -274,114 +234,87 @@ where
     })?
 }
 
-impl Inner {
-    /// A run, with what it needs first read at the same time: the log, the tag, the target and the pins.
-    async fn begin(self: &Arc<Self>, channel: &Channel, work: Work) -> Result<Run> {
-        let timeout = match &work {
-            Work::Move(asked) => asked.terms.timeout,
-            Work::Recover(recovery) => recovery.timeout,
+impl Run {
+    /// A run of a request, with what it needs first read at the same time: the log, the tag, the target and the pins.
+    async fn of(inner: &Arc<Inner>, channel: &Channel, asked: Asked) -> Result<Run> {
+        let op = asked.operation.op();
+        let author = Author {
+            provenance: asked.terms.provenance.clone(),
+            takeover: op.into(),
+            op: Some(op),
+            key: Some((asked.key.clone(), asked.terms.idempotency_key.is_some())),
         };
-        let worker = Worker {
-            owner: owner()?,
-            move_id: Text::try_from(Uuid::now_v7().to_string())?,
-            deadlines: self.times.deadlines,
-            put_ms: u64::try_from(self.times.put.as_millis()).unwrap_or(u64::MAX),
-            patience_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
-        };
-        let (mover, action) = Mover::start(Goal::Abandon, worker.clone(), 0);
+        let effects = Effects::new(inner, channel, asked.terms.timeout, author)?;
+        let (moving, effect) = Moving::start(asked.ask(None), effects.worker.clone(), effects.now());
         let mut run = Run {
-            inner: Arc::clone(self),
-            channel: channel.clone(),
-            journal: self.journal(channel),
-            work,
-            worker,
-            mover,
-            action,
+            effects,
+            asked,
+            moving,
+            doing: Doing::Effect(effect),
             ahead: None,
-            manifests: HashMap::new(),
-            pinned: Vec::new(),
             decision: None,
             upstream: Vec::new(),
-            warning: None,
+            warnings: Vec::new(),
             label: None,
             refusal: None,
-            error: None,
-            migrated: None,
-            began: Began::No,
-            doubted: false,
+            behind: None,
         };
-        let goal = match run.work.clone() {
-            Work::Recover(recovery) => match recovery.mode {
-                RecoveryMode::RollForward => Goal::Forward,
-                RecoveryMode::Abort => Goal::Abandon,
-            },
-            Work::Move(asked) => Goal::Move(asked.ask(run.read_ahead(&asked).await?)),
-        };
-        (run.mover, run.action) = Mover::start(goal, run.worker.clone(), run.now());
+        let target = run.read_ahead().await?;
+        let (moving, effect) = Moving::start(run.asked.ask(target), run.effects.worker.clone(), run.effects.now());
+        (run.moving, run.doing) = (moving, Doing::Effect(effect));
         Ok(run)
     }
-}
 
-fn not_planned() -> Error {
-    Error::new(ErrorKind::InternalFault, "a recovery is not planned")
-}
-
-/// Sixteen random bytes, in hex.
-fn owner() -> Result<Text> {
-    let mut random = [0_u8; 16];
-    getrandom::fill(&mut random)
-        .map_err(|e| Error::new(ErrorKind::InternalFault, "the system gave no random bytes").because(e))?;
-    Text::try_from(random.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
-}
-
-impl Run {
     fn dead_move(&self, open: &OpenMove) -> DeadMove {
-        let same = matches!(&self.work, Work::Move(asked) if asked.key == open.key && asked.request == open.request);
+        let same = self.asked.key == open.key && self.asked.request == open.request;
         let closing = if same { Closing::Complete } else { Closing::CommitOrAbort };
         DeadMove { seq: open.seq, op: open.op, target: open.target, closing }
     }
 
     /// Reads log, tag, target and pins at the same time; the target's digest, if one was named.
-    async fn read_ahead(&mut self, asked: &Asked) -> Result<Option<Digest>> {
-        let named = match &asked.operation {
-            Operation::Rollback(Some(target)) => Some(self.rollback_digest(target).await?),
+    async fn read_ahead(&mut self) -> Result<Option<Digest>> {
+        let channel = self.effects.channel.clone();
+        let named = match &self.asked.operation {
+            Operation::Rollback(Some(target)) => Some(self.rollback_digest(&target.clone()).await?),
             _ => None,
         };
-        let source = match &asked.operation {
+        let source = match &self.asked.operation {
             Operation::Promote(source) => Some(source.clone()),
             Operation::Bootstrap(first) => first.source.clone(),
-            Operation::Rollback(_) => named.map(|digest| Source::Reference(self.channel.repository().digest(digest))),
+            Operation::Rollback(_) => named.map(|digest| Source::Reference(channel.repository().digest(digest))),
             Operation::Repair | Operation::Adopt => None,
         };
-        let registry = &self.inner.registry;
+        let effects = &self.effects;
         let log = async {
-            let log = self.read_log().await?;
-            let live = match log.state.live {
-                Some(live) => self.confirmed(live).await,
-                None => None,
+            let log = effects.read_log().await?;
+            // What an unnamed rollback goes back to, if no move is open.
+            let previous = match self.asked.operation {
+                Operation::Rollback(None) => log.state.previous,
+                _ => None,
             };
-            Ok::<_, Error>((log, live))
+            let (live, previous) = tokio::join!(self.pin_of(log.state.live), self.pin_of(previous));
+            Ok::<_, Error>((log, [live, previous]))
         };
-        let tag = registry.resolve(self.channel.repository(), self.channel.tag());
-        let (log, observed, target) = tokio::join!(log, tag, self.find(source.as_ref()));
-        let (log, live_pin): (LogRead, _) = log?;
-        if log.replay.is_some() {
-            // Step 1: the key has moved the channel, whatever the registry says now.
-            self.ahead = Some((log, Ok(None)));
+        let (log, read, target) = tokio::join!(log, effects.read_tag_now(), self.find(source.as_ref()));
+        let (log, pins) = log?;
+        self.effects.pinned.extend(pins.into_iter().flatten());
+        let replayed = log.replay.is_some();
+        self.ahead = Some((log, read));
+        if replayed {
+            // The key has moved the channel: the target may be gone since.
             return Ok(None);
         }
         let (target, target_pin) = target?;
-        self.pinned.extend(live_pin.into_iter().chain(target_pin));
-        self.ahead = Some((log, observed));
+        self.effects.pinned.extend(target_pin);
         match (source, target) {
             (None, _) => Ok(None),
             (Some(_), Some(manifest)) => {
                 let digest = manifest.digest();
-                self.manifests.insert(digest, manifest);
+                self.effects.manifests.insert(digest, manifest);
                 Ok(Some(digest))
             }
             // A rollback names what was live: it is judged like any other, and found to be gone.
-            (Some(source), None) => Err(self.judge_absent(asked, &source).await?),
+            (Some(source), None) => Err(self.judge_absent(&source).await?),
         }
     }
 
@@ -395,7 +328,7 @@ impl Run {
                 crate::value::Target::Tag(_) => (reference.clone(), None),
             },
             Some(Source::Channel(channel)) => {
-                let state = self.inner.journal(channel).lock().await.refresh().await?;
+                let state = self.effects.inner.journal(channel).lock().await.refresh().await?;
                 if let Some(migrated) = &state.migrated {
                     // What is live there now stands in the other ledger.
                     return Err(migrated.error(channel));
@@ -407,20 +340,16 @@ impl Run {
                 (channel.repository().digest(live), Some(live))
             }
         };
-        let pin = async {
-            match digest {
-                Some(digest) => self.confirmed(digest).await,
-                None => None,
-            }
-        };
-        let (manifest, pin) = tokio::join!(self.inner.registry.fetch(&reference), pin);
+        let (manifest, pin) = tokio::join!(self.effects.inner.registry.fetch(&reference), self.pin_of(digest));
         Ok((manifest?, pin))
     }
 
     /// The digest, if its pin points at it. A look that fails confirms nothing: the pin is put again.
-    async fn confirmed(&self, digest: Digest) -> Option<Digest> {
+    async fn pin_of(&self, digest: Option<Digest>) -> Option<Digest> {
+        let digest = digest?;
         // A fetch is one round trip, whether the pin is there or not.
-        let pin = self.inner.registry.fetch(&self.channel.repository().tag(pin_tag(&digest))).await;
+        let reference = self.effects.channel.repository().tag(pin_tag(&digest));
+        let pin = self.effects.inner.registry.fetch(&reference).await;
         pin.ok().flatten().map(|found| found.digest()).filter(|found| *found == digest)
     }
 }

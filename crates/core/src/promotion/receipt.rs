@@ -1,16 +1,15 @@
 //! How a run ends: a receipt, or an error that says what to do.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::driver::{Run, Work, describe};
+use super::driver::Run;
+use super::effects::Effects;
+use super::machine::{End, Why};
 use super::past::last_committed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::Refusal;
-use crate::promotion::machine::{End, Why};
-use crate::record::{ChannelState, EventStatus, FindingNote, Op, PromotionEvent, Status, events};
+use crate::record::{EventStatus, FindingNote, Op, PromotionEvent, PutStatus, Status, events};
 use crate::value::{Channel, Digest, Timestamp};
 
 /// What a move did.
@@ -68,32 +67,25 @@ impl Live {
 pub enum MoveResult {
     /// The channel points at the target, and that is recorded.
     Committed,
-    /// The channel pointed at the target already; nothing was written.
+    /// The channel pointed at the target already; nothing was put. With a key that was given, `move` records it.
     Unchanged,
     /// The key moved the channel before; `move` is that move.
     Replayed,
 }
 
-/// What a recovery did.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "result", rename_all = "lowercase")]
-pub enum Recovered {
-    /// No move was open.
-    Nothing,
-    /// The open move is closed; `event` says how.
-    Closed {
-        /// The move.
-        event: Box<PromotionEvent>,
-    },
+/// True if a committed move put nothing because the channel pointed at its target already.
+fn found(event: &PromotionEvent) -> bool {
+    let put_none = event.outcome.as_ref().is_some_and(|outcome| outcome.outcome.put == PutStatus::None);
+    put_none && event.intent.previous == Some(event.intent.target.digest)
 }
 
 /// How long to wait before an event is read again.
 const READ_BACK_MS: [u64; 5] = [100, 200, 400, 800, 1600];
 
-impl Run {
+impl Effects {
     /// The event of the move whose intent stands at `seq`, which is closed. The move is over, so a ledger that does not
     /// answer is asked again; MOVE_INDETERMINATE in the end.
-    async fn event(&self, seq: u64) -> Result<Option<PromotionEvent>> {
+    pub(super) async fn event(&self, seq: u64) -> Result<Option<PromotionEvent>> {
         let mut tries = READ_BACK_MS.into_iter();
         loop {
             match (self.read_event(seq).await, tries.next()) {
@@ -122,39 +114,52 @@ impl Run {
         }
     }
 
+    /// The last thing that went wrong outside.
+    pub(super) fn last_error(&self) -> Error {
+        match &self.error {
+            Some(error) => error.clone().with("channel", &self.channel),
+            None => Error::new(ErrorKind::InternalFault, "the run ended without a reason"),
+        }
+    }
+}
+
+impl Run {
     /// What is live, as the log says.
     async fn live(&self) -> Result<Live> {
-        let log = self.journal.lock().await.snapshot();
-        let event = last_committed(&log).await?;
+        let event = self.live_event().await?;
         event.as_ref().and_then(Live::of).ok_or_else(|| {
-            let message = format!("{}: the log has no committed move", self.channel);
+            let message = format!("{}: the log has no committed move", self.effects.channel);
             Error::new(ErrorKind::InternalFault, message)
         })
     }
 
+    async fn live_event(&self) -> Result<Option<PromotionEvent>> {
+        let log = self.effects.journal.lock().await.snapshot();
+        last_committed(&log).await
+    }
+
     /// The receipt of a move's end, or its error.
     pub(super) async fn receipt(&self, end: End) -> Result<Receipt> {
-        let Work::Move(asked) = &self.work else {
-            return Err(Error::new(ErrorKind::InternalFault, "a recovery has no receipt"));
-        };
+        let (asked, channel) = (&self.asked, self.effects.channel.clone());
         let op = asked.operation.op();
-        let channel = self.channel.clone();
         let receipt = |result, event: PromotionEvent, live| {
-            let (previous_digest, digest) = (event.intent.previous, event.intent.target.digest);
+            let (previous_digest, digest, op) = (event.intent.previous, event.intent.target.digest, event.intent.op);
             Receipt { channel: channel.clone(), op, result, previous_digest, digest, r#move: Some(event), live }
         };
         // What this call waited for to be closed is the last committed move.
         let committed = |event: PromotionEvent| match Live::of(&event) {
+            // A keyed `unchanged` is recorded, and puts nothing.
+            Some(live) if found(&event) => Ok(receipt(MoveResult::Unchanged, event, live)),
             Some(live) => Ok(receipt(MoveResult::Committed, event, live)),
             None => Err(Error::new(ErrorKind::InternalFault, format!("seq {}: a committed move is open", event.seq))),
         };
         match end {
-            End::Committed { seq, .. } => match self.event(seq).await? {
+            End::Committed { seq, .. } => match self.effects.event(seq).await? {
                 Some(event) => committed(event),
                 None => Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log"))),
             },
             // What another worker closed meanwhile is known all the same.
-            End::Indeterminate { seq: Some(seq), why: Why::TakenOver } => match self.event(seq).await? {
+            End::Indeterminate { seq: Some(seq), why: Why::TakenOver } => match self.effects.event(seq).await? {
                 Some(event) if event.status() == EventStatus::Committed && event.intent.key == asked.key => {
                     committed(event)
                 }
@@ -162,165 +167,65 @@ impl Run {
                     let message = format!("{channel}: another worker took the move over and closed it without effect");
                     Err(Error::new(ErrorKind::MoveFailed, message).with("channel", &channel).with("seq", seq))
                 }
-                _ => Err(self.error(end)),
+                _ => Err(self.error(&end)),
             },
             End::Unchanged(digest) => {
                 let (live, previous_digest) = (self.live().await?, Some(digest));
                 Ok(Receipt { channel, op, result: MoveResult::Unchanged, previous_digest, digest, r#move: None, live })
             }
-            End::Replayed(replay) => match self.event(replay.seq).await? {
+            End::Replayed(replay) => match self.effects.event(replay.seq).await? {
                 Some(event) => Ok(receipt(MoveResult::Replayed, event, self.live().await?)),
                 None => Err(Error::new(ErrorKind::InternalFault, "a replayed move is not in the log")),
             },
-            end => Err(self.error(end)),
+            End::Refused(Why::Superseded(seq)) => Err(self.superseded(seq).await),
+            end => Err(self.error(&end)),
         }
     }
 
-    /// What a recovery did, or its error.
-    pub(super) async fn recovered(&self, end: End) -> Result<Recovered> {
-        let seq = match end {
-            End::Nothing => return Ok(Recovered::Nothing),
-            End::Committed { seq, .. } | End::Closed { seq, .. } => seq,
-            End::Indeterminate { seq: Some(seq), why: Why::TakenOver } => seq,
-            end => return Err(self.error(end)),
-        };
-        match self.event(seq).await? {
-            Some(event) if event.status() == EventStatus::Open => Err(self.error(end)),
-            Some(event) => Ok(Recovered::Closed { event: Box::new(event) }),
-            None => Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log"))),
-        }
-    }
-
-    fn error(&self, end: End) -> Error {
+    fn error(&self, end: &End) -> Error {
+        let effects = &self.effects;
         match end {
             End::Refused(Why::Judged) => match &self.refusal {
                 Some(refusal) => refusal.clone().into(),
                 None => Error::new(ErrorKind::InternalFault, "refused without a reason"),
             },
-            End::Refused(why) => error_of(why, self, None),
+            End::Refused(Why::Drifted(observed)) if self.behind == Some(*observed) => self.behind_error(*observed),
+            End::Refused(why) => effects.error_of(*why),
             End::Closed { seq, status, why } => {
-                let error = error_of(why, self, Some(seq)).with("seq", seq);
+                let error = effects.error_of(*why).with("seq", seq);
                 match status {
                     Status::Failed => error.with("status", "failed"),
                     _ => error.with("status", "aborted"),
                 }
             }
-            End::Indeterminate { seq, why } => self.indeterminate(seq, why),
-            _ => match &self.error {
-                Some(error) => error.clone().with("channel", &self.channel),
-                None => Error::new(ErrorKind::InternalFault, "the run ended without a reason"),
-            },
+            End::Indeterminate { seq, why } => effects.indeterminate(*seq, *why),
+            _ => effects.last_error(),
         }
     }
 
-    fn indeterminate(&self, seq: Option<u64>, why: Why) -> Error {
-        let channel = &self.channel;
-        let (kind, what) = match why {
-            Why::TakenOver => (ErrorKind::MoveTakenOver, "another worker took the move over and will close it"),
-            _ => (ErrorKind::MoveIndeterminate, "it is not known whether the tag moved or will"),
-        };
-        let advice = match why {
-            Why::Held => "a hold stops it: end the hold (unhold), or recover without a put (abort)",
-            _ => "recover the channel to bring it to rest; any machine can",
-        };
-        let cause = self.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
-        let error = Error::new(kind, format!("{channel}: {what}{cause}; {advice}")).with("channel", channel);
-        let open = self.state().and_then(|state| state.open.clone()).filter(|open| Some(open.seq) == seq);
-        let move_id = open.map_or_else(|| self.worker.move_id.clone(), |open| open.move_id);
-        match seq {
-            Some(seq) => error.with("seq", seq).with("move_id", move_id),
-            None => error.with("move_id", move_id),
-        }
-    }
-}
-
-/// The error of a reason, for a person and for the outcome in the log.
-pub(super) fn error_of(why: Why, run: &Run, _seq: Option<u64>) -> Error {
-    let channel = &run.channel;
-    let at = |digest: Option<Digest>| digest.map_or("nothing".to_owned(), |digest| digest.to_string());
-    let cause = || run.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-    let (kind, message) = match why {
-        Why::NotBootstrapped => {
-            (ErrorKind::ChannelNotBootstrapped, format!("{channel} has no committed move yet: bootstrap it first"))
-        }
-        Why::Bootstrapped => {
-            (ErrorKind::ChannelBootstrapped, format!("{channel} is bootstrapped already: promote instead"))
-        }
-        Why::Absent => {
-            (ErrorKind::ChannelAbsent, format!("the tag {channel} does not exist, so it cannot be taken as it is"))
-        }
-        Why::Occupied(observed) => (
-            ErrorKind::ChannelOccupied,
-            format!("{channel} points at {observed} already: bootstrap it as it is, or from that digest"),
-        ),
-        Why::NoPrevious => {
-            (ErrorKind::RollbackNoTarget, format!("{channel} has no previous live digest to roll back to"))
-        }
-        Why::NameTarget => (
-            ErrorKind::RollbackNoTarget,
-            format!("the last move of {channel} was a rollback: name the digest that the next one goes to"),
-        ),
-        Why::OtherRequest => {
-            (ErrorKind::IdempotencyMismatch, format!("the key moved {channel} before, for another request"))
-        }
-        Why::ChannelChanged => (
-            ErrorKind::ChannelChanged,
-            format!("another move of {channel} came first; look again and decide anew, or requeue"),
-        ),
-        Why::Busy => (ErrorKind::ChannelBusy, format!("another move of {channel} is under way{}", busy(run))),
-        Why::Drifted(observed) => (
-            ErrorKind::ChannelDrifted,
-            format!(
-                "{channel} points at {}{}: somebody went around the ledger. Repair puts the live digest back, adopt \
-                 takes what is there",
-                at(observed),
-                run.state().and_then(|s| s.live).map(|live| format!(", and {live} is live")).unwrap_or_default(),
-            ),
-        ),
-        Why::LogMigrated => match &run.migrated {
-            Some(migrated) => return migrated.error(channel),
-            None => (ErrorKind::LedgerMigrated, format!("the log of {channel} goes on in another ledger")),
-        },
-        Why::Judged => (ErrorKind::PolicyRefused, format!("the policy refused the move of {channel}")),
-        Why::Held => match run.held_now() {
-            Some(refusal) => return refusal.into(),
-            None => (ErrorKind::PolicyRefused, format!("a hold stopped the move of {channel}; it is over now")),
-        },
-        Why::NotPinned => {
-            (ErrorKind::MoveFailed, format!("{channel}: target and live digest could not be pinned{}", cause()))
-        }
-        Why::PutRefused => (ErrorKind::MoveFailed, format!("{channel}: the registry refused the put{}", cause())),
-        Why::Late => (
-            ErrorKind::MoveFailed,
-            format!("{channel}: the time to live passed before a put came through; nothing was moved"),
-        ),
-        Why::Overwritten(observed) => (
-            ErrorKind::ChannelOverwritten,
-            format!("{channel} points at {} after the put: somebody overwrote it. Repair or adopt", at(observed)),
-        ),
-        Why::Abandoned => (ErrorKind::MoveFailed, format!("{channel}: the open move had not landed and was given up")),
-        Why::TakenOver => (ErrorKind::MoveTakenOver, format!("{channel}: another worker took the move over")),
-        Why::Unknown => (ErrorKind::MoveIndeterminate, format!("{channel}: it is not known whether the tag moved")),
-    };
-    Error::new(kind, message).with("channel", channel)
-}
-
-fn busy(run: &Run) -> String {
-    match run.state().as_ref().and_then(|state| state.open.as_ref()) {
-        Some(open) => format!(": {}", describe(open)),
-        None => String::new(),
-    }
-}
-
-impl Run {
-    /// The refusal of a hold that is in force, as far as the log was read.
-    fn held_now(&self) -> Option<Refusal> {
-        let hold = self.held(self.state()?.as_ref())?;
-        Some(Refusal::held(self.channel.clone(), self.inner.policy.note(), self.inner.clock.now(), &hold))
-    }
-
-    /// The log as far as it was read, unless somebody is at it.
-    fn state(&self) -> Option<Arc<ChannelState>> {
-        self.journal.try_lock().ok().map(|journal| Arc::clone(journal.state()))
+    /// IDEMPOTENCY_SUPERSEDED: by whom, and when.
+    async fn superseded(&self, seq: u64) -> Error {
+        let effects = &self.effects;
+        let channel = &effects.channel;
+        let error = effects.error_of(Why::Superseded(seq)).with("seq", seq);
+        let (Ok(Some(own)), Ok(Some(live))) = (effects.event(seq).await, self.live_event().await) else { return error };
+        let target = own.intent.target.digest;
+        let intent = &live.intent;
+        let release = intent.provenance.release.as_ref().map(|release| format!("{release}, ")).unwrap_or_default();
+        let closed = live.outcome.as_ref().map_or(live.at, |outcome| outcome.at);
+        let message = format!(
+            "your move of {channel} to {} was committed (seq {}) and replaced by {} (seq {}: {release}run {}, {}, at {closed}); \
+             a retry needs nothing more; to go back: tagwarden rollback {channel} --to {}",
+            target,
+            seq,
+            intent.target.digest,
+            live.seq,
+            intent.provenance.pipeline.run_id,
+            intent.provenance.actor.id,
+            target
+        );
+        let kind = ErrorKind::IdempotencySuperseded;
+        let error = Error::new(kind, message).with("channel", channel).with("seq", seq);
+        error.with("live", intent.target.digest).with("live_seq", live.seq).with("live_at", closed)
     }
 }

@@ -89,13 +89,13 @@ const PAGE: usize = 256;
 impl Run {
     /// The digest that a rollback's target names, by this channel's log. ROLLBACK_NO_TARGET if none does.
     pub(super) async fn rollback_digest(&mut self, target: &RollbackTarget) -> Result<Digest> {
-        let channel = self.channel.clone();
+        let channel = self.effects.channel.clone();
         let none = |why: String| Error::new(ErrorKind::RollbackNoTarget, why).with("channel", &channel);
         match target {
             RollbackTarget::Digest(digest) => Ok(*digest),
             RollbackTarget::Move(seq) => {
-                self.read_log().await?;
-                let found = self.journal.lock().await.read(*seq, 1).await?.pop();
+                self.effects.read_log().await?;
+                let found = self.effects.journal.lock().await.read(*seq, 1).await?.pop();
                 match found.map(|entry| entry.body) {
                     Some(Body::Intent(intent)) => Ok(intent.target.digest),
                     _ => Err(none(format!("{channel} has no move at sequence number {seq}"))),
@@ -103,8 +103,8 @@ impl Run {
             }
             RollbackTarget::Release(release) => {
                 let mut found: Vec<PromotionEvent> = Vec::new();
-                self.read_log().await?;
-                let log = self.journal.lock().await.snapshot();
+                self.effects.read_log().await?;
+                let log = self.effects.journal.lock().await.snapshot();
                 let mut before = None;
                 loop {
                     let page = back(&log, before, PAGE).await?;
@@ -118,13 +118,13 @@ impl Run {
                     return Err(none(format!("no move of {channel} brought the release {release}")));
                 };
                 let digest = newest.intent.target.digest;
-                self.warning = found.iter().find(|event| event.intent.target.digest != digest).map(|other| {
+                self.warnings.extend(found.iter().find(|event| event.intent.target.digest != digest).map(|other| {
                     let why = format!(
                         "{release} was promoted here as {digest} (seq {}) and as {} (seq {}): the newest is taken",
                         newest.seq, other.intent.target.digest, other.seq
                     );
                     Finding::warn("rollback-target", "RELEASE_AMBIGUOUS", why)
-                });
+                }));
                 Ok(digest)
             }
         }
@@ -145,14 +145,14 @@ impl Run {
             Some(Source::Channel(channel)) => self.label_on(channel, digest).await,
             Some(Source::Reference(reference)) => match reference.target() {
                 Target::Tag(tag) => Ok(tag.as_str().parse().ok()),
-                Target::Digest(_) => self.label_on(&self.channel, digest).await,
+                Target::Digest(_) => self.label_on(&self.effects.channel, digest).await,
             },
-            None => self.label_on(&self.channel, digest).await,
+            None => self.label_on(&self.effects.channel, digest).await,
         }
     }
 
     async fn label_on(&self, channel: &Channel, digest: Digest) -> Result<Option<ReleaseLabel>> {
-        let journal = self.inner.journal(channel);
+        let journal = self.effects.inner.journal(channel);
         let journal = journal.lock().await;
         let Some(seq) = journal.made_live(&digest).await? else { return Ok(None) };
         Ok(match journal.read(seq, 1).await?.pop() {

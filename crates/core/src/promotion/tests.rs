@@ -192,7 +192,7 @@ async fn a_rollback_finds_out_first_what_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_writes_nothing() {
     let w = world();
-    assert_eq!(w.kind(w.promoter.promote(&w.prod, w.release("1.1"), terms())).await, ErrorKind::ChannelNotBootstrapped);
+    assert_eq!(w.kind(w.promoter.rollback(&w.prod, None, terms())).await, ErrorKind::ChannelNotBootstrapped);
     assert_eq!(w.kind(w.promoter.bootstrap(&w.prod, None, terms())).await, ErrorKind::ChannelAbsent);
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().size, 0);
     let w = w.bootstrapped().await;
@@ -216,15 +216,24 @@ async fn the_same_key_moves_once() {
     let keyed = || terms().idempotency_key(IdempotencyKey::try_from("ci-7".to_owned()).unwrap());
     w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
     w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
-    let again = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
-    assert_eq!((again.result, again.digest, again.live.digest), (MoveResult::Replayed, w.digests[1], w.digests[2]));
-    assert!(again.r#move.unwrap().seq < again.live.seq, "a later move is live");
     assert_eq!(w.kind(w.promoter.promote(&w.prod, w.release("1.3"), keyed())).await, ErrorKind::IdempotencyMismatch);
+    let again = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::IdempotencySuperseded);
+    assert!(again.message().contains("was committed (seq 3) and replaced by"), "{again}");
     w.registry.delete_tag(w.prod.repository(), &tag("1.1"));
-    let gone = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
-    assert_eq!(gone.result, MoveResult::Replayed, "whatever the registry says now");
+    assert_eq!(w.kind(w.promoter.promote(&w.prod, w.release("1.1"), keyed())).await, ErrorKind::IdempotencySuperseded);
+    tokio::time::sleep(Duration::from_secs(31)).await;
     let same = w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
     assert_eq!(same.result, MoveResult::Unchanged);
+    w.promoter.rollback(&w.prod, Some(w.digests[1].into()), terms()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    let replayed = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
+    assert_eq!(
+        (replayed.result, replayed.digest),
+        (MoveResult::Replayed, w.digests[1]),
+        "by whichever move it is live"
+    );
+    assert!(replayed.r#move.unwrap().seq < replayed.live.seq, "both moves are named");
 }
 
 #[tokio::test(start_paused = true)]
@@ -457,7 +466,8 @@ async fn a_guardrail_that_cannot_be_overridden_is_an_invalid_value() {
     let w = world().bootstrapped().await;
     let terms = |name| terms().overriding(text(name)).reason(text("I know"));
     let error = w.promoter.promote(&w.prod, w.release("1.1"), terms(LEDGER_COMPLETE)).await.unwrap_err();
-    let want = "override: ledger-complete cannot be overridden in a promote; ledger-complete can, in a bootstrap";
+    let want = "override: ledger-complete cannot be overridden in a promote; ledger-complete can, in a bootstrap or a \
+                repair";
     assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::ValueInvalid, want));
     let error = w.promoter.bootstrap(&w.prod, None, terms("no-hold")).await.unwrap_err();
     assert!(error.to_string().starts_with("override: no-hold cannot be overridden in a bootstrap; "), "{error}");

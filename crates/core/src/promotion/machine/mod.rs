@@ -1,25 +1,39 @@
 //! How a move runs: a state machine without I/O.
 //!
-//! A [`Mover`] says what to do next ([`Action`]) and hears what happened ([`Heard`]). The promoter does it against a real
-//! registry and ledger; the model check does it against every interleaving, crash and delay. It is the same code.
+//! The machine says what to do next ([`Effect`]) and is told what happened ([`Input`]). The driver does it against a real
+//! registry and ledger; the model check does it against interleavings, crashes, delays and reads that lag. It is the same
+//! code.
 //!
-//! Three rules keep moves of one channel from interleaving, each of them needed:
+//! # Steps
+//! The names are those of `docs/protocol.md`.
 //!
-//! - **R1** No put is sent after the time to live; a move is taken over only after time to live and grace.
-//! - **R2** After a put whose answer was lost, no outcome is written until that put can no longer land.
-//! - **R3** A retry with the same key never joins a live move; it waits for it.
+//! | step | does | where |
+//! | --- | --- | --- |
+//! | look | reads log and tag | [`moving`] |
+//! | replay, wait, drift | compares them with the request | [`situation`] |
+//! | judge | asks the policy | [`moving`] |
+//! | pin, intent | appends the intent, beside it the pins | [`moving`] |
+//! | guard, put, read back, outcome | runs a move that this worker holds | [`holding`] |
+//! | takeover, closing | closes a move that another worker left open | [`clearing`] |
+//!
+//! Reads that may lag are judged by [`windows`].
 
-mod action;
+mod claim;
+mod clearing;
+mod effect;
+mod holding;
 #[cfg(test)]
 mod model;
-mod mover;
-mod own;
+mod moving;
 mod situation;
-mod wait;
+mod windows;
 
-pub(crate) use action::{Action, Appended, Heard, LogRead, Pins, PutEnd, Waiting};
-pub(crate) use mover::Mover;
+pub(crate) use clearing::{Cleared, Clearing};
+pub(crate) use effect::{Appended, Closing, Effect, Input, LogRead, Next, Pins, PutEnd, Waiting, back_off};
+pub(crate) use holding::Part;
+pub(crate) use moving::Moving;
 pub(crate) use situation::{Change, Replay};
+pub(crate) use windows::{FirstRead, TagRead};
 
 use crate::record::{Deadlines, Op, Status};
 use crate::value::{Digest, IdempotencyKey, Text};
@@ -27,33 +41,33 @@ use crate::value::{Digest, IdempotencyKey, Text};
 /// A moment on a monotonic clock, in milliseconds.
 pub(crate) type Ms = u64;
 
-/// What a mover is to bring about.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Goal {
-    /// A move of its own.
-    Move(Ask),
-    /// To close whatever move is open, with a put if that is what it takes.
-    Forward,
-    /// To close whatever move is open, without a put.
-    Abandon,
-}
-
 /// A move, as it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Ask {
     /// What it does.
     pub(crate) op: Op,
-    /// What the channel is to point at.
+    /// The digest that the channel is to point at.
     pub(crate) want: Want,
     /// Its idempotency key.
     pub(crate) key: IdempotencyKey,
+    /// Where the key comes from.
+    pub(crate) key_from: Key,
     /// The SHA-256 of the canonical request, as it was given.
     pub(crate) request: Digest,
-    /// What to do when another move comes first.
+    /// The answer to another move that comes first.
     pub(crate) on_conflict: OnConflict,
 }
 
-/// What a channel is to point at.
+/// Where an idempotency key comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    /// The caller gave it: a retry has the same.
+    Given,
+    /// It is random.
+    Random,
+}
+
+/// The digest that a channel is to point at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Want {
     /// This digest.
@@ -62,7 +76,7 @@ pub(crate) enum Want {
     Previous,
     /// The live digest, put back.
     Live,
-    /// What the tag points at, as it is.
+    /// The digest that the tag points at, as it is.
     Observed,
 }
 
@@ -89,11 +103,16 @@ pub(crate) struct Worker {
     pub(crate) deadlines: Deadlines,
     /// How long one put may take. Shorter than the time to live.
     pub(crate) put_ms: u64,
+    /// How old the last look at the tag may be when the put is sent.
+    pub(crate) fresh_ms: u64,
     /// How long to wait for others, from the start.
-    pub(crate) patience_ms: u64,
+    pub(crate) timeout_ms: u64,
+    /// The rule that the model check leaves out, to see that it notices.
+    #[cfg(test)]
+    pub(crate) left_out: Option<model::Rule>,
 }
 
-/// How a mover ended.
+/// How a move ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum End {
     /// The tag was seen to point at the target, and that is recorded.
@@ -113,7 +132,7 @@ pub(crate) enum End {
         seq: u64,
         /// Failed or aborted.
         status: Status,
-        /// Why.
+        /// The reason.
         why: Why,
     },
     /// Nothing was moved and no intent was written.
@@ -122,16 +141,14 @@ pub(crate) enum End {
     Indeterminate {
         /// Where the intent stands, if it is known to.
         seq: Option<u64>,
-        /// Why.
+        /// The reason.
         why: Why,
     },
-    /// There was no move to close.
-    Nothing,
     /// Something could not be read or written before an intent was; the driver knows the error.
     Broken,
 }
 
-/// Why a mover did not bring about what was asked.
+/// Why the machine did not bring about what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Why {
     /// The log has no committed move.
@@ -148,10 +165,14 @@ pub(crate) enum Why {
     NameTarget,
     /// The key moved the channel for another request.
     OtherRequest,
+    /// The key moved the channel, by the move at this position, and something else is live now.
+    Superseded(u64),
     /// Another move came first.
     ChannelChanged,
     /// Another move is under way.
     Busy,
+    /// The tag has this value, and within the caller's timeout reads were not settled enough to say more.
+    Unsettled(Option<Digest>),
     /// The tag does not point at the live digest.
     Drifted(Option<Digest>),
     /// The log goes on in another ledger.
@@ -164,14 +185,16 @@ pub(crate) enum Why {
     NotPinned,
     /// The registry refused the put.
     PutRefused,
-    /// The time to live passed before the put.
+    /// The time to live passed before a put came through.
     Late,
-    /// The tag pointed at a third digest after the put, or none.
+    /// The tag pointed at another digest after the put, or none.
     Overwritten(Option<Digest>),
     /// The move had not landed and was given up.
     Abandoned,
     /// Another worker took the move over.
     TakenOver,
+    /// The registry took the put and still answers this.
+    StillOld(Option<Digest>),
     /// The registry or the ledger did not say within the time to live.
     Unknown,
 }
@@ -199,22 +222,12 @@ pub(crate) fn check_times(deadlines: Deadlines, put_ms: u64) -> Result<(), Strin
     if put_ms > quiet_ms {
         return Err(format!("the put timeout ({put_ms} ms) must not be longer than the quiet time ({quiet_ms} ms)"));
     }
+    if quiet_ms > settle_ms {
+        return Err(format!("the quiet time ({quiet_ms} ms) must not be longer than the settle time ({settle_ms} ms)"));
+    }
+    // Who takes a move over has the quiet time on top of its ttl, and a takeover's ttl is at most 1 h, too.
+    if ttl_ms.saturating_add(quiet_ms) > Deadlines::MAX_MS {
+        return Err(format!("ttl ({ttl_ms} ms) and quiet time ({quiet_ms} ms) together must be at most 1 h"));
+    }
     Ok(())
-}
-
-/// The rules that the model check leaves out, one at a time, to see that it notices. Outside tests all of them hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Sabotage {
-    /// R1: puts are sent after the time to live.
-    LatePut,
-    /// R1: a move is taken over before time to live and grace.
-    EarlyTakeover,
-    /// R2: an outcome is written while a put may still land.
-    NoQuiet,
-    /// R3: a retry with the same key goes on with the live move of the other.
-    JoinLive,
-    /// A move is taken over without a record of it.
-    NoTakeoverRecord,
-    /// An outcome is written by whoever thinks that the move is theirs.
-    UnfencedOutcome,
 }

@@ -1,30 +1,36 @@
-//! What a look at log and tag means for what was asked (steps 0 to 3 of the protocol). Pure.
+//! The meaning of a look at log and tag for the move that was asked for (steps *replay*, *wait* and *drift*). Pure.
 
-use super::{Ask, Want, Why};
-use crate::record::{ChannelState, Op, OpenMove};
+use super::effect::LogRead;
+use super::windows::TagRead;
+use super::{Ask, Key, Want, Why};
+use crate::record::{Op, OpenMove};
 use crate::value::Digest;
 
 /// A committed move with the same key.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Replay {
     /// Where its intent stands.
     pub(crate) seq: u64,
     /// The SHA-256 of its request.
     pub(crate) request: Digest,
+    /// The digest that it made live.
+    pub(crate) target: Digest,
 }
 
-/// What a look means for what was asked.
+/// The meaning of a look for the move that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Situation {
-    /// The key moved the channel before, for the same request.
+    /// The key moved the channel before, for the same request, and that is still so.
     Replayed(Replay),
     /// It cannot be done.
     No(Why),
     /// Another move is open.
     Busy(Box<OpenMove>),
-    /// The tag is not at the live digest; `fix` is what the move would be that was asked for by name.
+    /// The read may lag (*lag-is-not-drift*), or what it shows must be proved first (*unchanged-is-proved*): look again.
+    Lag,
+    /// The tag is not at the live digest, and lag does not explain it; `fix` is the move that was asked for by name.
     Drift {
-        /// What the move would do, if drift is what it is there for.
+        /// The change, if drift is what the move is there for.
         fix: Option<Change>,
     },
     /// The channel points at the target already.
@@ -36,76 +42,123 @@ pub(crate) enum Situation {
 /// What a move would change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Change {
+    /// What the move does: a promote of a channel without a move and without a tag is a bootstrap.
+    pub(crate) op: Op,
     /// The live digest.
     pub(crate) previous: Option<Digest>,
     /// The target.
     pub(crate) target: Digest,
     /// What the tag points at instead of the live digest, in a repair.
     pub(crate) replaced: Option<Digest>,
-    /// True if the tag is taken as it is, without a put.
-    pub(crate) as_it_is: bool,
+    /// False if nothing is put: an adoption, a bootstrap of the tag as it is, a keyed `unchanged`.
+    pub(crate) puts: bool,
 }
 
-/// What the log up to `state` and the tag at `observed` mean for `ask`.
-pub(crate) fn situation(
-    ask: &Ask,
-    state: &ChannelState,
-    replay: Option<&Replay>,
-    observed: Option<Digest>,
-) -> Situation {
-    if state.migrated.is_some() {
+/// The value that an unnamed rollback leaves, decided at its first look: the target of the move that was open then, else the
+/// live digest.
+pub(crate) fn leaves(log: &LogRead) -> Option<Digest> {
+    log.state.open.as_ref().map(|open| open.target).or(log.state.live)
+}
+
+/// The meaning of a log and a read of the tag for `ask`. `leaves` is what an unnamed rollback leaves.
+pub(crate) fn situation(ask: &Ask, log: &LogRead, read: &TagRead, leaves: Option<Digest>) -> Situation {
+    if log.state.migrated.is_some() {
         return Situation::No(Why::LogMigrated);
     }
-    if let Some(replay) = replay {
-        return match replay.request == ask.request {
-            true => Situation::Replayed(replay.clone()),
-            false => Situation::No(Why::OtherRequest),
-        };
+    if let Some(replay) = &log.replay {
+        return replayed(ask, log, read, replay);
     }
-    if let Some(open) = &state.open {
+    if let Some(open) = &log.state.open {
         return Situation::Busy(Box::new(open.clone()));
     }
-    match (ask.op, state.live) {
-        (Op::Bootstrap, None) => bootstrap(ask, observed),
+    match (ask.op, log.state.live) {
         (Op::Bootstrap, Some(_)) => Situation::No(Why::Bootstrapped),
+        (Op::Bootstrap, None) => first(ask, log, read),
+        // A new channel: there is nothing that the promotion could take from anyone.
+        (Op::Promote, None) if read.value.is_none() => first(ask, log, read),
         (_, None) => Situation::No(Why::NotBootstrapped),
-        (_, Some(live)) => governed(ask, state, live, observed),
+        (_, Some(live)) => governed(ask, log, live, read, leaves),
     }
 }
 
-fn bootstrap(ask: &Ask, observed: Option<Digest>) -> Situation {
-    let change = |target, as_it_is| Situation::Ready(Change { previous: None, target, replaced: None, as_it_is });
-    match (ask.want, observed) {
-        (Want::Digest(target), None) => change(target, false),
-        (Want::Digest(target), Some(observed)) if observed == target => change(target, false),
+/// The key moved the channel before.
+fn replayed(ask: &Ask, log: &LogRead, read: &TagRead, replay: &Replay) -> Situation {
+    if replay.request != ask.request {
+        return Situation::No(Why::OtherRequest);
+    }
+    if log.state.live != Some(replay.target) {
+        return Situation::No(Why::Superseded(replay.seq));
+    }
+    match &log.state.open {
+        Some(open) => Situation::Busy(Box::new(open.clone())),
+        // No put may prove it: a hidden tag leaves it open.
+        None if read.hidden => Situation::No(Why::Unsettled(read.value)),
+        None if read.value == log.state.live && !log.has_past(read) => Situation::Replayed(*replay),
+        None if read.value == log.state.live || log.is_unsettled(read) => Situation::Lag,
+        None => Situation::Drift { fix: None },
+    }
+}
+
+/// The log has no committed move.
+fn first(ask: &Ask, log: &LogRead, read: &TagRead) -> Situation {
+    let change =
+        |target, puts| Situation::Ready(Change { op: Op::Bootstrap, previous: None, target, replaced: None, puts });
+    match (ask.want, read.value) {
+        (Want::Digest(target), None) => change(target, true),
+        (_, Some(_)) if log.is_unsettled(read) => Situation::Lag,
+        (Want::Digest(target), Some(observed)) if observed == target => change(target, true),
         (Want::Digest(_), Some(observed)) => Situation::No(Why::Occupied(observed)),
-        (_, Some(observed)) => change(observed, true),
+        (_, Some(observed)) => change(observed, false),
+        (_, None) if log.is_unsettled(read) => Situation::Lag,
         (_, None) => Situation::No(Why::Absent),
     }
 }
 
-fn governed(ask: &Ask, state: &ChannelState, live: Digest, observed: Option<Digest>) -> Situation {
-    let change = |target, replaced, as_it_is| Change { previous: Some(live), target, replaced, as_it_is };
-    let drifted = observed != Some(live);
-    match (ask.op, drifted) {
-        (Op::Repair, true) => Situation::Drift { fix: Some(change(live, observed, false)) },
-        (Op::Adopt, true) => match observed {
-            Some(observed) => Situation::Drift { fix: Some(change(observed, None, true)) },
-            None => Situation::No(Why::Absent),
-        },
-        (Op::Repair | Op::Adopt, false) => Situation::Unchanged(live),
-        (_, true) => Situation::Drift { fix: None },
-        (_, false) => {
-            let target = match ask.want {
-                Want::Digest(target) => target,
-                Want::Live | Want::Observed => live,
-                Want::Previous if state.changed_by == Some(Op::Rollback) => return Situation::No(Why::NameTarget),
-                Want::Previous => match state.previous {
-                    Some(previous) => previous,
-                    None => return Situation::No(Why::NoPrevious),
-                },
-            };
-            if target == live { Situation::Unchanged(live) } else { Situation::Ready(change(target, None, false)) }
-        }
+fn governed(ask: &Ask, log: &LogRead, live: Digest, read: &TagRead, leaves: Option<Digest>) -> Situation {
+    let op = ask.op;
+    let change = |target, puts| Change { op, previous: Some(live), target, replaced: None, puts };
+    if read.value != Some(live) {
+        let lags = log.is_unsettled(read);
+        return match op {
+            Op::Repair => {
+                let repair = Change { replaced: read.value, ..change(live, true) };
+                // *lag-is-not-drift*: it goes on by the log.
+                if lags { Situation::Ready(repair) } else { Situation::Drift { fix: Some(repair) } }
+            }
+            Op::Rollback if lags => wanted(ask, log, live, leaves)
+                .map_or_else(Situation::No, |target| Situation::Ready(change(target, true))),
+            _ if lags => Situation::Lag,
+            Op::Adopt => match read.value {
+                Some(observed) => Situation::Drift { fix: Some(change(observed, false)) },
+                None => Situation::No(Why::Absent),
+            },
+            _ => Situation::Drift { fix: None },
+        };
+    }
+    let target = match wanted(ask, log, live, leaves) {
+        Ok(target) => target,
+        Err(why) => return Situation::No(why),
+    };
+    // The move that an unnamed rollback was to leave ended without a result.
+    let put_again = ask.want == Want::Previous && target == live;
+    let proved = !read.hidden && !log.has_past(read);
+    match op {
+        _ if target != live || put_again => Situation::Ready(change(target, true)),
+        Op::Adopt if proved => Situation::Unchanged(live),
+        Op::Adopt => Situation::Lag,
+        _ if !proved => Situation::Ready(change(live, true)),
+        _ if ask.key_from == Key::Given && op != Op::Repair => Situation::Ready(change(live, false)),
+        _ => Situation::Unchanged(live),
+    }
+}
+
+/// The digest that a move of a governed channel wants.
+fn wanted(ask: &Ask, log: &LogRead, live: Digest, leaves: Option<Digest>) -> Result<Digest, Why> {
+    match ask.want {
+        Want::Digest(target) => Ok(target),
+        Want::Live | Want::Observed => Ok(live),
+        Want::Previous if leaves != Some(live) => Ok(live),
+        Want::Previous if log.state.changed_by == Some(Op::Rollback) => Err(Why::NameTarget),
+        Want::Previous => log.state.previous.ok_or(Why::NoPrevious),
     }
 }

@@ -1,4 +1,4 @@
-//! The worlds of two workers, the small ones of three, and the sabotage that must be noticed.
+//! The worlds of two workers, and the rules that are missed when they are left out.
 
 use super::*;
 
@@ -36,62 +36,93 @@ pub(super) fn three() -> Setup {
     }
 }
 
-#[test]
-fn two_movers_with_one_key_over_two_takeovers() {
-    let mut setup = Setup { end: 10, rest: Rest::Checked, ..three() };
-    setup.goals.truncate(2);
-    holds("two movers with one key, over two takeovers, recoverable everywhere", setup);
-}
-
-#[test]
-fn an_auditor_and_a_hold() {
-    let goals = vec![promote("b", "k", OnConflict::Requeue), promote("c", "l", OnConflict::Requeue)];
-    let setup = Setup { end: 3, notes: 1, holds: 1, rest: Rest::Checked, ..Setup::of(goals) };
-    holds("two movers, with an auditor's note and a hold", setup);
-}
-
-#[test]
-fn a_registry_that_reads_behind_its_writes() {
-    let mut setup = Setup { end: 7, behind: Some(1), ..three() };
-    setup.goals.truncate(2);
-    setup.goals.push((Goal::Forward, times(1)));
-    setup.end = 4;
-    holds("two movers and a recovery, on a registry that reads behind", setup);
-}
-
-#[test]
-fn puts_that_land_a_unit_later() {
-    let mut setup = Setup { end: 9, flight: 1, rest: Rest::Checked, ..three() };
-    setup.goals = vec![setup.goals[0].clone(), setup.goals[2].clone()];
+/// Reads lag for as long as the workers expect, twice the quiet time.
+fn lagging(goals: Vec<Goal>) -> Setup {
+    let mut setup = Setup { lag: 2, end: 5, losses: 1, ..Setup::of(goals) };
     for (_, deadlines) in &mut setup.goals {
-        *deadlines = Deadlines { ttl_ms: 1, grace_ms: 2, quiet_ms: 2, settle_ms: 2 };
+        *deadlines = Deadlines { ttl_ms: 1, grace_ms: 1, quiet_ms: 1, settle_ms: 2 };
     }
-    holds("two movers whose puts land later", setup);
+    setup
 }
 
 #[test]
-fn a_move_to_where_the_channel_is_and_a_rollback() {
+fn a_rollback_after_a_promotion_while_reads_lag() {
     let goals = vec![
-        promote("a", "n", OnConflict::Requeue),
         promote("b", "k", OnConflict::Requeue),
-        moving(Op::Rollback, Want::Previous, "r", OnConflict::Requeue),
+        moving(Op::Rollback, Want::Previous, "random-r", OnConflict::Requeue),
     ];
-    holds("a no-op, a mover and a rollback", Setup { end: 4, ..Setup::of(goals) });
+    holds("a promotion and a rollback, while reads lag", lagging(goals));
 }
 
 #[test]
-fn sabotage_is_caught() {
-    for rule in [
-        Sabotage::LatePut,
-        Sabotage::EarlyTakeover,
-        Sabotage::NoQuiet,
-        Sabotage::JoinLive,
-        Sabotage::NoTakeoverRecord,
-        Sabotage::UnfencedOutcome,
-    ] {
-        match explore(Setup { sabotage: Some(rule), ..three() }) {
-            Ok(states) => panic!("{rule:?}: left out, and nothing was noticed in {states} states"),
-            Err(violation) => println!("{rule:?} left out: {violation}"),
-        }
+fn a_promotion_back_within_the_window() {
+    let goals = vec![promote("b", "k", OnConflict::Requeue), promote("a", "random-a", OnConflict::Requeue)];
+    holds("a promotion and one back, while reads lag", lagging(goals));
+}
+
+#[test]
+fn a_no_op_and_its_retry_while_reads_lag() {
+    let goals = vec![promote("b", "k", OnConflict::Requeue), promote("a", "n", OnConflict::Requeue)];
+    holds("a promotion and a keyed no-op, while reads lag", lagging(goals));
+}
+
+#[test]
+fn a_recovery_while_reads_lag() {
+    let goals = vec![promote("b", "k", OnConflict::Requeue), Goal::Recover(Part::Abandon { at_once: false })];
+    holds("a promotion that crashes and an abort, while reads lag", Setup { crashes: 1, ..lagging(goals) });
+}
+
+#[test]
+fn a_repair_after_a_foreign_write_while_reads_lag() {
+    let goals =
+        vec![promote("b", "k", OnConflict::Requeue), moving(Op::Repair, Want::Live, "random-r", OnConflict::Requeue)];
+    let foreign = vec![Some(digest("f"))];
+    holds("a promotion, a foreign write and a repair, while reads lag", Setup { foreign, end: 4, ..lagging(goals) });
+}
+
+/// The world in which a rule is missed first, or at all.
+fn where_missed(rule: Rule) -> Setup {
+    let promote_b = || promote("b", "k", OnConflict::Requeue);
+    match rule {
+        Rule::LagIsNotDrift => lagging(vec![promote_b(), promote("a", "random-a", OnConflict::Requeue)]),
+        Rule::TargetProvesOnce => lagging(vec![promote_b(), promote("a", "random-a", OnConflict::Requeue)]),
+        _ => three(),
     }
+}
+
+pub(super) fn is_missed(rule: Rule) {
+    match explore(Setup { left_out: Some(rule), ..where_missed(rule) }) {
+        Ok(states) => panic!("{rule:?}: left out, and nothing was noticed in {states} states"),
+        Err(violation) => println!("{rule:?} left out: {violation}"),
+    }
+}
+
+#[test]
+fn lag_is_not_drift_left_out_is_missed() {
+    is_missed(Rule::LagIsNotDrift);
+}
+
+#[test]
+fn target_proves_once_left_out_is_missed() {
+    is_missed(Rule::TargetProvesOnce);
+}
+
+#[test]
+fn no_late_put_left_out_is_missed() {
+    is_missed(Rule::NoLatePut);
+}
+
+#[test]
+fn takeover_after_grace_left_out_is_missed() {
+    is_missed(Rule::TakeoverAfterGrace);
+}
+
+#[test]
+fn retry_waits_left_out_is_missed() {
+    is_missed(Rule::RetryWaits);
+}
+
+#[test]
+fn outcome_by_owner_left_out_is_missed() {
+    is_missed(Rule::OutcomeByOwner);
 }

@@ -1,50 +1,66 @@
-//! The exhaustive check of the protocol: every interleaving of a few workers, with crashes anywhere, puts that are
-//! delayed, dropped and repeated, lost answers, foreign writers, auditors, holds and read-behind registries.
+//! The check of the protocol against interleavings: a few workers, with crashes anywhere, puts that are delayed, dropped and
+//! repeated, lost answers, foreign writers, auditors, holds, and reads that answer any value of the window.
 //!
-//! The movers are the ones that run. One unit of time is one of their milliseconds.
+//! The machines are the ones that run. One unit of time is one of their milliseconds. Each property is about the world (the
+//! tag), not about a worker's own word.
 
 mod cases;
 mod large;
+mod rules;
 mod work;
+mod world;
 
 use std::sync::Arc;
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
+pub(crate) use self::rules::Rule;
+use self::work::{outcome, policy, policy_step};
+use self::world::{Flying, Left, Slot, Todo, World};
 use super::*;
-use crate::record::{ActiveHold, ChannelState, Closed, HoldScope, OpenMove, PolicyInForce, PutStatus, Step};
-use crate::value::{Channel, Provenance};
-use work::{outcome, policy, policy_step};
+use crate::record::{ChannelState, OpenMove, PutStatus, Step};
+use crate::value::Channel;
 
-/// What one check explores.
+/// What a worker is there for.
+#[derive(Clone, Debug)]
+enum Goal {
+    Move(Ask),
+    Recover(Part),
+}
+
+/// One check.
 #[derive(Clone, Debug)]
 struct Setup {
     goals: Vec<(Goal, Deadlines)>,
     /// The time after which nothing new is looked at.
     end: Ms,
     crashes: u8,
-    /// Entries of other kinds that an auditor appends.
+    /// Observations that an auditor appends.
     notes: u8,
-    /// Holds that an operator appends, each with its release.
+    /// Holds that an operator appends, each with its end.
     holds: u8,
-    /// Digests that a foreign writer puts.
+    /// Values that a foreign writer gives the tag.
     foreign: Vec<Option<Digest>>,
     /// Reads that fail, and appends whose answer is lost.
     flaws: u8,
     /// Puts that the registry refuses, and pins that cannot be confirmed.
     refusals: u8,
-    /// How long after a write a read may still answer what was before.
-    behind: Option<Ms>,
-    /// What the tag and the log begin with: bootstrapped at `a`, or with nothing.
+    /// Puts whose answer is lost.
+    losses: u8,
+    /// How long after a write a read may still answer a value that the tag had before.
+    lag: Ms,
+    /// The tag and the log at the start: bootstrapped at `a`, or nothing.
     start: Start,
     looks: Looks,
     /// The whole units of time within which a put lands whose answer was lost: less than grace and quiet time.
     flight: Ms,
     rest: Rest,
-    sabotage: Option<Sabotage>,
+    left_out: Option<Rule>,
+    /// How long one put may take.
+    put_ms: u64,
 }
 
-/// Whether it is checked in every state that, should all workers die there, another machine can close what is open.
+/// Checked in every state: should all workers die there, another machine can close what is open.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rest {
     Checked,
@@ -63,59 +79,6 @@ enum Looks {
 enum Start {
     AtA,
     Empty,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct World {
-    now: Ms,
-    log: Arc<ChannelState>,
-    committed: Vec<(IdempotencyKey, Replay)>,
-    tag: Option<Digest>,
-    /// What the tag was before the last write, and when that was.
-    before: (Option<Digest>, Ms),
-    flying: Vec<Flying>,
-    /// Appends whose answer was lost, and that may still land.
-    late: Vec<(u64, Step)>,
-    workers: Vec<Slot>,
-    left: Left,
-    went_around: bool,
-    broken: Option<&'static str>,
-}
-
-/// What may still happen from outside.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Left {
-    crashes: u8,
-    notes: u8,
-    holds: u8,
-    foreign: usize,
-    flaws: u8,
-    refusals: u8,
-}
-
-/// A put whose answer was lost, on its way.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Flying {
-    move_id: Text,
-    to: Digest,
-    sent: Ms,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Slot {
-    Running { mover: Box<Mover>, todo: Todo },
-    Ended(End),
-    Crashed,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Todo {
-    Act(Action),
-    /// Half of a look: the tag was resolved, the log is still to be read; or the other way round.
-    ReadAfter(Option<Digest>),
-    ResolveAfter(LogRead),
-    /// Asleep until then, or until the log has grown past this size.
-    Asleep(Ms, u64),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -153,8 +116,8 @@ enum Choice {
     Refuse,
     /// A put whose answer is lost.
     Lost,
-    /// A read that answers what was before the last write.
-    Stale,
+    /// A read that answers the nth value of the window that the tag has no more.
+    Old(usize),
 }
 
 fn digest(name: &str) -> Digest {
@@ -165,8 +128,9 @@ fn text(text: impl AsRef<str>) -> Text {
     text.as_ref().parse().unwrap()
 }
 
+/// Grace and quiet time of one unit each, where reads do not lag.
 fn times(ttl_ms: u64) -> Deadlines {
-    Deadlines { ttl_ms, grace_ms: 1, quiet_ms: 1, settle_ms: 1 }
+    Deadlines { ttl_ms, grace_ms: 1, quiet_ms: 1, settle_ms: 0 }
 }
 
 fn promote(to: &str, key: &str, on_conflict: OnConflict) -> Goal {
@@ -175,7 +139,8 @@ fn promote(to: &str, key: &str, on_conflict: OnConflict) -> Goal {
 
 fn moving(op: Op, want: Want, key: &str, on_conflict: OnConflict) -> Goal {
     let request = digest(&format!("{op:?}{want:?}"));
-    Goal::Move(Ask { op, want, key: key.parse().unwrap(), request, on_conflict })
+    let key_from = if key.starts_with("random") { Key::Random } else { Key::Given };
+    Goal::Move(Ask { op, want, key: key.parse().unwrap(), key_from, request, on_conflict })
 }
 
 impl Setup {
@@ -189,12 +154,14 @@ impl Setup {
             foreign: vec![],
             flaws: 0,
             refusals: 0,
-            behind: None,
+            losses: 1,
+            lag: 0,
             start: Start::AtA,
             looks: Looks::AtOnce,
             flight: 0,
             rest: Rest::Unchecked,
-            sabotage: None,
+            left_out: None,
+            put_ms: 0,
         }
     }
 
@@ -203,43 +170,16 @@ impl Setup {
             owner: text(format!("w{at}")),
             move_id: text(format!("m{at}")),
             deadlines: self.goals[at].1,
-            put_ms: 0,
-            patience_ms: 1000,
+            put_ms: self.put_ms,
+            fresh_ms: 1000,
+            timeout_ms: 1000,
+            left_out: self.left_out,
         }
     }
-}
 
-impl World {
-    fn read(&self, key: Option<&IdempotencyKey>) -> LogRead {
-        let replay = self.committed.iter().find(|(known, _)| Some(known) == key).map(|(_, replay)| replay.clone());
-        LogRead { state: Arc::clone(&self.log), replay, held: !self.log.holds.is_empty() }
-    }
-
-    fn append(&mut self, step: Step) {
-        let mut log = ChannelState::clone(&self.log);
-        let (size, open) = (log.size, log.open.clone());
-        if log.fold(digest(&format!("{size}")), step).is_err() {
-            self.broken.get_or_insert("I2: the log has a defect");
-        }
-        if let (Some(open), Some(Closed { status: Status::Committed, .. }), None) = (open, &log.closed, &log.open) {
-            if self.committed.iter().any(|(key, _)| *key == open.key) {
-                self.broken.get_or_insert("I4: a key committed twice");
-            }
-            self.committed.push((open.key, Replay { seq: open.seq, request: open.request }));
-        }
-        self.log = Arc::new(log);
-    }
-
-    fn write(&mut self, to: Option<Digest>) {
-        self.before = (self.tag, self.now);
-        self.tag = to;
-    }
-
-    fn land(&mut self, move_id: &Text, to: Digest) {
-        if self.log.open.as_ref().is_none_or(|open| open.move_id != *move_id) {
-            self.broken.get_or_insert("I1, I6: a put landed outside of its move");
-        }
-        self.write(Some(to));
+    /// The longest settle time of any worker.
+    fn longest(&self) -> Ms {
+        self.goals.iter().map(|(_, deadlines)| deadlines.settle_ms).max().unwrap_or_default()
     }
 }
 
@@ -249,39 +189,27 @@ impl Model for Setup {
 
     fn init_states(&self) -> Vec<World> {
         let channel: Channel = "reg.io/app:prod".parse().unwrap();
-        let mut world = World {
-            now: 0,
-            log: Arc::new(ChannelState::empty(channel)),
-            committed: vec![],
-            tag: None,
-            before: (None, 0),
-            flying: vec![],
-            late: vec![],
-            workers: vec![],
-            left: Left {
-                crashes: self.crashes,
-                notes: self.notes,
-                holds: self.holds,
-                foreign: self.foreign.len(),
-                flaws: self.flaws,
-                refusals: self.refusals,
-            },
-            went_around: false,
-            broken: None,
+        let left = Left {
+            crashes: self.crashes,
+            notes: self.notes,
+            holds: self.holds,
+            foreign: self.foreign.len(),
+            flaws: self.flaws,
+            refusals: self.refusals,
+            losses: self.losses,
         };
+        let mut world = World::new(channel, left);
         if self.start == Start::AtA {
             let first = self.worker_move(None, digest("a"), Op::Bootstrap, "m", "w", "first", times(1));
             world.append(policy_step());
             world.append(Step::Intent { open: Box::new(first), policy: policy() });
             let open = world.log.open.clone().unwrap();
-            world.append(outcome(&open, Status::Committed, PutStatus::Accepted, Some(digest("a"))));
+            // Found, so that every window begins in the check itself.
+            world.append(outcome(&open, Status::Committed, PutStatus::None, Some(digest("a"))));
             world.tag = Some(digest("a"));
-            world.before = (world.tag, 0);
         }
-        for (at, (goal, _)) in self.goals.iter().enumerate() {
-            let (mover, action) = Mover::start(goal.clone(), self.worker(at), 0);
-            let mover = Box::new(mover.sabotaged(self.sabotage));
-            world.workers.push(Slot::Running { mover, todo: Todo::Act(action) });
+        for at in 0..self.goals.len() {
+            world.workers.push(self.begun(at, 0));
         }
         vec![world]
     }
@@ -328,7 +256,7 @@ impl Model for Setup {
     fn next_state(&self, last: &World, event: Event) -> Option<World> {
         let mut world = last.clone();
         match event {
-            Event::Tick => world.now += 1,
+            Event::Tick => world.tick(self.lag, self.longest()),
             Event::Crash(at) => {
                 world.left.crashes -= 1;
                 world.workers[at] = Slot::Crashed;
@@ -338,7 +266,7 @@ impl Model for Setup {
                 if keep == Keep::Last {
                     world.flying.remove(at);
                 }
-                world.land(&put.move_id, put.to);
+                world.land(&put.move_id, put.to, self.lag);
             }
             Event::Drop(at) => drop(world.flying.remove(at)),
             Event::Arrive(at) => {
@@ -351,14 +279,7 @@ impl Model for Setup {
                 world.left.notes -= 1;
                 world.append(Step::Other);
             }
-            Event::Hold => {
-                world.left.holds -= 1;
-                let seq = world.log.size;
-                let provenance = Provenance::new("manual", "1", "b").unwrap();
-                let (scope, reason) = (HoldScope::All, text("r"));
-                let hold = ActiveHold { seq, scope, reason, provenance, until: None };
-                world.append(Step::Hold(Box::new(hold)));
-            }
+            Event::Hold => world.hold(),
             Event::Unhold => {
                 let hold = world.log.holds[0].seq;
                 world.append(Step::Unhold(hold));
@@ -367,7 +288,7 @@ impl Model for Setup {
                 let to = self.foreign[self.foreign.len() - world.left.foreign];
                 world.left.foreign -= 1;
                 world.went_around = true;
-                world.write(to);
+                world.write(to, self.lag);
             }
             Event::Work(at, choice) => self.work(&mut world, at, choice),
         }
@@ -377,8 +298,11 @@ impl Model for Setup {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always("no rule is broken", |_, world: &World| world.broken.is_none()),
-            Property::always("at rest the tag is live", |_, world: &World| {
-                world.went_around || world.log.open.is_some() || world.tag == world.log.live
+            Property::always("at rest the tag is live, or what a move left without a result", |_, world: &World| {
+                world.went_around
+                    || world.log.open.is_some()
+                    || world.tag == world.log.live
+                    || world.log.trail.may_be(world.tag).is_some()
             }),
             Property::always("any machine can bring it to rest", |setup: &Setup, world: &World| {
                 setup.rest == Rest::Unchecked

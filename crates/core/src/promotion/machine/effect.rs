@@ -1,15 +1,17 @@
-//! What a mover asks for, and what it hears: the whole of its dealings with the world.
+//! The machine's dealings with the world: what it wants done, and what it is told.
 
 use std::sync::Arc;
 
 use super::situation::{Change, Replay};
-use super::{End, Ms, Why};
+use super::windows::{FirstRead, TagRead};
+use super::{Ms, Why};
+use crate::error::Retry;
 use crate::record::{ChannelState, Deadlines, OpenMove, PutStatus, Status};
 use crate::value::{Digest, Text};
 
-/// What to do next. Each is answered with one [`Heard`].
+/// What to do next. Each is answered with one [`Input`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Action {
+pub(crate) enum Effect {
     /// Read the log and resolve the tag, in any order or at once → `Looked`.
     Look,
     /// Read the log → `Log`.
@@ -18,10 +20,10 @@ pub(crate) enum Action {
     Resolve,
     /// Judge the facts → `Approved` or `Refused`.
     Judge {
-        /// The log.
-        state: Arc<ChannelState>,
-        /// What the tag points at.
-        observed: Option<Digest>,
+        /// The read of the tag.
+        read: TagRead,
+        /// True if the tag was read at something else than the live digest, and lag explains it.
+        lagging: bool,
         /// What the move would change.
         change: Change,
     },
@@ -50,52 +52,54 @@ pub(crate) enum Action {
     Observe {
         /// The position.
         seq: u64,
-        /// What was expected.
+        /// The digest that was expected.
         expected: Option<Digest>,
-        /// What was seen.
+        /// The digest that was seen; none for *absent*.
         observed: Option<Digest>,
     },
     /// Append the outcome of this worker's move → `Appended`.
-    Close {
-        /// The position.
-        seq: u64,
-        /// The move, with this worker as its owner.
-        open: Box<OpenMove>,
-        /// How it ended.
-        status: Status,
-        /// What the tag pointed at last.
-        observed: Option<Digest>,
-        /// Puts that this worker sent.
-        attempts: u64,
-        /// What became of the puts of the move.
-        put: PutStatus,
-        /// Why it was not committed.
-        why: Option<Why>,
-    },
+    Close(Box<Closing>),
     /// Put the target's bytes by tag, unless it is later than `not_after`, and give up after `timeout_ms` → `Put`.
     Put {
-        /// The target.
-        target: Digest,
+        /// The move.
+        open: Box<OpenMove>,
         /// The most that it may take.
         timeout_ms: u64,
-        /// R1: after this it must not be sent any more.
+        /// *no-late-put*: after this it must not be sent any more.
         not_after: Ms,
     },
-    /// Sleep → `Woke`.
-    Sleep(Ms),
-    /// Nothing more.
-    Done(End),
+    /// Sleep for so many milliseconds → `Woke`.
+    Sleep(Ms, Waiting),
+}
+
+/// The outcome of a move, to be appended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Closing {
+    /// The position.
+    pub(crate) seq: u64,
+    /// The move, with this worker as its owner.
+    pub(crate) open: OpenMove,
+    /// Committed, failed or aborted.
+    pub(crate) status: Status,
+    /// The value of the tag that was read last.
+    pub(crate) observed: Option<Digest>,
+    /// Puts that this worker sent.
+    pub(crate) attempts: u64,
+    /// What became of the puts of the move.
+    pub(crate) put: PutStatus,
+    /// The reason, unless it is committed.
+    pub(crate) why: Option<Why>,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Heard {
+pub(crate) enum Input {
     /// To `Look`.
-    Looked(LogRead, Option<Digest>),
+    Looked(LogRead, TagRead),
     /// To `ReadLog`.
     Log(LogRead),
     /// To `Resolve`.
-    Tag(Option<Digest>),
+    Tag(TagRead),
     /// To `Judge`: yes, by this policy.
     Approved(Digest),
     /// To `Judge`: no.
@@ -108,11 +112,12 @@ pub(crate) enum Heard {
     Put(PutEnd),
     /// To `Sleep`.
     Woke,
-    /// To anything but `Begin`, `Put` and `Sleep`: it could not be read or written, and nothing is known.
-    Broken,
+    /// To anything but `Begin`, `Put` and `Sleep`: it could not be read or written, and nothing is known. The caller may ask
+    /// again later, or the error is permanent.
+    Broken(Retry),
 }
 
-/// Whether target and live digest are pinned.
+/// What the target and the live digest are held by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Pins {
     /// Both pins are there.
@@ -121,15 +126,19 @@ pub(crate) enum Pins {
     Unconfirmed,
 }
 
-/// A log, as it was read.
+/// A log, as this process read it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LogRead {
-    /// Its fold.
+    /// Its state.
     pub(crate) state: Arc<ChannelState>,
     /// The committed move with this worker's key, if there is one.
     pub(crate) replay: Option<Replay>,
     /// True if a hold is in force that stops the move.
     pub(crate) held: bool,
+    /// When this process first read its entries.
+    pub(crate) first_read: FirstRead,
+    /// This process's own settle time.
+    pub(crate) settle_ms: u64,
 }
 
 /// How an append ended.
@@ -143,7 +152,7 @@ pub(crate) enum Appended {
     Unknown,
 }
 
-/// What a mover sleeps for.
+/// The reason for a sleep.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Waiting {
     /// Another's move; from `until` on, on this worker's clock, it may be taken over.
@@ -158,8 +167,16 @@ pub(crate) enum Waiting {
         /// When none can land any more.
         until: Ms,
     },
-    /// An answer of the registry or the ledger, which is asked again.
-    Answer,
+    /// Until then at most, a read of the tag may lag: it is read again.
+    Settle {
+        /// When reads are settled.
+        until: Ms,
+    },
+    /// An answer of the registry or the ledger, which is asked again until then at most.
+    Answer {
+        /// When the worker gives up.
+        until: Ms,
+    },
 }
 
 /// How a put ended.
@@ -168,11 +185,26 @@ pub(crate) enum PutEnd {
     /// It was too late to send it.
     NotSent,
     /// Something that must be there first (the pins, the target's bytes) could not be had: nothing was sent.
-    NotReady,
+    NotReady(Retry),
     /// The registry says that it was applied.
     Applied,
     /// The registry refused it.
     Refused,
     /// The answer was lost, or it was not clear.
     Unknown,
+}
+
+/// What a part of the machine does next, or how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "an effect is the common case, and is moved once")]
+pub(crate) enum Next<E> {
+    /// Do this, and tell the result.
+    Do(Effect),
+    /// It has ended.
+    End(E),
+}
+
+/// The wait before the `n`th look again, in milliseconds: 100 ms, doubled each time, at most 2 s.
+pub(crate) fn back_off(n: u32) -> Ms {
+    100_u64.saturating_mul(1 << n.min(5)).min(2_000)
 }

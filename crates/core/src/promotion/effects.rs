@@ -1,0 +1,425 @@
+//! `Effects`: what the machine wants done, done against the registry and the ledger. The drivers of moves and of recoveries
+//! share it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::Inner;
+use super::machine::{Appended, Closing, Effect, Input, LogRead, Ms, PutEnd, Replay, TagRead, Worker};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::{Journal, Written};
+use crate::record::{
+    ActiveHold, Body, ChannelState, ErrorNote, MigratedTo, Observation, ObservationCause, Op, OpenMove, Outcome,
+    Status, Takeover, TakeoverOp,
+};
+use crate::registry::{Manifest, Put, pin_tag};
+use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text, Timestamp};
+
+/// One worker's dealings with one channel.
+#[derive(Debug)]
+pub(super) struct Effects {
+    pub(super) inner: Arc<Inner>,
+    pub(super) channel: Channel,
+    pub(super) journal: Arc<Mutex<Journal>>,
+    pub(super) worker: Worker,
+    pub(super) author: Author,
+    pub(super) manifests: HashMap<Digest, Manifest>,
+    /// Digests whose pins are confirmed.
+    pub(super) pinned: Vec<Digest>,
+    /// The last thing that went wrong outside.
+    pub(super) error: Option<Error>,
+    /// Where the log goes on, if it was closed when it was last read.
+    pub(super) migrated: Option<MigratedTo>,
+    /// The registry's own time, as it was last said.
+    pub(super) date: Option<Timestamp>,
+    began: Began,
+    /// True once the answer to an intent was lost.
+    doubted: bool,
+}
+
+/// Who does it, and for what.
+#[derive(Clone, Debug)]
+pub(super) struct Author {
+    pub(super) provenance: Provenance,
+    /// The operation that a takeover names.
+    pub(super) takeover: TakeoverOp,
+    /// The operation that a hold is looked up for; none for a recovery, which has that of the open move.
+    pub(super) op: Option<Op>,
+    /// The key of the move, and whether it was given.
+    pub(super) key: Option<(IdempotencyKey, bool)>,
+}
+
+/// Whether a move may be open because of this worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Began {
+    No,
+    /// An append that claims one was not answered, and may land yet.
+    Perhaps,
+    Yes,
+}
+
+/// How old the last look at the tag may be when the put is sent.
+const FRESH_MS: u64 = 1_000;
+
+impl Effects {
+    pub(super) fn new(inner: &Arc<Inner>, channel: &Channel, timeout: Duration, author: Author) -> Result<Effects> {
+        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let worker = Worker {
+            owner: owner()?,
+            move_id: Text::try_from(Uuid::now_v7().to_string())?,
+            deadlines: inner.times.deadlines_for(channel.repository().registry()),
+            put_ms: ms(inner.times.put),
+            fresh_ms: FRESH_MS,
+            timeout_ms: ms(timeout),
+            #[cfg(test)]
+            left_out: None,
+        };
+        Ok(Effects {
+            inner: Arc::clone(inner),
+            channel: channel.clone(),
+            journal: inner.journal(channel),
+            worker,
+            author,
+            manifests: HashMap::new(),
+            pinned: Vec::new(),
+            error: None,
+            migrated: None,
+            date: None,
+            began: Began::No,
+            doubted: false,
+        })
+    }
+
+    pub(super) fn now(&self) -> Ms {
+        self.inner.now()
+    }
+
+    /// The caller may leave until a move may be open because of this worker (*caller-may-leave*).
+    pub(super) fn check_caller(&self, effect: &Effect, caller: &Weak<()>) -> Result<()> {
+        let begins = matches!(effect, Effect::Begin { .. } | Effect::Takeover { .. } | Effect::Sleep(..));
+        match begins && self.began == Began::No && caller.strong_count() == 0 {
+            true => Err(Error::new(ErrorKind::InternalFault, "the caller went away before the move began")),
+            false => Ok(()),
+        }
+    }
+
+    /// Remembers from an input what later errors and decisions need.
+    pub(super) fn note(&mut self, input: &Input) {
+        self.doubted |= matches!(input, Input::Begun(Appended::Unknown, _));
+        match input {
+            Input::Appended(Appended::Unknown) | Input::Begun(Appended::Unknown, _) => self.began = Began::Perhaps,
+            Input::Looked(log, _)
+            | Input::Log(log)
+            | Input::Begun(Appended::Stored(log) | Appended::Lost(log), _)
+            | Input::Appended(Appended::Stored(log) | Appended::Lost(log)) => {
+                self.migrated.clone_from(&log.state.migrated);
+                let ours = log.state.open.as_ref().is_some_and(|open| open.owner == self.worker.owner);
+                let answered = matches!(input, Input::Begun(..) | Input::Appended(_));
+                self.began = match (ours, self.began) {
+                    (true, _) => Began::Yes,
+                    (false, Began::Perhaps) if !answered => Began::Perhaps,
+                    (false, _) => Began::No,
+                };
+            }
+            _ => {}
+        }
+    }
+
+    /// Does what every worker does. What only a move does (judge, policy, begin) is its driver's, and InternalFault here.
+    pub(super) async fn perform(&mut self, effect: Effect) -> Input {
+        match effect {
+            Effect::Look => self.look().await,
+            Effect::ReadLog => match self.read_log().await {
+                Ok(log) => Input::Log(log),
+                Err(error) => self.broken(error),
+            },
+            Effect::Resolve => match self.read_tag().await {
+                Ok(read) => Input::Tag(read),
+                Err(error) => self.broken(error),
+            },
+            Effect::Takeover { seq, open, deadlines } => {
+                let takeover = Takeover {
+                    op: self.author.takeover,
+                    provenance: self.author.provenance.clone(),
+                    move_id: open.move_id.clone(),
+                    intent_seq: open.seq,
+                    owner: self.worker.owner.clone(),
+                    epoch: open.epoch + 1,
+                    previous_owner: open.owner.clone(),
+                    deadlines,
+                };
+                self.append(seq, Body::Takeover(takeover)).await
+            }
+            Effect::Observe { seq, expected, observed } => {
+                let cause = ObservationCause::Drift;
+                self.append(seq, Body::Observation(Observation { expected, observed, cause })).await
+            }
+            Effect::Close(closing) => self.close(*closing).await,
+            Effect::Put { open, timeout_ms, not_after } => Input::Put(self.put(&open, timeout_ms, not_after).await),
+            Effect::Sleep(ms, waiting) => {
+                self.inner.watch(&self.channel, waiting, self.error.as_ref(), self.now());
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                Input::Woke
+            }
+            Effect::Judge { .. } | Effect::Policy { .. } | Effect::Begin { .. } => {
+                self.broken(Error::new(ErrorKind::InternalFault, "only a move is judged and begun"))
+            }
+        }
+    }
+
+    pub(super) fn broken(&mut self, error: Error) -> Input {
+        let retry = error.retry();
+        self.error = Some(error);
+        Input::Broken(retry)
+    }
+
+    /// Log and tag at the same time.
+    async fn look(&mut self) -> Input {
+        let (log, read) = tokio::join!(self.read_log(), self.read_tag_now());
+        match log.and_then(|log| {
+            let read = self.read_or_hidden(read, &log.state)?;
+            Ok((log, read))
+        }) {
+            Ok((log, read)) => Input::Looked(log, read),
+            Err(error) => self.broken(error),
+        }
+    }
+
+    async fn read_tag(&mut self) -> Result<TagRead> {
+        let read = self.read_tag_now().await?;
+        self.date = read.date.or(self.date);
+        Ok(read)
+    }
+
+    pub(super) async fn read_tag_now(&self) -> Result<TagRead> {
+        self.inner.read_tag(&self.channel).await
+    }
+
+    /// A read of the tag, or the log's word for a tag that a policy hides: only promote and rollback go on by it.
+    pub(super) fn read_or_hidden(&mut self, read: Result<TagRead>, state: &ChannelState) -> Result<TagRead> {
+        let error = match read {
+            Ok(read) => {
+                self.date = read.date.or(self.date);
+                return Ok(read);
+            }
+            Err(error) => error,
+        };
+        let status = error.context().find(|(name, _)| *name == "status").map(|(_, value)| value.to_owned());
+        let hidden = match status.as_deref() {
+            Some("412" | "451") => true,
+            // The same token reads another manifest of the repository.
+            Some("403") => !self.manifests.is_empty(),
+            _ => false,
+        };
+        let goes_on = matches!(self.author.op, Some(Op::Promote | Op::Rollback)) && state.live.is_some();
+        match hidden && goes_on {
+            true => {
+                self.error = Some(error);
+                Ok(TagRead { value: state.live, sent: self.now(), date: None, hidden: true })
+            }
+            false => Err(error),
+        }
+    }
+
+    /// The log to its head.
+    pub(super) async fn read_log(&self) -> Result<LogRead> {
+        let mut journal = self.journal.lock().await;
+        journal.refresh().await?;
+        self.log_read(&journal).await
+    }
+
+    async fn log_read(&self, journal: &Journal) -> Result<LogRead> {
+        let state = Arc::clone(journal.state());
+        let replay = match &self.author.key {
+            // A random key is of no other move, but for one of this run whose answer was lost.
+            Some((key, given)) if *given || self.doubted => {
+                journal.committed(key).await?.map(|(seq, request, target)| Replay { seq, request, target })
+            }
+            _ => None,
+        };
+        Ok(self.log_with(state, replay))
+    }
+
+    fn log_with(&self, state: Arc<ChannelState>, replay: Option<Replay>) -> LogRead {
+        let held = self.held(&state).is_some();
+        let first_read = self.inner.first_read(&self.channel, state.size);
+        LogRead { state, replay, held, first_read, settle_ms: self.worker.deadlines.settle_ms }
+    }
+
+    /// The hold in force that stops this move, or the one that is to be completed.
+    pub(super) fn held(&self, state: &ChannelState) -> Option<ActiveHold> {
+        let op = match self.author.op {
+            Some(op) => op,
+            None => state.open.as_ref()?.op,
+        };
+        state.held_at(self.inner.clock.now(), op).cloned()
+    }
+
+    pub(super) async fn append(&mut self, seq: u64, body: Body) -> Input {
+        match self.write(seq, body).await {
+            Ok(appended) => Input::Appended(appended),
+            Err(error) => self.broken(error),
+        }
+    }
+
+    /// An error means that nothing was written. What cannot be read after an append is looked at again.
+    pub(super) async fn write(&self, seq: u64, body: Body) -> Result<Appended> {
+        let mut journal = self.journal.lock().await;
+        let now = self.inner.clock.now();
+        match journal.append(seq, body, now).await {
+            // The next look reads the log anew, and asks for the key.
+            Ok(Written::At(_)) => Ok(Appended::Stored(self.log_with(Arc::clone(journal.state()), None))),
+            Ok(Written::Lost) => {
+                let log = match journal.refresh().await {
+                    Ok(_) => self.log_read(&journal).await,
+                    Err(error) => Err(error),
+                };
+                Ok(log.map_or(Appended::Unknown, Appended::Lost))
+            }
+            Err(error) if error.kind() == ErrorKind::LedgerAmbiguous => Ok(Appended::Unknown),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn close(&mut self, closing: Closing) -> Input {
+        let Closing { seq, open, status, observed, attempts, put, why } = closing;
+        let outcome = Outcome {
+            move_id: open.move_id.clone(),
+            intent_seq: open.seq,
+            owner: open.owner.clone(),
+            epoch: open.epoch,
+            status,
+            observed,
+            attempts,
+            put,
+            recovered: open.epoch > 0,
+            error: why.map(|why| {
+                let error = self.error_of(why);
+                ErrorNote { code: Text::lossy(error.code()), text: Text::lossy(error.message()) }
+            }),
+        };
+        // A landed move is closed although its pin cannot be written: that is tried, and said.
+        if status == Status::Committed && open.epoch > 0 && !self.pinned.contains(&open.target) {
+            match self.pin(&[open.target]).await {
+                Ok(()) => self.pinned.push(open.target),
+                Err(error) => self.error = Some(error),
+            }
+        }
+        self.append(seq, Body::Outcome(outcome)).await
+    }
+
+    /// Step *put*. A move of another is pinned first: its own worker may have died before it could.
+    async fn put(&mut self, open: &OpenMove, timeout_ms: u64, not_after: Ms) -> PutEnd {
+        let digests = [Some(open.target), open.previous].into_iter().flatten();
+        let missing: Vec<_> = digests.filter(|digest| !self.pinned.contains(digest)).collect();
+        let ready = match self.pin(&missing).await {
+            Ok(()) => {
+                self.pinned.extend(missing);
+                self.manifest(open.target).await
+            }
+            Err(error) => Err(error),
+        };
+        let manifest = match ready {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                // What is proven to be gone will not be there the next time either.
+                let gone = error.kind() == ErrorKind::RegistryAbsent;
+                let retry = error.retry();
+                self.error = Some(error);
+                return if gone { PutEnd::Refused } else { PutEnd::NotReady(retry) };
+            }
+        };
+        let (now, repository) = (self.now(), self.channel.repository());
+        // *no-late-put*: the last look at the clock before the put is sent.
+        if now > not_after {
+            return PutEnd::NotSent;
+        }
+        let timeout = Duration::from_millis(timeout_ms);
+        match self.inner.registry.put(repository, self.channel.tag(), &manifest, timeout).await {
+            Put::Applied => PutEnd::Applied,
+            Put::Refused(error) => {
+                // A proxy may have sent the put twice: the second copy finds that the first one made the tag.
+                let words = error.message().to_lowercase();
+                let first = open.before().is_none() && (words.contains("exist") || words.contains("immutable"));
+                self.error = Some(error);
+                if first { PutEnd::Unknown } else { PutEnd::Refused }
+            }
+            Put::Unknown(error) => {
+                self.error = Some(error);
+                PutEnd::Unknown
+            }
+        }
+    }
+
+    /// The manifest of a digest. REGISTRY_ABSENT if it is gone.
+    async fn manifest(&self, digest: Digest) -> Result<Manifest> {
+        if let Some(manifest) = self.manifests.get(&digest) {
+            return Ok(manifest.clone());
+        }
+        let reference = self.channel.repository().digest(digest);
+        self.inner.registry.fetch(&reference).await?.ok_or_else(|| {
+            Error::new(ErrorKind::RegistryAbsent, format!("{reference} is gone from the registry"))
+                .with("reference", &reference)
+        })
+    }
+
+    /// Gives each digest its pin, where it does not have it yet (*pinned-first*).
+    pub(super) async fn pin(&self, digests: &[Digest]) -> Result<()> {
+        let pins = digests.iter().map(|digest| self.pin_one(*digest));
+        let mut all = Ok(());
+        for pin in super::together(pins).await {
+            all = all.and(pin);
+        }
+        all
+    }
+
+    async fn pin_one(&self, digest: Digest) -> Result<()> {
+        let (repository, tag) = (self.channel.repository(), pin_tag(&digest));
+        // The target, fetched a moment ago, needs no look before its pin is put, and none after: the next move looks,
+        // before the tag leaves it.
+        let target = self.manifests.contains_key(&digest);
+        if !target && self.inner.registry.resolve(repository, &tag).await? == Some(digest) {
+            return Ok(());
+        }
+        let manifest = self.manifest(digest).await?;
+        match self.inner.registry.put(repository, &tag, &manifest, self.inner.times.put).await {
+            Put::Applied if target => Ok(()),
+            Put::Applied => self.read_pin_back(digest).await,
+            Put::Refused(error) | Put::Unknown(error) => {
+                // Another worker may have pinned it, or the answer was lost.
+                match self.inner.registry.resolve(repository, &tag).await {
+                    Ok(Some(found)) if found == digest => Ok(()),
+                    _ => Err(error.with("pin", tag)),
+                }
+            }
+        }
+    }
+
+    /// Waits until a pin that was put can be read: within the settle time a 404 is lag (*pins-do-not-move*), and a caller is
+    /// kept waiting for a quarter to half of a put's timeout at most.
+    async fn read_pin_back(&self, digest: Digest) -> Result<()> {
+        let (repository, tag) = (self.channel.repository(), pin_tag(&digest));
+        let mut pause = Duration::from_millis(50);
+        while self.inner.registry.resolve(repository, &tag).await? != Some(digest) {
+            if pause > self.inner.times.put / 4 {
+                let message = format!("the registry said that it keeps {repository}:{tag}, and does not have it");
+                return Err(Error::new(ErrorKind::RegistryDigestMismatch, message).with("pin", tag));
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        Ok(())
+    }
+}
+
+/// Sixteen random bytes, in hex.
+fn owner() -> Result<Text> {
+    let mut random = [0_u8; 16];
+    getrandom::fill(&mut random)
+        .map_err(|e| Error::new(ErrorKind::InternalFault, "the system gave no random bytes").because(e))?;
+    Text::try_from(random.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+}

@@ -1,0 +1,70 @@
+//! `Claim`: an intent or a takeover that was sent, and may stand although it was not answered.
+
+use super::Ms;
+use crate::record::ChannelState;
+use crate::value::Text;
+
+/// How often an append that was not answered is looked for, or sent again, before it is left in doubt.
+pub(super) const TRIES: u8 = 5;
+
+/// The claim of one worker to a move.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Claim {
+    sent: Option<Sent>,
+    /// How many appends in a row were not answered.
+    unanswered: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Sent {
+    /// Just before it was first sent: the time to live counts from here.
+    start: Ms,
+    /// The position that it was sent for. Once something else stands there, it cannot land any more.
+    seq: u64,
+    /// False once an answer was lost: it may stand, or land later.
+    answered: bool,
+}
+
+impl Claim {
+    /// Claims the position `seq`. An append for it that was not answered may land yet, and others count from then.
+    pub(super) fn send(&mut self, seq: u64, now: Ms) {
+        let earlier = self.sent.filter(|sent| sent.seq == seq);
+        self.sent = Some(earlier.unwrap_or(Sent { start: now, seq, answered: true }));
+    }
+
+    /// From when the time to live counts, if the open move of `state` is this worker's.
+    pub(super) fn won(&self, state: &ChannelState, owner: &Text) -> Option<Ms> {
+        self.sent.filter(|_| is_of(state, owner)).map(|sent| sent.start)
+    }
+
+    /// A position takes one entry: what was sent for it and is not there will never be.
+    pub(super) fn forget_lost(&mut self, state: &ChannelState, owner: &Text) {
+        if !is_of(state, owner) && self.sent.is_some_and(|sent| state.size > sent.seq) {
+            self.sent = None;
+        }
+    }
+
+    /// The append was answered.
+    pub(super) fn answered(&mut self) {
+        self.unanswered = 0;
+    }
+
+    /// The append was not answered; how many in a row.
+    pub(super) fn unanswered(&mut self) -> u8 {
+        if let Some(sent) = &mut self.sent {
+            sent.answered = false;
+        }
+        self.unanswered = self.unanswered.saturating_add(1);
+        self.unanswered
+    }
+
+    /// True if a claim may land yet: nothing can be said to be unwritten.
+    pub(super) fn may_land(&self) -> bool {
+        self.sent.is_some_and(|sent| !sent.answered)
+    }
+}
+
+/// True if the open move is this owner's.
+pub(super) fn is_of(state: &ChannelState, owner: &Text) -> bool {
+    state.open.as_ref().is_some_and(|open| open.owner == *owner)
+}

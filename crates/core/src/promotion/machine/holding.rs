@@ -1,0 +1,520 @@
+//! `Holding`: a move that this worker holds, from the guard to the outcome, begun by it or taken over.
+//!
+//! `conclude` says what a read of the tag means for the move; its rules are those of *Reads that lag* in
+//! `docs/protocol.md`.
+
+use super::effect::{Appended, Closing, Effect, Input, LogRead, Next, Pins, PutEnd, Waiting, back_off};
+#[cfg(test)]
+use super::model::Rule;
+use super::windows::TagRead;
+use super::{Change, Ms, Why, Worker};
+use crate::error::Retry;
+use crate::record::{Op, OpenMove, PutStatus, Status};
+use crate::value::Digest;
+
+/// A move that this worker holds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Holding {
+    open: OpenMove,
+    part: Part,
+    /// The log, as it was read last.
+    log: LogRead,
+    step: Step,
+    /// The time to live counts from here.
+    start: Ms,
+    put_ms: Ms,
+    fresh_ms: Ms,
+    pins: Pins,
+    /// False if the move puts nothing.
+    puts: bool,
+    /// When the last look at the tag was sent.
+    looked: Ms,
+    /// A bootstrap puts only if the tag is absent: it was looked at after the intent.
+    seen: bool,
+    sent: Sent,
+    /// No further put is sent, and why.
+    stop: Option<Why>,
+    /// How often the tag was read in a row without a result.
+    reads: u32,
+    #[cfg(test)]
+    left_out: Option<Rule>,
+}
+
+/// The part that this worker has in the move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Part {
+    /// It began the move.
+    Begun,
+    /// It was asked for the same with the same key: it completes the move.
+    SameKey,
+    /// It was asked to complete whatever move is open. Under a hold the move stays open.
+    Forward,
+    /// It closes the move without a put; a rollback does not wait for reads to settle.
+    Abandon {
+        /// True for a rollback.
+        at_once: bool,
+    },
+}
+
+/// The puts of this worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Sent {
+    all: u64,
+    refused: u64,
+    /// When the last one ended that the registry accepted.
+    accepted: Option<Ms>,
+    /// When the last one ended that may have been carried out: by this worker, or by the one before it.
+    last: Option<Ms>,
+    /// *quiet-before-outcome*: until then a put may still land whose answer was lost.
+    quiet: Ms,
+    /// One of this worker's own was not answered.
+    unknown: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Step {
+    Guarding,
+    Putting,
+    /// Until no earlier put can land any more.
+    Quiet,
+    Reading,
+    /// A foreign value was seen: the log is read once more after it.
+    Foreign(Option<Digest>, Why),
+    /// It is being recorded.
+    Observing(Option<Digest>, Why),
+    Closing(Verdict),
+}
+
+/// How the move is to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Verdict {
+    status: Status,
+    observed: Option<Digest>,
+    why: Option<Why>,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Held {
+    /// The outcome stands.
+    Closed { status: Status, why: Option<Why> },
+    /// The move is open still, or another worker has it.
+    InDoubt(Why),
+    /// It was told something that answers no effect of its own.
+    Broken,
+}
+
+impl Holding {
+    /// A move that this worker began: its intent stands. `looked` is when the tag was looked at that was judged.
+    pub(super) fn begun(
+        open: OpenMove,
+        log: LogRead,
+        change: Change,
+        pins: Pins,
+        (start, looked): (Ms, Ms),
+        worker: &Worker,
+        now: Ms,
+    ) -> (Holding, Effect) {
+        let seen = open.op != Op::Bootstrap;
+        let sent = Sent { quiet: now, ..Sent::default() };
+        let mut holding = Holding::new(Part::Begun, open, log, pins, start, worker);
+        (holding.puts, holding.looked, holding.seen, holding.sent) = (change.puts, looked, seen, sent);
+        let effect = holding.guard(now);
+        (holding, effect)
+    }
+
+    /// A move that this worker took over. Its worker before may have sent a put until then.
+    pub(super) fn taken_over(
+        part: Part,
+        open: OpenMove,
+        log: LogRead,
+        pins: Pins,
+        start: Ms,
+        worker: &Worker,
+        now: Ms,
+    ) -> (Holding, Effect) {
+        let quiet = now.saturating_add(open.quiet_ms);
+        let mut holding = Holding::new(part, open, log, pins, start, worker);
+        holding.sent = Sent { quiet, last: Some(now), ..Sent::default() };
+        let effect = holding.read_back(now);
+        (holding, effect)
+    }
+
+    fn new(part: Part, open: OpenMove, log: LogRead, pins: Pins, start: Ms, worker: &Worker) -> Holding {
+        Holding {
+            part,
+            log,
+            step: Step::Guarding,
+            start,
+            put_ms: worker.put_ms,
+            fresh_ms: worker.fresh_ms,
+            pins,
+            puts: !open.as_it_is,
+            looked: start,
+            seen: open.op != Op::Bootstrap,
+            sent: Sent::default(),
+            stop: None,
+            reads: 0,
+            #[cfg(test)]
+            left_out: worker.left_out,
+            open,
+        }
+    }
+
+    /// Is told what happened, at `now`; says what to do next.
+    pub(super) fn next(&mut self, input: Input, now: Ms) -> Next<Held> {
+        match (self.step, input) {
+            (Step::Guarding, Input::Log(log)) => self.guarded(log, None, now),
+            (Step::Guarding, Input::Looked(log, read)) => self.guarded(log, Some(read), now),
+            (Step::Putting, Input::Put(end)) => self.put_ended(end, now),
+            (Step::Quiet, Input::Woke) => Next::Do(self.read_back(now)),
+            (Step::Reading, Input::Woke) => Next::Do(self.read()),
+            (Step::Reading, Input::Tag(read)) => self.conclude(read, now),
+            (Step::Foreign(seen, why), Input::Log(log)) => self.observe(seen, why, log),
+            (Step::Observing(seen, why), Input::Appended(Appended::Lost(log))) => self.observe(seen, why, log),
+            (Step::Observing(seen, why), Input::Appended(Appended::Stored(log)) | Input::Log(log)) => {
+                self.close(Verdict { status: Status::Aborted, observed: seen, why: Some(why) }, log)
+            }
+            (Step::Closing(Verdict { status, why, .. }), Input::Appended(Appended::Stored(_))) => {
+                Next::End(Held::Closed { status, why })
+            }
+            (Step::Closing(verdict), Input::Appended(Appended::Lost(log)) | Input::Log(log)) => {
+                self.close(verdict, log)
+            }
+            (Step::Guarding, Input::Woke) => Next::Do(self.guard(now)),
+            (_, Input::Woke) => Next::Do(Effect::ReadLog),
+            (_, Input::Broken(retry)) => self.not_answered(retry, now),
+            (_, Input::Appended(Appended::Unknown)) => self.not_answered(Retry::Later, now),
+            _ => Next::End(Held::Broken),
+        }
+    }
+
+    /// The registry or the ledger did not say. Within the time to live it is asked again.
+    fn not_answered(&self, retry: Retry, now: Ms) -> Next<Held> {
+        match retry {
+            Retry::Never => Next::End(Held::InDoubt(Why::Unknown)),
+            _ if now >= self.until() => Next::End(Held::InDoubt(Why::Unknown)),
+            _ => Next::Do(Effect::Sleep(back_off(0), Waiting::Answer { until: self.until() })),
+        }
+    }
+
+    /// *no-late-put*: no put is sent after this.
+    fn until(&self) -> Ms {
+        self.start.saturating_add(self.open.deadlines.ttl_ms)
+    }
+
+    /// The last moment to send a put, so that it ends within the time to live.
+    fn not_after(&self) -> Ms {
+        let not_after = self.until().saturating_sub(self.put_ms);
+        #[cfg(test)]
+        let not_after = if self.left_out == Some(Rule::NoLatePut) { Ms::MAX } else { not_after };
+        not_after
+    }
+
+    /// *confirm-within*: after this nothing is concluded any more.
+    fn deadline(&self) -> Ms {
+        self.until().saturating_add(self.open.deadlines.grace_ms)
+    }
+
+    fn settle_ms(&self) -> Ms {
+        self.open.settle_ms.max(self.log.settle_ms)
+    }
+
+    /// *old-proves-nothing*: a read that was sent before this may be older than a put of the move.
+    fn proves_from(&self) -> Ms {
+        let accepted = self.sent.accepted.map_or(0, |at| at.saturating_add(self.settle_ms()));
+        let unresolved =
+            self.sent.last.map_or(0, |at| at.saturating_add(self.open.quiet_ms).saturating_add(self.settle_ms()));
+        let from = if self.sent.unknown || self.sent.accepted.is_none() { unresolved.max(accepted) } else { accepted };
+        #[cfg(test)]
+        let from = if self.left_out == Some(Rule::OldProvesNothing) { self.sent.quiet } else { from };
+        from
+    }
+
+    fn is_open_in(&self, log: &LogRead) -> bool {
+        log.state.open.as_ref().is_some_and(|open| {
+            open.move_id == self.open.move_id && open.owner == self.open.owner && open.epoch == self.open.epoch
+        })
+    }
+
+    /// Step *guard* begins: read the log, and the tag again where the look is old.
+    fn guard(&mut self, now: Ms) -> Effect {
+        self.step = Step::Guarding;
+        let stale = now.saturating_sub(self.looked) > self.fresh_ms;
+        match self.part == Part::Begun && self.sent.all == 0 && self.puts && stale {
+            true => Effect::Look,
+            false => Effect::ReadLog,
+        }
+    }
+
+    /// Steps *guard* and *put*. The last look at the clock is the driver's, when it sends the put.
+    fn guarded(&mut self, log: LogRead, read: Option<TagRead>, now: Ms) -> Next<Held> {
+        if !self.is_open_in(&log) {
+            return Next::End(Held::InDoubt(Why::TakenOver));
+        }
+        let held = log.held;
+        #[cfg(test)]
+        let held = held && self.left_out != Some(Rule::HoldAtGuard);
+        self.log = log;
+        let untouched = self.sent.all == 0 && self.open.epoch == 0;
+        if self.pins == Pins::Unconfirmed {
+            return self.end(Status::Failed, None, Why::NotPinned);
+        }
+        match (held, self.part) {
+            (false, _) => {}
+            (true, Part::Forward) if self.sent.all == 0 => return Next::End(Held::InDoubt(Why::Held)),
+            (true, _) if untouched => return self.end(Status::Aborted, None, Why::Held),
+            (true, _) => {
+                self.stop = Some(Why::Held);
+                return Next::Do(self.read_back(now));
+            }
+        }
+        if let Some(read) = read {
+            self.looked = read.sent;
+            if self.is_foreign(&read) && !self.log.is_unsettled(&read) {
+                self.step = Step::Foreign(read.value, Why::Drifted(read.value));
+                return Next::Do(Effect::ReadLog);
+            }
+        }
+        if !self.puts || !self.seen {
+            return Next::Do(self.read_back(now));
+        }
+        let not_after = self.not_after();
+        if now > not_after {
+            return match untouched {
+                true => self.end(Status::Aborted, None, Why::Late),
+                false => Next::Do(self.read_back(now)),
+            };
+        }
+        self.step = Step::Putting;
+        Next::Do(Effect::Put { open: Box::new(self.open.clone()), timeout_ms: self.put_ms, not_after })
+    }
+
+    fn put_ended(&mut self, end: PutEnd, now: Ms) -> Next<Held> {
+        match end {
+            // Back to the guard, which closes a move that never put.
+            PutEnd::NotSent if self.sent.all == 0 && self.open.epoch == 0 => return Next::Do(self.guard(now)),
+            PutEnd::NotSent => return Next::Do(self.read_back(now)),
+            PutEnd::NotReady(Retry::Never) if self.sent.all == 0 && self.open.epoch == 0 => {
+                return self.end(Status::Failed, None, Why::NotPinned);
+            }
+            PutEnd::NotReady(Retry::Never) => return Next::End(Held::InDoubt(Why::NotPinned)),
+            PutEnd::NotReady(_) => {
+                self.step = Step::Guarding;
+                return Next::Do(Effect::Sleep(back_off(0), Waiting::Answer { until: self.until() }));
+            }
+            PutEnd::Refused => {
+                self.sent.refused += 1;
+                // It settles only the put that it answered: the move goes on as after a put that was not answered.
+                if self.sent.unknown || self.open.epoch > 0 {
+                    self.sent.quiet = self.sent.quiet.max(now.saturating_add(self.open.quiet_ms));
+                }
+            }
+            PutEnd::Applied => {
+                self.sent.accepted = Some(now);
+                self.sent.last = Some(now);
+            }
+            PutEnd::Unknown => {
+                self.sent.last = Some(now);
+                self.sent.unknown = true;
+                self.sent.quiet = self.sent.quiet.max(now.saturating_add(self.open.quiet_ms));
+            }
+        }
+        self.sent.all += 1;
+        self.reads = 0;
+        Next::Do(self.read_back(now))
+    }
+
+    /// Step *read back* begins, after the quiet time of every put that is not resolved.
+    fn read_back(&mut self, now: Ms) -> Effect {
+        let wait = self.sent.quiet.saturating_sub(now);
+        #[cfg(test)]
+        let wait = if self.left_out == Some(Rule::QuietBeforeOutcome) && self.part == Part::Begun { 0 } else { wait };
+        if wait > 0 {
+            self.step = Step::Quiet;
+            return Effect::Sleep(wait, Waiting::Quiet { until: self.sent.quiet });
+        }
+        self.read()
+    }
+
+    fn read(&mut self) -> Effect {
+        self.step = Step::Reading;
+        Effect::Resolve
+    }
+
+    /// The tag is read again, after a pause that ends with the window at the latest.
+    fn read_again(&mut self, until: Ms, now: Ms) -> Next<Held> {
+        self.step = Step::Reading;
+        let pause = back_off(self.reads);
+        self.reads += 1;
+        let pause = [until, self.deadline()].into_iter().filter(|at| *at > now).fold(pause, |ms, at| ms.min(at - now));
+        Next::Do(Effect::Sleep(pause, Waiting::Settle { until }))
+    }
+
+    /// *foreign*: neither live nor target nor past, and not what the move found either.
+    fn is_foreign(&self, read: &TagRead) -> bool {
+        let value = read.value;
+        let known = [self.open.previous, Some(self.open.target), self.open.before()].contains(&value);
+        !known && !self.log.is_past(value, read)
+    }
+
+    /// *target-proves-once*: a read of the target proves the move only if the tag cannot have had it otherwise, or if the
+    /// registry accepted a put of this worker.
+    fn is_proved_by(&self, read: &TagRead) -> bool {
+        let target = Some(self.open.target);
+        if read.value != target {
+            return false;
+        }
+        match self.open.op {
+            // The tag is taken as it is.
+            Op::Bootstrap if self.part == Part::Begun && self.sent.all == 0 => !self.log.is_unsettled(read),
+            Op::Bootstrap | Op::Adopt if !self.puts => !self.log.is_unsettled(read),
+            _ if !self.puts => !self.log.has_past(read),
+            _ => {
+                let had = self.open.previous == target || self.log.is_past(target, read) || self.log.is_may_be(target);
+                #[cfg(test)]
+                let had = had && self.left_out != Some(Rule::TargetProvesOnce);
+                !had || self.sent.accepted.is_some()
+            }
+        }
+    }
+
+    /// The meaning of a read after the last put, or after the takeover.
+    fn conclude(&mut self, read: TagRead, now: Ms) -> Next<Held> {
+        let value = read.value;
+        (self.looked, self.seen) = (read.sent, true);
+        if self.is_proved_by(&read) {
+            return self.verdict(Verdict { status: Status::Committed, observed: value, why: None });
+        }
+        let (settled, foreign) = (!self.log.is_unsettled(&read), self.is_foreign(&read));
+        let untouched = self.sent.all == 0 && self.open.epoch == 0;
+        if self.sent.all > 0 && self.sent.all == self.sent.refused && self.open.epoch == 0 {
+            return self.end(Status::Failed, value, Why::PutRefused);
+        }
+        if untouched && (!self.puts || value.is_some()) {
+            return self.conclude_without_put(&read, settled, now);
+        }
+        let proves_from = self.proves_from();
+        if matches!(self.part, Part::Abandon { .. }) || self.stop.is_some() || !self.puts {
+            return self.conclude_closing(&read, settled && foreign, now);
+        }
+        // A registry that cleans up after an error of its own takes the tag away.
+        let vanished = foreign && value.is_none() && self.sent.unknown && self.sent.accepted.is_none();
+        if self.sent.accepted.is_some() || (foreign && !vanished) {
+            return match foreign {
+                _ if self.sent.all == 0 => {
+                    // Another's move, and neither its target nor what was before: no put.
+                    self.stop = Some(Why::Overwritten(value));
+                    self.conclude_closing(&read, settled, now)
+                }
+                true if read.sent >= proves_from => self.foreign(value),
+                false if read.sent >= proves_from => Next::End(Held::InDoubt(Why::StillOld(value))),
+                _ if now >= self.deadline() => Next::End(Held::InDoubt(Why::StillOld(value))),
+                _ => self.read_again(proves_from, now),
+            };
+        }
+        // *old-proves-nothing* limits outcomes, not puts: the same target is put again after the quiet time.
+        match now <= self.not_after() {
+            true => Next::Do(self.guard(now)),
+            false if read.sent >= proves_from => self.end(Status::Aborted, value, Why::Late),
+            false if now >= self.deadline() => Next::End(Held::InDoubt(Why::Unknown)),
+            false => self.read_again(proves_from, now),
+        }
+    }
+
+    /// Nothing was put by anyone, and the tag is not proved to be at the target.
+    fn conclude_without_put(&mut self, read: &TagRead, settled: bool, now: Ms) -> Next<Held> {
+        match settled {
+            true if read.value != Some(self.open.target) => self.foreign(read.value),
+            _ if now >= self.until() => self.end(Status::Aborted, read.value, Why::Late),
+            _ => self.read_again(self.log.settled_at(read, now), now),
+        }
+    }
+
+    /// *closing*: no put; read until an old value would prove something, but not beyond the own ttl.
+    fn conclude_closing(&mut self, read: &TagRead, foreign: bool, now: Ms) -> Next<Held> {
+        let over = match self.part {
+            Part::Abandon { at_once: true } => 0,
+            _ => self.proves_from().min(self.until()),
+        };
+        #[cfg(test)]
+        let over = if self.left_out == Some(Rule::ClosingWaits) { 0 } else { over };
+        let why = self.stop.unwrap_or(Why::Abandoned);
+        match read.sent >= over || now >= self.until() {
+            // Nothing is observed while the channel is unsettled.
+            true if foreign => self.foreign(read.value),
+            true => self.end(Status::Aborted, read.value, why),
+            false => self.read_again(over, now),
+        }
+    }
+
+    /// A foreign value is sure: it is observed, and the move aborted.
+    fn foreign(&mut self, value: Option<Digest>) -> Next<Held> {
+        // A keyed `unchanged` puts nothing that could be overwritten.
+        let drifted = !self.puts && !self.open.as_it_is;
+        self.step = Step::Foreign(value, if drifted { Why::Drifted(value) } else { Why::Overwritten(value) });
+        Next::Do(Effect::ReadLog)
+    }
+
+    fn observe(&mut self, observed: Option<Digest>, why: Why, log: LogRead) -> Next<Held> {
+        if !self.is_open_in(&log) {
+            return Next::End(Held::InDoubt(Why::TakenOver));
+        }
+        self.step = Step::Observing(observed, why);
+        let expected = match why {
+            Why::Drifted(_) => self.open.previous,
+            _ => Some(self.open.target),
+        };
+        Next::Do(Effect::Observe { seq: log.state.size, expected, observed })
+    }
+
+    fn end(&mut self, status: Status, observed: Option<Digest>, why: Why) -> Next<Held> {
+        self.verdict(Verdict { status, observed, why: Some(why) })
+    }
+
+    fn verdict(&mut self, verdict: Verdict) -> Next<Held> {
+        self.step = Step::Closing(verdict);
+        Next::Do(Effect::ReadLog)
+    }
+
+    /// What became of the puts of the move, as far as this worker knows.
+    fn put_status(&self) -> PutStatus {
+        match self.sent {
+            _ if self.open.as_it_is => PutStatus::None,
+            Sent { accepted: Some(_), .. } => PutStatus::Accepted,
+            // Another worker may have sent one.
+            _ if self.sent.unknown || self.open.epoch > 0 => PutStatus::Unknown,
+            Sent { refused: 1.., .. } => PutStatus::Refused,
+            _ => PutStatus::None,
+        }
+    }
+
+    /// Step *outcome*, at the head of `log`. A worker that lost the move to a takeover stops: the other closes it.
+    fn close(&mut self, mut verdict: Verdict, log: LogRead) -> Next<Held> {
+        #[cfg(test)]
+        if self.left_out == Some(Rule::OutcomeByOwner)
+            && let Some(open) = log.state.open.as_ref().filter(|open| open.move_id == self.open.move_id)
+        {
+            self.open = open.clone();
+        }
+        if !self.is_open_in(&log) {
+            let closed = log.state.closed.as_ref().filter(|closed| closed.move_id == self.open.move_id);
+            return match closed {
+                // The append whose answer was lost.
+                Some(closed) if closed.owner == self.open.owner && closed.status == verdict.status => {
+                    Next::End(Held::Closed { status: verdict.status, why: verdict.why })
+                }
+                _ => Next::End(Held::InDoubt(Why::TakenOver)),
+            };
+        }
+        let put = self.put_status();
+        if verdict.status == Status::Failed && !matches!(put, PutStatus::None | PutStatus::Refused) {
+            // A put may have landed all the same.
+            verdict.status = Status::Aborted;
+        }
+        self.step = Step::Closing(verdict);
+        let Verdict { status, observed, why } = verdict;
+        let (seq, open, attempts) = (log.state.size, self.open.clone(), self.sent.all);
+        Next::Do(Effect::Close(Box::new(Closing { seq, open, status, observed, attempts, put, why })))
+    }
+}

@@ -1,0 +1,102 @@
+//! What a read of a channel's tag may still show: the windows of *Reads that lag*, as one process sees them.
+//!
+//! A window begins when this process first read the entry that ended a value, on its own monotonic clock, and lasts for
+//! the settle time. A read is judged by the windows as they stood when it was sent.
+
+use super::Ms;
+use super::effect::LogRead;
+use crate::record::{Deadlines, Ended, Mark};
+use crate::value::{Digest, Timestamp};
+
+/// What a registry answered for the channel's tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TagRead {
+    /// The digest; none for *absent*. Of a tag that a policy hides: the live digest, by the log.
+    pub(crate) value: Option<Digest>,
+    /// When the read was sent, on this process's monotonic clock.
+    pub(crate) sent: Ms,
+    /// The registry's own time of the answer, if it said one.
+    pub(crate) date: Option<Timestamp>,
+    /// True if a policy hides the tag, so that `value` is the log's word.
+    pub(crate) hidden: bool,
+}
+
+/// How far clocks of different machines may differ unnoticed.
+const SKEW_MS: u64 = 5 * 60 * 1000;
+
+/// When this process first read the entries of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct FirstRead(Vec<(u64, Ms)>);
+
+impl FirstRead {
+    /// The log was read up to `size` at `now`. What was read longer ago than the longest settle time is forgotten.
+    pub(crate) fn note(&mut self, size: u64, now: Ms) {
+        self.note_within(size, now, Deadlines::MAX_MS);
+    }
+
+    /// The same, where no settle time is longer than `longest`.
+    pub(crate) fn note_within(&mut self, size: u64, now: Ms, longest: Ms) {
+        if self.0.last().is_none_or(|(known, _)| *known < size) {
+            self.0.push((size, now));
+        }
+        let old = self.0.iter().filter(|(_, at)| at.saturating_add(longest) <= now).count();
+        // One of them stays: it says that everything before it is old, however old.
+        self.0.drain(..old.saturating_sub(1));
+        if let (1.., Some((_, at))) = (old, self.0.first_mut()) {
+            *at = 0;
+        }
+    }
+
+    /// When the entry at `seq` was first read; none if it was not read yet.
+    fn of(&self, seq: u64) -> Option<Ms> {
+        self.0.iter().find(|(size, _)| *size > seq).map(|(_, at)| *at)
+    }
+}
+
+impl LogRead {
+    /// When the window after this entry ends for this process; none if it did not begin yet.
+    fn end_of(&self, mark: &Mark) -> Option<Ms> {
+        self.first_read.of(mark.seq).map(|at| at.saturating_add(mark.settle_ms.max(self.settle_ms)))
+    }
+
+    /// True if a read may lag behind this entry: its window was open when the read was sent.
+    fn lags(&self, mark: &Mark, read: &TagRead) -> bool {
+        let old_by_date = read.date.is_some_and(|date| {
+            let settle_ms = i64::try_from(mark.settle_ms.max(self.settle_ms).saturating_add(SKEW_MS));
+            date.unix_ms().saturating_sub(mark.at.unix_ms()) > settle_ms.unwrap_or(i64::MAX)
+        });
+        !old_by_date && self.end_of(mark).is_none_or(|end| read.sent < end)
+    }
+
+    /// True if the channel is unsettled: any window was open when the read was sent.
+    pub(crate) fn is_unsettled(&self, read: &TagRead) -> bool {
+        self.state.trail.marks().any(|mark| self.lags(mark, read))
+    }
+
+    /// True if `value` is a past value: the tag had it, or may have had it, and has it no more by the log.
+    pub(crate) fn is_past(&self, value: Option<Digest>, read: &TagRead) -> bool {
+        let trail = &self.state.trail;
+        let listed = trail.ended.iter().any(|ended| ended.value == value && self.lags(&ended.by, read));
+        listed || (value != self.state.live && trail.unlisted.iter().any(|mark| self.lags(mark, read)))
+    }
+
+    /// True if the channel has a past value other than the live digest.
+    pub(crate) fn has_past(&self, read: &TagRead) -> bool {
+        let other = |ended: &&Ended| ended.value != self.state.live;
+        let trail = &self.state.trail;
+        let marks = trail.ended.iter().filter(other).map(|ended| &ended.by).chain(&trail.unlisted);
+        marks.into_iter().any(|mark| self.lags(mark, read))
+    }
+
+    /// True if `value` may be there still, by the log.
+    pub(crate) fn is_may_be(&self, value: Option<Digest>) -> bool {
+        self.state.trail.may_be(value).is_some()
+    }
+
+    /// When the windows that were open for `read` have ended for this process; `now` if none was.
+    pub(crate) fn settled_at(&self, read: &TagRead, now: Ms) -> Ms {
+        let open = self.state.trail.marks().filter(|mark| self.lags(mark, read));
+        let longest = now.saturating_add(Deadlines::MAX_MS);
+        open.map(|mark| self.end_of(mark).unwrap_or(longest)).max().unwrap_or(now).max(now)
+    }
+}

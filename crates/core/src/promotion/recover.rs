@@ -1,0 +1,111 @@
+//! `recover`: closes a move that a dead worker left open.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Promoter;
+use super::effects::{Author, Effects};
+use super::machine::{Cleared, Clearing, Effect, Next, Part, Why};
+use super::plan::detached;
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{EventStatus, PromotionEvent, TakeoverOp};
+use crate::value::{Channel, Provenance};
+
+/// How an open move is closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecoveryMode {
+    /// With a put, if it has not landed and no hold stands.
+    #[default]
+    RollForward,
+    /// Without a put.
+    Abort,
+}
+
+/// What a recovery did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "result", rename_all = "lowercase")]
+pub enum Recovered {
+    /// No move was open.
+    Nothing,
+    /// The open move is closed; `event` says how.
+    Closed {
+        /// The move.
+        event: Box<PromotionEvent>,
+    },
+}
+
+impl Promoter {
+    /// Closes the move that is open, if one is: waits until it may be taken over, and brings it about (`RecoveryMode::RollForward`)
+    /// or gives it up if it has not landed (`RecoveryMode::Abort`). It closes the move that it saw first and no other.
+    ///
+    /// `provenance` says who asks; it is recorded in the takeover. `timeout` is how long to wait for the worker that holds
+    /// the move.
+    pub async fn recover(
+        &self,
+        channel: &Channel,
+        mode: RecoveryMode,
+        provenance: Provenance,
+        timeout: Duration,
+    ) -> Result<Recovered> {
+        let (part, takeover) = match mode {
+            RecoveryMode::RollForward => (Part::Forward, TakeoverOp::Recover),
+            RecoveryMode::Abort => (Part::Abandon { at_once: false }, TakeoverOp::Abort),
+        };
+        let author = Author { provenance, takeover, op: None, key: None };
+        let effects = Effects::new(&self.inner, channel, timeout, author)?;
+        let (clearing, effect) = Clearing::start(part, effects.worker.clone(), effects.now());
+        let mut recovery = Recovery { effects, clearing };
+        detached(|caller| async move {
+            let cleared = recovery.drive(effect, &caller).await?;
+            recovery.recovered(cleared).await
+        })
+        .await
+    }
+}
+
+/// Drives one recovery.
+#[derive(Debug)]
+struct Recovery {
+    effects: Effects,
+    clearing: Clearing,
+}
+
+impl Recovery {
+    /// Does what the machine says until the end. Once a takeover may stand, it goes on even if the caller is gone.
+    async fn drive(&mut self, mut effect: Effect, caller: &Weak<()>) -> Result<Cleared> {
+        loop {
+            self.effects.check_caller(&effect, caller)?;
+            let input = self.effects.perform(effect).await;
+            self.effects.note(&input);
+            let now = self.effects.now();
+            effect = match self.clearing.next(input, now) {
+                Next::Do(effect) => effect,
+                Next::End(cleared) => return Ok(cleared),
+            };
+        }
+    }
+
+    async fn recovered(&self, cleared: Cleared) -> Result<Recovered> {
+        let seq = match cleared {
+            Cleared::Nothing => return Ok(Recovered::Nothing),
+            Cleared::Gone(seq) | Cleared::Closed { seq, .. } | Cleared::InDoubt(Some(seq), Why::TakenOver) => seq,
+            cleared => return Err(self.error(&cleared)),
+        };
+        match self.effects.event(seq).await? {
+            Some(event) if event.status() == EventStatus::Open => Err(self.error(&cleared)),
+            Some(event) => Ok(Recovered::Closed { event: Box::new(event) }),
+            None => Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log"))),
+        }
+    }
+
+    fn error(&self, cleared: &Cleared) -> Error {
+        let effects = &self.effects;
+        match cleared {
+            Cleared::Refused(why) => effects.error_of(*why),
+            Cleared::InDoubt(seq, why) => effects.indeterminate(*seq, *why),
+            _ => effects.last_error(),
+        }
+    }
+}
