@@ -47,7 +47,8 @@ fn line(channel: &Channel, what: &Wait, remaining: Option<Duration>) -> String {
         Wait::QuietTime => {
             format!("{channel}: waiting until no earlier put can land any more{}", left(""))
         }
-        Wait::Answer => format!("{channel}: waiting for a clear answer of the registry or the ledger{}", left("")),
+        Wait::Settle => format!("{channel}: reading the tag again until reads are settled{}", left("")),
+        Wait::Answer { why } => format!("{channel}: asking again{}: {why}", left("")),
     }
 }
 

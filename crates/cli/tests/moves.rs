@@ -35,7 +35,7 @@ fn a_release_goes_through_the_pipeline_and_back() {
     let json = world.json(&["promote", "prod", "--source", "dev"], 0);
     assert_eq!(json["digest"], world.digest("1.4.1").to_string());
     assert_eq!(json["move"]["intent"]["source"]["channel"], world.channel("dev").to_string());
-    let said = world.does(&["promote", &prod, "--source", &world.channel("dev").to_string()], 0);
+    let said = world.later(|| world.does(&["promote", &prod, "--source", &world.channel("dev").to_string()], 0));
     assert!(said.out.starts_with(&format!("unchanged promote {prod}: ")), "{}", said.out);
 
     let json = world.json(&["rollback", "prod", "--reason", "incident 7"], 0);
@@ -102,7 +102,8 @@ fn a_dry_run_shows_every_finding_and_moves_nothing() {
         (&json["previous_digest"], &json["digest"]),
         (&world.digest("1.4.0").to_string().into(), &world.digest("1.4.1").to_string().into())
     );
-    assert_eq!(world.json(&["promote", "prod", "--source", "dev", "--dry-run"], 0)["verdict"], "nothing");
+    let json = world.later(|| world.json(&["promote", "prod", "--source", "dev", "--dry-run"], 0));
+    assert_eq!(json["verdict"], "nothing");
     assert_eq!(std::fs::read(world.log("prod")).unwrap(), before);
     assert_eq!(world.digest("dev"), world.digest("1.4.0"));
 }
@@ -237,7 +238,7 @@ fn a_push_by_hand_is_found_and_repaired_or_adopted() {
     let said = world.does(&["adopt", &prod, "--reason", "hotfix, reviewed"], 0);
     let want = format!("committed adopt {prod}\n  release   -\n  digest    {hotfix}\n  previous  {live}\n");
     assert!(said.out.starts_with(&want), "{}", said.out);
-    assert!(world.does(&["repair", &prod], 0).out.starts_with("unchanged repair "));
+    assert!(world.later(|| world.does(&["repair", &prod], 0)).out.starts_with("unchanged repair "));
     world.verify_independently("prod");
 }
 
@@ -248,10 +249,21 @@ fn a_key_moves_once() {
     let promote = ["promote", &prod, "--source", "1.4.1", "--idempotency-key", "release-41"];
     world.does(&promote, 0);
     world.does(&["promote", &prod, "--source", "1.4.2"], 0);
-    let json = world.json(&promote, 0);
-    assert_eq!(json["result"], "replayed");
-    assert_eq!((&json["digest"], &json["move"]["seq"]), (&world.digest("1.4.1").to_string().into(), &3.into()));
-    assert_eq!((&json["live"]["digest"], &json["live"]["seq"]), (&world.digest("1.4.2").to_string().into(), &5.into()));
+    let json = world.json(&promote, 3);
+    let (error, context) = (&json["error"], &json["error"]["context"]);
+    assert_eq!(error["code"], "IDEMPOTENCY_SUPERSEDED");
+    assert_eq!((&context["seq"], &context["live_seq"]), (&"3".into(), &"5".into()));
+    assert_eq!(context["live"], world.digest("1.4.2").to_string());
+    for want in ["was committed (seq 3) and replaced by", "run 42, ada, at ", "tagwarden rollback "] {
+        assert!(error["message"].as_str().unwrap().contains(want), "{want}: {error}");
+    }
+    assert_eq!(world.digest("prod"), world.digest("1.4.2"), "nothing moved");
+    world.does(&["rollback", &prod], 0);
+    let json = world.later(|| world.json(&promote, 0));
+    assert_eq!(
+        (&json["result"], &json["move"]["seq"], &json["live"]["seq"]),
+        (&"replayed".into(), &3.into(), &7.into())
+    );
     let said = world.does(&["promote", &prod, "--source", "1.4.3", "--idempotency-key", "release-41"], 3);
     assert!(said.err.contains("[IDEMPOTENCY_MISMATCH]"), "{}", said.err);
 }
@@ -263,6 +275,7 @@ fn a_bootstrap_refuses_what_it_does_not_know() {
     assert!(world.does(&["bootstrap", &prod], 3).err.contains("[CHANNEL_BOOTSTRAPPED]"));
     let qa = world.channel("qa").to_string();
     assert!(world.does(&["bootstrap", &qa], 3).err.contains("[CHANNEL_ABSENT]"));
+    world.server.memory().push_image(world.channel("qa").repository(), &"qa".parse().unwrap(), 3);
     let said = world.does(&["promote", &qa, "--source", "1.4.1"], 3);
     assert!(said.err.contains(&format!("hint: `tagwarden bootstrap {qa}` takes the tag as it is")), "{}", said.err);
     // Another ledger does not know the pins of this one.

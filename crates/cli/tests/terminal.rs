@@ -45,7 +45,11 @@ fn commands_of_a_person_in_a_terminal_need_no_flags() {
     for args in COMMANDS {
         match args[0] {
             "repair" => drop(world.push_by_hand(8)),
-            "adopt" => drop(world.push_by_hand(9)),
+            "adopt" => {
+                world.push_by_hand(9);
+                // As minutes later, so that it does not wait until reads are settled.
+                world.server.date_offset_ms(6 * 60 * 1000);
+            }
             _ => {}
         }
         let (exit, shown) = typed(&world, args, &[("LOGNAME", "ada")]);

@@ -9,7 +9,7 @@ mod verbs;
 pub(crate) use duration::{human, parse as parse_duration};
 pub(crate) use ledger::{ExportArgs, ImportArgs, InitArgs, LedgerArgs, LedgerCommand, MigrateArgs};
 pub(crate) use shared::{
-    Global, KeepArgs, Kind, OnConflictArg, PlaceArgs, RegistryArgs, ScopeArg, TermsArgs, TimesArgs, WhoArgs,
+    Global, KeepArgs, Kind, OnConflictArg, PlaceArgs, RegistryArgs, ScopeArg, SettleArgs, TermsArgs, TimesArgs, WhoArgs,
 };
 pub(crate) use verbs::{
     AdoptArgs, ArtifactArgs, ArtifactCommand, AtArgs, AuditArgs, BootstrapArgs, ChannelsArgs, CompletionsArgs,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tagwarden::judge::ExpectedDigest;
 use tagwarden::record::HoldScope;
-use tagwarden::{Commit, Digest, IdempotencyKey, ReleaseLabel, Result, Text};
+use tagwarden::{Commit, Digest, IdempotencyKey, ReleaseLabel, Result, Text, Times};
 
 use super::parse_duration;
 
@@ -163,6 +163,35 @@ pub(crate) struct TimesArgs {
     /// Timeout of one put; shorter than --ttl
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = parse_duration)]
     pub(crate) put_timeout: Duration,
+    #[command(flatten)]
+    pub(crate) settle: SettleArgs,
+}
+
+/// How long reads may lag.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct SettleArgs {
+    /// How long after a write the registry may answer an older value of the tag; not shorter than the quiet time (30s, or
+    /// --quiet). Default: 30s; 10m for ghcr.io, 2m for *.azurecr.io
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) settle: Option<Duration>,
+}
+
+impl SettleArgs {
+    /// The times of a command that moves nothing.
+    pub(crate) fn times(self) -> Result<Times> {
+        self.with(match self.settle {
+            // It writes no quiet time, so that none stands in the way.
+            Some(settle) if settle < Times::default().quiet() => {
+                Times::new(Duration::from_secs(60), Duration::from_secs(30), settle, settle)?
+            }
+            _ => Times::default(),
+        })
+    }
+
+    /// These times, with the settle time that was given.
+    pub(crate) fn with(self, times: Times) -> Result<Times> {
+        self.settle.map_or(Ok(times), |settle| times.with_settle(settle))
+    }
 }
 
 /// The rollback window.

@@ -9,7 +9,7 @@ use tagwarden::flux::Revision;
 use tagwarden::promotion::RollbackTarget;
 use tagwarden::{AsWritten, Text, Timestamp};
 
-use super::{KeepArgs, PlaceArgs, RegistryArgs, ScopeArg, TermsArgs, TimesArgs, WhoArgs, parse_duration};
+use super::{KeepArgs, PlaceArgs, RegistryArgs, ScopeArg, SettleArgs, TermsArgs, TimesArgs, WhoArgs, parse_duration};
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
@@ -208,6 +208,8 @@ pub(crate) struct CurrentArgs {
     #[arg(long)]
     pub(crate) offline: bool,
     #[command(flatten)]
+    pub(crate) settle: SettleArgs,
+    #[command(flatten)]
     pub(crate) registry: RegistryArgs,
 }
 
@@ -249,6 +251,14 @@ pub(crate) struct AuditArgs {
     /// The channels, as HOST/REPOSITORY:TAG or by environment. Default: every channel of the ledger
     #[arg(value_name = "CHANNEL")]
     pub(crate) channels: Vec<String>,
+    #[command(flatten)]
+    pub(crate) settle: SettleArgs,
+    /// Say "lagging" at once where the registry may answer an older value. Default: look again until reads are settled
+    #[arg(long, conflicts_with = "timeout")]
+    pub(crate) no_settle: bool,
+    /// How long to look again at most
+    #[arg(long, value_name = "TIME", default_value = "3m", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
 }

@@ -28,7 +28,7 @@ pub(super) async fn current(setup: &Setup, args: &CurrentArgs, style: Style) -> 
         return render::current(&recorded(&setup.reader().await?, &channel).await?, None, style);
     }
     let registry = connect::registry(&args.registry, channel.repository().registry())?;
-    let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?);
+    let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?).with_times(args.settle.times()?);
     let report = promoter.audit(std::slice::from_ref(&channel)).await?;
     let current = match report.channels().first() {
         // Neither ledger nor registry knows it: the name is wrong more often than not.

@@ -112,5 +112,5 @@ fn terms(who: &WhoArgs, args: &TermsArgs) -> Result<Terms> {
 }
 
 pub(super) fn times(args: &TimesArgs) -> Result<Times> {
-    Times::new(args.ttl, args.grace, args.quiet, args.put_timeout)
+    args.settle.with(Times::new(args.ttl, args.grace, args.quiet, args.put_timeout)?)
 }

@@ -22,7 +22,8 @@ pub(super) async fn audit(setup: &Setup, args: &AuditArgs, style: Style) -> Resu
     };
     let hosts = channels.iter().map(|channel| channel.repository().registry());
     let registry = connect::registry(&args.registry, connect::one_host(&args.registry, hosts)?)?;
-    let report = setup.promoter(Arc::new(registry), ledger).audit(&channels).await?;
+    let promoter = setup.promoter(Arc::new(registry), ledger).with_times(args.settle.times()?);
+    let report = promoter.audit_within(&channels, (!args.no_settle).then_some(args.timeout)).await?;
     render::audit(&report, style)
 }
 

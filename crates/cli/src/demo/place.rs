@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tagwarden::ledger::{Access, FileLedger, Ledger, LedgerUrl};
 use tagwarden::registry::Registry;
 use tagwarden::registry::oci::OciRegistry;
 use tagwarden::testing::RegistryServer;
 use tagwarden::{
-    AsWritten, Channel, Clock, Error, ErrorKind, Pipeline, Promoter, Repository, Result, Stage, SystemClock,
+    AsWritten, Channel, Clock, Error, ErrorKind, Pipeline, Promoter, Repository, Result, Stage, SystemClock, Times,
 };
 use tempfile::TempDir;
 
@@ -63,7 +64,12 @@ impl Place {
             Some(url) => url.open(Access::Write).await?,
             None => Arc::new(FileLedger::open(home.join("ledger"))?),
         };
-        let promoter = Promoter::new(Arc::new(registry.clone()), ledger).with_pipeline(Pipeline::new(stages.clone())?);
+        // Short times: the demonstration's registry answers what was put last.
+        let second = Duration::from_secs(1);
+        let times = Times::new(10 * second, 5 * second, second, second)?.with_settle(second)?;
+        let promoter = Promoter::new(Arc::new(registry.clone()), ledger)
+            .with_pipeline(Pipeline::new(stages.clone())?)
+            .with_times(times);
         let kept = args.keep.clone();
         Ok(Place { repository, registry, promoter, stages, ledger: url, scratch, server, kept })
     }

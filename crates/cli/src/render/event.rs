@@ -99,7 +99,7 @@ pub(super) fn advice(drift: &Drift, channel: &Channel) -> Option<String> {
             "put back what is live: tagwarden repair {channel}; or keep what is there: tagwarden adopt {channel} \
              --reason …"
         ),
-        Drift::OpenIntent { .. } => format!("if its run is dead: tagwarden recover {channel}"),
+        Drift::MoveInProgress { .. } => format!("if its run is dead: tagwarden recover {channel}"),
         Drift::NeverRecorded { observed: Some(_) } => format!("take it into the ledger: tagwarden bootstrap {channel}"),
         _ => return None,
     })

@@ -13,6 +13,10 @@ use tempfile::TempDir;
 /// Who asks, where no CI says it.
 pub const WHO: [&str; 4] = ["--actor", "ada", "--run-id", "42"];
 
+/// Times that let a test wait until reads are settled.
+const SHORT: [&str; 4] = ["--quiet", "1s", "--put-timeout", "1s"];
+const SETTLE: [&str; 2] = ["--settle", "1s"];
+
 pub struct World {
     pub server: RegistryServer,
     pub dir: TempDir,
@@ -86,6 +90,14 @@ impl World {
         self.server.memory().push_image(&repository, &"prod".parse().unwrap(), number).digest()
     }
 
+    /// As six minutes later, by the registry's clock: what was moved before is old, and reads of it are settled.
+    pub fn later<T>(&self, then: impl FnOnce() -> T) -> T {
+        self.server.date_offset_ms(6 * 60 * 1000);
+        let done = then();
+        self.server.date_offset_ms(0);
+        done
+    }
+
     /// The file of a channel's log.
     pub fn log(&self, tag: &str) -> PathBuf {
         let name = self.channel(tag).to_string().replace(':', "%3a").replace('/', "%2f");
@@ -104,13 +116,19 @@ impl World {
         said(self.command(args).output().unwrap())
     }
 
-    /// Runs it, with an actor and a run for what needs them, and checks the exit code.
+    /// Runs it, with an actor and a run for what needs them and short times, and checks the exit code.
     pub fn does(&self, args: &[&str], exit: i32) -> Said {
-        let writes = ["bootstrap", "promote", "rollback", "repair", "adopt", "recover", "hold", "unhold"];
-        let said = match writes.contains(&args[0]) || args.starts_with(&["ledger", "migrate"]) {
-            true => self.run(&[args, &WHO].concat()),
-            false => self.run(args),
-        };
+        let moves = ["bootstrap", "promote", "rollback", "repair", "adopt", "recover"].contains(&args[0]);
+        let writes = moves || ["hold", "unhold"].contains(&args[0]) || args.starts_with(&["ledger", "migrate"]);
+        let settles = (moves || ["audit", "current"].contains(&args[0]))
+            && !["--settle", "--help", "--put-timeout", "--ttl"].iter().any(|arg| args.contains(arg))
+            || args.contains(&"--quiet") && !args.contains(&"--settle");
+        let mut all = args.to_vec();
+        all.extend(WHO.iter().filter(|_| writes));
+        all.extend(SETTLE.iter().filter(|_| settles));
+        let timed = ["--quiet", "--put-timeout", "--ttl"].iter().any(|time| args.contains(time));
+        all.extend(SHORT.iter().filter(|_| moves && settles && !timed));
+        let said = self.run(&all);
         assert_eq!(said.exit, exit, "{args:?}\n{}\n{}", said.out, said.err);
         said
     }

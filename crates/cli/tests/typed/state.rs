@@ -113,6 +113,8 @@ pub fn prepare(state: State) -> World {
         }
         New | Sources | Live | Behind => {}
     }
+    // As minutes later, so that a typed command does not wait until reads are settled.
+    world.server.date_offset_ms(6 * 60 * 1000);
     world
 }
 
