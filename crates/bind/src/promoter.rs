@@ -148,8 +148,11 @@ impl Promoter {
             "audit" => {
                 let channels: Vec<AsWritten<Channel>> = asked.need("channels")?;
                 let channels: Vec<Channel> = channels.into_iter().map(|AsWritten(channel)| channel).collect();
+                let timeout = asked.ms("timeout")?.unwrap_or(Terms::TIMEOUT);
+                let settle: Option<bool> = asked.take("settle")?;
                 asked.end()?;
-                Given::json(&promoter.audit(&channels).await?)
+                let timeout = settle.unwrap_or(true).then_some(timeout);
+                Given::json(&promoter.audit_within(&channels, timeout).await?)
             }
             "verify" => Given::json(&promoter.verify(&one(asked)?).await?),
             "retention_plan" => {

@@ -104,7 +104,7 @@ pub(crate) fn mode(asked: &mut Fields) -> Result<RecoveryMode> {
     Ok(if abort { RecoveryMode::Abort } else { RecoveryMode::RollForward })
 }
 
-/// `times`: `ttl`, `grace`, `quiet` and `put` in milliseconds; what is not given is the default.
+/// `times`: `ttl`, `grace`, `quiet`, `put` and `settle` in milliseconds; what is not given is the default.
 pub(crate) fn times(asked: &mut Fields) -> Result<Option<Times>> {
     let Some(mut given) = asked.inner("times")? else { return Ok(None) };
     let default = Times::default();
@@ -114,6 +114,10 @@ pub(crate) fn times(asked: &mut Fields) -> Result<Option<Times>> {
         given.ms("quiet")?.unwrap_or(default.quiet()),
         given.ms("put")?.unwrap_or(default.put()),
     )?;
+    let times = match given.ms("settle")? {
+        Some(settle) => times.with_settle(settle)?,
+        None => times,
+    };
     given.end()?;
     Ok(Some(times))
 }

@@ -56,6 +56,11 @@ export interface Times {
   quietMs?: number
   /** The timeout of one put: shorter than `ttlMs`, not longer than `graceMs` and `quietMs`. 15,000 by default. */
   putMs?: number
+  /**
+   * How long after a write a read of the tag may answer an older value; not shorter than `quietMs`. 30,000 by default,
+   * 600,000 for ghcr.io, 120,000 for *.azurecr.io.
+   */
+  settleMs?: number
 }
 
 /** Who asks for a move, and on what terms. */
@@ -117,6 +122,14 @@ export interface RetentionRule {
   keepLast?: number
   /** How long a digest is kept after it stopped being live, in milliseconds. 30 days by default. */
   keepForMs?: number
+}
+
+/** How an audit treats a channel whose registry may answer an older value of the tag. */
+export interface AuditOptions extends Signal {
+  /** Look again until reads are settled; false says `lagging` at once. True by default. */
+  settle?: boolean
+  /** How long to look again at most; then such a channel is `unsettled`. 180,000 by default. */
+  timeoutMs?: number
 }
 
 /** A move that was thought through, and what the policy says of it. Nothing was written. */
@@ -211,7 +224,7 @@ export declare class Promoter {
   /** What the channel was at that time, and what was open or had drifted then; null before it was bootstrapped. */
   at(channel: Channel | string, at: Date | Timestamp | string, options?: Signal): Promise<LiveAt | null>
   /** Compares each channel's live digest with what its tag points at. What could not be looked at is unknown. */
-  audit(channels: (Channel | string)[], options?: Signal): Promise<AuditReport>
+  audit(channels: (Channel | string)[], options?: AuditOptions): Promise<AuditReport>
   /** Checks a channel's whole log, from its first byte. */
   verify(channel: Channel | string, options?: Signal): Promise<LogReport>
   /** What may go from a repository and what must stay, each digest with its reason. */

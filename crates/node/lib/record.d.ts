@@ -277,6 +277,8 @@ export interface OpenMove {
   deadlines: { ttl_ms: number; grace_ms: number; quiet_ms: number; settle_ms: number }
   /** The longest quiet time of all workers that held it. */
   quiet_ms: number
+  /** The longest settle time of all workers that held it. */
+  settle_ms: number
 }
 
 /** Where a log goes on: the position of the entry that says so, and the ledger. */
@@ -309,7 +311,9 @@ export type Drift =
   | { state: 'moved_outside'; expected: string; observed: string }
   | { state: 'moved_back'; expected: string; observed: string }
   | { state: 'missing'; expected: string }
-  | { state: 'open_intent'; seq: number; target: string; observed?: string; landing: 'landed' | 'not_landed' | 'elsewhere' }
+  | { state: 'lagging' | 'unsettled'; expected: string; observed?: string }
+  | { state: 'ledger_behind'; expected: string; observed: string }
+  | { state: 'move_in_progress'; seq: number; target: string; observed?: string; landing: 'landed' | 'not_landed' | 'elsewhere' }
   | { state: 'never_recorded'; observed?: string }
   | { state: 'unknown'; why: string }
 

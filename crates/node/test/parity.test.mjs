@@ -31,13 +31,14 @@ test('every kind of error comes through an asynchronous call as itself', async (
 
 test('the promoter has every method of the core\'s facade', async () => {
   const sources = await Promise.all(
-    ['mod', 'plan', 'query', 'audit'].map((name) => text(`../../core/src/promotion/${name}.rs`)),
+    ['mod', 'plan', 'query', 'audit', 'recover'].map((name) => text(`../../core/src/promotion/${name}.rs`)),
   )
   const inherent = sources.join('\n').matchAll(/^    pub async fn (\w+)\(\s*&self/gm)
   const core = [...inherent].map(([, name]) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase()))
   assert.ok(core.length > 15, core.join(' '))
   // `run` is what the five operations call; `state` is the fold itself, of which `current` is the readable part.
-  const wanted = core.filter((name) => !['run', 'state'].includes(name))
+  // `auditWithin` is `audit` with the options that Node's takes.
+  const wanted = core.filter((name) => !['run', 'state', 'auditWithin'].includes(name))
   const own = Object.getOwnPropertyNames(Promoter.prototype).filter((name) => name !== 'constructor')
   assert.deepEqual(own.sort(), wanted.sort())
   const declared = [...(await text('../lib/promoter.d.ts')).split('export declare class Promoter')[1].matchAll(/^  (\w+)\(/gm)]
@@ -70,7 +71,8 @@ test('options and records have the fields of the core', async () => {
   for (const [path, name] of [['promotion/request', 'Terms'], ['promotion/request', 'First'], ['judge/retention/mod', 'RetentionRule']]) {
     assert.deepEqual(await own('promoter', name), (await fields(path, name)).map(named).sort(), name)
   }
-  const times = (await text('../../core/src/promotion/request.rs')).match(/pub fn new\((ttl: [^)]*)\)/)[1]
+  const request = await text('../../core/src/promotion/request.rs')
+  const times = [...request.matchAll(/pub fn (?:new|with_settle)\(((?:ttl|self, settle): [^)]*)\)/g)].map((found) => found[1]).join(' ')
   assert.deepEqual(await own('promoter', 'Times'), [...times.matchAll(/(\w+): (Duration)/g)].map(named).sort())
   for (const [path, name, besides = []] of [
     ['promotion/query', 'Current'], ['record/verify', 'LogReport'], ['record/event', 'PromotionEvent', ['status']], ['promotion/past', 'DriftSeen'],

@@ -6,15 +6,15 @@ export const prod = `${repository}:prod`
 export const provenance = Provenance.of({ provider: 'manual', runId: 'first-steps', actor: 'ada' })
 
 /** Short times: a put whose answer was lost may land for as long as the quiet time, and is waited for. */
-export const quick = { ttlMs: 5000, graceMs: 200, quietMs: 200, putMs: 200 }
+export const quick = { ttlMs: 5000, graceMs: 200, quietMs: 200, putMs: 200, settleMs: 200 }
 
 export const release = (number) => `${repository}:1.4.${number}`
 
 /** A promoter over a registry with the releases 1 to 3, and release 1 live; `wrap` may stand before the registry. */
-export async function bootstrapped({ ledger = new MemoryLedger(), wrap = (registry) => registry, ...options } = {}) {
+export async function bootstrapped({ ledger = new MemoryLedger(), wrap = (registry) => registry, times = quick, ...options } = {}) {
   const registry = new MemoryRegistry()
   const digests = [1, 2, 3].map((number) => registry.pushImage(repository, `1.4.${number}`, number).digest)
-  const promoter = new Promoter(wrap(registry), ledger, options)
+  const promoter = new Promoter(wrap(registry), ledger, { times, ...options })
   await promoter.bootstrap(prod, { source: release(1), provenance })
   return { registry, ledger, promoter, digests }
 }

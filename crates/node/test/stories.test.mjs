@@ -13,7 +13,7 @@ for (const { name, images, pipeline, steps } of stories) {
     const registry = new MemoryRegistry()
     for (const [tag, number] of Object.entries(images)) registry.pushImage(shop, tag, number)
     const stages = pipeline?.map((environment) => ({ environment, channel: `${shop}:${environment}` }))
-    const promoter = new Promoter(registry, new MemoryLedger(), { pipeline: stages })
+    const promoter = new Promoter(registry, new MemoryLedger(), { pipeline: stages, times: { quietMs: 200, putMs: 200, settleMs: 200 } })
     for (const { is, ...step } of steps) {
       const ended = await told(promoter, registry, step).catch(({ code, retry, findings }) => ({ code, retry, findings }))
       assert.deepEqual(timeless(ended), is, JSON.stringify(step))

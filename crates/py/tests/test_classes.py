@@ -27,6 +27,7 @@ from tagwarden import (
     Commit,
     Credentials,
     Current,
+    DeadMove,
     Decision,
     Defect,
     Digest,
@@ -183,6 +184,7 @@ PLAIN: list[tuple[Any, Any]] = [
     (AuditReport(AT, (Audited(Channel(PROD), "missing"),), "drift"), AuditReport(AT, ())),
     (DEFECT, Defect(5, "PARENT", "its parent is another")),
     (MIGRATED, MigratedTo(7, "another-ledger")),
+    (DeadMove(4, "promote", Digest(ONE), "complete"), DeadMove(5, "promote", Digest(ONE), "complete")),
     (TAKEN_OVER, TakenOver(5, AT, "abort", "w2", "w", 1, ADA)),
     (
         LogReport(6, 3, 2, Digest(ONE), open_intent=4, holds=(3,), blocked=(Digest(TWO),), defects=(DEFECT,)),

@@ -130,7 +130,7 @@ def test_the_defaults_that_are_said_are_those_of_the_core() -> None:
         (CORE / "record/intent.rs").read_text(),
     )
     terms = (CORE / "promotion/request.rs").read_text()
-    (put,) = re.findall(r"Deadlines::default\(\), put: Duration::from_secs\((\d+)\)", terms)
+    (put,) = re.findall(r"Deadlines::default\(\), settle_given: false, put: Duration::from_secs\((\d+)\)", terms)
     for name, ms in zip(("ttl", "grace", "quiet"), deadlines[-1], strict=True):
         assert f"{int(ms.replace('_', '')) // 1000} s by default" in default_of(inspect.getdoc(Times) or "", name)
     assert f"{put} s by default" in default_of(inspect.getdoc(Times) or "", "put")

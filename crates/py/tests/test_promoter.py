@@ -127,7 +127,7 @@ def test_awaited_moves(world: World) -> None:
         assert (await promoter.execute(plan.approve())).digest == world.releases[0]
         assert [event.intent.op async for event in promoter.events(PROD)] == ["rollback", "promote", "bootstrap"]
         with pytest.raises(ChannelError):
-            await promoter.promote("reg.io/acme/shop:nowhere", "reg.io/acme/shop:1.1", provenance=ADA)
+            await promoter.rollback("reg.io/acme/shop:nowhere", provenance=ADA)
 
     asyncio.run(moves())
 

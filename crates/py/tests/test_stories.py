@@ -20,6 +20,7 @@ from tagwarden import (
     Receipt,
     RetentionRule,
     TagwardenError,
+    Times,
 )
 
 STORIES = json.loads((Path(__file__).resolve().parents[3] / "tests/vectors/stories.json").read_text())
@@ -34,7 +35,7 @@ def test_stories_end_alike(story: dict[str, Any]) -> None:
         registry.push_image(SHOP, tag, number)
     stages = story.get("pipeline")
     pipeline = Pipeline.of({name: f"{SHOP}:{name}" for name in stages}) if stages else None
-    promoter = Promoter(registry, MemoryLedger(), pipeline=pipeline)
+    promoter = Promoter(registry, MemoryLedger(), pipeline=pipeline, times=Times(quiet=0.2, put=0.2, settle=0.2))
     for step in story["steps"]:
         try:
             ended = told(promoter, registry, step)

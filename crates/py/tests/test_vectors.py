@@ -160,7 +160,8 @@ def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
     }.items():
         own = {name.rstrip("_") for name in inspect.signature(getattr(Promoter, method)).parameters}
         assert own == given | more, method
-    (times,) = re.findall(r"pub fn new\((ttl: [^)]*)\)", (ROOT / "crates/core/src/promotion/request.rs").read_text())
+    source = (ROOT / "crates/core/src/promotion/request.rs").read_text()
+    times = " ".join(re.findall(r"pub fn (?:new|with_settle)\(((?:ttl|self, settle): [^)]*)\)", source))
     assert {field.name for field in fields(tagwarden.Times)} == set(re.findall(r"(\w+): Duration", times))
     alike: dict[Any, str] = {
         tagwarden.RetentionRule: "judge/retention/mod",

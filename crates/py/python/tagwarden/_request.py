@@ -38,6 +38,8 @@ class Times:
     - ``grace``: how long after that others may take the move over. 30 s by default.
     - ``quiet``: how long a put whose answer was lost may still land. 30 s by default.
     - ``put``: the timeout of one put: shorter than ``ttl``, not longer than ``grace`` and ``quiet``. 15 s by default.
+    - ``settle``: how long after a write a read of the tag may answer an older value; not shorter than ``quiet``. 30 s
+      by default, 10 min for ``ghcr.io``, 2 min for ``*.azurecr.io``.
 
     A promoter that is given times that contradict each other raises InvalidValueError CONFIG_INVALID.
     """
@@ -46,6 +48,7 @@ class Times:
     grace: Seconds | None = None
     quiet: Seconds | None = None
     put: Seconds | None = None
+    settle: Seconds | None = None
 
     def to_dict(self) -> dict[str, float]:
         """In milliseconds; what is None is left out. ValueError for what is no duration."""

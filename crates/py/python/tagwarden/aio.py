@@ -391,13 +391,19 @@ class AsyncPromoter:
         """
         return live_at_of(await self._ask("at", locals()))
 
-    async def audit(self, of: Iterable[str | Channel]) -> AuditReport:
+    async def audit(
+        self, of: Iterable[str | Channel], *, settle: bool = True, timeout: Seconds | None = None
+    ) -> AuditReport:
         """Compares what each tag points at with what its log says. It writes nothing.
 
         - ``of``: channels, such as ``channels()`` of the promoter. TypeError for a single one.
 
-        Drift is said only when a second look saw it as well. What could not be looked at is ``unknown`` in the report,
-        never in sync, and no error.
+        - ``settle``: True (the default) looks again where the registry may answer an older value, until its reads are
+          settled; False says ``lagging`` at once.
+        - ``timeout``: how long to look again at most, in seconds or as a timedelta; 180 s by default. Then such a
+          channel is ``unsettled``.
+
+        What could not be looked at is ``unknown`` in the report, never in sync, and no error.
         """
         return AuditReport._of(await self._ask("audit", locals()))
 

@@ -415,8 +415,8 @@ class DeadMove(Record):
     """A move whose worker did not close it within its times. A plan leaves it as it is.
 
     - ``seq``: where its intent stands; ``op``: what it does; ``target``: the digest that it points the channel at.
-    - ``closing``: what executing the plan would do with it: "complete" (it has the key of this request, and is put if it
-      has not landed) or "commit_or_abort" (committed if it has landed, closed without a put otherwise).
+    - ``closing``: what executing the plan would do with it: "complete" (it has the key of this request, and is put if
+      it has not landed) or "commit_or_abort" (committed if it has landed, closed without a put otherwise).
     """
 
     seq: int

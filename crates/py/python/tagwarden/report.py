@@ -26,8 +26,9 @@ class Audited(Record):
     """How the tag of a ``channel`` stands to its log.
 
     - ``state``: ``in_sync``; ``moved_outside`` (to a digest that was never live here), ``moved_back`` (to an earlier
-      one), ``missing`` (the tag is gone); ``open_intent`` (a move is under way, or to be recovered); ``never_recorded``
-      (the log has no committed move); ``unknown`` (it could not be looked at).
+      one), ``missing`` (the tag is gone); ``lagging`` and ``unsettled`` (the registry may answer an older value);
+      ``ledger_behind`` (promoted by a move that this ledger does not know); ``move_in_progress`` (a move is under way,
+      or to be recovered); ``never_recorded`` (the log has no committed move); ``unknown`` (it could not be looked at).
     - ``live``: the live digest, if it is in sync; ``expected``: the live digest, if it is not.
     - ``observed``: what the tag points at.
     - ``seq`` and ``target``: of an open move, where its intent stands and what it is to make live; ``landing``:
