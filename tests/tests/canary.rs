@@ -47,7 +47,7 @@ impl Watcher for Shown {
 /// Moves with faults of every sort in their way. Says how many calls failed.
 async fn live(server: &RegistryServer, options: OciOptions, shown: &Shown) -> usize {
     let ms = Duration::from_millis;
-    let times = Times::new(ms(1_500), ms(200), ms(200), ms(150)).unwrap();
+    let times = Times::new(ms(1_500), ms(200), ms(200), ms(150)).unwrap().with_settle(ms(200)).unwrap();
     let registry = OciRegistry::new(options.clone().retries(1).total_timeout(Duration::from_secs(2))).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let ledger: Arc<dyn Ledger> = Arc::new(FileLedger::open(dir.path()).unwrap());

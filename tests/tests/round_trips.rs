@@ -10,8 +10,9 @@ use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry};
 use tagwarden::testing::{Access, Bearer, Login, RegistryServer, Seen};
 use tagwarden::{Channel, Promoter, Provenance, Terms};
 
-/// Long enough that what is asked at the same time is on its way together, however busy the machine is.
-const LATENCY: Duration = Duration::from_millis(250);
+/// Long enough that what is asked at the same time is on its way together, however busy the machine is; short enough that the
+/// look at the tag is not older than a second when the put is sent, or the tag is looked at again.
+const LATENCY: Duration = Duration::from_millis(150);
 
 struct World {
     server: RegistryServer,

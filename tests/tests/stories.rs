@@ -11,7 +11,7 @@ use tagwarden::record::{Hold, HoldScope, Source, Unhold};
 use tagwarden::registry::{MemoryRegistry, ReadFault, Sample};
 use tagwarden::{
     Channel, Digest, Error, Operation, Pipeline, Promoter, Provenance, ProvenanceParts, Receipt, Repository, Result,
-    Tag, Terms,
+    Tag, Terms, Times,
 };
 
 const SHOP: &str = "registry.example.com/acme/shop";
@@ -32,7 +32,10 @@ async fn tell(story: &Value) {
     for (tag, number) in story["images"].as_object().unwrap() {
         registry.push_image(&shop, &tag.parse().unwrap(), number.as_u64().unwrap());
     }
-    let mut promoter = Promoter::new(Arc::new(registry.clone()), Arc::new(MemoryLedger::new()));
+    let short = Duration::from_millis(200);
+    let default = Times::default();
+    let times = Times::new(default.ttl(), default.grace(), short, short).unwrap().with_settle(short).unwrap();
+    let mut promoter = Promoter::new(Arc::new(registry.clone()), Arc::new(MemoryLedger::new())).with_times(times);
     if let Some(stages) = story.get("pipeline") {
         let names = stages.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
         let stages = names.map(|name| json!({ "environment": name, "channel": format!("{SHOP}:{name}") }));

@@ -20,7 +20,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 fn promoter(registry: &MemoryRegistry, ledger: PostgresLedger) -> Promoter {
     let times = [5_000, 1_000, 500, 500].map(Duration::from_millis);
     let [ttl, grace, quiet, put] = times;
-    Promoter::new(Arc::new(registry.clone()), Arc::new(ledger)).with_times(Times::new(ttl, grace, quiet, put).unwrap())
+    Promoter::new(Arc::new(registry.clone()), Arc::new(ledger))
+        .with_times(Times::new(ttl, grace, quiet, put).unwrap().with_settle(quiet).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -21,7 +21,7 @@ const WORK: &str = "TAGWARDEN_TEST_WORK";
 /// Of those that die. Short, because this is real time.
 fn times() -> Times {
     let ms = Duration::from_millis;
-    Times::new(ms(1_000), ms(150), ms(150), ms(100)).unwrap()
+    Times::new(ms(1_000), ms(150), ms(150), ms(100)).unwrap().with_settle(ms(150)).unwrap()
 }
 
 pub fn oci() -> OciRegistry {
@@ -146,7 +146,7 @@ async fn write_through_losses(repository: &Repository, url: &str, rest: &str) {
         ledger = open(url);
     }
     let ms = Duration::from_millis;
-    let times = Times::new(ms(6_000), ms(2_500), ms(2_500), ms(2_000)).unwrap();
+    let times = Times::new(ms(6_000), ms(2_500), ms(2_500), ms(2_000)).unwrap().with_settle(ms(2_500)).unwrap();
     let promoter = Promoter::new(Arc::new(oci()), ledger.unwrap()).with_times(times);
     let channel = prod(repository);
     for number in 0..count.parse::<u64>().unwrap() {

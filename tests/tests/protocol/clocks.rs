@@ -38,7 +38,7 @@ impl Clock for Wrong {
 
 fn of(wrong: Wrong, registry: &MemoryRegistry, place: &Place) -> Promoter {
     let second = Duration::from_secs(1);
-    let times = Times::new(second, second / 2, second / 2, second / 2).unwrap();
+    let times = Times::new(second, second / 2, second / 2, second / 2).unwrap().with_settle(second / 2).unwrap();
     Promoter::new(Arc::new(registry.clone()), place.open()).with_clock(Arc::new(wrong)).with_times(times)
 }
 

@@ -75,11 +75,11 @@ async fn die(
             assert_eq!(state.committed, before.0.committed, "{what}");
             Row::NoIntent
         }
-        (Some(open), Drift::OpenIntent { target: to, landing: Landing::Landed, .. }) => {
+        (Some(open), Drift::MoveInProgress { target: to, landing: Landing::Landed, .. }) => {
             assert_eq!((Some(*to), *to), (observed, open.target), "{what}");
             Row::PutApplied
         }
-        (Some(open), Drift::OpenIntent { landing: Landing::NotLanded, .. }) => {
+        (Some(open), Drift::MoveInProgress { landing: Landing::NotLanded, .. }) => {
             assert_eq!(observed, open.before(), "{what}");
             match death {
                 Death::PutLost | Death::PutLate => Row::PutNeverApplied,
