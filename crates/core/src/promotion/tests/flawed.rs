@@ -174,6 +174,53 @@ async fn plan_under_drift_says_so_and_observes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rollback_after_a_dead_promotion_puts_the_live_digest_again() {
+    let (w, ledger) = shared().await;
+    w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
+    let dying = over(&w, Flawed::over(&ledger, [(Flaw::Dies, 1)]));
+    dying.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    w.registry.clear_calls();
+    let receipt = w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
+    assert_eq!((receipt.previous_digest, receipt.digest), (Some(w.digests[2]), w.digests[2]));
+    let prod = w.prod.tag().clone();
+    assert_eq!(w.registry.calls().iter().filter(|call| call.puts(&prod)).count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rollback_while_the_registry_answers_the_old_digest_succeeds_at_once() {
+    let (w, _) = shared().await;
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    let prod = w.prod.tag().clone();
+    w.registry.script_reads_when(move |call| call.resolves(&prod), [ReadFault::Stale]);
+    let before = tokio::time::Instant::now();
+    let receipt = w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
+    assert_eq!((receipt.digest, w.observed()), (w.digests[0], Some(w.digests[0])));
+    assert!(
+        receipt
+            .findings()
+            .iter()
+            .any(|finding| finding.code.as_ref().is_some_and(|code| code.as_str() == "TAG_LAGGING"))
+    );
+    assert!(before.elapsed() < Duration::from_secs(1), "paused time: nothing was waited for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn promotions_and_rollbacks_on_a_registry_that_flaps_commit() {
+    let (w, _) = shared().await;
+    // The releases were pushed longer ago.
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    w.registry.lag(Duration::from_secs(30));
+    for _ in 0..5 {
+        w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+        assert_eq!(w.observed(), Some(w.digests[1]));
+        w.promoter.rollback(&w.prod, Some(w.digests[0].into()), terms()).await.unwrap();
+        assert_eq!(w.observed(), Some(w.digests[0]));
+        let report = w.promoter.audit(std::slice::from_ref(&w.prod)).await.unwrap();
+        assert_eq!(report.class(), None, "{report}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_takeover_that_cannot_be_written_gives_up_at_the_timeout() {
     let (w, ledger) = shared().await;
     dead(&w, &ledger).await;
