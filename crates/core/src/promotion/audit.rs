@@ -5,7 +5,7 @@ use futures_util::stream::{self, StreamExt};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::machine::{LogRead, Waiting, back_off};
+use super::machine::{Comparison, LogRead, Waiting, back_off};
 use super::{Promoter, Terms};
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::{
@@ -63,13 +63,11 @@ impl Promoter {
                 Err(error) => return audited(Drift::judge(&state, &Err(error), Passage::Never)),
             };
             let observed = read.value;
-            let expected = match state.live {
-                Some(live) if observed != Some(live) && state.open.is_none() && state.migrated.is_none() => live,
-                _ => return audited(Drift::judge(&state, &Ok(observed), Passage::Live)),
-            };
             let now = self.inner.now();
-            if log.is_unsettled(&read) {
-                match give_up {
+            let expected = match log.compare(&read) {
+                Comparison::Same => return audited(Drift::judge(&state, &Ok(observed), Passage::Live)),
+                Comparison::Differs { live } => live,
+                Comparison::Lags { live: expected } => match give_up {
                     None => return audited(Drift::Lagging { expected, observed }),
                     Some(give_up) if now >= give_up => return audited(Drift::Unsettled { expected, observed }),
                     Some(give_up) => {
@@ -79,8 +77,8 @@ impl Promoter {
                         looks += 1;
                         continue;
                     }
-                }
-            }
+                },
+            };
             // *foreign*: the log's head, read once more after the tag, has not moved.
             if self.read_log(channel).await?.state.size != state.size {
                 continue;

@@ -209,7 +209,8 @@ impl Clearing {
         self.claim.send(log.state.size, now);
         #[cfg(test)]
         if self.worker.left_out == Some(Rule::TakeoverRecorded) {
-            return self.hold(open, log.clone(), now, now);
+            let deadlines = Deadlines { ttl_ms, ..open.deadlines };
+            return self.hold(OpenMove { epoch: open.epoch + 1, deadlines, ..open }, log.clone(), now, now);
         }
         self.phase = Phase::Taking;
         let deadlines = Deadlines { ttl_ms, grace_ms, quiet_ms, settle_ms };

@@ -232,6 +232,10 @@ impl Holding {
     }
 
     fn is_open_in(&self, log: &LogRead) -> bool {
+        #[cfg(test)]
+        if self.left_out == Some(Rule::TakeoverRecorded) {
+            return log.state.open.as_ref().is_some_and(|open| open.move_id == self.open.move_id);
+        }
         log.state.open.as_ref().is_some_and(|open| {
             open.move_id == self.open.move_id && open.owner == self.open.owner && open.epoch == self.open.epoch
         })
@@ -388,7 +392,10 @@ impl Holding {
         }
         let (settled, foreign) = (!self.log.is_unsettled(&read), self.is_foreign(&read));
         let untouched = self.sent.all == 0 && self.open.epoch == 0;
-        if self.sent.all > 0 && self.sent.all == self.sent.refused && self.open.epoch == 0 {
+        let refused = self.sent.all > 0 && self.sent.all == self.sent.refused && self.open.epoch == 0;
+        #[cfg(test)]
+        let refused = refused || (self.left_out == Some(Rule::FailedAlone) && self.sent.refused > 0);
+        if refused {
             return self.end(Status::Failed, value, Why::PutRefused);
         }
         if untouched && (!self.puts || value.is_some()) {
@@ -492,7 +499,7 @@ impl Holding {
     /// Step *outcome*, at the head of `log`. A worker that lost the move to a takeover stops: the other closes it.
     fn close(&mut self, mut verdict: Verdict, log: LogRead) -> Next<Held> {
         #[cfg(test)]
-        if self.left_out == Some(Rule::OutcomeByOwner)
+        if matches!(self.left_out, Some(Rule::OutcomeByOwner | Rule::TakeoverRecorded))
             && let Some(open) = log.state.open.as_ref().filter(|open| open.move_id == self.open.move_id)
         {
             self.open = open.clone();
@@ -508,8 +515,10 @@ impl Holding {
             };
         }
         let put = self.put_status();
-        if verdict.status == Status::Failed && !matches!(put, PutStatus::None | PutStatus::Refused) {
-            // A put may have landed all the same.
+        let may_have_landed = !matches!(put, PutStatus::None | PutStatus::Refused);
+        #[cfg(test)]
+        let may_have_landed = may_have_landed && self.left_out != Some(Rule::FailedAlone);
+        if verdict.status == Status::Failed && may_have_landed {
             verdict.status = Status::Aborted;
         }
         self.step = Step::Closing(verdict);

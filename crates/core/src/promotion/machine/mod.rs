@@ -32,7 +32,7 @@ pub(crate) use clearing::{Cleared, Clearing};
 pub(crate) use effect::{Appended, Closing, Effect, Input, LogRead, Next, Pins, PutEnd, Waiting, back_off};
 pub(crate) use holding::Part;
 pub(crate) use moving::Moving;
-pub(crate) use situation::{Change, Replay};
+pub(crate) use situation::{Change, Comparison, Replay};
 pub(crate) use windows::{FirstRead, TagRead};
 
 use crate::record::{Deadlines, Op, Status};

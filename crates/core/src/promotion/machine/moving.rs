@@ -203,6 +203,10 @@ impl Moving {
             _ if stale && !expected && self.ask.on_conflict != OnConflict::Requeue => {
                 self.end(End::Refused(Why::ChannelChanged))
             }
+            #[cfg(test)]
+            Situation::Drift { .. } if self.worker.left_out == Some(super::model::Rule::HeadReadAgain) => {
+                self.confirmed(&log.clone(), read, log)
+            }
             Situation::Drift { .. } => {
                 self.phase = Phase::Confirming(Box::new((log, read)));
                 Next::Do(Effect::ReadLog)
@@ -228,10 +232,7 @@ impl Moving {
 
     /// Drift is sure if the log's head did not move: what was asked for by name goes on; the rest is refused, and observed.
     fn confirmed(&mut self, log: &LogRead, read: TagRead, again: LogRead) -> Next<End> {
-        let moved = again.state.size != log.state.size;
-        #[cfg(test)]
-        let moved = moved && self.worker.left_out != Some(super::model::Rule::HeadReadAgain);
-        if moved {
+        if again.state.size != log.state.size {
             return self.look();
         }
         match situation(&self.ask, &again, &read, self.leaves.flatten()) {

@@ -162,3 +162,30 @@ fn wanted(ask: &Ask, log: &LogRead, live: Digest, leaves: Option<Digest>) -> Res
         Want::Previous => log.state.previous.ok_or(Why::NoPrevious),
     }
 }
+
+/// What log and tag say together, to someone who only looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    /// The tag is at the live digest, or there is nothing to compare: no live digest, a move that is open, another ledger.
+    Same,
+    /// It is not, and lag explains it.
+    Lags { live: Digest },
+    /// It is not. Sure once the log's head, read again, has not moved (*foreign*).
+    Differs { live: Digest },
+}
+
+impl LogRead {
+    /// Compares the log with a read of the tag.
+    pub(crate) fn compare(&self, read: &TagRead) -> Comparison {
+        match self.state.live {
+            Some(live) if read.value != Some(live) && self.state.open.is_none() && self.state.migrated.is_none() => {
+                if self.is_unsettled(read) {
+                    Comparison::Lags { live }
+                } else {
+                    Comparison::Differs { live }
+                }
+            }
+            _ => Comparison::Same,
+        }
+    }
+}

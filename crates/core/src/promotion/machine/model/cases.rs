@@ -1,128 +1,122 @@
-//! The worlds of two workers, and the rules that are missed when they are left out.
+//! The worlds of two workers, and of what a dead worker left.
 
+use super::checks::Ending;
 use super::*;
+use crate::record::HoldScope;
 
-/// Explores everything; the number of states, or the property that does not hold with the way there.
-fn explore(setup: Setup) -> Result<usize, String> {
-    let checker = setup.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_dfs().join();
-    let states = checker.unique_state_count();
-    match checker.discoveries().into_iter().find(|(name, _)| *name != "a move is committed") {
-        Some((name, path)) => {
-            let broken = path.last_state().broken.unwrap_or(name);
-            Err(format!("{broken} after {:?}", path.into_actions()))
-        }
-        None => {
-            assert!(checker.is_done(), "not everything was explored");
-            checker.assert_properties();
-            Ok(states)
-        }
-    }
-}
-
-pub(super) fn holds(name: &str, setup: Setup) {
-    let states = explore(setup).unwrap_or_else(|violation| panic!("{name}: {violation}"));
-    println!("{name}: {states} states");
-}
-
-/// Two workers that share a key, and a third.
-pub(super) fn three() -> Setup {
-    Setup {
-        end: 5,
-        ..Setup::of(vec![
-            promote("b", "k", OnConflict::Requeue),
-            promote("b", "k", OnConflict::Requeue),
-            promote("c", "l", OnConflict::Requeue),
-        ])
-    }
-}
-
-/// Reads lag for as long as the workers expect, twice the quiet time.
-fn lagging(goals: Vec<Goal>) -> Setup {
-    let mut setup = Setup { lag: 2, end: 5, losses: 1, ..Setup::of(goals) };
-    for (_, deadlines) in &mut setup.goals {
-        *deadlines = Deadlines { ttl_ms: 1, grace_ms: 1, quiet_ms: 1, settle_ms: 2 };
-    }
-    setup
+fn ends(endings: &[Ending], expected: &[Ending]) {
+    let missing: Vec<_> = expected.iter().filter(|ending| !endings.contains(ending)).collect();
+    assert!(missing.is_empty(), "no worker ended {missing:?}, of {endings:?}");
 }
 
 #[test]
 fn a_rollback_after_a_promotion_while_reads_lag() {
-    let goals = vec![
-        promote("b", "k", OnConflict::Requeue),
-        moving(Op::Rollback, Want::Previous, "random-r", OnConflict::Requeue),
-    ];
-    holds("a promotion and a rollback, while reads lag", lagging(goals));
+    let goals = vec![promote("b", "k"), rollback()];
+    holds("a promotion and a rollback, while reads lag", Setup::lagging(goals));
 }
 
 #[test]
 fn a_promotion_back_within_the_window() {
-    let goals = vec![promote("b", "k", OnConflict::Requeue), promote("a", "random-a", OnConflict::Requeue)];
-    holds("a promotion and one back, while reads lag", lagging(goals));
+    let goals = vec![promote("b", "k"), promote("a", "random-a")];
+    let endings = holds("a promotion and one back, while reads lag", Setup::lagging(goals));
+    ends(&endings, &[Ending::Committed, Ending::Unchanged]);
 }
 
 #[test]
 fn a_no_op_and_its_retry_while_reads_lag() {
-    let goals = vec![promote("b", "k", OnConflict::Requeue), promote("a", "n", OnConflict::Requeue)];
-    holds("a promotion and a keyed no-op, while reads lag", lagging(goals));
+    let goals = vec![promote("b", "k"), promote("a", "n")];
+    holds("a promotion and a keyed no-op, while reads lag", Setup::lagging(goals));
 }
 
 #[test]
 fn a_recovery_while_reads_lag() {
-    let goals = vec![promote("b", "k", OnConflict::Requeue), Goal::Recover(Part::Abandon { at_once: false })];
-    holds("a promotion that crashes and an abort, while reads lag", Setup { crashes: 1, ..lagging(goals) });
+    let setup = Setup { crashes: 1, ..Setup::lagging(vec![promote("b", "k"), Goal::abort()]) };
+    let endings = holds("a promotion that crashes and an abort, while reads lag", setup);
+    ends(&endings, &[Ending::Nothing]);
 }
 
 #[test]
 fn a_repair_after_a_foreign_write_while_reads_lag() {
-    let goals =
-        vec![promote("b", "k", OnConflict::Requeue), moving(Op::Repair, Want::Live, "random-r", OnConflict::Requeue)];
-    let foreign = vec![Some(digest("f"))];
-    holds("a promotion, a foreign write and a repair, while reads lag", Setup { foreign, end: 4, ..lagging(goals) });
-}
-
-/// The world in which a rule is missed first, or at all.
-fn where_missed(rule: Rule) -> Setup {
-    let promote_b = || promote("b", "k", OnConflict::Requeue);
-    match rule {
-        Rule::LagIsNotDrift => lagging(vec![promote_b(), promote("a", "random-a", OnConflict::Requeue)]),
-        Rule::TargetProvesOnce => lagging(vec![promote_b(), promote("a", "random-a", OnConflict::Requeue)]),
-        _ => three(),
-    }
-}
-
-pub(super) fn is_missed(rule: Rule) {
-    match explore(Setup { left_out: Some(rule), ..where_missed(rule) }) {
-        Ok(states) => panic!("{rule:?}: left out, and nothing was noticed in {states} states"),
-        Err(violation) => println!("{rule:?} left out: {violation}"),
-    }
+    let setup = Setup::lagging(vec![promote("b", "k"), repair()]);
+    let setup = Setup { foreign: vec![Some(digest("f"))], end: 4, ..setup };
+    let endings = holds("a promotion, a foreign write and a repair, while reads lag", setup);
+    ends(&endings, &[Ending::Drifted, Ending::Committed]);
 }
 
 #[test]
-fn lag_is_not_drift_left_out_is_missed() {
-    is_missed(Rule::LagIsNotDrift);
+fn a_dead_move_and_a_retry_while_reads_lag() {
+    let setup = Setup { start: Start::DeadMove, end: 8, ttl_cuts: false, ..Setup::lagging(vec![promote("b", "k")]) };
+    let endings = holds("a dead move and its retry, while reads lag", setup.with_times(|times| times.ttl_ms = 3));
+    ends(&endings, &[Ending::Recovered]);
 }
 
 #[test]
-fn target_proves_once_left_out_is_missed() {
-    is_missed(Rule::TargetProvesOnce);
+fn a_dead_move_and_an_abort_while_reads_lag() {
+    let setup =
+        Setup { start: Start::DeadMove, end: 9, ttl_cuts: false, ..Setup::lagging(vec![Goal::abort(), audit()]) };
+    let endings = holds("a dead move, an abort and an audit", setup.with_times(|times| times.ttl_ms = 5));
+    ends(&endings, &[Ending::Cleared, Ending::InSync]);
 }
 
 #[test]
-fn no_late_put_left_out_is_missed() {
-    is_missed(Rule::NoLatePut);
+fn a_dead_move_and_a_rollback_while_reads_lag() {
+    let setup = Setup { start: Start::DeadMove, end: 8, ..Setup::lagging(vec![rollback()]) };
+    let endings = holds("a dead move and a rollback, while reads lag", setup);
+    ends(&endings, &[Ending::Committed]);
 }
 
 #[test]
-fn takeover_after_grace_left_out_is_missed() {
-    is_missed(Rule::TakeoverAfterGrace);
+fn two_workers_with_one_key_over_a_takeover() {
+    let setup = Setup { end: 5, rest: true, ..Setup::of(vec![promote("b", "k"), promote("b", "k")]) };
+    let endings = holds("two workers with one key, recoverable everywhere", setup);
+    ends(&endings, &[Ending::Committed, Ending::Recovered, Ending::Replayed]);
 }
 
 #[test]
-fn retry_waits_left_out_is_missed() {
-    is_missed(Rule::RetryWaits);
+fn holds_of_both_scopes() {
+    let in_turn = vec![(HoldScope::Promotions, Some(2)), (HoldScope::All, None)];
+    let setup = Setup::of(vec![promote("b", "k"), rollback()]);
+    let endings = holds("two workers under two holds", Setup { end: 2, holds: in_turn, ..setup });
+    ends(&endings, &[Ending::Refused, Ending::Aborted]);
 }
 
 #[test]
-fn outcome_by_owner_left_out_is_missed() {
-    is_missed(Rule::OutcomeByOwner);
+fn looks_in_two_steps() {
+    let setup = Setup { end: 3, two_reads: true, ..Setup::of(vec![promote("b", "k"), audit()]) };
+    holds("a promotion and an audit that read log and tag one after the other", setup);
+}
+
+#[test]
+fn lost_answers_and_refusals() {
+    let setup = Setup { end: 3, flaws: 1, refusals: 1, ..Setup::of(vec![promote("b", "k"), promote("c", "l")]) };
+    let endings = holds("two workers, a flaw and a refusal", setup);
+    ends(&endings, &[Ending::Failed, Ending::Indeterminate, Ending::Broken]);
+}
+
+#[test]
+fn puts_that_take_their_time() {
+    let setup =
+        Setup { end: 6, put_ms: 1, flight: 1, ..Setup::of(vec![promote("b", "k"), promote("c", "l").or_give_up()]) };
+    let times = Deadlines { ttl_ms: 2, grace_ms: 2, quiet_ms: 2, settle_ms: 2 };
+    let endings = holds("two workers whose puts take their time", setup.with_times(|own| *own = times));
+    ends(&endings, &[Ending::Stale]);
+}
+
+#[test]
+fn a_move_to_where_the_channel_is_and_a_rollback() {
+    let setup = Setup { end: 4, ..Setup::of(vec![promote("a", "n"), rollback()]) };
+    holds("a no-op and a rollback", setup);
+}
+
+#[test]
+fn bootstraps_of_an_empty_log() {
+    let goals = vec![bootstrap(Some("b")), bootstrap(None)];
+    let setup = Setup { end: 4, start: Start::Empty, foreign: vec![Some(digest("f"))], ..Setup::of(goals) };
+    holds("two bootstraps of an empty log, with a foreign write", setup);
+}
+
+#[test]
+fn an_adoption() {
+    let setup = Setup { end: 4, foreign: vec![Some(digest("f")), None], ..Setup::of(vec![promote("c", "l"), adopt()]) };
+    holds("a promotion and an adoption, with two foreign writes", setup);
 }

@@ -34,13 +34,19 @@ pub(crate) enum Rule {
     StaleNeverWins,
     /// A hold is looked for at the guard.
     HoldAtGuard,
+    /// *unchanged-is-proved*.
+    UnchangedIsProved,
+    /// `failed` only if every put of the move was refused, and no other owner could have sent one.
+    FailedAlone,
 }
 
 impl Worker {
     /// The log without the windows that a left-out rule would look at.
     pub(crate) fn blind(&self, mut log: LogRead) -> LogRead {
-        if self.left_out == Some(Rule::LagIsNotDrift) {
-            Arc::make_mut(&mut log.state).trail = Trail::default();
+        match self.left_out {
+            Some(Rule::LagIsNotDrift) => Arc::make_mut(&mut log.state).trail = Trail::default(),
+            Some(Rule::UnchangedIsProved) => Arc::make_mut(&mut log.state).trail.ended.clear(),
+            _ => {}
         }
         log
     }

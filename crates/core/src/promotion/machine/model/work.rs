@@ -1,5 +1,6 @@
 //! What a worker's next step does to the world, and the ways in which it can go.
 
+use super::checks::Saw;
 use super::world::Machine;
 use super::*;
 use crate::error::Retry;
@@ -27,24 +28,48 @@ pub(super) fn policy_step() -> Step {
     Step::Policy(PolicyInForce { seq: 0, digest: policy(), binding: false })
 }
 
-impl Machine {
-    fn next(&mut self, input: Input, now: Ms) -> Next<Ended> {
-        match self {
-            Machine::Move(moving) => match moving.next(input, now) {
-                Next::Do(effect) => Next::Do(effect),
-                Next::End(end) => Next::End(Ended::Move(end)),
-            },
-            Machine::Recovery(clearing) => match clearing.next(input, now) {
-                Next::Do(effect) => Next::Do(effect),
-                Next::End(cleared) => Next::End(Ended::Recovery(cleared)),
-            },
-        }
+pub(super) enum Ended {
+    Move(End),
+    Recovery(Cleared),
+    /// The value that was found instead of the live digest; none if it could not say.
+    Audit(Option<Option<Option<Digest>>>),
+}
+
+fn then<E>(next: Next<E>, ended: impl FnOnce(E) -> Ended) -> Next<Ended> {
+    match next {
+        Next::Do(effect) => Next::Do(effect),
+        Next::End(end) => Next::End(ended(end)),
     }
 }
 
-enum Ended {
-    Move(End),
-    Recovery(Cleared),
+impl Machine {
+    fn next(&mut self, input: Input, now: Ms, left_out: Option<Rule>) -> Next<Ended> {
+        let seen = match self {
+            Machine::Move(moving) => return then(moving.next(input, now), Ended::Move),
+            Machine::Recovery(clearing) => return then(clearing.next(input, now), Ended::Recovery),
+            Machine::Audit(seen) => seen,
+        };
+        match (input, seen.take()) {
+            (Input::Looked(log, read), _) => match log.compare(&read) {
+                Comparison::Same => Next::End(Ended::Audit(Some(None))),
+                Comparison::Lags { .. } => {
+                    Next::Do(Effect::Sleep(1, Waiting::Settle { until: log.settled_at(&read, now) }))
+                }
+                Comparison::Differs { .. } if left_out == Some(Rule::HeadReadAgain) => {
+                    Next::End(Ended::Audit(Some(Some(read.value))))
+                }
+                Comparison::Differs { .. } => {
+                    *seen = Some((log, read));
+                    Next::Do(Effect::ReadLog)
+                }
+            },
+            (Input::Log(again), Some((log, read))) if again.state.size == log.state.size => {
+                Next::End(Ended::Audit(Some(Some(read.value))))
+            }
+            (Input::Log(_) | Input::Woke, _) => Next::Do(Effect::Look),
+            _ => Next::End(Ended::Audit(None)),
+        }
+    }
 }
 
 impl Setup {
@@ -89,63 +114,77 @@ impl Setup {
                 let (clearing, effect) = Clearing::start(part, worker, now);
                 (Machine::Recovery(clearing), effect)
             }
+            Goal::Audit => (Machine::Audit(None), Effect::Look),
         };
-        Slot::Running { machine: Box::new(machine), todo: Todo::Do(effect), first_read: FirstRead::default() }
+        let (todo, first_read, saw) = (Todo::Do(effect), FirstRead::default(), Saw::default());
+        Slot::Running(Running { machine, todo, first_read, saw })
     }
 
     /// *recoverable*: should every worker die here, one more brings log and tag to rest, with a put and without one.
     pub(super) fn comes_to_rest(&self, world: &World) -> bool {
         let Some(open) = &world.log.open else { return true };
         [Part::Forward, Part::Abandon { at_once: false }].into_iter().all(|part| {
-            if part == Part::Forward && !world.log.holds.is_empty() {
+            if part == Part::Forward && world.held(open.op).is_some() {
                 return true;
             }
             let mut world = World { workers: vec![], ..world.clone() };
             // It is the last of them, so that its name is its own.
-            let mut alone = self.clone();
-            alone.goals = vec![(Goal::Recover(part), open.deadlines); 10];
-            world.workers = vec![Slot::Crashed; 9];
-            world.workers.push(alone.begun(9, world.now));
+            let goals = vec![(Goal::Recover(part), open.deadlines); 10];
+            let alone = Setup { goals, endings: Arc::default(), ..self.clone() };
+            world.workers = vec![Arc::new(Slot::Crashed); 9];
+            world.workers.push(Arc::new(alone.begun(9, world.now)));
             for _ in 0..80 {
-                match &world.workers[9] {
-                    Slot::Running { todo: Todo::Asleep(until, _), .. } => world.now = world.now.max(*until),
-                    Slot::Running { .. } => {}
+                match &*world.workers[9] {
+                    Slot::Running(Running { todo: Todo::Asleep(until, _), .. }) => world.now = world.now.max(*until),
+                    Slot::Running(_) => {}
                     _ => break,
                 }
                 alone.work(&mut world, 9, Choice::Fine);
             }
-            let ended = matches!(&world.workers[9], Slot::Ended);
+            let ended = matches!(*world.workers[9], Slot::Ended(_));
             ended && world.log.open.is_none() && world.broken.is_none()
         })
     }
 
+    /// True if something must happen before more time passes: a put lands or is lost, or its time is over.
+    pub(super) fn is_due(&self, world: &World) -> bool {
+        world.flying.iter().any(|put| put.sent + self.flight <= world.now)
+            || world.workers.iter().any(|slot| match &**slot {
+                Slot::Running(Running { todo: Todo::Putting(_, sent), .. }) => sent + self.put_ms <= world.now,
+                _ => false,
+            })
+    }
+
     /// The ways in which what a worker is about to do can go.
-    pub(super) fn choices(&self, world: &World, todo: &Todo) -> Vec<Choice> {
+    pub(super) fn choices(&self, world: &World, running: &Running) -> Vec<Choice> {
         let flaw = world.left.flaws > 0;
         let refuse = world.left.refusals > 0;
         let old = (0..world.window.len()).filter(|at| world.window[*at].0 != world.tag).map(Choice::Old);
         let mut choices = vec![Choice::Fine];
         let mut also = |choice, may: bool| choices.extend(may.then_some(choice));
-        match todo {
+        match &running.todo {
             Todo::Asleep(until, size) if world.now < *until && world.log.size <= *size => return vec![],
             Todo::Asleep(..) | Todo::Do(Effect::Sleep(..) | Effect::Judge { .. }) => {}
-            Todo::Do(Effect::Look) if self.looks == Looks::InTwoSteps => also(Choice::Other, true),
+            Todo::Do(Effect::Look) if self.two_reads => also(Choice::Other, true),
             Todo::Do(Effect::Look) => choices.extend(old),
-            Todo::ReadAfter(_) | Todo::Do(Effect::ReadLog) => also(Choice::Flaw, flaw),
+            Todo::ReadAfter(_) | Todo::Do(Effect::ReadLog) => also(Choice::Fail, flaw),
             Todo::ResolveAfter(_) | Todo::Do(Effect::Resolve) => {
-                also(Choice::Flaw, flaw);
+                also(Choice::Fail, flaw);
                 choices.extend(old);
             }
             Todo::Do(Effect::Begin { .. }) => {
+                also(Choice::Fail, flaw);
                 also(Choice::Flaw, flaw);
                 also(Choice::Late, flaw);
                 also(Choice::Refuse, refuse);
             }
             Todo::Do(Effect::Policy { .. } | Effect::Takeover { .. } | Effect::Observe { .. } | Effect::Close(_)) => {
+                also(Choice::Fail, flaw);
                 also(Choice::Flaw, flaw);
                 also(Choice::Late, flaw);
             }
-            Todo::Do(Effect::Put { .. }) => {
+            Todo::Do(Effect::Put { .. }) if self.put_ms > 0 => {}
+            Todo::Do(Effect::Put { .. }) | Todo::Putting(..) => {
                 also(Choice::Lost, world.left.losses > 0);
                 also(Choice::Refuse, refuse);
             }
@@ -154,41 +193,79 @@ impl Setup {
     }
 
     pub(super) fn work(&self, world: &mut World, at: usize, choice: Choice) {
-        let Slot::Running { mut machine, todo, .. } = world.workers[at].clone() else { return };
+        let Slot::Running(Running { mut machine, todo, saw, .. }) = Slot::clone(&world.workers[at]) else { return };
         match choice {
-            Choice::Flaw | Choice::Late => world.left.flaws -= 1,
+            Choice::Fail | Choice::Flaw | Choice::Late => world.left.flaws -= 1,
             Choice::Refuse => world.left.refusals -= 1,
-            Choice::Lost => world.left.losses = world.left.losses.saturating_sub(u8::from(self.losses < u8::MAX)),
+            Choice::Lost => world.left.losses -= 1,
             _ => {}
         }
+        let goal = &self.goals[at].0;
+        let input = match self.perform(world, at, todo, &saw, choice) {
+            Ok(input) => input,
+            Err(todo) => return world.set(at, |running| running.todo = todo),
+        };
+        let mut next = machine.next(input, world.now, self.left_out);
+        // What touches nothing but the worker itself happens at once: no other step can tell when.
+        let todo = loop {
+            let input = match next {
+                Next::Do(Effect::Judge { .. }) if world.op_of(goal).is_some_and(|op| world.held(op).is_some()) => {
+                    Input::Refused
+                }
+                Next::Do(Effect::Judge { .. }) => Input::Approved(policy()),
+                Next::Do(Effect::Sleep(ms, waiting)) => {
+                    // A read that may lag is repeated each unit; what is waited for otherwise has its own time.
+                    let ms = if matches!(waiting, Waiting::Settle { .. }) { 1 } else { ms.min(50) };
+                    break Todo::Asleep(world.now + ms, world.log.size);
+                }
+                Next::Do(effect) => break Todo::Do(effect),
+                Next::End(ended) => {
+                    let ending = self.check_end(world, &ended);
+                    world.workers[at] = Arc::new(Slot::Ended(ending));
+                    return;
+                }
+            };
+            next = machine.next(input, world.now, self.left_out);
+        };
+        world.set(at, |running| (running.machine, running.todo) = (machine, todo));
+    }
+
+    /// Does it; what the worker is told, or what it has still to do.
+    fn perform(
+        &self,
+        world: &mut World,
+        at: usize,
+        todo: Todo,
+        saw: &Saw,
+        choice: Choice,
+    ) -> std::result::Result<Input, Todo> {
+        let goal = &self.goals[at].0;
         let value = match choice {
             Choice::Old(at) => world.window[at].0,
             _ => world.tag,
         };
         let read = TagRead { value, sent: world.now, date: None, hidden: false };
-        let input = match todo {
+        Ok(match todo {
             Todo::Asleep(..) => Input::Woke,
-            Todo::Do(Effect::Sleep(..) | Effect::Judge { .. }) => return,
-            Todo::Do(Effect::Look) if self.looks == Looks::AtOnce => Input::Looked(world.read(self, at), read),
+            _ if choice == Choice::Fail => Input::Broken(Retry::Later),
+            Todo::Do(Effect::Look) if !self.two_reads => Input::Looked(world.read(self, at), read),
             Todo::Do(Effect::Look) => {
-                let half = match choice {
+                return Err(match choice {
                     Choice::Other => Todo::ResolveAfter(world.read(self, at)),
                     _ => Todo::ReadAfter(read),
-                };
-                if let Slot::Running { todo, .. } = &mut world.workers[at] {
-                    *todo = half;
-                }
-                return;
+                });
             }
-            Todo::ReadAfter(_) | Todo::ResolveAfter(_) if choice == Choice::Flaw => Input::Broken(Retry::Later),
             Todo::ReadAfter(read) => Input::Looked(world.read(self, at), read),
             Todo::ResolveAfter(log) => Input::Looked(log, read),
-            Todo::Do(Effect::ReadLog | Effect::Resolve) if choice == Choice::Flaw => Input::Broken(Retry::Later),
             Todo::Do(Effect::ReadLog) => Input::Log(world.read(self, at)),
             Todo::Do(Effect::Resolve) => Input::Tag(read),
             Todo::Do(Effect::Begin { seq, change }) => {
                 let pins = if choice == Choice::Refuse { Pins::Unconfirmed } else { Pins::Confirmed };
-                Input::Begun(self.put_in(world, at, seq, self.intent(at, change), choice), pins)
+                let Goal::Move(ask) = goal else { return Ok(Input::Broken(Retry::Never)) };
+                if world.log.size == seq {
+                    world.check_intent(at, ask, saw);
+                }
+                Input::Begun(self.put_in(world, at, seq, self.intent(at, ask, change), choice), pins)
             }
             Todo::Do(Effect::Takeover { seq, open, deadlines }) => {
                 let step = Step::Takeover {
@@ -206,77 +283,48 @@ impl Setup {
                 Input::Appended(self.put_in(world, at, seq, Step::Observation { observed }, choice))
             }
             Todo::Do(Effect::Close(closing)) => {
+                if world.log.size == closing.seq {
+                    self.check_close(world, goal, &closing);
+                }
                 let Closing { seq, open, status, put, observed, .. } = *closing;
                 Input::Appended(self.put_in(world, at, seq, outcome(&open, status, put, observed), choice))
             }
             Todo::Do(Effect::Put { not_after, .. }) if world.now > not_after => Input::Put(PutEnd::NotSent),
-            Todo::Do(Effect::Put { open, .. }) => match choice {
-                Choice::Refuse => Input::Put(PutEnd::Refused),
-                Choice::Lost => {
-                    world.flying.push(Flying { move_id: open.move_id, to: open.target, sent: world.now });
-                    Input::Put(PutEnd::Unknown)
-                }
-                _ => {
-                    world.land(&open.move_id, open.target, self.lag);
-                    Input::Put(PutEnd::Applied)
-                }
-            },
-        };
-        let mut next = machine.next(input, world.now);
-        // What touches nothing but the worker itself happens at once: no other step can tell when.
-        let (todo, first_read) = loop {
-            let input = match next {
-                Next::Do(Effect::Judge { .. }) if !world.log.holds.is_empty() => Input::Refused,
-                Next::Do(Effect::Judge { .. }) => Input::Approved(policy()),
-                Next::Do(Effect::Sleep(ms, waiting)) => {
-                    // A read that may lag is repeated each unit; what is waited for otherwise has its own time.
-                    let ms = if matches!(waiting, Waiting::Settle { .. }) { 1 } else { ms.min(50) };
-                    break (Todo::Asleep(world.now + ms, world.log.size), world.workers[at].first_read());
-                }
-                Next::Do(effect) => break (Todo::Do(effect), world.workers[at].first_read()),
-                Next::End(ended) => {
-                    self.check_end(world, &ended);
-                    world.workers[at] = Slot::Ended;
-                    return;
-                }
-            };
-            next = machine.next(input, world.now);
-        };
-        world.workers[at] = Slot::Running { machine, todo, first_read };
+            Todo::Do(Effect::Put { open, .. }) if self.put_ms > 0 => {
+                world.check_put(goal, saw);
+                return Err(Todo::Putting(open, world.now));
+            }
+            Todo::Do(Effect::Put { open, .. }) => {
+                world.check_put(goal, saw);
+                self.put(world, *open, choice)
+            }
+            Todo::Putting(open, _) => self.put(world, *open, choice),
+            Todo::Do(Effect::Sleep(..) | Effect::Judge { .. }) => Input::Broken(Retry::Never),
+        })
     }
 
-    /// A worker's last word against the world.
-    fn check_end(&self, world: &mut World, ended: &Ended) {
-        let (tag, live, open) = (world.tag, world.log.live, world.log.open.is_some());
-        // Others may have moved the tag since the read: only a channel at rest contradicts.
-        if world.went_around || open || !world.flying.is_empty() {
-            return;
-        }
-        match ended {
-            Ended::Move(End::Unchanged(digest)) if live == Some(*digest) && tag != live => {
-                world.breaks("unchanged-is-true");
+    fn put(&self, world: &mut World, open: OpenMove, choice: Choice) -> Input {
+        Input::Put(match choice {
+            Choice::Refuse => PutEnd::Refused,
+            Choice::Lost => {
+                world.flying.push(Flying { move_id: open.move_id, to: open.target, sent: world.now });
+                PutEnd::Unknown
             }
-            Ended::Move(End::Replayed(replay)) if live == Some(replay.target) && tag != live => {
-                world.breaks("unchanged-is-true: replayed");
+            _ => {
+                world.land(&open.move_id, open.target, self.lag);
+                PutEnd::Applied
             }
-            Ended::Move(End::Refused(Why::Drifted(value))) if tag == live && *value != live => {
-                world.breaks("no-false-word: drift");
-            }
-            Ended::Recovery(Cleared::Broken) => world.breaks("a recovery was told something that answers nothing"),
-            _ => {}
-        }
+        })
     }
 
-    fn intent(&self, at: usize, change: Change) -> Step {
-        let (goal, deadlines) = &self.goals[at];
-        let Goal::Move(ask) = goal else { return Step::Other };
+    fn intent(&self, at: usize, ask: &Ask, change: Change) -> Step {
         let Change { op, previous, target, replaced, .. } = change;
         let (move_id, owner) = (format!("m{at}"), format!("w{at}"));
         let open = OpenMove {
             request: ask.request,
             replaced,
             as_it_is: op == Op::Adopt || (op == Op::Bootstrap && ask.want == Want::Observed),
-            ..self.worker_move(previous, target, op, &move_id, &owner, ask.key.as_str(), *deadlines)
+            ..self.worker_move(previous, target, op, &move_id, &owner, ask.key.as_str(), self.goals[at].1)
         };
         Step::Intent { open: Box::new(open), policy: policy() }
     }
@@ -302,11 +350,10 @@ impl Setup {
     }
 }
 
-impl Slot {
-    fn first_read(&self) -> FirstRead {
-        match self {
-            Slot::Running { first_read, .. } => first_read.clone(),
-            _ => FirstRead::default(),
+impl World {
+    fn set(&mut self, at: usize, change: impl FnOnce(&mut Running)) {
+        if let Slot::Running(running) = Arc::make_mut(&mut self.workers[at]) {
+            change(running);
         }
     }
 }

@@ -1,21 +1,22 @@
 //! The world of a check: the log, the tag and the values it had, puts on their way, workers.
 
+use super::checks::{Ending, Saw};
 use super::*;
-use crate::record::{ActiveHold, Closed, HoldScope};
-use crate::value::Provenance;
+use crate::record::{ActiveHold, ChannelState, Closed, HoldScope};
+use crate::value::{Channel, Provenance, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct World {
     pub(super) now: Ms,
     pub(super) log: Arc<ChannelState>,
-    pub(super) committed: Vec<(IdempotencyKey, Replay)>,
+    pub(super) committed: Vec<Commit>,
     pub(super) tag: Option<Digest>,
     /// The values that the tag has no more and that a read may still answer, each with the time of its end.
     pub(super) window: Vec<(Option<Digest>, Ms)>,
     pub(super) flying: Vec<Flying>,
     /// Appends whose answer was lost, and that may still land.
     pub(super) late: Vec<(u64, Step)>,
-    pub(super) workers: Vec<Slot>,
+    pub(super) workers: Vec<Arc<Slot>>,
     pub(super) left: Left,
     pub(super) went_around: bool,
     /// True if a put of the open move landed.
@@ -23,12 +24,21 @@ pub(super) struct World {
     pub(super) broken: Option<&'static str>,
 }
 
+/// A move that was committed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Commit {
+    pub(super) key: IdempotencyKey,
+    pub(super) replay: Replay,
+    /// Who closed it.
+    pub(super) by: Text,
+}
+
 /// What may still happen from outside.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Left {
     pub(super) crashes: u8,
     pub(super) notes: u8,
-    pub(super) holds: u8,
+    pub(super) holds: usize,
     pub(super) foreign: usize,
     pub(super) flaws: u8,
     pub(super) refusals: u8,
@@ -46,9 +56,17 @@ pub(super) struct Flying {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::large_enum_variant, reason = "most slots run")]
 pub(super) enum Slot {
-    Running { machine: Box<Machine>, todo: Todo, first_read: FirstRead },
-    Ended,
+    Running(Running),
+    Ended(Ending),
     Crashed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Running {
+    pub(super) machine: Machine,
+    pub(super) todo: Todo,
+    pub(super) first_read: FirstRead,
+    pub(super) saw: Saw,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +74,8 @@ pub(super) enum Slot {
 pub(super) enum Machine {
     Move(Moving),
     Recovery(Clearing),
+    /// An audit, and what it is about to say.
+    Audit(Option<(LogRead, TagRead)>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +84,8 @@ pub(super) enum Todo {
     /// Half of a look: the tag was resolved, the log is still to be read; or the other way round.
     ReadAfter(TagRead),
     ResolveAfter(LogRead),
+    /// A put that was sent then.
+    Putting(Box<OpenMove>, Ms),
     /// Asleep until then, or until the log has grown past this size.
     Asleep(Ms, u64),
 }
@@ -90,13 +112,27 @@ impl World {
         self.broken.get_or_insert(rule);
     }
 
+    /// The tag is found at the target of `first`, so that every window begins in the check itself.
+    pub(super) fn bootstrap(&mut self, first: OpenMove) {
+        let tag = Some(first.target);
+        self.append(super::work::policy_step());
+        self.begin(first);
+        let open = self.log.open.clone().unwrap();
+        self.append(outcome(&open, Status::Committed, PutStatus::None, tag));
+        self.tag = tag;
+    }
+
+    pub(super) fn begin(&mut self, open: OpenMove) {
+        self.append(Step::Intent { open: Box::new(open), policy: super::work::policy() });
+    }
+
     pub(super) fn tick(&mut self, lag: Ms, longest: Ms) {
         self.now += 1;
         let now = self.now;
         self.window.retain(|(_, ended)| now < ended + lag);
         for slot in &mut self.workers {
-            if let Slot::Running { first_read, .. } = slot {
-                first_read.note_within(0, now, longest);
+            if let Slot::Running(running) = Arc::make_mut(slot) {
+                running.first_read.note_within(0, now, longest);
             }
         }
     }
@@ -105,21 +141,7 @@ impl World {
     pub(super) fn append(&mut self, step: Step) {
         let mut log = ChannelState::clone(&self.log);
         let (size, open) = (log.size, log.open.clone());
-        if let (Step::Outcome { status, put, .. }, Some(open)) = (&step, &open) {
-            let committed = *status == Status::Committed;
-            if committed && *put != PutStatus::None && !self.landed && !self.went_around {
-                self.breaks("committed-was-put");
-            }
-            let closed = *status == Status::Failed || (*status == Status::Aborted && *put == PutStatus::None);
-            let left_behind = self.landed || self.flying.iter().any(|put| put.move_id == open.move_id);
-            if closed && left_behind {
-                self.breaks("closed-is-closed");
-            }
-        }
-        if matches!(step, Step::Observation { .. }) && !self.went_around && self.tag == self.log.live && open.is_none()
-        {
-            self.breaks("no-false-word");
-        }
+        self.check_step(&step, open.as_ref());
         if matches!(step, Step::Intent { .. }) {
             self.landed = false;
         }
@@ -127,10 +149,11 @@ impl World {
             self.breaks("no-interleaving");
         }
         if let (Some(open), Some(Closed { status: Status::Committed, .. }), None) = (open, &log.closed, &log.open) {
-            if self.committed.iter().any(|(key, _)| *key == open.key) {
+            if self.committed.iter().any(|commit| commit.key == open.key) {
                 self.breaks("key-once");
             }
-            self.committed.push((open.key, Replay { seq: open.seq, request: open.request, target: open.target }));
+            let replay = Replay { seq: open.seq, request: open.request, target: open.target };
+            self.committed.push(Commit { key: open.key, replay, by: open.owner });
         }
         self.log = Arc::new(log);
     }
@@ -153,11 +176,19 @@ impl World {
         self.write(Some(to), lag);
     }
 
-    pub(super) fn hold(&mut self) {
+    pub(super) fn hold(&mut self, scope: HoldScope, until: Option<Ms>) {
         self.left.holds -= 1;
         let (seq, provenance) = (self.log.size, Provenance::new("manual", "1", "b").unwrap());
-        let hold = ActiveHold { seq, scope: HoldScope::All, reason: text("r"), provenance, until: None };
+        let until = until.map(|until| Timestamp::from_unix_ms(i64::try_from(until).unwrap()));
+        let hold = ActiveHold { seq, scope, reason: text("r"), provenance, until };
         self.append(Step::Hold(Box::new(hold)));
+    }
+
+    /// The hold that stops `op` now, by its position.
+    pub(super) fn held(&self, op: Op) -> Option<u64> {
+        let now = Timestamp::from_unix_ms(i64::try_from(self.now).unwrap());
+        let mut holds = self.log.holds.iter().filter(|hold| hold.until.is_none_or(|until| now < until));
+        holds.find(|hold| hold.scope.covers(op)).map(|hold| hold.seq)
     }
 
     /// The log, as the worker at `at` reads it now.
@@ -165,18 +196,28 @@ impl World {
         let (goal, deadlines) = &setup.goals[at];
         let key = match goal {
             Goal::Move(ask) => Some(&ask.key),
-            Goal::Recover(_) => None,
+            Goal::Recover(_) | Goal::Audit => None,
         };
-        let replay = self.committed.iter().find(|(known, _)| Some(known) == key).map(|(_, replay)| *replay);
-        let (size, now) = (self.log.size, self.now);
-        let first_read = match &mut self.workers[at] {
-            Slot::Running { first_read, .. } => {
-                first_read.note_within(size, now, setup.longest());
-                first_read.clone()
+        let replay = self.committed.iter().find(|commit| Some(&commit.key) == key).map(|commit| commit.replay);
+        let held = self.op_of(goal).is_some_and(|op| self.held(op).is_some());
+        let (size, now, commits) = (self.log.size, self.now, self.committed.len());
+        let first_read = match Arc::make_mut(&mut self.workers[at]) {
+            Slot::Running(running) => {
+                running.saw.log(size, commits);
+                running.first_read.note_within(size, now, setup.longest());
+                running.first_read.clone()
             }
             _ => FirstRead::default(),
         };
-        let (state, held) = (Arc::clone(&self.log), !self.log.holds.is_empty());
-        LogRead { state, replay, held, first_read, settle_ms: deadlines.settle_ms }
+        LogRead { state: Arc::clone(&self.log), replay, held, first_read, settle_ms: deadlines.settle_ms }
+    }
+
+    /// The operation that a hold may stop.
+    pub(super) fn op_of(&self, goal: &Goal) -> Option<Op> {
+        match goal {
+            Goal::Move(ask) => Some(ask.op),
+            Goal::Recover(_) => self.log.open.as_ref().map(|open| open.op),
+            Goal::Audit => None,
+        }
     }
 }

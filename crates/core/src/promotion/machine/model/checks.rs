@@ -1,0 +1,193 @@
+//! What must be true of the world: of every entry when it is appended, and of a worker's last word.
+
+use super::work::Ended;
+use super::*;
+
+/// What a worker has seen of the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Saw {
+    /// How many moves were committed when it first looked.
+    commits: Option<usize>,
+    /// How many entries it has read.
+    size: u64,
+}
+
+impl Saw {
+    pub(super) fn log(&mut self, size: u64, commits: usize) {
+        self.size = size;
+        self.commits.get_or_insert(commits);
+    }
+}
+
+/// How a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Ending {
+    Committed,
+    /// Another worker began the move.
+    Recovered,
+    Unchanged,
+    Replayed,
+    Superseded,
+    Failed,
+    Aborted,
+    Drifted,
+    /// Reads did not settle in time.
+    Unsettled,
+    /// A hold, or the state of the channel.
+    Refused,
+    /// Another move came first.
+    Stale,
+    Indeterminate,
+    Broken,
+    /// A recovery committed the move, or closed it.
+    Cleared,
+    /// A recovery found nothing to do.
+    Nothing,
+    /// A recovery under a hold.
+    LeftOpen,
+    /// An audit.
+    InSync,
+    Moved,
+}
+
+impl Ending {
+    pub(super) const ALL: [Ending; 18] = [
+        Ending::Committed,
+        Ending::Recovered,
+        Ending::Unchanged,
+        Ending::Replayed,
+        Ending::Superseded,
+        Ending::Failed,
+        Ending::Aborted,
+        Ending::Drifted,
+        Ending::Unsettled,
+        Ending::Refused,
+        Ending::Stale,
+        Ending::Indeterminate,
+        Ending::Broken,
+        Ending::Cleared,
+        Ending::Nothing,
+        Ending::LeftOpen,
+        Ending::InSync,
+        Ending::Moved,
+    ];
+
+    pub(super) fn bit(self) -> u32 {
+        1 << (self as u32)
+    }
+
+    fn of(ended: &Ended) -> Ending {
+        match ended {
+            Ended::Move(End::Committed { recovered: false, .. }) => Ending::Committed,
+            Ended::Move(End::Committed { recovered: true, .. }) => Ending::Recovered,
+            Ended::Move(End::Unchanged(_)) => Ending::Unchanged,
+            Ended::Move(End::Replayed(_)) => Ending::Replayed,
+            Ended::Move(End::Closed { status: Status::Failed, .. }) => Ending::Failed,
+            Ended::Move(End::Closed { .. }) => Ending::Aborted,
+            Ended::Move(End::Refused(Why::Superseded(_))) => Ending::Superseded,
+            Ended::Move(End::Refused(Why::Drifted(_))) => Ending::Drifted,
+            Ended::Move(End::Refused(Why::Unsettled(_))) => Ending::Unsettled,
+            Ended::Move(End::Refused(Why::ChannelChanged)) => Ending::Stale,
+            Ended::Move(End::Refused(_)) => Ending::Refused,
+            Ended::Move(End::Indeterminate { .. }) | Ended::Recovery(Cleared::InDoubt(..)) => Ending::Indeterminate,
+            Ended::Move(End::Broken) | Ended::Recovery(Cleared::Broken) | Ended::Audit(None) => Ending::Broken,
+            Ended::Recovery(Cleared::Closed { .. }) => Ending::Cleared,
+            Ended::Recovery(Cleared::Nothing | Cleared::Gone(_)) => Ending::Nothing,
+            Ended::Recovery(Cleared::Refused(_)) => Ending::LeftOpen,
+            Ended::Audit(Some(None)) => Ending::InSync,
+            Ended::Audit(Some(Some(_))) => Ending::Moved,
+        }
+    }
+}
+
+impl World {
+    /// An entry that is about to be appended; `open` is the open move.
+    pub(super) fn check_step(&mut self, step: &Step, open: Option<&OpenMove>) {
+        match (step, open) {
+            (Step::Outcome { status, put, .. }, Some(open)) => {
+                let committed = *status == Status::Committed;
+                if committed && *put != PutStatus::None && !self.landed && !self.went_around {
+                    self.breaks("committed-was-put");
+                }
+                let closed = *status == Status::Failed || (*status == Status::Aborted && *put == PutStatus::None);
+                if closed && self.landed {
+                    self.breaks("closed-is-closed");
+                }
+                if self.flying.iter().any(|put| put.move_id == open.move_id) {
+                    self.breaks("quiet-before-outcome");
+                }
+            }
+            (Step::Observation { .. }, None) if !self.went_around && self.tag == self.log.live => {
+                self.breaks("no-false-word: observed");
+            }
+            _ => {}
+        }
+    }
+
+    /// The worker at `at` is about to append its intent.
+    pub(super) fn check_intent(&mut self, at: usize, ask: &Ask, saw: &Saw) {
+        let owner = text(format!("w{at}"));
+        let since = &self.committed[saw.commits.unwrap_or_default()..];
+        let other = since.iter().any(|commit| commit.by != owner && commit.key != ask.key);
+        if other && ask.on_conflict != OnConflict::Requeue && ask.want != Want::Previous {
+            self.breaks("a stale run won");
+        }
+    }
+
+    /// A worker with this goal is about to send a put for `open`.
+    pub(super) fn check_put(&mut self, goal: &Goal, saw: &Saw) {
+        let held = self.op_of(goal).and_then(|op| self.held(op));
+        if held.is_some_and(|seq| seq < saw.size) {
+            self.breaks("a put under a hold that was read");
+        }
+    }
+}
+
+impl Setup {
+    /// A worker with this goal is about to close its move.
+    pub(super) fn check_close(&self, world: &mut World, goal: &Goal, closing: &Closing) {
+        let at_once = match goal {
+            Goal::Move(ask) => ask.op == Op::Rollback,
+            Goal::Recover(part) => *part == Part::Abandon { at_once: true },
+            Goal::Audit => false,
+        };
+        let landed = world.tag == Some(closing.open.target) && closing.open.previous != world.tag;
+        if closing.status == Status::Aborted && landed && !at_once && !world.went_around && !self.ttl_cuts {
+            world.breaks("closed-is-closed: aborted, and it had landed");
+        }
+    }
+
+    /// A worker's last word against the world.
+    pub(super) fn check_end(&self, world: &mut World, ended: &Ended) -> Ending {
+        let ending = Ending::of(ended);
+        self.endings.fetch_or(ending.bit(), std::sync::atomic::Ordering::Relaxed);
+        let (tag, live, open) = (world.tag, world.log.live, world.log.open.is_some());
+        if let Ended::Recovery(Cleared::Broken) = ended
+            && self.flaws == 0
+        {
+            world.breaks("a recovery was told something that answers nothing");
+        }
+        // Others may have moved the tag since the read: only a channel at rest contradicts.
+        if world.went_around || open || !world.flying.is_empty() {
+            return ending;
+        }
+        match ended {
+            Ended::Move(End::Unchanged(digest)) if live == Some(*digest) && tag != live => {
+                world.breaks("unchanged-is-true");
+            }
+            Ended::Move(End::Replayed(replay)) if live == Some(replay.target) && tag != live => {
+                world.breaks("unchanged-is-true: replayed");
+            }
+            Ended::Move(End::Refused(Why::Drifted(value)))
+                if *value != live && (tag == live || world.log.trail.may_be(*value).is_none()) =>
+            {
+                world.breaks("no-false-word: drift");
+            }
+            Ended::Audit(Some(Some(value))) if tag == live || world.log.trail.may_be(*value).is_none() => {
+                world.breaks("no-false-word: moved outside");
+            }
+            _ => {}
+        }
+        ending
+    }
+}
