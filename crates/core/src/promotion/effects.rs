@@ -9,12 +9,12 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::Inner;
-use super::machine::{Appended, Closing, Effect, Input, LogRead, Ms, PutEnd, Replay, TagRead, Worker};
+use super::machine::{Appended, Closing, Effect, Input, LogRead, Ms, PutEnd, Replay, TagRead, Worker, back_off};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Journal, Written};
 use crate::record::{
-    ActiveHold, Body, ChannelState, ErrorNote, MigratedTo, Observation, ObservationCause, Op, OpenMove, Outcome,
-    Status, Takeover, TakeoverOp,
+    ActiveHold, Body, ChannelState, Deadlines, ErrorNote, MigratedTo, Observation, ObservationCause, Op, OpenMove,
+    Outcome, Status, Takeover, TakeoverOp,
 };
 use crate::registry::{Manifest, Put, pin_tag};
 use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text, Timestamp};
@@ -208,20 +208,23 @@ impl Effects {
             }
             Err(error) => error,
         };
-        let status = error.context().find(|(name, _)| *name == "status").map(|(_, value)| value.to_owned());
-        let hidden = match status.as_deref() {
-            Some("412" | "451") => true,
-            // The same token reads another manifest of the repository.
-            Some("403") => !self.manifests.is_empty(),
-            _ => false,
-        };
         let goes_on = matches!(self.author.op, Some(Op::Promote | Op::Rollback)) && state.live.is_some();
-        match hidden && goes_on {
+        match goes_on && self.is_hidden(&error) {
             true => {
                 self.error = Some(error);
                 Ok(TagRead { value: state.live, sent: self.now(), date: None, hidden: true })
             }
             false => Err(error),
+        }
+    }
+
+    /// True if a read was answered so because a policy of the registry hides what was read.
+    fn is_hidden(&self, error: &Error) -> bool {
+        match error.context().find(|(name, _)| *name == "status") {
+            Some((_, "412" | "451")) => true,
+            // The same token reads another manifest of the repository.
+            Some((_, "403")) => !self.manifests.is_empty(),
+            _ => false,
         }
     }
 
@@ -382,8 +385,14 @@ impl Effects {
         // The target, fetched a moment ago, needs no look before its pin is put, and none after: the next move looks,
         // before the tag leaves it.
         let target = self.manifests.contains_key(&digest);
-        if !target && self.inner.registry.resolve(repository, &tag).await? == Some(digest) {
-            return Ok(());
+        if !target {
+            match self.inner.registry.resolve(repository, &tag).await {
+                Ok(Some(found)) if found == digest => return Ok(()),
+                Ok(_) => {}
+                // A policy that hides the live digest hides its pin as well. The move that made it live put the pin.
+                Err(error) if self.is_hidden(&error) && self.is_live(digest).await => return Ok(()),
+                Err(error) => return Err(error),
+            }
         }
         let manifest = self.manifest(digest).await?;
         match self.inner.registry.put(repository, &tag, &manifest, self.inner.times.put).await {
@@ -399,18 +408,25 @@ impl Effects {
         }
     }
 
-    /// Waits until a pin that was put can be read: within the settle time a 404 is lag (*pins-do-not-move*), and a caller is
-    /// kept waiting for a quarter to half of a put's timeout at most.
+    async fn is_live(&self, digest: Digest) -> bool {
+        self.journal.lock().await.state().live == Some(digest)
+    }
+
+    /// Waits until a pin that was put can be read: within the settle time a 404 is lag (*pins-do-not-move*). Half of the ttl
+    /// stays for the put.
     async fn read_pin_back(&self, digest: Digest) -> Result<()> {
         let (repository, tag) = (self.channel.repository(), pin_tag(&digest));
-        let mut pause = Duration::from_millis(50);
+        let Deadlines { ttl_ms, settle_ms, .. } = self.worker.deadlines;
+        let until = self.now().saturating_add(settle_ms.min(ttl_ms / 2));
+        let mut looks = 0;
         while self.inner.registry.resolve(repository, &tag).await? != Some(digest) {
-            if pause > self.inner.times.put / 4 {
+            let left = until.saturating_sub(self.now());
+            if left == 0 {
                 let message = format!("the registry said that it keeps {repository}:{tag}, and does not have it");
                 return Err(Error::new(ErrorKind::RegistryDigestMismatch, message).with("pin", tag));
             }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
+            tokio::time::sleep(Duration::from_millis(back_off(looks).min(left))).await;
+            looks += 1;
         }
         Ok(())
     }

@@ -104,7 +104,7 @@ impl Run {
         let (channel, value) = (&self.effects.channel, at(read.value));
         if read.hidden {
             let words = self.effects.error.as_ref().map(ToString::to_string).unwrap_or_default();
-            let why = format!("the registry hides the tag, so it counts as live by the log: {words}");
+            let why = format!("the registry hides the tag, so it counts as live, and as pinned, by the log: {words}");
             findings.push(Finding::warn(TAG_READ, "TAG_HIDDEN", why));
         }
         if lagging {

@@ -5,6 +5,7 @@ mod foreign;
 mod holds;
 mod long_reads;
 mod past;
+mod pin_reads;
 mod preflight;
 
 use super::*;
