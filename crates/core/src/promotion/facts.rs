@@ -6,12 +6,13 @@ use super::driver::{Asked, Run};
 use super::explain::at;
 use super::machine::{Change, TagRead};
 use super::parts::{Depth, Parts, Preflight};
+use super::past::back;
 use super::request::{LEDGER_COMPLETE, Operation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::{Facts, Finding, Judgement, Passage, Tagged, Upstream};
 use crate::record::{ChannelState, Op, Source, TargetManifest, UpstreamLog};
 use crate::registry::Manifest;
-use crate::value::{Channel, Digest, Text, Timestamp};
+use crate::value::{Channel, Digest, ReleaseLabel, Text, Timestamp};
 
 /// What was found out about a move, and what the policy says.
 #[derive(Clone, Debug)]
@@ -39,8 +40,9 @@ pub(super) fn target_of(manifest: &Manifest) -> TargetManifest {
     }
 }
 
-/// The names under which findings about the tag's read and about clocks are recorded.
+/// The names under which findings about the tag's read, about clocks and about a rollback's target are recorded.
 const TAG_READ: &str = "tag-read";
+pub(super) const ROLLBACK_TARGET: &str = "rollback-target";
 const CLOCK: &str = "clock";
 
 /// Clocks that differ by more than this are said.
@@ -92,10 +94,29 @@ impl Run {
         let upstream = facts.upstream.iter().map(Upstream::log).collect();
         let mut judgement = self.effects.inner.policy.judge(&facts);
         judgement.findings.extend(self.warnings.clone());
+        judgement.findings.extend(self.finding_of_a_put_again(&change).await?);
         judgement.findings.extend(self.findings_of_the_read(&read, lagging));
         judgement.findings.extend(self.finding_of_the_ledger(&change, overridden).await?);
         judgement.findings.extend(self.findings_of_the_clock(op).await?);
         Ok(Gathered { judgement, change, upstream })
+    }
+
+    /// An unnamed rollback whose move to leave was closed without a result: what is live is put again.
+    async fn finding_of_a_put_again(&self, change: &Change) -> Result<Option<Finding>> {
+        let unnamed = matches!(self.asked.operation, Operation::Rollback(None));
+        if !unnamed || change.previous != Some(change.target) {
+            return Ok(None);
+        }
+        let log = self.effects.journal.lock().await.snapshot();
+        let Some(closed) = back(&log, None, 1).await?.events.pop() else { return Ok(None) };
+        let named = |label: &Option<ReleaseLabel>, digest: Digest| match label {
+            Some(label) => label.to_string(),
+            None => digest.to_string(),
+        };
+        let left = named(&closed.intent.provenance.release, closed.intent.target.digest);
+        let (seq, live) = (closed.seq, named(&self.label, change.target));
+        let why = format!("the move to {left} (seq {seq}) was closed without a result; {live} is live (put again)");
+        Ok(Some(Finding::warn(ROLLBACK_TARGET, "PUT_AGAIN", why)))
     }
 
     /// What was odd about the read of the tag, as far as the move goes on all the same.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::driver::{Asked, Run};
+use super::facts::ROLLBACK_TARGET;
 use super::past::back;
 use super::request::Operation;
 use crate::error::{Error, ErrorKind, Result};
@@ -123,7 +124,7 @@ impl Run {
                         "{release} was promoted here as {digest} (seq {}) and as {} (seq {}): the newest is taken",
                         newest.seq, other.intent.target.digest, other.seq
                     );
-                    Finding::warn("rollback-target", "RELEASE_AMBIGUOUS", why)
+                    Finding::warn(ROLLBACK_TARGET, "RELEASE_AMBIGUOUS", why)
                 }));
                 Ok(digest)
             }
