@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it is a test")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod cases;
+
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -84,7 +86,7 @@ impl World {
         self.server.memory().peek(&self.server.repository("acme/shop"), &tag.parse().unwrap()).unwrap()
     }
 
-    /// Somebody goes around: points `prod` at a release.
+    /// A foreign write: points `prod` at a release.
     pub fn push_by_hand(&self, number: u64) -> Digest {
         let repository = self.server.repository("acme/shop");
         self.server.memory().push_image(&repository, &"prod".parse().unwrap(), number).digest()
