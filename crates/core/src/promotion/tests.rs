@@ -416,7 +416,8 @@ async fn retries_that_run_at_once_move_once_and_all_hear_of_it() {
     let w = world().bootstrapped().await;
     w.registry.latency(Duration::from_millis(50));
     let run = || {
-        let other = Promoter::new(Arc::new(w.registry.clone()), Arc::clone(&w.promoter.inner.ledger));
+        let other = Promoter::new(Arc::new(w.registry.clone()), Arc::clone(&w.promoter.inner.ledger))
+            .with_clock(Arc::new(crate::testing::PausedClock::new()));
         let (prod, source) = (w.prod.clone(), w.release("1.1"));
         async move { other.promote(&prod, source, terms().idempotency_key("job-7".parse().unwrap())).await }
     };

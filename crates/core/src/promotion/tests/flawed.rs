@@ -405,7 +405,10 @@ async fn an_index_that_is_gone_costs_time_and_nothing_else() {
     use crate::ledger::FileLedger;
     let w = world();
     let dir = tempfile::tempdir().unwrap();
-    let open = |ledger| Promoter::new(Arc::new(w.registry.clone()), Arc::new(ledger));
+    // A replay waits until reads are settled, in real time: the ledger is on a disk.
+    let ms = Duration::from_millis;
+    let times = Times::new(ms(10_000), ms(200), ms(200), ms(200)).unwrap().with_settle(ms(200)).unwrap();
+    let open = |ledger| Promoter::new(Arc::new(w.registry.clone()), Arc::new(ledger)).with_times(times);
     let promoter = open(FileLedger::open(dir.path()).unwrap());
     promoter.bootstrap(&w.prod, Some(w.release("1.0")), keyed("first")).await.unwrap();
     for _ in 0..140 {
