@@ -77,6 +77,15 @@ test('it promotes, refuses, rolls back, and finds drift', { timeout: 120_000 }, 
 
   const back = await step({ command: 'rollback', channel: prod, reason: 'incident 7' })
   assert.deepEqual([back.status, back.outputs.digest, back.outputs['previous-digest']], [0, digests[0], digests[1]], back.said)
+  // The job of the promotion is run again: it names who replaced it, when, and what is live.
+  const old = await step({ command: 'promote', channel: prod, source: '1.4.2' }, { GITHUB_RUN_ATTEMPT: '3' })
+  assert.equal(old.status, 1, old.said)
+  assert.match(old.said, /::error title=IDEMPOTENCY_SUPERSEDED::/)
+  assert.match(old.summary, /^## IDEMPOTENCY_SUPERSEDED\n/)
+  for (const words of [
+    `was committed (seq 3) and replaced by ${digests[0]} (seq 5: `, `run 4711, ada, at ${JSON.parse(back.outputs.live).at}`, 'a retry needs nothing more',
+  ]) assert.ok(old.said.includes(words), `${words}: ${old.said}`)
+  assert.equal(server.memory.peek(shop, 'prod'), digests[0])
   const current = await step({ command: 'current', channel: prod })
   assert.deepEqual([current.status, current.outputs.digest, current.outputs.seq], [0, digests[0], '5'], current.said)
   const history = await step({ command: 'history', channel: prod })
@@ -86,8 +95,14 @@ test('it promotes, refuses, rolls back, and finds drift', { timeout: 120_000 }, 
   assert.equal(sound.status, 0, sound.said)
   assert.match(sound.summary, /^## Audit: every tag is where the ledger says\n[^]*never` \| never recorded \|/)
   server.memory.pushImage(shop, 'prod', 3)
-  const audit = await step({ command: 'audit' })
+  // Both wait until reads are settled. The rollback is what is live, so that its job, run again, finds the drift.
+  const [audit, drifted] = await Promise.all([
+    step({ command: 'audit' }),
+    step({ command: 'rollback', channel: prod, reason: 'incident 7' }, { GITHUB_RUN_ATTEMPT: '2' }),
+  ])
   assert.equal(audit.status, 1)
+  assert.match(drifted.summary, /^## CHANNEL_DRIFTED\n/, drifted.said)
+  assert.equal(drifted.status, 1)
   assert.match(audit.said, new RegExp(`::error title=tagwarden::${prod.replace(':', '(:|%3A)')}: moved outside: the ledger says ${digests[0]}, the registry ${digests[2]}`))
   assert.match(audit.summary, /^## Audit: the worst is drift\n/)
   const retention = await step({ command: 'retention', repository: shop })

@@ -76,6 +76,28 @@ test('what is missing, wrong or not known is named', async () => {
   await assert.rejects(promoter.current('shop:prod'), code('VALUE_INVALID'))
 })
 
+test('an old job that is run again is superseded, or drifted', async () => {
+  const { registry, promoter, digests } = await bootstrapped()
+  const old = () => promoter.promote(prod, `${repository}:1.4.2`, { provenance, idempotencyKey: 'job-1' })
+  const { move } = await old()
+  const { live } = await promoter.promote(prod, `${repository}:1.4.3`, { provenance, idempotencyKey: 'job-2' })
+  const superseded = await old().catch((error) => error)
+  assert.deepEqual([superseded.code, superseded.retry], ['IDEMPOTENCY_SUPERSEDED', 'never'])
+  assert.deepEqual([superseded.context.live, superseded.context.live_seq], [digests[2], `${live.seq}`])
+  for (const words of [
+    `was committed (seq ${move.seq}) and replaced by ${digests[2]}`,
+    `run first-steps, ada, at ${live.at}`,
+    'a retry needs nothing more',
+  ]) assert.ok(superseded.message.includes(words), `${words}: ${superseded.message}`)
+  assert.equal(registry.peek(repository, 'prod'), digests[2])
+
+  // What the old job made live is live again, and then the tag is moved by hand.
+  await promoter.rollback(prod, { provenance })
+  assert.equal((await old()).result, 'replayed')
+  registry.overwrite(repository, 'prod', registry.pushImage(repository, '9.9.9', 9))
+  await assert.rejects(old(), code('CHANNEL_DRIFTED'))
+})
+
 test('a ledger in a directory is opened by URL and seen by the next promoter', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'tagwarden-'))
   try {
