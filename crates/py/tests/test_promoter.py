@@ -43,6 +43,31 @@ def test_a_key_moves_once(world: World) -> None:
     assert (mismatch.value.code, mismatch.value.retry) == ("IDEMPOTENCY_MISMATCH", "never")
 
 
+def test_an_old_job_that_is_run_again_is_superseded_or_drifted(world: World) -> None:
+    old, newer = world.promote(key="job-1"), world.promote("1.2", key="job-2")
+    with pytest.raises(ChannelError) as superseded:
+        world.promote(key="job-1")
+    error, live = superseded.value, newer.live
+    assert (error.code, error.retry) == ("IDEMPOTENCY_SUPERSEDED", "never")
+    assert error.context["live"] == str(world.releases[2]) and error.context["live_seq"] == str(live.seq)
+    assert old.move is not None
+    for words in (
+        f"was committed (seq {old.move.seq}) and replaced by {world.releases[2]}",
+        f"run run-1, ada, at {error.context['live_at']}",
+        "a retry needs nothing more",
+    ):
+        assert words in str(error), error
+    assert world.registry.peek("reg.io/acme/shop", "prod") == world.releases[2]
+
+    # What the old job made live is live again, and then the tag is moved by hand.
+    world.promoter.rollback(PROD, provenance=ADA)
+    assert world.promote(key="job-1").result == "replayed"
+    world.registry.overwrite("reg.io/acme/shop", "prod", world.registry.push_image("reg.io/acme/shop", "9.9", 9))
+    with pytest.raises(ChannelError) as drifted:
+        world.promote(key="job-1")
+    assert drifted.value.code == "CHANNEL_DRIFTED"
+
+
 def test_a_plan_is_approved_and_executed_once(world: World) -> None:
     plan = world.promoter.plan(PROD, "promote", source="reg.io/acme/shop:1.2", provenance=ADA)
     assert (plan.previous_digest, plan.digest) == (world.releases[0], world.releases[2])
