@@ -11,6 +11,9 @@ from tagwarden import Digest, Ledger, MemoryLedger, MemoryRegistry, Promoter, Pr
 PROD = "reg.io/acme/shop:prod"
 ADA = Provenance.of(provider="manual", run_id="run-1", actor="ada", actor_kind="human")
 
+QUICK = Times(ttl=10, grace=0.5, quiet=0.5, put=0.5, settle=0.5)
+"""A replay waits until reads are settled: not for 30 s."""
+
 
 @dataclass
 class World:
@@ -30,6 +33,6 @@ def world() -> World:
     registry, ledger = MemoryRegistry(), MemoryLedger()
     shop = Repository("reg.io/acme/shop")
     releases = [registry.push_image(shop, tag, n).digest for n, tag in enumerate(["1.0", "1.1", "1.2"])]
-    promoter = Promoter(registry, ledger, times=Times(ttl=10, grace=0.5, quiet=0.5, put=0.5, settle=0.5))
+    promoter = Promoter(registry, ledger, times=QUICK)
     promoter.bootstrap(PROD, "reg.io/acme/shop:1.0", provenance=ADA)
     return World(registry, ledger, promoter, releases)

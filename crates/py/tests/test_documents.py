@@ -10,6 +10,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+from conftest import QUICK
 from tagwarden import Credentials, OciRegistry, Promoter, Provenance, open_ledger
 from tagwarden.testing import TestRegistry
 
@@ -51,11 +52,15 @@ def test_the_step_without_the_action_runs(tmp_path: Path) -> None:
         registry.memory.push_image(shop, "1.4.1", 1)
         registry.demand(Credentials("ada", "secret"))
         login = {registry.host: Credentials("ada", "secret")}
-        promoter = Promoter(OciRegistry(credentials=login), open_ledger(str(ledger)))
+        promoter = Promoter(OciRegistry(credentials=login), open_ledger(str(ledger)), times=QUICK)
         who = Provenance.from_environment(github)
         promoter.bootstrap(f"{shop}:preprod", f"{shop}:1.4.2", provenance=who)
         promoter.bootstrap(f"{shop}:prod", f"{shop}:1.4.1", provenance=who)
         script = textwrap.dedent(step).replace("ghcr.io", registry.host).replace("s3://acme-audit/shop", str(ledger))
+        # Run again, it waits until reads are settled: not for 30 s.
+        assert "pipeline=pipeline)" in script and " Provenance, " in script
+        script = script.replace("pipeline=pipeline)", "pipeline=pipeline, times=Times(quiet=0.5, put=0.5, settle=0.5))")
+        script = script.replace(" Provenance, ", " Provenance, Times, ")
         secret = {"REGISTRY_TOKEN": "secret"}
         environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **github, **secret}
         command = [sys.executable, "-"]

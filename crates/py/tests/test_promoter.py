@@ -9,7 +9,7 @@ import inspect
 import pytest
 
 import tagwarden
-from conftest import ADA, PROD, World
+from conftest import ADA, PROD, QUICK, World
 from tagwarden import AsyncPromoter, ChannelError, InvalidValueError, Pipeline, PolicyRefusedError, Promoter
 
 UTC = datetime.timezone.utc
@@ -138,7 +138,7 @@ def test_the_order_of_environments_is_held() -> None:
 
 def test_awaited_moves(world: World) -> None:
     async def moves() -> None:
-        promoter = AsyncPromoter(world.registry, world.ledger)
+        promoter = AsyncPromoter(world.registry, world.ledger, times=QUICK)
         receipts = await asyncio.gather(
             *(
                 promoter.promote(

@@ -29,7 +29,7 @@ from tagwarden import (
 VERIFIER = Path(__file__).resolve().parents[3] / "tests/tools/verify_ledger.py"
 SHOP = "reg.io/acme/shop"
 BEN = Provenance.of(provider="manual", run_id="run-2", actor="ben", actor_kind="human")
-TIMES = Times(ttl=0.4, grace=0.2, quiet=0.2, put=0.2)
+TIMES = Times(ttl=0.4, grace=0.2, quiet=0.2, put=0.2, settle=0.2)
 
 
 class Dying:
