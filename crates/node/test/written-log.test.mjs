@@ -12,7 +12,7 @@ import { bootstrapped, code, prod, provenance, release, repository } from './sho
 
 const verifier = fileURLToPath(new URL('../../../tests/tools/verify_ledger.py', import.meta.url))
 const ben = Provenance.of({ provider: 'manual', runId: 'second-steps', actor: 'ben' })
-const times = { ttlMs: 400, graceMs: 200, quietMs: 200, putMs: 200 }
+const times = { ttlMs: 400, graceMs: 200, quietMs: 200, putMs: 200, settleMs: 200 }
 
 /** A ledger that a worker loses as soon as its intent is in it. */
 const dying = (inner, size) => ({
