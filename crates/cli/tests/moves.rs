@@ -264,6 +264,9 @@ fn a_key_moves_once() {
         (&json["result"], &json["move"]["seq"], &json["live"]["seq"]),
         (&"replayed".into(), &3.into(), &7.into())
     );
+    world.push_by_hand(7);
+    let json = world.json(&promote, 4);
+    assert_eq!(json["error"]["code"], "CHANNEL_DRIFTED", "the same under drift: {json}");
     let said = world.does(&["promote", &prod, "--source", "1.4.3", "--idempotency-key", "release-41"], 3);
     assert!(said.err.contains("[IDEMPOTENCY_MISMATCH]"), "{}", said.err);
 }
