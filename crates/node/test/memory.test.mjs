@@ -110,13 +110,14 @@ test('chaos from a seed is the same chaos, and calm ends it', async () => {
     const { registry } = await bootstrapped()
     registry.chaos(7, 50)
     const looks = []
-    for (let look = 0; look < 20; look++) looks.push(await registry.resolve(repository, 'prod').catch((error) => error.code))
+    for (let look = 0; look < 10; look++) looks.push(await registry.resolve(repository, 'prod').catch((error) => error.code))
     registry.calm()
     assert.ok((await registry.resolve(repository, 'prod')).startsWith('sha256:'))
     return looks
   }
-  const looks = await seen()
-  assert.deepEqual(await seen(), looks)
+  // Side by side: a slow read takes seconds.
+  const [looks, again] = await Promise.all([seen(), seen()])
+  assert.deepEqual(again, looks)
   assert.ok(new Set(looks).size > 1, 'some fail, some do not')
 })
 
