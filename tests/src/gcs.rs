@@ -79,9 +79,9 @@ impl Gcs {
         format!("gs://{BUCKET}/{prefix}?endpoint={}", self.endpoint())
     }
 
-    /// An instance that has an account: its metadata server gives tokens, and nobody has logged in at home.
+    /// An instance that has an account: its metadata server gives tokens, and there is no login at home.
     pub fn environment(&self) -> [(&'static str, String); 2] {
-        let home = crate::file("nobody").display().to_string();
+        let home = crate::file("no-home").display().to_string();
         [("GCE_METADATA_HOST", format!("127.0.0.1:{}", self.port)), ("HOME", home)]
     }
 }
@@ -104,7 +104,7 @@ fn routes(port: u16) -> Router {
 }
 
 async fn metadata(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    // Without it a page in somebody's browser could ask for the token.
+    // Without it a page in a browser could ask for the token.
     match headers.get("metadata-flavor").is_some_and(|flavor| flavor == "Google") {
         true => token(&shared.token),
         false => refused(StatusCode::FORBIDDEN, "Forbidden", "Metadata-Flavor is missing"),

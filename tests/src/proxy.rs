@@ -148,7 +148,7 @@ impl Proxy {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Each of these faults meets one request for which `when` holds, in this order, whoever sends it.
+    /// Each of these faults meets one request for which `when` holds, in this order, from whichever client.
     pub fn script(
         &self,
         when: impl Fn(&[u8]) -> bool + Send + Clone + 'static,

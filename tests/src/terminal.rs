@@ -21,7 +21,7 @@ pub fn run(mut command: Command) -> io::Result<(ExitStatus, String)> {
     drop(command);
     let reader = thread::spawn(move || {
         let mut shown = Vec::new();
-        // EIO is how Linux says that nobody has the terminal open any more.
+        // EIO is how Linux says that no process has the terminal open any more.
         match person.read_to_end(&mut shown) {
             Err(e) if e.raw_os_error() != Some(rustix::io::Errno::IO.raw_os_error()) => Err(e),
             _ => Ok(shown),

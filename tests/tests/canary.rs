@@ -16,7 +16,7 @@ use tagwarden::{Channel, Promoter, Provenance, Tag, Terms, Times};
 
 const CANARY: &str = "canary-7f3a91";
 
-/// Everything that anybody could read.
+/// Everything that could be read.
 #[derive(Clone, Debug, Default)]
 struct Shown(Arc<Mutex<String>>);
 

@@ -107,13 +107,13 @@ mod stranger {
         for error in [&append, &size, &all, &init] {
             assert_eq!(error.kind(), ErrorKind::LedgerDenied, "{error:?}");
         }
-        // A port where nobody listens: the URL is a part of what the client says.
+        // A port without a listener: the URL is a part of what the client says.
         let (_, host) = url.split_once("?endpoint=http://").unwrap();
-        let nobody = url.replace(host.split('/').next().unwrap(), "127.0.0.1:1");
-        let nobody = ObjectLedger::open(&nobody, Access::Write).await.unwrap_err();
-        assert_eq!(nobody.kind(), ErrorKind::LedgerUnavailable, "{nobody:?}");
+        let gone = url.replace(host.split('/').next().unwrap(), "127.0.0.1:1");
+        let gone = ObjectLedger::open(&gone, Access::Write).await.unwrap_err();
+        assert_eq!(gone.kind(), ErrorKind::LedgerUnavailable, "{gone:?}");
         let shown = format!(
-            "{append:?} {size:?} {all:?} {init:?} {nobody:?} {append} {size} {all} {init} {nobody} {ledger:?} {ledger:#?}"
+            "{append:?} {size:?} {all:?} {init:?} {gone:?} {append} {size} {all} {init} {gone} {ledger:?} {ledger:#?}"
         );
         assert!(!shown.contains("canary") && !shown.contains(&secret()), "{shown}");
         println!("denied: {append}");

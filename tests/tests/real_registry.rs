@@ -63,7 +63,7 @@ impl Fixture for Over {
     }
 
     async fn broken(&self) -> (Arc<dyn Registry>, Repository) {
-        // A port that was free a moment ago: nobody answers there.
+        // A port that was free a moment ago: nothing answers there.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let registry = OciRegistry::new(OciOptions::new().lookup(Lookup::Nowhere).retries(0)).unwrap();
         (Arc::new(registry), format!("127.0.0.1:{port}/laws/broken").parse().unwrap())
@@ -145,7 +145,7 @@ async fn the_way_of_a_release_through_a_real_registry() {
     promoter.rollback(prod, None, terms()).await.unwrap();
     assert_eq!(inspect("prod"), says(digests[1]));
 
-    // Somebody goes around.
+    // A foreign write.
     let (from, to) = (format!("docker://{repository}:hotfix"), format!("docker://{repository}:prod"));
     skopeo(
         test,

@@ -50,7 +50,7 @@ impl World {
         Source::Reference(self.prod.repository().tag(tag.parse().unwrap()))
     }
 
-    /// The requests of one promotion up to the look that confirms it. The look back, which nobody waits for, is not
+    /// The requests of one promotion up to the look that confirms it. The look back, which is not waited for, is not
     /// among them.
     async fn promote(&self, channel: &Channel, from: Source) -> Vec<Seen> {
         // The look back of an earlier move may still be on its way.

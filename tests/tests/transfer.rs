@@ -136,7 +136,7 @@ async fn through(home: &Path, moves: u64, place: String) {
         assert_eq!((done.size, done.copied, done.root), (written.entries, written.entries, written.root));
         assert_eq!(done.ending, Ending::Migrated { seq: written.entries });
     }
-    // What came back, read by somebody else.
+    // What came back, read by another reader.
     let ledger = last.parse::<LedgerUrl>().unwrap().open(Access::Read).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let exported = export(Arc::clone(&ledger).as_ref(), &channel(), dir.path()).await.unwrap();

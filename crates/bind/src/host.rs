@@ -38,7 +38,7 @@ impl HostError {
         HostError { kind, message, exception: Some(Arc::new(exception)) }
     }
 
-    /// There was nobody to ask, or what came back cannot be read.
+    /// The host could not be asked, or what came back cannot be read.
     pub fn broken(message: impl fmt::Display) -> HostError {
         HostError { kind: None, message: message.to_string(), exception: None }
     }

@@ -62,7 +62,7 @@ pub fn oci(mut asked: Fields) -> Result<OciRegistry> {
     OciRegistry::new(options)
 }
 
-/// `{}` for nobody, `{user, password}`, `{identity_token}` or `{registry_token}`.
+/// `{}` for no login, `{user, password}`, `{identity_token}` or `{registry_token}`.
 fn credentials(mut given: Fields) -> Result<Credentials> {
     let (user, password) = (given.secret("user")?, given.secret("password")?);
     let (identity, registry) = (given.secret("identity_token")?, given.secret("registry_token")?);

@@ -77,7 +77,7 @@ pub fn provenance(given: Fields, around: Option<Surroundings>) -> Result<Provena
 }
 
 /// The argument `provenance`: one that was built before, as the core's own JSON, built anew. So nothing that building leaves
-/// out, such as a password in a URL, comes into a ledger by hand, and no `identity`: that somebody's token was verified is
+/// out, such as a password in a URL, comes into a ledger by hand, and no `identity`: that a token was verified is
 /// said by what verified it alone.
 pub(crate) fn built(asked: &mut Fields) -> Result<Provenance> {
     let mut given = asked.record("provenance")?;

@@ -48,7 +48,7 @@ fn answer(cli: Cli) -> Result<Answer> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::new(ErrorKind::InternalFault, "the runtime cannot begin").because(e))?;
     let answer = runtime.block_on(commands::run(cli, Style::of(&std::io::stdout())));
-    // A file that is being read for nobody is not waited for.
+    // Do not wait for outstanding blocking reads at exit.
     runtime.shutdown_background();
     answer
 }
@@ -58,7 +58,7 @@ fn failed(error: &Error, json: bool) -> ExitCode {
         print(&error_json(error).to_string());
     } else {
         let text = error_text(error, Style::of(&std::io::stderr()));
-        // Nobody may be reading it.
+        // Its reader may be gone.
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
     ExitCode::from(error.kind().class().exit_code())
@@ -81,7 +81,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         let text = if style == Style::Coloured { text.ansi().to_string() } else { text.to_string() };
         let _ = write!(std::io::stderr().lock(), "{}", quoting(text));
     } else {
-        // Nobody may be reading it.
+        // Its reader may be gone.
         let _ = error.print();
     }
     ExitCode::from(if wrong { ErrorKind::ValueInvalid.class().exit_code() } else { 0 })

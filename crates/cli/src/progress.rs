@@ -27,7 +27,7 @@ impl Watcher for Progress {
     }
 }
 
-/// One line on standard error. Nobody may be reading it.
+/// One line on standard error. Its reader may be gone.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", shown(line));
 }

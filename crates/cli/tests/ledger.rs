@@ -22,7 +22,7 @@ fn roots(json: &serde_json::Value, of: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_ledger_is_migrated_and_nobody_goes_on_writing_where_it_was() {
+fn a_migrated_ledger_is_not_written_where_it_was() {
     let world = with_two();
     let (dev, prod) = (world.channel("dev").to_string(), world.prod());
     let before = world.json(&["verify"], 0);

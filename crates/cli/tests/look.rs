@@ -63,7 +63,7 @@ fn current_is_unknown_without_a_registry_and_says_so() {
 }
 
 #[test]
-fn a_channel_that_nobody_knows_is_no_answer() {
+fn an_unknown_channel_is_no_answer() {
     let world = World::with_prod();
     let (prod, typo) = (world.prod(), world.channel("prd").to_string());
     for args in [

@@ -131,9 +131,9 @@ error_kinds! {
     ChannelAbsent => "CHANNEL_ABSENT", Never, Refused;
     /// The tag points at something else than the first state that was named.
     ChannelOccupied => "CHANNEL_OCCUPIED", Never, Refused;
-    /// The tag does not point at the live digest: somebody went around the ledger.
+    /// The tag does not point at the live digest: it was moved around the ledger.
     ChannelDrifted => "CHANNEL_DRIFTED", Never, Drift;
-    /// After the put, the tag pointed at a third digest: somebody overwrote it.
+    /// After the put, the tag pointed at a third digest: it was overwritten.
     ChannelOverwritten => "CHANNEL_OVERWRITTEN", Never, Drift;
     /// There is no earlier live digest to roll back to, or it must be named.
     RollbackNoTarget => "ROLLBACK_NO_TARGET", Never, Refused;

@@ -21,7 +21,7 @@ export type Fault =
   | { fault: 'late' | 'twice' | 'slow'; timeMs: number }
   /** It is applied, and this many of the next reads of the tag still see what was there before. */
   | { fault: 'stale'; reads: number }
-  /** Somebody moves the tag to this manifest just before or after the put lands. */
+  /** A foreign writer moves the tag to this manifest just before or after the put lands. */
   | { fault: 'foreignBefore' | 'foreignAfter'; manifest: Manifest }
 
 /** An error of a registry: a code, a status from 400 to 499 (by default the one that vendors answer with the code), or both. */
@@ -43,9 +43,9 @@ export type ReadFault =
   | { fault: 'lag'; windowMs: number }
   /** The answer was true when the read arrived, and comes after this time. */
   | { fault: 'slow'; timeMs: number }
-  /** Somebody moves the tag to this manifest just before or after. */
+  /** A foreign writer moves the tag to this manifest just before or after. */
   | { fault: 'foreignBefore' | 'foreignAfter'; manifest: Manifest }
-  /** Somebody deletes this manifest, and every tag on it, just after. */
+  /** A foreign writer deletes this manifest, and every tag on it, just after. */
   | { fault: 'deletedAfter'; digest: Digest | string }
 
 /** What happens to a request over HTTP. Times are in milliseconds. */
@@ -83,7 +83,7 @@ export declare class MemoryRegistry {
   pushImage(repository: Repository | string, tag: Tag | string, number: number): GivenManifest
   /** Stores a blob. Its digest. */
   storeBlob(repository: Repository | string, bytes: Uint8Array): string
-  /** Somebody goes around the ledger: what the tag pointed at before. */
+  /** A write around the ledger: what the tag pointed at before. */
   overwrite(repository: Repository | string, tag: Tag | string, manifest: Manifest): string | null
   /** Takes a tag, a manifest with every tag on it, or a blob away. False if it was not there. */
   deleteTag(repository: Repository | string, tag: Tag | string): boolean

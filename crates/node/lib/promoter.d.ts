@@ -182,9 +182,9 @@ export declare class Promoter {
   rollback(channel: Channel | string, terms: Terms & { to?: RollbackTarget }): Promise<Receipt>
   /** Takes the channel's first state into the log. */
   bootstrap(channel: Channel | string, terms: Terms & First): Promise<Receipt>
-  /** Puts the live digest back after somebody went around the ledger. */
+  /** Puts the live digest back after a write around the ledger. */
   repair(channel: Channel | string, terms: Terms): Promise<Receipt>
-  /** Takes what somebody put there as live. */
+  /** Takes what was put there by hand as live. */
   adopt(channel: Channel | string, terms: Terms & { reason: string }): Promise<Receipt>
   /**
    * Closes the move that is open, if one is: waits until it may be taken over, and brings it about, or, with

@@ -130,7 +130,7 @@ export interface Outcome {
    */
   put: 'none' | 'refused' | 'unknown' | 'accepted'
   observed?: string
-  /** Puts that were sent by whoever closed it. */
+  /** Puts that were sent by the worker that closed it. */
   attempts: number
   /** True if another worker than the first closed it. */
   recovered: boolean

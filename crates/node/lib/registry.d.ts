@@ -57,7 +57,7 @@ export interface NativeRegistry extends Registry {
   hasBlob(repository: Repository | string, digest: Digest | string, options?: Signal): Promise<boolean>
 }
 
-/** What a registry is shown when it asks who is there. `{}` is nobody. No error shows it. */
+/** What a registry is shown when it asks who is there. `{}` is no login. No error shows it. */
 export type Credentials =
   | { user: string; password: string }
   | { identityToken: string }

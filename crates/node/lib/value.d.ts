@@ -144,7 +144,7 @@ export interface ProvenanceParts {
   actor?: string
   /**
    * By default a person is who pressed a button for this very run, as the CI says, and who works in a terminal; and
-   * whoever gives the provider `manual`. Everything else is a workload.
+   * an actor of the provider `manual`. Everything else is a workload.
    */
   actorKind?: 'human' | 'workload'
   repositoryUrl?: string

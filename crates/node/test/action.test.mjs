@@ -175,11 +175,11 @@ test('a wrong input, a wrong password and a missing actor are said, and nothing 
   const denied = await said({ command: 'bootstrap', channel: prod, source: '1.4.1', password: 'canary-other' })
   assert.match(denied, /::error title=REGISTRY_DENIED::/)
   assert.doesNotMatch(denied, /canary/)
-  const nobody = { GITHUB_ACTOR: '', GITHUB_TRIGGERING_ACTOR: '' }
-  assert.match(await said({ command: 'bootstrap', channel: prod, source: '1.4.1' }, nobody), /::error title=PROVENANCE_INCOMPLETE::/)
+  const noActor = { GITHUB_ACTOR: '', GITHUB_TRIGGERING_ACTOR: '' }
+  assert.match(await said({ command: 'bootstrap', channel: prod, source: '1.4.1' }, noActor), /::error title=PROVENANCE_INCOMPLETE::/)
 })
 
-test('what stands in a ledger is text in the summary, whoever wrote it', () => {
+test('what stands in a ledger is text in the summary, whatever it is', () => {
   const event = (run_id, url) => ({
     seq: 2, at: '2026-11-24T09:30:00.000Z', status: 'committed',
     intent: { op: 'promote', target: { digest: `sha256:${'0'.repeat(64)}` }, provenance: { pipeline: { run_id, url }, actor: { id: '<img src=x>' } } },

@@ -15,7 +15,7 @@ async function refused(move) {
   return refusing.map(({ code, why }) => [code, why])
 }
 
-/** Somebody goes around the ledger. */
+/** A write around the ledger. */
 const drift = (registry) => registry.pushImage(repository, 'prod', 9).digest
 
 test('hold of one person ended leaves the hold of another', async () => {

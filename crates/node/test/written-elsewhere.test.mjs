@@ -9,7 +9,7 @@ import { bootstrapped, code, prod, provenance, repository } from './shop.mjs'
 
 const cases = async (name) => JSON.parse(await readFile(new URL(`../../../tests/vectors/${name}.json`, import.meta.url)))
 
-/** These variables and no others; a terminal on standard error of whoever is logged in, or none. */
+/** These variables and no others; a terminal on standard error of the user who is logged in, or none. */
 function surrounded(t, environment, login) {
   const before = process.env
   process.env = environment

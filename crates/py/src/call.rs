@@ -103,7 +103,7 @@ impl Call {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
         runtime.spawn(async move {
             let outcome = ended(task.await);
-            // Nobody is there to be told while the interpreter ends.
+            // There is no one to tell while the interpreter ends.
             _ = Python::try_attach(|py| {
                 let told = shown(py, outcome).and_then(|shown| done.call1(py, shown));
                 told.map_err(|error| error.write_unraisable(py, None))

@@ -95,7 +95,7 @@ def test_sigint_ends_a_blocked_call_and_leaves_a_move_that_recover_closes(tmp_pa
         script = f"""
             import signal, sys, time
             from tagwarden import *
-            # Whoever runs this may ignore it, and a child inherits that.
+            # The process that runs this may ignore it, and a child inherits that.
             signal.signal(signal.SIGINT, signal.default_int_handler)
             times = Times(ttl=5, grace=1, quiet=1, put=1)
             promoter = Promoter(OciRegistry(lookup="nowhere"), open_ledger({url!r}), times=times)

@@ -396,7 +396,7 @@ HANGS = """
 import asyncio, signal, sys, threading, time
 from tagwarden import AsyncPromoter, MemoryRegistry, Promoter
 
-# Whoever runs this may ignore it, and a child inherits that.
+# The process that runs this may ignore it, and a child inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Shelf:

@@ -63,7 +63,7 @@ def test_a_registry_has_its_port(registry: tuple[NativeRegistry, Repository, Mem
     port.put(shop, "prod", two)
     assert behind.peek(shop, "prod") == two.digest
     assert sorted(port.tags(shop)) == [Tag("1.0"), Tag("1.1"), Tag("prod")]
-    assert not port.has_blob(shop, Digest.of(b"nobody pushed this"))
+    assert not port.has_blob(shop, Digest.of(b"this was not pushed"))
     with pytest.raises(InvalidValueError, match="resolve: tag: tag: it begins with"):
         port.resolve(shop, ".no-tag")
 

@@ -112,7 +112,7 @@ def test_every_kind_of_error_comes_through_an_asynchronous_call_as_itself(kind: 
     assert seen.value.__cause__ is raised
 
 
-def test_a_record_of_somebody_elses_json_is_parsed_and_its_own(world: World) -> None:
+def test_a_record_of_foreign_json_is_parsed_and_its_own(world: World) -> None:
     current = world.promoter.current(WORLD)
     json = current.to_dict()
     again = Current.from_dict(json)

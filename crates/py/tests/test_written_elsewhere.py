@@ -21,7 +21,7 @@ SHOP = "registry.example.com/acme/shop"
 
 
 def surrounded(patch: pytest.MonkeyPatch, environment: dict[str, str], login: str | None) -> None:
-    """These variables and no others; a terminal on standard error of whoever is logged in, or none."""
+    """These variables and no others; a terminal on standard error of the user who is logged in, or none."""
 
     def user() -> str:
         if login is None:

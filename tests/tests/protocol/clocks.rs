@@ -1,4 +1,4 @@
-//! Two machines whose clocks are two hours apart: nothing is ordered by them, and nobody takes over early.
+//! Two machines whose clocks are two hours apart: nothing is ordered by them, and no worker takes over early.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -64,7 +64,7 @@ async fn order_is_the_logs(place: &Place) {
     assert_eq!(verify_ledger(log.path()).unwrap()["committed"], 7);
 }
 
-async fn nobody_takes_over_early(place: &Place) {
+async fn no_worker_takes_over_early(place: &Place) {
     let (registry, repository) = (MemoryRegistry::new(), "reg.io/acme/taken".parse::<Repository>().unwrap());
     push_releases(&registry, &repository, 0);
     bootstrap(Arc::new(registry.clone()), place.open(), &repository).await;
@@ -90,7 +90,7 @@ async fn nobody_takes_over_early(place: &Place) {
 
 async fn hold(place: &Place) {
     order_is_the_logs(place).await;
-    nobody_takes_over_early(place).await;
+    no_worker_takes_over_early(place).await;
 }
 
 #[test]

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 pub enum What {
     /// The worker stops for ever, and the call was never made.
     CrashBefore,
-    /// The worker stops for ever; the call had its effect, and nobody hears the answer.
+    /// The worker stops for ever; the call had its effect, and the answer is not heard.
     CrashAfter,
     /// The call has no effect, and the worker cannot know that.
     LostBefore,

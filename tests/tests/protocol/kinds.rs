@@ -60,7 +60,7 @@ async fn fail_and_abort(world: &World<'_>) {
     promoter.recover(prod, RecoveryMode::Abort, ben(), TIMEOUT).await.unwrap();
 }
 
-/// Somebody goes around the ledger twice: what was live is put back, then what is there is taken.
+/// Two writes around the ledger: what was live is put back, then what is there is taken.
 async fn repair_and_adopt(world: &World<'_>) {
     let (promoter, prod) = (world.promoter(), &world.prod);
     let hotfix = Sample::image(5).manifest;

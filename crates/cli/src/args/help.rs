@@ -5,7 +5,7 @@ Moves floating OCI environment tags (dev, preprod, prod) as governed release eve
 move of a channel runs at a time, and an append-only ledger holds who moved what, from which digest to which.
 
 A channel is the alias HOST/REPOSITORY:TAG that an environment consumes. Its live digest is what the last recorded move \
-made it point at. When the registry shows something else, somebody went around the ledger: that is drift.";
+made it point at. When the registry shows something else, the tag was moved around the ledger: that is drift.";
 
 pub(super) const AFTER_SHORT: &str = "\
 Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 drift, 5 indeterminate, 6 unknown, 7 defect in the ledger. \
@@ -26,7 +26,7 @@ Questions and answers (prod stands for a channel or its name in tagwarden.toml):
   Roll back
     tagwarden rollback prod
     tagwarden rollback prod --to 1.4.1     # to a release that was live earlier
-  Did somebody push by hand?
+  Was the tag pushed by hand?
     tagwarden audit                        # exit 4: drift
   Undo that hotfix; or keep it, on the record
     tagwarden repair prod
@@ -43,7 +43,7 @@ Guaranteed:
   any step is brought to rest by any machine (recover); the digests of a move are pinned before the tag moves; entries \
   that were changed, removed or reordered are found (verify).
 Only detected, not prevented:
-  Somebody who pushes around tagwarden is seen by current, audit and the next move, and a push in the middle of a move \
+  A push around tagwarden is seen by current, audit and the next move, and a push in the middle of a move \
   may be overwritten: prevention is the registry's own access control. A tail cut off the ledger shows only against a \
   checkpoint kept elsewhere.
 
@@ -131,7 +131,7 @@ Examples:
   tagwarden rollback prod --to sha256:…";
 
 pub(super) const REPAIR: &str = "\
-After drift (exit 4): what somebody pushed by hand is replaced by what the ledger says is live, and both are recorded. To \
+After drift (exit 4): what was pushed by hand is replaced by what the ledger says is live, and both are recorded. To \
 keep what was pushed instead: `adopt`.
 
 Example:
@@ -226,7 +226,7 @@ Examples (the second one needs a PostgreSQL):
 
 pub(super) const LEDGER_MIGRATE: &str = "\
 Each log is verified in FROM, copied byte for byte, read back from TO, and then closed in FROM by an entry that says where \
-it went: nothing can be written there any more, so that nobody goes on in two places. It stays readable. A log with an \
+it went: nothing can be written there any more, so that no log goes on in two places. It stays readable. A log with an \
 open move is not closed: CHANNEL_BUSY. What is interrupted is run again, and goes on where it stopped; only if TO had \
 everything already, it asks for --resume, because TO might be FROM under another name. A copy that leaves FROM as it is: \
 `ledger export`.
@@ -247,7 +247,7 @@ Examples (s3:// needs a bucket):
 
 pub(super) const LEDGER_IMPORT: &str = "\
 Each log is verified before its first entry is written; what is there already is compared. A last entry that says the log \
-goes on in another ledger is left out: an imported log is open. Import what nobody goes on writing: a backup, not a ledger \
+goes on in another ledger is left out: an imported log is open. Import what is not written any more: a backup, not a ledger \
 in use (that is `ledger migrate`).
 
 Examples (postgres:// needs a PostgreSQL):

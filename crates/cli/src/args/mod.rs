@@ -46,10 +46,10 @@ pub(crate) enum Command {
     /// Point a channel back at what was live before, or at a named digest that was.
     #[command(after_help = help::ROLLBACK)]
     Rollback(RollbackArgs),
-    /// Put the live digest back after somebody pushed around the ledger.
+    /// Put the live digest back after a push around the ledger.
     #[command(after_help = help::REPAIR)]
     Repair(RepairArgs),
-    /// Take what somebody pushed by hand as live; it needs --reason.
+    /// Take what was pushed by hand as live; it needs --reason.
     #[command(after_help = help::ADOPT)]
     Adopt(AdoptArgs),
     /// Close a move that a dead run left open; any machine can.

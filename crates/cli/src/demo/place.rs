@@ -118,7 +118,7 @@ fn stages(repository: &Repository) -> Result<Vec<Stage>> {
     ["dev", "preprod", "prod"].into_iter().map(stage).collect()
 }
 
-/// A repository that somebody uses is not for demonstrations.
+/// A repository that is in use is not for demonstrations.
 async fn refuse_used(registry: &OciRegistry, stages: &[Stage]) -> Result<()> {
     for Stage { channel, .. } in stages {
         if registry.resolve(channel.repository(), channel.tag()).await?.is_some() {

@@ -148,11 +148,11 @@ impl Demo<'_> {
         self.told(tell, "tagwarden rollback prod --reason 'error rate after 1.4.1'", &receipt)
     }
 
-    /// Somebody pushes by hand; it is found, and put right.
+    /// A push by hand; it is found, and put right.
     async fn go_around(&self, tell: &mut Narrator, hotfix: &Manifest) -> Result<()> {
         let (promoter, prod) = (&self.place.promoter, self.place.channel("prod")?);
         tell.chapter(
-            "7. Somebody pushes a hotfix to prod by hand",
+            "7. A hotfix is pushed to prod by hand",
             "tagwarden cannot prevent that (the registry's access control can), but it does not stay unseen: exit code \
              4 is drift.",
         );

@@ -27,7 +27,7 @@ pub enum State {
     Behind,
     /// `Live`, and then 1.4.2 was promoted to prod.
     Promoted,
-    /// `Live`, and somebody pushed prod by hand.
+    /// `Live`, and prod was pushed by hand.
     Drifted,
     /// `Live`, and the run of a promotion to 1.4.2 died before its put.
     Open,

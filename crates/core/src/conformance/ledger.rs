@@ -99,7 +99,7 @@ pub async fn gaps_are_refused(store: &dyn Store) -> Kept {
     Ok(())
 }
 
-/// `Lost` means that nothing was stored, and an append that nobody contests is not lost.
+/// `Lost` means that nothing was stored, and an append that is not contested is not lost.
 pub async fn lost_is_not_stored(store: &dyn Store) -> Kept {
     let law = Law("lost_is_not_stored");
     let ledger = law.open(store).await?;
@@ -112,7 +112,7 @@ pub async fn lost_is_not_stored(store: &dyn Store) -> Kept {
             let there = law.value("read", ledger.read(&log.channel, seq, 1).await)?;
             return law.broken(match there.first() == Some(entry.bytes()) {
                 true => format!("the append at {seq} said Lost, and its entry stands there"),
-                false => format!("the append at {seq}, the next position, said Lost though nobody contested it"),
+                false => format!("the append at {seq}, the next position, said Lost though it was not contested"),
             });
         }
     }
@@ -336,7 +336,7 @@ impl Law {
         result.map_err(|e| self.violation(format!("{what} failed: {e:?}")))
     }
 
-    /// A log of a name that nobody has used.
+    /// A log of a name that was not used before.
     fn log(&self, name: &str) -> std::result::Result<Log, Violation> {
         let channel = self.value("a channel", format!("conformance.example/{}/{name}:prod", unique()).parse())?;
         Ok(Log::of(channel))

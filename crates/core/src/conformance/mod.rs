@@ -1,4 +1,4 @@
-//! The laws of a backend, as functions that anybody can run on theirs, from any test framework or language.
+//! The laws of a backend, as functions to run on your own, from any test framework or language.
 //!
 //! Each law answers with the first [`Violation`] that it saw. [`ledger`] holds the laws of a
 //! [`Ledger`](crate::ledger::Ledger), [`registry`] those of a [`Registry`](crate::registry::Registry). They write to the

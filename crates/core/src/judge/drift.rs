@@ -22,14 +22,14 @@ pub enum Drift {
         /// The live digest.
         live: Digest,
     },
-    /// The tag points at a digest that was never live here: somebody went around the ledger.
+    /// The tag points at a digest that was never live here: a write around the ledger.
     MovedOutside {
         /// The live digest.
         expected: Digest,
         /// What the tag points at.
         observed: Digest,
     },
-    /// The tag points at a digest that was live here earlier: somebody went around, or a late put landed.
+    /// The tag points at a digest that was live here earlier: a write around the ledger, or a late put.
     MovedBack {
         /// The live digest.
         expected: Digest,
@@ -97,7 +97,7 @@ pub enum Landing {
     Landed,
     /// The tag is as it was before.
     NotLanded,
-    /// The tag is neither: somebody went around while the move was open.
+    /// The tag is neither: a write around the ledger while the move was open.
     Elsewhere,
 }
 

@@ -263,7 +263,7 @@ mod tests {
             self.2.clone()
         }
         fn judge(&self, _: &Facts) -> Finding {
-            let mut finding = Finding::refuse("somebody-else", "RULE_BROKEN", "because\n");
+            let mut finding = Finding::refuse("another", "RULE_BROKEN", "because\n");
             finding.verdict = self.1;
             finding
         }

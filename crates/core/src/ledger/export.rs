@@ -68,7 +68,7 @@ pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Resul
 }
 
 /// The exports in `dir`, to be read. CONFIG_INVALID if it is a ledger that is being written: its logs are moved, not
-/// copied, so that nobody goes on writing there.
+/// copied, so that they are not written there any more.
 pub fn exports(dir: &Path) -> Result<FileLedger> {
     let ledger = FileLedger::open_read_only(dir)?;
     let names =
@@ -151,7 +151,7 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // Gone if it came to its end under its other name; otherwise of no use, and it harms nobody if it stays.
+        // Gone if it came to its end under its other name; otherwise of no use, and harmless if it stays.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -235,7 +235,7 @@ impl Ledger for FileLedger {
         if !unsettled || self.inner.may == May::Read {
             return Ok(size);
         }
-        // Somebody's append is under way, or its process is gone: then it is finished here.
+        // Another process's append is under way, or that process is gone: then it is finished here.
         let log = self.log(channel);
         let Ok(mut writer) = log.writer.clone().try_lock_owned() else { return Ok(size) };
         blocking(ErrorKind::LedgerUnavailable, move || writer::settle(&log.place, &mut writer)).await?;

@@ -117,7 +117,7 @@ impl Transfer {
         self
     }
 
-    /// Copies logs out of what nobody goes on writing, such as a backup: the source stays as it is. An entry of it that
+    /// Copies logs out of what is not written any more, such as a backup: the source stays as it is. An entry of it that
     /// says the log goes on elsewhere is left out.
     pub fn copying(from: Arc<dyn Ledger>, to: Arc<dyn Ledger>) -> Transfer {
         Transfer { from, to, closing: None, apart: Arc::default(), clock: Arc::new(SystemClock), watch: None }
@@ -141,7 +141,7 @@ impl Transfer {
         Transfer { clock, ..self }
     }
 
-    /// With somebody to tell how far it is, page by page.
+    /// With a watch that is told how far it is, page by page.
     #[must_use]
     pub fn with_watch(self, watch: Watch) -> Transfer {
         Transfer { watch: Some(watch), ..self }

@@ -103,7 +103,7 @@ impl LedgerUrl {
         name.parse().map_err(|e| bad(format!("{self}: an entry cannot name it: {e}")))
     }
 
-    /// Whether both are known to be one place, whoever asks and however the way there is protected. Two names of one host
+    /// Whether both are known to be one place, for whichever account and however the way there is protected. Two names of one host
     /// are not seen through.
     pub fn is_same(&self, other: &LedgerUrl) -> bool {
         match (&self.0, &other.0) {

@@ -165,7 +165,7 @@ impl Promoter {
         self.change(|inner| inner.clock = clock)
     }
 
-    /// With somebody to tell what a run waits for.
+    /// With a watcher that is told what a run waits for.
     #[must_use]
     pub fn with_watcher(self, watcher: Arc<dyn Watcher>) -> Promoter {
         self.change(|inner| inner.watcher = Some(watcher))
@@ -195,12 +195,12 @@ impl Promoter {
         self.run(channel, Operation::Bootstrap(First { source, ..First::default() }), terms).await
     }
 
-    /// Puts the live digest back after somebody went around the ledger.
+    /// Puts the live digest back after a write around the ledger.
     pub async fn repair(&self, channel: &Channel, terms: Terms) -> Result<Receipt> {
         self.run(channel, Operation::Repair, terms).await
     }
 
-    /// Takes what somebody put there as live. It needs a reason.
+    /// Takes what was put there by hand as live. It needs a reason.
     pub async fn adopt(&self, channel: &Channel, terms: Terms) -> Result<Receipt> {
         self.run(channel, Operation::Adopt, terms).await
     }

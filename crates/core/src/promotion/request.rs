@@ -68,7 +68,7 @@ impl Terms {
     /// How long others are waited for by default: three minutes.
     pub const TIMEOUT: Duration = Duration::from_secs(180);
 
-    /// The terms of whoever `provenance` names, with the defaults.
+    /// The terms of the run that `provenance` names, with the defaults.
     pub fn of(provenance: Provenance) -> Terms {
         let timeout = Terms::TIMEOUT;
         Terms {

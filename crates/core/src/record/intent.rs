@@ -19,9 +19,9 @@ pub enum Op {
     Rollback,
     /// Takes the first state into the log.
     Bootstrap,
-    /// Puts the live digest back after somebody went around.
+    /// Puts the live digest back after a write around the ledger.
     Repair,
-    /// Takes what somebody put there as live.
+    /// Takes what was put there by hand as live.
     Adopt,
 }
 

@@ -21,7 +21,7 @@ use crate::value::{Channel, Digest, IdempotencyKey, Text, Timestamp};
 /// What the check of a whole log found. As JSON, what is absent is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LogReport {
-    /// The log's channel; absent if the log is empty and nobody said.
+    /// The log's channel; absent if the log is empty and it was not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
     /// How many entries count: their bytes, their position and their parent are right. One that breaks another rule is

@@ -50,7 +50,7 @@ pub struct ProvenanceParts {
     /// The actor's id.
     pub actor: Option<Text>,
     /// A person or a workload. If none is given: a person who pressed a button for this very run, as the CI says, and
-    /// whose name does not end in `[bot]`; a person in a terminal; whoever gives the provider `manual`. Everything else
+    /// whose name does not end in `[bot]`; a person in a terminal; an actor of the provider `manual`. Everything else
     /// is a workload.
     pub actor_kind: Option<ActorKind>,
     /// Where the source is kept. A user, a password or a query in it is left out.

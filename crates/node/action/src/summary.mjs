@@ -67,7 +67,7 @@ function past(events) {
   ]))
 }
 
-/** A run with a link, if its URL, which somebody wrote into the ledger, can be nothing else in Markdown. */
+/** A run with a link, if its URL, which comes from the ledger, can be nothing else in Markdown. */
 function run({ run_id, url }) {
   return /^https:\/\/[\w.:/?=&%+~,-]+$/.test(url ?? '') ? `[${text(run_id)}](${url})` : text(run_id)
 }
@@ -85,7 +85,7 @@ function code(value) {
   return `\`${String(value).replaceAll('`', "'")}\``
 }
 
-/** Text as text: no Markdown, no HTML, no link that nobody wrote, one line, no end of a cell. */
+/** Text as text: no Markdown, no HTML, no link that was not written, one line, no end of a cell. */
 function text(value) {
   const line = String(value).replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
   return line.replace(/[\\`*_{}[\]<>|#@~]|:(?=\/\/)|(?<=\bwww)\./gi, (sign) => `\\${sign}`)

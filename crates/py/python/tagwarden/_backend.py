@@ -71,7 +71,7 @@ class _Threads:
             self._idle.append(given)
 
     def end(self) -> None:
-        """Nobody is told anything any more; whoever was told just now has left the interpreter after this."""
+        """No call is told anything any more; one that was told just now has left the interpreter after this."""
         self._ended = True
         if self._used:
             time.sleep(_SETTLE)
@@ -124,7 +124,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_LOOP.begin)
 
 _LOOK = 0.5
-"""How often, in seconds, whoever waits for a coroutine looks whether its loop was closed."""
+"""How often, in seconds, a thread that waits for a coroutine looks whether its loop was closed."""
 
 
 def in_own_loop() -> bool:

@@ -70,7 +70,7 @@ async def wait_async(call: _native.Call) -> Any:
         try:
             loop.call_soon_threadsafe(settle, (value, error, exception))
         except RuntimeError:
-            pass  # The loop was closed: nobody awaits it any more.
+            pass  # The loop was closed: it is not awaited any more.
 
     call.then(done)
     try:

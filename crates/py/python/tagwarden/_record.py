@@ -27,7 +27,7 @@ class Record:
 
     @classmethod
     def _of(cls: type[_R], json: dict[str, Any], known: bool = True) -> _R:
-        """Of JSON that nobody else holds; ``known`` says that the core wrote it, so that its values need no parsing."""
+        """Of JSON that is not shared; ``known`` says that the core wrote it, so that its values need no parsing."""
         # Frozen fields are set one by one, which would take half of the time that a record takes.
         record, given = object.__new__(cls), json.get
         vars(record).update((name, read(given(key), key)) for name, key, read in _readers(typing.cast(Any, cls), known))

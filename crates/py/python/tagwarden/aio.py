@@ -171,7 +171,7 @@ class AsyncPromoter:
           LEDGER_TOO_NEW, LEDGER_MIGRATED (the log goes on in another ledger);
         - MoveError MOVE_FAILED: the registry refused the put, or the pins that keep a rollback possible.
 
-        ChannelError CHANNEL_OVERWRITTEN: the put landed, and somebody overwrote it. MoveError MOVE_INDETERMINATE or
+        ChannelError CHANNEL_OVERWRITTEN: the put landed, and was overwritten. MoveError MOVE_INDETERMINATE or
         MOVE_TAKEN_OVER, or LedgerError LEDGER_AMBIGUOUS: it is not known how it ended; ``retry`` is ``recover``.
 
         Ctrl-C, or the end of the task that awaits it, ends the call; a move whose intent stands is brought to its end
@@ -242,7 +242,7 @@ class AsyncPromoter:
         on_conflict: OnConflict | None = None,
         timeout: Seconds | None = None,
     ) -> Receipt:
-        """Puts the live digest back after somebody went around the ledger.
+        """Puts the live digest back after a write around the ledger.
 
         The terms and the errors are those of ``promote``. A channel that did not drift is ``unchanged``.
         """
@@ -260,7 +260,7 @@ class AsyncPromoter:
         on_conflict: OnConflict | None = None,
         timeout: Seconds | None = None,
     ) -> Receipt:
-        """Takes what the tag points at as live, after somebody went around the ledger. The tag is not put.
+        """Takes what the tag points at as live, after a write around the ledger. The tag is not put.
 
         The terms and the errors are those of ``promote``, and InvalidValueError VALUE_INVALID without a ``reason``,
         ChannelError CHANNEL_ABSENT if there is no tag. A channel that did not drift is ``unchanged``.

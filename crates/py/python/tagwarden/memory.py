@@ -96,12 +96,12 @@ class Fault(_Fault):
 
     @staticmethod
     def foreign_before(manifest: Manifest) -> Fault:
-        """Somebody moves the tag to this manifest just before the put lands."""
+        """A foreign writer moves the tag to this manifest just before the put lands."""
         return Fault._of("foreign_before", **manifest.to_dict())
 
     @staticmethod
     def foreign_after(manifest: Manifest) -> Fault:
-        """Somebody moves the tag to this manifest just after the put landed."""
+        """A foreign writer moves the tag to this manifest just after the put landed."""
         return Fault._of("foreign_after", **manifest.to_dict())
 
 
@@ -159,17 +159,17 @@ class ReadFault(_Fault):
 
     @staticmethod
     def foreign_before(manifest: Manifest) -> ReadFault:
-        """Somebody moves the tag that is read to this manifest just before."""
+        """A foreign writer moves the tag that is read to this manifest just before."""
         return ReadFault._of("foreign_before", **manifest.to_dict())
 
     @staticmethod
     def foreign_after(manifest: Manifest) -> ReadFault:
-        """Somebody moves the tag that is read to this manifest just after."""
+        """A foreign writer moves the tag that is read to this manifest just after."""
         return ReadFault._of("foreign_after", **manifest.to_dict())
 
     @staticmethod
     def deleted_after(digest: Digest) -> ReadFault:
-        """Somebody deletes this manifest, and every tag on it, just after."""
+        """A foreign writer deletes this manifest, and every tag on it, just after."""
         return ReadFault._of("deleted_after", digest=digest)
 
 
@@ -199,7 +199,7 @@ class MemoryRegistry(NativeRegistry):
         return Digest(self._set("store_blob", repository=repository, bytes=base64.b64encode(data).decode()))
 
     def overwrite(self, repository: str | Repository, tag: str | Tag, manifest: Manifest) -> Digest | None:
-        """Somebody goes around the ledger: what the tag pointed at before."""
+        """A write around the ledger: what the tag pointed at before."""
         before = self._set("overwrite", repository=repository, tag=tag, **manifest.to_dict())
         return None if before is None else Digest(before)
 

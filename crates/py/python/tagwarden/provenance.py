@@ -71,7 +71,7 @@ class Provenance:
         """Of the variables that the CI system sets, or of the terminal; what is given goes before them.
 
         GitHub, Gitea and Forgejo Actions, GitLab CI, CircleCI, Azure Pipelines, Buildkite and Jenkins are known. The
-        actor is a person if the CI says that somebody pressed a button for this very run, else a workload.
+        actor is a person if the CI says that a button was pressed for this very run, else a workload.
 
         A person in a terminal (standard input or error is one, and ``CI`` is not set) needs to give nothing: the
         provider is ``manual``, the actor ``TAGWARDEN_ACTOR`` or the login name, and the run id a new one.

@@ -251,7 +251,7 @@ class Outcome(Record):
       effect).
     - ``put``: what became of its puts: ``none`` (none was sent), ``refused`` (the registry refused every one),
       ``unknown`` (an answer was lost, or another worker may have sent one) or ``accepted``.
-    - ``attempts``: how many puts whoever closed it sent.
+    - ``attempts``: how many puts the worker that closed it sent.
     - ``recovered``: True if another worker than the first closed it.
     - ``observed``: what the tag pointed at in the end, None if it was absent or not looked at.
     - ``error``: why it did not commit.

@@ -121,7 +121,7 @@ class NativeRegistry:
 
 @dataclass(frozen=True)
 class Credentials:
-    """A login; ``repr`` shows of it the user alone. Nothing at all is nobody.
+    """A login; ``repr`` shows of it the user alone. Nothing at all is no login.
 
     - ``user`` and ``password`` (or an access token in its place), together;
     - ``identity_token``: a token server exchanges it for a registry token;

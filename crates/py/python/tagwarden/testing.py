@@ -42,8 +42,8 @@ class TestRegistry:
     def demand(self, credentials: Credentials | None, *, token: bool = False) -> None:
         """From now on it asks for this user and password, as Basic authentication or for a token; None: nothing.
 
-        ValueError for credentials without a user and a password; InvalidValueError VALUE_INVALID for a ``token`` of
-        nobody.
+        ValueError for credentials without a user and a password; InvalidValueError VALUE_INVALID for a ``token``
+        without credentials.
         """
         user, password = (credentials.user, credentials.password) if credentials else (None, None)
         if credentials and (user is None or password is None):
@@ -108,7 +108,7 @@ def _fixture() -> Iterator[TestRegistry]:
 
 try:
     import pytest
-except ImportError:  # Without pytest there is nobody to ask for a fixture.
+except ImportError:  # Without pytest no test asks for a fixture.
     test_registry: Any = None
 else:
     test_registry = pytest.fixture(name="test_registry")(_fixture)

@@ -39,7 +39,7 @@ class Value:
     _split: Mapping[str, Any] | None
 
     def __init_subclass__(cls) -> None:
-        """A class of somebody's own follows the grammar of the one that it is derived from."""
+        """A class of your own follows the grammar of the one that it is derived from."""
         if Value in cls.__bases__:
             cls._kind = cls.__name__
 

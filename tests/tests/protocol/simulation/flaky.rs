@@ -22,11 +22,11 @@ pub(super) struct Flaky {
 enum Trouble {
     None,
     Unavailable,
-    /// Appends: nothing was stored, and nobody knows.
+    /// Appends: nothing was stored, and that is not known.
     LostBefore,
-    /// Appends: it was stored, and nobody knows.
+    /// Appends: it was stored, and that is not known.
     LostAfter,
-    /// Appends: nobody knows, and it is stored after this time if the position is still free.
+    /// Appends: it is not known, and it is stored after this time if the position is still free.
     Late(Duration),
 }
 

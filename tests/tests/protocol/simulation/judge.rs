@@ -153,7 +153,7 @@ fn tell(channel: &Channel, entries: &[Entry]) -> String {
     told
 }
 
-/// A key that nobody gave is random.
+/// A key that was not given is random.
 fn shown(key: &str) -> &str {
     if key.starts_with("auto-") { "auto" } else { key }
 }

@@ -20,7 +20,7 @@ use crate::world::{tag, text, who};
 /// What a seed may do.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weather {
-    /// Somebody moves tags around tagwarden.
+    /// Tags are moved around tagwarden.
     pub(super) foreign: bool,
     /// The registry breaks its own law: a put that was answered is repeated later by something in between, a tag is
     /// deleted by a failed put, a put is acknowledged and ignored while reads lag behind, or a pin's is. No client can
@@ -202,7 +202,7 @@ impl World {
                         ("hold", Body::Hold(Hold { scope, reason, provenance, until }))
                     }
                     1 => {
-                        // Nobody but the auditor holds here.
+                        // The auditor alone holds here.
                         let Some(hold) = journal.refresh().await.ok().and_then(|state| Some(state.holds.first()?.seq))
                         else {
                             continue;

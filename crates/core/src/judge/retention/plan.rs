@@ -19,7 +19,7 @@ use crate::value::{Channel, Digest, Repository, Timestamp};
 ///   was behind does not shrink the window.
 ///
 /// A plan stands as long as each log has the size that it was made from ([`RetentionPlan::logs`]). A pin is written
-/// *before* the intent that needs it, so whoever deletes looks again after the longest ttl and grace.
+/// *before* the intent that needs it, so a deletion looks again after the longest ttl and grace.
 #[derive(Clone, Debug)]
 pub struct RetentionPlan {
     pub(super) repository: Repository,
@@ -177,7 +177,7 @@ impl RetentionPlan {
         let mut blind =
             self.table.iter().filter(|(_, row)| matches!(row.seen, Seen::No | Seen::Unreadable) && counts(row));
         let (digest, _) = blind.next()?;
-        let why = self.unreadable.get(&digest).map_or("nobody looked", String::as_str);
+        let why = self.unreadable.get(&digest).map_or("it was not looked at", String::as_str);
         Some(format!("{digest} may be an index that needs it, and could not be read: {why}"))
     }
 

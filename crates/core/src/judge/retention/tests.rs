@@ -201,8 +201,8 @@ fn what_could_not_be_looked_at_keeps_everything() {
         evidence.manifest(&digest(9), Shape::Unreadable("429".to_owned()));
     };
     assert_eq!(build(&unreadable), format!("{blind}429"));
-    assert_eq!(build(&|evidence| evidence.tag(tag("v9"), &digest(9))), format!("{blind}nobody looked"));
-    assert_eq!(build(&|evidence| evidence.history(history("dev", &[9]))), format!("{blind}nobody looked"));
+    assert_eq!(build(&|evidence| evidence.tag(tag("v9"), &digest(9))), format!("{blind}it was not looked at"));
+    assert_eq!(build(&|evidence| evidence.history(history("dev", &[9]))), format!("{blind}it was not looked at"));
     let absent = |evidence: &mut Evidence| {
         evidence.history(history("dev", &[9]));
         evidence.manifest(&digest(9), Shape::Absent);
@@ -411,7 +411,7 @@ proptest! {
         prop_assert!(both.is_empty(), "{both:?}");
     }
 
-    /// What need not stay, was live once and is nobody's child does expire: the plan does not just keep everything.
+    /// What need not stay, was live once and is no index's child does expire: the plan does not just keep everything.
     #[test]
     fn what_has_left_every_window_expires(world in world()) {
         let (plan, stay) = (world.plan(0), world.must_stay());

@@ -192,11 +192,7 @@ fn persist(disk: &SimDisk, ledger: &FileLedger, upto: u64) -> (Vec<Bytes>, Vec<E
         match now(ledger.append(&channel, seq, bytes.clone())) {
             Ok(Append::Stored) => acknowledged.push(bytes),
             Ok(Append::Lost) => {
-                assert_eq!(
-                    now(ledger.read(&channel, seq, 1)).unwrap(),
-                    std::slice::from_ref(&bytes),
-                    "ours, or nobody's"
-                );
+                assert_eq!(now(ledger.read(&channel, seq, 1)).unwrap(), std::slice::from_ref(&bytes), "ours, or none");
                 acknowledged.push(bytes);
             }
             Err(error) => {
@@ -276,7 +272,7 @@ fn a_torn_last_line_is_cut_and_said() {
 }
 
 #[test]
-fn a_whole_last_line_that_nobody_is_known_to_have_synced_is_written_again_before_it_counts() {
+fn a_whole_last_line_that_is_not_known_to_be_synced_is_written_again_before_it_counts() {
     let [channel, _] = channels();
     let disk = SimDisk::new(Lie::Nothing);
     let ledger = ledger(&disk);
@@ -289,7 +285,7 @@ fn a_whole_last_line_that_nobody_is_known_to_have_synced_is_written_again_before
     bytes.push(b'\n');
     disk.open(&path, Access::Write).unwrap().write_at(&bytes[synced as usize..], synced).unwrap();
 
-    assert_eq!(now(ledger.read(&channel, 1, 9)).unwrap(), Vec::<Bytes>::new(), "nobody acknowledged it");
+    assert_eq!(now(ledger.read(&channel, 1, 9)).unwrap(), Vec::<Bytes>::new(), "it was not acknowledged");
     assert_eq!(now(ledger.append(&channel, 1, entry(&channel, 1, 99))).unwrap(), Append::Lost);
     assert_eq!(now(ledger.read(&channel, 1, 9)).unwrap(), [entry(&channel, 1, 10)]);
     let again = Repair::WrittenAgain { offset: synced, bytes: bytes.len() as u64 - synced };
@@ -299,7 +295,7 @@ fn a_whole_last_line_that_nobody_is_known_to_have_synced_is_written_again_before
 }
 
 #[test]
-fn a_log_without_a_mark_is_synced_before_anybody_relies_on_it() {
+fn a_log_without_a_mark_is_synced_before_it_counts() {
     let [channel, _] = channels();
     let line = |seq| [entry(&channel, seq, 900).as_ref(), b"\n"].concat();
     for reader in [true, false] {

@@ -64,7 +64,7 @@ pub(super) trait DiskFile: std::fmt::Debug + Send + Sync {
     /// Makes what was written survive a crash (fdatasync).
     fn sync(&self) -> io::Result<()>;
 
-    /// Takes the exclusive lock on the file; false if somebody else holds it.
+    /// Takes the exclusive lock on the file; false if another process holds it.
     fn try_lock(&self) -> io::Result<bool>;
 
     fn unlock(&self) -> io::Result<()>;

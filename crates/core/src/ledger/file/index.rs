@@ -96,7 +96,7 @@ fn try_extend(
 ) -> io::Result<()> {
     let dir = place.dir.join("index");
     place.disk.make_dir(&dir)?;
-    // Whoever holds it does the same work; closing the file lets go of it.
+    // The process that holds it does the same work; closing the file lets go of it.
     let lock = place.disk.open(&with_extension(place, "lock"), Access::Create)?;
     if !lock.try_lock()? {
         return Ok(());

@@ -24,7 +24,7 @@ pub(super) struct Mark {
 impl Mark {
     /// The mark in a lock file; none if there is none, or half of one.
     pub(super) fn read(lock: &dyn DiskFile) -> io::Result<Option<Mark>> {
-        // Whoever reads beside a writer may see half of a mark, though hardly three times.
+        // A reader beside a writer may see half of a mark, though hardly three times.
         for _ in 0..3 {
             let mut buffer = [0; LENGTH];
             let length = lock.read_at(&mut buffer, 0)?;

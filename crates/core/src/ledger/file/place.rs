@@ -39,7 +39,7 @@ pub enum Repair {
         /// How many bytes it had.
         bytes: u64,
     },
-    /// A last line that was whole, but that nobody was known to have synced, was cut, written again and synced.
+    /// A last line that was whole, but not known to be synced, was cut, written again and synced.
     WrittenAgain {
         /// Where it begins, in bytes.
         offset: u64,

@@ -60,12 +60,12 @@ pub(super) fn look<'a>(place: &Arc<Place>, reader: &'a mut Option<Reader>) -> Re
             Fresh::Replaced => before = before.max(current.end),
         }
     }
-    Err(place.unavailable("the files are being replaced by somebody else"))
+    Err(place.unavailable("the files are being replaced by another process"))
 }
 
 enum Fresh {
     Yes,
-    /// Somebody removed or replaced the file that is held open here.
+    /// Another process removed or replaced the file that is held open here.
     Replaced,
 }
 

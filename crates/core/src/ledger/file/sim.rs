@@ -107,7 +107,7 @@ impl SimDisk {
         Some(state.files[*state.names.get(path)?].clone())
     }
 
-    /// Puts a file there, synced by nobody.
+    /// Puts a file there that is not synced.
     pub(super) fn put(&self, path: &Path, bytes: &[u8]) {
         let file = self.open(path, Access::Anew).unwrap();
         file.write_at(bytes, 0).unwrap();

@@ -191,10 +191,10 @@ async fn what_a_dead_process_left_is_finished_by_the_next_look() {
     let left = [fs::read(&path).unwrap(), file_of([entry(2, 5)]), b"{\"at\":".to_vec()].concat();
     fs::write(&path, &left).unwrap();
     let reader = FileLedger::open_read_only(dir.path()).unwrap();
-    assert_eq!(reader.size(&channel()).await.unwrap(), 2, "nobody may rely on it yet");
+    assert_eq!(reader.size(&channel()).await.unwrap(), 2, "it does not count yet");
     let holder = fs::File::open(ledger.place(&channel()).lock).unwrap();
     holder.lock().unwrap();
-    assert_eq!(ledger.size(&channel()).await.unwrap(), 2, "somebody may be at it");
+    assert_eq!(ledger.size(&channel()).await.unwrap(), 2, "another process may be at it");
     holder.unlock().unwrap();
     assert_eq!(ledger.size(&channel()).await.unwrap(), 3);
     let repairs: Vec<_> = ledger.notices().into_iter().map(|notice| notice.repair).collect();

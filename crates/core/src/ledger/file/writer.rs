@@ -25,7 +25,7 @@ pub(super) struct Writer {
 /// What to do about the lock or log file that was found.
 enum Found<T> {
     Usable(T),
-    /// Somebody removed or replaced a file that is held open here.
+    /// Another process removed or replaced a file that is held open here.
     Replaced,
 }
 
@@ -54,10 +54,10 @@ pub(super) fn append(
             Found::Replaced => {}
         }
     }
-    Err(place.unavailable("the files are being replaced by somebody else"))
+    Err(place.unavailable("the files are being replaced by another process"))
 }
 
-/// Brings the log at `place` to rest if nobody is at it: an append that its process did not live to finish is then an
+/// Brings the log at `place` to rest if no process is at it: an append that its process did not live to finish is then an
 /// entry that counts, or gone.
 pub(super) fn settle(place: &Arc<Place>, writer: &mut Option<Writer>) -> Result<()> {
     let mut current = match writer.take() {
@@ -144,7 +144,7 @@ impl Writer {
         line.push(b'\n');
         if let Err(e) = log.write_at(&line, end) {
             // Part of the line may be there, but never its newline: it does not count, and what is left is cut now or by
-            // the next append. Should even the newline be there, the mark says that nobody may rely on it.
+            // the next append. Should even the newline be there, the mark says that it does not count.
             let cut = log.set_len(end).and_then(|()| log.sync());
             let error = place.io("write", &place.log, e);
             return Err(match cut {
@@ -153,7 +153,7 @@ impl Writer {
             });
         }
         if let Err(e) = log.sync() {
-            // The handle is poisoned (the caller drops it). The mark still ends before this line: whoever comes next cuts
+            // The handle is poisoned (the caller drops it). The mark still ends before this line: the next writer cuts
             // it and writes it again before it counts.
             return Err(self.ambiguous(seq, "sync", e));
         }
@@ -204,8 +204,8 @@ impl Writer {
             place.note(Repair::Cut { offset: end, bytes: stat.bytes - end });
         }
         if mark.as_ref().is_some_and(|mark| mark.is_of(&boot)) && end > synced {
-            // Somebody's sync failed, or was never tried. What reads well from the cache need not be on the disk, and
-            // another sync would not tell: only what is written anew is.
+            // After a failed fsync the page cache may be clean but not durable, and another sync would not tell: rewrite,
+            // then sync.
             let tail = place.read_exactly(log.as_ref(), synced, end)?;
             log.set_len(synced)
                 .and_then(|()| log.sync())

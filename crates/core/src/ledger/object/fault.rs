@@ -16,7 +16,7 @@ pub(super) enum Fault {
     NoBucket(String),
     /// The credentials are missing, wrong, or do not allow it.
     Denied(String),
-    /// The store says that something stands under the key already, or that somebody else is at it.
+    /// The store says that something stands under the key already, or that another writer is at it.
     Taken,
     /// The store cannot do this.
     Unsupported(String),

@@ -1,4 +1,4 @@
-//! The hint: how far a log went when somebody last said so.
+//! The hint: how far a log went when that was last written down.
 //!
 //! It makes the first look cheap, and it is a witness: an entry that it names and that is not there, or is another one,
 //! is a truncated or a forked log. What cannot be understood is as if it were not there.
@@ -39,7 +39,7 @@ impl Log {
 
     /// Says how far the log goes, beside what else is done, if that was not said a moment ago.
     ///
-    /// Best effort: nobody waits for it, and one that fails or never ends is left.
+    /// Best effort: it is not waited for, and one that fails or never ends is left.
     pub(super) fn write_hint(self: &Arc<Log>) {
         let hint = {
             let mut known = self.known();

@@ -97,7 +97,7 @@ pub(super) fn check_scheme(endpoint: &str, allowed: Option<bool>) -> Result<()> 
         true => Ok(()),
         false => {
             let message = format!(
-                "{endpoint}: without TLS anybody on the way can change the ledger: use https://, or say allow-http=true"
+                "{endpoint}: without TLS a host on the way can change the ledger: use https://, or say allow-http=true"
             );
             Err(Error::new(ErrorKind::ConfigInvalid, message))
         }

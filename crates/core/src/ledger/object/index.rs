@@ -1,7 +1,7 @@
 //! The index of one log: `index/head.json`, the fold that it stands at with its latest terms, and runs of older terms.
 //!
 //! A run is an object of pairs (term, position), 16 bytes each, little-endian, sorted. It holds all terms of a range of
-//! positions and is named by that range, so that whoever writes it writes the same bytes, and nobody ever waits for
+//! positions and is named by that range, so that every process writes the same bytes, and none ever waits for
 //! another. Two runs of about one size become one. Replaced runs stay: a slower process may still read them.
 
 use std::ops::Range;

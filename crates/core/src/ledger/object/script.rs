@@ -34,7 +34,7 @@ pub(super) enum Wrong {
     After,
     /// The effect, and the answer that the object exists: what a library's own retry makes of a lost answer.
     AfterTaken,
-    /// No effect, and the answer that somebody else is at it.
+    /// No effect, and the answer that another writer is at it.
     Conflict,
     /// A create that overwrites.
     Overwrites,
@@ -176,7 +176,7 @@ impl ObjectStore for Scripted {
     }
 
     async fn get_opts(&self, key: &Path, options: GetOptions) -> Result<GetResult> {
-        // Nothing is taken for somebody who reads.
+        // A read finds nothing taken.
         let wrong = match self.next(Asked::Get, key) {
             Wrong::Conflict => Wrong::Before,
             wrong => wrong,

@@ -24,7 +24,7 @@ const SCHEMA: &str = "tagwarden";
 pub(super) enum Tls {
     /// Not at all.
     Disable,
-    /// Encrypted; whoever answers is believed.
+    /// Encrypted; the host that answers is not verified.
     Require,
     /// Encrypted, and the certificate is the host's: by the roots of the platform, or by those in this file alone.
     VerifyFull(Option<PathBuf>),
@@ -168,7 +168,7 @@ fn tls(mode: Option<&str>, root_cert: Option<String>, hosts: &[(String, u16)]) -
             Err(invalid("sslrootcert says whom to trust, so the sslmode must be verify-full".to_owned()))
         }
         (Some(mode), _) => Err(invalid(format!(
-            "the sslmode `{mode}` is not supported; use verify-full, or disable where nobody else is on the wire, or \
+            "the sslmode `{mode}` is not supported; use verify-full, or disable where the wire is yours alone, or \
              require where the server's certificate cannot be verified"
         ))),
     }

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind};
 pub(super) enum Fault {
     /// The server or the driver said so.
     Said(tokio_postgres::Error),
-    /// Nobody said anything for so long.
+    /// There was no answer for so long.
     Silence(Duration),
 }
 

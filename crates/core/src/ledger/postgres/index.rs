@@ -1,7 +1,7 @@
 //! The index of a log: a row in `folds` and rows in `terms`.
 //!
-//! A channel's terms count only while its mark (term 0, seq -1) stands among them: whoever empties one of the tables, or
-//! removes a channel from it, has removed that channel's index, and not made terms look as if they were never there.
+//! A channel's terms count only while its mark (term 0, seq -1) stands among them: to empty one of the tables, or to
+//! remove a channel from it, removes that channel's index, and does not make terms look as if they were never there.
 
 use async_trait::async_trait;
 use tokio_postgres::types::Type;

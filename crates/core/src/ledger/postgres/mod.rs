@@ -41,7 +41,7 @@ const SETTLE_WAIT: [Duration; 2] = [Duration::from_millis(50), Duration::from_se
 ///
 /// - A log is the rows of one channel in the table `entries`, whose primary key is (channel, seq). An append is one
 ///   `INSERT` in one round trip; it is durable when the server has answered, as durable as the server's disk.
-/// - UPDATE, DELETE and TRUNCATE of entries are refused by a trigger. Whoever owns the tables can remove the trigger:
+/// - UPDATE, DELETE and TRUNCATE of entries are refused by a trigger. The owner of the tables can remove the trigger:
 ///   let the ledger's writers be other roles (`docs/ledgers.md`).
 /// - An append whose answer was lost is sent again on a new connection: the primary key waits for the first one's end,
 ///   and what stands there then tells which it was. Only if that does not work for 30 s is it LEDGER_AMBIGUOUS.
@@ -193,7 +193,7 @@ impl Ledger for PostgresLedger {
             let message = format!("{}: the ledger was opened to be read only", self.pool.address().place);
             return Err(Error::new(ErrorKind::LedgerDenied, message).with("channel", channel));
         }
-        // Nobody can have filled the positions before one that the table has no number for.
+        // No writer can have filled the positions before one that the table has no number for.
         let Ok(seq) = i64::try_from(seq) else { return Ok(Append::Lost) };
         let lease = self.pool.lease().await?;
         match self.insert(lease, &channel.to_string(), seq, &bytes).await {

@@ -32,8 +32,8 @@ const LOCK: Duration = Duration::from_secs(5);
 /// How long an answer may take, the network included; after that it counts as lost.
 const ANSWER: Duration = Duration::from_secs(15);
 
-/// How many appends of a connection are not prepared. A command makes two, and preparing costs a round trip; whoever goes
-/// on saves the server's parsing and planning.
+/// How many appends of a connection are not prepared. A command makes two, and preparing costs a round trip; a process that
+/// goes on saves the server's parsing and planning.
 const UNPREPARED: u32 = 2;
 
 /// A statement's parameter and its type. Types are named so that a statement takes one round trip.
@@ -90,7 +90,7 @@ impl Pool {
         Ok(Lease { pool: self, session, is_new, _permit: permit })
     }
 
-    /// A connection that nobody has used.
+    /// A connection that was not used before.
     pub(super) async fn lease_new(&self) -> Result<Lease<'_>> {
         let permit = self.permit().await?;
         Ok(Lease { pool: self, session: self.connect().await?, is_new: true, _permit: permit })
@@ -145,7 +145,7 @@ impl Pool {
     }
 
     async fn try_connect(&self) -> Result<Session, tokio_postgres::Error> {
-        // An error of the carrier is told to whoever waits for an answer.
+        // An error of the carrier is told to the caller that waits for an answer.
         Ok(match &self.tls {
             Some(tls) => {
                 let (client, connection) = self.address.config.connect(tls.clone()).await?;
@@ -254,7 +254,7 @@ impl Lease<'_> {
     }
 }
 
-/// What `future` says, or that nobody said anything in time.
+/// What `future` says, or that there was no answer in time.
 async fn answer<T>(future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Fault> {
     match timeout(ANSWER, future).await {
         Ok(result) => result.map_err(Fault::Said),

@@ -68,7 +68,7 @@ impl Survey {
             return Err(Error::new(ErrorKind::LedgerTruncated, message).with("channel", &self.channel));
         }
         if self.verifier.is_none() {
-            // What was verified is read again: somebody wrote meanwhile, which is rare.
+            // What was verified is read again: another process wrote meanwhile, which is rare.
             self.size = 0;
         }
         let mut verifier = self.verifier.take().unwrap_or_else(|| Verifier::new(Some(self.channel.clone())));
@@ -142,7 +142,7 @@ impl Survey {
             _ => None,
         };
         match end.as_ref().and_then(closes) {
-            // Whoever runs a finished transfer again hears that it is finished, wherever the log went from there.
+            // A finished transfer that is run again says that it is finished, wherever the log went from there.
             Some(Migrated { ledger, .. }) if self.migrated.is_none() => {
                 Err(self.closed_target(MigratedTo { seq: there - 1, ledger }))
             }

@@ -118,7 +118,7 @@ enum Fault {
     DiesBefore,
     /// The process dies after it.
     DiesAfter,
-    /// It did not happen, and nobody knows.
+    /// It did not happen, and that is not known.
     LostBefore,
     /// It happened, and the answer was lost.
     LostAfter,
@@ -218,7 +218,7 @@ async fn what_stays_unknown_is_said() {
 }
 
 #[tokio::test]
-async fn a_source_that_somebody_goes_on_writing_loses_nothing() {
+async fn a_source_that_is_written_meanwhile_loses_nothing() {
     let (from, to) = (ledger(&holds(3)).await, ledger(&[]).await);
     let source = scripted(&from, [Fault::Overtaken, Fault::Overtaken]);
     let done = run(&Transfer::migrating(source, to.clone(), name(NAME), author())).await.unwrap();

@@ -107,7 +107,10 @@ fn one_place_is_seen_through_its_spellings() {
     let path = dir.path().to_str().unwrap();
     assert!(url(path).is_same(&url(&format!("{path}/."))));
     assert!(url("s3://b/a/").is_same(&url("s3://b/a")));
-    assert!(url("postgres://ci:x@db/a").is_same(&url("postgresql://ada:y@DB:5432/a?sslmode=require")), "whoever asks");
+    assert!(
+        url("postgres://ci:x@db/a").is_same(&url("postgresql://ada:y@DB:5432/a?sslmode=require")),
+        "for another account"
+    );
     assert!(!url("postgres://db/a?schema=one").is_same(&url("postgres://db/a?schema=two")));
     assert!(!url("s3://b/a?endpoint=http://h:1").is_same(&url("s3://b/a?endpoint=http://h:2")));
     assert!(!url(path).is_same(&url(&format!("file://{path}"))), "the layouts are two");

@@ -282,7 +282,7 @@ async fn i9_holds_for_an_intent_that_lands_late() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_says_refused_while_an_intent_may_land() {
+async fn refused_is_not_said_while_an_intent_may_land() {
     let (w, ledger) = shared().await;
     let promoter = over(&w, Flawed::over(&ledger, [(Flaw::Hidden, 1)]));
     let resolves = w.prod.tag().clone();

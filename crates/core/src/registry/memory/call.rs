@@ -85,7 +85,7 @@ impl fmt::Display for Call {
 pub enum Writer {
     /// A put through the port, when it landed.
     Put,
-    /// Somebody else: the set-up of a test, or a foreign writer.
+    /// Not the port: the set-up of a test, or a foreign writer.
     Outside,
 }
 

@@ -34,9 +34,9 @@ pub enum Fault {
     Gone,
     /// It is answered as applied, and nothing was: a 2xx is not proof.
     Ignored,
-    /// Somebody moves the tag to this manifest just before the put lands.
+    /// A foreign writer moves the tag to this manifest just before the put lands.
     ForeignBefore(Manifest),
-    /// Somebody moves the tag to this manifest just after the put landed.
+    /// A foreign writer moves the tag to this manifest just after the put landed.
     ForeignAfter(Manifest),
 }
 
@@ -73,11 +73,11 @@ pub enum ReadFault {
     /// A resolve, or a fetch by tag, lags this far behind, as every read does after
     /// [`MemoryRegistry::lag`](super::MemoryRegistry::lag).
     Lag(Duration),
-    /// Somebody moves the tag that is read to this manifest just before.
+    /// A foreign writer moves the tag that is read to this manifest just before.
     ForeignBefore(Manifest),
-    /// Somebody moves the tag that is read to this manifest just after.
+    /// A foreign writer moves the tag that is read to this manifest just after.
     ForeignAfter(Manifest),
-    /// Somebody deletes this manifest, and with it every tag on it, just after.
+    /// A foreign writer deletes this manifest, and with it every tag on it, just after.
     DeletedAfter(Digest),
 }
 

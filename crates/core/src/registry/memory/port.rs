@@ -110,7 +110,7 @@ impl Model {
         }
     }
 
-    /// What a read sees, and what a policy answers instead; with what somebody else does just before or after.
+    /// What a read sees, and what a policy answers instead; with what a foreign writer does just before or after.
     fn look<T>(
         &mut self,
         call: &Call,

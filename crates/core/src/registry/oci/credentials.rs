@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credentials {
-    /// Nobody: a token server may still give a token for what is public.
+    /// No login: a token server may still give a token for what is public.
     Anonymous,
     /// A user and a password (or an access token in its place).
     Password {

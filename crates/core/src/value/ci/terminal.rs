@@ -3,7 +3,7 @@
 use super::super::{Clock, Text};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A terminal that the program was started in. Whoever calls says so (standard input or standard error is a terminal);
+/// A terminal that the program was started in. The caller says so (standard input or standard error is a terminal);
 /// nothing here looks.
 ///
 /// ```
@@ -23,7 +23,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// The terminal of whoever is logged in as `login`, with a run id of its own: a UUIDv7 of `clock`'s time.
+    /// The terminal of the user who is logged in as `login`, with a run id of its own: a UUIDv7 of `clock`'s time.
     ///
     /// INTERNAL_FAULT if the system gives no random bytes.
     pub fn of(login: Option<String>, clock: &dyn Clock) -> Result<Terminal> {

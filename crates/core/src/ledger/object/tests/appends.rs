@@ -43,7 +43,7 @@ async fn after_any_answer_but_ok_the_object_tells() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_that_nobody_saw_is_ambiguous() {
+async fn an_end_that_was_not_seen_is_ambiguous() {
     use Wrong::{After, AfterTaken, Before, Silent};
     // Lost answers and no way to look, or a store that never answers: the last request may land later.
     for (creates, gets) in [
@@ -136,7 +136,7 @@ async fn a_fault_of_any_call_leaves_the_truth() {
                 let sealed = entry(log.len() as u64, log.last().map(Sealed::leaf), "ada");
                 match ledger.append(&channel(), log.len() as u64, sealed.bytes().clone()).await {
                     Ok(Append::Stored) => log.push(sealed),
-                    Ok(Append::Lost) => panic!("{wrong:?} of call {nth}: nobody contests it"),
+                    Ok(Append::Lost) => panic!("{wrong:?} of call {nth}: it is not contested"),
                     Err(error) => panic!("{wrong:?} of call {nth}: one fault is survived: {error:?}"),
                 }
             }

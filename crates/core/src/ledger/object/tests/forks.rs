@@ -4,7 +4,7 @@ use super::*;
 use crate::ledger::Journal;
 
 #[tokio::test]
-async fn an_overwritten_entry_is_a_fork_at_the_next_look_of_whoever_saw_it() {
+async fn an_overwritten_entry_is_a_fork_at_the_next_look_of_a_reader_that_saw_it() {
     let store = Scripted::default();
     let log = entries(3);
     let (ada, bob) = (opened(&store).await, opened(&store).await);
@@ -31,7 +31,7 @@ async fn an_overwritten_entry_is_a_fork_at_the_next_look_of_whoever_saw_it() {
 }
 
 #[tokio::test]
-async fn an_entry_that_continues_an_overwritten_one_is_a_fork_for_whoever_saw_the_other() {
+async fn an_entry_that_continues_an_overwritten_one_is_a_fork_for_a_reader_that_saw_the_other() {
     let store = Scripted::default();
     let log = entries(4);
     let bob = opened(&store).await;
@@ -47,7 +47,7 @@ async fn an_entry_that_continues_an_overwritten_one_is_a_fork_for_whoever_saw_th
         error.to_string().contains("seq 3: it continues another entry than the one that stands before it"),
         "{error}"
     );
-    // Whoever comes anew sees a chain that is broken at that place.
+    // A new reader sees a chain that is broken at that place.
     let anew: Arc<dyn Ledger> = Arc::new(opened(&store).await);
     let error = Journal::new(anew, channel()).refresh().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerCorrupt, "{error:?}");
@@ -68,7 +68,7 @@ async fn the_hint_is_a_witness_for_processes_that_come_later() {
 }
 
 #[tokio::test]
-async fn a_cut_tail_is_seen_by_whoever_saw_the_longer_log() {
+async fn a_cut_tail_is_seen_by_a_reader_that_saw_the_longer_log() {
     let store = Scripted::default();
     lay(&store, 0, &entries(5)).await;
     let ledger = opened(&store).await;

@@ -131,7 +131,7 @@ async fn requests(count: u64) -> usize {
         journal.append(open + 1, outcome(open, first + 9), Timestamp::from_unix_ms(0)).await.unwrap();
         journal.refresh().await.unwrap();
     }
-    // Nobody appends 10,000 entries a second, which is what the hint would be behind.
+    // No process appends 10,000 entries a second, which is what the hint would be behind.
     hint(&store, 1 + 2 * count, journal.state().leaf.unwrap()).await;
     store.calm();
     let mut anew = Journal::new(Arc::new(opened(&store).await), channel());

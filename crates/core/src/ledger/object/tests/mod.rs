@@ -63,7 +63,7 @@ async fn opened(store: &Scripted) -> ObjectLedger {
     ledger.timeout(Duration::from_millis(200))
 }
 
-/// What was asked since, without the hint, which nobody waits for.
+/// What was asked since, without the hint, which is not waited for.
 fn asked(store: &Scripted) -> Vec<(Asked, String)> {
     let hint = |key: &str| key.ends_with("/hint/head.json");
     store.asked().into_iter().filter(|(asked, key)| !(*asked == Asked::Put && hint(key))).collect()

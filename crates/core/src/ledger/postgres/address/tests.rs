@@ -55,7 +55,7 @@ fn only_this_host_is_spoken_to_in_the_clear_unless_asked_for() {
     assert_eq!(own.tls, Tls::VerifyFull(Some("/etc/ca.pem".into())));
     assert_eq!(
         refused("postgres://db.example/d?sslmode=prefer"),
-        "the sslmode `prefer` is not supported; use verify-full, or disable where nobody else is on the wire, or \
+        "the sslmode `prefer` is not supported; use verify-full, or disable where the wire is yours alone, or \
          require where the server's certificate cannot be verified"
     );
     assert_eq!(

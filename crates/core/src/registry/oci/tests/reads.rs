@@ -187,7 +187,7 @@ async fn a_long_retry_after_is_busy_at_once() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_unavailable() {
+async fn a_port_without_a_listener_is_unavailable() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let gone: Repository = format!("127.0.0.1:{port}/a").parse().unwrap();
     let error = registry(options()).resolve(&gone, &prod()).await.unwrap_err();
