@@ -15,6 +15,7 @@ mod query;
 mod receipt;
 mod recover;
 mod request;
+mod retention;
 mod rollback;
 #[cfg(test)]
 #[cfg(feature = "testing")]
