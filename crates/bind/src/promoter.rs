@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tagwarden::judge::{Guardrail, Policy};
 use tagwarden::ledger::Ledger;
+use tagwarden::promotion::{AuditLooks, AuditOptions};
 use tagwarden::record::Unhold;
 use tagwarden::registry::Registry;
 use tagwarden::{
@@ -150,9 +151,11 @@ impl Promoter {
                 let channels: Vec<Channel> = channels.into_iter().map(|AsWritten(channel)| channel).collect();
                 let timeout = asked.ms("timeout")?.unwrap_or(Terms::TIMEOUT);
                 let settle: Option<bool> = asked.take("settle")?;
+                let parts: Option<bool> = asked.take("parts")?;
                 asked.end()?;
-                let timeout = settle.unwrap_or(true).then_some(timeout);
-                Given::json(&promoter.audit_within(&channels, timeout).await?)
+                let looks = if parts.unwrap_or(false) { AuditLooks::TagAndParts } else { AuditLooks::Tag };
+                let options = AuditOptions::default().timeout(settle.unwrap_or(true).then_some(timeout)).looks(looks);
+                Given::json(&promoter.audit_with(&channels, options).await?)
             }
             "verify" => Given::json(&promoter.verify(&one(asked)?).await?),
             "retention_plan" => {

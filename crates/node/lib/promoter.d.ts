@@ -130,6 +130,11 @@ export interface AuditOptions extends Signal {
   settle?: boolean
   /** How long to look again at most; then such a channel is `unsettled`. 180,000 by default. */
   timeoutMs?: number
+  /**
+   * Look at the parts of each live digest, too: its manifests, configs and layers. What is missing is among the `findings`
+   * of its channel, a warning, and no other state. False, the default, looks at the tags alone, one request for each.
+   */
+  parts?: boolean
 }
 
 /** A move that was thought through, and what the policy says of it. Nothing was written. */

@@ -322,7 +322,12 @@ export interface AuditReport {
   at: string
   /** The worst that was found; absent if nothing is wrong. */
   worst?: 'drift' | 'indeterminate' | 'unknown'
-  channels: ({ channel: string; size: number } & Drift)[]
+  channels: ({
+    channel: string
+    size: number
+    /** Warnings, such as parts of the live digest that are missing; absent if there are none. */
+    findings?: Finding[]
+  } & Drift)[]
 }
 
 /** What the check of a whole log found. */

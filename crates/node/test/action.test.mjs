@@ -167,7 +167,7 @@ test('a wrong input, a wrong password and a missing actor are said, and nothing 
   assert.match(await said({ command: 'promote', channel: prod }), /promote needs source or source-channel/)
   assert.match(await said({ command: 'current', channel: `${prod}\n${prod}` }), /current needs one channel/)
   assert.match(await said({ command: 'rollback', channel: prod, source: '1.4.1' }), /source: rollback does not take it, only channel, to, pipeline, /)
-  assert.match(await said({ command: 'audit', limit: '3' }), /limit: audit does not take it, only channel$/)
+  assert.match(await said({ command: 'audit', limit: '3' }), /limit: audit does not take it, only channel, parts$/)
   const empty = await step({ command: 'audit' })
   assert.deepEqual([empty.status, empty.summary.split('\n')[0]], [1, '## Audit: the ledger has no channels'])
   assert.match(empty.said, /::error title=tagwarden::the ledger has no channels: nothing was looked at/)

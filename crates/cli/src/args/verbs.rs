@@ -256,6 +256,10 @@ pub(crate) struct AuditArgs {
     /// Say "lagging" at once where the registry may answer an older value. Default: look again until reads are settled
     #[arg(long, conflicts_with = "timeout")]
     pub(crate) no_settle: bool,
+    /// Look at the parts of each live digest, too: its manifests, configs and layers. What is missing is a warning, and
+    /// changes no exit code. Default: look at the tags alone, one request for each
+    #[arg(long)]
+    pub(crate) parts: bool,
     /// How long to look again at most
     #[arg(long, value_name = "TIME", default_value = "3m", value_parser = parse_duration)]
     pub(crate) timeout: Duration,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tagwarden::judge::RetentionRule;
 use tagwarden::ledger;
+use tagwarden::promotion::{AuditLooks, AuditOptions};
 use tagwarden::record::LogReport;
 use tagwarden::{Channel, Result};
 
@@ -23,7 +24,9 @@ pub(super) async fn audit(setup: &Setup, args: &AuditArgs, style: Style) -> Resu
     let hosts = channels.iter().map(|channel| channel.repository().registry());
     let registry = connect::registry(&args.registry, connect::one_host(&args.registry, hosts)?)?;
     let promoter = setup.promoter(Arc::new(registry), ledger).with_times(args.settle.times()?);
-    let report = promoter.audit_within(&channels, (!args.no_settle).then_some(args.timeout)).await?;
+    let looks = if args.parts { AuditLooks::TagAndParts } else { AuditLooks::Tag };
+    let options = AuditOptions::default().timeout((!args.no_settle).then_some(args.timeout)).looks(looks);
+    let report = promoter.audit_with(&channels, options).await?;
     render::audit(&report, style)
 }
 

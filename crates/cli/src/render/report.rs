@@ -49,6 +49,8 @@ pub(crate) fn audit(report: &AuditReport, style: Style) -> Result<Answer> {
             Some(Class::Drift) => style.bad(&line),
             Some(_) => style.doubtful(&line),
         });
+        let warnings = audited.findings.iter();
+        lines.extend(warnings.map(|finding| format!("  {} {}", style.doubtful("warn"), shown(&finding.to_string()))));
         if let Some(advice) = advice(&audited.drift, &audited.channel) {
             lines.push(format!("  {}", shown(&advice)));
         }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use super::facts::Passage;
+use super::guardrail::Finding;
 use crate::error::{Class, Error};
 use crate::record::{ChannelState, MigratedTo, OpenMove};
 use crate::value::{Channel, Digest, Text, Timestamp};
@@ -196,6 +197,16 @@ pub struct Audited {
     /// What was found.
     #[serde(flatten)]
     pub drift: Drift,
+    /// What else was found: warnings, which are no other state.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+impl Audited {
+    /// A channel whose log had `size` entries, and no findings.
+    pub fn new(channel: Channel, size: u64, drift: Drift) -> Audited {
+        Audited { channel, size, drift, findings: Vec::new() }
+    }
 }
 
 /// What an audit found, channel by channel.
@@ -231,11 +242,14 @@ impl AuditReport {
 }
 
 impl fmt::Display for AuditReport {
-    /// One line for each channel: `<channel>  <what was found>`.
+    /// One line for each channel: `<channel>  <what was found>`, and one more for each finding.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, Audited { channel, drift, .. }) in self.channels.iter().enumerate() {
+        for (at, Audited { channel, drift, findings, .. }) in self.channels.iter().enumerate() {
             let before = if at == 0 { "" } else { "\n" };
             write!(f, "{before}{channel}  {drift}")?;
+            for finding in findings {
+                write!(f, "\n  warning: {finding}")?;
+            }
         }
         Ok(())
     }
@@ -345,8 +359,7 @@ mod tests {
 
     #[test]
     fn a_report_is_one_line_a_channel_and_ends_with_the_worst() {
-        let audited =
-            |tag: &str, drift| Audited { channel: format!("reg.io/acme/shop:{tag}").parse().unwrap(), size: 2, drift };
+        let audited = |tag: &str, drift| Audited::new(format!("reg.io/acme/shop:{tag}").parse().unwrap(), 2, drift);
         let (a, b) = (digest("a"), digest("b"));
         let unknown = || Drift::Unknown { why: Text::lossy("429") };
         let landed = || Drift::MoveInProgress { seq: 7, target: b, observed: Some(b), landing: Landing::Landed };

@@ -31,7 +31,7 @@ pub trait Guardrail: fmt::Debug + Send + Sync {
 /// What a guardrail says.
 ///
 /// Texts that are no [`Text`] are made one: control characters become `�`, and what is over 1,024 characters is cut.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
     /// The guardrail's name.
@@ -85,6 +85,14 @@ impl Finding {
     /// The code's text.
     pub fn code(&self) -> Option<&str> {
         self.code.as_ref().map(Text::as_str)
+    }
+}
+
+impl fmt::Display for Finding {
+    /// `parts-present TARGET_UNKNOWN: sha256:… may lack parts: …`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.code().map(|code| format!(" {code}")).unwrap_or_default();
+        write!(f, "{}{code}: {}", self.guardrail, self.why)
     }
 }
 

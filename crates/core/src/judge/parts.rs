@@ -16,6 +16,9 @@ use crate::value::{Digest, Text};
 pub struct PartsPresent;
 
 impl PartsPresent {
+    /// Its name, for an override.
+    pub const NAME: &'static str = "parts-present";
+
     /// How many parts a finding names.
     const NAMED: usize = 4;
 
@@ -30,6 +33,26 @@ impl PartsPresent {
         }
     }
 
+    /// What an audit says of a live digest; none if all of its parts are there.
+    pub(crate) fn warning(live: &Digest, missing: &[Text], unknown: &[Text]) -> Option<Finding> {
+        Self::wanting(missing, unknown).map(|why| Self::warn(live, missing, &why))
+    }
+
+    fn warn(digest: &Digest, missing: &[Text], why: &str) -> Finding {
+        match missing.is_empty() {
+            false => Finding::warn(Self::NAME, "TARGET_INCOMPLETE", format!("{digest} lacks parts: {why}")),
+            true => Finding::warn(Self::NAME, "TARGET_UNKNOWN", format!("{digest} may lack parts: {why}")),
+        }
+    }
+
+    /// What is missing and what is not known, as a finding says it; none if there is neither.
+    fn wanting(missing: &[Text], unknown: &[Text]) -> Option<String> {
+        let missing = (!missing.is_empty()).then(|| format!("not in the registry: {}", Self::list(missing)));
+        let unknown = (!unknown.is_empty()).then(|| format!("not known: {}", Self::list(unknown)));
+        let why = missing.into_iter().chain(unknown).collect::<Vec<_>>().join("; ");
+        (!why.is_empty()).then_some(why)
+    }
+
     fn list(parts: &[Text]) -> String {
         let named: Vec<_> = parts.iter().take(Self::NAMED).map(Text::as_str).collect();
         match parts.len().saturating_sub(Self::NAMED) {
@@ -41,27 +64,20 @@ impl PartsPresent {
 
 impl Guardrail for PartsPresent {
     fn name(&self) -> &str {
-        "parts-present"
+        Self::NAME
     }
 
     fn judge(&self, facts: &Facts) -> Finding {
         let Some(digest) = facts.target.as_ref().map(|target| target.digest) else {
             return Finding::pass(self.name(), "there is no target whose parts could be looked at");
         };
-        let missing =
-            (!facts.missing.is_empty()).then(|| format!("not in the registry: {}", Self::list(&facts.missing)));
-        let unknown = (!facts.unknown.is_empty()).then(|| format!("not known: {}", Self::list(&facts.unknown)));
-        let is_incomplete = missing.is_some();
-        let why = missing.into_iter().chain(unknown).collect::<Vec<_>>().join("; ");
-        match facts.op {
-            _ if why.is_empty() => Finding::pass(self.name(), Self::complete(facts.op, &digest)),
-            Op::Rollback | Op::Repair if is_incomplete => {
+        let (missing, unknown) = (&facts.missing, &facts.unknown);
+        match (facts.op, Self::wanting(missing, unknown)) {
+            (op, None) => Finding::pass(self.name(), Self::complete(op, &digest)),
+            (Op::Rollback | Op::Repair, Some(why)) if !missing.is_empty() => {
                 Finding::refuse(self.name(), "TARGET_INCOMPLETE", format!("{digest} cannot run again: {why}"))
             }
-            _ if is_incomplete => {
-                Finding::warn(self.name(), "TARGET_INCOMPLETE", format!("{digest} lacks parts: {why}"))
-            }
-            _ => Finding::warn(self.name(), "TARGET_UNKNOWN", format!("{digest} may lack parts: {why}")),
+            (_, Some(why)) => Self::warn(&digest, missing, &why),
         }
     }
 }

@@ -6,40 +6,96 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::machine::{Comparison, LogRead, Waiting, back_off};
+use super::parts::{Depth, Preflight};
 use super::{Promoter, Terms};
 use crate::error::Result;
-use crate::judge::{AuditReport, Audited, Drift, Passage};
+use crate::judge::{AuditReport, Audited, Drift, Finding, PartsPresent, Passage};
 use crate::record::ChannelState;
-use crate::value::Channel;
+use crate::value::{Channel, Digest};
 
 /// How many channels, tags or manifests are looked at at once.
 pub(super) const AT_ONCE: usize = 16;
 
+/// How an audit looks. By default it waits for reads to settle, for three minutes at most, and looks at the tag alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AuditOptions {
+    /// How long a channel whose read may be an old answer is looked at again at most; then it is *unsettled*. Without a
+    /// timeout nothing is waited for, and such a channel is *lagging*.
+    pub timeout: Option<Duration>,
+    /// What is looked at.
+    pub looks: AuditLooks,
+}
+
+/// What an audit looks at, for each channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuditLooks {
+    /// The tag: one request for a channel that does not lag.
+    #[default]
+    Tag,
+    /// The tag and, where it is in sync or lagging, all parts of the live digest: its manifest, and each manifest, config and
+    /// layer that is named there. What is missing, or could not be looked at, is a warning, and no other state.
+    TagAndParts,
+}
+
+impl Default for AuditOptions {
+    fn default() -> AuditOptions {
+        AuditOptions { timeout: Some(Terms::TIMEOUT), looks: AuditLooks::default() }
+    }
+}
+
+impl AuditOptions {
+    /// With another timeout, or none.
+    #[must_use]
+    pub fn timeout(self, timeout: Option<Duration>) -> AuditOptions {
+        AuditOptions { timeout, ..self }
+    }
+
+    /// With something else to look at.
+    #[must_use]
+    pub fn looks(self, looks: AuditLooks) -> AuditOptions {
+        AuditOptions { looks, ..self }
+    }
+}
+
 impl Promoter {
     /// Compares each channel's live digest with what its tag points at. What could not be looked at is unknown, never in
     /// sync. A channel whose read may be an old answer is looked at again until its reads are settled, side by side with the
-    /// others, for three minutes at most; see [`Promoter::audit_within`].
+    /// others; see [`Promoter::audit_with`].
     pub async fn audit(&self, channels: &[Channel]) -> Result<AuditReport> {
-        self.audit_within(channels, Some(Terms::TIMEOUT)).await
+        self.audit_with(channels, AuditOptions::default()).await
     }
 
-    /// The same, for `timeout` at most; without a timeout nothing is waited for, and such a channel is *lagging*.
-    pub async fn audit_within(&self, channels: &[Channel], timeout: Option<Duration>) -> Result<AuditReport> {
+    /// The same, with options.
+    pub async fn audit_with(&self, channels: &[Channel], options: AuditOptions) -> Result<AuditReport> {
         // Collected first: with the closure inside the stream, the compiler cannot see that the future is Send.
-        let looks: Vec<_> = channels.iter().map(|channel| self.audit_one(channel, timeout)).collect();
+        let looks: Vec<_> = channels.iter().map(|channel| self.audit_one(channel, options)).collect();
         let audited: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
         Ok(AuditReport::new(self.inner.clock.now(), audited))
     }
 
-    async fn audit_one(&self, channel: &Channel, timeout: Option<Duration>) -> Audited {
-        match self.look_at(channel, timeout).await {
+    async fn audit_one(&self, channel: &Channel, options: AuditOptions) -> Audited {
+        let mut audited = match self.look_at(channel, options.timeout).await {
             Ok(audited) => audited,
             Err(error) => {
                 let empty = ChannelState::empty(channel.clone());
                 let drift = Drift::judge(&empty, &Err(error), Passage::Never);
-                Audited { channel: channel.clone(), size: 0, drift }
+                return Audited::new(channel.clone(), 0, drift);
             }
+        };
+        if let (AuditLooks::TagAndParts, Drift::InSync { live } | Drift::Lagging { expected: live, .. }) =
+            (options.looks, &audited.drift)
+        {
+            audited.findings.extend(self.parts_of(channel, *live).await);
         }
+        audited
+    }
+
+    /// What is wrong with the parts of a live digest.
+    async fn parts_of(&self, channel: &Channel, live: Digest) -> Option<Finding> {
+        let (registry, repository, depth) = (&*self.inner.registry, channel.repository(), Depth::Everything);
+        let parts = Preflight { registry, repository, depth }.parts_of(live).await;
+        PartsPresent::warning(&live, &parts.missing, &parts.unknown)
     }
 
     async fn look_at(&self, channel: &Channel, timeout: Option<Duration>) -> Result<Audited> {
@@ -51,7 +107,7 @@ impl Promoter {
             let (log, read) = tokio::join!(self.read_log(channel), self.inner.read_tag(channel));
             let log = log?;
             let state = Arc::clone(&log.state);
-            let audited = |drift| Ok(Audited { channel: channel.clone(), size: state.size, drift });
+            let audited = |drift| Ok(Audited::new(channel.clone(), state.size, drift));
             let read = match read {
                 Ok(read) => read,
                 Err(error) => return audited(Drift::judge(&state, &Err(error), Passage::Never)),

@@ -21,6 +21,7 @@ mod rollback;
 #[cfg(feature = "testing")]
 mod tests;
 
+pub use audit::{AuditLooks, AuditOptions};
 pub use machine::OnConflict;
 pub use past::{DriftSeen, LiveAt};
 pub use plan::{Approved, Closing, DeadMove, Plan};

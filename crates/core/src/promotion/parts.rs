@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::future::Future;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
@@ -78,7 +79,21 @@ enum Found {
 impl Preflight<'_> {
     /// What the registry has of the parts of `manifest`. It never fails: what cannot be looked at is unknown.
     pub(super) async fn parts(&self, manifest: &Manifest) -> Parts {
+        self.parts_until(manifest, Instant::now() + WITHIN).await
+    }
+
+    /// What the registry has of the manifest with this digest, and of its parts.
+    pub(super) async fn parts_of(&self, digest: Digest) -> Parts {
         let deadline = Instant::now() + WITHIN;
+        let (named, reference) = (format!("manifest {digest}"), self.repository.digest(digest));
+        match self.within(deadline, self.registry.fetch(&reference)).await {
+            Ok(Some(manifest)) => self.parts_until(&manifest, deadline).await,
+            Ok(None) => Parts { missing: vec![Text::lossy(named)], ..Parts::default() },
+            Err(error) => Parts { unknown: vec![Text::lossy(format!("{named}: {error}"))], ..Parts::default() },
+        }
+    }
+
+    async fn parts_until(&self, manifest: &Manifest, deadline: Instant) -> Parts {
         let mut parts = Parts::default();
         let mut seen = BTreeSet::new();
         let mut manifests = vec![manifest.clone()];
@@ -124,15 +139,20 @@ impl Preflight<'_> {
     }
 
     async fn look(&self, part: Part, deadline: Instant) -> (Part, Result<Found>) {
-        let found = match timeout_at(deadline, self.ask(&part)).await {
-            Ok(found) => found,
+        let found = self.within(deadline, self.ask(&part)).await;
+        (part, found)
+    }
+
+    /// The answer, unless it is later than the deadline.
+    async fn within<T>(&self, deadline: Instant, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        match timeout_at(deadline, answer).await {
+            Ok(answer) => answer,
             Err(_) => {
                 let (host, within) = (self.repository.registry(), WITHIN.as_secs());
                 let message = format!("{host} did not say within {within} s whether it is there");
                 Err(Error::new(ErrorKind::RegistryUnavailable, message))
             }
-        };
-        (part, found)
+        }
     }
 
     async fn ask(&self, part: &Part) -> Result<Found> {

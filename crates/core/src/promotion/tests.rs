@@ -1,5 +1,6 @@
 //! The promoter on the model of a registry and a ledger in memory: each operation, each refusal.
 
+mod audit;
 mod flawed;
 mod foreign;
 mod holds;
@@ -473,26 +474,6 @@ async fn a_guardrail_that_cannot_be_overridden_is_an_invalid_value() {
     assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::ValueInvalid, want));
     let error = w.promoter.bootstrap(&w.prod, None, terms("no-hold")).await.unwrap_err();
     assert!(error.to_string().starts_with("override: no-hold cannot be overridden in a bootstrap; "), "{error}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_audit_says_what_each_channel_is() {
-    use crate::judge::Drift;
-    use crate::registry::ReadFault;
-    let w = world().bootstrapped().await;
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
-    let audit = async || w.promoter.audit(std::slice::from_ref(&w.prod)).await.unwrap().channels()[0].drift.clone();
-    assert_eq!(audit().await, Drift::InSync { live: w.digests[1] });
-    let hotfix = w.registry.push_image(w.prod.repository(), &tag("hotfix"), 99);
-    w.registry.overwrite(w.prod.repository(), w.prod.tag(), &hotfix);
-    assert_eq!(audit().await, Drift::MovedOutside { expected: w.digests[1], observed: hotfix.digest() });
-    let earlier = w.registry.fetch(&w.prod.repository().digest(w.digests[0])).await.unwrap().unwrap();
-    w.registry.overwrite(w.prod.repository(), w.prod.tag(), &earlier);
-    assert_eq!(audit().await, Drift::MovedBack { expected: w.digests[1], observed: w.digests[0] });
-    w.registry.script_reads([ReadFault::Unavailable]);
-    assert!(matches!(audit().await, Drift::Unknown { .. }), "a failure to look is never in sync");
-    w.registry.delete_tag(w.prod.repository(), w.prod.tag());
-    assert_eq!(audit().await, Drift::Missing { expected: w.digests[1] });
 }
 
 #[tokio::test(start_paused = true)]

@@ -72,8 +72,11 @@ async function standing(promoter, channel) {
   return state
 }
 
-async function audit(promoter, { channels }) {
-  const report = await promoter.audit(channels)
+async function audit(promoter, { channels, parts }) {
+  const report = await promoter.audit(channels, { parts })
+  for (const { channel, findings = [] } of report.channels) {
+    for (const { why, code } of findings) core.warning(`${channel}: ${why}`, { title: code })
+  }
   const off = report.channels.filter(({ state, observed }) => state !== 'in_sync' && !(state === 'never_recorded' && !observed))
   const problems = off.map((found) => `${found.channel}: ${found.state.replaceAll('_', ' ')}${seen(found)}`)
   // A prefix or database that is not the one that was meant has no channels; it must not look like a ledger in good order.

@@ -12,7 +12,7 @@ const TAKES = {
   rollback: ['channel', 'to', ...TERMS],
   current: ['channel'],
   history: ['channel', 'limit'],
-  audit: ['channel'],
+  audit: ['channel', 'parts'],
   retention: ['repository'],
 }
 
@@ -35,7 +35,7 @@ export function inputs() {
     source: text('source'), sourceChannel: text('source-channel'), to: text('to'), repository: text('repository'),
     pipeline: core.getMultilineInput('pipeline').map(stage),
     reason: text('reason'), release: text('release'), expected: text('expected'), override: core.getMultilineInput('override'), onConflict: text('on-conflict'),
-    timeoutMs: number('timeout', 180) * 1000, limit: number('limit', 10),
+    timeoutMs: number('timeout', 180) * 1000, limit: number('limit', 10), parts: truth('parts'),
   }
   return { ...given, idempotencyKey: text('idempotency-key') ?? ofRun(command) }
 }
@@ -70,6 +70,13 @@ function number(name, otherwise) {
   const value = text === '' ? otherwise : Number(text)
   if (!(Number.isFinite(value) && value >= 0)) throw new Error(`${name}: ${JSON.stringify(text)} is not a number`)
   return value
+}
+
+/** True or false; false if it is not said. */
+function truth(name) {
+  const text = core.getInput(name)
+  if (!['', 'true', 'false'].includes(text)) throw new Error(`${name}: ${JSON.stringify(text)} is neither true nor false`)
+  return text === 'true'
 }
 
 /** The key of this step in this run, the same in each attempt. None outside of a run: then each call is its own. */

@@ -38,7 +38,9 @@ export function audited({ worst, channels }) {
   ])
   const well = channels.length === 0 ? 'the ledger has no channels' : 'every tag is where the ledger says'
   const head = worst === undefined ? well : `the worst is ${worst}`
-  return [`## Audit: ${head}`, '', ...table(['channel', 'state', 'ledger', 'registry'], rows), ''].join('\n')
+  const warnings = channels.flatMap(({ channel, findings = [] }) => findings.map(({ why }) => `- ${code(channel)}: ${text(why)}`))
+  const listed = warnings.length > 0 ? ['### Warnings', '', ...warnings, ''] : []
+  return [`## Audit: ${head}`, '', ...table(['channel', 'state', 'ledger', 'registry'], rows), '', ...listed].join('\n')
 }
 
 export function retention({ repository, digests, blocked }) {

@@ -392,7 +392,12 @@ class AsyncPromoter:
         return live_at_of(await self._ask("at", locals()))
 
     async def audit(
-        self, of: Iterable[str | Channel], *, settle: bool = True, timeout: Seconds | None = None
+        self,
+        of: Iterable[str | Channel],
+        *,
+        settle: bool = True,
+        timeout: Seconds | None = None,
+        parts: bool = False,
     ) -> AuditReport:
         """Compares what each tag points at with what its log says. It writes nothing.
 
@@ -402,6 +407,9 @@ class AsyncPromoter:
           settled; False says ``lagging`` at once.
         - ``timeout``: how long to look again at most, in seconds or as a timedelta; 180 s by default. Then such a
           channel is ``unsettled``.
+        - ``parts``: True looks at the parts of each live digest, too: its manifests, configs and layers. What is missing
+          is among the ``findings`` of its channel, a warning, and no other state. False (the default) looks at the tags
+          alone, one request for each.
 
         What could not be looked at is ``unknown`` in the report, never in sync, and no error.
         """

@@ -376,7 +376,14 @@ class Promoter:
         """
         return live_at_of(self._ask("at", locals()))
 
-    def audit(self, of: Iterable[str | Channel], *, settle: bool = True, timeout: Seconds | None = None) -> AuditReport:
+    def audit(
+        self,
+        of: Iterable[str | Channel],
+        *,
+        settle: bool = True,
+        timeout: Seconds | None = None,
+        parts: bool = False,
+    ) -> AuditReport:
         """Compares what each tag points at with what its log says. It writes nothing.
 
         - ``of``: channels, such as ``channels()`` of the promoter. TypeError for a single one.
@@ -385,6 +392,9 @@ class Promoter:
           settled; False says ``lagging`` at once.
         - ``timeout``: how long to look again at most, in seconds or as a timedelta; 180 s by default. Then such a
           channel is ``unsettled``.
+        - ``parts``: True looks at the parts of each live digest, too: its manifests, configs and layers. What is missing
+          is among the ``findings`` of its channel, a warning, and no other state. False (the default) looks at the tags
+          alone, one request for each.
 
         What could not be looked at is ``unknown`` in the report, never in sync, and no error.
         """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._record import Record
+from .record import Finding
 from .values import Channel, Digest, Repository
 
 __all__ = [
@@ -35,6 +36,7 @@ class Audited(Record):
       ``landed``, ``not_landed`` or ``elsewhere``, by what the tag points at.
     - ``why``: of what is unknown.
     - ``size``: how many entries the log has.
+    - ``findings``: warnings, such as parts of the live digest that are missing.
     """
 
     channel: Channel
@@ -47,6 +49,7 @@ class Audited(Record):
     landing: str | None = None
     why: str | None = None
     size: int = 0
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
