@@ -281,6 +281,16 @@ export interface OpenMove {
   settle_ms: number
 }
 
+/** A move that may be open: the append of its intent was not answered, and it is not in the log. */
+export interface PossiblyOpen {
+  /** Where the intent was to stand; another entry there decides it. */
+  seq: number
+  op: Op
+  move_id: string
+  /** The digest that it points the channel at. */
+  target: string
+}
+
 /** Where a log goes on: the position of the entry that says so, and the ledger. */
 export interface MigratedTo {
   seq: number
@@ -297,6 +307,8 @@ export interface Current {
   /** The last committed move. */
   event?: PromotionEvent
   open?: OpenMove
+  /** The move that may be open: the append of its intent was not answered. */
+  possibly_open?: PossiblyOpen
   /** The holds in force; absent if none is. */
   holds?: ActiveHold[]
   /** Where the log goes on, if it was migrated to another ledger: the rest says what was, then. */
@@ -314,6 +326,7 @@ export type Drift =
   | { state: 'lagging' | 'unsettled'; expected: string; observed?: string }
   | { state: 'ledger_behind'; expected: string; observed: string }
   | { state: 'move_in_progress'; seq: number; target: string; observed?: string; landing: 'landed' | 'not_landed' | 'elsewhere' }
+  | { state: 'possibly_open'; seq: number; target: string; observed?: string }
   | { state: 'never_recorded'; observed?: string }
   | { state: 'unknown'; why: string }
 

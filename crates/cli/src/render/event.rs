@@ -73,6 +73,9 @@ pub(crate) fn current(current: &Current, audited: Option<&Audited>, style: Style
             shown(&format!("{} to {} (seq {}, move {})", open.op.as_str(), open.target, open.seq, open.move_id))
         ));
     }
+    if let Some(doubt) = &current.possibly_open {
+        fields = fields.line(format!("  {} possibly: {}", style.doubtful("open     "), shown(&doubt.to_string())));
+    }
     if let Some(migrated) = &current.migrated {
         let text =
             format!("the log was migrated to {} at seq {}; this is its state then", migrated.ledger, migrated.seq);
@@ -100,6 +103,9 @@ pub(super) fn advice(drift: &Drift, channel: &Channel) -> Option<String> {
              --reason …"
         ),
         Drift::MoveInProgress { .. } => format!("if its run is dead: tagwarden recover {channel}"),
+        Drift::PossiblyOpen { .. } => {
+            "run the move again: the next entry of the log decides whether the first one is open".to_owned()
+        }
         Drift::NeverRecorded { observed: Some(_) } => format!("take it into the ledger: tagwarden bootstrap {channel}"),
         _ => return None,
     })

@@ -21,6 +21,9 @@ pub(crate) fn channels(all: &[Current], style: Style) -> Result<Answer> {
         if let Some(open) = &current.open {
             state.push(format!("open {}", open.op.as_str()));
         }
+        if let Some(doubt) = &current.possibly_open {
+            state.push(format!("possibly open {}", doubt.op.as_str()));
+        }
         if let Some(migrated) = &current.migrated {
             state.push(format!("migrated to {}", migrated.ledger));
         }

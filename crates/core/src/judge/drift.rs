@@ -77,6 +77,16 @@ pub enum Drift {
         /// How far it came.
         landing: Landing,
     },
+    /// The append of an intent was not answered, and the log does not have it: a move may be open.
+    PossiblyOpen {
+        /// Where the intent was to stand.
+        seq: u64,
+        /// What it points the channel at.
+        target: Digest,
+        /// What the tag points at.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        observed: Option<Digest>,
+    },
     /// The log has no committed move.
     NeverRecorded {
         /// What the tag points at, if it is there.
@@ -138,7 +148,7 @@ impl Drift {
         match self {
             Drift::InSync { .. } | Drift::NeverRecorded { .. } | Drift::Lagging { .. } => None,
             Drift::MovedOutside { .. } | Drift::MovedBack { .. } | Drift::Missing { .. } => Some(Class::Drift),
-            Drift::MoveInProgress { .. } => Some(Class::Indeterminate),
+            Drift::MoveInProgress { .. } | Drift::PossiblyOpen { .. } => Some(Class::Indeterminate),
             Drift::Unknown { .. } | Drift::Unsettled { .. } | Drift::LedgerBehind { .. } => Some(Class::Unknown),
         }
     }
@@ -180,6 +190,13 @@ impl fmt::Display for Drift {
                     Landing::Elsewhere => "was overtaken",
                 };
                 write!(f, "move in progress (seq {seq}) to {target} {landing}: the tag points at {}", at(observed))
+            }
+            Drift::PossiblyOpen { seq, target, observed } => {
+                write!(
+                    f,
+                    "possibly open: the append of an intent (seq {seq}) to {target} was not answered; the tag points at {}",
+                    at(observed)
+                )
             }
             Drift::NeverRecorded { observed } => write!(f, "never recorded: the tag points at {}", at(observed)),
             Drift::Unknown { why } => write!(f, "unknown: {why}"),

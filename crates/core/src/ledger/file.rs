@@ -24,6 +24,7 @@ pub use self::verify::verify_file;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,7 @@ use self::place::{Notices, Place};
 use self::reader::Reader;
 use self::writer::Writer;
 use super::name::FILE;
-use super::{Append, Index, Ledger, Term};
+use super::{Append, Index, Ledger, Term, Unacknowledged};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{ChannelState, LogReport};
 use crate::value::Channel;
@@ -89,6 +90,8 @@ struct Log {
     reader: Mutex<Option<Reader>>,
     /// Queues the tasks of this process, in their order; the lock file keeps the other processes out.
     writer: Arc<tokio::sync::Mutex<Option<Writer>>>,
+    /// Whether the file went on after the last entry that counts when it was looked at last; true until then.
+    unsettled: AtomicBool,
 }
 
 impl FileLedger {
@@ -153,8 +156,12 @@ impl FileLedger {
                 kept <= MAX_OPEN / 2 || Arc::strong_count(log) > 1
             });
         }
-        let log =
-            Arc::new(Log { place: Arc::new(self.place(channel)), reader: Mutex::default(), writer: Arc::default() });
+        let log = Arc::new(Log {
+            place: Arc::new(self.place(channel)),
+            reader: Mutex::default(),
+            writer: Arc::default(),
+            unsettled: AtomicBool::new(true),
+        });
         logs.insert(channel.clone(), log.clone());
         log
     }
@@ -230,20 +237,33 @@ impl fmt::Debug for FileLedger {
 #[async_trait]
 impl Ledger for FileLedger {
     async fn size(&self, channel: &Channel) -> Result<u64> {
+        let log = self.log(channel);
         let seen = |reader: &mut Reader| Ok((reader.entries(), reader.unsettled()));
         let (size, unsettled) = self.reading(channel, (0, false), seen).await?;
+        log.unsettled.store(unsettled, Ordering::Relaxed);
         if !unsettled || self.inner.may == May::Read {
             return Ok(size);
         }
         // Another process's append is under way, or that process is gone: then it is finished here.
-        let log = self.log(channel);
         let Ok(mut writer) = log.writer.clone().try_lock_owned() else { return Ok(size) };
-        blocking(ErrorKind::LedgerUnavailable, move || writer::settle(&log.place, &mut writer)).await?;
-        Ok(self.reading(channel, (0, false), seen).await?.0)
+        let place = log.place.clone();
+        blocking(ErrorKind::LedgerUnavailable, move || writer::settle(&place, &mut writer)).await?;
+        let (size, unsettled) = self.reading(channel, (0, false), seen).await?;
+        log.unsettled.store(unsettled, Ordering::Relaxed);
+        Ok(size)
     }
 
     async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
         self.reading(channel, Vec::new(), move |reader| reader.read(from, limit)).await
+    }
+
+    async fn unacknowledged(&self, channel: &Channel) -> Result<Unacknowledged> {
+        // The last look at the size says whether there can be one: most often there is none, and no file is touched.
+        if !self.log(channel).unsettled.load(Ordering::Relaxed) {
+            return Ok(Unacknowledged::None);
+        }
+        let line = self.reading(channel, None, Reader::unacknowledged).await?;
+        Ok(line.map_or(Unacknowledged::None, Unacknowledged::Entry))
     }
 
     async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
-use super::{Append, Ledger, Snapshot, Term};
+use super::{Append, Ledger, Snapshot, Term, Unacknowledged};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Body, ChannelState, Entry, Leaf, Sealed, Status, Step};
+use crate::record::{Body, ChannelState, Entry, Leaf, PossiblyOpen, Sealed, Status, Step};
 use crate::value::{Channel, Digest, IdempotencyKey, Timestamp};
 
 /// How many entries are asked for at once.
@@ -39,6 +39,8 @@ pub struct Journal {
     places: HashMap<Term, Vec<u64>>,
     /// Whether the index is gone that this journal relies on: it has to begin anew.
     index_lost: AtomicBool,
+    /// The last intent whose append was not answered.
+    doubt: Option<PossiblyOpen>,
 }
 
 /// How an append ended.
@@ -62,7 +64,15 @@ impl Journal {
             terms: Vec::new(),
             places: HashMap::new(),
             index_lost: AtomicBool::new(false),
+            doubt: None,
         }
+    }
+
+    /// Forgets what was read; what was appended without an answer is in no log to be read again.
+    fn begin_anew(&mut self) {
+        let doubt = self.doubt.take();
+        *self = Journal::new(Arc::clone(&self.ledger), self.state.channel.clone());
+        self.doubt = doubt;
     }
 
     /// The fold of what was read.
@@ -73,7 +83,7 @@ impl Journal {
     /// Reads on to the head.
     pub async fn refresh(&mut self) -> Result<Arc<ChannelState>> {
         if self.index_lost.load(Ordering::Relaxed) {
-            *self = Journal::new(Arc::clone(&self.ledger), self.state.channel.clone());
+            self.begin_anew();
         }
         let channel = self.state.channel.clone();
         let mut size = self.ledger.size(&channel).await?;
@@ -139,7 +149,7 @@ impl Journal {
             Err(defect) => {
                 // What was taken in half is forgotten: the next look begins anew, and finds the defect again.
                 let channel = self.state.channel.clone();
-                *self = Journal::new(Arc::clone(&self.ledger), channel.clone());
+                self.begin_anew();
                 return Err(Error::from(defect).with("channel", channel));
             }
         }
@@ -209,7 +219,12 @@ impl Journal {
         let step = next.take(sealed.bytes()).map_err(|defect| {
             Error::new(ErrorKind::InternalFault, format!("an entry that would break the log: {defect}"))
         })?;
-        match self.ledger.append(&self.state.channel.clone(), seq, sealed.bytes().clone()).await? {
+        let appended = self.ledger.append(&self.state.channel.clone(), seq, sealed.bytes().clone()).await;
+        let unanswered = appended.as_ref().is_err_and(|error| error.kind() == ErrorKind::LedgerAmbiguous);
+        if let (true, Step::Intent { open, .. }) = (unanswered, &step) {
+            self.doubt = Some(PossiblyOpen::from(&**open));
+        }
+        match appended? {
             Append::Stored => {
                 let terms = self.open_terms();
                 self.state = Arc::new(next);
@@ -245,6 +260,23 @@ impl Journal {
         }
         let message = format!("{NOTE_TRIES} appends to the log of {} were lost or not answered", self.state.channel);
         Err(Error::new(ErrorKind::LedgerUnavailable, message).with("channel", &self.state.channel))
+    }
+
+    /// The move that may be open although the log, as it was read last, does not have it: by what the ledger shows, else by
+    /// what this process appended without an answer.
+    pub async fn possibly_open(&self) -> Result<Option<PossiblyOpen>> {
+        let channel = &self.state.channel;
+        if self.state.open.is_some() || self.state.migrated.is_some() {
+            return Ok(None);
+        }
+        Ok(match self.ledger.unacknowledged(channel).await? {
+            Unacknowledged::None => None,
+            Unacknowledged::NotKnown => self.doubt.clone().filter(|doubt| doubt.seq >= self.state.size),
+            Unacknowledged::Entry(bytes) => {
+                let entry = Entry::open(&bytes).map_err(|e| e.with("channel", channel))?;
+                PossiblyOpen::by(&entry).filter(|doubt| doubt.seq >= self.state.size)
+            }
+        })
     }
 
     /// The log as far as it was read, for a look that takes longer than this journal may be held.

@@ -60,6 +60,17 @@ pub enum Append {
     Lost,
 }
 
+/// What a ledger knows of an append that was not acknowledged, and that no read shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unacknowledged {
+    /// Nothing can be known: such an entry may still land.
+    NotKnown,
+    /// There is none.
+    None,
+    /// This entry: it stands after the last one that counts, and may count later.
+    Entry(Bytes),
+}
+
 /// Where the logs are kept.
 ///
 /// # Laws
@@ -83,6 +94,12 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
 
     /// Stores the entry at `seq` if that is the next position. LEDGER_AMBIGUOUS if it is not known whether it did.
     async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append>;
+
+    /// What is known of an append after the head that was not acknowledged. By default nothing is.
+    async fn unacknowledged(&self, channel: &Channel) -> Result<Unacknowledged> {
+        let _ = channel;
+        Ok(Unacknowledged::NotKnown)
+    }
 
     /// Every channel that has a log, in their order.
     async fn channels(&self) -> Result<Vec<Channel>>;

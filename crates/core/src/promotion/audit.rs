@@ -75,7 +75,11 @@ impl Promoter {
     }
 
     async fn audit_one(&self, channel: &Channel, options: AuditOptions) -> Audited {
-        let mut audited = match self.look_at(channel, options.timeout).await {
+        let looked = match self.look_at(channel, options.timeout).await {
+            Ok(audited) => self.doubted(audited).await,
+            Err(error) => Err(error),
+        };
+        let mut audited = match looked {
             Ok(audited) => audited,
             Err(error) => {
                 let empty = ChannelState::empty(channel.clone());
@@ -89,6 +93,19 @@ impl Promoter {
             audited.findings.extend(self.parts_of(channel, *live).await);
         }
         audited
+    }
+
+    /// What seems well is not known to be, while a move may be open that the log does not have.
+    async fn doubted(&self, mut audited: Audited) -> Result<Audited> {
+        let observed = match audited.drift {
+            Drift::InSync { live } => Some(live),
+            Drift::Lagging { observed, .. } | Drift::NeverRecorded { observed } => observed,
+            _ => return Ok(audited),
+        };
+        if let Some(doubt) = self.inner.journal(&audited.channel).lock().await.possibly_open().await? {
+            audited.drift = Drift::PossiblyOpen { seq: doubt.seq, target: doubt.target, observed };
+        }
+        Ok(audited)
     }
 
     /// What is wrong with the parts of a live digest.

@@ -8,7 +8,9 @@ use super::past::{LiveAt, back, last_committed, live_at};
 use super::{Inner, Promoter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Snapshot;
-use crate::record::{ActiveHold, Body, ChannelState, Hold, LogReport, MigratedTo, OpenMove, PromotionEvent, Unhold};
+use crate::record::{
+    ActiveHold, Body, ChannelState, Hold, LogReport, MigratedTo, OpenMove, PossiblyOpen, PromotionEvent, Unhold,
+};
 use crate::value::{Channel, Digest, Provenance, Text, Timestamp};
 
 /// What a channel is now, as its log says.
@@ -29,6 +31,9 @@ pub struct Current {
     /// The move that is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenMove>,
+    /// The move that may be open: the append of its intent was not answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub possibly_open: Option<PossiblyOpen>,
     /// The holds in force.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<ActiveHold>,
@@ -63,7 +68,12 @@ impl Promoter {
 
     /// What a channel is now: live and previous digest, the move that made it so, what is open, which holds are in force.
     pub async fn current(&self, channel: &Channel) -> Result<Current> {
-        let log = self.inner.snapshot(channel).await?;
+        let (log, possibly_open) = {
+            let journal = self.inner.journal(channel);
+            let mut journal = journal.lock().await;
+            journal.refresh().await?;
+            (journal.snapshot(), journal.possibly_open().await?)
+        };
         let (state, event) = (log.state(), last_committed(&log).await?);
         Ok(Current {
             channel: channel.clone(),
@@ -71,6 +81,7 @@ impl Promoter {
             previous: state.previous,
             event,
             open: state.open.clone(),
+            possibly_open,
             holds: state.holds_at(self.inner.clock.now()).cloned().collect(),
             migrated: state.migrated.clone(),
             size: state.size,

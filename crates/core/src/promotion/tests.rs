@@ -1,6 +1,8 @@
 //! The promoter on the model of a registry and a ledger in memory: each operation, each refusal.
 
 mod audit;
+#[cfg(all(feature = "file", unix))]
+mod doubt;
 mod flawed;
 mod foreign;
 mod holds;

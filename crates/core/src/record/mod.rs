@@ -5,6 +5,7 @@
 
 mod body;
 mod defect;
+mod doubt;
 mod entry;
 mod event;
 mod fold;
@@ -23,6 +24,7 @@ pub use body::{
     Observation, ObservationCause, Outcome, PolicyEntry, PutStatus, Status, Takeover, TakeoverOp, Unblock, Unhold,
 };
 pub use defect::{Defect, DefectCode};
+pub use doubt::PossiblyOpen;
 pub use entry::{Body, Entry, Kind, Leaf, MAX_ENTRY, Sealed};
 pub use event::{Closing, EventStatus, PromotionEvent, TakenOver, Window, events};
 pub use fold::{ActiveHold, ChannelState, Closed, MigratedTo, OpenMove, PolicyInForce, Step};

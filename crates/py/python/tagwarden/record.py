@@ -30,6 +30,7 @@ __all__ = [
     "OverrideNote",
     "Page",
     "PolicyNote",
+    "PossiblyOpen",
     "Predecessor",
     "PromotionEvent",
     "Receipt",
@@ -411,6 +412,20 @@ class OpenMove(Record):
 
 
 @dataclass(frozen=True)
+class PossiblyOpen(Record):
+    """A move that may be open: the append of its intent was not answered, and it is not in the log.
+
+    - ``seq``: where the intent was to stand; another entry there decides it. ``op`` and ``move_id``: as in ``Intent``.
+    - ``target``: the digest that it points the channel at.
+    """
+
+    seq: int
+    op: str
+    move_id: str
+    target: Digest
+
+
+@dataclass(frozen=True)
 class DeadMove(Record):
     """A move whose worker did not close it within its times. A plan leaves it as it is.
 
@@ -441,6 +456,7 @@ class Current(Record):
     - ``live``: the live digest, None before the first move; ``previous``: the one before the last move that changed it.
     - ``event``: the last committed move; ``open``: the move that is open; ``holds``: the holds in force.
     - ``migrated``: where the log goes on, if it was migrated to another ledger: all else is what was, then.
+    - ``possibly_open``: the move that may be open, because the append of its intent was not answered.
     """
 
     channel: Channel
@@ -451,6 +467,7 @@ class Current(Record):
     open: OpenMove | None = None
     holds: tuple[ActiveHold, ...] = ()
     migrated: MigratedTo | None = None
+    possibly_open: PossiblyOpen | None = None
 
 
 @dataclass(frozen=True)

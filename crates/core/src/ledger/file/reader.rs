@@ -117,6 +117,20 @@ impl Reader {
         self.unsettled
     }
 
+    /// The whole line after the last entry that may be relied on: an append that was not acknowledged, and that the next
+    /// one makes count. Half a line never counts.
+    pub(super) fn unacknowledged(&mut self) -> Result<Option<Bytes>> {
+        let place = &self.place;
+        let bytes = self.log.stat().map_err(|e| place.io("look at", &place.log, e))?.bytes;
+        let tail = place.read_exactly(self.log.as_ref(), self.end, bytes.min(self.end + MAX_LINE as u64))?;
+        let Some(end) = lines::first_end(&tail) else { return Ok(None) };
+        let line = tail.get(..end).unwrap_or_default();
+        match lines::is_torn(line, self.end) {
+            true => Ok(None),
+            false => Ok(line.strip_suffix(b"\n").map(Bytes::copy_from_slice)),
+        }
+    }
+
     /// Finds the end of what may be relied on: what the mark of this run vouches for, or else what this reader has
     /// synced itself.
     fn refresh(&mut self) -> Result<Fresh> {

@@ -13,7 +13,7 @@ use crate::testing::PausedClock;
 
 /// How an append goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Flaw {
+pub(super) enum Flaw {
     None,
     /// It is not answered, and never stands.
     Gone,
@@ -27,7 +27,7 @@ enum Flaw {
 
 /// A ledger in memory whose appends go wrong as scripted: each flaw so many times, then none.
 #[derive(Debug)]
-struct Flawed {
+pub(super) struct Flawed {
     inner: Arc<MemoryLedger>,
     flaws: Lock<Vec<(Flaw, usize)>>,
     hidden: Lock<Option<(u64, Bytes)>>,
@@ -40,7 +40,7 @@ struct Flawed {
 const MOST: usize = 3_000;
 
 impl Flawed {
-    fn over(inner: &Arc<MemoryLedger>, flaws: impl Into<Vec<(Flaw, usize)>>) -> Arc<Flawed> {
+    pub(super) fn over(inner: &Arc<MemoryLedger>, flaws: impl Into<Vec<(Flaw, usize)>>) -> Arc<Flawed> {
         Arc::new(Flawed {
             inner: Arc::clone(inner),
             flaws: Lock::new(flaws.into()),
@@ -115,14 +115,14 @@ impl Ledger for Flawed {
 }
 
 /// A bootstrapped world over a ledger that can be shared.
-async fn shared() -> (World, Arc<MemoryLedger>) {
+pub(super) async fn shared() -> (World, Arc<MemoryLedger>) {
     let mut w = world();
     let ledger = Arc::new(MemoryLedger::new());
     w.promoter = over(&w, Arc::clone(&ledger) as Arc<dyn Ledger>);
     (w.bootstrapped().await, ledger)
 }
 
-fn over(w: &World, ledger: Arc<dyn Ledger>) -> Promoter {
+pub(super) fn over(w: &World, ledger: Arc<dyn Ledger>) -> Promoter {
     Promoter::new(Arc::new(w.registry.clone()), ledger).with_clock(Arc::new(PausedClock::new()))
 }
 
