@@ -201,7 +201,7 @@ impl Guardrail for ExpectedState {
     }
 }
 
-/// No hold in force stops the move (CHANNEL_HELD). A hold of scope `promotions` lets rollback, repair and adopt pass.
+/// No hold in force stops the move (CHANNEL_HELD), by the clock of this machine; one within 5 min of its end still does. A hold of scope `promotions` lets rollback, repair and adopt pass.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoHold;
 
@@ -215,7 +215,7 @@ impl Guardrail for NoHold {
             let (op, channel) = (facts.op.as_str(), &facts.channel);
             return Finding::pass(self.name(), format!("no hold on {channel} stops a {op} at {}", facts.at));
         }
-        let holds: Vec<_> = facts.holds.iter().map(ToString::to_string).collect();
+        let holds: Vec<_> = facts.holds.iter().map(|hold| hold.said_at(facts.at)).collect();
         Finding::refuse(self.name(), "CHANNEL_HELD", holds.join("; ")).later()
     }
 }
@@ -402,6 +402,10 @@ mod tests {
         facts.holds.push(hold(10, HoldScope::All, Some("2026-11-24T00:00:00Z")));
         let both = format!("{why}; held for all moves by ada until 2026-11-24T00:00:00.000Z (hold 10): incident 7");
         assert_eq!(refused(&NoHold, &facts).1, both);
+        facts.holds = vec![hold(11, HoldScope::All, Some("2026-11-23T05:58:00Z"))];
+        let why = "held for all moves by ada until 2026-11-23T05:58:00.000Z (hold 11): incident 7 (it counts for 5 min \
+                   longer, as clocks may differ)";
+        assert_eq!(refused(&NoHold, &facts).1, why);
     }
 
     fn hold(seq: u64, scope: HoldScope, until: Option<&str>) -> ActiveHold {
@@ -426,7 +430,8 @@ mod tests {
             (Op::Adopt, vec![1], vec![]),
         ] {
             assert_eq!(held(op, "2026-11-23T05:59:59Z"), before, "{op:?}");
-            assert_eq!(held(op, "2026-11-23T06:00:00Z"), after, "{op:?}");
+            assert_eq!(held(op, "2026-11-23T06:04:59.999Z"), before, "{op:?}: clocks may differ by 5 min");
+            assert_eq!(held(op, "2026-11-23T06:05:00Z"), after, "{op:?}");
         }
     }
 

@@ -180,7 +180,7 @@ pub struct Refusal(Box<Judgement>);
 impl Refusal {
     /// The refusal of a hold that came after the policy had judged.
     pub(crate) fn held(channel: Channel, policy: PolicyNote, at: Timestamp, hold: &ActiveHold) -> Refusal {
-        let finding = Finding::refuse(NoHold.name(), "CHANNEL_HELD", hold.to_string()).later();
+        let finding = Finding::refuse(NoHold.name(), "CHANNEL_HELD", hold.said_at(at)).later();
         Refusal(Box::new(Judgement { channel, policy, at, findings: vec![finding] }))
     }
 

@@ -10,7 +10,7 @@ use super::past::back;
 use super::request::{LEDGER_COMPLETE, Operation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::{Facts, Finding, Judgement, Passage, Tagged, Upstream};
-use crate::record::{ChannelState, Op, Source, TargetManifest, UpstreamLog};
+use crate::record::{CLOCK_TOLERANCE_MS, ChannelState, Op, Source, TargetManifest, UpstreamLog};
 use crate::registry::Manifest;
 use crate::value::{Channel, Digest, ReleaseLabel, Text, Timestamp};
 
@@ -44,9 +44,6 @@ pub(super) fn target_of(manifest: &Manifest) -> TargetManifest {
 const TAG_READ: &str = "tag-read";
 pub(super) const ROLLBACK_TARGET: &str = "rollback-target";
 const CLOCK: &str = "clock";
-
-/// Clocks that differ by more than this are said.
-const SKEW_MS: u64 = 5 * 60 * 1000;
 
 /// A promotion is refused if this machine's clock and the registry's differ by more than this.
 const REFUSED_SKEW_MS: u64 = 60 * 60 * 1000;
@@ -161,11 +158,11 @@ impl Run {
         // Time has passed since the last entry; only one from the future shows that a clock is off.
         let log = self.effects.journal.lock().await.snapshot();
         let last = log.read(log.state().size.saturating_sub(1), 1).await?.pop();
-        if let Some(last) = last.map(|entry| entry.at).filter(|last| *last > now && off(*last) > SKEW_MS) {
+        if let Some(last) = last.map(|entry| entry.at).filter(|last| *last > now && off(*last) > CLOCK_TOLERANCE_MS) {
             let why = format!("this machine's clock says {now}, and the last entry was written at {last}");
             findings.push(Finding::warn(CLOCK, "CLOCK_SKEWED", why));
         }
-        if let Some(date) = self.effects.date.filter(|date| off(*date) > SKEW_MS) {
+        if let Some(date) = self.effects.date.filter(|date| off(*date) > CLOCK_TOLERANCE_MS) {
             let why = format!("this machine's clock says {now}, and the registry's {date}");
             findings.push(match op == Op::Promote && off(date) > REFUSED_SKEW_MS {
                 true => Finding::refuse(CLOCK, "CLOCK_SKEWED", why),

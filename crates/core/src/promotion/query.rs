@@ -143,7 +143,7 @@ impl Promoter {
         Err(Error::new(ErrorKind::ChannelAbsent, message).with("channel", channel))
     }
 
-    /// The holds in force now.
+    /// The holds in force now, by the clock of this machine; one within 5 min of its end still is.
     pub async fn holds(&self, channel: &Channel) -> Result<Vec<ActiveHold>> {
         let state = self.state(channel).await?;
         Ok(state.holds_at(self.inner.clock.now()).cloned().collect())

@@ -4,6 +4,7 @@
 //! steps, so that what is checked is what runs.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +70,25 @@ pub struct ActiveHold {
     /// When it ends by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+}
+
+/// How far the clocks of two machines may differ unnoticed, in milliseconds: 5 min.
+pub const CLOCK_TOLERANCE_MS: u64 = 5 * 60 * 1000;
+
+impl ActiveHold {
+    /// True if it is over at `now`. Its end is compared with the clock of whoever asks, which may be ahead of the one that
+    /// the end was meant by: so it counts for [`CLOCK_TOLERANCE_MS`] longer.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| until.plus(Duration::from_millis(CLOCK_TOLERANCE_MS)) <= now)
+    }
+
+    /// The hold as a finding says it at `now`: past its end it says why it counts.
+    pub(crate) fn said_at(&self, now: Timestamp) -> String {
+        match self.until {
+            Some(until) if until <= now => format!("{self} (it counts for 5 min longer, as clocks may differ)"),
+            _ => self.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for ActiveHold {
@@ -351,9 +371,9 @@ impl ChannelState {
         Digest::from_sha256(self.tree.root())
     }
 
-    /// The holds in force at `now`.
+    /// The holds in force at `now`: one is until 5 min after its end, because clocks differ.
     pub fn holds_at(&self, now: Timestamp) -> impl Iterator<Item = &ActiveHold> {
-        self.holds.iter().filter(move |hold| hold.until.is_none_or(|until| now < until))
+        self.holds.iter().filter(move |hold| !hold.is_over(now))
     }
 
     /// The first hold in force at `now` that stops a move.

@@ -27,7 +27,7 @@ pub use defect::{Defect, DefectCode};
 pub use doubt::PossiblyOpen;
 pub use entry::{Body, Entry, Kind, Leaf, MAX_ENTRY, Sealed};
 pub use event::{Closing, EventStatus, PromotionEvent, TakenOver, Window, events};
-pub use fold::{ActiveHold, ChannelState, Closed, MigratedTo, OpenMove, PolicyInForce, Step};
+pub use fold::{ActiveHold, CLOCK_TOLERANCE_MS, ChannelState, Closed, MigratedTo, OpenMove, PolicyInForce, Step};
 pub use intent::{
     CheckNote, Deadlines, Decision, Expected, FindingNote, Intent, MoveSet, OnFailure, Op, OrderValue, OverrideNote,
     PolicyNote, Predecessor, ReleaseOrder, Source, TargetManifest, UpstreamLog, Verdict,

@@ -250,8 +250,8 @@ impl World {
         let promoter = self.calm_promoter();
         for (number, channel) in self.channels.iter().enumerate() {
             let how = if number == 0 { RecoveryMode::RollForward } else { RecoveryMode::Abort };
-            // A hold of the auditor's ends by itself, within 91 s.
-            tokio::time::sleep(Duration::from_secs(100)).await;
+            // A hold of the auditor's ends by itself, within 91 s, and counts for 5 min longer.
+            tokio::time::sleep(Duration::from_secs(400)).await;
             let was_open = promoter.state(channel).await.unwrap().open.is_some();
             match promoter.recover(channel, how, who(), Duration::from_secs(3_600)).await {
                 Ok(_) => self.seen.lock().unwrap().count(if was_open { "recovered at the end" } else { "at rest" }),

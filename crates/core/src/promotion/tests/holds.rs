@@ -54,3 +54,34 @@ async fn log_with_an_invisible_character_is_read_and_verified() {
     assert_eq!(anew.holds(&w.prod).await.unwrap()[0].reason.as_str(), "inci\u{200b}dent");
     anew.unhold(&w.prod, unhold(hold)).await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn hold_counts_until_five_minutes_after_its_end() {
+    let w = world().bootstrapped().await;
+    let until = w.promoter.inner.clock.now().plus(Duration::from_secs(60));
+    w.promoter.hold(&w.prod, Hold { until: Some(until), ..hold("incident 7") }).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60 + 299)).await;
+    assert_eq!(w.promoter.current(&w.prod).await.unwrap().holds.len(), 1);
+    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
+    assert!(error.to_string().contains("it counts for 5 min longer, as clocks may differ"), "{error}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(w.promoter.current(&w.prod).await.unwrap().holds, []);
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn hold_that_is_just_over_stops_a_move_at_the_guard() {
+    let w = world().bootstrapped().await;
+    let pin = pin_tag(&w.digests[1]);
+    w.registry.script_when(move |call| call.puts(&pin), [Fault::Slow(Duration::from_secs(5))]);
+    let promoted = w.promoter.promote(&w.prod, w.release("1.1"), terms());
+    let held = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let until = w.promoter.inner.clock.now().plus(Duration::from_millis(1));
+        w.promoter.hold(&w.prod, Hold { until: Some(until), ..hold("incident 7") }).await.unwrap()
+    };
+    let (promoted, _) = tokio::join!(promoted, held);
+    assert_eq!(refused_by(&promoted.unwrap_err()), ["CHANNEL_HELD"]);
+    assert_eq!(w.observed(), Some(w.digests[0]));
+}
