@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tagwarden::conformance::ledger;
 use tagwarden::ledger::{Access, Append, Index, Journal, Ledger, PostgresLedger, Term};
 use tagwarden::record::{Body, ChannelState, Deployment, Sealed};
-use tagwarden::{Channel, ErrorKind, Result, Timestamp};
+use tagwarden::{Channel, Clock, ErrorKind, Result, SystemClock, Timestamp};
 use tagwarden_tests::postgres::Postgres;
 use tokio::task::JoinSet;
 
@@ -64,6 +64,23 @@ async fn it_keeps_the_laws() {
     let url = format!("postgres://postgres:pw-of-postgres@{socket}:{port}/laws?schema=other_1");
     PostgresLedger::init(&url).await.unwrap();
     ledger::append_if_next(&At(url)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_has_the_time_of_the_database() {
+    let Some(server) = Postgres::start("it_has_the_time_of_the_database", &[]) else { return };
+    let (_, ledger) = made(&server, "time").await;
+    assert_eq!(ledger.time(), None, "it was not asked yet");
+    for (channel, entries) in [("empty", 0), ("one", 1)] {
+        let (channel, mut state) = (self::channel(channel), ChannelState::empty(self::channel(channel)));
+        for seq in 0..entries {
+            ledger.append(&channel, seq, next(&mut state, "r1")).await.unwrap();
+        }
+        assert_eq!(ledger.size(&channel).await.unwrap(), entries);
+        // The server is on this machine.
+        let (here, there) = (SystemClock.now(), ledger.time().expect("a time"));
+        assert!(here.unix_ms().abs_diff(there.unix_ms()) < 5_000, "{here} here, {there} there");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

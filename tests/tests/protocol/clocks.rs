@@ -1,4 +1,4 @@
-//! Two machines whose clocks are two hours apart: nothing is ordered by them, and no worker takes over early.
+//! Two machines whose clocks are nearly two hours apart: nothing is ordered by them, and no worker takes over early.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,9 +14,10 @@ use super::backend::{Backend, Place, export, on, real_time};
 use super::child::{bootstrap, prod, push_releases};
 use super::world::{tag, terms, who};
 
-const HOUR: Duration = Duration::from_secs(3600);
+/// Over an hour from a database's clock a promotion is refused.
+const OFF: Duration = Duration::from_secs(59 * 60);
 
-/// The machine's clock, wrong by an hour.
+/// The machine's clock, wrong by nearly an hour.
 #[derive(Debug)]
 enum Wrong {
     Early,
@@ -26,8 +27,8 @@ enum Wrong {
 impl Clock for Wrong {
     fn now(&self) -> Timestamp {
         match self {
-            Wrong::Early => SystemClock.now().minus(HOUR),
-            Wrong::Late => SystemClock.now().plus(HOUR),
+            Wrong::Early => SystemClock.now().minus(OFF),
+            Wrong::Late => SystemClock.now().plus(OFF),
         }
     }
 

@@ -37,7 +37,7 @@ use bytes::Bytes;
 
 use crate::error::Result;
 use crate::record::{ChannelState, LogReport, Verifier};
-use crate::value::Channel;
+use crate::value::{Channel, Timestamp};
 
 /// How many entries are verified at once.
 const VERIFIED: usize = 8192;
@@ -99,6 +99,12 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
     async fn unacknowledged(&self, channel: &Channel) -> Result<Unacknowledged> {
         let _ = channel;
         Ok(Unacknowledged::NotKnown)
+    }
+
+    /// The time now by the ledger's own clock, as of its last answer; none, the default, if it has no clock. A move is judged
+    /// by it: see `docs/protocol.md`, *Clocks*.
+    fn time(&self) -> Option<Timestamp> {
+        None
     }
 
     /// Every channel that has a log, in their order.

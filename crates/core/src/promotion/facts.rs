@@ -45,7 +45,7 @@ const TAG_READ: &str = "tag-read";
 pub(super) const ROLLBACK_TARGET: &str = "rollback-target";
 const CLOCK: &str = "clock";
 
-/// A promotion is refused if this machine's clock and the registry's differ by more than this.
+/// A promotion is refused if this machine's clock and the registry's or the ledger's differ by more than this.
 const REFUSED_SKEW_MS: u64 = 60 * 60 * 1000;
 
 impl Run {
@@ -150,7 +150,7 @@ impl Run {
         }))
     }
 
-    /// *Clocks*: this machine's clock against the last entry and against the registry.
+    /// *Clocks*: this machine's clock against the last entry, the registry and the ledger.
     async fn findings_of_the_clock(&self, op: Op) -> Result<Vec<Finding>> {
         let now = self.effects.inner.clock.now();
         let off = |other: Timestamp| other.unix_ms().abs_diff(now.unix_ms());
@@ -162,9 +162,11 @@ impl Run {
             let why = format!("this machine's clock says {now}, and the last entry was written at {last}");
             findings.push(Finding::warn(CLOCK, "CLOCK_SKEWED", why));
         }
-        if let Some(date) = self.effects.date.filter(|date| off(*date) > CLOCK_TOLERANCE_MS) {
-            let why = format!("this machine's clock says {now}, and the registry's {date}");
-            findings.push(match op == Op::Promote && off(date) > REFUSED_SKEW_MS {
+        let others = [("registry", self.effects.date), ("ledger", self.effects.inner.ledger.time())];
+        for (whose, time) in others {
+            let Some(time) = time.filter(|time| off(*time) > CLOCK_TOLERANCE_MS) else { continue };
+            let why = format!("this machine's clock says {now}, and the {whose}'s {time}");
+            findings.push(match op == Op::Promote && off(time) > REFUSED_SKEW_MS {
                 true => Finding::refuse(CLOCK, "CLOCK_SKEWED", why),
                 false => Finding::warn(CLOCK, "CLOCK_SKEWED", why),
             });

@@ -1,6 +1,7 @@
 //! The promoter on the model of a registry and a ledger in memory: each operation, each refusal.
 
 mod audit;
+mod clocks;
 #[cfg(all(feature = "file", unix))]
 mod doubt;
 mod flawed;

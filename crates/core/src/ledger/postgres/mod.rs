@@ -1,6 +1,7 @@
 //! `PostgresLedger`: a PostgreSQL database that every runner reaches.
 
 mod address;
+mod clock;
 mod fault;
 mod index;
 mod pgpass;
@@ -19,11 +20,12 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
 use self::address::Address;
+use self::clock::DatabaseClock;
 use self::fault::Fault;
 use self::pool::{Lease, Parameter, Pool};
 use super::{Access, Append, Index, Ledger};
 use crate::error::{Error, ErrorKind, Result};
-use crate::value::Channel;
+use crate::value::{Channel, Timestamp};
 
 /// The most entries that one read gives, whatever it is asked for: at most 8 MiB.
 const PAGE: usize = 256;
@@ -67,6 +69,7 @@ const SETTLE_WAIT: [Duration; 2] = [Duration::from_millis(50), Duration::from_se
 pub struct PostgresLedger {
     pool: Arc<Pool>,
     access: Access,
+    clock: Arc<DatabaseClock>,
 }
 
 impl PostgresLedger {
@@ -79,7 +82,7 @@ impl PostgresLedger {
     pub async fn open(url: &str, access: Access) -> Result<PostgresLedger> {
         let pool = Pool::new(address(url)?, access)?;
         schema::check(&pool, access).await?;
-        Ok(PostgresLedger { pool: Arc::new(pool), access })
+        Ok(PostgresLedger { pool: Arc::new(pool), access, clock: Arc::default() })
     }
 
     /// Makes the schema and the tables of a ledger in the database at `url`, or brings them to this version's. Does
@@ -163,9 +166,15 @@ impl fmt::Debug for PostgresLedger {
 #[async_trait]
 impl Ledger for PostgresLedger {
     async fn size(&self, channel: &Channel) -> Result<u64> {
-        let sql = self.sql("SELECT seq FROM @.entries WHERE channel = $1 ORDER BY seq DESC LIMIT 1");
+        // The time rides on it: the size is read before each append.
+        let sql = self.sql(
+            "SELECT (SELECT seq FROM @.entries WHERE channel = $1 ORDER BY seq DESC LIMIT 1),
+             (extract(epoch FROM clock_timestamp()) * 1000)::int8",
+        );
         let rows = self.pool.read("read the size of a log", &sql, &[(&channel.to_string(), Type::TEXT)]).await?;
-        let last: Option<i64> = rows.first().map(|row| self.column(row, 0)).transpose()?;
+        let Some(row) = rows.first() else { return Ok(0) };
+        self.clock.note(self.column(row, 1)?);
+        let last: Option<i64> = self.column(row, 0)?;
         Ok(last.map_or(0, |last| last.cast_unsigned() + 1))
     }
 
@@ -207,6 +216,10 @@ impl Ledger for PostgresLedger {
                 }
             }
         }
+    }
+
+    fn time(&self) -> Option<Timestamp> {
+        self.clock.now()
     }
 
     async fn channels(&self) -> Result<Vec<Channel>> {
