@@ -74,8 +74,9 @@ export interface Terms extends Signal {
   /** What the channel must point at for the move to start: anything by default, nothing, or a digest. */
   expected?: 'any' | 'absent' | Digest | (string & {})
   /**
-   * Names of guardrails whose refusal does not count; they are recorded with the move, which needs a reason. Only
-   * `ledger-complete` can be one, in a bootstrap of a repository that another ledger seems to govern.
+   * Names of guardrails whose refusal does not count; they are recorded with the move, which needs a reason.
+   * `ledger-complete` can be one in a bootstrap and a repair (another ledger seems to govern the repository), `parts-present`
+   * in a rollback and a repair (the registry does not have all of the target).
    */
   override?: string[]
   /**

@@ -120,8 +120,8 @@ Examples:
   tagwarden promote prod --source 1.4.2 --dry-run";
 
 pub(super) const ROLLBACK: &str = "\
-The manifest, its index children, configs and layers must all still be in the registry (finding TARGET_INCOMPLETE); a \
-part that cannot be looked at is a warning. A rollback appends a move; it never rewrites the record.
+The manifest, its index children, configs and layers must all still be in the registry (finding TARGET_INCOMPLETE), unless \
+--override parts-present says otherwise; a part that cannot be looked at is a warning. A rollback appends a move; it never rewrites the record.
 
 Examples:
   tagwarden rollback prod

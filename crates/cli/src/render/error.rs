@@ -74,7 +74,12 @@ fn hint(error: &Error) -> Option<String> {
             )
         }
         ErrorKind::ChannelBusy => "wait with --timeout TIME, or use --on-conflict requeue".to_owned(),
-        ErrorKind::PolicyRefused if held(error) => {
+        ErrorKind::PolicyRefused if refused_by(error, "TARGET_INCOMPLETE") => {
+            "push the missing parts again, or name another target; --override parts-present with --reason goes there all the \
+             same"
+                .to_owned()
+        }
+        ErrorKind::PolicyRefused if refused_by(error, "CHANNEL_HELD") => {
             format!("`tagwarden holds {channel}` lists the holds; `tagwarden unhold {channel} ID --reason …` ends one")
         }
         ErrorKind::ChannelNotBootstrapped => {
@@ -107,10 +112,10 @@ fn hint(error: &Error) -> Option<String> {
     })
 }
 
-/// True if a hold is among what refused.
-fn held(error: &Error) -> bool {
+/// True if a finding of this code is among what refused.
+fn refused_by(error: &Error, code: &str) -> bool {
     let refusal = error.source_as::<Refusal>();
-    refusal.is_some_and(|refusal| refusal.refusals().any(|finding| finding.code() == Some("CHANNEL_HELD")))
+    refusal.is_some_and(|refusal| refusal.refusals().any(|finding| finding.code() == Some(code)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `Policy`: a list of guardrails, what they decide together, and a refusal as a person reads it.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use super::facts::Facts;
 use super::guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
 use super::parts::PartsPresent;
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::record::{ActiveHold, Decision, FindingNote, PolicyNote};
+use crate::record::{ActiveHold, Decision, FindingNote, PolicyNote, Verdict};
 use crate::value::{Channel, Digest, Pipeline, Text, Timestamp};
 
 /// A list of guardrails. All of them judge every move, in their order; one refusal refuses it.
@@ -153,6 +154,18 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// The same, where what the named guardrails refuse is a warning.
+    #[must_use]
+    pub fn overriding(mut self, names: &BTreeSet<Text>) -> Judgement {
+        for finding in &mut self.findings {
+            if finding.refuses() && names.contains(&finding.guardrail) {
+                let why = Text::lossy(format!("{} (overridden)", finding.why));
+                *finding = Finding { verdict: Verdict::Warn, retry: None, why, ..finding.clone() };
+            }
+        }
+        self
+    }
+
     /// True if nothing stops the move.
     pub fn passes(&self) -> bool {
         !self.findings.iter().any(Finding::refuses)
@@ -282,6 +295,23 @@ mod tests {
             ["provenance-complete", "target-readable", "parts-present", "expected-state", "no-hold", "promotion-order"]
         );
         assert_eq!(decision.policy, Policy::standard().note());
+    }
+
+    #[test]
+    fn refusal_that_is_overridden_by_name_is_a_warning_and_others_stand() {
+        let mut facts = facts();
+        (facts.op, facts.missing) = (Op::Rollback, vec![Text::lossy("blob 1")]);
+        let judge = |name: &str, facts: &Facts| {
+            Policy::standard().judge(facts).overriding(&BTreeSet::from([Text::lossy(name)]))
+        };
+        assert!(!judge("no-hold", &facts).passes(), "it is not what refuses");
+        let judgement = judge("parts-present", &facts);
+        assert!(judgement.passes());
+        let finding = judgement.findings.iter().find(|finding| finding.verdict == Verdict::Warn).unwrap();
+        assert_eq!((finding.code(), finding.retry), (Some("TARGET_INCOMPLETE"), None));
+        assert!(finding.why.as_str().ends_with("not in the registry: blob 1 (overridden)"), "{}", finding.why);
+        facts.holds = vec![ActiveHold { scope: HoldScope::All, ..hold() }];
+        assert!(!judge("parts-present", &facts).passes(), "the hold still refuses");
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl Run {
         facts.here = here;
         facts.upstream = self.upstream(op, &change.target).await?;
         let upstream = facts.upstream.iter().map(Upstream::log).collect();
-        let mut judgement = self.effects.inner.policy.judge(&facts);
+        let mut judgement = self.effects.inner.policy.judge(&facts).overriding(&terms.overrides);
         judgement.findings.extend(self.warnings.clone());
         judgement.findings.extend(self.finding_of_a_put_again(&change).await?);
         judgement.findings.extend(self.findings_of_the_read(&read, lagging));

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::machine::{OnConflict, Want, check_times};
 use super::rollback::RollbackTarget;
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::ExpectedDigest;
+use crate::judge::{ExpectedDigest, PartsPresent};
 use crate::record::{Deadlines, Op, OverrideNote, Predecessor, Source, canonical};
 use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Tag, Text};
 
@@ -53,8 +53,8 @@ pub struct Terms {
     pub reason: Option<Text>,
     /// What the channel must point at for the move to start; anything by default.
     pub expected: ExpectedDigest,
-    /// The names of the guardrails whose refusal does not count; they are recorded with the move, and need a reason. Of
-    /// these only [`LEDGER_COMPLETE`] can be one, in a bootstrap.
+    /// The names of the guardrails whose refusal does not count; they are recorded with the move, and need a reason.
+    /// [`LEDGER_COMPLETE`] can be one in a bootstrap and a repair, [`PartsPresent::NAME`] in a rollback and a repair.
     pub overrides: BTreeSet<Text>,
     /// What to do when another move comes first: wait, and go on only if the live digest is still the same, by default.
     pub on_conflict: OnConflict,
@@ -286,10 +286,17 @@ impl Operation {
     /// is of another repository.
     pub(super) fn check(&self, channel: &Channel, terms: &Terms) -> Result<()> {
         for name in &terms.overrides {
-            if name.as_str() != LEDGER_COMPLETE || !matches!(self.op(), Op::Bootstrap | Op::Repair) {
+            let can_be = match name.as_str() {
+                LEDGER_COMPLETE => matches!(self.op(), Op::Bootstrap | Op::Repair),
+                PartsPresent::NAME => matches!(self.op(), Op::Rollback | Op::Repair),
+                _ => false,
+            };
+            if !can_be {
                 let message = format!(
-                    "override: {name} cannot be overridden in a {}; {LEDGER_COMPLETE} can, in a bootstrap or a repair",
-                    self.op().as_str()
+                    "override: {name} cannot be overridden in a {}; {LEDGER_COMPLETE} can, in a bootstrap or a repair, and \
+                     {} in a rollback or a repair",
+                    self.op().as_str(),
+                    PartsPresent::NAME
                 );
                 return Err(Error::new(ErrorKind::ValueInvalid, message).with("channel", channel));
             }

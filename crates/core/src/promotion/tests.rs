@@ -473,10 +473,18 @@ async fn a_guardrail_that_cannot_be_overridden_is_an_invalid_value() {
     let terms = |name| terms().overriding(text(name)).reason(text("I know"));
     let error = w.promoter.promote(&w.prod, w.release("1.1"), terms(LEDGER_COMPLETE)).await.unwrap_err();
     let want = "override: ledger-complete cannot be overridden in a promote; ledger-complete can, in a bootstrap or a \
-                repair";
+                repair, and parts-present in a rollback or a repair";
     assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::ValueInvalid, want));
     let error = w.promoter.bootstrap(&w.prod, None, terms("no-hold")).await.unwrap_err();
     assert!(error.to_string().starts_with("override: no-hold cannot be overridden in a bootstrap; "), "{error}");
+    for moved in [
+        w.promoter.promote(&w.prod, w.release("1.1"), terms("parts-present")).await,
+        w.promoter.bootstrap(&w.prod, None, terms("parts-present")).await,
+        w.promoter.rollback(&w.prod, None, terms(LEDGER_COMPLETE)).await,
+        w.promoter.adopt(&w.prod, terms("parts-present")).await,
+    ] {
+        assert_eq!(moved.unwrap_err().kind(), ErrorKind::ValueInvalid);
+    }
 }
 
 #[tokio::test(start_paused = true)]

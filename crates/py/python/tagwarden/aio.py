@@ -150,7 +150,8 @@ class AsyncPromoter:
         - ``reason``: why, for the log: one line of 1 to 1,024 characters. None by default.
         - ``expected``: what the tag must point at for the move to start: a digest, ``absent`` or ``any`` (the default).
         - ``override``: names of guardrails whose refusal does not count; they are recorded with the move, which needs a
-          ``reason``. Only ``ledger-complete`` can be one, in a ``bootstrap``. None by default.
+          ``reason``. ``ledger-complete`` can be one in a ``bootstrap`` and a ``repair``, ``parts-present`` in a
+          ``rollback`` and a ``repair``. None by default.
         - ``on_conflict``: what to do when another move comes first. ``wait`` (the default) waits for it, and goes on if
           the live digest is still what it was; ``requeue`` waits, looks again and judges anew; ``fail`` gives up at
           once.

@@ -102,3 +102,29 @@ async fn promotion_of_an_image_asks_for_no_part() {
     assert_eq!(said(&receipt).verdict, Verdict::Pass);
     assert!(!w.registry.calls().iter().any(|call| matches!(call, Call::HasBlob { .. })));
 }
+
+#[tokio::test(start_paused = true)]
+async fn incomplete_target_is_rolled_back_to_and_repaired_where_that_is_overridden_with_a_reason() {
+    let w = world().bootstrapped().await;
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    let layer = w.layer(0).await;
+    w.registry.delete_blob(w.prod.repository(), &layer);
+    let known = || terms().overriding(text("parts-present"));
+    assert_eq!(w.kind(w.promoter.rollback(&w.prod, None, known())).await, ErrorKind::ValueInvalid, "it needs a reason");
+    let known = || known().reason(text("nodes have the layer"));
+    let check = |receipt: &Receipt| {
+        let (code, why) = warned(receipt);
+        assert_eq!((receipt.digest, code), (w.digests[0], "TARGET_INCOMPLETE"));
+        assert!(why.contains(&format!("blob {layer}")) && why.ends_with("(overridden)"), "{why}");
+        let [OverrideNote { guardrail, reason }] = &receipt.r#move.as_ref().unwrap().intent.decision.overrides[..]
+        else {
+            panic!("{receipt:?}")
+        };
+        assert_eq!((guardrail.as_str(), reason.as_str()), ("parts-present", "nodes have the layer"));
+    };
+    check(&w.promoter.rollback(&w.prod, None, known()).await.unwrap());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(3).await);
+    assert_eq!(refused_by(&w.promoter.repair(&w.prod, terms()).await.unwrap_err()), ["TARGET_INCOMPLETE"]);
+    check(&w.promoter.repair(&w.prod, known()).await.unwrap());
+}
