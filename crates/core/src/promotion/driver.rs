@@ -143,8 +143,8 @@ impl Run {
         input
     }
 
-    /// The first intent of a log. If the answer is lost, the log says at once whether it is there.
-    async fn write_first(&self, seq: u64, body: Body) -> Result<Appended> {
+    /// Appends the intent. If the answer is lost, the log says at once whether it is there.
+    async fn write_intent(&self, seq: u64, body: Body) -> Result<Appended> {
         match self.effects.write(seq, body).await? {
             Appended::Unknown => Ok(match self.effects.read_log().await {
                 Ok(log) if log.state.open.as_ref().is_some_and(|open| open.owner == self.effects.worker.owner) => {
@@ -156,7 +156,7 @@ impl Run {
         }
     }
 
-    /// Steps *pin* and *intent*, beside each other.
+    /// Steps *intent* and *pin*, in this order: a pin that no log explains is a sign of another ledger.
     async fn begin(&mut self, seq: u64, change: Change) -> Input {
         let Some(intent) = self.intent(change) else {
             let error = Error::new(ErrorKind::InternalFault, "a move began that was not judged");
@@ -168,25 +168,20 @@ impl Run {
             .flatten()
             .filter(|digest| !self.effects.pinned.contains(digest))
             .collect();
-        let body = Body::Intent(Box::new(intent));
-        let (written, pinned) = match change.previous {
-            // Pins without a move are a sign of another ledger: before the first move they come after the intent.
-            None => {
-                let written = self.write_first(seq, body).await;
-                let stands = matches!(written, Ok(Appended::Stored(_)));
-                (written, if stands { self.effects.pin(&missing).await } else { Err(not_begun()) })
-            }
-            Some(_) => tokio::join!(self.effects.write(seq, body), self.effects.pin(&missing)),
-        };
-        let pins = match pinned {
-            Ok(()) => {
-                self.effects.pinned.extend(missing);
-                Pins::Confirmed
-            }
-            Err(error) => {
-                self.effects.error = Some(error);
-                Pins::Unconfirmed
-            }
+        let written = self.write_intent(seq, Body::Intent(Box::new(intent))).await;
+        let pins = match written {
+            Ok(Appended::Stored(_)) => match self.effects.pin(&missing).await {
+                Ok(()) => {
+                    self.effects.pinned.extend(missing);
+                    Pins::Confirmed
+                }
+                Err(error) => {
+                    self.effects.error = Some(error);
+                    Pins::Unconfirmed
+                }
+            },
+            // Should the intent stand all the same, its put pins first what is not pinned, and so does its close.
+            Ok(_) | Err(_) => Pins::Confirmed,
         };
         match written {
             Ok(appended) => Input::Begun(appended, pins),
@@ -237,8 +232,4 @@ impl Run {
             deadlines: worker.deadlines,
         })
     }
-}
-
-fn not_begun() -> Error {
-    Error::new(ErrorKind::LedgerAmbiguous, "it is not known whether the intent stands, so nothing was pinned")
 }

@@ -1,7 +1,6 @@
 //! Whether another ledger governs a repository: its pins, compared with what this ledger's logs say of it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::Inner;
 use super::driver::Run;
@@ -11,10 +10,6 @@ use crate::ledger::Snapshot;
 use crate::record::Body;
 use crate::registry::pinned;
 use crate::value::{Digest, Repository};
-
-/// How long after pins that no log explains the second look is: a move writes its pins beside its intent, so a pin may be
-/// there a moment earlier.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// How many entries of a log are read at once.
 const ENTRIES: usize = 4096;
@@ -28,11 +23,8 @@ impl Run {
     pub(super) async fn refuse_foreign(&self) -> Result<()> {
         let repository = self.effects.channel.repository();
         let pins: BTreeSet<_> = self.effects.inner.registry.tags(repository).await?.iter().filter_map(pinned).collect();
-        let mut foreign = self.effects.inner.unexplained(repository, pins).await?;
-        if !foreign.is_empty() {
-            tokio::time::sleep(LOOK_AGAIN).await;
-            foreign = self.effects.inner.unexplained(repository, foreign).await?;
-        }
+        // A move pins what its intent names, after it: the logs are read after the pins.
+        let foreign = self.effects.inner.unexplained(repository, pins).await?;
         if foreign.is_empty() {
             return Ok(());
         }

@@ -58,8 +58,8 @@ impl Promoter {
         Ok(rule.plan(evidence, self.inner.clock.now()))
     }
 
-    /// Whether a digest may be deleted now, and why. A deletion looks twice: a pin is written before its intent, so what
-    /// no log names yet may be the target of a move that is just beginning.
+    /// Whether a digest may be deleted now, and why. A deletion looks twice: what no log names yet may be the target
+    /// of a move that is just beginning.
     pub async fn may_delete(
         &self,
         repository: &Repository,

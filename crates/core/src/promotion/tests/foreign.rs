@@ -58,15 +58,19 @@ async fn pins_of_a_failed_move_and_of_what_a_repair_replaced_are_explained() {
     w.bootstrap_dev().await.unwrap();
 }
 
+/// A move that lost the position of its intent to another leaves nothing that looks like another ledger's.
 #[tokio::test(start_paused = true)]
-async fn pin_that_is_there_before_its_intent_is_explained_at_the_second_look() {
+async fn move_that_lost_its_position_leaves_no_pin() {
     let w = world().bootstrapped().await;
-    w.pin(1).await;
-    let soon = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        w.promoter.promote(&w.prod, w.release("1.1"), terms()).await
-    };
-    let (bootstrapped, promoted) = tokio::join!(w.bootstrap_dev(), soon);
-    promoted.unwrap();
-    bootstrapped.unwrap();
+    let plan = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.3")), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    let lost = w.promoter.execute(plan.approve().unwrap()).await.unwrap_err();
+    assert_eq!(lost.kind(), ErrorKind::ChannelChanged, "{lost}");
+    assert_eq!(w.registry.peek(w.prod.repository(), &pin_tag(&w.digests[3])), None);
+    w.bootstrap_dev().await.unwrap();
+    // A write around the ledger is drift, and no other ledger's move.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(3).await);
+    let report = w.promoter.audit(std::slice::from_ref(&w.prod)).await.unwrap();
+    assert!(matches!(report.channels()[0].drift, crate::judge::Drift::MovedOutside { .. }), "{report}");
 }
