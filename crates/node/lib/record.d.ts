@@ -232,6 +232,8 @@ export interface Receipt {
   move?: PromotionEvent
   /** What is live now. After a replay that may be what a later move set. */
   live: Live
+  /** What went wrong beside the move, such as a pin that could not be written after it had landed; absent if nothing did. */
+  warnings?: Finding[]
 }
 
 /** What is live on a channel. */
@@ -244,7 +246,7 @@ export interface Live {
 }
 
 /** What a recovery did. */
-export type Recovered = { result: 'nothing' } | { result: 'closed'; event: PromotionEvent }
+export type Recovered = { result: 'nothing' } | { result: 'closed'; event: PromotionEvent; warnings?: Finding[] }
 
 /** Which moves a hold stops: promote and bootstrap, or every move. */
 export type HoldScope = 'promotions' | 'all'

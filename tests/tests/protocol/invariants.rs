@@ -191,7 +191,7 @@ async fn i5_any_machine_brings_a_channel_to_rest_after_a_crash() {
             };
             assert!(gate.unless_dead(work).await.is_none(), "it dies in the quiet time");
         }
-        let Recovered::Closed { event } =
+        let Recovered::Closed { event, .. } =
             world.promoter().recover(&world.prod, RecoveryMode::Abort, who(), TIMEOUT).await.unwrap()
         else {
             panic!("there was a move to close")

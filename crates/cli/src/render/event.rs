@@ -1,7 +1,7 @@
 //! Moves: receipts, the current state, history.
 
 use serde_json::json;
-use tagwarden::judge::{Audited, Drift};
+use tagwarden::judge::{Audited, Drift, Finding};
 use tagwarden::promotion::{Current, DriftSeen, LiveAt, Page, Recovered};
 use tagwarden::record::{EventStatus, FindingNote, Intent, MigratedTo, PromotionEvent, Source, Verdict};
 use tagwarden::{ActorKind, Channel, Class, Digest, MoveResult, Receipt, Result, Target, Timestamp};
@@ -35,6 +35,7 @@ pub(crate) fn receipt(receipt: &Receipt, style: Style) -> Result<Answer> {
         fields = told(fields, event);
     }
     fields = findings(fields, receipt.findings(), style);
+    fields = warnings(fields, &receipt.warnings, style);
     Answer::done(receipt, fields.text())
 }
 
@@ -42,11 +43,12 @@ pub(crate) fn receipt(receipt: &Receipt, style: Style) -> Result<Answer> {
 pub(crate) fn recovered(channel: &Channel, recovered: &Recovered, style: Style) -> Result<Answer> {
     let text = match recovered {
         Recovered::Nothing => format!("{} {channel}: no move is open", style.good("nothing to do")),
-        Recovered::Closed { event } => {
+        Recovered::Closed { event, warnings: warned } => {
             let title = format!("{} {} {channel}", status(event.status(), style), event.intent.op.as_str());
             let intent = &event.intent;
             let fields = release(Fields::under(title), event).field("digest", intent.target.digest);
-            told(fields.field("previous", at_digest(intent.previous)), event).text()
+            let fields = told(fields.field("previous", at_digest(intent.previous)), event);
+            warnings(fields, warned, style).text()
         }
     };
     Answer::done(recovered, text)?.with("channel", channel)
@@ -301,6 +303,13 @@ fn findings(fields: Fields, findings: &[FindingNote], style: Style) -> Fields {
     warned.fold(fields, |fields, finding| {
         let text = format!("{}: {}", finding.guardrail, finding.why);
         fields.line(format!("  {}      {}", style.doubtful("warn"), shown(&text)))
+    })
+}
+
+/// What went wrong beside a move.
+fn warnings(fields: Fields, warnings: &[Finding], style: Style) -> Fields {
+    warnings.iter().fold(fields, |fields, warning| {
+        fields.line(format!("  {}      {}", style.doubtful("warn"), shown(&warning.to_string())))
     })
 }
 

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::Inner;
 use super::machine::{Appended, Closing, Effect, Input, LogRead, Ms, PutEnd, Replay, TagRead, Worker, back_off};
 use crate::error::{Error, ErrorKind, Result};
+use crate::judge::Finding;
 use crate::ledger::{Journal, Written};
 use crate::record::{
     ActiveHold, Body, ChannelState, Deadlines, ErrorNote, MigratedTo, Observation, ObservationCause, Op, OpenMove,
@@ -30,6 +31,8 @@ pub(super) struct Effects {
     pub(super) manifests: HashMap<Digest, Manifest>,
     /// Digests whose pins are confirmed.
     pub(super) pinned: Vec<Digest>,
+    /// What went wrong beside a move that was closed all the same.
+    pub(super) warnings: Vec<Finding>,
     /// The last thing that went wrong outside.
     pub(super) error: Option<Error>,
     /// Where the log goes on, if it was closed when it was last read.
@@ -62,6 +65,9 @@ enum Began {
     Yes,
 }
 
+/// Under which name it is said that a pin is missing.
+const PINS: &str = "pins";
+
 /// How old the last look at the tag may be when the put is sent.
 const FRESH_MS: u64 = 1_000;
 
@@ -86,6 +92,7 @@ impl Effects {
             author,
             manifests: HashMap::new(),
             pinned: Vec::new(),
+            warnings: Vec::new(),
             error: None,
             migrated: None,
             date: None,
@@ -306,13 +313,21 @@ impl Effects {
             }),
         };
         // A landed move is closed although its pin cannot be written: that is tried, and said.
-        if status == Status::Committed && open.epoch > 0 && !self.pinned.contains(&open.target) {
+        if status == Status::Committed && !self.pinned.contains(&open.target) {
             match self.pin(&[open.target]).await {
                 Ok(()) => self.pinned.push(open.target),
-                Err(error) => self.error = Some(error),
+                Err(error) => self.warn_of_pin(open.target, &error),
             }
         }
         self.append(seq, Body::Outcome(outcome)).await
+    }
+
+    fn warn_of_pin(&mut self, digest: Digest, error: &Error) {
+        let why =
+            format!("{digest} is live, and its pin could not be written, so that a cleaner may take it later: {error}");
+        // A close whose answer was lost is tried again, and so is the pin.
+        self.warnings.retain(|warning| warning.guardrail.as_str() != PINS);
+        self.warnings.push(Finding::warn(PINS, "PIN_MISSING", why));
     }
 
     /// Step *put*. A move of another is pinned first: its own worker may have died before it could.

@@ -9,6 +9,7 @@ use super::effects::Effects;
 use super::machine::{End, Why};
 use super::past::last_committed;
 use crate::error::{Error, ErrorKind, Result};
+use crate::judge::Finding;
 use crate::record::{EventStatus, FindingNote, Op, PromotionEvent, PutStatus, Status, events};
 use crate::value::{Channel, Digest, Timestamp};
 
@@ -32,6 +33,9 @@ pub struct Receipt {
     pub r#move: Option<PromotionEvent>,
     /// What is live now. After a replay that may be what a later move set.
     pub live: Live,
+    /// What went wrong beside the move, such as a pin that could not be written after it had landed (PIN_MISSING).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Finding>,
 }
 
 /// What is live on a channel.
@@ -141,10 +145,11 @@ impl Run {
     /// The receipt of a move's end, or its error.
     pub(super) async fn receipt(&self, end: End) -> Result<Receipt> {
         let (asked, channel) = (&self.asked, self.effects.channel.clone());
-        let op = asked.operation.op();
+        let (op, warnings) = (asked.operation.op(), self.effects.warnings.clone());
         let receipt = |result, event: PromotionEvent, live| {
             let (previous_digest, digest, op) = (event.intent.previous, event.intent.target.digest, event.intent.op);
-            Receipt { channel: channel.clone(), op, result, previous_digest, digest, r#move: Some(event), live }
+            let (channel, warnings) = (channel.clone(), warnings.clone());
+            Receipt { channel, op, result, previous_digest, digest, r#move: Some(event), live, warnings }
         };
         // What this call waited for to be closed is the last committed move.
         let committed = |event: PromotionEvent| match Live::of(&event) {
@@ -171,7 +176,8 @@ impl Run {
             },
             End::Unchanged(digest) => {
                 let (live, previous_digest) = (self.live().await?, Some(digest));
-                Ok(Receipt { channel, op, result: MoveResult::Unchanged, previous_digest, digest, r#move: None, live })
+                let result = MoveResult::Unchanged;
+                Ok(Receipt { channel, op, result, previous_digest, digest, r#move: None, live, warnings })
             }
             End::Replayed(replay) => match self.effects.event(replay.seq).await? {
                 Some(event) => Ok(receipt(MoveResult::Replayed, event, self.live().await?)),

@@ -10,6 +10,7 @@ use super::effects::{Author, Effects};
 use super::machine::{Cleared, Clearing, Effect, Next, Part, Why};
 use super::plan::detached;
 use crate::error::{Error, ErrorKind, Result};
+use crate::judge::Finding;
 use crate::record::{EventStatus, PromotionEvent, TakeoverOp};
 use crate::value::{Channel, Provenance};
 
@@ -33,6 +34,9 @@ pub enum Recovered {
     Closed {
         /// The move.
         event: Box<PromotionEvent>,
+        /// What went wrong beside it, such as a pin that could not be written (PIN_MISSING).
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<Finding>,
     },
 }
 
@@ -95,7 +99,10 @@ impl Recovery {
         };
         match self.effects.event(seq).await? {
             Some(event) if event.status() == EventStatus::Open => Err(self.error(&cleared)),
-            Some(event) => Ok(Recovered::Closed { event: Box::new(event) }),
+            Some(event) => {
+                let warnings = self.effects.warnings.clone();
+                Ok(Recovered::Closed { event: Box::new(event), warnings })
+            }
             None => Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log"))),
         }
     }

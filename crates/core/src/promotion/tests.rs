@@ -10,6 +10,7 @@ mod holds;
 mod long_reads;
 mod past;
 mod pin_reads;
+mod pins;
 mod preflight;
 
 use super::*;

@@ -40,6 +40,7 @@ async function move(promoter, given, provenance) {
     bootstrap: () => promoter.bootstrap(channel, { ...terms, source }),
     rollback: () => promoter.rollback(channel, { ...terms, to }),
   }[given.command]()
+  for (const { why, code } of receipt.warnings ?? []) core.warning(`${channel}: ${why}`, { title: code })
   const outputs = {
     digest: receipt.digest,
     'previous-digest': receipt.previous_digest,

@@ -357,6 +357,7 @@ class Receipt(Record):
     - ``move``: the move that this call made, or the one that its key had made before; None if there was nothing to
       move.
     - ``live``: what is live now. After a replay that may be what a later move set.
+    - ``warnings``: what went wrong beside the move, such as a pin that could not be written after it had landed.
     """
 
     channel: Channel
@@ -366,14 +367,19 @@ class Receipt(Record):
     live: Live
     previous_digest: Digest | None = None
     move: PromotionEvent | None = None
+    warnings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
 class Recovered(Record):
-    """What a recovery did: ``result`` is ``nothing`` (no move was open), or ``closed`` with the move's ``event``."""
+    """What a recovery did: ``result`` is ``nothing`` (no move was open), or ``closed`` with the move's ``event``.
+
+    ``warnings`` say what went wrong beside it, such as a pin that could not be written.
+    """
 
     result: str
     event: PromotionEvent | None = None
+    warnings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)

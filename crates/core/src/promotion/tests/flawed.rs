@@ -132,7 +132,7 @@ fn keyed(key: &str) -> Terms {
 }
 
 /// Leaves an open intent to 1.1 whose worker is dead.
-async fn dead(w: &World, ledger: &Arc<MemoryLedger>) {
+pub(super) async fn dead(w: &World, ledger: &Arc<MemoryLedger>) {
     let dying = over(w, Flawed::over(ledger, [(Flaw::Dies, 1)]));
     let error = dying.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveIndeterminate, "{error:?}");

@@ -1,0 +1,72 @@
+//! Pins: when they are written, when they are not, and what is said where they cannot be.
+
+use super::flawed::{Flaw, Flawed, dead, over, shared};
+use super::*;
+use crate::judge::Finding;
+
+/// A move to 1.1 that has landed, whose worker is dead, and whose pin the registry refuses.
+async fn landed_without_pin() -> World {
+    let (w, ledger) = shared().await;
+    dead(&w, &ledger).await;
+    w.landed_and_its_pin_refused().await;
+    w
+}
+
+impl World {
+    /// The put of a dead worker's move to 1.1 lands.
+    async fn landed_and_its_pin_refused(&self) {
+        let pin = pin_tag(&self.digests[1]);
+        assert_eq!(self.registry.peek(self.prod.repository(), &pin), None);
+        self.registry.overwrite(self.prod.repository(), self.prod.tag(), &self.manifest(1).await);
+        self.registry.script_when(move |call| call.puts(&pin), vec![Fault::refused("DENIED"); 32]);
+    }
+}
+
+fn says_that_the_pin_is_missing(w: &World, warnings: &[Finding]) {
+    let [warning] = warnings else { panic!("{warnings:?}") };
+    assert_eq!((warning.verdict, warning.code()), (Verdict::Warn, Some("PIN_MISSING")));
+    let why = warning.why.as_str();
+    assert!(why.starts_with(&format!("{} is live, and its pin could not be written", w.digests[1])), "{why}");
+    assert!(why.contains("DENIED"), "the registry's words: {why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn landed_move_whose_pin_is_refused_is_closed_with_a_warning() {
+    let w = landed_without_pin().await;
+    let within = Duration::from_secs(300);
+    let recovered = w.promoter.recover(&w.prod, RecoveryMode::RollForward, eve(), within).await.unwrap();
+    let Recovered::Closed { event, warnings } = &recovered else { panic!("{recovered:?}") };
+    assert_eq!(event.status(), EventStatus::Committed);
+    says_that_the_pin_is_missing(&w, warnings);
+    assert_eq!(serde_json::to_value(&recovered).unwrap()["warnings"][0]["code"], "PIN_MISSING");
+    assert_eq!(w.promoter.state(&w.prod).await.unwrap().open, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tag_does_not_leave_a_landed_digest_whose_pin_is_refused() {
+    let w = landed_without_pin().await;
+    let error = w.promoter.rollback(&w.prod, None, terms()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::MoveFailed, "what it would leave has no pin");
+    let state = w.promoter.state(&w.prod).await.unwrap();
+    assert_eq!((state.live, state.open), (Some(w.digests[1]), None), "the landed move is closed all the same");
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_that_closes_its_landed_move_without_a_pin_is_committed_with_a_warning() {
+    let (w, ledger) = shared().await;
+    let keyed = || terms().idempotency_key("run-7".parse().unwrap());
+    let dying = over(&w, Flawed::over(&ledger, [(Flaw::Dies, 1)]));
+    dying.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap_err();
+    w.landed_and_its_pin_refused().await;
+    let receipt = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
+    assert_eq!(receipt.result, MoveResult::Committed);
+    says_that_the_pin_is_missing(&w, &receipt.warnings);
+}
+
+#[tokio::test(start_paused = true)]
+async fn move_that_is_pinned_warns_of_nothing() {
+    let w = world().bootstrapped().await;
+    let receipt = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    assert_eq!(receipt.warnings, []);
+    assert!(serde_json::to_value(&receipt).unwrap().get("warnings").is_none());
+}
