@@ -8,7 +8,7 @@ use tagwarden::ledger::FileLedger;
 use tagwarden::record::Source;
 use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry};
 use tagwarden::testing::{Access, Bearer, Login, RegistryServer, Seen};
-use tagwarden::{Channel, Promoter, Provenance, Terms};
+use tagwarden::{Channel, Pipeline, Promoter, Provenance, Stage, Terms};
 
 /// Long enough that what is asked at the same time is on its way together, however busy the machine is; short enough that the
 /// look at the tag is not older than a second when the put is sent, or the tag is looked at again.
@@ -17,6 +17,7 @@ const LATENCY: Duration = Duration::from_millis(150);
 struct World {
     server: RegistryServer,
     dir: tempfile::TempDir,
+    pipeline: Option<Pipeline>,
     dev: Channel,
     prod: Channel,
 }
@@ -31,7 +32,7 @@ impl World {
         }
         let channel = |tag: &str| repository.tag(tag.parse().unwrap()).to_string().parse().unwrap();
         let (dev, prod) = (channel("dev"), channel("prod"));
-        let world = World { server, dir: tempfile::tempdir().unwrap(), dev, prod };
+        let world = World { server, dir: tempfile::tempdir().unwrap(), pipeline: None, dev, prod };
         for channel in [&world.dev, &world.prod] {
             world.promoter().bootstrap(channel, Some(world.release("1.0")), terms()).await.unwrap();
         }
@@ -43,7 +44,11 @@ impl World {
         let options = OciOptions::new()
             .credentials(self.server.host(), Credentials::Password { user: "ci".to_owned(), password: "pw".into() });
         let ledger = FileLedger::open(self.dir.path()).unwrap();
-        Promoter::new(Arc::new(OciRegistry::new(options).unwrap()), Arc::new(ledger))
+        let promoter = Promoter::new(Arc::new(OciRegistry::new(options).unwrap()), Arc::new(ledger));
+        match &self.pipeline {
+            Some(pipeline) => promoter.with_pipeline(pipeline.clone()),
+            None => promoter,
+        }
     }
 
     fn release(&self, tag: &str) -> Source {
@@ -90,6 +95,23 @@ async fn a_first_promotion_takes_four_round_trips_and_the_next_environments_thre
     assert_eq!((rounds(&seen), seen.len()), (4, 6), "{}", shown(&seen));
     let seen = world.promote(&world.prod, Source::Channel(world.dev.clone())).await;
     assert_eq!((rounds(&seen), seen.len()), (3, 6), "{}", shown(&seen));
+}
+
+/// What is live in the environment before is likely what the tag is at: its pin is looked at beside the tag.
+#[tokio::test(flavor = "multi_thread")]
+async fn promotion_by_tag_to_the_next_environment_of_a_pipeline_puts_no_pin_again() {
+    let world = World::new().await;
+    let stage = |environment: &str, channel: &Channel| Stage {
+        environment: environment.parse().unwrap(),
+        channel: channel.clone(),
+    };
+    let pipeline = Pipeline::new(vec![stage("dev", &world.dev), stage("prod", &world.prod)]).unwrap();
+    let world = World { pipeline: Some(pipeline), ..world };
+    let seen = world.promote(&world.dev, world.release("1.1")).await;
+    assert_eq!((rounds(&seen), seen.len()), (4, 6), "{}", shown(&seen));
+    let seen = world.promote(&world.prod, world.release("1.1")).await;
+    assert_eq!((rounds(&seen), seen.len()), (3, 6), "{}", shown(&seen));
+    assert!(!seen.iter().any(|seen| seen.is("PUT", "/manifests/tw-pin")), "{}", shown(&seen));
 }
 
 #[tokio::test(flavor = "multi_thread")]

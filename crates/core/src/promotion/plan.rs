@@ -325,7 +325,11 @@ impl Run {
             None => return Ok((None, None)),
             Some(Source::Reference(reference)) => match reference.target() {
                 crate::value::Target::Digest(digest) => (reference.clone(), Some(*digest)),
-                crate::value::Target::Tag(_) => (reference.clone(), None),
+                crate::value::Target::Tag(_) => {
+                    let pin = async { self.pin_of(self.guess().await).await };
+                    let (manifest, pin) = tokio::join!(self.effects.inner.registry.fetch(reference), pin);
+                    return Ok((manifest?, pin));
+                }
             },
             Some(Source::Channel(channel)) => {
                 let state = self.effects.inner.journal(channel).lock().await.refresh().await?;
@@ -342,6 +346,18 @@ impl Run {
         };
         let (manifest, pin) = tokio::join!(self.effects.inner.registry.fetch(&reference), self.pin_of(digest));
         Ok((manifest?, pin))
+    }
+
+    /// What a tag is likely to be at: what is live in the environment before. Then its pin is looked at beside the tag, and is
+    /// not put again. A guess that is wrong costs a request beside others, and a log that cannot be read is no guess: the
+    /// facts of the move need it as well, and say so.
+    async fn guess(&self) -> Option<Digest> {
+        let channel = &self.effects.channel;
+        let before = &self.effects.inner.pipeline.as_ref()?.before(channel)?.channel;
+        if before.repository() != channel.repository() {
+            return None;
+        }
+        self.effects.inner.journal(before).lock().await.refresh().await.ok()?.live
     }
 
     /// The digest, if its pin points at it. A look that fails confirms nothing: the pin is put again.

@@ -3,6 +3,7 @@
 use super::flawed::{Flaw, Flawed, dead, over, shared};
 use super::*;
 use crate::judge::Finding;
+use crate::registry::Call;
 
 /// A move to 1.1 that has landed, whose worker is dead, and whose pin the registry refuses.
 async fn landed_without_pin() -> World {
@@ -69,4 +70,37 @@ async fn move_that_is_pinned_warns_of_nothing() {
     let receipt = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
     assert_eq!(receipt.warnings, []);
     assert!(serde_json::to_value(&receipt).unwrap().get("warnings").is_none());
+}
+
+/// The puts of a promotion of 1.1, by tag, to the second environment of a pipeline.
+async fn puts_to_prod(pinned: bool) -> Vec<Tag> {
+    let mut w = world();
+    let dev: Channel = "reg.io/acme/shop:dev".parse().unwrap();
+    let stage = |environment: &str, channel: &Channel| Stage {
+        environment: environment.parse().unwrap(),
+        channel: channel.clone(),
+    };
+    let pipeline = Pipeline::new(vec![stage("dev", &dev), stage("prod", &w.prod)]).unwrap();
+    w.promoter = w.promoter.with_pipeline(pipeline);
+    let w = w.bootstrapped().await;
+    w.promoter.bootstrap(&dev, Some(w.release("1.0")), terms()).await.unwrap();
+    w.promoter.promote(&dev, w.release("1.1"), terms()).await.unwrap();
+    if !pinned {
+        w.registry.delete_tag(w.prod.repository(), &pin_tag(&w.digests[1]));
+    }
+    w.registry.clear_calls();
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    let puts = w.registry.calls().into_iter().filter_map(|call| match call {
+        Call::Put { tag, .. } => Some(tag),
+        _ => None,
+    });
+    assert_eq!(w.registry.peek(w.prod.repository(), &pin_tag(&w.digests[1])), Some(w.digests[1]));
+    puts.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn pin_that_is_seen_is_not_put_again_by_a_promotion_by_tag() {
+    assert_eq!(puts_to_prod(true).await, [tag("prod")]);
+    let pin = pin_tag(&world().digests[1]);
+    assert_eq!(puts_to_prod(false).await, [pin, tag("prod")], "one that is gone is put before the tag");
 }
