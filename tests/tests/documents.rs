@@ -47,6 +47,7 @@ fn findings_are_all_listed() {
         "core/src/judge/guardrail.rs",
         "core/src/judge/parts.rs",
         "core/src/judge/policy.rs",
+        "core/src/promotion/pins.rs",
         "core/src/promotion/facts.rs",
         "core/src/promotion/rollback.rs",
         "bind/src/guard.rs",

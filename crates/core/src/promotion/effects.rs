@@ -14,10 +14,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::judge::Finding;
 use crate::ledger::{Journal, Written};
 use crate::record::{
-    ActiveHold, Body, ChannelState, Deadlines, ErrorNote, MigratedTo, Observation, ObservationCause, Op, OpenMove,
-    Outcome, Status, Takeover, TakeoverOp,
+    ActiveHold, Body, ChannelState, ErrorNote, MigratedTo, Observation, ObservationCause, Op, OpenMove, Outcome,
+    Status, Takeover, TakeoverOp,
 };
-use crate::registry::{Manifest, Put, pin_tag};
+use crate::registry::{Manifest, Put};
 use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text, Timestamp};
 
 /// One worker's dealings with one channel.
@@ -64,9 +64,6 @@ enum Began {
     Perhaps,
     Yes,
 }
-
-/// Under which name it is said that a pin is missing.
-const PINS: &str = "pins";
 
 /// How old the last look at the tag may be when the put is sent.
 const FRESH_MS: u64 = 1_000;
@@ -322,14 +319,6 @@ impl Effects {
         self.append(seq, Body::Outcome(outcome)).await
     }
 
-    fn warn_of_pin(&mut self, digest: Digest, error: &Error) {
-        let why =
-            format!("{digest} is live, and its pin could not be written, so that a cleaner may take it later: {error}");
-        // A close whose answer was lost is tried again, and so is the pin.
-        self.warnings.retain(|warning| warning.guardrail.as_str() != PINS);
-        self.warnings.push(Finding::warn(PINS, "PIN_MISSING", why));
-    }
-
     /// Step *put*. A move of another is pinned first: its own worker may have died before it could.
     async fn put(&mut self, open: &OpenMove, timeout_ms: u64, not_after: Ms) -> PutEnd {
         let digests = [Some(open.target), open.previous].into_iter().flatten();
@@ -374,7 +363,7 @@ impl Effects {
     }
 
     /// The manifest of a digest. REGISTRY_ABSENT if it is gone.
-    async fn manifest(&self, digest: Digest) -> Result<Manifest> {
+    pub(super) async fn manifest(&self, digest: Digest) -> Result<Manifest> {
         if let Some(manifest) = self.manifests.get(&digest) {
             return Ok(manifest.clone());
         }
@@ -383,67 +372,6 @@ impl Effects {
             Error::new(ErrorKind::RegistryAbsent, format!("{reference} is gone from the registry"))
                 .with("reference", &reference)
         })
-    }
-
-    /// Gives each digest its pin, where it does not have it yet (*pinned-first*).
-    pub(super) async fn pin(&self, digests: &[Digest]) -> Result<()> {
-        let pins = digests.iter().map(|digest| self.pin_one(*digest));
-        let mut all = Ok(());
-        for pin in super::together(pins).await {
-            all = all.and(pin);
-        }
-        all
-    }
-
-    async fn pin_one(&self, digest: Digest) -> Result<()> {
-        let (repository, tag) = (self.channel.repository(), pin_tag(&digest));
-        // The target, fetched a moment ago, needs no look before its pin is put, and none after: the next move looks,
-        // before the tag leaves it.
-        let target = self.manifests.contains_key(&digest);
-        if !target {
-            match self.inner.registry.resolve(repository, &tag).await {
-                Ok(Some(found)) if found == digest => return Ok(()),
-                Ok(_) => {}
-                // A policy that hides the live digest hides its pin as well. The move that made it live put the pin.
-                Err(error) if self.is_hidden(&error) && self.is_live(digest).await => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        }
-        let manifest = self.manifest(digest).await?;
-        match self.inner.registry.put(repository, &tag, &manifest, self.inner.times.put).await {
-            Put::Applied if target => Ok(()),
-            Put::Applied => self.read_pin_back(digest).await,
-            Put::Refused(error) | Put::Unknown(error) => {
-                // Another worker may have pinned it, or the answer was lost.
-                match self.inner.registry.resolve(repository, &tag).await {
-                    Ok(Some(found)) if found == digest => Ok(()),
-                    _ => Err(error.with("pin", tag)),
-                }
-            }
-        }
-    }
-
-    async fn is_live(&self, digest: Digest) -> bool {
-        self.journal.lock().await.state().live == Some(digest)
-    }
-
-    /// Waits until a pin that was put can be read: within the settle time a 404 is lag (*pins-do-not-move*). Half of the ttl
-    /// stays for the put.
-    async fn read_pin_back(&self, digest: Digest) -> Result<()> {
-        let (repository, tag) = (self.channel.repository(), pin_tag(&digest));
-        let Deadlines { ttl_ms, settle_ms, .. } = self.worker.deadlines;
-        let until = self.now().saturating_add(settle_ms.min(ttl_ms / 2));
-        let mut looks = 0;
-        while self.inner.registry.resolve(repository, &tag).await? != Some(digest) {
-            let left = until.saturating_sub(self.now());
-            if left == 0 {
-                let message = format!("the registry said that it keeps {repository}:{tag}, and does not have it");
-                return Err(Error::new(ErrorKind::RegistryDigestMismatch, message).with("pin", tag));
-            }
-            tokio::time::sleep(Duration::from_millis(back_off(looks).min(left))).await;
-            looks += 1;
-        }
-        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ mod foreign;
 mod machine;
 mod parts;
 mod past;
+mod pins;
 mod plan;
 mod query;
 mod receipt;

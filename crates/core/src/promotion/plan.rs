@@ -16,7 +16,7 @@ use super::{Inner, Promoter};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::judge::{Finding, Refusal};
 use crate::record::{Op, OpenMove, Source};
-use crate::registry::{Manifest, pin_tag};
+use crate::registry::Manifest;
 use crate::value::{Channel, Digest, IdempotencyKey};
 
 /// A plan that is older than this is made again before it is executed, and must come out the same.
@@ -346,26 +346,5 @@ impl Run {
         };
         let (manifest, pin) = tokio::join!(self.effects.inner.registry.fetch(&reference), self.pin_of(digest));
         Ok((manifest?, pin))
-    }
-
-    /// What a tag is likely to be at: what is live in the environment before. Then its pin is looked at beside the tag, and is
-    /// not put again. A guess that is wrong costs a request beside others, and a log that cannot be read is no guess: the
-    /// facts of the move need it as well, and say so.
-    async fn guess(&self) -> Option<Digest> {
-        let channel = &self.effects.channel;
-        let before = &self.effects.inner.pipeline.as_ref()?.before(channel)?.channel;
-        if before.repository() != channel.repository() {
-            return None;
-        }
-        self.effects.inner.journal(before).lock().await.refresh().await.ok()?.live
-    }
-
-    /// The digest, if its pin points at it. A look that fails confirms nothing: the pin is put again.
-    async fn pin_of(&self, digest: Option<Digest>) -> Option<Digest> {
-        let digest = digest?;
-        // A fetch is one round trip, whether the pin is there or not.
-        let reference = self.effects.channel.repository().tag(pin_tag(&digest));
-        let pin = self.effects.inner.registry.fetch(&reference).await;
-        pin.ok().flatten().map(|found| found.digest()).filter(|found| *found == digest)
     }
 }
