@@ -5,6 +5,8 @@
 mod common;
 
 use common::World;
+use tagwarden::Digest;
+use tagwarden::registry::Sample;
 
 /// prod: 1.4.0, 1.4.1, 1.4.2, back to 1.4.1.
 fn with_history() -> World {
@@ -168,6 +170,29 @@ fn channels_are_listed_and_audited() {
     world.does(&["audit", &qa], 0);
     let said = world.does(&["audit", &qa, "127.0.0.1:9/acme/shop:prod"], 6);
     assert!(said.out.contains("127.0.0.1:9/acme/shop:prod  unknown: REGISTRY_UNAVAILABLE: "), "{}", said.out);
+}
+
+#[test]
+fn part_that_is_missing_is_a_warning_of_audit_with_parts_and_can_be_overridden() {
+    let world = with_history();
+    let prod = world.prod();
+    let (live, layer) = (world.digest("1.4.1"), Digest::of(&Sample::image(1).blobs[1]));
+    let repository = world.channel("prod").repository().clone();
+    world.server.memory().delete_blob(&repository, &layer);
+    assert!(!world.does(&["audit"], 0).out.contains("warn"));
+    let said = world.does(&["audit", "--parts"], 0).out;
+    let warning =
+        format!("  warn parts-present TARGET_INCOMPLETE: {live} lacks parts: not in the registry: blob {layer}");
+    assert!(said.contains(&format!("{prod}  in sync at {live}\n{warning}")), "{said}");
+    assert_eq!(world.json(&["audit", "--parts"], 0)["channels"][0]["findings"][0]["code"], "TARGET_INCOMPLETE");
+
+    world.does(&["promote", &prod, "--source", "1.4.3"], 0);
+    let said = world.does(&["rollback", &prod], 3);
+    assert!(said.err.contains("--override parts-present with --reason goes there all the same"), "{}", said.err);
+    let reason = ["--override", "parts-present", "--reason", "nodes have it"];
+    let said = world.does(&[&["rollback", &prod][..], &reason].concat(), 0);
+    assert!(said.out.contains("(overridden)"), "{}", said.out);
+    assert_eq!(world.json(&["current", &prod], 0)["live"], live.to_string());
 }
 
 #[test]

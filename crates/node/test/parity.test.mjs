@@ -31,14 +31,14 @@ test('every kind of error comes through an asynchronous call as itself', async (
 
 test('the promoter has every method of the core\'s facade', async () => {
   const sources = await Promise.all(
-    ['mod', 'plan', 'query', 'audit', 'recover'].map((name) => text(`../../core/src/promotion/${name}.rs`)),
+    ['mod', 'plan', 'query', 'audit', 'retention', 'recover'].map((name) => text(`../../core/src/promotion/${name}.rs`)),
   )
   const inherent = sources.join('\n').matchAll(/^    pub async fn (\w+)\(\s*&self/gm)
   const core = [...inherent].map(([, name]) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase()))
   assert.ok(core.length > 15, core.join(' '))
   // `run` is what the five operations call; `state` is the fold itself, of which `current` is the readable part.
-  // `auditWithin` is `audit` with the options that Node's takes.
-  const wanted = core.filter((name) => !['run', 'state', 'auditWithin'].includes(name))
+  // `auditWith` is `audit` with the options that Node's takes.
+  const wanted = core.filter((name) => !['run', 'state', 'auditWith'].includes(name))
   const own = Object.getOwnPropertyNames(Promoter.prototype).filter((name) => name !== 'constructor')
   assert.deepEqual(own.sort(), wanted.sort())
   const declared = [...(await text('../lib/promoter.d.ts')).split('export declare class Promoter')[1].matchAll(/^  (\w+)\(/gm)]
@@ -79,7 +79,7 @@ test('options and records have the fields of the core', async () => {
     ['record/body', 'Outcome', ['at', 'seq']], ['record/intent', 'Predecessor'], ['promotion/receipt', 'Receipt'], ['promotion/receipt', 'Live'],
     ['record/intent', 'TargetManifest'], ['record/intent', 'Decision'], ['record/intent', 'ReleaseOrder'], ['record/intent', 'UpstreamLog'],
     ['record/intent', 'MoveSet'], ['record/event', 'TakenOver'], ['record/fold', 'ActiveHold'], ['record/fold', 'OpenMove'],
-    ['record/fold', 'MigratedTo'], ['record/defect', 'Defect'], ['judge/facts', 'Facts'], ['judge/guardrail', 'Finding'],
+    ['record/fold', 'MigratedTo'], ['record/doubt', 'PossiblyOpen'], ['record/defect', 'Defect'], ['judge/facts', 'Facts'], ['judge/guardrail', 'Finding'],
   ]) {
     assert.deepEqual(await own('record', name), [...(await core(path, name)), ...besides].sort(), name)
   }

@@ -39,6 +39,24 @@ test('history is read page by page, and stops where it is told to', async () => 
   assert.deepEqual(await gathered(promoter.history(prod, { limit: 0 })), [])
 })
 
+test('what is missing of a live digest is a finding of an audit of parts, and an override goes back to it', async () => {
+  const { registry, promoter, digests } = await bootstrapped()
+  const { bytes } = registry.pushImage(repository, '1.4.1', 1)
+  const layer = JSON.parse(bytes).layers[0].digest
+  assert.ok(registry.deleteBlob(repository, layer))
+  assert.equal((await promoter.audit([prod])).channels[0].findings, undefined)
+  const { worst, channels: [audited] } = await promoter.audit([prod], { parts: true })
+  assert.deepEqual([worst, audited.state, audited.findings.length], [undefined, 'in_sync', 1])
+  assert.deepEqual([audited.findings[0].verdict, audited.findings[0].code], ['warn', 'TARGET_INCOMPLETE'])
+  assert.ok(audited.findings[0].why.includes(layer))
+
+  await promoter.promote(prod, `${repository}:1.4.2`, { provenance })
+  await assert.rejects(promoter.rollback(prod, { provenance }), code('POLICY_REFUSED'))
+  const back = await promoter.rollback(prod, { provenance, override: ['parts-present'], reason: 'nodes have it' })
+  assert.deepEqual([back.digest, back.warnings], [digests[0], undefined])
+  assert.deepEqual(back.move.intent.decision.overrides, [{ guardrail: 'parts-present', reason: 'nodes have it' }])
+})
+
 test('an asynchronous failure is a TagwardenError with code, retry, context and findings', async () => {
   const { promoter } = await bootstrapped()
   const failed = await promoter.promote(prod, `${repository}:9.9.9`, { provenance }).catch((error) => error)

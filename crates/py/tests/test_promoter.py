@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import inspect
+import json
 
 import pytest
 
@@ -99,6 +100,32 @@ def test_drift_is_found_repaired_and_adopted(world: World) -> None:
     assert world.promoter.audit([PROD]).worst is None
     with pytest.raises(TypeError, match="as a list"):
         world.promoter.audit(PROD)
+
+
+def test_what_is_missing_of_a_live_digest_is_a_finding_and_no_drift(world: World) -> None:
+    image = world.registry.push_image("reg.io/acme/shop", "2.0", 20)
+    world.promoter.promote(PROD, "reg.io/acme/shop:2.0", provenance=ADA)
+    layer = json.loads(image.data)["layers"][0]["digest"]
+    assert world.registry.delete_blob("reg.io/acme/shop", layer)
+    assert world.promoter.audit([PROD]).channels[0].findings == ()
+    report = world.promoter.audit([PROD], parts=True)
+    (finding,) = report.channels[0].findings
+    assert (report.worst, report.channels[0].state) == (None, "in_sync")
+    assert (finding.verdict, finding.code) == ("warn", "TARGET_INCOMPLETE") and layer in finding.why
+
+
+def test_a_rollback_to_what_is_incomplete_is_overridden_by_name(world: World) -> None:
+    image = world.registry.push_image("reg.io/acme/shop", "2.0", 20)
+    for release in ("2.0", "1.1"):
+        world.promoter.promote(PROD, f"reg.io/acme/shop:{release}", provenance=ADA)
+    world.registry.delete_blob("reg.io/acme/shop", json.loads(image.data)["layers"][0]["digest"])
+    with pytest.raises(PolicyRefusedError) as refused:
+        world.promoter.rollback(PROD, provenance=ADA)
+    assert [found.code for found in refused.value.findings if found.verdict == "refuse"] == ["TARGET_INCOMPLETE"]
+    back = world.promoter.rollback(PROD, provenance=ADA, override=["parts-present"], reason="nodes have it")
+    assert back.digest == image.digest and back.warnings == () and back.move is not None
+    decision = back.move.intent.decision
+    assert decision is not None and [note.guardrail for note in decision.overrides] == ["parts-present"]
 
 
 def test_what_was_live_at_a_time(world: World) -> None:

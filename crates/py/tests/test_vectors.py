@@ -183,6 +183,7 @@ def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
         tagwarden.ErrorNote: "record/body",
         tagwarden.ActiveHold: "record/fold",
         tagwarden.MigratedTo: "record/fold",
+        tagwarden.PossiblyOpen: "record/doubt",
         tagwarden.Finding: "judge/guardrail",
     }
     for of, path in alike.items():

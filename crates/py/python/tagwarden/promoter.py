@@ -393,9 +393,9 @@ class Promoter:
           settled; False says ``lagging`` at once.
         - ``timeout``: how long to look again at most, in seconds or as a timedelta; 180 s by default. Then such a
           channel is ``unsettled``.
-        - ``parts``: True looks at the parts of each live digest, too: its manifests, configs and layers. What is missing
-          is among the ``findings`` of its channel, a warning, and no other state. False (the default) looks at the tags
-          alone, one request for each.
+        - ``parts``: True looks at the parts of each live digest, too: its manifests, configs and layers. What is
+          missing is among the ``findings`` of its channel, a warning, and no other state. False (the default) looks at
+          the tags alone, one request for each.
 
         What could not be looked at is ``unknown`` in the report, never in sync, and no error.
         """

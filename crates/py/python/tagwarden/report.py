@@ -29,11 +29,12 @@ class Audited(Record):
     - ``state``: ``in_sync``; ``moved_outside`` (to a digest that was never live here), ``moved_back`` (to an earlier
       one), ``missing`` (the tag is gone); ``lagging`` and ``unsettled`` (the registry may answer an older value);
       ``ledger_behind`` (promoted by a move that this ledger does not know); ``move_in_progress`` (a move is under way,
-      or to be recovered); ``possibly_open`` (the append of an intent was not answered); ``never_recorded`` (the log has no committed move); ``unknown`` (it could not be looked at).
+      or to be recovered); ``possibly_open`` (the append of an intent was not answered); ``never_recorded`` (the log has
+      no committed move); ``unknown`` (it could not be looked at).
     - ``live``: the live digest, if it is in sync; ``expected``: the live digest, if it is not.
     - ``observed``: what the tag points at.
-    - ``seq`` and ``target``: of a move that is or may be open, where its intent stands and what it is to make live; ``landing``:
-      ``landed``, ``not_landed`` or ``elsewhere``, by what the tag points at.
+    - ``seq`` and ``target``: of a move that is or may be open, where its intent stands and what it is to make live;
+      ``landing``: ``landed``, ``not_landed`` or ``elsewhere``, by what the tag points at.
     - ``why``: of what is unknown.
     - ``size``: how many entries the log has.
     - ``findings``: warnings, such as parts of the live digest that are missing.
