@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::Inner;
-use super::machine::{Appended, Closing, Effect, Input, LogRead, Ms, PutEnd, Replay, TagRead, Worker, back_off};
+use super::machine::{Appended, Closing, Effect, Input, LogRead, Ms, PutEnd, Replay, TagRead, Worker};
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::Finding;
 use crate::ledger::{Journal, Written};
@@ -223,7 +223,7 @@ impl Effects {
     }
 
     /// True if a read was answered so because a policy of the registry hides what was read.
-    fn is_hidden(&self, error: &Error) -> bool {
+    pub(super) fn is_hidden(&self, error: &Error) -> bool {
         match error.context().find(|(name, _)| *name == "status") {
             Some((_, "412" | "451")) => true,
             // The same token reads another manifest of the repository.

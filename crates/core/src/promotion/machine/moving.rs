@@ -334,9 +334,13 @@ impl Moving {
     /// Steps *wait* and *takeover*: another worker's move is open.
     fn clear(&mut self, log: &LogRead, open: OpenMove, now: Ms) -> Next<End> {
         let same_key = open.key == self.ask.key && open.request == self.ask.request;
-        if same_key && let Some(basis) = &mut self.basis {
-            // A retry of the same request is not another move.
-            basis.last_intent = Some(open.seq);
+        if let Some(basis) = &mut self.basis {
+            // A retry of the same request is not another move that came first, nor is the move that this run is to close,
+            // if it is the next one after the basis.
+            let next = basis.last_intent == log.state.closed.as_ref().map(|closed| closed.seq);
+            if same_key || next {
+                basis.last_intent = Some(open.seq);
+            }
         }
         if self.ask.on_conflict == OnConflict::Fail {
             return self.end(End::Refused(Why::Busy));
@@ -376,9 +380,15 @@ impl Moving {
             Cleared::Closed { seq, status: Status::Committed, .. } if same_key => {
                 self.end(End::Committed { seq, recovered: true })
             }
-            // A move that this run closed on its way is not another move that came first.
-            Cleared::Closed { .. } => {
-                self.basis = None;
+            // A move that this run closed on its way is not another move that came first: the basis is what it left.
+            Cleared::Closed { status, .. } => {
+                if let Some(basis) = &mut self.basis
+                    && status == Status::Committed
+                    && basis.last_intent == Some(open.seq)
+                {
+                    basis.live = Some(open.target);
+                    basis.previous = open.previous.filter(|previous| *previous != open.target).or(basis.previous);
+                }
                 self.look()
             }
             Cleared::Nothing | Cleared::Gone(_) => self.look(),
