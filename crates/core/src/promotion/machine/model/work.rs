@@ -35,6 +35,14 @@ pub(super) enum Ended {
     Audit(Option<Option<Option<Digest>>>),
 }
 
+/// How far a worker came with what it had to do.
+#[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
+enum Did {
+    Whole(Input),
+    /// There is more to do before the machine is told.
+    Half(Todo),
+}
+
 fn then<E>(next: Next<E>, ended: impl FnOnce(E) -> Ended) -> Next<Ended> {
     match next {
         Next::Do(effect) => Next::Do(effect),
@@ -131,7 +139,8 @@ impl Setup {
             // It is the last of them, so that its name is its own.
             let goals = vec![(Goal::Recover(part), open.deadlines); 10];
             let alone = Setup { goals, endings: Arc::default(), ..self.clone() };
-            world.workers = vec![Arc::new(Slot::Crashed); 9];
+            let crashed = Arc::new(Slot::Crashed);
+            world.workers = vec![crashed; 9];
             world.workers.push(Arc::new(alone.begun(9, world.now)));
             for _ in 0..80 {
                 match &*world.workers[9] {
@@ -202,8 +211,8 @@ impl Setup {
         }
         let goal = &self.goals[at].0;
         let input = match self.perform(world, at, todo, &saw, choice) {
-            Ok(input) => input,
-            Err(todo) => return world.set(at, |running| running.todo = todo),
+            Did::Whole(input) => input,
+            Did::Half(todo) => return world.set(at, |running| running.todo = todo),
         };
         let mut next = machine.next(input, world.now, self.left_out);
         // What touches nothing but the worker itself happens at once: no other step can tell when.
@@ -231,26 +240,19 @@ impl Setup {
     }
 
     /// Does it; what the worker is told, or what it has still to do.
-    fn perform(
-        &self,
-        world: &mut World,
-        at: usize,
-        todo: Todo,
-        saw: &Saw,
-        choice: Choice,
-    ) -> std::result::Result<Input, Todo> {
+    fn perform(&self, world: &mut World, at: usize, todo: Todo, saw: &Saw, choice: Choice) -> Did {
         let goal = &self.goals[at].0;
         let value = match choice {
             Choice::Old(at) => world.window[at].0,
             _ => world.tag,
         };
         let read = TagRead { value, sent: world.now, date: None, hidden: false };
-        Ok(match todo {
+        Did::Whole(match todo {
             Todo::Asleep(..) => Input::Woke,
             _ if choice == Choice::Fail => Input::Broken(Retry::Later),
             Todo::Do(Effect::Look) if !self.two_reads => Input::Looked(world.read(self, at), read),
             Todo::Do(Effect::Look) => {
-                return Err(match choice {
+                return Did::Half(match choice {
                     Choice::Other => Todo::ResolveAfter(world.read(self, at)),
                     _ => Todo::ReadAfter(read),
                 });
@@ -261,7 +263,7 @@ impl Setup {
             Todo::Do(Effect::Resolve) => Input::Tag(read),
             Todo::Do(Effect::Begin { seq, change }) => {
                 let pins = if choice == Choice::Refuse { Pins::Unconfirmed } else { Pins::Confirmed };
-                let Goal::Move(ask) = goal else { return Ok(Input::Broken(Retry::Never)) };
+                let Goal::Move(ask) = goal else { return Did::Whole(Input::Broken(Retry::Never)) };
                 if world.log.size == seq {
                     world.check_intent(at, ask, saw);
                 }
@@ -292,7 +294,7 @@ impl Setup {
             Todo::Do(Effect::Put { not_after, .. }) if world.now > not_after => Input::Put(PutEnd::NotSent),
             Todo::Do(Effect::Put { open, .. }) if self.put_ms > 0 => {
                 world.check_put(goal, saw);
-                return Err(Todo::Putting(open, world.now));
+                return Did::Half(Todo::Putting(open, world.now));
             }
             Todo::Do(Effect::Put { open, .. }) => {
                 world.check_put(goal, saw);
