@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use stateright::{Checker, HasDiscoveries, Model, Property};
+use stateright::{Checker, HasDiscoveries, Model, Property, UniformChooser};
 
 use super::checks::Ending;
 use super::setup::{Setup, Start};
@@ -19,25 +19,37 @@ pub(super) struct Searched {
     endings: Vec<Ending>,
 }
 
-/// Searches everything, or the first `most` steps; breadth first, so that a violation has the shortest way there.
+/// The one property that must be found to hold somewhere.
+const COMMITTED: &str = "a move is committed";
+
+/// Searches everything, breadth first, so that a violation has the shortest way there; or the first `most` steps, and then as
+/// many steps of random walks to the end.
 fn search(setup: Setup, most: usize) -> Result<Searched, String> {
     let endings = Arc::clone(&setup.endings);
-    let checker = setup.checker().target_state_count(most).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    match checker.discoveries().into_iter().find(|(name, _)| *name != "a move is committed") {
+    let options = || setup.clone().checker().target_state_count(most).finish_when(HasDiscoveries::AnyFailures);
+    let checker = options().spawn_bfs().join();
+    violation(&checker)?;
+    let depth = (checker.state_count() >= most).then(|| checker.max_depth() - 1);
+    let mut committed = checker.discovery(COMMITTED).is_some();
+    if depth.is_some() {
+        let walks = options().spawn_simulation(1, UniformChooser).join();
+        violation(&walks)?;
+        committed |= walks.discovery(COMMITTED).is_some();
+    }
+    assert!(committed, "no move is committed");
+    let endings = endings.load(Ordering::Relaxed);
+    let endings = Ending::ALL.into_iter().filter(|ending| endings & ending.bit() != 0).collect();
+    Ok(Searched { states: checker.unique_state_count(), depth, endings })
+}
+
+/// The property that does not hold, with the way there.
+fn violation(checker: &impl Checker<Setup>) -> Result<(), String> {
+    match checker.discoveries().into_iter().find(|(name, _)| *name != COMMITTED) {
         Some((name, path)) => {
             let broken = path.last_state().broken.unwrap_or(name);
             Err(format!("{broken} after {:?}", path.into_actions()))
         }
-        None => {
-            assert!(checker.discovery("a move is committed").is_some(), "no move is committed");
-            let ended = checker.state_count() < most;
-            let endings = endings.load(Ordering::Relaxed);
-            Ok(Searched {
-                states: checker.unique_state_count(),
-                depth: (!ended).then(|| checker.max_depth() - 1),
-                endings: Ending::ALL.into_iter().filter(|ending| endings & ending.bit() != 0).collect(),
-            })
-        }
+        None => Ok(()),
     }
 }
 
@@ -51,7 +63,8 @@ pub(super) fn holds(name: &str, setup: Setup) -> Vec<Ending> {
 /// The world holds in its first `most` steps.
 pub(super) fn holds_within(name: &str, setup: Setup, most: usize) -> Searched {
     let searched = search(setup, most).unwrap_or_else(|violation| panic!("{name}: {violation}"));
-    let how_far = searched.depth.map_or("to the end".to_owned(), |depth| format!("to depth {depth}"));
+    let how_far =
+        searched.depth.map_or("to the end".to_owned(), |depth| format!("to depth {depth} and in random walks"));
     println!("{name}: {} states, {how_far}, ends {:?}", searched.states, searched.endings);
     searched
 }
@@ -180,7 +193,7 @@ impl Model for Setup {
             Property::always("any machine can bring it to rest", |setup: &Setup, world: &World| {
                 !setup.rest || !world.flying.is_empty() || !world.late.is_empty() || setup.comes_to_rest(world)
             }),
-            Property::sometimes("a move is committed", |setup: &Setup, world: &World| {
+            Property::sometimes(COMMITTED, |setup: &Setup, world: &World| {
                 world.committed.len() > usize::from(setup.start != Start::Empty)
             }),
         ]
