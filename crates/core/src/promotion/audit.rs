@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::machine::{Comparison, LogRead, Waiting, back_off};
 use super::parts::{Depth, Preflight};
-use super::{Promoter, Terms};
+use super::promoter::Promoter;
+use super::request::Terms;
 use crate::error::Result;
 use crate::judge::{AuditReport, Audited, Drift, Finding, PartsPresent, Passage};
 use crate::record::ChannelState;

@@ -1,7 +1,7 @@
 //! *Ledger behind*: the tag was moved by a ledger that knows more than this one, an older copy or another.
 
-use super::Inner;
 use super::driver::Run;
+use super::inner::Inner;
 use super::machine::Input;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::registry::pin_tag;

@@ -3,13 +3,13 @@
 use std::sync::Weak;
 
 use super::effects::Effects;
-use super::facts::{Gathered, target_of};
 use super::machine::{Appended, Ask, Change, Effect, End, Input, Key, LogRead, Moving, Next, Pins, TagRead};
 use super::request::{Operation, Terms};
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::{ExpectedDigest, Finding, Refusal};
-use crate::record::{Body, Decision, Expected, Intent, PolicyEntry, PolicyNote, Source, UpstreamLog};
-use crate::value::{Digest, IdempotencyKey, Provenance, ReleaseLabel};
+use crate::judge::{ExpectedDigest, Finding, Judgement, Refusal};
+use crate::record::{Body, Decision, Expected, Intent, PolicyEntry, PolicyNote, Source, TargetManifest, UpstreamLog};
+use crate::registry::Manifest;
+use crate::value::{Digest, IdempotencyKey, Provenance, ReleaseLabel, Text};
 
 /// One move, from its request to its end.
 #[derive(Debug)]
@@ -47,6 +47,15 @@ pub(super) struct Asked {
     pub(super) terms: Terms,
     pub(super) key: IdempotencyKey,
     pub(super) request: Digest,
+}
+
+/// What was found out about a move, and what the policy says.
+#[derive(Clone, Debug)]
+pub(super) struct Gathered {
+    pub(super) judgement: Judgement,
+    pub(super) change: Change,
+    /// The logs of earlier environments that were read.
+    pub(super) upstream: Vec<UpstreamLog>,
 }
 
 impl Asked {
@@ -231,5 +240,21 @@ impl Run {
             epoch: 0,
             deadlines: worker.deadlines,
         })
+    }
+}
+/// A manifest, as an intent describes it.
+pub(super) fn target_of(manifest: &Manifest) -> TargetManifest {
+    let description = manifest.description();
+    let annotation = |name: &&str| {
+        let name = format!("org.opencontainers.image.{name}");
+        let value = description.annotations.get(&name)?.parse().ok()?;
+        Some((Text::lossy(name), value))
+    };
+    TargetManifest {
+        digest: manifest.digest(),
+        media_type: manifest.media_type().clone(),
+        size: manifest.bytes().len() as u64,
+        artifact_type: description.artifact_type.as_ref().and_then(|artifact_type| artifact_type.parse().ok()),
+        annotations: TargetManifest::ANNOTATIONS.iter().filter_map(annotation).collect(),
     }
 }

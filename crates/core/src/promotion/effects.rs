@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::Inner;
+use super::inner::Inner;
 use super::machine::{Appended, Closing, Effect, Input, LogRead, Ms, PutEnd, Replay, TagRead, Worker};
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::Finding;

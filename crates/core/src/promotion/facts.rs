@@ -2,43 +2,17 @@
 
 use std::sync::Arc;
 
-use super::driver::{Asked, Run};
+use super::driver::{Asked, Gathered, Run, target_of};
 use super::explain::at;
 use super::machine::{Change, TagRead};
 use super::parts::{Depth, Parts, Preflight};
 use super::past::back;
 use super::request::{LEDGER_COMPLETE, Operation};
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::{Facts, Finding, Judgement, Passage, Tagged, Upstream};
-use crate::record::{CLOCK_TOLERANCE_MS, ChannelState, Op, Source, TargetManifest, UpstreamLog};
+use crate::judge::{Facts, Finding, Passage, Tagged, Upstream};
+use crate::record::{CLOCK_TOLERANCE_MS, ChannelState, Op, Source};
 use crate::registry::Manifest;
-use crate::value::{Channel, Digest, ReleaseLabel, Text, Timestamp};
-
-/// What was found out about a move, and what the policy says.
-#[derive(Clone, Debug)]
-pub(super) struct Gathered {
-    pub(super) judgement: Judgement,
-    pub(super) change: Change,
-    /// The logs of earlier environments that were read.
-    pub(super) upstream: Vec<UpstreamLog>,
-}
-
-/// A manifest, as an intent describes it.
-pub(super) fn target_of(manifest: &Manifest) -> TargetManifest {
-    let description = manifest.description();
-    let annotation = |name: &&str| {
-        let name = format!("org.opencontainers.image.{name}");
-        let value = description.annotations.get(&name)?.parse().ok()?;
-        Some((Text::lossy(name), value))
-    };
-    TargetManifest {
-        digest: manifest.digest(),
-        media_type: manifest.media_type().clone(),
-        size: manifest.bytes().len() as u64,
-        artifact_type: description.artifact_type.as_ref().and_then(|artifact_type| artifact_type.parse().ok()),
-        annotations: TargetManifest::ANNOTATIONS.iter().filter_map(annotation).collect(),
-    }
-}
+use crate::value::{Channel, Digest, ReleaseLabel, Timestamp};
 
 /// The names under which findings about the tag's read, about clocks and about a rollback's target are recorded.
 const TAG_READ: &str = "tag-read";

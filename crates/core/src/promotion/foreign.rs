@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Inner;
 use super::driver::Run;
+use super::inner::Inner;
 use super::request::LEDGER_COMPLETE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Snapshot;

@@ -2,11 +2,21 @@
 
 use serde::Serialize;
 
-use super::query::Page;
 use crate::error::Result;
 use crate::ledger::Snapshot;
 use crate::record::{Body, Entry, EventStatus, PromotionEvent, Status, events};
 use crate::value::{Digest, Timestamp};
+
+/// Some moves of a channel, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Page {
+    /// The moves.
+    pub events: Vec<PromotionEvent>,
+    /// Where the next page begins: give it as `before`. Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
 
 /// What was live on a channel at some time.
 ///

@@ -19,7 +19,7 @@ impl Effects {
     pub(super) async fn pin(&self, digests: &[Digest]) -> Result<()> {
         let pins = digests.iter().map(|digest| self.pin_one(*digest));
         let mut all = Ok(());
-        for pin in super::together(pins).await {
+        for pin in super::inner::together(pins).await {
             all = all.and(pin);
         }
         all

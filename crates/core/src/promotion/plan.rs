@@ -6,17 +6,15 @@ use std::sync::{Arc, Weak};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::driver::{Asked, Doing, Run};
-use super::effects::{Author, Effects};
-use super::facts::Gathered;
-use super::machine::{Effect, Input, Moving, OnConflict};
+use super::driver::{Asked, Doing, Gathered, Run};
+use super::effects::Effects;
+use super::inner::Inner;
+use super::machine::{Effect, Input, OnConflict};
 use super::receipt::Receipt;
 use super::request::{Operation, Terms};
-use super::{Inner, Promoter};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::judge::{Finding, Refusal};
-use crate::record::{Op, OpenMove, Source};
-use crate::registry::Manifest;
+use crate::record::{Op, OpenMove};
 use crate::value::{Channel, Digest, IdempotencyKey};
 
 /// A plan that is older than this is made again before it is executed, and must come out the same.
@@ -82,7 +80,7 @@ pub(super) enum Purpose {
     Act,
 }
 
-/// A plan that the policy permits. [`Promoter::execute`] takes nothing else.
+/// A plan that the policy permits. [`Promoter::execute`](super::Promoter::execute) takes nothing else.
 #[derive(Debug)]
 pub struct Approved(Plan);
 
@@ -130,9 +128,10 @@ impl Plan {
     }
 }
 
-impl Promoter {
-    pub(super) async fn plan_for(
-        &self,
+impl Plan {
+    /// Plans a move, for `purpose`.
+    pub(super) async fn make(
+        inner: &Arc<Inner>,
         purpose: Purpose,
         channel: &Channel,
         operation: Operation,
@@ -144,7 +143,7 @@ impl Promoter {
             Some(key) => key.clone(),
             None => IdempotencyKey::try_from(format!("auto-{}", Uuid::now_v7()))?,
         };
-        let mut run = Run::of(&self.inner, channel, Asked { operation, terms, key, request }).await?;
+        let mut run = Run::of(inner, channel, Asked { operation, terms, key, request }).await?;
         detached(|caller| async move {
             let what = loop {
                 match run.doing.clone() {
@@ -171,26 +170,27 @@ impl Promoter {
         })
         .await
     }
+}
 
-    /// Executes an approved plan. CHANNEL_CHANGED if the channel has moved since, unless the terms say to requeue.
-    ///
-    /// From the intent on it runs in a task of its own: if this future is dropped, the move is brought to its end (or
-    /// to its deadline) all the same.
-    pub async fn execute(&self, approved: Approved) -> Result<Receipt> {
-        let plan = approved.0;
+impl Approved {
+    /// Executes the plan; one that has become old is made again first.
+    pub(super) async fn execute(self) -> Result<Receipt> {
+        let plan = self.0;
         let (mut run, gathered) = match plan.what {
             What::Settled(receipt) => return Ok(receipt),
             What::Move(gathered) => (plan.run, gathered),
             // What follows the dead move is judged when that is closed.
             What::DeadMove(_) => {
                 let Run { effects, asked: Asked { operation, terms, .. }, .. } = *plan.run;
-                return Box::pin(self.run(&effects.channel, operation, terms)).await;
+                let plan = Plan::make(&effects.inner, Purpose::Act, &effects.channel, operation, terms).await?;
+                return Box::pin(plan.approve()?.execute()).await;
             }
         };
         if run.effects.now().saturating_sub(plan.planned_ms) > FRESH_MS {
             let Asked { operation, terms, .. } = run.asked.clone();
             let queues = terms.on_conflict == OnConflict::Requeue;
-            let again = self.plan_for(Purpose::Act, &run.effects.channel, operation, terms).await?;
+            let Effects { inner, channel, .. } = &run.effects;
+            let again = Plan::make(inner, Purpose::Act, channel, operation, terms).await?;
             match again.what {
                 What::Settled(receipt) => return Ok(receipt),
                 What::Move(now) if now.change == gathered.change || queues => {
@@ -235,116 +235,9 @@ where
 }
 
 impl Run {
-    /// A run of a request, with what it needs first read at the same time: the log, the tag, the target and the pins.
-    async fn of(inner: &Arc<Inner>, channel: &Channel, asked: Asked) -> Result<Run> {
-        let op = asked.operation.op();
-        let author = Author {
-            provenance: asked.terms.provenance.clone(),
-            takeover: op.into(),
-            op: Some(op),
-            key: Some((asked.key.clone(), asked.terms.idempotency_key.is_some())),
-        };
-        let effects = Effects::new(inner, channel, asked.terms.timeout, author)?;
-        let (moving, effect) = Moving::start(asked.ask(None), effects.worker.clone(), effects.now());
-        let mut run = Run {
-            effects,
-            asked,
-            moving,
-            doing: Doing::Effect(effect),
-            ahead: None,
-            decision: None,
-            upstream: Vec::new(),
-            warnings: Vec::new(),
-            label: None,
-            refusal: None,
-            behind: None,
-        };
-        let target = run.read_ahead().await?;
-        let (moving, effect) = Moving::start(run.asked.ask(target), run.effects.worker.clone(), run.effects.now());
-        (run.moving, run.doing) = (moving, Doing::Effect(effect));
-        Ok(run)
-    }
-
     fn dead_move(&self, open: &OpenMove) -> DeadMove {
         let same = self.asked.key == open.key && self.asked.request == open.request;
         let closing = if same { Closing::Complete } else { Closing::CommitOrAbort };
         DeadMove { seq: open.seq, op: open.op, target: open.target, closing }
-    }
-
-    /// Reads log, tag, target and pins at the same time; the target's digest, if one was named.
-    async fn read_ahead(&mut self) -> Result<Option<Digest>> {
-        let channel = self.effects.channel.clone();
-        let named = match &self.asked.operation {
-            Operation::Rollback(Some(target)) => Some(self.rollback_digest(&target.clone()).await?),
-            _ => None,
-        };
-        let source = match &self.asked.operation {
-            Operation::Promote(source) => Some(source.clone()),
-            Operation::Bootstrap(first) => first.source.clone(),
-            Operation::Rollback(_) => named.map(|digest| Source::Reference(channel.repository().digest(digest))),
-            Operation::Repair | Operation::Adopt => None,
-        };
-        let effects = &self.effects;
-        let log = async {
-            let log = effects.read_log().await?;
-            // What an unnamed rollback goes back to, if no move is open.
-            let previous = match self.asked.operation {
-                Operation::Rollback(None) => log.state.previous,
-                _ => None,
-            };
-            let (live, previous) = tokio::join!(self.pin_of(log.state.live), self.pin_of(previous));
-            Ok::<_, Error>((log, [live, previous]))
-        };
-        let (log, read, target) = tokio::join!(log, effects.read_tag_now(), self.find(source.as_ref()));
-        let (log, pins) = log?;
-        self.effects.pinned.extend(pins.into_iter().flatten());
-        let replayed = log.replay.is_some();
-        self.ahead = Some((log, read));
-        if replayed {
-            // The key has moved the channel: the target may be gone since.
-            return Ok(None);
-        }
-        let (target, target_pin) = target?;
-        self.effects.pinned.extend(target_pin);
-        match (source, target) {
-            (None, _) => Ok(None),
-            (Some(_), Some(manifest)) => {
-                let digest = manifest.digest();
-                self.effects.manifests.insert(digest, manifest);
-                Ok(Some(digest))
-            }
-            // A rollback names what was live: it is judged like any other, and found to be gone.
-            (Some(source), None) => Err(self.judge_absent(&source).await?),
-        }
-    }
-
-    /// A source's manifest, and its digest if its pin is there. The digest of what is live on a channel is in the log,
-    /// so that manifest and pin are asked for at the same time.
-    async fn find(&self, source: Option<&Source>) -> Result<(Option<Manifest>, Option<Digest>)> {
-        let (reference, digest) = match source {
-            None => return Ok((None, None)),
-            Some(Source::Reference(reference)) => match reference.target() {
-                crate::value::Target::Digest(digest) => (reference.clone(), Some(*digest)),
-                crate::value::Target::Tag(_) => {
-                    let pin = async { self.pin_of(self.guess().await).await };
-                    let (manifest, pin) = tokio::join!(self.effects.inner.registry.fetch(reference), pin);
-                    return Ok((manifest?, pin));
-                }
-            },
-            Some(Source::Channel(channel)) => {
-                let state = self.effects.inner.journal(channel).lock().await.refresh().await?;
-                if let Some(migrated) = &state.migrated {
-                    // What is live there now stands in the other ledger.
-                    return Err(migrated.error(channel));
-                }
-                let live = state.live.ok_or_else(|| {
-                    let message = format!("{channel} has no live digest yet: bootstrap it first");
-                    Error::new(ErrorKind::ChannelNotBootstrapped, message).with("channel", channel)
-                })?;
-                (channel.repository().digest(live), Some(live))
-            }
-        };
-        let (manifest, pin) = tokio::join!(self.effects.inner.registry.fetch(&reference), self.pin_of(digest));
-        Ok((manifest?, pin))
     }
 }

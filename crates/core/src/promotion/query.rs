@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::past::{LiveAt, back, last_committed, live_at};
-use super::{Inner, Promoter};
+use super::inner::Inner;
+use super::past::{LiveAt, Page, back, last_committed, live_at};
+use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Snapshot;
 use crate::record::{
@@ -42,17 +43,6 @@ pub struct Current {
     pub migrated: Option<MigratedTo>,
     /// How many entries the log has.
     pub size: u64,
-}
-
-/// Some moves of a channel, newest first.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Page {
-    /// The moves.
-    pub events: Vec<PromotionEvent>,
-    /// Where the next page begins: give it as `before`. Absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<u64>,
 }
 
 /// How long the registry is asked for the tag of a channel that is to be held and has no log.

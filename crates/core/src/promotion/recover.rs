@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Promoter;
 use super::effects::{Author, Effects};
 use super::machine::{Cleared, Clearing, Effect, Next, Part, Why};
 use super::plan::detached;
+use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::Finding;
 use crate::record::{EventStatus, PromotionEvent, TakeoverOp};

@@ -2,8 +2,8 @@
 
 use futures_util::stream::{self, StreamExt};
 
-use super::Promoter;
 use super::audit::AT_ONCE;
+use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::judge::{ChannelHistory, Evidence, MayDelete, RetentionPlan, RetentionRule, Shape};
 use crate::registry::{Content, MANIFEST_TYPES, Manifest, pinned};

@@ -1,18 +1,12 @@
-//! Releases by name: what a rollback goes back to, and what people call the release that a move brings.
+//! `RollbackTarget`: what a rollback goes back to.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::driver::{Asked, Run};
-use super::facts::ROLLBACK_TARGET;
-use super::past::back;
-use super::request::Operation;
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::Finding;
-use crate::record::{Body, Entry, EventStatus, PromotionEvent, Source};
-use crate::value::{Channel, Digest, ReleaseLabel, Target};
+use crate::value::{Digest, ReleaseLabel};
 
 /// What a rollback goes back to: it must have been live on the channel.
 ///
@@ -82,95 +76,4 @@ impl From<Digest> for RollbackTarget {
     fn from(digest: Digest) -> RollbackTarget {
         RollbackTarget::Digest(digest)
     }
-}
-
-/// How many moves are read at once, going back.
-const PAGE: usize = 256;
-
-impl Run {
-    /// The digest that a rollback's target names, by this channel's log. ROLLBACK_NO_TARGET if none does.
-    pub(super) async fn rollback_digest(&mut self, target: &RollbackTarget) -> Result<Digest> {
-        let channel = self.effects.channel.clone();
-        let none = |why: String| Error::new(ErrorKind::RollbackNoTarget, why).with("channel", &channel);
-        match target {
-            RollbackTarget::Digest(digest) => Ok(*digest),
-            RollbackTarget::Move(seq) => {
-                self.effects.read_log().await?;
-                let found = self.effects.journal.lock().await.read(*seq, 1).await?.pop();
-                match found.map(|entry| entry.body) {
-                    Some(Body::Intent(intent)) => Ok(intent.target.digest),
-                    _ => Err(none(format!("{channel} has no move at sequence number {seq}"))),
-                }
-            }
-            RollbackTarget::Release(release) => {
-                let mut found: Vec<PromotionEvent> = Vec::new();
-                self.effects.read_log().await?;
-                let log = self.effects.journal.lock().await.snapshot();
-                let mut before = None;
-                loop {
-                    let page = back(&log, before, PAGE).await?;
-                    found.extend(page.events.into_iter().filter(|event| brought(event, release)));
-                    before = page.next;
-                    if before.is_none() {
-                        break;
-                    }
-                }
-                let Some(newest) = found.first() else {
-                    return Err(none(format!("no move of {channel} brought the release {release}")));
-                };
-                let digest = newest.intent.target.digest;
-                self.warnings.extend(found.iter().find(|event| event.intent.target.digest != digest).map(|other| {
-                    let why = format!(
-                        "{release} was promoted here as {digest} (seq {}) and as {} (seq {}): the newest is taken",
-                        newest.seq, other.intent.target.digest, other.seq
-                    );
-                    Finding::warn(ROLLBACK_TARGET, "RELEASE_AMBIGUOUS", why)
-                }));
-                Ok(digest)
-            }
-        }
-    }
-
-    /// What people call the release that this move brings: the label that was given; else the source's tag; else the label
-    /// of the move that made the digest live, on the source channel or here.
-    pub(super) async fn release_label(&self, asked: &Asked, digest: Digest) -> Result<Option<ReleaseLabel>> {
-        if let Some(label) = &asked.terms.provenance.release {
-            return Ok(Some(label.clone()));
-        }
-        let source = match &asked.operation {
-            Operation::Promote(source) => Some(source),
-            Operation::Bootstrap(first) => first.source.as_ref(),
-            Operation::Rollback(_) | Operation::Repair | Operation::Adopt => None,
-        };
-        match source {
-            Some(Source::Channel(channel)) => self.label_on(channel, digest).await,
-            Some(Source::Reference(reference)) => match reference.target() {
-                Target::Tag(tag) => Ok(tag.as_str().parse().ok()),
-                Target::Digest(_) => self.label_on(&self.effects.channel, digest).await,
-            },
-            None => self.label_on(&self.effects.channel, digest).await,
-        }
-    }
-
-    async fn label_on(&self, channel: &Channel, digest: Digest) -> Result<Option<ReleaseLabel>> {
-        let journal = self.effects.inner.journal(channel);
-        let journal = journal.lock().await;
-        let Some(seq) = journal.made_live(&digest).await? else { return Ok(None) };
-        Ok(match journal.read(seq, 1).await?.pop() {
-            Some(Entry { body: Body::Intent(intent), .. }) => intent.provenance.release.clone(),
-            _ => None,
-        })
-    }
-}
-
-/// True if a committed move brought the release of this name.
-fn brought(event: &PromotionEvent, release: &ReleaseLabel) -> bool {
-    let intent = &event.intent;
-    let by_tag = match &intent.source {
-        Source::Reference(reference) => {
-            matches!(reference.target(), Target::Tag(tag) if tag.as_str() == release.as_str())
-        }
-        Source::Channel(_) => false,
-    };
-    event.status() == EventStatus::Committed && (by_tag || intent.provenance.release.as_ref() == Some(release))
 }

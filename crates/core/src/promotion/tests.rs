@@ -13,16 +13,21 @@ mod pin_reads;
 mod pins;
 mod preflight;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
 use super::*;
-use crate::error::{Error, ErrorKind};
-use crate::judge::{ExpectedDigest, Refusal};
-use crate::ledger::MemoryLedger;
+use crate::error::{Error, ErrorKind, Result};
+use crate::judge::{ExpectedDigest, Policy, Refusal};
+use crate::ledger::{Ledger, MemoryLedger};
 use crate::promotion::machine::OnConflict;
 use crate::record::{
-    Entry, EventStatus, Expected, Hold, HoldScope, Kind, OverrideNote, PutStatus, Unhold, UpstreamLog, Verdict,
+    Entry, EventStatus, Expected, Hold, HoldScope, Kind, OverrideNote, PutStatus, Source, Unhold, UpstreamLog, Verdict,
 };
-use crate::registry::{Fault, MemoryRegistry, pin_tag};
-use crate::value::{Digest, IdempotencyKey, Provenance, Stage, Tag, Text};
+use crate::registry::{Fault, MemoryRegistry, Registry, pin_tag};
+use crate::value::{Channel, Clock, Digest, IdempotencyKey, Pipeline, Provenance, Stage, Tag, Text};
 
 struct World {
     registry: MemoryRegistry,

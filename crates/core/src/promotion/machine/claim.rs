@@ -1,6 +1,6 @@
 //! `Claim`: an intent or a takeover that was sent, and may stand although it was not answered.
 
-use super::Ms;
+use super::ask::Ms;
 use crate::record::ChannelState;
 use crate::value::Text;
 

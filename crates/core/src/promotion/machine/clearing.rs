@@ -2,12 +2,14 @@
 //!
 //! A recovery is a `Clearing` alone. A move that meets an open one clears it first.
 
+use super::ask::{Ms, Worker};
 use super::claim::{Claim, TRIES};
-use super::effect::{Appended, Effect, Input, LogRead, Next, Pins, Waiting, back_off};
+use super::effect::{Appended, Effect, Input, Next, Pins, Waiting, back_off};
+use super::end::Why;
 use super::holding::{Held, Holding, Part};
 #[cfg(test)]
-use super::model::Rule;
-use super::{Ms, Why, Worker};
+use super::rules::Rule;
+use super::windows::LogRead;
 use crate::error::Retry;
 use crate::record::{Deadlines, OpenMove, Status};
 use crate::value::Text;

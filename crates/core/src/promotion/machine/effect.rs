@@ -1,12 +1,11 @@
 //! The machine's dealings with the world: what it wants done, and what it is told.
 
-use std::sync::Arc;
-
-use super::situation::{Change, Replay};
-use super::windows::{FirstRead, TagRead};
-use super::{Ms, Why};
+use super::ask::Ms;
+use super::end::Why;
+use super::situation::Change;
+use super::windows::{LogRead, TagRead};
 use crate::error::Retry;
-use crate::record::{ChannelState, Deadlines, OpenMove, PutStatus, Status};
+use crate::record::{Deadlines, OpenMove, PutStatus, Status};
 use crate::value::{Digest, Text};
 
 /// What to do next. Each is answered with one [`Input`].
@@ -32,7 +31,7 @@ pub(crate) enum Effect {
         /// The position.
         seq: u64,
     },
-    /// Append the intent at `seq`; beside it, pin target and live digest → `Begun`.
+    /// Append the intent at `seq`; once it stands, pin target and live digest → `Begun`.
     Begin {
         /// The position.
         seq: u64,
@@ -124,21 +123,6 @@ pub(crate) enum Pins {
     Confirmed,
     /// One of them could not be confirmed: no put may follow.
     Unconfirmed,
-}
-
-/// A log, as this process read it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct LogRead {
-    /// Its state.
-    pub(crate) state: Arc<ChannelState>,
-    /// The committed move with this worker's key, if there is one.
-    pub(crate) replay: Option<Replay>,
-    /// True if a hold is in force that stops the move.
-    pub(crate) held: bool,
-    /// When this process first read its entries.
-    pub(crate) first_read: FirstRead,
-    /// This process's own settle time.
-    pub(crate) settle_ms: u64,
 }
 
 /// How an append ended.

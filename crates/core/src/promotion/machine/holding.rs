@@ -1,13 +1,14 @@
 //! `Holding`: a move that this worker holds, from the guard to the outcome, begun by it or taken over.
-//!
-//! `conclude` says what a read of the tag means for the move; its rules are those of *Reads that lag* in
-//! `docs/protocol.md`.
 
-use super::effect::{Appended, Closing, Effect, Input, LogRead, Next, Pins, PutEnd, Waiting, back_off};
+mod concluding;
+
+use super::ask::{Ms, Worker};
+use super::effect::{Appended, Closing, Effect, Input, Next, Pins, PutEnd, Waiting, back_off};
+use super::end::Why;
 #[cfg(test)]
-use super::model::Rule;
-use super::windows::TagRead;
-use super::{Change, Ms, Why, Worker};
+use super::rules::Rule;
+use super::situation::Change;
+use super::windows::{LogRead, TagRead};
 use crate::error::Retry;
 use crate::record::{Op, OpenMove, PutStatus, Status};
 use crate::value::Digest;
@@ -220,17 +221,6 @@ impl Holding {
         self.open.settle_ms.max(self.log.settle_ms)
     }
 
-    /// *old-proves-nothing*: a read that was sent before this may be older than a put of the move.
-    fn proves_from(&self) -> Ms {
-        let accepted = self.sent.accepted.map_or(0, |at| at.saturating_add(self.settle_ms()));
-        let unresolved =
-            self.sent.last.map_or(0, |at| at.saturating_add(self.open.quiet_ms).saturating_add(self.settle_ms()));
-        let from = if self.sent.unknown || self.sent.accepted.is_none() { unresolved.max(accepted) } else { accepted };
-        #[cfg(test)]
-        let from = if self.left_out == Some(Rule::OldProvesNothing) { self.sent.quiet } else { from };
-        from
-    }
-
     fn is_open_in(&self, log: &LogRead) -> bool {
         #[cfg(test)]
         if self.left_out == Some(Rule::TakeoverRecorded) {
@@ -353,114 +343,6 @@ impl Holding {
         self.reads += 1;
         let pause = [until, self.deadline()].into_iter().filter(|at| *at > now).fold(pause, |ms, at| ms.min(at - now));
         Next::Do(Effect::Sleep(pause, Waiting::Settle { until }))
-    }
-
-    /// *foreign*: neither live nor target nor past, and not what the move found either.
-    fn is_foreign(&self, read: &TagRead) -> bool {
-        let value = read.value;
-        let known = [self.open.previous, Some(self.open.target), self.open.before()].contains(&value);
-        !known && !self.log.is_past(value, read)
-    }
-
-    /// *target-proves-once*: a read of the target proves the move only if the tag cannot have had it otherwise, or if the
-    /// registry accepted a put of this worker.
-    fn is_proved_by(&self, read: &TagRead) -> bool {
-        let target = Some(self.open.target);
-        if read.value != target {
-            return false;
-        }
-        match self.open.op {
-            // The tag is taken as it is.
-            Op::Bootstrap if self.part == Part::Begun && self.sent.all == 0 => !self.log.is_unsettled(read),
-            Op::Bootstrap | Op::Adopt if !self.puts => !self.log.is_unsettled(read),
-            _ if !self.puts => !self.log.has_past(read),
-            _ => {
-                let had = self.open.previous == target || self.log.is_past(target, read) || self.log.is_may_be(target);
-                #[cfg(test)]
-                let had = had && self.left_out != Some(Rule::TargetProvesOnce);
-                !had || self.sent.accepted.is_some()
-            }
-        }
-    }
-
-    /// The meaning of a read after the last put, or after the takeover.
-    fn conclude(&mut self, read: TagRead, now: Ms) -> Next<Held> {
-        let value = read.value;
-        (self.looked, self.seen) = (read.sent, true);
-        if self.is_proved_by(&read) {
-            return self.verdict(Verdict { status: Status::Committed, observed: value, why: None });
-        }
-        let (settled, foreign) = (!self.log.is_unsettled(&read), self.is_foreign(&read));
-        let untouched = self.sent.all == 0 && self.open.epoch == 0;
-        let refused = self.sent.all > 0 && self.sent.all == self.sent.refused && self.open.epoch == 0;
-        #[cfg(test)]
-        let refused = refused || (self.left_out == Some(Rule::FailedAlone) && self.sent.refused > 0);
-        if refused {
-            return self.end(Status::Failed, value, Why::PutRefused);
-        }
-        if untouched && (!self.puts || value.is_some()) {
-            return self.conclude_without_put(&read, settled, now);
-        }
-        let proves_from = self.proves_from();
-        if matches!(self.part, Part::Abandon { .. }) || self.stop.is_some() || !self.puts {
-            return self.conclude_closing(&read, settled && foreign, now);
-        }
-        // A registry that cleans up after an error of its own takes the tag away.
-        let vanished = foreign && value.is_none() && self.sent.unknown && self.sent.accepted.is_none();
-        if self.sent.accepted.is_some() || (foreign && !vanished) {
-            return match foreign {
-                _ if self.sent.all == 0 => {
-                    // Another's move, and neither its target nor what was before: no put.
-                    self.stop = Some(Why::Overwritten(value));
-                    self.conclude_closing(&read, settled, now)
-                }
-                true if read.sent >= proves_from => self.foreign(value),
-                false if read.sent >= proves_from => Next::End(Held::InDoubt(Why::StillOld(value))),
-                _ if now >= self.deadline() => Next::End(Held::InDoubt(Why::StillOld(value))),
-                _ => self.read_again(proves_from, now),
-            };
-        }
-        // *old-proves-nothing* limits outcomes, not puts: the same target is put again after the quiet time.
-        match now <= self.not_after() {
-            true => Next::Do(self.guard(now)),
-            false if read.sent >= proves_from => self.end(Status::Aborted, value, Why::Late),
-            false if now >= self.deadline() => Next::End(Held::InDoubt(Why::Unknown)),
-            false => self.read_again(proves_from, now),
-        }
-    }
-
-    /// Nothing was put by anyone, and the tag is not proved to be at the target.
-    fn conclude_without_put(&mut self, read: &TagRead, settled: bool, now: Ms) -> Next<Held> {
-        match settled {
-            true if read.value != Some(self.open.target) => self.foreign(read.value),
-            _ if now >= self.until() => self.end(Status::Aborted, read.value, Why::Late),
-            _ => self.read_again(self.log.settled_at(read, now), now),
-        }
-    }
-
-    /// *closing*: no put; read until an old value would prove something, but not beyond the own ttl.
-    fn conclude_closing(&mut self, read: &TagRead, foreign: bool, now: Ms) -> Next<Held> {
-        let over = match self.part {
-            Part::Abandon { at_once: true } => 0,
-            _ => self.proves_from().min(self.until()),
-        };
-        #[cfg(test)]
-        let over = if self.left_out == Some(Rule::ClosingWaits) { 0 } else { over };
-        let why = self.stop.unwrap_or(Why::Abandoned);
-        match read.sent >= over || now >= self.until() {
-            // Nothing is observed while the channel is unsettled.
-            true if foreign => self.foreign(read.value),
-            true => self.end(Status::Aborted, read.value, why),
-            false => self.read_again(over, now),
-        }
-    }
-
-    /// A foreign value is sure: it is observed, and the move aborted.
-    fn foreign(&mut self, value: Option<Digest>) -> Next<Held> {
-        // A keyed `unchanged` puts nothing that could be overwritten.
-        let drifted = !self.puts && !self.open.as_it_is;
-        self.step = Step::Foreign(value, if drifted { Why::Drifted(value) } else { Why::Overwritten(value) });
-        Next::Do(Effect::ReadLog)
     }
 
     fn observe(&mut self, observed: Option<Digest>, why: Why, log: LogRead) -> Next<Held> {

@@ -3,13 +3,16 @@
 //! This file looks, judges and begins. A move that another worker left open is a [`Clearing`]; the move that this worker
 //! began is a `Holding`.
 
+use super::ask::{Ask, Ms, OnConflict, Want, Worker};
 use super::claim::{Claim, TRIES, is_of};
 use super::clearing::{Cleared, Clearing};
-use super::effect::{Appended, Effect, Input, LogRead, Next, Pins, Waiting, back_off};
+use super::effect::{Appended, Effect, Input, Next, Pins, Waiting, back_off};
+use super::end::{End, Why};
 use super::holding::{Held, Holding, Part};
+#[cfg(test)]
+use super::rules::Rule;
 use super::situation::{Change, Situation, leaves, situation};
-use super::windows::TagRead;
-use super::{Ask, End, Ms, OnConflict, Want, Why, Worker};
+use super::windows::{LogRead, TagRead};
 use crate::error::Retry;
 use crate::record::{MayBeCause, Op, OpenMove, Status};
 use crate::value::Digest;
@@ -177,7 +180,7 @@ impl Moving {
     /// Steps *replay*, *wait* and *drift*.
     fn looked(&mut self, log: LogRead, read: TagRead, now: Ms) -> Next<End> {
         #[cfg(test)]
-        let log = self.worker.blind(log);
+        let log = Rule::blind(self.worker.left_out, log);
         self.claim.forget_lost(&log.state, &self.worker.owner);
         if self.claim.won(&log.state, &self.worker.owner).is_some()
             && let Some((planned, pins)) = self.unanswered.take()
@@ -189,7 +192,7 @@ impl Moving {
         let now_is = Basis { live: state.live, previous: state.previous, last_intent: state.last_intent };
         let stale = *self.basis.get_or_insert(now_is) != now_is;
         #[cfg(test)]
-        let stale = stale && self.worker.left_out != Some(super::model::Rule::StaleNeverWins);
+        let stale = stale && self.worker.left_out != Some(Rule::StaleNeverWins);
         // What an unnamed rollback leaves has become live: that is what it waited for.
         let expected = self.ask.want == Want::Previous && state.live == leaves;
         let situation = situation(&self.ask, &log, &read, leaves);
@@ -204,7 +207,7 @@ impl Moving {
                 self.end(End::Refused(Why::ChannelChanged))
             }
             #[cfg(test)]
-            Situation::Drift { .. } if self.worker.left_out == Some(super::model::Rule::HeadReadAgain) => {
+            Situation::Drift { .. } if self.worker.left_out == Some(Rule::HeadReadAgain) => {
                 self.confirmed(&log.clone(), read, log)
             }
             Situation::Drift { .. } => {
@@ -268,7 +271,7 @@ impl Moving {
         Next::Do(Effect::Policy { seq })
     }
 
-    /// Steps *pin* and *intent*. The time to live counts from here, before the append.
+    /// Steps *intent* and *pin*. The time to live counts from here, before the append.
     fn begin(&mut self, planned: Box<Planned>, now: Ms) -> Next<End> {
         let (seq, change) = (planned.log.state.size, planned.change);
         self.claim.send(seq, now);
@@ -346,7 +349,7 @@ impl Moving {
             return self.end(End::Refused(Why::Busy));
         }
         #[cfg(test)]
-        if self.worker.left_out == Some(super::model::Rule::RetryWaits) && same_key {
+        if self.worker.left_out == Some(Rule::RetryWaits) && same_key {
             let change = Change {
                 op: open.op,
                 previous: open.previous,

@@ -1,21 +1,10 @@
 //! The meaning of a look at log and tag for the move that was asked for (steps *replay*, *wait* and *drift*). Pure.
 
-use super::effect::LogRead;
-use super::windows::TagRead;
-use super::{Ask, Key, Want, Why};
+use super::ask::{Ask, Key, Want};
+use super::end::Why;
+use super::windows::{LogRead, Replay, TagRead};
 use crate::record::{Op, OpenMove};
 use crate::value::Digest;
-
-/// A committed move with the same key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Replay {
-    /// Where its intent stands.
-    pub(crate) seq: u64,
-    /// The SHA-256 of its request.
-    pub(crate) request: Digest,
-    /// The digest that it made live.
-    pub(crate) target: Digest,
-}
 
 /// The meaning of a look for the move that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

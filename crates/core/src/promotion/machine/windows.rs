@@ -3,9 +3,10 @@
 //! A window begins when this process first read the entry that ended a value, on its own monotonic clock, and lasts for
 //! the settle time. A read is judged by the windows as they stood when it was sent.
 
-use super::Ms;
-use super::effect::LogRead;
-use crate::record::{Deadlines, Ended, Mark};
+use std::sync::Arc;
+
+use super::ask::Ms;
+use crate::record::{ChannelState, Deadlines, Ended, Mark};
 use crate::value::{Digest, Timestamp};
 
 /// What a registry answered for the channel's tag.
@@ -19,6 +20,32 @@ pub(crate) struct TagRead {
     pub(crate) date: Option<Timestamp>,
     /// True if a policy hides the tag, so that `value` is the log's word.
     pub(crate) hidden: bool,
+}
+
+/// A log, as this process read it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LogRead {
+    /// Its state.
+    pub(crate) state: Arc<ChannelState>,
+    /// The committed move with this worker's key, if there is one.
+    pub(crate) replay: Option<Replay>,
+    /// True if a hold is in force that stops the move.
+    pub(crate) held: bool,
+    /// When this process first read its entries.
+    pub(crate) first_read: FirstRead,
+    /// This process's own settle time.
+    pub(crate) settle_ms: u64,
+}
+
+/// A committed move with the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Replay {
+    /// Where its intent stands.
+    pub(crate) seq: u64,
+    /// The SHA-256 of its request.
+    pub(crate) request: Digest,
+    /// The digest that it made live.
+    pub(crate) target: Digest,
 }
 
 /// How far clocks of different machines may differ unnoticed.

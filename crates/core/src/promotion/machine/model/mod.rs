@@ -8,7 +8,6 @@ mod cases;
 mod checks;
 mod large;
 mod left_out;
-mod rules;
 mod search;
 mod setup;
 mod work;
@@ -16,13 +15,14 @@ mod world;
 
 use std::sync::Arc;
 
-pub(crate) use self::rules::Rule;
 use self::search::{holds, holds_within, is_missed};
 use self::setup::{Goal, Setup, Start, adopt, audit, bootstrap, promote, recover, repair, rollback};
 use self::work::outcome;
 use self::world::{Flying, Left, Running, Slot, Todo, World};
+use super::rules::Rule;
 use super::*;
-use crate::record::{OpenMove, PutStatus, Step};
+use crate::record::{Deadlines, Op, OpenMove, PutStatus, Status, Step};
+use crate::value::{Digest, IdempotencyKey, Text};
 
 /// A digest with this name: to hash it would take longer than a step.
 fn digest(name: &str) -> Digest {

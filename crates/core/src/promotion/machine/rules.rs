@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{LogRead, Worker};
+use super::windows::LogRead;
 use crate::record::Trail;
 
 /// A rule of the protocol, by its name in `docs/protocol.md`.
@@ -40,10 +40,10 @@ pub(crate) enum Rule {
     FailedAlone,
 }
 
-impl Worker {
+impl Rule {
     /// The log without the windows that a left-out rule would look at.
-    pub(crate) fn blind(&self, mut log: LogRead) -> LogRead {
-        match self.left_out {
+    pub(super) fn blind(left_out: Option<Rule>, mut log: LogRead) -> LogRead {
+        match left_out {
             Some(Rule::LagIsNotDrift) => Arc::make_mut(&mut log.state).trail = Trail::default(),
             Some(Rule::UnchangedIsProved) => Arc::make_mut(&mut log.state).trail.ended.clear(),
             _ => {}

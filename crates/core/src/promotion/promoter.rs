@@ -1,0 +1,158 @@
+//! `Promoter`: the verbs. Each move is planned, judged and executed.
+
+use std::sync::Arc;
+
+use super::inner::{Inner, Watcher};
+use super::plan::{Approved, Plan, Purpose};
+use super::receipt::Receipt;
+use super::request::{First, Operation, Terms};
+use super::rollback::RollbackTarget;
+use super::times::Times;
+use crate::error::Result;
+use crate::judge::Policy;
+use crate::ledger::Ledger;
+use crate::record::Source;
+use crate::registry::Registry;
+use crate::value::{Channel, Clock, Pipeline, SystemClock};
+
+/// Moves channels, and says what they are and were.
+///
+/// It is cheap to clone; clones share what they know of the logs. Every call is safe to make from many tasks, processes
+/// and machines at once: the ledger puts the moves of a channel in order.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tagwarden::registry::MemoryRegistry;
+/// use tagwarden::ledger::MemoryLedger;
+/// use tagwarden::record::Source;
+/// use tagwarden::{Channel, Promoter, Provenance, Terms};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tagwarden::Result<()> {
+/// let registry = MemoryRegistry::new();
+/// let prod: Channel = "registry.example.com/acme/shop:prod".parse()?;
+/// for (number, tag) in ["1.4.1", "1.4.2"].iter().enumerate() {
+///     registry.push_image(prod.repository(), &tag.parse()?, number as u64);
+/// }
+/// let release = |tag: &str| -> tagwarden::Result<Source> { Ok(Source::Reference(prod.repository().tag(tag.parse()?))) };
+///
+/// let promoter = Promoter::new(Arc::new(registry.clone()), Arc::new(MemoryLedger::new()));
+/// let terms = Terms::of(Provenance::new("manual", "first-steps", "ada")?);
+/// promoter.bootstrap(&prod, Some(release("1.4.1")?), terms.clone()).await?;
+/// let receipt = promoter.promote(&prod, release("1.4.2")?, terms.clone()).await?;
+/// promoter.rollback(&prod, None, terms).await?;
+/// assert_eq!(promoter.current(&prod).await?.live, receipt.previous_digest);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Promoter {
+    pub(super) inner: Arc<Inner>,
+}
+
+impl Promoter {
+    /// A promoter over a registry and a ledger, with the standard policy, no pipeline, the default times and the
+    /// machine's clock.
+    pub fn new(registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>) -> Promoter {
+        Promoter {
+            inner: Arc::new(Inner {
+                registry,
+                ledger,
+                clock: Arc::new(SystemClock),
+                policy: Arc::new(Policy::standard()),
+                pipeline: None,
+                times: Times::default(),
+                watcher: None,
+                journals: Arc::default(),
+                first_reads: Arc::default(),
+            }),
+        }
+    }
+
+    /// With the order of environments that releases go through.
+    #[must_use]
+    pub fn with_pipeline(self, pipeline: Pipeline) -> Promoter {
+        self.change(|inner| {
+            inner.policy = Arc::new(Policy::clone(&inner.policy).with_pipeline(Some(pipeline.clone())));
+            inner.pipeline = Some(pipeline);
+        })
+    }
+
+    /// With another policy.
+    #[must_use]
+    pub fn with_policy(self, policy: Policy) -> Promoter {
+        self.change(|inner| inner.policy = Arc::new(policy.with_pipeline(inner.pipeline.clone())))
+    }
+
+    /// With other times.
+    #[must_use]
+    pub fn with_times(self, times: Times) -> Promoter {
+        self.change(|inner| inner.times = times)
+    }
+
+    /// With another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Promoter {
+        self.change(|inner| inner.clock = clock)
+    }
+
+    /// With a watcher that is told what a run waits for.
+    #[must_use]
+    pub fn with_watcher(self, watcher: Arc<dyn Watcher>) -> Promoter {
+        self.change(|inner| inner.watcher = Some(watcher))
+    }
+
+    fn change(self, change: impl FnOnce(&mut Inner)) -> Promoter {
+        let mut inner = Inner::clone(&self.inner);
+        change(&mut inner);
+        Promoter { inner: Arc::new(inner) }
+    }
+
+    /// Points the channel at a release: plans, has the policy judge, and executes.
+    pub async fn promote(&self, channel: &Channel, source: Source, terms: Terms) -> Result<Receipt> {
+        self.run(channel, Operation::Promote(source), terms).await
+    }
+
+    /// Points the channel back at the digest that was live before, or at `to`, which must have been live here
+    /// (ROLLBACK_NO_TARGET). All that
+    /// the target is made of must still be there (POLICY_REFUSED, finding TARGET_INCOMPLETE).
+    pub async fn rollback(&self, channel: &Channel, to: Option<RollbackTarget>, terms: Terms) -> Result<Receipt> {
+        self.run(channel, Operation::Rollback(to), terms).await
+    }
+
+    /// Takes the channel's first state into the log: as the tag is, or from a release (`source`) if the tag is absent or points
+    /// at it already.
+    pub async fn bootstrap(&self, channel: &Channel, source: Option<Source>, terms: Terms) -> Result<Receipt> {
+        self.run(channel, Operation::Bootstrap(First { source, ..First::default() }), terms).await
+    }
+
+    /// Puts the live digest back after a write around the ledger.
+    pub async fn repair(&self, channel: &Channel, terms: Terms) -> Result<Receipt> {
+        self.run(channel, Operation::Repair, terms).await
+    }
+
+    /// Takes what was put there by hand as live. It needs a reason.
+    pub async fn adopt(&self, channel: &Channel, terms: Terms) -> Result<Receipt> {
+        self.run(channel, Operation::Adopt, terms).await
+    }
+
+    /// Finds out what a move would do and what the policy says of it. It reads, and waits for another's open move as the
+    /// terms say. Looking never acts: it puts nothing, writes nothing, and leaves a dead worker's move open
+    /// ([`Plan::dead_move`]).
+    pub async fn plan(&self, channel: &Channel, operation: Operation, terms: Terms) -> Result<Plan> {
+        Plan::make(&self.inner, Purpose::Look, channel, operation, terms).await
+    }
+
+    /// Plans, approves and executes in one call.
+    pub async fn run(&self, channel: &Channel, operation: Operation, terms: Terms) -> Result<Receipt> {
+        let plan = Plan::make(&self.inner, Purpose::Act, channel, operation, terms).await?;
+        self.execute(plan.approve()?).await
+    }
+
+    /// Executes an approved plan, on the promoter that made it. CHANNEL_CHANGED if the channel has moved since, unless the
+    /// terms say to requeue.
+    ///
+    /// From the intent on it runs in a task of its own: if this future is dropped, the move is brought to its end (or
+    /// to its deadline) all the same.
+    pub async fn execute(&self, approved: Approved) -> Result<Receipt> {
+        approved.execute().await
+    }
+}

@@ -1,0 +1,122 @@
+//! What a run reads before its machine asks: the log, the tag, the target and the pins, at the same time.
+
+use std::sync::Arc;
+
+use super::driver::{Asked, Doing, Run};
+use super::effects::{Author, Effects};
+use super::inner::Inner;
+use super::machine::Moving;
+use super::request::Operation;
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::Source;
+use crate::registry::Manifest;
+use crate::value::{Channel, Digest, Target};
+
+impl Run {
+    /// A run of a request, with what it needs first read at the same time: the log, the tag, the target and the pins.
+    pub(super) async fn of(inner: &Arc<Inner>, channel: &Channel, asked: Asked) -> Result<Run> {
+        let op = asked.operation.op();
+        let author = Author {
+            provenance: asked.terms.provenance.clone(),
+            takeover: op.into(),
+            op: Some(op),
+            key: Some((asked.key.clone(), asked.terms.idempotency_key.is_some())),
+        };
+        let effects = Effects::new(inner, channel, asked.terms.timeout, author)?;
+        let (moving, effect) = Moving::start(asked.ask(None), effects.worker.clone(), effects.now());
+        let mut run = Run {
+            effects,
+            asked,
+            moving,
+            doing: Doing::Effect(effect),
+            ahead: None,
+            decision: None,
+            upstream: Vec::new(),
+            warnings: Vec::new(),
+            label: None,
+            refusal: None,
+            behind: None,
+        };
+        let target = run.read_ahead().await?;
+        let (moving, effect) = Moving::start(run.asked.ask(target), run.effects.worker.clone(), run.effects.now());
+        (run.moving, run.doing) = (moving, Doing::Effect(effect));
+        Ok(run)
+    }
+
+    /// Reads log, tag, target and pins at the same time; the target's digest, if one was named.
+    async fn read_ahead(&mut self) -> Result<Option<Digest>> {
+        let channel = self.effects.channel.clone();
+        let named = match &self.asked.operation {
+            Operation::Rollback(Some(target)) => Some(self.rollback_digest(&target.clone()).await?),
+            _ => None,
+        };
+        let source = match &self.asked.operation {
+            Operation::Promote(source) => Some(source.clone()),
+            Operation::Bootstrap(first) => first.source.clone(),
+            Operation::Rollback(_) => named.map(|digest| Source::Reference(channel.repository().digest(digest))),
+            Operation::Repair | Operation::Adopt => None,
+        };
+        let effects = &self.effects;
+        let log = async {
+            let log = effects.read_log().await?;
+            // What an unnamed rollback goes back to, if no move is open.
+            let previous = match self.asked.operation {
+                Operation::Rollback(None) => log.state.previous,
+                _ => None,
+            };
+            let (live, previous) = tokio::join!(self.pin_of(log.state.live), self.pin_of(previous));
+            Ok::<_, Error>((log, [live, previous]))
+        };
+        let (log, read, target) = tokio::join!(log, effects.read_tag_now(), self.find(source.as_ref()));
+        let (log, pins) = log?;
+        self.effects.pinned.extend(pins.into_iter().flatten());
+        let replayed = log.replay.is_some();
+        self.ahead = Some((log, read));
+        if replayed {
+            // The key has moved the channel: the target may be gone since.
+            return Ok(None);
+        }
+        let (target, target_pin) = target?;
+        self.effects.pinned.extend(target_pin);
+        match (source, target) {
+            (None, _) => Ok(None),
+            (Some(_), Some(manifest)) => {
+                let digest = manifest.digest();
+                self.effects.manifests.insert(digest, manifest);
+                Ok(Some(digest))
+            }
+            // A rollback names what was live: it is judged like any other, and found to be gone.
+            (Some(source), None) => Err(self.judge_absent(&source).await?),
+        }
+    }
+
+    /// A source's manifest, and its digest if its pin is there. The digest of what is live on a channel is in the log,
+    /// so that manifest and pin are asked for at the same time.
+    async fn find(&self, source: Option<&Source>) -> Result<(Option<Manifest>, Option<Digest>)> {
+        let (reference, digest) = match source {
+            None => return Ok((None, None)),
+            Some(Source::Reference(reference)) => match reference.target() {
+                Target::Digest(digest) => (reference.clone(), Some(*digest)),
+                Target::Tag(_) => {
+                    let pin = async { self.pin_of(self.guess().await).await };
+                    let (manifest, pin) = tokio::join!(self.effects.inner.registry.fetch(reference), pin);
+                    return Ok((manifest?, pin));
+                }
+            },
+            Some(Source::Channel(channel)) => {
+                let state = self.effects.inner.journal(channel).lock().await.refresh().await?;
+                if let Some(migrated) = &state.migrated {
+                    // What is live there now stands in the other ledger.
+                    return Err(migrated.error(channel));
+                }
+                let live = state.live.ok_or_else(|| {
+                    let message = format!("{channel} has no live digest yet: bootstrap it first");
+                    Error::new(ErrorKind::ChannelNotBootstrapped, message).with("channel", channel)
+                })?;
+                (channel.repository().digest(live), Some(live))
+            }
+        };
+        let (manifest, pin) = tokio::join!(self.effects.inner.registry.fetch(&reference), self.pin_of(digest));
+        Ok((manifest?, pin))
+    }
+}

@@ -1,0 +1,120 @@
+//! `Times`: what a promoter writes into the log, and how long one put may take.
+
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::Deadlines;
+
+/// The times that a promoter works with: what it writes into the log, and how long one put may take.
+///
+/// Each is from 1 ms to 1 h. A put's timeout is shorter than the ttl and not longer than grace and quiet time; the quiet
+/// time is not longer than the settle time; ttl and quiet time together are at most 1 h. CONFIG_INVALID otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    pub(super) deadlines: Deadlines,
+    /// True if the settle time was given; otherwise it depends on the registry.
+    settle_given: bool,
+    pub(super) put: Duration,
+}
+
+impl Times {
+    /// Time to live, grace, quiet time, and timeout of one put; the settle time is the registry's.
+    pub fn new(ttl: Duration, grace: Duration, quiet: Duration, put: Duration) -> Result<Times> {
+        let quiet_ms = ms(quiet);
+        let settle_ms = Deadlines::default().settle_ms.max(quiet_ms);
+        let deadlines = Deadlines { ttl_ms: ms(ttl), grace_ms: ms(grace), quiet_ms, settle_ms };
+        Times { deadlines, settle_given: false, put }.checked()
+    }
+
+    /// With a settle time: how long after a write a read of the tag may answer an older value. By default it is 30 s,
+    /// 10 min for `ghcr.io` and 2 min for `*.azurecr.io`, and never shorter than the quiet time.
+    pub fn with_settle(self, settle: Duration) -> Result<Times> {
+        let deadlines = Deadlines { settle_ms: ms(settle), ..self.deadlines };
+        Times { deadlines, settle_given: true, ..self }.checked()
+    }
+
+    fn checked(self) -> Result<Times> {
+        check_times(self.deadlines, ms(self.put)).map_err(|why| Error::new(ErrorKind::ConfigInvalid, why))?;
+        Ok(self)
+    }
+
+    /// The times for a channel on this registry.
+    pub(super) fn deadlines_for(self, registry: &str) -> Deadlines {
+        let known_ms = match registry {
+            _ if self.settle_given => return self.deadlines,
+            "ghcr.io" => 600_000,
+            _ if registry.ends_with(".azurecr.io") => 120_000,
+            _ => return self.deadlines,
+        };
+        Deadlines { settle_ms: self.deadlines.settle_ms.max(known_ms), ..self.deadlines }
+    }
+
+    /// The time to live.
+    pub fn ttl(self) -> Duration {
+        self.deadlines.ttl()
+    }
+
+    /// How long after the time to live others may take over.
+    pub fn grace(self) -> Duration {
+        Duration::from_millis(self.deadlines.grace_ms)
+    }
+
+    /// How long a put whose answer was lost may still land.
+    pub fn quiet(self) -> Duration {
+        self.deadlines.quiet()
+    }
+
+    /// How long after a write a read of a tag on `registry` may answer an older value.
+    pub fn settle(self, registry: &str) -> Duration {
+        Duration::from_millis(self.deadlines_for(registry).settle_ms)
+    }
+
+    /// The timeout of one put.
+    pub fn put(self) -> Duration {
+        self.put
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Default for Times {
+    /// 60 s, 30 s, 30 s and 15 s.
+    fn default() -> Times {
+        Times { deadlines: Deadlines::default(), settle_given: false, put: Duration::from_secs(15) }
+    }
+}
+
+/// The relations that a worker's times must keep; the text says which one is broken.
+fn check_times(deadlines: Deadlines, put_ms: u64) -> Result<(), String> {
+    let Deadlines { ttl_ms, grace_ms, quiet_ms, settle_ms } = deadlines;
+    for (name, ms) in [
+        ("ttl", ttl_ms),
+        ("grace", grace_ms),
+        ("quiet time", quiet_ms),
+        ("settle time", settle_ms),
+        ("put timeout", put_ms),
+    ] {
+        if !(1..=Deadlines::MAX_MS).contains(&ms) {
+            return Err(format!("the {name} is {ms} ms; it must be from 1 ms to 1 h"));
+        }
+    }
+    if put_ms >= ttl_ms {
+        return Err(format!("the put timeout ({put_ms} ms) must be shorter than the ttl ({ttl_ms} ms)"));
+    }
+    if put_ms > grace_ms {
+        return Err(format!("the put timeout ({put_ms} ms) must not be longer than the grace ({grace_ms} ms)"));
+    }
+    if put_ms > quiet_ms {
+        return Err(format!("the put timeout ({put_ms} ms) must not be longer than the quiet time ({quiet_ms} ms)"));
+    }
+    if quiet_ms > settle_ms {
+        return Err(format!("the quiet time ({quiet_ms} ms) must not be longer than the settle time ({settle_ms} ms)"));
+    }
+    // Who takes a move over has the quiet time on top of its ttl, and a takeover's ttl is at most 1 h, too.
+    if ttl_ms.saturating_add(quiet_ms) > Deadlines::MAX_MS {
+        return Err(format!("ttl ({ttl_ms} ms) and quiet time ({quiet_ms} ms) together must be at most 1 h"));
+    }
+    Ok(())
+}
