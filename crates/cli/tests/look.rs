@@ -173,6 +173,24 @@ fn channels_are_listed_and_audited() {
 }
 
 #[test]
+fn log_with_a_defect_is_a_state_of_its_own_and_the_worst() {
+    let world = with_history();
+    let (prod, qa) = (world.prod(), world.channel("qa").to_string());
+    world.does(&["bootstrap", &qa, "--source", "1.4.0"], 0);
+    let log = world.log("qa");
+    let text = std::fs::read_to_string(&log).unwrap();
+    std::fs::write(&log, text.replace("\"ada\"", "\"eve\"")).unwrap();
+    world.push_by_hand(7);
+    let said = world.does(&["audit"], 7);
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert!(lines[0].starts_with(&format!("{prod}  moved outside: ")), "{}", said.out);
+    assert!(said.out.contains(&format!("\n{qa}  corrupt: LEDGER_CORRUPT: ")), "{}", said.out);
+    assert!(said.out.ends_with(&format!("  see which entry: tagwarden verify {qa}\n")), "{}", said.out);
+    let json = world.json(&["audit"], 7);
+    assert_eq!((&json["worst"], &json["channels"][1]["state"]), (&"defect".into(), &"corrupt".into()));
+}
+
+#[test]
 fn part_that_is_missing_is_a_warning_of_audit_with_parts_and_can_be_overridden() {
     let world = with_history();
     let prod = world.prod();

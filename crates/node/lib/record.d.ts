@@ -330,13 +330,13 @@ export type Drift =
   | { state: 'move_in_progress'; seq: number; target: string; observed?: string; landing: 'landed' | 'not_landed' | 'elsewhere' }
   | { state: 'possibly_open'; seq: number; target: string; observed?: string }
   | { state: 'never_recorded'; observed?: string }
-  | { state: 'unknown'; why: string }
+  | { state: 'corrupt' | 'truncated' | 'forked' | 'unknown'; why: string }
 
 /** What an audit found, channel by channel. */
 export interface AuditReport {
   at: string
-  /** The worst that was found; absent if nothing is wrong. */
-  worst?: 'drift' | 'indeterminate' | 'unknown'
+  /** The worst that was found, in this order; absent if nothing is wrong. */
+  worst?: 'defect' | 'drift' | 'unknown' | 'indeterminate'
   channels: ({
     channel: string
     size: number

@@ -191,8 +191,8 @@ Example:
   tagwarden at prod 2026-11-23T06:00:00Z";
 
 pub(super) const AUDIT: &str = "\
-Exit 0: every channel is in sync. Otherwise the worst of: 4 drift, 5 a move is open, 6 unknown (a failure to look is \
-never in sync).
+Exit 0: every channel is in sync. Otherwise the worst, in this order: 7 the log has a defect, 4 drift, 6 unknown (a \
+failure to look is never in sync), 5 a move is open.
 
 Examples:
   tagwarden audit

@@ -108,6 +108,9 @@ pub(super) fn advice(drift: &Drift, channel: &Channel) -> Option<String> {
         Drift::PossiblyOpen { .. } => {
             "run the move again: the next entry of the log decides whether the first one is open".to_owned()
         }
+        Drift::Corrupt { .. } | Drift::Truncated { .. } | Drift::Forked { .. } => {
+            format!("see which entry: tagwarden verify {channel}")
+        }
         Drift::NeverRecorded { observed: Some(_) } => format!("take it into the ledger: tagwarden bootstrap {channel}"),
         _ => return None,
     })

@@ -49,7 +49,7 @@ pub(crate) fn audit(report: &AuditReport, style: Style) -> Result<Answer> {
         let line = shown(&format!("{}  {}", audited.channel, audited.drift));
         lines.push(match audited.drift.class() {
             None => style.good(&line),
-            Some(Class::Drift) => style.bad(&line),
+            Some(Class::Drift | Class::Defect) => style.bad(&line),
             Some(_) => style.doubtful(&line),
         });
         let warnings = audited.findings.iter();

@@ -7,7 +7,7 @@ use serde::ser::{SerializeStruct, Serializer};
 
 use super::facts::Passage;
 use super::guardrail::Finding;
-use crate::error::{Class, Error};
+use crate::error::{Class, Error, ErrorKind};
 use crate::record::{ChannelState, MigratedTo, OpenMove};
 use crate::value::{Channel, Digest, Text, Timestamp};
 
@@ -93,6 +93,21 @@ pub enum Drift {
         #[serde(skip_serializing_if = "Option::is_none")]
         observed: Option<Digest>,
     },
+    /// An entry of the log was changed, or breaks a rule.
+    Corrupt {
+        /// Which, and how.
+        why: Text,
+    },
+    /// The log is shorter than it was seen before.
+    Truncated {
+        /// By how much.
+        why: Text,
+    },
+    /// The log is not the one that was seen before.
+    Forked {
+        /// From where on.
+        why: Text,
+    },
     /// It could not be looked at, or the log does not say.
     Unknown {
         /// Why.
@@ -118,7 +133,15 @@ impl Drift {
     pub fn judge(state: &ChannelState, observed: &Result<Option<Digest>, Error>, here: Passage) -> Drift {
         let observed = match observed {
             Ok(observed) => *observed,
-            Err(error) => return Drift::Unknown { why: Text::lossy(format!("{}: {error}", error.code())) },
+            Err(error) => {
+                let why = Text::lossy(format!("{}: {error}", error.code()));
+                return match error.kind() {
+                    ErrorKind::LedgerCorrupt => Drift::Corrupt { why },
+                    ErrorKind::LedgerTruncated => Drift::Truncated { why },
+                    ErrorKind::LedgerForked => Drift::Forked { why },
+                    _ => Drift::Unknown { why },
+                };
+            }
         };
         if let Some(MigratedTo { seq, ledger }) = &state.migrated {
             return Drift::Unknown { why: Text::lossy(format!("the log was migrated to {ledger} (seq {seq})")) };
@@ -150,6 +173,7 @@ impl Drift {
             Drift::MovedOutside { .. } | Drift::MovedBack { .. } | Drift::Missing { .. } => Some(Class::Drift),
             Drift::MoveInProgress { .. } | Drift::PossiblyOpen { .. } => Some(Class::Indeterminate),
             Drift::Unknown { .. } | Drift::Unsettled { .. } | Drift::LedgerBehind { .. } => Some(Class::Unknown),
+            Drift::Corrupt { .. } | Drift::Truncated { .. } | Drift::Forked { .. } => Some(Class::Defect),
         }
     }
 }
@@ -199,6 +223,9 @@ impl fmt::Display for Drift {
                 )
             }
             Drift::NeverRecorded { observed } => write!(f, "never recorded: the tag points at {}", at(observed)),
+            Drift::Corrupt { why } => write!(f, "corrupt: {why}"),
+            Drift::Truncated { why } => write!(f, "truncated: {why}"),
+            Drift::Forked { why } => write!(f, "forked: {why}"),
             Drift::Unknown { why } => write!(f, "unknown: {why}"),
         }
     }
@@ -250,11 +277,12 @@ impl AuditReport {
         &self.channels
     }
 
-    /// The worst that was found: drift, then indeterminate, then unknown; none if nothing is wrong. Its
-    /// [`Class::exit_code`] is 4, 5 or 6.
+    /// The worst that was found: a defect of a log, then drift, then unknown, then indeterminate; none if nothing is wrong.
+    /// Its [`Class::exit_code`] is 7, 4, 6 or 5.
     pub fn class(&self) -> Option<Class> {
         let found: Vec<Class> = self.channels.iter().filter_map(|audited| audited.drift.class()).collect();
-        [Class::Drift, Class::Indeterminate, Class::Unknown].into_iter().find(|class| found.contains(class))
+        let worst_first = [Class::Defect, Class::Drift, Class::Unknown, Class::Indeterminate];
+        worst_first.into_iter().find(|class| found.contains(class))
     }
 }
 
@@ -273,9 +301,10 @@ impl fmt::Display for AuditReport {
 }
 
 impl Serialize for AuditReport {
-    /// `{at, worst?: "drift" | "indeterminate" | "unknown", channels: [{channel, size, state, …}]}`.
+    /// `{at, worst?: "defect" | "drift" | "unknown" | "indeterminate", channels: [{channel, size, state, …}]}`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let worst = self.class().map(|class| match class {
+            Class::Defect => "defect",
             Class::Drift => "drift",
             Class::Indeterminate => "indeterminate",
             _ => "unknown",
@@ -294,7 +323,6 @@ impl Serialize for AuditReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
     use crate::record::{Deadlines, Op};
 
     fn digest(name: &str) -> Digest {
@@ -375,6 +403,20 @@ mod tests {
     }
 
     #[test]
+    fn a_log_with_a_defect_has_a_state_of_its_own() {
+        for (kind, word) in [
+            (ErrorKind::LedgerCorrupt, "corrupt"),
+            (ErrorKind::LedgerTruncated, "truncated"),
+            (ErrorKind::LedgerForked, "forked"),
+        ] {
+            let drift = Drift::judge(&state(Some("a")), &Err(Error::new(kind, "seq 1")), Passage::Live);
+            assert_eq!(drift.to_string(), format!("{word}: {}: seq 1", kind.code()));
+            assert_eq!(serde_json::to_value(&drift).unwrap()["state"], word);
+            assert_eq!(drift.class().map(Class::exit_code), Some(7));
+        }
+    }
+
+    #[test]
     fn a_report_is_one_line_a_channel_and_ends_with_the_worst() {
         let audited = |tag: &str, drift| Audited::new(format!("reg.io/acme/shop:{tag}").parse().unwrap(), 2, drift);
         let (a, b) = (digest("a"), digest("b"));
@@ -395,7 +437,10 @@ mod tests {
             )
         );
         assert_eq!(all.class(), Some(Class::Drift));
-        assert_eq!(report(vec![unknown(), landed()]).class(), Some(Class::Indeterminate));
+        let corrupt = || Drift::Corrupt { why: Text::lossy("seq 1") };
+        assert_eq!(report(vec![Drift::Missing { expected: a }, corrupt()]).class(), Some(Class::Defect));
+        assert_eq!(report(vec![unknown(), landed()]).class(), Some(Class::Unknown));
+        assert_eq!(report(vec![landed(), Drift::InSync { live: a }]).class(), Some(Class::Indeterminate));
         assert_eq!(report(vec![unknown(), Drift::InSync { live: a }]).class(), Some(Class::Unknown));
         assert_eq!(report(vec![Drift::InSync { live: a }]).class(), None);
         assert_eq!(

@@ -30,12 +30,12 @@ class Audited(Record):
       one), ``missing`` (the tag is gone); ``lagging`` and ``unsettled`` (the registry may answer an older value);
       ``ledger_behind`` (promoted by a move that this ledger does not know); ``move_in_progress`` (a move is under way,
       or to be recovered); ``possibly_open`` (the append of an intent was not answered); ``never_recorded`` (the log has
-      no committed move); ``unknown`` (it could not be looked at).
+      no committed move); ``corrupt``, ``truncated``, ``forked`` (of its log); ``unknown`` (it could not be looked at).
     - ``live``: the live digest, if it is in sync; ``expected``: the live digest, if it is not.
     - ``observed``: what the tag points at.
     - ``seq`` and ``target``: of a move that is or may be open, where its intent stands and what it is to make live;
       ``landing``: ``landed``, ``not_landed`` or ``elsewhere``, by what the tag points at.
-    - ``why``: of what is unknown.
+    - ``why``: of what is unknown, and of a log's defect.
     - ``size``: how many entries the log has.
     - ``findings``: warnings, such as parts of the live digest that are missing.
     """
@@ -58,7 +58,8 @@ class AuditReport(Record):
     """What an audit found.
 
     - ``at``: when it looked; ``channels``: each channel, in their order.
-    - ``worst``: ``drift``, ``indeterminate`` (a move is open) or ``unknown``; None if nothing is wrong.
+    - ``worst``: ``defect`` (of a log), ``drift``, ``unknown`` or ``indeterminate`` (a move is open), in this order; None
+      if nothing is wrong.
     """
 
     at: datetime.datetime
