@@ -4,9 +4,36 @@ use super::checks::Ending;
 use super::*;
 use crate::record::HoldScope;
 
-fn ends(endings: &[Ending], expected: &[Ending]) {
+/// How workers must be seen to end, each way in one of these worlds at least.
+const ENDS: [(&str, &[Ending]); 13] = [
+    ("a promotion and one back, while reads lag", &[Ending::Committed, Ending::Unchanged]),
+    ("a promotion that crashes and an abort, while reads lag", &[Ending::Nothing]),
+    ("a promotion, a foreign write and a repair, while reads lag", &[Ending::Drifted]),
+    ("a promotion, a foreign write and an audit, while reads lag", &[Ending::Moved]),
+    ("a promotion back that does not wait for reads to settle", &[Ending::Unsettled]),
+    ("a dead move and its retry, while reads lag", &[Ending::Recovered]),
+    ("a dead move, an abort and an audit, while reads lag", &[Ending::Cleared, Ending::InSync]),
+    ("a dead move, another promotion and the retry", &[Ending::Superseded]),
+    ("a dead move and a recovery under a hold", &[Ending::LeftOpen]),
+    ("two workers with one key, recoverable everywhere", &[Ending::Replayed]),
+    ("two workers, a flaw and a refusal", &[Ending::Failed, Ending::Indeterminate, Ending::Broken]),
+    ("two workers under two holds", &[Ending::Refused, Ending::Aborted]),
+    ("two workers whose puts take their time", &[Ending::Stale]),
+];
+
+/// The world holds, searched to its end, and its workers end as `ENDS` says.
+fn holds(name: &str, setup: Setup) {
+    let endings = super::holds(name, setup);
+    let expected = ENDS.iter().find(|(world, _)| *world == name).map_or(&[][..], |(_, ends)| ends);
     let missing: Vec<_> = expected.iter().filter(|ending| !endings.contains(ending)).collect();
-    assert!(missing.is_empty(), "no worker ended {missing:?}, of {endings:?}");
+    assert!(missing.is_empty(), "{name}: no worker ended {missing:?}, of {endings:?}");
+}
+
+#[test]
+fn every_way_to_end_is_reached_somewhere() {
+    let reached: Vec<_> = ENDS.iter().flat_map(|(_, ends)| *ends).collect();
+    let missing: Vec<_> = Ending::ALL.into_iter().filter(|ending| !reached.contains(&ending)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
@@ -18,8 +45,7 @@ fn a_rollback_after_a_promotion_while_reads_lag() {
 #[test]
 fn a_promotion_back_within_the_window() {
     let goals = vec![promote("b", "k"), promote("a", "random-a")];
-    let endings = holds("a promotion and one back, while reads lag", Setup::lagging(goals));
-    ends(&endings, &[Ending::Committed, Ending::Unchanged]);
+    holds("a promotion and one back, while reads lag", Setup::lagging(goals));
 }
 
 #[test]
@@ -31,53 +57,46 @@ fn a_no_op_and_its_retry_while_reads_lag() {
 #[test]
 fn a_recovery_while_reads_lag() {
     let setup = Setup { crashes: 1, ..Setup::lagging(vec![promote("b", "k"), Goal::abort()]) };
-    let endings = holds("a promotion that crashes and an abort, while reads lag", setup);
-    ends(&endings, &[Ending::Nothing]);
+    holds("a promotion that crashes and an abort, while reads lag", setup);
 }
 
 #[test]
 fn a_repair_after_a_foreign_write_while_reads_lag() {
     let setup = Setup::lagging(vec![promote("b", "k"), repair()]);
     let setup = Setup { foreign: vec![Some(digest("f"))], end: 4, ..setup };
-    let endings = holds("a promotion, a foreign write and a repair, while reads lag", setup);
-    ends(&endings, &[Ending::Drifted, Ending::Committed]);
+    holds("a promotion, a foreign write and a repair, while reads lag", setup);
 }
 
 #[test]
 fn a_dead_move_and_a_retry_while_reads_lag() {
     let setup = Setup { start: Start::DeadMove, end: 8, ttl_cuts: false, ..Setup::lagging(vec![promote("b", "k")]) };
-    let endings = holds("a dead move and its retry, while reads lag", setup.with_times(|times| times.ttl_ms = 3));
-    ends(&endings, &[Ending::Recovered]);
+    holds("a dead move and its retry, while reads lag", setup.with_times(|times| times.ttl_ms = 3));
 }
 
 #[test]
 fn a_dead_move_and_an_abort_while_reads_lag() {
     let setup =
         Setup { start: Start::DeadMove, end: 9, ttl_cuts: false, ..Setup::lagging(vec![Goal::abort(), audit()]) };
-    let endings = holds("a dead move, an abort and an audit", setup.with_times(|times| times.ttl_ms = 5));
-    ends(&endings, &[Ending::Cleared, Ending::InSync]);
+    holds("a dead move, an abort and an audit, while reads lag", setup.with_times(|times| times.ttl_ms = 5));
 }
 
 #[test]
 fn a_dead_move_and_a_rollback_while_reads_lag() {
     let setup = Setup { start: Start::DeadMove, end: 8, ..Setup::lagging(vec![rollback()]) };
-    let endings = holds("a dead move and a rollback, while reads lag", setup);
-    ends(&endings, &[Ending::Committed]);
+    holds("a dead move and a rollback, while reads lag", setup);
 }
 
 #[test]
 fn two_workers_with_one_key_over_a_takeover() {
     let setup = Setup { end: 5, rest: true, ..Setup::of(vec![promote("b", "k"), promote("b", "k")]) };
-    let endings = holds("two workers with one key, recoverable everywhere", setup);
-    ends(&endings, &[Ending::Committed, Ending::Recovered, Ending::Replayed]);
+    holds("two workers with one key, recoverable everywhere", setup);
 }
 
 #[test]
 fn holds_of_both_scopes() {
     let in_turn = vec![(HoldScope::Promotions, Some(2)), (HoldScope::All, None)];
     let setup = Setup::of(vec![promote("b", "k"), rollback()]);
-    let endings = holds("two workers under two holds", Setup { end: 2, holds: in_turn, ..setup });
-    ends(&endings, &[Ending::Refused, Ending::Aborted]);
+    holds("two workers under two holds", Setup { end: 2, holds: in_turn, ..setup });
 }
 
 #[test]
@@ -89,8 +108,7 @@ fn looks_in_two_steps() {
 #[test]
 fn lost_answers_and_refusals() {
     let setup = Setup { end: 3, flaws: 1, refusals: 1, ..Setup::of(vec![promote("b", "k"), promote("c", "l")]) };
-    let endings = holds("two workers, a flaw and a refusal", setup);
-    ends(&endings, &[Ending::Failed, Ending::Indeterminate, Ending::Broken]);
+    holds("two workers, a flaw and a refusal", setup);
 }
 
 #[test]
@@ -98,8 +116,7 @@ fn puts_that_take_their_time() {
     let setup =
         Setup { end: 6, put_ms: 1, flight: 1, ..Setup::of(vec![promote("b", "k"), promote("c", "l").or_give_up()]) };
     let times = Deadlines { ttl_ms: 2, grace_ms: 2, quiet_ms: 2, settle_ms: 2 };
-    let endings = holds("two workers whose puts take their time", setup.with_times(|own| *own = times));
-    ends(&endings, &[Ending::Stale]);
+    holds("two workers whose puts take their time", setup.with_times(|own| *own = times));
 }
 
 #[test]
@@ -119,4 +136,29 @@ fn bootstraps_of_an_empty_log() {
 fn an_adoption() {
     let setup = Setup { end: 4, foreign: vec![Some(digest("f")), None], ..Setup::of(vec![promote("c", "l"), adopt()]) };
     holds("a promotion and an adoption, with two foreign writes", setup);
+}
+
+#[test]
+fn a_foreign_write_and_an_audit_while_reads_lag() {
+    let setup = Setup::lagging(vec![promote("b", "k"), audit()]);
+    let setup = Setup { foreign: vec![Some(digest("f"))], ..setup };
+    holds("a promotion, a foreign write and an audit, while reads lag", setup);
+}
+
+#[test]
+fn a_promotion_that_does_not_wait_while_reads_lag() {
+    let setup = Setup::lagging(vec![promote("b", "k"), promote("a", "random-a")]);
+    holds("a promotion back that does not wait for reads to settle", Setup { end: 4, timeout_ms: 1, ..setup });
+}
+
+#[test]
+fn an_old_job_that_is_run_again() {
+    let setup = Setup { start: Start::DeadMove, ..Setup::of(vec![promote("c", "l"), promote("b", "k")]) };
+    holds("a dead move, another promotion and the retry", setup);
+}
+
+#[test]
+fn a_recovery_under_a_hold() {
+    let setup = Setup { start: Start::DeadMove, holds: vec![(HoldScope::All, None)], ..Setup::of(vec![recover()]) };
+    holds("a dead move and a recovery under a hold", setup);
 }

@@ -43,6 +43,8 @@ pub(super) struct Setup {
     pub(super) flight: Ms,
     /// How long one put may take.
     pub(super) put_ms: Ms,
+    /// How long a worker waits for others, and for reads to settle.
+    pub(super) timeout_ms: Ms,
     /// True if the one who closes a move may run out of its own time to live before old values prove something.
     pub(super) ttl_cuts: bool,
     /// Checked in every state: should all workers die there, another machine can close what is open.
@@ -133,6 +135,7 @@ impl Setup {
             two_reads: false,
             flight: 0,
             put_ms: 0,
+            timeout_ms: 1000,
             ttl_cuts: true,
             rest: false,
             left_out: None,
@@ -158,7 +161,7 @@ impl Setup {
             deadlines: self.goals[at].1,
             put_ms: self.put_ms,
             fresh_ms: 1000,
-            timeout_ms: 1000,
+            timeout_ms: self.timeout_ms,
             left_out: self.left_out,
         }
     }
