@@ -42,7 +42,7 @@ fn seeds_keep_the_invariants() {
         "put unknown",
         "worker died",
         "recovered at the end",
-        "caller went away",
+        "call caller went away",
         "hold noted",
         "unhold noted",
         "deployment noted",

@@ -9,7 +9,7 @@ const ENDS: [(&str, &[Ending]); 13] = [
     ("a promotion and one back, while reads lag", &[Ending::Committed, Ending::Unchanged]),
     ("a promotion that crashes and an abort, while reads lag", &[Ending::Nothing]),
     ("a promotion, a foreign write and a repair, while reads lag", &[Ending::Drifted]),
-    ("a promotion, a foreign write and an audit, while reads lag", &[Ending::Moved]),
+    ("a promotion, a foreign write and an audit, while reads lag", &[Ending::FoundDrift]),
     ("a promotion back that does not wait for reads to settle", &[Ending::Unsettled]),
     ("a dead move and its retry, while reads lag", &[Ending::Recovered]),
     ("a dead move, an abort and an audit, while reads lag", &[Ending::Cleared, Ending::InSync]),

@@ -47,7 +47,7 @@ pub(super) enum Ending {
     LeftOpen,
     /// An audit.
     InSync,
-    Moved,
+    FoundDrift,
 }
 
 impl Ending {
@@ -69,7 +69,7 @@ impl Ending {
         Ending::Nothing,
         Ending::LeftOpen,
         Ending::InSync,
-        Ending::Moved,
+        Ending::FoundDrift,
     ];
 
     pub(super) fn bit(self) -> u32 {
@@ -95,7 +95,7 @@ impl Ending {
             Ended::Recovery(Cleared::Nothing | Cleared::Gone(_)) => Ending::Nothing,
             Ended::Recovery(Cleared::Refused(_)) => Ending::LeftOpen,
             Ended::Audit(Some(None)) => Ending::InSync,
-            Ended::Audit(Some(Some(_))) => Ending::Moved,
+            Ended::Audit(Some(Some(_))) => Ending::FoundDrift,
         }
     }
 }
