@@ -1,4 +1,4 @@
-//! `Journal`: one channel's log, read, checked, folded and looked up. Every backend is read through it.
+//! `Journal`: the verified view of one channel's log, and look-ups in it. Every backend is read through it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,49 +11,49 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Body, ChannelState, Entry, Leaf, PossiblyOpen, Sealed, Status, Step};
 use crate::value::{Channel, Digest, IdempotencyKey, Timestamp};
 
-/// How many entries are asked for at once.
+/// Number of entries that one read asks for.
 const PAGE: usize = 1024;
 
-/// How many entries are taken in before the index is moved on, when there are many: what bounds the memory.
+/// Number of entries that are applied before the index is extended, in a long log. It bounds the memory.
 const BATCH: u64 = 64 * 1024;
 
-/// How often a note is tried to be appended, each time at another writer's heels.
+/// Number of attempts to append a note. Each one can lose its position to another writer.
 const NOTE_TRIES: u32 = 1000;
 
-/// One channel's log as far as it was read: its fold, and where to find keys and digests.
+/// One channel's log as far as it was read: its state, and the positions of keys and digests.
 ///
-/// It begins at the backend's index if there is one that fits the log, and otherwise at the first entry. Every entry
-/// after that is checked against the one before. A log that is shorter than it was before is LEDGER_TRUNCATED.
+/// Reading begins after the backend's index if there is one that fits the log, and otherwise at the first entry. Every
+/// entry after that is checked against the one before it. A log that is shorter than it was before is LEDGER_TRUNCATED.
 #[derive(Debug)]
 pub struct Journal {
     ledger: Arc<dyn Ledger>,
     state: Arc<ChannelState>,
-    /// Whether the index was asked where it stands.
+    /// True after the index was asked for its state.
     begun: bool,
-    /// Where the index is known to stand; 0 if there is none.
+    /// Number of entries that the index is known to cover; 0 if there is none.
     indexed: u64,
-    /// Where the log stood when the index was last told.
+    /// Size of the log when `Index::extend` was last called.
     offered: u64,
-    /// Terms that the index does not have, oldest first.
+    /// Terms that are not in the index, oldest first.
     terms: Vec<(Term, u64)>,
     places: HashMap<Term, Vec<u64>>,
-    /// Whether the index is gone that this journal relies on: it has to begin anew.
+    /// True if the index that this journal relies on is gone: the journal must start again.
     index_lost: AtomicBool,
-    /// The last intent whose append was not answered.
+    /// The last intent with an append that was not answered.
     doubt: Option<PossiblyOpen>,
 }
 
-/// How an append ended.
+/// The result of an append.
 #[derive(Debug)]
 pub enum Written {
-    /// It stands at this position; the journal has taken it in.
+    /// The entry is stored at this position, and the journal has applied it.
     At(u64),
-    /// Another entry came first; a refresh takes it in.
+    /// Another entry has the position; `refresh` reads it.
     Lost,
 }
 
 impl Journal {
-    /// The log of `channel`, of which nothing was read yet.
+    /// A journal of `channel` that has read nothing yet.
     pub fn new(ledger: Arc<dyn Ledger>, channel: Channel) -> Journal {
         Journal {
             ledger,
@@ -68,19 +68,19 @@ impl Journal {
         }
     }
 
-    /// Forgets what was read; what was appended without an answer is in no log to be read again.
+    /// Starts again from an empty state. Keeps the intent with an unanswered append, because the log may not show it.
     fn begin_anew(&mut self) {
         let doubt = self.doubt.take();
         *self = Journal::new(Arc::clone(&self.ledger), self.state.channel.clone());
         self.doubt = doubt;
     }
 
-    /// The fold of what was read.
+    /// The state after the entries that were read.
     pub fn state(&self) -> &Arc<ChannelState> {
         &self.state
     }
 
-    /// Reads on to the head.
+    /// Reads and applies all entries up to the head.
     pub async fn refresh(&mut self) -> Result<Arc<ChannelState>> {
         if self.index_lost.load(Ordering::Relaxed) {
             self.begin_anew();
@@ -89,14 +89,14 @@ impl Journal {
         let mut size = self.ledger.size(&channel).await?;
         if !self.begun {
             self.begun = true;
-            // A shorter log has no index.
+            // A log that is shorter than this has no index.
             if size >= self.behind() {
                 self.begin().await?;
-                // The index may stand further than the log did a moment ago.
+                // The index may cover more entries than the size that was read above.
                 size = self.ledger.size(&channel).await?;
             }
         }
-        // A journal that has read further than the log goes has seen entries that are gone.
+        // If this journal has read more entries than the log has now, entries were removed.
         self.check_length(size)?;
         while self.state.size < size {
             let entries = self.ledger.read(&channel, self.state.size, PAGE).await?;
@@ -128,7 +128,7 @@ impl Journal {
         }
     }
 
-    /// Begins where the index stands, if the log says the same at that place.
+    /// Takes the state of the index, if the log has the same entry at that position.
     async fn begin(&mut self) -> Result<()> {
         let Some(index) = self.ledger.index() else { return Ok(()) };
         let Some(state) = index.state(&self.state.channel).await? else { return Ok(()) };
@@ -147,7 +147,7 @@ impl Journal {
         match Arc::make_mut(&mut self.state).take(bytes) {
             Ok(step) => self.note_terms(&step, terms),
             Err(defect) => {
-                // What was taken in half is forgotten: the next look begins anew, and finds the defect again.
+                // The state may be half updated: start again. The next refresh finds the same defect.
                 let channel = self.state.channel.clone();
                 self.begin_anew();
                 return Err(Error::from(defect).with("channel", channel));
@@ -156,7 +156,7 @@ impl Journal {
         Ok(())
     }
 
-    /// What the open move can be looked up by once it is committed, and where it stands.
+    /// The terms under which the open move is found once it is committed, and the position of its intent.
     fn open_terms(&self) -> Option<([Term; 2], u64)> {
         self.state.open.as_ref().map(|open| ([Term::key(&open.key), Term::digest(&open.target)], open.seq))
     }
@@ -170,10 +170,10 @@ impl Journal {
         }
     }
 
-    /// Moves the index on if it stands `behind` entries or more behind the head, and no move is open: the terms of a
-    /// move are known when it is closed, and stand where its intent does.
+    /// Extends the index if it lags `behind` entries or more behind the head and no move is open: the terms of a move
+    /// are known when the move is closed, and point to the position of its intent.
     ///
-    /// The index is a cache: that it cannot be written makes later look-ups slower, and nothing else.
+    /// The index is a cache: if it cannot be written, later look-ups are slower, and nothing else changes.
     async fn extend_index(&mut self, behind: u64) {
         if self.state.size.saturating_sub(self.indexed.max(self.offered)) < behind || self.state.open.is_some() {
             return;
@@ -185,7 +185,7 @@ impl Journal {
         if index.extend(channel, self.indexed, &self.state, &self.terms).await.is_err() {
             return;
         }
-        // It may have been left as it is: by a ledger that is only read, or because another process is at it.
+        // The index may be unchanged: the ledger is read-only, or another process is writing the index.
         let Ok(Some(there)) = index.state(channel).await else { return };
         let fits = match there.size == self.state.size {
             true => there.leaf == self.state.leaf,
@@ -201,14 +201,14 @@ impl Journal {
         }
     }
 
-    /// The leaf hash of the last of the first `size` entries, as they are in the ledger.
+    /// The leaf hash of the entry at `size - 1`, read from the ledger.
     async fn leaf_at(&self, size: u64) -> Option<Leaf> {
         let there = self.ledger.read(&self.state.channel, size.checked_sub(1)?, 1).await.ok()?;
         there.first().map(|bytes| Sealed::of(bytes.clone()).leaf())
     }
 
-    /// Appends what `body` says at `seq`, which must be where the journal stands. LEDGER_AMBIGUOUS if it is not known
-    /// whether it stands.
+    /// Appends an entry with `body` at `seq`, which must be the size of the journal. LEDGER_AMBIGUOUS if it is not
+    /// known whether the entry was stored.
     pub async fn append(&mut self, seq: u64, body: Body, at: Timestamp) -> Result<Written> {
         if self.state.size != seq {
             return Ok(Written::Lost);
@@ -235,9 +235,10 @@ impl Journal {
         }
     }
 
-    /// Appends what `body` says at the head, wherever that is by then; where it stands.
+    /// Appends an entry with `body` at the head, and tries again at the new head if another entry comes first. Returns
+    /// the position of the entry.
     pub async fn note(&mut self, body: Body, at: Timestamp) -> Result<u64> {
-        // Where an append was not answered: whose entry stands there is told by what it says.
+        // After an ambiguous append, compare the stored entry with ours.
         let mut doubt = None;
         for _ in 0..NOTE_TRIES {
             let seq = self.refresh().await?.size;
@@ -262,8 +263,8 @@ impl Journal {
         Err(Error::new(ErrorKind::LedgerUnavailable, message).with("channel", &self.state.channel))
     }
 
-    /// The move that may be open although the log, as it was read last, does not have it: by what the ledger shows, else by
-    /// what this process appended without an answer.
+    /// The move that may be open although the log, as it was last read, does not show it. The source is the ledger if
+    /// it knows of such an append, otherwise the last unanswered append of this process.
     pub async fn possibly_open(&self) -> Result<Option<PossiblyOpen>> {
         let channel = &self.state.channel;
         if self.state.open.is_some() || self.state.migrated.is_some() {
@@ -279,7 +280,7 @@ impl Journal {
         })
     }
 
-    /// The log as far as it was read, for a look that takes longer than this journal may be held.
+    /// The log as far as it was read, for reads that last longer than the caller may hold this journal.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::new(Arc::clone(&self.ledger), Arc::clone(&self.state))
     }
@@ -289,7 +290,7 @@ impl Journal {
         self.snapshot().read(from, limit).await
     }
 
-    /// The committed move with this key: where its intent stands, the digest of its request, and its target.
+    /// The committed move with this key: the position of its intent, the digest of its request, and its target.
     pub async fn committed(&self, key: &IdempotencyKey) -> Result<Option<(u64, Digest, Digest)>> {
         for seq in self.find(Term::key(key)).await? {
             if let Some(Entry { body: Body::Intent(intent), .. }) = self.read(seq, 1).await?.pop()
@@ -301,7 +302,7 @@ impl Journal {
         Ok(None)
     }
 
-    /// Where the intent stands of the last committed move that made `digest` live here.
+    /// The position of the intent of the last committed move that made `digest` live in this channel.
     pub async fn made_live(&self, digest: &Digest) -> Result<Option<u64>> {
         for seq in self.find(Term::digest(digest)).await? {
             if let Some(Entry { body: Body::Intent(intent), .. }) = self.read(seq, 1).await?.pop()
@@ -313,15 +314,16 @@ impl Journal {
         Ok(None)
     }
 
-    /// Positions that may be what is looked for, newest first.
+    /// Positions of entries that may match `term`, newest first.
     async fn find(&self, term: Term) -> Result<Vec<u64>> {
         let mut found: Vec<u64> = self.places.get(&term).into_iter().flatten().rev().copied().collect();
-        // Without an index to begin from, every term was read here; asking for one that is not there is an error.
+        // If the journal did not start from an index, it has read every term itself, and `Index::find` on a missing
+        // index is an error.
         if let Some(index) = self.ledger.index().filter(|_| self.indexed > 0) {
             let known = found.last().copied().unwrap_or(u64::MAX);
             let earlier = match index.find(&self.state.channel, term).await {
                 Ok(earlier) => earlier,
-                // It is gone since: deleting it loses nothing but time.
+                // The index was deleted in the meantime. A scan gives the same answer, but takes longer.
                 Err(_) => {
                     self.index_lost.store(true, Ordering::Relaxed);
                     self.scan(term).await?
@@ -332,10 +334,10 @@ impl Journal {
         Ok(found)
     }
 
-    /// What an index would have found, newest first, from the log itself.
+    /// The positions that an index would give for `term`, newest first, read from the log itself.
     async fn scan(&self, term: Term) -> Result<Vec<u64>> {
         let mut whole = Journal::new(Arc::clone(&self.ledger), self.state.channel.clone());
-        // It reads every entry, and leaves the index to others.
+        // This journal reads every entry, and neither reads nor extends the index.
         (whole.begun, whole.offered) = (true, u64::MAX);
         whole.refresh().await?;
         Ok(whole.places.remove(&term).into_iter().flatten().rev().collect())
@@ -348,7 +350,7 @@ impl Term {
         Term(digest.as_bytes().iter().take(8).fold(0, |term, byte| term << 8 | u64::from(*byte)))
     }
 
-    /// A committed move's key.
+    /// The idempotency key of a committed move.
     pub fn key(key: &IdempotencyKey) -> Term {
         Term::of("key", key.as_str())
     }

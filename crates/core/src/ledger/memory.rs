@@ -1,4 +1,4 @@
-//! `MemoryLedger`: for tests, and for what needs no record that outlives the process.
+//! `MemoryLedger`: for tests, and for channels that need no record after the process ends.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use super::{Append, Ledger};
 use crate::error::Result;
 use crate::value::Channel;
 
-/// A ledger in memory. It serialises the tasks of one process, and is gone with it.
+/// A ledger in memory. It orders the appends of all tasks of one process, and is lost when the process ends.
 #[derive(Debug, Default)]
 pub struct MemoryLedger {
     logs: Mutex<BTreeMap<Channel, Vec<Bytes>>>,
@@ -23,7 +23,7 @@ impl MemoryLedger {
     }
 
     fn logs(&self) -> MutexGuard<'_, BTreeMap<Channel, Vec<Bytes>>> {
-        // Every change is one push: a panic elsewhere cannot leave it half done.
+        // Every change is one push, so a panic in another task cannot leave a log half changed.
         self.logs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -39,79 +39,84 @@ use crate::error::Result;
 use crate::record::{ChannelState, LogReport, Verifier};
 use crate::value::{Channel, Timestamp};
 
-/// How many entries are verified at once.
+/// Number of entries that one step of the verification reads.
 const VERIFIED: usize = 8192;
 
-/// Whether a ledger is opened to be written, or to be read only.
+/// The access with which a ledger is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// To be read and appended to.
+    /// Read and append.
     Write,
-    /// To be read only: nothing is made or changed, and read permission is enough.
+    /// Read only: nothing is created or changed, and read permission is enough.
     Read,
 }
 
-/// How an append ended.
+/// The result of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Append {
-    /// The entry stands at that position, and survives a crash.
+    /// The entry is stored at that position, and survives a crash.
     Stored,
-    /// The position was not the next one: another entry stands there, or there is a gap before it. Nothing was stored.
+    /// The position was not the next one: it already has another entry, or there is a gap before it. Nothing was
+    /// stored.
     Lost,
 }
 
-/// What a ledger knows of an append that was not acknowledged, and that no read shows.
+/// The knowledge of a ledger about an append that was not acknowledged and that no read shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unacknowledged {
-    /// Nothing can be known: such an entry may still land.
+    /// The ledger cannot know: such an entry may still be stored later.
     NotKnown,
-    /// There is none.
+    /// There is no such append.
     None,
-    /// This entry: it stands after the last one that counts, and may count later.
+    /// There is this entry: it follows the last entry that counts, and may count later.
     Entry(Bytes),
 }
 
-/// Where the logs are kept.
+/// The place where logs are stored.
 ///
 /// # Laws
-/// Each is a function of [`conformance::ledger`](crate::conformance). Per channel:
-/// - **Append-if-next.** `append(channel, seq, bytes)` stores the bytes at that position if and only if it is the next.
+/// Each law is tested by a function of [`conformance::ledger`](crate::conformance). The laws hold for each channel:
+/// - **Append-if-next.** `append(channel, seq, bytes)` stores the bytes at that position if and only if it is the next
+///   one.
 /// - **One order.** Appends are serialisable across tasks, processes and (where the backend says so) machines.
 /// - **Read your writes.** A read sees every append that returned before it began.
 /// - **Durable.** An append that returned `Stored` survives a crash.
-/// - **Unknown is said.** An append whose end is not known is LEDGER_AMBIGUOUS, never `Lost` and never `Stored`.
-/// - **Bytes are exact.** What is read is what was appended; no log is mixed up with another.
+/// - **Ambiguity is reported.** An append that may or may not have been stored is LEDGER_AMBIGUOUS, never `Lost` and
+///   never `Stored`.
+/// - **Bytes are exact.** A read returns the bytes that were appended; no log contains entries of another.
 ///
-/// Logs of different channels need not be ordered. A backend stores sealed bytes: it can lose or refuse an entry, it
-/// cannot weaken the chain.
+/// Logs of different channels need not be ordered. A backend stores encoded entries: it can lose or refuse an entry,
+/// but it cannot forge one that fits the hash chain.
 #[async_trait]
 pub trait Ledger: fmt::Debug + Send + Sync + 'static {
-    /// How many entries the log has; 0 if there is none.
+    /// The number of entries in the log; 0 if there is no log.
     async fn size(&self, channel: &Channel) -> Result<u64>;
 
-    /// The entries from position `from` on, in order and without gaps: at least one if there is one, at most `limit`.
+    /// The entries from position `from` on, in order and without gaps: at least one if the log has one there, at most
+    /// `limit`.
     async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>>;
 
-    /// Stores the entry at `seq` if that is the next position. LEDGER_AMBIGUOUS if it is not known whether it did.
+    /// Stores the entry at `seq` if that is the next position. LEDGER_AMBIGUOUS if it is not known whether the entry
+    /// was stored.
     async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append>;
 
-    /// What is known of an append after the head that was not acknowledged. By default nothing is.
+    /// The append after the head that was not acknowledged, as far as the ledger knows. The default is `NotKnown`.
     async fn unacknowledged(&self, channel: &Channel) -> Result<Unacknowledged> {
         let _ = channel;
         Ok(Unacknowledged::NotKnown)
     }
 
-    /// The time now by the ledger's own clock, as of its last answer; none, the default, if it has no clock. A move is judged
-    /// by it: see `docs/protocol.md`, *Clocks*.
+    /// The current time by the ledger's own clock, computed from its last answer; none, the default, if it has no
+    /// clock. The deadlines of a move are compared with it: see `docs/protocol.md`, *Clocks*.
     fn time(&self) -> Option<Timestamp> {
         None
     }
 
-    /// Every channel that has a log, in their order.
+    /// Every channel that has a log, sorted.
     async fn channels(&self) -> Result<Vec<Channel>>;
 
-    /// Checks a channel's whole log, from its first byte, whatever an index says. An error means that it could not be
-    /// read; what breaks a rule of the format is in the report.
+    /// Checks a channel's whole log from its first byte, without the index. An error means that the log could not be
+    /// read; an entry that breaks a rule of the format is in the report.
     async fn verify(&self, channel: &Channel) -> Result<LogReport> {
         let mut verifier = Verifier::new(Some(channel.clone()));
         let mut from = 0;
@@ -131,34 +136,36 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// What may be looked up in an index, as a 64-bit hash. Collisions are allowed: what is found is a candidate.
+/// A key of an index, as a 64-bit hash. Two values may have the same hash: a position that is found is only a
+/// candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Term(pub u64);
 
-/// How many entries an index may stand behind the head, where they are cheap to read.
+/// Default of [`Index::behind`], in entries, for ledgers where one entry is cheap to read.
 const BEHIND: u64 = 256;
 
-/// Derived data that makes look-ups cheap on long logs: a fold up to some position, and where to find things before it.
+/// Derived data that makes look-ups cheap on long logs: the state of a channel after some number of entries, and the
+/// positions of keys and digests in those entries.
 ///
-/// It is a cache: bound to a position by size and leaf hash, trusted up to there (also for what is *not* in it), the
-/// rest of the log is scanned. Deleting it loses nothing.
+/// It is a cache. Its size and a leaf hash bind it to one log. For the entries that it covers it is trusted, also when
+/// it does *not* contain a term; the rest of the log is scanned. Deleting it loses nothing.
 #[async_trait]
 pub trait Index: fmt::Debug + Send + Sync {
-    /// The fold that the index stands at, or none if there is no index or it cannot be used.
+    /// The state after the entries that the index covers, or none if there is no index or it cannot be used.
     async fn state(&self, channel: &Channel) -> Result<Option<ChannelState>>;
 
-    /// The positions below the index's own that were indexed under `term`, newest first. An error if the index is gone
-    /// since `state` gave it out, because an empty answer would say that the term is not there; the next `state` is none.
+    /// The positions that were indexed under `term`, newest first. An error if the index was deleted after `state`
+    /// returned it, because an empty answer would mean that the term is not in the log; the next `state` is then none.
     async fn find(&self, channel: &Channel, term: Term) -> Result<Vec<u64>>;
 
-    /// How many entries the index may stand behind the head, all of which a cold look-up reads. 256 by default; fewer
-    /// where each entry is a request.
+    /// The greatest number of entries that the index may lag behind the head. A new process reads all of them in its
+    /// first look-up. 256 by default; less where each entry is a request.
     fn behind(&self) -> u64 {
         BEHIND
     }
 
-    /// Moves the index on to `state`, with the terms of the entries in between. Does nothing if the index does not
-    /// stand at `from` any more; from 0 it begins anew, unless what is there is an index of this very log. The terms of
-    /// an entry must never change.
+    /// Extends the index to `state`, with the terms of the entries in between. Does nothing if the index does not cover
+    /// exactly `from` entries any more. With `from` 0 the index is rebuilt, unless there already is an index of this
+    /// log. The terms of an entry must never change.
     async fn extend(&self, channel: &Channel, from: u64, state: &ChannelState, terms: &[(Term, u64)]) -> Result<()>;
 }

@@ -1,36 +1,37 @@
-//! How a channel's log is named in a store, so that no two channels share a name in any.
+//! The name of a channel's log in a store. No two channels have the same name, also where case does not count.
 
 use crate::value::{Channel, Digest};
 
-/// The longest name before the extension, in bytes. Most file systems hold 255; extensions need some of them.
+/// The longest name before the extension, in bytes. Most file systems allow 255, and extensions need some of them.
 const MAX: usize = 200;
 
-/// What is kept of a longer name, so that people still see whose it is.
+/// The number of bytes that are kept of a longer name, so that people can still recognise the channel.
 const PREFIX: usize = 120;
 
-/// The two characters that a name has besides those of a channel. Neither stands in a channel.
+/// The two characters of a name that cannot occur in a channel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spelling {
-    /// Stands before two hex digits.
+    /// Comes before two hex digits.
     escape: char,
-    /// Stands before the hash of a name that was too long.
+    /// Comes before the hash in a name that was too long.
     cut: char,
 }
 
-/// Of files.
+/// The spelling of file names.
 #[cfg(all(feature = "file", unix))]
 pub(super) const FILE: Spelling = Spelling { escape: '%', cut: '~' };
 
-/// Of objects, whose names travel in URLs: `%` and `~` are not left as they are by every store and every proxy.
+/// The spelling of object names. They are parts of URLs, and some stores and proxies change `%` and `~` there.
 #[cfg(feature = "object-store")]
 pub(super) const OBJECT: Spelling = Spelling { escape: '=', cut: '!' };
 
 impl Spelling {
     /// The name of `channel`'s log.
     ///
-    /// `a-z`, `0-9`, `.`, `-` and `_` stand as they are; everything else, upper-case letters too, is the escape and two
-    /// lower-case hex digits, so that names which differ in case only differ everywhere. A name of more than 200 bytes
-    /// is its first 120, the cut and the SHA-256 of the channel; the cut stands in no other name.
+    /// `a-z`, `0-9`, `.`, `-` and `_` are unchanged. Every other byte, upper-case letters too, is written as the escape
+    /// and two lower-case hex digits, so that names that differ only in case also differ in stores without case. If the
+    /// name has more than 200 bytes, it becomes its first 120 bytes, the cut character and the SHA-256 of the channel.
+    /// No other name contains the cut character.
     pub(super) fn encode(self, channel: &Channel) -> String {
         let text = channel.to_string();
         let mut name = String::with_capacity(text.len() + 16);
@@ -49,13 +50,13 @@ impl Spelling {
         name
     }
 
-    /// True for a name that was too long, which does not say its channel.
+    /// True for a name that was shortened, from which the channel cannot be read.
     #[cfg(feature = "object-store")]
     pub(super) fn is_cut(self, name: &str) -> bool {
         name.contains(self.cut)
     }
 
-    /// The channel of a name; none if the name was shortened or is not a channel's.
+    /// The channel of a name; none if the name was shortened or is not the name of a channel.
     pub(super) fn decode(self, name: &str) -> Option<Channel> {
         let mut text = Vec::with_capacity(name.len());
         let mut bytes = name.bytes();

@@ -1,4 +1,4 @@
-//! `Snapshot`: a log as far as it was read, for looks that take long.
+//! `Snapshot`: a log as far as it was read, for long reads.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use super::Ledger;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{ChannelState, Entry, Sealed, check};
 
-/// One channel's log as far as a [`Journal`](super::Journal) had read it: its fold, and its entries where the ledger keeps
-/// them.
+/// One channel's log as far as a [`Journal`](super::Journal) had read it: its state. The entries are read from the
+/// ledger when they are needed.
 ///
-/// It is cheap to make, and needs no lock: a long look at a log must not hold up its moves.
+/// It is cheap to make and needs no lock, so that a long read of a log does not delay its moves.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     ledger: Arc<dyn Ledger>,
@@ -21,13 +21,13 @@ impl Snapshot {
         Snapshot { ledger, state }
     }
 
-    /// The fold of what was read.
+    /// The state after the entries that were read.
     pub fn state(&self) -> &Arc<ChannelState> {
         &self.state
     }
 
-    /// The entries from `from` on, at most `limit`, as they are typed. Their chain is checked among themselves and against the
-    /// entry before them, so that a log that is read page by page is checked at the borders of the pages, too.
+    /// The decoded entries from `from` on, at most `limit`. Each entry is checked against the one before it, also the
+    /// first one: a log that is read page by page is therefore checked between the pages, too.
     pub async fn read(&self, from: u64, limit: usize) -> Result<Vec<Entry>> {
         let channel = &self.state.channel;
         let mut entries: Vec<Entry> = Vec::new();
@@ -41,7 +41,8 @@ impl Snapshot {
             }
             for bytes in page {
                 let leaf = match next < from {
-                    // Only what stands before: its own place in the chain was the business of an earlier page.
+                    // This is the entry before `from`: only its hash is needed. Its own link was checked with an
+                    // earlier page.
                     true => Sealed::of(bytes).leaf(),
                     false => {
                         let entry = Entry::open(&bytes).map_err(|e| e.with("channel", channel))?;
@@ -76,7 +77,8 @@ mod tests {
     use crate::ledger::{Append, Journal, MemoryLedger};
     use crate::value::Channel;
 
-    /// Two logs of one channel, spliced: the first one's entries up to a position, and the other's from there on.
+    /// Two logs of one channel, joined: the entries of the first log below a position, and those of the second log from
+    /// that position on.
     #[derive(Debug)]
     struct Spliced(Arc<MemoryLedger>, Arc<MemoryLedger>, u64);
 

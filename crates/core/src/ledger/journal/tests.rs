@@ -1,4 +1,4 @@
-//! A journal over a file ledger with an index, and over a ledger that gives little at once.
+//! Tests of `Journal` over a file ledger with an index, and over a ledger that returns one entry per read.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -120,7 +120,7 @@ async fn a_ledger_that_is_only_read_is_looked_up_all_the_same() {
     assert_eq!(reader.committed(&key(7)).await.unwrap().map(|(seq, request, _)| (seq, request)), Some((13, digest(7))));
 }
 
-/// Gives one entry at a time, as the law allows.
+/// Returns one entry per read. The laws of a ledger allow this.
 #[derive(Debug)]
 struct OneAtATime(FileLedger);
 
