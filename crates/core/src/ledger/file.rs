@@ -1,4 +1,4 @@
-//! `FileLedger`: one directory of one host, crash-safe, for any number of processes.
+//! `FileLedger`: a ledger in one directory of one host, crash-safe, for any number of processes.
 
 mod disk;
 mod index;
@@ -41,27 +41,27 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::record::{ChannelState, LogReport};
 use crate::value::Channel;
 
-/// How long an append waits for another process unless [`FileLedger::lock_wait`] says otherwise.
+/// Default of [`FileLedger::lock_wait`]: 10 s.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
-/// How many channels' files are kept open.
+/// The greatest number of channels with open files.
 const MAX_OPEN: usize = 64;
 
-/// A ledger in a directory: `<channel>.jsonl` is a channel's log, one entry a line.
+/// A ledger in a directory: the file `<channel>.jsonl` is a channel's log, one entry a line.
 ///
 /// - An append takes the lock on `<channel>.lock`, writes the line in one write and syncs it (fdatasync) before it
 ///   returns; the directory is synced when a log begins. Several processes of one host may write; **network file
-///   systems are not supported**, because neither their locks nor their syncs mean this.
-/// - A *last* line that a crash cut short was never acknowledged: the next append cuts it and says so
-///   ([`FileLedger::notices`]). Until then, readers do not see it. A bad line before a good one stays, for the chain
-///   check to find.
-/// - After a failed sync nothing that was not synced before counts until it was cut, written again and synced.
-/// - Reads take no lock, and find a position in a long log without reading the whole of it.
+///   systems are not supported**, because their locks and syncs do not give these guarantees.
+/// - A *last* line that a crash cut short was never acknowledged. Readers do not see it. The next append cuts it and
+///   reports this in [`FileLedger::notices`]. A bad line before a good one stays in the file, and verification reports
+///   it.
+/// - After a failed sync, bytes that were not synced before do not count until they were cut, written again and synced.
+/// - Reads take no lock, and find a position in a long log without reading the complete log.
 /// - `index/` holds derived data; deleting it loses nothing.
 /// - Symbolic links in the directory are refused.
 ///
-/// Work on files runs on the blocking threads of the tokio runtime it is called from. A future that is dropped does not
-/// stop an append that has begun.
+/// File operations run on the blocking threads of the caller's tokio runtime. Dropping the future does not stop an
+/// append that has begun.
 #[derive(Clone)]
 pub struct FileLedger {
     inner: Arc<Inner>,
@@ -76,27 +76,28 @@ struct Inner {
     notices: Notices,
 }
 
-/// What a ledger that is open may do.
+/// The operations that an open ledger may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum May {
     Read,
     Write,
 }
 
-/// What this process has open of one channel's log. Nothing breaks if it is dropped, or if there are two.
+/// The open files of one channel's log in this process. It may be dropped at any time, and there may be two of them.
 #[derive(Debug)]
 struct Log {
     place: Arc<Place>,
     reader: Mutex<Option<Reader>>,
-    /// Queues the tasks of this process, in their order; the lock file keeps the other processes out.
+    /// Queues the tasks of this process in order; the lock file excludes the other processes.
     writer: Arc<tokio::sync::Mutex<Option<Writer>>>,
-    /// Whether the file went on after the last entry that counts when it was looked at last; true until then.
+    /// True if, at the last read of the size, the file had bytes after the last entry that counts; true before the
+    /// first read.
     unsettled: AtomicBool,
 }
 
 impl FileLedger {
-    /// The ledger in `dir`, which is made if it is not there. LEDGER_UNAVAILABLE if it cannot be; CONFIG_INVALID if it
-    /// holds a ledger of objects (`file://`).
+    /// The ledger in `dir`, which is created if it does not exist. LEDGER_UNAVAILABLE if it cannot be created;
+    /// CONFIG_INVALID if it holds an object ledger (`file://`).
     pub fn open(dir: impl AsRef<Path>) -> Result<FileLedger> {
         let dir = dir.as_ref();
         if dir.join("probe/create-if-absent.json").exists() {
@@ -107,8 +108,8 @@ impl FileLedger {
         FileLedger::on(Arc::new(HostDisk), dir, May::Write)
     }
 
-    /// The ledger in `dir`, to be read only: nothing in it is made, changed or locked, so that read permission is
-    /// enough. Appends are LEDGER_UNAVAILABLE, and a directory that is not there is LEDGER_ABSENT.
+    /// The ledger in `dir`, opened read-only: nothing in it is created, changed or locked, so that read permission is
+    /// enough. Appends are LEDGER_UNAVAILABLE, and a directory that does not exist is LEDGER_ABSENT.
     pub fn open_read_only(dir: impl AsRef<Path>) -> Result<FileLedger> {
         FileLedger::on(Arc::new(HostDisk), dir.as_ref(), May::Read)
     }
@@ -123,7 +124,8 @@ impl FileLedger {
         Ok(FileLedger { inner: Arc::new(inner), lock_wait: LOCK_WAIT })
     }
 
-    /// How long an append waits for a lock that another process holds, before it is LEDGER_UNAVAILABLE; 10 s by default.
+    /// The longest time that an append waits for a lock that another process holds, before it is LEDGER_UNAVAILABLE; 10
+    /// s by default.
     #[must_use]
     pub fn lock_wait(self, lock_wait: Duration) -> FileLedger {
         FileLedger { lock_wait, ..self }
@@ -134,7 +136,7 @@ impl FileLedger {
         &self.inner.dir
     }
 
-    /// What the ledger has set right by itself since it was opened, oldest first; at most the last 1,024.
+    /// The repairs that this ledger made since it was opened, oldest first; at most the last 1,024.
     pub fn notices(&self) -> Vec<Notice> {
         self.inner.notices.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
@@ -149,7 +151,7 @@ impl FileLedger {
             return log.clone();
         }
         if logs.len() >= MAX_OPEN {
-            // Those in use stay; it does not matter which of the others go.
+            // Evict entries that are not in use.
             let mut kept = 0;
             logs.retain(|_, log| {
                 kept += 1;
@@ -166,7 +168,7 @@ impl FileLedger {
         log
     }
 
-    /// The channels of the files in the directory that have an entry.
+    /// The channels that have a file with at least one entry in the directory.
     fn list(&self) -> Result<Vec<Channel>> {
         let dir = &self.inner.dir;
         let mut channels = Vec::new();
@@ -193,7 +195,7 @@ impl FileLedger {
         Ok(channels)
     }
 
-    /// The channel that the first line of a file names; none if there is no whole line yet.
+    /// The channel that the first line of a file names; none if there is no complete line yet.
     fn first_channel(&self, file: &str) -> Result<Option<Channel>> {
         let path = self.inner.dir.join(file);
         let log = self.inner.disk.open(&path, Access::Read).map_err(|e| unavailable("open", &path, e))?;
@@ -209,7 +211,7 @@ impl FileLedger {
         }
     }
 
-    /// Does `work` with this process's reader of the log; `none` if there is no log.
+    /// Runs `work` with this process's reader of the log. Returns `none` if there is no log.
     async fn reading<T: Send + 'static>(
         &self,
         channel: &Channel,
@@ -244,7 +246,7 @@ impl Ledger for FileLedger {
         if !unsettled || self.inner.may == May::Read {
             return Ok(size);
         }
-        // Another process's append is under way, or that process is gone: then it is finished here.
+        // Another process is appending, or it died during an append: in that case finish the append here.
         let Ok(mut writer) = log.writer.clone().try_lock_owned() else { return Ok(size) };
         let place = log.place.clone();
         blocking(ErrorKind::LedgerUnavailable, move || writer::settle(&place, &mut writer)).await?;
@@ -258,7 +260,8 @@ impl Ledger for FileLedger {
     }
 
     async fn unacknowledged(&self, channel: &Channel) -> Result<Unacknowledged> {
-        // The last look at the size says whether there can be one: most often there is none, and no file is touched.
+        // The last read of the size shows if there can be such an append. Most often there is none, and no file is
+        // opened.
         if !self.log(channel).unsettled.load(Ordering::Relaxed) {
             return Ok(Unacknowledged::None);
         }
@@ -292,10 +295,10 @@ impl Ledger for FileLedger {
     }
 }
 
-/// The index of a log is one file, `index/<channel>.index`: the fold that it stands at, and a hash table of terms.
+/// The index of a log is one file, `index/<channel>.index`: a state of the channel, and a hash table of terms.
 ///
-/// What cannot be used is as if it were not there, and what cannot be written is left and noted: an index never fails
-/// the operation that it was to make fast. `extend` from 0 begins anew unless what stands there is an index of this log.
+/// An index that cannot be used is treated as missing. A failed write of the index is recorded as a notice, and never
+/// fails the operation. `extend` from 0 rebuilds the index, unless there already is an index of this log.
 #[async_trait]
 impl Index for FileLedger {
     async fn state(&self, channel: &Channel) -> Result<Option<ChannelState>> {
@@ -328,7 +331,7 @@ impl Index for FileLedger {
     }
 }
 
-/// Makes `dir` and those above it, each name synced.
+/// Creates `dir` and its missing parents, and syncs the directory of each new name.
 fn make_dirs(disk: &dyn Disk, dir: &Path) -> Result<()> {
     if dir.is_dir() {
         return Ok(());
@@ -353,17 +356,17 @@ fn absent(dir: &Path, e: std::io::Error) -> Error {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What it guards is a cache that every use checks again.
+    // The data under the lock is a cache that each use checks again, so a poisoned lock does no harm.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The file of a channel's log.
+/// The file name of a channel's log.
 pub(super) fn log_name(channel: &Channel) -> String {
     format!("{}.jsonl", FILE.encode(channel))
 }
 
-/// Runs `work` where it may block: on tokio's blocking threads, or right here where there is no runtime. `cut_short` is
-/// what it means if the work does not come to its end.
+/// Runs blocking `work` on a blocking thread of tokio, or on this thread if there is no runtime. `cut_short` is the
+/// error kind if `work` panics.
 pub(super) async fn blocking<T: Send + 'static>(
     cut_short: ErrorKind,
     work: impl FnOnce() -> Result<T> + Send + 'static,

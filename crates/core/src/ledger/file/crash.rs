@@ -1,4 +1,4 @@
-//! What a crash may leave on the disk, and what the ledger makes of it.
+//! Tests of the ledger on every disk image that a crash may leave.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,15 +13,15 @@ use super::*;
 /// A channel's log as the workload wrote it.
 #[derive(Default)]
 struct Written {
-    /// Each entry that was tried, in order, and after how many changes it was begun.
+    /// Each entry that was appended, in order, with the number of disk changes before its append.
     tried: Vec<(usize, Bytes)>,
-    /// After how many changes each was acknowledged.
+    /// The number of disk changes when each append was acknowledged.
     acknowledged: Vec<usize>,
 }
 
 type Logs = BTreeMap<Channel, Written>;
 
-/// Outside a runtime the ledger works in place, so that everything is ready at once.
+/// Polls once. Outside a runtime the ledger does not spawn threads, so that every future is ready at once.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
@@ -46,7 +46,8 @@ fn state(channel: &Channel, size: u64, leaf: Option<crate::record::Leaf>) -> Cha
     ChannelState { size, leaf, ..ChannelState::empty(channel.clone()) }
 }
 
-/// Appends to two logs, with entries in one sector, over a few, and over several pages; an index follows.
+/// Appends to two logs, with entries that fill one sector, a few sectors and several pages, and extends the index of
+/// one log.
 fn workload(disk: &SimDisk) -> Logs {
     let ledger = ledger(disk);
     let mut logs = Logs::new();
@@ -68,7 +69,8 @@ fn workload(disk: &SimDisk) -> Logs {
     logs
 }
 
-/// What is wrong with the ledger on `image`, the disk after a crash behind the first `changes` of a workload.
+/// Checks the ledger on `image`, the disk after a crash behind the first `changes` of a workload. The error is the
+/// first violation.
 fn judge(image: &SimDisk, logs: &Logs, changes: usize, thorough: bool) -> Result<(), String> {
     let ledger = ledger(image);
     let listed = now(ledger.channels()).map_err(|e| format!("{e:?}"))?;
@@ -87,7 +89,7 @@ fn judge(image: &SimDisk, logs: &Logs, changes: usize, thorough: bool) -> Result
         if listed.contains(channel) != (size > 0) {
             return Err(format!("{channel} with {size} entries, listed: {listed:?}"));
         }
-        // What a reader was shown must outlive another crash.
+        // Entries that a reader has seen must survive another crash.
         let again = self::ledger(&image.crash(image.changes(), Keeps::Nothing));
         if now(again.read(channel, 0, 100)).map_err(|e| format!("{e:?}"))? != read {
             return Err(format!("{channel}: what was read is gone after another crash"));
@@ -115,7 +117,7 @@ fn judge(image: &SimDisk, logs: &Logs, changes: usize, thorough: bool) -> Result
     Ok(())
 }
 
-/// A crash in the middle of setting right what the crash before had left.
+/// Checks the log after a second crash during the repair of the first one.
 fn judge_again(image: &SimDisk, channel: &Channel, acknowledged: usize, whole: &[Bytes]) -> Result<(), String> {
     for changes in 0..=image.changes() {
         for keeps in [Keeps::Everything, Keeps::Lengths].into_iter().chain((0..8).map(Keeps::Some)) {
@@ -145,7 +147,7 @@ fn judge_index(ledger: &FileLedger, channel: &Channel, size: u64) -> Result<(), 
     Ok(())
 }
 
-/// Opens every image of a workload; how many there were, and what was wrong with the first bad one.
+/// Checks every image of a workload. Returns the number of images, and the first violation.
 fn crash_everywhere(disk: &SimDisk, logs: &Logs) -> (usize, Option<String>) {
     let mut images = 0;
     for changes in 0..=disk.changes() {
@@ -182,7 +184,7 @@ fn a_disk_that_acknowledges_before_it_syncs_is_caught() {
     }
 }
 
-/// Appends until `upto` entries are acknowledged, going on after errors as a caller would: look, then try again.
+/// Appends until `upto` entries are acknowledged. After an error it reads the log and tries again, as a caller would.
 fn persist(disk: &SimDisk, ledger: &FileLedger, upto: u64) -> (Vec<Bytes>, Vec<Error>) {
     let [channel, _] = channels();
     let (mut acknowledged, mut errors) = (Vec::new(), Vec::new());
@@ -197,7 +199,7 @@ fn persist(disk: &SimDisk, ledger: &FileLedger, upto: u64) -> (Vec<Bytes>, Vec<E
             }
             Err(error) => {
                 errors.push(error);
-                // What is not acknowledged is not shown, or is there for good.
+                // An entry that was not acknowledged is either not shown or durable.
                 let shown = now(ledger.read(&channel, 0, 100)).unwrap();
                 let kept = disk.crash(disk.changes(), Keeps::Nothing);
                 let kept = now(self::ledger(&kept).read(&channel, 0, 100)).unwrap();
@@ -225,7 +227,7 @@ fn a_failed_sync_poisons_what_it_was_to_write() {
         if error.kind() == ErrorKind::LedgerAmbiguous {
             ambiguous += 1;
             assert!(error.to_string().contains("not known whether the entry was stored (cannot sync"), "{error}");
-            // Had the cache been believed, a second sync would have acknowledged what never reached the disk.
+            // Without the rewrite, a second sync would have acknowledged bytes that never reached the disk.
             assert!(matches!(ledger.notices()[..], [Notice { repair: Repair::WrittenAgain { .. }, .. }]));
         }
     }
@@ -277,7 +279,7 @@ fn a_whole_last_line_that_is_not_known_to_be_synced_is_written_again_before_it_c
     let disk = SimDisk::new(Lie::Nothing);
     let ledger = ledger(&disk);
     persist(&disk, &ledger, 1);
-    // Another process wrote its line, and was killed before it could sync it.
+    // Another process wrote its line, and was killed before the sync.
     let path = ledger.place(&channel).log;
     let mut bytes = disk.bytes(&path).unwrap();
     let synced = bytes.len() as u64;

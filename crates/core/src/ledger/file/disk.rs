@@ -1,4 +1,4 @@
-//! What the file ledger asks of a file system, so that tests can lose power in the middle of it.
+//! The file system operations that the file ledger needs, as traits, so that tests can simulate a power loss.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -6,24 +6,24 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// How a file is opened. A symbolic link, or anything but a regular file, is refused.
+/// The mode in which a file is opened. A symbolic link, or anything but a regular file, is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
-    /// To read; it must be there.
+    /// Read; the file must exist.
     Read,
-    /// To read and write; it must be there.
+    /// Read and write; the file must exist.
     Write,
-    /// To read and write; it is made if it is not there.
+    /// Read and write; the file is created if it does not exist.
     Create,
-    /// To read and write; it is made or emptied.
+    /// Read and write; the file is created, or emptied if it exists.
     Anew,
 }
 
-/// How large a file is, and whether it still has a name.
+/// The size of a file and the number of its names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stat {
     pub(super) bytes: u64,
-    /// How many names it has: 0 once it was removed or replaced.
+    /// The number of hard links: 0 after the file was removed or replaced.
     pub(super) names: u64,
 }
 
@@ -34,18 +34,18 @@ pub(super) trait Disk: std::fmt::Debug + Send + Sync + 'static {
     /// Fails unless `path` is a directory.
     fn check_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// Makes a directory if there is none.
+    /// Creates a directory if it does not exist.
     fn make_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// Makes the names in a directory survive a crash.
+    /// Syncs a directory, so that the names in it survive a crash.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// The names in a directory.
+    /// The names of the files in a directory.
     fn names(&self, path: &Path) -> io::Result<Vec<String>>;
 
-    /// What tells this run of the machine from the one before: up to 36 characters without a space.
+    /// An identifier of the current boot of the machine: up to 36 characters without a space.
     fn boot(&self) -> String;
 }
 
@@ -53,15 +53,15 @@ pub(super) trait Disk: std::fmt::Debug + Send + Sync + 'static {
 pub(super) trait DiskFile: std::fmt::Debug + Send + Sync {
     fn stat(&self) -> io::Result<Stat>;
 
-    /// Fills `buffer` as far as the file goes; how many bytes that was.
+    /// Reads into `buffer` up to the end of the file. Returns the number of bytes.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// Writes all of `bytes`, or fails with any part of them written.
+    /// Writes all of `bytes`. After an error any part of them may be written.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
     fn set_len(&self, bytes: u64) -> io::Result<()>;
 
-    /// Makes what was written survive a crash (fdatasync).
+    /// Syncs the written bytes, so that they survive a crash (fdatasync).
     fn sync(&self) -> io::Result<()>;
 
     /// Takes the exclusive lock on the file; false if another process holds it.
@@ -76,7 +76,8 @@ pub(super) struct HostDisk;
 
 impl Disk for HostDisk {
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn DiskFile>> {
-        // Without NONBLOCK, a pipe of that name would hold the caller for ever; a regular file does not mind.
+        // Without NONBLOCK, opening a pipe of that name would block the caller for ever. The flag has no effect on a
+        // regular file.
         let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
         let file = OpenOptions::new()
             .read(true)
@@ -123,7 +124,7 @@ impl Disk for HostDisk {
     fn names(&self, path: &Path) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(path)? {
-            // A name that is not UTF-8 is none of ours.
+            // Names of the ledger are ASCII: skip every name that is not UTF-8.
             names.extend(entry?.file_name().into_string());
         }
         Ok(names)
@@ -135,8 +136,8 @@ impl Disk for HostDisk {
             let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
             match id.trim() {
                 id if id.len() == 36 => id.to_owned(),
-                // Where the machine's run has no name, that of this process stands for it: it then relies on nothing
-                // that others say they synced, and syncs once more.
+                // Without an OS boot id, use a per-process id: this process then does not rely on the syncs of other
+                // processes, and syncs once more.
                 _ => uuid::Uuid::now_v7().to_string(),
             }
         };

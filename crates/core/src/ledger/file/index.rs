@@ -1,4 +1,4 @@
-//! The index of one log: a file with the fold that it stands at and a hash table of terms.
+//! The index of one log: a file with a state of the channel and a hash table of terms.
 //!
 //! ```text
 //! 0        head A   64 KiB: magic, generation, capacity, used cells, length of the state, SHA-256, state as JSON
@@ -6,9 +6,9 @@
 //! 131072   cells    `capacity` of 16 bytes
 //! ```
 //!
-//! Cells are synced before the head that counts them is written, into the place of the older head. A crash leaves the
-//! head before, and cells above its size, which do not count. A table that gets too full is written anew beside the old
-//! one and renamed over it.
+//! The cells are synced before the head that counts them is written. The new head overwrites the older of the two
+//! heads. After a crash the previous head is valid, and the cells of positions above its size do not count. A table
+//! that gets too full is written again to a new file, which is renamed over the old one.
 
 use std::io;
 use std::path::PathBuf;
@@ -24,13 +24,13 @@ use crate::value::Digest;
 const MAGIC: &[u8; 8] = b"twindex1";
 const HEAD: u64 = 64 * 1024;
 const CELLS: u64 = 2 * HEAD;
-/// Magic, four numbers and a SHA-256 stand before the state.
+/// Length of the fields before the state: magic, four numbers and a SHA-256.
 const FIXED: usize = 8 + 4 * 8 + 32;
 const MIN_CELLS: u64 = 4096;
 /// 1 GiB of cells. A log with more terms than fit is scanned.
 const MAX_CELLS: u64 = 1 << 26;
 
-/// A head that is whole.
+/// A head with a valid checksum.
 #[derive(Clone, Debug, PartialEq)]
 struct Head {
     generation: u64,
@@ -39,22 +39,22 @@ struct Head {
     state: ChannelState,
 }
 
-/// Cells in a file.
+/// The cells of an index file.
 #[derive(Debug)]
 struct FileCells<'a> {
     file: &'a dyn DiskFile,
     capacity: u64,
 }
 
-/// The fold that the index stands at; none if it cannot be used.
+/// The state in the index; none if the index cannot be used.
 pub(super) fn state(place: &Place) -> Option<ChannelState> {
     open(place, Access::Read).ok().flatten().map(|(_, head)| head.state)
 }
 
-/// The positions under `term` below the index's own, newest first.
+/// The positions under `term` below the size of the index, newest first.
 ///
-/// LEDGER_UNAVAILABLE if the index is gone or broken: the caller was given its state, and an empty answer would say that
-/// the term is not there.
+/// LEDGER_UNAVAILABLE if the index is gone or broken: the caller has its state already, and an empty answer would mean
+/// that the term is not in the log.
 pub(super) fn find(place: &Place, term: Term) -> Result<Vec<u64>> {
     let found = open(place, Access::Read).and_then(|opened| match opened {
         Some((file, head)) => {
@@ -66,7 +66,8 @@ pub(super) fn find(place: &Place, term: Term) -> Result<Vec<u64>> {
     found.map_err(|e| place.io("look up in", &path(place), e))
 }
 
-/// Moves the index on; see [`crate::ledger::Index::extend`]. `leaf_at` is the leaf hash of the log's entry at a position.
+/// Extends the index; see [`crate::ledger::Index::extend`]. `leaf_at` returns the leaf hash of the log's entry at a
+/// position.
 pub(super) fn extend(
     place: &Place,
     from: u64,
@@ -96,7 +97,7 @@ fn try_extend(
 ) -> io::Result<()> {
     let dir = place.dir.join("index");
     place.disk.make_dir(&dir)?;
-    // The process that holds it does the same work; closing the file lets go of it.
+    // A process that holds the lock does the same work. Closing the file releases the lock.
     let lock = place.disk.open(&with_extension(place, "lock"), Access::Create)?;
     if !lock.try_lock()? {
         return Ok(());
@@ -131,7 +132,7 @@ fn in_place(file: &dyn DiskFile, head: &Head, state: &ChannelState, terms: &[(Te
     file.sync()
 }
 
-/// Writes the table anew, with room for more, and puts it in the place of the old one.
+/// Writes a new table with more room, and replaces the old file by it.
 fn rewrite(
     place: &Place,
     old: Option<(&dyn DiskFile, &Head)>,
@@ -171,7 +172,7 @@ fn rewrite(
     place.disk.sync_dir(&place.dir.join("index"))
 }
 
-/// How many cells keep a table of `used` at most 7/10 full.
+/// The number of cells with which a table of `used` full cells is at most 7/10 full.
 fn cells_for(used: u64) -> u64 {
     (used.saturating_mul(10) / 7 + 1).next_power_of_two().max(MIN_CELLS)
 }
@@ -181,14 +182,14 @@ fn path(place: &Place) -> PathBuf {
 }
 
 fn with_extension(place: &Place, extension: &str) -> PathBuf {
-    // Not `Path::with_extension`, which would replace what follows the last dot of the host.
+    // Do not use `Path::with_extension`: it would replace the part after the last dot of the host name.
     let mut path = place.index.clone().into_os_string();
     path.push(".");
     path.push(extension);
     path.into()
 }
 
-/// The index's file and the head that counts; none if there is no file or no head in it is whole.
+/// The index file and its current head; none if there is no file or no valid head.
 fn open(place: &Place, access: Access) -> io::Result<Option<(Box<dyn DiskFile>, Head)>> {
     let file = match place.disk.open(&path(place), access) {
         Ok(file) => file,
@@ -206,9 +207,9 @@ fn open(place: &Place, access: Access) -> io::Result<Option<(Box<dyn DiskFile>, 
 }
 
 impl Head {
-    /// The head at `offset`, if it is whole.
+    /// The head at `offset`, if it is valid.
     fn read(file: &dyn DiskFile, offset: u64) -> io::Result<Option<Head>> {
-        // A state is a few hundred bytes, and never as large as a head.
+        // Read 4 KiB first: most states have a few hundred bytes.
         let mut buffer = vec![0; 4096];
         let read = file.read_at(&mut buffer, offset)?;
         buffer.truncate(read);
@@ -251,7 +252,7 @@ impl Head {
     }
 }
 
-/// The n-th number of 8 bytes.
+/// The n-th 8-byte number, from 0.
 fn number(bytes: &[u8], nth: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(nth * 8..nth * 8 + 8)?.try_into().ok()?))
 }

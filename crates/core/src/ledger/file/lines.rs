@@ -1,25 +1,25 @@
-//! Lines of a log: where they end, what position they say they have, and whether a crash tore them.
+//! Lines of a log: their ends, the positions in their entries, and lines that a crash tore.
 
 use serde::Deserialize;
 
 use crate::record::{Defect, DefectCode, MAX_ENTRY};
 use crate::value::Channel;
 
-/// The most bytes that a line may have, its newline included.
+/// The greatest length of a line in bytes, including its newline.
 pub(super) const MAX_LINE: usize = MAX_ENTRY + 1;
 
-/// What a disk writes as one; no disk tears anything smaller.
+/// The size of a sector in bytes. A disk writes a sector completely or not at all.
 const SECTOR: u64 = 512;
 
-/// The position that an entry says it has; none if it does not say.
+/// The position (`seq`) in an entry; none if there is none.
 ///
-/// Keys are sorted, so an entry of version 1 ends in `,"seq":N,"v":1}`. No string can hold that text, because a quote
-/// inside a string is escaped. Anything else is parsed as a whole.
+/// Keys are sorted, so an entry of version 1 ends in `,"seq":N,"v":1}`. No string can contain that text, because a
+/// quote in a string is escaped. Every other entry is parsed completely.
 pub(super) fn seq_of(line: &[u8]) -> Option<u64> {
     fast_seq(line).or_else(|| Some(parse(line)?.seq))
 }
 
-/// The channel that an entry says it belongs to; none if it does not say.
+/// The channel in an entry; none if there is none.
 pub(super) fn channel_of(line: &[u8]) -> Option<Channel> {
     parse(line)?.channel.parse().ok()
 }
@@ -45,18 +45,18 @@ fn parse(line: &[u8]) -> Option<Head> {
     serde_json::from_slice(line).ok()
 }
 
-/// One past the last newline of `bytes`; none if there is none.
+/// The index after the last newline of `bytes`; none if there is no newline.
 pub(super) fn last_end(bytes: &[u8]) -> Option<usize> {
     Some(bytes.iter().rposition(|byte| *byte == b'\n')? + 1)
 }
 
-/// One past the first newline of `bytes`; none if there is none.
+/// The index after the first newline of `bytes`; none if there is no newline.
 pub(super) fn first_end(bytes: &[u8]) -> Option<usize> {
     Some(bytes.iter().position(|byte| *byte == b'\n')? + 1)
 }
 
-/// True if a crash tore the line that begins at `offset`: it has its newline, but sectors in it never reached the disk
-/// and read as zeros. No entry holds a zero byte, and one that was flipped into being does not fill whole sectors.
+/// True if a crash tore the line that begins at `offset`: it has its newline, but some of its sectors never reached the
+/// disk and read as zeros. No entry contains a zero byte, and a single flipped byte does not fill complete sectors.
 pub(super) fn is_torn(line: &[u8], offset: u64) -> bool {
     let mut torn = false;
     let mut at = offset;
@@ -74,7 +74,8 @@ pub(super) fn is_torn(line: &[u8], offset: u64) -> bool {
     torn
 }
 
-/// Why the line at position `seq` cannot be that entry; none if it can. What an entry says otherwise is for the fold.
+/// The reason why the line cannot be the entry at position `seq`; none if it can be. All other rules are checked when
+/// the entry is applied.
 pub(super) fn defect(line: &[u8], seq: u64) -> Option<Defect> {
     let defect = |code, why| Some(Defect { seq, code, why });
     if line.is_empty() {

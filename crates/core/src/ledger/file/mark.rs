@@ -1,8 +1,8 @@
-//! The mark: how much of a log is known to be on the disk. It stands in the log's lock file.
+//! The mark: the length of a log that is known to be on the disk. It is stored in the log's lock file.
 //!
-//! It is written after each sync, under the lock, and is itself never synced: it tells the other processes of this run
-//! of the machine what they may rely on. After a restart everything that is still in the file came from the disk; a mark
-//! of an earlier run is then only a lower bound.
+//! It is written after each sync, under the lock, and is itself never synced: it tells the other processes, until the
+//! next boot, which bytes count. After a reboot all bytes in the file came from the disk, so a mark of an earlier boot
+//! is only a lower bound.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,7 @@ use crate::value::Digest;
 const WORD: &str = "tagwarden-mark-1";
 const LENGTH: usize = 128;
 
-/// The first `bytes` of the log are whole lines, `entries` of them, and were synced.
+/// The first `bytes` of the log are complete lines, `entries` of them, and were synced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     pub(super) boot: String,
@@ -22,9 +22,9 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// The mark in a lock file; none if there is none, or half of one.
+    /// The mark in a lock file; none if there is no mark or only a part of one.
     pub(super) fn read(lock: &dyn DiskFile) -> io::Result<Option<Mark>> {
-        // A reader beside a writer may see half of a mark, though hardly three times.
+        // A read during a write may see half of a mark, but hardly three times in a row.
         for _ in 0..3 {
             let mut buffer = [0; LENGTH];
             let length = lock.read_at(&mut buffer, 0)?;
@@ -39,12 +39,12 @@ impl Mark {
         Ok(None)
     }
 
-    /// Writes the mark into a lock file, in place of the one before.
+    /// Writes the mark into a lock file, over the previous one.
     pub(super) fn write(&self, lock: &dyn DiskFile) -> io::Result<()> {
         lock.write_at(self.to_string().as_bytes(), 0)
     }
 
-    /// True if it was written in this run of the machine.
+    /// True if the mark was written since the last boot.
     pub(super) fn is_of(&self, boot: &str) -> bool {
         self.boot == boot
     }
@@ -64,7 +64,7 @@ impl Mark {
 }
 
 impl fmt::Display for Mark {
-    /// One line that always has the same length, so that a shorter mark never leaves the end of a longer one behind.
+    /// One line of constant length, so that a new mark overwrites the previous one completely.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let said = format!("{WORD} {:36} {:020} {:020}", self.boot, self.bytes, self.entries);
         writeln!(f, "{said} {}", checksum(&said))

@@ -1,4 +1,4 @@
-//! Where a channel's files are, and what can be said about them without holding a lock.
+//! The files of one channel, and checks of them that need no lock.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,42 +13,42 @@ use crate::ledger::name::FILE;
 use crate::record::{Defect, DefectCode};
 use crate::value::Channel;
 
-/// How many notices are kept; older ones go.
+/// The greatest number of notices that are kept; older ones are dropped.
 const MAX_NOTICES: usize = 1024;
 
-/// How much is read at once where a whole log must be passed over.
+/// The number of bytes that one read takes when it counts the lines of a log.
 const STRIDE: u64 = 256 * 1024;
 
-/// Something that the ledger set right by itself, or could not, and that an operator may want to know.
+/// A repair that the ledger made by itself, or a failure that it ignored, for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// Whose log.
+    /// The channel of the log.
     pub channel: Channel,
-    /// What was done.
+    /// The repair.
     pub repair: Repair,
 }
 
-/// What was done to a log.
+/// A repair of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Repair {
-    /// A last line that was torn by a crash was cut: an append that never returned.
+    /// A last line that was torn by a crash was cut. Its append never returned.
     Cut {
-        /// Where it began, in bytes.
+        /// The offset of its first byte in the file.
         offset: u64,
-        /// How many bytes it had.
+        /// Its length in bytes.
         bytes: u64,
     },
-    /// A last line that was whole, but not known to be synced, was cut, written again and synced.
+    /// A last line that was complete, but not known to be synced, was cut, written again and synced.
     WrittenAgain {
-        /// Where it begins, in bytes.
+        /// The offset of its first byte in the file.
         offset: u64,
-        /// How many bytes it has.
+        /// Its length in bytes.
         bytes: u64,
     },
     /// The index could not be written; look-ups scan the log instead.
     IndexLeft {
-        /// Why.
+        /// The cause.
         why: String,
     },
 }
@@ -71,7 +71,7 @@ impl fmt::Display for Notice {
 /// The notices of a ledger, oldest first.
 pub(super) type Notices = Arc<Mutex<VecDeque<Notice>>>;
 
-/// A channel's files.
+/// The paths of a channel's files.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) disk: Arc<dyn Disk>,
@@ -105,7 +105,7 @@ impl Place {
         notices.push_back(Notice { channel: self.channel.clone(), repair });
     }
 
-    /// True if the log was ever begun.
+    /// True if the log file or the lock file exists.
     pub(super) fn exists(&self) -> Result<bool> {
         for path in [&self.log, &self.lock] {
             match self.disk.open(path, Access::Read) {
@@ -117,10 +117,11 @@ impl Place {
         Ok(false)
     }
 
-    /// The end of the last line that is whole; what is after it, or was torn, is an append that never returned. Bytes
-    /// before `synced` are never torn.
+    /// The end of the last complete line. The bytes after it, and a torn last line, are an append that never returned.
+    /// Bytes before `synced` are never torn.
     pub(super) fn whole_end(&self, log: &dyn DiskFile, bytes: u64, synced: u64) -> Result<u64> {
-        // Only one line can be under way, and half of it may be the zeros of a sector: that and one whole line before.
+        // Only one line can be incomplete, and a part of it may be sectors of zeros. Therefore read that line and one
+        // complete line before it.
         let from = bytes.saturating_sub(2 * MAX_LINE as u64);
         let tail = self.read_exactly(log, from, bytes)?;
         let Some(end) = lines::last_end(&tail) else {
@@ -139,7 +140,7 @@ impl Place {
         }
     }
 
-    /// The line that ends at `end`, its newline included.
+    /// The line that ends at `end`, including its newline.
     pub(super) fn last_line(&self, log: &dyn DiskFile, end: u64) -> Result<Vec<u8>> {
         // Most entries are far shorter than the longest.
         for reach in [4096, 2 * MAX_LINE as u64] {
@@ -155,11 +156,11 @@ impl Place {
         Err(self.corrupt(None, DefectCode::TooLarge, "the last line is longer than an entry can be"))
     }
 
-    /// Checks that the first entry is this channel's.
+    /// Checks that the first entry does not belong to another channel.
     pub(super) fn check_first(&self, log: &dyn DiskFile, end: u64) -> Result<()> {
         let head = self.read_exactly(log, 0, end.min(MAX_LINE as u64))?;
         let line = lines::first_end(&head).and_then(|end| head.get(..end - 1));
-        // A first line that says nothing is damage, and the fold's to name; one that names another channel is another's.
+        // An unparsable first line is reported by verification; a line of another channel means a misnamed file.
         match line.and_then(lines::channel_of) {
             Some(channel) if channel != self.channel => {
                 Err(self.corrupt(Some(0), DefectCode::Channel, &format!("the entry is of {channel}")))
@@ -168,7 +169,8 @@ impl Place {
         }
     }
 
-    /// Checks that the last line before `end` is the entry that it must be; the fold checks what is before it.
+    /// Checks that the last line before `end` is the entry at position `entries - 1`. Verification checks the lines
+    /// before it.
     pub(super) fn check_last(&self, log: &dyn DiskFile, end: u64, entries: u64) -> Result<()> {
         if entries == 0 || end == 0 {
             return match (entries, end) {
@@ -184,7 +186,7 @@ impl Place {
         }
     }
 
-    /// How many entries there are before `end`, as the last of them says.
+    /// The number of entries before `end`, from the position in the last one.
     pub(super) fn entries_before(&self, log: &dyn DiskFile, end: u64) -> Result<u64> {
         if end == 0 {
             return Ok(0);
@@ -193,12 +195,12 @@ impl Place {
         let line = last.split_last().map_or(&[][..], |(_, line)| line);
         match lines::seq_of(line).and_then(|seq| seq.checked_add(1)) {
             Some(entries) => Ok(entries),
-            // Counting takes a pass over the log, but one that is damaged must still be shown as far as it goes.
+            // Counting reads the complete log, but a damaged log must still be readable up to the damage.
             None => self.count_lines(log, end),
         }
     }
 
-    /// How many lines there are before `end`.
+    /// The number of lines before `end`.
     pub(super) fn count_lines(&self, log: &dyn DiskFile, end: u64) -> Result<u64> {
         let (mut from, mut lines) = (0, 0);
         while from < end {
@@ -210,7 +212,7 @@ impl Place {
         Ok(lines)
     }
 
-    /// The bytes of the log from `from` to `to`, all of which must be there.
+    /// The bytes of the log from `from` to `to`. LEDGER_TRUNCATED if the file ends before `to`.
     pub(super) fn read_exactly(&self, log: &dyn DiskFile, from: u64, to: u64) -> Result<Vec<u8>> {
         let length = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
         let mut buffer = vec![0; length];
@@ -220,13 +222,13 @@ impl Place {
         }
     }
 
-    /// LEDGER_UNAVAILABLE: `what` could not be done with `path`.
+    /// LEDGER_UNAVAILABLE: the operation `what` on `path` failed.
     pub(super) fn io(&self, what: &str, path: &Path, e: io::Error) -> Error {
         let message = format!("{}: cannot {what}: {e}", path.display());
         self.locate(Error::new(ErrorKind::LedgerUnavailable, message)).because(e)
     }
 
-    /// LEDGER_UNAVAILABLE, because of the log as a whole.
+    /// LEDGER_UNAVAILABLE, for the log as a whole.
     pub(super) fn unavailable(&self, why: &str) -> Error {
         self.locate(Error::new(ErrorKind::LedgerUnavailable, format!("{}: {why}", self.log.display())))
     }
@@ -253,7 +255,7 @@ impl Place {
         self.locate(Error::from(defect))
     }
 
-    /// Says whose log it is about, and in which file.
+    /// Adds the channel and the file to an error.
     pub(super) fn locate(&self, error: Error) -> Error {
         error.with("channel", &self.channel).with("file", self.log.display())
     }

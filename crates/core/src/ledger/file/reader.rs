@@ -1,4 +1,4 @@
-//! Reads of one log: without the lock, and without ever reading the whole of a long one.
+//! Reads of one log: without the lock, and without reading a long log completely.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
@@ -14,35 +14,35 @@ use super::place::Place;
 use crate::error::Result;
 use crate::record::DefectCode;
 
-/// How much is read at once to find a position.
+/// The number of bytes that one read takes in the search for a position.
 const WINDOW: u64 = 64 * 1024;
 
-/// The most that one read gives back, in bytes of the file; it goes over for the first entry only.
+/// The greatest result of one read, in bytes of the file. One entry that is longer is still returned.
 const MAX_READ: u64 = 4 * 1024 * 1024;
 
-/// How many places in the file are remembered.
+/// The greatest number of positions whose offset is remembered.
 const MAX_ANCHORS: usize = 1024;
 
-/// What this process has open to read a log, and what it knows about it.
+/// The open files of a log that this process reads, and the known facts about the log.
 #[derive(Debug)]
 pub(super) struct Reader {
     place: Arc<Place>,
     log: Box<dyn DiskFile>,
     lock: Option<Box<dyn DiskFile>>,
-    /// Where the entries that may be relied on end.
+    /// The offset after the last entry that counts.
     end: u64,
     entries: u64,
-    /// How long the file was when this reader synced it, where no mark vouches for it.
+    /// The length of the file when this reader synced it, if there is no mark of this boot.
     synced: Option<u64>,
-    /// Whether the file has more than may be relied on: an append that is under way, or one that never returned.
+    /// True if the file has bytes after `end`: an append that is in progress, or one that never returned.
     unsettled: bool,
-    /// Positions whose offset is known. What stands before `end` never moves.
+    /// The offsets of some positions. Lines before `end` never move.
     anchors: BTreeMap<u64, u64>,
-    /// The last bytes before `end`, and where they begin: most reads are of the tail.
+    /// The offset and the bytes of the last part before `end`, because most reads are of the tail.
     tail: (u64, Vec<u8>),
 }
 
-/// Looks at the log at `place` as it is now, with what this process has open of it. None if there is no log.
+/// Brings the reader of the log at `place` up to date, and opens it if necessary. None if there is no log.
 pub(super) fn look<'a>(place: &Arc<Place>, reader: &'a mut Option<Reader>) -> Result<Option<&'a mut Reader>> {
     let mut before = 0;
     for _ in 0..3 {
@@ -74,7 +74,7 @@ impl Reader {
         let log = match place.disk.open(&place.log, Access::Read) {
             Ok(log) => log,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                // A log that was there, as its mark says, is not an empty one.
+                // If the mark shows that the log had bytes, the log was removed and is not empty.
                 let mark = match Self::open_lock(place)? {
                     Some(lock) => Mark::read(lock.as_ref()).map_err(|e| place.io("read", &place.lock, e))?,
                     None => None,
@@ -107,18 +107,18 @@ impl Reader {
         }
     }
 
-    /// How many entries the log has.
+    /// The number of entries in the log.
     pub(super) fn entries(&self) -> u64 {
         self.entries
     }
 
-    /// Whether the file goes on after the last entry that may be relied on.
+    /// True if the file has bytes after the last entry that counts.
     pub(super) fn unsettled(&self) -> bool {
         self.unsettled
     }
 
-    /// The whole line after the last entry that may be relied on: an append that was not acknowledged, and that the next
-    /// one makes count. Half a line never counts.
+    /// The complete line after the last entry that counts: an append that was not acknowledged. The next append makes
+    /// it count. An incomplete line never counts.
     pub(super) fn unacknowledged(&mut self) -> Result<Option<Bytes>> {
         let place = &self.place;
         let bytes = self.log.stat().map_err(|e| place.io("look at", &place.log, e))?.bytes;
@@ -131,12 +131,12 @@ impl Reader {
         }
     }
 
-    /// Finds the end of what may be relied on: what the mark of this run vouches for, or else what this reader has
-    /// synced itself.
+    /// Finds the end of the entries that count: the end in the mark of this boot, or else the end of the bytes that
+    /// this reader has synced itself.
     fn refresh(&mut self) -> Result<Fresh> {
         let place = self.place.clone();
         let mark = self.read_mark()?;
-        // After the mark, which never runs ahead of the file.
+        // Read the length after the mark, which never names more bytes than the file has.
         let stat = self.log.stat().map_err(|e| place.io("look at", &place.log, e))?;
         if stat.names == 0 {
             return Ok(Fresh::Replaced);
@@ -179,7 +179,7 @@ impl Reader {
         }
     }
 
-    /// Takes a later end in, after a look at it.
+    /// Checks the lines at a later end, and then uses it.
     fn advance(&mut self, end: u64, entries: u64) -> Result<()> {
         if end < self.end || entries < self.entries {
             return Err(self.place.truncated(end, self.end));
@@ -194,7 +194,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The entries from `from` on: at least one if there is one, at most `limit`.
+    /// The entries from `from` on: at least one if the log has one there, at most `limit`.
     pub(super) fn read(&mut self, from: u64, limit: usize) -> Result<Vec<Bytes>> {
         let limit = (self.entries.saturating_sub(from)).min(limit as u64);
         if limit == 0 {
@@ -215,7 +215,7 @@ impl Reader {
             let seq = from + found.len() as u64;
             let line = bytes.slice(start..at);
             if let Some(defect) = lines::defect(&line, seq) {
-                // What is good before it comes first, so that a fold stops at the very entry.
+                // Return the good entries before it first, so that the next read reports the defect at its position.
                 if found.is_empty() {
                     return Err(self.place.defect(defect));
                 }
@@ -240,7 +240,7 @@ impl Reader {
         Ok(found)
     }
 
-    /// The bytes from `offset` on, up to `length` and not beyond the end.
+    /// The bytes from `offset` on, at most `length`, and none after `end`.
     fn window(&self, offset: u64, length: u64) -> Result<Vec<u8>> {
         let to = self.end.min(offset.saturating_add(length));
         let (start, tail) = &self.tail;
@@ -252,7 +252,7 @@ impl Reader {
         }
     }
 
-    /// Where the line at position `seq` begins; `seq` is below the number of entries.
+    /// The offset of the line at position `seq`, which must be less than the number of entries.
     fn locate(&mut self, seq: u64) -> Result<u64> {
         for round in 0..64_u32 {
             let (low_seq, low) = self.anchors.range(..=seq).next_back().map_or((0, 0), |(seq, at)| (*seq, *at));
@@ -264,8 +264,8 @@ impl Reader {
             if high.saturating_sub(low) <= WINDOW {
                 break;
             }
-            // Entries are about as long as each other, so that a guess by proportion is close; every other round halves
-            // what is left, so that no log can make it slow.
+            // Most entries have about the same length, so a proportional guess is close. Every fourth guess halves the
+            // range, so that no log can make the search slow.
             let span = u128::from(high - low);
             let guess = match round % 4 {
                 3 => span / 2,
@@ -280,8 +280,8 @@ impl Reader {
         self.walk(seq)
     }
 
-    /// Reads around `at` and learns anchors from it. False if what stands there does not fit between the two anchors:
-    /// the log is damaged, and positions are then what counting says.
+    /// Reads around `at` and adds anchors. False if the lines there do not fit between the two anchors: the log is
+    /// damaged, and positions must be found by counting lines.
     fn probe(&mut self, seq: u64, at: u64, low: (u64, u64), high: (u64, u64)) -> Result<bool> {
         let bytes = self.window(at, WINDOW)?;
         let mut start = match at == low.1 {
@@ -314,7 +314,7 @@ impl Reader {
         Ok(true)
     }
 
-    /// Counts lines from the nearest place that is known.
+    /// Counts lines from the nearest known offset.
     fn walk(&mut self, seq: u64) -> Result<u64> {
         let (mut here, mut offset) = self.anchors.range(..=seq).next_back().map_or((0, 0), |(seq, at)| (*seq, *at));
         while here < seq {
@@ -348,7 +348,7 @@ impl Reader {
     }
 }
 
-/// Where the newlines of `bytes` are.
+/// The indexes of the newlines in `bytes`.
 fn newlines(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
     let mut rest = bytes;
     std::iter::from_fn(move || {

@@ -1,7 +1,9 @@
-//! A disk in memory that can lose power: it knows what was synced, and what of the rest a crash may keep.
+//! A simulated disk in memory that can lose power: it knows the synced changes, and the other changes that a crash may
+//! keep.
 //!
-//! Every change is traced. An image is what a crash after the first `n` of them leaves: everything that was synced, and
-//! of what was not, any sectors of any write, any length in between, and any first part of the changes to names.
+//! Every change is recorded. An image is the disk after a crash behind the first `n` changes. It has every change that
+//! was synced. Of the other changes it may have any sectors of any write, any length in between, and any first part of
+//! the changes to names.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,17 +25,17 @@ enum Op {
     Write(usize, usize, Vec<u8>),
     SetLen(usize, usize),
     Sync(usize),
-    /// The sync failed: what it was to write is clean in the cache, and never reaches the disk.
+    /// The sync failed: the bytes are clean in the cache, and never reach the disk.
     SyncFailed(usize),
     SyncDir,
 }
 
-/// How a sabotaged disk lies.
+/// The fault of a broken disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Lie {
     #[default]
     Nothing,
-    /// A sync of a file takes effect with the next change to it, after what was to wait for it was acknowledged.
+    /// A sync of a file takes effect with the next change to that file, which is too late.
     SyncsLate,
     /// A sync of a file does nothing.
     SyncsNothing,
@@ -41,14 +43,14 @@ pub(super) enum Lie {
     SyncsNoNames,
 }
 
-/// What of the unsynced changes a crash keeps.
+/// The unsynced changes that a crash keeps.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Keeps {
     Nothing,
     Everything,
     /// The lengths and names, with zeros for the data.
     Lengths,
-    /// Chosen by chance from this seed.
+    /// A random choice from this seed.
     Some(u64),
 }
 
@@ -58,7 +60,7 @@ struct State {
     names: Names,
     locked: Vec<usize>,
     trace: Vec<Op>,
-    /// Syncs that a late disk still owes.
+    /// Syncs that were acknowledged and have not taken effect yet (`Lie::SyncsLate`).
     owed: Vec<Op>,
     syncs: usize,
     fail_sync: Option<usize>,
@@ -69,7 +71,7 @@ struct State {
 #[derive(Clone, Debug, Default)]
 pub(super) struct SimDisk {
     state: Arc<Mutex<State>>,
-    /// What the disk held when it was switched on.
+    /// The files on the disk when it was switched on.
     start: Arc<(Files, Names)>,
     boot: u64,
     lie: Lie,
@@ -80,7 +82,7 @@ impl SimDisk {
         SimDisk { lie, ..SimDisk::default() }
     }
 
-    /// Makes the n-th sync of a file from now on fail, from 0.
+    /// Makes the n-th sync of a file from now on fail, counted from 0.
     pub(super) fn fail_sync(&self, nth: usize) {
         let mut state = self.state();
         state.fail_sync = Some(state.syncs + nth);
@@ -91,12 +93,12 @@ impl SimDisk {
         self.state().space = bytes;
     }
 
-    /// How many changes were made so far.
+    /// The number of changes so far.
     pub(super) fn changes(&self) -> usize {
         self.state().trace.len()
     }
 
-    /// How often a file was synced so far.
+    /// The number of syncs of files so far.
     pub(super) fn syncs(&self) -> usize {
         self.state().syncs
     }
@@ -107,7 +109,7 @@ impl SimDisk {
         Some(state.files[*state.names.get(path)?].clone())
     }
 
-    /// Puts a file there that is not synced.
+    /// Creates a file that is not synced.
     pub(super) fn put(&self, path: &Path, bytes: &[u8]) {
         let file = self.open(path, Access::Anew).unwrap();
         file.write_at(bytes, 0).unwrap();
@@ -203,7 +205,7 @@ impl State {
 }
 
 impl Op {
-    /// The file it is about; none for names.
+    /// The file that is changed; none for a change of names.
     fn file(&self) -> Option<usize> {
         match self {
             Op::Write(file, ..) | Op::SetLen(file, _) | Op::Sync(file) | Op::SyncFailed(file) => Some(*file),

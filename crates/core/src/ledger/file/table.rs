@@ -1,24 +1,25 @@
-//! A hash table of terms in fixed cells, open-addressed: in a file by single reads and writes, or in memory.
+//! A hash table of terms with open addressing and cells of fixed size, in a file or in memory.
 //!
-//! A cell is 16 bytes, little-endian: a key, and the entry's position + 1; zeros are an empty cell. Cells are only ever
-//! filled. The k-th entry of a term has a key made of both, so that a term with many entries makes no long runs.
-//! Only entries below the committed size count. What a crash left above it is what the same log will put there again.
+//! A cell is 16 bytes, little-endian: a key, and the position of the entry + 1; an empty cell is zeros. Cells are
+//! filled and never emptied. The key of the k-th entry of a term is made from the term and k, so that a term with many
+//! entries makes no long runs of full cells. Only entries below the committed size count. Cells above it remain from a
+//! crash, and the next extension of the same log writes the same values there.
 
 use std::collections::HashMap;
 use std::io;
 
 use crate::ledger::Term;
 
-/// How many bytes a cell has.
+/// The size of a cell in bytes.
 pub(super) const CELL: usize = 16;
 
-/// How many cells are read at once.
+/// The number of cells that one read takes.
 const RUN: usize = 64;
 
-/// The longest run of full cells that a table may have; a table that has a longer one is not one of ours.
+/// The longest run of full cells that a table may have. A file with a longer run was not written by this code.
 const MAX_RUN: u64 = 1 << 16;
 
-/// Where cells are kept.
+/// Storage of cells.
 pub(super) trait Cells {
     fn capacity(&self) -> u64;
     /// Fills `buffer` with the cells from `cell` on.
@@ -59,7 +60,7 @@ fn out_of_range() -> io::Error {
     io::Error::other("the index has no such cell")
 }
 
-/// What stands under a key: the cell, and the position if the cell is full.
+/// The result of a probe for a key: the cell, and the position if the cell is full.
 struct Probe {
     cell: u64,
     seq: Option<u64>,
@@ -76,7 +77,7 @@ pub(super) fn find(cells: &impl Cells, size: u64, term: Term) -> io::Result<Vec<
     Ok(found)
 }
 
-/// Adds positions, none of which is below `size`; how many cells were filled.
+/// Adds positions, all of which are `size` or greater. Returns the number of cells that were filled.
 pub(super) fn insert(cells: &mut impl Cells, size: u64, terms: &[(Term, u64)]) -> io::Result<u64> {
     let mut next: HashMap<Term, u64> = HashMap::new();
     let mut filled = 0;
@@ -115,7 +116,8 @@ fn encode(key: u64, seq: u64) -> [u8; CELL] {
     cell
 }
 
-/// How many committed entries `term` has. They are numbered without gaps: gallop, then halve.
+/// The number of committed entries of `term`. They are numbered without gaps, so double the number until one is
+/// missing, then search by halves.
 fn count(cells: &impl Cells, size: u64, term: Term) -> io::Result<u64> {
     let has = |nth: u64| Ok::<_, io::Error>(committed(cells, size, key(term, nth))?.is_some());
     let mut high = 0;
@@ -137,7 +139,7 @@ fn committed(cells: &impl Cells, size: u64, key: u64) -> io::Result<Option<u64>>
     Ok(probe(cells, key)?.seq.filter(|seq| *seq < size))
 }
 
-/// Looks for `key` from its home cell on, up to the first empty one.
+/// Searches for `key` from its home cell up to the first empty cell.
 fn probe(cells: &impl Cells, key: u64) -> io::Result<Probe> {
     let capacity = cells.capacity();
     let home = u64::try_from((u128::from(key) * u128::from(capacity)) >> 64).unwrap_or(0);
@@ -200,7 +202,7 @@ mod tests {
         let terms: Vec<_> = (0..500).map(|seq| (Term(seq % 7), seq)).collect();
         let mut whole = MemoryCells::new(2048);
         insert(&mut whole, 0, &terms).unwrap();
-        // Any subset of the cells above 200 may have reached the disk.
+        // Any subset of the cells for positions from 200 on may have reached the disk.
         let mut torn = MemoryCells::new(2048);
         insert(&mut torn, 0, &terms[..200]).unwrap();
         for (at, cell) in whole.0.chunks_exact(CELL).enumerate() {

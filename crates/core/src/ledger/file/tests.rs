@@ -36,7 +36,7 @@ fn code<T: fmt::Debug>(result: Result<T>) -> (&'static str, String) {
 
 #[tokio::test]
 async fn any_position_of_a_long_log_is_found_whatever_the_lengths_of_its_lines() {
-    // Short lines first, then long ones, so that a guess by proportion is far off.
+    // Short lines first, then long ones, so that a proportional guess is wrong by far.
     let entries: Vec<_> =
         (0..6000).map(|seq| entry(seq, if seq < 4000 { 10 } else { (seq as usize * 37) % 3000 })).collect();
     let (_dir, ledger) = with_log(&file_of(entries.clone()));
@@ -134,7 +134,7 @@ async fn a_log_that_got_shorter_or_went_away_is_truncated() {
         for ledger in [&ledger, &fresh] {
             assert_eq!(code(ledger.size(&channel()).await).0, "LEDGER_TRUNCATED");
             assert_eq!(code(ledger.append(&channel(), 2, entry(2, 9)).await).0, "LEDGER_TRUNCATED");
-            // It stays so, however often one asks.
+            // Every later read gives the same error.
             let (code, said) = code(ledger.read(&channel(), 0, 1).await);
             assert_eq!(code, "LEDGER_TRUNCATED");
             assert!(said.contains(&format!("but there were {} before", whole.len())), "{said}");
@@ -187,7 +187,7 @@ async fn what_a_dead_process_left_is_finished_by_the_next_look() {
         ledger.append(&channel(), seq, entry(seq, 5)).await.unwrap();
     }
     let path = ledger.place(&channel()).log;
-    // It was killed after the write and before the sync; then another in the middle of its write.
+    // One process was killed after its write and before its sync, and another one during its write.
     let left = [fs::read(&path).unwrap(), file_of([entry(2, 5)]), b"{\"at\":".to_vec()].concat();
     fs::write(&path, &left).unwrap();
     let reader = FileLedger::open_read_only(dir.path()).unwrap();
@@ -214,7 +214,7 @@ async fn what_is_read_only_is_read_and_not_touched() {
     for seq in 0..3 {
         writer.append(&channel(), seq, entry(seq, 5)).await.unwrap();
     }
-    // Copied away without its lock file, and with a line that was torn on the way.
+    // A copy of the log without its lock file, and with a line that is incomplete.
     fs::remove_file(writer.place(&channel()).lock).unwrap();
     let log = writer.place(&channel()).log;
     let torn = [fs::read(&log).unwrap(), b"{\"at\":".to_vec()].concat();

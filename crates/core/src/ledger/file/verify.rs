@@ -1,4 +1,4 @@
-//! The check of a log's whole file, from its first byte to the last that may be relied on.
+//! Verification of a log file, from its first byte to the last byte that counts.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,14 +13,14 @@ use crate::ledger::Ledger;
 use crate::record::{LogReport, Verifier};
 use crate::value::Channel;
 
-/// How much of a file is read at once.
+/// The number of bytes that one read takes.
 const PART: usize = 4 * 1024 * 1024;
 
-/// Checks one log that is kept as a file, an entry a line: of a ledger's directory, of an export, or a copy of either.
+/// Checks one log in a file with one entry a line: a file of a ledger's directory, an export, or a copy of either.
 /// LEDGER_UNAVAILABLE if it cannot be read.
 ///
-/// Beside the lock file of a ledger that is in use, only what was acknowledged counts, as in the ledger itself; the rest
-/// is [`LogReport::torn_bytes`].
+/// If the lock file of a ledger in use is in the same directory, only acknowledged entries count, as in the ledger
+/// itself; the remaining bytes are [`LogReport::torn_bytes`].
 pub async fn verify_file(file: &Path) -> Result<LogReport> {
     if let (Some(dir), Some(channel)) = (file.parent(), channel_of(file)) {
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
@@ -42,12 +42,12 @@ pub async fn verify_file(file: &Path) -> Result<LogReport> {
     .await
 }
 
-/// The channel of which a ledger would keep the log in a file of this name.
+/// The channel whose log a ledger stores under this file name.
 fn channel_of(file: &Path) -> Option<Channel> {
     FILE.decode(file.file_name()?.to_str()?.strip_suffix(".jsonl")?)
 }
 
-/// Checks the whole file at `place`.
+/// Checks the complete log file of `place`.
 pub(super) fn verify(place: &Place) -> Result<LogReport> {
     let mut verifier = Verifier::new(Some(place.channel.clone()));
     let mark = mark(place)?;

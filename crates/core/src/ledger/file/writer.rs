@@ -1,4 +1,4 @@
-//! Appends to one log: under its lock, one write and one sync each.
+//! Appends to one log. Each takes the lock, and does one write and one sync.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,26 +11,26 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Append;
 use crate::record::{DefectCode, MAX_ENTRY};
 
-/// The open files of a log that this process appends to. Dropped and opened again after any doubt.
+/// The open files of a log that this process appends to. They are dropped and opened again after an error.
 #[derive(Debug)]
 pub(super) struct Writer {
     place: Arc<Place>,
     lock: Box<dyn DiskFile>,
     /// Opened under the lock.
     log: Option<Box<dyn DiskFile>>,
-    /// The end of the log that this handle has checked: bytes and entries.
+    /// The end of the log that this writer has checked: bytes and entries.
     checked: Option<(u64, u64)>,
 }
 
-/// What to do about the lock or log file that was found.
+/// The result of an operation on the lock or log file that is open.
 enum Found<T> {
     Usable(T),
-    /// Another process removed or replaced a file that is held open here.
+    /// Another process removed or replaced a file that is open here.
     Replaced,
 }
 
-/// Stores `bytes` at `seq` of the log at `place`, if that is the next position. `writer` is what this process has open
-/// of it; it is left empty after any doubt.
+/// Stores `bytes` at `seq` of the log at `place`, if that is the next position. `writer` holds the open files of this
+/// process, and is empty after an error.
 pub(super) fn append(
     place: &Arc<Place>,
     writer: &mut Option<Writer>,
@@ -39,7 +39,7 @@ pub(super) fn append(
     deadline: Instant,
 ) -> Result<Append> {
     check_entry(place, seq, bytes)?;
-    // A file that was replaced is opened again; one that is replaced time and again is not a ledger's.
+    // Open the files again if they were replaced, at most three times.
     for _ in 0..3 {
         let mut current = match writer.take() {
             Some(open) => open,
@@ -57,8 +57,8 @@ pub(super) fn append(
     Err(place.unavailable("the files are being replaced by another process"))
 }
 
-/// Brings the log at `place` to rest if no process is at it: an append that its process did not live to finish is then an
-/// entry that counts, or gone.
+/// Finishes an append that another process left when it died, unless a process holds the lock: its entry then counts,
+/// or is cut.
 pub(super) fn settle(place: &Arc<Place>, writer: &mut Option<Writer>) -> Result<()> {
     let mut current = match writer.take() {
         Some(open) => open,
@@ -75,7 +75,7 @@ pub(super) fn settle(place: &Arc<Place>, writer: &mut Option<Writer>) -> Result<
     Ok(())
 }
 
-/// An entry that the file could not give back as it was, or would not find again, is a mistake of the caller.
+/// Refuses an entry that the file could not return unchanged or find again: it is an error of the caller.
 fn check_entry(place: &Place, seq: u64, bytes: &[u8]) -> Result<()> {
     let fault = |why: &str| Err(place.locate(Error::new(ErrorKind::InternalFault, why)).with("seq", seq));
     if bytes.len() > MAX_ENTRY {
@@ -103,7 +103,7 @@ impl Writer {
     fn append(&mut self, seq: u64, bytes: &[u8], deadline: Instant) -> Result<Found<Append>> {
         self.acquire(deadline)?;
         let appended = self.append_locked(seq, bytes);
-        // Closing the file would let go of the lock as well; a failure here can only leave it to that.
+        // If unlocking fails, the lock is released when the file is closed.
         match (self.lock.unlock(), appended) {
             (Err(_), Ok(Found::Replaced)) | (_, Ok(Found::Replaced)) => Ok(Found::Replaced),
             (Ok(()), appended) => appended,
@@ -143,8 +143,8 @@ impl Writer {
         line.extend_from_slice(bytes);
         line.push(b'\n');
         if let Err(e) = log.write_at(&line, end) {
-            // Part of the line may be there, but never its newline: it does not count, and what is left is cut now or by
-            // the next append. Should even the newline be there, the mark says that it does not count.
+            // Part of the line may be written, but never its newline. It does not count, and is cut now or by the next
+            // append. Even if the newline was written, the mark shows that the line does not count.
             let cut = log.set_len(end).and_then(|()| log.sync());
             let error = place.io("write", &place.log, e);
             return Err(match cut {
@@ -153,19 +153,19 @@ impl Writer {
             });
         }
         if let Err(e) = log.sync() {
-            // The handle is poisoned (the caller drops it). The mark still ends before this line: the next writer cuts
-            // it and writes it again before it counts.
+            // The caller drops this writer. The mark still ends before this line: the next writer cuts the line and
+            // writes it again before it counts.
             return Err(self.ambiguous(seq, "sync", e));
         }
         let end = end + line.len() as u64;
-        // Without the mark, readers would not see what is about to be acknowledged.
+        // Without the new mark, readers would not see the entry that is acknowledged next.
         self.mark(end, entries + 1).map_err(|e| self.ambiguous(seq, "mark", e))?;
         self.checked = Some((end, entries + 1));
         Ok(Found::Usable(Append::Stored))
     }
 
-    /// Brings the log to rest: afterwards it is whole lines, each of them synced, and the mark says so. Where it ends,
-    /// and how many entries it has.
+    /// Repairs the log: afterwards all of it is complete lines and synced, and the mark records this. Returns the
+    /// length in bytes and the number of entries.
     fn settle(&mut self) -> Result<Found<(u64, u64)>> {
         let place = self.place.clone();
         if self.lock.stat().map_err(|e| place.io("look at", &place.lock, e))?.names == 0 {
@@ -199,7 +199,7 @@ impl Writer {
             return Err(place.corrupt(None, DefectCode::NotJson, "a line that was acknowledged lost its newline"));
         }
         if end < stat.bytes {
-            // It is synced below, so that nothing of it can mix with what is written there next.
+            // The cut is synced below, so that the bytes that are cut cannot mix with the next write.
             log.set_len(end).map_err(|e| place.io("cut", &place.log, e))?;
             place.note(Repair::Cut { offset: end, bytes: stat.bytes - end });
         }
@@ -226,7 +226,7 @@ impl Writer {
         Ok(Found::Usable((end, entries)))
     }
 
-    /// Looks at the ends of a log that others may have written.
+    /// Checks the first and the last line of a log that other processes may have written.
     fn check(&mut self, log: &dyn DiskFile, (end, entries): (u64, u64)) -> Result<()> {
         if self.checked.is_none_or(|(end, _)| end == 0) {
             self.place.check_first(log, end)?;
@@ -236,7 +236,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Opens the log, or begins it if it never was.
+    /// Opens the log file, or creates it if the log is new.
     fn open_log(&self, synced: u64) -> Result<Box<dyn DiskFile>> {
         let place = &self.place;
         match place.disk.open(&place.log, Access::Write) {

@@ -20,7 +20,7 @@ fn bench() -> Bench {
 }
 
 impl Bench {
-    /// A fold of the first `size` entries of a log that is told apart by `log`.
+    /// The state after the first `size` entries of a log; `log` tells logs apart.
     fn state(&self, log: u8, size: u64) -> ChannelState {
         let leaf = size.checked_sub(1).map(|seq| leaf(log, seq));
         ChannelState { size, leaf, ..ChannelState::empty(self.place.channel.clone()) }
@@ -94,7 +94,7 @@ fn what_is_damaged_is_no_index_and_an_answer_is_never_made_up() {
     }
     let file = path(&bench.place);
     let whole = std::fs::read(&file).unwrap();
-    // The later head stands at the odd generation; without it the earlier one counts, with its own size.
+    // The later head has the odd generation, and is damaged here: the earlier head counts, with its own size.
     let mut torn = whole.clone();
     torn[HEAD as usize + 100] ^= 1;
     std::fs::write(&file, &torn).unwrap();
