@@ -1,4 +1,4 @@
-//! `ObjectLedger`: an object store that many machines share, one object for each entry.
+//! `ObjectLedger`: a ledger in an object store that many machines share, with one object for each entry.
 
 mod address;
 mod append;
@@ -43,30 +43,32 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::record::{ChannelState, Entry};
 use crate::value::Channel;
 
-/// How long one request may take unless the URL or [`ObjectLedger::timeout`] says otherwise.
+/// The longest time of one request, unless the URL or [`ObjectLedger::timeout`] sets another: 10 s.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many requests of one read are under way at once.
+/// The greatest number of requests of one read that run at once.
 const AT_ONCE: usize = 32;
 
-/// How many entries one read brings at most.
+/// The greatest number of entries that one read returns.
 const MAX_READ: u64 = 512;
 
-/// How many channels are remembered.
+/// The greatest number of channels that are remembered.
 const MAX_LOGS: usize = 1024;
 
 /// A ledger in an object store: an entry is the object `<prefix>/<channel>/log/<position in 20 digits>.json`.
 ///
-/// - An append is one conditional PUT, which the store grants to one writer alone. After any answer but Ok the object is
-///   read and compared: ours is stored, another's is lost, and what cannot be read is LEDGER_AMBIGUOUS.
-/// - A store that does not honour the condition is refused when it is opened to write (LEDGER_UNSUPPORTED), and tried
-///   anew by every open. One that stops honouring it later shows two histories: a look at the head reads the last entry
-///   that is known here again, and another one in its place is LEDGER_FORKED; one that is gone is LEDGER_TRUNCATED.
-/// - It needs a store whose reads and lists see every write that returned before, as those of Amazon S3, Google Cloud
-///   Storage and Azure Blob Storage do.
-/// - `hint/` and `index/` hold derived data; deleting them loses nothing but time.
+/// - An append is one conditional PUT, which succeeds for one writer only. After any answer but Ok the object is read
+///   and compared: if it is our entry, the append is stored; if it is another entry, the append is lost; if it cannot
+///   be read, the append is LEDGER_AMBIGUOUS.
+/// - Every open for writing tests that the store honours the condition, and refuses a store that does not
+///   (LEDGER_UNSUPPORTED). A store that stops honouring it later can have two histories. Therefore each read of the
+///   head also reads the last entry that is known here again: another entry in its place is LEDGER_FORKED, a missing
+///   one is LEDGER_TRUNCATED.
+/// - It needs a store whose reads and lists show every write that returned before, such as Amazon S3, Google Cloud
+///   Storage or Azure Blob Storage.
+/// - `hint/` and `index/` hold derived data; deleting them costs nothing but time.
 ///
-/// It runs on a tokio runtime with time enabled. A future that is dropped does not take back a request that was sent.
+/// It runs on a tokio runtime with time enabled. Dropping the future does not cancel a request that was sent.
 #[derive(Clone)]
 pub struct ObjectLedger {
     inner: Arc<Inner>,
@@ -76,7 +78,7 @@ pub struct ObjectLedger {
 struct Inner {
     bucket: Bucket,
     access: Access,
-    /// When the store was last seen to honour conditions.
+    /// The time when the store last honoured conditions in a probe.
     probed: Arc<tokio::sync::Mutex<Option<Instant>>>,
     logs: Arc<Mutex<HashMap<Channel, Arc<Log>>>>,
 }
@@ -84,18 +86,18 @@ struct Inner {
 impl ObjectLedger {
     /// The ledger at a URL:
     ///
-    /// - `s3://bucket/prefix`: Amazon S3 and what is compatible with it (feature `s3`),
+    /// - `s3://bucket/prefix`: Amazon S3 and compatible stores (feature `s3`),
     /// - `gs://bucket/prefix`: Google Cloud Storage (feature `gcs`),
     /// - `az://container/prefix`: Azure Blob Storage (feature `azure`),
-    /// - `file:///directory`: the same layout in a directory of this host, which is made if it is not there.
+    /// - `file:///directory`: the same layout in a directory of this host, which is created if it does not exist.
     ///
     /// Settings follow a `?`: `endpoint` (a URL), `region`, `path-style`, `allow-http` (`true` or `false`), `account`
-    /// (Azure), `timeout-ms`. Credentials are never a part of the URL: they are found in the environment and the files
+    /// (Azure), `timeout-ms`. Credentials are never a part of the URL: they are read from the environment and the files
     /// that the cloud's own tools use.
     ///
     /// CONFIG_INVALID for a URL that is not understood; LEDGER_UNSUPPORTED for a store that does not honour conditional
-    /// writes; LEDGER_ABSENT if there is no such bucket, container or (to read) directory; LEDGER_UNAVAILABLE if the store
-    /// does not answer. Credentials that may not write are found by the first append, not here.
+    /// writes; LEDGER_ABSENT if there is no such bucket, container or (for reading) directory; LEDGER_UNAVAILABLE if
+    /// the store does not answer. Credentials that may not write are reported by the first append, not here.
     pub async fn open(url: &str, access: Access) -> Result<ObjectLedger> {
         let address: Address = url.parse()?;
         let (store, listing, prefix) = match &address.store {
@@ -110,15 +112,15 @@ impl ObjectLedger {
         ObjectLedger::on(bucket, access).await
     }
 
-    /// A ledger in memory, which is gone with the process. For tests.
+    /// A ledger in memory, for tests. It is lost when the process ends.
     pub async fn in_memory() -> Result<ObjectLedger> {
         ObjectLedger::over(Arc::new(InMemory::new()), "", Access::Write).await
     }
 
-    /// The ledger below `prefix` (of names separated by `/`, or empty) in a store of the caller's own.
+    /// The ledger below `prefix` (names separated by `/`, or empty) in a store that the caller provides.
     ///
-    /// Its errors may be shown; a URL in them is cut at its query. Whether it retries by itself does not matter. Errors
-    /// as in [`ObjectLedger::open`].
+    /// The store's error texts are shown in errors of the ledger, with each URL cut at its query. The store may retry
+    /// or not. Errors as in [`ObjectLedger::open`].
     pub async fn over(store: Arc<dyn ObjectStore>, prefix: &str, access: Access) -> Result<ObjectLedger> {
         let prefix = address::prefix(prefix)?;
         let place = format!("{store}/{prefix}").trim_end_matches('/').into();
@@ -130,7 +132,7 @@ impl ObjectLedger {
         let inner = Inner { bucket, access, probed: Arc::default(), logs: Arc::default() };
         if access == Access::Write {
             match inner.probe().await {
-                // What may be read is read; the first append says that it may not be written.
+                // The credentials may still allow reading; the first append reports that they do not allow writing.
                 Err(error) if error.kind() == ErrorKind::LedgerDenied => {}
                 probed => probed?,
             }
@@ -138,12 +140,12 @@ impl ObjectLedger {
         Ok(ObjectLedger { inner: Arc::new(inner) })
     }
 
-    /// Sees that entries can be written here, which [`ObjectLedger::open`] leaves to the first append where it is denied.
+    /// Checks that entries can be written here. [`ObjectLedger::open`] leaves a denied write to the first append.
     pub(super) async fn try_out(&self) -> Result<()> {
         self.inner.probe().await
     }
 
-    /// How long one request may take; 10 s by default. A read is sent up to three times.
+    /// Sets the longest time of one request; 10 s by default. A read is sent up to three times.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> ObjectLedger {
         let mut inner = Inner::clone(&self.inner);
@@ -159,7 +161,7 @@ impl Inner {
             return Arc::clone(log);
         }
         if logs.len() >= MAX_LOGS {
-            // Those in use stay; it does not matter which of the others go.
+            // Evict entries that are not in use.
             let mut kept = 0;
             logs.retain(|_, log| {
                 kept += 1;
@@ -171,10 +173,10 @@ impl Inner {
         log
     }
 
-    /// The channel whose log has this name; none if it is not a log's name or there is no entry.
+    /// The channel whose log has this name; none if it is not the name of a log, or the log has no entry.
     async fn channel(&self, name: String) -> Result<Option<Channel>> {
         if let Some(channel) = OBJECT.decode(&name) {
-            // Directories stay behind where an append failed; no other store knows an empty one.
+            // A failed append can leave an empty directory. Other stores have no empty directories.
             let there = self.bucket.listing == Listing::Sorted || self.log(&channel).entry(0).await?.is_some();
             return Ok(there.then_some(channel));
         }
@@ -230,7 +232,8 @@ impl Ledger for ObjectLedger {
     }
 }
 
-/// The index of a log is `index/head.json`, the fold that it stands at with the latest terms, and runs of older terms.
+/// The index of a log is `index/head.json`, which has a state of the channel and the latest terms, and runs of older
+/// terms.
 #[async_trait]
 impl Index for ObjectLedger {
     async fn state(&self, channel: &Channel) -> Result<Option<ChannelState>> {
@@ -253,7 +256,7 @@ impl Index for ObjectLedger {
     }
 }
 
-/// The object layout in a directory of this host, every write synced.
+/// The object layout in a directory of this host. Every write is synced.
 fn local(dir: &FilePath, access: Access) -> Result<Arc<dyn ObjectStore>> {
     let place = format!("file://{}", dir.display());
     let unavailable = |e: &dyn fmt::Display| Error::new(ErrorKind::LedgerUnavailable, format!("{place}: {e}"));

@@ -1,4 +1,4 @@
-//! A ledger's URL: which store, where in it, and how it is reached. Never a credential.
+//! A ledger's URL: the store, the prefix in it, and the connection settings. It never has a credential.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ pub(super) enum CloudKind {
     Azure,
 }
 
-/// What follows the `?`; what is absent is found in the environment, or is the default.
+/// The settings after the `?`. A setting that is absent comes from the environment, or has its default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Settings {
     pub(super) endpoint: Option<String>,
@@ -101,7 +101,7 @@ impl Address {
         Ok(Address { store: Store::File(PathBuf::from(path)), prefix: Path::default(), settings })
     }
 
-    /// Where it is, for people.
+    /// The address in a form for people.
     pub(super) fn place(&self) -> String {
         match &self.store {
             Store::File(dir) => format!("file://{}", dir.display()),
@@ -115,7 +115,7 @@ impl Settings {
         let mut settings = Settings::default();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            // The value may be a secret that does not belong here; the name is shown as far as it is a name.
+            // The value may be a secret, so errors show only the name, without characters that no name has.
             let value =
                 decoded(value).ok_or_else(|| invalid(&format!("{name}: an escape is not % and two hex digits")))?;
             match name {
@@ -139,7 +139,7 @@ impl Settings {
     }
 }
 
-/// An endpoint is a scheme, a host, perhaps a port and a path, and nothing that could be a credential.
+/// Checks an endpoint: a scheme, a host, an optional port and path, and nothing that could be a credential.
 fn endpoint(text: String) -> Result<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '/' | '[' | ']');
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
@@ -159,14 +159,14 @@ fn switch(name: &str, value: &str) -> Result<bool> {
     }
 }
 
-/// The names of a query's settings, without what could be a value.
+/// The names of a query's settings, without anything that could be a value.
 fn names(query: &str) -> String {
     let names = query.split('&').filter_map(|pair| pair.split('=').next());
     let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     names.map(|name| name.chars().filter(plain).take(40).collect::<String>()).collect::<Vec<_>>().join(", ")
 }
 
-/// The prefix that a text names: names separated by single `/`, none of them `.` or `..`.
+/// Parses a prefix: names separated by single `/`, none of them `.` or `..`.
 pub(super) fn prefix(text: &str) -> Result<Path> {
     let text = text.strip_suffix('/').unwrap_or(text);
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '=' | '+');
@@ -197,7 +197,7 @@ fn invalid(why: &str) -> Error {
 }
 
 impl Cloud {
-    /// The feature that it takes.
+    /// The Cargo feature that this cloud needs.
     pub(super) fn feature(&self) -> &'static str {
         match self.kind {
             CloudKind::S3 => "s3",
@@ -206,7 +206,7 @@ impl Cloud {
         }
     }
 
-    /// CONFIG_INVALID: this build cannot reach that cloud.
+    /// CONFIG_INVALID: this build has no support for that cloud.
     #[allow(dead_code, reason = "with every cloud's feature there is nothing to say")]
     pub(super) fn not_built(&self) -> Error {
         let message =

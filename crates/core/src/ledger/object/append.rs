@@ -1,4 +1,4 @@
-//! One append: a conditional PUT, and the truth about it after any answer but Ok.
+//! One append: a conditional PUT, and the check of the object after any answer but Ok.
 
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,10 @@ use crate::ledger::{Access, Append};
 use crate::record::Sealed;
 use crate::value::Channel;
 
-/// How often an append is sent before its end is said to be unknown.
+/// The number of times that an append is sent before its result is reported as unknown.
 const TRIES: u32 = 5;
 
-/// How long a store is believed to honour conditions after it was seen to.
+/// The time for which one probe counts.
 const PROBE_EVERY: Duration = Duration::from_secs(600);
 
 impl Inner {
@@ -28,7 +28,7 @@ impl Inner {
         }
         let known = log.known().size;
         if seq < known {
-            // It is taken; whose it is can still be asked.
+            // The position is taken. Compare the stored entry with ours.
             return match log.entry(seq).await? {
                 Some(there) if there == bytes => Ok(Append::Stored),
                 Some(_) => Ok(Append::Lost),
@@ -49,7 +49,7 @@ impl Inner {
         Ok(append)
     }
 
-    /// Sees that the store honours conditions, unless it did a while ago.
+    /// Checks that the store honours conditions, unless a probe within [`PROBE_EVERY`] did.
     pub(super) async fn probe(&self) -> Result<()> {
         let mut probed = self.probed.lock().await;
         if probed.is_none_or(|at| at.elapsed() > PROBE_EVERY) {
@@ -61,11 +61,11 @@ impl Inner {
 }
 
 impl Log {
-    /// Stores the entry at `seq`, before which there is no gap.
+    /// Stores the entry at `seq`. The caller knows that there is no gap before it.
     ///
-    /// A request without an answer may land later. It is sent again until one of them has an answer: the bytes are the
-    /// same, so that whichever lands first is ours, and every later one finds the place taken. If none is answered, the
-    /// end is not known.
+    /// A request without an answer may still take effect later. It is sent again until one request has an answer. All
+    /// requests have the same bytes: the first that takes effect stores our entry, and every later one finds the
+    /// position taken. If no request is answered, the result is unknown.
     async fn append(&self, seq: u64, bytes: &Bytes) -> Result<Append> {
         let key = self.keys.entry(seq);
         let mut in_doubt = false;
@@ -77,7 +77,7 @@ impl Log {
             };
             in_doubt |= matches!(fault, Fault::Unclear(_));
             match self.bucket.get(&key).await {
-                // It has its name and was not synced: a crash may still take it.
+                // In a directory, the file has its name but was not synced: a crash may still remove it.
                 Ok(Some(there)) if there == *bytes && fault != Fault::Taken && self.bucket.listing == Listing::Walk => {
                     return Err(self.unfinished(seq, true, fault));
                 }
@@ -88,7 +88,7 @@ impl Log {
                 }
                 Ok(None) if (fault == Fault::Taken || fault.passes()) && tries < TRIES => pause(tries).await,
                 Ok(None) => return Err(self.unfinished(seq, in_doubt, fault)),
-                // The place may be taken by our entry, if the store says that it is taken.
+                // The store says that the position is taken, and our entry may be the one that took it.
                 Err(_) => {
                     let in_doubt = in_doubt || fault == Fault::Taken;
                     return Err(self.unfinished(seq, in_doubt, fault));

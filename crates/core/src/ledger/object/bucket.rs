@@ -1,4 +1,4 @@
-//! `Bucket`: a place in an object store, spoken to by single requests that end in time and say what their answer means.
+//! `Bucket`: single requests to an object store, each with a timeout and with errors of one type.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,45 +14,45 @@ use super::fault::Fault;
 use super::keys::Keys;
 use crate::error::{Error, Result};
 
-/// How often a request that changes nothing is sent before its fault counts.
+/// The number of times that a request that changes nothing is sent before its error is returned.
 const TRIES: u32 = 3;
 
-/// The first pause after a fault; each further one is twice as long, up to [`LONGEST`].
+/// The first pause after an error; each further pause is twice as long, up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(25);
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// How many keys one listing brings at most. It is what S3 answers at once.
+/// The greatest number of keys in one page of a listing: the page size of S3.
 pub(super) const PAGE: usize = 1000;
 
-/// A store, and the prefix in it that is the ledger's.
+/// A store, and the prefix of the ledger in it.
 #[derive(Clone)]
 pub(super) struct Bucket {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) prefix: Path,
-    /// Where it is, for people. Without any credential.
+    /// The address in a form for people, without any credential.
     pub(super) place: Arc<str>,
     pub(super) listing: Listing,
     pub(super) timeout: Duration,
 }
 
-/// How the store lists the keys after a given one.
+/// The order in which the store lists the keys after a given one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Listing {
-    /// In their order, a page for a request.
+    /// Sorted, one page per request.
     Sorted,
-    /// By walking over all of them.
+    /// Not sorted: the store reads all keys.
     Walk,
 }
 
-/// Positions that a listing brought, in their order.
+/// Positions from one page of a listing, sorted.
 pub(super) struct Page {
     pub(super) seqs: Vec<u64>,
-    /// Whether there may be more.
+    /// True if there may be more positions.
     pub(super) full: bool,
 }
 
 impl Bucket {
-    /// The bytes under `key`; none if there are none.
+    /// The bytes under `key`; none if there is no such object.
     pub(super) async fn get(&self, key: &Path) -> Result<Option<Bytes>> {
         let got = self.patiently(|| async {
             let got = self.store.get(key).await?;
@@ -65,19 +65,19 @@ impl Bucket {
         }
     }
 
-    /// A range of the bytes under `key`, which must be there.
+    /// A range of the bytes under `key`. The object must exist.
     pub(super) async fn get_range(&self, key: &Path, range: Range<u64>) -> Result<Bytes> {
         let got = self.patiently(|| self.store.get_range(key, range.clone())).await;
         got.map_err(|fault| self.error(fault, "read", key))
     }
 
-    /// Stores the bytes under `key` if nothing stands there. Sent once.
+    /// Stores the bytes under `key` if there is no object. Sent once.
     pub(super) async fn create(&self, key: &Path, bytes: Bytes) -> Result<(), Fault> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         self.once(self.store.put_opts(key, bytes.into(), options)).await.map(|_| ())
     }
 
-    /// Stores the bytes under `key`, whatever stands there. Sent once.
+    /// Stores the bytes under `key`, and replaces an object that is there. Sent once.
     pub(super) async fn put(&self, key: &Path, bytes: Bytes) -> Result<()> {
         let put = self.once(self.store.put(key, bytes.into())).await;
         put.map(|_| ()).map_err(|fault| self.error(fault, "write", key))
@@ -100,7 +100,7 @@ impl Bucket {
         Ok(Page { seqs, full })
     }
 
-    /// The names right below the prefix that have something below themselves.
+    /// The names directly below the prefix that have keys below them.
     pub(super) async fn names(&self) -> Result<Vec<String>> {
         let prefix = Some(&self.prefix).filter(|prefix| !prefix.as_ref().is_empty());
         let listed = self.patiently(|| self.store.list_with_delimiter(prefix)).await;
@@ -111,7 +111,7 @@ impl Bucket {
         Ok(listed.common_prefixes.iter().filter_map(|path| Some(path.filename()?.to_owned())).collect())
     }
 
-    /// What could not be done with `key`, as an error.
+    /// The error of the operation `what` on `key`.
     pub(super) fn error(&self, fault: Fault, what: &str, key: &Path) -> Error {
         fault.error(&self.place, &format!("{what} {key}")).with("key", key)
     }
@@ -123,7 +123,7 @@ impl Bucket {
         }
     }
 
-    /// Sends a request that changes nothing, again if that may help.
+    /// Sends a request that changes nothing, and sends it again after an error that may pass.
     async fn patiently<T, F: Future<Output = object_store::Result<T>>>(
         &self,
         request: impl Fn() -> F,
@@ -145,11 +145,11 @@ impl fmt::Debug for Bucket {
     }
 }
 
-/// Waits after `failed` failures (from 1), between half of the step and the whole, so that writers that failed together do
-/// not come back together.
+/// Waits after `failed` failures (from 1), for a random time between half a step and a full step, so that writers that
+/// failed together do not retry together.
 pub(super) async fn pause(failed: u32) {
     let step = FIRST.saturating_mul(1 << failed.saturating_sub(1).min(10)).min(LONGEST);
-    // Without entropy the pause is only less well spread.
+    // Without entropy the pause is a full step.
     let random = getrandom::u32().unwrap_or(u32::MAX);
     tokio::time::sleep(step / 2 + step.mul_f64(f64::from(random) / f64::from(u32::MAX)) / 2).await;
 }

@@ -1,4 +1,4 @@
-//! The clouds' stores, with the credentials that each cloud's own tools find.
+//! The stores of the clouds, with the credentials that each cloud's own tools use.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::address::{Address, Cloud, CloudKind, Settings, Store};
 use super::http::{Connector, check_scheme};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The store at an address. CONFIG_INVALID if the environment does not say what it takes.
+/// The store at an address. CONFIG_INVALID if the environment lacks a needed setting.
 pub(super) fn connect(address: &Address) -> Result<Arc<dyn ObjectStore>> {
     let Store::Cloud(cloud) = &address.store else {
         return Err(Error::new(ErrorKind::InternalFault, "a directory is not in a cloud"));
@@ -28,7 +28,8 @@ pub(super) fn connect(address: &Address) -> Result<Arc<dyn ObjectStore>> {
     }
 }
 
-/// None: a retry below us could make of our own write a lost race. What is worth sending again, we send again.
+/// No retries in the library: after a lost answer its retry would report our own write as lost to another writer.
+/// `Bucket` retries where it is safe.
 fn no_retry() -> RetryConfig {
     RetryConfig { max_retries: 0, ..RetryConfig::default() }
 }
@@ -40,7 +41,8 @@ fn variable(names: &[&str]) -> Option<String> {
 }
 
 fn misconfigured(cloud: &Cloud, e: &object_store::Error) -> Error {
-    // What a builder says names the setting that is missing or wrong, and may name its value.
+    // A builder's error names the setting that is missing or wrong, and may contain its value: show only the text
+    // before the value.
     let text = e.to_string();
     let text = text.split(['"', '`', '{', '\'']).next().unwrap_or_default().trim_end_matches([' ', ':']);
     Error::new(ErrorKind::ConfigInvalid, format!("{cloud}: {text}"))
@@ -60,7 +62,8 @@ fn s3(cloud: &Cloud, settings: &Settings, connector: Connector) -> Result<Arc<dy
     if let Some(region) = &settings.region {
         builder = builder.with_region(region);
     }
-    // Compatible stores are reached by path, as are buckets whose dots a wildcard certificate does not cover.
+    // Compatible stores need path-style URLs. So do buckets with dots in the name, which a wildcard certificate does
+    // not cover.
     let path_style = settings.path_style.unwrap_or(endpoint.is_some() || bucket.contains('.'));
     builder = builder.with_virtual_hosted_style_request(!path_style);
     if let Some(endpoint) = endpoint {
@@ -99,7 +102,7 @@ fn azure(cloud: &Cloud, settings: &Settings, connector: Connector) -> Result<Arc
         .with_retry(no_retry())
         .with_http_connector(connector);
     let mut endpoint = variable(&["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"]);
-    // The names that `az` reads, beside those that the crate knows.
+    // The variables that `az` reads, in addition to those of the crate.
     for (name, key) in
         [("AZURE_STORAGE_ACCOUNT", AzureConfigKey::AccountName), ("AZURE_STORAGE_KEY", AzureConfigKey::AccessKey)]
     {

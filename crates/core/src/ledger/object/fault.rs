@@ -1,28 +1,29 @@
-//! What a store's answer means, and what of it may be shown: the errors below carry URLs and bodies.
+//! The meaning of a store's error, and the part of its text that may be shown: errors of the library contain URLs and
+//! bodies.
 
 use object_store::Error as StoreError;
 
 use crate::error::{Error, ErrorKind};
 
-/// The most of a store's words that is shown, in characters.
+/// The greatest length of a store's text that is shown, in characters.
 const MAX_SHOWN: usize = 300;
 
-/// Any answer but the one that was wanted.
+/// The reason why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// Nothing stands under that key.
+    /// There is no object under that key.
     NoObject,
     /// There is no such bucket or container.
     NoBucket(String),
     /// The credentials are missing, wrong, or do not allow it.
     Denied(String),
-    /// The store says that something stands under the key already, or that another writer is at it.
+    /// The store says that there is an object under the key already, or that another writer is changing it.
     Taken,
     /// The store cannot do this.
     Unsupported(String),
-    /// It had no effect and will have none: it was not sent, or it was refused.
+    /// The request had no effect and will have none: it was not sent, or it was refused.
     Refused(String),
-    /// It may have had its effect, or may yet have it.
+    /// The request may have had its effect, or may still have it.
     Unclear(String),
 }
 
@@ -41,11 +42,11 @@ impl Fault {
             }
             StoreError::NotImplemented { .. } | StoreError::NotSupported { .. } => Fault::Unsupported(text),
             StoreError::InvalidPath { .. } | StoreError::UnknownConfigurationKey { .. } => Fault::Refused(text),
-            // What a file system did not do, it will not do later.
+            // After an error a file system does nothing later.
             StoreError::Generic { store: "LocalFileSystem", .. } => Fault::Refused(text),
             _ if not_sent(error) => Fault::Refused(text),
             _ => match status(&raw) {
-                // Listings say it by their status alone.
+                // Errors of listings have only the status.
                 Some(401 | 403) => Fault::Denied(text),
                 Some(404) => Fault::NoBucket(text),
                 Some(501) => Fault::Unsupported(text),
@@ -60,12 +61,12 @@ impl Fault {
         Fault::Unclear(format!("no answer within {seconds} s"))
     }
 
-    /// True if asking once more may bring another answer.
+    /// True if sending the request again may succeed.
     pub(super) fn passes(&self) -> bool {
         matches!(self, Fault::Refused(_) | Fault::Unclear(_))
     }
 
-    /// The error of an operation that had no effect, as `what` could not be done at `place`.
+    /// The error of the operation `what` at `place`, which had no effect.
     pub(super) fn error(self, place: &str, what: &str) -> Error {
         let error = |kind, why: &str| Error::new(kind, format!("{place}: cannot {what}: {why}"));
         match self {
@@ -84,7 +85,7 @@ impl Fault {
     }
 }
 
-/// True if no connection was made, so that the store has not seen the request.
+/// True if no connection was made: the store has not received the request.
 #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
 fn not_sent(error: &StoreError) -> bool {
     use object_store::client::{HttpError, HttpErrorKind};
@@ -103,12 +104,13 @@ fn not_sent(_: &StoreError) -> bool {
     false
 }
 
-/// The status of an HTTP answer, as the crate writes it.
+/// The HTTP status in an error text of the `object_store` crate.
 fn status(text: &str) -> Option<u16> {
     text.split("status code: ").nth(1)?.get(..3)?.parse().ok()
 }
 
-/// What of a store's words may be shown: no URL's query, no body but the code and message of an error document.
+/// The part of a store's text that may be shown: no query of a URL, and of a body only the code and message of an error
+/// document.
 fn shown(raw: &str) -> String {
     let text = match raw.split_once("status code: ") {
         Some((_, answer)) => {
@@ -127,7 +129,7 @@ fn shown(raw: &str) -> String {
     short.trim().to_owned()
 }
 
-/// A word without what follows a `?`, and without a user before an `@`.
+/// A word without the text after a `?`, and without a user before an `@`.
 fn without_query(word: &str) -> String {
     let space = if word.ends_with(char::is_whitespace) { " " } else { "" };
     let word = word.trim_end();

@@ -1,4 +1,4 @@
-//! Where a log ends: from what is known here, from the hint, or from a listing.
+//! The end of a log: from the known entries, from the hint, or from a listing.
 
 use bytes::Bytes;
 use futures_util::future::try_join;
@@ -8,14 +8,15 @@ use super::log::Log;
 use crate::error::Result;
 use crate::record::{Entry, Leaf, Sealed};
 
-/// How many entries a look goes forward one by one before it asks for a list.
+/// The number of new entries that are read one by one before a listing is used.
 const PROBES: u64 = 4;
 
 impl Log {
-    /// How many entries the log has now.
+    /// The number of entries in the log now.
     ///
-    /// 2 requests if nothing was appended since the last look, 1 more for each new entry up to 4. The first look: the
-    /// hint, a listing from there on and the last entry, 3 requests at any length if the hint is at most a page behind.
+    /// Costs 2 requests if nothing was appended since the last call, and 1 more for each new entry up to 4. The first
+    /// call reads the hint, a listing from there on and the last entry: 3 requests for a log of any length, if the hint
+    /// is at most a page behind.
     pub(super) async fn look(&self) -> Result<u64> {
         let (size, leaf) = {
             let known = self.known();
@@ -27,7 +28,7 @@ impl Log {
         }
     }
 
-    /// Reads the last entry that is known again, and those after it.
+    /// Reads the last known entry again, and the entries after it.
     async fn look_again(&self, last: u64, known: Leaf) -> Result<u64> {
         let (there, mut next) = try_join(self.entry(last), self.entry(last + 1)).await?;
         let Some(there) = there else {
@@ -52,13 +53,14 @@ impl Log {
         Ok(self.arrive(seq, leaf, brought))
     }
 
-    /// An entry after one that is known names it as its parent, or its writer saw another one there.
+    /// Checks that the entry after a known one names it as its parent. If not, the writer of that entry saw another
+    /// entry there.
     fn check_parent(&self, seq: u64, bytes: &Bytes, before: Leaf) -> Result<()> {
         match Entry::open(bytes) {
             Ok(entry) if entry.seq == seq && entry.parent.is_some_and(|parent| parent != before) => {
                 Err(self.forked(seq, "it continues another entry than the one that stands before it"))
             }
-            // What else may be wrong with it is the fold's to say.
+            // Other defects are found when the entry is applied.
             _ => Ok(()),
         }
     }
@@ -69,7 +71,8 @@ impl Log {
         self.look_far(from, hint.map(|hint| hint.leaf)).await
     }
 
-    /// Finds the end at or after `from`, and reads the last entry. `hinted` is the leaf that the hint names there.
+    /// Finds the end at or after `from`, and reads the last entry. `hinted` is the leaf hash of the last entry below
+    /// `from`, as the hint has it.
     async fn look_far(&self, from: u64, hinted: Option<Leaf>) -> Result<u64> {
         let size = self.end(from).await?;
         if size < from {
@@ -96,11 +99,12 @@ impl Log {
         self.learn(size, leaf);
         let mut known = self.known();
         known.brought = brought.into_iter().collect();
-        // Another task may have come further meanwhile.
+        // Another task may know more entries by now.
         known.size.max(size)
     }
 
-    /// How many entries there are, found from the one before `from` on. Less than `from` if that one is not there.
+    /// The number of entries. The search starts at the entry before `from`. The result is less than `from` if that
+    /// entry does not exist.
     async fn end(&self, from: u64) -> Result<u64> {
         let listed = match self.bucket.listing {
             Listing::Sorted => self.end_listed(from).await,
@@ -115,7 +119,7 @@ impl Log {
                     _ => self.gallop(near, 0).await,
                 }
             }
-            // A store that cannot list, or may not, is asked entry by entry.
+            // If listing fails or is denied, read single entries.
             None => match from.checked_sub(1) {
                 Some(last) if self.entry(last).await?.is_none() => self.gallop(0, 0).await,
                 _ => self.gallop(from, 0).await,
@@ -123,7 +127,7 @@ impl Log {
         }
     }
 
-    /// The end as one page of the listing shows it; none if it shows none.
+    /// The end by one page of the listing; none if the page does not show it.
     async fn end_listed(&self, from: u64) -> Option<End> {
         let first = from.saturating_sub(1);
         let page = self.bucket.list(&self.keys, first).await.ok()?;
@@ -135,14 +139,14 @@ impl Log {
             size += 1;
         }
         if size == first && from > 0 {
-            // Where the hint is wrong, the whole log tells.
+            // The hint is wrong: search the whole log.
             return None;
         }
         Some(if page.full { End::Beyond(size) } else { End::Here(size) })
     }
 
-    /// The end to within `window` entries (the start of that window), by doubling steps and halving; the entry before
-    /// `low` is there.
+    /// The start of a range of at most `window` entries that contains the end, found by doubling steps and then by
+    /// halving. The entry before `low` exists.
     async fn gallop(&self, mut low: u64, window: u64) -> Result<u64> {
         let mut step = window.max(1);
         let mut high = loop {
@@ -164,10 +168,10 @@ impl Log {
     }
 }
 
-/// What a page of the listing says about the end.
+/// The end of the log by one page of a listing.
 enum End {
-    /// There are so many entries.
+    /// The log has this number of entries.
     Here(u64),
-    /// There are at least so many.
+    /// The log has at least this number of entries.
     Beyond(u64),
 }

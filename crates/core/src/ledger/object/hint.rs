@@ -1,7 +1,7 @@
-//! The hint: how far a log went when that was last written down.
+//! The hint: the head of a log when the hint was last written.
 //!
-//! It makes the first look cheap, and it is a witness: an entry that it names and that is not there, or is another one,
-//! is a truncated or a forked log. What cannot be understood is as if it were not there.
+//! It makes the first read of the head cheap. It also gives evidence: if the entry that it names is missing, the log
+//! was truncated; if there is another entry in its place, the log was forked. A hint that cannot be parsed is ignored.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::error::{ErrorKind, Result};
 use crate::record::Leaf;
 use crate::value::Channel;
 
-/// How long after a hint no other is written from here.
+/// The shortest time between two writes of a hint by one process.
 const EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,11 +25,11 @@ pub(super) struct Hint {
 }
 
 impl Log {
-    /// The hint, if there is one for this log.
+    /// The hint of this log, if there is one.
     pub(super) async fn read_hint(&self) -> Result<Option<Hint>> {
         let bytes = match self.bucket.get(&self.keys.hint()).await {
             Ok(bytes) => bytes,
-            // Rights may be given to the log alone.
+            // The credentials may allow access to the log only.
             Err(error) if error.kind() == ErrorKind::LedgerDenied => None,
             Err(error) => return Err(error.with("channel", &self.channel)),
         };
@@ -37,9 +37,9 @@ impl Log {
         Ok(hint.filter(|hint| hint.channel == self.channel && hint.size > 0))
     }
 
-    /// Says how far the log goes, beside what else is done, if that was not said a moment ago.
+    /// Starts to write a hint with the current head, unless this process wrote one within [`EVERY`].
     ///
-    /// Best effort: it is not waited for, and one that fails or never ends is left.
+    /// Best effort: the caller does not wait, and errors are ignored.
     pub(super) fn write_hint(self: &Arc<Log>) {
         let hint = {
             let mut known = self.known();

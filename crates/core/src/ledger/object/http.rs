@@ -1,4 +1,4 @@
-//! The HTTP client below the clouds' stores: our TLS, no redirects, and no retry that we do not see.
+//! The HTTP client of the cloud stores: our TLS settings, no redirects and no hidden retries.
 
 use std::time::Duration;
 
@@ -12,24 +12,25 @@ use reqwest::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tls;
 
-/// How tagwarden names itself to stores.
+/// The `User-Agent` of requests to stores.
 const USER_AGENT: &str = concat!("tagwarden/", env!("CARGO_PKG_VERSION"));
 
-/// How long it takes at most until a connection stands.
+/// The longest time to open a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Shorter than servers keep idle connections, so that a PUT does not meet one that is being closed.
+/// The time for which idle connections are kept. Servers keep them longer, so that a PUT is not sent on a connection
+/// that the server is closing.
 const IDLE_CONNECTION: Duration = Duration::from_secs(15);
 
-/// Makes clients over rustls and ring, without a crypto provider of the process.
+/// Creates clients with rustls and ring, without the process-wide crypto provider.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     tls: rustls::ClientConfig,
     timeout: Duration,
 }
 
-/// One client for hosts that no proxy may see (loopback, and the link-local address of instance metadata), and one for
-/// everything else.
+/// Two clients: one for hosts that must not be reached through a proxy (loopback, and the link-local address of
+/// instance metadata), and one for all other hosts.
 #[derive(Debug)]
 struct Clients {
     near: Client,
@@ -79,13 +80,13 @@ impl HttpService for Clients {
     }
 }
 
-/// True for this host by any of its usual names.
+/// True for the usual names and addresses of this host.
 pub(super) fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
-/// The host of an `http://` endpoint that is neither loopback nor allowed by name is an error.
+/// Refuses an `http://` endpoint whose host is not loopback, unless `allowed` permits it.
 pub(super) fn check_scheme(endpoint: &str, allowed: Option<bool>) -> Result<()> {
     let Some(rest) = endpoint.strip_prefix("http://") else { return Ok(()) };
     let authority = rest.split('/').next().unwrap_or_default();

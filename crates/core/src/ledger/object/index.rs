@@ -1,8 +1,9 @@
-//! The index of one log: `index/head.json`, the fold that it stands at with its latest terms, and runs of older terms.
+//! The index of one log: `index/head.json`, which has a state of the channel and its latest terms, and runs of older
+//! terms.
 //!
 //! A run is an object of pairs (term, position), 16 bytes each, little-endian, sorted. It holds all terms of a range of
-//! positions and is named by that range, so that every process writes the same bytes, and none ever waits for
-//! another. Two runs of about one size become one. Replaced runs stay: a slower process may still read them.
+//! positions and is named by that range, so that every process writes the same bytes and none waits for another. Two
+//! runs of about the same size are merged. The merged runs are not deleted: a slower process may still read them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,35 +19,36 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Term;
 use crate::record::{ChannelState, Sealed};
 
-/// How many entries the index may stand behind the head: each is a request of a cold look-up.
+/// The greatest number of entries that the index may lag behind the head: each one is a request in the first look-up of
+/// a process.
 pub(super) const BEHIND: u64 = 16;
 
-/// How many terms the head holds; more become a run.
+/// The greatest number of terms in the head; more are written as a run.
 const MAX_RECENT: usize = 512;
 
-/// How many runs of one size become one.
+/// The number of runs of one size that are merged into one.
 const MERGED: usize = 2;
 
-/// How many terms a run has at most, 8 MiB of them.
+/// The greatest number of terms in a run: 8 MiB.
 const MAX_RUN: u64 = 1 << 19;
 
-/// How many pairs of a run are asked for at once: 64 KiB. Of 524,288 hashes, each stands within half of that of where it
-/// would if they were spread evenly.
+/// The number of pairs of a run that one request reads: 64 KiB. In a run of 524,288 hashes, each hash is at most half
+/// of this number away from its position in an even distribution.
 const WINDOW: u64 = 4096;
 
-/// How many bytes a pair has.
+/// The size of a pair in bytes.
 const PAIR: u64 = 16;
 
-/// What `index/head.json` says.
+/// The content of `index/head.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Head {
     state: ChannelState,
-    /// Pairs that are in no run yet.
+    /// Pairs that are not in a run yet.
     recent: Vec<(u64, u64)>,
     runs: Vec<Run>,
 }
 
-/// The terms of the positions from `from` up to `to`.
+/// A run with the terms of the positions from `from` (included) to `to` (excluded).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Run {
     from: u64,
@@ -54,24 +56,25 @@ struct Run {
     count: u64,
 }
 
-/// What this process holds of a log's index.
+/// The index of a log, as this process has it in memory.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Held {
     #[default]
     Nothing,
     Head(Arc<Head>),
-    /// A part of it is gone: it is as if it were not there, and is begun anew.
+    /// A part of the index is gone: it is treated as missing, and is rebuilt.
     Broken,
 }
 
 impl Log {
-    /// The fold that the index stands at; none if there is no index that can be used.
+    /// The state in the index; none if there is no index that can be used.
     pub(super) async fn index_state(&self) -> Result<Option<ChannelState>> {
         let Some(loaded) = self.index_load().await? else { return Ok(None) };
         let mut known = self.known();
         let held = match &known.index {
             Held::Broken => return Ok(None),
-            // A slower process may have put an older head over a later one. A journal relies on what it was given.
+            // A slower process may have replaced the head by an older one. Keep the later head, because a journal
+            // relies on it.
             Held::Head(held) if held.state.size >= loaded.state.size => Arc::clone(held),
             _ => Arc::new(loaded),
         };
@@ -79,7 +82,7 @@ impl Log {
         Ok(Some(held.state.clone()))
     }
 
-    /// The positions under `term` below the index's own, newest first.
+    /// The positions under `term` below the size of the index, newest first.
     pub(super) async fn index_find(&self, term: Term) -> Result<Vec<u64>> {
         let held = match &self.known().index {
             Held::Head(head) => Some(Arc::clone(head)),
@@ -104,7 +107,7 @@ impl Log {
         Ok(found)
     }
 
-    /// Moves the index on; see [`crate::ledger::Index::extend`].
+    /// Extends the index; see [`crate::ledger::Index::extend`].
     pub(super) async fn index_extend(&self, from: u64, state: &ChannelState, terms: &[(Term, u64)]) -> Result<()> {
         if state.size <= from || state.channel != self.channel {
             return Ok(());
@@ -135,7 +138,7 @@ impl Log {
     async fn index_load(&self) -> Result<Option<Head>> {
         let bytes = match self.bucket.get(&self.keys.index("head.json")).await {
             Ok(bytes) => bytes,
-            // Rights may be given to the log alone.
+            // The credentials may allow access to the log only.
             Err(error) if error.kind() == ErrorKind::LedgerDenied => None,
             Err(error) => return Err(error),
         };
@@ -149,7 +152,7 @@ impl Log {
         Ok(there.is_some_and(|bytes| Some(Sealed::of(bytes).leaf()) == head.state.leaf))
     }
 
-    /// Makes a run of the head's terms, and of runs that are alike.
+    /// Writes the head's terms as a run, and merges it with the last runs while they have the same level.
     async fn flush(&self, head: &mut Head) -> Result<()> {
         let from = head.runs.last().map_or(0, |run| run.to);
         let pairs = std::mem::take(&mut head.recent);
@@ -205,8 +208,8 @@ impl Log {
         })
     }
 
-    /// The positions under `term` in a run. Terms are hashes, so that where one stands can be guessed well: one request
-    /// nearly always, and a few where some terms stand there very often.
+    /// The positions under `term` in a run. Terms are hashes, so the place of a term can be guessed well: one request
+    /// is nearly always enough, and a few are needed if some terms occur very often.
     async fn find_in(&self, run: &Run, term: u64) -> Result<Vec<u64>> {
         let window = WINDOW.min(run.count);
         let (mut low, mut high) = (0, run.count);
@@ -225,7 +228,7 @@ impl Log {
         Ok(Vec::new())
     }
 
-    /// The positions under `term` in `pairs`, which end at `end`, and in those that follow.
+    /// The positions under `term` in `pairs`, which end at `end`, and in the pairs after them.
     async fn collect(&self, run: &Run, term: u64, mut end: u64, mut pairs: Vec<(u64, u64)>) -> Result<Vec<u64>> {
         let mut found = Vec::new();
         loop {
@@ -240,7 +243,7 @@ impl Log {
     }
 }
 
-/// Runs of one level are of about one size.
+/// The level of a run. Runs of one level have about the same size.
 fn level(run: &Run) -> u32 {
     (run.count / MAX_RECENT as u64).max(1).ilog(MERGED as u64)
 }

@@ -1,4 +1,4 @@
-//! Where everything is: `<prefix>/<channel>/log/<seq>.json` and what is derived from it.
+//! The keys of a ledger's objects: `<prefix>/<channel>/log/<seq>.json` and the derived objects.
 
 use object_store::path::Path;
 
@@ -16,17 +16,18 @@ impl Keys {
         Keys { root: prefix.clone().join(OBJECT.encode(channel)) }
     }
 
-    /// What holds the entries.
+    /// The prefix of the entries.
     pub(super) fn log(&self) -> Path {
         self.root.clone().join("log")
     }
 
-    /// The entry at `seq`. Twenty digits hold every position, so that keys are in the order of the log.
+    /// The key of the entry at `seq`. Twenty digits are enough for every position, so that keys sort in the order of
+    /// the log.
     pub(super) fn entry(&self, seq: u64) -> Path {
         self.log().join(format!("{seq:020}.json"))
     }
 
-    /// The position of an entry's key; none for anything else.
+    /// The position in the key of an entry; none for any other key.
     pub(super) fn seq(key: &Path) -> Option<u64> {
         let digits = key.filename()?.strip_suffix(".json")?;
         let seq = digits.parse().ok().filter(|_| digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()))?;
@@ -42,12 +43,12 @@ impl Keys {
     }
 }
 
-/// The first entry of the log that has this name.
+/// The key of the first entry of the log with this name.
 pub(super) fn first(prefix: &Path, name: &str) -> Path {
     Keys { root: prefix.clone().join(name) }.entry(0)
 }
 
-/// The one object by which the store is tried. No channel has a name like it.
+/// The object of the probe. No channel has a name like it.
 pub(super) fn probe(prefix: &Path) -> Path {
     prefix.clone().join("probe").join("create-if-absent.json")
 }

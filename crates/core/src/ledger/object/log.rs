@@ -1,4 +1,4 @@
-//! One channel's log: what this process knows of it, and its entries.
+//! One channel's log: the facts that this process knows about it, and reads of its entries.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,18 +23,18 @@ pub(super) struct Log {
     known: Mutex<Known>,
 }
 
-/// What this process has seen of a log.
+/// The facts about a log that this process has read.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// As many entries as are known to be there.
+    /// The number of entries that are known to exist.
     pub(super) size: u64,
     /// The leaf hash of the last of them.
     pub(super) leaf: Option<Leaf>,
-    /// Entries that the last look brought, for the read that follows it.
+    /// Entries that the last read of the head returned, for the read of entries that follows it.
     pub(super) brought: BTreeMap<u64, Bytes>,
-    /// When the hint was last written from here.
+    /// The time when this process last wrote the hint.
     pub(super) hinted: Option<Instant>,
-    /// The index as it was last given out.
+    /// The index as `Index::state` last returned it.
     pub(super) index: Held,
 }
 
@@ -45,11 +45,11 @@ impl Log {
     }
 
     pub(super) fn known(&self) -> MutexGuard<'_, Known> {
-        // What it holds is replaced as a whole: a panic elsewhere cannot leave it half done.
+        // Each change replaces a complete value, so a panic in another task cannot leave it half changed.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in that the log has at least `size` entries, the last of which has this leaf.
+    /// Records that the log has at least `size` entries, and the leaf hash of the last of them.
     pub(super) fn learn(&self, size: u64, leaf: Leaf) {
         let mut known = self.known();
         if size > known.size {
@@ -57,12 +57,12 @@ impl Log {
         }
     }
 
-    /// The entry at `seq`; none if there is none.
+    /// The entry at `seq`; none if there is no entry.
     pub(super) async fn entry(&self, seq: u64) -> Result<Option<Bytes>> {
         self.bucket.get(&self.keys.entry(seq)).await.map_err(|e| e.with("channel", &self.channel).with("seq", seq))
     }
 
-    /// The entries from `from` on: at least one if there is one, at most `limit`.
+    /// The entries from `from` on: at least one if the log has one there, at most `limit`.
     pub(super) async fn read(&self, from: u64, limit: usize) -> Result<Vec<Bytes>> {
         if limit == 0 {
             return Ok(Vec::new());
@@ -80,19 +80,19 @@ impl Log {
         futures_util::stream::iter(entries).buffered(AT_ONCE).try_collect().await
     }
 
-    /// LEDGER_CORRUPT: an entry is not there, and one after it is or was.
+    /// LEDGER_CORRUPT: an entry is missing, and a later entry exists or existed.
     pub(super) fn gone(&self, seq: u64, size: u64) -> Error {
         let why = format!("seq {seq}: {} is not there, and the log has {size} entries", self.keys.entry(seq));
         self.error(ErrorKind::LedgerCorrupt, seq, &why)
     }
 
-    /// LEDGER_TRUNCATED: the last entries are not there any more.
+    /// LEDGER_TRUNCATED: the last entries do not exist any more.
     pub(super) fn truncated(&self, seq: u64, who: &str) -> Error {
         let why = format!("seq {seq}: {} is not there, and {who}", self.keys.entry(seq));
         self.error(ErrorKind::LedgerTruncated, seq, &why)
     }
 
-    /// LEDGER_FORKED: two entries were shown for one position.
+    /// LEDGER_FORKED: one position was read with two different entries.
     pub(super) fn forked(&self, seq: u64, who: &str) -> Error {
         let why = format!(
             "seq {seq}: {who}: two writers were told that their entry stands there. The store, or a proxy before it, \

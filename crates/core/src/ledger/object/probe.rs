@@ -1,7 +1,7 @@
-//! Whether the store honours conditional creates, tried on one object before anything is entrusted to it.
+//! The test that a store honours conditional creates, on one object, before any entry is written.
 //!
-//! The object is made once and never changed. Every later open tries to create it again, and must lose: so the store is
-//! asked anew by each process, for two requests, and one that forgets its conditions later is found out.
+//! The object is created once and never changed. Every later open tries to create it again, and must be refused. So
+//! each process tests the store again, for two requests, and a store that stops honouring conditions later is detected.
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -11,8 +11,8 @@ use super::fault::Fault;
 use super::keys;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How often a create is sent until one of them has lost: for longer than the second in which a store lets one object
-/// change once (Google Cloud Storage does).
+/// The number of creates that are sent until one is refused. The attempts last longer than one second, because some
+/// stores (Google Cloud Storage) allow only one change of an object per second.
 const TRIES: u32 = 8;
 
 /// LEDGER_UNSUPPORTED if the store lets two creates of one key succeed.

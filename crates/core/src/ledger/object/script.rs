@@ -1,4 +1,4 @@
-//! A store with scripted faults, which counts what it is asked.
+//! A store with scripted faults that records its requests.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,7 +14,7 @@ use object_store::{
     PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-/// What a store is asked.
+/// The kind of a request to a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     Create,
@@ -23,32 +23,32 @@ pub(super) enum Asked {
     List,
 }
 
-/// What goes wrong with one call.
+/// The fault of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wrong {
-    /// Nothing.
+    /// No fault.
     Not,
-    /// No effect, and an error that does not say so.
+    /// No effect, and an error that does not show this.
     Before,
-    /// The effect, and an error that does not say so.
+    /// The effect, and an error that does not show this.
     After,
-    /// The effect, and the answer that the object exists: what a library's own retry makes of a lost answer.
+    /// The effect, and the answer that the object exists. A library that retries after a lost answer reports this.
     AfterTaken,
-    /// No effect, and the answer that another writer is at it.
+    /// No effect, and the answer that another writer is changing the object.
     Conflict,
     /// A create that overwrites.
     Overwrites,
     /// No effect, and the answer that it is not allowed.
     Denied,
-    /// No answer, ever.
+    /// No effect, and no answer.
     Silent,
-    /// Another writer's bytes get there first.
+    /// Another writer stores its bytes first.
     Beaten,
-    /// No bucket.
+    /// No effect, and the answer that there is no bucket.
     NoBucket,
 }
 
-/// A store in memory with faults and counters. Only what concerns a log's entries is counted.
+/// A store in memory with faults and a record of its requests.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scripted {
     pub(super) inner: Arc<InMemory>,
@@ -59,7 +59,7 @@ pub(super) struct Scripted {
 struct Calls {
     asked: Vec<(Asked, String)>,
     scripts: Vec<(Asked, VecDeque<Wrong>)>,
-    /// A fault of the n-th call from now on, whatever it is.
+    /// A fault of the n-th request from now on, of any kind.
     nth: Option<(usize, Wrong)>,
     always: Option<(Asked, Wrong)>,
 }
@@ -71,32 +71,32 @@ impl fmt::Debug for Calls {
 }
 
 impl Scripted {
-    /// What goes wrong with the next calls of this kind.
+    /// Sets the faults of the next requests of this kind.
     pub(super) fn script(&self, asked: Asked, wrong: impl IntoIterator<Item = Wrong>) {
         self.calls.lock().unwrap().scripts.push((asked, wrong.into_iter().collect()));
     }
 
-    /// What goes wrong with every call of this kind from now on.
+    /// Sets the fault of every request of this kind from now on.
     pub(super) fn always(&self, asked: Asked, wrong: Wrong) {
         self.calls.lock().unwrap().always = Some((asked, wrong));
     }
 
-    /// What goes wrong with the n-th call from now on, from 0.
+    /// Sets the fault of the n-th request from now on, counted from 0.
     pub(super) fn nth(&self, nth: usize, wrong: Wrong) {
         self.calls.lock().unwrap().nth = Some((nth, wrong));
     }
 
-    /// Nothing goes wrong any more, and counting begins anew.
+    /// Removes all faults, and clears the record of requests.
     pub(super) fn calm(&self) {
         *self.calls.lock().unwrap() = Calls::default();
     }
 
-    /// What was asked since, and of which keys.
+    /// The requests since the last `calm`, with their keys.
     pub(super) fn asked(&self) -> Vec<(Asked, String)> {
         self.calls.lock().unwrap().asked.clone()
     }
 
-    /// Puts bytes under a key behind the ledger's back.
+    /// Stores bytes under a key without the ledger.
     pub(super) async fn plant(&self, key: &str, bytes: &[u8]) {
         self.inner.put(&Path::from(key), bytes.to_vec().into()).await.unwrap();
     }
@@ -132,7 +132,7 @@ fn taken(key: &Path) -> Error {
     Error::AlreadyExists { path: key.to_string(), source: "409".into() }
 }
 
-/// The error of a call that has no effect; none for one that may go on.
+/// The error of a request that has no effect; `Ok` if the request goes on.
 async fn stopped(wrong: Wrong, key: &Path) -> Result<()> {
     match wrong {
         Wrong::Before => Err(lost()),
@@ -176,7 +176,7 @@ impl ObjectStore for Scripted {
     }
 
     async fn get_opts(&self, key: &Path, options: GetOptions) -> Result<GetResult> {
-        // A read finds nothing taken.
+        // A read cannot conflict.
         let wrong = match self.next(Asked::Get, key) {
             Wrong::Conflict => Wrong::Before,
             wrong => wrong,

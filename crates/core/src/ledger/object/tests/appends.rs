@@ -1,8 +1,9 @@
-//! What an append says after each answer that a store may give, and what it costs.
+//! Tests of the result of an append after each answer of a store, and of the number of requests.
 
 use super::*;
 
-/// One append at the end of a log of 2 entries, with these faults of the creates and of the gets.
+/// One append at the end of a log of 2 entries, with these faults of the creates and of the gets. The second value is
+/// true if the entry is stored.
 async fn append(creates: &[Wrong], gets: &[Wrong]) -> (Result<Append>, bool) {
     let store = Scripted::default();
     let log = entries(3);
@@ -45,7 +46,8 @@ async fn after_any_answer_but_ok_the_object_tells() {
 #[tokio::test(start_paused = true)]
 async fn an_end_that_was_not_seen_is_ambiguous() {
     use Wrong::{After, AfterTaken, Before, Silent};
-    // Lost answers and no way to look, or a store that never answers: the last request may land later.
+    // The answers are lost and the object cannot be read, or the store never answers: the last request may take effect
+    // later.
     for (creates, gets) in [
         (&[After][..], &[Before; 3][..]),
         (&[AfterTaken], &[Before; 3]),
@@ -99,7 +101,7 @@ async fn a_gap_costs_one_look_and_stores_nothing() {
     assert_eq!(ledger.append(&channel(), 4, log[2].bytes().clone()).await.unwrap(), Append::Lost);
     assert_eq!(asked(&store), [(Asked::Get, key(3))]);
     store.calm();
-    // A process that has not looked yet sees that the entry before is there.
+    // A process that has not read the size first checks that the previous entry exists.
     assert_eq!(ledger.append(&channel(), 2, log[2].bytes().clone()).await.unwrap(), Append::Stored);
     assert_eq!(asked(&store), [(Asked::Get, key(1)), (Asked::Create, key(2))]);
 }
@@ -121,8 +123,8 @@ async fn an_entry_that_stands_already_is_ours_or_lost_without_a_put() {
     assert_eq!(error.kind(), ErrorKind::LedgerCorrupt, "{error:?}");
 }
 
-/// A fault before and after the effect of every n-th call: what was said to be stored stands, in order, and a position
-/// that was said to be lost is another's.
+/// A fault of any one request, before or after its effect: every append is stored, and the log has all entries in
+/// order.
 #[tokio::test(start_paused = true)]
 async fn a_fault_of_any_call_leaves_the_truth() {
     for wrong in [Wrong::Before, Wrong::After, Wrong::AfterTaken, Wrong::Conflict, Wrong::Silent] {

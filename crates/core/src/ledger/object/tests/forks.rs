@@ -1,4 +1,4 @@
-//! A store that stops honouring conditions after it was trusted: what it did is found and named.
+//! Tests of a store that stops honouring conditions after the probe: the fork is detected and reported.
 
 use super::*;
 use crate::ledger::Journal;
@@ -25,7 +25,7 @@ async fn an_overwritten_entry_is_a_fork_at_the_next_look_of_a_reader_that_saw_it
         assert!(said.starts_with("scripted/team/ledger: seq 2: it is not the entry that stood there before"), "{said}");
         assert!(said.contains("does not honour conditional writes any more: stop every writer"), "{said}");
     }
-    // The journal of a move stops in the same way.
+    // The journal of a move stops with the same error.
     let error = Journal::new(Arc::new(ada), channel()).refresh().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerForked, "{error:?}");
 }
@@ -39,7 +39,7 @@ async fn an_entry_that_continues_an_overwritten_one_is_a_fork_for_a_reader_that_
     bob.size(&channel()).await.unwrap();
     let mine = entry(2, Some(log[1].leaf()), "bob");
     assert_eq!(bob.append(&channel(), 2, mine.bytes().clone()).await.unwrap(), Append::Stored);
-    // Ada's entry stood there when she went on.
+    // Ada's entry at position 3 continues her entry at position 2, which Bob's entry replaced.
     lay(&store, 3, &log[3..]).await;
     let error = bob.size(&channel()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerForked, "{error:?}");
@@ -47,7 +47,7 @@ async fn an_entry_that_continues_an_overwritten_one_is_a_fork_for_a_reader_that_
         error.to_string().contains("seq 3: it continues another entry than the one that stands before it"),
         "{error}"
     );
-    // A new reader sees a chain that is broken at that place.
+    // A new reader finds a broken chain at that position.
     let anew: Arc<dyn Ledger> = Arc::new(opened(&store).await);
     let error = Journal::new(anew, channel()).refresh().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerCorrupt, "{error:?}");

@@ -1,4 +1,4 @@
-//! Where a log ends, what it costs to find out, and what the hint is worth.
+//! Tests of the end of a log: its position, the number of requests, and the hint.
 
 use super::*;
 
@@ -73,7 +73,7 @@ async fn a_warm_head_takes_2_requests_and_one_more_for_each_new_entry() {
     assert_eq!(ledger.size(&channel()).await.unwrap(), 12);
     let read = ledger.read(&channel(), 10, 10).await.unwrap();
     assert_eq!(read, log[10..12].iter().map(|sealed| sealed.bytes().clone()).collect::<Vec<_>>());
-    // What the look brought is not asked for again.
+    // Entries that `size` has read are not read again.
     assert_eq!(asked(&store).len(), 4);
     lay(&store, 12, &log[12..]).await;
     store.calm();

@@ -1,22 +1,24 @@
-//! The index: it finds what it was given, costs little at any length, and an answer is never made up.
+//! Tests of the index: it finds every term, needs few requests at any length of the log, and never gives a wrong
+//! answer.
 
 use super::*;
 use crate::ledger::Index as _;
 
-/// The fold of a log of `size` entries, as far as an index asks.
+/// The state after `size` entries of a log, with the fields that an index uses.
 fn state(log: &[Sealed], size: u64) -> ChannelState {
     let mut state = ChannelState::empty(channel());
     (state.size, state.leaf) = (size, log.get(size as usize - 1).map(Sealed::leaf));
     state
 }
 
-/// A term of each entry, and one that many share.
+/// For each entry one term of its own, and one that many entries share.
 fn terms(range: std::ops::Range<u64>) -> Vec<(Term, u64)> {
     let hash = |n: u64| Term(n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     range.flat_map(|seq| [(hash(seq), seq), (hash(1_000_000 + seq % 7), seq)]).collect()
 }
 
-/// An index of 6,000 entries, moved on by `step` at a time. Its fold names leaves of entries that are not there.
+/// Builds an index of 6,000 entries, `step` entries at a time. Its states name leaf hashes of entries that do not
+/// exist.
 async fn index(ledger: &ObjectLedger, step: u64) -> u64 {
     const SIZE: u64 = 6_000;
     let mut from = 0;
@@ -55,7 +57,8 @@ async fn a_look_up_is_a_few_requests_at_any_length() {
     store.calm();
     anew.index().unwrap().state(&channel()).await.unwrap();
     anew.find(&channel(), terms(77..78)[0].0).await.unwrap();
-    // 12,000 terms, half of which are 7 different ones: at most one run of each of 5 sizes, the largest in a few parts.
+    // Half of the 12,000 terms are 7 different ones. There is at most one run of each of 5 sizes, and the largest needs
+    // a few requests.
     assert!(asked(&store).len() <= 8, "{:?}", asked(&store));
 }
 
@@ -69,7 +72,7 @@ async fn an_index_of_another_log_is_begun_anew_and_one_of_this_log_is_left() {
         async || ledger.index().unwrap().state(&channel()).await.unwrap().map(|state| (state.size, state.leaf));
     ledger.extend(&channel(), 0, &state(&log, 20), &terms(0..20)).await.unwrap();
     assert_eq!(position().await, Some((20, Some(log[19].leaf()))));
-    // From elsewhere, and from 0: it is an index of this very log.
+    // An extension from another position does nothing, and neither does one from 0, because the index is of this log.
     ledger.extend(&channel(), 5, &state(&log, 40), &terms(5..40)).await.unwrap();
     ledger.extend(&channel(), 0, &state(&log, 10), &terms(0..10)).await.unwrap();
     assert_eq!(position().await, Some((20, Some(log[19].leaf()))));
@@ -119,7 +122,8 @@ async fn what_is_damaged_is_no_index_and_an_answer_is_never_made_up() {
     assert_eq!(opened(&store).await.index().unwrap().state(&channel()).await.unwrap(), None);
 }
 
-/// The requests of a new process that looks a key up in a log of so many moves, finds what is live, and appends.
+/// The number of requests of a new process that looks up a key in a log of `count` moves, reads the live digest, and
+/// appends.
 #[cfg(all(feature = "file", unix))]
 async fn requests(count: u64) -> usize {
     use crate::ledger::Journal;
@@ -131,7 +135,7 @@ async fn requests(count: u64) -> usize {
         journal.append(open + 1, outcome(open, first + 9), Timestamp::from_unix_ms(0)).await.unwrap();
         journal.refresh().await.unwrap();
     }
-    // No process appends 10,000 entries a second, which is what the hint would be behind.
+    // Write a current hint: this test appends more entries per second than a real process, so the hint lags.
     hint(&store, 1 + 2 * count, journal.state().leaf.unwrap()).await;
     store.calm();
     let mut anew = Journal::new(Arc::new(opened(&store).await), channel());

@@ -1,4 +1,4 @@
-//! The ledger over a store in memory, with faults.
+//! Tests of the ledger over a store in memory, with faults.
 
 mod appends;
 mod forks;
@@ -25,7 +25,7 @@ fn key(seq: u64) -> String {
     format!("{ROOT}/log/{seq:020}.json")
 }
 
-/// An entry of the channel's log; `by` tells writers apart.
+/// An entry of the channel's log; `by` names the writer.
 fn entry(seq: u64, parent: Option<Leaf>, by: &str) -> Sealed {
     let body = Body::Hold(Hold {
         scope: HoldScope::All,
@@ -37,7 +37,7 @@ fn entry(seq: u64, parent: Option<Leaf>, by: &str) -> Sealed {
     Entry { channel: channel(), seq, id: uuid::Uuid::now_v7(), at, parent, body }.seal().unwrap()
 }
 
-/// A log of so many entries.
+/// A log of `count` entries.
 fn entries(count: u64) -> Vec<Sealed> {
     let mut log: Vec<Sealed> = Vec::new();
     for seq in 0..count {
@@ -46,7 +46,7 @@ fn entries(count: u64) -> Vec<Sealed> {
     log
 }
 
-/// Lays entries down behind the ledger's back.
+/// Stores entries from position `from` on without the ledger.
 async fn lay(store: &Scripted, from: u64, log: &[Sealed]) {
     for (seq, sealed) in (from..).zip(log) {
         store.plant(&key(seq), sealed.bytes()).await;
@@ -63,7 +63,7 @@ async fn opened(store: &Scripted) -> ObjectLedger {
     ledger.timeout(Duration::from_millis(200))
 }
 
-/// What was asked since, without the hint, which is not waited for.
+/// The requests since the last `calm`, without writes of the hint, which run in the background.
 fn asked(store: &Scripted) -> Vec<(Asked, String)> {
     let hint = |key: &str| key.ends_with("/hint/head.json");
     store.asked().into_iter().filter(|(asked, key)| !(*asked == Asked::Put && hint(key))).collect()

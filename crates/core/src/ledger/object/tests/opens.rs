@@ -1,4 +1,4 @@
-//! Which stores are taken, and which are refused and why.
+//! Tests of the stores that are accepted, and of those that are refused, with the reason.
 
 use super::*;
 
@@ -107,7 +107,7 @@ async fn a_directory_of_objects_is_no_ledger_of_files() {
 async fn a_directory_that_cannot_be_written_stores_nothing_and_says_why() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = ObjectLedger::open(&format!("file://{}", dir.path().display()), Access::Write).await.unwrap();
-    // Where the log's directory would be, there is a file: even root cannot write below it.
+    // There is a file in place of the log's directory: even root cannot write below it.
     std::fs::write(dir.path().join(OBJECT.encode(&channel())), "").unwrap();
     let error = ledger.append(&channel(), 0, entries(1)[0].bytes().clone()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerUnavailable, "{error:?}");
