@@ -1,4 +1,4 @@
-//! `Address`: what a URL, libpq's environment and the password file say about where the database is.
+//! `Address`: the address of the database, from a URL, libpq's environment and the password file.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -10,38 +10,39 @@ use tokio_postgres::config::SslMode;
 use super::pgpass;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long it may take until a connection is there: name, socket, TLS and authentication.
+/// The longest time to open a connection: name lookup, socket, TLS and authentication.
 pub(super) const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long a connection is silent before the other end is asked whether it is still there.
+/// The idle time of a connection before TCP keepalive checks that the other end is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// The schema unless the URL says another.
+/// The default schema.
 const SCHEMA: &str = "tagwarden";
 
-/// How the connection is protected.
+/// The protection of the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Tls {
-    /// Not at all.
+    /// No TLS.
     Disable,
-    /// Encrypted; the host that answers is not verified.
+    /// Encrypted, without verification of the server.
     Require,
-    /// Encrypted, and the certificate is the host's: by the roots of the platform, or by those in this file alone.
+    /// Encrypted, and the server's certificate is verified for the host: with the platform's roots, or with only the
+    /// roots in this file.
     VerifyFull(Option<PathBuf>),
 }
 
-/// Where a ledger is, and how to get there.
+/// The address of a ledger, with the connection settings.
 #[derive(Clone)]
 pub(super) struct Address {
     pub(super) config: Config,
     pub(super) tls: Tls,
-    /// Lower-case letters, digits and `_`; never to be quoted away.
+    /// Lower-case letters, digits and `_`, so that it needs no quotes in SQL.
     pub(super) schema: String,
     /// For people: hosts, database and schema, without user and password.
     pub(super) place: String,
 }
 
-/// A URL, taken apart. Nothing of it is shown before it is known which part the password is.
+/// The parts of a URL. Errors show no part of a URL before it is known which part is the password.
 #[derive(Default)]
 struct Parts {
     user: Option<String>,
@@ -54,7 +55,8 @@ struct Parts {
 }
 
 impl Address {
-    /// The address that `url` says, with what it leaves out from `environment`. CONFIG_INVALID if it says none.
+    /// Parses `url`, and takes the parts that it leaves out from `environment`. CONFIG_INVALID if that gives no
+    /// address.
     pub(super) fn parse(url: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Address> {
         let set = |name: &str| environment(name).filter(|value| !value.is_empty());
         let mut parts = Parts::of(url)?;
@@ -121,14 +123,15 @@ impl Parts {
             }
             None => authority,
         };
-        // What stands behind the first `/` or `?` of a password that was not encoded must not be shown.
+        // If a password has a `/` or `?` that is not encoded, the text after it is a part of the password and must not
+        // be shown.
         if path.contains(['@', '/']) || query.contains('@') {
             let message = "the PostgreSQL URL has a `@` or `/` where none may be: in a user name, password or value, \
                            write `@` as %40, `/` as %2F, `?` as %3F and `:` as %3A";
             return Err(invalid(message.to_owned()));
         }
         for host in hosts.split(',').filter(|host| !host.is_empty()) {
-            // An IPv6 address stands in brackets.
+            // An IPv6 address is in brackets.
             let (name, digits) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
                 Some((name, "")) => (name, None),
                 Some((name, rest)) => (name, Some(rest.strip_prefix(':').unwrap_or(rest))),
@@ -155,7 +158,7 @@ impl Parts {
     }
 }
 
-/// Plain only to this host itself or where it is asked for by name; never plain because the other side wants it so.
+/// The TLS mode. No TLS only if every host is this host or `sslmode=disable` is set; the server cannot turn TLS off.
 fn tls(mode: Option<&str>, root_cert: Option<String>, hosts: &[(String, u16)]) -> Result<Tls> {
     let verify =
         |root_cert: Option<String>| Tls::VerifyFull(root_cert.filter(|file| file != "system").map(PathBuf::from));
@@ -190,13 +193,13 @@ fn check_schema(schema: &str) -> Result<()> {
 }
 
 fn port(digits: &str) -> Result<u16> {
-    // The digits may be a part of a password.
+    // Do not show the digits: they may be a part of a password.
     let message = "the port is not a number from 1 to 65535 (`:`, `/`, `?` and `@` in a password are written as %3A, \
                    %2F, %3F and %40)";
     digits.parse().ok().filter(|port| *port > 0).ok_or_else(|| invalid(message.to_owned()))
 }
 
-/// `%41` is `A`. The text itself is not shown: it may be a password.
+/// Decodes percent-escapes: `%41` is `A`. Errors do not show the text, because it may be a password.
 fn decode(text: &str) -> Result<String> {
     let bad =
         || invalid("the PostgreSQL URL has a `%` that is not followed by two hex digits of UTF-8 text".to_owned());

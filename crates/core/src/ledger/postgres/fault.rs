@@ -1,4 +1,4 @@
-//! `Fault`: what a statement or a connection ended with, what it says of an append, and which error it is.
+//! `Fault`: the failure of a statement or a connection, its meaning for an append, and its error.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -7,33 +7,33 @@ use tokio_postgres::error::{DbError, SqlState};
 
 use crate::error::{Error, ErrorKind};
 
-/// What went wrong on a connection.
+/// A failure of a statement or a connection.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// The server or the driver said so.
+    /// The server or the driver reported an error.
     Said(tokio_postgres::Error),
-    /// There was no answer for so long.
+    /// There was no answer within this time.
     Silence(Duration),
 }
 
 impl Fault {
-    /// Whether the server answered, so that the connection can be used again.
+    /// True if the server answered and did not end the session: the connection can be used again.
     pub(super) fn answered(&self) -> bool {
         self.said().is_some_and(|said| !is_end_of_session(said.code()))
     }
 
-    /// Whether it is certain that the statement has changed nothing, and never will.
+    /// True if it is certain that the statement changed nothing, and never will.
     pub(super) fn is_without_effect(&self) -> bool {
         self.said().is_some_and(|said| is_certain(said.code()))
     }
 
-    /// Whether another transaction was there first.
+    /// True if another transaction was first.
     pub(super) fn is_lost(&self) -> bool {
         let lost = [SqlState::UNIQUE_VIOLATION, SqlState::T_R_SERIALIZATION_FAILURE];
         self.said().is_some_and(|said| lost.contains(said.code()))
     }
 
-    /// Whether a table or the schema is not there, or may not be read.
+    /// True if a table or the schema does not exist, or may not be read.
     pub(super) fn is_absent_or_denied(&self) -> bool {
         self.said().is_some_and(|said| matches!(kind(said.code()), ErrorKind::LedgerAbsent | ErrorKind::LedgerDenied))
     }
@@ -45,7 +45,7 @@ impl Fault {
         }
     }
 
-    /// The error for people: what could not be done, where, why, and what to do.
+    /// The error for people: the failed operation, its place, the cause and advice.
     pub(super) fn error(self, place: &str, what: &str) -> Error {
         let (kind, why, advice) = match &self {
             Fault::Silence(time) => {
@@ -67,18 +67,18 @@ impl Fault {
     }
 }
 
-/// The two characters that begin a code.
+/// The first two characters of a code.
 fn class(code: &SqlState) -> &str {
     code.code().get(..2).unwrap_or_default()
 }
 
-/// 57P01 to 57P05: the administrator, a crash, a start-up, a dropped database, an idle session.
+/// True for 57P01 to 57P05: shutdown by the administrator, crash, start-up, dropped database, idle session.
 fn is_end_of_session(code: &SqlState) -> bool {
     code.code().starts_with("57P")
 }
 
-/// Only what the server says while it runs the statement is certain: the end of a session, a cancelled statement and an
-/// error of the system may come while the commit is under way, or after it.
+/// True if the server reported the error while it ran the statement. The end of a session, a cancelled statement and a
+/// system error are not certain: they may come during the commit or after it.
 fn is_certain(code: &SqlState) -> bool {
     let unknown = [SqlState::QUERY_CANCELED, SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN];
     !is_end_of_session(code) && !unknown.contains(code) && !["08", "58", "XX"].contains(&class(code))
@@ -96,7 +96,7 @@ fn kind(code: &SqlState) -> ErrorKind {
     }
 }
 
-/// What to do about it.
+/// Advice for the operator.
 fn advice(code: &SqlState) -> &'static str {
     match *code {
         SqlState::INVALID_CATALOG_NAME => "; create the database, then run `tagwarden ledger init` with this URL",
@@ -112,7 +112,7 @@ fn advice(code: &SqlState) -> &'static str {
     }
 }
 
-/// The driver's error and those behind it, in one line.
+/// The driver's error and its sources, in one line.
 fn chain(error: &tokio_postgres::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(kind("XX001"), ErrorKind::LedgerCorrupt);
     }
 
-    /// What may come while a commit is under way, or after it, is not certain.
+    /// An error that may come during a commit or after it is not certain.
     #[test]
     fn only_what_the_server_says_of_a_statement_is_certain() {
         for code in ["57P01", "57P02", "57014", "40003", "08006", "58030", "XX000"] {

@@ -1,7 +1,7 @@
 //! The index of a log: a row in `folds` and rows in `terms`.
 //!
-//! A channel's terms count only while its mark (term 0, seq -1) stands among them: to empty one of the tables, or to
-//! remove a channel from it, removes that channel's index, and does not make terms look as if they were never there.
+//! A channel's terms are valid only while its marker row (term 0, seq -1) is among them. So emptying one of the tables,
+//! or deleting a channel from it, removes that channel's index, and never makes an indexed term look absent.
 
 use async_trait::async_trait;
 use tokio_postgres::types::Type;
@@ -23,7 +23,8 @@ impl Index for PostgresLedger {
         let channel = channel.to_string();
         let rows = match self.pool.try_read(&sql, &[(&channel, Type::TEXT)]).await? {
             Ok(rows) => rows,
-            // A reader may not be given the index, and its tables may be dropped: then there is none.
+            // A reader may have no right to the index, and its tables may have been dropped: treat the index as
+            // missing.
             Err(fault) if fault.is_absent_or_denied() => return Ok(None),
             Err(fault) => return Err(self.pool.error(fault, "read the index")),
         };
@@ -68,7 +69,7 @@ impl Index for PostgresLedger {
 }
 
 impl PostgresLedger {
-    /// Removes an index that is not of this log; false if there is one that is.
+    /// Removes an index of another log. False, without a change, if the index is of this log.
     async fn begin_anew(&self, channel: &Channel) -> Result<bool> {
         if let Some(state) = self.state(channel).await?
             && let Some(last) = state.size.checked_sub(1)
@@ -83,8 +84,8 @@ impl PostgresLedger {
         Ok(true)
     }
 
-    /// Compare and set: nothing happens if the fold does not stand at `from` any more. Fold, mark and terms are written
-    /// by one statement, so that no fold stands without its terms.
+    /// Compare and set: nothing happens if the index does not cover exactly `from` entries any more. One statement
+    /// writes the state, the marker row and the terms, so that there is no state without its terms.
     async fn move_on(&self, channel: &Channel, from: u64, state: &ChannelState, terms: &[(Term, u64)]) -> Result<()> {
         let set = match from {
             0 => "INSERT INTO @.folds SELECT $1, $3, $4 WHERE $2 = 0 ON CONFLICT DO NOTHING RETURNING channel",

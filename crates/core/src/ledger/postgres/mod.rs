@@ -1,4 +1,4 @@
-//! `PostgresLedger`: a PostgreSQL database that every runner reaches.
+//! `PostgresLedger`: a ledger in a PostgreSQL database that many machines share.
 
 mod address;
 mod clock;
@@ -27,26 +27,27 @@ use super::{Access, Append, Index, Ledger};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Channel, Timestamp};
 
-/// The most entries that one read gives, whatever it is asked for: at most 8 MiB.
+/// The greatest number of entries that one read returns, for any `limit`: at most 8 MiB.
 const PAGE: usize = 256;
 
-/// How many channels are listed by one statement.
+/// The greatest number of channels that one statement lists.
 const CHANNELS_AT_ONCE: i64 = 10_000;
 
-/// How long an append whose answer was lost is asked after.
+/// The longest time for which the result of an append with a lost answer is looked for.
 const SETTLE: Duration = Duration::from_secs(30);
 
-/// The first and the longest wait between two times of asking.
+/// The first and the longest pause between two attempts of [`PostgresLedger::settle`].
 const SETTLE_WAIT: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
 
 /// A ledger in a PostgreSQL database (12 or later), for any number of machines.
 ///
 /// - A log is the rows of one channel in the table `entries`, whose primary key is (channel, seq). An append is one
-///   `INSERT` in one round trip; it is durable when the server has answered, as durable as the server's disk.
-/// - UPDATE, DELETE and TRUNCATE of entries are refused by a trigger. The owner of the tables can remove the trigger:
-///   let the ledger's writers be other roles (`docs/ledgers.md`).
-/// - An append whose answer was lost is sent again on a new connection: the primary key waits for the first one's end,
-///   and what stands there then tells which it was. Only if that does not work for 30 s is it LEDGER_AMBIGUOUS.
+///   `INSERT` in one round trip. When the server has answered, the entry is as durable as the server's disk.
+/// - A trigger refuses UPDATE, DELETE and TRUNCATE of entries. The owner of the tables can remove the trigger: use
+///   other roles for the ledger's writers (`docs/ledgers.md`).
+/// - An append whose answer was lost is sent again on a new connection. The primary key makes it wait for the end of
+///   the first attempt, and the stored entry then shows the result. The append is LEDGER_AMBIGUOUS only if this fails
+///   for 30 s.
 /// - A failover to an *asynchronous* standby can lose entries that were acknowledged.
 /// - `folds` and `terms` hold derived data; emptying them loses nothing.
 ///
@@ -73,25 +74,27 @@ pub struct PostgresLedger {
 }
 
 impl PostgresLedger {
-    /// The ledger at `url`, which must be there: see [`PostgresLedger::init`].
+    /// The ledger at `url`, which must exist: see [`PostgresLedger::init`].
     ///
     /// # Errors
-    /// CONFIG_INVALID for a URL that cannot be used, LEDGER_ABSENT if database, schema or tables are not there or of an
-    /// older version, LEDGER_TOO_NEW if they are of a newer one and it is to be written, LEDGER_DENIED if user or
-    /// password are not accepted, LEDGER_UNSUPPORTED if the server does not sync, LEDGER_UNAVAILABLE otherwise.
+    /// CONFIG_INVALID for a URL that cannot be used, LEDGER_ABSENT if the database, the schema or the tables do not
+    /// exist or are of an older version, LEDGER_TOO_NEW if the tables are of a newer version and `access` is to write,
+    /// LEDGER_DENIED if the user or the password is not accepted, LEDGER_UNSUPPORTED if `fsync` is off on the server
+    /// and `access` is to write, LEDGER_UNAVAILABLE otherwise.
     pub async fn open(url: &str, access: Access) -> Result<PostgresLedger> {
         let pool = Pool::new(address(url)?, access)?;
         schema::check(&pool, access).await?;
         Ok(PostgresLedger { pool: Arc::new(pool), access, clock: Arc::default() })
     }
 
-    /// Makes the schema and the tables of a ledger in the database at `url`, or brings them to this version's. Does
-    /// nothing where all is there. The user becomes their owner; rights of others are granted by SQL (`docs/ledgers.md`).
+    /// Creates the schema and the tables of a ledger in the database at `url`, or migrates them to this version. Does
+    /// nothing if they are current. The user becomes their owner; other roles get their rights by SQL
+    /// (`docs/ledgers.md`).
     pub async fn init(url: &str) -> Result<()> {
         schema::init(address(url)?).await
     }
 
-    /// `sql` with the schema's name in the place of each `@`.
+    /// `sql` with each `@` replaced by the schema's name.
     fn sql(&self, sql: &str) -> String {
         sql.replace('@', &self.pool.address().schema)
     }
@@ -101,7 +104,7 @@ impl PostgresLedger {
     }
 
     async fn insert(&self, lease: Lease<'_>, channel: &str, seq: i64, bytes: &[u8]) -> Result<Append, Fault> {
-        // The primary key waits for a transaction that is about to store something there.
+        // The primary key makes this wait for a transaction that is storing an entry at the same position.
         let sql = self.sql(
             "INSERT INTO @.entries (channel, seq, bytes) SELECT $1, $2, $3
              WHERE $2 = 0 OR EXISTS (SELECT FROM @.entries WHERE channel = $1 AND seq = $2 - 1)
@@ -116,11 +119,11 @@ impl PostgresLedger {
         }
     }
 
-    /// How an append ended whose answer was lost.
+    /// Finds the result of an append whose answer was lost.
     ///
-    /// The same entry is stored again: that waits until the first attempt is over, if it still runs, and takes the
-    /// position if it came to nothing. Should the first attempt arrive even later, the position is taken. What stands
-    /// there is then final.
+    /// The same entry is inserted again. That waits for the end of the first attempt, if it still runs, and takes the
+    /// position if the first attempt failed. If the first attempt arrives even later, it finds the position taken. The
+    /// entry at the position is then final.
     async fn settle(&self, channel: &Channel, seq: i64, bytes: &[u8], lost: Error) -> Result<Append> {
         let deadline = Instant::now() + SETTLE;
         let [mut wait, longest] = SETTLE_WAIT;
@@ -139,7 +142,7 @@ impl PostgresLedger {
         Err(error.because(last))
     }
 
-    /// None if it cannot be told from what stands there.
+    /// None if there is no entry at the position, so that the result is still unknown.
     async fn try_settle(&self, channel: &Channel, seq: i64, bytes: &[u8]) -> Result<Option<Append>> {
         let name = channel.to_string();
         let inserted = self.insert(self.pool.lease_new().await?, &name, seq, bytes).await;
@@ -151,7 +154,7 @@ impl PostgresLedger {
     }
 }
 
-/// The address that `url` and the environment say.
+/// The address from `url` and the environment.
 fn address(url: &str) -> Result<Address> {
     Address::parse(url, &|name| std::env::var(name).ok())
 }
@@ -166,7 +169,7 @@ impl fmt::Debug for PostgresLedger {
 #[async_trait]
 impl Ledger for PostgresLedger {
     async fn size(&self, channel: &Channel) -> Result<u64> {
-        // The time rides on it: the size is read before each append.
+        // The same statement reads the database's time, because the size is read before each append.
         let sql = self.sql(
             "SELECT (SELECT seq FROM @.entries WHERE channel = $1 ORDER BY seq DESC LIMIT 1),
              (extract(epoch FROM clock_timestamp()) * 1000)::int8",
@@ -202,7 +205,7 @@ impl Ledger for PostgresLedger {
             let message = format!("{}: the ledger was opened to be read only", self.pool.address().place);
             return Err(Error::new(ErrorKind::LedgerDenied, message).with("channel", channel));
         }
-        // No writer can have filled the positions before one that the table has no number for.
+        // A position that the column's type cannot hold is never the next one.
         let Ok(seq) = i64::try_from(seq) else { return Ok(Append::Lost) };
         let lease = self.pool.lease().await?;
         match self.insert(lease, &channel.to_string(), seq, &bytes).await {
@@ -223,7 +226,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn channels(&self) -> Result<Vec<Channel>> {
-        // From each channel straight to the next one: the cost grows with the channels, not with their entries.
+        // Jump from each channel to the next one: the cost grows with the number of channels, not of entries.
         let sql = self.sql(
             "WITH RECURSIVE names AS (
                 (SELECT channel FROM @.entries WHERE channel > $1 ORDER BY channel LIMIT 1)

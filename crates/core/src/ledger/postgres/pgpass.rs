@@ -1,9 +1,10 @@
-//! libpq's password file: `host:port:database:user:password` a line, `*` for any, `\` before a `:` or `\` that is meant.
+//! The password file of libpq. Each line is `host:port:database:user:password`; `*` matches any value, and `\` escapes
+//! a `:` or `\`.
 
 use std::path::Path;
 
-/// The password of the first line that fits host, port, database and user. A file that is not there, or that others may
-/// read, has none.
+/// The password of the first line that matches host, port, database and user. None if the file does not exist, or if
+/// its mode gives rights to group or others.
 pub(super) fn find(file: &Path, wanted: [&str; 4]) -> Option<String> {
     #[cfg(unix)]
     {
@@ -21,14 +22,14 @@ fn matching(line: &str, wanted: [&str; 4]) -> Option<String> {
     let mut rest = line;
     for wanted in wanted {
         let (field, after) = field(rest);
-        // libpq calls a socket's directory localhost.
+        // libpq writes `localhost` for a socket's directory.
         let fits = field == "*" || field == wanted || (field == "localhost" && wanted.starts_with('/'));
         rest = after.filter(|_| fits)?;
     }
     Some(field(rest).0)
 }
 
-/// The text up to the next `:`, and what stands behind that.
+/// The text up to the next `:`, and the text after it.
 fn field(line: &str) -> (String, Option<&str>) {
     let mut text = String::new();
     let mut chars = line.char_indices();

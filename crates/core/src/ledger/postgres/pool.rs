@@ -1,4 +1,4 @@
-//! `Pool`: the connections of one ledger, each with the settings that a ledger needs.
+//! `Pool`: the connections of one ledger, each with the session settings that a ledger needs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,26 +17,26 @@ use super::tls;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Access;
 
-/// How many connections one ledger opens at most.
+/// The greatest number of connections that one ledger opens.
 pub(super) const MAX_CONNECTIONS: usize = 8;
 
-/// How long a call waits for one of them to be free.
+/// The longest time that a call waits for a free connection.
 const POOL_WAIT: Duration = Duration::from_secs(10);
 
-/// How long the server may work on a statement.
+/// The longest time that the server may work on a statement.
 const STATEMENT: Duration = Duration::from_secs(10);
 
-/// How long a statement waits for another transaction.
+/// The longest time that a statement waits for a lock of another transaction.
 const LOCK: Duration = Duration::from_secs(5);
 
-/// How long an answer may take, the network included; after that it counts as lost.
+/// The longest time until an answer arrives, including the network; after that the answer counts as lost.
 const ANSWER: Duration = Duration::from_secs(15);
 
-/// How many appends of a connection are not prepared. A command makes two, and preparing costs a round trip; a process that
-/// goes on saves the server's parsing and planning.
+/// The number of appends of a connection that are not prepared. A command makes two appends, and preparing costs a
+/// round trip; in a longer process a prepared statement saves the server's parsing and planning.
 const UNPREPARED: u32 = 2;
 
-/// A statement's parameter and its type. Types are named so that a statement takes one round trip.
+/// A parameter of a statement, and its type. With the types given, a statement takes one round trip.
 pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// The connections of a ledger.
@@ -53,11 +53,12 @@ pub(super) struct Session {
     client: Client,
     appends: u32,
     append: Option<Statement>,
-    /// What moves its bytes; ended with it, so that a connection in doubt is closed and not waited for.
+    /// The task that does the network I/O of the connection. It is aborted when the session is dropped, so that a
+    /// failed connection is closed at once.
     carrier: JoinHandle<()>,
 }
 
-/// A session that is lent out. It is closed unless it is given back.
+/// A session in use. It is closed unless it is returned to the pool.
 pub(super) struct Lease<'p> {
     pool: &'p Pool,
     session: Session,
@@ -79,7 +80,7 @@ impl Pool {
         &self.address
     }
 
-    /// A connection that was used before, or a new one.
+    /// Takes a connection from the pool, or opens a new one.
     pub(super) async fn lease(&self) -> Result<Lease<'_>> {
         let permit = self.permit().await?;
         let kept = std::iter::from_fn(|| self.kept().pop()).find(|session| !session.client.is_closed());
@@ -90,25 +91,25 @@ impl Pool {
         Ok(Lease { pool: self, session, is_new, _permit: permit })
     }
 
-    /// A connection that was not used before.
+    /// Opens a new connection.
     pub(super) async fn lease_new(&self) -> Result<Lease<'_>> {
         let permit = self.permit().await?;
         Ok(Lease { pool: self, session: self.connect().await?, is_new: true, _permit: permit })
     }
 
-    /// The rows of a statement that changes nothing. It is asked again on a new connection if an old one broke.
+    /// The rows of a statement that changes nothing. It is sent again on a new connection if a used connection broke.
     pub(super) async fn read(&self, what: &str, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
         self.try_read(sql, parameters).await?.map_err(|fault| self.error(fault, what))
     }
 
-    /// As `read`, with the fault as it is. The outer error says that there is no connection.
+    /// As `read`, but returns the fault itself. The outer error means that there is no connection.
     pub(super) async fn try_read(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Result<Vec<Row>, Fault>> {
         let lease = self.lease().await?;
         let is_new = lease.is_new;
         let result = lease.rows(sql, parameters).await;
         match &result {
             Err(fault) if !is_new && !fault.answered() => {
-                // What broke one connection has probably broken them all.
+                // If one connection broke, the others are probably broken too.
                 self.kept().clear();
                 Ok(self.lease_new().await?.rows(sql, parameters).await)
             }
@@ -145,7 +146,7 @@ impl Pool {
     }
 
     async fn try_connect(&self) -> Result<Session, tokio_postgres::Error> {
-        // An error of the carrier is told to the caller that waits for an answer.
+        // Drop the error of the network task: the driver also returns it to the caller that waits for an answer.
         Ok(match &self.tls {
             Some(tls) => {
                 let (client, connection) = self.address.config.connect(tls.clone()).await?;
@@ -158,8 +159,8 @@ impl Pool {
         })
     }
 
-    /// Settings in one round trip: names mean what they say, nothing takes for ever, a commit is on the disk when it is
-    /// answered, and a reader cannot write.
+    /// Settings of a session in one round trip: a fixed `search_path`, timeouts for statements and locks, commits that
+    /// are durable before the answer, and read-only transactions for a reader.
     async fn set_up(&self, session: &Session) -> Result<()> {
         const SETTINGS: &str = "SELECT set_config('search_path', 'pg_catalog', false),
             set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false),
@@ -185,7 +186,7 @@ impl Pool {
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
-        // Every change is one push or pop.
+        // Every change is one push, pop or clear, so a panic in another task cannot leave it half changed.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -195,7 +196,7 @@ impl Session {
         Session { client, appends: 0, append: None, carrier: tokio::spawn(carrier) }
     }
 
-    /// The append, prepared if this connection has made some already.
+    /// Runs the append, as a prepared statement after the first [`UNPREPARED`] appends.
     async fn append(&mut self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64, tokio_postgres::Error> {
         self.appends = self.appends.saturating_add(1);
         if self.appends > UNPREPARED && self.append.is_none() {
@@ -229,19 +230,19 @@ impl Lease<'_> {
         self.give_back(result)
     }
 
-    /// How many rows a statement has changed.
+    /// The number of rows that a statement changed.
     pub(super) async fn execute(self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64, Fault> {
         let result = answer(self.session.client.execute_typed(sql, parameters)).await;
         self.give_back(result)
     }
 
-    /// How many rows the append has stored; `sql` is always the same.
+    /// The number of rows that the append stored. `sql` must be the same in every call.
     pub(super) async fn append(mut self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64, Fault> {
         let result = answer(self.session.append(sql, parameters)).await;
         self.give_back(result)
     }
 
-    /// Several statements, one after the other; the session is not used again.
+    /// Runs several statements, one after the other. The session is not used again.
     pub(super) async fn batch(self, sql: &str) -> Result<(), Fault> {
         answer(self.session.client.batch_execute(sql)).await
     }
@@ -254,7 +255,7 @@ impl Lease<'_> {
     }
 }
 
-/// What `future` says, or that there was no answer in time.
+/// The result of `future`, or `Fault::Silence` after [`ANSWER`].
 async fn answer<T>(future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Fault> {
     match timeout(ANSWER, future).await {
         Ok(result) => result.map_err(Fault::Said),

@@ -1,14 +1,14 @@
-//! The tables of a ledger: how they come to be, and whether they are there.
+//! The tables of a ledger: their creation and migration, and a check of their version.
 
 use super::address::Address;
 use super::pool::Pool;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Access;
 
-/// What brings a schema from one version to the next, oldest first.
+/// The statements that migrate a schema from one version to the next, oldest first.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
-/// Makes the schema and its tables, or brings them to this version's. Several at once wait for each other.
+/// Creates the schema and its tables, or migrates them to this version. Concurrent calls wait for each other.
 pub(super) async fn init(address: Address) -> Result<()> {
     let schema = address.schema.clone();
     let pool = Pool::new(address, Access::Write)?;
@@ -18,7 +18,7 @@ pub(super) async fn init(address: Address) -> Result<()> {
     check(&pool, Access::Write).await
 }
 
-/// Checks that a ledger is there that this version can use for `access`.
+/// Checks that the tables exist, and that this version can use them for `access`.
 pub(super) async fn check(pool: &Pool, access: Access) -> Result<()> {
     let place = &pool.address().place;
     let schema = &pool.address().schema;
@@ -50,7 +50,8 @@ pub(super) async fn check(pool: &Pool, access: Access) -> Result<()> {
     Err(Error::new(kind, format!("{place}: {message}")))
 }
 
-/// One transaction that does what is missing, under a lock that every `init` of this schema takes.
+/// A script of one transaction that applies the missing migrations, under a lock that every `init` of this schema
+/// takes.
 fn script(schema: &str) -> String {
     let mut script = format!(
         "BEGIN;

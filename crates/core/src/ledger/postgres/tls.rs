@@ -1,4 +1,4 @@
-//! TLS of a connection: rustls over ring, and who is believed.
+//! TLS of a connection: rustls with ring, and the verification of the server's certificate.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use rustls_platform_verifier::Verifier;
 use super::address::Tls;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The client's side of TLS; none where the connection is plain. CONFIG_INVALID if the roots cannot be used.
+/// The TLS settings of the client; none for a connection without TLS. CONFIG_INVALID if the roots cannot be used.
 pub(super) fn config(tls: &Tls) -> Result<Option<ClientConfig>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match tls {
@@ -57,7 +57,7 @@ fn fault(why: &dyn std::fmt::Display) -> Error {
     Error::new(ErrorKind::InternalFault, format!("TLS cannot be set up: {why}"))
 }
 
-/// Believes every certificate, and still wants the other side to hold its key: `sslmode=require`.
+/// Accepts any certificate, but checks that the server has the certificate's key: `sslmode=require`.
 #[derive(Debug)]
 struct Believe(Arc<CryptoProvider>);
 
