@@ -1,4 +1,4 @@
-//! A log as one file, an entry a line: a backup, and what other programs read.
+//! Export of a log to one file with one entry a line, as a backup and for other programs.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -15,28 +15,28 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::record::Verifier;
 use crate::value::{Channel, Digest};
 
-/// What was written of a channel's log.
+/// The result of an export of one channel's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Exported {
     /// The channel.
     pub channel: Channel,
-    /// How many entries the file has.
+    /// The number of entries in the file.
     pub size: u64,
-    /// The RFC 6962 root over them.
+    /// The RFC 6962 root over the entries.
     pub root: Digest,
     /// The file.
     pub file: PathBuf,
 }
 
-/// Writes the whole log of a channel into `dir`, which must be there: the bytes as they are, one entry a line, in a file
-/// that is named like the file ledger's, so that [`FileLedger::open_read_only`] reads the directory. A transfer brings
-/// it back ([`Transfer::copying`](super::Transfer::copying)).
+/// Writes the complete log of a channel to a file in `dir`, which must exist: the bytes unchanged, one entry a line.
+/// The file has the same name as in a file ledger, so that [`FileLedger::open_read_only`] reads the directory. A
+/// transfer imports it again ([`Transfer::copying`](super::Transfer::copying)).
 ///
-/// The log is verified as it is read, and the file is there as a whole or as it was before. An earlier export is replaced
-/// only by a log that begins with it, so that no backup is lost to a ledger that was damaged: LEDGER_TRUNCATED if the
-/// ledger has fewer entries than the file, LEDGER_FORKED if it has others, LEDGER_CORRUPT if its log does not hold.
-/// CONFIG_INVALID if `dir` is a ledger that is being written.
+/// The log is verified as it is read. The file is written completely, or stays as it was. An earlier export is replaced
+/// only by a log that begins with it, so that a damaged ledger does not destroy its backup: LEDGER_TRUNCATED if the
+/// ledger has fewer entries than the file, LEDGER_FORKED if it has others, LEDGER_CORRUPT if an entry of the ledger has
+/// a defect in its form, position or parent. CONFIG_INVALID if `dir` is a ledger that is being written.
 pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Result<Exported> {
     let name = log_name(channel);
     let (file, lock) = (dir.join(&name), dir.join(&name).with_extension("lock"));
@@ -57,7 +57,8 @@ pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Resul
         let page = read_page(ledger, channel, seq, size).await?;
         seq += page.len() as u64;
         verifier.feed(&page);
-        // An entry that breaks a rule of meaning is exported as it is; what cannot be read ends the log here.
+        // An entry with a defect in its form, position or parent is an error. An entry that breaks only a rule of
+        // meaning is exported as it is.
         if let Some(defect) = verifier.report().defects.into_iter().find(|defect| defect.code.ends_reading()) {
             return Err(located(defect.into(), channel, "ledger"));
         }
@@ -67,8 +68,8 @@ pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Resul
     Ok(Exported { channel: channel.clone(), size, root: verifier.finish().root, file })
 }
 
-/// The exports in `dir`, to be read. CONFIG_INVALID if it is a ledger that is being written: its logs are moved, not
-/// copied, so that they are not written there any more.
+/// Opens the exports in `dir` for reading. CONFIG_INVALID if `dir` is a ledger that is being written: its logs must be
+/// migrated, not copied, so that nothing is written there any more.
 pub fn exports(dir: &Path) -> Result<FileLedger> {
     let ledger = FileLedger::open_read_only(dir)?;
     let names =
@@ -85,7 +86,7 @@ pub fn exports(dir: &Path) -> Result<FileLedger> {
     }
 }
 
-/// An earlier export must be how the log begins.
+/// Checks that the log begins with the earlier export, if there is one.
 async fn check_earlier(ledger: &dyn Ledger, channel: &Channel, size: u64, dir: &Path, file: &Path) -> Result<()> {
     let earlier = FileLedger::open_read_only(dir)?;
     let there = earlier.size(channel).await?;
@@ -106,7 +107,7 @@ async fn check_earlier(ledger: &dyn Ledger, channel: &Channel, size: u64, dir: &
     }
 }
 
-/// A file that is being written, under a name of its own.
+/// A file that is being written under a temporary name.
 #[derive(Debug)]
 struct Part {
     path: PathBuf,
@@ -137,7 +138,7 @@ impl Part {
         .await
     }
 
-    /// Puts it in its place, for good.
+    /// Syncs the file and renames it to its final name.
     async fn end(self, dir: &Path, file: &Path) -> Result<()> {
         let (dir, file) = (dir.to_owned(), file.to_owned());
         blocking(ErrorKind::LedgerUnavailable, move || {
@@ -151,7 +152,8 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // Gone if it came to its end under its other name; otherwise of no use, and harmless if it stays.
+        // After `end` the file has its final name and this removes nothing. Otherwise the file is useless, and harmless
+        // if it stays.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -198,7 +200,7 @@ mod tests {
         assert_eq!(whole(to.as_ref()).await, log);
     }
 
-    /// A damaged ledger does not take its backup with it.
+    /// A damaged ledger does not replace its backup.
     #[tokio::test]
     async fn an_earlier_export_is_replaced_by_what_begins_with_it_only() {
         let dir = tempfile::tempdir().unwrap();

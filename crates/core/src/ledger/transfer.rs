@@ -1,4 +1,4 @@
-//! `Transfer`: takes logs from one ledger to another, entry by entry, as they are.
+//! `Transfer`: copies logs from one ledger to another, entry by entry, without changing the bytes.
 
 pub(super) mod entries;
 mod survey;
@@ -21,94 +21,96 @@ use crate::record::merkle::{Frontier, leaf_hash};
 use crate::record::{Body, Entry, Migrated, check_link};
 use crate::value::{Channel, Clock, Digest, Provenance, SystemClock, Text};
 
-/// How often the source's last entry is tried to be written, each time at another writer's heels.
+/// The number of attempts to append the closing entry to the source. Each one can lose its position to another writer.
 const CLOSE_TRIES: u32 = 32;
 
-/// Takes logs from one ledger to another.
+/// Copies or migrates logs from one ledger to another.
 ///
-/// - **Bytes are exact**: what stands in the source stands in the target, at the same positions. The RFC 6962 root over
-///   both is compared before the source is closed.
-/// - **Only whole logs are taken**: bytes, positions and parents of the source's log are verified before the first entry is
-///   appended, and those of each entry again when it is. An entry that breaks a rule of meaning is taken as it is.
-/// - **It goes on where it stopped**: what the target has already is compared and left. It may be run again after any
-///   error or crash, and by several at once.
-/// - **One log goes on in one place**: [migrating](Transfer::migrating) ends with an entry `migrated` in the source, at exactly the
-///   size that was taken. After it nothing can be appended there (LEDGER_MIGRATED); it stays readable.
-/// - **Two histories are never mixed**: LEDGER_FORKED, with the position, if the target has another one.
+/// - **Bytes are exact**: the target gets the same bytes at the same positions. The RFC 6962 roots of both are compared
+///   before the source is closed.
+/// - **Only complete logs are taken**: bytes, positions and parents of the source's log are verified before the first
+///   entry is appended, and those of each entry again when it is appended. An entry that breaks only a rule of meaning
+///   is copied as it is.
+/// - **It goes on where it stopped**: entries that the target already has are compared and not written again. It may be
+///   run again after any error or crash, and by several processes at once.
+/// - **One log goes on in one place**: [migrating](Transfer::migrating) ends with an entry `migrated` in the source,
+///   directly after the entries that were copied. After it nothing can be appended to the source (LEDGER_MIGRATED); the
+///   source stays readable.
+/// - **Two histories are never mixed**: LEDGER_FORKED, with the position, if the target has another history.
 ///
 /// # Memory
-/// A page of entries, and what the [`Verifier`](crate::record::Verifier) keeps: 16 bytes an entry and about 45 a
+/// A page of entries, and the memory of the [`Verifier`](crate::record::Verifier): 16 bytes per entry and about 45 per
 /// committed move.
 #[derive(Clone)]
 pub struct Transfer {
     from: Arc<dyn Ledger>,
     to: Arc<dyn Ledger>,
-    /// What the source's last entry says; none if the source stays as it is.
+    /// The content of the entry that closes the source; none if the source stays open.
     closing: Option<Closing>,
-    /// Whether it is known that the target is another place than the source.
+    /// True if it is known that the target is not the same ledger as the source.
     apart: Arc<AtomicBool>,
     clock: Arc<dyn Clock>,
     watch: Option<Watch>,
 }
 
-/// What the last entry of a migrated log says.
+/// The content of the last entry of a migrated log.
 #[derive(Clone, Debug)]
 struct Closing {
-    /// What it calls the target.
+    /// The name of the target.
     name: Text,
     provenance: Provenance,
     reason: Option<Text>,
 }
 
-/// Is told of a channel how many entries are in the target, and how many there will be.
+/// A progress callback. Its arguments are the channel, the number of entries in the target, and the final number.
 pub type Watch = Arc<dyn Fn(&Channel, u64, u64) + Send + Sync>;
 
-/// What came of a channel's log.
+/// The result of the transfer of one channel's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Transferred {
     /// The channel.
     pub channel: Channel,
-    /// How many entries the source and the target have in common: all of the source's but a last one that says the log
-    /// goes on elsewhere.
+    /// The number of entries that the source and the target have in common: all entries of the source, except a last
+    /// entry `migrated`.
     pub size: u64,
-    /// The RFC 6962 root over them, in both.
+    /// The RFC 6962 root over these entries, in both ledgers.
     pub root: Digest,
-    /// How many of them this run appended.
+    /// The number of these entries that this run appended.
     pub copied: u64,
-    /// What became of the source.
+    /// The state of the source after the transfer.
     #[serde(flatten)]
     pub ending: Ending,
 }
 
-/// What became of the source.
+/// The state of the source after the transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum Ending {
-    /// It was closed by this run.
+    /// This run closed the source.
     Migrated {
-        /// Where the entry stands that says so.
+        /// The position of the entry `migrated`.
         seq: u64,
     },
-    /// It was closed before, by the same transfer.
+    /// An earlier run of the same transfer closed the source.
     MigratedBefore {
-        /// Where the entry stands that says so.
+        /// The position of the entry `migrated`.
         seq: u64,
     },
-    /// It stays as it was.
+    /// The source is unchanged.
     Copied,
 }
 
 impl Transfer {
-    /// Migrates logs: the target is where they go on, and the source is closed by an entry that calls it `name`, which must
-    /// hold no secret ([`LedgerUrl::name`](super::LedgerUrl::name)).
-    /// `provenance` says who migrates them, and is recorded in that entry.
+    /// Migrates logs: they go on in the target, and an entry closes the source. That entry names the target `name`,
+    /// which must hold no secret ([`LedgerUrl::name`](super::LedgerUrl::name)), and records `provenance`: who migrates
+    /// the logs.
     pub fn migrating(from: Arc<dyn Ledger>, to: Arc<dyn Ledger>, name: Text, provenance: Provenance) -> Transfer {
         let closing = Some(Closing { name, provenance, reason: None });
         Transfer { closing, ..Transfer::copying(from, to) }
     }
 
-    /// With a reason, which is recorded where the source is closed.
+    /// Sets a reason, which is recorded in the entry that closes the source.
     #[must_use]
     pub fn with_reason(mut self, reason: Text) -> Transfer {
         if let Some(closing) = &mut self.closing {
@@ -117,49 +119,52 @@ impl Transfer {
         self
     }
 
-    /// Copies logs out of what is not written any more, such as a backup: the source stays as it is. An entry of it that
-    /// says the log goes on elsewhere is left out.
+    /// Copies logs from a ledger that is not written any more, such as a backup: the source stays as it is. A last
+    /// entry `migrated` is left out.
     pub fn copying(from: Arc<dyn Ledger>, to: Arc<dyn Ledger>) -> Transfer {
         Transfer { from, to, closing: None, apart: Arc::default(), clock: Arc::new(SystemClock), watch: None }
     }
 
-    /// Says that the target is known to be another place than the source, so that the source may be closed by a run that
-    /// finds everything in the target already.
+    /// States that the target is not the same ledger as the source, so that the source may be closed by a run that
+    /// finds all entries in the target already.
     ///
-    /// Two names can lead to one ledger, and closing it in favour of itself would end its logs. Therefore a source is
-    /// closed only after the target took an entry that the source had, or if the caller says this: for a run that goes
-    /// on after one that was cut off just before the end.
+    /// Two names can mean one ledger, and closing it in favour of itself would end its logs. Therefore a source is
+    /// closed only after the target stored an entry that the source had, or if the caller states this: after a run that
+    /// was interrupted just before it closed the source.
     #[must_use]
     pub fn resumed(self) -> Transfer {
         self.apart.store(true, Ordering::Relaxed);
         self
     }
 
-    /// With another clock.
+    /// Sets another clock.
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Transfer {
         Transfer { clock, ..self }
     }
 
-    /// With a watch that is told how far it is, page by page.
+    /// Sets a progress callback, which is called after each page.
     #[must_use]
     pub fn with_watch(self, watch: Watch) -> Transfer {
         Transfer { watch: Some(watch), ..self }
     }
 
-    /// Looks at both ledgers, verifies the source's log and writes nothing: what a run would do, or why it would not.
+    /// Reads both ledgers, verifies the source's log and writes nothing. Returns what a run would do, or the error that
+    /// a run would return.
     ///
-    /// CHANNEL_NOT_BOOTSTRAPPED if the source has no log of the channel; LEDGER_CORRUPT or LEDGER_TOO_NEW if its log
-    /// does not hold; CHANNEL_BUSY while a move is open in it (only if it is to be closed); LEDGER_MIGRATED if either log
-    /// goes on in a third ledger; LEDGER_FORKED if the target has another history.
+    /// CHANNEL_NOT_BOOTSTRAPPED if the source has no log of the channel; LEDGER_CORRUPT or LEDGER_TOO_NEW if an entry
+    /// has a defect in its form, position or parent; CHANNEL_BUSY while a move is open in it (only if the source is to
+    /// be closed); LEDGER_MIGRATED if either log was migrated to a third ledger; LEDGER_FORKED if the target has
+    /// another history.
     pub async fn survey(&self, channel: &Channel) -> Result<Survey> {
         Survey::of(self, channel).await
     }
 
-    /// Takes the log over, and closes the source if it is to be.
+    /// Copies the log, and closes the source in a migration.
     ///
-    /// What others append to the source meanwhile is taken along. The errors are those of the survey and of the two
-    /// ledgers; after each of them it may be surveyed and run again, and goes on where it stopped.
+    /// In a migration, entries that others append to the source in the meantime are copied too. The errors are those of
+    /// the survey and of the two ledgers. After each of them the log may be surveyed and run again; the run goes on
+    /// where it stopped.
     pub async fn run(&self, mut survey: Survey) -> Result<Transferred> {
         let mut target = Target { tree: Frontier::new(), copied: 0 };
         for _ in 0..CLOSE_TRIES {
@@ -191,7 +196,7 @@ impl Transfer {
         Err(Error::new(ErrorKind::ChannelBusy, message).with("channel", channel))
     }
 
-    /// Appends what the target does not have.
+    /// Appends the entries that the target does not have.
     async fn fill(&self, survey: &Survey, target: &mut Target) -> Result<()> {
         let channel = &survey.channel;
         let mut seq = survey.there + target.copied;
@@ -204,7 +209,7 @@ impl Transfer {
                 let leaf =
                     check_link(channel, seq, parent, &bytes).map_err(|e| located(e.into(), channel, "source"))?;
                 match place(self.to.as_ref(), channel, seq, &bytes).await.map_err(|e| again(e, channel))? {
-                    // The source had it already: what took it now is another place.
+                    // The source had this entry already, so the ledger that stored it now is not the source.
                     Stands::Stored => self.apart.store(true, Ordering::Relaxed),
                     Stands::Already => {}
                     Stands::Other => return Err(differ(channel, seq)),
@@ -218,7 +223,7 @@ impl Transfer {
         Ok(())
     }
 
-    /// Reads the target back, from its first entry, and compares the root.
+    /// Reads the target from its first entry, and compares the root.
     async fn verify(&self, survey: &Survey, target: &mut Target) -> Result<()> {
         let channel = &survey.channel;
         while target.tree.size() < survey.size {
@@ -232,7 +237,7 @@ impl Transfer {
         }
     }
 
-    /// CONFIG_INVALID if source and target may be one place.
+    /// CONFIG_INVALID if source and target may be the same ledger.
     fn check_apart(&self, survey: &Survey) -> Result<()> {
         if self.apart.load(Ordering::Relaxed) {
             return Ok(());
@@ -246,7 +251,8 @@ impl Transfer {
         Err(Error::new(ErrorKind::ConfigInvalid, message).with("channel", channel))
     }
 
-    /// Appends the source's last entry at exactly the size that was taken. Another's entry may stand there.
+    /// Appends the closing entry to the source, directly after the entries that were copied. The result is `Other` if
+    /// another entry is stored there.
     async fn close(&self, survey: &Survey, closing: &Closing) -> Result<Stands> {
         let (channel, size) = (survey.channel.clone(), survey.size);
         let Closing { name: ledger, provenance, reason } = closing.clone();
@@ -264,16 +270,16 @@ impl Transfer {
     }
 }
 
-/// What is known of the target's log.
+/// The state of the target's log in this run.
 #[derive(Debug)]
 struct Target {
-    /// Over what was read back.
+    /// The Merkle tree over the entries that were read back.
     tree: Frontier,
-    /// How many entries this run appended.
+    /// The number of entries that this run appended.
     copied: u64,
 }
 
-/// An append whose end is not known is settled by running the whole again.
+/// Adds the advice to run the transfer again to LEDGER_AMBIGUOUS. A new run reads the stored entry and compares it.
 fn again(error: Error, channel: &Channel) -> Error {
     match error.kind() {
         ErrorKind::LedgerAmbiguous => {

@@ -1,4 +1,4 @@
-//! `LedgerUrl`: where a ledger is, as people write it.
+//! `LedgerUrl`: the address of a ledger, as people write it.
 
 mod secret;
 #[cfg(test)]
@@ -15,7 +15,7 @@ use super::{Access, Ledger};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Text;
 
-/// Where a ledger is: the path of a directory, or a URL.
+/// The address of a ledger: the path of a directory, or a URL.
 ///
 /// | written as | is |
 /// | --- | --- |
@@ -24,8 +24,8 @@ use crate::value::Text;
 /// | `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` | an object store: `ObjectLedger` |
 /// | `postgres://user@host/database` | a PostgreSQL database: `PostgresLedger` |
 ///
-/// It is parsed once, and CONFIG_INVALID says what is wrong with it. It may hold a password. `Display`, `Debug` and serde
-/// leave out the password, and every option of the query that is not known to be harmless; only
+/// It is parsed once, and CONFIG_INVALID says what is wrong with it. It may hold a password. `Display`, `Debug` and
+/// serde leave out the password and every option of the query that is not known to be harmless; only
 /// [`open`](LedgerUrl::open) and [`init`](LedgerUrl::init) use them.
 ///
 /// ```
@@ -44,14 +44,14 @@ enum Place {
     Directory(PathBuf),
     Store {
         scheme: Scheme,
-        /// With its secrets.
+        /// The URL with its secrets.
         url: Box<str>,
-        /// Without.
+        /// The URL without its secrets.
         shown: Box<str>,
     },
 }
 
-/// The first word of a URL.
+/// The scheme of a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Scheme {
     File,
@@ -62,7 +62,7 @@ enum Scheme {
 }
 
 impl LedgerUrl {
-    /// The same, where a path that is not absolute is relative to `home`.
+    /// The same address, with a relative path made relative to `home`.
     #[must_use]
     pub fn within(self, home: &Path) -> LedgerUrl {
         match self.0 {
@@ -71,10 +71,10 @@ impl LedgerUrl {
         }
     }
 
-    /// Opens it. To be written, a directory is made if it is not there; nothing else is made.
+    /// Opens the ledger. With [`Access::Write`] a directory is created if it does not exist; nothing else is created.
     ///
-    /// CONFIG_INVALID if this program was built without what it takes, LEDGER_ABSENT if there is no ledger there, and
-    /// what the ledger says otherwise.
+    /// CONFIG_INVALID if this program was built without the needed feature, LEDGER_ABSENT if there is no ledger at the
+    /// address, and the other errors of the ledger.
     pub async fn open(&self, access: Access) -> Result<Arc<dyn Ledger>> {
         match &self.0 {
             Place::Directory(dir) => directory(dir, access),
@@ -82,10 +82,10 @@ impl LedgerUrl {
         }
     }
 
-    /// Makes what can be made, and is safe to do again: a directory, the tables of a database. An object store's bucket
-    /// is not made; that it can keep a ledger is tried out.
+    /// Creates the directory, or the tables in the database. May be called again. The bucket of an object store is not
+    /// created; instead this checks that the store can keep a ledger.
     ///
-    /// Errors as those of [`LedgerUrl::open`] to write, and LEDGER_DENIED where the credentials may not write.
+    /// Errors as in [`LedgerUrl::open`] with [`Access::Write`], and LEDGER_DENIED if the credentials may not write.
     pub async fn init(&self) -> Result<()> {
         match &self.0 {
             Place::Directory(dir) => directory(dir, Access::Write).map(|_| ()),
@@ -93,8 +93,8 @@ impl LedgerUrl {
         }
     }
 
-    /// What another ledger's last entry calls it: without secrets, and a directory by its whole path. CONFIG_INVALID if
-    /// an entry cannot hold that.
+    /// The name of this ledger in the last entry of a log that was migrated to it: the URL without secrets, or the
+    /// absolute path of a directory. CONFIG_INVALID if an entry cannot hold the name.
     pub fn name(&self) -> Result<Text> {
         let name = match &self.0 {
             Place::Directory(dir) => whole(dir)?.to_string_lossy().into_owned(),
@@ -103,8 +103,8 @@ impl LedgerUrl {
         name.parse().map_err(|e| bad(format!("{self}: an entry cannot name it: {e}")))
     }
 
-    /// Whether both are known to be one place, for whichever account and however the way there is protected. Two names of one host
-    /// are not seen through.
+    /// True if both are known to be the same place. User, password and the protection of the connection are not
+    /// compared. Two different names of one host are not recognised as the same place.
     pub fn is_same(&self, other: &LedgerUrl) -> bool {
         match (&self.0, &other.0) {
             (Place::Directory(one), Place::Directory(other)) => {
@@ -128,7 +128,7 @@ impl FromStr for LedgerUrl {
         }
         let Some((word, rest)) = text.split_once("://") else {
             return match text.split_once(':').map(|(word, _)| word) {
-                // Otherwise a password might become the name of a directory.
+                // Otherwise a password could become a part of a directory's name.
                 Some(word) if Scheme::named(word).is_some() => Err(bad(format!("write {word}://"))),
                 _ if secret::is_dsn(text) => {
                     let why = "a libpq connection string; write it as postgres://USER@HOST/DATABASE";
@@ -146,7 +146,7 @@ impl FromStr for LedgerUrl {
         let [url, shown] = [url, shown].map(|rest| format!("{}://{rest}", scheme.as_str()).into_boxed_str());
         match shown.parse::<Text>() {
             Ok(_) => Ok(LedgerUrl(Place::Store { scheme, url, shown })),
-            // It says what and where, not the text.
+            // The message names the defect and its place, and does not contain the text.
             Err(e) => Err(bad(format!("{}://: {}", scheme.as_str(), e.message()))),
         }
     }
@@ -176,7 +176,7 @@ impl TryFrom<String> for LedgerUrl {
 }
 
 impl From<LedgerUrl> for String {
-    /// Without its secrets.
+    /// The URL without its secrets.
     fn from(url: LedgerUrl) -> String {
         url.to_string()
     }
@@ -202,7 +202,7 @@ impl Scheme {
         }
     }
 
-    /// The Cargo feature that it takes, and whether it was built in.
+    /// The Cargo feature that the scheme needs, and true if it was built in.
     fn feature(self) -> (&'static str, bool) {
         match self {
             Scheme::File => ("object-store", cfg!(feature = "object-store")),
@@ -268,7 +268,7 @@ fn whole(dir: &Path) -> Result<PathBuf> {
 
 fn unknown(word: &str) -> Error {
     let there: Vec<String> = Scheme::ALL.iter().map(|scheme| format!("{}://", scheme.as_str())).collect();
-    // What stands before the colon can be anything, even half a password.
+    // Show the word only if it looks like a scheme: it can be anything, even a part of a password.
     let plain = !word.is_empty() && word.len() <= 16 && word.bytes().all(|b| b.is_ascii_alphanumeric());
     let what = if plain { format!("no ledger is kept in {word}://") } else { "an unknown scheme".to_owned() };
     bad(format!("{what}; give a directory, {}", there.join(", ")))

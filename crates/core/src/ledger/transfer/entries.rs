@@ -1,4 +1,4 @@
-//! Entries of one log: read in pages, and put where they belong.
+//! Reads of one log in pages, and appends at given positions.
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use crate::ledger::{Append, Ledger};
 use crate::record::{Leaf, Sealed};
 use crate::value::Channel;
 
-/// How many entries are read at once.
+/// The greatest number of entries of one read.
 const PAGE: u64 = 1024;
 
-/// How long to wait before an append that was not answered is sent again.
+/// The pauses before an append that was not answered is sent again, in milliseconds.
 const AGAIN_MS: [u64; 3] = [100, 400, 1600];
 
-/// Whose entry stands at a position.
+/// The entry at a position after an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::ledger) enum Stands {
-    /// Ours: it was stored now.
+    /// Our entry, stored by this append.
     Stored,
-    /// These very bytes, of an earlier run or of an append whose answer was lost.
+    /// The same bytes, stored by an earlier run or by an append whose answer was lost.
     Already,
     Other,
 }
 
-/// Appends an entry at `seq`, unless something stands there.
+/// Appends an entry at `seq`, unless there is an entry already.
 pub(in crate::ledger) async fn place(
     ledger: &dyn Ledger,
     channel: &Channel,
@@ -42,7 +42,7 @@ pub(in crate::ledger) async fn place(
                     false => Ok(Stands::Other),
                 };
             }
-            // The same bytes at the same position can be stored once.
+            // Sending it again is safe: only one append can be stored at a position.
             (Err(error), Some(pause)) if error.kind() == ErrorKind::LedgerAmbiguous => {
                 tokio::time::sleep(Duration::from_millis(pause)).await;
             }
@@ -51,7 +51,8 @@ pub(in crate::ledger) async fn place(
     }
 }
 
-/// Some entries from `from` on, below `end`; LEDGER_TRUNCATED if there are none, because there were.
+/// Some entries from `from` on, below `end`; LEDGER_TRUNCATED if there are none, because the log had entries up to
+/// `end`.
 pub(in crate::ledger) async fn read_page(
     ledger: &dyn Ledger,
     channel: &Channel,
@@ -75,13 +76,13 @@ pub(in crate::ledger) async fn entry(ledger: &dyn Ledger, channel: &Channel, seq
     Ok(page.into_iter().next())
 }
 
-/// The leaf hash of the entry at `seq`, which is there.
+/// The leaf hash of the entry at `seq`, which must exist.
 pub(in crate::ledger) async fn leaf_of(ledger: &dyn Ledger, channel: &Channel, seq: u64) -> Result<Leaf> {
     let page = read_page(ledger, channel, seq, seq + 1).await?;
     Ok(Sealed::of(page.into_iter().next().unwrap_or_default()).leaf())
 }
 
-/// LEDGER_FORKED: the two logs are not one.
+/// LEDGER_FORKED: the two logs have different entries at `seq`.
 pub(in crate::ledger) fn differ(channel: &Channel, seq: u64) -> Error {
     let message = format!(
         "{channel}: seq {seq}: source and target have different entries there, so that they are two histories; name a \
@@ -90,7 +91,7 @@ pub(in crate::ledger) fn differ(channel: &Channel, seq: u64) -> Error {
     Error::new(ErrorKind::LedgerForked, message).with("channel", channel).with("seq", seq)
 }
 
-/// Says in whose log it is.
+/// Adds the channel and the ledger (`source`, for example) to an error.
 pub(in crate::ledger) fn located(error: Error, channel: &Channel, whose: &'static str) -> Error {
     let located = Error::new(error.kind(), format!("{channel}: the {whose}'s log: {error}"));
     let seq = error.context().find(|(name, _)| *name == "seq").map(|(_, seq)| seq.to_owned());

@@ -1,4 +1,4 @@
-//! `Survey`: what both ledgers have of a channel's log, before anything is written.
+//! `Survey`: the entries that both ledgers have of a channel's log, before anything is written.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -9,29 +9,28 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Body, DefectCode, Entry, Leaf, Migrated, MigratedTo, Sealed, Verifier};
 use crate::value::{Channel, Digest};
 
-/// What a transfer of one channel's log would do.
+/// The plan of a transfer of one channel's log.
 #[derive(Debug, Serialize)]
 #[non_exhaustive]
 pub struct Survey {
     /// The channel.
     pub channel: Channel,
-    /// How many entries of the source are to stand in the target: all but a last one that says the log goes on
-    /// elsewhere.
+    /// The number of entries of the source that the target is to have: all except a last entry `migrated`.
     pub size: u64,
-    /// The RFC 6962 root over them.
+    /// The RFC 6962 root over these entries.
     pub root: Digest,
-    /// How many of them the target has.
+    /// The number of these entries that the target already has.
     pub there: u64,
-    /// Where the source's log goes on, if it was closed.
+    /// The ledger to which the source's log was migrated, if it was closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migrated: Option<MigratedTo>,
-    /// The last of them.
+    /// The leaf hash of the last entry that is to be in the target.
     #[serde(skip)]
     pub(super) leaf: Option<Leaf>,
-    /// Where the intent stands of the move that is open in the source.
+    /// The position of the intent of the move that is open in the source.
     #[serde(skip)]
     open: Option<u64>,
-    /// Kept while the source is read; many surveys may be held at once.
+    /// Present only while the source is read, to save memory: a caller may hold many surveys at once.
     #[serde(skip)]
     verifier: Option<Verifier>,
 }
@@ -59,7 +58,7 @@ impl Survey {
         Ok(survey)
     }
 
-    /// Reads the source on to its end, and verifies it.
+    /// Reads the source up to its end, and verifies it.
     pub(super) async fn go_on(&mut self, transfer: &Transfer) -> Result<()> {
         let source = transfer.from.as_ref();
         let end = source.size(&self.channel).await.map_err(|e| e.with("channel", &self.channel))?;
@@ -68,7 +67,7 @@ impl Survey {
             return Err(Error::new(ErrorKind::LedgerTruncated, message).with("channel", &self.channel));
         }
         if self.verifier.is_none() {
-            // What was verified is read again: another process wrote meanwhile, which is rare.
+            // Read and verify from the start again. This is rare: another process wrote in the meantime.
             self.size = 0;
         }
         let mut verifier = self.verifier.take().unwrap_or_else(|| Verifier::new(Some(self.channel.clone())));
@@ -88,8 +87,9 @@ impl Survey {
     fn take(&mut self, verifier: &mut Verifier, page: &[Bytes], closes: bool) -> Result<()> {
         verifier.feed(page);
         let report = verifier.report();
-        // An entry that breaks a rule of meaning is taken along as it is; what cannot be read ends the log here. A log with
-        // entries of a later version is not closed by this one.
+        // An entry with a defect in its form, position or parent is an error. An entry that breaks only a rule of
+        // meaning is copied as it is. If the log is to be closed, an entry of a kind that this version does not know is
+        // an error too.
         let stops = |code: DefectCode| code.ends_reading() || (closes && code == DefectCode::Kind);
         if let Some(defect) = report.defects.into_iter().find(|defect| stops(defect.code)) {
             return Err(located(defect.into(), &self.channel, "source"));
@@ -101,10 +101,10 @@ impl Survey {
         Ok(())
     }
 
-    /// Takes the source's last entry in, which is not taken along.
+    /// Handles the last entry `migrated` of the source, which is not copied.
     fn closed(&mut self, mut verifier: Verifier, bytes: &Bytes, transfer: &Transfer) -> Result<()> {
         let seq = self.size;
-        // It is verified like any other, and then left out.
+        // Verify it like any other entry.
         verifier.feed(std::slice::from_ref(bytes));
         let defect = verifier.finish().defects.into_iter().find(|defect| defect.seq == seq);
         if let Some(defect) = defect {
@@ -113,7 +113,7 @@ impl Survey {
         let Some(Migrated { ledger, .. }) = closes(bytes) else { return Ok(()) };
         let migrated = MigratedTo { seq, ledger };
         match transfer.closing.as_ref().is_some_and(|closing| closing.name != migrated.ledger) {
-            // From here it would have two ends.
+            // Another migration would give the log two continuations.
             true => Err(migrated.error(&self.channel)),
             false => {
                 self.migrated = Some(migrated);
@@ -122,7 +122,7 @@ impl Survey {
         }
     }
 
-    /// Compares what the target has, and finds out whether more can be appended to it.
+    /// Compares the entries that the target has, and checks that more can be appended to it.
     async fn check_target(&mut self, transfer: &Transfer) -> Result<()> {
         let target = transfer.to.as_ref();
         let there = target.size(&self.channel).await.map_err(|e| e.with("channel", &self.channel))?;
@@ -131,7 +131,7 @@ impl Survey {
         let both =
             (entry(transfer.from.as_ref(), &self.channel, last).await?, entry(target, &self.channel, last).await?);
         if both.0 != both.1 {
-            // A log that went on elsewhere is a prefix of what it became, and then its own end.
+            // The target's log ends with an entry `migrated`: report this, not a fork.
             if let Some(Migrated { ledger, .. }) = both.1.as_ref().and_then(closes) {
                 return Err(self.closed_target(MigratedTo { seq: last, ledger }));
             }
@@ -142,7 +142,8 @@ impl Survey {
             _ => None,
         };
         match end.as_ref().and_then(closes) {
-            // A finished transfer that is run again says that it is finished, wherever the log went from there.
+            // If the source is closed already, the transfer was finished before, and the target may have been migrated
+            // further.
             Some(Migrated { ledger, .. }) if self.migrated.is_none() => {
                 Err(self.closed_target(MigratedTo { seq: there - 1, ledger }))
             }
@@ -176,7 +177,7 @@ impl Survey {
         Err(error.with("channel", channel).with("seq", seq).with("move_id", move_id))
     }
 
-    /// Where the two logs differ first.
+    /// The error for the first position where the two logs differ.
     pub(super) async fn first_difference(&self, transfer: &Transfer) -> Result<Error> {
         let (channel, mut seq) = (&self.channel, 0);
         while seq < self.size {
@@ -192,7 +193,7 @@ impl Survey {
     }
 }
 
-/// What an entry says that closes a log.
+/// The content of an entry that closes a log; none for any other entry.
 fn closes(bytes: &Bytes) -> Option<Migrated> {
     match Entry::open(bytes).ok()? {
         Entry { body: Body::Migrated(migrated), .. } => Some(migrated),

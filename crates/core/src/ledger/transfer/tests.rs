@@ -1,4 +1,4 @@
-//! The laws of a transfer, over random logs, and each fault that may come between.
+//! Tests of a transfer: its rules with random logs, and every fault that can occur during it.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -27,7 +27,7 @@ fn author() -> Provenance {
     Provenance::new("manual", "run", "ada").unwrap()
 }
 
-/// A log of `entries` holds.
+/// A log of this many entries, each of kind hold.
 pub(in crate::ledger) fn holds(entries: u64) -> Vec<Bytes> {
     let mut state = ChannelState::empty(channel());
     (0..entries).map(|seq| next(&mut state, hold(format!("entry {seq}")))).collect()
@@ -67,7 +67,7 @@ async fn run(transfer: &Transfer) -> Result<Transferred> {
     transfer.run(transfer.survey(&channel()).await?).await
 }
 
-/// The target has the log, and the source has it and one entry more, which says where it went.
+/// Checks that the target has the log, and that the source has it and one more entry `migrated`.
 async fn moved(from: &dyn Ledger, to: &dyn Ledger, log: &[Bytes]) {
     assert_eq!(whole(to).await, log);
     let source = whole(from).await;
@@ -94,7 +94,7 @@ async fn a_log_that_moves_is_the_same_in_the_target_and_closed_in_the_source() {
     assert_eq!(*told.lock().unwrap(), [(1024, 2500), (2048, 2500), (2500, 2500)]);
     moved(from.as_ref(), to.as_ref(), &log).await;
 
-    // Again: nothing is left to do, wherever the log went on since.
+    // A second run has nothing to do, also after the target's log has grown.
     write(to.as_ref(), &[next(&mut state(&log), hold("later".to_owned()))]).await;
     let again = run(&transfer).await.unwrap();
     assert_eq!((again.copied, again.ending), (0, Ending::MigratedBefore { seq: 2500 }));
@@ -110,26 +110,26 @@ fn state(log: &[Bytes]) -> ChannelState {
     state
 }
 
-/// What happens at an append.
+/// The fault of an append.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     None,
-    /// The process dies before it.
+    /// The process dies before the append.
     DiesBefore,
-    /// The process dies after it.
+    /// The process dies after the append.
     DiesAfter,
-    /// It did not happen, and that is not known.
+    /// Nothing was stored, and the answer was lost.
     LostBefore,
-    /// It happened, and the answer was lost.
+    /// The entry was stored, and the answer was lost.
     LostAfter,
-    /// Another writer comes first, with an entry of its own.
+    /// Another writer appends its own entry first.
     Overtaken,
 }
 
 #[derive(Debug)]
 struct Scripted {
     inner: Arc<MemoryLedger>,
-    /// What happens at each append, in order.
+    /// The faults of the appends, in order.
     faults: Mutex<VecDeque<Fault>>,
 }
 
@@ -175,7 +175,7 @@ fn nth(n: usize, fault: Fault) -> Vec<Fault> {
     std::iter::repeat_n(Fault::None, n).chain([fault]).collect()
 }
 
-/// Whatever append a crash or a lost answer comes at, in the target or at the source's last entry: another run ends it.
+/// After a crash or a lost answer at any append, in the target or in the source, another run finishes the transfer.
 #[tokio::test(start_paused = true)]
 async fn it_goes_on_where_it_stopped() {
     let log = holds(6);
@@ -194,7 +194,7 @@ async fn it_goes_on_where_it_stopped() {
                     assert_eq!(error.kind(), ErrorKind::LedgerUnavailable, "{fault:?} at {at}");
                     assert!(error.context().any(|(name, _)| name == "channel"), "{error:?}");
                 }
-                // An answer that was lost is found out on the way.
+                // The same run recovers from a lost answer.
                 _ => assert_eq!(ended.unwrap().copied, 6, "{fault:?} at {at}"),
             }
             let again =
@@ -205,7 +205,7 @@ async fn it_goes_on_where_it_stopped() {
     }
 }
 
-/// An append whose answers are all lost is unknown, and said to be; the source is not closed on a guess.
+/// An append whose answers are all lost is LEDGER_AMBIGUOUS, and the source is not closed.
 #[tokio::test(start_paused = true)]
 async fn what_stays_unknown_is_said() {
     let log = holds(2);
@@ -234,7 +234,7 @@ async fn a_source_that_is_written_meanwhile_loses_nothing() {
     assert!(error.to_string().contains("others wrote into the log 32 times while it was to be closed"), "{error}");
 }
 
-/// One ledger under two names is not closed in favour of itself.
+/// A ledger that is both source and target is not closed.
 #[tokio::test]
 async fn a_ledger_does_not_move_to_itself() {
     let log = holds(3);
@@ -245,7 +245,7 @@ async fn a_ledger_does_not_move_to_itself() {
     assert_eq!(whole(one.as_ref()).await, log, "nothing was written");
 }
 
-/// Two that run the same transfer end it once.
+/// Two concurrent runs of one transfer close the source once.
 #[tokio::test]
 async fn two_at_once_are_one() {
     let log = holds(300);
@@ -276,7 +276,7 @@ async fn an_open_move_is_closed_first() {
     assert_eq!(error.context().find(|(name, _)| *name == "move_id"), Some(("move_id", "move-1")));
     assert_eq!((whole(from.as_ref()).await, whole(to.as_ref()).await), (log.clone(), vec![]), "nothing was written");
 
-    // A backup may be taken and brought back at any time.
+    // A log with an open move can be copied at any time.
     assert_eq!(run(&Transfer::copying(from, to.clone())).await.unwrap().ending, Ending::Copied);
     assert_eq!(whole(to.as_ref()).await, log);
 }
@@ -307,7 +307,7 @@ async fn nothing_is_appended_after_the_entry_that_closed_a_log() {
     let log = holds(3);
     let (a, b) = (ledger(&log).await, ledger(&[]).await);
     run(&Transfer::migrating(a.clone(), b.clone(), name(NAME), author())).await.unwrap();
-    // Back to where it came from, with and without something new.
+    // Migrate back to the first ledger, without and with new entries.
     for more in 0..2 {
         let error = run(&Transfer::migrating(b.clone(), a.clone(), name("/srv/ledger"), author())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LedgerMigrated, "{more}");
@@ -321,7 +321,7 @@ async fn nothing_is_appended_after_the_entry_that_closed_a_log() {
         );
         write(b.as_ref(), &[next(&mut state(&whole(b.as_ref()).await), hold("new".to_owned()))]).await;
     }
-    // From the closed log to a third ledger, it would have two ends.
+    // Refuse to migrate the closed log to a third ledger: the log would have two continuations.
     let c = ledger(&[]).await;
     let error = run(&Transfer::migrating(a.clone(), c.clone(), name("s3://bucket"), author())).await.unwrap_err();
     assert_eq!(
@@ -329,7 +329,7 @@ async fn nothing_is_appended_after_the_entry_that_closed_a_log() {
         format!("the log of {} was migrated at seq 3: it goes on in {NAME}; use that ledger", channel())
     );
     assert_eq!(whole(c.as_ref()).await, Vec::<Bytes>::new());
-    // A backup of it can be brought back where the ledger that it went to is lost: it is open again.
+    // The closed log can still be copied, for example after its new ledger was lost. The copy is open again.
     let done = run(&Transfer::copying(a, c.clone())).await.unwrap();
     assert_eq!((done.size, done.ending), (3, Ending::Copied));
     assert_eq!(whole(c.as_ref()).await, log);
@@ -396,7 +396,7 @@ async fn an_entry_that_closes_a_log_wrongly_is_a_defect() {
     assert!(error.to_string().contains("seq 3: MIGRATED: it names 2 entries, and 3 are before it"), "{error}");
 }
 
-/// A target that keeps something else than it was given.
+/// A broken target that stores other bytes than it was given.
 #[derive(Debug)]
 struct Liar(Arc<MemoryLedger>);
 
@@ -432,10 +432,10 @@ async fn the_source_is_not_closed_before_the_target_was_read_back() {
 }
 
 proptest! {
-    // Each entry is synced.
+    // Few cases, because each entry is synced.
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// Any log, taken through any chain of ledgers and back, keeps its bytes and its root.
+    /// Any log keeps its bytes and its root through any chain of ledgers and back.
     #[test]
     fn a_log_keeps_its_root_wherever_it_goes(log in logs(), files in proptest::collection::vec(any::<bool>(), 3)) {
         let log: Vec<Bytes> = log.iter().map(|sealed| sealed.bytes().clone()).collect();

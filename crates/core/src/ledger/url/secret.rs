@@ -1,9 +1,9 @@
-//! What stands after `://`, and the same without its secrets.
+//! The part of a URL after `://`, and the same part without its secrets.
 
 use super::bad;
 use crate::error::Result;
 
-/// Options whose values may be shown. Whatever else stands in a query is left out: it may be a key or a signature.
+/// Options whose values may be shown. Every other option is left out: it may be a key or a signature.
 const HARMLESS: [&str; 14] = [
     "account",
     "allow-http",
@@ -21,10 +21,10 @@ const HARMLESS: [&str; 14] = [
     "user",
 ];
 
-/// Options that say where a ledger is.
+/// Options that are a part of the ledger's address.
 const WHERE: [&str; 7] = ["account=", "dbname=", "endpoint=", "host=", "hostaddr=", "port=", "schema="];
 
-/// `/its/path` of a `file://` URL.
+/// Parses `/its/path` of a `file://` URL.
 pub(super) fn file(rest: &str) -> Result<(String, String)> {
     let path = rest.strip_prefix("localhost").unwrap_or(rest);
     if !path.starts_with('/') {
@@ -39,7 +39,7 @@ pub(super) fn file(rest: &str) -> Result<(String, String)> {
     }
 }
 
-/// `bucket/prefix?options` of an object store.
+/// Parses `bucket/prefix?options` of an object store.
 pub(super) fn bucket(scheme: &str, rest: &str) -> Result<(String, String)> {
     let Parts { authority, path, query } = parts(scheme, rest)?;
     if authority.contains(['@', ':']) {
@@ -54,7 +54,7 @@ pub(super) fn bucket(scheme: &str, rest: &str) -> Result<(String, String)> {
     Ok((rest.to_owned(), format!("{authority}{path}{}", harmless(query))))
 }
 
-/// `user:password@host/database?options` of a server.
+/// Parses `user:password@host/database?options` of a server.
 pub(super) fn server(rest: &str) -> Result<(String, String)> {
     let Parts { authority, path, query } = parts("postgres", rest)?;
     let shown = match authority.rsplit_once('@') {
@@ -67,7 +67,7 @@ pub(super) fn server(rest: &str) -> Result<(String, String)> {
     Ok((rest.to_owned(), format!("{shown}{path}{}", harmless(query))))
 }
 
-/// Words that a libpq connection string begins with (PostgreSQL 15, *Parameter Key Words*).
+/// The keywords with which a libpq connection string can begin (PostgreSQL 15, *Parameter Key Words*).
 const LIBPQ: [&str; 10] = [
     "application_name",
     "connect_timeout",
@@ -81,7 +81,8 @@ const LIBPQ: [&str; 10] = [
     "user",
 ];
 
-/// True for `host=db dbname=audit user=ci`, as PostgreSQL's own tools take it, and for whatever has a password.
+/// True for a connection string of PostgreSQL's own tools, such as `host=db dbname=audit user=ci`, and for any text
+/// with a password option.
 pub(super) fn is_dsn(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     let set = |at: usize| text.get(at..).is_some_and(|rest| rest.trim_start().starts_with('='));
@@ -91,7 +92,7 @@ pub(super) fn is_dsn(text: &str) -> bool {
         || text.match_indices("password").any(|(at, word)| set(at + word.len()))
 }
 
-/// What of a URL says where, in one spelling.
+/// The address in a URL, in one spelling, so that two URLs can be compared.
 pub(super) fn address(shown: &str) -> String {
     let (scheme, rest) = shown.split_once("://").unwrap_or(("", shown));
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -113,7 +114,7 @@ struct Parts<'a> {
 
 fn parts<'a>(scheme: &str, rest: &'a str) -> Result<Parts<'a>> {
     let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    // A password with a `/` in it would end the host too early, and stand in what is shown.
+    // A `/` in a password would end the host too early, and the rest of the password would be shown.
     if after.contains(['@', '#']) {
         return Err(bad(format!(
             "{scheme}://: an @ or a # after the host; in a password or a path write @ as %40, # as %23, / as %2F, ? as %3F"
@@ -128,13 +129,13 @@ fn parts<'a>(scheme: &str, rest: &'a str) -> Result<Parts<'a>> {
     })
 }
 
-/// The options whose values may be shown, with their question mark.
+/// The options whose values may be shown, with a leading `?`.
 fn harmless(query: Option<&str>) -> String {
     let shown: Vec<&str> = query
         .into_iter()
         .flat_map(|query| query.split('&'))
         .filter(|option| match option.split_once('=') {
-            // An endpoint can have a password as well.
+            // The value of an endpoint can contain a password.
             Some((name, value)) => HARMLESS.contains(&name) && !value.contains('@') && !value.contains("%40"),
             None => false,
         })
@@ -145,7 +146,7 @@ fn harmless(query: Option<&str>) -> String {
     }
 }
 
-/// Whether percent-decoding (RFC 3986, section 2.1) gives a text.
+/// True if percent-decoding (RFC 3986, section 2.1) gives UTF-8 text.
 fn decodes(text: &str) -> bool {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

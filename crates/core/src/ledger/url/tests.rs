@@ -60,7 +60,7 @@ fn errors_say_what_and_what_to_write() {
     assert!(error(&format!("s3://bucket/{}", "a".repeat(1024))).contains("1036 characters, the most is 1024"));
 }
 
-/// What is shown and what is refused: neither has what may be a secret.
+/// Neither the shown form nor an error contains a text that may be a secret.
 #[test]
 fn no_secret_is_ever_shown() {
     const CANARY: &str = "c4n4ry";
