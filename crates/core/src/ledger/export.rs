@@ -36,7 +36,7 @@ pub struct Exported {
 /// The log is verified as it is read. The file is written completely, or stays as it was. An earlier export is replaced
 /// only by a log that begins with it, so that a damaged ledger does not destroy its backup: LEDGER_TRUNCATED if the
 /// ledger has fewer entries than the file, LEDGER_FORKED if it has others, LEDGER_CORRUPT if an entry of the ledger has
-/// a defect in its form, position or parent. CONFIG_INVALID if `dir` is a ledger that is being written.
+/// broken bytes, position or parent. CONFIG_INVALID if `dir` is a ledger that is being written.
 pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Result<Exported> {
     let name = log_name(channel);
     let (file, lock) = (dir.join(&name), dir.join(&name).with_extension("lock"));
@@ -57,8 +57,8 @@ pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Resul
         let page = read_page(ledger, channel, seq, size).await?;
         seq += page.len() as u64;
         verifier.feed(&page);
-        // An entry with a defect in its form, position or parent is an error. An entry that breaks only a rule of
-        // meaning is exported as it is.
+        // An entry with broken bytes, position or parent is an error. An entry that breaks another rule is exported as
+        // it is.
         if let Some(defect) = verifier.report().defects.into_iter().find(|defect| defect.code.ends_reading()) {
             return Err(located(defect.into(), channel, "ledger"));
         }

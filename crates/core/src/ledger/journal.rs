@@ -214,7 +214,7 @@ impl Journal {
             return Ok(Written::Lost);
         }
         let sealed = self.state.next(body, Uuid::now_v7(), at).seal()?;
-        // Refuse an entry that would break the log, whichever caller made it.
+        // Refuse to append an entry that would break the log.
         let mut next = ChannelState::clone(&self.state);
         let step = next.take(sealed.bytes()).map_err(|defect| {
             Error::new(ErrorKind::InternalFault, format!("an entry that would break the log: {defect}"))

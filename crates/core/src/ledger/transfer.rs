@@ -29,8 +29,8 @@ const CLOSE_TRIES: u32 = 32;
 /// - **Bytes are exact**: the target gets the same bytes at the same positions. The RFC 6962 roots of both are compared
 ///   before the source is closed.
 /// - **Only complete logs are taken**: bytes, positions and parents of the source's log are verified before the first
-///   entry is appended, and those of each entry again when it is appended. An entry that breaks only a rule of meaning
-///   is copied as it is.
+///   entry is appended, and those of each entry again when it is appended. An entry that breaks another rule is copied
+///   as it is.
 /// - **It goes on where it stopped**: entries that the target already has are compared and not written again. It may be
 ///   run again after any error or crash, and by several processes at once.
 /// - **One log goes on in one place**: [migrating](Transfer::migrating) ends with an entry `migrated` in the source,
@@ -153,9 +153,9 @@ impl Transfer {
     /// a run would return.
     ///
     /// CHANNEL_NOT_BOOTSTRAPPED if the source has no log of the channel; LEDGER_CORRUPT or LEDGER_TOO_NEW if an entry
-    /// has a defect in its form, position or parent; CHANNEL_BUSY while a move is open in it (only if the source is to
-    /// be closed); LEDGER_MIGRATED if either log was migrated to a third ledger; LEDGER_FORKED if the target has
-    /// another history.
+    /// has broken bytes, position or parent; CHANNEL_BUSY while a move is open in it (only if the source is to be
+    /// closed); LEDGER_MIGRATED if either log was migrated to a third ledger; LEDGER_FORKED if the target has another
+    /// history.
     pub async fn survey(&self, channel: &Channel) -> Result<Survey> {
         Survey::of(self, channel).await
     }

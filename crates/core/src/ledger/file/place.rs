@@ -142,7 +142,7 @@ impl Place {
 
     /// The line that ends at `end`, including its newline.
     pub(super) fn last_line(&self, log: &dyn DiskFile, end: u64) -> Result<Vec<u8>> {
-        // Most entries are far shorter than the longest.
+        // Most entries are much shorter than `MAX_LINE`: try a short read first.
         for reach in [4096, 2 * MAX_LINE as u64] {
             let from = end.saturating_sub(reach);
             let mut tail = self.read_exactly(log, from, end)?;

@@ -67,7 +67,7 @@ struct State {
     space: Option<usize>,
 }
 
-/// The disk. Its clones are the same one.
+/// The simulated disk. Clones share its state.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SimDisk {
     state: Arc<Mutex<State>>,

@@ -16,7 +16,7 @@ use crate::record::{DefectCode, MAX_ENTRY};
 pub(super) struct Writer {
     place: Arc<Place>,
     lock: Box<dyn DiskFile>,
-    /// Opened under the lock.
+    /// The log file; none until it is opened under the lock.
     log: Option<Box<dyn DiskFile>>,
     /// The end of the log that this writer has checked: bytes and entries.
     checked: Option<(u64, u64)>,
@@ -204,8 +204,8 @@ impl Writer {
             place.note(Repair::Cut { offset: end, bytes: stat.bytes - end });
         }
         if mark.as_ref().is_some_and(|mark| mark.is_of(&boot)) && end > synced {
-            // After a failed fsync the page cache may be clean but not durable, and another sync would not tell: rewrite,
-            // then sync.
+            // After a failed fsync the page cache may be clean but not durable, and another sync would not report this:
+            // rewrite, then sync.
             let tail = place.read_exactly(log.as_ref(), synced, end)?;
             log.set_len(synced)
                 .and_then(|()| log.sync())

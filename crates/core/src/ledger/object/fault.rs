@@ -15,11 +15,11 @@ pub(super) enum Fault {
     NoObject,
     /// There is no such bucket or container.
     NoBucket(String),
-    /// The credentials are missing, wrong, or do not allow it.
+    /// The credentials are missing or wrong, or do not allow the request.
     Denied(String),
     /// The store says that there is an object under the key already, or that another writer is changing it.
     Taken,
-    /// The store cannot do this.
+    /// The store does not support the request.
     Unsupported(String),
     /// The request had no effect and will have none: it was not sent, or it was refused.
     Refused(String),

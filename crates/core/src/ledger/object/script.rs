@@ -36,7 +36,7 @@ pub(super) enum Wrong {
     AfterTaken,
     /// No effect, and the answer that another writer is changing the object.
     Conflict,
-    /// A create that overwrites.
+    /// A create overwrites an object that exists.
     Overwrites,
     /// No effect, and the answer that it is not allowed.
     Denied,

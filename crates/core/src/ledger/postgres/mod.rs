@@ -53,19 +53,21 @@ const SETTLE_WAIT: [Duration; 2] = [Duration::from_millis(50), Duration::from_se
 ///
 /// # URL
 /// `postgres://user:password@host:port/database?schema=…&sslmode=…&sslrootcert=…`, also `postgresql://`. Several hosts
-/// are separated by commas; the first one that can be written to is used. Special characters are percent-encoded.
+/// are separated by commas; with write access the first one that can be written to is used. Special characters are
+/// percent-encoded.
 ///
-/// | part | when it is left out |
+/// | part | if it is left out |
 /// | --- | --- |
 /// | host, port | `PGHOST`, `PGPORT`; a host that begins with `/` (as `?host=/run/postgresql`) is a socket's directory |
 /// | user | `PGUSER`, then the name of the system's user |
-/// | password | `PGPASSWORD`, then the password file (`PGPASSFILE`, then `~/.pgpass`), unless others may read it |
+/// | password | `PGPASSWORD`, then the password file (`PGPASSFILE`, then `~/.pgpass`) if only its owner may read it |
 /// | database | `PGDATABASE`, then the user's name |
 /// | `schema` | `tagwarden` |
-/// | `sslmode` | `PGSSLMODE`, then `verify-full`; `disable` if every host is this host itself. The third is `require` |
+/// | `sslmode` | `PGSSLMODE`, then `disable` if every host is this host, else `verify-full` (also possible: `require`)
+/// |
 /// | `sslrootcert` | `PGSSLROOTCERT`, then the platform's roots |
 ///
-/// Nothing else of libpq's environment is read. The password is in no error and no `Debug`.
+/// No other variable of libpq's environment is read. No error and no `Debug` output contains the password.
 #[derive(Clone)]
 pub struct PostgresLedger {
     pool: Arc<Pool>,

@@ -87,9 +87,8 @@ impl Survey {
     fn take(&mut self, verifier: &mut Verifier, page: &[Bytes], closes: bool) -> Result<()> {
         verifier.feed(page);
         let report = verifier.report();
-        // An entry with a defect in its form, position or parent is an error. An entry that breaks only a rule of
-        // meaning is copied as it is. If the log is to be closed, an entry of a kind that this version does not know is
-        // an error too.
+        // An entry with broken bytes, position or parent is an error. An entry that breaks another rule is copied as it
+        // is. If the log is to be closed, an entry of a kind that this version does not know is an error too.
         let stops = |code: DefectCode| code.ends_reading() || (closes && code == DefectCode::Kind);
         if let Some(defect) = report.defects.into_iter().find(|defect| stops(defect.code)) {
             return Err(located(defect.into(), &self.channel, "source"));
