@@ -124,8 +124,8 @@ impl FileLedger {
         Ok(FileLedger { inner: Arc::new(inner), lock_wait: LOCK_WAIT })
     }
 
-    /// The longest time that an append waits for a lock that another process holds, before it is LEDGER_UNAVAILABLE; 10
-    /// s by default.
+    /// Sets how long an append waits for a lock that another process holds, before it is LEDGER_UNAVAILABLE; the
+    /// default is 10 s.
     #[must_use]
     pub fn lock_wait(self, lock_wait: Duration) -> FileLedger {
         FileLedger { lock_wait, ..self }

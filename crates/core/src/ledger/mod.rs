@@ -61,7 +61,7 @@ pub enum Append {
     Lost,
 }
 
-/// The knowledge of a ledger about an append that was not acknowledged and that no read shows.
+/// The answer of [`Ledger::unacknowledged`] about an append that was not acknowledged and that no read shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unacknowledged {
     /// The ledger cannot know: such an entry may still be stored later.
@@ -86,7 +86,7 @@ pub enum Unacknowledged {
 /// - **Bytes are exact.** A read returns the bytes that were appended; no log contains entries of another.
 ///
 /// Logs of different channels need not be ordered. A backend stores encoded entries: it can lose or refuse an entry,
-/// but it cannot forge one that fits the hash chain.
+/// but the hash chain does not depend on it.
 #[async_trait]
 pub trait Ledger: fmt::Debug + Send + Sync + 'static {
     /// The number of entries in the log; 0 if there is no log.

@@ -215,7 +215,8 @@ impl Reader {
             let seq = from + found.len() as u64;
             let line = bytes.slice(start..at);
             if let Some(defect) = lines::defect(&line, seq) {
-                // Return the good entries before it first, so that the next read reports the defect at its position.
+                // Return the good entries before the bad line first, so that the next read reports the defect at its
+                // position.
                 if found.is_empty() {
                     return Err(self.place.defect(defect));
                 }

@@ -28,8 +28,8 @@ pub(super) fn connect(address: &Address) -> Result<Arc<dyn ObjectStore>> {
     }
 }
 
-/// No retries in the library: after a lost answer its retry would report our own write as lost to another writer.
-/// `Bucket` retries where it is safe.
+/// No retries in `object_store`: after a lost answer, its retry would report our own write as lost to another writer.
+/// `Bucket` and `Log::append` retry instead.
 fn no_retry() -> RetryConfig {
     RetryConfig { max_retries: 0, ..RetryConfig::default() }
 }

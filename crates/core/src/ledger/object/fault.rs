@@ -42,7 +42,7 @@ impl Fault {
             }
             StoreError::NotImplemented { .. } | StoreError::NotSupported { .. } => Fault::Unsupported(text),
             StoreError::InvalidPath { .. } | StoreError::UnknownConfigurationKey { .. } => Fault::Refused(text),
-            // After an error a file system does nothing later.
+            // After a file system has reported an error, the operation has no later effect.
             StoreError::Generic { store: "LocalFileSystem", .. } => Fault::Refused(text),
             _ if not_sent(error) => Fault::Refused(text),
             _ => match status(&raw) {

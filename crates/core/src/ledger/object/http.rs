@@ -86,7 +86,7 @@ pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
-/// Refuses an `http://` endpoint whose host is not loopback, unless `allowed` permits it.
+/// Refuses an `http://` endpoint that `allowed` does not permit. Without `allowed`, only loopback is permitted.
 pub(super) fn check_scheme(endpoint: &str, allowed: Option<bool>) -> Result<()> {
     let Some(rest) = endpoint.strip_prefix("http://") else { return Ok(()) };
     let authority = rest.split('/').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The test that a store honours conditional creates, on one object, before any entry is written.
+//! The probe: a test that a store honours conditional creates, on one object, before any entry is written.
 //!
 //! The object is created once and never changed. Every later open tries to create it again, and must be refused. So
 //! each process tests the store again, for two requests, and a store that stops honouring conditions later is detected.

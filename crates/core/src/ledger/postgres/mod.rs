@@ -63,11 +63,11 @@ const SETTLE_WAIT: [Duration; 2] = [Duration::from_millis(50), Duration::from_se
 /// | password | `PGPASSWORD`, then the password file (`PGPASSFILE`, then `~/.pgpass`) if only its owner may read it |
 /// | database | `PGDATABASE`, then the user's name |
 /// | `schema` | `tagwarden` |
-/// | `sslmode` | `PGSSLMODE`, then `disable` if every host is this host, else `verify-full` (also possible: `require`)
-/// |
+/// | `sslmode` | `PGSSLMODE`, then `disable` if every host is this host, else `verify-full` |
 /// | `sslrootcert` | `PGSSLROOTCERT`, then the platform's roots |
 ///
-/// No other variable of libpq's environment is read. No error and no `Debug` output contains the password.
+/// `sslmode` is `disable`, `require` or `verify-full`. No other variable of libpq's environment is read. No error and
+/// no `Debug` output contains the password.
 #[derive(Clone)]
 pub struct PostgresLedger {
     pool: Arc<Pool>,
