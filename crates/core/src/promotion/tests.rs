@@ -12,6 +12,7 @@ mod past;
 mod pin_reads;
 mod pins;
 mod preflight;
+mod rules;
 
 use std::sync::Arc;
 use std::time::Duration;

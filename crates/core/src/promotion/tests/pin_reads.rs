@@ -4,7 +4,7 @@ use super::*;
 use crate::registry::{ErrorAnswer, ReadFault};
 
 #[tokio::test(start_paused = true)]
-async fn pin_that_lags_within_the_settle_time_is_waited_for() {
+async fn pins_do_not_move_so_that_one_that_lags_is_waited_for() {
     let w = world().bootstrapped().await;
     let pin = pin_tag(&w.digests[0]);
     w.registry.delete_tag(w.prod.repository(), &pin);
