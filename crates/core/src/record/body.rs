@@ -1,4 +1,4 @@
-//! What entries say, by kind, but the intent.
+//! The bodies of all kinds of entries except the intent.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,26 +12,26 @@ use crate::value::{Digest, Provenance, Text, Timestamp};
 /// Another worker takes an open move over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Takeover {
-    /// What the worker was asked for.
+    /// The operation that the worker was asked for.
     pub op: TakeoverOp,
-    /// The move.
+    /// The id of the move.
     pub move_id: Text,
     /// The position of its intent.
     pub intent_seq: u64,
     /// The new worker.
     pub owner: Text,
-    /// One more than before.
+    /// One more than the epoch before.
     pub epoch: u64,
-    /// The worker before.
+    /// The worker that held the move before.
     pub previous_owner: Text,
-    /// Who took it over.
+    /// The actor and the pipeline run of the takeover.
     pub provenance: Provenance,
-    /// The new worker's times.
+    /// The new worker's time limits.
     #[serde(flatten)]
     pub deadlines: Deadlines,
 }
 
-/// What a worker that takes a move over was asked for: a move of its own, or to close the open one.
+/// The operation that a worker was asked for when it took a move over: a move of its own, or the end of the open one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "each is documented at its variant of `Op`")]
@@ -41,9 +41,9 @@ pub enum TakeoverOp {
     Bootstrap,
     Repair,
     Adopt,
-    /// To complete the open move, or to abort it where it cannot be completed.
+    /// Complete the open move, or abort it if it cannot be completed.
     Recover,
-    /// To abort the open move.
+    /// Abort the open move.
     Abort,
 }
 
@@ -59,7 +59,7 @@ impl From<Op> for TakeoverOp {
     }
 }
 
-/// How a move ended.
+/// The result of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -67,7 +67,7 @@ pub enum Status {
     Committed,
     /// Every put was refused, or none was sent; the tag did not move.
     Failed,
-    /// Closed without effect, as far as is known.
+    /// Closed without a result: it is not known that the move changed the tag.
     Aborted,
 }
 
@@ -82,17 +82,17 @@ impl Status {
     }
 }
 
-/// What became of the puts of a move.
+/// The result of the puts of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PutStatus {
-    /// None was sent.
+    /// No put was sent.
     None,
-    /// The registry refused every one.
+    /// The registry refused every put.
     Refused,
-    /// It is not known: an answer was lost, or another worker may have sent one.
+    /// The result is not known: an answer was lost, or another worker may have sent a put.
     Unknown,
-    /// The registry accepted one.
+    /// The registry accepted a put.
     Accepted,
 }
 
@@ -111,102 +111,102 @@ impl PutStatus {
 /// A move ends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// The move.
+    /// The id of the move.
     pub move_id: Text,
     /// The position of its intent.
     pub intent_seq: u64,
-    /// Who closed it: the owner at that epoch.
+    /// The worker that closed it: the owner at that epoch.
     pub owner: Text,
     /// The owner's epoch.
     pub epoch: u64,
-    /// How it ended.
+    /// The result of the move.
     pub status: Status,
-    /// What became of its puts.
+    /// The result of its puts.
     pub put: PutStatus,
-    /// What the tag pointed at last; absent if the tag was, or if it was not read.
+    /// The digest in the last read of the tag; absent if the tag was absent or was not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Digest>,
-    /// Puts that were sent by the worker that closed it.
+    /// The number of puts sent by the worker that closed the move.
     pub attempts: u64,
-    /// True if another worker than the first closed it.
+    /// True if a worker other than the first one closed it.
     pub recovered: bool,
-    /// Why it did not commit.
+    /// The reason why the move was not committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorNote>,
 }
 
-/// An error, as it stands in the log.
+/// An error as it is recorded in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ErrorNote {
-    /// The code of the table.
+    /// The code, from the table of [`ErrorKind`].
     pub code: Text,
-    /// What happened.
+    /// The message of the error.
     pub text: Text,
 }
 
-/// Why a tag was looked at.
+/// The reason for an observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ObservationCause {
-    /// The tag was not where the log says.
+    /// The tag did not point at the live digest.
     Drift,
 }
 
-/// The tag was seen at another digest than the log says.
+/// The tag was seen at a digest other than the live one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
     /// The live digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Digest>,
-    /// What the registry answered; absent if the tag was.
+    /// The digest that the registry answered; absent if the tag was absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Digest>,
-    /// Why the tag was looked at.
+    /// The reason for the observation.
     pub cause: ObservationCause,
 }
 
 /// A person's consent to exactly one move.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Approval {
-    /// What the move does.
+    /// The operation.
     pub op: Op,
-    /// What it points the channel at.
+    /// The digest that the move points the channel at.
     pub target: Digest,
     /// The live digest before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Digest>,
-    /// The policy that judged it.
+    /// The digest of the policy that judged the move.
     pub policy: Digest,
-    /// Who recorded it.
+    /// The actor and the pipeline run that recorded it.
     pub provenance: Provenance,
-    /// Who approved, where a CI imports a person's review.
+    /// The person who approved, if a CI imports a person's review.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approver: Option<Approver>,
-    /// When it ends.
+    /// The time at which it expires; absent: it does not expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// What the person said.
+    /// The person's comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<Text>,
 }
 
-/// A person who approved a move somewhere else.
+/// A person who approved a move in another system.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Approver {
-    /// The person's id there.
+    /// The person's id in that system.
     pub id: Text,
-    /// Where, such as `github`.
+    /// The system, such as `github`.
     pub provider: Text,
-    /// Where the review can be read.
+    /// The URL of the review.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<Text>,
 }
 
-/// Which moves a hold stops.
+/// The moves that a hold stops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HoldScope {
-    /// Promote and bootstrap; rollback, repair and adopt pass.
+    /// Promote and bootstrap. Rollback, repair and adopt are allowed.
     #[default]
     Promotions,
     /// Every move.
@@ -222,7 +222,7 @@ impl HoldScope {
         }
     }
 
-    /// Whether a hold of this scope stops a move.
+    /// True if a hold of this scope stops a move with this operation.
     pub fn covers(self, op: Op) -> bool {
         match self {
             HoldScope::All => true,
@@ -246,16 +246,16 @@ impl FromStr for HoldScope {
     }
 }
 
-/// Moves of the channel are stopped, until an [`Unhold`] names this entry or until it ends by itself.
+/// Stops moves of the channel until an [`Unhold`] names this entry or until its own end time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hold {
-    /// Which moves.
+    /// The moves that it stops.
     pub scope: HoldScope,
-    /// Why.
+    /// The reason.
     pub reason: Text,
-    /// Who.
+    /// The actor and the pipeline run.
     pub provenance: Provenance,
-    /// When it ends by itself; absent: when it is ended.
+    /// The time at which it ends by itself; absent: only an [`Unhold`] ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
@@ -263,11 +263,11 @@ pub struct Hold {
 /// The end of a hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Unhold {
-    /// The position of the hold, which is its id.
+    /// The position of the hold's entry, which is its id.
     pub hold: u64,
-    /// Why.
+    /// The reason.
     pub reason: Text,
-    /// Who.
+    /// The actor and the pipeline run.
     pub provenance: Provenance,
 }
 
@@ -277,7 +277,7 @@ pub struct Unhold {
 pub struct CheckName(String);
 
 impl CheckName {
-    /// The name.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -317,45 +317,45 @@ impl fmt::Display for CheckName {
     }
 }
 
-/// What a check found.
+/// The verdict of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckVerdict {
     /// The digest passed.
     Pass,
-    /// It did not.
+    /// The digest did not pass.
     Fail,
 }
 
 /// A named verdict about a digest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
-    /// Which check.
+    /// The name of the check.
     pub name: CheckName,
-    /// What it found.
+    /// The verdict.
     pub verdict: CheckVerdict,
-    /// About what.
+    /// The digest that was checked.
     pub digest: Digest,
-    /// Who ran it.
+    /// The actor and the pipeline run that ran the check.
     pub provenance: Provenance,
-    /// Where the result can be read.
+    /// The URL of the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<Text>,
-    /// When it counts no longer.
+    /// The time from which it no longer counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
 }
 
-/// A digest is declared unfit for this channel and those after it.
+/// Declares a digest unfit for this channel and those after it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Block {
     /// The digest.
     pub digest: Digest,
-    /// Why.
+    /// The reason.
     pub reason: Text,
-    /// Who.
+    /// The actor and the pipeline run.
     pub provenance: Provenance,
-    /// Where more can be read.
+    /// A URL with more information.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<Text>,
 }
@@ -365,13 +365,13 @@ pub struct Block {
 pub struct Unblock {
     /// The blocked digest.
     pub digest: Digest,
-    /// Why.
+    /// The reason.
     pub reason: Text,
-    /// Who.
+    /// The actor and the pipeline run.
     pub provenance: Provenance,
 }
 
-/// The policy that judges from here on, whole.
+/// The policy that judges the moves after this entry, with its full text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PolicyEntry {
     /// Its name.
@@ -380,37 +380,37 @@ pub struct PolicyEntry {
     pub digest: Digest,
     /// Its canonical form: guardrails, settings, the pipeline's environments and their order.
     pub text: String,
-    /// True if a move under another policy is refused.
+    /// True if moves under any other policy are refused.
     pub binding: bool,
-    /// Who wrote it.
+    /// The actor and the pipeline run that wrote it.
     pub provenance: Provenance,
 }
 
 /// A cluster reported that it runs a digest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deployment {
-    /// Which cluster.
+    /// The name of the cluster.
     pub cluster: Text,
     /// The revision, such as `prod@sha256:…`.
     pub revision: Text,
-    /// True if the cluster says that it is ready.
+    /// True if the cluster reports it as ready.
     pub ready: bool,
-    /// When the cluster saw it.
+    /// The time at which the cluster saw it.
     pub at: Timestamp,
 }
 
-/// The log goes on in another ledger; nothing is appended after it.
+/// The log continues in another ledger; no entry may follow this one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Migrated {
-    /// Which ledger.
+    /// The other ledger.
     pub ledger: Text,
-    /// How many entries are before this one.
+    /// The number of entries before this one.
     pub size: u64,
-    /// The RFC 6962 root over them.
+    /// The RFC 6962 root over those entries.
     pub root: Digest,
-    /// Who migrated it.
+    /// The actor and the pipeline run that migrated it.
     pub provenance: Provenance,
-    /// Why.
+    /// The reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
 }

@@ -1,4 +1,4 @@
-//! The rules of the format, by code, and a rule that an entry breaks.
+//! The codes of the rules of the log format, and the report of an entry that breaks one.
 
 use std::fmt;
 
@@ -8,7 +8,8 @@ use crate::error::{Error, ErrorKind};
 
 macro_rules! defect_codes {
     ($($(#[doc = $doc:literal])+ $code:ident => $text:literal;)+) => {
-        /// Which rule of the format an entry breaks. The table in `docs/ledger-format.md` is held to this enum by a test.
+        /// The rule of the format that an entry breaks. A test compares the table in `docs/ledger-format.md` with this
+        /// enum.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum DefectCode {
             $($(#[doc = $doc])+ #[serde(rename = $text)] $code,)+
@@ -23,7 +24,7 @@ macro_rules! defect_codes {
                 match self { $(DefectCode::$code => $text,)+ }
             }
 
-            /// The rule that is broken, in one sentence, as in `docs/ledger-format.md`.
+            /// The broken rule in one sentence, as in `docs/ledger-format.md`.
             pub fn meaning(self) -> &'static str {
                 match self { $(DefectCode::$code => concat!($($doc),+).trim_ascii(),)+ }
             }
@@ -85,21 +86,21 @@ defect_codes! {
 }
 
 impl DefectCode {
-    /// True for broken bytes, position or parent: nothing after such an entry can be judged. An entry that breaks another
-    /// rule counts in size and root and changes nothing in the state.
+    /// True for broken bytes, a wrong position or a wrong parent: no entry after such a defect can be judged. An entry
+    /// that breaks another rule is counted in size and root, and changes nothing in the state.
     pub fn ends_reading(self) -> bool {
         self <= DefectCode::Parent
     }
 }
 
-/// A rule that an entry breaks, and where.
+/// An entry's position and the rule that it breaks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Defect {
     /// The entry's position in its log.
     pub seq: u64,
-    /// Which rule.
+    /// The rule.
     pub code: DefectCode,
-    /// Why, for people.
+    /// The details, for people.
     pub why: String,
 }
 
@@ -112,7 +113,7 @@ impl fmt::Display for Defect {
 impl std::error::Error for Defect {}
 
 impl From<Defect> for Error {
-    /// LEDGER_TOO_NEW for what a later version may have written, otherwise LEDGER_CORRUPT.
+    /// LEDGER_TOO_NEW for an entry that a later version may have written, otherwise LEDGER_CORRUPT.
     fn from(defect: Defect) -> Error {
         let kind = match defect.code {
             DefectCode::TooNew | DefectCode::Kind => ErrorKind::LedgerTooNew,
@@ -122,7 +123,7 @@ impl From<Defect> for Error {
     }
 }
 
-/// A rule that an entry breaks, before its position is known.
+/// A broken rule, before the position of its entry is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Broken {
     pub(super) code: DefectCode,
@@ -138,7 +139,7 @@ impl Broken {
     }
 }
 
-/// The rule `code` is broken unless `holds`.
+/// An error with `code` unless `holds`.
 pub(super) fn ensure(holds: bool, code: DefectCode, why: impl FnOnce() -> String) -> Checked<()> {
     if holds { Ok(()) } else { Err(Broken { code, why: why() }) }
 }

@@ -1,4 +1,4 @@
-//! `PossiblyOpen`: a move whose intent was appended, and that no log is known to have.
+//! `PossiblyOpen`: a move whose intent was appended, but the append was not answered.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use serde::Serialize;
 use super::{Body, Entry, Op, OpenMove};
 use crate::value::{Digest, Text};
 
-/// A move that may be open: the append of its intent was not answered, and it is not in the log. It is decided once
-/// another entry stands at its position.
+/// A move that may be open: the append of its intent was not answered, and the log did not have it when it was last
+/// read. The question is decided once another entry is at its position.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PossiblyOpen {
-    /// Where its intent was to stand.
+    /// The position at which its intent was appended.
     pub seq: u64,
-    /// What it does.
+    /// Its operation.
     pub op: Op,
     /// Its id.
     pub move_id: Text,

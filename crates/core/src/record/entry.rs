@@ -24,32 +24,32 @@ pub type Leaf = Digest;
 /// One immutable record in a channel's log.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Entry {
-    /// The log it belongs to.
+    /// The channel in whose log the entry is.
     pub channel: Channel,
     /// Its position, from 0.
     pub seq: u64,
-    /// A UUIDv7 of its own.
+    /// The entry's own UUIDv7.
     pub id: Uuid,
-    /// When it was written, as the writer's clock said. It informs, it never orders.
+    /// The time of writing, by the writer's clock. It is for information only; entries are ordered by `seq`.
     pub at: Timestamp,
-    /// The leaf hash of the entry before it; absent at 0.
+    /// The leaf hash of the entry before it; absent at position 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Leaf>,
-    /// What it says.
+    /// The content, by kind.
     #[serde(flatten)]
     pub body: Body,
 }
 
 macro_rules! bodies {
     ($($(#[doc = $doc:literal])+ $kind:ident($body:ty) => $word:literal;)+) => {
-        /// What an entry says, by kind.
+        /// The content of an entry, by kind.
         #[derive(Clone, Debug, PartialEq, Serialize)]
         #[serde(tag = "kind", content = "body", rename_all = "lowercase")]
         pub enum Body {
             $($(#[doc = $doc])+ $kind($body),)+
         }
 
-        /// The word for what an entry says.
+        /// The kind of an entry.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "lowercase")]
         pub enum Kind {
@@ -67,12 +67,12 @@ macro_rules! bodies {
         }
 
         impl Body {
-            /// The word for it.
+            /// The kind of the content.
             pub fn kind(&self) -> Kind {
                 match self { $(Body::$kind(_) => Kind::$kind,)+ }
             }
 
-            /// The body of a kind, as these fields say.
+            /// The body of this kind with these fields.
             pub(super) fn of(kind: Kind, fields: Value) -> serde_json::Result<Body> {
                 Ok(match kind { $(Kind::$kind => Body::$kind(serde_json::from_value(fields)?),)+ })
             }
@@ -87,7 +87,7 @@ bodies! {
     Outcome(Outcome) => "outcome";
     /// Another worker takes an open move over.
     Takeover(Takeover) => "takeover";
-    /// The tag was seen at another digest than the log says.
+    /// The tag was seen at a digest other than the live one.
     Observation(Observation) => "observation";
     /// A person's consent to exactly one move.
     Approval(Approval) => "approval";
@@ -101,23 +101,23 @@ bodies! {
     Block(Block) => "block";
     /// The end of a block.
     Unblock(Unblock) => "unblock";
-    /// The policy that judges from here on.
+    /// The policy that judges the moves after this entry.
     Policy(PolicyEntry) => "policy";
     /// A cluster reported that it runs a digest.
     Deployment(Deployment) => "deployment";
-    /// The log goes on in another ledger.
+    /// The log continues in another ledger.
     Migrated(Migrated) => "migrated";
 }
 
 impl Kind {
-    /// The kind of this word, if this version knows it.
+    /// The kind that has this word, if this version knows it.
     pub(super) fn of(word: &str) -> Option<Kind> {
         Kind::ALL.iter().copied().find(|kind| kind.as_str() == word)
     }
 }
 
 impl Body {
-    /// Who wrote it; none for what says it otherwise: an outcome, an observation, a deployment.
+    /// The actor and the pipeline run that wrote it; none for an outcome, an observation or a deployment.
     pub fn provenance(&self) -> Option<&Provenance> {
         match self {
             Body::Intent(intent) => Some(&intent.provenance),
@@ -135,7 +135,7 @@ impl Body {
     }
 }
 
-/// An entry's canonical bytes: they are the record, and are kept and hashed as they stand.
+/// An entry's canonical bytes. They are the record: they are stored and hashed unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
     bytes: Bytes,
@@ -155,7 +155,8 @@ impl Sealed {
 }
 
 impl Entry {
-    /// The entry's canonical bytes. ENTRY_TOO_LARGE over 32 KiB; INTERNAL_FAULT for a word that is only ever read.
+    /// The entry's canonical bytes. ENTRY_TOO_LARGE over 32 KiB; INTERNAL_FAULT for a value that is only ever read,
+    /// never written, such as [`Verdict::Other`](super::Verdict::Other).
     pub fn seal(&self) -> Result<Sealed> {
         let mut value = serde_json::to_value(self).map_err(fault)?;
         if let Some(fields) = value.as_object_mut() {
@@ -171,8 +172,8 @@ impl Entry {
         }
     }
 
-    /// The entry that these bytes say, if they are well formed. Whether it fits its log is checked by
-    /// [`ChannelState::take`](super::ChannelState::take).
+    /// The entry that these bytes hold, if they are well formed. [`ChannelState::take`](super::ChannelState::take)
+    /// checks that it fits its log.
     pub fn open(bytes: &[u8]) -> Result<Entry> {
         let entry = read(bytes).map_err(|broken| broken.at(0))?;
         let seq = entry.seq;

@@ -1,4 +1,4 @@
-//! `PromotionEvent`: a move as history shows it, the fold of its intent, its takeovers and its outcome.
+//! `PromotionEvent`: a move as history shows it, made from its intent, its takeovers and its outcome.
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -22,17 +22,17 @@ use crate::value::{Channel, Provenance, Text, Timestamp};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct PromotionEvent {
-    /// What moved.
+    /// The channel that the move is of.
     pub channel: Channel,
-    /// Where the intent stands.
+    /// The position of the intent.
     pub seq: u64,
-    /// When the intent was written.
+    /// The time at which the intent was written, by the writer's clock.
     pub at: Timestamp,
     /// The intent.
     pub intent: Box<Intent>,
-    /// The workers that took the move over, in order.
+    /// The takeovers of the move, in order.
     pub takeovers: Vec<TakenOver>,
-    /// How it ended; absent while it is open.
+    /// The end of the move; absent while it is open.
     pub outcome: Option<Closing>,
 }
 
@@ -41,33 +41,33 @@ pub struct PromotionEvent {
 pub struct TakenOver {
     /// Its position.
     pub seq: u64,
-    /// When it was written.
+    /// The time at which it was written, by the writer's clock.
     pub at: Timestamp,
-    /// What the new worker was asked for.
+    /// The operation that the new worker was asked for.
     pub op: TakeoverOp,
     /// The new worker.
     pub owner: Text,
-    /// The worker before.
+    /// The worker that held the move before.
     pub previous_owner: Text,
-    /// One more than before; the intent's own is 0.
+    /// One more than the epoch before; the epoch of the intent is 0.
     pub epoch: u64,
-    /// Who took it over.
+    /// The actor and the pipeline run of the takeover.
     pub provenance: Provenance,
 }
 
 /// The end of a move.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Closing {
-    /// Where the outcome stands.
+    /// The position of the outcome.
     pub seq: u64,
-    /// When it was written.
+    /// The time at which it was written, by the writer's clock.
     pub at: Timestamp,
-    /// What it says.
+    /// The outcome itself.
     #[serde(flatten)]
     pub outcome: Outcome,
 }
 
-/// How a move stands in history.
+/// The status of a move in history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EventStatus {
@@ -75,9 +75,9 @@ pub enum EventStatus {
     Open,
     /// The tag was seen to point at the target.
     Committed,
-    /// The registry refused; nothing moved.
+    /// Every put was refused, or none was sent; the tag did not move.
     Failed,
-    /// Closed without effect.
+    /// Closed without a result: it is not known that the move changed the tag.
     Aborted,
 }
 
@@ -94,7 +94,7 @@ impl EventStatus {
 }
 
 impl PromotionEvent {
-    /// How the move stands.
+    /// The status of the move.
     pub fn status(&self) -> EventStatus {
         match self.outcome.as_ref().map(|closing| closing.outcome.status) {
             None => EventStatus::Open,
@@ -122,20 +122,21 @@ impl Serialize for PromotionEvent {
     }
 }
 
-/// The moves of a run of entries.
+/// The moves in a range of entries.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Window {
-    /// Those whose intents are in the run, oldest first. The last one may be open only because the run ends there.
+    /// The moves whose intents are in the range, oldest first. The last one may be open only because the range ends
+    /// before its outcome.
     pub events: Vec<PromotionEvent>,
-    /// Where the intent stands that the run has only the end of: a pager that reads from there on, instead of from where
-    /// the run begins, has that move whole. At most one can be, since moves do not interleave.
+    /// The position of an intent before the range whose takeover or outcome is in the range. A pager that starts
+    /// reading at this position gets the whole move. There is at most one such intent, because moves do not interleave.
     pub cut: Option<u64>,
 }
 
-/// Folds a run of one log's entries, oldest first and without gaps, into the moves that begin in it.
+/// Collects the moves that begin in a range of one log's entries, oldest first and without gaps.
 ///
-/// The entries must have been checked ([`ChannelState::take`](super::ChannelState::take)): nothing is judged here, and
-/// what belongs to no move (observations, holds, …) is passed over.
+/// The entries must have been checked ([`ChannelState::take`](super::ChannelState::take)), because no rule is checked
+/// here. Entries that belong to no move (observations, holds, …) are skipped.
 pub fn events<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Window {
     let mut window = Window::default();
     for entry in entries {
@@ -167,7 +168,7 @@ pub fn events<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Window {
 }
 
 impl Window {
-    /// The move whose intent stands at `seq`; if that is before the run, it is noted.
+    /// The move whose intent is at `seq`. If the intent is before the range, `cut` is set to `seq`.
     fn of(&mut self, seq: u64) -> Option<&mut PromotionEvent> {
         let last = self.events.last_mut().filter(|event| event.seq == seq);
         if last.is_none() {
@@ -182,7 +183,7 @@ mod tests {
     use super::*;
     use crate::record::PutStatus;
 
-    /// The shape that `PromotionEvent` documents.
+    /// The JSON that `PromotionEvent` documents.
     #[test]
     fn the_json_is_as_documented() {
         let text = |text: &str| text.parse::<Text>().unwrap();

@@ -1,7 +1,7 @@
-//! The fold of a channel's log: what is live, what was before, which move is open.
+//! The state of a channel, computed from its log entry by entry: the live digest, the previous one, the open move.
 //!
-//! The fold works on [`Step`]s, which are entries reduced to what it needs. The protocol's model check folds the same
-//! steps, so that what is checked is what runs.
+//! The state is computed from [`Step`]s, which are entries reduced to the fields that the state needs. The protocol's
+//! model check applies the same steps, so it checks the code that runs.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,72 +17,73 @@ use super::trail::Trail;
 use crate::error::{Error, ErrorKind};
 use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text, Timestamp};
 
-/// A channel's log, folded up to some position.
+/// The state of a channel after the entries of its log up to some position.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ChannelState {
     /// The channel.
     pub channel: Channel,
-    /// How many entries were folded; the next one has this position.
+    /// The number of entries applied, which is the position of the next one.
     pub size: u64,
     /// The leaf hash of the last entry; absent in an empty log.
     pub leaf: Option<Leaf>,
     /// The Merkle tree over the entries.
     pub tree: Frontier,
-    /// What the last committed move made the channel point at.
+    /// The live digest: the target of the last committed move.
     pub live: Option<Digest>,
     /// The live digest before the last committed move that changed it.
     pub previous: Option<Digest>,
-    /// The last committed move that changed the live digest.
+    /// The operation of the last committed move that changed the live digest.
     pub changed_by: Option<Op>,
-    /// The move that is open, if one is.
+    /// The open move, if there is one.
     pub open: Option<OpenMove>,
     /// The last move that was closed.
     pub closed: Option<Closed>,
-    /// Where the last intent stands.
+    /// The position of the last intent.
     pub last_intent: Option<u64>,
-    /// How many moves were committed.
+    /// The number of committed moves.
     pub committed: u64,
-    /// The holds that were not ended. One may have ended by itself: see [`ChannelState::held_at`].
+    /// The holds that no [`Unhold`](super::Unhold) ended. A hold may be over by its own end time: see
+    /// [`ChannelState::held_at`].
     pub holds: Vec<ActiveHold>,
-    /// The digests that are blocked, in the order in which they were.
+    /// The blocked digests, in the order in which they were blocked.
     pub blocked: Vec<Digest>,
-    /// The policies that have an entry.
+    /// The digests of the policies that have an entry.
     pub policies: Vec<Digest>,
     /// The newest policy entry.
     pub policy: Option<PolicyInForce>,
-    /// Where the log goes on, if it was migrated.
+    /// The ledger in which the log continues, if it was migrated.
     pub migrated: Option<MigratedTo>,
-    /// The values that the tag had, or may have had, and has no more.
+    /// The past values and may-be values of the tag.
     pub trail: Trail,
 }
 
-/// A hold that was not ended.
+/// A hold that no [`Unhold`](super::Unhold) ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ActiveHold {
     /// Its position, which is its id.
     pub seq: u64,
-    /// Which moves it stops.
+    /// The moves that it stops.
     pub scope: HoldScope,
-    /// Why.
+    /// The reason.
     pub reason: Text,
-    /// Who.
+    /// The actor and the pipeline run.
     pub provenance: Provenance,
-    /// When it ends by itself.
+    /// The time at which it ends by itself; absent: only an [`Unhold`](super::Unhold) ends it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
 
-/// How far the clocks of two machines may differ unnoticed, in milliseconds: 5 min.
+/// The allowed difference between the clocks of two machines, in milliseconds: 5 min.
 pub const CLOCK_TOLERANCE_MS: u64 = 5 * 60 * 1000;
 
 impl ActiveHold {
-    /// True if it is over at `now`. Its end is compared with the clock of whoever asks, which may be ahead of the one that
-    /// the end was meant by: so it counts for [`CLOCK_TOLERANCE_MS`] longer.
+    /// True if the hold is over at `now`. The end time may come from another machine's clock, and the clock of `now`
+    /// may be ahead of that one, so the hold counts for [`CLOCK_TOLERANCE_MS`] longer.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.until.is_some_and(|until| until.plus(Duration::from_millis(CLOCK_TOLERANCE_MS)) <= now)
     }
 
-    /// The hold as a finding says it at `now`: past its end it says why it counts.
+    /// The text of the hold in a finding at `now`; after its end time it adds why it still counts.
     pub(crate) fn said_at(&self, now: Timestamp) -> String {
         match self.until {
             Some(until) if until <= now => format!("{self} (it counts for 5 min longer, as clocks may differ)"),
@@ -109,23 +110,23 @@ impl fmt::Display for ActiveHold {
 pub struct PolicyInForce {
     /// Its position.
     pub seq: u64,
-    /// The policy.
+    /// Its digest.
     pub digest: Digest,
-    /// True if a move under another policy is refused.
+    /// True if moves under any other policy are refused.
     pub binding: bool,
 }
 
-/// Where a log goes on, as its last entry says.
+/// The ledger in which a migrated log continues.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MigratedTo {
-    /// The position of that entry.
+    /// The position of the log's last entry, which names that ledger.
     pub seq: u64,
     /// The ledger.
     pub ledger: Text,
 }
 
 impl MigratedTo {
-    /// LEDGER_MIGRATED: nothing more can be written into the log of `channel`.
+    /// LEDGER_MIGRATED: nothing more can be appended to the log of `channel`.
     pub fn error(&self, channel: &Channel) -> Error {
         let MigratedTo { seq, ledger } = self;
         let message =
@@ -134,12 +135,12 @@ impl MigratedTo {
     }
 }
 
-/// The move that holds a channel.
+/// The open move of a channel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OpenMove {
-    /// Where its intent stands.
+    /// The position of its intent.
     pub seq: u64,
-    /// What it does.
+    /// Its operation.
     pub op: Op,
     /// Its id.
     pub move_id: Text,
@@ -150,18 +151,19 @@ pub struct OpenMove {
     /// The live digest before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<Digest>,
-    /// The digest it points the channel at.
+    /// The digest that it points the channel at.
     pub target: Digest,
-    /// What the tag pointed at instead of the live digest, in a repair.
+    /// In a repair, the digest that the tag pointed at instead of the live one; absent if the tag was absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaced: Option<Digest>,
-    /// True if it takes the tag as it is and never puts: an adoption, or a bootstrap without a target.
+    /// True if it records the tag's current digest and never puts: an adopt, or a bootstrap whose source is the
+    /// channel's own tag.
     pub as_it_is: bool,
     /// The worker that holds it.
     pub owner: Text,
-    /// How often it was taken over.
+    /// The number of takeovers so far.
     pub epoch: u64,
-    /// The worker's times.
+    /// The time limits of the worker that holds it.
     pub deadlines: Deadlines,
     /// The longest quiet time of all workers that held it, in milliseconds.
     pub quiet_ms: u64,
@@ -191,12 +193,13 @@ impl OpenMove {
         }
     }
 
-    /// Whether a move takes the tag as it is; `itself` says that its source is the channel's own tag.
+    /// True if a move records the tag's current digest and never puts; `itself` is true if its source is the channel's
+    /// own tag.
     pub(super) fn takes_as_it_is(op: Op, itself: bool) -> bool {
         op == Op::Adopt || (op == Op::Bootstrap && itself)
     }
 
-    /// What the tag points at while this move has not landed.
+    /// The digest of the tag before this move is applied; none for *absent*.
     pub fn before(&self) -> Option<Digest> {
         match self.op {
             Op::Repair => self.replaced,
@@ -208,65 +211,65 @@ impl OpenMove {
 /// A move that was closed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Closed {
-    /// Where its intent stands.
+    /// The position of its intent.
     pub seq: u64,
     /// Its id.
     pub move_id: Text,
-    /// Who closed it.
+    /// The worker that closed it.
     pub owner: Text,
-    /// How it ended.
+    /// The result of the move.
     pub status: Status,
-    /// What it had made the tag point at, or was to.
+    /// The digest that the move pointed the tag at, or was meant to.
     pub target: Digest,
 }
 
-/// An entry, reduced to what the fold needs.
+/// An entry, reduced to the fields that the state needs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// A move begins; its `seq` is set by the fold.
+    /// A move begins; [`ChannelState::fold`] sets its `seq`.
     Intent {
         /// The move.
         open: Box<OpenMove>,
-        /// The policy that judged it.
+        /// The digest of the policy that judged it.
         policy: Digest,
     },
-    /// Another worker takes it over.
+    /// Another worker takes the open move over.
     Takeover {
         /// The position of the intent.
         intent_seq: u64,
-        /// The move.
+        /// The id of the move.
         move_id: Text,
         /// The new worker.
         owner: Text,
-        /// One more than before.
+        /// One more than the epoch before.
         epoch: u64,
-        /// The worker before.
+        /// The worker that held the move before.
         previous_owner: Text,
-        /// The new worker's times.
+        /// The new worker's time limits.
         deadlines: Deadlines,
     },
-    /// It ends.
+    /// The open move ends.
     Outcome {
         /// The position of the intent.
         intent_seq: u64,
-        /// The move.
+        /// The id of the move.
         move_id: Text,
-        /// Who closes it.
+        /// The worker that closes it.
         owner: Text,
         /// The owner's epoch.
         epoch: u64,
-        /// How.
+        /// The result of the move.
         status: Status,
-        /// What became of its puts.
+        /// The result of its puts.
         put: PutStatus,
-        /// What the tag pointed at last.
+        /// The digest in the last read of the tag; none if the tag was absent or was not read.
         observed: Option<Digest>,
-        /// When, by the clock of its writer.
+        /// The time of writing, by the writer's clock.
         at: Timestamp,
     },
-    /// The tag was seen at something else than expected.
+    /// The tag was seen at a digest other than the live one.
     Observation {
-        /// What it pointed at.
+        /// The digest that the tag pointed at; none for *absent*.
         observed: Option<Digest>,
     },
     /// Moves are stopped.
@@ -275,17 +278,17 @@ pub enum Step {
     Unhold(u64),
     /// A digest is declared unfit.
     Block(Digest),
-    /// The end of that.
+    /// The end of a block.
     Unblock(Digest),
-    /// The policy that judges from here on; its `seq` is set by the fold.
+    /// The policy that judges the moves after this entry; [`ChannelState::fold`] sets its `seq`.
     Policy(PolicyInForce),
-    /// The log goes on elsewhere.
+    /// The log continues in another ledger.
     Migrated {
         /// The ledger.
         ledger: Text,
-        /// How many entries are before this one.
+        /// The number of entries before this one.
         size: u64,
-        /// The RFC 6962 root over them.
+        /// The RFC 6962 root over those entries.
         root: Digest,
     },
     /// An entry that changes nothing in the state: an approval, a check, a deployment.
@@ -371,7 +374,7 @@ impl ChannelState {
         Digest::from_sha256(self.tree.root())
     }
 
-    /// The holds in force at `now`: one is until 5 min after its end, because clocks differ.
+    /// The holds in force at `now`. A hold counts until 5 min after its end time, because clocks differ.
     pub fn holds_at(&self, now: Timestamp) -> impl Iterator<Item = &ActiveHold> {
         self.holds.iter().filter(move |hold| !hold.is_over(now))
     }
@@ -381,15 +384,17 @@ impl ChannelState {
         self.holds_at(now).find(|hold| hold.scope.covers(op))
     }
 
-    /// True if what a policy looks at is the same in both: holds, blocks, and the policy that is in force.
+    /// True if both states have the same holds, blocks and policy in force, so that a policy judges a move the same
+    /// way.
     pub fn judges_like(&self, other: &ChannelState) -> bool {
         self.holds == other.holds && self.blocked == other.blocked && self.policy == other.policy
     }
 
-    /// Takes the next entry in: its leaf hash and its step. An entry that breaks a rule counts in the size, and changes
-    /// nothing else.
+    /// Applies the next entry: its leaf hash and its step. An entry that breaks a rule is counted in the size and
+    /// changes nothing else.
     ///
-    /// Rules that need the whole log (ids, keys and rollback targets) are checked by the verifier, not here.
+    /// The [`Verifier`](super::Verifier) checks the rules that need the whole log (ids, keys and rollback targets), not
+    /// this method.
     pub fn fold(&mut self, leaf: Leaf, step: Step) -> Result<(), Defect> {
         let seq = self.size;
         let applied = self.apply(seq, step).map_err(|broken| broken.at(seq));
@@ -397,7 +402,7 @@ impl ChannelState {
         applied
     }
 
-    /// Counts the next entry, and changes nothing else.
+    /// Counts the next entry in size, leaf and tree, and changes nothing else.
     pub(super) fn count(&mut self, leaf: Leaf) {
         self.size += 1;
         self.leaf = Some(leaf);
@@ -513,7 +518,7 @@ impl ChannelState {
         ensure(next.op != Op::Repair || back, DefectCode::Previous, || "a repair puts the live digest back".to_owned())
     }
 
-    /// Ends the open move, by the outcome at `outcome_seq`.
+    /// Closes the open move with the outcome at `outcome_seq`.
     fn close(&mut self, outcome_seq: u64, status: Status, put: PutStatus, at: Timestamp) {
         let Some(open) = self.open.take() else { return };
         self.trail.close(&open, status, put, at, outcome_seq);

@@ -1,4 +1,4 @@
-//! `Intent`: what a move is to do, who asked for it, and how it was judged.
+//! `Intent`: the first entry of a move, with its target, its author and the decision of the policy.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::value::{Channel, Digest, Environment, IdempotencyKey, Provenance, Text, Timestamp};
 
-/// What a move does.
+/// The operation of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Op {
     /// Points the channel at another release.
     Promote,
-    /// Points it back at a digest that was live here.
+    /// Points the channel back at a digest that was live on it.
     Rollback,
-    /// Takes the first state into the log.
+    /// Records the first digest of the channel in the log.
     Bootstrap,
-    /// Puts the live digest back after a write around the ledger.
+    /// Puts the live digest back after the tag was moved outside of the ledger.
     Repair,
-    /// Takes what was put there by hand as live.
+    /// Makes the digest that the tag was moved to outside of the ledger the live one.
     Adopt,
 }
 
@@ -47,38 +47,39 @@ pub struct TargetManifest {
     pub media_type: Text,
     /// Its length in bytes.
     pub size: u64,
-    /// Its artifact type, where it names one.
+    /// Its artifact type, if the manifest names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<Text>,
-    /// Its own `org.opencontainers.image.` annotations [`ANNOTATIONS`](TargetManifest::ANNOTATIONS), as far as it has
-    /// them and they fit into a line.
+    /// Its `org.opencontainers.image.` annotations, those in [`ANNOTATIONS`](TargetManifest::ANNOTATIONS). One that the
+    /// manifest lacks or that does not fit into a line is left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<Text, Text>,
 }
 
-/// Where the target was named: a reference, or another channel.
+/// The source of the target: a reference, or another channel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// A tag or a digest of a repository.
     Reference(crate::value::Reference),
-    /// What was live on that channel.
+    /// The live digest of that channel.
     Channel(Channel),
 }
 
-/// How long a worker may take, in milliseconds, each from 1 to 3,600,000. Every worker obeys the times in the log.
+/// The time limits of a worker, in milliseconds, each from 1 to 3,600,000. Every worker obeys the limits that the log
+/// names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Deadlines {
-    /// After this, counted from just before the intent (or takeover) was appended, its owner sends no put.
+    /// The owner sends no put later than this, counted from just before it appended the intent (or takeover).
     #[serde(deserialize_with = "milliseconds")]
     pub ttl_ms: u64,
-    /// After `ttl_ms` and this, counted from when they first saw it, others may take over.
+    /// Others may take over after `ttl_ms` plus this, counted from when they first saw the intent (or takeover).
     #[serde(deserialize_with = "milliseconds")]
     pub grace_ms: u64,
-    /// How long a put whose answer was lost may still land.
+    /// A put whose answer was lost may still be applied for this long.
     #[serde(deserialize_with = "milliseconds")]
     pub quiet_ms: u64,
-    /// How long a read of the tag may answer an earlier value.
+    /// A read of the tag may answer an earlier value for this long.
     #[serde(deserialize_with = "milliseconds")]
     pub settle_ms: u64,
 }
@@ -98,38 +99,38 @@ fn zero<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 }
 
 impl Deadlines {
-    /// The longest that each may be: one hour.
+    /// The longest value of each limit: one hour.
     pub const MAX_MS: u64 = 3_600_000;
 
-    /// The time to live.
+    /// The time to live, as a duration.
     pub fn ttl(self) -> Duration {
         Duration::from_millis(self.ttl_ms)
     }
 
-    /// When others may take over, counted from when they first saw it.
+    /// The time after which others may take over, counted from when they first saw the intent (or takeover).
     pub fn takeover_after(self) -> Duration {
         Duration::from_millis(self.ttl_ms.saturating_add(self.grace_ms))
     }
 
-    /// How long a put whose answer was lost may still land.
+    /// The time for which a put whose answer was lost may still be applied.
     pub fn quiet(self) -> Duration {
         Duration::from_millis(self.quiet_ms)
     }
 }
 
 impl Default for Deadlines {
-    /// 60 s, 30 s, 30 s and 30 s.
+    /// The default limits: `ttl` 60 s, `grace` 30 s, `quiet` 30 s and `settle` 30 s.
     fn default() -> Deadlines {
         Deadlines { ttl_ms: 60_000, grace_ms: 30_000, quiet_ms: 30_000, settle_ms: 30_000 }
     }
 }
 
-/// A move begins. From here on the channel is taken, until an [`Outcome`](super::Outcome) of this move.
+/// The beginning of a move. No other move of the channel can begin until the [`Outcome`](super::Outcome) of this one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
-    /// What it does.
+    /// Its operation.
     pub op: Op,
-    /// A UUIDv7; the takeover and the outcome name it.
+    /// A UUIDv7; takeovers and the outcome name it.
     pub move_id: Text,
     /// The idempotency key.
     pub key: IdempotencyKey,
@@ -138,53 +139,53 @@ pub struct Intent {
     /// The live digest before the move; absent only in a log without a committed move.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Digest>,
-    /// What the channel is to point at.
+    /// The manifest that the channel is to point at.
     pub target: TargetManifest,
-    /// Where the target was named.
+    /// The source of the target.
     pub source: Source,
-    /// Who asked.
+    /// The actor and the pipeline run that asked for the move.
     pub provenance: Provenance,
-    /// Why, in the words of who asked.
+    /// The reason, in the caller's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
-    /// What the caller said that the channel must point at.
+    /// The value that the caller required the channel to have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expected>,
-    /// The release's place among the others, where one is known.
+    /// The release's place among the others, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<ReleaseOrder>,
-    /// The logs of the earlier environments that were read, as far as they were.
+    /// The logs of earlier environments that were read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub upstream: Vec<UpstreamLog>,
-    /// How the policy judged it.
+    /// The decision of the policy.
     pub decision: Decision,
-    /// What the tag pointed at instead of the live digest; only in a repair, absent if the tag was.
+    /// In a repair, the digest that the tag pointed at instead of the live one; absent if the tag was absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced: Option<Digest>,
-    /// The log that this one continues; only in a bootstrap, when a repository was renamed.
+    /// The log that this one continues; only in a bootstrap after a repository was renamed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predecessor: Option<Predecessor>,
-    /// The moves of other channels that belong to this one.
+    /// The set of channels that this move belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<MoveSet>,
-    /// The worker: random.
+    /// The worker's random id.
     pub owner: Text,
-    /// Always 0; each takeover adds 1.
+    /// The epoch. It is 0 in an intent; each takeover adds 1.
     #[serde(deserialize_with = "zero")]
     pub epoch: u64,
-    /// The worker's times.
+    /// The worker's time limits.
     #[serde(flatten)]
     pub deadlines: Deadlines,
 }
 
-/// How a policy judged a move.
+/// The decision of a policy about a move.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
-    /// When it judged, by the clock of the machine that did.
+    /// The time of the decision, by the clock of the machine that made it.
     pub at: Timestamp,
-    /// Which policy.
+    /// The policy.
     pub policy: PolicyNote,
-    /// What each guardrail said.
+    /// The finding of each guardrail.
     pub findings: Vec<FindingNote>,
     /// Refusals that the caller overrode by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -206,7 +207,7 @@ pub struct CheckNote {
     pub seq: u64,
 }
 
-/// A policy's name and what it was made of.
+/// A policy's name and digest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PolicyNote {
     /// Its name.
@@ -215,32 +216,32 @@ pub struct PolicyNote {
     pub digest: Digest,
 }
 
-/// What a guardrail says.
+/// The verdict of a guardrail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Nothing against it.
+    /// No objection.
     Pass,
-    /// Worth knowing; it does not stop the move.
+    /// A warning; it does not stop the move.
     Warn,
-    /// It stops the move.
+    /// A refusal; it stops the move.
     Refuse,
     /// A verdict that this version does not know. Only read, never written.
     #[serde(other, skip_serializing)]
     Other,
 }
 
-/// One finding, as it stands in the log.
+/// A finding as it is recorded in the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FindingNote {
     /// The guardrail's name.
     pub guardrail: Text,
-    /// What it said.
+    /// The verdict.
     pub verdict: Verdict,
-    /// The code of a warning or refusal.
+    /// The code, if the verdict is a warning or refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Text>,
-    /// Why, with numbers and units.
+    /// The reason, with numbers and units.
     pub why: Text,
 }
 
@@ -249,74 +250,74 @@ pub struct FindingNote {
 pub struct OverrideNote {
     /// The guardrail's name.
     pub guardrail: Text,
-    /// Why.
+    /// The reason.
     pub reason: Text,
 }
 
-/// The log that a new one continues.
+/// The log that a new log continues.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Predecessor {
     /// Its channel.
     pub channel: Channel,
-    /// How many entries it had.
+    /// The number of its entries.
     pub size: u64,
     /// Its RFC 6962 root.
     pub root: Digest,
 }
 
-/// The log of an earlier environment, as far as it was read.
+/// The log of an earlier environment, up to the position that was read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct UpstreamLog {
     /// The environment.
     pub environment: Environment,
     /// Its channel.
     pub channel: Channel,
-    /// How many entries were read.
+    /// The number of entries that were read.
     pub size: u64,
-    /// The RFC 6962 root over them.
+    /// The RFC 6962 root over those entries.
     pub root: Digest,
 }
 
 /// A release's place among the others of its series.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ReleaseOrder {
-    /// What the value is, such as `semver` or `build-number`.
+    /// The kind of the value, such as `semver` or `build-number`.
     pub by: Text,
     /// The value.
     pub value: OrderValue,
-    /// Values of another series are not comparable.
+    /// The series; values of different series cannot be compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<Text>,
 }
 
-/// A number, or a version.
+/// The value that orders a release: a number or a version.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum OrderValue {
-    /// Such as the number of a build.
+    /// A number, such as a build number.
     Number(i64),
-    /// Such as a semantic version.
+    /// A version, such as a semantic version.
     Text(Text),
 }
 
 /// Channels that move together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MoveSet {
-    /// The id that all intents of the set have.
+    /// The id in all intents of the set.
     pub id: Text,
     /// Its channels.
     pub channels: Vec<Channel>,
-    /// What to do when one of the moves fails.
+    /// The action when one of the moves fails.
     pub on_failure: OnFailure,
 }
 
-/// What to do when one move of a set fails.
+/// The action when one move of a set fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
-    /// Go on with the rest.
+    /// Continue with the rest.
     Resume,
-    /// Move back what was moved.
+    /// Move the channels back that were moved.
     Restore,
 }
 
@@ -326,17 +327,17 @@ impl TargetManifest {
         TargetManifest { digest, media_type, size, artifact_type: None, annotations: BTreeMap::new() }
     }
 
-    /// The annotations of a manifest that are recorded, each after `org.opencontainers.image.`.
+    /// The annotations of a manifest that are recorded, each name without its prefix `org.opencontainers.image.`.
     pub const ANNOTATIONS: [&'static str; 6] = ["created", "revision", "source", "version", "url", "title"];
 }
 
-/// What a caller said that a channel must point at: `absent`, or a digest.
+/// The value that a caller requires a channel to have: `absent`, or a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Expected {
-    /// Nothing.
+    /// The tag must not exist.
     Absent,
-    /// This digest.
+    /// The tag must point at this digest.
     Digest(Digest),
 }
 

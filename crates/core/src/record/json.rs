@@ -1,8 +1,9 @@
-//! The canonical form of JSON that everything hashed is written in: RFC 8785, held to a subset.
+//! The canonical form of JSON for everything that is hashed: a subset of RFC 8785.
 //!
-//! Objects, arrays, strings, `true`, `false` and integers up to 2^53 − 1; no null, no fraction; keys in the order of
-//! their UTF-16 code units, each once; only what must be escaped is; no space between tokens. So that every value has
-//! one spelling, and two programs that agree on a value agree on its hash.
+//! Allowed are objects, arrays, strings, `true`, `false` and integers up to 2^53 − 1. Null and fractions are not. The
+//! keys of an object are unique and sorted by their UTF-16 code units, only characters that must be escaped are, and
+//! there is no space between tokens. So each value has exactly one spelling, and two programs that agree on a value
+//! agree on its hash.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -13,16 +14,18 @@ use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The largest integer, and the smallest negated: 2^53 − 1, what every JSON reader keeps exactly (RFC 8259, section 6).
+/// The largest integer, and the negative of the smallest: 2^53 − 1, which every JSON reader keeps exactly (RFC 8259,
+/// section 6).
 pub(crate) const MAX_INTEGER: u64 = (1 << 53) - 1;
 
-/// How deep arrays and objects may stand in each other.
+/// The greatest depth of nested arrays and objects.
 pub(crate) const MAX_DEPTH: usize = 64;
 
 /// The canonical bytes of `value` (RFC 8785, integers only).
 ///
-/// VALUE_INVALID for null, a fraction, an integer beyond ±(2^53 − 1), and over 64 levels: these have no canonical form
-/// here. Characters are not judged: what goes into a ledger is made of [`Text`](crate::Text) and other checked values.
+/// VALUE_INVALID for null, a fraction, an integer beyond ±(2^53 − 1), and more than 64 levels: these have no canonical
+/// form here. Characters are not checked here: the values that go into a ledger, such as [`Text`](crate::Text), are
+/// checked when they are parsed.
 ///
 /// ```
 /// let value = serde_json::json!({"to": "a\"b", "at": [1, true]});
@@ -64,7 +67,7 @@ fn write(value: &Value, depth: usize, out: &mut Vec<u8>) -> Result<()> {
             out.push(b']');
         }
         Value::Object(fields) => {
-            // The map's own order depends on a feature that any other crate may turn on.
+            // Sort here: the map's own order depends on a Cargo feature that any other crate may enable.
             let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
             fields.sort_unstable_by(|a, b| key_order(a.0, b.0));
             out.push(b'{');
@@ -111,8 +114,8 @@ fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// The order of keys: by UTF-16 code units (RFC 8785, section 3.2.3), which differs from that of UTF-8 bytes only
-/// where a character beyond U+FFFF meets one from U+E000 on.
+/// The order of keys: by UTF-16 code units (RFC 8785, section 3.2.3). It differs from the order of UTF-8 bytes only
+/// between a character beyond U+FFFF and one from U+E000 to U+FFFF.
 pub(crate) fn key_order(a: &str, b: &str) -> Ordering {
     let beyond = |text: &str| text.bytes().fold(false, |found, byte| found | (byte >= 0xee));
     match beyond(a) || beyond(b) {
@@ -121,18 +124,18 @@ pub(crate) fn key_order(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// What is wrong with bytes that are not canonical.
+/// The defect of bytes that are not canonical.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
-    /// Not JSON, or a key stands twice in one object.
+    /// Not JSON, or a key occurs twice in one object.
     NotJson(String),
-    /// JSON in another form. `version` is the field `v` of the outermost object, where it is an integer.
+    /// JSON in another form. `version` is the field `v` of the outermost object, if it is an integer.
     NotCanonical { why: String, version: Option<i64> },
 }
 
-/// Tells what is wrong with `bytes`, which the fast reader did not take for the reason `why`.
+/// Finds out why `bytes` are not canonical. `why` is the reason to report if they are well-formed JSON.
 ///
-/// It is slow, and runs once per log at the most.
+/// It is slow, and runs at most once per log.
 pub(crate) fn diagnose(bytes: &[u8], why: &str) -> Flaw {
     if let Err(e) = std::str::from_utf8(bytes) {
         return Flaw::NotJson(format!("not UTF-8 at byte {}", e.valid_up_to()));
@@ -140,7 +143,8 @@ pub(crate) fn diagnose(bytes: &[u8], why: &str) -> Flaw {
     if depth(bytes) > MAX_DEPTH {
         return Flaw::NotJson("more than 64 levels".to_owned());
     }
-    // Skipping reads the grammar alone: a number that is too large or half a surrogate pair is JSON all the same.
+    // `IgnoredAny` checks the grammar only: a number that is too large and half a surrogate pair are JSON by the
+    // grammar.
     if let Err(e) = serde_json::from_slice::<IgnoredAny>(bytes) {
         return Flaw::NotJson(e.to_string());
     }
@@ -153,12 +157,12 @@ pub(crate) fn diagnose(bytes: &[u8], why: &str) -> Flaw {
     match (read, found.twice.get()) {
         (_, true) => Flaw::NotJson("a key stands twice in one object".to_owned()),
         (Ok(_), _) => Flaw::NotCanonical { why: why.to_owned(), version: found.version.get() },
-        // What the grammar allows and serde_json cannot hold: such a number or string has no canonical form.
+        // The grammar allows it, but serde_json cannot hold it: such a number or string has no canonical form.
         (Err(e), _) => Flaw::NotCanonical { why: e.to_string(), version: found.version.get() },
     }
 }
 
-/// The most levels of brackets outside of strings.
+/// The greatest depth of brackets outside of strings.
 fn depth(bytes: &[u8]) -> usize {
     let (mut depth, mut most, mut in_string, mut escaped) = (0usize, 0, false, false);
     for byte in bytes {
@@ -183,7 +187,7 @@ struct Found {
     version: Cell<Option<i64>>,
 }
 
-/// Reads any JSON value, noting what [`diagnose`] asks for.
+/// Reads any JSON value, and notes repeated keys and the version for [`diagnose`].
 #[derive(Clone, Copy)]
 struct Walk<'f> {
     found: &'f Found,

@@ -1,8 +1,8 @@
-//! A channel's log: from stored bytes to checked entries, one after the other.
+//! A channel's log: checks stored bytes and applies them, one entry after the other.
 //!
-//! [`ChannelState::take`] is the only way from bytes to state: it checks all that the format asks of an entry and folds
-//! it. Only what needs the whole log (ids and keys that are in it twice, targets of rollbacks, the root that a migration
-//! names) is left to the [`Verifier`](super::Verifier).
+//! [`ChannelState::take`] is the only way from bytes to state: it checks every rule of the format that needs one entry
+//! and the state before it, and applies the entry. The [`Verifier`](super::Verifier) checks the rules that need the
+//! whole log: ids and keys that occur twice, targets of rollbacks, and the root that a migration names.
 
 use uuid::Uuid;
 
@@ -13,9 +13,9 @@ use super::read::{ReadEntry, read};
 use crate::value::{Channel, Timestamp};
 
 impl ChannelState {
-    /// Checks the next entry's stored bytes against the whole format and takes it in; says what it took.
+    /// Checks the next entry's stored bytes against the whole format and applies it; returns the step.
     ///
-    /// After a defect the state is good for a report, not for going on.
+    /// After a defect the state is still good for a report, but no more entries may be applied.
     pub fn take(&mut self, bytes: &[u8]) -> Result<Step, Defect> {
         let seq = self.size;
         let entry = read(bytes).and_then(|entry| {
@@ -35,14 +35,14 @@ impl ChannelState {
         }
     }
 
-    /// The entry that says `body` next: its position and parent are filled in.
+    /// The next entry of the log, with this `body`; the channel, position and parent are filled in.
     ///
     /// `id` must be a UUIDv7 that no other entry of the log has.
     pub fn next(&self, body: Body, id: Uuid, at: Timestamp) -> Entry {
         Entry { channel: self.channel.clone(), seq: self.size, id, at, parent: self.leaf, body }
     }
 
-    /// Whether an entry is at its position, of this channel, and after its parent.
+    /// Checks that an entry has the next position, this channel, and the right parent.
     pub(super) fn follows<B>(&self, entry: &ReadEntry<B>) -> Checked<()> {
         let ReadEntry { seq, channel, parent, .. } = entry;
         ensure(*seq == self.size, DefectCode::Sequence, || format!("it says {seq} and stands at {}", self.size))?;
@@ -52,15 +52,15 @@ impl ChannelState {
     }
 }
 
-/// Checks one entry's stored bytes at position `seq` of a channel's log, after the entry with the leaf `parent`, without
-/// the state of the log: rules about other entries (an intent while another is open, …) are not checked.
+/// Checks one entry's stored bytes at position `seq` of a channel's log, after the entry with the leaf hash `parent`.
+/// The state of the log is not needed: rules about other entries (an intent while another is open, …) are not checked.
 pub fn check(channel: &Channel, seq: u64, parent: Option<Leaf>, bytes: &[u8]) -> Result<(Leaf, Step), Defect> {
     let (entry, body) = linked(channel, seq, parent, bytes)?.split();
     let body = body.map_err(|broken| broken.at(seq))?;
     Ok((entry.leaf, Step::of(seq, entry.at, channel, &body)))
 }
 
-/// Checks the bytes, the position and the parent of one entry, and nothing of what it says: its leaf hash.
+/// Checks the bytes, the position and the parent of one entry, but not its body, and returns its leaf hash.
 pub(crate) fn check_link(channel: &Channel, seq: u64, parent: Option<Leaf>, bytes: &[u8]) -> Result<Leaf, Defect> {
     linked(channel, seq, parent, bytes).map(|entry| entry.leaf)
 }

@@ -1,6 +1,8 @@
-//! The Merkle tree of RFC 6962: the root of a log, and proofs that an entry is in it or that it only grew.
+//! The Merkle tree of RFC 6962: the root of a log, proofs that an entry is in the log, and proofs that the log only
+//! grew.
 //!
-//! A leaf is SHA-256(0x00 ‖ entry), a node SHA-256(0x01 ‖ left ‖ right), the empty tree SHA-256("").
+//! The hash of a leaf is SHA-256(0x00 ‖ entry), that of a node SHA-256(0x01 ‖ left ‖ right), that of the empty tree
+//! SHA-256("").
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -16,14 +18,14 @@ pub fn leaf_hash(entry: &[u8]) -> Hash {
     Sha256::new().chain_update([0]).chain_update(entry).finalize().into()
 }
 
-/// The hash that a leaf's digest is.
+/// The bytes of a leaf hash.
 pub(super) fn hash_of(leaf: &Digest) -> Hash {
     let mut hash = Hash::default();
     hash.iter_mut().zip(leaf.as_bytes()).for_each(|(to, from)| *to = *from);
     hash
 }
 
-/// The hash of a node over two others (RFC 6962, section 2.1).
+/// The hash of a node from the hashes of its two children (RFC 6962, section 2.1).
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     let mut bytes = [1; 65];
     let (_, rest) = bytes.split_at_mut(1);
@@ -33,11 +35,11 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     Sha256::digest(bytes).into()
 }
 
-/// A tree that grows leaf by leaf and keeps only the roots of its complete subtrees: at most 64 hashes.
+/// A tree that grows leaf by leaf. It keeps only the roots of its complete subtrees: at most 64 hashes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Frontier {
     size: u64,
-    /// One for each bit that is set in `size`, the largest subtree first.
+    /// One root for each bit that is set in `size`, the largest subtree first.
     peaks: Vec<Hash>,
 }
 
@@ -47,17 +49,17 @@ impl Frontier {
         Frontier::default()
     }
 
-    /// How many leaves it has.
+    /// The number of leaves.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Takes the next leaf.
+    /// Adds the next leaf.
     pub fn push(&mut self, leaf: Hash) {
         self.push_subtree(0, leaf);
     }
 
-    /// Takes the root of the next 2^`level` leaves. The tree's size must be a multiple of that.
+    /// Adds the root of the next 2^`level` leaves. The tree's size must be a multiple of 2^`level`.
     pub(crate) fn push_subtree(&mut self, level: u32, root: Hash) {
         debug_assert_eq!(self.size % (1 << level), 0, "a subtree stands at a multiple of its size");
         let mut node = root;
@@ -88,12 +90,12 @@ pub fn root(leaves: &[Hash]) -> Hash {
     tree.root()
 }
 
-/// Where a tree of `size` > 1 leaves is split: the largest power of two below it.
+/// The number of leaves on the left of a tree of `size` > 1 leaves: the largest power of two below `size`.
 fn split(size: usize) -> usize {
     1 << (size - 1).ilog2()
 }
 
-/// The hashes that lead from the leaf at `index` to the root, nearest first (RFC 6962, section 2.1.1).
+/// The sibling hashes on the path from the leaf at `index` to the root, nearest first (RFC 6962, section 2.1.1).
 /// VALUE_INVALID if there is no such leaf.
 pub fn inclusion_proof(leaves: &[Hash], index: u64) -> Result<Vec<Hash>> {
     let size = leaves.len();
@@ -118,7 +120,7 @@ pub fn inclusion_proof(leaves: &[Hash], index: u64) -> Result<Vec<Hash>> {
     Ok(proof)
 }
 
-/// Proves that `leaf` stands at `index` in the tree of `size` leaves whose root is `root` (RFC 9162, section 2.1.3.2).
+/// Checks that `leaf` is at `index` in the tree of `size` leaves with root `root` (RFC 9162, section 2.1.3.2).
 ///
 /// VALUE_INVALID if `index` is not below `size`; LEDGER_CORRUPT if the proof does not lead to the root.
 pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, proof: &[Hash], root: &Hash) -> Result<()> {
@@ -152,8 +154,8 @@ pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, proof: &[Hash], root
     }
 }
 
-/// The hashes that show the first `old` leaves to be the beginning of these (RFC 6962, section 2.1.2); none for an
-/// empty or an equal tree. VALUE_INVALID if there are fewer leaves than `old`.
+/// The hashes that prove that the tree of the first `old` leaves is the beginning of this tree (RFC 6962, section
+/// 2.1.2); empty for an empty or an equal old tree. VALUE_INVALID if `old` is larger than the number of leaves.
 pub fn consistency_proof(leaves: &[Hash], old: u64) -> Result<Vec<Hash>> {
     let size = leaves.len();
     let mut old = match usize::try_from(old) {
@@ -165,7 +167,7 @@ pub fn consistency_proof(leaves: &[Hash], old: u64) -> Result<Vec<Hash>> {
         return Ok(proof);
     }
     let mut part = leaves;
-    // True as long as the part begins where the old tree began, so that its root is known to who verifies.
+    // True while `part` begins with the first leaf: then it ends as the old tree, whose root the verifier knows.
     let mut whole = true;
     while old < part.len() {
         let (left, right) = part.split_at(split(part.len()));
@@ -186,8 +188,8 @@ pub fn consistency_proof(leaves: &[Hash], old: u64) -> Result<Vec<Hash>> {
     Ok(proof)
 }
 
-/// Proves that the tree of `old` leaves with `old_root` is the beginning of the tree of `size` leaves with `root`
-/// (RFC 9162, section 2.1.4.2). An empty old tree begins every tree.
+/// Checks that the tree of `old` leaves with `old_root` is the beginning of the tree of `size` leaves with `root` (RFC
+/// 9162, section 2.1.4.2). An empty old tree is the beginning of every tree.
 ///
 /// VALUE_INVALID if `old` is over `size`; LEDGER_FORKED if the proof does not lead to both roots.
 pub fn verify_consistency(old: u64, old_root: &Hash, size: u64, root: &Hash, proof: &[Hash]) -> Result<()> {
@@ -205,7 +207,7 @@ pub fn verify_consistency(old: u64, old_root: &Hash, size: u64, root: &Hash, pro
         };
     }
     let mut steps = proof.iter();
-    // A complete old tree is a node of the new one: its root need not be in the proof.
+    // If `old` is a power of two, the old root is a node of the new tree, and the proof leaves it out.
     let first = match old.is_power_of_two() {
         true => *old_root,
         false => *steps.next().ok_or_else(|| forked("it has too few hashes"))?,
@@ -251,7 +253,7 @@ mod tests {
 
     use super::*;
 
-    /// RFC 6962, section 2.1, word for word.
+    /// The definition in RFC 6962, section 2.1.
     fn defined(leaves: &[Hash]) -> Hash {
         match leaves {
             [] => Sha256::digest(b"").into(),

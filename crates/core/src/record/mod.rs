@@ -1,7 +1,8 @@
-//! What is written down. Pure: no I/O, no async, no clock.
+//! The log format: entries, their hash chain and the state computed from them. Pure: no I/O, no async, no clock.
 //!
-//! An [`Entry`] is one immutable record; its canonical bytes are the record ([`Sealed`]). A [`ChannelState`] is the fold
-//! of a channel's log up to some position: what is live, what was before, which move is open.
+//! An [`Entry`] is one immutable record; its canonical bytes are what is stored and hashed ([`Sealed`]). A
+//! [`ChannelState`] is the state of a channel after the entries of its log up to some position: the live digest, the
+//! previous one, the open move.
 
 mod body;
 mod defect;

@@ -1,4 +1,4 @@
-//! Laws of the log format, over random logs.
+//! Rules of the log format, checked on random logs.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ fn author() -> Provenance {
     Provenance::new("manual", "incident-7", "ada").unwrap()
 }
 
-/// The entry that a log has before its first intent.
+/// The policy entry that a log needs before its first intent.
 pub(crate) fn policy() -> Body {
     let policy = PolicyEntry {
         name: text("default"),
@@ -73,7 +73,7 @@ pub(crate) fn intent(nth: u64, op: Op, previous: Option<Digest>, target: Digest)
     }
 }
 
-/// The end of a move that was begun by [`intent`].
+/// The outcome of the move that [`intent`] began.
 pub(crate) fn outcome(nth: u64, intent_seq: u64, status: Status, observed: Option<Digest>) -> Outcome {
     let put = if status == Status::Committed { PutStatus::Accepted } else { PutStatus::Refused };
     Outcome {
@@ -91,7 +91,7 @@ pub(crate) fn outcome(nth: u64, intent_seq: u64, status: Status, observed: Optio
     }
 }
 
-/// What is appended next, as far as it fits the state.
+/// The next entry to append, if it fits the state.
 #[derive(Clone, Debug)]
 enum Act {
     Promote { to: u8, channel: bool, reason: String },
@@ -135,7 +135,7 @@ fn digest(n: u8) -> Digest {
     Digest::of(&[n])
 }
 
-/// The body of an act, if it may be next.
+/// The body of an act, if the state allows it as the next entry.
 fn body(state: &ChannelState, act: &Act) -> Option<Body> {
     let n = state.size;
     let intent = |op, target, source: Option<Source>, reason: Option<&str>| {
@@ -234,7 +234,7 @@ fn body(state: &ChannelState, act: &Act) -> Option<Body> {
     }
 }
 
-/// A log of what fits, as sealed entries.
+/// A log of the acts that fit, as sealed entries.
 fn log(acts: &[Act]) -> Vec<Sealed> {
     let mut state = ChannelState::empty(channel());
     let mut log = Vec::new();
@@ -367,7 +367,7 @@ fn i8_every_flip_of_a_bit_is_found_where_it_is_or_at_the_next_parent() {
                         let defect = state.take(next.bytes()).unwrap_err();
                         assert_eq!((defect.seq, defect.code), (seq as u64 + 1, DefectCode::Parent), "byte {at}");
                     }
-                    // Of the last entry, only a checkpoint could tell.
+                    // A change in the last entry can only be found with a checkpoint.
                     (None, None) => {}
                 }
             }

@@ -1,4 +1,4 @@
-//! From stored bytes to an entry: everything that can be checked without the log that it is in.
+//! Reads an entry from stored bytes, and checks everything that does not need the rest of the log.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use super::json::{Flaw, canonical, diagnose};
 use super::merkle::leaf_hash;
 use crate::value::{Channel, Digest, Timestamp, is_forbidden};
 
-/// An entry whose bytes and envelope are well formed; its body may not be.
+/// An entry with well-formed bytes and envelope; its body may not be well formed.
 #[derive(Debug)]
 pub(super) struct ReadEntry<B = Checked<Body>> {
     pub(super) leaf: Leaf,
@@ -18,13 +18,13 @@ pub(super) struct ReadEntry<B = Checked<Body>> {
     pub(super) seq: u64,
     pub(super) id: Uuid,
     pub(super) at: Timestamp,
-    /// As it is written; the leaf hash of the entry before is the only text that fits.
+    /// The parent as written. It is right only if it equals the text of the leaf hash of the entry before.
     pub(super) parent: Option<String>,
     pub(super) body: B,
 }
 
 impl ReadEntry {
-    /// The envelope, and the body.
+    /// Separates the envelope from the body.
     pub(super) fn split(self) -> (ReadEntry<()>, Checked<Body>) {
         let ReadEntry { leaf, channel, seq, id, at, parent, body } = self;
         (ReadEntry { leaf, channel, seq, id, at, parent, body: () }, body)
@@ -39,11 +39,11 @@ impl ReadEntry {
     }
 }
 
-/// Reads the bytes of an entry. An error ends the reading of the log.
+/// Reads the bytes of an entry. After an error no later entry of the log can be judged.
 pub(super) fn read(bytes: &[u8]) -> Checked<ReadEntry> {
     ensure(bytes.len() <= MAX_ENTRY, DefectCode::TooLarge, || format!("over {MAX_ENTRY} bytes"))?;
     let mut fields = canonical_object(bytes)?;
-    // In canonical bytes these characters are escaped or beyond ASCII, but for U+007F.
+    // In canonical bytes every forbidden character except U+007F is either escaped or not ASCII.
     let plain = bytes.iter().all(|byte| byte.is_ascii() && !matches!(byte, b'\\' | 0x7f));
     if !plain && let Some(text) = forbidden(&fields) {
         let why = format!("a control or bidirectional character in {text:?}");
@@ -74,7 +74,7 @@ pub(super) fn read(bytes: &[u8]) -> Checked<ReadEntry> {
     })
 }
 
-/// The object that canonical bytes of version 1 say.
+/// The object in canonical bytes of version 1.
 fn canonical_object(bytes: &[u8]) -> Checked<Value> {
     let read = serde_json::from_slice::<Value>(bytes).ok().filter(Value::is_object);
     let written = read.as_ref().and_then(|value| canonical(value).ok());
@@ -95,7 +95,7 @@ fn canonical_object(bytes: &[u8]) -> Checked<Value> {
     }
 }
 
-/// The first key or string with a character that no entry may hold.
+/// The first key or string that contains a forbidden character.
 fn forbidden(value: &Value) -> Option<&str> {
     let bad = |text: &str| text.chars().any(is_forbidden);
     match value {
@@ -108,7 +108,7 @@ fn forbidden(value: &Value) -> Option<&str> {
     }
 }
 
-/// The value of a UUIDv7 in its one spelling: lower case, with hyphens (RFC 9562, section 5.7).
+/// The UUIDv7 in `text`, if it is spelled in lower case with hyphens (RFC 9562, section 5.7).
 fn uuid_v7(text: &str) -> Option<Uuid> {
     let id = Uuid::try_parse(text).ok()?;
     let rfc = id.get_variant() == uuid::Variant::RFC4122;
@@ -139,8 +139,7 @@ fn read_body(kind: &str, fields: Value) -> Checked<Body> {
     }
 }
 
-/// Whether a body names a pipeline run and an actor with its kind. Without them nothing may be recorded; that has a code of
-/// its own.
+/// True if a body names a pipeline run and an actor with its kind. A body without them breaks the rule PROVENANCE.
 fn names_author(fields: &Value) -> bool {
     let text = |pointer| fields.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let named = ["/provenance/pipeline/provider", "/provenance/pipeline/run_id", "/provenance/actor/id"];

@@ -1,7 +1,8 @@
-//! `Trail`: the values that a channel's tag had, or may have had, and has no more by the log.
+//! `Trail`: past values and may-be values of a channel's tag, according to the log.
 //!
-//! Reads of a tag may lag: for a while after a write a registry may answer an older value. The rules that keep such a read
-//! from being taken for a foreign write (`docs/protocol.md`, *Reads that lag*) need these values, and when each ended.
+//! Reads of a tag may lag: for some time after a write, a registry may answer an older value. The rules that tell such
+//! a read from a foreign write (`docs/protocol.md`, *Reads that lag*) need these values and the time at which each
+//! ended.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,7 @@ use super::fold::OpenMove;
 use super::intent::Op;
 use crate::value::{Digest, Timestamp};
 
-/// An entry after which a read of the tag may lag, for its settle time.
+/// An entry after which a read of the tag may lag, until its settle time is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Mark {
     /// The position of the entry.
@@ -30,28 +31,29 @@ pub struct Ended {
     pub by: Mark,
 }
 
-/// A value that the tag may have still: the target of a move that was closed without a result, or what an observation saw.
+/// A value that the tag may still have: the target of a move that was closed without a result, or the digest that an
+/// observation saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MayBe {
     /// The digest; none for *absent*.
     pub value: Option<Digest>,
     /// The position of that move's intent, or of the observation.
     pub seq: u64,
-    /// What the entry at `seq` is.
+    /// The kind of the entry at `seq`.
     pub cause: MayBeCause,
 }
 
-/// Where a may-be value comes from.
+/// The source of a may-be value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MayBeCause {
-    /// A move to it was closed without `committed`, after a put was sent or may have been.
+    /// A move to this value was closed without `committed`, and a put was sent or may have been.
     Move,
-    /// An observation saw it.
+    /// An observation saw this value.
     Observation,
 }
 
-/// The values that a channel's tag had, or may have had, and has no more by the log.
+/// The past values and may-be values of a channel's tag, according to the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Trail {
     /// Past values, oldest first: the newest [`Trail::MOST`] of them.
@@ -60,12 +62,12 @@ pub struct Trail {
     pub may_be: Vec<MayBe>,
     /// The newest outcome that is neither `failed` nor `put: none`.
     pub unsettled_by: Option<Mark>,
-    /// The newest entry that ended a value which `ended` has no room for any more.
+    /// The newest entry that ended a value which was dropped from `ended` because the list was full.
     pub unlisted: Option<Mark>,
 }
 
 impl Trail {
-    /// How many values are listed. More moves than this within one settle time make every value count as past.
+    /// The greatest number of listed values. If more values end within one settle time, every value counts as past.
     pub const MOST: usize = 32;
 
     /// Every entry after which a read may lag.
@@ -73,12 +75,12 @@ impl Trail {
         self.ended.iter().map(|ended| &ended.by).chain(&self.unsettled_by).chain(&self.unlisted)
     }
 
-    /// Where a may-be value comes from, if `value` is one.
+    /// The may-be value that equals `value`, if there is one.
     pub fn may_be(&self, value: Option<Digest>) -> Option<&MayBe> {
         self.may_be.iter().rev().find(|may_be| may_be.value == value)
     }
 
-    /// Takes the end of `open` in; `at` and `seq` are those of the outcome.
+    /// Applies the end of `open`; `at` and `seq` are those of the outcome.
     pub(super) fn close(&mut self, open: &OpenMove, status: Status, put: PutStatus, at: Timestamp, seq: u64) {
         let by = Mark { seq, at, settle_ms: open.settle_ms };
         if status != Status::Failed && put != PutStatus::None {
@@ -90,7 +92,7 @@ impl Trail {
                 Op::Repair => open.replaced,
                 _ => open.previous,
             };
-            // A bootstrap that found its digest replaced nothing.
+            // A bootstrap that found its target already there replaced nothing.
             let found = replaced.is_none() && put == PutStatus::None;
             if replaced != target && !found {
                 self.end(Ended { value: replaced, by });
@@ -106,7 +108,7 @@ impl Trail {
         }
     }
 
-    /// Takes an observation at `seq` in.
+    /// Applies an observation at `seq`.
     pub(super) fn observe(&mut self, observed: Option<Digest>, live: Option<Digest>, seq: u64) {
         if observed != live {
             self.note_may_be(MayBe { value: observed, seq, cause: MayBeCause::Observation });

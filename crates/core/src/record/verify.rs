@@ -1,7 +1,8 @@
-//! The check of a whole log: every entry, the chain, what must be unique, and the root over all of it.
+//! The check of a whole log: every entry, the hash chain, the ids and keys that must be unique, and the root over all
+//! entries.
 //!
-//! What an entry says by itself (its JSON, its fields, its leaf hash) does not depend on the others, so it is read on
-//! all cores; only the fold of what was read goes one entry at a time.
+//! The content of an entry (its JSON, its fields, its leaf hash) does not depend on other entries, so entries are read
+//! on all cores. The state is then computed from one entry at a time, in the order of the log.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,59 +19,59 @@ use super::intent::Op;
 use super::read::{ReadEntry, read};
 use crate::value::{Channel, Digest, IdempotencyKey, Text, Timestamp};
 
-/// What the check of a whole log found. As JSON, what is absent is left out.
+/// The result of the check of a whole log. In JSON, absent fields are left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LogReport {
-    /// The log's channel; absent if the log is empty and it was not given.
+    /// The log's channel; absent if the log is empty and no channel was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
-    /// How many entries count: their bytes, their position and their parent are right. One that breaks another rule is
-    /// counted, and changed nothing in the state.
+    /// The number of entries whose bytes, position and parent are right. An entry that breaks another rule is counted,
+    /// but it changed nothing in the state.
     pub entries: u64,
-    /// Bytes after the last entry that counts: an append that was not acknowledged, such as a last line without its
-    /// newline. Not a defect.
+    /// The number of bytes after the last newline, from an append that was not acknowledged. They are not a defect.
     pub torn_bytes: u64,
-    /// How many moves were closed.
+    /// The number of closed moves.
     pub moves: u64,
-    /// How many of them were committed.
+    /// The number of committed moves.
     pub committed: u64,
-    /// What the last committed move made the channel point at.
+    /// The live digest: the target of the last committed move.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<Digest>,
     /// The live digest before the last committed move that changed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<Digest>,
-    /// Where the intent of the open move stands.
+    /// The position of the intent of the open move; absent if no move is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_intent: Option<u64>,
-    /// The holds that were not ended, by position. One with an end may be over.
+    /// The holds that no [`Unhold`](super::Unhold) ended, by position. A hold with an end time may be over.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<u64>,
-    /// The digests that are blocked.
+    /// The blocked digests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub blocked: Vec<Digest>,
     /// The position of the entry that says that the log was migrated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migrated: Option<u64>,
-    /// The ledger in which it goes on.
+    /// The ledger in which the log continues.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migrated_to: Option<Text>,
-    /// The RFC 6962 root over the entries that count.
+    /// The RFC 6962 root over the counted entries.
     pub root: Digest,
-    /// How many entries say an earlier time than the entry before them. A warning: time informs, it never orders.
+    /// The number of entries with an earlier time than the entry before. This is a warning, not a defect: times are for
+    /// information only, and entries are ordered by position.
     pub clock_went_back: u64,
-    /// The first rule that is broken, if one is.
+    /// The first broken rule; absent if none is broken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub defect: Option<Defect>,
-    /// Every rule that is broken, in the order of the log; after 100 the check stops. After broken bytes, a wrong position
-    /// or a wrong parent nothing can be judged, so such a defect is the last.
+    /// Every broken rule, in the order of the log; the check stops after 100. Nothing can be judged after broken bytes,
+    /// a wrong position or a wrong parent, so such a defect is the last one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub defects: Vec<Defect>,
 }
 
 impl LogReport {
-    /// The report on a whole log as it is exported: one entry a line, each with its newline. With `channel`, entries of
-    /// another one are a defect; without, the first entry says.
+    /// The report on a whole exported log: one entry a line, each with its newline. With `channel`, an entry of another
+    /// channel is a defect; without it, the first entry names the channel.
     pub fn of_jsonl(channel: Option<Channel>, bytes: &[u8]) -> LogReport {
         let mut verifier = Verifier::new(channel);
         verifier.feed_jsonl(bytes);
@@ -78,32 +79,32 @@ impl LogReport {
     }
 }
 
-/// How many defects are listed before the check stops.
+/// The check stops after this number of defects.
 const MAX_DEFECTS: usize = 100;
 
 /// Checks a log of any length, fed in parts.
 ///
 /// # Memory
-/// 16 bytes an entry for its id (up to 48 where ids do not rise), and for each committed move about 30 for its key and 15
-/// for its digest (for a moment up to three times that, when a table grows); what is fed is not kept. Ids are compared
+/// 16 bytes an entry for its id (up to 48 if ids do not rise), and for each committed move about 30 for its key and 15
+/// for its digest (up to three times that while a table grows). The entries themselves are not kept. Ids are compared
 /// whole; keys and digests by 64 bits of a SHA-256.
 #[derive(Debug)]
 pub struct Verifier {
     fold: Option<Fold>,
-    /// The beginning of a line that has not ended, at most one byte more than an entry may have.
+    /// The beginning of an unfinished line, cut at one byte more than the largest entry.
     line: Vec<u8>,
-    /// How long that line is so far.
+    /// The length of that line so far, in bytes.
     line_bytes: u64,
-    /// The defects so far.
+    /// The defects found so far.
     defects: Vec<Defect>,
-    /// True once nothing more can be judged.
+    /// True if no later entry can be judged, or if 100 defects are listed.
     ended: bool,
     threads: usize,
 }
 
-/// How many bytes of a log are read in one go by one thread.
+/// The number of bytes that one thread reads in one go.
 const PIECE_BYTES: usize = 64 * 1024;
-/// The same in entries, for logs that come entry by entry.
+/// The number of entries that one thread reads in one go, for logs that are fed entry by entry.
 const PIECE_ENTRIES: usize = 64;
 
 impl Verifier {
@@ -119,7 +120,7 @@ impl Verifier {
         }
     }
 
-    /// Checks the next entries. Parts of some thousand entries keep all cores at work.
+    /// Checks the next entries. Feed some thousand entries at once to use all cores.
     pub fn feed(&mut self, entries: &[Bytes]) {
         if let Some(first) = entries.first() {
             self.name(first);
@@ -128,8 +129,8 @@ impl Verifier {
         self.run(&pieces, |piece| piece.iter().map(|entry| entry.as_ref()));
     }
 
-    /// Checks the next bytes of a log that is kept as lines; a part may end anywhere. Parts of some MiB keep all cores
-    /// at work.
+    /// Checks the next bytes of a log that is stored as lines; a part may end in the middle of a line. Feed some MiB at
+    /// once to use all cores.
     pub fn feed_jsonl(&mut self, mut bytes: &[u8]) {
         if self.line_bytes > 0 {
             let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
@@ -152,12 +153,12 @@ impl Verifier {
         self.keep(rest);
     }
 
-    /// What was found.
+    /// The report at the end of the log.
     pub fn finish(self) -> LogReport {
         self.report()
     }
 
-    /// What was found so far; more may be fed after.
+    /// The report so far; more entries may be fed afterwards.
     pub fn report(&self) -> LogReport {
         let fold = self.fold.as_ref();
         let state = fold.map(|fold| &fold.state);
@@ -182,7 +183,7 @@ impl Verifier {
         }
     }
 
-    /// Learns the log's channel from its first entry, if it is not known.
+    /// Takes the log's channel from its first entry, if the channel is not known yet.
     fn name(&mut self, first: &[u8]) {
         if self.fold.is_some() || self.ended {
             return;
@@ -202,7 +203,7 @@ impl Verifier {
         self.line_bytes += part.len() as u64;
     }
 
-    /// Reads the entries of all pieces on all cores, and folds them in their order.
+    /// Reads the entries of all pieces on all cores, and applies them in order.
     fn run<'a, P, I>(&mut self, pieces: &[P], entries: impl Fn(P) -> I + Sync)
     where
         P: Copy + Send + Sync,
@@ -211,7 +212,7 @@ impl Verifier {
         let (Some(fold), false) = (&mut self.fold, self.ended) else { return };
         let taken = AtomicUsize::new(0);
         let stop = AtomicBool::new(false);
-        // Each thread takes the next piece that is not taken.
+        // Each thread takes the next piece that no thread has taken.
         let read_next = || -> Option<(usize, Vec<Checked<Candidate>>)> {
             let at = taken.fetch_add(1, Ordering::Relaxed);
             let piece = pieces.get(at).filter(|_| !stop.load(Ordering::Relaxed))?;
@@ -228,7 +229,7 @@ impl Verifier {
                         }
                     }
                 };
-                // Without more threads it only takes longer.
+                // If a thread cannot be started, the check works without it, only more slowly.
                 if thread::Builder::new().spawn_scoped(scope, work).is_err() {
                     break;
                 }
@@ -253,7 +254,7 @@ impl Verifier {
     }
 }
 
-/// An entry that was read, reduced to what the check of a whole log needs.
+/// An entry that was read, reduced to the fields that the check of a whole log needs.
 #[derive(Debug)]
 struct Candidate {
     entry: ReadEntry<()>,
@@ -268,8 +269,8 @@ impl Candidate {
     }
 }
 
-/// The first 64 bits of a SHA-256, so that a long log takes little memory. Of a million keys two share them once in 37
-/// million logs.
+/// The first 64 bits of a SHA-256, so that a long log needs little memory. In a log with a million keys, the chance
+/// that two of them share these bits is 1 in 37 million.
 type Short = u64;
 
 fn short(digest: &Digest) -> Short {
@@ -280,14 +281,14 @@ fn short_key(key: &IdempotencyKey) -> Short {
     short(&Digest::of(key.as_str().as_bytes()))
 }
 
-/// What the check of a whole log keeps beyond the channel's state.
+/// The data that the check of a whole log keeps in addition to the channel's state.
 #[derive(Debug)]
 struct Fold {
     state: ChannelState,
     ids: Ids,
     /// Keys of committed moves, and the positions of their intents.
     keys: HashMap<Short, u64>,
-    /// The digests that were live.
+    /// The digests that have been live.
     lived: HashSet<Short>,
     last: Option<Timestamp>,
     clock_went_back: u64,
@@ -307,7 +308,8 @@ impl Fold {
         }
     }
 
-    /// Takes entries in, and lists the rules that they break; false if nothing after can be judged, or enough is listed.
+    /// Applies entries, and lists the rules that they break. False if no later entry can be judged, or if enough
+    /// defects are listed.
     fn take_all(&mut self, entries: Vec<Checked<Candidate>>, defects: &mut Vec<Defect>) -> bool {
         for candidate in entries {
             let seq = self.state.size;
@@ -330,7 +332,7 @@ impl Fold {
         true
     }
 
-    /// Takes an entry in whose bytes, position and parent are right.
+    /// Applies an entry whose bytes, position and parent are right.
     fn take(&mut self, entry: &ReadEntry<()>, step: Checked<Step>) -> Checked<()> {
         self.clock_went_back += u64::from(self.last.is_some_and(|last| entry.at < last));
         self.last = Some(entry.at);
@@ -342,14 +344,14 @@ impl Fold {
         match judged.and_then(|step| self.judge(&step).map(|()| step)) {
             Ok(step) => self.fold(entry.leaf, step),
             Err(broken) => {
-                // It counts, and changes nothing.
+                // The entry is counted, and changes nothing else.
                 self.state.count(entry.leaf);
                 Err(broken)
             }
         }
     }
 
-    /// The rules that need the whole log. They come after those that need the state.
+    /// Checks the rules that need the whole log. Rules that need only the state are checked first.
     fn judge(&mut self, step: &Step) -> Checked<()> {
         let Step::Intent { open, policy } = step else { return Ok(()) };
         self.state.check_intent(open, *policy)?;
@@ -381,7 +383,7 @@ impl Fold {
     }
 }
 
-/// The ids of a log. Those that rise, as UUIDv7 mostly do, cost their own 16 bytes and no search.
+/// The ids of a log. Ids that rise, as UUIDv7 mostly do, need 16 bytes each and no search.
 #[derive(Debug, Default)]
 struct Ids {
     rising: Vec<u128>,
@@ -389,10 +391,10 @@ struct Ids {
 }
 
 impl Ids {
-    /// Takes an id in; false if it is known.
+    /// Adds an id; false if the log has it already.
     fn insert(&mut self, id: u128) -> bool {
         if self.rising.last().is_none_or(|last| *last < id) {
-            // No other id can be larger than the largest that rose.
+            // The new id is larger than all ids so far, so it cannot be a repetition.
             self.rising.push(id);
             return true;
         }
@@ -415,12 +417,12 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// Where the first newline stands.
+/// The index of the first newline.
 fn newline(bytes: &[u8]) -> Option<usize> {
     const BLOCK: usize = 128;
     let mut at = 0;
     for block in bytes.chunks(BLOCK) {
-        // Without a way out of the inner loop, it takes many bytes at once.
+        // The inner loop has no early exit, so that the compiler can use SIMD instructions.
         if block.iter().fold(false, |found, byte| found | (*byte == b'\n')) {
             let words = block.chunks(8).position(|word| word.contains(&b'\n'))? * 8;
             return block.get(words..)?.iter().position(|byte| *byte == b'\n').map(|in_word| at + words + in_word);
@@ -430,7 +432,7 @@ fn newline(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// Parts of about [`PIECE_BYTES`], each of whole lines.
+/// The lines in pieces of about [`PIECE_BYTES`], each of whole lines.
 fn pieces(mut lines: &[u8]) -> Vec<&[u8]> {
     let mut pieces = Vec::with_capacity(lines.len() / PIECE_BYTES + 1);
     while !lines.is_empty() {
