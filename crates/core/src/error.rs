@@ -1,17 +1,18 @@
-//! One error type and the only table of codes.
+//! The error type of this crate, and the only table of error codes.
 //!
-//! An [`Error`] says what went wrong ([`Error::kind`], whose stable code is a `AREA_STATE` word), whose turn it is
-//! ([`ErrorKind::class`]), what a caller may do next ([`ErrorKind::retry`]) and where it happened ([`Error::context`]).
+//! An [`Error`] has a kind ([`Error::kind`], with a stable code of the form `AREA_STATE`), a class that says who has to
+//! act ([`ErrorKind::class`]), the next step of a caller ([`ErrorKind::retry`]), and the objects on which it happened
+//! ([`Error::context`]).
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-/// The result of everything in this crate that can fail.
+/// The result of every fallible function in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What a caller may do after an error.
+/// The next step of a caller after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Retry {
@@ -19,9 +20,9 @@ pub enum Retry {
     Never,
     /// The same call may succeed later.
     Later,
-    /// The facts have changed: look again, then decide anew.
+    /// The facts have changed: read them again, then decide again.
     Replan,
-    /// A move may be half done: `recover` the channel (any machine can).
+    /// A move may be incomplete: `recover` the channel (any machine can).
     Recover,
 }
 
@@ -37,20 +38,20 @@ impl Retry {
     }
 }
 
-/// What sort of answer an error is. Refused is a decision, failed is a fault, unknown is a third thing.
+/// The class of an error. Refused is a decision, failed is a fault, unknown is neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// A fault: something that should have worked did not, and nothing was moved.
+    /// A fault: an operation did not work, and nothing was moved.
     Failed,
     /// The caller's input is wrong.
     Usage,
-    /// A decision: policy, a hold or another move stands against it. Nothing was moved.
+    /// A decision: the policy, a hold or another move prevents the operation. Nothing was moved.
     Refused,
-    /// The tag does not point at what the ledger says.
+    /// The tag does not point at the digest that the ledger names.
     Drift,
-    /// A move was begun and its end is not known: the channel has an open intent.
+    /// A move began and its end is not known: the channel has an open intent.
     Indeterminate,
-    /// A question could not be answered.
+    /// The answer to a question is not known.
     Unknown,
     /// The ledger's bytes break a rule of its format.
     Defect,
@@ -73,7 +74,7 @@ impl Class {
 
 macro_rules! error_kinds {
     ($($(#[doc = $doc:literal])+ $kind:ident => $code:literal, $retry:ident, $class:ident;)+) => {
-        /// What went wrong. The table in `docs/errors.md` is held to this enum by a test.
+        /// The kind of an error. A test compares the table in `docs/errors.md` with this enum.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ErrorKind {
@@ -89,12 +90,12 @@ macro_rules! error_kinds {
                 match self { $(ErrorKind::$kind => $code,)+ }
             }
 
-            /// What a caller may do next.
+            /// The next step of a caller.
             pub fn retry(self) -> Retry {
                 match self { $(ErrorKind::$kind => Retry::$retry,)+ }
             }
 
-            /// What sort of answer it is; decides the exit code.
+            /// The class of the kind; it decides the exit code.
             pub fn class(self) -> Class {
                 match self { $(ErrorKind::$kind => Class::$class,)+ }
             }
@@ -213,7 +214,7 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// What went wrong, where, and what to do about it.
+/// An error: its kind, a message, its context and the next step of a caller.
 ///
 /// `Display` gives the message alone, for people; [`Error::code`] is for programs. No message, context or `Debug`
 /// output ever holds a credential.
@@ -235,7 +236,8 @@ impl Error {
         Error(Box::new(Inner { kind, message: message.into(), context: Vec::new(), retry: None, source: None }))
     }
 
-    /// Adds where it happened, as a name and a value (`channel`, `seq`, `move_id`, …). The first value of a name stays.
+    /// Adds one part of the context, as a name and a value (`channel`, `seq`, `move_id`, …). If the name has a value
+    /// already, that value stays.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
         if self.0.context.iter().all(|(known, _)| *known != name) {
@@ -244,14 +246,14 @@ impl Error {
         self
     }
 
-    /// Adds the error behind it.
+    /// Adds the error that caused this one.
     #[must_use]
     pub fn because(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.0.source = Some(Arc::new(source));
         self
     }
 
-    /// What went wrong.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -261,12 +263,12 @@ impl Error {
         self.0.kind.code()
     }
 
-    /// What a caller may do next: what its kind says, unless the error knows better (a refusal by the policy does).
+    /// The next step of a caller: that of the kind, unless [`Error::with_retry`] set another one.
     pub fn retry(&self) -> Retry {
         self.0.retry.unwrap_or(self.0.kind.retry())
     }
 
-    /// With what a caller may do next, where that hangs on more than the kind.
+    /// Sets the next step of a caller, for an error where it depends on more than the kind.
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.0.retry = Some(retry);
@@ -278,12 +280,12 @@ impl Error {
         &self.0.message
     }
 
-    /// Where it happened, as names and values in the order they were added.
+    /// The context, as names and values in the order in which they were added.
     pub fn context(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.context.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
-    /// The error behind it, if it is a `T`.
+    /// The error that caused this one, if it is a `T`.
     pub fn source_as<T: std::error::Error + 'static>(&self) -> Option<&T> {
         self.0.source.as_deref().and_then(|source| source.downcast_ref())
     }

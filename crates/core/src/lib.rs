@@ -1,25 +1,26 @@
-//! Moves floating OCI environment tags (`dev`, `preprod`, `prod`) as governed release events: a pipeline asks, a policy
-//! judges, one move at a time runs, the tag goes to a new digest, and an append-only ledger keeps what was, what is, who
-//! and why. **The tag is the operational alias; the resolved digest is the audit record.**
+//! Moves floating OCI environment tags (`dev`, `preprod`, `prod`) as governed release events: a pipeline requests a
+//! move, a policy judges it, one move of a channel runs at a time, the tag points at a new digest, and an append-only
+//! ledger records the previous digest, the new digest, the person or workload that moved it, and the reason. **The tag
+//! is the operational alias; the resolved digest is the audit record.**
 //!
 //! Begin with [`Promoter`]. It needs a [`Registry`](registry::Registry), such as
 //! `registry::oci::OciRegistry`, and a [`Ledger`](ledger::Ledger), such as `ledger::FileLedger`; for tests there are
 //! [`MemoryRegistry`](registry::MemoryRegistry) and [`MemoryLedger`](ledger::MemoryLedger), with scripted faults.
 //!
-//! | floor | module | what |
+//! | layer | module | contents |
 //! | --- | --- | --- |
-//! | 0 | [`value`] | digests, names, channels, provenance: parsed once, they cannot exist wrong |
-//! | 1 | [`record`] | entries, the chain, its fold into moves |
+//! | 0 | [`value`] | digests, names, channels, provenance: checked once, when they are parsed |
+//! | 1 | [`record`] | entries, the hash chain, and the state of a channel computed from them |
 //! | 2 | [`judge`] | guardrails and policy, drift, retention: pure functions of facts |
-//! | 3 | [`registry`], [`ledger`], [`conformance`] | the two ports, their adapters and their laws |
+//! | 3 | [`registry`], [`ledger`], [`conformance`] | the two ports, their adapters, and the tests of their contracts |
 //! | 4 | [`flux`] | artifacts that Flux consumes |
-//! | 5 | [`promotion`] | [`Promoter`] and what it does; how a move runs is a state machine without I/O |
+//! | 5 | [`promotion`] | [`Promoter`] and its operations; a state machine without I/O runs each move |
 //!
 //! # Features
-//! `oci` (real registries) and `file` (the file ledger) are on by default. `object-store` adds an object store's layout in a
-//! directory or in memory, `s3`, `gcs` and `azure` add those clouds, `postgres` adds a database. For tests, `testing` adds an
-//! OCI registry over HTTP on loopback and a clock for paused time, `strategies` adds proptest strategies. No feature changes
-//! how the rest behaves.
+//! `oci` (real registries) and `file` (the file ledger) are on by default. `object-store` adds a ledger in the layout
+//! of an object store, kept in a directory or in memory; `s3`, `gcs` and `azure` add those clouds; `postgres` adds a
+//! ledger in PostgreSQL. For tests, `testing` adds an OCI registry over HTTP on loopback and a clock for paused time,
+//! and `strategies` adds proptest strategies. No feature changes the behaviour of the rest.
 
 #![forbid(unsafe_code)]
 
