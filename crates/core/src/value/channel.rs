@@ -1,4 +1,4 @@
-//! Channels, and the order that releases go through them.
+//! Channels, and the order in which releases pass through them.
 
 use std::str::FromStr;
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// The alias that an environment consumes: `registry/repository:tag`, such as `registry.example.com/acme/shop:prod`.
 ///
-/// A channel's tag is never a pin (`tw-pin.…`): pins are tagwarden's own.
+/// A channel's tag is never a pin (`tw-pin.…`): tagwarden alone writes pins.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Channel {
@@ -124,13 +124,15 @@ pub struct Stage {
     pub channel: Channel,
 }
 
-/// The environments a release goes through, in order; at least one, each name and each channel once.
+/// The environments that a release passes through, in order. There is at least one; no name and no channel occurs
+/// twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Stage>", into = "Vec<Stage>")]
 pub struct Pipeline(Vec<Stage>);
 
 impl Pipeline {
-    /// The pipeline of `stages`, first environment first. VALUE_INVALID if it is empty or something stands in it twice.
+    /// The pipeline of `stages`, first environment first. VALUE_INVALID if it is empty, or if an environment or a
+    /// channel occurs in it twice.
     pub fn new(stages: Vec<Stage>) -> Result<Pipeline> {
         if stages.is_empty() {
             return Err(invalid("pipeline", "it has no environment", None));
@@ -153,7 +155,7 @@ impl Pipeline {
         &self.0
     }
 
-    /// The environment before `channel`, if it has one.
+    /// The stage before the one of `channel`, if there is one.
     pub fn before(&self, channel: &Channel) -> Option<&Stage> {
         let at = self.0.iter().position(|stage| stage.channel == *channel)?;
         self.0.get(at.checked_sub(1)?)

@@ -1,5 +1,5 @@
-//! Provenance from what a CI system says in environment variables, or from the terminal that a person sits at, completed
-//! and overridden by what a caller gives.
+//! Provenance from the environment variables of a CI system or from a person's terminal. Parts that a caller gives
+//! complete and override it.
 //!
 //! Environment variables and login names are context, not evidence: what is read here is recorded as not verified.
 
@@ -15,8 +15,9 @@ use known::{Ci, Env, KNOWN, Said, set};
 use super::{Actor, ActorKind, Commit, Job, Provenance, ReleaseLabel, Run, Text};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The parts of a [`Provenance`] before it is built: what a caller gives, then what the CI system says or, outside of a
-/// CI, the terminal ([`ProvenanceParts::fill`]). A part that was given is never read from the environment.
+/// The parts of a [`Provenance`] before it is built. The caller gives some parts; [`ProvenanceParts::fill`] takes the
+/// others from the CI system or, outside of a CI, from the terminal. A part that the caller gave is never read from the
+/// environment.
 ///
 /// ```
 /// use tagwarden::ProvenanceParts;
@@ -35,78 +36,80 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ProvenanceParts {
-    /// Whose pipeline; `manual` if none is given and no CI is found. Given, it also says which CI to read.
+    /// The provider of the pipeline; `manual` if none is given and no CI is found. A given provider also selects the CI
+    /// to read.
     pub provider: Option<Text>,
-    /// The run's id. If it is given, attempt, URL, workflow and job are not read from the CI: they are of another run.
+    /// The run's id. If it is given, then attempt, URL, workflow and job are not read from the CI, because they belong
+    /// to another run.
     pub run_id: Option<Text>,
-    /// Which attempt of the run, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: Option<u32>,
-    /// Where people can read about the run. A user or password in it is left out.
+    /// The URL of a page about the run. A user or password in it is removed.
     pub url: Option<Text>,
-    /// What the provider calls the pipeline.
+    /// The provider's name of the pipeline.
     pub workflow: Option<Text>,
     /// The job of the run.
     pub job: Option<Job>,
     /// The actor's id.
     pub actor: Option<Text>,
-    /// A person or a workload. If none is given: a person who pressed a button for this very run, as the CI says, and
-    /// whose name does not end in `[bot]`; a person in a terminal; an actor of the provider `manual`. Everything else
-    /// is a workload.
+    /// The kind of the actor. If none is given, the actor is a person in three cases: the CI says that a person pressed
+    /// a button for this run and the name does not end in `[bot]`; a person in a terminal was found; or the provider is
+    /// `manual`. In all other cases the actor is a workload.
     pub actor_kind: Option<ActorKind>,
-    /// Where the source is kept. A user, a password or a query in it is left out.
+    /// The address of the source repository. A user, a password or a query in it is removed.
     pub repository_url: Option<Text>,
     /// The source commit.
     pub commit: Option<Commit>,
-    /// The release's label. No CI says it.
+    /// The release's label. No CI provides it.
     pub release: Option<ReleaseLabel>,
-    /// The terminal, where standard input or standard error is one. There a person needs to give nothing, unless the
-    /// variable `CI` is set or a CI is found.
+    /// The terminal, if standard input or standard error is one. A person in a terminal need not give any part, unless
+    /// the variable `CI` is set or a CI is found.
     pub terminal: Option<Terminal>,
     found: Found,
 }
 
-/// Where the parts that were not given come from.
+/// The source of the parts that were not given.
 #[derive(Clone, Copy, Debug, Default)]
 enum Found {
-    /// Nowhere: neither a known CI nor a person in a terminal was found.
+    /// No source: neither a known CI nor a person in a terminal was found.
     #[default]
     Nothing,
-    /// Nowhere: the variable `CI` says that it is a CI, and it is none that is known.
+    /// No source: this is a CI, but it is not known or not the one that `provider` names.
     OtherCi,
-    /// A CI. Given a run id, it is not known who began that run.
+    /// A CI. If the run id was given, the start of that run is not known.
     Ci(&'static Ci, Began),
     /// A person in a terminal.
     Person,
 }
 
-/// How a CI's run began.
+/// The start of a CI's run.
 #[derive(Clone, Copy, Debug)]
 enum Began {
-    /// A person pressed a button for it.
+    /// A person pressed a button for the run.
     ByButton,
-    /// Otherwise, or it is not known.
+    /// Another start, or it is not known.
     Otherwise,
 }
 
 impl Provenance {
-    /// The provenance that the CI system says in its environment variables, read through `env`: GitHub, Gitea and Forgejo
+    /// The provenance in the environment variables of the CI system, read through `env`: GitHub, Gitea or Forgejo
     /// Actions, GitLab CI, CircleCI, Azure Pipelines, Buildkite or Jenkins.
     ///
-    /// PROVENANCE_INCOMPLETE if none or several of them are found, or if the run or the actor is not said; VALUE_INVALID,
-    /// naming the variable, if one of these two is not of its form. To complete or override parts, and for a person in a
-    /// terminal: [`ProvenanceParts`].
+    /// PROVENANCE_INCOMPLETE if no CI or more than one is found, or if the run or the actor is missing; VALUE_INVALID,
+    /// with the name of the variable, if a value is malformed. Use [`ProvenanceParts`] to complete or override parts,
+    /// and for a person in a terminal.
     pub fn from_env(env: impl Fn(&str) -> Option<String>) -> Result<Provenance> {
         ProvenanceParts::default().fill(env)?.build()
     }
 }
 
 impl ProvenanceParts {
-    /// Fills in what was not given from the CI system that `env` shows, or, if it shows none, from the terminal; nothing
-    /// if there is neither.
+    /// Fills in the parts that were not given, from the CI system that `env` shows or, if it shows none, from the
+    /// terminal. Without either, nothing is filled in.
     ///
-    /// PROVENANCE_INCOMPLETE if it shows several and `provider` does not say which; VALUE_INVALID, naming the variable,
-    /// if a value is not of its form. A variable that is empty counts as not set. A commit that is none, such as `HEAD`,
-    /// and an attempt that is no number from 1 are left out.
+    /// PROVENANCE_INCOMPLETE if `env` shows more than one CI and `provider` does not select one; VALUE_INVALID, with
+    /// the name of the variable, if a value is malformed. An empty variable counts as not set. A commit that is not a
+    /// commit id, such as `HEAD`, and an attempt that is not a number from 1 are left out.
     pub fn fill(self, env: impl Fn(&str) -> Option<String>) -> Result<ProvenanceParts> {
         let env: Env = &|name| env(name).filter(|value| !value.is_empty());
         match detect(env, self.provider.as_ref())? {
@@ -128,7 +131,8 @@ impl ProvenanceParts {
             if (ci.pressed)(env) {
                 began = Began::ByButton;
             }
-            // What only helps to find the run again stops no release: it is left out, or shown as well as can be.
+            // Parts that only help to find the run must not stop a release: a malformed one is left out or shown with
+            // replacement characters.
             let said = |name: Option<&str>| name.and_then(env);
             self.attempt = self.attempt.or_else(|| said(ci.attempt)?.parse().ok().filter(|attempt| *attempt > 0));
             self.workflow = self.workflow.or_else(|| said(ci.workflow).map(Text::lossy));
@@ -142,7 +146,7 @@ impl ProvenanceParts {
         if self.actor.is_none() {
             self.actor = first(env, ci.actor)?;
         }
-        // A commit may be symbolic, such as HEAD or a branch: that is no commit, and no error.
+        // A symbolic commit, such as HEAD or a branch, is left out; it is no error.
         self.commit = self.commit.or_else(|| env(ci.commit)?.parse().ok());
         if self.repository_url.is_none() {
             self.repository_url = ci.repository_url.read(env, "the repository's URL")?;
@@ -151,7 +155,8 @@ impl ProvenanceParts {
         Ok(self)
     }
 
-    /// A person in a terminal needs to say nothing; anything else must say who it is.
+    /// Fills in the parts of a person in a terminal. Without a terminal or in a CI nothing is filled in, so the caller
+    /// must give the run and the actor.
     fn fill_by_hand(mut self, env: Env) -> Result<ProvenanceParts> {
         let manual = self.provider.as_ref().is_none_or(|provider| provider.as_str() == MANUAL);
         if set(env, "CI") || KNOWN.iter().any(|ci| set(env, ci.marker)) {
@@ -173,8 +178,8 @@ impl ProvenanceParts {
         Ok(self)
     }
 
-    /// The provenance. PROVENANCE_INCOMPLETE if the run or the actor is missing, saying which variable was not set and
-    /// what to give.
+    /// The provenance. PROVENANCE_INCOMPLETE if the run or the actor is missing; the message names the variables that
+    /// were not set and the options to give.
     pub fn build(self) -> Result<Provenance> {
         let (Some(run_id), Some(id)) = (&self.run_id, &self.actor) else { return Err(self.missing()) };
         let given = self.provider.as_ref().map(Text::as_str);
@@ -234,7 +239,7 @@ impl ProvenanceParts {
 /// The provider outside of a CI.
 const MANUAL: &str = "manual";
 
-/// Where a person's name is said, outside of a CI.
+/// The variables with a person's name, outside of a CI, in the order in which they are read.
 const PERSON: [&str; 3] = ["TAGWARDEN_ACTOR", "LOGNAME", "USER"];
 
 impl Said {
@@ -247,7 +252,7 @@ impl Said {
     }
 }
 
-/// The one CI system that `env` shows, or the one that `provider` names.
+/// The only CI system that `env` shows, or the one that `provider` names; none if it shows none.
 fn detect(env: Env, provider: Option<&Text>) -> Result<Option<&'static Ci>> {
     let mut found: Vec<&'static Ci> = KNOWN.iter().filter(|ci| set(env, ci.marker)).collect();
     let posed: Vec<&str> = found.iter().flat_map(|ci| ci.poses_as).copied().collect();
@@ -265,13 +270,13 @@ fn detect(env: Env, provider: Option<&Text>) -> Result<Option<&'static Ci>> {
     }
 }
 
-/// The first of these variables that is set.
+/// The value of the first of these variables that is set.
 fn first(env: Env, names: &[&str]) -> Result<Option<Text>> {
     let said = names.iter().find_map(|name| Some((name, env(name)?)));
     said.map(|(name, value)| parsed(name, &value)).transpose()
 }
 
-/// The value of a variable, whose name stands before the error.
+/// The parsed value of a variable; an error begins with the variable's name.
 fn parsed<T: std::str::FromStr<Err = Error>>(name: &str, value: &str) -> Result<T> {
     value.parse().map_err(|e: Error| Error::new(e.kind(), format!("{name}: {e}")))
 }
@@ -280,8 +285,8 @@ fn incomplete(why: String) -> Error {
     Error::new(ErrorKind::ProvenanceIncomplete, format!("provenance: {why}"))
 }
 
-/// A URL without `user:password@`: nothing that could be a credential goes into a ledger. The `git@` of an scp-like
-/// address is no credential and stays.
+/// A URL without `user:password@`, because no credential may be stored in a ledger. The `git@` of an scp-like address
+/// is no credential and is kept.
 pub(crate) fn public(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();

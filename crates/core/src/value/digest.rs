@@ -1,4 +1,4 @@
-//! `Digest`: the audit record of what a tag pointed at.
+//! `Digest`: the hash of exact bytes, which is the audit record of what a tag pointed at.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use sha2::Digest as _;
 use super::invalid;
 use crate::error::{Error, Result};
 
-/// How a digest is computed. The OCI image specification registers both; sha256 is what registries must support.
+/// The hash algorithm of a digest. The OCI image specification registers both; registries must support sha256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Algorithm {
     /// SHA-256: 64 hex digits.
@@ -43,7 +43,7 @@ impl Digest {
         Digest(Bytes::Sha256(sha2::Sha256::digest(bytes).into()))
     }
 
-    /// The digest whose SHA-256 value is already known.
+    /// The digest with this SHA-256 value.
     pub fn from_sha256(value: [u8; 32]) -> Digest {
         Digest(Bytes::Sha256(value))
     }
@@ -55,7 +55,7 @@ impl Digest {
         hasher.finish() == *self
     }
 
-    /// How it was computed.
+    /// The hash algorithm.
     pub fn algorithm(&self) -> Algorithm {
         match self.0 {
             Bytes::Sha256(_) => Algorithm::Sha256,
@@ -63,7 +63,7 @@ impl Digest {
         }
     }
 
-    /// The value: 32 or 64 bytes.
+    /// The hash value: 32 or 64 bytes.
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Bytes::Sha256(value) => value,
@@ -71,7 +71,7 @@ impl Digest {
         }
     }
 
-    /// The first 12 hex digits, for tables that people read. Never enough to identify anything.
+    /// The first 12 hex digits, for tables that people read. They do not identify a digest.
     pub fn short(&self) -> String {
         self.as_bytes().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
@@ -88,7 +88,7 @@ enum State {
 }
 
 impl Hasher {
-    /// A hasher that has seen nothing.
+    /// A hasher that has read no bytes yet.
     pub fn new(algorithm: Algorithm) -> Hasher {
         Hasher(match algorithm {
             Algorithm::Sha256 => State::Sha256(sha2::Sha256::new()),
@@ -96,7 +96,7 @@ impl Hasher {
         })
     }
 
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
             State::Sha256(state) => state.update(bytes),
@@ -104,7 +104,7 @@ impl Hasher {
         }
     }
 
-    /// The digest of all bytes taken.
+    /// The digest of all bytes added.
     pub fn finish(self) -> Digest {
         Digest(match self.0 {
             State::Sha256(state) => Bytes::Sha256(state.finalize().into()),
@@ -130,12 +130,12 @@ impl FromStr for Digest {
     }
 }
 
-/// The value of exactly `2 * N` lower-case hex digits, N being at most 64; none for anything else.
+/// The value of exactly `2 * N` lower-case hex digits, where `N` is at most 64; none for any other text.
 pub(crate) fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     if digits.len() != 2 * N {
         return None;
     }
-    // Two loops without branches, so that the machine takes many digits at once.
+    // The two loops have no branches, so that the compiler can use SIMD instructions.
     let mut nibbles = [0; 128];
     let mut bad = 0;
     for (nibble, c) in nibbles.iter_mut().zip(digits) {
@@ -150,12 +150,12 @@ pub(crate) fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     (bad == 0).then_some(value)
 }
 
-/// The value of exactly `2 * N` lower-case hex digits, which begin at byte 7 of the digest.
+/// The value of exactly `2 * N` lower-case hex digits. In errors, the digits begin at byte 7 of the digest.
 fn decode<const N: usize>(digits: &str) -> Result<[u8; N]> {
     hex(digits.as_bytes()).ok_or_else(|| why_not::<N>(digits))
 }
 
-/// What is wrong with digits that do not decode.
+/// The error of digits that cannot be decoded.
 fn why_not<const N: usize>(hex: &str) -> Error {
     const START: usize = "sha256:".len();
     let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');

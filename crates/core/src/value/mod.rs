@@ -1,7 +1,7 @@
-//! Values: parsed once, they cannot exist wrong. No I/O and no async; the clock is a trait.
+//! Values that are checked when they are parsed. No I/O and no async; the clock is a trait.
 //!
-//! `FromStr` is the only door, serde goes through it, nothing is defaulted, and an error says what is wrong and at
-//! which byte.
+//! Text becomes a value only through `FromStr`, and serde uses it too. No part has a default. An error says what is
+//! wrong and at which byte.
 
 mod channel;
 mod ci;
@@ -25,7 +25,7 @@ pub use written::{AsWritten, ReleaseName};
 
 use crate::error::{Error, ErrorKind};
 
-/// "what: why", or "what: why at byte N".
+/// An error with the message "what: why", or "what: why at byte N".
 fn invalid(what: &str, why: impl std::fmt::Display, at: Option<usize>) -> Error {
     let message = match at {
         Some(at) => format!("{what}: {why} at byte {at}"),
@@ -34,7 +34,8 @@ fn invalid(what: &str, why: impl std::fmt::Display, at: Option<usize>) -> Error 
     Error::new(ErrorKind::ValueInvalid, message)
 }
 
-/// Gives a value that is kept as text its doors: `FromStr`, `TryFrom<String>`, `Display`, `AsRef<str>` and serde.
+/// Implements the conversions of a value that is kept as text: `TryFrom<String>`, `From` for `String`, `Display`,
+/// `Debug` and `AsRef<str>`. `FromStr` and serde are the type's own.
 macro_rules! text_value {
     ($name:ident) => {
         impl TryFrom<String> for $name {

@@ -1,6 +1,6 @@
 //! The names of the OCI distribution specification: repository, tag and reference.
 //!
-//! ASCII only. No default host, no default tag, one spelling for each thing.
+//! Names are ASCII. There is no default host and no default tag, and each thing has one spelling.
 
 use std::str::FromStr;
 
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// A repository with its registry: `host[:port]/path`, at most 255 bytes.
 ///
 /// - The host is lower case and has a dot, a port, or is `localhost`; it is never left out.
-/// - Ports 80 and 443 are never written: they are what `http` and `https` mean.
+/// - Ports 80 and 443 are never written: they are the defaults of `http` and `https`.
 /// - The path is one or more components `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*` separated by `/`
 ///   (OCI distribution specification, *Pulling manifests*).
 ///
@@ -147,7 +147,7 @@ text_value!(Repository);
 pub struct Tag(Box<str>);
 
 impl Tag {
-    /// The tag of a text that was made here and follows the grammar.
+    /// The tag `text`, which this crate made and which must follow the grammar.
     pub(crate) fn trusted(text: String) -> Tag {
         debug_assert!(text.parse::<Tag>().is_ok(), "{text}");
         Tag(text.into())
@@ -184,12 +184,12 @@ impl FromStr for Tag {
 
 text_value!(Tag);
 
-/// What a reference points with.
+/// The part of a reference that selects the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Target {
     /// A tag, which may move.
     Tag(Tag),
-    /// A digest, which cannot.
+    /// A digest, which cannot move.
     Digest(Digest),
 }
 
@@ -202,7 +202,8 @@ impl std::fmt::Display for Target {
     }
 }
 
-/// One manifest by name: `repository:tag` or `repository@digest`; never both, so that there is one reading.
+/// The name of one manifest: `repository:tag` or `repository@digest`. It never has both, so that it can be read in only
+/// one way.
 ///
 /// ```
 /// use tagwarden::Reference;
@@ -218,7 +219,7 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// The repository it is in.
+    /// The repository of the manifest.
     pub fn repository(&self) -> &Repository {
         &self.repository
     }
@@ -246,7 +247,7 @@ impl FromStr for Reference {
         let slash = text.rfind('/').unwrap_or(0);
         let colon = text.get(slash..).and_then(|last| last.find(':')).map(|at| slash + at);
         let Some((repository, tag)) = colon.and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?))) else {
-            // The repository's own error is the better one where it is wrong, too.
+            // If the repository is invalid too, its own error is more precise.
             text.parse::<Repository>()?;
             return Err(invalid("reference", "no tag and no digest; no default is assumed", Some(text.len())));
         };

@@ -1,4 +1,4 @@
-//! Who moved a channel, in which pipeline run, for which commit and release.
+//! `Provenance`: the actor, the pipeline run, the commit and the release of a move.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 
 /// The idempotency key of a request: 1 to 128 characters, without control, bidirectional or invisible ones.
 ///
-/// A key moves a channel at most once: the same request with the same key is answered with the first outcome.
+/// A key moves a channel at most once: a repeated request with the same key gets the first outcome.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "Recorded", into = "String")]
 pub struct IdempotencyKey(Arc<str>);
@@ -70,7 +70,7 @@ impl FromStr for Commit {
 
 text_value!(Commit);
 
-/// What people call a release, such as `v1.4.2`: 1 to 128 characters.
+/// The name that people give a release, such as `v1.4.2`: 1 to 128 characters.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "Recorded", into = "String")]
 pub struct ReleaseLabel(Arc<str>);
@@ -103,20 +103,20 @@ impl TryFrom<Recorded> for ReleaseLabel {
 /// One run of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Run {
-    /// Whose pipeline, such as `github-actions`; `manual` outside of a pipeline.
+    /// The provider of the pipeline, such as `github-actions`; `manual` outside of a pipeline.
     pub provider: Text,
     /// The run's id at the provider.
     pub run_id: Text,
-    /// Which attempt of the run, from 1, where the provider counts them.
+    /// The number of the attempt, from 1, if the provider counts attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
-    /// Where people can read about the run.
+    /// The URL of a page about the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<Text>,
-    /// What the provider calls the pipeline, such as `Release`.
+    /// The provider's name of the pipeline, such as `Release`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<Text>,
-    /// The job of the run: it tells two attempts of one run apart where the provider counts none.
+    /// The job of the run. If the provider does not count attempts, the job tells two attempts of one run apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<Job>,
 }
@@ -124,14 +124,14 @@ pub struct Run {
 /// One job of a pipeline run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Job {
-    /// The job's id at the provider. It is text, also where the provider counts its jobs.
+    /// The job's id at the provider. It is text, even if the provider uses numbers.
     pub id: Text,
-    /// What people call the job.
+    /// The name of the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Text>,
 }
 
-/// What sort of actor moved a channel.
+/// The kind of an actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ActorKind {
@@ -144,7 +144,7 @@ pub enum ActorKind {
     Other,
 }
 
-/// Who moved a channel.
+/// The person or workload that moved a channel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Actor {
     /// The actor's id at the provider.
@@ -169,7 +169,7 @@ pub struct Identity {
     pub token_sha256: Digest,
 }
 
-/// Where a move comes from. It cannot be built without a pipeline run and an actor.
+/// The origin of a move. It cannot be built without a pipeline run and an actor.
 ///
 /// ```
 /// use tagwarden::Provenance;
@@ -183,7 +183,7 @@ pub struct Provenance {
     pub pipeline: Run,
     /// The actor.
     pub actor: Actor,
-    /// Where the source is kept.
+    /// The address of the source repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_url: Option<Text>,
     /// The source commit.
@@ -192,14 +192,14 @@ pub struct Provenance {
     /// The release's label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<ReleaseLabel>,
-    /// The verified claims; absent where nothing was verified.
+    /// The verified claims; absent if nothing was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
 }
 
 impl Provenance {
-    /// The least: a provider, its run id and the actor's id (a person if the provider is `manual`, else a workload).
-    /// VALUE_INVALID if one of them is not a [`Text`].
+    /// A provenance with the required parts only: a provider, its run id and the actor's id. The actor is a person if
+    /// the provider is `manual`, else a workload. VALUE_INVALID if one of the parts is not a [`Text`].
     pub fn new(provider: &str, run_id: &str, actor: &str) -> Result<Provenance> {
         let named = |what: &'static str| move |e: Error| invalid(what, e, None);
         let kind = if provider == "manual" { ActorKind::Human } else { ActorKind::Workload };

@@ -1,4 +1,4 @@
-//! `Text`: a short line that people wrote, safe to keep and to show.
+//! `Text`: one line of text that is safe to store and to show.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -10,10 +10,11 @@ use crate::error::{Error, Result};
 
 /// One line of text: 1 to 1,024 characters, without control, bidirectional-override or invisible characters.
 ///
-/// Everything that people or pipelines give in words (reasons, run ids, actors) is a `Text`, so that nothing in a
-/// ledger can drive a terminal or make a line read as another one. Names need U+200C and U+200D, so these are allowed.
+/// Every text that people or pipelines write (reasons, run ids, actors) is a `Text`. So nothing in a ledger can control
+/// a terminal or make one line look like another. U+200C and U+200D are allowed, because names in some scripts need
+/// them.
 ///
-/// Serde reads what an entry of a log may hold, which is more: invisible characters were written once.
+/// Serde also accepts invisible characters, because older entries of a log may contain them.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "Recorded", into = "String")]
 pub struct Text(Arc<str>);
@@ -21,7 +22,7 @@ pub struct Text(Arc<str>);
 const MAX: usize = 1024;
 
 impl Text {
-    /// The text of words that were made here and are one line.
+    /// The `Text` of words that this crate made; they must be one valid line.
     pub(crate) fn trusted(text: &str) -> Text {
         debug_assert!(parse("text", text, 1024).is_ok(), "{text:?}");
         Text(text.into())
@@ -32,8 +33,8 @@ impl Text {
         &self.0
     }
 
-    /// The nearest text to words from outside that must be shown or kept anyway: forbidden and invisible characters
-    /// become U+FFFD, what is over 1,024 characters is cut and ends in `…`, and an empty one becomes `-`.
+    /// The nearest valid text to outside words that must be shown or recorded in any case. Forbidden and invisible
+    /// characters become U+FFFD, text over 1,024 characters is cut and ends in `…`, and empty text becomes `-`.
     pub fn lossy(text: impl AsRef<str>) -> Text {
         let text = text.as_ref();
         let safe = |char| if is_forbidden(char) || is_invisible(char) { char::REPLACEMENT_CHARACTER } else { char };
@@ -63,19 +64,19 @@ impl TryFrom<Recorded> for Text {
     }
 }
 
-/// A line of text as an entry of a log holds it.
+/// A line of text as an entry of a log may contain it.
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub(super) struct Recorded(String);
 
 impl Recorded {
-    /// The line, if an entry may hold it: 1 to `max` characters. `what` names it in the error.
+    /// The line, if an entry may contain it: 1 to `max` characters. `what` names it in the error.
     pub(super) fn read(&self, what: &str, max: usize) -> Result<Arc<str>> {
         check(what, &self.0, max)
     }
 }
 
-/// A line of 1 to `max` characters that may be written; `what` names it in the error.
+/// A line of 1 to `max` characters that may be written now; `what` names it in the error.
 pub(super) fn parse(what: &str, text: &str, max: usize) -> Result<Arc<str>> {
     if let Some((at, char)) = text.char_indices().find(|(_, char)| is_invisible(*char)) {
         return Err(invalid(what, format!("invisible character U+{:04X}", u32::from(char)), Some(at)));
@@ -99,15 +100,15 @@ fn check(what: &str, text: &str, max: usize) -> Result<Arc<str>> {
     }
 }
 
-/// Characters that no entry may hold: C0, DEL, C1, and those that change the direction of text (UAX #9).
+/// Characters that no entry may contain: C0, DEL, C1, and those that change the direction of text (UAX #9).
 pub(crate) fn is_forbidden(char: char) -> bool {
     matches!(char,
         '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}'
         | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Characters that are written no more, because a reader cannot see that they are there: zero-width space, line and paragraph
-/// separators, byte order mark, tag characters. Two texts that look the same would not be.
+/// Invisible characters, which new entries may not contain: zero-width space, line and paragraph separators, byte order
+/// mark, tag characters. With them, two texts could look the same and differ.
 fn is_invisible(char: char) -> bool {
     matches!(char, '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }

@@ -1,4 +1,4 @@
-//! Time: what an entry says for people, and the clock that deadlines are counted on.
+//! Time: the timestamps of entries, and the clock for deadlines.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 
 /// A moment in UTC, to the millisecond, written as RFC 3339: `2026-11-23T06:12:31.123Z`.
 ///
-/// Any RFC 3339 text with an offset is read; what is finer than a millisecond is cut. From the year 0 to
-/// 9999-12-30T22:00:00.000Z, so that it is a year of four digits in every time zone.
+/// Parsing accepts any RFC 3339 text with an offset, and cuts off fractions of a millisecond. The range is from the
+/// year 0 to 9999-12-30T22:00:00.000Z, so that the year has four digits in every time zone.
 ///
 /// ```
 /// use tagwarden::Timestamp;
@@ -26,7 +26,7 @@ pub struct Timestamp(i64);
 impl Timestamp {
     const RANGE: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_207_200_000;
 
-    /// The moment `ms` milliseconds after 1970-01-01T00:00:00Z, held to the range of the type.
+    /// The moment `ms` milliseconds after 1970-01-01T00:00:00Z, clamped to the range of the type.
     pub fn from_unix_ms(ms: i64) -> Timestamp {
         Timestamp(ms.clamp(*Self::RANGE.start(), *Self::RANGE.end()))
     }
@@ -36,8 +36,8 @@ impl Timestamp {
         self.0
     }
 
-    /// The moment that `text` names in the one form that is written, `2026-11-23T06:12:31.123Z`; none for any other
-    /// spelling. Made for reading logs: it is many times as fast as reading all of RFC 3339.
+    /// The moment in `text` if it has the form in which timestamps are written, `2026-11-23T06:12:31.123Z`; none for
+    /// any other spelling. It is for reading logs, because it is many times as fast as a parser of all of RFC 3339.
     pub(crate) fn of_written(text: &str) -> Option<Timestamp> {
         let b: &[u8; 24] = text.as_bytes().try_into().ok()?;
         let [
@@ -96,14 +96,14 @@ impl Timestamp {
         Self::RANGE.contains(&ms).then_some(Timestamp(ms))
     }
 
-    /// This moment and `duration` more.
+    /// This moment plus `duration`.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Timestamp {
         let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Timestamp::from_unix_ms(self.0.saturating_add(ms))
     }
 
-    /// This moment less `duration`.
+    /// This moment minus `duration`.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Timestamp {
         let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
@@ -154,16 +154,17 @@ impl From<Timestamp> for String {
     }
 }
 
-/// Where the time comes from: the wall clock for what entries say, a monotonic one for deadlines.
+/// The source of time: a wall clock for the timestamps of entries, and a monotonic clock for deadlines.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The wall clock. It may jump; nothing is ordered by it.
+    /// The wall clock's time. It may jump, so nothing is ordered by it.
     fn now(&self) -> Timestamp;
 
-    /// Time since some fixed moment. It never goes back and it counts the time the machine was suspended.
+    /// The time since some fixed moment. It never goes back, and it includes time during which the machine was
+    /// suspended.
     fn monotonic(&self) -> Duration;
 }
 
-/// The clock of the machine; its monotonic side is `CLOCK_BOOTTIME` where there is one, which goes on in suspend.
+/// The clock of the machine. On Linux the monotonic clock is `CLOCK_BOOTTIME`, which continues during suspend.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

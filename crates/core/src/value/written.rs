@@ -1,4 +1,4 @@
-//! Names as people write them, which is in more ways than a ledger holds them.
+//! Names as people write them; a ledger stores one spelling of each.
 
 use std::str::FromStr;
 
@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::{Digest, Reference, Repository, Tag, invalid};
 use crate::error::{Error, Result};
 
-/// A channel, a reference or a repository as people write it: an `oci://` before it, as Flux and Helm write it, is dropped.
+/// A channel, a reference or a repository as people write it. A prefix `oci://`, as Flux and Helm write it, is dropped.
 ///
-/// A ledger holds the name alone, and what is read from one has one spelling: so this is for what people give.
+/// Use it for input from people only: a ledger stores the name without the prefix, and reads it from the log in that
+/// one spelling.
 ///
 /// ```
 /// use tagwarden::{AsWritten, Channel};
@@ -38,7 +39,7 @@ impl<T: FromStr<Err = Error>> TryFrom<String> for AsWritten<T> {
 }
 
 /// A release as people name it: by its tag, by its digest, or by both, `HOST/REPOSITORY:TAG@DIGEST`, as ko and skaffold
-/// write it. Of both the digest counts; the tag is what people call it.
+/// write it. If both are given, the digest is promoted and the tag is for people only.
 ///
 /// ```
 /// use tagwarden::ReleaseName;
@@ -51,9 +52,9 @@ impl<T: FromStr<Err = Error>> TryFrom<String> for AsWritten<T> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ReleaseName {
-    /// What is promoted: a tag, or a digest.
+    /// The reference that is promoted: a tag or a digest.
     pub reference: Reference,
-    /// The tag that was written beside the digest.
+    /// The tag that was written before the digest.
     pub tag: Option<Tag>,
 }
 
@@ -64,7 +65,7 @@ impl FromStr for ReleaseName {
         let text = text.strip_prefix("oci://").unwrap_or(text);
         let tagged = text.split_once('@').and_then(|(name, digest)| Some((name.rsplit_once(':')?, digest)));
         match tagged {
-            // Otherwise the colon is that of a port.
+            // If a '/' follows the colon, the colon belongs to a port.
             Some(((repository, tag), digest)) if !tag.contains('/') => {
                 let repository: Repository = repository.parse()?;
                 let digest = digest.parse::<Digest>().map_err(|e| invalid("reference", e, None))?;

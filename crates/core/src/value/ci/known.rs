@@ -1,21 +1,21 @@
-//! The CI systems that are known, and the variables in which each says what.
+//! The known CI systems and their environment variables.
 
-/// The environment; a variable that is empty counts as not set.
+/// The environment; an empty variable counts as not set.
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// A CI system, and the variables in which it says what.
+/// A CI system and the environment variables that it sets.
 #[derive(Debug)]
 pub(super) struct Ci {
     pub(super) name: &'static str,
     pub(super) provider: &'static str,
-    /// The variable that is set (and not `false` or `0`) in its runs.
+    /// The variable that is set in every run of this system, to a value other than `false` and `0`.
     pub(super) marker: &'static str,
-    /// Markers of other systems that it sets, too, so that their actions and scripts run on it.
+    /// Markers of other systems that this system sets too, so that their actions and scripts run on it.
     pub(super) poses_as: &'static [&'static str],
-    /// All of them, joined by `#`.
+    /// Variables whose values, joined by `#`, are the run's id.
     pub(super) run_id: &'static [&'static str],
     pub(super) attempt: Option<&'static str>,
-    /// The first that is set.
+    /// Variables with the actor; the first one that is set is used.
     pub(super) actor: &'static [&'static str],
     pub(super) commit: &'static str,
     pub(super) url: Said,
@@ -23,25 +23,25 @@ pub(super) struct Ci {
     pub(super) workflow: Option<&'static str>,
     pub(super) job_id: Option<&'static str>,
     pub(super) job_name: Option<&'static str>,
-    /// Whether a person pressed a button for this very run.
+    /// True if a person pressed a button for this run.
     pub(super) pressed: fn(Env) -> bool,
 }
 
-/// Where a URL comes from.
+/// The source of a URL.
 #[derive(Debug)]
 pub(super) enum Said {
-    /// A variable holds it.
+    /// One variable contains the URL.
     In(&'static str),
-    /// It is made of several.
+    /// The URL is composed from several variables.
     Composed(fn(Env) -> Option<String>),
 }
 
-/// Whether a variable is set to one of these values.
+/// True if the variable `name` has one of these values.
 fn is(env: Env, name: &str, values: &[&str]) -> bool {
     env(name).is_some_and(|value| values.contains(&value.as_str()))
 }
 
-/// Whether a marker is set.
+/// True if a marker is set.
 pub(super) fn set(env: Env, marker: &str) -> bool {
     env(marker).is_some_and(|value| !value.eq_ignore_ascii_case("false") && value != "0")
 }
@@ -58,13 +58,13 @@ const GITHUB: Ci = Ci {
     url: Said::Composed(|env| Some(format!("{}/actions/runs/{}", github(env)?, env("GITHUB_RUN_ID")?))),
     repository_url: Said::Composed(github),
     workflow: Some("GITHUB_WORKFLOW"),
-    // The job's key in the workflow; its number is not in the environment.
+    // The job's key in the workflow: GitHub does not put the job's number into the environment.
     job_id: Some("GITHUB_JOB"),
     job_name: None,
     pressed: |env| is(env, "GITHUB_EVENT_NAME", &["workflow_dispatch", "release"]),
 };
 
-/// Its pages are found by the run's number in the repository, not by the run's id.
+/// Gitea's run pages are addressed by the run's number in the repository, not by the run's id.
 const GITEA: Ci = Ci {
     name: "Gitea Actions",
     provider: "gitea-actions",
@@ -91,7 +91,7 @@ pub(super) static KNOWN: [Ci; 8] = [
         poses_as: &[],
         run_id: &["CI_PIPELINE_ID"],
         attempt: None,
-        // In a manual job, who started the job; else who started the pipeline.
+        // In a manual job, the person who started the job; otherwise the one who started the pipeline.
         actor: &["GITLAB_USER_LOGIN"],
         commit: "CI_COMMIT_SHA",
         url: Said::In("CI_PIPELINE_URL"),
@@ -140,7 +140,8 @@ pub(super) static KNOWN: [Ci; 8] = [
         poses_as: &[],
         run_id: &["BUILDKITE_BUILD_ID"],
         attempt: None,
-        // Who let the build go on after a block step has decided; who created the build may be a machine.
+        // The person who unblocked the build at a block step comes first: that person decided, and the creator of the
+        // build may be a machine.
         actor: &["BUILDKITE_UNBLOCKER", "BUILDKITE_BUILD_CREATOR"],
         commit: "BUILDKITE_COMMIT",
         url: Said::In("BUILDKITE_BUILD_URL"),
@@ -157,12 +158,12 @@ pub(super) static KNOWN: [Ci; 8] = [
         poses_as: &[],
         run_id: &["JOB_NAME", "BUILD_NUMBER"],
         attempt: None,
-        // Of the plugin build-user-vars; Jenkins itself does not say who started a build.
+        // The plugin build-user-vars sets it; Jenkins itself does not name the person who started a build.
         actor: &["BUILD_USER_ID"],
         commit: "GIT_COMMIT",
         url: Said::In("BUILD_URL"),
         repository_url: Said::In("GIT_URL"),
-        // What Jenkins calls a job is the pipeline, which is in the run's id.
+        // In Jenkins, a job is the pipeline, and its name is part of the run's id.
         workflow: None,
         job_id: None,
         job_name: None,
@@ -181,7 +182,7 @@ fn azure(env: Env) -> Option<String> {
     Some(format!("{}/{}/_build/results?buildId={build}", server.trim_end_matches('/'), encoded(&project)))
 }
 
-/// Percent-encoded as one segment of a path (RFC 3986, section 2.3 stays as it is).
+/// The segment of a path, percent-encoded except the unreserved characters of RFC 3986, section 2.3.
 fn encoded(segment: &str) -> String {
     let mut text = String::with_capacity(segment.len());
     for byte in segment.bytes() {

@@ -1,10 +1,10 @@
-//! `Terminal`: what is known of the terminal that a program was started in.
+//! `Terminal`: the terminal in which a program was started.
 
 use super::super::{Clock, Text};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A terminal that the program was started in. The caller says so (standard input or standard error is a terminal);
-/// nothing here looks.
+/// The terminal in which the program was started. The caller must check that standard input or standard error is a
+/// terminal; this type does not.
 ///
 /// ```
 /// use tagwarden::{ActorKind, ProvenanceParts, SystemClock, Terminal};
@@ -16,14 +16,14 @@ use crate::error::{Error, ErrorKind, Result};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terminal {
-    /// The login name as the system has it; none if it has none.
+    /// The system's login name; none if there is none.
     pub login: Option<String>,
-    /// The id of a run that is started there.
+    /// The id of the run that is started in the terminal.
     pub run_id: Text,
 }
 
 impl Terminal {
-    /// The terminal of the user who is logged in as `login`, with a run id of its own: a UUIDv7 of `clock`'s time.
+    /// The terminal of the user who is logged in as `login`, with a new run id: a UUIDv7 with the time of `clock`.
     ///
     /// INTERNAL_FAULT if the system gives no random bytes.
     pub fn of(login: Option<String>, clock: &dyn Clock) -> Result<Terminal> {

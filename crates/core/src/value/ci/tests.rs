@@ -18,7 +18,7 @@ fn error(words: &'static str) -> (&'static str, String) {
 
 fn shown(provenance: &Provenance) -> [&str; 6] {
     let text = |text: &Option<Text>| -> &str {
-        // Leaked so that the table below reads as a table.
+        // Leak the text, so that the result is an array of `&str`.
         text.as_ref().map_or("", |text| Box::leak(text.to_string().into_boxed_str()))
     };
     [
@@ -195,7 +195,7 @@ fn what_is_given_is_not_read() {
     assert_eq!((found.pipeline.attempt, found.actor.kind), (None, ActorKind::Human), "the attempt is another run's");
 }
 
-/// They only help to find the run again: an odd one stops no release.
+/// Malformed parts that only help to find the run never stop a release.
 #[test]
 fn odd_commit_attempt_and_names_never_stop_a_release() {
     let words = "GITHUB_ACTIONS=true\nGITHUB_RUN_ID=1\nGITHUB_ACTOR=ada";
@@ -252,7 +252,7 @@ fn gitea_and_forgejo_are_never_github() {
     assert!(given.fill(env(words)).unwrap().build().is_err());
 }
 
-/// What a person pressed a button for is a person's; everything else is a workload's.
+/// The actor is a person if a person pressed a button for the run; otherwise it is a workload.
 #[test]
 fn kind_is_human_only_where_a_button_was_pressed() {
     let github = "GITHUB_ACTIONS=true\nGITHUB_RUN_ID=1\nGITHUB_ACTOR=";
@@ -340,7 +340,7 @@ fn person_without_a_name_is_asked_for_one() {
     );
 }
 
-/// A CI may give its jobs a terminal.
+/// A CI may give a terminal to its jobs.
 #[test]
 fn terminal_in_a_ci_is_no_person() {
     for words in ["CI=true", "CI=1", "CI=woodpecker"] {
