@@ -1,4 +1,4 @@
-//! `Answer`: what a registry said, and what it means.
+//! `Answer`: the answer of a registry, and its meaning.
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{AsHeaderName, HeaderMap};
@@ -16,22 +16,22 @@ pub(super) struct Answer {
     pub(super) method: Method,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// The body; of an error at most 64 KiB.
+    /// The body; that of an error has at most 64 KiB.
     pub(super) body: Bytes,
-    /// Why the body is not whole, if it is not.
+    /// The reason why the body is incomplete; none if it is complete.
     pub(super) cut: Option<String>,
-    /// Why there was no other login to ask again with, if one was needed.
+    /// The reason why there was no other login for a second attempt; none if no other login was needed.
     pub(super) no_login: Option<String>,
-    /// Who answered.
+    /// The host that answered.
     pub(super) from: Origin,
 }
 
-/// Who answered a request.
+/// The host that answered a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     /// The registry itself.
     Registry,
-    /// A host that it redirected to: nothing it says is proof of absence, and it gets no credentials.
+    /// A host to which the registry redirected. Its answers never prove absence, and it gets no credentials.
     Elsewhere,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Arriving {
 }
 
 impl Arriving {
-    /// The answer with what has been read of its body.
+    /// The answer with the part of the body that was read.
     pub(super) fn cut(self, why: String) -> Answer {
         Answer { body: self.body.freeze(), cut: Some(why), ..self.head }
     }
@@ -57,7 +57,7 @@ impl Answer {
         Answer { method: method.clone(), status, headers, body, cut, no_login, from }
     }
 
-    /// An error with as much of its body as comes. `arriving` has it while it is read.
+    /// Reads an error with as much of its body as arrives. `arriving` contains the answer while it is read.
     pub(super) async fn error_of(
         method: &Method,
         response: Response,
@@ -76,18 +76,19 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The errors that the body names; none if it is not the registry's JSON.
+    /// The errors in the body; empty if the body is not the registry's JSON.
     pub(super) fn said(&self) -> Vec<Said> {
         Said::all(&self.body)
     }
 
-    /// True if the registry itself said, with a 404 and one of these codes, that the thing is not there.
+    /// True if the registry itself answered, with a 404 and one of these codes, that the requested thing does not
+    /// exist.
     pub(super) fn proves_absence(&self, codes: &[&str]) -> bool {
         self.is_whole_404() && self.said().iter().any(|said| codes.contains(&said.code.as_str()))
     }
 
-    /// True if the registry itself answered 404 and gave no code: the specification allows that, and a gateway in front
-    /// of the registry does the same, so it is no proof.
+    /// True if the registry itself answered 404 without a code. The specification allows that, but a gateway in front
+    /// of the registry answers the same, so it is no proof.
     pub(super) fn is_404_without_code(&self) -> bool {
         self.is_whole_404() && self.said().iter().all(|said| said.code.is_empty())
     }
@@ -96,7 +97,7 @@ impl Answer {
         self.status == StatusCode::NOT_FOUND && self.from == Origin::Registry && self.cut.is_none()
     }
 
-    /// The error of an answer that a read cannot use. What it says about existence is: nothing.
+    /// The error of an answer that a read cannot use. It says nothing about the existence of the requested thing.
     pub(super) fn unusable(&self, secrets: &[Secret]) -> Error {
         let kind = match self.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorKind::RegistryDenied,
@@ -106,7 +107,7 @@ impl Answer {
         self.error(kind, secrets)
     }
 
-    /// An error of `kind` that shows the status and the registry's words.
+    /// An error of `kind` with the status and the registry's words.
     pub(super) fn error(&self, kind: ErrorKind, secrets: &[Secret]) -> Error {
         let shown = self.words(secrets);
         let error = Error::new(kind, format!("the registry answered {}{shown}", self.status.as_u16()))
@@ -117,8 +118,8 @@ impl Answer {
         }
     }
 
-    /// The text behind the status: every error's code, message and detail, or the text of the body, redacted and
-    /// escaped; then what there is to say about it.
+    /// The text after the status: the code, message and detail of every error, or the text of the body, redacted and
+    /// escaped, and then the reasons for a missing body or login.
     pub(super) fn words(&self, secrets: &[Secret]) -> String {
         let said = self.said();
         let words = match said.first() {
@@ -127,7 +128,7 @@ impl Answer {
                 format!("{}{}", if first.code.is_empty() { ": " } else { " " }, all.join("; "))
             }
             None => {
-                // Before tags are taken out: they may cut a secret in half, as the end of what was read may.
+                // Redact before tags are removed, because a tag may split a secret, as the end of the text may.
                 let text = redact(&String::from_utf8_lossy(&self.body), secrets);
                 let text = if self.cut.is_some() { redact_end(&text, secrets) } else { text };
                 let text = text_of(&text);
@@ -143,7 +144,7 @@ impl Answer {
     }
 }
 
-/// An error of `kind` that says what `error` says, and more.
+/// An error of `kind` with the message and the context of `error`, and with `more` added to the message.
 pub(super) fn and(kind: ErrorKind, error: &Error, more: &str) -> Error {
     let longer = Error::new(kind, format!("{error}; {more}"));
     error.context().fold(longer, |longer, (name, value)| longer.with(name, value))

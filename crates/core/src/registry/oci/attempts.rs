@@ -1,9 +1,10 @@
-//! `Attempts`: what the attempts of one request have come to, for the error in the end.
+//! `Attempts`: the results of the attempts of one request, for the final error.
 
 use super::answer::{Arriving, and};
 use crate::error::Error;
 
-/// It lives outside of the future that makes the attempts, so that a timeout leaves it.
+/// The results of attempts. They are kept outside of the future that makes the attempts, so that they remain after a
+/// timeout.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
     /// The answer whose body is being read.
@@ -15,8 +16,8 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    /// Notes the error of an attempt, and gives the one to end with if there is no other attempt: a lost connection or
-    /// a timeout has no words, so those of the last answer are added.
+    /// Records the error of an attempt, and returns the error to use if there is no other attempt. A lost connection or
+    /// a timeout has no words of the registry, so those of the last answer are added.
     pub(super) fn failed(&mut self, error: Error) -> Error {
         let is_answer = error.context().any(|(name, _)| name == "status");
         let error = match &self.answered {
@@ -30,7 +31,7 @@ impl Attempts {
         error
     }
 
-    /// The error of the last attempt; `none` if there was none.
+    /// The error of the last attempt; the error of `none` if there was no attempt.
     pub(super) fn last(self, none: impl FnOnce() -> Error) -> Error {
         self.last.unwrap_or_else(none)
     }

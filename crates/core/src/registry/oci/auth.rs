@@ -1,7 +1,8 @@
-//! `Authenticator`: which `Authorization` header a request gets.
+//! `Authenticator`: chooses the `Authorization` header of a request.
 //!
-//! Nothing is asked ahead: the first request of a host goes straight for its resource, and a 401 says what the host
-//! wants. That is remembered for the host, so later requests, of other repositories as well, carry it from the start.
+//! Nothing is requested in advance: the first request of a host goes directly to its resource, and a 401 names the
+//! authentication that the host requires. This is remembered for the host, so that later requests, also for other
+//! repositories, have the header from the start.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,12 +22,12 @@ use super::secret::Secret;
 use super::token::{self, Ask, Authorization};
 use crate::error::{Error, ErrorKind, Result};
 
-/// How many secrets are remembered for redaction.
+/// The number of secrets that are remembered for redaction.
 const MAX_SECRETS: usize = 64;
-/// The longest that a token is kept, whatever its server says.
+/// The longest time that a token is kept, even if its server names a longer one.
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Answers the challenges of registries, and keeps what it got.
+/// Answers the challenges of registries, and keeps the credentials and tokens.
 #[derive(Debug)]
 pub(super) struct Authenticator {
     options: Arc<OciOptions>,
@@ -39,13 +40,13 @@ pub(super) struct Authenticator {
 #[derive(Debug, Default)]
 struct Host {
     challenge: Mutex<Option<Challenge>>,
-    /// With when they were looked up.
+    /// The credentials, and the time at which they were looked up.
     credentials: tokio::sync::Mutex<Option<(Credentials, Instant)>>,
     tokens: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Held>>>>>,
 }
 
-/// A token of one repository. Its lock is held while another one is fetched, so that requests that begin together
-/// share one.
+/// A token of one repository. Its lock is held while a new token is fetched, so that requests that begin together share
+/// one token.
 #[derive(Debug)]
 struct Held {
     pass: Pass,
@@ -53,20 +54,20 @@ struct Held {
     until: Instant,
 }
 
-/// What a request shows.
+/// The authentication of a request.
 #[derive(Clone, Debug)]
 pub(super) struct Pass {
     /// The `Authorization` header.
     pub(super) header: HeaderValue,
-    /// What is behind it, for a client that builds its own header.
+    /// The secret in the header, for a client that builds its own header.
     pub(super) proof: Proof,
-    /// Which one it is: a renewed pass has another number.
+    /// The number of the pass; a renewed pass has another number.
     pub(super) serial: u64,
-    /// When it was got: when the token was given, or the password was looked up.
+    /// The time at which the token was issued, or the password was looked up.
     pub(super) since: Instant,
 }
 
-/// What is behind a pass.
+/// The secret in a pass.
 #[derive(Clone, Debug)]
 pub(super) enum Proof {
     Basic { user: String, password: Secret },
@@ -84,12 +85,12 @@ impl Authenticator {
         }
     }
 
-    /// Every secret that was handled, for redaction.
+    /// Every secret that was used, for redaction.
     pub(super) fn secrets(&self) -> Vec<Secret> {
         lock(&self.secrets).iter().cloned().collect()
     }
 
-    /// The pass for a first attempt: none if the host has not asked yet.
+    /// The pass for a first attempt; none if the host has not sent a challenge yet.
     pub(super) async fn known(&self, endpoint: &Endpoint, need: Access, deadline: Instant) -> Result<Option<Pass>> {
         let host = self.host(endpoint);
         let challenge = lock(&host.challenge).clone();
@@ -99,9 +100,9 @@ impl Authenticator {
         }
     }
 
-    /// The pass after a 401, or after a 403 with one that may have expired. `used` is the one that was not good enough.
+    /// The pass after a 401, or after a 403 to a pass that may have expired. `used` is the pass that was rejected.
     ///
-    /// REGISTRY_DENIED if there is nothing (else) to show.
+    /// REGISTRY_DENIED if there are no (other) credentials.
     pub(super) async fn renew(
         &self,
         endpoint: &Endpoint,
@@ -167,7 +168,8 @@ impl Authenticator {
         }
     }
 
-    /// A new token. All that a move needs is asked for at once; a read that is refused it asks for `pull` alone.
+    /// Fetches a new token. It requests all access that a move needs at once; if that is refused and the request is a
+    /// read, it requests only `pull`.
     async fn token(
         &self,
         host: &Host,
@@ -202,7 +204,8 @@ impl Authenticator {
 
     fn held(&self, token: Secret, access: Access, life: Duration) -> Result<Held> {
         let authorization = self.remember(token::bearer(&token)?);
-        // A token that dies on its way is a round trip lost, so a long one is given up a little early.
+        // A token that expires during a request costs a round trip, so a token with a long life is replaced a little
+        // before its end.
         let life = life.min(LONGEST_LIFE);
         let since = Instant::now();
         let until = since + life.saturating_sub((life / 10).min(Duration::from_secs(5)));
@@ -227,8 +230,8 @@ impl Authenticator {
         Ok(url)
     }
 
-    /// The credentials of a registry, looked up once, and again when a pass made from them was not good enough: a
-    /// helper may have a new password by then.
+    /// The credentials of a registry. They are looked up once, and again after a pass made from them was rejected,
+    /// because a helper may have a new password by then.
     async fn credentials(
         &self,
         host: &Host,
@@ -279,7 +282,7 @@ impl Authenticator {
     }
 }
 
-/// What a Bearer challenge says.
+/// The parameters of a Bearer challenge.
 struct Asked<'a> {
     realm: &'a str,
     service: Option<&'a str>,
@@ -287,8 +290,8 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The scope to ask for. The registry's own name of the repository counts where it has a prefix to ours: behind
-    /// some front ends a repository is called more than its path says.
+    /// The scope to request. If the registry's own name of the repository ends in ours, with a prefix, it is used:
+    /// behind some front ends the repository's name is longer than its path.
     fn scope(&self, path: &str, access: Access) -> String {
         let theirs = self.scope.and_then(|scope| scope.strip_prefix("repository:")?.rsplit_once(':')).map(|(n, _)| n);
         let name = match theirs {
@@ -307,7 +310,7 @@ fn denied(endpoint: &Endpoint, why: &str) -> Error {
     Error::new(ErrorKind::RegistryDenied, format!("{} gives no access: {why}", endpoint.registry))
 }
 
-/// A poisoned lock guards values that are replaced as a whole, so they are still good.
+/// The values behind a poisoned lock are replaced as a whole, so they are still valid.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! When to ask again: back-off with jitter, and `Retry-After`.
+//! The pause before the next attempt: back-off with jitter, and `Retry-After`.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use crate::value::Timestamp;
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// How long to wait before the attempt after `failed` failed ones (from 1): between half of the step and the whole, so
-/// that clients that failed together do not come back together.
+/// The pause before the next attempt, after `failed` failed ones (from 1). It is random between half of the step and
+/// the whole step, so that clients that failed together do not try again together.
 pub(super) fn pause(failed: u32) -> Duration {
     let step = FIRST.saturating_mul(1 << failed.saturating_sub(1).min(10)).min(LONGEST);
-    // Without entropy the pause is only less well spread.
+    // Without random bytes the pause is the whole step, so that pauses are only less well spread.
     let random = getrandom::u32().unwrap_or(u32::MAX);
     step / 2 + step.mul_f64(f64::from(random) / f64::from(u32::MAX)) / 2
 }
 
-/// The wait that an answer asks for: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), or the
-/// `retry-after: 44.5ms` that GHCR writes into its message.
+/// The wait that an answer requests: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), or the
+/// `retry-after: 44.5ms` in the message of GHCR.
 pub(super) fn asked(header: Option<&str>, message: &str, now: Timestamp) -> Option<Duration> {
     header.and_then(|value| of_header(value.trim(), now)).or_else(|| of_message(message))
 }

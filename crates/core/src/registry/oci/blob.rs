@@ -1,4 +1,4 @@
-//! Blobs: are they there, push one, fetch one.
+//! Blobs: check that one exists, push one, fetch one.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -24,10 +24,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::tls;
 use crate::value::{Digest, Repository};
 
-/// The codes that prove a blob absent, with a 404 on a GET.
+/// The codes that prove, with a 404 on a GET, that a blob is absent.
 const ABSENT: [&str; 3] = ["BLOB_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"];
 
-/// True if the blob is there; false if the registry itself said, on a GET, that it is not.
+/// True if the blob exists; false if the registry itself answered a GET that it does not.
 pub(super) async fn exists(http: &Http, repository: &Repository, digest: &Digest) -> Result<bool> {
     let deadline = http.deadline();
     let endpoint = Endpoint::of(repository, &http.options)?;
@@ -41,8 +41,8 @@ pub(super) async fn exists(http: &Http, repository: &Repository, digest: &Digest
     }
 }
 
-/// The bytes of a blob, hashed and checked, or none if it is proven absent. It is read by this crate's own client, not
-/// by `oci-client`, whose redirects may lead from https to http and whose bodies have no bound.
+/// The bytes of a blob, with the digest checked; none if the blob is proven absent. This crate's own client reads it,
+/// because `oci-client` follows redirects from https to http and does not limit the size of bodies.
 pub(super) async fn fetch(
     http: &Http,
     repository: &Repository,
@@ -63,7 +63,7 @@ pub(super) async fn fetch(
     }
 }
 
-/// The clients of `oci-client`, one for each pass: it keeps the first credentials that it is given for a host.
+/// The clients of `oci-client`, one for each pass, because it keeps the first credentials that it is given for a host.
 #[derive(Default)]
 pub(super) struct Uploaders(Mutex<HashMap<(String, String), (u64, oci_client::Client)>>);
 
@@ -74,7 +74,7 @@ impl std::fmt::Debug for Uploaders {
 }
 
 impl Uploaders {
-    /// Pushes a blob that is not there yet, in one request after the one that opens the upload.
+    /// Pushes a blob if it does not exist yet: one request opens the upload, and one sends the blob.
     pub(super) async fn push(&self, http: &Http, repository: &Repository, bytes: Bytes) -> Result<Digest> {
         let digest = Digest::of(&bytes);
         if exists(http, repository, &digest).await? {
@@ -91,7 +91,8 @@ impl Uploaders {
             let client = self.client(http, &endpoint, pass.as_ref()).await?;
             match upload(http, &endpoint, &client, bytes.clone(), &digest, deadline).await {
                 Ok(()) => return Ok(digest),
-                // Refused as a whole, so it may be sent again; a blob is named by its digest, so it cannot go wrong twice.
+                // The upload was refused as a whole, so send it again. A repeated upload cannot store other bytes,
+                // because a blob is named by its digest.
                 Err(error) if error.kind() == ErrorKind::RegistryDenied && !renewed => {
                     renewed = true;
                     let challenge = challenge(http, &endpoint, deadline).await?;
@@ -124,7 +125,8 @@ impl Uploaders {
                 let auth = RegistryAuth::Bearer(token.reveal().to_owned());
                 client.store_auth_if_needed(&registry, &auth).await;
             }
-            // Given as Basic it would first look whether /v2/ asks for it, and send nothing where that is open.
+            // As Basic credentials, oci-client would first ask whether /v2/ needs them, and send nothing if /v2/ is
+            // open.
             Some(Proof::Basic { user, password }) => {
                 client.store_auth_if_needed(&registry, &RegistryAuth::Anonymous).await;
                 let basic = RegistryTokenType::Basic(user.clone(), password.reveal().to_owned());
@@ -140,17 +142,17 @@ impl Uploaders {
 }
 
 fn new_client(options: &OciOptions, endpoint: &Endpoint) -> Result<oci_client::Client> {
-    // oci-client takes the process default only. One that is there already stays.
+    // oci-client uses only the process default. An existing default stays.
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Lost to another thread that did the same: good as well.
+        // An error means that another thread installed a provider at the same time, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
     let roots = match options.ca_pem.is_empty() {
         true => Vec::new(),
         false => tls::certificates(&options.ca_pem)?,
     };
-    // Loopback is not for proxies. A proxy that is named here switches off those of the environment, and is then not
-    // used for loopback itself.
+    // A proxy must not be used for loopback. A proxy that is set here disables the proxies of the environment, and
+    // `no_proxy` then excludes loopback from it.
     let no_proxy = is_loopback(endpoint.base()).then(|| "127.0.0.0/8,localhost".to_owned());
     let config = ClientConfig {
         protocol: match endpoint.base().scheme() {
@@ -162,7 +164,7 @@ fn new_client(options: &OciOptions, endpoint: &Endpoint) -> Result<oci_client::C
             .iter()
             .map(|root| Certificate { encoding: CertificateEncoding::Der, data: root.to_vec() })
             .collect(),
-        // It runs while the body is sent, too, so it has to be as long as the whole upload may be.
+        // This timeout also runs while the body is sent, so it must be as long as the whole upload may take.
         read_timeout: Some(options.upload_timeout),
         connect_timeout: Some(options.connect_timeout),
         user_agent: USER_AGENT,
@@ -187,7 +189,7 @@ async fn upload(
     deadline: Instant,
 ) -> Result<()> {
     let (reference, digest) = (reference(endpoint), digest.to_string());
-    // A hostile Location makes oci-client panic; that must end this upload and nothing else.
+    // A malicious Location makes oci-client panic; the panic must end only this upload.
     let push = AssertUnwindSafe(client.push_blob(&reference, bytes, &digest)).catch_unwind();
     match timeout_at(deadline, push).await {
         Ok(Ok(Ok(_))) => Ok(()),
@@ -199,8 +201,8 @@ async fn upload(
     }
 }
 
-/// What the registry asks for when an upload is begun without a pass: oci-client does not hand out headers. No upload
-/// is begun if it asks for nothing.
+/// The challenge to an upload that is begun without a pass; this is needed because oci-client does not expose headers.
+/// It is empty if the registry sends none.
 async fn challenge(http: &Http, endpoint: &Endpoint, deadline: Instant) -> Result<Vec<String>> {
     let url = endpoint.url("blobs/uploads/")?;
     let sent = http.clients.send(Method::POST, &url, reqwest::header::HeaderMap::new(), Some(Bytes::new()));
@@ -213,7 +215,7 @@ async fn challenge(http: &Http, endpoint: &Endpoint, deadline: Instant) -> Resul
     Ok(all.iter().filter_map(|value| value.to_str().ok()).map(str::to_owned).collect())
 }
 
-/// oci-client's errors carry URLs and whole bodies.
+/// Rewrites errors of oci-client, because they contain URLs and whole bodies.
 fn of_upload(error: OciDistributionError, secrets: &[super::secret::Secret]) -> Error {
     match error {
         OciDistributionError::ServerError { code, message, .. } => {

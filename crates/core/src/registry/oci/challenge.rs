@@ -1,30 +1,30 @@
-//! What a 401 asks for: the `WWW-Authenticate` header (RFC 9110, section 11.6.1).
+//! The challenge of a 401: the `WWW-Authenticate` header (RFC 9110, section 11.6.1).
 
 use crate::error::{Error, ErrorKind, Result};
 
 /// The longest header that is read, in bytes.
 const MAX_BYTES: usize = 8 * 1024;
-/// The most challenges, and the most parameters of one, that are read.
+/// The largest number of challenges in a header, and of parameters in a challenge.
 const MAX_ITEMS: usize = 32;
 
-/// How a registry wants to be asked.
+/// The authentication that a registry requires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
-    /// With the user and the password in each request (RFC 7617).
+    /// The user and the password in each request (RFC 7617).
     Basic,
-    /// With a token of a token server (distribution specification, *Token authentication*).
+    /// A token of a token server (distribution specification, *Token authentication*).
     Bearer {
-        /// The token server's URL, as the registry gave it: not to be trusted.
+        /// The token server's URL as the registry gave it. It is not trusted.
         realm: String,
-        /// What the token is for.
+        /// The service for which the token is valid.
         service: Option<String>,
-        /// The access that was missing.
+        /// The access that was missing from the request.
         scope: Option<String>,
     },
 }
 
 impl Challenge {
-    /// The one to answer among all `WWW-Authenticate` headers of a 401: Bearer before Basic.
+    /// Selects the challenge to answer from all `WWW-Authenticate` headers of a 401. Bearer is preferred to Basic.
     pub(super) fn select<'a>(headers: impl IntoIterator<Item = &'a str>) -> Result<Challenge> {
         let mut others = Vec::new();
         let mut basic = false;
@@ -56,12 +56,12 @@ impl Challenge {
     }
 }
 
-/// One challenge as it stands in the header.
+/// One challenge as written in the header.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Offered {
     /// The scheme in lower case.
     scheme: String,
-    /// Parameters in order, their names in lower case.
+    /// The parameters in order, with names in lower case.
     params: Vec<(String, String)>,
 }
 
@@ -71,7 +71,7 @@ impl Offered {
     }
 }
 
-/// Every challenge of one header. REGISTRY_UNAVAILABLE with the byte where the grammar is broken.
+/// Every challenge of one header. REGISTRY_UNAVAILABLE with the byte at which the grammar is broken.
 pub(super) fn parse(header: &str) -> Result<Vec<Offered>> {
     if header.len() > MAX_BYTES {
         return Err(unusable(format!("{} bytes, the most is {MAX_BYTES}", header.len()), None));
@@ -97,7 +97,7 @@ fn unusable(why: impl std::fmt::Display, at: Option<usize>) -> Error {
     Error::new(ErrorKind::RegistryUnavailable, message)
 }
 
-/// The place in a header's text. Shared with `Link`, whose parameters have the same grammar.
+/// A position in a header's text. The `Link` parser uses it too, because its parameters have the same grammar.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
     pub(super) text: &'a str,
@@ -129,7 +129,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// White space and empty list members (RFC 9110, section 5.6.1).
+    /// Skips white space and empty list members (RFC 9110, section 5.6.1).
     pub(super) fn commas(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b',')) {
             self.at += 1;
@@ -148,7 +148,7 @@ impl Cursor<'_> {
         self.run(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
     }
 
-    /// A token or a quoted string. The error says why and at which byte.
+    /// A token or a quoted string. The error has a reason and a byte.
     pub(super) fn value(&mut self) -> Result<String, (&'static str, usize)> {
         if !self.take(b'"') {
             let at = self.at;
@@ -213,7 +213,8 @@ impl Cursor<'_> {
         Ok(offered)
     }
 
-    /// True, and past it, if the challenge has a bare value instead of parameters (Negotiate and its like).
+    /// Skips a bare value, which some challenges (such as Negotiate) have instead of parameters. False if there is
+    /// none.
     fn skip_token68(&mut self) -> bool {
         let mut ahead = *self;
         ahead.run(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte));

@@ -1,4 +1,4 @@
-//! The HTTP clients, and one request.
+//! The HTTP clients, and sending one request.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use super::options::OciOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tls;
 
-/// How tagwarden names itself to registries.
+/// The `User-Agent` of tagwarden.
 pub(super) const USER_AGENT: &str = concat!("tagwarden/", env!("CARGO_PKG_VERSION"));
 
 /// The longest error body that is read, in bytes.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 
-/// How long a connection is kept for the next request.
+/// An idle connection is kept for this long for the next request.
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 
-/// One client for loopback, which no proxy of the environment may see, and one for everything else. Both keep their
-/// connections, and neither follows a redirect.
+/// One client for loopback, which never uses a proxy of the environment, and one for all other hosts. Both keep their
+/// connections, and neither follows redirects.
 #[derive(Debug)]
 pub(super) struct Clients {
     loopback: Client,
@@ -45,14 +45,14 @@ impl Lost {
     }
 }
 
-/// A body without an end.
+/// The reason why a body could not be read to its end.
 #[derive(Debug)]
 pub(super) enum Unread {
     /// It is longer than the limit.
     TooLong,
-    /// It was compressed, which was not asked for.
+    /// The body was compressed, although the request did not allow that.
     Compressed,
-    /// It was cut.
+    /// The body was cut.
     Cut(String),
 }
 
@@ -71,7 +71,8 @@ impl Clients {
                 .retry(reqwest::retry::never())
                 .connect_timeout(options.connect_timeout)
                 .read_timeout(options.idle_timeout)
-                // Shorter than servers keep idle connections, so that a put does not meet one that is being closed.
+                // Shorter than servers keep idle connections, so that a put does not use a connection that the server
+                // is closing.
                 .pool_idle_timeout(IDLE_CONNECTION)
                 .tls_backend_preconfigured(tls.clone())
         };
@@ -106,12 +107,12 @@ impl Clients {
     }
 }
 
-/// The body of a good answer, of at most `limit` bytes.
+/// The body of a successful answer, of at most `limit` bytes.
 pub(super) async fn body(mut response: Response, limit: usize) -> Result<Bytes, Unread> {
     if is_compressed(&response) {
         return Err(Unread::Compressed);
     }
-    // A length that is a lie is found below; one that is too large need not be waited for.
+    // A false length is detected below; if the length is too large, do not wait for the body.
     if response.content_length().is_some_and(|length| length > limit as u64) {
         return Err(Unread::TooLong);
     }
@@ -126,8 +127,8 @@ pub(super) async fn body(mut response: Response, limit: usize) -> Result<Bytes, 
     }
 }
 
-/// Reads the body of an error into `body`, at most [`MAX_ERROR_BODY`] bytes. Says why it is not whole, if it is not: what
-/// there is of it has the registry's words.
+/// Reads the body of an error into `body`, at most [`MAX_ERROR_BODY`] bytes. If the body is not complete, returns the
+/// reason; the part that was read contains the registry's words.
 pub(super) async fn error_body(mut response: Response, body: &mut BytesMut) -> Option<String> {
     if is_compressed(&response) {
         return Some("it is compressed, which was not asked for".to_owned());
@@ -151,7 +152,7 @@ fn is_compressed(response: &Response) -> bool {
     response.headers().get(CONTENT_ENCODING).is_some_and(|value| value != "identity")
 }
 
-/// What reqwest says, with what is behind it and without the URL, which may hold a signature.
+/// The text of reqwest's error and of its causes, without the URL, which may contain a signature.
 pub(super) fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();

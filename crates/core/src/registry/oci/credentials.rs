@@ -1,4 +1,4 @@
-//! Where credentials come from: the caller, the environment, or what `docker login` left.
+//! The sources of credentials: the caller, the environment, and the configuration that `docker login` writes.
 
 use std::fs::File;
 use std::io::ErrorKind as IoErrorKind;
@@ -9,13 +9,13 @@ use docker_credential::{CredentialRetrievalError, DockerCredential};
 use super::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 
-/// What a registry is shown when it asks who is there.
+/// The credentials for a registry that asks for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credentials {
-    /// No login: a token server may still give a token for what is public.
+    /// No login. A token server may still issue a token for public repositories.
     Anonymous,
-    /// A user and a password (or an access token in its place).
+    /// A user and a password (or an access token instead of the password).
     Password {
         /// The user.
         user: String,
@@ -24,7 +24,7 @@ pub enum Credentials {
     },
     /// An identity token, which a token server exchanges for a registry token (OAuth 2 `refresh_token`).
     IdentityToken(Secret),
-    /// A registry token, sent as it is.
+    /// A registry token, which is sent unchanged.
     RegistryToken(Secret),
 }
 
@@ -35,23 +35,24 @@ impl Credentials {
     }
 }
 
-/// Where credentials are looked up for a registry that asks for them.
+/// The places in which credentials are looked up for a registry that asks for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup {
-    /// Nowhere.
+    /// No place: credentials are not looked up.
     Nowhere,
-    /// In the environment: `TAGWARDEN_USERNAME` and `TAGWARDEN_PASSWORD`, or `TAGWARDEN_IDENTITY_TOKEN`. They are for
-    /// the registry that `TAGWARDEN_REGISTRY` names (`host[:port]`), and without it for every registry.
+    /// The environment: `TAGWARDEN_USERNAME` and `TAGWARDEN_PASSWORD`, or `TAGWARDEN_IDENTITY_TOKEN`. They are for the
+    /// registry that `TAGWARDEN_REGISTRY` names (`host[:port]`), or for every registry if that is not set.
     Environment,
-    /// In docker's configuration, credential helpers included.
+    /// Docker's configuration, including credential helpers.
     Docker,
-    /// In the environment, and in docker's configuration if it has none for the registry.
+    /// The environment, and then docker's configuration if the environment has none for the registry.
     EnvironmentThenDocker,
 }
 
 impl Lookup {
-    /// The credentials of `registry`, [`Credentials::Anonymous`] if there are none. It reads files and may run a
-    /// credential helper, so it blocks. CONFIG_INVALID, never with a word of what was read, if they cannot be used.
+    /// The credentials of `registry`; [`Credentials::Anonymous`] if there are none. The call blocks: it reads files and
+    /// may run a credential helper. CONFIG_INVALID if the credentials cannot be used; the error contains no text of a
+    /// file or helper.
     pub(super) fn find(self, registry: &str, docker_config: Option<&Path>) -> Result<Credentials> {
         let environment = || of_environment(registry, |name| std::env::var(name).ok());
         let docker = || of_docker(registry, docker_config);
@@ -94,7 +95,7 @@ fn of_docker(registry: &str, file: Option<&Path>) -> Result<Option<Credentials>>
         Err(e) if e.kind() == IoErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(invalid(format!("docker's configuration {} cannot be read: {e}", path.display()))),
     };
-    // What `docker login` without a host writes.
+    // `docker login` without a host writes this key.
     let key = match registry {
         "docker.io" | "index.docker.io" | "registry-1.docker.io" => "https://index.docker.io/v1/",
         registry => registry,
@@ -103,7 +104,7 @@ fn of_docker(registry: &str, file: Option<&Path>) -> Result<Option<Credentials>>
         Ok(DockerCredential::UsernamePassword(user, password)) => Ok(Some(Credentials::password(user, password))),
         Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Credentials::IdentityToken(token.into()))),
         Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(None),
-        // What every helper of docker's own answers when it has nothing for the registry.
+        // Docker's own helpers answer this if they have no credentials for the registry.
         Err(CredentialRetrievalError::HelperFailure { stdout, .. }) if stdout.contains("credentials not found") => {
             Ok(None)
         }
@@ -119,7 +120,7 @@ fn default_file() -> Option<PathBuf> {
     Some(directory.join("config.json"))
 }
 
-/// The error in words of our own: the crate's text prints what a helper wrote, passwords included.
+/// The error in our own words, because the crate's text prints the helper's output, which may contain passwords.
 fn without_output(error: &CredentialRetrievalError) -> &'static str {
     match error {
         CredentialRetrievalError::HelperCommunicationError => "the credential helper could not be run",

@@ -1,4 +1,4 @@
-//! `Endpoint`: where a repository's registry answers.
+//! `Endpoint`: the URL of a repository's registry.
 
 use std::net::Ipv4Addr;
 
@@ -8,10 +8,10 @@ use super::options::{OciOptions, Scheme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Repository;
 
-/// A repository and the URL that its registry answers on.
+/// A repository and the URL at which its registry answers.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
-    /// `host[:port]` as the caller wrote it: what credentials belong to.
+    /// `host[:port]` as the caller wrote it. Credentials belong to this name.
     pub(super) registry: String,
     /// The repository's name inside the registry.
     pub(super) path: String,
@@ -20,10 +20,10 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Where `repository` is. VALUE_INVALID if its host is not one that a URL can have.
+    /// The endpoint of `repository`. VALUE_INVALID if a URL cannot have its host.
     pub(super) fn of(repository: &Repository, options: &OciOptions) -> Result<Endpoint> {
         let registry = repository.registry();
-        // Docker Hub's name is not where its registry answers.
+        // Docker Hub's registry answers at another host than the one in its name.
         let host = match registry {
             "docker.io" | "index.docker.io" => "registry-1.docker.io",
             host => host,
@@ -46,24 +46,24 @@ impl Endpoint {
         Ok(Endpoint { registry: registry.to_owned(), path: repository.path().to_owned(), base })
     }
 
-    /// The URL of something in the repository, such as `manifests/prod` or `tags/list?n=2`.
+    /// The URL of a resource in the repository, such as `manifests/prod` or `tags/list?n=2`.
     pub(super) fn url(&self, rest: &str) -> Result<Url> {
-        // Url::join would read `sha256:…` as a scheme; the parts have been parsed, so they can be put together.
+        // Url::join would read `sha256:…` as a scheme. All parts have been parsed, so they are joined as text.
         Url::parse(&format!("{}{rest}", self.base))
             .map_err(|e| Error::new(ErrorKind::InternalFault, format!("{rest} cannot be a part of a URL: {e}")))
     }
 
-    /// Any URL of the registry, to compare origins with.
+    /// The URL of the repository, for comparing origins.
     pub(super) fn base(&self) -> &Url {
         &self.base
     }
 
-    /// True if the URL has the registry's scheme, host and port: the only place where its credentials may go.
+    /// True if the URL has the registry's scheme, host and port. Credentials are sent only there.
     pub(super) fn owns(&self, url: &Url) -> bool {
         self.base.origin() == url.origin()
     }
 
-    /// The host with its port, as the URL has it.
+    /// The host with its port, as in the URL.
     pub(super) fn host(&self) -> String {
         host_and_port(&self.base)
     }
@@ -77,7 +77,7 @@ pub(super) fn host_and_port(url: &Url) -> String {
     }
 }
 
-/// True for `localhost` and 127.0.0.0/8, however it is spelled: the URL's host is normalised.
+/// True for `localhost` and 127.0.0.0/8 in any spelling, because the URL's host is normalised.
 pub(super) fn is_loopback(url: &Url) -> bool {
     url.host_str().is_some_and(|host| host == "localhost" || host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback()))
 }

@@ -1,4 +1,4 @@
-//! Reads: authentication, redirects, retries and limits around one GET or HEAD.
+//! Reads: one GET or HEAD, with authentication, redirects, retries and limits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use super::{backoff, outside};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Clock, SystemClock};
 
-/// The most redirects that one read follows.
+/// The largest number of redirects that one read follows.
 const MAX_REDIRECTS: usize = 5;
-/// ECR answers an expired login with 403. One that is younger than this has not expired, so a 403 to it is meant.
+/// ECR answers an expired login with 403. A login younger than this has not expired, so a 403 to it is a real refusal.
 const MAY_HAVE_EXPIRED: Duration = Duration::from_secs(60);
 
-/// The clients, what they may do, and what they have learned.
+/// The HTTP clients, their options and their logins.
 #[derive(Debug)]
 pub(super) struct Http {
     pub(super) options: Arc<OciOptions>,
@@ -41,18 +41,18 @@ pub(super) struct Read<'a> {
     pub(super) body: Body,
 }
 
-/// What of a good answer's body is read.
+/// The part of a successful answer's body that is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Body {
-    /// Nothing: that there is one is all that is asked.
+    /// No part: only the head matters.
     Unread,
-    /// All of it, if it has at most this many bytes.
+    /// The whole body, if it has at most this many bytes.
     UpTo(usize),
 }
 
-/// Why one attempt did not end in an answer.
+/// The reason why one attempt gave no answer.
 enum Failed {
-    /// Another attempt may do better.
+    /// Another attempt may succeed.
     Again(Error),
     Final(Error),
 }
@@ -65,15 +65,15 @@ impl Http {
         Ok(Http { options, clients, auth })
     }
 
-    /// When a read that begins now must have ended.
+    /// The latest end of a read that begins now.
     pub(super) fn deadline(&self) -> Instant {
         Instant::now() + self.options.total_timeout
     }
 
-    /// The answer to a read: whatever the registry said at last, except a 429, a redirect or a 5xx.
+    /// The last answer to a read, except a 429, a redirect or a 5xx.
     ///
-    /// A HEAD that is an error is asked again as a GET, which has a body: the words of the registry, or the code that
-    /// proves an absence. Some registries do not know HEAD at all (405).
+    /// A HEAD that is an error is repeated as a GET, because only a GET has a body, with the registry's words or the
+    /// code that proves an absence. Some registries do not support HEAD (405).
     pub(super) async fn read(&self, read: &Read<'_>, deadline: Instant) -> Result<Answer> {
         let mut attempts = Attempts::default();
         match timeout_at(deadline, self.read_until(read, deadline, &mut attempts)).await {
@@ -118,7 +118,7 @@ impl Http {
             };
             let error = attempts.failed(error);
             match is_head_error {
-                // The GET is the second half of the same attempt.
+                // The GET is the second part of the same attempt.
                 true => method = Method::GET,
                 false => failed += 1,
             }
@@ -129,7 +129,7 @@ impl Http {
         }
     }
 
-    /// How long to wait before the next attempt, or the error if there is no time for one.
+    /// The wait before the next attempt, or the error if there is no time for one.
     pub(super) fn wait(
         &self,
         error: Error,
@@ -150,8 +150,9 @@ impl Http {
         }
     }
 
-    /// Another pass after this answer. None after a 403 if there is no other one, which the answer then says: it is the
-    /// registry's word on the request as it was. After a 401 that is an error, which has what the registry said, too.
+    /// Another pass after this answer. If there is no other pass, then after a 403 the result is none, and `no_login`
+    /// of the answer has the reason, because the 403 is the registry's answer to the request itself. After a 401 the
+    /// result is an error, which includes the registry's words.
     pub(super) async fn renew(
         &self,
         endpoint: &Endpoint,
@@ -175,7 +176,7 @@ impl Http {
         }
     }
 
-    /// One attempt, redirects included.
+    /// Makes one attempt, including redirects.
     async fn once(
         &self,
         read: &Read<'_>,
@@ -197,7 +198,7 @@ impl Http {
         Err(Failed::Final(self.unavailable(&url, &format!("more than {MAX_REDIRECTS} redirects"))))
     }
 
-    /// Where a redirect leads, if it may be followed.
+    /// The target of a redirect, if it may be followed.
     async fn follow(&self, endpoint: &Endpoint, url: &Url, response: &Response) -> Result<Url, Failed> {
         let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         let next = location.and_then(|location| url.join(location).ok());
@@ -208,7 +209,7 @@ impl Http {
         Ok(next)
     }
 
-    /// Whether what the registry points at may be asked: never from https to http, never further inside a network.
+    /// Checks that a URL from the registry may be requested: never from https to http, never further inside a network.
     pub(super) async fn may_go(&self, endpoint: &Endpoint, from: &Url, to: &Url) -> Result<()> {
         let refused = |why: String| {
             let message = format!("{} points at {}, which is not asked: {why}", host_and_port(from), host_and_port(to));
@@ -229,7 +230,7 @@ impl Http {
         if !response.status().is_success() {
             let answer = Answer::error_of(method, response, from, &mut attempts.arriving).await;
             return match (answer.status, &answer.cut) {
-                // The rest may say that the thing is absent.
+                // The missing part of the body may contain the code that proves an absence.
                 (StatusCode::NOT_FOUND, Some(_)) => Err(Failed::Again(answer.unusable(&self.auth.secrets()))),
                 _ => Ok(answer),
             };
@@ -255,7 +256,7 @@ impl Http {
     }
 }
 
-/// The headers of a request to the registry; `pass` is for the registry's own origin only.
+/// The headers of a request to the registry. Use `pass` only for the registry's own origin.
 pub(super) fn headers(accept: Option<&'static str>, pass: Option<&Pass>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     if let Some(accept) = accept {
@@ -277,7 +278,7 @@ pub(super) fn wants_renewal(answer: &Answer, pass: Option<&Pass>) -> bool {
         }
 }
 
-/// True for answers that another attempt may not get.
+/// True if another attempt may get a different answer.
 fn is_passing(answer: &Answer) -> bool {
     let status = answer.status;
     status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
@@ -285,7 +286,7 @@ fn is_passing(answer: &Answer) -> bool {
         || status == StatusCode::REQUEST_TIMEOUT
 }
 
-/// The wait that an answer asks for.
+/// The wait that an answer requests.
 pub(super) fn asked_wait(answer: &Answer) -> Option<Duration> {
     let messages: Vec<_> = answer.said().into_iter().map(|said| said.message).collect();
     backoff::asked(answer.header(RETRY_AFTER), &messages.join("\n"), SystemClock.now())

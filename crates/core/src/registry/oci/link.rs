@@ -1,4 +1,4 @@
-//! Where the next page is: the `Link` header (RFC 8288).
+//! The address of the next page: the `Link` header (RFC 8288).
 
 use super::challenge::Cursor;
 use crate::error::{Error, ErrorKind, Result};
@@ -6,10 +6,10 @@ use crate::error::{Error, ErrorKind, Result};
 /// The longest header that is read, in bytes.
 const MAX_BYTES: usize = 8 * 1024;
 
-/// The target of the link whose `rel` holds `next`, verbatim (it may be relative), or none.
+/// The target of the link whose `rel` contains `next`, verbatim (it may be relative); none if there is no such link.
 ///
-/// REGISTRY_UNAVAILABLE with the byte where the grammar is broken: a header that cannot be read must not pass for the
-/// last page.
+/// REGISTRY_UNAVAILABLE with the byte at which the grammar is broken: a malformed header must not count as the last
+/// page.
 pub(super) fn next(header: &str) -> Result<Option<String>> {
     if header.len() > MAX_BYTES {
         return Err(unusable(format!("{} bytes, the most is {MAX_BYTES}", header.len()), None));
@@ -30,7 +30,7 @@ pub(super) fn next(header: &str) -> Result<Option<String>> {
     Ok(found)
 }
 
-/// One link: its target, and its `rel` (empty if it has none; the first one counts, as RFC 8288 says).
+/// One link: its target, and its `rel`, which is empty if there is none. The first `rel` counts (RFC 8288).
 fn link(cursor: &mut Cursor<'_>) -> Result<(String, String)> {
     let start = cursor.at;
     if !cursor.take(b'<') {

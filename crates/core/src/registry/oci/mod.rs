@@ -1,4 +1,4 @@
-//! `OciRegistry`: real registries over HTTP, as the OCI distribution specification says and as they really behave.
+//! `OciRegistry`: real registries over HTTP, by the OCI distribution specification and by their real behaviour.
 
 mod answer;
 mod attempts;
@@ -41,47 +41,50 @@ use super::{Manifest, Put, Registry, TagAnswer};
 use crate::error::{Error, Result};
 use crate::value::{Digest, Reference, Repository, Tag};
 
-/// Every OCI registry, each reached by the host in a [`Repository`]. A clone shares connections, tokens and what was
-/// learned about hosts.
+/// Every OCI registry; the host in a [`Repository`] selects the one to use. Clones share connections, tokens and the
+/// challenges of hosts.
 ///
 /// # Round trips
-/// A request goes straight for its resource. The first 401 of a host says how to authenticate; that is remembered, so
-/// a move costs one token request, shared by requests that begin together. `resolve` is one HEAD for a tag that is
-/// there, and a HEAD and a GET for one that is not; `fetch` is one GET for both.
+/// The first request goes directly to its resource. The first 401 of a host names the authentication; it is remembered,
+/// so a move costs one token request, which requests that begin together share. `resolve` is one HEAD for an existing
+/// tag, and a HEAD and a GET for an absent one; `fetch` is one GET for both.
 ///
 /// # Reads
-/// Tried again with jittered back-off after 5xx, 408, 429, a lost connection or a cut body; never longer than
-/// [`OciOptions::total_timeout`]. A HEAD that is an error (405 included) is asked again as a GET, whose answer counts.
+/// A read is retried with jittered back-off after a 5xx, 408, 429, a lost connection or a cut body, within
+/// [`OciOptions::total_timeout`]. A HEAD that is an error (405 included) is repeated as a GET, whose answer counts.
 ///
-/// *Absent* is a 404 on a GET, from the registry itself and with its whole body, that has
+/// *Absent* is a 404 on a GET, from the registry itself and with a complete body, that has
 /// - MANIFEST_UNKNOWN, NAME_UNKNOWN, BLOB_UNKNOWN, NOT_FOUND (Harbor) or TAG_EXPIRED (Quay), or
-/// - no code at all, if the tag list of the same repository lacks the tag, or says NAME_UNKNOWN. No list names digests:
-///   of a digest, such a 404 counts only if the repository is absent.
+/// - no code at all, if the tag list of the same repository lacks the tag, or answers NAME_UNKNOWN. A list has no
+///   digests: for a digest, such a 404 counts only if the repository is absent.
 ///
-/// Everything else is REGISTRY_UNAVAILABLE, REGISTRY_DENIED or REGISTRY_BUSY: it is not known what is there.
+/// Everything else is REGISTRY_UNAVAILABLE, REGISTRY_DENIED or REGISTRY_BUSY: the current value is not known.
 ///
 /// # Puts
-/// The status decides, and nothing else: 2xx is applied (read it back); a timeout, a reset, a 5xx, 408 and 425 are
-/// unknown; every other 4xx is refused, as is what could not be sent. A 429 is waited for as `Retry-After` says, within
-/// the put's timeout. A put is sent again only after a refusal: after a 429, and once with a new login after a 401, or
-/// after a 403 to a login that is older than a minute (ECR answers an expired one with 403). A 2xx that names another
-/// digest is unknown.
+/// The status decides: a 2xx is applied (read it back); a timeout, a reset, a 5xx, 408 and 425 are unknown; every other
+/// 4xx is refused, and so is a put that could not be sent. After a 429 the put waits as `Retry-After` says, within its
+/// timeout. A put is sent again only after a refusal: after a 429, and once with a new login after a 401, or after a
+/// 403 if the login is older than a minute (ECR answers an expired login with 403). A 2xx with the digest of other
+/// bytes is unknown.
 ///
 /// # Errors
-/// The message has the status, and of every error in the body code, message and detail; of a page its text; of a body
-/// that is cut what came. It is redacted, escaped and at most 1 KiB. The words of the last 5xx stay if a later attempt
-/// has none. The context has `status`, where the registry answered, and `registry_code`, the first code.
+/// The message has the status, and then the code, message and detail of every error in the body, the text of an HTML
+/// page, or the part of a cut body that arrived. It is redacted, escaped and at most 1 KiB. If a later attempt has no
+/// words, the words of the last 5xx are kept. The context has `status`, if the registry answered, and `registry_code`,
+/// the first code.
 ///
 /// # Credentials
-/// They are looked up by the registry's host when it asks with a 401, and never before; they go to that origin and to
-/// its token server, never along a redirect or a link to another host. No error and no `Debug` shows them.
+/// Credentials are looked up by the registry's host when the registry answers 401, never before. They are sent to that
+/// origin and to its token server, never along a redirect or a link to another host. No error and no `Debug` output
+/// shows them.
 ///
 /// # Token servers
-/// A registry's answer names its token server, so it is checked first. It must be on the registry's own site (the same
-/// registrable domain, such as auth.docker.io for registry-1.docker.io), over https unless the registry itself is
-/// spoken to in plain HTTP, and not on an address further inside the network than the registry's: never on a
-/// link-local or metadata address. Others are asked only when named with [`OciOptions::allow_realm`]. A name that
-/// changes its address between the check and the request is not caught.
+/// A registry's answer names its token server, so the server is checked first. It must be on the registry's own site
+/// (the same registrable domain, such as auth.docker.io for registry-1.docker.io). It must use https unless the
+/// connection to the registry itself is plain HTTP. Its address must not be further inside the network than the
+/// registry's, and never link-local or that of a metadata service. Other servers are used only if
+/// [`OciOptions::allow_realm`] names them. A name that changes its address between the check and the request is not
+/// detected.
 #[derive(Clone, Debug)]
 pub struct OciRegistry(Arc<Inner>);
 
@@ -92,23 +95,23 @@ struct Inner {
 }
 
 impl OciRegistry {
-    /// A registry client with these options. Nothing is sent. CONFIG_INVALID if the CA certificates cannot be used.
+    /// A registry client with these options; it sends nothing. CONFIG_INVALID if the CA certificates cannot be used.
     pub fn new(options: OciOptions) -> Result<OciRegistry> {
         Ok(OciRegistry(Arc::new(Inner { http: Http::new(options)?, uploaders: Uploaders::default() })))
     }
 
-    /// Pushes a blob, if it is not there yet, and answers its SHA-256 digest. The blob must not be empty.
+    /// Pushes a blob if it does not exist yet, and returns its SHA-256 digest. The blob must not be empty.
     ///
-    /// REGISTRY_DENIED, REGISTRY_REFUSED, REGISTRY_BUSY or REGISTRY_UNAVAILABLE if it is not known to be there in the
-    /// end; pushing it again is always safe. The upload is made by `oci-client`, which sets the process's default
-    /// rustls provider to ring if there is none.
+    /// REGISTRY_DENIED, REGISTRY_REFUSED, REGISTRY_BUSY or REGISTRY_UNAVAILABLE if the blob is not known to exist
+    /// afterwards; another push is always safe. `oci-client` makes the upload, and sets the process's default rustls
+    /// provider to ring if there is none.
     pub async fn push_blob(&self, repository: &Repository, bytes: Bytes) -> Result<Digest> {
         let pushed = self.0.uploaders.push(&self.0.http, repository, bytes).await;
         pushed.map_err(|error| placed(error, "push a blob", repository))
     }
 
-    /// The bytes of a blob of at most `max_bytes`, hashed and checked, or none if it is proven absent. REGISTRY_DIGEST_MISMATCH if
-    /// the bytes have another digest, MANIFEST_TOO_LARGE if there are more.
+    /// The bytes of a blob of at most `max_bytes`, with the digest checked; none if the blob is proven absent.
+    /// REGISTRY_DIGEST_MISMATCH if the bytes have another digest, MANIFEST_TOO_LARGE if there are more bytes.
     pub async fn fetch_blob(
         &self,
         repository: &Repository,
@@ -155,13 +158,13 @@ impl Registry for OciRegistry {
     }
 }
 
-/// The same error, saying what was being done and where.
+/// The same error, with the operation and the object in its message.
 fn placed(error: Error, doing: &str, place: &dyn std::fmt::Display) -> Error {
     let placed = Error::new(error.kind(), format!("{doing} {place}: {error}")).with("reference", place);
     error.context().fold(placed, |placed, (name, value)| placed.with(name, value))
 }
 
-/// The parsers of hostile text, for fuzzing only.
+/// The parsers of untrusted text, for fuzzing only.
 #[doc(hidden)]
 pub mod fuzz {
     /// Reads a `WWW-Authenticate` header and chooses a challenge.

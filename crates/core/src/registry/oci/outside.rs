@@ -1,6 +1,6 @@
-//! Which hosts a registry may send us to: token servers and redirects.
+//! Allow-list for the hosts to which a registry may send us: token servers and redirects.
 //!
-//! A registry's answer names them, so they are checked before anything is sent.
+//! The hosts come from a registry's answer, so they are checked before anything is sent to them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,24 +8,24 @@ use reqwest::Url;
 
 use super::endpoint::host_and_port;
 
-/// How far inside a network an address is. The order matters: a later one is further inside.
+/// The network zone of an address. The order matters: a later zone is further inside a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Zone {
     Public,
     Private,
     Loopback,
-    /// Link-local, metadata services, multicast, unspecified: no registry or token server is there.
+    /// Link-local, metadata services, multicast, unspecified: no registry or token server has such an address.
     Never,
 }
 
-/// Whether a token server may be asked, by its URL alone; the addresses behind it are for [`addresses`]. The error
-/// says why not.
+/// Checks the URL of a token server; [`addresses`] checks the addresses of its host. The error is the reason why it
+/// must not be asked.
 ///
-/// - A host that the caller named (`host[:port]`) is allowed, whatever it is.
+/// - A host that the caller named (`host[:port]`) is always allowed.
 /// - The registry's own origin is allowed.
-/// - Plain HTTP is allowed only on the registry's own host, or from loopback to loopback, and only if the registry
-///   itself is spoken to over plain HTTP.
-/// - Else it must be on the registry's own site: the same registrable domain (`auth.docker.io` for
+/// - Plain HTTP is allowed only on the registry's own host, or from loopback to loopback, and only if the connection to
+///   the registry itself is plain HTTP.
+/// - Any other host must be on the registry's own site: the same registrable domain (`auth.docker.io` for
 ///   `registry-1.docker.io`), or the same address.
 pub(super) fn realm(registry: &Url, realm: &str, named: impl Fn(&str) -> bool) -> Result<Url, String> {
     let url = Url::parse(realm).map_err(|e| format!("it is not a URL: {e}"))?;
@@ -46,7 +46,7 @@ pub(super) fn realm(registry: &Url, realm: &str, named: impl Fn(&str) -> bool) -
     }
 }
 
-/// Whether a redirect or a link may be followed away from the registry, by its URL alone. Never with credentials.
+/// Checks the URL of a redirect or link that leads away from the registry. Credentials are never sent along it.
 pub(super) fn redirect(from: &Url, to: &Url) -> Result<(), String> {
     match (from.scheme(), to.scheme()) {
         ("https", "http") => Err("it leads from https to http".to_owned()),
@@ -55,10 +55,10 @@ pub(super) fn redirect(from: &Url, to: &Url) -> Result<(), String> {
     }
 }
 
-/// Whether the addresses behind `target` are further inside a network than the registry's own: link-local and metadata
-/// addresses never pass, private ones only from a private registry, loopback only from loopback.
+/// Checks that the addresses of `target` are not further inside a network than the registry's own. Link-local and
+/// metadata addresses are never allowed, private ones only from a private registry, loopback only from loopback.
 ///
-/// A name that cannot be looked up passes: the connection fails by itself, or a proxy does the look-up.
+/// A name that cannot be resolved is allowed: then the connection fails, or a proxy resolves the name.
 pub(super) async fn addresses(registry: &Url, target: &Url) -> Result<(), String> {
     if registry.host_str() == target.host_str() {
         return Ok(());
@@ -85,7 +85,7 @@ async fn zone(url: &Url) -> Zone {
     }
 }
 
-/// The zone of a URL whose host says it without a look-up.
+/// The zone of a URL, if its host shows the zone without a look-up.
 fn literal(url: &Url) -> Option<Zone> {
     let host = url.host_str()?;
     if host == "localhost" || host.ends_with(".localhost") {
@@ -102,11 +102,11 @@ fn zone_of(ip: IpAddr) -> Zone {
         IpAddr::V4(ip) => zone_of_v4(ip),
         IpAddr::V6(ip) => match (ip.to_ipv4_mapped(), ip.segments()) {
             (Some(ip), _) => zone_of_v4(ip),
-            // NAT64 (RFC 6052) carries an IPv4 address in its last 32 bits.
+            // NAT64 (RFC 6052) has an IPv4 address in the last 32 bits.
             (None, [0x64, 0xff9b, 0, 0, 0, 0, high, low]) => {
                 zone_of_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
             }
-            // The metadata service of Amazon.
+            // The metadata service of AWS.
             (None, [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]) => Zone::Never,
             (None, [first, ..]) => match first {
                 _ if ip == Ipv6Addr::LOCALHOST => Zone::Loopback,
@@ -120,7 +120,7 @@ fn zone_of(ip: IpAddr) -> Zone {
 
 fn zone_of_v4(ip: Ipv4Addr) -> Zone {
     match ip.octets() {
-        // The metadata services of Alibaba and Oracle; that of everybody else is link-local.
+        // The metadata services of Alibaba and Oracle; those of other clouds are link-local.
         [100, 100, 100, 200] | [192, 0, 0, 192] => Zone::Never,
         [0, ..] | [224..=255, ..] | [169, 254, ..] => Zone::Never,
         [127, ..] => Zone::Loopback,
@@ -129,9 +129,10 @@ fn zone_of_v4(ip: Ipv4Addr) -> Zone {
     }
 }
 
-/// True if both hosts are names under one registrable domain: the last two labels, or three where the second-last has
-/// at most three letters under a country (`co.uk`). Without the public suffix list this is a guess on the strict side
-/// for most names; a registry that wanted to be handed a password could ask for Basic, so nothing rests on it alone.
+/// True if both hosts are in one registrable domain: the last two labels, or the last three if the second-last has at
+/// most three letters under a country code (`co.uk`). Without the public suffix list this is a guess, and it is too
+/// strict rather than too loose for most names. Security does not depend on it alone, because a registry that wants the
+/// password could ask for Basic.
 fn same_site(a: &Url, b: &Url) -> bool {
     match (site(a), site(b)) {
         (Some(a), Some(b)) => a == b,

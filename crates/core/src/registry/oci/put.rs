@@ -1,4 +1,4 @@
-//! Pointing a tag at a manifest: applied, refused or unknown.
+//! Points a tag at a manifest: the put is applied, refused or unknown.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{Manifest, Put};
 use crate::value::{Digest, Repository, Tag};
 
-/// Puts once. It is sent again only when it is certain that it was not carried out: no connection, a 401 or 403 that
-/// another pass may change, a 429.
+/// Puts once. The request is sent again only if it certainly was not carried out: after a failed connection, after a
+/// 401 or 403 that another login may change, and after a 429.
 pub(super) async fn put(
     http: &Http,
     repository: &Repository,
@@ -37,7 +37,7 @@ pub(super) async fn put(
         Err(_) => {
             let time = timeout.as_secs_f64();
             match (attempts.arriving.take(), flight) {
-                // The status says it all.
+                // The status decides without the rest of the body.
                 (Some(arriving), _) => {
                     verdict(http, &arriving.cut(format!("no whole answer within {time} s")), manifest)
                 }
@@ -51,12 +51,12 @@ pub(super) async fn put(
     }
 }
 
-/// If a put is under way.
+/// The state of a put.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Flight {
-    /// It may be applied, now or later.
+    /// The put may be applied, now or later.
     Open,
-    /// None was sent, or what was sent has been turned away.
+    /// No put was sent, or every put that was sent was refused.
     Landed,
 }
 
@@ -126,7 +126,7 @@ async fn put_until(
             Put::Refused(error) if answer.status == StatusCode::TOO_MANY_REQUESTS => {
                 *flight = Flight::Landed;
                 busy += 1;
-                // A registry that says "at once" every time is not asked at once every time.
+                // Some registries answer "at once" every time, so wait at least the back-off.
                 let asked = asked_wait(&answer).map(|asked| asked.max(backoff::pause(busy)));
                 match http.wait(attempts.failed(error), asked, busy, deadline) {
                     Ok(time) => tokio::time::sleep(time).await,
@@ -138,19 +138,20 @@ async fn put_until(
     }
 }
 
-/// Classifies an answer by its status alone: vendors give an immutable tag as 400, 403, 405, 409 and 412,
-/// with codes of their own, with pages for people and without a body, and all of these mean that nothing was done.
+/// Classifies an answer by its status only. Vendors answer a put to an immutable tag with 400, 403, 405, 409 or 412,
+/// with their own codes, HTML pages or no body, and all of these mean that the put was not carried out.
 fn verdict(http: &Http, answer: &Answer, manifest: &Manifest) -> Put {
     let refused = |kind| Put::Refused(answer.error(kind, &http.auth.secrets()));
     match answer.status.as_u16() {
-        // 200 and 202 as well as 201: it is read back in any case.
+        // Accept 200 and 202 as well as 201, because the tag is read back in any case.
         200..=299 => match echo(answer, manifest) {
             Ok(()) => Put::Applied,
             Err(error) => Put::Unknown(error),
         },
-        // Sent elsewhere before anything was done. 303 is what a server says after it has done something.
+        // The redirect came before the put was carried out. 303 would mean that the server has acted, so it is not
+        // listed here.
         301 | 302 | 307 | 308 => refused(ErrorKind::RegistryRefused),
-        // Said by a proxy that gave up waiting or would not risk a replay: it may have passed the request on.
+        // A proxy sends these if it stopped waiting or would not risk a replay, but it may have passed the request on.
         408 | 425 => Put::Unknown(answer.error(ErrorKind::RegistryAmbiguous, &http.auth.secrets())),
         401 | 403 => refused(ErrorKind::RegistryDenied),
         405 => refused(ErrorKind::RegistryUnsupported),
@@ -161,7 +162,7 @@ fn verdict(http: &Http, answer: &Answer, manifest: &Manifest) -> Put {
     }
 }
 
-/// Holds the digest that a 2xx names, if it names one, against the bytes that were sent.
+/// Compares the digest in a 2xx, if there is one, with the bytes that were sent.
 fn echo(answer: &Answer, manifest: &Manifest) -> Result<()> {
     let Some(value) = answer.headers.get(DIGEST_HEADER) else { return Ok(()) };
     let echoed = value.to_str().ok().and_then(|text| text.parse::<Digest>().ok());

@@ -1,4 +1,4 @@
-//! Resolving tags and fetching manifests.
+//! Resolves tags and fetches manifests.
 
 use bytes::Bytes;
 use jiff::fmt::rfc2822::DateTimeParser;
@@ -15,20 +15,20 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{MAX_MANIFEST, Manifest, TagAnswer};
 use crate::value::{Digest, Hasher, Reference, Repository, Tag, Target, Timestamp};
 
-/// Everything that is understood, in one header: a registry answers 404 for a manifest of a type that is not accepted,
-/// and that looks just like a deleted tag.
-// What is of no known type is there all the same: without `*/*` some registries say that it is not.
+/// All media types that are understood, in one header. A registry answers 404 for a manifest whose type is not
+/// accepted, and that looks the same as a deleted tag.
+// `*/*` is included because some registries would otherwise answer that a manifest of an unknown type does not exist.
 const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json, */*;q=0.1";
 
-/// The codes that prove a manifest absent, with a 404 on a GET. `NOT_FOUND` is Harbor's, from 2.1 on
-/// (goharbor/harbor#16515); `TAG_EXPIRED` is what Quay answers for weeks after a tag was deleted.
+/// The codes that prove, with a 404 on a GET, that a manifest is absent. `NOT_FOUND` is Harbor's, from 2.1 on
+/// (goharbor/harbor#16515); Quay answers `TAG_EXPIRED` for weeks after a tag was deleted.
 const ABSENT: [&str; 4] = ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND", "TAG_EXPIRED"];
 
-/// The header that says what a registry thinks the digest is: a claim.
+/// The header with the digest that the registry claims.
 pub(super) const DIGEST_HEADER: &str = "docker-content-digest";
 
-/// The digest that a tag points at, by HEAD; by GET where HEAD does not say it.
+/// The digest that a tag points at, by HEAD, or by GET if the answer to HEAD has no digest.
 pub(super) async fn tag(http: &Http, repository: &Repository, tag: &Tag) -> Result<TagAnswer> {
     let deadline = http.deadline();
     let endpoint = Endpoint::of(repository, &http.options)?;
@@ -37,7 +37,7 @@ pub(super) async fn tag(http: &Http, repository: &Repository, tag: &Tag) -> Resu
     let date = date(&answer);
     let claimed = answer.header(DIGEST_HEADER).and_then(|digest| digest.parse::<Digest>().ok());
     let digest = match (answer.status, claimed) {
-        // The HEAD was an error, which says nothing.
+        // The HEAD was an error, so it proves nothing; this is the answer to the GET after it.
         _ if answer.method == Method::GET => {
             found(http, &endpoint, &reference, &answer, deadline).await?.map(|manifest| manifest.digest())
         }
@@ -47,14 +47,14 @@ pub(super) async fn tag(http: &Http, repository: &Repository, tag: &Tag) -> Resu
     Ok(TagAnswer { digest, date })
 }
 
-/// The registry's own time of an answer (RFC 9110, *Date*).
+/// The time of an answer by the registry's clock (RFC 9110, *Date*).
 fn date(answer: &Answer) -> Option<Timestamp> {
     let text = answer.header(DATE)?;
     let date = DateTimeParser::new().parse_timestamp(text).ok()?;
     Some(Timestamp::from_unix_ms(date.as_millisecond()))
 }
 
-/// The manifest of a reference, hashed and checked against everything that claims to be its digest.
+/// The manifest of a reference, with its digest checked against the requested digest and the claimed one.
 pub(super) async fn fetch(http: &Http, reference: &Reference) -> Result<Option<Manifest>> {
     let endpoint = Endpoint::of(reference.repository(), &http.options)?;
     get(http, &endpoint, reference, http.deadline()).await
@@ -65,7 +65,7 @@ async fn get(http: &Http, endpoint: &Endpoint, reference: &Reference, deadline: 
     found(http, endpoint, reference, &answer, deadline).await
 }
 
-/// The manifest in the answer to a GET, or none if the answer proves that it is absent.
+/// The manifest in the answer to a GET; none if the answer proves that it is absent.
 async fn found(
     http: &Http,
     endpoint: &Endpoint,
@@ -83,8 +83,8 @@ async fn found(
     }
 }
 
-/// Lets the tag list of the same repository say what a 404 without a code does not: that the tag is absent. A list says
-/// nothing of digests, so a digest is absent only if the whole repository is.
+/// Reads the tag list of the repository after a 404 without a code, because such a 404 does not prove that the tag is
+/// absent. A list has no digests, so a digest is absent only if the whole repository is.
 async fn confirm_absence(
     http: &Http,
     endpoint: &Endpoint,
@@ -109,7 +109,7 @@ async fn manifest(http: &Http, endpoint: &Endpoint, method: Method, target: &str
     http.read(&read, deadline).await
 }
 
-/// The manifest in an answer, if its digest is the one that was asked for and the one that the header claims.
+/// The manifest in an answer, if its digest is the requested one and the one in the header.
 fn manifest_of(answer: &Answer, target: &Target) -> Result<Manifest> {
     let media_type = media_type(answer)?;
     let claimed = claimed_digest(answer)?;
@@ -128,7 +128,7 @@ fn manifest_of(answer: &Answer, target: &Target) -> Result<Manifest> {
     }
 }
 
-/// What the header claims: VALUE_INVALID if it is no digest, REGISTRY_UNSUPPORTED if it is of another algorithm.
+/// The digest in the header: VALUE_INVALID if it is malformed, REGISTRY_UNSUPPORTED if it is of another algorithm.
 fn claimed_digest(answer: &Answer) -> Result<Option<Digest>> {
     let Some(value) = answer.headers.get(DIGEST_HEADER) else { return Ok(None) };
     let text = value.to_str().unwrap_or("not text");
@@ -140,14 +140,15 @@ fn claimed_digest(answer: &Answer) -> Result<Option<Digest>> {
     })
 }
 
-/// JSON of any kind but Docker's schema 1, whose digest is not that of its bytes. A page for people is no manifest.
+/// True for JSON of any type except Docker's schema 1, whose digest is not that of its bytes. An HTML page is no
+/// manifest.
 fn may_be_manifest(essence: &str) -> bool {
     essence.starts_with("application/")
         && essence.ends_with("json")
         && !essence.starts_with("application/vnd.docker.distribution.manifest.v1")
 }
 
-/// The Content-Type, exactly as it was sent; without one, the manifest's own `mediaType`.
+/// The Content-Type exactly as sent; if there is none, the manifest's own `mediaType`.
 fn media_type(answer: &Answer) -> Result<String> {
     let found = match answer.headers.get(CONTENT_TYPE) {
         Some(value) => value.to_str().map(str::to_owned).map_err(|_| {

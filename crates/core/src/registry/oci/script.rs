@@ -1,4 +1,4 @@
-//! A registry of raw bytes on loopback, for tests: it says what no HTTP library would let it say.
+//! A registry on loopback that sends raw bytes, for tests: it can send answers that no HTTP library allows.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// One request as it came in.
+/// One request as it arrived.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     /// `GET /v2/… HTTP/1.1`.
     pub(super) line: String,
-    /// Names in lower case.
+    /// The headers, with names in lower case.
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
 }
@@ -27,24 +27,24 @@ impl Request {
     }
 }
 
-/// What is sent back, before the connection is closed.
+/// The reply to a request. The connection is closed after it, except for `Silence`.
 pub(super) enum Reply {
     /// These bytes.
     Bytes(Vec<u8>),
     /// These bytes, one at a time with a pause between them.
     Trickle(Vec<u8>, Duration),
-    /// Nothing, for ever.
+    /// No reply, and the connection stays open.
     Silence,
-    /// Nothing: the connection is closed.
+    /// No reply; the connection is closed.
     Hangup,
 }
 
-/// A whole answer with its length.
+/// A complete answer with its length.
 pub(super) fn reply(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Reply {
     Reply::Bytes(bytes(status, headers, body.as_ref().len(), body))
 }
 
-/// An answer that claims `length` bytes of body.
+/// An answer with a `content-length` of `length`, which may be false.
 pub(super) fn bytes(status: u16, headers: &[(&str, &str)], length: usize, body: impl AsRef<[u8]>) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n");
     for (name, value) in headers {
@@ -56,7 +56,7 @@ pub(super) fn bytes(status: u16, headers: &[(&str, &str)], length: usize, body: 
     all
 }
 
-/// An error in the registry's own form.
+/// An error in the registry's JSON.
 pub(super) fn refusal(status: u16, code: &str) -> Reply {
     reply(
         status,
@@ -65,7 +65,7 @@ pub(super) fn refusal(status: u16, code: &str) -> Reply {
     )
 }
 
-/// A server that answers each request by a function of the request and its number, from 0.
+/// A server that answers each request with a function of the request and its number, from 0.
 pub(super) struct Script {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -97,7 +97,7 @@ impl Script {
         self.requests.lock().unwrap().clone()
     }
 
-    /// The lines of every request so far, without the version.
+    /// The request line of every request so far, without the HTTP version.
     pub(super) fn lines(&self) -> Vec<String> {
         self.requests().iter().map(|request| request.line.replace(" HTTP/1.1", "")).collect()
     }

@@ -1,4 +1,4 @@
-//! `Secret`: a password or token that no output shows.
+//! `Secret`: a password or token that is never shown.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use std::sync::Arc;
 pub struct Secret(Arc<str>);
 
 impl Secret {
-    /// The secret of this text.
+    /// The secret with this text.
     pub fn new(text: impl Into<String>) -> Secret {
         Secret(text.into().into())
     }
 
-    /// The text itself, for the one header or form field that it belongs in.
+    /// The text itself, for the header or form field that needs it.
     pub(super) fn reveal(&self) -> &str {
         &self.0
     }
@@ -40,7 +40,7 @@ impl fmt::Debug for Secret {
 /// `text` with every known secret replaced by `***`.
 pub(super) fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secret>) -> String {
     let mut secrets: Vec<&Secret> = secrets.into_iter().filter(|secret| !secret.0.is_empty()).collect();
-    // The longest first: a secret may be a part of another one.
+    // Longest first, because a secret may be part of another one.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.0.len()));
     secrets.iter().fold(text.to_owned(), |text, secret| match text.contains(&*secret.0) {
         true => text.replace(&*secret.0, "***"),
@@ -48,7 +48,8 @@ pub(super) fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secre
     })
 }
 
-/// `text` without a secret that its cut end may hold the beginning of. Up to three characters of one may stay.
+/// `text` without the beginning of a secret at its end, where the text was cut. A beginning of up to three characters
+/// may remain.
 pub(super) fn redact_end<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secret>) -> String {
     let begun = secrets.into_iter().filter_map(|secret| {
         let ends = secret.0.char_indices().map(|(at, char)| at + char.len_utf8());

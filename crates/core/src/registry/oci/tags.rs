@@ -1,4 +1,4 @@
-//! Listing tags, page by page.
+//! Lists tags, page by page.
 
 use std::collections::BTreeSet;
 
@@ -14,22 +14,23 @@ use super::link;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Repository, Tag};
 
-/// How many tags a page is asked to have. Registries may send fewer, or all of them at once.
+/// The number of tags that a page is requested to have. A registry may send fewer, or all of them at once.
 const PAGE: usize = 1000;
-/// The longest page that is read, in bytes: some registries send all tags in one, and a tag has at most 128 bytes.
+/// The longest page that is read, in bytes: some registries send all tags in one page, and a tag has at most 128 bytes.
 const MAX_PAGE_BYTES: usize = 32 * 1024 * 1024;
-/// The most pages, and the most tags, that are read.
+/// The largest numbers of pages and of tags that are read.
 const MAX_PAGES: usize = 10_000;
 const MAX_TAGS: usize = 1_000_000;
 
-/// Every tag of a repository, each once. `Link` is followed as it is given; credentials stay with the registry.
+/// Every tag of a repository, each once. `Link` targets are followed as given; credentials are sent only to the
+/// registry.
 pub(super) async fn list(http: &Http, repository: &Repository) -> Result<Vec<Tag>> {
     let endpoint = Endpoint::of(repository, &http.options)?;
     let listed = listed(http, &endpoint, || http.deadline()).await?;
     Ok(listed.into_iter().flatten().collect())
 }
 
-/// The same, and none if the repository is proven absent. `deadline` is asked for each page.
+/// Every tag of a repository; none if the repository is proven absent. `deadline` is called for each page.
 pub(super) async fn listed(
     http: &Http,
     endpoint: &Endpoint,
@@ -44,13 +45,13 @@ pub(super) async fn listed(
         }
         let mut answer = page(http, endpoint, &url, deadline()).await?;
         if seen.len() == 1 && answer.status == StatusCode::BAD_REQUEST {
-            // A page size that the registry does not like (PAGINATION_NUMBER_INVALID): let it choose.
+            // The registry refused this page size (PAGINATION_NUMBER_INVALID), so let it choose one.
             url = endpoint.url("tags/list")?;
             answer = page(http, endpoint, &url, deadline()).await?;
         }
         match answer.status {
             StatusCode::OK => tags.extend(tags_of(&answer)?),
-            // Proven absent, and only as a whole: a later page cannot be.
+            // Only a 404 on page 1 proves that the repository does not exist.
             _ if seen.len() == 1 && answer.proves_absence(&["NAME_UNKNOWN", "NOT_FOUND"]) => return Ok(None),
             _ => return Err(answer.unusable(&http.auth.secrets())),
         }
@@ -77,7 +78,7 @@ async fn page(http: &Http, endpoint: &Endpoint, url: &Url, deadline: Instant) ->
 fn tags_of(answer: &Answer) -> Result<Vec<Tag>> {
     #[derive(Deserialize)]
     struct List {
-        // Null or left out when there are none.
+        // `tags` is null or missing if there are none.
         #[serde(default)]
         tags: Option<Vec<String>>,
     }

@@ -1,4 +1,4 @@
-//! One token from a token server (distribution specification, *Token authentication* and *OAuth 2*).
+//! Fetches one token from a token server (distribution specification, *Token authentication* and *OAuth 2*).
 
 use std::time::Duration;
 
@@ -24,13 +24,13 @@ use crate::value::{Clock, SystemClock};
 
 /// The longest answer of a token server that is read, in bytes.
 const MAX_ANSWER: usize = 256 * 1024;
-/// How long a token lives whose server does not say (distribution specification).
+/// The life of a token if its server does not name one (distribution specification).
 const DEFAULT_LIFE: Duration = Duration::from_secs(60);
 
-/// What to ask for, and whom.
+/// The request for a token.
 #[derive(Debug)]
 pub(super) struct Ask<'a> {
-    /// The token server, checked.
+    /// The token server's URL, which has been checked.
     pub(super) realm: Url,
     pub(super) service: Option<&'a str>,
     pub(super) scope: &'a str,
@@ -44,10 +44,10 @@ pub(super) struct Token {
     pub(super) life: Duration,
 }
 
-/// Asks until there is a token, the server refuses, or the retries or the time are used up.
+/// Asks until there is a token, the server refuses, or there are no more retries or no more time.
 ///
-/// REGISTRY_DENIED if the server refuses the credentials, REGISTRY_BUSY if it asks to wait for longer than may be
-/// waited, REGISTRY_UNAVAILABLE for everything else.
+/// REGISTRY_DENIED if the server refuses the credentials, REGISTRY_BUSY if it requests a longer wait than is allowed,
+/// REGISTRY_UNAVAILABLE for everything else.
 pub(super) async fn fetch(
     clients: &Clients,
     options: &OciOptions,
@@ -124,7 +124,7 @@ async fn once(clients: &Clients, ask: &Ask<'_>) -> Result<Answer, String> {
     }
 }
 
-/// The form of a refresh (RFC 6749, section 6).
+/// The form of a refresh request (RFC 6749, section 6).
 fn form(ask: &Ask<'_>, token: &Secret) -> Bytes {
     let mut form = ask.realm.clone();
     form.set_query(None);
@@ -145,7 +145,7 @@ fn token_of(answer: &Answer) -> Result<Token> {
         expires_in: Option<f64>,
     }
     let unusable = |why: &str| Error::new(ErrorKind::RegistryUnavailable, format!("the token server's answer {why}"));
-    // The parser's own error would quote what it read.
+    // The parser's own error is not used, because it would quote the answer.
     let grant: Grant = serde_json::from_slice(&answer.body).map_err(|_| unusable("is not JSON of a token"))?;
     let token = grant.token.filter(|token| !token.is_empty()).or(grant.access_token).unwrap_or_default();
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -161,7 +161,7 @@ fn token_of(answer: &Answer) -> Result<Token> {
 fn refused(answer: &Answer, ask: &Ask<'_>, secrets: &[Secret]) -> Error {
     let kind = match answer.status {
         status if status.is_redirection() => ErrorKind::RegistryUnavailable,
-        // OAuth 2 refuses with 400 (RFC 6749, section 5.2).
+        // OAuth 2 refuses credentials with 400 (RFC 6749, section 5.2).
         StatusCode::BAD_REQUEST if matches!(ask.credentials, Credentials::IdentityToken(_)) => {
             ErrorKind::RegistryDenied
         }
@@ -176,14 +176,14 @@ fn at(ask: &Ask<'_>, kind: ErrorKind, why: &str) -> Error {
     Error::new(kind, format!("no token from {realm} for {}: {why}", ask.scope)).with("realm", realm)
 }
 
-/// An `Authorization` header, and what of it must never be shown.
+/// An `Authorization` header, and the part of it that must never be shown.
 #[derive(Clone, Debug)]
 pub(super) struct Authorization {
     pub(super) header: HeaderValue,
     pub(super) secret: Secret,
 }
 
-/// The header of a user and a password (RFC 7617). CONFIG_INVALID if the user has a ':'.
+/// The header of a user and a password (RFC 7617). CONFIG_INVALID if the user contains a ':'.
 pub(super) fn basic(user: &str, password: &Secret) -> Result<Authorization> {
     if user.contains(':') {
         return Err(Error::new(ErrorKind::ConfigInvalid, "a user name with ':' cannot be sent"));

@@ -1,15 +1,15 @@
-//! The words of a registry about an error, for people.
+//! The text of a registry's errors, for people.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::secret::{Secret, redact};
 
-/// The longest text of a registry that an error shows, in bytes.
+/// The longest text of a registry in an error, in bytes.
 const MAX_SHOWN: usize = 1024;
 
-/// One error of the registry's own (OCI distribution specification, *Error codes*). Parts that it lacks are empty:
-/// Artifactory sends no code, Nexus has its reason in the detail.
+/// One error of the registry (OCI distribution specification, *Error codes*). Missing parts are empty: Artifactory
+/// sends no code, and Nexus puts its reason into the detail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
     pub(super) code: String,
@@ -18,7 +18,7 @@ pub(super) struct Said {
 }
 
 impl Said {
-    /// The errors that a body names; none if it is not the registry's JSON.
+    /// The errors in a body; empty if the body is not the registry's JSON.
     pub(super) fn all(body: &[u8]) -> Vec<Said> {
         #[derive(Deserialize)]
         struct Envelope {
@@ -43,7 +43,7 @@ impl Said {
 }
 
 impl std::fmt::Display for Said {
-    /// `CODE: message (detail)`, without what is empty.
+    /// `CODE: message (detail)`, without the empty parts.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Said { code, message, detail } = self;
         match (code.is_empty(), message.is_empty()) {
@@ -58,7 +58,8 @@ impl std::fmt::Display for Said {
     }
 }
 
-/// A JSON value without quotes and escapes, so that a secret in it is found: `Type: repository, Name: acme/shop`.
+/// A JSON value without quotes and escapes, so that redaction finds a secret in it:
+/// `Type: repository, Name: acme/shop`.
 fn plain(value: &Value) -> String {
     let joined = |parts: Vec<String>| parts.join(", ");
     match value {
@@ -73,7 +74,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// The text of a body that is not the registry's JSON: of a page what people see of it, everything else as it is.
+/// The text of a body that is not the registry's JSON: of a page the visible text, of any other body the whole text.
 pub(super) fn text_of(body: &str) -> String {
     let body = body.trim();
     match body.starts_with('<') {
@@ -82,7 +83,7 @@ pub(super) fn text_of(body: &str) -> String {
     }
 }
 
-/// The text of HTML or XML on one line.
+/// The text of HTML or XML without tags, on one line.
 fn without_tags(page: &str) -> String {
     let mut text = String::new();
     let mut rest = page;
@@ -101,7 +102,7 @@ fn without_tags(page: &str) -> String {
             Some(_) => "</style>",
             None => ">",
         };
-        // Without an end the rest of the page is a part of the tag, as for a browser.
+        // If the end is missing, the rest of the page is part of the tag, as in a browser.
         rest = lower.find(end).and_then(|at| tag.get(at + end.len()..)).unwrap_or("");
     }
     text.push_str(rest);
@@ -113,10 +114,10 @@ fn without_tags(page: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A registry's words as an error may show them: without secrets, on one line, at most 1 KiB.
+/// A registry's words in the form for errors: without secrets, on one line, at most 1 KiB.
 pub(super) fn show(text: &str, secrets: &[Secret]) -> String {
     let mut shown = String::new();
-    // Redacted first: a secret that is cut in half is no longer found.
+    // Redact before the text is cut, because a secret that is cut in half is not found.
     for char in redact(text.trim_end(), secrets).chars() {
         let before = shown.len();
         match char {

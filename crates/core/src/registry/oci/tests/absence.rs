@@ -1,4 +1,4 @@
-//! Proofs of absence, and answers that are none.
+//! Proofs of absence, and answers that prove nothing.
 
 use super::super::script::{Reply, Request, bytes, refusal, reply};
 use super::*;
@@ -12,7 +12,7 @@ fn list(tags: &str) -> Reply {
     reply(200, &[("content-type", "application/json")], format!(r#"{{"name":"acme/shop","tags":{tags}}}"#))
 }
 
-/// A registry without codes, whose list of tags is this.
+/// A registry that sends no codes, with this answer to tag lists.
 async fn without_codes(body: &'static str, list: fn() -> Reply) -> Script {
     Script::start(move |request: &Request, _| match request.is("GET /v2/acme/shop/tags/list") {
         true => list(),

@@ -1,4 +1,4 @@
-//! Challenges, tokens and what is sent to whom.
+//! Challenges, tokens, and the hosts that get credentials.
 
 use super::super::script::{Reply, Request, refusal, reply};
 use super::*;
@@ -8,7 +8,7 @@ fn challenge(realm: &str) -> String {
     format!("Bearer realm=\"{realm}\",service=\"reg\",scope=\"repository:acme/shop:pull\"")
 }
 
-/// A registry whose token server is on its own host.
+/// A registry with a token server on its own host.
 fn own(request: &Request, token: impl Fn(&Request) -> Reply) -> Reply {
     if request.is("GET /token") || request.is("POST /token") {
         return token(request);
@@ -51,7 +51,7 @@ async fn one_token_covers_a_move() {
     }
     assert!(registry.resolve(&repository, &tag).await.unwrap().is_some());
     assert_eq!(count(&script, "GET /token"), 1, "{:?}", script.lines());
-    // Three that found out together, three that went again, two puts, one confirmation, one token; no GET /v2/.
+    // Three requests with a 401, the same three again, two puts, one confirmation, one token; no GET /v2/.
     assert_eq!(script.requests().len(), 10, "{:?}", script.lines());
     let token = script.requests().into_iter().find(|request| request.is("GET /token")).unwrap();
     assert_eq!(token.header("authorization"), Some("Basic Y2k6cHc="));
@@ -117,7 +117,7 @@ async fn a_401_loop_ends_after_one_refresh() {
     let script = Script::start(|request, _| own(request, |_| reply(200, &[], r#"{"token":"bad"}"#))).await;
     let error = registry(options()).resolve(&repository(&script), &prod()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RegistryDenied);
-    // HEAD, token, HEAD, and a GET for the registry's words.
+    // HEAD, token, HEAD, and a GET for the words of the registry.
     assert_eq!(script.requests().len(), 4, "{:?}", script.lines());
 }
 
@@ -186,7 +186,7 @@ async fn answers_of_a_token_server_that_hold_no_token_are_errors() {
 
 #[tokio::test]
 async fn credentials_are_not_sent_before_they_are_asked_for_and_then_from_the_start() {
-    // An open registry that never asks, and then one that asks for Basic on the resource.
+    // An open registry that sends no challenge, and then one that asks for Basic on the resource.
     let script = Script::start(|request, number| match (number, request.header("authorization")) {
         (0, _) => reply(200, &[("docker-content-digest", &digest())], ""),
         (_, Some("Basic Y2k6cHc=")) => reply(200, &[("docker-content-digest", &digest())], ""),

@@ -1,4 +1,4 @@
-//! Pushing blobs.
+//! Pushes of blobs.
 
 use super::super::script::{Reply, Request, refusal, reply};
 use super::*;
@@ -10,7 +10,7 @@ async fn push(options: OciOptions, script: &Script) -> Result<Digest> {
     registry(options).push_blob(&repository(script), Bytes::from_static(b"blob")).await
 }
 
-/// A registry that is public to read, and that gives tokens to push.
+/// A registry with public reads, and tokens for pushes.
 fn guarded(request: &Request, location: &str) -> Reply {
     let authorised = request.header("authorization").is_some_and(|header| header.starts_with("Bearer good"));
     if request.is("GET /token") {

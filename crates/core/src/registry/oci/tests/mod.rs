@@ -1,4 +1,4 @@
-//! `OciRegistry` against a registry of raw bytes.
+//! `OciRegistry` against a scripted registry that sends raw bytes.
 
 mod absence;
 mod authentication;
@@ -17,7 +17,7 @@ use super::*;
 pub(super) const TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(super) const BODY: &str = r#"{"schemaVersion":2}"#;
 
-/// Short times and no look-up of credentials.
+/// Options with short timeouts and no look-up of credentials.
 pub(super) fn options() -> OciOptions {
     OciOptions::new().lookup(Lookup::Nowhere).retries(2).total_timeout(Duration::from_secs(5))
 }

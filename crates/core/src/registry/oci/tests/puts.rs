@@ -1,4 +1,4 @@
-//! Putting.
+//! Puts.
 
 use super::super::script::{Reply, Request, bytes, refusal, reply};
 use super::*;
@@ -13,7 +13,7 @@ async fn put(script: &Script) -> Put {
     put_with(options(), script, SECOND).await
 }
 
-/// `applied`, or `refused` or `unknown` with the code.
+/// `applied`, or `refused` or `unknown` followed by the code.
 fn verdict(put: &Put) -> String {
     match put {
         Put::Applied => "applied".to_owned(),
@@ -158,12 +158,12 @@ async fn a_registry_that_stays_busy_is_asked_until_the_time_is_over() {
         assert_eq!(verdict(&ended), "refused REGISTRY_BUSY");
         let Put::Refused(error) = ended else { unreachable!() };
         assert!(error.to_string().contains("the registry answered 429: slow down"), "{error}");
-        // More often than reads are tried again, and never at once again.
+        // More attempts than a read makes, with a pause before each further one.
         assert!((4..=20).contains(&script.requests().len()), "{}", script.requests().len());
     }
 }
 
-/// A registry with a token server on the same host; tokens are `token-0`, `token-1`, ….
+/// A registry with a token server on the same host; its tokens are `token-0`, `token-1`, ….
 fn with_tokens(request: &Request, number: usize, wants: &str, answer: impl Fn() -> Reply) -> Reply {
     if request.is("GET /token") {
         return reply(200, &[], format!(r#"{{"token":"token-{number}"}}"#));
@@ -193,7 +193,7 @@ async fn a_401_loop_ends_after_one_refresh() {
     assert_eq!(script.requests().len(), 3);
 }
 
-/// Lets time pass for logins, not for the network.
+/// Makes logins older than a minute: advances tokio's clock by 61 s, then resumes real time for the network.
 async fn a_minute_later() {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(61)).await;

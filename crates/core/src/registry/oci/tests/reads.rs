@@ -1,4 +1,4 @@
-//! Resolving and fetching.
+//! Resolves and fetches.
 
 use super::super::script::{Reply, bytes, refusal, reply};
 use super::*;

@@ -1,11 +1,11 @@
-//! A canary in every credential is in no error and no `Debug`.
+//! No error and no `Debug` output contains the canary that is in every credential.
 
 use super::super::script::reply;
 use super::*;
 
 const CANARY: &str = "canary-5d1f7";
 
-/// `canary:canary` in base64, as a Basic header has it.
+/// `canary:canary` in base64, as in a Basic header.
 fn basic() -> String {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD.encode(format!("{CANARY}:{CANARY}"))
@@ -23,7 +23,7 @@ fn all() -> [Credentials; 3] {
 async fn a_registry_that_echoes_credentials_does_not_get_them_into_an_error() {
     for credentials in all() {
         for kind in ["Basic", "Bearer"] {
-            // Everything that comes in is sent back, in the registry's own form and as plain text.
+            // Everything that arrives is sent back, in the registry's own JSON and as plain text.
             let script = Script::start(move |request, number| {
                 let host = request.header("host").unwrap();
                 if (request.is("GET /token") || request.is("POST /token")) && number % 2 == 0 {
@@ -56,7 +56,7 @@ async fn a_registry_that_echoes_credentials_does_not_get_them_into_an_error() {
     }
 }
 
-/// Runs only as a child of the test below, whose environment it is given.
+/// Runs only as a child process of the test below, which sets its environment.
 #[tokio::test]
 #[ignore = "a child of a_credential_helpers_output_is_not_shown"]
 async fn child_with_a_credential_helper() {
@@ -74,9 +74,9 @@ fn a_credential_helpers_output_is_not_shown() {
     let helper = home.path().join("docker-credential-canary");
     std::fs::write(home.path().join("config.json"), r#"{"credsStore":"canary"}"#).unwrap();
     for (ending, want) in [
-        // It fails, and prints the secret on its way.
+        // The helper fails, and prints the secret.
         ("exit 1", "CONFIG_INVALID resolve"),
-        // It succeeds, and the registry does not accept the secret.
+        // The helper succeeds, and the registry does not accept the secret.
         ("exit 0", "REGISTRY_DENIED resolve"),
     ] {
         let answer = format!(r#"{{"Username":"{CANARY}","Secret":"{CANARY}"}}"#);

@@ -1,4 +1,4 @@
-//! The registry's words reach the error, whatever is between.
+//! The registry's words are in the error, in every form of answer.
 
 use super::super::script::{Reply, bytes, refusal, reply};
 use super::*;
@@ -8,7 +8,7 @@ async fn resolve(options: OciOptions, script: &Script) -> Result<Option<Digest>>
     registry(options).resolve(&repository(script), &prod()).await
 }
 
-/// `reply` without the body, as a HEAD is answered.
+/// `reply` without a body, as in the answer to a HEAD.
 fn head(status: u16) -> Reply {
     reply(status, &[], "")
 }
@@ -86,7 +86,7 @@ async fn what_was_read_of_an_error_that_is_cut_is_shown() {
         let error = resolve(options(), &script).await.unwrap_err().to_string();
         assert!(error.contains(&format!("the registry answered {status}: {part} (the body is cut: ")), "{error}");
     }
-    // 403 is not asked for again, as it is clear what it says.
+    // A 403 is not retried, because its status is clear.
     let script = Script::start(move |_, _| Reply::Bytes(bytes(403, &[], 999, part))).await;
     let error = registry(options()).fetch(&repository(&script).tag(prod())).await.unwrap_err();
     assert_eq!((error.kind(), script.requests().len()), (ErrorKind::RegistryDenied, 1));
