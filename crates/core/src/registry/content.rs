@@ -1,4 +1,4 @@
-//! `Content`: what a manifest says it is made of, read so that there is one reading.
+//! `Content`: the parts that a manifest names, read so that no other reader finds different parts.
 
 mod walk;
 
@@ -12,10 +12,10 @@ use super::manifest::{ARTIFACT_TYPES, MANIFEST_TYPES, Manifest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Digest, Text};
 
-/// What a manifest is made of.
+/// The parts of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// An image or artifact: a config and layers, all of them blobs.
+    /// An image or artifact: a config and layers, all of which are blobs.
     Image {
         /// The config.
         config: Descriptor,
@@ -27,17 +27,17 @@ pub enum Content {
         /// The manifests in order.
         manifests: Vec<Descriptor>,
     },
-    /// An artifact without a config, of one of [`ARTIFACT_TYPES`](super::ARTIFACT_TYPES): blobs alone.
+    /// An artifact without a config, of one of [`ARTIFACT_TYPES`](super::ARTIFACT_TYPES): blobs only.
     Artifact {
         /// The blobs in order.
         blobs: Vec<Descriptor>,
     },
 }
 
-/// One thing that a manifest names (OCI image specification, *Content Descriptors*).
+/// One part that a manifest names (OCI image specification, *Content Descriptors*).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Descriptor {
-    /// What it is, as the manifest says; `-` if it does not.
+    /// The media type that the manifest names; `-` if it names none.
     pub media_type: Text,
     /// The digest of its bytes.
     pub digest: Digest,
@@ -46,8 +46,8 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
-    /// True for a layer that registries need not keep, because it may only be got from its maker (Docker's *foreign*,
-    /// OCI's *non-distributable* layers). Its absence says nothing, and the `urls` that it names are never fetched.
+    /// True for a layer that a registry need not store, because only its maker may distribute it (Docker's *foreign*,
+    /// OCI's *non-distributable* layers). Its absence proves nothing, and its `urls` are never fetched.
     pub fn is_foreign(&self) -> bool {
         let media_type = self.media_type.as_str();
         media_type.starts_with("application/vnd.docker.image.rootfs.foreign.")
@@ -74,7 +74,7 @@ pub(super) struct Body {
     subject: Option<Object<RawDescriptor>>,
 }
 
-/// Which fields a manifest is read by, as its media type says.
+/// The kind of a manifest, by its media type; it decides which fields are read.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Kind {
     #[default]
@@ -83,7 +83,7 @@ enum Kind {
     Artifact,
 }
 
-/// A list of descriptors, or none if the field is not there.
+/// A field with a list of descriptors.
 #[derive(Default)]
 enum List {
     #[default]
@@ -106,7 +106,7 @@ struct RawDescriptor {
     size: u64,
 }
 
-/// Reads the body and checks that it is of the kind that its media type says.
+/// Reads the body and checks that it is of the kind that its media type names.
 pub(super) fn read(manifest: &Manifest) -> Result<Body> {
     let served = essence(manifest.media_type().as_str());
     if served.starts_with("application/vnd.docker.distribution.manifest.v1+") {
@@ -152,12 +152,13 @@ fn kind_of(served: &str) -> Result<Kind> {
 }
 
 impl List {
-    /// True if there is a list, if only an empty one: another reader may take it for what the manifest is made of.
+    /// True if the field is a list, even an empty one: another reader may read that list as the content of the
+    /// manifest.
     fn is_given(&self) -> bool {
         matches!(self, List::Of(_))
     }
 
-    /// Its descriptors, or none if the field is not there.
+    /// The descriptors of the list; none if the field is absent.
     fn descriptors(&self) -> Result<Option<Vec<Descriptor>>> {
         match self {
             List::Absent => Ok(None),
@@ -212,14 +213,14 @@ fn essence(media_type: &str) -> &str {
 }
 
 fn parse(bytes: &[u8]) -> Result<Body> {
-    // Serde's own structs take the last of two equal keys that they do not know, so all keys are looked at first.
+    // For a key that a derived struct does not know, serde ignores repetitions, so check all keys first.
     if let Some(why) = walk::ambiguity(bytes).map_err(|error| invalid(&error))? {
         return Err(ambiguous(why));
     }
     serde_json::from_slice::<Object<Body>>(bytes).map(|body| body.0).map_err(|error| invalid(&error))
 }
 
-/// A JSON object, never an array: serde's derived structs would take either.
+/// A JSON object. A derived struct alone would also accept an array.
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

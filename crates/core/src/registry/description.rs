@@ -1,4 +1,4 @@
-//! `Description`: what a manifest says about itself, for people and for the log.
+//! `Description`: the artifact type and the annotations of a manifest, for people and for the log.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::Manifest;
 
-/// What a manifest says about itself. It decides nothing: a manifest that is not understood has an empty one.
+/// The artifact type and the annotations of a manifest. They decide nothing: they are empty if the manifest cannot be
+/// read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -20,7 +21,7 @@ pub struct Description {
 }
 
 impl Manifest {
-    /// What it says about itself; empty if that cannot be read.
+    /// The description of the manifest; empty if it cannot be read.
     pub fn description(&self) -> Description {
         serde_json::from_slice(self.bytes()).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! `Manifest`: bytes, media type and digest, kept together and never re-serialised.
+//! `Manifest`: bytes, media type and digest of a manifest; the bytes are never serialised again.
 
 use bytes::Bytes;
 
@@ -6,10 +6,10 @@ use super::content::{self, Content, Descriptor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Digest, Hasher, Text};
 
-/// The most bytes that a manifest may have: 4 MiB, what registries are asked to accept (OCI distribution specification).
+/// The largest size of a manifest in bytes: 4 MiB, which registries should accept (OCI distribution specification).
 pub const MAX_MANIFEST: usize = 4 * 1024 * 1024;
 
-/// The media types that are asked for, and understood: OCI manifest and index, Docker v2 manifest and list.
+/// The media types that are requested and understood: OCI manifest and index, Docker v2 manifest and list.
 pub const MANIFEST_TYPES: [&str; 4] = [
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.oci.image.index.v1+json",
@@ -17,12 +17,12 @@ pub const MANIFEST_TYPES: [&str; 4] = [
     "application/vnd.docker.distribution.manifest.list.v2+json",
 ];
 
-/// Media types of artifact manifests, which have `blobs` and no config. They never became part of a specification: they are
-/// understood where they are met (ORAS, and OCI 1.1 before its release).
+/// The media types of artifact manifests, which have `blobs` and no config. No released specification has them, but
+/// they are understood if a registry sends one (ORAS, and OCI 1.1 before its release).
 pub const ARTIFACT_TYPES: [&str; 2] =
     ["application/vnd.cncf.oras.artifact.manifest.v1+json", "application/vnd.oci.artifact.manifest.v1+json"];
 
-/// A manifest as a registry keeps it: the exact bytes, the media type they are served with, and their digest.
+/// A manifest as a registry stores it: the exact bytes, their media type and their digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     bytes: Bytes,
@@ -31,7 +31,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The manifest of these bytes; its digest is their SHA-256. MANIFEST_TOO_LARGE over 4 MiB, VALUE_INVALID if the
+    /// The manifest with these bytes; its digest is their SHA-256. MANIFEST_TOO_LARGE over 4 MiB, VALUE_INVALID if the
     /// media type is not a line of text.
     pub fn new(bytes: impl Into<Bytes>, media_type: &str) -> Result<Manifest> {
         let bytes = bytes.into();
@@ -39,7 +39,7 @@ impl Manifest {
         Ok(Manifest { digest: Digest::of(&bytes), media_type: media_type.parse()?, bytes })
     }
 
-    /// The manifest that was asked for by `digest`. REGISTRY_DIGEST_MISMATCH if the bytes have another one.
+    /// The manifest that was requested by `digest`. REGISTRY_DIGEST_MISMATCH if the bytes have another digest.
     pub fn verified(bytes: impl Into<Bytes>, media_type: &str, digest: Digest) -> Result<Manifest> {
         let bytes = bytes.into();
         check_size(bytes.len())?;
@@ -53,27 +53,28 @@ impl Manifest {
         Ok(Manifest { bytes, media_type: media_type.parse()?, digest })
     }
 
-    /// The manifest of bytes that were made here, and of a media type that is known to be a line of text.
+    /// The manifest of bytes that this crate made, with a media type that is known to be a line of text.
     pub(super) fn made_here(bytes: Bytes, media_type: Text) -> Manifest {
         Manifest { digest: Digest::of(&bytes), media_type, bytes }
     }
 
-    /// What it is made of, read from the bytes; the bytes stay as they are, canonical JSON or not.
+    /// The parts that the manifest names, read from its bytes. The bytes need not be canonical JSON, and are not
+    /// changed.
     ///
-    /// A list that is `null` is an empty one. Fields that no specification has are not looked at.
+    /// A list that is `null` is read as empty. Fields that are in no specification are ignored.
     ///
-    /// - MANIFEST_UNSUPPORTED: a media type that is none of [`MANIFEST_TYPES`] and [`ARTIFACT_TYPES`] (Docker schema 1 among
-    ///   them), or a digest of an algorithm other than sha256 and sha512.
-    /// - MANIFEST_INVALID: not one JSON object, a key twice, nested deeper than 127 levels, a field missing or not of its
-    ///   form.
-    /// - MANIFEST_AMBIGUOUS: `mediaType` differs from the media type that it is served with, parts of an image and of an
-    ///   index stand together, or a field's name is written so that some readers take it and others do not.
+    /// - MANIFEST_UNSUPPORTED: the media type is not one of [`MANIFEST_TYPES`] or [`ARTIFACT_TYPES`] (Docker schema 1,
+    ///   for example), or a digest is of an algorithm other than sha256 and sha512.
+    /// - MANIFEST_INVALID: not one JSON object, a repeated key, more than 127 levels, or a field that is missing or
+    ///   malformed.
+    /// - MANIFEST_AMBIGUOUS: `mediaType` differs from the media type of the answer, the manifest has parts of both an
+    ///   image and an index, or a field's name is spelled so that only some readers accept it.
     pub fn content(&self) -> Result<Content> {
         content::read(self).and_then(|body| body.content()).map_err(|error| error.with("digest", self.digest))
     }
 
-    /// The manifest that this one is about (OCI image specification, `subject`), if it names one. Errors as
-    /// [`content`](Manifest::content).
+    /// The manifest that this one refers to (OCI image specification, `subject`), if it names one. The errors are those
+    /// of [`content`](Manifest::content).
     pub fn subject(&self) -> Result<Option<Descriptor>> {
         content::read(self).and_then(|body| body.subject()).map_err(|error| error.with("digest", self.digest))
     }

@@ -1,4 +1,4 @@
-//! Pins: a tag of its own for each digest, which keeps a rollback target alive in the registry.
+//! Pins: one tag for each digest, which keeps a rollback target alive in the registry.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,9 +9,9 @@ const SHA256: &str = "tw-pin.sha256.";
 const SHA512: &str = "tw-pin.sha512.";
 
 /// The pin of a digest: `tw-pin.sha256.<64 hex>`, or `tw-pin.sha512.<86 base64url>` (RFC 4648, section 5, without
-/// padding), because 128 hex digits would not fit into the 128 characters of a tag.
+/// padding). The latter is base64url because 128 hex digits would not fit into the 128 characters of a tag.
 ///
-/// It does not look like `sha256-<hex>`, which the referrers fallback and cosign use.
+/// A pin differs from `sha256-<hex>`, which the referrers fallback and cosign use.
 ///
 /// ```
 /// use tagwarden::Digest;
@@ -28,7 +28,7 @@ pub fn pin_tag(digest: &Digest) -> Tag {
     })
 }
 
-/// The digest that a tag pins, or none if it is not a pin as [`pin_tag`] writes it.
+/// The digest that a tag pins; none if the tag is not a pin as [`pin_tag`] writes it.
 pub fn pinned(tag: &Tag) -> Option<Digest> {
     let digest = if let Some(hex) = tag.as_str().strip_prefix(SHA256) {
         format!("sha256:{hex}").parse().ok()

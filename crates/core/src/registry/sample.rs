@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::manifest::{MANIFEST_TYPES, Manifest};
 use crate::value::{Digest, Text};
 
-/// A small valid image or index, with all that it names. The same number gives the same bytes, always.
+/// A small valid image or index, with every blob and image that it names. The same number always gives the same bytes.
 ///
 /// ```
 /// use tagwarden::registry::Sample;
@@ -24,7 +24,8 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// An OCI image with a config and one layer, both its own: a gzipped tar without files, whose header names `number`.
+    /// An OCI image with a config and one layer of its own: a gzipped tar without files, whose gzip header contains
+    /// `number`.
     pub fn image(number: u64) -> Sample {
         let config = json!({
             "architecture": "amd64",
@@ -79,7 +80,7 @@ fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
 /// The SHA-256 of a tar without files: 1,024 zero bytes.
 const EMPTY_TAR: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 
-/// A tar without files as gzip (RFC 1952) with `name` as the original file's name: one layer, many digests.
+/// An empty tar as gzip (RFC 1952) with `name` as the original file's name, so that each name gives another digest.
 fn empty_layer(name: &str) -> Bytes {
     const FNAME: u8 = 8;
     let header = [0x1f, 0x8b, 8, FNAME, 0, 0, 0, 0, 0, 255];

@@ -1,4 +1,5 @@
-//! A look at every key of a manifest before it is read: a key twice, or spelled so that only some readers take it.
+//! Checks every key of a manifest before the manifest is read: no key may occur twice, or be spelled so that only some
+//! readers accept it.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -7,8 +8,8 @@ use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// Why another reader may read something else; the first reason counts. An error if it is not one JSON value, or if a key
-/// stands twice in one object.
+/// The first reason why another reader may read the manifest differently; none if there is no such reason. An error if
+/// the bytes are not one JSON value, or if a key occurs twice in one object.
 pub(super) fn ambiguity(bytes: &[u8]) -> serde_json::Result<Option<String>> {
     let ambiguity = RefCell::new(None);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
@@ -17,21 +18,21 @@ pub(super) fn ambiguity(bytes: &[u8]) -> serde_json::Result<Option<String>> {
     Ok(ambiguity.into_inner())
 }
 
-/// Walks all JSON there is and keeps nothing.
+/// Reads all of the JSON and keeps no values.
 #[derive(Clone, Copy)]
 struct Walk<'a> {
     names: Names,
     ambiguity: &'a RefCell<Option<String>>,
 }
 
-/// What the keys of an object are.
+/// The meaning of the keys of an object.
 #[derive(Clone, Copy)]
 enum Names {
-    /// Fields of a manifest, which programs written in Go match without regard to case.
+    /// Fields of a manifest. Programs written in Go ignore the case of these keys.
     Manifest,
-    /// Fields of a descriptor, matched the same way.
+    /// Fields of a descriptor. Programs written in Go ignore the case of these keys too.
     Descriptor,
-    /// Words of users and vendors: no field of ours.
+    /// Keys of users and vendors, which are not read.
     Free,
 }
 
@@ -55,7 +56,7 @@ impl Names {
         }
     }
 
-    /// The names in the value of `key`.
+    /// The meaning of the keys in the value of `key`.
     fn inside(self, key: &str) -> Names {
         match (self, key) {
             (Names::Manifest, "config" | "layers" | "manifests" | "blobs" | "subject") => Names::Descriptor,
@@ -63,7 +64,8 @@ impl Names {
         }
     }
 
-    /// The field that `key` is read as by readers that fold case as Go's `encoding/json` does, if it is not spelled so.
+    /// The field that Go's `encoding/json`, which ignores case, reads from `key`; none if `key` is spelled exactly like
+    /// that field, or matches no field.
     fn misspelled(self, key: &str) -> Option<&'static str> {
         let folded: String = key.chars().map(fold).collect();
         self.fields().iter().copied().find(|field| *field != key && field.chars().map(fold).eq(folded.chars()))

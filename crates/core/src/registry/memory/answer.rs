@@ -1,12 +1,12 @@
-//! `ErrorAnswer`: an error in a registry's own words.
+//! `ErrorAnswer`: the error answer of a registry.
 
 use std::fmt;
 
 use super::Call;
 use crate::error::{Error, ErrorKind};
 
-/// An error as a registry answers it, in any words: what [`Fault::Refused`](super::Fault::Refused) and
-/// [`MemoryRegistry::hide`](super::MemoryRegistry::hide) say, and what the HTTP server sends.
+/// The error answer of a registry, with any text. [`Fault::Refused`](super::Fault::Refused) and
+/// [`MemoryRegistry::hide`](super::MemoryRegistry::hide) use it, and the HTTP server sends it.
 ///
 /// ```
 /// use tagwarden::registry::ErrorAnswer;
@@ -17,11 +17,11 @@ use crate::error::{Error, ErrorKind};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorAnswer {
-    /// The status of the HTTP answer. 400 to 499: any other says something else than a refusal.
+    /// The status of the HTTP answer, 400 to 499: any other status is not a refusal.
     pub status: u16,
     /// The code; empty if the registry gives none.
     pub code: String,
-    /// What the registry says, word for word.
+    /// The message of the registry, word for word.
     pub message: String,
 }
 
@@ -31,7 +31,7 @@ impl ErrorAnswer {
         ErrorAnswer { status, code: code.into(), message: message.into() }
     }
 
-    /// An error with this code, the status that vendors answer with it (400 where none is known) and words of no
+    /// An error with this code, the status that vendors send with it (400 if none is known), and a message without
     /// meaning.
     pub fn of_code(code: impl Into<String>) -> ErrorAnswer {
         let code = code.into();
@@ -48,12 +48,12 @@ impl ErrorAnswer {
         ErrorAnswer::new(status, code, "as it was told to")
     }
 
-    /// The error of a put that was refused so.
+    /// The error of a put that the registry refused with this answer.
     pub(super) fn refusal(self, call: &Call) -> Error {
         self.error(ErrorKind::RegistryRefused, call)
     }
 
-    /// The error of a read that was answered so.
+    /// The error of a read that the registry answered with this answer.
     pub(super) fn read_error(self, call: &Call) -> Error {
         let kind = match self.status {
             401 | 403 => ErrorKind::RegistryDenied,
@@ -63,7 +63,7 @@ impl ErrorAnswer {
         self.error(kind, call)
     }
 
-    /// An error with the context that `OciRegistry` gives: `status`, and `registry_code` if there is a code.
+    /// An error with the context of `OciRegistry`: `status`, and `registry_code` if there is a code.
     fn error(self, kind: ErrorKind, call: &Call) -> Error {
         let error = Error::new(kind, format!("the registry answered {self} ({call})")).with("status", self.status);
         let error = if self.code.is_empty() { error } else { error.with("registry_code", &self.code) };

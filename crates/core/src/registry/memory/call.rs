@@ -1,11 +1,11 @@
-//! What a `MemoryRegistry` was asked, and how its tags moved.
+//! The calls of a `MemoryRegistry`, and the changes of its tags.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::value::{Digest, Reference, Repository, Tag};
 
-/// One call of the port, as it came in.
+/// One call of the port, as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     /// [`Registry::resolve`](crate::registry::Registry::resolve).
@@ -44,7 +44,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// The repository that it is about.
+    /// The repository of the call.
     pub fn repository(&self) -> &Repository {
         match self {
             Call::Resolve { repository, .. }
@@ -80,28 +80,28 @@ impl fmt::Display for Call {
     }
 }
 
-/// Who moved a tag.
+/// The writer of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writer {
-    /// A put through the port, when it landed.
+    /// A put through the port, when it was applied.
     Put,
-    /// Not the port: the set-up of a test, or a foreign writer.
+    /// A writer outside of the port: the set-up of a test, or a foreign writer.
     Outside,
 }
 
-/// One change of a tag, when it landed. A put of what was there already is one, too.
+/// One change of a tag, when it was applied. A put of the digest that the tag had already is a change too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The repository.
     pub repository: Repository,
     /// The tag.
     pub tag: Tag,
-    /// What it pointed at before; none if it was absent.
+    /// The digest before; none if the tag was absent.
     pub previous: Option<Digest>,
-    /// What it points at now; none if it is gone.
+    /// The digest after; none if the tag was deleted.
     pub digest: Option<Digest>,
-    /// Who did it.
+    /// The writer.
     pub by: Writer,
-    /// When, counted from the registry's beginning on tokio's clock.
+    /// The time of the change on tokio's clock, counted from the start of the registry.
     pub at: Duration,
 }

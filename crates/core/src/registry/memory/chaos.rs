@@ -6,7 +6,7 @@ use super::{Call, Fault, ReadFault};
 use crate::registry::pinned;
 use crate::value::Target;
 
-/// Random faults and latencies for every call that no scripted fault waits for. The same seed draws the same.
+/// Random faults and latencies for every call without a scripted fault. The same seed draws the same faults.
 ///
 /// ```
 /// use std::time::Duration;
@@ -17,28 +17,28 @@ use crate::value::Target;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Chaos {
-    /// Where the draws begin.
+    /// The seed of the random numbers.
     pub seed: u64,
-    /// How many of a hundred calls meet a fault: 0 to 100, more count as 100.
+    /// The percentage of calls that meet a fault: 0 to 100; a larger number counts as 100.
     pub percent: u8,
-    /// What a put may meet, each as likely as the others; durations and counts are the most that is drawn. At first all
-    /// but `Denied` and the foreign ones, with up to 10 s.
+    /// The faults of puts, each equally likely; a duration or count is the largest that is drawn. The default is every
+    /// fault except `Denied` and the foreign ones, with up to 10 s.
     pub puts: Vec<Fault>,
-    /// The same for the put of a pin. At first like `puts`.
+    /// The faults of puts of pins, in the same way. The default is that of `puts`.
     pub pins: Vec<Fault>,
-    /// What a read may meet, in the same way; foreign writers never touch pins. At first `Unavailable`, `Busy`, `Stale`
-    /// and `Slow`, with up to 10 s. `Lag` with a window makes some reads answer any value of the window;
-    /// [`MemoryRegistry::lag`](super::MemoryRegistry::lag) does so for all, drawn from this seed.
+    /// The faults of reads, in the same way; foreign writers never change pins. The default is `Unavailable`, `Busy`,
+    /// `Stale` and `Slow`, with up to 10 s. `Lag` with a window makes some reads answer any value of the window;
+    /// [`MemoryRegistry::lag`](super::MemoryRegistry::lag) makes all reads do so, with values drawn from this seed.
     pub reads: Vec<ReadFault>,
-    /// How long after a change of a tag a `Stale` read may answer what was before, also one that was scripted; later it
-    /// answers what is there. 2 s at first.
+    /// The time after a change of a tag during which a `Stale` read, scripted or drawn, answers the earlier value;
+    /// later it answers the current one. The default is 2 s.
     pub lag: Duration,
-    /// The longest way of a request, and of an answer; each is drawn anew. 100 ms at first.
+    /// The longest duration of a request, and of an answer; each is drawn separately. The default is 100 ms.
     pub latency: Duration,
 }
 
 impl Chaos {
-    /// The longest that a put of the first lists lands late, or a read is slow.
+    /// The longest delay of a late put or a slow read in the default lists.
     pub const LONGEST: Duration = Duration::from_secs(10);
 
     /// Chaos from `seed` for `percent` of all calls.
@@ -61,7 +61,7 @@ impl Chaos {
     }
 }
 
-/// Chaos under way.
+/// Chaos with the current state of its random numbers.
 #[derive(Debug)]
 pub(super) struct Dice {
     chaos: Chaos,
@@ -97,7 +97,7 @@ impl Dice {
         }
     }
 
-    /// A fault for the call, if it meets one.
+    /// The fault of the call, if it meets one.
     fn draw<T: Clone>(&mut self, list: impl Fn(&Chaos) -> &Vec<T>) -> Option<T> {
         if self.random.below(100) >= self.chaos.percent.into() {
             return None;
@@ -106,14 +106,14 @@ impl Dice {
         list.get(self.random.index(list.len())).cloned()
     }
 
-    /// In whole milliseconds, so that a history can be read.
+    /// A random duration in whole milliseconds, so that people can read a history.
     fn up_to(&mut self, most: Duration) -> Duration {
         let most_ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
         Duration::from_millis(self.random.below(most_ms.saturating_add(1)))
     }
 }
 
-/// Numbers from a seed.
+/// Random numbers from a seed.
 #[derive(Debug)]
 pub(super) struct Random(u64);
 
@@ -122,12 +122,13 @@ impl Random {
         Random(seed)
     }
 
-    /// An index into a list of this length, 0 if that is 0.
+    /// A random index into a list of this length; 0 if the list is empty.
     pub(super) fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(length as u64)).unwrap_or(0)
     }
 
-    /// A number below `bound`, 0 if that is 0: splitmix64 (Steele, Lea, Flood 2014), whose bias is below 2^-40 here.
+    /// A random number below `bound`, 0 if `bound` is 0: splitmix64 (Steele, Lea, Flood 2014), with a bias below 2^-40
+    /// here.
     fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -1,4 +1,4 @@
-//! Faults: what a `MemoryRegistry` is told to do with the next calls.
+//! Faults: the misbehaviour of a `MemoryRegistry` in its next calls.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -8,80 +8,83 @@ use super::{Call, ErrorAnswer};
 use crate::registry::Manifest;
 use crate::value::Digest;
 
-/// What happens to a put.
+/// A fault of a put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Nothing: the put is answered as it should be. It stands for its place in the order.
+    /// No fault: the put is answered normally. Use it to skip one put in the order.
     Pass,
-    /// It fails before anything is applied, and the caller cannot know: `Unknown`.
+    /// The put fails before it is applied, and the caller cannot know that: `Unknown`.
     Before,
-    /// It is applied, and the answer is lost: `Unknown`.
+    /// The put is applied, and the answer is lost: `Unknown`.
     After,
-    /// The registry refuses in these words, and nothing moves. [`Fault::refused`] takes a code alone.
+    /// The registry refuses with this answer, and no tag moves. [`Fault::refused`] takes only a code.
     Refused(ErrorAnswer),
-    /// The registry does not accept the credentials, and nothing moves.
+    /// The registry does not accept the credentials, and no tag moves.
     Denied,
-    /// The answer is lost now, and the put lands after this time.
+    /// The answer is lost at once, and the put is applied after this time.
     Late(Duration),
-    /// It is applied, answered, and lands once more after this time.
+    /// The put is applied and answered, and is applied once more after this time.
     Twice(Duration),
-    /// It takes this long. If the caller's timeout is shorter the answer is `Unknown`, and it lands all the same.
+    /// The put takes this long. If the caller's timeout is shorter, the answer is `Unknown`, and the put is still
+    /// applied.
     Slow(Duration),
-    /// It is applied, and this many of the next reads of the tag are [`ReadFault::Stale`].
+    /// The put is applied, and this many of the next reads of the tag are [`ReadFault::Stale`].
     Stale(u32),
-    /// The answer is lost, and the tag is gone: a registry that cleans up after an error of its own.
+    /// The answer is lost, and the tag is deleted: a registry that cleans up after its own error.
     Gone,
-    /// It is answered as applied, and nothing was: a 2xx is not proof.
+    /// The put is answered as applied, but it was not: a 2xx is not proof.
     Ignored,
-    /// A foreign writer moves the tag to this manifest just before the put lands.
+    /// A foreign writer moves the tag to this manifest just before the put is applied.
     ForeignBefore(Manifest),
-    /// A foreign writer moves the tag to this manifest just after the put landed.
+    /// A foreign writer moves the tag to this manifest just after the put is applied.
     ForeignAfter(Manifest),
 }
 
 impl Fault {
-    /// The registry refuses with this code, the status that vendors answer with it, and words of no meaning.
+    /// A refusal with this code, the status that vendors send with it, and a message without meaning.
     pub fn refused(code: &str) -> Fault {
         Fault::Refused(ErrorAnswer::of_code(code))
     }
 }
 
-/// What happens to a read: a resolve, a fetch, a list of tags, a question for a blob.
+/// A fault of a read: a resolve, a fetch, a list of tags, or a query for a blob.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReadFault {
-    /// Nothing: the read is answered as it should be. It stands for its place in the order.
+    /// No fault: the read is answered normally. Use it to skip one read in the order.
     Pass,
-    /// No usable answer: REGISTRY_UNAVAILABLE.
+    /// The registry gives no usable answer: REGISTRY_UNAVAILABLE.
     Unavailable,
     /// The registry asks to slow down: REGISTRY_BUSY.
     Busy,
     /// The registry does not accept the credentials: REGISTRY_DENIED.
     Denied,
-    /// A fetch gets other bytes than it asked for: REGISTRY_DIGEST_MISMATCH. Other reads are not touched.
+    /// A fetch gets bytes with another digest than requested: REGISTRY_DIGEST_MISMATCH. Other reads are answered
+    /// normally.
     DigestMismatch,
-    /// The answer was true when the read arrived, and comes after this time.
+    /// The answer is the value at the arrival of the read, and is delayed by this time.
     Slow(Duration),
-    /// A resolve, or a fetch by tag, answers what was there before the tag's last change. Under chaos only as long after
-    /// that change as [`Chaos::lag`](super::Chaos::lag) says; later, what is there.
+    /// A resolve, or a fetch by tag, answers the value before the tag's last change. Under chaos this holds only within
+    /// [`Chaos::lag`](super::Chaos::lag) after that change; later the current value is answered.
     Stale,
-    /// A resolve, or a fetch by tag, answers what the tag had this many changes ago, however long that is: 0 is what is
-    /// there, 1 what was before the last change, and more than it had is *absent*. A put of what is there is a change.
-    /// If that manifest is gone it answers what is there.
+    /// A resolve, or a fetch by tag, answers the value of the tag this many changes ago, however long ago that is: 0 is
+    /// the current value, 1 the value before the last change, and a number larger than the number of changes is
+    /// *absent*. A put of the current digest is a change too. If the manifest of the value was deleted, the current
+    /// value is answered.
     Past(usize),
-    /// A resolve, or a fetch by tag, lags this far behind, as every read does after
+    /// A resolve, or a fetch by tag, lags within this window, as every read does after
     /// [`MemoryRegistry::lag`](super::MemoryRegistry::lag).
     Lag(Duration),
-    /// A foreign writer moves the tag that is read to this manifest just before.
+    /// A foreign writer moves the tag to this manifest just before it is read.
     ForeignBefore(Manifest),
-    /// A foreign writer moves the tag that is read to this manifest just after.
+    /// A foreign writer moves the tag to this manifest just after it was read.
     ForeignAfter(Manifest),
-    /// A foreign writer deletes this manifest, and with it every tag on it, just after.
+    /// A foreign writer deletes this manifest and every tag that points at it just after the read.
     DeletedAfter(Digest),
 }
 
-/// Which calls a scripted fault waits for.
+/// The calls that a scripted fault applies to.
 pub(super) enum When {
     Any,
     Matches(Box<dyn Fn(&Call) -> bool + Send>),
@@ -96,7 +99,7 @@ impl When {
     }
 }
 
-/// Faults in order; a call takes the first one that waits for it.
+/// Scripted faults in order; a call takes the first one that applies to it.
 pub(super) struct Script<F>(VecDeque<(When, F)>);
 
 impl<F> Script<F> {

@@ -1,4 +1,4 @@
-//! Reads that lag: which of the values that a tag had a read answers.
+//! Reads that lag: selects the value of a tag that a read answers.
 
 use std::time::Duration;
 
@@ -8,13 +8,14 @@ use super::model::Model;
 use super::{Change, ReadFault};
 use crate::value::{Digest, Repository, Tag};
 
-/// A value of a tag; none is *absent*.
+/// A value of a tag; `None` is *absent*.
 type Value = Option<Digest>;
 
 impl Model {
-    /// What a read of the tag that meets `fault` answers.
+    /// The value that a read of the tag with `fault` answers.
     ///
-    /// A past value whose manifest is gone is never answered: *absent* would be a value that the tag did not have.
+    /// A past value whose manifest was deleted is never answered. *Absent* instead of it would be a value that the tag
+    /// did not have.
     pub(super) fn read_tag(&mut self, repository: &Repository, tag: &Tag, fault: &ReadFault) -> Value {
         let past = match fault {
             ReadFault::Past(changes) => self.changes_ago(repository, tag, *changes),
@@ -51,7 +52,7 @@ impl Model {
         }
     }
 
-    /// One of the values that the tag had within `window`, the current one included, each as likely as the others.
+    /// One of the values that the tag had within `window`, or the current one; each is equally likely.
     fn any_within(&mut self, repository: &Repository, tag: &Tag, window: Duration) -> Value {
         let age = self.age(Instant::now());
         let mut values = vec![self.current(repository, tag)];
@@ -70,8 +71,8 @@ impl Model {
     }
 }
 
-/// True if the value that this change ended may still be answered at `age`. A window that is over is over: in one of 0
-/// no value is.
+/// True if the value that this change ended may still be answered at `age`. The end of the window is exclusive, so a
+/// window of 0 allows no past value.
 fn is_within(change: &Change, age: Duration, window: Duration) -> bool {
     age.saturating_sub(change.at) < window
 }

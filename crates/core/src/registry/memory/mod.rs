@@ -27,10 +27,11 @@ use self::model::{Landing, Model};
 use super::{Manifest, Sample};
 use crate::value::{Digest, Repository, Tag};
 
-/// A registry in memory. Clones share it. It keeps the laws of a [`Registry`](super::Registry) until it is told not to.
+/// A registry in memory. Clones share one state. It keeps the laws of a [`Registry`](super::Registry) unless a fault is
+/// set.
 ///
-/// Everything that takes time takes it on tokio's clock, so that tests can run with it paused. A put that has been sent
-/// lands whether or not its caller is still there.
+/// All waits use tokio's clock, so that tests can run with paused time. A put that was sent is applied even if its
+/// caller was dropped.
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,21 +52,21 @@ pub struct MemoryRegistry {
     model: Arc<Mutex<Model>>,
 }
 
-/// Setting up, and going around.
+/// Setting up, and changes from outside of the port.
 impl MemoryRegistry {
-    /// A registry that holds nothing.
+    /// An empty registry.
     pub fn new() -> MemoryRegistry {
         MemoryRegistry { model: Arc::new(Mutex::new(Model::new())) }
     }
 
-    /// Sets what becomes of a manifest when its last tag moves away; it is kept at first.
+    /// Sets the treatment of a manifest whose last tag moves away. The default is [`Untagged::Kept`].
     #[must_use]
     pub fn untagged(self, untagged: Untagged) -> MemoryRegistry {
         self.model().untagged = untagged;
         self
     }
 
-    /// Points `tag` at `manifest` and stores it, unchecked. The digest is the manifest's.
+    /// Stores `manifest` without a check, points `tag` at it, and returns its digest.
     pub fn push(&self, repository: &Repository, tag: &Tag, manifest: &Manifest) -> Digest {
         self.overwrite(repository, tag, manifest);
         manifest.digest()
@@ -79,12 +80,12 @@ impl MemoryRegistry {
         sample.manifest
     }
 
-    /// Stores a sample without a tag, with everything that it names.
+    /// Stores a sample without a tag, with every blob and image that it names.
     pub fn store(&self, repository: &Repository, sample: &Sample) {
         self.model().store_sample(repository, sample);
     }
 
-    /// Stores a blob.
+    /// Stores a blob, and returns its digest.
     pub fn store_blob(&self, repository: &Repository, bytes: impl Into<Bytes>) -> Digest {
         let bytes = bytes.into();
         let digest = Digest::of(&bytes);
@@ -92,7 +93,7 @@ impl MemoryRegistry {
         digest
     }
 
-    /// A foreign writer: points `tag` at `manifest`, unchecked, and answers what it pointed at before.
+    /// As a foreign writer, points `tag` at `manifest` without a check, and returns the digest that the tag had before.
     pub fn overwrite(&self, repository: &Repository, tag: &Tag, manifest: &Manifest) -> Option<Digest> {
         let mut model = self.model();
         let before = model.holdings(repository).and_then(|holdings| holdings.tag(tag));
@@ -102,24 +103,24 @@ impl MemoryRegistry {
         before
     }
 
-    /// Takes a tag away. False if it was not there.
+    /// Deletes a tag. False if it did not exist.
     pub fn delete_tag(&self, repository: &Repository, tag: &Tag) -> bool {
         self.model().delete_tag(repository, tag, Instant::now())
     }
 
-    /// Takes a manifest away, and every tag on it. False if it was not there.
+    /// Deletes a manifest and every tag that points at it. False if it did not exist.
     pub fn delete_manifest(&self, repository: &Repository, digest: &Digest) -> bool {
         self.model().delete_manifest(repository, digest, Instant::now())
     }
 
-    /// Takes a blob away. False if it was not there.
+    /// Deletes a blob. False if it did not exist.
     pub fn delete_blob(&self, repository: &Repository, digest: &Digest) -> bool {
         self.model().delete_blob(repository, digest)
     }
 
-    /// A policy of the registry hides this manifest, as Harbor does with images that have vulnerabilities: a resolve of a
-    /// tag that points at it, and a fetch of it by tag or digest, is answered so. Everything else of the repository can be
-    /// read, and puts are not touched. The manifest need not be there yet.
+    /// Hides a manifest by a policy of the registry, as Harbor does with images that have vulnerabilities: `answer` is
+    /// the answer to a resolve of a tag that points at it, and to a fetch of it by tag or digest. Other reads and all
+    /// puts work as before. The manifest need not exist yet.
     ///
     /// The error has `status` and `registry_code` in its context, and is REGISTRY_DENIED for 401 and 403,
     /// REGISTRY_BUSY for 429, else REGISTRY_UNAVAILABLE.
@@ -127,17 +128,17 @@ impl MemoryRegistry {
         self.model().hide(repository, digest, answer);
     }
 
-    /// The policy hides this manifest no longer. False if it did not.
+    /// Ends the hiding of a manifest. False if it was not hidden.
     pub fn unhide(&self, repository: &Repository, digest: &Digest) -> bool {
         self.model().unhide(repository, digest)
     }
 
-    /// What a tag points at now; no call, no fault.
+    /// The digest that a tag points at now. It is not a call, and meets no fault.
     pub fn peek(&self, repository: &Repository, tag: &Tag) -> Option<Digest> {
         self.model().holdings(repository).and_then(|holdings| holdings.tag(tag))
     }
 
-    /// True if the manifest is there now; no call, no fault.
+    /// True if the manifest exists now. It is not a call, and meets no fault.
     pub fn holds(&self, repository: &Repository, digest: &Digest) -> bool {
         self.model().holdings(repository).is_some_and(|holdings| holdings.manifest(digest).is_some())
     }
@@ -145,13 +146,13 @@ impl MemoryRegistry {
 
 /// Faults.
 impl MemoryRegistry {
-    /// The next puts meet these faults, in order, one each; pins are puts, too.
+    /// Sets the faults of the next puts, one each, in this order. Puts of pins count too.
     pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         let mut model = self.model();
         faults.into_iter().for_each(|fault| model.puts.push(When::Any, fault));
     }
 
-    /// The next puts for which `when` is true meet these faults, in order, one each. `when` must not ask the
+    /// Sets the faults of the next puts for which `when` is true, one each, in this order. `when` must not use the
     /// registry.
     ///
     /// ```
@@ -167,13 +168,13 @@ impl MemoryRegistry {
         faults.into_iter().for_each(|fault| model.puts.push(When::Matches(Box::new(when.clone())), fault));
     }
 
-    /// The next reads meet these faults, in order, one each.
+    /// Sets the faults of the next reads, one each, in this order.
     pub fn script_reads(&self, faults: impl IntoIterator<Item = ReadFault>) {
         let mut model = self.model();
         faults.into_iter().for_each(|fault| model.reads.push(When::Any, fault));
     }
 
-    /// The next reads for which `when` is true meet these faults, in order, one each.
+    /// Sets the faults of the next reads for which `when` is true, one each, in this order.
     pub fn script_reads_when<W>(&self, when: W, faults: impl IntoIterator<Item = ReadFault>)
     where
         W: Fn(&Call) -> bool + Clone + Send + 'static,
@@ -182,13 +183,14 @@ impl MemoryRegistry {
         faults.into_iter().for_each(|fault| model.reads.push(When::Matches(Box::new(when.clone())), fault));
     }
 
-    /// From now on a read of a tag (a resolve, a fetch by tag, of pins as well) answers any value, a digest or *absent*,
-    /// that the tag had within the last `window`: the current one or one that ended less than `window` ago, each as
-    /// likely as the others, in any order. 0 at first, and ends it.
+    /// From now on a read of a tag (a resolve or a fetch by tag, of pins too) answers any value, a digest or *absent*,
+    /// that the tag had within the last `window`: the current value, or one that ended less than `window` ago. Each is
+    /// equally likely, in any order. The default is 0, which means no lag.
     ///
-    /// The draws come from a fixed seed, or from that of [`chaos`](Self::chaos). Reads that meet [`ReadFault::Past`],
-    /// `Stale` or `Lag` answer what those say. A past value whose manifest is gone is not answered. Fetches by digest,
-    /// blobs and lists of tags do not lag. [`peek`](Self::peek) says what is there.
+    /// The values are drawn from a fixed seed, or from the seed of [`chaos`](Self::chaos). A read that meets
+    /// [`ReadFault::Past`], `Stale` or `Lag` answers as that fault says. A past value whose manifest was deleted is
+    /// never answered. Fetches by digest, blobs and lists of tags do not lag. [`peek`](Self::peek) reads the current
+    /// value.
     ///
     /// ```
     /// use std::collections::BTreeSet;
@@ -212,7 +214,7 @@ impl MemoryRegistry {
         self.model().lag = window;
     }
 
-    /// Every call that no scripted fault waits for meets chances from a seed.
+    /// From now on every call without a scripted fault meets random faults from a seed.
     pub fn chaos(&self, chaos: Chaos) {
         let mut model = self.model();
         model.stale_for = Some(chaos.lag);
@@ -220,8 +222,8 @@ impl MemoryRegistry {
         model.dice = Some(Dice::new(chaos));
     }
 
-    /// Ends chaos, and forgets the faults that no call has met. What has been sent still lands, and reads lag as long as
-    /// before: [`lag`](Self::lag) with 0 ends that.
+    /// Ends chaos, and removes the scripted faults that no call has met. Puts that were sent are still applied, and
+    /// reads still lag: [`lag`](Self::lag) with 0 ends that.
     pub fn calm(&self) {
         let mut model = self.model();
         model.dice = None;
@@ -229,44 +231,45 @@ impl MemoryRegistry {
         model.reads.clear();
     }
 
-    /// Each call takes this long, half of it on the way; 0 at first. Chaos draws its own.
+    /// Sets the duration of each call, half of it for the request and half for the answer. The default is 0. Chaos
+    /// draws its own.
     pub fn latency(&self, latency: Duration) {
         self.model().latency = latency;
     }
 
-    /// How many scripted faults no call has met yet.
+    /// The number of scripted faults that no call has met yet.
     pub fn faults_left(&self) -> usize {
         let model = self.model();
         model.puts.len() + model.reads.len()
     }
 }
 
-/// What happened.
+/// Records of calls and changes.
 impl MemoryRegistry {
-    /// Every call of the port so far, in the order they arrived.
+    /// Every call of the port so far, in order of arrival.
     pub fn calls(&self) -> Vec<Call> {
         self.model().calls.clone()
     }
 
-    /// Forgets the calls so far.
+    /// Deletes the records of calls.
     pub fn clear_calls(&self) {
         self.model().calls.clear();
     }
 
-    /// Every change of a tag so far, in the order they landed.
+    /// Every change of a tag so far, in the order in which they were applied.
     pub fn changes(&self) -> Vec<Change> {
         self.model().changes.clone()
     }
 
-    /// The model with everything landed that is due.
+    /// The model, after every change that is due was applied.
     fn model(&self) -> MutexGuard<'_, Model> {
-        // A panic elsewhere (a test's own predicate) leaves the model whole: no change of it takes two steps.
+        // A panic elsewhere (in a test's own predicate) leaves the model consistent, because each change is one step.
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
         model.settle(Instant::now());
         model
     }
 
-    /// The model, for the HTTP server: blobs, uploads and deletes are not in the port.
+    /// The model, for the HTTP server: the port has no blobs by content, uploads or deletes.
     #[cfg(feature = "testing")]
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Model) -> T) -> T {
         act(&mut self.model())

@@ -1,5 +1,5 @@
-//! The model behind `MemoryRegistry` and the HTTP server: repositories of tags, manifests and blobs, and what has been
-//! sent and not landed yet.
+//! The model behind `MemoryRegistry` and the HTTP server: repositories with tags, manifests and blobs, and the changes
+//! that were sent but not applied yet.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::error::{ErrorKind, Result};
 use crate::registry::{Content, Descriptor, Manifest, Sample};
 use crate::value::{Digest, Repository, Tag};
 
-/// What becomes of a manifest when its last tag moves away.
+/// The treatment of a manifest whose last tag moves away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Untagged {
-    /// It stays.
+    /// The manifest is kept.
     Kept,
-    /// It is gone at once, as in zot up to 2.1.21.
+    /// The manifest is deleted at once, as in zot up to 2.1.21.
     Dropped,
 }
 
@@ -27,7 +27,7 @@ pub enum Untagged {
 #[derive(Debug)]
 pub(crate) struct Model {
     repositories: BTreeMap<Repository, Holdings>,
-    /// What lands at which moment; the number keeps the order within a moment.
+    /// The changes that are not applied yet, by time; the number keeps the order of changes with the same time.
     under_way: BTreeMap<(Instant, u64), Landing>,
     landings: u64,
     born: Instant,
@@ -36,40 +36,40 @@ pub(crate) struct Model {
     pub(super) puts: Script<Fault>,
     pub(super) reads: Script<ReadFault>,
     pub(super) dice: Option<Dice>,
-    /// How far every read of a tag lags behind.
+    /// The window of past values that every read of a tag may answer.
     pub(super) lag: Duration,
-    /// Which value a read that lags answers.
+    /// The source of the values that lagging reads answer.
     pub(super) lagging: Random,
-    /// How long after a change a stale read may answer what was before; none is for ever.
+    /// A stale read answers the earlier value for this long after a change; none is for ever.
     pub(super) stale_for: Option<Duration>,
     pub(super) calls: Vec<Call>,
-    /// What every tag had, and when each value ended: reads that lag look it up here.
+    /// Every change of a tag. A lagging read finds the past values and their ends here.
     pub(super) changes: Vec<Change>,
 }
 
-/// What a repository holds.
+/// The tags, manifests and blobs of a repository.
 #[derive(Debug, Default)]
 pub(crate) struct Holdings {
     tags: BTreeMap<Tag, Pointer>,
     manifests: BTreeMap<Digest, Manifest>,
     blobs: BTreeMap<Digest, Bytes>,
-    /// What a policy answers instead of these manifests.
+    /// The answers of a policy to reads of hidden manifests.
     hidden: BTreeMap<Digest, ErrorAnswer>,
 }
 
 #[derive(Debug, Default)]
 struct Pointer {
     now: Option<Digest>,
-    /// How many of the next reads are stale.
+    /// The number of next reads that are stale.
     stale: u32,
 }
 
-/// A change of a tag that is on its way.
+/// A change of a tag that is not applied yet.
 #[derive(Debug)]
 pub(super) struct Landing {
     pub(super) repository: Repository,
     pub(super) tag: Tag,
-    /// None takes the tag away.
+    /// The manifest; none deletes the tag.
     pub(super) manifest: Option<Manifest>,
     pub(super) stale: u32,
     pub(super) by: Writer,
@@ -101,13 +101,13 @@ impl Model {
         }
     }
 
-    /// Sends a change on its way.
+    /// Sends a change, to be applied at `lands`.
     pub(super) fn send(&mut self, lands: Instant, landing: Landing) {
         self.landings += 1;
         self.under_way.insert((lands, self.landings), landing);
     }
 
-    /// Lets everything land that is due.
+    /// Applies every change that is due.
     pub(super) fn settle(&mut self, now: Instant) {
         while let Some(first) = self.under_way.first_entry().filter(|first| first.key().0 <= now) {
             let at = first.key().0;
@@ -139,12 +139,12 @@ impl Model {
         self.repositories.get(repository)
     }
 
-    /// How old the registry was at a moment.
+    /// The age of the registry at a moment.
     pub(super) fn age(&self, at: Instant) -> Duration {
         at.saturating_duration_since(self.born)
     }
 
-    /// True if the next read of the tag is stale; uses it up.
+    /// True if the next read of the tag is stale; reduces the number of stale reads by one.
     pub(super) fn use_stale_read(&mut self, repository: &Repository, tag: &Tag) -> bool {
         let pointer = self.repositories.get_mut(repository).and_then(|holdings| holdings.tags.get_mut(tag));
         match pointer.and_then(|pointer| pointer.stale.checked_sub(1).map(|left| (pointer, left))) {
@@ -169,7 +169,7 @@ impl Model {
         self.repositories.entry(repository.clone()).or_default().manifests.insert(manifest.digest(), manifest);
     }
 
-    /// Stores a sample, everything that it names included, without a tag.
+    /// Stores a sample without a tag, with every blob and image that it names.
     pub(crate) fn store_sample(&mut self, repository: &Repository, sample: &Sample) {
         for blob in &sample.blobs {
             self.store_blob(repository, Digest::of(blob), blob.clone());
@@ -184,7 +184,7 @@ impl Model {
         self.repositories.entry(repository.clone()).or_default().blobs.insert(digest, bytes);
     }
 
-    /// Takes a manifest away, and every tag that points at it. False if it was not there.
+    /// Deletes a manifest and every tag that points at it. False if it did not exist.
     pub(crate) fn delete_manifest(&mut self, repository: &Repository, digest: &Digest, now: Instant) -> bool {
         let Some(holdings) = self.repositories.get_mut(repository) else { return false };
         let removed = holdings.manifests.remove(digest).is_some();
@@ -195,7 +195,7 @@ impl Model {
         removed
     }
 
-    /// Takes a tag away. False if it was not there.
+    /// Deletes a tag. False if it did not exist.
     pub(crate) fn delete_tag(&mut self, repository: &Repository, tag: &Tag, now: Instant) -> bool {
         let there = self.holdings(repository).is_some_and(|holdings| holdings.tag(tag).is_some());
         if there {
@@ -204,13 +204,13 @@ impl Model {
         there
     }
 
-    /// Takes a blob away. False if it was not there.
+    /// Deletes a blob. False if it did not exist.
     pub(crate) fn delete_blob(&mut self, repository: &Repository, digest: &Digest) -> bool {
         self.repositories.get_mut(repository).is_some_and(|holdings| holdings.blobs.remove(digest).is_some())
     }
 
-    /// What a registry checks before it takes a manifest that it does not have: that it is valid JSON of its kind, and
-    /// that all it names is there. A media type that is not known is taken as it is.
+    /// The check of a registry before it stores a new manifest: the manifest is valid JSON of its kind, and every blob
+    /// and manifest that it names exists. A manifest of an unknown media type is not checked.
     pub(crate) fn check(&self, repository: &Repository, manifest: &Manifest) -> Result<Vec<Descriptor>> {
         if self.holdings(repository).is_some_and(|holdings| holdings.manifest(&manifest.digest()).is_some()) {
             return Ok(Vec::new());

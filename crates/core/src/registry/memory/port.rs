@@ -65,8 +65,8 @@ impl Registry for MemoryRegistry {
 }
 
 impl MemoryRegistry {
-    /// One read, of `tag` if it is of one: the way there, the look at what the tag is seen to have, the way back, and what
-    /// the fault makes of it.
+    /// Runs one read: waits for the request, reads the model, waits for the answer, and applies the fault. `tag` is the
+    /// tag that is read, if the read is of a tag.
     async fn read<T>(
         &self,
         call: Call,
@@ -94,7 +94,7 @@ impl MemoryRegistry {
 }
 
 impl Model {
-    /// Notes a read, and draws its fault and its ways there and back.
+    /// Records a read, and returns its fault, the duration of its request and the duration of its answer.
     fn arrive(&mut self, call: &Call) -> (ReadFault, Duration, Duration) {
         self.calls.push(call.clone());
         let (there, back) = self.ways();
@@ -110,7 +110,8 @@ impl Model {
         }
     }
 
-    /// What a read sees, and what a policy answers instead; with what a foreign writer does just before or after.
+    /// The result of a read, and the answer of a policy instead of it, if there is one. It applies the writes of a
+    /// foreign writer just before and after.
     fn look<T>(
         &mut self,
         call: &Call,
@@ -148,7 +149,7 @@ impl Model {
         (seen, hidden)
     }
 
-    /// Notes a put and sends what it changes on its way. Says how long the answer takes, and what it is.
+    /// Records a put and sends its changes. Returns the duration until the answer, and the answer.
     fn send_put(&mut self, at: Instant, repository: &Repository, tag: &Tag, manifest: &Manifest) -> (Duration, Put) {
         let call = Call::Put { repository: repository.clone(), tag: tag.clone(), digest: manifest.digest() };
         self.calls.push(call.clone());
@@ -188,7 +189,8 @@ impl Model {
         (there + longer + back, answer)
     }
 
-    /// Why the put is refused, if it is: as scripted, or because a registry would.
+    /// The error of a refused put: the scripted one, or one that a real registry would answer; none if the put is
+    /// accepted.
     fn refusal(&self, call: &Call, fault: &Fault, manifest: &Manifest) -> Option<Error> {
         let refused = |answer: ErrorAnswer| Some(answer.refusal(call));
         match fault {

@@ -11,9 +11,9 @@ struct Shop {
     registry: MemoryRegistry,
     repository: Repository,
     prod: Tag,
-    /// What `prod` points at.
+    /// The manifest that `prod` points at.
     old: Manifest,
-    /// What is there under `1.4.2`.
+    /// The manifest of the tag `1.4.2`.
     new: Manifest,
 }
 

@@ -1,4 +1,4 @@
-//! A registry's own words: puts that it refuses, manifests that a policy hides.
+//! Error answers: refused puts, and manifests that a policy hides.
 
 use super::*;
 use crate::error::Error;

@@ -1,4 +1,4 @@
-//! Reads that lag behind: what they may answer, and what they never do.
+//! Reads that lag: the values that they may answer, and those that they never answer.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,8 @@ async fn chaos_lags_behind_for_a_while_only() {
     assert_eq!(shop.resolve().await, Some(shop.new.digest()));
 }
 
-/// A tag that had *absent*, then the images 0, 1, 2 and 3, a second each; and those values in that order.
+/// A tag that was *absent* and then pointed at the images 0, 1, 2 and 3, for one second each; and those values in
+/// order.
 async fn moved() -> (Shop, Tag, Vec<Option<Digest>>) {
     let shop = shop();
     let tag: Tag = "moved".parse().unwrap();
@@ -41,7 +42,7 @@ async fn moved() -> (Shop, Tag, Vec<Option<Digest>>) {
 }
 
 impl Shop {
-    /// What a hundred reads of the tag answer, each value once: by resolve, and by fetch.
+    /// The values that a hundred reads of the tag answer, by resolve and by fetch.
     async fn seen(&self, tag: &Tag) -> BTreeSet<Option<Digest>> {
         let (mut resolved, mut fetched) = (BTreeSet::new(), BTreeSet::new());
         for _ in 0..100 {
@@ -62,7 +63,7 @@ fn set(values: &[Option<Digest>]) -> BTreeSet<Option<Digest>> {
 async fn lagging_read_answers_every_value_of_the_window_and_no_other() {
     let (shop, tag, values) = moved().await;
     assert_eq!(shop.seen(&tag).await, set(&values[4..]), "without a lag");
-    // The values ended 4, 3, 2 and 1 s ago; one that ended a whole window ago is over.
+    // The values ended 4, 3, 2 and 1 s ago. A value that ended exactly one window ago is not answered.
     for (window_ms, first) in [(1000, 4), (1001, 3), (2001, 2), (3001, 1), (4000, 1), (4001, 0), (600_000, 0)] {
         shop.registry.lag(Duration::from_millis(window_ms));
         assert_eq!(shop.seen(&tag).await, set(&values[first..]), "{window_ms} ms");
