@@ -1,4 +1,4 @@
-//! The laws of a [`Ledger`], one function each; [`all`] runs them one after another.
+//! The laws of a [`Ledger`], one function each; [`all`] runs every law, in order.
 //!
 //! ```
 //! # tokio_test(async {
@@ -30,11 +30,11 @@ use crate::record::{
 };
 use crate::value::{Channel, Digest, Provenance, Timestamp};
 
-/// The store under test, which can be opened time and again.
+/// The store under test. It can be opened several times.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Opens it as a process would that has just started. What was opened before stays open beside it. A ledger that
-    /// does not outlive its process gives out the same one again.
+    /// Opens the store as a newly started process would. Ledgers that were opened before stay open. A ledger that does
+    /// not outlive its process returns the same ledger again.
     async fn open(&self) -> Result<Arc<dyn Ledger>>;
 }
 
@@ -45,7 +45,7 @@ impl<F: Fn() -> Result<Arc<dyn Ledger>> + Send + Sync> Store for F {
     }
 }
 
-/// Every law.
+/// Runs every law, in order, up to the first violation.
 pub async fn all(store: &dyn Store) -> Kept {
     append_if_next(store).await?;
     gaps_are_refused(store).await?;
@@ -59,7 +59,7 @@ pub async fn all(store: &dyn Store) -> Kept {
     read_limits(store).await
 }
 
-/// The bytes are stored at the position if it is the next one, and a position that is taken stays as it is.
+/// The bytes are stored at the position if it is the next one. A position that is taken keeps its entry.
 pub async fn append_if_next(store: &dyn Store) -> Kept {
     let law = Law("append_if_next");
     let ledger = law.open(store).await?;
@@ -79,7 +79,7 @@ pub async fn append_if_next(store: &dyn Store) -> Kept {
     Ok(())
 }
 
-/// An append beyond the next position is lost and stores nothing, in a new log, too.
+/// An append beyond the next position is lost and stores nothing, in an empty log too.
 pub async fn gaps_are_refused(store: &dyn Store) -> Kept {
     let law = Law("gaps_are_refused");
     let ledger = law.open(store).await?;
@@ -99,7 +99,7 @@ pub async fn gaps_are_refused(store: &dyn Store) -> Kept {
     Ok(())
 }
 
-/// `Lost` means that nothing was stored, and an append that is not contested is not lost.
+/// `Lost` means that nothing was stored. An append without a competing writer is not lost.
 pub async fn lost_is_not_stored(store: &dyn Store) -> Kept {
     let law = Law("lost_is_not_stored");
     let ledger = law.open(store).await?;
@@ -119,8 +119,8 @@ pub async fn lost_is_not_stored(store: &dyn Store) -> Kept {
     Ok(())
 }
 
-/// When several writers want a position, exactly one of them gets it, and the log shows the winner's entry. Half of the
-/// writers open the store anew.
+/// When several writers append at one position, exactly one of them succeeds, and the log has the winner's entry. Half
+/// of the writers open the store anew.
 pub async fn one_order(store: &dyn Store) -> Kept {
     const WRITERS: usize = 8;
     const POSITIONS: u64 = 16;
@@ -159,14 +159,14 @@ pub async fn one_order(store: &dyn Store) -> Kept {
     Ok(())
 }
 
-/// A read sees every append that returned before it began, also one through another opening of the store.
+/// A read sees every append that returned before the read began, also an append through another opening of the store.
 pub async fn read_your_writes(store: &dyn Store) -> Kept {
     let law = Law("read_your_writes");
     let (one, other) = (law.open(store).await?, law.open(store).await?);
     let mut log = law.log("reads")?;
     let mut written = Vec::new();
     for round in 0..8 {
-        // Both look first, so that what they remember is old.
+        // Both read before the append, so that a cached size would be out of date.
         law.holds(one.as_ref(), &log.channel, &written).await?;
         law.holds(other.as_ref(), &log.channel, &written).await?;
         let entry = log.next(&law, "seen")?;
@@ -179,7 +179,7 @@ pub async fn read_your_writes(store: &dyn Store) -> Kept {
     Ok(())
 }
 
-/// What was stored is there when the store is opened again.
+/// A stored entry is still there when the store is opened again.
 pub async fn durable(store: &dyn Store) -> Kept {
     let law = Law("durable");
     let mut log = law.log("durable")?;
@@ -198,7 +198,7 @@ pub async fn durable(store: &dyn Store) -> Kept {
     law.holds(ledger.as_ref(), &log.channel, &written).await
 }
 
-/// What is read is what was appended, byte for byte: the smallest entries, the largest (32 KiB), and text of any script.
+/// A read returns the appended bytes exactly: the smallest entries, the largest (32 KiB), and text of any script.
 pub async fn bytes_are_exact(store: &dyn Store) -> Kept {
     let law = Law("bytes_are_exact");
     let ledger = law.open(store).await?;
@@ -222,7 +222,7 @@ pub async fn bytes_are_exact(store: &dyn Store) -> Kept {
     law.holds(again.as_ref(), &log.channel, &written).await
 }
 
-/// Each channel has a log of its own, however much their names are alike.
+/// Each channel has a log of its own, even if their names are similar.
 pub async fn logs_are_apart(store: &dyn Store) -> Kept {
     let law = Law("logs_are_apart");
     let ledger = law.open(store).await?;
@@ -262,7 +262,7 @@ pub async fn logs_are_apart(store: &dyn Store) -> Kept {
     Ok(())
 }
 
-/// Every channel that has an entry is listed once, in order, and no other.
+/// Every channel that has an entry is listed once, in order. No other channel is listed.
 pub async fn channels_are_listed(store: &dyn Store) -> Kept {
     let law = Law("channels_are_listed");
     let ledger = law.open(store).await?;
@@ -287,7 +287,7 @@ pub async fn channels_are_listed(store: &dyn Store) -> Kept {
     Ok(())
 }
 
-/// A read gives at least one entry if there is one, at most as many as it was asked for, and nothing beyond the end.
+/// A read returns at least one entry if there is one, at most the requested number, and nothing beyond the end.
 pub async fn read_limits(store: &dyn Store) -> Kept {
     const SIZE: u64 = 20;
     let law = Law("read_limits");
@@ -316,7 +316,7 @@ pub async fn read_limits(store: &dyn Store) -> Kept {
     Ok(())
 }
 
-/// A law under test.
+/// The name of the law under test.
 struct Law(&'static str);
 
 impl Law {
@@ -336,7 +336,7 @@ impl Law {
         result.map_err(|e| self.violation(format!("{what} failed: {e:?}")))
     }
 
-    /// A log of a name that was not used before.
+    /// A log whose channel name was not used before.
     fn log(&self, name: &str) -> std::result::Result<Log, Violation> {
         let channel = self.value("a channel", format!("conformance.example/{}/{name}:prod", unique()).parse())?;
         Ok(Log::of(channel))
@@ -346,14 +346,14 @@ impl Law {
         self.value("open", store.open().await)
     }
 
-    /// Appends the entry that `log` counts already.
+    /// Appends `entry`, which [`Log::next`] has already counted in `log`.
     async fn stored(&self, ledger: &dyn Ledger, log: &Log, entry: &Sealed) -> Kept {
         let seq = log.size - 1;
         let append = self.value("append", ledger.append(&log.channel, seq, entry.bytes().clone()).await)?;
         self.that(append == Append::Stored, || format!("an append of {} at {seq}, the next, said Lost", log.channel))
     }
 
-    /// The log is exactly `written`, read as a whole.
+    /// The log is exactly `written`, in a read of the whole log.
     async fn holds(&self, ledger: &dyn Ledger, channel: &Channel, written: &[Bytes]) -> Kept {
         let size = self.value("size", ledger.size(channel).await)?;
         self.that(size == written.len() as u64, || format!("the size of {channel} is {size} after {}", written.len()))?;
@@ -375,7 +375,7 @@ impl Law {
     }
 }
 
-/// A log as it must be.
+/// The expected state of a log.
 struct Log {
     channel: Channel,
     size: u64,
@@ -387,7 +387,7 @@ impl Log {
         Log { channel, size: 0, parent: None }
     }
 
-    /// The entry at the end, which counts from here on.
+    /// Makes the entry at the end and counts it as stored.
     fn next(&mut self, law: &Law, text: &str) -> std::result::Result<Sealed, Violation> {
         let sealed = law.value("an entry", self.entry(self.size, self.parent, text))?;
         self.take(&sealed);
@@ -410,7 +410,8 @@ impl Log {
         Entry { channel: self.channel.clone(), seq, id: Uuid::now_v7(), at, parent, body }.seal()
     }
 
-    /// An entry of exactly `length` bytes, a few thousand at least, at the end: an intent with enough findings.
+    /// An entry of exactly `length` bytes (at least a few thousand) for the end of the log: an intent with enough
+    /// findings.
     fn long(&self, length: usize) -> Result<Sealed> {
         const SHORT: usize = 300;
         let finding = |length: usize| -> Result<FindingNote> {
@@ -419,7 +420,7 @@ impl Log {
         };
         let mut findings = vec![finding(SHORT)?];
         loop {
-            // A text holds up to 1,024 characters: the last one takes up what is left.
+            // A text has at most 1,024 characters: the last finding takes the missing bytes.
             let missing = length.saturating_sub(self.intent(findings.clone())?.bytes().len());
             if missing <= 2 * SHORT {
                 findings.pop();

@@ -1,8 +1,8 @@
-//! The laws of a backend, as functions to run on your own, from any test framework or language.
+//! The laws of a backend, as functions that any test framework or language can call.
 //!
-//! Each law answers with the first [`Violation`] that it saw. [`ledger`] holds the laws of a
-//! [`Ledger`](crate::ledger::Ledger), [`registry`] those of a [`Registry`](crate::registry::Registry). They write to the
-//! store that they are given, under names of their own.
+//! Each law returns the first [`Violation`] that it saw. [`ledger`] has the laws of a
+//! [`Ledger`](crate::ledger::Ledger), [`registry`] those of a [`Registry`](crate::registry::Registry). The laws write
+//! to the store under test, under names that no other run uses.
 
 pub mod ledger;
 pub mod registry;
@@ -14,7 +14,7 @@ use std::fmt;
 pub struct Violation {
     /// The name of the law, which is the name of its function.
     pub law: &'static str,
-    /// What was seen, and what should have been.
+    /// The observed behaviour and the expected behaviour.
     pub seen: String,
 }
 
@@ -26,5 +26,5 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// Whether a backend kept a law.
+/// The result of a law: the violation, if the backend broke it.
 pub type Kept = std::result::Result<(), Violation>;

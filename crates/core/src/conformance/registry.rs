@@ -1,6 +1,6 @@
-//! The laws of a [`Registry`]: each is a function that says what it saw if the law is broken.
+//! The laws of a [`Registry`]. Each law is a function that returns a violation if the law is broken.
 //!
-//! A [`Fixture`] gives them the adapter under test. [`all`] runs every law; a test of your adapter is one line.
+//! A [`Fixture`] gives the adapter under test to the laws. [`all`] runs every law; a test of your adapter is one line.
 //!
 //! ```
 //! # use tagwarden::conformance::registry::{all, Fixture};
@@ -24,25 +24,26 @@ use crate::error::{ErrorKind, Result};
 use crate::registry::{MANIFEST_TYPES, Manifest, Put, Registry, Sample, pin_tag};
 use crate::value::{Digest, Repository, Tag};
 
-/// What the laws need of an adapter under test.
+/// The access that the laws need to an adapter under test.
 #[async_trait]
 pub trait Fixture: Send + Sync {
     /// The adapter.
     fn registry(&self) -> Arc<dyn Registry>;
 
-    /// A repository that nothing was pushed to before, another one each time.
+    /// A repository without content, a new one at each call.
     async fn repository(&self) -> Repository;
 
-    /// Stores what a sample names, by whatever way there is (blobs are not in the port): its blobs, its children with
-    /// theirs. Not its own manifest.
+    /// Stores the parts that the sample's manifest names, in any way (the port has no blob upload): its blobs, and its
+    /// child manifests with their parts. The sample's own manifest is not stored.
     async fn store_parts(&self, repository: &Repository, sample: &Sample) -> Result<()>;
 
-    /// The same adapter where every answer fails, and a repository to ask it for: a closed port, a scripted fault.
+    /// The same adapter, configured so that every request fails, and a repository to ask it for. Examples: a closed
+    /// port, a scripted fault.
     async fn broken(&self) -> (Arc<dyn Registry>, Repository);
 
-    /// How far reads of a tag may lag behind its puts: the window within which a value that ended may still be answered,
-    /// in any order with the others. None by default: a read answers the last put. The laws wait it out six
-    /// times.
+    /// The time by which reads of a tag may lag behind its puts. Within this window a read may still answer a value
+    /// that ended, in any order with other values. Default: zero, a read answers the last put. The laws wait for this
+    /// time six times.
     fn lag(&self) -> Duration {
         Duration::ZERO
     }
@@ -52,10 +53,10 @@ type Verdict = std::result::Result<(), Violation>;
 
 macro_rules! laws {
     ($($(#[doc = $doc:literal])+ $law:ident => $check:ident;)+) => {
-        /// The name of every law, in the order in which they are run.
+        /// The name of every law, in the order in which the laws run.
         pub const LAWS: &[&str] = &[$(stringify!($law)),+];
 
-        /// Runs every law and answers what was broken.
+        /// Runs every law and returns the violations.
         pub async fn all(fixture: &dyn Fixture) -> Vec<Violation> {
             let mut broken = Vec::new();
             $(broken.extend($law(fixture).await.err());)+
@@ -72,39 +73,39 @@ macro_rules! laws {
 }
 
 laws! {
-    /// What was never there is absent: a tag and a digest are `None`, a blob is `false`, an unknown repository has no
-    /// tags; also beside things that are there.
+    /// Content that was never stored is absent: a tag and a digest are `None`, a blob is `false`, an unknown repository
+    /// has no tags. This is also true beside content that exists.
     absent_is_proven => check_absent;
-    /// A registry that cannot answer is an error, never an absence, and a put there is never applied.
+    /// A registry that cannot answer is an error, never an absence. A put to such a registry is never applied.
     a_failure_is_not_an_absence => check_failure;
-    /// A put manifest comes back with its bytes, its media type and its digest, also when its JSON is not canonical,
-    /// has no `mediaType`, or is not of a known kind. A registry may refuse all but an OCI image.
+    /// A put manifest is read with its bytes, its media type and its digest unchanged, also when its JSON is not
+    /// canonical, has no `mediaType`, or is not of a known kind. A registry may refuse all kinds but an OCI image.
     bytes_are_exact => check_bytes;
-    /// After an applied put the tag resolves to that digest and is fetched as it, each time it is asked. Where reads lag,
-    /// they may answer any value, a digest or absent, that the tag had within the lag, and never another.
+    /// After an applied put, each read of the tag resolves to that digest and fetches that manifest. Where reads lag, a
+    /// read may answer any value, a digest or absent, that the tag had within the lag, and no other value.
     a_tag_has_one_digest => check_one_digest;
-    /// Of several puts of one tag the last one stands, also when it brings back an earlier one.
+    /// After several puts of one tag, the tag points at the last manifest, also when an earlier put had the same one.
     last_put_wins => check_last_put;
-    /// Of puts of one tag at once one stands, and all manifests are there.
+    /// After concurrent puts of one tag, the tag points at one of the manifests, and all the manifests are stored.
     puts_at_once_leave_one => check_at_once;
-    /// A put moves its own tag alone, in its own repository alone.
+    /// A put changes its own tag in its own repository. It changes no other tag and no other repository.
     a_put_keeps_other_tags => check_other_tags;
-    /// A put that is refused leaves the tag where it was.
+    /// A refused put leaves the tag unchanged.
     a_refused_put_moves_nothing => check_refused;
-    /// Every tag is listed once, pins and many pages included.
+    /// Every tag is listed once, also pins, and also when the list has many pages.
     tags_are_listed => check_tags;
-    /// A fetch by tag and a fetch by the digest that it resolves to give the same manifest.
+    /// A fetch by tag and a fetch by the digest that the tag resolves to return the same manifest.
     fetches_by_tag_and_digest_agree => check_agree;
-    /// A stored blob is found, an index's children are fetched.
+    /// A stored blob is found, and the children of an index can be fetched.
     what_is_named_is_found => check_found;
 }
 
-/// Longer than any healthy registry needs.
+/// The timeout of a put: longer than any healthy registry needs.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Between two looks at a tag that may lag.
+/// The pause between two reads of a tag that may lag.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// A law being checked.
+/// The law under test and the adapter.
 struct Case<'a> {
     law: &'static str,
     fixture: &'a dyn Fixture,
@@ -120,7 +121,7 @@ impl Case<'_> {
         if holds { Ok(()) } else { self.broken(seen()) }
     }
 
-    /// What a call answered; any error breaks the law, too, because nothing was wrong.
+    /// The answer of a call. An error breaks the law too: no fault was injected.
     fn answered<T>(&self, result: Result<T>, what: &str) -> std::result::Result<T, Violation> {
         result.map_err(|error| Violation { law: self.law, seen: format!("{what}: {error:?}") })
     }
@@ -137,7 +138,7 @@ impl Case<'_> {
         self.registry.put(repository, tag, manifest, TIMEOUT).await
     }
 
-    /// A put that has to be applied.
+    /// Sends a put that must be applied.
     async fn accepted(&self, repository: &Repository, tag: &Tag, manifest: &Manifest) -> Verdict {
         match self.put(repository, tag, manifest).await {
             Put::Applied => Ok(()),
@@ -145,13 +146,13 @@ impl Case<'_> {
         }
     }
 
-    /// A put that has to be applied, and seen within the lag.
+    /// Sends a put that must be applied, and must be visible within the lag.
     async fn applied(&self, repository: &Repository, tag: &Tag, manifest: &Manifest) -> Verdict {
         self.accepted(repository, tag, manifest).await?;
         self.points_at(repository, tag, Some(manifest.digest())).await
     }
 
-    /// An image with its parts, put under `tag`.
+    /// Pushes an image with its parts under `tag`.
     async fn pushed(
         &self,
         repository: &Repository,
@@ -164,16 +165,16 @@ impl Case<'_> {
         Ok(sample.manifest)
     }
 
-    /// Waits until reads can show only what a tag points at now.
+    /// Waits until reads can only show the current value of a tag.
     async fn settled(&self) {
         tokio::time::sleep(self.fixture.lag()).await;
     }
 
-    /// The tag resolves to this within the lag: a read may still answer what was there before.
+    /// The tag resolves to `want` within the lag. Until then a read may answer the value before.
     async fn points_at(&self, repository: &Repository, tag: &Tag, want: Option<Digest>) -> Verdict {
         let begun = Instant::now();
         loop {
-            // What counts is when a read was sent: a slow one may answer what was there then.
+            // Take the time when the read was sent: a slow read may answer the value of that time.
             let waited = begun.elapsed();
             let seen = self.resolve(repository, tag).await?;
             if seen == want {
@@ -186,7 +187,7 @@ impl Case<'_> {
         }
     }
 
-    /// The tag is fetched as this within the lag.
+    /// The tag is fetched as this manifest within the lag.
     async fn fetches(
         &self,
         repository: &Repository,
@@ -283,7 +284,7 @@ async fn check_bytes(case: &Case<'_>) -> Verdict {
     Ok(())
 }
 
-/// Manifests that are easy to get wrong, the plain one first.
+/// Manifests with an unusual property that an adapter may handle wrongly; the first one is plain.
 fn variants() -> Vec<(&'static str, Sample)> {
     let [image, index, docker_image, docker_list] = MANIFEST_TYPES;
     let plain = Sample::image(1);
@@ -376,7 +377,7 @@ async fn check_refused(case: &Case<'_>) -> Verdict {
             return case.broken(format!("a put without its blobs is not known to be refused: {error:?}"));
         }
     };
-    // Not the first of several reads that agrees: while they lag, one agrees with what the tag had before the put.
+    // Do not stop at the first read that agrees: within the lag, a read may answer the digest of before the put.
     case.settled().await;
     let seen = case.resolve(&repository, &tag("prod")).await?;
     case.holds(seen == Some(want), || format!("prod resolves to {seen:?} instead of {want}"))
@@ -390,7 +391,7 @@ async fn check_tags(case: &Case<'_>) -> Verdict {
     case.store_parts(&repository, &sample).await?;
     let mut put: BTreeSet<Tag> = (0..MANY).map(|number| tag(&format!("v{number}"))).collect();
     put.extend([pin_tag(&sample.digest()), tag("_x"), tag("X.y-Z")]);
-    // Not one by one until each is seen: where reads lag, that takes a hundred times the lag.
+    // Do not wait for each tag in turn: where reads lag, that would take more than a hundred times the lag.
     for tag in &put {
         case.accepted(&repository, tag, &sample.manifest).await?;
     }

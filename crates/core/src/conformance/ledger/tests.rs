@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::ledger::MemoryLedger;
 
-/// What a liar does instead of what a ledger must.
+/// The defect of a broken ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lie {
     Nothing,
@@ -26,7 +26,7 @@ enum Lie {
 struct Liar {
     lie: Lie,
     logs: Arc<Mutex<BTreeMap<String, Vec<Bytes>>>>,
-    /// What a reader remembers.
+    /// The first read of each log, which `ReadsStale` repeats.
     stale: Mutex<BTreeMap<String, Vec<Bytes>>>,
 }
 

@@ -1,4 +1,4 @@
-//! The law that a tag has one digest: what each of many reads may answer, also where they lag.
+//! The law that a tag has one digest: the values that each of many reads may answer, also where reads lag.
 
 use std::time::Duration;
 
@@ -17,20 +17,20 @@ pub(super) async fn check_one_digest(case: &Case<'_>) -> Verdict {
     let mut prod = Watched { case, repository: repository.clone(), tag: tag("prod"), now: None, past: Vec::new() };
     prod.put(&first.manifest).await?;
     prod.watch().await?;
-    // *Absent* is out of the window by now, and this digest never was in it.
+    // *Absent* ended longer ago than the lag, and the digest of `other` was never a value of this tag.
     case.applied(&repository, &tag("other"), &other.manifest).await?;
     prod.put(&second.manifest).await?;
     prod.put(&third.manifest).await?;
     prod.watch().await
 }
 
-/// A tag, and what it had.
+/// A tag with its current and past values.
 struct Watched<'a> {
     case: &'a Case<'a>,
     repository: Repository,
     tag: Tag,
     now: Option<Digest>,
-    /// Each value that ended, and when at the latest.
+    /// Each past value, with the latest time at which it can have ended.
     past: Vec<(Option<Digest>, Instant)>,
 }
 
@@ -41,7 +41,7 @@ impl Watched<'_> {
         self.read_five_times().await
     }
 
-    /// Reads through the window, and after it.
+    /// Reads the tag until the lag is over, and once after it.
     async fn watch(&self) -> Verdict {
         let lag = self.case.fixture.lag();
         let begun = Instant::now();
@@ -65,7 +65,7 @@ impl Watched<'_> {
         Ok(())
     }
 
-    /// A read that was sent at this moment may answer what is there, and what ended less than the lag before it.
+    /// A read sent at this time may answer the current value, and each value that ended less than the lag before.
     fn may_answer(&self, seen: Option<Digest>, sent: Instant, what: &str) -> Verdict {
         let lag = self.case.fixture.lag();
         let is_in_window =

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::registry::{Chaos, Fault, MemoryRegistry, ReadFault, Untagged};
 use crate::value::{Reference, Target};
 
-/// How an adapter lies.
+/// The defect of a broken adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lie {
     None,
@@ -165,7 +165,7 @@ struct Court {
     lie: Lie,
     truth: MemoryRegistry,
     repositories: AtomicUsize,
-    /// What it says of its reads, true or not.
+    /// The lag that the adapter declares, true or not.
     lag: Duration,
 }
 
@@ -174,7 +174,7 @@ impl Court {
         Court { lie, truth: MemoryRegistry::new(), repositories: AtomicUsize::new(0), lag: Duration::ZERO }
     }
 
-    /// An adapter whose reads lag by `lags_ms`, and that says `says_ms`.
+    /// An adapter that declares a lag of `says_ms`, and whose reads lag by `lags_ms`.
     fn lagging(lie: Lie, says_ms: u64, lags_ms: u64) -> Court {
         let court = Court { lag: Duration::from_millis(says_ms), ..Court::of(lie) };
         court.truth.lag(Duration::from_millis(lags_ms));
@@ -261,7 +261,7 @@ async fn each_lie_is_caught_by_the_law_that_it_breaks() {
 #[tokio::test(start_paused = true)]
 async fn lagging_registry_keeps_every_law_within_its_lag() {
     assert_eq!(all(&Court::lagging(Lie::None, 1000, 1000)).await, []);
-    // It says more than it does.
+    // The declared lag may be longer than the real one.
     assert_eq!(all(&Court::lagging(Lie::None, 1000, 300)).await, []);
 }
 
