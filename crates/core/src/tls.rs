@@ -1,4 +1,4 @@
-//! TLS for every client in the house: rustls over ring, the platform's roots and the caller's own.
+//! TLS of every client in this crate: rustls with ring, the platform's root certificates and the caller's own.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,7 +14,7 @@ use rustls_platform_verifier::Verifier;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The certificates of a PEM text. CONFIG_INVALID if there is none, or one that cannot be a root.
+/// The certificates of a PEM text. CONFIG_INVALID if there are none, or if one cannot be used as a root.
 #[cfg(feature = "oci")]
 pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
     let invalid = |why: &dyn std::fmt::Display| {
@@ -33,7 +33,7 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
     }
 }
 
-/// A client configuration that names its crypto provider itself, so that the process default is neither needed nor set.
+/// A client configuration that names its crypto provider itself. It neither needs nor sets the provider of the process.
 pub(crate) fn config(extra_roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = LazyVerifier { provider: provider.clone(), extra_roots, verifier: OnceLock::new() };
@@ -47,8 +47,8 @@ pub(crate) fn config(extra_roots: Vec<CertificateDer<'static>>) -> Result<Client
     Ok(config)
 }
 
-/// The platform's verifier, made at the first handshake: reading the roots takes milliseconds that a command that
-/// speaks to loopback only should not pay.
+/// The platform's verifier, made at the first handshake. Reading the roots takes milliseconds; commands that connect to
+/// loopback only skip it.
 #[derive(Debug)]
 struct LazyVerifier {
     provider: Arc<CryptoProvider>,

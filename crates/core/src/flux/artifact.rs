@@ -28,46 +28,47 @@ pub struct Artifact {
     layer: Bytes,
 }
 
-/// An artifact, and what of the directory is not in it.
+/// An artifact, and the paths of the directory that it does not contain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Packed {
-    /// What was packed.
+    /// The packed artifact.
     pub artifact: Artifact,
-    /// The paths inside the directory that were left out, in their order. A directory that was left out as a whole has
-    /// a `/` at its end, and what it holds is not listed.
+    /// The paths inside the directory that were left out, sorted. A directory that was left out as a whole ends with
+    /// `/`, and the paths inside it are not listed.
     pub left_out: Vec<String>,
 }
 
 impl Artifact {
-    /// Packs the files under `dir`. The same content, paths, `meta` and options give the same bytes, whatever the
-    /// machine, the owner, the permissions, the times and the order on disk.
+    /// Packs the files under `dir`. The same content, paths, `meta` and options give the same bytes. The machine, the
+    /// owner, the permissions, the times and the order on disk do not matter.
     ///
-    /// What is left out, and told in [`Packed::left_out`]:
+    /// These paths are left out, and listed in [`Packed::left_out`]:
     ///
-    /// - what the patterns of `options` match, which are those of `flux push artifact`
-    ///   ([`DEFAULT_IGNORE_PATHS`](super::DEFAULT_IGNORE_PATHS)) where none are given;
-    /// - what a `.sourceignore` leaves out, in the directory that it is in and below: the syntax of `.gitignore`, the
-    ///   nearest file first. It goes before the default patterns and behind those that are given. The file itself is
-    ///   packed, as Flux does: source-controller reads it again;
-    /// - what looks like a secret: `.env` and `.env.*`, private keys by their name (`id_rsa` and the like, `*.key`,
-    ///   `*.p12`, `*.pfx`, `*.ppk`, `*.jks`, `*.keystore`) or because they begin as one, and `*.pem`; and `.git`,
-    ///   `.hg`, `.svn` and `.jj`. No pattern brings these back.
+    /// - paths that match the patterns of `options`. Without patterns there, the patterns of `flux push artifact`
+    ///   ([`DEFAULT_IGNORE_PATHS`](super::DEFAULT_IGNORE_PATHS)) apply;
+    /// - paths that match a `.sourceignore`, in the directory of that file and below. The syntax is that of
+    ///   `.gitignore`, and the nearest file is read first. A `.sourceignore` takes precedence over the default
+    ///   patterns, but not over the patterns of `options`. The file itself is packed, as Flux does: source-controller
+    ///   reads it again;
+    /// - paths that look like a secret: `.env` and `.env.*`; private keys, by their name (`id_rsa` and the like,
+    ///   `*.key`, `*.p12`, `*.pfx`, `*.ppk`, `*.jks`, `*.keystore`) or by the first line of their content; `*.pem`; and
+    ///   `.git`, `.hg`, `.svn` and `.jj`. No pattern brings these back.
     ///
-    /// A path of [`PackOptions::include`] is packed all the same. What is packed:
+    /// A path of [`PackOptions::include`] is packed all the same. In the archive:
     ///
-    /// - Directories have mode 0755, files 0644; empty directories do not stay.
+    /// - Directories have mode 0755, files 0644. Empty directories are not packed.
     /// - A symbolic link to a file inside `dir` is packed as that file, because Flux skips links.
     ///
-    /// SOURCE_INVALID, naming the path: `dir` cannot be read, or has no file to pack or to include; a link leaves it,
-    /// leads to a secret, nowhere or to a directory; a name is not UTF-8; a `.sourceignore` cannot be read; something is
-    /// neither file nor directory; the content is over [`MAX_SOURCE`](super::MAX_SOURCE) bytes. VALUE_INVALID for
-    /// options that cannot be read.
+    /// SOURCE_INVALID, naming the path: `dir` cannot be read, or has no file to pack; a path to include was not found;
+    /// a link points outside `dir`, at a secret, at nothing or at a directory; a name is not UTF-8; a `.sourceignore`
+    /// cannot be read; a path is neither a file nor a directory; the content is larger than
+    /// [`MAX_SOURCE`](super::MAX_SOURCE) bytes. VALUE_INVALID for options that cannot be read.
     pub fn pack(dir: &Path, meta: &ArtifactMeta, options: &PackOptions) -> Result<Packed> {
         let content = source::read(dir, options)?;
         let tar = archive(&content.nodes)?;
         let layer = compress(&tar)?;
-        // An image config as go-containerregistry makes it for Flux, so that tools which count layers are content.
+        // An image config like that of go-containerregistry for Flux: some tools require one `diff_id` for each layer.
         let config = serde_json::json!({
             "architecture": "",
             "config": {},
@@ -75,7 +76,7 @@ impl Artifact {
             "rootfs": { "diff_ids": [Digest::of(&tar)], "type": "layers" },
         });
         let config = config.to_string().into_bytes();
-        // Keys stand in their order here, so that the bytes do not hang on how serde_json was built.
+        // The keys are sorted here, so that the bytes do not depend on the features of serde_json.
         let manifest = serde_json::json!({
             "annotations": {
                 "org.opencontainers.image.created": whole_seconds(meta.created),
@@ -92,7 +93,7 @@ impl Artifact {
         Ok(Packed { artifact, left_out: content.left_out })
     }
 
-    /// The manifest; its digest is the release.
+    /// The manifest. Its digest is the digest of the release.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -107,7 +108,7 @@ impl Artifact {
         &self.layer
     }
 
-    /// What must be in the repository before the manifest is put: the config and the layer.
+    /// The blobs that must be in the repository before the manifest is put: the config and the layer.
     pub fn blobs(&self) -> [&Bytes; 2] {
         [&self.config, &self.layer]
     }
@@ -117,7 +118,7 @@ fn descriptor(media_type: &str, bytes: &[u8]) -> serde_json::Value {
     serde_json::json!({ "digest": Digest::of(bytes), "mediaType": media_type, "size": bytes.len() })
 }
 
-/// RFC 3339 without a fraction, as Flux writes it.
+/// The time in RFC 3339 without a fraction, as Flux writes it.
 fn whole_seconds(time: Timestamp) -> String {
     let text = time.to_string();
     text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
@@ -151,7 +152,7 @@ fn archive(nodes: &[Node]) -> Result<Vec<u8>> {
     builder.into_inner().map_err(|e| Error::new(ErrorKind::InternalFault, format!("the archive cannot be closed: {e}")))
 }
 
-/// Gzip at level 6, without name and time. The bytes are those of `flate2`'s Rust backend.
+/// Compresses with gzip at level 6, without name and time. The bytes are those of `flate2`'s Rust backend.
 fn compress(tar: &[u8]) -> Result<Vec<u8>> {
     use std::io::Write;
     // 255 is "unknown operating system" (RFC 1952).

@@ -1,11 +1,11 @@
-//! What git says about the repository that a directory is in. git is run as a program, without a shell.
+//! The state of the git repository that a directory is in. git is run as a program, without a shell.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::value::{Commit, Text, Timestamp};
 
-/// Variables that make git look at another repository than that of the directory. A hook of git sets them.
+/// Variables that make git use a repository other than that of the directory. git sets them for its hooks.
 const ELSEWHERE: [&str; 7] = [
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -24,7 +24,7 @@ pub(super) struct Git {
 }
 
 impl Git {
-    /// The repository of `dir`, or why git says nothing about it.
+    /// The repository of `dir`, or the reason why git cannot read it.
     pub(super) fn of(dir: &Path) -> Result<Git, String> {
         let commit = run(dir, &["log", "-1", "--no-show-signature", "--format=%H", "HEAD", "--"])?;
         let commit = commit.parse().map_err(|error| format!("git: {error}"))?;
@@ -47,34 +47,34 @@ impl Git {
         name.strip_prefix("refs/heads/").map(str::to_owned)
     }
 
-    /// The tag that points at the commit; of several the highest, read as versions.
+    /// The tag that points at the commit. Of several tags, the highest version.
     pub(super) fn tag(&self) -> Option<String> {
         let format = "--format=%(refname:lstrip=2)";
         let tags = self.said(&["for-each-ref", "--points-at=HEAD", "--sort=-version:refname", format, "refs/tags"])?;
         tags.lines().next().map(str::to_owned)
     }
 
-    /// When a commit was made; none of a commit that is not in the repository.
+    /// The time of a commit; none if the commit is not in the repository.
     pub(super) fn time(&self, commit: &Commit) -> Option<Timestamp> {
         let time = self.said(&["log", "-1", "--no-show-signature", "--format=%ct", commit.as_str(), "--"])?;
         time.parse::<i64>().ok()?.checked_mul(1000).map(Timestamp::from_unix_ms)
     }
 
-    /// Whether the directory differs from the commit, by files that git does not know, too.
+    /// True if the directory differs from the commit. Untracked files count.
     pub(super) fn is_changed(&self) -> bool {
         self.said(&["status", "--porcelain", "--untracked-files=normal", "--", "."]).is_some()
     }
 
-    /// What git answers; none if it is nothing, or a failure.
+    /// The output of git; none if it is empty, or if git fails.
     fn said(&self, args: &[&str]) -> Option<String> {
         run(&self.dir, args).ok().filter(|said| !said.is_empty())
     }
 }
 
-/// What git prints, or why it fails, in its own words.
+/// The output of git, or its own error message.
 fn run(dir: &Path, args: &[&str]) -> Result<String, String> {
     let mut git = Command::new("git");
-    // The setting would make git run a program of the repository's choice.
+    // `core.fsmonitor` could make git run a program that the repository chooses.
     git.arg("-C").arg(dir).args(["--no-optional-locks", "-c", "core.fsmonitor=false"]).args(args);
     for name in ELSEWHERE {
         git.env_remove(name);

@@ -1,4 +1,4 @@
-//! `ArtifactMeta`: where the content of an artifact comes from; given, or read from git and the CI.
+//! `ArtifactMeta`: the source of an artifact's content, given by the caller or read from git and the CI.
 
 use std::path::Path;
 
@@ -7,22 +7,22 @@ use super::revision::Revision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Clock, Commit, ProvenanceParts, SystemClock, Text, Timestamp, public};
 
-/// What the manifest says about where its content comes from. It is part of the digest; how and when a release is
-/// promoted is not, and stands in the ledger.
+/// The source of an artifact's content, as its manifest records it. It is part of the digest. The record of promotions
+/// is not in the manifest but in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArtifactMeta {
     /// The URL of the source repository. A user or password in it is left out.
     pub source: Text,
     /// The branch or tag, and its commit.
     pub revision: Revision,
-    /// When the content was made; written in whole seconds. Releases are put in order by it. For the same digest from
-    /// every build, the time of the commit, or what `SOURCE_DATE_EPOCH` says ([`ArtifactMeta::source_date_epoch`]).
+    /// The creation time of the content, written in whole seconds. Releases are ordered by it. To get the same digest
+    /// from every build, use the time of the commit or `SOURCE_DATE_EPOCH` ([`ArtifactMeta::source_date_epoch`]).
     pub created: Timestamp,
 }
 
 impl ArtifactMeta {
-    /// The time that a value of `SOURCE_DATE_EPOCH` says: seconds since 1970 (reproducible-builds.org). VALUE_INVALID
-    /// if it is not a whole number that lies before the year 10000.
+    /// The time of a `SOURCE_DATE_EPOCH` value: seconds since 1970 (reproducible-builds.org). VALUE_INVALID if the
+    /// value is not a whole number before the year 10000.
     pub fn source_date_epoch(value: &str) -> Result<Timestamp> {
         const YEAR_10000: u64 = 253_402_300_800;
         match value.parse::<u64>() {
@@ -38,7 +38,7 @@ impl ArtifactMeta {
     }
 }
 
-/// The parts of an [`ArtifactMeta`] that a caller gives; git and the CI say the rest ([`MetaParts::fill`]).
+/// The parts of an [`ArtifactMeta`] that a caller gives. [`MetaParts::fill`] takes the rest from git and the CI.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MetaParts {
@@ -46,31 +46,32 @@ pub struct MetaParts {
     pub source: Option<Text>,
     /// The branch or tag, and its commit.
     pub revision: Option<Revision>,
-    /// When the content was made.
+    /// The creation time of the content.
     pub created: Option<Timestamp>,
 }
 
-/// An [`ArtifactMeta`] that is complete, and what is worth knowing about how it became so.
+/// A complete [`ArtifactMeta`], with warnings about its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FilledMeta {
-    /// It, without a user or password in its source.
+    /// The complete meta, without a user or password in its source.
     pub meta: ArtifactMeta,
-    /// What a person should know: that the directory is not as its commit says, that `created` is the clock's time.
+    /// Warnings for a person: the directory differs from its commit, or `created` is the time of the clock.
     pub warnings: Vec<Text>,
 }
 
 impl MetaParts {
-    /// Fills in what was not given, for the content of `dir`. git is run, and the CI's variables are read through `env`,
+    /// Fills in the missing parts for the content of `dir`. git is run, and the CI's variables are read through `env`,
     /// only if a part is missing.
     ///
     /// - `source`: the URL of git's remote `origin`, else the repository's URL of the CI.
     /// - `revision`: git's commit, with the branch that is checked out, else the CI's branch or tag, else a tag of the
     ///   commit. Where `dir` is in no git repository: the CI's branch or tag, and its commit.
-    /// - `created`: SOURCE_DATE_EPOCH, else the time of the revision's commit as git says it, else the clock.
+    /// - `created`: SOURCE_DATE_EPOCH, else the time of the revision's commit in git, else the clock.
     ///
-    /// In a git repository the CI is believed only if its commit is the one that is checked out: a job may have fetched
-    /// another repository. VALUE_INVALID, saying what to give, if the source or the revision is not found.
+    /// In a git repository the CI's values are used only if its commit is the one that is checked out: a job may have
+    /// fetched another repository. VALUE_INVALID, naming the missing option, if the source or the revision is not
+    /// found.
     pub fn fill(self, dir: &Path, env: impl Fn(&str) -> Option<String>) -> Result<FilledMeta> {
         let env: Env = &|name| env(name).filter(|value| !value.is_empty());
         let created = match self.created {
@@ -106,15 +107,15 @@ impl MetaParts {
 const BY_THE_CLOCK: &str = "created is the time of the clock: the same files packed again are another digest, unless the \
     time is given (--created, or SOURCE_DATE_EPOCH)";
 
-/// The environment; a variable that is empty counts as not set.
+/// The environment. An empty variable counts as not set.
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// What git and the CI say.
+/// The values from git and the CI.
 #[derive(Debug, Default)]
 struct Said {
     source: Option<Text>,
     revision: Option<Revision>,
-    /// Why something is not said.
+    /// The reasons for missing values.
     unsaid: Vec<String>,
 }
 
@@ -153,7 +154,7 @@ impl Said {
     }
 }
 
-/// What the environment of a CI says.
+/// The values from the environment of a CI.
 #[derive(Debug, Default)]
 struct Ci {
     source: Option<Text>,
@@ -162,7 +163,7 @@ struct Ci {
 }
 
 impl Ci {
-    /// What it says, or why it says nothing.
+    /// The values, or the reason why there are none.
     fn read(env: Env) -> std::result::Result<Ci, String> {
         let parts = ProvenanceParts::default().fill(env).map_err(|error| error.message().to_owned())?;
         let Some(provider) = parts.provider else {

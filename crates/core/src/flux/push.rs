@@ -8,14 +8,14 @@ use crate::registry::oci::OciRegistry;
 use crate::registry::{Put, Registry};
 use crate::value::{Digest, Repository, Tag};
 
-/// How long the put of the manifest may take.
+/// The timeout of the manifest's put.
 const PUT_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Artifact {
-    /// Pushes config, layer and manifest, and points `tag` at it; the digest that was read back.
+    /// Pushes config, layer and manifest, and points `tag` at the manifest. Returns the digest that was read back.
     ///
-    /// A version tag never moves: REGISTRY_REFUSED if it points at something else already. The same artifact again is
-    /// no error.
+    /// A version tag never moves: REGISTRY_REFUSED if it already points at something else. Pushing the same artifact
+    /// again succeeds.
     pub async fn push(&self, registry: &OciRegistry, repository: &Repository, tag: &Tag) -> Result<Digest> {
         let digest = self.manifest().digest();
         match registry.resolve(repository, tag).await? {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Commit, Text};
 
-/// A branch or tag and its whole commit: `main@sha1:<40 hex>`, or `@sha256:<64 hex>` in a SHA-256 repository.
+/// A branch or tag with its full commit: `main@sha1:<40 hex>`, or `@sha256:<64 hex>` in a SHA-256 repository.
 ///
 /// ```
 /// use tagwarden::flux::Revision;
@@ -22,7 +22,7 @@ pub struct Revision {
 }
 
 impl Revision {
-    /// The revision of a branch or tag. VALUE_INVALID if the commit is shortened.
+    /// The revision of a branch or tag. VALUE_INVALID if the commit is abbreviated.
     pub fn new(name: Text, commit: Commit) -> Result<Revision> {
         match algorithm(&commit) {
             Some(_) => Ok(Revision { name, commit }),

@@ -1,4 +1,4 @@
-//! What is left out of an artifact: by patterns, and because it looks like a secret.
+//! Rules for the paths that are left out of an artifact: by pattern, or because they look like a secret.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use super::secret;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The file with patterns of what is left out, in any directory that is packed.
+/// The file with ignore patterns. Any packed directory may have one.
 pub(super) const IGNORE_FILE: &str = ".sourceignore";
 
-/// The patterns of what is left out where none are given: those of `flux push artifact`.
+/// The default ignore patterns: those of `flux push artifact`.
 pub const DEFAULT_IGNORE_PATHS: [&str; 12] = [
     ".git/",
     ".gitignore",
@@ -27,42 +27,42 @@ pub const DEFAULT_IGNORE_PATHS: [&str; 12] = [
     "*.zip",
 ];
 
-/// Which files of a directory are packed.
+/// Options that select the files to pack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PackOptions {
-    /// Patterns of what is left out, as in a `.gitignore` of the directory. They take the place of
-    /// [`DEFAULT_IGNORE_PATHS`] and go before every `.sourceignore`; an empty list leaves nothing out by pattern.
+    /// Ignore patterns, as in a `.gitignore` of the directory. They replace [`DEFAULT_IGNORE_PATHS`] and take
+    /// precedence over every `.sourceignore`. With an empty list, only `.sourceignore` files have patterns.
     pub ignore_paths: Option<Vec<String>>,
-    /// Paths inside the directory that are packed whatever would leave them out. A directory that is named is packed as
-    /// any other: a secret in it is named by itself.
+    /// Paths inside the directory that are packed even if a rule leaves them out. A directory that is included is
+    /// packed like any other: a secret inside it must be included by its own path.
     pub include: Vec<String>,
 }
 
-/// Whether a file or a directory is packed.
+/// The decision about a file or a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is, whatever it holds: its path was named.
+    /// Packed, whatever its content: it was included by its path.
     Named,
-    /// It is, if its content is no private key.
+    /// Packed, unless its content is a private key.
     Packed,
     LeftOut,
 }
 
-/// The rules of one directory that is packed. Paths are relative to it, with `/` between components.
+/// The rules for one packed directory. Paths are relative to it, with `/` between components.
 #[derive(Debug)]
 pub(super) struct Rules {
     given: Gitignore,
     default: Gitignore,
     include: BTreeSet<String>,
-    /// Those of `include` that were met.
+    /// The paths of `include` that were found.
     found: BTreeSet<String>,
 }
 
 /// The patterns of a `.sourceignore`.
 #[derive(Debug)]
 pub(super) struct Scope {
-    /// The directory that it is in, with a `/` at its end; empty for the whole.
+    /// The directory of the file, with a `/` at its end; empty for the top directory.
     prefix: String,
     patterns: Gitignore,
 }
@@ -83,8 +83,8 @@ impl Rules {
         })
     }
 
-    /// Whether `path` is packed. `scopes` are the `.sourceignore` files above it, the nearest last; `below` says that
-    /// the directory it is in is left out.
+    /// The decision about `path`. `scopes` are the `.sourceignore` files of the directories above it, the nearest last.
+    /// `below` is true if its directory is left out.
     pub(super) fn judge(&mut self, path: &str, is_dir: bool, scopes: &[Scope], below: bool) -> Verdict {
         if self.include.contains(path) {
             self.found.insert(path.to_owned());
@@ -109,21 +109,21 @@ impl Rules {
         Verdict::Packed
     }
 
-    /// Whether something inside a directory that is left out was named.
+    /// True if a path inside `dir`, a directory that is left out, was included.
     pub(super) fn leads_to_named(&self, dir: &str) -> bool {
         let inside = |path: &String| path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'));
         self.include.iter().any(inside)
     }
 
-    /// The first path that was named and not found.
+    /// The first path to include that was not found.
     pub(super) fn not_found(&self) -> Option<String> {
         self.include.difference(&self.found).next().cloned()
     }
 }
 
 impl Scope {
-    /// The patterns that stand in the `.sourceignore` of the directory `prefix`, or the number of a line that cannot be
-    /// read, and why.
+    /// Parses the patterns of the `.sourceignore` in the directory `prefix`. The error is the number of the line that
+    /// cannot be read, and the reason.
     pub(super) fn of(prefix: &str, text: &str) -> std::result::Result<Scope, (usize, String)> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let patterns = patterns(text.lines(), |at, why| (at + 1, why))?;
@@ -131,7 +131,7 @@ impl Scope {
     }
 }
 
-/// Patterns, one a line; or what `bad` makes of the index of one that cannot be read.
+/// Parses patterns, one a line. The error is made by `bad` from the index of the pattern that cannot be read.
 fn patterns<'a, E>(
     lines: impl Iterator<Item = &'a str>,
     bad: impl Fn(usize, String) -> E,
@@ -143,7 +143,7 @@ fn patterns<'a, E>(
     builder.build().map_err(|error| bad(0, error.to_string()))
 }
 
-/// A path to include, as the walk spells it.
+/// A path to include, spelled as the walk spells paths.
 fn named(path: &str) -> Result<String> {
     let mut parts = Vec::new();
     for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {

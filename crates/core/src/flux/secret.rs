@@ -1,15 +1,16 @@
-//! What looks like a secret, or is a repository's history: it is packed only if it is named.
+//! Names and contents of secrets, and of version control directories. They are packed only if they are included by
+//! path.
 
-/// Where version control keeps a repository's history and settings, credentials among them.
+/// Directories of version control systems. They hold history and settings, sometimes with credentials.
 const REPOSITORIES: [&str; 4] = [".git", ".hg", ".svn", ".jj"];
 
-/// Private keys as `ssh-keygen` names them.
+/// The names that `ssh-keygen` gives to private keys.
 const SSH_KEYS: [&str; 6] = ["id_rsa", "id_dsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk"];
 
-/// Endings of files that hold private keys.
+/// Suffixes of files that hold private keys.
 const KEY_ENDINGS: [&str; 7] = [".pem", ".key", ".p12", ".pfx", ".ppk", ".jks", ".keystore"];
 
-/// Whether a name is that of a secret, in upper or lower case.
+/// True if a name is that of a secret. Upper and lower case are the same.
 pub(super) fn named(name: &str, is_dir: bool) -> bool {
     let name = name.to_ascii_lowercase();
     let name = name.as_str();
@@ -18,7 +19,7 @@ pub(super) fn named(name: &str, is_dir: bool) -> bool {
     environment || REPOSITORIES.contains(&name) || (key && !is_dir)
 }
 
-/// Whether a content begins as a private key does: `-----BEGIN … PRIVATE KEY-----` (RFC 7468, OpenSSH, OpenPGP).
+/// True if the content begins like a private key: `-----BEGIN … PRIVATE KEY-----` (RFC 7468, OpenSSH, OpenPGP).
 pub(super) fn is_private_key(content: &[u8]) -> bool {
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content).trim_ascii_start();
     let Some(rest) = content.strip_prefix(b"-----BEGIN ") else {

@@ -1,4 +1,4 @@
-//! The files of a directory, read so that the same content is the same whatever machine it lies on.
+//! Reads the files of a directory so that the result is the same on every machine.
 
 use std::fs;
 use std::io::Read;
@@ -9,26 +9,26 @@ use super::secret;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Text;
 
-/// The most bytes of content that are packed: 64 MiB. It is held in memory, and Kubernetes manifests are far smaller.
+/// The limit of the packed content: 64 MiB. The content is held in memory, and Kubernetes manifests are far smaller.
 pub const MAX_SOURCE: u64 = 64 * 1024 * 1024;
 
-/// One thing to pack, by its path inside the directory, with `/` between components.
+/// A file or directory to pack, by its path inside the directory, with `/` between components.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Node {
     Directory(String),
     File(String, Vec<u8>),
 }
 
-/// What is packed of a directory, and what is not.
+/// The parts of a directory that are packed, and the paths that are not.
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) nodes: Vec<Node>,
-    /// The paths of what is left out, in their order; a directory as a whole, with `/` at its end.
+    /// The paths that are left out, sorted. A directory that is left out as a whole ends with `/`.
     pub(super) left_out: Vec<String>,
 }
 
-/// What is in `dir`: each directory before what it holds, names in byte order. Directories without a file in them are
-/// left out, as version control does.
+/// The content of `dir`: each directory before its files, names in byte order. Directories without a file are left out,
+/// as version control does.
 pub(super) fn read(dir: &Path, options: &PackOptions) -> Result<Content> {
     let root = fs::canonicalize(dir).map_err(|e| io(dir, "cannot be read", &e))?;
     if !root.is_dir() {
@@ -54,18 +54,18 @@ pub(super) fn read(dir: &Path, options: &PackOptions) -> Result<Content> {
 }
 
 struct Source {
-    /// Without symbolic links, so that what lies inside can be told.
+    /// The top directory without symbolic links, to check that a link's target is inside it.
     root: PathBuf,
     rules: Rules,
-    /// Those of the directory that is read and of those above it.
+    /// The `.sourceignore` files of the current directory and of those above it.
     scopes: Vec<Scope>,
-    /// How many more bytes may be packed.
+    /// The number of bytes that may still be packed.
     left: u64,
     content: Content,
 }
 
 impl Source {
-    /// `below`: the directory is left out, and looked into for what was named.
+    /// With `below`, the directory is left out, and searched only for included paths.
     fn walk(&mut self, dir: &Path, prefix: &str, below: bool) -> Result<()> {
         let mut names = Vec::new();
         for entry in fs::read_dir(dir).map_err(|e| io(dir, "cannot be read", &e))? {
@@ -126,7 +126,7 @@ impl Source {
         Ok(())
     }
 
-    /// Takes up the patterns of a `.sourceignore`; of a directory of that name, none.
+    /// Reads the patterns of a `.sourceignore`. A directory of that name has none.
     fn enter(&mut self, path: &Path, prefix: &str) -> Result<()> {
         let kind = fs::symlink_metadata(path).map_err(|e| io(path, "cannot be read", &e))?.file_type();
         let target = match kind {
@@ -140,13 +140,13 @@ impl Source {
         Ok(())
     }
 
-    /// What a symbolic link points at, which is packed as if it were a file: Flux skips links when it unpacks.
+    /// The target of a symbolic link. It is packed like a file: Flux skips links when it unpacks.
     fn linked(&self, path: &Path, verdict: Verdict) -> Result<PathBuf> {
         let target = fs::canonicalize(path).map_err(|e| io(path, "is a symbolic link that leads nowhere", &e))?;
         let Ok(inside) = target.strip_prefix(&self.root) else {
             return Err(bad(path, "is a symbolic link that leaves the directory"));
         };
-        // By another name, a secret would be packed unseen.
+        // Check the target's own name: a link could otherwise give a secret a harmless name.
         let mut above = inside.parent().into_iter().flatten();
         let secret = above.any(|part| secret::named(&part.to_string_lossy(), true))
             || inside.file_name().is_some_and(|name| secret::named(&name.to_string_lossy(), false));
@@ -159,7 +159,7 @@ impl Source {
         }
     }
 
-    /// The content of a file, up to one byte more than may be packed.
+    /// The content of a file. At most one byte more than the limit is read.
     fn bytes(&self, path: &Path) -> Result<Vec<u8>> {
         let file = fs::File::open(path).map_err(|e| io(path, "cannot be read", &e))?;
         let mut content = Vec::new();

@@ -40,7 +40,7 @@ fn pack(dir: &TempDir) -> Artifact {
     Artifact::pack(dir.path(), &meta(), &PackOptions::default()).unwrap().artifact
 }
 
-/// The error, with the directory's own path left out.
+/// The error, with the path of the directory replaced by `DIR`.
 fn refused(dir: &TempDir) -> String {
     let error = Artifact::pack(dir.path(), &meta(), &PackOptions::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SourceInvalid);
@@ -86,7 +86,7 @@ fn the_manifest_is_what_flux_looks_for() {
     assert_eq!(config["rootfs"]["diff_ids"], serde_json::json!([Digest::of(&tar)]));
 }
 
-/// Held to a digest that was seen once: an update of the compressor or the archiver must not change releases unnoticed.
+/// A fixed digest: an update of the compressor or the archiver must not change the digest of a release unnoticed.
 #[test]
 fn the_digest_does_not_change_between_builds() {
     let digest = pack(&directory(&FILES)).manifest().digest().to_string();
@@ -210,7 +210,7 @@ fn a_socket_is_refused() {
 fn more_than_the_most_is_refused_without_reading_it_all() {
     let dir = directory(&FILES);
     let file = fs::File::create(dir.path().join("z")).unwrap();
-    // A hole: it takes no room on the disk.
+    // A sparse file: it takes no space on the disk.
     file.set_len(1 << 40).unwrap();
     assert_eq!(refused(&dir), format!("DIR/z makes it more than {MAX_SOURCE} bytes"));
 }

@@ -38,7 +38,7 @@ fn pack(dir: &TempDir, options: &PackOptions) -> Result<Packed> {
     Artifact::pack(dir.path(), &meta, options)
 }
 
-/// The files that are packed besides `app.yaml`, and what is left out.
+/// The packed files besides `app.yaml`, and the paths that are left out.
 fn split(dir: &TempDir, options: &PackOptions) -> (Vec<String>, Vec<String>) {
     let packed = pack(dir, options).unwrap();
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(packed.artifact.layer().as_ref()));
