@@ -1,4 +1,4 @@
-//! Who may do what: open to everybody, Basic, or bearer tokens.
+//! Access control of the server: open, Basic, or bearer tokens.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,15 +13,15 @@ use uuid::Uuid;
 use super::answer::Answer;
 use super::route::{Pairs, Route};
 
-/// What the server asks of a request.
+/// The authentication that the server requires of a request.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Access {
-    /// Nothing: everybody may do everything. So it begins.
+    /// None: every request is allowed. This is the default.
     Open,
     /// HTTP Basic authentication (RFC 7617) with this login.
     Basic(Login),
-    /// A token of the server's own token end (distribution's *Token Authentication Specification*).
+    /// A token of the server's own token endpoint (distribution's *Token Authentication Specification*).
     Bearer(Bearer),
 }
 
@@ -40,7 +40,7 @@ impl Login {
         Login { username: username.into(), password: password.into() }
     }
 
-    /// True if these headers hold it as Basic authentication.
+    /// True if these headers contain this login as Basic authentication.
     pub(super) fn fits(&self, headers: &HeaderMap) -> bool {
         let sent = credential(headers, "basic").and_then(|value| STANDARD.decode(value).ok());
         sent.is_some_and(|sent| sent == format!("{}:{}", self.username, self.password).into_bytes())
@@ -53,37 +53,37 @@ impl fmt::Debug for Login {
     }
 }
 
-/// How tokens are given, and when they end.
+/// Settings of bearer tokens.
 #[derive(Clone, Debug)]
 pub struct Bearer {
-    /// Who is given tokens; none gives them to everybody.
+    /// The login that is needed to get a token; none gives a token to every client.
     pub login: Option<Login>,
-    /// How long a token is good, and whether the client is told.
+    /// The lifetime of a token, and whether the client is told.
     pub lifetime: Lifetime,
-    /// How a token that has ended is answered.
+    /// The answer to an expired token.
     pub expired: Expired,
-    /// The token end that the challenge names; none for the server's own, `http://<host>/token`.
+    /// The token endpoint that the challenge names; none for the server's own, `http://<host>/token`.
     pub realm: Option<String>,
 }
 
 impl Bearer {
-    /// Tokens for this login, good for 300 s, answered 401 after that.
+    /// Tokens for this login, valid for 300 s. An expired token is answered with 401.
     pub fn new(login: Login) -> Bearer {
         let lifetime = Lifetime::Said(Duration::from_secs(300));
         Bearer { login: Some(login), lifetime, expired: Expired::Unauthorized, realm: None }
     }
 }
 
-/// How long a token is good.
+/// The lifetime of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {
-    /// As long as `expires_in` says, in whole seconds.
+    /// This long, as `expires_in` says to the client in whole seconds.
     Said(Duration),
-    /// This long, and the client is not told: it has to take 60 s.
+    /// This long, without `expires_in`: the client has to assume 60 s.
     Unsaid(Duration),
 }
 
-/// How a token that has ended is answered.
+/// The answer to an expired token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expired {
     /// 401 with a challenge.
@@ -92,7 +92,7 @@ pub enum Expired {
     Forbidden,
 }
 
-/// The tokens that were given.
+/// The tokens that the server has issued.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     given: BTreeMap<String, Token>,
@@ -106,7 +106,7 @@ struct Token {
 }
 
 impl Tokens {
-    /// A new token for these scopes.
+    /// Issues a new token for these scopes.
     pub(super) fn give(&mut self, scopes: Vec<String>, lifetime: Duration) -> String {
         let token = format!("token-{}", Uuid::now_v7());
         self.given.insert(token.clone(), Token { scopes, ends: Instant::now() + lifetime });
@@ -123,14 +123,14 @@ impl Tokens {
         self.refresh.iter().any(|known| known == token)
     }
 
-    /// Ends every token that was given.
+    /// Expires every issued token.
     pub(super) fn end(&mut self) {
         self.given.values_mut().for_each(|token| token.ends = Instant::now());
     }
 }
 
 impl Access {
-    /// The challenge of a 401 (RFC 9110, section 11.6.1), none when everything is open.
+    /// The challenge of a 401 (RFC 9110, section 11.6.1); none for open access.
     pub(super) fn challenge(&self, host: &str, scope: Option<&str>, error: Option<&str>) -> Option<String> {
         match self {
             Access::Open => None,
@@ -148,7 +148,7 @@ impl Access {
         }
     }
 
-    /// Lets a request pass, or answers it.
+    /// Allows a request, or returns the answer that refuses it.
     pub(super) fn check(
         &self,
         tokens: &Tokens,
@@ -187,7 +187,7 @@ impl Access {
     }
 }
 
-/// The scopes that a request needs, its own repository's first.
+/// The scopes that a request needs, the scope of its own repository first.
 fn needs(method: &Method, route: &Route, query: &Pairs) -> Vec<String> {
     let Some(repository) = route.repository() else { return Vec::new() };
     let actions = match *method {
@@ -202,7 +202,7 @@ fn needs(method: &Method, route: &Route, query: &Pairs) -> Vec<String> {
     needs
 }
 
-/// True if `scope` names the same thing as `need` and all of its actions.
+/// True if `scope` is for the same resource as `need` and includes all of its actions.
 fn covers(scope: &str, need: &str) -> bool {
     let (Some((has, has_actions)), Some((wants, wants_actions))) = (scope.rsplit_once(':'), need.rsplit_once(':'))
     else {
@@ -211,7 +211,7 @@ fn covers(scope: &str, need: &str) -> bool {
     has == wants && wants_actions.split(',').all(|want| has_actions.split(',').any(|has| has == want || has == "*"))
 }
 
-/// What follows the scheme in `Authorization`.
+/// The credential after the scheme in `Authorization`.
 fn credential<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
     let (sent, value) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     sent.eq_ignore_ascii_case(scheme).then_some(value)

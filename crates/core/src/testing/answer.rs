@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::error::{Error, ErrorKind};
 use crate::registry::ErrorAnswer;
 
-/// A response whose body is whole. Faults change it before it is sent.
+/// A response with its whole body. Faults change it before it is sent.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -29,7 +29,7 @@ impl Answer {
         Answer::body(status, "application/json", body.to_string())
     }
 
-    /// An error body as the specification has it (*Error Codes*).
+    /// An error body in the format of the specification (*Error Codes*).
     pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Answer {
         Answer::errors(status, code, [message.to_owned()])
     }
@@ -41,7 +41,7 @@ impl Answer {
         Answer::json(status, &json!({ "errors": errors }))
     }
 
-    /// What the model's own faults look like over HTTP.
+    /// The HTTP answer to an error of the memory registry.
     pub(super) fn of(error: &Error) -> Answer {
         if let Some(said) = error.source_as::<ErrorAnswer>() {
             let status = StatusCode::from_u16(said.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -56,7 +56,7 @@ impl Answer {
         Answer::error(status, code, error.message()).busy_again()
     }
 
-    /// A 429 says when to come again.
+    /// Adds `Retry-After` to a 429.
     fn busy_again(self) -> Answer {
         match self.status {
             StatusCode::TOO_MANY_REQUESTS => self.with(header::RETRY_AFTER, "1"),
@@ -66,7 +66,7 @@ impl Answer {
 
     #[must_use]
     pub(super) fn with(mut self, name: HeaderName, value: impl AsRef<str>) -> Answer {
-        // What cannot stand in a header (a tag or digest always can) is left out, as a proxy would do.
+        // A value that is invalid in a header is left out, as a proxy would do. A tag or digest is always valid.
         if let Ok(value) = HeaderValue::from_str(value.as_ref()) {
             self.headers.insert(name, value);
         }

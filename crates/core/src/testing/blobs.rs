@@ -38,7 +38,8 @@ fn show(blob: Bytes, digest: &Digest, headers: &HeaderMap) -> Answer {
     answer.with(header::ACCEPT_RANGES, "bytes").with(DOCKER_CONTENT_DIGEST, digest.to_string())
 }
 
-/// The first and last byte of `bytes=a-b` or `bytes=a-` (RFC 9110, section 14.1.2), none if there are no such bytes.
+/// The positions of the first and last byte of `bytes=a-b` or `bytes=a-` (RFC 9110, section 14.1.2); none if the range
+/// is invalid or not within the blob.
 fn range(text: &str, whole: usize) -> Option<(usize, usize)> {
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
     let end = whole.checked_sub(1)?;

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::value::{Clock, Timestamp};
 
-/// A clock that goes with tokio's time, so that deadlines pass at once where `tokio::time::pause` is in force.
+/// A clock that follows tokio's time. Under `tokio::time::pause`, deadlines pass without waiting.
 ///
 /// Its wall clock begins at 2026-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +15,7 @@ pub struct PausedClock {
 }
 
 impl PausedClock {
-    /// A clock that begins now. It must be made inside a tokio runtime.
+    /// A clock that begins now. Call it inside a tokio runtime.
     pub fn new() -> PausedClock {
         PausedClock { start: Instant::now() }
     }

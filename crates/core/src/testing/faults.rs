@@ -16,63 +16,63 @@ use super::http_answer::HttpAnswer;
 use super::log::Seen;
 use crate::value::Digest;
 
-/// What happens to a request and its answer on the wire.
+/// A fault of one request and its answer on the wire. *Handled* means that the server does what the request asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HttpFault {
-    /// Nothing. It stands for its place in the order.
+    /// No fault. It takes one place in the order of scripted faults.
     Pass,
-    /// Nothing is done, and this status is answered with an error body; 401 comes with the server's challenge.
+    /// Not handled. Answers this status with an error body; a 401 has the server's challenge.
     Status(u16),
-    /// It is done, and this status is answered all the same.
+    /// Handled, but answered with this status.
     StatusAfter(u16),
-    /// Nothing is done, and 429 TOOMANYREQUESTS is answered.
+    /// Not handled. Answers 429 TOOMANYREQUESTS.
     Busy(RetryAfter),
-    /// Nothing is done, and this is answered.
+    /// Not handled. Sends this answer.
     Answer(HttpAnswer),
-    /// It is done, and this is answered all the same.
+    /// Handled, but answered with this answer.
     AnswerAfter(HttpAnswer),
-    /// Nothing is done, and the client is sent to this address with this status.
+    /// Not handled. Redirects the client to this address with this status.
     Redirect(u16, String),
-    /// It is done, and the connection is cut in the middle of the answer's body.
+    /// Handled. The connection is cut in the middle of the answer's body.
     CutBody,
-    /// It is done, and each byte of the answer's body comes after this time.
+    /// Handled. Each byte of the answer's body is sent after this pause.
     Trickle(Duration),
-    /// Nothing is done, and the connection is closed without an answer.
+    /// Not handled. The connection is closed without an answer.
     Closed,
-    /// It is done, and the connection is closed without an answer.
+    /// Handled. The connection is closed without an answer.
     ClosedAfter,
-    /// Nothing is done and nothing is answered; the connection stays open.
+    /// Not handled and not answered. The connection stays open.
     Silent,
-    /// It is done and nothing is answered; the connection stays open.
+    /// Handled, but not answered. The connection stays open.
     SilentAfter,
-    /// Nothing happens for this long.
+    /// Handled after this delay.
     Slow(Duration),
-    /// It is done, and the answer's body is this many bytes of spaces, without a length.
+    /// Handled. The answer's body is this many spaces, without a length header.
     Oversized(usize),
-    /// It is done, and the answer has this value of this header.
+    /// Handled. The answer has this header with this value.
     Header(&'static str, String),
-    /// It is done, and the answer lacks this header.
+    /// Handled. The answer lacks this header.
     NoHeader(&'static str),
-    /// It is done, and the answer's body is this one.
+    /// Handled. The answer has this body.
     Body(Bytes),
 }
 
-/// How a 429 says when to come again (RFC 9110, section 10.2.3).
+/// The way a 429 tells the client when to retry (RFC 9110, section 10.2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryAfter {
     /// `Retry-After` in whole seconds.
     Seconds(u64),
-    /// `Retry-After` as a date: this long from now, cut to the second.
+    /// `Retry-After` as a date: now plus this time, truncated to the second.
     Date(Duration),
-    /// No header, but milliseconds in the message, as GHCR does.
+    /// A number of milliseconds in the message, as GHCR does, and no header.
     Message(u64),
-    /// Not at all.
+    /// No retry time.
     Unsaid,
 }
 
 impl HttpFault {
-    /// The digest header names other bytes.
+    /// The digest header has the digest of other bytes.
     pub fn wrong_digest() -> HttpFault {
         HttpFault::Header("docker-content-digest", Digest::of(b"other bytes").to_string())
     }
@@ -82,23 +82,23 @@ impl HttpFault {
         HttpFault::NoHeader("docker-content-digest")
     }
 
-    /// A list of tags says `"tags":null`, as distribution 3.1.1 may.
+    /// A list of tags has `"tags":null`, as distribution 3.1.1 may answer.
     pub fn tags_null() -> HttpFault {
         HttpFault::Body(json!({ "name": "any", "tags": null }).to_string().into())
     }
 
-    /// Nothing is done, and a page of HTML is answered with this status.
+    /// Not handled. Answers an HTML page with this status.
     pub fn html(status: u16) -> HttpFault {
         let page = "<!DOCTYPE html><html><body><h1>Something went wrong</h1></body></html>";
         HttpFault::Answer(HttpAnswer::new(status).with_body("text/html; charset=utf-8", page))
     }
 
-    /// The next page of a list is said to be at `target`: itself, another host, anything.
+    /// The `Link` header names `target` as the next page of a list: the same page, another host, any text.
     pub fn link(target: &str) -> HttpFault {
         HttpFault::Header("link", format!("<{target}>; rel=\"next\""))
     }
 
-    /// What is answered instead of doing anything.
+    /// The answer of a fault that prevents the request from being handled.
     pub(super) fn instead(&self) -> Option<Answer> {
         match self {
             HttpFault::Status(status) => Some(of_status(*status)),
@@ -110,7 +110,7 @@ impl HttpFault {
         }
     }
 
-    /// What becomes of an answer to what was done.
+    /// Changes the answer to a handled request.
     pub(super) fn after(&self, mut answer: Answer) -> Answer {
         match self {
             HttpFault::StatusAfter(status) => of_status(*status),
@@ -166,7 +166,7 @@ impl HttpFault {
     }
 }
 
-/// A body of these bytes and then a cut, late enough for the bytes to be sent.
+/// A body of these bytes, followed by a cut. The cut is late enough for the bytes to be sent.
 fn cut(bytes: Bytes) -> Body {
     Body::from_stream(stream::unfold(Some(bytes), |bytes| async move {
         match bytes? {
@@ -216,8 +216,8 @@ fn busy(again: RetryAfter) -> Answer {
     }
 }
 
-/// The moment so many milliseconds from now (before now if negative) as an HTTP date (RFC 9110, section 5.6.7,
-/// IMF-fixdate), cut to the second: `Mon, 23 Nov 2026 06:12:31 GMT`.
+/// The time that is this many milliseconds from now (in the past if negative) as an HTTP date (RFC 9110, section 5.6.7,
+/// IMF-fixdate), truncated to the second: `Mon, 23 Nov 2026 06:12:31 GMT`.
 pub(super) fn http_date(later_ms: i64) -> String {
     let at_ms = jiff::Timestamp::now().as_millisecond().saturating_add(later_ms);
     let (first, last) = (jiff::Timestamp::MIN, jiff::Timestamp::MAX);
@@ -227,13 +227,13 @@ pub(super) fn http_date(later_ms: i64) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// Which requests a fault waits for.
+/// The requests that a fault applies to.
 enum When {
     Any,
     Matches(Box<dyn Fn(&Seen) -> bool + Send>),
 }
 
-/// The faults to come, and those that stay.
+/// The scripted faults: those for one request each, and those that stay.
 #[derive(Default)]
 pub(super) struct WireScript {
     next: VecDeque<(When, HttpFault)>,

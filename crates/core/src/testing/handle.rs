@@ -1,4 +1,4 @@
-//! One request: noted, delayed, let in, answered, and changed by its fault.
+//! One request: logged, delayed, authorised, answered, and changed by its fault.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,7 +24,7 @@ use crate::registry::MemoryRegistry;
 /// The largest body of a request: 256 MiB.
 const MAX_BODY: usize = 256 * 1024 * 1024;
 
-/// What every request sees.
+/// The state that all requests share.
 pub(super) struct Shared {
     pub(super) memory: MemoryRegistry,
     pub(super) host: String,
@@ -32,7 +32,7 @@ pub(super) struct Shared {
     pub(super) inner: Mutex<Inner>,
 }
 
-/// What changes while it runs, other than what it holds.
+/// The part of the server's state that changes, except the content of the registry.
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) access: Access,
@@ -42,9 +42,9 @@ pub(super) struct Inner {
     pub(super) requests: Vec<Seen>,
     pub(super) script: WireScript,
     pub(super) latency: Duration,
-    /// How far the `Date` of an answer is ahead of this machine's clock.
+    /// The `Date` of answers minus this machine's clock, in milliseconds.
     pub(super) date_offset_ms: i64,
-    /// The highest round that was answered.
+    /// The highest round of an answered request.
     pub(super) answered: usize,
 }
 
@@ -66,7 +66,7 @@ impl Default for Inner {
 
 impl Shared {
     pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
-        // A panic elsewhere (a test's own predicate) leaves it whole: no change of it takes two steps.
+        // The state is valid even after a panic elsewhere (in a test's own predicate): every change of it is one step.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -77,7 +77,7 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// A request that is let in.
+/// A request that passed the access check.
 pub(super) struct Asked {
     pub(super) method: Method,
     pub(super) path: String,
@@ -103,7 +103,7 @@ pub(super) async fn handle(
     let dated = |answer: Answer| answer.with(header::DATE, http_date(shared.inner().date_offset_ms));
     let mut answer = match fault.instead() {
         Some(answer) => dated(answer),
-        // A fault may change the date, too.
+        // A fault may change the date too, so set the date first.
         None => fault.after(dated(answer(&shared, request).await)),
     };
     match fault {
@@ -126,7 +126,7 @@ pub(super) async fn handle(
     fault.send(answer, is_head)
 }
 
-/// Notes a request. Says its number, its fault and how long it has to wait.
+/// Logs a request. Returns its number, its fault and the delay before it is handled.
 fn arrive(shared: &Shared, request: &Request, peer: SocketAddr) -> (usize, HttpFault, Duration) {
     let joined = |name| {
         let values: Vec<_> = request.headers().get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -180,12 +180,12 @@ async fn answer(shared: &Shared, request: Request) -> Answer {
     }
 }
 
-/// The answer to a method that this end does not have.
+/// The answer to a method that this endpoint does not support.
 pub(super) fn not_allowed() -> Answer {
     Answer::error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "the method is not supported here")
 }
 
 pub(super) async fn until_true(mut stopped: watch::Receiver<bool>) {
-    // An error means that the sender is gone, which is a stop as well.
+    // An error means that the sender was dropped, which is a stop as well.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }

@@ -15,18 +15,18 @@ pub struct HttpAnswer {
 }
 
 impl HttpAnswer {
-    /// This status, without a body. Below 100 and over 999 it is 500.
+    /// An answer with this status and no body. A status below 100 or over 999 becomes 500.
     pub fn new(status: u16) -> HttpAnswer {
         HttpAnswer { status, content: None, is_cut: false }
     }
 
-    /// With this body. A HEAD is answered with its length alone.
+    /// Adds this body. The answer to a HEAD has the length of the body only.
     #[must_use]
     pub fn with_body(self, content_type: impl Into<String>, body: impl Into<Bytes>) -> HttpAnswer {
         HttpAnswer { content: Some((content_type.into(), body.into())), ..self }
     }
 
-    /// The connection is cut in the middle of the body.
+    /// Cuts the connection in the middle of the body.
     #[must_use]
     pub fn cut(self) -> HttpAnswer {
         HttpAnswer { is_cut: true, ..self }

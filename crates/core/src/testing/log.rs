@@ -1,13 +1,13 @@
-//! What the server was asked: never a credential, only its kind.
+//! The log of requests: the kind of each credential, never the credential itself.
 
 use std::fmt;
 
 use axum::http::{HeaderMap, header};
 
-/// How a request showed who sent it.
+/// The kind of the credential of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthKind {
-    /// Not at all.
+    /// No credential.
     None,
     /// `Authorization: Basic`.
     Basic,
@@ -36,23 +36,23 @@ pub struct Seen {
     pub method: String,
     /// Path and query as they were sent.
     pub path: String,
-    /// How it showed who sent it.
+    /// The kind of its credential.
     pub auth: AuthKind,
     /// `Accept`, all values of it joined by `, `.
     pub accept: Option<String>,
     /// `Content-Type`.
     pub content_type: Option<String>,
-    /// The client's port: one for each connection.
+    /// The client's port, which identifies the connection.
     pub port: u16,
-    /// The status of the answer; none while there is none.
+    /// The status of the answer; none before the answer.
     pub status: Option<u16>,
-    /// How many round trips had to be made for it, itself included: one more than the highest round of the requests
-    /// that were answered before it arrived.
+    /// The number of sequential round trips up to this request, itself included: one more than the highest round of the
+    /// requests that were answered before it arrived.
     pub round: usize,
 }
 
 impl Seen {
-    /// True for this method and a path (without its query) that ends in `end`.
+    /// True if the method is this one and the path (without its query) ends in `end`.
     pub fn is(&self, method: &str, end: &str) -> bool {
         self.method == method && self.path.split('?').next().is_some_and(|path| path.ends_with(end))
     }
@@ -68,13 +68,13 @@ impl fmt::Display for Seen {
 /// One request for a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSeen {
-    /// `service`.
+    /// The `service` parameter.
     pub service: Option<String>,
     /// Each `scope`, such as `repository:acme/shop:pull,push`.
     pub scopes: Vec<String>,
-    /// How it showed who sent it; the fields of a form are not in here.
+    /// The kind of its credential in the headers; form fields do not count.
     pub auth: AuthKind,
-    /// `grant_type` of a form: `password` or `refresh_token`.
+    /// The `grant_type` of a form: `password` or `refresh_token`.
     pub grant_type: Option<String>,
     /// The status of the answer.
     pub status: u16,

@@ -34,8 +34,8 @@ fn unknown() -> Answer {
     Answer::error(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "manifest unknown")
 }
 
-/// The manifest and the bytes to send for it, through the port, so that scripted faults and the log of calls see it: a
-/// HEAD of a tag is a `resolve`, all else is a `fetch`.
+/// The manifest and the body to send for it. The read goes through the port, so that scripted faults and the call log
+/// apply: a HEAD of a tag is a `resolve`, every other read is a `fetch`.
 async fn read(
     shared: &Shared,
     method: &Method,
@@ -71,7 +71,7 @@ async fn read(
 
 fn show(manifest: &Manifest, body: Bytes, headers: &HeaderMap) -> Answer {
     let media_type = manifest.media_type().as_str();
-    // The known types must be named, as in distribution; of the others it is enough that anything is accepted.
+    // `Accept` must name the known types, as in distribution. For other types `*/*` is enough.
     let is_known = MANIFEST_TYPES.contains(&media_type);
     let fits = |accepted: &str| accepted == media_type || (accepted == "*/*" && !is_known);
     if !names(headers, header::ACCEPT, fits) {
@@ -85,13 +85,13 @@ fn show(manifest: &Manifest, body: Bytes, headers: &HeaderMap) -> Answer {
     answer.with(header::ETAG, format!("\"{digest}\"")).with(DOCKER_CONTENT_DIGEST, digest)
 }
 
-/// True if one of the comma-separated values of a header, without its parameters, fits.
+/// True if `fits` accepts one of the comma-separated values of a header, without its parameters.
 fn names(headers: &HeaderMap, name: header::HeaderName, fits: impl Fn(&str) -> bool) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|value| fits(value.split(';').next().unwrap_or("").trim()))
 }
 
-/// Longer than any test waits: the client has a timeout of its own.
+/// Longer than any test waits. The client has its own timeout.
 const NO_TIMEOUT: Duration = Duration::from_secs(3600);
 
 async fn put(shared: &Shared, asked: &Asked, repository: &Repository, target: &Target) -> Answer {
@@ -147,7 +147,7 @@ fn put_digest(shared: &Shared, repository: &Repository, manifest: &Manifest) -> 
     Ok(())
 }
 
-/// Refuses a manifest that names what is not there, with one error for each.
+/// Refuses a manifest with missing parts, with one error for each missing part.
 fn complete(shared: &Shared, repository: &Repository, manifest: &Manifest) -> Result<(), Answer> {
     let missing = shared.memory.with(|model| model.check(repository, manifest)).map_err(|error| invalid(&error))?;
     if missing.is_empty() {

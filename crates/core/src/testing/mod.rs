@@ -1,9 +1,8 @@
-//! For tests, yours and ours: an OCI registry over HTTP in this process, and, with the feature `strategies`, proptest
-//! strategies.
+//! Tools for tests: an OCI registry over HTTP in this process and, with the feature `strategies`, proptest strategies.
 //!
-//! [`RegistryServer`] serves a [`MemoryRegistry`](crate::registry::MemoryRegistry) on loopback as the OCI distribution
-//! specification 1.1 says, and misbehaves as it is told to: [`Fault`](crate::registry::Fault)s in the model,
-//! [`HttpFault`]s on the wire.
+//! [`RegistryServer`] serves a [`MemoryRegistry`](crate::registry::MemoryRegistry) on loopback according to the OCI
+//! distribution specification 1.1. It injects the faults that a test scripts: [`Fault`](crate::registry::Fault)s in the
+//! memory registry, [`HttpFault`]s on the wire.
 
 #![allow(clippy::result_large_err, reason = "an answer is made once for each request, and is moved, not copied")]
 

@@ -28,7 +28,8 @@ pub(super) fn answer(shared: &Shared, asked: &Asked, repository: &Repository, su
     if wanted.is_some() { answer.with(OCI_FILTERS_APPLIED, "artifactType") } else { answer }
 }
 
-/// A manifest as a list of referrers shows it; its artifact type is its own, or that of its config.
+/// The descriptor of a manifest in a list of referrers. Its artifact type is the manifest's own, else the media type of
+/// its config.
 fn descriptor(manifest: &Manifest) -> Option<Value> {
     let body: Value = serde_json::from_slice(manifest.bytes()).ok()?;
     let own = body.get("artifactType").filter(|own| own.as_str().is_some_and(|own| !own.is_empty()));

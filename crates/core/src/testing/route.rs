@@ -1,4 +1,4 @@
-//! What a request's path and query mean.
+//! Parses the path and the query of a request.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::answer::Answer;
 use crate::value::{Digest, Repository, Tag, Target};
 use axum::http::StatusCode;
 
-/// The ends of the OCI distribution specification, and the token server's.
+/// The endpoints of the OCI distribution specification, and the token endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     Root,
@@ -20,7 +20,7 @@ pub(super) enum Route {
 }
 
 impl Route {
-    /// Reads a path; names follow the grammar, and repositories are those of this server.
+    /// Parses a path. Names must be valid; repositories are those of this server.
     pub(super) fn parse(host: &str, path: &str) -> Result<Route, Answer> {
         match path {
             "/v2" | "/v2/" => return Ok(Route::Root),
@@ -76,7 +76,7 @@ impl Route {
     }
 }
 
-/// The pairs of a query or a form, decoded. Of one name the values stay in order.
+/// The pairs of a query or a form, decoded. The values of one name stay in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pairs(BTreeMap<String, Vec<String>>);
 
@@ -99,7 +99,7 @@ impl Pairs {
     }
 }
 
-/// Percent-decoding (RFC 3986, section 2.1); what is not a whole triplet stays as it is.
+/// Percent-decoding (RFC 3986, section 2.1). An incomplete triplet stays as it is.
 fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -17,11 +17,11 @@ use super::wire::{Loopback, Peer};
 use crate::registry::MemoryRegistry;
 use crate::value::Repository;
 
-/// An OCI registry on loopback: pull, push (whole and in parts, mounts), lists in pages, deletes and referrers as the
-/// OCI distribution specification 1.1 says. It ends when it is dropped.
+/// An OCI registry on loopback: pull, push (monolithic, in chunks, and mounts), paginated lists, deletes and referrers
+/// as in the OCI distribution specification 1.1. The server stops when this value is dropped.
 ///
-/// What the specification leaves open it does as distribution does: a manifest that no `Accept` fits is 404
-/// MANIFEST_UNKNOWN, a wrong `If-Match` on a put is ignored and the tag moves.
+/// Where the specification leaves a choice, the server does the same as distribution: if no `Accept` fits the manifest,
+/// it answers 404 MANIFEST_UNKNOWN; it ignores a wrong `If-Match` on a put, and the tag moves.
 ///
 /// ```no_run
 /// # async fn example() -> std::io::Result<()> {
@@ -44,13 +44,13 @@ pub struct RegistryServer {
 }
 
 impl RegistryServer {
-    /// Starts a server that holds nothing, on a free port of 127.0.0.1, in the current tokio runtime.
+    /// Starts an empty server on a free port of 127.0.0.1, in the current tokio runtime.
     pub async fn start() -> std::io::Result<RegistryServer> {
         RegistryServer::start_on(0, MemoryRegistry::new()).await
     }
 
-    /// Starts a server on this port of 127.0.0.1 (0 takes a free one) that serves what `memory` holds, such as what
-    /// another server held on the same port before it was stopped.
+    /// Starts a server on this port of 127.0.0.1 (0 takes a free one) that serves the content of `memory`. To restart a
+    /// server, pass the memory registry and the port of the stopped one.
     pub async fn start_on(port: u16, memory: MemoryRegistry) -> std::io::Result<RegistryServer> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
@@ -64,20 +64,20 @@ impl RegistryServer {
         Ok(RegistryServer { shared, address, stop, serving })
     }
 
-    /// The address it listens on.
+    /// The address that the server listens on.
     pub fn addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// `127.0.0.1:PORT`, the host of its repositories.
+    /// The host of its repositories: `127.0.0.1:PORT`.
     pub fn host(&self) -> &str {
         &self.shared.host
     }
 
-    /// The repository `name` of this server.
+    /// The repository of this name on this server.
     ///
     /// # Panics
-    /// If the name does not follow the grammar.
+    /// If the name is invalid.
     #[allow(clippy::panic, reason = "a wrong name is a mistake in the test that wrote it")]
     pub fn repository(&self, name: &str) -> Repository {
         match format!("{}/{name}", self.shared.host).parse() {
@@ -86,42 +86,42 @@ impl RegistryServer {
         }
     }
 
-    /// What it serves. Its scripted faults come through: a put's lost answer is a 500, a read's is a 503. So does its
-    /// [`lag`](MemoryRegistry::lag): GET and HEAD of a tag answer any value of the window.
+    /// The memory registry that it serves. Its scripted faults apply: a put with a lost answer is a 500, a read with a
+    /// lost answer is a 503. Its [`lag`](MemoryRegistry::lag) applies too: GET and HEAD of a tag may answer any value
+    /// of the window.
     pub fn memory(&self) -> &MemoryRegistry {
         &self.shared.memory
     }
 
-    /// Asks this of every request from now on. Tokens given before stay good.
+    /// Requires this access control for every later request. Tokens issued before stay valid.
     pub fn access(&self, access: Access) {
         self.shared.inner().access = access;
     }
 
-    /// Ends every token that was given.
+    /// Expires every issued token.
     pub fn end_tokens(&self) {
         self.shared.inner().tokens.end();
     }
 
-    /// Each request waits this long before anything is done with it; 0 at first.
+    /// The delay before each request is handled. Default: 0.
     pub fn latency(&self, latency: Duration) {
         self.shared.inner().latency = latency;
     }
 
-    /// The `Date` of each answer is so many milliseconds ahead of this machine's clock, behind it if negative; 0 at
-    /// first. An answer without a `Date` cannot be had (hyper adds one), but one that cannot be read can:
-    /// `HttpFault::Header("date", String::new())`.
+    /// The `Date` of each answer minus this machine's clock, in milliseconds. Default: 0. The header cannot be left out
+    /// (hyper adds it), but it can be made invalid: `HttpFault::Header("date", String::new())`.
     pub fn date_offset_ms(&self, offset_ms: i64) {
         self.shared.inner().date_offset_ms = offset_ms;
     }
 
-    /// The next requests meet these faults, in order, one each.
+    /// Adds faults for the next requests, in order, one fault for each request.
     pub fn script(&self, faults: impl IntoIterator<Item = HttpFault>) {
         let mut inner = self.shared.inner();
         faults.into_iter().for_each(|fault| inner.script.push(fault));
     }
 
-    /// The next requests for which `when` is true meet these faults, in order, one each. `when` must not ask the
-    /// server.
+    /// Adds faults for the next requests for which `when` is true, in order, one fault for each request. `when` must
+    /// not send requests to this server.
     ///
     /// ```
     /// # async fn example(server: tagwarden::testing::RegistryServer) {
@@ -137,22 +137,22 @@ impl RegistryServer {
         faults.into_iter().for_each(|fault| inner.script.push_when(Box::new(when.clone()), fault));
     }
 
-    /// Every request for which `when` is true, and that no other fault waits for, meets this one.
+    /// Adds a fault for every request for which `when` is true, unless a fault for one request applies to it.
     pub fn always(&self, when: impl Fn(&Seen) -> bool + Send + 'static, fault: HttpFault) {
         self.shared.inner().script.push_always(Box::new(when), fault);
     }
 
-    /// Forgets the faults on the wire that are still to come.
+    /// Removes all faults on the wire.
     pub fn calm(&self) {
         self.shared.inner().script.clear();
     }
 
-    /// How many faults on the wire no request has met yet, those of [`always`](Self::always) not counted.
+    /// The number of faults on the wire that no request has met yet. Those of [`always`](Self::always) do not count.
     pub fn faults_left(&self) -> usize {
         self.shared.inner().script.left()
     }
 
-    /// Every request so far, in the order they arrived.
+    /// Every request so far, in the order of arrival.
     pub fn requests(&self) -> Vec<Seen> {
         self.shared.inner().requests.clone()
     }
@@ -162,7 +162,7 @@ impl RegistryServer {
         self.shared.inner().token_requests.clone()
     }
 
-    /// Forgets the requests so far; rounds are counted from the first again.
+    /// Clears the log of requests. Rounds start again at the first.
     pub fn clear_requests(&self) {
         let mut inner = self.shared.inner();
         inner.answered = 0;
@@ -170,7 +170,7 @@ impl RegistryServer {
         inner.token_requests.clear();
     }
 
-    /// Stops: answers what is under way, closes every connection, frees the port.
+    /// Stops the server: answers open requests, closes every connection, frees the port.
     pub async fn stop(mut self) -> std::io::Result<()> {
         self.stop.send_replace(true);
         match self.serving.take() {

@@ -1,7 +1,7 @@
-//! Proptest strategies for the values, and for what an entry says.
+//! Proptest strategies for values and for the bodies of entries.
 //!
-//! Each covers the whole grammar of its value and shrinks to a short one. Together with
-//! [laws](crate::conformance) they are what a backend of your own is tested with.
+//! Each strategy covers the whole grammar of its value and shrinks to a short value. Test your own backend with these
+//! and the [laws](crate::conformance).
 
 use proptest::collection::vec;
 use proptest::option;
@@ -33,12 +33,12 @@ pub fn digest() -> impl Strategy<Value = Digest> {
     ]
 }
 
-/// A digest of SHA-256, as the ledger's own hashes are.
+/// A SHA-256 digest, the algorithm of the ledger's own hashes.
 pub fn sha256() -> impl Strategy<Value = Digest> {
     any::<u64>().prop_map(|seed| Digest::of(&seed.to_be_bytes()))
 }
 
-/// A tag of 1 to 128 characters; it may look like anything but a pin.
+/// A tag of 1 to 128 characters that is not a pin.
 pub fn tag() -> impl Strategy<Value = Tag> {
     parsed("[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}").prop_filter("a pin", |tag: &Tag| !tag.as_str().starts_with("tw-pin."))
 }
@@ -94,7 +94,7 @@ pub fn timestamp() -> impl Strategy<Value = Timestamp> {
     (0..253_402_300_800_000_i64).prop_map(Timestamp::from_unix_ms)
 }
 
-/// A provenance, with any of what may be absent.
+/// A provenance. Optional parts may be absent.
 pub fn provenance() -> impl Strategy<Value = Provenance> {
     let job = (text(), option::of(text())).prop_map(|(id, name)| Job { id, name });
     let run = (text(), text(), option::of(1..100_u32), option::of(text()), option::of(text()), option::of(job));
@@ -128,7 +128,7 @@ pub fn provenance() -> impl Strategy<Value = Provenance> {
     })
 }
 
-/// What an entry of any kind says. Each is right by itself; that they follow one another is a log's own law.
+/// The body of an entry of any kind. Each body is valid by itself, but several of them are not a valid log.
 pub fn body() -> impl Strategy<Value = Body> {
     prop_oneof![
         intent().prop_map(|intent| Body::Intent(Box::new(intent))),
@@ -296,7 +296,7 @@ pub fn outcome() -> impl Strategy<Value = Outcome> {
     })
 }
 
-/// Times from 1 ms to one hour each.
+/// Deadlines, each from 1 ms to one hour.
 pub fn deadlines() -> impl Strategy<Value = Deadlines> {
     let ms = || 1..=Deadlines::MAX_MS;
     (ms(), ms(), ms(), ms()).prop_map(|(ttl_ms, grace_ms, quiet_ms, settle_ms)| Deadlines {
@@ -369,12 +369,12 @@ fn decision() -> impl Strategy<Value = Decision> {
     )
 }
 
-/// A position or size: any integer that JSON keeps, 0 to 2^53 - 1.
+/// A position or size: any integer that JSON represents exactly, 0 to 2^53 - 1.
 fn count() -> impl Strategy<Value = u64> {
     0..=9_007_199_254_740_991_u64
 }
 
-/// What a regular expression writes and the value's own door lets in.
+/// Values from texts that match the regular expression and that the value's own parser accepts.
 fn parsed<T: std::str::FromStr + std::fmt::Debug>(regex: &'static str) -> impl Strategy<Value = T> {
     regex.prop_filter_map("the value's own grammar", |text: String| text.parse().ok())
 }

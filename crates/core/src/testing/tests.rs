@@ -1,4 +1,4 @@
-//! The server as a client sees it, over a plain socket, so that every byte is known.
+//! Tests of the server through a plain socket, so that every byte is known.
 
 mod access;
 mod faults;
@@ -14,13 +14,13 @@ use crate::registry::{MANIFEST_TYPES, Sample};
 
 const IMAGE: &str = MANIFEST_TYPES[0];
 
-/// What came back.
+/// An answer as the client received it.
 #[derive(Debug)]
 struct Response {
     status: u16,
     head: String,
     body: Vec<u8>,
-    /// True if the connection ended before the body's announced length.
+    /// True if the connection ended before the announced length of the body.
     cut: bool,
 }
 
@@ -39,7 +39,7 @@ impl Response {
     }
 }
 
-/// Sends one request on a connection of its own, with these header lines.
+/// Sends one request with these header lines on a new connection.
 async fn send(address: SocketAddr, request: &str, headers: &[&str], body: impl Into<Vec<u8>>) -> Response {
     let (request, body) = (request.to_owned(), body.into());
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
@@ -56,7 +56,7 @@ fn exchange(address: SocketAddr, request: &str, headers: &str, body: &[u8]) -> R
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(body).unwrap();
     let mut answer = Vec::new();
-    // An error here is a cut connection; what came before it counts.
+    // An error here is a cut connection. Keep the bytes that came before it.
     let ended = stream.read_to_end(&mut answer).is_ok();
     let split = answer.windows(4).position(|four| four == b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
     let head = String::from_utf8_lossy(&answer[..split]).into_owned();

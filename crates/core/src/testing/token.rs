@@ -1,4 +1,5 @@
-//! The token end: `GET /token`, and `POST /token` with a form (distribution's *Token Authentication* and *OAuth2*).
+//! The token endpoint: `GET /token`, and `POST /token` with a form (distribution's *Token Authentication* and
+//! *OAuth2*).
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use bytes::Bytes;
@@ -10,7 +11,8 @@ use super::handle::Inner;
 use super::log::{AuthKind, TokenSeen};
 use super::route::Pairs;
 
-/// Gives a token to who has the login or a refresh token, and notes the request.
+/// Issues a token if the client sends the login or a refresh token (to any client if no login is set). Logs the
+/// request.
 pub(super) fn token(inner: &mut Inner, method: &Method, query: &Pairs, headers: &HeaderMap, body: &Bytes) -> Answer {
     let form = Pairs::parse(&String::from_utf8_lossy(body));
     let asked = if *method == Method::POST { &form } else { query };

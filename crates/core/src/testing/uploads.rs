@@ -8,7 +8,7 @@ use super::answer::{Answer, DOCKER_CONTENT_DIGEST, DOCKER_UPLOAD_UUID};
 use super::handle::{Asked, Shared, not_allowed};
 use crate::value::{Digest, Repository};
 
-/// An upload that has begun.
+/// An open upload.
 #[derive(Debug)]
 pub(super) struct Upload {
     repository: Repository,
@@ -35,7 +35,7 @@ pub(super) fn begin(shared: &Shared, asked: &Asked, repository: &Repository) -> 
     answer
 }
 
-/// The blob of another repository, if it is there; otherwise the client uploads it.
+/// Mounts the blob of another repository. None if it is not there: the client then uploads it.
 fn mounted(shared: &Shared, repository: &Repository, digest: &str, from: &str) -> Option<Answer> {
     let digest: Digest = digest.parse().ok()?;
     let from: Repository = format!("{}/{from}", shared.host).parse().ok()?;
@@ -81,7 +81,7 @@ pub(super) fn go_on(shared: &Shared, asked: &Asked, repository: &Repository, id:
     }
 }
 
-/// True unless `Content-Range: <first>-<last>` says that this part is not the next one.
+/// False if `Content-Range: <first>-<last>` shows that this part is not the next one.
 fn fits(upload: &Upload, asked: &Asked) -> bool {
     let Some(range) = asked.headers.get(header::CONTENT_RANGE) else { return true };
     let first = range.to_str().ok().and_then(|range| range.split('-').next()?.parse::<usize>().ok());

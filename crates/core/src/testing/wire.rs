@@ -1,4 +1,4 @@
-//! The listener, with a knife for each connection.
+//! A listener whose connections can be cut.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 #[derive(Debug)]
 pub(super) struct Loopback(pub(super) TcpListener);
 
-/// A connection, as its requests see it.
+/// The handle of a connection that its requests get.
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
@@ -25,7 +25,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Cuts the connection: nothing that is sent from now on arrives.
+    /// Cuts the connection: no byte sent from now on arrives.
     pub(super) fn cut(&self) {
         self.knife.store(true, Ordering::Release);
     }
@@ -37,8 +37,8 @@ impl Listener for Loopback {
 
     async fn accept(&mut self) -> (Wire, SocketAddr) {
         loop {
-            // Nagle's algorithm would hold small answers back for 40 ms. What fails here fails for one client, or
-            // because there are no file descriptors left, which passes.
+            // Nagle's algorithm would delay small answers by 40 ms. An error here concerns one client, or means that
+            // file descriptors have run out, which is temporary.
             match self.0.accept().await.and_then(|(stream, from)| stream.set_nodelay(true).map(|()| (stream, from))) {
                 Ok((stream, address)) => return (Wire { stream, knife: Arc::default() }, address),
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,

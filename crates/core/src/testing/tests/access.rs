@@ -14,7 +14,7 @@ fn login() -> Login {
     Login::new("ci", PASSWORD)
 }
 
-/// A shop whose `prod` is readable with a login.
+/// A repository with the tag `prod`, behind this access control.
 async fn shop(access: Access) -> RegistryServer {
     let server = server().await;
     server.memory().push_image(&server.repository("shop"), &"prod".parse().unwrap(), 1);

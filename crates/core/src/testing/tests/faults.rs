@@ -1,4 +1,4 @@
-//! Faults, in the model and on the wire.
+//! Faults in the memory registry and on the wire.
 
 use std::collections::BTreeSet;
 

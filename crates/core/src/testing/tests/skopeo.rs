@@ -6,7 +6,7 @@ use std::process::Command;
 use super::*;
 use crate::value::Digest;
 
-/// Runs skopeo, or says that it is not here. Where tests must be whole (`CI=true`) that is an error.
+/// Runs skopeo; prints a message if it is not installed. With `CI=true` a missing skopeo fails the test.
 async fn skopeo(arguments: Vec<String>) -> Option<String> {
     let run = tokio::task::spawn_blocking(move || Command::new("skopeo").args(arguments).output()).await.unwrap();
     match run {
@@ -27,7 +27,7 @@ fn arguments(words: &str) -> Vec<String> {
     words.split(' ').map(str::to_owned).collect()
 }
 
-/// A sample as skopeo's `dir:` keeps it.
+/// Writes a sample in the layout of skopeo's `dir:` transport.
 fn write(directory: &Path, sample: &Sample) {
     std::fs::write(directory.join("version"), "Directory Transport Version: 1.1\n").unwrap();
     std::fs::write(directory.join("manifest.json"), sample.manifest.bytes()).unwrap();

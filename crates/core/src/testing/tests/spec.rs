@@ -1,4 +1,4 @@
-//! What the OCI distribution specification says.
+//! Requirements of the OCI distribution specification.
 
 use super::*;
 use crate::registry::{Manifest, Registry};
