@@ -34,8 +34,8 @@ pub struct Artifact {
 pub struct Packed {
     /// The packed artifact.
     pub artifact: Artifact,
-    /// The paths inside the directory that were left out, sorted. A directory that was left out as a whole ends with
-    /// `/`, and the paths inside it are not listed.
+    /// The paths inside the directory that were left out, in the order of the archive. A directory that was left out
+    /// as a whole ends with `/`, and the paths inside it are not listed.
     pub left_out: Vec<String>,
 }
 
@@ -68,7 +68,7 @@ impl Artifact {
         let content = source::read(dir, options)?;
         let tar = archive(&content.nodes)?;
         let layer = compress(&tar)?;
-        // An image config like that of go-containerregistry for Flux: some tools require one `diff_id` for each layer.
+        // An image config like that of go-containerregistry for Flux, so that tools that count its layers accept it.
         let config = serde_json::json!({
             "architecture": "",
             "config": {},

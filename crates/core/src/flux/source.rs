@@ -23,7 +23,7 @@ pub(super) enum Node {
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) nodes: Vec<Node>,
-    /// The paths that are left out, sorted. A directory that is left out as a whole ends with `/`.
+    /// The paths that are left out, in the order of `nodes`. A directory that is left out as a whole ends with `/`.
     pub(super) left_out: Vec<String>,
 }
 
