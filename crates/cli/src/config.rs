@@ -12,10 +12,10 @@ use toml::Spanned;
 
 use crate::args::parse_duration;
 
-/// The name that is looked for, from the working directory upwards.
+/// The name of the file. It is searched for from the working directory upwards.
 const NAME: &str = "tagwarden.toml";
 
-/// What the file says; nothing if there is none.
+/// The content of the file; empty if there is no file.
 #[derive(Debug, Default)]
 pub(crate) struct Config {
     /// The file that was read.
@@ -62,7 +62,7 @@ impl TryFrom<String> for Lasting {
 }
 
 impl Config {
-    /// The first `tagwarden.toml` from `dir` upwards. CONFIG_INVALID, with line and column, if it cannot be used.
+    /// The first `tagwarden.toml` from `dir` upwards. CONFIG_INVALID, with line and column, if it is invalid.
     pub(crate) fn find(dir: &Path) -> Result<Config> {
         for dir in dir.ancestors() {
             let file = dir.join(NAME);
@@ -78,7 +78,7 @@ impl Config {
     fn parse(file: &Path, text: &str) -> Result<Config> {
         let bad = |span: Option<Range<usize>>, why: &str| {
             let (line, column) = place(text, span.map_or(0, |span| span.start));
-            // Some messages of the parser have several lines; the first says it.
+            // Some messages of the parser have several lines. The first line is enough.
             let why = why.lines().next().unwrap_or_default();
             let message = format!("{}:{line}:{column}: {why}", file.display());
             Error::new(ErrorKind::ConfigInvalid, message).with("line", line).with("column", column)
@@ -92,7 +92,8 @@ impl Config {
             stages.push(Stage { environment, channel });
             pipeline = Some(Pipeline::new(stages.clone()).map_err(|e| bad(Some(span), &e.to_string()))?);
         }
-        // Through a text of its own: what a parser says about a value may quote it, and this one may hold a password.
+        // Parse the URL outside of the TOML parser: its error messages may quote the value, and a URL may have a
+        // password.
         let home = file.parent().unwrap_or(Path::new("."));
         let ledger = written.ledger.map(|ledger| match ledger.as_ref().parse::<LedgerUrl>() {
             Ok(url) => Ok(url.within(home)),
@@ -108,19 +109,19 @@ impl Config {
         })
     }
 
-    /// The channel of the environment of that name.
+    /// The channel of the environment with that name.
     pub(crate) fn channel(&self, environment: &str) -> Option<&Channel> {
         let mut stages = self.pipeline.iter().flat_map(Pipeline::stages);
         stages.find(|stage| stage.environment.as_str() == environment).map(|stage| &stage.channel)
     }
 
-    /// The name of a channel's environment.
+    /// The environment of a channel.
     pub(crate) fn environment(&self, channel: &Channel) -> Option<&Environment> {
         let mut stages = self.pipeline.iter().flat_map(Pipeline::stages);
         stages.find(|stage| stage.channel == *channel).map(|stage| &stage.environment)
     }
 
-    /// The names that there are, for an error.
+    /// The names of all environments, for an error message.
     pub(crate) fn environments(&self) -> Vec<&str> {
         self.pipeline.iter().flat_map(Pipeline::stages).map(|stage| stage.environment.as_str()).collect()
     }

@@ -1,4 +1,4 @@
-//! From arguments and configuration to a promoter.
+//! Makes the registry client, the ledger and the promoter from arguments and configuration.
 
 use std::env::VarError;
 use std::fs::File;
@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::offline::Offline;
 use crate::progress::Progress;
 
-/// What every command begins with.
+/// The settings that every command starts with.
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) config: Config,
@@ -38,12 +38,12 @@ impl Setup {
         Ok(Setup { config: Config::find(&here)?, ledger })
     }
 
-    /// The ledger, to be written.
+    /// The ledger, opened for writing.
     pub(crate) async fn ledger(&self) -> Result<Arc<dyn Ledger>> {
         self.ledger_url()?.open(Access::Write).await
     }
 
-    /// The ledger, to be read only: read permission is enough, and nothing is made.
+    /// The ledger, opened for reading: read permission is enough, and nothing is created.
     pub(crate) async fn ledger_to_read(&self) -> Result<Arc<dyn Ledger>> {
         self.ledger_url()?.open(Access::Read).await
     }
@@ -57,12 +57,12 @@ impl Setup {
         }
     }
 
-    /// A promoter that asks the ledger alone, which may be read only.
+    /// A promoter that uses only the ledger, opened for reading.
     pub(crate) async fn reader(&self) -> Result<Promoter> {
         Ok(self.promoter(Arc::new(Offline), self.ledger_to_read().await?))
     }
 
-    /// Where the ledger is.
+    /// The URL of the ledger.
     pub(crate) fn ledger_url(&self) -> Result<LedgerUrl> {
         match (&self.ledger, &self.config.ledger) {
             (Some(given), _) => given.parse(),
@@ -76,7 +76,7 @@ impl Setup {
     }
 }
 
-/// The client of real registries. `host` is the registry that a user and a password from the command line are for.
+/// The client of real registries. A user and password from the command line are for the registry `host`.
 pub(crate) fn registry(args: &RegistryArgs, host: &str) -> Result<OciRegistry> {
     let mut options = OciOptions::new();
     for host in &args.insecure {
@@ -93,7 +93,8 @@ pub(crate) fn registry(args: &RegistryArgs, host: &str) -> Result<OciRegistry> {
     OciRegistry::new(options)
 }
 
-/// The one host of `hosts`, for a password that must not go to two; any, if none is given.
+/// The only host in `hosts`; an error if there are two and a password was given, since it must not go to both. Without
+/// a password, the first host.
 pub(crate) fn one_host<'h>(args: &RegistryArgs, hosts: impl IntoIterator<Item = &'h str>) -> Result<&'h str> {
     let mut hosts = hosts.into_iter();
     let first = hosts.next().unwrap_or_default();
@@ -106,14 +107,14 @@ pub(crate) fn one_host<'h>(args: &RegistryArgs, hosts: impl IntoIterator<Item = 
     }
 }
 
-/// No password is longer.
+/// The largest password, in bytes.
 const MAX_PASSWORD: u64 = 64 * 1024;
 
 fn password(from: &mut impl Read) -> Result<Secret> {
     let bad = |why: String| Error::new(ErrorKind::ConfigInvalid, format!("--password-stdin: {why}"));
     let mut text = String::new();
     let read = from.take(MAX_PASSWORD + 1).read_to_string(&mut text);
-    // An error of the standard library says where, never what was read.
+    // An error of the standard library does not quote the input.
     read.map_err(|e| bad(format!("standard input cannot be read: {e}")))?;
     let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
     match text.len() {
@@ -123,7 +124,7 @@ fn password(from: &mut impl Read) -> Result<Secret> {
     }
 }
 
-/// Opens a file that was named on the command line. SOURCE_INVALID, with its name, if it cannot be.
+/// Opens a file that was named on the command line. SOURCE_INVALID, with its name, if it cannot be opened.
 pub(crate) fn open(file: &Path) -> Result<File> {
     File::open(file).map_err(|e| Error::new(ErrorKind::SourceInvalid, format!("{}: {e}", file.display())))
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C while a move runs: the first waits for the move to be closed, the second leaves at once (I9).
+//! Ctrl-C while a move runs: the first waits until the move is closed, the second exits at once (I9).
 
 use std::future::Future;
 use std::pin::pin;
@@ -7,7 +7,8 @@ use tagwarden::{Channel, Error, ErrorKind, Result};
 
 use crate::progress::say;
 
-/// The end of `moving`. A second Ctrl-C (or SIGTERM) is MOVE_INDETERMINATE, and says that `recover` is due.
+/// Waits for `moving` and returns its result. A second Ctrl-C (or SIGTERM) returns MOVE_INDETERMINATE, with the advice
+/// to run `recover`.
 pub(crate) async fn until_closed<T>(channel: &Channel, moving: impl Future<Output = Result<T>>) -> Result<T> {
     let mut signals = Signals::new()?;
     let mut moving = pin!(moving);

@@ -1,4 +1,4 @@
-//! The command line of tagwarden: arguments in, answers out. What it decides, it asks the library.
+//! The command line of tagwarden: reads arguments, prints answers. Every decision is made by the library.
 #![forbid(unsafe_code)]
 
 mod args;
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// One thread is enough to wait on; a move runs in a task of its own.
+/// Runs the command. One thread is enough for waiting; a move runs in a task of its own.
 fn answer(cli: Cli) -> Result<Answer> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::new(ErrorKind::InternalFault, "the runtime cannot begin").because(e))?;
@@ -58,36 +58,36 @@ fn failed(error: &Error, json: bool) -> ExitCode {
         print(&error_json(error).to_string());
     } else {
         let text = error_text(error, Style::of(&std::io::stderr()));
-        // Its reader may be gone.
+        // Ignore write errors: stderr may be closed.
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
     ExitCode::from(error.kind().class().exit_code())
 }
 
-/// What is wrong with the command line, or its help.
+/// Prints the error in the command line, or the help.
 fn usage(error: &clap::Error) -> ExitCode {
     let wrong = !matches!(error.kind(), Usage::DisplayHelp | Usage::DisplayVersion);
     if wrong && std::env::args_os().any(|arg| arg == "--json") {
         let text = quoting(error.render().to_string());
         let text = text.strip_prefix("error: ").unwrap_or(&text);
-        // The rest of the lines is a reminder of the usage.
+        // The remaining lines only repeat the usage.
         let why = text.split("\n\n").next().unwrap_or(text).trim();
         return failed(&Error::new(ErrorKind::ValueInvalid, format!("command line: {why}")), true);
     }
     if wrong {
-        // It quotes arguments, and one of them may be a ledger with its password.
+        // The text quotes arguments, and a ledger URL among them may have a password.
         let style = Style::of(&std::io::stderr());
         let text = error.render();
         let text = if style == Style::Coloured { text.ansi().to_string() } else { text.to_string() };
         let _ = write!(std::io::stderr().lock(), "{}", quoting(text));
     } else {
-        // Its reader may be gone.
+        // Ignore write errors: the output may be closed.
         let _ = error.print();
     }
     ExitCode::from(if wrong { ErrorKind::ValueInvalid.class().exit_code() } else { 0 })
 }
 
-/// A text that quotes arguments, without what may be a secret in them.
+/// Removes possible secrets from a text that quotes arguments.
 fn quoting(mut text: String) -> String {
     let arguments = std::env::args_os().filter_map(|argument| argument.into_string().ok());
     for argument in arguments.filter(|argument| argument.contains("://")) {
@@ -98,7 +98,7 @@ fn quoting(mut text: String) -> String {
     text
 }
 
-/// One answer on standard output. A reader that has seen enough (`| head`) is no failure.
+/// Prints one answer on standard output. A closed output (`| head`) is not a failure.
 fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());

@@ -1,4 +1,4 @@
-//! What a word on the command line names: a channel, a source, a repository.
+//! Resolves words on the command line: a channel, a source, a repository.
 
 use tagwarden::ledger::Ledger;
 use tagwarden::record::Source;
@@ -6,7 +6,7 @@ use tagwarden::{AsWritten, Channel, Error, ErrorKind, ReleaseName, Repository, R
 
 use crate::config::Config;
 
-/// The channel of `HOST/REPOSITORY:TAG`, or of an environment's name.
+/// The channel of `HOST/REPOSITORY:TAG`, or of the environment with that name.
 pub(crate) fn channel(config: &Config, text: &str) -> Result<Channel> {
     if text.contains('/') {
         return text.parse().map(|AsWritten(channel)| channel);
@@ -25,9 +25,9 @@ pub(crate) fn repository(config: &Config, text: &str) -> Result<Repository> {
     channel(config, text).map(|channel| channel.repository().clone())
 }
 
-/// What a release is taken from, and the tag that was written beside its digest. A whole reference, a digest, or a bare
-/// word: the environment of that name, or a channel of `home`'s repository that the ledger has a log of, and a tag of that
-/// repository otherwise.
+/// The source of a release, and the tag that was written beside its digest. `text` is a full reference, a digest or a
+/// bare word. A bare word is the environment with that name; else a channel of `home`'s repository, if the ledger has
+/// its log; else a tag of that repository.
 pub(crate) async fn source(
     config: &Config,
     ledger: &dyn Ledger,
@@ -43,7 +43,7 @@ pub(crate) async fn source(
             None => home.repository().tag(word.parse::<Tag>()?).into(),
         },
     };
-    // A pin is a tag and no channel.
+    // A pin is a tag, but it cannot be a channel.
     let Ok(channel) = reference.to_string().parse::<Channel>() else { return Ok((Source::Reference(reference), tag)) };
     let governed = config.environment(&channel).is_some() || ledger.size(&channel).await? > 0;
     Ok((if governed { Source::Channel(channel) } else { Source::Reference(reference) }, tag))

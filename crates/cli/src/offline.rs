@@ -1,4 +1,4 @@
-//! `Offline`: the registry of commands that ask none, so that no client is set up for them.
+//! `Offline`: the registry of commands that ask no registry, so that they need no client.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tagwarden::registry::{Manifest, Put, Registry};
 use tagwarden::{Digest, Error, ErrorKind, Reference, Repository, Result, Tag};
 
-/// Answers nothing: whatever is asked is a mistake in this program.
+/// A registry that answers no request. A request to it is a bug in this program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Offline;
 

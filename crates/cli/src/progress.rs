@@ -1,4 +1,4 @@
-//! Says on standard error what a move waits for, once for each change.
+//! Prints on standard error the reason why a move waits, once for each change of the reason.
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -27,14 +27,14 @@ impl Watcher for Progress {
     }
 }
 
-/// One line on standard error. Its reader may be gone.
+/// Prints one line on standard error. Write errors are ignored: stderr may be closed.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", shown(line));
 }
 
 fn line(channel: &Channel, what: &Wait, remaining: Option<Duration>) -> String {
     let left = |more: &str| match remaining {
-        // Whole seconds, rounded up: it is not over before.
+        // Round up to whole seconds, so that the wait does not end later than shown.
         Some(left) => {
             format!(" (at most {}{more})", human(Duration::from_secs(left.as_millis().div_ceil(1000) as u64)))
         }

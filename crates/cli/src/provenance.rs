@@ -1,4 +1,4 @@
-//! Who asks: what was given, completed by what the CI says, or by the terminal.
+//! The provenance of a command: from its flags, completed from the CI or the terminal.
 
 use std::io::{IsTerminal, stderr, stdin};
 
@@ -6,7 +6,7 @@ use tagwarden::{ActorKind, Provenance, ProvenanceParts, Result, SystemClock, Ter
 
 use crate::args::{Kind, WhoArgs};
 
-/// The provenance of these flags, this environment and this terminal. PROVENANCE_INCOMPLETE, saying what to give.
+/// The provenance from these flags, this environment and this terminal. PROVENANCE_INCOMPLETE, naming the missing flag.
 pub(crate) fn of(who: &WhoArgs) -> Result<Provenance> {
     let mut parts = ProvenanceParts::default();
     parts.provider = who.provider.clone();
@@ -20,7 +20,7 @@ pub(crate) fn of(who: &WhoArgs) -> Result<Provenance> {
     parts.commit = who.commit.clone();
     parts.release = who.release.clone();
     if stdin().is_terminal() || stderr().is_terminal() {
-        // Without a name, the error says what to give.
+        // If there is no login name, the error names the flag to use.
         parts.terminal = Some(Terminal::of(whoami::username().ok(), &SystemClock)?);
     }
     parts.fill(|name| std::env::var(name).ok())?.build()

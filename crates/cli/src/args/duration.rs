@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tagwarden::{Error, ErrorKind, Result};
 
-/// A whole number and a unit: `ms`, `s`, `m`, `h` or `d`. VALUE_INVALID for anything else.
+/// Parses a whole number with a unit: `ms`, `s`, `m`, `h` or `d`. VALUE_INVALID for anything else.
 pub(crate) fn parse(text: &str) -> Result<Duration> {
     let bad = |why: &str| {
         let message = format!("duration: {text:?}: {why}; write 500ms, 60s, 5m, 1h or 30d");
@@ -29,7 +29,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration> {
     number.checked_mul(unit_ms).map(Duration::from_millis).ok_or_else(|| bad("the number is too large"))
 }
 
-/// For people: `1.5s`, `90s`, `5m`, `2h`, `30d`: the largest unit that says it whole.
+/// A duration for people: `1.5s`, `90s`, `5m`, `2h`, `30d`, in the largest unit that shows it without loss.
 pub(crate) fn human(duration: Duration) -> String {
     let ms = duration.as_millis();
     for (unit_ms, unit) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")] {

@@ -1,4 +1,4 @@
-//! What `ledger` takes.
+//! Arguments of `ledger`.
 
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ pub(crate) enum LedgerCommand {
     Import(ImportArgs),
 }
 
-// URLs are texts here, and parsed later: what clap says about a value quotes it, and these may hold a password.
+// URLs are parsed later, not by clap: its error messages quote the value, and a URL may have a password.
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {

@@ -1,4 +1,4 @@
-//! What may be said on the command line. Help texts say units, ranges and defaults; the long ones stand in `help`.
+//! Arguments of the command line. Help texts give units, ranges and defaults; the long texts are in `help`.
 
 mod duration;
 mod help;
@@ -105,7 +105,7 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    /// A stranger finds what each word and flag means: everything has help, and every verb an example.
+    /// Every command and flag has help, and every verb has an example.
     #[test]
     fn everything_has_help() {
         fn check(command: &clap::Command) {

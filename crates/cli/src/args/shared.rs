@@ -1,4 +1,4 @@
-//! Flags that several commands have.
+//! Arguments that several commands share.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -178,10 +178,10 @@ pub(crate) struct SettleArgs {
 }
 
 impl SettleArgs {
-    /// The times of a command that moves nothing.
+    /// The times of a command that does not move a channel.
     pub(crate) fn times(self) -> Result<Times> {
         self.with(match self.settle {
-            // It writes no quiet time, so that none stands in the way.
+            // Such a command writes no quiet time, so settle may be shorter than the default quiet time.
             Some(settle) if settle < Times::default().quiet() => {
                 Times::new(Duration::from_secs(60), Duration::from_secs(30), settle, settle)?
             }
@@ -189,7 +189,7 @@ impl SettleArgs {
         })
     }
 
-    /// These times, with the settle time that was given.
+    /// These times, with the settle time of `--settle` if it was given.
     pub(crate) fn with(self, times: Times) -> Result<Times> {
         self.settle.map_or(Ok(times), |settle| times.with_settle(settle))
     }

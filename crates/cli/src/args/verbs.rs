@@ -1,4 +1,4 @@
-//! What each command takes.
+//! Arguments of each command.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -11,11 +11,11 @@ use crate::connect;
 use crate::progress::say;
 use crate::render::{Answer, Fields};
 
-/// How many of the paths that are left out are said.
+/// The number of left-out paths that are printed.
 const SAID: usize = 5;
 
 pub(super) async fn push(args: &PushArgs) -> Result<Answer> {
-    // A version is a tag that never moves; by its form it is what a channel is.
+    // A version tag never moves, but its text has the syntax of a channel.
     let AsWritten(version): AsWritten<Channel> = args
         .reference
         .parse()
@@ -57,14 +57,14 @@ pub(super) async fn push(args: &PushArgs) -> Result<Answer> {
     Answer::done(&json, text)
 }
 
-/// What was not given, from git and the CI.
+/// The metadata, with missing parts from git and the CI.
 async fn filled(dir: PathBuf, parts: MetaParts) -> Result<FilledMeta> {
     let env = |name: &str| std::env::var(name).ok();
     let filled = tokio::task::spawn_blocking(move || parts.fill(&dir, env)).await;
     filled.map_err(|e| Error::new(ErrorKind::InternalFault, "asking git ended early").because(e))?
 }
 
-/// Packs `dir` on a thread that may block.
+/// Packs `dir` on a blocking thread.
 pub(crate) async fn pack(
     dir: impl AsRef<Path> + Send + 'static,
     meta: ArtifactMeta,
@@ -74,7 +74,7 @@ pub(crate) async fn pack(
     packed.map_err(|e| Error::new(ErrorKind::InternalFault, "packing ended early").because(e))?
 }
 
-/// Says in one line what is not in the artifact.
+/// Prints one line about the paths that are not in the artifact.
 pub(crate) fn say_left_out(paths: &[String]) {
     if let Some(line) = left_out(paths) {
         say(&line);

@@ -1,4 +1,4 @@
-//! Holds: stop moves of a channel, list what stops them, end it.
+//! Holds: make a hold, list the holds of a channel, end a hold.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Ledgers as such: made, migrated, backed up.
+//! Creates, migrates and backs up ledgers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ pub(super) async fn migrate(setup: &Setup, args: &MigrateArgs, style: Style) -> 
     let mut source = from.open(Access::Read).await?;
     let channels = named(setup, &args.channels, source.as_ref()).await?;
     if !args.dry_run {
-        // Only what is there: to be written, a directory would be made.
+        // Open for reading first, then for writing: opening for writing creates a directory that does not exist.
         source = from.open(Access::Write).await?;
     }
     let target = target(&to, args.dry_run).await?;
@@ -80,7 +80,7 @@ pub(super) async fn import(setup: &Setup, args: &ImportArgs, style: Style) -> Re
     render::transferred(&from, &to, &done, style)
 }
 
-/// The channels that were named, or all of the ledger's.
+/// The channels that were named, or all channels of the ledger.
 async fn named(setup: &Setup, names: &[String], ledger: &dyn Ledger) -> Result<Vec<Channel>> {
     match names {
         [] => ledger.channels().await,
@@ -88,7 +88,7 @@ async fn named(setup: &Setup, names: &[String], ledger: &dyn Ledger) -> Result<V
     }
 }
 
-/// The ledger to be written into; for a dry run, one that is not there yet is as good as an empty one.
+/// The ledger to write to. In a dry run, a ledger that does not exist counts as empty.
 async fn target(url: &LedgerUrl, dry_run: bool) -> Result<Arc<dyn Ledger>> {
     if !dry_run {
         return url.open(Access::Write).await;
@@ -99,7 +99,7 @@ async fn target(url: &LedgerUrl, dry_run: bool) -> Result<Arc<dyn Ledger>> {
     }
 }
 
-/// All of them before the first is touched, so that what stands against one stands against all.
+/// Surveys every log before the first one is written, so that an error in one log prevents all transfers.
 async fn surveys(transfer: &Transfer, channels: &[Channel]) -> Result<Vec<Survey>> {
     let mut surveys = Vec::new();
     for channel in channels {
@@ -120,10 +120,10 @@ fn logs(count: usize) -> String {
     format!("{count} {}", if count == 1 { "log" } else { "logs" })
 }
 
-/// How often people are told how far it is.
+/// The pause between two progress messages.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
-/// Says on standard error how far it is, if it takes longer than a moment.
+/// Prints progress on standard error, at most once in [`TELL_EVERY`].
 fn progress() -> Watch {
     let last = Mutex::new(Instant::now());
     Arc::new(move |channel, done, of| {

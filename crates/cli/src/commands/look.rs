@@ -1,4 +1,4 @@
-//! What channels are and were.
+//! The present and past states of channels.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::args::{AtArgs, CurrentArgs, HistoryArgs, PreviousArgs};
 use crate::connect::{self, Setup};
 use crate::render::{self, Answer, Style};
 
-/// How many moves are read at once for `history --all`.
+/// The number of moves in one read of `history --all`.
 const PAGE: usize = 1_000;
 
 pub(super) async fn channels(setup: &Setup, style: Style) -> Result<Answer> {
@@ -31,14 +31,14 @@ pub(super) async fn current(setup: &Setup, args: &CurrentArgs, style: Style) -> 
     let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?).with_times(args.settle.times()?);
     let report = promoter.audit(std::slice::from_ref(&channel)).await?;
     let current = match report.channels().first() {
-        // Neither ledger nor registry knows it: the name is wrong more often than not.
+        // Neither ledger nor registry knows the channel, so its name is probably wrong.
         Some(Audited { drift: Drift::NeverRecorded { observed: None }, .. }) => recorded(&promoter, &channel).await?,
         _ => promoter.current(&channel).await?,
     };
     render::current(&current, report.channels().first(), style)
 }
 
-/// What a channel is; CHANNEL_NOT_BOOTSTRAPPED if the ledger has no log of it.
+/// The state of a channel; CHANNEL_NOT_BOOTSTRAPPED if the ledger has no log of it.
 async fn recorded(promoter: &Promoter, channel: &Channel) -> Result<Current> {
     let current = promoter.current(channel).await?;
     match current.size {
@@ -54,7 +54,7 @@ pub(super) async fn previous(setup: &Setup, args: &PreviousArgs) -> Result<Answe
     let channel = super::channel(setup, &args.place)?;
     match recorded(&setup.reader().await?, &channel).await?.previous {
         Some(previous) => render::previous(&channel, previous),
-        // What is printed is made to be used: nothing that is no digest may stand in its place.
+        // stdout is either a digest or empty, so that scripts can use it.
         None => {
             let message = format!("{channel} has no previous live digest");
             Err(Error::new(ErrorKind::RollbackNoTarget, message).with("channel", channel))

@@ -1,4 +1,4 @@
-//! One file for each noun: arguments in, an answer out.
+//! The commands, one file for each noun. Each takes arguments and returns an answer.
 
 mod artifact;
 mod hold;
@@ -18,9 +18,9 @@ use crate::{demo, names};
 
 pub(crate) use artifact::{pack, say_left_out};
 
-/// Does what was asked.
+/// Runs a command.
 pub(crate) async fn run(cli: Cli, style: Style) -> Result<Answer> {
-    // Neither needs a configuration, so that a broken one is not in their way.
+    // These two commands need no configuration, so an invalid one must not stop them.
     let command = match cli.command {
         Command::Completions(args) => return shell::completions(&args),
         Command::Demo(args) => return demo::run(args, &cli.global, style).await,
@@ -60,7 +60,7 @@ pub(crate) async fn run(cli: Cli, style: Style) -> Result<Answer> {
     }
 }
 
-/// The channel that a command is about.
+/// The channel of a command's arguments.
 fn channel(setup: &Setup, place: &crate::args::PlaceArgs) -> Result<tagwarden::Channel> {
     names::channel(&setup.config, &place.channel)
 }

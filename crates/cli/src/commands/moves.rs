@@ -44,7 +44,7 @@ pub(super) async fn adopt(setup: &Setup, args: AdoptArgs, style: Style) -> Resul
     Asked::new(setup, args.common).await?.run(Operation::Adopt, style).await
 }
 
-/// What every move was asked with, checked before anything is made or sent.
+/// The arguments of a move, checked before anything is created or sent.
 struct Asked<'s> {
     setup: &'s Setup,
     channel: Channel,
@@ -69,7 +69,7 @@ impl<'s> Asked<'s> {
         Ok(source)
     }
 
-    /// Moves the channel, or shows what would be done.
+    /// Moves the channel, or shows the plan in a dry run.
     async fn run(self, operation: Operation, style: Style) -> Result<Answer> {
         let Asked { setup, channel, terms, times, args, ledger } = self;
         let registry = connect::registry(&args.registry, channel.repository().registry())?;

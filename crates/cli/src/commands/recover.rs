@@ -1,4 +1,4 @@
-//! Closing what a dead run left open.
+//! Closes the open move of a dead run.
 
 use std::sync::Arc;
 

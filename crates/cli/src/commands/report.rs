@@ -63,7 +63,7 @@ pub(super) async fn verify(setup: &Setup, args: &VerifyArgs, style: Style) -> Re
     render::verified(&reports, style)
 }
 
-/// The report on a file. SOURCE_INVALID if there is none.
+/// The report on an exported log. SOURCE_INVALID if the file does not exist.
 async fn exported(file: &Path) -> Result<LogReport> {
     connect::open(file)?;
     ledger::verify_file(file).await

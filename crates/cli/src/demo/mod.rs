@@ -1,4 +1,4 @@
-//! `tagwarden demo`: the main job, from releases to a verified record, told step by step.
+//! `tagwarden demo`: the main workflow, from releases to a verified log, step by step with explanations.
 
 mod narrator;
 mod place;
@@ -16,7 +16,7 @@ use self::steps::Demo;
 use crate::args::{DemoArgs, Global};
 use crate::render::{Answer, Style};
 
-/// Runs it to its end. As JSON, nothing is printed on the way.
+/// Runs the demonstration. With JSON output, the steps are not printed.
 pub(crate) async fn run(args: DemoArgs, global: &Global, style: Style) -> Result<Answer> {
     let began = Instant::now();
     let place = Place::open(&args, global.ledger.as_deref()).await?;

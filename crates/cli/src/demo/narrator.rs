@@ -1,4 +1,4 @@
-//! Tells each step: why, the command that does it, and what came of it.
+//! Prints each step: its purpose, its command and its result.
 
 use std::io::Write;
 
@@ -22,7 +22,7 @@ impl Narrator {
         Narrator { speaks: None, steps: Vec::new() }
     }
 
-    /// A new part of the story.
+    /// Begins a new chapter.
     pub(super) fn chapter(&mut self, title: &str, why: &str) {
         if let Some(style) = self.speaks {
             let number = format!("{title}\n");
@@ -30,12 +30,12 @@ impl Narrator {
         }
     }
 
-    /// What a command did.
+    /// Prints a command and its answer.
     pub(super) fn did(&mut self, command: &str, answer: &Answer) {
         self.note(command, answer.exit, &answer.json, &answer.text);
     }
 
-    /// A command that is refused, as it should be.
+    /// Prints a command that is refused, as expected.
     pub(super) fn refused(&mut self, command: &str, error: &Error) {
         let text = error_text(error, self.speaks.unwrap_or(Style::Plain));
         self.note(command, error.kind().class().exit_code(), &error_json(error), &text);
@@ -54,12 +54,12 @@ impl Narrator {
     }
 
     fn say(&self, text: &str) {
-        // A reader that has seen enough is no failure.
+        // Ignore write errors: stdout may be closed (`| head`).
         let _ = writeln!(std::io::stdout().lock(), "{text}");
     }
 }
 
-/// The error that should have come.
+/// The error that the step expects.
 pub(super) fn refusal<T>(result: Result<T>) -> Result<Error> {
     match result {
         Err(error) => Ok(error),

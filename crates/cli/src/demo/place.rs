@@ -1,4 +1,5 @@
-//! Where the demonstration runs: a registry in this process or a real one, and a ledger in a directory or any other.
+//! The registry and the ledger of the demonstration: a registry in this process or a real one, and a ledger in a
+//! directory or of any other kind.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,9 +23,9 @@ pub(super) struct Place {
     pub(super) registry: OciRegistry,
     pub(super) promoter: Promoter,
     pub(super) stages: Vec<Stage>,
-    /// The ledger that was named; none if it is a directory of the demonstration's own.
+    /// The ledger of `--ledger`; none if the demonstration makes its own directory.
     pub(super) ledger: Option<LedgerUrl>,
-    /// Where releases are packed; it goes with this value.
+    /// The directory for packing releases. It is removed when this value is dropped.
     pub(super) scratch: TempDir,
     server: Option<RegistryServer>,
     kept: Option<PathBuf>,
@@ -46,7 +47,7 @@ impl Place {
                 (Some(server), repository)
             }
         };
-        // A ledger that is kept knows the channels of earlier runs.
+        // A ledger that is kept has the channels of earlier runs.
         let repository = match url {
             Some(_) => fresh(&repository)?,
             None => repository,
@@ -64,7 +65,7 @@ impl Place {
             Some(url) => url.open(Access::Write).await?,
             None => Arc::new(FileLedger::open(home.join("ledger"))?),
         };
-        // Short times: the demonstration's registry answers what was put last.
+        // Short times are safe: reads of the demonstration's registry do not lag.
         let second = Duration::from_secs(1);
         let times = Times::new(10 * second, 5 * second, second, second)?.with_settle(second)?;
         let promoter = Promoter::new(Arc::new(registry.clone()), ledger)
@@ -85,7 +86,7 @@ impl Place {
         self.stages.iter().map(|stage| stage.channel.clone()).collect()
     }
 
-    /// True if the registry is in this process.
+    /// True if the registry runs in this process.
     pub(super) fn embedded(&self) -> bool {
         self.server.is_some()
     }
@@ -95,7 +96,7 @@ impl Place {
     }
 
     pub(super) async fn close(self) -> Result<()> {
-        // A client that keeps its connections would have the server wait for it.
+        // Close the client's connections first: the server waits for open connections.
         drop((self.promoter, self.registry));
         match self.server {
             Some(server) => server.stop().await.map_err(|e| fault("the registry's end", &e)),
@@ -104,7 +105,7 @@ impl Place {
     }
 }
 
-/// A repository beside this one that no other run uses.
+/// A repository next to this one that no other run uses.
 fn fresh(repository: &Repository) -> Result<Repository> {
     let ms = SystemClock.now().unix_ms();
     format!("{repository}-{ms:x}-{:x}", std::process::id()).parse()
@@ -118,7 +119,7 @@ fn stages(repository: &Repository) -> Result<Vec<Stage>> {
     ["dev", "preprod", "prod"].into_iter().map(stage).collect()
 }
 
-/// A repository that is in use is not for demonstrations.
+/// Refuses a repository that is in use: the demonstration must not change it.
 async fn refuse_used(registry: &OciRegistry, stages: &[Stage]) -> Result<()> {
     for Stage { channel, .. } in stages {
         if registry.resolve(channel.repository(), channel.tag()).await?.is_some() {
@@ -130,7 +131,7 @@ async fn refuse_used(registry: &OciRegistry, stages: &[Stage]) -> Result<()> {
     Ok(())
 }
 
-/// Makes the directory, with a `tagwarden.toml` that names the channels.
+/// Creates the directory, with a `tagwarden.toml` that names the channels.
 fn keep(dir: &Path, stages: &[Stage]) -> Result<()> {
     let bad = |why: String| Error::new(ErrorKind::ConfigInvalid, format!("--keep {}: {why}", dir.display()));
     std::fs::create_dir_all(dir).map_err(|e| bad(e.to_string()))?;

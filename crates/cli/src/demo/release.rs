@@ -7,7 +7,7 @@ use tagwarden::{Commit, Digest, Error, ErrorKind, Result, Tag, Timestamp};
 
 use crate::commands::pack;
 
-/// A version of the application, and the image that it runs.
+/// A version of the application, and the image of that version.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Release {
     pub(super) version: &'static str,
@@ -28,7 +28,7 @@ const PODINFO: [(&str, &str); 4] = [
     ("service.yaml", include_str!("../../demo/podinfo/service.yaml")),
 ];
 
-/// The image that the files name.
+/// The image in the files.
 const IMAGE: &str = "ghcr.io/stefanprodan/podinfo:6.14.1";
 
 impl Release {
@@ -36,15 +36,15 @@ impl Release {
         self.version.parse()
     }
 
-    /// A commit that stands for the one that such a release is built from.
+    /// A generated commit, in place of the commit that a real release is built from.
     pub(super) fn commit(self) -> Result<Commit> {
         let hex = Digest::of(self.version.as_bytes()).to_string();
         let hex: String = hex.trim_start_matches("sha256:").chars().take(40).collect();
         hex.parse()
     }
 
-    /// Packs it. The built-in files name another image in each release; a directory of the user's is packed as it is,
-    /// and the releases differ in their revision annotation.
+    /// Packs the release. The built-in files get a different image in each release. A directory of the user is packed
+    /// unchanged, and the releases differ in their revision annotation.
     pub(super) async fn pack(self, source: Option<&Path>, scratch: &Path) -> Result<Packed> {
         let dir = match source {
             Some(dir) => dir.to_owned(),

@@ -1,4 +1,4 @@
-//! The steps of the demonstration, in their order.
+//! The steps of the demonstration, in order.
 
 use std::path::Path;
 use std::time::Duration;
@@ -47,7 +47,7 @@ impl Demo<'_> {
         self.verify(tell).await
     }
 
-    /// Answers the last release's manifest.
+    /// Packs and pushes the releases. Returns the manifest of the last one.
     async fn releases(&self, tell: &mut Narrator) -> Result<Manifest> {
         tell.chapter(
             "1. Three releases",
@@ -57,7 +57,7 @@ impl Demo<'_> {
         let mut last = None;
         for release in RELEASES {
             let Packed { artifact, left_out, .. } = release.pack(self.source, self.place.scratch.path()).await?;
-            // Each release is of the same directory.
+            // All releases are packed from the same directory, so print this once.
             if last.is_none() {
                 say_left_out(&left_out);
             }
@@ -148,7 +148,7 @@ impl Demo<'_> {
         self.told(tell, "tagwarden rollback prod --reason 'error rate after 1.4.1'", &receipt)
     }
 
-    /// A push by hand; it is found, and put right.
+    /// Pushes by hand, finds the drift with an audit, and repairs it.
     async fn go_around(&self, tell: &mut Narrator, hotfix: &Manifest) -> Result<()> {
         let (promoter, prod) = (&self.place.promoter, self.place.channel("prod")?);
         tell.chapter(
@@ -206,7 +206,8 @@ impl Demo<'_> {
         }
     }
 
-    /// A command for every channel of the demonstration: by default all that the ledger has, and a shared one has others.
+    /// A command for every channel of the demonstration. A shared ledger has other channels too, so they are named
+    /// there.
     fn all(&self, command: &str) -> String {
         match self.place.ledger {
             Some(_) => format!("{command} dev preprod prod"),

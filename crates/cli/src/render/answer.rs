@@ -1,4 +1,4 @@
-//! `Answer`: what a command has to say, in both forms, and its exit code.
+//! `Answer`: the result of a command as text and as JSON, with its exit code.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -7,26 +7,26 @@ use tagwarden::{Class, Error, ErrorKind, Result};
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) json: Value,
-    /// For people: lines, without a line break at the end.
+    /// The text for people, without a line break at the end.
     pub(crate) text: String,
     pub(crate) exit: u8,
 }
 
 impl Answer {
-    /// Done.
+    /// An answer with exit code 0.
     pub(crate) fn done(json: &impl Serialize, text: String) -> Result<Answer> {
         let json = serde_json::to_value(json)
             .map_err(|e| Error::new(ErrorKind::InternalFault, "the answer cannot be written as JSON").because(e))?;
         Ok(Answer { json, text, exit: 0 })
     }
 
-    /// With the exit code of what was found, if something was.
+    /// Sets the exit code of the class that was found; 0 if none was found.
     pub(crate) fn found(mut self, class: Option<Class>) -> Answer {
         self.exit = class.map_or(0, Class::exit_code);
         self
     }
 
-    /// With one more field in the JSON.
+    /// Adds a field to the JSON.
     pub(crate) fn with(mut self, name: &str, value: &impl Serialize) -> Result<Answer> {
         let value = Answer::done(value, String::new())?.json;
         if let Some(fields) = self.json.as_object_mut() {

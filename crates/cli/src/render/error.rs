@@ -1,4 +1,4 @@
-//! An error: what, why, and what to do next.
+//! Errors: the failure, its cause, and the next step.
 
 use serde_json::{Value, json};
 use tagwarden::judge::Refusal;
@@ -23,7 +23,7 @@ pub(crate) fn error_json(error: &Error) -> Value {
     json!({ "error": body })
 }
 
-/// For people: what and why on the first line, each refusing finding on its own, and a hint.
+/// An error for people: the failure and its cause on the first line, one line for each refusing finding, and a hint.
 pub(crate) fn error_text(error: &Error, style: Style) -> String {
     let word = match error.kind().class() {
         Class::Refused => style.doubtful("refused:"),
@@ -60,7 +60,7 @@ pub(super) fn class(class: Class) -> &'static str {
     }
 }
 
-/// The command that goes on from here.
+/// The command that helps after this error.
 fn hint(error: &Error) -> Option<String> {
     let channel = error.context().find(|(name, _)| *name == "channel").map_or("CHANNEL", |(_, channel)| channel);
     Some(match error.kind() {
@@ -112,7 +112,7 @@ fn hint(error: &Error) -> Option<String> {
     })
 }
 
-/// True if a finding of this code is among what refused.
+/// True if one of the refusing findings has this code.
 fn refused_by(error: &Error, code: &str) -> bool {
     let refusal = error.source_as::<Refusal>();
     refusal.is_some_and(|refusal| refusal.refusals().any(|finding| finding.code() == Some(code)))

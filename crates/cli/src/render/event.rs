@@ -8,7 +8,7 @@ use tagwarden::{ActorKind, Channel, Class, Digest, MoveResult, Receipt, Result, 
 
 use super::{Answer, Fields, Style, Table, shown};
 
-/// What a move did.
+/// The result of a move.
 pub(crate) fn receipt(receipt: &Receipt, style: Style) -> Result<Answer> {
     let (channel, op) = (&receipt.channel, receipt.op.as_str());
     let title = match receipt.result {
@@ -39,7 +39,7 @@ pub(crate) fn receipt(receipt: &Receipt, style: Style) -> Result<Answer> {
     Answer::done(receipt, fields.text())
 }
 
-/// What a recovery did.
+/// The result of a recovery.
 pub(crate) fn recovered(channel: &Channel, recovered: &Recovered, style: Style) -> Result<Answer> {
     let text = match recovered {
         Recovered::Nothing => format!("{} {channel}: no move is open", style.good("nothing to do")),
@@ -54,7 +54,7 @@ pub(crate) fn recovered(channel: &Channel, recovered: &Recovered, style: Style) 
     Answer::done(recovered, text)?.with("channel", channel)
 }
 
-/// What a channel is now, and what the registry shows, if it was asked.
+/// The state of a channel, and the audit of its tag if the registry was asked.
 pub(crate) fn current(current: &Current, audited: Option<&Audited>, style: Style) -> Result<Answer> {
     let mut fields = Fields::under(style.bold(&current.channel.to_string()));
     if let Some(event) = &current.event {
@@ -97,7 +97,7 @@ pub(crate) fn current(current: &Current, audited: Option<&Audited>, style: Style
     Ok(Answer::done(current, fields.text())?.with("registry", &audited.drift)?.found(class))
 }
 
-/// What to do about a drift.
+/// The advice for a drift.
 pub(super) fn advice(drift: &Drift, channel: &Channel) -> Option<String> {
     Some(match drift {
         Drift::MovedOutside { .. } | Drift::MovedBack { .. } | Drift::Missing { .. } => format!(
@@ -116,12 +116,12 @@ pub(super) fn advice(drift: &Drift, channel: &Channel) -> Option<String> {
     })
 }
 
-/// The digest before, alone, so that it can be used.
+/// The previous digest alone, so that scripts can use it.
 pub(crate) fn previous(channel: &Channel, previous: Digest) -> Result<Answer> {
     Answer::done(&json!({ "channel": channel, "previous": previous }), previous.to_string())
 }
 
-/// Some moves, newest first. `digest` says how to show one.
+/// A page of moves, newest first. `digest` formats a digest.
 pub(crate) fn history(
     channel: &Channel,
     page: &Page,
@@ -166,7 +166,7 @@ pub(crate) fn history(
     }
 }
 
-/// What a channel was at a time.
+/// The state of a channel at a time.
 pub(crate) fn at(channel: &Channel, time: Timestamp, was: Option<&LiveAt>, style: Style) -> Result<Answer> {
     let answer = |text| Answer::done(&json!({ "channel": channel, "at": time }), text);
     match was {
@@ -191,7 +191,7 @@ pub(crate) fn at(channel: &Channel, time: Timestamp, was: Option<&LiveAt>, style
     }
 }
 
-/// The move that was open at a time, and what became of it.
+/// The move that was open at a time, and its outcome.
 fn open_then(event: &PromotionEvent) -> String {
     let what = format!("an intent to {} ({}, seq {})", source(event), event.intent.target.digest.short(), event.seq);
     match &event.outcome {
@@ -207,18 +207,18 @@ fn open_then(event: &PromotionEvent) -> String {
     }
 }
 
-/// The drift that had been seen by a time.
+/// The drift that was recorded before a time.
 fn drift_then(drift: &DriftSeen) -> String {
     let seen = at_digest(drift.observed);
     format!("the tag was seen at {seen} instead of {} at {} (seq {})", at_digest(drift.expected), drift.at, drift.seq)
 }
 
-/// The release that a move brings: its name, and what it was built from.
+/// The release of a move: its name and its source revision.
 fn release(fields: Fields, event: &PromotionEvent) -> Fields {
     fields.field("release", source(event)).maybe("revision", revision(&event.intent))
 }
 
-/// The name of the release: the label that was recorded, else its own version, else where it was named.
+/// The name of the release: the recorded label, else the version annotation, else the tag or digest of its source.
 fn source(event: &PromotionEvent) -> String {
     let intent = &event.intent;
     if let Some(release) = &intent.provenance.release {
@@ -227,7 +227,7 @@ fn source(event: &PromotionEvent) -> String {
     match (annotation(intent, "version"), &intent.source) {
         (Some(version), _) => version,
         (None, Source::Channel(channel)) => channel.tag().to_string(),
-        // The channel's own tag is no name of a release.
+        // The channel's own tag is not the name of a release.
         (None, Source::Reference(reference)) if *reference == event.channel.reference() => "-".to_owned(),
         (None, Source::Reference(reference)) => match reference.target() {
             Target::Tag(tag) => tag.to_string(),
@@ -236,20 +236,20 @@ fn source(event: &PromotionEvent) -> String {
     }
 }
 
-/// An annotation of the target, by the end of its name.
+/// An annotation of the target, `org.opencontainers.image.` and `name`.
 fn annotation(intent: &Intent, name: &str) -> Option<String> {
     let whole = format!("org.opencontainers.image.{name}");
     let found = intent.target.annotations.iter().find(|(key, _)| key.as_str() == whole);
     found.map(|(_, value)| value.to_string())
 }
 
-/// What the release was built from: its own annotation, else the commit of the run.
+/// The source revision of the release: its annotation, else the commit of the run.
 fn revision(intent: &Intent) -> Option<String> {
     let commit = || intent.provenance.commit.as_ref().map(ToString::to_string);
     annotation(intent, "revision").or_else(commit)
 }
 
-/// A revision for a table: `main@sha1:0123456789ab…` to twelve digits.
+/// A revision for a table: `main@sha1:0123456789ab…` with twelve digits.
 fn short(revision: &str) -> String {
     let hex = revision.rsplit([':', '@']).next().unwrap_or_default();
     match hex.len() {
@@ -258,7 +258,7 @@ fn short(revision: &str) -> String {
     }
 }
 
-/// Who moved it: `ada (human), manual run 42`.
+/// The actor and the run of a move: `ada (human), manual run 42`.
 fn who(event: &PromotionEvent) -> String {
     let actor = &event.intent.provenance.actor;
     let kind = match actor.kind {
@@ -277,7 +277,7 @@ fn run(event: &PromotionEvent) -> String {
     }
 }
 
-/// Who, when, which run, commit and release, and why.
+/// The actor, time, run, commit and reason of a move.
 fn told(fields: Fields, event: &PromotionEvent) -> Fields {
     told_rest(fields.field("by", who(event)), event)
 }
@@ -300,7 +300,7 @@ fn told_rest(fields: Fields, event: &PromotionEvent) -> Fields {
         .field("recorded", seq)
 }
 
-/// What is worth knowing of what the guardrails said.
+/// The findings that did not pass.
 fn findings(fields: Fields, findings: &[FindingNote], style: Style) -> Fields {
     let warned = findings.iter().filter(|finding| finding.verdict != Verdict::Pass);
     warned.fold(fields, |fields, finding| {
@@ -309,7 +309,7 @@ fn findings(fields: Fields, findings: &[FindingNote], style: Style) -> Fields {
     })
 }
 
-/// What went wrong beside a move.
+/// Warnings from steps beside the move itself.
 fn warnings(fields: Fields, warnings: &[Finding], style: Style) -> Fields {
     warnings.iter().fold(fields, |fields, warning| {
         fields.line(format!("  {}      {}", style.doubtful("warn"), shown(&warning.to_string())))

@@ -6,7 +6,7 @@ use tagwarden::{Channel, Result, Timestamp};
 
 use super::{Answer, Style, Table};
 
-/// What a hold stops, and how it ends.
+/// The scope of a hold, and the way to end it.
 pub(crate) fn held(channel: &Channel, id: u64, scope: HoldScope, until: Option<Timestamp>) -> Result<Answer> {
     let moves = match scope {
         HoldScope::Promotions => "promotions of",

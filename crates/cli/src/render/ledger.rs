@@ -1,4 +1,4 @@
-//! Ledgers as such: made, migrated, backed up.
+//! Answers of `ledger`: created, migrated, backed up.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use tagwarden::ledger::{Ending, Exported, LedgerUrl, Survey, Transferred};
 
 use super::{Answer, Style, Table, shown};
 
-/// A ledger that can be used.
+/// A ledger that is ready for use.
 pub(crate) fn initialised(url: &LedgerUrl, style: Style) -> Result<Answer> {
     Answer::done(
         &json!({ "ledger": url, "result": "ready" }),
@@ -16,7 +16,7 @@ pub(crate) fn initialised(url: &LedgerUrl, style: Style) -> Result<Answer> {
     )
 }
 
-/// What a transfer would do.
+/// The plan of a transfer.
 pub(crate) fn surveyed(from: &str, to: &str, surveys: &[Survey], style: Style) -> Result<Answer> {
     let mut table = Table::new(&["CHANNEL", "ENTRIES", "TO COPY", "ROOT"]);
     for survey in surveys {
@@ -30,7 +30,7 @@ pub(crate) fn surveyed(from: &str, to: &str, surveys: &[Survey], style: Style) -
     Answer::done(&json!({ "dry_run": true, "from": from, "to": to, "channels": surveys }), lines.join("\n"))
 }
 
-/// What a transfer did.
+/// The result of a transfer.
 pub(crate) fn transferred(from: &str, to: &str, done: &[Transferred], style: Style) -> Result<Answer> {
     let mut table = Table::new(&["CHANNEL", "ENTRIES", "COPIED", "RESULT", "ROOT"]);
     let (mut migrated, mut before) = (0, 0);
@@ -68,7 +68,7 @@ pub(crate) fn transferred(from: &str, to: &str, done: &[Transferred], style: Sty
     Answer::done(&json!({ "from": from, "to": to, "channels": done }), lines.join("\n"))
 }
 
-/// What an export wrote.
+/// The result of an export.
 pub(crate) fn exported(ledger: &str, dir: &Path, done: &[Exported], style: Style) -> Result<Answer> {
     let mut table = Table::new(&["CHANNEL", "ENTRIES", "ROOT"]);
     for log in done {

@@ -1,4 +1,4 @@
-//! How answers look: for people, and as one JSON object.
+//! Formats answers for people and as one JSON object.
 
 mod answer;
 mod error;

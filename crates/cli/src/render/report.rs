@@ -42,7 +42,7 @@ pub(crate) fn channels(all: &[Current], style: Style) -> Result<Answer> {
     Answer::done(&json!({ "channels": all }), text)
 }
 
-/// What an audit found, and what to do about it.
+/// The result of an audit, with advice.
 pub(crate) fn audit(report: &AuditReport, style: Style) -> Result<Answer> {
     let mut lines = Vec::new();
     for audited in report.channels() {
@@ -64,7 +64,7 @@ pub(crate) fn audit(report: &AuditReport, style: Style) -> Result<Answer> {
     Ok(Answer::done(report, lines.join("\n"))?.found(report.class()))
 }
 
-/// What a move would do. Exit code 3 if it would be refused.
+/// The plan of a move. Exit code 3 if the policy refuses it.
 pub(crate) fn dry_run(channel: &Channel, op: Op, plan: Plan, style: Style) -> Result<Answer> {
     let json = json!({ "dry_run": true, "channel": channel, "op": op });
     if let Some(receipt) = plan.settled() {
@@ -118,7 +118,7 @@ fn planned(
     fields.line(end.to_owned()).text()
 }
 
-/// Each digest with its fate.
+/// Each digest with its retention decision.
 pub(crate) fn retention(plan: &RetentionPlan, style: Style) -> Result<Answer> {
     let digests = plan.digests();
     let mut table = Table::new(&["DIGEST", "FATE", "PIN", "REASON"]);
@@ -149,7 +149,7 @@ pub(crate) fn retention(plan: &RetentionPlan, style: Style) -> Result<Answer> {
     Answer::done(plan, lines.join("\n"))
 }
 
-/// What a check of logs found. Exit code 7 for a defect.
+/// The result of verifying logs. Exit code 7 for a defect.
 pub(crate) fn verified(reports: &[LogReport], style: Style) -> Result<Answer> {
     let sound = reports.iter().all(|report| report.defect.is_none());
     let mut lines = Vec::new();

@@ -1,8 +1,8 @@
-//! Colour, on a terminal only, and text from outside made safe to show.
+//! Colours, used on a terminal only, and escaping of untrusted text.
 
 use std::io::IsTerminal;
 
-/// What the words on standard output may look like.
+/// The style of words in the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
     Plain,
@@ -48,12 +48,13 @@ impl Style {
     }
 }
 
-/// One line of text from outside as it may be shown: what drives a terminal or turns a line around is escaped.
+/// One line of untrusted text, safe to print: control characters and characters that change the direction of text are
+/// escaped.
 pub(crate) fn shown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for char in text.chars() {
         match char {
-            // What changes the direction of text (UAX #9), and line and paragraph separators.
+            // Characters that change the direction of text (UAX #9), and line and paragraph separators.
             '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
                 safe.extend(char.escape_unicode());
             }

@@ -1,8 +1,8 @@
-//! Columns, and names with values.
+//! Tables, and lists of fields.
 
 use super::{Style, shown};
 
-/// Lines of cells under a head. Columns without a single value are left out.
+/// Rows of cells under a header. Columns without any value are left out.
 #[derive(Debug)]
 pub(crate) struct Table {
     head: Vec<&'static str>,
@@ -14,7 +14,7 @@ impl Table {
         Table { head: head.to_vec(), rows: Vec::new() }
     }
 
-    /// Cells are made safe to show here, and coloured by `lines`.
+    /// Adds a row. Cells are escaped here, and coloured by `lines`.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().map(|cell| shown(&cell)).collect());
     }
@@ -41,26 +41,26 @@ impl Table {
     }
 }
 
-/// A title, and names with values under it.
+/// A title with fields under it.
 #[derive(Debug)]
 pub(crate) struct Fields {
     lines: Vec<String>,
 }
 
 impl Fields {
-    /// `title` is shown as it is.
+    /// The fields under `title`, which is not escaped.
     pub(crate) fn under(title: String) -> Fields {
         Fields { lines: vec![title] }
     }
 
-    /// A name and its value, which is made safe to show.
+    /// Adds a field. Its value is escaped.
     #[must_use]
     pub(crate) fn field(mut self, name: &str, value: impl ToString) -> Fields {
         self.lines.push(format!("  {name:<9} {}", shown(&value.to_string())));
         self
     }
 
-    /// The same, if there is a value.
+    /// Adds a field if there is a value.
     #[must_use]
     pub(crate) fn maybe(self, name: &str, value: Option<impl ToString>) -> Fields {
         match value {
@@ -69,7 +69,7 @@ impl Fields {
         }
     }
 
-    /// A line as it is.
+    /// Adds a line without escaping it.
     #[must_use]
     pub(crate) fn line(mut self, line: String) -> Fields {
         self.lines.push(line);
