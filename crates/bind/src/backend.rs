@@ -1,6 +1,7 @@
-//! `Registry` and `Ledger` ports of the core, kept by an object of the other language.
+//! The `Registry` and `Ledger` ports of the core, implemented by an object of the other language.
 //!
-//! An exception in a write leaves its end unknown, unless its code says that nothing was written.
+//! After an exception in a write it is unknown whether the write was applied, unless the exception's code says that
+//! nothing was written.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use tagwarden::{Channel, Digest, Error, ErrorKind, Reference, Repository, Result
 use crate::host::{HostError, Meaning, Port};
 use crate::registry::manifest_json;
 
-/// A registry of the other language. Its methods are those of the port; a manifest is `{bytes, media_type}`; a put gives
+/// A registry of the other language. It has the methods of the port. A manifest is `{bytes, media_type}`. A put returns
 /// null.
 #[derive(Debug)]
 pub struct HostRegistry(pub Port);
@@ -28,11 +29,11 @@ struct Held {
     media_type: String,
 }
 
-/// Of a read.
+/// The error kinds of a read.
 pub(crate) const UNREAD: Meaning =
     Meaning { codes: &["REGISTRY_", "MANIFEST_"], otherwise: ErrorKind::RegistryUnavailable };
 
-/// Of a put: these say that nothing was moved and nothing will land.
+/// The error kinds of a put. With these codes nothing was moved, and nothing will land later.
 const PUT: Meaning =
     Meaning { codes: &["REGISTRY_REFUSED", "REGISTRY_DENIED"], otherwise: ErrorKind::RegistryAmbiguous };
 
@@ -76,7 +77,7 @@ impl Registry for HostRegistry {
     }
 }
 
-/// A ledger of the other language. Entries are base 64; an append gives `stored` or `lost`.
+/// A ledger of the other language. Entries are base 64. An append returns `stored` or `lost`.
 #[derive(Debug)]
 pub struct HostLedger(pub Port);
 
@@ -87,10 +88,11 @@ enum Ended {
     Lost,
 }
 
-/// Of a read.
+/// The error kinds of a read.
 const SILENT: Meaning = Meaning { codes: &["LEDGER_"], otherwise: ErrorKind::LedgerUnavailable };
 
-/// Of an append: raised, late or not understood, the entry may be there, unless the ledger says that it may not write.
+/// The error kinds of an append. After an exception, a timeout or an invalid answer the entry may be stored, except
+/// with LEDGER_DENIED: the ledger refused to write.
 const APPEND: Meaning = Meaning { codes: &["LEDGER_DENIED"], otherwise: ErrorKind::LedgerAmbiguous };
 
 #[async_trait]
@@ -116,7 +118,7 @@ impl Ledger for HostLedger {
     }
 
     async fn channels(&self) -> Result<Vec<Channel>> {
-        // Their order is the core's, which a host cannot know: it is not that of their texts.
+        // Sort as the core does: its order differs from that of the texts, and a host does not know it.
         let mut channels: Vec<Channel> = self.0.ask("channels", json!({}), SILENT).await?;
         channels.sort();
         Ok(channels)

@@ -1,4 +1,4 @@
-//! Errors on their way to another language.
+//! Errors as they are passed to another language.
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
@@ -10,7 +10,7 @@ use tagwarden::{Class, Error, ErrorKind};
 
 use crate::host::HostError;
 
-/// Every code, what a caller may do next, what sort of answer it is, and what it means.
+/// Every error code with its retry, its class and its meaning.
 pub fn error_kinds() -> Value {
     let kinds = ErrorKind::ALL.iter().map(|kind| {
         let class = class(kind.class());
@@ -31,7 +31,7 @@ fn class(class: Class) -> &'static str {
     }
 }
 
-/// An error of the core, and the exception that a backend or a guardrail of the other language raised, if one is behind it.
+/// An error of the core, with the exception of a backend or a guardrail of the other language if that caused it.
 #[derive(Debug)]
 pub struct Failure {
     error: Error,
@@ -39,24 +39,24 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A panic inside a call: an error that asks to be reported.
+    /// The error of a panic inside a call. It asks the user to report the panic.
     pub fn panic() -> Failure {
         let message = "a panic inside tagwarden ended the call; please report it";
         Error::new(ErrorKind::InternalFault, message).into()
     }
 
-    /// The error with another exception behind it.
+    /// The error, caused by another exception.
     pub(crate) fn blaming(self, raised: Option<HostError>) -> Failure {
         Failure { raised: raised.or(self.raised), ..self }
     }
 
-    /// The error as JSON: `{code, retry, message, context?, findings?, cause?}`. A cause that is no error of the core has a
-    /// message alone; it stands where the exception belongs.
+    /// The error as JSON: `{code, retry, message, context?, findings?, cause?}`. A cause that is not an error of the
+    /// core has only a message; the binding shows the exception in its place.
     pub fn json(&self) -> String {
         json!(described(&self.error)).to_string()
     }
 
-    /// The exception behind it, as the binding keeps it.
+    /// The exception that caused the error, as the binding stores it.
     pub fn exception<E: StdError + 'static>(&self) -> Option<&E> {
         self.raised.as_ref().and_then(HostError::exception)
     }
@@ -94,7 +94,7 @@ struct Described {
     cause: Option<Box<Described>>,
 }
 
-/// An error and what is behind it. A refusal stands in the error itself, as its findings.
+/// An error and its cause. A refusal is not a cause: its findings are in the error itself.
 fn described(error: &Error) -> Described {
     let refusal = error.source_as::<Refusal>();
     Described {

@@ -1,4 +1,4 @@
-//! Faults, as another language scripts them: `{fault, …}`, times in milliseconds.
+//! Faults in the scripts of another language: `{fault, …}`, times in milliseconds.
 
 use tagwarden::Result;
 use tagwarden::registry::{ErrorAnswer, Fault, ReadFault};
@@ -7,10 +7,10 @@ use tagwarden::testing::{HttpFault, RetryAfter};
 use crate::fields::Fields;
 use crate::registry::manifest;
 
-/// What reads a fault's own fields.
+/// A function that reads the fields of one fault.
 type Read<T> = fn(&mut Fields) -> Result<T>;
 
-/// What happens to a put.
+/// Parses a fault of a put.
 pub(crate) fn put(given: Fields) -> Result<Fault> {
     fault(given, PUT)
 }
@@ -31,7 +31,7 @@ const PUT: &[(&str, Read<Fault>)] = &[
     ("foreign_after", |given| manifest(given).map(Fault::ForeignAfter)),
 ];
 
-/// An error in a registry's own words: `code`, `status`, or both, and a `message` if it is to say something.
+/// An error answer of a registry: `code`, `status`, or both, and an optional `message`.
 pub(crate) fn error_answer(given: &mut Fields) -> Result<ErrorAnswer> {
     let (code, status) = (given.take::<String>("code")?, given.take::<u16>("status")?);
     let mut answer = match (code, status) {
@@ -46,7 +46,7 @@ pub(crate) fn error_answer(given: &mut Fields) -> Result<ErrorAnswer> {
     Ok(answer)
 }
 
-/// What happens to a read.
+/// Parses a fault of a read.
 pub(crate) fn read(given: Fields) -> Result<ReadFault> {
     fault(given, READ)
 }
@@ -66,7 +66,7 @@ const READ: &[(&str, Read<ReadFault>)] = &[
     ("deleted_after", |given| given.need("digest").map(ReadFault::DeletedAfter)),
 ];
 
-/// What happens to a request on the wire.
+/// Parses a fault of a request on the wire.
 pub(crate) fn http(given: Fields) -> Result<HttpFault> {
     fault(given, HTTP)
 }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tagwarden::{AsWritten, Error, ErrorKind, Result};
 
-/// How a language writes a name of several words.
+/// The language's style for names of several words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// `keep_last`
@@ -20,7 +20,7 @@ pub enum Style {
 }
 
 impl Style {
-    /// A name of ours, which is in snake case, as the language writes it.
+    /// A name in snake case, converted to the style of the language.
     fn name(self, name: &str) -> Cow<'_, str> {
         match self {
             Style::Snake => Cow::Borrowed(name),
@@ -36,7 +36,8 @@ impl Style {
     }
 }
 
-/// The arguments of a call. An error says which one is wrong and why, and shows no more of it than the core would.
+/// The arguments of a call. An error names the wrong argument and the reason, and quotes no more of the value than the
+/// core would.
 #[derive(Debug)]
 pub struct Fields {
     style: Style,
@@ -45,7 +46,7 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// The arguments of `call`, in snake case: a JSON object. VALUE_INVALID if it is none.
+    /// Parses the arguments of `call`, in snake case. VALUE_INVALID if the text is not a JSON object.
     pub fn parse(style: Style, call: &str, text: &str) -> Result<Fields> {
         let call = style.name(call).into_owned();
         match serde_json::from_str(text) {
@@ -61,7 +62,7 @@ impl Fields {
         }
     }
 
-    /// An argument that there must be.
+    /// A required argument.
     pub(crate) fn need<T: DeserializeOwned>(&mut self, name: &str) -> Result<T> {
         match self.take(name)? {
             Some(value) => Ok(value),
@@ -69,29 +70,30 @@ impl Fields {
         }
     }
 
-    /// A channel, a reference or a repository that there must be, as people write it.
+    /// A required channel, reference or repository, as people write it.
     pub(crate) fn written<T: FromStr<Err = Error>>(&mut self, name: &str) -> Result<T> {
         self.need(name).map(|AsWritten(value)| value)
     }
 
-    /// An argument that there may be. Null is none.
+    /// An optional argument. Null counts as absent.
     pub(crate) fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>> {
         let Some(value) = self.value(name) else { return Ok(None) };
         serde_json::from_value(value).map(Some).map_err(|e| self.wrong(name, e))
     }
 
-    /// A value that is written as text, by its own parser: serde reads what a log holds, which is more than may be written.
+    /// An optional value in text form, read by its own parser. serde accepts more: it also reads values of existing
+    /// logs.
     pub(crate) fn text<T: FromStr<Err = Error>>(&mut self, name: &str) -> Result<Option<T>> {
         let Some(text) = self.take::<String>(name)? else { return Ok(None) };
         text.parse().map(Some).map_err(|e| self.wrong(name, e))
     }
 
-    /// A value that is written as text, that there must be.
+    /// A required value in text form.
     pub(crate) fn need_text<T: FromStr<Err = Error>>(&mut self, name: &str) -> Result<T> {
         self.text(name)?.ok_or_else(|| self.wrong(name, "it is missing"))
     }
 
-    /// A text of which an error shows nothing, such as a password.
+    /// An optional text that an error never quotes, such as a password.
     pub(crate) fn secret(&mut self, name: &str) -> Result<Option<String>> {
         match self.value(name) {
             None => Ok(None),
@@ -100,13 +102,13 @@ impl Fields {
         }
     }
 
-    /// Bytes, which are base 64 in the JSON.
+    /// Required bytes, in base 64.
     pub(crate) fn bytes(&mut self, name: &str) -> Result<Vec<u8>> {
         let text: String = self.need(name)?;
         STANDARD.decode(text).map_err(|e| self.wrong(name, e))
     }
 
-    /// One of several words, which are in snake case.
+    /// An optional word, one of `words`, which are in snake case.
     pub(crate) fn word<T: Clone>(&mut self, name: &str, words: &[(&'static str, T)]) -> Result<Option<T>> {
         let Some(text) = self.take::<String>(name)? else { return Ok(None) };
         match words.iter().find(|(word, _)| self.style.name(word) == text) {
@@ -118,17 +120,18 @@ impl Fields {
         }
     }
 
-    /// One of several words that there must be.
+    /// A required word, one of `words`.
     pub(crate) fn need_word<T: Clone>(&mut self, name: &str, words: &[(&'static str, T)]) -> Result<T> {
         self.word(name, words)?.ok_or_else(|| self.wrong(name, "it is missing"))
     }
 
-    /// A duration in milliseconds that there must be.
+    /// A required duration in milliseconds.
     pub(crate) fn need_ms(&mut self, name: &str) -> Result<Duration> {
         self.ms(name)?.ok_or_else(|| self.wrong(&self.name_of_ms(name), "it is missing"))
     }
 
-    /// A duration in milliseconds, fractions allowed. Its name says the unit where the caller gives a plain number.
+    /// An optional duration in milliseconds; fractions are allowed. The argument's name has the unit if the caller
+    /// gives a plain number.
     pub(crate) fn ms(&mut self, name: &str) -> Result<Option<Duration>> {
         let name = &self.name_of_ms(name);
         let Some(ms) = self.take::<f64>(name)? else { return Ok(None) };
@@ -136,7 +139,8 @@ impl Fields {
         duration.map(Some).map_err(|_| self.wrong(name, format!("{ms} is not a number of milliseconds")))
     }
 
-    /// A duration's name: Python gives seconds or a timedelta, and its half of the binding converts them.
+    /// The name of a duration. Python callers give seconds or a timedelta, and the Python half of the binding converts
+    /// them.
     fn name_of_ms(&self, name: &str) -> String {
         match self.style {
             Style::Snake => name.to_owned(),
@@ -144,26 +148,26 @@ impl Fields {
         }
     }
 
-    /// An argument that has fields of its own.
+    /// An optional argument that has fields of its own.
     pub(crate) fn inner(&mut self, name: &str) -> Result<Option<Fields>> {
         let Some(value) = self.value(name) else { return Ok(None) };
         Fields::of(self.style, self.place(name), value).map(Some)
     }
 
-    /// An argument that there must be, of the core's own JSON, which is in snake case in every language.
+    /// A required argument in the core's own JSON, which is in snake case in every language.
     pub(crate) fn record(&mut self, name: &str) -> Result<Fields> {
         let mut record = self.inner(name)?.ok_or_else(|| self.wrong(name, "it is missing"))?;
         record.style = Style::Snake;
         Ok(record)
     }
 
-    /// An argument whose items have fields of their own.
+    /// A required array of objects.
     pub(crate) fn items(&mut self, name: &str) -> Result<Vec<Fields>> {
         let items: Vec<Value> = self.need(name)?;
         items.into_iter().map(|item| Fields::of(self.style, self.place(name), item)).collect()
     }
 
-    /// An object whose keys are data, such as the names of hosts.
+    /// An optional object whose keys are data, such as names of hosts.
     pub(crate) fn keyed(&mut self, name: &str) -> Result<Vec<(String, Value)>> {
         Ok(self.inner(name)?.map_or_else(Vec::new, |keyed| keyed.left.into_iter().collect()))
     }
@@ -173,7 +177,7 @@ impl Fields {
         Fields::of(self.style, self.place(name), value)
     }
 
-    /// Everything must have been taken: an argument that is not known is an error, not a wish that is passed over.
+    /// Checks that every argument was read. An unknown argument is an error; it is never ignored.
     pub(crate) fn end(self) -> Result<()> {
         match self.left.keys().next() {
             None => Ok(()),
@@ -181,12 +185,12 @@ impl Fields {
         }
     }
 
-    /// The error of an argument.
+    /// The error of a wrong argument.
     pub(crate) fn wrong(&self, name: &str, why: impl std::fmt::Display) -> Error {
         invalid(&self.place(name), why)
     }
 
-    /// The value of an argument; null is none.
+    /// The value of an optional argument. Null counts as absent.
     pub(crate) fn value(&mut self, name: &str) -> Option<Value> {
         self.left.remove(self.style.name(name).as_ref()).filter(|value| !value.is_null())
     }
@@ -200,7 +204,7 @@ fn invalid(what: &str, why: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::ValueInvalid, format!("{what}: {why}"))
 }
 
-/// What a value is, without showing it.
+/// The type of a value, for an error that must not show the value.
 fn sort(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

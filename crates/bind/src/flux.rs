@@ -14,15 +14,15 @@ use crate::fields::Fields;
 use crate::promoter::Given;
 use crate::registry::manifest_json;
 
-/// An artifact that was packed, and what a person should know about it.
+/// A packed artifact, with warnings for the user.
 #[derive(Debug)]
 pub struct Packed {
     core: flux::Packed,
     warnings: Vec<Text>,
 }
 
-/// Packs `{directory, source?, revision?, created?, ignore_paths?, include?, environment?}`. What is missing comes from git
-/// and the CI, as `environment` shows it.
+/// Packs `{directory, source?, revision?, created?, ignore_paths?, include?, environment?}`. Missing values come from
+/// git and from the CI's variables in `environment`.
 pub async fn pack(mut asked: Fields) -> Result<Packed> {
     let directory: PathBuf = asked.need("directory")?;
     let mut parts = MetaParts::default();
@@ -34,7 +34,7 @@ pub async fn pack(mut asked: Fields) -> Result<Packed> {
     options.include = asked.take("include")?.unwrap_or_default();
     let environment: HashMap<String, String> = asked.take("environment")?.unwrap_or_default();
     asked.end()?;
-    // It runs git, reads files and compresses them.
+    // Use a blocking thread: packing runs git, reads files and compresses them.
     let packed = tokio::task::spawn_blocking(move || {
         let filled = parts.fill(&directory, |name| environment.get(name).cloned())?;
         let core = Artifact::pack(&directory, &filled.meta, &options)?;
@@ -43,14 +43,14 @@ pub async fn pack(mut asked: Fields) -> Result<Packed> {
     packed.await.map_err(|e| Error::new(ErrorKind::InternalFault, "packing was cut").because(e))?
 }
 
-/// Pushes an artifact to `{repository, tag}`: the digest that was read back.
+/// Pushes an artifact to `{repository, tag}`. Returns the digest that was read back.
 pub async fn push(packed: &Packed, registry: &OciRegistry, mut asked: Fields) -> Result<Given> {
     let (repository, tag): (Repository, Tag) = (asked.written("repository")?, asked.need("tag")?);
     asked.end()?;
     Given::json(&packed.core.artifact.push(registry, &repository, &tag).await?)
 }
 
-/// What was packed: its manifest, and its config and layer in base 64; and what was not.
+/// The packed artifact: its manifest, its config and layer in base 64, and the paths that were left out.
 pub fn packed(packed: &Packed) -> Result<Given> {
     let flux::Packed { artifact, left_out, .. } = &packed.core;
     let blobs = artifact.blobs().map(|blob| STANDARD.encode(blob));

@@ -1,4 +1,4 @@
-//! A guardrail that is written in the other language.
+//! A guardrail written in the other language.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -9,14 +9,14 @@ use tagwarden::judge::{Facts, Finding, Guardrail};
 
 use crate::host::{HostError, Port};
 
-/// The code of a finding whose guardrail raised an exception, was silent, or gave what is no finding: what cannot be
-/// judged does not pass.
+/// The finding code of a guardrail that raised an exception, did not answer, or returned an invalid finding. Such a
+/// move is refused.
 const GUARDRAIL_FAILED: &str = "GUARDRAIL_FAILED";
 
-/// How many exceptions are kept to be the cause of a refusal.
+/// The number of exceptions that are kept as possible causes of a refusal.
 const REMEMBERED: usize = 16;
 
-/// A guardrail of the other language: its method `judge` takes the facts and gives `{verdict, code?, why, retry?}`.
+/// A guardrail of the other language. Its method `judge` takes the facts and returns `{verdict, code?, why, retry?}`.
 #[derive(Debug)]
 pub struct Guard {
     name: String,
@@ -33,7 +33,7 @@ enum Found {
     Refuse { code: String, why: String, retry: Option<Passes> },
 }
 
-/// Whether a move that a guardrail refused may pass when it is asked for again; never, where it does not say.
+/// The retry of a refusal: `later` if a later attempt may pass, else `never`, which is the default.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Passes {
@@ -42,12 +42,12 @@ enum Passes {
 }
 
 impl Guard {
-    /// `name` is in lower case with dashes, and unique in a policy; `settings` go into the policy's digest.
+    /// `name` is in lower case with dashes, and unique in a policy. `settings` are part of the policy's digest.
     pub fn new(name: String, settings: Value, port: Port) -> Guard {
         Guard { name, settings, port, raised: Mutex::default() }
     }
 
-    /// What it raised when it gave this finding. It is kept no longer.
+    /// Removes and returns the exception that led to this finding.
     pub(crate) fn blamed(&self, finding: &Finding) -> Option<HostError> {
         let mut raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
         let last = raised.iter().rposition(|raised| self.failed(raised) == *finding)?;

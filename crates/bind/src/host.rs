@@ -1,6 +1,6 @@
-//! Backends and rules that are written in the other language: how they are asked.
+//! Calls to backends and rules written in the other language.
 //!
-//! What the host answers is not trusted: an answer that is not understood, an exception or silence is an error.
+//! The host's answers are not trusted: an invalid answer, an exception or a timeout is an error.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -12,33 +12,33 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tagwarden::{Error, ErrorKind, Result};
 
-/// How long one call of a backend or a rule may take, where it does not say so itself.
+/// The default timeout of one call of a backend or a rule.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// An object of the other language, whose methods are called with JSON. Its `Debug` is its name in messages.
+/// An object of the other language, called with a method name and JSON. Its `Debug` text is its name in messages.
 #[async_trait]
 pub trait Host: fmt::Debug + Send + Sync + 'static {
-    /// Calls a method, whose name is in snake case.
+    /// Calls a method. Its name is in snake case.
     async fn ask(&self, method: &'static str, request: Value) -> std::result::Result<Value, HostError>;
 }
 
-/// What a method of a host raised.
+/// The exception of a method, or the failure of a call.
 #[derive(Clone, Debug)]
 pub struct HostError {
-    /// The kind that its code names, if it is an error of tagwarden.
+    /// The kind of the exception's code, if it is an error of tagwarden.
     kind: Option<ErrorKind>,
     message: String,
     exception: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl HostError {
-    /// An exception that says `message`; `code` is that of an error of tagwarden, any other is passed over.
+    /// An exception with this message. `code` may be the code of an error of tagwarden; any other code is ignored.
     pub fn raised(code: Option<&str>, message: String, exception: impl StdError + Send + Sync + 'static) -> HostError {
         let kind = ErrorKind::ALL.iter().copied().find(|kind| Some(kind.code()) == code);
         HostError { kind, message, exception: Some(Arc::new(exception)) }
     }
 
-    /// The host could not be asked, or what came back cannot be read.
+    /// The host could not be called, or its answer is invalid.
     pub fn broken(message: impl fmt::Display) -> HostError {
         HostError { kind: None, message: message.to_string(), exception: None }
     }
@@ -57,8 +57,8 @@ impl fmt::Display for HostError {
 
 impl StdError for HostError {}
 
-/// What an exception of a method means: the kind that its code names if the code begins with one of `codes`, else
-/// `otherwise`, as for every other failure. A backend cannot speak for what is not its own.
+/// The error kinds that a method may raise. If the exception's code starts with one of `codes`, its kind is used. For
+/// every other failure `otherwise` is used: a backend must not raise errors of other parts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Meaning {
     pub(crate) codes: &'static [&'static str],
@@ -66,13 +66,13 @@ pub(crate) struct Meaning {
 }
 
 impl Meaning {
-    /// The kind that the exception names, if it may.
+    /// The kind of the exception, if the method may raise it.
     pub(crate) fn named(self, raised: &HostError) -> Option<ErrorKind> {
         raised.kind.filter(|kind| self.codes.iter().any(|code| kind.code().starts_with(code)))
     }
 }
 
-/// The way to a host, which is given up after a time.
+/// A host with the timeout of its calls.
 #[derive(Clone, Debug)]
 pub struct Port {
     host: Arc<dyn Host>,
@@ -80,7 +80,7 @@ pub struct Port {
 }
 
 impl Port {
-    /// A host, and how many milliseconds one call of it may take: 30,000 by default. CONFIG_INVALID if that is no time.
+    /// A host and its timeout in milliseconds, 30,000 by default. CONFIG_INVALID if the number is not a valid timeout.
     pub fn to(host: Arc<dyn Host>, timeout_ms: Option<f64>) -> Result<Port> {
         let timeout = timeout_ms.map_or(Ok(TIMEOUT), |ms| {
             let timeout = Duration::try_from_secs_f64(ms / 1000.0).ok().filter(|timeout| !timeout.is_zero());
@@ -90,7 +90,7 @@ impl Port {
         Ok(Port { host, timeout })
     }
 
-    /// What a method answers.
+    /// Calls a method and parses its answer.
     pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
         method: &'static str,
@@ -103,7 +103,7 @@ impl Port {
             .map_err(|e| self.failed(method, HostError::broken(format!("it gave what it must not: {e}")), meaning))
     }
 
-    /// What a method answers within a time, unread.
+    /// Calls a method with this timeout. The answer is not parsed.
     pub(crate) async fn answer(
         &self,
         method: &'static str,
@@ -116,7 +116,7 @@ impl Port {
         }
     }
 
-    /// The error of a method.
+    /// The error of a method that failed.
     pub(crate) fn failed(&self, method: &str, raised: HostError, meaning: Meaning) -> Error {
         let kind = meaning.named(&raised).unwrap_or(meaning.otherwise);
         let error = Error::new(kind, format!("{method} of {:?} failed: {raised}", self.host));
@@ -126,7 +126,7 @@ impl Port {
         }
     }
 
-    /// Waits for an answer on a thread that may block.
+    /// Calls a method and blocks this thread until the answer arrives.
     pub(crate) fn wait(&self, method: &'static str, request: Value) -> std::result::Result<Value, HostError> {
         let answer = self.answer(method, request, self.timeout);
         tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(answer))

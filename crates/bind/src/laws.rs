@@ -1,4 +1,4 @@
-//! The laws of both ports, run on backends of the other language.
+//! Runs the laws of both ports on backends of the other language.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +18,11 @@ use crate::host::Port;
 use crate::promoter::Given;
 use crate::registry::manifest_json;
 
-/// Runs every law of a registry, each in a repository of its own below `{repository, lag?}`: `[{law, seen}]` of those that
-/// were broken.
+/// Runs every law of a registry, each in its own repository below `{repository, lag?}`. Returns the broken laws:
+/// `[{law, seen}]`.
 ///
-/// `broken` is the same adapter where every answer fails. `store` is asked to `store` `{repository, blobs, manifests}` by
-/// digest, by whatever way there is.
+/// `broken` is the same adapter, configured so that every request fails. `store` has a method `store` that must store
+/// `{repository, blobs, manifests}` by digest, in any way.
 pub async fn registry_laws(
     registry: Arc<dyn Registry>,
     broken: Arc<dyn Registry>,
@@ -31,12 +31,12 @@ pub async fn registry_laws(
 ) -> Result<Given> {
     let (below, lag) = (asked.written("repository")?, asked.ms("lag")?.unwrap_or_default());
     asked.end()?;
-    // A name that leaves no room is said before a law meets it.
+    // Reject repository names that are too long before running the laws.
     new_below(&below)?;
     violations(&registry::all(&Fixture { registry, broken, store, below, lag }).await)
 }
 
-/// Runs the laws of a ledger until the first that is broken: `[{law, seen}]`.
+/// Runs the laws of a ledger up to the first violation. Returns the broken law: `[{law, seen}]`.
 pub async fn ledger_laws(store: &dyn ledger::Store) -> Result<Given> {
     violations(ledger::all(store).await.err().as_slice())
 }
@@ -81,12 +81,12 @@ impl registry::Fixture for Fixture {
     }
 }
 
-/// A repository that nothing was pushed to.
+/// A repository without content.
 fn new_below(repository: &Repository) -> Result<Repository> {
     format!("{repository}/{}", Uuid::now_v7()).parse()
 }
 
-/// Every blob of a sample and of its children.
+/// Every blob of a sample and of its children, in base 64.
 fn blobs(sample: &Sample) -> Vec<String> {
     let own = sample.blobs.iter().map(|blob| STANDARD.encode(blob));
     own.chain(sample.children.iter().flat_map(blobs)).collect()

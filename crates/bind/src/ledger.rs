@@ -1,4 +1,4 @@
-//! The port to a ledger, by name, and ledgers by URL.
+//! Calls of a ledger's port by method name, and ledgers by URL.
 
 use std::sync::Arc;
 
@@ -18,14 +18,14 @@ pub async fn open_ledger(mut asked: Fields) -> Result<Arc<dyn Ledger>> {
     url.open(access.unwrap_or(Access::Write)).await
 }
 
-/// Makes what a ledger at `{url}` needs, such as the tables of a database.
+/// Creates what a ledger at `{url}` needs, such as the tables of a database.
 pub async fn init_ledger(mut asked: Fields) -> Result<Given> {
     let url = url(&mut asked)?;
     asked.end()?;
     Given::json(&url.init().await?)
 }
 
-/// `url`, which may hold a password.
+/// The argument `url`, which may have a password.
 fn url(asked: &mut Fields) -> Result<LedgerUrl> {
     match asked.secret("url")? {
         Some(text) => text.parse(),
@@ -33,7 +33,7 @@ fn url(asked: &mut Fields) -> Result<LedgerUrl> {
     }
 }
 
-/// Calls the port's method of this name: `size`, `read`, `append` or `channels`. Entries are base 64; an append gives
+/// Calls the port's method of this name: `size`, `read`, `append` or `channels`. Entries are base 64. An append returns
 /// `stored` or `lost`.
 pub async fn ledger(port: &dyn Ledger, method: &str, mut asked: Fields) -> Result<Given> {
     match method {

@@ -1,8 +1,9 @@
-//! What the bindings of tagwarden share: the core, called by name, with JSON text in and out.
+//! The shared part of tagwarden's bindings: the core, called by method name, with JSON text in and out.
 //!
-//! A binding is two thin halves around this crate. The native half turns a call of its language into [`Fields`], an answer
-//! into text, and keeps what cannot be text ([`Plan`], ports). The half in the language itself is what users see. No rule
-//! lives in any of them: an argument is parsed by the core's own types, and an answer is the core's own JSON.
+//! A binding has two thin layers above this crate. The native layer converts a call of its language into [`Fields`] and
+//! an answer into text, and keeps the values that cannot be text ([`Plan`], ports). The layer in the language itself is
+//! the user's API. Neither layer has rules of its own: an argument is parsed by the core's types, and an answer is the
+//! core's JSON.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! `MemoryRegistry`, by name: what is done to it here goes around its port.
+//! `MemoryRegistry`, called by method name. These calls do not go through its port.
 
 use serde_json::{Value, json};
 use tagwarden::registry::{Call, Change, Chaos, MemoryRegistry};
@@ -8,12 +8,12 @@ use crate::fields::Fields;
 use crate::registry::{manifest, manifest_json};
 use crate::{faults, promoter::Given};
 
-/// What a call does, once all of it was read.
+/// The action of a call, after all of its arguments were read.
 type Act = Box<dyn FnOnce(&MemoryRegistry) -> Value>;
 
 /// Calls the registry's method of this name: `push`, `push_image`, `store_blob`, `overwrite`, `delete_tag`,
-/// `delete_manifest`, `delete_blob`, `peek`, `holds`, `hide`, `unhide`, `script`, `script_reads`, `lag`, `chaos`, `calm`,
-/// `latency`, `faults_left`, `calls`, `clear_calls` or `changes`. Where anything of it is wrong, nothing is done.
+/// `delete_manifest`, `delete_blob`, `peek`, `holds`, `hide`, `unhide`, `script`, `script_reads`, `lag`, `chaos`,
+/// `calm`, `latency`, `faults_left`, `calls`, `clear_calls` or `changes`. If an argument is wrong, nothing is changed.
 pub fn memory(core: &MemoryRegistry, method: &str, mut asked: Fields) -> Result<Given> {
     let act = read(method, &mut asked)?;
     asked.end()?;
@@ -103,12 +103,12 @@ fn read(method: &str, asked: &mut Fields) -> Result<Act> {
     })
 }
 
-/// What gives a value.
+/// An action that returns a value.
 fn act(act: impl FnOnce(&MemoryRegistry) -> Value + 'static) -> Act {
     Box::new(act)
 }
 
-/// What gives nothing.
+/// An action that returns nothing.
 fn set(set: impl FnOnce(&MemoryRegistry) + 'static) -> Act {
     act(|core| {
         set(core);

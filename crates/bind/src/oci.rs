@@ -5,7 +5,7 @@ use tagwarden::{Error, ErrorKind, Result};
 
 use crate::fields::Fields;
 
-/// Every OCI registry, with these options; what is not given is the default.
+/// A registry client with these options. Missing options have their defaults.
 pub fn oci(mut asked: Fields) -> Result<OciRegistry> {
     let mut options = OciOptions::new();
     for (host, given) in asked.keyed("credentials")? {
@@ -62,7 +62,7 @@ pub fn oci(mut asked: Fields) -> Result<OciRegistry> {
     OciRegistry::new(options)
 }
 
-/// `{}` for no login, `{user, password}`, `{identity_token}` or `{registry_token}`.
+/// Parses `{}` (no login), `{user, password}`, `{identity_token}` or `{registry_token}`.
 fn credentials(mut given: Fields) -> Result<Credentials> {
     let (user, password) = (given.secret("user")?, given.secret("password")?);
     let (identity, registry) = (given.secret("identity_token")?, given.secret("registry_token")?);

@@ -1,4 +1,4 @@
-//! `Plan` and `Approved`: what was thought through, and what may be executed, held for another language.
+//! `Plan` and `Approved`: a plan and the permission to execute it, held for another language.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,14 +10,14 @@ use tagwarden::{Digest, Error, ErrorKind, Receipt, Result};
 use crate::error::Failure;
 use crate::promoter::{Given, Guards};
 
-/// A plan. Approving it uses it up.
+/// A plan. It can be approved once.
 #[derive(Debug)]
 pub struct Plan {
     plan: Mutex<Option<promotion::Plan>>,
     guards: Guards,
 }
 
-/// An approved plan. Executing it uses it up.
+/// An approved plan. It can be executed once.
 #[derive(Debug)]
 pub struct Approved(Mutex<Option<promotion::Approved>>);
 
@@ -44,7 +44,7 @@ impl Plan {
         Plan { plan: Mutex::new(Some(plan)), guards }
     }
 
-    /// What it would do and what the policy says: `{change?: {previous_digest?, digest}, findings, settled?,
+    /// The change and the findings of the plan: `{change?: {previous_digest?, digest}, findings, settled?,
     /// dead_move?}`.
     pub fn says(&self) -> Result<Given> {
         let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,7 +53,7 @@ impl Plan {
         Given::json(&Says { change, findings: plan.findings(), settled: plan.settled(), dead_move: plan.dead_move() })
     }
 
-    /// The permission to execute it. POLICY_REFUSED with every finding.
+    /// Approves the plan. POLICY_REFUSED with every finding.
     pub fn approve(&self) -> std::result::Result<Approved, Failure> {
         let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).take();
         let approved = plan.ok_or_else(|| used("plan", "approved"))?.approve();
@@ -63,7 +63,7 @@ impl Plan {
 }
 
 impl Approved {
-    /// The plan, once.
+    /// The approved plan; an error after the first call.
     pub(crate) fn take(&self) -> Result<promotion::Approved> {
         let plan = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         plan.ok_or_else(|| used("approved plan", "executed"))

@@ -1,4 +1,4 @@
-//! The facade, by name.
+//! The promoter, called by method name.
 
 use std::sync::Arc;
 
@@ -19,12 +19,12 @@ use crate::plan::{Approved, Plan};
 use crate::terms::{hold, mode, operation, rule, terms, times};
 use crate::value::built;
 
-/// What a call gives: JSON text, or something that stays on this side.
+/// The result of a call: JSON text, or an object that stays in Rust.
 #[derive(Debug)]
 pub enum Given {
     /// The core's own JSON.
     Json(String),
-    /// A plan, to be approved.
+    /// A plan, for approval.
     Plan(Box<Plan>),
 }
 
@@ -36,7 +36,7 @@ impl Given {
     }
 }
 
-/// A promoter, and the guardrails of the other language in its policy.
+/// A promoter, with the guardrails of the other language in its policy.
 #[derive(Clone, Debug)]
 pub struct Promoter {
     core: tagwarden::Promoter,
@@ -44,7 +44,7 @@ pub struct Promoter {
 }
 
 impl Promoter {
-    /// One with `{pipeline?, times?, policy?}`, and the standard policy with these guardrails behind its own.
+    /// A promoter with `{pipeline?, times?, policy?}`. These guardrails are added after those of the standard policy.
     pub fn over(
         registry: Arc<dyn Registry>,
         ledger: Arc<dyn Ledger>,
@@ -77,12 +77,12 @@ impl Promoter {
         Ok(Promoter { core, guards })
     }
 
-    /// Calls the method of this name, which is in snake case: one for each of the core's but `execute`.
+    /// Calls the method of this name, in snake case: every method of the core's promoter but `execute`.
     pub async fn call(&self, method: &str, asked: Fields) -> std::result::Result<Given, Failure> {
         self.given(method, asked).await.map_err(|error| self.guards.blame(error.into()))
     }
 
-    /// Executes an approved plan, once.
+    /// Executes an approved plan. Each plan can be executed once.
     pub async fn execute(&self, approved: &Approved) -> std::result::Result<Given, Failure> {
         let approved = approved.take()?;
         let receipt = self.core.execute(approved).await;
@@ -179,7 +179,7 @@ impl Promoter {
 pub(crate) struct Guards(Vec<Arc<Guard>>);
 
 impl Guards {
-    /// A refusal with what one of them raised behind it.
+    /// Adds the exception of a guardrail to a refusal as its cause.
     pub(crate) fn blame(&self, failure: Failure) -> Failure {
         let findings = failure.refusal().map_or(&[][..], |refusal| refusal.findings());
         let raised = findings.iter().find_map(|finding| self.0.iter().find_map(|guard| guard.blamed(finding)));
@@ -200,7 +200,7 @@ impl From<WrittenStage> for Stage {
     }
 }
 
-/// A channel, an operation with its arguments, and the terms.
+/// Reads a channel, an operation with its arguments, and the terms of the move.
 fn a_move(op: &str, mut asked: Fields) -> Result<(Channel, Operation, Terms)> {
     let channel = asked.written("channel")?;
     let (operation, tag) = operation(op, &mut asked)?;
@@ -212,7 +212,7 @@ fn a_move(op: &str, mut asked: Fields) -> Result<(Channel, Operation, Terms)> {
     Ok((channel, operation, terms))
 }
 
-/// A channel and nothing else.
+/// Reads a channel, the only argument.
 fn one(mut asked: Fields) -> Result<Channel> {
     let channel = asked.written("channel")?;
     asked.end()?;

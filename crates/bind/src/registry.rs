@@ -1,4 +1,4 @@
-//! The port to a registry, by name, whatever is behind it.
+//! Calls of a registry's port by method name.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,8 +11,8 @@ use crate::promoter::Given;
 
 /// Calls the port's method of this name: `resolve`, `fetch`, `put`, `tags` or `has_blob`.
 ///
-/// A put that was not applied is an error: REGISTRY_REFUSED and REGISTRY_DENIED say that nothing was moved and nothing will
-/// land; after any other its end is not known.
+/// A put that was not applied is an error. After REGISTRY_REFUSED and REGISTRY_DENIED nothing was moved, and nothing
+/// will land later. After any other error it is unknown whether the put was applied.
 pub async fn registry(port: &dyn Registry, method: &str, mut asked: Fields) -> Result<Given> {
     match method {
         "resolve" => {
@@ -56,13 +56,13 @@ fn ended(put: Put) -> Result<Given> {
     }
 }
 
-/// A manifest as JSON: its bytes in base 64.
+/// A manifest as JSON. Its bytes are in base 64.
 pub(crate) fn manifest_json(manifest: &Manifest) -> Value {
     let bytes = STANDARD.encode(manifest.bytes());
     json!({ "digest": manifest.digest(), "bytes": bytes, "media_type": manifest.media_type() })
 }
 
-/// A manifest out of `bytes` in base 64 and `media_type`.
+/// Reads a manifest from `bytes` in base 64 and `media_type`.
 pub(crate) fn manifest(asked: &mut Fields) -> Result<Manifest> {
     let (bytes, media_type) = (asked.bytes("bytes")?, asked.need::<String>("media_type")?);
     Manifest::new(bytes, &media_type)

@@ -1,4 +1,4 @@
-//! The in-process HTTP registry, by name.
+//! The in-process HTTP registry, called by method name.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ use crate::faults;
 use crate::fields::Fields;
 use crate::promoter::Given;
 
-/// A server on loopback, until it is stopped.
+/// A server on loopback. It runs until `stop`.
 #[derive(Debug)]
 pub struct Server {
     host: String,
@@ -20,24 +20,24 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one on a free port of 127.0.0.1. It needs a tokio runtime that goes on.
+    /// Starts a server on a free port of 127.0.0.1. The current tokio runtime must keep running.
     pub async fn start() -> Result<Server> {
         let server = RegistryServer::start().await.map_err(|e| unavailable("does not start").because(e))?;
         let (host, memory) = (server.host().to_owned(), server.memory().clone());
         Ok(Server { host, memory, running: Mutex::new(Some(server)) })
     }
 
-    /// `127.0.0.1:PORT`.
+    /// The host of its repositories: `127.0.0.1:PORT`.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// What it serves.
+    /// The memory registry that it serves.
     pub fn memory(&self) -> &MemoryRegistry {
         &self.memory
     }
 
-    /// Stops it. Doing it again is no error.
+    /// Stops the server. A second call succeeds.
     pub async fn stop(&self) -> Result<Given> {
         let server = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(server) = server {
@@ -47,7 +47,7 @@ impl Server {
     }
 
     /// Calls the server's method of this name: `demand`, `script_http`, `calm`, `faults_left`, `latency`, `end_tokens`,
-    /// `requests` or `clear_requests`. Where anything of it is wrong, nothing is done.
+    /// `requests` or `clear_requests`. If an argument is wrong, nothing is changed.
     pub fn set(&self, method: &str, mut asked: Fields) -> Result<Given> {
         let act = read(method, &mut asked)?;
         asked.end()?;
@@ -57,7 +57,7 @@ impl Server {
     }
 }
 
-/// What a call does, once all of it was read.
+/// The action of a call, after all of its arguments were read.
 type Act = Box<dyn FnOnce(&RegistryServer) -> Value>;
 
 fn read(method: &str, asked: &mut Fields) -> Result<Act> {
@@ -86,7 +86,7 @@ fn read(method: &str, asked: &mut Fields) -> Result<Act> {
     })
 }
 
-/// What gives nothing.
+/// An action that returns nothing.
 fn set(set: impl FnOnce(&RegistryServer) + 'static) -> Act {
     Box::new(|server| {
         set(server);
@@ -102,8 +102,8 @@ fn unavailable(what: &str) -> Error {
     Error::new(ErrorKind::RegistryUnavailable, format!("the test registry {what}"))
 }
 
-/// Open to all where nothing is given; else Basic, or tokens of its own where `token` is true. A token without a user is
-/// refused: it would open what was to be closed.
+/// Reads the access control: open without arguments, else Basic, or bearer tokens if `token` is true. A token without a
+/// user is refused: the server would be open by mistake.
 fn access(asked: &mut Fields) -> Result<Access> {
     let (user, password) = (asked.secret("user")?, asked.secret("password")?);
     let token: bool = asked.take("token")?.unwrap_or(false);
@@ -115,7 +115,7 @@ fn access(asked: &mut Fields) -> Result<Access> {
     }
 }
 
-/// Requests of this method, if one is given, whose path ends so.
+/// Matches requests of this method, or of any method if none is given, whose path ends in `path`.
 fn requests(method: Option<String>, path: Option<String>) -> impl Fn(&Seen) -> bool + Clone + Send + 'static {
     let path = path.unwrap_or_default();
     move |seen| seen.is(method.as_deref().unwrap_or(&seen.method), &path)

@@ -1,4 +1,4 @@
-//! What is asked of a promoter, and on what terms.
+//! The operations and options that a promoter is called with.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use tagwarden::{AsWritten, Channel, Error, ErrorKind, ReleaseName, Result, Tag, 
 use crate::fields::Fields;
 use crate::value::built;
 
-/// The operation named `op`, with its own arguments, and the tag that was written beside its source's digest.
+/// Reads the arguments of the operation `op`, and the tag that was written beside the digest of its source.
 pub(crate) fn operation(op: &str, asked: &mut Fields) -> Result<(Operation, Option<Tag>)> {
     match op {
         "promote" => match source(asked)? {
@@ -32,7 +32,8 @@ pub(crate) fn operation(op: &str, asked: &mut Fields) -> Result<(Operation, Opti
     }
 }
 
-/// `source`: a release's name as text, `{reference}` or `{channel}`; and the tag that was written beside a digest.
+/// Reads `source`: a release's name as text, `{reference}` or `{channel}`; and the tag that was written beside a
+/// digest.
 fn source(asked: &mut Fields) -> Result<(Option<Source>, Option<Tag>)> {
     let Some(value) = asked.value("source") else { return Ok((None, None)) };
     let value = match value {
@@ -54,7 +55,7 @@ enum WrittenSource {
     Channel(AsWritten<Channel>),
 }
 
-/// The terms of a move: every argument that is left.
+/// Reads the terms of a move from all remaining arguments.
 pub(crate) fn terms(mut asked: Fields) -> Result<Terms> {
     let mut terms = Terms::of(built(&mut asked)?);
     terms.idempotency_key = asked.text("idempotency_key")?;
@@ -76,7 +77,7 @@ pub(crate) fn terms(mut asked: Fields) -> Result<Terms> {
     Ok(terms)
 }
 
-/// `expected`: `any`, `absent`, or a digest.
+/// Reads `expected`: `any`, `absent`, or a digest.
 fn expected(asked: &mut Fields) -> Result<Option<ExpectedDigest>> {
     let Some(value) = asked.value("expected") else { return Ok(None) };
     match value.as_str() {
@@ -88,8 +89,8 @@ fn expected(asked: &mut Fields) -> Result<Option<ExpectedDigest>> {
     }
 }
 
-/// A hold: `scope` (`promotions` by default, or `all`), `reason`, `provenance` and `until`, which is every argument that is
-/// left.
+/// Reads a hold from all remaining arguments: `scope` (`promotions`, the default, or `all`), `reason`, `provenance` and
+/// `until`.
 pub(crate) fn hold(mut asked: Fields) -> Result<Hold> {
     let scope = asked.word("scope", &[("promotions", HoldScope::Promotions), ("all", HoldScope::All)])?;
     let (reason, until) = (asked.need_text("reason")?, asked.take("until")?);
@@ -98,13 +99,13 @@ pub(crate) fn hold(mut asked: Fields) -> Result<Hold> {
     Ok(Hold { scope: scope.unwrap_or_default(), reason, provenance, until })
 }
 
-/// `abort`: close the open move without a put; bring it about by default.
+/// Reads `abort`: true closes the open move without a put. The default completes the move.
 pub(crate) fn mode(asked: &mut Fields) -> Result<RecoveryMode> {
     let abort = asked.take("abort")?.unwrap_or(false);
     Ok(if abort { RecoveryMode::Abort } else { RecoveryMode::RollForward })
 }
 
-/// `times`: `ttl`, `grace`, `quiet`, `put` and `settle` in milliseconds; what is not given is the default.
+/// Reads `times`: `ttl`, `grace`, `quiet`, `put` and `settle` in milliseconds. Missing times have their defaults.
 pub(crate) fn times(asked: &mut Fields) -> Result<Option<Times>> {
     let Some(mut given) = asked.inner("times")? else { return Ok(None) };
     let default = Times::default();
@@ -122,7 +123,7 @@ pub(crate) fn times(asked: &mut Fields) -> Result<Option<Times>> {
     Ok(Some(times))
 }
 
-/// `rule`: `keep_last` digests and `keep_for` milliseconds; what is not given is the default.
+/// Reads `rule`: `keep_last` digests and `keep_for` milliseconds. Missing values have their defaults.
 pub(crate) fn rule(asked: &mut Fields) -> Result<RetentionRule> {
     let RetentionRule { keep_last, keep_for } = RetentionRule::default();
     let Some(mut given) = asked.inner("rule")? else { return Ok(RetentionRule { keep_last, keep_for }) };

@@ -1,4 +1,4 @@
-//! Values: parsed by the core, kept by the other language as text and parts.
+//! Values: parsed by the core, stored by the other language as text and parts.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,8 @@ use tagwarden::{
 
 use crate::fields::Fields;
 
-/// The text of a value of this kind as the core writes it, and its parts: `{text, …}`. VALUE_INVALID if it is none.
+/// Parses a value of this kind. Returns the text as the core writes it, and the parts: `{text, …}`. VALUE_INVALID if
+/// the text is not such a value.
 pub fn parse_value(kind: &str, text: &str) -> Result<Value> {
     Ok(match kind {
         "Digest" => {
@@ -52,19 +53,19 @@ pub fn digest_of(bytes: &[u8]) -> String {
     Digest::of(bytes).to_string()
 }
 
-/// Where a provenance that is not given whole comes from.
+/// The environment from which missing parts of a provenance are taken.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
     /// The environment variables.
     pub environment: HashMap<String, String>,
-    /// Whether standard input or standard error is a terminal.
+    /// True if standard input or standard error is a terminal.
     pub terminal: bool,
     /// The login name, if the system has one.
     pub login: Option<String>,
 }
 
-/// A provenance of what is given, completed from `around` where there is something. PROVENANCE_INCOMPLETE without a run or
-/// an actor.
+/// A provenance from the given parts. Missing parts are taken from `around`, if it is given. PROVENANCE_INCOMPLETE
+/// without a run or an actor.
 pub fn provenance(given: Fields, around: Option<Surroundings>) -> Result<Provenance> {
     let mut parts = parts_of(given)?;
     if let Some(Surroundings { environment, terminal, login }) = around {
@@ -76,9 +77,9 @@ pub fn provenance(given: Fields, around: Option<Surroundings>) -> Result<Provena
     parts.build()
 }
 
-/// The argument `provenance`: one that was built before, as the core's own JSON, built anew. So nothing that building leaves
-/// out, such as a password in a URL, comes into a ledger by hand, and no `identity`: that a token was verified is
-/// said by what verified it alone.
+/// Reads the argument `provenance`, an existing provenance in the core's JSON, and builds it again. Building removes
+/// what must not be in a ledger, such as a password in a URL. It accepts no `identity`: only the verifier of a token
+/// may set that.
 pub(crate) fn built(asked: &mut Fields) -> Result<Provenance> {
     let mut given = asked.record("provenance")?;
     let (mut run, mut actor) = (given.record("pipeline")?, given.record("actor")?);

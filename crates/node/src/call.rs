@@ -1,4 +1,4 @@
-//! `Call`: one call of the core, which JavaScript waits for or aborts.
+//! `Call`: one call of the core, which JavaScript can wait for or abort.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +16,7 @@ use tagwarden_bind::{Failure, Given};
 use crate::host::Exception;
 use crate::object::{Artifact, Ledger, Plan, Server};
 
-/// What a call gives to JavaScript: JSON text, or an object of this side.
+/// The result of a call for JavaScript: JSON text, or a native object.
 pub(crate) struct Gives(Either5<String, Plan, Ledger, Server, Artifact>);
 
 impl From<Given> for Gives {
@@ -48,8 +48,8 @@ impl From<Artifact> for Gives {
 
 type Work = Abortable<Pin<Box<dyn Future<Output = Result<Gives, Failure>> + Send>>>;
 
-/// A call, which begins when it is asked for its end. Aborting it drops the core's future: a move whose intent may stand
-/// is brought to its end all the same, in a task of its own.
+/// A call. It starts when `done` is called. Aborting it drops the core's future; a move that may have an intent in the
+/// log is still completed, in a task of its own.
 #[napi]
 pub struct Call {
     work: Mutex<Option<Work>>,
@@ -57,7 +57,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call that does this. A panic is an error that asks to be reported.
+    /// A call that runs `work`. A panic becomes an error that asks the user to report it.
     pub(crate) fn of<G: Into<Gives>, E: Into<Failure>>(
         work: impl Future<Output = Result<G, E>> + Send + 'static,
     ) -> Call {
@@ -73,7 +73,7 @@ impl Call {
 
 #[napi]
 impl Call {
-    /// What it gives. To be asked once.
+    /// The result of the call. It can be called once.
     #[napi]
     pub async fn done(&self) -> napi::Result<Either5<String, Plan, Ledger, Server, Artifact>> {
         let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -87,14 +87,14 @@ impl Call {
         }
     }
 
-    /// Ends it, if it has not ended yet.
+    /// Aborts the call if it has not ended yet.
     #[napi(catch_unwind)]
     pub fn abort(&self) {
         self.abort.abort();
     }
 }
 
-/// Runs what is done at once, with the runtime's clock. A panic is an error, never an abort.
+/// Runs a synchronous call, with the runtime's clock. A panic becomes an error; the process continues.
 pub(crate) fn at_once<T, E: Into<Failure>>(act: impl FnOnce() -> Result<T, E>) -> napi::Result<T> {
     let done = catch_unwind(AssertUnwindSafe(|| within_runtime_if_available(act)));
     match done {
@@ -104,7 +104,7 @@ pub(crate) fn at_once<T, E: Into<Failure>>(act: impl FnOnce() -> Result<T, E>) -
     }
 }
 
-/// The text of what is given at once.
+/// The JSON text of a synchronous call's result.
 pub(crate) fn text(given: Given) -> Result<String, Failure> {
     match given {
         Given::Json(text) => Ok(text),
@@ -112,14 +112,15 @@ pub(crate) fn text(given: Given) -> Result<String, Failure> {
     }
 }
 
-/// What is thrown for an error: `{error, exception?}`, where the exception is a number that `lib/error.js` gave it.
+/// The exception for an error: `{error, exception?}`, where `exception` is the number that `lib/error.js` gave to the
+/// original exception.
 pub(crate) fn thrown(failure: &Failure) -> napi::Error {
     let error: Value = serde_json::from_str(&failure.json()).unwrap_or_default();
     let exception = failure.exception().map(|Exception(number)| *number);
     napi::Error::from_reason(json!({ "error": error, "exception": exception }).to_string())
 }
 
-/// Panics, in a call or at once: that a panic never ends the process is tested with it. `index.js` does not give it.
+/// Panics, in a call or synchronously, to test that a panic never ends the process. `index.js` does not export it.
 #[napi]
 #[allow(clippy::panic, reason = "that is what it is for")]
 pub fn inject_panic(in_a_call: bool) -> napi::Result<Call> {

@@ -1,4 +1,4 @@
-//! The laws of the ports, run on backends that are written in JavaScript.
+//! Runs the laws of the ports on backends written in JavaScript.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,7 +15,8 @@ use crate::call::Call;
 use crate::host::{Ask, Script, port};
 use crate::object::{Ledger, Registry, fields};
 
-/// Every law of a registry: `{repository, lag?}`; `fixture` is asked to `store` what manifests name.
+/// Runs every law of a registry: `{repository, lag?}`. The method `store` of `fixture` stores the parts that manifests
+/// name.
 #[napi(catch_unwind)]
 pub fn registry_laws(registry: &Registry, broken: &Registry, fixture: Ask, request: String) -> napi::Result<Call> {
     let (registry, broken) = (Arc::clone(&registry.port), Arc::clone(&broken.port));
@@ -26,7 +27,8 @@ pub fn registry_laws(registry: &Registry, broken: &Registry, fixture: Ask, reque
     }))
 }
 
-/// Every law of a ledger, until the first that is broken. `fixture` is asked to `open` it anew, and gives what [`lend`] gave.
+/// Runs the laws of a ledger up to the first violation. The method `open` of `fixture` opens the ledger again and
+/// returns the number from [`lend`].
 #[napi(catch_unwind)]
 pub fn ledger_laws(fixture: Ask) -> napi::Result<Call> {
     let opened = Opened(Script::of("the fixture".to_owned(), fixture)?);
@@ -48,11 +50,11 @@ impl Store for Opened {
     }
 }
 
-/// Ledgers on their way from JavaScript, whose answers are text.
+/// Ledgers passed from JavaScript by number, because its answers are text.
 static LENT: LazyLock<Mutex<HashMap<u64, Arc<dyn ledger::Ledger>>>> = LazyLock::new(Mutex::default);
 static LAST: AtomicU32 = AtomicU32::new(0);
 
-/// Lends a ledger to the call that waits for it, by a number.
+/// Lends a ledger to the waiting call. Returns its number.
 #[napi(catch_unwind)]
 pub fn lend(ledger: &Ledger) -> u32 {
     let number = LAST.fetch_add(1, Ordering::Relaxed);

@@ -1,6 +1,6 @@
-//! Backends and rules that are written in JavaScript, asked from the core's threads.
+//! Backends and rules written in JavaScript, called from the core's threads.
 //!
-//! The way there is a thread-safe function that does not keep the process alive, and never throws: `lib/port.js` answers
+//! The calls use a thread-safe function that does not keep the process alive and never throws: `lib/port.js` answers
 //! `{given}` or `{thrown}`.
 
 use std::fmt;
@@ -16,10 +16,11 @@ use tagwarden_bind::{Host, HostError, Port};
 
 use crate::call::at_once;
 
-/// The way into JavaScript: `{method, request}` as JSON text, and a promise of the answer's.
+/// The function that calls JavaScript: it takes `{method, request}` as JSON text, and returns a promise of the answer
+/// as JSON text.
 pub(crate) type Ask<'a> = Function<'a, String, Promise<String>>;
 
-/// The way to an object of this name, one call of which may take `timeout` milliseconds.
+/// The port of an object with this name. `timeout` is the timeout of one call, in milliseconds.
 pub(crate) fn port(name: String, ask: Ask, timeout: Option<f64>) -> napi::Result<Port> {
     let script = Script::of(name, ask)?;
     at_once(|| Port::to(Arc::new(script), timeout))
@@ -67,7 +68,7 @@ impl fmt::Debug for Script {
     }
 }
 
-/// An exception of JavaScript, by the number under which `lib/error.js` keeps it.
+/// An exception of JavaScript, as the number under which `lib/error.js` stores it.
 #[derive(Debug)]
 pub(crate) struct Exception(pub(crate) u32);
 

@@ -1,6 +1,6 @@
-//! The native half of the Node binding: every object has `call(method, request)`, which gives a `Call`.
+//! The native half of the Node binding: every object has `call(method, request)`, which returns a `Call`.
 //!
-//! What crosses the border is JSON text, as `tagwarden-bind` says; `lib/` is the half that users see.
+//! Both halves exchange JSON text, as in `tagwarden-bind`. `lib/` is the half that users see.
 
 #![deny(unsafe_code)]
 #![allow(

@@ -1,4 +1,4 @@
-//! The core's objects: each has `call(method, request)`, or what else it takes to get at one.
+//! The core's objects. Each has `call(method, request)`, or functions that return such an object.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(crate) fn fields(call: &str, request: &str) -> tagwarden::Result<Fields> {
     Fields::parse(Style::Camel, call, request)
 }
 
-/// A registry that a promoter can use.
+/// A registry for a promoter.
 #[napi]
 pub struct Registry {
     pub(crate) port: Arc<dyn registry::Registry>,
@@ -31,13 +31,13 @@ impl Registry {
 
 #[napi]
 impl Registry {
-    /// One that is written in JavaScript.
+    /// A registry written in JavaScript.
     #[napi(factory, catch_unwind)]
     pub fn written(name: String, ask: Ask, timeout: Option<f64>) -> napi::Result<Registry> {
         Ok(Registry::of(HostRegistry(port(name, ask, timeout)?)))
     }
 
-    /// Every OCI registry, with these options.
+    /// A client of any OCI registry, with these options.
     #[napi(factory, catch_unwind)]
     pub fn oci(options: String) -> napi::Result<Registry> {
         let oci = at_once(|| tagwarden_bind::oci(fields("OciRegistry", &options)?))?;
@@ -81,7 +81,7 @@ pub struct Server {
     core: Arc<tagwarden_bind::Server>,
 }
 
-/// Starts one.
+/// Starts a server.
 #[napi(catch_unwind)]
 pub fn start_server() -> Call {
     Call::of(async { tagwarden_bind::Server::start().await.map(|core| Server { core: Arc::new(core) }) })
@@ -111,7 +111,7 @@ impl Server {
     }
 }
 
-/// A ledger that a promoter can use.
+/// A ledger for a promoter.
 #[napi]
 pub struct Ledger {
     pub(crate) port: Arc<dyn ledger::Ledger>,
@@ -119,13 +119,13 @@ pub struct Ledger {
 
 #[napi]
 impl Ledger {
-    /// One that is written in JavaScript.
+    /// A ledger written in JavaScript.
     #[napi(factory, catch_unwind)]
     pub fn written(name: String, ask: Ask, timeout: Option<f64>) -> napi::Result<Ledger> {
         Ok(Ledger { port: Arc::new(HostLedger(port(name, ask, timeout)?)) })
     }
 
-    /// One in memory.
+    /// A ledger in memory.
     #[napi(factory, catch_unwind)]
     pub fn memory() -> Ledger {
         Ledger { port: Arc::new(MemoryLedger::new()) }
@@ -151,7 +151,7 @@ pub fn init_ledger(request: String) -> Call {
     Call::of(async move { tagwarden_bind::init_ledger(fields("init_ledger", &request)?).await })
 }
 
-/// A rule that is written in JavaScript.
+/// A guardrail written in JavaScript.
 #[napi]
 pub struct Guardrail {
     name: String,
@@ -170,7 +170,7 @@ impl Guardrail {
     }
 }
 
-/// The facade.
+/// The promoter.
 #[napi]
 pub struct Promoter {
     core: tagwarden_bind::Promoter,
@@ -178,7 +178,7 @@ pub struct Promoter {
 
 #[napi]
 impl Promoter {
-    /// `options`: `{pipeline?, times?, policy?}`; `guardrails` judge after the built-in ones.
+    /// `options`: `{pipeline?, times?, policy?}`. `guardrails` are evaluated after the built-in ones.
     #[napi(factory, catch_unwind)]
     pub fn over(
         registry: &Registry,
@@ -206,7 +206,7 @@ impl Promoter {
     }
 }
 
-/// A plan. Approving it uses it up.
+/// A plan. It can be approved once.
 #[napi]
 pub struct Plan {
     pub(crate) plan: tagwarden_bind::Plan,
@@ -225,7 +225,7 @@ impl Plan {
     }
 }
 
-/// An approved plan. Executing it uses it up.
+/// An approved plan. It can be executed once.
 #[napi]
 pub struct Approved {
     plan: Arc<tagwarden_bind::Approved>,

@@ -1,4 +1,4 @@
-//! Values, parsed by the core, and what else needs no waiting.
+//! Values, parsed by the core, and other synchronous functions.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ pub fn digest_of(bytes: &[u8]) -> String {
     tagwarden_bind::digest_of(bytes)
 }
 
-/// A provenance of what is given, completed from `environment` where there is one, and from the terminal.
+/// A provenance from the given parts, completed from `environment` if it is given, and from the terminal.
 #[napi(catch_unwind)]
 pub fn provenance(
     given: String,
@@ -35,7 +35,7 @@ pub fn provenance(
     })
 }
 
-/// Every code, what a caller may do next, what sort of answer it is, and what it means.
+/// Every error code with its retry, its class and its meaning.
 #[napi(catch_unwind)]
 pub fn error_kinds() -> String {
     tagwarden_bind::error_kinds().to_string()

@@ -17,7 +17,7 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    /// The way to an object with `ask`, a `name`, and a `timeout` in milliseconds or None.
+    /// The port of an object with `ask`, a `name`, and a `timeout` in milliseconds or None.
     pub(crate) fn port(object: &Bound<'_, PyAny>) -> PyResult<tagwarden::Result<Port>> {
         let (name, timeout) = (object.getattr("name")?.extract()?, object.getattr("timeout")?.extract()?);
         let backend = Backend { object: Arc::new(object.clone().unbind()), name };
@@ -43,17 +43,17 @@ impl fmt::Debug for Backend {
 #[async_trait]
 impl Host for Backend {
     async fn ask(&self, method: &'static str, request: Value) -> Result<Value, HostError> {
-        // Python may take its time, and must not hold up a thread that others wait on.
+        // Use a blocking thread: Python may be slow, and must not block other tasks.
         let backend = self.clone();
         let asked = tokio::task::spawn_blocking(move || backend.call(method, &request));
         asked.await.unwrap_or_else(|_| Err(HostError::broken(ENDED)))
     }
 }
 
-/// What is said of a call that the end of the interpreter cut.
+/// The message for a call that was interrupted by the end of the interpreter.
 pub(crate) const ENDED: &str = "the Python interpreter is ending";
 
-/// An exception as a host's: an error of tagwarden speaks for itself, any other says its class first.
+/// Converts an exception. The message of any exception but an error of tagwarden starts with its class.
 fn raised(error: PyErr, py: Python<'_>) -> HostError {
     let value = error.value(py);
     let text = |name: &str| value.getattr(name).ok()?.cast_into::<PyString>().ok().map(|text| text.to_string());

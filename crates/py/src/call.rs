@@ -1,4 +1,4 @@
-//! `Call`: one call of the core, which Python waits for, is told of, or aborts.
+//! `Call`: one call of the core, which Python can wait for, get by callback, or abort.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,10 +15,10 @@ use crate::backend::Raised;
 use crate::object::{self, Artifact, Ledger, Promoter, Registry};
 use crate::runtime::runtime;
 
-/// How often a blocking call looks whether a signal came.
+/// The pause between two checks for signals in a blocking call.
 const SIGNALS: Duration = Duration::from_millis(50);
 
-/// What a call gives to Python: JSON text, or an object of this side.
+/// The result of a call for Python: JSON text, or a native object.
 pub(crate) enum Gives {
     Json(String),
     Plan(Box<tagwarden_bind::Plan>),
@@ -41,7 +41,7 @@ impl From<Given> for Gives {
 
 pub(crate) type Outcome = std::result::Result<Gives, Failure>;
 
-/// How something ended: `(given, None, None)` or `(None, error as JSON, exception of a backend or None)`.
+/// The end of a call: `(result, None, None)` or `(None, error as JSON, exception of a backend or None)`.
 pub(crate) type Ended<'py> = (Option<Bound<'py, PyAny>>, Option<String>, Option<Bound<'py, PyAny>>);
 
 type Work = Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -55,7 +55,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// A call that does this.
+    /// A call that runs `work`.
     pub(crate) fn of<G: Into<Gives>, E: Into<Failure>>(
         work: impl Future<Output = std::result::Result<G, E>> + Send + 'static,
     ) -> Call {
@@ -103,7 +103,7 @@ impl Call {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
         runtime.spawn(async move {
             let outcome = ended(task.await);
-            // There is no one to tell while the interpreter ends.
+            // No callbacks during interpreter shutdown.
             _ = Python::try_attach(|py| {
                 let told = shown(py, outcome).and_then(|shown| done.call1(py, shown));
                 told.map_err(|error| error.write_unraisable(py, None))
@@ -120,7 +120,7 @@ impl Call {
     }
 }
 
-/// What became of a task. A panic is an error that asks to be reported.
+/// The outcome of a task. A panic becomes an error that asks the user to report it.
 fn ended(task: std::result::Result<Outcome, tokio::task::JoinError>) -> Outcome {
     match task {
         Ok(outcome) => outcome,
@@ -147,7 +147,7 @@ fn shown(py: Python<'_>, outcome: Outcome) -> PyResult<Ended<'_>> {
     Ok((Some(given), None, None))
 }
 
-/// Runs what is done at once. A panic is an error, never an abort.
+/// Runs a synchronous call. A panic becomes an error; the process continues.
 pub(crate) fn at_once<'py, G: Into<Gives>, E: Into<Failure>>(
     py: Python<'py>,
     act: impl FnOnce() -> std::result::Result<G, E>,

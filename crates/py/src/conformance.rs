@@ -1,4 +1,4 @@
-//! The laws of the ports, run on backends that are written in Python.
+//! Runs the laws of the ports on backends written in Python.
 
 use std::sync::Arc;
 

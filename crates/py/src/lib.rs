@@ -1,6 +1,6 @@
-//! The native half of the Python binding: every object has `call(method, request)`, which gives a `Call`.
+//! The native half of the Python binding: every object has `call(method, request)`, which returns a `Call`.
 //!
-//! What crosses the border is JSON text, as `tagwarden-bind` says; `python/tagwarden` is the half that users see.
+//! Both halves exchange JSON text, as in `tagwarden-bind`. `python/tagwarden` is the half that users see.
 
 #![forbid(unsafe_code)]
 #![allow(missing_docs, missing_debug_implementations, reason = "what PyO3 exports is described in _tagwarden.pyi")]
@@ -33,11 +33,11 @@ mod _tagwarden {
     #[pymodule_export]
     use super::value::{digest_of, error_kinds, panic_here, parse_value, provenance, version};
 
-    /// One interpreter of a process: callbacks from the core's threads would not know which one they belong to.
+    /// Allows one interpreter in each process: a callback from the core's threads would not know its interpreter.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         static HOME: AtomicUsize = AtomicUsize::new(0);
-        // Each interpreter has a `sys` of its own.
+        // The `sys` module identifies the interpreter: each interpreter has its own.
         let here = module.py().import("sys")?.as_ptr() as usize;
         match HOME.compare_exchange(0, here, Ordering::SeqCst, Ordering::SeqCst) {
             Err(other) if other != here => {

@@ -1,4 +1,4 @@
-//! The core's objects: each has `call(method, request)`, or what else it takes to get at one.
+//! The core's objects. Each has `call(method, request)`, or functions that return such an object.
 
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ impl MemoryRegistry {
 
     fn set<'py>(&self, py: Python<'py>, method: &str, request: &str) -> PyResult<Ended<'py>> {
         at_once(py, || {
-            // Its clock is the runtime's.
+            // The registry uses the runtime's clock, so enter the runtime.
             let runtime = runtime()?;
             let _entered = runtime.enter();
             tagwarden_bind::memory(&self.core, method, fields(method, request)?)

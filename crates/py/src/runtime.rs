@@ -1,4 +1,5 @@
-//! One tokio runtime for each process: a child of a fork has none of its parent's threads, and makes its own.
+//! One tokio runtime for each process. The child of a fork has none of its parent's threads, so it makes its own
+//! runtime.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 static RUNTIME: Mutex<Option<(u32, Arc<Runtime>)>> = Mutex::new(None);
 
-/// The runtime of this process. To be asked with the GIL held: then no fork happens while the lock is.
+/// The runtime of this process. Call it with the GIL held, so that no fork happens while the lock is held.
 pub(crate) fn runtime() -> Result<Arc<Runtime>> {
     let mut kept = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     let here = std::process::id();
@@ -19,22 +20,22 @@ pub(crate) fn runtime() -> Result<Arc<Runtime>> {
     let failed = |e| Error::new(ErrorKind::InternalFault, "no threads can be started").because(e);
     let made = Builder::new_multi_thread().enable_all().thread_name("tagwarden").build().map_err(failed)?;
     let made = Arc::new(made);
-    // A parent's runtime is let go without being ended: its threads are not here.
+    // Forget the parent's runtime, do not drop it: its threads do not exist in this process.
     std::mem::forget(kept.replace((here, Arc::clone(&made))));
     Ok(made)
 }
 
-/// The process that something was made in. What keeps connections and locks is of use there alone.
+/// The process in which an object was made. Connections and locks work only in that process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Home(u32);
 
 impl Home {
-    /// This process.
+    /// The current process.
     pub(crate) fn here() -> Home {
         Home(std::process::id())
     }
 
-    /// CONFIG_INVALID in the child of a fork.
+    /// CONFIG_INVALID in a child of a fork.
     pub(crate) fn check(self, what: &str) -> Result<()> {
         if self.0 == std::process::id() {
             return Ok(());

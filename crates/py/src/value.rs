@@ -1,4 +1,4 @@
-//! Values, parsed by the core, and what else needs no waiting.
+//! Values, parsed by the core, and other synchronous functions.
 
 use std::collections::HashMap;
 
