@@ -1,6 +1,6 @@
-//! One function a fuzz target: it takes any bytes and panics if a law of the reader does not hold.
+//! One function for each fuzz target. It takes any bytes and panics if the reader breaks one of its rules.
 //!
-//! `fuzz_targets` gives libFuzzer each of them, `tests/corpus.rs` replays `corpus/` through the same functions.
+//! `fuzz_targets` runs each function under libFuzzer, `tests/corpus.rs` runs it on the files of `corpus/`.
 
 use serde_json::Value;
 use tagwarden::record::{ChannelState, DefectCode, Entry, Leaf, LogReport, Sealed, Step, Verifier, canonical, check};
@@ -8,10 +8,10 @@ use tagwarden::registry::Manifest;
 use tagwarden::registry::oci::fuzz;
 use tagwarden::{Channel, Digest, ErrorKind, Reference, Repository, Tag, Timestamp};
 
-/// How many defects a report lists.
+/// The number of defects that a report lists at most.
 const MAX_DEFECTS: usize = 100;
 
-/// The program of one target. Without `--cfg fuzzing`, as in an ordinary build, it ends with an error.
+/// Defines the program of one target. Without `--cfg fuzzing`, as in an ordinary build, the program ends with an error.
 #[macro_export]
 macro_rules! target {
     ($name:ident) => {
@@ -26,12 +26,12 @@ macro_rules! target {
     };
 }
 
-/// The functions that read text are given none of what is not UTF-8.
+/// The input as text; empty if it is not UTF-8.
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }
 
-/// A digest has one spelling, and an error is of the kind for values.
+/// A digest has exactly one spelling, and a parse error is VALUE_INVALID.
 pub fn digest(bytes: &[u8]) {
     match text(bytes).parse::<Digest>() {
         Ok(digest) => assert_eq!(digest.to_string(), text(bytes)),
@@ -39,7 +39,7 @@ pub fn digest(bytes: &[u8]) {
     }
 }
 
-/// Names have one spelling: a value is written as it was read.
+/// A name has exactly one spelling: a parsed value is written as it was read.
 pub fn reference(bytes: &[u8]) {
     let text = text(bytes);
     if let Ok(reference) = text.parse::<Reference>() {
@@ -61,10 +61,10 @@ pub fn reference(bytes: &[u8]) {
     }
 }
 
-/// One entry: what is accepted is canonical, can be opened, and says the same in both readings.
+/// One entry: an accepted entry is canonical, can be opened, and both readers give the same value.
 pub fn entry(bytes: &[u8]) {
     let value = serde_json::from_slice::<serde_json::Value>(bytes).unwrap_or_default();
-    // What the entry itself names, so that not every input stops at the position.
+    // Use the channel of the entry, so that not every input is refused for its position.
     let channel: Option<Channel> = value["channel"].as_str().and_then(|text| text.parse().ok());
     let channel = channel.unwrap_or_else(|| "reg.io/a:prod".parse().unwrap());
     let parent: Option<Digest> = value["parent"].as_str().and_then(|text| text.parse().ok());
@@ -76,9 +76,10 @@ pub fn entry(bytes: &[u8]) {
     }
 }
 
-/// A whole log: it does not matter how it is fed, and entry by entry it folds to what the report says.
+/// A whole log: the report does not depend on the size of the parts that are fed, and applying entry by entry gives the
+/// same state as the report.
 ///
-/// The chain would stop nearly every mutation, so parents are set right before the log is read a second time.
+/// A wrong parent would stop nearly every mutated log, so the log is read a second time with corrected parents.
 pub fn log(bytes: &[u8]) {
     agree(bytes);
     agree(&chained(bytes));
@@ -90,7 +91,7 @@ fn agree(bytes: &[u8]) {
     bytes.chunks(97).for_each(|part| verifier.feed_jsonl(part));
     assert_eq!(verifier.finish(), report);
 
-    // Each defect has its own entry, up to one after which nothing can be judged.
+    // Each entry has at most one defect. Some defects end the reading; such a defect is the last one.
     assert!(report.defects.is_sorted_by(|one, next| one.seq < next.seq), "{:?}", report.defects);
     let ends = report.defects.iter().position(|defect| defect.code.ends_reading());
     assert!(ends.is_none_or(|at| at + 1 == report.defects.len()), "{:?}", report.defects);
@@ -107,7 +108,7 @@ fn agree(bytes: &[u8]) {
         }
     }
     let listed = report.defects.iter().map(|defect| (defect.seq, defect.code));
-    // Only the whole log shows ids, keys and digests that were in it before: from there on the two may differ.
+    // Reused ids, keys and digests are visible in the whole log only. From such a defect on the two lists may differ.
     let whole_log = |code| matches!(code, DefectCode::IdReused | DefectCode::Target | DefectCode::KeyReused);
     let same = report.defects.iter().position(|defect| whole_log(defect.code));
     let (same, all) = (same.unwrap_or(report.defects.len()), same.is_none());
@@ -121,7 +122,7 @@ fn agree(bytes: &[u8]) {
     }
 }
 
-/// The same lines, with the parent that each must have.
+/// The same lines, each with the correct parent.
 fn chained(bytes: &[u8]) -> Vec<u8> {
     let mut parent: Option<Leaf> = None;
     let mut log = Vec::new();
@@ -140,7 +141,7 @@ fn chained(bytes: &[u8]) -> Vec<u8> {
     log
 }
 
-/// A manifest keeps its bytes and has their digest. The input's first line is the media type.
+/// A manifest keeps its bytes and has their digest. The first line of the input is the media type.
 pub fn manifest(input: &[u8]) {
     let line = input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len());
     let (media_type, bytes) = (String::from_utf8_lossy(&input[..line]), &input[(line + 1).min(input.len())..]);
@@ -156,12 +157,12 @@ pub fn manifest(input: &[u8]) {
     }
 }
 
-/// The challenge of a registry (`WWW-Authenticate`) is read without a panic.
+/// The challenge of a registry (`WWW-Authenticate`) is parsed without a panic.
 pub fn www_authenticate(bytes: &[u8]) {
     fuzz::www_authenticate(text(bytes));
 }
 
-/// The header of a registry's next page (`Link`) is read without a panic.
+/// The header with a registry's next page (`Link`) is parsed without a panic.
 pub fn link(bytes: &[u8]) {
     fuzz::link(text(bytes));
 }

@@ -1,4 +1,4 @@
-//! Replays every input of `corpus/` through its target.
+//! Runs each target on every file of its corpus.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ fn replay(name: &str, target: fn(&[u8])) {
     assert!(inputs > 0, "{name}: its corpus is empty");
 }
 
-/// A test for each target, and the list of them.
+/// Defines a test for each target, and the list of targets.
 macro_rules! targets {
     ($($name:ident)*) => {
         const TARGETS: &[&str] = &[$(stringify!($name)),*];

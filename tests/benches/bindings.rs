@@ -1,8 +1,9 @@
-//! The same calls through Python and Node beside Rust: promotions, reads, imports.
+//! The same calls through Python and Node compared with Rust: promotions, reads, imports.
 //!
-//! `cargo bench -p tagwarden-tests --bench bindings`, after `.ci/release`, which builds the release packages and installs the wheel
-//! in an environment of its own. Each language is a process of its own that does on a line of its input what it is told, and prints how many
-//! microseconds that took; Rust is one, too, so that all of them speak to the same server in this process.
+//! Run `cargo bench -p tagwarden-tests --bench bindings` after `.ci/release`, which builds the release packages and
+//! installs the wheel in a separate environment. Each language is a separate process, Rust too, so that all of them use
+//! the same server in this process. A process reads one command in each line of its input, runs it, and prints the
+//! duration in microseconds.
 
 #[path = "shared/paired.rs"]
 mod paired;
@@ -23,10 +24,10 @@ use tokio::runtime::Runtime;
 
 use crate::paired::paired;
 
-/// What the server adds to each request, as a near registry does.
+/// The latency that the server adds to each request, like a near registry.
 const REQUEST: Duration = Duration::from_millis(5);
 
-/// How many calls of `current` are under way at once.
+/// The number of concurrent calls of `current`.
 const AT_ONCE: usize = 100;
 
 fn main() {
@@ -74,7 +75,7 @@ fn main() {
         paired((&what, f64::INFINITY, 20), || other.ask("in_turn"), "Rust", || rust.ask("in_turn"));
         if name == "Python" {
             server.latency(REQUEST);
-            // It counts in a thread: alone, and while the main thread waits for promotions.
+            // A Python thread counts: first alone, then while the main thread waits for promotions.
             let what = "Python: ten million counts in a thread, beside promotions (goal: 1 / 0.9)";
             paired((what, 1.11, 10), || other.ask("counts_beside"), "alone", || other.ask("counts"));
             server.latency(Duration::ZERO);
@@ -99,7 +100,7 @@ fn main() {
     runtime.block_on(server.stop()).unwrap();
 }
 
-/// Two releases in a repository for each language, and in one whose channels' logs `current` reads.
+/// Pushes two releases into one repository for each language, and into the repository whose logs `current` reads.
 async fn prepare(server: &RegistryServer, logs: &Path) {
     for name in ["rust", "python", "node", "logs"] {
         for number in [1, 2] {
@@ -124,7 +125,7 @@ fn terms() -> Terms {
     Terms::of(Provenance::new("manual", "bench", "bench").unwrap())
 }
 
-/// A process that is asked.
+/// A process that runs commands.
 struct Asked {
     child: Child,
     pipes: RefCell<(ChildStdin, BufReader<ChildStdout>)>,
@@ -153,7 +154,7 @@ impl Drop for Asked {
     }
 }
 
-/// Rust's own process.
+/// The process of Rust.
 fn asked(runtime: &Runtime, host: &str, logs: &Path) {
     let registry = Arc::new(OciRegistry::new(OciOptions::new()).unwrap());
     let repository = format!("{host}/rust");

@@ -1,7 +1,8 @@
-//! A governed promotion from the command line, process and all, against the commands that move a tag without governance.
+//! A governed promotion from the command line, including the start of the process, compared with commands that move a
+//! tag without governance.
 //!
-//! `tests/bench commands` builds the program, or `TAGWARDEN_CLI` names it. `crane` and `skopeo` are references where they are
-//! installed; `TAGWARDEN_DOCKER_REGISTRY` names another registry program than docker-registry.
+//! `tests/bench commands` builds the program, or `TAGWARDEN_CLI` names it. `crane` and `skopeo` are the references, if
+//! they are installed. `TAGWARDEN_DOCKER_REGISTRY` names a registry program to use instead of docker-registry.
 
 #[path = "shared/paired.rs"]
 mod paired;
@@ -29,7 +30,7 @@ fn main() {
     assert!(program.exists(), "{}: cargo build --profile dist -p tagwarden-cli makes it", program.display());
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    // Each promotion moves a release that was never promoted, so that it pins it, too.
+    // Each promotion moves a new release, so that it also puts a pin.
     let pushed = Cell::new(0);
     let release = || {
         pushed.set(pushed.get() + 1);
@@ -63,7 +64,7 @@ fn main() {
     }
 }
 
-/// Pushes a small image; its tag.
+/// Pushes a small image and returns its tag.
 async fn push(repository: &Repository, number: u64) -> String {
     let registry = OciRegistry::new(OciOptions::new().lookup(Lookup::Nowhere)).unwrap();
     let sample = Sample::image(number);

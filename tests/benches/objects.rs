@@ -1,8 +1,8 @@
-//! The object-store ledger on a long log against a short one, over a store that takes 2 ms for each request.
+//! The object-store ledger on a long log compared with a short one, over a store that takes 2 ms for each request.
 //!
-//! `cargo bench -p tagwarden-tests --bench objects`. The store is in memory, so that what is measured is how many requests
-//! one waits for, one after the other; how many there are in all is printed as well. `TAGWARDEN_BENCH_ENTRIES` makes the
-//! long log another length than 1,000,000 entries (about 1 GB).
+//! `cargo bench -p tagwarden-tests --bench objects`. The store is in memory, so the measured time is the number of
+//! sequential requests. The total number of requests is printed as well. `TAGWARDEN_BENCH_ENTRIES` sets the length of
+//! the long log; the default is 1,000,000 entries (about 1 GB).
 
 #[path = "shared/paired.rs"]
 mod paired;
@@ -29,7 +29,7 @@ use crate::store::Store;
 const SHORT: u64 = 100;
 const REQUEST: Duration = Duration::from_millis(2);
 
-/// The requests of an open, which tries the store out.
+/// The number of requests of an open. They check that the store honours conditional writes.
 const PROBE: u64 = 2;
 
 fn main() {
@@ -47,7 +47,7 @@ struct World {
 }
 
 impl World {
-    /// The ledger, opened anew over the slow store.
+    /// A new ledger over the slow store.
     fn ledger(&self) -> ObjectLedger {
         let store = Arc::new(self.store.slow(REQUEST));
         self.runtime.block_on(ObjectLedger::over(store, "", Access::Write)).unwrap()
@@ -57,7 +57,7 @@ impl World {
         Promoter::new(Arc::new(self.registry.clone()), Arc::new(self.ledger()))
     }
 
-    /// An append without conflict against one PUT of the same bytes.
+    /// An append without conflict compared with one PUT of the same bytes.
     fn append(&self) {
         let channel = channel("append");
         let live = self.registry.push_image(channel.repository(), channel.tag(), 1).digest();
@@ -85,7 +85,7 @@ impl World {
         );
     }
 
-    /// Reads and a promotion on a long log against a short one, with a ledger that is opened anew for each.
+    /// Reads and a promotion on a long log compared with a short one. Each uses a newly opened ledger.
     fn logs(&self, long: u64) {
         for size in [SHORT, long] {
             let channel = sized(size);
@@ -100,7 +100,7 @@ impl World {
             let state = self.runtime.block_on(promoter.state(&channel)).unwrap();
             assert_eq!((state.size, state.live), (size, Some(image.digest())));
             println!("{size} entries: put in {wrote:.1?}, first read and indexed in {:.1?}", start.elapsed());
-            // An append leaves the hint that a cold look begins at.
+            // An append writes the hint at which a newly opened ledger starts to search for the head.
             self.promote(size, &promoter, "first");
         }
         let current = |size: u64| {
@@ -151,7 +151,7 @@ impl World {
 
     async fn write_log(&self, channel: &Channel, size: u64) {
         let live = self.registry.peek(channel.repository(), channel.tag()).unwrap();
-        // The name of its first object says where the others go.
+        // Append the first entry through the ledger, to find the folder for the other objects.
         let ledger = ObjectLedger::over(Arc::new(self.store.clone()), "", Access::Write).await.unwrap();
         let mut all = entries(channel, size, live);
         ledger.append(channel, 0, all.next().unwrap()).await.unwrap();

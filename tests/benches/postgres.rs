@@ -1,7 +1,8 @@
-//! The PostgreSQL ledger against what it stands on, each pair measured side by side in one run, on a server of its own.
+//! The PostgreSQL ledger compared with plain PostgreSQL. Each pair is measured in turns in one run, on a dedicated
+//! server.
 //!
-//! `cargo bench -p tagwarden-tests --bench postgres`. `TAGWARDEN_BENCH_ENTRIES` makes the long log another length than
-//! 1,000,000 entries (about 1 GB); `TAGWARDEN_BENCH_ONLY` runs one part: `append`, `channels` or `log`.
+//! `cargo bench -p tagwarden-tests --bench postgres`. `TAGWARDEN_BENCH_ENTRIES` sets the length of the long log; the
+//! default is 1,000,000 entries (about 1 GB). `TAGWARDEN_BENCH_ONLY` runs one part: `append`, `channels` or `log`.
 
 #[path = "shared/paired.rs"]
 mod paired;
@@ -46,7 +47,8 @@ fn main() {
     }
 }
 
-/// A durable append against one row inserted and committed, in one prepared statement over a connection of its own.
+/// A durable append compared with inserting and committing one row, with a prepared statement on a connection of its
+/// own.
 fn appends(server: &Postgres, runtime: &Runtime, url: &str) {
     let ledger = runtime.block_on(PostgresLedger::open(url, Access::Write)).unwrap();
     let mut log = Chain::new(channel("append"));
@@ -78,7 +80,8 @@ fn appends(server: &Postgres, runtime: &Runtime, url: &str) {
     println!("  pgbench beside it: {}", pgbench(server, url, 1));
 }
 
-/// Eight writers on 1 to 1,000 channels, each writer with its own ones unless there are fewer.
+/// Eight writers on 1 to 1,000 channels. Each writer has its own channels, unless there are fewer channels than
+/// writers.
 fn channels(server: &Postgres, runtime: &Runtime, url: &str) {
     const WRITERS: usize = 8;
     for round in 0..2 {
@@ -116,7 +119,7 @@ fn channels(server: &Postgres, runtime: &Runtime, url: &str) {
     }
 }
 
-/// What `pgbench` says of one-row inserts of the same size by so many clients.
+/// The output of `pgbench` for one-row inserts of the same size by this many clients.
 fn pgbench(server: &Postgres, url: &str, clients: usize) -> String {
     let setup =
         "CREATE TABLE IF NOT EXISTS pgbench_rows (client int, seq bigserial, bytes bytea, PRIMARY KEY (client, seq))";
@@ -132,7 +135,7 @@ fn pgbench(server: &Postgres, url: &str, clients: usize) -> String {
     format!("{}, {}", line("latency average"), line("tps"))
 }
 
-/// Reads and a promotion on a long log against a short one, with a ledger that is opened anew for each.
+/// Reads and a promotion on a long log compared with a short one. Each uses a newly opened ledger.
 fn logs(server: &Postgres, runtime: &Runtime, url: &str, long: u64) {
     let registry = MemoryRegistry::new();
     let opened = || {
@@ -186,7 +189,7 @@ fn logs(server: &Postgres, runtime: &Runtime, url: &str, long: u64) {
     paired(("promotion with a key, long log", 1.5, 200), || keyed(long), "100 entries", || keyed(SHORT));
 }
 
-/// A log of moves, each to a digest of its own, the last one to `live`, brought in by COPY.
+/// Writes a log of moves with COPY. Each move has a digest of its own, and the last one moves to `live`.
 async fn write_log(url: &str, channel: &Channel, size: u64, live: Digest) {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -214,7 +217,7 @@ fn sized(size: u64) -> Channel {
     channel(&format!("shop{size}"))
 }
 
-/// A log whose entries are chained, each about 800 bytes long, made without the cost of sealing each.
+/// Makes a log of chained entries, each about 800 bytes long, without the cost of encoding each entry.
 struct Chain {
     channel: Channel,
     size: u64,

@@ -2,15 +2,15 @@
 
 use crate::engine::{Server, python};
 
-/// The container that is there.
+/// The container that exists at the start.
 pub const CONTAINER: &str = "ledgers";
 
-/// The account that every emulator has.
+/// The account of every emulator.
 pub const ACCOUNT: &str = "devstoreaccount1";
-/// Its key, which is published.
+/// The key of the account, which is public.
 pub const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
-/// Makes a container, signed with the account's key.
+/// A script that creates a container, with a request signed with the account's key.
 const MAKE: &str = r#"
 import base64, email.utils, hashlib, hmac, sys, urllib.request as r
 endpoint, account, key, container = sys.argv[1:]
@@ -24,12 +24,12 @@ for name, value in (("x-ms-date", date), ("x-ms-version", "2021-08-06"), ("Autho
 r.urlopen(request, timeout=20).read()
 "#;
 
-/// A running azurite with one container; it is stopped when this is dropped.
+/// A running azurite with one container. It is stopped when this value is dropped.
 #[derive(Debug)]
 pub struct Azurite(Server);
 
 impl Azurite {
-    /// Starts one; none if it is not installed, which is a panic with `CI=true`.
+    /// Starts azurite. None if it is not installed; with `CI=true` that is a panic.
     pub fn start(test: &str) -> Option<Azurite> {
         let server = Server::start(test, "azurite/node_modules/.bin/azurite-blob", |command, port| {
             command.args(["--blobHost", "127.0.0.1", "--blobPort", &port.to_string()]);
@@ -50,7 +50,7 @@ impl Azurite {
         format!("az://{CONTAINER}/{prefix}?endpoint={}/{ACCOUNT}&account={ACCOUNT}", self.endpoint())
     }
 
-    /// The account's key, as `az` finds it.
+    /// The account's key, in the variable of the Azure command line.
     pub fn environment() -> [(&'static str, &'static str); 1] {
         [("AZURE_STORAGE_KEY", KEY)]
     }

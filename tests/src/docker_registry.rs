@@ -12,31 +12,31 @@ use tempfile::TempDir;
 pub const USER: &str = "ci";
 /// The user's password.
 pub const PASSWORD: &str = "pw-of-ci";
-/// The root that signed the certificate of [`Transport::Tls`], as PEM. The key beside it is published, so neither is to
-/// be trusted by anything but a test.
+/// The root certificate that signed the certificate of [`Transport::Tls`], as PEM. Its private key is public, so
+/// nothing but a test may trust either certificate.
 pub const CA_PEM: &str = include_str!("../data/tls/ca.pem");
 
 const HTPASSWD: &str = "ci:$2y$05$abcdefghijklmnopqrstuuTeiDDVIrhuVee8E83J1XskIn0Hh3KDq\n";
 
-/// Who may use the registry.
+/// Access control of the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Everybody.
+    /// Every client may use it.
     Open,
-    /// [`USER`] with [`PASSWORD`], by Basic.
+    /// Only [`USER`] with [`PASSWORD`], by Basic authentication.
     Htpasswd,
 }
 
-/// How the registry is spoken to.
+/// Transport of the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// Plain HTTP.
     Http,
-    /// TLS, with a certificate for `localhost` and 127.0.0.1 that only [`CA_PEM`] vouches for.
+    /// TLS, with a certificate for `localhost` and 127.0.0.1. Its only trust root is [`CA_PEM`].
     Tls,
 }
 
-/// A running `docker-registry`; it is stopped, and its storage removed, when this is dropped.
+/// A running `docker-registry`. It is stopped, and its storage removed, when this value is dropped.
 #[derive(Debug)]
 pub struct DockerRegistry {
     child: Child,
@@ -45,17 +45,17 @@ pub struct DockerRegistry {
 }
 
 impl DockerRegistry {
-    /// Starts one on a free port of 127.0.0.1 and waits until it listens.
+    /// Starts a registry on a free port of 127.0.0.1 and waits until it listens.
     ///
-    /// None, with a line on standard error that names `test`, if `docker-registry` is not installed; with `CI=true`
-    /// that is a panic, so that nothing is skipped unseen.
+    /// If `docker-registry` is not installed: returns none, and prints a line with the name of `test` on standard
+    /// error. With `CI=true` that is a panic, so that no test is skipped silently.
     pub fn start(test: &str, access: Access, transport: Transport) -> Option<DockerRegistry> {
         if Command::new(program()).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "{test}: docker-registry is not installed");
             eprintln!("SKIPPED {test}: docker-registry is not installed");
             return None;
         }
-        // Another process may take the port between its choice and its use.
+        // Another process may take the port after it was chosen: try again.
         let started = (0..5).find_map(|_| DockerRegistry::try_start(access, transport));
         Some(started.unwrap_or_else(|| panic!("{test}: docker-registry did not start, five times")))
     }
@@ -94,7 +94,7 @@ impl DockerRegistry {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Its storage: `docker/registry/v2/…` is below it.
+    /// The directory of its storage, with `docker/registry/v2/…` in it.
     pub fn storage(&self) -> std::path::PathBuf {
         self.directory.path().join("storage")
     }

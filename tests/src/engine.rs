@@ -1,11 +1,11 @@
-//! What the engines under test have in common: where they are installed, and how one is started and stopped.
+//! Shared by the engines under test: their directory, and the start and stop of their servers.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A running server on loopback. It is stopped when this is dropped.
+/// A running server on loopback. It is stopped when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
@@ -13,10 +13,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `program`, which is below the engines' directory, on a free port and waits until it listens.
+    /// Starts `program`, a path in the engines' directory, on a free port and waits until it listens.
     ///
-    /// None, with a line on standard error that names `test`, if it is not installed; with `CI=true` that is a panic, so
-    /// that nothing is skipped unseen.
+    /// If it is not installed: returns none, and prints a line with the name of `test` on standard error. With
+    /// `CI=true` that is a panic, so that no test is skipped silently.
     pub(crate) fn start(test: &str, program: &str, arguments: impl Fn(&mut Command, u16)) -> Option<Server> {
         let path = directory().join(program);
         if !path.exists() {
@@ -25,7 +25,7 @@ impl Server {
             eprintln!("SKIPPED {missing}");
             return None;
         }
-        // Another process may take the port between its choice and its use.
+        // Another process may take the port after it was chosen: try again.
         let started = (0..5).find_map(|_| {
             let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
             let mut command = Command::new(&path);
@@ -59,12 +59,12 @@ impl Drop for Server {
     }
 }
 
-/// Where `tests/engines` puts them.
+/// The directory into which `tests/engines` installs the engines.
 fn directory() -> PathBuf {
     std::env::var_os("TAGWARDEN_ENGINES").map_or_else(|| crate::file("../target/engines"), PathBuf::from)
 }
 
-/// Runs a few lines of Python that make what an engine begins with.
+/// Runs a Python script that prepares an engine.
 pub(crate) fn python(lines: &str, arguments: &[&str]) {
     let run = Command::new("python3").args(["-c", lines]).args(arguments).output().expect("python3");
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));

@@ -1,8 +1,8 @@
-//! Google Cloud Storage for tests: a model of ours, on loopback, in memory.
+//! Google Cloud Storage for tests: our own model, on loopback, in memory.
 //!
-//! No emulator of it speaks the XML API with conditions, so this is what Google's documents say and no more: PUT with
-//! `x-goog-if-generation-match`, GET with ranges, lists of version 2, tokens from the instance's metadata, and at most one
-//! change of the same object each second. What a real bucket does beyond that, it does not show.
+//! No emulator of it supports conditions in the XML API, so this model implements Google's documentation and nothing
+//! else: PUT with `x-goog-if-generation-match`, GET with ranges, lists of version 2, tokens from the instance's
+//! metadata, and at most one change of the same object each second. Other behaviour of a real bucket is not tested.
 
 mod answer;
 
@@ -22,13 +22,13 @@ use tokio::sync::oneshot;
 
 use self::answer::{Object, content, list, refused, stored, token};
 
-/// The bucket that is there.
+/// The bucket that exists at the start.
 pub const BUCKET: &str = "ledgers";
 
-/// How often one object may be changed.
+/// The shortest time between two changes of one object.
 const CHANGES: Duration = Duration::from_secs(1);
 
-/// A running model with one empty bucket; it is stopped when this is dropped.
+/// A running model with one empty bucket. It is stopped when this value is dropped.
 #[derive(Debug)]
 pub struct Gcs {
     port: u16,
@@ -38,7 +38,7 @@ pub struct Gcs {
 
 #[derive(Debug)]
 struct Shared {
-    /// What the metadata server gives; no other token is believed.
+    /// The token from the metadata server. No other token is accepted.
     token: String,
     bucket: Mutex<Bucket>,
 }
@@ -50,7 +50,7 @@ struct Bucket {
 }
 
 impl Gcs {
-    /// Starts one.
+    /// Starts a model.
     pub fn start() -> Gcs {
         let (stop, stopped) = oneshot::channel();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -79,7 +79,8 @@ impl Gcs {
         format!("gs://{BUCKET}/{prefix}?endpoint={}", self.endpoint())
     }
 
-    /// An instance that has an account: its metadata server gives tokens, and there is no login at home.
+    /// The environment of an instance with an account: its metadata server gives tokens, and the home directory has no
+    /// login.
     pub fn environment(&self) -> [(&'static str, String); 2] {
         let home = crate::file("no-home").display().to_string();
         [("GCE_METADATA_HOST", format!("127.0.0.1:{}", self.port)), ("HOME", home)]
@@ -104,7 +105,7 @@ fn routes(port: u16) -> Router {
 }
 
 async fn metadata(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    // Without it a page in a browser could ask for the token.
+    // The header protects the token: a web page in a browser cannot send it.
     match headers.get("metadata-flavor").is_some_and(|flavor| flavor == "Google") {
         true => token(&shared.token),
         false => refused(StatusCode::FORBIDDEN, "Forbidden", "Metadata-Flavor is missing"),
@@ -122,7 +123,8 @@ async fn write(
     }
     let mut bucket = shared.bucket.lock().expect("no test panics while it is held");
     let there = bucket.objects.get(&key);
-    // https://cloud.google.com/storage/docs/xml-api/reference-headers: 0 is an object that is not there.
+    // https://cloud.google.com/storage/docs/xml-api/reference-headers: generation 0 means that the object does not
+    // exist.
     if let Some(wanted) = headers.get("x-goog-if-generation-match") {
         let generation = there.map_or(0, |object| object.generation).to_string();
         if wanted.as_bytes() != generation.as_bytes() {

@@ -1,4 +1,4 @@
-//! Cross-crate tests of tagwarden; everything is in `tests/`. Here is what they share.
+//! Cross-crate tests of tagwarden. The tests are in `tests/`; this library has the code that they share.
 
 pub mod azurite;
 pub mod docker_registry;
@@ -15,14 +15,15 @@ pub mod terminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A file of this directory, such as `vectors/merkle.json`.
+/// The path of a file in this directory, such as `vectors/merkle.json`.
 pub fn file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Runs the independent verifier (`tools/verify_ledger.py`, Python 3) on one channel's log, a file with an entry a line.
+/// Runs the independent verifier (`tools/verify_ledger.py`, Python 3) on the log of one channel, a file with one entry
+/// a line.
 ///
-/// `Ok` is its result if the log holds; `Err` is what it printed if it does not, or why it could not run.
+/// `Ok` is its result for a valid log. `Err` is its output for an invalid log, or the reason why it could not run.
 pub fn verify_ledger(log: &Path) -> Result<serde_json::Value, String> {
     let run = Command::new("python3")
         .arg(file("tools/verify_ledger.py"))
@@ -37,8 +38,8 @@ pub fn verify_ledger(log: &Path) -> Result<serde_json::Value, String> {
     }
 }
 
-/// Runs the independent verifier on every file of a directory, in one Python: how many logs hold, or what it printed on
-/// those that do not.
+/// Runs the independent verifier on every file of a directory, in one Python process. Returns the number of valid logs,
+/// or the output for the invalid ones.
 pub fn verify_ledgers(logs: &Path) -> Result<usize, String> {
     const ALL: &str = "import os, sys, verify_ledger\n\
         logs = [os.path.join(sys.argv[1], name) for name in sorted(os.listdir(sys.argv[1]))]\n\
@@ -59,7 +60,7 @@ pub fn verify_ledgers(logs: &Path) -> Result<usize, String> {
     }
 }
 
-/// The number in a variable of the environment that sets the size of a test; `None` without it.
+/// The number in an environment variable that sets the size of a test; `None` without the variable.
 pub fn number_of(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")))

@@ -1,16 +1,16 @@
-//! An S3 server for tests: moto, on loopback, in memory, as `tests/tools/s3_server.py` makes it fit.
+//! An S3 server for tests: moto, on loopback, in memory, adapted by `tests/tools/s3_server.py`.
 
 use crate::docker_registry::Transport;
 use crate::engine::{Server, python};
 
-/// The bucket that is there.
+/// The bucket that exists at the start.
 pub const BUCKET: &str = "ledgers";
 
 const MAKE: &str = "import ssl, sys, urllib.request as r\n\
     trust = ssl.create_default_context(cafile=sys.argv[2])\n\
     r.urlopen(r.Request(sys.argv[1], method='PUT'), timeout=20, context=trust).read()";
 
-/// A running moto with one bucket; it is stopped when this is dropped.
+/// A running moto with one bucket. It is stopped when this value is dropped.
 #[derive(Debug)]
 pub struct Moto {
     server: Server,
@@ -18,7 +18,7 @@ pub struct Moto {
 }
 
 impl Moto {
-    /// Starts one; none if it is not installed, which is a panic with `CI=true`.
+    /// Starts moto. None if it is not installed; with `CI=true` that is a panic.
     pub fn start(test: &str, transport: Transport) -> Option<Moto> {
         let tls = |name: &str| crate::file("data/tls").join(name);
         let server = Server::start(test, "moto/bin/python3", |command, port| {
@@ -32,7 +32,7 @@ impl Moto {
         Some(moto)
     }
 
-    /// `http://127.0.0.1:port`, or `https`.
+    /// The URL of the server: `http://127.0.0.1:port`, or `https`.
     pub fn endpoint(&self) -> String {
         let scheme = match self.transport {
             Transport::Http => "http",
@@ -46,7 +46,7 @@ impl Moto {
         format!("s3://{BUCKET}/{prefix}?endpoint={}&region=us-east-1", self.endpoint())
     }
 
-    /// Credentials, any of which moto believes.
+    /// Credentials. moto accepts any credentials.
     pub fn environment() -> [(&'static str, &'static str); 2] {
         [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]
     }

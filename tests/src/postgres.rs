@@ -1,4 +1,5 @@
-//! A real PostgreSQL for tests: Debian's, on loopback, its data in a temporary directory and synced as in earnest.
+//! A real PostgreSQL for tests: Debian's, on loopback. Its data is in a temporary directory, and is synced to disk as
+//! in production.
 
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -9,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// The superuser's password, and that of every role that [`Postgres::role`] makes.
+/// The password of the superuser and of every role that [`Postgres::role`] creates.
 pub const PASSWORD: &str = "pw-of-postgres";
 
-/// A running PostgreSQL; it is stopped, and its data removed, when this is dropped.
+/// A running PostgreSQL. It is stopped, and its data removed, when this value is dropped.
 #[derive(Debug)]
 pub struct Postgres {
     programs: PathBuf,
@@ -23,10 +24,10 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts one on a free port of 127.0.0.1, with `settings` (as `ssl=on`), and waits until it answers.
+    /// Starts a server on a free port of 127.0.0.1, with `settings` (such as `ssl=on`), and waits until it answers.
     ///
-    /// None, with a line on standard error that names `test`, if PostgreSQL is not installed; with `CI=true` that is a
-    /// panic, so that nothing is skipped unseen.
+    /// If PostgreSQL is not installed: returns none, and prints a line with the name of `test` on standard error. With
+    /// `CI=true` that is a panic, so that no test is skipped silently.
     pub fn start(test: &str, settings: &[&str]) -> Option<Postgres> {
         let Some(programs) = programs() else {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "{test}: PostgreSQL is not installed");
@@ -37,7 +38,7 @@ impl Postgres {
         std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).expect("its mode");
         let mut postgres = Postgres { programs, user: unprivileged(), directory, port: 0, child: None };
         postgres.make_cluster();
-        // Another process may take the port between its choice and its use.
+        // Another process may take the port after it was chosen: try again.
         for _ in 0..5 {
             let free = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
             postgres.port = free.port();
@@ -93,7 +94,7 @@ impl Postgres {
         false
     }
 
-    /// Kills the server's first process, as a machine that loses its power would.
+    /// Kills the server's first process with SIGKILL, to simulate a loss of power.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("it can be killed");
@@ -101,7 +102,7 @@ impl Postgres {
         }
     }
 
-    /// Starts it again where it was.
+    /// Starts the server again, with the same data and port.
     pub fn start_again(&mut self, settings: &[&str]) {
         assert!((0..5).any(|_| self.try_start(settings)), "PostgreSQL did not start again: {}", self.log());
     }
@@ -111,12 +112,12 @@ impl Postgres {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// The directory of its Unix socket.
+    /// The directory of the server's Unix socket.
     pub fn socket_directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// The URL of a database of this name, which is made, for the superuser.
+    /// Creates a database of this name. Returns its URL for the superuser.
     pub fn database(&self, name: &str) -> String {
         self.psql("postgres", &format!("CREATE DATABASE {name}")).expect("a database");
         self.url("postgres", name)
@@ -127,18 +128,19 @@ impl Postgres {
         format!("postgres://{role}:{PASSWORD}@{}/{database}", self.host())
     }
 
-    /// Makes a role that may log in and nothing else.
+    /// Creates a role whose only right is to log in.
     pub fn role(&self, name: &str) {
         let sql = format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'");
         self.psql("postgres", &sql).expect("a role");
     }
 
-    /// What psql prints, one row a line and columns parted by `|`, as the superuser; or its errors.
+    /// Runs SQL as the superuser. Returns the output of psql, one row a line and columns separated by `|`, or its
+    /// errors.
     pub fn psql(&self, database: &str, sql: &str) -> Result<String, String> {
         self.psql_as("postgres", database, sql)
     }
 
-    /// The same as another role.
+    /// Runs SQL as another role.
     pub fn psql_as(&self, role: &str, database: &str, sql: &str) -> Result<String, String> {
         let mut psql = self.program("psql");
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql, &self.url(role, database)]);
@@ -149,7 +151,7 @@ impl Postgres {
         }
     }
 
-    /// One of its programs, run as the user that it runs as.
+    /// A program of PostgreSQL, run as the server's user.
     pub fn program(&self, name: &str) -> Command {
         let mut program = Command::new(self.programs.join(name));
         program.current_dir(self.directory.path()).env_remove("PGOPTIONS").env("LC_ALL", "C");
@@ -159,7 +161,7 @@ impl Postgres {
         program
     }
 
-    /// What it has logged.
+    /// The server's log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
@@ -171,7 +173,8 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // SIGQUIT lets it end its own children; after SIGKILL they would notice, but later than the data is removed.
+        // With SIGQUIT the server ends its children first. After SIGKILL they would end later, after their data was
+        // removed.
         if let Some(child) = &mut self.child {
             let quit = Command::new("kill").arg("-QUIT").arg(child.id().to_string()).status();
             if quit.is_err() {
@@ -182,7 +185,7 @@ impl Drop for Postgres {
     }
 }
 
-/// The newest PostgreSQL that Debian has installed.
+/// The directory of the newest PostgreSQL that Debian has installed.
 fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
     let mut versions: Vec<_> = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin"))).collect();

@@ -1,5 +1,5 @@
-//! A proxy on loopback that stands before a registry or a ledger's engine and does to it what networks do: loses the
-//! answer, cuts the line, delays, repeats a request, and takes the condition off a conditional write.
+//! A proxy on loopback in front of a registry or a ledger's engine. It injects network faults: it loses the answer,
+//! cuts the connection, delays a request, repeats a request, or removes the condition of a conditional write.
 
 mod http;
 mod tcp;
@@ -16,60 +16,60 @@ use std::time::Duration;
 
 use crate::random::Random;
 
-/// What happens to a request.
+/// A fault of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing.
+    /// No fault.
     Pass,
-    /// The server acts on it, and the connection is closed instead of an answer.
+    /// The server handles the request. The connection is closed in place of the answer.
     LoseAnswer,
-    /// The connection is closed, and the server never sees it.
+    /// The connection is closed, and the server does not receive the request.
     Cut,
-    /// It is held back this long.
+    /// The request is delayed by this time.
     Delay(Duration),
-    /// The server gets it twice, one after the other, and this answer is the client's. HTTP only.
+    /// The server receives the request twice, one after the other. The client gets this answer. HTTP only.
     Repeat(Answer),
-    /// `If-None-Match` is taken off. HTTP only.
+    /// The `If-None-Match` header is removed. HTTP only.
     StripCondition,
 }
 
-/// Which answer to a repeated request the client gets.
+/// The answer to a repeated request that the client gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// To the first.
+    /// The answer to the first request.
     First,
-    /// To the second.
+    /// The answer to the second request.
     Second,
 }
 
-/// How often what was done.
+/// The numbers of requests and of faults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Done {
-    /// Requests that came from clients. Of opaque bytes: what was read at once.
+    /// Requests from clients. For other protocols than HTTP: reads from a client's connection.
     pub requests: u64,
-    /// Answers that were lost after the server had acted.
+    /// Answers that were lost after the server had handled the request.
     pub lost: u64,
-    /// Requests that the server never saw.
+    /// Requests that the server did not receive.
     pub cut: u64,
-    /// Requests that were held back.
+    /// Requests that were delayed.
     pub delayed: u64,
-    /// Requests that the server got twice.
+    /// Requests that the server received twice.
     pub repeated: u64,
-    /// Requests that lost a condition which they had.
+    /// Requests whose condition was removed.
     pub stripped: u64,
 }
 
-/// What the proxy understands.
+/// The protocol of the proxied connections.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Speaks {
     Http,
     Anything,
 }
 
-/// Whether a fault is meant for these bytes: of HTTP the request line and headers, else what the client sent.
+/// True if a fault applies to these bytes: the request line and headers of HTTP, else the bytes from the client.
 type When = Box<dyn Fn(&[u8]) -> bool + Send>;
 
-/// What the next requests meet.
+/// The faults for the next requests.
 struct Weather {
     script: Vec<(When, Fault)>,
     chance: Option<(Random, u64, Fault)>,
@@ -81,12 +81,12 @@ struct Shared {
     upstream: String,
     weather: Mutex<Weather>,
     stopping: AtomicBool,
-    /// Every client's open connection, so that a stop closes it.
+    /// The open connections of all clients, so that a stop closes them.
     open: Mutex<HashMap<u64, TcpStream>>,
     next: AtomicU64,
 }
 
-/// A running proxy; it stops, and every connection through it is closed, when this is dropped.
+/// A running proxy. It is stopped, and every connection through it is closed, when this value is dropped.
 pub struct Proxy {
     shared: Arc<Shared>,
     speaks: Speaks,
@@ -95,12 +95,13 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// One that understands HTTP/1.1 requests to `upstream` (`host:port`).
+    /// Starts a proxy for HTTP/1.1 requests to `upstream` (`host:port`).
     pub fn http(upstream: impl Into<String>) -> Proxy {
         Proxy::start(upstream.into(), Speaks::Http)
     }
 
-    /// One for any protocol in which the server speaks when it is spoken to, such as PostgreSQL's: it looks at nothing.
+    /// Starts a proxy for any protocol in which the server only answers, such as PostgreSQL's. The bytes are not
+    /// parsed.
     pub fn tcp(upstream: impl Into<String>) -> Proxy {
         Proxy::start(upstream.into(), Speaks::Anything)
     }
@@ -133,7 +134,7 @@ impl Proxy {
                         Speaks::Http => http::serve(&shared, client),
                         Speaks::Anything => tcp::serve(&shared, client),
                     }
-                    // Not before the last handle is gone does the client hear of it.
+                    // The client's connection is closed only when the last handle is gone, so shut it down here.
                     if let Some(held) = shared.open.lock().unwrap().remove(&number) {
                         held.shutdown(Shutdown::Both).ok();
                     }
@@ -148,7 +149,7 @@ impl Proxy {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Each of these faults meets one request for which `when` holds, in this order, from whichever client.
+    /// Adds faults, in order. Each applies to one request for which `when` is true, from any client.
     pub fn script(
         &self,
         when: impl Fn(&[u8]) -> bool + Send + Clone + 'static,
@@ -158,12 +159,12 @@ impl Proxy {
         weather.script.extend(faults.into_iter().map(|fault| (Box::new(when.clone()) as When, self.can(fault))));
     }
 
-    /// From now on `percent` of a hundred requests meet `fault`, drawn by `seed`.
+    /// From now on `percent` of 100 requests meet `fault`, chosen at random from `seed`.
     pub fn chance(&self, seed: u64, percent: u64, fault: Fault) {
         self.shared.weather.lock().unwrap().chance = Some((Random::new(seed), percent, self.can(fault)));
     }
 
-    /// From now on every request loses its condition: the server behaves like one that ignores them.
+    /// From now on every request loses its condition, as with a server that ignores conditions.
     pub fn strip_conditions(&self) {
         self.can(Fault::StripCondition);
         self.shared.weather.lock().unwrap().strips = true;
@@ -175,18 +176,18 @@ impl Proxy {
         fault
     }
 
-    /// From now on nothing happens to requests.
+    /// Removes all faults.
     pub fn calm(&self) {
         let mut weather = self.shared.weather.lock().unwrap();
         (weather.script, weather.chance, weather.strips) = (Vec::new(), None, false);
     }
 
-    /// What was done so far.
+    /// The numbers so far.
     pub fn done(&self) -> Done {
         self.shared.weather.lock().unwrap().done
     }
 
-    /// How many scripted faults have met no request yet.
+    /// The number of scripted faults that no request has met yet.
     pub fn faults_left(&self) -> usize {
         self.shared.weather.lock().unwrap().script.len()
     }
@@ -195,7 +196,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
-        // The listener wakes up for a connection only.
+        // The listener's thread wakes up only for a connection.
         drop(TcpStream::connect(("127.0.0.1", self.port)));
         if let Some(accepting) = self.accepting.take() {
             accepting.join().ok();
@@ -213,13 +214,13 @@ impl fmt::Debug for Proxy {
 }
 
 impl Shared {
-    /// What happens to this request. It counts as done.
+    /// Chooses the fault of this request, and counts it.
     fn draw(&self, request: &[u8]) -> Fault {
         let mut weather = self.weather.lock().unwrap();
         weather.done.requests += 1;
         let scripted = weather.script.iter().position(|(when, _)| when(request));
         let drawn = weather.chance.as_mut().and_then(|(random, percent, fault)| {
-            // Drawn for every request, so that a script does not change what comes after it.
+            // Draw for every request, so that a script does not change the faults after it.
             (random.below(100) < *percent).then_some(*fault)
         });
         let fault = match scripted.map(|at| weather.script.remove(at).1).or(drawn) {

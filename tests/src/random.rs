@@ -1,4 +1,4 @@
-//! Numbers from a seed: the same seed gives the same ones.
+//! Random numbers from a seed: the same seed gives the same numbers.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use std::time::Duration;
 pub struct Random(u64);
 
 impl Random {
-    /// What `seed` gives.
+    /// A generator that starts at `seed`.
     pub fn new(seed: u64) -> Random {
         Random(seed)
     }
 
-    /// Any number.
+    /// The next number, of any value.
     pub fn any(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -21,17 +21,17 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number from 0 to one less than `bound`.
+    /// A number from 0 to `bound - 1`.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.any() % bound
     }
 
-    /// True once in `bound` times.
+    /// True with a probability of 1 in `bound`.
     pub fn one_in(&mut self, bound: u64) -> bool {
         self.below(bound) == 0
     }
 
-    /// Up to `most` milliseconds.
+    /// A duration of 0 to `most` milliseconds.
     pub fn ms(&mut self, most: u64) -> Duration {
         Duration::from_millis(self.below(most + 1))
     }

@@ -1,4 +1,4 @@
-//! A pseudo-terminal, for what a person types.
+//! A pseudo-terminal, to test commands that a person types.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -11,17 +11,18 @@ use std::thread;
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// Runs a command whose standard input, output and error are a terminal: how it ended, and what the terminal showed, with
-/// `\n` at the end of a line.
+/// Runs a command with a terminal as its standard input, output and error. Returns the exit status and the text on the
+/// terminal, with `\n` at the end of a line.
 pub fn run(mut command: Command) -> io::Result<(ExitStatus, String)> {
     let (mut person, terminal) = open()?;
     command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(terminal);
     let mut child = command.spawn()?;
-    // It has the terminal's last ends of this process: once they and those of the child are closed, reading ends.
+    // `command` has the last handles of the terminal in this process. Reading ends when they and those of the child are
+    // closed.
     drop(command);
     let reader = thread::spawn(move || {
         let mut shown = Vec::new();
-        // EIO is how Linux says that no process has the terminal open any more.
+        // On Linux, EIO means that no process has the terminal open.
         match person.read_to_end(&mut shown) {
             Err(e) if e.raw_os_error() != Some(rustix::io::Errno::IO.raw_os_error()) => Err(e),
             _ => Ok(shown),
@@ -32,7 +33,7 @@ pub fn run(mut command: Command) -> io::Result<(ExitStatus, String)> {
     Ok((ended, String::from_utf8_lossy(&shown).replace("\r\n", "\n")))
 }
 
-/// A person's end and a program's end of a new terminal.
+/// The two ends of a new terminal: for the person and for the program.
 fn open() -> io::Result<(File, File)> {
     let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
     grantpt(&person)?;

@@ -1,4 +1,4 @@
-//! What the benchmarks of ledgers share: logs of any length.
+//! Shared by the ledger benchmarks: logs of any length.
 
 use bytes::Bytes;
 use tagwarden::judge::Policy;
@@ -9,7 +9,8 @@ use tagwarden::record::{
 use tagwarden::registry::MANIFEST_TYPES;
 use tagwarden::{Channel, Digest, Provenance, Timestamp};
 
-/// The entries of a log of `size` entries, in order: the policy, and moves, each to a digest of its own, the last one to `live`.
+/// The entries of a log of `size` entries, in order: the policy, then moves. Each move has a digest of its own, and the
+/// last one moves to `live`.
 pub fn entries(channel: &Channel, size: u64, live: Digest) -> impl Iterator<Item = Bytes> {
     let mut state = ChannelState::empty(channel.clone());
     std::iter::from_fn(move || {
@@ -31,7 +32,7 @@ pub fn entries(channel: &Channel, size: u64, live: Digest) -> impl Iterator<Item
     .flatten()
 }
 
-/// What is before the first move: the policy that judges, and a deployment where the log is to have an even number of entries.
+/// The entries before the first move: the policy, and a deployment if the number of entries is even.
 fn before_the_moves(size: u64) -> Vec<Body> {
     let policy = Policy::standard();
     let (PolicyNote { name, digest }, text) = (policy.note(), policy.text());

@@ -1,8 +1,8 @@
-//! Measuring in pairs: what is measured and its reference take turns in one run.
+//! Measures in pairs: the measured call and its reference take turns in one run.
 
 use std::time::Duration;
 
-/// Measures both in turn, and prints the medians and their ratio.
+/// Measures both calls in turns, and prints the medians and their ratio.
 pub fn paired(
     (what, goal, rounds): (&str, f64, usize),
     mut measured: impl FnMut() -> Duration,
@@ -11,7 +11,7 @@ pub fn paired(
 ) {
     let mut times = [Vec::new(), Vec::new()];
     for round in 0..rounds + rounds / 10 {
-        // Who goes first changes, and the first tenth is to warm up.
+        // The order alternates, and the first tenth of the rounds is warm-up.
         let (a, b) = match round % 2 {
             0 => (measured(), reference()),
             _ => {

@@ -1,4 +1,5 @@
-//! A store in memory that lists as the clouds do: a page costs what the page has, however many objects there are.
+//! A store in memory that lists like a cloud store: the cost of a page depends on its size, not on the number of
+//! objects.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,10 +18,10 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-/// How many objects a request lists.
+/// The number of objects in one page of a list.
 const PAGE: usize = 1000;
 
-/// The store, or the same store where each request takes a while.
+/// The store. With `slow`, each request takes a set time.
 #[derive(Clone, Debug, Default)]
 pub struct Store {
     memory: Arc<InMemory>,
@@ -34,12 +35,12 @@ impl Store {
         Store { wait, ..self.clone() }
     }
 
-    /// How many requests there were.
+    /// The number of requests so far.
     pub fn asked(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// The folder that has the last object of `suffix` that was made.
+    /// The folder of `channel`'s object whose key ends in `suffix`.
     pub fn folder(&self, suffix: &str, channel: &str) -> String {
         let listed = self.listed.lock().unwrap();
         let mut keys = listed.keys().map(ToString::to_string);
@@ -88,7 +89,7 @@ impl ObjectStore for Store {
         self.list_with_offset(prefix, &Path::default())
     }
 
-    /// One page: the benchmarks do not read on.
+    /// Lists one page: the benchmarks read no further page.
     fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
         let (store, prefix) = (self.clone(), prefix.cloned().unwrap_or_default());
         let from = offset.clone().max(prefix.clone());

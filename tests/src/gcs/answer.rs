@@ -1,4 +1,4 @@
-//! What the model of Google Cloud Storage answers, in the words of the XML API.
+//! The answers of the model of Google Cloud Storage, in the format of the XML API.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -8,10 +8,10 @@ use std::time::Instant;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 
-/// No client of ours asks when an object was written.
+/// A fixed time: our clients do not read the time of an object's last change.
 const MODIFIED: &str = "Thu, 01 Jan 2026 00:00:00 GMT";
 
-/// How many names a list holds at most.
+/// The number of names in a list at most.
 const PAGE: usize = 1000;
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(super) fn stored(object: &Object) -> Response<Body> {
     of(object, StatusCode::OK).body(Body::empty()).expect("an answer")
 }
 
-/// The object, or the one range that was asked for (RFC 9110, section 14).
+/// The whole object, or the one range that was requested (RFC 9110, section 14).
 pub(super) fn content(object: &Object, range: Option<&HeaderValue>) -> Response<Body> {
     let Some(range) = range.and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")) else {
         return of(object, StatusCode::OK).body(object.bytes.clone().into()).expect("an answer");
@@ -59,7 +59,7 @@ pub(super) fn content(object: &Object, range: Option<&HeaderValue>) -> Response<
         .expect("an answer")
 }
 
-/// A page of names in the order of their bytes: `prefix`, `delimiter`, `start-after`, `max-keys`, `continuation-token`.
+/// A page of names in byte order: `prefix`, `delimiter`, `start-after`, `max-keys`, `continuation-token`.
 pub(super) fn list(objects: &BTreeMap<String, Object>, query: &HashMap<String, String>) -> Response<Body> {
     let asked = |name: &str| query.get(name).map_or("", String::as_str);
     let (prefix, delimiter) = (asked("prefix"), asked("delimiter"));

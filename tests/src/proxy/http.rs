@@ -1,22 +1,22 @@
-//! HTTP/1.1 as far as a proxy has to know it: where a message ends.
+//! The parts of HTTP/1.1 that a proxy needs: the ends of messages.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 use super::{Answer, Fault, Shared};
 
-/// A request or an answer, whole.
+/// A whole request or answer.
 pub(super) struct Message {
     /// The first line and the headers, with the empty line after them.
     pub(super) head: Vec<u8>,
     pub(super) body: Vec<u8>,
 }
 
-/// Serves the requests of one client, each over a connection of its own to the server.
+/// Serves the requests of one client. Each request uses its own connection to the server.
 pub(super) fn serve(shared: &Shared, mut client: TcpStream) {
     let Ok(reader) = client.try_clone() else { return };
     let mut reader = BufReader::new(reader);
-    // Whatever goes wrong, the client sees its connection close.
+    // On every error the client's connection is closed.
     while let Ok(Some(request)) = read(&mut reader, Body::OfRequest) {
         match answer(shared, request) {
             Ok(Some(answer)) if client.write_all(&answer.head).is_ok() && client.write_all(&answer.body).is_ok() => {}
@@ -25,7 +25,7 @@ pub(super) fn serve(shared: &Shared, mut client: TcpStream) {
     }
 }
 
-/// The answer that the client gets; none if it gets none.
+/// The answer for the client; none if its connection is to be closed.
 fn answer(shared: &Shared, mut request: Message) -> io::Result<Option<Message>> {
     let fault = shared.draw(&request.head);
     match fault {
@@ -53,7 +53,7 @@ fn answer(shared: &Shared, mut request: Message) -> io::Result<Option<Message>> 
     exchange(shared, &request).map(Some)
 }
 
-/// Sends the request to the server, and hears it out.
+/// Sends the request to the server, and reads the whole answer.
 fn exchange(shared: &Shared, request: &Message) -> io::Result<Message> {
     let mut head = request.head.clone();
     remove(&mut head, "connection");
@@ -68,16 +68,16 @@ fn exchange(shared: &Shared, request: &Message) -> io::Result<Message> {
     loop {
         let mut answer = read(&mut server, kind)?.ok_or(io::ErrorKind::UnexpectedEof)?;
         if answer.head.get(9..11) == Some(b"10") {
-            // 100 Continue: the answer is still to come.
+            // 100 Continue: the final answer follows.
             continue;
         }
-        // The client's connection stays, whatever the server does with its own.
+        // Keep the client's connection open, even if the server closes its own.
         remove(&mut answer.head, "connection");
         return Ok(answer);
     }
 }
 
-/// How long a body is that no header measures.
+/// The rule for the length of a body without a length header.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Body {
     None,
@@ -85,7 +85,7 @@ pub(super) enum Body {
     OfAnswer,
 }
 
-/// The next message; none if there is none any more.
+/// The next message; none at the end of the connection.
 pub(super) fn read(from: &mut impl BufRead, kind: Body) -> io::Result<Option<Message>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -112,7 +112,7 @@ pub(super) fn read(from: &mut impl BufRead, kind: Body) -> io::Result<Option<Mes
     Ok(Some(Message { head, body }))
 }
 
-/// A chunked body, as it came: sizes, trailers and all.
+/// Copies a chunked body unchanged, with sizes and trailers.
 fn read_chunks(from: &mut impl BufRead, body: &mut Vec<u8>) -> io::Result<()> {
     loop {
         let start = body.len();

@@ -1,4 +1,4 @@
-//! Bytes that the proxy does not look at.
+//! Forwards bytes without parsing them.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Fault, Shared};
 
-/// Carries one client's bytes to the server, and the server's back.
+/// Forwards the bytes of one client to the server, and the server's bytes back.
 pub(super) fn serve(shared: &Shared, client: TcpStream) {
     let Ok(server) = TcpStream::connect(&shared.upstream) else { return };
     server.set_nodelay(true).ok();
@@ -17,13 +17,13 @@ pub(super) fn serve(shared: &Shared, client: TcpStream) {
             client.shutdown(Shutdown::Both).ok();
         });
         carry_there(shared, &silent, &client, &server).ok();
-        // The server acts on all that it was sent before it sees that this was all, and hangs up: only then does the
-        // client hear of it.
+        // Close the sending direction only: the server first handles every byte that it received, then closes. The
+        // client sees the end after that.
         server.shutdown(Shutdown::Write).ok();
     });
 }
 
-/// Carries bytes to the server until one side or a fault ends it.
+/// Forwards bytes to the server until a side closes, or until a fault ends the connection.
 fn carry_there(shared: &Shared, silent: &AtomicBool, mut client: &TcpStream, mut server: &TcpStream) -> io::Result<()> {
     let mut buffer = [0; 64 * 1024];
     loop {
@@ -36,7 +36,7 @@ fn carry_there(shared: &Shared, silent: &AtomicBool, mut client: &TcpStream, mut
                 return server.write_all(sent);
             }
             Fault::Delay(time) => std::thread::sleep(time),
-            // The others need HTTP.
+            // The remaining faults need HTTP.
             Fault::Pass | Fault::Repeat(_) | Fault::StripCondition => {}
         }
         server.write_all(sent)?;

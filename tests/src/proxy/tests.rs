@@ -1,4 +1,4 @@
-//! Each fault is shown: what the client sees, and what the server saw.
+//! Tests of each fault: the answer for the client, and the requests that reach the server.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::{Answer, Done, Fault, Proxy};
 
-/// A server that keeps names: `PUT /name` is 201, or 412 if it is there and the request says `If-None-Match: *`; `GET`
-/// answers with the number of puts, in chunks. The requests that it saw are told.
+/// A server that stores names: `PUT /name` answers 201, or 412 if the name exists and the request has `If-None-Match:
+/// *`; `GET` answers the number of puts, as a chunked body. Also returns the requests that it received.
 fn names() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();
@@ -40,7 +40,7 @@ fn names() -> (String, Arc<Mutex<Vec<String>>>) {
     (host, told)
 }
 
-/// One request over a connection that stays open; none if it is closed without an answer.
+/// Sends one request on an open connection; none if the connection is closed without an answer.
 fn ask(client: &mut TcpStream, request: &str, body: &str) -> Option<String> {
     client.write_all(format!("{request}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).unwrap();
     let mut reader = BufReader::new(client.try_clone().unwrap());
@@ -127,7 +127,7 @@ fn a_delay_holds_back_and_a_chance_is_the_same_for_the_same_seed() {
     assert!(since.elapsed() >= Duration::from_millis(80) && proxy.done().delayed == 1);
 }
 
-/// A server that answers each line with itself, and notes it.
+/// A server that answers each line with the same line, and records it.
 fn echo() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();
