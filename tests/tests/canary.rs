@@ -1,5 +1,5 @@
-//! A canary in every credential is in no error, no `Debug`, nothing that a watcher is told, and no byte of the ledger,
-//! after a run in which much fails.
+//! After a run with many failures, the canary text of each credential is in no error, no `Debug` text, no progress
+//! message, and no byte of the ledger.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use tagwarden::{Channel, Promoter, Provenance, Tag, Terms, Times};
 
 const CANARY: &str = "canary-7f3a91";
 
-/// Everything that could be read.
+/// All text that a user could read.
 #[derive(Clone, Debug, Default)]
 struct Shown(Arc<Mutex<String>>);
 
@@ -44,7 +44,7 @@ impl Watcher for Shown {
     }
 }
 
-/// Moves with faults of every sort in their way. Says how many calls failed.
+/// Runs moves with faults of every kind. Returns the number of failed calls.
 async fn live(server: &RegistryServer, options: OciOptions, shown: &Shown) -> usize {
     let ms = Duration::from_millis;
     let times = Times::new(ms(1_500), ms(200), ms(200), ms(150)).unwrap().with_settle(ms(200)).unwrap();
@@ -177,7 +177,7 @@ async fn what_docker_login_left_is_shown_nowhere() {
     assert_hidden(&shown, "docker");
 }
 
-/// Runs as a child of the test below, whose environment it is given.
+/// Runs as a child of the test below, which sets its environment.
 #[tokio::test]
 #[ignore = "a child of what_the_environment_holds_is_shown_nowhere"]
 async fn child() {

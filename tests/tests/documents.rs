@@ -1,4 +1,4 @@
-//! What the documents say is held to the code: every error code with its words, every finding, every number.
+//! The documentation agrees with the code: every error code with its meaning, every finding, every number.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ fn read(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The rows of the tables below `heading` (up to the next heading), each as its cells.
+/// The rows of the tables from `heading` to the next heading, each row as its cells.
 fn rows(document: &str, heading: &str) -> Vec<Vec<String>> {
     let (_, section) = document.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
     let section = section.split("\n## ").next().unwrap();
@@ -67,7 +67,7 @@ fn findings_are_all_listed() {
     assert_eq!(listed.collect::<BTreeSet<_>>(), given);
 }
 
-/// A number of a document, in its smallest unit: bytes, milliseconds, or pieces.
+/// A number of a document, in its smallest unit: bytes, milliseconds or pieces.
 fn number(text: &str) -> u64 {
     let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
     let number: u64 = number.replace(',', "").parse().unwrap_or_else(|_| panic!("{text}: not a number"));
@@ -82,7 +82,7 @@ fn number(text: &str) -> u64 {
         }
 }
 
-/// The value of a constant as it stands in the source: a product, a shift or a duration.
+/// The value of a constant in the source: a product, a shift or a duration.
 fn constant(file: &str, name: &str) -> u64 {
     let source = read(Path::new("crates/core/src").join(file));
     let line = source.lines().map(str::trim).find(|line| {

@@ -1,16 +1,16 @@
-//! The house keeps its floors: a file of the library uses its own floor and those below, never one above.
+//! The modules of the library form layers, called floors: a file uses its own floor and those below, never one above.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The floor of a module of the library; none if it has no floor yet, which is a violation.
+/// The floor of a module of the library. None if it has no floor yet, which is a violation.
 fn floor(module: &str) -> Option<i8> {
     Some(match module {
         "error" => -1,
         "value" => 0,
         "record" => 1,
         "judge" => 2,
-        // The state machine of a move: pure, though it is a part of `promotion`.
+        // The state machine of a move is pure, although it is part of `promotion`.
         "machine" => 2,
         "registry" | "ledger" | "identity" | "conformance" | "tls" => 3,
         "flux" | "attest" => 4,
@@ -19,7 +19,7 @@ fn floor(module: &str) -> Option<i8> {
     })
 }
 
-/// What is re-exported at the top of the crate, and where it comes from.
+/// The module of a name that is re-exported at the top of the crate.
 fn home(name: &str) -> &str {
     match name {
         "Error" | "ErrorKind" | "Result" | "Class" | "Retry" => "error",
@@ -29,7 +29,7 @@ fn home(name: &str) -> &str {
     }
 }
 
-/// The modules that a source names by `crate::`, its tests left out, each with its line.
+/// The modules that a source uses by `crate::`, each with its line. Tests do not count.
 fn uses(source: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let code = without_tests(source);
@@ -41,8 +41,8 @@ fn uses(source: &str) -> Vec<(usize, String)> {
             }
             let rest = &line[start + "crate::".len()..];
             match rest.strip_prefix('{') {
-                // `use crate::{a::B, c}`: one name at each comma that is not inside another brace. On one line, or a
-                // violation of its own, so that nothing is overlooked.
+                // `use crate::{a::B, c}`: one name at each comma that is not inside another brace. A list on several
+                // lines is reported as a violation, so that no name is missed.
                 Some(list) => match list.split_once("};") {
                     Some((list, _)) => {
                         let mut depth = 0;
@@ -67,7 +67,7 @@ fn name(path: &str) -> String {
     path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
-/// The source with each item under `#[cfg(test)]` (or `cfg(all(test, …))`) emptied, lines kept.
+/// The source without the items under `#[cfg(test)]` (or `cfg(all(test, …))`). Line numbers do not change.
 fn without_tests(source: &str) -> String {
     let mut kept = String::new();
     let mut lines = source.lines();
@@ -84,7 +84,7 @@ fn without_tests(source: &str) -> String {
             kept.push('\n');
             let text = line.trim();
             let at_indent = line.len() - line.trim_start().len() == indent;
-            // rustfmt puts the end of an item at the indent of its beginning.
+            // rustfmt indents the last line of an item like its first line.
             if at_indent && !text.starts_with("#[") && (text.ends_with(';') || text.ends_with('}')) {
                 break;
             }
@@ -93,7 +93,7 @@ fn without_tests(source: &str) -> String {
     kept
 }
 
-/// What is wrong with a file of this module, in words.
+/// The violations in a file of this module, as messages.
 fn violations(module: &str, file: &str, source: &str) -> Vec<String> {
     let Some(own) = floor(module) else { return vec![format!("{file}: {module} has no floor")] };
     let mut wrong = Vec::new();
@@ -107,7 +107,7 @@ fn violations(module: &str, file: &str, source: &str) -> Vec<String> {
     wrong
 }
 
-/// Every source file below `dir`, except those that only a test build has.
+/// Every source file below `dir`, except those that exist in test builds only.
 fn sources(dir: &Path, into: &mut Vec<PathBuf>, test_only: &mut BTreeSet<PathBuf>) {
     let mut files: Vec<PathBuf> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -115,7 +115,7 @@ fn sources(dir: &Path, into: &mut Vec<PathBuf>, test_only: &mut BTreeSet<PathBuf
         if path.is_dir() {
             sources(&path, into, test_only);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            // The modules that a file declares under `cfg(test)` are files of their own.
+            // A module that is declared under `cfg(test)` is in a file of its own.
             let source = std::fs::read_to_string(&path).unwrap();
             let stem = path.file_stem().unwrap();
             let below = if stem == "mod" || stem == "lib" { dir.to_owned() } else { dir.join(stem) };

@@ -1,4 +1,4 @@
-//! `docs/ledger-format.md` says what the code does.
+//! `docs/ledger-format.md` agrees with the code.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -38,7 +38,7 @@ fn every_kind_has_a_paragraph() {
     assert_eq!(MAX_ENTRY, 32_768, "the size that the page names");
 }
 
-/// Every field of the good log, which has all kinds of entries, is named where its kind is described.
+/// Every field of every kind of entry in the good log is named in the section of that kind.
 #[test]
 fn every_field_of_every_kind_is_named() {
     let kinds = section("Kinds");
@@ -59,11 +59,11 @@ fn every_field_of_every_kind_is_named() {
         }
         seen.insert(kind.to_owned());
     }
-    // The good log goes on, so that it has no `migrated`.
+    // The good log was not migrated, so it has no `migrated` entry.
     assert_eq!(seen.len(), Kind::ALL.len() - 1, "{seen:?}");
 }
 
-/// The names of all fields, and whether they are those of a provenance. Names that a writer chooses are left out.
+/// The names of all fields; true for the fields of a provenance. Names that a writer chooses are left out.
 fn fields_of(value: &Value, to: &mut Vec<(String, bool)>) {
     match value {
         Value::Object(fields) => {

@@ -1,4 +1,5 @@
-//! `ObjectLedger` on real engines: an S3 server and an Azure Blob server, each first shown to honour conditional writes.
+//! `ObjectLedger` on real engines: an S3 server and an Azure Blob server. Each engine is first checked to honour
+//! conditional writes.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tagwarden_tests::moto::Moto;
 
 const URL: &str = "TAGWARDEN_TEST_OBJECTS";
 
-/// What runs in a process of its own, whose environment holds the credentials: `ObjectLedger` finds them only there.
+/// Tests that run in a child process: `ObjectLedger` finds its credentials only in the environment.
 mod engine {
     use super::*;
 
@@ -90,7 +91,7 @@ mod engine {
     }
 }
 
-/// What credentials that are not accepted give to see.
+/// Tests with credentials that the store does not accept.
 mod stranger {
     use super::*;
 
@@ -107,7 +108,7 @@ mod stranger {
         for error in [&append, &size, &all, &init] {
             assert_eq!(error.kind(), ErrorKind::LedgerDenied, "{error:?}");
         }
-        // A port without a listener: the URL is a part of what the client says.
+        // No process listens on this port. The client's error message has the URL in it.
         let (_, host) = url.split_once("?endpoint=http://").unwrap();
         let gone = url.replace(host.split('/').next().unwrap(), "127.0.0.1:1");
         let gone = ObjectLedger::open(&gone, Access::Write).await.unwrap_err();
@@ -122,12 +123,12 @@ mod stranger {
 
 const STRANGER: &str = "TAGWARDEN_TEST_STRANGER";
 
-/// A key that no account has.
+/// The key of an account that does not exist.
 fn secret() -> String {
     base64::engine::general_purpose::STANDARD.encode("canary-7f3a91")
 }
 
-/// Runs the tests of a module in a child with these variables.
+/// Runs the tests of a module in a child process with these environment variables.
 fn within(module: &str, variables: &[(&str, &str)]) {
     let run = Command::new(std::env::current_exe().unwrap())
         .args([module, "--ignored", "--nocapture"])
@@ -150,7 +151,7 @@ fn on_s3() {
     on_moto("on_s3", Transport::Http, &[]);
 }
 
-/// The client sets up TLS by itself: the child has no crypto provider of the process.
+/// The ledger's client sets up TLS itself: the child process has no default crypto provider.
 #[test]
 fn on_s3_over_tls() {
     let trusted = tagwarden_tests::file("data/tls/ca.pem");
@@ -173,7 +174,7 @@ fn on_google_cloud_storage() {
     let (url, account) = (gcs.url("team/ledger"), gcs.environment());
     let [metadata, home] = account.each_ref().map(|(name, value)| (*name, value.as_str()));
     within("engine::", &[(URL, &url), metadata, home]);
-    // Another project's token, which this one does not believe.
+    // A token of another project, which this one does not accept.
     let other = Gcs::start();
     let [(metadata, elsewhere), _] = other.environment();
     within("stranger::", &[(STRANGER, &url), (metadata, &elsewhere), home]);

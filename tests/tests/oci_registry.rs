@@ -19,7 +19,7 @@ fn tag(text: &str) -> Tag {
     text.parse().unwrap()
 }
 
-/// Pushes the blobs of a manifest that is not canonical JSON, and answers the manifest.
+/// Pushes the blobs of a manifest that is not canonical JSON. Returns the manifest.
 async fn push(registry: &OciRegistry, repository: &Repository, content: &str) -> Manifest {
     let config = registry.push_blob(repository, Bytes::from_static(b"{}")).await.unwrap();
     let layer = registry.push_blob(repository, Bytes::copy_from_slice(content.as_bytes())).await.unwrap();
@@ -38,7 +38,7 @@ async fn applied(registry: &OciRegistry, repository: &Repository, name: &str, ma
     assert!(matches!(put, Put::Applied), "{put:?}");
 }
 
-/// What every transport and every access must be able to do.
+/// The operations that must work with every transport and every access control.
 async fn moves_a_tag(registry: &OciRegistry, repository: &Repository) {
     assert_eq!(registry.resolve(repository, &tag("prod")).await.unwrap(), None, "no repository yet");
     assert_eq!(registry.tags(repository).await.unwrap(), []);

@@ -1,5 +1,5 @@
-//! A governed promotion against a real `docker-registry`, with `skopeo` as the one who looks and the one who goes around;
-//! and the laws of a registry on the adapter, over the in-process server and over the real one.
+//! A governed promotion on a real `docker-registry`, with `skopeo` as an independent reader and as a foreign writer.
+//! The laws of a registry are tested on the adapter, over the in-process server and over the real registry.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ impl Fixture for Over {
     }
 
     async fn broken(&self) -> (Arc<dyn Registry>, Repository) {
-        // A port that was free a moment ago: nothing answers there.
+        // No process listens on this port: it was free a moment ago.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let registry = OciRegistry::new(OciOptions::new().lookup(Lookup::Nowhere).retries(0)).unwrap();
         (Arc::new(registry), format!("127.0.0.1:{port}/laws/broken").parse().unwrap())
@@ -83,7 +83,8 @@ async fn the_adapter_keeps_the_laws_over_docker_registry() {
     assert_eq!(all(&Over::new(server.host())).await, []);
 }
 
-/// What `skopeo` prints; none, with a line that names the test, if it is not installed (with `CI=true` a panic).
+/// The output of `skopeo`. None, with a line that names the test, if it is not installed; with `CI=true` that is a
+/// panic.
 fn skopeo(test: &str, arguments: &[&str]) -> Option<String> {
     let Ok(run) = Command::new("skopeo").args(arguments).output() else {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "{test}: skopeo is not installed");
@@ -145,7 +146,7 @@ async fn the_way_of_a_release_through_a_real_registry() {
     promoter.rollback(prod, None, terms()).await.unwrap();
     assert_eq!(inspect("prod"), says(digests[1]));
 
-    // A foreign write.
+    // A foreign write, around the ledger.
     let (from, to) = (format!("docker://{repository}:hotfix"), format!("docker://{repository}:prod"));
     skopeo(
         test,

@@ -1,5 +1,5 @@
-//! What a move costs in round trips, counted by the registry: at most 4 one after the other, 3 when the target is
-//! pinned already, and one request for a token.
+//! The round trips of a move, counted by the registry: at most 4 in sequence, 3 if the target is already pinned, and
+//! one request for a token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry};
 use tagwarden::testing::{Access, Bearer, Login, RegistryServer, Seen};
 use tagwarden::{Channel, Pipeline, Promoter, Provenance, Stage, Terms};
 
-/// Long enough that what is asked at the same time is on its way together, however busy the machine is; short enough that the
-/// look at the tag is not older than a second when the put is sent, or the tag is looked at again.
+/// Long enough that concurrent requests overlap even on a busy machine. Short enough that the read of the tag is less
+/// than a second old when the put is sent; otherwise the tag is read again.
 const LATENCY: Duration = Duration::from_millis(150);
 
 struct World {
@@ -23,7 +23,7 @@ struct World {
 }
 
 impl World {
-    /// Two channels bootstrapped at 1.0, and a release 1.1 beside it that was never promoted.
+    /// Two channels bootstrapped at 1.0, and a release 1.1 that was never promoted.
     async fn new() -> World {
         let server = RegistryServer::start().await.unwrap();
         let repository = server.repository("acme/shop");
@@ -39,7 +39,7 @@ impl World {
         world
     }
 
-    /// A promoter as a process just started has one: no connection, no token, nothing read.
+    /// A promoter as in a new process: no connection, no token, nothing read.
     fn promoter(&self) -> Promoter {
         let options = OciOptions::new()
             .credentials(self.server.host(), Credentials::Password { user: "ci".to_owned(), password: "pw".into() });
@@ -55,10 +55,9 @@ impl World {
         Source::Reference(self.prod.repository().tag(tag.parse().unwrap()))
     }
 
-    /// The requests of one promotion up to the look that confirms it. The look back, which is not waited for, is not
-    /// among them.
+    /// The requests of one promotion, up to the read that confirms it. The later look back does not count.
     async fn promote(&self, channel: &Channel, from: Source) -> Vec<Seen> {
-        // The look back of an earlier move may still be on its way.
+        // Wait for the look back of an earlier move, which may still be running.
         tokio::time::sleep(2 * LATENCY).await;
         self.server.clear_requests();
         self.server.latency(LATENCY);
@@ -97,7 +96,8 @@ async fn a_first_promotion_takes_four_round_trips_and_the_next_environments_thre
     assert_eq!((rounds(&seen), seen.len()), (3, 6), "{}", shown(&seen));
 }
 
-/// What is live in the environment before is likely what the tag is at: its pin is looked at beside the tag.
+/// A tag that is promoted usually points at the live digest of the previous environment, so that digest's pin is read
+/// together with the tag.
 #[tokio::test(flavor = "multi_thread")]
 async fn promotion_by_tag_to_the_next_environment_of_a_pipeline_puts_no_pin_again() {
     let world = World::new().await;
@@ -120,7 +120,7 @@ async fn one_token_covers_a_move() {
     world.server.access(Access::Bearer(Bearer::new(Login::new("ci", "pw"))));
     let seen = world.promote(&world.dev, world.release("1.1")).await;
     assert_eq!(world.server.token_requests().len(), 1);
-    // The 401 that says where tokens are, the token, and four.
+    // The 401 that names the token server, the token request, and four more.
     assert_eq!(rounds(&seen), 6, "{}", shown(&seen));
     let seen = world.promote(&world.prod, Source::Channel(world.dev.clone())).await;
     assert_eq!(world.server.token_requests().len(), 1);

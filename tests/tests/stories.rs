@@ -1,4 +1,5 @@
-//! The stories that Python and Node tell too end the same here: receipts, errors, findings, audits, retention plans.
+//! The test stories shared with Python and Node have the same results here: receipts, errors, findings, audits,
+//! retention plans.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +60,7 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// What it gives.
+    /// The result of the step.
     async fn told(&self) -> Result<Value> {
         let promoter = self.promoter;
         match self.text("do").unwrap() {
@@ -172,13 +173,13 @@ fn receipt(given: Result<Receipt, Error>) -> Result<Value> {
     Ok(Value::Object(parts.collect()))
 }
 
-/// `image 3` is the digest of that image.
+/// The digest of an image: `image 3` is image number 3.
 fn image(text: &str) -> Option<Digest> {
     let number = text.strip_prefix("image ")?.parse().unwrap();
     Some(Sample::image(number).digest())
 }
 
-/// With every time the same.
+/// The value with every time replaced by the same one.
 fn timeless(ended: &Value) -> Value {
     match ended {
         Value::String(text) => {

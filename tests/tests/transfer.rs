@@ -1,6 +1,6 @@
-//! A long log goes into every kind of ledger and comes back with the same root.
+//! A long log is migrated into every kind of ledger and back, with the same root.
 //!
-//! `TAGWARDEN_MOVES=10000` makes it longer.
+//! `TAGWARDEN_MOVES=10000` sets the number of moves.
 
 use std::io::Write;
 use std::path::Path;
@@ -19,7 +19,7 @@ use tagwarden_tests::moto::Moto;
 use tagwarden_tests::number_of;
 use tagwarden_tests::postgres::Postgres;
 
-/// How many moves the log has unless `TAGWARDEN_MOVES` says otherwise.
+/// The default number of moves.
 const MOVES: u64 = 500;
 
 fn channel() -> Channel {
@@ -38,14 +38,14 @@ fn who() -> Provenance {
     Provenance::new("manual", "run", "ada").unwrap()
 }
 
-/// The policy that the moves are judged by.
+/// The policy of the moves.
 fn policy() -> Body {
     let policy = r#"{"guardrails":[]}"#.to_owned();
     let digest = Digest::of(policy.as_bytes());
     Body::Policy(PolicyEntry { name: text("standard"), digest, text: policy, binding: false, provenance: who() })
 }
 
-/// What the n-th move says when it begins, and when it ends.
+/// The bodies of the intent and of the outcome of the n-th move.
 fn bodies(state: &ChannelState, nth: u64) -> [Body; 2] {
     let digest = Digest::of(&nth.to_be_bytes());
     let move_id = text(format!("move-{nth}"));
@@ -92,14 +92,14 @@ fn bodies(state: &ChannelState, nth: u64) -> [Body; 2] {
     [Body::Intent(Box::new(intent)), Body::Outcome(outcome)]
 }
 
-/// Writes a ledger of one log into a directory, in one go.
+/// Writes a ledger with one log into a directory, in one write.
 fn directory(dir: &Path, moves: u64) -> LogReport {
     let mut state = ChannelState::empty(channel());
     let mut lines = Vec::new();
     for nth in 0..=moves {
         let bodies = if nth == 0 { vec![policy()] } else { bodies(&state, nth).into() };
         for body in bodies {
-            // A UUIDv7 of its own.
+            // A fixed UUIDv7 for each entry.
             let id = format!("0193f1c2-0000-7000-8000-{:012x}", state.size).parse().unwrap();
             let at = Timestamp::from_unix_ms(1_795_000_000_000 + i64::try_from(state.size).unwrap());
             let sealed = state.next(body, id, at).seal().unwrap();
@@ -127,7 +127,8 @@ async fn moved(from: &str, to: &str) -> Transferred {
     done
 }
 
-/// From a directory into this ledger and into a directory again: at each place the same bytes, and one root.
+/// Migrates from a directory into this ledger and back into a directory: each copy has the same bytes and the same
+/// root.
 async fn through(home: &Path, moves: u64, place: String) {
     let (first, last) = (home.join("first").display().to_string(), home.join("last").display().to_string());
     let written = directory(Path::new(&first), moves);
@@ -136,7 +137,7 @@ async fn through(home: &Path, moves: u64, place: String) {
         assert_eq!((done.size, done.copied, done.root), (written.entries, written.entries, written.root));
         assert_eq!(done.ending, Ending::Migrated { seq: written.entries });
     }
-    // What came back, read by another reader.
+    // The independent verifier reads the result.
     let ledger = last.parse::<LedgerUrl>().unwrap().open(Access::Read).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let exported = export(Arc::clone(&ledger).as_ref(), &channel(), dir.path()).await.unwrap();
@@ -157,10 +158,10 @@ async fn moves_go_into_a_directory_of_objects_and_back() {
     through(home.path(), moves(), format!("file://{}", home.path().join("objects").display())).await;
 }
 
-/// In the child, whose environment has the store's credentials: where the ledger is.
+/// The environment variable with the ledger's URL, for the child process that has the store's credentials.
 const URL: &str = "TAGWARDEN_TEST_URL";
 
-/// It takes minutes: each entry is one PUT after the other, and moto needs about 6 ms for one.
+/// Takes minutes: each entry is one PUT in sequence, and moto needs about 6 ms for each.
 #[test]
 fn moves_go_into_s3_and_back() {
     let Some(moto) = Moto::start("moves_go_into_s3_and_back", Transport::Http) else { return };

@@ -1,4 +1,4 @@
-//! The test data of an independent implementation gives the results that come with it.
+//! The test data of an independent implementation gives the results that are stored with it.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ fn of_defect(defect: &Defect) -> Value {
     json!({"seq": defect.seq, "code": defect.code.as_str()})
 }
 
-/// A report in the words of `expected.json`.
+/// A report in the format of `expected.json`.
 fn in_its_words(report: &LogReport) -> Value {
     json!({
         "defect": report.defect.as_ref().map(of_defect),
@@ -119,7 +119,8 @@ fn entry_by_entry_the_good_log_folds_to_the_same() {
     assert_eq!((state.size, state.live, state.previous), (report.entries, report.live, report.previous));
 }
 
-/// Every field of every kind of entry in a log, left out and replaced: the entry's position, and the changed entry.
+/// Makes changed entries: every field of every kind of entry in a log is removed, and is replaced by other values. Each
+/// case is the position and the changed entry.
 fn changed(lines: &[&[u8]]) -> Vec<(usize, Value)> {
     let mut cases = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
@@ -158,8 +159,8 @@ fn changed(lines: &[&[u8]]) -> Vec<(usize, Value)> {
     cases
 }
 
-/// Every field of every kind of entry, left out and replaced: nothing is accepted that the independent verifier refuses,
-/// and both find the defect at the same entry. (Ours also refuses fields that the other one does not look at.)
+/// Every field of every kind of entry is removed and replaced. Each entry that the independent verifier refuses is
+/// refused here, at the same position. (This implementation also refuses fields that the other one does not check.)
 #[test]
 fn nothing_is_accepted_that_the_independent_verifier_refuses() {
     let good = vector("good");
@@ -187,8 +188,8 @@ fn nothing_is_accepted_that_the_independent_verifier_refuses() {
     assert!(agreed > 800, "the codes agree in {agreed} of {} cases", cases.len());
 }
 
-/// A changed entry in the middle of a log whose chain holds: what breaks is said of the same entries, and of those after it
-/// that stood on it, and the logs lead to the same state.
+/// A changed entry in the middle of a log with a correct chain: both verifiers report the same defects, also in later
+/// entries that depend on the changed one, and end with the same state.
 #[test]
 fn a_log_that_goes_on_after_a_defect_ends_as_with_the_independent_verifier() {
     let good = vector("good");
@@ -200,7 +201,7 @@ fn a_log_that_goes_on_after_a_defect_ends_as_with_the_independent_verifier() {
     for (log, theirs) in logs.iter().zip(theirs) {
         let report = LogReport::of_jsonl(Some("registry.example.com/acme/shop:prod".parse().unwrap()), log);
         let ours = in_its_words(&report);
-        // Ours refuses more forms of fields; of an entry that breaks two rules, either may be named.
+        // This implementation refuses more forms of fields. If an entry breaks two rules, either one may be reported.
         if report.defect.is_some() && theirs["defect"] != ours["defect"] {
             continue;
         }
@@ -211,7 +212,7 @@ fn a_log_that_goes_on_after_a_defect_ends_as_with_the_independent_verifier() {
     assert!(compared > 70 && went_on > 35, "{compared} of {} logs compared, {went_on} went on", logs.len());
 }
 
-/// The log with another entry at `seq`, and with every parent set right.
+/// The log with another entry at `seq`, and with corrected parents.
 fn rechained(lines: &[&[u8]], seq: usize, entry: &Value) -> Vec<u8> {
     let mut log = Vec::new();
     let mut parent: Option<String> = None;
@@ -228,7 +229,7 @@ fn rechained(lines: &[&[u8]], seq: usize, entry: &Value) -> Vec<u8> {
     log
 }
 
-/// What the independent verifier says of each log, in the words of `expected.json`.
+/// The independent verifier's result for each log, in the format of `expected.json`.
 fn whole_logs_judged_by_the_other(logs: &[Vec<u8>]) -> Vec<Value> {
     let script = "import base64, json, sys; sys.path.insert(0, sys.argv[1]); import verify_ledger as v\n\
         for path in sys.argv[2:]:\n    \
@@ -252,7 +253,7 @@ fn whole_logs_judged_by_the_other(logs: &[Vec<u8>]) -> Vec<Value> {
     said
 }
 
-/// Every value in `entry`, as a JSON pointer.
+/// The JSON pointers of all values in `entry`.
 fn paths_of(value: &Value, path: String, to: &mut Vec<String>) {
     let children: Vec<(String, &Value)> = match value {
         Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), value)).collect(),
@@ -266,7 +267,8 @@ fn paths_of(value: &Value, path: String, to: &mut Vec<String>) {
     }
 }
 
-/// What the independent verifier says of each case, an entry after the good log up to its position: a code, or nothing.
+/// The independent verifier's code for each case, or nothing. A case is an entry that follows the good log up to its
+/// position.
 fn judged_by_the_other(cases: &[(usize, &Vec<u8>)]) -> Vec<String> {
     let script = "import copy, json, sys; sys.path.insert(0, sys.argv[1]); import verify_ledger as v\n\
         good = open(sys.argv[2], 'rb').read().split(b'\\n')\n\

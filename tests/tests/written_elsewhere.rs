@@ -1,4 +1,4 @@
-//! What CI systems set and what other tools print is understood; Python and Node read the same cases.
+//! Formats of CI systems and of other tools are parsed correctly. Python and Node test the same cases.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it is a test")]
 
@@ -46,7 +46,8 @@ fn references_are_taken_as_other_tools_print_them() {
     let name: ReleaseName = given(0).parse().unwrap();
     assert_eq!((name.reference.to_string().as_str(), name.tag), (cases[0]["expect"].as_str().unwrap(), None));
 
-    // That a tag which points elsewhere is a warning: `source_with_tag_and_digest_is_the_digest`, with the command line.
+    // The warning for a tag that points elsewhere is tested with the command line:
+    // `source_with_tag_and_digest_is_the_digest`.
     let name: ReleaseName = given(1).parse().unwrap();
     let (repository, digest) = (name.reference.repository(), name.reference.target());
     assert_eq!(name.tag.as_ref().unwrap().as_str(), "1.4.2");

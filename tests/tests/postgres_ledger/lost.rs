@@ -1,4 +1,4 @@
-//! Answers that are lost: the connection is cut on the way there, on the way back, and in between.
+//! Lost answers: the connection is cut before the request arrives, before the answer arrives, or between the two.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -13,21 +13,21 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{channel, made, next};
 
-/// What happens to the next append that goes through.
+/// The fault of the next append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Cut {
-    /// It is answered.
+    /// No fault: the append is answered.
     Nothing,
-    /// The connection is cut, and the server never sees it.
+    /// The connection is cut, and the server does not receive the append.
     Request,
-    /// The server does it, and the connection is cut in the place of the answer.
+    /// The server handles the append, and the connection is cut in place of the answer.
     Answer,
-    /// The connection is cut, and the server sees it some time later.
+    /// The connection is cut, and the server receives the append later.
     Late,
 }
 
-/// A port that leads to the server, and does one thing to one append.
+/// A port that forwards to the server and injects one fault into one append.
 struct Wire {
     port: u16,
     next: Arc<AtomicU8>,
@@ -109,7 +109,7 @@ async fn an_append_whose_answer_was_lost_is_asked_after() {
         written.push(entry);
         assert_eq!(direct.read(&channel, 0, 99).await.unwrap(), written, "once, after {cut:?}");
     }
-    // Lost, with and without an answer.
+    // The append loses its position, with and without an answer.
     for cut in [Cut::Nothing, Cut::Request, Cut::Answer, Cut::Late] {
         let mut rival = state.clone();
         let (seq, mine, theirs) = (state.size, next(&mut state, "mine"), next(&mut rival, "theirs"));
@@ -120,10 +120,10 @@ async fn an_append_whose_answer_was_lost_is_asked_after() {
         state = rival;
         assert_eq!(direct.read(&channel, 0, 99).await.unwrap(), written, "{cut:?}");
     }
-    // What came late is too late.
+    // The late request must change nothing.
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(direct.read(&channel, 0, 99).await.unwrap(), written);
-    // A read is asked again where the connection broke.
+    // A read is repeated if its connection was closed.
     server
         .psql("cut", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tagwarden'")
         .unwrap();
@@ -154,7 +154,7 @@ async fn an_append_waits_for_the_end_of_another_one_at_its_position() {
     }
 }
 
-/// The server says what it says when its disk is full; a real full disk would need a file system of its own.
+/// The test raises the error of a full disk: a really full disk would need its own file system.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_is_said_and_nothing_is_stored() {
     let Some(server) = Postgres::start("a_full_disk_is_said_and_nothing_is_stored", &[]) else { return };

@@ -1,4 +1,4 @@
-//! `PostgresLedger` on a real PostgreSQL: the laws, races, kills, and the index.
+//! `PostgresLedger` on a real PostgreSQL: laws, races, kills, and the index.
 
 mod lost;
 mod refused;
@@ -18,7 +18,7 @@ use tagwarden::{Channel, Clock, ErrorKind, Result, SystemClock, Timestamp};
 use tagwarden_tests::postgres::Postgres;
 use tokio::task::JoinSet;
 
-/// A ledger in a database.
+/// The URL of a database with a ledger.
 struct At(String);
 
 #[async_trait]
@@ -28,7 +28,7 @@ impl ledger::Store for At {
     }
 }
 
-/// A new database with a ledger, opened.
+/// Creates a database with a ledger, and opens it.
 async fn made(server: &Postgres, name: &str) -> (String, PostgresLedger) {
     let url = server.database(name);
     PostgresLedger::init(&url).await.unwrap();
@@ -40,13 +40,13 @@ fn channel(name: &str) -> Channel {
     format!("registry.example.com/acme/{name}:prod").parse().unwrap()
 }
 
-/// An entry that changes nothing in the state, however many there are.
+/// An entry that does not change the state. A log may have any number of them.
 fn deployment(revision: &str) -> Body {
     let (cluster, revision) = ("test".parse().unwrap(), revision.parse().unwrap());
     Body::Deployment(Deployment { cluster, revision, ready: true, at: Timestamp::from_unix_ms(0) })
 }
 
-/// The entry that follows in a log, and the log's state after it.
+/// Makes the next entry of a log, and updates the log's state.
 fn next(state: &mut ChannelState, revision: &str) -> Bytes {
     let sealed = state.next(deployment(revision), uuid::Uuid::now_v7(), Timestamp::from_unix_ms(0)).seal().unwrap();
     state.take(sealed.bytes()).unwrap();
@@ -58,7 +58,7 @@ async fn it_keeps_the_laws() {
     let Some(server) = Postgres::start("it_keeps_the_laws", &[]) else { return };
     let (url, _) = made(&server, "laws").await;
     ledger::all(&At(url)).await.unwrap();
-    // Through the Unix socket, and in a schema of another name.
+    // Through the Unix socket, and with another schema name.
     let socket = server.socket_directory().display().to_string().replace('/', "%2F");
     let port = server.host().split(':').next_back().unwrap().to_owned();
     let url = format!("postgres://postgres:pw-of-postgres@{socket}:{port}/laws?schema=other_1");
@@ -77,7 +77,7 @@ async fn it_has_the_time_of_the_database() {
             ledger.append(&channel, seq, next(&mut state, "r1")).await.unwrap();
         }
         assert_eq!(ledger.size(&channel).await.unwrap(), entries);
-        // The server is on this machine.
+        // The server runs on this machine, so both clocks agree.
         let (here, there) = (SystemClock.now(), ledger.time().expect("a time"));
         assert!(here.unix_ms().abs_diff(there.unix_ms()) < 5_000, "{here} here, {there} there");
     }
@@ -101,7 +101,7 @@ async fn sixteen_writers_of_two_hundred_entries_each() {
         });
     }
     writers.join_all().await;
-    // The chain is checked as it is read.
+    // The read checks the chain.
     let mut journal = Journal::new(Arc::new(one), channel("race"));
     assert_eq!(journal.refresh().await.unwrap().size, (WRITERS * ENTRIES) as u64);
     let entries = journal.read(0, WRITERS * ENTRIES).await.unwrap();
@@ -114,10 +114,10 @@ async fn sixteen_writers_of_two_hundred_entries_each() {
     }
 }
 
-/// What an append of a test said, and what it was of.
+/// The position, the entry and the result of an append.
 type Said = (u64, Bytes, Result<Append>);
 
-/// Appends to a log of its own until it is told to stop; each append goes to where the log stands by then.
+/// Appends to a log until `stop` is set. Each append is at the current end of the log.
 async fn keep_appending(ledger: PostgresLedger, channel: Channel, stop: Arc<AtomicBool>) -> Vec<Said> {
     let mut said = Vec::new();
     while !stop.load(Ordering::Relaxed) {
@@ -147,7 +147,7 @@ async fn what_was_acknowledged_survives_kills_of_the_server() {
     let stop = Arc::new(AtomicBool::new(false));
     let mut appenders = JoinSet::new();
     for nth in 0..4 {
-        // Two logs of two writers each.
+        // Two logs with two writers each.
         appenders.spawn(keep_appending(ledger.clone(), channel(&format!("killed{}", nth / 2)), Arc::clone(&stop)));
     }
     for _ in 0..3 {
@@ -207,7 +207,7 @@ async fn several_may_make_the_tables_at_once_and_again() {
     assert_eq!(server.psql("made", "SELECT version FROM tagwarden.migrations").unwrap(), "1");
 }
 
-/// The fold that an index of `size` entries stands at.
+/// The state of the log after `size` entries, as the index stores it.
 async fn fold(ledger: &PostgresLedger, channel: &Channel, size: u64) -> ChannelState {
     let last = ledger.read(channel, size - 1, 1).await.unwrap().remove(0);
     ChannelState { size, leaf: Some(Sealed::of(last).leaf()), ..ChannelState::empty(channel.clone()) }
@@ -228,14 +228,14 @@ async fn the_index_is_moved_on_by_one_and_may_be_emptied() {
     assert_eq!(ledger.find(&channel, term(0)).await.unwrap_err().kind(), ErrorKind::LedgerUnavailable);
     let (four, seven, ten) =
         (fold(&ledger, &channel, 4).await, fold(&ledger, &channel, 7).await, fold(&ledger, &channel, 10).await);
-    // Not from where it does not stand.
+    // An index cannot be extended from a size that it does not have.
     ledger.extend(&channel, 4, &seven, &[(term(0), 5)]).await.unwrap();
     assert_eq!(ledger.state(&channel).await.unwrap(), None);
     ledger.extend(&channel, 0, &four, &[(term(0), 1), (term(1), 2), (term(0), 3)]).await.unwrap();
     assert_eq!(ledger.state(&channel).await.unwrap().as_ref(), Some(&four));
     assert_eq!(ledger.find(&channel, term(0)).await.unwrap(), [3, 1]);
     assert!(ledger.find(&channel, term(2)).await.unwrap().is_empty());
-    // It is an index of this log: beginning anew leaves it, and of two that move it on one does.
+    // The index is of this log, so a new start keeps it. Of two extensions from the same size, one succeeds.
     ledger.extend(&channel, 0, &seven, &[]).await.unwrap();
     ledger.extend(&channel, 4, &seven, &[(term(2), 5)]).await.unwrap();
     ledger.extend(&channel, 4, &ten, &[(term(3), 8)]).await.unwrap();
@@ -244,7 +244,7 @@ async fn the_index_is_moved_on_by_one_and_may_be_emptied() {
     assert!(ledger.find(&channel, term(3)).await.unwrap().is_empty());
     let wrong = ledger.extend(&channel, 7, &ten, &[(term(0), 6)]).await.unwrap_err();
     assert_eq!(wrong.kind(), ErrorKind::InternalFault);
-    // Emptied, one table or the other: there is no index, and nothing looks as if it had never been.
+    // After one of the two tables was emptied there is no index: `find` returns an error, not an empty result.
     for table in ["terms", "folds"] {
         server.psql("indexed", &format!("TRUNCATE tagwarden.{table}")).unwrap();
         assert_eq!(ledger.state(&channel).await.unwrap(), None, "{table}");
@@ -253,7 +253,7 @@ async fn the_index_is_moved_on_by_one_and_may_be_emptied() {
         ledger.extend(&channel, 0, &four, &[(term(0), 1)]).await.unwrap();
         assert_eq!(ledger.find(&channel, term(0)).await.unwrap(), [1], "{table}");
     }
-    // Of another log: it begins anew.
+    // An index of another log is replaced.
     server.psql("indexed", "UPDATE tagwarden.folds SET state = replace(state, 'sha256:', 'sha256:0000')").unwrap();
     ledger.extend(&channel, 0, &seven, &[(term(4), 6)]).await.unwrap();
     assert_eq!(ledger.state(&channel).await.unwrap().as_ref(), Some(&seven));

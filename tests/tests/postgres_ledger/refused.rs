@@ -1,4 +1,4 @@
-//! What is not there, what is not allowed, what cannot be trusted: each with its kind and its words, and no password.
+//! Missing objects, missing rights, untrusted servers: each has its error kind and its message, without a password.
 
 use tagwarden::ErrorKind;
 use tagwarden::ledger::{Access, Append, Index, Ledger, PostgresLedger};
@@ -8,7 +8,7 @@ use tagwarden_tests::postgres::{PASSWORD, Postgres};
 
 use super::{channel, made, next};
 
-/// The kind and the text of what opening a URL ends with.
+/// The kind and the message of the error when a URL is opened.
 async fn refusal(url: &str, access: Access) -> (ErrorKind, String) {
     let error = match PostgresLedger::open(url, access).await {
         Ok(ledger) => panic!("{ledger:?} was opened"),
@@ -103,7 +103,7 @@ async fn what_is_not_allowed_is_denied_and_reading_goes_on() {
     let rights = " (SQLSTATE 42501); the rights that a reader and a writer need are in docs/ledgers.md";
     assert_eq!(text, format!("{place}cannot open the ledger: permission denied for schema tagwarden{rights}"));
 
-    // A reader without the index: everything can be read, nothing written.
+    // A reader has no rights on the index: it can read every entry, and write none.
     server.role("reader");
     let grants =
         "GRANT USAGE ON SCHEMA tagwarden TO reader; GRANT SELECT ON tagwarden.entries, tagwarden.migrations TO reader";
@@ -124,7 +124,7 @@ async fn what_is_not_allowed_is_denied_and_reading_goes_on() {
         (ErrorKind::LedgerDenied, place.clone() + "the ledger was opened to be read only")
     );
 
-    // As on a standby.
+    // Read-only, as on a standby.
     server.psql("rights", "ALTER DATABASE rights SET default_transaction_read_only = on").unwrap();
     let standby = PostgresLedger::open(&url, Access::Write).await.unwrap();
     let error = standby.append(&channel, 1, entry).await.unwrap_err();
@@ -162,7 +162,7 @@ async fn who_answers_is_verified_and_nothing_goes_in_the_clear() {
     let session = "SELECT ssl, (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tagwarden') FROM pg_stat_ssl \
                    JOIN pg_stat_activity USING (pid) WHERE application_name = 'tagwarden'";
     for url in [&verified, &format!("{url}?sslmode=require")] {
-        // The server takes a moment to see that the connection before is gone.
+        // The server takes a moment to notice that the previous connection was closed.
         while !server.psql("tls", session).unwrap().is_empty() {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
@@ -170,11 +170,11 @@ async fn who_answers_is_verified_and_nothing_goes_in_the_clear() {
         assert_eq!(server.psql("tls", session).unwrap(), "t|1", "{url}");
         assert_eq!(ledger.size(&channel("tls")).await.unwrap(), 0);
     }
-    // The platform does not know the one who signed.
+    // The platform does not trust the root that signed the certificate.
     let (kind, text) = refusal(&format!("{url}?sslmode=verify-full"), Access::Write).await;
     assert_eq!(kind, ErrorKind::LedgerUnavailable);
     assert!(text.contains("cannot connect: error performing TLS handshake: invalid peer certificate: "), "{text}");
-    // A server without TLS is not spoken to in the clear.
+    // Without TLS on the server, the client must not connect in clear text.
     server.kill();
     server.start_again(&[]);
     for url in [&verified, &format!("{url}?sslmode=require")] {

@@ -1,4 +1,5 @@
-//! The server is killed and started again in the middle of moves: each is recorded once, or not at all, and none interleaves.
+//! The server is killed and started again during moves: each move is recorded once or not at all, and moves do not
+//! interleave.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

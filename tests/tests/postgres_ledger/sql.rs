@@ -1,4 +1,4 @@
-//! What people do to a ledger in SQL: what they may not, and what `docs/ledgers.md` says that they can.
+//! SQL on a ledger: the changes that are refused, and the queries that `docs/ledgers.md` lists.
 
 use std::io::Seek as _;
 use std::process::Stdio;
@@ -14,7 +14,7 @@ use super::{channel, made, next};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// The SQL of the document's section, each block with its text.
+/// The SQL blocks of the document's PostgreSQL section.
 fn documented() -> Vec<String> {
     let document = std::fs::read_to_string(tagwarden_tests::file("../docs/ledgers.md")).unwrap();
     let section = document.split("\n## PostgreSQL\n").nth(1).unwrap().split("\n## ").next().unwrap();
@@ -22,12 +22,12 @@ fn documented() -> Vec<String> {
     blocks.collect()
 }
 
-/// The rights of the document.
+/// The SQL of the document that grants rights.
 fn rights() -> String {
     documented().into_iter().find(|block| block.starts_with("CREATE ROLE")).unwrap()
 }
 
-/// The documented question that begins so.
+/// The query of the document whose first comment begins with `begin`.
 fn question(begin: &str) -> String {
     documented().into_iter().find(|block| block.starts_with(&format!("-- {begin}"))).unwrap()
 }
@@ -44,7 +44,7 @@ async fn entries_are_never_changed_or_removed() {
     let roles = "GRANT tagwarden_writer TO ci; GRANT tagwarden_reader TO auditor; ALTER TABLE tagwarden.entries OWNER TO owner; \
                  GRANT USAGE ON SCHEMA tagwarden TO owner";
     server.psql("kept", &(rights() + roles)).unwrap();
-    // What is synced is told by a trigger of the test's own.
+    // The test's own trigger records the `synchronous_commit` setting of each insert.
     let tell = "CREATE TABLE public.told (setting text); GRANT INSERT ON public.told TO ci;
         CREATE FUNCTION public.tell() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN INSERT INTO public.told SELECT current_setting('synchronous_commit'); RETURN NEW; END $$;
@@ -77,7 +77,7 @@ async fn entries_are_never_changed_or_removed() {
             assert!(refused.contains(words), "{role}: {sql}: {refused}");
         }
     }
-    // A writer that has the documented rights, and a reader.
+    // The documented rights are enough for a writer and for a reader.
     let writer = PostgresLedger::open(&server.url("ci", "kept"), Access::Write).await.unwrap();
     assert_eq!(writer.append(&channel, 1, second.clone()).await.unwrap(), Append::Stored);
     let reader = PostgresLedger::open(&server.url("auditor", "kept"), Access::Read).await.unwrap();
@@ -104,7 +104,7 @@ async fn an_append_is_one_statement() {
     assert_eq!(statements() - before, 6, "{}", server.log());
 }
 
-/// A log of real moves: what it holds is asked in SQL, and goes through a backup.
+/// A log of real moves: the documented queries read it, and a backup restores it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_questions_of_the_document_are_answered() {
     let Some(server) = Postgres::start("the_questions_of_the_document_are_answered", &[]) else { return };
@@ -154,7 +154,7 @@ async fn the_questions_of_the_document_are_answered() {
         "{failed}"
     );
 
-    // A dump is a backup.
+    // A dump is a complete backup.
     let dump = tempfile::tempfile().unwrap();
     let mut back_up = server.program("pg_dump");
     back_up.args(["-n", "tagwarden", &server.url("postgres", "asked")]).stdout(dump.try_clone().unwrap());

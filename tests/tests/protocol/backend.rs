@@ -1,6 +1,6 @@
-//! The backends that the laws are held to, each a place where logs are kept.
+//! The backends under test. Each place is one backend with its logs.
 //!
-//! A place is known to other processes by its URL, and may be reached through a proxy.
+//! Another process finds a place by its URL, possibly through a proxy.
 
 mod elsewhere;
 
@@ -21,7 +21,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use self::elsewhere::Elsewhere;
 
-/// Where logs are kept.
+/// The kind of a ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
     Memory,
@@ -34,10 +34,10 @@ pub enum Backend {
     Gcs,
 }
 
-/// Those that need no engine: a test of many small worlds runs on each of them.
+/// The backends that need no engine. A test with many small worlds runs on each of them.
 pub const BACKENDS: [Backend; 2] = [Backend::Memory, Backend::File];
 
-/// A backend that runs, and the logs in it. It ends, and they are gone, when this is dropped.
+/// A running backend with its logs. It is stopped, and its logs are removed, when this value is dropped.
 pub struct Place {
     backend: Backend,
     url: String,
@@ -55,13 +55,14 @@ enum Engine {
     Gcs(Gcs),
 }
 
-/// In the environment of a test that runs again with the credentials of its place.
+/// The environment variable with the place's URL, for a test that runs again with the credentials of its place.
 const PLACE: &str = "TAGWARDEN_TEST_PLACE";
 
-/// Has `law` hold on a backend; `test` is the whole name of the test that does. Nothing, said on standard error, if the
-/// engine is not installed.
+/// Runs `law` on a backend. `test` is the full name of the calling test. If the engine is not installed, nothing runs,
+/// and a line on standard error says so.
 ///
-/// A cloud's credentials are found in the environment, which a process cannot change safely: the test runs itself again.
+/// A cloud's client reads credentials from the environment, which a running process cannot change safely. So the test
+/// starts itself again in a child process.
 pub fn on(backend: Backend, test: &str, law: impl FnOnce(&Place)) {
     if let Ok(url) = std::env::var(PLACE) {
         return law(&Place::at(backend, url, Engine::None));
@@ -69,7 +70,7 @@ pub fn on(backend: Backend, test: &str, law: impl FnOnce(&Place)) {
     let Some(place) = Place::try_start(backend, test) else { return };
     let credentials = match &place.engine {
         Engine::S3(_) => Moto::environment().map(|(name, value)| (name, value.to_owned())).to_vec(),
-        // Signed once for all requests, so that a proxy may change them.
+        // One signature for all requests, so that a proxy may change a request.
         Engine::Azure(_) => vec![("AZURE_STORAGE_SAS_TOKEN", shared_access())],
         Engine::Gcs(gcs) => gcs.environment().to_vec(),
         _ => return law(&place),
@@ -87,13 +88,13 @@ pub fn paused(work: impl Future<Output = ()>) {
     Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(work);
 }
 
-/// Runs `work` in the time of this world.
+/// Runs `work` in real time.
 pub fn real_time(work: impl Future<Output = ()>) {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work);
 }
 
 impl Place {
-    /// An empty one that needs no engine.
+    /// Starts an empty place that needs no engine.
     pub fn start(backend: Backend) -> Place {
         Place::try_start(backend, "").expect("it needs no engine")
     }
@@ -139,13 +140,13 @@ impl Place {
         self.backend
     }
 
-    /// What another process opens.
+    /// The URL with which another process opens the ledger.
     pub fn url(&self) -> &str {
         assert!(self.backend != Backend::Memory, "no other process reaches memory");
         &self.url
     }
 
-    /// A proxy before its engine, and this place as it is seen through it.
+    /// A proxy in front of the engine, and this place as seen through the proxy.
     pub fn proxied(&self) -> (Proxy, Place) {
         let before = if self.backend == Backend::Postgres { "@" } else { "endpoint=http://" };
         let (_, rest) = self.url.split_once(before).expect("an engine with a host");
@@ -155,7 +156,7 @@ impl Place {
         (proxy, Place::at(self.backend, url, Engine::None))
     }
 
-    /// The ledger, opened anew as by another process.
+    /// The ledger, newly opened as by another process.
     pub fn open(&self) -> Arc<dyn Ledger> {
         match self.backend {
             Backend::Memory => Arc::clone(&self.memory) as Arc<dyn Ledger>,
@@ -163,7 +164,7 @@ impl Place {
         }
     }
 
-    /// The same for a test in paused time: an engine's answers come in time of their own.
+    /// The ledger, newly opened, for a test in paused time: an engine answers in real time.
     pub fn open_in_paused_time(&self) -> Arc<dyn Ledger> {
         match self.backend {
             Backend::Memory | Backend::File => self.open(),
@@ -181,7 +182,7 @@ pub fn open(url: &str) -> Result<Arc<dyn Ledger>> {
     })
 }
 
-/// The runtime in which engines are spoken to when that of the test stands still.
+/// The runtime for calls to engines while the time of the test is paused.
 fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap())
@@ -204,7 +205,7 @@ fn shared_access() -> String {
     String::from_utf8(run.stdout).unwrap().trim().to_owned()
 }
 
-/// Writes a log to a file, an entry a line, for the independent verifier.
+/// Writes a log to a file, one entry a line, for the independent verifier.
 pub async fn export(ledger: &dyn Ledger, channel: &Channel, file: &Path) {
     let mut lines = Vec::new();
     let mut next = 0;

@@ -1,4 +1,5 @@
-//! The child process of the tests: this test binary, started again for its test `child` with the work in the environment.
+//! The child process of the tests: this test binary, started again to run its test `child`, with its work in the
+//! environment.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use super::world::{TIMEOUT, a_hold, key, tag, text, who};
 
 const WORK: &str = "TAGWARDEN_TEST_WORK";
 
-/// Of those that die. Short, because this is real time.
+/// The times of a worker that is killed. They are short, because the test runs in real time.
 fn times() -> Times {
     let ms = Duration::from_millis;
     Times::new(ms(1_000), ms(150), ms(150), ms(100)).unwrap().with_settle(ms(150)).unwrap()
@@ -40,7 +41,7 @@ fn release(repository: &Repository, name: &str) -> Source {
     Source::Reference(repository.tag(tag(name)))
 }
 
-/// A child with this work: what it does, the repository, where the ledger is, and what it is told besides.
+/// Starts a child with this work: `what` to do, the repository, the ledger's place, and further arguments.
 pub fn start(what: &str, repository: &Repository, place: &Place, rest: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child::child", "--ignored", "--nocapture", "--quiet"])
@@ -51,7 +52,7 @@ pub fn start(what: &str, repository: &Repository, place: &Place, rest: &str) -> 
         .unwrap()
 }
 
-/// The work of a child, which its environment says.
+/// Does the work that the environment names.
 #[test]
 #[ignore = "a child of the tests that start one"]
 fn child() {
@@ -71,7 +72,7 @@ fn child() {
     });
 }
 
-/// Promotes, and is killed before or after the n-th call: `3 CrashAfter`.
+/// Promotes; the process is killed before or after the n-th call: `3 CrashAfter`.
 async fn die(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
     let (at, what) = rest.split_once(' ').unwrap();
     let what = if what == "CrashBefore" { What::CrashBefore } else { What::CrashAfter };
@@ -79,22 +80,22 @@ async fn die(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
     let promoter = promoter(gate.registry(), gate.ledger());
     let work = async {
         drop(promote(&promoter, repository).await);
-        // The look back.
+        // Time for the look back.
         tokio::time::sleep(Duration::from_secs(60)).await;
     };
     gate.unless_dead(work).await;
-    // No destructor runs, no buffer is written, no lock is given back but by the kernel.
+    // SIGKILL: no destructor runs, no buffer is written, and only the kernel releases locks.
     let killed = Command::new("kill").args(["-9", &std::process::id().to_string()]).status();
     panic!("it lives: {killed:?}");
 }
 
 pub async fn promote(promoter: &Promoter, repository: &Repository) -> tagwarden::Result<tagwarden::Receipt> {
-    // An append that was under way when its process was killed may come to light with the next one: it is waited for.
+    // An append of a killed process may become visible only with the next append. Requeue waits for such a move.
     let terms = Terms::of(who()).idempotency_key(key("ci-7")).on_conflict(OnConflict::Requeue).timeout(TIMEOUT);
     promoter.promote(&prod(repository), release(repository, "1.1"), terms).await
 }
 
-/// Promotes among others: `3 2 200` is two writers, 3 and 4, each 200 times.
+/// Promotes while others do: `3 2 200` is two writers, 3 and 4, each 200 times.
 async fn write(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
     let numbers: Vec<u64> = rest.split(' ').map(|number| number.parse().unwrap()).collect();
     let &[first, writers, count] = numbers.as_slice() else { panic!("{rest}") };
@@ -106,7 +107,7 @@ async fn write(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
     futures_util::future::join_all(writers).await;
 }
 
-/// Appends among others: `3 2 200` is two writers, 3 and 4, each 200 times.
+/// Appends while others do: `3 2 200` is two writers, 3 and 4, each 200 times.
 async fn hold(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
     let numbers: Vec<u64> = rest.split(' ').map(|number| number.parse().unwrap()).collect();
     let &[first, writers, count] = numbers.as_slice() else { panic!("{rest}") };
@@ -115,7 +116,7 @@ async fn hold(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
     futures_util::future::join_all(writers).await;
 }
 
-/// Holds and their ends, by turns, that say whose they are and which: `3-17`.
+/// Appends holds and their ends in turns. Each reason is the writer and its number: `3-17`.
 pub async fn hold_all(promoter: &Promoter, repository: &Repository, writer: u64, count: u64) {
     let (channel, mut held) = (prod(repository), None);
     for number in 0..count {
@@ -131,8 +132,8 @@ pub async fn hold_all(promoter: &Promoter, repository: &Repository, writer: u64,
     }
 }
 
-/// Promotes among others until each move is committed, as a pipeline that is started again would: `3 5` is writer 3, five
-/// times.
+/// Promotes while others do, and retries until each move is committed, like a pipeline that is started again: `3 5` is
+/// writer 3, five times.
 async fn write_through_losses(repository: &Repository, url: &str, rest: &str) {
     const TRIES: u64 = 50;
     let (writer, count) = rest.split_once(' ').unwrap();
@@ -170,7 +171,7 @@ async fn write_through_losses(repository: &Repository, url: &str, rest: &str) {
     }
 }
 
-/// Each writer has two releases of its own, so that no move finds the channel where it goes.
+/// Each writer has two releases of its own, so that no move finds its target already live.
 pub async fn write_all(promoter: &Promoter, repository: &Repository, writer: u64, count: u64) {
     for number in 0..count {
         let name = format!("w{writer}.{}", number % 2);

@@ -1,4 +1,5 @@
-//! Two machines whose clocks are nearly two hours apart: nothing is ordered by them, and no worker takes over early.
+//! Two machines whose clocks differ by nearly two hours: the log's order does not depend on clocks, and no worker takes
+//! over early.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,10 +15,10 @@ use super::backend::{Backend, Place, export, on, real_time};
 use super::child::{bootstrap, prod, push_releases};
 use super::world::{tag, terms, who};
 
-/// Over an hour from a database's clock a promotion is refused.
+/// Just under the limit: with a clock more than one hour off the database's clock, a promotion is refused.
 const OFF: Duration = Duration::from_secs(59 * 60);
 
-/// The machine's clock, wrong by nearly an hour.
+/// A machine's clock that is wrong by nearly an hour.
 #[derive(Debug)]
 enum Wrong {
     Early,
@@ -70,7 +71,7 @@ async fn no_worker_takes_over_early(place: &Place) {
     push_releases(&registry, &repository, 0);
     bootstrap(Arc::new(registry.clone()), place.open(), &repository).await;
     let (channel, dying) = (prod(&repository), of(Wrong::Early, &registry, place));
-    // A machine whose clock is early has its intent in the log, and is gone.
+    // A machine with an early clock appends its intent, then dies.
     registry.latency(Duration::from_millis(400));
     let (there, source) = (channel.clone(), Source::Reference(repository.tag(tag("1.1"))));
     let machine = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

@@ -1,4 +1,4 @@
-//! The crash table of the protocol: a worker dies before or after every call that it makes, and another recovers.
+//! The crash table of the protocol: a worker dies before or after each of its calls, and another worker recovers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::backend::{Backend, Place, on, paused};
 use super::gate::{Port, What};
 use super::world::{JOBS, Job, TIMEOUT, World, calls, points, who};
 
-/// How a worker dies at a call.
+/// The point of a worker's death at a call, and the fate of its put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Death {
     Before,
@@ -58,12 +58,12 @@ async fn die(
     };
     let (promoter, gate) = world.gated(&[(at, crash)]);
     let ended = gate.unless_dead(world.run(&promoter, job)).await;
-    // Whatever the worker had under way besides is over.
+    // Wait for the worker's other open tasks to end.
     tokio::time::sleep(Duration::from_millis(10)).await;
     assert!(gate.is_dead(), "{what}: it lives");
     assert_eq!(gate.violations(), [""; 0], "{what}");
 
-    // What the table says of log, tag and audit.
+    // The row of the table, from the log, the tag and the audit.
     let (state, drift, observed) = (world.state().await, world.drift().await, world.observed());
     let row = match (&state.open, &drift) {
         (None, Drift::InSync { live }) if state.committed > before.0.committed => {
@@ -89,7 +89,7 @@ async fn die(
         (open, drift) => panic!("{what}: {open:?} {drift:?}"),
     };
     if let Some(ended) = ended {
-        // The caller had its answer: it died looking back.
+        // The caller got its answer: the worker died during the look back.
         ended.unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(row, Row::OutcomeAppended, "{what}");
     }
@@ -110,7 +110,7 @@ async fn die(
         assert_eq!((after.live, world.observed()), (before.0.live, observed), "{what}: given up");
     }
 
-    // The pipeline runs again with its key: the channel is where it was to be, and moved once.
+    // The pipeline runs again with its key: the channel is at its target, and it was moved once.
     let again = if job == Job::Recover { Job::Promote } else { job };
     world.run(&other, again).await.unwrap_or_else(|error| panic!("{what}: again: {error}"));
     assert_eq!(world.state().await.live, Some(world.goal(job)), "{what}");

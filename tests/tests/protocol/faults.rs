@@ -1,4 +1,4 @@
-//! A fault before and after every call of a port: the worker goes on, and the channel comes to rest.
+//! A fault before and after every call of a port: the worker continues, and in the end no move is open.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +24,7 @@ async fn fail(place: &Place, job: Job, at: &[(usize, What)], port: Port, log: &s
     let state = world.state().await;
     let word = match &ended {
         Ok(receipt) => {
-            // A recovery has brought the move to an end, whichever.
+            // A recovery completed or aborted the move.
             let goal = if job == Job::Recover { state.live } else { Some(world.goal(job)) };
             assert_eq!((state.live, state.open), (goal, None), "{what}");
             assert_eq!(world.observed(), state.live, "{what}");
@@ -35,7 +35,7 @@ async fn fail(place: &Place, job: Job, at: &[(usize, What)], port: Port, log: &s
         }
         Err(error) => {
             let class = error.kind().class();
-            // What is not said to be in doubt is not: no move is open, and nothing has moved.
+            // Unless the error is indeterminate, no move is open and nothing was moved.
             if class != Class::Indeterminate && job != Job::Recover {
                 assert_eq!(state.open, None, "{what}: {error}");
                 assert_eq!((state.live, state.committed), (before.live, before.committed), "{what}: {error}");
@@ -81,7 +81,7 @@ async fn every_call(place: &Place, jobs: &[Job]) {
     assert_eq!(verify_ledgers(logs.path()).unwrap(), faults);
 }
 
-/// Two faults, of which the second meets what the worker does about the first.
+/// Two faults. The second one applies to a call that handles the first one.
 #[tokio::test(start_paused = true)]
 async fn two_faults_in_a_row() {
     let (place, logs) = (Place::start(Backend::Memory), tempfile::tempdir().unwrap());

@@ -1,4 +1,4 @@
-//! `Gate`: counts the calls that one worker makes to its ports, and has something happen at one of them.
+//! `Gate`: counts the calls of one worker to its ports, and injects a fault into some of them.
 
 use std::fmt;
 use std::future::{Future, pending};
@@ -14,26 +14,26 @@ use tagwarden::registry::{Manifest, MemoryRegistry, Put, Registry, pin_tag, pinn
 use tagwarden::{Channel, Digest, Error, ErrorKind, Reference, Repository, Result, Tag};
 use tokio::sync::Notify;
 
-/// What happens at the call.
+/// The fault of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// The worker stops for ever, and the call was never made.
+    /// The worker stops for ever before the call is made.
     CrashBefore,
-    /// The worker stops for ever; the call had its effect, and the answer is not heard.
+    /// The worker stops for ever after the call had its effect and before its answer.
     CrashAfter,
-    /// The call has no effect, and the worker cannot know that.
+    /// The call has no effect, and the worker does not know that.
     LostBefore,
-    /// The call has its effect, and the worker cannot know that.
+    /// The call has its effect, and the worker does not know that.
     LostAfter,
-    /// The call has no effect, and the worker is told so.
+    /// The call has no effect, and the worker gets an error that says so.
     Refused,
 }
 
-/// One worker's ports.
+/// The ports of one worker.
 pub struct Gate {
     registry: Arc<dyn Registry>,
     ledger: Arc<dyn Ledger>,
-    /// What is really there, without a fault; none where that cannot be known.
+    /// The registry and the ledger without faults; none if they cannot be read.
     truth: Option<(MemoryRegistry, Arc<dyn Ledger>)>,
     happens: Mutex<Vec<(usize, What)>>,
     made: AtomicUsize,
@@ -65,7 +65,7 @@ pub enum Port {
 }
 
 impl Gate {
-    /// Ports at which `what` happens at the `at`-th call, counted from 1.
+    /// Ports with a fault at the given calls, counted from 1.
     pub fn new(
         registry: Arc<dyn Registry>,
         ledger: Arc<dyn Ledger>,
@@ -98,12 +98,12 @@ impl Gate {
         self.calls.lock().unwrap().clone()
     }
 
-    /// What broke I1 or I7 at the moment of a put.
+    /// The violations of I1 and I7 at the time of a put.
     pub fn violations(&self) -> Vec<String> {
         self.violations.lock().unwrap().clone()
     }
 
-    /// Has the worker stop for ever, now.
+    /// Stops the worker for ever, now.
     pub fn kill(&self) {
         self.dead.store(true, Ordering::SeqCst);
         self.died.notify_waiters();
@@ -114,7 +114,7 @@ impl Gate {
         self.dead.load(Ordering::SeqCst)
     }
 
-    /// What `work` gives, or none if the worker dies first.
+    /// The result of `work`; none if the worker dies first.
     pub async fn unless_dead<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
@@ -133,7 +133,7 @@ impl Gate {
         match happens {
             None => {
                 let answer = act.await;
-                // The answer comes to a worker that died meanwhile.
+                // The worker died during the call: it gets no answer.
                 if self.is_dead() { pending().await } else { answer }
             }
             Some(What::CrashBefore) => {
@@ -153,7 +153,7 @@ impl Gate {
         }
     }
 
-    /// I1 and I7, at the moment of a put: an open intent says where the tag goes, and both digests have their pins.
+    /// Checks I1 and I7 at the time of a put: an open intent names the target, and both digests are pinned.
     async fn check_put(&self, repository: &Repository, tag: &Tag, to: Digest) {
         let Some((registry, ledger)) = &self.truth else { return };
         let channel: Channel = format!("{repository}:{tag}").parse().unwrap();

@@ -1,4 +1,4 @@
-//! The invariants of the protocol, a test of each name. The seeds and the model check hold them against far more.
+//! The invariants of the protocol, one test for each name. The seeds and the model check test them in far more cases.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,7 +22,7 @@ async fn world(place: &Place) -> World<'_> {
     world
 }
 
-/// The numbers of a promotion's calls of a port, counted from 1.
+/// The numbers of the calls that a promotion makes to this port, counted from 1.
 async fn calls(port: Port) -> Vec<usize> {
     let calls = super::world::calls(&Place::start(Backend::Memory), Job::Promote).await;
     calls.iter().zip(1..).filter(|(called, _)| **called == port).map(|(_, number)| number).collect()
@@ -108,7 +108,7 @@ async fn i3_what_is_committed_was_read_from_the_registry_after_the_put() {
             let closed = calls.iter().position(|call| call.what.ends_with("\"outcome\"")).unwrap();
             assert!(read.is_some_and(|read| read < closed), "{job:?}: {calls:?}");
         }
-        // A 2xx is not proof: nothing was applied, so nothing is committed.
+        // A 2xx is not proof: the put was not applied, so the move is not committed.
         let world = world(&place).await;
         let prod = world.prod.tag().clone();
         world.registry.script_when(move |call| call.puts(&prod), [Fault::Ignored]);
@@ -118,7 +118,7 @@ async fn i3_what_is_committed_was_read_from_the_registry_after_the_put() {
     }
 }
 
-/// A put that is refused while reads lag behind: the target was there before, and is not now.
+/// A put is refused while reads lag: a stale read may show the target, which was live before.
 #[tokio::test(start_paused = true)]
 async fn i3_a_refused_put_is_not_committed_by_a_read_that_lags_behind() {
     let place = Place::start(Backend::Memory);
@@ -127,7 +127,7 @@ async fn i3_a_refused_put_is_not_committed_by_a_read_that_lags_behind() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (prod, resolved) = (world.prod.tag().clone(), world.prod.tag().clone());
     world.registry.script_when(move |call| call.puts(&prod), [Fault::refused("DENIED")]);
-    // The first read of the tag is the look, the second the confirmation.
+    // The first read of the tag is before the put, the second one confirms the put.
     let faults = [tagwarden::registry::ReadFault::Pass, tagwarden::registry::ReadFault::Stale];
     world.registry.script_reads_when(move |call| call.resolves(&resolved), faults);
     let error = world.promoter().rollback(&world.prod, None, terms()).await.unwrap_err();
@@ -154,7 +154,7 @@ async fn i4_the_same_key_never_commits_twice() {
         let results: Vec<_> = ends.into_iter().map(|end| end.unwrap().result).collect();
         assert_eq!(results.iter().filter(|result| **result == MoveResult::Committed).count(), 1, "{results:?}");
         world.promoter().promote(&world.prod, world.release("1.2"), terms()).await.unwrap();
-        // Also after other moves, and from another machine.
+        // The same is true after other moves, and from another machine.
         let again = world
             .promoter()
             .promote(&world.prod, world.release("1.1"), terms().idempotency_key(key("once")))
@@ -171,7 +171,7 @@ async fn i4_the_same_key_never_commits_twice() {
 async fn i5_any_machine_brings_a_channel_to_rest_after_a_crash() {
     for place in BACKENDS.map(Place::start) {
         let world = world(&place).await;
-        // A worker dies, and so do two that take its move over; the fourth closes it.
+        // A worker dies, and so do two workers that take over its move. The fourth worker closes it.
         let put = calls(Port::Put).await[0];
         let (first, gate) = world.gated(&[(put, What::CrashAfter)]);
         assert!(gate.unless_dead(world.run(&first, Job::Promote)).await.is_none());
@@ -216,7 +216,8 @@ async fn i6_a_refused_failed_or_aborted_move_leaves_no_put_behind() {
             assert_eq!(last.digest, state.live, "{fault:?}: nothing lands after the outcome");
             assert_eq!(ended.is_ok(), state.live == Some(world.digests[1]), "{fault:?}");
         }
-        // Given up, while its put is under way: the quiet time is waited for, so it is seen.
+        // The move is aborted while its put is still on the way. The recovery waits for the quiet time, so it sees the
+        // put.
         let world = world(&place).await;
         let prod = world.prod.tag().clone();
         world.registry.script_when(move |call| call.puts(&prod), [Fault::Late(Duration::from_secs(14))]);
@@ -240,7 +241,7 @@ async fn i7_both_digests_are_pinned_before_the_tag_moves() {
         for digest in &world.digests[..2] {
             assert_eq!(world.registry.peek(world.prod.repository(), &pin_tag(digest)), Some(*digest));
         }
-        // A pin that cannot be put: the tag does not move.
+        // If a pin cannot be put, the tag does not move.
         let pin = pin_tag(&world.digests[2]);
         world.registry.script_when(move |call| call.puts(&pin), [Fault::refused("DENIED")]);
         let error = world.promoter().promote(&world.prod, world.release("1.2"), terms()).await.unwrap_err();
@@ -263,12 +264,12 @@ async fn i8_entries_are_never_changed_or_removed() {
             assert_eq!(now.len(), 1 + 2 * (number + 1), "the policy, and two of each move");
             before = now;
         }
-        // No position is written twice.
+        // No position can be written twice.
         for (seq, bytes) in (0..).zip(&before) {
             let again = ledger.append(&world.prod, seq, bytes.clone()).await;
             assert_eq!(again.ok(), Some(Append::Lost), "seq {seq}");
         }
-        // A changed, a missing, a swapped entry is found.
+        // A changed entry, a missing entry and two swapped entries are found.
         let mut changed = before.clone();
         changed[4] = String::from_utf8(changed[4].to_vec()).unwrap().replace("\"attempts\":1", "\"attempts\":2").into();
         let mut missing = before.clone();
@@ -313,7 +314,7 @@ async fn i10_what_is_live_or_open_or_in_the_window_never_expires() {
         for name in ["1.1", "1.2", "1.3"] {
             world.promoter().promote(&world.prod, world.release(name), terms()).await.unwrap();
         }
-        // 1.4 is named by an open intent.
+        // An open intent names 1.4.
         let put = calls(Port::Put).await[0];
         let (dying, gate) = world.gated(&[(put, What::CrashBefore)]);
         let work = dying.promote(&world.prod, world.release("1.4"), terms());

@@ -1,4 +1,4 @@
-//! A real process is killed with SIGKILL at every call of a port, and another one recovers.
+//! A real process is killed with SIGKILL at every call of a port, and another process recovers.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::world::{TIMEOUT, tag, who};
 async fn killed_at_any_call(place: &Place) {
     let server = RegistryServer::start().await.unwrap();
     let logs = tempfile::tempdir().unwrap();
-    // How many calls there are is counted in a world of its own.
+    // Count the calls in a separate world.
     let calls = {
         let repository = server.repository("count");
         push_releases(server.memory(), &repository, 0);

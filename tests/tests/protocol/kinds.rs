@@ -1,4 +1,4 @@
-//! A history of everything that a promoter writes: every kind of entry, every operation, every end of a move.
+//! A history with everything that a promoter writes: every kind of entry, every operation, every outcome of a move.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn refused_by(error: &Error) -> Vec<&str> {
     refusal.refusals().filter_map(|finding| finding.code()).collect()
 }
 
-/// Holds of both scopes stop what they say, and end.
+/// Holds of both scopes stop the moves of their scope, and end.
 async fn hold_and_unhold(world: &World<'_>) {
     let (promoter, prod) = (world.promoter(), &world.prod);
     let until = Some(world.clock.now().plus(Duration::from_secs(3600)));
@@ -45,7 +45,7 @@ async fn hold_and_unhold(world: &World<'_>) {
     assert_eq!(promoter.holds(prod).await.unwrap(), []);
 }
 
-/// One move fails, and one is given up by another worker.
+/// One move fails. Another worker aborts a second move.
 async fn fail_and_abort(world: &World<'_>) {
     let (promoter, prod) = (world.promoter(), &world.prod);
     let tag = prod.tag().clone();
@@ -60,7 +60,7 @@ async fn fail_and_abort(world: &World<'_>) {
     promoter.recover(prod, RecoveryMode::Abort, ben(), TIMEOUT).await.unwrap();
 }
 
-/// Two writes around the ledger: what was live is put back, then what is there is taken.
+/// Two writes around the ledger: the first is repaired, the second is adopted.
 async fn repair_and_adopt(world: &World<'_>) {
     let (promoter, prod) = (world.promoter(), &world.prod);
     let hotfix = Sample::image(5).manifest;

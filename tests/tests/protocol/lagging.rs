@@ -1,8 +1,9 @@
-//! Seeds on a registry whose reads lag: each read of a tag answers any value of the last five seconds, at random.
+//! Seeds on a registry whose reads lag: each read of a tag returns a random value of the last five seconds.
 //!
-//! Workers promote, roll back and repair about once a second, some puts are lost, late or refused, an auditor looks in
-//! between. Nothing that is said may be wrong: no drift without a write around the ledger, no commit without a put, no
-//! `unchanged` while something else is there. `TAGWARDEN_SEEDS` says how many seeds; a third of them for each quiet time.
+//! Workers promote, roll back and repair about once a second. Some puts are lost, late or refused, and an auditor reads
+//! in between. No result may be wrong: no drift without a write around the ledger, no commit without a put, no
+//! `unchanged` while the tag is at another digest. `TAGWARDEN_SEEDS` sets the number of seeds; each quiet time gets a
+//! third of them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,13 +23,13 @@ use crate::world::{key, tag, text};
 
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// The quiet times: settle is as long, four times and twenty times as long.
+/// The quiet times. Settle is equal to the first, four times the second, and twenty times the third.
 const QUIET: [Duration; 3] = [SETTLE, Duration::from_millis(1250), Duration::from_millis(250)];
 
-/// How many seeds, unless `TAGWARDEN_SEEDS` says otherwise.
+/// The default number of seeds.
 const SEEDS: u64 = 1_000;
 
-/// Shared by everything of one seed.
+/// The state that all tasks of one seed share.
 struct Seed {
     registry: MemoryRegistry,
     ledger: Arc<MemoryLedger>,
@@ -39,7 +40,7 @@ struct Seed {
     began: tokio::time::Instant,
     seen: Mutex<Seen>,
     broken: Mutex<Vec<String>>,
-    /// When the tag was written around the ledger.
+    /// The time of the write around the ledger.
     foreign: Mutex<Option<Duration>>,
 }
 
@@ -63,7 +64,7 @@ async fn live(number: u64) -> Outcome {
     let seed = Arc::new(Seed { registry, ledger, prod, digests, times, clock, began, seen, broken, foreign });
     let first = Source::Reference(seed.prod.repository().digest(seed.digests[0]));
     seed.promoter().bootstrap(&seed.prod, Some(first), terms("founder")).await.unwrap();
-    // The releases have been there for a while, and the lag begins.
+    // The releases were pushed some time ago, and now reads begin to lag.
     tokio::time::sleep(SETTLE).await;
     seed.registry.lag(SETTLE);
     let mut chaos = Chaos::new(random.any(), [0, 10, 30][usize::try_from(random.below(3)).unwrap()]);
@@ -77,7 +78,7 @@ async fn live(number: u64) -> Outcome {
         tasks.spawn(Arc::clone(&seed).work(worker, Random::new(random.any())));
     }
     tasks.spawn(Arc::clone(&seed).audit(Random::new(random.any())));
-    // One in four meets a foreign writer while workers move the channel, one in four afterwards.
+    // In one seed of four a foreign write happens while workers move the channel, in one of four it happens afterwards.
     let foreign = random.below(4);
     if foreign == 0 {
         let (seed, pause) = (Arc::clone(&seed), random.ms(15_000));
@@ -121,11 +122,11 @@ impl Seed {
         self.foreign.lock().unwrap().is_some()
     }
 
-    /// A worker on a machine of its own: it moves the channel eight times.
+    /// A worker on its own machine. It moves the channel eight times.
     async fn work(self: Arc<Self>, number: u64, mut random: Random) {
         let promoter = self.promoter();
         for run in 0..8 {
-            // About once a second, and sometimes so much later that reads have settled.
+            // About once a second. Sometimes the pause is so long that reads have settled.
             let pause = if random.one_in(6) { SETTLE } else { Duration::ZERO };
             tokio::time::sleep(pause + random.ms(2_000)).await;
             let release = self.digests[usize::try_from(random.below(4)).unwrap()];
@@ -145,13 +146,13 @@ impl Seed {
         }
     }
 
-    /// What a worker is told about a call that it made at `before`.
+    /// Checks the answer of a call that began at `before`.
     fn check_answer(&self, name: &str, before: Duration, answer: Result<Receipt>) {
         match answer {
             Ok(receipt) => {
                 let result = format!("{:?}", receipt.result).to_lowercase();
                 self.count(format!("{name} {result}"));
-                // A read may still answer what the tag had before a foreign write.
+                // A read may still return the digest from before a foreign write.
                 let foreign = self.foreign.lock().unwrap().is_some_and(|at| before < at + SETTLE);
                 if result != "committed" && !self.had(receipt.digest, before) && !foreign {
                     let (digest, at) = (receipt.digest, self.began.elapsed());
@@ -176,14 +177,15 @@ impl Seed {
             .collect()
     }
 
-    /// True if the tag was at `digest` at `before`, or came there later.
+    /// True if the tag was at `digest` at the time `before` or later.
     fn had(&self, digest: Digest, before: Duration) -> bool {
         let changes = self.changes();
         let since = changes.iter().rposition(|change| change.at <= before).unwrap_or(0);
         changes[since..].iter().any(|change| change.digest == Some(digest))
     }
 
-    /// True if the tag is where a move left it that was closed without a result: true drift, by our own hand.
+    /// True if the tag is at the target of a move that was closed without a result. That is real drift, caused by a
+    /// worker and not by a foreign write.
     fn left_open(&self) -> bool {
         let entries = self.entries();
         let moves = events(&entries).events;
@@ -216,7 +218,7 @@ impl Seed {
         self.registry.overwrite(self.prod.repository(), self.prod.tag(), &stranger);
     }
 
-    /// Another machine closes what is open.
+    /// Another machine closes the open move.
     async fn rest(&self) {
         let by = Provenance::new("manual", "run", "operator").unwrap();
         let recovered = self.promoter().recover(&self.prod, RecoveryMode::Abort, by, Duration::from_secs(600)).await;
@@ -225,7 +227,8 @@ impl Seed {
         }
     }
 
-    /// A foreign write that no put followed is found within settle and one audit, by a machine that saw none of it.
+    /// A foreign write after the last put is found within settle and one audit, by a machine that did not see the
+    /// write.
     async fn last_audit(&self) {
         tokio::time::sleep(SETTLE).await;
         let report = self.promoter().audit(std::slice::from_ref(&self.prod)).await.unwrap();
@@ -293,7 +296,7 @@ fn word(drift: &Drift) -> String {
     word[..word.find([' ', '{']).unwrap_or(word.len())].to_owned()
 }
 
-/// Since 2026-01-01T00:00:00Z, where [`PausedClock`] begins.
+/// The time since 2026-01-01T00:00:00Z, the start of [`PausedClock`].
 fn at(unix_ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(unix_ms - 1_767_225_600_000).unwrap())
 }

@@ -1,5 +1,5 @@
-//! Eight processes with nothing in common but the ledger's URL promote one channel of a real registry, and of both the
-//! registry and the ledger 5 % of the answers are lost after the effect.
+//! Eight processes that share only the ledger's URL promote one channel of a real registry. Of the answers of both the
+//! registry and the ledger, 5 % are lost after the effect.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::backend::{Backend, Place, export, on, real_time};
 use super::child::{bootstrap, oci, prod, start};
 use super::world::{TIMEOUT, tag, who};
 
-/// How often each process promotes.
+/// The number of promotions of each process.
 const EACH: usize = 5;
 
 async fn push(registry: &OciRegistry, repository: &Repository, name: &str, number: u64) {
@@ -70,7 +70,7 @@ async fn every_move_is_recorded_once(place: &Place) {
         keys.insert(event.intent.key.clone());
     }
     assert_eq!((keys.len(), count), (8 * EACH + 1, 8 * EACH + 1), "every move once");
-    // Moves that interleave break the fold, and the independent verifier has one of its own.
+    // Interleaved moves would be a defect in both verifiers, which are implemented independently.
     assert_eq!(promoter.verify(&channel).await.unwrap().defect, None);
     let log = tempfile::NamedTempFile::new().unwrap();
     export(place.open().as_ref(), &channel, log.path()).await;

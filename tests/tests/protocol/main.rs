@@ -1,6 +1,6 @@
-//! The protocol as it runs: the real promoter over real ledgers, among crashes, faults, rivals and time.
+//! The running protocol: the real promoter over real ledgers, with crashes, faults, rivals and waiting times.
 //!
-//! Time is tokio's, paused, wherever no other process takes part: 90 s of waiting take nothing.
+//! Unless another process takes part, time is tokio's paused time: a wait of 90 s takes no real time.
 
 mod backend;
 mod child;

@@ -1,4 +1,4 @@
-//! Histories from seeds, on every processor. `TAGWARDEN_SEED=n` runs one and prints it.
+//! Runs histories from seeds, on every processor. `TAGWARDEN_SEED=n` runs one seed and prints its history.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tagwarden_tests::number_of;
 
-/// How often each thing happened.
+/// The number of times that each event happened.
 #[derive(Debug, Default)]
 pub struct Seen {
     pub words: BTreeMap<String, u64>,
@@ -18,7 +18,8 @@ impl Seen {
         *self.words.entry(word.into()).or_default() += 1;
     }
 
-    /// A simulation in which nothing happens would keep every invariant: each word is there once in `seeds` at least.
+    /// Asserts that each word was counted more than `at_least` times: a simulation in which nothing happens would
+    /// satisfy every invariant.
     pub fn assert_each(&self, words: &[&str], at_least: u64) {
         for word in words {
             let count = self.words.get(*word).copied().unwrap_or(0);
@@ -27,14 +28,14 @@ impl Seen {
     }
 }
 
-/// What came of one seed.
+/// The result of one seed.
 pub struct Outcome {
     pub history: String,
     pub seen: Seen,
     pub broken: Vec<String>,
 }
 
-/// Runs the seeds from 0 on, or the one of `TAGWARDEN_SEED`; none if it was that one.
+/// Runs the seeds from 0 up. With `TAGWARDEN_SEED` it runs only that seed and returns none.
 pub fn run(seeds: u64, simulate: impl Fn(u64) -> Outcome + Sync) -> Option<Seen> {
     if let Some(seed) = number_of("TAGWARDEN_SEED") {
         let Outcome { history, seen, broken } = simulate(seed);

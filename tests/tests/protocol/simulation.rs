@@ -13,13 +13,13 @@ use tagwarden_tests::number_of;
 use self::world::World;
 use crate::seeds::{Outcome, Seen, run};
 
-/// One in so many seeds has a registry that breaks its own law.
+/// In one of this many seeds the registry breaks a law.
 const BEYOND: u64 = 6;
 
-/// How many seeds have a registry that keeps its law, unless `TAGWARDEN_SEEDS` says otherwise.
+/// The default number of seeds whose registry keeps the laws.
 const SEEDS: u64 = 1_000;
 
-/// Everything of one seed.
+/// Runs one seed.
 fn simulate(seed: u64) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async { World::new(seed, !seed.is_multiple_of(BEYOND)).live().await })

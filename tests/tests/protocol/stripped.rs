@@ -1,4 +1,4 @@
-//! A store that ignores conditions is refused; one that begins to ignore them later forks the log, and that is found.
+//! A store that ignores conditions is refused. A store that ignores them later forks the log, and the fork is found.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,7 @@ async fn is_found(place: &Place) {
     proxy.strip_conditions();
     let first = one.append(3, observed("one"), at).await.unwrap();
     if place.backend() == Backend::Gcs {
-        // Within the second it refuses a second change of one object, which would hide what it does.
+        // The store refuses a second change of one object within a second. That would hide the missing condition.
         tokio::time::sleep(Duration::from_millis(1100)).await;
     }
     let second = other.append(3, observed("other"), at).await.unwrap();

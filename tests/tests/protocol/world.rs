@@ -1,4 +1,4 @@
-//! A registry, a ledger and the moves that are tried in it.
+//! A registry, a ledger, and the moves of a test.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,28 +16,28 @@ use tagwarden::{Channel, Digest, IdempotencyKey, Promoter, Provenance, Receipt, 
 use super::backend::{Backend, Place, export};
 use super::gate::{Gate, Port, What};
 
-/// What a worker is asked to do.
+/// The task of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job {
-    /// A channel whose tag is absent, from a release.
+    /// Bootstraps a channel whose tag is absent, from a release.
     BootstrapFrom,
-    /// A channel as its tag is.
+    /// Bootstraps a channel as its tag is.
     BootstrapAsIs,
     Promote,
     Rollback,
     Repair,
     Adopt,
-    /// To bring about the promotion of a worker that died before its put.
+    /// Completes the promotion of a worker that died before its put.
     Recover,
 }
 
 pub const JOBS: [Job; 7] =
     [Job::BootstrapFrom, Job::BootstrapAsIs, Job::Promote, Job::Rollback, Job::Repair, Job::Adopt, Job::Recover];
 
-/// Longer than any recovery waits.
+/// Longer than any recovery takes.
 pub const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// A repository of its own in a registry of its own, with the releases 1.0 to 1.4 (`digests`), and a hotfix (`digests[5]`).
+/// A new repository in a new registry, with the releases 1.0 to 1.4 (`digests`) and a hotfix (`digests[5]`).
 pub struct World<'a> {
     pub registry: MemoryRegistry,
     pub prod: Channel,
@@ -62,7 +62,7 @@ pub fn who() -> Provenance {
     Provenance::new("manual", "run-1", "ada").unwrap()
 }
 
-/// A hold of every move, until it is ended.
+/// A hold of every move, without an end time.
 pub fn a_hold(reason: &str) -> Hold {
     Hold { scope: HoldScope::All, reason: text(reason), provenance: who(), until: None }
 }
@@ -72,7 +72,7 @@ pub fn terms() -> Terms {
 }
 
 impl<'a> World<'a> {
-    /// One whose log is at `place`, beside those of other worlds.
+    /// A world whose log is at `place`, beside the logs of other worlds.
     pub fn new(place: &'a Place) -> World<'a> {
         let registry = MemoryRegistry::new();
         static WORLDS: AtomicU64 = AtomicU64::new(0);
@@ -85,17 +85,17 @@ impl<'a> World<'a> {
         World { registry, prod, digests, clock: PausedClock::new(), place }
     }
 
-    /// The ledger, opened anew as by another process.
+    /// The ledger, newly opened as by another process.
     pub fn ledger(&self) -> Arc<dyn Ledger> {
         self.place.open_in_paused_time()
     }
 
-    /// A worker that nothing happens to.
+    /// A promoter without faults.
     pub fn promoter(&self) -> Promoter {
         Promoter::new(Arc::new(self.registry.clone()), self.ledger()).with_clock(Arc::new(self.clock))
     }
 
-    /// A worker, and what happens to its calls.
+    /// A promoter with faults at the given calls, and its gate.
     pub fn gated(&self, happens: &[(usize, What)]) -> (Promoter, Arc<Gate>) {
         let registry: Arc<dyn Registry> = Arc::new(self.registry.clone());
         let gate = Gate::new(registry, self.ledger(), Some((self.registry.clone(), self.ledger())), happens);
@@ -115,13 +115,13 @@ impl<'a> World<'a> {
         self.promoter().state(&self.prod).await.unwrap()
     }
 
-    /// What an audit finds.
+    /// The drift that an audit finds.
     pub async fn drift(&self) -> Drift {
         let report = self.promoter().audit(std::slice::from_ref(&self.prod)).await.unwrap();
         report.channels()[0].drift.clone()
     }
 
-    /// Brings the channel to where `job` begins.
+    /// Prepares the channel for `job`.
     pub async fn prepare(&self, job: Job) {
         let promoter = self.promoter();
         let hotfix = || {
@@ -148,11 +148,11 @@ impl<'a> World<'a> {
                 assert!(gate.unless_dead(self.run(&dying, Job::Promote)).await.is_none(), "it dies before its put");
             }
         }
-        // So that a look back is over.
+        // Wait for the end of the look back.
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 
-    /// Which calls of `job` are of `port`, counted from 1, in a world of its own.
+    /// The numbers of the calls that `job` makes to `port`, counted from 1, in a separate world.
     async fn calls_of(&self, job: Job, port: Port) -> Vec<usize> {
         let calls = Box::pin(calls(&Place::start(Backend::Memory), job)).await;
         calls.iter().zip(1..).filter(|(called, _)| **called == port).map(|(_, number)| number).collect()
@@ -178,7 +178,7 @@ impl<'a> World<'a> {
         moved.map(Some)
     }
 
-    /// Where the channel is when the job is done.
+    /// The digest of the channel after the job.
     pub fn goal(&self, job: Job) -> Digest {
         match job {
             Job::BootstrapFrom | Job::Rollback | Job::Repair => self.digests[0],
@@ -187,7 +187,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Tag and log agree, no move is open, and the log holds.
+    /// Asserts that the tag and the log agree, that no move is open, and that the log is valid.
     pub async fn at_rest(&self, what: &str) {
         let state = self.state().await;
         assert_eq!(state.open, None, "{what}: a move is open");
@@ -196,13 +196,13 @@ impl<'a> World<'a> {
         assert_eq!(report.defect, None, "{what}");
     }
 
-    /// Writes the log to a file, an entry a line, for the independent verifier.
+    /// Writes the log to a file, one entry a line, for the independent verifier.
     pub async fn export(&self, file: &Path) {
         export(self.ledger().as_ref(), &self.prod, file).await;
     }
 }
 
-/// The ports that a job calls when nothing goes wrong, in order.
+/// The ports that a job calls without faults, in order.
 pub async fn calls(place: &Place, job: Job) -> Vec<Port> {
     let world = World::new(place);
     world.prepare(job).await;
@@ -213,8 +213,8 @@ pub async fn calls(place: &Place, job: Job) -> Vec<Port> {
     gate.calls().into_iter().map(|call| call.port).collect()
 }
 
-/// The calls worth a fault of their own, numbered from 1: of a long run of reads, which a worker makes while it waits,
-/// the first and the last three.
+/// The calls that are tested with a fault, numbered from 1. A waiting worker makes a long run of reads; of such a run
+/// only the first and the last three are tested.
 pub fn points(ports: &[Port]) -> Vec<(Port, usize)> {
     let is_read = |at: usize| ports.get(at) == Some(&Port::Read);
     let in_long_run = |at: usize| at >= 3 && (at - 3..=at + 3).all(is_read);

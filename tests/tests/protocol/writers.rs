@@ -1,4 +1,4 @@
-//! Many writers of one channel, in one process and in eight: none is lost, and none interleaves.
+//! Many writers of one channel, in one process and in eight: no move is lost, and no two moves interleave.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,18 +14,19 @@ use super::backend::{Backend, Place, export, on, real_time};
 use super::child::{bootstrap, hold_all, oci, prod, push_releases, start, write_all};
 use super::world::text;
 
-/// How often each of sixteen writers writes, unless `TAGWARDEN_WRITES` says otherwise.
+/// The default number of writes of each of the sixteen writers.
 const EACH: u64 = 20;
 
-/// At most in eight processes on an emulator, which takes some hundred requests a second: an entry costs several for
-/// every process that comes late.
+/// The limit for eight processes on an emulator, which handles some hundred requests a second. Each process that loses
+/// a position needs several requests for its entry.
 const EACH_ON_AN_EMULATOR: u64 = 25;
 
 fn each() -> u64 {
     number_of("TAGWARDEN_WRITES").unwrap_or(EACH)
 }
 
-/// Moves in order, none lost, tag and log agree, both verifiers content.
+/// Asserts that the moves are in order, that none is lost, that the tag and the log agree, and that both verifiers
+/// accept the log.
 async fn all_are_there(place: &Place, memory: &MemoryRegistry, repository: &Repository, moves: usize) {
     let channel = prod(repository);
     let promoter = Promoter::new(Arc::new(memory.clone()), place.open());
@@ -97,7 +98,7 @@ async fn sixteen_writers_and_an_auditor(place: &Place) {
     auditor.abort();
     drop(auditor.await);
     let entries = ledger.size(&prod(&repository)).await.unwrap();
-    // The policy, and an intent and an outcome of each move.
+    // The policy, and for each move an intent and an outcome.
     let of_the_writers = 1 + 2 * (16 * each() + 1);
     println!("{entries} entries, {} of the auditor", entries - of_the_writers);
     assert!(entries > of_the_writers, "the auditor was there");
@@ -114,7 +115,7 @@ async fn eight_processes(place: &Place) {
     all_are_there(place, server.memory(), &repository, 16 * each() as usize).await;
 }
 
-/// Eight children with two writers each.
+/// Runs eight children with two writers each.
 async fn run_eight(place: &Place, what: &str, repository: &Repository, each: u64) {
     let children: Vec<_> =
         (0..8).map(|child| start(what, repository, place, &format!("{} 2 {each}", 2 * child))).collect();
@@ -124,7 +125,8 @@ async fn run_eight(place: &Place, what: &str, repository: &Repository, each: u64
     }
 }
 
-/// Where an append is a request to a server, sixteen writers of one process append through one promoter, as they would.
+/// Sixteen writers of one process share one promoter, as in real use. For backends where an append is a request to a
+/// server.
 async fn sixteen_appenders(place: &Place) {
     let repository: Repository = "reg.io/acme/shop".parse().unwrap();
     let promoter = Promoter::new(Arc::new(MemoryRegistry::new()), place.open());
@@ -146,7 +148,7 @@ async fn eight_appending_processes(place: &Place, each: u64) {
     all_holds_are_there(place, &repository, each).await;
 }
 
-/// Each writer's entries stand once and in its order, both verifiers content.
+/// Asserts that each writer's entries are there once and in order, and that both verifiers accept the log.
 async fn all_holds_are_there(place: &Place, repository: &Repository, each: u64) {
     let (channel, ledger) = (prod(repository), place.open());
     let promoter = Promoter::new(Arc::new(MemoryRegistry::new()), Arc::clone(&ledger));

@@ -1,4 +1,4 @@
-//! `Elsewhere`: a ledger whose time goes on while that of the test is paused.
+//! `Elsewhere`: a ledger that runs in real time while the time of the test is paused.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use futures_util::future::BoxFuture;
 use tagwarden::ledger::{Append, Ledger};
 use tagwarden::{Channel, Result};
 
-/// Paused time jumps on when nothing is to be done, such as while an engine is waited for. It does not while a blocking
-/// thread works: that is where the engine is waited for. Short logs are read without the backend's index.
+/// Paused time advances when the runtime is idle, for example during a request to an engine. It does not advance while
+/// a blocking thread works, so the requests run there. Short logs are read without the backend's index.
 #[derive(Debug)]
 pub(super) struct Elsewhere(pub(super) Arc<dyn Ledger>);
 

@@ -1,4 +1,4 @@
-//! `Flaky`: a ledger among faults.
+//! `Flaky`: a ledger with random faults.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,12 +9,12 @@ use tagwarden::ledger::{Append, Ledger, MemoryLedger};
 use tagwarden::{Channel, Error, ErrorKind, Result};
 use tagwarden_tests::random::Random;
 
-/// A ledger that loses answers, gives none, and is slow. What it stores, it stores for ever.
+/// A ledger that loses answers, sometimes does not answer, and is slow. A stored entry is never lost.
 #[derive(Debug)]
 pub(super) struct Flaky {
     pub(super) inner: Arc<MemoryLedger>,
     pub(super) random: Mutex<Random>,
-    /// How many of a hundred calls meet a fault.
+    /// The percentage of calls that meet a fault.
     pub(super) percent: u64,
 }
 
@@ -22,16 +22,16 @@ pub(super) struct Flaky {
 enum Trouble {
     None,
     Unavailable,
-    /// Appends: nothing was stored, and that is not known.
+    /// Appends: nothing was stored, and the caller does not know that.
     LostBefore,
-    /// Appends: it was stored, and that is not known.
+    /// Appends: the entry was stored, and the caller does not know that.
     LostAfter,
-    /// Appends: it is not known, and it is stored after this time if the position is still free.
+    /// Appends: the caller gets no result. The entry is stored after this time if the position is still free.
     Late(Duration),
 }
 
 impl Flaky {
-    /// The way there, what happens, and the way back.
+    /// The delay of the request, the fault, and the delay of the answer.
     fn draw(&self) -> (Duration, Trouble, Duration) {
         let mut random = self.random.lock().unwrap();
         let trouble = match random.below(100) < self.percent {

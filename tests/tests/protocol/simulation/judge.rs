@@ -1,4 +1,4 @@
-//! What must hold at the end of a seed, and the history that it leaves.
+//! Checks the invariants at the end of a seed, and prints its history.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use super::Outcome;
 use super::world::World;
 
 impl World {
-    /// The invariants, from the log and from what the registry saw land.
+    /// Checks the invariants from the log and from the changes that the registry saw.
     pub(super) async fn judge(self) -> Outcome {
         let mut history = String::new();
         for channel in &self.channels {
             let bytes = self.memory.read(channel, 0, 100_000).await.unwrap();
             let mut verifier = Verifier::new(Some(channel.clone()));
             verifier.feed(&bytes);
-            // I2, I4, I8: moves alternate, no key twice, the chain holds.
+            // I2, I4, I8: intents and outcomes alternate, no key commits twice, the chain is valid.
             if let Some(defect) = verifier.finish().defect {
                 self.broken(format!("I2, I4, I8: {channel}: {defect}"));
             }
@@ -73,7 +73,7 @@ impl World {
                 if !keys.insert(event.intent.key.clone()) {
                     self.broken(format!("I4: the key of the move at {} committed twice", event.seq));
                 }
-                // I7 in the end: what was ever live still has its pin, so that it is there.
+                // I7 at the end: every digest that was live is still pinned, so it was not deleted.
                 let (target, left) = self.weather.keeps_pins();
                 let digests =
                     [Some(event.intent.target.digest).filter(|_| target), event.intent.previous.filter(|_| left)];
@@ -88,7 +88,7 @@ impl World {
         let changes = self.registry.changes();
         let puts = changes.iter().filter(|c| c.tag == *channel.tag() && c.by == Writer::Put);
         for put in puts.filter(|_| self.weather.beyond.is_none()) {
-            // I1, I2, I6: whatever lands, lands while a move is open that goes there.
+            // I1, I2, I6: a put lands only while a move with that target is open.
             let fits = |event: &&PromotionEvent| {
                 Some(event.intent.target.digest) == put.digest
                     && millis(event.at) <= put.at
@@ -102,10 +102,10 @@ impl World {
                 ));
             }
         }
-        // Tag and log agree.
+        // The tag agrees with the log.
         let live = moves.iter().rev().find(|e| e.status() == EventStatus::Committed).map(|e| e.intent.target.digest);
         let observed = self.registry.peek(channel.repository(), channel.tag());
-        // What a move that was closed without a result may have left is found by the next audit.
+        // A move that was closed without a result may have left its target on the tag. The next audit finds that.
         let open_ended = moves.iter().rev().take_while(|event| event.status() != EventStatus::Committed);
         let may_be = open_ended.filter(|event| event.status() == EventStatus::Aborted).any(|event| {
             let put = event.outcome.as_ref().map(|closing| closing.outcome.put);
@@ -117,10 +117,10 @@ impl World {
     }
 }
 
-/// 2026-01-01T00:00:00Z, where [`PausedClock`] begins.
+/// 2026-01-01T00:00:00Z, the start of [`PausedClock`].
 const START_MS: i64 = 1_767_225_600_000;
 
-/// A log without what is random in it.
+/// The log as text, without its random parts.
 fn tell(channel: &Channel, entries: &[Entry]) -> String {
     let mut told = String::new();
     for entry in entries {
@@ -153,7 +153,7 @@ fn tell(channel: &Channel, entries: &[Entry]) -> String {
     told
 }
 
-/// A key that was not given is random.
+/// A key that the caller did not give is random.
 fn shown(key: &str) -> &str {
     if key.starts_with("auto-") { "auto" } else { key }
 }

@@ -59,7 +59,7 @@ impl Worker {
                 .on_conflict([OnConflict::Wait, OnConflict::Requeue, OnConflict::Fail][self.index(3)])
                 .timeout(self.random.ms(400_000));
             if self.random.one_in(2) {
-                // Few keys, so that workers share them.
+                // Use few keys, so that workers share them.
                 terms = terms.idempotency_key(key(&format!("key-{}", self.random.below(4))));
             }
             let name = operation.op().as_str();
@@ -97,7 +97,7 @@ impl Worker {
     fn operation(&mut self, channel: &Channel) -> Operation {
         let release = tag(["1.0", "1.1", "1.2", "1.3"][self.index(4)]);
         let source = Source::Reference(channel.repository().tag(release));
-        // To adopt means to take what a read says, also one that lags behind.
+        // No adopt in strict seeds: it takes the digest that a read returns, even a stale one.
         let most = if self.weather.is_strict() { 13 } else { 16 };
         match self.random.below(most) {
             0 => Operation::Rollback(None),

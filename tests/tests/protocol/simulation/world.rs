@@ -1,4 +1,4 @@
-//! Everything that one seed decides, and how it goes.
+//! The random decisions of one seed, and its run.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,32 +17,32 @@ use super::{Outcome, Seen};
 use crate::gate::{Gate, What};
 use crate::world::{tag, text, who};
 
-/// What a seed may do.
+/// The conditions of a seed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weather {
-    /// Tags are moved around tagwarden.
+    /// Foreign writes move tags around the ledger.
     pub(super) foreign: bool,
-    /// The registry breaks its own law: a put that was answered is repeated later by something in between, a tag is
-    /// deleted by a failed put, a put is acknowledged and ignored while reads lag behind, or a pin's is. No client can
-    /// defend against all of these: they are found, not prevented.
+    /// The registry breaks a law: a put that was answered is repeated later by a proxy, a failed put deletes a tag, a
+    /// put is acknowledged and ignored while reads lag, or a put of a pin is. No client can prevent all of these; they
+    /// are found later.
     pub(super) beyond: Option<Beyond>,
 }
 
-/// How the law is broken where pins are concerned.
+/// The way in which the registry breaks the law for pins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beyond {
-    /// A pin may be acknowledged and not kept.
+    /// A pin may be acknowledged and not stored.
     IgnoresPins,
-    /// A pin may be deleted, too.
+    /// A pin may also be deleted.
     LosesPins,
 }
 
 impl Weather {
-    /// Whether the pins of what moves go to, and of what they leave, are always there.
+    /// True if the targets of moves, and the digests before them, are always pinned.
     pub(super) fn keeps_pins(self) -> (bool, bool) {
         match self.beyond {
             None => (true, true),
-            // A stranger's write leaves a digest without a look at its pin.
+            // A foreign write replaces a digest without checking its pin.
             Some(Beyond::IgnoresPins) => (false, !self.foreign),
             Some(Beyond::LosesPins) => (false, false),
         }
@@ -70,7 +70,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(seed: u64, lawful: bool) -> World {
         let mut random = Random::new(seed);
-        // Five in six seeds are without strangers: what is promised without a condition is checked there.
+        // Five in six seeds have no foreign writes. In these, the unconditional guarantees are checked.
         let (foreign, lags, loses) = (random.one_in(6), random.one_in(2), random.one_in(2));
         let beyond = if loses { Beyond::LosesPins } else { Beyond::IgnoresPins };
         let weather = Weather { foreign, beyond: (!lawful).then_some(beyond) };
@@ -111,7 +111,7 @@ impl World {
     }
 
     pub(super) async fn live(mut self) -> Outcome {
-        // In most seeds the channels are governed already when the weather turns.
+        // In most seeds the channels are bootstrapped before the faults begin.
         let promoter = self.calm_promoter();
         for channel in self.channels.clone() {
             if !self.random.one_in(4) {
@@ -132,7 +132,7 @@ impl World {
             workers.push(tokio::spawn(auditor));
         }
         let all = futures_util::future::join_all(workers);
-        // Ten hours: longer than any worker can live.
+        // Ten hours: longer than any worker can run.
         match tokio::time::timeout(Duration::from_secs(36_000), all).await {
             Ok(ended) => {
                 ended.into_iter().for_each(|end| end.expect("no worker panics"));
@@ -145,7 +145,7 @@ impl World {
 
     fn worker(&mut self, number: u64) -> Worker {
         let mut random = Random::new(self.random.any());
-        // One in three dies somewhere.
+        // One worker in three dies at some call.
         let mut happens = Vec::new();
         if random.one_in(3) {
             let what = if random.one_in(2) { What::CrashBefore } else { What::CrashAfter };
@@ -202,7 +202,7 @@ impl World {
                         ("hold", Body::Hold(Hold { scope, reason, provenance, until }))
                     }
                     1 => {
-                        // The auditor alone holds here.
+                        // Only the auditor makes holds here.
                         let Some(hold) = journal.refresh().await.ok().and_then(|state| Some(state.holds.first()?.seq))
                         else {
                             continue;
@@ -237,20 +237,20 @@ impl World {
         self.broken.lock().unwrap().push(why.into());
     }
 
-    /// A worker that no fault meets but those of the registry.
+    /// A promoter whose only faults are those of the registry.
     fn calm_promoter(&self) -> Promoter {
         let ledger = Arc::clone(&self.memory) as Arc<dyn Ledger>;
         Promoter::new(Arc::new(self.registry.clone()), ledger).with_clock(Arc::new(self.clock))
     }
 
-    /// The weather clears; another machine brings every channel to rest (I5).
+    /// The faults end. Another machine closes every open move (I5).
     async fn rest(&self) {
         tokio::time::sleep(Duration::from_secs(60)).await;
         self.registry.calm();
         let promoter = self.calm_promoter();
         for (number, channel) in self.channels.iter().enumerate() {
             let how = if number == 0 { RecoveryMode::RollForward } else { RecoveryMode::Abort };
-            // A hold of the auditor's ends by itself, within 91 s, and counts for 5 min longer.
+            // A hold of the auditor ends by itself within 91 s, and is in force for another 5 min.
             tokio::time::sleep(Duration::from_secs(400)).await;
             let was_open = promoter.state(channel).await.unwrap().open.is_some();
             match promoter.recover(channel, how, who(), Duration::from_secs(3_600)).await {
