@@ -222,7 +222,7 @@ pub(super) fn http_date(later_ms: i64) -> String {
     let at_ms = jiff::Timestamp::now().as_millisecond().saturating_add(later_ms);
     let (first, last) = (jiff::Timestamp::MIN, jiff::Timestamp::MAX);
     let at_ms = at_ms.clamp(first.as_millisecond(), last.as_millisecond());
-    // Between the first and the last timestamp each millisecond is one.
+    // Every millisecond between the first and the last timestamp is valid.
     let at = jiff::Timestamp::from_millisecond(at_ms).unwrap_or(last);
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }

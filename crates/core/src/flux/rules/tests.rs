@@ -8,7 +8,7 @@ use super::*;
 
 const KEY: &str = "-----BEGIN PRIVATE KEY-----\ncanary\n";
 
-/// A directory with `app.yaml` and these files; one without content holds `x`.
+/// A directory with `app.yaml` and these files, each with the content `x`.
 fn directory(files: &[&str]) -> TempDir {
     let files: Vec<_> = files.iter().map(|path| (*path, "x")).collect();
     holding(&files)
