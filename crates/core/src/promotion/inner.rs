@@ -1,4 +1,4 @@
-//! `Inner`: what every run of a promoter shares.
+//! `Inner`: the state that all runs of a promoter share.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::ledger::{Journal, Ledger};
 use crate::registry::Registry;
 use crate::value::{Channel, Clock, Pipeline};
 
-/// What every run of a promoter shares.
+/// The state that all runs of a promoter share.
 #[derive(Clone)]
 pub(super) struct Inner {
     pub(super) registry: Arc<dyn Registry>,
@@ -28,31 +28,31 @@ pub(super) struct Inner {
     pub(super) times: Times,
     pub(super) watcher: Option<Arc<dyn Watcher>>,
     pub(super) journals: Arc<std::sync::Mutex<HashMap<Channel, Arc<Mutex<Journal>>>>>,
-    /// When this process first read the entries of each log.
+    /// The times at which this process first read the entries of each log.
     pub(super) first_reads: Arc<std::sync::Mutex<HashMap<Channel, FirstRead>>>,
 }
 
-/// Is told what a run waits for, so that people can be.
+/// A callback for progress: it is called each time a run waits.
 pub trait Watcher: fmt::Debug + Send + Sync {
-    /// A run of `channel` waits for `what`, `remaining` at most where that is known.
+    /// A run of `channel` waits for `what`, for `remaining` at most if that is known.
     fn waits(&self, channel: &Channel, what: Wait, remaining: Option<Duration>);
 }
 
-/// What a run waits for.
+/// The reason why a run waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Another's move, until it is closed or may be taken over.
+    /// Another worker's move is open; the run waits until it is closed or may be taken over.
     OtherMove {
         /// The move.
         move_id: String,
     },
-    /// The time in which an earlier put may still land.
+    /// An earlier put may still land; the run waits until that time is over.
     QuietTime,
-    /// The time in which a read of the tag may still lag: it is read again.
+    /// A read of the tag may still lag; the run reads it again.
     Settle,
-    /// An answer of the registry or the ledger, which is asked again.
+    /// The registry or the ledger did not answer; the run asks again.
     Answer {
-        /// Why it had none, in its own words.
+        /// The error, as text.
         why: String,
     },
 }
@@ -70,7 +70,7 @@ impl Inner {
         Ms::try_from(self.clock.monotonic().as_millis()).unwrap_or(Ms::MAX)
     }
 
-    /// The log of a channel was read up to `size`: when each of its entries was first read here.
+    /// Notes that the channel's log was read up to `size`. Returns the times at which its entries were first read here.
     pub(super) fn first_read(&self, channel: &Channel, size: u64) -> FirstRead {
         let now = self.now();
         let mut all = self.first_reads.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,7 +79,7 @@ impl Inner {
         first_read.clone()
     }
 
-    /// What the registry answers for the channel's tag now.
+    /// The registry's answer for the channel's tag now.
     pub(super) async fn read_tag(&self, channel: &Channel) -> Result<TagRead> {
         let sent = self.now();
         let answer = self.registry.read_tag(channel.repository(), channel.tag()).await?;
@@ -113,7 +113,7 @@ impl fmt::Debug for Inner {
     }
 }
 
-/// All of them at the same time, in order.
+/// Runs the futures at the same time. The outputs have the order of the futures.
 pub(super) async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     join_all(futures).await
 }

@@ -1,4 +1,4 @@
-//! `plan` reads, `approve` permits, `execute` writes: what was not approved cannot be executed.
+//! `plan` reads, `approve` permits, `execute` writes. Only an approved plan can be executed.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -17,10 +17,10 @@ use crate::judge::{Finding, Refusal};
 use crate::record::{Op, OpenMove};
 use crate::value::{Channel, Digest, IdempotencyKey};
 
-/// A plan that is older than this is made again before it is executed, and must come out the same.
+/// A plan that is older than this, in milliseconds, is made again before it is executed. The new plan must be the same.
 const FRESH_MS: u64 = 5_000;
 
-/// A move that was thought through, and what the policy says of it. Nothing was written.
+/// A planned move, with the policy's findings. Nothing was written.
 #[derive(Debug)]
 pub struct Plan {
     run: Box<Run>,
@@ -30,7 +30,7 @@ pub struct Plan {
 
 #[derive(Debug)]
 enum What {
-    /// There is nothing to do: the channel is there already, or the key has moved it.
+    /// There is nothing to do: the channel points at the target already, or a committed move has the same key.
     Settled(Receipt),
     Move(Gathered),
     /// A dead worker's move is open: executing closes it first, then judges.
@@ -41,23 +41,23 @@ enum What {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct DeadMove {
-    /// Where its intent stands.
+    /// The position of its intent in the log.
     pub seq: u64,
-    /// What it does.
+    /// Its operation.
     pub op: Op,
     /// The digest that it points the channel at.
     pub target: Digest,
-    /// What executing the plan would do with it.
+    /// The way in which executing the plan would close it.
     pub closing: Closing,
 }
 
-/// What becomes of a dead worker's move when a plan is executed.
+/// The way in which executing a plan closes a dead worker's move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Closing {
-    /// It has the key of this request: it is completed, with a put if it has not landed.
+    /// The move has the key of this request: it is completed, with a put if it has not landed.
     Complete,
-    /// It is committed if it has landed, and closed without a put otherwise.
+    /// The move is committed if it has landed, and closed without a put otherwise.
     CommitOrAbort,
 }
 
@@ -73,7 +73,7 @@ impl fmt::Display for DeadMove {
     }
 }
 
-/// Looking never acts: a run that looks stops before whatever it would write.
+/// The purpose of a run. *Looking never acts*: a run that looks stops before it writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Look,
@@ -85,7 +85,8 @@ pub(super) enum Purpose {
 pub struct Approved(Plan);
 
 impl Plan {
-    /// The live digest now, and the one that would be live; none if there is nothing to do.
+    /// The live digest now, and the digest that the move would make live. None if there is nothing to do, or if a dead
+    /// worker's move must be closed first.
     pub fn change(&self) -> Option<(Option<Digest>, Digest)> {
         match &self.what {
             What::Settled(_) | What::DeadMove(_) => None,
@@ -93,7 +94,8 @@ impl Plan {
         }
     }
 
-    /// What each guardrail says; empty if there is nothing to do.
+    /// The findings of the guardrails. Empty if there is nothing to do, or if a dead worker's move must be closed
+    /// first.
     pub fn findings(&self) -> &[Finding] {
         match &self.what {
             What::Settled(_) | What::DeadMove(_) => &[],
@@ -155,7 +157,7 @@ impl Plan {
                         break What::DeadMove(run.dead_move(&open));
                     }
                     Doing::Effect(Effect::Observe { observed, .. }) if purpose == Purpose::Look => {
-                        // Drift is drift, recorded or not.
+                        // The drift is refused even though it is not recorded.
                         let input = match run.is_behind(observed).await {
                             true => run.tell_behind(observed),
                             false => Input::Broken(Retry::Later),
@@ -179,7 +181,7 @@ impl Approved {
         let (mut run, gathered) = match plan.what {
             What::Settled(receipt) => return Ok(receipt),
             What::Move(gathered) => (plan.run, gathered),
-            // What follows the dead move is judged when that is closed.
+            // This plan's own move is judged after the dead move is closed.
             What::DeadMove(_) => {
                 let Run { effects, asked: Asked { operation, terms, .. }, .. } = *plan.run;
                 let plan = Plan::make(&effects.inner, Purpose::Act, &effects.channel, operation, terms).await?;
@@ -217,8 +219,8 @@ impl Approved {
     }
 }
 
-/// Runs in a task of its own, which sees when its caller is gone (*caller-may-leave*): it stops then, unless a move may be
-/// open because of it.
+/// Runs `task` in a task of its own, which sees when its caller is gone (*caller-may-leave*). It stops then, unless a
+/// move may be open because of it.
 pub(super) async fn detached<T, F>(task: impl FnOnce(Weak<()>) -> F) -> Result<T>
 where
     T: Send + 'static,

@@ -15,9 +15,9 @@ use crate::record::Source;
 use crate::registry::Registry;
 use crate::value::{Channel, Clock, Pipeline, SystemClock};
 
-/// Moves channels, and says what they are and were.
+/// Moves channels, and reads their state and their history.
 ///
-/// It is cheap to clone; clones share what they know of the logs. Every call is safe to make from many tasks, processes
+/// It is cheap to clone; clones share the logs that were read. Every call is safe to make from many tasks, processes
 /// and machines at once: the ledger puts the moves of a channel in order.
 ///
 /// ```
@@ -94,7 +94,7 @@ impl Promoter {
         self.change(|inner| inner.clock = clock)
     }
 
-    /// With a watcher that is told what a run waits for.
+    /// With a watcher, which is called each time a run waits.
     #[must_use]
     pub fn with_watcher(self, watcher: Arc<dyn Watcher>) -> Promoter {
         self.change(|inner| inner.watcher = Some(watcher))
@@ -111,32 +111,32 @@ impl Promoter {
         self.run(channel, Operation::Promote(source), terms).await
     }
 
-    /// Points the channel back at the digest that was live before, or at `to`, which must have been live here
-    /// (ROLLBACK_NO_TARGET). All that
-    /// the target is made of must still be there (POLICY_REFUSED, finding TARGET_INCOMPLETE).
+    /// Points the channel back at the digest that was live before, or at `to`. ROLLBACK_NO_TARGET if `to` was never
+    /// live here. POLICY_REFUSED, with the finding TARGET_INCOMPLETE, if a part of the target is gone from the
+    /// registry.
     pub async fn rollback(&self, channel: &Channel, to: Option<RollbackTarget>, terms: Terms) -> Result<Receipt> {
         self.run(channel, Operation::Rollback(to), terms).await
     }
 
-    /// Takes the channel's first state into the log: as the tag is, or from a release (`source`) if the tag is absent or points
-    /// at it already.
+    /// Records the channel's first state in the log: the digest that the tag points at; or a release (`source`), if the
+    /// tag is absent or points at it already.
     pub async fn bootstrap(&self, channel: &Channel, source: Option<Source>, terms: Terms) -> Result<Receipt> {
         self.run(channel, Operation::Bootstrap(First { source, ..First::default() }), terms).await
     }
 
-    /// Puts the live digest back after a write around the ledger.
+    /// Puts the live digest back after another writer moved the tag without the ledger.
     pub async fn repair(&self, channel: &Channel, terms: Terms) -> Result<Receipt> {
         self.run(channel, Operation::Repair, terms).await
     }
 
-    /// Takes what was put there by hand as live. It needs a reason.
+    /// Accepts the digest that the tag points at as live, after another writer moved the tag. The terms must have a
+    /// reason.
     pub async fn adopt(&self, channel: &Channel, terms: Terms) -> Result<Receipt> {
         self.run(channel, Operation::Adopt, terms).await
     }
 
-    /// Finds out what a move would do and what the policy says of it. It reads, and waits for another's open move as the
-    /// terms say. Looking never acts: it puts nothing, writes nothing, and leaves a dead worker's move open
-    /// ([`Plan::dead_move`]).
+    /// Plans a move and has the policy judge it. It reads, and waits for another worker's open move as the terms say.
+    /// Looking never acts: it puts nothing, writes nothing, and leaves a dead worker's move open ([`Plan::dead_move`]).
     pub async fn plan(&self, channel: &Channel, operation: Operation, terms: Terms) -> Result<Plan> {
         Plan::make(&self.inner, Purpose::Look, channel, operation, terms).await
     }
@@ -147,11 +147,11 @@ impl Promoter {
         self.execute(plan.approve()?).await
     }
 
-    /// Executes an approved plan, on the promoter that made it. CHANNEL_CHANGED if the channel has moved since, unless the
-    /// terms say to requeue.
+    /// Executes an approved plan, on the promoter that made it. CHANNEL_CHANGED if another move changed the channel
+    /// since, unless the terms say to requeue.
     ///
-    /// From the intent on it runs in a task of its own: if this future is dropped, the move is brought to its end (or
-    /// to its deadline) all the same.
+    /// From the intent on, the move runs in a task of its own: if this future is dropped, the move still runs to its
+    /// end, or to its deadline.
     pub async fn execute(&self, approved: Approved) -> Result<Receipt> {
         approved.execute().await
     }

@@ -1,4 +1,4 @@
-//! What a channel is and was: from its log alone, without a registry.
+//! The current state and the history of a channel, read from its log alone, without the registry.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::record::{
 };
 use crate::value::{Channel, Digest, Provenance, Text, Timestamp};
 
-/// What a channel is now, as its log says.
+/// The current state of a channel, as its log says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Current {
@@ -38,25 +38,26 @@ pub struct Current {
     /// The holds in force.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<ActiveHold>,
-    /// Where the log goes on, if it was migrated to another ledger: the rest says what was, then.
+    /// The ledger where the log goes on, if it was migrated: the other fields are the state before the migration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migrated: Option<MigratedTo>,
-    /// How many entries the log has.
+    /// The number of entries in the log.
     pub size: u64,
 }
 
-/// How long the registry is asked for the tag of a channel that is to be held and has no log.
+/// The longest wait for the registry's answer about the tag, when a channel without a log is to be held.
 const TAG_WITHIN: Duration = Duration::from_secs(10);
 
 impl Promoter {
-    /// The fold of a channel's log.
+    /// The state of a channel, computed from its log up to the head.
     pub async fn state(&self, channel: &Channel) -> Result<ChannelState> {
         let journal = self.inner.journal(channel);
         let state = journal.lock().await.refresh().await?;
         Ok(ChannelState::clone(&state))
     }
 
-    /// What a channel is now: live and previous digest, the move that made it so, what is open, which holds are in force.
+    /// The current state of a channel: live and previous digest, the last committed move, the open move, and the holds
+    /// in force.
     pub async fn current(&self, channel: &Channel) -> Result<Current> {
         let (log, possibly_open) = {
             let journal = self.inner.journal(channel);
@@ -83,15 +84,16 @@ impl Promoter {
         Ok(self.state(channel).await?.previous)
     }
 
-    /// The moves of a channel, newest first: at most `limit` (at least 1), those whose intent stands before `before`, or the
-    /// newest ones. A move that `before` falls into is among them, with the end that it came to.
+    /// The moves of a channel, newest first, at most `limit` (at least 1). With `before`, only the moves whose intent
+    /// has a lower position; a move whose intent is before `before` and whose outcome is after it is included, with its
+    /// outcome.
     pub async fn history(&self, channel: &Channel, before: Option<u64>, limit: usize) -> Result<Page> {
         back(&self.inner.snapshot(channel).await?, before, limit.max(1)).await
     }
 
-    /// The committed move with the highest position that was closed at or before `at`: what the channel was then, by the
-    /// clocks of who wrote the log. It says so if a move was open then, or if a drift was seen. None if the channel was not
-    /// bootstrapped yet.
+    /// The committed move that was live at `at`: the one with the highest position among those that were closed at or
+    /// before `at`, by the clocks of the machines that wrote the log. The result also names a move that was open then,
+    /// and drift that was seen. None if the channel was not bootstrapped yet.
     pub async fn at(&self, channel: &Channel, at: Timestamp) -> Result<Option<LiveAt>> {
         live_at(&self.inner.snapshot(channel).await?, at).await
     }
@@ -101,15 +103,17 @@ impl Promoter {
         self.inner.ledger.channels().await
     }
 
-    /// Checks a channel's whole log, from its first byte, whatever an index says.
+    /// Verifies a channel's whole log, from its first byte. No index is trusted.
     pub async fn verify(&self, channel: &Channel) -> Result<LogReport> {
         self.inner.ledger.verify(channel).await
     }
 
-    /// Stops moves of the channel, until it is ended or until it ends by itself; the hold's id, which is its position.
-    /// VALUE_INVALID if it would have ended already; CHANNEL_ABSENT if the ledger has no log of the channel and the registry
-    /// has no such tag, so that a name that is misspelled holds nothing silently. A registry that cannot be asked stops no
-    /// hold.
+    /// Stops moves of the channel until the hold is ended or expires. Returns the hold's id, which is its position in
+    /// the log.
+    ///
+    /// VALUE_INVALID if the hold has expired already. CHANNEL_ABSENT if the ledger has no log of the channel and the
+    /// registry has no such tag: a misspelled name must not seem to be held. If the registry does not answer, the hold
+    /// is recorded.
     pub async fn hold(&self, channel: &Channel, hold: Hold) -> Result<u64> {
         let now = self.inner.clock.now();
         if let Some(until) = hold.until.filter(|until| *until <= now) {
@@ -124,7 +128,7 @@ impl Promoter {
     /// CHANNEL_ABSENT if the registry says that it has no such tag.
     async fn refuse_absent(&self, channel: &Channel) -> Result<()> {
         let looked = self.inner.registry.resolve(channel.repository(), channel.tag());
-        // In an incident the hold counts more than the check: no answer is none that speaks against it.
+        // In an incident the hold matters more than this check: if the registry does not answer, the hold is recorded.
         let Ok(Ok(None)) = tokio::time::timeout(TAG_WITHIN, looked).await else { return Ok(()) };
         let message = format!(
             "{channel} is nothing that could be held: the ledger has no log of it, and the registry has no such tag; check \
@@ -133,13 +137,15 @@ impl Promoter {
         Err(Error::new(ErrorKind::ChannelAbsent, message).with("channel", channel))
     }
 
-    /// The holds in force now, by the clock of this machine; one within 5 min of its end still is.
+    /// The holds in force now, by the clock of this machine. A hold stays in force until 5 min after its end: clocks
+    /// differ.
     pub async fn holds(&self, channel: &Channel) -> Result<Vec<ActiveHold>> {
         let state = self.state(channel).await?;
         Ok(state.holds_at(self.inner.clock.now()).cloned().collect())
     }
 
-    /// Ends a hold; the position of the entry. VALUE_INVALID if no such hold is in force: the message names those that are.
+    /// Ends a hold. Returns the position of the entry. VALUE_INVALID if no such hold is in force: the message names the
+    /// holds that are.
     pub async fn unhold(&self, channel: &Channel, unhold: Unhold) -> Result<u64> {
         let now = self.inner.clock.now();
         let journal = self.inner.journal(channel);
@@ -155,8 +161,8 @@ impl Promoter {
         }
     }
 
-    /// Ends the holds of one person: those with the same provider and actor as `provenance`. The ids of the holds that were
-    /// ended.
+    /// Ends the holds of one person: those with the same provider and actor as `provenance`. Returns the ids of the
+    /// ended holds.
     pub async fn unhold_mine(&self, channel: &Channel, reason: Text, provenance: Provenance) -> Result<Vec<u64>> {
         let mut ended = Vec::new();
         for ActiveHold { seq: hold, provenance: by, .. } in self.holds(channel).await? {
@@ -170,7 +176,8 @@ impl Promoter {
 }
 
 impl Inner {
-    /// A channel's log as far as it goes now. A scan of it holds no journal, so that moves of the channel go on.
+    /// A channel's log up to its current head. Scanning the snapshot does not lock the journal, so moves of the channel
+    /// go on.
     pub(super) async fn snapshot(&self, channel: &Channel) -> Result<Snapshot> {
         let journal = self.journal(channel);
         let mut journal = journal.lock().await;

@@ -1,4 +1,4 @@
-//! How a run ends: a receipt, or an error that says what to do.
+//! The result of a run: a receipt, or an error that says what to do.
 
 use std::time::Duration;
 
@@ -13,67 +13,68 @@ use crate::judge::Finding;
 use crate::record::{EventStatus, FindingNote, Op, PromotionEvent, PutStatus, Status, events};
 use crate::value::{Channel, Digest, Timestamp};
 
-/// What a move did.
+/// The result of a move.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Receipt {
     /// The channel.
     pub channel: Channel,
-    /// What was asked for.
+    /// The operation of `move`; the requested operation if there was nothing to move.
     pub op: Op,
-    /// What came of it.
+    /// The result: committed, unchanged or replayed.
     pub result: MoveResult,
     /// The live digest before the move; absent before the first move.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_digest: Option<Digest>,
     /// The digest that the move made live; the live digest if there was nothing to move.
     pub digest: Digest,
-    /// The move that this call made, or the one that its key had made before; absent if there was nothing to move.
+    /// The move that this call made, or the earlier move with the same key; absent if there was nothing to move.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r#move: Option<PromotionEvent>,
-    /// What is live now. After a replay that may be what a later move set.
+    /// The live digest now. After a replay, a later move may have set it.
     pub live: Live,
-    /// What went wrong beside the move, such as a pin that could not be written after it had landed (PIN_MISSING).
+    /// Problems that did not stop the move, such as a pin that could not be written after the move had landed
+    /// (PIN_MISSING).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Finding>,
 }
 
-/// What is live on a channel.
+/// The live digest of a channel, and the move that set it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Live {
     /// The digest.
     pub digest: Digest,
-    /// Where the intent of the last committed move stands.
+    /// The position of the last committed move's intent in the log.
     pub seq: u64,
-    /// When that move was closed.
+    /// The time at which that move was closed.
     pub at: Timestamp,
 }
 
 impl Receipt {
-    /// What each guardrail said; empty if nothing was judged.
+    /// The findings that are recorded with the move; empty if there is no move.
     pub fn findings(&self) -> &[FindingNote] {
         self.r#move.as_ref().map_or(&[], |event| &event.intent.decision.findings)
     }
 }
 
 impl Live {
-    /// What a committed move made live; none if it is open.
+    /// The digest that a committed move made live; none if the move is open.
     fn of(event: &PromotionEvent) -> Option<Live> {
         let outcome = event.outcome.as_ref()?;
         Some(Live { digest: event.intent.target.digest, seq: event.seq, at: outcome.at })
     }
 }
 
-/// What came of a move.
+/// The kind of a move's success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MoveResult {
-    /// The channel points at the target, and that is recorded.
+    /// The channel points at the target, and the move is recorded.
     Committed,
-    /// The channel pointed at the target already; nothing was put. With a key that was given, `move` records it.
+    /// The channel pointed at the target already; nothing was put. If the caller gave a key, `move` records it.
     Unchanged,
-    /// The key moved the channel before; `move` is that move.
+    /// A committed move has the same key; `move` is that move.
     Replayed,
 }
 
@@ -83,12 +84,12 @@ fn found(event: &PromotionEvent) -> bool {
     put_none && event.intent.previous == Some(event.intent.target.digest)
 }
 
-/// How long to wait before an event is read again.
+/// The waits before an event is read again, in milliseconds.
 const READ_BACK_MS: [u64; 5] = [100, 200, 400, 800, 1600];
 
 impl Effects {
-    /// The event of the move whose intent stands at `seq`, which is closed. The move is over, so a ledger that does not
-    /// answer is asked again; MOVE_INDETERMINATE in the end.
+    /// The event of the closed move whose intent is at `seq`. The move is over, so a ledger that does not answer is
+    /// asked again. MOVE_INDETERMINATE if no try succeeds.
     pub(super) async fn event(&self, seq: u64) -> Result<Option<PromotionEvent>> {
         let mut tries = READ_BACK_MS.into_iter();
         loop {
@@ -110,7 +111,7 @@ impl Effects {
         loop {
             let entries = journal.read(seq, limit).await?;
             let event = events(&entries).events.into_iter().next();
-            // Others may have written more than that between the intent and its outcome.
+            // More than `limit` entries may stand between the intent and its outcome.
             if entries.len() < limit || event.as_ref().is_some_and(|event| event.outcome.is_some()) {
                 return Ok(event);
             }
@@ -118,7 +119,7 @@ impl Effects {
         }
     }
 
-    /// The last thing that went wrong outside.
+    /// The last error of the registry or the ledger.
     pub(super) fn last_error(&self) -> Error {
         match &self.error {
             Some(error) => error.clone().with("channel", &self.channel),
@@ -128,7 +129,7 @@ impl Effects {
 }
 
 impl Run {
-    /// What is live, as the log says.
+    /// The live digest, as the log says.
     async fn live(&self) -> Result<Live> {
         let event = self.live_event().await?;
         event.as_ref().and_then(Live::of).ok_or_else(|| {
@@ -151,7 +152,7 @@ impl Run {
             let (channel, warnings) = (channel.clone(), warnings.clone());
             Receipt { channel, op, result, previous_digest, digest, r#move: Some(event), live, warnings }
         };
-        // What this call waited for to be closed is the last committed move.
+        // If this call waited for a move to be closed, that move is the last committed one.
         let committed = |event: PromotionEvent| match Live::of(&event) {
             // A keyed `unchanged` is recorded, and puts nothing.
             Some(live) if found(&event) => Ok(receipt(MoveResult::Unchanged, event, live)),
@@ -163,7 +164,7 @@ impl Run {
                 Some(event) => committed(event),
                 None => Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log"))),
             },
-            // What another worker closed meanwhile is known all the same.
+            // The result is known even if another worker closed the move meanwhile.
             End::Indeterminate { seq: Some(seq), why: Why::TakenOver } => match self.effects.event(seq).await? {
                 Some(event) if event.status() == EventStatus::Committed && event.intent.key == asked.key => {
                     committed(event)
@@ -209,7 +210,7 @@ impl Run {
         }
     }
 
-    /// IDEMPOTENCY_SUPERSEDED: by whom, and when.
+    /// IDEMPOTENCY_SUPERSEDED, with the move that replaced this one: its release, its run, its actor and its time.
     async fn superseded(&self, seq: u64) -> Error {
         let effects = &self.effects;
         let channel = &effects.channel;

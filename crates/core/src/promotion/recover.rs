@@ -14,38 +14,38 @@ use crate::judge::Finding;
 use crate::record::{EventStatus, PromotionEvent, TakeoverOp};
 use crate::value::{Channel, Provenance};
 
-/// How an open move is closed.
+/// The way in which a recovery closes an open move.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RecoveryMode {
-    /// With a put, if it has not landed and no hold stands.
+    /// With a put, if the move has not landed and no hold is in force.
     #[default]
     RollForward,
     /// Without a put.
     Abort,
 }
 
-/// What a recovery did.
+/// The result of a recovery.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "result", rename_all = "lowercase")]
 pub enum Recovered {
     /// No move was open.
     Nothing,
-    /// The open move is closed; `event` says how.
+    /// The open move is closed; `event` has its outcome.
     Closed {
         /// The move.
         event: Box<PromotionEvent>,
-        /// What went wrong beside it, such as a pin that could not be written (PIN_MISSING).
+        /// Problems that did not stop the recovery, such as a pin that could not be written (PIN_MISSING).
         #[serde(skip_serializing_if = "Vec::is_empty")]
         warnings: Vec<Finding>,
     },
 }
 
 impl Promoter {
-    /// Closes the move that is open, if one is: waits until it may be taken over, and brings it about (`RecoveryMode::RollForward`)
-    /// or gives it up if it has not landed (`RecoveryMode::Abort`). It closes the move that it saw first and no other.
+    /// Closes the open move, if there is one: waits until the move may be taken over, then completes it
+    /// (`RecoveryMode::RollForward`), or aborts it if it has not landed (`RecoveryMode::Abort`). It closes the move
+    /// that it saw first and no other.
     ///
-    /// `provenance` says who asks; it is recorded in the takeover. `timeout` is how long to wait for the worker that holds
-    /// the move.
+    /// `provenance` is recorded in the takeover. `timeout` is the longest wait for the worker that holds the move.
     pub async fn recover(
         &self,
         channel: &Channel,
@@ -77,7 +77,8 @@ struct Recovery {
 }
 
 impl Recovery {
-    /// Does what the machine says until the end. Once a takeover may stand, it goes on even if the caller is gone.
+    /// Performs the machine's effects until the end. Once a takeover may be in the log, it goes on even if the caller
+    /// is gone.
     async fn drive(&mut self, mut effect: Effect, caller: &Weak<()>) -> Result<Cleared> {
         loop {
             self.effects.check_caller(&effect, caller)?;

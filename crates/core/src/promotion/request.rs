@@ -1,4 +1,4 @@
-//! What is asked of a promoter, and on what terms.
+//! The request of a move: its operation, and its options (`Terms`).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,36 +12,36 @@ use crate::judge::{ExpectedDigest, PartsPresent};
 use crate::record::{Op, OverrideNote, Predecessor, Source, canonical};
 use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Tag, Text};
 
-/// A move, as it is asked for.
+/// The operation of a move, with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Points the channel at a release: a tag or a digest of its repository, or what is live on another channel.
     Promote(Source),
     /// Points it back at the digest that was live before, or at the named one, which must have been live here.
     Rollback(Option<RollbackTarget>),
-    /// Takes the first state into the log.
+    /// Records the channel's first state in the log.
     Bootstrap(First),
     /// Puts the live digest back.
     Repair,
-    /// Takes what the tag points at as live. It needs a reason.
+    /// Accepts the digest that the tag points at as live. The terms must have a reason.
     Adopt,
 }
 
-/// The first state of a channel.
+/// The options of a bootstrap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct First {
-    /// What the channel is to point at: the tag must be absent or point there already. Without it the tag is taken as
-    /// it is.
+    /// The release that the channel is to point at: the tag must be absent or point at it already. Without it, the
+    /// digest that the tag points at becomes live.
     pub source: Option<Source>,
     /// The log that this one continues, when a repository was renamed.
     pub predecessor: Option<Predecessor>,
 }
 
-/// The guardrail that asks whether this ledger has the whole record. Of a bootstrap: whether another ledger governs the
-/// repository, because it has pins that no log of this ledger in that repository explains (LEDGER_FOREIGN).
+/// The guardrail that refuses if this ledger lacks moves of the channel. In a bootstrap it refuses if another ledger
+/// governs the repository: the repository has pins that no log of this ledger in it explains (LEDGER_FOREIGN).
 pub const LEDGER_COMPLETE: &str = "ledger-complete";
 
-/// Who asks for a move, and on what terms.
+/// The options of a move: its provenance, its reason, its preconditions and its timeout.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Terms {
@@ -49,23 +49,26 @@ pub struct Terms {
     pub provenance: Provenance,
     /// The idempotency key; a random one if there is none.
     pub idempotency_key: Option<IdempotencyKey>,
-    /// Why.
+    /// The reason for the move; none by default.
     pub reason: Option<Text>,
-    /// What the channel must point at for the move to start; anything by default.
+    /// The digest that the channel must point at before the move starts; any by default.
     pub expected: ExpectedDigest,
-    /// The names of the guardrails whose refusal does not count; they are recorded with the move, and need a reason.
-    /// [`LEDGER_COMPLETE`] can be one in a bootstrap and a repair, [`PartsPresent::NAME`] in a rollback and a repair.
+    /// The names of the guardrails whose refusal does not count; none by default. They are recorded with the move, and
+    /// need a reason. [`LEDGER_COMPLETE`] can be one in a bootstrap and a repair, [`PartsPresent::NAME`] in a rollback
+    /// and a repair.
     pub overrides: BTreeSet<Text>,
-    /// What to do when another move comes first: wait, and go on only if the live digest is still the same, by default.
+    /// The reaction to another move that comes first. By default the move waits, and goes on only if the live digest is
+    /// still the same.
     pub on_conflict: OnConflict,
-    /// How long to wait for others; three minutes by default: longer than it takes until a dead worker's move may be taken over.
+    /// The longest wait for other moves; three minutes by default. With the default times a dead worker's move may be
+    /// taken over before that.
     pub timeout: Duration,
-    /// The tag that was written beside the source's digest: the move warns if it points at another.
+    /// The tag that was written beside the source's digest: the move warns if the tag points at another digest.
     pub(super) tag: Option<Tag>,
 }
 
 impl Terms {
-    /// How long others are waited for by default: three minutes.
+    /// The default of `timeout`: three minutes.
     pub const TIMEOUT: Duration = Duration::from_secs(180);
 
     /// The terms of the run that `provenance` names, with the defaults.
@@ -97,7 +100,7 @@ impl Terms {
         self
     }
 
-    /// With what the channel must point at for the move to start.
+    /// With the digest that the channel must point at before the move starts.
     #[must_use]
     pub fn expected(mut self, expected: ExpectedDigest) -> Terms {
         self.expected = expected;
@@ -116,29 +119,30 @@ impl Terms {
         self.overrides.iter().any(|name| name.as_str() == guardrail)
     }
 
-    /// The overrides as the log has them. Without a reason there are none: [`Operation::check`] refused them.
+    /// The overrides as the log records them. Without a reason there are none: [`Operation::check`] refused them.
     pub(super) fn override_notes(&self) -> Vec<OverrideNote> {
         let Some(reason) = &self.reason else { return Vec::new() };
         let note = |guardrail: &Text| OverrideNote { guardrail: guardrail.clone(), reason: reason.clone() };
         self.overrides.iter().map(note).collect()
     }
 
-    /// With what to do when another move comes first.
+    /// With another reaction to a move that comes first.
     #[must_use]
     pub fn on_conflict(mut self, on_conflict: OnConflict) -> Terms {
         self.on_conflict = on_conflict;
         self
     }
 
-    /// With how long to wait for others.
+    /// With another longest wait for other moves.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Terms {
         self.timeout = timeout;
         self
     }
 
-    /// With the tag that was written beside the source's digest (see [`ReleaseName`](crate::ReleaseName)). It is the
-    /// release's label, unless one was given, and the move warns (TARGET_TAG_DIFFERS) if it points at another digest.
+    /// With the tag that was written beside the source's digest (see [`ReleaseName`](crate::ReleaseName)). The tag
+    /// becomes the release's label, unless a label was given. The move warns (TARGET_TAG_DIFFERS) if the tag points at
+    /// another digest.
     #[must_use]
     pub fn tag(mut self, tag: Tag) -> Terms {
         let label = || tag.as_str().parse().ok();
@@ -149,7 +153,7 @@ impl Terms {
 }
 
 impl Operation {
-    /// What it does.
+    /// The operation's name in the log, without its arguments.
     pub fn op(&self) -> Op {
         match self {
             Operation::Promote(_) => Op::Promote,
@@ -160,7 +164,7 @@ impl Operation {
         }
     }
 
-    /// What the channel is to point at, where the source was resolved to `target`.
+    /// The digest that the channel is to point at. `target` is the digest that the source was resolved to.
     pub(super) fn want(&self, target: Option<Digest>) -> Want {
         match (self, target) {
             (_, Some(target)) => Want::Digest(target),
@@ -171,7 +175,8 @@ impl Operation {
     }
 
     /// The SHA-256 of the request's canonical form: the operation, the channel and the arguments as they were given,
-    /// never what they resolved to. Who asks and why is not part of it: a job that is run again has another attempt.
+    /// not as they were resolved. The provenance and the reason are not part of it: a job that is run again has another
+    /// attempt.
     pub(super) fn request(&self, channel: &Channel, terms: &Terms) -> Result<Digest> {
         let named = |source: &Source| match source {
             Source::Reference(reference) => json!({ "reference": reference }),

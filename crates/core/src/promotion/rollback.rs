@@ -1,4 +1,4 @@
-//! `RollbackTarget`: what a rollback goes back to.
+//! `RollbackTarget`: the digest, release or move that a rollback goes back to.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Digest, ReleaseLabel};
 
-/// What a rollback goes back to: it must have been live on the channel.
+/// The target of a rollback: a digest, a release or a move. Its digest must have been live on the channel.
 ///
 /// # Syntax
 /// - `sha256:…`: a digest.
-/// - `#42` or `prod#42`: the digest that the move at this position made live; what is before the `#` is not looked at.
-/// - Anything else is a release, as it was promoted here: its tag, or the label that was recorded. If it was promoted with
-///   several digests, the newest counts, and the answer has a warning.
+/// - `#42` or `prod#42`: the digest that the move at this position made live. The text before the `#` is ignored.
+/// - Anything else is a release, as it was promoted here: its tag, or the label that was recorded. If it was promoted
+///   with several digests, the newest counts, and the receipt has a warning.
 ///
 /// ```
 /// use tagwarden::promotion::RollbackTarget;
@@ -29,7 +29,7 @@ pub enum RollbackTarget {
     Digest(Digest),
     /// The release of this tag or label.
     Release(ReleaseLabel),
-    /// What the move at this position made live.
+    /// The digest that the move at this position made live.
     Move(u64),
 }
 
