@@ -1,4 +1,4 @@
-//! `audit`: what log and registry say together. It writes nothing.
+//! `audit`: compares each channel's log with the registry. It writes nothing.
 
 use futures_util::stream::{self, StreamExt};
 
@@ -14,28 +14,30 @@ use crate::judge::{AuditReport, Audited, Drift, Finding, PartsPresent, Passage};
 use crate::record::ChannelState;
 use crate::value::{Channel, Digest};
 
-/// How many channels, tags or manifests are looked at at once.
+/// The most channels, tags or manifests that are read at the same time.
 pub(super) const AT_ONCE: usize = 16;
 
-/// How an audit looks. By default it waits for reads to settle, for three minutes at most, and looks at the tag alone.
+/// The options of an audit. By default it waits for reads to settle, for three minutes at most, and looks at the tag
+/// alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AuditOptions {
-    /// How long a channel whose read may be an old answer is looked at again at most; then it is *unsettled*. Without a
-    /// timeout nothing is waited for, and such a channel is *lagging*.
+    /// The longest time for which a channel whose read may be an old answer is read again; then it is *unsettled*. With
+    /// `None` the audit does not wait, and such a channel is *lagging*. Three minutes by default.
     pub timeout: Option<Duration>,
-    /// What is looked at.
+    /// The objects that are looked at; the tag alone by default.
     pub looks: AuditLooks,
 }
 
-/// What an audit looks at, for each channel.
+/// The objects that an audit looks at, for each channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AuditLooks {
     /// The tag: one request for a channel that does not lag.
     #[default]
     Tag,
-    /// The tag and, where it is in sync or lagging, all parts of the live digest: its manifest, and each manifest, config and
-    /// layer that is named there. What is missing, or could not be looked at, is a warning, and no other state.
+    /// The tag and, if it is in sync or lagging, all parts of the live digest: its manifest, and each manifest, config
+    /// and layer that is named there. A part that is missing, or could not be looked at, is a warning; it does not
+    /// change the state.
     TagAndParts,
 }
 
@@ -52,7 +54,7 @@ impl AuditOptions {
         AuditOptions { timeout, ..self }
     }
 
-    /// With something else to look at.
+    /// With other objects to look at.
     #[must_use]
     pub fn looks(self, looks: AuditLooks) -> AuditOptions {
         AuditOptions { looks, ..self }
@@ -60,14 +62,14 @@ impl AuditOptions {
 }
 
 impl Promoter {
-    /// Compares each channel's live digest with what its tag points at. What could not be looked at is unknown, never in
-    /// sync. A channel whose read may be an old answer is looked at again until its reads are settled, side by side with the
-    /// others; see [`Promoter::audit_with`].
+    /// Compares each channel's live digest with the digest that its tag points at. A channel that could not be read is
+    /// unknown, never in sync. A channel whose read may be an old answer is read again until its reads are settled, at
+    /// the same time as the others; see [`Promoter::audit_with`].
     pub async fn audit(&self, channels: &[Channel]) -> Result<AuditReport> {
         self.audit_with(channels, AuditOptions::default()).await
     }
 
-    /// The same, with options.
+    /// Like [`Promoter::audit`], with options.
     pub async fn audit_with(&self, channels: &[Channel], options: AuditOptions) -> Result<AuditReport> {
         // Collected first: with the closure inside the stream, the compiler cannot see that the future is Send.
         let looks: Vec<_> = channels.iter().map(|channel| self.audit_one(channel, options)).collect();
@@ -96,7 +98,8 @@ impl Promoter {
         audited
     }
 
-    /// What seems well is not known to be, while a move may be open that the log does not have.
+    /// Replaces *in sync*, *lagging* and *never recorded* with *possibly open*, if a move may be open that the log does
+    /// not have.
     async fn doubted(&self, mut audited: Audited) -> Result<Audited> {
         let observed = match audited.drift {
             Drift::InSync { live } => Some(live),
@@ -109,7 +112,7 @@ impl Promoter {
         Ok(audited)
     }
 
-    /// What is wrong with the parts of a live digest.
+    /// The warning about missing or unknown parts of a live digest.
     async fn parts_of(&self, channel: &Channel, live: Digest) -> Option<Finding> {
         let (registry, repository, depth) = (&*self.inner.registry, channel.repository(), Depth::Everything);
         let parts = Preflight { registry, repository, depth }.parts_of(live).await;

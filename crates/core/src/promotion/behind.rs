@@ -1,4 +1,4 @@
-//! *Ledger behind*: the tag was moved by a ledger that knows more than this one, an older copy or another.
+//! *Ledger behind*: another ledger moved the tag. This ledger is an older copy of it, or a different one.
 
 use super::driver::Run;
 use super::inner::Inner;
@@ -8,8 +8,8 @@ use crate::registry::pin_tag;
 use crate::value::{Channel, Digest};
 
 impl Run {
-    /// True if the observed digest has a pin that no log of this ledger explains. A look that fails says no: what is not
-    /// known to be another ledger's move is drift.
+    /// True if the observed digest has a pin that no log of this ledger explains. False if that cannot be read: the
+    /// difference then counts as drift.
     pub(super) async fn is_behind(&self, observed: Option<Digest>) -> bool {
         match observed {
             Some(digest) => {
@@ -20,7 +20,7 @@ impl Run {
         }
     }
 
-    /// The machine is told that nothing was observed, and the error of the run says why.
+    /// The input that ends the move without an observation. It also sets the error of the run.
     pub(super) fn tell_behind(&mut self, observed: Option<Digest>) -> Input {
         self.behind = Some(observed);
         Input::Broken(Retry::Never)

@@ -18,29 +18,29 @@ pub(super) struct Run {
     pub(super) asked: Asked,
     pub(super) moving: Moving,
     pub(super) doing: Doing,
-    /// What was read before the machine asked for it.
+    /// The log and the tag that were read before the machine asked for them.
     pub(super) ahead: Option<(LogRead, Result<TagRead>)>,
     pub(super) decision: Option<Decision>,
-    /// The logs of earlier environments that the decision stands on.
+    /// The logs of earlier environments that the decision is based on.
     pub(super) upstream: Vec<UpstreamLog>,
     /// Findings about how the target was named and how the tag was read.
     pub(super) warnings: Vec<Finding>,
-    /// What people call the release.
+    /// The release's label.
     pub(super) label: Option<ReleaseLabel>,
-    /// The policy's no, if there was one.
+    /// The policy's refusal, if it refused.
     pub(super) refusal: Option<Refusal>,
-    /// What the tag was seen at that this ledger does not know the move of.
+    /// The observed value of the tag, if a move that this ledger does not know set it.
     pub(super) behind: Option<Option<Digest>>,
 }
 
-/// The effect that is next, or the end.
+/// The next effect, or the end.
 #[derive(Clone, Debug)]
 pub(super) enum Doing {
     Effect(Effect),
     End(End),
 }
 
-/// A move that was asked for.
+/// The request of a move, with its key and its hash.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) operation: Operation,
@@ -49,7 +49,7 @@ pub(super) struct Asked {
     pub(super) request: Digest,
 }
 
-/// What was found out about a move, and what the policy says.
+/// A planned move: the policy's judgement, the change and the logs that it is based on.
 #[derive(Clone, Debug)]
 pub(super) struct Gathered {
     pub(super) judgement: Judgement,
@@ -72,7 +72,8 @@ impl Asked {
 }
 
 impl Run {
-    /// Does what the machine says until the end. Once an intent may stand, it goes on even if the caller is gone.
+    /// Performs the machine's effects until the end. Once an intent may be in the log, it goes on even if the caller is
+    /// gone.
     pub(super) async fn drive(&mut self, caller: &Weak<()>) -> Result<End> {
         loop {
             match &self.doing {
@@ -82,7 +83,7 @@ impl Run {
         }
     }
 
-    /// Does the next thing that the machine says.
+    /// Performs the machine's next effect.
     pub(super) async fn step(&mut self, caller: &Weak<()>) -> Result<()> {
         let Doing::Effect(effect) = self.doing.clone() else { return Ok(()) };
         self.effects.check_caller(&effect, caller)?;
@@ -91,7 +92,7 @@ impl Run {
         Ok(())
     }
 
-    /// Tells the machine what happened.
+    /// Gives the machine an input.
     pub(super) fn tell(&mut self, input: Input) {
         self.effects.note(&input);
         let now = self.effects.now();
@@ -117,7 +118,7 @@ impl Run {
             Effect::Policy { seq } => self.record_policy(seq).await,
             Effect::Begin { seq, change } => self.begin(seq, change).await,
             Effect::Observe { observed, .. } if self.is_behind(observed).await => {
-                // This ledger does not know the move that put it there: nothing is observed.
+                // This ledger does not know the move that set the tag: no observation is appended.
                 self.tell_behind(observed)
             }
             effect => self.effects.perform(effect).await,
@@ -152,7 +153,7 @@ impl Run {
         input
     }
 
-    /// Appends the intent. If the answer is lost, the log says at once whether it is there.
+    /// Appends the intent. If the answer is lost, reads the log at once to see if the intent is there.
     async fn write_intent(&self, seq: u64, body: Body) -> Result<Appended> {
         match self.effects.write(seq, body).await? {
             Appended::Unknown => Ok(match self.effects.read_log().await {
@@ -189,7 +190,7 @@ impl Run {
                     Pins::Unconfirmed
                 }
             },
-            // Should the intent stand all the same, its put pins first what is not pinned, and so does its close.
+            // If the intent is in the log after all, its put and its close pin first the digests that are not pinned.
             Ok(_) | Err(_) => Pins::Confirmed,
         };
         match written {
@@ -242,7 +243,7 @@ impl Run {
         })
     }
 }
-/// A manifest, as an intent describes it.
+/// The description of a manifest in an intent.
 pub(super) fn target_of(manifest: &Manifest) -> TargetManifest {
     let description = manifest.description();
     let annotation = |name: &&str| {

@@ -1,5 +1,5 @@
-//! `Effects`: what the machine wants done, done against the registry and the ledger. The drivers of moves and of recoveries
-//! share it.
+//! `Effects`: performs the machine's effects against the registry and the ledger. The drivers of moves and of
+//! recoveries share it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -20,7 +20,7 @@ use crate::record::{
 use crate::registry::{Manifest, Put};
 use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text, Timestamp};
 
-/// One worker's dealings with one channel.
+/// The state of one worker on one channel.
 #[derive(Debug)]
 pub(super) struct Effects {
     pub(super) inner: Arc<Inner>,
@@ -31,20 +31,20 @@ pub(super) struct Effects {
     pub(super) manifests: HashMap<Digest, Manifest>,
     /// Digests whose pins are confirmed.
     pub(super) pinned: Vec<Digest>,
-    /// What went wrong beside a move that was closed all the same.
+    /// Problems that did not stop the move from being closed.
     pub(super) warnings: Vec<Finding>,
-    /// The last thing that went wrong outside.
+    /// The last error of the registry or the ledger.
     pub(super) error: Option<Error>,
-    /// Where the log goes on, if it was closed when it was last read.
+    /// The ledger where the log goes on, if the log was migrated when it was last read.
     pub(super) migrated: Option<MigratedTo>,
-    /// The registry's own time, as it was last said.
+    /// The registry's time in its last answer that had one.
     pub(super) date: Option<Timestamp>,
     began: Began,
-    /// True once the answer to an intent was lost.
+    /// True after the answer to an append of an intent was lost.
     doubted: bool,
 }
 
-/// Who does it, and for what.
+/// The provenance and the operation of a worker.
 #[derive(Clone, Debug)]
 pub(super) struct Author {
     pub(super) provenance: Provenance,
@@ -52,20 +52,20 @@ pub(super) struct Author {
     pub(super) takeover: TakeoverOp,
     /// The operation that a hold is looked up for; none for a recovery, which has that of the open move.
     pub(super) op: Option<Op>,
-    /// The key of the move, and whether it was given.
+    /// The key of the move, and true if the caller gave it.
     pub(super) key: Option<(IdempotencyKey, bool)>,
 }
 
-/// Whether a move may be open because of this worker.
+/// Tells if a move may be open because of this worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Began {
     No,
-    /// An append that claims one was not answered, and may land yet.
+    /// An append of an intent or a takeover was not answered, and may still land.
     Perhaps,
     Yes,
 }
 
-/// How old the last look at the tag may be when the put is sent.
+/// The greatest age of the last read of the tag when the put is sent, in milliseconds.
 const FRESH_MS: u64 = 1_000;
 
 impl Effects {
@@ -102,7 +102,7 @@ impl Effects {
         self.inner.now()
     }
 
-    /// The caller may leave until a move may be open because of this worker (*caller-may-leave*).
+    /// *caller-may-leave*: stops the run if its caller is gone and no move can be open because of this worker.
     pub(super) fn check_caller(&self, effect: &Effect, caller: &Weak<()>) -> Result<()> {
         let begins = matches!(effect, Effect::Begin { .. } | Effect::Takeover { .. } | Effect::Sleep(..));
         match begins && self.began == Began::No && caller.strong_count() == 0 {
@@ -111,7 +111,7 @@ impl Effects {
         }
     }
 
-    /// Remembers from an input what later errors and decisions need.
+    /// Keeps the parts of an input that later errors and decisions need.
     pub(super) fn note(&mut self, input: &Input) {
         self.doubted |= matches!(input, Input::Begun(Appended::Unknown, _));
         match input {
@@ -133,7 +133,8 @@ impl Effects {
         }
     }
 
-    /// Does what every worker does. What only a move does (judge, policy, begin) is its driver's, and InternalFault here.
+    /// Performs the effects that moves and recoveries share. The others (judge, policy, begin) are InternalFault here:
+    /// the driver of a move performs them.
     pub(super) async fn perform(&mut self, effect: Effect) -> Input {
         match effect {
             Effect::Look => self.look().await,
@@ -181,7 +182,7 @@ impl Effects {
         Input::Broken(retry)
     }
 
-    /// Log and tag at the same time.
+    /// Reads log and tag at the same time.
     async fn look(&mut self) -> Input {
         let (log, read) = tokio::join!(self.read_log(), self.read_tag_now());
         match log.and_then(|log| {
@@ -203,7 +204,8 @@ impl Effects {
         self.inner.read_tag(&self.channel).await
     }
 
-    /// A read of the tag, or the log's word for a tag that a policy hides: only promote and rollback go on by it.
+    /// The read of the tag. If a policy of the registry hides the tag, a promote and a rollback go on with the log's
+    /// live digest instead; the others fail.
     pub(super) fn read_or_hidden(&mut self, read: Result<TagRead>, state: &ChannelState) -> Result<TagRead> {
         let error = match read {
             Ok(read) => {
@@ -222,7 +224,7 @@ impl Effects {
         }
     }
 
-    /// True if a read was answered so because a policy of the registry hides what was read.
+    /// True if a read failed because a policy of the registry hides the content.
     pub(super) fn is_hidden(&self, error: &Error) -> bool {
         match error.context().find(|(name, _)| *name == "status") {
             Some((_, "412" | "451")) => true,
@@ -232,7 +234,7 @@ impl Effects {
         }
     }
 
-    /// The log to its head.
+    /// Reads the log to its head.
     pub(super) async fn read_log(&self) -> Result<LogRead> {
         let mut journal = self.journal.lock().await;
         journal.refresh().await?;
@@ -242,7 +244,7 @@ impl Effects {
     async fn log_read(&self, journal: &Journal) -> Result<LogRead> {
         let state = Arc::clone(journal.state());
         let replay = match &self.author.key {
-            // A random key is of no other move, but for one of this run whose answer was lost.
+            // No other move has a random key, except a move of this run whose answer was lost.
             Some((key, given)) if *given || self.doubted => {
                 journal.committed(key).await?.map(|(seq, request, target)| Replay { seq, request, target })
             }
@@ -257,7 +259,7 @@ impl Effects {
         LogRead { state, replay, held, first_read, settle_ms: self.worker.deadlines.settle_ms }
     }
 
-    /// The hold in force that stops this move, or the one that is to be completed.
+    /// The hold in force that stops this move; in a recovery, the one that stops the open move.
     pub(super) fn held(&self, state: &ChannelState) -> Option<ActiveHold> {
         let op = match self.author.op {
             Some(op) => op,
@@ -273,12 +275,13 @@ impl Effects {
         }
     }
 
-    /// An error means that nothing was written. What cannot be read after an append is looked at again.
+    /// Appends an entry. An error means that nothing was written. If the log cannot be read after another entry came
+    /// first, the result is `Unknown`: the machine reads the log again.
     pub(super) async fn write(&self, seq: u64, body: Body) -> Result<Appended> {
         let mut journal = self.journal.lock().await;
         let now = self.inner.clock.now();
         match journal.append(seq, body, now).await {
-            // The next look reads the log anew, and asks for the key.
+            // The next look reads the log again, and looks the key up.
             Ok(Written::At(_)) => Ok(Appended::Stored(self.log_with(Arc::clone(journal.state()), None))),
             Ok(Written::Lost) => {
                 let log = match journal.refresh().await {
@@ -309,7 +312,7 @@ impl Effects {
                 ErrorNote { code: Text::lossy(error.code()), text: Text::lossy(error.message()) }
             }),
         };
-        // A landed move is closed although its pin cannot be written: that is tried, and said.
+        // A landed move is closed even if its pin cannot be written; then the result has a warning.
         if status == Status::Committed && !self.pinned.contains(&open.target) {
             match self.pin(&[open.target]).await {
                 Ok(()) => self.pinned.push(open.target),
@@ -319,7 +322,7 @@ impl Effects {
         self.append(seq, Body::Outcome(outcome)).await
     }
 
-    /// Step *put*. A move of another is pinned first: its own worker may have died before it could.
+    /// Step *put*. The move of another worker is pinned first: that worker may have died before it pinned.
     async fn put(&mut self, open: &OpenMove, timeout_ms: u64, not_after: Ms) -> PutEnd {
         let digests = [Some(open.target), open.previous].into_iter().flatten();
         let missing: Vec<_> = digests.filter(|digest| !self.pinned.contains(digest)).collect();
@@ -333,7 +336,7 @@ impl Effects {
         let manifest = match ready {
             Ok(manifest) => manifest,
             Err(error) => {
-                // What is proven to be gone will not be there the next time either.
+                // A manifest that is proven absent will be absent in the next try too.
                 let gone = error.kind() == ErrorKind::RegistryAbsent;
                 let retry = error.retry();
                 self.error = Some(error);
@@ -341,7 +344,7 @@ impl Effects {
             }
         };
         let (now, repository) = (self.now(), self.channel.repository());
-        // *no-late-put*: the last look at the clock before the put is sent.
+        // *no-late-put*: the clock is read for the last time before the put is sent.
         if now > not_after {
             return PutEnd::NotSent;
         }
@@ -349,7 +352,8 @@ impl Effects {
         match self.inner.registry.put(repository, self.channel.tag(), &manifest, timeout).await {
             Put::Applied => PutEnd::Applied,
             Put::Refused(error) => {
-                // A proxy may have sent the put twice: the second copy finds that the first one made the tag.
+                // A proxy may have sent the put twice: then the second copy is refused because the first one made the
+                // tag.
                 let words = error.message().to_lowercase();
                 let first = open.before().is_none() && (words.contains("exist") || words.contains("immutable"));
                 self.error = Some(error);
@@ -375,7 +379,7 @@ impl Effects {
     }
 }
 
-/// Sixteen random bytes, in hex.
+/// The name of a worker: sixteen random bytes, in hex.
 fn owner() -> Result<Text> {
     let mut random = [0_u8; 16];
     getrandom::fill(&mut random)

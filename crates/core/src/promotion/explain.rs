@@ -109,7 +109,7 @@ impl Effects {
         )
     }
 
-    /// The value, and where a may-be value comes from.
+    /// The value as text; for a may-be value, with the entry that it comes from.
     fn named(&self, observed: Option<Digest>) -> String {
         let state = self.state();
         let may_be = state.as_ref().and_then(|state| state.trail.may_be(observed));
@@ -160,7 +160,7 @@ impl Effects {
         Some(Refusal::held(self.channel.clone(), self.inner.policy.note(), self.inner.clock.now(), &hold))
     }
 
-    /// The log as far as it was read; none while another task reads it.
+    /// The state of the log as it was last read; none while another task uses the journal.
     fn state(&self) -> Option<Arc<ChannelState>> {
         self.journal.try_lock().ok().map(|journal| Arc::clone(journal.state()))
     }
@@ -170,7 +170,7 @@ pub(super) fn at(digest: Option<Digest>) -> String {
     digest.map_or("nothing".to_owned(), |digest| digest.to_string())
 }
 
-/// A move that another worker opened, as an error shows it.
+/// The text of an open move in an error.
 pub(super) fn describe(open: &OpenMove) -> String {
     format!("{} to {} (seq {}, move {})", open.op.as_str(), open.target, open.seq, open.move_id)
 }

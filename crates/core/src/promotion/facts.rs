@@ -1,4 +1,4 @@
-//! Gathers the facts of a move and has the policy judge them (step 4 of the protocol).
+//! Gathers the facts of a move and has the policy judge them (step *judge* of the protocol).
 
 use std::sync::Arc;
 
@@ -14,17 +14,18 @@ use crate::record::{CLOCK_TOLERANCE_MS, ChannelState, Op, Source};
 use crate::registry::Manifest;
 use crate::value::{Channel, Digest, ReleaseLabel, Timestamp};
 
-/// The names under which findings about the tag's read, about clocks and about a rollback's target are recorded.
+/// The names under which the log records findings about the tag's read, about clocks and about a rollback's target.
 const TAG_READ: &str = "tag-read";
 pub(super) const ROLLBACK_TARGET: &str = "rollback-target";
 const CLOCK: &str = "clock";
 
-/// A promotion is refused if this machine's clock and the registry's or the ledger's differ by more than this.
+/// A promotion is refused if this machine's clock and the registry's or the ledger's differ by more than this: 1 h, in
+/// milliseconds.
 const REFUSED_SKEW_MS: u64 = 60 * 60 * 1000;
 
 impl Run {
-    /// The facts of a change, and what the policy says of them. `lagging`: lag explains that the tag was not read at the
-    /// live digest.
+    /// Gathers the facts of a change and has the policy judge them. `lagging` is true if the tag was read at another
+    /// value than the live digest, and lag explains it.
     pub(super) async fn judge(&mut self, read: TagRead, lagging: bool, change: Change) -> Result<Gathered> {
         let asked = self.asked.clone();
         self.label = self.release_label(&asked, change.target).await?;
@@ -72,7 +73,8 @@ impl Run {
         Ok(Gathered { judgement, change, upstream })
     }
 
-    /// An unnamed rollback whose move to leave was closed without a result: what is live is put again.
+    /// PUT_AGAIN: the move that an unnamed rollback was to leave was closed without a result, so the live digest is put
+    /// again.
     async fn finding_of_a_put_again(&self, change: &Change) -> Result<Option<Finding>> {
         let unnamed = matches!(self.asked.operation, Operation::Rollback(None));
         if !unnamed || change.previous != Some(change.target) {
@@ -90,7 +92,7 @@ impl Run {
         Ok(Some(Finding::warn(ROLLBACK_TARGET, "PUT_AGAIN", why)))
     }
 
-    /// What was odd about the read of the tag, as far as the move goes on all the same.
+    /// The warnings about the read of the tag: it was hidden, or it may lag.
     fn findings_of_the_read(&self, read: &TagRead, lagging: bool) -> Vec<Finding> {
         let mut findings = Vec::new();
         let (channel, value) = (&self.effects.channel, at(read.value));
@@ -129,7 +131,7 @@ impl Run {
         let now = self.effects.inner.clock.now();
         let off = |other: Timestamp| other.unix_ms().abs_diff(now.unix_ms());
         let mut findings = Vec::new();
-        // Time has passed since the last entry; only one from the future shows that a clock is off.
+        // The last entry is expected to be older than now. Only an entry from the future shows that a clock is wrong.
         let log = self.effects.journal.lock().await.snapshot();
         let last = log.read(log.state().size.saturating_sub(1), 1).await?.pop();
         if let Some(last) = last.map(|entry| entry.at).filter(|last| *last > now && off(*last) > CLOCK_TOLERANCE_MS) {
@@ -148,7 +150,7 @@ impl Run {
         Ok(findings)
     }
 
-    /// What the policy says of a target that is not there.
+    /// The error for a target that is absent: the policy's refusal, or REGISTRY_ABSENT if the policy does not refuse.
     pub(super) async fn judge_absent(&self, source: &Source) -> Result<Error> {
         let asked = &self.asked;
         let state = self.effects.read_log().await?.state;
@@ -181,14 +183,14 @@ impl Run {
         Ok(found)
     }
 
-    /// What the registry has of the target's parts, as far as such a move looks at them.
+    /// The missing and unknown parts of the target, as deep as this operation looks.
     async fn parts(&self, op: Op, manifest: Option<&Manifest>) -> Parts {
         let (Some(manifest), Some(depth)) = (manifest, Depth::of(op)) else { return Parts::default() };
         let (registry, repository) = (&*self.effects.inner.registry, self.effects.channel.repository());
         Preflight { registry, repository, depth }.parts(manifest).await
     }
 
-    /// Whether a digest is, was or never was live on a channel.
+    /// Reads in the log if a digest is live on a channel, was live earlier, or never was.
     async fn passage(&self, channel: &Channel, digest: &Digest) -> Result<Passage> {
         let journal = self.effects.inner.journal(channel);
         let mut journal = journal.lock().await;
@@ -200,7 +202,7 @@ impl Run {
         })
     }
 
-    /// The environment before this one in the pipeline, and what it has to do with the target.
+    /// The environment before this one in the pipeline, with its live digest and the target's passage there.
     async fn upstream(&self, op: Op, target: &Digest) -> Result<Option<Upstream>> {
         let Some(before) =
             self.effects.inner.pipeline.as_ref().and_then(|pipeline| pipeline.before(&self.effects.channel))
@@ -210,7 +212,8 @@ impl Run {
         let passage = self.passage(&before.channel, target).await?;
         let state = Arc::clone(self.effects.inner.journal(&before.channel).lock().await.state());
         if let (Op::Promote, Some(migrated)) = (op, &state.migrated) {
-            // Its log was migrated, so its live digest is not known here. A rollback does not need it.
+            // The upstream log was migrated, so its live digest is not known here. A promotion needs it; a rollback
+            // does not.
             return Err(migrated.error(&before.channel));
         }
         let (environment, channel) = (before.environment.clone(), before.channel.clone());

@@ -1,4 +1,4 @@
-//! Whether another ledger governs a repository: its pins, compared with what this ledger's logs say of it.
+//! Finds out if another ledger governs a repository: compares the repository's pins with the logs of this ledger.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,10 @@ use crate::record::Body;
 use crate::registry::pinned;
 use crate::value::{Digest, Repository};
 
-/// How many entries of a log are read at once.
+/// The number of entries that one read of a log asks for.
 const ENTRIES: usize = 4096;
 
-/// How many pins the error names.
+/// The most pins that the error names.
 const NAMED: usize = 3;
 
 impl Run {
@@ -23,7 +23,7 @@ impl Run {
     pub(super) async fn refuse_foreign(&self) -> Result<()> {
         let repository = self.effects.channel.repository();
         let pins: BTreeSet<_> = self.effects.inner.registry.tags(repository).await?.iter().filter_map(pinned).collect();
-        // A move pins what its intent names, after it: the logs are read after the pins.
+        // A move pins the digests of its intent after the intent is in the log: so the logs are read after the pins.
         let foreign = self.effects.inner.unexplained(repository, pins).await?;
         if foreign.is_empty() {
             return Ok(());
@@ -44,7 +44,7 @@ impl Run {
 }
 
 impl Inner {
-    /// Those of the digests that no log of this ledger in the repository names.
+    /// The digests among these that no log of this ledger in the repository names.
     pub(super) async fn unexplained(
         &self,
         repository: &Repository,
@@ -60,7 +60,8 @@ impl Inner {
     }
 }
 
-/// Takes out the digests that the intents of a log name: as target, as what was live before, or as what a repair replaced.
+/// Removes the digests that the intents of a log name: as target, as previous digest, or as the digest that a repair
+/// replaced.
 async fn strike_out(log: &Snapshot, digests: &mut BTreeSet<Digest>) -> Result<()> {
     let mut from = 0;
     while from < log.state().size && !digests.is_empty() {

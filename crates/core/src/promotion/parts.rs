@@ -1,6 +1,6 @@
-//! The parts of a release: what its manifest names, and what of that the registry has.
+//! The parts of a release: the blobs and manifests that its manifest names, and the search for them in the registry.
 //!
-//! Needs a registry and a repository, and nothing of a run: a move and an audit look in the same way.
+//! It depends on a registry and a repository, not on a run: a move and an audit use the same code.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,29 +15,29 @@ use crate::record::Op;
 use crate::registry::{Content, Descriptor, MANIFEST_TYPES, Manifest, Registry};
 use crate::value::{Digest, Repository, Text};
 
-/// What was found out about the parts of a manifest: what is in neither list is there.
+/// The parts of a manifest that are missing or unknown. A part that is in neither list is in the registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Parts {
     /// Parts that the registry says it does not have.
     pub(super) missing: Vec<Text>,
-    /// Parts that could not be looked at, in the registry's words, and manifests that are not understood.
+    /// Parts that could not be looked at, with the registry's error, and manifests that are not understood.
     pub(super) unknown: Vec<Text>,
 }
 
-/// Which parts are looked at.
+/// The parts that are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Depth {
-    /// The manifests of an index, and that each is understood. Of an image this asks the registry nothing.
+    /// The manifests of an index; each must be understood. For an image this sends no request.
     Manifests,
     /// All of them: manifests, configs, layers.
     Everything,
 }
 
 impl Depth {
-    /// What a move looks at; none for a move that takes what is there.
+    /// The parts that an operation looks at; none for a bootstrap and an adoption, which take the tag as it is.
     ///
-    /// A promotion leaves the blobs out: for an image they would cost every promotion a round trip, to find what registries
-    /// find themselves when a manifest is put. The children of an index are not found by all of them.
+    /// A promotion leaves the blobs out: for an image they would cost every promotion a round trip, and registries
+    /// check them when a manifest is put. Not all registries check the children of an index.
     pub(super) fn of(op: Op) -> Option<Depth> {
         match op {
             Op::Promote => Some(Depth::Manifests),
@@ -47,7 +47,7 @@ impl Depth {
     }
 }
 
-/// A look at the parts of manifests of one repository.
+/// Looks for the parts of manifests in one repository.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Preflight<'a> {
     pub(super) registry: &'a dyn Registry,
@@ -55,10 +55,10 @@ pub(super) struct Preflight<'a> {
     pub(super) depth: Depth,
 }
 
-/// How many parts are looked at together.
+/// The most parts that are looked at at the same time.
 const AT_ONCE: usize = 16;
 
-/// How long the whole look may take: a host that does not answer must not hold up an incident's rollback.
+/// The longest time for all parts together: a host that does not answer must not delay an incident's rollback.
 const WITHIN: Duration = Duration::from_secs(10);
 
 /// One part of a manifest.
@@ -68,21 +68,21 @@ enum Part {
     Manifest(Descriptor),
 }
 
-/// What the registry says of one part.
+/// The registry's answer for one part.
 enum Found {
     There,
-    /// A manifest, which has parts of its own.
+    /// The part is a manifest, which names parts of its own.
     Names(Manifest),
     Missing,
 }
 
 impl Preflight<'_> {
-    /// What the registry has of the parts of `manifest`. It never fails: what cannot be looked at is unknown.
+    /// Looks for the parts of `manifest`. It never fails: a part that cannot be looked at is unknown.
     pub(super) async fn parts(&self, manifest: &Manifest) -> Parts {
         self.parts_until(manifest, Instant::now() + WITHIN).await
     }
 
-    /// What the registry has of the manifest with this digest, and of its parts.
+    /// Looks for the manifest with this digest, and for its parts.
     pub(super) async fn parts_of(&self, digest: Digest) -> Parts {
         let deadline = Instant::now() + WITHIN;
         let (named, reference) = (format!("manifest {digest}"), self.repository.digest(digest));
@@ -123,7 +123,7 @@ impl Preflight<'_> {
         parts
     }
 
-    /// The parts that a manifest names and that are looked at.
+    /// The parts that a manifest names and that this depth includes.
     fn named(&self, content: Content) -> impl Iterator<Item = Part> {
         let (blobs, manifests) = match content {
             Content::Image { config, mut layers } => {
@@ -164,7 +164,7 @@ impl Preflight<'_> {
             Part::Manifest(child) => match self.registry.fetch(&self.repository.digest(child.digest)).await? {
                 Some(manifest) => Ok(Found::Names(manifest)),
                 None if MANIFEST_TYPES.contains(&child.media_type.as_str()) => Ok(Found::Missing),
-                // An index may name what is no manifest, and a registry may keep that elsewhere.
+                // An index may name content that is not a manifest, and a registry may store that elsewhere.
                 None => {
                     let message = format!(
                         "{} has no manifest of it, and {} is not the media type of one",
@@ -178,7 +178,7 @@ impl Preflight<'_> {
 }
 
 impl Part {
-    /// A blob may have the digest of a manifest: they are looked up in two places.
+    /// A key that tells a blob from a manifest with the same digest: the registry stores them in two places.
     fn key(&self) -> (bool, Digest) {
         match self {
             Part::Blob(digest) => (false, *digest),

@@ -1,4 +1,4 @@
-//! Reads a log backwards: the moves before a position, and what was live at a time.
+//! Reads a log backwards: the moves before a position, and the digest that was live at a time.
 
 use serde::Serialize;
 
@@ -13,24 +13,24 @@ use crate::value::{Digest, Timestamp};
 pub struct Page {
     /// The moves.
     pub events: Vec<PromotionEvent>,
-    /// Where the next page begins: give it as `before`. Absent on the last page.
+    /// The position at which the next page begins: pass it as `before`. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
 }
 
-/// What was live on a channel at some time.
+/// The digest that was live on a channel at some time, and the move that made it live.
 ///
-/// As JSON it is the move with two fields more, `open` and `drift`.
+/// As JSON it is the move with two more fields, `open` and `drift`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct LiveAt {
     /// The committed move that had made it live.
     #[serde(flatten)]
     pub event: PromotionEvent,
-    /// The move that was open then, with the end that it came to: its put may have landed before.
+    /// The move that was open at that time, with its outcome: its put may have landed before that time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<PromotionEvent>,
-    /// The last time until then, since that move, that the tag was seen at another digest.
+    /// The last drift that was observed between that move and that time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftSeen>,
 }
@@ -39,25 +39,25 @@ pub struct LiveAt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DriftSeen {
-    /// Where it stands in the log.
+    /// Its position in the log.
     pub seq: u64,
-    /// When it was written.
+    /// The time at which it was written.
     pub at: Timestamp,
     /// The live digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<Digest>,
-    /// What the registry answered; absent if the tag was.
+    /// The digest that the registry answered; absent if the tag was absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed: Option<Digest>,
 }
 
-/// How many entries are read at once, going back.
+/// The least number of entries that the first read backwards asks for.
 const BACK: u64 = 16;
 
-/// How many moves or entries are read at once on the way to a time.
+/// The number of moves or entries that one read asks for, in the search for a time.
 const PAGE: usize = 64;
 
-/// The last committed move, as far as the log was read.
+/// The last committed move of the log.
 pub(super) async fn last_committed(log: &Snapshot) -> Result<Option<PromotionEvent>> {
     let mut before = None;
     while log.state().live.is_some() {
@@ -71,11 +71,12 @@ pub(super) async fn last_committed(log: &Snapshot) -> Result<Option<PromotionEve
     Ok(None)
 }
 
-/// The moves whose intent stands before `before`, newest first: reads back until there are `limit`, and all of the oldest.
+/// The moves whose intent has a lower position than `before`, newest first: reads backwards until it has `limit` moves
+/// or reaches the first entry.
 pub(super) async fn back(log: &Snapshot, before: Option<u64>, limit: usize) -> Result<Page> {
     let size = log.state().size;
     let end = before.unwrap_or(size).min(size);
-    // Twice as far each time: where moves are rare among other entries, what is read again stays in proportion.
+    // Double the distance each time, so that the total of the reads stays linear where moves are rare.
     let mut step = BACK.max((limit as u64).saturating_mul(2));
     loop {
         let start = end.saturating_sub(step);
@@ -85,7 +86,7 @@ pub(super) async fn back(log: &Snapshot, before: Option<u64>, limit: usize) -> R
             continue;
         }
         if let Some(last) = events.last_mut().filter(|last| last.outcome.is_none()) {
-            // `before` falls into it, unless it is open still.
+            // The outcome of this move is after `before`, unless the move is still open.
             *last = whole(log, last.clone(), end).await?;
         }
         events.reverse();
@@ -95,11 +96,11 @@ pub(super) async fn back(log: &Snapshot, before: Option<u64>, limit: usize) -> R
     }
 }
 
-/// The move with its takeovers and its outcome behind `end`, if it has any there.
+/// The move with the takeovers and the outcome that are at `end` or later, if there are any.
 async fn whole(log: &Snapshot, mut event: PromotionEvent, mut end: u64) -> Result<PromotionEvent> {
     let size = log.state().size;
     while event.outcome.is_none() && end < size {
-        // Twice as far each time, as above.
+        // Double the distance each time, as above.
         end = end.saturating_add(BACK.max(end - event.seq)).min(size);
         let entries = between(log, event.seq, end).await?;
         event = events(&entries).events.into_iter().next().unwrap_or(event);
@@ -111,7 +112,7 @@ async fn between(log: &Snapshot, start: u64, end: u64) -> Result<Vec<Entry>> {
     log.read(start, usize::try_from(end - start).unwrap_or(usize::MAX)).await
 }
 
-/// What was live at a time: the committed move with the highest position that was closed by then.
+/// The move that was live at a time: the committed move with the highest position that was closed by then.
 pub(super) async fn live_at(log: &Snapshot, at: Timestamp) -> Result<Option<LiveAt>> {
     let by_then = |event: &PromotionEvent| event.outcome.as_ref().is_some_and(|closing| closing.at <= at);
     let mut before = None;
@@ -126,7 +127,7 @@ pub(super) async fn live_at(log: &Snapshot, at: Timestamp) -> Result<Option<Live
     }
 }
 
-/// What else the log says of that time: between that move and the next one that was committed.
+/// Adds the open move and the drift of that time: from the entries between that move and the next committed one.
 async fn beside(log: &Snapshot, event: PromotionEvent, at: Timestamp) -> Result<LiveAt> {
     let mut found = LiveAt { event, open: None, drift: None };
     let mut from = found.event.outcome.as_ref().map_or(found.event.seq, |closing| closing.seq) + 1;

@@ -1,4 +1,4 @@
-//! Pins: a tag for each digest of a move, which keeps it in the registry. When one is looked for, and when it is written.
+//! Pins: a tag for each digest of a move, which keeps the digest in the registry. Looks for pins and writes them.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::record::Deadlines;
 use crate::registry::{Put, pin_tag};
 use crate::value::Digest;
 
-/// Under which name it is said that a pin is missing.
+/// The guardrail name of the warning that a pin is missing.
 const PINS: &str = "pins";
 
 impl Effects {
-    /// Gives each digest its pin, where it does not have it yet (*pinned-first*).
+    /// Writes the pin of each digest that has none yet (*pinned-first*).
     pub(super) async fn pin(&self, digests: &[Digest]) -> Result<()> {
         let pins = digests.iter().map(|digest| self.pin_one(*digest));
         let mut all = Ok(());
@@ -27,14 +27,15 @@ impl Effects {
 
     async fn pin_one(&self, digest: Digest) -> Result<()> {
         let (repository, tag) = (self.channel.repository(), pin_tag(&digest));
-        // The target, fetched a moment ago, needs no look before its pin is put, and none after: the next move looks,
-        // before the tag leaves it.
+        // The target was fetched a moment ago: its pin is put without a look before or after. The next move looks for
+        // the pin before the tag leaves this digest.
         let target = self.manifests.contains_key(&digest);
         if !target {
             match self.inner.registry.resolve(repository, &tag).await {
                 Ok(Some(found)) if found == digest => return Ok(()),
                 Ok(_) => {}
-                // A policy that hides the live digest hides its pin as well. The move that made it live put the pin.
+                // A policy that hides the live digest hides its pin too. The move that made the digest live put the
+                // pin.
                 Err(error) if self.is_hidden(&error) && self.is_live(digest).await => return Ok(()),
                 Err(error) => return Err(error),
             }
@@ -44,7 +45,7 @@ impl Effects {
             Put::Applied if target => Ok(()),
             Put::Applied => self.read_pin_back(digest).await,
             Put::Refused(error) | Put::Unknown(error) => {
-                // Another worker may have pinned it, or the answer was lost.
+                // Another worker may have put the pin, or the answer to this put was lost.
                 match self.inner.registry.resolve(repository, &tag).await {
                     Ok(Some(found)) if found == digest => Ok(()),
                     _ => Err(error.with("pin", tag)),
@@ -57,8 +58,8 @@ impl Effects {
         self.journal.lock().await.state().live == Some(digest)
     }
 
-    /// Waits until a pin that was put can be read: within the settle time a 404 is lag (*pins-do-not-move*). Half of the ttl
-    /// stays for the put.
+    /// Waits until a pin that was put can be read: within the settle time a 404 is lag (*pins-do-not-move*). The wait
+    /// ends after half of the ttl, so that the put of the tag has time.
     async fn read_pin_back(&self, digest: Digest) -> Result<()> {
         let (repository, tag) = (self.channel.repository(), pin_tag(&digest));
         let Deadlines { ttl_ms, settle_ms, .. } = self.worker.deadlines;
@@ -76,20 +77,21 @@ impl Effects {
         Ok(())
     }
 
-    /// A landed move is closed although its pin could not be written.
+    /// Adds the warning PIN_MISSING: a landed move is closed even if its pin could not be written.
     pub(super) fn warn_of_pin(&mut self, digest: Digest, error: &Error) {
         let why =
             format!("{digest} is live, and its pin could not be written, so that a cleaner may take it later: {error}");
-        // A close whose answer was lost is tried again, and so is the pin.
+        // A close whose answer was lost is tried again, and the pin with it: only the newest warning stays.
         self.warnings.retain(|warning| warning.guardrail.as_str() != PINS);
         self.warnings.push(Finding::warn(PINS, "PIN_MISSING", why));
     }
 }
 
 impl Run {
-    /// What a tag is likely to be at: what is live in the environment before. Then its pin is looked at beside the tag, and is
-    /// not put again. A guess that is wrong costs a request beside others, and a log that cannot be read is no guess: the
-    /// facts of the move need it as well, and say so.
+    /// Guesses the digest that a source tag points at: the live digest of the environment before. Its pin is then read
+    /// at the same time as the tag, and need not be put again. A wrong guess costs one request, sent at the same time
+    /// as others. If the log cannot be read there is no guess; the facts of the move need the log too, and report the
+    /// error.
     pub(super) async fn guess(&self) -> Option<Digest> {
         let channel = &self.effects.channel;
         let before = &self.effects.inner.pipeline.as_ref()?.before(channel)?.channel;
@@ -99,10 +101,10 @@ impl Run {
         self.effects.inner.journal(before).lock().await.refresh().await.ok()?.live
     }
 
-    /// The digest, if its pin points at it. A look that fails confirms nothing: the pin is put again.
+    /// The digest, if its pin points at it. If the read fails, the pin is not confirmed, and is put again.
     pub(super) async fn pin_of(&self, digest: Option<Digest>) -> Option<Digest> {
         let digest = digest?;
-        // A fetch is one round trip, whether the pin is there or not.
+        // A fetch is one round trip, even if the pin is absent.
         let reference = self.effects.channel.repository().tag(pin_tag(&digest));
         let pin = self.effects.inner.registry.fetch(&reference).await;
         pin.ok().flatten().map(|found| found.digest()).filter(|found| *found == digest)

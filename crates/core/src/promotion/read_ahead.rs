@@ -1,4 +1,4 @@
-//! What a run reads before its machine asks: the log, the tag, the target and the pins, at the same time.
+//! Reads the log, the tag, the target and the pins at the same time, before the machine asks for them.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::registry::Manifest;
 use crate::value::{Channel, Digest, Target};
 
 impl Run {
-    /// A run of a request, with what it needs first read at the same time: the log, the tag, the target and the pins.
+    /// Starts the run of a request: reads the log, the tag, the target and the pins at the same time.
     pub(super) async fn of(inner: &Arc<Inner>, channel: &Channel, asked: Asked) -> Result<Run> {
         let op = asked.operation.op();
         let author = Author {
@@ -43,7 +43,7 @@ impl Run {
         Ok(run)
     }
 
-    /// Reads log, tag, target and pins at the same time; the target's digest, if one was named.
+    /// Reads log, tag, target and pins at the same time. Returns the target's digest, if the request names a target.
     async fn read_ahead(&mut self) -> Result<Option<Digest>> {
         let channel = self.effects.channel.clone();
         let named = match &self.asked.operation {
@@ -59,7 +59,7 @@ impl Run {
         let effects = &self.effects;
         let log = async {
             let log = effects.read_log().await?;
-            // What an unnamed rollback goes back to, if no move is open.
+            // An unnamed rollback goes back to the previous digest, if no move is open.
             let previous = match self.asked.operation {
                 Operation::Rollback(None) => log.state.previous,
                 _ => None,
@@ -73,7 +73,7 @@ impl Run {
         let replayed = log.replay.is_some();
         self.ahead = Some((log, read));
         if replayed {
-            // The key has moved the channel: the target may be gone since.
+            // A committed move has the key: its target may be gone from the registry since.
             return Ok(None);
         }
         let (target, target_pin) = target?;
@@ -85,13 +85,13 @@ impl Run {
                 self.effects.manifests.insert(digest, manifest);
                 Ok(Some(digest))
             }
-            // A rollback names what was live: it is judged like any other, and found to be gone.
+            // The target is absent: the policy judges the move, and refuses it.
             (Some(source), None) => Err(self.judge_absent(&source).await?),
         }
     }
 
-    /// A source's manifest, and its digest if its pin is there. The digest of what is live on a channel is in the log,
-    /// so that manifest and pin are asked for at the same time.
+    /// A source's manifest, and its digest if the pin of that digest was found. The live digest of a source channel is
+    /// in its log, so the manifest and the pin are read at the same time.
     async fn find(&self, source: Option<&Source>) -> Result<(Option<Manifest>, Option<Digest>)> {
         let (reference, digest) = match source {
             None => return Ok((None, None)),
@@ -106,7 +106,7 @@ impl Run {
             Some(Source::Channel(channel)) => {
                 let state = self.effects.inner.journal(channel).lock().await.refresh().await?;
                 if let Some(migrated) = &state.migrated {
-                    // What is live there now stands in the other ledger.
+                    // The live digest of that channel is in the other ledger.
                     return Err(migrated.error(channel));
                 }
                 let live = state.live.ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! Releases by name: what a rollback goes back to, and what people call the release that a move brings.
+//! Releases by name: the target of a rollback, and the label of the release that a move brings.
 
 use super::driver::{Asked, Run};
 use super::facts::ROLLBACK_TARGET;
@@ -10,11 +10,11 @@ use crate::judge::Finding;
 use crate::record::{Body, Entry, EventStatus, PromotionEvent, Source};
 use crate::value::{Channel, Digest, ReleaseLabel, Target};
 
-/// How many moves are read at once, going back.
+/// The number of moves that one read backwards asks for.
 const PAGE: usize = 256;
 
 impl Run {
-    /// The digest that a rollback's target names, by this channel's log. ROLLBACK_NO_TARGET if none does.
+    /// The digest that a rollback's target names, by this channel's log. ROLLBACK_NO_TARGET if the log has none.
     pub(super) async fn rollback_digest(&mut self, target: &RollbackTarget) -> Result<Digest> {
         let channel = self.effects.channel.clone();
         let none = |why: String| Error::new(ErrorKind::RollbackNoTarget, why).with("channel", &channel);
@@ -57,7 +57,7 @@ impl Run {
         }
     }
 
-    /// What people call the release that this move brings: the label that was given; else the source's tag; else the label
+    /// The label of the release that this move brings: the label that was given; else the source's tag; else the label
     /// of the move that made the digest live, on the source channel or here.
     pub(super) async fn release_label(&self, asked: &Asked, digest: Digest) -> Result<Option<ReleaseLabel>> {
         if let Some(label) = &asked.terms.provenance.release {

@@ -1,4 +1,4 @@
-//! `retention_plan`: what may go from a repository, by its logs and its tags. It writes nothing.
+//! `retention_plan`: the digests of a repository that may be deleted, by its logs and its tags. It writes nothing.
 
 use futures_util::stream::{self, StreamExt};
 
@@ -9,12 +9,12 @@ use crate::judge::{ChannelHistory, Evidence, MayDelete, RetentionPlan, Retention
 use crate::registry::{Content, MANIFEST_TYPES, Manifest, pinned};
 use crate::value::{Channel, Digest, Repository, Tag};
 
-/// How many entries of a log are read at once.
+/// The number of entries that one read of a log asks for.
 const ENTRIES: usize = 4096;
 
 impl Promoter {
-    /// What may go from a repository and what must stay, each digest with its reason: over the logs of all its channels
-    /// and every tag that names it. What could not be read keeps everything.
+    /// The digests of a repository that may be deleted and those that must stay, each with its reason. It reads the
+    /// logs of all channels of the repository and all of its tags. If any of them cannot be read, every digest stays.
     pub async fn retention_plan(&self, repository: &Repository, rule: &RetentionRule) -> Result<RetentionPlan> {
         let mut evidence = Evidence::new(repository.clone());
         for channel in self.channels().await?.into_iter().filter(|channel| channel.repository() == repository) {
@@ -41,7 +41,7 @@ impl Promoter {
                     }
                     digests.push(digest);
                 }
-                // It went away since it was listed.
+                // The tag was deleted after it was listed.
                 Ok(None) => {}
                 Err(error) => evidence.failed(format!("{repository}:{tag}: {error}")),
             }
@@ -58,8 +58,8 @@ impl Promoter {
         Ok(rule.plan(evidence, self.inner.clock.now()))
     }
 
-    /// Whether a digest may be deleted now, and why. A deletion looks twice: what no log names yet may be the target
-    /// of a move that is just beginning.
+    /// Says if a digest may be deleted now, with the reason. A caller that deletes must ask twice: a digest that no log
+    /// names yet may be the target of a move that is just beginning.
     pub async fn may_delete(
         &self,
         repository: &Repository,
@@ -91,7 +91,7 @@ impl Promoter {
         (tag, digest)
     }
 
-    /// What a manifest is made of, and what the children of an index are, as the index says.
+    /// The shape of a manifest, and the shapes of an index's children, as the index describes them.
     async fn shape(&self, repository: &Repository, digest: Digest) -> (Digest, (Shape, Vec<(Digest, Shape)>)) {
         let shape = match self.inner.registry.fetch(&repository.digest(digest)).await {
             Ok(Some(manifest)) => shape_of(&manifest),

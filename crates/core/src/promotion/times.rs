@@ -1,11 +1,11 @@
-//! `Times`: what a promoter writes into the log, and how long one put may take.
+//! `Times`: the deadlines that a promoter writes into the log, and the timeout of one put.
 
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Deadlines;
 
-/// The times that a promoter works with: what it writes into the log, and how long one put may take.
+/// The times of a promoter: the deadlines that it writes into the log, and the timeout of one put.
 ///
 /// Each is from 1 ms to 1 h. A put's timeout is shorter than the ttl and not longer than grace and quiet time; the quiet
 /// time is not longer than the settle time; ttl and quiet time together are at most 1 h. CONFIG_INVALID otherwise.
@@ -26,8 +26,8 @@ impl Times {
         Times { deadlines, settle_given: false, put }.checked()
     }
 
-    /// With a settle time: how long after a write a read of the tag may answer an older value. By default it is 30 s,
-    /// 10 min for `ghcr.io` and 2 min for `*.azurecr.io`, and never shorter than the quiet time.
+    /// With a settle time: the time after a write in which a read of the tag may still answer an older value. By
+    /// default it is 30 s, 10 min for `ghcr.io` and 2 min for `*.azurecr.io`, and never shorter than the quiet time.
     pub fn with_settle(self, settle: Duration) -> Result<Times> {
         let deadlines = Deadlines { settle_ms: ms(settle), ..self.deadlines };
         Times { deadlines, settle_given: true, ..self }.checked()
@@ -54,17 +54,17 @@ impl Times {
         self.deadlines.ttl()
     }
 
-    /// How long after the time to live others may take over.
+    /// The time after the time to live until another worker may take the move over.
     pub fn grace(self) -> Duration {
         Duration::from_millis(self.deadlines.grace_ms)
     }
 
-    /// How long a put whose answer was lost may still land.
+    /// The time in which a put whose answer was lost may still land.
     pub fn quiet(self) -> Duration {
         self.deadlines.quiet()
     }
 
-    /// How long after a write a read of a tag on `registry` may answer an older value.
+    /// The time after a write in which a read of a tag on `registry` may still answer an older value.
     pub fn settle(self, registry: &str) -> Duration {
         Duration::from_millis(self.deadlines_for(registry).settle_ms)
     }
@@ -80,13 +80,13 @@ fn ms(duration: Duration) -> u64 {
 }
 
 impl Default for Times {
-    /// 60 s, 30 s, 30 s and 15 s.
+    /// Time to live 60 s, grace 30 s, quiet time 30 s, put timeout 15 s.
     fn default() -> Times {
         Times { deadlines: Deadlines::default(), settle_given: false, put: Duration::from_secs(15) }
     }
 }
 
-/// The relations that a worker's times must keep; the text says which one is broken.
+/// Checks the relations between a worker's times. The error text names the one that is broken.
 fn check_times(deadlines: Deadlines, put_ms: u64) -> Result<(), String> {
     let Deadlines { ttl_ms, grace_ms, quiet_ms, settle_ms } = deadlines;
     for (name, ms) in [
@@ -112,7 +112,7 @@ fn check_times(deadlines: Deadlines, put_ms: u64) -> Result<(), String> {
     if quiet_ms > settle_ms {
         return Err(format!("the quiet time ({quiet_ms} ms) must not be longer than the settle time ({settle_ms} ms)"));
     }
-    // Who takes a move over has the quiet time on top of its ttl, and a takeover's ttl is at most 1 h, too.
+    // A takeover's ttl is the ttl plus the quiet time, and it must be at most 1 h too.
     if ttl_ms.saturating_add(quiet_ms) > Deadlines::MAX_MS {
         return Err(format!("ttl ({ttl_ms} ms) and quiet time ({quiet_ms} ms) together must be at most 1 h"));
     }
