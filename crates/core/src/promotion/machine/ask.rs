@@ -1,4 +1,4 @@
-//! What is asked of a machine, and of whom.
+//! The request of a move, and the worker that runs it.
 
 #[cfg(test)]
 use super::rules::Rule;
@@ -8,27 +8,27 @@ use crate::value::{Digest, IdempotencyKey, Text};
 /// A moment on a monotonic clock, in milliseconds.
 pub(crate) type Ms = u64;
 
-/// A move, as it was asked for.
+/// The request of a move.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Ask {
-    /// What it does.
+    /// Its operation.
     pub(crate) op: Op,
     /// The digest that the channel is to point at.
     pub(crate) want: Want,
     /// Its idempotency key.
     pub(crate) key: IdempotencyKey,
-    /// Where the key comes from.
+    /// The origin of the key.
     pub(crate) key_from: Key,
     /// The SHA-256 of the canonical request, as it was given.
     pub(crate) request: Digest,
-    /// The answer to another move that comes first.
+    /// The reaction to another move that comes first.
     pub(crate) on_conflict: OnConflict,
 }
 
-/// Where an idempotency key comes from.
+/// The origin of an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Key {
-    /// The caller gave it: a retry has the same.
+    /// The caller gave it: a retry has the same key.
     Given,
     /// It is random.
     Random,
@@ -43,38 +43,39 @@ pub(crate) enum Want {
     Previous,
     /// The live digest, put back.
     Live,
-    /// The digest that the tag points at, as it is.
+    /// The digest that the tag points at now.
     Observed,
 }
 
-/// What to do when another move comes first.
+/// The reaction of a move to another move that comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OnConflict {
-    /// Wait for it; go on if the live digest is still what it was, so that a stale run never wins.
+    /// Wait for it; go on only if the live digest is unchanged then, so that a stale run never moves the channel. The
+    /// default.
     #[default]
     Wait,
-    /// Wait for it, then look again and judge anew.
+    /// Wait for it, then look again and judge again.
     Requeue,
     /// Give up at once.
     Fail,
 }
 
-/// Who a worker is, and how long it may take.
+/// A worker: its name and its times.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Worker {
-    /// Random, so that no other worker has it.
+    /// Its name: random, so that no other worker has the same.
     pub(crate) owner: Text,
     /// A UUIDv7 for the move that it may open.
     pub(crate) move_id: Text,
     /// The times that it writes into the log.
     pub(crate) deadlines: Deadlines,
-    /// How long one put may take. Shorter than the time to live.
+    /// The timeout of one put, in milliseconds. Shorter than the time to live.
     pub(crate) put_ms: u64,
-    /// How old the last look at the tag may be when the put is sent.
+    /// The greatest age of the last read of the tag when the put is sent, in milliseconds.
     pub(crate) fresh_ms: u64,
-    /// How long to wait for others, from the start.
+    /// The longest wait for others, in milliseconds, from the start.
     pub(crate) timeout_ms: u64,
-    /// The rule that the model check leaves out, to see that it notices.
+    /// The rule that the model check leaves out.
     #[cfg(test)]
     pub(crate) left_out: Option<Rule>,
 }

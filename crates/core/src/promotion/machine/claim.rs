@@ -1,43 +1,44 @@
-//! `Claim`: an intent or a takeover that was sent, and may stand although it was not answered.
+//! `Claim`: an intent or a takeover that was sent. It may be in the log even if its append was not answered.
 
 use super::ask::Ms;
 use crate::record::ChannelState;
 use crate::value::Text;
 
-/// How often an append that was not answered is looked for, or sent again, before it is left in doubt.
+/// The number of times that an unanswered append is looked for, or sent again, before it is left in doubt.
 pub(super) const TRIES: u8 = 5;
 
 /// The claim of one worker to a move.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Claim {
     sent: Option<Sent>,
-    /// How many appends in a row were not answered.
+    /// The number of appends in a row that were not answered.
     unanswered: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Sent {
-    /// Just before it was first sent: the time to live counts from here.
+    /// The time just before it was first sent: the time to live counts from here.
     start: Ms,
-    /// The position that it was sent for. Once something else stands there, it cannot land any more.
+    /// The position that it was sent for. If another entry has that position, the claim cannot land any more.
     seq: u64,
-    /// False once an answer was lost: it may stand, or land later.
+    /// False after an answer was lost: the claim may be in the log, or land later.
     answered: bool,
 }
 
 impl Claim {
-    /// Claims the position `seq`. An append for it that was not answered may land yet, and others count from then.
+    /// Claims the position `seq`. If an earlier append for it was not answered, that append may still land: its start
+    /// time stays.
     pub(super) fn send(&mut self, seq: u64, now: Ms) {
         let earlier = self.sent.filter(|sent| sent.seq == seq);
         self.sent = Some(earlier.unwrap_or(Sent { start: now, seq, answered: true }));
     }
 
-    /// From when the time to live counts, if the open move of `state` is this worker's.
+    /// The time from which the time to live counts, if the open move of `state` is this worker's.
     pub(super) fn won(&self, state: &ChannelState, owner: &Text) -> Option<Ms> {
         self.sent.filter(|_| is_of(state, owner)).map(|sent| sent.start)
     }
 
-    /// A position takes one entry: what was sent for it and is not there will never be.
+    /// Drops the claim if another entry has its position: then the claim can never land.
     pub(super) fn forget_lost(&mut self, state: &ChannelState, owner: &Text) {
         if !is_of(state, owner) && self.sent.is_some_and(|sent| state.size > sent.seq) {
             self.sent = None;
@@ -49,7 +50,7 @@ impl Claim {
         self.unanswered = 0;
     }
 
-    /// The append was not answered; how many in a row.
+    /// The append was not answered. Returns the number of unanswered appends in a row.
     pub(super) fn unanswered(&mut self) -> u8 {
         if let Some(sent) = &mut self.sent {
             sent.answered = false;
@@ -58,7 +59,7 @@ impl Claim {
         self.unanswered
     }
 
-    /// True if a claim may land yet: nothing can be said to be unwritten.
+    /// True if the claim may still land: then no end may say that nothing was written.
     pub(super) fn may_land(&self) -> bool {
         self.sent.is_some_and(|sent| !sent.answered)
     }

@@ -1,6 +1,6 @@
-//! `Clearing`: a move that another worker left open is waited for, taken over and closed.
+//! `Clearing`: waits for a move that another worker left open, takes it over and closes it.
 //!
-//! A recovery is a `Clearing` alone. A move that meets an open one clears it first.
+//! A recovery is a `Clearing` alone. A move that finds another one open runs a `Clearing` first.
 
 use super::ask::{Ms, Worker};
 use super::claim::{Claim, TRIES};
@@ -14,17 +14,17 @@ use crate::error::Retry;
 use crate::record::{Deadlines, OpenMove, Status};
 use crate::value::Text;
 
-/// The shortest and the longest that a waiting worker sleeps before it looks again.
+/// The shortest and the longest sleep of a waiting worker before it reads the log again, in milliseconds.
 const NAP_MS: (Ms, Ms) = (10, 500);
 
-/// One worker's way past a move that another worker left open.
+/// The state machine that closes one move that another worker left open.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Clearing {
     worker: Worker,
     part: Part,
-    /// When it gives up waiting.
+    /// The time at which it gives up waiting.
     give_up: Ms,
-    /// The move that it saw: it closes no other.
+    /// The move that it saw first: it closes no other.
     met: Option<Met>,
     claim: Claim,
     phase: Phase,
@@ -37,48 +37,48 @@ struct Met {
     seq: u64,
     epoch: u64,
     since: Ms,
-    /// When it may be taken over.
+    /// The time from which it may be taken over.
     ripe: Ms,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Phase {
-    /// Waits for the move, or for an answer.
+    /// Waits for the other worker, or for an answer.
     Waiting,
     Taking,
-    /// A takeover was not answered: does it stand?
+    /// The append of a takeover was not answered: the log is read, to see if the takeover is there.
     Doubting {
         tries: u8,
     },
     Holding(Box<Holding>),
 }
 
-/// How it ended.
+/// The end of a `Clearing`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Cleared {
     /// No move was open.
     Nothing,
     /// Another worker closed the move at this position.
     Gone(u64),
-    /// It is closed by this worker.
+    /// This worker closed the move.
     Closed {
-        /// Where the intent stands.
+        /// The position of the intent.
         seq: u64,
-        /// How.
+        /// Committed, failed or aborted.
         status: Status,
         /// The reason, unless it is committed.
         why: Option<Why>,
     },
-    /// It is open still, and this worker did not touch it.
+    /// The move is still open, and this worker wrote nothing.
     Refused(Why),
-    /// It may be open still, and this worker's takeover may stand.
+    /// The move may still be open, and this worker's takeover may be in the log.
     InDoubt(Option<u64>, Why),
-    /// It could not be read or written; the driver knows the error.
+    /// A read or an append failed; the driver knows the error.
     Broken,
 }
 
 impl Clearing {
-    /// A worker that begins by reading the log, at `now`.
+    /// Starts a recovery at `now`. Its first effect reads the log.
     pub(crate) fn start(part: Part, worker: Worker, now: Ms) -> (Clearing, Effect) {
         let give_up = now.saturating_add(worker.timeout_ms);
         (Clearing::new(part, worker, give_up), Effect::ReadLog)
@@ -88,7 +88,8 @@ impl Clearing {
         Clearing { worker, part, give_up, met: None, claim: Claim::default(), phase: Phase::Waiting }
     }
 
-    /// Is told what happened, at `now`; says what to do next. A wrong answer to the last effect ends it.
+    /// Takes the result of the last effect, at `now`. Returns the next effect or the end. An input that does not answer
+    /// the last effect ends the machine.
     pub(crate) fn next(&mut self, input: Input, now: Ms) -> Next<Cleared> {
         match (std::mem::replace(&mut self.phase, Phase::Waiting), input) {
             (Phase::Waiting, Input::Log(log)) => self.meet(&log, now),
@@ -98,7 +99,7 @@ impl Clearing {
                 self.meet(&log, now)
             }
             (Phase::Taking, Input::Appended(Appended::Unknown)) => self.doubt(),
-            // It could not be written: as long as there is time, it is tried again.
+            // The takeover could not be appended: try again until the timeout.
             (Phase::Taking, input) => self.waited(input, now),
             (Phase::Doubting { .. }, Input::Log(log)) => self.meet(&log, now),
             (Phase::Doubting { .. }, Input::Broken(Retry::Never))
@@ -131,7 +132,8 @@ impl Clearing {
         }
     }
 
-    /// The log was read: the move is this worker's now, to be waited for, to be taken over, or closed by another.
+    /// The log was read: goes on with the move if it is this worker's now, else waits for it, takes it over, or ends
+    /// because it is closed.
     pub(super) fn meet(&mut self, log: &LogRead, now: Ms) -> Next<Cleared> {
         self.phase = Phase::Waiting;
         self.claim.forget_lost(&log.state, &self.worker.owner);
@@ -183,7 +185,7 @@ impl Clearing {
         Next::Do(Effect::Sleep(ms, Waiting::Answer { until: self.give_up }))
     }
 
-    /// A takeover that may land yet leaves nothing to be said for sure.
+    /// Ends without a takeover; in doubt if a takeover of this worker may still land.
     fn refuse(&self, why: Why) -> Next<Cleared> {
         match self.claim.may_land() {
             true => self.in_doubt(),
@@ -202,8 +204,8 @@ impl Clearing {
         Next::End(Cleared::InDoubt(self.met.as_ref().map(|met| met.seq), Why::Unknown))
     }
 
-    /// Its time and grace have passed: the takeover is recorded first. The new worker's time to live has room for the
-    /// quiet time that it must wait.
+    /// Takes the move over: its ttl and grace have passed. The takeover is appended before anything else. The
+    /// takeover's ttl is longer by the quiet time that the new worker must wait.
     fn take(&mut self, open: OpenMove, log: &LogRead, now: Ms) -> Next<Cleared> {
         let Deadlines { ttl_ms, grace_ms, quiet_ms, settle_ms } = self.worker.deadlines;
         let wait_ms = open.quiet_ms.max(quiet_ms);
@@ -220,13 +222,14 @@ impl Clearing {
     }
 
     fn hold(&mut self, open: OpenMove, log: LogRead, start: Ms, now: Ms) -> Next<Cleared> {
-        // The driver pins what is not pinned before every put: this worker does not know what the other one pinned.
+        // This worker does not know which digests the other one pinned: the driver pins the missing ones before each
+        // put.
         let (holding, effect) = Holding::taken_over(self.part, open, log, Pins::Confirmed, start, &self.worker, now);
         self.phase = Phase::Holding(Box::new(holding));
         Next::Do(effect)
     }
 
-    /// A takeover was not answered: the log says whether it stands.
+    /// The append of a takeover was not answered: reads the log to see if it is there.
     fn doubt(&mut self) -> Next<Cleared> {
         let unanswered = self.claim.unanswered();
         self.phase = Phase::Doubting { tries: TRIES };

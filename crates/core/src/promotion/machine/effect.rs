@@ -1,4 +1,4 @@
-//! The machine's dealings with the world: what it wants done, and what it is told.
+//! The machine's interface: its effects (things to do) and its inputs (their results).
 
 use super::ask::Ms;
 use super::end::Why;
@@ -8,7 +8,7 @@ use crate::error::Retry;
 use crate::record::{Deadlines, OpenMove, PutStatus, Status};
 use crate::value::{Digest, Text};
 
-/// What to do next. Each is answered with one [`Input`].
+/// The next thing to do. Each effect is answered with one [`Input`], named after the arrow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Effect {
     /// Read the log and resolve the tag, in any order or at once → `Looked`.
@@ -21,24 +21,24 @@ pub(crate) enum Effect {
     Judge {
         /// The read of the tag.
         read: TagRead,
-        /// True if the tag was read at something else than the live digest, and lag explains it.
+        /// True if the tag was read at another value than the live digest, and lag explains it.
         lagging: bool,
-        /// What the move would change.
+        /// The change that the move would make.
         change: Change,
     },
-    /// Append the policy that judged at `seq`: the log has no entry of it yet → `Appended`.
+    /// Append at `seq` the policy that judged: the log has no entry of it yet → `Appended`.
     Policy {
         /// The position.
         seq: u64,
     },
-    /// Append the intent at `seq`; once it stands, pin target and live digest → `Begun`.
+    /// Append the intent at `seq`; when it is in the log, pin target and live digest → `Begun`.
     Begin {
         /// The position.
         seq: u64,
-        /// What the move changes.
+        /// The change that the move makes.
         change: Change,
     },
-    /// Append that this worker takes the open move over → `Appended`.
+    /// Append the takeover of the open move by this worker → `Appended`.
     Takeover {
         /// The position.
         seq: u64,
@@ -47,7 +47,7 @@ pub(crate) enum Effect {
         /// The times that the takeover names.
         deadlines: Deadlines,
     },
-    /// Append that the tag was not at the expected digest → `Appended`.
+    /// Append an observation: the tag was not at the expected digest → `Appended`.
     Observe {
         /// The position.
         seq: u64,
@@ -58,16 +58,16 @@ pub(crate) enum Effect {
     },
     /// Append the outcome of this worker's move → `Appended`.
     Close(Box<Closing>),
-    /// Put the target's bytes by tag, unless it is later than `not_after`, and give up after `timeout_ms` → `Put`.
+    /// Put the target's bytes by tag, with a timeout of `timeout_ms`, unless it is later than `not_after` → `Put`.
     Put {
         /// The move.
         open: Box<OpenMove>,
-        /// The most that it may take.
+        /// The timeout of the put, in milliseconds.
         timeout_ms: u64,
-        /// *no-late-put*: after this it must not be sent any more.
+        /// *no-late-put*: after this time the put must not be sent.
         not_after: Ms,
     },
-    /// Sleep for so many milliseconds → `Woke`.
+    /// Sleep for this many milliseconds → `Woke`.
     Sleep(Ms, Waiting),
 }
 
@@ -84,13 +84,13 @@ pub(crate) struct Closing {
     pub(crate) observed: Option<Digest>,
     /// Puts that this worker sent.
     pub(crate) attempts: u64,
-    /// What became of the puts of the move.
+    /// The registry's answer to the puts of the move.
     pub(crate) put: PutStatus,
     /// The reason, unless it is committed.
     pub(crate) why: Option<Why>,
 }
 
-/// What happened.
+/// The result of an effect.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Input {
     /// To `Look`.
@@ -99,11 +99,11 @@ pub(crate) enum Input {
     Log(LogRead),
     /// To `Resolve`.
     Tag(TagRead),
-    /// To `Judge`: yes, by this policy.
+    /// To `Judge`: this policy approves the move.
     Approved(Digest),
-    /// To `Judge`: no.
+    /// To `Judge`: the policy refuses the move.
     Refused,
-    /// To `Begin`: how the append ended, and the pins.
+    /// To `Begin`: the result of the append, and the pins.
     Begun(Appended, Pins),
     /// To `Policy`, `Takeover`, `Observe` and `Close`.
     Appended(Appended),
@@ -111,12 +111,11 @@ pub(crate) enum Input {
     Put(PutEnd),
     /// To `Sleep`.
     Woke,
-    /// To anything but `Begin`, `Put` and `Sleep`: it could not be read or written, and nothing is known. The caller may ask
-    /// again later, or the error is permanent.
+    /// To any effect but `Put` and `Sleep`: a read or an append failed. `Retry` says if it can succeed later.
     Broken(Retry),
 }
 
-/// What the target and the live digest are held by.
+/// The result of pinning the target and the live digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Pins {
     /// Both pins are there.
@@ -125,64 +124,64 @@ pub(crate) enum Pins {
     Unconfirmed,
 }
 
-/// How an append ended.
+/// The result of an append.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Appended {
-    /// It stands; this is the log with it.
+    /// The entry is in the log; this is the log with it.
     Stored(LogRead),
     /// Another entry came first; this is the log as it is now.
     Lost(LogRead),
-    /// It is not known.
+    /// It is not known if the entry is in the log, or will be.
     Unknown,
 }
 
 /// The reason for a sleep.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Waiting {
-    /// Another's move; from `until` on, on this worker's clock, it may be taken over.
+    /// Another worker's move is open; from `until` on, on this worker's clock, it may be taken over.
     Other {
         /// The move.
         move_id: Text,
-        /// When it may be taken over.
+        /// The time from which it may be taken over.
         until: Ms,
     },
-    /// Until then, on this worker's clock, an earlier put may still land.
+    /// An earlier put may still land, until `until` on this worker's clock.
     Quiet {
-        /// When none can land any more.
+        /// The time from which no earlier put can land.
         until: Ms,
     },
-    /// Until then at most, a read of the tag may lag: it is read again.
+    /// A read of the tag may lag, until `until` at most: the tag is read again.
     Settle {
-        /// When reads are settled.
+        /// The time from which reads are settled.
         until: Ms,
     },
-    /// An answer of the registry or the ledger, which is asked again until then at most.
+    /// The registry or the ledger did not answer; it is asked again until `until` at most.
     Answer {
-        /// When the worker gives up.
+        /// The time at which the worker gives up.
         until: Ms,
     },
 }
 
-/// How a put ended.
+/// The result of a put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum PutEnd {
-    /// It was too late to send it.
+    /// It was too late to send the put.
     NotSent,
-    /// Something that must be there first (the pins, the target's bytes) could not be had: nothing was sent.
+    /// The pins could not be written, or the target's bytes could not be read: the put was not sent.
     NotReady(Retry),
-    /// The registry says that it was applied.
+    /// The registry accepted it.
     Applied,
     /// The registry refused it.
     Refused,
-    /// The answer was lost, or it was not clear.
+    /// The answer was lost or ambiguous: the put may have been carried out, or may still be.
     Unknown,
 }
 
-/// What a part of the machine does next, or how it ended.
+/// The next effect of a part of the machine, or its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "an effect is the common case, and is moved once")]
 pub(crate) enum Next<E> {
-    /// Do this, and tell the result.
+    /// Perform this effect and pass its result to the machine.
     Do(Effect),
     /// It has ended.
     End(E),

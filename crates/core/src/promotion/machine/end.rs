@@ -1,26 +1,26 @@
-//! How a move ended, and why.
+//! The end of a move, and its reason.
 
 use super::windows::Replay;
 use crate::record::Status;
 use crate::value::Digest;
 
-/// How a move ended.
+/// The end of a move.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum End {
-    /// The tag was seen to point at the target, and that is recorded.
+    /// A read of the tag proved the move, and the outcome is recorded.
     Committed {
-        /// Where the intent stands.
+        /// The position of the intent.
         seq: u64,
         /// True if the worker that opened it did not close it.
         recovered: bool,
     },
     /// The channel points at the target already.
     Unchanged(Digest),
-    /// The key moved the channel before.
+    /// A committed move has the same key and request.
     Replayed(Replay),
     /// The move was closed without effect.
     Closed {
-        /// Where the intent stands.
+        /// The position of the intent.
         seq: u64,
         /// Failed or aborted.
         status: Status,
@@ -29,18 +29,18 @@ pub(crate) enum End {
     },
     /// Nothing was moved and no intent was written.
     Refused(Why),
-    /// The intent stands, and it is not known whether the tag moved or will.
+    /// The intent is or may be in the log, and it is not known if the tag moved or will move.
     Indeterminate {
-        /// Where the intent stands, if it is known to.
+        /// The position of the intent, if the intent is known to be in the log.
         seq: Option<u64>,
         /// The reason.
         why: Why,
     },
-    /// Something could not be read or written before an intent was; the driver knows the error.
+    /// A read or an append failed before there was an intent; the driver knows the error.
     Broken,
 }
 
-/// Why the machine did not bring about what was asked.
+/// The reason why the machine did not complete the move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Why {
     /// The log has no committed move.
@@ -53,40 +53,40 @@ pub(crate) enum Why {
     Occupied(Digest),
     /// There is no previous live digest.
     NoPrevious,
-    /// The last move was a rollback: another one names its target.
+    /// The last move was a rollback: another rollback must name its target.
     NameTarget,
-    /// The key moved the channel for another request.
+    /// A committed move has the same key and another request.
     OtherRequest,
-    /// The key moved the channel, by the move at this position, and something else is live now.
+    /// The move at this position has the same key, and another digest is live now.
     Superseded(u64),
     /// Another move came first.
     ChannelChanged,
     /// Another move is under way.
     Busy,
-    /// The tag has this value, and within the caller's timeout reads were not settled enough to say more.
+    /// The tag was read at this value, and reads did not settle within the caller's timeout.
     Unsettled(Option<Digest>),
     /// The tag does not point at the live digest.
     Drifted(Option<Digest>),
     /// The log goes on in another ledger.
     LogMigrated,
-    /// The judgement was no.
+    /// The policy refused.
     Judged,
-    /// A hold stands.
+    /// A hold is in force.
     Held,
-    /// Target or live digest could not be pinned.
+    /// The target or the live digest could not be pinned.
     NotPinned,
     /// The registry refused the put.
     PutRefused,
     /// The time to live passed before a put came through.
     Late,
-    /// The tag pointed at another digest after the put, or none.
+    /// The tag pointed at another digest, or was absent, after the put.
     Overwritten(Option<Digest>),
-    /// The move had not landed and was given up.
+    /// The move had not landed and was aborted.
     Abandoned,
     /// Another worker took the move over.
     TakenOver,
-    /// The registry took the put and still answers this.
+    /// The registry accepted the put and still answers this value.
     StillOld(Option<Digest>),
-    /// The registry or the ledger did not say within the time to live.
+    /// The registry or the ledger did not answer within the time to live.
     Unknown,
 }

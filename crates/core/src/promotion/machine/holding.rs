@@ -1,4 +1,4 @@
-//! `Holding`: a move that this worker holds, from the guard to the outcome, begun by it or taken over.
+//! `Holding`: a move that this worker holds, because it began the move or took it over; from the guard to the outcome.
 
 mod concluding;
 
@@ -18,7 +18,7 @@ use crate::value::Digest;
 pub(super) struct Holding {
     open: OpenMove,
     part: Part,
-    /// The log, as it was read last.
+    /// The log as it was last read.
     log: LogRead,
     step: Step,
     /// The time to live counts from here.
@@ -28,27 +28,28 @@ pub(super) struct Holding {
     pins: Pins,
     /// False if the move puts nothing.
     puts: bool,
-    /// When the last look at the tag was sent.
+    /// The time at which the last read of the tag was sent.
     looked: Ms,
-    /// A bootstrap puts only if the tag is absent: it was looked at after the intent.
+    /// True if the tag was read after the intent, or need not be. A bootstrap must read it: it puts only if the tag is
+    /// absent.
     seen: bool,
     sent: Sent,
-    /// No further put is sent, and why.
+    /// The reason why no further put is sent, if there is one.
     stop: Option<Why>,
-    /// How often the tag was read in a row without a result.
+    /// The number of reads of the tag in a row that decided nothing.
     reads: u32,
     #[cfg(test)]
     left_out: Option<Rule>,
 }
 
-/// The part that this worker has in the move.
+/// The part of this worker in the move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Part {
     /// It began the move.
     Begun,
-    /// It was asked for the same with the same key: it completes the move.
+    /// It has the same request with the same key: it completes the move.
     SameKey,
-    /// It was asked to complete whatever move is open. Under a hold the move stays open.
+    /// It was asked to complete the open move, of any request. Under a hold the move stays open.
     Forward,
     /// It closes the move without a put; a rollback does not wait for reads to settle.
     Abandon {
@@ -62,13 +63,13 @@ pub(crate) enum Part {
 struct Sent {
     all: u64,
     refused: u64,
-    /// When the last one ended that the registry accepted.
+    /// The time at which the last put ended that the registry accepted.
     accepted: Option<Ms>,
-    /// When the last one ended that may have been carried out: by this worker, or by the one before it.
+    /// The time at which the last put ended that may have been carried out, by this worker or by the one before it.
     last: Option<Ms>,
-    /// *quiet-before-outcome*: until then a put may still land whose answer was lost.
+    /// *quiet-before-outcome*: the time until which a put whose answer was lost may still land.
     quiet: Ms,
-    /// One of this worker's own was not answered.
+    /// True if a put of this worker was not answered.
     unknown: bool,
 }
 
@@ -76,17 +77,17 @@ struct Sent {
 enum Step {
     Guarding,
     Putting,
-    /// Until no earlier put can land any more.
+    /// Waits until no earlier put can land any more.
     Quiet,
     Reading,
-    /// A foreign value was seen: the log is read once more after it.
+    /// A foreign value was seen: the log is read once more.
     Foreign(Option<Digest>, Why),
-    /// It is being recorded.
+    /// The observation of a foreign value is being appended.
     Observing(Option<Digest>, Why),
     Closing(Verdict),
 }
 
-/// How the move is to be closed.
+/// The outcome that is to be appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Verdict {
     status: Status,
@@ -94,19 +95,20 @@ struct Verdict {
     why: Option<Why>,
 }
 
-/// How it ended.
+/// The end of a held move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Held {
-    /// The outcome stands.
+    /// The outcome is in the log.
     Closed { status: Status, why: Option<Why> },
-    /// The move is open still, or another worker has it.
+    /// The move is still open, or another worker has taken it over.
     InDoubt(Why),
-    /// It was told something that answers no effect of its own.
+    /// The input did not answer the last effect.
     Broken,
 }
 
 impl Holding {
-    /// A move that this worker began: its intent stands. `looked` is when the tag was looked at that was judged.
+    /// A move that this worker began: its intent is in the log. `looked` is the time of the read of the tag that was
+    /// judged.
     pub(super) fn begun(
         open: OpenMove,
         log: LogRead,
@@ -124,7 +126,7 @@ impl Holding {
         (holding, effect)
     }
 
-    /// A move that this worker took over. Its worker before may have sent a put until then.
+    /// A move that this worker took over. The worker before it may have sent a put until `now`.
     pub(super) fn taken_over(
         part: Part,
         open: OpenMove,
@@ -162,7 +164,7 @@ impl Holding {
         }
     }
 
-    /// Is told what happened, at `now`; says what to do next.
+    /// Takes the result of the last effect, at `now`. Returns the next effect or the end.
     pub(super) fn next(&mut self, input: Input, now: Ms) -> Next<Held> {
         match (self.step, input) {
             (Step::Guarding, Input::Log(log)) => self.guarded(log, None, now),
@@ -190,7 +192,7 @@ impl Holding {
         }
     }
 
-    /// The registry or the ledger did not say. Within the time to live it is asked again.
+    /// The registry or the ledger did not answer. Within the time to live it is asked again.
     fn not_answered(&self, retry: Retry, now: Ms) -> Next<Held> {
         match retry {
             Retry::Never => Next::End(Held::InDoubt(Why::Unknown)),
@@ -199,12 +201,12 @@ impl Holding {
         }
     }
 
-    /// *no-late-put*: no put is sent after this.
+    /// *no-late-put*: the end of the time to live. No put is sent after it.
     fn until(&self) -> Ms {
         self.start.saturating_add(self.open.deadlines.ttl_ms)
     }
 
-    /// The last moment to send a put, so that it ends within the time to live.
+    /// The last time at which a put may be sent, so that it ends within the time to live.
     fn not_after(&self) -> Ms {
         let not_after = self.until().saturating_sub(self.put_ms);
         #[cfg(test)]
@@ -212,7 +214,7 @@ impl Holding {
         not_after
     }
 
-    /// *confirm-within*: after this nothing is concluded any more.
+    /// *confirm-within*: the time at which the worker stops reading and leaves the move open.
     fn deadline(&self) -> Ms {
         self.until().saturating_add(self.open.deadlines.grace_ms)
     }
@@ -231,7 +233,7 @@ impl Holding {
         })
     }
 
-    /// Step *guard* begins: read the log, and the tag again where the look is old.
+    /// Begins step *guard*: reads the log, and also the tag if its last read is too old.
     fn guard(&mut self, now: Ms) -> Effect {
         self.step = Step::Guarding;
         let stale = now.saturating_sub(self.looked) > self.fresh_ms;
@@ -241,7 +243,7 @@ impl Holding {
         }
     }
 
-    /// Steps *guard* and *put*. The last look at the clock is the driver's, when it sends the put.
+    /// Steps *guard* and *put*. The driver checks the clock once more when it sends the put.
     fn guarded(&mut self, log: LogRead, read: Option<TagRead>, now: Ms) -> Next<Held> {
         if !self.is_open_in(&log) {
             return Next::End(Held::InDoubt(Why::TakenOver));
@@ -286,7 +288,7 @@ impl Holding {
 
     fn put_ended(&mut self, end: PutEnd, now: Ms) -> Next<Held> {
         match end {
-            // Back to the guard, which closes a move that never put.
+            // Back to the guard, which aborts a move without a put.
             PutEnd::NotSent if self.sent.all == 0 && self.open.epoch == 0 => return Next::Do(self.guard(now)),
             PutEnd::NotSent => return Next::Do(self.read_back(now)),
             PutEnd::NotReady(Retry::Never) if self.sent.all == 0 && self.open.epoch == 0 => {
@@ -299,7 +301,7 @@ impl Holding {
             }
             PutEnd::Refused => {
                 self.sent.refused += 1;
-                // It settles only the put that it answered: the move goes on as after a put that was not answered.
+                // A refusal answers only its own put. If another put is still unknown, the quiet time begins again.
                 if self.sent.unknown || self.open.epoch > 0 {
                     self.sent.quiet = self.sent.quiet.max(now.saturating_add(self.open.quiet_ms));
                 }
@@ -319,7 +321,7 @@ impl Holding {
         Next::Do(self.read_back(now))
     }
 
-    /// Step *read back* begins, after the quiet time of every put that is not resolved.
+    /// Begins step *read back*, after the quiet time of every put that is not resolved.
     fn read_back(&mut self, now: Ms) -> Effect {
         let wait = self.sent.quiet.saturating_sub(now);
         #[cfg(test)]
@@ -336,7 +338,7 @@ impl Holding {
         Effect::Resolve
     }
 
-    /// The tag is read again, after a pause that ends with the window at the latest.
+    /// Reads the tag again, after a pause that ends at `until` at the latest.
     fn read_again(&mut self, until: Ms, now: Ms) -> Next<Held> {
         self.step = Step::Reading;
         let pause = back_off(self.reads);
@@ -366,19 +368,20 @@ impl Holding {
         Next::Do(Effect::ReadLog)
     }
 
-    /// What became of the puts of the move, as far as this worker knows.
+    /// The result of the move's puts, as far as this worker knows.
     fn put_status(&self) -> PutStatus {
         match self.sent {
             _ if self.open.as_it_is => PutStatus::None,
             Sent { accepted: Some(_), .. } => PutStatus::Accepted,
-            // Another worker may have sent one.
+            // The worker before this one may have sent a put.
             _ if self.sent.unknown || self.open.epoch > 0 => PutStatus::Unknown,
             Sent { refused: 1.., .. } => PutStatus::Refused,
             _ => PutStatus::None,
         }
     }
 
-    /// Step *outcome*, at the head of `log`. A worker that lost the move to a takeover stops: the other closes it.
+    /// Step *outcome*: appends at the head of `log`. A worker that lost the move to a takeover stops: the other worker
+    /// closes the move.
     fn close(&mut self, mut verdict: Verdict, log: LogRead) -> Next<Held> {
         #[cfg(test)]
         if matches!(self.left_out, Some(Rule::OutcomeByOwner | Rule::TakeoverRecorded))
@@ -389,7 +392,7 @@ impl Holding {
         if !self.is_open_in(&log) {
             let closed = log.state.closed.as_ref().filter(|closed| closed.move_id == self.open.move_id);
             return match closed {
-                // The append whose answer was lost.
+                // This worker's own append, whose answer was lost.
                 Some(closed) if closed.owner == self.open.owner && closed.status == verdict.status => {
                     Next::End(Held::Closed { status: verdict.status, why: verdict.why })
                 }

@@ -1,8 +1,8 @@
-//! How a move runs: a state machine without I/O.
+//! The state machine of a move, without I/O.
 //!
-//! The machine says what to do next ([`Effect`]) and is told what happened ([`Input`]). The driver does it against a real
-//! registry and ledger; the model check does it against interleavings, crashes, delays and reads that lag. It is the same
-//! code.
+//! The machine returns the next thing to do ([`Effect`]) and takes the result ([`Input`]). The driver performs effects
+//! against a real registry and ledger; the model check performs them against interleavings, crashes, delays and reads
+//! that lag. Both run the same machine.
 //!
 //! # Steps
 //! The names are those of `docs/protocol.md`.

@@ -1,7 +1,7 @@
-//! `Moving`: one worker's way from a request to its end.
+//! `Moving`: the state machine of one request, from its first look to its end.
 //!
-//! This file looks, judges and begins. A move that another worker left open is a [`Clearing`]; the move that this worker
-//! began is a `Holding`.
+//! This file has the steps up to the intent. [`Clearing`] handles a move that another worker left open; `Holding`
+//! handles the move that this worker began.
 
 use super::ask::{Ask, Ms, OnConflict, Want, Worker};
 use super::claim::{Claim, TRIES, is_of};
@@ -17,26 +17,26 @@ use crate::error::Retry;
 use crate::record::{MayBeCause, Op, OpenMove, Status};
 use crate::value::Digest;
 
-/// One worker's way from a request to its end.
+/// The state machine of one request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Moving {
     ask: Ask,
     worker: Worker,
-    /// When it gives up waiting.
+    /// The time at which it gives up waiting.
     give_up: Ms,
-    /// The plan's basis: the channel as it was at the first look.
+    /// The basis of the plan: the state of the channel at the first look.
     basis: Option<Basis>,
-    /// The value that an unnamed rollback leaves.
+    /// The digest that an unnamed rollback leaves; none before the first look.
     leaves: Option<Option<Digest>>,
     claim: Claim,
-    /// The intent that was not answered, and may land later.
+    /// The intent whose append was not answered. It may land later.
     unanswered: Option<(Box<Planned>, Pins)>,
-    /// How often it looked in a row because reads may lag.
+    /// The number of looks in a row that found that reads may lag.
     lags: u32,
     phase: Phase,
 }
 
-/// If any of these changed, the plan is stale.
+/// The facts of a plan: if any of them changes, the plan is stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Basis {
     live: Option<Digest>,
@@ -44,7 +44,7 @@ struct Basis {
     last_intent: Option<u64>,
 }
 
-/// A look that was judged, or is to be.
+/// A look, with the change that is judged by it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Planned {
     log: LogRead,
@@ -56,15 +56,15 @@ struct Planned {
 enum Phase {
     /// Looks, or sleeps before it looks again.
     Looking,
-    /// Drift was seen: is the log's head still where it was?
+    /// Drift was seen: the log is read again, to see if its head has moved.
     Confirming(Box<(LogRead, TagRead)>),
-    /// Drift is sure: it is being recorded.
+    /// Drift is sure: the observation is being appended.
     Observing(Option<Digest>),
     Judging(Box<Planned>),
-    /// The policy that judged is being recorded.
+    /// The policy that judged is being appended.
     RecordingPolicy(Box<Planned>),
     Beginning(Box<Planned>),
-    /// An intent was not answered: does it stand?
+    /// The append of an intent was not answered: the log is read, to see if the intent is there.
     Doubting {
         tries: u8,
         planned: Box<Planned>,
@@ -77,7 +77,7 @@ enum Phase {
 }
 
 impl Moving {
-    /// A worker with a request, at `now`, and the first thing to do.
+    /// Starts the machine of a request at `now`. Returns it with its first effect.
     pub(crate) fn start(ask: Ask, worker: Worker, now: Ms) -> (Moving, Effect) {
         let give_up = now.saturating_add(worker.timeout_ms);
         let (basis, leaves, claim) = (None, None, Claim::default());
@@ -86,14 +86,15 @@ impl Moving {
         (moving, Effect::Look)
     }
 
-    /// Is told what happened, at `now`; says what to do next. A wrong answer to the last effect ends it.
+    /// Takes the result of the last effect, at `now`. Returns the next effect or the end. An input that does not answer
+    /// the last effect ends the machine.
     pub(crate) fn next(&mut self, input: Input, now: Ms) -> Next<End> {
         match (std::mem::replace(&mut self.phase, Phase::Ended), input) {
             (Phase::Looking, Input::Looked(log, read)) => self.looked(log, read, now),
             (Phase::Looking, Input::Woke) => self.look(),
             (Phase::Confirming(seen), Input::Log(again)) => self.confirmed(&seen.0, seen.1, again),
             (Phase::Observing(_), Input::Appended(Appended::Lost(_))) => self.look(),
-            // Drift is drift, recorded or not.
+            // The drift is refused even if its observation was not appended.
             (Phase::Observing(observed), Input::Appended(_) | Input::Broken(_)) => {
                 self.end(End::Refused(Why::Drifted(observed)))
             }
@@ -105,7 +106,7 @@ impl Moving {
             (Phase::RecordingPolicy(planned), Input::Appended(Appended::Stored(log))) => {
                 self.begin(Box::new(Planned { log, ..*planned }), now)
             }
-            // Another entry came first, or it is not known: the log says whether the policy is there.
+            // Another entry came first, or the append was not answered: read the log to see if the policy is there.
             (Phase::RecordingPolicy(_), Input::Appended(Appended::Lost(_)) | Input::Woke) => self.look(),
             (Phase::RecordingPolicy(planned), Input::Appended(Appended::Unknown)) => match self.claim.unanswered() {
                 1 => self.look(),
@@ -152,7 +153,7 @@ impl Moving {
         }
     }
 
-    /// The end. While a claim may still land, nothing is said to be unwritten.
+    /// Ends the machine. While a claim may still land, the end is indeterminate, never *nothing written*.
     fn end(&mut self, end: End) -> Next<End> {
         self.phase = Phase::Ended;
         Next::End(match end {
@@ -193,7 +194,7 @@ impl Moving {
         let stale = *self.basis.get_or_insert(now_is) != now_is;
         #[cfg(test)]
         let stale = stale && self.worker.left_out != Some(Rule::StaleNeverWins);
-        // What an unnamed rollback leaves has become live: that is what it waited for.
+        // The digest that an unnamed rollback leaves has become live: the rollback waited for that.
         let expected = self.ask.want == Want::Previous && state.live == leaves;
         let situation = situation(&self.ask, &log, &read, leaves);
         match situation {
@@ -202,7 +203,7 @@ impl Moving {
             Situation::Busy(open) => self.clear(&log, *open, now),
             Situation::Lag => self.look_again(&log, &read, now),
             Situation::Unchanged(live) => self.end(End::Unchanged(live)),
-            // A run whose facts have changed never wins, unless it asked to queue.
+            // A run whose facts have changed is refused, unless it asked to requeue.
             _ if stale && !expected && self.ask.on_conflict != OnConflict::Requeue => {
                 self.end(End::Refused(Why::ChannelChanged))
             }
@@ -218,7 +219,7 @@ impl Moving {
         }
     }
 
-    /// *lag-is-not-drift*: look again, until the live digest shows or the channel is settled.
+    /// *lag-is-not-drift*: looks again until a read answers the live digest or the channel is settled.
     fn look_again(&mut self, log: &LogRead, read: &TagRead, now: Ms) -> Next<End> {
         if now >= self.give_up {
             return self.end(End::Refused(Why::Unsettled(read.value)));
@@ -233,7 +234,8 @@ impl Moving {
         Next::Do(Effect::Sleep(pause, Waiting::Settle { until }))
     }
 
-    /// Drift is sure if the log's head did not move: what was asked for by name goes on; the rest is refused, and observed.
+    /// Drift is sure if the log's head did not move. A repair and an adoption go on; other moves are refused, and the
+    /// drift is observed.
     fn confirmed(&mut self, log: &LogRead, read: TagRead, again: LogRead) -> Next<End> {
         if again.state.size != log.state.size {
             return self.look();
@@ -264,7 +266,7 @@ impl Moving {
         Next::Do(Effect::Judge { read, lagging, change })
     }
 
-    /// Before the first intent that a policy judged: the policy.
+    /// Appends the policy, before the first intent that it judged.
     fn record_policy(&mut self, planned: Box<Planned>) -> Next<End> {
         let seq = planned.log.state.size;
         self.phase = Phase::RecordingPolicy(planned);
@@ -305,14 +307,15 @@ impl Moving {
         self.claim.answered();
         let (state, then) = (&log.state, &planned.log.state);
         if state.last_intent == then.last_intent && state.migrated.is_none() {
-            // An observation or a deployment: the same at the new head. A hold, block or policy is judged.
+            // After an observation or a deployment: begin again at the new head. After a hold, a block or a policy:
+            // judge again.
             return match state.judges_like(then) {
                 true => self.begin(Box::new(Planned { log, ..*planned }), now),
                 false => self.look(),
             };
         }
         let open = state.open.as_ref();
-        // A retry of the same request is waited for, and answers for both (*retry-waits*).
+        // The other move is a retry of the same request: wait for it, and use its result (*retry-waits*).
         let retry = open.is_some_and(|open| open.key == self.ask.key) || log.replay.is_some();
         match retry || self.ask.on_conflict == OnConflict::Requeue {
             true => self.look(),
@@ -321,7 +324,7 @@ impl Moving {
         }
     }
 
-    /// The log after an intent was sent: does it stand?
+    /// The log was read after an intent was sent: goes on if the intent is there, and looks again if not.
     fn stands(&mut self, planned: Box<Planned>, pins: Pins, log: LogRead, now: Ms) -> Next<End> {
         self.claim.forget_lost(&log.state, &self.worker.owner);
         let (Some(open), Some(start)) = (&log.state.open, self.claim.won(&log.state, &self.worker.owner)) else {
@@ -338,8 +341,8 @@ impl Moving {
     fn clear(&mut self, log: &LogRead, open: OpenMove, now: Ms) -> Next<End> {
         let same_key = open.key == self.ask.key && open.request == self.ask.request;
         if let Some(basis) = &mut self.basis {
-            // A retry of the same request is not another move that came first, nor is the move that this run is to close,
-            // if it is the next one after the basis.
+            // The plan does not become stale by a retry of the same request, nor by the open move that this run is to
+            // close, if that is the next move after the basis.
             let next = basis.last_intent == log.state.closed.as_ref().map(|closed| closed.seq);
             if same_key || next {
                 basis.last_intent = Some(open.seq);
@@ -383,7 +386,7 @@ impl Moving {
             Cleared::Closed { seq, status: Status::Committed, .. } if same_key => {
                 self.end(End::Committed { seq, recovered: true })
             }
-            // A move that this run closed on its way is not another move that came first: the basis is what it left.
+            // The plan does not become stale by a move that this run closed itself: the basis takes that move's result.
             Cleared::Closed { status, .. } => {
                 if let Some(basis) = &mut self.basis
                     && status == Status::Committed

@@ -1,4 +1,4 @@
-//! The rules that the model check leaves out, one at a time, to see that it notices.
+//! The rules that the model check leaves out, one at a time, to prove that it finds a violation without each.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use crate::record::Trail;
 /// A rule of the protocol, by its name in `docs/protocol.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Rule {
-    /// *no-late-put*: without it puts are sent after the time to live.
+    /// *no-late-put*: without this rule puts are sent after the time to live.
     NoLatePut,
-    /// *no-late-put*: without it a move is taken over before its ttl and grace.
+    /// *no-late-put*: without this rule a move is taken over before its ttl and grace.
     TakeoverAfterGrace,
-    /// A takeover is recorded first.
+    /// A takeover is recorded before the worker acts.
     TakeoverRecorded,
     /// *quiet-before-outcome*.
     QuietBeforeOutcome,
     /// *retry-waits*.
     RetryWaits,
-    /// An outcome is written by the owner alone.
+    /// Only the owner of a move writes its outcome.
     OutcomeByOwner,
     /// *lag-is-not-drift*.
     LagIsNotDrift,
@@ -26,22 +26,22 @@ pub(crate) enum Rule {
     TargetProvesOnce,
     /// *old-proves-nothing*.
     OldProvesNothing,
-    /// *closing*: without it a move is closed after the quiet time alone.
+    /// *closing*: without this rule a move is closed as soon as the quiet time is over.
     ClosingWaits,
     /// *foreign*: the log's head is read again after the tag.
     HeadReadAgain,
-    /// A run whose facts have changed never wins.
+    /// A run whose facts have changed never moves the channel.
     StaleNeverWins,
-    /// A hold is looked for at the guard.
+    /// The step *guard* looks for a hold.
     HoldAtGuard,
     /// *unchanged-is-proved*.
     UnchangedIsProved,
-    /// `failed` only if every put of the move was refused, and no other owner could have sent one.
+    /// A move is `failed` only if every put of the move was refused, and no other owner could have sent one.
     FailedAlone,
 }
 
 impl Rule {
-    /// The log without the windows that a left-out rule would look at.
+    /// The log without the windows that the left-out rule would use.
     pub(super) fn blind(left_out: Option<Rule>, mut log: LogRead) -> LogRead {
         match left_out {
             Some(Rule::LagIsNotDrift) => Arc::make_mut(&mut log.state).trail = Trail::default(),

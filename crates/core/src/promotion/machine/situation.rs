@@ -1,4 +1,4 @@
-//! The meaning of a look at log and tag for the move that was asked for (steps *replay*, *wait* and *drift*). Pure.
+//! Classifies a request against the log and a read of the tag (steps *replay*, *wait* and *drift*). A pure function.
 
 use super::ask::{Ask, Key, Want};
 use super::end::Why;
@@ -6,20 +6,20 @@ use super::windows::{LogRead, Replay, TagRead};
 use crate::record::{Op, OpenMove};
 use crate::value::Digest;
 
-/// The meaning of a look for the move that was asked for.
+/// The class of a request, given the log and a read of the tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Situation {
-    /// The key moved the channel before, for the same request, and that is still so.
+    /// A committed move has the same key and request, and its target is still live.
     Replayed(Replay),
-    /// It cannot be done.
+    /// The move cannot be made.
     No(Why),
     /// Another move is open.
     Busy(Box<OpenMove>),
-    /// The read may lag (*lag-is-not-drift*), or what it shows must be proved first (*unchanged-is-proved*): look again.
+    /// The read may lag (*lag-is-not-drift*), or its value must be proved first (*unchanged-is-proved*): look again.
     Lag,
-    /// The tag is not at the live digest, and lag does not explain it; `fix` is the move that was asked for by name.
+    /// The tag is not at the live digest, and lag does not explain it.
     Drift {
-        /// The change, if drift is what the move is there for.
+        /// The change of a repair or an adoption; none for the other operations.
         fix: Option<Change>,
     },
     /// The channel points at the target already.
@@ -28,28 +28,28 @@ pub(crate) enum Situation {
     Ready(Change),
 }
 
-/// What a move would change.
+/// The change that a move would make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Change {
-    /// What the move does: a promote of a channel without a move and without a tag is a bootstrap.
+    /// The operation. A promote of a channel without a committed move and without a tag is a bootstrap.
     pub(crate) op: Op,
     /// The live digest.
     pub(crate) previous: Option<Digest>,
     /// The target.
     pub(crate) target: Digest,
-    /// What the tag points at instead of the live digest, in a repair.
+    /// In a repair: the digest that the tag points at instead of the live digest.
     pub(crate) replaced: Option<Digest>,
-    /// False if nothing is put: an adoption, a bootstrap of the tag as it is, a keyed `unchanged`.
+    /// False if the move puts nothing: an adoption, a bootstrap of the tag as it is, a keyed `unchanged`.
     pub(crate) puts: bool,
 }
 
-/// The value that an unnamed rollback leaves, decided at its first look: the target of the move that was open then, else the
-/// live digest.
+/// The digest that an unnamed rollback leaves, decided at its first look: the target of the move that is open then,
+/// else the live digest.
 pub(crate) fn leaves(log: &LogRead) -> Option<Digest> {
     log.state.open.as_ref().map(|open| open.target).or(log.state.live)
 }
 
-/// The meaning of a log and a read of the tag for `ask`. `leaves` is what an unnamed rollback leaves.
+/// Classifies `ask` against a log and a read of the tag. `leaves` is the digest that an unnamed rollback leaves.
 pub(crate) fn situation(ask: &Ask, log: &LogRead, read: &TagRead, leaves: Option<Digest>) -> Situation {
     if log.state.migrated.is_some() {
         return Situation::No(Why::LogMigrated);
@@ -63,14 +63,14 @@ pub(crate) fn situation(ask: &Ask, log: &LogRead, read: &TagRead, leaves: Option
     match (ask.op, log.state.live) {
         (Op::Bootstrap, Some(_)) => Situation::No(Why::Bootstrapped),
         (Op::Bootstrap, None) => first(ask, log, read),
-        // A new channel: there is nothing that the promotion could take from anyone.
+        // A new channel: the promotion overwrites nothing.
         (Op::Promote, None) if read.value.is_none() => first(ask, log, read),
         (_, None) => Situation::No(Why::NotBootstrapped),
         (_, Some(live)) => governed(ask, log, live, read, leaves),
     }
 }
 
-/// The key moved the channel before.
+/// A committed move has the key.
 fn replayed(ask: &Ask, log: &LogRead, read: &TagRead, replay: &Replay) -> Situation {
     if replay.request != ask.request {
         return Situation::No(Why::OtherRequest);
@@ -80,7 +80,7 @@ fn replayed(ask: &Ask, log: &LogRead, read: &TagRead, replay: &Replay) -> Situat
     }
     match &log.state.open {
         Some(open) => Situation::Busy(Box::new(open.clone())),
-        // No put may prove it: a hidden tag leaves it open.
+        // A hidden tag proves nothing, and a replay puts nothing.
         None if read.hidden => Situation::No(Why::Unsettled(read.value)),
         None if read.value == log.state.live && !log.has_past(read) => Situation::Replayed(*replay),
         None if read.value == log.state.live || log.is_unsettled(read) => Situation::Lag,
@@ -111,7 +111,7 @@ fn governed(ask: &Ask, log: &LogRead, live: Digest, read: &TagRead, leaves: Opti
         return match op {
             Op::Repair => {
                 let repair = Change { replaced: read.value, ..change(live, true) };
-                // *lag-is-not-drift*: it goes on by the log.
+                // *lag-is-not-drift*: a repair goes on by the log.
                 if lags { Situation::Ready(repair) } else { Situation::Drift { fix: Some(repair) } }
             }
             Op::Rollback if lags => wanted(ask, log, live, leaves)
@@ -128,7 +128,7 @@ fn governed(ask: &Ask, log: &LogRead, live: Digest, read: &TagRead, leaves: Opti
         Ok(target) => target,
         Err(why) => return Situation::No(why),
     };
-    // The move that an unnamed rollback was to leave ended without a result.
+    // The move that the unnamed rollback was to leave ended without a result: put the live digest again.
     let put_again = ask.want == Want::Previous && target == live;
     let proved = !read.hidden && !log.has_past(read);
     match op {
@@ -152,14 +152,15 @@ fn wanted(ask: &Ask, log: &LogRead, live: Digest, leaves: Option<Digest>) -> Res
     }
 }
 
-/// What log and tag say together, to someone who only looks.
+/// The relation between log and tag, for an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Comparison {
-    /// The tag is at the live digest, or there is nothing to compare: no live digest, a move that is open, another ledger.
+    /// The tag is at the live digest; or there is nothing to compare: no live digest, an open move, or a migrated log.
     Same,
-    /// It is not, and lag explains it.
+    /// The tag is not at the live digest, and lag explains it.
     Lags { live: Digest },
-    /// It is not. Sure once the log's head, read again, has not moved (*foreign*).
+    /// The tag is not at the live digest, and lag does not explain it. This is sure only if the log's head, read again,
+    /// has not moved (*foreign*).
     Differs { live: Digest },
 }
 

@@ -1,7 +1,8 @@
-//! What a read of a channel's tag may still show: the windows of *Reads that lag*, as one process sees them.
+//! The windows of *Reads that lag*, as one process sees them: the times in which a read of a channel's tag may still
+//! answer an older value.
 //!
 //! A window begins when this process first read the entry that ended a value, on its own monotonic clock, and lasts for
-//! the settle time. A read is judged by the windows as they stood when it was sent.
+//! the settle time. A read is judged by the windows that were open when it was sent.
 
 use std::sync::Arc;
 
@@ -9,16 +10,16 @@ use super::ask::Ms;
 use crate::record::{ChannelState, Deadlines, Ended, Mark};
 use crate::value::{Digest, Timestamp};
 
-/// What a registry answered for the channel's tag.
+/// The registry's answer for the channel's tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TagRead {
-    /// The digest; none for *absent*. Of a tag that a policy hides: the live digest, by the log.
+    /// The digest; none for *absent*. If a policy hides the tag: the live digest, by the log.
     pub(crate) value: Option<Digest>,
-    /// When the read was sent, on this process's monotonic clock.
+    /// The time at which the read was sent, on this process's monotonic clock.
     pub(crate) sent: Ms,
-    /// The registry's own time of the answer, if it said one.
+    /// The registry's own time of the answer, if the answer had one.
     pub(crate) date: Option<Timestamp>,
-    /// True if a policy hides the tag, so that `value` is the log's word.
+    /// True if a policy hides the tag, so that `value` comes from the log.
     pub(crate) hidden: bool,
 }
 
@@ -31,16 +32,16 @@ pub(crate) struct LogRead {
     pub(crate) replay: Option<Replay>,
     /// True if a hold is in force that stops the move.
     pub(crate) held: bool,
-    /// When this process first read its entries.
+    /// The times at which this process first read its entries.
     pub(crate) first_read: FirstRead,
-    /// This process's own settle time.
+    /// This process's own settle time, in milliseconds.
     pub(crate) settle_ms: u64,
 }
 
 /// A committed move with the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Replay {
-    /// Where its intent stands.
+    /// The position of its intent.
     pub(crate) seq: u64,
     /// The SHA-256 of its request.
     pub(crate) request: Digest,
@@ -48,40 +49,41 @@ pub(crate) struct Replay {
     pub(crate) target: Digest,
 }
 
-/// How far clocks of different machines may differ unnoticed.
+/// The clock difference between machines that is tolerated: 5 min, in milliseconds.
 const SKEW_MS: u64 = 5 * 60 * 1000;
 
-/// When this process first read the entries of a log.
+/// The times at which this process first read the entries of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct FirstRead(Vec<(u64, Ms)>);
 
 impl FirstRead {
-    /// The log was read up to `size` at `now`. What was read longer ago than the longest settle time is forgotten.
+    /// Notes that the log was read up to `size` at `now`. Times that are older than the longest settle time are
+    /// dropped.
     pub(crate) fn note(&mut self, size: u64, now: Ms) {
         self.note_within(size, now, Deadlines::MAX_MS);
     }
 
-    /// The same, where no settle time is longer than `longest`.
+    /// Like `note`, where no settle time is longer than `longest`.
     pub(crate) fn note_within(&mut self, size: u64, now: Ms, longest: Ms) {
         if self.0.last().is_none_or(|(known, _)| *known < size) {
             self.0.push((size, now));
         }
         let old = self.0.iter().filter(|(_, at)| at.saturating_add(longest) <= now).count();
-        // One of them stays: it says that everything before it is old, however old.
+        // Keep the newest old one, with time 0: every entry before it is old.
         self.0.drain(..old.saturating_sub(1));
         if let (1.., Some((_, at))) = (old, self.0.first_mut()) {
             *at = 0;
         }
     }
 
-    /// When the entry at `seq` was first read; none if it was not read yet.
+    /// The time at which the entry at `seq` was first read; none if it was not read yet.
     fn of(&self, seq: u64) -> Option<Ms> {
         self.0.iter().find(|(size, _)| *size > seq).map(|(_, at)| *at)
     }
 }
 
 impl LogRead {
-    /// When the window after this entry ends for this process; none if it did not begin yet.
+    /// The end of the window after this entry, for this process; none if the window has not begun yet.
     fn end_of(&self, mark: &Mark) -> Option<Ms> {
         self.first_read.of(mark.seq).map(|at| at.saturating_add(mark.settle_ms.max(self.settle_ms)))
     }
@@ -100,7 +102,7 @@ impl LogRead {
         self.state.trail.marks().any(|mark| self.lags(mark, read))
     }
 
-    /// True if `value` is a past value: the tag had it, or may have had it, and has it no more by the log.
+    /// True if `value` is a past value: the tag had it, or may have had it, and by the log has it no more.
     pub(crate) fn is_past(&self, value: Option<Digest>, read: &TagRead) -> bool {
         let trail = &self.state.trail;
         let listed = trail.ended.iter().any(|ended| ended.value == value && self.lags(&ended.by, read));
@@ -115,12 +117,12 @@ impl LogRead {
         marks.into_iter().any(|mark| self.lags(mark, read))
     }
 
-    /// True if `value` may be there still, by the log.
+    /// True if `value` is a may-be value: by the log, the tag may still have it.
     pub(crate) fn is_may_be(&self, value: Option<Digest>) -> bool {
         self.state.trail.may_be(value).is_some()
     }
 
-    /// When the windows that were open for `read` have ended for this process; `now` if none was.
+    /// The time at which the windows that were open for `read` have ended for this process; `now` if none was open.
     pub(crate) fn settled_at(&self, read: &TagRead, now: Ms) -> Ms {
         let open = self.state.trail.marks().filter(|mark| self.lags(mark, read));
         let longest = now.saturating_add(Deadlines::MAX_MS);

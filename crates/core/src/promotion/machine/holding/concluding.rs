@@ -1,4 +1,5 @@
-//! What a read of the tag means for the move that this worker holds: the rules of *Reads that lag* in `docs/protocol.md`.
+//! Concludes from a read of the tag for the move that this worker holds: the rules of *Reads that lag* in
+//! `docs/protocol.md`.
 
 use super::super::ask::Ms;
 use super::super::effect::{Effect, Next};
@@ -11,7 +12,7 @@ use crate::record::{Op, Status};
 use crate::value::Digest;
 
 impl Holding {
-    /// *old-proves-nothing*: a read that was sent before this may be older than a put of the move.
+    /// *old-proves-nothing*: a read that was sent before this time may be older than a put of the move.
     fn proves_from(&self) -> Ms {
         let accepted = self.sent.accepted.map_or(0, |at| at.saturating_add(self.settle_ms()));
         let unresolved =
@@ -22,7 +23,7 @@ impl Holding {
         from
     }
 
-    /// *foreign*: neither live nor target nor past, and not what the move found either.
+    /// *foreign*: the value is neither live nor target nor past, nor the value that the tag had before the move.
     pub(super) fn is_foreign(&self, read: &TagRead) -> bool {
         let value = read.value;
         let known = [self.open.previous, Some(self.open.target), self.open.before()].contains(&value);
@@ -37,7 +38,7 @@ impl Holding {
             return false;
         }
         match self.open.op {
-            // The tag is taken as it is.
+            // This move takes the tag as it is.
             Op::Bootstrap if self.part == Part::Begun && self.sent.all == 0 => !self.log.is_unsettled(read),
             Op::Bootstrap | Op::Adopt if !self.puts => !self.log.is_unsettled(read),
             _ if !self.puts => !self.log.has_past(read),
@@ -50,7 +51,7 @@ impl Holding {
         }
     }
 
-    /// The meaning of a read after the last put, or after the takeover.
+    /// Concludes from a read after the last put, or after the takeover.
     pub(super) fn conclude(&mut self, read: TagRead, now: Ms) -> Next<Held> {
         let value = read.value;
         (self.looked, self.seen) = (read.sent, true);
@@ -72,12 +73,13 @@ impl Holding {
         if matches!(self.part, Part::Abandon { .. }) || self.stop.is_some() || !self.puts {
             return self.conclude_closing(&read, settled && foreign, now);
         }
-        // A registry that cleans up after an error of its own takes the tag away.
+        // The tag is absent after an unknown put: a registry may delete the tag when it cleans up after its own error.
         let vanished = foreign && value.is_none() && self.sent.unknown && self.sent.accepted.is_none();
         if self.sent.accepted.is_some() || (foreign && !vanished) {
             return match foreign {
                 _ if self.sent.all == 0 => {
-                    // Another's move, and neither its target nor what was before: no put.
+                    // A move that was taken over, and the tag is neither at its target nor at the value before it: send
+                    // no put.
                     self.stop = Some(Why::Overwritten(value));
                     self.conclude_closing(&read, settled, now)
                 }
@@ -87,7 +89,7 @@ impl Holding {
                 _ => self.read_again(proves_from, now),
             };
         }
-        // *old-proves-nothing* limits outcomes, not puts: the same target is put again after the quiet time.
+        // *old-proves-nothing* delays outcomes, not puts: the same target is put again after the quiet time.
         match now <= self.not_after() {
             true => Next::Do(self.guard(now)),
             false if read.sent >= proves_from => self.end(Status::Aborted, value, Why::Late),
@@ -96,7 +98,7 @@ impl Holding {
         }
     }
 
-    /// Nothing was put by anyone, and the tag is not proved to be at the target.
+    /// No worker has sent a put, and the tag is not proved to be at the target.
     fn conclude_without_put(&mut self, read: &TagRead, settled: bool, now: Ms) -> Next<Held> {
         match settled {
             true if read.value != Some(self.open.target) => self.foreign(read.value),
@@ -105,7 +107,7 @@ impl Holding {
         }
     }
 
-    /// *closing*: no put; read until an old value would prove something, but not beyond the own ttl.
+    /// *closing*: sends no put; reads until *old-proves-nothing* is over, but not beyond this worker's own ttl.
     fn conclude_closing(&mut self, read: &TagRead, foreign: bool, now: Ms) -> Next<Held> {
         let over = match self.part {
             Part::Abandon { at_once: true } => 0,
@@ -122,9 +124,9 @@ impl Holding {
         }
     }
 
-    /// A foreign value is sure: it is observed, and the move aborted.
+    /// A foreign value is sure: it is observed, and the move is aborted.
     fn foreign(&mut self, value: Option<Digest>) -> Next<Held> {
-        // A keyed `unchanged` puts nothing that could be overwritten.
+        // A keyed `unchanged` puts nothing, so nothing of it was overwritten: the value is drift.
         let drifted = !self.puts && !self.open.as_it_is;
         self.step = Step::Foreign(value, if drifted { Why::Drifted(value) } else { Why::Overwritten(value) });
         Next::Do(Effect::ReadLog)
