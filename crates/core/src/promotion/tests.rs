@@ -1,4 +1,4 @@
-//! The promoter on the model of a registry and a ledger in memory: each operation, each refusal.
+//! The promoter on the in-memory registry and ledger: each operation, each refusal.
 
 mod audit;
 mod clocks;
@@ -37,7 +37,7 @@ struct World {
     digests: Vec<Digest>,
 }
 
-/// A repository with the releases 1.0 to 1.4, and nothing bootstrapped.
+/// A repository with the releases 1.0 to 1.4. No channel is bootstrapped.
 fn world() -> World {
     let registry = MemoryRegistry::new();
     let prod: Channel = "reg.io/acme/shop:prod".parse().unwrap();

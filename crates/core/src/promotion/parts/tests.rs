@@ -1,4 +1,4 @@
-//! The look at a release's parts, on the registry in memory.
+//! The search for a release's parts, on the in-memory registry.
 
 use super::*;
 use crate::registry::{ARTIFACT_TYPES, Call, MemoryRegistry, ReadFault, Sample};

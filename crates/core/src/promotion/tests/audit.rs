@@ -1,4 +1,4 @@
-//! What an audit says, and what it asks the registry for.
+//! The results of an audit, and the requests that it sends to the registry.
 
 use super::*;
 use crate::judge::{AuditReport, Audited, Drift};
@@ -124,7 +124,7 @@ async fn parts_are_looked_at_where_the_tag_lags_and_not_where_it_drifted() {
     assert_eq!(blobs(), 2, "drift is said first: the parts of what is not there help nobody");
 }
 
-/// A channel whose parts' host does not answer keeps the others waiting no longer than itself.
+/// A blob host that does not answer delays the audit by one timeout, not by one timeout for each channel.
 #[tokio::test(start_paused = true)]
 async fn audit_looks_at_the_parts_of_many_channels_side_by_side() {
     let w = world().bootstrapped().await;

@@ -1,4 +1,4 @@
-//! A ledger whose clock is not this machine's.
+//! A ledger whose clock differs from this machine's.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use crate::record::FindingNote;
 use crate::testing::PausedClock;
 use crate::value::Timestamp;
 
-/// A ledger in memory that has a clock: this machine's, and so many milliseconds more.
+/// An in-memory ledger whose clock is ahead of this machine's by this many milliseconds.
 #[derive(Debug)]
 struct Ahead(Arc<MemoryLedger>, PausedClock, i64);
 
@@ -79,7 +79,7 @@ async fn ledger_clock_off_by_more_than_an_hour_refuses_a_promotion_and_nothing_e
     assert_eq!(skewed(&repaired)[0].verdict, Verdict::Warn);
     let id = w.promoter.hold(&w.prod, hold("incident 7")).await.unwrap();
     w.promoter.unhold(&w.prod, unhold(id)).await.unwrap();
-    // A channel that went up with a right clock goes back with a wrong one.
+    // The channel was promoted with a right clock, and is rolled back with a wrong one.
     let mut w = world();
     let ledger = Arc::new(MemoryLedger::new());
     w.promoter = over(&w, Arc::clone(&ledger) as Arc<dyn Ledger>);

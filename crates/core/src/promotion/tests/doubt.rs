@@ -14,7 +14,7 @@ async fn drift(w: &World, promoter: &Promoter) -> Drift {
     report.channels()[0].drift.clone()
 }
 
-/// A promoter whose promotion to 1.1 was not answered, and never will stand.
+/// A promoter whose append of the intent for 1.1 was not answered, and never lands.
 async fn in_doubt() -> (World, Promoter) {
     let (w, ledger) = shared().await;
     // The first append is lost without an answer, and so is each one after it.
@@ -35,7 +35,7 @@ async fn unanswered_intent_is_possibly_open_in_current_and_audit() {
     let want = Drift::PossiblyOpen { seq: current.size, target: w.digests[1], observed: Some(w.digests[0]) };
     assert_eq!((&found, found.class()), (&want, Some(Class::Indeterminate)));
     assert_eq!(serde_json::to_value(&found).unwrap()["state"], "possibly_open");
-    // Another process cannot know.
+    // Another process cannot know of the lost answer.
     assert_eq!(w.promoter.current(&w.prod).await.unwrap().possibly_open, None);
     assert_eq!(drift(&w, &w.promoter).await, Drift::InSync { live: w.digests[0] });
 }
@@ -72,7 +72,7 @@ fn log_file(dir: &Path) -> std::path::PathBuf {
     files.find(|path| path.extension().is_some_and(|ext| ext == "jsonl")).expect("a log")
 }
 
-/// Promotes 1.1 in a copy of a directory's ledger; the line of its intent.
+/// Promotes 1.1 in a copy of a directory's ledger. Returns the line of its intent.
 async fn intent_line(w: &World, dir: &Path) -> Vec<u8> {
     let copy = tempfile::tempdir().unwrap();
     let name = log_file(dir).file_name().unwrap().to_owned();
@@ -86,7 +86,7 @@ async fn intent_line(w: &World, dir: &Path) -> Vec<u8> {
     rest[..=rest.iter().position(|byte| *byte == b'\n').unwrap()].to_vec()
 }
 
-/// A line that was written and not acknowledged: its sync failed, or its process died before the mark.
+/// The line was written and not acknowledged: its sync failed, or its process died before the mark.
 #[tokio::test(start_paused = true)]
 async fn whole_line_that_no_mark_covers_is_possibly_open_to_a_reader() {
     use std::io::Write as _;
@@ -110,7 +110,7 @@ async fn whole_line_that_no_mark_covers_is_possibly_open_to_a_reader() {
     let doubt = current.possibly_open.expect("a move that may be open");
     assert_eq!((doubt.seq, doubt.target), (current.size, w.digests[1]));
     assert!(matches!(drift(&w, &promoter).await, Drift::PossiblyOpen { .. }));
-    // Who may write brings the file to rest, and then it is open.
+    // A process that may write repairs the file, and then the move is open.
     let writer = over(&w, Arc::new(FileLedger::open(dir.path()).unwrap()));
     let current = writer.current(&w.prod).await.unwrap();
     assert_eq!((current.possibly_open, current.open.map(|open| open.target)), (None, Some(w.digests[1])));

@@ -1,4 +1,4 @@
-//! The promoter on a ledger whose appends go wrong: lost answers, entries that land late, a disk that is full.
+//! The promoter on a ledger whose appends go wrong: lost answers, entries that land late, failed appends.
 
 use std::sync::Mutex as Lock;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -11,21 +11,21 @@ use crate::ledger::Append;
 use crate::registry::ReadFault;
 use crate::testing::PausedClock;
 
-/// How an append goes wrong.
+/// The fault of an append.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Flaw {
     None,
-    /// It is not answered, and never stands.
+    /// It is not answered, and never stored.
     Gone,
-    /// It is not answered, and the next append to the log makes it stand, as in a file ledger.
+    /// It is not answered, and the next append to the log makes it visible, as in a file ledger.
     Hidden,
-    /// It fails, and does not stand.
+    /// It fails, and is not stored.
     Down,
-    /// It is not answered, it stands, and nothing can be read any more.
+    /// It is stored and not answered, and every later read fails.
     Dies,
 }
 
-/// A ledger in memory whose appends go wrong as scripted: each flaw so many times, then none.
+/// An in-memory ledger whose appends go wrong as scripted: each flaw this many times, then none.
 #[derive(Debug)]
 pub(super) struct Flawed {
     inner: Arc<MemoryLedger>,
@@ -36,7 +36,7 @@ pub(super) struct Flawed {
     stall_ms: AtomicUsize,
 }
 
-/// More appends than this are a loop without sleep.
+/// More appends than this mean a loop without sleep.
 const MOST: usize = 3_000;
 
 impl Flawed {
@@ -207,7 +207,7 @@ async fn rollback_while_the_registry_answers_the_old_digest_succeeds_at_once() {
 #[tokio::test(start_paused = true)]
 async fn promotions_and_rollbacks_on_a_registry_that_flaps_commit() {
     let (w, _) = shared().await;
-    // The releases were pushed longer ago.
+    // Longer than the lag: reads of the release tags are settled.
     tokio::time::sleep(Duration::from_secs(31)).await;
     w.registry.lag(Duration::from_secs(30));
     for _ in 0..5 {
@@ -239,7 +239,7 @@ async fn appends_that_are_never_answered_end_in_doubt() {
     }
 }
 
-/// A world whose log is empty, so that the first thing to append is the policy.
+/// A world whose log is empty, so that the first append is the policy.
 async fn first_move(flaws: impl Into<Vec<(Flaw, usize)>>) -> (World, Result<Receipt>) {
     let w = world();
     let promoter = over(&w, Flawed::over(&Arc::new(MemoryLedger::new()), flaws));

@@ -1,4 +1,4 @@
-//! A repository whose pins this ledger does not explain.
+//! A repository with pins that this ledger does not explain.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn dev() -> Channel {
 }
 
 impl World {
-    /// A pin as another ledger's move leaves it.
+    /// Puts a pin, as a move of another ledger does.
     async fn pin(&self, n: usize) {
         self.registry.push(self.prod.repository(), &pin_tag(&self.digests[n]), &self.manifest(n).await);
     }
@@ -58,7 +58,7 @@ async fn pins_of_a_failed_move_and_of_what_a_repair_replaced_are_explained() {
     w.bootstrap_dev().await.unwrap();
 }
 
-/// A move that lost the position of its intent to another leaves nothing that looks like another ledger's.
+/// A move that lost the position of its intent to another move leaves no pin that looks like another ledger's.
 #[tokio::test(start_paused = true)]
 async fn move_that_lost_its_position_leaves_no_pin() {
     let w = world().bootstrapped().await;
@@ -68,7 +68,7 @@ async fn move_that_lost_its_position_leaves_no_pin() {
     assert_eq!(lost.kind(), ErrorKind::ChannelChanged, "{lost}");
     assert_eq!(w.registry.peek(w.prod.repository(), &pin_tag(&w.digests[3])), None);
     w.bootstrap_dev().await.unwrap();
-    // A write around the ledger is drift, and no other ledger's move.
+    // A write without a ledger is drift, not the move of another ledger.
     tokio::time::sleep(Duration::from_secs(60)).await;
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(3).await);
     let report = w.promoter.audit(std::slice::from_ref(&w.prod)).await.unwrap();

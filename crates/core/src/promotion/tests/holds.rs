@@ -1,4 +1,4 @@
-//! Holds of channels that may not exist, and texts of holds that are in a log already.
+//! Holds of channels that may not exist, and holds with old texts in a log.
 
 use super::*;
 use crate::registry::ReadFault;
@@ -46,7 +46,7 @@ async fn hold_is_taken_when_the_registry_cannot_be_asked() {
 #[tokio::test(start_paused = true)]
 async fn log_with_an_invisible_character_is_read_and_verified() {
     let w = world().bootstrapped().await;
-    // As an entry holds it that was written before such characters were refused.
+    // A text of an entry that was written before such characters were refused.
     let reason: Text = serde_json::from_str("\"inci\u{200b}dent\"").unwrap();
     let hold = w.promoter.hold(&w.prod, Hold { reason, ..hold("incident") }).await.unwrap();
     let anew = Promoter::new(Arc::new(w.registry.clone()), Arc::clone(&w.promoter.inner.ledger));

@@ -1,4 +1,4 @@
-//! Long reads of a log, and moves beside them.
+//! Long reads of a log, and moves at the same time.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use super::*;
 use crate::judge::RetentionRule;
 use crate::ledger::Append;
 
-/// How long a read of many entries from the log's beginning takes.
+/// The time that a read of many entries from the log's beginning takes.
 const SCAN: Duration = Duration::from_secs(600);
 
 /// A ledger whose scans take long.
@@ -37,7 +37,7 @@ impl Ledger for Slow {
     }
 }
 
-/// Runs a scan and, a second later, a promotion by the same promoter: the promotion ends first.
+/// Runs a scan and, a second later, a promotion by the same promoter. Asserts that the promotion ends first.
 async fn goes_on_beside<T>(scan: impl AsyncFnOnce(&Promoter, &Channel) -> Result<T>) {
     let w = world();
     let promoter = Promoter::new(Arc::new(w.registry.clone()), Arc::new(Slow(MemoryLedger::new())))

@@ -1,10 +1,10 @@
-//! What history and `at` say of a move or a time that something falls into.
+//! `history` where a page begins inside a move, and `at` where the time is inside a move or after drift.
 
 use super::*;
 use crate::testing::PausedClock;
 use crate::value::{Clock, Timestamp};
 
-/// A world whose clock is at hand.
+/// A world, with its clock.
 fn timed() -> (World, Arc<PausedClock>) {
     let w = world();
     let clock = Arc::new(PausedClock::new());

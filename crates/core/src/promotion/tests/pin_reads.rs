@@ -9,7 +9,7 @@ async fn pins_do_not_move_so_that_one_that_lags_is_waited_for() {
     let pin = pin_tag(&w.digests[0]);
     w.registry.delete_tag(w.prod.repository(), &pin);
     let resolves = pin.clone();
-    // The look before it is put, and then what it was before.
+    // The first read is the look before the put; the next 12 answer the value before it.
     let lags = std::iter::once(ReadFault::Pass).chain(std::iter::repeat_n(ReadFault::Past(1), 12));
     w.registry.script_reads_when(move |call| call.resolves(&resolves), lags);
     let before = tokio::time::Instant::now();

@@ -1,4 +1,4 @@
-//! Pins: when they are written, when they are not, and what is said where they cannot be.
+//! Pins: moves that write them, moves that do not, and the result if a pin cannot be written.
 
 use super::flawed::{Flaw, Flawed, dead, over, shared};
 use super::*;
@@ -72,7 +72,7 @@ async fn move_that_is_pinned_warns_of_nothing() {
     assert!(serde_json::to_value(&receipt).unwrap().get("warnings").is_none());
 }
 
-/// The puts of a promotion of 1.1, by tag, to the second environment of a pipeline.
+/// The tags that a promotion of 1.1 to the second environment of a pipeline puts.
 async fn puts_to_prod(pinned: bool) -> Vec<Tag> {
     let mut w = world();
     let dev: Channel = "reg.io/acme/shop:dev".parse().unwrap();

@@ -1,10 +1,10 @@
-//! What moves do when parts of their target are missing, or cannot be looked at.
+//! Moves whose target has parts that are missing, or that cannot be looked at.
 
 use super::*;
 use crate::record::FindingNote;
 use crate::registry::{Call, Content, ReadFault, Sample};
 
-/// What parts-present said of a move that was made.
+/// The finding of `parts-present` in a receipt.
 fn said(receipt: &Receipt) -> &FindingNote {
     receipt.findings().iter().find(|finding| finding.guardrail.as_str() == "parts-present").unwrap()
 }

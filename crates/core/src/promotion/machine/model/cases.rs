@@ -1,10 +1,10 @@
-//! The worlds of two workers, and of what a dead worker left.
+//! The worlds of two workers, and those with the open move of a dead worker.
 
 use super::checks::Ending;
 use super::*;
 use crate::record::HoldScope;
 
-/// How workers must be seen to end, each way in one of these worlds at least.
+/// The ends that workers must reach in each of these worlds. Each kind of end is in one of them at least.
 const ENDS: [(&str, &[Ending]); 13] = [
     ("a promotion and one back, while reads lag", &[Ending::Committed, Ending::Unchanged]),
     ("a promotion that crashes and an abort, while reads lag", &[Ending::Nothing]),
@@ -21,7 +21,7 @@ const ENDS: [(&str, &[Ending]); 13] = [
     ("two workers whose puts take their time", &[Ending::Stale]),
 ];
 
-/// The world holds, searched to its end, and its workers end as `ENDS` says.
+/// Asserts that no rule is broken in the world, searched to its end, and that its workers reach the ends in `ENDS`.
 fn holds(name: &str, setup: Setup) {
     let endings = super::holds(name, setup);
     let expected = ENDS.iter().find(|(world, _)| *world == name).map_or(&[][..], |(_, ends)| ends);

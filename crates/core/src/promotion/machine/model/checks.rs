@@ -1,14 +1,14 @@
-//! What must be true of the world: of every entry when it is appended, and of a worker's last word.
+//! The properties of the world: they are checked at every append, before every put, and at every worker's end.
 
 use super::work::Ended;
 use super::*;
 
-/// What a worker has seen of the log.
+/// The part of the log that a worker has read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Saw {
-    /// How many moves were committed when it first looked.
+    /// The number of committed moves when it first read the log.
     commits: Option<usize>,
-    /// How many entries it has read.
+    /// The number of entries that it has read.
     size: u64,
 }
 
@@ -19,7 +19,7 @@ impl Saw {
     }
 }
 
-/// How a worker ended.
+/// The end of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Ending {
     Committed,
@@ -33,7 +33,7 @@ pub(super) enum Ending {
     Drifted,
     /// Reads did not settle in time.
     Unsettled,
-    /// A hold, or the state of the channel.
+    /// A hold or the state of the channel refused the move.
     Refused,
     /// Another move came first.
     Stale,
@@ -43,9 +43,9 @@ pub(super) enum Ending {
     Cleared,
     /// A recovery found nothing to do.
     Nothing,
-    /// A recovery under a hold.
+    /// A recovery left the move open, because of a hold.
     LeftOpen,
-    /// An audit.
+    /// An audit found no drift.
     InSync,
     FoundDrift,
 }
@@ -101,7 +101,7 @@ impl Ending {
 }
 
 impl World {
-    /// An entry that is about to be appended; `open` is the open move.
+    /// Checks an entry that is about to be appended; `open` is the open move.
     pub(super) fn check_step(&mut self, step: &Step, open: Option<&OpenMove>) {
         match (step, open) {
             (Step::Outcome { status, put, .. }, Some(open)) => {
@@ -124,7 +124,7 @@ impl World {
         }
     }
 
-    /// The worker at `at` is about to append its intent.
+    /// Checks the intent that the worker at `at` is about to append.
     pub(super) fn check_intent(&mut self, at: usize, ask: &Ask, saw: &Saw) {
         let owner = text(format!("w{at}"));
         let since = &self.committed[saw.commits.unwrap_or_default()..];
@@ -134,7 +134,7 @@ impl World {
         }
     }
 
-    /// A worker with this goal is about to send a put for `open`.
+    /// Checks a put that a worker with this goal is about to send.
     pub(super) fn check_put(&mut self, goal: &Goal, saw: &Saw) {
         let held = self.op_of(goal).and_then(|op| self.held(op));
         if held.is_some_and(|seq| seq < saw.size) {
@@ -144,7 +144,7 @@ impl World {
 }
 
 impl Setup {
-    /// A worker with this goal is about to close its move.
+    /// Checks the outcome that a worker with this goal is about to append.
     pub(super) fn check_close(&self, world: &mut World, goal: &Goal, closing: &Closing) {
         let at_once = match goal {
             Goal::Move(ask) => ask.op == Op::Rollback,
@@ -157,7 +157,7 @@ impl Setup {
         }
     }
 
-    /// A worker's last word against the world.
+    /// Checks a worker's end against the world.
     pub(super) fn check_end(&self, world: &mut World, ended: &Ended) -> Ending {
         let ending = Ending::of(ended);
         self.endings.fetch_or(ending.bit(), std::sync::atomic::Ordering::Relaxed);
@@ -167,7 +167,7 @@ impl Setup {
         {
             world.breaks("a recovery was told something that answers nothing");
         }
-        // Others may have moved the tag since the read: only a channel at rest contradicts.
+        // Others may have moved the tag since the read: only a channel at rest can contradict the end.
         if world.went_around || open || !world.flying.is_empty() {
             return ending;
         }

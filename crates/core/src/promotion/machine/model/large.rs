@@ -1,12 +1,13 @@
-//! The large worlds: three workers, and what may happen to two of them over a takeover. Most are searched to a depth.
+//! The large worlds: three workers, or two workers over takeovers. Most are searched to a depth only.
 
 use super::*;
 use crate::record::HoldScope;
 
-/// How many steps are searched in a world that is too large to be searched to its end: up to half a minute and 5 GB.
+/// The number of steps that are searched in a world that is too large to be searched to its end: up to half a minute
+/// and 5 GB.
 const MOST: usize = 6_000_000;
 
-/// Two workers that share a key, and a third.
+/// Three workers, two of them with the same key.
 fn three() -> Setup {
     Setup { end: 5, ..Setup::of(vec![promote("b", "k"), promote("b", "k"), promote("c", "l")]) }
 }

@@ -1,4 +1,4 @@
-//! Each rule, left out, is missed.
+//! For each rule: without it, the model check finds a violation.
 
 use super::*;
 use crate::record::HoldScope;
@@ -11,7 +11,8 @@ fn one_key() -> Setup {
     Setup::of(vec![promote("b", "k"), promote("b", "k")])
 }
 
-/// Reads lag for four times the quiet time, and the one who closes the move has the time to wait for that.
+/// A world in which reads lag for four times the quiet time, and the worker that closes the move has time to wait for
+/// that.
 fn after_a_dead_move(goals: Vec<Goal>) -> Setup {
     let setup = Setup { start: Start::DeadMove, end: 9, lag: 4, ttl_cuts: false, ..Setup::of(goals) };
     setup.with_times(|times| (times.ttl_ms, times.settle_ms) = (6, 4))

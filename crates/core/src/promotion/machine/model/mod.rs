@@ -1,8 +1,8 @@
-//! The check of the protocol against interleavings: a few workers, with crashes anywhere, puts that are delayed, dropped and
-//! repeated, lost answers, foreign writers, auditors, holds, and reads that answer any value of the window.
+//! The model check: the protocol against interleavings. A few workers, with crashes anywhere, puts that are delayed,
+//! dropped and repeated, lost answers, foreign writers, auditors, holds, and reads that answer any value of the window.
 //!
-//! The machines are the ones that run. One unit of time is one of their milliseconds. Each property is about the world (the
-//! tag), not about a worker's own word.
+//! It runs the real machines. One unit of time is one of their milliseconds. Each property is about the world (the
+//! tag), not about a worker's result.
 
 mod cases;
 mod checks;
@@ -24,7 +24,7 @@ use super::*;
 use crate::record::{Deadlines, Op, OpenMove, PutStatus, Status, Step};
 use crate::value::{Digest, IdempotencyKey, Text};
 
-/// A digest with this name: to hash it would take longer than a step.
+/// A digest made from this name, without a hash: a hash would take longer than a step.
 fn digest(name: &str) -> Digest {
     let mut bytes = [0; 32];
     for (at, byte) in name.bytes().enumerate() {
@@ -58,22 +58,22 @@ enum Keep {
     Last,
 }
 
-/// How a step of a worker goes.
+/// The way in which a worker's step goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Choice {
     Fine,
-    /// Tag first, or log first.
+    /// The log is read before the tag. `Fine` reads the tag first.
     Other,
-    /// A read or an append that fails, and the worker knows.
+    /// A read or an append fails, and the worker knows.
     Fail,
-    /// An append that stands, but is not answered.
+    /// An append is stored, but not answered.
     Flaw,
-    /// An append that is not answered, and does not stand yet: it may later, or never.
+    /// An append is not answered and not stored yet: it may be stored later, or never.
     Late,
-    /// A put that is refused; a pin that is not confirmed.
+    /// A put is refused; a pin is not confirmed.
     Refuse,
-    /// A put whose answer is lost.
+    /// The answer to a put is lost.
     Lost,
-    /// A read that answers the nth value of the window that the tag has no more.
+    /// A read answers the nth value of the window, which the tag has no more.
     Old(usize),
 }

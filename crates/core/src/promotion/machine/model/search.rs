@@ -1,4 +1,4 @@
-//! The search: from every start through everything that may happen.
+//! The search: from every start state through every event that may happen.
 
 use std::sync::atomic::Ordering;
 
@@ -10,20 +10,20 @@ use super::world::World;
 use super::*;
 use crate::value::Channel;
 
-/// A world that holds: how far it was searched.
+/// The result of a search that found no violation.
 #[derive(Debug)]
 pub(super) struct Searched {
     states: usize,
-    /// None if everything was searched; else the length of the ways that were searched, every one of them.
+    /// None if every state was searched; else the length up to which every path was searched.
     depth: Option<usize>,
     endings: Vec<Ending>,
 }
 
-/// The one property that must be found to hold somewhere.
+/// The one property that must hold in some state, not in all.
 const COMMITTED: &str = "a move is committed";
 
-/// Searches everything, breadth first, so that a violation has the shortest way there; or the first `most` steps, and then as
-/// many steps of random walks to the end.
+/// Searches every state, breadth first, so that the path to a violation is the shortest. If there are more than `most`
+/// steps, searches the first `most`, and then as many steps of random walks to the end.
 fn search(setup: Setup, most: usize) -> Result<Searched, String> {
     let endings = Arc::clone(&setup.endings);
     let options = || setup.clone().checker().target_state_count(most).finish_when(HasDiscoveries::AnyFailures);
@@ -42,7 +42,7 @@ fn search(setup: Setup, most: usize) -> Result<Searched, String> {
     Ok(Searched { states: checker.unique_state_count(), depth, endings })
 }
 
-/// The property that does not hold, with the way there.
+/// The property that does not hold, with the path to the violation.
 fn violation(checker: &impl Checker<Setup>) -> Result<(), String> {
     match checker.discoveries().into_iter().find(|(name, _)| *name != COMMITTED) {
         Some((name, path)) => {
@@ -53,14 +53,14 @@ fn violation(checker: &impl Checker<Setup>) -> Result<(), String> {
     }
 }
 
-/// The world holds, searched to its end. Returns how its workers end.
+/// Asserts that no property is violated in the world, searched to its end. Returns the ends of its workers.
 pub(super) fn holds(name: &str, setup: Setup) -> Vec<Ending> {
     let searched = holds_within(name, setup, usize::MAX);
     assert_eq!(searched.depth, None, "{name}: not everything was searched");
     searched.endings
 }
 
-/// The world holds in its first `most` steps.
+/// Asserts that no property is violated in the first `most` steps of the world.
 pub(super) fn holds_within(name: &str, setup: Setup, most: usize) -> Searched {
     let searched = search(setup, most).unwrap_or_else(|violation| panic!("{name}: {violation}"));
     let how_far =
@@ -69,7 +69,7 @@ pub(super) fn holds_within(name: &str, setup: Setup, most: usize) -> Searched {
     searched
 }
 
-/// The rule is missed in this world when it is left out, and not before.
+/// Asserts that the search of this world without the rule finds a violation.
 pub(super) fn is_missed(rule: Rule, setup: Setup) {
     match search(Setup { left_out: Some(rule), ..setup }, 20_000_000) {
         Ok(Searched { states, .. }) => panic!("{rule:?}: left out, and nothing was noticed in {states} states"),

@@ -1,65 +1,66 @@
-//! `Setup`: one check. Who works, for how long, and what may happen to them.
+//! `Setup`: the settings of one check: its workers, its length, and the faults that may happen.
 
 use std::sync::atomic::AtomicU32;
 
 use super::*;
 use crate::record::HoldScope;
 
-/// What a worker is there for.
+/// The task of a worker.
 #[derive(Clone, Debug)]
 pub(super) enum Goal {
     Move(Ask),
     Recover(Part),
-    /// It looks until it can say whether the tag was moved around the log.
+    /// The worker looks until it knows if the tag was moved without the log.
     Audit,
 }
 
-/// One check.
+/// The settings of one check.
 #[derive(Clone, Debug)]
 pub(super) struct Setup {
     pub(super) goals: Vec<(Goal, Deadlines)>,
-    /// The time after which nothing new is looked at.
+    /// The time at which the clock stops.
     pub(super) end: Ms,
     pub(super) crashes: u8,
-    /// Observations that an auditor appends.
+    /// The number of observations that an auditor appends.
     pub(super) notes: u8,
     /// Holds that an operator appends, each with the time of its end.
     pub(super) holds: Vec<(HoldScope, Option<Ms>)>,
-    /// Values that a foreign writer gives the tag.
+    /// The values that a foreign writer gives the tag.
     pub(super) foreign: Vec<Option<Digest>>,
-    /// Reads and appends that fail, and appends whose answer is lost.
+    /// The number of reads and appends that fail, or appends whose answer is lost.
     pub(super) flaws: u8,
-    /// Puts that the registry refuses, and pins that cannot be confirmed.
+    /// The number of puts that the registry refuses, or pins that cannot be confirmed.
     pub(super) refusals: u8,
-    /// Puts whose answer is lost.
+    /// The number of puts whose answer is lost.
     pub(super) losses: u8,
-    /// How long after a write a read may still answer a value that the tag had before.
+    /// The time after a write in which a read may still answer a value that the tag had before.
     pub(super) lag: Ms,
     /// The tag and the log at the start.
     pub(super) start: Start,
     /// True if log and tag are read one after the other, in either order, with anything in between.
     pub(super) two_reads: bool,
-    /// The whole units of time within which a put lands whose answer was lost: less than grace and quiet time.
+    /// The time within which a put whose answer was lost lands, in whole units: less than grace and quiet time.
     pub(super) flight: Ms,
-    /// How long one put may take.
+    /// The timeout of one put.
     pub(super) put_ms: Ms,
-    /// How long a worker waits for others, and for reads to settle.
+    /// The longest wait of a worker for others, and for reads to settle.
     pub(super) timeout_ms: Ms,
-    /// True if the one who closes a move may run out of its own time to live before old values prove something.
+    /// True if the ttl of a worker that closes a move may end before *old-proves-nothing* is over.
     pub(super) ttl_cuts: bool,
-    /// Checked in every state: should all workers die there, another machine can close what is open.
+    /// True to check in every state that, if all workers die there, another machine can close the open move.
     pub(super) rest: bool,
     pub(super) left_out: Option<Rule>,
-    /// How the workers ended that were seen, a bit for each `Ending`.
+    /// The ends that workers have reached, a bit for each `Ending`.
     pub(super) endings: Arc<AtomicU32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Start {
-    /// Bootstrapped at `a`.
+    /// The channel is bootstrapped at `a`.
     AtA,
     Empty,
-    /// At `a`, with an open move to `b` whose worker is gone: its put was never sent, is on its way, or has landed.
+    /// The channel is at `a`, with an open move to `b` whose worker is dead: its put was never sent, is on its way, or
+    /// has landed.
     DeadMove,
 }
 
@@ -85,7 +86,7 @@ pub(super) fn adopt() -> Goal {
     moving(Op::Adopt, Want::Observed, "random-adopt")
 }
 
-/// With a source, or of the tag as it is.
+/// A bootstrap from a source; with `None`, of the tag as it is.
 pub(super) fn bootstrap(to: Option<&str>) -> Goal {
     match to {
         Some(to) => moving(Op::Bootstrap, Want::Digest(digest(to)), "k"),
@@ -143,7 +144,7 @@ impl Setup {
         }
     }
 
-    /// Reads lag for as long as the workers expect, twice the quiet time.
+    /// A setup in which reads lag for twice the quiet time, as the workers expect.
     pub(super) fn lagging(goals: Vec<Goal>) -> Setup {
         let setup = Setup { lag: 2, end: 5, ..Setup::of(goals) };
         setup.with_times(|times| times.settle_ms = 2)

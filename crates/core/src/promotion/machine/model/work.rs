@@ -1,4 +1,4 @@
-//! What a worker's next step does to the world, and the ways in which it can go.
+//! The effect of a worker's next step on the world, and the ways in which the step can go.
 
 use super::checks::Saw;
 use super::world::Machine;
@@ -31,15 +31,15 @@ pub(super) fn policy_step() -> Step {
 pub(super) enum Ended {
     Move(End),
     Recovery(Cleared),
-    /// The value that was found instead of the live digest; none if it could not say.
+    /// The value that was found instead of the live digest; the outer `None` if the audit could not tell.
     Audit(Option<Option<Option<Digest>>>),
 }
 
-/// How far a worker came with what it had to do.
+/// The result of a step: an effect is done completely, or half.
 #[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum Did {
     Whole(Input),
-    /// There is more to do before the machine is told.
+    /// More must be done before the machine gets an input.
     Half(Todo),
 }
 
@@ -110,7 +110,7 @@ impl Setup {
         }
     }
 
-    /// The worker at `at`, as it begins at `now`.
+    /// The worker at `at`, started at `now`.
     pub(super) fn begun(&self, at: usize, now: Ms) -> Slot {
         let worker = self.worker(at);
         let (machine, effect) = match self.goals[at].0.clone() {
@@ -128,7 +128,8 @@ impl Setup {
         Slot::Running(Running { machine, todo, first_read, saw })
     }
 
-    /// *recoverable*: should every worker die here, one more brings log and tag to rest, with a put and without one.
+    /// *recoverable*: if every worker dies here, one more worker brings log and tag to rest, with a put and without
+    /// one.
     pub(super) fn comes_to_rest(&self, world: &World) -> bool {
         let Some(open) = &world.log.open else { return true };
         [Part::Forward, Part::Abandon { at_once: false }].into_iter().all(|part| {
@@ -136,7 +137,7 @@ impl Setup {
                 return true;
             }
             let mut world = World { workers: vec![], ..world.clone() };
-            // It is the last of them, so that its name is its own.
+            // The new worker is the tenth, so that no other worker has its name.
             let goals = vec![(Goal::Recover(part), open.deadlines); 10];
             let alone = Setup { goals, endings: Arc::default(), ..self.clone() };
             let crashed = Arc::new(Slot::Crashed);
@@ -155,7 +156,7 @@ impl Setup {
         })
     }
 
-    /// True if something must happen before more time passes: a put lands or is lost, or its time is over.
+    /// True if an event must happen before more time passes: a put must land or be dropped, or a put must end.
     pub(super) fn is_due(&self, world: &World) -> bool {
         world.flying.iter().any(|put| put.sent + self.flight <= world.now)
             || world.workers.iter().any(|slot| match &**slot {
@@ -164,7 +165,7 @@ impl Setup {
             })
     }
 
-    /// The ways in which what a worker is about to do can go.
+    /// The ways in which a worker's next step can go.
     pub(super) fn choices(&self, world: &World, running: &Running) -> Vec<Choice> {
         let flaw = world.left.flaws > 0;
         let refuse = world.left.refusals > 0;
@@ -215,7 +216,7 @@ impl Setup {
             Did::Half(todo) => return world.set(at, |running| running.todo = todo),
         };
         let mut next = machine.next(input, world.now, self.left_out);
-        // What touches nothing but the worker itself happens at once: no other step can tell when.
+        // Effects that touch only the worker itself happen at once: no other step can see a difference.
         let todo = loop {
             let input = match next {
                 Next::Do(Effect::Judge { .. }) if world.op_of(goal).is_some_and(|op| world.held(op).is_some()) => {
@@ -223,7 +224,7 @@ impl Setup {
                 }
                 Next::Do(Effect::Judge { .. }) => Input::Approved(policy()),
                 Next::Do(Effect::Sleep(ms, waiting)) => {
-                    // A read that may lag is repeated each unit; what is waited for otherwise has its own time.
+                    // A read that may lag is repeated each unit of time; other waits have their own time.
                     let ms = if matches!(waiting, Waiting::Settle { .. }) { 1 } else { ms.min(50) };
                     break Todo::Asleep(world.now + ms, world.log.size);
                 }
@@ -239,7 +240,7 @@ impl Setup {
         world.set(at, |running| (running.machine, running.todo) = (machine, todo));
     }
 
-    /// Does it; what the worker is told, or what it has still to do.
+    /// Performs a step. Returns the machine's input, or the rest of the step.
     fn perform(&self, world: &mut World, at: usize, todo: Todo, saw: &Saw, choice: Choice) -> Did {
         let goal = &self.goals[at].0;
         let value = match choice {

@@ -1,4 +1,4 @@
-//! The world of a check: the log, the tag and the values it had, puts on their way, workers.
+//! The world of a check: the log, the tag and the values that it had, the puts on their way, and the workers.
 
 use super::checks::{Ending, Saw};
 use super::*;
@@ -11,10 +11,10 @@ pub(super) struct World {
     pub(super) log: Arc<ChannelState>,
     pub(super) committed: Vec<Commit>,
     pub(super) tag: Option<Digest>,
-    /// The values that the tag has no more and that a read may still answer, each with the time of its end.
+    /// The values that the tag has no more but a read may still answer, each with the time of its end.
     pub(super) window: Vec<(Option<Digest>, Ms)>,
     pub(super) flying: Vec<Flying>,
-    /// Appends whose answer was lost, and that may still land.
+    /// Appends whose answer was lost and that may still land.
     pub(super) late: Vec<(u64, Step)>,
     pub(super) workers: Vec<Arc<Slot>>,
     pub(super) left: Left,
@@ -29,11 +29,11 @@ pub(super) struct World {
 pub(super) struct Commit {
     pub(super) key: IdempotencyKey,
     pub(super) replay: Replay,
-    /// Who closed it.
+    /// The owner of the move when it was closed.
     pub(super) by: Text,
 }
 
-/// What may still happen from outside.
+/// The faults and foreign events that may still happen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Left {
     pub(super) crashes: u8,
@@ -74,19 +74,19 @@ pub(super) struct Running {
 pub(super) enum Machine {
     Move(Moving),
     Recovery(Clearing),
-    /// An audit, and what it is about to say.
+    /// An audit, with the difference that it is about to report.
     Audit(Option<(LogRead, TagRead)>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Todo {
     Do(Effect),
-    /// Half of a look: the tag was resolved, the log is still to be read; or the other way round.
+    /// Half of a look: the tag was read, and the log must still be read. `ResolveAfter` is the other order.
     ReadAfter(TagRead),
     ResolveAfter(LogRead),
-    /// A put that was sent then.
+    /// A put that was sent at this time.
     Putting(Box<OpenMove>, Ms),
-    /// Asleep until then, or until the log has grown past this size.
+    /// Asleep until this time, or until the log is longer than this size.
     Asleep(Ms, u64),
 }
 
@@ -112,7 +112,8 @@ impl World {
         self.broken.get_or_insert(rule);
     }
 
-    /// The tag is found at the target of `first`, so that every window begins in the check itself.
+    /// Bootstraps the channel at the tag's own digest, the target of `first`, so that every window begins in the check
+    /// itself.
     pub(super) fn bootstrap(&mut self, first: OpenMove) {
         let tag = Some(first.target);
         self.append(super::work::policy_step());
@@ -137,7 +138,7 @@ impl World {
         }
     }
 
-    /// Appends a step, and holds it against the world.
+    /// Appends a step, and checks it against the world.
     pub(super) fn append(&mut self, step: Step) {
         let mut log = ChannelState::clone(&self.log);
         let (size, open) = (log.size, log.open.clone());
@@ -184,14 +185,14 @@ impl World {
         self.append(Step::Hold(Box::new(hold)));
     }
 
-    /// The hold that stops `op` now, by its position.
+    /// The position of the hold that stops `op` now.
     pub(super) fn held(&self, op: Op) -> Option<u64> {
         let now = Timestamp::from_unix_ms(i64::try_from(self.now).unwrap());
         let mut holds = self.log.holds.iter().filter(|hold| hold.until.is_none_or(|until| now < until));
         holds.find(|hold| hold.scope.covers(op)).map(|hold| hold.seq)
     }
 
-    /// The log, as the worker at `at` reads it now.
+    /// The log as the worker at `at` reads it now.
     pub(super) fn read(&mut self, setup: &Setup, at: usize) -> LogRead {
         let (goal, deadlines) = &setup.goals[at];
         let key = match goal {
