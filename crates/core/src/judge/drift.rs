@@ -1,4 +1,4 @@
-//! `Drift`: does a channel's tag point at what its log says?
+//! `Drift`: compares a channel's tag with its log.
 
 use std::fmt;
 
@@ -11,9 +11,9 @@ use crate::error::{Class, Error, ErrorKind};
 use crate::record::{ChannelState, MigratedTo, OpenMove};
 use crate::value::{Channel, Digest, Text, Timestamp};
 
-/// How what the registry answered stands to what a channel's log says.
+/// The relation between a channel's tag, as the registry answered, and the channel's log.
 ///
-/// A failure to look is [`Drift::Unknown`], never in sync.
+/// If the tag or the log could not be read, the state is [`Drift::Unknown`], never in sync.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -23,113 +23,114 @@ pub enum Drift {
         /// The live digest.
         live: Digest,
     },
-    /// The tag points at a digest that was never live here: a write around the ledger.
+    /// The tag points at a digest that was never live here: another writer moved it without the ledger.
     MovedOutside {
         /// The live digest.
         expected: Digest,
-        /// What the tag points at.
+        /// The digest that the tag points at.
         observed: Digest,
     },
-    /// The tag points at a digest that was live here earlier: a write around the ledger, or a late put.
+    /// The tag points at a digest that was live here earlier: another writer moved it without the ledger, or a put
+    /// landed late.
     MovedBack {
         /// The live digest.
         expected: Digest,
-        /// What the tag points at.
+        /// The digest that the tag points at.
         observed: Digest,
     },
-    /// The tag is gone.
+    /// The tag is absent.
     Missing {
         /// The live digest.
         expected: Digest,
     },
-    /// The tag is read at something else than the live digest, and that may be an old answer of the registry.
+    /// The tag was read at another value than the live digest, and that may be an old answer of the registry.
     Lagging {
         /// The live digest.
         expected: Digest,
-        /// What the tag is read at.
+        /// The digest that the tag was read at; absent if the tag was absent.
         #[serde(skip_serializing_if = "Option::is_none")]
         observed: Option<Digest>,
     },
-    /// The same, and reads were not settled within the audit's timeout.
+    /// Like `Lagging`, and reads did not settle within the audit's timeout.
     Unsettled {
         /// The live digest.
         expected: Digest,
-        /// What the tag is read at.
+        /// The digest that the tag was read at; absent if the tag was absent.
         #[serde(skip_serializing_if = "Option::is_none")]
         observed: Option<Digest>,
     },
-    /// The tag points at a digest that was promoted by a move which this ledger does not know.
+    /// The tag points at a digest that a move set which this ledger does not know.
     LedgerBehind {
         /// The live digest.
         expected: Digest,
-        /// What the tag points at.
+        /// The digest that the tag points at.
         observed: Digest,
     },
-    /// A move has begun and is not closed: it is under way, or to be recovered.
+    /// A move has begun and is not closed: it is under way, or must be recovered.
     MoveInProgress {
-        /// Where its intent stands.
+        /// The position of its intent in the log.
         seq: u64,
-        /// What it points the channel at.
+        /// The digest that it points the channel at.
         target: Digest,
-        /// What the tag points at.
+        /// The digest that the tag points at.
         #[serde(skip_serializing_if = "Option::is_none")]
         observed: Option<Digest>,
-        /// How far it came.
+        /// The progress of the move.
         landing: Landing,
     },
     /// The append of an intent was not answered, and the log does not have it: a move may be open.
     PossiblyOpen {
-        /// Where the intent was to stand.
+        /// The position for which the intent was sent.
         seq: u64,
-        /// What it points the channel at.
+        /// The digest that it points the channel at.
         target: Digest,
-        /// What the tag points at.
+        /// The digest that the tag points at.
         #[serde(skip_serializing_if = "Option::is_none")]
         observed: Option<Digest>,
     },
     /// The log has no committed move.
     NeverRecorded {
-        /// What the tag points at, if it is there.
+        /// The digest that the tag points at; absent if the tag is absent.
         #[serde(skip_serializing_if = "Option::is_none")]
         observed: Option<Digest>,
     },
     /// An entry of the log was changed, or breaks a rule.
     Corrupt {
-        /// Which, and how.
+        /// The error's code and text, which names the entry and the defect.
         why: Text,
     },
-    /// The log is shorter than it was seen before.
+    /// The log is shorter than it was at an earlier read.
     Truncated {
-        /// By how much.
+        /// The error's code and text.
         why: Text,
     },
-    /// The log is not the one that was seen before.
+    /// The log is not a continuation of the log that was read earlier.
     Forked {
-        /// From where on.
+        /// The error's code and text.
         why: Text,
     },
-    /// It could not be looked at, or the log does not say.
+    /// The tag or the log could not be read, or the log was migrated.
     Unknown {
-        /// Why.
+        /// The reason: the error's code and text, or the ledger that the log was migrated to.
         why: Text,
     },
 }
 
-/// How far an open move came.
+/// The progress of an open move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Landing {
     /// The tag points at the move's target.
     Landed,
-    /// The tag is as it was before.
+    /// The tag is as it was before the move.
     NotLanded,
-    /// The tag is neither: a write around the ledger while the move was open.
+    /// The tag is at another value: another writer moved it while the move was open.
     Elsewhere,
 }
 
 impl Drift {
-    /// Judges what the registry answered for a channel's tag (none: proven absent) by the channel's log. `here` says
-    /// whether the answered digest was live in this channel.
+    /// Judges the registry's answer for a channel's tag (none: proven absent) by the channel's log. `here` is the
+    /// history of the answered digest in this channel.
     pub fn judge(state: &ChannelState, observed: &Result<Option<Digest>, Error>, here: Passage) -> Drift {
         let observed = match observed {
             Ok(observed) => *observed,
@@ -166,7 +167,7 @@ impl Drift {
         }
     }
 
-    /// What sort of answer it is; none if nothing is wrong, or nothing can be said yet.
+    /// The class of the state; none if nothing is wrong, or if the tag only lags.
     pub fn class(&self) -> Option<Class> {
         match self {
             Drift::InSync { .. } | Drift::NeverRecorded { .. } | Drift::Lagging { .. } => None,
@@ -236,12 +237,12 @@ impl fmt::Display for Drift {
 pub struct Audited {
     /// The channel.
     pub channel: Channel,
-    /// How many entries its log had.
+    /// The number of entries of its log.
     pub size: u64,
-    /// What was found.
+    /// Its state.
     #[serde(flatten)]
     pub drift: Drift,
-    /// What else was found: warnings, which are no other state.
+    /// Warnings. They do not change the state.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
 }
@@ -253,7 +254,7 @@ impl Audited {
     }
 }
 
-/// What an audit found, channel by channel.
+/// The result of an audit, for each channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditReport {
     at: Timestamp,
@@ -261,13 +262,13 @@ pub struct AuditReport {
 }
 
 impl AuditReport {
-    /// The report of an audit that began at `at`; the channels are put in their order.
+    /// The report of an audit at `at`. It sorts the channels.
     pub fn new(at: Timestamp, mut channels: Vec<Audited>) -> AuditReport {
         channels.sort_by(|a, b| a.channel.cmp(&b.channel));
         AuditReport { at, channels }
     }
 
-    /// When the audit began.
+    /// The time of the audit.
     pub fn at(&self) -> Timestamp {
         self.at
     }
@@ -277,7 +278,7 @@ impl AuditReport {
         &self.channels
     }
 
-    /// The worst that was found: a defect of a log, then drift, then unknown, then indeterminate; none if nothing is wrong.
+    /// The worst class of any channel, in this order: defect, drift, unknown, indeterminate; none if nothing is wrong.
     /// Its [`Class::exit_code`] is 7, 4, 6 or 5.
     pub fn class(&self) -> Option<Class> {
         let found: Vec<Class> = self.channels.iter().filter_map(|audited| audited.drift.class()).collect();
@@ -287,7 +288,7 @@ impl AuditReport {
 }
 
 impl fmt::Display for AuditReport {
-    /// One line for each channel: `<channel>  <what was found>`, and one more for each finding.
+    /// One line for each channel: `<channel>  <state>`, and one more for each finding.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, Audited { channel, drift, findings, .. }) in self.channels.iter().enumerate() {
             let before = if at == 0 { "" } else { "\n" };
@@ -356,7 +357,7 @@ mod tests {
         state
     }
 
-    /// Each row: the log, what the registry answered, whether that was live here → the state in JSON, the exit code.
+    /// Each row: the log, the registry's answer, that digest's history here → the state in JSON, the exit code.
     #[test]
     fn every_state_of_log_and_tag_has_its_word_and_exit_code() {
         use Passage::{Earlier, Never};

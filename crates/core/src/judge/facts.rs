@@ -1,31 +1,33 @@
-//! `Facts`: everything that a guardrail may look at, gathered before it is asked.
+//! `Facts`: the input of guardrails, gathered before they judge.
 
 use serde::{Deserialize, Serialize};
 
 use crate::record::{ActiveHold, ChannelState, Op, Source, TargetManifest, UpstreamLog};
 use crate::value::{Channel, Digest, Environment, Provenance, Tag, Text, Timestamp};
 
-/// What guardrails judge. More facts may be added: build it with [`Facts::new`], then set what is known.
+/// The facts that guardrails judge. Fields may be added: build it with [`Facts::new`], then set the facts that are
+/// known.
 ///
-/// A fact that is left as it was made counts against the move wherever that matters: no target is an absent one, and
-/// [`Passage::Never`] is where the target was. As JSON, for guardrails in other languages, what is none is left out.
+/// Where it matters, a fact that is not set counts against the move: without a target, the target counts as absent, and
+/// without a passage, it counts as [`Passage::Never`]. As JSON, for guardrails in other languages, a field that is none
+/// is left out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Facts {
-    /// What the move does.
+    /// The operation of the move.
     pub op: Op,
-    /// The channel that it moves.
+    /// The channel of the move.
     pub channel: Channel,
-    /// What the last committed move made the channel point at.
+    /// The live digest: the target of the last committed move.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<Digest>,
     /// The live digest before the last move that changed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<Digest>,
-    /// What the registry answered for the channel's tag; none if the tag is proven absent.
+    /// The digest that the registry answered for the channel's tag; none if the tag is proven absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed: Option<Digest>,
-    /// Where the target was named, as it was given.
+    /// The source of the target, as the caller gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
     /// The manifest that the channel is to point at; none if it is proven absent.
@@ -35,34 +37,35 @@ pub struct Facts {
     /// promotion at manifests, the others at none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Text>,
-    /// Parts of the target that could not be looked at, with the registry's words, and manifests that are not understood.
+    /// Parts of the target that could not be looked at, with the registry's error, and manifests that are not
+    /// understood.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<Text>,
-    /// The tag that was written beside the source's digest, and what it points at.
+    /// The tag that was written beside the source's digest, and the digest that it points at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tagged: Option<Tagged>,
-    /// What the caller said that the channel must point at.
+    /// The digest that the caller requires the channel to point at; any by default.
     pub expected: ExpectedDigest,
-    /// Who asked, in which pipeline run.
+    /// The pipeline run and the actor.
     pub provenance: Provenance,
     /// The holds in force now that stop such a move.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<ActiveHold>,
-    /// The policy that the log says is binding; a move under another one is refused.
+    /// The policy that the log declares binding; a move under another policy is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binding_policy: Option<Digest>,
     /// The environment before this one; none if there is none, or if no pipeline is configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Upstream>,
-    /// Whether the target was live in this channel.
+    /// The target's history in this channel: live now, earlier, or never.
     pub here: Passage,
-    /// When it is judged.
+    /// The time of the judgement.
     pub at: Timestamp,
 }
 
 impl Facts {
-    /// The facts of a channel's log at `at`: live, previous, and the holds in force then. Observed, target and upstream
-    /// are none, nothing is expected, and the target was never live here, until they are set.
+    /// The facts of a channel's log at `at`: live, previous, and the holds in force then. Until they are set, observed,
+    /// target and upstream are none, any digest is expected, and the target was never live here.
     pub fn new(op: Op, state: &ChannelState, provenance: Provenance, at: Timestamp) -> Facts {
         Facts {
             op,
@@ -85,8 +88,8 @@ impl Facts {
         }
     }
 
-    /// What the channel points at before the move: the live digest for a promotion or rollback (which only start where
-    /// the registry agrees), what the registry answered for a bootstrap, repair or adoption.
+    /// The digest that the channel points at before the move: the live digest for a promotion or rollback, the observed
+    /// digest for a bootstrap, repair or adoption.
     pub fn before(&self) -> Option<Digest> {
         match self.op {
             Op::Promote | Op::Rollback => self.live,
@@ -95,26 +98,26 @@ impl Facts {
     }
 }
 
-/// What the channel must point at for the move to start.
+/// The digest that the channel must point at before the move starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExpectedDigest {
-    /// Anything, or nothing.
+    /// Any digest, or none.
     #[default]
     Any,
-    /// Nothing: it has no live digest, and its tag is absent.
+    /// None: the channel has no live digest, and its tag is absent.
     Absent,
     /// This digest: live for a promotion or rollback, observed for a bootstrap, repair or adoption.
     At(Digest),
 }
 
-/// Whether a digest was live in a channel.
+/// The history of a digest in a channel: live now, earlier, or never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Passage {
     /// It is live now.
     Live,
-    /// It was live and is not now.
+    /// It was live, and is not live now.
     Earlier,
     /// No committed move made it live.
     #[default]
@@ -126,7 +129,7 @@ pub enum Passage {
 pub struct Tagged {
     /// The tag.
     pub tag: Tag,
-    /// What the registry answered for it; none if the tag is proven absent.
+    /// The digest that the registry answered for it; none if the tag is proven absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answered: Option<Digest>,
 }
@@ -138,14 +141,14 @@ pub struct Upstream {
     pub environment: Environment,
     /// Its channel.
     pub channel: Channel,
-    /// What is live there.
+    /// The live digest of its channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<Digest>,
-    /// Whether the target was live there.
+    /// The target's history in its channel: live now, earlier, or never.
     pub passage: Passage,
-    /// How many entries of its log were read.
+    /// The number of entries of its log that were read.
     pub size: u64,
-    /// The RFC 6962 root over them.
+    /// The RFC 6962 root hash over these entries.
     pub root: Digest,
 }
 

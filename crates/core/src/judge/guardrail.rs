@@ -14,42 +14,43 @@ use crate::value::{ActorKind, Digest, Text};
 /// # Laws
 /// - **Pure.** The same facts give the same finding: no I/O, no clock, no memory of earlier calls.
 /// - **One reason, with numbers.** A finding says why in one line, with names, numbers and units.
-/// - **Unknown refuses.** What a rule needs and does not find in the facts counts against the move.
+/// - **Unknown refuses.** A fact that a rule needs and does not find counts against the move.
 pub trait Guardrail: fmt::Debug + Send + Sync {
     /// Its name, in lower case with dashes; unique in a policy.
     fn name(&self) -> &str;
 
-    /// What it is set to, as JSON; it goes into the policy's digest. Null, the default, if there is nothing to set.
+    /// Its settings, as JSON. They are part of the policy's digest. Null, the default, if it has no settings.
     fn settings(&self) -> serde_json::Value {
         serde_json::Value::Null
     }
 
-    /// What it says about a move.
+    /// Judges a move.
     fn judge(&self, facts: &Facts) -> Finding;
 }
 
-/// What a guardrail says.
+/// The verdict of one guardrail about a move, with its reason.
 ///
-/// Texts that are no [`Text`] are made one: control characters become `�`, and what is over 1,024 characters is cut.
+/// The constructors make every text a valid [`Text`]: control characters become `�`, and a text is cut after 1,024
+/// characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
     /// The guardrail's name.
     pub guardrail: Text,
-    /// What it says. Anything but a pass or a warning stops the move.
+    /// The verdict. Every verdict but a pass or a warning stops the move.
     pub verdict: Verdict,
     /// The code of a warning or refusal, `AREA_STATE`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Text>,
-    /// Why, with names, numbers and units.
+    /// The reason, with names, numbers and units.
     pub why: Text,
-    /// Whether the same move may pass later; only in a refusal.
+    /// Tells if the same move may pass later; only in a refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
 }
 
 impl Finding {
-    /// Nothing against the move.
+    /// A pass: the guardrail has nothing against the move.
     pub fn pass(guardrail: &str, why: impl AsRef<str>) -> Finding {
         Finding {
             guardrail: Text::lossy(guardrail),
@@ -60,24 +61,24 @@ impl Finding {
         }
     }
 
-    /// Worth knowing; it does not stop the move.
+    /// A warning: it does not stop the move.
     pub fn warn(guardrail: &str, code: &str, why: impl AsRef<str>) -> Finding {
         Finding { verdict: Verdict::Warn, code: Some(Text::lossy(code)), ..Finding::pass(guardrail, why) }
     }
 
-    /// It stops the move, for good unless something else changes.
+    /// A refusal: it stops the move, and the same move does not pass later. See [`Finding::later`].
     pub fn refuse(guardrail: &str, code: &str, why: impl AsRef<str>) -> Finding {
         let (code, retry) = (Some(Text::lossy(code)), Some(Retry::Never));
         Finding { verdict: Verdict::Refuse, code, retry, ..Finding::pass(guardrail, why) }
     }
 
-    /// A refusal that time or a person can lift: the same move may pass later.
+    /// The same refusal, but time or a person can lift it: the same move may pass later.
     #[must_use]
     pub fn later(self) -> Finding {
         Finding { retry: Some(Retry::Later), ..self }
     }
 
-    /// True if it stops the move: a refusal, or a verdict that is not known here.
+    /// True if it stops the move: a refusal, or a verdict that this version does not know.
     pub fn refuses(&self) -> bool {
         !matches!(self.verdict, Verdict::Pass | Verdict::Warn)
     }
@@ -97,15 +98,15 @@ impl fmt::Display for Finding {
 }
 
 impl From<Finding> for FindingNote {
-    /// As it stands in the log.
+    /// The finding as the log records it.
     fn from(finding: Finding) -> FindingNote {
         let Finding { guardrail, verdict, code, why, retry: _ } = finding;
         FindingNote { guardrail, verdict, code, why }
     }
 }
 
-/// The move says who asked and in which pipeline run. Its types hold most of it; this rule writes it down, and refuses
-/// an actor of a kind that is not known here (PROVENANCE_INCOMPLETE).
+/// The move names its actor and its pipeline run. The types guarantee most of that; this rule records it, and refuses
+/// an actor of an unknown kind (PROVENANCE_INCOMPLETE).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProvenanceComplete;
 
@@ -139,8 +140,8 @@ impl Guardrail for ProvenanceComplete {
     }
 }
 
-/// The target's manifest is there and was read (TARGET_ABSENT). It warns if a tag that was written beside the target's
-/// digest points at another one, or does not exist (TARGET_TAG_DIFFERS).
+/// The target's manifest is in the registry and was read (TARGET_ABSENT). It warns if a tag that was written beside the
+/// target's digest points at another digest, or does not exist (TARGET_TAG_DIFFERS).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TargetReadable;
 
@@ -173,7 +174,8 @@ impl Guardrail for TargetReadable {
     }
 }
 
-/// The channel points at what the caller said that it must (EXPECTATION_FAILED). Nothing said, nothing held against it.
+/// The channel points at the digest that the caller expects (EXPECTATION_FAILED). It passes if the caller expects none
+/// in particular.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ExpectedState;
 
@@ -201,7 +203,8 @@ impl Guardrail for ExpectedState {
     }
 }
 
-/// No hold in force stops the move (CHANNEL_HELD), by the clock of this machine; one within 5 min of its end still does. A hold of scope `promotions` lets rollback, repair and adopt pass.
+/// No hold in force stops the move (CHANNEL_HELD), by the clock of this machine. A hold stays in force until 5 min
+/// after its end. A hold of scope `promotions` lets rollback, repair and adopt pass.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoHold;
 
@@ -222,11 +225,11 @@ impl Guardrail for NoHold {
 
 /// A release goes through the environments of the pipeline in their order (STAGE_SKIPPED).
 ///
-/// - A promotion's target was live in the environment before. That it is not any more is a warning
-///   (STAGE_SUPERSEDED): that environment may have moved on, or may have been rolled back.
-/// - A rollback's target was live here, or else in the environment before.
-/// - A repair puts back what is live; a bootstrap and an adoption take what is there: all pass. An adoption of what was
-///   not live in the environment before is a warning.
+/// - A promotion's target must have been live in the environment before. If it is not live there now, the finding is a
+///   warning (STAGE_SUPERSEDED): that environment may have a newer release, or may have been rolled back.
+/// - A rollback's target must have been live here, or in the environment before.
+/// - A repair, a bootstrap and an adoption pass. An adoption of a digest that was never live in the environment before
+///   is a warning (STAGE_SKIPPED).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PromotionOrder;
 

@@ -1,7 +1,7 @@
-//! Judgement: pure functions of facts. No I/O, no async, no clock.
+//! Judgement of moves, drift and retention: pure functions of facts. No I/O, no async, no clock.
 //!
-//! A [`Guardrail`] judges [`Facts`] and says a [`Finding`]; a [`Policy`] is a list of guardrails. Refused is a decision
-//! ([`Refusal`]), never a fault.
+//! A [`Guardrail`] judges [`Facts`] and returns a [`Finding`]; a [`Policy`] is a list of guardrails. A [`Refusal`] is a
+//! decision, not a failure.
 
 mod drift;
 mod facts;

@@ -1,17 +1,18 @@
-//! `PartsPresent`: what a release is made of is in the registry.
+//! `PartsPresent`: the guardrail that requires the parts of a release in the registry.
 
 use super::facts::Facts;
 use super::guardrail::{Finding, Guardrail};
 use crate::record::Op;
 use crate::value::{Digest, Text};
 
-/// What the target is made of is in the registry.
+/// The parts of the target (manifests, configs, layers) are in the registry.
 ///
-/// - Parts that are proven missing refuse a rollback and a repair, and warn for a promotion (TARGET_INCOMPLETE). A rollback and
-///   a repair look at all parts; a promotion looks at the manifests, and leaves the blobs to the registry.
-/// - Parts that could not be looked at, and manifests that are not understood, warn (TARGET_UNKNOWN): a move of a tag needs
-///   no blob, so a blob host that cannot be reached stops none.
-/// - A bootstrap and an adoption take what is there: nothing is looked at.
+/// - A part that is proven missing refuses a rollback and a repair, and is a warning for a promotion
+///   (TARGET_INCOMPLETE). A rollback and a repair look at all parts; a promotion looks at the manifests, and leaves the
+///   blobs to the registry.
+/// - A part that could not be looked at, or a manifest that is not understood, is a warning (TARGET_UNKNOWN): a move of
+///   a tag needs no blob, so an unreachable blob host does not stop a move.
+/// - A bootstrap and an adoption take the tag as it is: no part is looked at.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PartsPresent;
 
@@ -19,10 +20,10 @@ impl PartsPresent {
     /// Its name, for an override.
     pub const NAME: &'static str = "parts-present";
 
-    /// How many parts a finding names.
+    /// The most parts that a finding names.
     const NAMED: usize = 4;
 
-    /// Why a move passes.
+    /// The reason why a move passes.
     fn complete(op: Op, digest: &Digest) -> String {
         match op {
             Op::Promote => "its manifests are there; a promotion does not look for blobs".to_owned(),
@@ -33,7 +34,7 @@ impl PartsPresent {
         }
     }
 
-    /// What an audit says of a live digest; none if all of its parts are there.
+    /// The warning of an audit about a live digest; none if all of its parts are in the registry.
     pub(crate) fn warning(live: &Digest, missing: &[Text], unknown: &[Text]) -> Option<Finding> {
         Self::wanting(missing, unknown).map(|why| Self::warn(live, missing, &why))
     }
@@ -45,7 +46,7 @@ impl PartsPresent {
         }
     }
 
-    /// What is missing and what is not known, as a finding says it; none if there is neither.
+    /// The text of a finding about missing and unknown parts; none if there are no such parts.
     fn wanting(missing: &[Text], unknown: &[Text]) -> Option<String> {
         let missing = (!missing.is_empty()).then(|| format!("not in the registry: {}", Self::list(missing)));
         let unknown = (!unknown.is_empty()).then(|| format!("not known: {}", Self::list(unknown)));
@@ -88,7 +89,7 @@ mod tests {
     use crate::record::{ChannelState, TargetManifest, Verdict};
     use crate::value::Provenance;
 
-    /// The verdict, the code and why, with this many parts missing and unknown.
+    /// The verdict, the code and the reason, with this many missing and unknown parts.
     fn said(op: Op, missing: usize, unknown: usize) -> (Verdict, Option<String>, String) {
         let state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
         let provenance = Provenance::new("manual", "1", "ada").unwrap();

@@ -1,4 +1,4 @@
-//! `Policy`: a list of guardrails, what they decide together, and a refusal as a person reads it.
+//! `Policy`: a list of guardrails, with their judgement of a move and the text of a refusal.
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -24,8 +24,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The policy of these guardrails. CONFIG_INVALID if there is none, or if a name stands in it twice: a policy that
-    /// judges nothing is no policy, and a finding must say whose it is.
+    /// The policy of these guardrails. CONFIG_INVALID if the list is empty, because such a policy judges nothing; or if
+    /// two guardrails have the same name, because a finding must name one guardrail.
     pub fn new(name: Text, guardrails: Vec<Arc<dyn Guardrail>>) -> Result<Policy> {
         let bad = |why: String| Err(Error::new(ErrorKind::ConfigInvalid, format!("policy {name}: {why}")));
         if guardrails.is_empty() {
@@ -56,7 +56,8 @@ impl Policy {
         }
     }
 
-    /// With the environments that releases go through: they are part of what judges, so they are in its text and digest.
+    /// With the environments that releases go through. A guardrail judges by them, so they are part of the policy's
+    /// text and digest.
     #[must_use]
     pub fn with_pipeline(self, pipeline: Option<Pipeline>) -> Policy {
         Policy { pipeline, ..self }
@@ -72,10 +73,10 @@ impl Policy {
         &self.guardrails
     }
 
-    /// Everything that judges, as canonical JSON: the guardrails with their settings, and the environments of the pipeline
-    /// in their order:
-    /// `{"guardrails":[{"name":…,"settings":…},…],"name":…,"pipeline":[{"channel":…,"environment":…},…]}`, with sorted
-    /// keys and no space; what is not set is left out. Another order of the guardrails is another policy.
+    /// The policy as canonical JSON: the guardrails with their settings, and the environments of the pipeline in their
+    /// order: `{"guardrails":[{"name":…,"settings":…},…],"name":…,"pipeline":[{"channel":…,"environment":…},…]}`, with
+    /// sorted keys and no space; a field that is not set is left out. Another order of the guardrails is another
+    /// policy.
     pub fn text(&self) -> String {
         let guardrails = self.guardrails.iter().map(|guardrail| match guardrail.settings() {
             serde_json::Value::Null => serde_json::json!({ "name": guardrail.name() }),
@@ -90,25 +91,26 @@ impl Policy {
                 .map(|stage| serde_json::json!({ "channel": stage.channel, "environment": stage.environment }));
             fields.insert("pipeline".to_owned(), stages.collect());
         }
-        // Settings that have no canonical form (a fraction) are told apart by their text all the same.
+        // Settings that have no canonical form (a fraction) use their plain JSON text.
         let canonical = crate::record::canonical(&policy).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         canonical.unwrap_or_else(|| policy.to_string())
     }
 
-    /// What the log says about it: its name, and the SHA-256 of its [text](Policy::text).
+    /// The policy as the log names it: its name, and the SHA-256 of its [text](Policy::text).
     pub fn note(&self) -> PolicyNote {
         PolicyNote { name: self.name.clone(), digest: Digest::of(self.text().as_bytes()) }
     }
 
-    /// Lets every guardrail judge. One that panics refuses (GUARDRAIL_FAILED): what cannot be judged does not pass. Where the log says that another policy is binding, that is a refusal of its own
-    /// (POLICY_MISMATCH), by the guardrail `policy`.
+    /// Runs every guardrail. A guardrail that panics refuses (GUARDRAIL_FAILED): a move that cannot be judged does not
+    /// pass. If the log declares another policy binding, the judgement also has the refusal POLICY_MISMATCH, by the
+    /// guardrail `policy`.
     pub fn judge(&self, facts: &Facts) -> Judgement {
         let policy = self.note();
         let mut findings: Vec<_> = self
             .guardrails
             .iter()
             .map(|guardrail| {
-                // A finding is filed under the guardrail that was asked, whatever it says of itself.
+                // A finding gets the name of the guardrail that made it, even if the finding itself names another one.
                 Finding { guardrail: Text::lossy(guardrail.name()), ..judged(&**guardrail, facts) }
             })
             .collect();
@@ -124,37 +126,37 @@ impl Policy {
     }
 }
 
-/// What a guardrail says; a panic in it ends there, and refuses.
+/// The finding of a guardrail. A panic in the guardrail is caught, and refuses.
 fn judged(guardrail: &dyn Guardrail, facts: &Facts) -> Finding {
-    // A guardrail is a pure function of facts, which it cannot change: what a panic leaves behind is its own.
+    // Unwind safe: a guardrail cannot change the facts, so a panic leaves only its own state broken.
     catch_unwind(AssertUnwindSafe(|| guardrail.judge(facts))).unwrap_or_else(|panic| {
         let why = format!("the guardrail {} panicked: {}", guardrail.name(), words(&*panic));
         Finding::refuse(guardrail.name(), "GUARDRAIL_FAILED", why)
     })
 }
 
-/// What a panic says.
+/// The message of a panic.
 fn words(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it did not say why")
 }
 
-/// What a policy found about one move.
+/// The judgement of a policy about one move.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Judgement {
     /// The channel that was to move.
     pub channel: Channel,
-    /// Which policy.
+    /// The policy that judged.
     pub policy: PolicyNote,
-    /// When it judged.
+    /// The time of the judgement.
     pub at: Timestamp,
-    /// What each guardrail says, in the policy's order.
+    /// The finding of each guardrail, in the policy's order.
     pub findings: Vec<Finding>,
 }
 
 impl Judgement {
-    /// The same, where what the named guardrails refuse is a warning.
+    /// The same judgement, with each refusal of the named guardrails turned into a warning.
     #[must_use]
     pub fn overriding(mut self, names: &BTreeSet<Text>) -> Judgement {
         for finding in &mut self.findings {
@@ -182,16 +184,16 @@ impl Judgement {
     }
 }
 
-/// A policy's no: a decision, not a fault. Nothing was written.
+/// A policy's refusal of a move: a decision, not a failure. Nothing was written.
 ///
-/// As an [`Error`] it is POLICY_REFUSED; the same move may pass later if that is so of every finding that refuses.
-/// [`Error::source_as`] gives it back with every finding.
+/// As an [`Error`] it is POLICY_REFUSED. The same move may pass later if every finding that refuses says so
+/// ([`Finding::later`]). [`Error::source_as`] returns the refusal with every finding.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Refusal(Box<Judgement>);
 
 impl Refusal {
-    /// The refusal of a hold that came after the policy had judged.
+    /// The refusal by a hold that was recorded after the policy had judged.
     pub(crate) fn held(channel: Channel, policy: PolicyNote, at: Timestamp, hold: &ActiveHold) -> Refusal {
         let finding = Finding::refuse(NoHold.name(), "CHANNEL_HELD", hold.said_at(at)).later();
         Refusal(Box::new(Judgement { channel, policy, at, findings: vec![finding] }))
@@ -202,12 +204,12 @@ impl Refusal {
         &self.0.channel
     }
 
-    /// Which policy.
+    /// The policy that judged.
     pub fn policy(&self) -> &PolicyNote {
         &self.0.policy
     }
 
-    /// What each guardrail says, passes included, in the policy's order.
+    /// The finding of each guardrail, passes included, in the policy's order.
     pub fn findings(&self) -> &[Finding] {
         &self.0.findings
     }
@@ -391,7 +393,7 @@ mod tests {
         assert!(judge(Verdict::Other).is_err(), "a verdict that is not known refuses");
     }
 
-    /// Panics with a text that is made when it judges, or with something that is no text.
+    /// Panics with a text that is made at run time, or with a value that is not a text.
     #[derive(Debug)]
     struct Panics(Option<u32>);
 

@@ -1,14 +1,15 @@
-//! `Evidence`: everything that a repository and its channels' logs say about its digests.
+//! `Evidence`: the input of a retention plan, from a repository and its channels' logs.
 
 use super::history::ChannelHistory;
 use super::table::{Row, Rows, Seen};
 use crate::value::{Digest, Repository, Tag, Text};
 
-/// What is known about one repository before its digests are judged.
+/// The facts about one repository that its retention plan is made from.
 ///
-/// All of it is needed: every tag, the shape of every digest that a tag, a pin or an index names, and the log of every
-/// channel of the repository. What could not be looked at is said ([`Evidence::failed`], [`Shape::Unreadable`]) and keeps
-/// everything; what is forgotten is found missing where that can be seen, and keeps everything too.
+/// It must be complete: every tag, the shape of every digest that a tag, a pin or an index names, and the log of every
+/// channel of the repository. Report what could not be read ([`Evidence::failed`], [`Shape::Unreadable`]): then every
+/// digest is kept. A shape that was not given also keeps every digest. A tag or a log that was not given is not always
+/// noticed.
 #[derive(Clone, Debug)]
 pub struct Evidence {
     pub(super) repository: Repository,
@@ -19,21 +20,21 @@ pub struct Evidence {
     pub(super) failures: Vec<String>,
 }
 
-/// What a manifest is, as far as retention is concerned.
+/// The kind of a manifest: single or index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// An image or artifact: it names no other manifest.
     Single,
     /// An index or list of these manifests. Each of them needs a shape of its own.
     Index(Vec<Digest>),
-    /// It is proven absent from the registry, so it names nothing.
+    /// The manifest is proven absent from the registry, so it names nothing.
     Absent,
-    /// It could not be read or not be understood; why, made safe to show.
+    /// The manifest could not be read or is not understood. The text is the reason.
     Unreadable(String),
 }
 
 impl Evidence {
-    /// Nothing is known about `repository` yet.
+    /// Evidence about `repository` without any facts yet.
     pub fn new(repository: Repository) -> Evidence {
         Evidence {
             repository,
@@ -45,19 +46,19 @@ impl Evidence {
         }
     }
 
-    /// A tag names `digest`: a version, a channel, a signature, anything but the digest's own pin.
+    /// Adds a tag that names `digest`: a version, a channel, a signature, any tag but the digest's own pin.
     ///
-    /// A tag that looks like a pin but points at something else than it says belongs here.
+    /// A tag that has the name of a pin but points at another digest than the name says also belongs here.
     pub fn tag(&mut self, tag: Tag, digest: &Digest) {
         self.rows.say(digest, Row { tag: Some(tag), ..Row::default() });
     }
 
-    /// The digest has its own pin.
+    /// Adds the fact that the digest has its own pin.
     pub fn pin(&mut self, digest: &Digest) {
         self.rows.say(digest, Row { pinned: true, ..Row::default() });
     }
 
-    /// What the manifest of `digest` is.
+    /// Adds the shape of the manifest of `digest`.
     pub fn manifest(&mut self, digest: &Digest, shape: Shape) {
         let seen = match shape {
             Shape::Single | Shape::Absent => Seen::Single,
@@ -76,15 +77,15 @@ impl Evidence {
         self.rows.say(digest, Row { seen, ..Row::default() });
     }
 
-    /// What a channel's log says. Channels of other repositories name nothing here and are left out.
+    /// Adds the history of a channel. Channels of other repositories are ignored.
     pub fn history(&mut self, history: ChannelHistory) {
         if *history.channel.repository() == self.repository {
             self.histories.push(history);
         }
     }
 
-    /// Something could not be looked at: the list of tags, what a tag points at, a log. Every digest is kept then,
-    /// and says why, made safe to show.
+    /// Adds an object that could not be read: the list of tags, the digest of a tag, a log. Every digest is kept then,
+    /// with `why` as the reason.
     pub fn failed(&mut self, why: impl Into<String>) {
         self.failures.push(Text::lossy(why.into()).to_string());
     }

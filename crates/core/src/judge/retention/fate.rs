@@ -1,4 +1,4 @@
-//! `Fate`: a digest is kept or expires, each with its reason.
+//! `Fate`: the decision to keep a digest or to let it expire, with the reason.
 
 use std::fmt;
 
@@ -6,65 +6,66 @@ use serde::Serialize;
 
 use crate::value::{Channel, Digest, Tag, Timestamp};
 
-/// What becomes of a digest.
+/// The retention decision about a digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
-    /// It stays.
+    /// The digest must stay.
     Keep(Keep),
-    /// It may go.
+    /// The digest may be deleted.
     Expire(Expire),
 }
 
-/// Why a digest is kept: the first of these that holds, and of equals the one whose channel, tag or index comes first.
+/// The reason to keep a digest. If several reasons hold, it is the first in the order of this list; among equal
+/// reasons, the one whose channel, tag or index comes first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Keep {
-    /// It is live.
+    /// The digest is live.
     Live {
-        /// Where.
+        /// The channel on which it is live.
         channel: Channel,
     },
     /// An open intent names it.
     Open {
-        /// Of which channel.
+        /// The channel of the intent.
         channel: Channel,
-        /// Where the intent stands.
+        /// The position of the intent in the log.
         seq: u64,
     },
     /// It is one of the last digests of a channel.
     Window {
-        /// Which channel.
+        /// The channel.
         channel: Channel,
-        /// Its place, counted in distinct digests from the newest; what is live is 1.
+        /// Its place, counted in distinct digests from the newest; the live digest is 1.
         nth: u32,
     },
-    /// It was live, or was to be, not long ago.
+    /// It was live, or was the target of a move without effect, within `keep_for`.
     Recent {
-        /// Where.
+        /// The channel.
         channel: Channel,
-        /// When it leaves the window.
+        /// The time at which it leaves the window.
         until: Timestamp,
     },
-    /// A tag that is no pin names it: a version, a channel, a signature. Deleting the digest would remove the tag.
+    /// A tag that is not its pin names it: a version, a channel, a signature. Deleting the digest would remove the tag.
     Tagged {
-        /// The first tag that does, in text order.
+        /// The first such tag, in text order.
         tag: Tag,
     },
     /// An index that is kept needs it.
     ChildOf {
-        /// Which index.
+        /// The index.
         index: Digest,
     },
-    /// It would expire, but something could not be looked at or is not understood.
+    /// It would expire, but an object that may need it could not be read or is not understood.
     NotUnderstood {
-        /// What.
+        /// The object, and the reason.
         why: String,
     },
 }
 
-/// Why a digest may go. No tag but its own pin names it, and no index that is kept.
+/// The reason why a digest may be deleted. No tag but its own pin names it, and no index that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -75,59 +76,59 @@ pub enum Expire {
         channel: Channel,
         /// Its place there, counted in distinct digests from the newest.
         nth: u32,
-        /// When it stopped being live there.
+        /// The time at which it stopped being live there.
         since: Timestamp,
     },
-    /// It never was live: the moves to it were closed without effect, long ago.
+    /// It was never live: all moves to it were closed without effect, longer ago than `keep_for`.
     Tried {
-        /// The channel that it was to be live in last.
+        /// The channel of the last of these moves.
         channel: Channel,
-        /// When that move was closed.
+        /// The time at which that move was closed.
         since: Timestamp,
     },
-    /// Only an index names it that expires itself.
+    /// Only indexes that expire themselves name it.
     ChildOf {
-        /// Which index.
+        /// The index.
         index: Digest,
     },
 }
 
-/// Whether a digest has its own pin in the registry.
+/// Tells if a digest has its own pin in the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pin {
-    /// It has; the pin goes first, so that a plan that is void shows before the digest is gone.
+    /// It has a pin. Delete the pin first: a plan that is void then shows before the digest is deleted.
     Held,
-    /// It has none.
+    /// It has no pin.
     Absent,
 }
 
-/// One digest of a plan.
+/// One digest of a plan, with its decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Judged {
     /// The digest.
     pub digest: Digest,
-    /// Whether it is pinned.
+    /// Tells if it is pinned.
     pub pin: Pin,
-    /// What becomes of it.
+    /// The decision.
     #[serde(flatten)]
     pub fate: Fate,
 }
 
-/// Whether a digest may be deleted from its repository.
+/// Tells if a digest may be deleted from its repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MayDelete {
-    /// It may, as long as the plan stands.
+    /// It may be deleted, as long as the plan is valid.
     Yes {
-        /// Why.
+        /// The reason.
         because: Expire,
-        /// Whether a pin must be removed first.
+        /// Tells if a pin must be removed first.
         pin: Pin,
     },
     /// It must stay.
     No {
-        /// Why.
+        /// The reason.
         because: Keep,
     },
 }

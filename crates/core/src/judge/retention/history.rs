@@ -1,63 +1,65 @@
-//! `ChannelHistory`: what one channel's log says about digests.
+//! `ChannelHistory`: the digests that one channel's log names.
 
 use crate::record::{Body, Entry, Status};
 use crate::value::{Channel, Digest, Timestamp};
 
-/// What one channel's log says about digests: what is live, what an open intent names, what was live and until when.
+/// The digests that one channel's log names: the live one, those of the open intent, those that were live, and the
+/// targets of moves without effect.
 ///
-/// It is the fold of entries that were checked already ([`ChannelHistory::take`]), or is filled in.
+/// It is built from entries that were verified before ([`ChannelHistory::take`]), or its fields are set directly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelHistory {
     /// The channel.
     pub channel: Channel,
-    /// How many entries were folded.
+    /// The number of entries that were taken.
     pub size: u64,
-    /// What the last committed move made the channel point at.
+    /// The live digest: the target of the last committed move.
     pub live: Option<Digest>,
-    /// What the open intent names.
+    /// The digests of the open intent.
     pub open: Option<OpenDigests>,
-    /// Every stretch in which a digest was live, in any order.
+    /// Every period in which a digest was live, in any order.
     pub lived: Vec<Lived>,
     /// Targets of moves that were closed without effect, in any order.
     pub tried: Vec<Tried>,
-    /// Where the log says that it goes on in another ledger.
+    /// The position of the entry that says that the log goes on in another ledger; none if the log was not migrated.
     pub migrated: Option<u64>,
 }
 
 /// The digests that an open intent names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OpenDigests {
-    /// Where the intent stands.
+    /// The position of the intent in the log.
     pub seq: u64,
     /// The live digest before it.
     pub previous: Option<Digest>,
     /// Its target.
     pub target: Digest,
-    /// What the tag pointed at instead of the live digest, in a repair.
+    /// In a repair: the digest that the tag pointed at instead of the live digest.
     pub replaced: Option<Digest>,
 }
 
-/// A stretch in which a digest was live in a channel.
+/// A period in which a digest was live in a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lived {
-    /// Where the intent stands that made it live. This, not the time, says which stretch is newer.
+    /// The position of the intent that made it live. The period with the higher position is the newer one; times do not
+    /// count.
     pub seq: u64,
     /// The digest.
     pub digest: Digest,
-    /// When the move was committed.
+    /// The time at which the move was committed.
     pub from: Timestamp,
-    /// When the next digest became live; none while it is live.
+    /// The time at which the next digest became live; none while this one is live.
     pub until: Option<Timestamp>,
 }
 
 /// The target of a move that was closed without effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tried {
-    /// Where the intent stands.
+    /// The position of the intent in the log.
     pub seq: u64,
     /// The target.
     pub digest: Digest,
-    /// When the move was closed.
+    /// The time at which the move was closed.
     pub at: Timestamp,
 }
 
@@ -75,8 +77,8 @@ impl ChannelHistory {
         }
     }
 
-    /// Takes the next entry in. The chain and the format are not checked here: fold a
-    /// [`ChannelState`](crate::record::ChannelState) beside it.
+    /// Takes the next entry. The chain and the format are not checked here: a
+    /// [`ChannelState`](crate::record::ChannelState) that folds the same entries checks them.
     pub fn take(&mut self, entry: &Entry) {
         self.size = entry.seq.saturating_add(1);
         match &entry.body {

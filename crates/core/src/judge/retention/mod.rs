@@ -1,4 +1,4 @@
-//! Retention: which digests of a repository must stay, and which may go. Nothing is deleted here.
+//! Retention: decides which digests of a repository must stay, and which may be deleted. It deletes nothing.
 
 mod evidence;
 mod fate;
@@ -22,13 +22,14 @@ use crate::value::{Digest, Timestamp};
 use plan::{Kept, Note, Past};
 use table::Row;
 
-/// How far back a channel can be rolled back. A digest inside *either* window is kept, on each channel by itself.
+/// The two rollback windows of a channel: a number of digests and a time. A digest inside *either* window is kept. The
+/// windows count for each channel separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RetentionRule {
-    /// Distinct digests kept for rollback on each channel, the live one included. At least 1; 10 by default.
+    /// The number of distinct digests kept for rollback on each channel, with the live one. At least 1; 10 by default.
     pub keep_last: NonZeroU32,
-    /// How long a digest is kept after it stopped being live, or after the last move to it was closed without effect.
-    /// 30 days by default; zero keeps by number alone.
+    /// The time for which a digest is kept after it stopped being live, or after the last move to it was closed without
+    /// effect. 30 days by default. With zero, only `keep_last` counts.
     pub keep_for: Duration,
 }
 
@@ -80,7 +81,7 @@ impl RetentionRule {
         plan
     }
 
-    /// Writes down what one channel's log says about each digest that it names.
+    /// Adds the notes of one channel's log: one for each digest that the log names.
     fn note(&self, notes: &mut Notes, channel: usize, history: &ChannelHistory, at: Timestamp) {
         if let Some(live) = history.live {
             notes.keep(&live, Kept::Live(channel));
@@ -92,7 +93,7 @@ impl RetentionRule {
         }
         let mut lived: Vec<(&Lived, Timestamp)> = history.lived.iter().map(|lived| (lived, lived.from)).collect();
         lived.sort_by_key(|(lived, _)| lived.seq);
-        // Order is the log's alone: no stretch ends before anything that stands earlier.
+        // Use log order, not clocks: no live period ends before a time of an earlier entry.
         let mut latest = None;
         for (lived, end) in &mut lived {
             latest = latest.max(Some(lived.from)).max(lived.until);
@@ -135,7 +136,7 @@ impl RetentionRule {
     }
 }
 
-/// The notes while they are written, and the place of each digest's, plus one.
+/// The notes while they are collected, and for each digest the place of its note, plus one.
 #[derive(Default)]
 struct Notes {
     places: HashMap<Digest, u32>,

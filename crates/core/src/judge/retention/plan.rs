@@ -1,4 +1,4 @@
-//! `RetentionPlan`: each digest of a repository with its fate.
+//! `RetentionPlan`: each digest of a repository, with the decision to keep it or to let it expire.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -9,17 +9,18 @@ use super::table::{Row, Seen, Table};
 use super::{Expire, Fate, Judged, Keep, MayDelete, Pin, RetentionRule};
 use crate::value::{Channel, Digest, Repository, Timestamp};
 
-/// What becomes of each digest of a repository, as of one moment.
+/// The retention decision for each digest of a repository, at one time.
 ///
-/// - What is live, named by an open intent, or inside a rollback window is kept (invariant I10), and so is what a tag
-///   other than a pin names, and what an index that is kept needs. A pin alone keeps nothing.
-/// - What could not be looked at keeps everything: a digest that is pinned and in no log here may be another ledger's,
-///   one that cannot be read may be an index that needs any other.
-/// - Time in entries informs: a stretch never ends before anything that stands earlier in the log, so that a clock that
-///   was behind does not shrink the window.
+/// - A digest is kept if it is live, named by an open intent, or inside a rollback window (invariant I10); also if a
+///   tag other than its pin names it, or if an index that is kept needs it. A pin alone keeps nothing.
+/// - If an object could not be read, every digest is kept: a manifest that cannot be read may be an index that needs
+///   any other digest. A digest that is pinned and in no log here is kept: it may belong to another ledger.
+/// - Log order counts more than the times in entries: a live period never ends before a time of an earlier entry, so
+///   that a clock that was behind does not shrink the window.
 ///
-/// A plan stands as long as each log has the size that it was made from ([`RetentionPlan::logs`]). A pin is written
-/// *before* the intent that needs it, so a deletion looks again after the longest ttl and grace.
+/// A plan is valid as long as each log has the size that the plan was made from ([`RetentionPlan::logs`]). A digest
+/// that no log names yet may be the target of a move that is just beginning, so a deletion looks again after the
+/// longest ttl and grace.
 #[derive(Clone, Debug)]
 pub struct RetentionPlan {
     pub(super) repository: Repository,
@@ -34,14 +35,14 @@ pub struct RetentionPlan {
     pub(super) blocked: Option<String>,
 }
 
-/// What the logs say about one digest. Channels are places in [`RetentionPlan::logs`], which is sorted.
+/// The facts that the logs have about one digest. A channel is its place in [`RetentionPlan::logs`], which is sorted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Note {
     pub(super) keep: Option<Kept>,
     pub(super) past: Option<Past>,
 }
 
-/// In the order of [`Keep`], so that the least is the reason that is given.
+/// A reason to keep. The order is that of [`Keep`]: the least reason is the one that is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kept {
     Live(usize),
@@ -50,7 +51,7 @@ pub(super) enum Kept {
     Recent(usize, Timestamp),
 }
 
-/// The greatest is the reason that is given: the last to end, and of equals the first channel.
+/// A reason to expire. The greatest is the one that is given: the last to end; of equals, that of the first channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Past {
     pub(super) since: Timestamp,
@@ -70,22 +71,22 @@ impl RetentionPlan {
         self.rule
     }
 
-    /// The moment that it was judged for.
+    /// The time for which it was made.
     pub fn at(&self) -> Timestamp {
         self.at
     }
 
-    /// The logs that it was made from, and how many entries each had. With any of them longer the plan is void.
+    /// The logs that it was made from, with the number of entries of each. If a log is longer now, the plan is void.
     pub fn logs(&self) -> &[(Channel, u64)] {
         &self.logs
     }
 
-    /// Why nothing may expire, if something could not be looked at.
+    /// The reason why no digest may expire, if an object could not be read.
     pub fn blocked(&self) -> Option<&str> {
         self.blocked.as_deref()
     }
 
-    /// Every digest that the registry names or that must stay, in the order of digests.
+    /// Every digest that the registry names or that must stay, sorted.
     pub fn digests(&self) -> Vec<Judged> {
         let judged = self.table.iter().map(|(digest, row)| (row.held(), self.judged(&digest, row)));
         judged
@@ -94,7 +95,7 @@ impl RetentionPlan {
             .collect()
     }
 
-    /// Whether `digest` may be deleted, and why. What the plan does not know stays.
+    /// Says if `digest` may be deleted, with the reason. A digest that the plan does not know must stay.
     pub fn may_delete(&self, digest: &Digest) -> MayDelete {
         match self.table.get(digest).map(|row| self.judged(digest, row)) {
             Some(Judged { fate: Fate::Keep(because), .. }) => MayDelete::No { because },
@@ -162,7 +163,7 @@ impl RetentionPlan {
         self.notes.get(usize::try_from(row.note.checked_sub(1)?).ok()?)
     }
 
-    /// True if it is kept for a reason of its own, not for an index's sake: see `fate`.
+    /// True if it is kept for a reason other than an index that needs it: see `fate`.
     fn stays_by_itself(&self, row: &Row) -> bool {
         row.tag.is_some()
             || match self.note(row) {
@@ -171,7 +172,8 @@ impl RetentionPlan {
             }
     }
 
-    /// Why some manifest that counts was not read: it may be an index, and need any other.
+    /// The reason to keep every digest, if a manifest that counts was not read: it may be an index that needs any
+    /// other.
     pub(super) fn blind_spot(&self) -> Option<String> {
         let counts = |row: &Row| row.held() || self.stays_by_itself(row);
         let mut blind =
@@ -181,7 +183,7 @@ impl RetentionPlan {
         Some(format!("{digest} may be an index that needs it, and could not be read: {why}"))
     }
 
-    /// Index children follow their index: the first one that is kept, or else the first one that is not.
+    /// Assigns each child of an index to the first index that is kept, or else to the first one that is not.
     pub(super) fn follow(&mut self, indexes: &[(Digest, Box<[Digest]>)]) {
         let mut children: HashMap<Digest, Vec<&[Digest]>> = HashMap::new();
         for (index, named) in indexes {

@@ -1,35 +1,35 @@
-//! `Table`: what is known about each digest, in the order of digests.
+//! `Table`: the facts about each digest, sorted by digest.
 //!
-//! A repository has 100,000 tags and more, so a row is small, and cost must not grow faster than the input. Rows are
-//! written down as they come, spread over parts by the first byte of their digest, and each part is put in order once:
-//! no step walks at random through more memory than a part has, and what a part no longer needs serves the next one.
+//! A repository can have more than 100,000 tags, so a row is small, and the time must not grow faster than the input.
+//! Rows are appended in any order to one of 257 parts, by the first byte of their digest, and each part is sorted once.
+//! So random access stays within the memory of one part, and a part's temporary memory is reused for the next part.
 
 use crate::value::{Digest, Tag};
 
-/// Rows by digest: the parts in order, each in order, one row for each digest.
+/// Rows sorted by digest, one row for each digest.
 #[derive(Clone, Debug)]
 pub(super) struct Table(Parts);
 
-/// Rows as they come: several may be of one digest.
+/// Rows in the order in which they came. A digest may have several.
 #[derive(Clone, Debug)]
 pub(super) struct Rows(Parts);
 
-/// By first byte; the last part is for SHA-512, which comes after all others.
+/// The rows by the first byte of their digest. The last part is for SHA-512, which sorts after all others.
 type Parts = [Vec<(Key, Row)>; 257];
 
-/// What is kept about one digest: 24 bytes, beside a key of 40.
+/// The facts about one digest: 24 bytes, beside a key of 40 bytes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Row {
-    /// The first, in text order, of the tags that name it, pins aside.
+    /// The first tag, in text order, that names it and is not its pin.
     pub(super) tag: Option<Tag>,
-    /// Where its note stands in the plan's, plus one; 0 while there is none.
+    /// The place of its note in the plan's notes, plus one; 0 if it has none.
     pub(super) note: u32,
     pub(super) seen: Seen,
     pub(super) pinned: bool,
     pub(super) child: bool,
 }
 
-/// How its shape was seen; where it was given twice, the more careful one counts.
+/// The kind of a digest's manifest. If two kinds are given, the one that is later in this list counts: it keeps more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Seen {
     #[default]
@@ -39,7 +39,7 @@ pub(super) enum Seen {
     Unreadable,
 }
 
-/// A digest in 40 bytes instead of 65, because SHA-512 is rare. It is ordered as digests are.
+/// A digest in 40 bytes instead of 65, because SHA-512 is rare. It sorts as digests do.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     Sha256([u8; 32]),
@@ -47,12 +47,12 @@ pub(super) enum Key {
 }
 
 impl Row {
-    /// True if something in the registry names it.
+    /// True if a tag, a pin or an index in the registry names it.
     pub(super) fn held(&self) -> bool {
         self.tag.is_some() || self.pinned || self.child
     }
 
-    /// Takes in what else is known about the same digest.
+    /// Adds the facts of another row of the same digest.
     pub(super) fn merge(&mut self, other: Row) {
         self.tag = match (self.tag.take(), other.tag) {
             (Some(one), Some(two)) => Some(one.min(two)),
@@ -82,7 +82,7 @@ impl Key {
         }
     }
 
-    /// Which part of [`Rows`] it belongs to; the parts are in the order of keys.
+    /// The number of its part in [`Rows`]. The parts have the order of keys.
     fn part(&self) -> usize {
         match self {
             Key::Sha256([first, ..]) => usize::from(*first),
@@ -90,7 +90,7 @@ impl Key {
         }
     }
 
-    /// The 8 bytes that nearly always tell it from the others of its part, and are in the order of keys there.
+    /// The 8 bytes that differ between nearly all keys of a part. They sort as the keys of the part do.
     fn spread(&self) -> u64 {
         let bytes = match self {
             Key::Sha256([_, rest @ ..]) => rest.first_chunk(),
@@ -107,18 +107,18 @@ impl Default for Rows {
 }
 
 impl Rows {
-    /// Takes in what is known about a digest.
+    /// Adds facts about a digest.
     pub(super) fn say(&mut self, digest: &Digest, row: Row) {
         let key = Key::from(digest);
         let Some(part) = self.0.get_mut(key.part()) else { return };
         match part.last_mut() {
-            // Most callers say all that they know about a digest at once.
+            // Most callers add all facts about a digest one after the other.
             Some((last, known)) if *last == key => known.merge(row),
             _ => part.push((key, row)),
         }
     }
 
-    /// One row for each digest, in order.
+    /// Merges the rows of each digest into one, and sorts them.
     pub(super) fn settle(self) -> Table {
         Table(self.0.map(settle))
     }
@@ -132,17 +132,17 @@ impl Table {
         part.get(at).map(|(_, row)| row)
     }
 
-    /// Every row, in the order of digests.
+    /// Every row, sorted by digest.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Digest, &Row)> {
         self.0.iter().flatten().map(|(key, row)| (key.digest(), row))
     }
 }
 
-/// Puts the rows of one part in order, and makes one of those of one digest.
+/// Sorts the rows of one part, and merges the rows of each digest into one.
 ///
-/// Digests are spread evenly, so they are first placed by as many bits that about 16 to 32 share a place, and then
-/// sorted there: the work for a row does not grow with their number. Digests that are made to share a prefix share a
-/// place; that is a longer sort, no more.
+/// Digests are spread evenly, so they are first placed by their leading bits, so many that about 16 to 32 digests share
+/// a place, and then sorted within the place: the work for one row does not grow with the number of rows. Digests that
+/// were made to share a prefix share a place, which only makes that sort longer.
 fn settle(mut part: Vec<(Key, Row)>) -> Vec<(Key, Row)> {
     const SHARE: usize = 32;
     let bits = (part.len() / SHARE).next_power_of_two().ilog2();
@@ -155,7 +155,7 @@ fn settle(mut part: Vec<(Key, Row)>) -> Vec<(Key, Row)> {
     }
     let mut sum = 0;
     for end in &mut ends {
-        // Where the place begins: putting its rows there moves it on to where it ends.
+        // The value is now the beginning of the place. Each row that is put there advances it, until it is the end.
         sum += std::mem::replace(end, sum);
     }
     let mut order = vec![(0_u64, 0_usize); part.len()];
@@ -250,7 +250,7 @@ mod tests {
             Row { seen: Seen::Index, child: true, ..Row::default() },
             tag("c"),
         ];
-        // With another one of the same part in between, so that they do not come one after the other.
+        // A row of another digest of the same part is between them, so that they are not next to each other.
         let other = Digest::from_sha256([digest.as_bytes()[0]; 32]);
         let between = |row| [(digest, row), (other, Row::default())];
         let table = table(rows.into_iter().flat_map(between));

@@ -26,7 +26,7 @@ fn rule(keep_last: u32, keep_for_days: u32) -> RetentionRule {
     RetentionRule { keep_last: NonZeroU32::new(keep_last).unwrap(), keep_for: DAY * keep_for_days }
 }
 
-/// A channel on which each of `digests`, oldest first, was live for a day from day 0 on.
+/// The history of a channel on which each of `digests`, oldest first, was live for a day, from day 0 on.
 fn history(name: &str, digests: &[u64]) -> ChannelHistory {
     let mut history = ChannelHistory::empty(channel(name));
     for (at, n) in digests.iter().enumerate() {
@@ -91,7 +91,7 @@ fn the_time_window_ends_keep_for_after_a_digest_stopped_being_live() {
 #[test]
 fn a_clock_that_was_behind_does_not_shrink_the_window() {
     let mut prod = history("prod", &[1, 2, 3, 4]);
-    // The third move was written by a machine that thought it was years earlier.
+    // The clock of the machine that wrote the third move was years behind.
     let wrong: Timestamp = "2001-01-01T00:00:00Z".parse().unwrap();
     prod.lived[1].until = Some(wrong);
     prod.lived[2].from = wrong;
@@ -257,7 +257,7 @@ fn as_json_each_digest_has_its_reason() {
 /// The target of an open intent, and what it replaces.
 type Open = Option<(u64, Option<u64>)>;
 
-/// A world: channels with the digests that were live, each with an open intent or not; tags; indexes; pins.
+/// A world: channels with the digests that were live, each with or without an open intent; tags; indexes; pins.
 #[derive(Clone, Debug)]
 struct World {
     channels: Vec<(Vec<u64>, Open)>,
@@ -283,7 +283,7 @@ impl World {
         self.channels.iter().enumerate().map(of).collect()
     }
 
-    /// The plan, with everything given in the order that `turn` says.
+    /// The plan, with the facts added in an order that depends on `turn`.
     fn plan(&self, turn: usize) -> RetentionPlan {
         type Give = Box<dyn Fn(&mut Evidence)>;
         let mut gifts: Vec<Give> = Vec::new();
@@ -304,7 +304,7 @@ impl World {
                 self.indexes.iter().filter(|(index, _)| *index == n).flat_map(|(_, children)| children).collect();
             let children: Vec<_> = children.into_iter().map(|n| digest(*n)).collect();
             let shape = if children.is_empty() { Shape::Single } else { Shape::Index(children) };
-            // Only what something names has a shape to look at.
+            // Only a digest that a tag, a pin, an index or a log names has a shape.
             let named = self.names(n);
             if named {
                 gifts.push(Box::new(move |evidence| evidence.manifest(&digest(n), shape.clone())));
@@ -333,7 +333,7 @@ impl World {
             })
     }
 
-    /// What must not expire, told in another way than the plan does.
+    /// The digests that must not expire, computed in another way than the plan does.
     fn must_stay(&self) -> HashSet<u64> {
         let mut stay: HashSet<u64> = self.tags.iter().map(|(_, n)| *n).collect();
         for (lived, open) in &self.channels {
@@ -373,7 +373,7 @@ fn world() -> impl Strategy<Value = World> {
         lived
     });
     let open = prop::option::weighted(0.3, (n.clone(), prop::option::of(n.clone())));
-    // An index names only higher numbers, as no manifest can name one that names it.
+    // An index names only higher numbers, because two manifests cannot name each other.
     let index = (n.clone(), vec(1u64..8, 1..4));
     let index = index.prop_map(|(index, steps)| (index, steps.into_iter().map(|step| index + step).collect()));
     (
@@ -402,7 +402,7 @@ fn expiring(plan: &RetentionPlan) -> HashSet<u64> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
-    /// I10, with tags and index children beside it.
+    /// Invariant I10, and the same for tags and index children.
     #[test]
     fn i10_what_is_live_open_or_in_a_window_never_expires(world in world()) {
         let plan = world.plan(0);
@@ -411,7 +411,8 @@ proptest! {
         prop_assert!(both.is_empty(), "{both:?}");
     }
 
-    /// What need not stay, was live once and is no index's child does expire: the plan does not just keep everything.
+    /// A digest that need not stay, was live once and is not the child of an index expires: the plan does not keep
+    /// everything.
     #[test]
     fn what_has_left_every_window_expires(world in world()) {
         let (plan, stay) = (world.plan(0), world.must_stay());
@@ -429,7 +430,7 @@ proptest! {
         prop_assert_eq!(json(0), json(turn));
     }
 
-    /// Whatever is forgotten of tags, pins and older moves, what is live stays.
+    /// A live digest stays, even if any tags, pins and older moves are missing from the evidence.
     #[test]
     fn forgetting_never_makes_a_live_digest_expire(world in world(), keep in any::<u64>()) {
         let live: HashSet<u64> = world.channels.iter().filter_map(|(lived, _)| lived.last().copied()).collect();
@@ -447,7 +448,7 @@ proptest! {
         prop_assert!(both.is_empty(), "{both:?}");
     }
 
-    /// A wider rule never lets more go.
+    /// A rule with wider windows never lets more digests expire.
     #[test]
     fn a_wider_window_keeps_at_least_as_much(world in world(), more in 0u32..4, longer in 0u32..8) {
         let narrow = expiring(&world.plan(0));
