@@ -11,9 +11,9 @@ use crate::value::{ActorKind, Digest, Text};
 
 /// One rule that judges facts.
 ///
-/// # Laws
+/// # Requirements
 /// - **Pure.** The same facts give the same finding: no I/O, no clock, no memory of earlier calls.
-/// - **One reason, with numbers.** A finding says why in one line, with names, numbers and units.
+/// - **One reason, with numbers.** A finding has one line of reason, with names, numbers and units.
 /// - **Unknown refuses.** A fact that a rule needs and does not find counts against the move.
 pub trait Guardrail: fmt::Debug + Send + Sync {
     /// Its name, in lower case with dashes; unique in a policy.

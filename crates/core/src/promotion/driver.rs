@@ -23,7 +23,7 @@ pub(super) struct Run {
     pub(super) decision: Option<Decision>,
     /// The logs of earlier environments that the decision is based on.
     pub(super) upstream: Vec<UpstreamLog>,
-    /// Findings about how the target was named and how the tag was read.
+    /// Findings about the name of the target.
     pub(super) warnings: Vec<Finding>,
     /// The release's label.
     pub(super) label: Option<ReleaseLabel>,

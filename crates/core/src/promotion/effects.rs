@@ -50,7 +50,7 @@ pub(super) struct Author {
     pub(super) provenance: Provenance,
     /// The operation that a takeover names.
     pub(super) takeover: TakeoverOp,
-    /// The operation that a hold is looked up for; none for a recovery, which has that of the open move.
+    /// The operation that a hold is looked up for; none for a recovery, which uses the operation of the open move.
     pub(super) op: Option<Op>,
     /// The key of the move, and true if the caller gave it.
     pub(super) key: Option<(IdempotencyKey, bool)>,
@@ -228,7 +228,7 @@ impl Effects {
     pub(super) fn is_hidden(&self, error: &Error) -> bool {
         match error.context().find(|(name, _)| *name == "status") {
             Some((_, "412" | "451")) => true,
-            // The same token reads another manifest of the repository.
+            // The token is valid: it has read another manifest of the repository.
             Some((_, "403")) => !self.manifests.is_empty(),
             _ => false,
         }

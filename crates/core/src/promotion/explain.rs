@@ -39,7 +39,7 @@ impl Effects {
             Why::OtherRequest => {
                 (ErrorKind::IdempotencyMismatch, format!("the key moved {channel} before, for another request"))
             }
-            // The driver knows both moves, and says more.
+            // The driver knows both moves, and gives a longer message.
             Why::Superseded(seq) => (
                 ErrorKind::IdempotencySuperseded,
                 format!("the move of this key was committed (seq {seq}) and replaced by a later one"),

@@ -1,4 +1,4 @@
-//! The facade: gathers facts and drives the protocol. It has no rule of its own.
+//! The facade: gathers facts and drives the state machine of a move. It has no rule of its own.
 
 mod audit;
 mod behind;

@@ -143,7 +143,7 @@ impl Preflight<'_> {
         (part, found)
     }
 
-    /// The answer, unless it is later than the deadline.
+    /// The answer; REGISTRY_UNAVAILABLE if it comes after the deadline.
     async fn within<T>(&self, deadline: Instant, answer: impl Future<Output = Result<T>>) -> Result<T> {
         match timeout_at(deadline, answer).await {
             Ok(answer) => answer,

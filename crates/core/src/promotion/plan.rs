@@ -175,7 +175,7 @@ impl Plan {
 }
 
 impl Approved {
-    /// Executes the plan; one that has become old is made again first.
+    /// Executes the plan. A plan that is older than `FRESH_MS` is made again first.
     pub(super) async fn execute(self) -> Result<Receipt> {
         let plan = self.0;
         let (mut run, gathered) = match plan.what {

@@ -1,4 +1,4 @@
-//! `Promoter`: the verbs. Each move is planned, judged and executed.
+//! `Promoter`: one method for each operation. Each move is planned, judged and executed.
 
 use std::sync::Arc;
 

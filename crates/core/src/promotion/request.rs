@@ -15,9 +15,10 @@ use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Tag, Text};
 /// The operation of a move, with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Points the channel at a release: a tag or a digest of its repository, or what is live on another channel.
+    /// Points the channel at a release: a tag or a digest of its repository, or the live digest of another channel.
     Promote(Source),
-    /// Points it back at the digest that was live before, or at the named one, which must have been live here.
+    /// Points the channel back at the digest that was live before, or at the named target, which must have been live
+    /// here.
     Rollback(Option<RollbackTarget>),
     /// Records the channel's first state in the log.
     Bootstrap(First),
@@ -47,7 +48,7 @@ pub const LEDGER_COMPLETE: &str = "ledger-complete";
 pub struct Terms {
     /// The pipeline run and the actor.
     pub provenance: Provenance,
-    /// The idempotency key; a random one if there is none.
+    /// The idempotency key; a random one by default.
     pub idempotency_key: Option<IdempotencyKey>,
     /// The reason for the move; none by default.
     pub reason: Option<Text>,

@@ -70,7 +70,7 @@ pub enum Keep {
 #[serde(tag = "reason", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Expire {
-    /// It has left the rollback window of every channel that it was live in.
+    /// It was live, and has left the rollback windows of all channels.
     Past {
         /// The channel that it was live in last.
         channel: Channel,

@@ -254,7 +254,7 @@ fn as_json_each_digest_has_its_reason() {
     assert!(json.get("blocked").is_none());
 }
 
-/// The target of an open intent, and what it replaces.
+/// The target of an open intent, and the digest that it replaces.
 type Open = Option<(u64, Option<u64>)>;
 
 /// A world: channels with the digests that were live, each with or without an open intent; tags; indexes; pins.

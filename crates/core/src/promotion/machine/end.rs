@@ -49,7 +49,7 @@ pub(crate) enum Why {
     Bootstrapped,
     /// The tag is absent.
     Absent,
-    /// The tag points at something else than the target of the bootstrap.
+    /// The tag points at another digest than the target of the bootstrap.
     Occupied(Digest),
     /// There is no previous live digest.
     NoPrevious,

@@ -14,7 +14,7 @@
 //! | judge | asks the policy | [`moving`] |
 //! | intent, pin | appends the intent, then the pins | [`moving`] |
 //! | guard, put, outcome | runs a move that this worker holds | [`holding`] |
-//! | read back | says what a read of the tag means for that move | `holding::concluding` |
+//! | read back | concludes from a read of the tag for that move | `holding::concluding` |
 //! | takeover, closing | closes a move that another worker left open | [`clearing`] |
 //!
 //! Reads that may lag are judged by [`windows`].

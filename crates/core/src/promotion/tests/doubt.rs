@@ -17,7 +17,7 @@ async fn drift(w: &World, promoter: &Promoter) -> Drift {
 /// A promoter whose append of the intent for 1.1 was not answered, and never lands.
 async fn in_doubt() -> (World, Promoter) {
     let (w, ledger) = shared().await;
-    // The first append is lost without an answer, and so is each one after it.
+    // Every append is lost without an answer.
     let promoter = over(&w, Flawed::over(&ledger, [(Flaw::Gone, usize::MAX)]));
     let error = promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveIndeterminate, "{error}");

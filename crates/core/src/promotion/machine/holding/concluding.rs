@@ -30,8 +30,8 @@ impl Holding {
         !known && !self.log.is_past(value, read)
     }
 
-    /// *target-proves-once*: a read of the target proves the move only if the tag cannot have had it otherwise, or if the
-    /// registry accepted a put of this worker.
+    /// *target-proves-once*: a read of the target proves the move only if the tag can have this value by no other way,
+    /// or if the registry accepted a put of this worker.
     fn is_proved_by(&self, read: &TagRead) -> bool {
         let target = Some(self.open.target);
         if read.value != target {

@@ -37,7 +37,7 @@ pub(super) struct Setup {
     pub(super) lag: Ms,
     /// The tag and the log at the start.
     pub(super) start: Start,
-    /// True if log and tag are read one after the other, in either order, with anything in between.
+    /// True if log and tag are read one after the other, in either order, with any events in between.
     pub(super) two_reads: bool,
     /// The time within which a put whose answer was lost lands, in whole units: less than grace and quiet time.
     pub(super) flight: Ms,
