@@ -98,7 +98,7 @@ impl Gate {
         self.calls.lock().unwrap().clone()
     }
 
-    /// The violations of I1 and I7 at the time of a put.
+    /// The violations of intent-before-put and pinned-first at the time of a put.
     pub fn violations(&self) -> Vec<String> {
         self.violations.lock().unwrap().clone()
     }
@@ -153,7 +153,8 @@ impl Gate {
         }
     }
 
-    /// Checks I1 and I7 at the time of a put: an open intent names the target, and both digests are pinned.
+    /// Checks intent-before-put and pinned-first at the time of a put: an open intent names the target, and both digests are
+    /// pinned.
     async fn check_put(&self, repository: &Repository, tag: &Tag, to: Digest) {
         let Some((registry, ledger)) = &self.truth else { return };
         let channel: Channel = format!("{repository}:{tag}").parse().unwrap();
@@ -163,15 +164,15 @@ impl Gate {
             state.take(&entry).unwrap();
         }
         let bad = |why: String| self.violations.lock().unwrap().push(format!("put of {to} to {channel}: {why}"));
-        let Some(open) = state.open else { return bad("I1: no intent is open".to_owned()) };
+        let Some(open) = state.open else { return bad("intent-before-put: no intent is open".to_owned()) };
         if open.target != to {
-            bad(format!("I1: the open intent goes to {}", open.target));
+            bad(format!("intent-before-put: the open intent goes to {}", open.target));
         }
         for (which, digest) in [("target", Some(open.target)), ("left digest", open.previous)] {
             let Some(digest) = digest else { continue };
             let found = registry.peek(repository, &pin_tag(&digest));
             if found != Some(digest) {
-                bad(format!("I7: the {which}'s pin, of {digest}, is at {found:?}"));
+                bad(format!("pinned-first: the {which}'s pin, of {digest}, is at {found:?}"));
             }
         }
     }

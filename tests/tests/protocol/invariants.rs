@@ -34,7 +34,7 @@ async fn entries(world: &World<'_>) -> Vec<Entry> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_no_tag_moves_without_a_durable_intent() {
+async fn intent_before_put_no_tag_moves_without_a_durable_intent() {
     for place in BACKENDS.map(Place::start) {
         for job in JOBS {
             let world = World::new(&place);
@@ -58,7 +58,7 @@ async fn i1_no_tag_moves_without_a_durable_intent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i2_moves_never_interleave() {
+async fn no_interleaving_of_moves() {
     for place in BACKENDS.map(Place::start) {
         let world = world(&place).await;
         world.registry.latency(Duration::from_millis(40));
@@ -92,7 +92,7 @@ async fn i2_moves_never_interleave() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i3_what_is_committed_was_read_from_the_registry_after_the_put() {
+async fn committed_was_put_and_read_from_the_registry_after_it() {
     for place in BACKENDS.map(Place::start) {
         for job in JOBS {
             let world = World::new(&place);
@@ -120,7 +120,7 @@ async fn i3_what_is_committed_was_read_from_the_registry_after_the_put() {
 
 /// A put is refused while reads lag: a stale read may show the target, which was live before.
 #[tokio::test(start_paused = true)]
-async fn i3_a_refused_put_is_not_committed_by_a_read_that_lags_behind() {
+async fn committed_was_put_so_that_a_refused_put_is_not_committed_by_a_read_that_lags() {
     let place = Place::start(Backend::Memory);
     let world = world(&place).await;
     world.run(&world.promoter(), Job::Promote).await.unwrap();
@@ -137,7 +137,7 @@ async fn i3_a_refused_put_is_not_committed_by_a_read_that_lags_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i4_the_same_key_never_commits_twice() {
+async fn key_once_the_same_key_never_commits_twice() {
     for place in BACKENDS.map(Place::start) {
         let world = world(&place).await;
         world.registry.latency(Duration::from_millis(40));
@@ -168,7 +168,7 @@ async fn i4_the_same_key_never_commits_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i5_any_machine_brings_a_channel_to_rest_after_a_crash() {
+async fn recoverable_by_any_machine_after_a_crash() {
     for place in BACKENDS.map(Place::start) {
         let world = world(&place).await;
         // A worker dies, and so do two workers that take over its move. The fourth worker closes it.
@@ -202,7 +202,7 @@ async fn i5_any_machine_brings_a_channel_to_rest_after_a_crash() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i6_a_refused_failed_or_aborted_move_leaves_no_put_behind() {
+async fn closed_is_closed_and_leaves_no_put_behind() {
     for place in BACKENDS.map(Place::start) {
         for fault in [Fault::refused("DENIED"), Fault::Denied, Fault::Before, Fault::Late(Duration::from_secs(10))] {
             let world = world(&place).await;
@@ -231,7 +231,7 @@ async fn i6_a_refused_failed_or_aborted_move_leaves_no_put_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i7_both_digests_are_pinned_before_the_tag_moves() {
+async fn pinned_first_both_digests_before_the_tag_moves() {
     for place in BACKENDS.map(Place::start) {
         let world = world(&place).await;
         world.registry.delete_tag(world.prod.repository(), &pin_tag(&world.digests[0]));
@@ -252,7 +252,7 @@ async fn i7_both_digests_are_pinned_before_the_tag_moves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i8_entries_are_never_changed_or_removed() {
+async fn tamper_evident_entries_are_never_changed_or_removed() {
     for place in BACKENDS.map(Place::start) {
         let world = world(&place).await;
         let ledger = world.ledger();
@@ -288,7 +288,7 @@ async fn i8_entries_are_never_changed_or_removed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i9_a_caller_that_goes_away_never_cuts_a_move() {
+async fn caller_may_leave_and_never_cuts_a_move() {
     for place in BACKENDS.map(Place::start) {
         let mut begun = 0;
         for after_ms in (0..4_000).step_by(250) {
@@ -308,7 +308,7 @@ async fn i9_a_caller_that_goes_away_never_cuts_a_move() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i10_what_is_live_or_open_or_in_the_window_never_expires() {
+async fn rollback_kept_what_is_live_or_open_or_in_the_window_never_expires() {
     for place in BACKENDS.map(Place::start) {
         let world = world(&place).await;
         for name in ["1.1", "1.2", "1.3"] {

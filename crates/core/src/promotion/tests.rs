@@ -111,7 +111,11 @@ async fn a_release_goes_up_and_back() {
     );
     assert_eq!(w.observed(), Some(w.digests[1]));
     for digest in [w.digests[0], w.digests[1]] {
-        assert_eq!(w.registry.peek(w.prod.repository(), &pin_tag(&digest)), Some(digest), "I7: both are pinned");
+        assert_eq!(
+            w.registry.peek(w.prod.repository(), &pin_tag(&digest)),
+            Some(digest),
+            "pinned-first: both are pinned"
+        );
     }
     let back = w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
     assert_eq!((back.previous_digest, back.digest), (Some(w.digests[1]), w.digests[0]));
@@ -416,7 +420,7 @@ async fn a_caller_that_goes_away_cuts_no_move() {
     let plan = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.1")), terms()).await.unwrap();
     let approved = plan.approve().unwrap();
     let cut = tokio::time::timeout(Duration::from_secs(1), w.promoter.execute(approved)).await;
-    assert!(cut.is_err(), "I9: the caller went away in the middle of the put");
+    assert!(cut.is_err(), "caller-may-leave: the caller went away in the middle of the put");
     tokio::time::sleep(Duration::from_secs(10)).await;
     let state = w.promoter.state(&w.prod).await.unwrap();
     assert_eq!((state.live, state.open), (Some(w.digests[1]), None));

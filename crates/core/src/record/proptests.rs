@@ -338,9 +338,9 @@ proptest! {
     }
 }
 
-/// I8: entries are never changed or removed; a changed, missing or reordered entry is found by `verify`.
+/// tamper-evident: entries are never changed or removed; a changed, missing or reordered entry is found by `verify`.
 #[test]
-fn i8_every_flip_of_a_bit_is_found_where_it_is_or_at_the_next_parent() {
+fn tamper_evident_every_flip_of_a_bit_is_found_where_it_is_or_at_the_next_parent() {
     use Act::*;
     let acts = [
         Promote { to: 1, channel: false, reason: "first \"é\"".to_owned() },
@@ -377,7 +377,7 @@ fn i8_every_flip_of_a_bit_is_found_where_it_is_or_at_the_next_parent() {
 }
 
 #[test]
-fn i8_what_is_missing_or_out_of_order_is_found() {
+fn tamper_evident_what_is_missing_or_out_of_order_is_found() {
     let log = log(&[
         Act::Promote { to: 1, channel: false, reason: "r".to_owned() },
         Act::Close(Status::Committed),

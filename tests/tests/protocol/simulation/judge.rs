@@ -19,9 +19,10 @@ impl World {
             let bytes = self.memory.read(channel, 0, 100_000).await.unwrap();
             let mut verifier = Verifier::new(Some(channel.clone()));
             verifier.feed(&bytes);
-            // I2, I4, I8: intents and outcomes alternate, no key commits twice, the chain is valid.
+            // no-interleaving, key-once, tamper-evident: intents and outcomes alternate, no key commits twice, the chain is
+            // valid.
             if let Some(defect) = verifier.finish().defect {
-                self.broken(format!("I2, I4, I8: {channel}: {defect}"));
+                self.broken(format!("no-interleaving, key-once, tamper-evident: {channel}: {defect}"));
             }
             let entries: Vec<Entry> = bytes.iter().map(|bytes| Entry::open(bytes).unwrap()).collect();
             let moves = events(&entries).events;
@@ -53,7 +54,7 @@ impl World {
             seen.count(format!("{} {}", event.intent.op.as_str(), event.status().as_str()));
             let Some(closing) = &event.outcome else {
                 drop(seen);
-                self.broken(format!("I5: the move at {} is open", event.seq));
+                self.broken(format!("recoverable: the move at {} is open", event.seq));
                 continue;
             };
             for (word, is) in [
@@ -66,20 +67,20 @@ impl World {
             }
             drop(seen);
             if event.status() == EventStatus::Committed {
-                // I3.
+                // committed-was-put.
                 if closing.outcome.observed != Some(event.intent.target.digest) {
-                    self.broken(format!("I3: the move at {} was not observed", event.seq));
+                    self.broken(format!("committed-was-put: the move at {} was not observed", event.seq));
                 }
                 if !keys.insert(event.intent.key.clone()) {
-                    self.broken(format!("I4: the key of the move at {} committed twice", event.seq));
+                    self.broken(format!("key-once: the key of the move at {} committed twice", event.seq));
                 }
-                // I7 at the end: every digest that was live is still pinned, so it was not deleted.
+                // pinned-first at the end: every digest that was live is still pinned, so it was not deleted.
                 let (target, left) = self.weather.keeps_pins();
                 let digests =
                     [Some(event.intent.target.digest).filter(|_| target), event.intent.previous.filter(|_| left)];
                 for digest in digests.into_iter().flatten() {
                     if self.registry.peek(channel.repository(), &pin_tag(&digest)) != Some(digest) {
-                        self.broken(format!("I7: {digest} of the move at {} has no pin", event.seq));
+                        self.broken(format!("pinned-first: {digest} of the move at {} has no pin", event.seq));
                     }
                 }
             }
@@ -88,7 +89,7 @@ impl World {
         let changes = self.registry.changes();
         let puts = changes.iter().filter(|c| c.tag == *channel.tag() && c.by == Writer::Put);
         for put in puts.filter(|_| self.weather.beyond.is_none()) {
-            // I1, I2, I6: a put lands only while a move with that target is open.
+            // intent-before-put, no-interleaving, closed-is-closed: a put lands only while a move with that target is open.
             let fits = |event: &&PromotionEvent| {
                 Some(event.intent.target.digest) == put.digest
                     && millis(event.at) <= put.at
@@ -96,7 +97,7 @@ impl World {
             };
             if moves.iter().find(fits).is_none() {
                 self.broken(format!(
-                    "I1, I2, I6: {:?} landed at {} ms outside its move",
+                    "intent-before-put, no-interleaving, closed-is-closed: {:?} landed at {} ms outside its move",
                     put.digest,
                     put.at.as_millis()
                 ));

@@ -36,8 +36,8 @@ impl Worker {
         }
         let (target, left) = self.weather.keeps_pins();
         let violations = gate.violations().into_iter().filter(|why| match () {
-            () if why.contains("I7: the target's") => target,
-            () if why.contains("I7: the left") => left,
+            () if why.contains("pinned-first: the target's") => target,
+            () if why.contains("pinned-first: the left") => left,
             () => true,
         });
         self.broken.lock().unwrap().extend(violations);

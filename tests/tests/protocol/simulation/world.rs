@@ -243,7 +243,7 @@ impl World {
         Promoter::new(Arc::new(self.registry.clone()), ledger).with_clock(Arc::new(self.clock))
     }
 
-    /// The faults end. Another machine closes every open move (I5).
+    /// The faults end. Another machine closes every open move (recoverable).
     async fn rest(&self) {
         tokio::time::sleep(Duration::from_secs(60)).await;
         self.registry.calm();
@@ -255,7 +255,7 @@ impl World {
             let was_open = promoter.state(channel).await.unwrap().open.is_some();
             match promoter.recover(channel, how, who(), Duration::from_secs(3_600)).await {
                 Ok(_) => self.seen.lock().unwrap().count(if was_open { "recovered at the end" } else { "at rest" }),
-                Err(error) => self.broken(format!("I5: {channel} is not brought to rest: {error}")),
+                Err(error) => self.broken(format!("recoverable: {channel} is not brought to rest: {error}")),
             }
         }
     }

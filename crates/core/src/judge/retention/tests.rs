@@ -404,7 +404,7 @@ proptest! {
 
     /// Invariant I10, and the same for tags and index children.
     #[test]
-    fn i10_what_is_live_open_or_in_a_window_never_expires(world in world()) {
+    fn rollback_kept_what_is_live_open_or_in_a_window_never_expires(world in world()) {
         let plan = world.plan(0);
         prop_assert_eq!(plan.blocked(), None);
         let both: Vec<_> = expiring(&plan).intersection(&world.must_stay()).copied().collect();

@@ -265,7 +265,7 @@ async fn policy_whose_append_is_answered_late_is_recorded_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i9_holds_for_an_intent_that_lands_late() {
+async fn caller_may_leave_an_intent_that_lands_late() {
     let (w, ledger) = shared().await;
     let promoter = over(&w, Flawed::over(&ledger, [(Flaw::Hidden, 1)]));
     let (puts, resolves) = (w.prod.tag().clone(), w.prod.tag().clone());
@@ -306,7 +306,7 @@ async fn a_committed_move_is_not_called_taken_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i4_a_key_commits_once_after_an_unanswered_intent() {
+async fn key_once_after_an_unanswered_intent() {
     let (w, ledger) = shared().await;
     let flawed = Flawed::over(&ledger, [(Flaw::Dies, 1)]);
     let promoter = over(&w, flawed.clone());
@@ -343,7 +343,7 @@ async fn a_recovery_outlasts_a_pin_that_fails_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i5_a_move_whose_target_is_gone_comes_to_rest() {
+async fn recoverable_where_the_target_is_gone() {
     let (w, ledger) = shared().await;
     dead(&w, &ledger).await;
     w.registry.delete_manifest(w.prod.repository(), &w.digests[1]);
@@ -425,7 +425,7 @@ async fn an_index_that_is_gone_costs_time_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i7_a_tag_does_not_leave_a_digest_whose_pin_is_acknowledged_and_not_kept() {
+async fn pinned_first_so_that_a_tag_does_not_leave_a_digest_whose_pin_is_acknowledged_and_not_kept() {
     let (w, _) = shared().await;
     let pin = pin_tag(&w.digests[0]);
     w.registry.delete_tag(w.prod.repository(), &pin);
