@@ -64,7 +64,7 @@ fn it_runs_on_a_ledger_that_has_other_logs_as_often_as_one_likes() {
         let prod = format!("{}:prod", json["repository"].as_str().unwrap());
         assert_eq!(world.json(&["verify", &prod], 0)["logs"].as_array().unwrap().len(), 1);
     }
-    // What a shell has set for real work is not for demonstrations.
+    // The demo ignores variables that a shell has set for real work.
     let mut command = world.command(&["demo", "--json"]);
     let said = common::said(command.env("TAGWARDEN_LEDGER", world.dir.path().join("ledger")).output().unwrap());
     assert_eq!(said.exit, 0, "{}", said.err);

@@ -130,7 +130,7 @@ fn moves_on_a_registry_that_flaps_commit_and_only_a_foreign_write_is_drift() {
     }
     let json = it.moves("repair", &[], world.digest("1.4.4"));
     assert_eq!(json["move"]["intent"]["replaced"], hotfix.to_string(), "{json}");
-    // What the repair replaced is a past value as well.
+    // The digest that the repair replaced is a past value as well.
     it.promotes("1.4.5");
 
     let (intents, outcomes, seen) = (it.bodies("intent"), it.bodies("outcome"), it.bodies("observation"));

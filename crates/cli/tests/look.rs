@@ -1,4 +1,4 @@
-//! What a channel is and was, audits, retention and verification: in both forms, with their exit codes.
+//! The commands that only read (current, history, at, audit, retention, verify): text, JSON and exit codes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it is a test")]
 

@@ -65,7 +65,7 @@ fn a_source_is_a_tag_a_digest_a_reference_or_a_channel() {
         assert_eq!(json["digest"], world.digest(want).to_string(), "{from}");
         assert!(json["move"]["intent"]["source"]["reference"].is_string(), "{from}");
     }
-    // What Flux, Helm, ko and skaffold print is taken as it is.
+    // References as Flux, Helm, ko and skaffold print them are accepted.
     let json = world.json(&["promote", &format!("oci://{prod}"), "--source", &format!("oci://{repository}:1.4.4")], 0);
     assert_eq!(json["digest"], world.digest("1.4.4").to_string());
     assert_eq!(json["move"]["intent"]["source"]["reference"], format!("{repository}:1.4.4"));

@@ -174,7 +174,7 @@ fn hide(world: &World, release: &str, case: &Value) {
     world.server.memory().hide(&world.server.repository("acme/shop"), &world.digest(release), answer);
 }
 
-/// What TAG_HIDDEN says among the findings of a move.
+/// The text of the finding TAG_HIDDEN of a move.
 fn hidden(json: &Value) -> &str {
     let findings = json["move"]["intent"]["decision"]["findings"].as_array().unwrap_or_else(|| panic!("{json}"));
     let found: Vec<_> = findings.iter().filter(|finding| finding["code"] == "TAG_HIDDEN").collect();

@@ -1,4 +1,4 @@
-//! What a person types at a terminal needs no flags that say who; what a script runs does.
+//! At a terminal a person needs no flags for provenance; a script does.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it is a test")]

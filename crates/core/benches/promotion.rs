@@ -1,4 +1,4 @@
-//! What a governed move costs beside what it stands on, each pair measured side by side in one run.
+//! The cost of a governed move beside its parts, each pair measured side by side in one run.
 //!
 //! `cargo bench -p tagwarden --bench promotion --features testing` prints medians and their ratio. The registry is
 //! `testing::RegistryServer` on loopback, the ledger is a `FileLedger`; both sides speak to the same server.
@@ -286,8 +286,8 @@ fn audit(runtime: &Runtime, dir: &Path) {
     paired("audit of 1,000 channels, anew, + 5 ms", 1.2, 5, || audit(&anew()), name, || heads(&new_client()));
 }
 
-/// What a channel is, was, and a move of it, on a long log against a short one; the ledger opened anew each time. The
-/// registry is in memory, so that nothing but the ledger's part is seen.
+/// Current, history and a move of a channel on a long log against a short one; the ledger is opened anew each time. The
+/// registry is in memory, so that only the ledger's part is measured.
 fn logs(runtime: &Runtime, dir: &Path, long: u64) {
     let registry = MemoryRegistry::new();
     drop(FileLedger::open(dir).unwrap());
@@ -419,7 +419,7 @@ fn write_log(dir: &Path, channel: &Channel, size: u64, live: &Digest) {
     file.flush().unwrap();
 }
 
-/// What is before the first move: the policy that judges, and a deployment where the log is to have an even number of entries.
+/// The entries before the first move: the policy, and a deployment where the log is to have an even number of entries.
 fn before_the_moves(size: u64) -> Vec<Body> {
     let policy = Policy::standard();
     let (PolicyNote { name, digest }, text) = (policy.note(), policy.text());

@@ -15,7 +15,7 @@ use tagwarden::{Digest, Repository, Tag, Timestamp};
 const CHANNELS: usize = 4;
 const ROUNDS: usize = 15;
 
-/// What a registry and a ledger would answer, before any of it is taken in.
+/// The answers of a registry and a ledger, before a plan is made from them.
 #[derive(Clone)]
 struct World {
     tags: Vec<(Tag, Digest)>,

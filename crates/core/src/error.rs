@@ -115,7 +115,7 @@ error_kinds! {
     ProvenanceIncomplete => "PROVENANCE_INCOMPLETE", Never, Usage;
     /// The configuration contradicts itself or cannot be read.
     ConfigInvalid => "CONFIG_INVALID", Never, Usage;
-    /// What was to be packed is not there or cannot be packed.
+    /// A file that was to be packed does not exist or cannot be packed.
     SourceInvalid => "SOURCE_INVALID", Never, Usage;
 
     /// The policy says no; every finding is in the error.
@@ -162,7 +162,7 @@ error_kinds! {
     RegistryRefused => "REGISTRY_REFUSED", Never, Failed;
     /// The registry does not have what was asked for.
     RegistryAbsent => "REGISTRY_ABSENT", Never, Failed;
-    /// What the registry sent does not have the digest that it was sent as, or what it said it keeps is not there.
+    /// The registry sent bytes of another digest than was asked for, or lacks a manifest that it accepted.
     RegistryDigestMismatch => "REGISTRY_DIGEST_MISMATCH", Never, Failed;
     /// The registry cannot do this.
     RegistryUnsupported => "REGISTRY_UNSUPPORTED", Never, Failed;

@@ -104,7 +104,7 @@ fn child() {
     }
 }
 
-/// What a child said whose n-th fdatasync failed.
+/// The output of a child whose n-th fdatasync failed.
 fn with_failing_sync(dir: &Path, nth: usize) -> Result<Vec<String>, String> {
     let output = Command::new("strace")
         .args(["-f", "-qq", "-e", "trace=fdatasync", "-e", &format!("inject=fdatasync:error=EIO:when={nth}"), "-o"])

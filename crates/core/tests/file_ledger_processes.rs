@@ -102,7 +102,7 @@ fn child() {
     }));
 }
 
-/// What a child said that it stored.
+/// The entries that a child says it stored.
 fn stored(child: &mut Child) -> impl Iterator<Item = (usize, String)> + use<> {
     BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).filter_map(|line| {
         let (seq, reason) = line.strip_prefix("stored ")?.split_once(' ')?;

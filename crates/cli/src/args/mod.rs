@@ -67,7 +67,7 @@ pub(crate) enum Command {
     /// List the channels of the ledger, one line each: live, since when, by whom, held or open.
     #[command(after_help = "Example:\n  tagwarden channels")]
     Channels(ChannelsArgs),
-    /// What a channel is now, what it was before, who moved it, and whether the registry agrees.
+    /// The live and the previous digest of a channel, who moved it, and whether the registry agrees.
     #[command(after_help = help::CURRENT)]
     Current(CurrentArgs),
     /// The digest that was live before the last move that changed it.
@@ -76,7 +76,7 @@ pub(crate) enum Command {
     /// The moves of a channel, newest first.
     #[command(after_help = help::HISTORY)]
     History(HistoryArgs),
-    /// What a channel was at a time.
+    /// The digest that was live at a time.
     #[command(after_help = help::AT)]
     At(AtArgs),
     /// Compare every channel's tag with the ledger: in sync, moved outside, missing, open, unknown.

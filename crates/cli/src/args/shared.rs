@@ -66,18 +66,18 @@ pub(crate) struct WhoArgs {
     /// Who asks. Default: what the CI says; in a terminal TAGWARDEN_ACTOR, then the login name. Required elsewhere
     #[arg(long, value_name = "WHO")]
     pub(crate) actor: Option<Text>,
-    /// Whether the actor is a person or a workload. Default: a person is who pressed a button for this very run, as the CI
-    /// says, and who works at a terminal; everything else is a workload
+    /// The kind of the actor. Default: a person, where the CI says that a person started this run, or at a terminal; else
+    /// a workload
     #[arg(long, value_name = "KIND", value_enum)]
     pub(crate) actor_kind: Option<Kind>,
-    /// Whose pipeline it is, such as github-actions; also says which CI to read where several are found. Default: the
+    /// The pipeline's provider, such as github-actions; also says which CI to read where several are found. Default: the
     /// CI that was found, else manual
     #[arg(long, value_name = "NAME")]
     pub(crate) provider: Option<Text>,
     /// The source commit: 7 to 64 lower-case hex digits
     #[arg(long, value_name = "HEX")]
     pub(crate) commit: Option<Commit>,
-    /// What people call the release, such as v1.4.2. No CI says it
+    /// The name of the release for people, such as v1.4.2. No CI says it
     #[arg(long, value_name = "LABEL")]
     pub(crate) release: Option<ReleaseLabel>,
     /// Where people can read about the run
@@ -85,7 +85,7 @@ pub(crate) struct WhoArgs {
     pub(crate) pipeline_url: Option<Text>,
 }
 
-/// What sort of actor asks.
+/// The kind of an actor.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Kind {
     Human,
@@ -103,7 +103,7 @@ pub(crate) struct TermsArgs {
     /// Why, in one line of at most 1,024 characters
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<Text>,
-    /// What the channel must point at for the move to start: a digest, or `absent`. Default: anything
+    /// The value that the tag must have for the move to start: a digest, or `absent`. Default: anything
     #[arg(long, value_name = "DIGEST", value_parser = expected)]
     pub(crate) expected: Option<ExpectedDigest>,
     /// A guardrail whose refusal does not count, recorded with the move; needs --reason; may be given more than once:
@@ -114,12 +114,12 @@ pub(crate) struct TermsArgs {
     /// The longest to wait for another's move of the channel; not with --on-conflict fail. Default: 3m
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
-    /// What to do when another move of the channel comes first
+    /// The answer to another move of the channel that comes first
     #[arg(long, value_name = "WHAT", default_value = "wait")]
     pub(crate) on_conflict: OnConflictArg,
 }
 
-/// What to do when another move comes first.
+/// The answer to another move that comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnConflictArg {
     /// Wait for it, and go on only if the channel still is what it was (else CHANNEL_CHANGED), so that a stale run never wins

@@ -73,7 +73,7 @@ pub(crate) struct PushArgs {
     pub(crate) registry: RegistryArgs,
 }
 
-/// What every move takes.
+/// The arguments of every move.
 #[derive(Debug, Args)]
 pub(crate) struct MoveArgs {
     #[command(flatten)]
@@ -102,7 +102,7 @@ pub(crate) struct BootstrapArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PromoteArgs {
-    /// What to point at: a tag of the same repository (1.4.2), a digest (sha256:…), a whole reference, or another
+    /// The release to promote: a tag of the same repository (1.4.2), a digest (sha256:…), a whole reference, or another
     /// channel (preprod), of which the live digest is taken
     #[arg(long, visible_alias = "from", value_name = "RELEASE")]
     pub(crate) source: String,
@@ -112,7 +112,7 @@ pub(crate) struct PromoteArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArgs {
-    /// What to go back to; it must have been live here: a digest, a release by the tag with which it was promoted here
+    /// The target of the rollback; it must have been live here: a digest, a release by the tag with which it was promoted here
     /// (1.4.1), or what a move made live (prod#42, by its sequence number). Default: the previous live digest; after a
     /// rollback a second one must name its target
     #[arg(long, value_name = "RELEASE")]

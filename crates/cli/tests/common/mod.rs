@@ -22,12 +22,12 @@ const SETTLE: [&str; 2] = ["--settle", "1s"];
 pub struct World {
     pub server: RegistryServer,
     pub dir: TempDir,
-    /// What the binary finds in its environment besides.
+    /// More variables of the environment of the binary.
     pub environment: Vec<(&'static str, &'static str)>,
     runtime: tokio::runtime::Runtime,
 }
 
-/// What a run of the binary said.
+/// The output and the exit code of a run of the binary.
 #[derive(Debug)]
 pub struct Said {
     pub exit: i32,
@@ -81,7 +81,7 @@ impl World {
         self.channel("prod").to_string()
     }
 
-    /// What a tag points at.
+    /// The digest that a tag points at.
     pub fn digest(&self, tag: &str) -> Digest {
         self.server.memory().peek(&self.server.repository("acme/shop"), &tag.parse().unwrap()).unwrap()
     }

@@ -8,7 +8,7 @@ pub struct Session {
     /// The file and line, or the command whose help it is.
     pub place: String,
     pub form: Form,
-    /// What the reader sees around them: the block, the paragraph or the help.
+    /// The text around them that the reader sees: the block, the paragraph or the help.
     pub around: String,
     pub lines: Vec<Line>,
 }
@@ -17,7 +17,7 @@ pub struct Session {
 pub enum Form {
     /// To be typed: lines of a `console` block, a piece of inline code, an example of a help.
     Typed,
-    /// What a program printed that typed it.
+    /// The output of a program that ran it.
     Shown,
     /// A step of a pipeline.
     Step,
@@ -83,7 +83,7 @@ enum Piece {
     Paragraph(String),
 }
 
-/// What a Markdown file consists of, each piece with its first line's number.
+/// The pieces of a Markdown file, each with the number of its first line.
 fn pieces(text: &str) -> Vec<(usize, Piece)> {
     let (mut found, mut paragraph) = (Vec::new(), String::new());
     let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line));

@@ -129,7 +129,7 @@ fn steps_of_pipelines_in_their_ci_succeed() {
     assert_eq!(run, 3);
 }
 
-/// What a CI runs in a terminal is no person's doing: nothing is recorded without the run and the actor.
+/// A command that a CI runs in a terminal is not a person's: nothing is recorded without the run and the actor.
 #[test]
 fn writes_of_the_readme_in_a_ci_that_is_not_known_are_provenance_incomplete() {
     let mut verbs = Vec::new();

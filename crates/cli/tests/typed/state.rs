@@ -1,5 +1,5 @@
-//! What must be there before a command is typed, so that its sentence makes sense, and the real names of what the
-//! documents call by an example's.
+//! The state that a typed command needs, so that it does what its sentence says, and the real names for the names of
+//! examples in the documents.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -39,8 +39,8 @@ pub enum State {
 
 use State::{Behind, Drifted, Exported, Held, Live, New, Open, Promoted, Sources, Tagged};
 
-/// What a command begins with, its state, and what it shows unless it is told not to move, to speak JSON or to write into
-/// a file.
+/// The first words of a command, its state, and its output unless it is told not to move, to print JSON or to write into a
+/// file.
 const STATES: &[(&str, State, &str)] = &[
     ("--help", New, "Usage: tagwarden"),
     ("COMMAND --help", New, "Usage: tagwarden promote"),
@@ -189,7 +189,7 @@ fn open(world: &World) {
     world.server.calm();
 }
 
-/// What the documents write, and what it is here.
+/// The names in the documents, and the real ones here.
 pub fn names(world: &World, state: State, command: &str) -> Vec<(String, String)> {
     let has = |words: &str| command.contains(words);
     let mut names: Vec<(&str, String)> = vec![
