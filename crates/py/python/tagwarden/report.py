@@ -58,8 +58,8 @@ class AuditReport(Record):
     """What an audit found.
 
     - ``at``: when it looked; ``channels``: each channel, in their order.
-    - ``worst``: ``defect`` (of a log), ``drift``, ``unknown`` or ``indeterminate`` (a move is open), in this order; None
-      if nothing is wrong.
+    - ``worst``: ``defect`` (of a log), ``drift``, ``unknown`` or ``indeterminate`` (a move is open), in this order;
+      None if nothing is wrong.
     """
 
     at: datetime.datetime
