@@ -31,6 +31,8 @@ mod moving;
 #[cfg(test)]
 mod rules;
 mod situation;
+#[cfg(test)]
+mod tests;
 mod windows;
 
 pub use ask::OnConflict;
