@@ -7,6 +7,8 @@ mod doubt;
 mod flawed;
 mod foreign;
 mod holds;
+mod keys;
+mod last_change;
 mod long_reads;
 mod past;
 mod pin_reads;

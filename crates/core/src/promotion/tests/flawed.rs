@@ -133,8 +133,13 @@ fn keyed(key: &str) -> Terms {
 
 /// Leaves an open intent to 1.1 whose worker is dead.
 pub(super) async fn dead(w: &World, ledger: &Arc<MemoryLedger>) {
+    dead_with(w, ledger, terms()).await;
+}
+
+/// The same, on these terms.
+pub(super) async fn dead_with(w: &World, ledger: &Arc<MemoryLedger>, terms: Terms) {
     let dying = over(w, Flawed::over(ledger, [(Flaw::Dies, 1)]));
-    let error = dying.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    let error = dying.promote(&w.prod, w.release("1.1"), terms).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveIndeterminate, "{error:?}");
     assert!(w.promoter.state(&w.prod).await.unwrap().open.is_some(), "an intent stands");
 }
@@ -363,6 +368,20 @@ async fn a_recovery_under_a_hold_takes_nothing_over() {
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().open.unwrap().epoch, 0);
     w.promoter.recover(&w.prod, RecoveryMode::Abort, eve(), Duration::from_secs(200)).await.unwrap();
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().open, None);
+}
+
+/// Pinning takes until after the ttl: the driver looks at the clock once more, when the put would be sent.
+#[tokio::test(start_paused = true)]
+async fn no_put_is_sent_after_a_pin_that_took_longer_than_the_ttl() {
+    let (w, ledger) = shared().await;
+    dead(&w, &ledger).await;
+    let (pin, prod) = (pin_tag(&w.digests[1]), w.prod.tag().clone());
+    w.registry.script_reads_when(move |call| call.resolves(&pin), [ReadFault::Slow(Duration::from_secs(60))]);
+    w.registry.clear_calls();
+    w.promoter.recover(&w.prod, RecoveryMode::RollForward, eve(), Duration::from_secs(300)).await.unwrap();
+    assert!(!w.registry.calls().iter().any(|call| call.puts(&prod)), "{:?}", w.registry.calls());
+    let last = w.promoter.history(&w.prod, None, 1).await.unwrap().events.remove(0);
+    assert_eq!((last.status(), w.observed()), (EventStatus::Aborted, Some(w.digests[0])));
 }
 
 #[tokio::test(start_paused = true)]
