@@ -17,7 +17,8 @@ use crate::judge::{Finding, Refusal};
 use crate::record::{Op, OpenMove};
 use crate::value::{Channel, Digest, IdempotencyKey};
 
-/// A plan that is older than this, in milliseconds, is made again before it is executed. The new plan must be the same.
+/// A plan that is older than this, in milliseconds, is made again before it is executed. The new plan must be the same, on the
+/// same basis.
 const FRESH_MS: u64 = 5_000;
 
 /// A planned move, with the policy's findings. Nothing was written.
@@ -193,9 +194,10 @@ impl Approved {
             let queues = terms.on_conflict == OnConflict::Requeue;
             let Effects { inner, channel, .. } = &run.effects;
             let again = Plan::make(inner, Purpose::Act, channel, operation, terms).await?;
+            let same_basis = again.run.moving.is_based_like(&run.moving);
             match again.what {
                 What::Settled(receipt) => return Ok(receipt),
-                What::Move(now) if now.change == gathered.change || queues => {
+                What::Move(now) if queues || (same_basis && now.change == gathered.change) => {
                     run = again.run;
                     run.upstream = now.upstream;
                     run.decision = Some(now.judgement.decide()?);

@@ -13,6 +13,7 @@ mod long_reads;
 mod past;
 mod pin_reads;
 mod pins;
+mod plans;
 mod preflight;
 mod rules;
 

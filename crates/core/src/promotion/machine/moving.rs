@@ -14,7 +14,7 @@ use super::rules::Rule;
 use super::situation::{Change, Situation, leaves, situation};
 use super::windows::{LogRead, TagRead};
 use crate::error::Retry;
-use crate::record::{MayBeCause, Op, OpenMove, Status};
+use crate::record::{ChannelState, MayBeCause, Op, OpenMove, Status};
 use crate::value::Digest;
 
 /// The state machine of one request.
@@ -42,6 +42,12 @@ struct Basis {
     live: Option<Digest>,
     previous: Option<Digest>,
     last_intent: Option<u64>,
+}
+
+impl Basis {
+    fn of(state: &ChannelState) -> Basis {
+        Basis { live: state.live, previous: state.previous, last_intent: state.last_intent }
+    }
 }
 
 /// A look, with the change that is judged by it.
@@ -153,6 +159,14 @@ impl Moving {
         }
     }
 
+    /// True if both are about to be judged, on the same basis.
+    pub(crate) fn is_based_like(&self, other: &Moving) -> bool {
+        match (&self.phase, &other.phase) {
+            (Phase::Judging(one), Phase::Judging(other)) => Basis::of(&one.log.state) == Basis::of(&other.log.state),
+            _ => false,
+        }
+    }
+
     /// Ends the machine. While a claim may still land, the end is indeterminate, never *nothing written*.
     fn end(&mut self, end: End) -> Next<End> {
         self.phase = Phase::Ended;
@@ -190,7 +204,7 @@ impl Moving {
         }
         let leaves = *self.leaves.get_or_insert_with(|| leaves(&log));
         let state = &log.state;
-        let now_is = Basis { live: state.live, previous: state.previous, last_intent: state.last_intent };
+        let now_is = Basis::of(state);
         let stale = *self.basis.get_or_insert(now_is) != now_is;
         #[cfg(test)]
         let stale = stale && self.worker.left_out != Some(Rule::StaleNeverWins);
