@@ -49,7 +49,7 @@ fn findings_are_all_listed() {
         "core/src/judge/policy.rs",
         "core/src/promotion/pins.rs",
         "core/src/promotion/facts.rs",
-        "core/src/promotion/rollback.rs",
+        "core/src/promotion/releases.rs",
         "bind/src/guard.rs",
     ] {
         let source = read(Path::new("crates").join(file));

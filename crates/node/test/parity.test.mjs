@@ -31,7 +31,7 @@ test('every kind of error comes through an asynchronous call as itself', async (
 
 test('the promoter has every method of the core\'s facade', async () => {
   const sources = await Promise.all(
-    ['mod', 'plan', 'query', 'audit', 'retention', 'recover'].map((name) => text(`../../core/src/promotion/${name}.rs`)),
+    ['promoter', 'query', 'audit', 'retention', 'recover'].map((name) => text(`../../core/src/promotion/${name}.rs`)),
   )
   const inherent = sources.join('\n').matchAll(/^    pub async fn (\w+)\(\s*&self/gm)
   const core = [...inherent].map(([, name]) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase()))
@@ -71,8 +71,8 @@ test('options and records have the fields of the core', async () => {
   for (const [path, name] of [['promotion/request', 'Terms'], ['promotion/request', 'First'], ['judge/retention/mod', 'RetentionRule']]) {
     assert.deepEqual(await own('promoter', name), (await fields(path, name)).map(named).sort(), name)
   }
-  const request = await text('../../core/src/promotion/request.rs')
-  const times = [...request.matchAll(/pub fn (?:new|with_settle)\(((?:ttl|self, settle): [^)]*)\)/g)].map((found) => found[1]).join(' ')
+  const source = await text('../../core/src/promotion/times.rs')
+  const times = [...source.matchAll(/pub fn (?:new|with_settle)\(((?:ttl|self, settle): [^)]*)\)/g)].map((found) => found[1]).join(' ')
   assert.deepEqual(await own('promoter', 'Times'), [...times.matchAll(/(\w+): (Duration)/g)].map(named).sort())
   for (const [path, name, besides = []] of [
     ['promotion/query', 'Current'], ['record/verify', 'LogReport'], ['record/event', 'PromotionEvent', ['status']], ['promotion/past', 'DriftSeen'],

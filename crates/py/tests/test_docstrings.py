@@ -129,8 +129,8 @@ def test_the_defaults_that_are_said_are_those_of_the_core() -> None:
         r"Deadlines \{ ttl_ms: (\S+), grace_ms: (\S+), quiet_ms: (\S+), settle_ms: \S+ \}",
         (CORE / "record/intent.rs").read_text(),
     )
-    terms = (CORE / "promotion/request.rs").read_text()
-    (put,) = re.findall(r"Deadlines::default\(\), settle_given: false, put: Duration::from_secs\((\d+)\)", terms)
+    terms, given = ((CORE / f"promotion/{name}.rs").read_text() for name in ("request", "times"))
+    (put,) = re.findall(r"Deadlines::default\(\), settle_given: false, put: Duration::from_secs\((\d+)\)", given)
     for name, ms in zip(("ttl", "grace", "quiet"), deadlines[-1], strict=True):
         assert f"{int(ms.replace('_', '')) // 1000} s by default" in default_of(inspect.getdoc(Times) or "", name)
     assert f"{put} s by default" in default_of(inspect.getdoc(Times) or "", "put")

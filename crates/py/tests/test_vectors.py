@@ -160,14 +160,14 @@ def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
     }.items():
         own = {name.rstrip("_") for name in inspect.signature(getattr(Promoter, method)).parameters}
         assert own == given | more, method
-    source = (ROOT / "crates/core/src/promotion/request.rs").read_text()
+    source = (ROOT / "crates/core/src/promotion/times.rs").read_text()
     times = " ".join(re.findall(r"pub fn (?:new|with_settle)\(((?:ttl|self, settle): [^)]*)\)", source))
     assert {field.name for field in fields(tagwarden.Times)} == set(re.findall(r"(\w+): Duration", times))
     alike: dict[Any, str] = {
         tagwarden.RetentionRule: "judge/retention/mod",
         tagwarden.Current: "promotion/query",
         tagwarden.Live: "promotion/receipt",
-        tagwarden.Page: "promotion/query",
+        tagwarden.Page: "promotion/past",
         tagwarden.Receipt: "promotion/receipt",
         tagwarden.LogReport: "record/verify",
         tagwarden.Defect: "record/defect",

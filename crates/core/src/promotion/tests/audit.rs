@@ -127,7 +127,7 @@ async fn parts_are_looked_at_where_the_tag_lags_and_not_where_it_drifted() {
     let blobs = || w.registry.calls().iter().filter(|call| matches!(call, Call::HasBlob { .. })).count();
     assert_eq!(blobs(), 2);
     assert!(matches!(w.audited_prod(PARTS).await.drift, Drift::MovedBack { .. }));
-    assert_eq!(blobs(), 2, "drift is said first: the parts of what is not there help nobody");
+    assert_eq!(blobs(), 2, "drift is said first: the parts of a digest that is not there do not matter");
 }
 
 /// A blob host that does not answer delays the audit by one timeout, not by one timeout for each channel.
