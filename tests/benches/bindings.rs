@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tagwarden::ledger::{FileLedger, MemoryLedger};
 use tagwarden::record::Source;
 use tagwarden::registry::oci::{OciOptions, OciRegistry};
-use tagwarden::testing::RegistryServer;
+use tagwarden_testing::RegistryServer;
 use tagwarden::{Channel, Promoter, Provenance, Terms};
 use tokio::runtime::Runtime;
 

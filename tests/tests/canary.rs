@@ -11,7 +11,7 @@ use tagwarden::ledger::{FileLedger, Ledger};
 use tagwarden::promotion::{RecoveryMode, Wait, Watcher};
 use tagwarden::record::Source;
 use tagwarden::registry::oci::{Credentials, Lookup, OciOptions, OciRegistry};
-use tagwarden::testing::{Access, Bearer, HttpFault, Login, RegistryServer};
+use tagwarden_testing::{Access, Bearer, HttpFault, Login, RegistryServer};
 use tagwarden::{Channel, Promoter, Provenance, Tag, Terms, Times};
 
 const CANARY: &str = "canary-7f3a91";

@@ -184,7 +184,7 @@ fn a_violation_is_found() {
 fn tests_may_use_every_floor_and_what_follows_them_may_not() {
     let source = "#[cfg(test)]\nmod tests {\n    use crate::promotion::Promoter;\n}\n\nuse crate::promotion::Terms;\n";
     assert_eq!(violations("value", "x.rs", source), ["x.rs:6: value (floor 0) uses promotion (floor 5)"]);
-    let source = "#[cfg(all(test, feature = \"testing\"))]\nmod tests;\nuse crate::promotion::Terms;\n";
+    let source = "#[cfg(all(test, feature = \"file\"))]\nmod tests;\nuse crate::promotion::Terms;\n";
     assert_eq!(violations("value", "x.rs", source), ["x.rs:3: value (floor 0) uses promotion (floor 5)"]);
     assert_eq!(violations("value", "x.rs", "// crate::promotion is above\n"), Vec::<String>::new());
 }

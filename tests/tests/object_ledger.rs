@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use base64::Engine as _;
 use bytes::Bytes;
-use tagwarden::conformance::ledger::{self as laws, Store};
+use tagwarden_testing::conformance::ledger::{self as laws, Store};
 use tagwarden::ledger::{Access, Append, Ledger, LedgerUrl, ObjectLedger};
 use tagwarden::{Channel, ErrorKind, Result};
 use tagwarden_tests::azurite::Azurite;
@@ -17,21 +17,41 @@ use tagwarden_tests::moto::Moto;
 
 const URL: &str = "TAGWARDEN_TEST_OBJECTS";
 
+struct Opened(String);
+
+#[async_trait]
+impl Store for Opened {
+    async fn open(&self) -> Result<Arc<dyn Ledger>> {
+        Ok(Arc::new(ObjectLedger::open(&self.0, Access::Write).await?))
+    }
+}
+
+struct InMemory(Arc<object_store::memory::InMemory>);
+
+#[async_trait]
+impl Store for InMemory {
+    async fn open(&self) -> Result<Arc<dyn Ledger>> {
+        Ok(Arc::new(ObjectLedger::over(self.0.clone(), "team/ledger", Access::Write).await?))
+    }
+}
+
+#[tokio::test]
+async fn the_laws_hold_in_memory() {
+    laws::all(&InMemory(Arc::default())).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_laws_hold_in_a_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    laws::all(&Opened(format!("file://{}/ledger", dir.path().display()))).await.unwrap();
+}
+
 /// Tests that run in a child process: `ObjectLedger` finds its credentials only in the environment.
 mod engine {
     use super::*;
 
     fn url() -> String {
         std::env::var(URL).unwrap()
-    }
-
-    struct Opened(String);
-
-    #[async_trait]
-    impl Store for Opened {
-        async fn open(&self) -> Result<Arc<dyn Ledger>> {
-            Ok(Arc::new(ObjectLedger::open(&self.0, Access::Write).await?))
-        }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

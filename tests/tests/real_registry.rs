@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use tagwarden::conformance::registry::{Fixture, all};
+use tagwarden_testing::conformance::registry::{Fixture, all};
 use tagwarden::judge::Drift;
 use tagwarden::ledger::FileLedger;
 use tagwarden::record::Source;
 use tagwarden::registry::oci::{Lookup, OciOptions, OciRegistry};
 use tagwarden::registry::{Put, Registry, Sample};
-use tagwarden::testing::RegistryServer;
+use tagwarden_testing::RegistryServer;
 use tagwarden::{Channel, Digest, ErrorKind, Pipeline, Promoter, Provenance, Repository, Result, Stage, Tag, Terms};
 use tagwarden_tests::docker_registry::{Access, DockerRegistry, Transport};
 use tagwarden_tests::verify_ledgers;

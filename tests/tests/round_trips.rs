@@ -7,7 +7,7 @@ use std::time::Duration;
 use tagwarden::ledger::FileLedger;
 use tagwarden::record::Source;
 use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry};
-use tagwarden::testing::{Access, Bearer, Login, RegistryServer, Seen};
+use tagwarden_testing::{Access, Bearer, Login, RegistryServer, Seen};
 use tagwarden::{Channel, Pipeline, Promoter, Provenance, Stage, Terms};
 
 /// Long enough that concurrent requests overlap even on a busy machine. Short enough that the read of the tag is less

@@ -2,7 +2,7 @@
 
 use tagwarden::Result;
 use tagwarden::registry::{ErrorAnswer, Fault, ReadFault};
-use tagwarden::testing::{HttpFault, RetryAfter};
+use tagwarden_testing::{HttpFault, RetryAfter};
 
 use crate::fields::Fields;
 use crate::registry::manifest;

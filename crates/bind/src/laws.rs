@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use tagwarden::conformance::{Violation, ledger, registry};
+use tagwarden_testing::conformance::{Violation, ledger, registry};
 use tagwarden::registry::{Registry, Sample};
 use tagwarden::{Repository, Result};
 use uuid::Uuid;

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use tagwarden::registry::MemoryRegistry;
-use tagwarden::testing::{Access, Bearer, Login, RegistryServer, Seen};
+use tagwarden_testing::{Access, Bearer, Login, RegistryServer, Seen};
 use tagwarden::{Error, ErrorKind, Result};
 
 use crate::faults;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use common::World;
 use common::cases::{DEFAULT_TIMES, PROD, answer_of, cases, count};
 use serde_json::Value;
-use tagwarden::testing::{HttpAnswer, HttpFault};
+use tagwarden_testing::{HttpAnswer, HttpFault};
 
 /// The body of the log's last entry, which is an outcome.
 fn outcome(world: &World) -> Value {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use common::{World, said};
 use serde_json::Value;
-use tagwarden::testing::HttpFault;
+use tagwarden_testing::HttpFault;
 
 /// Begins a promotion to each of eight releases, all at the same time.
 fn eight(world: &World, flags: &[&str]) -> Vec<(i32, Value)> {

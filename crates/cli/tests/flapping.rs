@@ -12,7 +12,7 @@ use common::World;
 use serde_json::Value;
 use tagwarden::Digest;
 use tagwarden::registry::{Chaos, Writer};
-use tagwarden::testing::HttpFault;
+use tagwarden_testing::HttpFault;
 
 const PROD: &str = "/manifests/prod";
 const LAG: Duration = Duration::from_secs(2);

@@ -10,7 +10,7 @@ use common::World;
 use common::cases::{DEFAULT_TIMES, count};
 use serde_json::Value;
 use tagwarden::registry::{ReadFault, pin_tag};
-use tagwarden::testing::HttpFault;
+use tagwarden_testing::HttpFault;
 
 /// The next look at the channel's tag is answered with what it had before its last change.
 fn answers_the_old_value_once(world: &World) {

@@ -14,7 +14,7 @@ use common::{Said, World};
 use serde_json::Value;
 use tagwarden::registry::oci::{Lookup, OciOptions, OciRegistry};
 use tagwarden::registry::{ErrorAnswer, Registry};
-use tagwarden::testing::{HttpAnswer, HttpFault, Seen};
+use tagwarden_testing::{HttpAnswer, HttpFault, Seen};
 
 /// The cases of absent.json that expect this, of which there are `count`.
 fn expecting(expect: &str, count: usize) -> Vec<Value> {

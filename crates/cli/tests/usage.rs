@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use common::{WHO, World, said};
-use tagwarden::testing::{Access, Login};
+use tagwarden_testing::{Access, Login};
 
 #[test]
 fn the_configuration_is_found_upwards_and_its_errors_have_line_and_column() {

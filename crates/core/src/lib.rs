@@ -12,19 +12,21 @@
 //! | 0 | [`value`] | digests, names, channels, provenance: checked once, when they are parsed |
 //! | 1 | [`record`] | entries, the hash chain, and the state of a channel computed from them |
 //! | 2 | [`judge`] | guardrails and policy, drift, retention: pure functions of facts |
-//! | 3 | [`registry`], [`ledger`], [`conformance`] | the two ports, their adapters, and the tests of their contracts |
+//! | 3 | [`registry`], [`ledger`] | the two ports and their adapters |
 //! | 4 | [`flux`] | artifacts that Flux consumes |
 //! | 5 | [`promotion`] | [`Promoter`] and its operations; a state machine without I/O runs each move |
 //!
 //! # Features
 //! `oci` (real registries) and `file` (the file ledger) are on by default. `object-store` adds a ledger in the layout
 //! of an object store, kept in a directory or in memory; `s3`, `gcs` and `azure` add those clouds; `postgres` adds a
-//! ledger in PostgreSQL. For tests, `testing` adds an OCI registry over HTTP on loopback and a clock for paused time,
-//! and `strategies` adds proptest strategies. No feature changes the behaviour of the rest.
+//! ledger in PostgreSQL. No feature changes the behaviour of the rest.
+//!
+//! # Testing
+//! The crate `tagwarden-testing` has an OCI registry over HTTP on loopback, contract tests for a registry or a ledger of
+//! your own, a clock for paused time, and proptest strategies.
 
 #![forbid(unsafe_code)]
 
-pub mod conformance;
 pub mod error;
 pub mod flux;
 pub mod judge;
@@ -32,8 +34,6 @@ pub mod ledger;
 pub mod promotion;
 pub mod record;
 pub mod registry;
-#[cfg(feature = "testing")]
-pub mod testing;
 #[cfg(any(feature = "oci", feature = "s3", feature = "gcs", feature = "azure"))]
 mod tls;
 pub mod value;
@@ -41,6 +41,15 @@ pub mod value;
 pub use error::{Class, Error, ErrorKind, Result, Retry};
 pub use promotion::{MoveResult, Operation, Promoter, Receipt, Terms, Times};
 pub use value::*;
+
+// The sources of `tagwarden-testing` that the tests of this crate include name it.
+#[cfg(test)]
+extern crate self as tagwarden;
+
+#[cfg(test)]
+#[path = "../../testing/src/clock.rs"]
+#[allow(unreachable_pub, reason = "the module is public where it belongs")]
+mod paused_clock;
 
 /// The examples of the README, compiled.
 #[cfg(all(doctest, feature = "oci", feature = "file"))]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pyo3::prelude::*;
-use tagwarden::conformance::ledger::Store;
+use tagwarden_testing::conformance::ledger::Store;
 use tagwarden::{Error, ErrorKind, ledger};
 
 use crate::backend::{Backend, ENDED};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tagwarden::conformance::ledger;
+use tagwarden_testing::conformance::ledger;
 use tagwarden::ledger::{Access, Append, Index, Journal, Ledger, PostgresLedger, Term};
 use tagwarden::record::{Body, ChannelState, Deployment, Sealed};
 use tagwarden::{Channel, Clock, ErrorKind, Result, SystemClock, Timestamp};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tagwarden::promotion::RecoveryMode;
-use tagwarden::testing::RegistryServer;
+use tagwarden_testing::RegistryServer;
 use tagwarden_tests::verify_ledgers;
 
 use super::backend::{Backend, Place, export, on, real_time};

@@ -13,7 +13,7 @@ use tagwarden::ledger::{Ledger, MemoryLedger};
 use tagwarden::promotion::{OnConflict, RecoveryMode};
 use tagwarden::record::{Body, Closing, Entry, EventStatus, PromotionEvent, PutStatus, Source, events};
 use tagwarden::registry::{Change, Chaos, ErrorAnswer, Fault, MemoryRegistry, Writer};
-use tagwarden::testing::PausedClock;
+use tagwarden_testing::PausedClock;
 use tagwarden::{Channel, Digest, Operation, Promoter, Provenance, Receipt, Result, Terms, Times};
 use tagwarden_tests::number_of;
 use tagwarden_tests::random::Random;

@@ -10,7 +10,7 @@ use tagwarden::ledger::Ledger;
 use tagwarden::promotion::{Recovered, RecoveryMode};
 use tagwarden::record::{ChannelState, Hold, HoldScope, Source};
 use tagwarden::registry::{MemoryRegistry, Registry};
-use tagwarden::testing::PausedClock;
+use tagwarden_testing::PausedClock;
 use tagwarden::{Channel, Digest, IdempotencyKey, Promoter, Provenance, Receipt, Result, Tag, Terms, Text};
 
 use super::backend::{Backend, Place, export};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tagwarden::ledger::Journal;
 use tagwarden::record::{Body, Deployment, Entry, EventStatus, Observation, ObservationCause};
 use tagwarden::registry::{MemoryRegistry, Registry};
-use tagwarden::testing::RegistryServer;
+use tagwarden_testing::RegistryServer;
 use tagwarden::{Digest, Promoter, Repository, Timestamp};
 use tagwarden_tests::{number_of, verify_ledger};
 

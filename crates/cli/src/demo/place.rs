@@ -8,7 +8,7 @@ use std::time::Duration;
 use tagwarden::ledger::{Access, FileLedger, Ledger, LedgerUrl};
 use tagwarden::registry::Registry;
 use tagwarden::registry::oci::OciRegistry;
-use tagwarden::testing::RegistryServer;
+use tagwarden_testing::RegistryServer;
 use tagwarden::{
     AsWritten, Channel, Clock, Error, ErrorKind, Pipeline, Promoter, Repository, Result, Stage, SystemClock, Times,
 };

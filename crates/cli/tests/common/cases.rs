@@ -1,7 +1,7 @@
 //! Cases from public bug reports, of which `tests/vectors` has the files.
 
 use serde_json::Value;
-use tagwarden::testing::HttpAnswer;
+use tagwarden_testing::HttpAnswer;
 
 use super::World;
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
-use tagwarden::testing::RegistryServer;
+use tagwarden_testing::RegistryServer;
 use tagwarden::{Channel, Digest};
 use tempfile::TempDir;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tagwarden::ledger::FileLedger;
 use tagwarden::record::{Hold, HoldScope, Source};
-use tagwarden::testing::HttpFault;
+use tagwarden_testing::HttpFault;
 use tagwarden::{Channel, Promoter, Provenance, Terms};
 
 use crate::common::World;

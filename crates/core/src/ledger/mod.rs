@@ -75,7 +75,7 @@ pub enum Unacknowledged {
 /// The place where logs are stored.
 ///
 /// # Laws
-/// Each law is tested by a function of [`conformance::ledger`](crate::conformance). The laws hold for each channel:
+/// Each law is tested by a function of `conformance::ledger` of the crate `tagwarden-testing`. The laws hold for each channel:
 /// - **Append-if-next.** `append(channel, seq, bytes)` stores the bytes at that position if and only if it is the next
 ///   one.
 /// - **One order.** Appends are serialisable across tasks, processes and (where the backend says so) machines.

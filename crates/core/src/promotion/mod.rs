@@ -23,7 +23,6 @@ mod request;
 mod retention;
 mod rollback;
 #[cfg(test)]
-#[cfg(feature = "testing")]
 mod tests;
 mod times;
 

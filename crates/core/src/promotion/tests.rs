@@ -46,7 +46,7 @@ fn world() -> World {
     let prod: Channel = "reg.io/acme/shop:prod".parse().unwrap();
     let digests = (0..5).map(|n| registry.push_image(prod.repository(), &tag(&format!("1.{n}")), n).digest()).collect();
     let promoter = Promoter::new(Arc::new(registry.clone()), Arc::new(MemoryLedger::new()))
-        .with_clock(Arc::new(crate::testing::PausedClock::new()));
+        .with_clock(Arc::new(crate::paused_clock::PausedClock::new()));
     World { registry, promoter, prod, digests }
 }
 
@@ -435,7 +435,7 @@ async fn retries_that_run_at_once_move_once_and_all_hear_of_it() {
     w.registry.latency(Duration::from_millis(50));
     let run = || {
         let other = Promoter::new(Arc::new(w.registry.clone()), Arc::clone(&w.promoter.inner.ledger))
-            .with_clock(Arc::new(crate::testing::PausedClock::new()));
+            .with_clock(Arc::new(crate::paused_clock::PausedClock::new()));
         let (prod, source) = (w.prod.clone(), w.release("1.1"));
         async move { other.promote(&prod, source, terms().idempotency_key("job-7".parse().unwrap())).await }
     };

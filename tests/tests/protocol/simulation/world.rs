@@ -7,7 +7,7 @@ use tagwarden::ledger::{Journal, Ledger, MemoryLedger};
 use tagwarden::promotion::RecoveryMode;
 use tagwarden::record::{Body, Deployment, Hold, HoldScope, Observation, ObservationCause, Source, Unhold};
 use tagwarden::registry::{Chaos, Fault, MemoryRegistry, ReadFault, Untagged};
-use tagwarden::testing::PausedClock;
+use tagwarden_testing::PausedClock;
 use tagwarden::{Channel, Clock, Digest, Promoter, Provenance, Terms, Times};
 use tagwarden_tests::random::Random;
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::*;
 use crate::ledger::Append;
 use crate::registry::ReadFault;
-use crate::testing::PausedClock;
+use crate::paused_clock::PausedClock;
 
 /// The fault of an append.
 #[derive(Clone, Copy, Debug, PartialEq)]

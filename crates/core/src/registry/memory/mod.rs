@@ -24,7 +24,8 @@ pub use model::Untagged;
 use self::chaos::{Dice, Random};
 use self::fault::When;
 use self::model::{Landing, Model};
-use super::{Manifest, Sample};
+use super::{Descriptor, Manifest, Sample};
+use crate::error::Result;
 use crate::value::{Digest, Repository, Tag};
 
 /// A registry in memory. Clones share one state. It keeps the laws of a [`Registry`](super::Registry) unless a fault is
@@ -85,12 +86,22 @@ impl MemoryRegistry {
         self.model().store_sample(repository, sample);
     }
 
+    /// Stores a manifest without a tag and without a check.
+    pub fn store_manifest(&self, repository: &Repository, manifest: &Manifest) {
+        self.model().store(repository, manifest.clone());
+    }
+
     /// Stores a blob, and returns its digest.
     pub fn store_blob(&self, repository: &Repository, bytes: impl Into<Bytes>) -> Digest {
         let bytes = bytes.into();
         let digest = Digest::of(&bytes);
-        self.model().store_blob(repository, digest, bytes);
+        self.store_blob_as(repository, digest, bytes);
         digest
+    }
+
+    /// Stores a blob under a digest of either algorithm, without a check.
+    pub fn store_blob_as(&self, repository: &Repository, digest: Digest, bytes: impl Into<Bytes>) {
+        self.model().store_blob(repository, digest, bytes.into());
     }
 
     /// As a foreign writer, points `tag` at `manifest` without a check, and returns the digest that the tag had before.
@@ -136,6 +147,33 @@ impl MemoryRegistry {
     /// The digest that a tag points at now. It is not a call, and meets no fault.
     pub fn peek(&self, repository: &Repository, tag: &Tag) -> Option<Digest> {
         self.model().holdings(repository).and_then(|holdings| holdings.tag(tag))
+    }
+
+    /// True if anything was ever stored in the repository. It is not a call, and meets no fault.
+    pub fn has_repository(&self, repository: &Repository) -> bool {
+        self.model().holdings(repository).is_some()
+    }
+
+    /// The manifest of a digest, if it exists now. It is not a call, and meets no fault.
+    pub fn manifest(&self, repository: &Repository, digest: &Digest) -> Option<Manifest> {
+        self.model().holdings(repository)?.manifest(digest).cloned()
+    }
+
+    /// Every manifest of a repository, in the order of their digests. It is not a call, and meets no fault.
+    pub fn manifests(&self, repository: &Repository) -> Vec<Manifest> {
+        let model = self.model();
+        model.holdings(repository).map_or_else(Vec::new, |holdings| holdings.manifests().cloned().collect())
+    }
+
+    /// The blob of a digest, if it exists now. It is not a call, and meets no fault.
+    pub fn blob(&self, repository: &Repository, digest: &Digest) -> Option<Bytes> {
+        self.model().holdings(repository)?.blob(digest).cloned()
+    }
+
+    /// The parts of a manifest that the repository does not have: blobs, or the manifests of an index. Empty for a
+    /// manifest that is stored already, and for an unknown media type. An error if the manifest is invalid.
+    pub fn missing_parts(&self, repository: &Repository, manifest: &Manifest) -> Result<Vec<Descriptor>> {
+        self.model().check(repository, manifest)
     }
 
     /// True if the manifest exists now. It is not a call, and meets no fault.
@@ -267,12 +305,6 @@ impl MemoryRegistry {
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
         model.settle(Instant::now());
         model
-    }
-
-    /// The model, for the HTTP server: the port has no blobs by content, uploads or deletes.
-    #[cfg(feature = "testing")]
-    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Model) -> T) -> T {
-        act(&mut self.model())
     }
 }
 

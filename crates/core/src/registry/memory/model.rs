@@ -25,7 +25,7 @@ pub enum Untagged {
 
 /// The whole state of a registry.
 #[derive(Debug)]
-pub(crate) struct Model {
+pub(super) struct Model {
     repositories: BTreeMap<Repository, Holdings>,
     /// The changes that are not applied yet, by time; the number keeps the order of changes with the same time.
     under_way: BTreeMap<(Instant, u64), Landing>,
@@ -49,7 +49,7 @@ pub(crate) struct Model {
 
 /// The tags, manifests and blobs of a repository.
 #[derive(Debug, Default)]
-pub(crate) struct Holdings {
+pub(super) struct Holdings {
     tags: BTreeMap<Tag, Pointer>,
     manifests: BTreeMap<Digest, Manifest>,
     blobs: BTreeMap<Digest, Bytes>,
@@ -135,7 +135,7 @@ impl Model {
         self.changes.push(Change { repository, tag, previous, digest, by, at });
     }
 
-    pub(crate) fn holdings(&self, repository: &Repository) -> Option<&Holdings> {
+    pub(super) fn holdings(&self, repository: &Repository) -> Option<&Holdings> {
         self.repositories.get(repository)
     }
 
@@ -165,12 +165,12 @@ impl Model {
     }
 
     /// Stores a manifest without a tag.
-    pub(crate) fn store(&mut self, repository: &Repository, manifest: Manifest) {
+    pub(super) fn store(&mut self, repository: &Repository, manifest: Manifest) {
         self.repositories.entry(repository.clone()).or_default().manifests.insert(manifest.digest(), manifest);
     }
 
     /// Stores a sample without a tag, with every blob and image that it names.
-    pub(crate) fn store_sample(&mut self, repository: &Repository, sample: &Sample) {
+    pub(super) fn store_sample(&mut self, repository: &Repository, sample: &Sample) {
         for blob in &sample.blobs {
             self.store_blob(repository, Digest::of(blob), blob.clone());
         }
@@ -180,12 +180,12 @@ impl Model {
         self.store(repository, sample.manifest.clone());
     }
 
-    pub(crate) fn store_blob(&mut self, repository: &Repository, digest: Digest, bytes: Bytes) {
+    pub(super) fn store_blob(&mut self, repository: &Repository, digest: Digest, bytes: Bytes) {
         self.repositories.entry(repository.clone()).or_default().blobs.insert(digest, bytes);
     }
 
     /// Deletes a manifest and every tag that points at it. False if it did not exist.
-    pub(crate) fn delete_manifest(&mut self, repository: &Repository, digest: &Digest, now: Instant) -> bool {
+    pub(super) fn delete_manifest(&mut self, repository: &Repository, digest: &Digest, now: Instant) -> bool {
         let Some(holdings) = self.repositories.get_mut(repository) else { return false };
         let removed = holdings.manifests.remove(digest).is_some();
         let tagged = holdings.tags.iter().filter(|(_, pointer)| pointer.now == Some(*digest));
@@ -196,7 +196,7 @@ impl Model {
     }
 
     /// Deletes a tag. False if it did not exist.
-    pub(crate) fn delete_tag(&mut self, repository: &Repository, tag: &Tag, now: Instant) -> bool {
+    pub(super) fn delete_tag(&mut self, repository: &Repository, tag: &Tag, now: Instant) -> bool {
         let there = self.holdings(repository).is_some_and(|holdings| holdings.tag(tag).is_some());
         if there {
             self.land(now, Landing::of(repository, tag, None, Writer::Outside));
@@ -205,13 +205,13 @@ impl Model {
     }
 
     /// Deletes a blob. False if it did not exist.
-    pub(crate) fn delete_blob(&mut self, repository: &Repository, digest: &Digest) -> bool {
+    pub(super) fn delete_blob(&mut self, repository: &Repository, digest: &Digest) -> bool {
         self.repositories.get_mut(repository).is_some_and(|holdings| holdings.blobs.remove(digest).is_some())
     }
 
     /// The check of a registry before it stores a new manifest: the manifest is valid JSON of its kind, and every blob
     /// and manifest that it names exists. A manifest of an unknown media type is not checked.
-    pub(crate) fn check(&self, repository: &Repository, manifest: &Manifest) -> Result<Vec<Descriptor>> {
+    pub(super) fn check(&self, repository: &Repository, manifest: &Manifest) -> Result<Vec<Descriptor>> {
         if self.holdings(repository).is_some_and(|holdings| holdings.manifest(&manifest.digest()).is_some()) {
             return Ok(Vec::new());
         }
@@ -233,20 +233,19 @@ impl Model {
 }
 
 impl Holdings {
-    pub(crate) fn tag(&self, tag: &Tag) -> Option<Digest> {
+    pub(super) fn tag(&self, tag: &Tag) -> Option<Digest> {
         self.tags.get(tag)?.now
     }
 
-    pub(crate) fn tags(&self) -> impl Iterator<Item = &Tag> {
+    pub(super) fn tags(&self) -> impl Iterator<Item = &Tag> {
         self.tags.iter().filter(|(_, pointer)| pointer.now.is_some()).map(|(tag, _)| tag)
     }
 
-    pub(crate) fn manifest(&self, digest: &Digest) -> Option<&Manifest> {
+    pub(super) fn manifest(&self, digest: &Digest) -> Option<&Manifest> {
         self.manifests.get(digest)
     }
 
-    #[cfg(feature = "testing")]
-    pub(crate) fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+    pub(super) fn manifests(&self) -> impl Iterator<Item = &Manifest> {
         self.manifests.values()
     }
 
@@ -254,7 +253,7 @@ impl Holdings {
         self.hidden.get(digest)
     }
 
-    pub(crate) fn blob(&self, digest: &Digest) -> Option<&Bytes> {
+    pub(super) fn blob(&self, digest: &Digest) -> Option<&Bytes> {
         self.blobs.get(digest)
     }
 }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use super::script::{Asked, Scripted, Wrong};
 use super::*;
-use crate::conformance;
 use crate::record::{Body, Entry, Hold, HoldScope, Leaf, Sealed};
 use crate::value::{Provenance, Timestamp};
 
@@ -67,33 +66,4 @@ async fn opened(store: &Scripted) -> ObjectLedger {
 fn asked(store: &Scripted) -> Vec<(Asked, String)> {
     let hint = |key: &str| key.ends_with("/hint/head.json");
     store.asked().into_iter().filter(|(asked, key)| !(*asked == Asked::Put && hint(key))).collect()
-}
-
-#[tokio::test]
-async fn the_laws_hold_in_memory() {
-    conformance::ledger::all(&Opened(Arc::default())).await.unwrap();
-}
-
-#[tokio::test]
-async fn the_laws_hold_in_a_directory() {
-    let dir = tempfile::tempdir().unwrap();
-    conformance::ledger::all(&Directory(format!("file://{}/ledger", dir.path().display()))).await.unwrap();
-}
-
-struct Opened(Arc<Scripted>);
-
-#[async_trait]
-impl conformance::ledger::Store for Opened {
-    async fn open(&self) -> Result<Arc<dyn Ledger>> {
-        Ok(Arc::new(ObjectLedger::over(self.0.clone(), "team/ledger", Access::Write).await?))
-    }
-}
-
-struct Directory(String);
-
-#[async_trait]
-impl conformance::ledger::Store for Directory {
-    async fn open(&self) -> Result<Arc<dyn Ledger>> {
-        Ok(Arc::new(ObjectLedger::open(&self.0, Access::Write).await?))
-    }
 }
