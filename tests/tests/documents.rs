@@ -27,7 +27,7 @@ fn rows(document: &str, heading: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn errors_are_listed_in_their_order_and_words() {
-    let listed = rows(&format!("\n{}", read("docs/errors.md")), "# Errors").into_iter().map(|mut row| {
+    let listed = rows(&format!("\n{}", read("docs/reference/errors.md")), "# Errors").into_iter().map(|mut row| {
         assert_eq!(row.len(), 6, "{row:?}");
         assert!(!row.pop().unwrap().is_empty(), "what to do about {row:?}");
         row
@@ -62,8 +62,8 @@ fn findings_are_all_listed() {
         );
     }
     assert!(given.contains("STAGE_SKIPPED"), "{given:?}");
-    let listed =
-        rows(&read("docs/errors.md"), "## Findings").into_iter().map(|row| row[0].trim_matches('`').to_owned());
+    let rows = rows(&read("docs/reference/errors.md"), "## Findings");
+    let listed = rows.into_iter().map(|row| row[0].trim_matches('`').to_owned());
     assert_eq!(listed.collect::<BTreeSet<_>>(), given);
 }
 
@@ -112,7 +112,7 @@ fn same<T: std::str::FromStr>(what: &str, listed: u64, of: impl Fn(usize) -> Str
 
 #[test]
 fn limits_are_what_the_code_has() {
-    let rows = rows(&read("docs/limits.md"), "## Numbers");
+    let rows = rows(&read("docs/reference/limits.md"), "## Numbers");
     assert!(rows.len() > 20, "{}", rows.len());
     for row in rows {
         let (what, listed) = (row[0].as_str(), number(&row[1]));
@@ -137,7 +137,7 @@ fn defaults_are_what_the_code_has() {
     let terms = Terms::of(Provenance::new("manual", "run", "ada").unwrap());
     let rule = RetentionRule::default();
     let mut times = [0; 4];
-    for row in rows(&read("docs/limits.md"), "## Defaults") {
+    for row in rows(&read("docs/reference/limits.md"), "## Defaults") {
         let listed = number(&row[1]);
         match row[0].as_str() {
             "time to live" => times[0] = listed,
@@ -161,15 +161,15 @@ fn links_lead_somewhere() {
         "SECURITY.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
-        "docs/protocol.md",
-        "docs/cli.md",
-        "docs/ledgers.md",
-        "docs/github-action.md",
-        "docs/node.md",
-        "docs/python.md",
-        "docs/limits.md",
-        "docs/performance.md",
-        "docs/errors.md",
+        "docs/internals/protocol.md",
+        "docs/reference/cli.md",
+        "docs/reference/ledger-urls.md",
+        "docs/guides/github-action.md",
+        "docs/guides/node.md",
+        "docs/guides/python.md",
+        "docs/reference/limits.md",
+        "docs/internals/performance.md",
+        "docs/reference/errors.md",
     ] {
         let document = read(file);
         let dir = Path::new(file).parent().unwrap();

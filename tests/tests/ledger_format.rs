@@ -1,4 +1,4 @@
-//! `docs/ledger-format.md` agrees with the code.
+//! `docs/reference/ledger-format.md` agrees with the code.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -8,7 +8,7 @@ use tagwarden::record::{DefectCode, Kind, LogReport, MAX_ENTRY};
 use tagwarden_tests::file;
 
 fn page() -> String {
-    std::fs::read_to_string(file("../docs/ledger-format.md")).unwrap()
+    std::fs::read_to_string(file("../docs/reference/ledger-format.md")).unwrap()
 }
 
 fn section(name: &str) -> String {

@@ -94,10 +94,10 @@ fn a_stranger_finds_the_answers_in_help() {
     assert_eq!(world.run(&["current", "--version"]).exit, 0);
 }
 
-/// `docs/cli.md` names every command, every flag and every exit code.
+/// `docs/reference/cli.md` names every command, every flag and every exit code.
 #[test]
 fn the_reference_is_held_to_the_program() {
-    let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md")).unwrap();
+    let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/cli.md")).unwrap();
     let world = World::new();
     let help = world.does(&["--help"], 0).out;
     let commands = help.split("Commands:").nth(1).unwrap().split("Common options").next().unwrap();

@@ -1,5 +1,6 @@
 //! One word for one thing: what was renamed before the first release is in no command, flag, JSON field, code or public
-//! name of the bindings and the Action any more. docs/cli.md and docs/errors.md have the words that took their place.
+//! name of the bindings and the Action any more. docs/reference/cli.md and docs/reference/errors.md have the words that
+//! took their place.
 
 mod common;
 
@@ -183,7 +184,7 @@ fn codes_have_the_new_words() {
     for kind in tagwarden::ErrorKind::ALL {
         assert!(!CODES.iter().any(|old| kind.code().contains(old)), "{kind}");
     }
-    let findings = read("../docs/errors.md").unwrap();
+    let findings = read("../docs/reference/errors.md").unwrap();
     assert!(!CODES.iter().any(|old| findings.contains(old)));
 }
 

@@ -74,7 +74,7 @@ impl Class {
 
 macro_rules! error_kinds {
     ($($(#[doc = $doc:literal])+ $kind:ident => $code:literal, $retry:ident, $class:ident;)+) => {
-        /// The kind of an error. A test compares the table in `docs/errors.md` with this enum.
+        /// The kind of an error. A test compares the table in `docs/reference/errors.md` with this enum.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ErrorKind {
@@ -100,7 +100,7 @@ macro_rules! error_kinds {
                 match self { $(ErrorKind::$kind => Class::$class,)+ }
             }
 
-            /// The kind in one sentence, as in `docs/errors.md`.
+            /// The kind in one sentence, as in `docs/reference/errors.md`.
             pub fn meaning(self) -> &'static str {
                 match self { $(ErrorKind::$kind => concat!($($doc),+).trim_ascii(),)+ }
             }

@@ -6,7 +6,7 @@ export type Retry = 'never' | 'later' | 'replan' | 'recover'
 /** What sort of answer an error is. Refused is a decision, failed is a fault, unknown is a third thing. */
 export type Class = 'failed' | 'usage' | 'refused' | 'drift' | 'indeterminate' | 'unknown' | 'defect'
 
-/** The stable code of an error. Never renamed, never reused; `docs/errors.md` explains each. */
+/** The stable code of an error. Never renamed, never reused; `docs/reference/errors.md` explains each. */
 export type ErrorCode =
   | 'VALUE_INVALID' | 'PROVENANCE_INCOMPLETE' | 'CONFIG_INVALID' | 'SOURCE_INVALID'
   | 'POLICY_REFUSED'
@@ -45,5 +45,5 @@ export declare class TagwardenError extends Error {
   toJSON(): { code: ErrorCode; retry: Retry; message: string; context: Record<string, string>; findings?: Finding[] }
 }
 
-/** Every code, in the order of `docs/errors.md`. */
+/** Every code, in the order of `docs/reference/errors.md`. */
 export declare function errorKinds(): readonly { code: ErrorCode; retry: Retry; class: Class; meaning: string }[]

@@ -1,7 +1,7 @@
 import type { Provenance } from './value.js'
 
-// What the core answers, as its own JSON: the field names are those of docs/ledger-format.md, times are RFC 3339 in UTC,
-// digests are text. Fields are only ever added.
+// What the core answers, as its own JSON: the field names are those of docs/reference/ledger-format.md, times are RFC 3339
+// in UTC, digests are text. Fields are only ever added.
 
 /** What a move does. */
 export type Op = 'promote' | 'rollback' | 'bootstrap' | 'repair' | 'adopt'
@@ -377,7 +377,7 @@ export interface LogReport {
   defects?: Defect[]
 }
 
-/** A rule of the log's format that the entry at `seq` breaks; docs/ledger-format.md lists the codes. */
+/** A rule of the log's format that the entry at `seq` breaks; docs/reference/ledger-format.md lists the codes. */
 export interface Defect {
   seq: number
   code: string

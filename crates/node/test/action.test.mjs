@@ -10,7 +10,7 @@ import { audited, current, history } from '../action/src/summary.mjs'
 import { moto, noMoto } from './servers.mjs'
 
 const bundle = fileURLToPath(new URL('../action/dist/index.mjs', import.meta.url))
-const docs = fileURLToPath(new URL('../../../docs/github-action.md', import.meta.url))
+const docs = fileURLToPath(new URL('../../../docs/guides/github-action.md', import.meta.url))
 
 /** What the runner sets for a run, as far as it is read. */
 const RUN = {

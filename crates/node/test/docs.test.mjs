@@ -11,7 +11,7 @@ const blocks = (text, language) =>
   [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, block]) => block).join('')
 
 test('the tutorial runs as it stands, and prints what it says', { timeout: 60_000 }, async () => {
-  const text = await readFile(new URL('../../../docs/node.md', import.meta.url), 'utf8')
+  const text = await readFile(new URL('../../../docs/guides/node.md', import.meta.url), 'utf8')
   const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', blocks(text, 'js')], { cwd: home })
   assert.equal(stderr, '', 'console.assert writes what does not hold')
   assert.equal(stdout, blocks(text, 'text'))

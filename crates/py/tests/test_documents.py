@@ -18,14 +18,14 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_the_table_has_every_method() -> None:
-    table = re.findall(r"^\| `(\w+)\(", (ROOT / "docs/python.md").read_text(), re.M)
+    table = re.findall(r"^\| `(\w+)\(", (ROOT / "docs/guides/python.md").read_text(), re.M)
     assert sorted(table) == sorted(
         name for name, _ in inspect.getmembers(Promoter, inspect.isfunction) if name[0] != "_"
     )
 
 
 def test_the_tutorial_runs_and_has_its_types(tmp_path: Path) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text(), re.S)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/guides/python.md").read_text(), re.S)
     assert len(blocks) == 9
     tutorial = tmp_path / "tutorial.py"
     tutorial.write_text("\n".join(blocks))
@@ -37,7 +37,7 @@ def test_the_tutorial_runs_and_has_its_types(tmp_path: Path) -> None:
 
 
 def test_the_step_without_the_action_runs(tmp_path: Path) -> None:
-    (step,) = re.findall(r"python - <<'EOF'\n(.*?)\n    EOF", (ROOT / "docs/github-action.md").read_text(), re.S)
+    (step,) = re.findall(r"python - <<'EOF'\n(.*?)\n    EOF", (ROOT / "docs/guides/github-action.md").read_text(), re.S)
     github = {
         "GITHUB_ACTIONS": "true",
         "GITHUB_RUN_ID": "4711",

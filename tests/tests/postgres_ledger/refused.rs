@@ -100,7 +100,7 @@ async fn what_is_not_allowed_is_denied_and_reading_goes_on() {
     server.role("stranger");
     let (kind, text) = refusal(&server.url("stranger", "rights"), Access::Read).await;
     assert_eq!(kind, ErrorKind::LedgerDenied);
-    let rights = " (SQLSTATE 42501); the rights that a reader and a writer need are in docs/ledgers.md";
+    let rights = " (SQLSTATE 42501); the rights that a reader and a writer need are in docs/reference/ledger-urls.md";
     assert_eq!(text, format!("{place}cannot open the ledger: permission denied for schema tagwarden{rights}"));
 
     // A reader has no rights on the index: it can read every entry, and write none.

@@ -1,4 +1,4 @@
-//! SQL on a ledger: the changes that are refused, and the queries that `docs/ledgers.md` lists.
+//! SQL on a ledger: the changes that are refused, and the queries that `docs/reference/ledger-urls.md` lists.
 
 use std::io::Seek as _;
 use std::process::Stdio;
@@ -16,7 +16,7 @@ const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// The SQL blocks of the document's PostgreSQL section.
 fn documented() -> Vec<String> {
-    let document = std::fs::read_to_string(tagwarden_tests::file("../docs/ledgers.md")).unwrap();
+    let document = std::fs::read_to_string(tagwarden_tests::file("../docs/reference/ledger-urls.md")).unwrap();
     let section = document.split("\n## PostgreSQL\n").nth(1).unwrap().split("\n## ").next().unwrap();
     let blocks = section.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
     blocks.collect()

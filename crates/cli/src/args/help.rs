@@ -216,7 +216,8 @@ Examples:
 
 pub(super) const LEDGER_INIT: &str = "\
 It makes what can be made, and may be run again: a directory, or the tables of a PostgreSQL schema. A bucket is not made; \
-that the store can keep a ledger is tried out. docs/ledgers.md says which ledger for whom, and the rights that each needs.
+that the store can keep a ledger is tried out. docs/guides/ledgers.md says which ledger to \
+choose, docs/reference/ledger-urls.md which rights each one needs.
 
 Without a URL it is the ledger of --ledger, TAGWARDEN_LEDGER or tagwarden.toml.
 

@@ -19,7 +19,7 @@ pub(crate) struct Global {
     /// TAGWARDEN_LEDGER, then `ledger` of tagwarden.toml
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) ledger: Option<String>,
-    /// Print one JSON object on standard output, for success and for failure (docs/cli.md says its fields)
+    /// Print one JSON object on standard output, for success and for failure (docs/reference/cli.md says its fields)
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }

@@ -24,13 +24,13 @@ use state::{STAND_INS, State};
 /// of tagwarden are typed.
 const PAGES: &[&str] = &[
     "README.md",
-    "docs/cli.md",
-    "docs/errors.md",
-    "docs/github-action.md",
-    "docs/ledgers.md",
-    "docs/limits.md",
-    "docs/node.md",
-    "docs/python.md",
+    "docs/reference/cli.md",
+    "docs/reference/errors.md",
+    "docs/guides/github-action.md",
+    "docs/reference/ledger-urls.md",
+    "docs/reference/limits.md",
+    "docs/guides/node.md",
+    "docs/guides/python.md",
 ];
 
 /// Lines that are not typed here, by their beginning, and why.
@@ -116,7 +116,7 @@ fn examples_in_help_fit_into_80_columns() {
 fn steps_of_pipelines_in_their_ci_succeed() {
     let (mut run, github) = (0, [("GITHUB_ACTIONS", "true"), ("GITHUB_RUN_ID", "4711"), ("GITHUB_ACTOR", "ada")]);
     let gitlab = [("GITLAB_CI", "true"), ("CI_PIPELINE_ID", "4711"), ("GITLAB_USER_LOGIN", "ada")];
-    for page in ["README.md", "docs/github-action.md"] {
+    for page in ["README.md", "docs/guides/github-action.md"] {
         for step in of_markdown(page).iter().filter(|session| session.form == Form::Step) {
             let variables = if step.around.contains("$CI_") { gitlab } else { github };
             let in_ci = |mut shell: Command| {

@@ -21,7 +21,8 @@ pub enum State {
     Tagged,
     /// A git repository with a directory of manifests.
     Sources,
-    /// The `tagwarden.toml` of docs/cli.md. In preprod 1.4.0 to 1.4.2 were live, in prod 1.4.0 and then 1.4.1.
+    /// The `tagwarden.toml` of docs/reference/cli.md. In preprod 1.4.0 to 1.4.2 were live, in prod 1.4.0 and then
+    /// 1.4.1.
     Live,
     /// `Live`, but 1.4.2 was never live in preprod.
     Behind,
@@ -119,7 +120,7 @@ pub fn prepare(state: State) -> World {
 }
 
 fn live(world: &World, newest: u64) {
-    let (_, config) = blocks(&read("docs/cli.md"), "toml").remove(0);
+    let (_, config) = blocks(&read("docs/reference/cli.md"), "toml").remove(0);
     world.config(&config.replace("registry.example.com", world.server.host()));
     let all: Vec<u64> = (0..=newest).collect();
     moves(world, &world.channel("preprod"), &all);

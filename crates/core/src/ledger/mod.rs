@@ -107,7 +107,7 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
     }
 
     /// The current time by the ledger's own clock, computed from its last answer; none, the default, if it has no
-    /// clock. The deadlines of a move are compared with it: see `docs/protocol.md`, *Clocks*.
+    /// clock. The deadlines of a move are compared with it: see `docs/internals/protocol.md`, *Clocks*.
     fn time(&self) -> Option<Timestamp> {
         None
     }

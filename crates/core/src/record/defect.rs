@@ -8,8 +8,8 @@ use crate::error::{Error, ErrorKind};
 
 macro_rules! defect_codes {
     ($($(#[doc = $doc:literal])+ $code:ident => $text:literal;)+) => {
-        /// The rule of the format that an entry breaks. A test compares the table in `docs/ledger-format.md` with this
-        /// enum.
+        /// The rule of the format that an entry breaks. A test compares the table in `docs/reference/ledger-format.md`
+        /// with this enum.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum DefectCode {
             $($(#[doc = $doc])+ #[serde(rename = $text)] $code,)+
@@ -24,7 +24,7 @@ macro_rules! defect_codes {
                 match self { $(DefectCode::$code => $text,)+ }
             }
 
-            /// The broken rule in one sentence, as in `docs/ledger-format.md`.
+            /// The broken rule in one sentence, as in `docs/reference/ledger-format.md`.
             pub fn meaning(self) -> &'static str {
                 match self { $(DefectCode::$code => concat!($($doc),+).trim_ascii(),)+ }
             }

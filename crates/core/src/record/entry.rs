@@ -1,4 +1,4 @@
-//! `Entry`: one record of a channel's log, version 1 of the format (`docs/ledger-format.md`).
+//! `Entry`: one record of a channel's log, version 1 of the format (`docs/reference/ledger-format.md`).
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

@@ -12,7 +12,7 @@ use crate::value::{Channel, Provenance, Text, Timestamp};
 ///
 /// # JSON
 /// Stable; fields are only ever added. `intent` and `outcome` hold the fields of the entries' bodies
-/// (`docs/ledger-format.md`); `outcome` is left out while the move is open.
+/// (`docs/reference/ledger-format.md`); `outcome` is left out while the move is open.
 /// ```json
 /// {"channel":"registry.example.com/acme/shop:prod","seq":10,"at":"2026-11-23T06:12:31.123Z","status":"committed",
 ///  "intent":{"op":"promote","previous":"sha256:…","target":{"digest":"sha256:…","media_type":"…","size":497}},

@@ -1,8 +1,8 @@
 //! `Trail`: past values and may-be values of a channel's tag, according to the log.
 //!
 //! Reads of a tag may lag: for some time after a write, a registry may answer an older value. The rules that tell such
-//! a read from a foreign write (`docs/protocol.md`, *Reads that lag*) need these values and the time at which each
-//! ended.
+//! a read from a foreign write (`docs/internals/protocol.md`, *Reads that lag*) need these values and the time at which
+//! each ended.
 
 use serde::{Deserialize, Serialize};
 

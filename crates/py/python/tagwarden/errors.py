@@ -2,7 +2,7 @@
 
 ``code`` is stable and for programs, the message is for people, ``retry`` says what may be done next: ``never``,
 ``later``, ``replan`` or ``recover``. ``context`` says where it happened, by name. No error ever holds a credential. The
-codes are listed in ``docs/errors.md``.
+codes are listed in ``docs/reference/errors.md``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def error_kinds() -> list[dict[str, str]]:
     """Every code there is: ``code``, ``retry``, ``class`` and ``meaning``.
 
     ``class`` is the sort of answer that it is: ``failed``, ``usage``, ``refused``, ``drift``, ``indeterminate``,
-    ``unknown`` or ``defect``. The exit code of the command line follows from it (``docs/errors.md``).
+    ``unknown`` or ``defect``. The exit code of the command line follows from it (``docs/reference/errors.md``).
     """
     return [dict(kind) for kind in _KINDS.values()]
 

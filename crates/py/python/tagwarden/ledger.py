@@ -102,8 +102,8 @@ class MemoryLedger(OpenedLedger):
 def open_ledger(url: str, *, access: Literal["write", "read"] = "write") -> OpenedLedger:
     """Opens the ledger at a URL. A directory is made if it is not there and ``access`` is ``write``; nothing else is.
 
-    - ``url``: a directory's path, ``file://``, ``s3://``, ``gs://``, ``az://`` or ``postgres://``; docs/ledgers.md says
-      which is for whom. A password in it is shown nowhere.
+    - ``url``: a directory's path, ``file://``, ``s3://``, ``gs://``, ``az://`` or ``postgres://``;
+      docs/guides/ledgers.md says which one to choose. A password in it is shown nowhere.
     - ``access``: ``write`` (the default), or ``read``: nothing is made or changed, and read permission is enough.
 
     LedgerError LEDGER_ABSENT, LEDGER_UNSUPPORTED, LEDGER_DENIED or LEDGER_UNAVAILABLE; InvalidValueError CONFIG_INVALID

@@ -50,8 +50,8 @@ class Promoter:
     moves of a channel in order. After a fork, make it again in the child: one that was inherited raises
     InvalidValueError CONFIG_INVALID.
 
-    What a call raises is a ``TagwardenError`` with a stable ``code`` (docs/errors.md has all of them), such as
-    InvalidValueError VALUE_INVALID for an argument that is not of its form. But it is TypeError for what JSON cannot
+    What a call raises is a ``TagwardenError`` with a stable ``code`` (docs/reference/errors.md has all of them), such
+    as InvalidValueError VALUE_INVALID for an argument that is not of its form. But it is TypeError for what JSON cannot
     carry, and ValueError for a duration below 0, a datetime without a time zone and a string with a lone surrogate.
     """
 

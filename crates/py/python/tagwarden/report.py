@@ -71,7 +71,7 @@ class AuditReport(Record):
 class Defect(Record):
     """A rule of the log's format that the entry at ``seq`` breaks: its ``code``, and ``why``.
 
-    ``docs/ledger-format.md`` lists the codes.
+    ``docs/reference/ledger-format.md`` lists the codes.
     """
 
     seq: int

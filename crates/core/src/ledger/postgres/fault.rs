@@ -101,7 +101,9 @@ fn advice(code: &SqlState) -> &'static str {
     match *code {
         SqlState::INVALID_CATALOG_NAME => "; create the database, then run `tagwarden ledger init` with this URL",
         SqlState::INVALID_SCHEMA_NAME | SqlState::UNDEFINED_TABLE => "; run `tagwarden ledger init` with this URL",
-        SqlState::INSUFFICIENT_PRIVILEGE => "; the rights that a reader and a writer need are in docs/ledgers.md",
+        SqlState::INSUFFICIENT_PRIVILEGE => {
+            "; the rights that a reader and a writer need are in docs/reference/ledger-urls.md"
+        }
         SqlState::READ_ONLY_SQL_TRANSACTION => {
             "; the server is a standby, or default_transaction_read_only is on: use the primary's address"
         }

@@ -44,7 +44,7 @@ const SETTLE_WAIT: [Duration; 2] = [Duration::from_millis(50), Duration::from_se
 /// - A log is the rows of one channel in the table `entries`, whose primary key is (channel, seq). An append is one
 ///   `INSERT` in one round trip. When the server has answered, the entry is as durable as the server's disk.
 /// - A trigger refuses UPDATE, DELETE and TRUNCATE of entries. The owner of the tables can remove the trigger: use
-///   other roles for the ledger's writers (`docs/ledgers.md`).
+///   other roles for the ledger's writers (`docs/reference/ledger-urls.md`).
 /// - An append whose answer was lost is sent again on a new connection. The primary key makes it wait for the end of
 ///   the first attempt, and the stored entry then shows the result. The append is LEDGER_AMBIGUOUS only if this fails
 ///   for 30 s.
@@ -91,7 +91,7 @@ impl PostgresLedger {
 
     /// Creates the schema and the tables of a ledger in the database at `url`, or migrates them to this version. Does
     /// nothing if they are current. The user becomes their owner; other roles get their rights by SQL
-    /// (`docs/ledgers.md`).
+    /// (`docs/reference/ledger-urls.md`).
     pub async fn init(url: &str) -> Result<()> {
         schema::init(address(url)?).await
     }

@@ -5,7 +5,7 @@
 //! that lag. Both run the same machine.
 //!
 //! # Steps
-//! The names are those of `docs/protocol.md`.
+//! The names are those of `docs/internals/protocol.md`.
 //!
 //! | step | does | where |
 //! | --- | --- | --- |

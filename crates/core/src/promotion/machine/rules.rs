@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::windows::LogRead;
 use crate::record::Trail;
 
-/// A rule of the protocol, by its name in `docs/protocol.md`.
+/// A rule of the protocol, by its name in `docs/internals/protocol.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Rule {
     /// *no-late-put*: without this rule puts are sent after the time to live.

@@ -1,4 +1,4 @@
-//! Rules of `docs/protocol.md` that the whole promoter keeps, by their names.
+//! Rules of `docs/internals/protocol.md` that the whole promoter keeps, by their names.
 
 use super::flawed::{dead, over, shared};
 use super::*;

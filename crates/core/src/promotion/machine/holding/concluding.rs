@@ -1,5 +1,5 @@
 //! Concludes from a read of the tag for the move that this worker holds: the rules of *Reads that lag* in
-//! `docs/protocol.md`.
+//! `docs/internals/protocol.md`.
 
 use super::super::ask::Ms;
 use super::super::effect::{Effect, Next};
