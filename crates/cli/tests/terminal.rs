@@ -20,7 +20,7 @@ fn json(shown: &str) -> Value {
     serde_json::from_str(shown).unwrap_or_else(|e| panic!("{e}\n{shown}"))
 }
 
-/// Every command that writes, as the README prints it.
+/// Every command that writes, as the README and docs/guides/incidents.md print it.
 const COMMANDS: [&[&str]; 7] = [
     &["bootstrap", "prod", "--source", "1.4.1"],
     &["promote", "prod", "--source", "1.4.2"],

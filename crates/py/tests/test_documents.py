@@ -17,6 +17,12 @@ from tagwarden.testing import TestRegistry
 ROOT = Path(__file__).parents[3]
 
 
+def test_the_readme_has_the_beginning_of_the_packages_example() -> None:
+    # test_example.py runs the package's example.
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert "promoter.promote(" in block and f"```python\n{block}" in (ROOT / "crates/py/README.md").read_text()
+
+
 def test_the_table_has_every_method() -> None:
     table = re.findall(r"^\| `(\w+)\(", (ROOT / "docs/guides/python.md").read_text(), re.M)
     assert sorted(table) == sorted(
