@@ -3,7 +3,7 @@
 //! `fuzz_targets` runs each function under libFuzzer, `tests/corpus.rs` runs it on the files of `corpus/`.
 
 use serde_json::Value;
-use tagwarden::record::{ChannelState, DefectCode, Entry, Leaf, LogReport, Sealed, Step, Verifier, canonical, check};
+use tagwarden::log::{ChannelState, DefectCode, Entry, Leaf, LogReport, Sealed, Step, Verifier, canonical, check};
 use tagwarden::registry::Manifest;
 use tagwarden::registry::oci::fuzz;
 use tagwarden::{Channel, Digest, ErrorKind, Reference, Repository, Tag, Timestamp};

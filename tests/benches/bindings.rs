@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tagwarden::ledger::{FileLedger, MemoryLedger};
-use tagwarden::record::Source;
+use tagwarden::log::Source;
 use tagwarden::registry::oci::{OciOptions, OciRegistry};
-use tagwarden_testing::RegistryServer;
 use tagwarden::{Channel, Promoter, Provenance, Terms};
+use tagwarden_testing::RegistryServer;
 use tokio::runtime::Runtime;
 
 use crate::paired::paired;

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use tagwarden::Repository;
 use tagwarden::registry::oci::{Lookup, OciOptions, OciRegistry};
-use tagwarden::registry::{Put, Registry, Sample};
+use tagwarden::registry::{Put, Registry};
+use tagwarden_testing::Sample;
 use tagwarden_tests::docker_registry::{Access, DockerRegistry, Transport};
 
 use crate::paired::paired;

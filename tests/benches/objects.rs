@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use tagwarden::ledger::{Access, Append, Ledger, ObjectLedger};
-use tagwarden::record::Source;
-use tagwarden::registry::MemoryRegistry;
+use tagwarden::log::Source;
 use tagwarden::{Channel, Promoter, Provenance, Tag, Terms};
+use tagwarden_testing::MemoryRegistry;
 use tokio::runtime::Runtime;
 
 use crate::paired::paired;

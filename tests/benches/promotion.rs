@@ -15,16 +15,18 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, StreamExt};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, StatusCode};
-use tagwarden::judge::{Drift, Policy};
+use tagwarden::drift::Drift;
 use tagwarden::ledger::FileLedger;
-use tagwarden::record::{
+use tagwarden::log::{
     Body, ChannelState, Deadlines, Decision, Deployment, Intent, Op, Outcome, PolicyEntry, PolicyNote, PutStatus,
     Source, Status, TargetManifest,
 };
+use tagwarden::policy::Policy;
+use tagwarden::registry::MANIFEST_TYPES;
 use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry};
-use tagwarden::registry::{MANIFEST_TYPES, MemoryRegistry};
-use tagwarden_testing::{Access, Bearer, Login, RegistryServer};
 use tagwarden::{Channel, Digest, IdempotencyKey, Promoter, Provenance, Repository, Tag, Terms, Timestamp};
+use tagwarden_testing::MemoryRegistry;
+use tagwarden_testing::{Access, Bearer, Login, RegistryServer};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 

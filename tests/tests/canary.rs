@@ -8,11 +8,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tagwarden::ledger::{FileLedger, Ledger};
+use tagwarden::log::Source;
 use tagwarden::promotion::{RecoveryMode, Wait, Watcher};
-use tagwarden::record::Source;
 use tagwarden::registry::oci::{Credentials, Lookup, OciOptions, OciRegistry};
-use tagwarden_testing::{Access, Bearer, HttpFault, Login, RegistryServer};
 use tagwarden::{Channel, Promoter, Provenance, Tag, Terms, Times};
+use tagwarden_testing::{Access, Bearer, HttpFault, Login, RegistryServer};
 
 const CANARY: &str = "canary-7f3a91";
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tagwarden::judge::RetentionRule;
+use tagwarden::retention::RetentionRule;
 use tagwarden::{ErrorKind, IdempotencyKey, Provenance, Repository, Tag, Terms, Times};
 
 fn root() -> PathBuf {
@@ -44,9 +44,9 @@ fn errors_are_listed_in_their_order_and_words() {
 fn findings_are_all_listed() {
     let mut given = BTreeSet::new();
     for file in [
-        "core/src/judge/guardrail.rs",
-        "core/src/judge/parts.rs",
-        "core/src/judge/policy.rs",
+        "core/src/policy/guardrail.rs",
+        "core/src/policy/parts.rs",
+        "core/src/policy/evaluation.rs",
         "core/src/promotion/pins.rs",
         "core/src/promotion/facts.rs",
         "core/src/promotion/releases.rs",

@@ -9,10 +9,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use tagwarden_testing::conformance::ledger::Store;
 use tagwarden::ledger::{Append, FileLedger, Ledger};
-use tagwarden::record::{Body, Entry, Hold, HoldScope, Sealed};
+use tagwarden::log::{Body, Entry, Hold, HoldScope, Sealed};
 use tagwarden::{Channel, Provenance, Timestamp};
+use tagwarden_testing::conformance::ledger::Store;
 
 const DIR: &str = "TAGWARDEN_TEST_LEDGER";
 const COUNT: &str = "TAGWARDEN_TEST_COUNT";

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use serde_json::Value;
-use tagwarden::record::{DefectCode, Kind, LogReport, MAX_ENTRY};
+use tagwarden::log::{DefectCode, Kind, LogReport, MAX_ENTRY};
 use tagwarden_tests::file;
 
 fn page() -> String {

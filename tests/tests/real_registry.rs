@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use tagwarden_testing::conformance::registry::{Fixture, all};
-use tagwarden::judge::Drift;
+use tagwarden::drift::Drift;
 use tagwarden::ledger::FileLedger;
-use tagwarden::record::Source;
+use tagwarden::log::Source;
 use tagwarden::registry::oci::{Lookup, OciOptions, OciRegistry};
-use tagwarden::registry::{Put, Registry, Sample};
-use tagwarden_testing::RegistryServer;
+use tagwarden::registry::{Put, Registry};
 use tagwarden::{Channel, Digest, ErrorKind, Pipeline, Promoter, Provenance, Repository, Result, Stage, Tag, Terms};
+use tagwarden_testing::RegistryServer;
+use tagwarden_testing::Sample;
+use tagwarden_testing::conformance::registry::{Fixture, all};
 use tagwarden_tests::docker_registry::{Access, DockerRegistry, Transport};
 use tagwarden_tests::verify_ledgers;
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tagwarden::ledger::FileLedger;
-use tagwarden::record::Source;
+use tagwarden::log::Source;
 use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry};
-use tagwarden_testing::{Access, Bearer, Login, RegistryServer, Seen};
 use tagwarden::{Channel, Pipeline, Promoter, Provenance, Stage, Terms};
+use tagwarden_testing::{Access, Bearer, Login, RegistryServer, Seen};
 
 /// Long enough that concurrent requests overlap even on a busy machine. Short enough that the read of the tag is less
 /// than a second old when the put is sent; otherwise the tag is read again.

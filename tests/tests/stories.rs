@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tagwarden::judge::{ExpectedDigest, Refusal, RetentionRule};
 use tagwarden::ledger::MemoryLedger;
+use tagwarden::log::{Hold, HoldScope, Source, Unhold};
+use tagwarden::policy::{ExpectedDigest, Refusal};
 use tagwarden::promotion::{First, RollbackTarget};
-use tagwarden::record::{Hold, HoldScope, Source, Unhold};
-use tagwarden::registry::{MemoryRegistry, ReadFault, Sample};
+use tagwarden::retention::RetentionRule;
 use tagwarden::{
     Channel, Digest, Error, Operation, Pipeline, Promoter, Provenance, ProvenanceParts, Receipt, Repository, Result,
     Tag, Terms, Times,
 };
+use tagwarden_testing::{MemoryRegistry, ReadFault, Sample};
 
 const SHOP: &str = "registry.example.com/acme/shop";
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tagwarden::ledger::{Access, Ending, LedgerUrl, Transfer, Transferred, export};
-use tagwarden::record::{
+use tagwarden::log::{
     Body, ChannelState, Deadlines, Decision, Intent, LogReport, Op, Outcome, PolicyEntry, PolicyNote, PutStatus,
     Source, Status, TargetManifest,
 };

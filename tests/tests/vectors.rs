@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use tagwarden::record::merkle::{
+use tagwarden::log::merkle::{
     Hash, consistency_proof, inclusion_proof, leaf_hash, root, verify_consistency, verify_inclusion,
 };
-use tagwarden::record::{ChannelState, Defect, Entry, LogReport, Step, Verifier, check};
+use tagwarden::log::{ChannelState, Defect, Entry, LogReport, Step, Verifier, check};
 use tagwarden_tests::{file, verify_ledger};
 
 fn vector(name: &str) -> Vec<u8> {
@@ -167,7 +167,7 @@ fn nothing_is_accepted_that_the_independent_verifier_refuses() {
     let lines: Vec<&[u8]> = good.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
     let cases = changed(&lines);
     assert!(cases.len() > 2_000, "{} cases", cases.len());
-    let bytes: Vec<Vec<u8>> = cases.iter().map(|(_, entry)| tagwarden::record::canonical(entry).unwrap()).collect();
+    let bytes: Vec<Vec<u8>> = cases.iter().map(|(_, entry)| tagwarden::log::canonical(entry).unwrap()).collect();
     let theirs = judged_by_the_other(&cases.iter().map(|(seq, _)| *seq).zip(&bytes).collect::<Vec<_>>());
     let mut agreed = 0;
     for (((seq, _), bytes), theirs) in cases.iter().zip(&bytes).zip(theirs) {
@@ -221,7 +221,7 @@ fn rechained(lines: &[&[u8]], seq: usize, entry: &Value) -> Vec<u8> {
         if let (Some(parent), Some(fields)) = (parent, value.as_object_mut()) {
             fields.insert("parent".to_owned(), json!(parent));
         }
-        let bytes = tagwarden::record::canonical(&value).unwrap();
+        let bytes = tagwarden::log::canonical(&value).unwrap();
         parent = Some(tagwarden::Digest::from_sha256(leaf_hash(&bytes)).to_string());
         log.extend_from_slice(&bytes);
         log.push(b'\n');

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use tagwarden::judge::{Finding, Refusal};
+use tagwarden::policy::{Finding, Refusal};
 use tagwarden::{Class, Error, ErrorKind};
 
 use crate::host::HostError;

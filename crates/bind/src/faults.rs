@@ -1,7 +1,7 @@
 //! Faults in the scripts of another language: `{fault, …}`, times in milliseconds.
 
 use tagwarden::Result;
-use tagwarden::registry::{ErrorAnswer, Fault, ReadFault};
+use tagwarden_testing::{ErrorAnswer, Fault, ReadFault};
 use tagwarden_testing::{HttpFault, RetryAfter};
 
 use crate::fields::Fields;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tagwarden::judge::{Facts, Finding, Guardrail};
+use tagwarden::policy::{Facts, Finding, Guardrail};
 
 use crate::host::{HostError, Port};
 

@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use tagwarden_testing::conformance::{Violation, ledger, registry};
-use tagwarden::registry::{Registry, Sample};
+use tagwarden::registry::Registry;
 use tagwarden::{Repository, Result};
+use tagwarden_testing::Sample;
+use tagwarden_testing::conformance::{Violation, ledger, registry};
 use uuid::Uuid;
 
 use crate::backend::UNREAD;

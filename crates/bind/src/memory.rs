@@ -1,8 +1,8 @@
 //! `MemoryRegistry`, called by method name. These calls do not go through its port.
 
 use serde_json::{Value, json};
-use tagwarden::registry::{Call, Change, Chaos, MemoryRegistry};
 use tagwarden::{Digest, Error, ErrorKind, Repository, Result, Tag};
+use tagwarden_testing::{Call, Change, Chaos, MemoryRegistry};
 
 use crate::fields::Fields;
 use crate::registry::{manifest, manifest_json};

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
-use tagwarden::judge::Finding;
+use tagwarden::policy::Finding;
 use tagwarden::promotion;
 use tagwarden::{Digest, Error, ErrorKind, Receipt, Result};
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tagwarden::judge::{Guardrail, Policy};
 use tagwarden::ledger::Ledger;
+use tagwarden::log::Unhold;
+use tagwarden::policy::{Guardrail, Policy};
 use tagwarden::promotion::{AuditLooks, AuditOptions};
-use tagwarden::record::Unhold;
 use tagwarden::registry::Registry;
 use tagwarden::{
     AsWritten, Channel, Environment, Error, ErrorKind, Operation, Pipeline, Repository, Result, Stage, Terms,

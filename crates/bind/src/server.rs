@@ -3,9 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
-use tagwarden::registry::MemoryRegistry;
-use tagwarden_testing::{Access, Bearer, Login, RegistryServer, Seen};
 use tagwarden::{Error, ErrorKind, Result};
+use tagwarden_testing::MemoryRegistry;
+use tagwarden_testing::{Access, Bearer, Login, RegistryServer, Seen};
 
 use crate::faults;
 use crate::fields::Fields;

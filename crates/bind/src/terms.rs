@@ -2,10 +2,11 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use tagwarden::judge::{ExpectedDigest, RetentionRule};
+use tagwarden::log::{Hold, HoldScope, Source};
+use tagwarden::policy::ExpectedDigest;
 use tagwarden::promotion::OnConflict;
 use tagwarden::promotion::{First, Operation, RecoveryMode};
-use tagwarden::record::{Hold, HoldScope, Source};
+use tagwarden::retention::RetentionRule;
 use tagwarden::{AsWritten, Channel, Error, ErrorKind, ReleaseName, Result, Tag, Terms, Times};
 
 use crate::fields::Fields;

@@ -1,7 +1,7 @@
 //! Resolves words on the command line: a channel, a source, a repository.
 
 use tagwarden::ledger::Ledger;
-use tagwarden::record::Source;
+use tagwarden::log::Source;
 use tagwarden::{AsWritten, Channel, Error, ErrorKind, ReleaseName, Repository, Result, Tag};
 
 use crate::config::Config;

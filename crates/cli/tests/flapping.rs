@@ -11,8 +11,8 @@ use std::time::Duration;
 use common::World;
 use serde_json::Value;
 use tagwarden::Digest;
-use tagwarden::registry::{Chaos, Writer};
 use tagwarden_testing::HttpFault;
+use tagwarden_testing::{Chaos, Writer};
 
 const PROD: &str = "/manifests/prod";
 const LAG: Duration = Duration::from_secs(2);

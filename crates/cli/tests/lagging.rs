@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use common::World;
 use common::cases::{DEFAULT_TIMES, count};
 use serde_json::Value;
-use tagwarden::registry::{ReadFault, pin_tag};
+use tagwarden::registry::pin_tag;
 use tagwarden_testing::HttpFault;
+use tagwarden_testing::ReadFault;
 
 /// The next look at the channel's tag is answered with what it had before its last change.
 fn answers_the_old_value_once(world: &World) {

@@ -6,7 +6,7 @@ mod common;
 
 use common::World;
 use tagwarden::Digest;
-use tagwarden::registry::Sample;
+use tagwarden_testing::Sample;
 
 /// prod: 1.4.0, 1.4.1, 1.4.2, back to 1.4.1.
 fn with_history() -> World {

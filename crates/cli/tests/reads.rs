@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use common::cases::{DEFAULT_TIMES, PROD, answer_of, cases, count};
 use common::{Said, World};
 use serde_json::Value;
+use tagwarden::registry::Registry;
 use tagwarden::registry::oci::{Lookup, OciOptions, OciRegistry};
-use tagwarden::registry::{ErrorAnswer, Registry};
+use tagwarden_testing::ErrorAnswer;
 use tagwarden_testing::{HttpAnswer, HttpFault, Seen};
 
 /// The cases of absent.json that expect this, of which there are `count`.

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use criterion::Criterion;
 use tagwarden::Channel;
 use tagwarden::ledger::{Append, FileLedger, Index, Ledger, Term};
-use tagwarden::record::{ChannelState, Sealed};
+use tagwarden::log::{ChannelState, Sealed};
 use tokio::runtime::Runtime;
 
 const SHORT: u64 = 100;

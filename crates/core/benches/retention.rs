@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
-use tagwarden::judge::{ChannelHistory, Evidence, Lived, RetentionPlan, RetentionRule, Shape};
+use tagwarden::retention::{ChannelHistory, Evidence, Lived, RetentionPlan, RetentionRule, Shape};
 use tagwarden::{Digest, Repository, Tag, Timestamp};
 
 const CHANNELS: usize = 4;

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
-use tagwarden::record::{
+use tagwarden::log::{
     Body, ChannelState, Deadlines, Decision, FindingNote, Intent, LogReport, Op, Outcome, PolicyEntry, PolicyNote,
     PutStatus, Source, Status, TargetManifest, Verdict, Verifier,
 };

@@ -5,13 +5,13 @@
 //!
 //! Begin with [`Promoter`]. It needs a [`Registry`](registry::Registry), such as
 //! `registry::oci::OciRegistry`, and a [`Ledger`](ledger::Ledger), such as `ledger::FileLedger`; for tests there are
-//! [`MemoryRegistry`](registry::MemoryRegistry) and [`MemoryLedger`](ledger::MemoryLedger), with scripted faults.
+//! [`MemoryLedger`](ledger::MemoryLedger) and the registries of the crate `tagwarden-testing`.
 //!
 //! | layer | module | contents |
 //! | --- | --- | --- |
 //! | 0 | [`value`] | digests, names, channels, provenance: checked once, when they are parsed |
-//! | 1 | [`record`] | entries, the hash chain, and the state of a channel computed from them |
-//! | 2 | [`judge`] | guardrails and policy, drift, retention: pure functions of facts |
+//! | 1 | [`log`] | entries, the hash chain, and the state of a channel computed from them |
+//! | 2 | [`policy`], [`drift`], [`retention`] | guardrails and policy, drift, retention: pure functions of facts |
 //! | 3 | [`registry`], [`ledger`] | the two ports and their adapters |
 //! | 4 | [`flux`] | artifacts that Flux consumes |
 //! | 5 | [`promotion`] | [`Promoter`] and its operations; a state machine without I/O runs each move |
@@ -22,18 +22,20 @@
 //! ledger in PostgreSQL. No feature changes the behaviour of the rest.
 //!
 //! # Testing
-//! The crate `tagwarden-testing` has an OCI registry over HTTP on loopback, contract tests for a registry or a ledger of
-//! your own, a clock for paused time, and proptest strategies.
+//! The crate `tagwarden-testing` has a registry in memory and one over HTTP on loopback, both with scripted faults,
+//! contract tests for a registry or a ledger of your own, a clock for paused time, and proptest strategies.
 
 #![forbid(unsafe_code)]
 
+pub mod drift;
 pub mod error;
 pub mod flux;
-pub mod judge;
 pub mod ledger;
+pub mod log;
+pub mod policy;
 pub mod promotion;
-pub mod record;
 pub mod registry;
+pub mod retention;
 #[cfg(any(feature = "oci", feature = "s3", feature = "gcs", feature = "azure"))]
 mod tls;
 pub mod value;
@@ -42,14 +44,11 @@ pub use error::{Class, Error, ErrorKind, Result, Retry};
 pub use promotion::{MoveResult, Operation, Promoter, Receipt, Terms, Times};
 pub use value::*;
 
-// The sources of `tagwarden-testing` that the tests of this crate include name it.
+// The sources of `tagwarden-testing` that the unit tests of this crate include name this crate so.
 #[cfg(test)]
 extern crate self as tagwarden;
-
 #[cfg(test)]
-#[path = "../../testing/src/clock.rs"]
-#[allow(unreachable_pub, reason = "the module is public where it belongs")]
-mod paused_clock;
+mod testing;
 
 /// The examples of the README, compiled.
 #[cfg(all(doctest, feature = "oci", feature = "file"))]

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use tagwarden::ledger::{Append, FileLedger, Ledger, Repair};
-use tagwarden::record::{Body, Entry, Hold, HoldScope, Sealed};
+use tagwarden::log::{Body, Entry, Hold, HoldScope, Sealed};
 use tagwarden::{Channel, ErrorKind, Provenance, Timestamp};
 
 const DIR: &str = "TAGWARDEN_TEST_LEDGER";

@@ -7,9 +7,9 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use async_trait::async_trait;
 use napi_derive::napi;
 use serde_json::Value;
-use tagwarden_testing::conformance::ledger::Store;
 use tagwarden::{Error, ErrorKind, Result, ledger};
 use tagwarden_bind::Host as _;
+use tagwarden_testing::conformance::ledger::Store;
 
 use crate::call::Call;
 use crate::host::{Ask, Script, port};

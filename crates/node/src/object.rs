@@ -54,14 +54,14 @@ impl Registry {
 /// A registry in memory.
 #[napi]
 pub struct MemoryRegistry {
-    core: registry::MemoryRegistry,
+    core: tagwarden_testing::MemoryRegistry,
 }
 
 #[napi]
 impl MemoryRegistry {
     #[napi(constructor, catch_unwind)]
     pub fn new() -> MemoryRegistry {
-        MemoryRegistry { core: registry::MemoryRegistry::new() }
+        MemoryRegistry { core: tagwarden_testing::MemoryRegistry::new() }
     }
 
     #[napi(catch_unwind)]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pyo3::prelude::*;
-use tagwarden_testing::conformance::ledger::Store;
 use tagwarden::{Error, ErrorKind, ledger};
+use tagwarden_testing::conformance::ledger::Store;
 
 use crate::backend::{Backend, ENDED};
 use crate::call::Call;

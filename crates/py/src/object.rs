@@ -62,14 +62,14 @@ pub(crate) fn oci_registry<'py>(py: Python<'py>, options: &str) -> PyResult<Ende
 /// A registry in memory.
 #[pyclass(frozen)]
 pub(crate) struct MemoryRegistry {
-    core: registry::MemoryRegistry,
+    core: tagwarden_testing::MemoryRegistry,
 }
 
 #[pymethods]
 impl MemoryRegistry {
     #[new]
     fn new() -> MemoryRegistry {
-        MemoryRegistry { core: registry::MemoryRegistry::new() }
+        MemoryRegistry { core: tagwarden_testing::MemoryRegistry::new() }
     }
 
     fn port(&self) -> Registry {

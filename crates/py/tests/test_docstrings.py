@@ -128,7 +128,7 @@ def test_the_defaults_that_are_said_are_those_of_the_core() -> None:
 
     deadlines = re.findall(
         r"Deadlines \{ ttl_ms: (\S+), grace_ms: (\S+), quiet_ms: (\S+), settle_ms: \S+ \}",
-        (CORE / "record/intent.rs").read_text(),
+        (CORE / "log/intent.rs").read_text(),
     )
     terms, given = ((CORE / f"promotion/{name}.rs").read_text() for name in ("request", "times"))
     (put,) = re.findall(r"Deadlines::default\(\), settle_given: false, put: Duration::from_secs\((\d+)\)", given)
@@ -139,7 +139,7 @@ def test_the_defaults_that_are_said_are_those_of_the_core() -> None:
     for move in (Promoter.promote, Promoter.recover):
         assert f"{timeout} s by default" in default_of(inspect.getdoc(move) or "", "timeout")
 
-    rule = (CORE / "judge/retention/mod.rs").read_text()
+    rule = (CORE / "retention/mod.rs").read_text()
     assert "saturating_add(9)" in rule and "10 by default" in default_of(
         inspect.getdoc(RetentionRule) or "", "keep_last"
     )

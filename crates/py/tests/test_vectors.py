@@ -164,32 +164,32 @@ def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
     times = " ".join(re.findall(r"pub fn (?:new|with_settle)\(((?:ttl|self, settle): [^)]*)\)", source))
     assert {field.name for field in fields(tagwarden.Times)} == set(re.findall(r"(\w+): Duration", times))
     alike: dict[Any, str] = {
-        tagwarden.RetentionRule: "judge/retention/mod",
+        tagwarden.RetentionRule: "retention/mod",
         tagwarden.Current: "promotion/query",
         tagwarden.Live: "promotion/receipt",
         tagwarden.Page: "promotion/past",
         tagwarden.Receipt: "promotion/receipt",
-        tagwarden.LogReport: "record/verify",
-        tagwarden.Defect: "record/defect",
-        tagwarden.TakenOver: "record/event",
-        tagwarden.Predecessor: "record/intent",
-        tagwarden.Decision: "record/intent",
-        tagwarden.PolicyNote: "record/intent",
-        tagwarden.OverrideNote: "record/intent",
-        tagwarden.CheckNote: "record/intent",
-        tagwarden.ReleaseOrder: "record/intent",
-        tagwarden.UpstreamLog: "record/intent",
-        tagwarden.MoveSet: "record/intent",
-        tagwarden.ErrorNote: "record/body",
-        tagwarden.ActiveHold: "record/fold",
-        tagwarden.MigratedTo: "record/fold",
-        tagwarden.PossiblyOpen: "record/doubt",
-        tagwarden.Finding: "judge/guardrail",
+        tagwarden.LogReport: "log/verify",
+        tagwarden.Defect: "log/defect",
+        tagwarden.TakenOver: "log/move_record",
+        tagwarden.Predecessor: "log/intent",
+        tagwarden.Decision: "log/intent",
+        tagwarden.PolicyNote: "log/intent",
+        tagwarden.OverrideNote: "log/intent",
+        tagwarden.CheckNote: "log/intent",
+        tagwarden.ReleaseOrder: "log/intent",
+        tagwarden.UpstreamLog: "log/intent",
+        tagwarden.MoveSet: "log/intent",
+        tagwarden.ErrorNote: "log/body",
+        tagwarden.ActiveHold: "log/state",
+        tagwarden.MigratedTo: "log/state",
+        tagwarden.PossiblyOpen: "log/doubt",
+        tagwarden.Finding: "policy/guardrail",
     }
     for of, path in alike.items():
         assert {field.name for field in fields(of)} == _fields_of(path, of.__name__), of
     event = {field.name for field in fields(tagwarden.PromotionEvent)}
-    assert event == _fields_of("record/event", "PromotionEvent") | {"status"}
+    assert event == _fields_of("log/move_record", "PromotionEvent") | {"status"}
 
 
 def test_the_schemes_of_hosts_are_two() -> None:

@@ -1,8 +1,8 @@
 //! Tools to test what is built on [`tagwarden`].
 //!
-//! - [`RegistryServer`] serves a [`MemoryRegistry`](tagwarden::registry::MemoryRegistry) on loopback according to the
-//!   OCI distribution specification 1.1. A test sets its faults: [`Fault`](tagwarden::registry::Fault)s of the memory
-//!   registry, [`HttpFault`]s on the wire.
+//! - [`MemoryRegistry`] is a registry in memory with scripted [`Fault`]s, reads that lag, and a record of its calls.
+//! - [`RegistryServer`] serves a [`MemoryRegistry`] on loopback according to the OCI distribution specification 1.1, with
+//!   [`HttpFault`]s on the wire.
 //! - [`conformance`] has the contract tests of a registry and of a ledger.
 //! - [`PausedClock`] lets deadlines pass under paused time.
 //! - With the feature `strategies`, `strategies` has proptest strategies of values and of the bodies of entries.
@@ -11,11 +11,13 @@
 
 mod clock;
 pub mod conformance;
+mod memory;
 mod server;
 #[cfg(feature = "strategies")]
 pub mod strategies;
 
 pub use clock::PausedClock;
+pub use memory::{Call, Change, Chaos, ErrorAnswer, Fault, MemoryRegistry, ReadFault, Sample, Untagged, Writer};
 pub use server::{
     Access, AuthKind, Bearer, Expired, HttpAnswer, HttpFault, Lifetime, Login, RegistryServer, RetryAfter, Seen,
     TokenSeen,

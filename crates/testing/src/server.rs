@@ -26,8 +26,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::MemoryRegistry;
 use tagwarden::Repository;
-use tagwarden::registry::MemoryRegistry;
 
 pub use self::access::{Access, Bearer, Expired, Lifetime, Login};
 pub use self::faults::{HttpFault, RetryAfter};
@@ -45,7 +45,7 @@ use self::wire::{Loopback, Peer};
 ///
 /// ```no_run
 /// # async fn example() -> std::io::Result<()> {
-/// use tagwarden::registry::Fault;
+/// use crate::Fault;
 /// use tagwarden_testing::{HttpFault, RegistryServer};
 /// let server = RegistryServer::start().await?;
 /// let (repository, prod) = (server.repository("acme/shop"), "prod".parse().unwrap());

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use tagwarden::record::{
+use tagwarden::log::{
     Approval, Approver, Block, Body, Check, CheckName, CheckNote, CheckVerdict, Deadlines, Decision, Deployment,
     ErrorNote, Expected, FindingNote, Hold, HoldScope, Intent, Migrated, MoveSet, Observation, ObservationCause,
     OnFailure, Op, OrderValue, Outcome, OverrideNote, PolicyEntry, PolicyNote, Predecessor, PutStatus, ReleaseOrder,
@@ -382,7 +382,7 @@ fn parsed<T: std::str::FromStr + std::fmt::Debug>(regex: &'static str) -> impl S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tagwarden::record::Entry;
+    use tagwarden::log::Entry;
 
     proptest! {
         #[test]

@@ -1,11 +1,11 @@
 //! Shared by the ledger benchmarks: logs of any length.
 
 use bytes::Bytes;
-use tagwarden::judge::Policy;
-use tagwarden::record::{
+use tagwarden::log::{
     Body, ChannelState, Deadlines, Decision, Deployment, Intent, Op, Outcome, PolicyEntry, PolicyNote, PutStatus,
     Source, Status, TargetManifest,
 };
+use tagwarden::policy::Policy;
 use tagwarden::registry::MANIFEST_TYPES;
 use tagwarden::{Channel, Digest, Provenance, Timestamp};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tagwarden::ErrorKind;
 use tagwarden::ledger::{Access, Append, Ledger, PostgresLedger};
-use tagwarden::record::ChannelState;
+use tagwarden::log::ChannelState;
 use tagwarden_tests::postgres::Postgres;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tagwarden_testing::conformance::ledger;
 use tagwarden::ledger::{Access, Append, Index, Journal, Ledger, PostgresLedger, Term};
-use tagwarden::record::{Body, ChannelState, Deployment, Sealed};
+use tagwarden::log::{Body, ChannelState, Deployment, Sealed};
 use tagwarden::{Channel, Clock, ErrorKind, Result, SystemClock, Timestamp};
+use tagwarden_testing::conformance::ledger;
 use tagwarden_tests::postgres::Postgres;
 use tokio::task::JoinSet;
 
@@ -165,7 +165,7 @@ async fn what_was_acknowledged_survives_kills_of_the_server() {
         assert!(size > 0);
     }
     for (seq, entry, append) in said.into_iter().flatten() {
-        let channel = tagwarden::record::Entry::open(&entry).unwrap().channel;
+        let channel = tagwarden::log::Entry::open(&entry).unwrap().channel;
         let stands = ledger.read(&channel, seq, 1).await.unwrap().first() == Some(&entry);
         match append {
             Ok(Append::Stored) => assert!(stands, "entry {seq} was acknowledged"),

@@ -2,7 +2,7 @@
 
 use tagwarden::ErrorKind;
 use tagwarden::ledger::{Access, Append, Index, Ledger, PostgresLedger};
-use tagwarden::record::ChannelState;
+use tagwarden::log::ChannelState;
 use tagwarden_tests::docker_registry::CA_PEM;
 use tagwarden_tests::postgres::{PASSWORD, Postgres};
 

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tagwarden::ledger::{Access, PostgresLedger};
+use tagwarden::log::{EventStatus, Source};
 use tagwarden::promotion::OnConflict;
 use tagwarden::promotion::RecoveryMode;
-use tagwarden::record::{EventStatus, Source};
-use tagwarden::registry::MemoryRegistry;
 use tagwarden::{Promoter, Provenance, Repository, Retry, Terms, Times};
+use tagwarden_testing::MemoryRegistry;
 use tagwarden_tests::postgres::Postgres;
 use tokio::task::JoinSet;
 

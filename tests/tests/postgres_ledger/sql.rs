@@ -5,9 +5,9 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use tagwarden::ledger::{Access, Append, Ledger, PostgresLedger};
-use tagwarden::record::{ChannelState, Source};
-use tagwarden::registry::{Fault, MemoryRegistry};
+use tagwarden::log::{ChannelState, Source};
 use tagwarden::{Channel, Promoter, Provenance, Tag, Terms};
+use tagwarden_testing::{Fault, MemoryRegistry};
 use tagwarden_tests::postgres::Postgres;
 
 use super::{channel, made, next};
@@ -123,7 +123,7 @@ async fn the_questions_of_the_document_are_answered() {
     promoter.bootstrap(&prod, Some(release("1.0")), terms("ada")).await.unwrap();
     promoter.promote(&prod, release("1.1"), terms("ada")).await.unwrap();
     let to_prod = prod.tag().clone();
-    registry.script_when(move |call: &tagwarden::registry::Call| call.puts(&to_prod), [Fault::refused("DENIED")]);
+    registry.script_when(move |call: &tagwarden_testing::Call| call.puts(&to_prod), [Fault::refused("DENIED")]);
     promoter.promote(&prod, release("1.2"), terms("cy")).await.unwrap_err();
     promoter.rollback(&prod, None, terms("ben")).await.unwrap();
 

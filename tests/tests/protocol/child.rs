@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tagwarden::ledger::Ledger;
+use tagwarden::log::{Source, Unhold};
 use tagwarden::promotion::OnConflict;
 use tagwarden::promotion::RecoveryMode;
-use tagwarden::record::{Source, Unhold};
+use tagwarden::registry::Registry;
 use tagwarden::registry::oci::{Lookup, OciOptions, OciRegistry};
-use tagwarden::registry::{MemoryRegistry, Registry};
 use tagwarden::{Channel, Class, Promoter, Repository, Terms, Times};
+use tagwarden_testing::MemoryRegistry;
 
 use super::backend::{Place, open};
 use super::gate::{Gate, What};

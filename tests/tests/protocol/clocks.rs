@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tagwarden::log::Source;
 use tagwarden::promotion::RecoveryMode;
-use tagwarden::record::Source;
-use tagwarden::registry::MemoryRegistry;
 use tagwarden::{Clock, Promoter, Repository, SystemClock, Times, Timestamp};
+use tagwarden_testing::MemoryRegistry;
 use tagwarden_tests::verify_ledger;
 use tokio::runtime::Builder;
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tagwarden::judge::{Drift, Landing};
+use tagwarden::drift::{Drift, Landing};
 use tagwarden::promotion::RecoveryMode;
-use tagwarden::registry::Fault;
+use tagwarden_testing::Fault;
 use tagwarden_tests::verify_ledgers;
 
 use super::backend::{Backend, Place, on, paused};

@@ -9,9 +9,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tagwarden::ledger::{Append, Index, Ledger};
-use tagwarden::record::ChannelState;
-use tagwarden::registry::{Manifest, MemoryRegistry, Put, Registry, pin_tag, pinned};
+use tagwarden::log::ChannelState;
+use tagwarden::registry::{Manifest, Put, Registry, pin_tag, pinned};
 use tagwarden::{Channel, Digest, Error, ErrorKind, Reference, Repository, Result, Tag};
+use tagwarden_testing::MemoryRegistry;
 use tokio::sync::Notify;
 
 /// The fault of a call.

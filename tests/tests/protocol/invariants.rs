@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tagwarden::judge::{Fate, MayDelete, RetentionRule};
 use tagwarden::ledger::Append;
+use tagwarden::log::{Body, DefectCode, Entry, EventStatus, Verifier, events};
 use tagwarden::promotion::OnConflict;
 use tagwarden::promotion::{Recovered, RecoveryMode};
-use tagwarden::record::{Body, DefectCode, Entry, EventStatus, Verifier, events};
-use tagwarden::registry::{Fault, Writer, pin_tag};
+use tagwarden::registry::pin_tag;
+use tagwarden::retention::{Fate, MayDelete, RetentionRule};
 use tagwarden::{ErrorKind, MoveResult, Operation};
+use tagwarden_testing::{Fault, Writer};
 
 use super::backend::{BACKENDS, Backend, Place};
 use super::gate::{Port, What};
@@ -128,7 +129,7 @@ async fn committed_was_put_so_that_a_refused_put_is_not_committed_by_a_read_that
     let (prod, resolved) = (world.prod.tag().clone(), world.prod.tag().clone());
     world.registry.script_when(move |call| call.puts(&prod), [Fault::refused("DENIED")]);
     // The first read of the tag is before the put, the second one confirms the put.
-    let faults = [tagwarden::registry::ReadFault::Pass, tagwarden::registry::ReadFault::Stale];
+    let faults = [tagwarden_testing::ReadFault::Pass, tagwarden_testing::ReadFault::Stale];
     world.registry.script_reads_when(move |call| call.resolves(&resolved), faults);
     let error = world.promoter().rollback(&world.prod, None, terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveFailed, "{error}");

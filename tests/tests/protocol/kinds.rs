@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagwarden::judge::Refusal;
 use tagwarden::ledger::{Ending, Ledger, MemoryLedger, Transfer};
+use tagwarden::log::{Body, Entry, Hold, HoldScope, Kind, TakeoverOp, Unhold};
+use tagwarden::policy::Refusal;
 use tagwarden::promotion::RecoveryMode;
-use tagwarden::record::{Body, Entry, Hold, HoldScope, Kind, TakeoverOp, Unhold};
-use tagwarden::registry::{Fault, Sample};
 use tagwarden::{Clock, Error, ErrorKind, Provenance};
+use tagwarden_testing::{Fault, Sample};
 use tagwarden_tests::verify_ledger;
 
 use super::backend::{Backend, Place, export};

@@ -8,13 +8,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tagwarden::judge::Drift;
+use tagwarden::drift::Drift;
 use tagwarden::ledger::{Ledger, MemoryLedger};
+use tagwarden::log::{Body, Closing, Entry, EventStatus, PromotionEvent, PutStatus, Source, events};
 use tagwarden::promotion::{OnConflict, RecoveryMode};
-use tagwarden::record::{Body, Closing, Entry, EventStatus, PromotionEvent, PutStatus, Source, events};
-use tagwarden::registry::{Change, Chaos, ErrorAnswer, Fault, MemoryRegistry, Writer};
-use tagwarden_testing::PausedClock;
 use tagwarden::{Channel, Digest, Operation, Promoter, Provenance, Receipt, Result, Terms, Times};
+use tagwarden_testing::PausedClock;
+use tagwarden_testing::{Change, Chaos, ErrorAnswer, Fault, MemoryRegistry, Writer};
 use tagwarden_tests::number_of;
 use tagwarden_tests::random::Random;
 

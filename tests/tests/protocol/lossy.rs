@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tagwarden::log::EventStatus;
 use tagwarden::promotion::RecoveryMode;
-use tagwarden::record::EventStatus;
 use tagwarden::registry::oci::OciRegistry;
-use tagwarden::registry::{Put, Registry, Sample};
+use tagwarden::registry::{Put, Registry};
 use tagwarden::{Digest, Promoter, Repository};
+use tagwarden_testing::Sample;
 use tagwarden_tests::docker_registry::{Access, DockerRegistry, Transport};
 use tagwarden_tests::proxy::{Fault, Proxy};
 use tagwarden_tests::verify_ledger;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tagwarden::ledger::{Journal, Written};
-use tagwarden::record::{Body, Observation, ObservationCause};
-use tagwarden::registry::MemoryRegistry;
+use tagwarden::log::{Body, Observation, ObservationCause};
 use tagwarden::{Digest, ErrorKind, Repository, Timestamp};
+use tagwarden_testing::MemoryRegistry;
 
 use super::backend::{Backend, Place, on, open, real_time};
 use super::child::{bootstrap, prod, push_releases};

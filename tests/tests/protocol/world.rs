@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tagwarden::judge::Drift;
+use tagwarden::drift::Drift;
 use tagwarden::ledger::Ledger;
+use tagwarden::log::{ChannelState, Hold, HoldScope, Source};
 use tagwarden::promotion::{Recovered, RecoveryMode};
-use tagwarden::record::{ChannelState, Hold, HoldScope, Source};
-use tagwarden::registry::{MemoryRegistry, Registry};
-use tagwarden_testing::PausedClock;
+use tagwarden::registry::Registry;
 use tagwarden::{Channel, Digest, IdempotencyKey, Promoter, Provenance, Receipt, Result, Tag, Terms, Text};
+use tagwarden_testing::MemoryRegistry;
+use tagwarden_testing::PausedClock;
 
 use super::backend::{Backend, Place, export};
 use super::gate::{Gate, Port, What};
@@ -125,7 +126,7 @@ impl<'a> World<'a> {
     pub async fn prepare(&self, job: Job) {
         let promoter = self.promoter();
         let hotfix = || {
-            let manifest = tagwarden::registry::Sample::image(5).manifest;
+            let manifest = tagwarden_testing::Sample::image(5).manifest;
             self.registry.overwrite(self.prod.repository(), self.prod.tag(), &manifest);
         };
         let first = || promoter.bootstrap(&self.prod, Some(self.release("1.0")), terms());

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tagwarden::ledger::Journal;
-use tagwarden::record::{Body, Deployment, Entry, EventStatus, Observation, ObservationCause};
-use tagwarden::registry::{MemoryRegistry, Registry};
-use tagwarden_testing::RegistryServer;
+use tagwarden::log::{Body, Deployment, Entry, EventStatus, Observation, ObservationCause};
+use tagwarden::registry::Registry;
 use tagwarden::{Digest, Promoter, Repository, Timestamp};
+use tagwarden_testing::MemoryRegistry;
+use tagwarden_testing::RegistryServer;
 use tagwarden_tests::{number_of, verify_ledger};
 
 use super::backend::{Backend, Place, export, on, real_time};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tagwarden::judge::ExpectedDigest;
-use tagwarden::record::HoldScope;
+use tagwarden::log::HoldScope;
+use tagwarden::policy::ExpectedDigest;
 use tagwarden::{Commit, Digest, IdempotencyKey, ReleaseLabel, Result, Text, Times};
 
 use super::parse_duration;

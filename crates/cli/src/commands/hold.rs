@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use tagwarden::record::{Hold, Unhold};
+use tagwarden::log::{Hold, Unhold};
 use tagwarden::{Clock, Result, SystemClock};
 
 use crate::args::{HoldArgs, HoldsArgs, UnholdArgs};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tagwarden::judge::{Audited, Drift};
+use tagwarden::drift::{Audited, Drift};
 use tagwarden::promotion::{Current, Page};
 use tagwarden::{Channel, Digest, Error, ErrorKind, Promoter, Result};
 

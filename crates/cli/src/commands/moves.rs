@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use tagwarden::ledger::Ledger;
+use tagwarden::log::Source;
 use tagwarden::promotion::First;
 use tagwarden::promotion::OnConflict;
-use tagwarden::record::Source;
 use tagwarden::{Channel, Error, ErrorKind, Operation, Result, Terms, Times};
 
 use crate::args::{

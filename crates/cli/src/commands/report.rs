@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tagwarden::judge::RetentionRule;
 use tagwarden::ledger;
+use tagwarden::log::LogReport;
 use tagwarden::promotion::{AuditLooks, AuditOptions};
-use tagwarden::record::LogReport;
+use tagwarden::retention::RetentionRule;
 use tagwarden::{Channel, Result};
 
 use crate::args::{AuditArgs, RetentionArgs, VerifyArgs};

@@ -8,10 +8,10 @@ use std::time::Duration;
 use tagwarden::ledger::{Access, FileLedger, Ledger, LedgerUrl};
 use tagwarden::registry::Registry;
 use tagwarden::registry::oci::OciRegistry;
-use tagwarden_testing::RegistryServer;
 use tagwarden::{
     AsWritten, Channel, Clock, Error, ErrorKind, Pipeline, Promoter, Repository, Result, Stage, SystemClock, Times,
 };
+use tagwarden_testing::RegistryServer;
 use tempfile::TempDir;
 
 use crate::args::DemoArgs;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tagwarden::flux::Packed;
-use tagwarden::record::Source;
+use tagwarden::log::Source;
 use tagwarden::registry::{Manifest, Put, Registry};
 use tagwarden::{Class, Error, ErrorKind, Provenance, Receipt, Result, Terms};
 

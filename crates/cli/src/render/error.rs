@@ -1,7 +1,7 @@
 //! Errors: the failure, its cause, and the next step.
 
 use serde_json::{Value, json};
-use tagwarden::judge::Refusal;
+use tagwarden::policy::Refusal;
 use tagwarden::{Class, Error, ErrorKind};
 
 use super::{Style, shown};

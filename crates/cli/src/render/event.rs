@@ -1,9 +1,10 @@
 //! Moves: receipts, the current state, history.
 
 use serde_json::json;
-use tagwarden::judge::{Audited, Drift, Finding};
+use tagwarden::drift::{Audited, Drift};
+use tagwarden::log::{EventStatus, FindingNote, Intent, MigratedTo, PromotionEvent, Source, Verdict};
+use tagwarden::policy::Finding;
 use tagwarden::promotion::{Current, DriftSeen, LiveAt, Page, Recovered};
-use tagwarden::record::{EventStatus, FindingNote, Intent, MigratedTo, PromotionEvent, Source, Verdict};
 use tagwarden::{ActorKind, Channel, Class, Digest, MoveResult, Receipt, Result, Target, Timestamp};
 
 use super::{Answer, Fields, Style, Table, shown};

@@ -1,7 +1,7 @@
 //! Holds.
 
 use serde_json::json;
-use tagwarden::record::{ActiveHold, HoldScope};
+use tagwarden::log::{ActiveHold, HoldScope};
 use tagwarden::{Channel, Result, Timestamp};
 
 use super::{Answer, Style, Table};

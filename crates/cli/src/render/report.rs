@@ -1,9 +1,11 @@
 //! Reports: channels, audits, plans, retention, verification.
 
 use serde_json::json;
-use tagwarden::judge::{AuditReport, Fate, Finding, Pin, Refusal, RetentionPlan};
+use tagwarden::drift::AuditReport;
+use tagwarden::log::{LogReport, Op, Verdict};
+use tagwarden::policy::{Finding, Refusal};
 use tagwarden::promotion::{Current, Plan};
-use tagwarden::record::{LogReport, Op, Verdict};
+use tagwarden::retention::{Fate, Pin, RetentionPlan};
 use tagwarden::{Channel, Class, Digest, Result};
 
 use super::event::{advice, at_digest};

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
-use tagwarden_testing::RegistryServer;
 use tagwarden::{Channel, Digest};
+use tagwarden_testing::RegistryServer;
 use tempfile::TempDir;
 
 /// Who asks, where no CI says it.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tagwarden::ledger::FileLedger;
-use tagwarden::record::{Hold, HoldScope, Source};
-use tagwarden_testing::HttpFault;
+use tagwarden::log::{Hold, HoldScope, Source};
 use tagwarden::{Channel, Promoter, Provenance, Terms};
+use tagwarden_testing::HttpFault;
 
 use crate::common::World;
 use crate::documents::{blocks, read};

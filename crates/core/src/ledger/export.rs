@@ -12,7 +12,7 @@ use super::Ledger;
 use super::file::{FileLedger, blocking, log_name};
 use super::transfer::entries::{entry, located, read_page};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::Verifier;
+use crate::log::Verifier;
 use crate::value::{Channel, Digest};
 
 /// The result of an export of one channel's log.
@@ -170,8 +170,8 @@ mod tests {
     use super::*;
     use crate::ledger::transfer::tests::{holds, ledger, report, whole, write};
     use crate::ledger::{Ending, Transfer};
-    use crate::record::LogReport;
-    use crate::record::proptests::channel;
+    use crate::log::LogReport;
+    use crate::log::proptests::channel;
 
     async fn exported(ledger: &dyn Ledger, dir: &Path) -> Result<Exported> {
         export(ledger, &channel(), dir).await

@@ -38,7 +38,7 @@ use self::writer::Writer;
 use super::name::FILE;
 use super::{Append, Index, Ledger, Term, Unacknowledged};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{ChannelState, LogReport};
+use crate::log::{ChannelState, LogReport};
 use crate::value::Channel;
 
 /// Default of [`FileLedger::lock_wait`]: 10 s.
@@ -323,7 +323,7 @@ impl Index for FileLedger {
                     Ok(Some(reader)) => reader.read(seq, 1).ok().and_then(|entries| entries.into_iter().next()),
                     _ => None,
                 };
-                entry.map(|entry| crate::record::Sealed::of(entry).leaf())
+                entry.map(|entry| crate::log::Sealed::of(entry).leaf())
             };
             index::extend(&log.place, from, &state, &terms, leaf_at)
         })

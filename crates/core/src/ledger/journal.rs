@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Append, Ledger, Snapshot, Term, Unacknowledged};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Body, ChannelState, Entry, Leaf, PossiblyOpen, Sealed, Status, Step};
+use crate::log::{Body, ChannelState, Entry, Leaf, PossiblyOpen, Sealed, Status, Step};
 use crate::value::{Channel, Digest, IdempotencyKey, Timestamp};
 
 /// Number of entries that one read asks for.

@@ -36,7 +36,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::error::Result;
-use crate::record::{ChannelState, LogReport, Verifier};
+use crate::log::{ChannelState, LogReport, Verifier};
 use crate::value::{Channel, Timestamp};
 
 /// Number of entries that one step of the verification reads.

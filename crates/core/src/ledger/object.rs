@@ -40,7 +40,7 @@ use self::log::Log;
 use super::name::OBJECT;
 use super::{Access, Append, Index, Ledger, Term};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{ChannelState, Entry};
+use crate::log::{ChannelState, Entry};
 use crate::value::Channel;
 
 /// The longest time of one request, unless the URL or [`ObjectLedger::timeout`] sets another: 10 s.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Ledger;
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{ChannelState, Entry, Sealed, check};
+use crate::log::{ChannelState, Entry, Sealed, check};
 
 /// One channel's log as far as a [`Journal`](super::Journal) had read it: its state. The entries are read from the
 /// ledger when they are needed.

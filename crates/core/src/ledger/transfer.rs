@@ -17,8 +17,8 @@ use uuid::Uuid;
 use self::entries::{Stands, differ, leaf_of, located, place, read_page};
 use super::Ledger;
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::merkle::{Frontier, leaf_hash};
-use crate::record::{Body, Entry, Migrated, check_link};
+use crate::log::merkle::{Frontier, leaf_hash};
+use crate::log::{Body, Entry, Migrated, check_link};
 use crate::value::{Channel, Clock, Digest, Provenance, SystemClock, Text};
 
 /// The number of attempts to append the closing entry to the source. Each one can lose its position to another writer.
@@ -39,7 +39,7 @@ const CLOSE_TRIES: u32 = 32;
 /// - **Two histories are never mixed**: LEDGER_FORKED, with the position, if the target has another history.
 ///
 /// # Memory
-/// A page of entries, and the memory of the [`Verifier`](crate::record::Verifier): 16 bytes per entry and about 45 per
+/// A page of entries, and the memory of the [`Verifier`](crate::log::Verifier): 16 bytes per entry and about 45 per
 /// committed move.
 #[derive(Clone)]
 pub struct Transfer {

@@ -9,9 +9,10 @@ use super::machine::{Comparison, LogRead, Waiting, back_off};
 use super::parts::{Depth, Preflight};
 use super::promoter::Promoter;
 use super::request::Terms;
+use crate::drift::{AuditReport, Audited, Drift};
 use crate::error::Result;
-use crate::judge::{AuditReport, Audited, Drift, Finding, PartsPresent, Passage};
-use crate::record::ChannelState;
+use crate::log::ChannelState;
+use crate::policy::{Finding, PartsPresent, Passage};
 use crate::value::{Channel, Digest};
 
 /// The most channels, tags or manifests that are read at the same time.

@@ -6,8 +6,8 @@ use super::effects::Effects;
 use super::machine::{Appended, Ask, Change, Effect, End, Input, Key, LogRead, Moving, Next, Pins, TagRead};
 use super::request::{Operation, Terms};
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::{ExpectedDigest, Finding, Judgement, Refusal};
-use crate::record::{Body, Decision, Expected, Intent, PolicyEntry, PolicyNote, Source, TargetManifest, UpstreamLog};
+use crate::log::{Body, Decision, Expected, Intent, PolicyEntry, PolicyNote, Source, TargetManifest, UpstreamLog};
+use crate::policy::{ExpectedDigest, Finding, Judgement, Refusal};
 use crate::registry::Manifest;
 use crate::value::{Digest, IdempotencyKey, Provenance, ReleaseLabel, Text};
 

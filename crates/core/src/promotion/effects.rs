@@ -11,12 +11,12 @@ use uuid::Uuid;
 use super::inner::Inner;
 use super::machine::{Appended, Closing, Effect, Input, LogRead, Ms, PutEnd, Replay, TagRead, Worker};
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::Finding;
 use crate::ledger::{Journal, Written};
-use crate::record::{
+use crate::log::{
     ActiveHold, Body, ChannelState, ErrorNote, MigratedTo, Observation, ObservationCause, Op, OpenMove, Outcome,
     Status, Takeover, TakeoverOp,
 };
+use crate::policy::Finding;
 use crate::registry::{Manifest, Put};
 use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text, Timestamp};
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::effects::Effects;
 use super::machine::Why;
 use crate::error::{Error, ErrorKind};
-use crate::judge::Refusal;
-use crate::record::{ChannelState, MayBeCause, OpenMove};
+use crate::log::{ChannelState, MayBeCause, OpenMove};
+use crate::policy::Refusal;
 use crate::value::Digest;
 
 impl Effects {

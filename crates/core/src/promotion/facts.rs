@@ -9,8 +9,8 @@ use super::parts::{Depth, Parts, Preflight};
 use super::past::back;
 use super::request::{LEDGER_COMPLETE, Operation};
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::{Facts, Finding, Passage, Tagged, Upstream};
-use crate::record::{CLOCK_TOLERANCE_MS, ChannelState, Op, Source};
+use crate::log::{CLOCK_TOLERANCE_MS, ChannelState, Op, Source};
+use crate::policy::{Facts, Finding, Passage, Tagged, Upstream};
 use crate::registry::Manifest;
 use crate::value::{Channel, Digest, ReleaseLabel, Timestamp};
 

@@ -7,7 +7,7 @@ use super::inner::Inner;
 use super::request::LEDGER_COMPLETE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Snapshot;
-use crate::record::Body;
+use crate::log::Body;
 use crate::registry::pinned;
 use crate::value::{Digest, Repository};
 

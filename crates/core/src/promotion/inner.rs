@@ -12,8 +12,8 @@ use tokio::sync::Mutex;
 use super::machine::{FirstRead, Ms, TagRead, Waiting};
 use super::times::Times;
 use crate::error::{Error, Result};
-use crate::judge::Policy;
 use crate::ledger::{Journal, Ledger};
+use crate::policy::Policy;
 use crate::registry::Registry;
 use crate::value::{Channel, Clock, Pipeline};
 

@@ -11,7 +11,7 @@ use futures_util::stream::{self, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::Op;
+use crate::log::Op;
 use crate::registry::{Content, Descriptor, MANIFEST_TYPES, Manifest, Registry};
 use crate::value::{Digest, Repository, Text};
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::ledger::Snapshot;
-use crate::record::{Body, Entry, EventStatus, PromotionEvent, Status, events};
+use crate::log::{Body, Entry, EventStatus, PromotionEvent, Status, events};
 use crate::value::{Digest, Timestamp};
 
 /// Some moves of a channel, newest first.

@@ -6,8 +6,8 @@ use super::driver::Run;
 use super::effects::Effects;
 use super::machine::back_off;
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::Finding;
-use crate::record::Deadlines;
+use crate::log::Deadlines;
+use crate::policy::Finding;
 use crate::registry::{Put, pin_tag};
 use crate::value::Digest;
 

@@ -13,8 +13,8 @@ use super::machine::{Effect, Input, OnConflict};
 use super::receipt::Receipt;
 use super::request::{Operation, Terms};
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::judge::{Finding, Refusal};
-use crate::record::{Op, OpenMove};
+use crate::log::{Op, OpenMove};
+use crate::policy::{Finding, Refusal};
 use crate::value::{Channel, Digest, IdempotencyKey};
 
 /// A plan that is older than this, in milliseconds, is made again before it is executed. The new plan must be the same, on the

@@ -9,9 +9,9 @@ use super::request::{First, Operation, Terms};
 use super::rollback::RollbackTarget;
 use super::times::Times;
 use crate::error::Result;
-use crate::judge::Policy;
 use crate::ledger::Ledger;
-use crate::record::Source;
+use crate::log::Source;
+use crate::policy::Policy;
 use crate::registry::Registry;
 use crate::value::{Channel, Clock, Pipeline, SystemClock};
 
@@ -22,20 +22,16 @@ use crate::value::{Channel, Clock, Pipeline, SystemClock};
 ///
 /// ```
 /// use std::sync::Arc;
-/// use tagwarden::registry::MemoryRegistry;
 /// use tagwarden::ledger::MemoryLedger;
-/// use tagwarden::record::Source;
+/// use tagwarden::log::Source;
+/// use tagwarden::registry::Registry;
 /// use tagwarden::{Channel, Promoter, Provenance, Terms};
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tagwarden::Result<()> {
-/// let registry = MemoryRegistry::new();
+/// # async fn example(registry: impl Registry) -> tagwarden::Result<()> {
 /// let prod: Channel = "registry.example.com/acme/shop:prod".parse()?;
-/// for (number, tag) in ["1.4.1", "1.4.2"].iter().enumerate() {
-///     registry.push_image(prod.repository(), &tag.parse()?, number as u64);
-/// }
 /// let release = |tag: &str| -> tagwarden::Result<Source> { Ok(Source::Reference(prod.repository().tag(tag.parse()?))) };
 ///
-/// let promoter = Promoter::new(Arc::new(registry.clone()), Arc::new(MemoryLedger::new()));
+/// let promoter = Promoter::new(Arc::new(registry), Arc::new(MemoryLedger::new()));
 /// let terms = Terms::of(Provenance::new("manual", "first-steps", "ada")?);
 /// promoter.bootstrap(&prod, Some(release("1.4.1")?), terms.clone()).await?;
 /// let receipt = promoter.promote(&prod, release("1.4.2")?, terms.clone()).await?;

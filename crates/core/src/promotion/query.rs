@@ -9,7 +9,7 @@ use super::past::{LiveAt, Page, back, last_committed, live_at};
 use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Snapshot;
-use crate::record::{
+use crate::log::{
     ActiveHold, Body, ChannelState, Hold, LogReport, MigratedTo, OpenMove, PossiblyOpen, PromotionEvent, Unhold,
 };
 use crate::value::{Channel, Digest, Provenance, Text, Timestamp};

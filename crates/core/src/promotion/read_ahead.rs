@@ -8,7 +8,7 @@ use super::inner::Inner;
 use super::machine::Moving;
 use super::request::Operation;
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::Source;
+use crate::log::Source;
 use crate::registry::Manifest;
 use crate::value::{Channel, Digest, Target};
 

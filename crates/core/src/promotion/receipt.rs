@@ -9,8 +9,8 @@ use super::effects::Effects;
 use super::machine::{End, Why};
 use super::past::last_committed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::Finding;
-use crate::record::{EventStatus, FindingNote, Op, PromotionEvent, PutStatus, Status, events};
+use crate::log::{EventStatus, FindingNote, Op, PromotionEvent, PutStatus, Status, events};
+use crate::policy::Finding;
 use crate::value::{Channel, Digest, Timestamp};
 
 /// The result of a move.

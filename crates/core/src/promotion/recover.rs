@@ -10,8 +10,8 @@ use super::machine::{Cleared, Clearing, Effect, Next, Part, Why};
 use super::plan::detached;
 use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::Finding;
-use crate::record::{EventStatus, PromotionEvent, TakeoverOp};
+use crate::log::{EventStatus, PromotionEvent, TakeoverOp};
+use crate::policy::Finding;
 use crate::value::{Channel, Provenance};
 
 /// The way in which a recovery closes an open move.

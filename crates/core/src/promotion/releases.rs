@@ -6,8 +6,8 @@ use super::past::back;
 use super::request::Operation;
 use super::rollback::RollbackTarget;
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::Finding;
-use crate::record::{Body, Entry, EventStatus, PromotionEvent, Source};
+use crate::log::{Body, Entry, EventStatus, PromotionEvent, Source};
+use crate::policy::Finding;
 use crate::value::{Channel, Digest, ReleaseLabel, Target};
 
 /// The number of moves that one read backwards asks for.

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::machine::{OnConflict, Want};
 use super::rollback::RollbackTarget;
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::{ExpectedDigest, PartsPresent};
-use crate::record::{Op, OverrideNote, Predecessor, Source, canonical};
+use crate::log::{Op, OverrideNote, Predecessor, Source, canonical};
+use crate::policy::{ExpectedDigest, PartsPresent};
 use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Tag, Text};
 
 /// The operation of a move, with its arguments.

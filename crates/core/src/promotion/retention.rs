@@ -5,8 +5,8 @@ use futures_util::stream::{self, StreamExt};
 use super::audit::AT_ONCE;
 use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::{ChannelHistory, Evidence, MayDelete, RetentionPlan, RetentionRule, Shape};
 use crate::registry::{Content, MANIFEST_TYPES, Manifest, pinned};
+use crate::retention::{ChannelHistory, Evidence, MayDelete, RetentionPlan, RetentionRule, Shape};
 use crate::value::{Channel, Digest, Repository, Tag};
 
 /// The number of entries that one read of a log asks for.

@@ -24,13 +24,14 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::error::{Error, ErrorKind, Result};
-use crate::judge::{ExpectedDigest, Policy, Refusal};
 use crate::ledger::{Ledger, MemoryLedger};
-use crate::promotion::machine::OnConflict;
-use crate::record::{
+use crate::log::{
     Entry, EventStatus, Expected, Hold, HoldScope, Kind, OverrideNote, PutStatus, Source, Unhold, UpstreamLog, Verdict,
 };
-use crate::registry::{Fault, MemoryRegistry, Registry, pin_tag};
+use crate::policy::{ExpectedDigest, Policy, Refusal};
+use crate::promotion::machine::OnConflict;
+use crate::registry::{Registry, pin_tag};
+use crate::testing::{Fault, MemoryRegistry};
 use crate::value::{Channel, Clock, Digest, IdempotencyKey, Pipeline, Provenance, Stage, Tag, Text};
 
 struct World {
@@ -46,7 +47,7 @@ fn world() -> World {
     let prod: Channel = "reg.io/acme/shop:prod".parse().unwrap();
     let digests = (0..5).map(|n| registry.push_image(prod.repository(), &tag(&format!("1.{n}")), n).digest()).collect();
     let promoter = Promoter::new(Arc::new(registry.clone()), Arc::new(MemoryLedger::new()))
-        .with_clock(Arc::new(crate::paused_clock::PausedClock::new()));
+        .with_clock(Arc::new(crate::testing::PausedClock::new()));
     World { registry, promoter, prod, digests }
 }
 
@@ -368,7 +369,7 @@ async fn a_policy_is_recorded_once_before_its_first_intent() {
     };
     let first = [Kind::Policy, Kind::Intent, Kind::Outcome, Kind::Intent, Kind::Outcome];
     assert_eq!(kinds().await, first);
-    let policy = Policy::new(text("strict"), vec![Arc::new(crate::judge::NoHold)]).unwrap();
+    let policy = Policy::new(text("strict"), vec![Arc::new(crate::policy::NoHold)]).unwrap();
     let other = w.promoter.clone().with_policy(policy);
     other.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
     w.promoter.promote(&w.prod, w.release("1.3"), terms()).await.unwrap();
@@ -435,7 +436,7 @@ async fn retries_that_run_at_once_move_once_and_all_hear_of_it() {
     w.registry.latency(Duration::from_millis(50));
     let run = || {
         let other = Promoter::new(Arc::new(w.registry.clone()), Arc::clone(&w.promoter.inner.ledger))
-            .with_clock(Arc::new(crate::paused_clock::PausedClock::new()));
+            .with_clock(Arc::new(crate::testing::PausedClock::new()));
         let (prod, source) = (w.prod.clone(), w.release("1.1"));
         async move { other.promote(&prod, source, terms().idempotency_key("job-7".parse().unwrap())).await }
     };
@@ -503,8 +504,8 @@ async fn a_guardrail_that_cannot_be_overridden_is_an_invalid_value() {
 
 #[tokio::test(start_paused = true)]
 async fn a_retention_plan_keeps_what_is_live_and_what_it_cannot_read() {
-    use crate::judge::{MayDelete, RetentionRule};
-    use crate::registry::ReadFault;
+    use crate::retention::{MayDelete, RetentionRule};
+    use crate::testing::ReadFault;
     let w = world().bootstrapped().await;
     for name in ["1.1", "1.2", "1.3"] {
         w.promoter.promote(&w.prod, w.release(name), terms()).await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::Deadlines;
+use crate::log::Deadlines;
 
 /// The times of a promoter: the deadlines that it writes into the log, and the timeout of one put.
 ///

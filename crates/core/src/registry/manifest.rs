@@ -53,11 +53,6 @@ impl Manifest {
         Ok(Manifest { bytes, media_type: media_type.parse()?, digest })
     }
 
-    /// The manifest of bytes that this crate made, with a media type that is known to be a line of text.
-    pub(super) fn made_here(bytes: Bytes, media_type: Text) -> Manifest {
-        Manifest { digest: Digest::of(&bytes), media_type, bytes }
-    }
-
     /// The parts that the manifest names, read from its bytes. The bytes need not be canonical JSON, and are not
     /// changed.
     ///

@@ -3,18 +3,14 @@
 mod content;
 mod description;
 mod manifest;
-mod memory;
 #[cfg(feature = "oci")]
 pub mod oci;
 mod pin;
-mod sample;
 
 pub use content::{Content, Descriptor};
 pub use description::Description;
 pub use manifest::{ARTIFACT_TYPES, MANIFEST_TYPES, MAX_MANIFEST, Manifest};
-pub use memory::{Call, Change, Chaos, ErrorAnswer, Fault, MemoryRegistry, ReadFault, Untagged, Writer};
 pub use pin::{pin_tag, pinned};
-pub use sample::Sample;
 
 use std::fmt;
 use std::time::Duration;

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::{Kept, Violation};
 use tagwarden::Result;
 use tagwarden::ledger::{Append, Ledger};
-use tagwarden::record::{
+use tagwarden::log::{
     Body, Deadlines, Decision, Entry, FindingNote, Hold, HoldScope, Intent, MAX_ENTRY, Op, PolicyNote, Sealed, Source,
     TargetManifest, Verdict,
 };

@@ -20,9 +20,10 @@ use tokio::time::Instant;
 
 use self::one_digest::check_one_digest;
 use super::Violation;
-use tagwarden::{ErrorKind, Result};
-use tagwarden::registry::{MANIFEST_TYPES, Manifest, Put, Registry, Sample, pin_tag};
+use crate::Sample;
+use tagwarden::registry::{MANIFEST_TYPES, Manifest, Put, Registry, pin_tag};
 use tagwarden::{Digest, Repository, Tag};
+use tagwarden::{ErrorKind, Result};
 
 /// The access that the laws need to an adapter under test.
 #[async_trait]

@@ -4,8 +4,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use crate::ErrorAnswer;
 use tagwarden::{Error, ErrorKind};
-use tagwarden::registry::ErrorAnswer;
 
 /// A response with its whole body. Faults change it before it is sent.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use super::log::{AuthKind, Seen, TokenSeen};
 use super::route::{Pairs, Route};
 use super::wire::Peer;
 use super::{blobs, manifests, referrers, tags, token, uploads};
-use tagwarden::registry::MemoryRegistry;
+use crate::MemoryRegistry;
 
 /// The largest body of a request: 256 MiB.
 const MAX_BODY: usize = 256 * 1024 * 1024;

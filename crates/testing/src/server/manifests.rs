@@ -7,9 +7,9 @@ use bytes::Bytes;
 
 use super::answer::{Answer, DOCKER_CONTENT_DIGEST, OCI_SUBJECT};
 use super::handle::{Asked, Shared, not_allowed};
-use tagwarden::{Error, ErrorKind, Result};
 use tagwarden::registry::{MANIFEST_TYPES, Manifest, Put, Registry};
 use tagwarden::{Digest, Repository, Tag, Target};
+use tagwarden::{Error, ErrorKind, Result};
 
 pub(super) async fn answer(shared: &Shared, asked: &Asked, repository: &Repository, target: &Target) -> Answer {
     match asked.method {
@@ -43,9 +43,7 @@ async fn read(
     target: &Target,
 ) -> Result<Option<(Manifest, Bytes)>> {
     let whole = |manifest: Manifest| (manifest.clone(), manifest.bytes().clone());
-    let of_digest = |digest: Digest| {
-        shared.memory.manifest(repository, &digest)
-    };
+    let of_digest = |digest: Digest| shared.memory.manifest(repository, &digest);
     let reference = match target {
         Target::Tag(tag) if *method == Method::HEAD => {
             return Ok(shared.memory.resolve(repository, tag).await?.and_then(of_digest).map(whole));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::answer::Answer;
-use tagwarden::{Digest, Repository, Tag, Target};
 use axum::http::StatusCode;
+use tagwarden::{Digest, Repository, Tag, Target};
 
 /// The endpoints of the OCI distribution specification, and the token endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use tagwarden::registry::{ErrorAnswer, Fault, ReadFault};
 use tagwarden::Digest;
+use tagwarden_testing::{ErrorAnswer, Fault, ReadFault};
 
 const PROD: &str = "/v2/shop/manifests/prod";
 

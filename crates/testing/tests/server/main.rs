@@ -9,7 +9,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use tagwarden::registry::{MANIFEST_TYPES, Sample};
+use tagwarden::registry::MANIFEST_TYPES;
+use tagwarden_testing::Sample;
 use tagwarden_testing::*;
 
 const IMAGE: &str = MANIFEST_TYPES[0];

@@ -1,9 +1,9 @@
 //! Requirements of the OCI distribution specification.
 
 use super::*;
-use tagwarden::registry::{Manifest, Registry};
-use tagwarden::Digest;
 use serde_json::json;
+use tagwarden::Digest;
+use tagwarden::registry::{Manifest, Registry};
 
 #[tokio::test]
 async fn an_image_is_pushed_in_every_way_and_pulled_byte_by_byte() {

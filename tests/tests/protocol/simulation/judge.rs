@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tagwarden::ledger::Ledger;
-use tagwarden::record::{Body, Entry, EventStatus, PromotionEvent, PutStatus, Verifier, events};
-use tagwarden::registry::{Writer, pin_tag};
+use tagwarden::log::{Body, Entry, EventStatus, PromotionEvent, PutStatus, Verifier, events};
+use tagwarden::registry::pin_tag;
 use tagwarden::{Channel, Timestamp};
+use tagwarden_testing::Writer;
 
 use super::Outcome;
 use super::world::World;

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tagwarden::judge::Refusal;
+use tagwarden::log::{EventStatus, Source};
+use tagwarden::policy::Refusal;
 use tagwarden::promotion::OnConflict;
 use tagwarden::promotion::RecoveryMode;
-use tagwarden::record::{EventStatus, Source};
 use tagwarden::{Channel, Digest, Error, MoveResult, Operation, Promoter, Provenance, Terms};
 use tagwarden_tests::random::Random;
 

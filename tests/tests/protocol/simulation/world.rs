@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tagwarden::ledger::{Journal, Ledger, MemoryLedger};
+use tagwarden::log::{Body, Deployment, Hold, HoldScope, Observation, ObservationCause, Source, Unhold};
 use tagwarden::promotion::RecoveryMode;
-use tagwarden::record::{Body, Deployment, Hold, HoldScope, Observation, ObservationCause, Source, Unhold};
-use tagwarden::registry::{Chaos, Fault, MemoryRegistry, ReadFault, Untagged};
-use tagwarden_testing::PausedClock;
 use tagwarden::{Channel, Clock, Digest, Promoter, Provenance, Terms, Times};
+use tagwarden_testing::PausedClock;
+use tagwarden_testing::{Chaos, Fault, MemoryRegistry, ReadFault, Untagged};
 use tagwarden_tests::random::Random;
 
 use super::flaky::Flaky;

@@ -42,7 +42,7 @@ fn entry(channel: &Channel, seq: u64, filler: usize) -> Bytes {
     format!(r#"{{"body":{{"reason":"{reason}"}},"channel":"{channel}","kind":"hold","seq":{seq},"v":1}}"#).into()
 }
 
-fn state(channel: &Channel, size: u64, leaf: Option<crate::record::Leaf>) -> ChannelState {
+fn state(channel: &Channel, size: u64, leaf: Option<crate::log::Leaf>) -> ChannelState {
     ChannelState { size, leaf, ..ChannelState::empty(channel.clone()) }
 }
 
@@ -59,7 +59,7 @@ fn workload(disk: &SimDisk) -> Logs {
             assert_eq!(now(ledger.append(channel, seq, bytes.clone())).unwrap(), Append::Stored);
             log.acknowledged.push(disk.changes());
             if nth == 0 && seq % 4 == 3 {
-                let leaf = crate::record::Sealed::of(bytes).leaf();
+                let leaf = crate::log::Sealed::of(bytes).leaf();
                 let terms: Vec<_> = (seq - 3..=seq).map(|seq| (Term(seq % 3), seq)).collect();
                 now(ledger.extend(channel, seq - 3, &state(channel, seq + 1, Some(leaf)), &terms)).unwrap();
             }

@@ -18,7 +18,7 @@ use super::place::{Place, Repair};
 use super::table::{self, CELL, Cells, MemoryCells};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Term;
-use crate::record::{ChannelState, Leaf};
+use crate::log::{ChannelState, Leaf};
 use crate::value::Digest;
 
 const MAGIC: &[u8; 8] = b"twindex1";

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::record::{Defect, DefectCode, MAX_ENTRY};
+use crate::log::{Defect, DefectCode, MAX_ENTRY};
 use crate::value::Channel;
 
 /// The greatest length of a line in bytes, including its newline.

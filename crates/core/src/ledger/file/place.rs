@@ -10,7 +10,7 @@ use super::disk::{Access, Disk, DiskFile};
 use super::lines::{self, MAX_LINE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::name::FILE;
-use crate::record::{Defect, DefectCode};
+use crate::log::{Defect, DefectCode};
 use crate::value::Channel;
 
 /// The greatest number of notices that are kept; older ones are dropped.

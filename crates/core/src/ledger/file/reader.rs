@@ -12,7 +12,7 @@ use super::lines::MAX_LINE;
 use super::mark::Mark;
 use super::place::Place;
 use crate::error::Result;
-use crate::record::DefectCode;
+use crate::log::DefectCode;
 
 /// The number of bytes that one read takes in the search for a position.
 const WINDOW: u64 = 64 * 1024;

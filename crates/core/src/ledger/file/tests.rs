@@ -237,7 +237,7 @@ async fn an_entry_that_would_not_be_found_again_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = FileLedger::open(dir.path()).unwrap();
     let other: Channel = "reg.io/b:prod".parse().unwrap();
-    let long = Bytes::from(vec![b'x'; crate::record::MAX_ENTRY + 1]);
+    let long = Bytes::from(vec![b'x'; crate::log::MAX_ENTRY + 1]);
     for (bytes, code_said, said) in [
         (entry(1, 5), "INTERNAL_FAULT", "the entry does not say that it stands at this position"),
         (entry_of(&other, 0, 5), "INTERNAL_FAULT", "the entry does not say that it belongs to this channel"),

@@ -10,7 +10,7 @@ use super::place::Place;
 use super::{FILE, FileLedger, blocking, unavailable};
 use crate::error::{ErrorKind, Result};
 use crate::ledger::Ledger;
-use crate::record::{LogReport, Verifier};
+use crate::log::{LogReport, Verifier};
 use crate::value::Channel;
 
 /// The number of bytes that one read takes.

@@ -9,7 +9,7 @@ use super::mark::Mark;
 use super::place::{Place, Repair};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Append;
-use crate::record::{DefectCode, MAX_ENTRY};
+use crate::log::{DefectCode, MAX_ENTRY};
 
 /// The open files of a log that this process appends to. They are dropped and opened again after an error.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::ledger::{BEHIND, FileLedger, Index};
-use crate::record::{Intent, Op, proptests};
+use crate::log::{Intent, Op, proptests};
 
 fn channel() -> Channel {
     "reg.io/acme/shop:prod".parse().unwrap()

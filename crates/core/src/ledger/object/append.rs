@@ -10,7 +10,7 @@ use super::log::Log;
 use super::{Inner, probe};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Access, Append};
-use crate::record::Sealed;
+use crate::log::Sealed;
 use crate::value::Channel;
 
 /// The number of times that an append is sent before its result is reported as unknown.

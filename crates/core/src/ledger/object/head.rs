@@ -6,7 +6,7 @@ use futures_util::future::try_join;
 use super::bucket::{Listing, PAGE};
 use super::log::Log;
 use crate::error::Result;
-use crate::record::{Entry, Leaf, Sealed};
+use crate::log::{Entry, Leaf, Sealed};
 
 /// The number of new entries that are read one by one before a listing is used.
 const PROBES: u64 = 4;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::log::Log;
 use crate::error::{ErrorKind, Result};
-use crate::record::Leaf;
+use crate::log::Leaf;
 use crate::value::Channel;
 
 /// The shortest time between two writes of a hint by one process.

@@ -17,7 +17,7 @@ use super::AT_ONCE;
 use super::log::Log;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Term;
-use crate::record::{ChannelState, Sealed};
+use crate::log::{ChannelState, Sealed};
 
 /// The greatest number of entries that the index may lag behind the head: each one is a request in the first look-up of
 /// a process.

@@ -12,7 +12,7 @@ use super::index::Held;
 use super::keys::Keys;
 use super::{AT_ONCE, MAX_READ};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::Leaf;
+use crate::log::Leaf;
 use crate::value::Channel;
 
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use super::PostgresLedger;
 use super::pool::Parameter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Access, Index, Ledger as _, Term};
-use crate::record::{ChannelState, Sealed};
+use crate::log::{ChannelState, Sealed};
 use crate::value::Channel;
 
 #[async_trait]

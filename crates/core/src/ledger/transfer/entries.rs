@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Append, Ledger};
-use crate::record::{Leaf, Sealed};
+use crate::log::{Leaf, Sealed};
 use crate::value::Channel;
 
 /// The greatest number of entries of one read.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Transfer;
 use super::entries::{differ, entry, located, read_page};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Body, DefectCode, Entry, Leaf, Migrated, MigratedTo, Sealed, Verifier};
+use crate::log::{Body, DefectCode, Entry, Leaf, Migrated, MigratedTo, Sealed, Verifier};
 use crate::value::{Channel, Digest};
 
 /// The plan of a transfer of one channel's log.

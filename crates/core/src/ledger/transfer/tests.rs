@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ledger::{Append, MemoryLedger};
-use crate::record::proptests::{self, channel, logs};
-use crate::record::{ChannelState, Hold, HoldScope, LogReport, Op, Sealed, Unhold, Verifier};
+use crate::log::proptests::{self, channel, logs};
+use crate::log::{ChannelState, Hold, HoldScope, LogReport, Op, Sealed, Unhold, Verifier};
 use crate::value::Provenance;
 
 const NAME: &str = "postgres://ci@db/audit";
@@ -359,7 +359,7 @@ async fn a_log_with_a_rule_of_meaning_broken_is_migrated_to_its_end() {
     let append = |log: &mut Vec<Bytes>, body: Body| {
         let (seq, parent) = (log.len() as u64, log.last().map(|bytes| Sealed::of(bytes.clone()).leaf()));
         let at = crate::value::Timestamp::from_unix_ms(1_800_000_000_000);
-        let entry = crate::record::Entry { channel: channel(), seq, id: Uuid::now_v7(), at, parent, body };
+        let entry = crate::log::Entry { channel: channel(), seq, id: Uuid::now_v7(), at, parent, body };
         log.push(entry.seal().unwrap().bytes().clone());
     };
     let unhold = Unhold { hold: 17, reason: name("over"), provenance: author() };
@@ -367,7 +367,7 @@ async fn a_log_with_a_rule_of_meaning_broken_is_migrated_to_its_end() {
     append(&mut log, hold("after it".to_owned()));
     let report_of = report(&log);
     let codes: Vec<_> = report_of.defects.iter().map(|defect| (defect.seq, defect.code)).collect();
-    assert_eq!((codes, report_of.entries), (vec![(3, crate::record::DefectCode::Hold)], 5));
+    assert_eq!((codes, report_of.entries), (vec![(3, crate::log::DefectCode::Hold)], 5));
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
     let done = run(&Transfer::migrating(from.clone(), to.clone(), name(NAME), author())).await.unwrap();
     assert_eq!((done.size, done.root, done.ending), (5, report_of.root, Ending::Migrated { seq: 5 }));

@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 use super::rules::Rule;
-use crate::record::{Deadlines, Op};
+use crate::log::{Deadlines, Op};
 use crate::value::{Digest, IdempotencyKey, Text};
 
 /// A moment on a monotonic clock, in milliseconds.

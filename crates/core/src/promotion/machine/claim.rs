@@ -1,7 +1,7 @@
 //! `Claim`: an intent or a takeover that was sent. It may be in the log even if its append was not answered.
 
 use super::ask::Ms;
-use crate::record::ChannelState;
+use crate::log::ChannelState;
 use crate::value::Text;
 
 /// The number of times that an unanswered append is looked for, or sent again, before it is left in doubt.

@@ -11,7 +11,7 @@ use super::holding::{Held, Holding, Part};
 use super::rules::Rule;
 use super::windows::LogRead;
 use crate::error::Retry;
-use crate::record::{Deadlines, OpenMove, Status};
+use crate::log::{Deadlines, OpenMove, Status};
 use crate::value::Text;
 
 /// The shortest and the longest sleep of a waiting worker before it reads the log again, in milliseconds.

@@ -5,7 +5,7 @@ use super::end::Why;
 use super::situation::Change;
 use super::windows::{LogRead, TagRead};
 use crate::error::Retry;
-use crate::record::{Deadlines, OpenMove, PutStatus, Status};
+use crate::log::{Deadlines, OpenMove, PutStatus, Status};
 use crate::value::{Digest, Text};
 
 /// The next thing to do. Each effect is answered with one [`Input`], named after the arrow.

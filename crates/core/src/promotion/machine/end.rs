@@ -1,7 +1,7 @@
 //! The end of a move, and its reason.
 
 use super::windows::Replay;
-use crate::record::Status;
+use crate::log::Status;
 use crate::value::Digest;
 
 /// The end of a move.

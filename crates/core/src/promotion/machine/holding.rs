@@ -10,7 +10,7 @@ use super::rules::Rule;
 use super::situation::Change;
 use super::windows::{LogRead, TagRead};
 use crate::error::Retry;
-use crate::record::{Op, OpenMove, PutStatus, Status};
+use crate::log::{Op, OpenMove, PutStatus, Status};
 use crate::value::Digest;
 
 /// A move that this worker holds.

@@ -14,7 +14,7 @@ use super::rules::Rule;
 use super::situation::{Change, Situation, leaves, situation};
 use super::windows::{LogRead, TagRead};
 use crate::error::Retry;
-use crate::record::{ChannelState, MayBeCause, Op, OpenMove, Status};
+use crate::log::{ChannelState, MayBeCause, Op, OpenMove, Status};
 use crate::value::Digest;
 
 /// The state machine of one request.

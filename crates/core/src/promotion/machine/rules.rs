@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::windows::LogRead;
-use crate::record::Trail;
+use crate::log::Trail;
 
 /// A rule of the protocol, by its name in `docs/internals/protocol.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,7 +3,7 @@
 use super::ask::{Ask, Key, Want};
 use super::end::Why;
 use super::windows::{LogRead, Replay, TagRead};
-use crate::record::{Op, OpenMove};
+use crate::log::{Op, OpenMove};
 use crate::value::Digest;
 
 /// The class of a request, given the log and a read of the tag.

@@ -7,7 +7,7 @@ mod takeover;
 use std::sync::Arc;
 
 use super::*;
-use crate::record::{ChannelState, Deadlines, Op, OpenMove, PolicyInForce, PutStatus, Status, Step};
+use crate::log::{ChannelState, Deadlines, Op, OpenMove, PolicyInForce, PutStatus, Status, Step};
 use crate::value::{Digest, Text, Timestamp};
 
 const TIMES: Deadlines = Deadlines { ttl_ms: 300_000, grace_ms: 30_000, quiet_ms: 30_000, settle_ms: 120_000 };

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::ask::Ms;
-use crate::record::{ChannelState, Deadlines, Ended, Mark};
+use crate::log::{ChannelState, Deadlines, Ended, Mark};
 use crate::value::{Digest, Timestamp};
 
 /// The registry's answer for the channel's tag.

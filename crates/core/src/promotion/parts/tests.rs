@@ -1,7 +1,8 @@
 //! The search for a release's parts, on the in-memory registry.
 
 use super::*;
-use crate::registry::{ARTIFACT_TYPES, Call, MemoryRegistry, ReadFault, Sample};
+use crate::registry::ARTIFACT_TYPES;
+use crate::testing::{Call, MemoryRegistry, ReadFault, Sample};
 
 struct World {
     registry: MemoryRegistry,

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 
 use super::flawed::{over, shared};
 use super::*;
-use crate::judge::{AuditReport, Audited, Drift};
-use crate::registry::{Call, Content, Manifest, Put, ReadFault, Sample};
+use crate::drift::{AuditReport, Audited, Drift};
+use crate::registry::{Content, Manifest, Put};
+use crate::testing::{Call, ReadFault, Sample};
 use crate::value::{Reference, Repository};
 
 const PARTS: AuditLooks = AuditLooks::TagAndParts;
@@ -181,7 +182,7 @@ async fn move_between_the_reads_of_log_and_tag_is_no_drift() {
     let other = (over(&w, Arc::clone(&ledger) as Arc<dyn Ledger>), w.prod.clone(), w.release("1.1"));
     let registry = Arc::new(MovedMeanwhile(w.registry.clone(), Mutex::default()));
     let auditor = Promoter::new(Arc::clone(&registry) as Arc<dyn Registry>, ledger)
-        .with_clock(Arc::new(crate::paused_clock::PausedClock::new()));
+        .with_clock(Arc::new(crate::testing::PausedClock::new()));
     let audit = async || auditor.audit(std::slice::from_ref(&w.prod)).await.unwrap().channels()[0].drift.clone();
     assert_eq!(audit().await, Drift::InSync { live: w.digests[0] });
     // Each entry that the auditor has read so far is settled.

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use super::flawed::over;
 use super::*;
 use crate::ledger::Append;
-use crate::record::FindingNote;
-use crate::paused_clock::PausedClock;
+use crate::log::FindingNote;
+use crate::testing::PausedClock;
 use crate::value::Timestamp;
 
 /// An in-memory ledger whose clock is ahead of this machine's by this many milliseconds.

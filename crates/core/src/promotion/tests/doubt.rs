@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::flawed::{Flaw, Flawed, over, shared};
 use super::*;
+use crate::drift::Drift;
 use crate::error::Class;
-use crate::judge::Drift;
 use crate::ledger::FileLedger;
 
 async fn drift(w: &World, promoter: &Promoter) -> Drift {

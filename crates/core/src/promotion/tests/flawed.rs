@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use super::*;
 use crate::ledger::Append;
-use crate::registry::ReadFault;
-use crate::paused_clock::PausedClock;
+use crate::testing::PausedClock;
+use crate::testing::ReadFault;
 
 /// The fault of an append.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -72,5 +72,5 @@ async fn move_that_lost_its_position_leaves_no_pin() {
     tokio::time::sleep(Duration::from_secs(60)).await;
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(3).await);
     let report = w.promoter.audit(std::slice::from_ref(&w.prod)).await.unwrap();
-    assert!(matches!(report.channels()[0].drift, crate::judge::Drift::MovedOutside { .. }), "{report}");
+    assert!(matches!(report.channels()[0].drift, crate::drift::Drift::MovedOutside { .. }), "{report}");
 }

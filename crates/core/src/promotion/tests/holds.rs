@@ -1,7 +1,7 @@
 //! Holds of channels that may not exist, and holds with old texts in a log.
 
 use super::*;
-use crate::registry::ReadFault;
+use crate::testing::ReadFault;
 
 fn typo() -> Channel {
     "reg.io/acme/shop:prd".parse().unwrap()

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::*;
-use crate::judge::RetentionRule;
 use crate::ledger::Append;
+use crate::retention::RetentionRule;
 
 /// The time that a read of many entries from the log's beginning takes.
 const SCAN: Duration = Duration::from_secs(600);
@@ -41,7 +41,7 @@ impl Ledger for Slow {
 async fn goes_on_beside<T>(scan: impl AsyncFnOnce(&Promoter, &Channel) -> Result<T>) {
     let w = world();
     let promoter = Promoter::new(Arc::new(w.registry.clone()), Arc::new(Slow(MemoryLedger::new())))
-        .with_clock(Arc::new(crate::paused_clock::PausedClock::new()));
+        .with_clock(Arc::new(crate::testing::PausedClock::new()));
     promoter.bootstrap(&w.prod, Some(w.release("1.0")), terms()).await.unwrap();
     promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
     let began = Instant::now();

@@ -1,7 +1,7 @@
 //! `history` where a page begins inside a move, and `at` where the time is inside a move or after drift.
 
 use super::*;
-use crate::paused_clock::PausedClock;
+use crate::testing::PausedClock;
 use crate::value::{Clock, Timestamp};
 
 /// A world, with its clock.

@@ -1,7 +1,7 @@
 //! Pins that lag, and pins that a policy hides.
 
 use super::*;
-use crate::registry::{ErrorAnswer, ReadFault};
+use crate::testing::{ErrorAnswer, ReadFault};
 
 #[tokio::test(start_paused = true)]
 async fn pins_do_not_move_so_that_one_that_lags_is_waited_for() {

@@ -2,8 +2,8 @@
 
 use super::flawed::{Flaw, Flawed, dead, over, shared};
 use super::*;
-use crate::judge::Finding;
-use crate::registry::Call;
+use crate::policy::Finding;
+use crate::testing::Call;
 
 /// A move to 1.1 that has landed, whose worker is dead, and whose pin the registry refuses.
 async fn landed_without_pin() -> World {

@@ -1,8 +1,9 @@
 //! Moves whose target has parts that are missing, or that cannot be looked at.
 
 use super::*;
-use crate::record::FindingNote;
-use crate::registry::{Call, Content, ReadFault, Sample};
+use crate::log::FindingNote;
+use crate::registry::Content;
+use crate::testing::{Call, ReadFault, Sample};
 
 /// The finding of `parts-present` in a receipt.
 fn said(receipt: &Receipt) -> &FindingNote {

@@ -2,8 +2,8 @@
 
 use super::flawed::{dead, over, shared};
 use super::*;
+use crate::log::Body;
 use crate::promotion::{Recovered, RecoveryMode};
-use crate::record::Body;
 
 const SETTLE: Duration = Duration::from_secs(30);
 

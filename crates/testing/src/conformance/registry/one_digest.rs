@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Case, Verdict, tag};
-use tagwarden::registry::{Manifest, Sample};
+use crate::Sample;
+use tagwarden::registry::Manifest;
 use tagwarden::{Digest, Repository, Tag};
 
 pub(super) async fn check_one_digest(case: &Case<'_>) -> Verdict {

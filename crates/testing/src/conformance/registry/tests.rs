@@ -1,8 +1,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::{Chaos, Fault, MemoryRegistry, ReadFault, Untagged};
 use tagwarden::Error;
-use tagwarden::registry::{Chaos, Fault, MemoryRegistry, ReadFault, Untagged};
 use tagwarden::{Reference, Target};
 
 /// The defect of a broken adapter.

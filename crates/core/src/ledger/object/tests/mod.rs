@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::script::{Asked, Scripted, Wrong};
 use super::*;
-use crate::record::{Body, Entry, Hold, HoldScope, Leaf, Sealed};
+use crate::log::{Body, Entry, Hold, HoldScope, Leaf, Sealed};
 use crate::value::{Provenance, Timestamp};
 
 const CHANNEL: &str = "reg.io/acme/shop:prod";

@@ -8,7 +8,7 @@ use super::super::end::Why;
 use super::super::rules::Rule;
 use super::super::windows::TagRead;
 use super::{Held, Holding, Part, Step, Verdict};
-use crate::record::{Op, Status};
+use crate::log::{Op, Status};
 use crate::value::Digest;
 
 impl Holding {

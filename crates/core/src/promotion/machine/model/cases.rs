@@ -2,7 +2,7 @@
 
 use super::checks::Ending;
 use super::*;
-use crate::record::HoldScope;
+use crate::log::HoldScope;
 
 /// The ends that workers must reach in each of these worlds. Each kind of end is in one of them at least.
 const ENDS: [(&str, &[Ending]); 13] = [

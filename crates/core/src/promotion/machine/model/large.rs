@@ -1,7 +1,7 @@
 //! The large worlds: three workers, or two workers over takeovers. Most are searched to a depth only.
 
 use super::*;
-use crate::record::HoldScope;
+use crate::log::HoldScope;
 
 /// The number of steps that are searched in a world that is too large to be searched to its end: up to half a minute
 /// and 5 GB.

@@ -1,7 +1,7 @@
 //! For each rule: without it, the model check finds a violation.
 
 use super::*;
-use crate::record::HoldScope;
+use crate::log::HoldScope;
 
 fn two() -> Setup {
     Setup::of(vec![promote("b", "k"), promote("c", "l")])

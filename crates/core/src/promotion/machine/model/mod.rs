@@ -21,7 +21,7 @@ use self::work::outcome;
 use self::world::{Flying, Left, Running, Slot, Todo, World};
 use super::rules::Rule;
 use super::*;
-use crate::record::{Deadlines, Op, OpenMove, PutStatus, Status, Step};
+use crate::log::{Deadlines, Op, OpenMove, PutStatus, Status, Step};
 use crate::value::{Digest, IdempotencyKey, Text};
 
 /// A digest made from this name, without a hash: a hash would take longer than a step.

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU32;
 
 use super::*;
-use crate::record::HoldScope;
+use crate::log::HoldScope;
 
 /// The task of a worker.
 #[derive(Clone, Debug)]

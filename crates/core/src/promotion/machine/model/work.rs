@@ -4,7 +4,7 @@ use super::checks::Saw;
 use super::world::Machine;
 use super::*;
 use crate::error::Retry;
-use crate::record::PolicyInForce;
+use crate::log::PolicyInForce;
 use crate::value::Timestamp;
 
 pub(super) fn outcome(open: &OpenMove, status: Status, put: PutStatus, observed: Option<Digest>) -> Step {

@@ -2,7 +2,7 @@
 
 use super::checks::{Ending, Saw};
 use super::*;
-use crate::record::{ActiveHold, ChannelState, Closed, HoldScope};
+use crate::log::{ActiveHold, ChannelState, Closed, HoldScope};
 use crate::value::{Channel, Provenance, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

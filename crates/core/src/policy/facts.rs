@@ -1,0 +1,161 @@
+//! `Facts`: the input of guardrails, gathered before they judge.
+
+use serde::{Deserialize, Serialize};
+
+use crate::log::{ActiveHold, ChannelState, Op, Source, TargetManifest, UpstreamLog};
+use crate::value::{Channel, Digest, Environment, Provenance, Tag, Text, Timestamp};
+
+/// The facts that guardrails judge. Fields may be added: build it with [`Facts::new`], then set the facts that are
+/// known.
+///
+/// Where it matters, a fact that is not set counts against the move: without a target, the target counts as absent, and
+/// without a passage, it counts as [`Passage::Never`]. As JSON, for guardrails in other languages, a field that is none
+/// is left out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Facts {
+    /// The operation of the move.
+    pub op: Op,
+    /// The channel of the move.
+    pub channel: Channel,
+    /// The live digest: the target of the last committed move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<Digest>,
+    /// The live digest before the last move that changed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
+    /// The digest that the registry answered for the channel's tag; none if the tag is proven absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Digest>,
+    /// The source of the target, as the caller gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// The manifest that the channel is to point at; none if it is proven absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetManifest>,
+    /// Parts of the target that are proven missing in the registry. A rollback and a repair look at all of them, a
+    /// promotion at manifests, the others at none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Text>,
+    /// Parts of the target that could not be looked at, with the registry's error, and manifests that are not
+    /// understood.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<Text>,
+    /// The tag that was written beside the source's digest, and the digest that it points at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tagged: Option<Tagged>,
+    /// The digest that the caller requires the channel to point at; any by default.
+    pub expected: ExpectedDigest,
+    /// The pipeline run and the actor.
+    pub provenance: Provenance,
+    /// The holds in force now that stop such a move.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<ActiveHold>,
+    /// The policy that the log declares binding; a move under another policy is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding_policy: Option<Digest>,
+    /// The environment before this one; none if there is none, or if no pipeline is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Upstream>,
+    /// The target's history in this channel: live now, earlier, or never.
+    pub here: Passage,
+    /// The time of the judgement.
+    pub at: Timestamp,
+}
+
+impl Facts {
+    /// The facts of a channel's log at `at`: live, previous, and the holds in force then. Until they are set, observed,
+    /// target and upstream are none, any digest is expected, and the target was never live here.
+    pub fn new(op: Op, state: &ChannelState, provenance: Provenance, at: Timestamp) -> Facts {
+        Facts {
+            op,
+            channel: state.channel.clone(),
+            live: state.live,
+            previous: state.previous,
+            observed: None,
+            source: None,
+            target: None,
+            missing: Vec::new(),
+            unknown: Vec::new(),
+            tagged: None,
+            expected: ExpectedDigest::Any,
+            provenance,
+            holds: state.holds_at(at).filter(|hold| hold.scope.covers(op)).cloned().collect(),
+            binding_policy: state.policy.filter(|policy| policy.binding).map(|policy| policy.digest),
+            upstream: None,
+            here: Passage::Never,
+            at,
+        }
+    }
+
+    /// The digest that the channel points at before the move: the live digest for a promotion or rollback, the observed
+    /// digest for a bootstrap, repair or adoption.
+    pub fn before(&self) -> Option<Digest> {
+        match self.op {
+            Op::Promote | Op::Rollback => self.live,
+            Op::Bootstrap | Op::Repair | Op::Adopt => self.observed,
+        }
+    }
+}
+
+/// The digest that the channel must point at before the move starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExpectedDigest {
+    /// Any digest, or none.
+    #[default]
+    Any,
+    /// None: the channel has no live digest, and its tag is absent.
+    Absent,
+    /// This digest: live for a promotion or rollback, observed for a bootstrap, repair or adoption.
+    At(Digest),
+}
+
+/// The history of a digest in a channel: live now, earlier, or never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Passage {
+    /// It is live now.
+    Live,
+    /// It was live, and is not live now.
+    Earlier,
+    /// No committed move made it live.
+    #[default]
+    Never,
+}
+
+/// A tag that was written beside a digest.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Tagged {
+    /// The tag.
+    pub tag: Tag,
+    /// The digest that the registry answered for it; none if the tag is proven absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered: Option<Digest>,
+}
+
+/// The environment before a channel's own in the pipeline, as its log says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Upstream {
+    /// Its name.
+    pub environment: Environment,
+    /// Its channel.
+    pub channel: Channel,
+    /// The live digest of its channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<Digest>,
+    /// The target's history in its channel: live now, earlier, or never.
+    pub passage: Passage,
+    /// The number of entries of its log that were read.
+    pub size: u64,
+    /// The RFC 6962 root hash over these entries.
+    pub root: Digest,
+}
+
+impl Upstream {
+    /// The log that was read, as an intent names it.
+    pub fn log(&self) -> UpstreamLog {
+        let Upstream { environment, channel, size, root, .. } = self.clone();
+        UpstreamLog { environment, channel, size, root }
+    }
+}

@@ -1,0 +1,481 @@
+//! `Guardrail`: one rule that judges facts, and the rules that are built in.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::facts::{ExpectedDigest, Facts, Passage, Tagged, Upstream};
+use crate::error::Retry;
+use crate::log::{FindingNote, Op, Source, Verdict};
+use crate::value::{ActorKind, Digest, Text};
+
+/// One rule that judges facts.
+///
+/// # Requirements
+/// - **Pure.** The same facts give the same finding: no I/O, no clock, no memory of earlier calls.
+/// - **One reason, with numbers.** A finding has one line of reason, with names, numbers and units.
+/// - **Unknown refuses.** A fact that a rule needs and does not find counts against the move.
+pub trait Guardrail: fmt::Debug + Send + Sync {
+    /// Its name, in lower case with dashes; unique in a policy.
+    fn name(&self) -> &str;
+
+    /// Its settings, as JSON. They are part of the policy's digest. Null, the default, if it has no settings.
+    fn settings(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    /// Judges a move.
+    fn judge(&self, facts: &Facts) -> Finding;
+}
+
+/// The verdict of one guardrail about a move, with its reason.
+///
+/// The constructors make every text a valid [`Text`]: control characters become `�`, and a text is cut after 1,024
+/// characters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The guardrail's name.
+    pub guardrail: Text,
+    /// The verdict. Every verdict but a pass or a warning stops the move.
+    pub verdict: Verdict,
+    /// The code of a warning or refusal, `AREA_STATE`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<Text>,
+    /// The reason, with names, numbers and units.
+    pub why: Text,
+    /// Tells if the same move may pass later; only in a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+}
+
+impl Finding {
+    /// A pass: the guardrail has nothing against the move.
+    pub fn pass(guardrail: &str, why: impl AsRef<str>) -> Finding {
+        Finding {
+            guardrail: Text::lossy(guardrail),
+            verdict: Verdict::Pass,
+            code: None,
+            why: Text::lossy(why),
+            retry: None,
+        }
+    }
+
+    /// A warning: it does not stop the move.
+    pub fn warn(guardrail: &str, code: &str, why: impl AsRef<str>) -> Finding {
+        Finding { verdict: Verdict::Warn, code: Some(Text::lossy(code)), ..Finding::pass(guardrail, why) }
+    }
+
+    /// A refusal: it stops the move, and the same move does not pass later. See [`Finding::later`].
+    pub fn refuse(guardrail: &str, code: &str, why: impl AsRef<str>) -> Finding {
+        let (code, retry) = (Some(Text::lossy(code)), Some(Retry::Never));
+        Finding { verdict: Verdict::Refuse, code, retry, ..Finding::pass(guardrail, why) }
+    }
+
+    /// The same refusal, but time or a person can lift it: the same move may pass later.
+    #[must_use]
+    pub fn later(self) -> Finding {
+        Finding { retry: Some(Retry::Later), ..self }
+    }
+
+    /// True if it stops the move: a refusal, or a verdict that this version does not know.
+    pub fn refuses(&self) -> bool {
+        !matches!(self.verdict, Verdict::Pass | Verdict::Warn)
+    }
+
+    /// The code's text.
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_ref().map(Text::as_str)
+    }
+}
+
+impl fmt::Display for Finding {
+    /// `parts-present TARGET_UNKNOWN: sha256:… may lack parts: …`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.code().map(|code| format!(" {code}")).unwrap_or_default();
+        write!(f, "{}{code}: {}", self.guardrail, self.why)
+    }
+}
+
+impl From<Finding> for FindingNote {
+    /// The finding as the log records it.
+    fn from(finding: Finding) -> FindingNote {
+        let Finding { guardrail, verdict, code, why, retry: _ } = finding;
+        FindingNote { guardrail, verdict, code, why }
+    }
+}
+
+/// The move names its actor and its pipeline run. The types guarantee most of that; this rule records it, and refuses
+/// an actor of an unknown kind (PROVENANCE_INCOMPLETE).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProvenanceComplete;
+
+impl Guardrail for ProvenanceComplete {
+    fn name(&self) -> &str {
+        "provenance-complete"
+    }
+
+    fn judge(&self, facts: &Facts) -> Finding {
+        let provenance = &facts.provenance;
+        let run = format!("run {} of {}", provenance.pipeline.run_id, provenance.pipeline.provider);
+        let kind = match provenance.actor.kind {
+            ActorKind::Human => "a person",
+            ActorKind::Workload => "a workload",
+            ActorKind::Other => {
+                let why = format!("{run}: it is not known whether {} is a person or a workload", provenance.actor.id);
+                return Finding::refuse(self.name(), "PROVENANCE_INCOMPLETE", why);
+            }
+        };
+        let or_no = |value: Option<&str>, what| value.map_or(format!("no {what}"), |value| format!("{what} {value}"));
+        Finding::pass(
+            self.name(),
+            format!(
+                "{run} by {} ({kind}, {}), {}, {}",
+                provenance.actor.id,
+                if provenance.identity.is_some() { "verified" } else { "not verified" },
+                or_no(provenance.commit.as_ref().map(|commit| commit.as_str()), "commit"),
+                or_no(provenance.release.as_ref().map(|release| release.as_str()), "release"),
+            ),
+        )
+    }
+}
+
+/// The target's manifest is in the registry and was read (TARGET_ABSENT). It warns if a tag that was written beside the
+/// target's digest points at another digest, or does not exist (TARGET_TAG_DIFFERS).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TargetReadable;
+
+impl Guardrail for TargetReadable {
+    fn name(&self) -> &str {
+        "target-readable"
+    }
+
+    fn judge(&self, facts: &Facts) -> Finding {
+        let named = match &facts.source {
+            Some(Source::Reference(reference)) => reference.to_string(),
+            Some(Source::Channel(channel)) => format!("what is live on {channel}"),
+            None => "the target".to_owned(),
+        };
+        match &facts.target {
+            Some(target) => {
+                let is = format!("{named} is {}, {}, {} bytes", target.digest, target.media_type, target.size);
+                let differs = facts.tagged.as_ref().and_then(|Tagged { tag, answered }| match answered {
+                    Some(answered) if *answered == target.digest => None,
+                    Some(other) => Some(format!("{is}; the tag {tag} that was named with it points at {other}")),
+                    None => Some(format!("{is}; the tag {tag} that was named with it does not exist")),
+                });
+                match differs {
+                    Some(why) => Finding::warn(self.name(), "TARGET_TAG_DIFFERS", why),
+                    None => Finding::pass(self.name(), is),
+                }
+            }
+            None => Finding::refuse(self.name(), "TARGET_ABSENT", format!("{named} does not exist in the registry")),
+        }
+    }
+}
+
+/// The channel points at the digest that the caller expects (EXPECTATION_FAILED). It passes if the caller expects none
+/// in particular.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExpectedState;
+
+impl Guardrail for ExpectedState {
+    fn name(&self) -> &str {
+        "expected-state"
+    }
+
+    fn judge(&self, facts: &Facts) -> Finding {
+        let failed = |why| Finding::refuse(self.name(), "EXPECTATION_FAILED", why);
+        let at = |digest: Option<Digest>| digest.map_or("nothing".to_owned(), |digest| digest.to_string());
+        match facts.expected {
+            ExpectedDigest::Any => Finding::pass(self.name(), "no state was expected"),
+            ExpectedDigest::Absent => match facts.live.or(facts.observed) {
+                None => Finding::pass(self.name(), format!("{} points at nothing, as expected", facts.channel)),
+                found => failed(format!("{} should point at nothing, and points at {}", facts.channel, at(found))),
+            },
+            ExpectedDigest::At(wanted) => match facts.before() {
+                Some(found) if found == wanted => {
+                    Finding::pass(self.name(), format!("{} points at {wanted}, as expected", facts.channel))
+                }
+                found => failed(format!("{} should point at {wanted}, and points at {}", facts.channel, at(found))),
+            },
+        }
+    }
+}
+
+/// No hold in force stops the move (CHANNEL_HELD), by the clock of this machine. A hold stays in force until 5 min
+/// after its end. A hold of scope `promotions` lets rollback, repair and adopt pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoHold;
+
+impl Guardrail for NoHold {
+    fn name(&self) -> &str {
+        "no-hold"
+    }
+
+    fn judge(&self, facts: &Facts) -> Finding {
+        if facts.holds.is_empty() {
+            let (op, channel) = (facts.op.as_str(), &facts.channel);
+            return Finding::pass(self.name(), format!("no hold on {channel} stops a {op} at {}", facts.at));
+        }
+        let holds: Vec<_> = facts.holds.iter().map(|hold| hold.said_at(facts.at)).collect();
+        Finding::refuse(self.name(), "CHANNEL_HELD", holds.join("; ")).later()
+    }
+}
+
+/// A release goes through the environments of the pipeline in their order (STAGE_SKIPPED).
+///
+/// - A promotion's target must have been live in the environment before. If it is not live there now, the finding is a
+///   warning (STAGE_SUPERSEDED): that environment may have a newer release, or may have been rolled back.
+/// - A rollback's target must have been live here, or in the environment before.
+/// - A repair, a bootstrap and an adoption pass. An adoption of a digest that was never live in the environment before
+///   is a warning (STAGE_SKIPPED).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PromotionOrder;
+
+impl Guardrail for PromotionOrder {
+    fn name(&self) -> &str {
+        "promotion-order"
+    }
+
+    fn judge(&self, facts: &Facts) -> Finding {
+        let pass = |why: String| Finding::pass(self.name(), why);
+        let before = match (facts.op, &facts.upstream) {
+            (Op::Repair, _) => return pass("a repair puts back what was judged before".to_owned()),
+            (Op::Bootstrap, _) => return pass("a bootstrap takes the first state, whatever it is".to_owned()),
+            (Op::Rollback, _) if facts.here != Passage::Never => {
+                return pass(format!("it was live on {} before", facts.channel));
+            }
+            (_, None) => return pass(format!("no environment comes before {}", facts.channel)),
+            (_, Some(before)) => before,
+        };
+        let Some(target) = facts.target.as_ref().map(|target| target.digest) else {
+            return Finding::refuse(
+                self.name(),
+                "STAGE_SKIPPED",
+                format!("there is no target that could have been live in {} first", before.environment),
+            );
+        };
+        let Upstream { environment, channel, live, passage, .. } = before;
+        let now = live.map_or("nothing".to_owned(), |live| live.to_string());
+        match (passage, facts.op) {
+            (Passage::Live, _) => pass(format!("{target} is live in {environment} ({channel})")),
+            (Passage::Earlier, _) => {
+                let why = format!("{target} was live in {environment} ({channel}) earlier; {now} is live there now");
+                Finding::warn(self.name(), "STAGE_SUPERSEDED", why)
+            }
+            (Passage::Never, Op::Adopt) => {
+                let why = format!("{target} is there already, but was never live in {environment} ({channel})");
+                Finding::warn(self.name(), "STAGE_SKIPPED", why)
+            }
+            (Passage::Never, _) => {
+                let why = format!("{target} was never live in {environment} ({channel}); {now} is live there now");
+                Finding::refuse(self.name(), "STAGE_SKIPPED", why)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{ActiveHold, ChannelState, HoldScope, TargetManifest};
+    use crate::value::Provenance;
+
+    fn facts(op: Op) -> Facts {
+        let mut state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
+        state.live = Some(Digest::of(b"live"));
+        let provenance = Provenance::new("github-actions", "42", "octocat").unwrap();
+        let mut facts = Facts::new(op, &state, provenance, "2026-11-23T06:00:00Z".parse().unwrap());
+        facts.observed = facts.live;
+        facts.target = Some(TargetManifest::new(Digest::of(b"next"), "application/json".parse().unwrap(), 7));
+        facts
+    }
+
+    fn said(guardrail: &dyn Guardrail, facts: &Facts) -> (Verdict, Option<String>, String) {
+        let finding = guardrail.judge(facts);
+        assert_eq!(finding.guardrail.as_str(), guardrail.name());
+        assert_eq!(finding.code.is_some(), finding.verdict != Verdict::Pass, "a code if and only if it is no pass");
+        (finding.verdict, finding.code().map(str::to_owned), finding.why.to_string())
+    }
+
+    fn refused(guardrail: &dyn Guardrail, facts: &Facts) -> (String, String) {
+        let (verdict, code, why) = said(guardrail, facts);
+        assert_eq!(verdict, Verdict::Refuse, "{why}");
+        (code.unwrap(), why)
+    }
+
+    fn passed(guardrail: &dyn Guardrail, facts: &Facts) -> String {
+        let (verdict, _, why) = said(guardrail, facts);
+        assert_eq!(verdict, Verdict::Pass, "{why}");
+        why
+    }
+
+    fn upstream(passage: Passage) -> Option<Upstream> {
+        Some(Upstream {
+            environment: "preprod".parse().unwrap(),
+            channel: "reg.io/acme/shop:preprod".parse().unwrap(),
+            live: Some(Digest::of(if passage == Passage::Live { b"next" } else { b"other" })),
+            passage,
+            size: 7,
+            root: Digest::of(b"root"),
+        })
+    }
+
+    #[test]
+    fn provenance_is_written_down_with_what_it_lacks() {
+        let mut facts = facts(Op::Promote);
+        assert_eq!(
+            passed(&ProvenanceComplete, &facts),
+            "run 42 of github-actions by octocat (a workload, not verified), no commit, no release"
+        );
+        facts.provenance.commit = Some("0123abc".parse().unwrap());
+        facts.provenance.release = Some("v1.4.2".parse().unwrap());
+        assert!(passed(&ProvenanceComplete, &facts).ends_with("commit 0123abc, release v1.4.2"));
+        facts.provenance.actor.kind = ActorKind::Other;
+        assert_eq!(refused(&ProvenanceComplete, &facts).0, "PROVENANCE_INCOMPLETE");
+    }
+
+    #[test]
+    fn an_absent_target_is_refused_by_the_name_it_was_given() {
+        let mut facts = facts(Op::Promote);
+        facts.source = Some(Source::Reference("reg.io/acme/shop:1.4.2".parse().unwrap()));
+        let digest = Digest::of(b"next");
+        assert_eq!(
+            passed(&TargetReadable, &facts),
+            format!("reg.io/acme/shop:1.4.2 is {digest}, application/json, 7 bytes")
+        );
+        facts.target = None;
+        assert_eq!(
+            refused(&TargetReadable, &facts),
+            ("TARGET_ABSENT".to_owned(), "reg.io/acme/shop:1.4.2 does not exist in the registry".to_owned())
+        );
+    }
+
+    #[test]
+    fn tag_beside_the_digest_that_points_elsewhere_is_a_warning() {
+        let mut facts = facts(Op::Promote);
+        let (digest, other) = (Digest::of(b"next"), Digest::of(b"other"));
+        let source = format!("reg.io/acme/shop@{digest}");
+        facts.source = Some(Source::Reference(source.parse().unwrap()));
+        let is = format!("{source} is {digest}, application/json, 7 bytes");
+        let mut tagged = |answered| {
+            facts.tagged = Some(Tagged { tag: "1.4.2".parse().unwrap(), answered });
+            said(&TargetReadable, &facts)
+        };
+        assert_eq!(tagged(Some(digest)), (Verdict::Pass, None, is.clone()));
+        let warned = |what: String| {
+            (Verdict::Warn, Some("TARGET_TAG_DIFFERS".to_owned()), format!("{is}; the tag 1.4.2 {what}"))
+        };
+        assert_eq!(tagged(Some(other)), warned(format!("that was named with it points at {other}")));
+        assert_eq!(tagged(None), warned("that was named with it does not exist".to_owned()));
+    }
+
+    #[test]
+    fn an_expectation_is_held_against_live_or_against_what_was_observed() {
+        let (live, other) = (Digest::of(b"live"), Digest::of(b"other"));
+        let check = |op, live: Option<Digest>, observed, expect| {
+            let mut facts = facts(op);
+            (facts.live, facts.observed, facts.expected) = (live, observed, expect);
+            let finding = ExpectedState.judge(&facts);
+            finding.refuses().then(|| finding.why.to_string())
+        };
+        let points = |want: &dyn fmt::Display, found: &dyn fmt::Display| {
+            Some(format!("reg.io/acme/shop:prod should point at {want}, and points at {found}"))
+        };
+        assert_eq!(check(Op::Promote, Some(live), Some(live), ExpectedDigest::Any), None);
+        assert_eq!(check(Op::Promote, Some(live), Some(live), ExpectedDigest::At(live)), None);
+        assert_eq!(check(Op::Promote, Some(live), Some(live), ExpectedDigest::At(other)), points(&other, &live));
+        assert_eq!(check(Op::Repair, Some(live), Some(other), ExpectedDigest::At(other)), None);
+        assert_eq!(check(Op::Adopt, Some(live), Some(other), ExpectedDigest::At(live)), points(&live, &other));
+        assert_eq!(check(Op::Bootstrap, None, None, ExpectedDigest::Absent), None);
+        assert_eq!(check(Op::Bootstrap, None, None, ExpectedDigest::At(live)), points(&live, &"nothing"));
+        assert_eq!(check(Op::Bootstrap, None, Some(live), ExpectedDigest::Absent), points(&"nothing", &live));
+        assert_eq!(check(Op::Repair, Some(live), None, ExpectedDigest::Absent), points(&"nothing", &live));
+    }
+
+    #[test]
+    fn no_hold_says_every_hold_that_stops_the_move() {
+        let mut facts = facts(Op::Promote);
+        assert!(passed(&NoHold, &facts).starts_with("no hold on reg.io/acme/shop:prod stops a promote"));
+        facts.holds = vec![hold(9, HoldScope::Promotions, None)];
+        let why = "held for promotions by ada until it is ended (hold 9): incident 7";
+        assert_eq!(refused(&NoHold, &facts), ("CHANNEL_HELD".to_owned(), why.to_owned()));
+        assert_eq!(NoHold.judge(&facts).retry, Some(Retry::Later));
+        facts.holds.push(hold(10, HoldScope::All, Some("2026-11-24T00:00:00Z")));
+        let both = format!("{why}; held for all moves by ada until 2026-11-24T00:00:00.000Z (hold 10): incident 7");
+        assert_eq!(refused(&NoHold, &facts).1, both);
+        facts.holds = vec![hold(11, HoldScope::All, Some("2026-11-23T05:58:00Z"))];
+        let why = "held for all moves by ada until 2026-11-23T05:58:00.000Z (hold 11): incident 7 (it counts for 5 min \
+                   longer, as clocks may differ)";
+        assert_eq!(refused(&NoHold, &facts).1, why);
+    }
+
+    fn hold(seq: u64, scope: HoldScope, until: Option<&str>) -> ActiveHold {
+        let (reason, provenance) = (Text::lossy("incident 7"), Provenance::new("manual", "1", "ada").unwrap());
+        ActiveHold { seq, scope, reason, provenance, until: until.map(|until| until.parse().unwrap()) }
+    }
+
+    #[test]
+    fn facts_have_the_holds_in_force_whose_scope_covers_the_move() {
+        let mut state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
+        state.holds = vec![hold(1, HoldScope::All, Some("2026-11-23T06:00:00Z")), hold(2, HoldScope::Promotions, None)];
+        let provenance = Provenance::new("manual", "1", "ada").unwrap();
+        let held = |op, at: &str| -> Vec<u64> {
+            let facts = Facts::new(op, &state, provenance.clone(), at.parse().unwrap());
+            facts.holds.iter().map(|hold| hold.seq).collect()
+        };
+        for (op, before, after) in [
+            (Op::Promote, vec![1, 2], vec![2]),
+            (Op::Bootstrap, vec![1, 2], vec![2]),
+            (Op::Rollback, vec![1], vec![]),
+            (Op::Repair, vec![1], vec![]),
+            (Op::Adopt, vec![1], vec![]),
+        ] {
+            assert_eq!(held(op, "2026-11-23T05:59:59Z"), before, "{op:?}");
+            assert_eq!(held(op, "2026-11-23T06:04:59.999Z"), before, "{op:?}: clocks may differ by 5 min");
+            assert_eq!(held(op, "2026-11-23T06:05:00Z"), after, "{op:?}");
+        }
+    }
+
+    #[test]
+    fn promotion_order_by_operation_and_passage() {
+        use Passage::{Earlier, Live, Never};
+        use Verdict::{Pass, Refuse, Warn};
+        let table = [
+            // operation, upstream, here → verdict
+            (Op::Promote, None, Never, Pass),
+            (Op::Promote, Some(Live), Never, Pass),
+            (Op::Promote, Some(Earlier), Never, Warn),
+            (Op::Promote, Some(Never), Never, Refuse),
+            (Op::Promote, Some(Never), Earlier, Refuse),
+            (Op::Rollback, Some(Never), Earlier, Pass),
+            (Op::Rollback, Some(Never), Never, Refuse),
+            (Op::Rollback, Some(Live), Never, Pass),
+            (Op::Rollback, None, Never, Pass),
+            (Op::Bootstrap, Some(Never), Never, Pass),
+            (Op::Repair, Some(Never), Live, Pass),
+            (Op::Adopt, Some(Never), Never, Warn),
+            (Op::Adopt, Some(Live), Never, Pass),
+            (Op::Adopt, None, Never, Pass),
+        ];
+        for (op, passage, here, want) in table {
+            let mut facts = facts(op);
+            facts.upstream = passage.and_then(upstream);
+            facts.here = here;
+            let (verdict, _, why) = said(&PromotionOrder, &facts);
+            assert_eq!(verdict, want, "{op:?} {passage:?} {here:?}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_skipped_environment_is_named_with_both_digests() {
+        let mut facts = facts(Op::Promote);
+        facts.upstream = upstream(Passage::Never);
+        let (next, other) = (Digest::of(b"next"), Digest::of(b"other"));
+        let why = format!("{next} was never live in preprod (reg.io/acme/shop:preprod); {other} is live there now");
+        assert_eq!(refused(&PromotionOrder, &facts), ("STAGE_SKIPPED".to_owned(), why));
+        facts.target = None;
+        assert_eq!(refused(&PromotionOrder, &facts).0, "STAGE_SKIPPED", "no target refuses too");
+    }
+}

@@ -1,0 +1,14 @@
+//! Judgement of moves: pure functions of facts. No I/O, no async, no clock.
+//!
+//! A [`Guardrail`] judges [`Facts`] and returns a [`Finding`]; a [`Policy`] is a list of guardrails. A [`Refusal`] is a
+//! decision, not a failure.
+
+mod evaluation;
+mod facts;
+mod guardrail;
+mod parts;
+
+pub use evaluation::{Judgement, Policy, Refusal};
+pub use facts::{ExpectedDigest, Facts, Passage, Tagged, Upstream};
+pub use guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
+pub use parts::PartsPresent;

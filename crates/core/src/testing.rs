@@ -1,0 +1,17 @@
+//! The sources of the crate `tagwarden-testing` that the unit tests of this crate need. They cannot use that crate itself:
+//! it depends on this one, and its types would be those of another build.
+
+#![allow(
+    unreachable_pub,
+    dead_code,
+    unused_imports,
+    reason = "the modules are public, and used in full, where they belong"
+)]
+
+#[path = "../../testing/src/clock.rs"]
+mod clock;
+#[path = "../../testing/src/memory/mod.rs"]
+mod memory;
+
+pub(crate) use clock::PausedClock;
+pub(crate) use memory::*;

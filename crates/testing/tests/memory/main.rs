@@ -1,0 +1,218 @@
+//! The registry in memory: its port, its faults and its lag.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod answers;
+mod lag;
+mod sample;
+
+use std::time::Duration;
+
+use tagwarden::registry::{Manifest, Put, Registry};
+use tagwarden::{Digest, ErrorKind, Repository, Tag};
+use tagwarden_testing::*;
+use tokio::time::Instant;
+
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+struct Shop {
+    registry: MemoryRegistry,
+    repository: Repository,
+    prod: Tag,
+    /// The manifest that `prod` points at.
+    old: Manifest,
+    /// The manifest of the tag `1.4.2`.
+    new: Manifest,
+}
+
+fn shop() -> Shop {
+    let registry = MemoryRegistry::new();
+    let repository: Repository = "reg.io/shop".parse().unwrap();
+    let prod: Tag = "prod".parse().unwrap();
+    let old = registry.push_image(&repository, &prod, 1);
+    let new = registry.push_image(&repository, &"1.4.2".parse().unwrap(), 2);
+    Shop { registry, repository, prod, old, new }
+}
+
+impl Shop {
+    async fn put(&self) -> Put {
+        self.registry.put(&self.repository, &self.prod, &self.new, TIMEOUT).await
+    }
+
+    async fn resolve(&self) -> Option<Digest> {
+        self.registry.resolve(&self.repository, &self.prod).await.unwrap()
+    }
+
+    fn at(&self) -> &'static str {
+        match self.registry.peek(&self.repository, &self.prod) {
+            None => "gone",
+            Some(digest) if digest == self.old.digest() => "old",
+            Some(digest) if digest == self.new.digest() => "new",
+            Some(_) => "foreign",
+        }
+    }
+}
+
+fn said(put: &Put) -> &'static str {
+    match put {
+        Put::Applied => "applied",
+        Put::Refused(_) => "refused",
+        Put::Unknown(_) => "unknown",
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_fault_does_what_it_says() {
+    let foreign = Sample::image(3).manifest;
+    let s = Duration::from_secs;
+    for (fault, answer, at_once, in_a_minute) in [
+        (Fault::Pass, "applied", "new", "new"),
+        (Fault::Before, "unknown", "old", "old"),
+        (Fault::After, "unknown", "new", "new"),
+        (Fault::refused("DENIED"), "refused", "old", "old"),
+        (Fault::Denied, "refused", "old", "old"),
+        (Fault::Late(s(20)), "unknown", "old", "new"),
+        (Fault::Twice(s(20)), "applied", "new", "new"),
+        (Fault::Slow(s(14)), "applied", "new", "new"),
+        (Fault::Slow(s(16)), "unknown", "old", "new"),
+        (Fault::Stale(2), "applied", "new", "new"),
+        (Fault::Gone, "unknown", "gone", "gone"),
+        (Fault::Ignored, "applied", "old", "old"),
+        (Fault::ForeignBefore(foreign.clone()), "applied", "new", "new"),
+        (Fault::ForeignAfter(foreign.clone()), "applied", "foreign", "foreign"),
+    ] {
+        let shop = shop();
+        shop.registry.script([fault.clone()]);
+        let put = shop.put().await;
+        assert_eq!((said(&put), shop.at()), (answer, at_once), "{fault:?}");
+        tokio::time::sleep(s(60)).await;
+        assert_eq!(shop.at(), in_a_minute, "{fault:?}");
+        assert_eq!(shop.registry.faults_left(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_put_that_lands_twice_undoes_what_came_between() {
+    let shop = shop();
+    shop.registry.script([Fault::Twice(Duration::from_secs(5))]);
+    shop.put().await;
+    shop.registry.overwrite(&shop.repository, &shop.prod, &shop.old);
+    assert_eq!(shop.at(), "old");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(shop.at(), "new");
+    let by: Vec<_> = shop.registry.changes().iter().skip(2).map(|change| (change.by, change.digest)).collect();
+    let (old, new) = (Some(shop.old.digest()), Some(shop.new.digest()));
+    assert_eq!(by, [(Writer::Put, new), (Writer::Outside, old), (Writer::Put, new)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_put_lands_though_its_caller_is_gone() {
+    let shop = shop();
+    shop.registry.script([Fault::Slow(Duration::from_secs(5))]);
+    let put = tokio::time::timeout(Duration::from_secs(1), shop.put()).await;
+    assert!(put.is_err() && shop.at() == "old");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(shop.at(), "new");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_read_fault_does_what_it_says() {
+    for (fault, kind) in [
+        (ReadFault::Unavailable, ErrorKind::RegistryUnavailable),
+        (ReadFault::Busy, ErrorKind::RegistryBusy),
+        (ReadFault::Denied, ErrorKind::RegistryDenied),
+        (ReadFault::DigestMismatch, ErrorKind::RegistryDigestMismatch),
+    ] {
+        let shop = shop();
+        shop.registry.script_reads([fault]);
+        let error = shop.registry.fetch(&shop.repository.tag(shop.prod.clone())).await.unwrap_err();
+        assert_eq!(error.kind(), kind);
+        assert!(error.to_string().ends_with("(fetch reg.io/shop:prod)"), "{error}");
+    }
+    let shop = shop();
+    let foreign = Sample::image(3).manifest;
+    shop.registry.script_reads([
+        ReadFault::ForeignAfter(foreign.clone()),
+        ReadFault::DeletedAfter(foreign.digest()),
+        ReadFault::Pass,
+        ReadFault::ForeignBefore(foreign.clone()),
+    ]);
+    assert_eq!(shop.resolve().await, Some(shop.old.digest()));
+    assert_eq!(shop.resolve().await, Some(foreign.digest()));
+    assert_eq!(shop.resolve().await, None);
+    assert_eq!(shop.resolve().await, Some(foreign.digest()));
+    shop.registry.script_reads([ReadFault::Slow(Duration::from_secs(3))]);
+    let begun = Instant::now();
+    shop.resolve().await;
+    assert_eq!(begun.elapsed(), Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn a_selected_fault_waits_for_its_call() {
+    let shop = shop();
+    let prod = shop.prod.clone();
+    shop.registry.script_when(move |call| call.puts(&prod), [Fault::refused("DENIED"), Fault::After]);
+    let other = shop.registry.put(&shop.repository, &"other".parse().unwrap(), &shop.new, TIMEOUT).await;
+    assert_eq!(said(&other), "applied");
+    let Put::Refused(error) = shop.put().await else { panic!("refused") };
+    assert_eq!(
+        error.to_string(),
+        format!("the registry answered 403 DENIED: as it was told to (put reg.io/shop:prod {})", shop.new.digest())
+    );
+    assert_eq!(said(&shop.put().await), "unknown");
+    assert_eq!(said(&shop.put().await), "applied");
+    let calls: Vec<_> = shop.registry.calls().iter().map(|call| call.to_string()).collect();
+    assert_eq!(calls[0], format!("put reg.io/shop:other {}", shop.new.digest()));
+    assert_eq!(calls.len(), 4);
+}
+
+#[tokio::test]
+async fn a_manifest_is_dropped_with_its_last_tag_where_registries_do_so() {
+    let Shop { registry, repository, prod, old, new } = shop();
+    let registry = registry.untagged(Untagged::Dropped);
+    let pin = tagwarden::registry::pin_tag(&old.digest());
+    registry.push(&repository, &pin, &old);
+    registry.overwrite(&repository, &prod, &new);
+    assert!(registry.holds(&repository, &old.digest()), "a pin keeps it");
+    registry.delete_tag(&repository, &pin);
+    assert!(!registry.holds(&repository, &old.digest()));
+    assert!(registry.fetch(&repository.digest(old.digest())).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_manifest_without_its_blobs_is_refused() {
+    let shop = shop();
+    let sample = Sample::image(9);
+    let put = || shop.registry.put(&shop.repository, &shop.prod, &sample.manifest, TIMEOUT);
+    let Put::Refused(error) = put().await else { panic!("refused") };
+    assert!(error.context().any(|context| context == ("registry_code", "MANIFEST_BLOB_UNKNOWN")), "{error:?}");
+    assert_eq!(shop.at(), "old");
+    shop.registry.store_blob(&shop.repository, sample.blobs[0].clone());
+    shop.registry.store_blob(&shop.repository, sample.blobs[1].clone());
+    assert_eq!(said(&put().await), "applied");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_history() {
+    let history = |seed: u64| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let shop = shop();
+            let mut chaos = Chaos::new(seed, 50);
+            chaos.puts.push(Fault::ForeignAfter(Sample::image(3).manifest));
+            shop.registry.chaos(chaos);
+            let mut answers = Vec::new();
+            for _ in 0..50 {
+                answers.push(said(&shop.put().await).to_owned());
+                let seen = shop.registry.resolve(&shop.repository, &shop.prod).await;
+                answers.push(format!("{seen:?}"));
+            }
+            (answers, shop.registry.changes())
+        })
+    };
+    let first = history(1);
+    assert_eq!(first, history(1));
+    assert_ne!(first, history(2));
+    for answer in ["applied", "refused", "unknown"] {
+        assert!(first.0.iter().any(|said| said == answer), "{answer} never came");
+    }
+}
