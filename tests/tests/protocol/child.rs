@@ -112,7 +112,7 @@ async fn write(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
 async fn hold(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
     let numbers: Vec<u64> = rest.split(' ').map(|number| number.parse().unwrap()).collect();
     let &[first, writers, count] = numbers.as_slice() else { panic!("{rest}") };
-    let promoter = Promoter::new(Arc::new(MemoryRegistry::new()), ledger);
+    let promoter = Promoter::new(Arc::new(registry_with_prod(repository)), ledger);
     let writers = (first..first + writers).map(|writer| hold_all(&promoter, repository, writer, count));
     futures_util::future::join_all(writers).await;
 }
@@ -193,6 +193,13 @@ pub fn push_releases(memory: &MemoryRegistry, repository: &Repository, writers: 
             memory.push_image(repository, &tag(&format!("w{writer}.{half}")), 100 + 2 * writer + half);
         }
     }
+}
+
+/// A registry that has the channel's tag: a channel without a log and without a tag cannot be held.
+pub fn registry_with_prod(repository: &Repository) -> MemoryRegistry {
+    let registry = MemoryRegistry::new();
+    registry.push_image(repository, &tag("prod"), 0);
+    registry
 }
 
 pub async fn bootstrap(registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>, repository: &Repository) {

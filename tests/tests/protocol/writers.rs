@@ -12,7 +12,7 @@ use tagwarden_testing::RegistryServer;
 use tagwarden_tests::{number_of, verify_ledger};
 
 use super::backend::{Backend, Place, export, on, real_time};
-use super::child::{bootstrap, hold_all, oci, prod, push_releases, start, write_all};
+use super::child::{bootstrap, hold_all, oci, prod, push_releases, registry_with_prod, start, write_all};
 use super::world::text;
 
 /// The default number of writes of each of the sixteen writers.
@@ -130,7 +130,7 @@ async fn run_eight(place: &Place, what: &str, repository: &Repository, each: u64
 /// server.
 async fn sixteen_appenders(place: &Place) {
     let repository: Repository = "reg.io/acme/shop".parse().unwrap();
-    let promoter = Promoter::new(Arc::new(MemoryRegistry::new()), place.open());
+    let promoter = Promoter::new(Arc::new(registry_with_prod(&repository)), place.open());
     let writers: Vec<_> = (0..16)
         .map(|writer| {
             let (promoter, repository) = (promoter.clone(), repository.clone());

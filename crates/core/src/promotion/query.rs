@@ -131,8 +131,7 @@ impl Promoter {
         // In an incident the hold matters more than this check: if the registry does not answer, the hold is recorded.
         let Ok(Ok(None)) = tokio::time::timeout(TAG_WITHIN, looked).await else { return Ok(()) };
         let message = format!(
-            "{channel} is nothing that could be held: the ledger has no log of it, and the registry has no such tag; check \
-             its name"
+            "{channel} cannot be held: the ledger has no log of it, and the registry has no such tag; check its name"
         );
         Err(Error::new(ErrorKind::ChannelAbsent, message).with("channel", channel))
     }

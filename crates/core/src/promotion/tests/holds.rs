@@ -12,7 +12,7 @@ async fn hold_on_a_channel_without_log_and_tag_is_refused() {
     let w = world().bootstrapped().await;
     let error = w.promoter.hold(&typo(), hold("incident 7")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChannelAbsent);
-    assert!(error.to_string().starts_with("reg.io/acme/shop:prd is nothing that could be held: "), "{error}");
+    assert!(error.to_string().starts_with("reg.io/acme/shop:prd cannot be held: "), "{error}");
     assert_eq!(w.promoter.state(&typo()).await.unwrap().size, 0);
 }
 
