@@ -1,7 +1,7 @@
 'use strict'
 
 const { TagwardenError, errorKinds } = require('./lib/error.js')
-const { Promoter, Plan, Approved } = require('./lib/promoter.js')
+const { Promoter, Plan, ApprovedPlan } = require('./lib/promoter.js')
 const { OciRegistry } = require('./lib/registry.js')
 const { Artifact, packArtifact, pushArtifact } = require('./lib/artifact.js')
 const { MemoryRegistry, TestRegistry } = require('./lib/memory.js')
@@ -14,7 +14,7 @@ exports.TagwardenError = TagwardenError
 exports.errorKinds = errorKinds
 exports.Promoter = Promoter
 exports.Plan = Plan
-exports.Approved = Approved
+exports.ApprovedPlan = ApprovedPlan
 exports.OciRegistry = OciRegistry
 exports.MemoryRegistry = MemoryRegistry
 exports.TestRegistry = TestRegistry

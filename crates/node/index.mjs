@@ -1,7 +1,7 @@
 import tagwarden from './index.js'
 
 export const {
-  Approved,
+  ApprovedPlan,
   Artifact,
   Channel,
   Commit,

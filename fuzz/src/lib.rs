@@ -3,7 +3,9 @@
 //! `fuzz_targets` runs each function under libFuzzer, `tests/corpus.rs` runs it on the files of `corpus/`.
 
 use serde_json::Value;
-use tagwarden::log::{ChannelState, DefectCode, Entry, Leaf, LogReport, Sealed, Step, Verifier, canonical, check};
+use tagwarden::log::{
+    ChannelState, DefectCode, EncodedEntry, Entry, EntryHash, LogReport, Transition, Verifier, canonical, check,
+};
 use tagwarden::registry::Manifest;
 use tagwarden::registry::oci::fuzz;
 use tagwarden::{Channel, Digest, ErrorKind, Reference, Repository, Tag, Timestamp};
@@ -72,7 +74,7 @@ pub fn entry(bytes: &[u8]) {
     if let Ok((_, step)) = check(&channel, seq, parent, bytes) {
         assert_eq!(canonical(&value).unwrap(), bytes);
         let entry = Entry::open(bytes).unwrap();
-        assert_eq!(Step::of(entry.seq, entry.at, &entry.channel, &entry.body), step);
+        assert_eq!(Transition::of(entry.seq, entry.at, &entry.channel, &entry.body), step);
     }
 }
 
@@ -124,7 +126,7 @@ fn agree(bytes: &[u8]) {
 
 /// The same lines, each with the correct parent.
 fn chained(bytes: &[u8]) -> Vec<u8> {
-    let mut parent: Option<Leaf> = None;
+    let mut parent: Option<EntryHash> = None;
     let mut log = Vec::new();
     for line in bytes.split(|byte| *byte == b'\n') {
         let mut line = line.to_vec();
@@ -134,7 +136,7 @@ fn chained(bytes: &[u8]) -> Vec<u8> {
             }
             line = canonical(&value).unwrap_or(line);
         }
-        parent = Some(Sealed::of(line.clone()).leaf());
+        parent = Some(EncodedEntry::of(line.clone()).leaf());
         log.extend(line);
         log.push(b'\n');
     }

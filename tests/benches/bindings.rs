@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tagwarden::ledger::{FileLedger, MemoryLedger};
 use tagwarden::log::Source;
 use tagwarden::registry::oci::{OciOptions, OciRegistry};
-use tagwarden::{Channel, Promoter, Provenance, Terms};
+use tagwarden::{Channel, MoveOptions, Promoter, Provenance};
 use tagwarden_testing::RegistryServer;
 use tokio::runtime::Runtime;
 
@@ -121,8 +121,8 @@ async fn bootstrap(promoter: &Promoter, repository: &str, tag: &str) -> Channel 
     channel
 }
 
-fn terms() -> Terms {
-    Terms::of(Provenance::new("manual", "bench", "bench").unwrap())
+fn terms() -> MoveOptions {
+    MoveOptions::new(Provenance::new("manual", "bench", "bench").unwrap())
 }
 
 /// A process that runs commands.

@@ -13,9 +13,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tagwarden::Repository;
-use tagwarden::registry::oci::{Lookup, OciOptions, OciRegistry};
+use tagwarden::registry::oci::{CredentialSource, OciOptions, OciRegistry};
 use tagwarden::registry::{Put, Registry};
-use tagwarden_testing::Sample;
+use tagwarden_testing::TestImage;
 use tagwarden_tests::docker_registry::{Access, DockerRegistry, Transport};
 
 use crate::paired::paired;
@@ -67,8 +67,8 @@ fn main() {
 
 /// Pushes a small image and returns its tag.
 async fn push(repository: &Repository, number: u64) -> String {
-    let registry = OciRegistry::new(OciOptions::new().lookup(Lookup::Nowhere)).unwrap();
-    let sample = Sample::image(number);
+    let registry = OciRegistry::new(OciOptions::new().lookup(CredentialSource::Nowhere)).unwrap();
+    let sample = TestImage::image(number);
     for blob in &sample.blobs {
         registry.push_blob(repository, blob.clone()).await.unwrap();
     }

@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
-use tagwarden::ledger::{Access, Append, Ledger, ObjectLedger};
+use tagwarden::ledger::{Appended, Ledger, ObjectLedger, OpenMode};
 use tagwarden::log::Source;
-use tagwarden::{Channel, Promoter, Provenance, Tag, Terms};
+use tagwarden::{Channel, MoveOptions, Promoter, Provenance, Tag};
 use tagwarden_testing::MemoryRegistry;
 use tokio::runtime::Runtime;
 
@@ -50,7 +50,7 @@ impl World {
     /// A new ledger over the slow store.
     fn ledger(&self) -> ObjectLedger {
         let store = Arc::new(self.store.slow(REQUEST));
-        self.runtime.block_on(ObjectLedger::over(store, "", Access::Write)).unwrap()
+        self.runtime.block_on(ObjectLedger::over(store, "", OpenMode::Write)).unwrap()
     }
 
     fn promoter(&self) -> Promoter {
@@ -71,7 +71,7 @@ impl World {
                 let at = seq.replace(seq.get() + 1);
                 let start = Instant::now();
                 let stored = ledger.append(&channel, at, all[at as usize].clone());
-                assert_eq!(self.runtime.block_on(stored).unwrap(), Append::Stored);
+                assert_eq!(self.runtime.block_on(stored).unwrap(), Appended::Stored);
                 start.elapsed()
             },
             "a PUT of the same bytes",
@@ -95,7 +95,7 @@ impl World {
             let wrote = start.elapsed();
             let start = Instant::now();
             let quick =
-                self.runtime.block_on(ObjectLedger::over(Arc::new(self.store.clone()), "", Access::Write)).unwrap();
+                self.runtime.block_on(ObjectLedger::over(Arc::new(self.store.clone()), "", OpenMode::Write)).unwrap();
             let promoter = Promoter::new(Arc::new(self.registry.clone()), Arc::new(quick));
             let state = self.runtime.block_on(promoter.state(&channel)).unwrap();
             assert_eq!((state.size, state.live), (size, Some(image.digest())));
@@ -141,8 +141,8 @@ impl World {
         let repository = sized(size).repository().clone();
         let seed = name.bytes().fold(size, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
         self.registry.push_image(&repository, &tag, seed.wrapping_add(1_000_000));
-        let terms =
-            Terms::of(Provenance::new("manual", "bench", "bench").unwrap()).idempotency_key(name.parse().unwrap());
+        let terms = MoveOptions::new(Provenance::new("manual", "bench", "bench").unwrap())
+            .idempotency_key(name.parse().unwrap());
         let start = Instant::now();
         let source = Source::Reference(repository.tag(tag));
         self.runtime.block_on(promoter.promote(&sized(size), source, terms)).unwrap();
@@ -152,7 +152,7 @@ impl World {
     async fn write_log(&self, channel: &Channel, size: u64) {
         let live = self.registry.peek(channel.repository(), channel.tag()).unwrap();
         // Append the first entry through the ledger, to find the folder for the other objects.
-        let ledger = ObjectLedger::over(Arc::new(self.store.clone()), "", Access::Write).await.unwrap();
+        let ledger = ObjectLedger::over(Arc::new(self.store.clone()), "", OpenMode::Write).await.unwrap();
         let mut all = entries(channel, size, live);
         ledger.append(channel, 0, all.next().unwrap()).await.unwrap();
         let folder =

@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::SinkExt as _;
-use tagwarden::ledger::{Access, Append, Ledger, PostgresLedger};
-use tagwarden::log::{Sealed, Source};
-use tagwarden::{Channel, Digest, Promoter, Provenance, Tag, Terms};
+use tagwarden::ledger::{Appended, Ledger, OpenMode, PostgresLedger};
+use tagwarden::log::{EncodedEntry, Source};
+use tagwarden::{Channel, Digest, MoveOptions, Promoter, Provenance, Tag};
 use tagwarden_testing::MemoryRegistry;
 use tagwarden_tests::postgres::Postgres;
 use tokio::runtime::Runtime;
@@ -50,7 +50,7 @@ fn main() {
 /// A durable append compared with inserting and committing one row, with a prepared statement on a connection of its
 /// own.
 fn appends(server: &Postgres, runtime: &Runtime, url: &str) {
-    let ledger = runtime.block_on(PostgresLedger::open(url, Access::Write)).unwrap();
+    let ledger = runtime.block_on(PostgresLedger::open(url, OpenMode::Write)).unwrap();
     let mut log = Chain::new(channel("append"));
     let (client, connection) = runtime.block_on(tokio_postgres::connect(url, NoTls)).unwrap();
     runtime.spawn(connection);
@@ -65,7 +65,7 @@ fn appends(server: &Postgres, runtime: &Runtime, url: &str) {
             let start = Instant::now();
             let append = runtime.block_on(ledger.append(&log.channel, log.size - 1, entry)).unwrap();
             let took = start.elapsed();
-            assert_eq!(append, Append::Stored);
+            assert_eq!(append, Appended::Stored);
             took
         },
         "INSERT + COMMIT of a row, prepared, one round trip",
@@ -86,7 +86,7 @@ fn channels(server: &Postgres, runtime: &Runtime, url: &str) {
     const WRITERS: usize = 8;
     for round in 0..2 {
         for count in [1_usize, 10, 100, 1000] {
-            let ledger = runtime.block_on(PostgresLedger::open(url, Access::Write)).unwrap();
+            let ledger = runtime.block_on(PostgresLedger::open(url, OpenMode::Write)).unwrap();
             let start = Instant::now();
             let writers: Vec<_> = (0..WRITERS.min(count))
                 .map(|writer| {
@@ -100,7 +100,7 @@ fn channels(server: &Postgres, runtime: &Runtime, url: &str) {
                             for log in &mut logs {
                                 let entry = log.next();
                                 let append = ledger.append(&log.channel, log.size - 1, entry).await.unwrap();
-                                assert_eq!(append, Append::Stored);
+                                assert_eq!(append, Appended::Stored);
                                 stored += 1;
                             }
                         }
@@ -139,7 +139,7 @@ fn pgbench(server: &Postgres, url: &str, clients: usize) -> String {
 fn logs(server: &Postgres, runtime: &Runtime, url: &str, long: u64) {
     let registry = MemoryRegistry::new();
     let opened = || {
-        let ledger = runtime.block_on(PostgresLedger::open(url, Access::Write)).unwrap();
+        let ledger = runtime.block_on(PostgresLedger::open(url, OpenMode::Write)).unwrap();
         Promoter::new(Arc::new(registry.clone()), Arc::new(ledger))
     };
     for size in [SHORT, long] {
@@ -177,7 +177,7 @@ fn logs(server: &Postgres, runtime: &Runtime, url: &str, long: u64) {
         let tag: Tag = format!("n{nth}").parse().unwrap();
         let repository = sized(size).repository().clone();
         registry.push_image(&repository, &tag, size.wrapping_mul(31).wrapping_add(1_000_000 + nth));
-        let terms = Terms::of(Provenance::new("manual", "bench", "bench").unwrap());
+        let terms = MoveOptions::new(Provenance::new("manual", "bench", "bench").unwrap());
         let terms = terms.idempotency_key(format!("again-{nth}").parse().unwrap());
         let promoter = opened();
         let start = Instant::now();
@@ -236,7 +236,7 @@ impl Chain {
         let entry = format!(
             r#"{{"at":"2026-11-23T06:12:31.123Z","body":{{"provenance":{{"actor":{{"id":"bench","kind":"workload"}},"pipeline":{{"provider":"bench","run_id":"1"}}}},"reason":"{reason}","scope":"all"}},"channel":"{channel}","id":"0193f1c2-0000-7000-8000-{size:012x}","kind":"hold",{parent}"seq":{size},"v":1}}"#
         );
-        let sealed = Sealed::of(entry);
+        let sealed = EncodedEntry::of(entry);
         self.size += 1;
         self.parent = Some(sealed.leaf());
         sealed.bytes().clone()

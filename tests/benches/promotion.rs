@@ -18,15 +18,15 @@ use reqwest::{Client, StatusCode};
 use tagwarden::drift::Drift;
 use tagwarden::ledger::FileLedger;
 use tagwarden::log::{
-    Body, ChannelState, Deadlines, Decision, Deployment, Intent, Op, Outcome, PolicyEntry, PolicyNote, PutStatus,
+    Body, ChannelState, Deadlines, Decision, Deployment, Intent, Op, Outcome, PolicyEntry, PutStatus, RecordedPolicy,
     Source, Status, TargetManifest,
 };
 use tagwarden::policy::Policy;
 use tagwarden::registry::MANIFEST_TYPES;
 use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry};
-use tagwarden::{Channel, Digest, IdempotencyKey, Promoter, Provenance, Repository, Tag, Terms, Timestamp};
+use tagwarden::{Channel, Digest, IdempotencyKey, MoveOptions, Promoter, Provenance, Repository, Tag, Timestamp};
 use tagwarden_testing::MemoryRegistry;
-use tagwarden_testing::{Access, Bearer, Login, RegistryServer};
+use tagwarden_testing::{AuthMode, Bearer, Login, RegistryServer};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
@@ -166,7 +166,7 @@ impl<'a> World<'a> {
         let four = "GET /v2/, GET, GET /v2/, PUT";
         paired("+ 50 ms, first promotion", 1.05, rounds, first, four, || bare(None));
         paired("+ 50 ms, next environment", 0.8, rounds, next, four, || bare(None));
-        world.borrow().server.access(Access::Bearer(Bearer::new(Login::new("ci", "pw"))));
+        world.borrow().server.access(AuthMode::Bearer(Bearer::new(Login::new("ci", "pw"))));
         let six = "the same with 2 requests for a token";
         paired("+ 50 ms, token, first promotion", 1.05, rounds, first, six, || bare(Some("ci:pw")));
         paired("+ 50 ms, token, next environment", 0.85, rounds, next, six, || bare(Some("ci:pw")));
@@ -372,8 +372,8 @@ fn write_log(dir: &Path, channel: &Channel, size: u64, live: &Digest) {
         let seq = state.size;
         let to = if seq + 2 >= size { *live } else { Digest::of(&seq.to_be_bytes()) };
         let reference = channel.repository().digest(to);
-        let move_id: tagwarden::Text = format!("move-{seq}").parse().unwrap();
-        let owner: tagwarden::Text = "bench".parse().unwrap();
+        let move_id: tagwarden::Line = format!("move-{seq}").parse().unwrap();
+        let owner: tagwarden::Line = "bench".parse().unwrap();
         let intent = Intent {
             op: if state.live.is_none() { Op::Bootstrap } else { Op::Promote },
             move_id: move_id.clone(),
@@ -424,7 +424,7 @@ fn write_log(dir: &Path, channel: &Channel, size: u64, live: &Digest) {
 /// The entries before the first move: the policy, and a deployment where the log is to have an even number of entries.
 fn before_the_moves(size: u64) -> Vec<Body> {
     let policy = Policy::standard();
-    let (PolicyNote { name, digest }, text) = (policy.note(), policy.text());
+    let (RecordedPolicy { name, digest }, text) = (policy.note(), policy.text());
     let provenance = Provenance::new("manual", "bench", "bench").unwrap();
     let policy = Body::Policy(PolicyEntry { name, digest, text, binding: false, provenance });
     let (cluster, revision) = ("bench".parse().unwrap(), "prod".parse().unwrap());
@@ -437,8 +437,8 @@ fn channel(size: u64) -> Channel {
     format!("registry.example.com/acme/shop{size}:prod").parse().unwrap()
 }
 
-fn terms() -> Terms {
-    Terms::of(Provenance::new("manual", "bench", "bench").unwrap())
+fn terms() -> MoveOptions {
+    MoveOptions::new(Provenance::new("manual", "bench", "bench").unwrap())
 }
 
 /// The most memory that this process has had; none where there is no `/proc`.

@@ -9,10 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tagwarden::ledger::{FileLedger, Ledger};
 use tagwarden::log::Source;
-use tagwarden::promotion::{RecoveryMode, Wait, Watcher};
-use tagwarden::registry::oci::{Credentials, Lookup, OciOptions, OciRegistry};
-use tagwarden::{Channel, Promoter, Provenance, Tag, Terms, Times};
-use tagwarden_testing::{Access, Bearer, HttpFault, Login, RegistryServer};
+use tagwarden::promotion::{ProgressObserver, RecoveryMode, WaitReason};
+use tagwarden::registry::oci::{CredentialSource, Credentials, OciOptions, OciRegistry};
+use tagwarden::{Channel, MoveOptions, Promoter, Provenance, Tag, Times};
+use tagwarden_testing::{AuthMode, Bearer, HttpFault, Login, RegistryServer};
 
 const CANARY: &str = "canary-7f3a91";
 
@@ -38,8 +38,8 @@ impl Shown {
     }
 }
 
-impl Watcher for Shown {
-    fn waits(&self, channel: &Channel, what: Wait, remaining: Option<Duration>) {
+impl ProgressObserver for Shown {
+    fn waits(&self, channel: &Channel, what: WaitReason, remaining: Option<Duration>) {
         self.note((channel, what, remaining));
     }
 }
@@ -61,7 +61,7 @@ async fn live(server: &RegistryServer, options: OciOptions, shown: &Shown) -> us
         server.memory().push_image(&repository, &tag(name), number);
     }
     let who = || Provenance::new("manual", "run", "ada").unwrap();
-    let terms = || Terms::of(who()).timeout(Duration::from_secs(30));
+    let terms = || MoveOptions::new(who()).timeout(Duration::from_secs(30));
     let release = |name: &str| Source::Reference(repository.tag(tag(name)));
     let mut failed = 0;
     let faults = [
@@ -129,17 +129,19 @@ fn assert_hidden(shown: &Shown, what: &str) {
     }
 }
 
-fn bearer() -> Access {
-    Access::Bearer(Bearer::new(Login::new("ci", CANARY)))
+fn bearer() -> AuthMode {
+    AuthMode::Bearer(Bearer::new(Login::new("ci", CANARY)))
 }
 
 #[tokio::test]
 async fn a_password_that_is_right_or_wrong_is_shown_nowhere() {
-    for (access, name) in [(Access::Basic(Login::new("ci", CANARY)), "basic"), (bearer(), "bearer")] {
+    for (access, name) in [(AuthMode::Basic(Login::new("ci", CANARY)), "basic"), (bearer(), "bearer")] {
         let server = RegistryServer::start().await.unwrap();
         server.access(access);
         let given = |password: &str| {
-            OciOptions::new().lookup(Lookup::Nowhere).credentials(server.host(), Credentials::password("ci", password))
+            OciOptions::new()
+                .lookup(CredentialSource::Nowhere)
+                .credentials(server.host(), Credentials::password("ci", password))
         };
         let shown = Shown::default();
         let failed = live(&server, given(CANARY), &shown).await;
@@ -157,7 +159,7 @@ async fn tokens_are_shown_nowhere() {
         let server = RegistryServer::start().await.unwrap();
         server.access(bearer());
         let shown = Shown::default();
-        let options = OciOptions::new().lookup(Lookup::Nowhere).credentials(server.host(), credentials);
+        let options = OciOptions::new().lookup(CredentialSource::Nowhere).credentials(server.host(), credentials);
         live(&server, options, &shown).await;
         assert_hidden(&shown, "token");
     }
@@ -172,7 +174,7 @@ async fn what_docker_login_left_is_shown_nowhere() {
     let auth = STANDARD.encode(format!("ci:{CANARY}"));
     std::fs::write(&file, format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, server.host())).unwrap();
     let shown = Shown::default();
-    let failed = live(&server, OciOptions::new().lookup(Lookup::Docker).docker_config(&file), &shown).await;
+    let failed = live(&server, OciOptions::new().lookup(CredentialSource::Docker).docker_config(&file), &shown).await;
     assert!(failed < 22, "{failed}");
     assert_hidden(&shown, "docker");
 }
@@ -184,7 +186,7 @@ async fn child() {
     let server = RegistryServer::start().await.unwrap();
     server.access(bearer());
     let shown = Shown::default();
-    let failed = live(&server, OciOptions::new().lookup(Lookup::Environment), &shown).await;
+    let failed = live(&server, OciOptions::new().lookup(CredentialSource::Environment), &shown).await;
     assert!(failed < 22, "{failed}");
     assert_hidden(&shown, "environment");
     println!("hidden");

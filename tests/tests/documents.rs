@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tagwarden::retention::RetentionRule;
-use tagwarden::{ErrorKind, IdempotencyKey, Provenance, Repository, Tag, Terms, Times};
+use tagwarden::{ErrorKind, IdempotencyKey, MoveOptions, Provenance, Repository, Tag, Times};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -134,7 +134,7 @@ fn limits_are_what_the_code_has() {
 #[test]
 fn defaults_are_what_the_code_has() {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap();
-    let terms = Terms::of(Provenance::new("manual", "run", "ada").unwrap());
+    let terms = MoveOptions::new(Provenance::new("manual", "run", "ada").unwrap());
     let rule = RetentionRule::default();
     let mut times = [0; 4];
     for row in rows(&read("docs/reference/limits.md"), "## Defaults") {

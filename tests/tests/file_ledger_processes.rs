@@ -9,10 +9,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use tagwarden::ledger::{Append, FileLedger, Ledger};
-use tagwarden::log::{Body, Entry, Hold, HoldScope, Sealed};
+use tagwarden::ledger::{Appended, FileLedger, Ledger};
+use tagwarden::log::{Body, EncodedEntry, Entry, Hold, HoldScope};
 use tagwarden::{Channel, Provenance, Timestamp};
-use tagwarden_testing::conformance::ledger::Store;
+use tagwarden_testing::conformance::ledger::LedgerHarness;
 
 const DIR: &str = "TAGWARDEN_TEST_LEDGER";
 const COUNT: &str = "TAGWARDEN_TEST_COUNT";
@@ -21,7 +21,7 @@ fn channel() -> Channel {
     "reg.io/acme/shop:prod".parse().unwrap()
 }
 
-fn hold(seq: u64, parent: Option<Sealed>, reason: &str) -> Sealed {
+fn hold(seq: u64, parent: Option<EncodedEntry>, reason: &str) -> EncodedEntry {
     let body = Body::Hold(Hold {
         scope: HoldScope::All,
         reason: reason.parse().unwrap(),
@@ -40,11 +40,11 @@ async fn write(ledger: &dyn Ledger, count: u64, who: &str, mut acknowledged: imp
         loop {
             let size = ledger.size(&channel()).await.unwrap();
             let last = match size.checked_sub(1) {
-                Some(seq) => ledger.read(&channel(), seq, 1).await.unwrap().into_iter().next().map(Sealed::of),
+                Some(seq) => ledger.read(&channel(), seq, 1).await.unwrap().into_iter().next().map(EncodedEntry::of),
                 None => None,
             };
             let entry = hold(size, last, &reason);
-            if ledger.append(&channel(), size, entry.bytes().clone()).await.unwrap() == Append::Stored {
+            if ledger.append(&channel(), size, entry.bytes().clone()).await.unwrap() == Appended::Stored {
                 acknowledged(size, &reason);
                 break;
             }
@@ -57,7 +57,7 @@ async fn whole_log(ledger: &dyn Ledger) -> Vec<String> {
     // A look at the size finishes what a dead process left.
     let size = ledger.size(&channel()).await.unwrap();
     let mut reasons = Vec::new();
-    let mut last: Option<Sealed> = None;
+    let mut last: Option<EncodedEntry> = None;
     loop {
         let page = ledger.read(&channel(), reasons.len() as u64, 500).await.unwrap();
         if page.is_empty() {
@@ -69,7 +69,7 @@ async fn whole_log(ledger: &dyn Ledger) -> Vec<String> {
             assert_eq!(entry.parent, last.map(|last| last.leaf()), "at {}", entry.seq);
             let Body::Hold(hold) = entry.body else { panic!("{entry:?}") };
             reasons.push(hold.reason.to_string());
-            last = Some(Sealed::of(bytes));
+            last = Some(EncodedEntry::of(bytes));
         }
     }
     assert_eq!(size, reasons.len() as u64);
@@ -183,11 +183,11 @@ async fn a_killed_process_loses_nothing_that_it_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_laws_are_kept_beside_other_processes() {
+async fn the_requirements_are_kept_beside_other_processes() {
     struct Dir(tempfile::TempDir);
 
     #[async_trait::async_trait]
-    impl Store for Dir {
+    impl LedgerHarness for Dir {
         async fn open(&self) -> tagwarden::Result<Arc<dyn Ledger>> {
             Ok(Arc::new(FileLedger::open(self.0.path())?))
         }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use base64::Engine as _;
 use bytes::Bytes;
-use tagwarden::ledger::{Access, Append, Ledger, LedgerUrl, ObjectLedger};
+use tagwarden::ledger::{Appended, Ledger, LedgerUrl, ObjectLedger, OpenMode};
 use tagwarden::{Channel, ErrorKind, Result};
-use tagwarden_testing::conformance::ledger::{self as laws, Store};
+use tagwarden_testing::conformance::ledger::{self as requirements, LedgerHarness};
 use tagwarden_tests::azurite::Azurite;
 use tagwarden_tests::docker_registry::Transport;
 use tagwarden_tests::gcs::Gcs;
@@ -20,30 +20,30 @@ const URL: &str = "TAGWARDEN_TEST_OBJECTS";
 struct Opened(String);
 
 #[async_trait]
-impl Store for Opened {
+impl LedgerHarness for Opened {
     async fn open(&self) -> Result<Arc<dyn Ledger>> {
-        Ok(Arc::new(ObjectLedger::open(&self.0, Access::Write).await?))
+        Ok(Arc::new(ObjectLedger::open(&self.0, OpenMode::Write).await?))
     }
 }
 
 struct InMemory(Arc<object_store::memory::InMemory>);
 
 #[async_trait]
-impl Store for InMemory {
+impl LedgerHarness for InMemory {
     async fn open(&self) -> Result<Arc<dyn Ledger>> {
-        Ok(Arc::new(ObjectLedger::over(self.0.clone(), "team/ledger", Access::Write).await?))
+        Ok(Arc::new(ObjectLedger::over(self.0.clone(), "team/ledger", OpenMode::Write).await?))
     }
 }
 
 #[tokio::test]
-async fn the_laws_hold_in_memory() {
-    laws::all(&InMemory(Arc::default())).await.unwrap();
+async fn requirements_hold_in_memory() {
+    requirements::all(&InMemory(Arc::default())).await.unwrap();
 }
 
 #[tokio::test]
-async fn the_laws_hold_in_a_directory() {
+async fn requirements_hold_in_a_directory() {
     let dir = tempfile::tempdir().unwrap();
-    laws::all(&Opened(format!("file://{}/ledger", dir.path().display()))).await.unwrap();
+    requirements::all(&Opened(format!("file://{}/ledger", dir.path().display()))).await.unwrap();
 }
 
 /// Tests that run in a child process: `ObjectLedger` finds its credentials only in the environment.
@@ -60,7 +60,7 @@ mod engine {
         let url = url();
         let mut writers = Vec::new();
         for _ in 0..16 {
-            writers.push(ObjectLedger::open(&url, Access::Write).await.unwrap());
+            writers.push(ObjectLedger::open(&url, OpenMode::Write).await.unwrap());
         }
         let channel: Channel = "conformance.example/race:prod".parse().unwrap();
         for seq in 0..20 {
@@ -81,7 +81,7 @@ mod engine {
             let mut won = Vec::new();
             for race in races {
                 let (append, bytes) = race.await.unwrap();
-                if append == Append::Stored {
+                if append == Appended::Stored {
                     won.push(bytes);
                 }
             }
@@ -92,9 +92,9 @@ mod engine {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     #[ignore = "a child of the tests of an engine"]
-    async fn the_laws_hold() {
+    async fn requirements_hold() {
         let url = url();
-        laws::all(&Opened(url)).await.unwrap();
+        requirements::all(&Opened(url)).await.unwrap();
     }
 
     #[tokio::test]
@@ -102,10 +102,10 @@ mod engine {
     async fn a_bucket_that_is_not_there_is_absent() {
         let url = url();
         let elsewhere = url.replacen("://ledgers/", "://nowhere/", 1);
-        let error = ObjectLedger::open(&elsewhere, Access::Write).await.unwrap_err();
+        let error = ObjectLedger::open(&elsewhere, OpenMode::Write).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LedgerAbsent, "{error:?}");
         assert!(error.to_string().ends_with("make the bucket or container first, tagwarden never does"), "{error}");
-        let read = ObjectLedger::open(&elsewhere, Access::Read).await.unwrap();
+        let read = ObjectLedger::open(&elsewhere, OpenMode::Read).await.unwrap();
         let channel: Channel = "conformance.example/absent:prod".parse().unwrap();
         assert_eq!(read.size(&channel).await.unwrap_err().kind(), ErrorKind::LedgerAbsent);
     }
@@ -120,7 +120,7 @@ mod stranger {
     async fn wrong_credentials_are_denied_and_shown_nowhere() {
         let url = std::env::var(STRANGER).unwrap();
         let channel: Channel = "conformance.example/denied:prod".parse().unwrap();
-        let ledger = ObjectLedger::open(&url, Access::Write).await.unwrap();
+        let ledger = ObjectLedger::open(&url, OpenMode::Write).await.unwrap();
         let append = ledger.append(&channel, 0, Bytes::from_static(b"{}")).await.unwrap_err();
         let size = ledger.size(&channel).await.unwrap_err();
         let all = ledger.channels().await.unwrap_err();
@@ -131,7 +131,7 @@ mod stranger {
         // No process listens on this port. The client's error message has the URL in it.
         let (_, host) = url.split_once("?endpoint=http://").unwrap();
         let gone = url.replace(host.split('/').next().unwrap(), "127.0.0.1:1");
-        let gone = ObjectLedger::open(&gone, Access::Write).await.unwrap_err();
+        let gone = ObjectLedger::open(&gone, OpenMode::Write).await.unwrap_err();
         assert_eq!(gone.kind(), ErrorKind::LedgerUnavailable, "{gone:?}");
         let shown = format!(
             "{append:?} {size:?} {all:?} {init:?} {gone:?} {append} {size} {all} {init} {gone} {ledger:?} {ledger:#?}"

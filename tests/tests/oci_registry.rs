@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tagwarden::registry::oci::{Credentials, Lookup, OciOptions, OciRegistry, Scheme};
+use tagwarden::registry::oci::{CredentialSource, Credentials, OciOptions, OciRegistry, Scheme};
 use tagwarden::registry::{Manifest, Put, Registry};
 use tagwarden::{Digest, ErrorKind, Repository, Tag};
 use tagwarden_tests::docker_registry::{Access, CA_PEM, DockerRegistry, PASSWORD, Transport, USER};
@@ -12,7 +12,7 @@ const TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 fn options() -> OciOptions {
-    OciOptions::new().lookup(Lookup::Nowhere)
+    OciOptions::new().lookup(CredentialSource::Nowhere)
 }
 
 fn tag(text: &str) -> Tag {
@@ -115,7 +115,7 @@ async fn a_registry_with_passwords_that_docker_login_left() {
     let host = server.host();
     std::fs::write(&file, format!(r#"{{"auths":{{"{host}":{{"username":"{USER}","password":"{PASSWORD}"}}}}}}"#))
         .unwrap();
-    let registry = OciRegistry::new(OciOptions::new().lookup(Lookup::Docker).docker_config(&file)).unwrap();
+    let registry = OciRegistry::new(OciOptions::new().lookup(CredentialSource::Docker).docker_config(&file)).unwrap();
     assert_eq!(registry.resolve(&repository(&server), &tag("prod")).await.unwrap(), None);
 }
 

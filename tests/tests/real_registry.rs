@@ -1,5 +1,5 @@
 //! A governed promotion on a real `docker-registry`, with `skopeo` as an independent reader and as a foreign writer.
-//! The laws of a registry are tested on the adapter, over the in-process server and over the real registry.
+//! The requirements of a registry are tested on the adapter, over the in-process server and over the real registry.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -9,20 +9,22 @@ use async_trait::async_trait;
 use tagwarden::drift::Drift;
 use tagwarden::ledger::FileLedger;
 use tagwarden::log::Source;
-use tagwarden::registry::oci::{Lookup, OciOptions, OciRegistry};
+use tagwarden::registry::oci::{CredentialSource, OciOptions, OciRegistry};
 use tagwarden::registry::{Put, Registry};
-use tagwarden::{Channel, Digest, ErrorKind, Pipeline, Promoter, Provenance, Repository, Result, Stage, Tag, Terms};
+use tagwarden::{
+    Channel, Digest, ErrorKind, MoveOptions, Pipeline, Promoter, Provenance, Repository, Result, Stage, Tag,
+};
 use tagwarden_testing::RegistryServer;
-use tagwarden_testing::Sample;
-use tagwarden_testing::conformance::registry::{Fixture, all};
+use tagwarden_testing::TestImage;
+use tagwarden_testing::conformance::registry::{RegistryHarness, all};
 use tagwarden_tests::docker_registry::{Access, DockerRegistry, Transport};
 use tagwarden_tests::verify_ledgers;
 
 fn oci() -> OciRegistry {
-    OciRegistry::new(OciOptions::new().lookup(Lookup::Nowhere)).unwrap()
+    OciRegistry::new(OciOptions::new().lookup(CredentialSource::Nowhere)).unwrap()
 }
 
-async fn store(registry: &OciRegistry, repository: &Repository, sample: &Sample) -> Result<()> {
+async fn store(registry: &OciRegistry, repository: &Repository, sample: &TestImage) -> Result<()> {
     for blob in &sample.blobs {
         registry.push_blob(repository, blob.clone()).await?;
     }
@@ -49,37 +51,37 @@ impl Over {
 }
 
 #[async_trait]
-impl Fixture for Over {
+impl RegistryHarness for Over {
     fn registry(&self) -> Arc<dyn Registry> {
         Arc::new(self.registry.clone())
     }
 
     async fn repository(&self) -> Repository {
         let number = self.repositories.fetch_add(1, Ordering::Relaxed);
-        format!("{}/laws/{number}", self.host).parse().unwrap()
+        format!("{}/requirements/{number}", self.host).parse().unwrap()
     }
 
-    async fn store_parts(&self, repository: &Repository, sample: &Sample) -> Result<()> {
+    async fn store_parts(&self, repository: &Repository, sample: &TestImage) -> Result<()> {
         store(&self.registry, repository, sample).await
     }
 
     async fn broken(&self) -> (Arc<dyn Registry>, Repository) {
         // No process listens on this port: it was free a moment ago.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let registry = OciRegistry::new(OciOptions::new().lookup(Lookup::Nowhere).retries(0)).unwrap();
-        (Arc::new(registry), format!("127.0.0.1:{port}/laws/broken").parse().unwrap())
+        let registry = OciRegistry::new(OciOptions::new().lookup(CredentialSource::Nowhere).retries(0)).unwrap();
+        (Arc::new(registry), format!("127.0.0.1:{port}/requirements/broken").parse().unwrap())
     }
 }
 
 #[tokio::test]
-async fn the_adapter_keeps_the_laws_over_the_in_process_server() {
+async fn the_adapter_keeps_the_requirements_over_the_in_process_server() {
     let server = RegistryServer::start().await.unwrap();
     assert_eq!(all(&Over::new(server.host().to_owned())).await, []);
 }
 
 #[tokio::test]
-async fn the_adapter_keeps_the_laws_over_docker_registry() {
-    let test = "the_adapter_keeps_the_laws_over_docker_registry";
+async fn the_adapter_keeps_the_requirements_over_docker_registry() {
+    let test = "the_adapter_keeps_the_requirements_over_docker_registry";
     let Some(server) = DockerRegistry::start(test, Access::Open, Transport::Http) else { return };
     assert_eq!(all(&Over::new(server.host())).await, []);
 }
@@ -108,7 +110,7 @@ async fn the_way_of_a_release_through_a_real_registry() {
     let registry = oci();
     let mut digests: Vec<Digest> = Vec::new();
     for (name, number) in ["1.4.0", "1.4.1", "1.4.2", "hotfix"].into_iter().zip(0..) {
-        let sample = Sample::image(number);
+        let sample = TestImage::image(number);
         store(&registry, &repository, &sample).await.unwrap();
         let put = registry
             .put(&repository, &name.parse().unwrap(), &sample.manifest, std::time::Duration::from_secs(15))
@@ -127,7 +129,7 @@ async fn the_way_of_a_release_through_a_real_registry() {
         .to_vec();
     let promoter = Promoter::new(Arc::new(registry), Arc::new(FileLedger::open(dir.path()).unwrap()))
         .with_pipeline(Pipeline::new(stages).unwrap());
-    let terms = || Terms::of(Provenance::new("manual", "run-7", "ada").unwrap());
+    let terms = || MoveOptions::new(Provenance::new("manual", "run-7", "ada").unwrap());
     let release = |name: &str| Source::Reference(repository.tag(name.parse().unwrap()));
     let says = |digest: Digest| Some(digest.to_string());
 

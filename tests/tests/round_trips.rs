@@ -7,8 +7,8 @@ use std::time::Duration;
 use tagwarden::ledger::FileLedger;
 use tagwarden::log::Source;
 use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry};
-use tagwarden::{Channel, Pipeline, Promoter, Provenance, Stage, Terms};
-use tagwarden_testing::{Access, Bearer, Login, RegistryServer, Seen};
+use tagwarden::{Channel, MoveOptions, Pipeline, Promoter, Provenance, Stage};
+use tagwarden_testing::{AuthMode, Bearer, Login, RegistryServer, Seen};
 
 /// Long enough that concurrent requests overlap even on a busy machine. Short enough that the read of the tag is less
 /// than a second old when the put is sent; otherwise the tag is read again.
@@ -75,8 +75,8 @@ impl World {
     }
 }
 
-fn terms() -> Terms {
-    Terms::of(Provenance::new("manual", "run-1", "ada").unwrap())
+fn terms() -> MoveOptions {
+    MoveOptions::new(Provenance::new("manual", "run-1", "ada").unwrap())
 }
 
 fn rounds(seen: &[Seen]) -> usize {
@@ -117,7 +117,7 @@ async fn promotion_by_tag_to_the_next_environment_of_a_pipeline_puts_no_pin_agai
 #[tokio::test(flavor = "multi_thread")]
 async fn one_token_covers_a_move() {
     let world = World::new().await;
-    world.server.access(Access::Bearer(Bearer::new(Login::new("ci", "pw"))));
+    world.server.access(AuthMode::Bearer(Bearer::new(Login::new("ci", "pw"))));
     let seen = world.promote(&world.dev, world.release("1.1")).await;
     assert_eq!(world.server.token_requests().len(), 1);
     // The 401 that names the token server, the token request, and four more.

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use tagwarden::ledger::MemoryLedger;
 use tagwarden::log::{Hold, HoldScope, Source, Unhold};
 use tagwarden::policy::{ExpectedDigest, Refusal};
-use tagwarden::promotion::{First, RollbackTarget};
+use tagwarden::promotion::{BootstrapOptions, RollbackTarget};
 use tagwarden::retention::RetentionRule;
 use tagwarden::{
-    Channel, Digest, Error, Operation, Pipeline, Promoter, Provenance, ProvenanceParts, Receipt, Repository, Result,
-    Tag, Terms, Times,
+    Channel, Digest, Error, MoveOptions, Operation, Pipeline, Promoter, Provenance, ProvenanceParts, Receipt,
+    Repository, Result, Tag, Times,
 };
-use tagwarden_testing::{MemoryRegistry, ReadFault, Sample};
+use tagwarden_testing::{MemoryRegistry, ReadFault, TestImage};
 
 const SHOP: &str = "registry.example.com/acme/shop";
 
@@ -110,7 +110,7 @@ impl Step<'_> {
         let live = self.text("source_channel").map(|tag| Source::Channel(format!("{SHOP}:{tag}").parse().unwrap()));
         let source = source.or(live);
         match op {
-            "bootstrap" => Operation::Bootstrap(First { source, ..First::default() }),
+            "bootstrap" => Operation::Bootstrap(BootstrapOptions { source, ..BootstrapOptions::default() }),
             "promote" => Operation::Promote(source.unwrap()),
             "rollback" => Operation::Rollback(self.text("to").and_then(image).map(RollbackTarget::Digest)),
             "repair" => Operation::Repair,
@@ -119,8 +119,8 @@ impl Step<'_> {
         }
     }
 
-    fn terms(&self) -> Terms {
-        let mut terms = Terms::of(who());
+    fn terms(&self) -> MoveOptions {
+        let mut terms = MoveOptions::new(who());
         terms.idempotency_key = self.text("idempotency_key").map(|key| key.parse().unwrap());
         terms.reason = self.text("reason").map(|reason| reason.parse().unwrap());
         terms.expected = match self.text("expected") {
@@ -143,7 +143,7 @@ impl Step<'_> {
         format!("{SHOP}:{}", self.text("channel").unwrap()).parse().unwrap()
     }
 
-    fn reason(&self) -> tagwarden::Text {
+    fn reason(&self) -> tagwarden::Line {
         self.text("reason").unwrap().parse().unwrap()
     }
 
@@ -177,7 +177,7 @@ fn receipt(given: Result<Receipt, Error>) -> Result<Value> {
 /// The digest of an image: `image 3` is image number 3.
 fn image(text: &str) -> Option<Digest> {
     let number = text.strip_prefix("image ")?.parse().unwrap();
-    Some(Sample::image(number).digest())
+    Some(TestImage::image(number).digest())
 }
 
 /// The value with every time replaced by the same one.

@@ -8,12 +8,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tagwarden::ledger::{Access, Ending, LedgerUrl, Transfer, Transferred, export};
+use tagwarden::ledger::{Ending, LedgerUrl, Migration, MigrationResult, OpenMode, export};
 use tagwarden::log::{
-    Body, ChannelState, Deadlines, Decision, Intent, LogReport, Op, Outcome, PolicyEntry, PolicyNote, PutStatus,
+    Body, ChannelState, Deadlines, Decision, Intent, LogReport, Op, Outcome, PolicyEntry, PutStatus, RecordedPolicy,
     Source, Status, TargetManifest,
 };
-use tagwarden::{Channel, Digest, Provenance, Text, Timestamp};
+use tagwarden::{Channel, Digest, Line, Provenance, Timestamp};
 use tagwarden_tests::docker_registry::Transport;
 use tagwarden_tests::moto::Moto;
 use tagwarden_tests::number_of;
@@ -30,7 +30,7 @@ fn moves() -> u64 {
     number_of("TAGWARDEN_MOVES").unwrap_or(MOVES)
 }
 
-fn text(text: impl AsRef<str>) -> Text {
+fn text(text: impl AsRef<str>) -> Line {
     text.as_ref().parse().unwrap()
 }
 
@@ -64,7 +64,7 @@ fn bodies(state: &ChannelState, nth: u64) -> [Body; 2] {
         upstream: vec![],
         decision: Decision {
             at: Timestamp::from_unix_ms(1_795_000_000_000),
-            policy: PolicyNote { name: text("standard"), digest: state.policies[0] },
+            policy: RecordedPolicy { name: text("standard"), digest: state.policies[0] },
             findings: vec![],
             overrides: vec![],
             approvals: vec![],
@@ -116,12 +116,12 @@ fn directory(dir: &Path, moves: u64) -> LogReport {
     report
 }
 
-async fn moved(from: &str, to: &str) -> Transferred {
+async fn moved(from: &str, to: &str) -> MigrationResult {
     let began = Instant::now();
     let [from, to]: [LedgerUrl; 2] = [from, to].map(|url| url.parse().unwrap());
     to.init().await.unwrap();
-    let (source, target) = (from.open(Access::Write).await.unwrap(), to.open(Access::Write).await.unwrap());
-    let transfer = Transfer::migrating(source, target, to.name().unwrap(), who());
+    let (source, target) = (from.open(OpenMode::Write).await.unwrap(), to.open(OpenMode::Write).await.unwrap());
+    let transfer = Migration::migrating(source, target, to.name().unwrap(), who());
     let done = transfer.run(transfer.survey(&channel()).await.unwrap()).await.unwrap();
     println!("{} entries from {from} to {to}: {} ms", done.size, began.elapsed().as_millis());
     done
@@ -138,7 +138,7 @@ async fn through(home: &Path, moves: u64, place: String) {
         assert_eq!(done.ending, Ending::Migrated { seq: written.entries });
     }
     // The independent verifier reads the result.
-    let ledger = last.parse::<LedgerUrl>().unwrap().open(Access::Read).await.unwrap();
+    let ledger = last.parse::<LedgerUrl>().unwrap().open(OpenMode::Read).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let exported = export(Arc::clone(&ledger).as_ref(), &channel(), dir.path()).await.unwrap();
     assert_eq!(exported.root, written.root);

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tagwarden::ledger::{Append, Ledger};
+use tagwarden::ledger::{Appended, Ledger};
 use tagwarden::registry::{Manifest, Put, Registry};
 use tagwarden::{Channel, Digest, Error, ErrorKind, Reference, Repository, Result, Tag, Target};
 
@@ -108,12 +108,12 @@ impl Ledger for HostLedger {
         entries.collect::<std::result::Result<_, _>>().map_err(|e| self.0.failed("read", e, SILENT))
     }
 
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
         let request = json!({ "channel": channel, "seq": seq, "bytes": STANDARD.encode(&bytes) });
         let ended = self.0.ask("append", request, APPEND).await;
-        match ended.map_err(|error: Error| error.with("channel", channel).with("seq", seq))? {
-            Ended::Stored => Ok(Append::Stored),
-            Ended::Lost => Ok(Append::Lost),
+        match ended.map_err(|error: Error| error.with_context("channel", channel).with_context("seq", seq))? {
+            Ended::Stored => Ok(Appended::Stored),
+            Ended::Lost => Ok(Appended::Conflict),
         }
     }
 

@@ -6,7 +6,7 @@ use std::error::Error as StdError;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tagwarden::policy::{Finding, Refusal};
-use tagwarden::{Class, Error, ErrorKind};
+use tagwarden::{Error, ErrorClass, ErrorKind};
 
 use crate::host::HostError;
 
@@ -19,15 +19,15 @@ pub fn error_kinds() -> Value {
     Value::Array(kinds.collect())
 }
 
-fn class(class: Class) -> &'static str {
+fn class(class: ErrorClass) -> &'static str {
     match class {
-        Class::Failed => "failed",
-        Class::Usage => "usage",
-        Class::Refused => "refused",
-        Class::Drift => "drift",
-        Class::Indeterminate => "indeterminate",
-        Class::Unknown => "unknown",
-        Class::Defect => "defect",
+        ErrorClass::Failed => "failed",
+        ErrorClass::Usage => "usage",
+        ErrorClass::Refused => "refused",
+        ErrorClass::Drift => "drift",
+        ErrorClass::Indeterminate => "indeterminate",
+        ErrorClass::Unknown => "unknown",
+        ErrorClass::Defect => "defect",
     }
 }
 

@@ -1,7 +1,7 @@
 //! Faults in the scripts of another language: `{fault, …}`, times in milliseconds.
 
 use tagwarden::Result;
-use tagwarden_testing::{ErrorAnswer, Fault, ReadFault};
+use tagwarden_testing::{ErrorAnswer, InjectedFault, ReadFault};
 use tagwarden_testing::{HttpFault, RetryAfter};
 
 use crate::fields::Fields;
@@ -11,24 +11,24 @@ use crate::registry::manifest;
 type Read<T> = fn(&mut Fields) -> Result<T>;
 
 /// Parses a fault of a put.
-pub(crate) fn put(given: Fields) -> Result<Fault> {
+pub(crate) fn put(given: Fields) -> Result<InjectedFault> {
     fault(given, PUT)
 }
 
-const PUT: &[(&str, Read<Fault>)] = &[
-    ("pass", |_| Ok(Fault::Pass)),
-    ("before", |_| Ok(Fault::Before)),
-    ("after", |_| Ok(Fault::After)),
-    ("refused", |given| error_answer(given).map(Fault::Refused)),
-    ("denied", |_| Ok(Fault::Denied)),
-    ("late", |given| given.need_ms("time").map(Fault::Late)),
-    ("twice", |given| given.need_ms("time").map(Fault::Twice)),
-    ("slow", |given| given.need_ms("time").map(Fault::Slow)),
-    ("stale", |given| given.need("reads").map(Fault::Stale)),
-    ("gone", |_| Ok(Fault::Gone)),
-    ("ignored", |_| Ok(Fault::Ignored)),
-    ("foreign_before", |given| manifest(given).map(Fault::ForeignBefore)),
-    ("foreign_after", |given| manifest(given).map(Fault::ForeignAfter)),
+const PUT: &[(&str, Read<InjectedFault>)] = &[
+    ("pass", |_| Ok(InjectedFault::Pass)),
+    ("before", |_| Ok(InjectedFault::Before)),
+    ("after", |_| Ok(InjectedFault::After)),
+    ("refused", |given| error_answer(given).map(InjectedFault::Refused)),
+    ("denied", |_| Ok(InjectedFault::Denied)),
+    ("late", |given| given.need_ms("time").map(InjectedFault::Late)),
+    ("twice", |given| given.need_ms("time").map(InjectedFault::Twice)),
+    ("slow", |given| given.need_ms("time").map(InjectedFault::Slow)),
+    ("stale", |given| given.need("reads").map(InjectedFault::Stale)),
+    ("gone", |_| Ok(InjectedFault::Gone)),
+    ("ignored", |_| Ok(InjectedFault::Ignored)),
+    ("foreign_before", |given| manifest(given).map(InjectedFault::ForeignBefore)),
+    ("foreign_after", |given| manifest(given).map(InjectedFault::ForeignAfter)),
 ];
 
 /// An error answer of a registry: `code`, `status`, or both, and an optional `message`.

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use tagwarden::flux::{self, Artifact, MetaParts, PackOptions};
 use tagwarden::registry::oci::OciRegistry;
-use tagwarden::{Error, ErrorKind, Repository, Result, Tag, Text};
+use tagwarden::{Error, ErrorKind, Line, Repository, Result, Tag};
 
 use crate::fields::Fields;
 use crate::promoter::Given;
@@ -18,7 +18,7 @@ use crate::registry::manifest_json;
 #[derive(Debug)]
 pub struct Packed {
     core: flux::Packed,
-    warnings: Vec<Text>,
+    warnings: Vec<Line>,
 }
 
 /// Packs `{directory, source?, revision?, created?, ignore_paths?, include?, environment?}`. Missing values come from
@@ -40,7 +40,7 @@ pub async fn pack(mut asked: Fields) -> Result<Packed> {
         let core = Artifact::pack(&directory, &filled.meta, &options)?;
         Ok(Packed { core, warnings: filled.warnings })
     });
-    packed.await.map_err(|e| Error::new(ErrorKind::InternalFault, "packing was cut").because(e))?
+    packed.await.map_err(|e| Error::new(ErrorKind::InternalFault, "packing was cut").with_source(e))?
 }
 
 /// Pushes an artifact to `{repository, tag}`. Returns the digest that was read back.

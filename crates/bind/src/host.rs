@@ -121,7 +121,7 @@ impl Port {
         let kind = meaning.named(&raised).unwrap_or(meaning.otherwise);
         let error = Error::new(kind, format!("{method} of {:?} failed: {raised}", self.host));
         match raised.exception {
-            Some(_) => error.because(raised),
+            Some(_) => error.with_source(raised),
             None => error,
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tagwarden::ledger::{Access, Append, Ledger, LedgerUrl};
+use tagwarden::ledger::{Appended, Ledger, LedgerUrl, OpenMode};
 use tagwarden::{Channel, Error, ErrorKind, Result};
 
 use crate::fields::Fields;
@@ -13,9 +13,9 @@ use crate::promoter::Given;
 /// Opens the ledger at `{url, access?}`; access is `write` (the default) or `read`.
 pub async fn open_ledger(mut asked: Fields) -> Result<Arc<dyn Ledger>> {
     let url = url(&mut asked)?;
-    let access = asked.word("access", &[("write", Access::Write), ("read", Access::Read)])?;
+    let access = asked.word("access", &[("write", OpenMode::Write), ("read", OpenMode::Read)])?;
     asked.end()?;
-    url.open(access.unwrap_or(Access::Write)).await
+    url.open(access.unwrap_or(OpenMode::Write)).await
 }
 
 /// Creates what a ledger at `{url}` needs, such as the tables of a database.
@@ -54,8 +54,8 @@ pub async fn ledger(port: &dyn Ledger, method: &str, mut asked: Fields) -> Resul
             let (seq, bytes) = (asked.need("seq")?, asked.bytes("bytes")?);
             asked.end()?;
             Given::json(&match port.append(&channel, seq, bytes.into()).await? {
-                Append::Stored => "stored",
-                Append::Lost => "lost",
+                Appended::Stored => "stored",
+                Appended::Conflict => "lost",
             })
         }
         "channels" => {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tagwarden::{Digest, Error, ErrorKind, Repository, Result, Tag};
-use tagwarden_testing::{Call, Change, Chaos, MemoryRegistry};
+use tagwarden_testing::{Call, Change, MemoryRegistry, RandomFaults};
 
 use crate::fields::Fields;
 use crate::registry::{manifest, manifest_json};
@@ -73,7 +73,7 @@ fn read(method: &str, asked: &mut Fields) -> Result<Act> {
             }
         }
         "chaos" => {
-            let mut chaos = Chaos::new(asked.need("seed")?, asked.need("percent")?);
+            let mut chaos = RandomFaults::new(asked.need("seed")?, asked.need("percent")?);
             chaos.latency = asked.ms("latency")?.unwrap_or(chaos.latency);
             chaos.lag = asked.ms("lag")?.unwrap_or(chaos.lag);
             set(move |core| core.chaos(chaos))

@@ -1,6 +1,6 @@
 //! `OciRegistry`: real registries, with the options of the core's `OciOptions`.
 
-use tagwarden::registry::oci::{Access, Credentials, Lookup, OciOptions, OciRegistry, Scheme};
+use tagwarden::registry::oci::{CredentialSource, Credentials, OciOptions, OciRegistry, Scheme, TokenScope};
 use tagwarden::{Error, ErrorKind, Result};
 
 use crate::fields::Fields;
@@ -13,10 +13,10 @@ pub fn oci(mut asked: Fields) -> Result<OciRegistry> {
         options = options.credentials(host, credentials(given)?);
     }
     let words = [
-        ("nowhere", Lookup::Nowhere),
-        ("environment", Lookup::Environment),
-        ("docker", Lookup::Docker),
-        ("environment_then_docker", Lookup::EnvironmentThenDocker),
+        ("nowhere", CredentialSource::Nowhere),
+        ("environment", CredentialSource::Environment),
+        ("docker", CredentialSource::Docker),
+        ("environment_then_docker", CredentialSource::EnvironmentThenDocker),
     ];
     if let Some(lookup) = asked.word("lookup", &words)? {
         options = options.lookup(lookup);
@@ -37,7 +37,7 @@ pub fn oci(mut asked: Fields) -> Result<OciRegistry> {
     for host in asked.take::<Vec<String>>("realms")?.unwrap_or_default() {
         options = options.allow_realm(host);
     }
-    if let Some(access) = asked.word("access", &[("pull", Access::Pull), ("pull_push", Access::PullPush)])? {
+    if let Some(access) = asked.word("access", &[("pull", TokenScope::Pull), ("pull_push", TokenScope::PullPush)])? {
         options = options.access(access);
     }
     if let Some(timeout) = asked.ms("connect_timeout")? {

@@ -1,4 +1,4 @@
-//! `Plan` and `Approved`: a plan and the permission to execute it, held for another language.
+//! `Plan` and `ApprovedPlan`: a plan and the permission to execute it, held for another language.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -19,7 +19,7 @@ pub struct Plan {
 
 /// An approved plan. It can be executed once.
 #[derive(Debug)]
-pub struct Approved(Mutex<Option<promotion::Approved>>);
+pub struct ApprovedPlan(Mutex<Option<promotion::ApprovedPlan>>);
 
 #[derive(Serialize)]
 struct Says<'a> {
@@ -54,17 +54,17 @@ impl Plan {
     }
 
     /// Approves the plan. POLICY_REFUSED with every finding.
-    pub fn approve(&self) -> std::result::Result<Approved, Failure> {
+    pub fn approve(&self) -> std::result::Result<ApprovedPlan, Failure> {
         let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).take();
         let approved = plan.ok_or_else(|| used("plan", "approved"))?.approve();
         let approved = approved.map_err(|refusal| self.guards.blame(Error::from(refusal).into()))?;
-        Ok(Approved(Mutex::new(Some(approved))))
+        Ok(ApprovedPlan(Mutex::new(Some(approved))))
     }
 }
 
-impl Approved {
+impl ApprovedPlan {
     /// The approved plan; an error after the first call.
-    pub(crate) fn take(&self) -> Result<promotion::Approved> {
+    pub(crate) fn take(&self) -> Result<promotion::ApprovedPlan> {
         let plan = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         plan.ok_or_else(|| used("approved plan", "executed"))
     }

@@ -9,13 +9,13 @@ use tagwarden::policy::{Guardrail, Policy};
 use tagwarden::promotion::{AuditLooks, AuditOptions};
 use tagwarden::registry::Registry;
 use tagwarden::{
-    AsWritten, Channel, Environment, Error, ErrorKind, Operation, Pipeline, Repository, Result, Stage, Terms,
+    AsWritten, Channel, Environment, Error, ErrorKind, MoveOptions, Operation, Pipeline, Repository, Result, Stage,
 };
 
 use crate::error::Failure;
 use crate::fields::Fields;
 use crate::guard::Guard;
-use crate::plan::{Approved, Plan};
+use crate::plan::{ApprovedPlan, Plan};
 use crate::terms::{hold, mode, operation, rule, terms, times};
 use crate::value::built;
 
@@ -32,7 +32,7 @@ impl Given {
     /// The JSON text of a value.
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Given> {
         let text = serde_json::to_string(value);
-        text.map(Given::Json).map_err(|e| Error::new(ErrorKind::InternalFault, "a result has no JSON").because(e))
+        text.map(Given::Json).map_err(|e| Error::new(ErrorKind::InternalFault, "a result has no JSON").with_source(e))
     }
 }
 
@@ -83,7 +83,7 @@ impl Promoter {
     }
 
     /// Executes an approved plan. Each plan can be executed once.
-    pub async fn execute(&self, approved: &Approved) -> std::result::Result<Given, Failure> {
+    pub async fn execute(&self, approved: &ApprovedPlan) -> std::result::Result<Given, Failure> {
         let approved = approved.take()?;
         let receipt = self.core.execute(approved).await;
         receipt.and_then(|receipt| Given::json(&receipt)).map_err(|error| self.guards.blame(error.into()))
@@ -107,7 +107,7 @@ impl Promoter {
                 let (mode, timeout) = (mode(&mut asked)?, asked.ms("timeout")?);
                 let provenance = built(&mut asked)?;
                 asked.end()?;
-                let timeout = timeout.unwrap_or(Terms::TIMEOUT);
+                let timeout = timeout.unwrap_or(MoveOptions::TIMEOUT);
                 Given::json(&promoter.recover(&channel, mode, provenance, timeout).await?)
             }
             "hold" => {
@@ -149,7 +149,7 @@ impl Promoter {
             "audit" => {
                 let channels: Vec<AsWritten<Channel>> = asked.need("channels")?;
                 let channels: Vec<Channel> = channels.into_iter().map(|AsWritten(channel)| channel).collect();
-                let timeout = asked.ms("timeout")?.unwrap_or(Terms::TIMEOUT);
+                let timeout = asked.ms("timeout")?.unwrap_or(MoveOptions::TIMEOUT);
                 let settle: Option<bool> = asked.take("settle")?;
                 let parts: Option<bool> = asked.take("parts")?;
                 asked.end()?;
@@ -201,7 +201,7 @@ impl From<WrittenStage> for Stage {
 }
 
 /// Reads a channel, an operation with its arguments, and the terms of the move.
-fn a_move(op: &str, mut asked: Fields) -> Result<(Channel, Operation, Terms)> {
+fn a_move(op: &str, mut asked: Fields) -> Result<(Channel, Operation, MoveOptions)> {
     let channel = asked.written("channel")?;
     let (operation, tag) = operation(op, &mut asked)?;
     let terms = terms(asked)?;

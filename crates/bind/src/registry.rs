@@ -47,7 +47,7 @@ pub async fn registry(port: &dyn Registry, method: &str, mut asked: Fields) -> R
 
 fn ended(put: Put) -> Result<Given> {
     let moved_nothing = |error: &Error| matches!(error.kind(), ErrorKind::RegistryRefused | ErrorKind::RegistryDenied);
-    let as_kind = |kind, error: Error| Error::new(kind, error.message()).because(error);
+    let as_kind = |kind, error: Error| Error::new(kind, error.message()).with_source(error);
     match put {
         Put::Applied => Given::json(&Value::Null),
         Put::Refused(error) if !moved_nothing(&error) => Err(as_kind(ErrorKind::RegistryRefused, error)),

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Value, json};
 use tagwarden::{Error, ErrorKind, Result};
 use tagwarden_testing::MemoryRegistry;
-use tagwarden_testing::{Access, Bearer, Login, RegistryServer, Seen};
+use tagwarden_testing::{AuthMode, Bearer, Login, RegistryServer, Seen};
 
 use crate::faults;
 use crate::fields::Fields;
@@ -22,7 +22,7 @@ pub struct Server {
 impl Server {
     /// Starts a server on a free port of 127.0.0.1. The current tokio runtime must keep running.
     pub async fn start() -> Result<Server> {
-        let server = RegistryServer::start().await.map_err(|e| unavailable("does not start").because(e))?;
+        let server = RegistryServer::start().await.map_err(|e| unavailable("does not start").with_source(e))?;
         let (host, memory) = (server.host().to_owned(), server.memory().clone());
         Ok(Server { host, memory, running: Mutex::new(Some(server)) })
     }
@@ -41,7 +41,7 @@ impl Server {
     pub async fn stop(&self) -> Result<Given> {
         let server = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(server) = server {
-            server.stop().await.map_err(|e| unavailable("did not stop well").because(e))?;
+            server.stop().await.map_err(|e| unavailable("did not stop well").with_source(e))?;
         }
         Given::json(&Value::Null)
     }
@@ -104,13 +104,13 @@ fn unavailable(what: &str) -> Error {
 
 /// Reads the access control: open without arguments, else Basic, or bearer tokens if `token` is true. A token without a
 /// user is refused: the server would be open by mistake.
-fn access(asked: &mut Fields) -> Result<Access> {
+fn access(asked: &mut Fields) -> Result<AuthMode> {
     let (user, password) = (asked.secret("user")?, asked.secret("password")?);
     let token: bool = asked.take("token")?.unwrap_or(false);
     match (user, password) {
-        (None, None) if !token => Ok(Access::Open),
-        (Some(user), Some(password)) if token => Ok(Access::Bearer(Bearer::new(Login::new(user, password)))),
-        (Some(user), Some(password)) => Ok(Access::Basic(Login::new(user, password))),
+        (None, None) if !token => Ok(AuthMode::Open),
+        (Some(user), Some(password)) if token => Ok(AuthMode::Bearer(Bearer::new(Login::new(user, password)))),
+        (Some(user), Some(password)) => Ok(AuthMode::Basic(Login::new(user, password))),
         _ => Err(asked.wrong("user", "give a user and a password; nothing at all opens it to all")),
     }
 }

@@ -5,9 +5,9 @@ use serde_json::Value;
 use tagwarden::log::{Hold, HoldScope, Source};
 use tagwarden::policy::ExpectedDigest;
 use tagwarden::promotion::OnConflict;
-use tagwarden::promotion::{First, Operation, RecoveryMode};
+use tagwarden::promotion::{BootstrapOptions, Operation, RecoveryMode};
 use tagwarden::retention::RetentionRule;
-use tagwarden::{AsWritten, Channel, Error, ErrorKind, ReleaseName, Result, Tag, Terms, Times};
+use tagwarden::{AsWritten, Channel, Error, ErrorKind, MoveOptions, ReleaseName, Result, Tag, Times};
 
 use crate::fields::Fields;
 use crate::value::built;
@@ -22,7 +22,7 @@ pub(crate) fn operation(op: &str, asked: &mut Fields) -> Result<(Operation, Opti
         "rollback" => Ok((Operation::Rollback(asked.take("to")?), None)),
         "bootstrap" => {
             let ((source, tag), predecessor) = (source(asked)?, asked.take("predecessor")?);
-            Ok((Operation::Bootstrap(First { source, predecessor }), tag))
+            Ok((Operation::Bootstrap(BootstrapOptions { source, predecessor }), tag))
         }
         "repair" => Ok((Operation::Repair, None)),
         "adopt" => Ok((Operation::Adopt, None)),
@@ -57,8 +57,8 @@ enum WrittenSource {
 }
 
 /// Reads the terms of a move from all remaining arguments.
-pub(crate) fn terms(mut asked: Fields) -> Result<Terms> {
-    let mut terms = Terms::of(built(&mut asked)?);
+pub(crate) fn terms(mut asked: Fields) -> Result<MoveOptions> {
+    let mut terms = MoveOptions::new(built(&mut asked)?);
     terms.idempotency_key = asked.text("idempotency_key")?;
     terms.reason = asked.text("reason")?;
     if let Some(expected) = expected(&mut asked)? {

@@ -81,7 +81,7 @@ impl Config {
             // Some messages of the parser have several lines. The first line is enough.
             let why = why.lines().next().unwrap_or_default();
             let message = format!("{}:{line}:{column}: {why}", file.display());
-            Error::new(ErrorKind::ConfigInvalid, message).with("line", line).with("column", column)
+            Error::new(ErrorKind::ConfigInvalid, message).with_context("line", line).with_context("column", column)
         };
         let written: Written = toml::from_str(text).map_err(|e| bad(e.span(), e.message()))?;
         let mut stages: Vec<Stage> = Vec::new();

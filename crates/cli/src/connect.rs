@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use tagwarden::ledger::{Access, Ledger, LedgerUrl};
+use tagwarden::ledger::{Ledger, LedgerUrl, OpenMode};
 use tagwarden::registry::Registry;
 use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry, Secret};
 use tagwarden::{Error, ErrorKind, Promoter, Result};
@@ -40,12 +40,12 @@ impl Setup {
 
     /// The ledger, opened for writing.
     pub(crate) async fn ledger(&self) -> Result<Arc<dyn Ledger>> {
-        self.ledger_url()?.open(Access::Write).await
+        self.ledger_url()?.open(OpenMode::Write).await
     }
 
     /// The ledger, opened for reading: read permission is enough, and nothing is created.
     pub(crate) async fn ledger_to_read(&self) -> Result<Arc<dyn Ledger>> {
-        self.ledger_url()?.open(Access::Read).await
+        self.ledger_url()?.open(OpenMode::Read).await
     }
 
     /// A promoter that moves channels.

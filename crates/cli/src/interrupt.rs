@@ -27,7 +27,7 @@ pub(crate) async fn until_closed<T>(channel: &Channel, moving: impl Future<Outpu
             let message = format!(
                 "{channel}: left before the move was closed; if it has begun, `tagwarden recover {channel}` is due"
             );
-            Err(Error::new(ErrorKind::MoveIndeterminate, message).with("channel", channel))
+            Err(Error::new(ErrorKind::MoveIndeterminate, message).with_context("channel", channel))
         }
     }
 }

@@ -46,7 +46,8 @@ fn main() -> ExitCode {
 /// Runs the command. One thread is enough for waiting; a move runs in a task of its own.
 fn answer(cli: Cli) -> Result<Answer> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| Error::new(ErrorKind::InternalFault, "the runtime cannot begin").because(e))?;
+    let runtime =
+        runtime.map_err(|e| Error::new(ErrorKind::InternalFault, "the runtime cannot begin").with_source(e))?;
     let answer = runtime.block_on(commands::run(cli, Style::of(&std::io::stdout())));
     // Do not wait for outstanding blocking reads at exit.
     runtime.shutdown_background();

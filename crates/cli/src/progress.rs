@@ -5,18 +5,18 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tagwarden::Channel;
-use tagwarden::promotion::{Wait, Watcher};
+use tagwarden::promotion::{ProgressObserver, WaitReason};
 
 use crate::args::human;
 use crate::render::shown;
 
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    last: Mutex<Option<Wait>>,
+    last: Mutex<Option<WaitReason>>,
 }
 
-impl Watcher for Progress {
-    fn waits(&self, channel: &Channel, what: Wait, remaining: Option<Duration>) {
+impl ProgressObserver for Progress {
+    fn waits(&self, channel: &Channel, what: WaitReason, remaining: Option<Duration>) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.as_ref() == Some(&what) {
             return;
@@ -32,7 +32,7 @@ pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", shown(line));
 }
 
-fn line(channel: &Channel, what: &Wait, remaining: Option<Duration>) -> String {
+fn line(channel: &Channel, what: &WaitReason, remaining: Option<Duration>) -> String {
     let left = |more: &str| match remaining {
         // Round up to whole seconds, so that the wait does not end later than shown.
         Some(left) => {
@@ -41,14 +41,14 @@ fn line(channel: &Channel, what: &Wait, remaining: Option<Duration>) -> String {
         None => String::new(),
     };
     match what {
-        Wait::OtherMove { move_id } => {
+        WaitReason::OtherMove { move_id } => {
             format!("{channel}: waiting for move {move_id}, until it is closed{}", left(", then it may be taken over"))
         }
-        Wait::QuietTime => {
+        WaitReason::QuietTime => {
             format!("{channel}: waiting until no earlier put can land any more{}", left(""))
         }
-        Wait::Settle => format!("{channel}: reading the tag again until reads are settled{}", left("")),
-        Wait::Answer { why } => format!("{channel}: asking again{}: {why}", left("")),
+        WaitReason::Settle => format!("{channel}: reading the tag again until reads are settled{}", left("")),
+        WaitReason::Answer { why } => format!("{channel}: asking again{}: {why}", left("")),
     }
 }
 
@@ -59,13 +59,13 @@ mod tests {
     #[test]
     fn it_says_what_is_waited_for_and_how_long() {
         let prod = "reg.io/a:prod".parse().unwrap();
-        let other = Wait::OtherMove { move_id: "m1".to_owned() };
+        let other = WaitReason::OtherMove { move_id: "m1".to_owned() };
         assert_eq!(
             line(&prod, &other, Some(Duration::from_millis(89_400))),
             "reg.io/a:prod: waiting for move m1, until it is closed (at most 90s, then it may be taken over)"
         );
         assert_eq!(
-            line(&prod, &Wait::QuietTime, Some(Duration::from_secs(30))),
+            line(&prod, &WaitReason::QuietTime, Some(Duration::from_secs(30))),
             "reg.io/a:prod: waiting until no earlier put can land any more (at most 30s)"
         );
     }

@@ -12,7 +12,7 @@ use common::World;
 use serde_json::Value;
 use tagwarden::Digest;
 use tagwarden_testing::HttpFault;
-use tagwarden_testing::{Chaos, Writer};
+use tagwarden_testing::{ChangeOrigin, RandomFaults};
 
 const PROD: &str = "/manifests/prod";
 const LAG: Duration = Duration::from_secs(2);
@@ -33,7 +33,7 @@ impl Flapping {
         let world = World::new();
         world.config("ledger = 'ledger'\n");
         let memory = world.server.memory();
-        memory.chaos(Chaos::new(seed, 0));
+        memory.chaos(RandomFaults::new(seed, 0));
         // That leaves the seed alone: no faults, no latency.
         memory.calm();
         memory.lag(LAG);
@@ -143,7 +143,7 @@ fn moves_on_a_registry_that_flaps_commit_and_only_a_foreign_write_is_drift() {
     targets.dedup();
     let changes = world.server.memory().changes().into_iter();
     let mut put: Vec<_> = changes
-        .filter(|change| change.tag.as_str() == "prod" && !matches!(change.by, Writer::Outside))
+        .filter(|change| change.tag.as_str() == "prod" && !matches!(change.by, ChangeOrigin::Outside))
         .map(|change| change.digest.unwrap().to_string())
         .collect();
     put.dedup();

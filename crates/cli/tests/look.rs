@@ -6,7 +6,7 @@ mod common;
 
 use common::World;
 use tagwarden::Digest;
-use tagwarden_testing::Sample;
+use tagwarden_testing::TestImage;
 
 /// prod: 1.4.0, 1.4.1, 1.4.2, back to 1.4.1.
 fn with_history() -> World {
@@ -194,7 +194,7 @@ fn log_with_a_defect_is_a_state_of_its_own_and_the_worst() {
 fn part_that_is_missing_is_a_warning_of_audit_with_parts_and_can_be_overridden() {
     let world = with_history();
     let prod = world.prod();
-    let (live, layer) = (world.digest("1.4.1"), Digest::of(&Sample::image(1).blobs[1]));
+    let (live, layer) = (world.digest("1.4.1"), Digest::of(&TestImage::image(1).blobs[1]));
     let repository = world.channel("prod").repository().clone();
     world.server.memory().delete_blob(&repository, &layer);
     assert!(!world.does(&["audit"], 0).out.contains("warn"));

@@ -13,7 +13,7 @@ use common::cases::{DEFAULT_TIMES, PROD, answer_of, cases, count};
 use common::{Said, World};
 use serde_json::Value;
 use tagwarden::registry::Registry;
-use tagwarden::registry::oci::{Lookup, OciOptions, OciRegistry};
+use tagwarden::registry::oci::{CredentialSource, OciOptions, OciRegistry};
 use tagwarden_testing::ErrorAnswer;
 use tagwarden_testing::{HttpAnswer, HttpFault, Seen};
 
@@ -74,7 +74,7 @@ fn json_at_once(world: &World, args: &[&str], exit: i32) -> Value {
 
 /// The digest that the library's own client reads of the tag, without retries.
 fn resolve(world: &World) -> tagwarden::Result<Option<tagwarden::Digest>> {
-    let registry = OciRegistry::new(OciOptions::new().lookup(Lookup::Nowhere).retries(0)).unwrap();
+    let registry = OciRegistry::new(OciOptions::new().lookup(CredentialSource::Nowhere).retries(0)).unwrap();
     world.block_on(registry.resolve(&world.server.repository("acme/shop"), &"prod".parse().unwrap()))
 }
 

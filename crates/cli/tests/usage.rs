@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use common::{WHO, World, said};
-use tagwarden_testing::{Access, Login};
+use tagwarden_testing::{AuthMode, Login};
 
 #[test]
 fn the_configuration_is_found_upwards_and_its_errors_have_line_and_column() {
@@ -181,7 +181,7 @@ fn no_output_shows_a_ledgers_password() {
 fn no_output_shows_a_secret() {
     let world = World::with_prod();
     let prod = world.prod();
-    let login = |password: &str| Access::Basic(Login::new("ci", password));
+    let login = |password: &str| AuthMode::Basic(Login::new("ci", password));
     let with_password = |args: &[&str], password: &str| {
         let mut command = world.command(&[args, &["--username", "ci", "--password-stdin"], &WHO].concat());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use criterion::Criterion;
 use tagwarden::Channel;
-use tagwarden::ledger::{Append, FileLedger, Index, Ledger, Term};
-use tagwarden::log::{ChannelState, Sealed};
+use tagwarden::ledger::{Appended, FileLedger, Index, Ledger, Term};
+use tagwarden::log::{ChannelState, EncodedEntry};
 use tokio::runtime::Runtime;
 
 const SHORT: u64 = 100;
@@ -40,7 +40,7 @@ fn appends(criterion: &mut Criterion, runtime: &Runtime, dir: &Path) {
         let start = Instant::now();
         let append = runtime.block_on(ledger.append(&channel, log.size - 1, entry)).unwrap();
         let took = start.elapsed();
-        assert_eq!(append, Append::Stored);
+        assert_eq!(append, Appended::Stored);
         took
     };
     let mut plain = File::create(dir.join("plain")).unwrap();
@@ -91,7 +91,7 @@ fn heads(criterion: &mut Criterion, runtime: &Runtime, dir: &Path, long: u64) {
         println!("{size} entries: written in {wrote:.1?}, indexed in {:.1?}", start.elapsed());
         // The first append settles the log.
         let entry = log.next();
-        assert_eq!(runtime.block_on(ledger.append(&channel, size - 1, entry)).unwrap(), Append::Stored);
+        assert_eq!(runtime.block_on(ledger.append(&channel, size - 1, entry)).unwrap(), Appended::Stored);
     }
     assert_eq!(ledger.notices(), []);
     drop(ledger);
@@ -202,7 +202,7 @@ impl Chain {
         let entry = format!(
             r#"{{"at":"2026-11-23T06:12:31.123Z","body":{{"by":"bench","reason":"{reason}"}},"channel":"{channel}","id":"0193f1c2-0000-7000-8000-{size:012x}","kind":"hold",{parent}"seq":{size},"v":1}}"#
         );
-        let sealed = Sealed::of(entry);
+        let sealed = EncodedEntry::of(entry);
         self.size += 1;
         self.parent = Some(sealed.leaf());
         sealed.bytes().clone()

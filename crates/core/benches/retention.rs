@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
-use tagwarden::retention::{ChannelHistory, Evidence, Lived, RetentionPlan, RetentionRule, Shape};
+use tagwarden::retention::{ChannelUsage, LivePeriod, ManifestKind, RetentionInput, RetentionPlan, RetentionRule};
 use tagwarden::{Digest, Repository, Tag, Timestamp};
 
 const CHANNELS: usize = 4;
@@ -19,15 +19,15 @@ const ROUNDS: usize = 15;
 #[derive(Clone)]
 struct World {
     tags: Vec<(Tag, Digest)>,
-    histories: Vec<ChannelHistory>,
+    histories: Vec<ChannelUsage>,
 }
 
 /// `tags` version tags, a digest each; a tenth of the digests was live on one of four channels and is pinned.
 fn world(tags: usize) -> World {
     let digest = |n: usize| Digest::of(&n.to_be_bytes());
     let tag = |n: usize| format!("1.{}.{}", n / 1000, n % 1000).parse().expect("a tag");
-    let mut histories: Vec<ChannelHistory> = (0..CHANNELS)
-        .map(|n| ChannelHistory::empty(format!("reg.io/acme/shop:env-{n}").parse().expect("a channel")))
+    let mut histories: Vec<ChannelUsage> = (0..CHANNELS)
+        .map(|n| ChannelUsage::empty(format!("reg.io/acme/shop:env-{n}").parse().expect("a channel")))
         .collect();
     let time = |n: usize| Timestamp::from_unix_ms(1_700_000_000_000 + 60_000 * n as i64);
     for n in 0..tags / 10 {
@@ -36,7 +36,7 @@ fn world(tags: usize) -> World {
         if let Some(last) = history.lived.last_mut() {
             last.until = Some(from);
         }
-        history.lived.push(Lived { seq, digest: digest(10 * n), from, until: None });
+        history.lived.push(LivePeriod { seq, digest: digest(10 * n), from, until: None });
         history.live = Some(digest(10 * n));
         history.size = seq + 2;
     }
@@ -46,7 +46,7 @@ fn world(tags: usize) -> World {
 /// Takes everything in and judges it: what a caller pays.
 fn plan(world: World) -> RetentionPlan {
     let repository: Repository = "reg.io/acme/shop".parse().expect("a repository");
-    let mut evidence = Evidence::new(repository);
+    let mut evidence = RetentionInput::new(repository);
     for history in world.histories {
         for lived in &history.lived {
             evidence.pin(&lived.digest);
@@ -55,7 +55,7 @@ fn plan(world: World) -> RetentionPlan {
     }
     for (tag, digest) in world.tags {
         evidence.tag(tag, &digest);
-        evidence.manifest(&digest, Shape::Single);
+        evidence.manifest(&digest, ManifestKind::Single);
     }
     RetentionRule::default().plan(evidence, Timestamp::from_unix_ms(1_800_000_000_000))
 }
@@ -71,12 +71,12 @@ fn resident() -> Option<usize> {
 fn print_bytes_per_tag(tags: usize) {
     let before = resident();
     let repository: Repository = "reg.io/acme/shop".parse().expect("a repository");
-    let mut evidence = Evidence::new(repository);
+    let mut evidence = RetentionInput::new(repository);
     for n in 0..tags {
         let tag = format!("1.{}.{}", n / 1000, n % 1000).parse().expect("a tag");
         let digest = Digest::of(&n.to_be_bytes());
         evidence.tag(tag, &digest);
-        evidence.manifest(&digest, Shape::Single);
+        evidence.manifest(&digest, ManifestKind::Single);
     }
     let plan = RetentionRule::default().plan(evidence, Timestamp::from_unix_ms(1_800_000_000_000));
     match (before, resident()) {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use tagwarden::log::{
-    Body, ChannelState, Deadlines, Decision, FindingNote, Intent, LogReport, Op, Outcome, PolicyEntry, PolicyNote,
-    PutStatus, Source, Status, TargetManifest, Verdict, Verifier,
+    Body, ChannelState, Deadlines, Decision, Intent, LogReport, Op, Outcome, PolicyEntry, PutStatus, RecordedFinding,
+    RecordedPolicy, Source, Status, TargetManifest, Verdict, Verifier,
 };
 use tagwarden::{Channel, Digest, Provenance, Timestamp};
 use uuid::Uuid;
@@ -133,8 +133,8 @@ fn intent(state: &ChannelState, n: u64) -> Body {
         upstream: Vec::new(),
         decision: Decision {
             at: Timestamp::from_unix_ms(1_800_000_000_000 + n as i64 * 1000),
-            policy: PolicyNote { name: "default".parse().unwrap(), digest: state.policies[0] },
-            findings: vec![FindingNote {
+            policy: RecordedPolicy { name: "default".parse().unwrap(), digest: state.policies[0] },
+            findings: vec![RecordedFinding {
                 guardrail: "identity".parse().unwrap(),
                 verdict: Verdict::Pass,
                 code: None,

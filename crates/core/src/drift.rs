@@ -5,10 +5,10 @@ use std::fmt;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
-use crate::error::{Class, Error, ErrorKind};
+use crate::error::{Error, ErrorClass, ErrorKind};
 use crate::log::{ChannelState, MigratedTo, OpenMove};
-use crate::policy::{Finding, Passage};
-use crate::value::{Channel, Digest, Text, Timestamp};
+use crate::policy::{Finding, LiveHistory};
+use crate::value::{Channel, Digest, Line, Timestamp};
 
 /// The relation between a channel's tag, as the registry answered, and the channel's log.
 ///
@@ -96,22 +96,22 @@ pub enum Drift {
     /// An entry of the log was changed, or breaks a rule.
     Corrupt {
         /// The error's code and text, which names the entry and the defect.
-        why: Text,
+        why: Line,
     },
     /// The log is shorter than it was at an earlier read.
     Truncated {
         /// The error's code and text.
-        why: Text,
+        why: Line,
     },
     /// The log is not a continuation of the log that was read earlier.
     Forked {
         /// The error's code and text.
-        why: Text,
+        why: Line,
     },
     /// The tag or the log could not be read, or the log was migrated.
     Unknown {
         /// The reason: the error's code and text, or the ledger that the log was migrated to.
-        why: Text,
+        why: Line,
     },
 }
 
@@ -130,11 +130,11 @@ pub enum Landing {
 impl Drift {
     /// Judges the registry's answer for a channel's tag (none: proven absent) by the channel's log. `here` is the
     /// history of the answered digest in this channel.
-    pub fn judge(state: &ChannelState, observed: &Result<Option<Digest>, Error>, here: Passage) -> Drift {
+    pub fn judge(state: &ChannelState, observed: &Result<Option<Digest>, Error>, here: LiveHistory) -> Drift {
         let observed = match observed {
             Ok(observed) => *observed,
             Err(error) => {
-                let why = Text::lossy(format!("{}: {error}", error.code()));
+                let why = Line::lossy(format!("{}: {error}", error.code()));
                 return match error.kind() {
                     ErrorKind::LedgerCorrupt => Drift::Corrupt { why },
                     ErrorKind::LedgerTruncated => Drift::Truncated { why },
@@ -144,7 +144,7 @@ impl Drift {
             }
         };
         if let Some(MigratedTo { seq, ledger }) = &state.migrated {
-            return Drift::Unknown { why: Text::lossy(format!("the log was migrated to {ledger} (seq {seq})")) };
+            return Drift::Unknown { why: Line::lossy(format!("the log was migrated to {ledger} (seq {seq})")) };
         }
         if let Some(open) = &state.open {
             let OpenMove { seq, target, .. } = *open;
@@ -160,20 +160,20 @@ impl Drift {
             (Some(live), Some(observed)) if live == observed => Drift::InSync { live },
             (Some(expected), None) => Drift::Missing { expected },
             (Some(expected), Some(observed)) => match here {
-                Passage::Live | Passage::Earlier => Drift::MovedBack { expected, observed },
-                Passage::Never => Drift::MovedOutside { expected, observed },
+                LiveHistory::Live | LiveHistory::Earlier => Drift::MovedBack { expected, observed },
+                LiveHistory::Never => Drift::MovedOutside { expected, observed },
             },
         }
     }
 
     /// The class of the state; none if nothing is wrong, or if the tag only lags.
-    pub fn class(&self) -> Option<Class> {
+    pub fn class(&self) -> Option<ErrorClass> {
         match self {
             Drift::InSync { .. } | Drift::NeverRecorded { .. } | Drift::Lagging { .. } => None,
-            Drift::MovedOutside { .. } | Drift::MovedBack { .. } | Drift::Missing { .. } => Some(Class::Drift),
-            Drift::MoveInProgress { .. } | Drift::PossiblyOpen { .. } => Some(Class::Indeterminate),
-            Drift::Unknown { .. } | Drift::Unsettled { .. } | Drift::LedgerBehind { .. } => Some(Class::Unknown),
-            Drift::Corrupt { .. } | Drift::Truncated { .. } | Drift::Forked { .. } => Some(Class::Defect),
+            Drift::MovedOutside { .. } | Drift::MovedBack { .. } | Drift::Missing { .. } => Some(ErrorClass::Drift),
+            Drift::MoveInProgress { .. } | Drift::PossiblyOpen { .. } => Some(ErrorClass::Indeterminate),
+            Drift::Unknown { .. } | Drift::Unsettled { .. } | Drift::LedgerBehind { .. } => Some(ErrorClass::Unknown),
+            Drift::Corrupt { .. } | Drift::Truncated { .. } | Drift::Forked { .. } => Some(ErrorClass::Defect),
         }
     }
 }
@@ -233,7 +233,7 @@ impl fmt::Display for Drift {
 
 /// One channel of an audit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Audited {
+pub struct ChannelAudit {
     /// The channel.
     pub channel: Channel,
     /// The number of entries of its log.
@@ -246,10 +246,10 @@ pub struct Audited {
     pub findings: Vec<Finding>,
 }
 
-impl Audited {
+impl ChannelAudit {
     /// A channel whose log had `size` entries, and no findings.
-    pub fn new(channel: Channel, size: u64, drift: Drift) -> Audited {
-        Audited { channel, size, drift, findings: Vec::new() }
+    pub fn new(channel: Channel, size: u64, drift: Drift) -> ChannelAudit {
+        ChannelAudit { channel, size, drift, findings: Vec::new() }
     }
 }
 
@@ -257,12 +257,12 @@ impl Audited {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditReport {
     at: Timestamp,
-    channels: Vec<Audited>,
+    channels: Vec<ChannelAudit>,
 }
 
 impl AuditReport {
     /// The report of an audit at `at`. It sorts the channels.
-    pub fn new(at: Timestamp, mut channels: Vec<Audited>) -> AuditReport {
+    pub fn new(at: Timestamp, mut channels: Vec<ChannelAudit>) -> AuditReport {
         channels.sort_by(|a, b| a.channel.cmp(&b.channel));
         AuditReport { at, channels }
     }
@@ -273,15 +273,15 @@ impl AuditReport {
     }
 
     /// Each channel once, in order.
-    pub fn channels(&self) -> &[Audited] {
+    pub fn channels(&self) -> &[ChannelAudit] {
         &self.channels
     }
 
     /// The worst class of any channel, in this order: defect, drift, unknown, indeterminate; none if nothing is wrong.
-    /// Its [`Class::exit_code`] is 7, 4, 6 or 5.
-    pub fn class(&self) -> Option<Class> {
-        let found: Vec<Class> = self.channels.iter().filter_map(|audited| audited.drift.class()).collect();
-        let worst_first = [Class::Defect, Class::Drift, Class::Unknown, Class::Indeterminate];
+    /// Its [`ErrorClass::exit_code`] is 7, 4, 6 or 5.
+    pub fn class(&self) -> Option<ErrorClass> {
+        let found: Vec<ErrorClass> = self.channels.iter().filter_map(|audited| audited.drift.class()).collect();
+        let worst_first = [ErrorClass::Defect, ErrorClass::Drift, ErrorClass::Unknown, ErrorClass::Indeterminate];
         worst_first.into_iter().find(|class| found.contains(class))
     }
 }
@@ -289,7 +289,7 @@ impl AuditReport {
 impl fmt::Display for AuditReport {
     /// One line for each channel: `<channel>  <state>`, and one more for each finding.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, Audited { channel, drift, findings, .. }) in self.channels.iter().enumerate() {
+        for (at, ChannelAudit { channel, drift, findings, .. }) in self.channels.iter().enumerate() {
             let before = if at == 0 { "" } else { "\n" };
             write!(f, "{before}{channel}  {drift}")?;
             for finding in findings {
@@ -304,9 +304,9 @@ impl Serialize for AuditReport {
     /// `{at, worst?: "defect" | "drift" | "unknown" | "indeterminate", channels: [{channel, size, state, …}]}`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let worst = self.class().map(|class| match class {
-            Class::Defect => "defect",
-            Class::Drift => "drift",
-            Class::Indeterminate => "indeterminate",
+            ErrorClass::Defect => "defect",
+            ErrorClass::Drift => "drift",
+            ErrorClass::Indeterminate => "indeterminate",
             _ => "unknown",
         });
         let mut fields = serializer.serialize_struct("AuditReport", 3)?;
@@ -340,14 +340,14 @@ mod tests {
         state.open = Some(OpenMove {
             seq: 7,
             op,
-            move_id: Text::lossy("m"),
+            move_id: Line::lossy("m"),
             key: "k".parse().unwrap(),
             request: digest("r"),
             previous: from.map(digest),
             target: digest(to),
             replaced: replaced.map(digest),
             as_it_is: op == Op::Adopt,
-            owner: Text::lossy("o"),
+            owner: Line::lossy("o"),
             epoch: 0,
             deadlines: Deadlines::default(),
             quiet_ms: 1,
@@ -359,28 +359,28 @@ mod tests {
     /// Each row: the log, the registry's answer, that digest's history here → the state in JSON, the exit code.
     #[test]
     fn every_state_of_log_and_tag_has_its_word_and_exit_code() {
-        use Passage::{Earlier, Never};
+        use LiveHistory::{Earlier, Never};
         let moved = |live| {
             let mut state = state(live);
-            state.migrated = Some(MigratedTo { seq: 3, ledger: Text::lossy("s3://bucket") });
+            state.migrated = Some(MigratedTo { seq: 3, ledger: Line::lossy("s3://bucket") });
             state
         };
         let table = [
-            (state(Some("a")), Some("a"), Passage::Live, "in_sync", None),
+            (state(Some("a")), Some("a"), LiveHistory::Live, "in_sync", None),
             (state(Some("a")), Some("b"), Never, "moved_outside", Some(4)),
             (state(Some("a")), Some("b"), Earlier, "moved_back", Some(4)),
             (state(Some("a")), None, Never, "missing", Some(4)),
             (state(None), Some("b"), Never, "never_recorded", None),
             (state(None), None, Never, "never_recorded", None),
-            (moved(Some("a")), Some("a"), Passage::Live, "unknown", Some(6)),
-            (open(Op::Promote, Some("a"), "b", None), Some("a"), Passage::Live, "not_landed", Some(5)),
+            (moved(Some("a")), Some("a"), LiveHistory::Live, "unknown", Some(6)),
+            (open(Op::Promote, Some("a"), "b", None), Some("a"), LiveHistory::Live, "not_landed", Some(5)),
             (open(Op::Promote, Some("a"), "b", None), Some("b"), Never, "landed", Some(5)),
             (open(Op::Promote, Some("a"), "b", None), Some("c"), Never, "elsewhere", Some(5)),
             (open(Op::Promote, Some("a"), "b", None), None, Never, "elsewhere", Some(5)),
             (open(Op::Bootstrap, None, "b", None), None, Never, "not_landed", Some(5)),
             (open(Op::Bootstrap, None, "b", None), Some("b"), Never, "landed", Some(5)),
             (open(Op::Repair, Some("a"), "a", Some("x")), Some("x"), Never, "not_landed", Some(5)),
-            (open(Op::Repair, Some("a"), "a", Some("x")), Some("a"), Passage::Live, "landed", Some(5)),
+            (open(Op::Repair, Some("a"), "a", Some("x")), Some("a"), LiveHistory::Live, "landed", Some(5)),
             (open(Op::Repair, Some("a"), "a", None), None, Never, "not_landed", Some(5)),
             (open(Op::Adopt, Some("a"), "x", None), Some("x"), Never, "landed", Some(5)),
         ];
@@ -388,7 +388,7 @@ mod tests {
             let drift = Drift::judge(&state, &Ok(observed.map(digest)), here);
             let json = serde_json::to_value(&drift).unwrap();
             let found = json.get("landing").unwrap_or(&json["state"]).as_str().unwrap();
-            assert_eq!((found, drift.class().map(Class::exit_code)), (word, exit), "{drift}");
+            assert_eq!((found, drift.class().map(ErrorClass::exit_code)), (word, exit), "{drift}");
         }
     }
 
@@ -396,9 +396,9 @@ mod tests {
     fn a_failure_to_look_is_unknown_whatever_the_log_says() {
         let failed = || Err(Error::new(ErrorKind::RegistryUnavailable, "503 after 3 tries\u{1b}[31m"));
         for state in [state(Some("a")), state(None), open(Op::Promote, Some("a"), "b", None)] {
-            let drift = Drift::judge(&state, &failed(), Passage::Live);
+            let drift = Drift::judge(&state, &failed(), LiveHistory::Live);
             assert_eq!(drift.to_string(), "unknown: REGISTRY_UNAVAILABLE: 503 after 3 tries\u{fffd}[31m");
-            assert_eq!(drift.class(), Some(Class::Unknown));
+            assert_eq!(drift.class(), Some(ErrorClass::Unknown));
         }
     }
 
@@ -409,18 +409,19 @@ mod tests {
             (ErrorKind::LedgerTruncated, "truncated"),
             (ErrorKind::LedgerForked, "forked"),
         ] {
-            let drift = Drift::judge(&state(Some("a")), &Err(Error::new(kind, "seq 1")), Passage::Live);
+            let drift = Drift::judge(&state(Some("a")), &Err(Error::new(kind, "seq 1")), LiveHistory::Live);
             assert_eq!(drift.to_string(), format!("{word}: {}: seq 1", kind.code()));
             assert_eq!(serde_json::to_value(&drift).unwrap()["state"], word);
-            assert_eq!(drift.class().map(Class::exit_code), Some(7));
+            assert_eq!(drift.class().map(ErrorClass::exit_code), Some(7));
         }
     }
 
     #[test]
     fn a_report_is_one_line_a_channel_and_ends_with_the_worst() {
-        let audited = |tag: &str, drift| Audited::new(format!("reg.io/acme/shop:{tag}").parse().unwrap(), 2, drift);
+        let audited =
+            |tag: &str, drift| ChannelAudit::new(format!("reg.io/acme/shop:{tag}").parse().unwrap(), 2, drift);
         let (a, b) = (digest("a"), digest("b"));
-        let unknown = || Drift::Unknown { why: Text::lossy("429") };
+        let unknown = || Drift::Unknown { why: Line::lossy("429") };
         let landed = || Drift::MoveInProgress { seq: 7, target: b, observed: Some(b), landing: Landing::Landed };
         let report = |drifts: Vec<Drift>| {
             let tags = ["prod", "dev", "preprod"];
@@ -436,12 +437,12 @@ mod tests {
                  reg.io/acme/shop:prod  moved back: {a} is live, the tag points at {b}, which was earlier"
             )
         );
-        assert_eq!(all.class(), Some(Class::Drift));
-        let corrupt = || Drift::Corrupt { why: Text::lossy("seq 1") };
-        assert_eq!(report(vec![Drift::Missing { expected: a }, corrupt()]).class(), Some(Class::Defect));
-        assert_eq!(report(vec![unknown(), landed()]).class(), Some(Class::Unknown));
-        assert_eq!(report(vec![landed(), Drift::InSync { live: a }]).class(), Some(Class::Indeterminate));
-        assert_eq!(report(vec![unknown(), Drift::InSync { live: a }]).class(), Some(Class::Unknown));
+        assert_eq!(all.class(), Some(ErrorClass::Drift));
+        let corrupt = || Drift::Corrupt { why: Line::lossy("seq 1") };
+        assert_eq!(report(vec![Drift::Missing { expected: a }, corrupt()]).class(), Some(ErrorClass::Defect));
+        assert_eq!(report(vec![unknown(), landed()]).class(), Some(ErrorClass::Unknown));
+        assert_eq!(report(vec![landed(), Drift::InSync { live: a }]).class(), Some(ErrorClass::Indeterminate));
+        assert_eq!(report(vec![unknown(), Drift::InSync { live: a }]).class(), Some(ErrorClass::Unknown));
         assert_eq!(report(vec![Drift::InSync { live: a }]).class(), None);
         assert_eq!(
             serde_json::to_value(report(vec![Drift::Missing { expected: a }])).unwrap(),

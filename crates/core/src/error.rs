@@ -40,7 +40,7 @@ impl Retry {
 
 /// The class of an error. Refused is a decision, failed is a fault, unknown is neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Class {
+pub enum ErrorClass {
     /// A fault: an operation did not work, and nothing was moved.
     Failed,
     /// The caller's input is wrong.
@@ -57,17 +57,17 @@ pub enum Class {
     Defect,
 }
 
-impl Class {
+impl ErrorClass {
     /// The exit code of the command line: 1 to 7, in the order of the variants.
     pub fn exit_code(self) -> u8 {
         match self {
-            Class::Failed => 1,
-            Class::Usage => 2,
-            Class::Refused => 3,
-            Class::Drift => 4,
-            Class::Indeterminate => 5,
-            Class::Unknown => 6,
-            Class::Defect => 7,
+            ErrorClass::Failed => 1,
+            ErrorClass::Usage => 2,
+            ErrorClass::Refused => 3,
+            ErrorClass::Drift => 4,
+            ErrorClass::Indeterminate => 5,
+            ErrorClass::Unknown => 6,
+            ErrorClass::Defect => 7,
         }
     }
 }
@@ -96,8 +96,8 @@ macro_rules! error_kinds {
             }
 
             /// The class of the kind; it decides the exit code.
-            pub fn class(self) -> Class {
-                match self { $(ErrorKind::$kind => Class::$class,)+ }
+            pub fn class(self) -> ErrorClass {
+                match self { $(ErrorKind::$kind => ErrorClass::$class,)+ }
             }
 
             /// The kind in one sentence, as in `docs/reference/errors.md`.
@@ -239,7 +239,7 @@ impl Error {
     /// Adds one part of the context, as a name and a value (`channel`, `seq`, `move_id`, …). If the name has a value
     /// already, that value stays.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+    pub fn with_context(mut self, name: &'static str, value: impl fmt::Display) -> Self {
         if self.0.context.iter().all(|(known, _)| *known != name) {
             self.0.context.push((name, value.to_string()));
         }
@@ -248,7 +248,7 @@ impl Error {
 
     /// Adds the error that caused this one.
     #[must_use]
-    pub fn because(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+    pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.0.source = Some(Arc::new(source));
         self
     }
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn an_error_reads_as_a_sentence_and_debugs_with_its_context() {
-        let error = Error::new(ErrorKind::ChannelChanged, "prod moved").with("seq", 4).with("seq", 5);
+        let error = Error::new(ErrorKind::ChannelChanged, "prod moved").with_context("seq", 4).with_context("seq", 5);
         assert_eq!(error.to_string(), "prod moved");
         assert_eq!(format!("{error:?}"), r#"CHANNEL_CHANGED: prod moved seq="4""#);
         assert_eq!(error.retry(), Retry::Replan);

@@ -40,8 +40,8 @@ pub mod retention;
 mod tls;
 pub mod value;
 
-pub use error::{Class, Error, ErrorKind, Result, Retry};
-pub use promotion::{MoveResult, Operation, Promoter, Receipt, Terms, Times};
+pub use error::{Error, ErrorClass, ErrorKind, Result, Retry};
+pub use promotion::{MoveOptions, MoveResult, Operation, Promoter, Receipt, Times};
 pub use value::*;
 
 // The sources of `tagwarden-testing` that the unit tests of this crate include name this crate so.

@@ -7,8 +7,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use tagwarden::ledger::{Append, FileLedger, Ledger, Repair};
-use tagwarden::log::{Body, Entry, Hold, HoldScope, Sealed};
+use tagwarden::ledger::{Appended, FileLedger, Ledger, Repair};
+use tagwarden::log::{Body, EncodedEntry, Entry, Hold, HoldScope};
 use tagwarden::{Channel, ErrorKind, Provenance, Timestamp};
 
 const DIR: &str = "TAGWARDEN_TEST_LEDGER";
@@ -17,7 +17,7 @@ fn channel() -> Channel {
     "reg.io/acme/shop:prod".parse().unwrap()
 }
 
-fn entry(seq: u64) -> Sealed {
+fn entry(seq: u64) -> EncodedEntry {
     let reason = "x".repeat(1000).parse().unwrap();
     let body = Body::Hold(Hold {
         scope: HoldScope::All,
@@ -69,7 +69,7 @@ async fn a_full_disk_is_unavailable_and_nothing_half_written_counts() {
         let seq = stored.len() as u64;
         let entry = entry(seq).bytes().clone();
         match ledger.append(&channel(), seq, entry.clone()).await {
-            Ok(append) => assert_eq!(append, Append::Stored),
+            Ok(append) => assert_eq!(append, Appended::Stored),
             Err(error) => break error,
         }
         stored.push(entry);

@@ -4,7 +4,7 @@ import type { Finding } from './record.js'
 export type Retry = 'never' | 'later' | 'replan' | 'recover'
 
 /** What sort of answer an error is. Refused is a decision, failed is a fault, unknown is a third thing. */
-export type Class = 'failed' | 'usage' | 'refused' | 'drift' | 'indeterminate' | 'unknown' | 'defect'
+export type ErrorClass = 'failed' | 'usage' | 'refused' | 'drift' | 'indeterminate' | 'unknown' | 'defect'
 
 /** The stable code of an error. Never renamed, never reused; `docs/reference/errors.md` explains each. */
 export type ErrorCode =
@@ -46,4 +46,4 @@ export declare class TagwardenError extends Error {
 }
 
 /** Every code, in the order of `docs/reference/errors.md`. */
-export declare function errorKinds(): readonly { code: ErrorCode; retry: Retry; class: Class; meaning: string }[]
+export declare function errorKinds(): readonly { code: ErrorCode; retry: Retry; class: ErrorClass; meaning: string }[]

@@ -2,7 +2,7 @@ import type { GivenManifest, Manifest, NativeRegistry, Signal } from './registry
 import type { Digest, Repository, Tag } from './value.js'
 
 /** What happens to a put. Times are in milliseconds. */
-export type Fault =
+export type InjectedFault =
   /** Nothing: it stands for its place in the order. */
   | 'pass'
   /** It fails before anything is applied, and the caller cannot know. */
@@ -101,7 +101,7 @@ export declare class MemoryRegistry {
   /** The policy hides it no longer. False if it did not. */
   unhide(repository: Repository | string, digest: Digest | string): boolean
   /** The next puts (of this tag, if one is given) meet these faults, in order, one each; pins are puts, too. */
-  script(faults: Fault[], options?: { tag?: Tag | string }): void
+  script(faults: InjectedFault[], options?: { tag?: Tag | string }): void
   /** The next reads (or resolves of this tag) meet these faults, in order, one each. */
   scriptReads(faults: ReadFault[], options?: { tag?: Tag | string }): void
   /**

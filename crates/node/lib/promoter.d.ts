@@ -1,7 +1,7 @@
 import type { Ledger } from './ledger.js'
 import type { Registry, Signal } from './registry.js'
 import type {
-  ActiveHold, AuditReport, Current, Facts, Finding, HoldScope, LiveAt, LogReport, MayDelete, Predecessor, PromotionEvent, Receipt, Recovered, RetentionPlan,
+  ActiveHold, AuditReport, ChannelStatus, Facts, Finding, HoldScope, LiveAt, LogReport, MayDelete, Predecessor, MoveRecord, Receipt, RecoveryResult, RetentionPlan,
   Source,
 } from './record.js'
 import type { Channel, Digest, Environment, IdempotencyKey, Provenance, Reference, Repository, Timestamp } from './value.js'
@@ -32,7 +32,7 @@ export interface Guardrail {
   name: string
   /** What it is set to, as JSON; it goes into the policy's digest. */
   settings?: unknown
-  judge(facts: Facts): Judgement | Promise<Judgement>
+  judge(facts: Facts): PolicyEvaluation | Promise<PolicyEvaluation>
   /** The longest that it may take, in milliseconds. 30,000 by default. */
   timeoutMs?: number
 }
@@ -41,7 +41,7 @@ export interface Guardrail {
  * What a guardrail says: a code and the reason, with names, numbers and units; and of a refusal whether the same move may pass
  * later, because time or a person can lift it. `never` by default.
  */
-export type Judgement =
+export type PolicyEvaluation =
   | { verdict: 'pass'; why: string }
   | { verdict: 'warn'; code: string; why: string }
   | { verdict: 'refuse'; code: string; why: string; retry?: 'never' | 'later' }
@@ -64,7 +64,7 @@ export interface Times {
 }
 
 /** Who asks for a move, and on what terms. */
-export interface Terms extends Signal {
+export interface MoveOptions extends Signal {
   /** The pipeline run and the actor. */
   provenance: Provenance
   /** The same request with the same key moves the channel once. A random one by default. */
@@ -89,7 +89,7 @@ export interface Terms extends Signal {
 }
 
 /** A first state. */
-export interface First {
+export interface BootstrapOptions {
   /** What the channel is to point at: its tag must be absent or point there already. Without it, the tag as it is. */
   source?: MoveSource
   predecessor?: Predecessor
@@ -113,7 +113,7 @@ export interface Reasoned extends Signal {
 export type Operation =
   | { op: 'promote'; source: MoveSource }
   | { op: 'rollback'; to?: RollbackTarget }
-  | ({ op: 'bootstrap' } & First)
+  | ({ op: 'bootstrap' } & BootstrapOptions)
   | { op: 'repair' }
   | { op: 'adopt' }
 
@@ -149,7 +149,7 @@ export declare class Plan {
   /** The dead worker's move that executing would close before it judges; absent if no such move is open. */
   readonly deadMove?: DeadMove
   /** The permission to execute it, once. Throws POLICY_REFUSED with every finding. */
-  approve(): Approved
+  approve(): ApprovedPlan
 }
 
 /**
@@ -164,7 +164,7 @@ export interface DeadMove {
 }
 
 /** A plan that the policy permits. `Promoter.execute` takes nothing else. */
-export declare class Approved {
+export declare class ApprovedPlan {
   private constructor()
   private readonly approved: true
 }
@@ -178,20 +178,20 @@ export declare class Promoter {
   constructor(registry: Registry, ledger: Ledger, options?: PromoterOptions)
 
   /** Finds out what a move would do and what the policy says of it. */
-  plan(channel: Channel | string, operation: Operation, terms: Terms): Promise<Plan>
+  plan(channel: Channel | string, operation: Operation, terms: MoveOptions): Promise<Plan>
   /** Executes an approved plan. CHANNEL_CHANGED if the channel has moved since, unless the terms say to requeue. */
-  execute(approved: Approved, options?: Signal): Promise<Receipt>
+  execute(approved: ApprovedPlan, options?: Signal): Promise<Receipt>
 
   /** Points the channel at a release: plans, has the policy judge, and executes. */
-  promote(channel: Channel | string, source: MoveSource, terms: Terms): Promise<Receipt>
+  promote(channel: Channel | string, source: MoveSource, terms: MoveOptions): Promise<Receipt>
   /** Points it back at the digest that was live before, or at `to`, which must have been live here. */
-  rollback(channel: Channel | string, terms: Terms & { to?: RollbackTarget }): Promise<Receipt>
+  rollback(channel: Channel | string, terms: MoveOptions & { to?: RollbackTarget }): Promise<Receipt>
   /** Takes the channel's first state into the log. */
-  bootstrap(channel: Channel | string, terms: Terms & First): Promise<Receipt>
+  bootstrap(channel: Channel | string, terms: MoveOptions & BootstrapOptions): Promise<Receipt>
   /** Puts the live digest back after a write around the ledger. */
-  repair(channel: Channel | string, terms: Terms): Promise<Receipt>
+  repair(channel: Channel | string, terms: MoveOptions): Promise<Receipt>
   /** Takes what was put there by hand as live. */
-  adopt(channel: Channel | string, terms: Terms & { reason: string }): Promise<Receipt>
+  adopt(channel: Channel | string, terms: MoveOptions & { reason: string }): Promise<Receipt>
   /**
    * Closes the move that is open, if one is: waits until it may be taken over, and brings it about, or, with
    * `abort`, gives it up if it has not landed. `provenance` says who asks, and is recorded where the move is taken over.
@@ -200,7 +200,7 @@ export declare class Promoter {
   recover(
     channel: Channel | string,
     options: Signal & { provenance: Provenance; abort?: boolean; timeoutMs?: number },
-  ): Promise<Recovered>
+  ): Promise<RecoveryResult>
 
   /**
    * Stops moves of the channel, until the hold is ended or until `until`. The scope `promotions` (the default) stops promote
@@ -219,14 +219,14 @@ export declare class Promoter {
   /** Every channel that the ledger has a log of. */
   channels(options?: Signal): Promise<string[]>
   /** What a channel is now: live and previous digest, the move that made it so, what is open, which holds are in force. */
-  current(channel: Channel | string, options?: Signal): Promise<Current>
+  current(channel: Channel | string, options?: Signal): Promise<ChannelStatus>
   /** The digest that was live before the last move that changed it. */
   previous(channel: Channel | string, options?: Signal): Promise<string | null>
   /** The moves, newest first: at most `limit`, those before the intent at `before`. All of them by default. */
   history(
     channel: Channel | string,
     options?: Signal & { before?: number; limit?: number },
-  ): AsyncGenerator<PromotionEvent, void, undefined>
+  ): AsyncGenerator<MoveRecord, void, undefined>
   /** What the channel was at that time, and what was open or had drifted then; null before it was bootstrapped. */
   at(channel: Channel | string, at: Date | Timestamp | string, options?: Signal): Promise<LiveAt | null>
   /** Compares each channel's live digest with what its tag points at. What could not be looked at is unknown. */

@@ -22,7 +22,7 @@ class Promoter {
   }
   async execute(approved, options) {
     const signal = signalOf(options)
-    if (!(approved instanceof Approved)) throw new TypeError('execute takes what Plan.approve returned')
+    if (!(approved instanceof ApprovedPlan)) throw new TypeError('execute takes what Plan.approve returned')
     return JSON.parse(await run(signal, () => this.#native.execute(approved[HELD])))
   }
 
@@ -119,14 +119,14 @@ class Plan {
     Object.freeze(this)
   }
   approve() {
-    return new Approved(sync(() => this.#native.approve()))
+    return new ApprovedPlan(sync(() => this.#native.approve()))
   }
 }
 
-class Approved {
+class ApprovedPlan {
   constructor(held) {
     Object.defineProperty(this, HELD, { value: held })
   }
 }
 
-module.exports = { Promoter, Plan, Approved }
+module.exports = { Promoter, Plan, ApprovedPlan }

@@ -138,7 +138,7 @@ export interface Outcome {
 }
 
 /** A move of a channel, from its intent to its outcome. */
-export interface PromotionEvent {
+export interface MoveRecord {
   channel: string
   /** Where the intent stands in the channel's log, from 0. */
   seq: number
@@ -146,15 +146,15 @@ export interface PromotionEvent {
   status: 'open' | 'committed' | 'failed' | 'aborted'
   intent: Intent
   /** The workers that took it over, in order. */
-  takeovers: TakenOver[]
+  takeovers: TakeoverRecord[]
   /** Absent while it is open. */
   outcome?: Outcome
 }
 
 /** What was live on a channel at some time: the committed move that had made it live. */
-export interface LiveAt extends PromotionEvent {
+export interface LiveAt extends MoveRecord {
   /** The move that was open then, with the end that it came to. */
-  open?: PromotionEvent
+  open?: MoveRecord
   /** The last drift that had been seen by then, since that move. */
   drift?: DriftSeen
 }
@@ -170,7 +170,7 @@ export interface DriftSeen {
 }
 
 /** A takeover of a move by another worker. */
-export interface TakenOver {
+export interface TakeoverRecord {
   seq: number
   at: string
   /** What the new worker was asked for: a move of its own, to complete the open one, or to abort it. */
@@ -209,14 +209,14 @@ export interface Facts {
   /** The digest of the policy that the log says is binding. */
   binding_policy?: string
   /** The environment before this one in the pipeline; its log was read up to `size`, with the RFC 6962 root `root`. */
-  upstream?: { environment: string; channel: string; live?: string; passage: Passage; size: number; root: string }
+  upstream?: { environment: string; channel: string; live?: string; passage: LiveHistory; size: number; root: string }
   /** Whether the target was live in this channel. */
-  here: Passage
+  here: LiveHistory
   at: string
 }
 
 /** Whether a digest was live in a channel. */
-export type Passage = 'live' | 'earlier' | 'never'
+export type LiveHistory = 'live' | 'earlier' | 'never'
 
 /** What a move did. */
 export interface Receipt {
@@ -229,7 +229,7 @@ export interface Receipt {
   /** The digest that the move made live; the live digest if there was nothing to move. */
   digest: string
   /** The move that this call made, or the one that its key had made before; absent if there was nothing to move. */
-  move?: PromotionEvent
+  move?: MoveRecord
   /** What is live now. After a replay that may be what a later move set. */
   live: Live
   /** What went wrong beside the move, such as a pin that could not be written after it had landed; absent if nothing did. */
@@ -246,7 +246,7 @@ export interface Live {
 }
 
 /** What a recovery did. */
-export type Recovered = { result: 'nothing' } | { result: 'closed'; event: PromotionEvent; warnings?: Finding[] }
+export type RecoveryResult = { result: 'nothing' } | { result: 'closed'; event: MoveRecord; warnings?: Finding[] }
 
 /** Which moves a hold stops: promote and bootstrap, or every move. */
 export type HoldScope = 'promotions' | 'all'
@@ -300,14 +300,14 @@ export interface MigratedTo {
 }
 
 /** What a channel is now, as its log says. */
-export interface Current {
+export interface ChannelStatus {
   channel: string
   /** The live digest; absent before the first move. */
   live?: string
   /** The live digest before the last move that changed it. */
   previous?: string
   /** The last committed move. */
-  event?: PromotionEvent
+  event?: MoveRecord
   open?: OpenMove
   /** The move that may be open: the append of its intent was not answered. */
   possibly_open?: PossiblyOpen
@@ -385,7 +385,7 @@ export interface Defect {
 }
 
 /** Why a digest is kept. */
-export type Keep =
+export type KeepReason =
   | { reason: 'live'; channel: string }
   | { reason: 'open'; channel: string; seq: number }
   | { reason: 'window'; channel: string; nth: number }
@@ -395,7 +395,7 @@ export type Keep =
   | { reason: 'not_understood'; why: string }
 
 /** Why a digest may go. */
-export type Expire =
+export type DeleteReason =
   | { reason: 'past'; channel: string; nth: number; since: string }
   | { reason: 'tried'; channel: string; since: string }
   | { reason: 'child_of'; index: string }
@@ -408,8 +408,8 @@ export interface RetentionPlan {
   logs: { channel: string; size: number }[]
   /** What could not be looked at: nothing expires. */
   blocked?: string
-  digests: ({ digest: string; pin: 'held' | 'absent' } & ({ keep: Keep } | { expire: Expire }))[]
+  digests: ({ digest: string; pin: 'held' | 'absent' } & ({ keep: KeepReason } | { expire: DeleteReason }))[]
 }
 
 /** Whether a digest may be deleted. */
-export type MayDelete = { yes: { because: Expire; pin: 'held' | 'absent' } } | { no: { because: Keep } }
+export type MayDelete = { yes: { because: DeleteReason; pin: 'held' | 'absent' } } | { no: { because: KeepReason } }

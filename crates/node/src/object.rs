@@ -200,7 +200,7 @@ impl Promoter {
     }
 
     #[napi(catch_unwind)]
-    pub fn execute(&self, approved: Reference<Approved>) -> Call {
+    pub fn execute(&self, approved: Reference<ApprovedPlan>) -> Call {
         let (core, approved) = (self.core.clone(), Arc::clone(&approved.plan));
         Call::of(async move { core.execute(&approved).await })
     }
@@ -220,15 +220,15 @@ impl Plan {
     }
 
     #[napi(catch_unwind)]
-    pub fn approve(&self) -> napi::Result<Approved> {
-        at_once(|| self.plan.approve().map(|plan| Approved { plan: Arc::new(plan) }))
+    pub fn approve(&self) -> napi::Result<ApprovedPlan> {
+        at_once(|| self.plan.approve().map(|plan| ApprovedPlan { plan: Arc::new(plan) }))
     }
 }
 
 /// An approved plan. It can be executed once.
 #[napi]
-pub struct Approved {
-    plan: Arc<tagwarden_bind::Approved>,
+pub struct ApprovedPlan {
+    plan: Arc<tagwarden_bind::ApprovedPlan>,
 }
 
 /// A packed Flux artifact.

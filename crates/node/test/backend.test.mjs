@@ -47,20 +47,20 @@ const fail = async () => {
 }
 const closed = { resolve: fail, fetch: fail, put: fail, tags: fail, hasBlob: fail }
 
-const laws = (registry, broken = closed) =>
+const requirements = (registry, broken = closed) =>
   conformance.registry(registry, {
     broken,
-    repository: 'reg.io/laws',
+    repository: 'reg.io/requirements',
     store: (repository, parts) => registry.store(repository, parts),
   })
 
-test('a registry written in JavaScript keeps every law', async () => {
-  assert.deepEqual(await laws(new MapRegistry()), [])
+test('a registry written in JavaScript keeps every requirement', async () => {
+  assert.deepEqual(await requirements(new MapRegistry()), [])
 })
 
 test('a registry that says null when it cannot look is caught', async () => {
-  const broken = await laws(new MapRegistry(), { ...closed, resolve: async () => null })
-  assert.deepEqual(broken.map(({ law }) => law), ['a_failure_is_not_an_absence'])
+  const broken = await requirements(new MapRegistry(), { ...closed, resolve: async () => null })
+  assert.deepEqual(broken.map(({ requirement }) => requirement), ['a_failure_is_not_an_absence'])
   assert.match(broken[0].seen, /resolve/)
 })
 
@@ -70,7 +70,7 @@ test('a registry that acknowledges a put and forgets it is caught', async () => 
       if ((await this.resolve(repository, tag)) === null) await super.put(repository, tag, manifest)
     }
   }
-  const broken = (await laws(new Forgets())).map(({ law }) => law)
+  const broken = (await requirements(new Forgets())).map(({ requirement }) => requirement)
   assert.ok(broken.includes('last_put_wins'), broken.join(' '))
 })
 
@@ -95,7 +95,7 @@ class MapLedger {
   }
 }
 
-test('a ledger written in JavaScript keeps every law', async () => {
+test('a ledger written in JavaScript keeps every requirement', async () => {
   const ledger = new MapLedger()
   assert.deepEqual(await conformance.ledger(() => ledger), [])
 })
@@ -109,7 +109,7 @@ test('a ledger that lets the last writer win is caught', async () => {
   }
   const ledger = new LastWriterWins()
   const [broken] = await conformance.ledger(() => ledger)
-  assert.equal(broken.law, 'append_if_next')
+  assert.equal(broken.requirement, 'append_if_next')
 })
 
 test('a promoter drives both, in one process', async () => {

@@ -68,17 +68,17 @@ test('options and records have the fields of the core', async () => {
   const core = async (path, name) => sorted(await fields(path, name))
   const own = async (file, name) =>
     sorted((await text(`../lib/${file}.d.ts`)).match(new RegExp(`export interface ${name} [^]*?\\{([^]*?)\\n\\}`))[1].matchAll(/^  (\w+)\??:/gm))
-  for (const [path, name] of [['promotion/request', 'Terms'], ['promotion/request', 'First'], ['retention/mod', 'RetentionRule']]) {
+  for (const [path, name] of [['promotion/request', 'MoveOptions'], ['promotion/request', 'BootstrapOptions'], ['retention/mod', 'RetentionRule']]) {
     assert.deepEqual(await own('promoter', name), (await fields(path, name)).map(named).sort(), name)
   }
   const source = await text('../../core/src/promotion/times.rs')
   const times = [...source.matchAll(/pub fn (?:new|with_settle)\(((?:ttl|self, settle): [^)]*)\)/g)].map((found) => found[1]).join(' ')
   assert.deepEqual(await own('promoter', 'Times'), [...times.matchAll(/(\w+): (Duration)/g)].map(named).sort())
   for (const [path, name, besides = []] of [
-    ['promotion/query', 'Current'], ['log/verify', 'LogReport'], ['log/move_record', 'PromotionEvent', ['status']], ['promotion/past', 'DriftSeen'],
+    ['promotion/query', 'ChannelStatus'], ['log/verify', 'LogReport'], ['log/move_record', 'MoveRecord', ['status']], ['promotion/past', 'DriftSeen'],
     ['log/body', 'Outcome', ['at', 'seq']], ['log/intent', 'Predecessor'], ['promotion/receipt', 'Receipt'], ['promotion/receipt', 'Live'],
     ['log/intent', 'TargetManifest'], ['log/intent', 'Decision'], ['log/intent', 'ReleaseOrder'], ['log/intent', 'UpstreamLog'],
-    ['log/intent', 'MoveSet'], ['log/move_record', 'TakenOver'], ['log/state', 'ActiveHold'], ['log/state', 'OpenMove'],
+    ['log/intent', 'MoveSet'], ['log/move_record', 'TakeoverRecord'], ['log/state', 'ActiveHold'], ['log/state', 'OpenMove'],
     ['log/state', 'MigratedTo'], ['log/doubt', 'PossiblyOpen'], ['log/defect', 'Defect'], ['policy/facts', 'Facts'], ['policy/guardrail', 'Finding'],
   ]) {
     assert.deepEqual(await own('record', name), [...(await core(path, name)), ...besides].sort(), name)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use tagwarden::{Error, ErrorKind, Result};
-use tagwarden_bind::{Approved, Failure, Given, Server};
+use tagwarden_bind::{ApprovedPlan, Failure, Given, Server};
 use tokio::task::AbortHandle;
 
 use crate::backend::Raised;
@@ -22,7 +22,7 @@ const SIGNALS: Duration = Duration::from_millis(50);
 pub(crate) enum Gives {
     Json(String),
     Plan(Box<tagwarden_bind::Plan>),
-    Approved(Box<Approved>),
+    ApprovedPlan(Box<ApprovedPlan>),
     Ledger(Ledger),
     Registry(Registry),
     Promoter(Promoter),
@@ -133,7 +133,7 @@ fn shown(py: Python<'_>, outcome: Outcome) -> PyResult<Ended<'_>> {
     let given = match outcome {
         Ok(Gives::Json(text)) => text.into_pyobject(py)?.into_any(),
         Ok(Gives::Plan(plan)) => object::Plan { plan: *plan }.into_pyobject(py)?.into_any(),
-        Ok(Gives::Approved(plan)) => object::Approved { plan: *plan }.into_pyobject(py)?.into_any(),
+        Ok(Gives::ApprovedPlan(plan)) => object::ApprovedPlan { plan: *plan }.into_pyobject(py)?.into_any(),
         Ok(Gives::Ledger(ledger)) => ledger.into_pyobject(py)?.into_any(),
         Ok(Gives::Registry(registry)) => registry.into_pyobject(py)?.into_any(),
         Ok(Gives::Promoter(promoter)) => promoter.into_pyobject(py)?.into_any(),

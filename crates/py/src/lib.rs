@@ -24,10 +24,10 @@ mod _tagwarden {
     #[pymodule_export]
     use super::call::Call;
     #[pymodule_export]
-    use super::conformance::{ledger_laws, registry_laws};
+    use super::conformance::{ledger_requirements, registry_requirements};
     #[pymodule_export]
     use super::object::{
-        Approved, Artifact, Ledger, MemoryRegistry, Plan, Promoter, Registry, Server, init_ledger, memory_ledger,
+        ApprovedPlan, Artifact, Ledger, MemoryRegistry, Plan, Promoter, Registry, Server, init_ledger, memory_ledger,
         oci_registry, open_ledger, pack, start_server,
     };
     #[pymodule_export]

@@ -225,7 +225,7 @@ impl Promoter {
         })
     }
 
-    fn execute(&self, approved: Py<Approved>) -> Call {
+    fn execute(&self, approved: Py<ApprovedPlan>) -> Call {
         let (core, home) = (self.core.clone(), self.home);
         Call::of(async move {
             home.check("promoter")?;
@@ -247,14 +247,14 @@ impl Plan {
     }
 
     fn approve<'py>(&self, py: Python<'py>) -> PyResult<Ended<'py>> {
-        at_once(py, || self.plan.approve().map(|plan| Gives::Approved(Box::new(plan))))
+        at_once(py, || self.plan.approve().map(|plan| Gives::ApprovedPlan(Box::new(plan))))
     }
 }
 
 /// An approved plan. Executing it uses it up.
 #[pyclass(frozen)]
-pub(crate) struct Approved {
-    pub(crate) plan: tagwarden_bind::Approved,
+pub(crate) struct ApprovedPlan {
+    pub(crate) plan: tagwarden_bind::ApprovedPlan,
 }
 
 /// A packed Flux artifact.

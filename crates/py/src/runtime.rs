@@ -17,7 +17,7 @@ pub(crate) fn runtime() -> Result<Arc<Runtime>> {
     {
         return Ok(Arc::clone(runtime));
     }
-    let failed = |e| Error::new(ErrorKind::InternalFault, "no threads can be started").because(e);
+    let failed = |e| Error::new(ErrorKind::InternalFault, "no threads can be started").with_source(e);
     let made = Builder::new_multi_thread().enable_all().thread_name("tagwarden").build().map_err(failed)?;
     let made = Arc::new(made);
     // Forget the parent's runtime, do not drop it: its threads do not exist in this process.

@@ -1,4 +1,4 @@
-"""Registries, ledgers and guardrails written in Python: driven by the core, held to the laws, caught when they lie."""
+"""Registries, ledgers and guardrails written in Python: driven by the core, held to the requirements."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from tagwarden import (
 from written import SHOP, Broken, Hoard, Shelf, stocked
 
 
-def laws_of(registry: Hoard) -> list[str]:
+def requirements_of(registry: Hoard) -> list[str]:
     def store(repository: Repository, blobs: Sequence[bytes], manifests: Sequence[Manifest]) -> None:
         registry.blobs.update((repository, Digest.of(blob)) for blob in blobs)
         registry.manifests.update({(repository, manifest.digest): manifest for manifest in manifests})
 
-    broken = conformance.registry(registry, broken=Broken(), repository="reg.example/laws", store=store)
-    return [violation.law for violation in broken]
+    broken = conformance.registry(registry, broken=Broken(), repository="reg.example/requirements", store=store)
+    return [violation.requirement for violation in broken]
 
 
-def test_a_registry_of_coroutines_keeps_the_laws() -> None:
-    assert laws_of(Hoard()) == []
+def test_a_registry_of_coroutines_keeps_the_requirements() -> None:
+    assert requirements_of(Hoard()) == []
 
 
 def test_a_registry_that_forgets_is_caught() -> None:
@@ -52,10 +52,10 @@ def test_a_registry_that_forgets_is_caught() -> None:
         async def tags(self, repository: Repository) -> list[Tag]:
             return (await super().tags(repository))[1:]
 
-    assert laws_of(Forgets()) == ["tags_are_listed"]
+    assert requirements_of(Forgets()) == ["tags_are_listed"]
 
 
-def test_a_ledger_keeps_the_laws() -> None:
+def test_a_ledger_keeps_the_requirements() -> None:
     shelf = Shelf()
     assert conformance.ledger(lambda: shelf) == []
 
@@ -68,7 +68,7 @@ def test_a_ledger_that_overwrites_is_caught() -> None:
 
     shelf = Overwrites()
     (violation,) = conformance.ledger(lambda: shelf)
-    assert violation.law == "append_if_next", violation
+    assert violation.requirement == "append_if_next", violation
 
 
 def test_moves_run_on_what_is_written_in_python() -> None:

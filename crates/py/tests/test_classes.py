@@ -17,29 +17,28 @@ import tagwarden
 from conftest import ADA, PROD, World
 from tagwarden import (
     ActiveHold,
-    Approved,
+    ApprovedPlan,
     Artifact,
     AsyncPromoter,
-    Audited,
     AuditReport,
     Channel,
-    CheckNote,
+    ChannelAudit,
+    ChannelStatus,
     Commit,
     Credentials,
-    Current,
     DeadMove,
     Decision,
     Defect,
     Digest,
+    DigestRetention,
     DriftSeen,
     Environment,
-    ErrorNote,
     Facts,
-    Fault,
     Finding,
+    HistoryPage,
     IdempotencyKey,
+    InjectedFault,
     Intent,
-    Judged,
     Live,
     LiveAt,
     LogReport,
@@ -48,24 +47,25 @@ from tagwarden import (
     MemoryLedger,
     MemoryRegistry,
     MigratedTo,
+    MoveRecord,
     MoveSet,
     OciRegistry,
     OpenedLedger,
     OpenMove,
     Outcome,
-    OverrideNote,
-    Page,
     Pipeline,
     Plan,
-    PolicyNote,
     PossiblyOpen,
     Predecessor,
     Promoter,
-    PromotionEvent,
     Provenance,
     ReadFault,
     Receipt,
-    Recovered,
+    RecordedCheck,
+    RecordedError,
+    RecordedOverride,
+    RecordedPolicy,
+    RecoveryResult,
     Reference,
     ReleaseLabel,
     ReleaseOrder,
@@ -75,7 +75,7 @@ from tagwarden import (
     Stage,
     Tag,
     TagwardenError,
-    TakenOver,
+    TakeoverRecord,
     TargetManifest,
     Times,
     UpstreamLog,
@@ -101,7 +101,11 @@ VALUES: dict[type[Value], list[str]] = {
     Tag: ["1.0", "1.1"],
 }
 TARGET = TargetManifest(Digest(ONE), "application/vnd.oci.image.manifest.v1+json", 7)
-POLICY, OVERRIDE, CHECK = PolicyNote("standard", Digest(ONE)), OverrideNote("soak", "why"), CheckNote(Channel(PROD), 3)
+POLICY, OVERRIDE, CHECK = (
+    RecordedPolicy("standard", Digest(ONE)),
+    RecordedOverride("soak", "why"),
+    RecordedCheck(Channel(PROD), 3),
+)
 DECISION = Decision(AT, POLICY, (Finding.passes("fine"),), (OVERRIDE,), (2, 4), (CHECK,))
 ORDER, UPSTREAM = ReleaseOrder("semver", "1.4.2"), UpstreamLog(Environment("dev"), Channel(PROD), 6, Digest(ONE))
 MOVE_SET = MoveSet("s", (Channel(PROD), Channel("a.io/x:a")), "restore")
@@ -126,14 +130,14 @@ INTENT = Intent(
     MOVE_SET,
 )
 OUTCOME = Outcome(5, AT, "committed", "accepted", 1, False, Digest(ONE))
-FAILED = Outcome(5, AT, "failed", "refused", 1, False, error=ErrorNote("MOVE_FAILED", "the registry refused"))
-EVENT = PromotionEvent(Channel(PROD), 4, AT, "committed", INTENT, OUTCOME)
+FAILED = Outcome(5, AT, "failed", "refused", 1, False, error=RecordedError("MOVE_FAILED", "the registry refused"))
+EVENT = MoveRecord(Channel(PROD), 4, AT, "committed", INTENT, OUTCOME)
 LIVE = Live(Digest(ONE), 4, AT)
 DRIFT = DriftSeen(6, AT, Digest(ONE))
 HOLD = ActiveHold(6, "promotions", "incident 7", ADA, AT)
 DEFECT, MIGRATED = Defect(4, "PARENT", "its parent is another"), MigratedTo(6, "another-ledger")
-TAKEN_OVER = TakenOver(5, AT, "recover", "w2", "w", 1, ADA)
-JUDGED = Judged(Digest(ONE), "held", True, "live (channel reg.io/acme/shop:prod)")
+TAKEN_OVER = TakeoverRecord(5, AT, "recover", "w2", "w", 1, ADA)
+JUDGED = DigestRetention(Digest(ONE), "held", True, "live (channel reg.io/acme/shop:prod)")
 OPEN = OpenMove(4, "promote", "m", "k", Digest(ONE), "w", 0, Digest(TWO))
 
 # Twice the same, and another one.
@@ -148,24 +152,24 @@ PLAIN: list[tuple[Any, Any]] = [
     (RetentionRule(keep_last=3), RetentionRule(keep_for=datetime.timedelta(days=1))),
     (Credentials("ada", "one"), Credentials("ada", "two")),
     (Manifest(b"{}", "application/json"), Manifest(b"{} ", "application/json")),
-    (Fault.before(), Fault.after()),
+    (InjectedFault.before(), InjectedFault.after()),
     (ReadFault.past(1), ReadFault.past(2)),
     (ReadFault.lag(1), ReadFault.lag(datetime.timedelta(seconds=2))),
     (ReadFault.busy(), ReadFault.stale()),
     (MayDelete(True, "past"), MayDelete(False, "live")),
     (Finding.passes("fine"), Finding.warns("CODE", "fine")),
     (TARGET, TargetManifest(Digest(TWO), TARGET.media_type, 7, "application/vnd.example")),
-    (POLICY, PolicyNote("own", Digest(ONE))),
-    (OVERRIDE, OverrideNote("windows", "why")),
-    (CHECK, CheckNote(Channel(PROD), 4)),
+    (POLICY, RecordedPolicy("own", Digest(ONE))),
+    (OVERRIDE, RecordedOverride("windows", "why")),
+    (CHECK, RecordedCheck(Channel(PROD), 4)),
     (DECISION, Decision(AT, POLICY)),
     (ORDER, ReleaseOrder("build-number", 42, "acme/shop")),
     (UPSTREAM, UpstreamLog(Environment("dev"), Channel(PROD), 7, Digest(ONE))),
     (MOVE_SET, MoveSet("s", (), "resume")),
     (INTENT, Intent("rollback", "m", "k", Digest(TWO), TARGET, ADA, "w", 0)),
-    (ErrorNote("MOVE_FAILED", "one"), ErrorNote("MOVE_FAILED", "two")),
+    (RecordedError("MOVE_FAILED", "one"), RecordedError("MOVE_FAILED", "two")),
     (OUTCOME, FAILED),
-    (EVENT, PromotionEvent(Channel(PROD), 4, AT, "open", INTENT, takeovers=(TAKEN_OVER,))),
+    (EVENT, MoveRecord(Channel(PROD), 4, AT, "open", INTENT, takeovers=(TAKEN_OVER,))),
     (
         Receipt(Channel(PROD), "promote", "committed", Digest(ONE), LIVE, None, EVENT),
         Receipt(Channel(PROD), "promote", "unchanged", Digest(ONE), LIVE),
@@ -176,30 +180,43 @@ PLAIN: list[tuple[Any, Any]] = [
         LiveAt(Channel(PROD), 4, AT, "committed", INTENT, OUTCOME, open=EVENT, drift=DRIFT),
         LiveAt(Channel(PROD), 4, AT, "committed", INTENT, OUTCOME),
     ),
-    (Recovered("closed", EVENT), Recovered("nothing")),
+    (RecoveryResult("closed", EVENT), RecoveryResult("nothing")),
     (HOLD, ActiveHold(6, "all", "incident 7", ADA)),
     (OPEN, OpenMove(4, "repair", "m", "k", Digest(ONE), "w", 1)),
-    (Current(Channel(PROD), 6, Digest(ONE), None, EVENT, OPEN, (HOLD,), MIGRATED), Current(Channel(PROD), 0)),
+    (
+        ChannelStatus(Channel(PROD), 6, Digest(ONE), None, EVENT, OPEN, (HOLD,), MIGRATED),
+        ChannelStatus(Channel(PROD), 0),
+    ),
     (PossiblyOpen(7, "promote", "m", Digest(TWO)), PossiblyOpen(8, "promote", "m", Digest(TWO))),
-    (Page((EVENT,), 4), Page((EVENT,))),
-    (Audited(Channel(PROD), "in_sync", Digest(ONE)), Audited(Channel(PROD), "unknown", why="no route")),
-    (AuditReport(AT, (Audited(Channel(PROD), "missing"),), "drift"), AuditReport(AT, ())),
+    (HistoryPage((EVENT,), 4), HistoryPage((EVENT,))),
+    (ChannelAudit(Channel(PROD), "in_sync", Digest(ONE)), ChannelAudit(Channel(PROD), "unknown", why="no route")),
+    (AuditReport(AT, (ChannelAudit(Channel(PROD), "missing"),), "drift"), AuditReport(AT, ())),
     (DEFECT, Defect(5, "PARENT", "its parent is another")),
     (MIGRATED, MigratedTo(7, "another-ledger")),
     (DeadMove(4, "promote", Digest(ONE), "complete"), DeadMove(5, "promote", Digest(ONE), "complete")),
-    (TAKEN_OVER, TakenOver(5, AT, "abort", "w2", "w", 1, ADA)),
+    (TAKEN_OVER, TakeoverRecord(5, AT, "abort", "w2", "w", 1, ADA)),
     (
         LogReport(6, 3, 2, Digest(ONE), open_intent=4, holds=(3,), blocked=(Digest(TWO),), defects=(DEFECT,)),
         LogReport(0, 0, 0, Digest(ONE)),
     ),
-    (JUDGED, Judged(Digest(ONE), "held", False, "past")),
+    (JUDGED, DigestRetention(Digest(ONE), "held", False, "past")),
     (
         RetentionPlan(Repository("a.io/x"), AT, (JUDGED,)),
         RetentionPlan(Repository("a.io/x"), AT, ()),
     ),
     (PREDECESSOR, Predecessor(Channel(PROD), 7, Digest(ONE))),
 ]
-HANDLES = [Approved, Artifact, AsyncPromoter, MemoryLedger, MemoryRegistry, OciRegistry, OpenedLedger, Plan, Promoter]
+HANDLES = [
+    ApprovedPlan,
+    Artifact,
+    AsyncPromoter,
+    MemoryLedger,
+    MemoryRegistry,
+    OciRegistry,
+    OpenedLedger,
+    Plan,
+    Promoter,
+]
 
 
 def test_every_public_class_is_one_of_these() -> None:

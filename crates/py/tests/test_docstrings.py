@@ -122,8 +122,8 @@ def test_the_defaults_that_are_said_are_those_of_the_core() -> None:
         assert f"{seconds} s by default" in default_of(said, name), name
     (retries,) = re.findall(r"^            retries: (\d+),", options, re.M)
     assert f"{retries} by default" in default_of(said, "retries")
-    assert "access: Access::PullPush," in options and "``pull_push``, the default" in default_of(said, "access")
-    assert "Lookup::EnvironmentThenDocker," in options
+    assert "access: TokenScope::PullPush," in options and "``pull_push``, the default" in default_of(said, "access")
+    assert "CredentialSource::EnvironmentThenDocker," in options
     assert "``environment_then_docker``, the default" in default_of(said, "lookup")
 
     deadlines = re.findall(

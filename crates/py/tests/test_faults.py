@@ -26,7 +26,7 @@ from tagwarden import (
     Channel,
     Credentials,
     Digest,
-    Fault,
+    InjectedFault,
     InternalError,
     InvalidValueError,
     MemoryLedger,
@@ -65,10 +65,10 @@ def test_every_code_has_a_class_and_can_be_pickled() -> None:
 
 
 def test_a_lost_answer_is_settled_and_a_move_that_is_not_known_says_recover(world: World) -> None:
-    world.registry.script([Fault.after()], tag="prod")
+    world.registry.script([InjectedFault.after()], tag="prod")
     assert world.promote().result == "committed"
     # Nothing can be read any more: whether the put landed is not known.
-    world.registry.script([Fault.after()], tag="prod")
+    world.registry.script([InjectedFault.after()], tag="prod")
     world.registry.script_reads([ReadFault.unavailable()] * 200)
     times = Times(ttl=0.4, grace=0.1, quiet=0.1, put=0.1)
     promoter = Promoter(world.registry, world.ledger, times=times)

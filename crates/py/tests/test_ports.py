@@ -20,7 +20,7 @@ from tagwarden import (
     AsyncPromoter,
     Channel,
     Digest,
-    Fault,
+    InjectedFault,
     InvalidValueError,
     Ledger,
     LedgerError,
@@ -70,7 +70,7 @@ def test_a_registry_has_its_port(registry: tuple[NativeRegistry, Repository, Mem
 
 def test_a_put_that_was_not_applied_raises(world: World) -> None:
     manifest = world.registry.push_image(SHOP, "2.0", 20)
-    world.registry.script([Fault.refused("DENIED"), Fault.denied(), Fault.after()], tag="prod")
+    world.registry.script([InjectedFault.refused("DENIED"), InjectedFault.denied(), InjectedFault.after()], tag="prod")
     for code in ("REGISTRY_REFUSED", "REGISTRY_DENIED"):
         with pytest.raises(RegistryError) as refused:
             world.registry.put(SHOP, "prod", manifest)
@@ -79,7 +79,7 @@ def test_a_put_that_was_not_applied_raises(world: World) -> None:
         world.registry.put(SHOP, "prod", manifest, timeout=datetime.timedelta(seconds=1))
     assert (unknown.value.code, unknown.value.retry) == ("REGISTRY_AMBIGUOUS", "recover")
     assert world.registry.peek(SHOP, "prod") == manifest.digest
-    world.registry.script([Fault.slow(5)], tag="prod")
+    world.registry.script([InjectedFault.slow(5)], tag="prod")
     began = time.monotonic()
     with pytest.raises(RegistryError, match="REGISTRY_AMBIGUOUS"):
         world.registry.put(SHOP, "prod", manifest, 0.1)
@@ -128,12 +128,12 @@ def test_hidden_manifest_is_an_error_and_others_are_read(
 
 def test_refused_put_says_the_words_of_the_registry(world: World) -> None:
     manifest = world.registry.push_image(SHOP, "2.0", 20)
-    world.registry.script([Fault.refused(status=423, message="frozen until Monday")], tag="prod")
+    world.registry.script([InjectedFault.refused(status=423, message="frozen until Monday")], tag="prod")
     with pytest.raises(RegistryError, match="answered 423: frozen until Monday") as refused:
         world.registry.put(SHOP, "prod", manifest)
     assert (refused.value.code, refused.value.context["status"]) == ("REGISTRY_REFUSED", "423")
     with pytest.raises(InvalidValueError, match="code: it is missing, and there is no status either"):
-        world.registry.script([Fault.refused()])
+        world.registry.script([InjectedFault.refused()])
 
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
@@ -194,7 +194,7 @@ class Counts:
 
 
 @pytest.mark.parametrize("lag", [0, 0.1])
-def test_a_registry_that_delegates_keeps_the_laws(lag: float, test_registry: TestRegistry) -> None:
+def test_a_registry_that_delegates_keeps_the_requirements(lag: float, test_registry: TestRegistry) -> None:
     memory = test_registry.memory
     memory.lag(lag)
 
@@ -208,12 +208,12 @@ def test_a_registry_that_delegates_keeps_the_laws(lag: float, test_registry: Tes
     counts = Counts(OciRegistry(lookup="nowhere"))
     # It speaks TLS to a host that does not.
     broken = Counts(OciRegistry(lookup="nowhere", retries=0, schemes={test_registry.host: "https"}))
-    laws = test_registry.repository("laws")
-    assert conformance.registry(counts, broken=broken, repository=laws, store=store, lag=lag) == []
+    requirements = test_registry.repository("requirements")
+    assert conformance.registry(counts, broken=broken, repository=requirements, store=store, lag=lag) == []
     assert counts.asked["put"] > 3
     memory.lag(3600)
-    violations = conformance.registry(counts, broken=broken, repository=f"{laws}/more", store=store, lag=lag)
-    assert "a_tag_has_one_digest" in [violation.law for violation in violations], "it lags more than it says"
+    violations = conformance.registry(counts, broken=broken, repository=f"{requirements}/more", store=store, lag=lag)
+    assert "a_tag_has_one_digest" in [violation.requirement for violation in violations], "it lags more than it says"
 
 
 def test_what_a_delegate_says_goes_through(world: World) -> None:
@@ -226,7 +226,7 @@ def test_what_a_delegate_says_goes_through(world: World) -> None:
         promoter.promote(PROD, f"{SHOP}:1.2", provenance=ADA)
     assert busy.value.code == "REGISTRY_BUSY" and isinstance(busy.value.__cause__, RegistryError)
     world.registry.calm()
-    world.registry.script([Fault.refused("DENIED")], tag="prod")
+    world.registry.script([InjectedFault.refused("DENIED")], tag="prod")
     with pytest.raises(tagwarden.MoveError) as refused:
         promoter.promote(PROD, f"{SHOP}:1.2", provenance=ADA)
     assert refused.value.code == "MOVE_FAILED", "a put that a delegate says was refused is not a doubtful one"

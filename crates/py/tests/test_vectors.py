@@ -18,7 +18,7 @@ from conftest import ADA, World
 from conftest import PROD as WORLD
 from tagwarden import (
     Channel,
-    Current,
+    ChannelStatus,
     Digest,
     LedgerError,
     MemoryRegistry,
@@ -115,15 +115,15 @@ def test_every_kind_of_error_comes_through_an_asynchronous_call_as_itself(kind: 
 def test_a_record_of_foreign_json_is_parsed_and_its_own(world: World) -> None:
     current = world.promoter.current(WORLD)
     json = current.to_dict()
-    again = Current.from_dict(json)
+    again = ChannelStatus.from_dict(json)
     assert again == current and again.channel.tag == current.channel.tag
     json["live"] = "sha256:short"
     with pytest.raises(tagwarden.InvalidValueError):
-        Current.from_dict(json)
+        ChannelStatus.from_dict(json)
     assert again.to_dict() == current.to_dict() != json
     del json["channel"]
     with pytest.raises(KeyError, match="channel"):
-        Current.from_dict(json)
+        ChannelStatus.from_dict(json)
 
 
 ROOT = VECTORS.parents[1]
@@ -146,7 +146,7 @@ def _fields_of(path: str, name: str) -> set[str]:
 
 
 def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
-    terms, first = _fields_of("promotion/request", "Terms"), _fields_of("promotion/request", "First")
+    terms, first = _fields_of("promotion/request", "MoveOptions"), _fields_of("promotion/request", "BootstrapOptions")
     assert {"provenance", "idempotency_key", "expected"} < terms and "source" in first
     # Rust keeps the word for itself.
     given = {"self", "channel", "override"} | terms - {"overrides"}
@@ -165,22 +165,22 @@ def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
     assert {field.name for field in fields(tagwarden.Times)} == set(re.findall(r"(\w+): Duration", times))
     alike: dict[Any, str] = {
         tagwarden.RetentionRule: "retention/mod",
-        tagwarden.Current: "promotion/query",
+        tagwarden.ChannelStatus: "promotion/query",
         tagwarden.Live: "promotion/receipt",
-        tagwarden.Page: "promotion/past",
+        tagwarden.HistoryPage: "promotion/past",
         tagwarden.Receipt: "promotion/receipt",
         tagwarden.LogReport: "log/verify",
         tagwarden.Defect: "log/defect",
-        tagwarden.TakenOver: "log/move_record",
+        tagwarden.TakeoverRecord: "log/move_record",
         tagwarden.Predecessor: "log/intent",
         tagwarden.Decision: "log/intent",
-        tagwarden.PolicyNote: "log/intent",
-        tagwarden.OverrideNote: "log/intent",
-        tagwarden.CheckNote: "log/intent",
+        tagwarden.RecordedPolicy: "log/intent",
+        tagwarden.RecordedOverride: "log/intent",
+        tagwarden.RecordedCheck: "log/intent",
         tagwarden.ReleaseOrder: "log/intent",
         tagwarden.UpstreamLog: "log/intent",
         tagwarden.MoveSet: "log/intent",
-        tagwarden.ErrorNote: "log/body",
+        tagwarden.RecordedError: "log/body",
         tagwarden.ActiveHold: "log/state",
         tagwarden.MigratedTo: "log/state",
         tagwarden.PossiblyOpen: "log/doubt",
@@ -188,8 +188,8 @@ def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
     }
     for of, path in alike.items():
         assert {field.name for field in fields(of)} == _fields_of(path, of.__name__), of
-    event = {field.name for field in fields(tagwarden.PromotionEvent)}
-    assert event == _fields_of("log/move_record", "PromotionEvent") | {"status"}
+    event = {field.name for field in fields(tagwarden.MoveRecord)}
+    assert event == _fields_of("log/move_record", "MoveRecord") | {"status"}
 
 
 def test_the_schemes_of_hosts_are_two() -> None:

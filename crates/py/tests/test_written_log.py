@@ -14,7 +14,7 @@ from conftest import ADA, PROD
 from tagwarden import (
     Channel,
     ChannelError,
-    Fault,
+    InjectedFault,
     Ledger,
     LedgerError,
     MemoryRegistry,
@@ -63,7 +63,7 @@ def everything(registry: MemoryRegistry, ledger: Ledger) -> Promoter:
     promoter.unhold_mine(PROD, reason="it is over", provenance=BEN)
     promoter.rollback(PROD, provenance=ADA)
     promoter.unhold(PROD, freeze, reason="it is over", provenance=BEN)
-    registry.script([Fault.refused("DENIED")], tag="prod")
+    registry.script([InjectedFault.refused("DENIED")], tag="prod")
     with pytest.raises(MoveError, match="MOVE_FAILED"):
         promoter.promote(PROD, f"{SHOP}:1.2", provenance=ADA)
     hotfix = registry.push_image(SHOP, "9.9", 9)
@@ -75,7 +75,7 @@ def everything(registry: MemoryRegistry, ledger: Ledger) -> Promoter:
     promoter.adopt(PROD, provenance=ADA, reason="a hotfix")
 
     # Two workers are lost after their intents: one move is given up, and one is brought about.
-    for put, abort in ((Fault.before(), True), (Fault.after(), False)):
+    for put, abort in ((InjectedFault.before(), True), (InjectedFault.after(), False)):
         registry.script([put], tag="prod")
         dying = Promoter(registry, Dying(ledger, promoter.current(PROD).size), times=TIMES)
         with pytest.raises(TagwardenError) as lost:

@@ -1,7 +1,7 @@
-//! The laws of a backend, as functions that any test framework or language can call.
+//! The requirements of a backend, as functions that any test framework or language can call.
 //!
-//! Each law returns the first [`Violation`] that it saw. [`ledger`] has the laws of a
-//! [`Ledger`](tagwarden::ledger::Ledger), [`registry`] those of a [`Registry`](tagwarden::registry::Registry). The laws write
+//! Each requirement returns the first [`Failure`] that it saw. [`ledger`] has the requirements of a
+//! [`Ledger`](tagwarden::ledger::Ledger), [`registry`] those of a [`Registry`](tagwarden::registry::Registry). The requirements write
 //! to the store under test, under names that no other run uses.
 
 pub mod ledger;
@@ -9,22 +9,22 @@ pub mod registry;
 
 use std::fmt;
 
-/// A law that a backend broke.
+/// A requirement that a backend broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// The name of the law, which is the name of its function.
-    pub law: &'static str,
+pub struct Failure {
+    /// The name of the requirement, which is the name of its function.
+    pub requirement: &'static str,
     /// The observed behaviour and the expected behaviour.
     pub seen: String,
 }
 
-impl fmt::Display for Violation {
+impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.law, self.seen)
+        write!(f, "{}: {}", self.requirement, self.seen)
     }
 }
 
-impl std::error::Error for Violation {}
+impl std::error::Error for Failure {}
 
-/// The result of a law: the violation, if the backend broke it.
-pub type Kept = std::result::Result<(), Violation>;
+/// The result of a requirement: the violation, if the backend broke it.
+pub type TestResult = std::result::Result<(), Failure>;

@@ -1,6 +1,6 @@
 //! Tools to test what is built on [`tagwarden`].
 //!
-//! - [`MemoryRegistry`] is a registry in memory with scripted [`Fault`]s, reads that lag, and a record of its calls.
+//! - [`MemoryRegistry`] is a registry in memory with scripted [`InjectedFault`]s, reads that lag, and a record of its calls.
 //! - [`RegistryServer`] serves a [`MemoryRegistry`] on loopback according to the OCI distribution specification 1.1, with
 //!   [`HttpFault`]s on the wire.
 //! - [`conformance`] has the contract tests of a registry and of a ledger.
@@ -17,8 +17,11 @@ mod server;
 pub mod strategies;
 
 pub use clock::PausedClock;
-pub use memory::{Call, Change, Chaos, ErrorAnswer, Fault, MemoryRegistry, ReadFault, Sample, Untagged, Writer};
+pub use memory::{
+    Call, Change, ChangeOrigin, ErrorAnswer, InjectedFault, MemoryRegistry, RandomFaults, ReadFault, TestImage,
+    UntaggedPolicy,
+};
 pub use server::{
-    Access, AuthKind, Bearer, Expired, HttpAnswer, HttpFault, Lifetime, Login, RegistryServer, RetryAfter, Seen,
+    AuthKind, AuthMode, Bearer, Expired, HttpAnswer, HttpFault, Lifetime, Login, RegistryServer, RetryAfter, Seen,
     TokenSeen,
 };

@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 use crate::MemoryRegistry;
 use tagwarden::Repository;
 
-pub use self::access::{Access, Bearer, Expired, Lifetime, Login};
+pub use self::access::{AuthMode, Bearer, Expired, Lifetime, Login};
 pub use self::faults::{HttpFault, RetryAfter};
 pub use self::http_answer::HttpAnswer;
 pub use self::log::{AuthKind, Seen, TokenSeen};
@@ -45,12 +45,12 @@ use self::wire::{Loopback, Peer};
 ///
 /// ```no_run
 /// # async fn example() -> std::io::Result<()> {
-/// use crate::Fault;
+/// use crate::InjectedFault;
 /// use tagwarden_testing::{HttpFault, RegistryServer};
 /// let server = RegistryServer::start().await?;
 /// let (repository, prod) = (server.repository("acme/shop"), "prod".parse().unwrap());
 /// server.memory().push_image(&repository, &prod, 1);
-/// server.memory().script([Fault::After]);           // the next put is applied, and answered 500
+/// server.memory().script([InjectedFault::After]);           // the next put is applied, and answered 500
 /// server.script([HttpFault::Status(503)]);          // but before that, a request meets a 503
 /// # Ok(())
 /// # }
@@ -114,7 +114,7 @@ impl RegistryServer {
     }
 
     /// Requires this access control for every later request. Tokens issued before stay valid.
-    pub fn access(&self, access: Access) {
+    pub fn access(&self, access: AuthMode) {
         self.shared.inner().access = access;
     }
 

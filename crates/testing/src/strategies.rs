@@ -1,21 +1,22 @@
 //! Proptest strategies for values and for the bodies of entries.
 //!
 //! Each strategy covers the whole grammar of its value and shrinks to a short value. Test your own backend with these
-//! and the [laws](crate::conformance).
+//! and the [requirements](crate::conformance).
 
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
 use tagwarden::log::{
-    Approval, Approver, Block, Body, Check, CheckName, CheckNote, CheckVerdict, Deadlines, Decision, Deployment,
-    ErrorNote, Expected, FindingNote, Hold, HoldScope, Intent, Migrated, MoveSet, Observation, ObservationCause,
-    OnFailure, Op, OrderValue, Outcome, OverrideNote, PolicyEntry, PolicyNote, Predecessor, PutStatus, ReleaseOrder,
-    Source, Status, Takeover, TakeoverOp, TargetManifest, Unblock, Unhold, UpstreamLog, Verdict,
+    Approval, Approver, Block, Body, Check, CheckName, CheckVerdict, Deadlines, Decision, Deployment, Expected, Hold,
+    HoldScope, Intent, Migrated, MoveSet, Observation, ObservationCause, OnFailure, Op, OrderValue, Outcome,
+    PolicyEntry, Predecessor, PutStatus, RecordedCheck, RecordedError, RecordedFinding, RecordedOverride,
+    RecordedPolicy, ReleaseOrder, Source, Status, Takeover, TakeoverOp, TargetManifest, Unblock, Unhold, UpstreamLog,
+    Verdict,
 };
 use tagwarden::{
-    Actor, ActorKind, Algorithm, Channel, Commit, Digest, Environment, Hasher, IdempotencyKey, Identity, Job,
-    Provenance, Reference, ReleaseLabel, Repository, Run, Tag, Text, Timestamp,
+    Actor, ActorKind, Algorithm, Channel, Commit, Digest, Environment, Hasher, IdempotencyKey, Identity, Job, Line,
+    Provenance, Reference, ReleaseLabel, Repository, Run, Tag, Timestamp,
 };
 
 /// A digest of either algorithm, mostly SHA-256.
@@ -70,7 +71,7 @@ pub fn environment() -> impl Strategy<Value = Environment> {
 }
 
 /// A line of text of 1 to 64 characters of any script.
-pub fn text() -> impl Strategy<Value = Text> {
+pub fn text() -> impl Strategy<Value = Line> {
     parsed(r"\PC{1,64}")
 }
 
@@ -280,7 +281,7 @@ fn set() -> impl Strategy<Value = MoveSet> {
 /// An outcome of any status.
 pub fn outcome() -> impl Strategy<Value = Outcome> {
     let status = prop_oneof![Just(Status::Committed), Just(Status::Failed), Just(Status::Aborted)];
-    let error = (text(), text()).prop_map(|(code, text)| ErrorNote { code, text });
+    let error = (text(), text()).prop_map(|(code, text)| RecordedError { code, text });
     let of = (text(), count(), text(), count(), status);
     let put = prop_oneof![
         Just(PutStatus::None),
@@ -351,12 +352,12 @@ fn predecessor() -> impl Strategy<Value = Predecessor> {
 }
 
 fn decision() -> impl Strategy<Value = Decision> {
-    let policy = (text(), sha256()).prop_map(|(name, digest)| PolicyNote { name, digest });
+    let policy = (text(), sha256()).prop_map(|(name, digest)| RecordedPolicy { name, digest });
     let verdict = prop_oneof![Just(Verdict::Pass), Just(Verdict::Warn), Just(Verdict::Refuse)];
     let finding = (text(), verdict, option::of(text()), text());
-    let finding = finding.prop_map(|(guardrail, verdict, code, why)| FindingNote { guardrail, verdict, code, why });
-    let overrides = (text(), text()).prop_map(|(guardrail, reason)| OverrideNote { guardrail, reason });
-    let checks = (channel(), count()).prop_map(|(channel, seq)| CheckNote { channel, seq });
+    let finding = finding.prop_map(|(guardrail, verdict, code, why)| RecordedFinding { guardrail, verdict, code, why });
+    let overrides = (text(), text()).prop_map(|(guardrail, reason)| RecordedOverride { guardrail, reason });
+    let checks = (channel(), count()).prop_map(|(channel, seq)| RecordedCheck { channel, seq });
     (timestamp(), policy, vec(finding, 0..4), vec(overrides, 0..2), vec(count(), 0..3), vec(checks, 0..2)).prop_map(
         |(at, policy, findings, overrides, approvals, checks)| Decision {
             at,

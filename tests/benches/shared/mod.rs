@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tagwarden::log::{
-    Body, ChannelState, Deadlines, Decision, Deployment, Intent, Op, Outcome, PolicyEntry, PolicyNote, PutStatus,
+    Body, ChannelState, Deadlines, Decision, Deployment, Intent, Op, Outcome, PolicyEntry, PutStatus, RecordedPolicy,
     Source, Status, TargetManifest,
 };
 use tagwarden::policy::Policy;
@@ -35,7 +35,7 @@ pub fn entries(channel: &Channel, size: u64, live: Digest) -> impl Iterator<Item
 /// The entries before the first move: the policy, and a deployment if the number of entries is even.
 fn before_the_moves(size: u64) -> Vec<Body> {
     let policy = Policy::standard();
-    let (PolicyNote { name, digest }, text) = (policy.note(), policy.text());
+    let (RecordedPolicy { name, digest }, text) = (policy.note(), policy.text());
     let provenance = Provenance::new("manual", "bench", "bench").unwrap();
     let policy = Body::Policy(PolicyEntry { name, digest, text, binding: false, provenance });
     let (cluster, revision) = ("bench".parse().unwrap(), "prod".parse().unwrap());
@@ -47,8 +47,8 @@ fn before_the_moves(size: u64) -> Vec<Body> {
 /// The intent and the outcome of a move to `to`.
 fn moved(state: &ChannelState, to: Digest) -> [Body; 2] {
     let seq = state.size;
-    let move_id: tagwarden::Text = format!("move-{seq}").parse().unwrap();
-    let owner: tagwarden::Text = "bench".parse().unwrap();
+    let move_id: tagwarden::Line = format!("move-{seq}").parse().unwrap();
+    let owner: tagwarden::Line = "bench".parse().unwrap();
     let intent = Intent {
         op: if state.live.is_none() { Op::Bootstrap } else { Op::Promote },
         move_id: move_id.clone(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use tagwarden::ErrorKind;
-use tagwarden::ledger::{Access, Append, Ledger, PostgresLedger};
+use tagwarden::ledger::{Appended, Ledger, OpenMode, PostgresLedger};
 use tagwarden::log::ChannelState;
 use tagwarden_tests::postgres::Postgres;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -96,7 +96,7 @@ async fn an_append_whose_answer_was_lost_is_asked_after() {
     let (url, direct) = made(&server, "cut").await;
     let wire = Wire::to(&server).await;
     let through = url.replace(&server.host(), &format!("127.0.0.1:{}", wire.port));
-    let ledger = PostgresLedger::open(&through, Access::Write).await.unwrap();
+    let ledger = PostgresLedger::open(&through, OpenMode::Write).await.unwrap();
     let channel = channel("cut");
     let mut state = ChannelState::empty(channel.clone());
     let mut written = Vec::new();
@@ -104,7 +104,7 @@ async fn an_append_whose_answer_was_lost_is_asked_after() {
         let entry = next(&mut state, &format!("{cut:?}"));
         wire.cut(cut);
         let append = ledger.append(&channel, written.len() as u64, entry.clone()).await.unwrap();
-        assert_eq!(append, Append::Stored, "{cut:?}");
+        assert_eq!(append, Appended::Stored, "{cut:?}");
         assert!(wire.is_cut());
         written.push(entry);
         assert_eq!(direct.read(&channel, 0, 99).await.unwrap(), written, "once, after {cut:?}");
@@ -113,9 +113,9 @@ async fn an_append_whose_answer_was_lost_is_asked_after() {
     for cut in [Cut::Nothing, Cut::Request, Cut::Answer, Cut::Late] {
         let mut rival = state.clone();
         let (seq, mine, theirs) = (state.size, next(&mut state, "mine"), next(&mut rival, "theirs"));
-        assert_eq!(direct.append(&channel, seq, theirs.clone()).await.unwrap(), Append::Stored);
+        assert_eq!(direct.append(&channel, seq, theirs.clone()).await.unwrap(), Appended::Stored);
         wire.cut(cut);
-        assert_eq!(ledger.append(&channel, seq, mine).await.unwrap(), Append::Lost, "{cut:?}");
+        assert_eq!(ledger.append(&channel, seq, mine).await.unwrap(), Appended::Conflict, "{cut:?}");
         written.push(theirs);
         state = rival;
         assert_eq!(direct.read(&channel, 0, 99).await.unwrap(), written, "{cut:?}");
@@ -136,7 +136,7 @@ async fn an_append_waits_for_the_end_of_another_one_at_its_position() {
         return;
     };
     let (_, ledger) = made(&server, "waits").await;
-    for (end, append) in [("COMMIT", Append::Lost), ("ROLLBACK", Append::Stored)] {
+    for (end, append) in [("COMMIT", Appended::Conflict), ("ROLLBACK", Appended::Stored)] {
         let channel = channel(&end.to_lowercase());
         let sql = format!(
             "BEGIN; INSERT INTO tagwarden.entries VALUES ('{channel}', 0, 'another'); SELECT pg_sleep(1); {end}"
@@ -177,5 +177,5 @@ async fn a_full_disk_is_said_and_nothing_is_stored() {
     );
     assert_eq!(ledger.size(&channel).await.unwrap(), 0);
     server.psql("filled", "DROP TRIGGER full_disk ON tagwarden.entries").unwrap();
-    assert_eq!(ledger.append(&channel, 0, entry).await.unwrap(), Append::Stored);
+    assert_eq!(ledger.append(&channel, 0, entry).await.unwrap(), Appended::Stored);
 }

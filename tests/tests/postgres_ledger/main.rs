@@ -1,4 +1,4 @@
-//! `PostgresLedger` on a real PostgreSQL: laws, races, kills, and the index.
+//! `PostgresLedger` on a real PostgreSQL: requirements, races, kills, and the index.
 
 mod lost;
 mod refused;
@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tagwarden::ledger::{Access, Append, Index, Journal, Ledger, PostgresLedger, Term};
-use tagwarden::log::{Body, ChannelState, Deployment, Sealed};
+use tagwarden::ledger::{Appended, ChannelLog, Index, Ledger, OpenMode, PostgresLedger, Term};
+use tagwarden::log::{Body, ChannelState, Deployment, EncodedEntry};
 use tagwarden::{Channel, Clock, ErrorKind, Result, SystemClock, Timestamp};
 use tagwarden_testing::conformance::ledger;
 use tagwarden_tests::postgres::Postgres;
@@ -22,9 +22,9 @@ use tokio::task::JoinSet;
 struct At(String);
 
 #[async_trait]
-impl ledger::Store for At {
+impl ledger::LedgerHarness for At {
     async fn open(&self) -> Result<Arc<dyn Ledger>> {
-        Ok(Arc::new(PostgresLedger::open(&self.0, Access::Write).await?))
+        Ok(Arc::new(PostgresLedger::open(&self.0, OpenMode::Write).await?))
     }
 }
 
@@ -32,7 +32,7 @@ impl ledger::Store for At {
 async fn made(server: &Postgres, name: &str) -> (String, PostgresLedger) {
     let url = server.database(name);
     PostgresLedger::init(&url).await.unwrap();
-    let ledger = PostgresLedger::open(&url, Access::Write).await.unwrap();
+    let ledger = PostgresLedger::open(&url, OpenMode::Write).await.unwrap();
     (url, ledger)
 }
 
@@ -54,14 +54,14 @@ fn next(state: &mut ChannelState, revision: &str) -> Bytes {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_keeps_the_laws() {
-    let Some(server) = Postgres::start("it_keeps_the_laws", &[]) else { return };
-    let (url, _) = made(&server, "laws").await;
+async fn it_keeps_the_requirements() {
+    let Some(server) = Postgres::start("it_keeps_the_requirements", &[]) else { return };
+    let (url, _) = made(&server, "requirements").await;
     ledger::all(&At(url)).await.unwrap();
     // Through the Unix socket, and with another schema name.
     let socket = server.socket_directory().display().to_string().replace('/', "%2F");
     let port = server.host().split(':').next_back().unwrap().to_owned();
-    let url = format!("postgres://postgres:pw-of-postgres@{socket}:{port}/laws?schema=other_1");
+    let url = format!("postgres://postgres:pw-of-postgres@{socket}:{port}/requirements?schema=other_1");
     PostgresLedger::init(&url).await.unwrap();
     ledger::append_if_next(&At(url)).await.unwrap();
 }
@@ -89,12 +89,12 @@ async fn sixteen_writers_of_two_hundred_entries_each() {
     const ENTRIES: usize = 200;
     let Some(server) = Postgres::start("sixteen_writers_of_two_hundred_entries_each", &[]) else { return };
     let (url, one) = made(&server, "race").await;
-    let other = PostgresLedger::open(&url, Access::Write).await.unwrap();
+    let other = PostgresLedger::open(&url, OpenMode::Write).await.unwrap();
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
         let ledger = if writer % 2 == 0 { one.clone() } else { other.clone() };
         writers.spawn(async move {
-            let mut journal = Journal::new(Arc::new(ledger), channel("race"));
+            let mut journal = ChannelLog::new(Arc::new(ledger), channel("race"));
             for nth in 0..ENTRIES {
                 journal.note(deployment(&format!("{writer} {nth}")), Timestamp::from_unix_ms(0)).await.unwrap();
             }
@@ -102,7 +102,7 @@ async fn sixteen_writers_of_two_hundred_entries_each() {
     }
     writers.join_all().await;
     // The read checks the chain.
-    let mut journal = Journal::new(Arc::new(one), channel("race"));
+    let mut journal = ChannelLog::new(Arc::new(one), channel("race"));
     assert_eq!(journal.refresh().await.unwrap().size, (WRITERS * ENTRIES) as u64);
     let entries = journal.read(0, WRITERS * ENTRIES).await.unwrap();
     for writer in 0..WRITERS {
@@ -115,13 +115,13 @@ async fn sixteen_writers_of_two_hundred_entries_each() {
 }
 
 /// The position, the entry and the result of an append.
-type Said = (u64, Bytes, Result<Append>);
+type Said = (u64, Bytes, Result<Appended>);
 
 /// Appends to a log until `stop` is set. Each append is at the current end of the log.
 async fn keep_appending(ledger: PostgresLedger, channel: Channel, stop: Arc<AtomicBool>) -> Vec<Said> {
     let mut said = Vec::new();
     while !stop.load(Ordering::Relaxed) {
-        let mut journal = Journal::new(Arc::new(ledger.clone()), channel.clone());
+        let mut journal = ChannelLog::new(Arc::new(ledger.clone()), channel.clone());
         let Ok(state) = journal.refresh().await else {
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
@@ -130,7 +130,7 @@ async fn keep_appending(ledger: PostgresLedger, channel: Channel, stop: Arc<Atom
         for _ in 0..50 {
             let (seq, entry) = (state.size, next(&mut state, "killed"));
             let append = ledger.append(&channel, seq, entry.clone()).await;
-            let goes_on = matches!(append, Ok(Append::Stored));
+            let goes_on = matches!(append, Ok(Appended::Stored));
             said.push((seq, entry, append));
             if !goes_on || stop.load(Ordering::Relaxed) {
                 break;
@@ -160,7 +160,7 @@ async fn what_was_acknowledged_survives_kills_of_the_server() {
     let said: Vec<Vec<Said>> = appenders.join_all().await;
     let mut counts = [0; 4];
     for log in ["killed0", "killed1"] {
-        let mut journal = Journal::new(Arc::new(ledger.clone()), channel(log));
+        let mut journal = ChannelLog::new(Arc::new(ledger.clone()), channel(log));
         let size = journal.refresh().await.unwrap().size;
         assert!(size > 0);
     }
@@ -168,16 +168,16 @@ async fn what_was_acknowledged_survives_kills_of_the_server() {
         let channel = tagwarden::log::Entry::open(&entry).unwrap().channel;
         let stands = ledger.read(&channel, seq, 1).await.unwrap().first() == Some(&entry);
         match append {
-            Ok(Append::Stored) => assert!(stands, "entry {seq} was acknowledged"),
-            Ok(Append::Lost) => assert!(!stands, "entry {seq} was called lost"),
+            Ok(Appended::Stored) => assert!(stands, "entry {seq} was acknowledged"),
+            Ok(Appended::Conflict) => assert!(!stands, "entry {seq} was called lost"),
             Err(ref error) if error.kind() == ErrorKind::LedgerUnavailable => {
                 assert!(!stands, "entry {seq} was called not stored: {error:?}");
             }
             Err(ref error) => assert_eq!(error.kind(), ErrorKind::LedgerAmbiguous, "{error:?}"),
         }
         counts[match append {
-            Ok(Append::Stored) => 0,
-            Ok(Append::Lost) => 1,
+            Ok(Appended::Stored) => 0,
+            Ok(Appended::Conflict) => 1,
             Err(error) if error.kind() == ErrorKind::LedgerUnavailable => 2,
             Err(_) => 3,
         }] += 1;
@@ -199,9 +199,9 @@ async fn several_may_make_the_tables_at_once_and_again() {
     for made in inits.join_all().await {
         made.unwrap();
     }
-    let ledger = PostgresLedger::open(&url, Access::Write).await.unwrap();
+    let ledger = PostgresLedger::open(&url, OpenMode::Write).await.unwrap();
     let entry = next(&mut ChannelState::empty(channel("made")), "kept");
-    assert_eq!(ledger.append(&channel("made"), 0, entry.clone()).await.unwrap(), Append::Stored);
+    assert_eq!(ledger.append(&channel("made"), 0, entry.clone()).await.unwrap(), Appended::Stored);
     PostgresLedger::init(&url).await.unwrap();
     assert_eq!(ledger.read(&channel("made"), 0, 9).await.unwrap(), [entry]);
     assert_eq!(server.psql("made", "SELECT version FROM tagwarden.migrations").unwrap(), "1");
@@ -210,7 +210,7 @@ async fn several_may_make_the_tables_at_once_and_again() {
 /// The state of the log after `size` entries, as the index stores it.
 async fn fold(ledger: &PostgresLedger, channel: &Channel, size: u64) -> ChannelState {
     let last = ledger.read(channel, size - 1, 1).await.unwrap().remove(0);
-    ChannelState { size, leaf: Some(Sealed::of(last).leaf()), ..ChannelState::empty(channel.clone()) }
+    ChannelState { size, leaf: Some(EncodedEntry::of(last).leaf()), ..ChannelState::empty(channel.clone()) }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -221,7 +221,7 @@ async fn the_index_is_moved_on_by_one_and_may_be_emptied() {
     let mut state = ChannelState::empty(channel.clone());
     for seq in 0..10 {
         let entry = next(&mut state, "indexed");
-        assert_eq!(ledger.append(&channel, seq, entry).await.unwrap(), Append::Stored);
+        assert_eq!(ledger.append(&channel, seq, entry).await.unwrap(), Appended::Stored);
     }
     let term = |n| Term(u64::MAX - n);
     assert_eq!(ledger.state(&channel).await.unwrap(), None);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tagwarden::ledger::{Access, PostgresLedger};
-use tagwarden::log::{EventStatus, Source};
+use tagwarden::ledger::{OpenMode, PostgresLedger};
+use tagwarden::log::{MoveStatus, Source};
 use tagwarden::promotion::OnConflict;
 use tagwarden::promotion::RecoveryMode;
-use tagwarden::{Promoter, Provenance, Repository, Retry, Terms, Times};
+use tagwarden::{MoveOptions, Promoter, Provenance, Repository, Retry, Times};
 use tagwarden_testing::MemoryRegistry;
 use tagwarden_tests::postgres::Postgres;
 use tokio::task::JoinSet;
@@ -36,14 +36,14 @@ async fn in_the_middle_of_moves() {
     }
     let channel = format!("{repository}:prod").parse().unwrap();
     let who = Provenance::new("manual", "restart", "ada").unwrap();
-    let terms = Terms::of(who.clone()).timeout(TIMEOUT);
+    let terms = MoveOptions::new(who.clone()).timeout(TIMEOUT);
     let one = promoter(&registry, ledger);
     one.bootstrap(&channel, Some(release("1.0")), terms.clone()).await.unwrap();
 
     let stop = Arc::new(AtomicBool::new(false));
     let mut movers = JoinSet::new();
     for mover in 0..4 {
-        let ledger = PostgresLedger::open(&url, Access::Write).await.unwrap();
+        let ledger = PostgresLedger::open(&url, OpenMode::Write).await.unwrap();
         let (one, channel, terms) =
             (promoter(&registry, ledger), channel.clone(), terms.clone().on_conflict(OnConflict::Requeue));
         let (stop, sources) = (Arc::clone(&stop), [release("1.1"), release("1.2")]);
@@ -81,7 +81,7 @@ async fn in_the_middle_of_moves() {
     let report = one.verify(&channel).await.unwrap();
     assert_eq!(report.defect, None);
     let page = one.history(&channel, None, 100_000).await.unwrap();
-    let committed: Vec<_> = page.events.iter().filter(|event| event.status() == EventStatus::Committed).collect();
+    let committed: Vec<_> = page.events.iter().filter(|event| event.status() == MoveStatus::Committed).collect();
     for (done, _) in &said {
         for id in done {
             let times = committed.iter().filter(|event| event.intent.move_id == *id).count();

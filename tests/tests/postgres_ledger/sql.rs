@@ -4,10 +4,10 @@ use std::io::Seek as _;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use tagwarden::ledger::{Access, Append, Ledger, PostgresLedger};
+use tagwarden::ledger::{Appended, Ledger, OpenMode, PostgresLedger};
 use tagwarden::log::{ChannelState, Source};
-use tagwarden::{Channel, Promoter, Provenance, Tag, Terms};
-use tagwarden_testing::{Fault, MemoryRegistry};
+use tagwarden::{Channel, MoveOptions, Promoter, Provenance, Tag};
+use tagwarden_testing::{InjectedFault, MemoryRegistry};
 use tagwarden_tests::postgres::Postgres;
 
 use super::{channel, made, next};
@@ -54,7 +54,7 @@ async fn entries_are_never_changed_or_removed() {
     let channel = channel("kept");
     let mut state = ChannelState::empty(channel.clone());
     let (first, second) = (next(&mut state, "first"), next(&mut state, "second"));
-    assert_eq!(ledger.append(&channel, 0, first.clone()).await.unwrap(), Append::Stored);
+    assert_eq!(ledger.append(&channel, 0, first.clone()).await.unwrap(), Appended::Stored);
     let changes = [
         "UPDATE tagwarden.entries SET bytes = ''",
         "UPDATE tagwarden.entries SET seq = 7 WHERE false",
@@ -78,9 +78,9 @@ async fn entries_are_never_changed_or_removed() {
         }
     }
     // The documented rights are enough for a writer and for a reader.
-    let writer = PostgresLedger::open(&server.url("ci", "kept"), Access::Write).await.unwrap();
-    assert_eq!(writer.append(&channel, 1, second.clone()).await.unwrap(), Append::Stored);
-    let reader = PostgresLedger::open(&server.url("auditor", "kept"), Access::Read).await.unwrap();
+    let writer = PostgresLedger::open(&server.url("ci", "kept"), OpenMode::Write).await.unwrap();
+    assert_eq!(writer.append(&channel, 1, second.clone()).await.unwrap(), Appended::Stored);
+    let reader = PostgresLedger::open(&server.url("auditor", "kept"), OpenMode::Read).await.unwrap();
     assert_eq!(reader.read(&channel, 0, 9).await.unwrap(), [first, second]);
     assert_eq!(server.psql_as("auditor", "kept", "SELECT count(*) FROM tagwarden.moves").unwrap(), "0");
     assert_eq!(server.psql("kept", "SELECT DISTINCT setting FROM public.told").unwrap(), "on");
@@ -98,7 +98,7 @@ async fn an_append_is_one_statement() {
     let before = statements();
     for seq in 0..5 {
         let entry = next(&mut state, "counted");
-        assert_eq!(ledger.append(&channel, seq, entry).await.unwrap(), Append::Stored);
+        assert_eq!(ledger.append(&channel, seq, entry).await.unwrap(), Appended::Stored);
     }
     assert_eq!(ledger.size(&channel).await.unwrap(), 5);
     assert_eq!(statements() - before, 6, "{}", server.log());
@@ -118,12 +118,12 @@ async fn the_questions_of_the_document_are_answered() {
     let terms = |actor: &str| {
         let mut provenance = Provenance::new("github-actions", "run-7", actor).unwrap();
         provenance.commit = Some(COMMIT.parse().unwrap());
-        Terms::of(provenance).reason("it's time".parse().unwrap())
+        MoveOptions::new(provenance).reason("it's time".parse().unwrap())
     };
     promoter.bootstrap(&prod, Some(release("1.0")), terms("ada")).await.unwrap();
     promoter.promote(&prod, release("1.1"), terms("ada")).await.unwrap();
     let to_prod = prod.tag().clone();
-    registry.script_when(move |call: &tagwarden_testing::Call| call.puts(&to_prod), [Fault::refused("DENIED")]);
+    registry.script_when(move |call: &tagwarden_testing::Call| call.puts(&to_prod), [InjectedFault::refused("DENIED")]);
     promoter.promote(&prod, release("1.2"), terms("cy")).await.unwrap_err();
     promoter.rollback(&prod, None, terms("ben")).await.unwrap();
 
@@ -164,7 +164,7 @@ async fn the_questions_of_the_document_are_answered() {
     let mut restore = server.program("psql");
     restore.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", &url]).stdin(dump).stdout(Stdio::null());
     assert!(restore.status().unwrap().success());
-    let restored = PostgresLedger::open(&url, Access::Write).await.unwrap();
+    let restored = PostgresLedger::open(&url, OpenMode::Write).await.unwrap();
     assert_eq!(restored.read(&prod, 0, 99).await.unwrap(), ledger.read(&prod, 0, 99).await.unwrap());
     let promoter = Promoter::new(Arc::new(registry), Arc::new(restored));
     promoter.promote(&prod, release("1.2"), terms("ada")).await.unwrap();

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
-use tagwarden::ledger::{Access, FileLedger, Ledger, MemoryLedger, ObjectLedger, PostgresLedger};
+use tagwarden::ledger::{FileLedger, Ledger, MemoryLedger, ObjectLedger, OpenMode, PostgresLedger};
 use tagwarden::{Channel, Result};
 use tagwarden_tests::azurite::{self, Azurite};
 use tagwarden_tests::docker_registry::Transport;
@@ -58,14 +58,14 @@ enum Engine {
 /// The environment variable with the place's URL, for a test that runs again with the credentials of its place.
 const PLACE: &str = "TAGWARDEN_TEST_PLACE";
 
-/// Runs `law` on a backend. `test` is the full name of the calling test. If the engine is not installed, nothing runs,
+/// Runs `requirement` on a backend. `test` is the full name of the calling test. If the engine is not installed, nothing runs,
 /// and a line on standard error says so.
 ///
 /// A cloud's client reads credentials from the environment, which a running process cannot change safely. So the test
 /// starts itself again in a child process.
-pub fn on(backend: Backend, test: &str, law: impl FnOnce(&Place)) {
+pub fn on(backend: Backend, test: &str, requirement: impl FnOnce(&Place)) {
     if let Ok(url) = std::env::var(PLACE) {
-        return law(&Place::at(backend, url, Engine::None));
+        return requirement(&Place::at(backend, url, Engine::None));
     }
     let Some(place) = Place::try_start(backend, test) else { return };
     let credentials = match &place.engine {
@@ -73,7 +73,7 @@ pub fn on(backend: Backend, test: &str, law: impl FnOnce(&Place)) {
         // One signature for all requests, so that a proxy may change a request.
         Engine::Azure(_) => vec![("AZURE_STORAGE_SAS_TOKEN", shared_access())],
         Engine::Gcs(gcs) => gcs.environment().to_vec(),
-        _ => return law(&place),
+        _ => return requirement(&place),
     };
     let mut again = Command::new(std::env::current_exe().unwrap());
     again.args([test, "--exact", "--nocapture"]).envs(credentials).env(PLACE, place.url());
@@ -176,8 +176,8 @@ impl Place {
 /// The ledger at a URL.
 pub fn open(url: &str) -> Result<Arc<dyn Ledger>> {
     Ok(match url.split_once("://") {
-        Some(("postgres", _)) => Arc::new(outside(PostgresLedger::open(url, Access::Write))?),
-        Some(_) => Arc::new(outside(ObjectLedger::open(url, Access::Write))?),
+        Some(("postgres", _)) => Arc::new(outside(PostgresLedger::open(url, OpenMode::Write))?),
+        Some(_) => Arc::new(outside(ObjectLedger::open(url, OpenMode::Write))?),
         None => Arc::new(FileLedger::open(url)?),
     })
 }

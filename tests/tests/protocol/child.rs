@@ -10,8 +10,8 @@ use tagwarden::log::{Source, Unhold};
 use tagwarden::promotion::OnConflict;
 use tagwarden::promotion::RecoveryMode;
 use tagwarden::registry::Registry;
-use tagwarden::registry::oci::{Lookup, OciOptions, OciRegistry};
-use tagwarden::{Channel, Class, Promoter, Repository, Terms, Times};
+use tagwarden::registry::oci::{CredentialSource, OciOptions, OciRegistry};
+use tagwarden::{Channel, ErrorClass, MoveOptions, Promoter, Repository, Times};
 use tagwarden_testing::MemoryRegistry;
 
 use super::backend::{Place, open};
@@ -27,7 +27,7 @@ fn times() -> Times {
 }
 
 pub fn oci() -> OciRegistry {
-    OciRegistry::new(OciOptions::new().lookup(Lookup::Nowhere)).unwrap()
+    OciRegistry::new(OciOptions::new().lookup(CredentialSource::Nowhere)).unwrap()
 }
 
 pub fn prod(repository: &Repository) -> Channel {
@@ -92,7 +92,7 @@ async fn die(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
 
 pub async fn promote(promoter: &Promoter, repository: &Repository) -> tagwarden::Result<tagwarden::Receipt> {
     // An append of a killed process may become visible only with the next append. Requeue waits for such a move.
-    let terms = Terms::of(who()).idempotency_key(key("ci-7")).on_conflict(OnConflict::Requeue).timeout(TIMEOUT);
+    let terms = MoveOptions::new(who()).idempotency_key(key("ci-7")).on_conflict(OnConflict::Requeue).timeout(TIMEOUT);
     promoter.promote(&prod(repository), release(repository, "1.1"), terms).await
 }
 
@@ -155,12 +155,12 @@ async fn write_through_losses(repository: &Repository, url: &str, rest: &str) {
         let name = format!("w{writer}.{}", number % 2);
         let mut ends = Vec::new();
         loop {
-            let terms = Terms::of(who())
+            let terms = MoveOptions::new(who())
                 .idempotency_key(key(&format!("{writer}-{number}")))
                 .on_conflict(OnConflict::Requeue)
                 .timeout(TIMEOUT);
             let Err(error) = promoter.promote(&channel, release(repository, &name), terms).await else { break };
-            if error.kind().class() == Class::Indeterminate
+            if error.kind().class() == ErrorClass::Indeterminate
                 && let Err(error) = promoter.recover(&channel, RecoveryMode::RollForward, who(), TIMEOUT).await
             {
                 ends.push(format!("recover: {error:?}"));
@@ -176,7 +176,7 @@ async fn write_through_losses(repository: &Repository, url: &str, rest: &str) {
 pub async fn write_all(promoter: &Promoter, repository: &Repository, writer: u64, count: u64) {
     for number in 0..count {
         let name = format!("w{writer}.{}", number % 2);
-        let terms = Terms::of(who())
+        let terms = MoveOptions::new(who())
             .idempotency_key(key(&format!("{writer}-{number}")))
             .on_conflict(OnConflict::Requeue)
             .timeout(TIMEOUT);
@@ -204,5 +204,5 @@ pub fn registry_with_prod(repository: &Repository) -> MemoryRegistry {
 
 pub async fn bootstrap(registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>, repository: &Repository) {
     let promoter = Promoter::new(registry, ledger);
-    promoter.bootstrap(&prod(repository), Some(release(repository, "1.0")), Terms::of(who())).await.unwrap();
+    promoter.bootstrap(&prod(repository), Some(release(repository, "1.0")), MoveOptions::new(who())).await.unwrap();
 }

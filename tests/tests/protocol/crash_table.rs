@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tagwarden::drift::{Drift, Landing};
 use tagwarden::promotion::RecoveryMode;
-use tagwarden_testing::Fault;
+use tagwarden_testing::InjectedFault;
 use tagwarden_tests::verify_ledgers;
 
 use super::backend::{Backend, Place, on, paused};
@@ -51,7 +51,11 @@ async fn die(
         Death::Before => What::CrashBefore,
         Death::After => What::CrashAfter,
         Death::PutLost | Death::PutLate => {
-            let fault = if death == Death::PutLost { Fault::Before } else { Fault::Late(Duration::from_secs(10)) };
+            let fault = if death == Death::PutLost {
+                InjectedFault::Before
+            } else {
+                InjectedFault::Late(Duration::from_secs(10))
+            };
             world.registry.script_when(move |call| call.puts(&prod), [fault]);
             What::CrashAfter
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tagwarden::promotion::RecoveryMode;
-use tagwarden::{Class, MoveResult};
+use tagwarden::{ErrorClass, MoveResult};
 use tagwarden_tests::verify_ledgers;
 
 use super::backend::{Backend, Place, on, paused};
@@ -36,7 +36,7 @@ async fn fail(place: &Place, job: Job, at: &[(usize, What)], port: Port, log: &s
         Err(error) => {
             let class = error.kind().class();
             // Unless the error is indeterminate, no move is open and nothing was moved.
-            if class != Class::Indeterminate && job != Job::Recover {
+            if class != ErrorClass::Indeterminate && job != Job::Recover {
                 assert_eq!(state.open, None, "{what}: {error}");
                 assert_eq!((state.live, state.committed), (before.live, before.committed), "{what}: {error}");
             }

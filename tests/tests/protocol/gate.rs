@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tagwarden::ledger::{Append, Index, Ledger};
+use tagwarden::ledger::{Appended, Index, Ledger};
 use tagwarden::log::ChannelState;
 use tagwarden::registry::{Manifest, Put, Registry, pin_tag, pinned};
 use tagwarden::{Channel, Digest, Error, ErrorKind, Reference, Repository, Result, Tag};
@@ -249,7 +249,7 @@ impl Ledger for GatedLedger {
         self.0.pass(Port::Read, format!("read {from}"), self.0.ledger.read(channel, from, limit), unread).await
     }
 
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
         let kind = serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()["kind"].to_string();
         let fail = |what| match what {
             What::Refused => unread(what),

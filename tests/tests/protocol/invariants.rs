@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tagwarden::ledger::Append;
-use tagwarden::log::{Body, DefectCode, Entry, EventStatus, Verifier, events};
+use tagwarden::ledger::Appended;
+use tagwarden::log::{Body, DefectCode, Entry, MoveStatus, Verifier, events};
 use tagwarden::promotion::OnConflict;
-use tagwarden::promotion::{Recovered, RecoveryMode};
+use tagwarden::promotion::{RecoveryMode, RecoveryResult};
 use tagwarden::registry::pin_tag;
-use tagwarden::retention::{Fate, MayDelete, RetentionRule};
+use tagwarden::retention::{MayDelete, RetentionDecision, RetentionRule};
 use tagwarden::{ErrorKind, MoveResult, Operation};
-use tagwarden_testing::{Fault, Writer};
+use tagwarden_testing::{ChangeOrigin, InjectedFault};
 
 use super::backend::{BACKENDS, Backend, Place};
 use super::gate::{Port, What};
@@ -84,7 +84,8 @@ async fn no_interleaving_of_moves() {
         world.at_rest("twelve at once").await;
         // The tag moved in the order of the log.
         let moved = events(&entries(&world).await).events;
-        let landed = world.registry.changes().into_iter().filter(|c| c.tag == *world.prod.tag() && c.by == Writer::Put);
+        let landed =
+            world.registry.changes().into_iter().filter(|c| c.tag == *world.prod.tag() && c.by == ChangeOrigin::Put);
         assert_eq!(
             landed.map(|change| change.digest).collect::<Vec<_>>(),
             moved.iter().map(|event| Some(event.intent.target.digest)).collect::<Vec<_>>()
@@ -112,7 +113,7 @@ async fn committed_was_put_and_read_from_the_registry_after_it() {
         // A 2xx is not proof: the put was not applied, so the move is not committed.
         let world = world(&place).await;
         let prod = world.prod.tag().clone();
-        world.registry.script_when(move |call| call.puts(&prod), [Fault::Ignored]);
+        world.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Ignored]);
         let error = world.run(&world.promoter(), Job::Promote).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::MoveIndeterminate);
         assert_eq!(world.state().await.live, Some(world.digests[0]));
@@ -127,7 +128,7 @@ async fn committed_was_put_so_that_a_refused_put_is_not_committed_by_a_read_that
     world.run(&world.promoter(), Job::Promote).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (prod, resolved) = (world.prod.tag().clone(), world.prod.tag().clone());
-    world.registry.script_when(move |call| call.puts(&prod), [Fault::refused("DENIED")]);
+    world.registry.script_when(move |call| call.puts(&prod), [InjectedFault::refused("DENIED")]);
     // The first read of the tag is before the put, the second one confirms the put.
     let faults = [tagwarden_testing::ReadFault::Pass, tagwarden_testing::ReadFault::Stale];
     world.registry.script_reads_when(move |call| call.resolves(&resolved), faults);
@@ -192,12 +193,12 @@ async fn recoverable_by_any_machine_after_a_crash() {
             };
             assert!(gate.unless_dead(work).await.is_none(), "it dies in the quiet time");
         }
-        let Recovered::Closed { event, .. } =
+        let RecoveryResult::Closed { event, .. } =
             world.promoter().recover(&world.prod, RecoveryMode::Abort, who(), TIMEOUT).await.unwrap()
         else {
             panic!("there was a move to close")
         };
-        assert_eq!((event.status(), event.takeovers.len()), (EventStatus::Committed, 3), "it had landed");
+        assert_eq!((event.status(), event.takeovers.len()), (MoveStatus::Committed, 3), "it had landed");
         world.at_rest("three deaths").await;
     }
 }
@@ -205,7 +206,12 @@ async fn recoverable_by_any_machine_after_a_crash() {
 #[tokio::test(start_paused = true)]
 async fn closed_is_closed_and_leaves_no_put_behind() {
     for place in BACKENDS.map(Place::start) {
-        for fault in [Fault::refused("DENIED"), Fault::Denied, Fault::Before, Fault::Late(Duration::from_secs(10))] {
+        for fault in [
+            InjectedFault::refused("DENIED"),
+            InjectedFault::Denied,
+            InjectedFault::Before,
+            InjectedFault::Late(Duration::from_secs(10)),
+        ] {
             let world = world(&place).await;
             let prod = world.prod.tag().clone();
             world.registry.script_when(move |call| call.puts(&prod), [fault.clone()]);
@@ -221,7 +227,7 @@ async fn closed_is_closed_and_leaves_no_put_behind() {
         // put.
         let world = world(&place).await;
         let prod = world.prod.tag().clone();
-        world.registry.script_when(move |call| call.puts(&prod), [Fault::Late(Duration::from_secs(14))]);
+        world.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Late(Duration::from_secs(14))]);
         let put = calls(Port::Put).await[0];
         let (dying, gate) = world.gated(&[(put, What::CrashAfter)]);
         assert!(gate.unless_dead(world.run(&dying, Job::Promote)).await.is_none());
@@ -244,7 +250,7 @@ async fn pinned_first_both_digests_before_the_tag_moves() {
         }
         // If a pin cannot be put, the tag does not move.
         let pin = pin_tag(&world.digests[2]);
-        world.registry.script_when(move |call| call.puts(&pin), [Fault::refused("DENIED")]);
+        world.registry.script_when(move |call| call.puts(&pin), [InjectedFault::refused("DENIED")]);
         let error = world.promoter().promote(&world.prod, world.release("1.2"), terms()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::MoveFailed);
         assert!(error.to_string().contains("could not be pinned"), "{error}");
@@ -268,7 +274,7 @@ async fn tamper_evident_entries_are_never_changed_or_removed() {
         // No position can be written twice.
         for (seq, bytes) in (0..).zip(&before) {
             let again = ledger.append(&world.prod, seq, bytes.clone()).await;
-            assert_eq!(again.ok(), Some(Append::Lost), "seq {seq}");
+            assert_eq!(again.ok(), Some(Appended::Conflict), "seq {seq}");
         }
         // A changed entry, a missing entry and two swapped entries are found.
         let mut changed = before.clone();
@@ -328,7 +334,7 @@ async fn rollback_kept_what_is_live_or_open_or_in_the_window_never_expires() {
         for digest in &world.digests[..5] {
             let judged = plan.digests().into_iter().find(|judged| judged.digest == *digest);
             let fate = judged.unwrap().fate;
-            assert!(matches!(fate, Fate::Keep(_)), "{digest}: {fate:?}");
+            assert!(matches!(fate, RetentionDecision::Keep(_)), "{digest}: {fate:?}");
             assert!(matches!(plan.may_delete(digest), MayDelete::No { .. }), "{digest}");
         }
     }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagwarden::ledger::{Ending, Ledger, MemoryLedger, Transfer};
+use tagwarden::ledger::{Ending, Ledger, MemoryLedger, Migration};
 use tagwarden::log::{Body, Entry, Hold, HoldScope, Kind, TakeoverOp, Unhold};
 use tagwarden::policy::Refusal;
 use tagwarden::promotion::RecoveryMode;
 use tagwarden::{Clock, Error, ErrorKind, Provenance};
-use tagwarden_testing::{Fault, Sample};
+use tagwarden_testing::{InjectedFault, TestImage};
 use tagwarden_tests::verify_ledger;
 
 use super::backend::{Backend, Place, export};
@@ -49,7 +49,7 @@ async fn hold_and_unhold(world: &World<'_>) {
 async fn fail_and_abort(world: &World<'_>) {
     let (promoter, prod) = (world.promoter(), &world.prod);
     let tag = prod.tag().clone();
-    world.registry.script_when(move |call| call.puts(&tag), [Fault::refused("DENIED")]);
+    world.registry.script_when(move |call| call.puts(&tag), [InjectedFault::refused("DENIED")]);
     let error = promoter.promote(prod, world.release("1.2"), terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveFailed, "{error}");
 
@@ -63,7 +63,7 @@ async fn fail_and_abort(world: &World<'_>) {
 /// Two writes around the ledger: the first is repaired, the second is adopted.
 async fn repair_and_adopt(world: &World<'_>) {
     let (promoter, prod) = (world.promoter(), &world.prod);
-    let hotfix = Sample::image(5).manifest;
+    let hotfix = TestImage::image(5).manifest;
     world.registry.overwrite(prod.repository(), prod.tag(), &hotfix);
     let error = promoter.promote(prod, world.release("1.2"), terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChannelDrifted, "{error}");
@@ -84,7 +84,7 @@ async fn promoter_history_of_every_kind_satisfies_the_independent_verifier() {
     repair_and_adopt(&world).await;
     world.at_rest("before the log is migrated").await;
     let target: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
-    let transfer = Transfer::migrating(world.ledger(), Arc::clone(&target), text("s3://team/ledger"), ben());
+    let transfer = Migration::migrating(world.ledger(), Arc::clone(&target), text("s3://team/ledger"), ben());
     let done = transfer.run(transfer.survey(prod).await.unwrap()).await.unwrap();
     assert_eq!(done.ending, Ending::Migrated { seq: done.size });
 

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use tagwarden::drift::Drift;
 use tagwarden::ledger::{Ledger, MemoryLedger};
-use tagwarden::log::{Body, Closing, Entry, EventStatus, PromotionEvent, PutStatus, Source, events};
+use tagwarden::log::{Body, Entry, MoveRecord, MoveStatus, OutcomeRecord, PutStatus, Source, events};
 use tagwarden::promotion::{OnConflict, RecoveryMode};
-use tagwarden::{Channel, Digest, Operation, Promoter, Provenance, Receipt, Result, Terms, Times};
+use tagwarden::{Channel, Digest, MoveOptions, Operation, Promoter, Provenance, Receipt, Result, Times};
 use tagwarden_testing::PausedClock;
-use tagwarden_testing::{Change, Chaos, ErrorAnswer, Fault, MemoryRegistry, Writer};
+use tagwarden_testing::{Change, ChangeOrigin, ErrorAnswer, InjectedFault, MemoryRegistry, RandomFaults};
 use tagwarden_tests::number_of;
 use tagwarden_tests::random::Random;
 
@@ -67,10 +67,14 @@ async fn live(number: u64) -> Outcome {
     // The releases were pushed some time ago, and now reads begin to lag.
     tokio::time::sleep(SETTLE).await;
     seed.registry.lag(SETTLE);
-    let mut chaos = Chaos::new(random.any(), [0, 10, 30][usize::try_from(random.below(3)).unwrap()]);
+    let mut chaos = RandomFaults::new(random.any(), [0, 10, 30][usize::try_from(random.below(3)).unwrap()]);
     let late = quiet.min(Duration::from_secs(1)) / 2;
-    chaos.puts =
-        vec![Fault::Before, Fault::After, Fault::Late(late), Fault::Refused(ErrorAnswer::new(418, "NO", "no"))];
+    chaos.puts = vec![
+        InjectedFault::Before,
+        InjectedFault::After,
+        InjectedFault::Late(late),
+        InjectedFault::Refused(ErrorAnswer::new(418, "NO", "no")),
+    ];
     (chaos.pins, chaos.reads, chaos.latency) = (vec![], vec![], Duration::from_millis(20));
     seed.registry.chaos(chaos);
     let mut tasks = tokio::task::JoinSet::new();
@@ -99,8 +103,8 @@ async fn live(number: u64) -> Outcome {
     seed.judge()
 }
 
-fn terms(actor: &str) -> Terms {
-    Terms::of(Provenance::new("manual", "run", actor).unwrap()).on_conflict(OnConflict::Requeue)
+fn terms(actor: &str) -> MoveOptions {
+    MoveOptions::new(Provenance::new("manual", "run", actor).unwrap()).on_conflict(OnConflict::Requeue)
 }
 
 impl Seed {
@@ -189,7 +193,7 @@ impl Seed {
     fn left_open(&self) -> bool {
         let entries = self.entries();
         let moves = events(&entries).events;
-        let last = moves.iter().rev().take_while(|event| event.status() != EventStatus::Committed);
+        let last = moves.iter().rev().take_while(|event| event.status() != MoveStatus::Committed);
         let tag = self.registry.peek(self.prod.repository(), self.prod.tag());
         last.filter(|event| put_of(event) != Some(PutStatus::None)).any(|event| Some(event.intent.target.digest) == tag)
     }
@@ -234,7 +238,7 @@ impl Seed {
         let report = self.promoter().audit(std::slice::from_ref(&self.prod)).await.unwrap();
         let drift = &report.channels()[0].drift;
         let last = self.changes().pop();
-        let foreign_is_last = last.as_ref().is_some_and(|change| change.by == Writer::Outside);
+        let foreign_is_last = last.as_ref().is_some_and(|change| change.by == ChangeOrigin::Outside);
         self.count(format!("at last {}{}", word(drift), if foreign_is_last { ", and it was foreign" } else { "" }));
         if foreign_is_last != is_drift(drift) && !self.left_open() {
             self.breaks(format!("at last an audit says {drift:?}, after {last:?}"));
@@ -247,7 +251,7 @@ impl Seed {
         for event in &moves {
             let landed = changes.iter().any(|change| {
                 let closed = event.outcome.as_ref().map(|closing| at(closing.at.unix_ms()));
-                change.by == Writer::Put
+                change.by == ChangeOrigin::Put
                     && change.digest == Some(event.intent.target.digest)
                     && at(event.at.unix_ms()) <= change.at
                     && closed.is_none_or(|closed| change.at <= closed)
@@ -255,10 +259,10 @@ impl Seed {
             let (status, put) = (event.status(), put_of(event));
             self.count(format!("{} {} put {:?}", event.intent.op.as_str(), status.as_str(), put));
             let none = put == Some(PutStatus::None);
-            if status == EventStatus::Committed && !none && !landed && !self.is_foreign() {
+            if status == MoveStatus::Committed && !none && !landed && !self.is_foreign() {
                 self.breaks(format!("the move at {} is committed, and was not put", event.seq));
             }
-            if (status == EventStatus::Failed || (status == EventStatus::Aborted && none)) && landed {
+            if (status == MoveStatus::Failed || (status == MoveStatus::Aborted && none)) && landed {
                 self.breaks(format!("the move at {} is {status:?} with put {put:?}, and landed", event.seq));
             }
         }
@@ -278,13 +282,13 @@ impl Seed {
     }
 
     /// True if a move was closed without a result after a put that may have landed.
-    fn count_of_left_open(&self, moves: &[PromotionEvent]) -> bool {
-        moves.iter().any(|event| event.status() == EventStatus::Aborted && put_of(event) != Some(PutStatus::None))
+    fn count_of_left_open(&self, moves: &[MoveRecord]) -> bool {
+        moves.iter().any(|event| event.status() == MoveStatus::Aborted && put_of(event) != Some(PutStatus::None))
     }
 }
 
-fn put_of(event: &PromotionEvent) -> Option<PutStatus> {
-    event.outcome.as_ref().map(|Closing { outcome, .. }| outcome.put)
+fn put_of(event: &MoveRecord) -> Option<PutStatus> {
+    event.outcome.as_ref().map(|OutcomeRecord { outcome, .. }| outcome.put)
 }
 
 fn is_drift(drift: &Drift) -> bool {

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagwarden::log::EventStatus;
+use tagwarden::log::MoveStatus;
 use tagwarden::promotion::RecoveryMode;
 use tagwarden::registry::oci::OciRegistry;
 use tagwarden::registry::{Put, Registry};
 use tagwarden::{Digest, Promoter, Repository};
-use tagwarden_testing::Sample;
+use tagwarden_testing::TestImage;
 use tagwarden_tests::docker_registry::{Access, DockerRegistry, Transport};
 use tagwarden_tests::proxy::{Fault, Proxy};
 use tagwarden_tests::verify_ledger;
@@ -23,7 +23,7 @@ use super::world::{TIMEOUT, tag, who};
 const EACH: usize = 5;
 
 async fn push(registry: &OciRegistry, repository: &Repository, name: &str, number: u64) {
-    let sample = Sample::image(number);
+    let sample = TestImage::image(number);
     for blob in &sample.blobs {
         registry.push_blob(repository, blob.clone()).await.unwrap();
     }
@@ -63,7 +63,7 @@ async fn every_move_is_recorded_once(place: &Place) {
     assert_eq!(state.live, oci().resolve(&repository, channel.tag()).await.unwrap());
     let page = promoter.history(&channel, None, 10_000).await.unwrap();
     assert_eq!(page.next, None);
-    let committed = page.events.iter().filter(|event| event.status() == EventStatus::Committed);
+    let committed = page.events.iter().filter(|event| event.status() == MoveStatus::Committed);
     let (mut keys, mut count, mut from) = (BTreeSet::new(), 0, None::<Digest>);
     for event in committed {
         assert!(from.is_none_or(|from| from == event.intent.target.digest), "each begins where the one before ended");

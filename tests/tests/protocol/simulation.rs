@@ -13,10 +13,10 @@ use tagwarden_tests::number_of;
 use self::world::World;
 use crate::seeds::{Outcome, Seen, run};
 
-/// In one of this many seeds the registry breaks a law.
+/// In one of this many seeds the registry breaks a requirement.
 const BEYOND: u64 = 6;
 
-/// The default number of seeds whose registry keeps the laws.
+/// The default number of seeds whose registry keeps the requirements.
 const SEEDS: u64 = 1_000;
 
 /// Runs one seed.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagwarden::ledger::{Journal, Written};
+use tagwarden::ledger::{AppendResult, ChannelLog};
 use tagwarden::log::{Body, Observation, ObservationCause};
 use tagwarden::{Digest, ErrorKind, Repository, Timestamp};
 use tagwarden_testing::MemoryRegistry;
@@ -30,7 +30,7 @@ async fn is_found(place: &Place) {
     let (one, other) = (through.open(), through.open());
     bootstrap(Arc::new(memory), Arc::clone(&one), &repository).await;
     let channel = prod(&repository);
-    let (mut one, mut other) = (Journal::new(one, channel.clone()), Journal::new(other, channel.clone()));
+    let (mut one, mut other) = (ChannelLog::new(one, channel.clone()), ChannelLog::new(other, channel.clone()));
     assert_eq!((one.refresh().await.unwrap().size, other.refresh().await.unwrap().size), (3, 3));
     let at = Timestamp::from_unix_ms(1_790_000_000_000);
     let stripped = proxy.done().stripped;
@@ -41,7 +41,7 @@ async fn is_found(place: &Place) {
         tokio::time::sleep(Duration::from_millis(1100)).await;
     }
     let second = other.append(3, observed("other"), at).await.unwrap();
-    assert!(matches!((&first, &second), (Written::At(3), Written::At(3))), "{first:?} {second:?}");
+    assert!(matches!((&first, &second), (AppendResult::At(3), AppendResult::At(3))), "{first:?} {second:?}");
     assert_eq!(proxy.done().stripped, stripped + 2);
     proxy.calm();
 

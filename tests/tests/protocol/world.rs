@@ -8,9 +8,9 @@ use std::time::Duration;
 use tagwarden::drift::Drift;
 use tagwarden::ledger::Ledger;
 use tagwarden::log::{ChannelState, Hold, HoldScope, Source};
-use tagwarden::promotion::{Recovered, RecoveryMode};
+use tagwarden::promotion::{RecoveryMode, RecoveryResult};
 use tagwarden::registry::Registry;
-use tagwarden::{Channel, Digest, IdempotencyKey, Promoter, Provenance, Receipt, Result, Tag, Terms, Text};
+use tagwarden::{Channel, Digest, IdempotencyKey, Line, MoveOptions, Promoter, Provenance, Receipt, Result, Tag};
 use tagwarden_testing::MemoryRegistry;
 use tagwarden_testing::PausedClock;
 
@@ -51,7 +51,7 @@ pub fn tag(text: &str) -> Tag {
     text.parse().unwrap()
 }
 
-pub fn text(text: &str) -> Text {
+pub fn text(text: &str) -> Line {
     text.parse().unwrap()
 }
 
@@ -68,8 +68,8 @@ pub fn a_hold(reason: &str) -> Hold {
     Hold { scope: HoldScope::All, reason: text(reason), provenance: who(), until: None }
 }
 
-pub fn terms() -> Terms {
-    Terms::of(who()).timeout(TIMEOUT)
+pub fn terms() -> MoveOptions {
+    MoveOptions::new(who()).timeout(TIMEOUT)
 }
 
 impl<'a> World<'a> {
@@ -126,7 +126,7 @@ impl<'a> World<'a> {
     pub async fn prepare(&self, job: Job) {
         let promoter = self.promoter();
         let hotfix = || {
-            let manifest = tagwarden_testing::Sample::image(5).manifest;
+            let manifest = tagwarden_testing::TestImage::image(5).manifest;
             self.registry.overwrite(self.prod.repository(), self.prod.tag(), &manifest);
         };
         let first = || promoter.bootstrap(&self.prod, Some(self.release("1.0")), terms());
@@ -172,7 +172,7 @@ impl<'a> World<'a> {
             Job::Adopt => promoter.adopt(prod, terms.reason(text("a hotfix by hand"))).await,
             Job::Recover => {
                 return match promoter.recover(prod, RecoveryMode::RollForward, who(), TIMEOUT).await? {
-                    Recovered::Nothing | Recovered::Closed { .. } => Ok(None),
+                    RecoveryResult::Nothing | RecoveryResult::Closed { .. } => Ok(None),
                 };
             }
         };

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagwarden::ledger::Journal;
-use tagwarden::log::{Body, Deployment, Entry, EventStatus, Observation, ObservationCause};
+use tagwarden::ledger::ChannelLog;
+use tagwarden::log::{Body, Deployment, Entry, MoveStatus, Observation, ObservationCause};
 use tagwarden::registry::Registry;
 use tagwarden::{Digest, Promoter, Repository, Timestamp};
 use tagwarden_testing::MemoryRegistry;
@@ -39,7 +39,7 @@ async fn all_are_there(place: &Place, memory: &MemoryRegistry, repository: &Repo
     loop {
         let page = promoter.history(&channel, before, 500).await.unwrap();
         for event in &page.events {
-            assert_eq!(event.status(), EventStatus::Committed, "{event:?}");
+            assert_eq!(event.status(), MoveStatus::Committed, "{event:?}");
             assert!(
                 from.is_none_or(|from| from == event.intent.target.digest),
                 "each begins where the one before ended"
@@ -76,7 +76,7 @@ async fn sixteen_writers_and_an_auditor(place: &Place) {
         .collect();
     let (auditing, channel) = (Arc::clone(&ledger), prod(&repository));
     let auditor = tokio::spawn(async move {
-        let mut journal = Journal::new(auditing, channel);
+        let mut journal = ChannelLog::new(auditing, channel);
         let mut noted = 0_u64;
         loop {
             tokio::time::sleep(Duration::from_millis(20)).await;

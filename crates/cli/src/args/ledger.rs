@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use tagwarden::Text;
+use tagwarden::Line;
 
 use super::{WhoArgs, help};
 
@@ -57,7 +57,7 @@ pub(crate) struct MigrateArgs {
     pub(crate) dry_run: bool,
     /// Why, in one line of at most 1,024 characters; recorded where a log is closed
     #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: Option<Text>,
+    pub(crate) reason: Option<Line>,
     #[command(flatten)]
     pub(crate) who: WhoArgs,
 }

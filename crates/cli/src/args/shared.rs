@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tagwarden::log::HoldScope;
 use tagwarden::policy::ExpectedDigest;
-use tagwarden::{Commit, Digest, IdempotencyKey, ReleaseLabel, Result, Text, Times};
+use tagwarden::{Commit, Digest, IdempotencyKey, Line, ReleaseLabel, Result, Times};
 
 use super::parse_duration;
 
@@ -62,10 +62,10 @@ pub(crate) struct WhoArgs {
     /// The pipeline run's id. Default: read from GitHub, Gitea and Forgejo Actions, GitLab CI, CircleCI, Azure Pipelines,
     /// Buildkite and Jenkins; a new one in a terminal. Required elsewhere
     #[arg(long, value_name = "ID")]
-    pub(crate) run_id: Option<Text>,
+    pub(crate) run_id: Option<Line>,
     /// Who asks. Default: what the CI says; in a terminal TAGWARDEN_ACTOR, then the login name. Required elsewhere
     #[arg(long, value_name = "WHO")]
-    pub(crate) actor: Option<Text>,
+    pub(crate) actor: Option<Line>,
     /// The kind of the actor. Default: a person, where the CI says that a person started this run, or at a terminal; else
     /// a workload
     #[arg(long, value_name = "KIND", value_enum)]
@@ -73,7 +73,7 @@ pub(crate) struct WhoArgs {
     /// The pipeline's provider, such as github-actions; also says which CI to read where several are found. Default: the
     /// CI that was found, else manual
     #[arg(long, value_name = "NAME")]
-    pub(crate) provider: Option<Text>,
+    pub(crate) provider: Option<Line>,
     /// The source commit: 7 to 64 lower-case hex digits
     #[arg(long, value_name = "HEX")]
     pub(crate) commit: Option<Commit>,
@@ -82,7 +82,7 @@ pub(crate) struct WhoArgs {
     pub(crate) release: Option<ReleaseLabel>,
     /// Where people can read about the run
     #[arg(long, value_name = "URL")]
-    pub(crate) pipeline_url: Option<Text>,
+    pub(crate) pipeline_url: Option<Line>,
 }
 
 /// The kind of an actor.
@@ -102,7 +102,7 @@ pub(crate) struct TermsArgs {
     pub(crate) idempotency_key: Option<IdempotencyKey>,
     /// Why, in one line of at most 1,024 characters
     #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: Option<Text>,
+    pub(crate) reason: Option<Line>,
     /// The value that the tag must have for the move to start: a digest, or `absent`. Default: anything
     #[arg(long, value_name = "DIGEST", value_parser = expected)]
     pub(crate) expected: Option<ExpectedDigest>,
@@ -110,7 +110,7 @@ pub(crate) struct TermsArgs {
     /// ledger-complete in a bootstrap or a repair, where another ledger governs the repository; parts-present in a rollback
     /// or a repair, where the registry does not have all of the target
     #[arg(long = "override", value_name = "GUARDRAIL", requires = "reason")]
-    pub(crate) overrides: Vec<Text>,
+    pub(crate) overrides: Vec<Line>,
     /// The longest to wait for another's move of the channel; not with --on-conflict fail. Default: 3m
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,

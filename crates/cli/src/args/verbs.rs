@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use clap_complete::Shell;
 use tagwarden::flux::Revision;
 use tagwarden::promotion::RollbackTarget;
-use tagwarden::{AsWritten, Text, Timestamp};
+use tagwarden::{AsWritten, Line, Timestamp};
 
 use super::{KeepArgs, PlaceArgs, RegistryArgs, ScopeArg, SettleArgs, TermsArgs, TimesArgs, WhoArgs, parse_duration};
 
@@ -53,7 +53,7 @@ pub(crate) struct PushArgs {
     /// URL of the source repository; a user or password in it is left out. Default: git's remote `origin`, else what
     /// the CI says
     #[arg(long, value_name = "URL")]
-    pub(crate) source: Option<Text>,
+    pub(crate) source: Option<Line>,
     /// Branch or tag and whole commit: main@sha1:<40 hex> or main@sha256:<64 hex>. Default: git's branch (else the CI's
     /// branch or tag, else a tag of the commit) and commit; outside of a git repository, what the CI says
     #[arg(long, value_name = "REVISION")]
@@ -158,7 +158,7 @@ pub(crate) struct HoldArgs {
     pub(crate) place: PlaceArgs,
     /// Why, in one line of at most 1,024 characters
     #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: Text,
+    pub(crate) reason: Line,
     /// Which moves it stops: promotions (promote and bootstrap; rollback, repair and adopt pass), or all
     #[arg(long, value_enum, default_value_t = ScopeArg::Promotions)]
     pub(crate) scope: ScopeArg,
@@ -186,7 +186,7 @@ pub(crate) struct UnholdArgs {
     pub(crate) mine: bool,
     /// Why, in one line of at most 1,024 characters
     #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: Text,
+    pub(crate) reason: Line,
     #[command(flatten)]
     pub(crate) who: WhoArgs,
 }

@@ -61,7 +61,7 @@ pub(super) async fn push(args: &PushArgs) -> Result<Answer> {
 async fn filled(dir: PathBuf, parts: MetaParts) -> Result<FilledMeta> {
     let env = |name: &str| std::env::var(name).ok();
     let filled = tokio::task::spawn_blocking(move || parts.fill(&dir, env)).await;
-    filled.map_err(|e| Error::new(ErrorKind::InternalFault, "asking git ended early").because(e))?
+    filled.map_err(|e| Error::new(ErrorKind::InternalFault, "asking git ended early").with_source(e))?
 }
 
 /// Packs `dir` on a blocking thread.
@@ -71,7 +71,7 @@ pub(crate) async fn pack(
     options: PackOptions,
 ) -> Result<Packed> {
     let packed = tokio::task::spawn_blocking(move || Artifact::pack(dir.as_ref(), &meta, &options)).await;
-    packed.map_err(|e| Error::new(ErrorKind::InternalFault, "packing ended early").because(e))?
+    packed.map_err(|e| Error::new(ErrorKind::InternalFault, "packing ended early").with_source(e))?
 }
 
 /// Prints one line about the paths that are not in the artifact.

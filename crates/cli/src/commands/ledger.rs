@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tagwarden::ledger::{self, Access, Ledger, LedgerUrl, MemoryLedger, Survey, Transfer, Transferred, Watch};
+use tagwarden::ledger::{
+    self, Ledger, LedgerUrl, MemoryLedger, Migration, MigrationPlan, MigrationProgress, MigrationResult, OpenMode,
+};
 use tagwarden::{Channel, Error, ErrorKind, Result};
 
 use crate::args::{ExportArgs, ImportArgs, InitArgs, MigrateArgs};
@@ -26,15 +28,15 @@ pub(super) async fn migrate(setup: &Setup, args: &MigrateArgs, style: Style) -> 
     if from.is_same(&to) {
         return Err(Error::new(ErrorKind::ConfigInvalid, format!("{from} and {to} are one ledger")));
     }
-    let mut source = from.open(Access::Read).await?;
+    let mut source = from.open(OpenMode::Read).await?;
     let channels = named(setup, &args.channels, source.as_ref()).await?;
     if !args.dry_run {
         // Open for reading first, then for writing: opening for writing creates a directory that does not exist.
-        source = from.open(Access::Write).await?;
+        source = from.open(OpenMode::Write).await?;
     }
     let target = target(&to, args.dry_run).await?;
     let provenance = crate::provenance::of(&args.who)?;
-    let transfer = Transfer::migrating(source, target, to.name()?, provenance).with_watch(progress());
+    let transfer = Migration::migrating(source, target, to.name()?, provenance).with_watch(progress());
     let transfer = match &args.reason {
         Some(reason) => transfer.with_reason(reason.clone()),
         None => transfer,
@@ -55,7 +57,7 @@ pub(super) async fn migrate(setup: &Setup, args: &MigrateArgs, style: Style) -> 
 
 pub(super) async fn export(setup: &Setup, args: &ExportArgs, style: Style) -> Result<Answer> {
     let (dir, url) = (&args.dir, setup.ledger_url()?);
-    let source = url.open(Access::Read).await?;
+    let source = url.open(OpenMode::Read).await?;
     let channels = named(setup, &args.channels, source.as_ref()).await?;
     std::fs::create_dir_all(dir)
         .map_err(|e| Error::new(ErrorKind::ConfigInvalid, format!("export: {}: {e}", dir.display())))?;
@@ -70,7 +72,7 @@ pub(super) async fn import(setup: &Setup, args: &ImportArgs, style: Style) -> Re
     let url = setup.ledger_url()?;
     let source: Arc<dyn Ledger> = Arc::new(ledger::exports(&args.dir)?);
     let channels = named(setup, &args.channels, source.as_ref()).await?;
-    let transfer = Transfer::copying(source, target(&url, args.dry_run).await?).with_watch(progress());
+    let transfer = Migration::copying(source, target(&url, args.dry_run).await?).with_watch(progress());
     let surveys = surveys(&transfer, &channels).await?;
     let (from, to) = (args.dir.display().to_string(), url.to_string());
     if args.dry_run {
@@ -91,16 +93,16 @@ async fn named(setup: &Setup, names: &[String], ledger: &dyn Ledger) -> Result<V
 /// The ledger to write to. In a dry run, a ledger that does not exist counts as empty.
 async fn target(url: &LedgerUrl, dry_run: bool) -> Result<Arc<dyn Ledger>> {
     if !dry_run {
-        return url.open(Access::Write).await;
+        return url.open(OpenMode::Write).await;
     }
-    match url.open(Access::Read).await {
+    match url.open(OpenMode::Read).await {
         Err(error) if error.kind() == ErrorKind::LedgerAbsent => Ok(Arc::new(MemoryLedger::new())),
         opened => opened,
     }
 }
 
 /// Surveys every log before the first one is written, so that an error in one log prevents all transfers.
-async fn surveys(transfer: &Transfer, channels: &[Channel]) -> Result<Vec<Survey>> {
+async fn surveys(transfer: &Migration, channels: &[Channel]) -> Result<Vec<MigrationPlan>> {
     let mut surveys = Vec::new();
     for channel in channels {
         surveys.push(transfer.survey(channel).await?);
@@ -108,7 +110,7 @@ async fn surveys(transfer: &Transfer, channels: &[Channel]) -> Result<Vec<Survey
     Ok(surveys)
 }
 
-async fn run(transfer: &Transfer, surveys: Vec<Survey>) -> Result<Vec<Transferred>> {
+async fn run(transfer: &Migration, surveys: Vec<MigrationPlan>) -> Result<Vec<MigrationResult>> {
     let mut done = Vec::new();
     for survey in surveys {
         done.push(transfer.run(survey).await?);
@@ -124,7 +126,7 @@ fn logs(count: usize) -> String {
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
 /// Prints progress on standard error, at most once in [`TELL_EVERY`].
-fn progress() -> Watch {
+fn progress() -> MigrationProgress {
     let last = Mutex::new(Instant::now());
     Arc::new(move |channel, done, of| {
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tagwarden::drift::{Audited, Drift};
-use tagwarden::promotion::{Current, Page};
+use tagwarden::drift::{ChannelAudit, Drift};
+use tagwarden::promotion::{ChannelStatus, HistoryPage};
 use tagwarden::{Channel, Digest, Error, ErrorKind, Promoter, Result};
 
 use crate::args::{AtArgs, CurrentArgs, HistoryArgs, PreviousArgs};
@@ -32,19 +32,21 @@ pub(super) async fn current(setup: &Setup, args: &CurrentArgs, style: Style) -> 
     let report = promoter.audit(std::slice::from_ref(&channel)).await?;
     let current = match report.channels().first() {
         // Neither ledger nor registry knows the channel, so its name is probably wrong.
-        Some(Audited { drift: Drift::NeverRecorded { observed: None }, .. }) => recorded(&promoter, &channel).await?,
+        Some(ChannelAudit { drift: Drift::NeverRecorded { observed: None }, .. }) => {
+            recorded(&promoter, &channel).await?
+        }
         _ => promoter.current(&channel).await?,
     };
     render::current(&current, report.channels().first(), style)
 }
 
 /// The state of a channel; CHANNEL_NOT_BOOTSTRAPPED if the ledger has no log of it.
-async fn recorded(promoter: &Promoter, channel: &Channel) -> Result<Current> {
+async fn recorded(promoter: &Promoter, channel: &Channel) -> Result<ChannelStatus> {
     let current = promoter.current(channel).await?;
     match current.size {
         0 => {
             let message = format!("the ledger has no log of {channel}");
-            Err(Error::new(ErrorKind::ChannelNotBootstrapped, message).with("channel", channel))
+            Err(Error::new(ErrorKind::ChannelNotBootstrapped, message).with_context("channel", channel))
         }
         _ => Ok(current),
     }
@@ -57,7 +59,7 @@ pub(super) async fn previous(setup: &Setup, args: &PreviousArgs) -> Result<Answe
         // stdout is either a digest or empty, so that scripts can use it.
         None => {
             let message = format!("{channel} has no previous live digest");
-            Err(Error::new(ErrorKind::RollbackNoTarget, message).with("channel", channel))
+            Err(Error::new(ErrorKind::RollbackNoTarget, message).with_context("channel", channel))
         }
     }
 }
@@ -69,7 +71,7 @@ pub(super) async fn history(setup: &Setup, args: &HistoryArgs, style: Style) -> 
     let limit = if args.all { PAGE } else { usize::try_from(args.limit).unwrap_or(usize::MAX) };
     let mut page = reader.history(&channel, args.before, limit).await?;
     while let (true, Some(next)) = (args.all, page.next) {
-        let Page { events, next, .. } = reader.history(&channel, Some(next), limit).await?;
+        let HistoryPage { events, next, .. } = reader.history(&channel, Some(next), limit).await?;
         page.events.extend(events);
         page.next = next;
     }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tagwarden::ledger::Ledger;
 use tagwarden::log::Source;
-use tagwarden::promotion::First;
+use tagwarden::promotion::BootstrapOptions;
 use tagwarden::promotion::OnConflict;
-use tagwarden::{Channel, Error, ErrorKind, Operation, Result, Terms, Times};
+use tagwarden::{Channel, Error, ErrorKind, MoveOptions, Operation, Result, Times};
 
 use crate::args::{
     AdoptArgs, BootstrapArgs, MoveArgs, OnConflictArg, PromoteArgs, RepairArgs, RollbackArgs, TermsArgs, TimesArgs,
@@ -23,7 +23,7 @@ pub(super) async fn bootstrap(setup: &Setup, args: BootstrapArgs, style: Style) 
         Some(source) => Some(asked.source(source).await?),
         None => None,
     };
-    asked.run(Operation::Bootstrap(First { source, ..First::default() }), style).await
+    asked.run(Operation::Bootstrap(BootstrapOptions { source, ..BootstrapOptions::default() }), style).await
 }
 
 pub(super) async fn promote(setup: &Setup, args: PromoteArgs, style: Style) -> Result<Answer> {
@@ -48,7 +48,7 @@ pub(super) async fn adopt(setup: &Setup, args: AdoptArgs, style: Style) -> Resul
 struct Asked<'s> {
     setup: &'s Setup,
     channel: Channel,
-    terms: Terms,
+    terms: MoveOptions,
     times: Times,
     args: MoveArgs,
     ledger: Arc<dyn Ledger>,
@@ -84,8 +84,8 @@ impl<'s> Asked<'s> {
     }
 }
 
-fn terms(who: &WhoArgs, args: &TermsArgs) -> Result<Terms> {
-    let mut terms = Terms::of(provenance::of(who)?).on_conflict(match args.on_conflict {
+fn terms(who: &WhoArgs, args: &TermsArgs) -> Result<MoveOptions> {
+    let mut terms = MoveOptions::new(provenance::of(who)?).on_conflict(match args.on_conflict {
         OnConflictArg::Wait => OnConflict::Wait,
         OnConflictArg::Requeue => OnConflict::Requeue,
         OnConflictArg::Fail => OnConflict::Fail,

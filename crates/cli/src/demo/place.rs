@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagwarden::ledger::{Access, FileLedger, Ledger, LedgerUrl};
+use tagwarden::ledger::{FileLedger, Ledger, LedgerUrl, OpenMode};
 use tagwarden::registry::Registry;
 use tagwarden::registry::oci::OciRegistry;
 use tagwarden::{
@@ -62,7 +62,7 @@ impl Place {
         }
         let home = args.keep.as_deref().unwrap_or(scratch.path());
         let ledger: Arc<dyn Ledger> = match &url {
-            Some(url) => url.open(Access::Write).await?,
+            Some(url) => url.open(OpenMode::Write).await?,
             None => Arc::new(FileLedger::open(home.join("ledger"))?),
         };
         // Short times are safe: reads of the demonstration's registry do not lag.
@@ -125,7 +125,7 @@ async fn refuse_used(registry: &OciRegistry, stages: &[Stage]) -> Result<()> {
         if registry.resolve(channel.repository(), channel.tag()).await?.is_some() {
             let message =
                 format!("{channel} exists: the demonstration makes its own tags; name a repository without them");
-            return Err(Error::new(ErrorKind::ChannelOccupied, message).with("channel", channel));
+            return Err(Error::new(ErrorKind::ChannelOccupied, message).with_context("channel", channel));
         }
     }
     Ok(())

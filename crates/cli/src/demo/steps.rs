@@ -7,7 +7,7 @@ use serde_json::json;
 use tagwarden::flux::Packed;
 use tagwarden::log::Source;
 use tagwarden::registry::{Manifest, Put, Registry};
-use tagwarden::{Class, Error, ErrorKind, Provenance, Receipt, Result, Terms};
+use tagwarden::{Error, ErrorClass, ErrorKind, MoveOptions, Provenance, Receipt, Result};
 
 use super::narrator::{Narrator, refusal};
 use super::place::Place;
@@ -165,7 +165,7 @@ impl Demo<'_> {
         tell.did(&format!("skopeo copy docker://…:1.4.2 docker://{prod}      # not tagwarden"), &by_hand);
         let report = promoter.audit(&self.place.channels()).await?;
         tell.did(&self.all("tagwarden audit"), &render::audit(&report, self.style)?);
-        if report.class() != Some(Class::Drift) {
+        if report.class() != Some(ErrorClass::Drift) {
             return Err(Error::new(ErrorKind::InternalFault, "the audit did not see the drift"));
         }
         tell.chapter(
@@ -224,10 +224,10 @@ impl Demo<'_> {
         Ok(Source::Reference(self.place.repository.tag(release.tag()?)))
     }
 
-    fn terms(&self, release: Release) -> Result<Terms> {
+    fn terms(&self, release: Release) -> Result<MoveOptions> {
         let mut provenance = Provenance::new("manual", "demo-1", "ada")?;
         provenance.commit = Some(release.commit()?);
         provenance.release = Some(release.version.parse()?);
-        Ok(Terms::of(provenance))
+        Ok(MoveOptions::new(provenance))
     }
 }

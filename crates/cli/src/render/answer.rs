@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use tagwarden::{Class, Error, ErrorKind, Result};
+use tagwarden::{Error, ErrorClass, ErrorKind, Result};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -16,13 +16,13 @@ impl Answer {
     /// An answer with exit code 0.
     pub(crate) fn done(json: &impl Serialize, text: String) -> Result<Answer> {
         let json = serde_json::to_value(json)
-            .map_err(|e| Error::new(ErrorKind::InternalFault, "the answer cannot be written as JSON").because(e))?;
+            .map_err(|e| Error::new(ErrorKind::InternalFault, "the answer cannot be written as JSON").with_source(e))?;
         Ok(Answer { json, text, exit: 0 })
     }
 
     /// Sets the exit code of the class that was found; 0 if none was found.
-    pub(crate) fn found(mut self, class: Option<Class>) -> Answer {
-        self.exit = class.map_or(0, Class::exit_code);
+    pub(crate) fn found(mut self, class: Option<ErrorClass>) -> Answer {
+        self.exit = class.map_or(0, ErrorClass::exit_code);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tagwarden::policy::Refusal;
-use tagwarden::{Class, Error, ErrorKind};
+use tagwarden::{Error, ErrorClass, ErrorKind};
 
 use super::{Style, shown};
 
@@ -26,7 +26,7 @@ pub(crate) fn error_json(error: &Error) -> Value {
 /// An error for people: the failure and its cause on the first line, one line for each refusing finding, and a hint.
 pub(crate) fn error_text(error: &Error, style: Style) -> String {
     let word = match error.kind().class() {
-        Class::Refused => style.doubtful("refused:"),
+        ErrorClass::Refused => style.doubtful("refused:"),
         _ => style.bad("error:"),
     };
     let mut lines = Vec::new();
@@ -48,15 +48,15 @@ pub(crate) fn error_text(error: &Error, style: Style) -> String {
     lines.join("\n")
 }
 
-pub(super) fn class(class: Class) -> &'static str {
+pub(super) fn class(class: ErrorClass) -> &'static str {
     match class {
-        Class::Failed => "failed",
-        Class::Usage => "usage",
-        Class::Refused => "refused",
-        Class::Drift => "drift",
-        Class::Indeterminate => "indeterminate",
-        Class::Unknown => "unknown",
-        Class::Defect => "defect",
+        ErrorClass::Failed => "failed",
+        ErrorClass::Usage => "usage",
+        ErrorClass::Refused => "refused",
+        ErrorClass::Drift => "drift",
+        ErrorClass::Indeterminate => "indeterminate",
+        ErrorClass::Unknown => "unknown",
+        ErrorClass::Defect => "defect",
     }
 }
 
@@ -124,8 +124,8 @@ mod tests {
 
     #[test]
     fn an_error_says_what_and_what_to_do_next() {
-        let error =
-            Error::new(ErrorKind::ChannelNotBootstrapped, "x:prod has no move\u{1b}[2J").with("channel", "x:prod");
+        let error = Error::new(ErrorKind::ChannelNotBootstrapped, "x:prod has no move\u{1b}[2J")
+            .with_context("channel", "x:prod");
         assert_eq!(
             error_text(&error, Style::Plain),
             "refused: x:prod has no move\\u{1b}[2J [CHANNEL_NOT_BOOTSTRAPPED]\n\

@@ -1,11 +1,11 @@
 //! Moves: receipts, the current state, history.
 
 use serde_json::json;
-use tagwarden::drift::{Audited, Drift};
-use tagwarden::log::{EventStatus, FindingNote, Intent, MigratedTo, PromotionEvent, Source, Verdict};
+use tagwarden::drift::{ChannelAudit, Drift};
+use tagwarden::log::{Intent, MigratedTo, MoveRecord, MoveStatus, RecordedFinding, Source, Verdict};
 use tagwarden::policy::Finding;
-use tagwarden::promotion::{Current, DriftSeen, LiveAt, Page, Recovered};
-use tagwarden::{ActorKind, Channel, Class, Digest, MoveResult, Receipt, Result, Target, Timestamp};
+use tagwarden::promotion::{ChannelStatus, DriftSeen, HistoryPage, LiveAt, RecoveryResult};
+use tagwarden::{ActorKind, Channel, Digest, ErrorClass, MoveResult, Receipt, Result, Target, Timestamp};
 
 use super::{Answer, Fields, Style, Table, shown};
 
@@ -41,10 +41,10 @@ pub(crate) fn receipt(receipt: &Receipt, style: Style) -> Result<Answer> {
 }
 
 /// The result of a recovery.
-pub(crate) fn recovered(channel: &Channel, recovered: &Recovered, style: Style) -> Result<Answer> {
+pub(crate) fn recovered(channel: &Channel, recovered: &RecoveryResult, style: Style) -> Result<Answer> {
     let text = match recovered {
-        Recovered::Nothing => format!("{} {channel}: no move is open", style.good("nothing to do")),
-        Recovered::Closed { event, warnings: warned } => {
+        RecoveryResult::Nothing => format!("{} {channel}: no move is open", style.good("nothing to do")),
+        RecoveryResult::Closed { event, warnings: warned } => {
             let title = format!("{} {} {channel}", status(event.status(), style), event.intent.op.as_str());
             let intent = &event.intent;
             let fields = release(Fields::under(title), event).field("digest", intent.target.digest);
@@ -56,7 +56,7 @@ pub(crate) fn recovered(channel: &Channel, recovered: &Recovered, style: Style) 
 }
 
 /// The state of a channel, and the audit of its tag if the registry was asked.
-pub(crate) fn current(current: &Current, audited: Option<&Audited>, style: Style) -> Result<Answer> {
+pub(crate) fn current(current: &ChannelStatus, audited: Option<&ChannelAudit>, style: Style) -> Result<Answer> {
     let mut fields = Fields::under(style.bold(&current.channel.to_string()));
     if let Some(event) = &current.event {
         fields = release(fields, event);
@@ -88,7 +88,7 @@ pub(crate) fn current(current: &Current, audited: Option<&Audited>, style: Style
     let class = audited.drift.class();
     let word = match class {
         None => style.good("registry "),
-        Some(Class::Drift) => style.bad("registry "),
+        Some(ErrorClass::Drift) => style.bad("registry "),
         Some(_) => style.doubtful("registry "),
     };
     fields = fields.line(format!("  {word} {}", shown(&audited.drift.to_string())));
@@ -125,7 +125,7 @@ pub(crate) fn previous(channel: &Channel, previous: Digest) -> Result<Answer> {
 /// A page of moves, newest first. `digest` formats a digest.
 pub(crate) fn history(
     channel: &Channel,
-    page: &Page,
+    page: &HistoryPage,
     migrated: Option<&MigratedTo>,
     digest: fn(Digest) -> String,
     style: Style,
@@ -193,15 +193,15 @@ pub(crate) fn at(channel: &Channel, time: Timestamp, was: Option<&LiveAt>, style
 }
 
 /// The move that was open at a time, and its outcome.
-fn open_then(event: &PromotionEvent) -> String {
+fn open_then(event: &MoveRecord) -> String {
     let what = format!("an intent to {} ({}, seq {})", source(event), event.intent.target.digest.short(), event.seq);
     match &event.outcome {
         None => format!("{what} was open from {} on; it is open still", event.at),
         Some(closing) => {
             let end = match event.status() {
-                EventStatus::Committed => "it had landed",
-                EventStatus::Failed => "it failed",
-                EventStatus::Aborted | EventStatus::Open => "it was closed without a result",
+                MoveStatus::Committed => "it had landed",
+                MoveStatus::Failed => "it failed",
+                MoveStatus::Aborted | MoveStatus::Open => "it was closed without a result",
             };
             format!("{what} was open from {} to {}; {end}", event.at, closing.at)
         }
@@ -215,12 +215,12 @@ fn drift_then(drift: &DriftSeen) -> String {
 }
 
 /// The release of a move: its name and its source revision.
-fn release(fields: Fields, event: &PromotionEvent) -> Fields {
+fn release(fields: Fields, event: &MoveRecord) -> Fields {
     fields.field("release", source(event)).maybe("revision", revision(&event.intent))
 }
 
 /// The name of the release: the recorded label, else the version annotation, else the tag or digest of its source.
-fn source(event: &PromotionEvent) -> String {
+fn source(event: &MoveRecord) -> String {
     let intent = &event.intent;
     if let Some(release) = &intent.provenance.release {
         return release.to_string();
@@ -260,7 +260,7 @@ fn short(revision: &str) -> String {
 }
 
 /// The actor and the run of a move: `ada (human), manual run 42`.
-fn who(event: &PromotionEvent) -> String {
+fn who(event: &MoveRecord) -> String {
     let actor = &event.intent.provenance.actor;
     let kind = match actor.kind {
         ActorKind::Human => "a person",
@@ -270,7 +270,7 @@ fn who(event: &PromotionEvent) -> String {
     format!("{} ({kind})", actor.id)
 }
 
-fn run(event: &PromotionEvent) -> String {
+fn run(event: &MoveRecord) -> String {
     let run = &event.intent.provenance.pipeline;
     match run.attempt {
         Some(attempt) => format!("{} {}/{attempt}", run.provider, run.run_id),
@@ -279,11 +279,11 @@ fn run(event: &PromotionEvent) -> String {
 }
 
 /// The actor, time, run, commit and reason of a move.
-fn told(fields: Fields, event: &PromotionEvent) -> Fields {
+fn told(fields: Fields, event: &MoveRecord) -> Fields {
     told_rest(fields.field("by", who(event)), event)
 }
 
-fn told_rest(fields: Fields, event: &PromotionEvent) -> Fields {
+fn told_rest(fields: Fields, event: &MoveRecord) -> Fields {
     let provenance = &event.intent.provenance;
     let seq = match &event.outcome {
         Some(closing) => format!("seq {} to {}", event.seq, closing.seq),
@@ -302,7 +302,7 @@ fn told_rest(fields: Fields, event: &PromotionEvent) -> Fields {
 }
 
 /// The findings that did not pass.
-fn findings(fields: Fields, findings: &[FindingNote], style: Style) -> Fields {
+fn findings(fields: Fields, findings: &[RecordedFinding], style: Style) -> Fields {
     let warned = findings.iter().filter(|finding| finding.verdict != Verdict::Pass);
     warned.fold(fields, |fields, finding| {
         let text = format!("{}: {}", finding.guardrail, finding.why);
@@ -317,11 +317,11 @@ fn warnings(fields: Fields, warnings: &[Finding], style: Style) -> Fields {
     })
 }
 
-pub(super) fn status(status: EventStatus, style: Style) -> String {
+pub(super) fn status(status: MoveStatus, style: Style) -> String {
     match status {
-        EventStatus::Committed => style.good(status.as_str()),
-        EventStatus::Open => style.doubtful(status.as_str()),
-        EventStatus::Failed | EventStatus::Aborted => style.bad(status.as_str()),
+        MoveStatus::Committed => style.good(status.as_str()),
+        MoveStatus::Open => style.doubtful(status.as_str()),
+        MoveStatus::Failed | MoveStatus::Aborted => style.bad(status.as_str()),
     }
 }
 

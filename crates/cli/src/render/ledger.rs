@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 use tagwarden::Result;
-use tagwarden::ledger::{Ending, Exported, LedgerUrl, Survey, Transferred};
+use tagwarden::ledger::{Ending, ExportedLog, LedgerUrl, MigrationPlan, MigrationResult};
 
 use super::{Answer, Style, Table, shown};
 
@@ -17,7 +17,7 @@ pub(crate) fn initialised(url: &LedgerUrl, style: Style) -> Result<Answer> {
 }
 
 /// The plan of a transfer.
-pub(crate) fn surveyed(from: &str, to: &str, surveys: &[Survey], style: Style) -> Result<Answer> {
+pub(crate) fn surveyed(from: &str, to: &str, surveys: &[MigrationPlan], style: Style) -> Result<Answer> {
     let mut table = Table::new(&["CHANNEL", "ENTRIES", "TO COPY", "ROOT"]);
     for survey in surveys {
         let missing = survey.size - survey.there;
@@ -31,7 +31,7 @@ pub(crate) fn surveyed(from: &str, to: &str, surveys: &[Survey], style: Style) -
 }
 
 /// The result of a transfer.
-pub(crate) fn transferred(from: &str, to: &str, done: &[Transferred], style: Style) -> Result<Answer> {
+pub(crate) fn transferred(from: &str, to: &str, done: &[MigrationResult], style: Style) -> Result<Answer> {
     let mut table = Table::new(&["CHANNEL", "ENTRIES", "COPIED", "RESULT", "ROOT"]);
     let (mut migrated, mut before) = (0, 0);
     for log in done {
@@ -69,7 +69,7 @@ pub(crate) fn transferred(from: &str, to: &str, done: &[Transferred], style: Sty
 }
 
 /// The result of an export.
-pub(crate) fn exported(ledger: &str, dir: &Path, done: &[Exported], style: Style) -> Result<Answer> {
+pub(crate) fn exported(ledger: &str, dir: &Path, done: &[ExportedLog], style: Style) -> Result<Answer> {
     let mut table = Table::new(&["CHANNEL", "ENTRIES", "ROOT"]);
     for log in done {
         table.row([log.channel.to_string(), log.size.to_string(), log.root.to_string()]);

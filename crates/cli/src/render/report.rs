@@ -4,16 +4,16 @@ use serde_json::json;
 use tagwarden::drift::AuditReport;
 use tagwarden::log::{LogReport, Op, Verdict};
 use tagwarden::policy::{Finding, Refusal};
-use tagwarden::promotion::{Current, Plan};
-use tagwarden::retention::{Fate, Pin, RetentionPlan};
-use tagwarden::{Channel, Class, Digest, Result};
+use tagwarden::promotion::{ChannelStatus, Plan};
+use tagwarden::retention::{Pin, RetentionDecision, RetentionPlan};
+use tagwarden::{Channel, Digest, ErrorClass, Result};
 
 use super::event::{advice, at_digest};
 use super::{Answer, Fields, Style, Table, shown};
 use crate::args::human;
 
 /// One line for each channel.
-pub(crate) fn channels(all: &[Current], style: Style) -> Result<Answer> {
+pub(crate) fn channels(all: &[ChannelStatus], style: Style) -> Result<Answer> {
     let mut table = Table::new(&["CHANNEL", "LIVE", "SINCE", "BY", "STATE"]);
     for current in all {
         let event = current.event.as_ref();
@@ -51,7 +51,7 @@ pub(crate) fn audit(report: &AuditReport, style: Style) -> Result<Answer> {
         let line = shown(&format!("{}  {}", audited.channel, audited.drift));
         lines.push(match audited.drift.class() {
             None => style.good(&line),
-            Some(Class::Drift | Class::Defect) => style.bad(&line),
+            Some(ErrorClass::Drift | ErrorClass::Defect) => style.bad(&line),
             Some(_) => style.doubtful(&line),
         });
         let warnings = audited.findings.iter();
@@ -89,7 +89,7 @@ pub(crate) fn dry_run(channel: &Channel, op: Op, plan: Plan, style: Style) -> Re
         };
         answer = answer.with("digest", &digest)?;
     }
-    Ok(answer.found(refusal.map(|_| Class::Refused)))
+    Ok(answer.found(refusal.map(|_| ErrorClass::Refused)))
 }
 
 fn planned(
@@ -127,11 +127,11 @@ pub(crate) fn retention(plan: &RetentionPlan, style: Style) -> Result<Answer> {
     let mut kept = 0;
     for judged in &digests {
         let (fate, reason) = match &judged.fate {
-            Fate::Keep(keep) => {
+            RetentionDecision::Keep(keep) => {
                 kept += 1;
                 ("keep", keep.to_string())
             }
-            Fate::Expire(expire) => ("expire", expire.to_string()),
+            RetentionDecision::Expire(expire) => ("expire", expire.to_string()),
         };
         let pin = if judged.pin == Pin::Held { "pinned" } else { "" };
         table.row([judged.digest.to_string(), fate.to_owned(), pin.to_owned(), reason]);
@@ -193,5 +193,5 @@ pub(crate) fn verified(reports: &[LogReport], style: Style) -> Result<Answer> {
         false => format!("{count} {noun}: defects were found; an entry with a defect changes nothing in the state"),
     });
     let json = json!({ "sound": sound, "anchored": false, "logs": reports });
-    Ok(Answer::done(&json, lines.join("\n"))?.found((!sound).then_some(Class::Defect)))
+    Ok(Answer::done(&json, lines.join("\n"))?.found((!sound).then_some(ErrorClass::Defect)))
 }

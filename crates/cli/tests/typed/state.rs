@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tagwarden::ledger::FileLedger;
 use tagwarden::log::{Hold, HoldScope, Source};
-use tagwarden::{Channel, Promoter, Provenance, Terms};
+use tagwarden::{Channel, MoveOptions, Promoter, Provenance};
 use tagwarden_testing::HttpFault;
 
 use crate::common::World;
@@ -132,7 +132,7 @@ fn moves(world: &World, channel: &Channel, releases: &[u64]) {
     let promoter = promoter(world);
     for number in releases {
         let tag = format!("1.4.{number}").parse().unwrap();
-        let (source, terms) = (Source::Reference(channel.repository().tag(tag)), Terms::of(ada()));
+        let (source, terms) = (Source::Reference(channel.repository().tag(tag)), MoveOptions::new(ada()));
         world
             .block_on(async {
                 match promoter.state(channel).await?.live {

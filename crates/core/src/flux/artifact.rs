@@ -10,7 +10,7 @@ use super::rules::PackOptions;
 use super::source::{self, Node};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::Manifest;
-use crate::value::{Digest, Text, Timestamp, public};
+use crate::value::{Digest, Line, Timestamp, public};
 
 /// The media type of an artifact's config.
 pub const CONFIG_TYPE: &str = "application/vnd.cncf.flux.config.v1+json";
@@ -145,8 +145,8 @@ fn archive(nodes: &[Node]) -> Result<Vec<u8>> {
         };
         header.set_size(u64::try_from(content.len()).unwrap_or(u64::MAX));
         builder.append_data(&mut header, &path, content).map_err(|e| {
-            let path = Text::lossy(&path);
-            Error::new(ErrorKind::SourceInvalid, format!("{path} cannot be packed: {e}")).with("path", path)
+            let path = Line::lossy(&path);
+            Error::new(ErrorKind::SourceInvalid, format!("{path} cannot be packed: {e}")).with_context("path", path)
         })?;
     }
     builder.into_inner().map_err(|e| Error::new(ErrorKind::InternalFault, format!("the archive cannot be closed: {e}")))

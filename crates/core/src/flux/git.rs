@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::value::{Commit, Text, Timestamp};
+use crate::value::{Commit, Line, Timestamp};
 
 /// Variables that make git use a repository other than that of the directory. git sets them for its hooks.
 const ELSEWHERE: [&str; 7] = [
@@ -87,7 +87,7 @@ fn run(dir: &Path, args: &[&str]) -> Result<String, String> {
     if !output.status.success() {
         let why = String::from_utf8_lossy(&output.stderr);
         let why = why.lines().next().unwrap_or("").trim_start_matches("fatal: ");
-        return Err(format!("git: {}", Text::lossy(why)));
+        return Err(format!("git: {}", Line::lossy(why)));
     }
     let said = String::from_utf8(output.stdout).map_err(|_| "git: its answer is not UTF-8".to_owned())?;
     Ok(said.trim_end().to_owned())

@@ -5,14 +5,14 @@ use std::path::Path;
 use super::git::Git;
 use super::revision::Revision;
 use crate::error::{Error, ErrorKind, Result};
-use crate::value::{Clock, Commit, ProvenanceParts, SystemClock, Text, Timestamp, public};
+use crate::value::{Clock, Commit, Line, ProvenanceParts, SystemClock, Timestamp, public};
 
 /// The source of an artifact's content, as its manifest records it. It is part of the digest. The record of promotions
 /// is not in the manifest but in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArtifactMeta {
     /// The URL of the source repository. A user or password in it is left out.
-    pub source: Text,
+    pub source: Line,
     /// The branch or tag, and its commit.
     pub revision: Revision,
     /// The creation time of the content, written in whole seconds. Releases are ordered by it. To get the same digest
@@ -43,7 +43,7 @@ impl ArtifactMeta {
 #[non_exhaustive]
 pub struct MetaParts {
     /// The URL of the source repository.
-    pub source: Option<Text>,
+    pub source: Option<Line>,
     /// The branch or tag, and its commit.
     pub revision: Option<Revision>,
     /// The creation time of the content.
@@ -57,7 +57,7 @@ pub struct FilledMeta {
     /// The complete meta, without a user or password in its source.
     pub meta: ArtifactMeta,
     /// Warnings for a person: the directory differs from its commit, or `created` is the time of the clock.
-    pub warnings: Vec<Text>,
+    pub warnings: Vec<Line>,
 }
 
 impl MetaParts {
@@ -94,10 +94,10 @@ impl MetaParts {
         let git = git.ok();
         if git.as_ref().is_some_and(|git| git.commit() == revision.commit() && git.is_changed()) {
             let dir = dir.display();
-            warnings.push(Text::lossy(format!("{dir} has changes that are not committed, and is not {revision}")));
+            warnings.push(Line::lossy(format!("{dir} has changes that are not committed, and is not {revision}")));
         }
         let created = created.or_else(|| git.as_ref()?.time(revision.commit())).unwrap_or_else(|| {
-            warnings.push(Text::trusted(BY_THE_CLOCK));
+            warnings.push(Line::trusted(BY_THE_CLOCK));
             SystemClock.now()
         });
         Ok(FilledMeta { meta: ArtifactMeta { source: without_user(&source)?, revision, created }, warnings })
@@ -113,7 +113,7 @@ type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// The values from git and the CI.
 #[derive(Debug, Default)]
 struct Said {
-    source: Option<Text>,
+    source: Option<Line>,
     revision: Option<Revision>,
     /// The reasons for missing values.
     unsaid: Vec<String>,
@@ -133,7 +133,7 @@ impl Said {
             }
             Ok(git) => {
                 let ci = if ci.commit.as_ref() == Some(git.commit()) { ci } else { Ci::default() };
-                let parse = |said: String| said.parse::<Text>();
+                let parse = |said: String| said.parse::<Line>();
                 let source = git.origin().map(parse).transpose()?.or(ci.source);
                 let name = match git.branch().map(parse).transpose()?.or(ci.name) {
                     Some(name) => Some(name),
@@ -157,8 +157,8 @@ impl Said {
 /// The values from the environment of a CI.
 #[derive(Debug, Default)]
 struct Ci {
-    source: Option<Text>,
-    name: Option<Text>,
+    source: Option<Line>,
+    name: Option<Line>,
     commit: Option<Commit>,
 }
 
@@ -187,10 +187,10 @@ impl Ci {
 fn missing(dir: &Path, why: &[String]) -> Error {
     let (dir, why) = (dir.display(), why.join("; "));
     let message = format!("{dir}: its source or revision is not known: {why}; give --source and --revision");
-    Error::new(ErrorKind::ValueInvalid, Text::lossy(message).to_string())
+    Error::new(ErrorKind::ValueInvalid, Line::lossy(message).to_string())
 }
 
-fn without_user(source: &Text) -> Result<Text> {
+fn without_user(source: &Line) -> Result<Line> {
     public(source.as_str()).parse()
 }
 

@@ -22,7 +22,7 @@ impl Artifact {
             Some(there) if there == digest => return Ok(digest),
             Some(there) => {
                 let message = format!("{repository}:{tag} is {there} already; a version tag does not move");
-                return Err(Error::new(ErrorKind::RegistryRefused, message).with("tag", tag));
+                return Err(Error::new(ErrorKind::RegistryRefused, message).with_context("tag", tag));
             }
             None => {}
         }
@@ -40,7 +40,7 @@ impl Artifact {
             (there, None) => {
                 let there = there.map_or("nothing".to_owned(), |there| there.to_string());
                 let message = format!("{repository}:{tag} points at {there} after the push of {digest}");
-                Err(Error::new(ErrorKind::RegistryDigestMismatch, message).with("tag", tag))
+                Err(Error::new(ErrorKind::RegistryDigestMismatch, message).with_context("tag", tag))
             }
         }
     }

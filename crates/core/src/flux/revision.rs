@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::value::{Commit, Text};
+use crate::value::{Commit, Line};
 
 /// A branch or tag with its full commit: `main@sha1:<40 hex>`, or `@sha256:<64 hex>` in a SHA-256 repository.
 ///
@@ -17,13 +17,13 @@ use crate::value::{Commit, Text};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Revision {
-    name: Text,
+    name: Line,
     commit: Commit,
 }
 
 impl Revision {
     /// The revision of a branch or tag. VALUE_INVALID if the commit is abbreviated.
-    pub fn new(name: Text, commit: Commit) -> Result<Revision> {
+    pub fn new(name: Line, commit: Commit) -> Result<Revision> {
         match algorithm(&commit) {
             Some(_) => Ok(Revision { name, commit }),
             None => {
@@ -34,7 +34,7 @@ impl Revision {
     }
 
     /// The branch or tag.
-    pub fn name(&self) -> &Text {
+    pub fn name(&self) -> &Line {
         &self.name
     }
 
@@ -63,7 +63,7 @@ impl FromStr for Revision {
         let within = |e: Error| invalid(e.to_string());
         let parts = text.rsplit_once('@').and_then(|(name, rest)| Some((name, rest.split_once(':')?)));
         let Some((name, (stated, commit))) = parts else {
-            return Err(invalid(format!("{:?} is not <branch or tag>@sha1:<commit>", Text::lossy(text).as_str())));
+            return Err(invalid(format!("{:?} is not <branch or tag>@sha1:<commit>", Line::lossy(text).as_str())));
         };
         let revision = Revision::new(name.parse().map_err(within)?, commit.parse().map_err(within)?)?;
         match algorithm(&revision.commit) {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::rules::{IGNORE_FILE, PackOptions, Rules, Scope, Verdict};
 use super::secret;
 use crate::error::{Error, ErrorKind, Result};
-use crate::value::Text;
+use crate::value::Line;
 
 /// The limit of the packed content: 64 MiB. The content is held in memory, and Kubernetes manifests are far smaller.
 pub const MAX_SOURCE: u64 = 64 * 1024 * 1024;
@@ -169,8 +169,8 @@ impl Source {
 }
 
 fn bad(path: &Path, why: &str) -> Error {
-    let path = Text::lossy(path.display().to_string());
-    Error::new(ErrorKind::SourceInvalid, format!("{path} {why}")).with("path", path)
+    let path = Line::lossy(path.display().to_string());
+    Error::new(ErrorKind::SourceInvalid, format!("{path} {why}")).with_context("path", path)
 }
 
 fn io(path: &Path, why: &str, error: &std::io::Error) -> Error {

@@ -18,7 +18,7 @@ use crate::value::{Channel, Digest};
 /// The result of an export of one channel's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Exported {
+pub struct ExportedLog {
     /// The channel.
     pub channel: Channel,
     /// The number of entries in the file.
@@ -31,23 +31,23 @@ pub struct Exported {
 
 /// Writes the complete log of a channel to a file in `dir`, which must exist: the bytes unchanged, one entry a line.
 /// The file has the same name as in a file ledger, so that [`FileLedger::open_read_only`] reads the directory. A
-/// transfer imports it again ([`Transfer::copying`](super::Transfer::copying)).
+/// transfer imports it again ([`Migration::copying`](super::Migration::copying)).
 ///
 /// The log is verified as it is read. The file is written completely, or stays as it was. An earlier export is replaced
 /// only by a log that begins with it, so that a damaged ledger does not destroy its backup: LEDGER_TRUNCATED if the
 /// ledger has fewer entries than the file, LEDGER_FORKED if it has others, LEDGER_CORRUPT if an entry of the ledger has
 /// broken bytes, position or parent. CONFIG_INVALID if `dir` is a ledger that is being written.
-pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Result<Exported> {
+pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Result<ExportedLog> {
     let name = log_name(channel);
     let (file, lock) = (dir.join(&name), dir.join(&name).with_extension("lock"));
     if lock.exists() {
         let message = format!("export: {} is a ledger that is being written; name another directory", dir.display());
-        return Err(Error::new(ErrorKind::ConfigInvalid, message).with("file", lock.display()));
+        return Err(Error::new(ErrorKind::ConfigInvalid, message).with_context("file", lock.display()));
     }
     let size = ledger.size(channel).await?;
     if size == 0 {
         let message = format!("the ledger has no log of {channel}");
-        return Err(Error::new(ErrorKind::ChannelNotBootstrapped, message).with("channel", channel));
+        return Err(Error::new(ErrorKind::ChannelNotBootstrapped, message).with_context("channel", channel));
     }
     check_earlier(ledger, channel, size, dir, &file).await?;
     let mut part = Part::begin(dir, &name).await?;
@@ -65,7 +65,7 @@ pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Resul
         part = part.write(page).await?;
     }
     part.end(dir, &file).await?;
-    Ok(Exported { channel: channel.clone(), size, root: verifier.finish().root, file })
+    Ok(ExportedLog { channel: channel.clone(), size, root: verifier.finish().root, file })
 }
 
 /// Opens the exports in `dir` for reading. CONFIG_INVALID if `dir` is a ledger that is being written: its logs must be
@@ -80,7 +80,7 @@ pub fn exports(dir: &Path) -> Result<FileLedger> {
                 "import: {} is a ledger that is being written, not an export; use `ledger migrate`",
                 dir.display()
             );
-            Err(Error::new(ErrorKind::ConfigInvalid, message).with("file", dir.display()))
+            Err(Error::new(ErrorKind::ConfigInvalid, message).with_context("file", dir.display()))
         }
         false => Ok(ledger),
     }
@@ -93,7 +93,10 @@ async fn check_earlier(ledger: &dyn Ledger, channel: &Channel, size: u64, dir: &
     let Some(last) = there.checked_sub(1) else { return Ok(()) };
     let wrong = |kind, why: String| {
         let message = format!("{}: {why}; the file was left as it is", file.display());
-        Err(Error::new(kind, message).with("channel", channel).with("seq", last).with("file", file.display()))
+        Err(Error::new(kind, message)
+            .with_context("channel", channel)
+            .with_context("seq", last)
+            .with_context("file", file.display()))
     };
     if there > size {
         let why = format!("it has {there} entries, and the ledger's log of {channel} has {size}");
@@ -160,7 +163,7 @@ impl Drop for Part {
 
 fn failed(what: &str, path: &Path, e: io::Error) -> Error {
     let message = format!("{}: cannot {what}: {e}", path.display());
-    Error::new(ErrorKind::LedgerUnavailable, message).with("file", path.display()).because(e)
+    Error::new(ErrorKind::LedgerUnavailable, message).with_context("file", path.display()).with_source(e)
 }
 
 #[cfg(test)]
@@ -169,11 +172,11 @@ mod tests {
 
     use super::*;
     use crate::ledger::transfer::tests::{holds, ledger, report, whole, write};
-    use crate::ledger::{Ending, Transfer};
+    use crate::ledger::{Ending, Migration};
     use crate::log::LogReport;
     use crate::log::proptests::channel;
 
-    async fn exported(ledger: &dyn Ledger, dir: &Path) -> Result<Exported> {
+    async fn exported(ledger: &dyn Ledger, dir: &Path) -> Result<ExportedLog> {
         export(ledger, &channel(), dir).await
     }
 
@@ -194,7 +197,7 @@ mod tests {
         let files: Arc<dyn Ledger> = Arc::new(exports(dir.path()).unwrap());
         assert_eq!(files.channels().await.unwrap(), [channel()]);
         let to = ledger(&[]).await;
-        let transfer = Transfer::copying(files, to.clone());
+        let transfer = Migration::copying(files, to.clone());
         let done = transfer.run(transfer.survey(&channel()).await.unwrap()).await.unwrap();
         assert_eq!((done.root, done.ending), (report(&log).root, Ending::Copied));
         assert_eq!(whole(to.as_ref()).await, log);

@@ -17,7 +17,7 @@ mod sim;
 #[cfg(test)]
 mod tests;
 
-pub use place::{Notice, Repair};
+pub use place::{Repair, RepairNotice};
 
 pub use self::verify::verify_file;
 
@@ -31,12 +31,12 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use self::disk::{Access, Disk, HostDisk};
+use self::disk::{Disk, HostDisk, OpenMode};
 use self::place::{Notices, Place};
 use self::reader::Reader;
 use self::writer::Writer;
 use super::name::FILE;
-use super::{Append, Index, Ledger, Term, Unacknowledged};
+use super::{Appended, Index, Ledger, Term, Unacknowledged};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{ChannelState, LogReport};
 use crate::value::Channel;
@@ -137,7 +137,7 @@ impl FileLedger {
     }
 
     /// The repairs that this ledger made since it was opened, oldest first; at most the last 1,024.
-    pub fn notices(&self) -> Vec<Notice> {
+    pub fn notices(&self) -> Vec<RepairNotice> {
         self.inner.notices.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
@@ -180,7 +180,7 @@ impl FileLedger {
                     Some(channel) if FILE.encode(&channel) == name => channel,
                     Some(channel) => {
                         let message = format!("{}: the entries are of {channel}", dir.join(&file).display());
-                        return Err(Error::new(ErrorKind::LedgerCorrupt, message).with("channel", channel));
+                        return Err(Error::new(ErrorKind::LedgerCorrupt, message).with_context("channel", channel));
                     }
                     None => continue,
                 },
@@ -198,7 +198,7 @@ impl FileLedger {
     /// The channel that the first line of a file names; none if there is no complete line yet.
     fn first_channel(&self, file: &str) -> Result<Option<Channel>> {
         let path = self.inner.dir.join(file);
-        let log = self.inner.disk.open(&path, Access::Read).map_err(|e| unavailable("open", &path, e))?;
+        let log = self.inner.disk.open(&path, OpenMode::Read).map_err(|e| unavailable("open", &path, e))?;
         let mut head = vec![0; lines::MAX_LINE];
         let length = log.read_at(&mut head, 0).map_err(|e| unavailable("read", &path, e))?;
         let Some(end) = head.get(..length).and_then(lines::first_end) else { return Ok(None) };
@@ -206,7 +206,7 @@ impl FileLedger {
             Some(channel) => Ok(Some(channel)),
             None => {
                 let message = format!("{}: neither its name nor its first entry says a channel", path.display());
-                Err(Error::new(ErrorKind::LedgerCorrupt, message).with("file", path.display()))
+                Err(Error::new(ErrorKind::LedgerCorrupt, message).with_context("file", path.display()))
             }
         }
     }
@@ -269,7 +269,7 @@ impl Ledger for FileLedger {
         Ok(line.map_or(Unacknowledged::None, Unacknowledged::Entry))
     }
 
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
         let log = self.log(channel);
         if self.inner.may == May::Read {
             return Err(log.place.unavailable("the ledger was opened read-only"));
@@ -323,7 +323,7 @@ impl Index for FileLedger {
                     Ok(Some(reader)) => reader.read(seq, 1).ok().and_then(|entries| entries.into_iter().next()),
                     _ => None,
                 };
-                entry.map(|entry| crate::log::Sealed::of(entry).leaf())
+                entry.map(|entry| crate::log::EncodedEntry::of(entry).leaf())
             };
             index::extend(&log.place, from, &state, &terms, leaf_at)
         })
@@ -347,12 +347,12 @@ fn make_dirs(disk: &dyn Disk, dir: &Path) -> Result<()> {
 
 fn unavailable(what: &str, path: &Path, e: std::io::Error) -> Error {
     let message = format!("{}: cannot {what}: {e}", path.display());
-    Error::new(ErrorKind::LedgerUnavailable, message).with("file", path.display()).because(e)
+    Error::new(ErrorKind::LedgerUnavailable, message).with_context("file", path.display()).with_source(e)
 }
 
 fn absent(dir: &Path, e: std::io::Error) -> Error {
     let message = format!("{}: there is no ledger here", dir.display());
-    Error::new(ErrorKind::LedgerAbsent, message).with("file", dir.display()).because(e)
+    Error::new(ErrorKind::LedgerAbsent, message).with_context("file", dir.display()).with_source(e)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -377,6 +377,6 @@ pub(super) async fn blocking<T: Send + 'static>(
         Err(e) if e.is_cancelled() => {
             Err(Error::new(ErrorKind::LedgerUnavailable, "the runtime is shutting down; nothing was begun"))
         }
-        Err(e) => Err(Error::new(cut_short, "the ledger stopped in the middle of its work").because(e)),
+        Err(e) => Err(Error::new(cut_short, "the ledger stopped in the middle of its work").with_source(e)),
     }
 }

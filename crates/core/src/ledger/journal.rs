@@ -1,4 +1,4 @@
-//! `Journal`: the verified view of one channel's log, and look-ups in it. Every backend is read through it.
+//! `ChannelLog`: the verified view of one channel's log, and look-ups in it. Every backend is read through it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
-use super::{Append, Ledger, Snapshot, Term, Unacknowledged};
+use super::{Appended, Ledger, Snapshot, Term, Unacknowledged};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Body, ChannelState, Entry, Leaf, PossiblyOpen, Sealed, Status, Step};
+use crate::log::{Body, ChannelState, EncodedEntry, Entry, EntryHash, PossiblyOpen, Status, Transition};
 use crate::value::{Channel, Digest, IdempotencyKey, Timestamp};
 
 /// Number of entries that one read asks for.
@@ -25,7 +25,7 @@ const NOTE_TRIES: u32 = 1000;
 /// Reading begins after the backend's index if there is one that fits the log, and otherwise at the first entry. Every
 /// entry after that is checked against the one before it. A log that is shorter than it was before is LEDGER_TRUNCATED.
 #[derive(Debug)]
-pub struct Journal {
+pub struct ChannelLog {
     ledger: Arc<dyn Ledger>,
     state: Arc<ChannelState>,
     /// True after the index was asked for its state.
@@ -45,17 +45,17 @@ pub struct Journal {
 
 /// The result of an append.
 #[derive(Debug)]
-pub enum Written {
+pub enum AppendResult {
     /// The entry is stored at this position, and the journal has applied it.
     At(u64),
     /// Another entry has the position; `refresh` reads it.
     Lost,
 }
 
-impl Journal {
+impl ChannelLog {
     /// A journal of `channel` that has read nothing yet.
-    pub fn new(ledger: Arc<dyn Ledger>, channel: Channel) -> Journal {
-        Journal {
+    pub fn new(ledger: Arc<dyn Ledger>, channel: Channel) -> ChannelLog {
+        ChannelLog {
             ledger,
             state: Arc::new(ChannelState::empty(channel)),
             begun: false,
@@ -71,7 +71,7 @@ impl Journal {
     /// Starts again from an empty state. Keeps the intent with an unanswered append, because the log may not show it.
     fn begin_anew(&mut self) {
         let doubt = self.doubt.take();
-        *self = Journal::new(Arc::clone(&self.ledger), self.state.channel.clone());
+        *self = ChannelLog::new(Arc::clone(&self.ledger), self.state.channel.clone());
         self.doubt = doubt;
     }
 
@@ -102,7 +102,7 @@ impl Journal {
             let entries = self.ledger.read(&channel, self.state.size, PAGE).await?;
             if entries.is_empty() {
                 let message = format!("the log had {size} entries a moment ago, and has none at {}", self.state.size);
-                return Err(Error::new(ErrorKind::LedgerTruncated, message).with("channel", &channel));
+                return Err(Error::new(ErrorKind::LedgerTruncated, message).with_context("channel", &channel));
             }
             for bytes in entries {
                 self.take(&bytes)?;
@@ -123,7 +123,7 @@ impl Journal {
             false => Ok(()),
             true => {
                 let message = format!("the log has {size} entries, and {seen} were seen before");
-                Err(Error::new(ErrorKind::LedgerTruncated, message).with("channel", &self.state.channel))
+                Err(Error::new(ErrorKind::LedgerTruncated, message).with_context("channel", &self.state.channel))
             }
         }
     }
@@ -134,7 +134,7 @@ impl Journal {
         let Some(state) = index.state(&self.state.channel).await? else { return Ok(()) };
         let Some(last) = state.size.checked_sub(1) else { return Ok(()) };
         let there = self.ledger.read(&self.state.channel, last, 1).await?;
-        let fits = there.first().is_some_and(|bytes| Some(Sealed::of(bytes.clone()).leaf()) == state.leaf);
+        let fits = there.first().is_some_and(|bytes| Some(EncodedEntry::of(bytes.clone()).leaf()) == state.leaf);
         if fits && state.channel == self.state.channel {
             self.indexed = state.size;
             self.state = Arc::new(state);
@@ -150,7 +150,7 @@ impl Journal {
                 // The state may be half updated: start again. The next refresh finds the same defect.
                 let channel = self.state.channel.clone();
                 self.begin_anew();
-                return Err(Error::from(defect).with("channel", channel));
+                return Err(Error::from(defect).with_context("channel", channel));
             }
         }
         Ok(())
@@ -161,8 +161,8 @@ impl Journal {
         self.state.open.as_ref().map(|open| ([Term::key(&open.key), Term::digest(&open.target)], open.seq))
     }
 
-    fn note_terms(&mut self, step: &Step, open: Option<([Term; 2], u64)>) {
-        if let (Step::Outcome { status: Status::Committed, .. }, Some((terms, seq))) = (step, open) {
+    fn note_terms(&mut self, step: &Transition, open: Option<([Term; 2], u64)>) {
+        if let (Transition::Outcome { status: Status::Committed, .. }, Some((terms, seq))) = (step, open) {
             for term in terms {
                 self.terms.push((term, seq));
                 self.places.entry(term).or_default().push(seq);
@@ -202,16 +202,16 @@ impl Journal {
     }
 
     /// The leaf hash of the entry at `size - 1`, read from the ledger.
-    async fn leaf_at(&self, size: u64) -> Option<Leaf> {
+    async fn leaf_at(&self, size: u64) -> Option<EntryHash> {
         let there = self.ledger.read(&self.state.channel, size.checked_sub(1)?, 1).await.ok()?;
-        there.first().map(|bytes| Sealed::of(bytes.clone()).leaf())
+        there.first().map(|bytes| EncodedEntry::of(bytes.clone()).leaf())
     }
 
     /// Appends an entry with `body` at `seq`, which must be the size of the journal. LEDGER_AMBIGUOUS if it is not
     /// known whether the entry was stored.
-    pub async fn append(&mut self, seq: u64, body: Body, at: Timestamp) -> Result<Written> {
+    pub async fn append(&mut self, seq: u64, body: Body, at: Timestamp) -> Result<AppendResult> {
         if self.state.size != seq {
-            return Ok(Written::Lost);
+            return Ok(AppendResult::Lost);
         }
         let sealed = self.state.next(body, Uuid::now_v7(), at).seal()?;
         // Refuse to append an entry that would break the log.
@@ -221,17 +221,17 @@ impl Journal {
         })?;
         let appended = self.ledger.append(&self.state.channel.clone(), seq, sealed.bytes().clone()).await;
         let unanswered = appended.as_ref().is_err_and(|error| error.kind() == ErrorKind::LedgerAmbiguous);
-        if let (true, Step::Intent { open, .. }) = (unanswered, &step) {
+        if let (true, Transition::Intent { open, .. }) = (unanswered, &step) {
             self.doubt = Some(PossiblyOpen::from(&**open));
         }
         match appended? {
-            Append::Stored => {
+            Appended::Stored => {
                 let terms = self.open_terms();
                 self.state = Arc::new(next);
                 self.note_terms(&step, terms);
-                Ok(Written::At(seq))
+                Ok(AppendResult::At(seq))
             }
-            Append::Lost => Ok(Written::Lost),
+            Appended::Conflict => Ok(AppendResult::Lost),
         }
     }
 
@@ -253,14 +253,14 @@ impl Journal {
                 return Ok(doubtful);
             }
             match self.append(seq, body.clone(), at).await {
-                Ok(Written::At(seq)) => return Ok(seq),
-                Ok(Written::Lost) => {}
+                Ok(AppendResult::At(seq)) => return Ok(seq),
+                Ok(AppendResult::Lost) => {}
                 Err(error) if error.kind() == ErrorKind::LedgerAmbiguous => doubt = Some(seq),
                 Err(error) => return Err(error),
             }
         }
         let message = format!("{NOTE_TRIES} appends to the log of {} were lost or not answered", self.state.channel);
-        Err(Error::new(ErrorKind::LedgerUnavailable, message).with("channel", &self.state.channel))
+        Err(Error::new(ErrorKind::LedgerUnavailable, message).with_context("channel", &self.state.channel))
     }
 
     /// The move that may be open although the log, as it was last read, does not show it. The source is the ledger if
@@ -274,7 +274,7 @@ impl Journal {
             Unacknowledged::None => None,
             Unacknowledged::NotKnown => self.doubt.clone().filter(|doubt| doubt.seq >= self.state.size),
             Unacknowledged::Entry(bytes) => {
-                let entry = Entry::open(&bytes).map_err(|e| e.with("channel", channel))?;
+                let entry = Entry::open(&bytes).map_err(|e| e.with_context("channel", channel))?;
                 PossiblyOpen::by(&entry).filter(|doubt| doubt.seq >= self.state.size)
             }
         })
@@ -336,7 +336,7 @@ impl Journal {
 
     /// The positions that an index would give for `term`, newest first, read from the log itself.
     async fn scan(&self, term: Term) -> Result<Vec<u64>> {
-        let mut whole = Journal::new(Arc::clone(&self.ledger), self.state.channel.clone());
+        let mut whole = ChannelLog::new(Arc::clone(&self.ledger), self.state.channel.clone());
         // This journal reads every entry, and neither reads nor extends the index.
         (whole.begun, whole.offered) = (true, u64::MAX);
         whole.refresh().await?;

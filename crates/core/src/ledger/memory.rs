@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Append, Ledger};
+use super::{Appended, Ledger};
 use crate::error::Result;
 use crate::value::Channel;
 
@@ -39,14 +39,14 @@ impl Ledger for MemoryLedger {
         Ok(self.logs().get(channel).map_or_else(Vec::new, |log| log.iter().skip(from).take(limit).cloned().collect()))
     }
 
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
         let mut logs = self.logs();
         let size = logs.get(channel).map_or(0, |log| log.len() as u64);
         if seq != size {
-            return Ok(Append::Lost);
+            return Ok(Appended::Conflict);
         }
         logs.entry(channel.clone()).or_default().push(bytes);
-        Ok(Append::Stored)
+        Ok(Appended::Stored)
     }
 
     async fn channels(&self) -> Result<Vec<Channel>> {

@@ -17,17 +17,17 @@ mod transfer;
 mod url;
 
 #[cfg(all(feature = "file", unix))]
-pub use export::{Exported, export, exports};
+pub use export::{ExportedLog, export, exports};
 #[cfg(all(feature = "file", unix))]
-pub use file::{FileLedger, Notice, Repair, verify_file};
-pub use journal::{Journal, Written};
+pub use file::{FileLedger, Repair, RepairNotice, verify_file};
+pub use journal::{AppendResult, ChannelLog};
 pub use memory::MemoryLedger;
 #[cfg(feature = "object-store")]
 pub use object::ObjectLedger;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresLedger;
 pub use snapshot::Snapshot;
-pub use transfer::{Ending, Survey, Transfer, Transferred, Watch};
+pub use transfer::{Ending, Migration, MigrationPlan, MigrationProgress, MigrationResult};
 pub use url::LedgerUrl;
 
 use std::fmt;
@@ -44,7 +44,7 @@ const VERIFIED: usize = 8192;
 
 /// The access with which a ledger is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum OpenMode {
     /// Read and append.
     Write,
     /// Read only: nothing is created or changed, and read permission is enough.
@@ -53,12 +53,12 @@ pub enum Access {
 
 /// The result of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Append {
+pub enum Appended {
     /// The entry is stored at that position, and survives a crash.
     Stored,
     /// The position was not the next one: it already has another entry, or there is a gap before it. Nothing was
     /// stored.
-    Lost,
+    Conflict,
 }
 
 /// The answer of [`Ledger::unacknowledged`] about an append that was not acknowledged and that no read shows.
@@ -74,8 +74,8 @@ pub enum Unacknowledged {
 
 /// The place where logs are stored.
 ///
-/// # Laws
-/// Each law is tested by a function of `conformance::ledger` of the crate `tagwarden-testing`. The laws hold for each channel:
+/// # Requirements
+/// Each requirement is tested by a function of `conformance::ledger` of the crate `tagwarden-testing`. The requirements hold for each channel:
 /// - **Append-if-next.** `append(channel, seq, bytes)` stores the bytes at that position if and only if it is the next
 ///   one.
 /// - **One order.** Appends are serialisable across tasks, processes and (where the backend says so) machines.
@@ -98,7 +98,7 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
 
     /// Stores the entry at `seq` if that is the next position. LEDGER_AMBIGUOUS if it is not known whether the entry
     /// was stored.
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append>;
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended>;
 
     /// The append after the head that was not acknowledged, as far as the ledger knows. The default is `NotKnown`.
     async fn unacknowledged(&self, channel: &Channel) -> Result<Unacknowledged> {

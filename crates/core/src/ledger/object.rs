@@ -38,7 +38,7 @@ use self::address::Address;
 use self::bucket::{Bucket, Listing};
 use self::log::Log;
 use super::name::OBJECT;
-use super::{Access, Append, Index, Ledger, Term};
+use super::{Appended, Index, Ledger, OpenMode, Term};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{ChannelState, Entry};
 use crate::value::Channel;
@@ -77,7 +77,7 @@ pub struct ObjectLedger {
 #[derive(Clone)]
 struct Inner {
     bucket: Bucket,
-    access: Access,
+    access: OpenMode,
     /// The time when the store last honoured conditions in a probe.
     probed: Arc<tokio::sync::Mutex<Option<Instant>>>,
     logs: Arc<Mutex<HashMap<Channel, Arc<Log>>>>,
@@ -98,7 +98,7 @@ impl ObjectLedger {
     /// CONFIG_INVALID for a URL that is not understood; LEDGER_UNSUPPORTED for a store that does not honour conditional
     /// writes; LEDGER_ABSENT if there is no such bucket, container or (for reading) directory; LEDGER_UNAVAILABLE if
     /// the store does not answer. Credentials that may not write are reported by the first append, not here.
-    pub async fn open(url: &str, access: Access) -> Result<ObjectLedger> {
+    pub async fn open(url: &str, access: OpenMode) -> Result<ObjectLedger> {
         let address: Address = url.parse()?;
         let (store, listing, prefix) = match &address.store {
             address::Store::File(dir) => (local(dir, access)?, Listing::Walk, Path::default()),
@@ -114,23 +114,23 @@ impl ObjectLedger {
 
     /// A ledger in memory, for tests. It is lost when the process ends.
     pub async fn in_memory() -> Result<ObjectLedger> {
-        ObjectLedger::over(Arc::new(InMemory::new()), "", Access::Write).await
+        ObjectLedger::over(Arc::new(InMemory::new()), "", OpenMode::Write).await
     }
 
     /// The ledger below `prefix` (names separated by `/`, or empty) in a store that the caller provides.
     ///
     /// The store's error texts are shown in errors of the ledger, with each URL cut at its query. The store may retry
     /// or not. Errors as in [`ObjectLedger::open`].
-    pub async fn over(store: Arc<dyn ObjectStore>, prefix: &str, access: Access) -> Result<ObjectLedger> {
+    pub async fn over(store: Arc<dyn ObjectStore>, prefix: &str, access: OpenMode) -> Result<ObjectLedger> {
         let prefix = address::prefix(prefix)?;
         let place = format!("{store}/{prefix}").trim_end_matches('/').into();
         let bucket = Bucket { store, prefix, place, listing: Listing::Sorted, timeout: TIMEOUT };
         ObjectLedger::on(bucket, access).await
     }
 
-    async fn on(bucket: Bucket, access: Access) -> Result<ObjectLedger> {
+    async fn on(bucket: Bucket, access: OpenMode) -> Result<ObjectLedger> {
         let inner = Inner { bucket, access, probed: Arc::default(), logs: Arc::default() };
-        if access == Access::Write {
+        if access == OpenMode::Write {
             match inner.probe().await {
                 // The credentials may still allow reading; the first append reports that they do not allow writing.
                 Err(error) if error.kind() == ErrorKind::LedgerDenied => {}
@@ -190,7 +190,7 @@ impl Inner {
             _ => {
                 let message =
                     format!("{}: {key}: the first entry is not of the channel of this log", self.bucket.place);
-                Err(Error::new(ErrorKind::LedgerCorrupt, message).with("key", key).with("seq", 0))
+                Err(Error::new(ErrorKind::LedgerCorrupt, message).with_context("key", key).with_context("seq", 0))
             }
         }
     }
@@ -215,7 +215,7 @@ impl Ledger for ObjectLedger {
         self.inner.log(channel).read(from, limit).await
     }
 
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
         self.inner.append(channel, seq, bytes).await
     }
 
@@ -250,17 +250,17 @@ impl Index for ObjectLedger {
 
     async fn extend(&self, channel: &Channel, from: u64, state: &ChannelState, terms: &[(Term, u64)]) -> Result<()> {
         match self.inner.access {
-            Access::Read => Ok(()),
-            Access::Write => self.inner.log(channel).index_extend(from, state, terms).await,
+            OpenMode::Read => Ok(()),
+            OpenMode::Write => self.inner.log(channel).index_extend(from, state, terms).await,
         }
     }
 }
 
 /// The object layout in a directory of this host. Every write is synced.
-fn local(dir: &FilePath, access: Access) -> Result<Arc<dyn ObjectStore>> {
+fn local(dir: &FilePath, access: OpenMode) -> Result<Arc<dyn ObjectStore>> {
     let place = format!("file://{}", dir.display());
     let unavailable = |e: &dyn fmt::Display| Error::new(ErrorKind::LedgerUnavailable, format!("{place}: {e}"));
-    if access == Access::Write {
+    if access == OpenMode::Write {
         std::fs::create_dir_all(dir).map_err(|e| unavailable(&e))?;
     }
     let names = match std::fs::read_dir(dir) {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::Ledger;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{ChannelState, Entry, Sealed, check};
+use crate::log::{ChannelState, EncodedEntry, Entry, check};
 
-/// One channel's log as far as a [`Journal`](super::Journal) had read it: its state. The entries are read from the
+/// One channel's log as far as a [`ChannelLog`](super::ChannelLog) had read it: its state. The entries are read from the
 /// ledger when they are needed.
 ///
 /// It is cheap to make and needs no lock, so that a long read of a log does not delay its moves.
@@ -43,11 +43,11 @@ impl Snapshot {
                 let leaf = match next < from {
                     // This is the entry before `from`: only its hash is needed. Its own link was checked with an
                     // earlier page.
-                    true => Sealed::of(bytes).leaf(),
+                    true => EncodedEntry::of(bytes).leaf(),
                     false => {
-                        let entry = Entry::open(&bytes).map_err(|e| e.with("channel", channel))?;
+                        let entry = Entry::open(&bytes).map_err(|e| e.with_context("channel", channel))?;
                         let checked = check(channel, next, parent, &bytes);
-                        let (leaf, _) = checked.map_err(|d| Error::from(d).with("channel", channel))?;
+                        let (leaf, _) = checked.map_err(|d| Error::from(d).with_context("channel", channel))?;
                         entries.push(entry);
                         leaf
                     }
@@ -55,8 +55,8 @@ impl Snapshot {
                 if next + 1 == self.state.size && Some(leaf) != self.state.leaf {
                     let message = format!("seq {next}: it is not the entry that was there before");
                     return Err(Error::new(ErrorKind::LedgerForked, message)
-                        .with("channel", channel)
-                        .with("seq", next));
+                        .with_context("channel", channel)
+                        .with_context("seq", next));
                 }
                 parent = Some(leaf);
                 next += 1;
@@ -74,7 +74,7 @@ mod tests {
 
     use super::*;
     use crate::ledger::journal::tests::moves;
-    use crate::ledger::{Append, Journal, MemoryLedger};
+    use crate::ledger::{Appended, ChannelLog, MemoryLedger};
     use crate::value::Channel;
 
     /// Two logs of one channel, joined: the entries of the first log below a position, and those of the second log from
@@ -95,7 +95,7 @@ mod tests {
             }
         }
 
-        async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+        async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
             self.1.append(channel, seq, bytes).await
         }
 
@@ -110,7 +110,7 @@ mod tests {
         let logs = [(); 2].map(|()| Arc::new(MemoryLedger::new()));
         let mut state = None;
         for log in &logs {
-            let mut journal = Journal::new(Arc::clone(log) as Arc<dyn Ledger>, channel.clone());
+            let mut journal = ChannelLog::new(Arc::clone(log) as Arc<dyn Ledger>, channel.clone());
             moves(&mut journal, 1..6).await;
             state = Some(Arc::clone(journal.state()));
         }
@@ -135,7 +135,7 @@ mod tests {
         let logs = [(); 2].map(|()| Arc::new(MemoryLedger::new()));
         let mut journals = Vec::new();
         for log in &logs {
-            let mut journal = Journal::new(Arc::clone(log) as Arc<dyn Ledger>, channel.clone());
+            let mut journal = ChannelLog::new(Arc::clone(log) as Arc<dyn Ledger>, channel.clone());
             moves(&mut journal, 1..3).await;
             journals.push(journal);
         }

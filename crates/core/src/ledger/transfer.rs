@@ -1,11 +1,11 @@
-//! `Transfer`: copies logs from one ledger to another, entry by entry, without changing the bytes.
+//! `Migration`: copies logs from one ledger to another, entry by entry, without changing the bytes.
 
 pub(super) mod entries;
 mod survey;
 #[cfg(test)]
 pub(super) mod tests;
 
-pub use survey::Survey;
+pub use survey::MigrationPlan;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::Ledger;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::merkle::{Frontier, leaf_hash};
 use crate::log::{Body, Entry, Migrated, check_link};
-use crate::value::{Channel, Clock, Digest, Provenance, SystemClock, Text};
+use crate::value::{Channel, Clock, Digest, Line, Provenance, SystemClock};
 
 /// The number of attempts to append the closing entry to the source. Each one can lose its position to another writer.
 const CLOSE_TRIES: u32 = 32;
@@ -33,7 +33,7 @@ const CLOSE_TRIES: u32 = 32;
 ///   as it is.
 /// - **It goes on where it stopped**: entries that the target already has are compared and not written again. It may be
 ///   run again after any error or crash, and by several processes at once.
-/// - **One log goes on in one place**: [migrating](Transfer::migrating) ends with an entry `migrated` in the source,
+/// - **One log goes on in one place**: [migrating](Migration::migrating) ends with an entry `migrated` in the source,
 ///   directly after the entries that were copied. After it nothing can be appended to the source (LEDGER_MIGRATED); the
 ///   source stays readable.
 /// - **Two histories are never mixed**: LEDGER_FORKED, with the position, if the target has another history.
@@ -42,7 +42,7 @@ const CLOSE_TRIES: u32 = 32;
 /// A page of entries, and the memory of the [`Verifier`](crate::log::Verifier): 16 bytes per entry and about 45 per
 /// committed move.
 #[derive(Clone)]
-pub struct Transfer {
+pub struct Migration {
     from: Arc<dyn Ledger>,
     to: Arc<dyn Ledger>,
     /// The content of the entry that closes the source; none if the source stays open.
@@ -50,25 +50,25 @@ pub struct Transfer {
     /// True if it is known that the target is not the same ledger as the source.
     apart: Arc<AtomicBool>,
     clock: Arc<dyn Clock>,
-    watch: Option<Watch>,
+    watch: Option<MigrationProgress>,
 }
 
 /// The content of the last entry of a migrated log.
 #[derive(Clone, Debug)]
 struct Closing {
     /// The name of the target.
-    name: Text,
+    name: Line,
     provenance: Provenance,
-    reason: Option<Text>,
+    reason: Option<Line>,
 }
 
 /// A progress callback. Its arguments are the channel, the number of entries in the target, and the final number.
-pub type Watch = Arc<dyn Fn(&Channel, u64, u64) + Send + Sync>;
+pub type MigrationProgress = Arc<dyn Fn(&Channel, u64, u64) + Send + Sync>;
 
 /// The result of the transfer of one channel's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Transferred {
+pub struct MigrationResult {
     /// The channel.
     pub channel: Channel,
     /// The number of entries that the source and the target have in common: all entries of the source, except a last
@@ -101,18 +101,18 @@ pub enum Ending {
     Copied,
 }
 
-impl Transfer {
+impl Migration {
     /// Migrates logs: they go on in the target, and an entry closes the source. That entry names the target `name`,
     /// which must hold no secret ([`LedgerUrl::name`](super::LedgerUrl::name)), and records `provenance`: who migrates
     /// the logs.
-    pub fn migrating(from: Arc<dyn Ledger>, to: Arc<dyn Ledger>, name: Text, provenance: Provenance) -> Transfer {
+    pub fn migrating(from: Arc<dyn Ledger>, to: Arc<dyn Ledger>, name: Line, provenance: Provenance) -> Migration {
         let closing = Some(Closing { name, provenance, reason: None });
-        Transfer { closing, ..Transfer::copying(from, to) }
+        Migration { closing, ..Migration::copying(from, to) }
     }
 
     /// Sets a reason, which is recorded in the entry that closes the source.
     #[must_use]
-    pub fn with_reason(mut self, reason: Text) -> Transfer {
+    pub fn with_reason(mut self, reason: Line) -> Migration {
         if let Some(closing) = &mut self.closing {
             closing.reason = Some(reason);
         }
@@ -121,8 +121,8 @@ impl Transfer {
 
     /// Copies logs from a ledger that is not written any more, such as a backup: the source stays as it is. A last
     /// entry `migrated` is left out.
-    pub fn copying(from: Arc<dyn Ledger>, to: Arc<dyn Ledger>) -> Transfer {
-        Transfer { from, to, closing: None, apart: Arc::default(), clock: Arc::new(SystemClock), watch: None }
+    pub fn copying(from: Arc<dyn Ledger>, to: Arc<dyn Ledger>) -> Migration {
+        Migration { from, to, closing: None, apart: Arc::default(), clock: Arc::new(SystemClock), watch: None }
     }
 
     /// States that the target is not the same ledger as the source, so that the source may be closed by a run that
@@ -132,21 +132,21 @@ impl Transfer {
     /// closed only after the target stored an entry that the source had, or if the caller states this: after a run that
     /// was interrupted just before it closed the source.
     #[must_use]
-    pub fn resumed(self) -> Transfer {
+    pub fn resumed(self) -> Migration {
         self.apart.store(true, Ordering::Relaxed);
         self
     }
 
     /// Sets another clock.
     #[must_use]
-    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Transfer {
-        Transfer { clock, ..self }
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Migration {
+        Migration { clock, ..self }
     }
 
     /// Sets a progress callback, which is called after each page.
     #[must_use]
-    pub fn with_watch(self, watch: Watch) -> Transfer {
-        Transfer { watch: Some(watch), ..self }
+    pub fn with_watch(self, watch: MigrationProgress) -> Migration {
+        Migration { watch: Some(watch), ..self }
     }
 
     /// Reads both ledgers, verifies the source's log and writes nothing. Returns what a run would do, or the error that
@@ -156,8 +156,8 @@ impl Transfer {
     /// has broken bytes, position or parent; CHANNEL_BUSY while a move is open in it (only if the source is to be
     /// closed); LEDGER_MIGRATED if either log was migrated to a third ledger; LEDGER_FORKED if the target has another
     /// history.
-    pub async fn survey(&self, channel: &Channel) -> Result<Survey> {
-        Survey::of(self, channel).await
+    pub async fn survey(&self, channel: &Channel) -> Result<MigrationPlan> {
+        MigrationPlan::of(self, channel).await
     }
 
     /// Copies the log, and closes the source in a migration.
@@ -165,7 +165,7 @@ impl Transfer {
     /// In a migration, entries that others append to the source in the meantime are copied too. The errors are those of
     /// the survey and of the two ledgers. After each of them the log may be surveyed and run again; the run goes on
     /// where it stopped.
-    pub async fn run(&self, mut survey: Survey) -> Result<Transferred> {
+    pub async fn run(&self, mut survey: MigrationPlan) -> Result<MigrationResult> {
         let mut target = Target { tree: Frontier::new(), copied: 0 };
         for _ in 0..CLOSE_TRIES {
             self.fill(&survey, &mut target).await?;
@@ -185,19 +185,19 @@ impl Transfer {
                     }
                 }
             };
-            let Survey { channel, size, root, .. } = survey;
-            return Ok(Transferred { channel, size, root, copied: target.copied, ending });
+            let MigrationPlan { channel, size, root, .. } = survey;
+            return Ok(MigrationResult { channel, size, root, copied: target.copied, ending });
         }
         let channel = &survey.channel;
         let message = format!(
             "{channel}: others wrote into the log {CLOSE_TRIES} times while it was to be closed; stop what moves the \
              channel, and run this again"
         );
-        Err(Error::new(ErrorKind::ChannelBusy, message).with("channel", channel))
+        Err(Error::new(ErrorKind::ChannelBusy, message).with_context("channel", channel))
     }
 
     /// Appends the entries that the target does not have.
-    async fn fill(&self, survey: &Survey, target: &mut Target) -> Result<()> {
+    async fn fill(&self, survey: &MigrationPlan, target: &mut Target) -> Result<()> {
         let channel = &survey.channel;
         let mut seq = survey.there + target.copied;
         let mut parent = match seq.checked_sub(1) {
@@ -224,7 +224,7 @@ impl Transfer {
     }
 
     /// Reads the target from its first entry, and compares the root.
-    async fn verify(&self, survey: &Survey, target: &mut Target) -> Result<()> {
+    async fn verify(&self, survey: &MigrationPlan, target: &mut Target) -> Result<()> {
         let channel = &survey.channel;
         while target.tree.size() < survey.size {
             for bytes in read_page(self.to.as_ref(), channel, target.tree.size(), survey.size).await? {
@@ -238,22 +238,22 @@ impl Transfer {
     }
 
     /// CONFIG_INVALID if source and target may be the same ledger.
-    fn check_apart(&self, survey: &Survey) -> Result<()> {
+    fn check_apart(&self, survey: &MigrationPlan) -> Result<()> {
         if self.apart.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let Survey { channel, size, .. } = survey;
+        let MigrationPlan { channel, size, .. } = survey;
         let message = format!(
             "{channel}: the target had all {size} entries before this run, so that it may be the source under another \
              name, and closing that would end the log; if it is another place, and an earlier migration was cut off, say so \
              with --resume"
         );
-        Err(Error::new(ErrorKind::ConfigInvalid, message).with("channel", channel))
+        Err(Error::new(ErrorKind::ConfigInvalid, message).with_context("channel", channel))
     }
 
     /// Appends the closing entry to the source, directly after the entries that were copied. The result is `Other` if
     /// another entry is stored there.
-    async fn close(&self, survey: &Survey, closing: &Closing) -> Result<Stands> {
+    async fn close(&self, survey: &MigrationPlan, closing: &Closing) -> Result<Stands> {
         let (channel, size) = (survey.channel.clone(), survey.size);
         let Closing { name: ledger, provenance, reason } = closing.clone();
         let body = Body::Migrated(Migrated { ledger, size, root: survey.root, provenance, reason });
@@ -284,13 +284,13 @@ fn again(error: Error, channel: &Channel) -> Error {
     match error.kind() {
         ErrorKind::LedgerAmbiguous => {
             let message = format!("{channel}: {error}; run this again: what stands there is compared");
-            Error::new(ErrorKind::LedgerAmbiguous, message).with("channel", channel).because(error)
+            Error::new(ErrorKind::LedgerAmbiguous, message).with_context("channel", channel).with_source(error)
         }
-        _ => error.with("channel", channel),
+        _ => error.with_context("channel", channel),
     }
 }
 
-impl fmt::Debug for Transfer {
+impl fmt::Debug for Migration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transfer")
             .field("from", &self.from)

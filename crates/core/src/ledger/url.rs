@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Access, Ledger};
+use super::{Ledger, OpenMode};
 use crate::error::{Error, ErrorKind, Result};
-use crate::value::Text;
+use crate::value::Line;
 
 /// The address of a ledger: the path of a directory, or a URL.
 ///
@@ -71,11 +71,11 @@ impl LedgerUrl {
         }
     }
 
-    /// Opens the ledger. With [`Access::Write`] a directory is created if it does not exist; nothing else is created.
+    /// Opens the ledger. With [`OpenMode::Write`] a directory is created if it does not exist; nothing else is created.
     ///
     /// CONFIG_INVALID if this program was built without the needed feature, LEDGER_ABSENT if there is no ledger at the
     /// address, and the other errors of the ledger.
-    pub async fn open(&self, access: Access) -> Result<Arc<dyn Ledger>> {
+    pub async fn open(&self, access: OpenMode) -> Result<Arc<dyn Ledger>> {
         match &self.0 {
             Place::Directory(dir) => directory(dir, access),
             Place::Store { scheme, url, .. } => scheme.open(url, access).await,
@@ -85,17 +85,17 @@ impl LedgerUrl {
     /// Creates the directory, or the tables in the database. May be called again. The bucket of an object store is not
     /// created; instead this checks that the store can keep a ledger.
     ///
-    /// Errors as in [`LedgerUrl::open`] with [`Access::Write`], and LEDGER_DENIED if the credentials may not write.
+    /// Errors as in [`LedgerUrl::open`] with [`OpenMode::Write`], and LEDGER_DENIED if the credentials may not write.
     pub async fn init(&self) -> Result<()> {
         match &self.0 {
-            Place::Directory(dir) => directory(dir, Access::Write).map(|_| ()),
+            Place::Directory(dir) => directory(dir, OpenMode::Write).map(|_| ()),
             Place::Store { scheme, url, .. } => scheme.init(url).await,
         }
     }
 
     /// The name of this ledger in the last entry of a log that was migrated to it: the URL without secrets, or the
     /// absolute path of a directory. CONFIG_INVALID if an entry cannot hold the name.
-    pub fn name(&self) -> Result<Text> {
+    pub fn name(&self) -> Result<Line> {
         let name = match &self.0 {
             Place::Directory(dir) => whole(dir)?.to_string_lossy().into_owned(),
             Place::Store { shown, .. } => shown.to_string(),
@@ -144,7 +144,7 @@ impl FromStr for LedgerUrl {
             Scheme::S3 | Scheme::Gs | Scheme::Az => secret::bucket(scheme.as_str(), rest)?,
         };
         let [url, shown] = [url, shown].map(|rest| format!("{}://{rest}", scheme.as_str()).into_boxed_str());
-        match shown.parse::<Text>() {
+        match shown.parse::<Line>() {
             Ok(_) => Ok(LedgerUrl(Place::Store { scheme, url, shown })),
             // The message names the defect and its place, and does not contain the text.
             Err(e) => Err(bad(format!("{}://: {}", scheme.as_str(), e.message()))),
@@ -214,7 +214,7 @@ impl Scheme {
     }
 
     #[allow(unused_variables, reason = "a build without any store asks none")]
-    async fn open(self, url: &str, access: Access) -> Result<Arc<dyn Ledger>> {
+    async fn open(self, url: &str, access: OpenMode) -> Result<Arc<dyn Ledger>> {
         match self {
             #[cfg(feature = "postgres")]
             Scheme::Postgres => Ok(Arc::new(super::PostgresLedger::open(url, access).await?)),
@@ -233,7 +233,7 @@ impl Scheme {
             Scheme::Postgres => super::PostgresLedger::init(url).await,
             #[cfg(feature = "object-store")]
             Scheme::File | Scheme::S3 | Scheme::Gs | Scheme::Az if self.feature().1 => {
-                super::ObjectLedger::open(url, Access::Write).await?.try_out().await
+                super::ObjectLedger::open(url, OpenMode::Write).await?.try_out().await
             }
             _ => Err(self.not_built_in()),
         }
@@ -249,21 +249,21 @@ impl Scheme {
 }
 
 #[cfg(all(feature = "file", unix))]
-fn directory(dir: &Path, access: Access) -> Result<Arc<dyn Ledger>> {
+fn directory(dir: &Path, access: OpenMode) -> Result<Arc<dyn Ledger>> {
     Ok(Arc::new(match access {
-        Access::Write => super::FileLedger::open(dir)?,
-        Access::Read => super::FileLedger::open_read_only(dir)?,
+        OpenMode::Write => super::FileLedger::open(dir)?,
+        OpenMode::Read => super::FileLedger::open_read_only(dir)?,
     }))
 }
 
 #[cfg(not(all(feature = "file", unix)))]
-fn directory(_: &Path, _: Access) -> Result<Arc<dyn Ledger>> {
+fn directory(_: &Path, _: OpenMode) -> Result<Arc<dyn Ledger>> {
     Err(bad("directories are not built into this program: it takes the feature `file`, and Unix".to_owned()))
 }
 
 fn whole(dir: &Path) -> Result<PathBuf> {
     let found = dir.canonicalize().or_else(|_| std::path::absolute(dir));
-    found.map_err(|e| bad(format!("{}: {e}", dir.display())).because(e))
+    found.map_err(|e| bad(format!("{}: {e}", dir.display())).with_source(e))
 }
 
 fn unknown(word: &str) -> Error {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::intent::{Deadlines, Op};
 use crate::error::{Error, ErrorKind, Result};
-use crate::value::{Digest, Provenance, Text, Timestamp};
+use crate::value::{Digest, Line, Provenance, Timestamp};
 
 /// Another worker takes an open move over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,15 +15,15 @@ pub struct Takeover {
     /// The operation that the worker was asked for.
     pub op: TakeoverOp,
     /// The id of the move.
-    pub move_id: Text,
+    pub move_id: Line,
     /// The position of its intent.
     pub intent_seq: u64,
     /// The new worker.
-    pub owner: Text,
+    pub owner: Line,
     /// One more than the epoch before.
     pub epoch: u64,
     /// The worker that held the move before.
-    pub previous_owner: Text,
+    pub previous_owner: Line,
     /// The actor and the pipeline run of the takeover.
     pub provenance: Provenance,
     /// The new worker's time limits.
@@ -112,11 +112,11 @@ impl PutStatus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The id of the move.
-    pub move_id: Text,
+    pub move_id: Line,
     /// The position of its intent.
     pub intent_seq: u64,
     /// The worker that closed it: the owner at that epoch.
-    pub owner: Text,
+    pub owner: Line,
     /// The owner's epoch.
     pub epoch: u64,
     /// The result of the move.
@@ -132,16 +132,16 @@ pub struct Outcome {
     pub recovered: bool,
     /// The reason why the move was not committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<ErrorNote>,
+    pub error: Option<RecordedError>,
 }
 
 /// An error as it is recorded in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ErrorNote {
+pub struct RecordedError {
     /// The code, from the table of [`ErrorKind`].
-    pub code: Text,
+    pub code: Line,
     /// The message of the error.
-    pub text: Text,
+    pub text: Line,
 }
 
 /// The reason for an observation.
@@ -187,19 +187,19 @@ pub struct Approval {
     pub expires_at: Option<Timestamp>,
     /// The person's comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<Text>,
+    pub comment: Option<Line>,
 }
 
 /// A person who approved a move in another system.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Approver {
     /// The person's id in that system.
-    pub id: Text,
+    pub id: Line,
     /// The system, such as `github`.
-    pub provider: Text,
+    pub provider: Line,
     /// The URL of the review.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<Text>,
+    pub url: Option<Line>,
 }
 
 /// The moves that a hold stops.
@@ -252,7 +252,7 @@ pub struct Hold {
     /// The moves that it stops.
     pub scope: HoldScope,
     /// The reason.
-    pub reason: Text,
+    pub reason: Line,
     /// The actor and the pipeline run.
     pub provenance: Provenance,
     /// The time at which it ends by itself; absent: only an [`Unhold`] ends it.
@@ -266,7 +266,7 @@ pub struct Unhold {
     /// The position of the hold's entry, which is its id.
     pub hold: u64,
     /// The reason.
-    pub reason: Text,
+    pub reason: Line,
     /// The actor and the pipeline run.
     pub provenance: Provenance,
 }
@@ -340,7 +340,7 @@ pub struct Check {
     pub provenance: Provenance,
     /// The URL of the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<Text>,
+    pub url: Option<Line>,
     /// The time from which it no longer counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -352,12 +352,12 @@ pub struct Block {
     /// The digest.
     pub digest: Digest,
     /// The reason.
-    pub reason: Text,
+    pub reason: Line,
     /// The actor and the pipeline run.
     pub provenance: Provenance,
     /// A URL with more information.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<Text>,
+    pub url: Option<Line>,
 }
 
 /// The end of a block.
@@ -366,7 +366,7 @@ pub struct Unblock {
     /// The blocked digest.
     pub digest: Digest,
     /// The reason.
-    pub reason: Text,
+    pub reason: Line,
     /// The actor and the pipeline run.
     pub provenance: Provenance,
 }
@@ -375,7 +375,7 @@ pub struct Unblock {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PolicyEntry {
     /// Its name.
-    pub name: Text,
+    pub name: Line,
     /// The SHA-256 of `text`.
     pub digest: Digest,
     /// Its canonical form: guardrails, settings, the pipeline's environments and their order.
@@ -390,9 +390,9 @@ pub struct PolicyEntry {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deployment {
     /// The name of the cluster.
-    pub cluster: Text,
+    pub cluster: Line,
     /// The revision, such as `prod@sha256:…`.
-    pub revision: Text,
+    pub revision: Line,
     /// True if the cluster reports it as ready.
     pub ready: bool,
     /// The time at which the cluster saw it.
@@ -403,7 +403,7 @@ pub struct Deployment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Migrated {
     /// The other ledger.
-    pub ledger: Text,
+    pub ledger: Line,
     /// The number of entries before this one.
     pub size: u64,
     /// The RFC 6962 root over those entries.
@@ -412,5 +412,5 @@ pub struct Migrated {
     pub provenance: Provenance,
     /// The reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Text>,
+    pub reason: Option<Line>,
 }

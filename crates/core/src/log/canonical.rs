@@ -24,7 +24,7 @@ pub(crate) const MAX_DEPTH: usize = 64;
 /// The canonical bytes of `value` (RFC 8785, integers only).
 ///
 /// VALUE_INVALID for null, a fraction, an integer beyond ±(2^53 − 1), and more than 64 levels: these have no canonical
-/// form here. Characters are not checked here: the values that go into a ledger, such as [`Text`](crate::Text), are
+/// form here. Characters are not checked here: the values that go into a ledger, such as [`Line`](crate::Line), are
 /// checked when they are parsed.
 ///
 /// ```

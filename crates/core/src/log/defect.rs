@@ -119,7 +119,9 @@ impl From<Defect> for Error {
             DefectCode::TooNew | DefectCode::Kind => ErrorKind::LedgerTooNew,
             _ => ErrorKind::LedgerCorrupt,
         };
-        Error::new(kind, defect.to_string()).with("seq", defect.seq).with("defect", defect.code.as_str())
+        Error::new(kind, defect.to_string())
+            .with_context("seq", defect.seq)
+            .with_context("defect", defect.code.as_str())
     }
 }
 

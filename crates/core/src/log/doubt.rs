@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{Body, Entry, Op, OpenMove};
-use crate::value::{Digest, Text};
+use crate::value::{Digest, Line};
 
 /// A move that may be open: the append of its intent was not answered, and the log did not have it when it was last
 /// read. The question is decided once another entry is at its position.
@@ -17,7 +17,7 @@ pub struct PossiblyOpen {
     /// Its operation.
     pub op: Op,
     /// Its id.
-    pub move_id: Text,
+    pub move_id: Line,
     /// The digest that it points the channel at.
     pub target: Digest,
 }

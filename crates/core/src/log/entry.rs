@@ -19,7 +19,7 @@ use crate::value::{Channel, Digest, Provenance, Timestamp};
 pub const MAX_ENTRY: usize = 32 * 1024;
 
 /// The hash of an entry's bytes as a leaf of a Merkle tree: SHA-256(0x00 ‖ bytes) (RFC 6962, section 2.1).
-pub type Leaf = Digest;
+pub type EntryHash = Digest;
 
 /// One immutable record in a channel's log.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -34,7 +34,7 @@ pub struct Entry {
     pub at: Timestamp,
     /// The leaf hash of the entry before it; absent at position 0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parent: Option<Leaf>,
+    pub parent: Option<EntryHash>,
     /// The content, by kind.
     #[serde(flatten)]
     pub body: Body,
@@ -137,19 +137,19 @@ impl Body {
 
 /// An entry's canonical bytes. They are the record: they are stored and hashed unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sealed {
+pub struct EncodedEntry {
     bytes: Bytes,
-    leaf: Leaf,
+    leaf: EntryHash,
 }
 
-impl Sealed {
+impl EncodedEntry {
     /// The bytes.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
     /// Their leaf hash.
-    pub fn leaf(&self) -> Leaf {
+    pub fn leaf(&self) -> EntryHash {
         self.leaf
     }
 }
@@ -157,14 +157,14 @@ impl Sealed {
 impl Entry {
     /// The entry's canonical bytes. ENTRY_TOO_LARGE over 32 KiB; INTERNAL_FAULT for a value that is only ever read,
     /// never written, such as [`Verdict::Other`](super::Verdict::Other).
-    pub fn seal(&self) -> Result<Sealed> {
+    pub fn seal(&self) -> Result<EncodedEntry> {
         let mut value = serde_json::to_value(self).map_err(fault)?;
         if let Some(fields) = value.as_object_mut() {
             fields.insert("v".to_owned(), 1.into());
         }
         let bytes = canonical(&value).map_err(fault)?;
         match bytes.len() {
-            0..=MAX_ENTRY => Ok(Sealed::of(bytes)),
+            0..=MAX_ENTRY => Ok(EncodedEntry::of(bytes)),
             length => {
                 let message = format!("an entry of {length} bytes; the most is {MAX_ENTRY}");
                 Err(Error::new(ErrorKind::EntryTooLarge, message))
@@ -182,13 +182,13 @@ impl Entry {
 }
 
 fn fault(why: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::InternalFault, "the entry cannot be written").because(why)
+    Error::new(ErrorKind::InternalFault, "the entry cannot be written").with_source(why)
 }
 
-impl Sealed {
+impl EncodedEntry {
     /// These bytes, with their leaf hash.
-    pub fn of(bytes: impl Into<Bytes>) -> Sealed {
+    pub fn of(bytes: impl Into<Bytes>) -> EncodedEntry {
         let bytes = bytes.into();
-        Sealed { leaf: Leaf::from_sha256(leaf_hash(&bytes)), bytes }
+        EncodedEntry { leaf: EntryHash::from_sha256(leaf_hash(&bytes)), bytes }
     }
 }

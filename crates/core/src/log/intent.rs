@@ -7,7 +7,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::value::{Channel, Digest, Environment, IdempotencyKey, Provenance, Text, Timestamp};
+use crate::value::{Channel, Digest, Environment, IdempotencyKey, Line, Provenance, Timestamp};
 
 /// The operation of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -44,16 +44,16 @@ pub struct TargetManifest {
     /// The digest of its bytes.
     pub digest: Digest,
     /// The media type that it is served with.
-    pub media_type: Text,
+    pub media_type: Line,
     /// Its length in bytes.
     pub size: u64,
     /// Its artifact type, if the manifest names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub artifact_type: Option<Text>,
+    pub artifact_type: Option<Line>,
     /// Its `org.opencontainers.image.` annotations, those in [`ANNOTATIONS`](TargetManifest::ANNOTATIONS). One that the
     /// manifest lacks or that does not fit into a line is left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<Text, Text>,
+    pub annotations: BTreeMap<Line, Line>,
 }
 
 /// The source of the target: a reference, or another channel.
@@ -131,7 +131,7 @@ pub struct Intent {
     /// Its operation.
     pub op: Op,
     /// A UUIDv7; takeovers and the outcome name it.
-    pub move_id: Text,
+    pub move_id: Line,
     /// The idempotency key.
     pub key: IdempotencyKey,
     /// The SHA-256 of the canonical request, as it was given.
@@ -147,7 +147,7 @@ pub struct Intent {
     pub provenance: Provenance,
     /// The reason, in the caller's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Text>,
+    pub reason: Option<Line>,
     /// The value that the caller required the channel to have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expected>,
@@ -169,7 +169,7 @@ pub struct Intent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<MoveSet>,
     /// The worker's random id.
-    pub owner: Text,
+    pub owner: Line,
     /// The epoch. It is 0 in an intent; each takeover adds 1.
     #[serde(deserialize_with = "zero")]
     pub epoch: u64,
@@ -184,23 +184,23 @@ pub struct Decision {
     /// The time of the decision, by the clock of the machine that made it.
     pub at: Timestamp,
     /// The policy.
-    pub policy: PolicyNote,
+    pub policy: RecordedPolicy,
     /// The finding of each guardrail.
-    pub findings: Vec<FindingNote>,
+    pub findings: Vec<RecordedFinding>,
     /// Refusals that the caller overrode by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub overrides: Vec<OverrideNote>,
+    pub overrides: Vec<RecordedOverride>,
     /// Positions of the approvals that were counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<u64>,
     /// The checks that were counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub checks: Vec<CheckNote>,
+    pub checks: Vec<RecordedCheck>,
 }
 
 /// A check that was counted, and the log that it is in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct CheckNote {
+pub struct RecordedCheck {
     /// The channel of that log.
     pub channel: Channel,
     /// Its position there.
@@ -209,9 +209,9 @@ pub struct CheckNote {
 
 /// A policy's name and digest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PolicyNote {
+pub struct RecordedPolicy {
     /// Its name.
-    pub name: Text,
+    pub name: Line,
     /// The SHA-256 of its canonical form.
     pub digest: Digest,
 }
@@ -233,25 +233,25 @@ pub enum Verdict {
 
 /// A finding as it is recorded in the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FindingNote {
+pub struct RecordedFinding {
     /// The guardrail's name.
-    pub guardrail: Text,
+    pub guardrail: Line,
     /// The verdict.
     pub verdict: Verdict,
     /// The code, if the verdict is a warning or refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<Text>,
+    pub code: Option<Line>,
     /// The reason, with numbers and units.
-    pub why: Text,
+    pub why: Line,
 }
 
 /// A refusal that the caller overrode by name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OverrideNote {
+pub struct RecordedOverride {
     /// The guardrail's name.
-    pub guardrail: Text,
+    pub guardrail: Line,
     /// The reason.
-    pub reason: Text,
+    pub reason: Line,
 }
 
 /// The log that a new log continues.
@@ -282,12 +282,12 @@ pub struct UpstreamLog {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ReleaseOrder {
     /// The kind of the value, such as `semver` or `build-number`.
-    pub by: Text,
+    pub by: Line,
     /// The value.
     pub value: OrderValue,
     /// The series; values of different series cannot be compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub series: Option<Text>,
+    pub series: Option<Line>,
 }
 
 /// The value that orders a release: a number or a version.
@@ -297,14 +297,14 @@ pub enum OrderValue {
     /// A number, such as a build number.
     Number(i64),
     /// A version, such as a semantic version.
-    Text(Text),
+    Text(Line),
 }
 
 /// Channels that move together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MoveSet {
     /// The id in all intents of the set.
-    pub id: Text,
+    pub id: Line,
     /// Its channels.
     pub channels: Vec<Channel>,
     /// The action when one of the moves fails.
@@ -323,7 +323,7 @@ pub enum OnFailure {
 
 impl TargetManifest {
     /// A manifest without an artifact type and annotations.
-    pub fn new(digest: Digest, media_type: Text, size: u64) -> TargetManifest {
+    pub fn new(digest: Digest, media_type: Line, size: u64) -> TargetManifest {
         TargetManifest { digest, media_type, size, artifact_type: None, annotations: BTreeMap::new() }
     }
 

@@ -7,16 +7,16 @@
 use uuid::Uuid;
 
 use super::defect::{Checked, Defect, DefectCode, ensure};
-use super::entry::{Body, Entry, Leaf};
+use super::entry::{Body, Entry, EntryHash};
 use super::read::{ReadEntry, read};
-use super::state::{ChannelState, Step};
+use super::state::{ChannelState, Transition};
 use crate::value::{Channel, Timestamp};
 
 impl ChannelState {
     /// Checks the next entry's stored bytes against the whole format and applies it; returns the step.
     ///
     /// After a defect the state is still good for a report, but no more entries may be applied.
-    pub fn take(&mut self, bytes: &[u8]) -> Result<Step, Defect> {
+    pub fn take(&mut self, bytes: &[u8]) -> Result<Transition, Defect> {
         let seq = self.size;
         let entry = read(bytes).and_then(|entry| {
             self.follows(&entry)?;
@@ -25,11 +25,11 @@ impl ChannelState {
         let (entry, body) = entry.map_err(|broken| broken.at(seq))?.split();
         match body {
             Ok(body) => {
-                let step = Step::of(seq, entry.at, &self.channel, &body);
+                let step = Transition::of(seq, entry.at, &self.channel, &body);
                 self.fold(entry.leaf, step.clone()).map(|()| step)
             }
             Err(broken) => {
-                self.fold(entry.leaf, Step::Other)?;
+                self.fold(entry.leaf, Transition::Other)?;
                 Err(broken.at(seq))
             }
         }
@@ -54,18 +54,28 @@ impl ChannelState {
 
 /// Checks one entry's stored bytes at position `seq` of a channel's log, after the entry with the leaf hash `parent`.
 /// The state of the log is not needed: rules about other entries (an intent while another is open, …) are not checked.
-pub fn check(channel: &Channel, seq: u64, parent: Option<Leaf>, bytes: &[u8]) -> Result<(Leaf, Step), Defect> {
+pub fn check(
+    channel: &Channel,
+    seq: u64,
+    parent: Option<EntryHash>,
+    bytes: &[u8],
+) -> Result<(EntryHash, Transition), Defect> {
     let (entry, body) = linked(channel, seq, parent, bytes)?.split();
     let body = body.map_err(|broken| broken.at(seq))?;
-    Ok((entry.leaf, Step::of(seq, entry.at, channel, &body)))
+    Ok((entry.leaf, Transition::of(seq, entry.at, channel, &body)))
 }
 
 /// Checks the bytes, the position and the parent of one entry, but not its body, and returns its leaf hash.
-pub(crate) fn check_link(channel: &Channel, seq: u64, parent: Option<Leaf>, bytes: &[u8]) -> Result<Leaf, Defect> {
+pub(crate) fn check_link(
+    channel: &Channel,
+    seq: u64,
+    parent: Option<EntryHash>,
+    bytes: &[u8],
+) -> Result<EntryHash, Defect> {
     linked(channel, seq, parent, bytes).map(|entry| entry.leaf)
 }
 
-fn linked(channel: &Channel, seq: u64, parent: Option<Leaf>, bytes: &[u8]) -> Result<ReadEntry, Defect> {
+fn linked(channel: &Channel, seq: u64, parent: Option<EntryHash>, bytes: &[u8]) -> Result<ReadEntry, Defect> {
     let state = ChannelState { size: seq, leaf: parent, ..ChannelState::empty(channel.clone()) };
     let entry = read(bytes).and_then(|entry| {
         state.follows(&entry)?;

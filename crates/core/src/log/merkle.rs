@@ -128,7 +128,8 @@ pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, proof: &[Hash], root
         return Err(invalid(format!("no leaf at {index} in a tree of {size}")));
     }
     let corrupt = |why: &str| {
-        Error::new(ErrorKind::LedgerCorrupt, format!("inclusion proof of {index} in {size}: {why}")).with("seq", index)
+        Error::new(ErrorKind::LedgerCorrupt, format!("inclusion proof of {index} in {size}: {why}"))
+            .with_context("seq", index)
     };
     let (mut at, mut last, mut node) = (index, size - 1, *leaf);
     for step in proof {

@@ -1,4 +1,4 @@
-//! `PromotionEvent`: a move as history shows it, made from its intent, its takeovers and its outcome.
+//! `MoveRecord`: a move as history shows it, made from its intent, its takeovers and its outcome.
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use super::body::{Outcome, Status, Takeover, TakeoverOp};
 use super::entry::{Body, Entry};
 use super::intent::Intent;
-use crate::value::{Channel, Provenance, Text, Timestamp};
+use crate::value::{Channel, Line, Provenance, Timestamp};
 
 /// A move of a channel, from its intent to its outcome.
 ///
@@ -21,7 +21,7 @@ use crate::value::{Channel, Provenance, Text, Timestamp};
 ///  "outcome":{"seq":12,"at":"2026-11-23T06:14:33.000Z","status":"committed","observed":"sha256:…"}}
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct PromotionEvent {
+pub struct MoveRecord {
     /// The channel that the move is of.
     pub channel: Channel,
     /// The position of the intent.
@@ -31,14 +31,14 @@ pub struct PromotionEvent {
     /// The intent.
     pub intent: Box<Intent>,
     /// The takeovers of the move, in order.
-    pub takeovers: Vec<TakenOver>,
+    pub takeovers: Vec<TakeoverRecord>,
     /// The end of the move; absent while it is open.
-    pub outcome: Option<Closing>,
+    pub outcome: Option<OutcomeRecord>,
 }
 
 /// A takeover of a move.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct TakenOver {
+pub struct TakeoverRecord {
     /// Its position.
     pub seq: u64,
     /// The time at which it was written, by the writer's clock.
@@ -46,9 +46,9 @@ pub struct TakenOver {
     /// The operation that the new worker was asked for.
     pub op: TakeoverOp,
     /// The new worker.
-    pub owner: Text,
+    pub owner: Line,
     /// The worker that held the move before.
-    pub previous_owner: Text,
+    pub previous_owner: Line,
     /// One more than the epoch before; the epoch of the intent is 0.
     pub epoch: u64,
     /// The actor and the pipeline run of the takeover.
@@ -57,7 +57,7 @@ pub struct TakenOver {
 
 /// The end of a move.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Closing {
+pub struct OutcomeRecord {
     /// The position of the outcome.
     pub seq: u64,
     /// The time at which it was written, by the writer's clock.
@@ -70,7 +70,7 @@ pub struct Closing {
 /// The status of a move in history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum EventStatus {
+pub enum MoveStatus {
     /// It has an intent and no outcome yet.
     Open,
     /// The tag was seen to point at the target.
@@ -81,31 +81,31 @@ pub enum EventStatus {
     Aborted,
 }
 
-impl EventStatus {
+impl MoveStatus {
     /// The word used in JSON: `open`, `committed`, `failed` or `aborted`.
     pub fn as_str(self) -> &'static str {
         match self {
-            EventStatus::Open => "open",
-            EventStatus::Committed => "committed",
-            EventStatus::Failed => "failed",
-            EventStatus::Aborted => "aborted",
+            MoveStatus::Open => "open",
+            MoveStatus::Committed => "committed",
+            MoveStatus::Failed => "failed",
+            MoveStatus::Aborted => "aborted",
         }
     }
 }
 
-impl PromotionEvent {
+impl MoveRecord {
     /// The status of the move.
-    pub fn status(&self) -> EventStatus {
+    pub fn status(&self) -> MoveStatus {
         match self.outcome.as_ref().map(|closing| closing.outcome.status) {
-            None => EventStatus::Open,
-            Some(Status::Committed) => EventStatus::Committed,
-            Some(Status::Failed) => EventStatus::Failed,
-            Some(Status::Aborted) => EventStatus::Aborted,
+            None => MoveStatus::Open,
+            Some(Status::Committed) => MoveStatus::Committed,
+            Some(Status::Failed) => MoveStatus::Failed,
+            Some(Status::Aborted) => MoveStatus::Aborted,
         }
     }
 }
 
-impl Serialize for PromotionEvent {
+impl Serialize for MoveRecord {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut fields = to.serialize_struct("PromotionEvent", 7)?;
         fields.serialize_field("channel", &self.channel)?;
@@ -127,7 +127,7 @@ impl Serialize for PromotionEvent {
 pub struct Window {
     /// The moves whose intents are in the range, oldest first. The last one may be open only because the range ends
     /// before its outcome.
-    pub events: Vec<PromotionEvent>,
+    pub events: Vec<MoveRecord>,
     /// The position of an intent before the range whose takeover or outcome is in the range. A pager that starts
     /// reading at this position gets the whole move. There is at most one such intent, because moves do not interleave.
     pub cut: Option<u64>,
@@ -141,7 +141,7 @@ pub fn events<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Window {
     let mut window = Window::default();
     for entry in entries {
         match &entry.body {
-            Body::Intent(intent) => window.events.push(PromotionEvent {
+            Body::Intent(intent) => window.events.push(MoveRecord {
                 channel: entry.channel.clone(),
                 seq: entry.seq,
                 at: entry.at,
@@ -153,12 +153,12 @@ pub fn events<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Window {
                 let (seq, at) = (entry.seq, entry.at);
                 let Takeover { op, owner, previous_owner, epoch, provenance, .. } = takeover.clone();
                 if let Some(event) = window.of(takeover.intent_seq) {
-                    event.takeovers.push(TakenOver { seq, at, op, owner, previous_owner, epoch, provenance });
+                    event.takeovers.push(TakeoverRecord { seq, at, op, owner, previous_owner, epoch, provenance });
                 }
             }
             Body::Outcome(outcome) => {
                 if let Some(event) = window.of(outcome.intent_seq) {
-                    event.outcome = Some(Closing { seq: entry.seq, at: entry.at, outcome: outcome.clone() });
+                    event.outcome = Some(OutcomeRecord { seq: entry.seq, at: entry.at, outcome: outcome.clone() });
                 }
             }
             _ => {}
@@ -169,7 +169,7 @@ pub fn events<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Window {
 
 impl Window {
     /// The move whose intent is at `seq`. If the intent is before the range, `cut` is set to `seq`.
-    fn of(&mut self, seq: u64) -> Option<&mut PromotionEvent> {
+    fn of(&mut self, seq: u64) -> Option<&mut MoveRecord> {
         let last = self.events.last_mut().filter(|event| event.seq == seq);
         if last.is_none() {
             self.cut = Some(seq);
@@ -183,10 +183,10 @@ mod tests {
     use super::*;
     use crate::log::PutStatus;
 
-    /// The JSON that `PromotionEvent` documents.
+    /// The JSON that `MoveRecord` documents.
     #[test]
     fn the_json_is_as_documented() {
-        let text = |text: &str| text.parse::<Text>().unwrap();
+        let text = |text: &str| text.parse::<Line>().unwrap();
         let intent: Intent = serde_json::from_str(
             r#"{"op":"promote","move_id":"m","key":"k","request":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
                 "target":{"digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","media_type":"a/b","size":0},
@@ -196,12 +196,12 @@ mod tests {
                 "owner":"w","epoch":0,"ttl_ms":1,"grace_ms":1,"quiet_ms":1,"settle_ms":1}"#,
         )
         .unwrap();
-        let mut event = PromotionEvent {
+        let mut event = MoveRecord {
             channel: "reg.io/a:prod".parse().unwrap(),
             seq: 10,
             at: Timestamp::from_unix_ms(0),
             intent: Box::new(intent),
-            takeovers: vec![TakenOver {
+            takeovers: vec![TakeoverRecord {
                 seq: 11,
                 at: Timestamp::from_unix_ms(1),
                 op: TakeoverOp::Recover,
@@ -223,7 +223,7 @@ mod tests {
                 r#""provenance":{"actor":{"id":"bob","kind":"human"},"pipeline":{"provider":"manual","run_id":"1"}},"seq":11}"#
             )
         );
-        event.outcome = Some(Closing {
+        event.outcome = Some(OutcomeRecord {
             seq: 12,
             at: Timestamp::from_unix_ms(2),
             outcome: Outcome {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::canonical::canonical;
 use super::*;
-use crate::value::{Channel, Digest, Provenance, Text, Timestamp};
+use crate::value::{Channel, Digest, Line, Provenance, Timestamp};
 
 pub(crate) fn channel() -> Channel {
     "registry.example.com/acme/shop:prod".parse().unwrap()
@@ -16,7 +16,7 @@ fn id(n: u64) -> Uuid {
     Uuid::from_u128(0x0193_f1c2_0000_7000_8000_0000_0000_0000 + u128::from(n))
 }
 
-fn text(text: impl AsRef<str>) -> Text {
+fn text(text: impl AsRef<str>) -> Line {
     text.as_ref().parse().unwrap()
 }
 
@@ -53,8 +53,8 @@ pub(crate) fn intent(nth: u64, op: Op, previous: Option<Digest>, target: Digest)
         upstream: vec![],
         decision: Decision {
             at: Timestamp::from_unix_ms(0),
-            policy: PolicyNote { name: text("default"), digest: Digest::of(b"{}") },
-            findings: vec![FindingNote {
+            policy: RecordedPolicy { name: text("default"), digest: Digest::of(b"{}") },
+            findings: vec![RecordedFinding {
                 guardrail: text("promotion-order"),
                 verdict: Verdict::Warn,
                 code: Some(text("SOAK_SHORT")),
@@ -87,7 +87,7 @@ pub(crate) fn outcome(nth: u64, intent_seq: u64, status: Status, observed: Optio
         attempts: 1,
         recovered: false,
         error: (status == Status::Failed)
-            .then(|| ErrorNote { code: text("REGISTRY_REFUSED"), text: text("403 \"denied\"") }),
+            .then(|| RecordedError { code: text("REGISTRY_REFUSED"), text: text("403 \"denied\"") }),
     }
 }
 
@@ -235,7 +235,7 @@ fn body(state: &ChannelState, act: &Act) -> Option<Body> {
 }
 
 /// A log of the acts that fit, as sealed entries.
-fn log(acts: &[Act]) -> Vec<Sealed> {
+fn log(acts: &[Act]) -> Vec<EncodedEntry> {
     let mut state = ChannelState::empty(channel());
     let mut log = Vec::new();
     for act in std::iter::once(None).chain(acts.iter().map(Some)) {
@@ -248,11 +248,11 @@ fn log(acts: &[Act]) -> Vec<Sealed> {
     log
 }
 
-fn lines(log: &[Sealed]) -> Vec<u8> {
+fn lines(log: &[EncodedEntry]) -> Vec<u8> {
     log.iter().flat_map(|sealed| [&sealed.bytes()[..], b"\n"].concat()).collect()
 }
 
-pub(crate) fn logs() -> impl Strategy<Value = Vec<Sealed>> {
+pub(crate) fn logs() -> impl Strategy<Value = Vec<EncodedEntry>> {
     prop::collection::vec(act(), 1..40).prop_map(|acts| log(&acts))
 }
 
@@ -289,7 +289,7 @@ proptest! {
         let mut state = ChannelState::empty(channel());
         for sealed in &log {
             let entry = Entry::open(sealed.bytes()).unwrap();
-            let want = Step::of(entry.seq, entry.at, &entry.channel, &entry.body);
+            let want = Transition::of(entry.seq, entry.at, &entry.channel, &entry.body);
             let checked = check(&state.channel, state.size, state.leaf, sealed.bytes()).unwrap();
             prop_assert_eq!(checked, (sealed.leaf(), want.clone()));
             prop_assert_eq!(state.take(sealed.bytes()).unwrap(), want);
@@ -313,7 +313,7 @@ proptest! {
             if let Some(next) = log.get(size) {
                 state.take(next.bytes()).unwrap();
                 let entry = Entry::open(next.bytes()).unwrap();
-                again.fold(next.leaf(), Step::of(entry.seq, entry.at, &entry.channel, &entry.body)).unwrap();
+                again.fold(next.leaf(), Transition::of(entry.seq, entry.at, &entry.channel, &entry.body)).unwrap();
             }
         }
     }
@@ -384,7 +384,8 @@ fn tamper_evident_what_is_missing_or_out_of_order_is_found() {
         Act::Observe,
         Act::Observe,
     ]);
-    let code = |log: &[Sealed]| LogReport::of_jsonl(None, &lines(log)).defect.map(|defect| (defect.seq, defect.code));
+    let code =
+        |log: &[EncodedEntry]| LogReport::of_jsonl(None, &lines(log)).defect.map(|defect| (defect.seq, defect.code));
     assert_eq!(code(&log), None);
     for seq in 0..log.len() - 1 {
         let mut without = log.clone();

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::canonical::{Flaw, canonical, diagnose};
 use super::defect::{Broken, Checked, DefectCode, ensure};
-use super::entry::{Body, Entry, Kind, Leaf, MAX_ENTRY};
+use super::entry::{Body, Entry, EntryHash, Kind, MAX_ENTRY};
 use super::intent::Op;
 use super::merkle::leaf_hash;
 use crate::value::{Channel, Digest, Timestamp, is_forbidden};
@@ -13,7 +13,7 @@ use crate::value::{Channel, Digest, Timestamp, is_forbidden};
 /// An entry with well-formed bytes and envelope; its body may not be well formed.
 #[derive(Debug)]
 pub(super) struct ReadEntry<B = Checked<Body>> {
-    pub(super) leaf: Leaf,
+    pub(super) leaf: EntryHash,
     pub(super) channel: Channel,
     pub(super) seq: u64,
     pub(super) id: Uuid,
@@ -63,7 +63,7 @@ pub(super) fn read(bytes: &[u8]) -> Checked<ReadEntry> {
     let (id, kind) = (text("id", take("id"))?, text("kind", take("kind"))?);
     let parent = take("parent").map(|parent| parent.as_str().map_or_else(|| parent.to_string(), str::to_owned));
     Ok(ReadEntry {
-        leaf: Leaf::from_sha256(leaf_hash(bytes)),
+        leaf: EntryHash::from_sha256(leaf_hash(bytes)),
         channel: channel.parse().map_err(|e: crate::Error| bad("channel", &e))?,
         seq,
         id: uuid_v7(&id).ok_or_else(|| bad("id", &format!("{id:?} is not a UUIDv7 in lower case")))?,

@@ -1,6 +1,6 @@
 //! The state of a channel, computed from its log entry by entry: the live digest, the previous one, the open move.
 //!
-//! The state is computed from [`Step`]s, which are entries reduced to the fields that the state needs. The protocol's
+//! The state is computed from [`Transition`]s, which are entries reduced to the fields that the state needs. The protocol's
 //! model check applies the same steps, so it checks the code that runs.
 
 use std::fmt;
@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::body::{Hold, HoldScope, PutStatus, Status};
 use super::defect::{Checked, Defect, DefectCode, ensure};
-use super::entry::{Body, Leaf};
+use super::entry::{Body, EntryHash};
 use super::intent::{Deadlines, Intent, Op, Source};
 use super::merkle::{Frontier, hash_of};
 use super::trail::Trail;
 use crate::error::{Error, ErrorKind};
-use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text, Timestamp};
+use crate::value::{Channel, Digest, IdempotencyKey, Line, Provenance, Timestamp};
 
 /// The state of a channel after the entries of its log up to some position.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct ChannelState {
     /// The number of entries applied, which is the position of the next one.
     pub size: u64,
     /// The leaf hash of the last entry; absent in an empty log.
-    pub leaf: Option<Leaf>,
+    pub leaf: Option<EntryHash>,
     /// The Merkle tree over the entries.
     pub tree: Frontier,
     /// The live digest: the target of the last committed move.
@@ -37,7 +37,7 @@ pub struct ChannelState {
     /// The open move, if there is one.
     pub open: Option<OpenMove>,
     /// The last move that was closed.
-    pub closed: Option<Closed>,
+    pub closed: Option<ClosedMove>,
     /// The position of the last intent.
     pub last_intent: Option<u64>,
     /// The number of committed moves.
@@ -65,7 +65,7 @@ pub struct ActiveHold {
     /// The moves that it stops.
     pub scope: HoldScope,
     /// The reason.
-    pub reason: Text,
+    pub reason: Line,
     /// The actor and the pipeline run.
     pub provenance: Provenance,
     /// The time at which it ends by itself; absent: only an [`Unhold`](super::Unhold) ends it.
@@ -122,7 +122,7 @@ pub struct MigratedTo {
     /// The position of the log's last entry, which names that ledger.
     pub seq: u64,
     /// The ledger.
-    pub ledger: Text,
+    pub ledger: Line,
 }
 
 impl MigratedTo {
@@ -131,7 +131,10 @@ impl MigratedTo {
         let MigratedTo { seq, ledger } = self;
         let message =
             format!("the log of {channel} was migrated at seq {seq}: it goes on in {ledger}; use that ledger");
-        Error::new(ErrorKind::LedgerMigrated, message).with("channel", channel).with("seq", seq).with("ledger", ledger)
+        Error::new(ErrorKind::LedgerMigrated, message)
+            .with_context("channel", channel)
+            .with_context("seq", seq)
+            .with_context("ledger", ledger)
     }
 }
 
@@ -143,7 +146,7 @@ pub struct OpenMove {
     /// Its operation.
     pub op: Op,
     /// Its id.
-    pub move_id: Text,
+    pub move_id: Line,
     /// Its idempotency key.
     pub key: IdempotencyKey,
     /// The SHA-256 of its request.
@@ -160,7 +163,7 @@ pub struct OpenMove {
     /// channel's own tag.
     pub as_it_is: bool,
     /// The worker that holds it.
-    pub owner: Text,
+    pub owner: Line,
     /// The number of takeovers so far.
     pub epoch: u64,
     /// The time limits of the worker that holds it.
@@ -210,13 +213,13 @@ impl OpenMove {
 
 /// A move that was closed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Closed {
+pub struct ClosedMove {
     /// The position of its intent.
     pub seq: u64,
     /// Its id.
-    pub move_id: Text,
+    pub move_id: Line,
     /// The worker that closed it.
-    pub owner: Text,
+    pub owner: Line,
     /// The result of the move.
     pub status: Status,
     /// The digest that the move pointed the tag at, or was meant to.
@@ -225,7 +228,7 @@ pub struct Closed {
 
 /// An entry, reduced to the fields that the state needs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Step {
+pub enum Transition {
     /// A move begins; [`ChannelState::fold`] sets its `seq`.
     Intent {
         /// The move.
@@ -238,13 +241,13 @@ pub enum Step {
         /// The position of the intent.
         intent_seq: u64,
         /// The id of the move.
-        move_id: Text,
+        move_id: Line,
         /// The new worker.
-        owner: Text,
+        owner: Line,
         /// One more than the epoch before.
         epoch: u64,
         /// The worker that held the move before.
-        previous_owner: Text,
+        previous_owner: Line,
         /// The new worker's time limits.
         deadlines: Deadlines,
     },
@@ -253,9 +256,9 @@ pub enum Step {
         /// The position of the intent.
         intent_seq: u64,
         /// The id of the move.
-        move_id: Text,
+        move_id: Line,
         /// The worker that closes it.
-        owner: Text,
+        owner: Line,
         /// The owner's epoch.
         epoch: u64,
         /// The result of the move.
@@ -285,7 +288,7 @@ pub enum Step {
     /// The log continues in another ledger.
     Migrated {
         /// The ledger.
-        ledger: Text,
+        ledger: Line,
         /// The number of entries before this one.
         size: u64,
         /// The RFC 6962 root over those entries.
@@ -295,15 +298,15 @@ pub enum Step {
     Other,
 }
 
-impl Step {
+impl Transition {
     /// The step of an entry of `channel` at `seq`, written at `at`.
-    pub fn of(seq: u64, at: Timestamp, channel: &Channel, body: &Body) -> Step {
+    pub fn of(seq: u64, at: Timestamp, channel: &Channel, body: &Body) -> Transition {
         match body {
-            Body::Intent(intent) => Step::Intent {
+            Body::Intent(intent) => Transition::Intent {
                 open: Box::new(OpenMove::of(seq, channel, intent)),
                 policy: intent.decision.policy.digest,
             },
-            Body::Takeover(takeover) => Step::Takeover {
+            Body::Takeover(takeover) => Transition::Takeover {
                 intent_seq: takeover.intent_seq,
                 move_id: takeover.move_id.clone(),
                 owner: takeover.owner.clone(),
@@ -311,7 +314,7 @@ impl Step {
                 previous_owner: takeover.previous_owner.clone(),
                 deadlines: takeover.deadlines,
             },
-            Body::Outcome(outcome) => Step::Outcome {
+            Body::Outcome(outcome) => Transition::Outcome {
                 intent_seq: outcome.intent_seq,
                 move_id: outcome.move_id.clone(),
                 owner: outcome.owner.clone(),
@@ -321,22 +324,24 @@ impl Step {
                 observed: outcome.observed,
                 at,
             },
-            Body::Hold(Hold { scope, reason, provenance, until }) => Step::Hold(Box::new(ActiveHold {
+            Body::Hold(Hold { scope, reason, provenance, until }) => Transition::Hold(Box::new(ActiveHold {
                 seq,
                 scope: *scope,
                 reason: reason.clone(),
                 provenance: provenance.clone(),
                 until: *until,
             })),
-            Body::Unhold(unhold) => Step::Unhold(unhold.hold),
-            Body::Block(block) => Step::Block(block.digest),
-            Body::Unblock(unblock) => Step::Unblock(unblock.digest),
-            Body::Policy(policy) => Step::Policy(PolicyInForce { seq, digest: policy.digest, binding: policy.binding }),
-            Body::Migrated(migrated) => {
-                Step::Migrated { ledger: migrated.ledger.clone(), size: migrated.size, root: migrated.root }
+            Body::Unhold(unhold) => Transition::Unhold(unhold.hold),
+            Body::Block(block) => Transition::Block(block.digest),
+            Body::Unblock(unblock) => Transition::Unblock(unblock.digest),
+            Body::Policy(policy) => {
+                Transition::Policy(PolicyInForce { seq, digest: policy.digest, binding: policy.binding })
             }
-            Body::Observation(seen) => Step::Observation { observed: seen.observed },
-            Body::Approval(_) | Body::Check(_) | Body::Deployment(_) => Step::Other,
+            Body::Migrated(migrated) => {
+                Transition::Migrated { ledger: migrated.ledger.clone(), size: migrated.size, root: migrated.root }
+            }
+            Body::Observation(seen) => Transition::Observation { observed: seen.observed },
+            Body::Approval(_) | Body::Check(_) | Body::Deployment(_) => Transition::Other,
         }
     }
 }
@@ -395,7 +400,7 @@ impl ChannelState {
     ///
     /// The [`Verifier`](super::Verifier) checks the rules that need the whole log (ids, keys and rollback targets), not
     /// this method.
-    pub fn fold(&mut self, leaf: Leaf, step: Step) -> Result<(), Defect> {
+    pub fn fold(&mut self, leaf: EntryHash, step: Transition) -> Result<(), Defect> {
         let seq = self.size;
         let applied = self.apply(seq, step).map_err(|broken| broken.at(seq));
         self.count(leaf);
@@ -403,7 +408,7 @@ impl ChannelState {
     }
 
     /// Counts the next entry in size, leaf and tree, and changes nothing else.
-    pub(super) fn count(&mut self, leaf: Leaf) {
+    pub(super) fn count(&mut self, leaf: EntryHash) {
         self.size += 1;
         self.leaf = Some(leaf);
         self.tree.push(hash_of(&leaf));
@@ -418,15 +423,15 @@ impl ChannelState {
         }
     }
 
-    fn apply(&mut self, seq: u64, step: Step) -> Checked<()> {
+    fn apply(&mut self, seq: u64, step: Transition) -> Checked<()> {
         self.check_not_migrated()?;
         match step {
-            Step::Intent { open, policy } => {
+            Transition::Intent { open, policy } => {
                 self.check_intent(&open, policy)?;
                 self.last_intent = Some(seq);
                 self.open = Some(OpenMove { seq, ..*open });
             }
-            Step::Takeover { intent_seq, move_id, owner, epoch, previous_owner, deadlines } => {
+            Transition::Takeover { intent_seq, move_id, owner, epoch, previous_owner, deadlines } => {
                 let open = self.open.as_mut().filter(|open| open.seq == intent_seq && open.move_id == move_id);
                 let Some(open) = open else {
                     return ensure(false, DefectCode::Takeover, || "of an intent that is not open".to_owned());
@@ -440,7 +445,7 @@ impl ChannelState {
                 open.quiet_ms = open.quiet_ms.max(deadlines.quiet_ms);
                 open.settle_ms = open.settle_ms.max(deadlines.settle_ms);
             }
-            Step::Outcome { intent_seq, move_id, owner, epoch, status, put, observed, at } => {
+            Transition::Outcome { intent_seq, move_id, owner, epoch, status, put, observed, at } => {
                 let open = self.open.as_ref().filter(|open| open.seq == intent_seq && open.move_id == move_id);
                 let Some(open) = open else {
                     return ensure(false, DefectCode::Outcome, || "of an intent that is not open".to_owned());
@@ -451,31 +456,31 @@ impl ChannelState {
                 open.check_end(status, put, observed)?;
                 self.close(seq, status, put, at);
             }
-            Step::Observation { observed } => self.trail.observe(observed, self.live, seq),
-            Step::Hold(hold) => self.holds.push(ActiveHold { seq, ..*hold }),
-            Step::Unhold(hold) => {
+            Transition::Observation { observed } => self.trail.observe(observed, self.live, seq),
+            Transition::Hold(hold) => self.holds.push(ActiveHold { seq, ..*hold }),
+            Transition::Unhold(hold) => {
                 ensure(self.holds.iter().any(|active| active.seq == hold), DefectCode::Hold, || {
                     let active: Vec<_> = self.holds.iter().map(|hold| hold.seq).collect();
                     format!("hold {hold} is not in force; {active:?} are")
                 })?;
                 self.holds.retain(|active| active.seq != hold);
             }
-            Step::Block(digest) => {
+            Transition::Block(digest) => {
                 if !self.blocked.contains(&digest) {
                     self.blocked.push(digest);
                 }
             }
-            Step::Unblock(digest) => {
+            Transition::Unblock(digest) => {
                 ensure(self.blocked.contains(&digest), DefectCode::Block, || format!("{digest} is not blocked"))?;
                 self.blocked.retain(|blocked| *blocked != digest);
             }
-            Step::Policy(policy) => {
+            Transition::Policy(policy) => {
                 if !self.policies.contains(&policy.digest) {
                     self.policies.push(policy.digest);
                 }
                 self.policy = Some(PolicyInForce { seq, ..policy });
             }
-            Step::Migrated { ledger, size, root } => {
+            Transition::Migrated { ledger, size, root } => {
                 if let Some(open) = &self.open {
                     let why = || format!("migrated while {} is open", open.seq);
                     ensure(false, DefectCode::Interleaved, why)?;
@@ -489,7 +494,7 @@ impl ChannelState {
                 })?;
                 self.migrated = Some(MigratedTo { seq, ledger });
             }
-            Step::Other => {}
+            Transition::Other => {}
         }
         Ok(())
     }
@@ -531,7 +536,7 @@ impl ChannelState {
             self.live = Some(target);
             self.committed += 1;
         }
-        self.closed = Some(Closed { seq, move_id, owner, status, target });
+        self.closed = Some(ClosedMove { seq, move_id, owner, status, target });
     }
 }
 

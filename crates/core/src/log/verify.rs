@@ -13,11 +13,11 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::defect::{Broken, Checked, Defect, DefectCode, ensure};
-use super::entry::{Leaf, MAX_ENTRY};
+use super::entry::{EntryHash, MAX_ENTRY};
 use super::intent::Op;
 use super::read::{ReadEntry, read};
-use super::state::{ChannelState, Step};
-use crate::value::{Channel, Digest, IdempotencyKey, Text, Timestamp};
+use super::state::{ChannelState, Transition};
+use crate::value::{Channel, Digest, IdempotencyKey, Line, Timestamp};
 
 /// The result of the check of a whole log. In JSON, absent fields are left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,7 +54,7 @@ pub struct LogReport {
     pub migrated: Option<u64>,
     /// The ledger in which the log continues.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub migrated_to: Option<Text>,
+    pub migrated_to: Option<Line>,
     /// The RFC 6962 root over the counted entries.
     pub root: Digest,
     /// The number of entries with an earlier time than the entry before. This is a warning, not a defect: times are for
@@ -258,13 +258,13 @@ impl Verifier {
 #[derive(Debug)]
 struct Candidate {
     entry: ReadEntry<()>,
-    step: Checked<Step>,
+    step: Checked<Transition>,
 }
 
 impl Candidate {
     fn of(entry: ReadEntry) -> Candidate {
         let (entry, body) = entry.split();
-        let step = body.map(|body| Step::of(entry.seq, entry.at, &entry.channel, &body));
+        let step = body.map(|body| Transition::of(entry.seq, entry.at, &entry.channel, &body));
         Candidate { entry, step }
     }
 }
@@ -333,7 +333,7 @@ impl Fold {
     }
 
     /// Applies an entry whose bytes, position and parent are right.
-    fn take(&mut self, entry: &ReadEntry<()>, step: Checked<Step>) -> Checked<()> {
+    fn take(&mut self, entry: &ReadEntry<()>, step: Checked<Transition>) -> Checked<()> {
         self.clock_went_back += u64::from(self.last.is_some_and(|last| entry.at < last));
         self.last = Some(entry.at);
         let id = entry.id;
@@ -352,8 +352,8 @@ impl Fold {
     }
 
     /// Checks the rules that need the whole log. Rules that need only the state are checked first.
-    fn judge(&mut self, step: &Step) -> Checked<()> {
-        let Step::Intent { open, policy } = step else { return Ok(()) };
+    fn judge(&mut self, step: &Transition) -> Checked<()> {
+        let Transition::Intent { open, policy } = step else { return Ok(()) };
         self.state.check_intent(open, *policy)?;
         let never_live = open.op == Op::Rollback && !self.lived.contains(&short(&open.target));
         ensure(!never_live, DefectCode::Target, || {
@@ -365,10 +365,10 @@ impl Fold {
         })
     }
 
-    fn fold(&mut self, leaf: Leaf, step: Step) -> Checked<()> {
+    fn fold(&mut self, leaf: EntryHash, step: Transition) -> Checked<()> {
         let committed = self.state.committed;
         let open = match &step {
-            Step::Outcome { .. } => self.state.open.clone(),
+            Transition::Outcome { .. } => self.state.open.clone(),
             _ => None,
         };
         self.state.fold(leaf, step).map_err(|Defect { code, why, .. }| Broken { code, why })?;

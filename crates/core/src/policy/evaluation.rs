@@ -12,13 +12,13 @@ use super::facts::Facts;
 use super::guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
 use super::parts::PartsPresent;
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::log::{ActiveHold, Decision, FindingNote, PolicyNote, Verdict};
-use crate::value::{Channel, Digest, Pipeline, Text, Timestamp};
+use crate::log::{ActiveHold, Decision, RecordedFinding, RecordedPolicy, Verdict};
+use crate::value::{Channel, Digest, Line, Pipeline, Timestamp};
 
 /// A list of guardrails. All of them judge every move, in their order; one refusal refuses it.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    name: Text,
+    name: Line,
     guardrails: Vec<Arc<dyn Guardrail>>,
     pipeline: Option<Pipeline>,
 }
@@ -26,7 +26,7 @@ pub struct Policy {
 impl Policy {
     /// The policy of these guardrails. CONFIG_INVALID if the list is empty, because such a policy judges nothing; or if
     /// two guardrails have the same name, because a finding must name one guardrail.
-    pub fn new(name: Text, guardrails: Vec<Arc<dyn Guardrail>>) -> Result<Policy> {
+    pub fn new(name: Line, guardrails: Vec<Arc<dyn Guardrail>>) -> Result<Policy> {
         let bad = |why: String| Err(Error::new(ErrorKind::ConfigInvalid, format!("policy {name}: {why}")));
         if guardrails.is_empty() {
             return bad("it has no guardrail".to_owned());
@@ -43,7 +43,7 @@ impl Policy {
     /// promotion order.
     pub fn standard() -> Policy {
         Policy {
-            name: Text::lossy("standard"),
+            name: Line::lossy("standard"),
             guardrails: vec![
                 Arc::new(ProvenanceComplete),
                 Arc::new(TargetReadable),
@@ -64,7 +64,7 @@ impl Policy {
     }
 
     /// Its name.
-    pub fn name(&self) -> &Text {
+    pub fn name(&self) -> &Line {
         &self.name
     }
 
@@ -97,21 +97,21 @@ impl Policy {
     }
 
     /// The policy as the log names it: its name, and the SHA-256 of its [text](Policy::text).
-    pub fn note(&self) -> PolicyNote {
-        PolicyNote { name: self.name.clone(), digest: Digest::of(self.text().as_bytes()) }
+    pub fn note(&self) -> RecordedPolicy {
+        RecordedPolicy { name: self.name.clone(), digest: Digest::of(self.text().as_bytes()) }
     }
 
     /// Runs every guardrail. A guardrail that panics refuses (GUARDRAIL_FAILED): a move that cannot be judged does not
     /// pass. If the log declares another policy binding, the judgement also has the refusal POLICY_MISMATCH, by the
     /// guardrail `policy`.
-    pub fn judge(&self, facts: &Facts) -> Judgement {
+    pub fn judge(&self, facts: &Facts) -> PolicyEvaluation {
         let policy = self.note();
         let mut findings: Vec<_> = self
             .guardrails
             .iter()
             .map(|guardrail| {
                 // A finding gets the name of the guardrail that made it, even if the finding itself names another one.
-                Finding { guardrail: Text::lossy(guardrail.name()), ..judged(&**guardrail, facts) }
+                Finding { guardrail: Line::lossy(guardrail.name()), ..judged(&**guardrail, facts) }
             })
             .collect();
         if let Some(binding) = facts.binding_policy.filter(|binding| *binding != policy.digest) {
@@ -122,7 +122,7 @@ impl Policy {
             );
             findings.push(Finding::refuse("policy", "POLICY_MISMATCH", why));
         }
-        Judgement { channel: facts.channel.clone(), policy, at: facts.at, findings }
+        PolicyEvaluation { channel: facts.channel.clone(), policy, at: facts.at, findings }
     }
 }
 
@@ -144,24 +144,24 @@ fn words(panic: &(dyn Any + Send)) -> &str {
 /// The judgement of a policy about one move.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Judgement {
+pub struct PolicyEvaluation {
     /// The channel that was to move.
     pub channel: Channel,
     /// The policy that judged.
-    pub policy: PolicyNote,
+    pub policy: RecordedPolicy,
     /// The time of the judgement.
     pub at: Timestamp,
     /// The finding of each guardrail, in the policy's order.
     pub findings: Vec<Finding>,
 }
 
-impl Judgement {
+impl PolicyEvaluation {
     /// The same judgement, with each refusal of the named guardrails turned into a warning.
     #[must_use]
-    pub fn overriding(mut self, names: &BTreeSet<Text>) -> Judgement {
+    pub fn overriding(mut self, names: &BTreeSet<Line>) -> PolicyEvaluation {
         for finding in &mut self.findings {
             if finding.refuses() && names.contains(&finding.guardrail) {
-                let why = Text::lossy(format!("{} (overridden)", finding.why));
+                let why = Line::lossy(format!("{} (overridden)", finding.why));
                 *finding = Finding { verdict: Verdict::Warn, retry: None, why, ..finding.clone() };
             }
         }
@@ -178,7 +178,7 @@ impl Judgement {
         if !self.passes() {
             return Err(Refusal(Box::new(self)));
         }
-        let findings = self.findings.into_iter().map(FindingNote::from).collect();
+        let findings = self.findings.into_iter().map(RecordedFinding::from).collect();
         let (overrides, approvals, checks) = (Vec::new(), Vec::new(), Vec::new());
         Ok(Decision { at: self.at, policy: self.policy, findings, overrides, approvals, checks })
     }
@@ -190,13 +190,13 @@ impl Judgement {
 /// ([`Finding::later`]). [`Error::source_as`] returns the refusal with every finding.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct Refusal(Box<Judgement>);
+pub struct Refusal(Box<PolicyEvaluation>);
 
 impl Refusal {
     /// The refusal by a hold that was recorded after the policy had judged.
-    pub(crate) fn held(channel: Channel, policy: PolicyNote, at: Timestamp, hold: &ActiveHold) -> Refusal {
+    pub(crate) fn held(channel: Channel, policy: RecordedPolicy, at: Timestamp, hold: &ActiveHold) -> Refusal {
         let finding = Finding::refuse(NoHold.name(), "CHANNEL_HELD", hold.said_at(at)).later();
-        Refusal(Box::new(Judgement { channel, policy, at, findings: vec![finding] }))
+        Refusal(Box::new(PolicyEvaluation { channel, policy, at, findings: vec![finding] }))
     }
 
     /// The channel that was to move.
@@ -205,7 +205,7 @@ impl Refusal {
     }
 
     /// The policy that judged.
-    pub fn policy(&self) -> &PolicyNote {
+    pub fn policy(&self) -> &RecordedPolicy {
         &self.0.policy
     }
 
@@ -241,9 +241,9 @@ impl From<Refusal> for Error {
         let later = refusal.refusals().all(|finding| finding.retry == Some(Retry::Later));
         Error::new(ErrorKind::PolicyRefused, refusal.to_string())
             .with_retry(if later { Retry::Later } else { Retry::Never })
-            .with("channel", refusal.channel())
-            .with("policy", &refusal.policy().name)
-            .because(refusal)
+            .with_context("channel", refusal.channel())
+            .with_context("policy", &refusal.policy().name)
+            .with_source(refusal)
     }
 }
 
@@ -258,12 +258,12 @@ mod tests {
         state.live = Some(Digest::of(b"live"));
         let provenance = Provenance::new("github-actions", "42", "octocat").unwrap();
         let mut facts = Facts::new(Op::Promote, &state, provenance, "2026-11-23T06:00:00Z".parse().unwrap());
-        facts.target = Some(TargetManifest::new(Digest::of(b"next"), Text::lossy("a/b"), 7));
+        facts.target = Some(TargetManifest::new(Digest::of(b"next"), Line::lossy("a/b"), 7));
         facts
     }
 
     fn hold() -> ActiveHold {
-        let (reason, provenance) = (Text::lossy("incident 7"), Provenance::new("manual", "1", "ada").unwrap());
+        let (reason, provenance) = (Line::lossy("incident 7"), Provenance::new("manual", "1", "ada").unwrap());
         ActiveHold { seq: 9, scope: HoldScope::Promotions, reason, provenance, until: None }
     }
 
@@ -285,7 +285,7 @@ mod tests {
     }
 
     fn policy(guardrails: Vec<Arc<dyn Guardrail>>) -> Result<Policy> {
-        Policy::new(Text::lossy("own"), guardrails)
+        Policy::new(Line::lossy("own"), guardrails)
     }
 
     #[test]
@@ -302,9 +302,9 @@ mod tests {
     #[test]
     fn refusal_that_is_overridden_by_name_is_a_warning_and_others_stand() {
         let mut facts = facts();
-        (facts.op, facts.missing) = (Op::Rollback, vec![Text::lossy("blob 1")]);
+        (facts.op, facts.missing) = (Op::Rollback, vec![Line::lossy("blob 1")]);
         let judge = |name: &str, facts: &Facts| {
-            Policy::standard().judge(facts).overriding(&BTreeSet::from([Text::lossy(name)]))
+            Policy::standard().judge(facts).overriding(&BTreeSet::from([Line::lossy(name)]))
         };
         assert!(!judge("no-hold", &facts).passes(), "it is not what refuses");
         let judgement = judge("parts-present", &facts);

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::log::{ActiveHold, ChannelState, Op, Source, TargetManifest, UpstreamLog};
-use crate::value::{Channel, Digest, Environment, Provenance, Tag, Text, Timestamp};
+use crate::value::{Channel, Digest, Environment, Line, Provenance, Tag, Timestamp};
 
 /// The facts that guardrails judge. Fields may be added: build it with [`Facts::new`], then set the facts that are
 /// known.
 ///
 /// Where it matters, a fact that is not set counts against the move: without a target, the target counts as absent, and
-/// without a passage, it counts as [`Passage::Never`]. As JSON, for guardrails in other languages, a field that is none
+/// without a passage, it counts as [`LiveHistory::Never`]. As JSON, for guardrails in other languages, a field that is none
 /// is left out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -36,11 +36,11 @@ pub struct Facts {
     /// Parts of the target that are proven missing in the registry. A rollback and a repair look at all of them, a
     /// promotion at manifests, the others at none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub missing: Vec<Text>,
+    pub missing: Vec<Line>,
     /// Parts of the target that could not be looked at, with the registry's error, and manifests that are not
     /// understood.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unknown: Vec<Text>,
+    pub unknown: Vec<Line>,
     /// The tag that was written beside the source's digest, and the digest that it points at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tagged: Option<Tagged>,
@@ -58,7 +58,7 @@ pub struct Facts {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Upstream>,
     /// The target's history in this channel: live now, earlier, or never.
-    pub here: Passage,
+    pub here: LiveHistory,
     /// The time of the judgement.
     pub at: Timestamp,
 }
@@ -83,7 +83,7 @@ impl Facts {
             holds: state.holds_at(at).filter(|hold| hold.scope.covers(op)).cloned().collect(),
             binding_policy: state.policy.filter(|policy| policy.binding).map(|policy| policy.digest),
             upstream: None,
-            here: Passage::Never,
+            here: LiveHistory::Never,
             at,
         }
     }
@@ -114,7 +114,7 @@ pub enum ExpectedDigest {
 /// The history of a digest in a channel: live now, earlier, or never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Passage {
+pub enum LiveHistory {
     /// It is live now.
     Live,
     /// It was live, and is not live now.
@@ -145,7 +145,7 @@ pub struct Upstream {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<Digest>,
     /// The target's history in its channel: live now, earlier, or never.
-    pub passage: Passage,
+    pub passage: LiveHistory,
     /// The number of entries of its log that were read.
     pub size: u64,
     /// The RFC 6962 root hash over these entries.

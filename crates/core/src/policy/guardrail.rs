@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::facts::{ExpectedDigest, Facts, Passage, Tagged, Upstream};
+use super::facts::{ExpectedDigest, Facts, LiveHistory, Tagged, Upstream};
 use crate::error::Retry;
-use crate::log::{FindingNote, Op, Source, Verdict};
-use crate::value::{ActorKind, Digest, Text};
+use crate::log::{Op, RecordedFinding, Source, Verdict};
+use crate::value::{ActorKind, Digest, Line};
 
 /// One rule that judges facts.
 ///
@@ -30,20 +30,20 @@ pub trait Guardrail: fmt::Debug + Send + Sync {
 
 /// The verdict of one guardrail about a move, with its reason.
 ///
-/// The constructors make every text a valid [`Text`]: control characters become `�`, and a text is cut after 1,024
+/// The constructors make every text a valid [`Line`]: control characters become `�`, and a text is cut after 1,024
 /// characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
     /// The guardrail's name.
-    pub guardrail: Text,
+    pub guardrail: Line,
     /// The verdict. Every verdict but a pass or a warning stops the move.
     pub verdict: Verdict,
     /// The code of a warning or refusal, `AREA_STATE`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<Text>,
+    pub code: Option<Line>,
     /// The reason, with names, numbers and units.
-    pub why: Text,
+    pub why: Line,
     /// Tells if the same move may pass later; only in a refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
@@ -53,22 +53,22 @@ impl Finding {
     /// A pass: the guardrail has nothing against the move.
     pub fn pass(guardrail: &str, why: impl AsRef<str>) -> Finding {
         Finding {
-            guardrail: Text::lossy(guardrail),
+            guardrail: Line::lossy(guardrail),
             verdict: Verdict::Pass,
             code: None,
-            why: Text::lossy(why),
+            why: Line::lossy(why),
             retry: None,
         }
     }
 
     /// A warning: it does not stop the move.
     pub fn warn(guardrail: &str, code: &str, why: impl AsRef<str>) -> Finding {
-        Finding { verdict: Verdict::Warn, code: Some(Text::lossy(code)), ..Finding::pass(guardrail, why) }
+        Finding { verdict: Verdict::Warn, code: Some(Line::lossy(code)), ..Finding::pass(guardrail, why) }
     }
 
     /// A refusal: it stops the move, and the same move does not pass later. See [`Finding::later`].
     pub fn refuse(guardrail: &str, code: &str, why: impl AsRef<str>) -> Finding {
-        let (code, retry) = (Some(Text::lossy(code)), Some(Retry::Never));
+        let (code, retry) = (Some(Line::lossy(code)), Some(Retry::Never));
         Finding { verdict: Verdict::Refuse, code, retry, ..Finding::pass(guardrail, why) }
     }
 
@@ -85,7 +85,7 @@ impl Finding {
 
     /// The code's text.
     pub fn code(&self) -> Option<&str> {
-        self.code.as_ref().map(Text::as_str)
+        self.code.as_ref().map(Line::as_str)
     }
 }
 
@@ -97,11 +97,11 @@ impl fmt::Display for Finding {
     }
 }
 
-impl From<Finding> for FindingNote {
+impl From<Finding> for RecordedFinding {
     /// The finding as the log records it.
-    fn from(finding: Finding) -> FindingNote {
+    fn from(finding: Finding) -> RecordedFinding {
         let Finding { guardrail, verdict, code, why, retry: _ } = finding;
-        FindingNote { guardrail, verdict, code, why }
+        RecordedFinding { guardrail, verdict, code, why }
     }
 }
 
@@ -243,7 +243,7 @@ impl Guardrail for PromotionOrder {
         let before = match (facts.op, &facts.upstream) {
             (Op::Repair, _) => return pass("a repair puts back what was judged before".to_owned()),
             (Op::Bootstrap, _) => return pass("a bootstrap takes the first state, whatever it is".to_owned()),
-            (Op::Rollback, _) if facts.here != Passage::Never => {
+            (Op::Rollback, _) if facts.here != LiveHistory::Never => {
                 return pass(format!("it was live on {} before", facts.channel));
             }
             (_, None) => return pass(format!("no environment comes before {}", facts.channel)),
@@ -259,16 +259,16 @@ impl Guardrail for PromotionOrder {
         let Upstream { environment, channel, live, passage, .. } = before;
         let now = live.map_or("nothing".to_owned(), |live| live.to_string());
         match (passage, facts.op) {
-            (Passage::Live, _) => pass(format!("{target} is live in {environment} ({channel})")),
-            (Passage::Earlier, _) => {
+            (LiveHistory::Live, _) => pass(format!("{target} is live in {environment} ({channel})")),
+            (LiveHistory::Earlier, _) => {
                 let why = format!("{target} was live in {environment} ({channel}) earlier; {now} is live there now");
                 Finding::warn(self.name(), "STAGE_SUPERSEDED", why)
             }
-            (Passage::Never, Op::Adopt) => {
+            (LiveHistory::Never, Op::Adopt) => {
                 let why = format!("{target} is there already, but was never live in {environment} ({channel})");
                 Finding::warn(self.name(), "STAGE_SKIPPED", why)
             }
-            (Passage::Never, _) => {
+            (LiveHistory::Never, _) => {
                 let why = format!("{target} was never live in {environment} ({channel}); {now} is live there now");
                 Finding::refuse(self.name(), "STAGE_SKIPPED", why)
             }
@@ -311,11 +311,11 @@ mod tests {
         why
     }
 
-    fn upstream(passage: Passage) -> Option<Upstream> {
+    fn upstream(passage: LiveHistory) -> Option<Upstream> {
         Some(Upstream {
             environment: "preprod".parse().unwrap(),
             channel: "reg.io/acme/shop:preprod".parse().unwrap(),
-            live: Some(Digest::of(if passage == Passage::Live { b"next" } else { b"other" })),
+            live: Some(Digest::of(if passage == LiveHistory::Live { b"next" } else { b"other" })),
             passage,
             size: 7,
             root: Digest::of(b"root"),
@@ -412,7 +412,7 @@ mod tests {
     }
 
     fn hold(seq: u64, scope: HoldScope, until: Option<&str>) -> ActiveHold {
-        let (reason, provenance) = (Text::lossy("incident 7"), Provenance::new("manual", "1", "ada").unwrap());
+        let (reason, provenance) = (Line::lossy("incident 7"), Provenance::new("manual", "1", "ada").unwrap());
         ActiveHold { seq, scope, reason, provenance, until: until.map(|until| until.parse().unwrap()) }
     }
 
@@ -440,7 +440,7 @@ mod tests {
 
     #[test]
     fn promotion_order_by_operation_and_passage() {
-        use Passage::{Earlier, Live, Never};
+        use LiveHistory::{Earlier, Live, Never};
         use Verdict::{Pass, Refuse, Warn};
         let table = [
             // operation, upstream, here → verdict
@@ -471,7 +471,7 @@ mod tests {
     #[test]
     fn a_skipped_environment_is_named_with_both_digests() {
         let mut facts = facts(Op::Promote);
-        facts.upstream = upstream(Passage::Never);
+        facts.upstream = upstream(LiveHistory::Never);
         let (next, other) = (Digest::of(b"next"), Digest::of(b"other"));
         let why = format!("{next} was never live in preprod (reg.io/acme/shop:preprod); {other} is live there now");
         assert_eq!(refused(&PromotionOrder, &facts), ("STAGE_SKIPPED".to_owned(), why));

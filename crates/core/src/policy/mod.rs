@@ -8,7 +8,7 @@ mod facts;
 mod guardrail;
 mod parts;
 
-pub use evaluation::{Judgement, Policy, Refusal};
-pub use facts::{ExpectedDigest, Facts, Passage, Tagged, Upstream};
+pub use evaluation::{Policy, PolicyEvaluation, Refusal};
+pub use facts::{ExpectedDigest, Facts, LiveHistory, Tagged, Upstream};
 pub use guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
 pub use parts::PartsPresent;

@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use super::guardrail::{Finding, Guardrail};
 use crate::log::Op;
-use crate::value::{Digest, Text};
+use crate::value::{Digest, Line};
 
 /// The parts of the target (manifests, configs, layers) are in the registry.
 ///
@@ -35,11 +35,11 @@ impl PartsPresent {
     }
 
     /// The warning of an audit about a live digest; none if all of its parts are in the registry.
-    pub(crate) fn warning(live: &Digest, missing: &[Text], unknown: &[Text]) -> Option<Finding> {
+    pub(crate) fn warning(live: &Digest, missing: &[Line], unknown: &[Line]) -> Option<Finding> {
         Self::wanting(missing, unknown).map(|why| Self::warn(live, missing, &why))
     }
 
-    fn warn(digest: &Digest, missing: &[Text], why: &str) -> Finding {
+    fn warn(digest: &Digest, missing: &[Line], why: &str) -> Finding {
         match missing.is_empty() {
             false => Finding::warn(Self::NAME, "TARGET_INCOMPLETE", format!("{digest} lacks parts: {why}")),
             true => Finding::warn(Self::NAME, "TARGET_UNKNOWN", format!("{digest} may lack parts: {why}")),
@@ -47,15 +47,15 @@ impl PartsPresent {
     }
 
     /// The text of a finding about missing and unknown parts; none if there are no such parts.
-    fn wanting(missing: &[Text], unknown: &[Text]) -> Option<String> {
+    fn wanting(missing: &[Line], unknown: &[Line]) -> Option<String> {
         let missing = (!missing.is_empty()).then(|| format!("not in the registry: {}", Self::list(missing)));
         let unknown = (!unknown.is_empty()).then(|| format!("not known: {}", Self::list(unknown)));
         let why = missing.into_iter().chain(unknown).collect::<Vec<_>>().join("; ");
         (!why.is_empty()).then_some(why)
     }
 
-    fn list(parts: &[Text]) -> String {
-        let named: Vec<_> = parts.iter().take(Self::NAMED).map(Text::as_str).collect();
+    fn list(parts: &[Line]) -> String {
+        let named: Vec<_> = parts.iter().take(Self::NAMED).map(Line::as_str).collect();
         match parts.len().saturating_sub(Self::NAMED) {
             0 => named.join(", "),
             more => format!("{}, and {more} more", named.join(", ")),
@@ -94,8 +94,8 @@ mod tests {
         let state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
         let provenance = Provenance::new("manual", "1", "ada").unwrap();
         let mut facts = Facts::new(op, &state, provenance, "2026-11-23T06:00:00Z".parse().unwrap());
-        facts.target = Some(TargetManifest::new(Digest::of(b"next"), Text::lossy("a/b"), 7));
-        let parts = |what: &str, count| (0..count).map(|n| Text::lossy(format!("{what} {n}"))).collect();
+        facts.target = Some(TargetManifest::new(Digest::of(b"next"), Line::lossy("a/b"), 7));
+        let parts = |what: &str, count| (0..count).map(|n| Line::lossy(format!("{what} {n}"))).collect();
         (facts.missing, facts.unknown) = (parts("blob", missing), parts("cdn.example.com: refused", unknown));
         let finding = PartsPresent.judge(&facts);
         (finding.verdict, finding.code().map(str::to_owned), finding.why.to_string())

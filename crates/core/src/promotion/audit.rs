@@ -8,11 +8,11 @@ use std::time::Duration;
 use super::machine::{Comparison, LogRead, Waiting, back_off};
 use super::parts::{Depth, Preflight};
 use super::promoter::Promoter;
-use super::request::Terms;
-use crate::drift::{AuditReport, Audited, Drift};
+use super::request::MoveOptions;
+use crate::drift::{AuditReport, ChannelAudit, Drift};
 use crate::error::Result;
 use crate::log::ChannelState;
-use crate::policy::{Finding, PartsPresent, Passage};
+use crate::policy::{Finding, LiveHistory, PartsPresent};
 use crate::value::{Channel, Digest};
 
 /// The most channels, tags or manifests that are read at the same time.
@@ -44,7 +44,7 @@ pub enum AuditLooks {
 
 impl Default for AuditOptions {
     fn default() -> AuditOptions {
-        AuditOptions { timeout: Some(Terms::TIMEOUT), looks: AuditLooks::default() }
+        AuditOptions { timeout: Some(MoveOptions::TIMEOUT), looks: AuditLooks::default() }
     }
 }
 
@@ -78,7 +78,7 @@ impl Promoter {
         Ok(AuditReport::new(self.inner.clock.now(), audited))
     }
 
-    async fn audit_one(&self, channel: &Channel, options: AuditOptions) -> Audited {
+    async fn audit_one(&self, channel: &Channel, options: AuditOptions) -> ChannelAudit {
         let looked = match self.look_at(channel, options.timeout).await {
             Ok(audited) => self.doubted(audited).await,
             Err(error) => Err(error),
@@ -87,8 +87,8 @@ impl Promoter {
             Ok(audited) => audited,
             Err(error) => {
                 let empty = ChannelState::empty(channel.clone());
-                let drift = Drift::judge(&empty, &Err(error), Passage::Never);
-                return Audited::new(channel.clone(), 0, drift);
+                let drift = Drift::judge(&empty, &Err(error), LiveHistory::Never);
+                return ChannelAudit::new(channel.clone(), 0, drift);
             }
         };
         if let (AuditLooks::TagAndParts, Drift::InSync { live } | Drift::Lagging { expected: live, .. }) =
@@ -101,7 +101,7 @@ impl Promoter {
 
     /// Replaces *in sync*, *lagging* and *never recorded* with *possibly open*, if a move may be open that the log does
     /// not have.
-    async fn doubted(&self, mut audited: Audited) -> Result<Audited> {
+    async fn doubted(&self, mut audited: ChannelAudit) -> Result<ChannelAudit> {
         let observed = match audited.drift {
             Drift::InSync { live } => Some(live),
             Drift::Lagging { observed, .. } | Drift::NeverRecorded { observed } => observed,
@@ -120,7 +120,7 @@ impl Promoter {
         PartsPresent::warning(&live, &parts.missing, &parts.unknown)
     }
 
-    async fn look_at(&self, channel: &Channel, timeout: Option<Duration>) -> Result<Audited> {
+    async fn look_at(&self, channel: &Channel, timeout: Option<Duration>) -> Result<ChannelAudit> {
         let begun = self.inner.now();
         let give_up =
             timeout.map(|timeout| begun.saturating_add(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)));
@@ -129,15 +129,15 @@ impl Promoter {
             let (log, read) = tokio::join!(self.read_log(channel), self.inner.read_tag(channel));
             let log = log?;
             let state = Arc::clone(&log.state);
-            let audited = |drift| Ok(Audited::new(channel.clone(), state.size, drift));
+            let audited = |drift| Ok(ChannelAudit::new(channel.clone(), state.size, drift));
             let read = match read {
                 Ok(read) => read,
-                Err(error) => return audited(Drift::judge(&state, &Err(error), Passage::Never)),
+                Err(error) => return audited(Drift::judge(&state, &Err(error), LiveHistory::Never)),
             };
             let observed = read.value;
             let now = self.inner.now();
             let expected = match log.compare(&read) {
-                Comparison::Same => return audited(Drift::judge(&state, &Ok(observed), Passage::Live)),
+                Comparison::Same => return audited(Drift::judge(&state, &Ok(observed), LiveHistory::Live)),
                 Comparison::Differs { live } => live,
                 Comparison::Lags { live: expected } => match give_up {
                     None => return audited(Drift::Lagging { expected, observed }),
@@ -160,10 +160,10 @@ impl Promoter {
                     return audited(Drift::LedgerBehind { expected, observed: digest });
                 }
                 Some(digest) => match self.inner.journal(channel).lock().await.made_live(&digest).await? {
-                    Some(_) => Passage::Earlier,
-                    None => Passage::Never,
+                    Some(_) => LiveHistory::Earlier,
+                    None => LiveHistory::Never,
                 },
-                None => Passage::Never,
+                None => LiveHistory::Never,
             };
             return audited(Drift::judge(&state, &Ok(observed), here));
         }

@@ -33,7 +33,7 @@ impl Run {
             "{channel} points at {observed}, which was promoted (it has a pin) by a move that this ledger does not know: it is \
              an older copy, or another ledger governs the channel. Use that ledger; nothing was written"
         );
-        Error::new(ErrorKind::LedgerBehind, message).with("channel", channel).with("observed", observed)
+        Error::new(ErrorKind::LedgerBehind, message).with_context("channel", channel).with_context("observed", observed)
     }
 }
 

@@ -3,13 +3,13 @@
 use std::sync::Weak;
 
 use super::effects::Effects;
-use super::machine::{Appended, Ask, Change, Effect, End, Input, Key, LogRead, Moving, Next, Pins, TagRead};
-use super::request::{Operation, Terms};
+use super::machine::{AppendEnd, Ask, Change, Effect, End, Input, Key, LogRead, Moving, Next, Pins, TagRead};
+use super::request::{MoveOptions, Operation};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Body, Decision, Expected, Intent, PolicyEntry, PolicyNote, Source, TargetManifest, UpstreamLog};
-use crate::policy::{ExpectedDigest, Finding, Judgement, Refusal};
+use crate::log::{Body, Decision, Expected, Intent, PolicyEntry, RecordedPolicy, Source, TargetManifest, UpstreamLog};
+use crate::policy::{ExpectedDigest, Finding, PolicyEvaluation, Refusal};
 use crate::registry::Manifest;
-use crate::value::{Digest, IdempotencyKey, Provenance, ReleaseLabel, Text};
+use crate::value::{Digest, IdempotencyKey, Line, Provenance, ReleaseLabel};
 
 /// One move, from its request to its end.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(super) enum Doing {
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) operation: Operation,
-    pub(super) terms: Terms,
+    pub(super) terms: MoveOptions,
     pub(super) key: IdempotencyKey,
     pub(super) request: Digest,
 }
@@ -52,7 +52,7 @@ pub(super) struct Asked {
 /// A planned move: the policy's judgement, the change and the logs that it is based on.
 #[derive(Clone, Debug)]
 pub(super) struct Gathered {
-    pub(super) judgement: Judgement,
+    pub(super) judgement: PolicyEvaluation,
     pub(super) change: Change,
     /// The logs of earlier environments that were read.
     pub(super) upstream: Vec<UpstreamLog>,
@@ -142,11 +142,11 @@ impl Run {
 
     async fn record_policy(&mut self, seq: u64) -> Input {
         let policy = &self.effects.inner.policy;
-        let (PolicyNote { name, digest }, text) = (policy.note(), policy.text());
+        let (RecordedPolicy { name, digest }, text) = (policy.note(), policy.text());
         let provenance = self.asked.terms.provenance.clone();
         let entry = PolicyEntry { name, digest, text, binding: false, provenance };
         let input = self.effects.append(seq, Body::Policy(entry)).await;
-        if matches!(input, Input::Appended(Appended::Unknown)) {
+        if matches!(input, Input::Appended(AppendEnd::Unknown)) {
             let message = format!("{}: the append of the policy was not answered", self.effects.channel);
             self.effects.error = Some(Error::new(ErrorKind::LedgerAmbiguous, message));
         }
@@ -154,13 +154,13 @@ impl Run {
     }
 
     /// Appends the intent. If the answer is lost, reads the log at once to see if the intent is there.
-    async fn write_intent(&self, seq: u64, body: Body) -> Result<Appended> {
+    async fn write_intent(&self, seq: u64, body: Body) -> Result<AppendEnd> {
         match self.effects.write(seq, body).await? {
-            Appended::Unknown => Ok(match self.effects.read_log().await {
+            AppendEnd::Unknown => Ok(match self.effects.read_log().await {
                 Ok(log) if log.state.open.as_ref().is_some_and(|open| open.owner == self.effects.worker.owner) => {
-                    Appended::Stored(log)
+                    AppendEnd::Stored(log)
                 }
-                _ => Appended::Unknown,
+                _ => AppendEnd::Unknown,
             }),
             appended => Ok(appended),
         }
@@ -180,7 +180,7 @@ impl Run {
             .collect();
         let written = self.write_intent(seq, Body::Intent(Box::new(intent))).await;
         let pins = match written {
-            Ok(Appended::Stored(_)) => match self.effects.pin(&missing).await {
+            Ok(AppendEnd::Stored(_)) => match self.effects.pin(&missing).await {
                 Ok(()) => {
                     self.effects.pinned.extend(missing);
                     Pins::Confirmed
@@ -249,7 +249,7 @@ pub(super) fn target_of(manifest: &Manifest) -> TargetManifest {
     let annotation = |name: &&str| {
         let name = format!("org.opencontainers.image.{name}");
         let value = description.annotations.get(&name)?.parse().ok()?;
-        Some((Text::lossy(name), value))
+        Some((Line::lossy(name), value))
     };
     TargetManifest {
         digest: manifest.digest(),

@@ -9,23 +9,23 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::inner::Inner;
-use super::machine::{Appended, Closing, Effect, Input, LogRead, Ms, PutEnd, Replay, TagRead, Worker};
+use super::machine::{AppendEnd, Closing, Effect, Input, LogRead, Ms, PutEnd, Replay, TagRead, Worker};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{Journal, Written};
+use crate::ledger::{AppendResult, ChannelLog};
 use crate::log::{
-    ActiveHold, Body, ChannelState, ErrorNote, MigratedTo, Observation, ObservationCause, Op, OpenMove, Outcome,
+    ActiveHold, Body, ChannelState, MigratedTo, Observation, ObservationCause, Op, OpenMove, Outcome, RecordedError,
     Status, Takeover, TakeoverOp,
 };
 use crate::policy::Finding;
 use crate::registry::{Manifest, Put};
-use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Text, Timestamp};
+use crate::value::{Channel, Digest, IdempotencyKey, Line, Provenance, Timestamp};
 
 /// The state of one worker on one channel.
 #[derive(Debug)]
 pub(super) struct Effects {
     pub(super) inner: Arc<Inner>,
     pub(super) channel: Channel,
-    pub(super) journal: Arc<Mutex<Journal>>,
+    pub(super) journal: Arc<Mutex<ChannelLog>>,
     pub(super) worker: Worker,
     pub(super) author: Author,
     pub(super) manifests: HashMap<Digest, Manifest>,
@@ -73,7 +73,7 @@ impl Effects {
         let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let worker = Worker {
             owner: owner()?,
-            move_id: Text::try_from(Uuid::now_v7().to_string())?,
+            move_id: Line::try_from(Uuid::now_v7().to_string())?,
             deadlines: inner.times.deadlines_for(channel.repository().registry()),
             put_ms: ms(inner.times.put),
             fresh_ms: FRESH_MS,
@@ -113,13 +113,13 @@ impl Effects {
 
     /// Keeps the parts of an input that later errors and decisions need.
     pub(super) fn note(&mut self, input: &Input) {
-        self.doubted |= matches!(input, Input::Begun(Appended::Unknown, _));
+        self.doubted |= matches!(input, Input::Begun(AppendEnd::Unknown, _));
         match input {
-            Input::Appended(Appended::Unknown) | Input::Begun(Appended::Unknown, _) => self.began = Began::Perhaps,
+            Input::Appended(AppendEnd::Unknown) | Input::Begun(AppendEnd::Unknown, _) => self.began = Began::Perhaps,
             Input::Looked(log, _)
             | Input::Log(log)
-            | Input::Begun(Appended::Stored(log) | Appended::Lost(log), _)
-            | Input::Appended(Appended::Stored(log) | Appended::Lost(log)) => {
+            | Input::Begun(AppendEnd::Stored(log) | AppendEnd::Lost(log), _)
+            | Input::Appended(AppendEnd::Stored(log) | AppendEnd::Lost(log)) => {
                 self.migrated.clone_from(&log.state.migrated);
                 let ours = log.state.open.as_ref().is_some_and(|open| open.owner == self.worker.owner);
                 let answered = matches!(input, Input::Begun(..) | Input::Appended(_));
@@ -241,7 +241,7 @@ impl Effects {
         self.log_read(&journal).await
     }
 
-    async fn log_read(&self, journal: &Journal) -> Result<LogRead> {
+    async fn log_read(&self, journal: &ChannelLog) -> Result<LogRead> {
         let state = Arc::clone(journal.state());
         let replay = match &self.author.key {
             // No other move has a random key, except a move of this run whose answer was lost.
@@ -277,20 +277,20 @@ impl Effects {
 
     /// Appends an entry. An error means that nothing was written. If the log cannot be read after another entry came
     /// first, the result is `Unknown`: the machine reads the log again.
-    pub(super) async fn write(&self, seq: u64, body: Body) -> Result<Appended> {
+    pub(super) async fn write(&self, seq: u64, body: Body) -> Result<AppendEnd> {
         let mut journal = self.journal.lock().await;
         let now = self.inner.clock.now();
         match journal.append(seq, body, now).await {
             // The next look reads the log again, and looks the key up.
-            Ok(Written::At(_)) => Ok(Appended::Stored(self.log_with(Arc::clone(journal.state()), None))),
-            Ok(Written::Lost) => {
+            Ok(AppendResult::At(_)) => Ok(AppendEnd::Stored(self.log_with(Arc::clone(journal.state()), None))),
+            Ok(AppendResult::Lost) => {
                 let log = match journal.refresh().await {
                     Ok(_) => self.log_read(&journal).await,
                     Err(error) => Err(error),
                 };
-                Ok(log.map_or(Appended::Unknown, Appended::Lost))
+                Ok(log.map_or(AppendEnd::Unknown, AppendEnd::Lost))
             }
-            Err(error) if error.kind() == ErrorKind::LedgerAmbiguous => Ok(Appended::Unknown),
+            Err(error) if error.kind() == ErrorKind::LedgerAmbiguous => Ok(AppendEnd::Unknown),
             Err(error) => Err(error),
         }
     }
@@ -309,7 +309,7 @@ impl Effects {
             recovered: open.epoch > 0,
             error: why.map(|why| {
                 let error = self.error_of(why);
-                ErrorNote { code: Text::lossy(error.code()), text: Text::lossy(error.message()) }
+                RecordedError { code: Line::lossy(error.code()), text: Line::lossy(error.message()) }
             }),
         };
         // A landed move is closed even if its pin cannot be written; then the result has a warning.
@@ -374,15 +374,15 @@ impl Effects {
         let reference = self.channel.repository().digest(digest);
         self.inner.registry.fetch(&reference).await?.ok_or_else(|| {
             Error::new(ErrorKind::RegistryAbsent, format!("{reference} is gone from the registry"))
-                .with("reference", &reference)
+                .with_context("reference", &reference)
         })
     }
 }
 
 /// The name of a worker: sixteen random bytes, in hex.
-fn owner() -> Result<Text> {
+fn owner() -> Result<Line> {
     let mut random = [0_u8; 16];
     getrandom::fill(&mut random)
-        .map_err(|e| Error::new(ErrorKind::InternalFault, "the system gave no random bytes").because(e))?;
-    Text::try_from(random.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        .map_err(|e| Error::new(ErrorKind::InternalFault, "the system gave no random bytes").with_source(e))?;
+    Line::try_from(random.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }

@@ -96,7 +96,7 @@ impl Effects {
             ),
             Why::Unknown => (ErrorKind::MoveIndeterminate, format!("{channel}: it is not known whether the tag moved")),
         };
-        Error::new(kind, message).with("channel", channel)
+        Error::new(kind, message).with_context("channel", channel)
     }
 
     fn drifted(&self, observed: Option<Digest>) -> String {
@@ -138,12 +138,12 @@ impl Effects {
             _ => "recover the channel to bring it to rest; any machine can",
         };
         let cause = self.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
-        let error = Error::new(kind, format!("{channel}: {what}{cause}; {advice}")).with("channel", channel);
+        let error = Error::new(kind, format!("{channel}: {what}{cause}; {advice}")).with_context("channel", channel);
         let open = self.state().and_then(|state| state.open.clone()).filter(|open| Some(open.seq) == seq);
         let move_id = open.map_or_else(|| self.worker.move_id.clone(), |open| open.move_id);
         match seq {
-            Some(seq) => error.with("seq", seq).with("move_id", move_id),
-            None => error.with("move_id", move_id),
+            Some(seq) => error.with_context("seq", seq).with_context("move_id", move_id),
+            None => error.with_context("move_id", move_id),
         }
     }
 

@@ -10,7 +10,7 @@ use super::past::back;
 use super::request::{LEDGER_COMPLETE, Operation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{CLOCK_TOLERANCE_MS, ChannelState, Op, Source};
-use crate::policy::{Facts, Finding, Passage, Tagged, Upstream};
+use crate::policy::{Facts, Finding, LiveHistory, Tagged, Upstream};
 use crate::registry::Manifest;
 use crate::value::{Channel, Digest, ReleaseLabel, Timestamp};
 
@@ -34,11 +34,11 @@ impl Run {
         let manifest = self.target(change.target).await?;
         let here = self.passage(&self.effects.channel, &change.target).await?;
         if let Operation::Rollback(Some(_)) = operation
-            && here == Passage::Never
+            && here == LiveHistory::Never
         {
             let to = change.target;
             let message = format!("{to} was never live on {}: a rollback goes back to what was", self.effects.channel);
-            return Err(Error::new(ErrorKind::RollbackNoTarget, message).with("channel", &self.effects.channel));
+            return Err(Error::new(ErrorKind::RollbackNoTarget, message).with_context("channel", &self.effects.channel));
         }
         let op = change.op;
         let parts = self.parts(op, manifest.as_ref()).await;
@@ -191,14 +191,14 @@ impl Run {
     }
 
     /// Reads in the log if a digest is live on a channel, was live earlier, or never was.
-    async fn passage(&self, channel: &Channel, digest: &Digest) -> Result<Passage> {
+    async fn passage(&self, channel: &Channel, digest: &Digest) -> Result<LiveHistory> {
         let journal = self.effects.inner.journal(channel);
         let mut journal = journal.lock().await;
         let state = journal.refresh().await?;
         Ok(match state.live {
-            Some(live) if live == *digest => Passage::Live,
-            _ if journal.made_live(digest).await?.is_some() => Passage::Earlier,
-            _ => Passage::Never,
+            Some(live) if live == *digest => LiveHistory::Live,
+            _ if journal.made_live(digest).await?.is_some() => LiveHistory::Earlier,
+            _ => LiveHistory::Never,
         })
     }
 

@@ -39,7 +39,7 @@ impl Run {
              if it is lost, override {LEDGER_COMPLETE} with a reason",
             named.join(", ")
         );
-        Err(Error::new(ErrorKind::LedgerForeign, message).with("channel", &self.effects.channel))
+        Err(Error::new(ErrorKind::LedgerForeign, message).with_context("channel", &self.effects.channel))
     }
 }
 
@@ -69,7 +69,7 @@ async fn strike_out(log: &Snapshot, digests: &mut BTreeSet<Digest>) -> Result<()
         if entries.is_empty() {
             let message = format!("the log has {from} entries, and {} were seen before", log.state().size);
             let channel = &log.state().channel;
-            return Err(Error::new(ErrorKind::LedgerTruncated, message).with("channel", channel));
+            return Err(Error::new(ErrorKind::LedgerTruncated, message).with_context("channel", channel));
         }
         from += entries.len() as u64;
         for entry in &entries {

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use super::machine::{FirstRead, Ms, TagRead, Waiting};
 use super::times::Times;
 use crate::error::{Error, Result};
-use crate::ledger::{Journal, Ledger};
+use crate::ledger::{ChannelLog, Ledger};
 use crate::policy::Policy;
 use crate::registry::Registry;
 use crate::value::{Channel, Clock, Pipeline};
@@ -26,21 +26,21 @@ pub(super) struct Inner {
     pub(super) policy: Arc<Policy>,
     pub(super) pipeline: Option<Pipeline>,
     pub(super) times: Times,
-    pub(super) watcher: Option<Arc<dyn Watcher>>,
-    pub(super) journals: Arc<std::sync::Mutex<HashMap<Channel, Arc<Mutex<Journal>>>>>,
+    pub(super) watcher: Option<Arc<dyn ProgressObserver>>,
+    pub(super) journals: Arc<std::sync::Mutex<HashMap<Channel, Arc<Mutex<ChannelLog>>>>>,
     /// The times at which this process first read the entries of each log.
     pub(super) first_reads: Arc<std::sync::Mutex<HashMap<Channel, FirstRead>>>,
 }
 
 /// A callback for progress: it is called each time a run waits.
-pub trait Watcher: fmt::Debug + Send + Sync {
+pub trait ProgressObserver: fmt::Debug + Send + Sync {
     /// A run of `channel` waits for `what`, for `remaining` at most if that is known.
-    fn waits(&self, channel: &Channel, what: Wait, remaining: Option<Duration>);
+    fn waits(&self, channel: &Channel, what: WaitReason, remaining: Option<Duration>);
 }
 
 /// The reason why a run waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wait {
+pub enum WaitReason {
     /// Another worker's move is open; the run waits until it is closed or may be taken over.
     OtherMove {
         /// The move.
@@ -59,9 +59,9 @@ pub enum Wait {
 
 impl Inner {
     /// The journal of a channel, shared by every run of this promoter.
-    pub(super) fn journal(&self, channel: &Channel) -> Arc<Mutex<Journal>> {
+    pub(super) fn journal(&self, channel: &Channel) -> Arc<Mutex<ChannelLog>> {
         let mut journals = self.journals.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Mutex::new(Journal::new(Arc::clone(&self.ledger), channel.clone())));
+        let new = || Arc::new(Mutex::new(ChannelLog::new(Arc::clone(&self.ledger), channel.clone())));
         Arc::clone(journals.entry(channel.clone()).or_insert_with(new))
     }
 
@@ -89,12 +89,12 @@ impl Inner {
     pub(super) fn watch(&self, channel: &Channel, waiting: Waiting, error: Option<&Error>, now: Ms) {
         let Some(watcher) = &self.watcher else { return };
         let (what, until) = match waiting {
-            Waiting::Other { move_id, until } => (Wait::OtherMove { move_id: move_id.to_string() }, until),
-            Waiting::Quiet { until } => (Wait::QuietTime, until),
-            Waiting::Settle { until } => (Wait::Settle, until),
+            Waiting::Other { move_id, until } => (WaitReason::OtherMove { move_id: move_id.to_string() }, until),
+            Waiting::Quiet { until } => (WaitReason::QuietTime, until),
+            Waiting::Settle { until } => (WaitReason::Settle, until),
             Waiting::Answer { until } => {
                 let why = error.map_or_else(|| "it was not answered".to_owned(), ToString::to_string);
-                (Wait::Answer { why }, until)
+                (WaitReason::Answer { why }, until)
             }
         };
         watcher.waits(channel, what, Some(Duration::from_millis(until.saturating_sub(now))));

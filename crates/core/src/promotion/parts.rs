@@ -13,15 +13,15 @@ use tokio::time::{Instant, timeout_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Op;
 use crate::registry::{Content, Descriptor, MANIFEST_TYPES, Manifest, Registry};
-use crate::value::{Digest, Repository, Text};
+use crate::value::{Digest, Line, Repository};
 
 /// The parts of a manifest that are missing or unknown. A part that is in neither list is in the registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Parts {
     /// Parts that the registry says it does not have.
-    pub(super) missing: Vec<Text>,
+    pub(super) missing: Vec<Line>,
     /// Parts that could not be looked at, with the registry's error, and manifests that are not understood.
-    pub(super) unknown: Vec<Text>,
+    pub(super) unknown: Vec<Line>,
 }
 
 /// The parts that are looked at.
@@ -88,8 +88,8 @@ impl Preflight<'_> {
         let (named, reference) = (format!("manifest {digest}"), self.repository.digest(digest));
         match self.within(deadline, self.registry.fetch(&reference)).await {
             Ok(Some(manifest)) => self.parts_until(&manifest, deadline).await,
-            Ok(None) => Parts { missing: vec![Text::lossy(named)], ..Parts::default() },
-            Err(error) => Parts { unknown: vec![Text::lossy(format!("{named}: {error}"))], ..Parts::default() },
+            Ok(None) => Parts { missing: vec![Line::lossy(named)], ..Parts::default() },
+            Err(error) => Parts { unknown: vec![Line::lossy(format!("{named}: {error}"))], ..Parts::default() },
         }
     }
 
@@ -104,7 +104,7 @@ impl Preflight<'_> {
                     Ok(content) => named.extend(self.named(content).filter(|part| seen.insert(part.key()))),
                     Err(error) => {
                         let why = format!("{} is not understood: {}", manifest.digest(), error.message());
-                        parts.unknown.push(Text::lossy(why));
+                        parts.unknown.push(Line::lossy(why));
                     }
                 }
             }
@@ -115,8 +115,8 @@ impl Preflight<'_> {
                 match found {
                     Ok(Found::There) => {}
                     Ok(Found::Names(manifest)) => manifests.push(manifest),
-                    Ok(Found::Missing) => parts.missing.push(Text::lossy(part.to_string())),
-                    Err(error) => parts.unknown.push(Text::lossy(format!("{part}: {error}"))),
+                    Ok(Found::Missing) => parts.missing.push(Line::lossy(part.to_string())),
+                    Err(error) => parts.unknown.push(Line::lossy(format!("{part}: {error}"))),
                 }
             }
         }

@@ -4,15 +4,15 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::ledger::Snapshot;
-use crate::log::{Body, Entry, EventStatus, PromotionEvent, Status, events};
+use crate::log::{Body, Entry, MoveRecord, MoveStatus, Status, events};
 use crate::value::{Digest, Timestamp};
 
 /// Some moves of a channel, newest first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Page {
+pub struct HistoryPage {
     /// The moves.
-    pub events: Vec<PromotionEvent>,
+    pub events: Vec<MoveRecord>,
     /// The position at which the next page begins: pass it as `before`. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
@@ -26,10 +26,10 @@ pub struct Page {
 pub struct LiveAt {
     /// The committed move that had made it live.
     #[serde(flatten)]
-    pub event: PromotionEvent,
+    pub event: MoveRecord,
     /// The move that was open at that time, with its outcome: its put may have landed before that time.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub open: Option<PromotionEvent>,
+    pub open: Option<MoveRecord>,
     /// The last drift that was observed between that move and that time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftSeen>,
@@ -58,12 +58,12 @@ const BACK: u64 = 16;
 const PAGE: usize = 64;
 
 /// The last committed move of the log.
-pub(super) async fn last_committed(log: &Snapshot) -> Result<Option<PromotionEvent>> {
+pub(super) async fn last_committed(log: &Snapshot) -> Result<Option<MoveRecord>> {
     let mut before = None;
     while log.state().live.is_some() {
         let page = back(log, before, 1).await?;
         match page.events.into_iter().next() {
-            Some(event) if event.status() == EventStatus::Committed => return Ok(Some(event)),
+            Some(event) if event.status() == MoveStatus::Committed => return Ok(Some(event)),
             Some(event) => before = Some(event.seq),
             None => break,
         }
@@ -73,7 +73,7 @@ pub(super) async fn last_committed(log: &Snapshot) -> Result<Option<PromotionEve
 
 /// The moves whose intent has a lower position than `before`, newest first: reads backwards until it has `limit` moves
 /// or reaches the first entry.
-pub(super) async fn back(log: &Snapshot, before: Option<u64>, limit: usize) -> Result<Page> {
+pub(super) async fn back(log: &Snapshot, before: Option<u64>, limit: usize) -> Result<HistoryPage> {
     let size = log.state().size;
     let end = before.unwrap_or(size).min(size);
     // Double the distance each time, so that the total of the reads stays linear where moves are rare.
@@ -92,12 +92,12 @@ pub(super) async fn back(log: &Snapshot, before: Option<u64>, limit: usize) -> R
         events.reverse();
         events.truncate(limit);
         let next = events.last().map(|event| event.seq).filter(|seq| *seq > 0 && events.len() == limit);
-        return Ok(Page { events, next });
+        return Ok(HistoryPage { events, next });
     }
 }
 
 /// The move with the takeovers and the outcome that are at `end` or later, if there are any.
-async fn whole(log: &Snapshot, mut event: PromotionEvent, mut end: u64) -> Result<PromotionEvent> {
+async fn whole(log: &Snapshot, mut event: MoveRecord, mut end: u64) -> Result<MoveRecord> {
     let size = log.state().size;
     while event.outcome.is_none() && end < size {
         // Double the distance each time, as above.
@@ -114,11 +114,11 @@ async fn between(log: &Snapshot, start: u64, end: u64) -> Result<Vec<Entry>> {
 
 /// The move that was live at a time: the committed move with the highest position that was closed by then.
 pub(super) async fn live_at(log: &Snapshot, at: Timestamp) -> Result<Option<LiveAt>> {
-    let by_then = |event: &PromotionEvent| event.outcome.as_ref().is_some_and(|closing| closing.at <= at);
+    let by_then = |event: &MoveRecord| event.outcome.as_ref().is_some_and(|closing| closing.at <= at);
     let mut before = None;
     loop {
         let page = back(log, before, PAGE).await?;
-        let is_it = |event: &PromotionEvent| event.status() == EventStatus::Committed && by_then(event);
+        let is_it = |event: &MoveRecord| event.status() == MoveStatus::Committed && by_then(event);
         match (page.events.into_iter().find(is_it), page.next) {
             (Some(event), _) => return beside(log, event, at).await.map(Some),
             (None, Some(next)) => before = Some(next),
@@ -128,7 +128,7 @@ pub(super) async fn live_at(log: &Snapshot, at: Timestamp) -> Result<Option<Live
 }
 
 /// Adds the open move and the drift of that time: from the entries between that move and the next committed one.
-async fn beside(log: &Snapshot, event: PromotionEvent, at: Timestamp) -> Result<LiveAt> {
+async fn beside(log: &Snapshot, event: MoveRecord, at: Timestamp) -> Result<LiveAt> {
     let mut found = LiveAt { event, open: None, drift: None };
     let mut from = found.event.outcome.as_ref().map_or(found.event.seq, |closing| closing.seq) + 1;
     let size = log.state().size;
@@ -147,7 +147,7 @@ async fn beside(log: &Snapshot, event: PromotionEvent, at: Timestamp) -> Result<
                         Some(begun) => Some(whole(log, begun, entry.seq + 1).await?),
                         None => None,
                     };
-                    let was_open = |event: &PromotionEvent| event.outcome.as_ref().is_none_or(|end| end.at > at);
+                    let was_open = |event: &MoveRecord| event.outcome.as_ref().is_none_or(|end| end.at > at);
                     found.open = begun.filter(was_open).or(found.open);
                 }
                 Body::Outcome(outcome) if outcome.status == Status::Committed => return Ok(found),

@@ -48,7 +48,7 @@ impl Effects {
                 // Another worker may have put the pin, or the answer to this put was lost.
                 match self.inner.registry.resolve(repository, &tag).await {
                     Ok(Some(found)) if found == digest => Ok(()),
-                    _ => Err(error.with("pin", tag)),
+                    _ => Err(error.with_context("pin", tag)),
                 }
             }
         }
@@ -69,7 +69,7 @@ impl Effects {
             let left = until.saturating_sub(self.now());
             if left == 0 {
                 let message = format!("the registry said that it keeps {repository}:{tag}, and does not have it");
-                return Err(Error::new(ErrorKind::RegistryDigestMismatch, message).with("pin", tag));
+                return Err(Error::new(ErrorKind::RegistryDigestMismatch, message).with_context("pin", tag));
             }
             tokio::time::sleep(Duration::from_millis(back_off(looks).min(left))).await;
             looks += 1;

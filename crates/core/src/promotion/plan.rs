@@ -11,7 +11,7 @@ use super::effects::Effects;
 use super::inner::Inner;
 use super::machine::{Effect, Input, OnConflict};
 use super::receipt::Receipt;
-use super::request::{Operation, Terms};
+use super::request::{MoveOptions, Operation};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::log::{Op, OpenMove};
 use crate::policy::{Finding, Refusal};
@@ -49,13 +49,13 @@ pub struct DeadMove {
     /// The digest that it points the channel at.
     pub target: Digest,
     /// The way in which executing the plan would close it.
-    pub closing: Closing,
+    pub closing: DeadMoveEnd,
 }
 
 /// The way in which executing a plan closes a dead worker's move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Closing {
+pub enum DeadMoveEnd {
     /// The move has the key of this request: it is completed, with a put if it has not landed.
     Complete,
     /// The move is committed if it has landed, and closed without a put otherwise.
@@ -67,8 +67,8 @@ impl fmt::Display for DeadMove {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let DeadMove { seq, op, target, closing } = self;
         let closing = match closing {
-            Closing::Complete => "complete it",
-            Closing::CommitOrAbort => "commit it if it has landed, and abort it otherwise",
+            DeadMoveEnd::Complete => "complete it",
+            DeadMoveEnd::CommitOrAbort => "commit it if it has landed, and abort it otherwise",
         };
         write!(f, "a dead move is open: {} to {target} (seq {seq}); executing would {closing}", op.as_str())
     }
@@ -83,7 +83,7 @@ pub(super) enum Purpose {
 
 /// A plan that the policy permits. [`Promoter::execute`](super::Promoter::execute) takes nothing else.
 #[derive(Debug)]
-pub struct Approved(Plan);
+pub struct ApprovedPlan(Plan);
 
 impl Plan {
     /// The live digest now, and the digest that the move would make live. None if there is nothing to do, or if a dead
@@ -121,13 +121,13 @@ impl Plan {
     }
 
     /// The permission to execute it, or the policy's refusal with every finding.
-    pub fn approve(mut self) -> Result<Approved, Refusal> {
+    pub fn approve(mut self) -> Result<ApprovedPlan, Refusal> {
         if let What::Move(gathered) = &self.what {
             let decision = gathered.judgement.clone().decide()?;
             self.run.decision = Some(decision);
             self.run.upstream.clone_from(&gathered.upstream);
         }
-        Ok(Approved(self))
+        Ok(ApprovedPlan(self))
     }
 }
 
@@ -138,7 +138,7 @@ impl Plan {
         purpose: Purpose,
         channel: &Channel,
         operation: Operation,
-        terms: Terms,
+        terms: MoveOptions,
     ) -> Result<Plan> {
         operation.check(channel, &terms)?;
         let request = operation.request(channel, &terms)?;
@@ -175,7 +175,7 @@ impl Plan {
     }
 }
 
-impl Approved {
+impl ApprovedPlan {
     /// Executes the plan. A plan that is older than `FRESH_MS` is made again first.
     pub(super) async fn execute(self) -> Result<Receipt> {
         let plan = self.0;
@@ -205,7 +205,7 @@ impl Approved {
                 What::Move(_) | What::DeadMove(_) => {
                     let channel = &run.effects.channel;
                     let message = format!("{channel} has changed since the move was planned");
-                    return Err(Error::new(ErrorKind::ChannelChanged, message).with("channel", channel));
+                    return Err(Error::new(ErrorKind::ChannelChanged, message).with_context("channel", channel));
                 }
             }
         }
@@ -234,14 +234,14 @@ where
     ended.map_err(|e| {
         let what = if e.is_panic() { "a panic" } else { "the end of the runtime" };
         let message = format!("{what} cut the run: it is not known whether a move is open; recover the channel");
-        Error::new(ErrorKind::MoveIndeterminate, message).because(e)
+        Error::new(ErrorKind::MoveIndeterminate, message).with_source(e)
     })?
 }
 
 impl Run {
     fn dead_move(&self, open: &OpenMove) -> DeadMove {
         let same = self.asked.key == open.key && self.asked.request == open.request;
-        let closing = if same { Closing::Complete } else { Closing::CommitOrAbort };
+        let closing = if same { DeadMoveEnd::Complete } else { DeadMoveEnd::CommitOrAbort };
         DeadMove { seq: open.seq, op: open.op, target: open.target, closing }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::inner::{Inner, Watcher};
-use super::plan::{Approved, Plan, Purpose};
+use super::inner::{Inner, ProgressObserver};
+use super::plan::{ApprovedPlan, Plan, Purpose};
 use super::receipt::Receipt;
-use super::request::{First, Operation, Terms};
+use super::request::{BootstrapOptions, MoveOptions, Operation};
 use super::rollback::RollbackTarget;
 use super::times::Times;
 use crate::error::Result;
@@ -25,14 +25,14 @@ use crate::value::{Channel, Clock, Pipeline, SystemClock};
 /// use tagwarden::ledger::MemoryLedger;
 /// use tagwarden::log::Source;
 /// use tagwarden::registry::Registry;
-/// use tagwarden::{Channel, Promoter, Provenance, Terms};
+/// use tagwarden::{Channel, Promoter, Provenance, MoveOptions};
 ///
 /// # async fn example(registry: impl Registry) -> tagwarden::Result<()> {
 /// let prod: Channel = "registry.example.com/acme/shop:prod".parse()?;
 /// let release = |tag: &str| -> tagwarden::Result<Source> { Ok(Source::Reference(prod.repository().tag(tag.parse()?))) };
 ///
 /// let promoter = Promoter::new(Arc::new(registry), Arc::new(MemoryLedger::new()));
-/// let terms = Terms::of(Provenance::new("manual", "first-steps", "ada")?);
+/// let terms = MoveOptions::new(Provenance::new("manual", "first-steps", "ada")?);
 /// promoter.bootstrap(&prod, Some(release("1.4.1")?), terms.clone()).await?;
 /// let receipt = promoter.promote(&prod, release("1.4.2")?, terms.clone()).await?;
 /// promoter.rollback(&prod, None, terms).await?;
@@ -92,7 +92,7 @@ impl Promoter {
 
     /// With a watcher, which is called each time a run waits.
     #[must_use]
-    pub fn with_watcher(self, watcher: Arc<dyn Watcher>) -> Promoter {
+    pub fn with_watcher(self, watcher: Arc<dyn ProgressObserver>) -> Promoter {
         self.change(|inner| inner.watcher = Some(watcher))
     }
 
@@ -103,42 +103,42 @@ impl Promoter {
     }
 
     /// Points the channel at a release: plans, has the policy judge, and executes.
-    pub async fn promote(&self, channel: &Channel, source: Source, terms: Terms) -> Result<Receipt> {
+    pub async fn promote(&self, channel: &Channel, source: Source, terms: MoveOptions) -> Result<Receipt> {
         self.run(channel, Operation::Promote(source), terms).await
     }
 
     /// Points the channel back at the digest that was live before, or at `to`. ROLLBACK_NO_TARGET if `to` was never
     /// live here. POLICY_REFUSED, with the finding TARGET_INCOMPLETE, if a part of the target is gone from the
     /// registry.
-    pub async fn rollback(&self, channel: &Channel, to: Option<RollbackTarget>, terms: Terms) -> Result<Receipt> {
+    pub async fn rollback(&self, channel: &Channel, to: Option<RollbackTarget>, terms: MoveOptions) -> Result<Receipt> {
         self.run(channel, Operation::Rollback(to), terms).await
     }
 
     /// Records the channel's first state in the log: the digest that the tag points at; or a release (`source`), if the
     /// tag is absent or points at it already.
-    pub async fn bootstrap(&self, channel: &Channel, source: Option<Source>, terms: Terms) -> Result<Receipt> {
-        self.run(channel, Operation::Bootstrap(First { source, ..First::default() }), terms).await
+    pub async fn bootstrap(&self, channel: &Channel, source: Option<Source>, terms: MoveOptions) -> Result<Receipt> {
+        self.run(channel, Operation::Bootstrap(BootstrapOptions { source, ..BootstrapOptions::default() }), terms).await
     }
 
     /// Puts the live digest back after another writer moved the tag without the ledger.
-    pub async fn repair(&self, channel: &Channel, terms: Terms) -> Result<Receipt> {
+    pub async fn repair(&self, channel: &Channel, terms: MoveOptions) -> Result<Receipt> {
         self.run(channel, Operation::Repair, terms).await
     }
 
     /// Accepts the digest that the tag points at as live, after another writer moved the tag. The terms must have a
     /// reason.
-    pub async fn adopt(&self, channel: &Channel, terms: Terms) -> Result<Receipt> {
+    pub async fn adopt(&self, channel: &Channel, terms: MoveOptions) -> Result<Receipt> {
         self.run(channel, Operation::Adopt, terms).await
     }
 
     /// Plans a move and has the policy judge it. It reads, and waits for another worker's open move as the terms say.
     /// Looking never acts: it puts nothing, writes nothing, and leaves a dead worker's move open ([`Plan::dead_move`]).
-    pub async fn plan(&self, channel: &Channel, operation: Operation, terms: Terms) -> Result<Plan> {
+    pub async fn plan(&self, channel: &Channel, operation: Operation, terms: MoveOptions) -> Result<Plan> {
         Plan::make(&self.inner, Purpose::Look, channel, operation, terms).await
     }
 
     /// Plans, approves and executes in one call.
-    pub async fn run(&self, channel: &Channel, operation: Operation, terms: Terms) -> Result<Receipt> {
+    pub async fn run(&self, channel: &Channel, operation: Operation, terms: MoveOptions) -> Result<Receipt> {
         let plan = Plan::make(&self.inner, Purpose::Act, channel, operation, terms).await?;
         self.execute(plan.approve()?).await
     }
@@ -148,7 +148,7 @@ impl Promoter {
     ///
     /// From the intent on, the move runs in a task of its own: if this future is dropped, the move still runs to its
     /// end, or to its deadline.
-    pub async fn execute(&self, approved: Approved) -> Result<Receipt> {
+    pub async fn execute(&self, approved: ApprovedPlan) -> Result<Receipt> {
         approved.execute().await
     }
 }

@@ -5,19 +5,19 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::inner::Inner;
-use super::past::{LiveAt, Page, back, last_committed, live_at};
+use super::past::{HistoryPage, LiveAt, back, last_committed, live_at};
 use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Snapshot;
 use crate::log::{
-    ActiveHold, Body, ChannelState, Hold, LogReport, MigratedTo, OpenMove, PossiblyOpen, PromotionEvent, Unhold,
+    ActiveHold, Body, ChannelState, Hold, LogReport, MigratedTo, MoveRecord, OpenMove, PossiblyOpen, Unhold,
 };
-use crate::value::{Channel, Digest, Provenance, Text, Timestamp};
+use crate::value::{Channel, Digest, Line, Provenance, Timestamp};
 
 /// The current state of a channel, as its log says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Current {
+pub struct ChannelStatus {
     /// The channel.
     pub channel: Channel,
     /// The live digest; absent before the first move.
@@ -28,7 +28,7 @@ pub struct Current {
     pub previous: Option<Digest>,
     /// The last committed move.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub event: Option<PromotionEvent>,
+    pub event: Option<MoveRecord>,
     /// The move that is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenMove>,
@@ -58,7 +58,7 @@ impl Promoter {
 
     /// The current state of a channel: live and previous digest, the last committed move, the open move, and the holds
     /// in force.
-    pub async fn current(&self, channel: &Channel) -> Result<Current> {
+    pub async fn current(&self, channel: &Channel) -> Result<ChannelStatus> {
         let (log, possibly_open) = {
             let journal = self.inner.journal(channel);
             let mut journal = journal.lock().await;
@@ -66,7 +66,7 @@ impl Promoter {
             (journal.snapshot(), journal.possibly_open().await?)
         };
         let (state, event) = (log.state(), last_committed(&log).await?);
-        Ok(Current {
+        Ok(ChannelStatus {
             channel: channel.clone(),
             live: state.live,
             previous: state.previous,
@@ -87,7 +87,7 @@ impl Promoter {
     /// The moves of a channel, newest first, at most `limit` (at least 1). With `before`, only the moves whose intent
     /// has a lower position; a move whose intent is before `before` and whose outcome is after it is included, with its
     /// outcome.
-    pub async fn history(&self, channel: &Channel, before: Option<u64>, limit: usize) -> Result<Page> {
+    pub async fn history(&self, channel: &Channel, before: Option<u64>, limit: usize) -> Result<HistoryPage> {
         back(&self.inner.snapshot(channel).await?, before, limit.max(1)).await
     }
 
@@ -133,7 +133,7 @@ impl Promoter {
         let message = format!(
             "{channel} cannot be held: the ledger has no log of it, and the registry has no such tag; check its name"
         );
-        Err(Error::new(ErrorKind::ChannelAbsent, message).with("channel", channel))
+        Err(Error::new(ErrorKind::ChannelAbsent, message).with_context("channel", channel))
     }
 
     /// The holds in force now, by the clock of this machine. A hold stays in force until 5 min after its end: clocks
@@ -162,7 +162,7 @@ impl Promoter {
 
     /// Ends the holds of one person: those with the same provider and actor as `provenance`. Returns the ids of the
     /// ended holds.
-    pub async fn unhold_mine(&self, channel: &Channel, reason: Text, provenance: Provenance) -> Result<Vec<u64>> {
+    pub async fn unhold_mine(&self, channel: &Channel, reason: Line, provenance: Provenance) -> Result<Vec<u64>> {
         let mut ended = Vec::new();
         for ActiveHold { seq: hold, provenance: by, .. } in self.holds(channel).await? {
             if by.actor.id == provenance.actor.id && by.pipeline.provider == provenance.pipeline.provider {
@@ -189,5 +189,5 @@ fn not_in_force(state: &ChannelState, hold: u64, now: Timestamp) -> Error {
     let ids: Vec<_> = state.holds_at(now).map(|hold| hold.seq.to_string()).collect();
     let others = if ids.is_empty() { "none is".to_owned() } else { format!("in force: {}", ids.join(", ")) };
     let message = format!("hold {hold} of {} is not in force; {others}", state.channel);
-    Error::new(ErrorKind::ValueInvalid, message).with("channel", &state.channel)
+    Error::new(ErrorKind::ValueInvalid, message).with_context("channel", &state.channel)
 }

@@ -111,7 +111,7 @@ impl Run {
                 }
                 let live = state.live.ok_or_else(|| {
                     let message = format!("{channel} has no live digest yet: bootstrap it first");
-                    Error::new(ErrorKind::ChannelNotBootstrapped, message).with("channel", channel)
+                    Error::new(ErrorKind::ChannelNotBootstrapped, message).with_context("channel", channel)
                 })?;
                 (channel.repository().digest(live), Some(live))
             }

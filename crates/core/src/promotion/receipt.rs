@@ -9,7 +9,7 @@ use super::effects::Effects;
 use super::machine::{End, Why};
 use super::past::last_committed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{EventStatus, FindingNote, Op, PromotionEvent, PutStatus, Status, events};
+use crate::log::{MoveRecord, MoveStatus, Op, PutStatus, RecordedFinding, Status, events};
 use crate::policy::Finding;
 use crate::value::{Channel, Digest, Timestamp};
 
@@ -30,7 +30,7 @@ pub struct Receipt {
     pub digest: Digest,
     /// The move that this call made, or the earlier move with the same key; absent if there was nothing to move.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub r#move: Option<PromotionEvent>,
+    pub r#move: Option<MoveRecord>,
     /// The live digest now. After a replay, a later move may have set it.
     pub live: Live,
     /// Problems that did not stop the move, such as a pin that could not be written after the move had landed
@@ -53,14 +53,14 @@ pub struct Live {
 
 impl Receipt {
     /// The findings that are recorded with the move; empty if there is no move.
-    pub fn findings(&self) -> &[FindingNote] {
+    pub fn findings(&self) -> &[RecordedFinding] {
         self.r#move.as_ref().map_or(&[], |event| &event.intent.decision.findings)
     }
 }
 
 impl Live {
     /// The digest that a committed move made live; none if the move is open.
-    fn of(event: &PromotionEvent) -> Option<Live> {
+    fn of(event: &MoveRecord) -> Option<Live> {
         let outcome = event.outcome.as_ref()?;
         Some(Live { digest: event.intent.target.digest, seq: event.seq, at: outcome.at })
     }
@@ -79,7 +79,7 @@ pub enum MoveResult {
 }
 
 /// True if a committed move put nothing because the channel pointed at its target already.
-fn found(event: &PromotionEvent) -> bool {
+fn found(event: &MoveRecord) -> bool {
     let put_none = event.outcome.as_ref().is_some_and(|outcome| outcome.outcome.put == PutStatus::None);
     put_none && event.intent.previous == Some(event.intent.target.digest)
 }
@@ -90,7 +90,7 @@ const READ_BACK_MS: [u64; 5] = [100, 200, 400, 800, 1600];
 impl Effects {
     /// The event of the closed move whose intent is at `seq`. The move is over, so a ledger that does not answer is
     /// asked again. MOVE_INDETERMINATE if no try succeeds.
-    pub(super) async fn event(&self, seq: u64) -> Result<Option<PromotionEvent>> {
+    pub(super) async fn event(&self, seq: u64) -> Result<Option<MoveRecord>> {
         let mut tries = READ_BACK_MS.into_iter();
         loop {
             match (self.read_event(seq).await, tries.next()) {
@@ -99,13 +99,15 @@ impl Effects {
                 (Err(error), None) => {
                     let message =
                         format!("{}: the move at seq {seq} is closed, and cannot be read back: {error}", self.channel);
-                    return Err(Error::new(ErrorKind::MoveIndeterminate, message).with("seq", seq).because(error));
+                    return Err(Error::new(ErrorKind::MoveIndeterminate, message)
+                        .with_context("seq", seq)
+                        .with_source(error));
                 }
             }
         }
     }
 
-    async fn read_event(&self, seq: u64) -> Result<Option<PromotionEvent>> {
+    async fn read_event(&self, seq: u64) -> Result<Option<MoveRecord>> {
         let journal = self.journal.lock().await;
         let mut limit = 64;
         loop {
@@ -122,7 +124,7 @@ impl Effects {
     /// The last error of the registry or the ledger.
     pub(super) fn last_error(&self) -> Error {
         match &self.error {
-            Some(error) => error.clone().with("channel", &self.channel),
+            Some(error) => error.clone().with_context("channel", &self.channel),
             None => Error::new(ErrorKind::InternalFault, "the run ended without a reason"),
         }
     }
@@ -138,7 +140,7 @@ impl Run {
         })
     }
 
-    async fn live_event(&self) -> Result<Option<PromotionEvent>> {
+    async fn live_event(&self) -> Result<Option<MoveRecord>> {
         let log = self.effects.journal.lock().await.snapshot();
         last_committed(&log).await
     }
@@ -147,13 +149,13 @@ impl Run {
     pub(super) async fn receipt(&self, end: End) -> Result<Receipt> {
         let (asked, channel) = (&self.asked, self.effects.channel.clone());
         let (op, warnings) = (asked.operation.op(), self.effects.warnings.clone());
-        let receipt = |result, event: PromotionEvent, live| {
+        let receipt = |result, event: MoveRecord, live| {
             let (previous_digest, digest, op) = (event.intent.previous, event.intent.target.digest, event.intent.op);
             let (channel, warnings) = (channel.clone(), warnings.clone());
             Receipt { channel, op, result, previous_digest, digest, r#move: Some(event), live, warnings }
         };
         // If this call waited for a move to be closed, that move is the last committed one.
-        let committed = |event: PromotionEvent| match Live::of(&event) {
+        let committed = |event: MoveRecord| match Live::of(&event) {
             // A keyed `unchanged` is recorded, and puts nothing.
             Some(live) if found(&event) => Ok(receipt(MoveResult::Unchanged, event, live)),
             Some(live) => Ok(receipt(MoveResult::Committed, event, live)),
@@ -166,12 +168,14 @@ impl Run {
             },
             // The result is known even if another worker closed the move meanwhile.
             End::Indeterminate { seq: Some(seq), why: Why::TakenOver } => match self.effects.event(seq).await? {
-                Some(event) if event.status() == EventStatus::Committed && event.intent.key == asked.key => {
+                Some(event) if event.status() == MoveStatus::Committed && event.intent.key == asked.key => {
                     committed(event)
                 }
-                Some(event) if event.status() != EventStatus::Open => {
+                Some(event) if event.status() != MoveStatus::Open => {
                     let message = format!("{channel}: another worker took the move over and closed it without effect");
-                    Err(Error::new(ErrorKind::MoveFailed, message).with("channel", &channel).with("seq", seq))
+                    Err(Error::new(ErrorKind::MoveFailed, message)
+                        .with_context("channel", &channel)
+                        .with_context("seq", seq))
                 }
                 _ => Err(self.error(&end)),
             },
@@ -199,10 +203,10 @@ impl Run {
             End::Refused(Why::Drifted(observed)) if self.behind == Some(*observed) => self.behind_error(*observed),
             End::Refused(why) => effects.error_of(*why),
             End::Closed { seq, status, why } => {
-                let error = effects.error_of(*why).with("seq", seq);
+                let error = effects.error_of(*why).with_context("seq", seq);
                 match status {
-                    Status::Failed => error.with("status", "failed"),
-                    _ => error.with("status", "aborted"),
+                    Status::Failed => error.with_context("status", "failed"),
+                    _ => error.with_context("status", "aborted"),
                 }
             }
             End::Indeterminate { seq, why } => effects.indeterminate(*seq, *why),
@@ -214,7 +218,7 @@ impl Run {
     async fn superseded(&self, seq: u64) -> Error {
         let effects = &self.effects;
         let channel = &effects.channel;
-        let error = effects.error_of(Why::Superseded(seq)).with("seq", seq);
+        let error = effects.error_of(Why::Superseded(seq)).with_context("seq", seq);
         let (Ok(Some(own)), Ok(Some(live))) = (effects.event(seq).await, self.live_event().await) else { return error };
         let target = own.intent.target.digest;
         let intent = &live.intent;
@@ -232,7 +236,10 @@ impl Run {
             target
         );
         let kind = ErrorKind::IdempotencySuperseded;
-        let error = Error::new(kind, message).with("channel", channel).with("seq", seq);
-        error.with("live", intent.target.digest).with("live_seq", live.seq).with("live_at", closed)
+        let error = Error::new(kind, message).with_context("channel", channel).with_context("seq", seq);
+        error
+            .with_context("live", intent.target.digest)
+            .with_context("live_seq", live.seq)
+            .with_context("live_at", closed)
     }
 }

@@ -10,7 +10,7 @@ use super::machine::{Cleared, Clearing, Effect, Next, Part, Why};
 use super::plan::detached;
 use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{EventStatus, PromotionEvent, TakeoverOp};
+use crate::log::{MoveRecord, MoveStatus, TakeoverOp};
 use crate::policy::Finding;
 use crate::value::{Channel, Provenance};
 
@@ -27,13 +27,13 @@ pub enum RecoveryMode {
 /// The result of a recovery.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "result", rename_all = "lowercase")]
-pub enum Recovered {
+pub enum RecoveryResult {
     /// No move was open.
     Nothing,
     /// The open move is closed; `event` has its outcome.
     Closed {
         /// The move.
-        event: Box<PromotionEvent>,
+        event: Box<MoveRecord>,
         /// Problems that did not stop the recovery, such as a pin that could not be written (PIN_MISSING).
         #[serde(skip_serializing_if = "Vec::is_empty")]
         warnings: Vec<Finding>,
@@ -52,7 +52,7 @@ impl Promoter {
         mode: RecoveryMode,
         provenance: Provenance,
         timeout: Duration,
-    ) -> Result<Recovered> {
+    ) -> Result<RecoveryResult> {
         let (part, takeover) = match mode {
             RecoveryMode::RollForward => (Part::Forward, TakeoverOp::Recover),
             RecoveryMode::Abort => (Part::Abandon { at_once: false }, TakeoverOp::Abort),
@@ -92,17 +92,17 @@ impl Recovery {
         }
     }
 
-    async fn recovered(&self, cleared: Cleared) -> Result<Recovered> {
+    async fn recovered(&self, cleared: Cleared) -> Result<RecoveryResult> {
         let seq = match cleared {
-            Cleared::Nothing => return Ok(Recovered::Nothing),
+            Cleared::Nothing => return Ok(RecoveryResult::Nothing),
             Cleared::Gone(seq) | Cleared::Closed { seq, .. } | Cleared::InDoubt(Some(seq), Why::TakenOver) => seq,
             cleared => return Err(self.error(&cleared)),
         };
         match self.effects.event(seq).await? {
-            Some(event) if event.status() == EventStatus::Open => Err(self.error(&cleared)),
+            Some(event) if event.status() == MoveStatus::Open => Err(self.error(&cleared)),
             Some(event) => {
                 let warnings = self.effects.warnings.clone();
-                Ok(Recovered::Closed { event: Box::new(event), warnings })
+                Ok(RecoveryResult::Closed { event: Box::new(event), warnings })
             }
             None => Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log"))),
         }

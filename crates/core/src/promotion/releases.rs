@@ -6,7 +6,7 @@ use super::past::back;
 use super::request::Operation;
 use super::rollback::RollbackTarget;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Body, Entry, EventStatus, PromotionEvent, Source};
+use crate::log::{Body, Entry, MoveRecord, MoveStatus, Source};
 use crate::policy::Finding;
 use crate::value::{Channel, Digest, ReleaseLabel, Target};
 
@@ -17,7 +17,7 @@ impl Run {
     /// The digest that a rollback's target names, by this channel's log. ROLLBACK_NO_TARGET if the log has none.
     pub(super) async fn rollback_digest(&mut self, target: &RollbackTarget) -> Result<Digest> {
         let channel = self.effects.channel.clone();
-        let none = |why: String| Error::new(ErrorKind::RollbackNoTarget, why).with("channel", &channel);
+        let none = |why: String| Error::new(ErrorKind::RollbackNoTarget, why).with_context("channel", &channel);
         match target {
             RollbackTarget::Digest(digest) => Ok(*digest),
             RollbackTarget::Move(seq) => {
@@ -29,7 +29,7 @@ impl Run {
                 }
             }
             RollbackTarget::Release(release) => {
-                let mut found: Vec<PromotionEvent> = Vec::new();
+                let mut found: Vec<MoveRecord> = Vec::new();
                 self.effects.read_log().await?;
                 let log = self.effects.journal.lock().await.snapshot();
                 let mut before = None;
@@ -90,7 +90,7 @@ impl Run {
 }
 
 /// True if a committed move brought the release of this name.
-fn brought(event: &PromotionEvent, release: &ReleaseLabel) -> bool {
+fn brought(event: &MoveRecord, release: &ReleaseLabel) -> bool {
     let intent = &event.intent;
     let by_tag = match &intent.source {
         Source::Reference(reference) => {
@@ -98,5 +98,5 @@ fn brought(event: &PromotionEvent, release: &ReleaseLabel) -> bool {
         }
         Source::Channel(_) => false,
     };
-    event.status() == EventStatus::Committed && (by_tag || intent.provenance.release.as_ref() == Some(release))
+    event.status() == MoveStatus::Committed && (by_tag || intent.provenance.release.as_ref() == Some(release))
 }

@@ -1,4 +1,4 @@
-//! The request of a move: its operation, and its options (`Terms`).
+//! The request of a move: its operation, and its options (`MoveOptions`).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use serde_json::json;
 use super::machine::{OnConflict, Want};
 use super::rollback::RollbackTarget;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Op, OverrideNote, Predecessor, Source, canonical};
+use crate::log::{Op, Predecessor, RecordedOverride, Source, canonical};
 use crate::policy::{ExpectedDigest, PartsPresent};
-use crate::value::{Channel, Digest, IdempotencyKey, Provenance, Tag, Text};
+use crate::value::{Channel, Digest, IdempotencyKey, Line, Provenance, Tag};
 
 /// The operation of a move, with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Operation {
     /// here.
     Rollback(Option<RollbackTarget>),
     /// Records the channel's first state in the log.
-    Bootstrap(First),
+    Bootstrap(BootstrapOptions),
     /// Puts the live digest back.
     Repair,
     /// Accepts the digest that the tag points at as live. The terms must have a reason.
@@ -30,7 +30,7 @@ pub enum Operation {
 
 /// The options of a bootstrap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct First {
+pub struct BootstrapOptions {
     /// The release that the channel is to point at: the tag must be absent or point at it already. Without it, the
     /// digest that the tag points at becomes live.
     pub source: Option<Source>,
@@ -45,19 +45,19 @@ pub const LEDGER_COMPLETE: &str = "ledger-complete";
 /// The options of a move: its provenance, its reason, its preconditions and its timeout.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Terms {
+pub struct MoveOptions {
     /// The pipeline run and the actor.
     pub provenance: Provenance,
     /// The idempotency key; a random one by default.
     pub idempotency_key: Option<IdempotencyKey>,
     /// The reason for the move; none by default.
-    pub reason: Option<Text>,
+    pub reason: Option<Line>,
     /// The digest that the channel must point at before the move starts; any by default.
     pub expected: ExpectedDigest,
     /// The names of the guardrails whose refusal does not count; none by default. They are recorded with the move, and
     /// need a reason. [`LEDGER_COMPLETE`] can be one in a bootstrap and a repair, [`PartsPresent::NAME`] in a rollback
     /// and a repair.
-    pub overrides: BTreeSet<Text>,
+    pub overrides: BTreeSet<Line>,
     /// The reaction to another move that comes first. By default the move waits, and goes on only if the live digest is
     /// still the same.
     pub on_conflict: OnConflict,
@@ -68,14 +68,14 @@ pub struct Terms {
     pub(super) tag: Option<Tag>,
 }
 
-impl Terms {
+impl MoveOptions {
     /// The default of `timeout`: three minutes.
     pub const TIMEOUT: Duration = Duration::from_secs(180);
 
     /// The terms of the run that `provenance` names, with the defaults.
-    pub fn of(provenance: Provenance) -> Terms {
-        let timeout = Terms::TIMEOUT;
-        Terms {
+    pub fn new(provenance: Provenance) -> MoveOptions {
+        let timeout = MoveOptions::TIMEOUT;
+        MoveOptions {
             provenance,
             idempotency_key: None,
             reason: None,
@@ -89,28 +89,28 @@ impl Terms {
 
     /// With an idempotency key: the same request with the same key moves the channel once.
     #[must_use]
-    pub fn idempotency_key(mut self, key: IdempotencyKey) -> Terms {
+    pub fn idempotency_key(mut self, key: IdempotencyKey) -> MoveOptions {
         self.idempotency_key = Some(key);
         self
     }
 
     /// With a reason.
     #[must_use]
-    pub fn reason(mut self, reason: Text) -> Terms {
+    pub fn reason(mut self, reason: Line) -> MoveOptions {
         self.reason = Some(reason);
         self
     }
 
     /// With the digest that the channel must point at before the move starts.
     #[must_use]
-    pub fn expected(mut self, expected: ExpectedDigest) -> Terms {
+    pub fn expected(mut self, expected: ExpectedDigest) -> MoveOptions {
         self.expected = expected;
         self
     }
 
     /// With one more guardrail whose refusal does not count.
     #[must_use]
-    pub fn overriding(mut self, guardrail: Text) -> Terms {
+    pub fn overriding(mut self, guardrail: Line) -> MoveOptions {
         self.overrides.insert(guardrail);
         self
     }
@@ -121,22 +121,22 @@ impl Terms {
     }
 
     /// The overrides as the log records them. Without a reason there are none: [`Operation::check`] refused them.
-    pub(super) fn override_notes(&self) -> Vec<OverrideNote> {
+    pub(super) fn override_notes(&self) -> Vec<RecordedOverride> {
         let Some(reason) = &self.reason else { return Vec::new() };
-        let note = |guardrail: &Text| OverrideNote { guardrail: guardrail.clone(), reason: reason.clone() };
+        let note = |guardrail: &Line| RecordedOverride { guardrail: guardrail.clone(), reason: reason.clone() };
         self.overrides.iter().map(note).collect()
     }
 
     /// With another reaction to a move that comes first.
     #[must_use]
-    pub fn on_conflict(mut self, on_conflict: OnConflict) -> Terms {
+    pub fn on_conflict(mut self, on_conflict: OnConflict) -> MoveOptions {
         self.on_conflict = on_conflict;
         self
     }
 
     /// With another longest wait for other moves.
     #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Terms {
+    pub fn timeout(mut self, timeout: Duration) -> MoveOptions {
         self.timeout = timeout;
         self
     }
@@ -145,7 +145,7 @@ impl Terms {
     /// becomes the release's label, unless a label was given. The move warns (TARGET_TAG_DIFFERS) if the tag points at
     /// another digest.
     #[must_use]
-    pub fn tag(mut self, tag: Tag) -> Terms {
+    pub fn tag(mut self, tag: Tag) -> MoveOptions {
         let label = || tag.as_str().parse().ok();
         self.provenance.release = self.provenance.release.or_else(label);
         self.tag = Some(tag);
@@ -178,7 +178,7 @@ impl Operation {
     /// The SHA-256 of the request's canonical form: the operation, the channel and the arguments as they were given,
     /// not as they were resolved. The provenance and the reason are not part of it: a job that is run again has another
     /// attempt.
-    pub(super) fn request(&self, channel: &Channel, terms: &Terms) -> Result<Digest> {
+    pub(super) fn request(&self, channel: &Channel, terms: &MoveOptions) -> Result<Digest> {
         let named = |source: &Source| match source {
             Source::Reference(reference) => json!({ "reference": reference }),
             Source::Channel(channel) => json!({ "channel": channel }),
@@ -187,7 +187,7 @@ impl Operation {
         let argument = match self {
             Operation::Promote(source) => Some(("source", named(source))),
             Operation::Rollback(Some(to)) => Some(("to", json!(to))),
-            Operation::Bootstrap(First { source: Some(source), .. }) => Some(("source", named(source))),
+            Operation::Bootstrap(BootstrapOptions { source: Some(source), .. }) => Some(("source", named(source))),
             Operation::Rollback(None) | Operation::Bootstrap(_) | Operation::Repair | Operation::Adopt => None,
         };
         let expected = match terms.expected {
@@ -197,7 +197,7 @@ impl Operation {
         };
         let overrides = (!terms.overrides.is_empty()).then(|| ("override", json!(terms.overrides)));
         let predecessor = match self {
-            Operation::Bootstrap(First { predecessor: Some(log), .. }) => Some(("predecessor", json!(log))),
+            Operation::Bootstrap(BootstrapOptions { predecessor: Some(log), .. }) => Some(("predecessor", json!(log))),
             _ => None,
         };
         if let Some(fields) = request.as_object_mut() {
@@ -209,7 +209,7 @@ impl Operation {
 
     /// VALUE_INVALID if a reason is needed and there is none, if a guardrail cannot be overridden here, or if the source
     /// is of another repository.
-    pub(super) fn check(&self, channel: &Channel, terms: &Terms) -> Result<()> {
+    pub(super) fn check(&self, channel: &Channel, terms: &MoveOptions) -> Result<()> {
         for name in &terms.overrides {
             let can_be = match name.as_str() {
                 LEDGER_COMPLETE => matches!(self.op(), Op::Bootstrap | Op::Repair),
@@ -223,7 +223,7 @@ impl Operation {
                     self.op().as_str(),
                     PartsPresent::NAME
                 );
-                return Err(Error::new(ErrorKind::ValueInvalid, message).with("channel", channel));
+                return Err(Error::new(ErrorKind::ValueInvalid, message).with_context("channel", channel));
             }
         }
         let needs_reason = match self {
@@ -250,7 +250,7 @@ impl Operation {
                      release there first",
                     channel.repository()
                 );
-                Err(Error::new(ErrorKind::ValueInvalid, message).with("channel", channel))
+                Err(Error::new(ErrorKind::ValueInvalid, message).with_context("channel", channel))
             }
             _ => Ok(()),
         }

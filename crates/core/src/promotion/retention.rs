@@ -6,7 +6,7 @@ use super::audit::AT_ONCE;
 use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{Content, MANIFEST_TYPES, Manifest, pinned};
-use crate::retention::{ChannelHistory, Evidence, MayDelete, RetentionPlan, RetentionRule, Shape};
+use crate::retention::{ChannelUsage, ManifestKind, MayDelete, RetentionInput, RetentionPlan, RetentionRule};
 use crate::value::{Channel, Digest, Repository, Tag};
 
 /// The number of entries that one read of a log asks for.
@@ -16,7 +16,7 @@ impl Promoter {
     /// The digests of a repository that may be deleted and those that must stay, each with its reason. It reads the
     /// logs of all channels of the repository and all of its tags. If any of them cannot be read, every digest stays.
     pub async fn retention_plan(&self, repository: &Repository, rule: &RetentionRule) -> Result<RetentionPlan> {
-        let mut evidence = Evidence::new(repository.clone());
+        let mut evidence = RetentionInput::new(repository.clone());
         for channel in self.channels().await?.into_iter().filter(|channel| channel.repository() == repository) {
             match self.chronicle(&channel).await {
                 Ok(history) => evidence.history(history),
@@ -69,16 +69,16 @@ impl Promoter {
         Ok(self.retention_plan(repository, rule).await?.may_delete(digest))
     }
 
-    async fn chronicle(&self, channel: &Channel) -> Result<ChannelHistory> {
+    async fn chronicle(&self, channel: &Channel) -> Result<ChannelUsage> {
         let log = self.inner.snapshot(channel).await?;
         let size = log.state().size;
-        let mut history = ChannelHistory::empty(channel.clone());
+        let mut history = ChannelUsage::empty(channel.clone());
         let mut from = 0;
         while from < size {
             let entries = log.read(from, ENTRIES).await?;
             if entries.is_empty() {
                 let message = format!("the log has {from} entries, and {size} were seen before");
-                return Err(Error::new(ErrorKind::LedgerTruncated, message).with("channel", channel));
+                return Err(Error::new(ErrorKind::LedgerTruncated, message).with_context("channel", channel));
             }
             from += entries.len() as u64;
             entries.iter().for_each(|entry| history.take(entry));
@@ -92,31 +92,35 @@ impl Promoter {
     }
 
     /// The shape of a manifest, and the shapes of an index's children, as the index describes them.
-    async fn shape(&self, repository: &Repository, digest: Digest) -> (Digest, (Shape, Vec<(Digest, Shape)>)) {
+    async fn shape(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+    ) -> (Digest, (ManifestKind, Vec<(Digest, ManifestKind)>)) {
         let shape = match self.inner.registry.fetch(&repository.digest(digest)).await {
             Ok(Some(manifest)) => shape_of(&manifest),
-            Ok(None) => (Shape::Absent, Vec::new()),
-            Err(error) => (Shape::Unreadable(error.to_string()), Vec::new()),
+            Ok(None) => (ManifestKind::Absent, Vec::new()),
+            Err(error) => (ManifestKind::Unreadable(error.to_string()), Vec::new()),
         };
         (digest, shape)
     }
 }
 
-fn shape_of(manifest: &Manifest) -> (Shape, Vec<(Digest, Shape)>) {
+fn shape_of(manifest: &Manifest) -> (ManifestKind, Vec<(Digest, ManifestKind)>) {
     match manifest.content() {
-        Ok(Content::Image { .. } | Content::Artifact { .. }) => (Shape::Single, Vec::new()),
+        Ok(Content::Image { .. } | Content::Artifact { .. }) => (ManifestKind::Single, Vec::new()),
         Ok(Content::Index { manifests }) => {
             let digests = manifests.iter().map(|child| child.digest).collect();
             let children = manifests.iter().map(|child| {
                 let [oci_manifest, _, docker_manifest, _] = MANIFEST_TYPES;
                 let shape = match child.media_type.as_str() {
-                    media_type if media_type == oci_manifest || media_type == docker_manifest => Shape::Single,
-                    other => Shape::Unreadable(format!("a child of media type {other}")),
+                    media_type if media_type == oci_manifest || media_type == docker_manifest => ManifestKind::Single,
+                    other => ManifestKind::Unreadable(format!("a child of media type {other}")),
                 };
                 (child.digest, shape)
             });
-            (Shape::Index(digests), children.collect())
+            (ManifestKind::Index(digests), children.collect())
         }
-        Err(error) => (Shape::Unreadable(error.to_string()), Vec::new()),
+        Err(error) => (ManifestKind::Unreadable(error.to_string()), Vec::new()),
     }
 }

@@ -26,13 +26,14 @@ use super::*;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Ledger, MemoryLedger};
 use crate::log::{
-    Entry, EventStatus, Expected, Hold, HoldScope, Kind, OverrideNote, PutStatus, Source, Unhold, UpstreamLog, Verdict,
+    Entry, Expected, Hold, HoldScope, Kind, MoveStatus, PutStatus, RecordedOverride, Source, Unhold, UpstreamLog,
+    Verdict,
 };
 use crate::policy::{ExpectedDigest, Policy, Refusal};
 use crate::promotion::machine::OnConflict;
 use crate::registry::{Registry, pin_tag};
-use crate::testing::{Fault, MemoryRegistry};
-use crate::value::{Channel, Clock, Digest, IdempotencyKey, Pipeline, Provenance, Stage, Tag, Text};
+use crate::testing::{InjectedFault, MemoryRegistry};
+use crate::value::{Channel, Clock, Digest, IdempotencyKey, Line, Pipeline, Provenance, Stage, Tag};
 
 struct World {
     registry: MemoryRegistry,
@@ -55,12 +56,12 @@ fn tag(text: &str) -> Tag {
     text.parse().unwrap()
 }
 
-fn text(text: &str) -> Text {
+fn text(text: &str) -> Line {
     text.parse().unwrap()
 }
 
-fn terms() -> Terms {
-    Terms::of(Provenance::new("manual", "run-1", "ada").unwrap())
+fn terms() -> MoveOptions {
+    MoveOptions::new(Provenance::new("manual", "run-1", "ada").unwrap())
 }
 
 fn eve() -> Provenance {
@@ -275,7 +276,7 @@ async fn drift_is_recorded_and_mended_by_name() {
 async fn a_put_whose_answer_was_lost_is_read_back_after_the_quiet_time() {
     let w = world().bootstrapped().await;
     let prod = w.prod.tag().clone();
-    w.registry.script_when(move |call| call.puts(&prod), [Fault::After]);
+    w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::After]);
     let before = tokio::time::Instant::now();
     let receipt = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
     let outcome = receipt.r#move.unwrap().outcome.unwrap().outcome;
@@ -287,11 +288,11 @@ async fn a_put_whose_answer_was_lost_is_read_back_after_the_quiet_time() {
 async fn a_refused_put_fails_and_moves_nothing() {
     let w = world().bootstrapped().await;
     let prod = w.prod.tag().clone();
-    w.registry.script_when(move |call| call.puts(&prod), [Fault::Denied]);
+    w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Denied]);
     let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveFailed, "{error}");
     let last = w.promoter.history(&w.prod, None, 1).await.unwrap().events.remove(0);
-    assert_eq!(last.status(), EventStatus::Failed);
+    assert_eq!(last.status(), MoveStatus::Failed);
     assert_eq!(w.observed(), Some(w.digests[0]));
 }
 
@@ -420,7 +421,7 @@ async fn a_release_goes_through_the_environments_in_order() {
 async fn a_caller_that_goes_away_cuts_no_move() {
     let w = world().bootstrapped().await;
     let prod = w.prod.tag().clone();
-    w.registry.script_when(move |call| call.puts(&prod), [Fault::Slow(Duration::from_secs(5))]);
+    w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Slow(Duration::from_secs(5))]);
     let plan = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.1")), terms()).await.unwrap();
     let approved = plan.approve().unwrap();
     let cut = tokio::time::timeout(Duration::from_secs(1), w.promoter.execute(approved)).await;
@@ -478,7 +479,7 @@ async fn a_repository_that_another_ledger_governs_is_left_alone() {
     let receipt = stranger.bootstrap(&w.prod, None, known().reason(text("the old ledger is lost"))).await.unwrap();
     let overrides = receipt.r#move.unwrap().intent.decision.overrides;
     assert_eq!(overrides.len(), 1);
-    let OverrideNote { guardrail, reason } = &overrides[0];
+    let RecordedOverride { guardrail, reason } = &overrides[0];
     assert_eq!((guardrail.as_str(), reason.as_str()), (LEDGER_COMPLETE, "the old ledger is lost"));
 }
 

@@ -10,7 +10,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::manifest::{ARTIFACT_TYPES, MANIFEST_TYPES, Manifest};
 use crate::error::{Error, ErrorKind, Result};
-use crate::value::{Digest, Text};
+use crate::value::{Digest, Line};
 
 /// The parts of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub enum Content {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Descriptor {
     /// The media type that the manifest names; `-` if it names none.
-    pub media_type: Text,
+    pub media_type: Line,
     /// The digest of its bytes.
     pub digest: Digest,
     /// Its length in bytes.
@@ -196,7 +196,7 @@ impl Object<RawDescriptor> {
         let algorithm = digest.split_once(':').map_or("", |(algorithm, _)| algorithm);
         match digest.parse() {
             Ok(digest) => {
-                let media_type = Text::lossy(media_type.as_deref().unwrap_or_default());
+                let media_type = Line::lossy(media_type.as_deref().unwrap_or_default());
                 Ok(Descriptor { media_type, digest, size: *size })
             }
             Err(_) if !matches!(algorithm, "" | "sha256" | "sha512") => {

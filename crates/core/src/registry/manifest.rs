@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::content::{self, Content, Descriptor};
 use crate::error::{Error, ErrorKind, Result};
-use crate::value::{Digest, Hasher, Text};
+use crate::value::{Digest, Hasher, Line};
 
 /// The largest size of a manifest in bytes: 4 MiB, which registries should accept (OCI distribution specification).
 pub const MAX_MANIFEST: usize = 4 * 1024 * 1024;
@@ -26,7 +26,7 @@ pub const ARTIFACT_TYPES: [&str; 2] =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     bytes: Bytes,
-    media_type: Text,
+    media_type: Line,
     digest: Digest,
 }
 
@@ -65,13 +65,13 @@ impl Manifest {
     /// - MANIFEST_AMBIGUOUS: `mediaType` differs from the media type of the answer, the manifest has parts of both an
     ///   image and an index, or a field's name is spelled so that only some readers accept it.
     pub fn content(&self) -> Result<Content> {
-        content::read(self).and_then(|body| body.content()).map_err(|error| error.with("digest", self.digest))
+        content::read(self).and_then(|body| body.content()).map_err(|error| error.with_context("digest", self.digest))
     }
 
     /// The manifest that this one refers to (OCI image specification, `subject`), if it names one. The errors are those
     /// of [`content`](Manifest::content).
     pub fn subject(&self) -> Result<Option<Descriptor>> {
-        content::read(self).and_then(|body| body.subject()).map_err(|error| error.with("digest", self.digest))
+        content::read(self).and_then(|body| body.subject()).map_err(|error| error.with_context("digest", self.digest))
     }
 
     /// The exact bytes.
@@ -80,7 +80,7 @@ impl Manifest {
     }
 
     /// The media type.
-    pub fn media_type(&self) -> &Text {
+    pub fn media_type(&self) -> &Line {
         &self.media_type
     }
 

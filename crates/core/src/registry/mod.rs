@@ -44,8 +44,8 @@ pub struct TagAnswer {
 
 /// A registry: it stores manifests, and its tags point at them.
 ///
-/// # Laws
-/// The functions of `conformance::registry` of the crate `tagwarden-testing` in parentheses check each law.
+/// # Requirements
+/// The functions of `conformance::registry` of the crate `tagwarden-testing` in parentheses check each requirement.
 /// - **Absent is proven.** The answer is `Ok(None)` only if the registry said that the manifest or tag does not exist.
 ///   A failed read is an error, never `None`. (`absent_is_proven`, `a_failure_is_not_an_absence`)
 /// - **Bytes are exact.** The manifest from `fetch` has the requested digest, and the media type with which it was put.

@@ -1,28 +1,28 @@
-//! `Evidence`: the input of a retention plan, from a repository and its channels' logs.
+//! `RetentionInput`: the input of a retention plan, from a repository and its channels' logs.
 
-use super::history::ChannelHistory;
+use super::history::ChannelUsage;
 use super::table::{Row, Rows, Seen};
-use crate::value::{Digest, Repository, Tag, Text};
+use crate::value::{Digest, Line, Repository, Tag};
 
 /// The facts about one repository that its retention plan is made from.
 ///
 /// It must be complete: every tag, the shape of every digest that a tag, a pin or an index names, and the log of every
-/// channel of the repository. Report what could not be read ([`Evidence::failed`], [`Shape::Unreadable`]): then every
+/// channel of the repository. Report what could not be read ([`RetentionInput::failed`], [`ManifestKind::Unreadable`]): then every
 /// digest is kept. A shape that was not given also keeps every digest. A tag or a log that was not given is not always
 /// noticed.
 #[derive(Clone, Debug)]
-pub struct Evidence {
+pub struct RetentionInput {
     pub(super) repository: Repository,
     pub(super) rows: Rows,
     pub(super) indexes: Vec<(Digest, Box<[Digest]>)>,
     pub(super) unreadable: Vec<(Digest, String)>,
-    pub(super) histories: Vec<ChannelHistory>,
+    pub(super) histories: Vec<ChannelUsage>,
     pub(super) failures: Vec<String>,
 }
 
 /// The kind of a manifest: single or index.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum ManifestKind {
     /// An image or artifact: it names no other manifest.
     Single,
     /// An index or list of these manifests. Each of them needs a shape of its own.
@@ -33,10 +33,10 @@ pub enum Shape {
     Unreadable(String),
 }
 
-impl Evidence {
+impl RetentionInput {
     /// Evidence about `repository` without any facts yet.
-    pub fn new(repository: Repository) -> Evidence {
-        Evidence {
+    pub fn new(repository: Repository) -> RetentionInput {
+        RetentionInput {
             repository,
             rows: Rows::default(),
             indexes: Vec::new(),
@@ -59,18 +59,18 @@ impl Evidence {
     }
 
     /// Adds the shape of the manifest of `digest`.
-    pub fn manifest(&mut self, digest: &Digest, shape: Shape) {
+    pub fn manifest(&mut self, digest: &Digest, shape: ManifestKind) {
         let seen = match shape {
-            Shape::Single | Shape::Absent => Seen::Single,
-            Shape::Index(children) => {
+            ManifestKind::Single | ManifestKind::Absent => Seen::Single,
+            ManifestKind::Index(children) => {
                 for child in &children {
                     self.rows.say(child, Row { child: true, ..Row::default() });
                 }
                 self.indexes.push((*digest, children.into()));
                 Seen::Index
             }
-            Shape::Unreadable(why) => {
-                self.unreadable.push((*digest, Text::lossy(why).to_string()));
+            ManifestKind::Unreadable(why) => {
+                self.unreadable.push((*digest, Line::lossy(why).to_string()));
                 Seen::Unreadable
             }
         };
@@ -78,7 +78,7 @@ impl Evidence {
     }
 
     /// Adds the history of a channel. Channels of other repositories are ignored.
-    pub fn history(&mut self, history: ChannelHistory) {
+    pub fn history(&mut self, history: ChannelUsage) {
         if *history.channel.repository() == self.repository {
             self.histories.push(history);
         }
@@ -87,6 +87,6 @@ impl Evidence {
     /// Adds an object that could not be read: the list of tags, the digest of a tag, a log. Every digest is kept then,
     /// with `why` as the reason.
     pub fn failed(&mut self, why: impl Into<String>) {
-        self.failures.push(Text::lossy(why.into()).to_string());
+        self.failures.push(Line::lossy(why.into()).to_string());
     }
 }

@@ -1,4 +1,4 @@
-//! `Fate`: the decision to keep a digest or to let it expire, with the reason.
+//! `RetentionDecision`: the decision to keep a digest or to let it expire, with the reason.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ use crate::value::{Channel, Digest, Tag, Timestamp};
 /// The retention decision about a digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fate {
+pub enum RetentionDecision {
     /// The digest must stay.
-    Keep(Keep),
+    Keep(KeepReason),
     /// The digest may be deleted.
-    Expire(Expire),
+    Expire(DeleteReason),
 }
 
 /// The reason to keep a digest. If several reasons hold, it is the first in the order of this list; among equal
@@ -21,7 +21,7 @@ pub enum Fate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Keep {
+pub enum KeepReason {
     /// The digest is live.
     Live {
         /// The channel on which it is live.
@@ -69,7 +69,7 @@ pub enum Keep {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Expire {
+pub enum DeleteReason {
     /// It was live, and has left the rollback windows of all channels.
     Past {
         /// The channel that it was live in last.
@@ -105,14 +105,14 @@ pub enum Pin {
 
 /// One digest of a plan, with its decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Judged {
+pub struct DigestRetention {
     /// The digest.
     pub digest: Digest,
     /// Tells if it is pinned.
     pub pin: Pin,
     /// The decision.
     #[serde(flatten)]
-    pub fate: Fate,
+    pub fate: RetentionDecision,
 }
 
 /// Tells if a digest may be deleted from its repository.
@@ -122,48 +122,50 @@ pub enum MayDelete {
     /// It may be deleted, as long as the plan is valid.
     Yes {
         /// The reason.
-        because: Expire,
+        because: DeleteReason,
         /// Tells if a pin must be removed first.
         pin: Pin,
     },
     /// It must stay.
     No {
         /// The reason.
-        because: Keep,
+        because: KeepReason,
     },
 }
 
-impl fmt::Display for Fate {
+impl fmt::Display for RetentionDecision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fate::Keep(keep) => write!(f, "kept: {keep}"),
-            Fate::Expire(expire) => write!(f, "expires: {expire}"),
+            RetentionDecision::Keep(keep) => write!(f, "kept: {keep}"),
+            RetentionDecision::Expire(expire) => write!(f, "expires: {expire}"),
         }
     }
 }
 
-impl fmt::Display for Keep {
+impl fmt::Display for KeepReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Keep::Live { channel } => write!(f, "live on {channel}"),
-            Keep::Open { channel, seq } => write!(f, "named by the open intent {seq} of {channel}"),
-            Keep::Window { channel, nth } => write!(f, "number {nth} of the last digests of {channel}"),
-            Keep::Recent { channel, until } => write!(f, "in the window of {channel} until {until}"),
-            Keep::Tagged { tag } => write!(f, "tagged {tag}"),
-            Keep::ChildOf { index } => write!(f, "part of the index {index}"),
-            Keep::NotUnderstood { why } => f.write_str(why),
+            KeepReason::Live { channel } => write!(f, "live on {channel}"),
+            KeepReason::Open { channel, seq } => write!(f, "named by the open intent {seq} of {channel}"),
+            KeepReason::Window { channel, nth } => write!(f, "number {nth} of the last digests of {channel}"),
+            KeepReason::Recent { channel, until } => write!(f, "in the window of {channel} until {until}"),
+            KeepReason::Tagged { tag } => write!(f, "tagged {tag}"),
+            KeepReason::ChildOf { index } => write!(f, "part of the index {index}"),
+            KeepReason::NotUnderstood { why } => f.write_str(why),
         }
     }
 }
 
-impl fmt::Display for Expire {
+impl fmt::Display for DeleteReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Expire::Past { channel, nth, since } => {
+            DeleteReason::Past { channel, nth, since } => {
                 write!(f, "number {nth} of the digests of {channel}, not live since {since}")
             }
-            Expire::Tried { channel, since } => write!(f, "never live; the last move to it on {channel} ended {since}"),
-            Expire::ChildOf { index } => write!(f, "part of the index {index}, which expires"),
+            DeleteReason::Tried { channel, since } => {
+                write!(f, "never live; the last move to it on {channel} ended {since}")
+            }
+            DeleteReason::ChildOf { index } => write!(f, "part of the index {index}, which expires"),
         }
     }
 }

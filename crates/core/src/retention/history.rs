@@ -1,4 +1,4 @@
-//! `ChannelHistory`: the digests that one channel's log names.
+//! `ChannelUsage`: the digests that one channel's log names.
 
 use crate::log::{Body, Entry, Status};
 use crate::value::{Channel, Digest, Timestamp};
@@ -6,9 +6,9 @@ use crate::value::{Channel, Digest, Timestamp};
 /// The digests that one channel's log names: the live one, those of the open intent, those that were live, and the
 /// targets of moves without effect.
 ///
-/// It is built from entries that were verified before ([`ChannelHistory::take`]), or its fields are set directly.
+/// It is built from entries that were verified before ([`ChannelUsage::take`]), or its fields are set directly.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChannelHistory {
+pub struct ChannelUsage {
     /// The channel.
     pub channel: Channel,
     /// The number of entries that were taken.
@@ -18,9 +18,9 @@ pub struct ChannelHistory {
     /// The digests of the open intent.
     pub open: Option<OpenDigests>,
     /// Every period in which a digest was live, in any order.
-    pub lived: Vec<Lived>,
+    pub lived: Vec<LivePeriod>,
     /// Targets of moves that were closed without effect, in any order.
-    pub tried: Vec<Tried>,
+    pub tried: Vec<FailedTarget>,
     /// The position of the entry that says that the log goes on in another ledger; none if the log was not migrated.
     pub migrated: Option<u64>,
 }
@@ -40,7 +40,7 @@ pub struct OpenDigests {
 
 /// A period in which a digest was live in a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Lived {
+pub struct LivePeriod {
     /// The position of the intent that made it live. The period with the higher position is the newer one; times do not
     /// count.
     pub seq: u64,
@@ -54,7 +54,7 @@ pub struct Lived {
 
 /// The target of a move that was closed without effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Tried {
+pub struct FailedTarget {
     /// The position of the intent in the log.
     pub seq: u64,
     /// The target.
@@ -63,18 +63,10 @@ pub struct Tried {
     pub at: Timestamp,
 }
 
-impl ChannelHistory {
+impl ChannelUsage {
     /// The history of a log without entries.
-    pub fn empty(channel: Channel) -> ChannelHistory {
-        ChannelHistory {
-            channel,
-            size: 0,
-            live: None,
-            open: None,
-            lived: Vec::new(),
-            tried: Vec::new(),
-            migrated: None,
-        }
+    pub fn empty(channel: Channel) -> ChannelUsage {
+        ChannelUsage { channel, size: 0, live: None, open: None, lived: Vec::new(), tried: Vec::new(), migrated: None }
     }
 
     /// Takes the next entry. The chain and the format are not checked here: a
@@ -91,7 +83,7 @@ impl ChannelHistory {
                     match outcome.status {
                         Status::Committed => self.commit(&open, entry.at),
                         Status::Failed | Status::Aborted => {
-                            self.tried.push(Tried { seq: open.seq, digest: open.target, at: entry.at });
+                            self.tried.push(FailedTarget { seq: open.seq, digest: open.target, at: entry.at });
                         }
                     }
                 }
@@ -118,7 +110,7 @@ impl ChannelHistory {
             last.until = Some(at);
         }
         self.live = Some(open.target);
-        self.lived.push(Lived { seq: open.seq, digest: open.target, from: at, until: None });
+        self.lived.push(LivePeriod { seq: open.seq, digest: open.target, from: at, until: None });
     }
 }
 
@@ -150,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_log_becomes_stretches_tries_and_what_is_open() {
-        let mut history = ChannelHistory::empty(CHANNEL.parse().unwrap());
+        let mut history = ChannelUsage::empty(CHANNEL.parse().unwrap());
         for entry in [
             intent(0, Op::Bootstrap, None, b"a"),
             outcome(1, Status::Committed),
@@ -171,13 +163,13 @@ mod tests {
         assert_eq!(
             history.lived,
             [
-                Lived { seq: 0, digest: a, from: at(1), until: Some(at(3)) },
-                Lived { seq: 2, digest: b, from: at(3), until: Some(at(9)) },
-                Lived { seq: 8, digest: a, from: at(9), until: None },
+                LivePeriod { seq: 0, digest: a, from: at(1), until: Some(at(3)) },
+                LivePeriod { seq: 2, digest: b, from: at(3), until: Some(at(9)) },
+                LivePeriod { seq: 8, digest: a, from: at(9), until: None },
             ],
             "a repair begins no new stretch"
         );
-        assert_eq!(history.tried, [Tried { seq: 4, digest: c, at: at(5) }]);
+        assert_eq!(history.tried, [FailedTarget { seq: 4, digest: c, at: at(5) }]);
         let replaced = Some(Digest::of(b"foreign"));
         assert_eq!(history.open, Some(OpenDigests { seq: 10, previous: Some(a), target: a, replaced }));
     }

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-pub use evidence::{Evidence, Shape};
-pub use fate::{Expire, Fate, Judged, Keep, MayDelete, Pin};
-pub use history::{ChannelHistory, Lived, OpenDigests, Tried};
+pub use evidence::{ManifestKind, RetentionInput};
+pub use fate::{DeleteReason, DigestRetention, KeepReason, MayDelete, Pin, RetentionDecision};
+pub use history::{ChannelUsage, FailedTarget, LivePeriod, OpenDigests};
 pub use plan::RetentionPlan;
 
 use crate::value::{Digest, Timestamp};
@@ -43,7 +43,7 @@ impl Default for RetentionRule {
 
 impl RetentionRule {
     /// Judges every digest that `evidence` knows, as of `at`.
-    pub fn plan(&self, mut evidence: Evidence, at: Timestamp) -> RetentionPlan {
+    pub fn plan(&self, mut evidence: RetentionInput, at: Timestamp) -> RetentionPlan {
         evidence.histories.sort_by(|a, b| (&a.channel, a.size).cmp(&(&b.channel, b.size)));
         let histories = std::mem::take(&mut evidence.histories);
         let mut notes = Notes::default();
@@ -82,7 +82,7 @@ impl RetentionRule {
     }
 
     /// Adds the notes of one channel's log: one for each digest that the log names.
-    fn note(&self, notes: &mut Notes, channel: usize, history: &ChannelHistory, at: Timestamp) {
+    fn note(&self, notes: &mut Notes, channel: usize, history: &ChannelUsage, at: Timestamp) {
         if let Some(live) = history.live {
             notes.keep(&live, Kept::Live(channel));
         }
@@ -91,7 +91,7 @@ impl RetentionRule {
                 notes.keep(&digest, Kept::Open(channel, seq));
             }
         }
-        let mut lived: Vec<(&Lived, Timestamp)> = history.lived.iter().map(|lived| (lived, lived.from)).collect();
+        let mut lived: Vec<(&LivePeriod, Timestamp)> = history.lived.iter().map(|lived| (lived, lived.from)).collect();
         lived.sort_by_key(|(lived, _)| lived.seq);
         // Use log order, not clocks: no live period ends before a time of an earlier entry.
         let mut latest = None;

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::table::{Row, Seen, Table};
-use super::{Expire, Fate, Judged, Keep, MayDelete, Pin, RetentionRule};
+use super::{DeleteReason, DigestRetention, KeepReason, MayDelete, Pin, RetentionDecision, RetentionRule};
 use crate::value::{Channel, Digest, Repository, Timestamp};
 
 /// The retention decision for each digest of a repository, at one time.
@@ -42,7 +42,7 @@ pub(super) struct Note {
     pub(super) past: Option<Past>,
 }
 
-/// A reason to keep. The order is that of [`Keep`]: the least reason is the one that is given.
+/// A reason to keep. The order is that of [`KeepReason`]: the least reason is the one that is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kept {
     Live(usize),
@@ -87,10 +87,10 @@ impl RetentionPlan {
     }
 
     /// Every digest that the registry names or that must stay, sorted.
-    pub fn digests(&self) -> Vec<Judged> {
+    pub fn digests(&self) -> Vec<DigestRetention> {
         let judged = self.table.iter().map(|(digest, row)| (row.held(), self.judged(&digest, row)));
         judged
-            .filter(|(held, judged)| *held || matches!(judged.fate, Fate::Keep(_)))
+            .filter(|(held, judged)| *held || matches!(judged.fate, RetentionDecision::Keep(_)))
             .map(|(_, judged)| judged)
             .collect()
     }
@@ -98,60 +98,62 @@ impl RetentionPlan {
     /// Says if `digest` may be deleted, with the reason. A digest that the plan does not know must stay.
     pub fn may_delete(&self, digest: &Digest) -> MayDelete {
         match self.table.get(digest).map(|row| self.judged(digest, row)) {
-            Some(Judged { fate: Fate::Keep(because), .. }) => MayDelete::No { because },
-            Some(Judged { fate: Fate::Expire(because), pin, .. }) => MayDelete::Yes { because, pin },
+            Some(DigestRetention { fate: RetentionDecision::Keep(because), .. }) => MayDelete::No { because },
+            Some(DigestRetention { fate: RetentionDecision::Expire(because), pin, .. }) => {
+                MayDelete::Yes { because, pin }
+            }
             None => MayDelete::No { because: unknown() },
         }
     }
 
-    fn judged(&self, digest: &Digest, row: &Row) -> Judged {
+    fn judged(&self, digest: &Digest, row: &Row) -> DigestRetention {
         let pin = if row.pinned { Pin::Held } else { Pin::Absent };
-        Judged { digest: *digest, pin, fate: self.fate(digest, row) }
+        DigestRetention { digest: *digest, pin, fate: self.fate(digest, row) }
     }
 
-    fn fate(&self, digest: &Digest, row: &Row) -> Fate {
+    fn fate(&self, digest: &Digest, row: &Row) -> RetentionDecision {
         let note = self.note(row);
         if let Some(kept) = note.and_then(|note| note.keep) {
-            return Fate::Keep(self.keep(kept));
+            return RetentionDecision::Keep(self.keep(kept));
         }
         let keep = if let Some(tag) = &row.tag {
-            Some(Keep::Tagged { tag: tag.clone() })
+            Some(KeepReason::Tagged { tag: tag.clone() })
         } else if let Some(index) = self.kept_in.get(digest) {
-            Some(Keep::ChildOf { index: *index })
+            Some(KeepReason::ChildOf { index: *index })
         } else if let Some(why) = self.unreadable.get(digest) {
-            Some(Keep::NotUnderstood { why: format!("it could not be read: {why}") })
+            Some(KeepReason::NotUnderstood { why: format!("it could not be read: {why}") })
         } else if row.pinned && note.is_none() {
             let why = "it is pinned, and no log of this ledger names it: it may be another ledger's";
-            Some(Keep::NotUnderstood { why: why.to_owned() })
+            Some(KeepReason::NotUnderstood { why: why.to_owned() })
         } else {
-            self.blocked.as_ref().map(|why| Keep::NotUnderstood { why: why.clone() })
+            self.blocked.as_ref().map(|why| KeepReason::NotUnderstood { why: why.clone() })
         };
         if let Some(keep) = keep {
-            return Fate::Keep(keep);
+            return RetentionDecision::Keep(keep);
         }
         match (note.and_then(|note| note.past), self.lost_in.get(digest)) {
             (Some(Past { since, channel, nth }), _) => match self.channel(channel.0) {
-                None => Fate::Keep(unknown()),
-                Some(channel) => Fate::Expire(match nth {
-                    Some(nth) => Expire::Past { channel, nth, since },
-                    None => Expire::Tried { channel, since },
+                None => RetentionDecision::Keep(unknown()),
+                Some(channel) => RetentionDecision::Expire(match nth {
+                    Some(nth) => DeleteReason::Past { channel, nth, since },
+                    None => DeleteReason::Tried { channel, since },
                 }),
             },
-            (None, Some(index)) => Fate::Expire(Expire::ChildOf { index: *index }),
-            (None, None) => Fate::Keep(unknown()),
+            (None, Some(index)) => RetentionDecision::Expire(DeleteReason::ChildOf { index: *index }),
+            (None, None) => RetentionDecision::Keep(unknown()),
         }
     }
 
-    fn keep(&self, kept: Kept) -> Keep {
+    fn keep(&self, kept: Kept) -> KeepReason {
         let (Kept::Live(at) | Kept::Open(at, _) | Kept::Window(at, _) | Kept::Recent(at, _)) = kept;
         let Some(channel) = self.channel(at) else {
             return unknown();
         };
         match kept {
-            Kept::Live(_) => Keep::Live { channel },
-            Kept::Open(_, seq) => Keep::Open { channel, seq },
-            Kept::Window(_, nth) => Keep::Window { channel, nth },
-            Kept::Recent(_, until) => Keep::Recent { channel, until },
+            Kept::Live(_) => KeepReason::Live { channel },
+            Kept::Open(_, seq) => KeepReason::Open { channel, seq },
+            Kept::Window(_, nth) => KeepReason::Window { channel, nth },
+            Kept::Recent(_, until) => KeepReason::Recent { channel, until },
         }
     }
 
@@ -212,8 +214,8 @@ impl RetentionPlan {
     }
 }
 
-fn unknown() -> Keep {
-    Keep::NotUnderstood { why: "no tag, index or log that the plan knows names it".to_owned() }
+fn unknown() -> KeepReason {
+    KeepReason::NotUnderstood { why: "no tag, index or log that the plan knows names it".to_owned() }
 }
 
 impl Serialize for RetentionPlan {

@@ -27,12 +27,12 @@ fn rule(keep_last: u32, keep_for_days: u32) -> RetentionRule {
 }
 
 /// The history of a channel on which each of `digests`, oldest first, was live for a day, from day 0 on.
-fn history(name: &str, digests: &[u64]) -> ChannelHistory {
-    let mut history = ChannelHistory::empty(channel(name));
+fn history(name: &str, digests: &[u64]) -> ChannelUsage {
+    let mut history = ChannelUsage::empty(channel(name));
     for (at, n) in digests.iter().enumerate() {
         let from = day(at as u32);
         let until = (at + 1 < digests.len()).then(|| day(at as u32 + 1));
-        history.lived.push(Lived { seq: 2 * at as u64, digest: digest(*n), from, until });
+        history.lived.push(LivePeriod { seq: 2 * at as u64, digest: digest(*n), from, until });
     }
     history.live = digests.last().map(|n| digest(*n));
     history.size = 2 * digests.len() as u64;
@@ -40,11 +40,11 @@ fn history(name: &str, digests: &[u64]) -> ChannelHistory {
 }
 
 /// A repository where all of `pinned` are pinned single manifests.
-fn evidence(pinned: impl IntoIterator<Item = u64>) -> Evidence {
-    let mut evidence = Evidence::new("reg.io/acme/shop".parse().unwrap());
+fn evidence(pinned: impl IntoIterator<Item = u64>) -> RetentionInput {
+    let mut evidence = RetentionInput::new("reg.io/acme/shop".parse().unwrap());
     for n in pinned {
         evidence.pin(&digest(n));
-        evidence.manifest(&digest(n), Shape::Single);
+        evidence.manifest(&digest(n), ManifestKind::Single);
     }
     evidence
 }
@@ -117,7 +117,7 @@ fn all_that_an_open_intent_names_is_kept() {
 #[test]
 fn a_target_that_never_came_live_expires_after_the_time_window() {
     let mut prod = history("prod", &[1]);
-    prod.tried.push(Tried { seq: 9, digest: digest(5), at: day(10) });
+    prod.tried.push(FailedTarget { seq: 9, digest: digest(5), at: day(10) });
     let fate = |at| {
         let mut evidence = evidence([1, 5]);
         evidence.history(prod.clone());
@@ -160,10 +160,10 @@ fn children_follow_their_index_and_their_indexes_index() {
     evidence.history(history("prod", &[1, 2]));
     // 2 (live) → 20 → 21; 1 (past) → 21, 22 → 23; 10 is a child of the past one, and was live long ago itself.
     for (index, children) in [(2, vec![20]), (20, vec![21]), (1, vec![21, 22, 10]), (22, vec![23])] {
-        evidence.manifest(&digest(index), Shape::Index(children.into_iter().map(digest).collect()));
+        evidence.manifest(&digest(index), ManifestKind::Index(children.into_iter().map(digest).collect()));
     }
     for leaf in [21, 23] {
-        evidence.manifest(&digest(leaf), Shape::Single);
+        evidence.manifest(&digest(leaf), ManifestKind::Single);
     }
     evidence.history(history("dev", &[10, 2]));
     let plan = rule(1, 0).plan(evidence, day(100));
@@ -178,8 +178,8 @@ fn children_follow_their_index_and_their_indexes_index() {
 #[test]
 fn an_index_that_nothing_names_is_kept_with_its_children() {
     let mut evidence = evidence([]);
-    evidence.manifest(&digest(1), Shape::Index(vec![digest(2)]));
-    evidence.manifest(&digest(2), Shape::Single);
+    evidence.manifest(&digest(1), ManifestKind::Index(vec![digest(2)]));
+    evidence.manifest(&digest(2), ManifestKind::Single);
     let plan = rule(1, 0).plan(evidence, day(100));
     assert_eq!(said(&plan, 1), "no: no tag, index or log that the plan knows names it");
     assert_eq!(said(&plan, 2), format!("no: part of the index {}", digest(1)));
@@ -187,7 +187,7 @@ fn an_index_that_nothing_names_is_kept_with_its_children() {
 
 #[test]
 fn what_could_not_be_looked_at_keeps_everything() {
-    let build = |blind: &dyn Fn(&mut Evidence)| {
+    let build = |blind: &dyn Fn(&mut RetentionInput)| {
         let mut evidence = evidence([1, 2]);
         evidence.history(history("prod", &[1, 2]));
         blind(&mut evidence);
@@ -196,19 +196,19 @@ fn what_could_not_be_looked_at_keeps_everything() {
     assert!(build(&|_| ()).starts_with("yes"));
     assert_eq!(build(&|evidence| evidence.failed("tags: 503\u{1b}[2J")), "no: tags: 503\u{fffd}[2J");
     let blind = format!("no: {} may be an index that needs it, and could not be read: ", digest(9));
-    let unreadable = |evidence: &mut Evidence| {
+    let unreadable = |evidence: &mut RetentionInput| {
         evidence.tag(tag("v9"), &digest(9));
-        evidence.manifest(&digest(9), Shape::Unreadable("429".to_owned()));
+        evidence.manifest(&digest(9), ManifestKind::Unreadable("429".to_owned()));
     };
     assert_eq!(build(&unreadable), format!("{blind}429"));
     assert_eq!(build(&|evidence| evidence.tag(tag("v9"), &digest(9))), format!("{blind}it was not looked at"));
     assert_eq!(build(&|evidence| evidence.history(history("dev", &[9]))), format!("{blind}it was not looked at"));
-    let absent = |evidence: &mut Evidence| {
+    let absent = |evidence: &mut RetentionInput| {
         evidence.history(history("dev", &[9]));
-        evidence.manifest(&digest(9), Shape::Absent);
+        evidence.manifest(&digest(9), ManifestKind::Absent);
     };
     assert!(build(&absent).starts_with("yes"), "proven absent is not unknown");
-    let moved = |evidence: &mut Evidence| {
+    let moved = |evidence: &mut RetentionInput| {
         let mut dev = history("dev", &[1]);
         (dev.live, dev.lived, dev.migrated) = (None, Vec::new(), Some(2));
         evidence.history(dev);
@@ -233,7 +233,7 @@ fn a_sha512_digest_is_judged_as_any() {
     let long = hasher.finish();
     let mut evidence = evidence([]);
     evidence.tag(tag("v1"), &long);
-    evidence.manifest(&long, Shape::Single);
+    evidence.manifest(&long, ManifestKind::Single);
     let plan = rule(1, 0).plan(evidence, day(100));
     assert_eq!(plan.may_delete(&long).to_string(), "no: tagged v1");
     assert_eq!(plan.digests()[0].digest, long);
@@ -269,7 +269,7 @@ struct World {
 }
 
 impl World {
-    fn histories(&self) -> Vec<ChannelHistory> {
+    fn histories(&self) -> Vec<ChannelUsage> {
         let of = |(at, (lived, open)): (usize, &(Vec<u64>, Open))| {
             let mut history = history(&format!("c{at}"), lived);
             history.open = open.map(|(target, replaced)| OpenDigests {
@@ -285,7 +285,7 @@ impl World {
 
     /// The plan, with the facts added in an order that depends on `turn`.
     fn plan(&self, turn: usize) -> RetentionPlan {
-        type Give = Box<dyn Fn(&mut Evidence)>;
+        type Give = Box<dyn Fn(&mut RetentionInput)>;
         let mut gifts: Vec<Give> = Vec::new();
         for mut history in self.histories() {
             if turn % 2 == 1 {
@@ -303,7 +303,7 @@ impl World {
             let children: Vec<_> =
                 self.indexes.iter().filter(|(index, _)| *index == n).flat_map(|(_, children)| children).collect();
             let children: Vec<_> = children.into_iter().map(|n| digest(*n)).collect();
-            let shape = if children.is_empty() { Shape::Single } else { Shape::Index(children) };
+            let shape = if children.is_empty() { ManifestKind::Single } else { ManifestKind::Index(children) };
             // Only a digest that a tag, a pin, an index or a log names has a shape.
             let named = self.names(n);
             if named {
@@ -317,7 +317,7 @@ impl World {
         if turn % 3 == 1 {
             gifts.reverse();
         }
-        let mut evidence = Evidence::new("reg.io/acme/shop".parse().unwrap());
+        let mut evidence = RetentionInput::new("reg.io/acme/shop".parse().unwrap());
         for give in gifts {
             give(&mut evidence);
         }

@@ -12,7 +12,7 @@ pub use terminal::Terminal;
 
 use known::{Ci, Env, KNOWN, Said, set};
 
-use super::{Actor, ActorKind, Commit, Job, Provenance, ReleaseLabel, Run, Text};
+use super::{Actor, ActorKind, Commit, Job, Line, Provenance, ReleaseLabel, Run};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The parts of a [`Provenance`] before it is built. The caller gives some parts; [`ProvenanceParts::fill`] takes the
@@ -38,26 +38,26 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct ProvenanceParts {
     /// The provider of the pipeline; `manual` if none is given and no CI is found. A given provider also selects the CI
     /// to read.
-    pub provider: Option<Text>,
+    pub provider: Option<Line>,
     /// The run's id. If it is given, then attempt, URL, workflow and job are not read from the CI, because they belong
     /// to another run.
-    pub run_id: Option<Text>,
+    pub run_id: Option<Line>,
     /// The number of the attempt, from 1.
     pub attempt: Option<u32>,
     /// The URL of a page about the run. A user or password in it is removed.
-    pub url: Option<Text>,
+    pub url: Option<Line>,
     /// The provider's name of the pipeline.
-    pub workflow: Option<Text>,
+    pub workflow: Option<Line>,
     /// The job of the run.
     pub job: Option<Job>,
     /// The actor's id.
-    pub actor: Option<Text>,
+    pub actor: Option<Line>,
     /// The kind of the actor. If none is given, the actor is a person in three cases: the CI says that a person pressed
     /// a button for this run and the name does not end in `[bot]`; a person in a terminal was found; or the provider is
     /// `manual`. In all other cases the actor is a workload.
     pub actor_kind: Option<ActorKind>,
     /// The address of the source repository. A user, a password or a query in it is removed.
-    pub repository_url: Option<Text>,
+    pub repository_url: Option<Line>,
     /// The source commit.
     pub commit: Option<Commit>,
     /// The release's label. No CI provides it.
@@ -135,12 +135,12 @@ impl ProvenanceParts {
             // replacement characters.
             let said = |name: Option<&str>| name.and_then(env);
             self.attempt = self.attempt.or_else(|| said(ci.attempt)?.parse().ok().filter(|attempt| *attempt > 0));
-            self.workflow = self.workflow.or_else(|| said(ci.workflow).map(Text::lossy));
+            self.workflow = self.workflow.or_else(|| said(ci.workflow).map(Line::lossy));
             if self.url.is_none() {
                 self.url = ci.url.read(env, "the run's URL")?;
             }
             if let (None, Some(name), Some(id)) = (&self.job, ci.job_id, said(ci.job_id)) {
-                self.job = Some(Job { id: parsed(name, &id)?, name: said(ci.job_name).map(Text::lossy) });
+                self.job = Some(Job { id: parsed(name, &id)?, name: said(ci.job_name).map(Line::lossy) });
             }
         }
         if self.actor.is_none() {
@@ -182,7 +182,7 @@ impl ProvenanceParts {
     /// were not set and the options to give.
     pub fn build(self) -> Result<Provenance> {
         let (Some(run_id), Some(id)) = (&self.run_id, &self.actor) else { return Err(self.missing()) };
-        let given = self.provider.as_ref().map(Text::as_str);
+        let given = self.provider.as_ref().map(Line::as_str);
         let kind = self.actor_kind.unwrap_or(match self.found {
             Found::Person => ActorKind::Human,
             Found::Ci(_, Began::ByButton) if !id.as_str().ends_with("[bot]") => ActorKind::Human,
@@ -243,7 +243,7 @@ const MANUAL: &str = "manual";
 const PERSON: [&str; 3] = ["TAGWARDEN_ACTOR", "LOGNAME", "USER"];
 
 impl Said {
-    fn read(&self, env: Env, what: &str) -> Result<Option<Text>> {
+    fn read(&self, env: Env, what: &str) -> Result<Option<Line>> {
         let (name, said) = match self {
             Said::In(name) => (*name, env(name)),
             Said::Composed(compose) => (what, compose(env)),
@@ -253,7 +253,7 @@ impl Said {
 }
 
 /// The only CI system that `env` shows, or the one that `provider` names; none if it shows none.
-fn detect(env: Env, provider: Option<&Text>) -> Result<Option<&'static Ci>> {
+fn detect(env: Env, provider: Option<&Line>) -> Result<Option<&'static Ci>> {
     let mut found: Vec<&'static Ci> = KNOWN.iter().filter(|ci| set(env, ci.marker)).collect();
     let posed: Vec<&str> = found.iter().flat_map(|ci| ci.poses_as).copied().collect();
     found.retain(|ci| !posed.contains(&ci.marker));
@@ -271,7 +271,7 @@ fn detect(env: Env, provider: Option<&Text>) -> Result<Option<&'static Ci>> {
 }
 
 /// The value of the first of these variables that is set.
-fn first(env: Env, names: &[&str]) -> Result<Option<Text>> {
+fn first(env: Env, names: &[&str]) -> Result<Option<Line>> {
     let said = names.iter().find_map(|name| Some((name, env(name)?)));
     said.map(|(name, value)| parsed(name, &value)).transpose()
 }

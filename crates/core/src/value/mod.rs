@@ -18,7 +18,7 @@ pub use ci::{ProvenanceParts, Terminal};
 pub use digest::{Algorithm, Digest, Hasher};
 pub use name::{Reference, Repository, Tag, Target};
 pub use provenance::{Actor, ActorKind, Commit, IdempotencyKey, Identity, Job, Provenance, ReleaseLabel, Run};
-pub use text::Text;
+pub use text::Line;
 pub(crate) use text::is_forbidden;
 pub use time::{Clock, SystemClock, Timestamp};
 pub use written::{AsWritten, ReleaseName};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::text::Recorded;
-use super::{Digest, Text, invalid, text, text_value};
+use super::{Digest, Line, invalid, text, text_value};
 use crate::error::{Error, Result};
 
 /// The idempotency key of a request: 1 to 128 characters, without control, bidirectional or invisible ones.
@@ -104,18 +104,18 @@ impl TryFrom<Recorded> for ReleaseLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Run {
     /// The provider of the pipeline, such as `github-actions`; `manual` outside of a pipeline.
-    pub provider: Text,
+    pub provider: Line,
     /// The run's id at the provider.
-    pub run_id: Text,
+    pub run_id: Line,
     /// The number of the attempt, from 1, if the provider counts attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
     /// The URL of a page about the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<Text>,
+    pub url: Option<Line>,
     /// The provider's name of the pipeline, such as `Release`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workflow: Option<Text>,
+    pub workflow: Option<Line>,
     /// The job of the run. If the provider does not count attempts, the job tells two attempts of one run apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<Job>,
@@ -125,10 +125,10 @@ pub struct Run {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Job {
     /// The job's id at the provider. It is text, even if the provider uses numbers.
-    pub id: Text,
+    pub id: Line,
     /// The name of the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<Text>,
+    pub name: Option<Line>,
 }
 
 /// The kind of an actor.
@@ -148,7 +148,7 @@ pub enum ActorKind {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Actor {
     /// The actor's id at the provider.
-    pub id: Text,
+    pub id: Line,
     /// A person or a workload.
     pub kind: ActorKind,
 }
@@ -157,14 +157,14 @@ pub struct Actor {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// The token's `iss`.
-    pub issuer: Text,
+    pub issuer: Line,
     /// The token's `sub`.
-    pub subject: Text,
+    pub subject: Line,
     /// The token's `aud`.
-    pub audience: Text,
+    pub audience: Line,
     /// The claims that the policy names, each as text.
     #[serde(default)]
-    pub claims: BTreeMap<Text, Text>,
+    pub claims: BTreeMap<Line, Line>,
     /// The SHA-256 of the token.
     pub token_sha256: Digest,
 }
@@ -185,7 +185,7 @@ pub struct Provenance {
     pub actor: Actor,
     /// The address of the source repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository_url: Option<Text>,
+    pub repository_url: Option<Line>,
     /// The source commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<Commit>,
@@ -199,7 +199,7 @@ pub struct Provenance {
 
 impl Provenance {
     /// A provenance with the required parts only: a provider, its run id and the actor's id. The actor is a person if
-    /// the provider is `manual`, else a workload. VALUE_INVALID if one of the parts is not a [`Text`].
+    /// the provider is `manual`, else a workload. VALUE_INVALID if one of the parts is not a [`Line`].
     pub fn new(provider: &str, run_id: &str, actor: &str) -> Result<Provenance> {
         let named = |what: &'static str| move |e: Error| invalid(what, e, None);
         let kind = if provider == "manual" { ActorKind::Human } else { ActorKind::Workload };

@@ -1,4 +1,4 @@
-//! `Text`: one line of text that is safe to store and to show.
+//! `Line`: one line of text that is safe to store and to show.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -10,22 +10,22 @@ use crate::error::{Error, Result};
 
 /// One line of text: 1 to 1,024 characters, without control, bidirectional-override or invisible characters.
 ///
-/// Every text that people or pipelines write (reasons, run ids, actors) is a `Text`. So nothing in a ledger can control
+/// Every text that people or pipelines write (reasons, run ids, actors) is a `Line`. So nothing in a ledger can control
 /// a terminal or make one line look like another. U+200C and U+200D are allowed, because names in some scripts need
 /// them.
 ///
 /// Serde also accepts invisible characters, because older entries of a log may contain them.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "Recorded", into = "String")]
-pub struct Text(Arc<str>);
+pub struct Line(Arc<str>);
 
 const MAX: usize = 1024;
 
-impl Text {
-    /// The `Text` of words that this crate made; they must be one valid line.
-    pub(crate) fn trusted(text: &str) -> Text {
+impl Line {
+    /// The `Line` of words that this crate made; they must be one valid line.
+    pub(crate) fn trusted(text: &str) -> Line {
         debug_assert!(parse("text", text, 1024).is_ok(), "{text:?}");
-        Text(text.into())
+        Line(text.into())
     }
 
     /// The text.
@@ -35,10 +35,10 @@ impl Text {
 
     /// The nearest valid text to outside words that must be shown or recorded in any case. Forbidden and invisible
     /// characters become U+FFFD, text over 1,024 characters is cut and ends in `…`, and empty text becomes `-`.
-    pub fn lossy(text: impl AsRef<str>) -> Text {
+    pub fn lossy(text: impl AsRef<str>) -> Line {
         let text = text.as_ref();
         let safe = |char| if is_forbidden(char) || is_invisible(char) { char::REPLACEMENT_CHARACTER } else { char };
-        Text(match text.char_indices().nth(MAX) {
+        Line(match text.char_indices().nth(MAX) {
             _ if text.is_empty() => "-".into(),
             None => text.chars().map(safe).collect::<String>().into(),
             Some(_) => text.chars().take(MAX - 1).map(safe).chain(['…']).collect::<String>().into(),
@@ -46,21 +46,21 @@ impl Text {
     }
 }
 
-impl FromStr for Text {
+impl FromStr for Line {
     type Err = Error;
 
-    fn from_str(text: &str) -> Result<Text> {
-        parse("text", text, MAX).map(Text)
+    fn from_str(text: &str) -> Result<Line> {
+        parse("text", text, MAX).map(Line)
     }
 }
 
-text_value!(Text);
+text_value!(Line);
 
-impl TryFrom<Recorded> for Text {
+impl TryFrom<Recorded> for Line {
     type Error = Error;
 
-    fn try_from(text: Recorded) -> Result<Text> {
-        text.read("text", MAX).map(Text)
+    fn try_from(text: Recorded) -> Result<Line> {
+        text.read("text", MAX).map(Line)
     }
 }
 
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn invisible_character_is_refused_by_its_code_point() {
-        let error = |text: &str| text.parse::<Text>().unwrap_err().to_string();
+        let error = |text: &str| text.parse::<Line>().unwrap_err().to_string();
         assert_eq!(error("ad\u{200b}a"), "text: invisible character U+200B at byte 2");
         assert_eq!(error("\u{feff}ada"), "text: invisible character U+FEFF at byte 0");
         assert_eq!(error("a\u{e0041}"), "text: invisible character U+E0041 at byte 1");
@@ -127,39 +127,39 @@ mod tests {
             assert!(error(&format!("a{char}")).starts_with("text: invisible character U+"));
         }
         for joiner in ["می\u{200c}خواهم", "👩\u{200d}💻"] {
-            assert_eq!(joiner.parse::<Text>().unwrap().as_str(), joiner);
+            assert_eq!(joiner.parse::<Line>().unwrap().as_str(), joiner);
         }
-        assert_eq!(Text::lossy("ad\u{200b}a").as_str(), "ad\u{fffd}a");
+        assert_eq!(Line::lossy("ad\u{200b}a").as_str(), "ad\u{fffd}a");
     }
 
     #[test]
     fn invisible_character_of_a_log_is_read_as_it_is() {
-        let text: Text = serde_json::from_str("\"ad\u{200b}a\"").unwrap();
+        let text: Line = serde_json::from_str("\"ad\u{200b}a\"").unwrap();
         assert_eq!(text.as_str(), "ad\u{200b}a");
         assert_eq!(serde_json::to_string(&text).unwrap(), "\"ad\u{200b}a\"");
-        assert!(serde_json::from_str::<Text>("\"ad\u{202e}a\"").is_err(), "no entry may hold it");
-        assert!(serde_json::from_str::<Text>("\"\"").is_err());
+        assert!(serde_json::from_str::<Line>("\"ad\u{202e}a\"").is_err(), "no entry may hold it");
+        assert!(serde_json::from_str::<Line>("\"\"").is_err());
     }
 
     #[test]
     fn errors_say_what_why_and_where() {
-        let error = |text: &str| text.parse::<Text>().unwrap_err().to_string();
+        let error = |text: &str| text.parse::<Line>().unwrap_err().to_string();
         assert_eq!(error(""), "text: it is empty at byte 0");
         assert_eq!(error("a\u{1b}[31m"), "text: control or bidirectional character U+001B at byte 1");
         assert_eq!(error("é\u{202e}"), "text: control or bidirectional character U+202E at byte 2");
         assert_eq!(error(&"é".repeat(1025)), "text: 1025 characters, the most is 1024");
-        assert!("é".repeat(1024).parse::<Text>().is_ok());
+        assert!("é".repeat(1024).parse::<Line>().is_ok());
     }
 
     #[test]
     fn a_lossy_text_is_always_a_text() {
-        assert_eq!(Text::lossy("").as_str(), "-");
-        assert_eq!(Text::lossy("a\u{1b}[31m\n").as_str(), "a\u{fffd}[31m\u{fffd}");
-        let long = Text::lossy("é".repeat(1025));
+        assert_eq!(Line::lossy("").as_str(), "-");
+        assert_eq!(Line::lossy("a\u{1b}[31m\n").as_str(), "a\u{fffd}[31m\u{fffd}");
+        let long = Line::lossy("é".repeat(1025));
         assert_eq!((long.as_str().chars().count(), long.as_str().chars().last()), (1024, Some('…')));
         for text in ["", "\u{202e}", "plain", &"é".repeat(2000)] {
-            let lossy = Text::lossy(text);
-            assert_eq!(lossy.as_str().parse::<Text>().unwrap(), lossy);
+            let lossy = Line::lossy(text);
+            assert_eq!(lossy.as_str().parse::<Line>().unwrap(), lossy);
         }
     }
 }

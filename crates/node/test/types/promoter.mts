@@ -3,7 +3,7 @@ import {
   Channel, MemoryLedger, MemoryRegistry, OciRegistry, Promoter, Provenance, TagwardenError, TestRegistry, conformance, openLedger,
   packArtifact, pushArtifact,
 } from 'tagwarden'
-import type { ActiveHold, Current, Guardrail, Receipt, Recovered, Registry, Violation } from 'tagwarden'
+import type { ActiveHold, ChannelStatus, Guardrail, Receipt, RecoveryResult, Registry, Failure } from 'tagwarden'
 
 const promoter = new Promoter(new MemoryRegistry(), await openLedger('/srv/ledger'), { times: { ttlMs: 1000 } })
 const provenance = Provenance.fromEnvironment({ release: 'v1' })
@@ -14,8 +14,8 @@ const receipt: Receipt = await promoter.promote(prod, 'registry.example.com/acme
   expected: 'absent',
   signal: AbortSignal.timeout(1000),
 })
-const current: Current = await promoter.current(String(prod))
-const recovered: Recovered = await promoter.recover(prod, { provenance, abort: true })
+const current: ChannelStatus = await promoter.current(String(prod))
+const recovered: RecoveryResult = await promoter.recover(prod, { provenance, abort: true })
 if (recovered.result === 'closed') console.log(recovered.event.status, receipt.digest, current.live?.length)
 for await (const event of promoter.history(prod, { limit: 3 })) console.log(event.intent.provenance.actor.id)
 
@@ -70,5 +70,5 @@ await pushArtifact(packed, new OciRegistry(), server.repository('a/b'), 'v1', { 
 // @ts-expect-error: it is pushed to a real registry
 await pushArtifact(packed, inner, server.repository('a/b'), 'v1')
 new Promoter(counting, new MemoryLedger(), { policy: 'own', guardrails: [slow] })
-const broken: Violation[] = await conformance.registry(counting, { broken: counting, repository: 'reg.io/laws', store: () => {} })
+const broken: Failure[] = await conformance.registry(counting, { broken: counting, repository: 'reg.io/requirements', store: () => {} })
 console.log(broken.length)

@@ -17,7 +17,7 @@ True
 True
 """
 
-from ._request import Approved, Plan, RetentionRule, Times
+from ._request import ApprovedPlan, Plan, RetentionRule, Times
 from ._tagwarden import version as _version
 from .aio import AsyncPromoter
 from .errors import (
@@ -34,40 +34,40 @@ from .errors import (
 from .flux import Artifact, pack_artifact, pack_artifact_async, push_artifact, push_artifact_async
 from .guardrail import Facts, Guardrail
 from .ledger import Ledger, MemoryLedger, OpenedLedger, init_ledger, init_ledger_async, open_ledger, open_ledger_async
-from .memory import Fault, MemoryRegistry, ReadFault
+from .memory import InjectedFault, MemoryRegistry, ReadFault
 from .promoter import Promoter
 from .provenance import Provenance
 from .record import (
     ActiveHold,
-    CheckNote,
-    Current,
+    ChannelStatus,
     DeadMove,
     Decision,
     DriftSeen,
-    ErrorNote,
     Finding,
+    HistoryPage,
     Intent,
     Live,
     LiveAt,
     MigratedTo,
+    MoveRecord,
     MoveSet,
     OpenMove,
     Outcome,
-    OverrideNote,
-    Page,
-    PolicyNote,
     PossiblyOpen,
     Predecessor,
-    PromotionEvent,
     Receipt,
-    Recovered,
+    RecordedCheck,
+    RecordedError,
+    RecordedOverride,
+    RecordedPolicy,
+    RecoveryResult,
     ReleaseOrder,
-    TakenOver,
+    TakeoverRecord,
     TargetManifest,
     UpstreamLog,
 )
 from .registry import Credentials, Manifest, OciRegistry, Registry
-from .report import Audited, AuditReport, Defect, Judged, LogReport, MayDelete, RetentionPlan
+from .report import AuditReport, ChannelAudit, Defect, DigestRetention, LogReport, MayDelete, RetentionPlan
 from .values import (
     Channel,
     Commit,
@@ -84,33 +84,33 @@ from .values import (
 
 __all__ = [
     "ActiveHold",
-    "Approved",
+    "ApprovedPlan",
     "Artifact",
     "AsyncPromoter",
     "AuditReport",
-    "Audited",
+    "ChannelAudit",
     "Channel",
     "ChannelError",
-    "CheckNote",
+    "RecordedCheck",
     "Commit",
     "Credentials",
-    "Current",
+    "ChannelStatus",
     "DeadMove",
     "Decision",
     "Defect",
     "Digest",
     "DriftSeen",
     "Environment",
-    "ErrorNote",
+    "RecordedError",
     "Facts",
-    "Fault",
+    "InjectedFault",
     "Finding",
     "Guardrail",
     "IdempotencyKey",
     "Intent",
     "InternalError",
     "InvalidValueError",
-    "Judged",
+    "DigestRetention",
     "Ledger",
     "LedgerError",
     "Live",
@@ -127,20 +127,20 @@ __all__ = [
     "OpenMove",
     "OpenedLedger",
     "Outcome",
-    "OverrideNote",
-    "Page",
+    "RecordedOverride",
+    "HistoryPage",
     "Pipeline",
     "Plan",
-    "PolicyNote",
+    "RecordedPolicy",
     "PolicyRefusedError",
     "PossiblyOpen",
     "Predecessor",
     "Promoter",
-    "PromotionEvent",
+    "MoveRecord",
     "Provenance",
     "ReadFault",
     "Receipt",
-    "Recovered",
+    "RecoveryResult",
     "Reference",
     "Registry",
     "RegistryError",
@@ -152,7 +152,7 @@ __all__ = [
     "Stage",
     "Tag",
     "TagwardenError",
-    "TakenOver",
+    "TakeoverRecord",
     "TargetManifest",
     "Times",
     "UpstreamLog",

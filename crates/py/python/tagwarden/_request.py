@@ -161,10 +161,10 @@ def holds_of(given: list[dict[str, Any]]) -> tuple[ActiveHold, ...]:
     return tuple(ActiveHold._of(hold) for hold in given)
 
 
-class Approved:
+class ApprovedPlan:
     """A plan that the policy permits. ``execute`` takes nothing else, and uses it up."""
 
-    def __init__(self, native: _native.Approved) -> None:
+    def __init__(self, native: _native.ApprovedPlan) -> None:
         self._native = native
 
 
@@ -190,9 +190,9 @@ class Plan:
         self.dead_move: DeadMove | None = DeadMove._of(dead_move) if dead_move else None
         """The dead worker's move that executing would close before it judges; None if no such move is open."""
 
-    def approve(self) -> Approved:
+    def approve(self) -> ApprovedPlan:
         """The permission to execute it; it uses the plan up.
 
         PolicyRefusedError POLICY_REFUSED with every finding. InvalidValueError VALUE_INVALID if it was approved before.
         """
-        return Approved(given(self._native.approve()))
+        return ApprovedPlan(given(self._native.approve()))

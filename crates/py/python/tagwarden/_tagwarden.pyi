@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, final
 
 __all__ = [
-    "Approved",
+    "ApprovedPlan",
     "Artifact",
     "Call",
     "Ledger",
@@ -16,7 +16,7 @@ __all__ = [
     "digest_of",
     "error_kinds",
     "init_ledger",
-    "ledger_laws",
+    "ledger_requirements",
     "memory_ledger",
     "oci_registry",
     "open_ledger",
@@ -24,7 +24,7 @@ __all__ = [
     "panic_here",
     "parse_value",
     "provenance",
-    "registry_laws",
+    "registry_requirements",
     "start_server",
     "version",
 ]
@@ -67,7 +67,7 @@ class Promoter:
     @staticmethod
     def over(registry: Registry, ledger: Ledger, options: str, guardrails: list[Any]) -> _Ended: ...
     def call(self, method: str, request: str) -> Call: ...
-    def execute(self, approved: Approved) -> Call: ...
+    def execute(self, approved: ApprovedPlan) -> Call: ...
 
 @final
 class Plan:
@@ -75,7 +75,7 @@ class Plan:
     def approve(self) -> _Ended: ...
 
 @final
-class Approved: ...
+class ApprovedPlan: ...
 
 @final
 class Artifact:
@@ -94,5 +94,5 @@ def provenance(given: str, environment: dict[str, str] | None, terminal: bool, l
 def error_kinds() -> str: ...
 def version() -> str: ...
 def panic_here() -> Call: ...
-def registry_laws(registry: Registry, broken: Registry, store: object, request: str) -> Call: ...
-def ledger_laws(open: Callable[[], Ledger]) -> Call: ...
+def registry_requirements(registry: Registry, broken: Registry, store: object, request: str) -> Call: ...
+def ledger_requirements(open: Callable[[], Ledger]) -> Call: ...

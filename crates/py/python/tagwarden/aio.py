@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ._call import Seconds, wait_async
 from ._request import (
-    Approved,
+    ApprovedPlan,
     Core,
     HoldScope,
     OnConflict,
@@ -26,7 +26,7 @@ from ._request import (
 from .guardrail import Guardrail
 from .ledger import Ledger
 from .provenance import Provenance
-from .record import ActiveHold, Current, LiveAt, Page, Predecessor, PromotionEvent, Receipt, Recovered
+from .record import ActiveHold, ChannelStatus, HistoryPage, LiveAt, MoveRecord, Predecessor, Receipt, RecoveryResult
 from .registry import Registry
 from .report import AuditReport, LogReport, MayDelete, RetentionPlan
 from .values import Channel, Digest, IdempotencyKey, Pipeline, Repository
@@ -114,14 +114,14 @@ class AsyncPromoter:
         """
         return Plan(await self._ask("plan", locals()))
 
-    async def execute(self, approved: Approved) -> Receipt:
+    async def execute(self, approved: ApprovedPlan) -> Receipt:
         """Executes an approved plan, which is used up: ``approved`` is what ``Plan.approve`` gave.
 
         A plan that is older than 5 s is made again first, and must come out the same (ChannelError CHANNEL_CHANGED)
         unless the terms said to requeue. Otherwise it raises what ``promote`` raises; InvalidValueError VALUE_INVALID
         if the plan was executed before; TypeError for a plan that is not approved.
         """
-        if not isinstance(approved, Approved):
+        if not isinstance(approved, ApprovedPlan):
             raise TypeError("execute takes what Plan.approve gave")
         return Receipt._of(await wait_async(self._cores.here().native.execute(approved._native)))
 
@@ -275,7 +275,7 @@ class AsyncPromoter:
         provenance: Provenance,
         abort: bool = False,
         timeout: Seconds | None = None,
-    ) -> Recovered:
+    ) -> RecoveryResult:
         """Closes the move that is open on a channel, if one is, on any machine. It is safe to do again.
 
         - ``provenance``: who asks; it is recorded where the move is taken over.
@@ -288,7 +288,7 @@ class AsyncPromoter:
         MOVE_TAKEN_OVER, or LedgerError LEDGER_AMBIGUOUS: it is still not known, recover again. RegistryError and
         LedgerError as ``promote``.
         """
-        return Recovered._of(await self._ask("recover", locals()))
+        return RecoveryResult._of(await self._ask("recover", locals()))
 
     async def hold(
         self,
@@ -346,12 +346,12 @@ class AsyncPromoter:
         """Every channel that the ledger has a log of, in their order. LedgerError."""
         return channels_of(await self._ask("channels", locals()))
 
-    async def current(self, channel: str | Channel) -> Current:
+    async def current(self, channel: str | Channel) -> ChannelStatus:
         """What the channel is now, as its log says: no registry is asked. LedgerError.
 
         A channel without a log is one of size 0 with nothing live, and no error.
         """
-        return Current._of(await self._ask("current", locals()))
+        return ChannelStatus._of(await self._ask("current", locals()))
 
     async def previous(self, channel: str | Channel) -> Digest | None:
         """The digest that was live before the last move that changed it, or None. LedgerError."""
@@ -363,7 +363,7 @@ class AsyncPromoter:
         *,
         before: int | None = None,
         limit: int = 64,
-    ) -> Page:
+    ) -> HistoryPage:
         """A page of the moves of a channel, newest first. ``events`` goes through all of them.
 
         - ``before``: a position in the log: only moves whose intent stands below it. The newest by default.
@@ -371,9 +371,9 @@ class AsyncPromoter:
 
         LedgerError.
         """
-        return Page._of(await self._ask("history", locals()))
+        return HistoryPage._of(await self._ask("history", locals()))
 
-    async def events(self, channel: str | Channel) -> AsyncIterator[PromotionEvent]:
+    async def events(self, channel: str | Channel) -> AsyncIterator[MoveRecord]:
         """Every move of a channel, newest first, read page by page. LedgerError."""
         before: int | None = None
         while True:

@@ -1,4 +1,4 @@
-"""The laws of the ports, run on your own registry or ledger. What comes back is what was broken."""
+"""The requirements of the ports, run on your own registry or ledger. What comes back is what was broken."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ._call import encode, ms, wait
 from .registry import Manifest
 from .values import Repository
 
-__all__ = ["Violation", "ledger", "registry"]
+__all__ = ["Failure", "ledger", "registry"]
 
 
 @dataclass(frozen=True)
-class Violation:
-    """A law that was broken, and what was seen."""
+class Failure:
+    """A requirement that was broken, and what was seen."""
 
-    law: str
+    requirement: str
     seen: str
 
 
@@ -33,19 +33,19 @@ def registry(
     repository: str | Repository,
     store: Callable[[Repository, Sequence[bytes], Sequence[Manifest]], None],
     lag: float = 0,
-) -> list[Violation]:
-    """Runs every law of a registry, each in a new repository below ``repository``.
+) -> list[Failure]:
+    """Runs every requirement of a registry, each in a new repository below ``repository``.
 
     ``broken`` is the same adapter where every answer fails; ``store`` stores blobs and manifests by digest, by whatever
     way there is; ``lag`` is how many seconds after its end a value of a tag may still be read.
     """
     port, down = _registry.port(registry)[0], _registry.port(broken)[0]
     request = encode({"repository": repository, "lag": ms(lag)})
-    return [Violation(**found) for found in wait(_native.registry_laws(port, down, _Store(store), request))]
+    return [Failure(**found) for found in wait(_native.registry_requirements(port, down, _Store(store), request))]
 
 
 class _Store(Adapter):
-    """Where the laws keep what they look for."""
+    """Where the requirements keep what they look for."""
 
     def __init__(self, store: Callable[[Repository, Sequence[bytes], Sequence[Manifest]], None]) -> None:
         super().__init__(store, "store")
@@ -56,9 +56,9 @@ class _Store(Adapter):
         self._run(self.written(Repository(request["repository"]), blobs, manifests))
 
 
-def ledger(open: Callable[[], Any]) -> list[Violation]:
-    """Runs the laws of a ledger until the first that is broken.
+def ledger(open: Callable[[], Any]) -> list[Failure]:
+    """Runs the requirements of a ledger until the first that is broken.
 
     ``open`` opens it as a process would that has just started; one that does not outlive its process is given again.
     """
-    return [Violation(**found) for found in wait(_native.ledger_laws(lambda: _ledger.port(open())[0]))]
+    return [Failure(**found) for found in wait(_native.ledger_requirements(lambda: _ledger.port(open())[0]))]

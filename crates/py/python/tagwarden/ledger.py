@@ -27,7 +27,7 @@ class Ledger(Protocol):
     """Where the logs are kept.
 
     Write your own with these methods, plain or ``async def``; ``OpenedLedger`` and ``MemoryLedger`` have them, too.
-    ``tagwarden.conformance.ledger`` holds one to the laws. An exception says that there is no answer:
+    ``tagwarden.conformance.ledger`` holds one to the requirements. An exception says that there is no answer:
     LEDGER_UNAVAILABLE, or the code of the LedgerError that was raised. In ``append`` it says that it is not known
     whether the entry stands, unless it is a LedgerError LEDGER_DENIED: then nothing was stored and nothing will be. The
     exception is the cause of the promoter's error.

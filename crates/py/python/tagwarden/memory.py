@@ -11,7 +11,7 @@ from ._call import Seconds, encode, given, ms
 from .registry import Manifest, NativeRegistry
 from .values import Digest, Repository, Tag
 
-__all__ = ["Fault", "MemoryRegistry", "ReadFault"]
+__all__ = ["InjectedFault", "MemoryRegistry", "ReadFault"]
 
 
 @dataclass(frozen=True)
@@ -29,80 +29,80 @@ class _Fault:
         return f"{type(self).__name__}({self._json})"
 
 
-class Fault(_Fault):
+class InjectedFault(_Fault):
     """What happens to a put."""
 
     @staticmethod
-    def _of(fault: str, **more: Any) -> Fault:
-        return Fault(encode({"fault": fault, **more}))
+    def _of(fault: str, **more: Any) -> InjectedFault:
+        return InjectedFault(encode({"fault": fault, **more}))
 
     @staticmethod
-    def passes() -> Fault:
+    def passes() -> InjectedFault:
         """Nothing; it stands for its place in the order."""
-        return Fault._of("pass")
+        return InjectedFault._of("pass")
 
     @staticmethod
-    def before() -> Fault:
+    def before() -> InjectedFault:
         """It fails before anything is applied, and the caller cannot know."""
-        return Fault._of("before")
+        return InjectedFault._of("before")
 
     @staticmethod
-    def after() -> Fault:
+    def after() -> InjectedFault:
         """It is applied, and the answer is lost."""
-        return Fault._of("after")
+        return InjectedFault._of("after")
 
     @staticmethod
-    def refused(code: str | None = None, *, status: int | None = None, message: str | None = None) -> Fault:
+    def refused(code: str | None = None, *, status: int | None = None, message: str | None = None) -> InjectedFault:
         """The registry refuses in these words, and nothing moves.
 
         Without ``status`` (400 to 499) it is the one that vendors answer with this code. One of the two must be given.
         """
-        return Fault._of("refused", code=code, status=status, message=message)
+        return InjectedFault._of("refused", code=code, status=status, message=message)
 
     @staticmethod
-    def denied() -> Fault:
+    def denied() -> InjectedFault:
         """The registry does not accept the credentials, and nothing moves."""
-        return Fault._of("denied")
+        return InjectedFault._of("denied")
 
     @staticmethod
-    def late(time: Seconds) -> Fault:
+    def late(time: Seconds) -> InjectedFault:
         """The answer is lost now, and the put lands after this time."""
-        return Fault._of("late", time=ms(time))
+        return InjectedFault._of("late", time=ms(time))
 
     @staticmethod
-    def twice(time: Seconds) -> Fault:
+    def twice(time: Seconds) -> InjectedFault:
         """It is applied, answered, and lands once more after this time."""
-        return Fault._of("twice", time=ms(time))
+        return InjectedFault._of("twice", time=ms(time))
 
     @staticmethod
-    def slow(time: Seconds) -> Fault:
+    def slow(time: Seconds) -> InjectedFault:
         """It takes this long; beyond the caller's timeout the answer is lost, and it lands all the same."""
-        return Fault._of("slow", time=ms(time))
+        return InjectedFault._of("slow", time=ms(time))
 
     @staticmethod
-    def stale(reads: int) -> Fault:
+    def stale(reads: int) -> InjectedFault:
         """It is applied, and this many of the next reads of the tag still see what was there before."""
-        return Fault._of("stale", reads=reads)
+        return InjectedFault._of("stale", reads=reads)
 
     @staticmethod
-    def gone() -> Fault:
+    def gone() -> InjectedFault:
         """The answer is lost, and the tag is gone."""
-        return Fault._of("gone")
+        return InjectedFault._of("gone")
 
     @staticmethod
-    def ignored() -> Fault:
+    def ignored() -> InjectedFault:
         """It is answered as applied, and nothing was."""
-        return Fault._of("ignored")
+        return InjectedFault._of("ignored")
 
     @staticmethod
-    def foreign_before(manifest: Manifest) -> Fault:
+    def foreign_before(manifest: Manifest) -> InjectedFault:
         """A foreign writer moves the tag to this manifest just before the put lands."""
-        return Fault._of("foreign_before", **manifest.to_dict())
+        return InjectedFault._of("foreign_before", **manifest.to_dict())
 
     @staticmethod
-    def foreign_after(manifest: Manifest) -> Fault:
+    def foreign_after(manifest: Manifest) -> InjectedFault:
         """A foreign writer moves the tag to this manifest just after the put landed."""
-        return Fault._of("foreign_after", **manifest.to_dict())
+        return InjectedFault._of("foreign_after", **manifest.to_dict())
 
 
 class ReadFault(_Fault):
@@ -235,7 +235,7 @@ class MemoryRegistry(NativeRegistry):
     ) -> None:
         """A policy hides this manifest: a resolve of a tag that points at it, and a fetch of it, is answered so.
 
-        Everything else can be read, and puts are not touched. The words are those of ``Fault.refused``. It is
+        Everything else can be read, and puts are not touched. The words are those of ``InjectedFault.refused``. It is
         REGISTRY_DENIED for 401 and 403, REGISTRY_BUSY for 429, else REGISTRY_UNAVAILABLE.
         """
         words = {"code": code, "status": status, "message": message}
@@ -245,7 +245,7 @@ class MemoryRegistry(NativeRegistry):
         """The policy hides it no longer. True if it did."""
         return bool(self._set("unhide", repository=repository, digest=digest))
 
-    def script(self, faults: Iterable[Fault], *, tag: str | Tag | None = None) -> None:
+    def script(self, faults: Iterable[InjectedFault], *, tag: str | Tag | None = None) -> None:
         """The next puts (of this tag, if one is given) meet these faults, in order, one each; pins are puts, too."""
         self._set("script", faults=[fault.to_dict() for fault in faults], tag=tag)
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ._call import Seconds, wait
 from ._request import (
-    Approved,
+    ApprovedPlan,
     Core,
     HoldScope,
     OnConflict,
@@ -24,7 +24,7 @@ from ._request import (
 from .guardrail import Guardrail
 from .ledger import Ledger
 from .provenance import Provenance
-from .record import ActiveHold, Current, LiveAt, Page, Predecessor, PromotionEvent, Receipt, Recovered
+from .record import ActiveHold, ChannelStatus, HistoryPage, LiveAt, MoveRecord, Predecessor, Receipt, RecoveryResult
 from .registry import Registry
 from .report import AuditReport, LogReport, MayDelete, RetentionPlan
 from .values import Channel, Digest, IdempotencyKey, Pipeline, Repository
@@ -99,7 +99,7 @@ class Promoter:
         """
         return Plan(self._ask("plan", locals()))
 
-    def execute(self, approved: Approved) -> Receipt:
+    def execute(self, approved: ApprovedPlan) -> Receipt:
         """Executes an approved plan, which is used up: ``approved`` is what ``Plan.approve`` gave.
 
         A plan that is older than 5 s is made again first, and must come out the same (ChannelError CHANNEL_CHANGED)
@@ -107,7 +107,7 @@ class Promoter:
         if the plan was executed before; TypeError for a plan that is not approved.
         """
         self._core.may_wait()
-        if not isinstance(approved, Approved):
+        if not isinstance(approved, ApprovedPlan):
             raise TypeError("execute takes what Plan.approve gave")
         return Receipt._of(wait(self._core.native.execute(approved._native)))
 
@@ -261,7 +261,7 @@ class Promoter:
         provenance: Provenance,
         abort: bool = False,
         timeout: Seconds | None = None,
-    ) -> Recovered:
+    ) -> RecoveryResult:
         """Closes the move that is open on a channel, if one is, on any machine. It is safe to do again.
 
         - ``provenance``: who asks; it is recorded where the move is taken over.
@@ -274,7 +274,7 @@ class Promoter:
         MOVE_TAKEN_OVER, or LedgerError LEDGER_AMBIGUOUS: it is still not known, recover again. RegistryError and
         LedgerError as ``promote``.
         """
-        return Recovered._of(self._ask("recover", locals()))
+        return RecoveryResult._of(self._ask("recover", locals()))
 
     def hold(
         self,
@@ -332,12 +332,12 @@ class Promoter:
         """Every channel that the ledger has a log of, in their order. LedgerError."""
         return channels_of(self._ask("channels", locals()))
 
-    def current(self, channel: str | Channel) -> Current:
+    def current(self, channel: str | Channel) -> ChannelStatus:
         """What the channel is now, as its log says: no registry is asked. LedgerError.
 
         A channel without a log is one of size 0 with nothing live, and no error.
         """
-        return Current._of(self._ask("current", locals()))
+        return ChannelStatus._of(self._ask("current", locals()))
 
     def previous(self, channel: str | Channel) -> Digest | None:
         """The digest that was live before the last move that changed it, or None. LedgerError."""
@@ -349,7 +349,7 @@ class Promoter:
         *,
         before: int | None = None,
         limit: int = 64,
-    ) -> Page:
+    ) -> HistoryPage:
         """A page of the moves of a channel, newest first. ``events`` goes through all of them.
 
         - ``before``: a position in the log: only moves whose intent stands below it. The newest by default.
@@ -357,9 +357,9 @@ class Promoter:
 
         LedgerError.
         """
-        return Page._of(self._ask("history", locals()))
+        return HistoryPage._of(self._ask("history", locals()))
 
-    def events(self, channel: str | Channel) -> Iterator[PromotionEvent]:
+    def events(self, channel: str | Channel) -> Iterator[MoveRecord]:
         """Every move of a channel, newest first, read page by page. LedgerError."""
         before: int | None = None
         while True:

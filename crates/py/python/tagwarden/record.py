@@ -15,11 +15,11 @@ from .values import Channel, Digest, Environment
 
 __all__ = [
     "ActiveHold",
-    "CheckNote",
-    "Current",
+    "RecordedCheck",
+    "ChannelStatus",
     "DeadMove",
     "Decision",
-    "ErrorNote",
+    "RecordedError",
     "Finding",
     "Intent",
     "Live",
@@ -27,16 +27,16 @@ __all__ = [
     "MoveSet",
     "OpenMove",
     "Outcome",
-    "OverrideNote",
-    "Page",
-    "PolicyNote",
+    "RecordedOverride",
+    "HistoryPage",
+    "RecordedPolicy",
     "PossiblyOpen",
     "Predecessor",
-    "PromotionEvent",
+    "MoveRecord",
     "Receipt",
-    "Recovered",
+    "RecoveryResult",
     "ReleaseOrder",
-    "TakenOver",
+    "TakeoverRecord",
     "TargetManifest",
     "UpstreamLog",
 ]
@@ -99,7 +99,7 @@ class TargetManifest(Record):
 
 
 @dataclass(frozen=True)
-class PolicyNote(Record):
+class RecordedPolicy(Record):
     """Which policy judged: its ``name``, and the ``digest`` of its text, which is in the log."""
 
     name: str
@@ -107,7 +107,7 @@ class PolicyNote(Record):
 
 
 @dataclass(frozen=True)
-class OverrideNote(Record):
+class RecordedOverride(Record):
     """A refusal that the caller overrode: the ``guardrail``, and the ``reason``."""
 
     guardrail: str
@@ -115,7 +115,7 @@ class OverrideNote(Record):
 
 
 @dataclass(frozen=True)
-class CheckNote(Record):
+class RecordedCheck(Record):
     """A check that was counted: its position ``seq`` in the log of ``channel``."""
 
     channel: Channel
@@ -132,11 +132,11 @@ class Decision(Record):
     """
 
     at: datetime.datetime
-    policy: PolicyNote
+    policy: RecordedPolicy
     findings: tuple[Finding, ...] = ()
-    overrides: tuple[OverrideNote, ...] = ()
+    overrides: tuple[RecordedOverride, ...] = ()
     approvals: tuple[int, ...] = ()
-    checks: tuple[CheckNote, ...] = ()
+    checks: tuple[RecordedCheck, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ class Intent(Record):
 
 
 @dataclass(frozen=True)
-class ErrorNote(Record):
+class RecordedError(Record):
     """Why a move did not commit: the error's ``code``, and its ``text``."""
 
     code: str
@@ -265,11 +265,11 @@ class Outcome(Record):
     attempts: int
     recovered: bool
     observed: Digest | None = None
-    error: ErrorNote | None = None
+    error: RecordedError | None = None
 
 
 @dataclass(frozen=True)
-class TakenOver(Record):
+class TakeoverRecord(Record):
     """A takeover of an open move by another worker.
 
     - ``seq`` and ``at``: where it stands, and when it was written.
@@ -288,7 +288,7 @@ class TakenOver(Record):
 
 
 @dataclass(frozen=True)
-class PromotionEvent(Record):
+class MoveRecord(Record):
     """A move of a ``channel``, from its intent to its outcome.
 
     - ``seq`` and ``at``: where the intent stands, and when it was written.
@@ -303,7 +303,7 @@ class PromotionEvent(Record):
     status: str
     intent: Intent
     outcome: Outcome | None = None
-    takeovers: tuple[TakenOver, ...] = ()
+    takeovers: tuple[TakeoverRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -320,7 +320,7 @@ class DriftSeen(Record):
 
 
 @dataclass(frozen=True)
-class LiveAt(PromotionEvent):
+class LiveAt(MoveRecord):
     """What was live on a channel at some time: the committed move that had made it live.
 
     - ``channel``, ``seq``, ``at``, ``status``, ``intent``, ``outcome`` and ``takeovers``: those of that move.
@@ -328,7 +328,7 @@ class LiveAt(PromotionEvent):
     - ``drift``: the last drift that had been seen by then, since that move; None if none had.
     """
 
-    open: PromotionEvent | None = None
+    open: MoveRecord | None = None
     drift: DriftSeen | None = None
 
 
@@ -366,19 +366,19 @@ class Receipt(Record):
     digest: Digest
     live: Live
     previous_digest: Digest | None = None
-    move: PromotionEvent | None = None
+    move: MoveRecord | None = None
     warnings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
-class Recovered(Record):
+class RecoveryResult(Record):
     """What a recovery did: ``result`` is ``nothing`` (no move was open), or ``closed`` with the move's ``event``.
 
     ``warnings`` say what went wrong beside it, such as a pin that could not be written.
     """
 
     result: str
-    event: PromotionEvent | None = None
+    event: MoveRecord | None = None
     warnings: tuple[Finding, ...] = ()
 
 
@@ -455,7 +455,7 @@ class MigratedTo(Record):
 
 
 @dataclass(frozen=True)
-class Current(Record):
+class ChannelStatus(Record):
     """What a ``channel`` is now, as its log says.
 
     - ``size``: how many entries the log has.
@@ -469,7 +469,7 @@ class Current(Record):
     size: int
     live: Digest | None = None
     previous: Digest | None = None
-    event: PromotionEvent | None = None
+    event: MoveRecord | None = None
     open: OpenMove | None = None
     holds: tuple[ActiveHold, ...] = ()
     migrated: MigratedTo | None = None
@@ -477,8 +477,8 @@ class Current(Record):
 
 
 @dataclass(frozen=True)
-class Page(Record):
+class HistoryPage(Record):
     """Some moves: ``events``, newest first; ``next`` is the ``before`` of the following page, None on the last one."""
 
-    events: tuple[PromotionEvent, ...]
+    events: tuple[MoveRecord, ...]
     next: int | None = None

@@ -42,7 +42,7 @@ class Registry(Protocol):
     """Where manifests are kept and tags point at them.
 
     Write your own with these methods, plain or ``async def``; ``OciRegistry`` and ``MemoryRegistry`` have them, too.
-    ``tagwarden.conformance.registry`` holds one to the laws. An exception says that there is no answer:
+    ``tagwarden.conformance.registry`` holds one to the requirements. An exception says that there is no answer:
     REGISTRY_UNAVAILABLE, or the code of the RegistryError that was raised. In ``put`` it says that the end is not
     known, unless it is a RegistryError REGISTRY_REFUSED or REGISTRY_DENIED: then nothing was moved and nothing will
     land later. The exception is the cause of the promoter's error.

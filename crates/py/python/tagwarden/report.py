@@ -13,9 +13,9 @@ from .values import Channel, Digest, Repository
 
 __all__ = [
     "AuditReport",
-    "Audited",
+    "ChannelAudit",
     "Defect",
-    "Judged",
+    "DigestRetention",
     "LogReport",
     "MayDelete",
     "RetentionPlan",
@@ -23,7 +23,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Audited(Record):
+class ChannelAudit(Record):
     """How the tag of a ``channel`` stands to its log.
 
     - ``state``: ``in_sync``; ``moved_outside`` (to a digest that was never live here), ``moved_back`` (to an earlier
@@ -63,7 +63,7 @@ class AuditReport(Record):
     """
 
     at: datetime.datetime
-    channels: tuple[Audited, ...]
+    channels: tuple[ChannelAudit, ...]
     worst: str | None = None
 
 
@@ -88,7 +88,7 @@ class LogReport(Record):
     - ``moves``: how many moves were closed, ``committed``: how many of them so.
     - ``root``: the RFC 6962 root over the entries that count.
     - ``channel``: whose log it is.
-    - ``live`` and ``previous``: as in ``Current``.
+    - ``live`` and ``previous``: as in ``ChannelStatus``.
     - ``open_intent``: where the intent of the open move stands, None if none is open.
     - ``holds``: the holds that were not ended, by position; one with an end may be over.
     - ``blocked``: the digests that are blocked.
@@ -123,7 +123,7 @@ class LogReport(Record):
 
 
 @dataclass(frozen=True)
-class Judged(Record):
+class DigestRetention(Record):
     """A ``digest`` of a retention plan.
 
     - ``pin``: ``held`` if a pin keeps it alive in the registry, ``absent`` otherwise.
@@ -136,7 +136,7 @@ class Judged(Record):
     because: str
 
     @classmethod
-    def _of(cls, json: dict[str, Any], known: bool = True) -> Judged:
+    def _of(cls, json: dict[str, Any], known: bool = True) -> DigestRetention:
         kept = "keep" in json
         digest = Digest._known(json["digest"]) if known else Digest(json["digest"])
         return cls(digest, json["pin"], kept, _because(json["keep" if kept else "expire"]))._with(json)
@@ -156,7 +156,7 @@ class RetentionPlan(Record):
 
     repository: Repository
     at: datetime.datetime
-    digests: tuple[Judged, ...]
+    digests: tuple[DigestRetention, ...]
     blocked: str | None = None
 
 

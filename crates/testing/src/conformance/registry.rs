@@ -1,9 +1,9 @@
-//! The laws of a [`Registry`]. Each law is a function that returns a violation if the law is broken.
+//! The requirements of a [`Registry`]. Each requirement is a function that returns a violation if the requirement is broken.
 //!
-//! A [`Fixture`] gives the adapter under test to the laws. [`all`] runs every law; a test of your adapter is one line.
+//! A [`RegistryHarness`] gives the adapter under test to the requirements. [`all`] runs every requirement; a test of your adapter is one line.
 //!
 //! ```
-//! # use tagwarden_testing::conformance::registry::{all, Fixture};
+//! # use tagwarden_testing::conformance::registry::{all, RegistryHarness};
 //! # async fn test(fixture: impl Fixture) {
 //! assert_eq!(all(&fixture).await, []);
 //! # }
@@ -19,15 +19,15 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use self::one_digest::check_one_digest;
-use super::Violation;
-use crate::Sample;
+use super::Failure;
+use crate::TestImage;
 use tagwarden::registry::{MANIFEST_TYPES, Manifest, Put, Registry, pin_tag};
 use tagwarden::{Digest, Repository, Tag};
 use tagwarden::{ErrorKind, Result};
 
-/// The access that the laws need to an adapter under test.
+/// The access that the requirements need to an adapter under test.
 #[async_trait]
-pub trait Fixture: Send + Sync {
+pub trait RegistryHarness: Send + Sync {
     /// The adapter.
     fn registry(&self) -> Arc<dyn Registry>;
 
@@ -36,44 +36,44 @@ pub trait Fixture: Send + Sync {
 
     /// Stores the parts that the sample's manifest names, in any way (the port has no blob upload): its blobs, and its
     /// child manifests with their parts. The sample's own manifest is not stored.
-    async fn store_parts(&self, repository: &Repository, sample: &Sample) -> Result<()>;
+    async fn store_parts(&self, repository: &Repository, sample: &TestImage) -> Result<()>;
 
     /// The same adapter, configured so that every request fails, and a repository to ask it for. Examples: a closed
     /// port, a scripted fault.
     async fn broken(&self) -> (Arc<dyn Registry>, Repository);
 
     /// The time by which reads of a tag may lag behind its puts. Within this window a read may still answer a value
-    /// that ended, in any order with other values. Default: zero, a read answers the last put. The laws wait for this
+    /// that ended, in any order with other values. Default: zero, a read answers the last put. The requirements wait for this
     /// time six times.
     fn lag(&self) -> Duration {
         Duration::ZERO
     }
 }
 
-type Verdict = std::result::Result<(), Violation>;
+type Verdict = std::result::Result<(), Failure>;
 
-macro_rules! laws {
-    ($($(#[doc = $doc:literal])+ $law:ident => $check:ident;)+) => {
-        /// The name of every law, in the order in which the laws run.
-        pub const LAWS: &[&str] = &[$(stringify!($law)),+];
+macro_rules! requirements {
+    ($($(#[doc = $doc:literal])+ $requirement:ident => $check:ident;)+) => {
+        /// The name of every requirement, in the order in which the requirements run.
+        pub const TESTS: &[&str] = &[$(stringify!($requirement)),+];
 
-        /// Runs every law and returns the violations.
-        pub async fn all(fixture: &dyn Fixture) -> Vec<Violation> {
+        /// Runs every requirement and returns the violations.
+        pub async fn all(fixture: &dyn RegistryHarness) -> Vec<Failure> {
             let mut broken = Vec::new();
-            $(broken.extend($law(fixture).await.err());)+
+            $(broken.extend($requirement(fixture).await.err());)+
             broken
         }
 
         $(
             $(#[doc = $doc])+
-            pub async fn $law(fixture: &dyn Fixture) -> Verdict {
-                $check(&Case { law: stringify!($law), fixture, registry: fixture.registry() }).await
+            pub async fn $requirement(fixture: &dyn RegistryHarness) -> Verdict {
+                $check(&Case { requirement: stringify!($requirement), fixture, registry: fixture.registry() }).await
             }
         )+
     };
 }
 
-laws! {
+requirements! {
     /// Content that was never stored is absent: a tag and a digest are `None`, a blob is `false`, an unknown repository
     /// has no tags. This is also true beside content that exists.
     absent_is_proven => check_absent;
@@ -106,32 +106,32 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// The pause between two reads of a tag that may lag.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// The law under test and the adapter.
+/// The requirement under test and the adapter.
 struct Case<'a> {
-    law: &'static str,
-    fixture: &'a dyn Fixture,
+    requirement: &'static str,
+    fixture: &'a dyn RegistryHarness,
     registry: Arc<dyn Registry>,
 }
 
 impl Case<'_> {
     fn broken(&self, seen: impl Into<String>) -> Verdict {
-        Err(Violation { law: self.law, seen: seen.into() })
+        Err(Failure { requirement: self.requirement, seen: seen.into() })
     }
 
     fn holds(&self, holds: bool, seen: impl FnOnce() -> String) -> Verdict {
         if holds { Ok(()) } else { self.broken(seen()) }
     }
 
-    /// The answer of a call. An error breaks the law too: no fault was injected.
-    fn answered<T>(&self, result: Result<T>, what: &str) -> std::result::Result<T, Violation> {
-        result.map_err(|error| Violation { law: self.law, seen: format!("{what}: {error:?}") })
+    /// The answer of a call. An error breaks the requirement too: no fault was injected.
+    fn answered<T>(&self, result: Result<T>, what: &str) -> std::result::Result<T, Failure> {
+        result.map_err(|error| Failure { requirement: self.requirement, seen: format!("{what}: {error:?}") })
     }
 
-    async fn resolve(&self, repository: &Repository, tag: &Tag) -> std::result::Result<Option<Digest>, Violation> {
+    async fn resolve(&self, repository: &Repository, tag: &Tag) -> std::result::Result<Option<Digest>, Failure> {
         self.answered(self.registry.resolve(repository, tag).await, "resolve")
     }
 
-    async fn store_parts(&self, repository: &Repository, sample: &Sample) -> Verdict {
+    async fn store_parts(&self, repository: &Repository, sample: &TestImage) -> Verdict {
         self.answered(self.fixture.store_parts(repository, sample).await, "the fixture's own store_parts")
     }
 
@@ -154,13 +154,8 @@ impl Case<'_> {
     }
 
     /// Pushes an image with its parts under `tag`.
-    async fn pushed(
-        &self,
-        repository: &Repository,
-        tag: &Tag,
-        number: u64,
-    ) -> std::result::Result<Manifest, Violation> {
-        let sample = Sample::image(number);
+    async fn pushed(&self, repository: &Repository, tag: &Tag, number: u64) -> std::result::Result<Manifest, Failure> {
+        let sample = TestImage::image(number);
         self.store_parts(repository, &sample).await?;
         self.applied(repository, tag, &sample.manifest).await?;
         Ok(sample.manifest)
@@ -194,7 +189,7 @@ impl Case<'_> {
         repository: &Repository,
         tag: &Tag,
         want: Digest,
-    ) -> std::result::Result<Manifest, Violation> {
+    ) -> std::result::Result<Manifest, Failure> {
         let (begun, reference) = (Instant::now(), repository.tag(tag.clone()));
         loop {
             let waited = begun.elapsed();
@@ -204,16 +199,16 @@ impl Case<'_> {
                 Some(manifest) if seen == Some(want) => return Ok(manifest),
                 _ if waited >= self.fixture.lag() => {
                     let seen = format!("{tag} is fetched as {seen:?} instead of {want}");
-                    return Err(Violation { law: self.law, seen });
+                    return Err(Failure { requirement: self.requirement, seen });
                 }
                 _ => tokio::time::sleep(AGAIN).await,
             }
         }
     }
 
-    async fn fetched(&self, reference: tagwarden::Reference) -> std::result::Result<Manifest, Violation> {
+    async fn fetched(&self, reference: tagwarden::Reference) -> std::result::Result<Manifest, Failure> {
         let fetched = self.answered(self.registry.fetch(&reference).await, "fetch")?;
-        fetched.ok_or_else(|| Violation { law: self.law, seen: format!("{reference} is absent") })
+        fetched.ok_or_else(|| Failure { requirement: self.requirement, seen: format!("{reference} is absent") })
     }
 }
 
@@ -258,7 +253,7 @@ async fn check_failure(case: &Case<'_>) -> Verdict {
             Some(_) => {}
         }
     }
-    match registry.put(&repository, &tag("prod"), &Sample::image(1).manifest, TIMEOUT).await {
+    match registry.put(&repository, &tag("prod"), &TestImage::image(1).manifest, TIMEOUT).await {
         Put::Applied => case.broken("a put was applied, though nothing could"),
         Put::Refused(_) | Put::Unknown(_) => Ok(()),
     }
@@ -287,13 +282,13 @@ async fn check_bytes(case: &Case<'_>) -> Verdict {
 }
 
 /// Manifests with an unusual property that an adapter may handle wrongly; the first one is plain.
-fn variants() -> Vec<(&'static str, Sample)> {
+fn variants() -> Vec<(&'static str, TestImage)> {
     let [image, index, docker_image, docker_list] = MANIFEST_TYPES;
-    let plain = Sample::image(1);
-    let list = Sample::index([Sample::image(2), Sample::image(3)]);
-    let rewritten = |of: &Sample, media_type: &str, rewrite: &dyn Fn(&str) -> String| {
+    let plain = TestImage::image(1);
+    let list = TestImage::index([TestImage::image(2), TestImage::image(3)]);
+    let rewritten = |of: &TestImage, media_type: &str, rewrite: &dyn Fn(&str) -> String| {
         let text = rewrite(&String::from_utf8_lossy(of.manifest.bytes()));
-        Manifest::new(text, media_type).map(|manifest| Sample { manifest, ..of.clone() })
+        Manifest::new(text, media_type).map(|manifest| TestImage { manifest, ..of.clone() })
     };
     let spaced =
         |json: &str| format!("{}\n", json.replace(',', " ,\n\t").replace("application/", "application\\u002F"));
@@ -332,7 +327,7 @@ async fn check_last_put(case: &Case<'_>) -> Verdict {
 
 async fn check_at_once(case: &Case<'_>) -> Verdict {
     let repository = case.fixture.repository().await;
-    let samples: Vec<Sample> = (1..=8).map(Sample::image).collect();
+    let samples: Vec<TestImage> = (1..=8).map(TestImage::image).collect();
     for sample in &samples {
         case.store_parts(&repository, sample).await?;
     }
@@ -371,7 +366,7 @@ async fn check_other_tags(case: &Case<'_>) -> Verdict {
 async fn check_refused(case: &Case<'_>) -> Verdict {
     let repository = case.fixture.repository().await;
     let there = case.pushed(&repository, &tag("prod"), 1).await?;
-    let incomplete = Sample::image(2).manifest;
+    let incomplete = TestImage::image(2).manifest;
     let want = match case.put(&repository, &tag("prod"), &incomplete).await {
         Put::Refused(_) => there.digest(),
         Put::Applied => incomplete.digest(),
@@ -389,7 +384,7 @@ async fn check_tags(case: &Case<'_>) -> Verdict {
     /// More than the 100 that registries put on a page.
     const MANY: usize = 120;
     let repository = case.fixture.repository().await;
-    let sample = Sample::image(1);
+    let sample = TestImage::image(1);
     case.store_parts(&repository, &sample).await?;
     let mut put: BTreeSet<Tag> = (0..MANY).map(|number| tag(&format!("v{number}"))).collect();
     put.extend([pin_tag(&sample.digest()), tag("_x"), tag("X.y-Z")]);
@@ -421,7 +416,7 @@ async fn check_agree(case: &Case<'_>) -> Verdict {
 
 async fn check_found(case: &Case<'_>) -> Verdict {
     let repository = case.fixture.repository().await;
-    let index = Sample::index([Sample::image(1), Sample::image(2)]);
+    let index = TestImage::index([TestImage::image(1), TestImage::image(2)]);
     case.store_parts(&repository, &index).await?;
     case.applied(&repository, &tag("1.0"), &index.manifest).await?;
     for child in &index.children {

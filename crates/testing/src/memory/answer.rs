@@ -5,7 +5,7 @@ use std::fmt;
 use super::Call;
 use tagwarden::{Error, ErrorKind};
 
-/// The error answer of a registry, with any text. [`Fault::Refused`](super::Fault::Refused) and
+/// The error answer of a registry, with any text. [`InjectedFault::Refused`](super::InjectedFault::Refused) and
 /// [`MemoryRegistry::hide`](super::MemoryRegistry::hide) use it, and the HTTP server sends it.
 ///
 /// ```
@@ -65,9 +65,10 @@ impl ErrorAnswer {
 
     /// An error with the context of `OciRegistry`: `status`, and `registry_code` if there is a code.
     fn error(self, kind: ErrorKind, call: &Call) -> Error {
-        let error = Error::new(kind, format!("the registry answered {self} ({call})")).with("status", self.status);
-        let error = if self.code.is_empty() { error } else { error.with("registry_code", &self.code) };
-        error.because(self)
+        let error =
+            Error::new(kind, format!("the registry answered {self} ({call})")).with_context("status", self.status);
+        let error = if self.code.is_empty() { error } else { error.with_context("registry_code", &self.code) };
+        error.with_source(self)
     }
 }
 

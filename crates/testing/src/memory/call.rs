@@ -82,7 +82,7 @@ impl fmt::Display for Call {
 
 /// The writer of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writer {
+pub enum ChangeOrigin {
     /// A put through the port, when it was applied.
     Put,
     /// A writer outside of the port: the set-up of a test, or a foreign writer.
@@ -101,7 +101,7 @@ pub struct Change {
     /// The digest after; none if the tag was deleted.
     pub digest: Option<Digest>,
     /// The writer.
-    pub by: Writer,
+    pub by: ChangeOrigin,
     /// The time of the change on tokio's clock, counted from the start of the registry.
     pub at: Duration,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Call, Fault, ReadFault};
+use super::{Call, InjectedFault, ReadFault};
 use tagwarden::Target;
 use tagwarden::registry::pinned;
 
@@ -10,22 +10,22 @@ use tagwarden::registry::pinned;
 ///
 /// ```
 /// use std::time::Duration;
-/// use tagwarden_testing::{Chaos, Fault, Sample};
-/// let mut chaos = Chaos::new(7, 20);
-/// chaos.puts.push(Fault::ForeignAfter(Sample::image(666).manifest));
+/// use tagwarden_testing::{RandomFaults, InjectedFault, TestImage};
+/// let mut chaos = RandomFaults::new(7, 20);
+/// chaos.puts.push(InjectedFault::ForeignAfter(TestImage::image(666).manifest));
 /// assert_eq!(chaos.latency, Duration::from_millis(100));
 /// ```
 #[derive(Clone, Debug)]
-pub struct Chaos {
+pub struct RandomFaults {
     /// The seed of the random numbers.
     pub seed: u64,
     /// The percentage of calls that meet a fault: 0 to 100; a larger number counts as 100.
     pub percent: u8,
     /// The faults of puts, each equally likely; a duration or count is the largest that is drawn. The default is every
     /// fault except `Denied` and the foreign ones, with up to 10 s.
-    pub puts: Vec<Fault>,
+    pub puts: Vec<InjectedFault>,
     /// The faults of puts of pins, in the same way. The default is that of `puts`.
-    pub pins: Vec<Fault>,
+    pub pins: Vec<InjectedFault>,
     /// The faults of reads, in the same way; foreign writers never change pins. The default is `Unavailable`, `Busy`,
     /// `Stale` and `Slow`, with up to 10 s. `Lag` with a window makes some reads answer any value of the window;
     /// [`MemoryRegistry::lag`](super::MemoryRegistry::lag) makes all reads do so, with values drawn from this seed.
@@ -37,39 +37,47 @@ pub struct Chaos {
     pub latency: Duration,
 }
 
-impl Chaos {
+impl RandomFaults {
     /// The longest delay of a late put or a slow read in the default lists.
     pub const LONGEST: Duration = Duration::from_secs(10);
 
     /// Chaos from `seed` for `percent` of all calls.
-    pub fn new(seed: u64, percent: u8) -> Chaos {
-        let most = Chaos::LONGEST;
+    pub fn new(seed: u64, percent: u8) -> RandomFaults {
+        let most = RandomFaults::LONGEST;
         let puts = vec![
-            Fault::Before,
-            Fault::After,
-            Fault::refused("TOOMANYREQUESTS"),
-            Fault::Late(most),
-            Fault::Twice(most),
-            Fault::Slow(most),
-            Fault::Stale(3),
-            Fault::Gone,
-            Fault::Ignored,
+            InjectedFault::Before,
+            InjectedFault::After,
+            InjectedFault::refused("TOOMANYREQUESTS"),
+            InjectedFault::Late(most),
+            InjectedFault::Twice(most),
+            InjectedFault::Slow(most),
+            InjectedFault::Stale(3),
+            InjectedFault::Gone,
+            InjectedFault::Ignored,
         ];
         let reads = vec![ReadFault::Unavailable, ReadFault::Busy, ReadFault::Stale, ReadFault::Slow(most)];
         let pins = puts.clone();
-        Chaos { seed, percent, puts, pins, reads, lag: Duration::from_secs(2), latency: Duration::from_millis(100) }
+        RandomFaults {
+            seed,
+            percent,
+            puts,
+            pins,
+            reads,
+            lag: Duration::from_secs(2),
+            latency: Duration::from_millis(100),
+        }
     }
 }
 
 /// Chaos with the current state of its random numbers.
 #[derive(Debug)]
 pub(super) struct Dice {
-    chaos: Chaos,
+    chaos: RandomFaults,
     random: Random,
 }
 
 impl Dice {
-    pub(super) fn new(chaos: Chaos) -> Dice {
+    pub(super) fn new(chaos: RandomFaults) -> Dice {
         Dice { random: Random::new(chaos.seed), chaos }
     }
 
@@ -77,13 +85,15 @@ impl Dice {
         self.up_to(self.chaos.latency)
     }
 
-    pub(super) fn put(&mut self, call: &Call) -> Option<Fault> {
+    pub(super) fn put(&mut self, call: &Call) -> Option<InjectedFault> {
         let of_pin = is_of_pin(call);
         match self.draw(|chaos| if of_pin { &chaos.pins } else { &chaos.puts })? {
-            Fault::Late(most) => Some(Fault::Late(self.up_to(most))),
-            Fault::Twice(most) => Some(Fault::Twice(self.up_to(most))),
-            Fault::Slow(most) => Some(Fault::Slow(self.up_to(most))),
-            Fault::Stale(most) => Some(Fault::Stale(1 + u32::try_from(self.random.below(most.into())).unwrap_or(0))),
+            InjectedFault::Late(most) => Some(InjectedFault::Late(self.up_to(most))),
+            InjectedFault::Twice(most) => Some(InjectedFault::Twice(self.up_to(most))),
+            InjectedFault::Slow(most) => Some(InjectedFault::Slow(self.up_to(most))),
+            InjectedFault::Stale(most) => {
+                Some(InjectedFault::Stale(1 + u32::try_from(self.random.below(most.into())).unwrap_or(0)))
+            }
             other => Some(other),
         }
     }
@@ -98,7 +108,7 @@ impl Dice {
     }
 
     /// The fault of the call, if it meets one.
-    fn draw<T: Clone>(&mut self, list: impl Fn(&Chaos) -> &Vec<T>) -> Option<T> {
+    fn draw<T: Clone>(&mut self, list: impl Fn(&RandomFaults) -> &Vec<T>) -> Option<T> {
         if self.random.below(100) >= self.chaos.percent.into() {
             return None;
         }

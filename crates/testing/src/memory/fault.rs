@@ -11,14 +11,14 @@ use tagwarden::registry::Manifest;
 /// A fault of a put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum InjectedFault {
     /// No fault: the put is answered normally. Use it to skip one put in the order.
     Pass,
     /// The put fails before it is applied, and the caller cannot know that: `Unknown`.
     Before,
     /// The put is applied, and the answer is lost: `Unknown`.
     After,
-    /// The registry refuses with this answer, and no tag moves. [`Fault::refused`] takes only a code.
+    /// The registry refuses with this answer, and no tag moves. [`InjectedFault::refused`] takes only a code.
     Refused(ErrorAnswer),
     /// The registry does not accept the credentials, and no tag moves.
     Denied,
@@ -41,10 +41,10 @@ pub enum Fault {
     ForeignAfter(Manifest),
 }
 
-impl Fault {
+impl InjectedFault {
     /// A refusal with this code, the status that vendors send with it, and a message without meaning.
-    pub fn refused(code: &str) -> Fault {
-        Fault::Refused(ErrorAnswer::of_code(code))
+    pub fn refused(code: &str) -> InjectedFault {
+        InjectedFault::Refused(ErrorAnswer::of_code(code))
     }
 }
 
@@ -66,7 +66,7 @@ pub enum ReadFault {
     /// The answer is the value at the arrival of the read, and is delayed by this time.
     Slow(Duration),
     /// A resolve, or a fetch by tag, answers the value before the tag's last change. Under chaos this holds only within
-    /// [`Chaos::lag`](super::Chaos::lag) after that change; later the current value is answered.
+    /// [`RandomFaults::lag`](super::RandomFaults::lag) after that change; later the current value is answered.
     Stale,
     /// A resolve, or a fetch by tag, answers the value of the tag this many changes ago, however long ago that is: 0 is
     /// the current value, 1 the value before the last change, and a number larger than the number of changes is

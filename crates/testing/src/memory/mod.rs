@@ -17,11 +17,11 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 pub use answer::ErrorAnswer;
-pub use call::{Call, Change, Writer};
-pub use chaos::Chaos;
-pub use fault::{Fault, ReadFault};
-pub use model::Untagged;
-pub use sample::Sample;
+pub use call::{Call, Change, ChangeOrigin};
+pub use chaos::RandomFaults;
+pub use fault::{InjectedFault, ReadFault};
+pub use model::UntaggedPolicy;
+pub use sample::TestImage;
 
 use self::chaos::{Dice, Random};
 use self::fault::When;
@@ -29,7 +29,7 @@ use self::model::{Landing, Model};
 use tagwarden::registry::{Descriptor, Manifest};
 use tagwarden::{Digest, Repository, Result, Tag};
 
-/// A registry in memory. Clones share one state. It keeps the laws of a [`Registry`](tagwarden::registry::Registry) unless a fault is
+/// A registry in memory. Clones share one state. It keeps the requirements of a [`Registry`](tagwarden::registry::Registry) unless a fault is
 /// set.
 ///
 /// All waits use tokio's clock, so that tests can run with paused time. A put that was sent is applied even if its
@@ -38,13 +38,13 @@ use tagwarden::{Digest, Repository, Result, Tag};
 /// ```
 /// use std::time::Duration;
 /// use tagwarden::registry::{Put, Registry};
-/// use tagwarden_testing::{Fault, MemoryRegistry};
+/// use tagwarden_testing::{InjectedFault, MemoryRegistry};
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let registry = MemoryRegistry::new();
 /// let (repository, prod) = ("reg.io/shop".parse().unwrap(), "prod".parse().unwrap());
 /// let release = registry.push_image(&repository, &"1.4.2".parse().unwrap(), 1);
 ///
-/// registry.script([Fault::After]); // it moves, but the answer is lost
+/// registry.script([InjectedFault::After]); // it moves, but the answer is lost
 /// let put = registry.put(&repository, &prod, &release, Duration::from_secs(15)).await;
 /// assert!(matches!(put, Put::Unknown(_)));
 /// assert_eq!(registry.resolve(&repository, &prod).await.unwrap(), Some(release.digest()));
@@ -62,9 +62,9 @@ impl MemoryRegistry {
         MemoryRegistry { model: Arc::new(Mutex::new(Model::new())) }
     }
 
-    /// Sets the treatment of a manifest whose last tag moves away. The default is [`Untagged::Kept`].
+    /// Sets the treatment of a manifest whose last tag moves away. The default is [`UntaggedPolicy::Kept`].
     #[must_use]
-    pub fn untagged(self, untagged: Untagged) -> MemoryRegistry {
+    pub fn untagged(self, untagged: UntaggedPolicy) -> MemoryRegistry {
         self.model().untagged = untagged;
         self
     }
@@ -75,16 +75,16 @@ impl MemoryRegistry {
         manifest.digest()
     }
 
-    /// Pushes [`Sample::image`] number `number` with its blobs, and points `tag` at it.
+    /// Pushes [`TestImage::image`] number `number` with its blobs, and points `tag` at it.
     pub fn push_image(&self, repository: &Repository, tag: &Tag, number: u64) -> Manifest {
-        let sample = Sample::image(number);
+        let sample = TestImage::image(number);
         self.store(repository, &sample);
         self.overwrite(repository, tag, &sample.manifest);
         sample.manifest
     }
 
     /// Stores a sample without a tag, with every blob and image that it names.
-    pub fn store(&self, repository: &Repository, sample: &Sample) {
+    pub fn store(&self, repository: &Repository, sample: &TestImage) {
         self.model().store_sample(repository, sample);
     }
 
@@ -111,7 +111,7 @@ impl MemoryRegistry {
         let mut model = self.model();
         let before = model.holdings(repository).and_then(|holdings| holdings.tag(tag));
         let now = Instant::now();
-        model.send(now, Landing::of(repository, tag, Some(manifest), Writer::Outside));
+        model.send(now, Landing::of(repository, tag, Some(manifest), ChangeOrigin::Outside));
         model.settle(now);
         before
     }
@@ -187,7 +187,7 @@ impl MemoryRegistry {
 /// Faults.
 impl MemoryRegistry {
     /// Sets the faults of the next puts, one each, in this order. Puts of pins count too.
-    pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
+    pub fn script(&self, faults: impl IntoIterator<Item = InjectedFault>) {
         let mut model = self.model();
         faults.into_iter().for_each(|fault| model.puts.push(When::Any, fault));
     }
@@ -196,11 +196,11 @@ impl MemoryRegistry {
     /// registry.
     ///
     /// ```
-    /// # use tagwarden_testing::{Fault, MemoryRegistry};
+    /// # use tagwarden_testing::{InjectedFault, MemoryRegistry};
     /// # let (registry, prod) = (MemoryRegistry::new(), "prod".parse().unwrap());
-    /// registry.script_when(move |call| call.puts(&prod), [Fault::Before, Fault::After]);
+    /// registry.script_when(move |call| call.puts(&prod), [InjectedFault::Before, InjectedFault::After]);
     /// ```
-    pub fn script_when<W>(&self, when: W, faults: impl IntoIterator<Item = Fault>)
+    pub fn script_when<W>(&self, when: W, faults: impl IntoIterator<Item = InjectedFault>)
     where
         W: Fn(&Call) -> bool + Clone + Send + 'static,
     {
@@ -256,7 +256,7 @@ impl MemoryRegistry {
     }
 
     /// From now on every call without a scripted fault meets random faults from a seed.
-    pub fn chaos(&self, chaos: Chaos) {
+    pub fn chaos(&self, chaos: RandomFaults) {
         let mut model = self.model();
         model.stale_for = Some(chaos.lag);
         model.lagging = Random::new(chaos.seed);

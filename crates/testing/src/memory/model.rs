@@ -7,17 +7,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::Sample;
+use super::TestImage;
 use super::chaos::{Dice, Random};
 use super::fault::Script;
-use super::{Call, Change, ErrorAnswer, Fault, ReadFault, Writer};
+use super::{Call, Change, ChangeOrigin, ErrorAnswer, InjectedFault, ReadFault};
 use tagwarden::registry::{Content, Descriptor, Manifest};
 use tagwarden::{Digest, Repository, Tag};
 use tagwarden::{ErrorKind, Result};
 
 /// The treatment of a manifest whose last tag moves away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Untagged {
+pub enum UntaggedPolicy {
     /// The manifest is kept.
     Kept,
     /// The manifest is deleted at once, as in zot up to 2.1.21.
@@ -32,9 +32,9 @@ pub(super) struct Model {
     under_way: BTreeMap<(Instant, u64), Landing>,
     landings: u64,
     born: Instant,
-    pub(super) untagged: Untagged,
+    pub(super) untagged: UntaggedPolicy,
     pub(super) latency: Duration,
-    pub(super) puts: Script<Fault>,
+    pub(super) puts: Script<InjectedFault>,
     pub(super) reads: Script<ReadFault>,
     pub(super) dice: Option<Dice>,
     /// The window of past values that every read of a tag may answer.
@@ -73,11 +73,11 @@ pub(super) struct Landing {
     /// The manifest; none deletes the tag.
     pub(super) manifest: Option<Manifest>,
     pub(super) stale: u32,
-    pub(super) by: Writer,
+    pub(super) by: ChangeOrigin,
 }
 
 impl Landing {
-    pub(super) fn of(repository: &Repository, tag: &Tag, manifest: Option<&Manifest>, by: Writer) -> Landing {
+    pub(super) fn of(repository: &Repository, tag: &Tag, manifest: Option<&Manifest>, by: ChangeOrigin) -> Landing {
         Landing { repository: repository.clone(), tag: tag.clone(), manifest: manifest.cloned(), stale: 0, by }
     }
 }
@@ -89,7 +89,7 @@ impl Model {
             under_way: BTreeMap::new(),
             landings: 0,
             born: Instant::now(),
-            untagged: Untagged::Kept,
+            untagged: UntaggedPolicy::Kept,
             latency: Duration::ZERO,
             puts: Script::default(),
             reads: Script::default(),
@@ -127,7 +127,7 @@ impl Model {
         let pointer = holdings.tags.entry(tag.clone()).or_default();
         let previous = std::mem::replace(&mut pointer.now, digest);
         pointer.stale = stale;
-        if let (Untagged::Dropped, Some(old)) = (self.untagged, previous)
+        if let (UntaggedPolicy::Dropped, Some(old)) = (self.untagged, previous)
             && holdings.tags.values().all(|pointer| pointer.now != Some(old))
         {
             holdings.manifests.remove(&old);
@@ -171,7 +171,7 @@ impl Model {
     }
 
     /// Stores a sample without a tag, with every blob and image that it names.
-    pub(super) fn store_sample(&mut self, repository: &Repository, sample: &Sample) {
+    pub(super) fn store_sample(&mut self, repository: &Repository, sample: &TestImage) {
         for blob in &sample.blobs {
             self.store_blob(repository, Digest::of(blob), blob.clone());
         }
@@ -200,7 +200,7 @@ impl Model {
     pub(super) fn delete_tag(&mut self, repository: &Repository, tag: &Tag, now: Instant) -> bool {
         let there = self.holdings(repository).is_some_and(|holdings| holdings.tag(tag).is_some());
         if there {
-            self.land(now, Landing::of(repository, tag, None, Writer::Outside));
+            self.land(now, Landing::of(repository, tag, None, ChangeOrigin::Outside));
         }
         there
     }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::model::{Landing, Model};
-use super::{Call, ErrorAnswer, Fault, MemoryRegistry, ReadFault, Writer};
+use super::{Call, ChangeOrigin, ErrorAnswer, InjectedFault, MemoryRegistry, ReadFault};
 use tagwarden::registry::{Manifest, Put, Registry};
 use tagwarden::{Digest, Error, ErrorKind, Reference, Repository, Result, Tag, Target};
 
@@ -121,7 +121,7 @@ impl Model {
         let now = Instant::now();
         let foreign = |model: &mut Model, manifest: &Manifest| {
             if let Some(tag) = tag {
-                model.send(now, Landing::of(call.repository(), tag, Some(manifest), Writer::Outside));
+                model.send(now, Landing::of(call.repository(), tag, Some(manifest), ChangeOrigin::Outside));
                 model.settle(now);
             }
         };
@@ -154,9 +154,10 @@ impl Model {
         self.calls.push(call.clone());
         let (there, back) = self.ways();
         let scripted = self.puts.take(&call);
-        let fault = scripted.or_else(|| self.dice.as_mut().and_then(|dice| dice.put(&call))).unwrap_or(Fault::Pass);
+        let fault =
+            scripted.or_else(|| self.dice.as_mut().and_then(|dice| dice.put(&call))).unwrap_or(InjectedFault::Pass);
         let lost = |why: &str| Put::Unknown(lost(repository, tag, why));
-        if fault == Fault::Before {
+        if fault == InjectedFault::Before {
             return (there + back, lost("the connection was lost"));
         }
         if let Some(refusal) = self.refusal(&call, &fault, manifest) {
@@ -164,22 +165,30 @@ impl Model {
         }
 
         let lands = at + there;
-        let put = || Landing::of(repository, tag, Some(manifest), Writer::Put);
-        let foreign = |manifest: &Manifest| Landing::of(repository, tag, Some(manifest), Writer::Outside);
+        let put = || Landing::of(repository, tag, Some(manifest), ChangeOrigin::Put);
+        let foreign = |manifest: &Manifest| Landing::of(repository, tag, Some(manifest), ChangeOrigin::Outside);
         let (longer, sent, answer) = match &fault {
-            Fault::After => (Duration::ZERO, vec![(lands, put())], lost("the connection was lost")),
-            Fault::Late(later) => (Duration::ZERO, vec![(lands + *later, put())], lost("the connection was lost")),
-            Fault::Gone => {
-                let gone = Landing::of(repository, tag, None, Writer::Put);
+            InjectedFault::After => (Duration::ZERO, vec![(lands, put())], lost("the connection was lost")),
+            InjectedFault::Late(later) => {
+                (Duration::ZERO, vec![(lands + *later, put())], lost("the connection was lost"))
+            }
+            InjectedFault::Gone => {
+                let gone = Landing::of(repository, tag, None, ChangeOrigin::Put);
                 (Duration::ZERO, vec![(lands, gone)], lost("the registry failed"))
             }
-            Fault::Twice(later) => (Duration::ZERO, vec![(lands, put()), (lands + *later, put())], Put::Applied),
-            Fault::Slow(longer) => (*longer, vec![(lands + *longer, put())], Put::Applied),
-            Fault::Stale(reads) => (Duration::ZERO, vec![(lands, Landing { stale: *reads, ..put() })], Put::Applied),
-            Fault::Ignored => (Duration::ZERO, Vec::new(), Put::Applied),
-            Fault::ForeignBefore(m) => (Duration::ZERO, vec![(lands, foreign(m)), (lands, put())], Put::Applied),
-            Fault::ForeignAfter(m) => (Duration::ZERO, vec![(lands, put()), (lands, foreign(m))], Put::Applied),
-            Fault::Pass | Fault::Before | Fault::Denied | Fault::Refused(_) => {
+            InjectedFault::Twice(later) => {
+                (Duration::ZERO, vec![(lands, put()), (lands + *later, put())], Put::Applied)
+            }
+            InjectedFault::Slow(longer) => (*longer, vec![(lands + *longer, put())], Put::Applied),
+            InjectedFault::Stale(reads) => {
+                (Duration::ZERO, vec![(lands, Landing { stale: *reads, ..put() })], Put::Applied)
+            }
+            InjectedFault::Ignored => (Duration::ZERO, Vec::new(), Put::Applied),
+            InjectedFault::ForeignBefore(m) => {
+                (Duration::ZERO, vec![(lands, foreign(m)), (lands, put())], Put::Applied)
+            }
+            InjectedFault::ForeignAfter(m) => (Duration::ZERO, vec![(lands, put()), (lands, foreign(m))], Put::Applied),
+            InjectedFault::Pass | InjectedFault::Before | InjectedFault::Denied | InjectedFault::Refused(_) => {
                 (Duration::ZERO, vec![(lands, put())], Put::Applied)
             }
         };
@@ -190,11 +199,11 @@ impl Model {
 
     /// The error of a refused put: the scripted one, or one that a real registry would answer; none if the put is
     /// accepted.
-    fn refusal(&self, call: &Call, fault: &Fault, manifest: &Manifest) -> Option<Error> {
+    fn refusal(&self, call: &Call, fault: &InjectedFault, manifest: &Manifest) -> Option<Error> {
         let refused = |answer: ErrorAnswer| Some(answer.refusal(call));
         match fault {
-            Fault::Refused(answer) => return refused(answer.clone()),
-            Fault::Denied => {
+            InjectedFault::Refused(answer) => return refused(answer.clone()),
+            InjectedFault::Denied => {
                 let message = format!("the registry did not accept the credentials ({call})");
                 return Some(Error::new(ErrorKind::RegistryDenied, message));
             }

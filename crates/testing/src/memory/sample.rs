@@ -1,4 +1,4 @@
-//! `Sample`: small valid images and indexes, for tests and demonstrations.
+//! `TestImage`: small valid images and indexes, for tests and demonstrations.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -9,24 +9,24 @@ use tagwarden::registry::{MANIFEST_TYPES, Manifest};
 /// A small valid image or index, with every blob and image that it names. The same number always gives the same bytes.
 ///
 /// ```
-/// use super::Sample;
-/// assert_eq!(Sample::image(1).manifest, Sample::image(1).manifest);
-/// assert_ne!(Sample::image(1).manifest.digest(), Sample::image(2).manifest.digest());
+/// use super::TestImage;
+/// assert_eq!(TestImage::image(1).manifest, TestImage::image(1).manifest);
+/// assert_ne!(TestImage::image(1).manifest.digest(), TestImage::image(2).manifest.digest());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sample {
+pub struct TestImage {
     /// The manifest.
     pub manifest: Manifest,
     /// The blobs that it names, the config first; none for an index.
     pub blobs: Vec<Bytes>,
     /// The images that an index names; none for an image.
-    pub children: Vec<Sample>,
+    pub children: Vec<TestImage>,
 }
 
-impl Sample {
+impl TestImage {
     /// An OCI image with a config and one layer of its own: a gzipped tar without files, whose gzip header contains
     /// `number`.
-    pub fn image(number: u64) -> Sample {
+    pub fn image(number: u64) -> TestImage {
         let config = json!({
             "architecture": "amd64",
             "config": { "Labels": { "release": number.to_string() } },
@@ -42,12 +42,12 @@ impl Sample {
             "mediaType": image,
             "schemaVersion": 2,
         });
-        Sample { manifest: made(&manifest, image), blobs: vec![config, layer], children: Vec::new() }
+        TestImage { manifest: made(&manifest, image), blobs: vec![config, layer], children: Vec::new() }
     }
 
     /// An OCI index of `children`, in their order.
-    pub fn index(children: impl IntoIterator<Item = Sample>) -> Sample {
-        let children: Vec<Sample> = children.into_iter().collect();
+    pub fn index(children: impl IntoIterator<Item = TestImage>) -> TestImage {
+        let children: Vec<TestImage> = children.into_iter().collect();
         let [_, index, ..] = MANIFEST_TYPES;
         let manifests: Vec<Value> = children
             .iter()
@@ -60,7 +60,7 @@ impl Sample {
             })
             .collect();
         let manifest = json!({ "manifests": manifests, "mediaType": index, "schemaVersion": 2 });
-        Sample { manifest: made(&manifest, index), blobs: Vec::new(), children }
+        TestImage { manifest: made(&manifest, index), blobs: Vec::new(), children }
     }
 
     /// The digest of the manifest.

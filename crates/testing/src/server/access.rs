@@ -16,7 +16,7 @@ use super::route::{Pairs, Route};
 /// The authentication that the server requires of a request.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Access {
+pub enum AuthMode {
     /// None: every request is allowed. This is the default.
     Open,
     /// HTTP Basic authentication (RFC 7617) with this login.
@@ -129,13 +129,13 @@ impl Tokens {
     }
 }
 
-impl Access {
+impl AuthMode {
     /// The challenge of a 401 (RFC 9110, section 11.6.1); none for open access.
     pub(super) fn challenge(&self, host: &str, scope: Option<&str>, error: Option<&str>) -> Option<String> {
         match self {
-            Access::Open => None,
-            Access::Basic(_) => Some(format!("Basic realm=\"{host}\"")),
-            Access::Bearer(bearer) => {
+            AuthMode::Open => None,
+            AuthMode::Basic(_) => Some(format!("Basic realm=\"{host}\"")),
+            AuthMode::Bearer(bearer) => {
                 let realm = bearer.realm.clone().unwrap_or_else(|| format!("http://{host}/token"));
                 let mut challenge = format!("Bearer realm=\"{realm}\",service=\"{host}\"");
                 for (name, value) in [("scope", scope), ("error", error)] {
@@ -164,10 +164,10 @@ impl Access {
             }
         };
         match self {
-            Access::Open => Ok(()),
-            Access::Basic(login) if login.fits(headers) => Ok(()),
-            Access::Basic(_) => Err(unauthorized(None)),
-            Access::Bearer(bearer) => {
+            AuthMode::Open => Ok(()),
+            AuthMode::Basic(login) if login.fits(headers) => Ok(()),
+            AuthMode::Basic(_) => Err(unauthorized(None)),
+            AuthMode::Bearer(bearer) => {
                 let Some(sent) = credential(headers, "bearer") else { return Err(unauthorized(None)) };
                 let Some(token) = tokens.given.get(sent) else { return Err(unauthorized(Some("invalid_token"))) };
                 match bearer.expired {

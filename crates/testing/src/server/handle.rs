@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, Method, Response, StatusCode, header};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::access::{Access, Tokens};
+use super::access::{AuthMode, Tokens};
 use super::answer::Answer;
 use super::faults::{HttpFault, WireScript, http_date};
 use super::log::{AuthKind, Seen, TokenSeen};
@@ -35,7 +35,7 @@ pub(super) struct Shared {
 /// The part of the server's state that changes, except the content of the registry.
 #[derive(Debug)]
 pub(super) struct Inner {
-    pub(super) access: Access,
+    pub(super) access: AuthMode,
     pub(super) tokens: Tokens,
     pub(super) uploads: BTreeMap<String, uploads::Upload>,
     pub(super) token_requests: Vec<TokenSeen>,
@@ -51,7 +51,7 @@ pub(super) struct Inner {
 impl Default for Inner {
     fn default() -> Inner {
         Inner {
-            access: Access::Open,
+            access: AuthMode::Open,
             tokens: Tokens::default(),
             uploads: BTreeMap::new(),
             token_requests: Vec::new(),

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use bytes::Bytes;
 use serde_json::json;
 
-use super::access::{Access, Lifetime, Login};
+use super::access::{AuthMode, Lifetime, Login};
 use super::answer::Answer;
 use super::handle::Inner;
 use super::log::{AuthKind, TokenSeen};
@@ -29,7 +29,7 @@ pub(super) fn token(inner: &mut Inner, method: &Method, query: &Pairs, headers: 
 }
 
 fn give(inner: &mut Inner, method: &Method, asked: &Pairs, scopes: Vec<String>, headers: &HeaderMap) -> Answer {
-    let Access::Bearer(bearer) = &inner.access else {
+    let AuthMode::Bearer(bearer) = &inner.access else {
         return Answer::error(StatusCode::NOT_FOUND, "UNSUPPORTED", "this server gives no tokens");
     };
     let fits = |login: &Login| match (method, asked.first("grant_type")) {

@@ -18,7 +18,7 @@ async fn refused_put_says_the_registrys_words() {
         (ErrorAnswer::new(423, "", "frozen until Monday"), "423: frozen until Monday", vec![("status", "423")]),
     ] {
         let shop = shop();
-        shop.registry.script([Fault::Refused(answer)]);
+        shop.registry.script([InjectedFault::Refused(answer)]);
         let Put::Refused(error) = shop.put().await else { panic!("refused") };
         let digest = shop.new.digest();
         assert_eq!(error.to_string(), format!("the registry answered {shown} (put reg.io/shop:prod {digest})"));

@@ -7,7 +7,7 @@ use super::*;
 #[tokio::test]
 async fn a_stale_read_sees_what_was_there_before() {
     let shop = shop();
-    shop.registry.script([Fault::Stale(2)]);
+    shop.registry.script([InjectedFault::Stale(2)]);
     shop.put().await;
     let (old, new) = (Some(shop.old.digest()), Some(shop.new.digest()));
     assert_eq!([shop.resolve().await, shop.resolve().await, shop.resolve().await], [old, old, new]);
@@ -18,8 +18,8 @@ async fn a_stale_read_sees_what_was_there_before() {
 #[tokio::test(start_paused = true)]
 async fn chaos_lags_behind_for_a_while_only() {
     let shop = shop();
-    let mut chaos = Chaos::new(0, 100);
-    (chaos.puts, chaos.reads) = (vec![Fault::Pass], vec![ReadFault::Stale]);
+    let mut chaos = RandomFaults::new(0, 100);
+    (chaos.puts, chaos.reads) = (vec![InjectedFault::Pass], vec![ReadFault::Stale]);
     (chaos.lag, chaos.latency) = (Duration::from_secs(2), Duration::ZERO);
     shop.registry.chaos(chaos);
     shop.put().await;
@@ -139,7 +139,7 @@ async fn chaos_brings_the_seed_of_lagging_reads() {
     shop.registry.lag(Duration::from_secs(3600));
     let mut histories = Vec::new();
     for seed in [1, 2, 1] {
-        shop.registry.chaos(Chaos::new(seed, 0));
+        shop.registry.chaos(RandomFaults::new(seed, 0));
         let mut history = Vec::new();
         for _ in 0..50 {
             history.push(shop.registry.resolve(&shop.repository, &tag).await.unwrap());
@@ -153,11 +153,11 @@ async fn chaos_brings_the_seed_of_lagging_reads() {
 #[tokio::test(start_paused = true)]
 async fn chaos_lags_over_the_window_that_its_reads_name() {
     let (shop, tag, values) = moved().await;
-    let mut chaos = Chaos::new(3, 100);
+    let mut chaos = RandomFaults::new(3, 100);
     (chaos.reads, chaos.latency) = (vec![ReadFault::Lag(Duration::from_millis(2001))], Duration::ZERO);
     shop.registry.chaos(chaos);
     assert_eq!(shop.seen(&tag).await, set(&values[2..]));
-    let mut chaos = Chaos::new(3, 100);
+    let mut chaos = RandomFaults::new(3, 100);
     (chaos.reads, chaos.latency) = (vec![ReadFault::Past(2)], Duration::ZERO);
     shop.registry.chaos(chaos);
     assert_eq!(shop.seen(&tag).await, set(&values[2..]));

@@ -62,23 +62,23 @@ fn said(put: &Put) -> &'static str {
 
 #[tokio::test(start_paused = true)]
 async fn each_fault_does_what_it_says() {
-    let foreign = Sample::image(3).manifest;
+    let foreign = TestImage::image(3).manifest;
     let s = Duration::from_secs;
     for (fault, answer, at_once, in_a_minute) in [
-        (Fault::Pass, "applied", "new", "new"),
-        (Fault::Before, "unknown", "old", "old"),
-        (Fault::After, "unknown", "new", "new"),
-        (Fault::refused("DENIED"), "refused", "old", "old"),
-        (Fault::Denied, "refused", "old", "old"),
-        (Fault::Late(s(20)), "unknown", "old", "new"),
-        (Fault::Twice(s(20)), "applied", "new", "new"),
-        (Fault::Slow(s(14)), "applied", "new", "new"),
-        (Fault::Slow(s(16)), "unknown", "old", "new"),
-        (Fault::Stale(2), "applied", "new", "new"),
-        (Fault::Gone, "unknown", "gone", "gone"),
-        (Fault::Ignored, "applied", "old", "old"),
-        (Fault::ForeignBefore(foreign.clone()), "applied", "new", "new"),
-        (Fault::ForeignAfter(foreign.clone()), "applied", "foreign", "foreign"),
+        (InjectedFault::Pass, "applied", "new", "new"),
+        (InjectedFault::Before, "unknown", "old", "old"),
+        (InjectedFault::After, "unknown", "new", "new"),
+        (InjectedFault::refused("DENIED"), "refused", "old", "old"),
+        (InjectedFault::Denied, "refused", "old", "old"),
+        (InjectedFault::Late(s(20)), "unknown", "old", "new"),
+        (InjectedFault::Twice(s(20)), "applied", "new", "new"),
+        (InjectedFault::Slow(s(14)), "applied", "new", "new"),
+        (InjectedFault::Slow(s(16)), "unknown", "old", "new"),
+        (InjectedFault::Stale(2), "applied", "new", "new"),
+        (InjectedFault::Gone, "unknown", "gone", "gone"),
+        (InjectedFault::Ignored, "applied", "old", "old"),
+        (InjectedFault::ForeignBefore(foreign.clone()), "applied", "new", "new"),
+        (InjectedFault::ForeignAfter(foreign.clone()), "applied", "foreign", "foreign"),
     ] {
         let shop = shop();
         shop.registry.script([fault.clone()]);
@@ -93,7 +93,7 @@ async fn each_fault_does_what_it_says() {
 #[tokio::test(start_paused = true)]
 async fn a_put_that_lands_twice_undoes_what_came_between() {
     let shop = shop();
-    shop.registry.script([Fault::Twice(Duration::from_secs(5))]);
+    shop.registry.script([InjectedFault::Twice(Duration::from_secs(5))]);
     shop.put().await;
     shop.registry.overwrite(&shop.repository, &shop.prod, &shop.old);
     assert_eq!(shop.at(), "old");
@@ -101,13 +101,13 @@ async fn a_put_that_lands_twice_undoes_what_came_between() {
     assert_eq!(shop.at(), "new");
     let by: Vec<_> = shop.registry.changes().iter().skip(2).map(|change| (change.by, change.digest)).collect();
     let (old, new) = (Some(shop.old.digest()), Some(shop.new.digest()));
-    assert_eq!(by, [(Writer::Put, new), (Writer::Outside, old), (Writer::Put, new)]);
+    assert_eq!(by, [(ChangeOrigin::Put, new), (ChangeOrigin::Outside, old), (ChangeOrigin::Put, new)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_put_lands_though_its_caller_is_gone() {
     let shop = shop();
-    shop.registry.script([Fault::Slow(Duration::from_secs(5))]);
+    shop.registry.script([InjectedFault::Slow(Duration::from_secs(5))]);
     let put = tokio::time::timeout(Duration::from_secs(1), shop.put()).await;
     assert!(put.is_err() && shop.at() == "old");
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -129,7 +129,7 @@ async fn each_read_fault_does_what_it_says() {
         assert!(error.to_string().ends_with("(fetch reg.io/shop:prod)"), "{error}");
     }
     let shop = shop();
-    let foreign = Sample::image(3).manifest;
+    let foreign = TestImage::image(3).manifest;
     shop.registry.script_reads([
         ReadFault::ForeignAfter(foreign.clone()),
         ReadFault::DeletedAfter(foreign.digest()),
@@ -150,7 +150,7 @@ async fn each_read_fault_does_what_it_says() {
 async fn a_selected_fault_waits_for_its_call() {
     let shop = shop();
     let prod = shop.prod.clone();
-    shop.registry.script_when(move |call| call.puts(&prod), [Fault::refused("DENIED"), Fault::After]);
+    shop.registry.script_when(move |call| call.puts(&prod), [InjectedFault::refused("DENIED"), InjectedFault::After]);
     let other = shop.registry.put(&shop.repository, &"other".parse().unwrap(), &shop.new, TIMEOUT).await;
     assert_eq!(said(&other), "applied");
     let Put::Refused(error) = shop.put().await else { panic!("refused") };
@@ -168,7 +168,7 @@ async fn a_selected_fault_waits_for_its_call() {
 #[tokio::test]
 async fn a_manifest_is_dropped_with_its_last_tag_where_registries_do_so() {
     let Shop { registry, repository, prod, old, new } = shop();
-    let registry = registry.untagged(Untagged::Dropped);
+    let registry = registry.untagged(UntaggedPolicy::Dropped);
     let pin = tagwarden::registry::pin_tag(&old.digest());
     registry.push(&repository, &pin, &old);
     registry.overwrite(&repository, &prod, &new);
@@ -181,7 +181,7 @@ async fn a_manifest_is_dropped_with_its_last_tag_where_registries_do_so() {
 #[tokio::test]
 async fn a_manifest_without_its_blobs_is_refused() {
     let shop = shop();
-    let sample = Sample::image(9);
+    let sample = TestImage::image(9);
     let put = || shop.registry.put(&shop.repository, &shop.prod, &sample.manifest, TIMEOUT);
     let Put::Refused(error) = put().await else { panic!("refused") };
     assert!(error.context().any(|context| context == ("registry_code", "MANIFEST_BLOB_UNKNOWN")), "{error:?}");
@@ -197,8 +197,8 @@ fn the_same_seed_gives_the_same_history() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let shop = shop();
-            let mut chaos = Chaos::new(seed, 50);
-            chaos.puts.push(Fault::ForeignAfter(Sample::image(3).manifest));
+            let mut chaos = RandomFaults::new(seed, 50);
+            chaos.puts.push(InjectedFault::ForeignAfter(TestImage::image(3).manifest));
             shop.registry.chaos(chaos);
             let mut answers = Vec::new();
             for _ in 0..50 {

@@ -11,7 +11,7 @@ const EMPTY_TAR: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6
 
 #[test]
 fn an_image_names_its_blobs_and_its_layer_is_an_empty_tar() {
-    let sample = Sample::image(7);
+    let sample = TestImage::image(7);
     let Content::Image { config, layers } = sample.manifest.content().unwrap() else { panic!("an image") };
     let named: Vec<_> = [config].into_iter().chain(layers).map(|descriptor| descriptor.digest).collect();
     assert_eq!(named, sample.blobs.iter().map(|blob| Digest::of(blob)).collect::<Vec<_>>());
@@ -23,8 +23,8 @@ fn an_image_names_its_blobs_and_its_layer_is_an_empty_tar() {
 
 #[test]
 fn an_index_names_its_children() {
-    let index = Sample::index([Sample::image(1), Sample::image(2)]);
+    let index = TestImage::index([TestImage::image(1), TestImage::image(2)]);
     let Content::Index { manifests } = index.manifest.content().unwrap() else { panic!("an index") };
     let named: Vec<_> = manifests.iter().map(|descriptor| descriptor.digest).collect();
-    assert_eq!(named, [Sample::image(1).digest(), Sample::image(2).digest()]);
+    assert_eq!(named, [TestImage::image(1).digest(), TestImage::image(2).digest()]);
 }

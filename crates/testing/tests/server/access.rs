@@ -15,7 +15,7 @@ fn login() -> Login {
 }
 
 /// A repository with the tag `prod`, behind this access control.
-async fn shop(access: Access) -> RegistryServer {
+async fn shop(access: AuthMode) -> RegistryServer {
     let server = server().await;
     server.memory().push_image(&server.repository("shop"), &"prod".parse().unwrap(), 1);
     server.access(access);
@@ -38,7 +38,7 @@ fn bearer(answer: &serde_json::Value) -> String {
 
 #[tokio::test]
 async fn basic_authentication_is_asked_for_and_checked() {
-    let server = shop(Access::Basic(login())).await;
+    let server = shop(AuthMode::Basic(login())).await;
     let refused = read(&server, "X-None: 1").await;
     let challenge = format!("Basic realm=\"{}\"", server.host());
     assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some(challenge.as_str())));
@@ -50,7 +50,7 @@ async fn basic_authentication_is_asked_for_and_checked() {
 
 #[tokio::test]
 async fn a_token_is_good_for_its_scopes_only() {
-    let server = shop(Access::Bearer(Bearer::new(login()))).await;
+    let server = shop(AuthMode::Bearer(Bearer::new(login()))).await;
     let host = server.host().to_owned();
     let refused = read(&server, "X-None: 1").await;
     let challenge = format!("Bearer realm=\"http://{host}/token\",service=\"{host}\",scope=\"repository:shop:pull\"");
@@ -83,11 +83,11 @@ async fn a_token_is_good_for_its_scopes_only() {
 
 #[tokio::test]
 async fn tokens_end_and_are_refreshed() {
-    let server = shop(Access::Bearer(Bearer::new(login()))).await;
+    let server = shop(AuthMode::Bearer(Bearer::new(login()))).await;
     let answer = token(&server, "repository:shop:pull").await;
     server.end_tokens();
     assert_eq!(read(&server, &bearer(&answer)).await.status, 401);
-    server.access(Access::Bearer(Bearer { expired: Expired::Forbidden, ..Bearer::new(login()) }));
+    server.access(AuthMode::Bearer(Bearer { expired: Expired::Forbidden, ..Bearer::new(login()) }));
     let forbidden = read(&server, &bearer(&answer)).await;
     assert!(forbidden.status == 403 && forbidden.text().contains("DENIED"), "{forbidden:?}");
 
@@ -100,7 +100,7 @@ async fn tokens_end_and_are_refreshed() {
     assert_eq!(read(&server, &bearer(&fresh.json())).await.status, 200);
 
     let short = Lifetime::Unsaid(Duration::from_millis(1));
-    server.access(Access::Bearer(Bearer { lifetime: short, ..Bearer::new(login()) }));
+    server.access(AuthMode::Bearer(Bearer { lifetime: short, ..Bearer::new(login()) }));
     let answer = token(&server, "repository:shop:pull").await;
     assert!(answer.get("expires_in").is_none());
     tokio::time::sleep(Duration::from_millis(5)).await;
@@ -109,7 +109,7 @@ async fn tokens_end_and_are_refreshed() {
 
 #[tokio::test]
 async fn no_credential_is_shown() {
-    let access = Access::Bearer(Bearer::new(login()));
+    let access = AuthMode::Bearer(Bearer::new(login()));
     let shown = format!("{access:?}");
     let server = shop(access).await;
     let form = format!("grant_type=password&username=ci&password={PASSWORD}&scope=repository:shop:pull");

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use super::*;
 use tagwarden::Digest;
-use tagwarden_testing::{ErrorAnswer, Fault, ReadFault};
+use tagwarden_testing::{ErrorAnswer, InjectedFault, ReadFault};
 
 const PROD: &str = "/v2/shop/manifests/prod";
 
-async fn shop() -> (RegistryServer, Sample) {
+async fn shop() -> (RegistryServer, TestImage) {
     let server = server().await;
     let repository = server.repository("shop");
     server.memory().push_image(&repository, &"prod".parse().unwrap(), 1);
-    let next = Sample::image(2);
+    let next = TestImage::image(2);
     server.memory().store(&repository, &next);
     (server, next)
 }
@@ -23,15 +23,15 @@ fn prod(server: &RegistryServer) -> Option<Digest> {
 
 #[tokio::test]
 async fn faults_of_the_model_come_through() {
-    let (old, new) = (Sample::image(1).digest(), Sample::image(2).digest());
+    let (old, new) = (TestImage::image(1).digest(), TestImage::image(2).digest());
     for (fault, status, points_at) in [
-        (Fault::Before, 500, old),
-        (Fault::After, 500, new),
-        (Fault::Denied, 403, old),
-        (Fault::refused("TAG_IMMUTABLE"), 409, old),
-        (Fault::refused("PRECONDITION"), 412, old),
-        (Fault::refused("TAG_INVALID"), 400, old),
-        (Fault::Ignored, 201, old),
+        (InjectedFault::Before, 500, old),
+        (InjectedFault::After, 500, new),
+        (InjectedFault::Denied, 403, old),
+        (InjectedFault::refused("TAG_IMMUTABLE"), 409, old),
+        (InjectedFault::refused("PRECONDITION"), 412, old),
+        (InjectedFault::refused("TAG_INVALID"), 400, old),
+        (InjectedFault::Ignored, 201, old),
     ] {
         let (server, next) = shop().await;
         server.memory().script([fault.clone()]);
@@ -56,7 +56,7 @@ async fn faults_on_the_wire_do_what_they_say() {
     server.script([HttpFault::Status(503), HttpFault::StatusAfter(502)]);
     assert_eq!(
         (put_manifest(&server, PROD, &next).await.status, prod(&server)),
-        (503, Some(Sample::image(1).digest()))
+        (503, Some(TestImage::image(1).digest()))
     );
     assert_eq!((put_manifest(&server, PROD, &next).await.status, prod(&server)), (502, Some(next.digest())));
 
@@ -73,7 +73,7 @@ async fn faults_on_the_wire_do_what_they_say() {
     assert!(cut.cut && cut.status == 200, "{cut:?}");
     assert!(!get(&server, PROD).await.cut);
 
-    let first = Sample::image(1);
+    let first = TestImage::image(1);
     server.script([HttpFault::Closed, HttpFault::ClosedAfter, HttpFault::Closed]);
     let closed = put_manifest(&server, PROD, &first).await;
     assert_eq!((closed.status, closed.head.as_str(), prod(&server)), (0, "", Some(next.digest())));
@@ -107,7 +107,7 @@ async fn faults_on_the_wire_do_what_they_say() {
 #[tokio::test]
 async fn an_answer_of_the_tests_own_is_sent_with_and_without_the_request_being_done() {
     let (server, next) = shop().await;
-    let (old, new) = (Sample::image(1).digest(), next.digest());
+    let (old, new) = (TestImage::image(1).digest(), next.digest());
     let json = r#"{"errors":[{"message":"Not enough permissions"}]}"#;
     let own = HttpAnswer::new(451).with_body("application/json", json);
     server.script([HttpFault::Answer(own.clone()), HttpFault::AnswerAfter(own.clone())]);
@@ -154,13 +154,13 @@ async fn words_of_the_model_come_through() {
     let (server, next) = shop().await;
     let repository = server.repository("shop");
     let said = |status, code: &str, message: &str| ErrorAnswer::new(status, code, message);
-    server.memory().script([Fault::Refused(said(423, "LOCKED", "frozen until \"Monday\""))]);
+    server.memory().script([InjectedFault::Refused(said(423, "LOCKED", "frozen until \"Monday\""))]);
     let put = put_manifest(&server, PROD, &next).await;
     let error = &put.json()["errors"][0];
     assert_eq!(put.status, 423);
     assert_eq!((&error["code"], &error["message"]), (&"LOCKED".into(), &"frozen until \"Monday\"".into()));
 
-    let old = Sample::image(1).digest();
+    let old = TestImage::image(1).digest();
     server.memory().hide(&repository, &old, said(412, "PROJECTPOLICYVIOLATION", "3 critical"));
     for path in [PROD.to_owned(), format!("/v2/shop/manifests/{old}")] {
         let hidden = get(&server, &path).await;
@@ -180,7 +180,7 @@ async fn words_of_the_model_come_through() {
 async fn requests_of_a_tag_answer_any_value_of_the_window() {
     let (server, next) = shop().await;
     put_manifest(&server, PROD, &next).await;
-    let (first, last) = (Sample::image(1).digest().to_string(), next.digest().to_string());
+    let (first, last) = (TestImage::image(1).digest().to_string(), next.digest().to_string());
     let seen = async |method: &str| {
         let mut seen = BTreeSet::new();
         for _ in 0..40 {

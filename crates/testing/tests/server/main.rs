@@ -1,4 +1,5 @@
 //! Tests of the server through a plain socket, so that every byte is known.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod access;
 mod faults;
@@ -10,7 +11,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use tagwarden::registry::MANIFEST_TYPES;
-use tagwarden_testing::Sample;
+use tagwarden_testing::TestImage;
 use tagwarden_testing::*;
 
 const IMAGE: &str = MANIFEST_TYPES[0];
@@ -73,7 +74,7 @@ async fn get(server: &RegistryServer, path: &str) -> Response {
     send(server.addr(), &format!("GET {path}"), &[&format!("Accept: {}", MANIFEST_TYPES.join(", "))], "").await
 }
 
-async fn put_manifest(server: &RegistryServer, path: &str, sample: &Sample) -> Response {
+async fn put_manifest(server: &RegistryServer, path: &str, sample: &TestImage) -> Response {
     let content_type = format!("Content-Type: {}", sample.manifest.media_type());
     send(server.addr(), &format!("PUT {path}"), &[&content_type], sample.manifest.bytes().to_vec()).await
 }

@@ -28,7 +28,7 @@ fn arguments(words: &str) -> Vec<String> {
 }
 
 /// Writes a sample in the layout of skopeo's `dir:` transport.
-fn write(directory: &Path, sample: &Sample) {
+fn write(directory: &Path, sample: &TestImage) {
     std::fs::write(directory.join("version"), "Directory Transport Version: 1.1\n").unwrap();
     std::fs::write(directory.join("manifest.json"), sample.manifest.bytes()).unwrap();
     for blob in &sample.blobs {
@@ -40,8 +40,8 @@ fn write(directory: &Path, sample: &Sample) {
 #[tokio::test]
 async fn skopeo_pushes_inspects_lists_mounts_pulls_and_deletes() {
     let server = server().await;
-    server.access(Access::Bearer(Bearer::new(Login::new("ci", "s3cret"))));
-    let (host, sample) = (server.host().to_owned(), Sample::image(1));
+    server.access(AuthMode::Bearer(Bearer::new(Login::new("ci", "s3cret"))));
+    let (host, sample) = (server.host().to_owned(), TestImage::image(1));
     let directory = tempfile::tempdir().unwrap();
     write(directory.path(), &sample);
     let from = directory.path().display();
@@ -84,7 +84,7 @@ async fn skopeo_pushes_inspects_lists_mounts_pulls_and_deletes() {
 #[tokio::test]
 async fn skopeo_copies_an_index_with_its_children() {
     let server = server().await;
-    let index = Sample::index([Sample::image(1), Sample::image(2)]);
+    let index = TestImage::index([TestImage::image(1), TestImage::image(2)]);
     let repository = server.repository("acme/shop");
     let one = "1.0".parse().unwrap();
     server.memory().store(&repository, &index);

@@ -8,7 +8,7 @@ use tagwarden::registry::{Manifest, Registry};
 #[tokio::test]
 async fn an_image_is_pushed_in_every_way_and_pulled_byte_by_byte() {
     let server = server().await;
-    let sample = Sample::image(1);
+    let sample = TestImage::image(1);
     let path = "/v2/acme/shop/manifests/prod";
     assert_eq!(get(&server, "/v2/").await.status, 200);
 
@@ -88,7 +88,7 @@ async fn a_wrong_if_match_is_ignored_and_the_tag_moves() {
     let server = server().await;
     let (repository, prod) = (server.repository("shop"), "prod".parse().unwrap());
     server.memory().push_image(&repository, &prod, 1);
-    let second = Sample::image(2);
+    let second = TestImage::image(2);
     server.memory().store(&repository, &second);
     let headers = [&format!("Content-Type: {IMAGE}"), "If-Match: \"sha256:0\"", "If-None-Match: *"];
     let put = send(server.addr(), "PUT /v2/shop/manifests/prod", &headers, second.manifest.bytes().to_vec()).await;
@@ -108,7 +108,7 @@ async fn what_is_wrong_with_a_manifest_is_said() {
         assert!(put.status == status && put.text().contains(code), "{put:?}");
     }
     let by_digest = format!("PUT /v2/shop/manifests/{}", Digest::of(b""));
-    let put = send(server.addr(), &by_digest, &[&content_type], Sample::image(1).manifest.bytes().to_vec()).await;
+    let put = send(server.addr(), &by_digest, &[&content_type], TestImage::image(1).manifest.bytes().to_vec()).await;
     assert!(put.status == 400 && put.text().contains("DIGEST_INVALID"), "{put:?}");
     let post = send(server.addr(), "POST /v2/shop/manifests/prod", &[], "").await;
     assert!(post.status == 405 && post.text().contains("UNSUPPORTED"), "{post:?}");
@@ -202,7 +202,7 @@ async fn referrers_are_listed_and_filtered() {
             body["artifactType"] = json!(kind);
         }
         let manifest = Manifest::new(body.to_string(), IMAGE).unwrap();
-        let sample = Sample { manifest, blobs: vec![], children: vec![] };
+        let sample = TestImage { manifest, blobs: vec![], children: vec![] };
         let put = put_manifest(&server, &format!("/v2/shop/manifests/{}", sample.digest()), &sample).await;
         assert_eq!((put.status, put.header("oci-subject")), (201, Some(subject.digest().to_string().as_str())));
         digests.push(sample.digest());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use tagwarden::ledger::{Append, Ledger};
+use tagwarden::ledger::{Appended, Ledger};
 use tagwarden::{Channel, Result};
 
 /// Paused time advances when the runtime is idle, for example during a request to an engine. It does not advance while
@@ -35,7 +35,7 @@ impl Ledger for Elsewhere {
         self.there(move |ledger| Box::pin(async move { ledger.read(&channel, from, limit).await })).await
     }
 
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
         let channel = channel.clone();
         self.there(move |ledger| Box::pin(async move { ledger.append(&channel, seq, bytes).await })).await
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tagwarden::ledger::{Append, Ledger, MemoryLedger};
+use tagwarden::ledger::{Appended, Ledger, MemoryLedger};
 use tagwarden::{Channel, Error, ErrorKind, Result};
 use tagwarden_tests::random::Random;
 
@@ -69,7 +69,7 @@ impl Ledger for Flaky {
         self.read_through(self.inner.read(channel, from, limit)).await
     }
 
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
         let (there, trouble, back) = self.draw();
         let lost = || Err(Error::new(ErrorKind::LedgerAmbiguous, "the answer to the append was lost"));
         tokio::time::sleep(there).await;

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tagwarden::ledger::Ledger;
-use tagwarden::log::{Body, Entry, EventStatus, PromotionEvent, PutStatus, Verifier, events};
+use tagwarden::log::{Body, Entry, MoveRecord, MoveStatus, PutStatus, Verifier, events};
 use tagwarden::registry::pin_tag;
 use tagwarden::{Channel, Timestamp};
-use tagwarden_testing::Writer;
+use tagwarden_testing::ChangeOrigin;
 
 use super::Outcome;
 use super::world::World;
@@ -48,7 +48,7 @@ impl World {
         Outcome { history, seen, broken }
     }
 
-    fn judge_channel(&self, channel: &Channel, moves: &[PromotionEvent]) {
+    fn judge_channel(&self, channel: &Channel, moves: &[MoveRecord]) {
         let mut keys = BTreeSet::new();
         for event in moves {
             let mut seen = self.seen.lock().unwrap();
@@ -67,7 +67,7 @@ impl World {
                 }
             }
             drop(seen);
-            if event.status() == EventStatus::Committed {
+            if event.status() == MoveStatus::Committed {
                 // committed-was-put.
                 if closing.outcome.observed != Some(event.intent.target.digest) {
                     self.broken(format!("committed-was-put: the move at {} was not observed", event.seq));
@@ -88,10 +88,10 @@ impl World {
         }
         let millis = |at: Timestamp| Duration::from_millis(u64::try_from(at.unix_ms() - START_MS).unwrap());
         let changes = self.registry.changes();
-        let puts = changes.iter().filter(|c| c.tag == *channel.tag() && c.by == Writer::Put);
+        let puts = changes.iter().filter(|c| c.tag == *channel.tag() && c.by == ChangeOrigin::Put);
         for put in puts.filter(|_| self.weather.beyond.is_none()) {
             // intent-before-put, no-interleaving, closed-is-closed: a put lands only while a move with that target is open.
-            let fits = |event: &&PromotionEvent| {
+            let fits = |event: &&MoveRecord| {
                 Some(event.intent.target.digest) == put.digest
                     && millis(event.at) <= put.at
                     && event.outcome.as_ref().is_none_or(|closing| put.at <= millis(closing.at))
@@ -105,11 +105,11 @@ impl World {
             }
         }
         // The tag agrees with the log.
-        let live = moves.iter().rev().find(|e| e.status() == EventStatus::Committed).map(|e| e.intent.target.digest);
+        let live = moves.iter().rev().find(|e| e.status() == MoveStatus::Committed).map(|e| e.intent.target.digest);
         let observed = self.registry.peek(channel.repository(), channel.tag());
         // A move that was closed without a result may have left its target on the tag. The next audit finds that.
-        let open_ended = moves.iter().rev().take_while(|event| event.status() != EventStatus::Committed);
-        let may_be = open_ended.filter(|event| event.status() == EventStatus::Aborted).any(|event| {
+        let open_ended = moves.iter().rev().take_while(|event| event.status() != MoveStatus::Committed);
+        let may_be = open_ended.filter(|event| event.status() == MoveStatus::Aborted).any(|event| {
             let put = event.outcome.as_ref().map(|closing| closing.outcome.put);
             put != Some(PutStatus::None) && Some(event.intent.target.digest) == observed
         });

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tagwarden::log::{EventStatus, Source};
+use tagwarden::log::{MoveStatus, Source};
 use tagwarden::policy::Refusal;
 use tagwarden::promotion::OnConflict;
 use tagwarden::promotion::RecoveryMode;
-use tagwarden::{Channel, Digest, Error, MoveResult, Operation, Promoter, Provenance, Terms};
+use tagwarden::{Channel, Digest, Error, MoveOptions, MoveResult, Operation, Promoter, Provenance};
 use tagwarden_tests::random::Random;
 
 use super::Seen;
@@ -54,10 +54,11 @@ impl Worker {
                 continue;
             }
             let operation = self.operation(&channel);
-            let mut terms = Terms::of(Provenance::new("manual", "run", &format!("worker-{}", self.number)).unwrap())
-                .reason(text("a simulation"))
-                .on_conflict([OnConflict::Wait, OnConflict::Requeue, OnConflict::Fail][self.index(3)])
-                .timeout(self.random.ms(400_000));
+            let mut terms =
+                MoveOptions::new(Provenance::new("manual", "run", &format!("worker-{}", self.number)).unwrap())
+                    .reason(text("a simulation"))
+                    .on_conflict([OnConflict::Wait, OnConflict::Requeue, OnConflict::Fail][self.index(3)])
+                    .timeout(self.random.ms(400_000));
             if self.random.one_in(2) {
                 // Use few keys, so that workers share them.
                 terms = terms.idempotency_key(key(&format!("key-{}", self.random.below(4))));
@@ -73,7 +74,7 @@ impl Worker {
                         MoveResult::Replayed => "replayed",
                     };
                     self.count(&format!("{name} {word}"), None);
-                    if receipt.r#move.as_ref().is_some_and(|event| event.status() != EventStatus::Committed) {
+                    if receipt.r#move.as_ref().is_some_and(|event| event.status() != MoveStatus::Committed) {
                         self.broken
                             .lock()
                             .unwrap()
@@ -107,7 +108,10 @@ impl Worker {
             }
             2 => Operation::Repair,
             3 => Operation::Promote(Source::Channel(self.channel())),
-            4 => Operation::Bootstrap(tagwarden::promotion::First { source: Some(source), ..Default::default() }),
+            4 => Operation::Bootstrap(tagwarden::promotion::BootstrapOptions {
+                source: Some(source),
+                ..Default::default()
+            }),
             13.. => Operation::Adopt,
             _ => Operation::Promote(source),
         }

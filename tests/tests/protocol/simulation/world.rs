@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tagwarden::ledger::{Journal, Ledger, MemoryLedger};
+use tagwarden::ledger::{ChannelLog, Ledger, MemoryLedger};
 use tagwarden::log::{Body, Deployment, Hold, HoldScope, Observation, ObservationCause, Source, Unhold};
 use tagwarden::promotion::RecoveryMode;
-use tagwarden::{Channel, Clock, Digest, Promoter, Provenance, Terms, Times};
+use tagwarden::{Channel, Clock, Digest, MoveOptions, Promoter, Provenance, Times};
 use tagwarden_testing::PausedClock;
-use tagwarden_testing::{Chaos, Fault, MemoryRegistry, ReadFault, Untagged};
+use tagwarden_testing::{InjectedFault, MemoryRegistry, RandomFaults, ReadFault, UntaggedPolicy};
 use tagwarden_tests::random::Random;
 
 use super::flaky::Flaky;
@@ -22,13 +22,13 @@ use crate::world::{tag, text, who};
 pub(super) struct Weather {
     /// Foreign writes move tags around the ledger.
     pub(super) foreign: bool,
-    /// The registry breaks a law: a put that was answered is repeated later by a proxy, a failed put deletes a tag, a
+    /// The registry breaks a requirement: a put that was answered is repeated later by a proxy, a failed put deletes a tag, a
     /// put is acknowledged and ignored while reads lag, or a put of a pin is. No client can prevent all of these; they
     /// are found later.
     pub(super) beyond: Option<Beyond>,
 }
 
-/// The way in which the registry breaks the law for pins.
+/// The way in which the registry breaks the requirement for pins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beyond {
     /// A pin may be acknowledged and not stored.
@@ -54,7 +54,7 @@ impl Weather {
 }
 
 pub(super) struct World {
-    chaos: Option<Chaos>,
+    chaos: Option<RandomFaults>,
     random: Random,
     pub(super) weather: Weather,
     pub(super) registry: MemoryRegistry,
@@ -75,8 +75,11 @@ impl World {
         let beyond = if loses { Beyond::LosesPins } else { Beyond::IgnoresPins };
         let weather = Weather { foreign, beyond: (!lawful).then_some(beyond) };
         let ignores = !lawful || !lags;
-        let registry =
-            MemoryRegistry::new().untagged(if random.one_in(3) { Untagged::Dropped } else { Untagged::Kept });
+        let registry = MemoryRegistry::new().untagged(if random.one_in(3) {
+            UntaggedPolicy::Dropped
+        } else {
+            UntaggedPolicy::Kept
+        });
         let clock = PausedClock::new();
         let names = if random.one_in(3) { vec!["prod", "dev"] } else { vec!["prod"] };
         let channels: Vec<Channel> = names.iter().map(|tag| format!("reg.io/shop:{tag}").parse().unwrap()).collect();
@@ -88,22 +91,25 @@ impl World {
         let percent = [0, 3, 10, 25][usize::try_from(random.below(4)).unwrap()];
         let ledger =
             Arc::new(Flaky { inner: Arc::clone(&memory), random: Mutex::new(Random::new(random.any())), percent });
-        let mut chaos = Chaos::new(random.any(), [0, 5, 15, 35][usize::try_from(random.below(4)).unwrap()]);
+        let mut chaos = RandomFaults::new(random.any(), [0, 5, 15, 35][usize::try_from(random.below(4)).unwrap()]);
         chaos.puts.retain(|fault| match fault {
-            Fault::Twice(_) | Fault::Gone => !lawful,
-            Fault::Ignored => ignores,
-            Fault::Stale(_) => lags,
+            InjectedFault::Twice(_) | InjectedFault::Gone => !lawful,
+            InjectedFault::Ignored => ignores,
+            InjectedFault::Stale(_) => lags,
             _ => true,
         });
         chaos.pins.retain(|fault| match fault {
-            Fault::Gone => weather.beyond == Some(Beyond::LosesPins),
-            Fault::Ignored => !lawful,
-            Fault::Stale(_) => lags,
+            InjectedFault::Gone => weather.beyond == Some(Beyond::LosesPins),
+            InjectedFault::Ignored => !lawful,
+            InjectedFault::Stale(_) => lags,
             _ => true,
         });
         chaos.reads.retain(|fault| lags || *fault != ReadFault::Stale);
         if weather.foreign {
-            chaos.puts.extend([Fault::ForeignBefore(stranger.clone()), Fault::ForeignAfter(stranger.clone())]);
+            chaos.puts.extend([
+                InjectedFault::ForeignBefore(stranger.clone()),
+                InjectedFault::ForeignAfter(stranger.clone()),
+            ]);
             chaos.reads.push(ReadFault::ForeignAfter(stranger));
         }
         let (seen, broken) = Default::default();
@@ -116,7 +122,7 @@ impl World {
         for channel in self.channels.clone() {
             if !self.random.one_in(4) {
                 let first = Source::Reference(channel.repository().tag(tag("1.0")));
-                let terms = Terms::of(Provenance::new("manual", "run", "founder").unwrap());
+                let terms = MoveOptions::new(Provenance::new("manual", "run", "founder").unwrap());
                 promoter.bootstrap(&channel, Some(first), terms).await.unwrap();
             }
         }
@@ -192,7 +198,7 @@ impl World {
             for number in 0..random.below(8) {
                 tokio::time::sleep(random.ms(30_000)).await;
                 let channel = channels[usize::try_from(random.below(channels.len() as u64)).unwrap()].clone();
-                let mut journal = Journal::new(Arc::clone(&ledger), channel);
+                let mut journal = ChannelLog::new(Arc::clone(&ledger), channel);
                 let now = clock.now();
                 let (word, body) = match random.below(4) {
                     0 => {

@@ -42,7 +42,7 @@ fn entry(channel: &Channel, seq: u64, filler: usize) -> Bytes {
     format!(r#"{{"body":{{"reason":"{reason}"}},"channel":"{channel}","kind":"hold","seq":{seq},"v":1}}"#).into()
 }
 
-fn state(channel: &Channel, size: u64, leaf: Option<crate::log::Leaf>) -> ChannelState {
+fn state(channel: &Channel, size: u64, leaf: Option<crate::log::EntryHash>) -> ChannelState {
     ChannelState { size, leaf, ..ChannelState::empty(channel.clone()) }
 }
 
@@ -56,10 +56,10 @@ fn workload(disk: &SimDisk) -> Logs {
             let bytes = entry(channel, seq, [40, 700, 333, 4500, 1][(seq as usize + nth) % 5]);
             let log = logs.entry(channel.clone()).or_default();
             log.tried.push((disk.changes(), bytes.clone()));
-            assert_eq!(now(ledger.append(channel, seq, bytes.clone())).unwrap(), Append::Stored);
+            assert_eq!(now(ledger.append(channel, seq, bytes.clone())).unwrap(), Appended::Stored);
             log.acknowledged.push(disk.changes());
             if nth == 0 && seq % 4 == 3 {
-                let leaf = crate::log::Sealed::of(bytes).leaf();
+                let leaf = crate::log::EncodedEntry::of(bytes).leaf();
                 let terms: Vec<_> = (seq - 3..=seq).map(|seq| (Term(seq % 3), seq)).collect();
                 now(ledger.extend(channel, seq - 3, &state(channel, seq + 1, Some(leaf)), &terms)).unwrap();
             }
@@ -97,7 +97,7 @@ fn judge(image: &SimDisk, logs: &Logs, changes: usize, thorough: bool) -> Result
         judge_index(&ledger, channel, size)?;
         let next = entry(channel, size, 600);
         match now(ledger.append(channel, size, next.clone())) {
-            Ok(Append::Stored) => {}
+            Ok(Appended::Stored) => {}
             other => return Err(format!("{channel}: the next append said {other:?}")),
         }
         let mut whole = read.clone();
@@ -192,8 +192,8 @@ fn persist(disk: &SimDisk, ledger: &FileLedger, upto: u64) -> (Vec<Bytes>, Vec<E
         let seq = acknowledged.len() as u64;
         let bytes = entry(&channel, seq, 900);
         match now(ledger.append(&channel, seq, bytes.clone())) {
-            Ok(Append::Stored) => acknowledged.push(bytes),
-            Ok(Append::Lost) => {
+            Ok(Appended::Stored) => acknowledged.push(bytes),
+            Ok(Appended::Conflict) => {
                 assert_eq!(now(ledger.read(&channel, seq, 1)).unwrap(), std::slice::from_ref(&bytes), "ours, or none");
                 acknowledged.push(bytes);
             }
@@ -228,7 +228,7 @@ fn a_failed_sync_poisons_what_it_was_to_write() {
             ambiguous += 1;
             assert!(error.to_string().contains("not known whether the entry was stored (cannot sync"), "{error}");
             // Without the rewrite, a second sync would have acknowledged bytes that never reached the disk.
-            assert!(matches!(ledger.notices()[..], [Notice { repair: Repair::WrittenAgain { .. }, .. }]));
+            assert!(matches!(ledger.notices()[..], [RepairNotice { repair: Repair::WrittenAgain { .. }, .. }]));
         }
     }
     assert_eq!(ambiguous, 6, "one for each append");
@@ -249,7 +249,7 @@ fn a_full_disk_stores_nothing_and_counts_nothing() {
         assert_eq!(disk.bytes(&ledger.place(&channel).log).unwrap(), before, "with {space} bytes left");
     }
     disk.space(None);
-    assert_eq!(now(ledger.append(&channel, 2, entry(&channel, 2, 900))).unwrap(), Append::Stored);
+    assert_eq!(now(ledger.append(&channel, 2, entry(&channel, 2, 900))).unwrap(), Appended::Stored);
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn a_torn_last_line_is_cut_and_said() {
         disk.put(&path, &[&bytes, &torn[..end.min(torn.len())]].concat());
         let ledger = ledger(&disk);
         assert_eq!(now(ledger.size(&channel)).unwrap(), 1);
-        assert_eq!(now(ledger.append(&channel, 1, entry(&channel, 1, 5))).unwrap(), Append::Stored);
+        assert_eq!(now(ledger.append(&channel, 1, entry(&channel, 1, 5))).unwrap(), Appended::Stored);
         let notices: Vec<_> = ledger.notices().iter().map(ToString::to_string).collect();
         let said = format!("reg.io/a:prod: cut {end} bytes at byte {}: an append that never returned", bytes.len());
         assert_eq!(notices, [said]);
@@ -285,13 +285,13 @@ fn a_whole_last_line_that_is_not_known_to_be_synced_is_written_again_before_it_c
     let synced = bytes.len() as u64;
     bytes.extend_from_slice(&entry(&channel, 1, 10));
     bytes.push(b'\n');
-    disk.open(&path, Access::Write).unwrap().write_at(&bytes[synced as usize..], synced).unwrap();
+    disk.open(&path, OpenMode::Write).unwrap().write_at(&bytes[synced as usize..], synced).unwrap();
 
     assert_eq!(now(ledger.read(&channel, 1, 9)).unwrap(), Vec::<Bytes>::new(), "it was not acknowledged");
-    assert_eq!(now(ledger.append(&channel, 1, entry(&channel, 1, 99))).unwrap(), Append::Lost);
+    assert_eq!(now(ledger.append(&channel, 1, entry(&channel, 1, 99))).unwrap(), Appended::Conflict);
     assert_eq!(now(ledger.read(&channel, 1, 9)).unwrap(), [entry(&channel, 1, 10)]);
     let again = Repair::WrittenAgain { offset: synced, bytes: bytes.len() as u64 - synced };
-    assert_eq!(ledger.notices(), [Notice { channel: channel.clone(), repair: again }]);
+    assert_eq!(ledger.notices(), [RepairNotice { channel: channel.clone(), repair: again }]);
     let after = disk.crash(disk.changes(), Keeps::Nothing);
     assert_eq!(now(self::ledger(&after).size(&channel)).unwrap(), 2);
 }
@@ -307,7 +307,7 @@ fn a_log_without_a_mark_is_synced_before_it_counts() {
         disk.sync_dir(Path::new("ledger")).unwrap();
         match reader {
             true => assert_eq!(now(ledger.size(&channel)).unwrap(), 2),
-            false => assert_eq!(now(ledger.append(&channel, 1, entry(&channel, 1, 5))).unwrap(), Append::Lost),
+            false => assert_eq!(now(ledger.append(&channel, 1, entry(&channel, 1, 5))).unwrap(), Appended::Conflict),
         }
         let after = disk.crash(disk.changes(), Keeps::Nothing);
         assert_eq!(now(self::ledger(&after).size(&channel)).unwrap(), 2);

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 /// The mode in which a file is opened. A symbolic link, or anything but a regular file, is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum OpenMode {
     /// Read; the file must exist.
     Read,
     /// Read and write; the file must exist.
@@ -29,7 +29,7 @@ pub(super) struct Stat {
 
 /// A file system.
 pub(super) trait Disk: std::fmt::Debug + Send + Sync + 'static {
-    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn DiskFile>>;
+    fn open(&self, path: &Path, access: OpenMode) -> io::Result<Box<dyn DiskFile>>;
 
     /// Fails unless `path` is a directory.
     fn check_dir(&self, path: &Path) -> io::Result<()>;
@@ -75,15 +75,15 @@ pub(super) trait DiskFile: std::fmt::Debug + Send + Sync {
 pub(super) struct HostDisk;
 
 impl Disk for HostDisk {
-    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn DiskFile>> {
+    fn open(&self, path: &Path, access: OpenMode) -> io::Result<Box<dyn DiskFile>> {
         // Without NONBLOCK, opening a pipe of that name would block the caller for ever. The flag has no effect on a
         // regular file.
         let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
         let file = OpenOptions::new()
             .read(true)
-            .write(access != Access::Read)
-            .create(matches!(access, Access::Create | Access::Anew))
-            .truncate(access == Access::Anew)
+            .write(access != OpenMode::Read)
+            .create(matches!(access, OpenMode::Create | OpenMode::Anew))
+            .truncate(access == OpenMode::Anew)
             .custom_flags(flags.cast_signed())
             .open(path)
             .map_err(|e| match rustix::io::Errno::from_io_error(&e) {

@@ -13,12 +13,12 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::disk::{Access, DiskFile};
+use super::disk::{DiskFile, OpenMode};
 use super::place::{Place, Repair};
 use super::table::{self, CELL, Cells, MemoryCells};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Term;
-use crate::log::{ChannelState, Leaf};
+use crate::log::{ChannelState, EntryHash};
 use crate::value::Digest;
 
 const MAGIC: &[u8; 8] = b"twindex1";
@@ -48,7 +48,7 @@ struct FileCells<'a> {
 
 /// The state in the index; none if the index cannot be used.
 pub(super) fn state(place: &Place) -> Option<ChannelState> {
-    open(place, Access::Read).ok().flatten().map(|(_, head)| head.state)
+    open(place, OpenMode::Read).ok().flatten().map(|(_, head)| head.state)
 }
 
 /// The positions under `term` below the size of the index, newest first.
@@ -56,7 +56,7 @@ pub(super) fn state(place: &Place) -> Option<ChannelState> {
 /// LEDGER_UNAVAILABLE if the index is gone or broken: the caller has its state already, and an empty answer would mean
 /// that the term is not in the log.
 pub(super) fn find(place: &Place, term: Term) -> Result<Vec<u64>> {
-    let found = open(place, Access::Read).and_then(|opened| match opened {
+    let found = open(place, OpenMode::Read).and_then(|opened| match opened {
         Some((file, head)) => {
             let cells = FileCells { file: file.as_ref(), capacity: head.capacity };
             table::find(&cells, head.state.size, term)
@@ -73,7 +73,7 @@ pub(super) fn extend(
     from: u64,
     state: &ChannelState,
     terms: &[(Term, u64)],
-    leaf_at: impl FnOnce(u64) -> Option<Leaf>,
+    leaf_at: impl FnOnce(u64) -> Option<EntryHash>,
 ) -> Result<()> {
     if state.size <= from || state.channel != place.channel {
         return Ok(());
@@ -93,17 +93,17 @@ fn try_extend(
     from: u64,
     state: &ChannelState,
     terms: &[(Term, u64)],
-    leaf_at: impl FnOnce(u64) -> Option<Leaf>,
+    leaf_at: impl FnOnce(u64) -> Option<EntryHash>,
 ) -> io::Result<()> {
     let dir = place.dir.join("index");
     place.disk.make_dir(&dir)?;
     // A process that holds the lock does the same work. Closing the file releases the lock.
-    let lock = place.disk.open(&with_extension(place, "lock"), Access::Create)?;
+    let lock = place.disk.open(&with_extension(place, "lock"), OpenMode::Create)?;
     if !lock.try_lock()? {
         return Ok(());
     }
     let more = terms.len() as u64;
-    let extended = match open(place, Access::Write)? {
+    let extended = match open(place, OpenMode::Write)? {
         Some((file, head)) if head.state.size == from => {
             let needed = cells_for(head.used.saturating_add(more));
             match needed > head.capacity {
@@ -162,7 +162,7 @@ fn rewrite(
     used += table::insert(&mut cells, size, terms)?;
 
     let anew = with_extension(place, "new");
-    let file = place.disk.open(&anew, Access::Anew)?;
+    let file = place.disk.open(&anew, OpenMode::Anew)?;
     for (at, run) in cells.0.chunks(1 << 20).enumerate() {
         file.write_at(run, CELLS + ((at as u64) << 20))?;
     }
@@ -190,7 +190,7 @@ fn with_extension(place: &Place, extension: &str) -> PathBuf {
 }
 
 /// The index file and its current head; none if there is no file or no valid head.
-fn open(place: &Place, access: Access) -> io::Result<Option<(Box<dyn DiskFile>, Head)>> {
+fn open(place: &Place, access: OpenMode) -> io::Result<Option<(Box<dyn DiskFile>, Head)>> {
     let file = match place.disk.open(&path(place), access) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::disk::{Access, Disk, DiskFile};
+use super::disk::{Disk, DiskFile, OpenMode};
 use super::lines::{self, MAX_LINE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::name::FILE;
@@ -21,7 +21,7 @@ const STRIDE: u64 = 256 * 1024;
 
 /// A repair that the ledger made by itself, or a failure that it ignored, for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
+pub struct RepairNotice {
     /// The channel of the log.
     pub channel: Channel,
     /// The repair.
@@ -53,7 +53,7 @@ pub enum Repair {
     },
 }
 
-impl fmt::Display for Notice {
+impl fmt::Display for RepairNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let channel = &self.channel;
         match &self.repair {
@@ -69,7 +69,7 @@ impl fmt::Display for Notice {
 }
 
 /// The notices of a ledger, oldest first.
-pub(super) type Notices = Arc<Mutex<VecDeque<Notice>>>;
+pub(super) type Notices = Arc<Mutex<VecDeque<RepairNotice>>>;
 
 /// The paths of a channel's files.
 #[derive(Debug)]
@@ -102,13 +102,13 @@ impl Place {
         if notices.len() == MAX_NOTICES {
             notices.pop_front();
         }
-        notices.push_back(Notice { channel: self.channel.clone(), repair });
+        notices.push_back(RepairNotice { channel: self.channel.clone(), repair });
     }
 
     /// True if the log file or the lock file exists.
     pub(super) fn exists(&self) -> Result<bool> {
         for path in [&self.log, &self.lock] {
-            match self.disk.open(path, Access::Read) {
+            match self.disk.open(path, OpenMode::Read) {
                 Ok(_) => return Ok(true),
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 Err(e) => return Err(self.io("open", path, e)),
@@ -225,7 +225,7 @@ impl Place {
     /// LEDGER_UNAVAILABLE: the operation `what` on `path` failed.
     pub(super) fn io(&self, what: &str, path: &Path, e: io::Error) -> Error {
         let message = format!("{}: cannot {what}: {e}", path.display());
-        self.locate(Error::new(ErrorKind::LedgerUnavailable, message)).because(e)
+        self.locate(Error::new(ErrorKind::LedgerUnavailable, message)).with_source(e)
     }
 
     /// LEDGER_UNAVAILABLE, for the log as a whole.
@@ -245,7 +245,7 @@ impl Place {
             Some(seq) => self.locate(Error::from(Defect { seq, code, why: why.to_owned() })),
             None => {
                 let message = format!("{}: {}: {why}", self.log.display(), code.as_str());
-                self.locate(Error::new(ErrorKind::LedgerCorrupt, message).with("defect", code.as_str()))
+                self.locate(Error::new(ErrorKind::LedgerCorrupt, message).with_context("defect", code.as_str()))
             }
         }
     }
@@ -257,6 +257,6 @@ impl Place {
 
     /// Adds the channel and the file to an error.
     pub(super) fn locate(&self, error: Error) -> Error {
-        error.with("channel", &self.channel).with("file", self.log.display())
+        error.with_context("channel", &self.channel).with_context("file", self.log.display())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::disk::{Access, DiskFile};
+use super::disk::{DiskFile, OpenMode};
 use super::lines;
 use super::lines::MAX_LINE;
 use super::mark::Mark;
@@ -71,7 +71,7 @@ enum Fresh {
 
 impl Reader {
     fn open(place: &Arc<Place>) -> Result<Option<Reader>> {
-        let log = match place.disk.open(&place.log, Access::Read) {
+        let log = match place.disk.open(&place.log, OpenMode::Read) {
             Ok(log) => log,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 // If the mark shows that the log had bytes, the log was removed and is not empty.
@@ -100,7 +100,7 @@ impl Reader {
     }
 
     fn open_lock(place: &Place) -> Result<Option<Box<dyn DiskFile>>> {
-        match place.disk.open(&place.lock, Access::Read) {
+        match place.disk.open(&place.lock, OpenMode::Read) {
             Ok(lock) => Ok(Some(lock)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(place.io("open", &place.lock, e)),

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::disk::{Access, Disk, DiskFile, Stat};
+use super::disk::{Disk, DiskFile, OpenMode, Stat};
 
 const SECTOR: usize = 512;
 
@@ -111,7 +111,7 @@ impl SimDisk {
 
     /// Creates a file that is not synced.
     pub(super) fn put(&self, path: &Path, bytes: &[u8]) {
-        let file = self.open(path, Access::Anew).unwrap();
+        let file = self.open(path, OpenMode::Anew).unwrap();
         file.write_at(bytes, 0).unwrap();
     }
 
@@ -262,18 +262,18 @@ impl Chance {
 }
 
 impl Disk for SimDisk {
-    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn DiskFile>> {
+    fn open(&self, path: &Path, access: OpenMode) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.state();
         let file = match state.names.get(path) {
             Some(file) => *file,
-            None if matches!(access, Access::Create | Access::Anew) => {
+            None if matches!(access, OpenMode::Create | OpenMode::Anew) => {
                 let file = state.files.len();
                 state.change(Op::Create(path.to_owned(), file));
                 file
             }
             None => return Err(io::ErrorKind::NotFound.into()),
         };
-        if access == Access::Anew {
+        if access == OpenMode::Anew {
             state.change(Op::SetLen(file, 0));
         }
         Ok(Box::new(SimFile { disk: self.clone(), file, locked: Mutex::new(false) }))

@@ -102,7 +102,7 @@ async fn a_bad_line_is_given_as_it_is_for_the_fold_to_name() {
     let bytes = file_of([entry(0, 5), Bytes::from_static(b"{\"half\":"), entry(2, 5)]);
     let (_dir, ledger) = with_log(&bytes);
     assert_eq!(ledger.read(&channel(), 0, 9).await.unwrap()[1], "{\"half\":");
-    assert_eq!(ledger.append(&channel(), 3, entry(3, 5)).await.unwrap(), Append::Stored);
+    assert_eq!(ledger.append(&channel(), 3, entry(3, 5)).await.unwrap(), Appended::Stored);
     assert!(fs::read(ledger.place(&channel()).log).unwrap().starts_with(&bytes));
 }
 
@@ -176,7 +176,7 @@ async fn an_append_waits_for_another_holder_of_the_lock_but_not_for_ever() {
     tokio::time::sleep(Duration::from_millis(30)).await;
     assert!(!waiting.is_finished());
     other.unlock().unwrap();
-    assert_eq!(waiting.await.unwrap().unwrap(), Append::Stored);
+    assert_eq!(waiting.await.unwrap().unwrap(), Appended::Stored);
 }
 
 #[tokio::test]
@@ -272,7 +272,7 @@ async fn more_channels_than_files_kept_open_are_no_matter() {
     let channels: Vec<Channel> = (0..MAX_OPEN * 3).map(|n| format!("reg.io/a{n}:prod").parse().unwrap()).collect();
     for seq in 0..2 {
         for channel in &channels {
-            assert_eq!(ledger.append(channel, seq, entry_of(channel, seq, 5)).await.unwrap(), Append::Stored);
+            assert_eq!(ledger.append(channel, seq, entry_of(channel, seq, 5)).await.unwrap(), Appended::Stored);
         }
     }
     assert!(lock(&ledger.inner.logs).len() <= MAX_OPEN);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::disk::{Access, DiskFile};
+use super::disk::{DiskFile, OpenMode};
 use super::mark::Mark;
 use super::place::Place;
 use super::{FILE, FileLedger, blocking, unavailable};
@@ -52,7 +52,7 @@ pub(super) fn verify(place: &Place) -> Result<LogReport> {
     let mut verifier = Verifier::new(Some(place.channel.clone()));
     let mark = mark(place)?;
     let known = mark.as_ref().map_or(0, |mark| mark.bytes);
-    let log = match place.disk.open(&place.log, Access::Read) {
+    let log = match place.disk.open(&place.log, OpenMode::Read) {
         Ok(log) => log,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && known == 0 => return Ok(verifier.finish()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(place.truncated(0, known)),
@@ -73,7 +73,7 @@ pub(super) fn verify(place: &Place) -> Result<LogReport> {
 }
 
 fn mark(place: &Place) -> Result<Option<Mark>> {
-    match place.disk.open(&place.lock, Access::Read) {
+    match place.disk.open(&place.lock, OpenMode::Read) {
         Ok(lock) => Mark::read(lock.as_ref()).map_err(|e| place.io("read", &place.lock, e)),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(place.io("open", &place.lock, e)),

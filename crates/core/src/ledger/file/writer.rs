@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::disk::{Access, DiskFile};
+use super::disk::{DiskFile, OpenMode};
 use super::lines;
 use super::mark::Mark;
 use super::place::{Place, Repair};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::Append;
+use crate::ledger::Appended;
 use crate::log::{DefectCode, MAX_ENTRY};
 
 /// The open files of a log that this process appends to. They are dropped and opened again after an error.
@@ -37,13 +37,13 @@ pub(super) fn append(
     seq: u64,
     bytes: &[u8],
     deadline: Instant,
-) -> Result<Append> {
+) -> Result<Appended> {
     check_entry(place, seq, bytes)?;
     // Open the files again if they were replaced, at most three times.
     for _ in 0..3 {
         let mut current = match writer.take() {
             Some(open) => open,
-            None if seq > 0 && !place.exists()? => return Ok(Append::Lost),
+            None if seq > 0 && !place.exists()? => return Ok(Appended::Conflict),
             None => Writer::open(place)?,
         };
         match current.append(seq, bytes, deadline)? {
@@ -77,10 +77,10 @@ pub(super) fn settle(place: &Arc<Place>, writer: &mut Option<Writer>) -> Result<
 
 /// Refuses an entry that the file could not return unchanged or find again: it is an error of the caller.
 fn check_entry(place: &Place, seq: u64, bytes: &[u8]) -> Result<()> {
-    let fault = |why: &str| Err(place.locate(Error::new(ErrorKind::InternalFault, why)).with("seq", seq));
+    let fault = |why: &str| Err(place.locate(Error::new(ErrorKind::InternalFault, why)).with_context("seq", seq));
     if bytes.len() > MAX_ENTRY {
         let message = format!("an entry of {} bytes; the most is {MAX_ENTRY}", bytes.len());
-        return Err(place.locate(Error::new(ErrorKind::EntryTooLarge, message)).with("seq", seq));
+        return Err(place.locate(Error::new(ErrorKind::EntryTooLarge, message)).with_context("seq", seq));
     }
     if bytes.contains(&b'\n') || bytes.contains(&0) {
         return fault("an entry with a newline or a zero byte is not canonical");
@@ -96,19 +96,19 @@ fn check_entry(place: &Place, seq: u64, bytes: &[u8]) -> Result<()> {
 
 impl Writer {
     fn open(place: &Arc<Place>) -> Result<Writer> {
-        let lock = place.disk.open(&place.lock, Access::Create).map_err(|e| place.io("open", &place.lock, e))?;
+        let lock = place.disk.open(&place.lock, OpenMode::Create).map_err(|e| place.io("open", &place.lock, e))?;
         Ok(Writer { place: place.clone(), lock, log: None, checked: None })
     }
 
-    fn append(&mut self, seq: u64, bytes: &[u8], deadline: Instant) -> Result<Found<Append>> {
+    fn append(&mut self, seq: u64, bytes: &[u8], deadline: Instant) -> Result<Found<Appended>> {
         self.acquire(deadline)?;
         let appended = self.append_locked(seq, bytes);
         // If unlocking fails, the lock is released when the file is closed.
         match (self.lock.unlock(), appended) {
             (Err(_), Ok(Found::Replaced)) | (_, Ok(Found::Replaced)) => Ok(Found::Replaced),
             (Ok(()), appended) => appended,
-            (Err(e), Ok(Found::Usable(Append::Lost))) => Err(self.place.io("unlock", &self.place.lock, e)),
-            (Err(e), Ok(Found::Usable(Append::Stored))) => Err(self.ambiguous(seq, "unlock", e)),
+            (Err(e), Ok(Found::Usable(Appended::Conflict))) => Err(self.place.io("unlock", &self.place.lock, e)),
+            (Err(e), Ok(Found::Usable(Appended::Stored))) => Err(self.ambiguous(seq, "unlock", e)),
             (Err(_), Err(error)) => Err(error),
         }
     }
@@ -129,14 +129,14 @@ impl Writer {
         }
     }
 
-    fn append_locked(&mut self, seq: u64, bytes: &[u8]) -> Result<Found<Append>> {
+    fn append_locked(&mut self, seq: u64, bytes: &[u8]) -> Result<Found<Appended>> {
         let place = self.place.clone();
         let (end, entries) = match self.settle()? {
             Found::Usable(settled) => settled,
             Found::Replaced => return Ok(Found::Replaced),
         };
         if seq != entries {
-            return Ok(Found::Usable(Append::Lost));
+            return Ok(Found::Usable(Appended::Conflict));
         }
         let log = self.log.as_deref().ok_or_else(|| place.unavailable("the log is not open"))?;
         let mut line = Vec::with_capacity(bytes.len() + 1);
@@ -149,7 +149,7 @@ impl Writer {
             let error = place.io("write", &place.log, e);
             return Err(match cut {
                 Ok(()) => error,
-                Err(cut) => error.with("cut", cut),
+                Err(cut) => error.with_context("cut", cut),
             });
         }
         if let Err(e) = log.sync() {
@@ -161,7 +161,7 @@ impl Writer {
         // Without the new mark, readers would not see the entry that is acknowledged next.
         self.mark(end, entries + 1).map_err(|e| self.ambiguous(seq, "mark", e))?;
         self.checked = Some((end, entries + 1));
-        Ok(Found::Usable(Append::Stored))
+        Ok(Found::Usable(Appended::Stored))
     }
 
     /// Repairs the log: afterwards all of it is complete lines and synced, and the mark records this. Returns the
@@ -239,11 +239,11 @@ impl Writer {
     /// Opens the log file, or creates it if the log is new.
     fn open_log(&self, synced: u64) -> Result<Box<dyn DiskFile>> {
         let place = &self.place;
-        match place.disk.open(&place.log, Access::Write) {
+        match place.disk.open(&place.log, OpenMode::Write) {
             Ok(log) => Ok(log),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && synced > 0 => Err(place.truncated(0, synced)),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                place.disk.open(&place.log, Access::Create).map_err(|e| place.io("make", &place.log, e))
+                place.disk.open(&place.log, OpenMode::Create).map_err(|e| place.io("make", &place.log, e))
             }
             Err(e) => Err(place.io("open", &place.log, e)),
         }
@@ -257,6 +257,6 @@ impl Writer {
         let place = &self.place;
         let message =
             format!("{}: it is not known whether the entry was stored (cannot {what}: {e})", place.log.display());
-        place.locate(Error::new(ErrorKind::LedgerAmbiguous, message)).with("seq", seq).because(e)
+        place.locate(Error::new(ErrorKind::LedgerAmbiguous, message)).with_context("seq", seq).with_source(e)
     }
 }

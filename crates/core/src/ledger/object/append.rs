@@ -9,8 +9,8 @@ use super::fault::Fault;
 use super::log::Log;
 use super::{Inner, probe};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{Access, Append};
-use crate::log::Sealed;
+use crate::ledger::{Appended, OpenMode};
+use crate::log::EncodedEntry;
 use crate::value::Channel;
 
 /// The number of times that an append is sent before its result is reported as unknown.
@@ -20,30 +20,30 @@ const TRIES: u32 = 5;
 const PROBE_EVERY: Duration = Duration::from_secs(600);
 
 impl Inner {
-    pub(super) async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+    pub(super) async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
         let log = self.log(channel);
-        if self.access == Access::Read {
+        if self.access == OpenMode::Read {
             let message = format!("{}: the ledger was opened to be read only", self.bucket.place);
-            return Err(Error::new(ErrorKind::LedgerDenied, message).with("channel", channel));
+            return Err(Error::new(ErrorKind::LedgerDenied, message).with_context("channel", channel));
         }
         let known = log.known().size;
         if seq < known {
             // The position is taken. Compare the stored entry with ours.
             return match log.entry(seq).await? {
-                Some(there) if there == bytes => Ok(Append::Stored),
-                Some(_) => Ok(Append::Lost),
+                Some(there) if there == bytes => Ok(Appended::Stored),
+                Some(_) => Ok(Appended::Conflict),
                 None => Err(log.gone(seq, known)),
             };
         }
         if let Some(before) = seq.checked_sub(1).filter(|_| seq > known) {
             match log.entry(before).await? {
-                Some(there) => log.learn(seq, Sealed::of(there).leaf()),
-                None => return Ok(Append::Lost),
+                Some(there) => log.learn(seq, EncodedEntry::of(there).leaf()),
+                None => return Ok(Appended::Conflict),
             }
         }
         self.probe().await?;
         let append = log.append(seq, &bytes).await?;
-        if append == Append::Stored {
+        if append == Appended::Stored {
             log.write_hint();
         }
         Ok(append)
@@ -66,14 +66,14 @@ impl Log {
     /// A request without an answer may still take effect later. It is sent again until one request has an answer. All
     /// requests have the same bytes: the first that takes effect stores our entry, and every later one finds the
     /// position taken. If no request is answered, the result is unknown.
-    async fn append(&self, seq: u64, bytes: &Bytes) -> Result<Append> {
+    async fn append(&self, seq: u64, bytes: &Bytes) -> Result<Appended> {
         let key = self.keys.entry(seq);
         let mut in_doubt = false;
         let mut tries = 1;
         loop {
             let Err(fault) = self.bucket.create(&key, bytes.clone()).await else {
-                self.learn(seq + 1, Sealed::of(bytes.clone()).leaf());
-                return Ok(Append::Stored);
+                self.learn(seq + 1, EncodedEntry::of(bytes.clone()).leaf());
+                return Ok(Appended::Stored);
             };
             in_doubt |= matches!(fault, Fault::Unclear(_));
             match self.bucket.get(&key).await {
@@ -82,8 +82,8 @@ impl Log {
                     return Err(self.unfinished(seq, true, fault));
                 }
                 Ok(Some(there)) => {
-                    let append = if there == *bytes { Append::Stored } else { Append::Lost };
-                    self.learn(seq + 1, Sealed::of(there).leaf());
+                    let append = if there == *bytes { Appended::Stored } else { Appended::Conflict };
+                    self.learn(seq + 1, EncodedEntry::of(there).leaf());
                     return Ok(append);
                 }
                 Ok(None) if (fault == Fault::Taken || fault.passes()) && tries < TRIES => pause(tries).await,
@@ -103,10 +103,10 @@ impl Log {
         let error = match in_doubt {
             true => {
                 let message = format!("{}; whether the entry stands is not known", error.message());
-                Error::new(ErrorKind::LedgerAmbiguous, message).with("key", self.keys.entry(seq))
+                Error::new(ErrorKind::LedgerAmbiguous, message).with_context("key", self.keys.entry(seq))
             }
             false => error,
         };
-        error.with("channel", &self.channel).with("seq", seq)
+        error.with_context("channel", &self.channel).with_context("seq", seq)
     }
 }

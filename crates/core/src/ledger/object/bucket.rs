@@ -113,7 +113,7 @@ impl Bucket {
 
     /// The error of the operation `what` on `key`.
     pub(super) fn error(&self, fault: Fault, what: &str, key: &Path) -> Error {
-        fault.error(&self.place, &format!("{what} {key}")).with("key", key)
+        fault.error(&self.place, &format!("{what} {key}")).with_context("key", key)
     }
 
     async fn once<T>(&self, request: impl Future<Output = object_store::Result<T>>) -> Result<T, Fault> {

@@ -6,7 +6,7 @@ use futures_util::future::try_join;
 use super::bucket::{Listing, PAGE};
 use super::log::Log;
 use crate::error::Result;
-use crate::log::{Entry, Leaf, Sealed};
+use crate::log::{EncodedEntry, Entry, EntryHash};
 
 /// The number of new entries that are read one by one before a listing is used.
 const PROBES: u64 = 4;
@@ -29,12 +29,12 @@ impl Log {
     }
 
     /// Reads the last known entry again, and the entries after it.
-    async fn look_again(&self, last: u64, known: Leaf) -> Result<u64> {
+    async fn look_again(&self, last: u64, known: EntryHash) -> Result<u64> {
         let (there, mut next) = try_join(self.entry(last), self.entry(last + 1)).await?;
         let Some(there) = there else {
             return Err(self.truncated(last, "it was there before"));
         };
-        let mut leaf = Sealed::of(there.clone()).leaf();
+        let mut leaf = EncodedEntry::of(there.clone()).leaf();
         if leaf != known {
             return Err(self.forked(last, "it is not the entry that stood there before"));
         }
@@ -42,7 +42,7 @@ impl Log {
         let mut seq = last + 1;
         while let Some(bytes) = next {
             self.check_parent(seq, &bytes, leaf)?;
-            leaf = Sealed::of(bytes.clone()).leaf();
+            leaf = EncodedEntry::of(bytes.clone()).leaf();
             brought.push((seq, bytes));
             seq += 1;
             if seq - last > PROBES {
@@ -55,7 +55,7 @@ impl Log {
 
     /// Checks that the entry after a known one names it as its parent. If not, the writer of that entry saw another
     /// entry there.
-    fn check_parent(&self, seq: u64, bytes: &Bytes, before: Leaf) -> Result<()> {
+    fn check_parent(&self, seq: u64, bytes: &Bytes, before: EntryHash) -> Result<()> {
         match Entry::open(bytes) {
             Ok(entry) if entry.seq == seq && entry.parent.is_some_and(|parent| parent != before) => {
                 Err(self.forked(seq, "it continues another entry than the one that stands before it"))
@@ -73,7 +73,7 @@ impl Log {
 
     /// Finds the end at or after `from`, and reads the last entry. `hinted` is the leaf hash of the last entry below
     /// `from`, as the hint has it.
-    async fn look_far(&self, from: u64, hinted: Option<Leaf>) -> Result<u64> {
+    async fn look_far(&self, from: u64, hinted: Option<EntryHash>) -> Result<u64> {
         let size = self.end(from).await?;
         if size < from {
             let who = format!(
@@ -87,7 +87,7 @@ impl Log {
         let Some(bytes) = self.entry(last).await? else {
             return Err(self.truncated(last, "it was there a moment ago"));
         };
-        let leaf = Sealed::of(bytes.clone()).leaf();
+        let leaf = EncodedEntry::of(bytes.clone()).leaf();
         if size == from && hinted.is_some_and(|hinted| hinted != leaf) {
             let who = format!("it is not the entry that {} saw there", self.keys.hint());
             return Err(self.forked(last, &who));
@@ -95,7 +95,7 @@ impl Log {
         Ok(self.arrive(size, leaf, vec![(last, bytes)]))
     }
 
-    fn arrive(&self, size: u64, leaf: Leaf, brought: Vec<(u64, Bytes)>) -> u64 {
+    fn arrive(&self, size: u64, leaf: EntryHash, brought: Vec<(u64, Bytes)>) -> u64 {
         self.learn(size, leaf);
         let mut known = self.known();
         known.brought = brought.into_iter().collect();

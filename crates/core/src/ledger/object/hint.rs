@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::log::Log;
 use crate::error::{ErrorKind, Result};
-use crate::log::Leaf;
+use crate::log::EntryHash;
 use crate::value::Channel;
 
 /// The shortest time between two writes of a hint by one process.
@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Hint {
     channel: Channel,
-    pub(super) leaf: Leaf,
+    pub(super) leaf: EntryHash,
     pub(super) size: u64,
 }
 
@@ -31,7 +31,7 @@ impl Log {
             Ok(bytes) => bytes,
             // The credentials may allow access to the log only.
             Err(error) if error.kind() == ErrorKind::LedgerDenied => None,
-            Err(error) => return Err(error.with("channel", &self.channel)),
+            Err(error) => return Err(error.with_context("channel", &self.channel)),
         };
         let hint = bytes.and_then(|bytes| serde_json::from_slice::<Hint>(&bytes).ok());
         Ok(hint.filter(|hint| hint.channel == self.channel && hint.size > 0))

@@ -17,7 +17,7 @@ use super::AT_ONCE;
 use super::log::Log;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Term;
-use crate::log::{ChannelState, Sealed};
+use crate::log::{ChannelState, EncodedEntry};
 
 /// The greatest number of entries that the index may lag behind the head: each one is a request in the first look-up of
 /// a process.
@@ -90,7 +90,7 @@ impl Log {
         };
         let Some(head) = held else {
             let message = format!("{}: the index is gone, or was never there", self.keys.index("head.json"));
-            return Err(Error::new(ErrorKind::LedgerUnavailable, message).with("channel", &self.channel));
+            return Err(Error::new(ErrorKind::LedgerUnavailable, message).with_context("channel", &self.channel));
         };
         let in_runs: Vec<_> = head.runs.iter().map(|run| self.find_in(run, term.0)).collect();
         let in_runs: Vec<Vec<u64>> = match futures_util::stream::iter(in_runs).buffered(AT_ONCE).try_collect().await {
@@ -114,7 +114,7 @@ impl Log {
         }
         if terms.iter().any(|(_, seq)| *seq < from || *seq >= state.size) {
             let message = format!("a term of an entry that is not from {from} to {}", state.size);
-            return Err(Error::new(ErrorKind::InternalFault, message).with("channel", &self.channel));
+            return Err(Error::new(ErrorKind::InternalFault, message).with_context("channel", &self.channel));
         }
         let broken = matches!(self.known().index, Held::Broken);
         let mut head = match self.index_load().await?.filter(|_| !broken) {
@@ -129,7 +129,7 @@ impl Log {
             self.flush(&mut head).await?;
         }
         let bytes = serde_json::to_vec(&head)
-            .map_err(|e| Error::new(ErrorKind::InternalFault, "the index cannot be written").because(e))?;
+            .map_err(|e| Error::new(ErrorKind::InternalFault, "the index cannot be written").with_source(e))?;
         self.bucket.put(&self.keys.index("head.json"), Bytes::from(bytes)).await?;
         self.known().index = Held::Head(Arc::new(head));
         Ok(())
@@ -149,7 +149,7 @@ impl Log {
     async fn is_of_this_log(&self, head: &Head) -> Result<bool> {
         let Some(last) = head.state.size.checked_sub(1) else { return Ok(false) };
         let there = self.entry(last).await?;
-        Ok(there.is_some_and(|bytes| Some(Sealed::of(bytes).leaf()) == head.state.leaf))
+        Ok(there.is_some_and(|bytes| Some(EncodedEntry::of(bytes).leaf()) == head.state.leaf))
     }
 
     /// Writes the head's terms as a run, and merges it with the last runs while they have the same level.

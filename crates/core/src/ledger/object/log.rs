@@ -12,7 +12,7 @@ use super::index::Held;
 use super::keys::Keys;
 use super::{AT_ONCE, MAX_READ};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::Leaf;
+use crate::log::EntryHash;
 use crate::value::Channel;
 
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) struct Known {
     /// The number of entries that are known to exist.
     pub(super) size: u64,
     /// The leaf hash of the last of them.
-    pub(super) leaf: Option<Leaf>,
+    pub(super) leaf: Option<EntryHash>,
     /// Entries that the last read of the head returned, for the read of entries that follows it.
     pub(super) brought: BTreeMap<u64, Bytes>,
     /// The time when this process last wrote the hint.
@@ -50,7 +50,7 @@ impl Log {
     }
 
     /// Records that the log has at least `size` entries, and the leaf hash of the last of them.
-    pub(super) fn learn(&self, size: u64, leaf: Leaf) {
+    pub(super) fn learn(&self, size: u64, leaf: EntryHash) {
         let mut known = self.known();
         if size > known.size {
             (known.size, known.leaf) = (size, Some(leaf));
@@ -59,7 +59,10 @@ impl Log {
 
     /// The entry at `seq`; none if there is no entry.
     pub(super) async fn entry(&self, seq: u64) -> Result<Option<Bytes>> {
-        self.bucket.get(&self.keys.entry(seq)).await.map_err(|e| e.with("channel", &self.channel).with("seq", seq))
+        self.bucket
+            .get(&self.keys.entry(seq))
+            .await
+            .map_err(|e| e.with_context("channel", &self.channel).with_context("seq", seq))
     }
 
     /// The entries from `from` on: at least one if the log has one there, at most `limit`.
@@ -103,6 +106,8 @@ impl Log {
     }
 
     fn error(&self, kind: ErrorKind, seq: u64, why: &str) -> Error {
-        Error::new(kind, format!("{}: {why}", self.bucket.place)).with("channel", &self.channel).with("seq", seq)
+        Error::new(kind, format!("{}: {why}", self.bucket.place))
+            .with_context("channel", &self.channel)
+            .with_context("seq", seq)
     }
 }

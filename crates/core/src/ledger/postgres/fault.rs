@@ -61,7 +61,7 @@ impl Fault {
         };
         let error = Error::new(kind, format!("{place}: cannot {what}: {why}{advice}"));
         match self {
-            Fault::Said(source) => error.because(source),
+            Fault::Said(source) => error.with_source(source),
             Fault::Silence(_) => error,
         }
     }

@@ -9,8 +9,8 @@ use tokio_postgres::types::Type;
 use super::PostgresLedger;
 use super::pool::Parameter;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{Access, Index, Ledger as _, Term};
-use crate::log::{ChannelState, Sealed};
+use crate::ledger::{Index, Ledger as _, OpenMode, Term};
+use crate::log::{ChannelState, EncodedEntry};
 use crate::value::Channel;
 
 #[async_trait]
@@ -44,7 +44,7 @@ impl Index for PostgresLedger {
         let rows = self.pool.read("look up in the index", &sql, &[(&name, Type::TEXT), (&term, Type::INT8)]).await?;
         if rows.is_empty() {
             let message = format!("{}: the index of {channel} is gone", self.pool.address().place);
-            return Err(Error::new(ErrorKind::LedgerUnavailable, message).with("channel", channel));
+            return Err(Error::new(ErrorKind::LedgerUnavailable, message).with_context("channel", channel));
         }
         let mut found = Vec::new();
         for row in &rows {
@@ -54,12 +54,12 @@ impl Index for PostgresLedger {
     }
 
     async fn extend(&self, channel: &Channel, from: u64, state: &ChannelState, terms: &[(Term, u64)]) -> Result<()> {
-        if self.access == Access::Read || state.size <= from || state.channel != *channel {
+        if self.access == OpenMode::Read || state.size <= from || state.channel != *channel {
             return Ok(());
         }
         if terms.iter().any(|(_, seq)| *seq < from || *seq >= state.size) {
             let message = format!("a term of an entry that is not from {from} to {}", state.size);
-            return Err(Error::new(ErrorKind::InternalFault, message).with("channel", channel));
+            return Err(Error::new(ErrorKind::InternalFault, message).with_context("channel", channel));
         }
         if from == 0 && !self.begin_anew(channel).await? {
             return Ok(());
@@ -74,7 +74,7 @@ impl PostgresLedger {
         if let Some(state) = self.state(channel).await?
             && let Some(last) = state.size.checked_sub(1)
             && let Some(entry) = self.read(channel, last, 1).await?.first()
-            && Some(Sealed::of(entry.clone()).leaf()) == state.leaf
+            && Some(EncodedEntry::of(entry.clone()).leaf()) == state.leaf
         {
             return Ok(false);
         }
@@ -99,7 +99,7 @@ impl PostgresLedger {
              ON CONFLICT DO NOTHING"
         ));
         let json = serde_json::to_string(state).map_err(|e| {
-            Error::new(ErrorKind::InternalFault, format!("a fold that cannot be written: {e}")).because(e)
+            Error::new(ErrorKind::InternalFault, format!("a fold that cannot be written: {e}")).with_source(e)
         })?;
         let (hashes, seqs) = columns(terms);
         let (channel, from, size) = (channel.to_string(), from.cast_signed(), state.size.cast_signed());

@@ -23,7 +23,7 @@ use self::address::Address;
 use self::clock::DatabaseClock;
 use self::fault::Fault;
 use self::pool::{Lease, Parameter, Pool};
-use super::{Access, Append, Index, Ledger};
+use super::{Appended, Index, Ledger, OpenMode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Channel, Timestamp};
 
@@ -71,7 +71,7 @@ const SETTLE_WAIT: [Duration; 2] = [Duration::from_millis(50), Duration::from_se
 #[derive(Clone)]
 pub struct PostgresLedger {
     pool: Arc<Pool>,
-    access: Access,
+    access: OpenMode,
     clock: Arc<DatabaseClock>,
 }
 
@@ -83,7 +83,7 @@ impl PostgresLedger {
     /// exist or are of an older version, LEDGER_TOO_NEW if the tables are of a newer version and `access` is to write,
     /// LEDGER_DENIED if the user or the password is not accepted, LEDGER_UNSUPPORTED if `fsync` is off on the server
     /// and `access` is to write, LEDGER_UNAVAILABLE otherwise.
-    pub async fn open(url: &str, access: Access) -> Result<PostgresLedger> {
+    pub async fn open(url: &str, access: OpenMode) -> Result<PostgresLedger> {
         let pool = Pool::new(address(url)?, access)?;
         schema::check(&pool, access).await?;
         Ok(PostgresLedger { pool: Arc::new(pool), access, clock: Arc::default() })
@@ -105,7 +105,7 @@ impl PostgresLedger {
         row.try_get(at).map_err(|e| self.pool.error(Fault::Said(e), "read a row"))
     }
 
-    async fn insert(&self, lease: Lease<'_>, channel: &str, seq: i64, bytes: &[u8]) -> Result<Append, Fault> {
+    async fn insert(&self, lease: Lease<'_>, channel: &str, seq: i64, bytes: &[u8]) -> Result<Appended, Fault> {
         // The primary key makes this wait for a transaction that is storing an entry at the same position.
         let sql = self.sql(
             "INSERT INTO @.entries (channel, seq, bytes) SELECT $1, $2, $3
@@ -114,9 +114,9 @@ impl PostgresLedger {
         );
         let parameters: [Parameter<'_>; 3] = [(&channel, Type::TEXT), (&seq, Type::INT8), (&bytes, Type::BYTEA)];
         match lease.append(&sql, &parameters).await {
-            Ok(0) => Ok(Append::Lost),
-            Ok(_) => Ok(Append::Stored),
-            Err(fault) if fault.is_lost() => Ok(Append::Lost),
+            Ok(0) => Ok(Appended::Conflict),
+            Ok(_) => Ok(Appended::Stored),
+            Err(fault) if fault.is_lost() => Ok(Appended::Conflict),
             Err(fault) => Err(fault),
         }
     }
@@ -126,7 +126,7 @@ impl PostgresLedger {
     /// The same entry is inserted again. That waits for the end of the first attempt, if it still runs, and takes the
     /// position if the first attempt failed. If the first attempt arrives even later, it finds the position taken. The
     /// entry at the position is then final.
-    async fn settle(&self, channel: &Channel, seq: i64, bytes: &[u8], lost: Error) -> Result<Append> {
+    async fn settle(&self, channel: &Channel, seq: i64, bytes: &[u8], lost: Error) -> Result<Appended> {
         let deadline = Instant::now() + SETTLE;
         let [mut wait, longest] = SETTLE_WAIT;
         let mut last = lost;
@@ -140,19 +140,20 @@ impl PostgresLedger {
             wait = (wait * 2).min(longest);
         }
         let message = format!("it is not known whether entry {seq} of {channel} was stored: {last}");
-        let error = Error::new(ErrorKind::LedgerAmbiguous, message).with("channel", channel).with("seq", seq);
-        Err(error.because(last))
+        let error =
+            Error::new(ErrorKind::LedgerAmbiguous, message).with_context("channel", channel).with_context("seq", seq);
+        Err(error.with_source(last))
     }
 
     /// None if there is no entry at the position, so that the result is still unknown.
-    async fn try_settle(&self, channel: &Channel, seq: i64, bytes: &[u8]) -> Result<Option<Append>> {
+    async fn try_settle(&self, channel: &Channel, seq: i64, bytes: &[u8]) -> Result<Option<Appended>> {
         let name = channel.to_string();
         let inserted = self.insert(self.pool.lease_new().await?, &name, seq, bytes).await;
-        if inserted.map_err(|fault| self.pool.error(fault, "append"))? == Append::Stored {
-            return Ok(Some(Append::Stored));
+        if inserted.map_err(|fault| self.pool.error(fault, "append"))? == Appended::Stored {
+            return Ok(Some(Appended::Stored));
         }
         let there = self.read(channel, seq.cast_unsigned(), 1).await?;
-        Ok(there.first().map(|there| if there == bytes { Append::Stored } else { Append::Lost }))
+        Ok(there.first().map(|there| if there == bytes { Appended::Stored } else { Appended::Conflict }))
     }
 }
 
@@ -195,26 +196,26 @@ impl Ledger for PostgresLedger {
             if seq != expected {
                 let message = format!("{}: entry {expected} of {channel} is missing", self.pool.address().place);
                 let error = Error::new(ErrorKind::LedgerCorrupt, message);
-                return Err(error.with("channel", channel).with("seq", expected));
+                return Err(error.with_context("channel", channel).with_context("seq", expected));
             }
             entries.push(Bytes::copy_from_slice(self.column(row, 1)?));
         }
         Ok(entries)
     }
 
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
-        if self.access == Access::Read {
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
+        if self.access == OpenMode::Read {
             let message = format!("{}: the ledger was opened to be read only", self.pool.address().place);
-            return Err(Error::new(ErrorKind::LedgerDenied, message).with("channel", channel));
+            return Err(Error::new(ErrorKind::LedgerDenied, message).with_context("channel", channel));
         }
         // A position that the column's type cannot hold is never the next one.
-        let Ok(seq) = i64::try_from(seq) else { return Ok(Append::Lost) };
+        let Ok(seq) = i64::try_from(seq) else { return Ok(Appended::Conflict) };
         let lease = self.pool.lease().await?;
         match self.insert(lease, &channel.to_string(), seq, &bytes).await {
             Ok(append) => Ok(append),
             Err(fault) => {
                 let is_without_effect = fault.is_without_effect();
-                let error = self.pool.error(fault, "append").with("channel", channel).with("seq", seq);
+                let error = self.pool.error(fault, "append").with_context("channel", channel).with_context("seq", seq);
                 match is_without_effect {
                     true => Err(error),
                     false => self.settle(channel, seq, &bytes, error).await,
@@ -245,7 +246,7 @@ impl Ledger for PostgresLedger {
                 after = self.column(row, 0)?;
                 channels.push(after.parse::<Channel>().map_err(|e| {
                     let message = format!("{}: the entries of no channel: {e}", self.pool.address().place);
-                    Error::new(ErrorKind::LedgerCorrupt, message).because(e)
+                    Error::new(ErrorKind::LedgerCorrupt, message).with_source(e)
                 })?);
             }
             if (rows.len() as i64) < CHANNELS_AT_ONCE {

@@ -15,7 +15,7 @@ use super::address::{Address, CONNECT};
 use super::fault::Fault;
 use super::tls;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::Access;
+use crate::ledger::OpenMode;
 
 /// The greatest number of connections that one ledger opens.
 pub(super) const MAX_CONNECTIONS: usize = 8;
@@ -42,7 +42,7 @@ pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 /// The connections of a ledger.
 pub(super) struct Pool {
     address: Address,
-    access: Access,
+    access: OpenMode,
     tls: Option<MakeRustlsConnect>,
     permits: Arc<Semaphore>,
     kept: Mutex<Vec<Session>>,
@@ -67,9 +67,9 @@ pub(super) struct Lease<'p> {
 }
 
 impl Pool {
-    pub(super) fn new(mut address: Address, access: Access) -> Result<Pool> {
+    pub(super) fn new(mut address: Address, access: OpenMode) -> Result<Pool> {
         let tls = tls::config(&address.tls)?.map(MakeRustlsConnect::new);
-        if access == Access::Write && address.config.get_hosts().len() > 1 {
+        if access == OpenMode::Write && address.config.get_hosts().len() > 1 {
             address.config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -170,7 +170,7 @@ impl Pool {
             set_config('default_transaction_read_only', CASE WHEN $3 THEN 'on'
                 ELSE current_setting('default_transaction_read_only') END, false),
             current_setting('fsync') = 'on'";
-        let reads = self.access == Access::Read;
+        let reads = self.access == OpenMode::Read;
         let [statement, lock] = [STATEMENT, LOCK].map(|time| time.as_millis().to_string());
         let parameters: [Parameter<'_>; 3] = [(&statement, Type::TEXT), (&lock, Type::TEXT), (&reads, Type::BOOL)];
         let rows = session.rows(SETTINGS, &parameters).await.map_err(|fault| self.error(fault, "set up a session"))?;

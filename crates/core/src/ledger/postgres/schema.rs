@@ -3,7 +3,7 @@
 use super::address::Address;
 use super::pool::Pool;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::Access;
+use crate::ledger::OpenMode;
 
 /// The statements that migrate a schema from one version to the next, oldest first.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
@@ -11,15 +11,15 @@ const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 /// Creates the schema and its tables, or migrates them to this version. Concurrent calls wait for each other.
 pub(super) async fn init(address: Address) -> Result<()> {
     let schema = address.schema.clone();
-    let pool = Pool::new(address, Access::Write)?;
+    let pool = Pool::new(address, OpenMode::Write)?;
     let script = script(&schema);
     let lease = pool.lease().await?;
     lease.batch(&script).await.map_err(|fault| pool.error(fault, "make the ledger's tables"))?;
-    check(&pool, Access::Write).await
+    check(&pool, OpenMode::Write).await
 }
 
 /// Checks that the tables exist, and that this version can use them for `access`.
-pub(super) async fn check(pool: &Pool, access: Access) -> Result<()> {
+pub(super) async fn check(pool: &Pool, access: OpenMode) -> Result<()> {
     let place = &pool.address().place;
     let schema = &pool.address().schema;
     let sql = format!("SELECT max(version), to_regclass('{schema}.entries') IS NOT NULL FROM {schema}.migrations");
@@ -38,7 +38,7 @@ pub(super) async fn check(pool: &Pool, access: Access) -> Result<()> {
                 "its tables are of version {found}, and this tagwarden needs {known}; run `tagwarden ledger init` with this URL"
             ),
         ),
-        Access::Write if found > known => (
+        OpenMode::Write if found > known => (
             ErrorKind::LedgerTooNew,
             format!(
                 "its tables are of version {found}, and this tagwarden knows {known}: it can be read, not written; \

@@ -50,7 +50,7 @@ fn roots(file: &Path) -> Result<RootCertStore> {
 
 fn unusable(file: &Path, why: &dyn std::fmt::Display) -> Error {
     let message = format!("the sslrootcert {} cannot be used: {why}", file.display());
-    Error::new(ErrorKind::ConfigInvalid, message).with("file", file.display())
+    Error::new(ErrorKind::ConfigInvalid, message).with_context("file", file.display())
 }
 
 fn fault(why: &dyn std::fmt::Display) -> Error {

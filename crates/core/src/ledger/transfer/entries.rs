@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{Append, Ledger};
-use crate::log::{Leaf, Sealed};
+use crate::ledger::{Appended, Ledger};
+use crate::log::{EncodedEntry, EntryHash};
 use crate::value::Channel;
 
 /// The greatest number of entries of one read.
@@ -35,8 +35,8 @@ pub(in crate::ledger) async fn place(
     let mut pauses = AGAIN_MS.into_iter();
     loop {
         match (ledger.append(channel, seq, bytes.clone()).await, pauses.next()) {
-            (Ok(Append::Stored), _) => return Ok(Stands::Stored),
-            (Ok(Append::Lost), _) => {
+            (Ok(Appended::Stored), _) => return Ok(Stands::Stored),
+            (Ok(Appended::Conflict), _) => {
                 return match entry(ledger, channel, seq).await?.as_ref() == Some(bytes) {
                     true => Ok(Stands::Already),
                     false => Ok(Stands::Other),
@@ -60,11 +60,13 @@ pub(in crate::ledger) async fn read_page(
     end: u64,
 ) -> Result<Vec<Bytes>> {
     let limit = usize::try_from(PAGE.min(end.saturating_sub(from))).unwrap_or(usize::MAX);
-    let page = ledger.read(channel, from, limit).await.map_err(|e| e.with("channel", channel))?;
+    let page = ledger.read(channel, from, limit).await.map_err(|e| e.with_context("channel", channel))?;
     match page.is_empty() && limit > 0 {
         true => {
             let message = format!("the log of {channel} had {end} entries, and has none at {from}");
-            Err(Error::new(ErrorKind::LedgerTruncated, message).with("channel", channel).with("seq", from))
+            Err(Error::new(ErrorKind::LedgerTruncated, message)
+                .with_context("channel", channel)
+                .with_context("seq", from))
         }
         false => Ok(page),
     }
@@ -72,14 +74,14 @@ pub(in crate::ledger) async fn read_page(
 
 /// The entry at `seq`, if there is one.
 pub(in crate::ledger) async fn entry(ledger: &dyn Ledger, channel: &Channel, seq: u64) -> Result<Option<Bytes>> {
-    let page = ledger.read(channel, seq, 1).await.map_err(|e| e.with("channel", channel))?;
+    let page = ledger.read(channel, seq, 1).await.map_err(|e| e.with_context("channel", channel))?;
     Ok(page.into_iter().next())
 }
 
 /// The leaf hash of the entry at `seq`, which must exist.
-pub(in crate::ledger) async fn leaf_of(ledger: &dyn Ledger, channel: &Channel, seq: u64) -> Result<Leaf> {
+pub(in crate::ledger) async fn leaf_of(ledger: &dyn Ledger, channel: &Channel, seq: u64) -> Result<EntryHash> {
     let page = read_page(ledger, channel, seq, seq + 1).await?;
-    Ok(Sealed::of(page.into_iter().next().unwrap_or_default()).leaf())
+    Ok(EncodedEntry::of(page.into_iter().next().unwrap_or_default()).leaf())
 }
 
 /// LEDGER_FORKED: the two logs have different entries at `seq`.
@@ -88,16 +90,16 @@ pub(in crate::ledger) fn differ(channel: &Channel, seq: u64) -> Error {
         "{channel}: seq {seq}: source and target have different entries there, so that they are two histories; name a \
          target that has no log of this channel"
     );
-    Error::new(ErrorKind::LedgerForked, message).with("channel", channel).with("seq", seq)
+    Error::new(ErrorKind::LedgerForked, message).with_context("channel", channel).with_context("seq", seq)
 }
 
 /// Adds the channel and the ledger (`source`, for example) to an error.
 pub(in crate::ledger) fn located(error: Error, channel: &Channel, whose: &'static str) -> Error {
     let located = Error::new(error.kind(), format!("{channel}: the {whose}'s log: {error}"));
     let seq = error.context().find(|(name, _)| *name == "seq").map(|(_, seq)| seq.to_owned());
-    let located = located.with("channel", channel);
+    let located = located.with_context("channel", channel);
     match seq {
-        Some(seq) => located.with("seq", seq).because(error),
-        None => located.because(error),
+        Some(seq) => located.with_context("seq", seq).with_source(error),
+        None => located.with_source(error),
     }
 }

@@ -1,18 +1,18 @@
-//! `Survey`: the entries that both ledgers have of a channel's log, before anything is written.
+//! `MigrationPlan`: the entries that both ledgers have of a channel's log, before anything is written.
 
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::Transfer;
+use super::Migration;
 use super::entries::{differ, entry, located, read_page};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Body, DefectCode, Entry, Leaf, Migrated, MigratedTo, Sealed, Verifier};
+use crate::log::{Body, DefectCode, EncodedEntry, Entry, EntryHash, Migrated, MigratedTo, Verifier};
 use crate::value::{Channel, Digest};
 
 /// The plan of a transfer of one channel's log.
 #[derive(Debug, Serialize)]
 #[non_exhaustive]
-pub struct Survey {
+pub struct MigrationPlan {
     /// The channel.
     pub channel: Channel,
     /// The number of entries of the source that the target is to have: all except a last entry `migrated`.
@@ -26,7 +26,7 @@ pub struct Survey {
     pub migrated: Option<MigratedTo>,
     /// The leaf hash of the last entry that is to be in the target.
     #[serde(skip)]
-    pub(super) leaf: Option<Leaf>,
+    pub(super) leaf: Option<EntryHash>,
     /// The position of the intent of the move that is open in the source.
     #[serde(skip)]
     open: Option<u64>,
@@ -35,9 +35,9 @@ pub struct Survey {
     verifier: Option<Verifier>,
 }
 
-impl Survey {
-    pub(super) async fn of(transfer: &Transfer, channel: &Channel) -> Result<Survey> {
-        let mut survey = Survey {
+impl MigrationPlan {
+    pub(super) async fn of(transfer: &Migration, channel: &Channel) -> Result<MigrationPlan> {
+        let mut survey = MigrationPlan {
             channel: channel.clone(),
             size: 0,
             root: Digest::of(b""),
@@ -51,7 +51,7 @@ impl Survey {
         survey.verifier = None;
         if survey.size == 0 {
             let message = format!("the source has no log of {channel}");
-            return Err(Error::new(ErrorKind::ChannelNotBootstrapped, message).with("channel", channel));
+            return Err(Error::new(ErrorKind::ChannelNotBootstrapped, message).with_context("channel", channel));
         }
         survey.check_target(transfer).await?;
         survey.check_at_rest(transfer).await?;
@@ -59,12 +59,12 @@ impl Survey {
     }
 
     /// Reads the source up to its end, and verifies it.
-    pub(super) async fn go_on(&mut self, transfer: &Transfer) -> Result<()> {
+    pub(super) async fn go_on(&mut self, transfer: &Migration) -> Result<()> {
         let source = transfer.from.as_ref();
-        let end = source.size(&self.channel).await.map_err(|e| e.with("channel", &self.channel))?;
+        let end = source.size(&self.channel).await.map_err(|e| e.with_context("channel", &self.channel))?;
         if end < self.size {
             let message = format!("the log of {} had {} entries, and has {end}", self.channel, self.size);
-            return Err(Error::new(ErrorKind::LedgerTruncated, message).with("channel", &self.channel));
+            return Err(Error::new(ErrorKind::LedgerTruncated, message).with_context("channel", &self.channel));
         }
         if self.verifier.is_none() {
             // Read and verify from the start again. This is rare: another process wrote in the meantime.
@@ -94,14 +94,14 @@ impl Survey {
             return Err(located(defect.into(), &self.channel, "source"));
         }
         if let Some(bytes) = page.last() {
-            self.leaf = Some(Sealed::of(bytes.clone()).leaf());
+            self.leaf = Some(EncodedEntry::of(bytes.clone()).leaf());
         }
         (self.size, self.root, self.open) = (report.entries, report.root, report.open_intent);
         Ok(())
     }
 
     /// Handles the last entry `migrated` of the source, which is not copied.
-    fn closed(&mut self, mut verifier: Verifier, bytes: &Bytes, transfer: &Transfer) -> Result<()> {
+    fn closed(&mut self, mut verifier: Verifier, bytes: &Bytes, transfer: &Migration) -> Result<()> {
         let seq = self.size;
         // Verify it like any other entry.
         verifier.feed(std::slice::from_ref(bytes));
@@ -122,9 +122,9 @@ impl Survey {
     }
 
     /// Compares the entries that the target has, and checks that more can be appended to it.
-    async fn check_target(&mut self, transfer: &Transfer) -> Result<()> {
+    async fn check_target(&mut self, transfer: &Migration) -> Result<()> {
         let target = transfer.to.as_ref();
-        let there = target.size(&self.channel).await.map_err(|e| e.with("channel", &self.channel))?;
+        let there = target.size(&self.channel).await.map_err(|e| e.with_context("channel", &self.channel))?;
         self.there = there.min(self.size);
         let Some(last) = self.there.checked_sub(1) else { return Ok(()) };
         let both =
@@ -156,11 +156,14 @@ impl Survey {
             "{channel}: the target's log was closed at seq {seq} when it was migrated to {ledger}, and nothing is appended after \
              that; name a target that has no log of this channel, such as another directory, prefix or schema"
         );
-        Error::new(ErrorKind::LedgerMigrated, message).with("channel", channel).with("seq", seq).with("ledger", ledger)
+        Error::new(ErrorKind::LedgerMigrated, message)
+            .with_context("channel", channel)
+            .with_context("seq", seq)
+            .with_context("ledger", ledger)
     }
 
     /// CHANNEL_BUSY if a move is open in a source that is to be closed.
-    pub(super) async fn check_at_rest(&self, transfer: &Transfer) -> Result<()> {
+    pub(super) async fn check_at_rest(&self, transfer: &Migration) -> Result<()> {
         let (Some(seq), Some(_)) = (self.open, &transfer.closing) else { return Ok(()) };
         let channel = &self.channel;
         let intent = entry(transfer.from.as_ref(), channel, seq).await?.map(|bytes| Entry::open(&bytes)).transpose()?;
@@ -173,11 +176,11 @@ impl Survey {
              or recover the channel first, then run this again"
         );
         let error = Error::new(ErrorKind::ChannelBusy, message);
-        Err(error.with("channel", channel).with("seq", seq).with("move_id", move_id))
+        Err(error.with_context("channel", channel).with_context("seq", seq).with_context("move_id", move_id))
     }
 
     /// The error for the first position where the two logs differ.
-    pub(super) async fn first_difference(&self, transfer: &Transfer) -> Result<Error> {
+    pub(super) async fn first_difference(&self, transfer: &Migration) -> Result<Error> {
         let (channel, mut seq) = (&self.channel, 0);
         while seq < self.size {
             let from = read_page(transfer.from.as_ref(), channel, seq, self.size).await?;

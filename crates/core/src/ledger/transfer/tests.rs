@@ -8,14 +8,14 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ledger::{Append, MemoryLedger};
+use crate::ledger::{Appended, MemoryLedger};
 use crate::log::proptests::{self, channel, logs};
-use crate::log::{ChannelState, Hold, HoldScope, LogReport, Op, Sealed, Unhold, Verifier};
+use crate::log::{ChannelState, EncodedEntry, Hold, HoldScope, LogReport, Op, Unhold, Verifier};
 use crate::value::Provenance;
 
 const NAME: &str = "postgres://ci@db/audit";
 
-fn name(text: &str) -> Text {
+fn name(text: &str) -> Line {
     text.parse().unwrap()
 }
 
@@ -49,7 +49,7 @@ pub(in crate::ledger) async fn ledger(log: &[Bytes]) -> Arc<MemoryLedger> {
 pub(in crate::ledger) async fn write(ledger: &dyn Ledger, log: &[Bytes]) {
     for bytes in log {
         let size = ledger.size(&channel()).await.unwrap();
-        assert_eq!(ledger.append(&channel(), size, bytes.clone()).await.unwrap(), Append::Stored);
+        assert_eq!(ledger.append(&channel(), size, bytes.clone()).await.unwrap(), Appended::Stored);
     }
 }
 
@@ -63,7 +63,7 @@ pub(in crate::ledger) fn report(log: &[Bytes]) -> LogReport {
     verifier.finish()
 }
 
-async fn run(transfer: &Transfer) -> Result<Transferred> {
+async fn run(transfer: &Migration) -> Result<MigrationResult> {
     transfer.run(transfer.survey(&channel()).await?).await
 }
 
@@ -83,7 +83,7 @@ async fn a_log_that_moves_is_the_same_in_the_target_and_closed_in_the_source() {
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
     let told: Arc<Mutex<Vec<(u64, u64)>>> = Arc::default();
     let tell = told.clone();
-    let transfer = Transfer::migrating(from.clone(), to.clone(), name(NAME), author())
+    let transfer = Migration::migrating(from.clone(), to.clone(), name(NAME), author())
         .with_watch(Arc::new(move |_, done, of| tell.lock().unwrap().push((done, of))));
     let survey = transfer.survey(&channel()).await.unwrap();
     assert_eq!((survey.size, survey.there, survey.root), (2500, 0, report(&log).root));
@@ -143,7 +143,7 @@ impl Ledger for Scripted {
         self.inner.read(channel, from, limit).await
     }
 
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
         let fault = self.faults.lock().unwrap().pop_front().unwrap_or(Fault::None);
         let dead = || Err(Error::new(ErrorKind::LedgerUnavailable, "dead"));
         let lost = || Err(Error::new(ErrorKind::LedgerAmbiguous, "the answer was lost"));
@@ -156,7 +156,7 @@ impl Ledger for Scripted {
             Fault::Overtaken => {
                 let log = self.inner.read(channel, 0, usize::MAX).await?;
                 let other = next(&mut state(&log), hold(format!("overtakes {seq}")));
-                assert_eq!(self.inner.append(channel, seq, other).await?, Append::Stored);
+                assert_eq!(self.inner.append(channel, seq, other).await?, Appended::Stored);
                 self.inner.append(channel, seq, bytes).await
             }
         }
@@ -186,7 +186,7 @@ async fn it_goes_on_where_it_stopped() {
                 true => (vec![], nth(at, fault)),
                 false => (vec![fault], vec![]),
             };
-            let first = Transfer::migrating(scripted(&from, source), scripted(&to, target), name(NAME), author());
+            let first = Migration::migrating(scripted(&from, source), scripted(&to, target), name(NAME), author());
             let ended = run(&first).await;
             match fault {
                 Fault::DiesBefore | Fault::DiesAfter => {
@@ -198,7 +198,7 @@ async fn it_goes_on_where_it_stopped() {
                 _ => assert_eq!(ended.unwrap().copied, 6, "{fault:?} at {at}"),
             }
             let again =
-                run(&Transfer::migrating(from.clone(), to.clone(), name(NAME), author()).resumed()).await.unwrap();
+                run(&Migration::migrating(from.clone(), to.clone(), name(NAME), author()).resumed()).await.unwrap();
             assert_eq!((again.size, again.root), (6, report(&log).root), "{fault:?} at {at}");
             moved(from.as_ref(), to.as_ref(), &log).await;
         }
@@ -211,7 +211,7 @@ async fn what_stays_unknown_is_said() {
     let log = holds(2);
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
     let deaf = scripted(&to, [Fault::LostBefore; 4]);
-    let error = run(&Transfer::migrating(from.clone(), deaf, name(NAME), author())).await.unwrap_err();
+    let error = run(&Migration::migrating(from.clone(), deaf, name(NAME), author())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerAmbiguous);
     assert!(error.to_string().ends_with("; run this again: what stands there is compared"), "{error}");
     assert_eq!(whole(from.as_ref()).await, log);
@@ -221,7 +221,7 @@ async fn what_stays_unknown_is_said() {
 async fn a_source_that_is_written_meanwhile_loses_nothing() {
     let (from, to) = (ledger(&holds(3)).await, ledger(&[]).await);
     let source = scripted(&from, [Fault::Overtaken, Fault::Overtaken]);
-    let done = run(&Transfer::migrating(source, to.clone(), name(NAME), author())).await.unwrap();
+    let done = run(&Migration::migrating(source, to.clone(), name(NAME), author())).await.unwrap();
     assert_eq!((done.size, done.copied, done.ending), (5, 5, Ending::Migrated { seq: 5 }));
     let log = whole(to.as_ref()).await;
     assert_eq!(log.len(), 5);
@@ -229,7 +229,7 @@ async fn a_source_that_is_written_meanwhile_loses_nothing() {
 
     let (from, to) = (ledger(&holds(3)).await, ledger(&[]).await);
     let source = scripted(&from, std::iter::repeat_n(Fault::Overtaken, 100));
-    let error = run(&Transfer::migrating(source, to, name(NAME), author())).await.unwrap_err();
+    let error = run(&Migration::migrating(source, to, name(NAME), author())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChannelBusy, "it does not run for ever");
     assert!(error.to_string().contains("others wrote into the log 32 times while it was to be closed"), "{error}");
 }
@@ -239,7 +239,7 @@ async fn a_source_that_is_written_meanwhile_loses_nothing() {
 async fn a_ledger_does_not_move_to_itself() {
     let log = holds(3);
     let one = ledger(&log).await;
-    let error = run(&Transfer::migrating(one.clone(), one.clone(), name(NAME), author())).await.unwrap_err();
+    let error = run(&Migration::migrating(one.clone(), one.clone(), name(NAME), author())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
     assert!(error.to_string().contains("the target had all 3 entries before this run"), "{error}");
     assert_eq!(whole(one.as_ref()).await, log, "nothing was written");
@@ -250,7 +250,7 @@ async fn a_ledger_does_not_move_to_itself() {
 async fn two_at_once_are_one() {
     let log = holds(300);
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
-    let transfer = Transfer::migrating(from.clone(), to.clone(), name(NAME), author());
+    let transfer = Migration::migrating(from.clone(), to.clone(), name(NAME), author());
     let (one, other) = tokio::join!(run(&transfer), run(&transfer));
     let endings = [one.unwrap().ending, other.unwrap().ending];
     assert!(endings.contains(&Ending::Migrated { seq: 300 }), "{endings:?}");
@@ -263,7 +263,7 @@ async fn an_open_move_is_closed_first() {
     let intent = intent(&state(&log));
     log.push(next(&mut state(&log), intent));
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
-    let error = run(&Transfer::migrating(from.clone(), to.clone(), name(NAME), author())).await.unwrap_err();
+    let error = run(&Migration::migrating(from.clone(), to.clone(), name(NAME), author())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChannelBusy);
     assert_eq!(
         error.to_string(),
@@ -277,7 +277,7 @@ async fn an_open_move_is_closed_first() {
     assert_eq!((whole(from.as_ref()).await, whole(to.as_ref()).await), (log.clone(), vec![]), "nothing was written");
 
     // A log with an open move can be copied at any time.
-    assert_eq!(run(&Transfer::copying(from, to.clone())).await.unwrap().ending, Ending::Copied);
+    assert_eq!(run(&Migration::copying(from, to.clone())).await.unwrap().ending, Ending::Copied);
     assert_eq!(whole(to.as_ref()).await, log);
 }
 
@@ -293,7 +293,7 @@ async fn two_histories_are_not_mixed() {
         other.push(next(&mut state(&other), hold("another history".to_owned())));
         other.push(next(&mut state(&other), hold("and on".to_owned())));
         let (from, to) = (ledger(&log).await, ledger(&other).await);
-        let error = run(&Transfer::migrating(from.clone(), to.clone(), name(NAME), author())).await.unwrap_err();
+        let error = run(&Migration::migrating(from.clone(), to.clone(), name(NAME), author())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LedgerForked);
         let seq = at.to_string();
         assert_eq!(error.context().find(|(name, _)| *name == "seq"), Some(("seq", seq.as_str())));
@@ -306,10 +306,10 @@ async fn two_histories_are_not_mixed() {
 async fn nothing_is_appended_after_the_entry_that_closed_a_log() {
     let log = holds(3);
     let (a, b) = (ledger(&log).await, ledger(&[]).await);
-    run(&Transfer::migrating(a.clone(), b.clone(), name(NAME), author())).await.unwrap();
+    run(&Migration::migrating(a.clone(), b.clone(), name(NAME), author())).await.unwrap();
     // Migrate back to the first ledger, without and with new entries.
     for more in 0..2 {
-        let error = run(&Transfer::migrating(b.clone(), a.clone(), name("/srv/ledger"), author())).await.unwrap_err();
+        let error = run(&Migration::migrating(b.clone(), a.clone(), name("/srv/ledger"), author())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LedgerMigrated, "{more}");
         assert_eq!(
             error.to_string(),
@@ -323,14 +323,14 @@ async fn nothing_is_appended_after_the_entry_that_closed_a_log() {
     }
     // Refuse to migrate the closed log to a third ledger: the log would have two continuations.
     let c = ledger(&[]).await;
-    let error = run(&Transfer::migrating(a.clone(), c.clone(), name("s3://bucket"), author())).await.unwrap_err();
+    let error = run(&Migration::migrating(a.clone(), c.clone(), name("s3://bucket"), author())).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("the log of {} was migrated at seq 3: it goes on in {NAME}; use that ledger", channel())
     );
     assert_eq!(whole(c.as_ref()).await, Vec::<Bytes>::new());
     // The closed log can still be copied, for example after its new ledger was lost. The copy is open again.
-    let done = run(&Transfer::copying(a, c.clone())).await.unwrap();
+    let done = run(&Migration::copying(a, c.clone())).await.unwrap();
     assert_eq!((done.size, done.ending), (3, Ending::Copied));
     assert_eq!(whole(c.as_ref()).await, log);
 }
@@ -340,7 +340,7 @@ async fn what_does_not_hold_is_not_taken() {
     let mut log = holds(1200);
     log[1100] = log[1099].clone();
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
-    let error = run(&Transfer::migrating(from, to.clone(), name(NAME), author())).await.unwrap_err();
+    let error = run(&Migration::migrating(from, to.clone(), name(NAME), author())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerCorrupt);
     assert!(
         error.to_string().contains("the source's log: seq 1100: SEQUENCE: it says 1099 and stands at 1100"),
@@ -349,7 +349,7 @@ async fn what_does_not_hold_is_not_taken() {
     assert_eq!(error.context().find(|(name, _)| *name == "seq"), Some(("seq", "1100")));
     assert_eq!(to.size(&channel()).await.unwrap(), 0, "nothing was appended before the defect was found");
 
-    let none = run(&Transfer::migrating(ledger(&[]).await, to, name(NAME), author())).await.unwrap_err();
+    let none = run(&Migration::migrating(ledger(&[]).await, to, name(NAME), author())).await.unwrap_err();
     assert_eq!(none.to_string(), format!("the source has no log of {}", channel()));
 }
 
@@ -357,7 +357,7 @@ async fn what_does_not_hold_is_not_taken() {
 async fn a_log_with_a_rule_of_meaning_broken_is_migrated_to_its_end() {
     let mut log = holds(3);
     let append = |log: &mut Vec<Bytes>, body: Body| {
-        let (seq, parent) = (log.len() as u64, log.last().map(|bytes| Sealed::of(bytes.clone()).leaf()));
+        let (seq, parent) = (log.len() as u64, log.last().map(|bytes| EncodedEntry::of(bytes.clone()).leaf()));
         let at = crate::value::Timestamp::from_unix_ms(1_800_000_000_000);
         let entry = crate::log::Entry { channel: channel(), seq, id: Uuid::now_v7(), at, parent, body };
         log.push(entry.seal().unwrap().bytes().clone());
@@ -369,7 +369,7 @@ async fn a_log_with_a_rule_of_meaning_broken_is_migrated_to_its_end() {
     let codes: Vec<_> = report_of.defects.iter().map(|defect| (defect.seq, defect.code)).collect();
     assert_eq!((codes, report_of.entries), (vec![(3, crate::log::DefectCode::Hold)], 5));
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
-    let done = run(&Transfer::migrating(from.clone(), to.clone(), name(NAME), author())).await.unwrap();
+    let done = run(&Migration::migrating(from.clone(), to.clone(), name(NAME), author())).await.unwrap();
     assert_eq!((done.size, done.root, done.ending), (5, report_of.root, Ending::Migrated { seq: 5 }));
     assert_eq!(whole(to.as_ref()).await, log);
     #[cfg(all(feature = "file", unix))]
@@ -392,7 +392,7 @@ async fn an_entry_that_closes_a_log_wrongly_is_a_defect() {
     });
     let at = crate::value::Timestamp::from_unix_ms(1_800_000_000_000);
     log.push(state(&log).next(body, Uuid::now_v7(), at).seal().unwrap().bytes().clone());
-    let error = run(&Transfer::copying(ledger(&log).await, ledger(&[]).await)).await.unwrap_err();
+    let error = run(&Migration::copying(ledger(&log).await, ledger(&[]).await)).await.unwrap_err();
     assert!(error.to_string().contains("seq 3: MIGRATED: it names 2 entries, and 3 are before it"), "{error}");
 }
 
@@ -410,8 +410,8 @@ impl Ledger for Liar {
         self.0.read(channel, from, limit).await
     }
 
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
-        let bytes = if seq == 1 { Sealed::of(&b"{}"[..]).bytes().clone() } else { bytes };
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
+        let bytes = if seq == 1 { EncodedEntry::of(&b"{}"[..]).bytes().clone() } else { bytes };
         self.0.append(channel, seq, bytes).await
     }
 
@@ -425,7 +425,7 @@ async fn the_source_is_not_closed_before_the_target_was_read_back() {
     let log = holds(3);
     let from = ledger(&log).await;
     let liar = Arc::new(Liar(ledger(&[]).await));
-    let error = run(&Transfer::migrating(from.clone(), liar, name(NAME), author())).await.unwrap_err();
+    let error = run(&Migration::migrating(from.clone(), liar, name(NAME), author())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerForked);
     assert!(error.to_string().contains(": seq 1: "), "{error}");
     assert_eq!(whole(from.as_ref()).await, log);
@@ -452,8 +452,8 @@ proptest! {
                     _ => ledger(&[]).await,
                 };
                 let transfer = match open {
-                    true => Transfer::copying(from.clone(), to.clone()),
-                    false => Transfer::migrating(from.clone(), to.clone(), name(NAME), author()),
+                    true => Migration::copying(from.clone(), to.clone()),
+                    false => Migration::migrating(from.clone(), to.clone(), name(NAME), author()),
                 };
                 let done = run(&transfer).await.unwrap();
                 assert_eq!((done.size, done.root), (log.len() as u64, report(&log).root));

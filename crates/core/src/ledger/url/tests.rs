@@ -131,7 +131,7 @@ async fn what_is_not_built_in_says_how_to_get_it() {
         let (named, built_in) = scheme.feature();
         assert_eq!(named, feature);
         if !built_in {
-            for error in [url.open(Access::Read).await.unwrap_err(), url.init().await.unwrap_err()] {
+            for error in [url.open(OpenMode::Read).await.unwrap_err(), url.init().await.unwrap_err()] {
                 assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
                 let want = format!("cargo install tagwarden-cli --features {feature}");
                 assert!(error.to_string().ends_with(&want), "{error}");
@@ -145,11 +145,11 @@ async fn what_is_not_built_in_says_how_to_get_it() {
 async fn a_directory_is_made_to_be_written_and_never_to_be_read() {
     let home = tempfile::tempdir().unwrap();
     let ledger = url("deep/ledger").within(home.path());
-    let error = ledger.open(Access::Read).await.unwrap_err();
+    let error = ledger.open(OpenMode::Read).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerAbsent);
     assert!(error.to_string().ends_with("deep/ledger: there is no ledger here"), "{error}");
     ledger.init().await.unwrap();
     ledger.init().await.unwrap();
-    ledger.open(Access::Read).await.unwrap();
+    ledger.open(OpenMode::Read).await.unwrap();
     assert!(home.path().join("deep/ledger").is_dir());
 }

@@ -3,7 +3,7 @@
 #[cfg(test)]
 use super::rules::Rule;
 use crate::log::{Deadlines, Op};
-use crate::value::{Digest, IdempotencyKey, Text};
+use crate::value::{Digest, IdempotencyKey, Line};
 
 /// A moment on a monotonic clock, in milliseconds.
 pub(crate) type Ms = u64;
@@ -64,9 +64,9 @@ pub enum OnConflict {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Worker {
     /// Its name: random, so that no other worker has the same.
-    pub(crate) owner: Text,
+    pub(crate) owner: Line,
     /// A UUIDv7 for the move that it may open.
-    pub(crate) move_id: Text,
+    pub(crate) move_id: Line,
     /// The times that it writes into the log.
     pub(crate) deadlines: Deadlines,
     /// The timeout of one put, in milliseconds. Shorter than the time to live.

@@ -2,7 +2,7 @@
 
 use super::ask::Ms;
 use crate::log::ChannelState;
-use crate::value::Text;
+use crate::value::Line;
 
 /// The number of times that an unanswered append is looked for, or sent again, before it is left in doubt.
 pub(super) const TRIES: u8 = 5;
@@ -34,12 +34,12 @@ impl Claim {
     }
 
     /// The time from which the time to live counts, if the open move of `state` is this worker's.
-    pub(super) fn won(&self, state: &ChannelState, owner: &Text) -> Option<Ms> {
+    pub(super) fn won(&self, state: &ChannelState, owner: &Line) -> Option<Ms> {
         self.sent.filter(|_| is_of(state, owner)).map(|sent| sent.start)
     }
 
     /// Drops the claim if another entry has its position: then the claim can never land.
-    pub(super) fn forget_lost(&mut self, state: &ChannelState, owner: &Text) {
+    pub(super) fn forget_lost(&mut self, state: &ChannelState, owner: &Line) {
         if !is_of(state, owner) && self.sent.is_some_and(|sent| state.size > sent.seq) {
             self.sent = None;
         }
@@ -66,6 +66,6 @@ impl Claim {
 }
 
 /// True if the open move is this owner's.
-pub(super) fn is_of(state: &ChannelState, owner: &Text) -> bool {
+pub(super) fn is_of(state: &ChannelState, owner: &Line) -> bool {
     state.open.as_ref().is_some_and(|open| open.owner == *owner)
 }

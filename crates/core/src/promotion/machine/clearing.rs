@@ -4,7 +4,7 @@
 
 use super::ask::{Ms, Worker};
 use super::claim::{Claim, TRIES};
-use super::effect::{Appended, Effect, Input, Next, Pins, Waiting, back_off};
+use super::effect::{AppendEnd, Effect, Input, Next, Pins, Waiting, back_off};
 use super::end::Why;
 use super::holding::{Held, Holding, Part};
 #[cfg(test)]
@@ -12,7 +12,7 @@ use super::rules::Rule;
 use super::windows::LogRead;
 use crate::error::Retry;
 use crate::log::{Deadlines, OpenMove, Status};
-use crate::value::Text;
+use crate::value::Line;
 
 /// The shortest and the longest sleep of a waiting worker before it reads the log again, in milliseconds.
 const NAP_MS: (Ms, Ms) = (10, 500);
@@ -33,7 +33,7 @@ pub(crate) struct Clearing {
 /// The open move. Its times count from when this worker first saw that owner, on its own clock.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Met {
-    move_id: Text,
+    move_id: Line,
     seq: u64,
     epoch: u64,
     since: Ms,
@@ -94,11 +94,11 @@ impl Clearing {
         match (std::mem::replace(&mut self.phase, Phase::Waiting), input) {
             (Phase::Waiting, Input::Log(log)) => self.meet(&log, now),
             (Phase::Waiting, input) => self.waited(input, now),
-            (Phase::Taking, Input::Appended(Appended::Stored(log) | Appended::Lost(log))) => {
+            (Phase::Taking, Input::Appended(AppendEnd::Stored(log) | AppendEnd::Lost(log))) => {
                 self.claim.answered();
                 self.meet(&log, now)
             }
-            (Phase::Taking, Input::Appended(Appended::Unknown)) => self.doubt(),
+            (Phase::Taking, Input::Appended(AppendEnd::Unknown)) => self.doubt(),
             // The takeover could not be appended: try again until the timeout.
             (Phase::Taking, input) => self.waited(input, now),
             (Phase::Doubting { .. }, Input::Log(log)) => self.meet(&log, now),

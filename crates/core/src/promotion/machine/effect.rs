@@ -6,7 +6,7 @@ use super::situation::Change;
 use super::windows::{LogRead, TagRead};
 use crate::error::Retry;
 use crate::log::{Deadlines, OpenMove, PutStatus, Status};
-use crate::value::{Digest, Text};
+use crate::value::{Digest, Line};
 
 /// The next thing to do. Each effect is answered with one [`Input`], named after the arrow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,7 +26,7 @@ pub(crate) enum Effect {
         /// The change that the move would make.
         change: Change,
     },
-    /// Append at `seq` the policy that judged: the log has no entry of it yet → `Appended`.
+    /// Append at `seq` the policy that judged: the log has no entry of it yet → `AppendEnd`.
     Policy {
         /// The position.
         seq: u64,
@@ -38,7 +38,7 @@ pub(crate) enum Effect {
         /// The change that the move makes.
         change: Change,
     },
-    /// Append the takeover of the open move by this worker → `Appended`.
+    /// Append the takeover of the open move by this worker → `AppendEnd`.
     Takeover {
         /// The position.
         seq: u64,
@@ -47,7 +47,7 @@ pub(crate) enum Effect {
         /// The times that the takeover names.
         deadlines: Deadlines,
     },
-    /// Append an observation: the tag was not at the expected digest → `Appended`.
+    /// Append an observation: the tag was not at the expected digest → `AppendEnd`.
     Observe {
         /// The position.
         seq: u64,
@@ -56,7 +56,7 @@ pub(crate) enum Effect {
         /// The digest that was seen; none for *absent*.
         observed: Option<Digest>,
     },
-    /// Append the outcome of this worker's move → `Appended`.
+    /// Append the outcome of this worker's move → `AppendEnd`.
     Close(Box<Closing>),
     /// Put the target's bytes by tag, with a timeout of `timeout_ms`, unless it is later than `not_after` → `Put`.
     Put {
@@ -104,9 +104,9 @@ pub(crate) enum Input {
     /// To `Judge`: the policy refuses the move.
     Refused,
     /// To `Begin`: the result of the append, and the pins.
-    Begun(Appended, Pins),
+    Begun(AppendEnd, Pins),
     /// To `Policy`, `Takeover`, `Observe` and `Close`.
-    Appended(Appended),
+    Appended(AppendEnd),
     /// To `Put`.
     Put(PutEnd),
     /// To `Sleep`.
@@ -126,7 +126,7 @@ pub(crate) enum Pins {
 
 /// The result of an append.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Appended {
+pub(crate) enum AppendEnd {
     /// The entry is in the log; this is the log with it.
     Stored(LogRead),
     /// Another entry came first; this is the log as it is now.
@@ -141,7 +141,7 @@ pub(crate) enum Waiting {
     /// Another worker's move is open; from `until` on, on this worker's clock, it may be taken over.
     Other {
         /// The move.
-        move_id: Text,
+        move_id: Line,
         /// The time from which it may be taken over.
         until: Ms,
     },

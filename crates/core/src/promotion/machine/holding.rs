@@ -3,7 +3,7 @@
 mod concluding;
 
 use super::ask::{Ms, Worker};
-use super::effect::{Appended, Closing, Effect, Input, Next, Pins, PutEnd, Waiting, back_off};
+use super::effect::{AppendEnd, Closing, Effect, Input, Next, Pins, PutEnd, Waiting, back_off};
 use super::end::Why;
 #[cfg(test)]
 use super::rules::Rule;
@@ -174,20 +174,20 @@ impl Holding {
             (Step::Reading, Input::Woke) => Next::Do(self.read()),
             (Step::Reading, Input::Tag(read)) => self.conclude(read, now),
             (Step::Foreign(seen, why), Input::Log(log)) => self.observe(seen, why, log),
-            (Step::Observing(seen, why), Input::Appended(Appended::Lost(log))) => self.observe(seen, why, log),
-            (Step::Observing(seen, why), Input::Appended(Appended::Stored(log)) | Input::Log(log)) => {
+            (Step::Observing(seen, why), Input::Appended(AppendEnd::Lost(log))) => self.observe(seen, why, log),
+            (Step::Observing(seen, why), Input::Appended(AppendEnd::Stored(log)) | Input::Log(log)) => {
                 self.close(Verdict { status: Status::Aborted, observed: seen, why: Some(why) }, log)
             }
-            (Step::Closing(Verdict { status, why, .. }), Input::Appended(Appended::Stored(_))) => {
+            (Step::Closing(Verdict { status, why, .. }), Input::Appended(AppendEnd::Stored(_))) => {
                 Next::End(Held::Closed { status, why })
             }
-            (Step::Closing(verdict), Input::Appended(Appended::Lost(log)) | Input::Log(log)) => {
+            (Step::Closing(verdict), Input::Appended(AppendEnd::Lost(log)) | Input::Log(log)) => {
                 self.close(verdict, log)
             }
             (Step::Guarding, Input::Woke) => Next::Do(self.guard(now)),
             (_, Input::Woke) => Next::Do(Effect::ReadLog),
             (_, Input::Broken(retry)) => self.not_answered(retry, now),
-            (_, Input::Appended(Appended::Unknown)) => self.not_answered(Retry::Later, now),
+            (_, Input::Appended(AppendEnd::Unknown)) => self.not_answered(Retry::Later, now),
             _ => Next::End(Held::Broken),
         }
     }

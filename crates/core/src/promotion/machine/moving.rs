@@ -6,7 +6,7 @@
 use super::ask::{Ask, Ms, OnConflict, Want, Worker};
 use super::claim::{Claim, TRIES, is_of};
 use super::clearing::{Cleared, Clearing};
-use super::effect::{Appended, Effect, Input, Next, Pins, Waiting, back_off};
+use super::effect::{AppendEnd, Effect, Input, Next, Pins, Waiting, back_off};
 use super::end::{End, Why};
 use super::holding::{Held, Holding, Part};
 #[cfg(test)]
@@ -99,7 +99,7 @@ impl Moving {
             (Phase::Looking, Input::Looked(log, read)) => self.looked(log, read, now),
             (Phase::Looking, Input::Woke) => self.look(),
             (Phase::Confirming(seen), Input::Log(again)) => self.confirmed(&seen.0, seen.1, again),
-            (Phase::Observing(_), Input::Appended(Appended::Lost(_))) => self.look(),
+            (Phase::Observing(_), Input::Appended(AppendEnd::Lost(_))) => self.look(),
             // The drift is refused even if its observation was not appended.
             (Phase::Observing(observed), Input::Appended(_) | Input::Broken(_)) => {
                 self.end(End::Refused(Why::Drifted(observed)))
@@ -109,12 +109,12 @@ impl Moving {
                 false => self.record_policy(planned),
             },
             (Phase::Judging(_), Input::Refused) => self.end(End::Refused(Why::Judged)),
-            (Phase::RecordingPolicy(planned), Input::Appended(Appended::Stored(log))) => {
+            (Phase::RecordingPolicy(planned), Input::Appended(AppendEnd::Stored(log))) => {
                 self.begin(Box::new(Planned { log, ..*planned }), now)
             }
             // Another entry came first, or the append was not answered: read the log to see if the policy is there.
-            (Phase::RecordingPolicy(_), Input::Appended(Appended::Lost(_)) | Input::Woke) => self.look(),
-            (Phase::RecordingPolicy(planned), Input::Appended(Appended::Unknown)) => match self.claim.unanswered() {
+            (Phase::RecordingPolicy(_), Input::Appended(AppendEnd::Lost(_)) | Input::Woke) => self.look(),
+            (Phase::RecordingPolicy(planned), Input::Appended(AppendEnd::Unknown)) => match self.claim.unanswered() {
                 1 => self.look(),
                 2..=TRIES => {
                     self.phase = Phase::RecordingPolicy(planned);
@@ -295,15 +295,15 @@ impl Moving {
         Next::Do(Effect::Begin { seq, change })
     }
 
-    fn begun(&mut self, planned: Box<Planned>, appended: Appended, pins: Pins, now: Ms) -> Next<End> {
+    fn begun(&mut self, planned: Box<Planned>, appended: AppendEnd, pins: Pins, now: Ms) -> Next<End> {
         match appended {
-            Appended::Stored(log) => {
+            AppendEnd::Stored(log) => {
                 self.claim.answered();
                 self.stands(planned, pins, log, now)
             }
-            Appended::Lost(log) if is_of(&log.state, &self.worker.owner) => self.stands(planned, pins, log, now),
-            Appended::Lost(log) => self.overtaken(planned, log, now),
-            Appended::Unknown => {
+            AppendEnd::Lost(log) if is_of(&log.state, &self.worker.owner) => self.stands(planned, pins, log, now),
+            AppendEnd::Lost(log) => self.overtaken(planned, log, now),
+            AppendEnd::Unknown => {
                 let unanswered = self.claim.unanswered();
                 self.phase = Phase::Doubting { tries: TRIES, planned, pins };
                 match unanswered {

@@ -7,8 +7,8 @@ mod takeover;
 use std::sync::Arc;
 
 use super::*;
-use crate::log::{ChannelState, Deadlines, Op, OpenMove, PolicyInForce, PutStatus, Status, Step};
-use crate::value::{Digest, Text, Timestamp};
+use crate::log::{ChannelState, Deadlines, Op, OpenMove, PolicyInForce, PutStatus, Status, Transition};
+use crate::value::{Digest, Line, Timestamp};
 
 const TIMES: Deadlines = Deadlines { ttl_ms: 300_000, grace_ms: 30_000, quiet_ms: 30_000, settle_ms: 120_000 };
 const PUT_MS: Ms = 15_000;
@@ -17,7 +17,7 @@ fn digest(name: &str) -> Digest {
     Digest::of(name.as_bytes())
 }
 
-fn text(text: &str) -> Text {
+fn text(text: &str) -> Line {
     text.parse().unwrap()
 }
 
@@ -53,13 +53,13 @@ impl Log {
     fn at_a() -> Log {
         let state = ChannelState::empty("reg.io/app:prod".parse().unwrap());
         let mut log = Log { state, first_read: FirstRead::default() };
-        log.add(Step::Policy(PolicyInForce { seq: 0, digest: digest("policy"), binding: false }));
+        log.add(Transition::Policy(PolicyInForce { seq: 0, digest: digest("policy"), binding: false }));
         log.begin("first", Op::Bootstrap, "a");
         log.end(Status::Committed, PutStatus::None);
         log
     }
 
-    fn add(&mut self, step: Step) {
+    fn add(&mut self, step: Transition) {
         self.state.fold(digest(&self.state.size.to_string()), step).unwrap();
     }
 
@@ -93,12 +93,12 @@ impl Log {
             quiet_ms: deadlines.quiet_ms,
             settle_ms: deadlines.settle_ms,
         };
-        self.add(Step::Intent { open: Box::new(open), policy: digest("policy") });
+        self.add(Transition::Intent { open: Box::new(open), policy: digest("policy") });
     }
 
     fn take_over(&mut self, owner: &str, deadlines: Deadlines) {
         let open = self.state.open.clone().unwrap();
-        self.add(Step::Takeover {
+        self.add(Transition::Takeover {
             intent_seq: open.seq,
             move_id: open.move_id,
             owner: text(owner),
@@ -110,7 +110,7 @@ impl Log {
 
     fn end(&mut self, status: Status, put: PutStatus) {
         let open = self.state.open.clone().unwrap();
-        self.add(Step::Outcome {
+        self.add(Transition::Outcome {
             intent_seq: open.seq,
             move_id: open.move_id,
             owner: open.owner,
@@ -182,7 +182,7 @@ impl Run<Moving> {
             panic!("it does not begin")
         };
         log.intent("me", "mine", change, TIMES);
-        let stored = Appended::Stored(log.read(self.now));
+        let stored = AppendEnd::Stored(log.read(self.now));
         self.effect(Input::Begun(stored, Pins::Confirmed))
     }
 
@@ -223,7 +223,7 @@ impl Run<Clearing> {
 
     /// Waits for the quiet time, which is `quiet_ms`, and reads the tag.
     fn reads_after_quiet(&mut self, log: &mut Log, quiet_ms: Ms) {
-        let stored = Appended::Stored(log.read(self.now));
+        let stored = AppendEnd::Stored(log.read(self.now));
         let until = self.now + quiet_ms;
         assert_eq!(self.effect(Input::Appended(stored)), Effect::Sleep(quiet_ms, Waiting::Quiet { until }));
         self.now = until;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::registry::ARTIFACT_TYPES;
-use crate::testing::{Call, MemoryRegistry, ReadFault, Sample};
+use crate::testing::{Call, MemoryRegistry, ReadFault, TestImage};
 
 struct World {
     registry: MemoryRegistry,
@@ -18,12 +18,12 @@ fn manifest(media_type: &str, json: &str) -> Manifest {
     Manifest::new(json.to_owned(), media_type).unwrap()
 }
 
-fn texts(parts: &[Text]) -> Vec<&str> {
-    parts.iter().map(Text::as_str).collect()
+fn texts(parts: &[Line]) -> Vec<&str> {
+    parts.iter().map(Line::as_str).collect()
 }
 
 impl World {
-    fn store(&self, sample: &Sample) {
+    fn store(&self, sample: &TestImage) {
         self.registry.store(&self.repository, sample);
         self.registry.clear_calls();
     }
@@ -40,7 +40,7 @@ impl World {
 
 #[tokio::test(start_paused = true)]
 async fn image_whose_layer_is_gone_misses_a_blob() {
-    let (w, sample) = (world(), Sample::image(1));
+    let (w, sample) = (world(), TestImage::image(1));
     w.store(&sample);
     assert_eq!(w.all(&sample.manifest).await, Parts::default());
     let layer = Digest::of(&sample.blobs[1]);
@@ -52,7 +52,7 @@ async fn image_whose_layer_is_gone_misses_a_blob() {
 #[tokio::test(start_paused = true)]
 async fn sparse_index_misses_a_manifest_at_either_depth() {
     let w = world();
-    let index = Sample::index([Sample::image(1), Sample::image(2)]);
+    let index = TestImage::index([TestImage::image(1), TestImage::image(2)]);
     w.store(&index);
     let child = index.children[1].manifest.digest();
     w.registry.delete_manifest(&w.repository, &child);
@@ -66,7 +66,7 @@ async fn sparse_index_misses_a_manifest_at_either_depth() {
 #[tokio::test(start_paused = true)]
 async fn promotion_asks_for_no_blob_and_for_nothing_of_an_image() {
     let w = world();
-    let index = Sample::index([Sample::image(1), Sample::image(2)]);
+    let index = TestImage::index([TestImage::image(1), TestImage::image(2)]);
     w.store(&index);
     w.look(&index.children[0].manifest, Depth::Manifests).await;
     assert_eq!(w.registry.calls(), []);
@@ -79,8 +79,8 @@ async fn promotion_asks_for_no_blob_and_for_nothing_of_an_image() {
 #[tokio::test(start_paused = true)]
 async fn blob_named_by_two_images_is_looked_at_once() {
     let w = world();
-    let layers = [Sample::image(1), Sample::image(1)];
-    let index = Sample::index(layers);
+    let layers = [TestImage::image(1), TestImage::image(1)];
+    let index = TestImage::index(layers);
     w.store(&index);
     w.all(&index.manifest).await;
     assert_eq!(w.registry.calls().len(), 3, "a manifest and two blobs");
@@ -88,7 +88,7 @@ async fn blob_named_by_two_images_is_looked_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn part_that_cannot_be_looked_at_is_unknown_in_the_registrys_words() {
-    let (w, sample) = (world(), Sample::image(1));
+    let (w, sample) = (world(), TestImage::image(1));
     w.store(&sample);
     let config = Digest::of(&sample.blobs[0]);
     w.registry.script_reads([ReadFault::Unavailable]);
@@ -100,7 +100,7 @@ async fn part_that_cannot_be_looked_at_is_unknown_in_the_registrys_words() {
 
 #[tokio::test(start_paused = true)]
 async fn host_that_does_not_answer_is_waited_for_ten_seconds_in_all() {
-    let (w, sample) = (world(), Sample::index([Sample::image(1), Sample::image(2)]));
+    let (w, sample) = (world(), TestImage::index([TestImage::image(1), TestImage::image(2)]));
     w.store(&sample);
     w.registry.script_reads_when(
         |call: &Call| matches!(call, Call::HasBlob { .. }),

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 
 use super::flawed::{over, shared};
 use super::*;
-use crate::drift::{AuditReport, Audited, Drift};
+use crate::drift::{AuditReport, ChannelAudit, Drift};
 use crate::registry::{Content, Manifest, Put};
-use crate::testing::{Call, ReadFault, Sample};
+use crate::testing::{Call, ReadFault, TestImage};
 use crate::value::{Reference, Repository};
 
 const PARTS: AuditLooks = AuditLooks::TagAndParts;
@@ -18,12 +18,12 @@ impl World {
         self.promoter.audit_with(channels, AuditOptions::default().looks(looks)).await.unwrap()
     }
 
-    async fn audited_prod(&self, looks: AuditLooks) -> Audited {
+    async fn audited_prod(&self, looks: AuditLooks) -> ChannelAudit {
         self.audited(std::slice::from_ref(&self.prod), looks).await.channels()[0].clone()
     }
 }
 
-fn codes(audited: &Audited) -> Vec<&str> {
+fn codes(audited: &ChannelAudit) -> Vec<&str> {
     assert!(audited.findings.iter().all(|finding| finding.verdict == Verdict::Warn));
     audited.findings.iter().filter_map(|finding| finding.code()).collect()
 }
@@ -90,7 +90,7 @@ async fn missing_part_of_a_live_digest_is_a_warning_and_the_channel_stays_in_syn
 #[tokio::test(start_paused = true)]
 async fn missing_child_of_a_live_index_is_a_warning() {
     let w = world().bootstrapped().await;
-    let index = Sample::index([Sample::image(7), Sample::image(8)]);
+    let index = TestImage::index([TestImage::image(7), TestImage::image(8)]);
     w.registry.store(w.prod.repository(), &index);
     w.registry.push(w.prod.repository(), &tag("multi"), &index.manifest);
     w.promoter.promote(&w.prod, w.release("multi"), terms()).await.unwrap();

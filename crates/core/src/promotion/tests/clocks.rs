@@ -5,8 +5,8 @@ use bytes::Bytes;
 
 use super::flawed::over;
 use super::*;
-use crate::ledger::Append;
-use crate::log::FindingNote;
+use crate::ledger::Appended;
+use crate::log::RecordedFinding;
 use crate::testing::PausedClock;
 use crate::value::Timestamp;
 
@@ -22,7 +22,7 @@ impl Ledger for Ahead {
     async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
         self.0.read(channel, from, limit).await
     }
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
         self.0.append(channel, seq, bytes).await
     }
     async fn channels(&self) -> Result<Vec<Channel>> {
@@ -40,7 +40,7 @@ async fn ahead(ms: i64) -> World {
     w.bootstrapped().await
 }
 
-fn skewed(receipt: &Receipt) -> Vec<&FindingNote> {
+fn skewed(receipt: &Receipt) -> Vec<&RecordedFinding> {
     receipt.findings().iter().filter(|finding| finding.guardrail.as_str() == "clock").collect()
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::flawed::{Flaw, Flawed, over, shared};
 use super::*;
 use crate::drift::Drift;
-use crate::error::Class;
+use crate::error::ErrorClass;
 use crate::ledger::FileLedger;
 
 async fn drift(w: &World, promoter: &Promoter) -> Drift {
@@ -33,7 +33,7 @@ async fn unanswered_intent_is_possibly_open_in_current_and_audit() {
     assert_eq!(current.open, None);
     let found = drift(&w, &promoter).await;
     let want = Drift::PossiblyOpen { seq: current.size, target: w.digests[1], observed: Some(w.digests[0]) };
-    assert_eq!((&found, found.class()), (&want, Some(Class::Indeterminate)));
+    assert_eq!((&found, found.class()), (&want, Some(ErrorClass::Indeterminate)));
     assert_eq!(serde_json::to_value(&found).unwrap()["state"], "possibly_open");
     // Another process cannot know of the lost answer.
     assert_eq!(w.promoter.current(&w.prod).await.unwrap().possibly_open, None);

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::*;
-use crate::ledger::Append;
+use crate::ledger::Appended;
 use crate::testing::PausedClock;
 use crate::testing::ReadFault;
 
@@ -84,7 +84,7 @@ impl Ledger for Flawed {
         }
     }
 
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
         tokio::task::yield_now().await;
         assert!(self.appends.fetch_add(1, SeqCst) < MOST, "a loop that does not end");
         let hidden = self.hidden.lock().unwrap().take();
@@ -95,7 +95,7 @@ impl Ledger for Flawed {
         match self.next_flaw() {
             Flaw::None => self.inner.append(channel, seq, bytes).await,
             Flaw::Gone => unanswered(),
-            Flaw::Hidden if self.inner.size(channel).await? != seq => Ok(Append::Lost),
+            Flaw::Hidden if self.inner.size(channel).await? != seq => Ok(Appended::Conflict),
             Flaw::Hidden => {
                 *self.hidden.lock().unwrap() = Some((seq, bytes));
                 unanswered()
@@ -127,7 +127,7 @@ pub(super) fn over(w: &World, ledger: Arc<dyn Ledger>) -> Promoter {
 }
 
 #[cfg(feature = "file")]
-fn keyed(key: &str) -> Terms {
+fn keyed(key: &str) -> MoveOptions {
     terms().idempotency_key(key.parse().unwrap())
 }
 
@@ -137,7 +137,7 @@ pub(super) async fn dead(w: &World, ledger: &Arc<MemoryLedger>) {
 }
 
 /// The same, on these terms.
-pub(super) async fn dead_with(w: &World, ledger: &Arc<MemoryLedger>, terms: Terms) {
+pub(super) async fn dead_with(w: &World, ledger: &Arc<MemoryLedger>, terms: MoveOptions) {
     let dying = over(w, Flawed::over(ledger, [(Flaw::Dies, 1)]));
     let error = dying.promote(&w.prod, w.release("1.1"), terms).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveIndeterminate, "{error:?}");
@@ -156,7 +156,7 @@ async fn plan_over_a_dead_move_writes_nothing() {
 
         let plan = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.1")), asked()).await.unwrap();
         let dead = plan.dead_move().unwrap();
-        let closing = if key == "the same" { Closing::Complete } else { Closing::CommitOrAbort };
+        let closing = if key == "the same" { DeadMoveEnd::Complete } else { DeadMoveEnd::CommitOrAbort };
         assert_eq!((dead.target, dead.closing), (w.digests[1], closing));
         assert_eq!((plan.change(), plan.findings(), plan.settled()), (None, &[][..], None));
         assert_eq!((ledger.size(&w.prod).await.unwrap(), w.registry.changes().len()), before);
@@ -274,7 +274,7 @@ async fn caller_may_leave_an_intent_that_lands_late() {
     let (w, ledger) = shared().await;
     let promoter = over(&w, Flawed::over(&ledger, [(Flaw::Hidden, 1)]));
     let (puts, resolves) = (w.prod.tag().clone(), w.prod.tag().clone());
-    w.registry.script_when(move |call| call.puts(&puts), [Fault::Slow(Duration::from_secs(5))]);
+    w.registry.script_when(move |call| call.puts(&puts), [InjectedFault::Slow(Duration::from_secs(5))]);
     w.registry.script_reads_when(
         move |call| call.resolves(&resolves),
         [ReadFault::Pass, ReadFault::Pass, ReadFault::Unavailable],
@@ -342,7 +342,7 @@ async fn a_recovery_outlasts_a_pin_that_fails_once() {
     dead(&w, &ledger).await;
     let pin = pin_tag(&w.digests[1]);
     w.registry.delete_tag(w.prod.repository(), &pin);
-    w.registry.script_when(move |call| call.puts(&pin), [Fault::Before]);
+    w.registry.script_when(move |call| call.puts(&pin), [InjectedFault::Before]);
     w.promoter.recover(&w.prod, RecoveryMode::RollForward, eve(), Duration::from_secs(200)).await.unwrap();
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().live, Some(w.digests[1]));
 }
@@ -381,7 +381,7 @@ async fn no_put_is_sent_after_a_pin_that_took_longer_than_the_ttl() {
     w.promoter.recover(&w.prod, RecoveryMode::RollForward, eve(), Duration::from_secs(300)).await.unwrap();
     assert!(!w.registry.calls().iter().any(|call| call.puts(&prod)), "{:?}", w.registry.calls());
     let last = w.promoter.history(&w.prod, None, 1).await.unwrap().events.remove(0);
-    assert_eq!((last.status(), w.observed()), (EventStatus::Aborted, Some(w.digests[0])));
+    assert_eq!((last.status(), w.observed()), (MoveStatus::Aborted, Some(w.digests[0])));
 }
 
 #[tokio::test(start_paused = true)]
@@ -391,7 +391,7 @@ async fn a_put_that_times_out_and_never_lands_leaves_nothing_open() {
     w.registry.latency(Duration::from_millis(20));
     w.registry.script_when(
         move |call| call.puts(&prod),
-        [Fault::Slow(Duration::from_secs(14)), Fault::Before, Fault::Before],
+        [InjectedFault::Slow(Duration::from_secs(14)), InjectedFault::Before, InjectedFault::Before],
     );
     let _ = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await;
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().open, None);
@@ -449,7 +449,7 @@ async fn pinned_first_so_that_a_tag_does_not_leave_a_digest_whose_pin_is_acknowl
     let pin = pin_tag(&w.digests[0]);
     w.registry.delete_tag(w.prod.repository(), &pin);
     let put = pin.clone();
-    w.registry.script_when(move |call| call.puts(&put), [Fault::Ignored]);
+    w.registry.script_when(move |call| call.puts(&put), [InjectedFault::Ignored]);
     let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveFailed);
     let said = format!("the registry said that it keeps {}:{pin}, and does not have it", w.prod.repository());

@@ -47,7 +47,7 @@ async fn foreign_pins_beyond_the_third_are_counted() {
 async fn pins_of_a_failed_move_and_of_what_a_repair_replaced_are_explained() {
     let w = world().bootstrapped().await;
     let prod = w.prod.tag().clone();
-    w.registry.script_when(move |call| call.puts(&prod), [Fault::Denied]);
+    w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Denied]);
     let failed = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
     assert_eq!(failed.kind(), ErrorKind::MoveFailed);
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(2).await);

@@ -47,7 +47,7 @@ async fn hold_is_taken_when_the_registry_cannot_be_asked() {
 async fn log_with_an_invisible_character_is_read_and_verified() {
     let w = world().bootstrapped().await;
     // A text of an entry that was written before such characters were refused.
-    let reason: Text = serde_json::from_str("\"inci\u{200b}dent\"").unwrap();
+    let reason: Line = serde_json::from_str("\"inci\u{200b}dent\"").unwrap();
     let hold = w.promoter.hold(&w.prod, Hold { reason, ..hold("incident") }).await.unwrap();
     let anew = Promoter::new(Arc::new(w.registry.clone()), Arc::clone(&w.promoter.inner.ledger));
     assert_eq!(anew.verify(&w.prod).await.unwrap().defect, None);
@@ -74,7 +74,7 @@ async fn hold_counts_until_five_minutes_after_its_end() {
 async fn hold_that_is_just_over_stops_a_move_at_the_guard() {
     let w = world().bootstrapped().await;
     let pin = pin_tag(&w.digests[1]);
-    w.registry.script_when(move |call| call.puts(&pin), [Fault::Slow(Duration::from_secs(5))]);
+    w.registry.script_when(move |call| call.puts(&pin), [InjectedFault::Slow(Duration::from_secs(5))]);
     let promoted = w.promoter.promote(&w.prod, w.release("1.1"), terms());
     let held = async {
         tokio::time::sleep(Duration::from_secs(1)).await;

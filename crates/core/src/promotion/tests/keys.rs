@@ -3,7 +3,7 @@
 use super::flawed::{dead_with, shared};
 use super::*;
 
-fn keyed() -> Terms {
+fn keyed() -> MoveOptions {
     terms().idempotency_key("ci-7".parse().unwrap())
 }
 
@@ -27,11 +27,11 @@ async fn same_key_with_another_request_does_not_complete_a_dead_move() {
     dead_with(&w, &ledger, keyed()).await;
     let operation = Operation::Promote(w.release("1.2"));
     let plan = w.promoter.plan(&w.prod, operation, keyed()).await.unwrap();
-    assert_eq!(plan.dead_move().unwrap().closing, Closing::CommitOrAbort);
+    assert_eq!(plan.dead_move().unwrap().closing, DeadMoveEnd::CommitOrAbort);
     let receipt = w.promoter.execute(plan.approve().unwrap()).await.unwrap();
     assert_eq!((receipt.digest, w.observed()), (w.digests[2], Some(w.digests[2])));
     let events = w.promoter.history(&w.prod, None, 2).await.unwrap().events;
-    assert_eq!([events[0].status(), events[1].status()], [EventStatus::Committed, EventStatus::Aborted]);
+    assert_eq!([events[0].status(), events[1].status()], [MoveStatus::Committed, MoveStatus::Aborted]);
 }
 
 #[tokio::test(start_paused = true)]

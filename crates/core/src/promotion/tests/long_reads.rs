@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::*;
-use crate::ledger::Append;
+use crate::ledger::Appended;
 use crate::retention::RetentionRule;
 
 /// The time that a read of many entries from the log's beginning takes.
@@ -28,7 +28,7 @@ impl Ledger for Slow {
         self.0.read(channel, from, limit).await
     }
 
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Append> {
+    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
         self.0.append(channel, seq, bytes).await
     }
 

@@ -18,7 +18,7 @@ async fn pass(seconds: u64) {
 
 impl World {
     /// The status of each move before a position.
-    async fn statuses(&self, before: u64) -> Vec<(u64, EventStatus)> {
+    async fn statuses(&self, before: u64) -> Vec<(u64, MoveStatus)> {
         let page = self.promoter.history(&self.prod, Some(before), 100).await.unwrap();
         page.events.iter().map(|event| (event.seq, event.status())).collect()
     }
@@ -32,10 +32,10 @@ impl World {
 async fn move_that_a_page_ends_in_has_its_real_status() {
     let w = world().bootstrapped().await;
     let prod = w.prod.tag().clone();
-    w.registry.script_when(move |call| call.puts(&prod), [Fault::Denied]);
+    w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Denied]);
     w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
     w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
-    let (first, second) = ((1, EventStatus::Committed), (3, EventStatus::Failed));
+    let (first, second) = ((1, MoveStatus::Committed), (3, MoveStatus::Failed));
     assert_eq!(w.statuses(2).await, [first], "between intent and outcome of the first move");
     assert_eq!(w.statuses(3).await, [first]);
     assert_eq!(w.statuses(4).await, [second, first], "between intent and outcome of the second");
@@ -46,7 +46,7 @@ async fn move_that_a_page_ends_in_has_its_real_status() {
 async fn move_that_a_page_ends_in_is_open_while_it_is() {
     let w = world().bootstrapped().await;
     let prod = w.prod.tag().clone();
-    w.registry.script_when(move |call| call.puts(&prod), [Fault::Slow(Duration::from_secs(5))]);
+    w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Slow(Duration::from_secs(5))]);
     let promoted = w.promoter.promote(&w.prod, w.release("1.1"), terms());
     let looked = async {
         pass(1).await;
@@ -55,14 +55,14 @@ async fn move_that_a_page_ends_in_is_open_while_it_is() {
         w.statuses(4).await
     };
     let (_, statuses) = tokio::join!(promoted, looked);
-    assert_eq!(statuses, [(3, EventStatus::Open), (1, EventStatus::Committed)]);
+    assert_eq!(statuses, [(3, MoveStatus::Open), (1, MoveStatus::Committed)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn move_with_many_notes_inside_has_its_real_status() {
     let w = world().bootstrapped().await;
     let prod = w.prod.tag().clone();
-    w.registry.script_when(move |call| call.puts(&prod), [Fault::Slow(Duration::from_secs(5))]);
+    w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Slow(Duration::from_secs(5))]);
     let promoted = w.promoter.promote(&w.prod, w.release("1.1"), terms());
     let noted = async {
         pass(1).await;
@@ -74,7 +74,7 @@ async fn move_with_many_notes_inside_has_its_real_status() {
     };
     let (receipt, ()) = tokio::join!(promoted, noted);
     receipt.unwrap();
-    assert_eq!(w.statuses(5).await, [(3, EventStatus::Committed), (1, EventStatus::Committed)]);
+    assert_eq!(w.statuses(5).await, [(3, MoveStatus::Committed), (1, MoveStatus::Committed)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,7 +83,7 @@ async fn time_inside_a_move_names_the_move_that_was_open() {
     let w = w.bootstrapped().await;
     pass(60).await;
     let prod = w.prod.tag().clone();
-    w.registry.script_when(move |call| call.puts(&prod), [Fault::Slow(Duration::from_secs(10))]);
+    w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Slow(Duration::from_secs(10))]);
     let promoted = w.promoter.promote(&w.prod, w.release("1.1"), terms());
     let noted = async {
         pass(5).await;
@@ -96,7 +96,7 @@ async fn time_inside_a_move_names_the_move_that_was_open() {
     let was = w.at(inside).await.unwrap();
     assert_eq!((was.event.intent.target.digest, was.drift), (w.digests[0], None));
     let open = was.open.clone().unwrap();
-    assert_eq!((open.intent.target.digest, open.status()), (w.digests[1], EventStatus::Committed));
+    assert_eq!((open.intent.target.digest, open.status()), (w.digests[1], MoveStatus::Committed));
     let json = serde_json::to_value(&was).unwrap();
     assert_eq!((&json["seq"], &json["open"]["seq"], json.get("drift")), (&1.into(), &3.into(), None));
 

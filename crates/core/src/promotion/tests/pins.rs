@@ -19,7 +19,7 @@ impl World {
         let pin = pin_tag(&self.digests[1]);
         assert_eq!(self.registry.peek(self.prod.repository(), &pin), None);
         self.registry.overwrite(self.prod.repository(), self.prod.tag(), &self.manifest(1).await);
-        self.registry.script_when(move |call| call.puts(&pin), vec![Fault::refused("DENIED"); 32]);
+        self.registry.script_when(move |call| call.puts(&pin), vec![InjectedFault::refused("DENIED"); 32]);
     }
 }
 
@@ -36,8 +36,8 @@ async fn landed_move_whose_pin_is_refused_is_closed_with_a_warning() {
     let w = landed_without_pin().await;
     let within = Duration::from_secs(300);
     let recovered = w.promoter.recover(&w.prod, RecoveryMode::RollForward, eve(), within).await.unwrap();
-    let Recovered::Closed { event, warnings } = &recovered else { panic!("{recovered:?}") };
-    assert_eq!(event.status(), EventStatus::Committed);
+    let RecoveryResult::Closed { event, warnings } = &recovered else { panic!("{recovered:?}") };
+    assert_eq!(event.status(), MoveStatus::Committed);
     says_that_the_pin_is_missing(&w, warnings);
     assert_eq!(serde_json::to_value(&recovered).unwrap()["warnings"][0]["code"], "PIN_MISSING");
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().open, None);

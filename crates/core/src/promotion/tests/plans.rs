@@ -6,7 +6,7 @@ use super::*;
 const OLD: Duration = Duration::from_secs(6);
 
 impl World {
-    async fn plan_of(&self, release: &str) -> Approved {
+    async fn plan_of(&self, release: &str) -> ApprovedPlan {
         let operation = Operation::Promote(self.release(release));
         self.promoter.plan(&self.prod, operation, terms()).await.unwrap().approve().unwrap()
     }
@@ -16,7 +16,7 @@ impl World {
     }
 
     /// Executes the plan: CHANNEL_CHANGED, and nothing is written.
-    async fn refuses(&self, plan: Approved) {
+    async fn refuses(&self, plan: ApprovedPlan) {
         let (size, tag) = (self.size().await, self.observed());
         let error = self.promoter.execute(plan).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ChannelChanged, "{error}");

@@ -1,12 +1,12 @@
 //! Moves whose target has parts that are missing, or that cannot be looked at.
 
 use super::*;
-use crate::log::FindingNote;
+use crate::log::RecordedFinding;
 use crate::registry::Content;
-use crate::testing::{Call, ReadFault, Sample};
+use crate::testing::{Call, ReadFault, TestImage};
 
 /// The finding of `parts-present` in a receipt.
-fn said(receipt: &Receipt) -> &FindingNote {
+fn said(receipt: &Receipt) -> &RecordedFinding {
     receipt.findings().iter().find(|finding| finding.guardrail.as_str() == "parts-present").unwrap()
 }
 
@@ -17,7 +17,7 @@ fn warned(receipt: &Receipt) -> (&str, &str) {
 }
 
 impl World {
-    fn push(&self, name: &str, sample: &Sample) -> Digest {
+    fn push(&self, name: &str, sample: &TestImage) -> Digest {
         self.registry.store(self.prod.repository(), sample);
         self.registry.push(self.prod.repository(), &tag(name), &sample.manifest)
     }
@@ -69,7 +69,7 @@ async fn repair_with_a_blob_host_down_goes_on_with_a_warning() {
 #[tokio::test(start_paused = true)]
 async fn sparse_index_is_promoted_with_a_warning_and_not_rolled_back_to() {
     let w = world().bootstrapped().await;
-    let index = Sample::index([Sample::image(7), Sample::image(8)]);
+    let index = TestImage::index([TestImage::image(7), TestImage::image(8)]);
     w.push("multi", &index);
     let child = index.children[1].manifest.digest();
     w.registry.delete_manifest(w.prod.repository(), &child);
@@ -117,7 +117,7 @@ async fn incomplete_target_is_rolled_back_to_and_repaired_where_that_is_overridd
         let (code, why) = warned(receipt);
         assert_eq!((receipt.digest, code), (w.digests[0], "TARGET_INCOMPLETE"));
         assert!(why.contains(&format!("blob {layer}")) && why.ends_with("(overridden)"), "{why}");
-        let [OverrideNote { guardrail, reason }] = &receipt.r#move.as_ref().unwrap().intent.decision.overrides[..]
+        let [RecordedOverride { guardrail, reason }] = &receipt.r#move.as_ref().unwrap().intent.decision.overrides[..]
         else {
             panic!("{receipt:?}")
         };

@@ -3,7 +3,7 @@
 use super::flawed::{dead, over, shared};
 use super::*;
 use crate::log::Body;
-use crate::promotion::{Recovered, RecoveryMode};
+use crate::promotion::{RecoveryMode, RecoveryResult};
 
 const SETTLE: Duration = Duration::from_secs(30);
 
@@ -11,7 +11,7 @@ const SETTLE: Duration = Duration::from_secs(30);
 async fn confirm_within_leaves_a_move_open_whose_accepted_put_does_not_show() {
     let (w, ledger) = shared().await;
     let prod = w.prod.tag().clone();
-    w.registry.script_when(move |call| call.puts(&prod), [Fault::Ignored]);
+    w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Ignored]);
     let began = tokio::time::Instant::now();
     let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveIndeterminate, "{error:?}");
@@ -57,8 +57,8 @@ async fn takeovers_end_where_many_machines_recover_one_move() {
         async move { machine.recover(&prod, RecoveryMode::RollForward, eve(), Duration::from_secs(3_600)).await }
     });
     for recovered in join_all(recoveries).await {
-        let Ok(Recovered::Closed { event, .. }) = recovered else { panic!("{recovered:?}") };
-        assert_eq!(event.status(), EventStatus::Committed);
+        let Ok(RecoveryResult::Closed { event, .. }) = recovered else { panic!("{recovered:?}") };
+        assert_eq!(event.status(), MoveStatus::Committed);
     }
     assert!(w.promoter.state(&w.prod).await.unwrap().open.is_none());
     let entries = ledger.read(&w.prod, 0, 1_000).await.unwrap();

@@ -111,9 +111,9 @@ impl Answer {
     pub(super) fn error(&self, kind: ErrorKind, secrets: &[Secret]) -> Error {
         let shown = self.words(secrets);
         let error = Error::new(kind, format!("the registry answered {}{shown}", self.status.as_u16()))
-            .with("status", self.status.as_u16());
+            .with_context("status", self.status.as_u16());
         match self.said().iter().find(|said| !said.code.is_empty()) {
-            Some(said) => error.with("registry_code", show(&said.code, secrets)),
+            Some(said) => error.with_context("registry_code", show(&said.code, secrets)),
             None => error,
         }
     }
@@ -147,7 +147,7 @@ impl Answer {
 /// An error of `kind` with the message and the context of `error`, and with `more` added to the message.
 pub(super) fn and(kind: ErrorKind, error: &Error, more: &str) -> Error {
     let longer = Error::new(kind, format!("{error}; {more}"));
-    error.context().fold(longer, |longer, (name, value)| longer.with(name, value))
+    error.context().fold(longer, |longer, (name, value)| longer.with_context(name, value))
 }
 
 #[cfg(test)]

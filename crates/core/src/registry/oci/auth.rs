@@ -16,7 +16,7 @@ use super::challenge::Challenge;
 use super::clients::Clients;
 use super::credentials::Credentials;
 use super::endpoint::Endpoint;
-use super::options::{Access, OciOptions};
+use super::options::{OciOptions, TokenScope};
 use super::outside;
 use super::secret::Secret;
 use super::token::{self, Ask, Authorization};
@@ -50,7 +50,7 @@ struct Host {
 #[derive(Debug)]
 struct Held {
     pass: Pass,
-    access: Access,
+    access: TokenScope,
     until: Instant,
 }
 
@@ -91,7 +91,7 @@ impl Authenticator {
     }
 
     /// The pass for a first attempt; none if the host has not sent a challenge yet.
-    pub(super) async fn known(&self, endpoint: &Endpoint, need: Access, deadline: Instant) -> Result<Option<Pass>> {
+    pub(super) async fn known(&self, endpoint: &Endpoint, need: TokenScope, deadline: Instant) -> Result<Option<Pass>> {
         let host = self.host(endpoint);
         let challenge = lock(&host.challenge).clone();
         match challenge {
@@ -106,7 +106,7 @@ impl Authenticator {
     pub(super) async fn renew(
         &self,
         endpoint: &Endpoint,
-        need: Access,
+        need: TokenScope,
         challenges: &[&str],
         used: Option<&Pass>,
         deadline: Instant,
@@ -127,7 +127,7 @@ impl Authenticator {
         &self,
         host: &Host,
         endpoint: &Endpoint,
-        need: Access,
+        need: TokenScope,
         challenge: &Challenge,
         used: Option<&Pass>,
         deadline: Instant,
@@ -174,14 +174,14 @@ impl Authenticator {
         &self,
         host: &Host,
         endpoint: &Endpoint,
-        need: Access,
+        need: TokenScope,
         asked: &Asked<'_>,
         used: Option<&Pass>,
         deadline: Instant,
     ) -> Result<Held> {
         let (credentials, _) = self.credentials(host, endpoint, used).await?;
         if let Credentials::RegistryToken(token) = &credentials {
-            return self.held(token.clone(), Access::PullPush, LONGEST_LIFE);
+            return self.held(token.clone(), TokenScope::PullPush, LONGEST_LIFE);
         }
         let realm = self.realm(endpoint, asked.realm).await?;
         let wanted = self.options.access.max(need);
@@ -202,7 +202,7 @@ impl Authenticator {
         Err(refused.unwrap_or_else(|| denied(endpoint, "it gives no token")))
     }
 
-    fn held(&self, token: Secret, access: Access, life: Duration) -> Result<Held> {
+    fn held(&self, token: Secret, access: TokenScope, life: Duration) -> Result<Held> {
         let authorization = self.remember(token::bearer(&token)?);
         // A token that expires during a request costs a round trip, so a token with a long life is replaced a little
         // before its end.
@@ -220,7 +220,7 @@ impl Authenticator {
             let host = reqwest::Url::parse(realm).ok().map(|url| super::endpoint::host_and_port(&url));
             let host = host.unwrap_or_default();
             let message = format!("the token server \"{host}\" is not asked: {why}; if it is right, allow it by name");
-            Error::new(ErrorKind::RegistryDenied, message).with("realm", host)
+            Error::new(ErrorKind::RegistryDenied, message).with_context("realm", host)
         };
         let url = outside::realm(endpoint.base(), realm, named).map_err(refused)?;
         let by_name = url.host_str().is_some_and(named) || named(&super::endpoint::host_and_port(&url));
@@ -292,15 +292,15 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// The scope to request. If the registry's own name of the repository ends in ours, with a prefix, it is used:
     /// behind some front ends the repository's name is longer than its path.
-    fn scope(&self, path: &str, access: Access) -> String {
+    fn scope(&self, path: &str, access: TokenScope) -> String {
         let theirs = self.scope.and_then(|scope| scope.strip_prefix("repository:")?.rsplit_once(':')).map(|(n, _)| n);
         let name = match theirs {
             Some(name) if name.ends_with(&format!("/{path}")) && !name.contains([' ', ':']) => name,
             _ => path,
         };
         let actions = match access {
-            Access::Pull => "pull",
-            Access::PullPush => "pull,push",
+            TokenScope::Pull => "pull",
+            TokenScope::PullPush => "pull,push",
         };
         format!("repository:{name}:{actions}")
     }
@@ -322,14 +322,14 @@ mod tests {
     #[test]
     fn the_scope_is_all_that_a_move_needs_under_the_registrys_own_name() {
         let scope = |theirs, access| Asked { realm: "", service: None, scope: theirs }.scope("acme/shop", access);
-        assert_eq!(scope(None, Access::PullPush), "repository:acme/shop:pull,push");
-        assert_eq!(scope(Some("repository:acme/shop:pull"), Access::PullPush), "repository:acme/shop:pull,push");
-        assert_eq!(scope(Some("repository:local/acme/shop:pull"), Access::Pull), "repository:local/acme/shop:pull");
-        assert_eq!(scope(Some("repository:victim/other:pull"), Access::Pull), "repository:acme/shop:pull");
+        assert_eq!(scope(None, TokenScope::PullPush), "repository:acme/shop:pull,push");
+        assert_eq!(scope(Some("repository:acme/shop:pull"), TokenScope::PullPush), "repository:acme/shop:pull,push");
+        assert_eq!(scope(Some("repository:local/acme/shop:pull"), TokenScope::Pull), "repository:local/acme/shop:pull");
+        assert_eq!(scope(Some("repository:victim/other:pull"), TokenScope::Pull), "repository:acme/shop:pull");
         assert_eq!(
-            scope(Some("repository:a:* repository:x/acme/shop:pull"), Access::Pull),
+            scope(Some("repository:a:* repository:x/acme/shop:pull"), TokenScope::Pull),
             "repository:acme/shop:pull"
         );
-        assert_eq!(scope(Some("registry:catalog:*"), Access::Pull), "repository:acme/shop:pull");
+        assert_eq!(scope(Some("registry:catalog:*"), TokenScope::Pull), "repository:acme/shop:pull");
     }
 }

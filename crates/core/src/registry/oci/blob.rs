@@ -18,7 +18,7 @@ use super::auth::{Pass, Proof};
 use super::clients::{USER_AGENT, describe};
 use super::endpoint::{Endpoint, is_loopback};
 use super::http::{Body, Http, Read};
-use super::options::{Access, OciOptions};
+use super::options::{OciOptions, TokenScope};
 use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tls;
@@ -85,7 +85,7 @@ impl Uploaders {
         }
         let deadline = Instant::now() + http.options.upload_timeout;
         let endpoint = Endpoint::of(repository, &http.options)?;
-        let mut pass = http.auth.known(&endpoint, Access::PullPush, deadline).await?;
+        let mut pass = http.auth.known(&endpoint, TokenScope::PullPush, deadline).await?;
         let mut renewed = false;
         loop {
             let client = self.client(http, &endpoint, pass.as_ref()).await?;
@@ -97,7 +97,7 @@ impl Uploaders {
                     renewed = true;
                     let challenge = challenge(http, &endpoint, deadline).await?;
                     let offered: Vec<&str> = challenge.iter().map(String::as_str).collect();
-                    match http.auth.renew(&endpoint, Access::PullPush, &offered, pass.as_ref(), deadline).await {
+                    match http.auth.renew(&endpoint, TokenScope::PullPush, &offered, pass.as_ref(), deadline).await {
                         Ok(new) => pass = Some(new),
                         Err(_) if offered.is_empty() => return Err(error),
                         Err(error) => return Err(error),
@@ -226,7 +226,7 @@ fn of_upload(error: OciDistributionError, secrets: &[super::secret::Secret]) -> 
                 _ => ErrorKind::RegistryUnavailable,
             };
             let message = format!("the registry answered the upload with {code}: {}", show(&message, secrets));
-            Error::new(kind, message).with("status", code)
+            Error::new(kind, message).with_context("status", code)
         }
         OciDistributionError::UnauthorizedError { .. } => {
             Error::new(ErrorKind::RegistryDenied, "the registry did not accept the upload's credentials")

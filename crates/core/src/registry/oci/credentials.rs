@@ -37,7 +37,7 @@ impl Credentials {
 
 /// The places in which credentials are looked up for a registry that asks for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lookup {
+pub enum CredentialSource {
     /// No place: credentials are not looked up.
     Nowhere,
     /// The environment: `TAGWARDEN_USERNAME` and `TAGWARDEN_PASSWORD`, or `TAGWARDEN_IDENTITY_TOKEN`. They are for the
@@ -49,7 +49,7 @@ pub enum Lookup {
     EnvironmentThenDocker,
 }
 
-impl Lookup {
+impl CredentialSource {
     /// The credentials of `registry`; [`Credentials::Anonymous`] if there are none. The call blocks: it reads files and
     /// may run a credential helper. CONFIG_INVALID if the credentials cannot be used; the error contains no text of a
     /// file or helper.
@@ -57,10 +57,10 @@ impl Lookup {
         let environment = || of_environment(registry, |name| std::env::var(name).ok());
         let docker = || of_docker(registry, docker_config);
         let found = match self {
-            Lookup::Nowhere => None,
-            Lookup::Environment => environment()?,
-            Lookup::Docker => docker()?,
-            Lookup::EnvironmentThenDocker => match environment()? {
+            CredentialSource::Nowhere => None,
+            CredentialSource::Environment => environment()?,
+            CredentialSource::Docker => docker()?,
+            CredentialSource::EnvironmentThenDocker => match environment()? {
                 Some(found) => Some(found),
                 None => docker()?,
             },

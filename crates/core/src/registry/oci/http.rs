@@ -12,7 +12,7 @@ use super::attempts::Attempts;
 use super::auth::{Authenticator, Pass};
 use super::clients::{Clients, Unread, body};
 use super::endpoint::{Endpoint, host_and_port};
-use super::options::{Access, OciOptions};
+use super::options::{OciOptions, TokenScope};
 use super::words::show;
 use super::{backoff, outside};
 use crate::error::{Error, ErrorKind, Result};
@@ -89,7 +89,7 @@ impl Http {
     }
 
     async fn read_until(&self, read: &Read<'_>, deadline: Instant, attempts: &mut Attempts) -> Result<Answer> {
-        let mut pass = self.auth.known(read.endpoint, Access::Pull, deadline).await?;
+        let mut pass = self.auth.known(read.endpoint, TokenScope::Pull, deadline).await?;
         let mut method = read.method.clone();
         let mut renewed = false;
         let mut failed = 0;
@@ -100,7 +100,7 @@ impl Http {
                 && wants_renewal(answer, pass.as_ref())
             {
                 renewed = true;
-                if let Some(new) = self.renew(read.endpoint, Access::Pull, answer, pass.as_ref(), deadline).await? {
+                if let Some(new) = self.renew(read.endpoint, TokenScope::Pull, answer, pass.as_ref(), deadline).await? {
                     pass = Some(new);
                     continue;
                 }
@@ -156,7 +156,7 @@ impl Http {
     pub(super) async fn renew(
         &self,
         endpoint: &Endpoint,
-        need: Access,
+        need: TokenScope,
         answer: &mut Answer,
         used: Option<&Pass>,
         deadline: Instant,

@@ -25,8 +25,8 @@ mod script;
 #[cfg(test)]
 mod tests;
 
-pub use credentials::{Credentials, Lookup};
-pub use options::{Access, OciOptions, Scheme};
+pub use credentials::{CredentialSource, Credentials};
+pub use options::{OciOptions, Scheme, TokenScope};
 pub use secret::Secret;
 
 use std::sync::Arc;
@@ -119,7 +119,7 @@ impl OciRegistry {
         max_bytes: usize,
     ) -> Result<Option<Bytes>> {
         let fetched = blob::fetch(&self.0.http, repository, digest, max_bytes).await;
-        fetched.map_err(|error| placed(error, "fetch a blob", repository).with("digest", digest))
+        fetched.map_err(|error| placed(error, "fetch a blob", repository).with_context("digest", digest))
     }
 }
 
@@ -154,14 +154,14 @@ impl Registry for OciRegistry {
 
     async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
         let found = blob::exists(&self.0.http, repository, digest).await;
-        found.map_err(|error| placed(error, "look for a blob of", repository).with("digest", digest))
+        found.map_err(|error| placed(error, "look for a blob of", repository).with_context("digest", digest))
     }
 }
 
 /// The same error, with the operation and the object in its message.
 fn placed(error: Error, doing: &str, place: &dyn std::fmt::Display) -> Error {
-    let placed = Error::new(error.kind(), format!("{doing} {place}: {error}")).with("reference", place);
-    error.context().fold(placed, |placed, (name, value)| placed.with(name, value))
+    let placed = Error::new(error.kind(), format!("{doing} {place}: {error}")).with_context("reference", place);
+    error.context().fold(placed, |placed, (name, value)| placed.with_context(name, value))
 }
 
 /// The parsers of untrusted text, for fuzzing only.

@@ -4,19 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::credentials::{Credentials, Lookup};
+use super::credentials::{CredentialSource, Credentials};
 
 /// The options of an [`OciRegistry`](super::OciRegistry). Every option has a default; `new` sets all defaults.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct OciOptions {
     pub(super) credentials: BTreeMap<String, Credentials>,
-    pub(super) lookup: Lookup,
+    pub(super) lookup: CredentialSource,
     pub(super) docker_config: Option<PathBuf>,
     pub(super) ca_pem: Vec<u8>,
     pub(super) schemes: BTreeMap<String, Scheme>,
     pub(super) realms: BTreeSet<String>,
-    pub(super) access: Access,
+    pub(super) access: TokenScope,
     pub(super) connect_timeout: Duration,
     pub(super) idle_timeout: Duration,
     pub(super) total_timeout: Duration,
@@ -36,7 +36,7 @@ pub enum Scheme {
 
 /// The access that tokens are requested for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Access {
+pub enum TokenScope {
     /// `pull`: enough for an audit.
     Pull,
     /// `pull,push`: all that a move needs, in one token. If a read is refused this, `pull` alone is requested.
@@ -47,12 +47,12 @@ impl Default for OciOptions {
     fn default() -> Self {
         OciOptions {
             credentials: BTreeMap::new(),
-            lookup: Lookup::EnvironmentThenDocker,
+            lookup: CredentialSource::EnvironmentThenDocker,
             docker_config: None,
             ca_pem: Vec::new(),
             schemes: BTreeMap::new(),
             realms: BTreeSet::new(),
-            access: Access::PullPush,
+            access: TokenScope::PullPush,
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(15),
             total_timeout: Duration::from_secs(30),
@@ -78,7 +78,7 @@ impl OciOptions {
 
     /// Sets the places in which credentials are looked up when a registry asks for them. By default the environment,
     /// then docker.
-    pub fn lookup(mut self, lookup: Lookup) -> Self {
+    pub fn lookup(mut self, lookup: CredentialSource) -> Self {
         self.lookup = lookup;
         self
     }
@@ -114,8 +114,8 @@ impl OciOptions {
         self
     }
 
-    /// Sets the access that tokens are requested for. [`Access::PullPush`] by default.
-    pub fn access(mut self, access: Access) -> Self {
+    /// Sets the access that tokens are requested for. [`TokenScope::PullPush`] by default.
+    pub fn access(mut self, access: TokenScope) -> Self {
         self.access = access;
         self
     }

@@ -12,7 +12,7 @@ use super::backoff;
 use super::clients::Lost;
 use super::endpoint::Endpoint;
 use super::http::{Http, asked_wait, headers, wants_renewal};
-use super::options::Access;
+use super::options::TokenScope;
 use super::read::DIGEST_HEADER;
 use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
@@ -73,7 +73,7 @@ async fn put_until(
         let url = endpoint.url(&format!("manifests/{tag}"))?;
         let media_type = HeaderValue::from_str(manifest.media_type().as_str())
             .map_err(|_| Error::new(ErrorKind::ManifestUnsupported, "the media type cannot be sent in a header"))?;
-        let pass = http.auth.known(&endpoint, Access::PullPush, deadline).await?;
+        let pass = http.auth.known(&endpoint, TokenScope::PullPush, deadline).await?;
         Ok((endpoint, url, media_type, pass))
     };
     let (endpoint, url, media_type, mut pass) = match prepared.await {
@@ -113,7 +113,7 @@ async fn put_until(
         if !renewed && wants_renewal(&answer, pass.as_ref()) {
             *flight = Flight::Landed;
             renewed = true;
-            match http.renew(&endpoint, Access::PullPush, &mut answer, pass.as_ref(), deadline).await {
+            match http.renew(&endpoint, TokenScope::PullPush, &mut answer, pass.as_ref(), deadline).await {
                 Ok(Some(new)) => {
                     pass = Some(new);
                     continue;

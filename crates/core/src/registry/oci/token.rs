@@ -168,12 +168,13 @@ fn refused(answer: &Answer, ask: &Ask<'_>, secrets: &[Secret]) -> Error {
         _ => answer.unusable(secrets).kind(),
     };
     let words = answer.words(secrets);
-    at(ask, kind, &format!("it answered {}{words}", answer.status.as_u16())).with("status", answer.status.as_u16())
+    at(ask, kind, &format!("it answered {}{words}", answer.status.as_u16()))
+        .with_context("status", answer.status.as_u16())
 }
 
 fn at(ask: &Ask<'_>, kind: ErrorKind, why: &str) -> Error {
     let realm = host_and_port(&ask.realm);
-    Error::new(kind, format!("no token from {realm} for {}: {why}", ask.scope)).with("realm", realm)
+    Error::new(kind, format!("no token from {realm} for {}: {why}", ask.scope)).with_context("realm", realm)
 }
 
 /// An `Authorization` header, and the part of it that must never be shown.

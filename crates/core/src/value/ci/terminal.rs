@@ -1,6 +1,6 @@
 //! `Terminal`: the terminal in which a program was started.
 
-use super::super::{Clock, Text};
+use super::super::{Clock, Line};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The terminal in which the program was started. The caller must check that standard input or standard error is a
@@ -19,7 +19,7 @@ pub struct Terminal {
     /// The system's login name; none if there is none.
     pub login: Option<String>,
     /// The id of the run that is started in the terminal.
-    pub run_id: Text,
+    pub run_id: Line,
 }
 
 impl Terminal {
@@ -29,7 +29,7 @@ impl Terminal {
     pub fn of(login: Option<String>, clock: &dyn Clock) -> Result<Terminal> {
         let mut random = [0_u8; 10];
         getrandom::fill(&mut random)
-            .map_err(|e| Error::new(ErrorKind::InternalFault, "the system gave no random bytes").because(e))?;
+            .map_err(|e| Error::new(ErrorKind::InternalFault, "the system gave no random bytes").with_source(e))?;
         let ms = u64::try_from(clock.now().unix_ms()).unwrap_or(0);
         let id = uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid();
         Ok(Terminal { login, run_id: id.to_string().parse()? })

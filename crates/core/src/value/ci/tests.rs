@@ -17,7 +17,7 @@ fn error(words: &'static str) -> (&'static str, String) {
 }
 
 fn shown(provenance: &Provenance) -> [&str; 6] {
-    let text = |text: &Option<Text>| -> &str {
+    let text = |text: &Option<Line>| -> &str {
         // Leak the text, so that the result is an array of `&str`.
         text.as_ref().map_or("", |text| Box::leak(text.to_string().into_boxed_str()))
     };
@@ -124,7 +124,7 @@ fn jenkins_needs_an_actor_from_a_plugin_or_from_the_caller() {
             "provenance: Jenkins does not say it (BUILD_USER_ID not set); give the actor (--actor)".to_owned()
         )
     );
-    let given = ProvenanceParts { actor: Some(Text::lossy("ada")), ..Default::default() };
+    let given = ProvenanceParts { actor: Some(Line::lossy("ada")), ..Default::default() };
     let found = given.fill(env(words)).unwrap().build().unwrap();
     let url = "https://ci.example.com/job/acme/12/";
     assert_eq!(shown(&found), ["jenkins", "acme/shop/main#12", "ada", SHA, url, "git@git.example.com:acme/shop.git"]);
@@ -155,7 +155,7 @@ fn what_is_missing_is_named_with_what_gives_it() {
 
 #[test]
 fn a_provider_that_is_not_there_is_named() {
-    let given = ProvenanceParts { provider: Some(Text::lossy("jenkins")), ..Default::default() };
+    let given = ProvenanceParts { provider: Some(Line::lossy("jenkins")), ..Default::default() };
     let error = given.fill(env("GITHUB_ACTIONS=true\nGITHUB_RUN_ID=1")).unwrap().build().unwrap_err().to_string();
     let want = "provenance: this is a CI, and no CI of provider jenkins that is known was found (by GITHUB_ACTIONS";
     assert!(error.starts_with(want), "{error}");
@@ -184,9 +184,9 @@ fn what_is_given_is_not_read() {
             GITHUB_SERVER_URL=https://github.com
             GITHUB_REPOSITORY=acme/shop";
     let given = ProvenanceParts {
-        run_id: Some(Text::lossy("incident-7")),
+        run_id: Some(Line::lossy("incident-7")),
         commit: Some(SHA.parse().unwrap()),
-        actor: Some(Text::lossy("ada")),
+        actor: Some(Line::lossy("ada")),
         actor_kind: Some(ActorKind::Human),
         ..Default::default()
     };
@@ -234,7 +234,7 @@ fn workflow_and_job_are_those_of_the_run() {
     assert_eq!(shown(buildkite), ["shop", "7", ":rocket: prod"]);
     let nameless = "GITLAB_CI=true\nCI_PIPELINE_ID=1\nGITLAB_USER_LOGIN=a\nCI_JOB_NAME=promote";
     assert_eq!(shown(nameless), ["", "", ""], "a job without an id is none");
-    let given = ProvenanceParts { run_id: Some(Text::lossy("2")), ..Default::default() };
+    let given = ProvenanceParts { run_id: Some(Line::lossy("2")), ..Default::default() };
     let found = given.fill(env(github)).unwrap().build().unwrap();
     assert_eq!((found.pipeline.workflow, found.pipeline.job), (None, None), "they are another run's");
 }
@@ -248,7 +248,7 @@ fn gitea_and_forgejo_are_never_github() {
     assert_eq!(shown(&provenance(words)), ["gitea-actions", "7", "ada", "", url, repository]);
     let words = Box::leak(format!("{words}\nFORGEJO_ACTIONS=true").into_boxed_str());
     assert_eq!(shown(&provenance(words)), ["forgejo-actions", "7", "ada", "", url, repository]);
-    let given = ProvenanceParts { provider: Some(Text::lossy("github-actions")), ..Default::default() };
+    let given = ProvenanceParts { provider: Some(Line::lossy("github-actions")), ..Default::default() };
     assert!(given.fill(env(words)).unwrap().build().is_err());
 }
 
@@ -289,14 +289,14 @@ fn kind_is_human_only_where_a_button_was_pressed() {
             assert_eq!(parts.fill(env(words)).unwrap().build().unwrap().actor.kind, given, "what is given wins");
         }
     }
-    let parts = ProvenanceParts { run_id: Some(Text::lossy("2")), ..Default::default() };
+    let parts = ProvenanceParts { run_id: Some(Line::lossy("2")), ..Default::default() };
     let words = "GITHUB_ACTIONS=true\nGITHUB_ACTOR=ada\nGITHUB_EVENT_NAME=workflow_dispatch";
     let kind = parts.fill(env(words)).unwrap().build().unwrap().actor.kind;
     assert_eq!(kind, ActorKind::Workload, "the button was for another run");
 }
 
 fn in_terminal(login: Option<&str>) -> ProvenanceParts {
-    let terminal = Terminal { login: login.map(str::to_owned), run_id: Text::lossy("generated") };
+    let terminal = Terminal { login: login.map(str::to_owned), run_id: Line::lossy("generated") };
     ProvenanceParts { terminal: Some(terminal), ..Default::default() }
 }
 
@@ -313,10 +313,10 @@ fn person_in_a_terminal_needs_to_say_nothing() {
     assert_eq!(by(in_terminal(None), "USER=bob\nCI=false"), "bob");
     assert_eq!(by(in_terminal(None), "USER=bob\nTAGWARDEN_ACTOR=ada@example.com"), "ada@example.com");
     let mut parts = in_terminal(Some("ada"));
-    (parts.actor, parts.provider) = (Some(Text::lossy("eve")), Some(Text::lossy("manual")));
+    (parts.actor, parts.provider) = (Some(Line::lossy("eve")), Some(Line::lossy("manual")));
     assert_eq!(by(parts, "TAGWARDEN_ACTOR=ada"), "eve");
     let mut parts = in_terminal(Some("ada"));
-    parts.run_id = Some(Text::lossy("incident-7"));
+    parts.run_id = Some(Line::lossy("incident-7"));
     assert_eq!(parts.fill(env("")).unwrap().build().unwrap().pipeline.run_id.as_str(), "incident-7");
 }
 
@@ -354,10 +354,10 @@ fn terminal_in_a_ci_is_no_person() {
     let found = found.build().unwrap();
     assert_eq!((found.actor.id.as_str(), found.actor.kind), ("bob", ActorKind::Workload));
     let mut manual = in_terminal(Some("ada"));
-    manual.provider = Some(Text::lossy("manual"));
+    manual.provider = Some(Line::lossy("manual"));
     assert!(manual.fill(env("GITHUB_ACTIONS=true")).unwrap().build().is_err(), "the terminal is the CI's");
     let mut other = in_terminal(Some("ada"));
-    other.provider = Some(Text::lossy("woodpecker"));
+    other.provider = Some(Line::lossy("woodpecker"));
     assert!(other.fill(env("")).unwrap().build().is_err(), "it is another's run");
 }
 
@@ -372,9 +372,9 @@ fn run_of_a_terminal_is_a_new_uuid_of_its_time() {
 #[test]
 fn without_a_ci_and_a_terminal_it_can_all_be_said() {
     let given = ProvenanceParts {
-        run_id: Some(Text::lossy("incident-7")),
-        actor: Some(Text::lossy("ada")),
-        url: Some(Text::lossy("https://ada:canary@wiki.example.com/7?page=1")),
+        run_id: Some(Line::lossy("incident-7")),
+        actor: Some(Line::lossy("ada")),
+        url: Some(Line::lossy("https://ada:canary@wiki.example.com/7?page=1")),
         ..Default::default()
     };
     let found = given.fill(env("")).unwrap().build().unwrap();
@@ -391,7 +391,7 @@ fn several_ci_systems_are_told_apart_by_the_provider_only() {
         "provenance: several CI systems were found: GitHub Actions (GITHUB_ACTIONS), Buildkite (BUILDKITE); \
              give the provider"
     );
-    let given = ProvenanceParts { provider: Some(Text::lossy("buildkite")), ..Default::default() };
+    let given = ProvenanceParts { provider: Some(Line::lossy("buildkite")), ..Default::default() };
     let found = given.fill(env(words)).unwrap().build().unwrap();
     assert_eq!(shown(&found), ["buildkite", "2", "bob", "", "", ""]);
 }

@@ -1,17 +1,18 @@
-//! The law that a tag has one digest: the values that each of many reads may answer, also where reads lag.
+//! The requirement that a tag has one digest: the values that each of many reads may answer, also where reads lag.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{Case, Verdict, tag};
-use crate::Sample;
+use crate::TestImage;
 use tagwarden::registry::Manifest;
 use tagwarden::{Digest, Repository, Tag};
 
 pub(super) async fn check_one_digest(case: &Case<'_>) -> Verdict {
     let repository = case.fixture.repository().await;
-    let (first, second, third, other) = (Sample::image(1), Sample::image(2), Sample::image(3), Sample::image(4));
+    let (first, second, third, other) =
+        (TestImage::image(1), TestImage::image(2), TestImage::image(3), TestImage::image(4));
     for sample in [&first, &second, &third, &other] {
         case.store_parts(&repository, sample).await?;
     }

@@ -1,13 +1,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::{Chaos, Fault, MemoryRegistry, ReadFault, Untagged};
+use crate::{InjectedFault, MemoryRegistry, RandomFaults, ReadFault, UntaggedPolicy};
 use tagwarden::Error;
 use tagwarden::{Reference, Target};
 
 /// The defect of a broken adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lie {
+enum Defect {
     None,
     ForgetsMediaType,
     ReserialisesJson,
@@ -32,43 +32,46 @@ enum Lie {
 }
 
 #[derive(Debug)]
-struct Liar {
-    lie: Lie,
-    truth: MemoryRegistry,
+struct BrokenRegistry {
+    defect: Defect,
+    sound: MemoryRegistry,
     resolves: AtomicUsize,
 }
 
-impl Liar {
+impl BrokenRegistry {
     fn one_repository(&self, repository: &Repository) -> Repository {
-        match self.lie {
-            Lie::MixesRepositories => format!("{}/all", repository.registry()).parse().unwrap(),
+        match self.defect {
+            Defect::MixesRepositories => format!("{}/all", repository.registry()).parse().unwrap(),
             _ => repository.clone(),
         }
     }
 }
 
 #[async_trait]
-impl Registry for Liar {
+impl Registry for BrokenRegistry {
     async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>> {
         let repository = self.one_repository(repository);
-        if self.lie == Lie::AnswersStale {
-            self.truth.script_reads([ReadFault::Stale]);
+        if self.defect == Defect::AnswersStale {
+            self.sound.script_reads([ReadFault::Stale]);
         }
-        match self.truth.resolve(&repository, tag).await {
-            Ok(None) if self.lie == Lie::SaysFailureOnAbsent => {
+        match self.sound.resolve(&repository, tag).await {
+            Ok(None) if self.defect == Defect::SaysFailureOnAbsent => {
                 Err(Error::new(ErrorKind::RegistryUnavailable, "perhaps absent"))
             }
-            Err(_) if self.lie == Lie::SaysAbsentOnFailure => Ok(None),
+            Err(_) if self.defect == Defect::SaysAbsentOnFailure => Ok(None),
             Ok(_)
-                if self.lie == Lie::ForgetsEveryThirdResolve
+                if self.defect == Defect::ForgetsEveryThirdResolve
                     && self.resolves.fetch_add(1, Ordering::Relaxed) % 3 == 2 =>
             {
                 Ok(None)
             }
-            Ok(_) if self.lie == Lie::AnswersAnotherTag && self.resolves.fetch_add(1, Ordering::Relaxed) % 3 == 2 => {
-                let tags = self.truth.tags(&repository).await?;
+            Ok(_)
+                if self.defect == Defect::AnswersAnotherTag
+                    && self.resolves.fetch_add(1, Ordering::Relaxed) % 3 == 2 =>
+            {
+                let tags = self.sound.tags(&repository).await?;
                 let other = tags.iter().find(|other| *other != tag);
-                Ok(other.and_then(|other| self.truth.peek(&repository, other)))
+                Ok(other.and_then(|other| self.sound.peek(&repository, other)))
             }
             other => other,
         }
@@ -80,21 +83,23 @@ impl Registry for Liar {
             Target::Tag(tag) => repository.tag(tag.clone()),
             Target::Digest(digest) => repository.digest(*digest),
         };
-        let fetched = match self.truth.fetch(&reference).await {
-            Err(_) if self.lie == Lie::SaysAbsentOnFailure => Ok(None),
+        let fetched = match self.sound.fetch(&reference).await {
+            Err(_) if self.defect == Defect::SaysAbsentOnFailure => Ok(None),
             other => other,
         };
         let Some(manifest) = fetched? else { return Ok(None) };
-        match self.lie {
-            Lie::ForgetsMediaType => Manifest::new(manifest.bytes().clone(), MANIFEST_TYPES[0]).map(Some),
-            Lie::ReserialisesJson => {
+        match self.defect {
+            Defect::ForgetsMediaType => Manifest::new(manifest.bytes().clone(), MANIFEST_TYPES[0]).map(Some),
+            Defect::ReserialisesJson => {
                 let value: serde_json::Value = serde_json::from_slice(manifest.bytes()).unwrap();
                 Manifest::new(value.to_string(), manifest.media_type().as_str()).map(Some)
             }
-            Lie::FetchesTheFirst if matches!(reference.target(), Target::Tag(_)) => Ok(Some(Sample::image(1).manifest)),
-            Lie::LosesChildren if matches!(reference.target(), Target::Digest(_)) => {
-                let tags = self.truth.tags(&repository).await?;
-                let tagged = tags.iter().any(|tag| self.truth.peek(&repository, tag) == Some(manifest.digest()));
+            Defect::FetchesTheFirst if matches!(reference.target(), Target::Tag(_)) => {
+                Ok(Some(TestImage::image(1).manifest))
+            }
+            Defect::LosesChildren if matches!(reference.target(), Target::Digest(_)) => {
+                let tags = self.sound.tags(&repository).await?;
+                let tagged = tags.iter().any(|tag| self.sound.peek(&repository, tag) == Some(manifest.digest()));
                 Ok(tagged.then_some(manifest))
             }
             _ => Ok(Some(manifest)),
@@ -103,31 +108,31 @@ impl Registry for Liar {
 
     async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, timeout: Duration) -> Put {
         let repository = &self.one_repository(repository);
-        match self.lie {
-            Lie::SaysAppliedWithoutPut => self.truth.script([Fault::Ignored]),
-            Lie::MovesThoughRefused => {
-                self.truth.overwrite(repository, tag, manifest);
+        match self.defect {
+            Defect::SaysAppliedWithoutPut => self.sound.script([InjectedFault::Ignored]),
+            Defect::MovesThoughRefused => {
+                self.sound.overwrite(repository, tag, manifest);
             }
-            Lie::MovesNeighbours => {
-                for other in self.truth.tags(repository).await.unwrap_or_default() {
-                    self.truth.overwrite(repository, &other, manifest);
+            Defect::MovesNeighbours => {
+                for other in self.sound.tags(repository).await.unwrap_or_default() {
+                    self.sound.overwrite(repository, &other, manifest);
                 }
             }
             _ => {}
         }
-        let before = self.truth.peek(repository, tag);
-        match self.truth.put(repository, tag, manifest, timeout).await {
-            Put::Unknown(_) if self.lie == Lie::SaysAppliedOnFailure => Put::Applied,
-            Put::Applied if self.lie == Lie::MovesThoughRefused => {
-                let is_complete = self.truth.has_blob(repository, &Digest::of(&Sample::image(2).blobs[0])).await;
-                match manifest.digest() == Sample::image(2).digest() && !is_complete.unwrap() {
+        let before = self.sound.peek(repository, tag);
+        match self.sound.put(repository, tag, manifest, timeout).await {
+            Put::Unknown(_) if self.defect == Defect::SaysAppliedOnFailure => Put::Applied,
+            Put::Applied if self.defect == Defect::MovesThoughRefused => {
+                let is_complete = self.sound.has_blob(repository, &Digest::of(&TestImage::image(2).blobs[0])).await;
+                match manifest.digest() == TestImage::image(2).digest() && !is_complete.unwrap() {
                     true => Put::Refused(Error::new(ErrorKind::RegistryRefused, "MANIFEST_BLOB_UNKNOWN")),
                     false => Put::Applied,
                 }
             }
-            Put::Applied if self.lie == Lie::DropsWhatItMovedFrom => {
+            Put::Applied if self.defect == Defect::DropsWhatItMovedFrom => {
                 if let Some(before) = before.filter(|before| *before != manifest.digest()) {
-                    self.truth.delete_manifest(repository, &before);
+                    self.sound.delete_manifest(repository, &before);
                 }
                 Put::Applied
             }
@@ -137,14 +142,14 @@ impl Registry for Liar {
 
     async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>> {
         let repository = self.one_repository(repository);
-        let mut tags = match self.truth.tags(&repository).await {
-            Err(_) if self.lie == Lie::SaysAbsentOnFailure => Ok(Vec::new()),
+        let mut tags = match self.sound.tags(&repository).await {
+            Err(_) if self.defect == Defect::SaysAbsentOnFailure => Ok(Vec::new()),
             other => other,
         }?;
-        match self.lie {
-            Lie::HidesPins => tags.retain(|tag| tagwarden::registry::pinned(tag).is_none()),
-            Lie::ListsOnePage => tags.truncate(100),
-            Lie::ListsTwice => tags.extend(tags.first().cloned()),
+        match self.defect {
+            Defect::HidesPins => tags.retain(|tag| tagwarden::registry::pinned(tag).is_none()),
+            Defect::ListsOnePage => tags.truncate(100),
+            Defect::ListsTwice => tags.extend(tags.first().cloned()),
             _ => {}
         }
         Ok(tags)
@@ -152,65 +157,65 @@ impl Registry for Liar {
 
     async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
         let repository = self.one_repository(repository);
-        match self.truth.has_blob(&repository, digest).await {
-            Err(_) if self.lie == Lie::SaysAbsentOnFailure => Ok(false),
-            Ok(_) if self.lie == Lie::FindsEveryBlob => Ok(true),
-            Ok(_) if self.lie == Lie::FindsNoBlob => Ok(false),
+        match self.sound.has_blob(&repository, digest).await {
+            Err(_) if self.defect == Defect::SaysAbsentOnFailure => Ok(false),
+            Ok(_) if self.defect == Defect::FindsEveryBlob => Ok(true),
+            Ok(_) if self.defect == Defect::FindsNoBlob => Ok(false),
             other => other,
         }
     }
 }
 
-struct Court {
-    lie: Lie,
-    truth: MemoryRegistry,
+struct Harness {
+    defect: Defect,
+    sound: MemoryRegistry,
     repositories: AtomicUsize,
     /// The lag that the adapter declares, true or not.
     lag: Duration,
 }
 
-impl Court {
-    fn of(lie: Lie) -> Court {
-        Court { lie, truth: MemoryRegistry::new(), repositories: AtomicUsize::new(0), lag: Duration::ZERO }
+impl Harness {
+    fn of(defect: Defect) -> Harness {
+        Harness { defect, sound: MemoryRegistry::new(), repositories: AtomicUsize::new(0), lag: Duration::ZERO }
     }
 
     /// An adapter that declares a lag of `says_ms`, and whose reads lag by `lags_ms`.
-    fn lagging(lie: Lie, says_ms: u64, lags_ms: u64) -> Court {
-        let court = Court { lag: Duration::from_millis(says_ms), ..Court::of(lie) };
-        court.truth.lag(Duration::from_millis(lags_ms));
+    fn lagging(defect: Defect, says_ms: u64, lags_ms: u64) -> Harness {
+        let court = Harness { lag: Duration::from_millis(says_ms), ..Harness::of(defect) };
+        court.sound.lag(Duration::from_millis(lags_ms));
         court
     }
 
-    fn liar(&self, truth: MemoryRegistry) -> Arc<Liar> {
-        Arc::new(Liar { lie: self.lie, truth, resolves: AtomicUsize::new(0) })
+    fn liar(&self, sound: MemoryRegistry) -> Arc<BrokenRegistry> {
+        Arc::new(BrokenRegistry { defect: self.defect, sound, resolves: AtomicUsize::new(0) })
     }
 }
 
 #[async_trait]
-impl Fixture for Court {
+impl RegistryHarness for Harness {
     fn registry(&self) -> Arc<dyn Registry> {
-        self.liar(self.truth.clone())
+        self.liar(self.sound.clone())
     }
 
     async fn repository(&self) -> Repository {
         let number = self.repositories.fetch_add(1, Ordering::Relaxed);
-        format!("reg.io/law-{number}").parse().unwrap()
+        format!("reg.io/requirement-{number}").parse().unwrap()
     }
 
-    async fn store_parts(&self, repository: &Repository, sample: &Sample) -> Result<()> {
-        let repository = self.liar(self.truth.clone()).one_repository(repository);
+    async fn store_parts(&self, repository: &Repository, sample: &TestImage) -> Result<()> {
+        let repository = self.liar(self.sound.clone()).one_repository(repository);
         for blob in &sample.blobs {
-            self.truth.store_blob(&repository, blob.clone());
+            self.sound.store_blob(&repository, blob.clone());
         }
-        sample.children.iter().for_each(|child| self.truth.store(&repository, child));
+        sample.children.iter().for_each(|child| self.sound.store(&repository, child));
         Ok(())
     }
 
     async fn broken(&self) -> (Arc<dyn Registry>, Repository) {
         let broken = MemoryRegistry::new();
-        let mut chaos = Chaos::new(0, 100);
+        let mut chaos = RandomFaults::new(0, 100);
         chaos.reads = vec![ReadFault::Unavailable];
-        chaos.puts = vec![Fault::Before];
+        chaos.puts = vec![InjectedFault::Before];
         broken.chaos(chaos);
         (self.liar(broken), "reg.io/broken".parse().unwrap())
     }
@@ -221,94 +226,100 @@ impl Fixture for Court {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_memory_registry_keeps_every_law() {
-    assert_eq!(all(&Court::of(Lie::None)).await, []);
-    let mut dropping = Court::of(Lie::None);
-    dropping.truth = dropping.truth.untagged(Untagged::Dropped);
+async fn the_memory_registry_keeps_every_requirement() {
+    assert_eq!(all(&Harness::of(Defect::None)).await, []);
+    let mut dropping = Harness::of(Defect::None);
+    dropping.sound = dropping.sound.untagged(UntaggedPolicy::Dropped);
     assert_eq!(all(&dropping).await, []);
-    assert_eq!(LAWS.len(), 11);
+    assert_eq!(TESTS.len(), 11);
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_lie_is_caught_by_the_law_that_it_breaks() {
-    for (lie, law) in [
-        (Lie::ForgetsMediaType, "bytes_are_exact"),
-        (Lie::ReserialisesJson, "bytes_are_exact"),
-        (Lie::AnswersStale, "last_put_wins"),
-        (Lie::SaysAbsentOnFailure, "a_failure_is_not_an_absence"),
-        (Lie::SaysFailureOnAbsent, "absent_is_proven"),
-        (Lie::HidesPins, "tags_are_listed"),
-        (Lie::ListsOnePage, "tags_are_listed"),
-        (Lie::ListsTwice, "tags_are_listed"),
-        (Lie::SaysAppliedWithoutPut, "a_tag_has_one_digest"),
-        (Lie::SaysAppliedOnFailure, "a_failure_is_not_an_absence"),
-        (Lie::MovesThoughRefused, "a_refused_put_moves_nothing"),
-        (Lie::MovesNeighbours, "a_put_keeps_other_tags"),
-        (Lie::MixesRepositories, "a_put_keeps_other_tags"),
-        (Lie::FetchesTheFirst, "fetches_by_tag_and_digest_agree"),
-        (Lie::FindsEveryBlob, "absent_is_proven"),
-        (Lie::FindsNoBlob, "what_is_named_is_found"),
-        (Lie::DropsWhatItMovedFrom, "a_put_keeps_other_tags"),
-        (Lie::LosesChildren, "what_is_named_is_found"),
-        (Lie::ForgetsEveryThirdResolve, "a_tag_has_one_digest"),
-        (Lie::AnswersAnotherTag, "a_tag_has_one_digest"),
+async fn each_lie_is_caught_by_the_requirement_that_it_breaks() {
+    for (defect, requirement) in [
+        (Defect::ForgetsMediaType, "bytes_are_exact"),
+        (Defect::ReserialisesJson, "bytes_are_exact"),
+        (Defect::AnswersStale, "last_put_wins"),
+        (Defect::SaysAbsentOnFailure, "a_failure_is_not_an_absence"),
+        (Defect::SaysFailureOnAbsent, "absent_is_proven"),
+        (Defect::HidesPins, "tags_are_listed"),
+        (Defect::ListsOnePage, "tags_are_listed"),
+        (Defect::ListsTwice, "tags_are_listed"),
+        (Defect::SaysAppliedWithoutPut, "a_tag_has_one_digest"),
+        (Defect::SaysAppliedOnFailure, "a_failure_is_not_an_absence"),
+        (Defect::MovesThoughRefused, "a_refused_put_moves_nothing"),
+        (Defect::MovesNeighbours, "a_put_keeps_other_tags"),
+        (Defect::MixesRepositories, "a_put_keeps_other_tags"),
+        (Defect::FetchesTheFirst, "fetches_by_tag_and_digest_agree"),
+        (Defect::FindsEveryBlob, "absent_is_proven"),
+        (Defect::FindsNoBlob, "what_is_named_is_found"),
+        (Defect::DropsWhatItMovedFrom, "a_put_keeps_other_tags"),
+        (Defect::LosesChildren, "what_is_named_is_found"),
+        (Defect::ForgetsEveryThirdResolve, "a_tag_has_one_digest"),
+        (Defect::AnswersAnotherTag, "a_tag_has_one_digest"),
     ] {
-        let broken = all(&Court::of(lie)).await;
-        assert!(broken.iter().any(|violation| violation.law == law), "{lie:?} is not caught by {law}: {broken:?}");
+        let broken = all(&Harness::of(defect)).await;
+        assert!(
+            broken.iter().any(|violation| violation.requirement == requirement),
+            "{defect:?} is not caught by {requirement}: {broken:?}"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn lagging_registry_keeps_every_law_within_its_lag() {
-    assert_eq!(all(&Court::lagging(Lie::None, 1000, 1000)).await, []);
+async fn lagging_registry_keeps_every_requirement_within_its_lag() {
+    assert_eq!(all(&Harness::lagging(Defect::None, 1000, 1000)).await, []);
     // The declared lag may be longer than the real one.
-    assert_eq!(all(&Court::lagging(Lie::None, 1000, 300)).await, []);
+    assert_eq!(all(&Harness::lagging(Defect::None, 1000, 300)).await, []);
 }
 
 #[tokio::test(start_paused = true)]
 async fn value_outside_the_lag_is_caught() {
-    for (lie, says_ms, lags_ms, seen) in [
-        (Lie::None, 0, 1000, "instead of"),
-        (Lie::None, 1000, 1500, "which it did not have within 1s"),
-        (Lie::None, 1000, 3_600_000, "which it did not have within 1s"),
-        (Lie::AnswersStale, 1000, 0, "which it did not have within 1s"),
-        (Lie::AnswersAnotherTag, 1000, 1000, "which it did not have within 1s"),
-        (Lie::ForgetsEveryThirdResolve, 1000, 1000, "prod resolves to None"),
-        (Lie::FetchesTheFirst, 1000, 1000, "prod is fetched as"),
-        (Lie::SaysAppliedWithoutPut, 1000, 1000, "prod resolves to None"),
+    for (defect, says_ms, lags_ms, seen) in [
+        (Defect::None, 0, 1000, "instead of"),
+        (Defect::None, 1000, 1500, "which it did not have within 1s"),
+        (Defect::None, 1000, 3_600_000, "which it did not have within 1s"),
+        (Defect::AnswersStale, 1000, 0, "which it did not have within 1s"),
+        (Defect::AnswersAnotherTag, 1000, 1000, "which it did not have within 1s"),
+        (Defect::ForgetsEveryThirdResolve, 1000, 1000, "prod resolves to None"),
+        (Defect::FetchesTheFirst, 1000, 1000, "prod is fetched as"),
+        (Defect::SaysAppliedWithoutPut, 1000, 1000, "prod resolves to None"),
     ] {
-        let violation = a_tag_has_one_digest(&Court::lagging(lie, says_ms, lags_ms)).await.unwrap_err();
-        assert!(violation.seen.contains(seen), "{lie:?} that says {says_ms} ms and lags {lags_ms} ms: {violation}");
+        let violation = a_tag_has_one_digest(&Harness::lagging(defect, says_ms, lags_ms)).await.unwrap_err();
+        assert!(violation.seen.contains(seen), "{defect:?} that says {says_ms} ms and lags {lags_ms} ms: {violation}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn lies_are_caught_where_reads_lag() {
-    for (lie, law) in [
-        (Lie::MovesThoughRefused, "a_refused_put_moves_nothing"),
-        (Lie::MovesNeighbours, "a_put_keeps_other_tags"),
-        (Lie::MixesRepositories, "a_put_keeps_other_tags"),
-        (Lie::FetchesTheFirst, "fetches_by_tag_and_digest_agree"),
-        (Lie::ForgetsMediaType, "bytes_are_exact"),
-        (Lie::FetchesTheFirst, "last_put_wins"),
+    for (defect, requirement) in [
+        (Defect::MovesThoughRefused, "a_refused_put_moves_nothing"),
+        (Defect::MovesNeighbours, "a_put_keeps_other_tags"),
+        (Defect::MixesRepositories, "a_put_keeps_other_tags"),
+        (Defect::FetchesTheFirst, "fetches_by_tag_and_digest_agree"),
+        (Defect::ForgetsMediaType, "bytes_are_exact"),
+        (Defect::FetchesTheFirst, "last_put_wins"),
     ] {
-        let broken = all(&Court::lagging(lie, 1000, 1000)).await;
-        assert!(broken.iter().any(|violation| violation.law == law), "{lie:?} is not caught by {law}: {broken:?}");
+        let broken = all(&Harness::lagging(defect, 1000, 1000)).await;
+        assert!(
+            broken.iter().any(|violation| violation.requirement == requirement),
+            "{defect:?} is not caught by {requirement}: {broken:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn registry_that_does_not_lag_answers_the_last_put() {
-    let strict = Court::of(Lie::None);
-    strict.truth.script([Fault::Stale(3)]);
+    let strict = Harness::of(Defect::None);
+    strict.sound.script([InjectedFault::Stale(3)]);
     let violation = a_tag_has_one_digest(&strict).await.unwrap_err();
     assert!(violation.to_string().starts_with("a_tag_has_one_digest: prod resolves to None instead of"), "{violation}");
 }
 
 #[test]
-fn the_port_names_every_law() {
+fn the_port_names_every_requirement() {
     let port = include_str!("../../../../core/src/registry/mod.rs");
-    for law in LAWS {
-        assert!(port.contains(&format!("`{law}`")), "{law} is not named in the port's documentation");
+    for requirement in TESTS {
+        assert!(port.contains(&format!("`{requirement}`")), "{requirement} is not named in the port's documentation");
     }
 }

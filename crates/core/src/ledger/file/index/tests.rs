@@ -40,7 +40,7 @@ impl Bench {
     }
 }
 
-fn leaf(log: u8, seq: u64) -> Leaf {
+fn leaf(log: u8, seq: u64) -> EntryHash {
     Digest::of(format!("{log} {seq}").as_bytes())
 }
 

@@ -4,7 +4,7 @@ use super::*;
 
 /// One append at the end of a log of 2 entries, with these faults of the creates and of the gets. The second value is
 /// true if the entry is stored.
-async fn append(creates: &[Wrong], gets: &[Wrong]) -> (Result<Append>, bool) {
+async fn append(creates: &[Wrong], gets: &[Wrong]) -> (Result<Appended>, bool) {
     let store = Scripted::default();
     let log = entries(3);
     lay(&store, 0, &log[..2]).await;
@@ -26,17 +26,17 @@ async fn append(creates: &[Wrong], gets: &[Wrong]) -> (Result<Append>, bool) {
 async fn after_any_answer_but_ok_the_object_tells() {
     use Wrong::{After, AfterTaken, Beaten, Before, Conflict, Not, Silent};
     for (creates, expected, ours) in [
-        (&[Not][..], Append::Stored, true),
-        (&[Before], Append::Stored, true),
-        (&[Before, Before, After], Append::Stored, true),
-        (&[After], Append::Stored, true),
-        (&[AfterTaken], Append::Stored, true),
-        (&[Conflict], Append::Stored, true),
-        (&[Conflict, Conflict, AfterTaken], Append::Stored, true),
-        (&[Silent], Append::Stored, true),
-        (&[Beaten], Append::Lost, false),
-        (&[Before, Beaten], Append::Lost, false),
-        (&[Silent, Beaten], Append::Lost, false),
+        (&[Not][..], Appended::Stored, true),
+        (&[Before], Appended::Stored, true),
+        (&[Before, Before, After], Appended::Stored, true),
+        (&[After], Appended::Stored, true),
+        (&[AfterTaken], Appended::Stored, true),
+        (&[Conflict], Appended::Stored, true),
+        (&[Conflict, Conflict, AfterTaken], Appended::Stored, true),
+        (&[Silent], Appended::Stored, true),
+        (&[Beaten], Appended::Conflict, false),
+        (&[Before, Beaten], Appended::Conflict, false),
+        (&[Silent, Beaten], Appended::Conflict, false),
     ] {
         let (append, stands) = append(creates, &[]).await;
         assert_eq!((append.unwrap(), stands), (expected, ours), "{creates:?}");
@@ -85,7 +85,7 @@ async fn an_append_without_conflict_is_one_conditional_put() {
     let log = entries(20);
     store.calm();
     for (seq, sealed) in (0..).zip(&log) {
-        assert_eq!(ledger.append(&channel(), seq, sealed.bytes().clone()).await.unwrap(), Append::Stored);
+        assert_eq!(ledger.append(&channel(), seq, sealed.bytes().clone()).await.unwrap(), Appended::Stored);
     }
     let expected: Vec<_> = (0..20).map(|seq| (Asked::Create, key(seq))).collect();
     assert_eq!(asked(&store), expected);
@@ -98,11 +98,11 @@ async fn a_gap_costs_one_look_and_stores_nothing() {
     lay(&store, 0, &log[..2]).await;
     let ledger = opened(&store).await;
     store.calm();
-    assert_eq!(ledger.append(&channel(), 4, log[2].bytes().clone()).await.unwrap(), Append::Lost);
+    assert_eq!(ledger.append(&channel(), 4, log[2].bytes().clone()).await.unwrap(), Appended::Conflict);
     assert_eq!(asked(&store), [(Asked::Get, key(3))]);
     store.calm();
     // A process that has not read the size first checks that the previous entry exists.
-    assert_eq!(ledger.append(&channel(), 2, log[2].bytes().clone()).await.unwrap(), Append::Stored);
+    assert_eq!(ledger.append(&channel(), 2, log[2].bytes().clone()).await.unwrap(), Appended::Stored);
     assert_eq!(asked(&store), [(Asked::Get, key(1)), (Asked::Create, key(2))]);
 }
 
@@ -115,8 +115,8 @@ async fn an_entry_that_stands_already_is_ours_or_lost_without_a_put() {
         ledger.append(&channel(), seq, sealed.bytes().clone()).await.unwrap();
     }
     store.calm();
-    assert_eq!(ledger.append(&channel(), 0, log[0].bytes().clone()).await.unwrap(), Append::Stored);
-    assert_eq!(ledger.append(&channel(), 0, log[1].bytes().clone()).await.unwrap(), Append::Lost);
+    assert_eq!(ledger.append(&channel(), 0, log[0].bytes().clone()).await.unwrap(), Appended::Stored);
+    assert_eq!(ledger.append(&channel(), 0, log[1].bytes().clone()).await.unwrap(), Appended::Conflict);
     assert_eq!(asked(&store), [(Asked::Get, key(0)), (Asked::Get, key(0))]);
     store.take_away(&key(0)).await;
     let error = ledger.append(&channel(), 0, log[0].bytes().clone()).await.unwrap_err();
@@ -132,13 +132,13 @@ async fn a_fault_of_any_call_leaves_the_truth() {
             let store = Scripted::default();
             let ledger = opened(&store).await;
             store.nth(nth, wrong);
-            let mut log: Vec<Sealed> = Vec::new();
+            let mut log: Vec<EncodedEntry> = Vec::new();
             for _ in 0..6 {
                 let _ = ledger.size(&channel()).await;
-                let sealed = entry(log.len() as u64, log.last().map(Sealed::leaf), "ada");
+                let sealed = entry(log.len() as u64, log.last().map(EncodedEntry::leaf), "ada");
                 match ledger.append(&channel(), log.len() as u64, sealed.bytes().clone()).await {
-                    Ok(Append::Stored) => log.push(sealed),
-                    Ok(Append::Lost) => panic!("{wrong:?} of call {nth}: it is not contested"),
+                    Ok(Appended::Stored) => log.push(sealed),
+                    Ok(Appended::Conflict) => panic!("{wrong:?} of call {nth}: it is not contested"),
                     Err(error) => panic!("{wrong:?} of call {nth}: one fault is survived: {error:?}"),
                 }
             }
@@ -156,7 +156,7 @@ async fn what_is_opened_to_read_makes_nothing() {
     let store = Scripted::default();
     let log = entries(2);
     lay(&store, 0, &log[..1]).await;
-    let ledger = ObjectLedger::over(Arc::new(store.clone()), "team/ledger", Access::Read).await.unwrap();
+    let ledger = ObjectLedger::over(Arc::new(store.clone()), "team/ledger", OpenMode::Read).await.unwrap();
     assert_eq!(ledger.size(&channel()).await.unwrap(), 1);
     let error = ledger.append(&channel(), 1, log[1].bytes().clone()).await.unwrap_err();
     assert_eq!(

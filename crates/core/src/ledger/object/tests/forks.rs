@@ -1,7 +1,7 @@
 //! Tests of a store that stops honouring conditions after the probe: the fork is detected and reported.
 
 use super::*;
-use crate::ledger::Journal;
+use crate::ledger::ChannelLog;
 
 #[tokio::test]
 async fn an_overwritten_entry_is_a_fork_at_the_next_look_of_a_reader_that_saw_it() {
@@ -14,9 +14,9 @@ async fn an_overwritten_entry_is_a_fork_at_the_next_look_of_a_reader_that_saw_it
         }
     }
     let mine = entry(2, Some(log[1].leaf()), "bob");
-    assert_eq!(ada.append(&channel(), 2, log[2].bytes().clone()).await.unwrap(), Append::Stored);
+    assert_eq!(ada.append(&channel(), 2, log[2].bytes().clone()).await.unwrap(), Appended::Stored);
     store.script(Asked::Create, [Wrong::Overwrites]);
-    assert_eq!(bob.append(&channel(), 2, mine.bytes().clone()).await.unwrap(), Append::Stored);
+    assert_eq!(bob.append(&channel(), 2, mine.bytes().clone()).await.unwrap(), Appended::Stored);
     assert_eq!(bob.size(&channel()).await.unwrap(), 3);
     for _ in 0..2 {
         let error = ada.size(&channel()).await.unwrap_err();
@@ -26,7 +26,7 @@ async fn an_overwritten_entry_is_a_fork_at_the_next_look_of_a_reader_that_saw_it
         assert!(said.contains("does not honour conditional writes any more: stop every writer"), "{said}");
     }
     // The journal of a move stops with the same error.
-    let error = Journal::new(Arc::new(ada), channel()).refresh().await.unwrap_err();
+    let error = ChannelLog::new(Arc::new(ada), channel()).refresh().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerForked, "{error:?}");
 }
 
@@ -38,7 +38,7 @@ async fn an_entry_that_continues_an_overwritten_one_is_a_fork_for_a_reader_that_
     lay(&store, 0, &log[..2]).await;
     bob.size(&channel()).await.unwrap();
     let mine = entry(2, Some(log[1].leaf()), "bob");
-    assert_eq!(bob.append(&channel(), 2, mine.bytes().clone()).await.unwrap(), Append::Stored);
+    assert_eq!(bob.append(&channel(), 2, mine.bytes().clone()).await.unwrap(), Appended::Stored);
     // Ada's entry at position 3 continues her entry at position 2, which Bob's entry replaced.
     lay(&store, 3, &log[3..]).await;
     let error = bob.size(&channel()).await.unwrap_err();
@@ -49,7 +49,7 @@ async fn an_entry_that_continues_an_overwritten_one_is_a_fork_for_a_reader_that_
     );
     // A new reader finds a broken chain at that position.
     let anew: Arc<dyn Ledger> = Arc::new(opened(&store).await);
-    let error = Journal::new(anew, channel()).refresh().await.unwrap_err();
+    let error = ChannelLog::new(anew, channel()).refresh().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerCorrupt, "{error:?}");
     assert!(error.context().any(|(name, value)| (name, value) == ("seq", "3")), "{error:?}");
 }

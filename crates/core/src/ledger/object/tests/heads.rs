@@ -3,7 +3,7 @@
 use super::*;
 
 async fn cold(store: &Scripted) -> (Result<u64>, Vec<(Asked, String)>) {
-    let ledger = ObjectLedger::over(Arc::new(store.clone()), "team/ledger", Access::Read).await.unwrap();
+    let ledger = ObjectLedger::over(Arc::new(store.clone()), "team/ledger", OpenMode::Read).await.unwrap();
     store.calm();
     let size = ledger.size(&channel()).await;
     (size, asked(store))
@@ -48,7 +48,7 @@ async fn a_store_that_cannot_list_is_asked_entry_by_entry() {
             if hinted > 0 {
                 hint(&store, hinted, log[hinted as usize - 1].leaf()).await;
             }
-            let ledger = ObjectLedger::over(Arc::new(store.clone()), "team/ledger", Access::Read).await.unwrap();
+            let ledger = ObjectLedger::over(Arc::new(store.clone()), "team/ledger", OpenMode::Read).await.unwrap();
             store.calm();
             store.always(Asked::List, wrong);
             assert_eq!(ledger.size(&channel()).await.unwrap(), count, "{wrong:?}, {count} entries, a hint at {hinted}");

@@ -5,9 +5,9 @@ use super::*;
 use crate::ledger::Index as _;
 
 /// The state after `size` entries of a log, with the fields that an index uses.
-fn state(log: &[Sealed], size: u64) -> ChannelState {
+fn state(log: &[EncodedEntry], size: u64) -> ChannelState {
     let mut state = ChannelState::empty(channel());
-    (state.size, state.leaf) = (size, log.get(size as usize - 1).map(Sealed::leaf));
+    (state.size, state.leaf) = (size, log.get(size as usize - 1).map(EncodedEntry::leaf));
     state
 }
 
@@ -126,10 +126,10 @@ async fn what_is_damaged_is_no_index_and_an_answer_is_never_made_up() {
 /// appends.
 #[cfg(all(feature = "file", unix))]
 async fn requests(count: u64) -> usize {
-    use crate::ledger::Journal;
+    use crate::ledger::ChannelLog;
     use crate::ledger::journal::tests::{digest, key, moves, outcome};
     let store = Scripted::default();
-    let mut journal = Journal::new(Arc::new(opened(&store).await), channel());
+    let mut journal = ChannelLog::new(Arc::new(opened(&store).await), channel());
     for first in (1..=count).step_by(10) {
         let open = moves(&mut journal, first..first + 10).await;
         journal.append(open + 1, outcome(open, first + 9), Timestamp::from_unix_ms(0)).await.unwrap();
@@ -138,7 +138,7 @@ async fn requests(count: u64) -> usize {
     // Write a current hint: this test appends more entries per second than a real process, so the hint lags.
     hint(&store, 1 + 2 * count, journal.state().leaf.unwrap()).await;
     store.calm();
-    let mut anew = Journal::new(Arc::new(opened(&store).await), channel());
+    let mut anew = ChannelLog::new(Arc::new(opened(&store).await), channel());
     let state = anew.refresh().await.unwrap();
     assert_eq!((state.size, state.live), (1 + 2 * count, Some(digest(count))));
     assert_eq!(anew.committed(&key(count + 1)).await.unwrap(), None);

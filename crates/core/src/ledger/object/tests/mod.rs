@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::script::{Asked, Scripted, Wrong};
 use super::*;
-use crate::log::{Body, Entry, Hold, HoldScope, Leaf, Sealed};
+use crate::log::{Body, EncodedEntry, Entry, EntryHash, Hold, HoldScope};
 use crate::value::{Provenance, Timestamp};
 
 const CHANNEL: &str = "reg.io/acme/shop:prod";
@@ -25,7 +25,7 @@ fn key(seq: u64) -> String {
 }
 
 /// An entry of the channel's log; `by` names the writer.
-fn entry(seq: u64, parent: Option<Leaf>, by: &str) -> Sealed {
+fn entry(seq: u64, parent: Option<EntryHash>, by: &str) -> EncodedEntry {
     let body = Body::Hold(Hold {
         scope: HoldScope::All,
         reason: "because".parse().unwrap(),
@@ -37,28 +37,28 @@ fn entry(seq: u64, parent: Option<Leaf>, by: &str) -> Sealed {
 }
 
 /// A log of `count` entries.
-fn entries(count: u64) -> Vec<Sealed> {
-    let mut log: Vec<Sealed> = Vec::new();
+fn entries(count: u64) -> Vec<EncodedEntry> {
+    let mut log: Vec<EncodedEntry> = Vec::new();
     for seq in 0..count {
-        log.push(entry(seq, log.last().map(Sealed::leaf), "ada"));
+        log.push(entry(seq, log.last().map(EncodedEntry::leaf), "ada"));
     }
     log
 }
 
 /// Stores entries from position `from` on without the ledger.
-async fn lay(store: &Scripted, from: u64, log: &[Sealed]) {
+async fn lay(store: &Scripted, from: u64, log: &[EncodedEntry]) {
     for (seq, sealed) in (from..).zip(log) {
         store.plant(&key(seq), sealed.bytes()).await;
     }
 }
 
-async fn hint(store: &Scripted, size: u64, leaf: Leaf) {
+async fn hint(store: &Scripted, size: u64, leaf: EntryHash) {
     let text = format!("{{\"channel\":\"{CHANNEL}\",\"leaf\":\"{leaf}\",\"size\":{size}}}");
     store.plant(&format!("{ROOT}/hint/head.json"), text.as_bytes()).await;
 }
 
 async fn opened(store: &Scripted) -> ObjectLedger {
-    let ledger = ObjectLedger::over(Arc::new(store.clone()), "team/ledger", Access::Write).await.unwrap();
+    let ledger = ObjectLedger::over(Arc::new(store.clone()), "team/ledger", OpenMode::Write).await.unwrap();
     ledger.timeout(Duration::from_millis(200))
 }
 

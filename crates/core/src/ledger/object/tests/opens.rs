@@ -3,7 +3,7 @@
 use super::*;
 
 async fn open(store: &Scripted) -> Result<ObjectLedger> {
-    ObjectLedger::over(Arc::new(store.clone()), "team/ledger", Access::Write).await
+    ObjectLedger::over(Arc::new(store.clone()), "team/ledger", OpenMode::Write).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,10 +81,10 @@ async fn a_directory_of_the_other_layout_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let url = format!("file://{}", dir.path().display());
     std::fs::write(dir.path().join("reg.io%2fa%3aprod.jsonl"), "").unwrap();
-    let error = ObjectLedger::open(&url, Access::Read).await.unwrap_err();
+    let error = ObjectLedger::open(&url, OpenMode::Read).await.unwrap_err();
     let expected = format!("{url} holds a ledger of files: give its plain path, {}", dir.path().display());
     assert_eq!((error.kind(), error.to_string()), (ErrorKind::ConfigInvalid, expected));
-    let absent = ObjectLedger::open(&format!("{url}/none"), Access::Read).await.unwrap_err();
+    let absent = ObjectLedger::open(&format!("{url}/none"), OpenMode::Read).await.unwrap_err();
     assert_eq!(
         (absent.kind(), absent.to_string()),
         (ErrorKind::LedgerAbsent, format!("{url}/none: there is no such directory"))
@@ -96,7 +96,7 @@ async fn a_directory_of_the_other_layout_is_refused() {
 #[tokio::test]
 async fn a_directory_of_objects_is_no_ledger_of_files() {
     let dir = tempfile::tempdir().unwrap();
-    ObjectLedger::open(&format!("file://{}", dir.path().display()), Access::Write).await.unwrap();
+    ObjectLedger::open(&format!("file://{}", dir.path().display()), OpenMode::Write).await.unwrap();
     let error = crate::ledger::FileLedger::open(dir.path()).unwrap_err();
     let expected = format!("{} holds a ledger of objects: give it as a URL, file://…", dir.path().display());
     assert_eq!((error.kind(), error.to_string()), (ErrorKind::ConfigInvalid, expected));
@@ -106,7 +106,7 @@ async fn a_directory_of_objects_is_no_ledger_of_files() {
 #[tokio::test]
 async fn a_directory_that_cannot_be_written_stores_nothing_and_says_why() {
     let dir = tempfile::tempdir().unwrap();
-    let ledger = ObjectLedger::open(&format!("file://{}", dir.path().display()), Access::Write).await.unwrap();
+    let ledger = ObjectLedger::open(&format!("file://{}", dir.path().display()), OpenMode::Write).await.unwrap();
     // There is a file in place of the log's directory: even root cannot write below it.
     std::fs::write(dir.path().join(OBJECT.encode(&channel())), "").unwrap();
     let error = ledger.append(&channel(), 0, entries(1)[0].bytes().clone()).await.unwrap_err();
@@ -117,7 +117,7 @@ async fn a_directory_that_cannot_be_written_stores_nothing_and_says_why() {
 #[cfg(not(feature = "s3"))]
 #[tokio::test]
 async fn a_cloud_that_is_not_built_in_is_named_with_its_feature() {
-    let error = ObjectLedger::open("s3://bucket/ledger", Access::Read).await.unwrap_err();
+    let error = ObjectLedger::open("s3://bucket/ledger", OpenMode::Read).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
     let said = "s3://bucket: this build does not reach it: build tagwarden with the feature `s3`";
     assert_eq!(error.to_string(), said);

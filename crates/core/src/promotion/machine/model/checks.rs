@@ -102,9 +102,9 @@ impl Ending {
 
 impl World {
     /// Checks an entry that is about to be appended; `open` is the open move.
-    pub(super) fn check_step(&mut self, step: &Step, open: Option<&OpenMove>) {
+    pub(super) fn check_step(&mut self, step: &Transition, open: Option<&OpenMove>) {
         match (step, open) {
-            (Step::Outcome { status, put, .. }, Some(open)) => {
+            (Transition::Outcome { status, put, .. }, Some(open)) => {
                 let committed = *status == Status::Committed;
                 if committed && *put != PutStatus::None && !self.landed && !self.went_around {
                     self.breaks("committed-was-put");
@@ -117,7 +117,7 @@ impl World {
                     self.breaks("quiet-before-outcome");
                 }
             }
-            (Step::Observation { .. }, None) if !self.went_around && self.tag == self.log.live => {
+            (Transition::Observation { .. }, None) if !self.went_around && self.tag == self.log.live => {
                 self.breaks("no-false-word: observed");
             }
             _ => {}

@@ -21,8 +21,8 @@ use self::work::outcome;
 use self::world::{Flying, Left, Running, Slot, Todo, World};
 use super::rules::Rule;
 use super::*;
-use crate::log::{Deadlines, Op, OpenMove, PutStatus, Status, Step};
-use crate::value::{Digest, IdempotencyKey, Text};
+use crate::log::{Deadlines, Op, OpenMove, PutStatus, Status, Transition};
+use crate::value::{Digest, IdempotencyKey, Line};
 
 /// A digest made from this name, without a hash: a hash would take longer than a step.
 fn digest(name: &str) -> Digest {
@@ -33,7 +33,7 @@ fn digest(name: &str) -> Digest {
     Digest::from_sha256(bytes)
 }
 
-fn text(text: impl AsRef<str>) -> Text {
+fn text(text: impl AsRef<str>) -> Line {
     text.as_ref().parse().unwrap()
 }
 

@@ -160,7 +160,7 @@ impl Model for Setup {
             }
             Event::Note => {
                 world.left.notes -= 1;
-                world.append(Step::Other);
+                world.append(Transition::Other);
             }
             Event::Hold => {
                 let (scope, until) = self.holds[self.holds.len() - world.left.holds];
@@ -168,7 +168,7 @@ impl Model for Setup {
             }
             Event::Unhold => {
                 let hold = world.log.holds[0].seq;
-                world.append(Step::Unhold(hold));
+                world.append(Transition::Unhold(hold));
             }
             Event::Foreign => {
                 let to = self.foreign[self.foreign.len() - world.left.foreign];

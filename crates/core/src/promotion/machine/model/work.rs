@@ -7,8 +7,8 @@ use crate::error::Retry;
 use crate::log::PolicyInForce;
 use crate::value::Timestamp;
 
-pub(super) fn outcome(open: &OpenMove, status: Status, put: PutStatus, observed: Option<Digest>) -> Step {
-    Step::Outcome {
+pub(super) fn outcome(open: &OpenMove, status: Status, put: PutStatus, observed: Option<Digest>) -> Transition {
+    Transition::Outcome {
         intent_seq: open.seq,
         move_id: open.move_id.clone(),
         owner: open.owner.clone(),
@@ -24,8 +24,8 @@ pub(super) fn policy() -> Digest {
     digest("policy")
 }
 
-pub(super) fn policy_step() -> Step {
-    Step::Policy(PolicyInForce { seq: 0, digest: policy(), binding: false })
+pub(super) fn policy_step() -> Transition {
+    Transition::Policy(PolicyInForce { seq: 0, digest: policy(), binding: false })
 }
 
 pub(super) enum Ended {
@@ -271,7 +271,7 @@ impl Setup {
                 Input::Begun(self.put_in(world, at, seq, self.intent(at, ask, change), choice), pins)
             }
             Todo::Do(Effect::Takeover { seq, open, deadlines }) => {
-                let step = Step::Takeover {
+                let step = Transition::Takeover {
                     intent_seq: open.seq,
                     move_id: open.move_id.clone(),
                     owner: text(format!("w{at}")),
@@ -283,7 +283,7 @@ impl Setup {
             }
             Todo::Do(Effect::Policy { seq }) => Input::Appended(self.put_in(world, at, seq, policy_step(), choice)),
             Todo::Do(Effect::Observe { seq, observed, .. }) => {
-                Input::Appended(self.put_in(world, at, seq, Step::Observation { observed }, choice))
+                Input::Appended(self.put_in(world, at, seq, Transition::Observation { observed }, choice))
             }
             Todo::Do(Effect::Close(closing)) => {
                 if world.log.size == closing.seq {
@@ -320,7 +320,7 @@ impl Setup {
         })
     }
 
-    fn intent(&self, at: usize, ask: &Ask, change: Change) -> Step {
+    fn intent(&self, at: usize, ask: &Ask, change: Change) -> Transition {
         let Change { op, previous, target, replaced, .. } = change;
         let (move_id, owner) = (format!("m{at}"), format!("w{at}"));
         let open = OpenMove {
@@ -329,25 +329,25 @@ impl Setup {
             as_it_is: op == Op::Adopt || (op == Op::Bootstrap && ask.want == Want::Observed),
             ..self.worker_move(previous, target, op, &move_id, &owner, ask.key.as_str(), self.goals[at].1)
         };
-        Step::Intent { open: Box::new(open), policy: policy() }
+        Transition::Intent { open: Box::new(open), policy: policy() }
     }
 
-    fn put_in(&self, world: &mut World, at: usize, seq: u64, step: Step, choice: Choice) -> Appended {
+    fn put_in(&self, world: &mut World, at: usize, seq: u64, step: Transition, choice: Choice) -> AppendEnd {
         if world.log.size != seq {
-            return Appended::Lost(world.read(self, at));
+            return AppendEnd::Lost(world.read(self, at));
         }
         match choice {
             Choice::Late => {
                 world.late.push((seq, step));
-                Appended::Unknown
+                AppendEnd::Unknown
             }
             Choice::Flaw => {
                 world.append(step);
-                Appended::Unknown
+                AppendEnd::Unknown
             }
             _ => {
                 world.append(step);
-                Appended::Stored(world.read(self, at))
+                AppendEnd::Stored(world.read(self, at))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::checks::{Ending, Saw};
 use super::*;
-use crate::log::{ActiveHold, ChannelState, Closed, HoldScope};
+use crate::log::{ActiveHold, ChannelState, ClosedMove, HoldScope};
 use crate::value::{Channel, Provenance, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,7 +15,7 @@ pub(super) struct World {
     pub(super) window: Vec<(Option<Digest>, Ms)>,
     pub(super) flying: Vec<Flying>,
     /// Appends whose answer was lost and that may still land.
-    pub(super) late: Vec<(u64, Step)>,
+    pub(super) late: Vec<(u64, Transition)>,
     pub(super) workers: Vec<Arc<Slot>>,
     pub(super) left: Left,
     pub(super) went_around: bool,
@@ -30,7 +30,7 @@ pub(super) struct Commit {
     pub(super) key: IdempotencyKey,
     pub(super) replay: Replay,
     /// The owner of the move when it was closed.
-    pub(super) by: Text,
+    pub(super) by: Line,
 }
 
 /// The faults and foreign events that may still happen.
@@ -48,7 +48,7 @@ pub(super) struct Left {
 /// A put whose answer was lost, on its way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Flying {
-    pub(super) move_id: Text,
+    pub(super) move_id: Line,
     pub(super) to: Digest,
     pub(super) sent: Ms,
 }
@@ -124,7 +124,7 @@ impl World {
     }
 
     pub(super) fn begin(&mut self, open: OpenMove) {
-        self.append(Step::Intent { open: Box::new(open), policy: super::work::policy() });
+        self.append(Transition::Intent { open: Box::new(open), policy: super::work::policy() });
     }
 
     pub(super) fn tick(&mut self, lag: Ms, longest: Ms) {
@@ -139,17 +139,17 @@ impl World {
     }
 
     /// Appends a step, and checks it against the world.
-    pub(super) fn append(&mut self, step: Step) {
+    pub(super) fn append(&mut self, step: Transition) {
         let mut log = ChannelState::clone(&self.log);
         let (size, open) = (log.size, log.open.clone());
         self.check_step(&step, open.as_ref());
-        if matches!(step, Step::Intent { .. }) {
+        if matches!(step, Transition::Intent { .. }) {
             self.landed = false;
         }
         if log.fold(digest(&format!("{size}")), step).is_err() {
             self.breaks("no-interleaving");
         }
-        if let (Some(open), Some(Closed { status: Status::Committed, .. }), None) = (open, &log.closed, &log.open) {
+        if let (Some(open), Some(ClosedMove { status: Status::Committed, .. }), None) = (open, &log.closed, &log.open) {
             if self.committed.iter().any(|commit| commit.key == open.key) {
                 self.breaks("key-once");
             }
@@ -169,7 +169,7 @@ impl World {
         self.tag = to;
     }
 
-    pub(super) fn land(&mut self, move_id: &Text, to: Digest, lag: Ms) {
+    pub(super) fn land(&mut self, move_id: &Line, to: Digest, lag: Ms) {
         match self.log.open.as_ref().is_some_and(|open| open.move_id == *move_id) {
             true => self.landed = true,
             false => self.breaks("intent-before-put: a put landed outside of its move"),
@@ -182,7 +182,7 @@ impl World {
         let (seq, provenance) = (self.log.size, Provenance::new("manual", "1", "b").unwrap());
         let until = until.map(|until| Timestamp::from_unix_ms(i64::try_from(until).unwrap()));
         let hold = ActiveHold { seq, scope, reason: text("r"), provenance, until };
-        self.append(Step::Hold(Box::new(hold)));
+        self.append(Transition::Hold(Box::new(hold)));
     }
 
     /// The position of the hold that stops `op` now.

@@ -55,8 +55,8 @@ fn run_is_not_stale_after_a_move_that_it_met_later_and_that_was_aborted() {
     let free = run.looked(&mut log, "a");
     assert!(matches!(run.effect(free), Effect::Judge { .. }));
     assert!(matches!(run.effect(Input::Approved(digest("policy"))), Effect::Begin { .. }));
-    log.add(Step::Block(digest("x")));
-    let lost = Appended::Lost(log.read(run.now));
+    log.add(Transition::Block(digest("x")));
+    let lost = AppendEnd::Lost(log.read(run.now));
     assert_eq!(run.effect(Input::Begun(lost, Pins::Confirmed)), Effect::Look, "what judges has changed");
     log.begin("other", Op::Promote, "b");
     let open = run.looked(&mut log, "a");
@@ -77,7 +77,7 @@ fn after_closing(log: &mut Log) -> Run<Moving> {
     run.now = until;
     let Effect::Takeover { deadlines, .. } = run.guarded(log) else { panic!("it does not take over") };
     log.take_over("me", deadlines);
-    let stored = Appended::Stored(log.read(run.now));
+    let stored = AppendEnd::Stored(log.read(run.now));
     let Effect::Sleep(quiet_ms, Waiting::Quiet { .. }) = run.effect(Input::Appended(stored)) else {
         panic!("it does not wait for the quiet time")
     };
@@ -87,7 +87,7 @@ fn after_closing(log: &mut Log) -> Run<Moving> {
     let Effect::Close(closing) = run.guarded(log) else { panic!("it is not closed") };
     assert_eq!(closing.status, Status::Committed);
     log.end(closing.status, closing.put);
-    let stored = Appended::Stored(log.read(run.now));
+    let stored = AppendEnd::Stored(log.read(run.now));
     assert_eq!(run.effect(Input::Appended(stored)), Effect::Look);
     run
 }
@@ -115,7 +115,7 @@ fn run_is_stale_after_a_move_that_followed_the_dead_one_that_it_closed() {
 /// *foreign*
 #[test]
 fn drift_is_looked_at_again_when_the_head_moved() {
-    let moves: [fn(&mut Log); 2] = [|log| log.begin("other", Op::Promote, "b"), |log| log.add(Step::Other)];
+    let moves: [fn(&mut Log); 2] = [|log| log.begin("other", Op::Promote, "b"), |log| log.add(Transition::Other)];
     for moves in moves {
         let (mut log, mut run) = (Log::at_a(), Run::of(promote("c")));
         let drifted = run.looked(&mut log, "b");

@@ -94,7 +94,7 @@ async fn a_read_that_may_not_push_asks_for_pull_alone() {
     assert!(matches!(&put, Put::Refused(error) if error.kind() == ErrorKind::RegistryDenied), "{put:?}");
     assert_eq!(count(&script, "PUT"), 0, "there was no token to send it with");
 
-    let audit = super::registry(options().access(Access::Pull));
+    let audit = super::registry(options().access(TokenScope::Pull));
     audit.resolve(&repository(&script), &prod()).await.unwrap();
     assert_eq!(script.lines().iter().filter(|line| line.contains("push")).count(), 2);
 }

@@ -19,7 +19,7 @@ pub(super) const BODY: &str = r#"{"schemaVersion":2}"#;
 
 /// Options with short timeouts and no look-up of credentials.
 pub(super) fn options() -> OciOptions {
-    OciOptions::new().lookup(Lookup::Nowhere).retries(2).total_timeout(Duration::from_secs(5))
+    OciOptions::new().lookup(CredentialSource::Nowhere).retries(2).total_timeout(Duration::from_secs(5))
 }
 
 pub(super) fn registry(options: OciOptions) -> OciRegistry {

@@ -61,7 +61,7 @@ async fn a_registry_that_echoes_credentials_does_not_get_them_into_an_error() {
 #[ignore = "a child of a_credential_helpers_output_is_not_shown"]
 async fn child_with_a_credential_helper() {
     let script = Script::start(|_, _| reply(401, &[("www-authenticate", "Basic")], "")).await;
-    let registry = registry(OciOptions::new().lookup(Lookup::EnvironmentThenDocker).retries(0));
+    let registry = registry(OciOptions::new().lookup(CredentialSource::EnvironmentThenDocker).retries(0));
     let error = registry.resolve(&repository(&script), &prod()).await.unwrap_err();
     println!("<<{} {error} {error:?}>>", error.code());
 }
