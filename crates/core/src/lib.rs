@@ -1,11 +1,65 @@
-//! Moves floating OCI environment tags (`dev`, `preprod`, `prod`) as governed release events: a pipeline requests a
-//! move, a policy judges it, one move of a channel runs at a time, the tag points at a new digest, and an append-only
-//! ledger records the previous digest, the new digest, the person or workload that moved it, and the reason. **The tag
-//! is the operational alias; the resolved digest is the audit record.**
+//! Moves floating OCI environment tags (`dev`, `preprod`, `prod`) as governed release events. A pipeline asks for a
+//! move, a policy judges it, one move of a channel runs at a time, the tag goes to a new digest, and an append-only
+//! ledger keeps the previous digest, the new digest, the pipeline run, the actor and the time. **The tag is the
+//! operational alias; the resolved digest is the audit record.**
 //!
-//! Begin with [`Promoter`]. It needs a [`Registry`](registry::Registry), such as
-//! `registry::oci::OciRegistry`, and a [`Ledger`](ledger::Ledger), such as `ledger::FileLedger`; for tests there are
-//! [`MemoryLedger`](ledger::MemoryLedger) and the registries of the crate `tagwarden-testing`.
+//! ```no_run
+//! # #[cfg(all(feature = "oci", feature = "file"))]
+//! # async fn example() -> tagwarden::Result<()> {
+//! use std::sync::Arc;
+//! use tagwarden::registry::oci::{OciOptions, OciRegistry};
+//! use tagwarden::{Channel, MoveOptions, Promoter, Provenance, ledger::FileLedger, log::Source};
+//!
+//! let registry = OciRegistry::new(OciOptions::new())?;
+//! let promoter = Promoter::new(Arc::new(registry), Arc::new(FileLedger::open("/var/lib/tagwarden")?));
+//! let prod: Channel = "registry.example.com/acme/shop:prod".parse()?;
+//! let release = Source::Reference("registry.example.com/acme/shop:1.4.2".parse()?);
+//! let options = MoveOptions::new(Provenance::new("manual", "run-42", "ada")?);
+//! let receipt = promoter.promote(&prod, release, options).await?;
+//! println!("{prod}: {:?} -> {}", receipt.previous_digest, receipt.digest);
+//! # Ok(()) }
+//! ```
+//!
+//! Begin with [`Promoter`]: its methods are the moves ([`promote`](Promoter::promote),
+//! [`rollback`](Promoter::rollback), [`bootstrap`](Promoter::bootstrap), [`repair`](Promoter::repair),
+//! [`adopt`](Promoter::adopt)), the questions ([`current`](Promoter::current), [`history`](Promoter::history),
+//! [`audit`](Promoter::audit)) and [`recover`](Promoter::recover).
+//!
+//! # Registries
+//! A [`Registry`](registry::Registry) has the tags. `registry::oci::OciRegistry` (feature `oci`) speaks to every
+//! registry that follows the OCI distribution specification 1.1.
+//!
+//! # Ledgers
+//! A [`Ledger`](ledger::Ledger) stores one log for each channel. Its only demand on a backend is *append at this
+//! position if it is the next one*. There are `FileLedger` (feature `file`; one host), `ObjectLedger` (features
+//! `object-store`, `s3`, `gcs`, `azure`), `PostgresLedger` (feature `postgres`) and
+//! [`MemoryLedger`](ledger::MemoryLedger). [`LedgerUrl`](ledger::LedgerUrl) opens any of them by its URL.
+//!
+//! # Guarantees
+//! - No tag is put without a durable intent before it.
+//! - Moves of one channel never interleave, across the processes and machines that share the ledger.
+//! - A committed move was read back from the registry after its put.
+//! - One idempotency key commits once.
+//! - A changed, missing or reordered entry is found by [`verify`](Promoter::verify).
+//!
+//! A push around tagwarden is detected, not prevented. `docs/concepts.md` has the whole list, and
+//! `docs/internals/protocol.md` the steps of a move and how they are checked.
+//!
+//! # Errors
+//! There is one [`Error`]. Its [`kind`](Error::kind) has a stable code, a [class](ErrorClass) that says what happened
+//! (refused, failed, unknown, …) and says when to [retry](Retry). `docs/reference/errors.md` lists every code.
+//!
+//! # Testing
+//! The crate `tagwarden-testing` has a registry in memory and one over HTTP on loopback, both with scripted faults,
+//! contract tests for a registry or a ledger of your own, a clock for paused time, and proptest strategies.
+//!
+//! # Features
+//! `oci` and `file` are on by default. `object-store` adds a ledger in the layout of an object store, kept in a
+//! directory or in memory; `s3`, `gcs` and `azure` add those clouds; `postgres` adds a ledger in PostgreSQL. No feature
+//! changes the behaviour of the rest.
+//!
+//! # Layers
+//! A module uses those of its own layer and below.
 //!
 //! | layer | module | contents |
 //! | --- | --- | --- |
@@ -15,15 +69,6 @@
 //! | 3 | [`registry`], [`ledger`] | the two ports and their adapters |
 //! | 4 | [`flux`] | artifacts that Flux consumes |
 //! | 5 | [`promotion`] | [`Promoter`] and its operations; a state machine without I/O runs each move |
-//!
-//! # Features
-//! `oci` (real registries) and `file` (the file ledger) are on by default. `object-store` adds a ledger in the layout
-//! of an object store, kept in a directory or in memory; `s3`, `gcs` and `azure` add those clouds; `postgres` adds a
-//! ledger in PostgreSQL. No feature changes the behaviour of the rest.
-//!
-//! # Testing
-//! The crate `tagwarden-testing` has a registry in memory and one over HTTP on loopback, both with scripted faults,
-//! contract tests for a registry or a ledger of your own, a clock for paused time, and proptest strategies.
 
 #![forbid(unsafe_code)]
 
