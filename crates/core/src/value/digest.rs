@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
-use super::invalid;
+use super::{JsonText, invalid};
 use crate::error::{Error, Result};
 
 /// The hash algorithm of a digest. The OCI image specification registers both; registries must support sha256.
@@ -28,7 +28,7 @@ pub enum Algorithm {
 /// assert!(digest.verify(b"hello"));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "JsonText<'de>", into = "String")]
 pub struct Digest(Bytes);
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -169,10 +169,10 @@ fn why_not<const N: usize>(hex: &str) -> Error {
     }
 }
 
-impl TryFrom<String> for Digest {
+impl TryFrom<JsonText<'_>> for Digest {
     type Error = Error;
-    fn try_from(text: String) -> Result<Digest> {
-        text.parse()
+    fn try_from(text: JsonText<'_>) -> Result<Digest> {
+        text.0.parse()
     }
 }
 

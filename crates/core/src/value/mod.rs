@@ -19,7 +19,7 @@ pub use digest::{Algorithm, Digest, Hasher};
 pub use name::{Reference, Repository, Tag, Target};
 pub use provenance::{Actor, ActorKind, Commit, IdempotencyKey, Identity, Job, Provenance, ReleaseLabel, Run};
 pub use text::Line;
-pub(crate) use text::is_forbidden;
+pub(crate) use text::{JsonText, is_forbidden};
 pub use time::{Clock, SystemClock, Timestamp};
 pub use written::{AsWritten, ReleaseName};
 

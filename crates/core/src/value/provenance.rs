@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::Recorded;
-use super::{Digest, Line, invalid, text, text_value};
+use super::{Digest, JsonText, Line, invalid, text, text_value};
 use crate::error::{Error, Result};
 
 /// The idempotency key of a request: 1 to 128 characters, without control, bidirectional or invisible ones.
 ///
 /// A key moves a channel at most once: a repeated request with the same key gets the first outcome.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "Recorded", into = "String")]
+#[serde(try_from = "JsonText<'de>", into = "String")]
 pub struct IdempotencyKey(Arc<str>);
 
 impl IdempotencyKey {
@@ -34,11 +33,11 @@ impl FromStr for IdempotencyKey {
 
 text_value!(IdempotencyKey);
 
-impl TryFrom<Recorded> for IdempotencyKey {
+impl TryFrom<JsonText<'_>> for IdempotencyKey {
     type Error = Error;
 
-    fn try_from(text: Recorded) -> Result<IdempotencyKey> {
-        text.read("idempotency key", 128).map(IdempotencyKey)
+    fn try_from(text: JsonText<'_>) -> Result<IdempotencyKey> {
+        text.recorded("idempotency key", 128).map(IdempotencyKey)
     }
 }
 
@@ -72,7 +71,7 @@ text_value!(Commit);
 
 /// The name that people give a release, such as `v1.4.2`: 1 to 128 characters.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "Recorded", into = "String")]
+#[serde(try_from = "JsonText<'de>", into = "String")]
 pub struct ReleaseLabel(Arc<str>);
 
 impl ReleaseLabel {
@@ -92,11 +91,11 @@ impl FromStr for ReleaseLabel {
 
 text_value!(ReleaseLabel);
 
-impl TryFrom<Recorded> for ReleaseLabel {
+impl TryFrom<JsonText<'_>> for ReleaseLabel {
     type Error = Error;
 
-    fn try_from(text: Recorded) -> Result<ReleaseLabel> {
-        text.read("release", 128).map(ReleaseLabel)
+    fn try_from(text: JsonText<'_>) -> Result<ReleaseLabel> {
+        text.recorded("release", 128).map(ReleaseLabel)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `Line`: one line of text that is safe to store and to show.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::error::{Error, Result};
 ///
 /// Serde also accepts invisible characters, because older entries of a log may contain them.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "Recorded", into = "String")]
+#[serde(try_from = "JsonText<'de>", into = "String")]
 pub struct Line(Arc<str>);
 
 const MAX: usize = 1024;
@@ -56,22 +57,22 @@ impl FromStr for Line {
 
 text_value!(Line);
 
-impl TryFrom<Recorded> for Line {
+impl TryFrom<JsonText<'_>> for Line {
     type Error = Error;
 
-    fn try_from(text: Recorded) -> Result<Line> {
-        text.read("text", MAX).map(Line)
+    fn try_from(text: JsonText<'_>) -> Result<Line> {
+        text.recorded("text", MAX).map(Line)
     }
 }
 
-/// A line of text as an entry of a log may contain it.
-#[derive(Deserialize)]
+/// A string in JSON, which is copied only if it has escapes.
+#[derive(Debug, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Recorded(String);
+pub(crate) struct JsonText<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
-impl Recorded {
+impl JsonText<'_> {
     /// The line, if an entry may contain it: 1 to `max` characters. `what` names it in the error.
-    pub(super) fn read(&self, what: &str, max: usize) -> Result<Arc<str>> {
+    pub(super) fn recorded(&self, what: &str, max: usize) -> Result<Arc<str>> {
         check(what, &self.0, max)
     }
 }

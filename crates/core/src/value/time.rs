@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::invalid;
+use super::{JsonText, invalid};
 use crate::error::{Error, Result};
 
 /// A moment in UTC, to the millisecond, written as RFC 3339: `2026-11-23T06:12:31.123Z`.
@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 /// assert_eq!(time.to_string(), "2026-11-23T06:12:31.123Z");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "JsonText<'de>", into = "String")]
 pub struct Timestamp(i64);
 
 impl Timestamp {
@@ -115,6 +115,9 @@ impl FromStr for Timestamp {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Timestamp> {
+        if let Some(time) = Timestamp::of_written(text) {
+            return Ok(time);
+        }
         let time = text
             .parse::<jiff::Timestamp>()
             .map_err(|_| invalid("time", format!("{text:?} is not RFC 3339, such as 2026-11-23T06:12:31Z"), None))?;
@@ -141,10 +144,10 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-impl TryFrom<String> for Timestamp {
+impl TryFrom<JsonText<'_>> for Timestamp {
     type Error = Error;
-    fn try_from(text: String) -> Result<Timestamp> {
-        text.parse()
+    fn try_from(text: JsonText<'_>) -> Result<Timestamp> {
+        text.0.parse()
     }
 }
 
