@@ -1,16 +1,16 @@
 //! The bodies of all kinds of entries except the intent.
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::intent::{Deadlines, Op};
+use super::words::words;
 use crate::error::{Error, ErrorKind, Result};
-use crate::value::{Digest, Line, Provenance, Timestamp};
+use crate::value::{Digest, Line, Provenance, Timestamp, text_value};
 
 /// Another worker takes an open move over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Takeover {
     /// The operation that the worker was asked for.
     pub op: TakeoverOp,
@@ -59,57 +59,34 @@ impl From<Op> for TakeoverOp {
     }
 }
 
-/// The result of a move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// The tag was seen to point at the target.
-    Committed,
-    /// Every put was refused, or none was sent; the tag did not move.
-    Failed,
-    /// Closed without a result: it is not known that the move changed the tag.
-    Aborted,
-}
-
-impl Status {
-    /// The word in the log.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Status::Committed => "committed",
-            Status::Failed => "failed",
-            Status::Aborted => "aborted",
-        }
+words! {
+    /// The result of a move.
+    pub enum Status {
+        /// The tag was seen to point at the target.
+        Committed => "committed",
+        /// Every put was refused, or none was sent; the tag did not move.
+        Failed => "failed",
+        /// ClosedMove without a result: it is not known that the move changed the tag.
+        Aborted => "aborted",
     }
 }
 
-/// The result of the puts of a move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PutStatus {
-    /// No put was sent.
-    None,
-    /// The registry refused every put.
-    Refused,
-    /// The result is not known: an answer was lost, or another worker may have sent a put.
-    Unknown,
-    /// The registry accepted a put.
-    Accepted,
-}
-
-impl PutStatus {
-    /// The word in the log.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            PutStatus::None => "none",
-            PutStatus::Refused => "refused",
-            PutStatus::Unknown => "unknown",
-            PutStatus::Accepted => "accepted",
-        }
+words! {
+    /// The result of the puts of a move.
+    pub enum PutStatus {
+        /// No put was sent.
+        None => "none",
+        /// The registry refused every put.
+        Refused => "refused",
+        /// The result is not known: an answer was lost, or another worker may have sent a put.
+        Unknown => "unknown",
+        /// The registry accepted a put.
+        Accepted => "accepted",
     }
 }
 
 /// A move ends.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Outcome {
     /// The id of the move.
     pub move_id: Line,
@@ -124,14 +101,14 @@ pub struct Outcome {
     /// The result of its puts.
     pub put: PutStatus,
     /// The digest in the last read of the tag; absent if the tag was absent or was not read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub observed: Option<Digest>,
     /// The number of puts sent by the worker that closed the move.
     pub attempts: u64,
     /// True if a worker other than the first one closed it.
     pub recovered: bool,
     /// The reason why the move was not committed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<RecordedError>,
 }
 
@@ -153,40 +130,40 @@ pub enum ObservationCause {
 }
 
 /// The tag was seen at a digest other than the live one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Observation {
     /// The live digest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<Digest>,
     /// The digest that the registry answered; absent if the tag was absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub observed: Option<Digest>,
     /// The reason for the observation.
     pub cause: ObservationCause,
 }
 
 /// A person's consent to exactly one move.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Approval {
     /// The operation.
     pub op: Op,
     /// The digest that the move points the channel at.
     pub target: Digest,
     /// The live digest before it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<Digest>,
     /// The digest of the policy that judged the move.
     pub policy: Digest,
     /// The actor and the pipeline run that recorded it.
     pub provenance: Provenance,
     /// The person who approved, if a CI imports a person's review.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub approver: Option<Approver>,
     /// The time at which it expires; absent: it does not expire.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     /// The person's comment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<Line>,
 }
 
@@ -198,30 +175,23 @@ pub struct Approver {
     /// The system, such as `github`.
     pub provider: Line,
     /// The URL of the review.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<Line>,
 }
 
-/// The moves that a hold stops.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum HoldScope {
-    /// Promote and bootstrap. Rollback, repair and adopt are allowed.
-    #[default]
-    Promotions,
-    /// Every move.
-    All,
+words! {
+    /// The moves that a hold stops.
+    #[derive(Default)]
+    pub enum HoldScope {
+        /// Promote and bootstrap. Rollback, repair and adopt are allowed.
+        #[default]
+        Promotions => "promotions",
+        /// Every move.
+        All => "all",
+    }
 }
 
 impl HoldScope {
-    /// The word in the log.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            HoldScope::Promotions => "promotions",
-            HoldScope::All => "all",
-        }
-    }
-
     /// True if a hold of this scope stops a move with this operation.
     pub fn covers(self, op: Op) -> bool {
         match self {
@@ -247,7 +217,7 @@ impl FromStr for HoldScope {
 }
 
 /// Stops moves of the channel until an [`Unhold`] names this entry or until its own end time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hold {
     /// The moves that it stops.
     pub scope: HoldScope,
@@ -256,12 +226,12 @@ pub struct Hold {
     /// The actor and the pipeline run.
     pub provenance: Provenance,
     /// The time at which it ends by itself; absent: only an [`Unhold`] ends it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
 
 /// The end of a hold.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Unhold {
     /// The position of the hold's entry, which is its id.
     pub hold: u64,
@@ -272,7 +242,7 @@ pub struct Unhold {
 }
 
 /// The name of a check: `[a-z0-9][a-z0-9._-]{0,63}`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CheckName(String);
 
@@ -283,39 +253,21 @@ impl CheckName {
     }
 }
 
-impl TryFrom<String> for CheckName {
-    type Error = Error;
+impl FromStr for CheckName {
+    type Err = Error;
 
-    fn try_from(text: String) -> Result<CheckName> {
+    fn from_str(text: &str) -> Result<CheckName> {
         let first = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
         let rest = text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'));
         if first && rest && text.len() <= 64 {
-            return Ok(CheckName(text));
+            return Ok(CheckName(text.to_owned()));
         }
         let why = "not 1 to 64 characters a-z, 0-9, '.', '_' and '-' that begin with a letter or digit";
         Err(Error::new(ErrorKind::ValueInvalid, format!("check name: {why}")))
     }
 }
 
-impl FromStr for CheckName {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<CheckName> {
-        text.to_owned().try_into()
-    }
-}
-
-impl From<CheckName> for String {
-    fn from(name: CheckName) -> String {
-        name.0
-    }
-}
-
-impl fmt::Display for CheckName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+text_value!(CheckName);
 
 /// The verdict of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -328,7 +280,7 @@ pub enum CheckVerdict {
 }
 
 /// A named verdict about a digest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Check {
     /// The name of the check.
     pub name: CheckName,
@@ -339,15 +291,15 @@ pub struct Check {
     /// The actor and the pipeline run that ran the check.
     pub provenance: Provenance,
     /// The URL of the result.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<Line>,
     /// The time from which it no longer counts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
 }
 
 /// Declares a digest unfit for this channel and those after it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Block {
     /// The digest.
     pub digest: Digest,
@@ -356,12 +308,12 @@ pub struct Block {
     /// The actor and the pipeline run.
     pub provenance: Provenance,
     /// A URL with more information.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<Line>,
 }
 
 /// The end of a block.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Unblock {
     /// The blocked digest.
     pub digest: Digest,
@@ -372,7 +324,7 @@ pub struct Unblock {
 }
 
 /// The policy that judges the moves after this entry, with its full text.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PolicyEntry {
     /// Its name.
     pub name: Line,
@@ -387,7 +339,7 @@ pub struct PolicyEntry {
 }
 
 /// A cluster reported that it runs a digest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Deployment {
     /// The name of the cluster.
     pub cluster: Line,
@@ -400,7 +352,7 @@ pub struct Deployment {
 }
 
 /// The log continues in another ledger; no entry may follow this one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Migrated {
     /// The other ledger.
     pub ledger: Line,
@@ -411,6 +363,6 @@ pub struct Migrated {
     /// The actor and the pipeline run that migrated it.
     pub provenance: Provenance,
     /// The reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Line>,
 }

@@ -2,28 +2,22 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::words::words;
 use crate::error::{Error, ErrorKind};
 
 macro_rules! defect_codes {
     ($($(#[doc = $doc:literal])+ $code:ident => $text:literal;)+) => {
-        /// The rule of the format that an entry breaks. A test compares the table in `docs/reference/ledger-format.md`
-        /// with this enum.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum DefectCode {
-            $($(#[doc = $doc])+ #[serde(rename = $text)] $code,)+
+        words! {
+            /// The rule of the format that an entry breaks, in the order in which an entry is checked. A test compares
+            /// the table in `docs/reference/ledger-format.md` with this enum.
+            pub enum DefectCode {
+                $($(#[doc = $doc])+ $code => $text,)+
+            }
         }
 
         impl DefectCode {
-            /// Every code, in the order in which an entry is checked.
-            pub const ALL: &'static [DefectCode] = &[$(DefectCode::$code),+];
-
-            /// The stable code.
-            pub fn as_str(self) -> &'static str {
-                match self { $(DefectCode::$code => $text,)+ }
-            }
-
             /// The broken rule in one sentence, as in `docs/reference/ledger-format.md`.
             pub fn meaning(self) -> &'static str {
                 match self { $(DefectCode::$code => concat!($($doc),+).trim_ascii(),)+ }

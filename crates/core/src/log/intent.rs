@@ -6,35 +6,23 @@ use std::time::Duration;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
+use super::words::words;
 use crate::error::Error;
 use crate::value::{Channel, Digest, Environment, IdempotencyKey, Line, Provenance, Timestamp};
 
-/// The operation of a move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Op {
-    /// Points the channel at another release.
-    Promote,
-    /// Points the channel back at a digest that was live on it.
-    Rollback,
-    /// Records the first digest of the channel in the log.
-    Bootstrap,
-    /// Puts the live digest back after the tag was moved outside of the ledger.
-    Repair,
-    /// Makes the digest that the tag was moved to outside of the ledger the live one.
-    Adopt,
-}
-
-impl Op {
-    /// The word in the log.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Op::Promote => "promote",
-            Op::Rollback => "rollback",
-            Op::Bootstrap => "bootstrap",
-            Op::Repair => "repair",
-            Op::Adopt => "adopt",
-        }
+words! {
+    /// The operation of a move.
+    pub enum Op {
+        /// Points the channel at another release.
+        Promote => "promote",
+        /// Points the channel back at a digest that was live on it.
+        Rollback => "rollback",
+        /// Records the first digest of the channel in the log.
+        Bootstrap => "bootstrap",
+        /// Puts the live digest back after the tag was moved outside of the ledger.
+        Repair => "repair",
+        /// Makes the digest that the tag was moved to outside of the ledger the live one.
+        Adopt => "adopt",
     }
 }
 
@@ -48,7 +36,7 @@ pub struct TargetManifest {
     /// Its length in bytes.
     pub size: u64,
     /// Its artifact type, if the manifest names one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<Line>,
     /// Its `org.opencontainers.image.` annotations, those in [`ANNOTATIONS`](TargetManifest::ANNOTATIONS). One that the
     /// manifest lacks or that does not fit into a line is left out.
@@ -126,7 +114,7 @@ impl Default for Deadlines {
 }
 
 /// The beginning of a move. No other move of the channel can begin until the [`Outcome`](super::Outcome) of this one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Intent {
     /// Its operation.
     pub op: Op,
@@ -137,7 +125,7 @@ pub struct Intent {
     /// The SHA-256 of the canonical request, as it was given.
     pub request: Digest,
     /// The live digest before the move; absent only in a log without a committed move.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<Digest>,
     /// The manifest that the channel is to point at.
     pub target: TargetManifest,
@@ -146,13 +134,13 @@ pub struct Intent {
     /// The actor and the pipeline run that asked for the move.
     pub provenance: Provenance,
     /// The reason, in the caller's words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Line>,
     /// The value that the caller required the channel to have.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expected>,
     /// The release's place among the others, if it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<ReleaseOrder>,
     /// The logs of earlier environments that were read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -160,13 +148,13 @@ pub struct Intent {
     /// The decision of the policy.
     pub decision: Decision,
     /// In a repair, the digest that the tag pointed at instead of the live one; absent if the tag was absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub replaced: Option<Digest>,
     /// The log that this one continues; only in a bootstrap after a repository was renamed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub predecessor: Option<Predecessor>,
     /// The set of channels that this move belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub set: Option<MoveSet>,
     /// The worker's random id.
     pub owner: Line,
@@ -179,7 +167,7 @@ pub struct Intent {
 }
 
 /// The decision of a policy about a move.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Decision {
     /// The time of the decision, by the clock of the machine that made it.
     pub at: Timestamp,
@@ -208,7 +196,7 @@ pub struct RecordedCheck {
 }
 
 /// A policy's name and digest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RecordedPolicy {
     /// Its name.
     pub name: Line,
@@ -232,21 +220,21 @@ pub enum Verdict {
 }
 
 /// A finding as it is recorded in the log.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RecordedFinding {
     /// The guardrail's name.
     pub guardrail: Line,
     /// The verdict.
     pub verdict: Verdict,
     /// The code, if the verdict is a warning or refusal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Line>,
     /// The reason, with numbers and units.
     pub why: Line,
 }
 
 /// A refusal that the caller overrode by name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RecordedOverride {
     /// The guardrail's name.
     pub guardrail: Line,
@@ -286,7 +274,7 @@ pub struct ReleaseOrder {
     /// The value.
     pub value: OrderValue,
     /// The series; values of different series cannot be compared.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub series: Option<Line>,
 }
 

@@ -19,6 +19,7 @@ mod read;
 mod state;
 mod trail;
 mod verify;
+mod words;
 
 pub use body::{
     Approval, Approver, Block, Check, CheckName, CheckVerdict, Deployment, Hold, HoldScope, Migrated, Observation,

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 use super::body::{Outcome, Status, Takeover, TakeoverOp};
 use super::entry::{Body, Entry};
 use super::intent::Intent;
+use super::words::words;
 use crate::value::{Channel, Line, Provenance, Timestamp};
 
 /// A move of a channel, from its intent to its outcome.
@@ -67,29 +68,17 @@ pub struct OutcomeRecord {
     pub outcome: Outcome,
 }
 
-/// The status of a move in history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MoveStatus {
-    /// It has an intent and no outcome yet.
-    Open,
-    /// The tag was seen to point at the target.
-    Committed,
-    /// Every put was refused, or none was sent; the tag did not move.
-    Failed,
-    /// Closed without a result: it is not known that the move changed the tag.
-    Aborted,
-}
-
-impl MoveStatus {
-    /// The word used in JSON: `open`, `committed`, `failed` or `aborted`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            MoveStatus::Open => "open",
-            MoveStatus::Committed => "committed",
-            MoveStatus::Failed => "failed",
-            MoveStatus::Aborted => "aborted",
-        }
+words! {
+    /// The status of a move in history.
+    pub enum MoveStatus {
+        /// It has an intent and no outcome yet.
+        Open => "open",
+        /// The tag was seen to point at the target.
+        Committed => "committed",
+        /// Every put was refused, or none was sent; the tag did not move.
+        Failed => "failed",
+        /// ClosedMove without a result: it is not known that the move changed the tag.
+        Aborted => "aborted",
     }
 }
 
@@ -107,7 +96,7 @@ impl MoveRecord {
 
 impl Serialize for MoveRecord {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut fields = to.serialize_struct("PromotionEvent", 7)?;
+        let mut fields = to.serialize_struct("MoveRecord", 7)?;
         fields.serialize_field("channel", &self.channel)?;
         fields.serialize_field("seq", &self.seq)?;
         fields.serialize_field("at", &self.at)?;
