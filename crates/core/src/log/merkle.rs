@@ -98,26 +98,53 @@ fn split(size: usize) -> usize {
 /// The sibling hashes on the path from the leaf at `index` to the root, nearest first (RFC 6962, section 2.1.1).
 /// VALUE_INVALID if there is no such leaf.
 pub fn inclusion_proof(leaves: &[Hash], index: u64) -> Result<Vec<Hash>> {
-    let size = leaves.len();
-    let mut at = match usize::try_from(index) {
-        Ok(at) if at < size => at,
-        _ => return Err(invalid(format!("no leaf at {index} in a tree of {size}"))),
-    };
-    let mut proof = Vec::new();
-    let mut part = leaves;
-    while part.len() > 1 {
-        let (left, right) = part.split_at(split(part.len()));
-        if at < left.len() {
-            proof.push(root(right));
-            part = left;
-        } else {
-            proof.push(root(left));
-            at -= left.len();
-            part = right;
-        }
+    match usize::try_from(index) {
+        Ok(at) if at < leaves.len() => Ok(path(leaves, at)),
+        _ => Err(invalid(format!("no leaf at {index} in a tree of {}", leaves.len()))),
     }
-    proof.reverse();
-    Ok(proof)
+}
+
+/// PATH of RFC 6962, section 2.1.1.
+fn path(leaves: &[Hash], at: usize) -> Vec<Hash> {
+    if leaves.len() <= 1 {
+        return Vec::new();
+    }
+    let (left, right) = leaves.split_at(split(leaves.len()));
+    let (mut proof, sibling) = match at.checked_sub(left.len()) {
+        None => (path(left, at), right),
+        Some(at) => (path(right, at), left),
+    };
+    proof.push(root(sibling));
+    proof
+}
+
+/// The way from a leaf up to the root of a tree.
+struct Climb {
+    /// The index of the node among those of its level.
+    at: u64,
+    /// The index of the last node of that level.
+    last: u64,
+}
+
+impl Climb {
+    /// Goes to the next node that has a sibling. True if the sibling is on the left; none at the root.
+    fn sibling_is_left(&mut self) -> Option<bool> {
+        if self.last == 0 {
+            return None;
+        }
+        let left = self.at & 1 == 1 || self.at == self.last;
+        // A last node without a sibling is the node of the level above.
+        while left && self.at & 1 == 0 && self.at != 0 {
+            self.up();
+        }
+        self.up();
+        Some(left)
+    }
+
+    fn up(&mut self) {
+        self.at >>= 1;
+        self.last >>= 1;
+    }
 }
 
 /// Checks that `leaf` is at `index` in the tree of `size` leaves with root `root` (RFC 9162, section 2.1.3.2).
@@ -131,25 +158,17 @@ pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, proof: &[Hash], root
         Error::new(ErrorKind::LedgerCorrupt, format!("inclusion proof of {index} in {size}: {why}"))
             .with_context("seq", index)
     };
-    let (mut at, mut last, mut node) = (index, size - 1, *leaf);
-    for step in proof {
-        if last == 0 {
-            return Err(corrupt("it has too many hashes"));
-        }
-        if at & 1 == 1 || at == last {
-            node = node_hash(step, &node);
-            while at & 1 == 0 && at != 0 {
-                at >>= 1;
-                last >>= 1;
-            }
-        } else {
-            node = node_hash(&node, step);
-        }
-        at >>= 1;
-        last >>= 1;
+    let mut climb = Climb { at: index, last: size - 1 };
+    let mut node = *leaf;
+    for sibling in proof {
+        node = match climb.sibling_is_left() {
+            None => return Err(corrupt("it has too many hashes")),
+            Some(true) => node_hash(sibling, &node),
+            Some(false) => node_hash(&node, sibling),
+        };
     }
     match () {
-        () if last != 0 => Err(corrupt("it has too few hashes")),
+        () if climb.last != 0 => Err(corrupt("it has too few hashes")),
         () if node != *root => Err(corrupt("it leads to another root")),
         () => Ok(()),
     }
@@ -158,35 +177,26 @@ pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, proof: &[Hash], root
 /// The hashes that prove that the tree of the first `old` leaves is the beginning of this tree (RFC 6962, section
 /// 2.1.2); empty for an empty or an equal old tree. VALUE_INVALID if `old` is larger than the number of leaves.
 pub fn consistency_proof(leaves: &[Hash], old: u64) -> Result<Vec<Hash>> {
-    let size = leaves.len();
-    let mut old = match usize::try_from(old) {
-        Ok(old) if old <= size => old,
-        _ => return Err(invalid(format!("a tree of {old} leaves is no beginning of one of {size}"))),
+    match usize::try_from(old) {
+        Ok(0) => Ok(Vec::new()),
+        Ok(old) if old <= leaves.len() => Ok(subproof(leaves, old, true)),
+        _ => Err(invalid(format!("a tree of {old} leaves is no beginning of one of {}", leaves.len()))),
+    }
+}
+
+/// SUBPROOF of RFC 6962, section 2.1.2. `whole` is true while `leaves` begin with the first leaf of the log: then the
+/// root over the `old` leaves is the old root, which the verifier knows.
+fn subproof(leaves: &[Hash], old: usize, whole: bool) -> Vec<Hash> {
+    if old == leaves.len() {
+        return if whole { Vec::new() } else { vec![root(leaves)] };
+    }
+    let (left, right) = leaves.split_at(split(leaves.len()));
+    let (mut proof, sibling) = match old.checked_sub(left.len()) {
+        None | Some(0) => (subproof(left, old, whole), right),
+        Some(old) => (subproof(right, old, false), left),
     };
-    let mut proof = Vec::new();
-    if old == 0 || old == size {
-        return Ok(proof);
-    }
-    let mut part = leaves;
-    // True while `part` begins with the first leaf: then it ends as the old tree, whose root the verifier knows.
-    let mut whole = true;
-    while old < part.len() {
-        let (left, right) = part.split_at(split(part.len()));
-        if old <= left.len() {
-            proof.push(root(right));
-            part = left;
-        } else {
-            proof.push(root(left));
-            old -= left.len();
-            part = right;
-            whole = false;
-        }
-    }
-    if !whole {
-        proof.push(root(part));
-    }
-    proof.reverse();
-    Ok(proof)
+    proof.push(root(sibling));
+    proof
 }
 
 /// Checks that the tree of `old` leaves with `old_root` is the beginning of the tree of `size` leaves with `root` (RFC
@@ -207,37 +217,26 @@ pub fn verify_consistency(old: u64, old_root: &Hash, size: u64, root: &Hash, pro
             (true, _) => Ok(()),
         };
     }
-    let mut steps = proof.iter();
+    let mut hashes = proof.iter();
     // If `old` is a power of two, the old root is a node of the new tree, and the proof leaves it out.
     let first = match old.is_power_of_two() {
         true => *old_root,
-        false => *steps.next().ok_or_else(|| forked("it has too few hashes"))?,
+        false => *hashes.next().ok_or_else(|| forked("it has too few hashes"))?,
     };
-    let (mut at, mut last) = (old - 1, size - 1);
-    while at & 1 == 1 {
-        at >>= 1;
-        last >>= 1;
+    let mut climb = Climb { at: old - 1, last: size - 1 };
+    while climb.at & 1 == 1 {
+        climb.up();
     }
     let (mut old_node, mut node) = (first, first);
-    for step in steps {
-        if last == 0 {
-            return Err(forked("it has too many hashes"));
+    for sibling in hashes {
+        match climb.sibling_is_left() {
+            None => return Err(forked("it has too many hashes")),
+            Some(true) => (old_node, node) = (node_hash(sibling, &old_node), node_hash(sibling, &node)),
+            Some(false) => node = node_hash(&node, sibling),
         }
-        if at & 1 == 1 || at == last {
-            old_node = node_hash(step, &old_node);
-            node = node_hash(step, &node);
-            while at & 1 == 0 && at != 0 {
-                at >>= 1;
-                last >>= 1;
-            }
-        } else {
-            node = node_hash(&node, step);
-        }
-        at >>= 1;
-        last >>= 1;
     }
     match () {
-        () if last != 0 => Err(forked("it has too few hashes")),
+        () if climb.last != 0 => Err(forked("it has too few hashes")),
         () if old_node != *old_root => Err(forked("it leads to another old root")),
         () if node != *root => Err(forked("it leads to another root")),
         () => Ok(()),
