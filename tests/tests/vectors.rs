@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tagwarden::log::merkle::{
     Hash, consistency_proof, inclusion_proof, leaf_hash, root, verify_consistency, verify_inclusion,
 };
-use tagwarden::log::{ChannelState, Defect, Entry, LogReport, Transition, Verifier, check};
+use tagwarden::log::{ChannelState, Defect, Entry, LogReport, Verifier, check};
 use tagwarden_tests::{file, verify_ledger};
 
 fn vector(name: &str) -> Vec<u8> {
@@ -108,10 +108,9 @@ fn entry_by_entry_the_good_log_folds_to_the_same() {
     let mut state = ChannelState::empty("registry.example.com/acme/shop:prod".parse().unwrap());
     for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let entry = Entry::open(line).unwrap();
-        let want = Transition::of(entry.seq, entry.at, &entry.channel, &entry.body);
-        let (leaf, step) = check(&state.channel, state.size, state.leaf, line).unwrap();
-        assert_eq!(step, want, "the step is what the entry says");
-        assert_eq!(state.take(line).unwrap(), want);
+        let (leaf, checked) = check(&state.channel, state.size, state.leaf, line).unwrap();
+        assert_eq!(checked, entry);
+        assert_eq!(state.take(line).unwrap(), entry);
         assert_eq!(state.leaf, Some(leaf));
         assert_eq!(entry.seal().unwrap().bytes(), line, "sealed again, the bytes are the same");
     }

@@ -78,8 +78,8 @@ test('options and records have the fields of the core', async () => {
     ['promotion/query', 'ChannelStatus'], ['log/verify', 'LogReport'], ['log/move_record', 'MoveRecord', ['status']], ['promotion/past', 'DriftSeen'],
     ['log/body', 'Outcome', ['at', 'seq']], ['log/intent', 'Predecessor'], ['promotion/receipt', 'Receipt'], ['promotion/receipt', 'Live'],
     ['log/intent', 'TargetManifest'], ['log/intent', 'Decision'], ['log/intent', 'ReleaseOrder'], ['log/intent', 'UpstreamLog'],
-    ['log/intent', 'MoveSet'], ['log/move_record', 'TakeoverRecord'], ['log/state', 'ActiveHold'], ['log/state', 'OpenMove'],
-    ['log/state', 'MigratedTo'], ['log/doubt', 'PossiblyOpen'], ['log/defect', 'Defect'], ['policy/facts', 'Facts'], ['policy/guardrail', 'Finding'],
+    ['log/intent', 'MoveSet'], ['log/move_record', 'TakeoverRecord'], ['log/state/hold', 'ActiveHold'], ['log/state/open_move', 'OpenMove'],
+    ['log/state', 'MigratedTo'], ['log/state/open_move', 'PossiblyOpen'], ['log/defect', 'Defect'], ['policy/facts', 'Facts'], ['policy/guardrail', 'Finding'],
   ]) {
     assert.deepEqual(await own('record', name), [...(await core(path, name)), ...besides].sort(), name)
   }

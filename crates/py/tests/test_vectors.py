@@ -181,9 +181,9 @@ def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
         tagwarden.UpstreamLog: "log/intent",
         tagwarden.MoveSet: "log/intent",
         tagwarden.RecordedError: "log/body",
-        tagwarden.ActiveHold: "log/state",
+        tagwarden.ActiveHold: "log/state/hold",
         tagwarden.MigratedTo: "log/state",
-        tagwarden.PossiblyOpen: "log/doubt",
+        tagwarden.PossiblyOpen: "log/state/open_move",
         tagwarden.Finding: "policy/guardrail",
     }
     for of, path in alike.items():

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Appended, Ledger, Snapshot, Term, Unacknowledged};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Body, ChannelState, EncodedEntry, Entry, EntryHash, PossiblyOpen, Status, Transition};
+use crate::log::{Body, ChannelState, EncodedEntry, Entry, EntryHash, Outcome, PossiblyOpen, Status};
 use crate::value::{Channel, Digest, IdempotencyKey, Timestamp};
 
 /// Number of entries that one read asks for.
@@ -145,7 +145,7 @@ impl ChannelLog {
     fn take(&mut self, bytes: &[u8]) -> Result<()> {
         let terms = self.open_terms();
         match Arc::make_mut(&mut self.state).take(bytes) {
-            Ok(step) => self.note_terms(&step, terms),
+            Ok(entry) => self.note_terms(&entry.body, terms),
             Err(defect) => {
                 // The state may be half updated: start again. The next refresh finds the same defect.
                 let channel = self.state.channel.clone();
@@ -161,8 +161,8 @@ impl ChannelLog {
         self.state.open.as_ref().map(|open| ([Term::key(&open.key), Term::digest(&open.target)], open.seq))
     }
 
-    fn note_terms(&mut self, step: &Transition, open: Option<([Term; 2], u64)>) {
-        if let (Transition::Outcome { status: Status::Committed, .. }, Some((terms, seq))) = (step, open) {
+    fn note_terms(&mut self, body: &Body, open: Option<([Term; 2], u64)>) {
+        if let (Body::Outcome(Outcome { status: Status::Committed, .. }), Some((terms, seq))) = (body, open) {
             for term in terms {
                 self.terms.push((term, seq));
                 self.places.entry(term).or_default().push(seq);
@@ -213,22 +213,23 @@ impl ChannelLog {
         if self.state.size != seq {
             return Ok(AppendResult::Lost);
         }
-        let sealed = self.state.next(body, Uuid::now_v7(), at).seal()?;
+        let entry = self.state.next(body, Uuid::now_v7(), at);
+        let sealed = entry.seal()?;
         // Refuse to append an entry that would break the log.
         let mut next = ChannelState::clone(&self.state);
-        let step = next.take(sealed.bytes()).map_err(|defect| {
+        next.take(sealed.bytes()).map_err(|defect| {
             Error::new(ErrorKind::InternalFault, format!("an entry that would break the log: {defect}"))
         })?;
         let appended = self.ledger.append(&self.state.channel.clone(), seq, sealed.bytes().clone()).await;
         let unanswered = appended.as_ref().is_err_and(|error| error.kind() == ErrorKind::LedgerAmbiguous);
-        if let (true, Transition::Intent { open, .. }) = (unanswered, &step) {
-            self.doubt = Some(PossiblyOpen::from(&**open));
+        if unanswered && let Some(doubt) = PossiblyOpen::by(&entry) {
+            self.doubt = Some(doubt);
         }
         match appended? {
             Appended::Stored => {
                 let terms = self.open_terms();
                 self.state = Arc::new(next);
-                self.note_terms(&step, terms);
+                self.note_terms(&entry.body, terms);
                 Ok(AppendResult::At(seq))
             }
             Appended::Conflict => Ok(AppendResult::Lost),

@@ -1,17 +1,17 @@
 //! `Entry`: one record of a channel's log, version 1 of the format (`docs/reference/ledger-format.md`).
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::body::{
     Approval, Block, Check, Deployment, Hold, Migrated, Observation, Outcome, PolicyEntry, Takeover, Unblock, Unhold,
 };
-use super::canonical::canonical;
+use super::encode::canonical;
+use super::envelope::Envelope;
 use super::intent::Intent;
 use super::merkle::leaf_hash;
-use super::read::read;
+use super::words::words;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Channel, Digest, Provenance, Timestamp};
 
@@ -22,7 +22,7 @@ pub const MAX_ENTRY: usize = 32 * 1024;
 pub type EntryHash = Digest;
 
 /// One immutable record in a channel's log.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Entry {
     /// The channel in whose log the entry is.
     pub channel: Channel,
@@ -43,26 +43,16 @@ pub struct Entry {
 macro_rules! bodies {
     ($($(#[doc = $doc:literal])+ $kind:ident($body:ty) => $word:literal;)+) => {
         /// The content of an entry, by kind.
-        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
         #[serde(tag = "kind", content = "body", rename_all = "lowercase")]
         pub enum Body {
             $($(#[doc = $doc])+ $kind($body),)+
         }
 
-        /// The kind of an entry.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(rename_all = "lowercase")]
-        pub enum Kind {
-            $($(#[doc = $doc])+ $kind,)+
-        }
-
-        impl Kind {
-            /// Every kind.
-            pub const ALL: &'static [Kind] = &[$(Kind::$kind),+];
-
-            /// The word in the log.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Kind::$kind => $word,)+ }
+        words! {
+            /// The kind of an entry.
+            pub enum Kind {
+                $($(#[doc = $doc])+ $kind => $word,)+
             }
         }
 
@@ -72,9 +62,9 @@ macro_rules! bodies {
                 match self { $(Body::$kind(_) => Kind::$kind,)+ }
             }
 
-            /// The body of this kind with these fields.
-            pub(super) fn of(kind: Kind, fields: Value) -> serde_json::Result<Body> {
-                Ok(match kind { $(Kind::$kind => Body::$kind(serde_json::from_value(fields)?),)+ })
+            /// The body of this kind in JSON.
+            pub(super) fn read(kind: Kind, json: &[u8]) -> serde_json::Result<Body> {
+                Ok(match kind { $(Kind::$kind => Body::$kind(serde_json::from_slice(json)?),)+ })
             }
         }
     };
@@ -110,9 +100,9 @@ bodies! {
 }
 
 impl Kind {
-    /// The kind that has this word, if this version knows it.
-    pub(super) fn of(word: &str) -> Option<Kind> {
-        Kind::ALL.iter().copied().find(|kind| kind.as_str() == word)
+    /// True if an entry of this kind names who wrote it.
+    pub(super) fn has_author(self) -> bool {
+        !matches!(self, Kind::Outcome | Kind::Observation | Kind::Deployment)
     }
 }
 
@@ -175,9 +165,10 @@ impl Entry {
     /// The entry that these bytes hold, if they are well formed. [`ChannelState::take`](super::ChannelState::take)
     /// checks that it fits its log.
     pub fn open(bytes: &[u8]) -> Result<Entry> {
-        let entry = read(bytes).map_err(|broken| broken.at(0))?;
-        let seq = entry.seq;
-        Ok(entry.whole().map_err(|broken| broken.at(seq))?)
+        let envelope = Envelope::read(bytes).map_err(|broken| broken.at(0))?;
+        let seq = envelope.seq;
+        let body = envelope.check_parent().and_then(|()| envelope.body()).map_err(|broken| broken.at(seq))?;
+        Ok(envelope.entry(body))
     }
 }
 

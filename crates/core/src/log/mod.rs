@@ -5,19 +5,16 @@
 //! previous one, the open move.
 
 mod body;
-mod canonical;
 mod defect;
-mod doubt;
+mod encode;
 mod entry;
+mod envelope;
 mod intent;
-mod link;
 pub mod merkle;
 mod move_record;
 #[cfg(test)]
 pub(crate) mod proptests;
-mod read;
 mod state;
-mod trail;
 mod verify;
 mod words;
 
@@ -25,19 +22,18 @@ pub use body::{
     Approval, Approver, Block, Check, CheckName, CheckVerdict, Deployment, Hold, HoldScope, Migrated, Observation,
     ObservationCause, Outcome, PolicyEntry, PutStatus, RecordedError, Status, Takeover, TakeoverOp, Unblock, Unhold,
 };
-pub use canonical::canonical;
 pub use defect::{Defect, DefectCode};
-pub use doubt::PossiblyOpen;
+pub use encode::canonical;
 pub use entry::{Body, EncodedEntry, Entry, EntryHash, Kind, MAX_ENTRY};
+pub use envelope::check;
+pub(crate) use envelope::check_link;
 pub use intent::{
     Deadlines, Decision, Expected, Intent, MoveSet, OnFailure, Op, OrderValue, Predecessor, RecordedCheck,
     RecordedFinding, RecordedOverride, RecordedPolicy, ReleaseOrder, Source, TargetManifest, UpstreamLog, Verdict,
 };
-pub use link::check;
-pub(crate) use link::check_link;
 pub use move_record::{MoveRecord, MoveStatus, OutcomeRecord, TakeoverRecord, Window, events};
 pub use state::{
-    ActiveHold, CLOCK_TOLERANCE_MS, ChannelState, ClosedMove, MigratedTo, OpenMove, PolicyInForce, Transition,
+    ActiveHold, CLOCK_TOLERANCE_MS, ChannelState, ClosedMove, Ended, Mark, MayBe, MayBeCause, MigratedTo, OpenMove,
+    PolicyInForce, PossiblyOpen, Trail,
 };
-pub use trail::{Ended, Mark, MayBe, MayBeCause, Trail};
 pub use verify::{LogReport, Verifier};

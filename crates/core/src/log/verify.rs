@@ -4,19 +4,18 @@
 //! The content of an entry (its JSON, its fields, its leaf hash) does not depend on other entries, so entries are read
 //! on all cores. The state is then computed from one entry at a time, in the order of the log.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::collections::{HashMap, HashSet};
+use std::panic::resume_unwind;
 use std::thread;
 
 use bytes::Bytes;
 use serde::Serialize;
 
 use super::defect::{Broken, Checked, Defect, DefectCode, ensure};
-use super::entry::{EntryHash, MAX_ENTRY};
+use super::entry::{Body, MAX_ENTRY};
+use super::envelope::Envelope;
 use super::intent::Op;
-use super::read::{ReadEntry, read};
-use super::state::{ChannelState, Transition};
+use super::state::ChannelState;
 use crate::value::{Channel, Digest, IdempotencyKey, Line, Timestamp};
 
 /// The result of the check of a whole log. In JSON, absent fields are left out.
@@ -82,15 +81,29 @@ impl LogReport {
 /// The check stops after this number of defects.
 const MAX_DEFECTS: usize = 100;
 
+/// The number of entries that are read before they are applied.
+const BLOCK: usize = 1024;
+/// The least number of entries for which another thread is started.
+const SHARE: usize = 64;
+
 /// Checks a log of any length, fed in parts.
 ///
 /// # Memory
 /// 16 bytes an entry for its id (up to 48 if ids do not rise), and for each committed move about 30 for its key and 15
 /// for its digest (up to three times that while a table grows). The entries themselves are not kept. Ids are compared
 /// whole; keys and digests by 64 bits of a SHA-256.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Verifier {
-    fold: Option<Fold>,
+    /// The state of the log; absent until its channel is known.
+    state: Option<ChannelState>,
+    ids: Ids,
+    /// Keys of committed moves, and the positions of their intents.
+    keys: HashMap<Short, u64>,
+    /// The digests that have been live.
+    lived: HashSet<Short>,
+    last: Option<Timestamp>,
+    clock_went_back: u64,
+    moves: u64,
     /// The beginning of an unfinished line, cut at one byte more than the largest entry.
     line: Vec<u8>,
     /// The length of that line so far, in bytes.
@@ -102,55 +115,40 @@ pub struct Verifier {
     threads: usize,
 }
 
-/// The number of bytes that one thread reads in one go.
-const PIECE_BYTES: usize = 64 * 1024;
-/// The number of entries that one thread reads in one go, for logs that are fed entry by entry.
-const PIECE_ENTRIES: usize = 64;
-
 impl Verifier {
     /// A verifier of the log of `channel`, or of the channel that the first entry names.
     pub fn new(channel: Option<Channel>) -> Verifier {
-        Verifier {
-            fold: channel.map(Fold::new),
-            line: Vec::new(),
-            line_bytes: 0,
-            defects: Vec::new(),
-            ended: false,
-            threads: thread::available_parallelism().map_or(1, usize::from),
-        }
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        Verifier { state: channel.map(ChannelState::empty), threads, ..Verifier::default() }
     }
 
     /// Checks the next entries. Feed some thousand entries at once to use all cores.
     pub fn feed(&mut self, entries: &[Bytes]) {
-        if let Some(first) = entries.first() {
-            self.name(first);
-        }
-        let pieces: Vec<&[Bytes]> = entries.chunks(PIECE_ENTRIES).collect();
-        self.run(&pieces, |piece| piece.iter().map(|entry| entry.as_ref()));
+        self.run(&entries.iter().map(Bytes::as_ref).collect::<Vec<_>>());
     }
 
     /// Checks the next bytes of a log that is stored as lines; a part may end in the middle of a line. Feed some MiB at
     /// once to use all cores.
-    pub fn feed_jsonl(&mut self, mut bytes: &[u8]) {
-        if self.line_bytes > 0 {
-            let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
-                return self.keep(bytes);
-            };
-            let (head, rest) = bytes.split_at(end);
-            self.keep(head);
+    pub fn feed_jsonl(&mut self, bytes: &[u8]) {
+        let mut ends = memchr::memchr_iter(b'\n', bytes);
+        let mut start = 0;
+        if self.line_bytes > 0
+            && let Some(end) = ends.next()
+        {
+            self.keep(bytes.get(..end).unwrap_or_default());
             let line = std::mem::take(&mut self.line);
             self.line_bytes = 0;
-            self.name(&line);
-            self.run(&[&line[..]], std::iter::once);
-            bytes = rest.get(1..).unwrap_or_default();
+            self.run(&[&line]);
+            start = end + 1;
         }
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let (whole, rest) = bytes.split_at(whole);
-        if let Some(first) = Lines(whole).next() {
-            self.name(first);
-        }
-        self.run(&pieces(whole), Lines);
-        self.keep(rest);
+        let lines = ends.map(|end| {
+            let line = bytes.get(start..end).unwrap_or_default();
+            start = end + 1;
+            line
+        });
+        let lines: Vec<&[u8]> = lines.collect();
+        self.run(&lines);
+        self.keep(bytes.get(start..).unwrap_or_default());
     }
 
     /// The report at the end of the log.
@@ -160,14 +158,13 @@ impl Verifier {
 
     /// The report so far; more entries may be fed afterwards.
     pub fn report(&self) -> LogReport {
-        let fold = self.fold.as_ref();
-        let state = fold.map(|fold| &fold.state);
+        let state = self.state.as_ref();
         let migrated = state.and_then(|state| state.migrated.as_ref());
         LogReport {
             channel: state.map(|state| state.channel.clone()),
             entries: state.map_or(0, |state| state.size),
             torn_bytes: self.line_bytes,
-            moves: fold.map_or(0, |fold| fold.moves),
+            moves: self.moves,
             committed: state.map_or(0, |state| state.committed),
             live: state.and_then(|state| state.live),
             previous: state.and_then(|state| state.previous),
@@ -177,23 +174,9 @@ impl Verifier {
             migrated: migrated.map(|migrated| migrated.seq),
             migrated_to: migrated.map(|migrated| migrated.ledger.clone()),
             root: state.map_or_else(|| Digest::of(b""), ChannelState::root),
-            clock_went_back: fold.map_or(0, |fold| fold.clock_went_back),
+            clock_went_back: self.clock_went_back,
             defect: self.defects.first().cloned(),
             defects: self.defects.clone(),
-        }
-    }
-
-    /// Takes the log's channel from its first entry, if the channel is not known yet.
-    fn name(&mut self, first: &[u8]) {
-        if self.fold.is_some() || self.ended {
-            return;
-        }
-        match read(first) {
-            Ok(entry) => self.fold = Some(Fold::new(entry.channel)),
-            Err(broken) => {
-                self.defects.push(broken.at(0));
-                self.ended = true;
-            }
         }
     }
 
@@ -203,70 +186,91 @@ impl Verifier {
         self.line_bytes += part.len() as u64;
     }
 
-    /// Reads the entries of all pieces on all cores, and applies them in order.
-    fn run<'a, P, I>(&mut self, pieces: &[P], entries: impl Fn(P) -> I + Sync)
-    where
-        P: Copy + Send + Sync,
-        I: Iterator<Item = &'a [u8]>,
-    {
-        let (Some(fold), false) = (&mut self.fold, self.ended) else { return };
-        let taken = AtomicUsize::new(0);
-        let stop = AtomicBool::new(false);
-        // Each thread takes the next piece that no thread has taken.
-        let read_next = || -> Option<(usize, Vec<Checked<Candidate>>)> {
-            let at = taken.fetch_add(1, Ordering::Relaxed);
-            let piece = pieces.get(at).filter(|_| !stop.load(Ordering::Relaxed))?;
-            Some((at, entries(*piece).map(|entry| read(entry).map(Candidate::of)).collect()))
-        };
+    /// Reads entries on all cores, and applies them in order.
+    fn run(&mut self, entries: &[&[u8]]) {
+        for block in entries.chunks(BLOCK) {
+            self.ended = self.ended || !self.run_block(block);
+        }
+    }
+
+    /// False if no later entry can be judged, or if enough defects are listed.
+    fn run_block(&mut self, entries: &[&[u8]]) -> bool {
+        let mut shares = entries.chunks(entries.len().div_ceil(self.threads.max(1)).max(SHARE));
+        let own = shares.next().unwrap_or_default();
         thread::scope(|scope| {
-            let (sender, results) = mpsc::channel();
-            for _ in 1..self.threads.min(pieces.len()) {
-                let (sender, read_next) = (sender.clone(), &read_next);
-                let work = move || {
-                    while let Some(result) = read_next() {
-                        if sender.send(result).is_err() {
-                            break;
-                        }
-                    }
-                };
-                // If a thread cannot be started, the check works without it, only more slowly.
-                if thread::Builder::new().spawn_scoped(scope, work).is_err() {
-                    break;
-                }
-            }
-            drop(sender);
-            let mut waiting = BTreeMap::new();
-            let mut folded = 0;
-            while folded < pieces.len() {
-                waiting.extend(results.try_iter());
-                if let Some(piece) = waiting.remove(&folded) {
-                    folded += 1;
-                    if !fold.take_all(piece, &mut self.defects) {
-                        self.ended = true;
-                        stop.store(true, Ordering::Relaxed);
-                        return;
-                    }
-                } else if let Some((at, piece)) = read_next().or_else(|| results.recv().ok()) {
-                    waiting.insert(at, piece);
-                }
-            }
+            // If a thread cannot be started, the check works without it, only more slowly.
+            let others: Vec<_> = shares
+                .map(|share| (share, thread::Builder::new().spawn_scoped(scope, move || read_all(share)).ok()))
+                .collect();
+            self.apply_all(read_all(own))
+                && others.into_iter().all(|(share, thread)| {
+                    let read = thread.map_or_else(|| Ok(read_all(share)), |thread| thread.join());
+                    self.apply_all(read.unwrap_or_else(|panic| resume_unwind(panic)))
+                })
+        })
+    }
+
+    /// Applies entries, and lists the rules that they break. False if no later entry can be judged, or if enough
+    /// defects are listed.
+    fn apply_all(&mut self, entries: Vec<Checked<Candidate<'_>>>) -> bool {
+        entries.into_iter().all(|entry| {
+            let seq = self.state.as_ref().map_or(0, |state| state.size);
+            let Err(broken) = entry.and_then(|(envelope, body)| self.apply(&envelope, body)) else { return true };
+            let ends = broken.code.ends_reading();
+            self.defects.push(broken.at(seq));
+            !ends && self.defects.len() < MAX_DEFECTS
+        })
+    }
+
+    /// Applies the next entry.
+    fn apply(&mut self, envelope: &Envelope<'_>, body: Checked<Body>) -> Checked<()> {
+        let Envelope { leaf, id, at, .. } = *envelope;
+        // If the channel was not given, the first entry names it.
+        let state = self.state.get_or_insert_with(|| ChannelState::empty(envelope.channel.clone()));
+        envelope.follows(&state.channel, state.size, state.leaf)?;
+        self.clock_went_back += u64::from(self.last.is_some_and(|last| at < last));
+        self.last = Some(at);
+        let unused = ensure(self.ids.insert(id.as_u128()), DefectCode::IdReused, || {
+            format!("the id {id} stands in the log twice")
         });
+        let body = unused.and_then(|()| state.check_not_migrated()).and(body);
+        let judged = body.and_then(|body| {
+            if let Body::Intent(intent) = &body {
+                // The rules that need only the state come first.
+                state.check_intent(intent)?;
+                let target = intent.target.digest;
+                let lived = intent.op != Op::Rollback || self.lived.contains(&short(&target));
+                ensure(lived, DefectCode::Target, || format!("a rollback to {target}, which was never live here"))?;
+                let earlier = self.keys.get(&short_key(&intent.key));
+                ensure(earlier.is_none(), DefectCode::KeyReused, || {
+                    format!("the key moved the channel at {} before", earlier.copied().unwrap_or_default())
+                })?;
+            }
+            Ok(body)
+        });
+        let (open, committed) = (state.open.clone(), state.committed);
+        state.advance(leaf, at, judged.as_ref().map_err(Broken::clone))?;
+        if let (Some(open), None) = (open, &state.open) {
+            self.moves += 1;
+            if state.committed > committed {
+                self.keys.insert(short_key(&open.key), open.seq);
+                self.lived.insert(short(&open.target));
+            }
+        }
+        Ok(())
     }
 }
 
-/// An entry that was read, reduced to the fields that the check of a whole log needs.
-#[derive(Debug)]
-struct Candidate {
-    entry: ReadEntry<()>,
-    step: Checked<Transition>,
-}
+/// An entry that was read, with its body if it is well formed.
+type Candidate<'a> = (Envelope<'a>, Checked<Body>);
 
-impl Candidate {
-    fn of(entry: ReadEntry) -> Candidate {
-        let (entry, body) = entry.split();
-        let step = body.map(|body| Transition::of(entry.seq, entry.at, &entry.channel, &body));
-        Candidate { entry, step }
-    }
+fn read_all<'a>(entries: &[&'a [u8]]) -> Vec<Checked<Candidate<'a>>> {
+    let read = |bytes: &&'a [u8]| {
+        let envelope = Envelope::read(bytes)?;
+        let body = envelope.body();
+        Ok((envelope, body))
+    };
+    entries.iter().map(read).collect()
 }
 
 /// The first 64 bits of a SHA-256, so that a long log needs little memory. In a log with a million keys, the chance
@@ -279,108 +283,6 @@ fn short(digest: &Digest) -> Short {
 
 fn short_key(key: &IdempotencyKey) -> Short {
     short(&Digest::of(key.as_str().as_bytes()))
-}
-
-/// The data that the check of a whole log keeps in addition to the channel's state.
-#[derive(Debug)]
-struct Fold {
-    state: ChannelState,
-    ids: Ids,
-    /// Keys of committed moves, and the positions of their intents.
-    keys: HashMap<Short, u64>,
-    /// The digests that have been live.
-    lived: HashSet<Short>,
-    last: Option<Timestamp>,
-    clock_went_back: u64,
-    moves: u64,
-}
-
-impl Fold {
-    fn new(channel: Channel) -> Fold {
-        Fold {
-            state: ChannelState::empty(channel),
-            ids: Ids::default(),
-            keys: HashMap::new(),
-            lived: HashSet::new(),
-            last: None,
-            clock_went_back: 0,
-            moves: 0,
-        }
-    }
-
-    /// Applies entries, and lists the rules that they break. False if no later entry can be judged, or if enough
-    /// defects are listed.
-    fn take_all(&mut self, entries: Vec<Checked<Candidate>>, defects: &mut Vec<Defect>) -> bool {
-        for candidate in entries {
-            let seq = self.state.size;
-            let taken = candidate.and_then(|Candidate { entry, step }| {
-                self.state.follows(&entry)?;
-                Ok((entry, step))
-            });
-            let taken = match taken {
-                Ok((entry, step)) => self.take(&entry, step).map_err(|broken| broken.at(seq)),
-                Err(broken) => Err(broken.at(seq)),
-            };
-            if let Err(defect) = taken {
-                let ends = defect.code.ends_reading();
-                defects.push(defect);
-                if ends || defects.len() >= MAX_DEFECTS {
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
-    /// Applies an entry whose bytes, position and parent are right.
-    fn take(&mut self, entry: &ReadEntry<()>, step: Checked<Transition>) -> Checked<()> {
-        self.clock_went_back += u64::from(self.last.is_some_and(|last| entry.at < last));
-        self.last = Some(entry.at);
-        let id = entry.id;
-        let unused = ensure(self.ids.insert(id.as_u128()), DefectCode::IdReused, || {
-            format!("the id {id} stands in the log twice")
-        });
-        let judged = unused.and_then(|()| self.state.check_not_migrated()).and(step);
-        match judged.and_then(|step| self.judge(&step).map(|()| step)) {
-            Ok(step) => self.fold(entry.leaf, step),
-            Err(broken) => {
-                // The entry is counted, and changes nothing else.
-                self.state.count(entry.leaf);
-                Err(broken)
-            }
-        }
-    }
-
-    /// Checks the rules that need the whole log. Rules that need only the state are checked first.
-    fn judge(&mut self, step: &Transition) -> Checked<()> {
-        let Transition::Intent { open, policy } = step else { return Ok(()) };
-        self.state.check_intent(open, *policy)?;
-        let never_live = open.op == Op::Rollback && !self.lived.contains(&short(&open.target));
-        ensure(!never_live, DefectCode::Target, || {
-            format!("a rollback to {}, which was never live here", open.target)
-        })?;
-        let earlier = self.keys.get(&short_key(&open.key));
-        ensure(earlier.is_none(), DefectCode::KeyReused, || {
-            format!("the key moved the channel at {} before", earlier.copied().unwrap_or_default())
-        })
-    }
-
-    fn fold(&mut self, leaf: EntryHash, step: Transition) -> Checked<()> {
-        let committed = self.state.committed;
-        let open = match &step {
-            Transition::Outcome { .. } => self.state.open.clone(),
-            _ => None,
-        };
-        self.state.fold(leaf, step).map_err(|Defect { code, why, .. }| Broken { code, why })?;
-        if let Some(open) = open {
-            self.moves += 1;
-            if self.state.committed > committed {
-                self.keys.insert(short_key(&open.key), open.seq);
-                self.lived.insert(short(&open.target));
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The ids of a log. Ids that rise, as UUIDv7 mostly do, need 16 bytes each and no search.
@@ -400,46 +302,4 @@ impl Ids {
         }
         self.rising.binary_search(&id).is_err() && self.others.insert(id)
     }
-}
-
-/// The lines of bytes that end in a newline.
-#[derive(Clone, Copy, Debug)]
-struct Lines<'a>(&'a [u8]);
-
-impl<'a> Iterator for Lines<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let end = newline(self.0)?;
-        let (line, rest) = self.0.split_at_checked(end)?;
-        self.0 = rest.get(1..)?;
-        Some(line)
-    }
-}
-
-/// The index of the first newline.
-fn newline(bytes: &[u8]) -> Option<usize> {
-    const BLOCK: usize = 128;
-    let mut at = 0;
-    for block in bytes.chunks(BLOCK) {
-        // The inner loop has no early exit, so that the compiler can use SIMD instructions.
-        if block.iter().fold(false, |found, byte| found | (*byte == b'\n')) {
-            let words = block.chunks(8).position(|word| word.contains(&b'\n'))? * 8;
-            return block.get(words..)?.iter().position(|byte| *byte == b'\n').map(|in_word| at + words + in_word);
-        }
-        at += BLOCK;
-    }
-    None
-}
-
-/// The lines in pieces of about [`PIECE_BYTES`], each of whole lines.
-fn pieces(mut lines: &[u8]) -> Vec<&[u8]> {
-    let mut pieces = Vec::with_capacity(lines.len() / PIECE_BYTES + 1);
-    while !lines.is_empty() {
-        let cut = lines.get(PIECE_BYTES..).and_then(newline).map_or(lines.len(), |at| PIECE_BYTES + at + 1);
-        let (piece, rest) = lines.split_at(cut);
-        pieces.push(piece);
-        lines = rest;
-    }
-    pieces
 }

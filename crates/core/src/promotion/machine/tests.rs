@@ -7,7 +7,8 @@ mod takeover;
 use std::sync::Arc;
 
 use super::*;
-use crate::log::{ChannelState, Deadlines, Op, OpenMove, PolicyInForce, PutStatus, Status, Transition};
+use crate::log::proptests::{intent_of, outcome_of, policy_of, takeover};
+use crate::log::{Body, ChannelState, Deadlines, Op, OpenMove, PutStatus, Status};
 use crate::value::{Digest, Line, Timestamp};
 
 const TIMES: Deadlines = Deadlines { ttl_ms: 300_000, grace_ms: 30_000, quiet_ms: 30_000, settle_ms: 120_000 };
@@ -53,14 +54,15 @@ impl Log {
     fn at_a() -> Log {
         let state = ChannelState::empty("reg.io/app:prod".parse().unwrap());
         let mut log = Log { state, first_read: FirstRead::default() };
-        log.add(Transition::Policy(PolicyInForce { seq: 0, digest: digest("policy"), binding: false }));
+        log.add(policy_of(digest("policy")));
         log.begin("first", Op::Bootstrap, "a");
         log.end(Status::Committed, PutStatus::None);
         log
     }
 
-    fn add(&mut self, step: Transition) {
-        self.state.fold(digest(&self.state.size.to_string()), step).unwrap();
+    fn add(&mut self, body: Body) {
+        let hash = digest(&self.state.size.to_string());
+        self.state.fold(hash, Timestamp::from_unix_ms(0), &body).unwrap();
     }
 
     /// Another worker's intent, with `TIMES`.
@@ -93,33 +95,17 @@ impl Log {
             quiet_ms: deadlines.quiet_ms,
             settle_ms: deadlines.settle_ms,
         };
-        self.add(Transition::Intent { open: Box::new(open), policy: digest("policy") });
+        self.add(intent_of(open, &self.state.channel, digest("policy")));
     }
 
     fn take_over(&mut self, owner: &str, deadlines: Deadlines) {
         let open = self.state.open.clone().unwrap();
-        self.add(Transition::Takeover {
-            intent_seq: open.seq,
-            move_id: open.move_id,
-            owner: text(owner),
-            epoch: open.epoch + 1,
-            previous_owner: open.owner,
-            deadlines,
-        });
+        self.add(takeover(&open, text(owner), deadlines));
     }
 
     fn end(&mut self, status: Status, put: PutStatus) {
         let open = self.state.open.clone().unwrap();
-        self.add(Transition::Outcome {
-            intent_seq: open.seq,
-            move_id: open.move_id,
-            owner: open.owner,
-            epoch: open.epoch,
-            status,
-            put,
-            observed: Some(open.target),
-            at: Timestamp::from_unix_ms(0),
-        });
+        self.add(outcome_of(&open, status, put, Some(open.target)));
     }
 
     /// Another worker's move, from its intent to its outcome.

@@ -2,6 +2,7 @@
 
 use super::work::Ended;
 use super::*;
+use crate::log::Outcome;
 
 /// The part of the log that a worker has read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -102,9 +103,9 @@ impl Ending {
 
 impl World {
     /// Checks an entry that is about to be appended; `open` is the open move.
-    pub(super) fn check_step(&mut self, step: &Transition, open: Option<&OpenMove>) {
-        match (step, open) {
-            (Transition::Outcome { status, put, .. }, Some(open)) => {
+    pub(super) fn check_entry(&mut self, body: &Body, open: Option<&OpenMove>) {
+        match (body, open) {
+            (Body::Outcome(Outcome { status, put, .. }), Some(open)) => {
                 let committed = *status == Status::Committed;
                 if committed && *put != PutStatus::None && !self.landed && !self.went_around {
                     self.breaks("committed-was-put");
@@ -117,7 +118,7 @@ impl World {
                     self.breaks("quiet-before-outcome");
                 }
             }
-            (Transition::Observation { .. }, None) if !self.went_around && self.tag == self.log.live => {
+            (Body::Observation(_), None) if !self.went_around && self.tag == self.log.live => {
                 self.breaks("no-false-word: observed");
             }
             _ => {}

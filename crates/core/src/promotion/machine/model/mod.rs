@@ -17,11 +17,10 @@ use std::sync::Arc;
 
 use self::search::{holds, holds_within, is_missed};
 use self::setup::{Goal, Setup, Start, adopt, audit, bootstrap, promote, recover, repair, rollback};
-use self::work::outcome;
 use self::world::{Flying, Left, Running, Slot, Todo, World};
 use super::rules::Rule;
 use super::*;
-use crate::log::{Deadlines, Op, OpenMove, PutStatus, Status, Transition};
+use crate::log::{Body, Deadlines, Op, OpenMove, PutStatus, Status};
 use crate::value::{Digest, IdempotencyKey, Line};
 
 /// A digest made from this name, without a hash: a hash would take longer than a step.

@@ -8,6 +8,7 @@ use super::checks::Ending;
 use super::setup::{Setup, Start};
 use super::world::World;
 use super::*;
+use crate::log::proptests::{nothing, unhold};
 use crate::value::Channel;
 
 /// The result of a search that found no violation.
@@ -153,14 +154,14 @@ impl Model for Setup {
             }
             Event::Drop(at) => drop(world.flying.remove(at)),
             Event::Arrive(at) => {
-                let (seq, step) = world.late.remove(at);
+                let (seq, body) = world.late.remove(at);
                 if seq == world.log.size {
-                    world.append(step);
+                    world.append(body);
                 }
             }
             Event::Note => {
                 world.left.notes -= 1;
-                world.append(Transition::Other);
+                world.append(nothing());
             }
             Event::Hold => {
                 let (scope, until) = self.holds[self.holds.len() - world.left.holds];
@@ -168,7 +169,7 @@ impl Model for Setup {
             }
             Event::Unhold => {
                 let hold = world.log.holds[0].seq;
-                world.append(Transition::Unhold(hold));
+                world.append(unhold(hold));
             }
             Event::Foreign => {
                 let to = self.foreign[self.foreign.len() - world.left.foreign];

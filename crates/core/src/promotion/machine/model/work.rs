@@ -4,28 +4,12 @@ use super::checks::Saw;
 use super::world::Machine;
 use super::*;
 use crate::error::Retry;
-use crate::log::PolicyInForce;
-use crate::value::Timestamp;
-
-pub(super) fn outcome(open: &OpenMove, status: Status, put: PutStatus, observed: Option<Digest>) -> Transition {
-    Transition::Outcome {
-        intent_seq: open.seq,
-        move_id: open.move_id.clone(),
-        owner: open.owner.clone(),
-        epoch: open.epoch,
-        status,
-        put,
-        observed,
-        at: Timestamp::from_unix_ms(0),
-    }
-}
+use crate::log::proptests::{intent_of, outcome_of, policy_of, takeover};
+use crate::log::{Observation, ObservationCause};
+use crate::value::Channel;
 
 pub(super) fn policy() -> Digest {
     digest("policy")
-}
-
-pub(super) fn policy_step() -> Transition {
-    Transition::Policy(PolicyInForce { seq: 0, digest: policy(), binding: false })
 }
 
 pub(super) enum Ended {
@@ -268,29 +252,27 @@ impl Setup {
                 if world.log.size == seq {
                     world.check_intent(at, ask, saw);
                 }
-                Input::Begun(self.put_in(world, at, seq, self.intent(at, ask, change), choice), pins)
+                let body = self.intent(&world.log.channel, at, ask, change);
+                Input::Begun(self.put_in(world, at, seq, body, choice), pins)
             }
             Todo::Do(Effect::Takeover { seq, open, deadlines }) => {
-                let step = Transition::Takeover {
-                    intent_seq: open.seq,
-                    move_id: open.move_id.clone(),
-                    owner: text(format!("w{at}")),
-                    epoch: open.epoch + 1,
-                    previous_owner: open.owner.clone(),
-                    deadlines,
-                };
-                Input::Appended(self.put_in(world, at, seq, step, choice))
+                let body = takeover(&open, text(format!("w{at}")), deadlines);
+                Input::Appended(self.put_in(world, at, seq, body, choice))
             }
-            Todo::Do(Effect::Policy { seq }) => Input::Appended(self.put_in(world, at, seq, policy_step(), choice)),
+            Todo::Do(Effect::Policy { seq }) => {
+                Input::Appended(self.put_in(world, at, seq, policy_of(policy()), choice))
+            }
             Todo::Do(Effect::Observe { seq, observed, .. }) => {
-                Input::Appended(self.put_in(world, at, seq, Transition::Observation { observed }, choice))
+                let (expected, cause) = (world.log.live, ObservationCause::Drift);
+                let body = Body::Observation(Observation { expected, observed, cause });
+                Input::Appended(self.put_in(world, at, seq, body, choice))
             }
             Todo::Do(Effect::Close(closing)) => {
                 if world.log.size == closing.seq {
                     self.check_close(world, goal, &closing);
                 }
                 let Closing { seq, open, status, put, observed, .. } = *closing;
-                Input::Appended(self.put_in(world, at, seq, outcome(&open, status, put, observed), choice))
+                Input::Appended(self.put_in(world, at, seq, outcome_of(&open, status, put, observed), choice))
             }
             Todo::Do(Effect::Put { not_after, .. }) if world.now > not_after => Input::Put(PutEnd::NotSent),
             Todo::Do(Effect::Put { open, .. }) if self.put_ms > 0 => {
@@ -320,7 +302,7 @@ impl Setup {
         })
     }
 
-    fn intent(&self, at: usize, ask: &Ask, change: Change) -> Transition {
+    fn intent(&self, channel: &Channel, at: usize, ask: &Ask, change: Change) -> Body {
         let Change { op, previous, target, replaced, .. } = change;
         let (move_id, owner) = (format!("m{at}"), format!("w{at}"));
         let open = OpenMove {
@@ -329,24 +311,24 @@ impl Setup {
             as_it_is: op == Op::Adopt || (op == Op::Bootstrap && ask.want == Want::Observed),
             ..self.worker_move(previous, target, op, &move_id, &owner, ask.key.as_str(), self.goals[at].1)
         };
-        Transition::Intent { open: Box::new(open), policy: policy() }
+        intent_of(open, channel, policy())
     }
 
-    fn put_in(&self, world: &mut World, at: usize, seq: u64, step: Transition, choice: Choice) -> AppendEnd {
+    fn put_in(&self, world: &mut World, at: usize, seq: u64, body: Body, choice: Choice) -> AppendEnd {
         if world.log.size != seq {
             return AppendEnd::Lost(world.read(self, at));
         }
         match choice {
             Choice::Late => {
-                world.late.push((seq, step));
+                world.late.push((seq, body));
                 AppendEnd::Unknown
             }
             Choice::Flaw => {
-                world.append(step);
+                world.append(body);
                 AppendEnd::Unknown
             }
             _ => {
-                world.append(step);
+                world.append(body);
                 AppendEnd::Stored(world.read(self, at))
             }
         }

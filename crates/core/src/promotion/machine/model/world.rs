@@ -2,7 +2,8 @@
 
 use super::checks::{Ending, Saw};
 use super::*;
-use crate::log::{ActiveHold, ChannelState, ClosedMove, HoldScope};
+use crate::log::proptests::{intent_of, outcome_of, policy_of};
+use crate::log::{ChannelState, ClosedMove, Hold, HoldScope};
 use crate::value::{Channel, Provenance, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,7 +16,7 @@ pub(super) struct World {
     pub(super) window: Vec<(Option<Digest>, Ms)>,
     pub(super) flying: Vec<Flying>,
     /// Appends whose answer was lost and that may still land.
-    pub(super) late: Vec<(u64, Transition)>,
+    pub(super) late: Vec<(u64, Body)>,
     pub(super) workers: Vec<Arc<Slot>>,
     pub(super) left: Left,
     pub(super) went_around: bool,
@@ -116,15 +117,15 @@ impl World {
     /// itself.
     pub(super) fn bootstrap(&mut self, first: OpenMove) {
         let tag = Some(first.target);
-        self.append(super::work::policy_step());
+        self.append(policy_of(super::work::policy()));
         self.begin(first);
         let open = self.log.open.clone().unwrap();
-        self.append(outcome(&open, Status::Committed, PutStatus::None, tag));
+        self.append(outcome_of(&open, Status::Committed, PutStatus::None, tag));
         self.tag = tag;
     }
 
     pub(super) fn begin(&mut self, open: OpenMove) {
-        self.append(Transition::Intent { open: Box::new(open), policy: super::work::policy() });
+        self.append(intent_of(open, &self.log.channel, super::work::policy()));
     }
 
     pub(super) fn tick(&mut self, lag: Ms, longest: Ms) {
@@ -138,15 +139,15 @@ impl World {
         }
     }
 
-    /// Appends a step, and checks it against the world.
-    pub(super) fn append(&mut self, step: Transition) {
+    /// Appends an entry with this body, and checks it against the world.
+    pub(super) fn append(&mut self, body: Body) {
         let mut log = ChannelState::clone(&self.log);
         let (size, open) = (log.size, log.open.clone());
-        self.check_step(&step, open.as_ref());
-        if matches!(step, Transition::Intent { .. }) {
+        self.check_entry(&body, open.as_ref());
+        if matches!(body, Body::Intent(_)) {
             self.landed = false;
         }
-        if log.fold(digest(&format!("{size}")), step).is_err() {
+        if log.fold(digest(&format!("{size}")), Timestamp::from_unix_ms(0), &body).is_err() {
             self.breaks("no-interleaving");
         }
         if let (Some(open), Some(ClosedMove { status: Status::Committed, .. }), None) = (open, &log.closed, &log.open) {
@@ -179,10 +180,9 @@ impl World {
 
     pub(super) fn hold(&mut self, scope: HoldScope, until: Option<Ms>) {
         self.left.holds -= 1;
-        let (seq, provenance) = (self.log.size, Provenance::new("manual", "1", "b").unwrap());
         let until = until.map(|until| Timestamp::from_unix_ms(i64::try_from(until).unwrap()));
-        let hold = ActiveHold { seq, scope, reason: text("r"), provenance, until };
-        self.append(Transition::Hold(Box::new(hold)));
+        let provenance = Provenance::new("manual", "1", "b").unwrap();
+        self.append(Body::Hold(Hold { scope, reason: text("r"), provenance, until }));
     }
 
     /// The position of the hold that stops `op` now.

@@ -1,6 +1,9 @@
 //! Plans whose channel has changed: a run whose facts have changed never wins.
 
 use super::*;
+use crate::log::Block;
+use crate::log::proptests::nothing;
+use crate::value::Provenance;
 
 /// A run that met another worker's move at its first look, and saw how that ended.
 fn after_waiting(log: &mut Log, end: impl FnOnce(&mut Log)) -> Run<Moving> {
@@ -55,7 +58,8 @@ fn run_is_not_stale_after_a_move_that_it_met_later_and_that_was_aborted() {
     let free = run.looked(&mut log, "a");
     assert!(matches!(run.effect(free), Effect::Judge { .. }));
     assert!(matches!(run.effect(Input::Approved(digest("policy"))), Effect::Begin { .. }));
-    log.add(Transition::Block(digest("x")));
+    let (reason, provenance) = (text("r"), Provenance::new("manual", "1", "ada").unwrap());
+    log.add(Body::Block(Block { digest: digest("x"), reason, provenance, url: None }));
     let lost = AppendEnd::Lost(log.read(run.now));
     assert_eq!(run.effect(Input::Begun(lost, Pins::Confirmed)), Effect::Look, "what judges has changed");
     log.begin("other", Op::Promote, "b");
@@ -115,7 +119,7 @@ fn run_is_stale_after_a_move_that_followed_the_dead_one_that_it_closed() {
 /// *foreign*
 #[test]
 fn drift_is_looked_at_again_when_the_head_moved() {
-    let moves: [fn(&mut Log); 2] = [|log| log.begin("other", Op::Promote, "b"), |log| log.add(Transition::Other)];
+    let moves: [fn(&mut Log); 2] = [|log| log.begin("other", Op::Promote, "b"), |log| log.add(nothing())];
     for moves in moves {
         let (mut log, mut run) = (Log::at_a(), Run::of(promote("c")));
         let drifted = run.looked(&mut log, "b");

@@ -6,9 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::body::{PutStatus, Status};
-use super::intent::Op;
-use super::state::OpenMove;
+use super::OpenMove;
+use crate::log::{Outcome, PutStatus, Status};
 use crate::value::{Digest, Timestamp};
 
 /// An entry after which a read of the tag may lag, until its settle time is over.
@@ -81,17 +80,15 @@ impl Trail {
     }
 
     /// Applies the end of `open`; `at` and `seq` are those of the outcome.
-    pub(super) fn close(&mut self, open: &OpenMove, status: Status, put: PutStatus, at: Timestamp, seq: u64) {
+    pub(super) fn close(&mut self, open: &OpenMove, outcome: &Outcome, at: Timestamp, seq: u64) {
+        let Outcome { status, put, .. } = *outcome;
         let by = Mark { seq, at, settle_ms: open.settle_ms };
         if status != Status::Failed && put != PutStatus::None {
             self.unsettled_by = Some(by);
         }
         let target = Some(open.target);
         if status == Status::Committed {
-            let replaced = match open.op {
-                Op::Repair => open.replaced,
-                _ => open.previous,
-            };
+            let replaced = open.before();
             // A bootstrap that found its target already there replaced nothing.
             let found = replaced.is_none() && put == PutStatus::None;
             if replaced != target && !found {

@@ -1,0 +1,157 @@
+//! The effect of each kind of entry on the state of a channel, and the rules that the entry must obey.
+
+use super::{ActiveHold, ChannelState, ClosedMove, MigratedTo, OpenMove, PolicyInForce};
+use crate::log::defect::{Broken, Checked, DefectCode, ensure};
+use crate::log::{Body, Hold, Intent, Op, Outcome, PutStatus, Status, Takeover};
+use crate::value::{Digest, Line, Timestamp};
+
+impl ChannelState {
+    /// Applies a body at the next position, written at `at`, if it breaks no rule.
+    pub(super) fn apply(&mut self, at: Timestamp, body: &Body) -> Checked<()> {
+        let seq = self.size;
+        match body {
+            Body::Intent(intent) => {
+                self.check_intent(intent)?;
+                self.last_intent = Some(seq);
+                self.open = Some(OpenMove::of(seq, &self.channel, intent));
+            }
+            Body::Takeover(next) => {
+                let Takeover { owner, epoch, previous_owner, deadlines, .. } = next;
+                let open = self.open_move(next.intent_seq, &next.move_id, DefectCode::Takeover)?;
+                ensure(*epoch == open.epoch + 1 && *previous_owner == open.owner, DefectCode::Takeover, || {
+                    format!("epoch {epoch} from {previous_owner} after {} of {}", open.epoch, open.owner)
+                })?;
+                open.owner = owner.clone();
+                open.epoch = *epoch;
+                open.deadlines = *deadlines;
+                open.quiet_ms = open.quiet_ms.max(deadlines.quiet_ms);
+                open.settle_ms = open.settle_ms.max(deadlines.settle_ms);
+            }
+            Body::Outcome(outcome) => {
+                self.open_move(outcome.intent_seq, &outcome.move_id, DefectCode::Outcome)?.check_end(outcome)?;
+                self.close(outcome, at);
+            }
+            Body::Observation(seen) => self.trail.observe(seen.observed, self.live, seq),
+            Body::Hold(Hold { scope, reason, provenance, until }) => {
+                let (scope, until, reason, provenance) = (*scope, *until, reason.clone(), provenance.clone());
+                self.holds.push(ActiveHold { seq, scope, reason, provenance, until });
+            }
+            Body::Unhold(unhold) => {
+                let hold = unhold.hold;
+                ensure(self.holds.iter().any(|active| active.seq == hold), DefectCode::Hold, || {
+                    let active: Vec<_> = self.holds.iter().map(|hold| hold.seq).collect();
+                    format!("hold {hold} is not in force; {active:?} are")
+                })?;
+                self.holds.retain(|active| active.seq != hold);
+            }
+            Body::Block(block) => {
+                if !self.blocked.contains(&block.digest) {
+                    self.blocked.push(block.digest);
+                }
+            }
+            Body::Unblock(unblock) => {
+                let digest = unblock.digest;
+                ensure(self.blocked.contains(&digest), DefectCode::Block, || format!("{digest} is not blocked"))?;
+                self.blocked.retain(|blocked| *blocked != digest);
+            }
+            Body::Policy(policy) => {
+                if !self.policies.contains(&policy.digest) {
+                    self.policies.push(policy.digest);
+                }
+                self.policy = Some(PolicyInForce { seq, digest: policy.digest, binding: policy.binding });
+            }
+            Body::Migrated(to) => {
+                self.check_not_open("migrated")?;
+                ensure(to.size == seq, DefectCode::Migrated, || {
+                    format!("it names {} entries, and {seq} are before it", to.size)
+                })?;
+                let here = self.root();
+                ensure(to.root == here, DefectCode::Migrated, || {
+                    format!("it names the root {}, and {here} is before it", to.root)
+                })?;
+                self.migrated = Some(MigratedTo { seq, ledger: to.ledger.clone() });
+            }
+            Body::Approval(_) | Body::Check(_) | Body::Deployment(_) => {}
+        }
+        Ok(())
+    }
+
+    pub(in crate::log) fn check_not_migrated(&self) -> Checked<()> {
+        let at = self.migrated.as_ref().map_or(0, |migrated| migrated.seq);
+        ensure(self.migrated.is_none(), DefectCode::AfterMigrated, || format!("the log was migrated at {at}"))
+    }
+
+    fn check_not_open(&self, what: &str) -> Checked<()> {
+        let at = self.open.as_ref().map_or(0, |open| open.seq);
+        ensure(self.open.is_none(), DefectCode::Interleaved, || format!("{what} while {at} is open"))
+    }
+
+    /// The open move, if its intent is at `intent_seq` and its id is `move_id`.
+    fn open_move(&mut self, intent_seq: u64, move_id: &Line, code: DefectCode) -> Checked<&mut OpenMove> {
+        let open = self.open.as_mut().filter(|open| open.seq == intent_seq && open.move_id == *move_id);
+        open.ok_or_else(|| Broken { code, why: "of an intent that is not open".to_owned() })
+    }
+
+    pub(in crate::log) fn check_intent(&self, next: &Intent) -> Checked<()> {
+        let (policy, target) = (next.decision.policy.digest, next.target.digest);
+        self.check_not_open("intent")?;
+        ensure(self.policies.contains(&policy), DefectCode::Policy, || {
+            format!("policy {policy} has no entry before it")
+        })?;
+        if let Some(PolicyInForce { digest, binding: true, .. }) = self.policy {
+            ensure(policy == digest, DefectCode::Policy, || format!("policy {policy}, but {digest} is binding"))?;
+        }
+        let live = self.live;
+        ensure((next.op == Op::Bootstrap) == live.is_none(), DefectCode::Bootstrap, || {
+            format!("{} in a log whose live digest is {}", next.op.as_str(), or_none(live))
+        })?;
+        ensure(next.previous == live, DefectCode::Previous, || {
+            format!("previous {} but live is {}", or_none(next.previous), or_none(live))
+        })?;
+        ensure(next.op == Op::Repair || next.replaced.is_none(), DefectCode::Previous, || {
+            "only a repair replaces".to_owned()
+        })?;
+        let back = Some(target) == live && next.replaced != live;
+        ensure(next.op != Op::Repair || back, DefectCode::Previous, || "a repair puts the live digest back".to_owned())
+    }
+
+    /// Closes the open move with the outcome at the next position.
+    fn close(&mut self, outcome: &Outcome, at: Timestamp) {
+        let Some(open) = self.open.take() else { return };
+        self.trail.close(&open, outcome, at, self.size);
+        let OpenMove { seq, op, move_id, previous, target, owner, .. } = open;
+        if outcome.status == Status::Committed {
+            if previous != Some(target) {
+                self.previous = previous;
+                self.changed_by = Some(op);
+            }
+            self.live = Some(target);
+            self.committed += 1;
+        }
+        self.closed = Some(ClosedMove { seq, move_id, owner, status: outcome.status, target });
+    }
+}
+
+impl OpenMove {
+    /// Checks that `end` may close this move.
+    fn check_end(&self, end: &Outcome) -> Checked<()> {
+        let Outcome { owner, epoch, status, put, observed, .. } = end;
+        ensure(self.owner == *owner && self.epoch == *epoch, DefectCode::Outcome, || {
+            format!("by {owner} at epoch {epoch}, but {} holds it at {}", self.owner, self.epoch)
+        })?;
+        ensure(*status != Status::Committed || *observed == Some(self.target), DefectCode::Outcome, || {
+            format!("committed {} but observed {}", self.target, or_none(*observed))
+        })?;
+        ensure(self.op != Op::Adopt || *put == PutStatus::None, DefectCode::Outcome, || {
+            format!("an adoption puts nothing, and the put was {}", put.as_str())
+        })?;
+        let none_landed = matches!(put, PutStatus::None | PutStatus::Refused);
+        ensure(*status != Status::Failed || none_landed, DefectCode::Outcome, || {
+            format!("failed, but the put was {}", put.as_str())
+        })
+    }
+}
+
+fn or_none(digest: Option<Digest>) -> String {
+    digest.map_or_else(|| "none".to_owned(), |digest| digest.to_string())
+}
