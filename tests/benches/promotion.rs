@@ -17,16 +17,12 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, StatusCode};
 use tagwarden::drift::Drift;
 use tagwarden::ledger::FileLedger;
-use tagwarden::log::{
-    Body, ChannelState, Deadlines, Decision, Deployment, Intent, Op, Outcome, PolicyEntry, PutStatus, RecordedPolicy,
-    Source, Status, TargetManifest,
-};
+use tagwarden::log::{Body, ChannelState, Deployment, PolicyEntry, RecordedPolicy, Source};
 use tagwarden::policy::Policy;
 use tagwarden::registry::MANIFEST_TYPES;
 use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry};
 use tagwarden::{Channel, Digest, IdempotencyKey, MoveOptions, Promoter, Provenance, Repository, Tag, Timestamp};
-use tagwarden_testing::MemoryRegistry;
-use tagwarden_testing::{AuthMode, Bearer, Login, RegistryServer};
+use tagwarden_testing::{AuthMode, Bearer, Login, MemoryRegistry, RegistryServer, entries};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
@@ -371,49 +367,9 @@ fn write_log(dir: &Path, channel: &Channel, size: u64, live: &Digest) {
     while state.size < size {
         let seq = state.size;
         let to = if seq + 2 >= size { *live } else { Digest::of(&seq.to_be_bytes()) };
-        let reference = channel.repository().digest(to);
-        let move_id: tagwarden::Line = format!("move-{seq}").parse().unwrap();
-        let owner: tagwarden::Line = "bench".parse().unwrap();
-        let intent = Intent {
-            op: if state.live.is_none() { Op::Bootstrap } else { Op::Promote },
-            move_id: move_id.clone(),
-            key: format!("key-{seq}").parse().unwrap(),
-            request: Digest::of(move_id.as_str().as_bytes()),
-            previous: state.live,
-            target: TargetManifest::new(to, MANIFEST_TYPES[0].parse().unwrap(), 500),
-            source: Source::Reference(reference),
-            provenance: Provenance::new("manual", "bench", "bench").unwrap(),
-            reason: None,
-            expected: None,
-            order: None,
-            upstream: Vec::new(),
-            decision: Decision {
-                at: at(seq),
-                policy: Policy::standard().note(),
-                findings: Vec::new(),
-                overrides: Vec::new(),
-                approvals: Vec::new(),
-                checks: Vec::new(),
-            },
-            replaced: None,
-            predecessor: None,
-            set: None,
-            owner: owner.clone(),
-            epoch: 0,
-            deadlines: Deadlines::default(),
-        };
-        let outcome = Outcome {
-            move_id,
-            intent_seq: seq,
-            owner,
-            epoch: 0,
-            status: Status::Committed,
-            observed: Some(to),
-            attempts: 1,
-            put: PutStatus::Accepted,
-            recovered: false,
-            error: None,
-        };
+        let mut intent = entries::intent(channel, seq, state.live, to).unwrap();
+        (intent.decision.at, intent.decision.policy) = (at(seq), Policy::standard().note());
+        let outcome = entries::outcome(seq, &intent);
         for body in [Body::Intent(Box::new(intent)), Body::Outcome(outcome)] {
             write(&mut state, body);
         }

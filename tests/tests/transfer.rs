@@ -9,11 +9,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tagwarden::ledger::{Ending, LedgerUrl, Migration, MigrationResult, OpenMode, export};
-use tagwarden::log::{
-    Body, ChannelState, Deadlines, Decision, Intent, LogReport, Op, Outcome, PolicyEntry, PutStatus, RecordedPolicy,
-    Source, Status, TargetManifest,
-};
+use tagwarden::log::{Body, ChannelState, LogReport, PolicyEntry};
 use tagwarden::{Channel, Digest, Line, Provenance, Timestamp};
+use tagwarden_testing::entries;
 use tagwarden_tests::docker_registry::Transport;
 use tagwarden_tests::moto::Moto;
 use tagwarden_tests::number_of;
@@ -40,55 +38,14 @@ fn who() -> Provenance {
 
 /// The policy of the moves.
 fn policy() -> Body {
-    let policy = r#"{"guardrails":[]}"#.to_owned();
-    let digest = Digest::of(policy.as_bytes());
-    Body::Policy(PolicyEntry { name: text("standard"), digest, text: policy, binding: false, provenance: who() })
+    let (policy, digest) = ("{}".to_owned(), Digest::of(b"{}"));
+    Body::Policy(PolicyEntry { name: text("default"), digest, text: policy, binding: false, provenance: who() })
 }
 
 /// The bodies of the intent and of the outcome of the n-th move.
 fn bodies(state: &ChannelState, nth: u64) -> [Body; 2] {
-    let digest = Digest::of(&nth.to_be_bytes());
-    let move_id = text(format!("move-{nth}"));
-    let intent = Intent {
-        op: if state.live.is_none() { Op::Bootstrap } else { Op::Promote },
-        move_id: move_id.clone(),
-        key: format!("run-{nth}").parse().unwrap(),
-        request: digest,
-        previous: state.live,
-        target: TargetManifest::new(digest, text("application/vnd.oci.image.manifest.v1+json"), 1269),
-        source: Source::Reference(channel().repository().digest(digest)),
-        provenance: who(),
-        reason: None,
-        expected: None,
-        order: None,
-        upstream: vec![],
-        decision: Decision {
-            at: Timestamp::from_unix_ms(1_795_000_000_000),
-            policy: RecordedPolicy { name: text("standard"), digest: state.policies[0] },
-            findings: vec![],
-            overrides: vec![],
-            approvals: vec![],
-            checks: vec![],
-        },
-        replaced: None,
-        predecessor: None,
-        set: None,
-        owner: text("worker"),
-        epoch: 0,
-        deadlines: Deadlines::default(),
-    };
-    let outcome = Outcome {
-        move_id,
-        intent_seq: state.size,
-        owner: text("worker"),
-        epoch: 0,
-        status: Status::Committed,
-        observed: Some(digest),
-        attempts: 1,
-        put: PutStatus::Accepted,
-        recovered: false,
-        error: None,
-    };
+    let intent = entries::intent(&channel(), state.size, state.live, Digest::of(&nth.to_be_bytes())).unwrap();
+    let outcome = entries::outcome(state.size, &intent);
     [Body::Intent(Box::new(intent)), Body::Outcome(outcome)]
 }
 

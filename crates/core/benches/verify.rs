@@ -8,11 +8,16 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use tagwarden::log::{
-    Body, ChannelState, Deadlines, Decision, Intent, LogReport, Op, Outcome, PolicyEntry, PutStatus, RecordedFinding,
-    RecordedPolicy, Source, Status, TargetManifest, Verdict, Verifier,
+    Body, ChannelState, Decision, Intent, LogReport, Outcome, PolicyEntry, PutStatus, RecordedFinding, RecordedPolicy,
+    Source, Status, Verdict, Verifier,
 };
 use tagwarden::{Channel, Digest, Provenance, Timestamp};
 use uuid::Uuid;
+
+// A source of the crate `tagwarden-testing`, which depends on this one.
+#[path = "../../testing/src/entries.rs"]
+#[allow(dead_code)]
+mod entries;
 
 /// Odd: the policy, and an intent and an outcome of each move.
 const ENTRIES: u64 = 100_001;
@@ -114,42 +119,27 @@ fn intent(state: &ChannelState, n: u64) -> Body {
     provenance.commit = Some("83de2dbaf189591c12fe8eac1130c8cdbf82970d".parse().unwrap());
     provenance.release = Some(format!("v1.{n}.0").parse().unwrap());
     provenance.pipeline.url = Some(format!("https://github.example.com/acme/shop/actions/runs/{n}").parse().unwrap());
+    let base = entries::intent(&state.channel, n, state.live, Digest::of(&n.to_be_bytes())).unwrap();
+    let finding = RecordedFinding {
+        guardrail: "identity".parse().unwrap(),
+        verdict: Verdict::Pass,
+        code: None,
+        why: "subject repo:acme/shop:environment:prod".parse().unwrap(),
+    };
+    let decision = Decision {
+        at: Timestamp::from_unix_ms(1_800_000_000_000 + n as i64 * 1000),
+        policy: RecordedPolicy { digest: state.policies[0], ..base.decision.policy.clone() },
+        findings: vec![finding],
+        ..base.decision.clone()
+    };
     Body::Intent(Box::new(Intent {
-        op: if state.live.is_none() { Op::Bootstrap } else { Op::Promote },
         move_id: format!("0193f1c2-0000-7000-8000-{n:012x}").parse().unwrap(),
         key: format!("run-{n}").parse().unwrap(),
-        request: Digest::of(&n.to_le_bytes()),
-        previous: state.live,
-        target: TargetManifest::new(
-            Digest::of(&n.to_be_bytes()),
-            "application/vnd.oci.image.manifest.v1+json".parse().unwrap(),
-            1269,
-        ),
         source: Source::Reference(format!("registry.example.com/acme/shop:1.{n}.0").parse().unwrap()),
         provenance,
-        reason: None,
-        expected: None,
-        order: None,
-        upstream: Vec::new(),
-        decision: Decision {
-            at: Timestamp::from_unix_ms(1_800_000_000_000 + n as i64 * 1000),
-            policy: RecordedPolicy { name: "default".parse().unwrap(), digest: state.policies[0] },
-            findings: vec![RecordedFinding {
-                guardrail: "identity".parse().unwrap(),
-                verdict: Verdict::Pass,
-                code: None,
-                why: "subject repo:acme/shop:environment:prod".parse().unwrap(),
-            }],
-            overrides: Vec::new(),
-            approvals: Vec::new(),
-            checks: Vec::new(),
-        },
-        replaced: None,
-        predecessor: None,
-        set: None,
+        decision,
         owner: "IbwNwrkWrEXJ/OgM9BqceA==".parse().unwrap(),
-        epoch: 0,
-        deadlines: Deadlines::default(),
+        ..base
     }))
 }
 

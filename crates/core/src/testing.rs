@@ -10,6 +10,8 @@
 
 #[path = "../../testing/src/clock.rs"]
 mod clock;
+#[path = "../../testing/src/entries.rs"]
+pub(crate) mod entries;
 #[path = "../../testing/src/memory/mod.rs"]
 mod memory;
 

@@ -4,6 +4,7 @@
 //! - [`RegistryServer`] serves a [`MemoryRegistry`] on loopback according to the OCI distribution specification 1.1, with
 //!   [`HttpFault`]s on the wire.
 //! - [`conformance`] has the contract tests of a registry and of a ledger.
+//! - [`entries`] has bodies of entries.
 //! - [`PausedClock`] lets deadlines pass under paused time.
 //! - With the feature `strategies`, `strategies` has proptest strategies of values and of the bodies of entries.
 
@@ -11,6 +12,7 @@
 
 mod clock;
 pub mod conformance;
+pub mod entries;
 mod memory;
 mod server;
 #[cfg(feature = "strategies")]

@@ -1,13 +1,10 @@
 //! Shared by the ledger benchmarks: logs of any length.
 
 use bytes::Bytes;
-use tagwarden::log::{
-    Body, ChannelState, Deadlines, Decision, Deployment, Intent, Op, Outcome, PolicyEntry, PutStatus, RecordedPolicy,
-    Source, Status, TargetManifest,
-};
+use tagwarden::log::{Body, ChannelState, Deployment, PolicyEntry, RecordedPolicy};
 use tagwarden::policy::Policy;
-use tagwarden::registry::MANIFEST_TYPES;
 use tagwarden::{Channel, Digest, Provenance, Timestamp};
+use tagwarden_testing::entries;
 
 /// The entries of a log of `size` entries, in order: the policy, then moves. Each move has a digest of its own, and the
 /// last one moves to `live`.
@@ -44,50 +41,10 @@ fn before_the_moves(size: u64) -> Vec<Body> {
     if size.is_multiple_of(2) { vec![policy, deployment] } else { vec![policy] }
 }
 
-/// The intent and the outcome of a move to `to`.
+/// The intent and the outcome of a move to `to`, judged by the standard policy.
 fn moved(state: &ChannelState, to: Digest) -> [Body; 2] {
-    let seq = state.size;
-    let move_id: tagwarden::Line = format!("move-{seq}").parse().unwrap();
-    let owner: tagwarden::Line = "bench".parse().unwrap();
-    let intent = Intent {
-        op: if state.live.is_none() { Op::Bootstrap } else { Op::Promote },
-        move_id: move_id.clone(),
-        key: format!("key-{seq}").parse().unwrap(),
-        request: Digest::of(move_id.as_str().as_bytes()),
-        previous: state.live,
-        target: TargetManifest::new(to, MANIFEST_TYPES[0].parse().unwrap(), 500),
-        source: Source::Reference(state.channel.repository().digest(to)),
-        provenance: Provenance::new("manual", "bench", "bench").unwrap(),
-        reason: None,
-        expected: None,
-        order: None,
-        upstream: Vec::new(),
-        decision: Decision {
-            at: Timestamp::from_unix_ms(1_700_000_000_000),
-            policy: Policy::standard().note(),
-            findings: Vec::new(),
-            overrides: Vec::new(),
-            approvals: Vec::new(),
-            checks: Vec::new(),
-        },
-        replaced: None,
-        predecessor: None,
-        set: None,
-        owner: owner.clone(),
-        epoch: 0,
-        deadlines: Deadlines::default(),
-    };
-    let outcome = Outcome {
-        move_id,
-        intent_seq: seq,
-        owner,
-        epoch: 0,
-        status: Status::Committed,
-        observed: Some(to),
-        attempts: 1,
-        put: PutStatus::Accepted,
-        recovered: false,
-        error: None,
-    };
+    let mut intent = entries::intent(&state.channel, state.size, state.live, to).unwrap();
+    intent.decision.policy = Policy::standard().note();
+    let outcome = entries::outcome(state.size, &intent);
     [Body::Intent(Box::new(intent)), Body::Outcome(outcome)]
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::encode::canonical;
 use super::*;
+use crate::testing::entries;
 use crate::value::{Channel, Digest, Line, Provenance, Timestamp};
 
 pub(crate) fn channel() -> Channel {
@@ -80,39 +81,16 @@ pub(crate) fn outcome_of(open: &OpenMove, status: Status, put: PutStatus, observ
 
 /// The `nth` intent of a log, which moves the channel from `previous` to `target`.
 pub(crate) fn intent(nth: u64, op: Op, previous: Option<Digest>, target: Digest) -> Intent {
-    Intent {
-        op,
-        move_id: text(format!("move-{nth}")),
-        key: format!("key-{nth}").parse().unwrap(),
-        request: Digest::of(&nth.to_be_bytes()),
-        previous,
-        target: TargetManifest::new(target, text("application/vnd.oci.image.manifest.v1+json"), 1269),
-        source: Source::Reference(channel().repository().digest(target)),
-        provenance: author(),
-        reason: (op == Op::Adopt).then(|| text("hotfix")),
-        expected: None,
-        order: None,
-        upstream: vec![],
-        decision: Decision {
-            at: Timestamp::from_unix_ms(0),
-            policy: RecordedPolicy { name: text("default"), digest: Digest::of(b"{}") },
-            findings: vec![RecordedFinding {
-                guardrail: text("promotion-order"),
-                verdict: Verdict::Warn,
-                code: Some(text("SOAK_SHORT")),
-                why: text("soaked 3 of 5 s"),
-            }],
-            overrides: vec![],
-            approvals: vec![],
-            checks: vec![],
-        },
-        replaced: None,
-        predecessor: None,
-        set: None,
-        owner: text("worker"),
-        epoch: 0,
-        deadlines: Deadlines::default(),
-    }
+    let mut intent = entries::intent(&channel(), nth, previous, target).unwrap();
+    intent.op = op;
+    intent.reason = (op == Op::Adopt).then(|| text("hotfix"));
+    intent.decision.findings = vec![RecordedFinding {
+        guardrail: text("promotion-order"),
+        verdict: Verdict::Warn,
+        code: Some(text("SOAK_SHORT")),
+        why: text("soaked 3 of 5 s"),
+    }];
+    intent
 }
 
 /// The intent that opens this move in the log of `channel`, judged by `policy`. It is cheap, for the model check.
@@ -131,18 +109,13 @@ pub(crate) fn intent_of(open: OpenMove, channel: &Channel, policy: Digest) -> Bo
 /// The outcome of the move that [`intent`] began.
 pub(crate) fn outcome(nth: u64, intent_seq: u64, status: Status, observed: Option<Digest>) -> Outcome {
     let put = if status == Status::Committed { PutStatus::Accepted } else { PutStatus::Refused };
+    let error = RecordedError { code: text("REGISTRY_REFUSED"), text: text("403 \"denied\"") };
     Outcome {
-        move_id: text(format!("move-{nth}")),
-        intent_seq,
-        owner: text("worker"),
-        epoch: 0,
         status,
         put,
         observed,
-        attempts: 1,
-        recovered: false,
-        error: (status == Status::Failed)
-            .then(|| RecordedError { code: text("REGISTRY_REFUSED"), text: text("403 \"denied\"") }),
+        error: (status == Status::Failed).then_some(error),
+        ..entries::outcome(intent_seq, &intent(nth, Op::Promote, None, Digest::of(b"")))
     }
 }
 

@@ -22,12 +22,10 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{Failure, TestResult};
+use crate::entries;
 use tagwarden::Result;
 use tagwarden::ledger::{Appended, Ledger};
-use tagwarden::log::{
-    Body, Deadlines, Decision, EncodedEntry, Entry, Hold, HoldScope, Intent, MAX_ENTRY, Op, RecordedFinding,
-    RecordedPolicy, Source, TargetManifest, Verdict,
-};
+use tagwarden::log::{Body, EncodedEntry, Entry, Hold, HoldScope, MAX_ENTRY, RecordedFinding, Verdict};
 use tagwarden::{Channel, Digest, Provenance, Timestamp};
 
 /// The store under test. It can be opened several times.
@@ -436,35 +434,8 @@ impl Log {
     }
 
     fn intent(&self, findings: Vec<RecordedFinding>) -> Result<EncodedEntry> {
-        let digest = Digest::of(b"conformance");
-        let intent = Intent {
-            op: Op::Bootstrap,
-            move_id: Uuid::now_v7().to_string().parse()?,
-            key: "conformance".parse()?,
-            request: digest,
-            previous: None,
-            target: TargetManifest::new(digest, "application/vnd.oci.image.manifest.v1+json".parse()?, 2),
-            source: Source::Channel(self.channel.clone()),
-            provenance: author()?,
-            reason: None,
-            expected: None,
-            order: None,
-            upstream: Vec::new(),
-            decision: Decision {
-                at: Timestamp::from_unix_ms(1_795_000_000_000),
-                policy: RecordedPolicy { name: "none".parse()?, digest },
-                findings,
-                overrides: Vec::new(),
-                approvals: Vec::new(),
-                checks: Vec::new(),
-            },
-            replaced: None,
-            predecessor: None,
-            set: None,
-            owner: "conformance".parse()?,
-            epoch: 0,
-            deadlines: Deadlines::default(),
-        };
+        let mut intent = entries::intent(&self.channel, self.size, None, Digest::of(b"conformance"))?;
+        intent.decision.findings = findings;
         self.seal(self.size, self.parent, Body::Intent(Box::new(intent)))
     }
 }
