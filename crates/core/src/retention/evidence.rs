@@ -1,7 +1,6 @@
 //! `RetentionInput`: the input of a retention plan, from a repository and its channels' logs.
 
 use super::history::ChannelUsage;
-use super::table::{Row, Rows, Seen};
 use crate::value::{Digest, Line, Repository, Tag};
 
 /// The facts about one repository that its retention plan is made from.
@@ -13,7 +12,8 @@ use crate::value::{Digest, Line, Repository, Tag};
 #[derive(Clone, Debug)]
 pub struct RetentionInput {
     pub(super) repository: Repository,
-    pub(super) rows: Rows,
+    /// In the order in which they were told; a digest may have several.
+    pub(super) rows: Vec<(Digest, Row)>,
     pub(super) indexes: Vec<(Digest, Box<[Digest]>)>,
     pub(super) unreadable: Vec<(Digest, String)>,
     pub(super) histories: Vec<ChannelUsage>,
@@ -33,12 +33,49 @@ pub enum ManifestKind {
     Unreadable(String),
 }
 
+/// The facts that the registry has about one digest.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Row {
+    /// The first tag, in text order, that names it and is not its pin.
+    pub(super) tag: Option<Tag>,
+    pub(super) seen: Seen,
+    pub(super) pinned: bool,
+    pub(super) child: bool,
+}
+
+/// The kind of a digest's manifest. If two kinds are given, the one that is later in this list counts: it keeps more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Seen {
+    #[default]
+    No,
+    Single,
+    Index,
+    Unreadable,
+}
+
+impl Row {
+    /// True if a tag, a pin or an index in the registry names it.
+    pub(super) fn held(&self) -> bool {
+        self.tag.is_some() || self.pinned || self.child
+    }
+
+    fn merge(&mut self, other: Row) {
+        self.tag = match (self.tag.take(), other.tag) {
+            (Some(one), Some(two)) => Some(one.min(two)),
+            (one, two) => one.or(two),
+        };
+        self.seen = self.seen.max(other.seen);
+        self.pinned |= other.pinned;
+        self.child |= other.child;
+    }
+}
+
 impl RetentionInput {
     /// Evidence about `repository` without any facts yet.
     pub fn new(repository: Repository) -> RetentionInput {
         RetentionInput {
             repository,
-            rows: Rows::default(),
+            rows: Vec::new(),
             indexes: Vec::new(),
             unreadable: Vec::new(),
             histories: Vec::new(),
@@ -50,12 +87,12 @@ impl RetentionInput {
     ///
     /// A tag that has the name of a pin but points at another digest than the name says also belongs here.
     pub fn tag(&mut self, tag: Tag, digest: &Digest) {
-        self.rows.say(digest, Row { tag: Some(tag), ..Row::default() });
+        self.say(digest, Row { tag: Some(tag), ..Row::default() });
     }
 
     /// Adds the fact that the digest has its own pin.
     pub fn pin(&mut self, digest: &Digest) {
-        self.rows.say(digest, Row { pinned: true, ..Row::default() });
+        self.say(digest, Row { pinned: true, ..Row::default() });
     }
 
     /// Adds the shape of the manifest of `digest`.
@@ -64,7 +101,7 @@ impl RetentionInput {
             ManifestKind::Single | ManifestKind::Absent => Seen::Single,
             ManifestKind::Index(children) => {
                 for child in &children {
-                    self.rows.say(child, Row { child: true, ..Row::default() });
+                    self.say(child, Row { child: true, ..Row::default() });
                 }
                 self.indexes.push((*digest, children.into()));
                 Seen::Index
@@ -74,7 +111,7 @@ impl RetentionInput {
                 Seen::Unreadable
             }
         };
-        self.rows.say(digest, Row { seen, ..Row::default() });
+        self.say(digest, Row { seen, ..Row::default() });
     }
 
     /// Adds the history of a channel. Channels of other repositories are ignored.
@@ -88,5 +125,28 @@ impl RetentionInput {
     /// with `why` as the reason.
     pub fn failed(&mut self, why: impl Into<String>) {
         self.failures.push(Line::lossy(why.into()).to_string());
+    }
+
+    fn say(&mut self, digest: &Digest, row: Row) {
+        match self.rows.last_mut() {
+            // Most callers tell all facts about a digest one after the other.
+            Some((last, known)) if last == digest => known.merge(row),
+            _ => self.rows.push((*digest, row)),
+        }
+    }
+
+    /// The facts about each digest, sorted by digest, and one row for each of `others`.
+    pub(super) fn settle(&mut self, others: impl IntoIterator<Item = Digest>) -> Vec<(Digest, Row)> {
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.extend(others.into_iter().map(|digest| (digest, Row::default())));
+        rows.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        rows.dedup_by(|(digest, row), (known, kept)| {
+            let same = digest == known;
+            if same {
+                kept.merge(std::mem::take(row));
+            }
+            same
+        });
+        rows
     }
 }

@@ -18,7 +18,7 @@ pub enum RetentionDecision {
 
 /// The reason to keep a digest. If several reasons hold, it is the first in the order of this list; among equal
 /// reasons, the one whose channel, tag or index comes first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum KeepReason {

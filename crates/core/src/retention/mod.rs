@@ -4,7 +4,6 @@ mod evidence;
 mod fate;
 mod history;
 mod plan;
-mod table;
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -19,8 +18,7 @@ pub use history::{ChannelUsage, FailedTarget, LivePeriod, OpenDigests};
 pub use plan::RetentionPlan;
 
 use crate::value::{Digest, Timestamp};
-use plan::{Kept, Note, Past};
-use table::Row;
+use plan::{Note, Past};
 
 /// The two rollback windows of a channel: a number of digests and a time. A digest inside *either* window is kept. The
 /// windows count for each channel separately.
@@ -44,51 +42,48 @@ impl Default for RetentionRule {
 impl RetentionRule {
     /// Judges every digest that `evidence` knows, as of `at`.
     pub fn plan(&self, mut evidence: RetentionInput, at: Timestamp) -> RetentionPlan {
-        evidence.histories.sort_by(|a, b| (&a.channel, a.size).cmp(&(&b.channel, b.size)));
-        let histories = std::mem::take(&mut evidence.histories);
-        let mut notes = Notes::default();
-        for (channel, history) in histories.iter().enumerate() {
+        let mut histories = std::mem::take(&mut evidence.histories);
+        histories.sort_by(|a, b| (&a.channel, a.size).cmp(&(&b.channel, b.size)));
+        let mut notes = HashMap::new();
+        for history in &histories {
             if let Some(seq) = history.migrated {
                 let why = format!("the log of {} goes on in another ledger (seq {seq})", history.channel);
                 evidence.failed(why);
             }
-            self.note(&mut notes, channel, history, at);
+            self.note(&mut notes, history, at);
         }
-        for (digest, note) in notes.places {
-            evidence.rows.say(&digest, Row { note, ..Row::default() });
+        let mut unreadable: HashMap<Digest, String> = HashMap::new();
+        evidence.unreadable.sort();
+        for (digest, why) in std::mem::take(&mut evidence.unreadable) {
+            unreadable.entry(digest).or_insert(why);
         }
-        evidence.failures.sort();
         let mut plan = RetentionPlan {
-            repository: evidence.repository,
             rule: *self,
             at,
             logs: histories.into_iter().map(|history| (history.channel, history.size)).collect(),
-            table: evidence.rows.settle(),
-            notes: notes.notes,
+            rows: evidence.settle(notes.keys().copied()),
+            notes,
             kept_in: HashMap::new(),
             lost_in: HashMap::new(),
-            unreadable: HashMap::new(),
-            blocked: evidence.failures.into_iter().next(),
+            unreadable,
+            blocked: evidence.failures.into_iter().min(),
+            repository: evidence.repository,
         };
-        for (digest, why) in evidence.unreadable {
-            let known = plan.unreadable.entry(digest).or_insert_with(|| why.clone());
-            if why < *known {
-                *known = why;
-            }
-        }
         plan.blocked = plan.blocked.take().or_else(|| plan.blind_spot());
         plan.follow(&evidence.indexes);
         plan
     }
 
     /// Adds the notes of one channel's log: one for each digest that the log names.
-    fn note(&self, notes: &mut Notes, channel: usize, history: &ChannelUsage, at: Timestamp) {
+    fn note(&self, notes: &mut HashMap<Digest, Note>, history: &ChannelUsage, at: Timestamp) {
+        let channel = || history.channel.clone();
+        let mut keep = |digest: Digest, keep: KeepReason| notes.entry(digest).or_default().keep(keep);
         if let Some(live) = history.live {
-            notes.keep(&live, Kept::Live(channel));
+            keep(live, KeepReason::Live { channel: channel() });
         }
         if let Some(OpenDigests { seq, previous, target, replaced }) = history.open {
             for digest in [previous, Some(target), replaced].into_iter().flatten() {
-                notes.keep(&digest, Kept::Open(channel, seq));
+                keep(digest, KeepReason::Open { channel: channel(), seq });
             }
         }
         let mut lived: Vec<(&LivePeriod, Timestamp)> = history.lived.iter().map(|lived| (lived, lived.from)).collect();
@@ -99,6 +94,7 @@ impl RetentionRule {
             latest = latest.max(Some(lived.from)).max(lived.until);
             *end = latest.unwrap_or(lived.from);
         }
+        let mut ended: Vec<(Digest, Timestamp, Option<u32>)> = Vec::new();
         let mut places: HashSet<Digest> = history.live.into_iter().collect();
         for (lived, end) in lived.into_iter().rev() {
             if !places.insert(lived.digest) {
@@ -106,61 +102,22 @@ impl RetentionRule {
             }
             let nth = u32::try_from(places.len()).unwrap_or(u32::MAX);
             if lived.until.is_none() {
-                notes.keep(&lived.digest, Kept::Live(channel));
+                keep(lived.digest, KeepReason::Live { channel: channel() });
             } else if nth <= self.keep_last.get() {
-                notes.keep(&lived.digest, Kept::Window(channel, nth));
+                keep(lived.digest, KeepReason::Window { channel: channel(), nth });
             } else {
-                self.recent_or_past(notes, &lived.digest, channel, end, Some(nth), at);
+                ended.push((lived.digest, end, Some(nth)));
             }
         }
-        for tried in &history.tried {
-            self.recent_or_past(notes, &tried.digest, channel, tried.at, None, at);
-        }
-    }
-
-    fn recent_or_past(
-        &self,
-        notes: &mut Notes,
-        digest: &Digest,
-        channel: usize,
-        since: Timestamp,
-        nth: Option<u32>,
-        at: Timestamp,
-    ) {
-        let until = since.plus(self.keep_for);
-        if at < until {
-            notes.keep(digest, Kept::Recent(channel, until));
-        } else {
-            notes.past(digest, Past { since, channel: Reverse(channel), nth });
-        }
-    }
-}
-
-/// The notes while they are collected, and for each digest the place of its note, plus one.
-#[derive(Default)]
-struct Notes {
-    places: HashMap<Digest, u32>,
-    notes: Vec<Note>,
-}
-
-impl Notes {
-    fn keep(&mut self, digest: &Digest, kept: Kept) {
-        self.with(digest, |note| note.keep = Some(note.keep.map_or(kept, |known| known.min(kept))));
-    }
-
-    fn past(&mut self, digest: &Digest, past: Past) {
-        self.with(digest, |note| note.past = note.past.max(Some(past)));
-    }
-
-    fn with(&mut self, digest: &Digest, write: impl FnOnce(&mut Note)) {
-        let next = u32::try_from(self.notes.len() + 1).unwrap_or(u32::MAX);
-        let place = *self.places.entry(*digest).or_insert(next);
-        if place == next {
-            self.notes.push(Note::default());
-        }
-        let note = usize::try_from(place - 1).ok().and_then(|at| self.notes.get_mut(at));
-        if let Some(note) = note {
-            write(note);
+        ended.extend(history.tried.iter().map(|tried| (tried.digest, tried.at, None)));
+        for (digest, since, nth) in ended {
+            let until = since.plus(self.keep_for);
+            let note = notes.entry(digest).or_default();
+            if at < until {
+                note.keep(KeepReason::Recent { channel: channel(), until });
+            } else {
+                note.past = note.past.take().max(Some(Past { since, channel: Reverse(channel()), nth }));
+            }
         }
     }
 }

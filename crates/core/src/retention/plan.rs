@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use super::table::{Row, Seen, Table};
+use super::evidence::{Row, Seen};
 use super::{DeleteReason, DigestRetention, KeepReason, MayDelete, Pin, RetentionDecision, RetentionRule};
 use crate::value::{Channel, Digest, Repository, Timestamp};
 
@@ -27,37 +27,39 @@ pub struct RetentionPlan {
     pub(super) rule: RetentionRule,
     pub(super) at: Timestamp,
     pub(super) logs: Vec<(Channel, u64)>,
-    pub(super) table: Table,
-    pub(super) notes: Vec<Note>,
+    /// Sorted by digest, one row for each.
+    pub(super) rows: Vec<(Digest, Row)>,
+    pub(super) notes: HashMap<Digest, Note>,
     pub(super) kept_in: HashMap<Digest, Digest>,
     pub(super) lost_in: HashMap<Digest, Digest>,
     pub(super) unreadable: HashMap<Digest, String>,
     pub(super) blocked: Option<String>,
 }
 
-/// The facts that the logs have about one digest. A channel is its place in [`RetentionPlan::logs`], which is sorted.
+/// The facts that the logs have about one digest.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Note {
-    pub(super) keep: Option<Kept>,
+    /// The first reason to keep it, in the order of [`KeepReason`].
+    pub(super) keep: Option<KeepReason>,
+    /// The reason to expire it: the last to end; of equals, that of the first channel.
     pub(super) past: Option<Past>,
 }
 
-/// A reason to keep. The order is that of [`KeepReason`]: the least reason is the one that is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kept {
-    Live(usize),
-    Open(usize, u64),
-    Window(usize, u32),
-    Recent(usize, Timestamp),
-}
-
-/// A reason to expire. The greatest is the one that is given: the last to end; of equals, that of the first channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// The end of a digest's time in one channel.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Past {
     pub(super) since: Timestamp,
-    pub(super) channel: Reverse<usize>,
+    pub(super) channel: Reverse<Channel>,
     /// Its place among the channel's digests; none if it was never live there.
     pub(super) nth: Option<u32>,
+}
+
+impl Note {
+    pub(super) fn keep(&mut self, keep: KeepReason) {
+        if self.keep.as_ref().is_none_or(|known| keep < *known) {
+            self.keep = Some(keep);
+        }
+    }
 }
 
 impl RetentionPlan {
@@ -88,7 +90,7 @@ impl RetentionPlan {
 
     /// Every digest that the registry names or that must stay, sorted.
     pub fn digests(&self) -> Vec<DigestRetention> {
-        let judged = self.table.iter().map(|(digest, row)| (row.held(), self.judged(&digest, row)));
+        let judged = self.rows.iter().map(|(digest, row)| (row.held(), self.judged(digest, row)));
         judged
             .filter(|(held, judged)| *held || matches!(judged.fate, RetentionDecision::Keep(_)))
             .map(|(_, judged)| judged)
@@ -97,7 +99,7 @@ impl RetentionPlan {
 
     /// Says if `digest` may be deleted, with the reason. A digest that the plan does not know must stay.
     pub fn may_delete(&self, digest: &Digest) -> MayDelete {
-        match self.table.get(digest).map(|row| self.judged(digest, row)) {
+        match self.row(digest).map(|row| self.judged(digest, row)) {
             Some(DigestRetention { fate: RetentionDecision::Keep(because), .. }) => MayDelete::No { because },
             Some(DigestRetention { fate: RetentionDecision::Expire(because), pin, .. }) => {
                 MayDelete::Yes { because, pin }
@@ -112,9 +114,9 @@ impl RetentionPlan {
     }
 
     fn fate(&self, digest: &Digest, row: &Row) -> RetentionDecision {
-        let note = self.note(row);
-        if let Some(kept) = note.and_then(|note| note.keep) {
-            return RetentionDecision::Keep(self.keep(kept));
+        let note = self.notes.get(digest);
+        if let Some(keep) = note.and_then(|note| note.keep.as_ref()) {
+            return RetentionDecision::Keep(keep.clone());
         }
         let keep = if let Some(tag) = &row.tag {
             Some(KeepReason::Tagged { tag: tag.clone() })
@@ -131,44 +133,28 @@ impl RetentionPlan {
         if let Some(keep) = keep {
             return RetentionDecision::Keep(keep);
         }
-        match (note.and_then(|note| note.past), self.lost_in.get(digest)) {
-            (Some(Past { since, channel, nth }), _) => match self.channel(channel.0) {
-                None => RetentionDecision::Keep(unknown()),
-                Some(channel) => RetentionDecision::Expire(match nth {
+        match (note.and_then(|note| note.past.as_ref()), self.lost_in.get(digest)) {
+            (Some(Past { since, channel: Reverse(channel), nth }), _) => {
+                let (channel, since) = (channel.clone(), *since);
+                RetentionDecision::Expire(match *nth {
                     Some(nth) => DeleteReason::Past { channel, nth, since },
                     None => DeleteReason::Tried { channel, since },
-                }),
-            },
+                })
+            }
             (None, Some(index)) => RetentionDecision::Expire(DeleteReason::ChildOf { index: *index }),
             (None, None) => RetentionDecision::Keep(unknown()),
         }
     }
 
-    fn keep(&self, kept: Kept) -> KeepReason {
-        let (Kept::Live(at) | Kept::Open(at, _) | Kept::Window(at, _) | Kept::Recent(at, _)) = kept;
-        let Some(channel) = self.channel(at) else {
-            return unknown();
-        };
-        match kept {
-            Kept::Live(_) => KeepReason::Live { channel },
-            Kept::Open(_, seq) => KeepReason::Open { channel, seq },
-            Kept::Window(_, nth) => KeepReason::Window { channel, nth },
-            Kept::Recent(_, until) => KeepReason::Recent { channel, until },
-        }
-    }
-
-    fn channel(&self, at: usize) -> Option<Channel> {
-        self.logs.get(at).map(|(channel, _)| channel.clone())
-    }
-
-    fn note(&self, row: &Row) -> Option<&Note> {
-        self.notes.get(usize::try_from(row.note.checked_sub(1)?).ok()?)
+    fn row(&self, digest: &Digest) -> Option<&Row> {
+        let at = self.rows.binary_search_by_key(digest, |(known, _)| *known).ok()?;
+        self.rows.get(at).map(|(_, row)| row)
     }
 
     /// True if it is kept for a reason other than an index that needs it: see `fate`.
-    fn stays_by_itself(&self, row: &Row) -> bool {
+    fn stays_by_itself(&self, digest: &Digest, row: &Row) -> bool {
         row.tag.is_some()
-            || match self.note(row) {
+            || match self.notes.get(digest) {
                 Some(note) => note.keep.is_some(),
                 None => row.pinned || !row.child,
             }
@@ -177,11 +163,10 @@ impl RetentionPlan {
     /// The reason to keep every digest, if a manifest that counts was not read: it may be an index that needs any
     /// other.
     pub(super) fn blind_spot(&self) -> Option<String> {
-        let counts = |row: &Row| row.held() || self.stays_by_itself(row);
-        let mut blind =
-            self.table.iter().filter(|(_, row)| matches!(row.seen, Seen::No | Seen::Unreadable) && counts(row));
-        let (digest, _) = blind.next()?;
-        let why = self.unreadable.get(&digest).map_or("it was not looked at", String::as_str);
+        let unread = |row: &Row| matches!(row.seen, Seen::No | Seen::Unreadable);
+        let (digest, _) = (self.rows.iter())
+            .find(|(digest, row)| unread(row) && (row.held() || self.stays_by_itself(digest, row)))?;
+        let why = self.unreadable.get(digest).map_or("it was not looked at", String::as_str);
         Some(format!("{digest} may be an index that needs it, and could not be read: {why}"))
     }
 
@@ -191,7 +176,7 @@ impl RetentionPlan {
         for (index, named) in indexes {
             children.entry(*index).or_default().push(named);
         }
-        let stays = |digest: &Digest| self.table.get(digest).is_some_and(|row| self.stays_by_itself(row));
+        let stays = |digest: &Digest| self.row(digest).is_some_and(|row| self.stays_by_itself(digest, row));
         let mut open: Vec<Digest> = children.keys().filter(|index| stays(index)).copied().collect();
         let mut done: HashSet<Digest> = open.iter().copied().collect();
         let mut kept_in: HashMap<Digest, Digest> = HashMap::new();
