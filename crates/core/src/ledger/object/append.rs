@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::bucket::{Listing, pause};
+use super::bucket::{BACKOFF, Listing};
 use super::fault::Fault;
 use super::log::Log;
 use super::{Inner, probe};
@@ -86,7 +86,9 @@ impl Log {
                     self.learn(seq + 1, EncodedEntry::of(there).leaf());
                     return Ok(append);
                 }
-                Ok(None) if (fault == Fault::Taken || fault.passes()) && tries < TRIES => pause(tries).await,
+                Ok(None) if (fault == Fault::Taken || fault.passes()) && tries < TRIES => {
+                    tokio::time::sleep(BACKOFF.pause(tries)).await
+                }
                 Ok(None) => return Err(self.unfinished(seq, in_doubt, fault)),
                 // The store says that the position is taken, and our entry may be the one that took it.
                 Err(_) => {

@@ -12,14 +12,14 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
 use super::fault::Fault;
 use super::keys::Keys;
+use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 
 /// The number of times that a request that changes nothing is sent before its error is returned.
 const TRIES: u32 = 3;
 
-/// The first pause after an error; each further pause is twice as long, up to [`LONGEST`].
-const FIRST: Duration = Duration::from_millis(25);
-const LONGEST: Duration = Duration::from_secs(1);
+/// The pauses after an error that may pass, of reads and of appends.
+pub(super) const BACKOFF: Backoff = Backoff { first: Duration::from_millis(25), longest: Duration::from_secs(1) };
 
 /// The greatest number of keys in one page of a listing: the page size of S3.
 pub(super) const PAGE: usize = 1000;
@@ -131,7 +131,7 @@ impl Bucket {
         let mut tries = 1;
         loop {
             match self.once(request()).await {
-                Err(fault) if fault.passes() && tries < TRIES => pause(tries).await,
+                Err(fault) if fault.passes() && tries < TRIES => tokio::time::sleep(BACKOFF.pause(tries)).await,
                 answer => return answer,
             }
             tries += 1;
@@ -143,13 +143,4 @@ impl fmt::Debug for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.place)
     }
-}
-
-/// Waits after `failed` failures (from 1), for a random time between half a step and a full step, so that writers that
-/// failed together do not retry together.
-pub(super) async fn pause(failed: u32) {
-    let step = FIRST.saturating_mul(1 << failed.saturating_sub(1).min(10)).min(LONGEST);
-    // Without entropy the pause is a full step.
-    let random = getrandom::u32().unwrap_or(u32::MAX);
-    tokio::time::sleep(step / 2 + step.mul_f64(f64::from(random) / f64::from(u32::MAX)) / 2).await;
 }

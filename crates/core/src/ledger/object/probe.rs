@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::bucket::{Bucket, pause};
+use super::bucket::{BACKOFF, Bucket};
 use super::fault::Fault;
 use super::keys;
 use crate::error::{Error, ErrorKind, Result};
@@ -43,7 +43,7 @@ pub(super) async fn probe(bucket: &Bucket) -> Result<()> {
         }
         if let Err(why) = created {
             fault = why;
-            pause(tries).await;
+            tokio::time::sleep(BACKOFF.pause(tries)).await;
         }
     }
     Err(bucket.error(fault, "create", &key))

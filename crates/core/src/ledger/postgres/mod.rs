@@ -24,6 +24,7 @@ use self::clock::DatabaseClock;
 use self::fault::Fault;
 use self::pool::{Lease, Parameter, Pool};
 use super::{Appended, Index, Ledger, OpenMode};
+use crate::backoff::Backoff;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Channel, Timestamp};
 
@@ -36,8 +37,8 @@ const CHANNELS_AT_ONCE: i64 = 10_000;
 /// The longest time for which the result of an append with a lost answer is looked for.
 const SETTLE: Duration = Duration::from_secs(30);
 
-/// The first and the longest pause between two attempts of [`PostgresLedger::settle`].
-const SETTLE_WAIT: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
+/// The pauses between two attempts of [`PostgresLedger::settle`].
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
 
 /// A ledger in a PostgreSQL database (12 or later), for any number of machines.
 ///
@@ -128,16 +129,15 @@ impl PostgresLedger {
     /// entry at the position is then final.
     async fn settle(&self, channel: &Channel, seq: i64, bytes: &[u8], lost: Error) -> Result<Appended> {
         let deadline = Instant::now() + SETTLE;
-        let [mut wait, longest] = SETTLE_WAIT;
-        let mut last = lost;
+        let (mut last, mut failed) = (lost, 0);
         while Instant::now() < deadline {
             match self.try_settle(channel, seq, bytes).await {
                 Ok(Some(append)) => return Ok(append),
                 Ok(None) => {}
                 Err(error) => last = error,
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(longest);
+            failed += 1;
+            tokio::time::sleep(BACKOFF.pause(failed)).await;
         }
         let message = format!("it is not known whether entry {seq} of {channel} was stored: {last}");
         let error =

@@ -4,20 +4,11 @@ use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
 
+use crate::backoff::Backoff;
 use crate::value::Timestamp;
 
-/// The first pause; each further one is twice as long, up to [`LONGEST`].
-const FIRST: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_secs(2);
-
-/// The pause before the next attempt, after `failed` failed ones (from 1). It is random between half of the step and
-/// the whole step, so that clients that failed together do not try again together.
-pub(super) fn pause(failed: u32) -> Duration {
-    let step = FIRST.saturating_mul(1 << failed.saturating_sub(1).min(10)).min(LONGEST);
-    // Without random bytes the pause is the whole step, so that pauses are only less well spread.
-    let random = getrandom::u32().unwrap_or(u32::MAX);
-    step / 2 + step.mul_f64(f64::from(random) / f64::from(u32::MAX)) / 2
-}
+/// The back-off between two attempts of one request.
+pub(super) const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
 
 /// The wait that an answer requests: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), or the
 /// `retry-after: 44.5ms` in the message of GHCR.
@@ -53,16 +44,6 @@ fn of_message(message: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pauses_grow_and_stay_within_their_step() {
-        for (failed, step_ms) in [(1, 50), (2, 100), (3, 200), (6, 1600), (7, 2000), (50, 2000)] {
-            for _ in 0..20 {
-                let pause = pause(failed).as_millis();
-                assert!((step_ms / 2..=step_ms).contains(&pause), "{failed}: {pause} ms");
-            }
-        }
-    }
 
     #[test]
     fn seconds_dates_and_milliseconds_are_read() {

@@ -137,7 +137,7 @@ impl Http {
         failed: u32,
         deadline: Instant,
     ) -> Result<Duration> {
-        let time = asked.unwrap_or_else(|| backoff::pause(failed));
+        let time = asked.unwrap_or_else(|| backoff::BACKOFF.pause(failed));
         let left = deadline.saturating_duration_since(Instant::now());
         match (time < left && time <= self.options.max_retry_after, asked) {
             (true, _) => Ok(time),

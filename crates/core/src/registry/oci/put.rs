@@ -127,7 +127,7 @@ async fn put_until(
                 *flight = Flight::Landed;
                 busy += 1;
                 // Some registries answer "at once" every time, so wait at least the back-off.
-                let asked = asked_wait(&answer).map(|asked| asked.max(backoff::pause(busy)));
+                let asked = asked_wait(&answer).map(|asked| asked.max(backoff::BACKOFF.pause(busy)));
                 match http.wait(attempts.failed(error), asked, busy, deadline) {
                     Ok(time) => tokio::time::sleep(time).await,
                     Err(error) => return Put::Refused(error),

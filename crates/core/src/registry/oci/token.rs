@@ -73,7 +73,7 @@ pub(super) async fn fetch(
         };
         let error = attempts.failed(error);
         failed += 1;
-        let wait = asked.unwrap_or_else(|| backoff::pause(failed));
+        let wait = asked.unwrap_or_else(|| backoff::BACKOFF.pause(failed));
         if failed > options.retries {
             return Err(error);
         }
