@@ -77,13 +77,15 @@ mod backoff;
 pub mod drift;
 pub mod error;
 pub mod flux;
+#[cfg(any(feature = "oci", feature = "s3", feature = "gcs", feature = "azure"))]
+mod http;
 pub mod ledger;
 pub mod log;
 pub mod policy;
 pub mod promotion;
 pub mod registry;
 pub mod retention;
-#[cfg(any(feature = "oci", feature = "s3", feature = "gcs", feature = "azure"))]
+#[cfg(any(feature = "oci", feature = "s3", feature = "gcs", feature = "azure", feature = "postgres"))]
 mod tls;
 pub mod value;
 

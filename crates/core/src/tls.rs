@@ -1,67 +1,87 @@
-//! TLS of every client in this crate: rustls with ring, the platform's root certificates and the caller's own.
+//! TLS of every client in this crate: rustls with ring.
 
 use std::sync::{Arc, OnceLock};
 
-#[cfg(feature = "oci")]
-use rustls::RootCertStore;
+#[cfg(feature = "postgres")]
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
-#[cfg(feature = "oci")]
-use rustls::pki_types::pem::PemObject;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The certificates of a PEM text. CONFIG_INVALID if there are none, or if one cannot be used as a root.
-#[cfg(feature = "oci")]
-pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
-    let invalid = |why: &dyn std::fmt::Display| {
-        Error::new(ErrorKind::ConfigInvalid, format!("the CA certificates cannot be used: {why}"))
-    };
+/// The servers that a client trusts.
+#[derive(Debug)]
+pub(crate) enum Trust {
+    /// Those with a certificate of the platform's roots, or of these roots.
+    Platform(Vec<CertificateDer<'static>>),
+    /// Only those with a certificate of these roots.
+    #[cfg(feature = "postgres")]
+    Only(Vec<CertificateDer<'static>>),
+    /// All: the connection is encrypted, and the server's name is not verified.
+    #[cfg(feature = "postgres")]
+    Everyone,
+}
+
+/// The certificates of a PEM text. CONFIG_INVALID, with `what` as the name of the text, if there are none, or if one
+/// cannot be used as a root.
+#[cfg(any(feature = "oci", feature = "postgres"))]
+pub(crate) fn certificates(what: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
+    use rustls::RootCertStore;
+    use rustls::pki_types::pem::PemObject as _;
+    let invalid =
+        |why: &dyn std::fmt::Display| Error::new(ErrorKind::ConfigInvalid, format!("{what} cannot be used: {why}"));
     let mut certificates = Vec::new();
-    let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|e| invalid(&e))?;
-        roots.add(certificate.clone()).map_err(|e| invalid(&e))?;
+        RootCertStore::empty().add(certificate.clone()).map_err(|e| invalid(&e))?;
         certificates.push(certificate);
     }
-    match certificates.is_empty() {
-        true => Err(invalid(&"no PEM certificate in the text")),
-        false => Ok(certificates),
+    if certificates.is_empty() {
+        return Err(invalid(&"no PEM certificate in the text"));
     }
+    Ok(certificates)
 }
 
 /// A client configuration that names its crypto provider itself. It neither needs nor sets the provider of the process.
-pub(crate) fn config(extra_roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig> {
+pub(crate) fn config(trust: Trust) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = LazyVerifier { provider: provider.clone(), extra_roots, verifier: OnceLock::new() };
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let verifier = LazyVerifier { provider: provider.clone(), trust, verifier: OnceLock::new() };
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|e| Error::new(ErrorKind::InternalFault, format!("TLS cannot be set up: {e}")))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+        .map_err(|e| Error::new(ErrorKind::InternalFault, format!("TLS cannot be set up: {e}")))?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
 }
 
-/// The platform's verifier, made at the first handshake. Reading the roots takes milliseconds; commands that connect to
+/// Makes its verifier at the first handshake. Reading the platform's roots takes milliseconds; commands that connect to
 /// loopback only skip it.
 #[derive(Debug)]
 struct LazyVerifier {
     provider: Arc<CryptoProvider>,
-    extra_roots: Vec<CertificateDer<'static>>,
-    verifier: OnceLock<Result<Verifier, rustls::Error>>,
+    trust: Trust,
+    verifier: OnceLock<Result<Option<Arc<dyn ServerCertVerifier>>, rustls::Error>>,
 }
 
 impl LazyVerifier {
-    fn verifier(&self) -> Result<&Verifier, rustls::Error> {
-        self.verifier
-            .get_or_init(|| Verifier::new_with_extra_roots(self.extra_roots.iter().cloned(), self.provider.clone()))
-            .as_ref()
-            .map_err(Clone::clone)
+    /// None if every server is trusted.
+    fn new_verifier(&self) -> Result<Option<Arc<dyn ServerCertVerifier>>, rustls::Error> {
+        let provider = self.provider.clone();
+        match &self.trust {
+            Trust::Platform(extra) => {
+                Ok(Some(Arc::new(Verifier::new_with_extra_roots(extra.iter().cloned(), provider)?)))
+            }
+            #[cfg(feature = "postgres")]
+            Trust::Only(roots) => {
+                let mut store = rustls::RootCertStore::empty();
+                store.add_parsable_certificates(roots.iter().cloned());
+                let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build();
+                Ok(Some(verifier.map_err(|e| rustls::Error::General(e.to_string()))?))
+            }
+            #[cfg(feature = "postgres")]
+            Trust::Everyone => Ok(None),
+        }
     }
 }
 
@@ -74,7 +94,10 @@ impl ServerCertVerifier for LazyVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.verifier()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        match self.verifier.get_or_init(|| self.new_verifier()).as_ref().map_err(Clone::clone)? {
+            Some(verifier) => verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now),
+            None => Ok(ServerCertVerified::assertion()),
+        }
     }
 
     fn verify_tls12_signature(
@@ -83,7 +106,7 @@ impl ServerCertVerifier for LazyVerifier {
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier()?.verify_tls12_signature(message, cert, signature)
+        verify_tls12_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -92,7 +115,7 @@ impl ServerCertVerifier for LazyVerifier {
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier()?.verify_tls13_signature(message, cert, signature)
+        verify_tls13_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -100,13 +123,13 @@ impl ServerCertVerifier for LazyVerifier {
     }
 }
 
-#[cfg(all(test, feature = "oci"))]
+#[cfg(all(test, any(feature = "oci", feature = "postgres")))]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_root_is_refused_before_the_first_request() {
-        let error = |pem: &str| certificates(pem.as_bytes()).unwrap_err();
+    fn text_without_usable_root_is_config_invalid() {
+        let error = |pem: &str| certificates("the CA certificates", pem.as_bytes()).unwrap_err();
         assert_eq!(error("").kind(), ErrorKind::ConfigInvalid);
         assert_eq!(error("").to_string(), "the CA certificates cannot be used: no PEM certificate in the text");
         let junk = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";

@@ -7,13 +7,10 @@ use object_store::ClientConfigKey;
 use object_store::client::{
     ClientOptions, HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService,
 };
-use reqwest::Client;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::tls;
-
-/// The `User-Agent` of requests to stores.
-const USER_AGENT: &str = concat!("tagwarden/", env!("CARGO_PKG_VERSION"));
+use crate::http::{self, Clients, is_loopback};
+use crate::tls::Trust;
 
 /// The longest time to open a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,61 +26,33 @@ pub(super) struct Connector {
     timeout: Duration,
 }
 
-/// Two clients: one for hosts that must not be reached through a proxy (loopback, and the link-local address of
-/// instance metadata), and one for all other hosts.
-#[derive(Debug)]
-struct Clients {
-    near: Client,
-    far: Client,
-}
-
 impl Connector {
     pub(super) fn new(timeout: Duration) -> Result<Connector> {
-        Ok(Connector { tls: tls::config(Vec::new())?, timeout })
-    }
-
-    fn client(&self, secure: bool) -> reqwest::ClientBuilder {
-        Client::builder()
-            .user_agent(USER_AGENT)
-            .https_only(secure)
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .connect_timeout(CONNECT_TIMEOUT.min(self.timeout))
-            .timeout(self.timeout)
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .tls_backend_preconfigured(self.tls.clone())
+        Ok(Connector { tls: http::tls(Trust::Platform(Vec::new()))?, timeout })
     }
 }
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let secure = options.get_config_value(&ClientConfigKey::AllowHttp).as_deref() != Some("true");
-        let build = |builder: reqwest::ClientBuilder| {
+        let clients = Clients::new(self.tls.clone(), |builder| {
             builder
-                .build()
-                .map_err(|e| object_store::Error::Generic { store: "HTTP", source: Box::new(e.without_url()) })
-        };
-        let near = build(self.client(secure).no_proxy())?;
-        Ok(HttpClient::new(Clients { near, far: build(self.client(secure))? }))
+                .https_only(secure)
+                .connect_timeout(CONNECT_TIMEOUT.min(self.timeout))
+                .timeout(self.timeout)
+                .pool_idle_timeout(IDLE_CONNECTION)
+        });
+        let unusable =
+            |e: reqwest::Error| object_store::Error::Generic { store: "HTTP", source: Box::new(e.without_url()) };
+        Ok(HttpClient::new(clients.map_err(unusable)?))
     }
 }
 
 #[async_trait]
 impl HttpService for Clients {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let client = match request.uri().host() {
-            Some(host) if is_loopback(host) || host.starts_with("169.254.") => &self.near,
-            _ => &self.far,
-        };
-        client.call(request).await
+        self.to(request.uri().host()).call(request).await
     }
-}
-
-/// True for the usual names and addresses of this host.
-pub(super) fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
 /// Refuses an `http://` endpoint that `allowed` does not permit. Without `allowed`, only loopback is permitted.
@@ -94,15 +63,13 @@ pub(super) fn check_scheme(endpoint: &str, allowed: Option<bool>) -> Result<()> 
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
         _ => authority,
     };
-    match allowed.unwrap_or(is_loopback(host)) {
-        true => Ok(()),
-        false => {
-            let message = format!(
-                "{endpoint}: without TLS a host on the way can change the ledger: use https://, or say allow-http=true"
-            );
-            Err(Error::new(ErrorKind::ConfigInvalid, message))
-        }
+    if allowed.unwrap_or(is_loopback(host)) {
+        return Ok(());
     }
+    let message = format!(
+        "{endpoint}: without TLS a host on the way can change the ledger: use https://, or say allow-http=true"
+    );
+    Err(Error::new(ErrorKind::ConfigInvalid, message))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use tokio_postgres::config::SslMode;
 
 use super::pgpass;
 use crate::error::{Error, ErrorKind, Result};
+use crate::tls::{self, Trust};
 
 /// The longest time to open a connection: name lookup, socket, TLS and authentication.
 pub(super) const CONNECT: Duration = Duration::from_secs(10);
@@ -29,6 +30,23 @@ pub(super) enum Tls {
     /// Encrypted, and the server's certificate is verified for the host: with the platform's roots, or with only the
     /// roots in this file.
     VerifyFull(Option<PathBuf>),
+}
+
+impl Tls {
+    /// The servers that the connection trusts; none without TLS. CONFIG_INVALID if the file of roots cannot be used.
+    pub(super) fn trust(&self) -> Result<Option<Trust>> {
+        Ok(match self {
+            Tls::Disable => None,
+            Tls::Require => Some(Trust::Everyone),
+            Tls::VerifyFull(None) => Some(Trust::Platform(Vec::new())),
+            Tls::VerifyFull(Some(file)) => {
+                let what = format!("the sslrootcert {}", file.display());
+                let pem = std::fs::read(file).map_err(|e| invalid(format!("{what} cannot be used: {e}")));
+                let roots = pem.and_then(|pem| tls::certificates(&what, &pem));
+                Some(Trust::Only(roots.map_err(|e| e.with_context("file", file.display()))?))
+            }
+        })
+    }
 }
 
 /// The address of a ledger, with the connection settings.
@@ -76,7 +94,7 @@ impl Address {
         let schema = parts.schema.unwrap_or_else(|| SCHEMA.to_owned());
         check_schema(&schema)?;
         let mode = parts.ssl_mode.or_else(|| set("PGSSLMODE"));
-        let tls = tls(mode.as_deref(), parts.ssl_root_cert.or_else(|| set("PGSSLROOTCERT")), &parts.hosts)?;
+        let tls = tls_mode(mode.as_deref(), parts.ssl_root_cert.or_else(|| set("PGSSLROOTCERT")), &parts.hosts)?;
         let password = parts.password.or_else(|| set("PGPASSWORD")).or_else(|| {
             let (host, port) = parts.hosts.first()?;
             let file = set("PGPASSFILE").or_else(|| Some(format!("{}/.pgpass", set("HOME")?)))?;
@@ -159,7 +177,7 @@ impl Parts {
 }
 
 /// The TLS mode. No TLS only if every host is this host or `sslmode=disable` is set; the server cannot turn TLS off.
-fn tls(mode: Option<&str>, root_cert: Option<String>, hosts: &[(String, u16)]) -> Result<Tls> {
+fn tls_mode(mode: Option<&str>, root_cert: Option<String>, hosts: &[(String, u16)]) -> Result<Tls> {
     let verify =
         |root_cert: Option<String>| Tls::VerifyFull(root_cert.filter(|file| file != "system").map(PathBuf::from));
     match (mode, root_cert) {

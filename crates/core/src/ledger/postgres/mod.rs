@@ -7,7 +7,6 @@ mod index;
 mod pgpass;
 mod pool;
 mod schema;
-mod tls;
 
 use std::fmt;
 use std::sync::Arc;

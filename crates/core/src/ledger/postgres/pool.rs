@@ -13,9 +13,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{Address, CONNECT};
 use super::fault::Fault;
-use super::tls;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::OpenMode;
+use crate::tls;
 
 /// The greatest number of connections that one ledger opens.
 pub(super) const MAX_CONNECTIONS: usize = 8;
@@ -68,7 +68,7 @@ pub(super) struct Lease<'p> {
 
 impl Pool {
     pub(super) fn new(mut address: Address, access: OpenMode) -> Result<Pool> {
-        let tls = tls::config(&address.tls)?.map(MakeRustlsConnect::new);
+        let tls = address.tls.trust()?.map(tls::config).transpose()?.map(MakeRustlsConnect::new);
         if access == OpenMode::Write && address.config.get_hosts().len() > 1 {
             address.config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }

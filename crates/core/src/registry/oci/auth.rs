@@ -13,7 +13,6 @@ use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
 use super::challenge::Challenge;
-use super::clients::Clients;
 use super::credentials::Credentials;
 use super::endpoint::Endpoint;
 use super::options::{OciOptions, TokenScope};
@@ -21,6 +20,7 @@ use super::outside;
 use super::secret::Secret;
 use super::token::{self, Ask, Authorization};
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::Clients;
 
 /// The number of secrets that are remembered for redaction.
 const MAX_SECRETS: usize = 64;

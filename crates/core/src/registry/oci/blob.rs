@@ -15,13 +15,13 @@ use reqwest::{Method, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
 use super::auth::{Pass, Proof};
-use super::clients::{USER_AGENT, describe};
-use super::endpoint::{Endpoint, is_loopback};
+use super::clients::{describe, roots, send};
+use super::endpoint::Endpoint;
 use super::http::{Body, Http, Read};
 use super::options::{OciOptions, TokenScope};
 use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
-use crate::tls;
+use crate::http::USER_AGENT;
 use crate::value::{Digest, Repository};
 
 /// The codes that prove, with a 404 on a GET, that a blob is absent.
@@ -147,20 +147,16 @@ fn new_client(options: &OciOptions, endpoint: &Endpoint) -> Result<oci_client::C
         // An error means that another thread installed a provider at the same time, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
-    let roots = match options.ca_pem.is_empty() {
-        true => Vec::new(),
-        false => tls::certificates(&options.ca_pem)?,
-    };
     // A proxy must not be used for loopback. A proxy that is set here disables the proxies of the environment, and
     // `no_proxy` then excludes loopback from it.
-    let no_proxy = is_loopback(endpoint.base()).then(|| "127.0.0.0/8,localhost".to_owned());
+    let no_proxy = endpoint.is_loopback().then(|| "127.0.0.0/8,localhost".to_owned());
     let config = ClientConfig {
         protocol: match endpoint.base().scheme() {
             "http" => ClientProtocol::Http,
             _ => ClientProtocol::Https,
         },
         use_monolithic_push: true,
-        extra_root_certificates: roots
+        extra_root_certificates: roots(options)?
             .iter()
             .map(|root| Certificate { encoding: CertificateEncoding::Der, data: root.to_vec() })
             .collect(),
@@ -205,7 +201,7 @@ async fn upload(
 /// It is empty if the registry sends none.
 async fn challenge(http: &Http, endpoint: &Endpoint, deadline: Instant) -> Result<Vec<String>> {
     let url = endpoint.url("blobs/uploads/")?;
-    let sent = http.clients.send(Method::POST, &url, reqwest::header::HeaderMap::new(), Some(Bytes::new()));
+    let sent = send(&http.clients, Method::POST, &url, reqwest::header::HeaderMap::new(), Some(Bytes::new()));
     let answer = match timeout_at(deadline, sent).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(lost)) => return Err(http.unavailable(&url, lost.why())),

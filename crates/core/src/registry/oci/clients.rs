@@ -1,32 +1,22 @@
-//! The HTTP clients, and sending one request.
+//! The HTTP clients of registries, and sending one request.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
-use reqwest::{Client, Method, Response, Url};
+use reqwest::{Method, Response, Url};
+use rustls::pki_types::CertificateDer;
 
-use super::endpoint::is_loopback;
 use super::options::OciOptions;
 use crate::error::{Error, ErrorKind, Result};
-use crate::tls;
-
-/// The `User-Agent` of tagwarden.
-pub(super) const USER_AGENT: &str = concat!("tagwarden/", env!("CARGO_PKG_VERSION"));
+use crate::http::{self, Clients};
+use crate::tls::{self, Trust};
 
 /// The longest error body that is read, in bytes.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// An idle connection is kept for this long for the next request.
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
-
-/// One client for loopback, which never uses a proxy of the environment, and one for all other hosts. Both keep their
-/// connections, and neither follows redirects.
-#[derive(Debug)]
-pub(super) struct Clients {
-    loopback: Client,
-    remote: Client,
-}
 
 /// A request without an answer.
 #[derive(Debug)]
@@ -56,55 +46,43 @@ pub(super) enum Unread {
     Cut(String),
 }
 
-impl Clients {
-    pub(super) fn new(options: &OciOptions) -> Result<Clients> {
-        let roots = match options.ca_pem.is_empty() {
-            true => Vec::new(),
-            false => tls::certificates(&options.ca_pem)?,
-        };
-        let tls = tls::config(roots)?;
-        let builder = || {
-            Client::builder()
-                .user_agent(USER_AGENT)
-                .redirect(reqwest::redirect::Policy::none())
-                .referer(false)
-                .retry(reqwest::retry::never())
-                .connect_timeout(options.connect_timeout)
-                .read_timeout(options.idle_timeout)
-                // Shorter than servers keep idle connections, so that a put does not use a connection that the server
-                // is closing.
-                .pool_idle_timeout(IDLE_CONNECTION)
-                .tls_backend_preconfigured(tls.clone())
-        };
-        let build = |builder: reqwest::ClientBuilder| {
-            builder.build().map_err(|e| {
-                Error::new(ErrorKind::ConfigInvalid, format!("the HTTP client cannot be set up: {}", describe(e)))
-            })
-        };
-        Ok(Clients { loopback: build(builder().no_proxy())?, remote: build(builder())? })
-    }
+/// The clients with these options.
+pub(super) fn clients(options: &OciOptions) -> Result<Clients> {
+    let clients = Clients::new(http::tls(Trust::Platform(roots(options)?))?, |builder| {
+        builder
+            .connect_timeout(options.connect_timeout)
+            .read_timeout(options.idle_timeout)
+            // Shorter than servers keep idle connections, so that a put does not use a connection that the server is
+            // closing.
+            .pool_idle_timeout(IDLE_CONNECTION)
+    });
+    clients
+        .map_err(|e| Error::new(ErrorKind::ConfigInvalid, format!("the HTTP client cannot be set up: {}", describe(e))))
+}
 
-    /// Sends one request and waits for the head of its answer.
-    pub(super) async fn send(
-        &self,
-        method: Method,
-        url: &Url,
-        headers: HeaderMap,
-        body: Option<Bytes>,
-    ) -> Result<Response, Lost> {
-        let client = match is_loopback(url) {
-            true => &self.loopback,
-            false => &self.remote,
-        };
-        let mut request = client.request(method, url.clone()).headers(headers);
-        if let Some(body) = body {
-            request = request.body(body);
-        }
-        request.send().await.map_err(|error| match error.is_connect() {
-            true => Lost::NotSent(describe(error)),
-            false => Lost::Unclear(describe(error)),
-        })
+/// The root certificates that are trusted beside the platform's own.
+pub(super) fn roots(options: &OciOptions) -> Result<Vec<CertificateDer<'static>>> {
+    if options.ca_pem.is_empty() {
+        return Ok(Vec::new());
     }
+    tls::certificates("the CA certificates", &options.ca_pem)
+}
+
+/// Sends one request and waits for the head of its answer.
+pub(super) async fn send(
+    clients: &Clients,
+    method: Method,
+    url: &Url,
+    headers: HeaderMap,
+    body: Option<Bytes>,
+) -> Result<Response, Lost> {
+    let mut request = clients.to(url.host_str()).request(method, url.clone()).headers(headers);
+    if let Some(body) = body {
+        request = request.body(body);
+    }
+    request.send().await.map_err(|error| {
+        if error.is_connect() { Lost::NotSent(describe(error)) } else { Lost::Unclear(describe(error)) }
+    })
 }
 
 /// The body of a successful answer, of at most `limit` bytes.

@@ -1,11 +1,10 @@
 //! `Endpoint`: the URL of a repository's registry.
 
-use std::net::Ipv4Addr;
-
 use reqwest::Url;
 
 use super::options::{OciOptions, Scheme};
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::is_loopback;
 use crate::value::Repository;
 
 /// A repository and the URL at which its registry answers.
@@ -36,7 +35,7 @@ impl Endpoint {
         let https = url("https")?;
         let scheme = match options.schemes.get(registry) {
             Some(scheme) => *scheme,
-            None if is_loopback(&https) => Scheme::Http,
+            None if https.host_str().is_some_and(is_loopback) => Scheme::Http,
             None => Scheme::Https,
         };
         let base = match scheme {
@@ -58,6 +57,10 @@ impl Endpoint {
         &self.base
     }
 
+    pub(super) fn is_loopback(&self) -> bool {
+        self.base.host_str().is_some_and(is_loopback)
+    }
+
     /// True if the URL has the registry's scheme, host and port. Credentials are sent only there.
     pub(super) fn owns(&self, url: &Url) -> bool {
         self.base.origin() == url.origin()
@@ -75,11 +78,6 @@ pub(super) fn host_and_port(url: &Url) -> String {
         (host, Some(port)) => format!("{host}:{port}"),
         (host, None) => host.to_owned(),
     }
-}
-
-/// True for `localhost` and 127.0.0.0/8 in any spelling, because the URL's host is normalised.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| host == "localhost" || host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback()))
 }
 
 #[cfg(test)]

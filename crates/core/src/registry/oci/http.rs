@@ -10,12 +10,13 @@ use tokio::time::{Instant, timeout_at};
 use super::answer::{Answer, Origin, and};
 use super::attempts::Attempts;
 use super::auth::{Authenticator, Pass};
-use super::clients::{Clients, Unread, body};
+use super::clients::{Unread, body, clients, send};
 use super::endpoint::{Endpoint, host_and_port};
 use super::options::{OciOptions, TokenScope};
 use super::words::show;
 use super::{backoff, outside};
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::Clients;
 use crate::value::{Clock, SystemClock};
 
 /// The largest number of redirects that one read follows.
@@ -59,7 +60,7 @@ enum Failed {
 
 impl Http {
     pub(super) fn new(options: OciOptions) -> Result<Http> {
-        let clients = Arc::new(Clients::new(&options)?);
+        let clients = Arc::new(clients(&options)?);
         let options = Arc::new(options);
         let auth = Authenticator::new(options.clone(), clients.clone());
         Ok(Http { options, clients, auth })
@@ -188,7 +189,7 @@ impl Http {
         for _ in 0..=MAX_REDIRECTS {
             let from = if read.endpoint.owns(&url) { Origin::Registry } else { Origin::Elsewhere };
             let headers = headers(read.accept, pass.filter(|_| from == Origin::Registry));
-            let sent = self.clients.send(method.clone(), &url, headers, None).await;
+            let sent = send(&self.clients, method.clone(), &url, headers, None).await;
             let response = sent.map_err(|lost| Failed::Again(self.unavailable(&url, lost.why())))?;
             match response.status().as_u16() {
                 301 | 302 | 303 | 307 | 308 => url = self.follow(read.endpoint, &url, &response).await?,

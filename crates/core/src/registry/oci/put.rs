@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::answer::{Answer, Origin};
 use super::attempts::Attempts;
 use super::backoff;
-use super::clients::Lost;
+use super::clients::{Lost, send};
 use super::endpoint::Endpoint;
 use super::http::{Http, asked_wait, headers, wants_renewal};
 use super::options::TokenScope;
@@ -86,7 +86,7 @@ async fn put_until(
         let mut headers = headers(None, pass.as_ref());
         headers.insert(CONTENT_TYPE, media_type.clone());
         *flight = Flight::Open;
-        let sent = http.clients.send(Method::PUT, &url, headers, Some(manifest.bytes().clone())).await;
+        let sent = send(&http.clients, Method::PUT, &url, headers, Some(manifest.bytes().clone())).await;
         let response = match sent {
             Ok(response) => response,
             Err(lost @ Lost::Unclear(_)) => {

@@ -13,13 +13,14 @@ use tokio::time::Instant;
 use super::answer::{Answer, Origin, and};
 use super::attempts::Attempts;
 use super::backoff;
-use super::clients::{Clients, Unread, body};
+use super::clients::{Unread, body, send};
 use super::credentials::Credentials;
 use super::endpoint::host_and_port;
 use super::options::OciOptions;
 use super::secret::Secret;
 use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::Clients;
 use crate::value::{Clock, SystemClock};
 
 /// The longest answer of a token server that is read, in bytes.
@@ -100,7 +101,7 @@ async fn once(clients: &Clients, ask: &Ask<'_>) -> Result<Answer, String> {
         Credentials::IdentityToken(token) => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
             let form = form(ask, token);
-            clients.send(method.clone(), &url, headers, Some(form)).await
+            send(clients, method.clone(), &url, headers, Some(form)).await
         }
         credentials => {
             if let Credentials::Password { user, password } = credentials {
@@ -108,7 +109,7 @@ async fn once(clients: &Clients, ask: &Ask<'_>) -> Result<Answer, String> {
             }
             let service = ask.service.map(|service| ("service", service));
             url.query_pairs_mut().extend_pairs(service.into_iter().chain([("scope", ask.scope)]));
-            clients.send(method.clone(), &url, headers, None).await
+            send(clients, method.clone(), &url, headers, None).await
         }
     };
     let response = sent.map_err(|lost| lost.why().to_owned())?;

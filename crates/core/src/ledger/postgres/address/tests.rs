@@ -65,6 +65,21 @@ fn only_this_host_is_spoken_to_in_the_clear_unless_asked_for() {
 }
 
 #[test]
+fn root_certificates_that_cannot_be_used_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ca.pem");
+    let error = || Tls::VerifyFull(Some(file.clone())).trust().unwrap_err();
+    let begins = format!("the sslrootcert {} cannot be used: ", file.display());
+    assert!(error().to_string().starts_with(&begins), "{}", error());
+    std::fs::write(&file, "nothing").unwrap();
+    assert_eq!(
+        (error().kind(), error().to_string()),
+        (ErrorKind::ConfigInvalid, begins + "no PEM certificate in the text")
+    );
+    assert!(Tls::Disable.trust().unwrap().is_none());
+}
+
+#[test]
 fn what_cannot_be_is_refused_by_name() {
     assert_eq!(
         refused("postgres://h/d?options=-cfsync%3Doff"),

@@ -1,0 +1,58 @@
+//! The HTTP clients of this crate: its own TLS settings, no redirects and no hidden retries.
+
+use std::net::IpAddr;
+
+use reqwest::{Client, ClientBuilder};
+
+use crate::error::Result;
+use crate::tls::{self, Trust};
+
+/// The `User-Agent` of tagwarden.
+pub(crate) const USER_AGENT: &str = concat!("tagwarden/", env!("CARGO_PKG_VERSION"));
+
+/// One client for the hosts that must not be reached through a proxy of the environment: loopback, and the link-local
+/// addresses of instance metadata. One for all other hosts. Both keep their connections.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    near: Client,
+    far: Client,
+}
+
+impl Clients {
+    pub(crate) fn new(
+        tls: rustls::ClientConfig,
+        set: impl Fn(ClientBuilder) -> ClientBuilder,
+    ) -> reqwest::Result<Clients> {
+        let builder = || {
+            let builder = Client::builder()
+                .user_agent(USER_AGENT)
+                .redirect(reqwest::redirect::Policy::none())
+                .referer(false)
+                .retry(reqwest::retry::never())
+                .tls_backend_preconfigured(tls.clone());
+            set(builder)
+        };
+        Ok(Clients { near: builder().no_proxy().build()?, far: builder().build()? })
+    }
+
+    /// The client for a host.
+    pub(crate) fn to(&self, host: Option<&str>) -> &Client {
+        match host {
+            Some(host) if is_loopback(host) || host.starts_with("169.254.") => &self.near,
+            _ => &self.far,
+        }
+    }
+}
+
+/// The TLS configuration of an HTTP client.
+pub(crate) fn tls(trust: Trust) -> Result<rustls::ClientConfig> {
+    let mut tls = tls::config(trust)?;
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
+/// True for `localhost`, 127.0.0.0/8 and `::1`, with or without brackets.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
