@@ -1,6 +1,5 @@
 //! `ObjectLedger`: a ledger in an object store that many machines share, with one object for each entry.
 
-mod address;
 mod append;
 mod bucket;
 #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
@@ -14,6 +13,7 @@ mod index;
 mod keys;
 mod log;
 mod probe;
+mod settings;
 
 #[cfg(test)]
 mod script;
@@ -34,10 +34,11 @@ use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 
-use self::address::Address;
 use self::bucket::{Bucket, Listing};
 use self::log::Log;
+use self::settings::Settings;
 use super::name::OBJECT;
+use super::url::{LedgerUrl, Place};
 use super::{Appended, Index, Ledger, OpenMode, Term};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{ChannelState, Entry};
@@ -99,16 +100,27 @@ impl ObjectLedger {
     /// writes; LEDGER_ABSENT if there is no such bucket, container or (for reading) directory; LEDGER_UNAVAILABLE if
     /// the store does not answer. Credentials that may not write are reported by the first append, not here.
     pub async fn open(url: &str, access: OpenMode) -> Result<ObjectLedger> {
-        let address: Address = url.parse()?;
-        let (store, listing, prefix) = match &address.store {
-            address::Store::File(dir) => (local(dir, access)?, Listing::Walk, Path::default()),
+        ObjectLedger::at(&url.parse()?, access).await
+    }
+
+    /// As [`ObjectLedger::open`], at a URL that was parsed before.
+    pub(super) async fn at(url: &LedgerUrl, access: OpenMode) -> Result<ObjectLedger> {
+        let settings = Settings::of(url)?;
+        let (store, listing, prefix) = match &url.place {
+            Place::File(dir) => (local(dir, access)?, Listing::Walk, Path::default()),
             #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
-            address::Store::Cloud(_) => (cloud::connect(&address)?, Listing::Sorted, address.prefix.clone()),
+            Place::S3(at) | Place::Gs(at) | Place::Az(at) => {
+                (cloud::connect(&url.place, &settings)?, Listing::Sorted, settings::prefix(&at.prefix)?)
+            }
             #[cfg(not(any(feature = "s3", feature = "gcs", feature = "azure")))]
-            address::Store::Cloud(cloud) => return Err(cloud.not_built()),
+            Place::S3(_) | Place::Gs(_) | Place::Az(_) => return Err(url.place.not_built_in()),
+            Place::Directory(_) | Place::Postgres(_) => {
+                let message = "an object ledger's URL begins with s3://, gs://, az:// or file://";
+                return Err(Error::new(ErrorKind::ConfigInvalid, message));
+            }
         };
-        let timeout = address.settings.timeout.unwrap_or(TIMEOUT);
-        let bucket = Bucket { store, prefix, place: address.place().into(), listing, timeout };
+        let timeout = settings.timeout.unwrap_or(TIMEOUT);
+        let bucket = Bucket { store, prefix, place: url.plain().into(), listing, timeout };
         ObjectLedger::on(bucket, access).await
     }
 
@@ -122,7 +134,7 @@ impl ObjectLedger {
     /// The store's error texts are shown in errors of the ledger, with each URL cut at its query. The store may retry
     /// or not. Errors as in [`ObjectLedger::open`].
     pub async fn over(store: Arc<dyn ObjectStore>, prefix: &str, access: OpenMode) -> Result<ObjectLedger> {
-        let prefix = address::prefix(prefix)?;
+        let prefix = settings::prefix(prefix)?;
         let place = format!("{store}/{prefix}").trim_end_matches('/').into();
         let bucket = Bucket { store, prefix, place, listing: Listing::Sorted, timeout: TIMEOUT };
         ObjectLedger::on(bucket, access).await

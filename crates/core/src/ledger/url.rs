@@ -1,6 +1,6 @@
 //! `LedgerUrl`: the address of a ledger, as people write it.
 
-mod secret;
+mod place;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +11,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
+pub(super) use self::place::Bucket;
+pub(super) use self::place::Place;
 use super::{Ledger, OpenMode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Line;
@@ -37,37 +40,27 @@ use crate::value::Line;
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct LedgerUrl(Place);
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Place {
-    Directory(PathBuf),
-    Store {
-        scheme: Scheme,
-        /// The URL with its secrets.
-        url: Box<str>,
-        /// The URL without its secrets.
-        shown: Box<str>,
-    },
+pub struct LedgerUrl {
+    pub(super) place: Place,
+    /// The options after the `?`, percent-decoded. The ledger that is opened reads them.
+    pub(super) options: Vec<(String, String)>,
+    /// The URL without its secrets.
+    pub(super) shown: String,
 }
 
-/// The scheme of a URL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Scheme {
-    File,
-    S3,
-    Gs,
-    Az,
-    Postgres,
-}
+/// Options that are a part of the ledger's address.
+const WHERE: [&str; 7] = ["account", "dbname", "endpoint", "host", "hostaddr", "port", "schema"];
 
 impl LedgerUrl {
     /// The same address, with a relative path made relative to `home`.
     #[must_use]
     pub fn within(self, home: &Path) -> LedgerUrl {
-        match self.0 {
-            Place::Directory(dir) => LedgerUrl(Place::Directory(home.join(dir))),
-            store => LedgerUrl(store),
+        match self.place {
+            Place::Directory(dir) => {
+                let dir = home.join(dir);
+                LedgerUrl { shown: dir.display().to_string(), place: Place::Directory(dir), options: Vec::new() }
+            }
+            _ => self,
         }
     }
 
@@ -76,9 +69,16 @@ impl LedgerUrl {
     /// CONFIG_INVALID if this program was built without the needed feature, LEDGER_ABSENT if there is no ledger at the
     /// address, and the other errors of the ledger.
     pub async fn open(&self, access: OpenMode) -> Result<Arc<dyn Ledger>> {
-        match &self.0 {
+        match &self.place {
             Place::Directory(dir) => directory(dir, access),
-            Place::Store { scheme, url, .. } => scheme.open(url, access).await,
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => Ok(Arc::new(super::PostgresLedger::at(self, access).await?)),
+            #[cfg(feature = "object-store")]
+            Place::File(_) | Place::S3(_) | Place::Gs(_) | Place::Az(_) => {
+                Ok(Arc::new(super::ObjectLedger::at(self, access).await?))
+            }
+            #[cfg(not(all(feature = "postgres", feature = "object-store")))]
+            place => Err(place.not_built_in()),
         }
     }
 
@@ -87,18 +87,25 @@ impl LedgerUrl {
     ///
     /// Errors as in [`LedgerUrl::open`] with [`OpenMode::Write`], and LEDGER_DENIED if the credentials may not write.
     pub async fn init(&self) -> Result<()> {
-        match &self.0 {
+        match &self.place {
             Place::Directory(dir) => directory(dir, OpenMode::Write).map(|_| ()),
-            Place::Store { scheme, url, .. } => scheme.init(url).await,
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => super::PostgresLedger::init_at(self).await,
+            #[cfg(feature = "object-store")]
+            Place::File(_) | Place::S3(_) | Place::Gs(_) | Place::Az(_) => {
+                super::ObjectLedger::at(self, OpenMode::Write).await?.try_out().await
+            }
+            #[cfg(not(all(feature = "postgres", feature = "object-store")))]
+            place => Err(place.not_built_in()),
         }
     }
 
     /// The name of this ledger in the last entry of a log that was migrated to it: the URL without secrets, or the
     /// absolute path of a directory. CONFIG_INVALID if an entry cannot hold the name.
     pub fn name(&self) -> Result<Line> {
-        let name = match &self.0 {
+        let name = match &self.place {
             Place::Directory(dir) => whole(dir)?.to_string_lossy().into_owned(),
-            Place::Store { shown, .. } => shown.to_string(),
+            _ => self.shown.clone(),
         };
         name.parse().map_err(|e| bad(format!("{self}: an entry cannot name it: {e}")))
     }
@@ -106,16 +113,23 @@ impl LedgerUrl {
     /// True if both are known to be the same place. User, password and the protection of the connection are not
     /// compared. Two different names of one host are not recognised as the same place.
     pub fn is_same(&self, other: &LedgerUrl) -> bool {
-        match (&self.0, &other.0) {
-            (Place::Directory(one), Place::Directory(other)) => {
-                let found = |dir: &Path| dir.canonicalize().or_else(|_| std::path::absolute(dir)).ok();
-                one == other || (found(one).is_some() && found(one) == found(other))
-            }
-            (Place::Store { shown: one, .. }, Place::Store { shown: other, .. }) => {
-                secret::address(one) == secret::address(other)
-            }
-            _ => false,
+        if let (Place::Directory(one), Place::Directory(other)) = (&self.place, &other.place) {
+            let found = |dir: &Path| whole(dir).ok();
+            return one == other || (found(one).is_some() && found(one) == found(other));
         }
+        self.address() == other.address()
+    }
+
+    /// The URL without its secrets and without its options.
+    #[cfg(feature = "object-store")]
+    pub(super) fn plain(&self) -> &str {
+        self.shown.split('?').next().unwrap_or_default().trim_end_matches('/')
+    }
+
+    fn address(&self) -> (Place, Vec<&(String, String)>) {
+        let mut options: Vec<_> = self.options.iter().filter(|(name, _)| WHERE.contains(&name.as_str())).collect();
+        options.sort_unstable();
+        (self.place.address(), options)
     }
 }
 
@@ -123,41 +137,13 @@ impl FromStr for LedgerUrl {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<LedgerUrl> {
-        if text.is_empty() {
-            return Err(bad("it is empty; give a directory or a URL".to_owned()));
-        }
-        let Some((word, rest)) = text.split_once("://") else {
-            return match text.split_once(':').map(|(word, _)| word) {
-                // Otherwise a password could become a part of a directory's name.
-                Some(word) if Scheme::named(word).is_some() => Err(bad(format!("write {word}://"))),
-                _ if secret::is_dsn(text) => {
-                    let why = "a libpq connection string; write it as postgres://USER@HOST/DATABASE";
-                    Err(bad(why.to_owned()))
-                }
-                _ => Ok(LedgerUrl(Place::Directory(PathBuf::from(text)))),
-            };
-        };
-        let scheme = Scheme::named(word).ok_or_else(|| unknown(word))?;
-        let (url, shown) = match scheme {
-            Scheme::File => secret::file(rest)?,
-            Scheme::Postgres => secret::server(rest)?,
-            Scheme::S3 | Scheme::Gs | Scheme::Az => secret::bucket(scheme.as_str(), rest)?,
-        };
-        let [url, shown] = [url, shown].map(|rest| format!("{}://{rest}", scheme.as_str()).into_boxed_str());
-        match shown.parse::<Line>() {
-            Ok(_) => Ok(LedgerUrl(Place::Store { scheme, url, shown })),
-            // The message names the defect and its place, and does not contain the text.
-            Err(e) => Err(bad(format!("{}://: {}", scheme.as_str(), e.message()))),
-        }
+        place::parse(text)
     }
 }
 
 impl fmt::Display for LedgerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Place::Directory(dir) => write!(f, "{}", dir.display()),
-            Place::Store { shown, .. } => f.write_str(shown),
-        }
+        f.write_str(&self.shown)
     }
 }
 
@@ -182,72 +168,6 @@ impl From<LedgerUrl> for String {
     }
 }
 
-impl Scheme {
-    const ALL: [Scheme; 5] = [Scheme::File, Scheme::S3, Scheme::Gs, Scheme::Az, Scheme::Postgres];
-
-    fn named(word: &str) -> Option<Scheme> {
-        match word.to_ascii_lowercase().as_str() {
-            "postgresql" => Some(Scheme::Postgres),
-            word => Scheme::ALL.into_iter().find(|scheme| scheme.as_str() == word),
-        }
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Scheme::File => "file",
-            Scheme::S3 => "s3",
-            Scheme::Gs => "gs",
-            Scheme::Az => "az",
-            Scheme::Postgres => "postgres",
-        }
-    }
-
-    /// The Cargo feature that the scheme needs, and true if it was built in.
-    fn feature(self) -> (&'static str, bool) {
-        match self {
-            Scheme::File => ("object-store", cfg!(feature = "object-store")),
-            Scheme::S3 => ("s3", cfg!(feature = "s3")),
-            Scheme::Gs => ("gcs", cfg!(feature = "gcs")),
-            Scheme::Az => ("azure", cfg!(feature = "azure")),
-            Scheme::Postgres => ("postgres", cfg!(feature = "postgres")),
-        }
-    }
-
-    #[allow(unused_variables, reason = "a build without any store asks none")]
-    async fn open(self, url: &str, access: OpenMode) -> Result<Arc<dyn Ledger>> {
-        match self {
-            #[cfg(feature = "postgres")]
-            Scheme::Postgres => Ok(Arc::new(super::PostgresLedger::open(url, access).await?)),
-            #[cfg(feature = "object-store")]
-            Scheme::File | Scheme::S3 | Scheme::Gs | Scheme::Az if self.feature().1 => {
-                Ok(Arc::new(super::ObjectLedger::open(url, access).await?))
-            }
-            _ => Err(self.not_built_in()),
-        }
-    }
-
-    #[allow(unused_variables, reason = "a build without any store asks none")]
-    async fn init(self, url: &str) -> Result<()> {
-        match self {
-            #[cfg(feature = "postgres")]
-            Scheme::Postgres => super::PostgresLedger::init(url).await,
-            #[cfg(feature = "object-store")]
-            Scheme::File | Scheme::S3 | Scheme::Gs | Scheme::Az if self.feature().1 => {
-                super::ObjectLedger::open(url, OpenMode::Write).await?.try_out().await
-            }
-            _ => Err(self.not_built_in()),
-        }
-    }
-
-    fn not_built_in(self) -> Error {
-        let (feature, _) = self.feature();
-        bad(format!(
-            "{}:// is not built into this program: cargo install tagwarden-cli --features {feature}",
-            self.as_str()
-        ))
-    }
-}
-
 #[cfg(all(feature = "file", unix))]
 fn directory(dir: &Path, access: OpenMode) -> Result<Arc<dyn Ledger>> {
     Ok(Arc::new(match access {
@@ -264,14 +184,6 @@ fn directory(_: &Path, _: OpenMode) -> Result<Arc<dyn Ledger>> {
 fn whole(dir: &Path) -> Result<PathBuf> {
     let found = dir.canonicalize().or_else(|_| std::path::absolute(dir));
     found.map_err(|e| bad(format!("{}: {e}", dir.display())).with_source(e))
-}
-
-fn unknown(word: &str) -> Error {
-    let there: Vec<String> = Scheme::ALL.iter().map(|scheme| format!("{}://", scheme.as_str())).collect();
-    // Show the word only if it looks like a scheme: it can be anything, even a part of a password.
-    let plain = !word.is_empty() && word.len() <= 16 && word.bytes().all(|b| b.is_ascii_alphanumeric());
-    let what = if plain { format!("no ledger is kept in {word}://") } else { "an unknown scheme".to_owned() };
-    bad(format!("{what}; give a directory, {}", there.join(", ")))
 }
 
 fn bad(why: String) -> Error {

@@ -5,26 +5,22 @@ use std::sync::Arc;
 use object_store::{ObjectStore, RetryConfig};
 
 use super::TIMEOUT;
-use super::address::{Address, Cloud, CloudKind, Settings, Store};
 use super::http::{Connector, check_scheme};
+use super::settings::Settings;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::url::{Bucket, Place};
 
-/// The store at an address. CONFIG_INVALID if the environment lacks a needed setting.
-pub(super) fn connect(address: &Address) -> Result<Arc<dyn ObjectStore>> {
-    let Store::Cloud(cloud) = &address.store else {
-        return Err(Error::new(ErrorKind::InternalFault, "a directory is not in a cloud"));
-    };
-    let settings = &address.settings;
+/// The store at a place. CONFIG_INVALID if the environment lacks a needed setting.
+pub(super) fn connect(place: &Place, settings: &Settings) -> Result<Arc<dyn ObjectStore>> {
     let connector = Connector::new(settings.timeout.unwrap_or(TIMEOUT))?;
-    match cloud.kind {
+    match place {
         #[cfg(feature = "s3")]
-        CloudKind::S3 => s3(cloud, settings, connector),
+        Place::S3(bucket) => s3(bucket, settings, connector),
         #[cfg(feature = "gcs")]
-        CloudKind::Gcs => gcs(cloud, settings, connector),
+        Place::Gs(bucket) => gcs(bucket, settings, connector),
         #[cfg(feature = "azure")]
-        CloudKind::Azure => azure(cloud, settings, connector),
-        #[allow(unreachable_patterns, reason = "with every cloud's feature there is nothing left")]
-        _ => Err(cloud.not_built()),
+        Place::Az(bucket) => azure(bucket, settings, connector),
+        _ => Err(place.not_built_in()),
     }
 }
 
@@ -40,18 +36,18 @@ fn variable(names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }
 
-fn misconfigured(cloud: &Cloud, e: &object_store::Error) -> Error {
+fn misconfigured(bucket: &str, e: &object_store::Error) -> Error {
     // A builder's error names the setting that is missing or wrong, and may contain its value: show only the text
     // before the value.
     let text = e.to_string();
     let text = text.split(['"', '`', '{', '\'']).next().unwrap_or_default().trim_end_matches([' ', ':']);
-    Error::new(ErrorKind::ConfigInvalid, format!("{cloud}: {text}"))
+    Error::new(ErrorKind::ConfigInvalid, format!("{bucket}: {text}"))
 }
 
 #[cfg(feature = "s3")]
-fn s3(cloud: &Cloud, settings: &Settings, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
+fn s3(bucket: &Bucket, settings: &Settings, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
     use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
-    let bucket = &cloud.bucket;
+    let bucket = &bucket.name;
     let endpoint =
         settings.endpoint.clone().or_else(|| variable(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]));
     let mut builder = AmazonS3Builder::from_env()
@@ -75,15 +71,15 @@ fn s3(cloud: &Cloud, settings: &Settings, connector: Connector) -> Result<Arc<dy
             _ => endpoint,
         });
     }
-    Ok(Arc::new(builder.build().map_err(|e| misconfigured(cloud, &e))?))
+    Ok(Arc::new(builder.build().map_err(|e| misconfigured(&format!("s3://{bucket}"), &e))?))
 }
 
 #[cfg(feature = "gcs")]
-fn gcs(cloud: &Cloud, settings: &Settings, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
+fn gcs(bucket: &Bucket, settings: &Settings, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
     use object_store::ClientOptions;
     use object_store::gcp::GoogleCloudStorageBuilder;
     let mut builder = GoogleCloudStorageBuilder::from_env()
-        .with_bucket_name(&cloud.bucket)
+        .with_bucket_name(&bucket.name)
         .with_retry(no_retry())
         .with_http_connector(connector);
     if let Some(endpoint) = &settings.endpoint {
@@ -91,14 +87,14 @@ fn gcs(cloud: &Cloud, settings: &Settings, connector: Connector) -> Result<Arc<d
         let options = ClientOptions::new().with_allow_http(endpoint.starts_with("http://"));
         builder = builder.with_base_url(endpoint).with_client_options(options);
     }
-    Ok(Arc::new(builder.build().map_err(|e| misconfigured(cloud, &e))?))
+    Ok(Arc::new(builder.build().map_err(|e| misconfigured(&format!("gs://{}", bucket.name), &e))?))
 }
 
 #[cfg(feature = "azure")]
-fn azure(cloud: &Cloud, settings: &Settings, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
+fn azure(bucket: &Bucket, settings: &Settings, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
     use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
     let mut builder = MicrosoftAzureBuilder::from_env()
-        .with_container_name(&cloud.bucket)
+        .with_container_name(&bucket.name)
         .with_retry(no_retry())
         .with_http_connector(connector);
     let mut endpoint = variable(&["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"]);
@@ -129,5 +125,5 @@ fn azure(cloud: &Cloud, settings: &Settings, connector: Connector) -> Result<Arc
         check_scheme(&endpoint, allowed)?;
         builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
     }
-    Ok(Arc::new(builder.build().map_err(|e| misconfigured(cloud, &e))?))
+    Ok(Arc::new(builder.build().map_err(|e| misconfigured(&format!("az://{}", bucket.name), &e))?))
 }

@@ -1,4 +1,4 @@
-//! `Address`: the address of the database, from a URL, libpq's environment and the password file.
+//! `Address`: the connection settings of a database, from a ledger's URL, libpq's environment and the password file.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,6 +9,8 @@ use tokio_postgres::config::SslMode;
 
 use super::pgpass;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::LedgerUrl;
+use crate::ledger::url::Place;
 use crate::tls::{self, Trust};
 
 /// The longest time to open a connection: name lookup, socket, TLS and authentication.
@@ -19,6 +21,9 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// The default schema.
 const SCHEMA: &str = "tagwarden";
+
+/// The options of a URL.
+const OPTIONS: [&str; 4] = ["host", "schema", "sslmode", "sslrootcert"];
 
 /// The protection of the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,52 +65,50 @@ pub(super) struct Address {
     pub(super) place: String,
 }
 
-/// The parts of a URL. Errors show no part of a URL before it is known which part is the password.
-#[derive(Default)]
-struct Parts {
-    user: Option<String>,
-    password: Option<String>,
-    hosts: Vec<(String, u16)>,
-    database: Option<String>,
-    ssl_mode: Option<String>,
-    ssl_root_cert: Option<String>,
-    schema: Option<String>,
-}
-
 impl Address {
-    /// Parses `url`, and takes the parts that it leaves out from `environment`. CONFIG_INVALID if that gives no
-    /// address.
-    pub(super) fn parse(url: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Address> {
+    /// Takes the parts that `url` leaves out from `environment`. CONFIG_INVALID if that gives no address.
+    pub(super) fn of(url: &LedgerUrl, environment: &dyn Fn(&str) -> Option<String>) -> Result<Address> {
         let set = |name: &str| environment(name).filter(|value| !value.is_empty());
-        let mut parts = Parts::of(url)?;
-        if parts.hosts.is_empty() {
-            let hosts = set("PGHOST")
-                .ok_or_else(|| invalid("the PostgreSQL URL names no host, and PGHOST is not set".to_owned()))?;
-            let port = set("PGPORT").unwrap_or_else(|| "5432".to_owned());
-            for host in hosts.split(',') {
-                parts.hosts.push((host.to_owned(), self::port(&port)?));
-            }
+        let Place::Postgres(database) = &url.place else {
+            return Err(invalid("a PostgreSQL URL begins with postgres:// or postgresql://".to_owned()));
+        };
+        if let Some((name, _)) = url.options.iter().find(|(name, _)| !OPTIONS.contains(&name.as_str())) {
+            let known = "host, schema, sslmode and sslrootcert";
+            return Err(invalid(format!("the PostgreSQL URL has the key `{name}`; known are {known}")));
         }
-        let user = parts.user.or_else(|| set("PGUSER"));
-        let database = parts.database.or_else(|| set("PGDATABASE")).or_else(|| user.clone());
-        let Some(database) = database else {
+        let option =
+            |name: &str| url.options.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        let mut hosts = database.hosts.clone();
+        if let Some(host) = option("host") {
+            hosts = vec![(host, hosts.first().map_or(5432, |(_, port)| *port))];
+        }
+        if hosts.is_empty() {
+            let names = set("PGHOST")
+                .ok_or_else(|| invalid("the PostgreSQL URL names no host, and PGHOST is not set".to_owned()))?;
+            let port = set("PGPORT").map_or(Some(5432), |port| port.parse().ok().filter(|port| *port > 0));
+            let port = port.ok_or_else(|| invalid("PGPORT is not a number from 1 to 65535".to_owned()))?;
+            hosts = names.split(',').map(|host| (host.to_owned(), port)).collect();
+        }
+        let user = database.user.clone().or_else(|| set("PGUSER"));
+        let name = database.name.clone().or_else(|| set("PGDATABASE")).or_else(|| user.clone());
+        let Some(name) = name else {
             return Err(invalid("the PostgreSQL URL names no database, and PGDATABASE is not set".to_owned()));
         };
-        let schema = parts.schema.unwrap_or_else(|| SCHEMA.to_owned());
+        let schema = option("schema").unwrap_or_else(|| SCHEMA.to_owned());
         check_schema(&schema)?;
-        let mode = parts.ssl_mode.or_else(|| set("PGSSLMODE"));
-        let tls = tls_mode(mode.as_deref(), parts.ssl_root_cert.or_else(|| set("PGSSLROOTCERT")), &parts.hosts)?;
-        let password = parts.password.or_else(|| set("PGPASSWORD")).or_else(|| {
-            let (host, port) = parts.hosts.first()?;
+        let mode = option("sslmode").or_else(|| set("PGSSLMODE"));
+        let tls = tls_mode(mode.as_deref(), option("sslrootcert").or_else(|| set("PGSSLROOTCERT")), &hosts)?;
+        let password = database.password.clone().or_else(|| set("PGPASSWORD")).or_else(|| {
+            let (host, port) = hosts.first()?;
             let file = set("PGPASSFILE").or_else(|| Some(format!("{}/.pgpass", set("HOME")?)))?;
-            pgpass::find(file.as_ref(), [host, &port.to_string(), &database, user.as_deref()?])
+            pgpass::find(file.as_ref(), [host, &port.to_string(), &name, user.as_deref()?])
         });
 
         let mut config = Config::new();
-        config.dbname(&database).application_name("tagwarden").connect_timeout(CONNECT);
+        config.dbname(&name).application_name("tagwarden").connect_timeout(CONNECT);
         config.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE / 3).keepalives_retries(3);
         config.ssl_mode(if tls == Tls::Disable { SslMode::Disable } else { SslMode::Require });
-        for (host, port) in &parts.hosts {
+        for (host, port) in &hosts {
             config.host(host).port(*port);
         }
         if let Some(user) = user {
@@ -114,65 +117,9 @@ impl Address {
         if let Some(password) = password {
             config.password(password);
         }
-        let hosts: Vec<String> = parts.hosts.iter().map(|(host, port)| format!("{host}:{port}")).collect();
-        let place = format!("postgres://{}/{database} (schema {schema})", hosts.join(","));
+        let hosts: Vec<String> = hosts.iter().map(|(host, port)| format!("{host}:{port}")).collect();
+        let place = format!("postgres://{}/{name} (schema {schema})", hosts.join(","));
         Ok(Address { config, tls, schema, place })
-    }
-}
-
-impl Parts {
-    fn of(url: &str) -> Result<Parts> {
-        let rest = url
-            .strip_prefix("postgres://")
-            .or_else(|| url.strip_prefix("postgresql://"))
-            .ok_or_else(|| invalid("a PostgreSQL URL begins with postgres:// or postgresql://".to_owned()))?;
-        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (authority, path) = address.split_once('/').unwrap_or((address, ""));
-        let mut parts = Parts::default();
-        let hosts = match authority.rsplit_once('@') {
-            Some((who, hosts)) => {
-                let (user, password) = match who.split_once(':') {
-                    Some((user, password)) => (user, Some(decode(password)?)),
-                    None => (who, None),
-                };
-                parts.user = Some(decode(user)?).filter(|user| !user.is_empty());
-                parts.password = password;
-                hosts
-            }
-            None => authority,
-        };
-        // If a password has a `/` or `?` that is not encoded, the text after it is a part of the password and must not
-        // be shown.
-        if path.contains(['@', '/']) || query.contains('@') {
-            let message = "the PostgreSQL URL has a `@` or `/` where none may be: in a user name, password or value, \
-                           write `@` as %40, `/` as %2F, `?` as %3F and `:` as %3A";
-            return Err(invalid(message.to_owned()));
-        }
-        for host in hosts.split(',').filter(|host| !host.is_empty()) {
-            // An IPv6 address is in brackets.
-            let (name, digits) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-                Some((name, "")) => (name, None),
-                Some((name, rest)) => (name, Some(rest.strip_prefix(':').unwrap_or(rest))),
-                None => host.split_once(':').map_or((host, None), |(name, digits)| (name, Some(digits))),
-            };
-            parts.hosts.push((decode(name)?, digits.map_or(Ok(5432), port)?));
-        }
-        parts.database = Some(decode(path)?).filter(|database| !database.is_empty());
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let value = decode(value)?;
-            match key {
-                "sslmode" => parts.ssl_mode = Some(value),
-                "sslrootcert" => parts.ssl_root_cert = Some(value),
-                "schema" => parts.schema = Some(value),
-                "host" => parts.hosts = vec![(value, parts.hosts.first().map_or(5432, |(_, port)| *port))],
-                _ => {
-                    let known = "host, schema, sslmode and sslrootcert";
-                    return Err(invalid(format!("the PostgreSQL URL has the key `{key}`; known are {known}")));
-                }
-            }
-        }
-        Ok(parts)
     }
 }
 
@@ -202,42 +149,12 @@ fn is_this_host(host: &str) -> bool {
 fn check_schema(schema: &str) -> Result<()> {
     let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let good = schema.chars().all(letters) && (1..=63).contains(&schema.len());
-    match good && !schema.starts_with(|c: char| c.is_ascii_digit()) && !schema.starts_with("pg_") {
-        true => Ok(()),
-        false => Err(invalid(format!(
-            "the schema `{schema}` cannot be used: 1 to 63 of a-z, 0-9 and _, not beginning with a digit or pg_"
-        ))),
+    if good && !schema.starts_with(|c: char| c.is_ascii_digit()) && !schema.starts_with("pg_") {
+        return Ok(());
     }
-}
-
-fn port(digits: &str) -> Result<u16> {
-    // Do not show the digits: they may be a part of a password.
-    let message = "the port is not a number from 1 to 65535 (`:`, `/`, `?` and `@` in a password are written as %3A, \
-                   %2F, %3F and %40)";
-    digits.parse().ok().filter(|port| *port > 0).ok_or_else(|| invalid(message.to_owned()))
-}
-
-/// Decodes percent-escapes: `%41` is `A`. Errors do not show the text, because it may be a password.
-fn decode(text: &str) -> Result<String> {
-    let bad =
-        || invalid("the PostgreSQL URL has a `%` that is not followed by two hex digits of UTF-8 text".to_owned());
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        rest = match (byte, after) {
-            (b'%', [high, low, after @ ..]) => {
-                let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-                bytes.push(digit(high).zip(digit(low)).map(|(high, low)| high << 4 | low).ok_or_else(bad)?);
-                after
-            }
-            (b'%', _) => return Err(bad()),
-            (byte, after) => {
-                bytes.push(*byte);
-                after
-            }
-        };
-    }
-    String::from_utf8(bytes).ok().filter(|text| !text.contains('\0')).ok_or_else(bad)
+    Err(invalid(format!(
+        "the schema `{schema}` cannot be used: 1 to 63 of a-z, 0-9 and _, not beginning with a digit or pg_"
+    )))
 }
 
 fn invalid(message: String) -> Error {

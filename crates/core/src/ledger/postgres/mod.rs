@@ -22,7 +22,7 @@ use self::address::Address;
 use self::clock::DatabaseClock;
 use self::fault::Fault;
 use self::pool::{Lease, Parameter, Pool};
-use super::{Appended, Index, Ledger, OpenMode};
+use super::{Appended, Index, Ledger, LedgerUrl, OpenMode};
 use crate::backoff::Backoff;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Channel, Timestamp};
@@ -84,6 +84,11 @@ impl PostgresLedger {
     /// LEDGER_DENIED if the user or the password is not accepted, LEDGER_UNSUPPORTED if `fsync` is off on the server
     /// and `access` is to write, LEDGER_UNAVAILABLE otherwise.
     pub async fn open(url: &str, access: OpenMode) -> Result<PostgresLedger> {
+        PostgresLedger::at(&url.parse()?, access).await
+    }
+
+    /// As [`PostgresLedger::open`], at a URL that was parsed before.
+    pub(super) async fn at(url: &LedgerUrl, access: OpenMode) -> Result<PostgresLedger> {
         let pool = Pool::new(address(url)?, access)?;
         schema::check(&pool, access).await?;
         Ok(PostgresLedger { pool: Arc::new(pool), access, clock: Arc::default() })
@@ -93,6 +98,10 @@ impl PostgresLedger {
     /// nothing if they are current. The user becomes their owner; other roles get their rights by SQL
     /// (`docs/reference/ledger-urls.md`).
     pub async fn init(url: &str) -> Result<()> {
+        PostgresLedger::init_at(&url.parse()?).await
+    }
+
+    pub(super) async fn init_at(url: &LedgerUrl) -> Result<()> {
         schema::init(address(url)?).await
     }
 
@@ -157,8 +166,8 @@ impl PostgresLedger {
 }
 
 /// The address from `url` and the environment.
-fn address(url: &str) -> Result<Address> {
-    Address::parse(url, &|name| std::env::var(name).ok())
+fn address(url: &LedgerUrl) -> Result<Address> {
+    Address::of(url, &|name| std::env::var(name).ok())
 }
 
 impl fmt::Debug for PostgresLedger {

@@ -52,6 +52,8 @@ fn errors_say_what_and_what_to_write() {
         ("file:///a?b", "ledger: file:///a?b: write ? as %3F and # as %23"),
         ("s3://", "ledger: s3://: no bucket; it is s3://bucket/prefix"),
         ("gs:///audit", "ledger: gs://: no bucket; it is gs://bucket/prefix"),
+        ("s3://b&c/p", "ledger: s3://: no bucket has that name: it has letters, digits and . - _ only"),
+        ("postgres://h/d/e", "ledger: postgres://: a / in the database's name; write / as %2F"),
         ("postgres://h/d%", "ledger: postgres://: a % without two hex digits, or not UTF-8; write % as %25"),
         ("s3://bucket/a\u{1b}[2J", "ledger: s3://: text: control or bidirectional character U+001B at byte 13"),
     ] {
@@ -119,17 +121,15 @@ fn one_place_is_seen_through_its_spellings() {
 
 #[tokio::test]
 async fn what_is_not_built_in_says_how_to_get_it() {
-    for (text, feature) in [
-        ("file:///x", "object-store"),
-        ("s3://b", "s3"),
-        ("gs://b", "gcs"),
-        ("az://b", "azure"),
-        ("postgres://h/d", "postgres"),
+    for (text, feature, built_in) in [
+        ("file:///x", "object-store", cfg!(feature = "object-store")),
+        ("s3://b", "s3", cfg!(feature = "s3")),
+        ("gs://b", "gcs", cfg!(feature = "gcs")),
+        ("az://b", "azure", cfg!(feature = "azure")),
+        ("postgres://h/d", "postgres", cfg!(feature = "postgres")),
     ] {
         let url = url(text);
-        let Place::Store { scheme, .. } = &url.0 else { panic!("{text}") };
-        let (named, built_in) = scheme.feature();
-        assert_eq!(named, feature);
+        assert_eq!(url.place.needs(), (text.split_once("://").unwrap().0, feature));
         if !built_in {
             for error in [url.open(OpenMode::Read).await.unwrap_err(), url.init().await.unwrap_err()] {
                 assert_eq!(error.kind(), ErrorKind::ConfigInvalid);

@@ -119,7 +119,7 @@ async fn a_directory_that_cannot_be_written_stores_nothing_and_says_why() {
 async fn a_cloud_that_is_not_built_in_is_named_with_its_feature() {
     let error = ObjectLedger::open("s3://bucket/ledger", OpenMode::Read).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
-    let said = "s3://bucket: this build does not reach it: build tagwarden with the feature `s3`";
+    let said = "ledger: s3:// is not built into this program: cargo install tagwarden-cli --features s3";
     assert_eq!(error.to_string(), said);
 }
 

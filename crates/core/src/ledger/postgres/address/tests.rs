@@ -2,7 +2,7 @@ use super::*;
 
 fn with(url: &str, environment: &[(&str, &str)]) -> Result<Address> {
     let set = |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-    Address::parse(url, &set)
+    Address::of(&url.parse()?, &set)
 }
 
 fn parsed(url: &str) -> Address {
@@ -85,7 +85,7 @@ fn what_cannot_be_is_refused_by_name() {
         refused("postgres://h/d?options=-cfsync%3Doff"),
         "the PostgreSQL URL has the key `options`; known are host, schema, sslmode and sslrootcert"
     );
-    assert_eq!(refused("mysql://h/d"), "a PostgreSQL URL begins with postgres:// or postgresql://");
+    assert_eq!(refused("s3://b/d"), "a PostgreSQL URL begins with postgres:// or postgresql://");
     assert_eq!(
         refused("postgres://h/d?schema=A%22b"),
         "the schema `A\"b` cannot be used: 1 to 63 of a-z, 0-9 and _, not beginning with a digit or pg_"

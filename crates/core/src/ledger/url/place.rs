@@ -1,0 +1,280 @@
+//! `Place`: the place that a ledger's URL names, and the URL without its secrets.
+
+use std::path::PathBuf;
+
+use super::{LedgerUrl, bad};
+use crate::error::{Error, Result};
+use crate::value::Line;
+
+/// The place of a ledger. Names are percent-decoded, except the prefix in a bucket, which has no escapes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(in crate::ledger) enum Place {
+    /// A directory of this host, one file for each log.
+    Directory(PathBuf),
+    /// The layout of an object store in a directory of this host.
+    File(PathBuf),
+    S3(Bucket),
+    Gs(Bucket),
+    Az(Bucket),
+    Postgres(Database),
+}
+
+/// A bucket or container, and the prefix of the ledger in it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(in crate::ledger) struct Bucket {
+    pub(in crate::ledger) name: String,
+    pub(in crate::ledger) prefix: String,
+}
+
+/// A database. What the URL leaves out is none.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(in crate::ledger) struct Database {
+    pub(in crate::ledger) user: Option<String>,
+    pub(in crate::ledger) password: Option<String>,
+    pub(in crate::ledger) hosts: Vec<(String, u16)>,
+    pub(in crate::ledger) name: Option<String>,
+}
+
+const SCHEMES: [&str; 5] = ["file", "s3", "gs", "az", "postgres"];
+
+/// Options whose values may be shown. Every other option is left out: it may be a key or a signature.
+const HARMLESS: [&str; 14] = [
+    "account",
+    "allow-http",
+    "dbname",
+    "endpoint",
+    "host",
+    "hostaddr",
+    "path-style",
+    "port",
+    "region",
+    "schema",
+    "sslmode",
+    "sslrootcert",
+    "timeout-ms",
+    "user",
+];
+
+/// The keywords with which a libpq connection string can begin (PostgreSQL 15, *Parameter Key Words*).
+const LIBPQ: [&str; 10] = [
+    "application_name",
+    "connect_timeout",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "port",
+    "service",
+    "sslmode",
+    "user",
+];
+
+impl Place {
+    /// The scheme, and the Cargo feature that it needs.
+    pub(super) fn needs(&self) -> (&'static str, &'static str) {
+        match self {
+            Place::Directory(_) => ("", "file"),
+            Place::File(_) => ("file", "object-store"),
+            Place::S3(_) => ("s3", "s3"),
+            Place::Gs(_) => ("gs", "gcs"),
+            Place::Az(_) => ("az", "azure"),
+            Place::Postgres(_) => ("postgres", "postgres"),
+        }
+    }
+
+    #[allow(dead_code, reason = "with every feature there is nothing to say")]
+    pub(in crate::ledger) fn not_built_in(&self) -> Error {
+        let (scheme, feature) = self.needs();
+        bad(format!("{scheme}:// is not built into this program: cargo install tagwarden-cli --features {feature}"))
+    }
+
+    /// The place without user and password, in one spelling, so that two places can be compared.
+    pub(super) fn address(&self) -> Place {
+        let bucket = |bucket: &Bucket| Bucket {
+            name: bucket.name.to_ascii_lowercase(),
+            prefix: bucket.prefix.trim_end_matches('/').to_owned(),
+        };
+        match self {
+            Place::S3(at) => Place::S3(bucket(at)),
+            Place::Gs(at) => Place::Gs(bucket(at)),
+            Place::Az(at) => Place::Az(bucket(at)),
+            Place::Postgres(Database { hosts, name, .. }) => {
+                let host = |host: &str| host.to_ascii_lowercase().replace("localhost", "127.0.0.1");
+                let hosts = hosts.iter().map(|(name, port)| (host(name), *port)).collect();
+                Place::Postgres(Database { user: None, password: None, hosts, name: name.clone() })
+            }
+            Place::Directory(_) | Place::File(_) => self.clone(),
+        }
+    }
+}
+
+/// Parses a ledger's URL. An error shows no part of it before it is known which part is the password.
+pub(super) fn parse(text: &str) -> Result<LedgerUrl> {
+    if text.is_empty() {
+        return Err(bad("it is empty; give a directory or a URL".to_owned()));
+    }
+    let known = |word: &str| match word.to_ascii_lowercase().as_str() {
+        "postgresql" => Some("postgres"),
+        word => SCHEMES.into_iter().find(|scheme| *scheme == word),
+    };
+    let Some((word, rest)) = text.split_once("://") else {
+        return match text.split_once(':').map(|(word, _)| word) {
+            // Otherwise a password could become a part of a directory's name.
+            Some(word) if known(word).is_some() => Err(bad(format!("write {word}://"))),
+            _ if is_dsn(text) => {
+                Err(bad("a libpq connection string; write it as postgres://USER@HOST/DATABASE".to_owned()))
+            }
+            _ => Ok(LedgerUrl { place: Place::Directory(text.into()), options: Vec::new(), shown: text.to_owned() }),
+        };
+    };
+    let scheme = known(word).ok_or_else(|| unknown(word))?;
+    let (authority, path, query) = if scheme == "file" { file(rest)? } else { parts(scheme, rest)? };
+    let (place, host) = match scheme {
+        "file" => (Place::File(decode(path).ok_or_else(|| undecodable(scheme))?.into()), String::new()),
+        "s3" => (Place::S3(bucket(scheme, authority, path)?), authority.to_owned()),
+        "gs" => (Place::Gs(bucket(scheme, authority, path)?), authority.to_owned()),
+        "az" => (Place::Az(bucket(scheme, authority, path)?), authority.to_owned()),
+        _ => {
+            let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+            let shown = match user.split_once(':').map_or(user, |(name, _)| name) {
+                "" => hosts.to_owned(),
+                name => format!("{name}@{hosts}"),
+            };
+            (Place::Postgres(database(user, hosts, path)?), shown)
+        }
+    };
+    let options: Vec<(&str, &str)> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .collect();
+    let shown = format!("{scheme}://{host}{path}{}", harmless(&options));
+    // The message names the defect and its place, and does not contain the text.
+    shown.parse::<Line>().map_err(|e| bad(format!("{scheme}://: {}", e.message())))?;
+    let decoded = |(name, value): (&str, &str)| Some((name.to_owned(), decode(value)?));
+    let options: Option<Vec<_>> = options.into_iter().map(decoded).collect();
+    Ok(LedgerUrl { place, options: options.ok_or_else(|| undecodable(scheme))?, shown })
+}
+
+/// The path and the option of a `file://` URL.
+fn file(rest: &str) -> Result<(&str, &str, &str)> {
+    let path = rest.strip_prefix("localhost").unwrap_or(rest);
+    if !path.starts_with('/') {
+        return Err(bad(format!("file://{rest}: a file URL names a whole path: file:///its/path")));
+    }
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let is_timeout = query.strip_prefix("timeout-ms=").is_some_and(|ms| !ms.contains(['?', '&']));
+    if rest.contains('#') || !(query.is_empty() || is_timeout) {
+        return Err(bad(format!("file://{rest}: write ? as %3F and # as %23")));
+    }
+    if decode(path).is_none() {
+        return Err(bad(format!("file://{rest}: a % without two hex digits, or not UTF-8")));
+    }
+    Ok(("", path, query))
+}
+
+/// The host with its user, the path and the options of any other URL.
+fn parts<'a>(scheme: &str, rest: &'a str) -> Result<(&'a str, &'a str, &'a str)> {
+    let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    // A `/` in a password would end the host too early, and the rest of the password would be shown.
+    if after.contains(['@', '#']) {
+        return Err(bad(format!(
+            "{scheme}://: an @ or a # after the host; in a password or a path write @ as %40, # as %23, / as %2F, ? as %3F"
+        )));
+    }
+    if decode(rest).is_none() {
+        return Err(undecodable(scheme));
+    }
+    let (path, query) = after.split_once('?').unwrap_or((after, ""));
+    Ok((authority, path, query))
+}
+
+fn bucket(scheme: &str, name: &str, path: &str) -> Result<Bucket> {
+    if name.contains(['@', ':']) {
+        return Err(bad(format!(
+            "{scheme}://: credentials and ports do not stand in it: it is {scheme}://bucket/prefix, and what {scheme} \
+             asks for is found where the cloud's own tools find it"
+        )));
+    }
+    if name.is_empty() {
+        return Err(bad(format!("{scheme}://: no bucket; it is {scheme}://bucket/prefix")));
+    }
+    if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')) {
+        return Err(bad(format!("{scheme}://: no bucket has that name: it has letters, digits and . - _ only")));
+    }
+    Ok(Bucket { name: name.to_owned(), prefix: path.strip_prefix('/').unwrap_or(path).to_owned() })
+}
+
+fn database(user: &str, hosts: &str, path: &str) -> Result<Database> {
+    let decoded = |text: &str| decode(text).ok_or_else(|| undecodable("postgres"));
+    let given = |text: &str| decoded(text).map(|text| Some(text).filter(|text| !text.is_empty()));
+    let (user, password) = match user.split_once(':') {
+        Some((user, password)) => (user, Some(decoded(password)?)),
+        None => (user, None),
+    };
+    let port = |digits: &str| {
+        // Do not show the digits: they may be a part of a password.
+        let why = "postgres://: the port is not a number from 1 to 65535 (`:`, `/`, `?` and `@` in a password are \
+                   written as %3A, %2F, %3F and %40)";
+        digits.parse().ok().filter(|port| *port > 0).ok_or_else(|| bad(why.to_owned()))
+    };
+    let mut found = Vec::new();
+    for host in hosts.split(',').filter(|host| !host.is_empty()) {
+        // An IPv6 address is in brackets.
+        let (name, digits) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((name, "")) => (name, None),
+            Some((name, rest)) => (name, Some(rest.strip_prefix(':').unwrap_or(rest))),
+            None => host.split_once(':').map_or((host, None), |(name, digits)| (name, Some(digits))),
+        };
+        found.push((decoded(name)?, digits.map_or(Ok(5432), port)?));
+    }
+    let name = path.strip_prefix('/').unwrap_or(path);
+    if name.contains('/') {
+        return Err(bad("postgres://: a / in the database's name; write / as %2F".to_owned()));
+    }
+    Ok(Database { user: given(user)?, password, hosts: found, name: given(name)? })
+}
+
+/// The options whose values may be shown, with a leading `?`.
+fn harmless(options: &[(&str, &str)]) -> String {
+    let shown: Vec<String> = (options.iter())
+        // The value of an endpoint can contain a password.
+        .filter(|(name, value)| HARMLESS.contains(name) && !value.contains('@') && !value.contains("%40"))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    if shown.is_empty() { String::new() } else { format!("?{}", shown.join("&")) }
+}
+
+/// True for a connection string of PostgreSQL's own tools, such as `host=db dbname=audit user=ci`, and for any text
+/// with a password option.
+fn is_dsn(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let set = |at: usize| text.get(at..).is_some_and(|rest| rest.trim_start().starts_with('='));
+    let first = text.trim_start().split(|char: char| char == '=' || char.is_whitespace()).next().unwrap_or_default();
+    let start = text.len() - text.trim_start().len();
+    (LIBPQ.contains(&first) && set(start + first.len()))
+        || text.match_indices("password").any(|(at, word)| set(at + word.len()))
+}
+
+/// The text without percent-escapes (RFC 3986, section 2.1); none if an escape is malformed, or if the result is not
+/// UTF-8 or has a NUL.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    while let Some(byte) = rest.next() {
+        bytes.push(if byte == b'%' { digit(rest.next()?)? << 4 | digit(rest.next()?)? } else { byte });
+    }
+    String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
+}
+
+fn undecodable(scheme: &str) -> Error {
+    bad(format!("{scheme}://: a % without two hex digits, or not UTF-8; write % as %25"))
+}
+
+fn unknown(word: &str) -> Error {
+    // Show the word only if it looks like a scheme: it can be anything, even a part of a password.
+    let plain = !word.is_empty() && word.len() <= 16 && word.bytes().all(|b| b.is_ascii_alphanumeric());
+    let what = if plain { format!("no ledger is kept in {word}://") } else { "an unknown scheme".to_owned() };
+    bad(format!("{what}; give a directory, {}", SCHEMES.map(|scheme| format!("{scheme}://")).join(", ")))
+}
