@@ -1,13 +1,17 @@
 //! `Answer`: the answer of a registry, and its meaning.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{AsHeaderName, HeaderMap};
+use reqwest::header::{AsHeaderName, HeaderMap, RETRY_AFTER};
 use reqwest::{Method, Response, StatusCode};
 
+use super::backoff;
 use super::clients::error_body;
 use super::secret::{Secret, redact, redact_end};
 use super::words::{Said, show, text_of};
 use crate::error::{Error, ErrorKind};
+use crate::value::{Clock, SystemClock};
 
 /// The answer to one request.
 #[derive(Clone, Debug)]
@@ -79,6 +83,12 @@ impl Answer {
     /// The errors in the body; empty if the body is not the registry's JSON.
     pub(super) fn said(&self) -> Vec<Said> {
         Said::all(&self.body)
+    }
+
+    /// The wait that the answer requests.
+    pub(super) fn asked_wait(&self) -> Option<Duration> {
+        let messages: Vec<_> = self.said().into_iter().map(|said| said.message).collect();
+        backoff::asked(self.header(RETRY_AFTER), &messages.join("\n"), SystemClock.now())
     }
 
     /// True if the registry itself answered, with a 404 and one of these codes, that the requested thing does not

@@ -12,7 +12,7 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
-use super::challenge::Challenge;
+use super::challenge::{Bearer, Challenge};
 use super::credentials::Credentials;
 use super::endpoint::Endpoint;
 use super::options::{OciOptions, TokenScope};
@@ -148,7 +148,7 @@ impl Authenticator {
                     Err(denied(endpoint, "it wants a user and a password, and there is only a token"))
                 }
             },
-            Challenge::Bearer { realm, service, scope } => {
+            Challenge::Bearer(bearer) => {
                 let slot = lock(&host.tokens).entry(endpoint.path.clone()).or_default().clone();
                 let mut held = slot.lock().await;
                 let good = |held: &&Held| {
@@ -159,8 +159,7 @@ impl Authenticator {
                 if let Some(held) = held.as_ref().filter(good) {
                     return Ok(Some(held.pass.clone()));
                 }
-                let asked = Asked { realm, service: service.as_deref(), scope: scope.as_deref() };
-                let new = self.token(host, endpoint, need, &asked, used, deadline).await?;
+                let new = self.token(host, endpoint, need, bearer, used, deadline).await?;
                 let pass = new.pass.clone();
                 *held = Some(new);
                 Ok(Some(pass))
@@ -175,7 +174,7 @@ impl Authenticator {
         host: &Host,
         endpoint: &Endpoint,
         need: TokenScope,
-        asked: &Asked<'_>,
+        asked: &Bearer,
         used: Option<&Pass>,
         deadline: Instant,
     ) -> Result<Held> {
@@ -183,7 +182,7 @@ impl Authenticator {
         if let Credentials::RegistryToken(token) = &credentials {
             return self.held(token.clone(), TokenScope::PullPush, LONGEST_LIFE);
         }
-        let realm = self.realm(endpoint, asked.realm).await?;
+        let realm = self.realm(endpoint, &asked.realm).await?;
         let wanted = self.options.access.max(need);
         let mut accesses = vec![wanted];
         if need < wanted {
@@ -191,8 +190,13 @@ impl Authenticator {
         }
         let mut refused = None;
         for access in accesses {
-            let scope = asked.scope(&endpoint.path, access);
-            let ask = Ask { realm: realm.clone(), service: asked.service, scope: &scope, credentials: &credentials };
+            let scope = asked.scope_of(&endpoint.path, access);
+            let ask = Ask {
+                realm: realm.clone(),
+                service: asked.service.as_deref(),
+                scope: &scope,
+                credentials: &credentials,
+            };
             match token::fetch(&self.clients, &self.options, &ask, &self.secrets(), deadline).await {
                 Ok(token) => return self.held(token.secret, access, token.life),
                 Err(error) if error.kind() == ErrorKind::RegistryDenied => refused = refused.or(Some(error)),
@@ -282,30 +286,6 @@ impl Authenticator {
     }
 }
 
-/// The parameters of a Bearer challenge.
-struct Asked<'a> {
-    realm: &'a str,
-    service: Option<&'a str>,
-    scope: Option<&'a str>,
-}
-
-impl Asked<'_> {
-    /// The scope to request. If the registry's own name of the repository ends in ours, with a prefix, it is used:
-    /// behind some front ends the repository's name is longer than its path.
-    fn scope(&self, path: &str, access: TokenScope) -> String {
-        let theirs = self.scope.and_then(|scope| scope.strip_prefix("repository:")?.rsplit_once(':')).map(|(n, _)| n);
-        let name = match theirs {
-            Some(name) if name.ends_with(&format!("/{path}")) && !name.contains([' ', ':']) => name,
-            _ => path,
-        };
-        let actions = match access {
-            TokenScope::Pull => "pull",
-            TokenScope::PullPush => "pull,push",
-        };
-        format!("repository:{name}:{actions}")
-    }
-}
-
 fn denied(endpoint: &Endpoint, why: &str) -> Error {
     Error::new(ErrorKind::RegistryDenied, format!("{} gives no access: {why}", endpoint.registry))
 }
@@ -313,23 +293,4 @@ fn denied(endpoint: &Endpoint, why: &str) -> Error {
 /// The values behind a poisoned lock are replaced as a whole, so they are still valid.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_scope_is_all_that_a_move_needs_under_the_registrys_own_name() {
-        let scope = |theirs, access| Asked { realm: "", service: None, scope: theirs }.scope("acme/shop", access);
-        assert_eq!(scope(None, TokenScope::PullPush), "repository:acme/shop:pull,push");
-        assert_eq!(scope(Some("repository:acme/shop:pull"), TokenScope::PullPush), "repository:acme/shop:pull,push");
-        assert_eq!(scope(Some("repository:local/acme/shop:pull"), TokenScope::Pull), "repository:local/acme/shop:pull");
-        assert_eq!(scope(Some("repository:victim/other:pull"), TokenScope::Pull), "repository:acme/shop:pull");
-        assert_eq!(
-            scope(Some("repository:a:* repository:x/acme/shop:pull"), TokenScope::Pull),
-            "repository:acme/shop:pull"
-        );
-        assert_eq!(scope(Some("registry:catalog:*"), TokenScope::Pull), "repository:acme/shop:pull");
-    }
 }

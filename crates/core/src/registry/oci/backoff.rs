@@ -3,12 +3,50 @@
 use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
+use tokio::time::Instant;
 
+use super::answer::and;
+use super::options::OciOptions;
 use crate::backoff::Backoff;
+use crate::error::{Error, ErrorKind, Result};
 use crate::value::Timestamp;
 
 /// The back-off between two attempts of one request.
 pub(super) const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
+
+/// Waits before the next attempt, or returns the error of the last one if there are no more retries or no more time.
+pub(super) async fn retry(
+    options: &OciOptions,
+    error: Error,
+    asked: Option<Duration>,
+    failed: u32,
+    deadline: Instant,
+) -> Result<()> {
+    if failed > options.retries {
+        return Err(error);
+    }
+    wait(options, error, asked, failed, deadline).await
+}
+
+/// As [`retry`], for any number of attempts.
+pub(super) async fn wait(
+    options: &OciOptions,
+    error: Error,
+    asked: Option<Duration>,
+    failed: u32,
+    deadline: Instant,
+) -> Result<()> {
+    let time = asked.unwrap_or_else(|| BACKOFF.pause(failed));
+    let left = deadline.saturating_duration_since(Instant::now());
+    if time < left && time <= options.max_retry_after {
+        tokio::time::sleep(time).await;
+        return Ok(());
+    }
+    let Some(asked) = asked else { return Err(error) };
+    let most = left.min(options.max_retry_after).as_secs_f64();
+    let why = format!("at most {most:.1} s may be waited, and it asks to wait for {} s", asked.as_secs_f64());
+    Err(and(ErrorKind::RegistryBusy, &error, &why))
+}
 
 /// The wait that an answer requests: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), or the
 /// `retry-after: 44.5ms` in the message of GHCR.

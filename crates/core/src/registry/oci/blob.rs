@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use super::auth::{Pass, Proof};
 use super::clients::{describe, roots, send};
 use super::endpoint::Endpoint;
-use super::http::{Body, Http, Read};
+use super::http::{Http, Read};
 use super::options::{OciOptions, TokenScope};
 use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,35 +29,36 @@ const ABSENT: [&str; 3] = ["BLOB_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"];
 
 /// True if the blob exists; false if the registry itself answered a GET that it does not.
 pub(super) async fn exists(http: &Http, repository: &Repository, digest: &Digest) -> Result<bool> {
-    let deadline = http.deadline();
-    let endpoint = Endpoint::of(repository, &http.options)?;
-    let url = endpoint.url(&format!("blobs/{digest}"))?;
-    let read = Read { endpoint: &endpoint, method: Method::HEAD, url, accept: None, body: Body::Unread };
-    let answer = http.read(&read, deadline).await?;
-    match answer.status {
-        StatusCode::OK => Ok(true),
-        _ if answer.proves_absence(&ABSENT) => Ok(false),
-        _ => Err(answer.unusable(&http.auth.secrets())),
-    }
+    Ok(look(http, repository, digest, Method::HEAD, None).await?.is_some())
 }
 
-/// The bytes of a blob, with the digest checked; none if the blob is proven absent. This crate's own client reads it,
-/// because `oci-client` follows redirects from https to http and does not limit the size of bodies.
+/// The bytes of a blob, with the digest checked; none if the blob is proven absent.
 pub(super) async fn fetch(
     http: &Http,
     repository: &Repository,
     digest: &Digest,
     max_bytes: usize,
 ) -> Result<Option<Bytes>> {
+    let body = look(http, repository, digest, Method::GET, Some(max_bytes)).await?;
+    if body.as_ref().is_some_and(|body| !digest.verify(body)) {
+        let message = format!("asked for the blob {digest}, got other bytes");
+        return Err(Error::new(ErrorKind::RegistryDigestMismatch, message));
+    }
+    Ok(body)
+}
+
+async fn look(
+    http: &Http,
+    repository: &Repository,
+    digest: &Digest,
+    method: Method,
+    limit: Option<usize>,
+) -> Result<Option<Bytes>> {
     let endpoint = Endpoint::of(repository, &http.options)?;
     let url = endpoint.url(&format!("blobs/{digest}"))?;
-    let read = Read { endpoint: &endpoint, method: Method::GET, url, accept: None, body: Body::UpTo(max_bytes) };
-    let answer = http.read(&read, http.deadline()).await?;
+    let answer = http.read(&Read { endpoint: &endpoint, method, url, accept: None, limit }, http.deadline()).await?;
     match answer.status {
-        StatusCode::OK if digest.verify(&answer.body) => Ok(Some(answer.body)),
-        StatusCode::OK => {
-            Err(Error::new(ErrorKind::RegistryDigestMismatch, format!("asked for the blob {digest}, got other bytes")))
-        }
+        StatusCode::OK => Ok(Some(answer.body)),
         _ if answer.proves_absence(&ABSENT) => Ok(None),
         _ => Err(answer.unusable(&http.auth.secrets())),
     }

@@ -1,5 +1,6 @@
 //! The challenge of a 401: the `WWW-Authenticate` header (RFC 9110, section 11.6.1).
 
+use super::options::TokenScope;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The longest header that is read, in bytes.
@@ -13,14 +14,18 @@ pub(super) enum Challenge {
     /// The user and the password in each request (RFC 7617).
     Basic,
     /// A token of a token server (distribution specification, *Token authentication*).
-    Bearer {
-        /// The token server's URL as the registry gave it. It is not trusted.
-        realm: String,
-        /// The service for which the token is valid.
-        service: Option<String>,
-        /// The access that was missing from the request.
-        scope: Option<String>,
-    },
+    Bearer(Bearer),
+}
+
+/// The parameters of a Bearer challenge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bearer {
+    /// The token server's URL as the registry gave it. It is not trusted.
+    pub(super) realm: String,
+    /// The service for which the token is valid.
+    pub(super) service: Option<String>,
+    /// The access that was missing from the request.
+    pub(super) scope: Option<String>,
 }
 
 impl Challenge {
@@ -31,28 +36,46 @@ impl Challenge {
         for header in headers {
             for offered in parse(header)? {
                 match offered.scheme.as_str() {
-                    "bearer" => match offered.param("realm") {
-                        Some(realm) => {
-                            return Ok(Challenge::Bearer {
-                                realm: realm.to_owned(),
-                                service: offered.param("service").map(str::to_owned),
-                                scope: offered.param("scope").map(str::to_owned),
-                            });
-                        }
-                        None => return Err(unusable("a Bearer challenge names no realm", None)),
-                    },
+                    "bearer" => {
+                        let param = |name| offered.param(name).map(str::to_owned);
+                        let realm =
+                            param("realm").ok_or_else(|| unusable("a Bearer challenge names no realm", None))?;
+                        return Ok(Challenge::Bearer(Bearer {
+                            realm,
+                            service: param("service"),
+                            scope: param("scope"),
+                        }));
+                    }
                     "basic" => basic = true,
                     _ => others.push(offered.scheme),
                 }
             }
         }
-        match (basic, others.first()) {
-            (true, _) => Ok(Challenge::Basic),
-            (false, Some(scheme)) => {
-                Err(unusable(format!("\"{scheme}\" is asked for; only Bearer and Basic are spoken"), None))
-            }
-            (false, None) => Err(unusable("no challenge at all", None)),
+        if basic {
+            return Ok(Challenge::Basic);
         }
+        Err(match others.first() {
+            Some(scheme) => unusable(format!("\"{scheme}\" is asked for; only Bearer and Basic are spoken"), None),
+            None => unusable("no challenge at all", None),
+        })
+    }
+}
+
+impl Bearer {
+    /// The scope to request. If the registry's own name of the repository ends in ours, with a prefix, it is used:
+    /// behind some front ends the repository's name is longer than its path.
+    pub(super) fn scope_of(&self, path: &str, access: TokenScope) -> String {
+        let scope = self.scope.as_deref();
+        let theirs = scope.and_then(|scope| scope.strip_prefix("repository:")?.rsplit_once(':')).map(|(name, _)| name);
+        let name = match theirs {
+            Some(name) if name.ends_with(&format!("/{path}")) && !name.contains([' ', ':']) => name,
+            _ => path,
+        };
+        let actions = match access {
+            TokenScope::Pull => "pull",
+            TokenScope::PullPush => "pull,push",
+        };
+        format!("repository:{name}:{actions}")
     }
 }
 
@@ -241,7 +264,7 @@ mod tests {
 
     fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Challenge {
         let owned = |text: &str| text.to_owned();
-        Challenge::Bearer { realm: owned(realm), service: service.map(owned), scope: scope.map(owned) }
+        Challenge::Bearer(Bearer { realm: owned(realm), service: service.map(owned), scope: scope.map(owned) })
     }
 
     fn select(header: &str) -> Challenge {
@@ -295,6 +318,23 @@ mod tests {
         assert_eq!(error("NTLM"), "WWW-Authenticate: \"ntlm\" is asked for; only Bearer and Basic are spoken");
         assert_eq!(error(&"a,".repeat(40)), "WWW-Authenticate: more than 32 challenges at byte 64");
         assert_eq!(error(&"a".repeat(9000)), "WWW-Authenticate: 9000 bytes, the most is 8192");
+    }
+
+    #[test]
+    fn the_scope_is_all_that_a_move_needs_under_the_registrys_own_name() {
+        let scope = |theirs: Option<&str>, access| {
+            Bearer { realm: String::new(), service: None, scope: theirs.map(str::to_owned) }
+                .scope_of("acme/shop", access)
+        };
+        assert_eq!(scope(None, TokenScope::PullPush), "repository:acme/shop:pull,push");
+        assert_eq!(scope(Some("repository:acme/shop:pull"), TokenScope::PullPush), "repository:acme/shop:pull,push");
+        assert_eq!(scope(Some("repository:local/acme/shop:pull"), TokenScope::Pull), "repository:local/acme/shop:pull");
+        assert_eq!(scope(Some("repository:victim/other:pull"), TokenScope::Pull), "repository:acme/shop:pull");
+        assert_eq!(
+            scope(Some("repository:a:* repository:x/acme/shop:pull"), TokenScope::Pull),
+            "repository:acme/shop:pull"
+        );
+        assert_eq!(scope(Some("registry:catalog:*"), TokenScope::Pull), "repository:acme/shop:pull");
     }
 
     proptest::proptest! {

@@ -36,13 +36,13 @@ impl Lost {
 }
 
 /// The reason why a body could not be read to its end.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Unread {
-    /// It is longer than the limit.
-    TooLong,
-    /// The body was compressed, although the request did not allow that.
+    #[error("it has more than {0} bytes")]
+    TooLong(usize),
+    #[error("it is compressed, which was not asked for")]
     Compressed,
-    /// The body was cut.
+    #[error("{0}")]
     Cut(String),
 }
 
@@ -86,48 +86,34 @@ pub(super) async fn send(
 }
 
 /// The body of a successful answer, of at most `limit` bytes.
-pub(super) async fn body(mut response: Response, limit: usize) -> Result<Bytes, Unread> {
-    if is_compressed(&response) {
-        return Err(Unread::Compressed);
-    }
+pub(super) async fn body(response: Response, limit: usize) -> Result<Bytes, Unread> {
     // A false length is detected below; if the length is too large, do not wait for the body.
     if response.content_length().is_some_and(|length| length > limit as u64) {
-        return Err(Unread::TooLong);
+        return Err(Unread::TooLong(limit));
     }
-    let mut bytes = BytesMut::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if bytes.len() + chunk.len() > limit => return Err(Unread::TooLong),
-            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
-            Ok(None) => return Ok(bytes.freeze()),
-            Err(error) => return Err(Unread::Cut(describe(error))),
-        }
-    }
+    let mut body = BytesMut::new();
+    read(response, limit, &mut body).await?;
+    Ok(body.freeze())
 }
 
 /// Reads the body of an error into `body`, at most [`MAX_ERROR_BODY`] bytes. If the body is not complete, returns the
 /// reason; the part that was read contains the registry's words.
-pub(super) async fn error_body(mut response: Response, body: &mut BytesMut) -> Option<String> {
-    if is_compressed(&response) {
-        return Some("it is compressed, which was not asked for".to_owned());
-    }
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) => {
-                let left = MAX_ERROR_BODY - body.len();
-                body.extend_from_slice(chunk.get(..left).unwrap_or(&chunk));
-                if chunk.len() > left {
-                    return Some(format!("it has more than {MAX_ERROR_BODY} bytes"));
-                }
-            }
-            Ok(None) => return None,
-            Err(error) => return Some(describe(error)),
-        }
-    }
+pub(super) async fn error_body(response: Response, body: &mut BytesMut) -> Option<String> {
+    read(response, MAX_ERROR_BODY, body).await.err().map(|unread| unread.to_string())
 }
 
-fn is_compressed(response: &Response) -> bool {
-    response.headers().get(CONTENT_ENCODING).is_some_and(|value| value != "identity")
+async fn read(mut response: Response, limit: usize, body: &mut BytesMut) -> Result<(), Unread> {
+    if response.headers().get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
+        return Err(Unread::Compressed);
+    }
+    while let Some(chunk) = response.chunk().await.map_err(|e| Unread::Cut(describe(e)))? {
+        let left = limit - body.len();
+        body.extend_from_slice(chunk.get(..left).unwrap_or(&chunk));
+        if chunk.len() > left {
+            return Err(Unread::TooLong(limit));
+        }
+    }
+    Ok(())
 }
 
 /// The text of reqwest's error and of its causes, without the URL, which may contain a signature.

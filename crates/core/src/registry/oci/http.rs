@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use reqwest::{Method, Response, StatusCode, Url};
 use tokio::time::{Instant, timeout_at};
 
@@ -17,7 +17,6 @@ use super::words::show;
 use super::{backoff, outside};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Clients;
-use crate::value::{Clock, SystemClock};
 
 /// The largest number of redirects that one read follows.
 const MAX_REDIRECTS: usize = 5;
@@ -39,16 +38,8 @@ pub(super) struct Read<'a> {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) accept: Option<&'static str>,
-    pub(super) body: Body,
-}
-
-/// The part of a successful answer's body that is read.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Body {
-    /// No part: only the head matters.
-    Unread,
-    /// The whole body, if it has at most this many bytes.
-    UpTo(usize),
+    /// The greatest length of a successful answer's body; none if only the head matters.
+    pub(super) limit: Option<usize>,
 }
 
 /// The reason why one attempt gave no answer.
@@ -108,7 +99,7 @@ impl Http {
             }
             let is_head_error = method == Method::HEAD && answer.as_ref().is_ok_and(|a| !a.status.is_success());
             let (error, asked) = match answer {
-                Ok(answer) if is_passing(&answer) => (answer.unusable(&self.auth.secrets()), asked_wait(&answer)),
+                Ok(answer) if is_passing(&answer) => (answer.unusable(&self.auth.secrets()), answer.asked_wait()),
                 Ok(_) if is_head_error => {
                     method = Method::GET;
                     continue;
@@ -118,36 +109,13 @@ impl Http {
                 Err(Failed::Final(error)) => return Err(attempts.failed(error)),
             };
             let error = attempts.failed(error);
-            match is_head_error {
+            if is_head_error {
                 // The GET is the second part of the same attempt.
-                true => method = Method::GET,
-                false => failed += 1,
+                method = Method::GET;
+            } else {
+                failed += 1;
             }
-            if failed > self.options.retries {
-                return Err(error);
-            }
-            tokio::time::sleep(self.wait(error, asked, failed, deadline)?).await;
-        }
-    }
-
-    /// The wait before the next attempt, or the error if there is no time for one.
-    pub(super) fn wait(
-        &self,
-        error: Error,
-        asked: Option<Duration>,
-        failed: u32,
-        deadline: Instant,
-    ) -> Result<Duration> {
-        let time = asked.unwrap_or_else(|| backoff::BACKOFF.pause(failed));
-        let left = deadline.saturating_duration_since(Instant::now());
-        match (time < left && time <= self.options.max_retry_after, asked) {
-            (true, _) => Ok(time),
-            (false, None) => Err(error),
-            (false, Some(asked)) => {
-                let most = left.min(self.options.max_retry_after).as_secs_f64();
-                let why = format!("it asks to wait for {} s, {most:.1} s may be waited", asked.as_secs_f64());
-                Err(and(ErrorKind::RegistryBusy, &error, &why))
-            }
+            backoff::retry(&self.options, error, asked, failed, deadline).await?;
         }
     }
 
@@ -237,17 +205,15 @@ impl Http {
             };
         }
         let head = Answer::head(method, &response, from);
-        let (Body::UpTo(limit), true) = (read.body, *method != Method::HEAD) else { return Ok(head) };
+        let Some(limit) = read.limit.filter(|_| *method != Method::HEAD) else { return Ok(head) };
         match body(response, limit).await {
             Ok(body) => Ok(Answer { body, ..head }),
             Err(Unread::Cut(why)) => Err(Failed::Again(self.unavailable(url, &format!("the body is cut: {why}")))),
-            Err(Unread::TooLong) => {
+            Err(Unread::TooLong(limit)) => {
                 let message = format!("the answer has more than {limit} bytes");
                 Err(Failed::Final(Error::new(ErrorKind::ManifestTooLarge, message)))
             }
-            Err(Unread::Compressed) => {
-                Err(Failed::Final(self.unavailable(url, "the body is compressed, which was not asked for")))
-            }
+            Err(why @ Unread::Compressed) => Err(Failed::Final(self.unavailable(url, &format!("the body: {why}")))),
         }
     }
 
@@ -285,10 +251,4 @@ fn is_passing(answer: &Answer) -> bool {
     status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
         || status == StatusCode::TOO_MANY_REQUESTS
         || status == StatusCode::REQUEST_TIMEOUT
-}
-
-/// The wait that an answer requests.
-pub(super) fn asked_wait(answer: &Answer) -> Option<Duration> {
-    let messages: Vec<_> = answer.said().into_iter().map(|said| said.message).collect();
-    backoff::asked(answer.header(RETRY_AFTER), &messages.join("\n"), SystemClock.now())
 }

@@ -8,10 +8,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, Origin};
 use super::attempts::Attempts;
-use super::backoff;
+use super::backoff::{self, BACKOFF};
 use super::clients::{Lost, send};
 use super::endpoint::Endpoint;
-use super::http::{Http, asked_wait, headers, wants_renewal};
+use super::http::{Http, headers, wants_renewal};
 use super::options::TokenScope;
 use super::read::DIGEST_HEADER;
 use super::words::show;
@@ -96,19 +96,16 @@ async fn put_until(
                 *flight = Flight::Landed;
                 let error = attempts.failed(http.unavailable(&url, &why));
                 failed += 1;
-                if failed > http.options.retries {
+                if let Err(error) = backoff::retry(&http.options, error, None, failed, deadline).await {
                     return Put::Refused(error);
-                }
-                match http.wait(error, None, failed, deadline) {
-                    Ok(time) => tokio::time::sleep(time).await,
-                    Err(error) => return Put::Refused(error),
                 }
                 continue;
             }
         };
-        let mut answer = match response.status().is_success() {
-            true => Answer::head(&Method::PUT, &response, Origin::Registry),
-            false => Answer::error_of(&Method::PUT, response, Origin::Registry, &mut attempts.arriving).await,
+        let mut answer = if response.status().is_success() {
+            Answer::head(&Method::PUT, &response, Origin::Registry)
+        } else {
+            Answer::error_of(&Method::PUT, response, Origin::Registry, &mut attempts.arriving).await
         };
         if !renewed && wants_renewal(&answer, pass.as_ref()) {
             *flight = Flight::Landed;
@@ -127,10 +124,9 @@ async fn put_until(
                 *flight = Flight::Landed;
                 busy += 1;
                 // Some registries answer "at once" every time, so wait at least the back-off.
-                let asked = asked_wait(&answer).map(|asked| asked.max(backoff::BACKOFF.pause(busy)));
-                match http.wait(attempts.failed(error), asked, busy, deadline) {
-                    Ok(time) => tokio::time::sleep(time).await,
-                    Err(error) => return Put::Refused(error),
+                let asked = answer.asked_wait().map(|asked| asked.max(BACKOFF.pause(busy)));
+                if let Err(error) = backoff::wait(&http.options, attempts.failed(error), asked, busy, deadline).await {
+                    return Put::Refused(error);
                 }
             }
             verdict => return verdict,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::answer::{Answer, and};
 use super::endpoint::Endpoint;
-use super::http::{Body, Http, Read};
+use super::http::{Http, Read};
 use super::tags;
 use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
@@ -105,7 +105,7 @@ async fn confirm_absence(
 
 async fn manifest(http: &Http, endpoint: &Endpoint, method: Method, target: &str, deadline: Instant) -> Result<Answer> {
     let url = endpoint.url(&format!("manifests/{target}"))?;
-    let read = Read { endpoint, method, url, accept: Some(ACCEPT), body: Body::UpTo(MAX_MANIFEST) };
+    let read = Read { endpoint, method, url, accept: Some(ACCEPT), limit: Some(MAX_MANIFEST) };
     http.read(&read, deadline).await
 }
 
@@ -157,13 +157,11 @@ fn media_type(answer: &Answer) -> Result<String> {
         None => own_media_type(&answer.body)?,
     };
     let essence = found.split(';').next().unwrap_or("").trim();
-    match may_be_manifest(&essence.to_ascii_lowercase()) {
-        true => Ok(found),
-        false => {
-            let shown = show(&found, &[]);
-            Err(Error::new(ErrorKind::ManifestUnsupported, format!("a manifest of type \"{shown}\" is not supported")))
-        }
+    if may_be_manifest(&essence.to_ascii_lowercase()) {
+        return Ok(found);
     }
+    let message = format!("a manifest of type \"{}\" is not supported", show(&found, &[]));
+    Err(Error::new(ErrorKind::ManifestUnsupported, message))
 }
 
 fn own_media_type(body: &Bytes) -> Result<String> {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::endpoint::Endpoint;
-use super::http::{Body, Http, Read};
+use super::http::{Http, Read};
 use super::link;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Repository, Tag};
@@ -70,8 +70,7 @@ pub(super) async fn listed(
 }
 
 async fn page(http: &Http, endpoint: &Endpoint, url: &Url, deadline: Instant) -> Result<Answer> {
-    let body = Body::UpTo(MAX_PAGE_BYTES);
-    let read = Read { endpoint, method: Method::GET, url: url.clone(), accept: None, body };
+    let read = Read { endpoint, method: Method::GET, url: url.clone(), accept: None, limit: Some(MAX_PAGE_BYTES) };
     http.read(&read, deadline).await
 }
 

@@ -5,15 +5,15 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::answer::{Answer, Origin, and};
+use super::answer::{Answer, Origin};
 use super::attempts::Attempts;
 use super::backoff;
-use super::clients::{Unread, body, send};
+use super::clients::{body, send};
 use super::credentials::Credentials;
 use super::endpoint::host_and_port;
 use super::options::OciOptions;
@@ -21,7 +21,6 @@ use super::secret::Secret;
 use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Clients;
-use crate::value::{Clock, SystemClock};
 
 /// The longest answer of a token server that is read, in bytes.
 const MAX_ANSWER: usize = 256 * 1024;
@@ -67,26 +66,12 @@ pub(super) async fn fetch(
                 if !again {
                     return Err(error);
                 }
-                let header = answer.header(RETRY_AFTER);
-                (error, backoff::asked(header, "", SystemClock.now()))
+                (error, answer.asked_wait())
             }
             Err(why) => (at(ask, ErrorKind::RegistryUnavailable, &show(&why, secrets)), None),
         };
-        let error = attempts.failed(error);
         failed += 1;
-        let wait = asked.unwrap_or_else(|| backoff::BACKOFF.pause(failed));
-        if failed > options.retries {
-            return Err(error);
-        }
-        if wait > options.max_retry_after || Instant::now() + wait >= deadline {
-            return Err(match asked {
-                Some(_) => {
-                    and(ErrorKind::RegistryBusy, &error, &format!("it asks to wait for {} s", wait.as_secs_f64()))
-                }
-                None => error,
-            });
-        }
-        tokio::time::sleep(wait).await;
+        backoff::retry(options, attempts.failed(error), asked, failed, deadline).await?;
     }
 }
 
@@ -117,12 +102,8 @@ async fn once(clients: &Clients, ask: &Ask<'_>) -> Result<Answer, String> {
         return Ok(Answer::error_of(&method, response, Origin::Registry, &mut None).await);
     }
     let head = Answer::head(&method, &response, Origin::Registry);
-    match body(response, MAX_ANSWER).await {
-        Ok(body) => Ok(Answer { body, ..head }),
-        Err(Unread::Cut(why)) => Err(why),
-        Err(Unread::TooLong) => Err(format!("its answer has more than {MAX_ANSWER} bytes")),
-        Err(Unread::Compressed) => Err("its answer is compressed, which was not asked for".to_owned()),
-    }
+    let body = body(response, MAX_ANSWER).await.map_err(|why| format!("its answer cannot be read: {why}"))?;
+    Ok(Answer { body, ..head })
 }
 
 /// The form of a refresh request (RFC 6749, section 6).
