@@ -59,19 +59,10 @@ struct Held {
 pub(super) struct Pass {
     /// The `Authorization` header.
     pub(super) header: HeaderValue,
-    /// The secret in the header, for a client that builds its own header.
-    pub(super) proof: Proof,
     /// The number of the pass; a renewed pass has another number.
     pub(super) serial: u64,
     /// The time at which the token was issued, or the password was looked up.
     pub(super) since: Instant,
-}
-
-/// The secret in a pass.
-#[derive(Clone, Debug)]
-pub(super) enum Proof {
-    Basic { user: String, password: Secret },
-    Bearer(Secret),
 }
 
 impl Authenticator {
@@ -112,11 +103,11 @@ impl Authenticator {
         deadline: Instant,
     ) -> Result<Pass> {
         let host = self.host(endpoint);
-        let challenge = match challenges.is_empty() {
-            false => Challenge::select(challenges.iter().copied())?,
-            true => lock(&host.challenge)
-                .clone()
-                .ok_or_else(|| denied(endpoint, "it refuses the request and does not say how to authenticate"))?,
+        let challenge = if challenges.is_empty() {
+            let known = lock(&host.challenge).clone();
+            known.ok_or_else(|| denied(endpoint, "it refuses the request and does not say how to authenticate"))?
+        } else {
+            Challenge::select(challenges.iter().copied())?
         };
         *lock(&host.challenge) = Some(challenge.clone());
         let pass = self.answer(&host, endpoint, need, &challenge, used, deadline).await?;
@@ -136,13 +127,7 @@ impl Authenticator {
             Challenge::Basic => match self.credentials(host, endpoint, used).await? {
                 (Credentials::Anonymous, _) => Ok(None),
                 (Credentials::Password { user, password }, since) => {
-                    let authorization = self.remember(token::basic(&user, &password)?);
-                    Ok(Some(Pass {
-                        header: authorization.header,
-                        proof: Proof::Basic { user, password },
-                        serial: self.serial.fetch_add(1, Ordering::Relaxed),
-                        since,
-                    }))
+                    Ok(Some(self.pass(token::basic(&user, &password)?, since)))
                 }
                 (Credentials::IdentityToken(_) | Credentials::RegistryToken(_), _) => {
                     Err(denied(endpoint, "it wants a user and a password, and there is only a token"))
@@ -207,15 +192,12 @@ impl Authenticator {
     }
 
     fn held(&self, token: Secret, access: TokenScope, life: Duration) -> Result<Held> {
-        let authorization = self.remember(token::bearer(&token)?);
         // A token that expires during a request costs a round trip, so a token with a long life is replaced a little
         // before its end.
         let life = life.min(LONGEST_LIFE);
         let since = Instant::now();
         let until = since + life.saturating_sub((life / 10).min(Duration::from_secs(5)));
-        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let pass = Pass { header: authorization.header, proof: Proof::Bearer(token), serial, since };
-        Ok(Held { pass, access, until })
+        Ok(Held { pass: self.pass(token::bearer(&token)?, since), access, until })
     }
 
     async fn realm(&self, endpoint: &Endpoint, realm: &str) -> Result<reqwest::Url> {
@@ -266,9 +248,9 @@ impl Authenticator {
         Ok(found)
     }
 
-    fn remember(&self, authorization: Authorization) -> Authorization {
-        self.keep(authorization.secret.clone());
-        authorization
+    fn pass(&self, authorization: Authorization, since: Instant) -> Pass {
+        self.keep(authorization.secret);
+        Pass { header: authorization.header, serial: self.serial.fetch_add(1, Ordering::Relaxed), since }
     }
 
     fn keep(&self, secret: Secret) {

@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use reqwest::{Method, Response, Url};
-use rustls::pki_types::CertificateDer;
 
 use super::options::OciOptions;
 use crate::error::{Error, ErrorKind, Result};
@@ -46,26 +45,20 @@ pub(super) enum Unread {
     Cut(String),
 }
 
-/// The clients with these options.
-pub(super) fn clients(options: &OciOptions) -> Result<Clients> {
-    let clients = Clients::new(http::tls(Trust::Platform(roots(options)?))?, |builder| {
+/// The clients with these options. A registry may send nothing for `idle`.
+pub(super) fn clients(options: &OciOptions, idle: Duration) -> Result<Clients> {
+    let roots =
+        if options.ca_pem.is_empty() { Vec::new() } else { tls::certificates("the CA certificates", &options.ca_pem)? };
+    let clients = Clients::new(http::tls(Trust::Platform(roots))?, |builder| {
         builder
             .connect_timeout(options.connect_timeout)
-            .read_timeout(options.idle_timeout)
+            .read_timeout(idle)
             // Shorter than servers keep idle connections, so that a put does not use a connection that the server is
             // closing.
             .pool_idle_timeout(IDLE_CONNECTION)
     });
     clients
         .map_err(|e| Error::new(ErrorKind::ConfigInvalid, format!("the HTTP client cannot be set up: {}", describe(e))))
-}
-
-/// The root certificates that are trusted beside the platform's own.
-pub(super) fn roots(options: &OciOptions) -> Result<Vec<CertificateDer<'static>>> {
-    if options.ca_pem.is_empty() {
-        return Ok(Vec::new());
-    }
-    tls::certificates("the CA certificates", &options.ca_pem)
 }
 
 /// Sends one request and waits for the head of its answer.
@@ -117,7 +110,7 @@ async fn read(mut response: Response, limit: usize, body: &mut BytesMut) -> Resu
 }
 
 /// The text of reqwest's error and of its causes, without the URL, which may contain a signature.
-pub(super) fn describe(error: reqwest::Error) -> String {
+fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut source = std::error::Error::source(&error);

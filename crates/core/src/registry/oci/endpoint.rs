@@ -57,18 +57,9 @@ impl Endpoint {
         &self.base
     }
 
-    pub(super) fn is_loopback(&self) -> bool {
-        self.base.host_str().is_some_and(is_loopback)
-    }
-
     /// True if the URL has the registry's scheme, host and port. Credentials are sent only there.
     pub(super) fn owns(&self, url: &Url) -> bool {
         self.base.origin() == url.origin()
-    }
-
-    /// The host with its port, as in the URL.
-    pub(super) fn host(&self) -> String {
-        host_and_port(&self.base)
     }
 }
 

@@ -28,6 +28,8 @@ const MAY_HAVE_EXPIRED: Duration = Duration::from_secs(60);
 pub(super) struct Http {
     pub(super) options: Arc<OciOptions>,
     pub(super) clients: Arc<Clients>,
+    /// The clients for uploads, during which a registry may send nothing for a longer time.
+    pub(super) uploads: Clients,
     pub(super) auth: Authenticator,
 }
 
@@ -51,10 +53,11 @@ enum Failed {
 
 impl Http {
     pub(super) fn new(options: OciOptions) -> Result<Http> {
-        let clients = Arc::new(clients(&options)?);
+        let uploads = clients(&options, options.upload_timeout)?;
+        let clients = Arc::new(clients(&options, options.idle_timeout)?);
         let options = Arc::new(options);
         let auth = Authenticator::new(options.clone(), clients.clone());
-        Ok(Http { options, clients, auth })
+        Ok(Http { options, clients, uploads, auth })
     }
 
     /// The latest end of a read that begins now.

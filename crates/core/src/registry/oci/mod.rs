@@ -35,7 +35,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use self::blob::Uploaders;
 use self::http::Http;
 use super::{Manifest, Put, Registry, TagAnswer};
 use crate::error::{Error, Result};
@@ -86,27 +85,20 @@ use crate::value::{Digest, Reference, Repository, Tag};
 /// [`OciOptions::allow_realm`] names them. A name that changes its address between the check and the request is not
 /// detected.
 #[derive(Clone, Debug)]
-pub struct OciRegistry(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    http: Http,
-    uploaders: Uploaders,
-}
+pub struct OciRegistry(Arc<Http>);
 
 impl OciRegistry {
     /// A registry client with these options; it sends nothing. CONFIG_INVALID if the CA certificates cannot be used.
     pub fn new(options: OciOptions) -> Result<OciRegistry> {
-        Ok(OciRegistry(Arc::new(Inner { http: Http::new(options)?, uploaders: Uploaders::default() })))
+        Ok(OciRegistry(Arc::new(Http::new(options)?)))
     }
 
     /// Pushes a blob if it does not exist yet, and returns its SHA-256 digest. The blob must not be empty.
     ///
     /// REGISTRY_DENIED, REGISTRY_REFUSED, REGISTRY_BUSY or REGISTRY_UNAVAILABLE if the blob is not known to exist
-    /// afterwards; another push is always safe. `oci-client` makes the upload, and sets the process's default rustls
-    /// provider to ring if there is none.
+    /// afterwards; another push is always safe.
     pub async fn push_blob(&self, repository: &Repository, bytes: Bytes) -> Result<Digest> {
-        let pushed = self.0.uploaders.push(&self.0.http, repository, bytes).await;
+        let pushed = blob::push(&self.0, repository, bytes).await;
         pushed.map_err(|error| placed(error, "push a blob", repository))
     }
 
@@ -118,7 +110,7 @@ impl OciRegistry {
         digest: &Digest,
         max_bytes: usize,
     ) -> Result<Option<Bytes>> {
-        let fetched = blob::fetch(&self.0.http, repository, digest, max_bytes).await;
+        let fetched = blob::fetch(&self.0, repository, digest, max_bytes).await;
         fetched.map_err(|error| placed(error, "fetch a blob", repository).with_context("digest", digest))
     }
 }
@@ -130,18 +122,18 @@ impl Registry for OciRegistry {
     }
 
     async fn read_tag(&self, repository: &Repository, tag: &Tag) -> Result<TagAnswer> {
-        let read = read::tag(&self.0.http, repository, tag).await;
+        let read = read::tag(&self.0, repository, tag).await;
         read.map_err(|error| placed(error, "resolve", &repository.tag(tag.clone())))
     }
 
     async fn fetch(&self, reference: &Reference) -> Result<Option<Manifest>> {
-        let fetched = read::fetch(&self.0.http, reference).await;
+        let fetched = read::fetch(&self.0, reference).await;
         fetched.map_err(|error| placed(error, "fetch", reference))
     }
 
     async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, timeout: Duration) -> Put {
         let placed = |error| placed(error, "put", &repository.tag(tag.clone()));
-        match put::put(&self.0.http, repository, tag, manifest, timeout).await {
+        match put::put(&self.0, repository, tag, manifest, timeout).await {
             Put::Applied => Put::Applied,
             Put::Refused(error) => Put::Refused(placed(error)),
             Put::Unknown(error) => Put::Unknown(placed(error)),
@@ -149,11 +141,11 @@ impl Registry for OciRegistry {
     }
 
     async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>> {
-        tags::list(&self.0.http, repository).await.map_err(|error| placed(error, "list the tags of", repository))
+        tags::list(&self.0, repository).await.map_err(|error| placed(error, "list the tags of", repository))
     }
 
     async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
-        let found = blob::exists(&self.0.http, repository, digest).await;
+        let found = blob::exists(&self.0, repository, digest).await;
         found.map_err(|error| placed(error, "look for a blob of", repository).with_context("digest", digest))
     }
 }
