@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde::{Serialize, Serializer};
 
 pub use evidence::{ManifestKind, RetentionInput};
 pub use fate::{DeleteReason, DigestRetention, KeepReason, MayDelete, Pin, RetentionDecision};
@@ -22,13 +22,18 @@ use plan::{Note, Past};
 
 /// The two rollback windows of a channel: a number of digests and a time. A digest inside *either* window is kept. The
 /// windows count for each channel separately.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct RetentionRule {
     /// The number of distinct digests kept for rollback on each channel, with the live one. At least 1; 10 by default.
     pub keep_last: NonZeroU32,
     /// The time for which a digest is kept after it stopped being live, or after the last move to it was closed without
     /// effect. 30 days by default. With zero, only `keep_last` counts.
+    #[serde(rename = "keep_for_s", serialize_with = "seconds")]
     pub keep_for: Duration,
+}
+
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(time.as_secs())
 }
 
 impl Default for RetentionRule {
@@ -119,15 +124,6 @@ impl RetentionRule {
                 note.past = note.past.take().max(Some(Past { since, channel: Reverse(channel()), nth }));
             }
         }
-    }
-}
-
-impl Serialize for RetentionRule {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("RetentionRule", 2)?;
-        fields.serialize_field("keep_last", &self.keep_last)?;
-        fields.serialize_field("keep_for_s", &self.keep_for.as_secs())?;
-        fields.end()
     }
 }
 

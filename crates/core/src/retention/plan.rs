@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde::{Serialize, Serializer};
 
 use super::evidence::{Row, Seen};
 use super::{DeleteReason, DigestRetention, KeepReason, MayDelete, Pin, RetentionDecision, RetentionRule};
@@ -206,22 +206,24 @@ fn unknown() -> KeepReason {
 impl Serialize for RetentionPlan {
     /// `{repository, at, rule, logs: [{channel, size}], blocked?, digests: [{digest, pin, keep | expire}]}`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(serde::Serialize)]
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            repository: &'a Repository,
+            at: Timestamp,
+            rule: RetentionRule,
+            logs: Vec<Log<'a>>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            blocked: Option<&'a str>,
+            digests: Vec<DigestRetention>,
+        }
+        #[derive(Serialize)]
         struct Log<'a> {
             channel: &'a Channel,
             size: u64,
         }
-        let logs: Vec<_> = self.logs.iter().map(|(channel, size)| Log { channel, size: *size }).collect();
-        let mut fields = serializer.serialize_struct("RetentionPlan", 6)?;
-        fields.serialize_field("repository", &self.repository)?;
-        fields.serialize_field("at", &self.at)?;
-        fields.serialize_field("rule", &self.rule)?;
-        fields.serialize_field("logs", &logs)?;
-        match &self.blocked {
-            Some(why) => fields.serialize_field("blocked", why)?,
-            None => fields.skip_field("blocked")?,
-        }
-        fields.serialize_field("digests", &self.digests())?;
-        fields.end()
+        let RetentionPlan { repository, at, rule, logs, .. } = self;
+        let logs = logs.iter().map(|(channel, size)| Log { channel, size: *size }).collect();
+        let (blocked, digests) = (self.blocked(), self.digests());
+        Shown { repository, at: *at, rule: *rule, logs, blocked, digests }.serialize(serializer)
     }
 }
