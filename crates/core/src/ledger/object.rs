@@ -31,7 +31,6 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
-use object_store::memory::InMemory;
 use object_store::path::Path;
 
 use self::bucket::{Bucket, Listing};
@@ -122,11 +121,6 @@ impl ObjectLedger {
         let timeout = settings.timeout.unwrap_or(TIMEOUT);
         let bucket = Bucket { store, prefix, place: url.plain().into(), listing, timeout };
         ObjectLedger::on(bucket, access).await
-    }
-
-    /// A ledger in memory, for tests. It is lost when the process ends.
-    pub async fn in_memory() -> Result<ObjectLedger> {
-        ObjectLedger::over(Arc::new(InMemory::new()), "", OpenMode::Write).await
     }
 
     /// The ledger below `prefix` (names separated by `/`, or empty) in a store that the caller provides.
