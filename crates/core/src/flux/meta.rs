@@ -83,10 +83,8 @@ impl MetaParts {
             return Ok(FilledMeta { meta, warnings: Vec::new() });
         }
         let git = Git::of(dir);
-        let said = match self.source.is_some() && self.revision.is_some() {
-            true => Said::default(),
-            false => Said::of(git.as_ref(), env)?,
-        };
+        let given = self.source.is_some() && self.revision.is_some();
+        let said = if given { Said::default() } else { Said::of(git.as_ref(), env)? };
         let (Some(source), Some(revision)) = (self.source.or(said.source), self.revision.or(said.revision)) else {
             return Err(missing(dir, &said.unsaid));
         };

@@ -107,10 +107,12 @@ impl Source {
             self.content.left_out.push(inside);
             return Ok(());
         }
-        let target = match kind {
-            kind if kind.is_file() => path.to_owned(),
-            kind if kind.is_symlink() => self.linked(path, verdict)?,
-            _ => return Err(bad(path, "is neither a file nor a directory")),
+        let target = if kind.is_file() {
+            path.to_owned()
+        } else if kind.is_symlink() {
+            self.linked(path, verdict)?
+        } else {
+            return Err(bad(path, "is neither a file nor a directory"));
         };
         let content = self.bytes(&target)?;
         if verdict != Verdict::Named && secret::is_private_key(&content) {
@@ -118,10 +120,8 @@ impl Source {
             return Ok(());
         }
         let length = u64::try_from(content.len()).unwrap_or(u64::MAX);
-        match self.left.checked_sub(length) {
-            Some(left) => self.left = left,
-            None => return Err(bad(path, &format!("makes it more than {MAX_SOURCE} bytes"))),
-        }
+        let left = self.left.checked_sub(length);
+        self.left = left.ok_or_else(|| bad(path, &format!("makes it more than {MAX_SOURCE} bytes")))?;
         self.content.nodes.push(Node::File(inside, content));
         Ok(())
     }
@@ -153,10 +153,10 @@ impl Source {
         if secret && verdict != Verdict::Named {
             return Err(bad(path, "is a symbolic link into what is not packed; it can be included by its name"));
         }
-        match target.is_file() {
-            true => Ok(target),
-            false => Err(bad(path, "is a symbolic link to something else than a file; Flux would not follow it")),
+        if !target.is_file() {
+            return Err(bad(path, "is a symbolic link to something else than a file; Flux would not follow it"));
         }
+        Ok(target)
     }
 
     /// The content of a file. At most one byte more than the limit is read.

@@ -74,16 +74,12 @@ pub fn exports(dir: &Path) -> Result<FileLedger> {
     let ledger = FileLedger::open_read_only(dir)?;
     let names =
         fs::read_dir(dir).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(|e| failed("read", dir, e))?;
-    match names.iter().any(|name| Path::new(&name.file_name()).extension().is_some_and(|end| end == "lock")) {
-        true => {
-            let message = format!(
-                "import: {} is a ledger that is being written, not an export; use `ledger migrate`",
-                dir.display()
-            );
-            Err(Error::new(ErrorKind::ConfigInvalid, message).with_context("file", dir.display()))
-        }
-        false => Ok(ledger),
+    if names.iter().any(|name| Path::new(&name.file_name()).extension().is_some_and(|end| end == "lock")) {
+        let message =
+            format!("import: {} is a ledger that is being written, not an export; use `ledger migrate`", dir.display());
+        return Err(Error::new(ErrorKind::ConfigInvalid, message).with_context("file", dir.display()));
     }
+    Ok(ledger)
 }
 
 /// Checks that the log begins with the earlier export, if there is one.
@@ -102,12 +98,11 @@ async fn check_earlier(ledger: &dyn Ledger, channel: &Channel, size: u64, dir: &
         let why = format!("it has {there} entries, and the ledger's log of {channel} has {size}");
         return wrong(ErrorKind::LedgerTruncated, why);
     }
-    match entry(&earlier, channel, last).await? == entry(ledger, channel, last).await? {
-        true => Ok(()),
-        false => {
-            wrong(ErrorKind::LedgerForked, format!("its last entry is another one than the ledger has at seq {last}"))
-        }
+    if entry(&earlier, channel, last).await? != entry(ledger, channel, last).await? {
+        let why = format!("its last entry is another one than the ledger has at seq {last}");
+        return wrong(ErrorKind::LedgerForked, why);
     }
+    Ok(())
 }
 
 /// A file that is being written under a temporary name.

@@ -231,10 +231,10 @@ impl Migration {
                 target.tree.push(leaf_hash(&bytes));
             }
         }
-        match Digest::from_sha256(target.tree.root()) == survey.root {
-            true => Ok(()),
-            false => Err(survey.first_difference(self).await?),
+        if Digest::from_sha256(target.tree.root()) != survey.root {
+            return Err(survey.first_difference(self).await?);
         }
+        Ok(())
     }
 
     /// CONFIG_INVALID if source and target may be the same ledger.

@@ -83,18 +83,23 @@ enum Kind {
     Artifact,
 }
 
-/// A field with a list of descriptors.
-#[derive(Default)]
-enum List {
-    #[default]
-    Absent,
-    /// `null`, which programs written in Go write for an empty list.
-    Null,
-    Of(Vec<Object<RawDescriptor>>),
-}
+/// A field with a list of descriptors, if it is there. The list is none for `null`, which programs written in Go write
+/// for an empty list.
+type List = Option<Option<Vec<Object<RawDescriptor>>>>;
 
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<List, D::Error> {
-    Option::deserialize(deserializer).map(|list| list.map_or(List::Null, List::Of))
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// True if the field is a list, even an empty one: another reader may read that list as the content of the manifest.
+fn is_given(list: &List) -> bool {
+    matches!(list, Some(Some(_)))
+}
+
+/// The descriptors of the list; none if the field is absent.
+fn descriptors(list: &List) -> Result<Option<Vec<Descriptor>>> {
+    let Some(list) = list else { return Ok(None) };
+    list.iter().flatten().map(Object::descriptor).collect::<Result<_>>().map(Some)
 }
 
 #[derive(Deserialize)]
@@ -122,14 +127,11 @@ pub(super) fn read(manifest: &Manifest) -> Result<Body> {
         Some(other) => return Err(invalid(format!("schemaVersion is {other} instead of 2"))),
         None => return Err(invalid("schemaVersion is missing")),
     }
-    match &body.media_type {
-        Some(said) if essence(said) != served => {
-            return Err(ambiguous(format!("served as {served:?}, but its mediaType says {said:?}")));
-        }
-        _ => {}
+    if let Some(said) = body.media_type.as_ref().filter(|said| essence(said) != served) {
+        return Err(ambiguous(format!("served as {served:?}, but its mediaType says {said:?}")));
     }
-    let image_part = body.config.is_some() || body.layers.is_given() || body.fs_layers.is_some();
-    match (kind, image_part, body.manifests.is_given() || body.fs_layers.is_some()) {
+    let image_part = body.config.is_some() || is_given(&body.layers) || body.fs_layers.is_some();
+    match (kind, image_part, is_given(&body.manifests) || body.fs_layers.is_some()) {
         (Kind::Index, true, _) => Err(ambiguous("an index with parts of an image (config or layers)")),
         (Kind::Image, _, true) => {
             Err(ambiguous("an image with parts of an index (manifests) or of schema 1 (fsLayers)"))
@@ -151,32 +153,15 @@ fn kind_of(served: &str) -> Result<Kind> {
     }
 }
 
-impl List {
-    /// True if the field is a list, even an empty one: another reader may read that list as the content of the
-    /// manifest.
-    fn is_given(&self) -> bool {
-        matches!(self, List::Of(_))
-    }
-
-    /// The descriptors of the list; none if the field is absent.
-    fn descriptors(&self) -> Result<Option<Vec<Descriptor>>> {
-        match self {
-            List::Absent => Ok(None),
-            List::Null => Ok(Some(Vec::new())),
-            List::Of(list) => list.iter().map(Object::descriptor).collect::<Result<_>>().map(Some),
-        }
-    }
-}
-
 impl Body {
     pub(super) fn content(&self) -> Result<Content> {
         match self.kind {
-            Kind::Artifact => Ok(Content::Artifact { blobs: self.blobs.descriptors()?.unwrap_or_default() }),
-            Kind::Index => match self.manifests.descriptors()? {
+            Kind::Artifact => Ok(Content::Artifact { blobs: descriptors(&self.blobs)?.unwrap_or_default() }),
+            Kind::Index => match descriptors(&self.manifests)? {
                 Some(manifests) => Ok(Content::Index { manifests }),
                 None => Err(invalid("manifests is missing")),
             },
-            Kind::Image => match (&self.config, self.layers.descriptors()?) {
+            Kind::Image => match (&self.config, descriptors(&self.layers)?) {
                 (Some(config), Some(layers)) => Ok(Content::Image { config: config.descriptor()?, layers }),
                 (None, None) => Err(invalid("neither config and layers nor manifests")),
                 (None, Some(_)) => Err(invalid("config is missing")),

@@ -102,12 +102,11 @@ impl Log {
 
     fn unfinished(&self, seq: u64, in_doubt: bool, fault: Fault) -> Error {
         let error = self.bucket.error(fault, "append", &self.keys.entry(seq));
-        let error = match in_doubt {
-            true => {
-                let message = format!("{}; whether the entry stands is not known", error.message());
-                Error::new(ErrorKind::LedgerAmbiguous, message).with_context("key", self.keys.entry(seq))
-            }
-            false => error,
+        let error = if in_doubt {
+            let message = format!("{}; whether the entry stands is not known", error.message());
+            Error::new(ErrorKind::LedgerAmbiguous, message).with_context("key", self.keys.entry(seq))
+        } else {
+            error
         };
         error.with_context("channel", &self.channel).with_context("seq", seq)
     }

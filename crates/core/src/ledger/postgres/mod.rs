@@ -224,10 +224,7 @@ impl Ledger for PostgresLedger {
             Err(fault) => {
                 let is_without_effect = fault.is_without_effect();
                 let error = self.pool.error(fault, "append").with_context("channel", channel).with_context("seq", seq);
-                match is_without_effect {
-                    true => Err(error),
-                    false => self.settle(channel, seq, &bytes, error).await,
-                }
+                if is_without_effect { Err(error) } else { self.settle(channel, seq, &bytes, error).await }
             }
         }
     }

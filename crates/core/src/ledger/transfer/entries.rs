@@ -37,10 +37,8 @@ pub(in crate::ledger) async fn place(
         match (ledger.append(channel, seq, bytes.clone()).await, pauses.next()) {
             (Ok(Appended::Stored), _) => return Ok(Stands::Stored),
             (Ok(Appended::Conflict), _) => {
-                return match entry(ledger, channel, seq).await?.as_ref() == Some(bytes) {
-                    true => Ok(Stands::Already),
-                    false => Ok(Stands::Other),
-                };
+                let is_ours = entry(ledger, channel, seq).await?.as_ref() == Some(bytes);
+                return Ok(if is_ours { Stands::Already } else { Stands::Other });
             }
             // Sending it again is safe: only one append can be stored at a position.
             (Err(error), Some(pause)) if error.kind() == ErrorKind::LedgerAmbiguous => {
@@ -61,15 +59,13 @@ pub(in crate::ledger) async fn read_page(
 ) -> Result<Vec<Bytes>> {
     let limit = usize::try_from(PAGE.min(end.saturating_sub(from))).unwrap_or(usize::MAX);
     let page = ledger.read(channel, from, limit).await.map_err(|e| e.with_context("channel", channel))?;
-    match page.is_empty() && limit > 0 {
-        true => {
-            let message = format!("the log of {channel} had {end} entries, and has none at {from}");
-            Err(Error::new(ErrorKind::LedgerTruncated, message)
-                .with_context("channel", channel)
-                .with_context("seq", from))
-        }
-        false => Ok(page),
+    if page.is_empty() && limit > 0 {
+        let message = format!("the log of {channel} had {end} entries, and has none at {from}");
+        return Err(Error::new(ErrorKind::LedgerTruncated, message)
+            .with_context("channel", channel)
+            .with_context("seq", from));
     }
+    Ok(page)
 }
 
 /// The entry at `seq`, if there is one.

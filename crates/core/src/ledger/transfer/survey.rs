@@ -111,14 +111,12 @@ impl MigrationPlan {
         }
         let Some(Migrated { ledger, .. }) = closes(bytes) else { return Ok(()) };
         let migrated = MigratedTo { seq, ledger };
-        match transfer.closing.as_ref().is_some_and(|closing| closing.name != migrated.ledger) {
+        if transfer.closing.as_ref().is_some_and(|closing| closing.name != migrated.ledger) {
             // Another migration would give the log two continuations.
-            true => Err(migrated.error(&self.channel)),
-            false => {
-                self.migrated = Some(migrated);
-                Ok(())
-            }
+            return Err(migrated.error(&self.channel));
         }
+        self.migrated = Some(migrated);
+        Ok(())
     }
 
     /// Compares the entries that the target has, and checks that more can be appended to it.

@@ -95,8 +95,9 @@ impl Http {
                 && wants_renewal(answer, pass.as_ref())
             {
                 renewed = true;
-                if let Some(new) = self.renew(read.endpoint, TokenScope::Pull, answer, pass.as_ref(), deadline).await? {
-                    pass = Some(new);
+                let new = self.renew(read.endpoint, TokenScope::Pull, answer, pass.as_ref(), deadline).await?;
+                if new.is_some() {
+                    pass = new;
                     continue;
                 }
             }

@@ -40,10 +40,10 @@ pub(super) fn realm(registry: &Url, realm: &str, named: impl Fn(&str) -> bool) -
     if url.scheme() == "http" && !(registry.scheme() == "http" && (same_host || both_loopback)) {
         return Err("it is on plain HTTP".to_owned());
     }
-    match same_host || both_loopback || same_site(registry, &url) {
-        true => Ok(url),
-        false => Err("it is on another site than the registry".to_owned()),
+    if same_host || both_loopback || site(registry).is_some_and(|own| site(&url) == Some(own)) {
+        return Ok(url);
     }
+    Err("it is on another site than the registry".to_owned())
 }
 
 /// Checks the URL of a redirect or link that leads away from the registry. Credentials are never sent along it.
@@ -68,10 +68,10 @@ pub(super) async fn addresses(registry: &Url, target: &Url) -> Result<(), String
         Zone::Never => return Err("its address is link-local, or of a metadata service".to_owned()),
         inner => inner,
     };
-    match inner <= zone(registry).await {
-        true => Ok(()),
-        false => Err("its address is private, and the registry's is not".to_owned()),
+    if inner > zone(registry).await {
+        return Err("its address is private, and the registry's is not".to_owned());
     }
+    Ok(())
 }
 
 async fn zone(url: &Url) -> Zone {
@@ -129,17 +129,10 @@ fn zone_of_v4(ip: Ipv4Addr) -> Zone {
     }
 }
 
-/// True if both hosts are in one registrable domain: the last two labels, or the last three if the second-last has at
+/// The registrable domain of a host: the last two labels, or the last three if the second-last has at
 /// most three letters under a country code (`co.uk`). Without the public suffix list this is a guess, and it is too
 /// strict rather than too loose for most names. Security does not depend on it alone, because a registry that wants the
 /// password could ask for Basic.
-fn same_site(a: &Url, b: &Url) -> bool {
-    match (site(a), site(b)) {
-        (Some(a), Some(b)) => a == b,
-        _ => false,
-    }
-}
-
 fn site(url: &Url) -> Option<&str> {
     let host = url.host_str()?.trim_end_matches('.');
     if literal(url).is_some() {
@@ -147,10 +140,7 @@ fn site(url: &Url) -> Option<&str> {
     }
     let mut labels = host.rsplit('.');
     let (last, second) = (labels.next()?, labels.next()?);
-    let third = match last.len() == 2 && second.len() <= 3 {
-        true => labels.next()?.len() + 1,
-        false => 0,
-    };
+    let third = if last.len() == 2 && second.len() <= 3 { labels.next()?.len() + 1 } else { 0 };
     host.get(host.len() - last.len() - 1 - second.len() - third..)
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn put(
     let mut attempts = Attempts::default();
     let put = put_until(http, repository, tag, manifest, deadline, (&mut flight, &mut attempts));
     match timeout_at(deadline, put).await {
-        Ok(put) => put,
+        Ok(put) => put.unwrap_or_else(Put::Refused),
         Err(_) => {
             let time = timeout.as_secs_f64();
             match (attempts.arriving.take(), flight) {
@@ -60,6 +60,7 @@ enum Flight {
     Landed,
 }
 
+/// The end of the put. An error means that it was refused.
 async fn put_until(
     http: &Http,
     repository: &Repository,
@@ -67,19 +68,12 @@ async fn put_until(
     manifest: &Manifest,
     deadline: Instant,
     (flight, attempts): (&mut Flight, &mut Attempts),
-) -> Put {
-    let prepared = async {
-        let endpoint = Endpoint::of(repository, &http.options)?;
-        let url = endpoint.url(&format!("manifests/{tag}"))?;
-        let media_type = HeaderValue::from_str(manifest.media_type().as_str())
-            .map_err(|_| Error::new(ErrorKind::ManifestUnsupported, "the media type cannot be sent in a header"))?;
-        let pass = http.auth.known(&endpoint, TokenScope::PullPush, deadline).await?;
-        Ok((endpoint, url, media_type, pass))
-    };
-    let (endpoint, url, media_type, mut pass) = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(error) => return Put::Refused(error),
-    };
+) -> Result<Put> {
+    let endpoint = Endpoint::of(repository, &http.options)?;
+    let url = endpoint.url(&format!("manifests/{tag}"))?;
+    let media_type = HeaderValue::from_str(manifest.media_type().as_str())
+        .map_err(|_| Error::new(ErrorKind::ManifestUnsupported, "the media type cannot be sent in a header"))?;
+    let mut pass = http.auth.known(&endpoint, TokenScope::PullPush, deadline).await?;
     let mut renewed = false;
     let (mut failed, mut busy) = (0, 0);
     loop {
@@ -90,15 +84,13 @@ async fn put_until(
         let response = match sent {
             Ok(response) => response,
             Err(lost @ Lost::Unclear(_)) => {
-                return Put::Unknown(ambiguous(show(lost.why(), &http.auth.secrets())));
+                return Ok(Put::Unknown(ambiguous(show(lost.why(), &http.auth.secrets()))));
             }
             Err(Lost::NotSent(why)) => {
                 *flight = Flight::Landed;
                 let error = attempts.failed(http.unavailable(&url, &why));
                 failed += 1;
-                if let Err(error) = backoff::retry(&http.options, error, None, failed, deadline).await {
-                    return Put::Refused(error);
-                }
+                backoff::retry(&http.options, error, None, failed, deadline).await?;
                 continue;
             }
         };
@@ -110,13 +102,10 @@ async fn put_until(
         if !renewed && wants_renewal(&answer, pass.as_ref()) {
             *flight = Flight::Landed;
             renewed = true;
-            match http.renew(&endpoint, TokenScope::PullPush, &mut answer, pass.as_ref(), deadline).await {
-                Ok(Some(new)) => {
-                    pass = Some(new);
-                    continue;
-                }
-                Ok(None) => {}
-                Err(error) => return Put::Refused(error),
+            let new = http.renew(&endpoint, TokenScope::PullPush, &mut answer, pass.as_ref(), deadline).await?;
+            if new.is_some() {
+                pass = new;
+                continue;
             }
         }
         match verdict(http, &answer, manifest) {
@@ -125,11 +114,9 @@ async fn put_until(
                 busy += 1;
                 // Some registries answer "at once" every time, so wait at least the back-off.
                 let asked = answer.asked_wait().map(|asked| asked.max(BACKOFF.pause(busy)));
-                if let Err(error) = backoff::wait(&http.options, attempts.failed(error), asked, busy, deadline).await {
-                    return Put::Refused(error);
-                }
+                backoff::wait(&http.options, attempts.failed(error), asked, busy, deadline).await?;
             }
-            verdict => return verdict,
+            verdict => return Ok(verdict),
         }
     }
 }

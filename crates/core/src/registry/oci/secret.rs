@@ -42,10 +42,7 @@ pub(super) fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secre
     let mut secrets: Vec<&Secret> = secrets.into_iter().filter(|secret| !secret.0.is_empty()).collect();
     // Longest first, because a secret may be part of another one.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.0.len()));
-    secrets.iter().fold(text.to_owned(), |text, secret| match text.contains(&*secret.0) {
-        true => text.replace(&*secret.0, "***"),
-        false => text,
-    })
+    secrets.iter().fold(text.to_owned(), |text, secret| text.replace(&*secret.0, "***"))
 }
 
 /// `text` without the beginning of a secret at its end, where the text was cut. A beginning of up to three characters

@@ -24,9 +24,8 @@ impl Said {
         struct Envelope {
             errors: Vec<Item>,
         }
-        #[derive(Deserialize)]
+        #[derive(Default, Deserialize)]
         #[serde(default)]
-        #[derive(Default)]
         struct Item {
             code: Value,
             message: Value,
@@ -46,41 +45,36 @@ impl std::fmt::Display for Said {
     /// `CODE: message (detail)`, without the empty parts.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Said { code, message, detail } = self;
-        match (code.is_empty(), message.is_empty()) {
-            (false, false) => write!(f, "{code}: {message}")?,
-            _ => write!(f, "{code}{message}")?,
+        let words: Vec<&str> =
+            [code, message].into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        let words = words.join(": ");
+        if words.is_empty() || detail.is_empty() {
+            return write!(f, "{words}{detail}");
         }
-        match (detail.is_empty(), code.is_empty() && message.is_empty()) {
-            (true, _) => Ok(()),
-            (false, true) => f.write_str(detail),
-            (false, false) => write!(f, " ({detail})"),
-        }
+        write!(f, "{words} ({detail})")
     }
 }
 
 /// A JSON value without quotes and escapes, so that redaction finds a secret in it:
 /// `Type: repository, Name: acme/shop`.
 fn plain(value: &Value) -> String {
-    let joined = |parts: Vec<String>| parts.join(", ");
-    match value {
-        Value::Null => String::new(),
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
-        Value::String(text) => text.trim().to_owned(),
-        Value::Array(items) => joined(items.iter().map(plain).filter(|part| !part.is_empty()).collect()),
-        Value::Object(fields) => {
-            let parts = fields.iter().map(|(name, value)| (name, plain(value)));
-            joined(parts.filter(|(_, part)| !part.is_empty()).map(|(name, part)| format!("{name}: {part}")).collect())
-        }
-    }
+    let parts: Vec<(&str, String)> = match value {
+        Value::Null => return String::new(),
+        Value::Bool(_) | Value::Number(_) => return value.to_string(),
+        Value::String(text) => return text.trim().to_owned(),
+        Value::Array(items) => items.iter().map(|item| ("", plain(item))).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.as_str(), plain(value))).collect(),
+    };
+    let parts = parts.into_iter().filter(|(_, part)| !part.is_empty());
+    let named = parts.map(|(name, part)| if name.is_empty() { part } else { format!("{name}: {part}") });
+    named.collect::<Vec<_>>().join(", ")
 }
 
 /// The text of a body that is not the registry's JSON: of a page the visible text, of any other body the whole text.
 pub(super) fn text_of(body: &str) -> String {
     let body = body.trim();
-    match body.starts_with('<') {
-        true => Some(without_tags(body)).filter(|text| !text.is_empty()).unwrap_or_else(|| body.to_owned()),
-        false => body.to_owned(),
-    }
+    let text = if body.starts_with('<') { without_tags(body) } else { String::new() };
+    if text.is_empty() { body.to_owned() } else { text }
 }
 
 /// The text of HTML or XML without tags, on one line.
