@@ -1,5 +1,7 @@
 //! `RetentionInput`: the input of a retention plan, from a repository and its channels' logs.
 
+use std::collections::HashMap;
+
 use super::history::ChannelUsage;
 use crate::value::{Digest, Line, Repository, Tag};
 
@@ -15,7 +17,8 @@ pub struct RetentionInput {
     /// In the order in which they were told; a digest may have several.
     pub(super) rows: Vec<(Digest, Row)>,
     pub(super) indexes: Vec<(Digest, Box<[Digest]>)>,
-    pub(super) unreadable: Vec<(Digest, String)>,
+    /// The reasons why manifests could not be read; of several reasons, the first in text order.
+    pub(super) unreadable: HashMap<Digest, String>,
     pub(super) histories: Vec<ChannelUsage>,
     pub(super) failures: Vec<String>,
 }
@@ -77,7 +80,7 @@ impl RetentionInput {
             repository,
             rows: Vec::new(),
             indexes: Vec::new(),
-            unreadable: Vec::new(),
+            unreadable: HashMap::new(),
             histories: Vec::new(),
             failures: Vec::new(),
         }
@@ -107,7 +110,9 @@ impl RetentionInput {
                 Seen::Index
             }
             ManifestKind::Unreadable(why) => {
-                self.unreadable.push((*digest, Line::lossy(why).to_string()));
+                let why = Line::lossy(why).to_string();
+                let known = self.unreadable.entry(*digest).or_insert_with(|| why.clone());
+                *known = why.min(std::mem::take(known));
                 Seen::Unreadable
             }
         };

@@ -57,11 +57,6 @@ impl RetentionRule {
             }
             self.note(&mut notes, history, at);
         }
-        let mut unreadable: HashMap<Digest, String> = HashMap::new();
-        evidence.unreadable.sort();
-        for (digest, why) in std::mem::take(&mut evidence.unreadable) {
-            unreadable.entry(digest).or_insert(why);
-        }
         let mut plan = RetentionPlan {
             rule: *self,
             at,
@@ -70,7 +65,7 @@ impl RetentionRule {
             notes,
             kept_in: HashMap::new(),
             lost_in: HashMap::new(),
-            unreadable,
+            unreadable: evidence.unreadable,
             blocked: evidence.failures.into_iter().min(),
             repository: evidence.repository,
         };

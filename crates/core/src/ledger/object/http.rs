@@ -57,13 +57,8 @@ impl HttpService for Clients {
 
 /// Refuses an `http://` endpoint that `allowed` does not permit. Without `allowed`, only loopback is permitted.
 pub(super) fn check_scheme(endpoint: &str, allowed: Option<bool>) -> Result<()> {
-    let Some(rest) = endpoint.strip_prefix("http://") else { return Ok(()) };
-    let authority = rest.split('/').next().unwrap_or_default();
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    if allowed.unwrap_or(is_loopback(host)) {
+    let is_near = || reqwest::Url::parse(endpoint).is_ok_and(|url| url.host_str().is_some_and(is_loopback));
+    if !endpoint.starts_with("http://") || allowed.unwrap_or_else(is_near) {
         return Ok(());
     }
     let message = format!(

@@ -37,37 +37,18 @@ pub(in crate::ledger) struct Database {
 
 const SCHEMES: [&str; 5] = ["file", "s3", "gs", "az", "postgres"];
 
-/// Options whose values may be shown. Every other option is left out: it may be a key or a signature.
-const HARMLESS: [&str; 14] = [
-    "account",
-    "allow-http",
-    "dbname",
-    "endpoint",
-    "host",
-    "hostaddr",
-    "path-style",
-    "port",
-    "region",
-    "schema",
-    "sslmode",
-    "sslrootcert",
-    "timeout-ms",
-    "user",
-];
+/// True for an option whose value may be shown. Every other option is left out: it may be a key or a signature.
+fn is_harmless(name: &str) -> bool {
+    const STORES: [&str; 6] = ["account", "allow-http", "endpoint", "path-style", "region", "timeout-ms"];
+    const DATABASES: [&str; 8] = ["dbname", "host", "hostaddr", "port", "schema", "sslmode", "sslrootcert", "user"];
+    STORES.contains(&name) || DATABASES.contains(&name)
+}
 
-/// The keywords with which a libpq connection string can begin (PostgreSQL 15, *Parameter Key Words*).
-const LIBPQ: [&str; 10] = [
-    "application_name",
-    "connect_timeout",
-    "dbname",
-    "host",
-    "hostaddr",
-    "options",
-    "port",
-    "service",
-    "sslmode",
-    "user",
-];
+/// True for a keyword with which a libpq connection string can begin (PostgreSQL 15, *Parameter Key Words*).
+fn is_libpq(word: &str) -> bool {
+    const OTHERS: [&str; 4] = ["application_name", "connect_timeout", "options", "service"];
+    OTHERS.contains(&word) || ["dbname", "host", "hostaddr", "port", "sslmode", "user"].contains(&word)
+}
 
 impl Place {
     /// The scheme, and the Cargo feature that it needs.
@@ -239,7 +220,7 @@ fn database(user: &str, hosts: &str, path: &str) -> Result<Database> {
 fn harmless(options: &[(&str, &str)]) -> String {
     let shown: Vec<String> = (options.iter())
         // The value of an endpoint can contain a password.
-        .filter(|(name, value)| HARMLESS.contains(name) && !value.contains('@') && !value.contains("%40"))
+        .filter(|(name, value)| is_harmless(name) && !value.contains('@') && !value.contains("%40"))
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     if shown.is_empty() { String::new() } else { format!("?{}", shown.join("&")) }
@@ -252,7 +233,7 @@ fn is_dsn(text: &str) -> bool {
     let set = |at: usize| text.get(at..).is_some_and(|rest| rest.trim_start().starts_with('='));
     let first = text.trim_start().split(|char: char| char == '=' || char.is_whitespace()).next().unwrap_or_default();
     let start = text.len() - text.trim_start().len();
-    (LIBPQ.contains(&first) && set(start + first.len()))
+    (is_libpq(first) && set(start + first.len()))
         || text.match_indices("password").any(|(at, word)| set(at + word.len()))
 }
 

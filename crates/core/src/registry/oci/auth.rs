@@ -54,6 +54,15 @@ struct Held {
     until: Instant,
 }
 
+/// The access that a request needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Need<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) access: TokenScope,
+    /// The time at which the request ends.
+    pub(super) deadline: Instant,
+}
+
 /// The authentication of a request.
 #[derive(Clone, Debug)]
 pub(super) struct Pass {
@@ -82,26 +91,20 @@ impl Authenticator {
     }
 
     /// The pass for a first attempt; none if the host has not sent a challenge yet.
-    pub(super) async fn known(&self, endpoint: &Endpoint, need: TokenScope, deadline: Instant) -> Result<Option<Pass>> {
-        let host = self.host(endpoint);
+    pub(super) async fn known(&self, need: Need<'_>) -> Result<Option<Pass>> {
+        let host = self.host(need.endpoint);
         let challenge = lock(&host.challenge).clone();
         match challenge {
             None => Ok(None),
-            Some(challenge) => self.answer(&host, endpoint, need, &challenge, None, deadline).await,
+            Some(challenge) => self.answer(&host, need, &challenge, None).await,
         }
     }
 
     /// The pass after a 401, or after a 403 to a pass that may have expired. `used` is the pass that was rejected.
     ///
     /// REGISTRY_DENIED if there are no (other) credentials.
-    pub(super) async fn renew(
-        &self,
-        endpoint: &Endpoint,
-        need: TokenScope,
-        challenges: &[&str],
-        used: Option<&Pass>,
-        deadline: Instant,
-    ) -> Result<Pass> {
+    pub(super) async fn renew(&self, need: Need<'_>, challenges: &[&str], used: Option<&Pass>) -> Result<Pass> {
+        let endpoint = need.endpoint;
         let host = self.host(endpoint);
         let challenge = if challenges.is_empty() {
             let known = lock(&host.challenge).clone();
@@ -110,19 +113,18 @@ impl Authenticator {
             Challenge::select(challenges.iter().copied())?
         };
         *lock(&host.challenge) = Some(challenge.clone());
-        let pass = self.answer(&host, endpoint, need, &challenge, used, deadline).await?;
+        let pass = self.answer(&host, need, &challenge, used).await?;
         pass.ok_or_else(|| denied(endpoint, "it wants a user and a password, and there are none for it"))
     }
 
     async fn answer(
         &self,
         host: &Host,
-        endpoint: &Endpoint,
-        need: TokenScope,
+        need: Need<'_>,
         challenge: &Challenge,
         used: Option<&Pass>,
-        deadline: Instant,
     ) -> Result<Option<Pass>> {
+        let endpoint = need.endpoint;
         match challenge {
             Challenge::Basic => match self.credentials(host, endpoint, used).await? {
                 (Credentials::Anonymous, _) => Ok(None),
@@ -138,13 +140,13 @@ impl Authenticator {
                 let mut held = slot.lock().await;
                 let good = |held: &&Held| {
                     Some(held.pass.serial) != used.map(|pass| pass.serial)
-                        && held.access >= need
+                        && held.access >= need.access
                         && Instant::now() < held.until
                 };
                 if let Some(held) = held.as_ref().filter(good) {
                     return Ok(Some(held.pass.clone()));
                 }
-                let new = self.token(host, endpoint, need, bearer, used, deadline).await?;
+                let new = self.token(host, need, bearer, used).await?;
                 let pass = new.pass.clone();
                 *held = Some(new);
                 Ok(Some(pass))
@@ -154,27 +156,16 @@ impl Authenticator {
 
     /// Fetches a new token. It requests all access that a move needs at once; if that is refused and the request is a
     /// read, it requests only `pull`.
-    async fn token(
-        &self,
-        host: &Host,
-        endpoint: &Endpoint,
-        need: TokenScope,
-        asked: &Bearer,
-        used: Option<&Pass>,
-        deadline: Instant,
-    ) -> Result<Held> {
+    async fn token(&self, host: &Host, need: Need<'_>, asked: &Bearer, used: Option<&Pass>) -> Result<Held> {
+        let Need { endpoint, access: least, deadline } = need;
         let (credentials, _) = self.credentials(host, endpoint, used).await?;
         if let Credentials::RegistryToken(token) = &credentials {
             return self.held(token.clone(), TokenScope::PullPush, LONGEST_LIFE);
         }
         let realm = self.realm(endpoint, &asked.realm).await?;
-        let wanted = self.options.access.max(need);
-        let mut accesses = vec![wanted];
-        if need < wanted {
-            accesses.push(need);
-        }
+        let most = self.options.access.max(least);
         let mut refused = None;
-        for access in accesses {
+        for access in if least < most { vec![most, least] } else { vec![most] } {
             let scope = asked.scope_of(&endpoint.path, access);
             let ask = Ask {
                 realm: realm.clone(),

@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode, Url};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, Origin};
-use super::auth::Pass;
+use super::auth::{Need, Pass};
 use super::clients::send;
 use super::endpoint::Endpoint;
 use super::http::{Http, Read, headers, wants_renewal};
@@ -73,8 +73,8 @@ pub(super) async fn push(http: &Http, repository: &Repository, bytes: Bytes) -> 
 
 async fn upload(http: &Http, repository: &Repository, bytes: Bytes, digest: &Digest, deadline: Instant) -> Result<()> {
     let endpoint = Endpoint::of(repository, &http.options)?;
-    let pass = http.auth.known(&endpoint, TokenScope::PullPush, deadline).await?;
-    let mut upload = Upload { http, endpoint: &endpoint, pass, deadline };
+    let need = Need { endpoint: &endpoint, access: TokenScope::PullPush, deadline };
+    let mut upload = Upload { http, need, pass: http.auth.known(need).await? };
     let begin = endpoint.url("blobs/uploads/")?;
     let begun = upload.send(Method::POST, &begin, Bytes::new(), StatusCode::ACCEPTED).await?;
     let location =
@@ -89,16 +89,15 @@ async fn upload(http: &Http, repository: &Repository, bytes: Bytes, digest: &Dig
 /// The upload of one blob.
 struct Upload<'a> {
     http: &'a Http,
-    endpoint: &'a Endpoint,
+    need: Need<'a>,
     pass: Option<Pass>,
-    deadline: Instant,
 }
 
 impl Upload<'_> {
     /// The answer to a request, if it has the wanted status. The request is sent again if another login may change the
     /// answer: it was refused, and a blob that is sent twice is the same blob.
     async fn send(&mut self, method: Method, url: &Url, body: Bytes, wanted: StatusCode) -> Result<Answer> {
-        let from = if self.endpoint.owns(url) { Origin::Registry } else { Origin::Elsewhere };
+        let from = if self.need.endpoint.owns(url) { Origin::Registry } else { Origin::Elsewhere };
         let mut renewed = false;
         loop {
             let mut headers = headers(None, self.pass.as_ref().filter(|_| from == Origin::Registry));
@@ -113,9 +112,7 @@ impl Upload<'_> {
             let mut answer = Answer::error_of(&method, response, from, &mut None).await;
             if !renewed && wants_renewal(&answer, self.pass.as_ref()) {
                 renewed = true;
-                let used = self.pass.as_ref();
-                let new =
-                    self.http.renew(self.endpoint, TokenScope::PullPush, &mut answer, used, self.deadline).await?;
+                let new = self.http.renew(self.need, &mut answer, self.pass.as_ref()).await?;
                 if new.is_some() {
                     self.pass = new;
                     continue;

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, Origin, and};
 use super::attempts::Attempts;
-use super::auth::{Authenticator, Pass};
+use super::auth::{Authenticator, Need, Pass};
 use super::clients::{Unread, body, clients, send};
 use super::endpoint::{Endpoint, host_and_port};
 use super::options::{OciOptions, TokenScope};
@@ -84,7 +84,8 @@ impl Http {
     }
 
     async fn read_until(&self, read: &Read<'_>, deadline: Instant, attempts: &mut Attempts) -> Result<Answer> {
-        let mut pass = self.auth.known(read.endpoint, TokenScope::Pull, deadline).await?;
+        let need = Need { endpoint: read.endpoint, access: TokenScope::Pull, deadline };
+        let mut pass = self.auth.known(need).await?;
         let mut method = read.method.clone();
         let mut renewed = false;
         let mut failed = 0;
@@ -95,7 +96,7 @@ impl Http {
                 && wants_renewal(answer, pass.as_ref())
             {
                 renewed = true;
-                let new = self.renew(read.endpoint, TokenScope::Pull, answer, pass.as_ref(), deadline).await?;
+                let new = self.renew(need, answer, pass.as_ref()).await?;
                 if new.is_some() {
                     pass = new;
                     continue;
@@ -126,17 +127,10 @@ impl Http {
     /// Another pass after this answer. If there is no other pass, then after a 403 the result is none, and `no_login`
     /// of the answer has the reason, because the 403 is the registry's answer to the request itself. After a 401 the
     /// result is an error, which includes the registry's words.
-    pub(super) async fn renew(
-        &self,
-        endpoint: &Endpoint,
-        need: TokenScope,
-        answer: &mut Answer,
-        used: Option<&Pass>,
-        deadline: Instant,
-    ) -> Result<Option<Pass>> {
+    pub(super) async fn renew(&self, need: Need<'_>, answer: &mut Answer, used: Option<&Pass>) -> Result<Option<Pass>> {
         let challenges: Vec<&str> =
             answer.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).collect();
-        match self.auth.renew(endpoint, need, &challenges, used, deadline).await {
+        match self.auth.renew(need, &challenges, used).await {
             Ok(pass) => Ok(Some(pass)),
             Err(error) if answer.status == StatusCode::FORBIDDEN => {
                 answer.no_login = Some(error.to_string());

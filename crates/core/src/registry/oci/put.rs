@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, Origin};
 use super::attempts::Attempts;
+use super::auth::Need;
 use super::backoff::{self, BACKOFF};
 use super::clients::{Lost, send};
 use super::endpoint::Endpoint;
@@ -73,7 +74,8 @@ async fn put_until(
     let url = endpoint.url(&format!("manifests/{tag}"))?;
     let media_type = HeaderValue::from_str(manifest.media_type().as_str())
         .map_err(|_| Error::new(ErrorKind::ManifestUnsupported, "the media type cannot be sent in a header"))?;
-    let mut pass = http.auth.known(&endpoint, TokenScope::PullPush, deadline).await?;
+    let need = Need { endpoint: &endpoint, access: TokenScope::PullPush, deadline };
+    let mut pass = http.auth.known(need).await?;
     let mut renewed = false;
     let (mut failed, mut busy) = (0, 0);
     loop {
@@ -102,7 +104,7 @@ async fn put_until(
         if !renewed && wants_renewal(&answer, pass.as_ref()) {
             *flight = Flight::Landed;
             renewed = true;
-            let new = http.renew(&endpoint, TokenScope::PullPush, &mut answer, pass.as_ref(), deadline).await?;
+            let new = http.renew(need, &mut answer, pass.as_ref()).await?;
             if new.is_some() {
                 pass = new;
                 continue;
