@@ -1,10 +1,10 @@
 //! The challenge of a 401: the `WWW-Authenticate` header (RFC 9110, section 11.6.1).
 
+use super::cursor::{Cursor, unusable};
 use super::options::TokenScope;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
-/// The longest header that is read, in bytes.
-const MAX_BYTES: usize = 8 * 1024;
+const NAME: &str = "WWW-Authenticate";
 /// The largest number of challenges in a header, and of parameters in a challenge.
 const MAX_ITEMS: usize = 32;
 
@@ -39,7 +39,7 @@ impl Challenge {
                     "bearer" => {
                         let param = |name| offered.param(name).map(str::to_owned);
                         let realm =
-                            param("realm").ok_or_else(|| unusable("a Bearer challenge names no realm", None))?;
+                            param("realm").ok_or_else(|| unusable(NAME, "a Bearer challenge names no realm"))?;
                         return Ok(Challenge::Bearer(Bearer {
                             realm,
                             service: param("service"),
@@ -55,8 +55,8 @@ impl Challenge {
             return Ok(Challenge::Basic);
         }
         Err(match others.first() {
-            Some(scheme) => unusable(format!("\"{scheme}\" is asked for; only Bearer and Basic are spoken"), None),
-            None => unusable("no challenge at all", None),
+            Some(scheme) => unusable(NAME, format!("\"{scheme}\" is asked for; only Bearer and Basic are spoken")),
+            None => unusable(NAME, "no challenge at all"),
         })
     }
 }
@@ -80,8 +80,8 @@ impl Bearer {
 }
 
 /// One challenge as written in the header.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Offered {
+#[derive(Debug)]
+struct Offered {
     /// The scheme in lower case.
     scheme: String,
     /// The parameters in order, with names in lower case.
@@ -95,167 +95,68 @@ impl Offered {
 }
 
 /// Every challenge of one header. REGISTRY_UNAVAILABLE with the byte at which the grammar is broken.
-pub(super) fn parse(header: &str) -> Result<Vec<Offered>> {
-    if header.len() > MAX_BYTES {
-        return Err(unusable(format!("{} bytes, the most is {MAX_BYTES}", header.len()), None));
-    }
-    let mut cursor = Cursor { text: header, at: 0 };
+fn parse(header: &str) -> Result<Vec<Offered>> {
+    let mut cursor = Cursor::new(NAME, header)?;
     let mut all = Vec::new();
     cursor.commas();
-    while !cursor.done() {
+    while !cursor.rest().is_empty() {
         if all.len() == MAX_ITEMS {
-            return Err(unusable(format!("more than {MAX_ITEMS} challenges"), Some(cursor.at)));
+            return Err(cursor.broken(format!("more than {MAX_ITEMS} challenges"), cursor.at));
         }
-        all.push(cursor.challenge()?);
+        all.push(challenge(&mut cursor)?);
         cursor.commas();
     }
     Ok(all)
 }
 
-fn unusable(why: impl std::fmt::Display, at: Option<usize>) -> Error {
-    let message = match at {
-        Some(at) => format!("WWW-Authenticate: {why} at byte {at}"),
-        None => format!("WWW-Authenticate: {why}"),
-    };
-    Error::new(ErrorKind::RegistryUnavailable, message)
+fn challenge(cursor: &mut Cursor<'_>) -> Result<Offered> {
+    let start = cursor.at;
+    let scheme = cursor.token().to_ascii_lowercase();
+    if scheme.is_empty() {
+        return Err(cursor.broken("no scheme", start));
+    }
+    let mut offered = Offered { scheme, params: Vec::new() };
+    if !matches!(cursor.peek(), None | Some(b' ' | b'\t' | b',')) {
+        return Err(cursor.broken("not a character of a scheme", cursor.at));
+    }
+    cursor.spaces();
+    skip_token68(cursor);
+    while at_parameter(*cursor) {
+        let start = cursor.at;
+        let name = cursor.token().to_ascii_lowercase();
+        cursor.spaces();
+        cursor.take(b'=');
+        cursor.spaces();
+        let value = cursor.value()?;
+        if offered.param(&name).is_some() || offered.params.len() == MAX_ITEMS {
+            return Err(cursor.broken(format!("the parameter \"{name}\" is one too many"), start));
+        }
+        offered.params.push((name, value));
+        cursor.spaces();
+        match cursor.peek() {
+            None => break,
+            Some(b',') => cursor.commas(),
+            Some(_) => return Err(cursor.broken("no ',' after a parameter", cursor.at)),
+        }
+    }
+    Ok(offered)
 }
 
-/// A position in a header's text. The `Link` parser uses it too, because its parameters have the same grammar.
-#[derive(Clone, Copy)]
-pub(super) struct Cursor<'a> {
-    pub(super) text: &'a str,
-    pub(super) at: usize,
+/// Skips a bare value, which some challenges (such as Negotiate) have instead of parameters.
+fn skip_token68(cursor: &mut Cursor<'_>) {
+    let mut ahead = *cursor;
+    ahead.run(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte));
+    ahead.run(|byte| byte == b'=');
+    ahead.spaces();
+    if ahead.at > cursor.at && matches!(ahead.peek(), None | Some(b',')) {
+        *cursor = ahead;
+    }
 }
 
-impl Cursor<'_> {
-    pub(super) fn rest(&self) -> &str {
-        self.text.get(self.at..).unwrap_or("")
-    }
-
-    pub(super) fn done(&self) -> bool {
-        self.at >= self.text.len()
-    }
-
-    pub(super) fn peek(&self) -> Option<u8> {
-        self.rest().bytes().next()
-    }
-
-    pub(super) fn take(&mut self, wanted: u8) -> bool {
-        let found = self.peek() == Some(wanted);
-        self.at += usize::from(found);
-        found
-    }
-
-    pub(super) fn spaces(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t')) {
-            self.at += 1;
-        }
-    }
-
-    /// Skips white space and empty list members (RFC 9110, section 5.6.1).
-    pub(super) fn commas(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b',')) {
-            self.at += 1;
-        }
-    }
-
-    fn run(&mut self, belongs: impl Fn(u8) -> bool) -> &str {
-        let rest = self.text.get(self.at..).unwrap_or("");
-        let length = rest.bytes().position(|byte| !belongs(byte)).unwrap_or(rest.len());
-        self.at += length;
-        rest.get(..length).unwrap_or("")
-    }
-
-    /// A token (RFC 9110, section 5.6.2), empty if there is none.
-    pub(super) fn token(&mut self) -> &str {
-        self.run(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-    }
-
-    /// A token or a quoted string. The error has a reason and a byte.
-    pub(super) fn value(&mut self) -> Result<String, (&'static str, usize)> {
-        if !self.take(b'"') {
-            let at = self.at;
-            return match self.token() {
-                "" => Err(("a parameter has no value", at)),
-                token => Ok(token.to_owned()),
-            };
-        }
-        let start = self.at - 1;
-        let mut value = String::new();
-        let mut escaped = false;
-        for char in self.rest().to_owned().chars() {
-            self.at += char.len_utf8();
-            match char {
-                _ if escaped => {
-                    value.push(char);
-                    escaped = false;
-                }
-                '\\' => escaped = true,
-                '"' => return Ok(value),
-                _ => value.push(char),
-            }
-        }
-        Err(("a quoted string has no end; it begins", start))
-    }
-
-    fn challenge(&mut self) -> Result<Offered> {
-        let start = self.at;
-        let scheme = self.token().to_ascii_lowercase();
-        if scheme.is_empty() {
-            return Err(unusable("no scheme", Some(start)));
-        }
-        let mut offered = Offered { scheme, params: Vec::new() };
-        if !matches!(self.peek(), Some(b' ' | b'\t')) {
-            return match self.peek() {
-                None | Some(b',') => Ok(offered),
-                Some(_) => Err(unusable("not a character of a scheme", Some(self.at))),
-            };
-        }
-        self.spaces();
-        if self.skip_token68() {
-            return Ok(offered);
-        }
-        while self.at_parameter() {
-            let start = self.at;
-            let name = self.token().to_ascii_lowercase();
-            self.spaces();
-            self.take(b'=');
-            self.spaces();
-            let value = self.value().map_err(|(why, at)| unusable(why, Some(at)))?;
-            if offered.param(&name).is_some() || offered.params.len() == MAX_ITEMS {
-                return Err(unusable(format!("the parameter \"{name}\" is one too many"), Some(start)));
-            }
-            offered.params.push((name, value));
-            self.spaces();
-            match self.peek() {
-                None => break,
-                Some(b',') => self.commas(),
-                Some(_) => return Err(unusable("no ',' after a parameter", Some(self.at))),
-            }
-        }
-        Ok(offered)
-    }
-
-    /// Skips a bare value, which some challenges (such as Negotiate) have instead of parameters. False if there is
-    /// none.
-    fn skip_token68(&mut self) -> bool {
-        let mut ahead = *self;
-        ahead.run(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte));
-        ahead.run(|byte| byte == b'=');
-        ahead.spaces();
-        let bare = ahead.at > self.at && matches!(ahead.peek(), None | Some(b','));
-        if bare {
-            self.at = ahead.at;
-        }
-        bare
-    }
-
-    fn at_parameter(&self) -> bool {
-        let mut ahead = *self;
-        let named = !ahead.token().is_empty();
-        ahead.spaces();
-        named && ahead.peek() == Some(b'=')
-    }
+fn at_parameter(mut ahead: Cursor<'_>) -> bool {
+    let named = !ahead.token().is_empty();
+    ahead.spaces();
+    named && ahead.peek() == Some(b'=')
 }
 
 #[cfg(test)]

@@ -1,27 +1,21 @@
 //! The address of the next page: the `Link` header (RFC 8288).
 
-use super::challenge::Cursor;
-use crate::error::{Error, ErrorKind, Result};
-
-/// The longest header that is read, in bytes.
-const MAX_BYTES: usize = 8 * 1024;
+use super::cursor::{Cursor, unusable};
+use crate::error::Result;
 
 /// The target of the link whose `rel` contains `next`, verbatim (it may be relative); none if there is no such link.
 ///
 /// REGISTRY_UNAVAILABLE with the byte at which the grammar is broken: a malformed header must not count as the last
 /// page.
 pub(super) fn next(header: &str) -> Result<Option<String>> {
-    if header.len() > MAX_BYTES {
-        return Err(unusable(format!("{} bytes, the most is {MAX_BYTES}", header.len()), None));
-    }
-    let mut cursor = Cursor { text: header, at: 0 };
+    let mut cursor = Cursor::new("Link", header)?;
     let mut found = None;
     cursor.commas();
-    while !cursor.done() {
+    while !cursor.rest().is_empty() {
         let (target, rel) = link(&mut cursor)?;
         if rel.split_ascii_whitespace().any(|relation| relation.eq_ignore_ascii_case("next")) {
             if found.as_ref().is_some_and(|known| *known != target) {
-                return Err(unusable("two different next pages", None));
+                return Err(unusable("Link", "two different next pages"));
             }
             found = Some(target);
         }
@@ -34,14 +28,14 @@ pub(super) fn next(header: &str) -> Result<Option<String>> {
 fn link(cursor: &mut Cursor<'_>) -> Result<(String, String)> {
     let start = cursor.at;
     if !cursor.take(b'<') {
-        return Err(unusable("no '<' before the target", Some(start)));
+        return Err(cursor.broken("no '<' before the target", start));
     }
     let Some(length) = cursor.rest().find('>') else {
-        return Err(unusable("no '>' after the target", Some(cursor.text.len())));
+        return Err(cursor.broken("no '>' after the target", cursor.text.len()));
     };
     let target = cursor.rest().get(..length).unwrap_or("").to_owned();
     if target.is_empty() {
-        return Err(unusable("the target is empty", Some(cursor.at)));
+        return Err(cursor.broken("the target is empty", cursor.at));
     }
     cursor.at += length + 1;
     let mut rel = None;
@@ -56,7 +50,7 @@ fn link(cursor: &mut Cursor<'_>) -> Result<(String, String)> {
         let mut value = String::new();
         if cursor.take(b'=') {
             cursor.spaces();
-            value = cursor.value().map_err(|(why, at)| unusable(why, Some(at)))?;
+            value = cursor.value()?;
         }
         if name == "rel" && rel.is_none() {
             rel = Some(value);
@@ -64,16 +58,8 @@ fn link(cursor: &mut Cursor<'_>) -> Result<(String, String)> {
     }
     match cursor.peek() {
         None | Some(b',') => Ok((target, rel.unwrap_or_default())),
-        Some(_) => Err(unusable("no ';' or ',' after a link", Some(cursor.at))),
+        Some(_) => Err(cursor.broken("no ';' or ',' after a link", cursor.at)),
     }
-}
-
-fn unusable(why: impl std::fmt::Display, at: Option<usize>) -> Error {
-    let message = match at {
-        Some(at) => format!("Link: {why} at byte {at}"),
-        None => format!("Link: {why}"),
-    };
-    Error::new(ErrorKind::RegistryUnavailable, message)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod blob;
 mod challenge;
 mod clients;
 mod credentials;
+mod cursor;
 mod endpoint;
 mod http;
 mod link;
