@@ -92,8 +92,7 @@ impl RetentionPlan {
     pub fn digests(&self) -> Vec<DigestRetention> {
         let judged = self.rows.iter().map(|(digest, row)| (row.held(), self.judged(digest, row)));
         judged
-            .filter(|(held, judged)| *held || matches!(judged.fate, RetentionDecision::Keep(_)))
-            .map(|(_, judged)| judged)
+            .filter_map(|(held, judged)| (held || matches!(judged.fate, RetentionDecision::Keep(_))).then_some(judged))
             .collect()
     }
 
