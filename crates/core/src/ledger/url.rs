@@ -4,6 +4,7 @@ mod place;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -117,7 +118,7 @@ impl LedgerUrl {
             let found = |dir: &Path| whole(dir).ok();
             return one == other || (found(one).is_some() && found(one) == found(other));
         }
-        self.address() == other.address()
+        self.place.is_same(&other.place) && self.address_options() == other.address_options()
     }
 
     /// The URL without its secrets and without its options.
@@ -126,10 +127,8 @@ impl LedgerUrl {
         self.shown.split('?').next().unwrap_or_default().trim_end_matches('/')
     }
 
-    fn address(&self) -> (Place, Vec<&(String, String)>) {
-        let mut options: Vec<_> = self.options.iter().filter(|(name, _)| WHERE.contains(&name.as_str())).collect();
-        options.sort_unstable();
-        (self.place.address(), options)
+    fn address_options(&self) -> BTreeSet<&(String, String)> {
+        self.options.iter().filter(|(name, _)| WHERE.contains(&name.as_str())).collect()
     }
 }
 

@@ -69,22 +69,24 @@ impl Place {
         bad(format!("{scheme}:// is not built into this program: cargo install tagwarden-cli --features {feature}"))
     }
 
-    /// The place without user and password, in one spelling, so that two places can be compared.
-    pub(super) fn address(&self) -> Place {
-        let bucket = |bucket: &Bucket| Bucket {
-            name: bucket.name.to_ascii_lowercase(),
-            prefix: bucket.prefix.trim_end_matches('/').to_owned(),
-        };
-        match self {
-            Place::S3(at) => Place::S3(bucket(at)),
-            Place::Gs(at) => Place::Gs(bucket(at)),
-            Place::Az(at) => Place::Az(bucket(at)),
-            Place::Postgres(Database { hosts, name, .. }) => {
-                let host = |host: &str| host.to_ascii_lowercase().replace("localhost", "127.0.0.1");
-                let hosts = hosts.iter().map(|(name, port)| (host(name), *port)).collect();
-                Place::Postgres(Database { user: None, password: None, hosts, name: name.clone() })
+    /// True if both are the same place, for any user.
+    pub(super) fn is_same(&self, other: &Place) -> bool {
+        match (self, other) {
+            (Place::Directory(one), Place::Directory(other)) | (Place::File(one), Place::File(other)) => one == other,
+            (Place::S3(one), Place::S3(other))
+            | (Place::Gs(one), Place::Gs(other))
+            | (Place::Az(one), Place::Az(other)) => {
+                let prefix = |bucket: &Bucket| bucket.prefix.trim_end_matches('/').to_owned();
+                one.name.eq_ignore_ascii_case(&other.name) && prefix(one) == prefix(other)
             }
-            Place::Directory(_) | Place::File(_) => self.clone(),
+            (Place::Postgres(one), Place::Postgres(other)) => {
+                let host = |host: &str| host.to_ascii_lowercase().replace("localhost", "127.0.0.1");
+                let hosts = |database: &Database| {
+                    database.hosts.iter().map(|(name, port)| (host(name), *port)).collect::<Vec<_>>()
+                };
+                one.name == other.name && hosts(one) == hosts(other)
+            }
+            _ => false,
         }
     }
 }

@@ -199,10 +199,10 @@ impl Authenticator {
             let message = format!("the token server \"{host}\" is not asked: {why}; if it is right, allow it by name");
             Error::new(ErrorKind::RegistryDenied, message).with_context("realm", host)
         };
-        let url = outside::realm(endpoint.base(), realm, named).map_err(refused)?;
+        let url = outside::realm(&endpoint.base, realm, named).map_err(refused)?;
         let by_name = url.host_str().is_some_and(named) || named(&super::endpoint::host_and_port(&url));
         if !by_name {
-            outside::addresses(endpoint.base(), &url).await.map_err(refused)?;
+            outside::addresses(&endpoint.base, &url).await.map_err(refused)?;
         }
         Ok(url)
     }

@@ -15,7 +15,7 @@ pub(super) struct Endpoint {
     /// The repository's name inside the registry.
     pub(super) path: String,
     /// `scheme://host[:port]/v2/<path>/`.
-    base: Url,
+    pub(super) base: Url,
 }
 
 impl Endpoint {
@@ -50,11 +50,6 @@ impl Endpoint {
         // Url::join would read `sha256:…` as a scheme. All parts have been parsed, so they are joined as text.
         Url::parse(&format!("{}{rest}", self.base))
             .map_err(|e| Error::new(ErrorKind::InternalFault, format!("{rest} cannot be a part of a URL: {e}")))
-    }
-
-    /// The URL of the repository, for comparing origins.
-    pub(super) fn base(&self) -> &Url {
-        &self.base
     }
 
     /// True if the URL has the registry's scheme, host and port. Credentials are sent only there.

@@ -183,7 +183,7 @@ impl Http {
             Error::new(ErrorKind::RegistryUnavailable, message)
         };
         outside::redirect(from, to).map_err(refused)?;
-        outside::addresses(endpoint.base(), to).await.map_err(refused)
+        outside::addresses(&endpoint.base, to).await.map_err(refused)
     }
 
     async fn answer(
