@@ -23,6 +23,7 @@ fn a_scheme_is_known_in_any_case_and_has_one_name() {
     assert_eq!(url("POSTGRESQL://db/audit").to_string(), "postgres://db/audit");
     assert_eq!(url("S3://Bucket/a").to_string(), "s3://Bucket/a");
     assert_eq!(url("file://localhost/srv/my%20audit").to_string(), "file:///srv/my%20audit");
+    assert_eq!(url("file:///srv/audit?timeout-ms=500").to_string(), "file:///srv/audit?timeout-ms=500");
 }
 
 const DSN: &str = "ledger: a libpq connection string; write it as postgres://USER@HOST/DATABASE";
@@ -49,6 +50,7 @@ fn errors_say_what_and_what_to_write() {
         ("service=audit", DSN),
         ("file://srv", "ledger: file://srv: a file URL names a whole path: file:///its/path"),
         ("file:///a%2", "ledger: file:///a%2: a % without two hex digits, or not UTF-8"),
+        ("file:///a?timeout-ms=5&b", "ledger: file:///a?timeout-ms=5&b: write ? as %3F and # as %23"),
         ("file:///a?b", "ledger: file:///a?b: write ? as %3F and # as %23"),
         ("s3://", "ledger: s3://: no bucket; it is s3://bucket/prefix"),
         ("gs:///audit", "ledger: gs://: no bucket; it is gs://bucket/prefix"),
