@@ -55,7 +55,7 @@
 //!
 //! # Features
 //! `oci` and `file` are on by default. `object-store` adds a ledger in the layout of an object store, kept in a
-//! directory or in memory; `s3`, `gcs` and `azure` add those clouds; `postgres` adds a ledger in PostgreSQL. No feature
+//! directory; `s3`, `gcs` and `azure` add those clouds; `postgres` adds a ledger in PostgreSQL. No feature
 //! changes the behaviour of the rest.
 //!
 //! # Layers
