@@ -21,7 +21,6 @@ pub use place::{Repair, RepairNotice};
 
 pub use self::verify::verify_file;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +35,7 @@ use self::place::{Notices, Place};
 use self::reader::Reader;
 use self::writer::Writer;
 use super::name::FILE;
+use super::open_logs::OpenLogs;
 use super::{Appended, Index, Ledger, Term, Unacknowledged};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{ChannelState, LogReport};
@@ -72,7 +72,7 @@ struct Inner {
     dir: PathBuf,
     disk: Arc<dyn Disk>,
     may: May,
-    logs: Mutex<HashMap<Channel, Arc<Log>>>,
+    logs: OpenLogs<Log>,
     notices: Notices,
 }
 
@@ -83,7 +83,7 @@ enum May {
     Write,
 }
 
-/// The open files of one channel's log in this process. It may be dropped at any time, and there may be two of them.
+/// The open files of one channel's log in this process.
 #[derive(Debug)]
 struct Log {
     place: Arc<Place>,
@@ -120,7 +120,7 @@ impl FileLedger {
             _ => unavailable("open", dir, e),
         })?;
         let inner =
-            Inner { dir: dir.to_owned(), disk, may, logs: Mutex::new(HashMap::new()), notices: Notices::default() };
+            Inner { dir: dir.to_owned(), disk, may, logs: OpenLogs::new(MAX_OPEN), notices: Notices::default() };
         Ok(FileLedger { inner: Arc::new(inner), lock_wait: LOCK_WAIT })
     }
 
@@ -146,26 +146,12 @@ impl FileLedger {
     }
 
     fn log(&self, channel: &Channel) -> Arc<Log> {
-        let mut logs = lock(&self.inner.logs);
-        if let Some(log) = logs.get(channel) {
-            return log.clone();
-        }
-        if logs.len() >= MAX_OPEN {
-            // Evict entries that are not in use.
-            let mut kept = 0;
-            logs.retain(|_, log| {
-                kept += 1;
-                kept <= MAX_OPEN / 2 || Arc::strong_count(log) > 1
-            });
-        }
-        let log = Arc::new(Log {
+        self.inner.logs.get(channel, || Log {
             place: Arc::new(self.place(channel)),
             reader: Mutex::default(),
             writer: Arc::default(),
             unsettled: AtomicBool::new(true),
-        });
-        logs.insert(channel.clone(), log.clone());
-        log
+        })
     }
 
     /// The channels that have a file with at least one entry in the directory.

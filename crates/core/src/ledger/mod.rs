@@ -10,6 +10,8 @@ mod memory;
 mod name;
 #[cfg(feature = "object-store")]
 mod object;
+#[cfg(any(all(feature = "file", unix), feature = "object-store"))]
+mod open_logs;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod snapshot;

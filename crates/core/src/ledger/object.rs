@@ -20,10 +20,9 @@ mod script;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::Path as FilePath;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -37,6 +36,7 @@ use self::bucket::{Bucket, Listing};
 use self::log::Log;
 use self::settings::Settings;
 use super::name::OBJECT;
+use super::open_logs::OpenLogs;
 use super::url::{LedgerUrl, Place};
 use super::{Appended, Index, Ledger, OpenMode, Term};
 use crate::error::{Error, ErrorKind, Result};
@@ -80,7 +80,7 @@ struct Inner {
     access: OpenMode,
     /// The time when the store last honoured conditions in a probe.
     probed: Arc<tokio::sync::Mutex<Option<Instant>>>,
-    logs: Arc<Mutex<HashMap<Channel, Arc<Log>>>>,
+    logs: Arc<OpenLogs<Log>>,
 }
 
 impl ObjectLedger {
@@ -135,7 +135,7 @@ impl ObjectLedger {
     }
 
     async fn on(bucket: Bucket, access: OpenMode) -> Result<ObjectLedger> {
-        let inner = Inner { bucket, access, probed: Arc::default(), logs: Arc::default() };
+        let inner = Inner { bucket, access, probed: Arc::default(), logs: Arc::new(OpenLogs::new(MAX_LOGS)) };
         if access == OpenMode::Write {
             match inner.probe().await {
                 // The credentials may still allow reading; the first append reports that they do not allow writing.
@@ -162,21 +162,7 @@ impl ObjectLedger {
 
 impl Inner {
     fn log(&self, channel: &Channel) -> Arc<Log> {
-        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(log) = logs.get(channel) {
-            return Arc::clone(log);
-        }
-        if logs.len() >= MAX_LOGS {
-            // Evict entries that are not in use.
-            let mut kept = 0;
-            logs.retain(|_, log| {
-                kept += 1;
-                kept <= MAX_LOGS / 2 || Arc::strong_count(log) > 1
-            });
-        }
-        let log = Arc::new(Log::new(self.bucket.clone(), channel.clone()));
-        logs.insert(channel.clone(), Arc::clone(&log));
-        log
+        self.logs.get(channel, || Log::new(self.bucket.clone(), channel.clone()))
     }
 
     /// The channel whose log has this name; none if it is not the name of a log, or the log has no entry.
