@@ -5,7 +5,6 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::fs::File;
-use std::hint::black_box;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,8 +12,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use criterion::Criterion;
 use tagwarden::Channel;
-use tagwarden::ledger::{Appended, FileLedger, Index, Ledger, Term};
-use tagwarden::log::{ChannelState, EncodedEntry};
+use tagwarden::ledger::{Appended, FileLedger, Ledger};
+use tagwarden::log::EncodedEntry;
 use tokio::runtime::Runtime;
 
 const SHORT: u64 = 100;
@@ -60,7 +59,7 @@ fn appends(criterion: &mut Criterion, runtime: &Runtime, dir: &Path) {
     group.finish();
 }
 
-/// The head and an index look-up, from a ledger that was just opened, on a long log against a short one.
+/// The head and a page in the middle, from a ledger that was just opened, on a long log against a short one.
 fn heads(criterion: &mut Criterion, runtime: &Runtime, dir: &Path, long: u64) {
     let dir = dir.join("heads");
     let ledger = FileLedger::open(&dir).unwrap();
@@ -71,24 +70,13 @@ fn heads(criterion: &mut Criterion, runtime: &Runtime, dir: &Path, long: u64) {
         let mut log = Chain::new(channel.clone());
         let path = dir.join(format!("{}.jsonl", channel.to_string().replace('/', "%2f").replace(':', "%3a")));
         let mut file = BufWriter::with_capacity(1 << 20, File::create(path).unwrap());
-        let mut terms = Vec::new();
-        let mut indexed = 0;
         while log.size < size - 1 {
-            terms.push((term(log.size), log.size));
             file.write_all(&log.next()).unwrap();
             file.write_all(b"\n").unwrap();
         }
         file.flush().unwrap();
         drop(file);
-        let wrote = start.elapsed();
-        let start = Instant::now();
-        for batch in terms.chunks(1 << 16) {
-            let size = indexed + batch.len() as u64;
-            let state = ChannelState { size, leaf: log.parent, ..ChannelState::empty(channel.clone()) };
-            runtime.block_on(ledger.extend(&channel, indexed, &state, batch)).unwrap();
-            indexed = size;
-        }
-        println!("{size} entries: written in {wrote:.1?}, indexed in {:.1?}", start.elapsed());
+        println!("{size} entries: written in {:.1?}", start.elapsed());
         // The first append settles the log.
         let entry = log.next();
         assert_eq!(runtime.block_on(ledger.append(&channel, size - 1, entry)).unwrap(), Appended::Stored);
@@ -117,27 +105,11 @@ fn heads(criterion: &mut Criterion, runtime: &Runtime, dir: &Path, long: u64) {
         assert_eq!(read.len(), 50);
         took
     };
-    let mut nth = 0_u64;
-    let mut find = |size: u64| {
-        nth += 1;
-        let seq = nth.wrapping_mul(0x9E37_79B9) % (size - 1);
-        let channel = channel(size);
-        let start = Instant::now();
-        let ledger = FileLedger::open(&dir).unwrap();
-        let found = runtime.block_on(ledger.find(&channel, term(seq))).unwrap();
-        let took = start.elapsed();
-        assert_eq!(black_box(found), [seq]);
-        took
-    };
     paired("head, long log", 2.0, 1000, || head(long), "head, 100 entries", || head(SHORT));
     paired("page of 50 in the middle, long log", 2.0, 1000, || page(long), "the same, 100 entries", || page(SHORT));
-    let find = std::cell::RefCell::new(&mut find);
-    let find = |size| (find.borrow_mut())(size);
-    paired("index look-up, long log", 1.5, 1000, || find(long), "index look-up, 100 entries", || find(SHORT));
     let mut group = criterion.benchmark_group("opened anew");
     for size in sizes {
         group.bench_function(format!("head of {size}"), |b| b.iter_custom(|n| (0..n).map(|_| head(size)).sum()));
-        group.bench_function(format!("look-up in {size}"), |b| b.iter_custom(|n| (0..n).map(|_| find(size)).sum()));
     }
     group.finish();
 }
@@ -176,10 +148,6 @@ fn paired(
 
 fn channel(nth: u64) -> Channel {
     format!("registry.example.com/acme/shop{nth}:prod").parse().unwrap()
-}
-
-fn term(seq: u64) -> Term {
-    Term(seq.wrapping_mul(0xD6E8_FEB8_6659_FD93))
 }
 
 /// A log whose entries are chained, made without the cost of sealing each.

@@ -138,9 +138,8 @@ async fn an_append_waits_for_the_end_of_another_one_at_its_position() {
     let (_, ledger) = made(&server, "waits").await;
     for (end, append) in [("COMMIT", Appended::Conflict), ("ROLLBACK", Appended::Stored)] {
         let channel = channel(&end.to_lowercase());
-        let sql = format!(
-            "BEGIN; INSERT INTO tagwarden.entries VALUES ('{channel}', 0, 'another'); SELECT pg_sleep(1); {end}"
-        );
+        let sql =
+            format!("BEGIN; INSERT INTO tagwarden.entries VALUES ('{channel}', 0, '{{}}'); SELECT pg_sleep(1); {end}");
         let mut other = server.program("psql");
         other.args(["-X", "-q", "-c", &sql, &server.url("postgres", "waits")]).stdout(std::process::Stdio::null());
         let mut other = other.spawn().unwrap();

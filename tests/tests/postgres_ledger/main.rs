@@ -1,4 +1,4 @@
-//! `PostgresLedger` on a real PostgreSQL: requirements, races, kills, and the index.
+//! `PostgresLedger` on a real PostgreSQL: requirements, races, kills, SQL and look-ups.
 
 mod lost;
 mod refused;
@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tagwarden::ledger::{Appended, ChannelLog, Index, Ledger, OpenMode, PostgresLedger, Term};
-use tagwarden::log::{Body, ChannelState, Deployment, EncodedEntry};
+use tagwarden::ledger::{Appended, ChannelLog, Ledger, OpenMode, PostgresLedger};
+use tagwarden::log::{Body, ChannelState, Deployment};
 use tagwarden::{Channel, Clock, ErrorKind, Result, SystemClock, Timestamp};
 use tagwarden_testing::conformance::ledger;
 use tagwarden_tests::postgres::Postgres;
@@ -205,57 +205,4 @@ async fn several_may_make_the_tables_at_once_and_again() {
     PostgresLedger::init(&url).await.unwrap();
     assert_eq!(ledger.read(&channel("made"), 0, 9).await.unwrap(), [entry]);
     assert_eq!(server.psql("made", "SELECT version FROM tagwarden.migrations").unwrap(), "1");
-}
-
-/// The state of the log after `size` entries, as the index stores it.
-async fn fold(ledger: &PostgresLedger, channel: &Channel, size: u64) -> ChannelState {
-    let last = ledger.read(channel, size - 1, 1).await.unwrap().remove(0);
-    ChannelState { size, leaf: Some(EncodedEntry::of(last).leaf()), ..ChannelState::empty(channel.clone()) }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_index_is_moved_on_by_one_and_may_be_emptied() {
-    let Some(server) = Postgres::start("the_index_is_moved_on_by_one_and_may_be_emptied", &[]) else { return };
-    let (_, ledger) = made(&server, "indexed").await;
-    let channel = channel("indexed");
-    let mut state = ChannelState::empty(channel.clone());
-    for seq in 0..10 {
-        let entry = next(&mut state, "indexed");
-        assert_eq!(ledger.append(&channel, seq, entry).await.unwrap(), Appended::Stored);
-    }
-    let term = |n| Term(u64::MAX - n);
-    assert_eq!(ledger.state(&channel).await.unwrap(), None);
-    assert_eq!(ledger.find(&channel, term(0)).await.unwrap_err().kind(), ErrorKind::LedgerUnavailable);
-    let (four, seven, ten) =
-        (fold(&ledger, &channel, 4).await, fold(&ledger, &channel, 7).await, fold(&ledger, &channel, 10).await);
-    // An index cannot be extended from a size that it does not have.
-    ledger.extend(&channel, 4, &seven, &[(term(0), 5)]).await.unwrap();
-    assert_eq!(ledger.state(&channel).await.unwrap(), None);
-    ledger.extend(&channel, 0, &four, &[(term(0), 1), (term(1), 2), (term(0), 3)]).await.unwrap();
-    assert_eq!(ledger.state(&channel).await.unwrap().as_ref(), Some(&four));
-    assert_eq!(ledger.find(&channel, term(0)).await.unwrap(), [3, 1]);
-    assert!(ledger.find(&channel, term(2)).await.unwrap().is_empty());
-    // The index is of this log, so a new start keeps it. Of two extensions from the same size, one succeeds.
-    ledger.extend(&channel, 0, &seven, &[]).await.unwrap();
-    ledger.extend(&channel, 4, &seven, &[(term(2), 5)]).await.unwrap();
-    ledger.extend(&channel, 4, &ten, &[(term(3), 8)]).await.unwrap();
-    assert_eq!(ledger.state(&channel).await.unwrap().as_ref(), Some(&seven));
-    assert_eq!(ledger.find(&channel, term(2)).await.unwrap(), [5]);
-    assert!(ledger.find(&channel, term(3)).await.unwrap().is_empty());
-    let wrong = ledger.extend(&channel, 7, &ten, &[(term(0), 6)]).await.unwrap_err();
-    assert_eq!(wrong.kind(), ErrorKind::InternalFault);
-    // After one of the two tables was emptied there is no index: `find` returns an error, not an empty result.
-    for table in ["terms", "folds"] {
-        server.psql("indexed", &format!("TRUNCATE tagwarden.{table}")).unwrap();
-        assert_eq!(ledger.state(&channel).await.unwrap(), None, "{table}");
-        let gone = ledger.find(&channel, term(0)).await.unwrap_err();
-        assert!(gone.to_string().ends_with("the index of registry.example.com/acme/indexed:prod is gone"), "{gone}");
-        ledger.extend(&channel, 0, &four, &[(term(0), 1)]).await.unwrap();
-        assert_eq!(ledger.find(&channel, term(0)).await.unwrap(), [1], "{table}");
-    }
-    // An index of another log is replaced.
-    server.psql("indexed", "UPDATE tagwarden.folds SET state = replace(state, 'sha256:', 'sha256:0000')").unwrap();
-    ledger.extend(&channel, 0, &seven, &[(term(4), 6)]).await.unwrap();
-    assert_eq!(ledger.state(&channel).await.unwrap().as_ref(), Some(&seven));
-    assert!(ledger.find(&channel, term(0)).await.unwrap().is_empty());
 }

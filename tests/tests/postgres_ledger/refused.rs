@@ -1,7 +1,7 @@
 //! Missing objects, missing rights, untrusted servers: each has its error kind and its message, without a password.
 
 use tagwarden::ErrorKind;
-use tagwarden::ledger::{Appended, Index, Ledger, OpenMode, PostgresLedger};
+use tagwarden::ledger::{Appended, IndexStore, Ledger, OpenMode, PostgresLedger};
 use tagwarden::log::ChannelState;
 use tagwarden_tests::docker_registry::CA_PEM;
 use tagwarden_tests::postgres::{PASSWORD, Postgres};
@@ -111,7 +111,7 @@ async fn what_is_not_allowed_is_denied_and_reading_goes_on() {
     let reader = PostgresLedger::open(&server.url("reader", "rights"), OpenMode::Write).await.unwrap();
     assert_eq!(reader.read(&channel, 0, 9).await.unwrap(), std::slice::from_ref(&entry));
     assert_eq!(reader.channels().await.unwrap(), std::slice::from_ref(&channel));
-    assert_eq!(reader.state(&channel).await.unwrap(), None);
+    assert_eq!(reader.get(&channel, "state").await.unwrap_err().kind(), ErrorKind::LedgerDenied);
     let denied = reader.append(&channel, 1, next(&mut state, "denied")).await.unwrap_err();
     assert_eq!(denied.kind(), ErrorKind::LedgerDenied);
     assert_eq!(denied.to_string(), format!("{place}cannot append: permission denied for table entries{rights}"));

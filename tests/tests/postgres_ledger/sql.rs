@@ -4,13 +4,13 @@ use std::io::Seek as _;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use tagwarden::ledger::{Appended, Ledger, OpenMode, PostgresLedger};
+use tagwarden::ledger::{Appended, ChannelLog, Ledger, OpenMode, PostgresLedger};
 use tagwarden::log::{ChannelState, Source};
-use tagwarden::{Channel, MoveOptions, Promoter, Provenance, Tag};
+use tagwarden::{Channel, MoveOptions, Promoter, Provenance, Tag, Timestamp};
 use tagwarden_testing::{InjectedFault, MemoryRegistry};
 use tagwarden_tests::postgres::Postgres;
 
-use super::{channel, made, next};
+use super::{channel, deployment, made, next};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -102,6 +102,70 @@ async fn an_append_is_one_statement() {
     }
     assert_eq!(ledger.size(&channel).await.unwrap(), 5);
     assert_eq!(statements() - before, 6, "{}", server.log());
+}
+
+/// Nothing that a writer may delete or change makes a key commit twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn key_commits_once_whatever_a_writer_does_to_derived_data() {
+    let test = "key_commits_once_whatever_a_writer_does_to_derived_data";
+    let Some(server) = Postgres::start(test, &[]) else { return };
+    made(&server, "keyed").await;
+    server.role("ci");
+    server.psql("keyed", &(rights() + "GRANT tagwarden_writer TO ci")).unwrap();
+    let registry = MemoryRegistry::new();
+    let prod: Channel = "registry.example.com/acme/shop:prod".parse().unwrap();
+    let tags: [Tag; 3] = ["1.0", "1.1", "1.2"].map(|name| name.parse().unwrap());
+    let digests =
+        [0, 1, 2].map(|n: u8| registry.push_image(prod.repository(), &tags[usize::from(n)], u64::from(n)).digest());
+    let release = |nth: usize| Source::Reference(prod.repository().tag(tags[nth].clone()));
+    let terms = |key: &str| {
+        MoveOptions::new(Provenance::new("manual", "run", "ada").unwrap()).idempotency_key(key.parse().unwrap())
+    };
+    // As a new process has it.
+    let opened = async || {
+        let ledger = PostgresLedger::open(&server.url("ci", "keyed"), OpenMode::Write).await.unwrap();
+        (Promoter::new(Arc::new(registry.clone()), Arc::new(ledger.clone())), ledger)
+    };
+    let (promoter, ledger) = opened().await;
+    promoter.bootstrap(&prod, Some(release(0)), terms("zero")).await.unwrap();
+    promoter.promote(&prod, release(1), terms("one")).await.unwrap();
+    let to_prod = prod.tag().clone();
+    registry.script_when(move |call: &tagwarden_testing::Call| call.puts(&to_prod), [InjectedFault::refused("DENIED")]);
+    promoter.promote(&prod, release(2), terms("two")).await.unwrap_err();
+    let mut journal = ChannelLog::new(Arc::new(ledger), prod.clone());
+    for nth in 0..300 {
+        journal.note(deployment(&nth.to_string()), Timestamp::from_unix_ms(0)).await.unwrap();
+    }
+    let size = journal.refresh().await.unwrap().size;
+    assert_eq!(server.psql("keyed", "SELECT channel, name FROM tagwarden.derived").unwrap(), format!("{prod}|state"));
+
+    let flip = "UPDATE tagwarden.derived SET bytes = set_byte(bytes, 200, get_byte(bytes, 200) # 1)";
+    for (role, change) in
+        [("ci", flip), ("ci", "UPDATE tagwarden.derived SET bytes = ''"), ("postgres", "TRUNCATE tagwarden.derived")]
+    {
+        server.psql_as(role, "keyed", change).unwrap();
+        let (promoter, ledger) = opened().await;
+        promoter.promote(&prod, release(1), terms("one")).await.unwrap();
+        assert_eq!(ledger.size(&prod).await.unwrap(), size, "{change}: the key committed once");
+        let mut journal = ChannelLog::new(Arc::new(ledger), prod.clone());
+        let state = journal.refresh().await.unwrap();
+        assert_eq!((state.live, state.previous), (Some(digests[1]), Some(digests[0])));
+        assert_eq!(journal.committed(&"one".parse().unwrap()).await.unwrap().map(|(.., to)| to), Some(digests[1]));
+        assert_eq!(journal.committed(&"two".parse().unwrap()).await.unwrap(), None, "it failed");
+        assert!(journal.made_live(&digests[0]).await.unwrap() < journal.made_live(&digests[1]).await.unwrap());
+        assert_eq!(journal.made_live(&digests[2]).await.unwrap(), None);
+    }
+    // The columns of the look-ups are computed: nobody can write them.
+    for sql in [
+        "INSERT INTO tagwarden.entries (channel, seq, bytes, key) VALUES ('x', 0, '{}', 'one')",
+        "UPDATE tagwarden.entries SET key = DEFAULT",
+    ] {
+        assert!(server.psql_as("ci", "keyed", sql).is_err(), "{sql}");
+    }
+    // A failed move does not use its key up.
+    let (promoter, ledger) = opened().await;
+    promoter.promote(&prod, release(2), terms("two")).await.unwrap();
+    assert!(ledger.size(&prod).await.unwrap() > size);
 }
 
 /// A log of real moves: the documented queries read it, and a backup restores it.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tagwarden::ledger::{Appended, Index, Ledger};
+use tagwarden::ledger::{Appended, IndexStore, Ledger, Term};
 use tagwarden::log::ChannelState;
 use tagwarden::registry::{Manifest, Put, Registry, pin_tag, pinned};
 use tagwarden::{Channel, Digest, Error, ErrorKind, Reference, Repository, Result, Tag};
@@ -263,7 +263,11 @@ impl Ledger for GatedLedger {
         self.0.pass(Port::Read, "channels".to_owned(), self.0.ledger.channels(), unread).await
     }
 
-    fn index(&self) -> Option<&dyn Index> {
+    async fn search(&self, channel: &Channel, term: Term<'_>, size: u64) -> Result<Option<Vec<u64>>> {
+        self.0.ledger.search(channel, term, size).await
+    }
+
+    fn index(&self) -> Option<&dyn IndexStore> {
         self.0.ledger.index()
     }
 }

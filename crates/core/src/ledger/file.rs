@@ -6,7 +6,6 @@ mod lines;
 mod mark;
 mod place;
 mod reader;
-mod table;
 mod verify;
 mod writer;
 
@@ -36,9 +35,9 @@ use self::reader::Reader;
 use self::writer::Writer;
 use super::name::FILE;
 use super::open_logs::OpenLogs;
-use super::{Appended, Index, Ledger, Term, Unacknowledged};
+use super::{Appended, IndexStore, Ledger, Unacknowledged};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{ChannelState, LogReport};
+use crate::log::LogReport;
 use crate::value::Channel;
 
 /// Default of [`FileLedger::lock_wait`]: 10 s.
@@ -276,42 +275,32 @@ impl Ledger for FileLedger {
         blocking(ErrorKind::LedgerUnavailable, move || verify::verify(&place)).await
     }
 
-    fn index(&self) -> Option<&dyn Index> {
+    fn index(&self) -> Option<&dyn IndexStore> {
         Some(self)
     }
 }
 
-/// The index of a log is one file, `index/<channel>.index`: a state of the channel, and a hash table of terms.
-///
-/// An index that cannot be used is treated as missing. A failed write of the index is recorded as a notice, and never
-/// fails the operation. `extend` from 0 rebuilds the index, unless there already is an index of this log.
+/// A blob is the file `index/<channel>.<name>`. A failed write is recorded as a notice.
 #[async_trait]
-impl Index for FileLedger {
-    async fn state(&self, channel: &Channel) -> Result<Option<ChannelState>> {
-        let place = self.place(channel);
-        blocking(ErrorKind::LedgerUnavailable, move || Ok(index::state(&place))).await
+impl IndexStore for FileLedger {
+    async fn get(&self, channel: &Channel, name: &str) -> Result<Option<Bytes>> {
+        let (place, name) = (self.place(channel), name.to_owned());
+        blocking(ErrorKind::LedgerUnavailable, move || {
+            index::get(&place, &name).map_err(|e| place.io("read", &place.index(&name), e))
+        })
+        .await
     }
 
-    async fn find(&self, channel: &Channel, term: Term) -> Result<Vec<u64>> {
-        let place = self.place(channel);
-        blocking(ErrorKind::LedgerUnavailable, move || index::find(&place, term)).await
-    }
-
-    async fn extend(&self, channel: &Channel, from: u64, state: &ChannelState, terms: &[(Term, u64)]) -> Result<()> {
+    async fn put(&self, channel: &Channel, name: &str, blob: Bytes) -> Result<()> {
         if self.inner.may == May::Read {
             return Ok(());
         }
-        let (log, state, terms) = (self.log(channel), state.clone(), terms.to_vec());
+        let (place, name) = (self.place(channel), name.to_owned());
         blocking(ErrorKind::LedgerUnavailable, move || {
-            let leaf_at = |seq| {
-                let mut reader = lock(&log.reader);
-                let entry = match reader::look(&log.place, &mut reader) {
-                    Ok(Some(reader)) => reader.read(seq, 1).ok().and_then(|entries| entries.into_iter().next()),
-                    _ => None,
-                };
-                entry.map(|entry| crate::log::EncodedEntry::of(entry).leaf())
-            };
-            index::extend(&log.place, from, &state, &terms, leaf_at)
+            if let Err(e) = index::put(&place, &name, &blob) {
+                place.note(Repair::IndexLeft { why: e.to_string() });
+            }
+            Ok(())
         })
         .await
     }

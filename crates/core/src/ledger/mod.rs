@@ -4,6 +4,7 @@
 mod export;
 #[cfg(all(feature = "file", unix))]
 mod file;
+mod index;
 mod journal;
 mod memory;
 #[cfg(any(all(feature = "file", unix), feature = "object-store"))]
@@ -22,6 +23,7 @@ mod url;
 pub use export::{ExportedLog, export, exports};
 #[cfg(all(feature = "file", unix))]
 pub use file::{FileLedger, Repair, RepairNotice, verify_file};
+pub use index::Term;
 pub use journal::{AppendResult, ChannelLog};
 pub use memory::MemoryLedger;
 #[cfg(feature = "object-store")]
@@ -38,7 +40,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::error::Result;
-use crate::log::{ChannelState, LogReport, Verifier};
+use crate::log::{LogReport, Verifier};
 use crate::value::{Channel, Timestamp};
 
 /// Number of entries that one step of the verification reads.
@@ -132,42 +134,37 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
         }
     }
 
-    /// The backend's index, if it keeps one.
-    fn index(&self) -> Option<&dyn Index> {
+    /// The positions of the intents of the committed moves with this value, among the first `size` entries, newest
+    /// first. None, the default, if the ledger cannot search: then a [`ChannelLog`] searches with the index.
+    async fn search(&self, channel: &Channel, term: Term<'_>, size: u64) -> Result<Option<Vec<u64>>> {
+        let _ = (channel, term, size);
+        Ok(None)
+    }
+
+    /// The place for the index of a log; none, the default, if the ledger has none.
+    fn index(&self) -> Option<&dyn IndexStore> {
         None
     }
 }
 
-/// A key of an index, as a 64-bit hash. Two values may have the same hash: a position that is found is only a
-/// candidate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Term(pub u64);
-
-/// Default of [`Index::behind`], in entries, for ledgers where one entry is cheap to read.
-const BEHIND: u64 = 256;
-
-/// Derived data that makes look-ups cheap on long logs: the state of a channel after some number of entries, and the
-/// positions of keys and digests in those entries.
+/// A place for the index of each log: named blobs of derived data.
 ///
-/// It is a cache. Its size and a leaf hash bind it to one log. For the entries that it covers it is trusted, also when
-/// it does *not* contain a term; the rest of the log is scanned. Deleting it loses nothing.
+/// It asks for nothing more: a blob may be lost, outdated or damaged at any time. A [`ChannelLog`] checks each blob, and
+/// reads the log instead of a blob that does not fit. So an error here is never an error of the ledger.
 #[async_trait]
-pub trait Index: fmt::Debug + Send + Sync {
-    /// The state after the entries that the index covers, or none if there is no index or it cannot be used.
-    async fn state(&self, channel: &Channel) -> Result<Option<ChannelState>>;
+pub trait IndexStore: fmt::Debug + Send + Sync {
+    /// The blob of this name; none if there is none.
+    async fn get(&self, channel: &Channel, name: &str) -> Result<Option<Bytes>>;
 
-    /// The positions that were indexed under `term`, newest first. An error if the index was deleted after `state`
-    /// returned it, because an empty answer would mean that the term is not in the log; the next `state` is then none.
-    async fn find(&self, channel: &Channel, term: Term) -> Result<Vec<u64>>;
+    /// Stores the blob in place of an earlier one. A ledger that was opened read-only does nothing.
+    async fn put(&self, channel: &Channel, name: &str, blob: Bytes) -> Result<()>;
 
-    /// The greatest number of entries that the index may lag behind the head. A new process reads all of them in its
+    /// The number of entries after which the index is stored again. A new process reads up to that many entries in its
     /// first look-up. 256 by default; less where each entry is a request.
-    fn behind(&self) -> u64 {
-        BEHIND
+    fn every(&self) -> u64 {
+        EVERY
     }
-
-    /// Extends the index to `state`, with the terms of the entries in between. Does nothing if the index does not cover
-    /// exactly `from` entries any more. With `from` 0 the index is rebuilt, unless there already is an index of this
-    /// log. The terms of an entry must never change.
-    async fn extend(&self, channel: &Channel, from: u64, state: &ChannelState, terms: &[(Term, u64)]) -> Result<()>;
 }
+
+/// Default of [`IndexStore::every`], in entries, for ledgers where one entry is cheap to read.
+const EVERY: u64 = 256;

@@ -9,7 +9,6 @@ mod head;
 mod hint;
 #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
 mod http;
-mod index;
 mod keys;
 mod log;
 mod probe;
@@ -38,9 +37,9 @@ use self::settings::Settings;
 use super::name::OBJECT;
 use super::open_logs::OpenLogs;
 use super::url::{LedgerUrl, Place};
-use super::{Appended, Index, Ledger, OpenMode, Term};
+use super::{Appended, IndexStore, Ledger, OpenMode};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{ChannelState, Entry};
+use crate::log::Entry;
 use crate::value::Channel;
 
 /// The longest time of one request, unless the URL or [`ObjectLedger::timeout`] sets another: 10 s.
@@ -54,6 +53,10 @@ const MAX_READ: u64 = 512;
 
 /// The greatest number of channels that are remembered.
 const MAX_LOGS: usize = 1024;
+
+/// The number of entries after which the index is stored again: in the first look-up of a process, each entry after the
+/// index is a request.
+const INDEX_EVERY: u64 = 16;
 
 /// A ledger in an object store: an entry is the object `<prefix>/<channel>/log/<position in 20 digits>.json`.
 ///
@@ -219,32 +222,27 @@ impl Ledger for ObjectLedger {
         Ok(channels)
     }
 
-    fn index(&self) -> Option<&dyn Index> {
+    fn index(&self) -> Option<&dyn IndexStore> {
         Some(self)
     }
 }
 
-/// The index of a log is `index/head.json`, which has a state of the channel and the latest terms, and runs of older
-/// terms.
+/// A blob is the object `<prefix>/<channel>/index/<name>`.
 #[async_trait]
-impl Index for ObjectLedger {
-    async fn state(&self, channel: &Channel) -> Result<Option<ChannelState>> {
-        self.inner.log(channel).index_state().await
+impl IndexStore for ObjectLedger {
+    async fn get(&self, channel: &Channel, name: &str) -> Result<Option<Bytes>> {
+        self.inner.bucket.get(&self.inner.log(channel).keys.index(name)).await
     }
 
-    async fn find(&self, channel: &Channel, term: Term) -> Result<Vec<u64>> {
-        self.inner.log(channel).index_find(term).await
-    }
-
-    fn behind(&self) -> u64 {
-        index::BEHIND
-    }
-
-    async fn extend(&self, channel: &Channel, from: u64, state: &ChannelState, terms: &[(Term, u64)]) -> Result<()> {
+    async fn put(&self, channel: &Channel, name: &str, blob: Bytes) -> Result<()> {
         match self.inner.access {
             OpenMode::Read => Ok(()),
-            OpenMode::Write => self.inner.log(channel).index_extend(from, state, terms).await,
+            OpenMode::Write => self.inner.bucket.put(&self.inner.log(channel).keys.index(name), blob).await,
         }
+    }
+
+    fn every(&self) -> u64 {
+        INDEX_EVERY
     }
 }
 

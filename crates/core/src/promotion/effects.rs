@@ -238,10 +238,10 @@ impl Effects {
     pub(super) async fn read_log(&self) -> Result<LogRead> {
         let mut journal = self.journal.lock().await;
         journal.refresh().await?;
-        self.log_read(&journal).await
+        self.log_read(&mut journal).await
     }
 
-    async fn log_read(&self, journal: &ChannelLog) -> Result<LogRead> {
+    async fn log_read(&self, journal: &mut ChannelLog) -> Result<LogRead> {
         let state = Arc::clone(journal.state());
         let replay = match &self.author.key {
             // No other move has a random key, except a move of this run whose answer was lost.
@@ -285,7 +285,7 @@ impl Effects {
             Ok(AppendResult::At(_)) => Ok(AppendEnd::Stored(self.log_with(Arc::clone(journal.state()), None))),
             Ok(AppendResult::Lost) => {
                 let log = match journal.refresh().await {
-                    Ok(_) => self.log_read(&journal).await,
+                    Ok(_) => self.log_read(&mut journal).await,
                     Err(error) => Err(error),
                 };
                 Ok(log.map_or(AppendEnd::Unknown, AppendEnd::Lost))

@@ -80,7 +80,7 @@ impl Run {
 
     async fn label_on(&self, channel: &Channel, digest: Digest) -> Result<Option<ReleaseLabel>> {
         let journal = self.effects.inner.journal(channel);
-        let journal = journal.lock().await;
+        let mut journal = journal.lock().await;
         let Some(seq) = journal.made_live(&digest).await? else { return Ok(None) };
         Ok(match journal.read(seq, 1).await?.pop() {
             Some(Entry { body: Body::Intent(intent), .. }) => intent.provenance.release.clone(),

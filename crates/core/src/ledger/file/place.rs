@@ -79,7 +79,6 @@ pub(super) struct Place {
     pub(super) dir: PathBuf,
     pub(super) log: PathBuf,
     pub(super) lock: PathBuf,
-    pub(super) index: PathBuf,
     notices: Notices,
 }
 
@@ -89,12 +88,21 @@ impl Place {
         Place {
             log: dir.join(format!("{name}.jsonl")),
             lock: dir.join(format!("{name}.lock")),
-            index: dir.join("index").join(name),
             dir: dir.to_owned(),
             disk,
             channel,
             notices,
         }
+    }
+
+    /// The directory of the index blobs.
+    pub(super) fn index_dir(&self) -> PathBuf {
+        self.dir.join("index")
+    }
+
+    /// A file of the index: a blob or a lock file.
+    pub(super) fn index(&self, extension: &str) -> PathBuf {
+        self.index_dir().join(format!("{}.{extension}", FILE.encode(&self.channel)))
     }
 
     pub(super) fn note(&self, repair: Repair) {

@@ -223,8 +223,8 @@ async fn what_is_read_only_is_read_and_not_touched() {
     assert_eq!(reader.size(&channel()).await.unwrap(), 3);
     assert_eq!(reader.read(&channel(), 2, 9).await.unwrap(), [entry(2, 5)]);
     assert_eq!(reader.channels().await.unwrap(), [channel()]);
-    let index = reader.index().unwrap();
-    index.extend(&channel(), 0, &ChannelState { size: 3, ..ChannelState::empty(channel()) }, &[]).await.unwrap();
+    reader.put(&channel(), "state", Bytes::from_static(b"blob")).await.unwrap();
+    assert_eq!(reader.get(&channel(), "state").await.unwrap(), None);
     let (code, said) = code(reader.append(&channel(), 3, entry(3, 5)).await);
     assert_eq!(code, "LEDGER_UNAVAILABLE");
     assert!(said.ends_with("the ledger was opened read-only"), "{said}");

@@ -1,11 +1,12 @@
-//! Tests of `ChannelLog` over a file ledger with an index, and over a ledger that returns one entry per read.
+//! Tests of `ChannelLog` over a file ledger, and over a ledger that returns one entry per read.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::*;
-use crate::ledger::{BEHIND, FileLedger, Index};
+use crate::ledger::{EVERY, FileLedger, IndexStore};
 use crate::log::{Intent, Op, proptests};
+use crate::value::{Digest, IdempotencyKey};
 
 fn channel() -> Channel {
     "reg.io/acme/shop:prod".parse().unwrap()
@@ -60,64 +61,54 @@ async fn a_log_without_an_index_yet_is_looked_up_in_memory() {
 }
 
 #[tokio::test]
-async fn the_index_is_moved_on_between_moves_and_knows_each_of_them() {
+async fn index_of_a_file_ledger_is_stored_and_used_and_may_be_deleted() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = FileLedger::open(dir.path()).unwrap();
     let mut journal = ChannelLog::new(Arc::new(ledger.clone()), channel());
-    let seq = moves(&mut journal, 1..BEHIND).await;
+    let seq = moves(&mut journal, 1..EVERY).await;
+    journal.append(seq + 1, outcome(seq, EVERY - 1), Timestamp::from_unix_ms(0)).await.unwrap();
     journal.refresh().await.unwrap();
-    assert_eq!(ledger.state(&channel()).await.unwrap(), None, "a move is open");
-    journal.append(seq + 1, outcome(seq, BEHIND - 1), Timestamp::from_unix_ms(0)).await.unwrap();
-    journal.refresh().await.unwrap();
-    assert_eq!(ledger.state(&channel()).await.unwrap().map(|state| state.size), Some(seq + 2));
-    assert!(journal.places.is_empty(), "what the index has is not held in memory as well");
-    let mut anew = ChannelLog::new(Arc::new(ledger.clone()), channel());
-    anew.refresh().await.unwrap();
-    let open = moves(&mut anew, BEHIND..BEHIND + 2).await;
-    for journal in [&journal, &anew] {
-        for nth in [1, 7, BEHIND - 1] {
-            assert_eq!(
-                journal.committed(&key(nth)).await.unwrap().map(|(seq, request, _)| (seq, request)),
-                Some((2 * nth - 1, digest(nth)))
-            );
+    journal.committed(&key(0)).await.unwrap();
+    let names = ["state", "moves"];
+    let files = || names.map(|name| dir.path().join(format!("index/reg.io%2facme%2fshop%3aprod.{name}")));
+    assert!(files().iter().all(|file| file.exists()));
+    for deleted in 0..=names.len() {
+        for file in &files()[..deleted] {
+            std::fs::remove_file(file).unwrap();
         }
+        let mut anew = ChannelLog::new(Arc::new(ledger.clone()), channel());
+        assert_eq!(anew.refresh().await.unwrap().size, seq + 2);
+        for nth in [1, 7, EVERY - 1] {
+            let found = anew.committed(&key(nth)).await.unwrap();
+            assert_eq!(found.map(|(seq, request, _)| (seq, request)), Some((2 * nth - 1, digest(nth))));
+        }
+        assert!(files().iter().all(|file| file.exists()), "it is stored again");
     }
-    assert_eq!(
-        anew.committed(&key(BEHIND)).await.unwrap().map(|(seq, request, _)| (seq, request)),
-        Some((open - 2, digest(BEHIND)))
-    );
+    assert_eq!(ledger.notices(), []);
 }
 
 #[tokio::test]
-async fn an_index_that_goes_away_costs_a_scan_and_is_made_again() {
-    let dir = tempfile::tempdir().unwrap();
-    let ledger = FileLedger::open(dir.path()).unwrap();
-    let mut journal = ChannelLog::new(Arc::new(ledger.clone()), channel());
-    let seq = moves(&mut journal, 1..BEHIND).await;
-    journal.append(seq + 1, outcome(seq, BEHIND - 1), Timestamp::from_unix_ms(0)).await.unwrap();
-    journal.refresh().await.unwrap();
-    std::fs::remove_dir_all(dir.path().join("index")).unwrap();
-    assert_eq!(
-        journal.committed(&key(7)).await.unwrap().map(|(seq, request, _)| (seq, request)),
-        Some((13, digest(7))),
-        "from the log itself"
-    );
-    journal.refresh().await.unwrap();
-    assert_eq!(
-        journal.committed(&key(7)).await.unwrap().map(|(seq, request, _)| (seq, request)),
-        Some((13, digest(7)))
-    );
-    assert_eq!(ledger.state(&channel()).await.unwrap().map(|state| state.size), Some(seq + 2));
-}
-
-#[tokio::test]
-async fn a_ledger_that_is_only_read_is_looked_up_all_the_same() {
+async fn read_only_ledger_is_looked_up_and_stores_no_index() {
     let dir = tempfile::tempdir().unwrap();
     let mut journal = ChannelLog::new(Arc::new(FileLedger::open(dir.path()).unwrap()), channel());
-    moves(&mut journal, 1..2 * BEHIND).await;
+    moves(&mut journal, 1..2 * EVERY).await;
     let mut reader = ChannelLog::new(Arc::new(FileLedger::open_read_only(dir.path()).unwrap()), channel());
     reader.refresh().await.unwrap();
     assert_eq!(reader.committed(&key(7)).await.unwrap().map(|(seq, request, _)| (seq, request)), Some((13, digest(7))));
+    assert!(!dir.path().join("index").exists());
+}
+
+#[tokio::test]
+async fn index_that_cannot_be_written_is_left_and_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = FileLedger::open(dir.path()).unwrap();
+    std::fs::write(dir.path().join("index"), b"not a directory").unwrap();
+    ledger.put(&channel(), "state", Bytes::from_static(b"blob")).await.unwrap();
+    let notices: Vec<_> = ledger.notices().iter().map(ToString::to_string).collect();
+    assert_eq!(notices, ["reg.io/acme/shop:prod: the index was left as it was: it is not a directory"]);
+    let mut journal = ChannelLog::new(Arc::new(ledger), channel());
+    moves(&mut journal, 1..4).await;
+    assert_eq!(journal.committed(&key(2)).await.unwrap().map(|(seq, ..)| seq), Some(3));
 }
 
 /// Returns one entry per read. The requirements of a ledger allow this.

@@ -1,7 +1,6 @@
 //! `Bucket`: single requests to an object store, each with a timeout and with errors of one type.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,12 +62,6 @@ impl Bucket {
             Err(Fault::NoObject) => Ok(None),
             Err(fault) => Err(self.error(fault, "read", key)),
         }
-    }
-
-    /// A range of the bytes under `key`. The object must exist.
-    pub(super) async fn get_range(&self, key: &Path, range: Range<u64>) -> Result<Bytes> {
-        let got = self.patiently(|| self.store.get_range(key, range.clone())).await;
-        got.map_err(|fault| self.error(fault, "read", key))
     }
 
     /// Stores the bytes under `key` if there is no object. Sent once.

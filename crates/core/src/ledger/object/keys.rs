@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(keys.entry(42).as_ref(), format!("{root}/log/00000000000000000042.json"));
         assert_eq!(keys.entry(u64::MAX).as_ref(), format!("{root}/log/18446744073709551615.json"));
         assert_eq!(keys.hint().as_ref(), format!("{root}/hint/head.json"));
-        assert_eq!(keys.index("head.json").as_ref(), format!("{root}/index/head.json"));
+        assert_eq!(keys.index("state").as_ref(), format!("{root}/index/state"));
         assert_eq!(probe(&Path::from("")).as_ref(), "probe/create-if-absent.json");
     }
 

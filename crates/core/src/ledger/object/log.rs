@@ -8,7 +8,6 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::bucket::Bucket;
-use super::index::Held;
 use super::keys::Keys;
 use super::{AT_ONCE, MAX_READ};
 use crate::error::{Error, ErrorKind, Result};
@@ -34,8 +33,6 @@ pub(super) struct Known {
     pub(super) brought: BTreeMap<u64, Bytes>,
     /// The time when this process last wrote the hint.
     pub(super) hinted: Option<Instant>,
-    /// The index as `Index::state` last returned it.
-    pub(super) index: Held,
 }
 
 impl Log {

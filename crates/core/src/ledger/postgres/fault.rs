@@ -33,11 +33,6 @@ impl Fault {
         self.said().is_some_and(|said| lost.contains(said.code()))
     }
 
-    /// True if a table or the schema does not exist, or may not be read.
-    pub(super) fn is_absent_or_denied(&self) -> bool {
-        self.said().is_some_and(|said| matches!(kind(said.code()), ErrorKind::LedgerAbsent | ErrorKind::LedgerDenied))
-    }
-
     fn said(&self) -> Option<&DbError> {
         match self {
             Fault::Said(error) => error.as_db_error(),

@@ -22,7 +22,7 @@ use self::address::Address;
 use self::clock::DatabaseClock;
 use self::fault::Fault;
 use self::pool::{Lease, Parameter, Pool};
-use super::{Appended, Index, Ledger, LedgerUrl, OpenMode};
+use super::{Appended, IndexStore, Ledger, LedgerUrl, OpenMode, Term};
 use crate::backoff::Backoff;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Channel, Timestamp};
@@ -49,7 +49,8 @@ const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Du
 ///   the first attempt, and the stored entry then shows the result. The append is LEDGER_AMBIGUOUS only if this fails
 ///   for 30 s.
 /// - A failover to an *asynchronous* standby can lose entries that were acknowledged.
-/// - `folds` and `terms` hold derived data; emptying them loses nothing.
+/// - Moves are looked up by columns that the database computes from the entry and that no writer can change. `derived`
+///   holds derived data; emptying it loses nothing.
 ///
 /// # URL
 /// `postgres://user:password@host:port/database?schema=…&sslmode=…&sslrootcert=…`, also `postgresql://`. Several hosts
@@ -262,7 +263,11 @@ impl Ledger for PostgresLedger {
         Ok(channels)
     }
 
-    fn index(&self) -> Option<&dyn Index> {
+    async fn search(&self, channel: &Channel, term: Term<'_>, size: u64) -> Result<Option<Vec<u64>>> {
+        self.search(channel, term, size).await.map(Some)
+    }
+
+    fn index(&self) -> Option<&dyn IndexStore> {
         Some(self)
     }
 }

@@ -99,22 +99,17 @@ impl Pool {
 
     /// The rows of a statement that changes nothing. It is sent again on a new connection if a used connection broke.
     pub(super) async fn read(&self, what: &str, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
-        self.try_read(sql, parameters).await?.map_err(|fault| self.error(fault, what))
-    }
-
-    /// As `read`, but returns the fault itself. The outer error means that there is no connection.
-    pub(super) async fn try_read(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Result<Vec<Row>, Fault>> {
         let lease = self.lease().await?;
         let is_new = lease.is_new;
-        let result = lease.rows(sql, parameters).await;
-        match &result {
+        let result = match lease.rows(sql, parameters).await {
             Err(fault) if !is_new && !fault.answered() => {
                 // If one connection broke, the others are probably broken too.
                 self.kept().clear();
-                Ok(self.lease_new().await?.rows(sql, parameters).await)
+                self.lease_new().await?.rows(sql, parameters).await
             }
-            _ => Ok(result),
-        }
+            result => result,
+        };
+        result.map_err(|fault| self.error(fault, what))
     }
 
     pub(super) fn error(&self, fault: Fault, what: &str) -> Error {

@@ -1,11 +1,23 @@
 -- Version 1. `@` stands for the schema, quoted.
 
+-- The entry in stored bytes. It never changes, so that columns can be computed with it.
+CREATE FUNCTION @.entry(bytes bytea) RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT convert_from(bytes, 'UTF8')::jsonb
+$$;
+
+-- Moves are looked up by `key` and `target` of an intent and `status` of its outcome. The database computes them, so that
+-- no writer can give an entry other ones, or remove them.
 CREATE TABLE @.entries (
     channel text COLLATE "C" NOT NULL,
     seq bigint NOT NULL CHECK (seq >= 0),
     bytes bytea NOT NULL CHECK (octet_length(bytes) <= 32768),
+    key text COLLATE "C" GENERATED ALWAYS AS (@.entry(bytes) #>> '{body,key}') STORED,
+    target text COLLATE "C" GENERATED ALWAYS AS (@.entry(bytes) #>> '{body,target,digest}') STORED,
+    status text COLLATE "C" GENERATED ALWAYS AS (@.entry(bytes) #>> '{body,status}') STORED,
     PRIMARY KEY (channel, seq)
 );
+CREATE INDEX entries_by_key ON @.entries (channel, key, seq) WHERE key IS NOT NULL;
+CREATE INDEX entries_by_target ON @.entries (channel, target, seq) WHERE target IS NOT NULL;
 
 CREATE FUNCTION @.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -19,18 +31,12 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON @.entries
 -- Also for replication and restores in progress, which other triggers do not fire for.
 ALTER TABLE @.entries ENABLE ALWAYS TRIGGER append_only;
 
--- The index: derived, and may be emptied. A channel's terms count only while the row (term 0, seq -1) is among them.
-CREATE TABLE @.folds (
-    channel text COLLATE "C" PRIMARY KEY,
-    size bigint NOT NULL,
-    state text NOT NULL
-);
-
-CREATE TABLE @.terms (
+-- Derived data: a state of each channel. It may be emptied.
+CREATE TABLE @.derived (
     channel text COLLATE "C" NOT NULL,
-    term bigint NOT NULL,
-    seq bigint NOT NULL,
-    PRIMARY KEY (channel, term, seq)
+    name text COLLATE "C" NOT NULL,
+    bytes bytea NOT NULL,
+    PRIMARY KEY (channel, name)
 );
 
 -- For people: one row for each move.
