@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p tagwarden-tests --bench objects`. The store is in memory, so the measured time is the number of
 //! sequential requests. The total number of requests is printed as well. `TAGWARDEN_BENCH_ENTRIES` sets the length of
-//! the long log; the default is 1,000,000 entries (about 1 GB).
+//! the long log; the default is 100,000 entries (about 100 MB).
 
 #[path = "shared/paired.rs"]
 mod paired;
@@ -33,7 +33,7 @@ const REQUEST: Duration = Duration::from_millis(2);
 const PROBE: u64 = 2;
 
 fn main() {
-    let long = std::env::var("TAGWARDEN_BENCH_ENTRIES").map_or(1_000_000, |count| count.parse().expect("a number"));
+    let long = std::env::var("TAGWARDEN_BENCH_ENTRIES").map_or(100_000, |count| count.parse().expect("a number"));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let world = World { runtime, store: Store::default(), registry: MemoryRegistry::new() };
     world.append();
@@ -133,7 +133,7 @@ impl World {
         }
         paired(("current and previous, long log", 2.0, 60), || current(long), "100 entries", || current(SHORT));
         paired(("history page of 50, long log", 2.0, 60), || page(long), "100 entries", || page(SHORT));
-        paired(("promotion with a key, long log", 1.5, 60), || keyed(long), "100 entries", || keyed(SHORT));
+        paired(("promotion with a key, long log", 2.0, 60), || keyed(long), "100 entries", || keyed(SHORT));
     }
 
     fn promote(&self, size: u64, promoter: &Promoter, name: &str) -> Duration {

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p tagwarden --bench promotion --features testing` prints medians and their ratio. The registry is
 //! `tagwarden_testing::RegistryServer` on loopback, the ledger is a `FileLedger`; both sides speak to the same server.
-//! `TAGWARDEN_BENCH_ENTRIES` makes the long log another length than 1,000,000 entries (about 1 GB), and
+//! `TAGWARDEN_BENCH_ENTRIES` makes the long log another length than 100,000 entries (about 100 MB), and
 //! `TAGWARDEN_BENCH_ONLY` runs one part alone: `loopback`, `latency`, `log` or `audit`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -32,7 +32,7 @@ const CHANNELS: usize = 1000;
 const AT_ONCE: usize = 16;
 
 fn main() {
-    let long = std::env::var("TAGWARDEN_BENCH_ENTRIES").map_or(1_000_000, |count| count.parse().expect("a number"));
+    let long = std::env::var("TAGWARDEN_BENCH_ENTRIES").map_or(100_000, |count| count.parse().expect("a number"));
     let only = std::env::var("TAGWARDEN_BENCH_ONLY").ok();
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -336,7 +336,7 @@ fn logs(runtime: &Runtime, dir: &Path, long: u64) {
     paired("history page of 50, long log", 2.0, 200, || page(long), "100 entries", || page(SHORT));
     let keyed = std::cell::RefCell::new(&mut keyed);
     let keyed = |size| (keyed.borrow_mut())(size);
-    paired("promotion with a key, long log", 1.5, 200, || keyed(long), "100 entries", || keyed(SHORT));
+    paired("promotion with a key, long log", 2.0, 200, || keyed(long), "100 entries", || keyed(SHORT));
 }
 
 async fn promote(promoter: &Promoter, registry: &MemoryRegistry, size: u64, nth: u64) {
