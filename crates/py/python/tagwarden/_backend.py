@@ -1,4 +1,4 @@
-"""What the native half calls when a backend or a rule is written in Python: JSON in, JSON out."""
+"""Adapters that the native half calls when a backend or guardrail is written in Python: JSON in, JSON out."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 class _Threads:
     """Daemon threads in which backends run.
 
-    A thread of the native half only waits for them, outside of the interpreter: one that runs Python, or comes back to
-    it, while the interpreter ends would take the process down.
+    A native thread only waits for them, without the GIL: a native thread that runs Python, or takes the GIL, while the
+    interpreter ends would crash the process.
     """
 
     def __init__(self) -> None:
         self.begin()
 
     def begin(self) -> None:
-        """As in a process that has just started: a child of a fork has none of its parent's threads."""
+        """Resets to the state of a new process: a forked child has none of its parent's threads."""
         self._idle: list[queue.SimpleQueue[Callable[[], None]]] = []
         self._used = False
         self._ended = False
 
     def run(self, work: Callable[[], Any]) -> Any:
-        """Waits until a thread has done the work; for good if the interpreter ends before that."""
+        """Runs the work on a daemon thread and returns its result. It never returns if the interpreter ends first."""
         told: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
 
         def tell() -> None:
@@ -71,16 +71,16 @@ class _Threads:
             self._idle.append(given)
 
     def end(self) -> None:
-        """No call is told anything any more; one that was told just now has left the interpreter after this."""
+        """Stops giving results to native threads. A thread that got one just before has left the interpreter by now."""
         self._ended = True
         if self._used:
             time.sleep(_SETTLE)
 
 
 _END = 5.0
-"""How long, in seconds, a call that begins while the interpreter ends is held back: longer than the end takes."""
+"""Seconds for which a call that begins while the interpreter ends is delayed: longer than the shutdown takes."""
 _SETTLE = 0.05
-"""How long, in seconds, it takes at most to come back to the native half."""
+"""Seconds that a thread takes at most to return to the native half."""
 
 
 def _tried(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
@@ -91,13 +91,13 @@ def _tried(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
 
 
 class _Loop:
-    """A loop in a thread of its own, for coroutines of backends that no running loop waits for."""
+    """An event loop in its own thread, for coroutines of backends if the caller's loop does not run."""
 
     def __init__(self) -> None:
         self.begin()
 
     def begin(self) -> None:
-        """As in a process that has just started."""
+        """Resets to the state of a new process."""
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -124,11 +124,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_LOOP.begin)
 
 _LOOK = 0.5
-"""How often, in seconds, a thread that waits for a coroutine looks whether its loop was closed."""
+"""Seconds between two checks whether the event loop of a coroutine was closed."""
 
 
 def in_own_loop() -> bool:
-    """True in a coroutine that runs in the package's own loop, which stands still while the coroutine waits."""
+    """True in a coroutine that runs in the package's own loop. A blocking call there would stop that loop."""
     return _LOOP.is_here()
 
 
@@ -152,7 +152,7 @@ class Adapter:
         return answer
 
     def _run(self, result: Any) -> Any:
-        """A plain result as it is, and what a coroutine gives: it runs in the adapter's loop while that one does."""
+        """The result, plain or of a coroutine. It runs in the adapter's loop, or in our own if that one has ended."""
         if not inspect.isawaitable(result):
             return result
         import asyncio
@@ -162,7 +162,7 @@ class Adapter:
             try:
                 return await result
             except (KeyboardInterrupt, SystemExit) as error:
-                # It would end the loop. One that is the user's own shall end, but not the one that others share.
+                # These exceptions end the coroutine's loop. The user's loop shall end, the shared one must not.
                 if not in_own_loop():
                     raise
                 return _Raised(error)
@@ -171,7 +171,7 @@ class Adapter:
         loop = self.loop if self.loop is not None and self.loop.is_running() else _LOOP.get()
         try:
             running = asyncio.run_coroutine_threadsafe(coroutine, loop)
-        except RuntimeError:  # It was closed just now.
+        except RuntimeError:  # The loop was closed after the check.
             loop = _LOOP.get()
             running = asyncio.run_coroutine_threadsafe(coroutine, loop)
         try:
@@ -182,7 +182,7 @@ class Adapter:
             given = running.result()
         finally:
             if inspect.iscoroutine(result):
-                result.close()  # The loop may have ended before it began.
+                result.close()  # The loop may have ended before the coroutine began.
         if isinstance(given, _Raised):
             raise given.error
         return given
@@ -235,7 +235,7 @@ class LedgerAdapter(Adapter):
 
 
 def _listed(method: str, given: Any) -> Iterable[Any]:
-    """Several things: the letters of a string are none."""
+    """The items of a list. A string is an error: its letters are no items."""
     if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
         raise TypeError(f"{method} gave a {type(given).__name__}, and no list")
     return given

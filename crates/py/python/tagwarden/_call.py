@@ -1,4 +1,4 @@
-"""Calls of the native half: waited for, or awaited."""
+"""Calls of the native half: blocking and awaited."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Seconds: TypeAlias = float | datetime.timedelta
 
 
 def encode(arguments: dict[str, Any]) -> str:
-    """Arguments as JSON; None is left out. TypeError for what is no argument, ValueError for what is no text."""
+    """Arguments as JSON; None is left out. TypeError for an unsupported type, ValueError for a lone surrogate."""
     given = {name: value for name, value in arguments.items() if value is not None}
     return sound(json.dumps(given, default=_plain, ensure_ascii=False, allow_nan=False))
 
@@ -43,7 +43,7 @@ def ms(duration: Seconds | None) -> float | None:
 
 
 def given(ended: tuple[Any, str | None, BaseException | None]) -> Any:
-    """What a call gave, or its error."""
+    """Returns the result of a call that ended, or raises its error."""
     value, error, exception = ended
     if error is not None:
         fail(error, exception)
@@ -51,13 +51,13 @@ def given(ended: tuple[Any, str | None, BaseException | None]) -> Any:
 
 
 def wait(call: _native.Call) -> Any:
-    """Waits; signals are looked for every 50 ms."""
+    """Blocks until the call ends; checks for signals every 50 ms."""
     return given(call.wait())
 
 
 async def wait_async(call: _native.Call) -> Any:
-    """Awaits; a task that is cancelled, or a coroutine that is closed, aborts the call."""
-    import asyncio  # It is half of what an import costs, and a blocking program does not need it.
+    """Awaits the call. Cancelling the task or closing the coroutine aborts the call."""
+    import asyncio  # Here, because it is half of the package's import time and blocking programs do not need it.
 
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
@@ -70,7 +70,7 @@ async def wait_async(call: _native.Call) -> Any:
         try:
             loop.call_soon_threadsafe(settle, (value, error, exception))
         except RuntimeError:
-            pass  # The loop was closed: it is not awaited any more.
+            pass  # The loop is closed, so nothing awaits the future.
 
     call.then(done)
     try:
@@ -82,6 +82,6 @@ async def wait_async(call: _native.Call) -> Any:
 
 
 def untouched(backend: object, base: type, methods: Iterable[str]) -> bool:
-    """True if a backend's methods are those of the core's class: then the core calls its own, without Python."""
+    """True if a backend overrides no method of the core's class: then the core calls its own, without Python."""
     kind = type(backend)
     return all(getattr(kind, name) is getattr(base, name) and name not in vars(backend) for name in methods)

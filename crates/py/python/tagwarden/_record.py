@@ -22,19 +22,19 @@ class Record:
 
     @classmethod
     def from_dict(cls: type[_R], json: Mapping[str, Any]) -> _R:
-        """Of the core's JSON. KeyError if a field that there must be is missing."""
+        """Parses the core's JSON. KeyError if a required field is missing."""
         return cls._of(copy.deepcopy(dict(json)), known=False)
 
     @classmethod
     def _of(cls: type[_R], json: dict[str, Any], known: bool = True) -> _R:
-        """Of JSON that is not shared; ``known`` says that the core wrote it, so that its values need no parsing."""
-        # Frozen fields are set one by one, which would take half of the time that a record takes.
+        """Wraps JSON that is not shared. ``known``: the core wrote it, so that its values need no parsing."""
+        # One update instead of one `object.__setattr__` for each frozen field takes half the time.
         record, given = object.__new__(cls), json.get
         vars(record).update((name, read(given(key), key)) for name, key, read in _readers(typing.cast(Any, cls), known))
         return record._with(json)
 
     def _with(self: _R, json: dict[str, Any]) -> _R:
-        """With the JSON that it is of."""
+        """Keeps the JSON that the record was parsed from."""
         vars(self)["_json"] = json
         return self
 
@@ -54,7 +54,7 @@ _Reader: typing.TypeAlias = Callable[[Any, str], Any]
 
 @functools.cache
 def _readers(cls: typing.Any, known: bool) -> tuple[tuple[str, str, _Reader], ...]:
-    """Each field of a record: its name, its name in JSON (without a ``_`` at its end), and what reads it."""
+    """Each field of a record: its name, its name in JSON (without a trailing ``_``), and its reader."""
     hints = typing.get_type_hints(cls)
     return tuple((f.name, f.name.rstrip("_"), _reader(hints[f.name], known)) for f in fields(cls))
 
@@ -83,7 +83,7 @@ def _needed(make: Callable[[Any], Any] | None) -> _Reader:
 
 
 def _maker(hint: Any, known: bool) -> Callable[[Any], Any] | None:
-    """What makes a value of its JSON; None if the JSON is the value."""
+    """The function that makes a value of its JSON; None if the JSON is the value."""
     if isinstance(hint, type) and issubclass(hint, Record):
         return functools.partial(hint._of, known=known)
     if isinstance(hint, type) and issubclass(hint, Value):

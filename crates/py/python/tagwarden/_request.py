@@ -1,4 +1,4 @@
-"""What both promoters ask of the native half."""
+"""Requests of both promoters to the native half."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     import asyncio
 
 OnConflict: TypeAlias = Literal["wait", "requeue", "fail"]
-"""What to do when another move comes first: wait and go on only if the live digest is the same, requeue, or fail."""
+"""How to treat an earlier move: wait and continue only if the live digest is still the same, requeue, or fail."""
 HoldScope: TypeAlias = Literal["promotions", "all"]
 """Which moves a hold stops: promote and bootstrap, or every move."""
 Source: TypeAlias = str | Reference | Channel
-"""Where a target is named: a tag or digest, or (as a Channel) what is live on another channel."""
+"""The name of a target: a tag or digest, or (as a Channel) the live digest of another channel."""
 
 
 @dataclass(frozen=True)
 class Times:
-    """What a promoter writes into the log with each move, and how long one put may take.
+    """Times that a promoter writes into the log with each move, and the timeout of one put.
 
     Each is in seconds or a timedelta, from 1 ms to 1 h; None is the default.
 
     - ``ttl``: the time to live of a move. After it, its worker sends no put. 60 s by default.
-    - ``grace``: how long after that others may take the move over. 30 s by default.
+    - ``grace``: how long after ``ttl`` another worker may take the move over. 30 s by default.
     - ``quiet``: how long a put whose answer was lost may still land. 30 s by default.
     - ``put``: the timeout of one put: shorter than ``ttl``, not longer than ``grace`` and ``quiet``. 15 s by default.
     - ``settle``: how long after a write a read of the tag may answer an older value; not shorter than ``quiet``. 30 s
       by default, 10 min for ``ghcr.io``, 2 min for ``*.azurecr.io``.
 
-    A promoter that is given times that contradict each other raises InvalidValueError CONFIG_INVALID.
+    A promoter raises InvalidValueError CONFIG_INVALID for times that contradict each other.
     """
 
     ttl: Seconds | None = None
@@ -51,7 +51,7 @@ class Times:
     settle: Seconds | None = None
 
     def to_dict(self) -> dict[str, float]:
-        """In milliseconds; what is None is left out. ValueError for what is no duration."""
+        """The times in milliseconds; None is left out. ValueError for a time that is negative or not finite."""
         pairs = ((name, ms(value)) for name, value in vars(self).items())
         return {name: value for name, value in pairs if value is not None}
 
@@ -64,20 +64,20 @@ class RetentionRule:
     - ``keep_for``: how long a digest is kept after it stopped being live, or after the last move to it was closed
       without effect: seconds or a timedelta, 0 keeps by number alone. 30 days by default.
 
-    The call that takes the rule raises InvalidValueError VALUE_INVALID for a number that is none of these.
+    The call that takes the rule raises InvalidValueError VALUE_INVALID for a number out of range.
     """
 
     keep_last: int | None = None
     keep_for: Seconds | None = None
 
     def to_dict(self) -> dict[str, float]:
-        """``keep_for`` in milliseconds; what is None is left out. ValueError for what is no duration."""
+        """``keep_for`` in milliseconds; None is left out. ValueError for a time that is negative or not finite."""
         pairs = (("keep_last", self.keep_last), ("keep_for", ms(self.keep_for)))
         return {name: value for name, value in pairs if value is not None}
 
 
 class Core:
-    """A native promoter and the adapters of what is written in Python behind it."""
+    """A native promoter, and the adapters of backends and guardrails that are written in Python."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Core:
         return self.native.call(method, encode(asked(arguments)))
 
     def may_wait(self) -> None:
-        """RuntimeError in a coroutine of a backend that runs in the loop in which the call would wait for others."""
+        """RuntimeError in a coroutine of a backend that runs in the package's own loop: it would wait for itself."""
         if self.adapters and in_own_loop():
             raise RuntimeError("a coroutine of a backend waits for a Promoter: await an AsyncPromoter instead")
 
@@ -129,7 +129,7 @@ def _source(source: Source) -> Any:
 
 def _channels(of: Iterable[str | Channel]) -> list[str]:
     if isinstance(of, (str, Channel)):
-        raise TypeError("channels are given as a list")  # The letters of a string are no channels.
+        raise TypeError("channels are given as a list")  # A string can be iterated, but its letters are no channels.
     return [str(channel) for channel in of]
 
 
@@ -142,7 +142,7 @@ _AS_THE_CORE_READS: dict[str, tuple[str, Callable[[Any], Any] | None]] = {
 
 
 def channels_of(given: list[str]) -> tuple[Channel, ...]:
-    """Channels of text."""
+    """The channels of these texts."""
     return tuple(Channel._known(text) for text in given)
 
 
@@ -152,7 +152,7 @@ def digest_of(given: str | None) -> Digest | None:
 
 
 def live_at_of(given: dict[str, Any] | None) -> LiveAt | None:
-    """What was live at a time, or None."""
+    """A ``LiveAt``, or None."""
     return None if given is None else LiveAt._of(given)
 
 
@@ -162,14 +162,14 @@ def holds_of(given: list[dict[str, Any]]) -> tuple[ActiveHold, ...]:
 
 
 class ApprovedPlan:
-    """A plan that the policy permits. ``execute`` takes nothing else, and uses it up."""
+    """A plan that the policy permits. ``execute`` takes only this, and only once."""
 
     def __init__(self, native: _native.ApprovedPlan) -> None:
         self._native = native
 
 
 class Plan:
-    """A move that was thought through, and what the policy says of it. Nothing was moved."""
+    """A planned move, and the policy's findings about it. Nothing was moved."""
 
     def __init__(self, native: _native.Plan) -> None:
         self._native = native
@@ -182,16 +182,16 @@ class Plan:
         self.digest: Digest | None = Digest(change["digest"]) if change else None
         """The digest that would be live; None if there is nothing to do."""
         self.findings: tuple[Finding, ...] = tuple(Finding._of(finding) for finding in says["findings"])
-        """What each guardrail says, in the policy's order; empty if there is nothing to do."""
+        """The findings of the guardrails, in the policy's order; empty if there is nothing to do."""
         settled = says.get("settled")
         self.settled: Receipt | None = Receipt._of(settled) if settled else None
-        """The receipt, if there is nothing to do: the channel is there already, or the key has moved it."""
+        """The receipt, if there is nothing to do: the channel points there already, or the key has moved it."""
         dead_move = says.get("dead_move")
         self.dead_move: DeadMove | None = DeadMove._of(dead_move) if dead_move else None
         """The dead worker's move that executing would close before it judges; None if no such move is open."""
 
     def approve(self) -> ApprovedPlan:
-        """The permission to execute it; it uses the plan up.
+        """The permission to execute the plan, given only once.
 
         PolicyRefusedError POLICY_REFUSED with every finding. InvalidValueError VALUE_INVALID if it was approved before.
         """

@@ -1,4 +1,4 @@
-"""The requirements of the ports, run on your own registry or ledger. What comes back is what was broken."""
+"""Contract tests of the ports for your own registry or ledger. They return the requirements that it breaks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Failure", "ledger", "registry"]
 
 @dataclass(frozen=True)
 class Failure:
-    """A requirement that was broken, and what was seen."""
+    """A requirement that was broken, and the wrong behaviour."""
 
     requirement: str
     seen: str
@@ -36,8 +36,8 @@ def registry(
 ) -> list[Failure]:
     """Runs every requirement of a registry, each in a new repository below ``repository``.
 
-    ``broken`` is the same adapter where every answer fails; ``store`` stores blobs and manifests by digest, by whatever
-    way there is; ``lag`` is how many seconds after its end a value of a tag may still be read.
+    ``broken`` is the same adapter, but every call of it fails; ``store`` stores blobs and manifests by digest,
+    around the port; ``lag`` is how many seconds after a change a read may still answer the old value of a tag.
     """
     port, down = _registry.port(registry)[0], _registry.port(broken)[0]
     request = encode({"repository": repository, "lag": ms(lag)})
@@ -45,7 +45,7 @@ def registry(
 
 
 class _Store(Adapter):
-    """Where the requirements keep what they look for."""
+    """Stores the blobs and manifests that the requirements read."""
 
     def __init__(self, store: Callable[[Repository, Sequence[bytes], Sequence[Manifest]], None]) -> None:
         super().__init__(store, "store")
@@ -59,6 +59,6 @@ class _Store(Adapter):
 def ledger(open: Callable[[], Any]) -> list[Failure]:
     """Runs the requirements of a ledger until the first that is broken.
 
-    ``open`` opens it as a process would that has just started; one that does not outlive its process is given again.
+    ``open`` opens it as a new process does. For a ledger in memory it returns the same object again.
     """
     return [Failure(**found) for found in wait(_native.ledger_requirements(lambda: _ledger.port(open())[0]))]

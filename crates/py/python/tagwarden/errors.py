@@ -1,6 +1,6 @@
 """Errors: one base, a class for each area of codes.
 
-``code`` is stable and for programs, the message is for people, ``retry`` says what may be done next: ``never``,
+``code`` is stable and for programs, the message is for people, ``retry`` is the caller's next step: ``never``,
 ``later``, ``replan`` or ``recover``. ``context`` says where it happened, by name. No error ever holds a credential. The
 codes are listed in ``docs/reference/errors.md``.
 """
@@ -32,16 +32,16 @@ _RETRIES = ("never", "later", "replan", "recover")
 
 
 def error_kinds() -> list[dict[str, str]]:
-    """Every code there is: ``code``, ``retry``, ``class`` and ``meaning``.
+    """Every code: ``code``, ``retry``, ``class`` and ``meaning``.
 
-    ``class`` is the sort of answer that it is: ``failed``, ``usage``, ``refused``, ``drift``, ``indeterminate``,
+    ``class`` is the kind of the error: ``failed``, ``usage``, ``refused``, ``drift``, ``indeterminate``,
     ``unknown`` or ``defect``. The exit code of the command line follows from it (``docs/reference/errors.md``).
     """
     return [dict(kind) for kind in _KINDS.values()]
 
 
 class TagwardenError(Exception):
-    """Anything that tagwarden raises.
+    """The base class of tagwarden's errors.
 
     >>> error = TagwardenError.of("CHANNEL_CHANGED", "prod moved", {"channel": "reg.io/acme/shop:prod"})
     >>> error.code, error.retry, type(error).__name__
@@ -64,9 +64,9 @@ class TagwardenError(Exception):
         self.code = code
         """The stable code, ``AREA_STATE``."""
         self.message = message
-        """What went wrong, where and what to do, for people."""
+        """The message for people: what failed, where, and what helps."""
         self.findings = findings
-        """What each guardrail says, if the policy refused."""
+        """The findings of the guardrails, if the policy refused."""
 
     @staticmethod
     def of(
@@ -89,9 +89,9 @@ class TagwardenError(Exception):
 
     @property
     def retry(self) -> str:
-        """What may be done next: ``never``, ``later``, ``replan`` or ``recover``.
+        """The caller's next step: ``never``, ``later``, ``replan`` or ``recover``.
 
-        It is what the code says, but for a refusal by the policy: that is ``later`` if every finding that refuses is.
+        The code determines it. A refusal by the policy is ``later`` if every finding that refuses is ``later``.
         """
         retry: str | None = self.args[4]
         return _KINDS[self.code]["retry"] if retry is None else retry
@@ -121,23 +121,23 @@ class InvalidValueError(TagwardenError, ValueError):
 
 
 class PolicyRefusedError(TagwardenError):
-    """The policy says no, or a hold does; ``findings`` says why. Nothing was moved."""
+    """The policy or a hold refuses the move; ``findings`` says why. Nothing was moved."""
 
 
 class ChannelError(TagwardenError):
-    """The state of the channel stands against it: moved, busy, drifted, no way back. Nothing was moved."""
+    """The state of the channel prevents the move: moved, busy, drifted, no rollback target. Nothing was moved."""
 
 
 class MoveError(TagwardenError):
-    """The move was begun and failed, or its end is not known (``retry`` is ``recover``)."""
+    """The move began and failed, or its result is unknown (``retry`` is ``recover``)."""
 
 
 class RegistryError(TagwardenError):
-    """The registry, or a manifest in it."""
+    """The registry, or a manifest in it, failed or is invalid."""
 
 
 class LedgerError(TagwardenError):
-    """The ledger, or an entry in it."""
+    """The ledger, or an entry in it, failed or is invalid."""
 
 
 class InternalError(TagwardenError):
@@ -163,7 +163,7 @@ _AREAS: dict[str, type[TagwardenError]] = {
 
 
 def area(code: str) -> type[TagwardenError]:
-    """The class of a code's area; the base for an area that is not known."""
+    """The class of a code's area; the base class for an unknown area."""
     return _AREAS.get(code.split("_", 1)[0], TagwardenError)
 
 
@@ -181,5 +181,5 @@ def described(description: Mapping[str, Any], exception: BaseException | None) -
 
 
 def fail(error: str, exception: BaseException | None = None) -> NoReturn:
-    """Raises what the native half gave as JSON."""
+    """Raises the error that the native half gave as JSON."""
     raise described(json.loads(error), exception)

@@ -19,7 +19,7 @@ __all__ = ["Artifact", "pack_artifact", "pack_artifact_async", "push_artifact", 
 
 
 class Artifact:
-    """A packed Flux artifact: a manifest, its config and its layer; and what of the directory is not in it."""
+    """A packed Flux artifact: a manifest, its config and its layer; and the paths that were left out."""
 
     def __init__(self, native: _native.Artifact) -> None:
         self._native = native
@@ -46,7 +46,7 @@ class Artifact:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a person should know: the directory is not as its commit says, or ``created`` is the clock's time."""
+        """Warnings for people: the directory differs from its commit, or ``created`` is the clock's time."""
         return tuple(self._packed["warnings"])
 
     @functools.cached_property
@@ -64,25 +64,25 @@ def pack_artifact(
     ignore_paths: Iterable[str] | None = None,
     include: Iterable[str] = (),
 ) -> Artifact:
-    """Packs the files below a directory, 64 MiB at most. The same files, source, revision and time: the same digest.
+    """Packs the files of a directory, 64 MiB at most. Equal files, source, revision and time give an equal digest.
 
     - ``source``: the URL of the source repository; a user or password in it is left out. By default that of git's
       remote ``origin``, else the CI's.
     - ``revision``: ``<branch or tag>@sha1:<40 hex>``, or ``@sha256:<64 hex>``: the whole commit. By default git's
       branch (else the CI's branch or tag, else a tag of the commit) and commit; outside of a git repository the CI's.
     - ``created``: when the content was made, an aware datetime, written in whole seconds; releases are put in order by
-      it. By default what SOURCE_DATE_EPOCH says, else the time of the commit, else now.
-    - ``ignore_paths``: patterns of what is left out, as in a ``.gitignore``. By default, as ``flux push artifact``:
+      it. By default the time in SOURCE_DATE_EPOCH, else that of the commit, else now.
+    - ``ignore_paths``: patterns of paths to leave out, as in a ``.gitignore``. By default, as ``flux push artifact``:
       ``.git/``, ``.gitignore``, ``.gitmodules``, ``.gitattributes``, ``*.jpg``, ``*.jpeg``, ``*.gif``, ``*.png``,
-      ``*.wmv``, ``*.flv``, ``*.tar.gz``, ``*.zip``; what is given takes their place.
-    - ``include``: paths inside the directory that are packed whatever would leave them out.
+      ``*.wmv``, ``*.flv``, ``*.tar.gz``, ``*.zip``; patterns of your own replace these.
+    - ``include``: paths inside the directory that are always packed, even if a pattern matches them.
 
-    Left out besides: what a ``.sourceignore`` matches, in its directory and below; and what ``include`` does not name
-    of ``.env`` and ``.env.*``, private keys (by their name or their content), ``*.pem``, ``.git``, ``.hg``, ``.svn``
-    and ``.jj``. ``Artifact.left_out`` tells it.
+    Also left out are the paths that a ``.sourceignore`` matches, in its directory and below; and, unless ``include``
+    names them, ``.env`` and ``.env.*``, private keys (by their name or their content), ``*.pem``, ``.git``, ``.hg``,
+    ``.svn`` and ``.jj``. ``Artifact.left_out`` lists them.
 
-    InvalidValueError SOURCE_INVALID for what cannot be packed, with the path; VALUE_INVALID, also if neither git nor a
-    CI says the source or the revision.
+    InvalidValueError SOURCE_INVALID for a file that cannot be packed, with its path; VALUE_INVALID for an invalid
+    argument, or if neither git nor a CI names the source or the revision.
     """
     return Artifact(wait(_pack(directory, source, revision, created, ignore_paths, include)))
 
@@ -127,10 +127,10 @@ def _paths(name: str, paths: Iterable[str]) -> list[str]:
 
 
 def push_artifact(artifact: Artifact, registry: OciRegistry, repository: str | Repository, tag: str | Tag) -> Digest:
-    """Pushes it and points a version tag at it: the digest that was read back. The same artifact again is no error.
+    """Pushes it and points a version tag at it. Returns the digest that was read back. Safe to repeat.
 
-    RegistryError REGISTRY_REFUSED if the tag points at something else, which never moves; what ``OciRegistry`` raises
-    otherwise. TypeError for another registry.
+    RegistryError REGISTRY_REFUSED if the tag points at another digest: a version tag never moves. The other errors are
+    those of ``OciRegistry``. TypeError for a registry that is no ``OciRegistry``.
     """
     return Digest(wait(_push(artifact, registry, repository, tag)))
 
@@ -138,7 +138,7 @@ def push_artifact(artifact: Artifact, registry: OciRegistry, repository: str | R
 async def push_artifact_async(
     artifact: Artifact, registry: OciRegistry, repository: str | Repository, tag: str | Tag
 ) -> Digest:
-    """``push_artifact``, awaited. A cancelled task aborts it: the same again is safe."""
+    """``push_artifact``, awaited. Cancelling the task aborts the push; it is safe to repeat."""
     return Digest(await wait_async(_push(artifact, registry, repository, tag)))
 
 

@@ -14,7 +14,7 @@ __all__ = ["Facts", "Guardrail"]
 
 
 class Facts:
-    """Everything that a guardrail may look at. A fact that is not known is None."""
+    """All facts that a guardrail may use. An unknown fact is None."""
 
     def __init__(self, json: Mapping[str, Any]) -> None:
         self._json = dict(json)
@@ -31,17 +31,17 @@ class Facts:
 
     @property
     def live(self) -> Digest | None:
-        """What the last committed move made the channel point at."""
+        """The live digest: the target of the last committed move."""
         return self._digest("live")
 
     @property
     def observed(self) -> Digest | None:
-        """What the registry answered for the tag."""
+        """The observed digest: the registry's answer for the tag."""
         return self._digest("observed")
 
     @property
     def target(self) -> Digest | None:
-        """What the channel is to point at."""
+        """The digest that the move points the channel at."""
         target = self._json.get("target")
         return None if target is None else Digest(target["digest"])
 
@@ -53,8 +53,7 @@ class Facts:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Parts of the target that could not be looked at, in the registry's words, and manifests that are not
-        understood."""
+        """Parts of the target that could not be read, in the registry's words, and manifests of an unknown type."""
         return tuple(self._json.get("unknown", ()))
 
     @property
@@ -86,10 +85,11 @@ class Facts:
 
 @runtime_checkable
 class Guardrail(Protocol):
-    """One rule. It is pure: the same facts give the same finding. What it raises refuses the move (GUARDRAIL_FAILED).
+    """One rule. It is pure: the same facts give the same finding. Its exceptions refuse the move (GUARDRAIL_FAILED).
 
     ``settings``, if there is such an attribute, is JSON and goes into the policy's digest. ``timeout``, if there is
-    such an attribute, is how long it may take (seconds or a timedelta); 30 s by default, and then it refuses.
+    such an attribute, is how long it may take (seconds or a timedelta); 30 s by default. A rule that takes longer
+    refuses the move.
     """
 
     @property
@@ -98,5 +98,5 @@ class Guardrail(Protocol):
         ...
 
     def judge(self, facts: Facts) -> Finding | Awaitable[Finding]:
-        """What it says about a move."""
+        """The rule's finding about a move."""
         ...

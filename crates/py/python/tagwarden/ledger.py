@@ -24,13 +24,13 @@ __all__ = [
 
 @runtime_checkable
 class Ledger(Protocol):
-    """Where the logs are kept.
+    """The store of the logs.
 
     Write your own with these methods, plain or ``async def``; ``OpenedLedger`` and ``MemoryLedger`` have them, too.
-    ``tagwarden.conformance.ledger`` holds one to the requirements. An exception says that there is no answer:
-    LEDGER_UNAVAILABLE, or the code of the LedgerError that was raised. In ``append`` it says that it is not known
-    whether the entry stands, unless it is a LedgerError LEDGER_DENIED: then nothing was stored and nothing will be. The
-    exception is the cause of the promoter's error.
+    ``tagwarden.conformance.ledger`` tests it. An exception means that there is no answer: LEDGER_UNAVAILABLE, or the
+    code of the LedgerError that was raised. In ``append`` it means that the result is unknown, unless it is a
+    LedgerError LEDGER_DENIED: then nothing was stored and nothing will be. The exception is the cause of the promoter's
+    error.
 
     ``timeout``, if there is such an attribute, is how long one call may take (seconds or a timedelta); 30 s by
     default.
@@ -47,7 +47,7 @@ class Ledger(Protocol):
     def append(self, channel: Channel, seq: int, entry: bytes) -> bool | Awaitable[bool]:
         """Stores the entry at ``seq`` if that is the next position: True if it was, False if it was not.
 
-        Once it says True, the entry survives a crash.
+        After True, the entry survives a crash.
         """
         ...
 
@@ -60,8 +60,8 @@ class OpenedLedger:
     """A ledger of the core. Its methods are those of ``Ledger``, for one of your own that delegates to it.
 
     They block without the GIL. Each raises a LedgerError: LEDGER_UNAVAILABLE, LEDGER_DENIED, LEDGER_CORRUPT or
-    LEDGER_TRUNCATED; InvalidValueError VALUE_INVALID for what is no channel or no position. A promoter calls them in
-    Rust, unless a subclass overrides one.
+    LEDGER_TRUNCATED; InvalidValueError VALUE_INVALID for an invalid channel or position. A promoter calls them in Rust,
+    unless a subclass overrides one.
     """
 
     def __init__(self, native: _native.Ledger) -> None:
@@ -80,7 +80,7 @@ class OpenedLedger:
     def append(self, channel: str | Channel, seq: int, entry: bytes) -> bool:
         """Stores the entry at ``seq`` if that is the next position: True if it was, False if it was not.
 
-        LedgerError LEDGER_AMBIGUOUS: it is not known. The bytes are not judged: ``Promoter.verify`` does that.
+        LedgerError LEDGER_AMBIGUOUS: the result is unknown. The bytes are not checked: ``Promoter.verify`` does that.
         """
         return bool(self._ask("append", channel=channel, seq=seq, bytes=base64.b64encode(entry).decode()) == "stored")
 
@@ -100,14 +100,14 @@ class MemoryLedger(OpenedLedger):
 
 
 def open_ledger(url: str, *, access: Literal["write", "read"] = "write") -> OpenedLedger:
-    """Opens the ledger at a URL. A directory is made if it is not there and ``access`` is ``write``; nothing else is.
+    """Opens the ledger at a URL. It creates a missing directory if ``access`` is ``write``, and nothing else.
 
     - ``url``: a directory's path, ``file://``, ``s3://``, ``gs://``, ``az://`` or ``postgres://``;
-      docs/guides/ledgers.md says which one to choose. A password in it is shown nowhere.
-    - ``access``: ``write`` (the default), or ``read``: nothing is made or changed, and read permission is enough.
+      docs/guides/ledgers.md says which one to choose. No output shows a password in it.
+    - ``access``: ``write`` (the default), or ``read``: nothing is created or changed, and read permission is enough.
 
     LedgerError LEDGER_ABSENT, LEDGER_UNSUPPORTED, LEDGER_DENIED or LEDGER_UNAVAILABLE; InvalidValueError CONFIG_INVALID
-    for a URL that is not understood.
+    for an invalid URL.
     """
     return OpenedLedger(wait(_native.open_ledger(encode({"url": url, "access": access}))))
 
@@ -118,7 +118,7 @@ async def open_ledger_async(url: str, *, access: Literal["write", "read"] = "wri
 
 
 def init_ledger(url: str) -> None:
-    """Makes what can be made of a ledger: a directory, the tables of a database. Doing it again is no error.
+    """Creates the directory or the tables of a ledger. Safe to repeat.
 
     ``url`` and the errors are those of ``open_ledger``.
     """

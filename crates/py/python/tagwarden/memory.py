@@ -30,7 +30,7 @@ class _Fault:
 
 
 class InjectedFault(_Fault):
-    """What happens to a put."""
+    """A fault of one put."""
 
     @staticmethod
     def _of(fault: str, **more: Any) -> InjectedFault:
@@ -38,7 +38,7 @@ class InjectedFault(_Fault):
 
     @staticmethod
     def passes() -> InjectedFault:
-        """Nothing; it stands for its place in the order."""
+        """No fault; it takes one place in the order."""
         return InjectedFault._of("pass")
 
     @staticmethod
@@ -76,12 +76,12 @@ class InjectedFault(_Fault):
 
     @staticmethod
     def slow(time: Seconds) -> InjectedFault:
-        """It takes this long; beyond the caller's timeout the answer is lost, and it lands all the same."""
+        """It takes this long. Beyond the caller's timeout the answer is lost, and the put lands nevertheless."""
         return InjectedFault._of("slow", time=ms(time))
 
     @staticmethod
     def stale(reads: int) -> InjectedFault:
-        """It is applied, and this many of the next reads of the tag still see what was there before."""
+        """It is applied, and this many of the next reads of the tag still answer the value before it."""
         return InjectedFault._of("stale", reads=reads)
 
     @staticmethod
@@ -106,7 +106,7 @@ class InjectedFault(_Fault):
 
 
 class ReadFault(_Fault):
-    """What happens to a read."""
+    """A fault of one read."""
 
     @staticmethod
     def _of(fault: str, **more: Any) -> ReadFault:
@@ -114,7 +114,7 @@ class ReadFault(_Fault):
 
     @staticmethod
     def passes() -> ReadFault:
-        """Nothing; it stands for its place in the order."""
+        """No fault; it takes one place in the order."""
         return ReadFault._of("pass")
 
     @staticmethod
@@ -139,17 +139,17 @@ class ReadFault(_Fault):
 
     @staticmethod
     def slow(time: Seconds) -> ReadFault:
-        """The answer was true when the read arrived, and comes after this time."""
+        """It answers the value at the time of the request, after this delay."""
         return ReadFault._of("slow", time=ms(time))
 
     @staticmethod
     def stale() -> ReadFault:
-        """It sees what was there before the tag's last change."""
+        """It answers the tag's value before the last change."""
         return ReadFault._of("stale")
 
     @staticmethod
     def past(changes: int) -> ReadFault:
-        """It sees what the tag had this many changes ago: 0 is what is there; more than it had is *absent*."""
+        """It answers the tag's value of this many changes ago: 0 is the value now, more than there were is *absent*."""
         return ReadFault._of("past", changes=changes)
 
     @staticmethod
@@ -176,8 +176,8 @@ class ReadFault(_Fault):
 class MemoryRegistry(NativeRegistry):
     """A registry in memory, for tests. It is gone with the process.
 
-    Its port is the five methods of ``Registry``. What is done to it by the others goes around the port, as a foreign
-    writer would: it is no call, and meets no fault.
+    Its port is the five methods of ``Registry``. The other methods bypass the port, as a foreign writer does: they are
+    not listed in ``calls``, and no fault applies to them.
     """
 
     def __init__(self, _native_registry: _native.MemoryRegistry | None = None) -> None:
@@ -199,29 +199,29 @@ class MemoryRegistry(NativeRegistry):
         return Digest(self._set("store_blob", repository=repository, bytes=base64.b64encode(data).decode()))
 
     def overwrite(self, repository: str | Repository, tag: str | Tag, manifest: Manifest) -> Digest | None:
-        """A write around the ledger: what the tag pointed at before."""
+        """Moves a tag around the ledger. Returns the digest that it pointed at before, or None."""
         before = self._set("overwrite", repository=repository, tag=tag, **manifest.to_dict())
         return None if before is None else Digest(before)
 
     def delete_tag(self, repository: str | Repository, tag: str | Tag) -> bool:
-        """True if it was there."""
+        """Deletes a tag. True if it existed."""
         return bool(self._set("delete_tag", repository=repository, tag=tag))
 
     def delete_manifest(self, repository: str | Repository, digest: str | Digest) -> bool:
-        """True if it was there."""
+        """Deletes a manifest and every tag on it. True if it existed."""
         return bool(self._set("delete_manifest", repository=repository, digest=digest))
 
     def delete_blob(self, repository: str | Repository, digest: str | Digest) -> bool:
-        """True if it was there."""
+        """Deletes a blob. True if it existed."""
         return bool(self._set("delete_blob", repository=repository, digest=digest))
 
     def peek(self, repository: str | Repository, tag: str | Tag) -> Digest | None:
-        """What a tag points at."""
+        """The digest that a tag points at, or None."""
         found = self._set("peek", repository=repository, tag=tag)
         return None if found is None else Digest(found)
 
     def holds(self, repository: str | Repository, digest: str | Digest) -> bool:
-        """True if the manifest is there."""
+        """True if the repository has the manifest."""
         return bool(self._set("holds", repository=repository, digest=digest))
 
     def hide(
@@ -233,16 +233,16 @@ class MemoryRegistry(NativeRegistry):
         status: int | None = None,
         message: str | None = None,
     ) -> None:
-        """A policy hides this manifest: a resolve of a tag that points at it, and a fetch of it, is answered so.
+        """Hides this manifest: a resolve of a tag that points at it, and a fetch of it, fail.
 
-        Everything else can be read, and puts are not touched. The words are those of ``InjectedFault.refused``. It is
+        Other reads and all puts work as before. The arguments are those of ``InjectedFault.refused``. The error is
         REGISTRY_DENIED for 401 and 403, REGISTRY_BUSY for 429, else REGISTRY_UNAVAILABLE.
         """
         words = {"code": code, "status": status, "message": message}
         self._set("hide", repository=repository, digest=digest, **words)
 
     def unhide(self, repository: str | Repository, digest: str | Digest) -> bool:
-        """The policy hides it no longer. True if it did."""
+        """Ends ``hide``. True if the manifest was hidden."""
         return bool(self._set("unhide", repository=repository, digest=digest))
 
     def script(self, faults: Iterable[InjectedFault], *, tag: str | Tag | None = None) -> None:
@@ -256,21 +256,21 @@ class MemoryRegistry(NativeRegistry):
     def lag(self, window: Seconds) -> None:
         """From now on a read of a tag answers any value, a digest or *absent*, that the tag had within this time.
 
-        In any order, each as likely as the others; 0 at first, and ends it. The draws come from a fixed seed, or from
-        that of ``chaos``. Fetches by digest, blobs and lists of tags do not lag.
+        The values come in any order and are equally likely. 0 is the initial value, and ends the lag. The random
+        numbers have a fixed seed, or that of ``chaos``. Fetches by digest, blobs and lists of tags do not lag.
         """
         self._set("lag", window=ms(window))
 
     def chaos(self, seed: int, percent: int, *, latency: Seconds | None = None, lag: Seconds | None = None) -> None:
-        """Random faults from a seed for ``percent`` of the calls that no scripted fault waits for.
+        """Injects random faults from a seed into ``percent`` of the calls that meet no scripted fault.
 
-        ``latency`` is the longest that a call is slow; ``lag`` is how long after a change a stale read may see what was
+        ``latency`` is the longest delay of a call; ``lag`` is how long after a change a stale read may answer the value
         before. ``MemoryRegistry.lag`` makes every read lag, over more than one value.
         """
         self._set("chaos", seed=seed, percent=percent, latency=ms(latency), lag=ms(lag))
 
     def calm(self) -> None:
-        """Ends chaos, and forgets the faults that no call has met. Reads lag as before; ``lag(0)`` ends that."""
+        """Ends chaos, and drops the scripted faults that no call has met. ``lag`` stays; ``lag(0)`` ends it."""
         self._set("calm")
 
     def latency(self, latency: Seconds) -> None:
@@ -278,7 +278,7 @@ class MemoryRegistry(NativeRegistry):
         self._set("latency", latency=ms(latency))
 
     def faults_left(self) -> int:
-        """How many scripted faults no call has met yet."""
+        """The number of scripted faults that no call has met yet."""
         return int(self._set("faults_left"))
 
     def calls(self) -> list[Mapping[str, str]]:
@@ -290,7 +290,7 @@ class MemoryRegistry(NativeRegistry):
         self._set("clear_calls")
 
     def changes(self) -> list[Mapping[str, str | None]]:
-        """Every change of a tag so far: ``repository``, ``tag``, and ``digest`` (None: it was taken away)."""
+        """Every change of a tag so far: ``repository``, ``tag``, and ``digest`` (None: deleted)."""
         return list(self._set("changes"))
 
     def _set(self, method: str, **arguments: Any) -> Any:

@@ -37,17 +37,17 @@ class Provenance:
         commit: str | Commit | None = None,
         release: str | ReleaseLabel | None = None,
     ) -> Provenance:
-        """Of what is given.
+        """A provenance of the given parts.
 
-        - ``provider``: whose pipeline; ``manual`` by default.
-        - ``run_id``: the run in it, and ``attempt``: which attempt of it, from 1.
+        - ``provider``: the CI system of the pipeline; ``manual`` by default.
+        - ``run_id``: the pipeline run, and ``attempt``: the attempt of it, from 1.
         - ``url``: where people can read about the run. A user or password in it is left out.
-        - ``workflow``: what the provider calls the pipeline; ``job_id`` and ``job_name``: the job of the run.
-        - ``actor``: who, and ``actor_kind``: ``human`` or ``workload``; by default ``human`` where the provider
+        - ``workflow``: the provider's name of the pipeline; ``job_id`` and ``job_name``: the job of the run.
+        - ``actor``: who asks, and ``actor_kind``: ``human`` or ``workload``; by default ``human`` where the provider
           ``manual`` is given, else ``workload``.
-        - ``repository_url``, ``commit`` (7 to 64 hex digits) and ``release``: what is released.
+        - ``repository_url``, ``commit`` (7 to 64 hex digits) and ``release``: the source and name of the release.
 
-        InvalidValueError: PROVENANCE_INCOMPLETE without a run or an actor, VALUE_INVALID for what follows no grammar.
+        InvalidValueError: PROVENANCE_INCOMPLETE without a run or an actor, VALUE_INVALID for an invalid value.
         """
         return Provenance._made(locals(), None)
 
@@ -68,18 +68,18 @@ class Provenance:
         commit: str | Commit | None = None,
         release: str | ReleaseLabel | None = None,
     ) -> Provenance:
-        """Of the variables that the CI system sets, or of the terminal; what is given goes before them.
+        """A provenance of the variables that the CI system sets, or of the terminal. Given parts take precedence.
 
         GitHub, Gitea and Forgejo Actions, GitLab CI, CircleCI, Azure Pipelines, Buildkite and Jenkins are known. The
-        actor is a person if the CI says that a button was pressed for this very run, else a workload.
+        actor is a person if the CI says that a person started exactly this run, else a workload.
 
         A person in a terminal (standard input or error is one, and ``CI`` is not set) needs to give nothing: the
         provider is ``manual``, the actor ``TAGWARDEN_ACTOR`` or the login name, and the run id a new one.
 
         - ``environment``: the variables; ``os.environ`` by default. With others, no terminal is looked for.
 
-        All of this is context, not evidence: what comes of it is recorded as not verified. A variable that is no UTF-8
-        counts as not set. It raises what ``of`` raises.
+        All of this is context, not evidence: it is recorded as not verified. A variable that is not UTF-8 counts as not
+        set. The errors are those of ``of``.
         """
         given = locals()
         found = given.pop("environment")
@@ -106,7 +106,7 @@ class Provenance:
 
     @property
     def provider(self) -> str:
-        """Whose pipeline it is."""
+        """The CI system of the pipeline, or ``manual``."""
         return str(self.to_dict()["pipeline"]["provider"])
 
     @property
@@ -116,7 +116,7 @@ class Provenance:
 
     @property
     def attempt(self) -> int | None:
-        """Which attempt of the run, from 1, if the provider counts them."""
+        """The attempt of the run, from 1, if the provider counts them."""
         attempt: int | None = self.to_dict()["pipeline"].get("attempt")
         return attempt
 
@@ -128,7 +128,7 @@ class Provenance:
 
     @property
     def workflow(self) -> str | None:
-        """What the provider calls the pipeline."""
+        """The provider's name of the pipeline."""
         workflow: str | None = self.to_dict()["pipeline"].get("workflow")
         return workflow
 
@@ -140,13 +140,13 @@ class Provenance:
 
     @property
     def job_name(self) -> str | None:
-        """What people call the job."""
+        """The job's name for people."""
         name: str | None = self.to_dict()["pipeline"].get("job", {}).get("name")
         return name
 
     @property
     def actor(self) -> str:
-        """Who."""
+        """The person or workload that asks."""
         return str(self.to_dict()["actor"]["id"])
 
     @property
@@ -168,21 +168,21 @@ class Provenance:
 
     @property
     def release(self) -> ReleaseLabel | None:
-        """What people call the release."""
+        """The release's name for people."""
         release: str | None = self.to_dict().get("release")
         return None if release is None else ReleaseLabel(release)
 
     @property
     def identity(self) -> dict[str, Any] | None:
-        """What a token that was verified says: ``issuer``, ``subject``, ``audience``, ``claims`` and ``token_sha256``.
+        """The claims of a verified token: ``issuer``, ``subject``, ``audience``, ``claims`` and ``token_sha256``.
 
-        None where nothing was verified. It cannot be given.
+        None if no token was verified. A caller cannot set it.
         """
         identity: dict[str, Any] | None = self.to_dict().get("identity")
         return identity
 
     def to_dict(self) -> dict[str, Any]:
-        """As it stands in the ledger."""
+        """As it is written in the ledger."""
         made: dict[str, Any] = json.loads(self._json)
         return made
 
@@ -191,7 +191,7 @@ class Provenance:
 
 
 def _login() -> str | None:
-    """The login name, as the system has it; none if it has none: then the core says what to give."""
+    """The system's login name, or None. Without it, the core's error says which argument to give."""
     try:
         name = getpass.getuser()
     except (ImportError, KeyError, OSError):
@@ -200,5 +200,5 @@ def _login() -> str | None:
 
 
 def _texts(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that are text: Python carries a byte that is no UTF-8 as a lone surrogate."""
+    """The variables that are text: Python maps a byte that is not UTF-8 to a lone surrogate."""
     return {name: value for name, value in environment.items() if is_text(name + value)}

@@ -1,4 +1,4 @@
-"""What the core answers of moves, as frozen records. ``to_dict`` gives the core's own JSON, which only ever grows.
+"""Records of moves, frozen. ``to_dict`` gives the core's own JSON, to which fields are only ever added.
 
 Times are aware datetimes in UTC; sequence numbers are positions in a channel's log, from 0.
 """
@@ -44,14 +44,13 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Finding(Record):
-    """What a guardrail says of a move.
+    """A guardrail's result for a move.
 
     - ``verdict``: ``pass``, ``warn`` or ``refuse``; a refusal stops the move.
-    - ``why``: for people, with names, numbers and units.
+    - ``why``: the reason for people, with names, numbers and units.
     - ``code``: the stable code of a warning or a refusal, ``AREA_STATE``; None for a pass.
-    - ``guardrail``: whose it is. The policy fills it in.
-    - ``retry``: of a refusal, whether the same move may pass ``later``, because time or a person can lift it, or
-      ``never``. A log does not keep it.
+    - ``guardrail``: the guardrail's name. The policy fills it in.
+    - ``retry``: for a refusal, ``later`` if time or a person can lift it, else ``never``. The log does not keep it.
     """
 
     verdict: str
@@ -62,17 +61,17 @@ class Finding(Record):
 
     @staticmethod
     def passes(why: str) -> Finding:
-        """Nothing stands against it."""
+        """The guardrail has no objection."""
         return Finding("pass", why)
 
     @staticmethod
     def warns(code: str, why: str) -> Finding:
-        """Worth knowing; it does not stop the move."""
+        """A warning, which does not stop the move."""
         return Finding("warn", why, code)
 
     @staticmethod
     def refuses(code: str, why: str, *, retry: Literal["never", "later"] = "never") -> Finding:
-        """It stops the move; ``retry`` says whether the same move may pass later."""
+        """A refusal, which stops the move; ``retry`` says whether the same move may pass later."""
         return Finding("refuse", why, code, retry=retry)
 
 
@@ -80,7 +79,7 @@ class Finding(Record):
 class TargetManifest(Record):
     """The manifest that a move points at.
 
-    - ``digest``, ``media_type`` and ``size`` in bytes; ``artifact_type``: where it names one, None otherwise.
+    - ``digest``, ``media_type`` and ``size`` in bytes; ``artifact_type``: None if the manifest names none.
     """
 
     digest: Digest
@@ -92,7 +91,7 @@ class TargetManifest(Record):
     def annotations(self) -> dict[str, str]:
         """Its own ``org.opencontainers.image.`` annotations (created, revision, source, version, url and title).
 
-        As far as it has them and they fit into a line.
+        Only those that exist and fit into a line of the log.
         """
         annotations: dict[str, str] = self.to_dict().get("annotations", {})
         return annotations
@@ -100,7 +99,7 @@ class TargetManifest(Record):
 
 @dataclass(frozen=True)
 class RecordedPolicy(Record):
-    """Which policy judged: its ``name``, and the ``digest`` of its text, which is in the log."""
+    """The policy of a decision: its ``name``, and the ``digest`` of its text, which is in the log."""
 
     name: str
     digest: Digest
@@ -124,10 +123,10 @@ class RecordedCheck(Record):
 
 @dataclass(frozen=True)
 class Decision(Record):
-    """How a policy judged a move.
+    """A policy's decision about a move.
 
-    - ``at``: when, by the clock of the machine that did; ``policy``: which policy.
-    - ``findings``: what each guardrail said; ``overrides``: refusals that the caller overrode.
+    - ``at``: when, by the clock of the machine that decided; ``policy``: the policy.
+    - ``findings``: those of the guardrails; ``overrides``: refusals that the caller overrode.
     - ``approvals``: positions of the approvals that were counted; ``checks``: the checks that were.
     """
 
@@ -143,7 +142,7 @@ class Decision(Record):
 class ReleaseOrder(Record):
     """A release's place among the others of its series.
 
-    - ``by``: what the value is, such as ``semver`` or ``build-number``; ``value``: a number or a text.
+    - ``by``: the kind of the value, such as ``semver`` or ``build-number``; ``value``: a number or a text.
     - ``series``: values of another series are not comparable; None for none.
     """
 
@@ -156,7 +155,7 @@ class ReleaseOrder(Record):
 class UpstreamLog(Record):
     """The log of an earlier environment, as far as it was read.
 
-    - ``environment`` and ``channel``: whose log; ``size``: how many entries; ``root``: the RFC 6962 root over them.
+    - ``environment`` and ``channel``: those of the log; ``size``: its number of entries; ``root``: their RFC 6962 root.
     """
 
     environment: Environment
@@ -169,8 +168,8 @@ class UpstreamLog(Record):
 class MoveSet(Record):
     """Channels that move together.
 
-    - ``id``: what all intents of the set have; ``channels``: its channels.
-    - ``on_failure``: ``resume`` (go on with the rest) or ``restore`` (move back what was moved).
+    - ``id``: the same in all intents of the set; ``channels``: its channels.
+    - ``on_failure``: ``resume`` (continue with the rest) or ``restore`` (move the moved channels back).
     """
 
     id: str
@@ -192,23 +191,23 @@ class Predecessor(Record):
 
 @dataclass(frozen=True)
 class Intent(Record):
-    """What a move was to do, who asked, and how it was judged.
+    """The request of a move, its author, and the policy's decision.
 
-    ``to_dict`` has more: ``source`` as it was given, and the worker's times.
+    ``to_dict`` also has ``source`` as it was given, and the worker's times.
 
     - ``op``: ``promote``, ``rollback``, ``bootstrap``, ``repair`` or ``adopt``.
     - ``move_id``: a UUIDv7; ``key``: the idempotency key; ``request``: the digest of the request as it was given.
-    - ``previous``: the live digest before, None before the first move; ``target``: what the channel is to point at.
+    - ``previous``: the live digest before, None before the first move; ``target``: the manifest to point at.
     - ``provenance``: the pipeline run, the actor, the commit and the release.
-    - ``reason``: why, in the words of who asked.
-    - ``expected``: what the caller said that the channel must point at: a digest, ``absent``, or None for anything.
-    - ``order``: the release's place among the others, where one is known.
+    - ``reason``: the caller's reason.
+    - ``expected``: the digest that the caller required the channel to point at, ``absent``, or None for any.
+    - ``order``: the release's place among the others, if it is known.
     - ``upstream``: the logs of the earlier environments that were read.
-    - ``decision``: how the policy judged it; None for an intent that was made by hand.
-    - ``replaced``: what the tag pointed at instead of the live digest, in a repair.
+    - ``decision``: the policy's decision; None for an intent that was made by hand.
+    - ``replaced``: in a repair, the digest that the tag pointed at instead of the live digest.
     - ``predecessor``: the log that this one continues, in a bootstrap.
     - ``set``: the moves of other channels that belong to this one.
-    - ``owner``: the worker, at random; ``epoch``: 0, each takeover adds 1.
+    - ``owner``: the worker's random id; ``epoch``: 0, each takeover adds 1.
     """
 
     op: str
@@ -231,7 +230,7 @@ class Intent(Record):
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What each guardrail said, as it stands in the log; empty for an intent that was made by hand."""
+        """The findings of the guardrails, as recorded in the log; empty for an intent that was made by hand."""
         return () if self.decision is None else self.decision.findings
 
 
@@ -245,16 +244,16 @@ class RecordedError(Record):
 
 @dataclass(frozen=True)
 class Outcome(Record):
-    """How a move ended.
+    """The outcome of a move.
 
-    - ``seq`` and ``at``: where the outcome stands, and when it was written.
+    - ``seq`` and ``at``: the position of the outcome, and when it was written.
     - ``status``: ``committed``, ``failed`` (the registry refused; nothing moved) or ``aborted`` (closed without
       effect).
-    - ``put``: what became of its puts: ``none`` (none was sent), ``refused`` (the registry refused every one),
+    - ``put``: the result of its puts: ``none`` (none was sent), ``refused`` (the registry refused every one),
       ``unknown`` (an answer was lost, or another worker may have sent one) or ``accepted``.
     - ``attempts``: how many puts the worker that closed it sent.
     - ``recovered``: True if another worker than the first closed it.
-    - ``observed``: what the tag pointed at in the end, None if it was absent or not looked at.
+    - ``observed``: the tag's digest in the end, None if the tag was absent or not read.
     - ``error``: why it did not commit.
     """
 
@@ -272,8 +271,8 @@ class Outcome(Record):
 class TakeoverRecord(Record):
     """A takeover of an open move by another worker.
 
-    - ``seq`` and ``at``: where it stands, and when it was written.
-    - ``op``: what the new worker was asked for: a move of its own, ``recover`` or ``abort``.
+    - ``seq`` and ``at``: its position, and when it was written.
+    - ``op``: the operation of the new worker: a move of its own, ``recover`` or ``abort``.
     - ``owner``: the new worker; ``previous_owner``: the one before; ``epoch``: one more than before.
     - ``provenance``: who took it over.
     """
@@ -291,9 +290,9 @@ class TakeoverRecord(Record):
 class MoveRecord(Record):
     """A move of a ``channel``, from its intent to its outcome.
 
-    - ``seq`` and ``at``: where the intent stands, and when it was written.
+    - ``seq`` and ``at``: the position of the intent, and when it was written.
     - ``status``: ``open``, ``committed``, ``failed`` or ``aborted``.
-    - ``intent``: what it was to do; ``outcome``: how it ended, None while it is open.
+    - ``intent``: its request; ``outcome``: how it ended, None while it is open.
     - ``takeovers``: the workers that took it over, in order.
     """
 
@@ -321,11 +320,11 @@ class DriftSeen(Record):
 
 @dataclass(frozen=True)
 class LiveAt(MoveRecord):
-    """What was live on a channel at some time: the committed move that had made it live.
+    """The committed move that made a channel's live digest at some time live.
 
     - ``channel``, ``seq``, ``at``, ``status``, ``intent``, ``outcome`` and ``takeovers``: those of that move.
-    - ``open``: the move that was open then, with the end that it came to; None if there was none.
-    - ``drift``: the last drift that had been seen by then, since that move; None if none had.
+    - ``open``: the move that was open then, with its later outcome; None if there was none.
+    - ``drift``: the last drift that was observed between that move and the time; None if there was none.
     """
 
     open: MoveRecord | None = None
@@ -334,9 +333,9 @@ class LiveAt(MoveRecord):
 
 @dataclass(frozen=True)
 class Live(Record):
-    """What is live on a channel.
+    """The live digest of a channel.
 
-    - ``digest``: the live digest; ``seq``: where the intent of the last committed move stands.
+    - ``digest``: the live digest; ``seq``: the position of the intent of the last committed move.
     - ``at``: when that move was closed.
     """
 
@@ -347,17 +346,17 @@ class Live(Record):
 
 @dataclass(frozen=True)
 class Receipt(Record):
-    """What a move of a ``channel`` did.
+    """The result of a move of a ``channel``.
 
     - ``op``: ``promote``, ``rollback``, ``bootstrap``, ``repair`` or ``adopt``.
-    - ``result``: ``committed``, ``unchanged`` (the channel was there, nothing was written) or ``replayed`` (the key had
-      moved it before).
+    - ``result``: ``committed``, ``unchanged`` (the channel pointed there already, nothing was written) or ``replayed``
+      (the key had moved it before).
     - ``previous_digest``: the live digest before the move, None before the first one; ``digest``: the digest that the
       move made live, or the live digest if there was nothing to move.
     - ``move``: the move that this call made, or the one that its key had made before; None if there was nothing to
       move.
-    - ``live``: what is live now. After a replay that may be what a later move set.
-    - ``warnings``: what went wrong beside the move, such as a pin that could not be written after it had landed.
+    - ``live``: the live digest now. After a replay, a later move may have set it.
+    - ``warnings``: failures that did not stop the move, such as a pin that could not be written after it landed.
     """
 
     channel: Channel
@@ -372,9 +371,9 @@ class Receipt(Record):
 
 @dataclass(frozen=True)
 class RecoveryResult(Record):
-    """What a recovery did: ``result`` is ``nothing`` (no move was open), or ``closed`` with the move's ``event``.
+    """The result of a recovery: ``result`` is ``nothing`` (no move was open), or ``closed`` with the move's ``event``.
 
-    ``warnings`` say what went wrong beside it, such as a pin that could not be written.
+    ``warnings``: failures that did not stop it, such as a pin that could not be written.
     """
 
     result: str
@@ -388,7 +387,7 @@ class ActiveHold(Record):
 
     - ``seq``: its position, which is its id.
     - ``scope``: ``promotions`` stops promote and bootstrap, ``all`` every move.
-    - ``reason``: why; ``provenance``: who; ``until``: when it ends by itself, None for no end.
+    - ``reason``: the reason; ``provenance``: who asked; ``until``: when it ends by itself, None for no end.
     """
 
     seq: int
@@ -400,9 +399,9 @@ class ActiveHold(Record):
 
 @dataclass(frozen=True)
 class OpenMove(Record):
-    """The move that holds a channel.
+    """The open move of a channel.
 
-    - ``seq``: where its intent stands; ``op``, ``move_id``, ``key`` and ``previous``: as in ``Intent``.
+    - ``seq``: the position of its intent; ``op``, ``move_id``, ``key`` and ``previous``: as in ``Intent``.
     - ``target``: the digest that it points the channel at.
     - ``owner``: the worker that holds it; ``epoch``: how often it was taken over.
     """
@@ -421,7 +420,7 @@ class OpenMove(Record):
 class PossiblyOpen(Record):
     """A move that may be open: the append of its intent was not answered, and it is not in the log.
 
-    - ``seq``: where the intent was to stand; another entry there decides it. ``op`` and ``move_id``: as in ``Intent``.
+    - ``seq``: the position of the append; the next entry there decides. ``op`` and ``move_id``: as in ``Intent``.
     - ``target``: the digest that it points the channel at.
     """
 
@@ -435,8 +434,8 @@ class PossiblyOpen(Record):
 class DeadMove(Record):
     """A move whose worker did not close it within its times. A plan leaves it as it is.
 
-    - ``seq``: where its intent stands; ``op``: what it does; ``target``: the digest that it points the channel at.
-    - ``closing``: what executing the plan would do with it: "complete" (it has the key of this request, and is put if
+    - ``seq``: the position of its intent; ``op``: its operation; ``target``: the digest that it points the channel at.
+    - ``closing``: how executing the plan would close it: "complete" (it has the key of this request, and is put if
       it has not landed) or "commit_or_abort" (committed if it has landed, closed without a put otherwise).
     """
 
@@ -448,7 +447,7 @@ class DeadMove(Record):
 
 @dataclass(frozen=True)
 class MigratedTo(Record):
-    """Where a log goes on: its last entry, at ``seq``, says that it was migrated to the ledger ``ledger``."""
+    """The migration of a log: its last entry, at ``seq``, names the ledger ``ledger`` that continues it."""
 
     seq: int
     ledger: str
@@ -456,12 +455,12 @@ class MigratedTo(Record):
 
 @dataclass(frozen=True)
 class ChannelStatus(Record):
-    """What a ``channel`` is now, as its log says.
+    """The state of a ``channel`` by its log.
 
-    - ``size``: how many entries the log has.
+    - ``size``: the number of entries in the log.
     - ``live``: the live digest, None before the first move; ``previous``: the one before the last move that changed it.
     - ``event``: the last committed move; ``open``: the move that is open; ``holds``: the holds in force.
-    - ``migrated``: where the log goes on, if it was migrated to another ledger: all else is what was, then.
+    - ``migrated``: the ledger that continues the log, if it was migrated; the other fields are the state before that.
     - ``possibly_open``: the move that may be open, because the append of its intent was not answered.
     """
 

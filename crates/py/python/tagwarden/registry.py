@@ -33,19 +33,19 @@ class Manifest:
 
     @staticmethod
     def from_dict(json: Mapping[str, str]) -> Manifest:
-        """The other way."""
+        """The manifest of a dict that ``to_dict`` made."""
         return Manifest(base64.b64decode(json["bytes"]), json["media_type"])
 
 
 @runtime_checkable
 class Registry(Protocol):
-    """Where manifests are kept and tags point at them.
+    """The store of manifests and of the tags that point at them.
 
     Write your own with these methods, plain or ``async def``; ``OciRegistry`` and ``MemoryRegistry`` have them, too.
-    ``tagwarden.conformance.registry`` holds one to the requirements. An exception says that there is no answer:
-    REGISTRY_UNAVAILABLE, or the code of the RegistryError that was raised. In ``put`` it says that the end is not
-    known, unless it is a RegistryError REGISTRY_REFUSED or REGISTRY_DENIED: then nothing was moved and nothing will
-    land later. The exception is the cause of the promoter's error.
+    ``tagwarden.conformance.registry`` tests it. An exception means that there is no answer: REGISTRY_UNAVAILABLE, or
+    the code of the RegistryError that was raised. In ``put`` it means that the result is unknown, unless it is a
+    RegistryError REGISTRY_REFUSED or REGISTRY_DENIED: then nothing was moved and nothing will land later. The exception
+    is the cause of the promoter's error.
 
     ``timeout``, if there is such an attribute, is how long one call may take (seconds or a timedelta); 30 s by
     default. A put has its own.
@@ -77,7 +77,7 @@ class NativeRegistry:
 
     They block without the GIL. Each raises a RegistryError: REGISTRY_UNAVAILABLE, REGISTRY_BUSY, REGISTRY_DENIED,
     REGISTRY_DIGEST_MISMATCH or REGISTRY_UNSUPPORTED, and for a manifest MANIFEST_INVALID, MANIFEST_AMBIGUOUS,
-    MANIFEST_UNSUPPORTED or MANIFEST_TOO_LARGE; InvalidValueError VALUE_INVALID for an argument that follows no grammar.
+    MANIFEST_UNSUPPORTED or MANIFEST_TOO_LARGE; InvalidValueError VALUE_INVALID for an invalid argument.
     A promoter calls them in Rust, unless a subclass overrides one.
     """
 
@@ -96,14 +96,14 @@ class NativeRegistry:
     def put(
         self, repository: str | Repository, tag: str | Tag, manifest: Manifest, timeout: Seconds | None = None
     ) -> None:
-        """Points the tag at a manifest. None says that the registry took it, and is no proof: read it back.
+        """Points the tag at a manifest. The registry's acceptance is no proof: read the tag back.
 
         - ``timeout``: how long it may take, in seconds or as a timedelta; 15 s by default.
 
         RegistryError REGISTRY_REFUSED or REGISTRY_DENIED: nothing was moved, and nothing will land later. After any
-        other RegistryError the end is not known: it may still land.
+        other RegistryError the result is unknown: the put may still land.
 
-        This goes around every ledger: a channel is moved by a ``Promoter``.
+        This bypasses every ledger: move a channel with a ``Promoter``.
         """
         self._ask("put", repository=repository, tag=tag, timeout=ms(timeout), **manifest.to_dict())
 
@@ -121,7 +121,7 @@ class NativeRegistry:
 
 @dataclass(frozen=True)
 class Credentials:
-    """A login; ``repr`` shows of it the user alone. Nothing at all is no login.
+    """A login; ``repr`` shows only the user. ``Credentials()`` is no login.
 
     - ``user`` and ``password`` (or an access token in its place), together;
     - ``identity_token``: a token server exchanges it for a registry token;
@@ -136,7 +136,7 @@ class Credentials:
     registry_token: str | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, str]:
-        """What is given, the secrets included."""
+        """The given parts, secrets included."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
@@ -145,30 +145,29 @@ class OciRegistry(NativeRegistry):
 
     Hosts are ``host`` or ``host:port``, as in a repository; times are seconds or timedelta; None is the default.
 
-    - ``credentials``: by host; they go before those that are looked up. None by default.
+    - ``credentials``: by host; they take precedence over those that are looked up. None by default.
     - ``lookup``: where credentials are looked up when a registry asks for them: ``nowhere``, ``environment``
       (``TAGWARDEN_USERNAME`` and ``TAGWARDEN_PASSWORD``, or ``TAGWARDEN_IDENTITY_TOKEN``, for the host that
-      ``TAGWARDEN_REGISTRY`` names or for every one), ``docker`` (what ``docker login`` left, helpers included) or
+      ``TAGWARDEN_REGISTRY`` names or for all), ``docker`` (the credentials of ``docker login``, helpers included) or
       ``environment_then_docker``, the default.
     - ``docker_config``: the file to read; by default ``$DOCKER_CONFIG/config.json``, else ``~/.docker/config.json``.
     - ``ca_pem``: roots to trust besides the platform's own, the text of a PEM file. None by default.
-    - ``schemes``: by host, ``http`` or ``https``. By default loopback is spoken to over HTTP and all others over TLS.
+    - ``schemes``: by host, ``http`` or ``https``. By default HTTP for loopback and HTTPS for all others.
     - ``realms``: hosts of token servers that registries may name on another site. By default a token server must be on
       the registry's own site.
-    - ``access``: what tokens are asked for: ``pull``, enough to audit, or ``pull_push``, the default.
+    - ``access``: the access of tokens: ``pull``, enough to audit, or ``pull_push``, the default.
     - ``connect_timeout``: the longest that a connection may take to open, TLS included. 5 s by default.
     - ``idle_timeout``: the longest that a registry may send nothing while an answer is awaited, that to a put
       included: no shorter than a put's timeout (``Times.put``). 15 s by default.
-    - ``total_timeout``: the longest that a read may take with everything: token, retries, body; of a tag list, each
-      page. 30 s by default.
+    - ``total_timeout``: the longest that a read may take, with token, retries and body; for a tag list, each page. 30 s
+      by default.
     - ``upload_timeout``: the longest that the upload of one blob may take. 300 s by default.
     - ``retries``: how often a read is tried again after a 5xx, a 429, a lost connection or a cut body. 5 by default. A
-      put is tried again only when it is certain that the registry did not look at it.
-    - ``max_retry_after``: the longest ``Retry-After`` that is waited for; a longer one is REGISTRY_BUSY. 10 s by
-      default.
+      put is tried again only if the registry certainly did not process it.
+    - ``max_retry_after``: the longest ``Retry-After`` to wait for; a longer one is REGISTRY_BUSY. 10 s by default.
 
     InvalidValueError CONFIG_INVALID for credentials that are a mixture and CA certificates that cannot be used;
-    VALUE_INVALID for a value that is none of these. No error and no ``repr`` shows a credential.
+    VALUE_INVALID for another invalid value. No error and no ``repr`` shows a credential.
     """
 
     def __init__(

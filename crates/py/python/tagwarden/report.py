@@ -1,4 +1,4 @@
-"""What the core answers of whole logs and repositories, as frozen records, like those of ``tagwarden.record``."""
+"""Reports about whole logs and repositories: frozen records, like those of ``tagwarden.record``."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ChannelAudit(Record):
-    """How the tag of a ``channel`` stands to its log.
+    """The comparison of a ``channel``'s tag with its log.
 
     - ``state``: ``in_sync``; ``moved_outside`` (to a digest that was never live here), ``moved_back`` (to an earlier
       one), ``missing`` (the tag is gone); ``lagging`` and ``unsettled`` (the registry may answer an older value);
-      ``ledger_behind`` (promoted by a move that this ledger does not know); ``move_in_progress`` (a move is under way,
-      or to be recovered); ``possibly_open`` (the append of an intent was not answered); ``never_recorded`` (the log has
-      no committed move); ``corrupt``, ``truncated``, ``forked`` (of its log); ``unknown`` (it could not be looked at).
+      ``ledger_behind`` (promoted by a move that this ledger does not have); ``move_in_progress`` (a move is under way,
+      or needs ``recover``); ``possibly_open`` (the append of an intent was not answered); ``never_recorded`` (the log
+      has no committed move); ``corrupt``, ``truncated``, ``forked`` (of its log); ``unknown`` (it could not be read).
     - ``live``: the live digest, if it is in sync; ``expected``: the live digest, if it is not.
-    - ``observed``: what the tag points at.
-    - ``seq`` and ``target``: of a move that is or may be open, where its intent stands and what it is to make live;
-      ``landing``: ``landed``, ``not_landed`` or ``elsewhere``, by what the tag points at.
-    - ``why``: of what is unknown, and of a log's defect.
-    - ``size``: how many entries the log has.
+    - ``observed``: the observed digest of the tag.
+    - ``seq`` and ``target``: for a move that is or may be open, the position of its intent and its target;
+      ``landing``: ``landed``, ``not_landed`` or ``elsewhere``, by the observed digest.
+    - ``why``: the reason for ``unknown``, or the log's defect.
+    - ``size``: the number of entries in the log.
     - ``findings``: warnings, such as parts of the live digest that are missing.
     """
 
@@ -55,9 +55,9 @@ class ChannelAudit(Record):
 
 @dataclass(frozen=True)
 class AuditReport(Record):
-    """What an audit found.
+    """The result of an audit.
 
-    - ``at``: when it looked; ``channels``: each channel, in their order.
+    - ``at``: when it ran; ``channels``: each channel, in their order.
     - ``worst``: ``defect`` (of a log), ``drift``, ``unknown`` or ``indeterminate`` (a move is open), in this order;
       None if nothing is wrong.
     """
@@ -81,22 +81,22 @@ class Defect(Record):
 
 @dataclass(frozen=True)
 class LogReport(Record):
-    """What the check of a whole log found.
+    """The result of the check of a whole log.
 
-    - ``entries``: how many entries count: their bytes, position and parent are right. One that breaks another rule
-      counts, and changed nothing.
-    - ``moves``: how many moves were closed, ``committed``: how many of them so.
+    - ``entries``: how many entries count: their bytes, position and parent are right. An entry that breaks another rule
+      counts, but does not change the state.
+    - ``moves``: how many moves were closed, ``committed``: how many of them were committed.
     - ``root``: the RFC 6962 root over the entries that count.
-    - ``channel``: whose log it is.
+    - ``channel``: the channel of the log.
     - ``live`` and ``previous``: as in ``ChannelStatus``.
-    - ``open_intent``: where the intent of the open move stands, None if none is open.
-    - ``holds``: the holds that were not ended, by position; one with an end may be over.
+    - ``open_intent``: the position of the open move's intent, None if no move is open.
+    - ``holds``: the positions of holds that were not ended; a hold with an ``until`` may have expired.
     - ``blocked``: the digests that are blocked.
-    - ``migrated``: where the entry stands that says the log goes on in another ledger, ``migrated_to``.
-    - ``torn_bytes``: of a last append that never returned, which is no defect.
+    - ``migrated``: the position of the entry that names the ledger that continues the log, ``migrated_to``.
+    - ``torn_bytes``: the bytes of a last append that never returned, which is no defect.
     - ``clock_went_back``: how many entries say an earlier time than the one before them. A warning: time never orders.
     - ``defect``: the first rule that is broken; ``defects``: all of them, in the order of the log. After 100 the check
-      stops, and after broken bytes, a wrong position or a wrong parent nothing can be judged.
+      stops; nothing can be checked after broken bytes, a wrong position or a wrong parent.
     """
 
     entries: int
@@ -127,7 +127,7 @@ class DigestRetention(Record):
     """A ``digest`` of a retention plan.
 
     - ``pin``: ``held`` if a pin keeps it alive in the registry, ``absent`` otherwise.
-    - ``kept``: True if it must stay, and ``because`` of what, for people; ``to_dict`` says it for programs.
+    - ``kept``: True if it must stay; ``because``: the reason, for people. ``to_dict`` has it for programs.
     """
 
     digest: Digest
@@ -148,10 +148,10 @@ class DigestRetention(Record):
 
 @dataclass(frozen=True)
 class RetentionPlan(Record):
-    """Which digests of a ``repository`` must stay, ``at`` a time.
+    """The digests of a ``repository`` that must stay, ``at`` a time.
 
-    - ``digests``: every digest that is known, with its fate.
-    - ``blocked``: what could not be looked at, so that nothing expires; None if everything was.
+    - ``digests``: every known digest, kept or not.
+    - ``blocked``: the log or tag that could not be read, so that nothing expires; None if all were read.
     """
 
     repository: Repository
@@ -162,7 +162,7 @@ class RetentionPlan(Record):
 
 @dataclass(frozen=True)
 class MayDelete(Record):
-    """Whether a digest may be deleted: ``allowed``, and ``because`` of what, for people."""
+    """The permission to delete a digest: ``allowed``, and ``because``, the reason for people."""
 
     allowed: bool
     because: str

@@ -17,7 +17,7 @@ __all__ = ["TestRegistry", "test_registry"]
 
 
 class TestRegistry:
-    """Starts when it is made, and is stopped by ``close`` or at the end of ``with``.
+    """A registry server. It starts when it is created, and stops with ``close`` or at the end of ``with``.
 
     >>> with TestRegistry() as registry:
     ...     digest = registry.memory.push_image(registry.repository("acme/shop"), "1.0", 1).digest
@@ -28,7 +28,7 @@ class TestRegistry:
     def __init__(self) -> None:
         self._native: _native.Server = wait(_native.start_server())
         self.memory: MemoryRegistry = MemoryRegistry(self._native.memory())
-        """What it serves, with its scripted faults."""
+        """The registry that it serves, with its scripted faults."""
 
     @property
     def host(self) -> str:
@@ -40,7 +40,7 @@ class TestRegistry:
         return Repository(f"{self.host}/{path}")
 
     def demand(self, credentials: Credentials | None, *, token: bool = False) -> None:
-        """From now on it asks for this user and password, as Basic authentication or for a token; None: nothing.
+        """Demands this user and password from now on, as Basic authentication or for a token; None demands nothing.
 
         ValueError for credentials without a user and a password; InvalidValueError VALUE_INVALID for a ``token``
         without credentials.
@@ -61,7 +61,7 @@ class TestRegistry:
         self._set("script_http", faults=list(faults), method=method, path=path)
 
     def latency(self, latency: Seconds) -> None:
-        """Each request waits this long from now on."""
+        """Delays each request by this long from now on."""
         self._set("latency", latency=ms(latency))
 
     def requests(self) -> list[dict[str, Any]]:
@@ -73,19 +73,19 @@ class TestRegistry:
         self._set("clear_requests")
 
     def calm(self) -> None:
-        """Forgets the faults that no request has met."""
+        """Drops the scripted faults that no request has met."""
         self._set("calm")
 
     def faults_left(self) -> int:
-        """How many scripted faults no request has met yet."""
+        """The number of scripted faults that no request has met yet."""
         return int(self._set("faults_left"))
 
     def end_tokens(self) -> None:
-        """The bearer tokens that it gave out are worth nothing from now on."""
+        """Invalidates the bearer tokens that it issued."""
         self._set("end_tokens")
 
     def close(self) -> None:
-        """Stops it and frees the port. Again is no error."""
+        """Stops it and frees the port. Safe to repeat."""
         wait(self._native.stop())
 
     def _set(self, name: str, /, **arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Values, parsed by the core: one that is wrong cannot exist. Where a value is wanted, its text does as well."""
+"""Values, parsed by the core: an invalid one cannot exist. Every function that takes a value also takes its text."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Value:
 
     @classmethod
     def _known(cls: type[_V], text: str) -> _V:
-        """A value that the core wrote: it is split when its parts are asked for."""
+        """A value that the core wrote. It is parsed only when its parts are read."""
         value = object.__new__(cls)
         object.__setattr__(value, "_text", text)
         object.__setattr__(value, "_split", None)
@@ -133,7 +133,7 @@ class Repository(Value):
 
     @property
     def path(self) -> str:
-        """What follows the registry."""
+        """The path after the registry."""
         return str(self._parts["path"])
 
 
@@ -237,7 +237,7 @@ class Pipeline:
 
     @staticmethod
     def of(stages: Mapping[str, str | Channel] | Iterable[tuple[str, str | Channel]]) -> Pipeline:
-        """Of names and channels, in their order: ``Pipeline.of({"dev": "reg.io/a:dev", "prod": "reg.io/a:prod"})``."""
+        """From names and channels in order: ``Pipeline.of({"dev": "reg.io/a:dev", "prod": "reg.io/a:prod"})``."""
         pairs = stages.items() if isinstance(stages, Mapping) else stages
         return Pipeline(tuple(Stage(Environment(name), Channel(channel)) for name, channel in pairs))
 
@@ -264,14 +264,14 @@ def is_text(text: str) -> bool:
 
 
 def sound(text: str) -> str:
-    """A string that UTF-8 can carry. A lone surrogate is refused, not replaced."""
+    """Returns a string that UTF-8 can carry. ValueError for a lone surrogate."""
     if not is_text(text):
         raise ValueError("a string with a lone surrogate is no text")
     return text
 
 
 def parsed(ended: tuple[Any, str | None, BaseException | None]) -> dict[str, Any]:
-    """The JSON object that a native function gave, or its error."""
+    """Returns the JSON object of a native function, or raises its error."""
     text, error, _ = ended
     if error is not None:
         from .errors import fail
