@@ -1,5 +1,5 @@
 /**
- * Makes the native half of the tree from what cargo built in the profile `dev`: the library, its loader and its types. `napi
+ * Makes the native half of the tree from cargo's output of the profile `dev`: the library, its loader and its types. `napi
  * build` would build everything again, for a target that it names itself. `npm run debug` calls it.
  */
 

@@ -1,6 +1,6 @@
 /**
- * Packs what is published to npm from what `npm run build` made: `tagwarden` without native code, and a package with it for
- * each target, on which `tagwarden` depends optionally. `.ci/release` calls it: `node publish.mjs DIRECTORY TARGET...`
+ * Packs the npm packages from the output of `npm run build`: `tagwarden` without native code, and a package with native code
+ * for each target, on which `tagwarden` depends optionally. `.ci/release` calls it: `node publish.mjs DIRECTORY TARGET...`
  *
  * The tree's own package.json names none of them: `npm install` in a clone needs no package that is not published yet.
  */

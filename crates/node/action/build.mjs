@@ -8,7 +8,7 @@ import { build } from 'esbuild'
 const home = fileURLToPath(new URL('.', import.meta.url))
 const dist = join(home, 'dist')
 
-/** The package's own loader looks for packages of the platform; in the bundle the file is beside it. */
+/** Replaces the package's loader, which looks for npm packages: the bundle has the native file in its own directory. */
 const beside = {
   name: 'beside',
   setup({ onResolve }) {

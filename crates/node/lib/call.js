@@ -2,7 +2,7 @@
 
 const { thrown } = require('./error.js')
 
-/** The JSON text of arguments. What JSON would drop or change without a word is a TypeError here. */
+/** The JSON text of arguments. TypeError for a value that JSON would silently drop or change. */
 function encode(args) {
   return JSON.stringify(args, function (name, value) {
     const given = this[name]
@@ -16,13 +16,13 @@ function encode(args) {
   })
 }
 
-/** The objects that JSON writes as what they are. Of a Map, a Promise and the like it would write `{}`. */
+/** The types that JSON can carry. It writes a Map, a Promise and the like as `{}`. */
 const WRITTEN = new Set(['Null', 'Object', 'Array', 'String', 'Number', 'Boolean'])
 
 /** Bytes as base 64. */
 function encodeBytes(name, bytes) {
   if (!(bytes instanceof Uint8Array)) throw new TypeError(`${name}: a Uint8Array is needed`)
-  // Of a detached buffer no other view can be made; its own views only look empty.
+  // A new view throws if the buffer is detached; the existing view would only look empty.
   return Buffer.from(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString('base64')
 }
 
@@ -45,7 +45,7 @@ function signalOf(options) {
   return signal
 }
 
-/** Runs a native call: its result as it comes, or a TagwardenError, or the signal's reason. */
+/** Runs a native call. Returns its result; throws a TagwardenError or the signal's reason. */
 async function run(signal, start) {
   signal?.throwIfAborted()
   const call = sync(start)
@@ -62,7 +62,7 @@ async function run(signal, start) {
   }
 }
 
-/** Arguments with options. An option cannot stand for an argument that was given: that would be another channel's move. */
+/** Arguments with options. An option must not replace an argument: it could name another channel. */
 function joined(given, options) {
   const twice = Object.keys(options).find((name) => Object.hasOwn(given, name))
   if (twice !== undefined) throw new TypeError(`${twice}: it is an argument, and no option`)
@@ -75,12 +75,12 @@ async function ask(native, method, given, options) {
   return JSON.parse(await run(signal, () => native.call(method, encode(joined(given, rest)))))
 }
 
-/** Calls a method of a native object that answers at once. */
+/** Calls a synchronous method of a native object. */
 function set(native, method, given = {}) {
   return JSON.parse(sync(() => native.set(method, encode(given))))
 }
 
-/** What a synchronous native function returns, or a TagwardenError. */
+/** Returns the result of a synchronous native function, or throws a TagwardenError. */
 function sync(act) {
   try {
     return act()

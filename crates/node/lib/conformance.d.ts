@@ -6,29 +6,29 @@ import type { Repository } from './value.js'
 export interface Failure {
   /** The name of the requirement; the core's documentation says what each demands. */
   requirement: string
-  /** What was seen, and what should have been. */
+  /** The wrong behaviour, and the right one. */
   seen: string
 }
 
-/** What the requirements need of a registry under test. */
+/** A registry under test, prepared for the requirements. */
 export interface RegistryHarness extends Signal {
-  /** The same adapter where every answer fails. */
+  /** The same adapter, but every call of it fails. */
   broken: Registry
   /** Where the requirements may write: each takes a new repository below it. */
   repository: Repository | string
-  /** Stores blobs and manifests by digest, by whatever way there is: blobs are not in the port. */
+  /** Stores blobs and manifests by digest, around the port, which cannot store blobs. */
   store(repository: string, parts: { blobs: Buffer[]; manifests: GivenManifest[] }): Promise<void> | void
-  /** How many milliseconds after its end a value of a tag may still be read. 0 by default. */
+  /** How many milliseconds after a change a read may still answer the old value of a tag. 0 by default. */
   lagMs?: number
 }
 
-/** The requirements of both ports. They write to the store that they are given, under names of their own. */
+/** The contract tests of both ports. They write to the given store, under names of their own. */
 export declare const conformance: {
-  /** Every requirement that a registry broke; none, if it keeps them all. */
+  /** Every requirement that the registry broke; empty if it meets all of them. */
   registry(registry: Registry, fixture: RegistryHarness): Promise<Failure[]>
   /**
-   * The first requirement that a ledger broke. `open` opens it as a process would that has just started; a ledger that does not
-   * outlive its process gives out the same one again.
+   * The first requirement that the ledger broke; empty if it meets all of them. `open` opens it as a new process does; for a
+   * ledger in memory it returns the same object again.
    */
   ledger(open: () => Promise<Ledger> | Ledger, options?: Signal): Promise<Failure[]>
 }

@@ -1,9 +1,9 @@
 import type { Finding } from './record.js'
 
-/** What a caller may do after an error: nothing, try again later, look again and decide anew, or recover the channel. */
+/** The caller's next step after an error: none, retry later, plan again, or recover the channel. */
 export type Retry = 'never' | 'later' | 'replan' | 'recover'
 
-/** What sort of answer an error is. Refused is a decision, failed is a fault, unknown is a third thing. */
+/** The kind of an error. `refused` is a decision, `failed` is a fault; after `unknown` the result is unknown. */
 export type ErrorClass = 'failed' | 'usage' | 'refused' | 'drift' | 'indeterminate' | 'unknown' | 'defect'
 
 /** The stable code of an error. Never renamed, never reused; `docs/reference/errors.md` explains each. */
@@ -22,7 +22,7 @@ export type ErrorCode =
   | 'LEDGER_MIGRATED' | 'LEDGER_BEHIND' | 'LEDGER_FOREIGN'
   | 'ENTRY_TOO_LARGE' | 'INTERNAL_FAULT'
 
-/** What went wrong, where, and what to do about it. No message, context or cause ever holds a credential. */
+/** An error: what failed, where, and what helps. No message, context or cause ever holds a credential. */
 export declare class TagwardenError extends Error {
   /** An error of your own backend; `retry` is that of the code by default. */
   constructor(message: string, options: {
@@ -34,13 +34,13 @@ export declare class TagwardenError extends Error {
   })
   readonly name: 'TagwardenError'
   readonly code: ErrorCode
-  /** What the code says, but for a refusal by the policy: that is `later` if every finding that refuses is. */
+  /** The code determines it. A refusal by the policy is `later` if every finding that refuses is `later`. */
   readonly retry: Retry
   /** Where it happened, as names and values: `channel`, `seq`, `move_id`, … */
   readonly context: Readonly<Record<string, string>>
-  /** What each guardrail said, if the policy refused; empty otherwise. */
+  /** The findings of the guardrails, if the policy refused; empty otherwise. */
   readonly findings: readonly Finding[]
-  /** The error behind it: what a backend of yours threw, as it was thrown. */
+  /** The exception of your own backend that caused the error, unchanged. */
   readonly cause?: unknown
   toJSON(): { code: ErrorCode; retry: Retry; message: string; context: Record<string, string>; findings?: Finding[] }
 }

@@ -2,7 +2,7 @@
 
 const native = require('../native.js')
 
-/** What each code means, from the core's table. */
+/** The properties of each code, from the core's table. */
 const kinds = new Map(JSON.parse(native.errorKinds()).map((kind) => [kind.code, Object.freeze(kind)]))
 
 const RETRIES = ['never', 'later', 'replan', 'recover']
@@ -26,12 +26,12 @@ class TagwardenError extends Error {
 }
 Object.defineProperty(TagwardenError.prototype, 'name', { value: 'TagwardenError', configurable: true, writable: true })
 
-/** Exceptions of backends and rules written in JavaScript, by number, until they come back as a cause. The oldest are let go. */
+/** Exceptions of backends and guardrails in JavaScript, by number, for the `cause` of errors. The oldest are dropped. */
 const exceptions = new Map()
 const MOST_EXCEPTIONS = 100
 let lastNumber = 0
 
-/** Keeps an exception, and describes it for the native half. An error of tagwarden speaks for itself. */
+/** Keeps an exception, and describes it for the native half. A TagwardenError keeps its code. */
 function keep(exception) {
   lastNumber = (lastNumber + 1) % 2 ** 32
   exceptions.set(lastNumber, exception)
@@ -58,7 +58,7 @@ function raised({ code, message, context, findings, retry, cause }, exception) {
   return behind ?? new Error(message)
 }
 
-/** What the native half threw: `{aborted}` or `{error}`. What napi says of an argument is a TypeError. */
+/** The meaning of an exception of the native half: `{aborted}` or `{error}`. An argument that napi rejects is a TypeError. */
 function thrown(error) {
   let described
   try {

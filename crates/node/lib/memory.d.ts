@@ -1,9 +1,9 @@
 import type { GivenManifest, Manifest, NativeRegistry, Signal } from './registry.js'
 import type { Digest, Repository, Tag } from './value.js'
 
-/** What happens to a put. Times are in milliseconds. */
+/** A fault of one put. Times are in milliseconds. */
 export type InjectedFault =
-  /** Nothing: it stands for its place in the order. */
+  /** No fault; it takes one place in the order. */
   | 'pass'
   /** It fails before anything is applied, and the caller cannot know. */
   | 'before'
@@ -19,7 +19,7 @@ export type InjectedFault =
   | ({ fault: 'refused' } & RegistryWords)
   /** `late`: the answer is lost, and it lands after this time. `twice`: it lands once more. `slow`: it takes this long. */
   | { fault: 'late' | 'twice' | 'slow'; timeMs: number }
-  /** It is applied, and this many of the next reads of the tag still see what was there before. */
+  /** It is applied, and this many of the next reads of the tag still answer the value before it. */
   | { fault: 'stale'; reads: number }
   /** A foreign writer moves the tag to this manifest just before or after the put lands. */
   | { fault: 'foreignBefore' | 'foreignAfter'; manifest: Manifest }
@@ -27,32 +27,32 @@ export type InjectedFault =
 /** An error of a registry: a code, a status from 400 to 499 (by default the one that vendors answer with the code), or both. */
 export type RegistryWords = ({ code: string; status?: number } | { code?: string; status: number }) & { message?: string }
 
-/** What happens to a read. Times are in milliseconds. */
+/** A fault of one read. Times are in milliseconds. */
 export type ReadFault =
-  /** Nothing: it stands for its place in the order. */
+  /** No fault; it takes one place in the order. */
   | 'pass'
   /** REGISTRY_UNAVAILABLE, REGISTRY_BUSY, REGISTRY_DENIED. */
   | 'unavailable' | 'busy' | 'denied'
   /** A fetch gets other bytes than it asked for: REGISTRY_DIGEST_MISMATCH. */
   | 'digestMismatch'
-  /** It sees what was there before the tag's last change. */
+  /** It answers the tag's value before the last change. */
   | 'stale'
-  /** It sees what the tag had this many changes ago: 0 is what is there; more than it had is *absent*. */
+  /** It answers the tag's value of this many changes ago: 0 is the value now, more than there were is *absent*. */
   | { fault: 'past'; changes: number }
   /** It lags this far behind, as every read does after `MemoryRegistry.lag`. */
   | { fault: 'lag'; windowMs: number }
-  /** The answer was true when the read arrived, and comes after this time. */
+  /** It answers the value at the time of the request, after this delay. */
   | { fault: 'slow'; timeMs: number }
   /** A foreign writer moves the tag to this manifest just before or after. */
   | { fault: 'foreignBefore' | 'foreignAfter'; manifest: Manifest }
   /** A foreign writer deletes this manifest, and every tag on it, just after. */
   | { fault: 'deletedAfter'; digest: Digest | string }
 
-/** What happens to a request over HTTP. Times are in milliseconds. */
+/** A fault of one HTTP request. Times are in milliseconds. */
 export type HttpFault =
-  /** Nothing: it stands for its place in the order. */
+  /** No fault; it takes one place in the order. */
   | 'pass'
-  /** The body is cut, the connection is closed (before or after the request was done), or nothing is ever answered. */
+  /** The body is cut, the connection is closed (before or after the request was processed), or there is never an answer. */
   | 'cutBody' | 'closed' | 'closedAfter' | 'silent' | 'silentAfter'
   /** `Docker-Content-Digest` is wrong, or missing. */
   | 'wrongDigest' | 'noDigest'
@@ -62,7 +62,7 @@ export type HttpFault =
   /** This status instead of the request, after it, or with a page of HTML. */
   | { fault: 'status' | 'statusAfter' | 'html'; status: number }
   | { fault: 'redirect'; status: number; location: string }
-  /** `slow`: it waits this long. `trickle`: so long between the bytes of its body. */
+  /** `slow`: the delay of the answer. `trickle`: the delay between the bytes of its body. */
   | { fault: 'slow' | 'trickle'; timeMs: number }
 
 /** One call of a registry's port. */
@@ -73,23 +73,23 @@ export type Call =
   | { call: 'tags'; repository: string }
   | { call: 'has_blob'; repository: string; digest: string }
 
-/** A registry in memory, for tests. What is done to it here goes around its port: it is no call and meets no fault. */
+/** A registry in memory, for tests. These methods bypass its port: `calls` does not list them, and no fault applies to them. */
 export interface MemoryRegistry extends NativeRegistry {}
 export declare class MemoryRegistry {
   constructor()
-  /** Points `tag` at a manifest and stores it, unchecked. Its digest. */
+  /** Points `tag` at a manifest and stores it, unchecked. Returns its digest. */
   push(repository: Repository | string, tag: Tag | string, manifest: Manifest): string
-  /** Pushes the small valid image of this number, from 0, with all that it names. The same number, the same bytes. */
+  /** Pushes a small valid image with its config and layers. Equal numbers, from 0, give equal bytes. */
   pushImage(repository: Repository | string, tag: Tag | string, number: number): GivenManifest
-  /** Stores a blob. Its digest. */
+  /** Stores a blob. Returns its digest. */
   storeBlob(repository: Repository | string, bytes: Uint8Array): string
-  /** A write around the ledger: what the tag pointed at before. */
+  /** Moves a tag around the ledger. Returns the digest that it pointed at before, or null. */
   overwrite(repository: Repository | string, tag: Tag | string, manifest: Manifest): string | null
-  /** Takes a tag, a manifest with every tag on it, or a blob away. False if it was not there. */
+  /** Deletes a tag, a manifest with every tag on it, or a blob. False if it did not exist. */
   deleteTag(repository: Repository | string, tag: Tag | string): boolean
   deleteManifest(repository: Repository | string, digest: Digest | string): boolean
   deleteBlob(repository: Repository | string, digest: Digest | string): boolean
-  /** What a tag points at now. */
+  /** The digest that a tag points at now. */
   peek(repository: Repository | string, tag: Tag | string): string | null
   /** True if the manifest is there. */
   holds(repository: Repository | string, digest: Digest | string): boolean
@@ -111,51 +111,51 @@ export declare class MemoryRegistry {
    */
   lag(windowMs: number): void
   /**
-   * Random faults from a seed for `percent` of the calls that no scripted fault waits for. `latencyMs` is the longest that a
-   * call is slow, `lagMs` how long after a change a stale read may see what was before, in milliseconds. `lag` makes every read
-   * lag, over more than one value.
+   * Injects random faults from a seed into `percent` of the calls that meet no scripted fault. `latencyMs` is the longest delay
+   * of a call, `lagMs` how long after a change a stale read may answer the value before. `lag` makes every read lag, over more
+   * than one value.
    */
   chaos(seed: number, percent: number, options?: { latencyMs?: number; lagMs?: number }): void
-  /** Ends chaos, and forgets the faults that no call has met. Reads lag as before; `lag(0)` ends that. */
+  /** Ends chaos, and drops the scripted faults that no call has met. `lag` stays; `lag(0)` ends it. */
   calm(): void
-  /** Each call takes so many milliseconds from now on. */
+  /** Delays each call by this many milliseconds from now on. */
   latency(latencyMs: number): void
-  /** How many scripted faults no call has met yet. */
+  /** The number of scripted faults that no call has met yet. */
   faultsLeft(): number
   /** Every call of the port so far. */
   calls(): Call[]
   clearCalls(): void
-  /** Every change of a tag so far, by whomever; `digest` is null where the tag was taken away. */
+  /** Every change of a tag so far, by any writer; `digest` is null if the tag was deleted. */
   changes(): { repository: string; tag: string; digest: string | null }[]
 }
 
-/** An OCI registry over HTTP on a free port of 127.0.0.1, in this process, for tests. Close it, or `await using` it. */
+/** An OCI registry over HTTP on a free port of 127.0.0.1, in this process, for tests. Call `close`, or use `await using`. */
 export declare class TestRegistry {
   private constructor()
-  /** Starts one: open to everybody, or as `demand` says. */
+  /** Starts a registry without a login, or with the one of `demand`. */
   static start(options?: Signal & Demand): Promise<TestRegistry>
   /** `127.0.0.1:PORT`, the host of its repositories. */
   readonly host: string
-  /** What it serves; its scripted faults come through. */
+  /** The registry that it serves, with its scripted faults. */
   readonly memory: MemoryRegistry
   /** A repository of it. */
   repository(path: string): string
-  /** From now on it asks for this login, as Basic authentication or for tokens of its own; for nothing without one. */
+  /** Demands this login from now on, as Basic authentication or for its own tokens; without an argument it demands none. */
   demand(login?: Demand): void
   /** The next requests (of a method, whose path ends so) meet these faults, in order, one each. */
   scriptHttp(faults: HttpFault[], options?: { method?: string; path?: string }): void
-  /** Forgets the faults of requests that are still to come. */
+  /** Drops the scripted faults that no request has met. */
   calm(): void
-  /** How many faults no request has met yet. */
+  /** The number of scripted faults that no request has met yet. */
   faultsLeft(): number
-  /** Each request waits so many milliseconds from now on. */
+  /** Delays each request by this many milliseconds from now on. */
   latency(latencyMs: number): void
-  /** Ends every token that was given. */
+  /** Invalidates every token that it issued. */
   endTokens(): void
   /** Every request so far. */
   requests(): { method: string; path: string; status: number | null }[]
   clearRequests(): void
-  /** Stops it and frees the port. Doing it again is no error. */
+  /** Stops it and frees the port. Safe to repeat. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }

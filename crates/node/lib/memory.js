@@ -75,7 +75,7 @@ class MemoryRegistry extends NativeRegistry {
   }
 }
 
-/** A fault as the native half reads it: a name alone is one without more to say. */
+/** A fault as the native half reads it. A string is a fault without parameters. */
 function faultArgument(fault) {
   if (typeof fault === 'string') return { fault }
   const { manifest, ...rest } = fault

@@ -6,7 +6,7 @@ const { keep } = require('./error.js')
 const { NativeLedger } = require('./ledger.js')
 const { NativeRegistry, PORT, manifestOf } = require('./registry.js')
 
-/** What the native half asks of a registry that is written in JavaScript, and the method that answers. */
+/** The requests of the native half to a registry that is written in JavaScript, each with the method that answers. */
 const REGISTRY = {
   resolve: (registry, { repository, tag }) => registry.resolve(repository, tag),
   fetch: async (registry, { reference }) => {
@@ -27,7 +27,7 @@ const LEDGER = {
   channels: (ledger) => ledger.channels(),
 }
 
-/** The native half of a registry: the core's own, or one that asks the object it was given. */
+/** The native half of a registry: the core's own, or one that calls the given object. */
 function registryPort(registry) {
   const methods = ['resolve', 'fetch', 'put', 'tags', 'hasBlob']
   return portOf('registry', registry, REGISTRY, methods, native.Registry, NativeRegistry)
@@ -47,7 +47,7 @@ function portOf(what, backend, answers, methods, kind, core) {
   return sync(() => kind.written(nameOf(backend, what), ask, backend.timeoutMs))
 }
 
-/** True if a backend's methods are those of the core's class: then the core calls its own, without JavaScript. */
+/** True if a backend overrides no method of the core's class: then the core calls its own, without JavaScript. */
 function untouched(backend, core, methods) {
   return backend instanceof core && methods.every((method) => backend[method] === core.prototype[method])
 }
@@ -75,7 +75,7 @@ function answering(act) {
   }
 }
 
-/** What a backend is called in messages: its class, if it has one. */
+/** The name of a backend in messages: its class, if it has one. */
 function nameOf(backend, otherwise) {
   const name = Object.getPrototypeOf(backend)?.constructor?.name
   return name && name !== 'Object' ? name : otherwise

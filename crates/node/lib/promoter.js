@@ -5,7 +5,7 @@ const { ask, encode, joined, run, signalOf, split, sync } = require('./call.js')
 const { Channel } = require('./value.js')
 const { registryPort, ledgerPort, guardrailPort } = require('./port.js')
 
-/** How many moves a page of history has. */
+/** The number of moves on a page of history. */
 const PAGE = 64
 
 class Promoter {
@@ -100,7 +100,7 @@ class Promoter {
   }
 }
 
-/** A channel as the source of a move means what is live on it, not what its tag points at. */
+/** A channel as the source of a move means its live digest, not its tag's digest. */
 function sourced(given) {
   return given.source instanceof Channel ? { ...given, source: { channel: given.source } } : given
 }

@@ -1,33 +1,33 @@
 import type { Provenance } from './value.js'
 
-// What the core answers, as its own JSON: the field names are those of docs/reference/ledger-format.md, times are RFC 3339
+// The core's answers, as its own JSON: the field names are those of docs/reference/ledger-format.md, times are RFC 3339
 // in UTC, digests are text. Fields are only ever added.
 
-/** What a move does. */
+/** The operation of a move. */
 export type Op = 'promote' | 'rollback' | 'bootstrap' | 'repair' | 'adopt'
 
-/** What a guardrail says of a move. Anything but a pass or a warning stops it. */
+/** A guardrail's result for a move. A refusal stops the move. */
 export interface Finding {
   guardrail: string
   verdict: 'pass' | 'warn' | 'refuse'
   /** The code of a warning or refusal, `AREA_STATE`. */
   code?: string
-  /** Why, with names, numbers and units. */
+  /** The reason, with names, numbers and units. */
   why: string
-  /** Of a refusal: whether the same move may pass later, because time or a person can lift it. A log does not keep it. */
+  /** For a refusal, `later` if time or a person can lift it, else `never`. The log does not keep it. */
   retry?: 'never' | 'later'
 }
 
-/** Where a target was named: a tag or digest, or what was live on another channel. */
+/** The name of a target: a tag or digest, or the live digest of another channel. */
 export type Source = { reference: string } | { channel: string }
 
-/** A provenance as it stands in the ledger. */
+/** A provenance as it is written in the ledger. */
 export interface RecordedProvenance extends Provenance {
-  /** The claims of a token that was verified. Absent where nothing was; it cannot be given. */
+  /** The claims of a verified token. Absent if no token was verified; a caller cannot set it. */
   identity?: { issuer: string; subject: string; audience: string; claims: Record<string, string>; token_sha256: string }
 }
 
-/** What a move was to do, who asked and how it was judged. */
+/** The request of a move, its author, and the policy's decision. */
 export interface Intent {
   op: Op
   move_id: string
@@ -40,13 +40,13 @@ export interface Intent {
   source: Source
   provenance: RecordedProvenance
   reason?: string
-  /** What the caller said that the channel must point at: a digest, or `absent`. */
+  /** The digest that the caller required the channel to point at, or `absent`. */
   expected?: string
   order?: ReleaseOrder
   /** The logs of the earlier environments that were read. */
   upstream?: UpstreamLog[]
   decision: Decision
-  /** What the tag pointed at instead of the live digest, in a repair. */
+  /** In a repair, the digest that the tag pointed at instead of the live digest. */
   replaced?: string
   predecessor?: Predecessor
   /** The moves of other channels that belong to this one. */
@@ -70,9 +70,9 @@ export interface TargetManifest {
   annotations?: Record<string, string>
 }
 
-/** How a policy judged a move. */
+/** A policy's decision about a move. */
 export interface Decision {
-  /** When, by the clock of the machine that judged. */
+  /** When, by the clock of the machine that decided. */
   at: string
   /** Its name, and the SHA-256 of its text, which is in the log. */
   policy: { name: string; digest: string }
@@ -87,7 +87,7 @@ export interface Decision {
 
 /** A release's place among the others of its series; values of another series are not comparable. */
 export interface ReleaseOrder {
-  /** What the value is, such as `semver` or `build-number`. */
+  /** The kind of the value, such as `semver` or `build-number`. */
   by: string
   value: number | string
   series?: string
@@ -115,7 +115,7 @@ export interface Predecessor {
   root: string
 }
 
-/** How a move ended. */
+/** The outcome of a move. */
 export interface Outcome {
   seq: number
   at: string
@@ -125,7 +125,7 @@ export interface Outcome {
   epoch: number
   status: 'committed' | 'failed' | 'aborted'
   /**
-   * What became of its puts: none was sent, the registry refused every one, it is not known (an answer was lost, or another
+   * The result of its puts: none was sent, the registry refused every one, it is unknown (an answer was lost, or another
    * worker may have sent one), or the registry accepted one.
    */
   put: 'none' | 'refused' | 'unknown' | 'accepted'
@@ -140,7 +140,7 @@ export interface Outcome {
 /** A move of a channel, from its intent to its outcome. */
 export interface MoveRecord {
   channel: string
-  /** Where the intent stands in the channel's log, from 0. */
+  /** The position of the intent in the channel's log, from 0. */
   seq: number
   at: string
   status: 'open' | 'committed' | 'failed' | 'aborted'
@@ -151,11 +151,11 @@ export interface MoveRecord {
   outcome?: Outcome
 }
 
-/** What was live on a channel at some time: the committed move that had made it live. */
+/** The committed move that made a channel's live digest at some time live. */
 export interface LiveAt extends MoveRecord {
-  /** The move that was open then, with the end that it came to. */
+  /** The move that was open then, with its later outcome. */
   open?: MoveRecord
-  /** The last drift that had been seen by then, since that move. */
+  /** The last drift that was observed between that move and the time. */
   drift?: DriftSeen
 }
 
@@ -165,7 +165,7 @@ export interface DriftSeen {
   at: string
   /** The live digest. */
   expected?: string
-  /** What the registry answered; absent if the tag was. */
+  /** The observed digest; absent if the tag was. */
   observed?: string
 }
 
@@ -173,7 +173,7 @@ export interface DriftSeen {
 export interface TakeoverRecord {
   seq: number
   at: string
-  /** What the new worker was asked for: a move of its own, to complete the open one, or to abort it. */
+  /** The operation of the new worker: a move of its own, to complete the open one, or to abort it. */
   op: Op | 'recover' | 'abort'
   owner: string
   previous_owner: string
@@ -183,24 +183,24 @@ export interface TakeoverRecord {
   provenance: RecordedProvenance
 }
 
-/** Everything that a guardrail may look at. */
+/** All facts that a guardrail may use. */
 export interface Facts {
   op: Op
   channel: string
-  /** What the last committed move made the channel point at. */
+  /** The live digest: the target of the last committed move. */
   live?: string
   previous?: string
-  /** What the registry answered for the channel's tag; absent if the tag is proven absent. */
+  /** The observed digest: the registry's answer for the tag; absent if the tag is proven absent. */
   observed?: string
   source?: Source
-  /** The manifest that the channel is to point at; absent if it is proven absent. */
+  /** The manifest that the move points the channel at; absent if it is proven absent. */
   target?: TargetManifest
   /** Parts of the target that are proven missing in the registry: a rollback and a repair look at all of them, a promotion
    * at manifests. */
   missing?: string[]
-  /** Parts of the target that could not be looked at, in the registry's words, and manifests that are not understood. */
+  /** Parts of the target that could not be read, in the registry's words, and manifests of an unknown type. */
   unknown?: string[]
-  /** The tag that was written beside the source's digest, and what it points at; absent if it does not exist. */
+  /** The tag of a source `tag@digest`, and the digest that the tag points at, absent if the tag does not exist. */
   tagged?: { tag: string; answered?: string }
   expected: 'any' | 'absent' | { at: string }
   provenance: RecordedProvenance
@@ -210,15 +210,15 @@ export interface Facts {
   binding_policy?: string
   /** The environment before this one in the pipeline; its log was read up to `size`, with the RFC 6962 root `root`. */
   upstream?: { environment: string; channel: string; live?: string; passage: LiveHistory; size: number; root: string }
-  /** Whether the target was live in this channel. */
+  /** `live` or `earlier` if the target is or was live in this channel. */
   here: LiveHistory
   at: string
 }
 
-/** Whether a digest was live in a channel. */
+/** The history of a digest in a channel: live now, live before, or never live. */
 export type LiveHistory = 'live' | 'earlier' | 'never'
 
-/** What a move did. */
+/** The result of a move. */
 export interface Receipt {
   channel: string
   op: Op
@@ -230,22 +230,22 @@ export interface Receipt {
   digest: string
   /** The move that this call made, or the one that its key had made before; absent if there was nothing to move. */
   move?: MoveRecord
-  /** What is live now. After a replay that may be what a later move set. */
+  /** The live digest now. After a replay, a later move may have set it. */
   live: Live
-  /** What went wrong beside the move, such as a pin that could not be written after it had landed; absent if nothing did. */
+  /** Failures that did not stop the move, such as a pin that could not be written after it landed; absent if there are none. */
   warnings?: Finding[]
 }
 
-/** What is live on a channel. */
+/** The live digest of a channel. */
 export interface Live {
   digest: string
-  /** Where the intent of the last committed move stands. */
+  /** The position of the intent of the last committed move. */
   seq: number
   /** When that move was closed. */
   at: string
 }
 
-/** What a recovery did. */
+/** The result of a recovery. */
 export type RecoveryResult = { result: 'nothing' } | { result: 'closed'; event: MoveRecord; warnings?: Finding[] }
 
 /** Which moves a hold stops: promote and bootstrap, or every move. */
@@ -262,7 +262,7 @@ export interface ActiveHold {
   until?: string
 }
 
-/** The move that holds a channel. */
+/** The open move of a channel. */
 export interface OpenMove {
   seq: number
   op: Op
@@ -285,7 +285,7 @@ export interface OpenMove {
 
 /** A move that may be open: the append of its intent was not answered, and it is not in the log. */
 export interface PossiblyOpen {
-  /** Where the intent was to stand; another entry there decides it. */
+  /** The position of the append; the next entry there decides. */
   seq: number
   op: Op
   move_id: string
@@ -293,13 +293,13 @@ export interface PossiblyOpen {
   target: string
 }
 
-/** Where a log goes on: the position of the entry that says so, and the ledger. */
+/** The migration of a log: the position of the entry that says so, and the ledger that continues it. */
 export interface MigratedTo {
   seq: number
   ledger: string
 }
 
-/** What a channel is now, as its log says. */
+/** The state of a channel by its log. */
 export interface ChannelStatus {
   channel: string
   /** The live digest; absent before the first move. */
@@ -313,13 +313,13 @@ export interface ChannelStatus {
   possibly_open?: PossiblyOpen
   /** The holds in force; absent if none is. */
   holds?: ActiveHold[]
-  /** Where the log goes on, if it was migrated to another ledger: the rest says what was, then. */
+  /** The ledger that continues the log, if it was migrated; the other fields are the state before that. */
   migrated?: MigratedTo
-  /** How many entries the log has. */
+  /** The number of entries in the log. */
   size: number
 }
 
-/** How what the registry answered stands to what a channel's log says. */
+/** The comparison of a channel's observed digest with its log. */
 export type Drift =
   | { state: 'in_sync'; live: string }
   | { state: 'moved_outside'; expected: string; observed: string }
@@ -332,7 +332,7 @@ export type Drift =
   | { state: 'never_recorded'; observed?: string }
   | { state: 'corrupt' | 'truncated' | 'forked' | 'unknown'; why: string }
 
-/** What an audit found, channel by channel. */
+/** The result of an audit, channel by channel. */
 export interface AuditReport {
   at: string
   /** The worst that was found, in this order; absent if nothing is wrong. */
@@ -345,23 +345,23 @@ export interface AuditReport {
   } & Drift)[]
 }
 
-/** What the check of a whole log found. */
+/** The result of the check of a whole log. */
 export interface LogReport {
   channel?: string
   /** How many entries count: their bytes, position and parent are right. */
   entries: number
-  /** Bytes of a last append that never returned: no defect. */
+  /** The bytes of a last append that never returned, which is no defect. */
   torn_bytes: number
   moves: number
   committed: number
   live?: string
   previous?: string
   open_intent?: number
-  /** The holds that were not ended, by position; one with an end may be over. */
+  /** The positions of holds that were not ended; a hold with an `until` may have expired. */
   holds?: number[]
   /** The digests that are blocked. */
   blocked?: string[]
-  /** Where the entry stands that says the log was migrated, and the ledger in which it goes on. */
+  /** The position of the entry that says that the log was migrated, and the ledger that continues it. */
   migrated?: number
   migrated_to?: string
   /** The RFC 6962 root over the entries that count. */
@@ -371,8 +371,8 @@ export interface LogReport {
   /** The first rule that is broken, if one is. */
   defect?: Defect
   /**
-   * Every rule that is broken, in the order of the log; absent if none is. After 100 the check stops, and after broken bytes, a
-   * wrong position or a wrong parent nothing can be judged.
+   * Every rule that is broken, in the order of the log; absent if none is. After 100 the check stops; nothing can be checked
+   * after broken bytes, a wrong position or a wrong parent.
    */
   defects?: Defect[]
 }
@@ -384,7 +384,7 @@ export interface Defect {
   why: string
 }
 
-/** Why a digest is kept. */
+/** The reason why a digest is kept. */
 export type KeepReason =
   | { reason: 'live'; channel: string }
   | { reason: 'open'; channel: string; seq: number }
@@ -394,22 +394,22 @@ export type KeepReason =
   | { reason: 'child_of'; index: string }
   | { reason: 'not_understood'; why: string }
 
-/** Why a digest may go. */
+/** The reason why a digest may go. */
 export type DeleteReason =
   | { reason: 'past'; channel: string; nth: number; since: string }
   | { reason: 'tried'; channel: string; since: string }
   | { reason: 'child_of'; index: string }
 
-/** Which digests of a repository must stay, and which may go. */
+/** The digests of a repository that must stay, and those that may go. */
 export interface RetentionPlan {
   repository: string
   at: string
   rule: { keep_last: number; keep_for_s: number }
   logs: { channel: string; size: number }[]
-  /** What could not be looked at: nothing expires. */
+  /** The log or tag that could not be read, so that nothing expires. */
   blocked?: string
   digests: ({ digest: string; pin: 'held' | 'absent' } & ({ keep: KeepReason } | { expire: DeleteReason }))[]
 }
 
-/** Whether a digest may be deleted. */
+/** The permission to delete a digest. */
 export type MayDelete = { yes: { because: DeleteReason; pin: 'held' | 'absent' } } | { no: { because: KeepReason } }

@@ -1,8 +1,8 @@
 import type { Digest, Reference, Repository, Tag, Timestamp } from './value.js'
 
-/** What a call can be aborted by. */
+/** The option that aborts a call. */
 export interface Signal {
-  /** The call rejects with the signal's reason. A move that may have begun is brought to its end all the same. */
+  /** The call rejects with the signal's reason. A move that may have begun is completed nevertheless. */
   signal?: AbortSignal
 }
 
@@ -20,8 +20,8 @@ export interface GivenManifest extends Manifest {
 }
 
 /**
- * Where manifests are kept and tags point at them. `null` and `false` are only answered when the thing is proven not to
- * be there; a failure to look is an exception: REGISTRY_UNAVAILABLE, or the code of a TagwardenError that begins with
+ * The store of manifests and of the tags that point at them. `null` and `false` mean proven absent; a failure to read is an
+ * exception: REGISTRY_UNAVAILABLE, or the code of a TagwardenError that begins with
  * `REGISTRY_` or `MANIFEST_`. The exception is the cause of the promoter's error.
  */
 export interface Registry {
@@ -30,13 +30,13 @@ export interface Registry {
   /** The manifest of `repository:tag` or `repository@digest`. */
   fetch(reference: string): Promise<Manifest | null> | Manifest | null
   /**
-   * Points a tag at a manifest, and gives up after `timeoutMs` milliseconds. An exception means that its end is not known,
+   * Points a tag at a manifest, and gives up after `timeoutMs` milliseconds. An exception means that the result is unknown,
    * unless it is a TagwardenError REGISTRY_REFUSED or REGISTRY_DENIED: then nothing was moved and nothing will land.
    */
   put(repository: string, tag: string, manifest: GivenManifest, options: { timeoutMs: number }): Promise<void> | void
   /** All tags of a repository, in no order. */
   tags(repository: string): Promise<string[]> | string[]
-  /** Whether a blob is there. */
+  /** True if the blob exists, false if it is proven absent. */
   hasBlob(repository: string, digest: string): Promise<boolean> | boolean
   /** The longest that one call may take, in milliseconds; a put has its own. 30,000 by default. */
   timeoutMs?: number
@@ -57,16 +57,16 @@ export interface NativeRegistry extends Registry {
   hasBlob(repository: Repository | string, digest: Digest | string, options?: Signal): Promise<boolean>
 }
 
-/** What a registry is shown when it asks who is there. `{}` is no login. No error shows it. */
+/** A login for a registry. `{}` is no login. No error shows it. */
 export type Credentials =
   | { user: string; password: string }
   | { identityToken: string }
   | { registryToken: string }
   | Record<string, never>
 
-/** How registries are spoken to. Times are in milliseconds. */
+/** The options of an `OciRegistry`. Times are in milliseconds. */
 export interface OciOptions {
-  /** By `host[:port]`; they go before those that are looked up. */
+  /** By `host[:port]`; they take precedence over those that are looked up. */
   credentials?: Record<string, Credentials>
   /** Where credentials are looked up when a registry asks for them: `environmentThenDocker` by default. */
   lookup?: 'nowhere' | 'environment' | 'docker' | 'environmentThenDocker'
@@ -74,23 +74,23 @@ export interface OciOptions {
   dockerConfig?: string
   /** Roots to trust besides the platform's own: the text of a PEM file. */
   caPem?: string
-  /** By `host[:port]`. By default loopback is spoken to over HTTP and all others over TLS. */
+  /** By `host[:port]`. By default HTTP for loopback and HTTPS for all others. */
   schemes?: Record<string, 'http' | 'https'>
   /** Token servers that registries may name on another site, `host[:port]`. */
   realms?: string[]
-  /** What tokens are asked for: `pullPush` by default; `pull` is enough to audit. */
+  /** The access of tokens: `pullPush` by default; `pull` is enough to audit. */
   access?: 'pull' | 'pullPush'
   /** 5,000 by default. */
   connectTimeoutMs?: number
   /** 15,000 by default. */
   idleTimeoutMs?: number
-  /** Of a read with everything: token, retries, body. 30,000 by default. */
+  /** The longest that a read may take, with token, retries and body. 30,000 by default. */
   totalTimeoutMs?: number
   /** 300,000 by default. */
   uploadTimeoutMs?: number
   /** How often a read is tried again. 5 by default. */
   retries?: number
-  /** The longest `Retry-After` that is waited for. 10,000 by default. */
+  /** The longest `Retry-After` to wait for. 10,000 by default. */
   maxRetryAfterMs?: number
 }
 

@@ -3,7 +3,7 @@
 const native = require('../native.js')
 const { ask, decodeBytes, encode, encodeBytes, sync } = require('./call.js')
 
-/** Where a registry or a ledger of the core keeps its native half. */
+/** The property in which a registry or a ledger of the core keeps its native half. */
 const PORT = Symbol('tagwarden.port')
 
 /** A manifest of the native half's JSON. */

@@ -1,6 +1,6 @@
 /**
- * Values: parsed by the core, so that one cannot exist wrong. A constructor throws a TagwardenError VALUE_INVALID that
- * says what, why and at which byte. Wherever a value is wanted, its text does as well.
+ * Values, parsed by the core: an invalid one cannot exist. A constructor throws a TagwardenError VALUE_INVALID that
+ * says what, why and at which byte. Every function that takes a value also takes its text.
  */
 interface Value {
   /** True for the same kind of value with the same text. */
@@ -129,22 +129,22 @@ export interface Provenance {
 
 /** The parts of a provenance, as they are given. */
 export interface ProvenanceParts {
-  /** Whose pipeline; `manual` if none is given and no CI is found. */
+  /** The CI system of the pipeline; `manual` if none is given and no CI is found. */
   provider?: string
   runId?: string
   /** Which attempt of the run, from 1. */
   attempt?: number
   /** Where people can read about the run. A user or password in it is left out. */
   url?: string
-  /** What the provider calls the pipeline. */
+  /** The provider's name of the pipeline. */
   workflow?: string
-  /** The job of the run, and what people call it. */
+  /** The job of the run, and its name for people. */
   jobId?: string
   jobName?: string
   actor?: string
   /**
-   * By default a person is who pressed a button for this very run, as the CI says, and who works in a terminal; and
-   * an actor of the provider `manual`. Everything else is a workload.
+   * By default `human` if the CI says that a person started exactly this run, in a terminal, and for the provider `manual`;
+   * else `workload`.
    */
   actorKind?: 'human' | 'workload'
   repositoryUrl?: string
@@ -153,10 +153,10 @@ export interface ProvenanceParts {
 }
 
 export declare const Provenance: {
-  /** A provenance of what is given. PROVENANCE_INCOMPLETE without run id and actor. */
+  /** A provenance of the given parts. PROVENANCE_INCOMPLETE without run id and actor. */
   of(given: ProvenanceParts): Provenance
   /**
-   * What is given, completed from what a CI system says in its environment variables (GitHub, Gitea and Forgejo Actions,
+   * The given parts, completed from the environment variables of a CI system (GitHub, Gitea and Forgejo Actions,
    * GitLab CI, CircleCI, Azure Pipelines, Buildkite, Jenkins). A person in a terminal (standard input or error is one, and
    * `CI` is not set) needs to give nothing: the provider is `manual`, the actor `TAGWARDEN_ACTOR` or the login name, and
    * the run id a new one. All of it is context, not evidence: it is recorded as not verified. `environment` is

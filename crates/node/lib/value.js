@@ -5,7 +5,7 @@ const tty = require('node:tty')
 const native = require('../native.js')
 const { encode, sync } = require('./call.js')
 
-/** A value that the core has parsed: equal values have the same text, and JSON is the text. `kind` outlives a minifier. */
+/** A value that the core has parsed. Equal values have equal text; its JSON is the text. Minifiers keep `kind`, not class names. */
 class Value {
   #text
   constructor(text) {
@@ -32,7 +32,7 @@ class Value {
   }
 }
 
-/** A string that UTF-8 can carry. A lone surrogate is refused, not replaced. */
+/** Returns a string that UTF-8 can carry. TypeError for a lone surrogate. */
 function safe(text) {
   if (!text.isWellFormed()) throw new TypeError('a string with a lone surrogate is no text')
   return text
@@ -76,7 +76,7 @@ class Timestamp extends Value {
   }
 }
 
-/** Who asks, in which pipeline run. */
+/** Makes the provenance of a request: who asks, in which pipeline run. */
 const Provenance = Object.freeze({
   of: (given) => built(given),
   fromEnvironment: (given = {}, environment = undefined) =>
@@ -87,7 +87,7 @@ function built(given, environment, terminal = false, login = undefined) {
   return JSON.parse(sync(() => native.provenance(encode(given ?? null), environment, terminal, login)))
 }
 
-/** Whether standard input or standard error is a terminal. */
+/** True if standard input or standard error is a terminal. */
 function inTerminal() {
   return tty.isatty(0) || tty.isatty(2)
 }
@@ -96,7 +96,7 @@ function login() {
   try {
     return os.userInfo().username
   } catch {
-    // The system has no name for this user: the core says what to give.
+    // The system has no name for this user: the core's error says which argument to give.
     return undefined
   }
 }

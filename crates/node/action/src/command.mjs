@@ -1,4 +1,4 @@
-/** One command: what it gives to the workflow, and how that reads. */
+/** Runs one command: its outputs for the workflow, and its summary for people. */
 
 import * as core from '@actions/core'
 import { Channel, OciRegistry, Promoter, Provenance, openLedger } from 'tagwarden'
@@ -9,7 +9,7 @@ const MOVES = ['bootstrap', 'promote', 'rollback']
 /** `{outputs, summary, problems}`; problems fail the step. */
 export async function command(given) {
   const moves = MOVES.includes(given.command)
-  // Who is known before anything is opened: without a run and an actor nothing is recorded.
+  // Before the ledger is opened: a move without a run and an actor cannot be recorded.
   const provenance = moves ? Provenance.fromEnvironment({ release: given.release }) : undefined
   const ledger = await openLedger(given.ledger, { access: moves ? 'write' : 'read' })
   const all = given.command === 'audit' && given.channels.length === 0
@@ -20,7 +20,7 @@ export async function command(given) {
   return { current: look, history: past, audit, retention: plan }[given.command](promoter, asked)
 }
 
-/** A login is shown to the host of the channel or repository that the workflow names, and to no other. */
+/** Sends the login only to the host of the channel or repository that the workflow names. */
 function registry({ username, password, channels, repository }, all) {
   if (!username) return new OciRegistry()
   const named = [...channels, repository].filter(Boolean)
@@ -66,7 +66,7 @@ async function past(promoter, given) {
   return { outputs: { report: events, changed: false }, summary: history(channel, events, migrated), problems: [] }
 }
 
-/** What a channel is; that its log goes on elsewhere, so that this is what it was, is said. */
+/** The state of a channel. Warns if its log was migrated, so that the state may be old. */
 async function standing(promoter, channel) {
   const state = await promoter.current(channel)
   if (state.migrated) core.warning(`${channel}: ${goesOn(state.migrated)}`, { title: 'tagwarden' })
@@ -80,7 +80,7 @@ async function audit(promoter, { channels, parts }) {
   }
   const off = report.channels.filter(({ state, observed }) => state !== 'in_sync' && !(state === 'never_recorded' && !observed))
   const problems = off.map((found) => `${found.channel}: ${found.state.replaceAll('_', ' ')}${seen(found)}`)
-  // A prefix or database that is not the one that was meant has no channels; it must not look like a ledger in good order.
+  // A ledger at a wrong prefix or database has no channels; it must not look like a ledger in good order.
   if (channels.length === 0) problems.push('the ledger has no channels: nothing was looked at')
   return { outputs: { report, changed: false }, summary: audited(report), problems }
 }
@@ -98,7 +98,7 @@ async function recent(promoter, channel, limit) {
   return events
 }
 
-/** The move was made: that its history cannot be read for the summary does not fail the step. */
+/** Does not fail the step if the history for the summary cannot be read: the move was made. */
 function unread(error) {
   core.warning(`no history: ${error.message}`)
   return []
@@ -109,7 +109,7 @@ function one({ command, channels: [channel, ...more] }) {
   return channel
 }
 
-/** A bare tag or digest, or both, is one of the channel's repository. */
+/** Completes a bare tag or digest, or both, with the channel's repository. */
 function sourceOf({ source, sourceChannel }, channel) {
   if (source !== undefined && sourceChannel !== undefined) throw new Error('give source or source-channel, not both')
   if (sourceChannel !== undefined) return new Channel(sourceChannel)

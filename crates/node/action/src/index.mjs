@@ -1,13 +1,13 @@
-/** The Action: reads inputs, runs one command, and says what came of it: outputs, a summary, annotations. */
+/** The Action: reads inputs, runs one command, and writes outputs, a summary and annotations. */
 
 import * as core from '@actions/core'
 import { failure } from './summary.mjs'
 
-/** Which line an annotation begins with: what sort of answer it is. */
+/** Titles of annotations, by error code. */
 const TITLES = { POLICY_REFUSED: 'Refused by the policy', CHANNEL_CHANGED: 'Another move came first' }
 
 try {
-  // Here, so that a platform without a native half is said as every other error is.
+  // Imported here, so that a platform without a native half is reported like every other error.
   const [{ command }, { inputs }] = await Promise.all([import('./command.mjs'), import('./inputs.mjs')])
   const { outputs, summary, problems } = await command(inputs())
   for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value ?? '')
@@ -23,7 +23,7 @@ try {
   await summarize(failure(error))
 }
 
-/** Not every runner has a summary; what was done is done without one. */
+/** Writes the summary. A runner without summaries does not fail the step. */
 async function summarize(text) {
   try {
     if (process.env.GITHUB_STEP_SUMMARY) await core.summary.addRaw(text).write()

@@ -1,11 +1,11 @@
-/** What the workflow says, read once and checked as far as it is the Action's own. */
+/** The inputs of the workflow, read once. The core checks those that it takes; the others are checked here. */
 
 import * as core from '@actions/core'
 import { Digest } from 'tagwarden'
 
 const TERMS = ['pipeline', 'idempotency-key', 'reason', 'release', 'expected', 'override', 'on-conflict', 'timeout']
 
-/** What each command takes, besides what all of them take. */
+/** The inputs of each command, besides those that all commands take. */
 const TAKES = {
   bootstrap: ['channel', 'source', 'source-channel', ...TERMS],
   promote: ['channel', 'source', 'source-channel', ...TERMS],
@@ -20,12 +20,12 @@ export function inputs() {
   const text = (name) => core.getInput(name) || undefined
   const ledger = core.getInput('ledger', { required: true })
   const [username, password] = [text('username'), text('password')]
-  // Wherever a password stands, and whether or not it is read from there, it is not shown.
+  // Mask a password wherever it is, even if it is not read from there.
   for (const secret of [password, ...secretsOf(ledger)].filter(Boolean)) core.setSecret(secret)
   const command = core.getInput('command', { required: true })
   const takes = Object.hasOwn(TAKES, command) ? TAKES[command] : undefined
   if (takes === undefined) throw new Error(`command: ${JSON.stringify(command)} is none of ${Object.keys(TAKES).join(', ')}`)
-  // A wish that is passed over would be another move than the one that was meant.
+  // An ignored input could mean another move than the intended one.
   const idle = [...new Set(Object.values(TAKES).flat())].find((name) => text(name) && !takes.includes(name))
   if (idle !== undefined) throw new Error(`${idle}: ${command} does not take it, only ${takes.join(', ')}`)
   if (!username !== !password) throw new Error('username and password: give both or neither')
@@ -40,17 +40,17 @@ export function inputs() {
   return { ...given, idempotencyKey: text('idempotency-key') ?? ofRun(command) }
 }
 
-/** Whatever may be a password in a ledger's URL, or in what is none: as it is written, and without escapes. */
+/** Possible passwords in a ledger's URL, or in an invalid URL: as written, and without escapes. */
 function secretsOf(ledger) {
   const [, rest] = /^[^:/?#]*:\/\/([^]*)$/.exec(ledger) ?? []
-  // One that holds an `@` or a `/` that is not escaped ends at the last `@`.
+  // A password with an `@` or a `/` that is not escaped ends at the last `@`.
   const user = rest?.slice(0, Math.max(rest.lastIndexOf('@'), 0)) ?? ''
   const found = user.includes(':') ? [user.slice(user.indexOf(':') + 1)] : []
   for (const [, quoted, plain] of ledger.matchAll(/password\s*=\s*(?:'([^']*)'|([^&#\s]*))/gi)) found.push(quoted ?? plain)
   return [...found, ...found.map(decoded)]
 }
 
-/** A part of a URL without its escapes; as it is, if they are none. */
+/** A part of a URL without its escapes; unchanged if they are invalid. */
 function decoded(part) {
   try {
     return decodeURIComponent(part)
@@ -72,14 +72,14 @@ function number(name, otherwise) {
   return value
 }
 
-/** True or false; false if it is not said. */
+/** True or false; false if the input is empty. */
 function truth(name) {
   const text = core.getInput(name)
   if (!['', 'true', 'false'].includes(text)) throw new Error(`${name}: ${JSON.stringify(text)} is neither true nor false`)
   return text === 'true'
 }
 
-/** The key of this step in this run, the same in each attempt. None outside of a run: then each call is its own. */
+/** The key of this step in this run, the same in each attempt. Undefined outside of a run: the core makes a random key. */
 function ofRun(command) {
   const { GITHUB_RUN_ID, GITHUB_JOB = '', GITHUB_ACTION = '' } = process.env
   if (!GITHUB_RUN_ID) return undefined

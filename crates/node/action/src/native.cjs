@@ -1,6 +1,6 @@
 'use strict'
 
-// In the bundle there is one native half for each platform, beside it.
+// The bundle has one native half for each platform, in the same directory.
 const musl = process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime
 const abi = { linux: musl ? '-musl' : '-gnu', win32: '-msvc' }[process.platform] ?? ''
 const platform = `${process.platform}-${process.arch}${abi}`

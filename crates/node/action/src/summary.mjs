@@ -1,9 +1,9 @@
-/** What a person reads in the job's summary, as Markdown. */
+/** The job's summary for people, as Markdown. */
 
-/** A move and the last ones of its channel. */
+/** A move, and the last moves of its channel. */
 export function moved({ channel, op, result, previous_digest: previous, digest, move, live }, events) {
   const said = { committed: 'done', unchanged: 'nothing to do, it was there already', replayed: 'done before under this key' }
-  // Of a move that was made before, a later one may have set what is live.
+  // After a replay, a later move may have set the live digest.
   const now = live.digest === digest ? [] : [['live now', code(live.digest)]]
   const lines = [`## ${op} of ${code(channel)}: ${said[result]}`, '']
   lines.push(...table(['', 'digest'], [['before', previous ? code(previous) : 'nothing'], ['after', code(digest)], ...now]), '')
@@ -12,10 +12,10 @@ export function moved({ channel, op, result, previous_digest: previous, digest, 
   return [...lines, ...past(events), ''].join('\n')
 }
 
-/** Where a log goes on. */
+/** The ledger that continues a migrated log. */
 export const goesOn = ({ seq, ledger }) => `the log was migrated to ${ledger} at seq ${seq}; this is what was until then`
 
-/** What a channel is. */
+/** The state of a channel. */
 export function current({ channel, live, previous, open, holds = [], migrated, size }) {
   const rows = [['live', live ? code(live) : 'nothing yet'], ['previous', previous ? code(previous) : 'nothing']]
   if (open) rows.push(['open move', `${open.op} to ${code(open.target)} at ${open.seq}`])
@@ -69,7 +69,7 @@ function past(events) {
   ]))
 }
 
-/** A run with a link, if its URL, which comes from the ledger, can be nothing else in Markdown. */
+/** A run, with a link if its URL, which comes from the ledger, is safe in Markdown. */
 function run({ run_id, url }) {
   return /^https:\/\/[\w.:/?=&%+~,-]+$/.test(url ?? '') ? `[${text(run_id)}](${url})` : text(run_id)
 }
@@ -78,7 +78,7 @@ function table(head, rows) {
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`)
 }
 
-/** Enough of a digest to tell it from others. */
+/** The first digits of a digest. */
 function short(digest) {
   return digest === undefined ? '–' : digest.slice(0, 19)
 }
@@ -87,7 +87,7 @@ function code(value) {
   return `\`${String(value).replaceAll('`', "'")}\``
 }
 
-/** Text as text: no Markdown, no HTML, no link that was not written, one line, no end of a cell. */
+/** Escaped text: no Markdown, no HTML, no automatic link, one line, no end of a cell. */
 function text(value) {
   const line = String(value).replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
   return line.replace(/[\\`*_{}[\]<>|#@~]|:(?=\/\/)|(?<=\bwww)\./gi, (sign) => `\\${sign}`)
