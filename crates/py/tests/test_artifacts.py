@@ -13,7 +13,7 @@ import tagwarden
 from tagwarden import InvalidValueError
 
 
-def test_left_out_is_told_and_include_names_it(tmp_path: Path) -> None:
+def test_left_out_lists_skipped_paths_and_include_packs_them(tmp_path: Path) -> None:
     for name in ("app.yaml", "logo.png", ".env", "a.md"):
         (tmp_path / name).write_text("x")
     (tmp_path / "key.txt").write_text("-----BEGIN RSA PRIVATE KEY-----\n")

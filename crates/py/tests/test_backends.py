@@ -43,11 +43,11 @@ def requirements_of(registry: Hoard) -> list[str]:
     return [violation.requirement for violation in broken]
 
 
-def test_a_registry_of_coroutines_keeps_the_requirements() -> None:
+def test_registry_of_coroutines_meets_every_requirement() -> None:
     assert requirements_of(Hoard()) == []
 
 
-def test_a_registry_that_forgets_is_caught() -> None:
+def test_registry_that_forgets_a_tag_breaks_tags_are_listed() -> None:
     class Forgets(Hoard):
         async def tags(self, repository: Repository) -> list[Tag]:
             return (await super().tags(repository))[1:]
@@ -55,12 +55,12 @@ def test_a_registry_that_forgets_is_caught() -> None:
     assert requirements_of(Forgets()) == ["tags_are_listed"]
 
 
-def test_a_ledger_keeps_the_requirements() -> None:
+def test_ledger_of_lists_meets_every_requirement() -> None:
     shelf = Shelf()
     assert conformance.ledger(lambda: shelf) == []
 
 
-def test_a_ledger_that_overwrites_is_caught() -> None:
+def test_ledger_that_overwrites_breaks_append_if_next() -> None:
     class Overwrites(Shelf):
         def append(self, channel: Channel, seq: int, entry: bytes) -> bool:
             self.logs[channel] = [*self.logs.get(channel, [])[:seq], entry]
@@ -71,7 +71,7 @@ def test_a_ledger_that_overwrites_is_caught() -> None:
     assert violation.requirement == "append_if_next", violation
 
 
-def test_moves_run_on_what_is_written_in_python() -> None:
+def test_moves_run_on_a_registry_and_a_ledger_in_python() -> None:
     hoard, shelf = Hoard(), Shelf()
     stocked(hoard)
     promoter = Promoter(hoard, shelf)
@@ -86,7 +86,7 @@ def test_moves_run_on_what_is_written_in_python() -> None:
     asyncio.run(awaited())
 
 
-def test_an_exception_of_a_backend_is_the_cause(world: World) -> None:
+def test_exception_of_a_backend_is_the_cause_of_the_error(world: World) -> None:
     promoter = Promoter(Broken(), world.ledger)
     with pytest.raises(RegistryError, match="no route") as failed:
         promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA)
@@ -96,7 +96,7 @@ def test_an_exception_of_a_backend_is_the_cause(world: World) -> None:
     assert any(isinstance(cause, ConnectionError) for cause in causes), causes
 
 
-def test_an_append_that_raises_is_not_known() -> None:
+def test_append_that_raises_after_storing_is_committed() -> None:
     class Torn(Shelf):
         def append(self, channel: Channel, seq: int, entry: bytes) -> bool:
             super().append(channel, seq, entry)
@@ -113,7 +113,7 @@ NONSENSE: list[object] = [5, -1, 1.5, float("nan"), "nonsense", "\ud800", b"x", 
 
 
 @pytest.mark.parametrize("nonsense", NONSENSE, ids=ascii)
-def test_what_a_registry_must_not_give_is_an_error(nonsense: object, world: World) -> None:
+def test_invalid_answer_of_a_registry_is_unavailable(nonsense: object, world: World) -> None:
     class Babbles(Hoard):
         async def resolve(self, repository: Repository, tag: Tag) -> Digest | None:
             return nonsense  # type: ignore[return-value]
@@ -134,7 +134,7 @@ def test_what_a_registry_must_not_give_is_an_error(nonsense: object, world: Worl
 
 
 @pytest.mark.parametrize("nonsense", [*NONSENSE, None, "yes"], ids=ascii)
-def test_what_is_no_answer_about_a_blob_is_a_warning(nonsense: object) -> None:
+def test_invalid_answer_about_a_blob_is_a_warning(nonsense: object) -> None:
     class Babbles(Hoard):
         async def has_blob(self, repository: Repository, digest: Digest) -> bool:
             return nonsense  # type: ignore[return-value]
@@ -158,7 +158,7 @@ def test_what_is_no_answer_about_a_blob_is_a_warning(nonsense: object) -> None:
 
 
 @pytest.mark.parametrize("nonsense", [nothing for nothing in NONSENSE if nothing != 5] + [None], ids=ascii)
-def test_what_a_ledger_must_not_give_is_an_error(nonsense: object, world: World) -> None:
+def test_invalid_answer_of_a_ledger_is_a_ledger_error(nonsense: object, world: World) -> None:
     class Size(Shelf):
         def size(self, channel: Channel) -> int:
             return nonsense  # type: ignore[return-value]
@@ -183,7 +183,7 @@ def test_what_a_ledger_must_not_give_is_an_error(nonsense: object, world: World)
 
 
 @pytest.mark.parametrize("nonsense", [*NONSENSE, "applied"], ids=ascii)
-def test_a_put_that_gives_something_is_not_known(nonsense: object) -> None:
+def test_put_that_returns_a_value_is_unknown_and_read_back(nonsense: object) -> None:
     class Babbles(Hoard):
         async def put(self, repository: Repository, tag: Tag, manifest: Manifest, timeout: float) -> None:
             await super().put(repository, tag, manifest, timeout)
@@ -214,7 +214,7 @@ class Surrogate(Exception):
 
 
 @pytest.mark.parametrize("error", [Odd(), Surrogate(), ValueError("x" * 1_000_000), OSError()])
-def test_an_exception_that_is_hard_to_show_is_a_cause_all_the_same(error: Exception, world: World) -> None:
+def test_exception_without_printable_text_is_still_the_cause(error: Exception, world: World) -> None:
     class Fails(Shelf):
         def channels(self) -> Sequence[Channel]:
             raise error
@@ -225,7 +225,7 @@ def test_an_exception_that_is_hard_to_show_is_a_cause_all_the_same(error: Except
 
 
 @pytest.mark.parametrize("nonsense", [None, 5, "stored", object()])
-def test_an_answer_that_is_nonsense_is_an_error(nonsense: object) -> None:
+def test_invalid_answer_of_an_append_is_ambiguous(nonsense: object) -> None:
     class Babbles(Shelf):
         def append(self, channel: Channel, seq: int, entry: bytes) -> bool:
             return nonsense  # type: ignore[return-value]
@@ -249,7 +249,7 @@ class FridayFreeze:
         return Finding.passes("not a promotion")
 
 
-def test_a_guardrail_refuses(world: World) -> None:
+def test_refusal_of_a_guardrail_stops_the_promotion(world: World) -> None:
     promoter = Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()], policy="own")
     with pytest.raises(PolicyRefusedError, match="prod rests on Fridays") as refused:
         promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA)
@@ -277,7 +277,7 @@ def test_refusal_of_a_guardrail_says_whether_the_move_may_pass_later(
     assert refused.value.to_dict()["retry"] == retry
 
 
-def test_a_guardrail_that_raises_refuses_with_its_exception(world: World) -> None:
+def test_guardrail_that_raises_refuses_with_its_exception_as_cause(world: World) -> None:
     class Fails:
         name = "fails"
 
@@ -290,7 +290,7 @@ def test_a_guardrail_that_raises_refuses_with_its_exception(world: World) -> Non
     assert isinstance(refused.value.__cause__, ZeroDivisionError)
 
 
-def test_a_guardrail_that_gives_nonsense_refuses(world: World) -> None:
+def test_guardrail_that_returns_no_finding_refuses(world: World) -> None:
     class Shrugs:
         name = "shrugs"
 
@@ -303,7 +303,7 @@ def test_a_guardrail_that_gives_nonsense_refuses(world: World) -> None:
         )
 
 
-def test_guardrails_of_ones_own_make_a_policy_with_a_name(world: World) -> None:
+def test_own_guardrails_need_a_policy_name_that_is_recorded(world: World) -> None:
     with pytest.raises(InvalidValueError, match="policy: it is missing"):
         Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()])
     promoter = Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()], policy="no-fridays")
@@ -315,12 +315,12 @@ def test_guardrails_of_ones_own_make_a_policy_with_a_name(world: World) -> None:
     assert receipt.move.to_dict()["intent"]["decision"]["policy"]["name"] == "no-fridays"
 
 
-def test_a_name_stands_once_in_a_policy(world: World) -> None:
+def test_two_guardrails_of_one_name_are_config_invalid(world: World) -> None:
     with pytest.raises(InvalidValueError, match="friday-freeze stands in it twice"):
         Promoter(world.registry, world.ledger, guardrails=[FridayFreeze(), FridayFreeze()], policy="own")
 
 
-def test_a_backend_may_call_the_promoter(world: World) -> None:
+def test_backend_can_call_a_promoter(world: World) -> None:
     asked: list[int] = []
 
     class Curious(Shelf):
@@ -332,14 +332,14 @@ def test_a_backend_may_call_the_promoter(world: World) -> None:
     assert asked == [3]
 
 
-def test_what_is_no_backend_is_said() -> None:
+def test_object_that_is_no_backend_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="a dict is no registry"):
         Promoter({}, MemoryLedger())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="a list is no ledger"):
         Promoter(MemoryRegistry(), [])  # type: ignore[arg-type]
 
 
-def test_a_put_that_says_refused_moved_nothing(world: World) -> None:
+def test_put_that_raises_refused_fails_the_move(world: World) -> None:
     class Refuses(Hoard):
         async def put(self, repository: Repository, tag: Tag, manifest: Manifest, timeout: float) -> None:
             raise RegistryError("REGISTRY_REFUSED", "read-only today")

@@ -219,7 +219,7 @@ HANDLES = [
 ]
 
 
-def test_every_public_class_is_one_of_these() -> None:
+def test_every_public_class_is_in_one_of_the_lists() -> None:
     public = {name for name in tagwarden.__all__ if isinstance(getattr(tagwarden, name), type)}
     errors = {name for name in public if issubclass(getattr(tagwarden, name), TagwardenError)}
     known = {of.__name__ for of in [*VALUES, *HANDLES, *(type(one) for one, _ in PLAIN)]}
@@ -228,7 +228,7 @@ def test_every_public_class_is_one_of_these() -> None:
 
 
 @pytest.mark.parametrize("of", VALUES, ids=lambda of: of.__name__)
-def test_a_value_is_its_text(of: type[Value]) -> None:
+def test_values_of_equal_text_are_equal_ordered_and_immutable(of: type[Value]) -> None:
     values = [of(text) for text in VALUES[of]]
     assert (
         sorted(reversed(values)) == values and values[0] < values[1] <= values[1] and values[1] > values[0] >= values[0]
@@ -246,7 +246,7 @@ def test_a_value_is_its_text(of: type[Value]) -> None:
         _ = values[0] < VALUES[of][0]  # type: ignore[operator]
 
 
-def test_values_of_two_classes_are_two() -> None:
+def test_values_of_two_classes_are_never_equal_or_ordered() -> None:
     same: list[Value] = [Tag("dev"), Environment("dev"), IdempotencyKey("dev"), ReleaseLabel("dev")]
     assert len(set(same)) == 4
     with pytest.raises(TypeError, match="not supported between"):
@@ -254,7 +254,7 @@ def test_values_of_two_classes_are_two() -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), PLAIN, ids=lambda given: type(given).__name__)
-def test_a_record_is_its_fields(one: Any, other: Any) -> None:
+def test_records_of_equal_fields_are_equal_and_frozen(one: Any, other: Any) -> None:
     again = copy.deepcopy(one)
     assert one == again and hash(one) == hash(again) and one != other and len({one, again, other}) == 2
     back = pickle.loads(pickle.dumps(one))
@@ -271,7 +271,7 @@ def test_a_record_is_its_fields(one: Any, other: Any) -> None:
             assert type(one).from_dict(written) == record
 
 
-def test_what_was_broken_stays_broken_in_a_copy(world: World) -> None:
+def test_copy_of_a_report_keeps_its_defect(world: World) -> None:
     class Short(MemoryLedger):
         def read(self, channel: str | Channel, start: int, limit: int) -> list[bytes]:
             return [entry.replace(b'"ada"', b'"eve"') for entry in super().read(channel, start, limit)]
@@ -290,7 +290,7 @@ def test_what_was_broken_stays_broken_in_a_copy(world: World) -> None:
     assert copied_judged.kept and "keep" in copied_judged.to_dict() and copied_judged.because == kept.because
 
 
-def test_a_class_of_ones_own_follows_the_grammar_of_its_base() -> None:
+def test_subclass_of_a_value_has_the_grammar_of_its_base() -> None:
     class Environments(Environment):
         pass
 
@@ -299,7 +299,7 @@ def test_a_class_of_ones_own_follows_the_grammar_of_its_base() -> None:
         Environments("No Such")
 
 
-def test_what_the_core_answers_can_be_kept(world: World) -> None:
+def test_answers_of_the_core_can_be_pickled(world: World) -> None:
     world.promote()
     plan = world.promoter.retention_plan(SHOP)
     answers: list[Record] = [
@@ -317,7 +317,7 @@ def test_what_the_core_answers_can_be_kept(world: World) -> None:
     assert pickle.loads(pickle.dumps(facts)).to_dict() == facts.to_dict()
 
 
-def test_what_holds_something_native_cannot_be_pickled(world: World) -> None:
+def test_native_handles_cannot_be_pickled_or_copied(world: World) -> None:
     plan = world.promoter.plan(PROD, "promote", f"{SHOP}:1.1", provenance=ADA)
     approved = world.promoter.plan(PROD, "promote", f"{SHOP}:1.1", provenance=ADA).approve()
     awaited = AsyncPromoter(world.registry, world.ledger)
@@ -328,7 +328,7 @@ def test_what_holds_something_native_cannot_be_pickled(world: World) -> None:
             copy.deepcopy(handle)
 
 
-def test_no_secret_is_shown(world: World) -> None:
+def test_repr_and_errors_show_no_secret(world: World) -> None:
     canary = "canary-7f3a91"
     logins = [Credentials("ada", canary), Credentials(identity_token=canary), Credentials(registry_token=canary)]
     shown: list[object] = [*logins]

@@ -45,7 +45,7 @@ PUBLIC = dict(public())
 RECORDS = [of for of in vars(tagwarden).values() if inspect.isclass(of) and is_dataclass(of)]
 
 
-def test_there_is_something_to_say() -> None:
+def test_public_names_include_methods_of_classes() -> None:
     assert {
         "tagwarden.Promoter.promote",
         "tagwarden.registry.NativeRegistry.put",
@@ -54,13 +54,13 @@ def test_there_is_something_to_say() -> None:
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_it_has_words(name: str) -> None:
+def test_every_public_name_has_a_docstring(name: str) -> None:
     said = PUBLIC[name].__doc__
     assert said and said.strip() and not said.startswith(f"{name.rsplit('.', 1)[1]}("), name
 
 
 @pytest.mark.parametrize("name", methods(Promoter))
-def test_both_promoters_say_the_same(name: str) -> None:
+def test_both_promoters_have_the_same_docstrings_and_signatures(name: str) -> None:
     one, other = getattr(Promoter, name), getattr(AsyncPromoter, name)
     assert inspect.getdoc(one) == inspect.getdoc(other)
     signature = str(inspect.signature(other)).replace("AsyncIterator", "Iterator")
@@ -70,7 +70,7 @@ def test_both_promoters_say_the_same(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", methods(Promoter))
-def test_a_promoter_says_what_each_argument_is(name: str) -> None:
+def test_docstring_of_a_method_names_every_argument_and_error(name: str) -> None:
     said = inspect.getdoc(getattr(Promoter, name)) or ""
     elsewhere = [of for of in methods(Promoter) if of != name and f"``{of}``" in said]
     said += "".join(inspect.getdoc(getattr(Promoter, of)) or "" for of in elsewhere)
@@ -84,19 +84,19 @@ def test_a_promoter_says_what_each_argument_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("of", [Promoter, OciRegistry], ids=lambda of: of.__name__)
-def test_a_class_says_what_it_is_made_of(of: type) -> None:
+def test_docstring_of_a_class_lists_its_parameters(of: type) -> None:
     said = inspect.getdoc(of) or ""
     assert [name for name in inspect.signature(of).parameters if f"- ``{name}``: " not in said] == []
 
 
 @pytest.mark.parametrize("of", RECORDS, ids=lambda of: of.__name__)
-def test_a_record_says_what_its_fields_are(of: Any) -> None:
+def test_docstring_of_a_record_names_its_fields(of: Any) -> None:
     said = inspect.getdoc(of) or ""
     names = [field.name for field in fields(of) if not field.name.startswith("_")]
     assert [name for name in names if f"``{name}``" not in said] == []
 
 
-def test_every_code_that_is_said_is_one() -> None:
+def test_codes_in_docstrings_exist() -> None:
     errors = (CORE.parents[2] / "docs/reference/errors.md").read_text()
     findings = set(re.findall(r"^\| `([A-Z_]+)` \| [a-z-]+ \|", errors, re.M))
     assert "TARGET_ABSENT" in findings
@@ -113,7 +113,7 @@ def default_of(said: str, name: str) -> str:
     return " ".join(str(option).split())
 
 
-def test_the_defaults_that_are_said_are_those_of_the_core() -> None:
+def test_defaults_in_docstrings_are_those_of_the_core() -> None:
     options = (CORE / "registry/oci/options.rs").read_text()
     said = inspect.getdoc(OciRegistry) or ""
     times = dict(re.findall(r"^            (\w+): Duration::from_secs\((\d+)\),", options, re.M))

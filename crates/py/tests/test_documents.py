@@ -17,20 +17,20 @@ from tagwarden.testing import TestRegistry
 ROOT = Path(__file__).parents[3]
 
 
-def test_the_readme_has_the_beginning_of_the_packages_example() -> None:
+def test_example_of_the_readme_begins_that_of_the_package() -> None:
     # test_example.py runs the package's example.
     (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     assert "promoter.promote(" in block and f"```python\n{block}" in (ROOT / "crates/py/README.md").read_text()
 
 
-def test_the_table_has_every_method() -> None:
+def test_table_of_the_guide_has_every_method() -> None:
     table = re.findall(r"^\| `(\w+)\(", (ROOT / "docs/guides/python.md").read_text(), re.M)
     assert sorted(table) == sorted(
         name for name, _ in inspect.getmembers(Promoter, inspect.isfunction) if name[0] != "_"
     )
 
 
-def test_the_tutorial_runs_and_has_its_types(tmp_path: Path) -> None:
+def test_code_of_the_guide_runs_and_type_checks(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/guides/python.md").read_text(), re.S)
     assert len(blocks) == 9
     tutorial = tmp_path / "tutorial.py"
@@ -42,7 +42,7 @@ def test_the_tutorial_runs_and_has_its_types(tmp_path: Path) -> None:
     assert typed.returncode == 0, typed.stdout
 
 
-def test_the_step_without_the_action_runs(tmp_path: Path) -> None:
+def test_step_without_the_action_runs_and_can_be_repeated(tmp_path: Path) -> None:
     (step,) = re.findall(r"python - <<'EOF'\n(.*?)\n    EOF", (ROOT / "docs/guides/github-action.md").read_text(), re.S)
     github = {
         "GITHUB_ACTIONS": "true",

@@ -61,7 +61,7 @@ def released(directory: Path) -> Path:
     return directory
 
 
-def test_the_pipeline_script(host: str, tmp_path: Path) -> None:
+def test_pipeline_script_runs_on_docker_registry(host: str, tmp_path: Path) -> None:
     ledger, app = tmp_path / "ledger", released(tmp_path / "app")
     command = [sys.executable, str(HERE / "examples/release.py"), f"{host}/acme/shop", str(ledger), str(app)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -72,7 +72,9 @@ def test_the_pipeline_script(host: str, tmp_path: Path) -> None:
     assert [line.split()[2] for line in lines[-4:-1]] == ["rollback", "promote", "bootstrap"], ran.stdout
 
 
-def test_the_readme(host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_example_of_the_readme_runs_on_docker_registry(
+    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry = tagwarden.OciRegistry()
     app = released(tmp_path / "app")
     created = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)

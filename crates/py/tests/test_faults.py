@@ -64,7 +64,7 @@ def test_every_code_has_a_class_and_can_be_pickled() -> None:
     assert issubclass(InvalidValueError, ValueError)
 
 
-def test_a_lost_answer_is_settled_and_a_move_that_is_not_known_says_recover(world: World) -> None:
+def test_lost_answer_is_resolved_and_unknown_result_says_recover(world: World) -> None:
     world.registry.script([InjectedFault.after()], tag="prod")
     assert world.promote().result == "committed"
     # Nothing can be read any more: whether the put landed is not known.
@@ -123,7 +123,7 @@ def test_sigint_ends_a_blocked_call_and_leaves_a_move_that_recover_closes(tmp_pa
         assert promoter.verify(f"{shop}:prod").valid
 
 
-def test_a_cancelled_task_aborts_its_call_and_the_move_comes_to_its_end(world: World) -> None:
+def test_cancelled_task_aborts_its_call_and_the_move_completes(world: World) -> None:
     world.registry.latency(0.2)
 
     async def cancelled() -> None:
@@ -145,7 +145,7 @@ def test_a_cancelled_task_aborts_its_call_and_the_move_comes_to_its_end(world: W
     asyncio.run(cancelled())
 
 
-def test_a_coroutine_that_is_closed_aborts_its_call() -> None:
+def test_closed_coroutine_aborts_its_call() -> None:
     class Call:
         aborted = False
 
@@ -165,7 +165,7 @@ def test_a_coroutine_that_is_closed_aborts_its_call() -> None:
     assert asyncio.run(closed())
 
 
-def test_a_forked_child_works_and_is_told_of_what_it_inherited(world: World) -> None:
+def test_forked_child_works_and_inherited_promoter_is_config_invalid(world: World) -> None:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -190,7 +190,7 @@ def test_a_forked_child_works_and_is_told_of_what_it_inherited(world: World) -> 
     assert world.promote().result == "committed"
 
 
-def test_a_forked_child_does_not_wait_for_a_server_of_its_parent(test_registry: TestRegistry, tmp_path: Path) -> None:
+def test_forked_child_does_not_wait_for_its_parents_server(test_registry: TestRegistry, tmp_path: Path) -> None:
     (tmp_path / "deployment.yaml").write_text("kind: Deployment\n")
     made = datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc)
     packed = pack_artifact(
@@ -220,7 +220,7 @@ def test_a_forked_child_does_not_wait_for_a_server_of_its_parent(test_registry: 
     assert push_artifact(packed, registry, test_registry.repository("app"), "1.0") == packed.digest
 
 
-def test_threads_share_a_promoter(world: World) -> None:
+def test_promoter_is_safe_from_many_threads(world: World) -> None:
     results: list[str] = []
 
     def move(number: int) -> None:
@@ -239,7 +239,7 @@ def test_threads_share_a_promoter(world: World) -> None:
     assert report.valid and report.committed == 1 + results.count("committed")
 
 
-def test_the_interpreter_is_free_while_a_call_waits(world: World) -> None:
+def test_waiting_call_releases_the_gil(world: World) -> None:
     world.registry.latency(0.5)
     seen: list[float] = []
     ended = threading.Event()
@@ -257,14 +257,14 @@ def test_the_interpreter_is_free_while_a_call_waits(world: World) -> None:
     assert len(seen) > 20, f"another thread ran {len(seen)} times in half a second"
 
 
-def test_a_panic_is_an_exception_of_the_base_class() -> None:
+def test_panic_is_an_internal_error() -> None:
     value, error, exception = _tagwarden.panic_here().wait()
     assert value is None and exception is None and error is not None
     with pytest.raises(InternalError, match="please report it"):
         fail(error)
 
 
-def test_a_sub_interpreter_is_refused() -> None:
+def test_sub_interpreter_is_refused() -> None:
     script = """
         import tagwarden
         try:
@@ -281,7 +281,7 @@ def test_a_sub_interpreter_is_refused() -> None:
     assert ran.returncode == 1 and any(refusal in ran.stderr for refusal in refusals), ran.stderr
 
 
-def test_the_process_ends_with_work_in_flight(tmp_path: Path) -> None:
+def test_process_exits_with_a_call_in_flight(tmp_path: Path) -> None:
     script = f"""
         import asyncio, threading, time
         from tagwarden import *
@@ -307,7 +307,7 @@ def test_the_process_ends_with_work_in_flight(tmp_path: Path) -> None:
         ("reg.io/acme/shop:\ud800", "lone surrogate"),
     ],
 )
-def test_what_is_no_channel_is_said(world: World, wrong: str, why: str) -> None:
+def test_invalid_channel_is_a_short_value_error(world: World, wrong: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         world.promoter.current(wrong)
     with pytest.raises(ValueError, match=why) as error:
@@ -315,7 +315,7 @@ def test_what_is_no_channel_is_said(world: World, wrong: str, why: str) -> None:
     assert len(str(error.value)) < 1000
 
 
-def test_wrong_types_are_type_errors(world: World) -> None:
+def test_wrong_argument_is_a_type_or_value_error(world: World) -> None:
     with pytest.raises(TypeError, match="a bytes is no argument"):
         world.promoter.current(b"reg.io/acme/shop:prod")  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="promote: provenance: it is missing"):
@@ -331,7 +331,7 @@ def test_wrong_types_are_type_errors(world: World) -> None:
 @pytest.mark.parametrize(
     "text", ["x" * 10_000_000, "", "two\nlines", "\x1b[31m", "\u202e", "\0"], ids=lambda text: ascii(text[:9])
 )
-def test_a_text_that_the_log_cannot_hold_is_refused(world: World, text: str) -> None:
+def test_text_that_a_log_cannot_hold_is_refused_and_writes_nothing(world: World, text: str) -> None:
     shop = "reg.io/acme/shop:1.1"
     before = world.promoter.verify(PROD).entries
     for work in (
@@ -346,7 +346,7 @@ def test_a_text_that_the_log_cannot_hold_is_refused(world: World, text: str) -> 
     assert world.promoter.verify(PROD).entries == before
 
 
-def test_a_lone_surrogate_is_no_text_anywhere(world: World) -> None:
+def test_lone_surrogate_is_a_value_error_in_every_argument(world: World) -> None:
     shop, lone = "reg.io/acme/shop:1.1", "\ud800"
     for work in (
         lambda: world.promoter.promote(PROD, shop, provenance=ADA, reason=lone),
@@ -364,7 +364,7 @@ def test_a_lone_surrogate_is_no_text_anywhere(world: World) -> None:
 
 
 @pytest.mark.parametrize("wrong", [5, 1.5, b"x", ["a"], {"a": 1}, object(), float("nan")], ids=ascii)
-def test_an_argument_of_a_wrong_type_is_an_error_of_its_place(world: World, wrong: Any) -> None:
+def test_argument_of_a_wrong_type_is_an_error_that_names_it(world: World, wrong: Any) -> None:
     shop = "reg.io/acme/shop:1.1"
     before = world.promoter.verify(PROD).entries
     works: dict[str, Callable[[], object]] = {
@@ -395,7 +395,7 @@ def test_an_argument_of_a_wrong_type_is_an_error_of_its_place(world: World, wron
     assert world.promoter.verify(PROD).entries == before
 
 
-def test_values_are_values() -> None:
+def test_values_hash_and_sort_and_environment_gives_a_provenance() -> None:
     digest = Digest.of(b"x")
     assert {digest: 1}[Digest(str(digest))] == 1 and pickle.loads(pickle.dumps(digest)) == digest
     assert repr(Channel(PROD)) == f"Channel('{PROD}')" and Channel(PROD) != Reference(PROD)
@@ -413,7 +413,7 @@ def test_values_are_values() -> None:
         Provenance.from_environment({**ci, "GITHUB_ACTOR": "caf\udce9"})
 
 
-def test_a_provenance_by_hand_says_no_more_than_a_built_one(world: World) -> None:
+def test_provenance_by_hand_has_no_password_and_no_identity(world: World) -> None:
     by_hand = {**ADA.to_dict(), "repository_url": "https://ada:hunter2@git.example.com/shop.git"}
     receipt = world.promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=Provenance(json.dumps(by_hand)))
     assert receipt.move is not None
@@ -427,7 +427,7 @@ def test_a_provenance_by_hand_says_no_more_than_a_built_one(world: World) -> Non
         world.promoter.recover(PROD, provenance=Provenance(json.dumps(verified)))
 
 
-def test_a_test_registry_tells_what_it_was_asked_and_forgets_it(test_registry: TestRegistry) -> None:
+def test_test_registry_records_requests_until_they_are_cleared(test_registry: TestRegistry) -> None:
     shop, oci = test_registry.repository("acme/shop"), OciRegistry(lookup="nowhere", retries=0)
     test_registry.memory.push_image(shop, "1.0", 1)
     test_registry.demand(Credentials("ada", "secret"), token=True)
@@ -450,7 +450,7 @@ def test_a_test_registry_tells_what_it_was_asked_and_forgets_it(test_registry: T
     assert test_registry.faults_left() == 0 and oci.resolve(shop, "1.0") is not None
 
 
-def test_a_password_is_shown_nowhere() -> None:
+def test_denied_password_is_never_shown() -> None:
     given = Credentials("ada", "canary-7f3a91")
     with TestRegistry() as registry:
         registry.demand(Credentials("ada", "another"))

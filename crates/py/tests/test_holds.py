@@ -91,7 +91,7 @@ def test_hold_of_promotions_stops_a_bootstrap() -> None:
     assert code == "CHANNEL_HELD"
 
 
-def test_hold_of_all_is_named_by_every_move(world: World) -> None:
+def test_hold_of_all_moves_stops_every_move(world: World) -> None:
     world.promote()
     hold = world.promoter.hold(PROD, reason="an audit", provenance=BEN, scope="all")
     held = [("CHANNEL_HELD", f"held for all moves by ben until it is ended (hold {hold}): an audit")]
@@ -102,7 +102,7 @@ def test_hold_of_all_is_named_by_every_move(world: World) -> None:
     assert refused(lambda: world.promoter.adopt(PROD, provenance=ADA, reason="hotfix")) == held
 
 
-def test_hold_ends_by_itself_or_is_refused_if_it_would_have_already(world: World) -> None:
+def test_hold_with_an_end_is_recorded_and_a_past_end_is_refused(world: World) -> None:
     until = datetime.datetime(2099, 1, 1, tzinfo=UTC)
     world.promoter.hold(PROD, reason="incident 7", provenance=ADA, until=until)
     assert [hold.until for hold in world.promoter.holds(PROD)] == [until]
@@ -113,7 +113,7 @@ def test_hold_ends_by_itself_or_is_refused_if_it_would_have_already(world: World
         world.promoter.hold(PROD, reason="incident 7", provenance=ADA, scope="some")  # type: ignore[arg-type]
 
 
-def test_awaited_holds_are_those_of_the_blocking_promoter(world: World) -> None:
+def test_async_promoter_holds_like_the_blocking_promoter(world: World) -> None:
     async def holds() -> tuple[ActiveHold, ...]:
         promoter = AsyncPromoter(world.registry, world.ledger)
         first = await promoter.hold(PROD, reason="incident 7", provenance=ADA)
@@ -129,7 +129,7 @@ def test_awaited_holds_are_those_of_the_blocking_promoter(world: World) -> None:
     assert (hold,) == world.promoter.holds(PROD) and hold.reason == "again"
 
 
-def test_rollback_takes_a_digest_a_release_and_a_move(world: World) -> None:
+def test_rollback_accepts_a_digest_a_release_or_a_move(world: World) -> None:
     def back(to: str) -> Receipt:
         world.promote("1.2")
         return world.promoter.rollback(PROD, to, provenance=ADA)

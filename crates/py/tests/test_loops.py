@@ -128,7 +128,7 @@ def test_each_of_two_loops_runs_the_coroutines_of_its_own_calls() -> None:
     assert ran_in == {channel: {loops[channel]} for channel in channels}
 
 
-def test_one_promoter_goes_through_several_loops_one_after_another() -> None:
+def test_promoter_works_in_several_loops_one_after_another() -> None:
     hoard, shelf, releases = bootstrapped()
     promoter = AsyncPromoter(hoard, AsyncShelf(shelf))
     for tag in ("1.1", "1.0", "1.1"):
@@ -137,7 +137,7 @@ def test_one_promoter_goes_through_several_loops_one_after_another() -> None:
     assert len(promoter._cores._of) == 1, "the cores of loops that were closed are let go"
 
 
-def test_a_timeout_ends_the_call_and_the_move_comes_to_its_end() -> None:
+def test_timeout_ends_the_call_and_the_move_completes() -> None:
     hoard, shelf, releases = slow()
 
     async def limited() -> None:
@@ -156,7 +156,7 @@ def test_a_timeout_ends_the_call_and_the_move_comes_to_its_end() -> None:
     asyncio.run(limited())
 
 
-def test_a_loop_that_is_closed_under_a_call_leaves_a_move_that_recover_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loop_closed_during_a_call_leaves_a_move_that_recover_closes(monkeypatch: pytest.MonkeyPatch) -> None:
     hoard, shelf, releases = slow()
     unraisable: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
@@ -175,7 +175,7 @@ def test_a_loop_that_is_closed_under_a_call_leaves_a_move_that_recover_closes(mo
     assert unraisable == []
 
 
-def test_a_coroutine_that_a_closed_loop_never_ran_is_given_up() -> None:
+def test_coroutine_of_a_closed_loop_is_a_runtime_error() -> None:
     begun = threading.Event()
 
     class Waits(AsyncShelf):
@@ -203,7 +203,7 @@ def test_a_coroutine_that_a_closed_loop_never_ran_is_given_up() -> None:
         within(20, lambda: adapter.ask("channels", "{}"))
 
 
-def test_a_promoter_may_go_while_its_call_is_under_way() -> None:
+def test_promoter_dropped_after_a_cancelled_call_completes_the_move() -> None:
     hoard, shelf, releases = slow()
 
     async def cut() -> None:
@@ -222,7 +222,7 @@ def test_a_promoter_may_go_while_its_call_is_under_way() -> None:
     asyncio.run(cut())
 
 
-def test_a_call_outlives_the_promoter_that_began_it(world: World) -> None:
+def test_call_outlives_its_promoter(world: World) -> None:
     world.registry.latency(0.2)
     told: queue.SimpleQueue[tuple[Any, str | None, BaseException | None]] = queue.SimpleQueue()
     Promoter(world.registry, world.ledger)._core.call("audit", {"of": [PROD]}).then(lambda *ended: told.put(ended))
@@ -231,7 +231,7 @@ def test_a_call_outlives_the_promoter_that_began_it(world: World) -> None:
     assert error is None and exception is None and '"in_sync"' in value
 
 
-def test_a_coroutine_may_await_the_promoter_that_asked_it() -> None:
+def test_coroutine_of_a_backend_can_await_its_own_promoter() -> None:
     asked: list[object] = []
 
     class Curious(Hoard):
@@ -263,7 +263,7 @@ def test_a_coroutine_may_await_the_promoter_that_asked_it() -> None:
     assert releases[0] in asked and None in asked
 
 
-def test_a_plain_method_may_wait_for_the_promoter_that_asked_it() -> None:
+def test_plain_method_of_a_backend_can_call_its_own_promoter() -> None:
     hoard, shelf, releases = bootstrapped()
 
     class Looks:
@@ -280,7 +280,7 @@ def test_a_plain_method_may_wait_for_the_promoter_that_asked_it() -> None:
     assert f"{releases[0]} is live" in [finding.why for finding in plan.findings]
 
 
-def test_a_coroutine_that_would_wait_for_itself_is_told() -> None:
+def test_coroutine_that_blocks_its_own_loop_is_a_runtime_error() -> None:
     class Blocks(AsyncShelf):
         promoter: Promoter
 
@@ -295,7 +295,7 @@ def test_a_coroutine_that_would_wait_for_itself_is_told() -> None:
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError, RecursionError])
-def test_what_a_backend_raises_ends_no_loop_and_no_thread(raised: type[BaseException]) -> None:
+def test_exception_of_a_backend_ends_no_loop_and_no_thread(raised: type[BaseException]) -> None:
     class Plain(Shelf):
         def channels(self) -> Sequence[Channel]:
             raise raised("from a backend")
@@ -313,7 +313,7 @@ def test_what_a_backend_raises_ends_no_loop_and_no_thread(raised: type[BaseExcep
     assert within(20, Promoter(MemoryRegistry(), AsyncShelf()).channels) == ()
 
 
-def test_an_interrupt_in_a_coroutine_ends_the_loop_of_its_user() -> None:
+def test_keyboard_interrupt_in_a_coroutine_ends_the_users_loop() -> None:
     class Interrupted(AsyncShelf):
         async def channels(self) -> Sequence[Channel]:
             raise KeyboardInterrupt("from a backend")
@@ -325,7 +325,7 @@ def test_an_interrupt_in_a_coroutine_ends_the_loop_of_its_user() -> None:
         within(20, lambda: asyncio.run(look()))
 
 
-def test_a_put_that_hangs_is_given_up_after_its_time() -> None:
+def test_put_that_hangs_times_out() -> None:
     class Hangs(Hoard):
         hang = True
 
@@ -348,7 +348,7 @@ def test_a_put_that_hangs_is_given_up_after_its_time() -> None:
 
 
 @pytest.mark.parametrize("kind", [Shelf, AsyncShelf])
-def test_a_read_that_hangs_is_given_up_after_its_time(kind: type[Any]) -> None:
+def test_read_that_hangs_times_out(kind: type[Any]) -> None:
     class Hangs(kind):  # type: ignore[misc]
         timeout = 0.2
 
@@ -364,7 +364,7 @@ def test_a_read_that_hangs_is_given_up_after_its_time(kind: type[Any]) -> None:
         Promoter(MemoryRegistry(), Hangs())
 
 
-def test_a_guardrail_that_hangs_refuses(world: World) -> None:
+def test_guardrail_that_hangs_refuses(world: World) -> None:
     class Ponders:
         name = "ponders"
         timeout = datetime.timedelta(milliseconds=200)
@@ -378,7 +378,7 @@ def test_a_guardrail_that_hangs_refuses(world: World) -> None:
         within(20, lambda: promoter.promote(PROD, f"{SHOP}:1.1", provenance=ADA))
 
 
-def test_a_forked_child_runs_coroutines() -> None:
+def test_forked_child_runs_coroutines() -> None:
     """Its parent's threads and its parent's loop are not there."""
     assert Promoter(MemoryRegistry(), AsyncShelf()).channels() == ()
     child = os.fork()
@@ -447,7 +447,7 @@ def test_sigint_ends_a_call_whose_backend_hangs(kind: str, do: str) -> None:
 @pytest.mark.parametrize(
     "do", ["threading.Thread(target=quietly, daemon=True).start(); time.sleep(0.3)", "asyncio.run(look_and_leave())"]
 )
-def test_a_process_ends_while_a_backend_is_under_way(kind: str, do: str) -> None:
+def test_process_exits_while_a_backend_is_busy(kind: str, do: str) -> None:
     script = HANGS.replace("{kind}", kind).replace("{do}", textwrap.dedent(do))
     for _ in range(3):
         ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20)

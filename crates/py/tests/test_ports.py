@@ -55,7 +55,9 @@ def registry(
     return OciRegistry(lookup="nowhere"), test_registry.repository("acme/shop"), test_registry.memory
 
 
-def test_a_registry_has_its_port(registry: tuple[NativeRegistry, Repository, MemoryRegistry]) -> None:
+def test_native_registry_has_every_method_of_the_port(
+    registry: tuple[NativeRegistry, Repository, MemoryRegistry],
+) -> None:
     port, shop, behind = registry
     one, two = behind.push_image(shop, "1.0", 1), behind.push_image(shop, "1.1", 2)
     assert port.resolve(shop, "1.0") == one.digest and port.resolve(str(shop), Tag("1.2")) is None
@@ -68,7 +70,7 @@ def test_a_registry_has_its_port(registry: tuple[NativeRegistry, Repository, Mem
         port.resolve(shop, ".no-tag")
 
 
-def test_a_put_that_was_not_applied_raises(world: World) -> None:
+def test_put_that_was_not_applied_raises(world: World) -> None:
     manifest = world.registry.push_image(SHOP, "2.0", 20)
     world.registry.script([InjectedFault.refused("DENIED"), InjectedFault.denied(), InjectedFault.after()], tag="prod")
     for code in ("REGISTRY_REFUSED", "REGISTRY_DENIED"):
@@ -126,7 +128,7 @@ def test_hidden_manifest_is_an_error_and_others_are_read(
     assert port.fetch(f"{shop}:prod") == one
 
 
-def test_refused_put_says_the_words_of_the_registry(world: World) -> None:
+def test_refused_put_has_the_words_of_the_registry(world: World) -> None:
     manifest = world.registry.push_image(SHOP, "2.0", 20)
     world.registry.script([InjectedFault.refused(status=423, message="frozen until Monday")], tag="prod")
     with pytest.raises(RegistryError, match="answered 423: frozen until Monday") as refused:
@@ -137,7 +139,7 @@ def test_refused_put_says_the_words_of_the_registry(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
-def test_a_ledger_has_its_port(kind: str, world: World, tmp_path: Path) -> None:
+def test_native_ledger_has_every_method_of_the_port(kind: str, world: World, tmp_path: Path) -> None:
     ledger = MemoryLedger() if kind == "memory" else open_ledger(str(tmp_path))
     prod = Channel(PROD)
     assert (ledger.size(prod), ledger.read(prod, 0, 10), ledger.channels()) == (0, [], [])
@@ -156,7 +158,7 @@ def test_a_ledger_has_its_port(kind: str, world: World, tmp_path: Path) -> None:
         ledger.read(prod, -1, 1)
 
 
-def test_the_classes_of_the_core_are_what_the_protocols_say() -> None:
+def test_native_classes_have_the_signatures_of_the_protocols() -> None:
     for protocol, classes in ((Registry, [OciRegistry, MemoryRegistry]), (Ledger, [OpenedLedger, MemoryLedger])):
         for name, method in inspect.getmembers(protocol, inspect.isfunction):
             for of in classes:
@@ -194,7 +196,7 @@ class Counts:
 
 
 @pytest.mark.parametrize("lag", [0, 0.1])
-def test_a_registry_that_delegates_keeps_the_requirements(lag: float, test_registry: TestRegistry) -> None:
+def test_delegating_registry_meets_every_requirement(lag: float, test_registry: TestRegistry) -> None:
     memory = test_registry.memory
     memory.lag(lag)
 
@@ -216,7 +218,7 @@ def test_a_registry_that_delegates_keeps_the_requirements(lag: float, test_regis
     assert "a_tag_has_one_digest" in [violation.requirement for violation in violations], "it lags more than it says"
 
 
-def test_what_a_delegate_says_goes_through(world: World) -> None:
+def test_errors_of_a_delegate_keep_their_codes(world: World) -> None:
     counts = Counts(world.registry)
     promoter = Promoter(counts, world.ledger)
     assert promoter.promote(PROD, f"{SHOP}:1.1", provenance=ADA).result == "committed"
@@ -232,7 +234,7 @@ def test_what_a_delegate_says_goes_through(world: World) -> None:
     assert refused.value.code == "MOVE_FAILED", "a put that a delegate says was refused is not a doubtful one"
 
 
-def test_what_a_subclass_overrides_is_called(world: World) -> None:
+def test_overridden_method_of_a_subclass_is_called(world: World) -> None:
     class Watched(MemoryRegistry):
         seen: list[str] = []
 
@@ -274,7 +276,7 @@ def test_what_a_subclass_overrides_is_called(world: World) -> None:
     assert Promoter(plain, MemoryLedger()).audit([PROD]).worst is None and patched == [Tag("prod")]
 
 
-def test_a_call_of_a_port_leaves_the_interpreter_free(world: World) -> None:
+def test_call_of_a_port_releases_the_gil(world: World) -> None:
     world.registry.latency(0.5)
     seen, ended = [0], threading.Event()
 
@@ -290,7 +292,7 @@ def test_a_call_of_a_port_leaves_the_interpreter_free(world: World) -> None:
     assert seen[0] > 20
 
 
-def test_the_blocking_functions_have_awaited_twins(test_registry: TestRegistry, tmp_path: Path) -> None:
+def test_blocking_functions_have_async_twins(test_registry: TestRegistry, tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app/deployment.yaml").write_text("kind: Deployment\n")
     created = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)

@@ -16,7 +16,7 @@ from tagwarden import AsyncPromoter, ChannelError, InvalidValueError, Pipeline, 
 UTC = datetime.timezone.utc
 
 
-def test_a_release_goes_on_and_comes_back(world: World) -> None:
+def test_promotion_and_rollback_are_in_state_and_history(world: World) -> None:
     receipt = world.promote()
     assert (receipt.result, receipt.op) == ("committed", "promote")
     assert (receipt.previous_digest, receipt.digest) == (world.releases[0], world.releases[1])
@@ -36,7 +36,7 @@ def test_a_release_goes_on_and_comes_back(world: World) -> None:
     assert world.promoter.channels() == (tagwarden.Channel(PROD),)
 
 
-def test_a_key_moves_once(world: World) -> None:
+def test_same_idempotency_key_moves_once(world: World) -> None:
     assert world.promote(key="job-1").result == "committed"
     assert world.promote(key="job-1").result == "replayed"
     with pytest.raises(ChannelError) as mismatch:
@@ -44,7 +44,7 @@ def test_a_key_moves_once(world: World) -> None:
     assert (mismatch.value.code, mismatch.value.retry) == ("IDEMPOTENCY_MISMATCH", "never")
 
 
-def test_an_old_job_that_is_run_again_is_superseded_or_drifted(world: World) -> None:
+def test_rerun_of_an_old_job_is_superseded_or_drifted(world: World) -> None:
     old, newer = world.promote(key="job-1"), world.promote("1.2", key="job-2")
     with pytest.raises(ChannelError) as superseded:
         world.promote(key="job-1")
@@ -69,7 +69,7 @@ def test_an_old_job_that_is_run_again_is_superseded_or_drifted(world: World) -> 
     assert drifted.value.code == "CHANNEL_DRIFTED"
 
 
-def test_a_plan_is_approved_and_executed_once(world: World) -> None:
+def test_plan_is_approved_and_executed_only_once(world: World) -> None:
     plan = world.promoter.plan(PROD, "promote", source="reg.io/acme/shop:1.2", provenance=ADA)
     assert (plan.previous_digest, plan.digest) == (world.releases[0], world.releases[2])
     assert {finding.verdict for finding in plan.findings} == {"pass"} and plan.settled is None
@@ -102,7 +102,7 @@ def test_drift_is_found_repaired_and_adopted(world: World) -> None:
         world.promoter.audit(PROD)
 
 
-def test_what_is_missing_of_a_live_digest_is_a_finding_and_no_drift(world: World) -> None:
+def test_missing_part_of_the_live_digest_is_a_finding_and_no_drift(world: World) -> None:
     image = world.registry.push_image("reg.io/acme/shop", "2.0", 20)
     world.promoter.promote(PROD, "reg.io/acme/shop:2.0", provenance=ADA)
     layer = json.loads(image.data)["layers"][0]["digest"]
@@ -114,7 +114,7 @@ def test_what_is_missing_of_a_live_digest_is_a_finding_and_no_drift(world: World
     assert (finding.verdict, finding.code) == ("warn", "TARGET_INCOMPLETE") and layer in finding.why
 
 
-def test_a_rollback_to_what_is_incomplete_is_overridden_by_name(world: World) -> None:
+def test_rollback_to_an_incomplete_target_passes_with_an_override(world: World) -> None:
     image = world.registry.push_image("reg.io/acme/shop", "2.0", 20)
     for release in ("2.0", "1.1"):
         world.promoter.promote(PROD, f"reg.io/acme/shop:{release}", provenance=ADA)
@@ -128,7 +128,7 @@ def test_a_rollback_to_what_is_incomplete_is_overridden_by_name(world: World) ->
     assert decision is not None and [note.guardrail for note in decision.overrides] == ["parts-present"]
 
 
-def test_what_was_live_at_a_time(world: World) -> None:
+def test_at_gives_the_live_move_of_a_time(world: World) -> None:
     event = world.promoter.at(PROD, datetime.datetime.now(UTC))
     assert event is not None and event.intent.target.digest == world.releases[0]
     assert world.promoter.at(PROD, datetime.datetime(2020, 1, 1, tzinfo=UTC)) is None
@@ -136,7 +136,7 @@ def test_what_was_live_at_a_time(world: World) -> None:
         world.promoter.at(PROD, datetime.datetime(2020, 1, 1))
 
 
-def test_the_log_is_verified_and_digests_are_kept(world: World) -> None:
+def test_verify_is_valid_and_the_live_digest_is_kept(world: World) -> None:
     world.promote()
     report = world.promoter.verify(PROD)
     assert report.valid and (report.entries, report.moves, report.committed) == (5, 2, 2)
@@ -146,7 +146,7 @@ def test_the_log_is_verified_and_digests_are_kept(world: World) -> None:
     assert not verdict.allowed and verdict.because == f"live (channel {PROD})"
 
 
-def test_the_order_of_environments_is_held() -> None:
+def test_promotion_that_skips_an_environment_is_refused() -> None:
     registry = tagwarden.MemoryRegistry()
     registry.push_image("reg.io/acme/shop", "1.0", 1)
     registry.push_image("reg.io/acme/shop", "1.1", 2)
@@ -163,7 +163,7 @@ def test_the_order_of_environments_is_held() -> None:
     assert promoter.promote(PROD, dev, provenance=ADA).result == "committed"
 
 
-def test_awaited_moves(world: World) -> None:
+def test_async_promoter_moves_plans_and_lists_events(world: World) -> None:
     async def moves() -> None:
         promoter = AsyncPromoter(world.registry, world.ledger, times=QUICK)
         receipts = await asyncio.gather(
@@ -204,7 +204,7 @@ def test_both_promoters_have_the_same_methods() -> None:
     } <= set(methods(Promoter))
 
 
-def test_every_change_of_a_tag_is_kept(world: World) -> None:
+def test_memory_registry_records_every_change_of_a_tag(world: World) -> None:
     world.registry.push_image("reg.io/acme/shop", "prod", 66)
     world.registry.delete_tag("reg.io/acme/shop", "prod")
     *_, hotfix, gone = [change for change in world.registry.changes() if change["tag"] == "prod"]

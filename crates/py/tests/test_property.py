@@ -25,7 +25,7 @@ TIMES = Times(ttl=0.2, grace=0.05, quiet=0.05, put=0.05)
 @given(
     faults=st.lists(FAULTS, max_size=6), moves=st.lists(st.sampled_from(["1.0", "1.1", "1.2"]), min_size=1, max_size=4)
 )
-def test_the_log_says_what_the_tag_is(faults: list[InjectedFault], moves: list[str]) -> None:
+def test_live_digest_is_the_tags_digest_after_any_faults(faults: list[InjectedFault], moves: list[str]) -> None:
     registry, ledger = MemoryRegistry(), MemoryLedger()
     for number, tag in enumerate(["1.0", "1.1", "1.2"]):
         registry.push_image("reg.io/acme/shop", tag, number)

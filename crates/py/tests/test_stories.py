@@ -29,7 +29,7 @@ WHO = Provenance.of(provider="manual", run_id="run-1", actor="ada", commit="f0b6
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story["name"])
-def test_stories_end_alike(story: dict[str, Any]) -> None:
+def test_stories_give_the_listed_results(story: dict[str, Any]) -> None:
     registry = MemoryRegistry()
     for tag, number in story["images"].items():
         registry.push_image(SHOP, tag, number)

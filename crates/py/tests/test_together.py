@@ -78,7 +78,7 @@ class Movers:
         return ["sh", "-ec", "\n".join(moves)]
 
 
-def test_their_history_is_one(tmp_path: Path) -> None:
+def test_moves_of_rust_python_and_node_make_one_history(tmp_path: Path) -> None:
     with TestRegistry() as registry:
         shop, ledger = str(registry.repository("acme/shop")), str(tmp_path / "ledger")
         os.mkdir(ledger)

@@ -37,7 +37,7 @@ LOGS: dict[str, dict[str, Any]] = json.loads((VECTORS / "log" / "expected.json")
 
 
 @pytest.mark.parametrize("case", VALUES, ids=lambda case: f"{case['kind']}-{case['given']!a}")
-def test_values_are_parsed_alike(case: dict[str, str]) -> None:
+def test_values_are_parsed_as_listed(case: dict[str, str]) -> None:
     kind = getattr(tagwarden, case["kind"])
     if "text" in case:
         assert str(kind(case["given"])) == case["text"]
@@ -68,7 +68,7 @@ class Lines:
 
 
 @pytest.mark.parametrize("name", LOGS)
-def test_logs_are_judged_alike(name: str) -> None:
+def test_logs_are_verified_as_listed(name: str) -> None:
     want = LOGS[name]
     log = (VECTORS / "log" / f"{name}.jsonl").read_bytes()
     report = Promoter(MemoryRegistry(), Lines(log)).verify(PROD)
@@ -100,7 +100,7 @@ async def _asked(raised: TagwardenError) -> None:
 
 
 @pytest.mark.parametrize("kind", tagwarden.error_kinds(), ids=lambda kind: kind["code"])
-def test_every_kind_of_error_comes_through_an_asynchronous_call_as_itself(kind: dict[str, str]) -> None:
+def test_every_error_code_passes_through_an_async_call(kind: dict[str, str]) -> None:
     raised = TagwardenError.of(kind["code"], "as it was raised")
     with pytest.raises(TagwardenError) as seen:
         asyncio.run(_asked(raised))
@@ -112,7 +112,7 @@ def test_every_kind_of_error_comes_through_an_asynchronous_call_as_itself(kind: 
     assert seen.value.__cause__ is raised
 
 
-def test_a_record_of_foreign_json_is_parsed_and_its_own(world: World) -> None:
+def test_record_of_foreign_json_is_parsed_and_copied(world: World) -> None:
     current = world.promoter.current(WORLD)
     json = current.to_dict()
     again = ChannelStatus.from_dict(json)
@@ -129,7 +129,7 @@ def test_a_record_of_foreign_json_is_parsed_and_its_own(world: World) -> None:
 ROOT = VECTORS.parents[1]
 
 
-def test_a_registry_takes_the_options_of_the_core() -> None:
+def test_oci_registry_has_the_options_of_the_core() -> None:
     source = (ROOT / "crates/core/src/registry/oci/options.rs").read_text()
     core = set(re.findall(r"^    pub fn (\w+)\(mut self", source, re.MULTILINE))
     assert len(core) >= 13
@@ -192,13 +192,13 @@ def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
     assert event == _fields_of("log/move_record", "MoveRecord") | {"status"}
 
 
-def test_the_schemes_of_hosts_are_two() -> None:
+def test_scheme_other_than_http_or_https_is_refused() -> None:
     tagwarden.OciRegistry(schemes={"reg.io": "http", "localhost:5000": "https"})
     with pytest.raises(TagwardenError, match="OciRegistry: schemes: reg.io: neither http nor https"):
         tagwarden.OciRegistry(schemes={"reg.io": "ftp"})  # type: ignore[dict-item]
 
 
-def test_the_version_is_the_one_of_everything() -> None:
+def test_versions_of_cargo_npm_and_python_are_equal() -> None:
     (cargo,) = re.findall(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)
     files = (ROOT / "crates/node" / name for name in ("package.json", "package-lock.json"))
     package, lock = (json.loads(file.read_text()) for file in files)

@@ -48,7 +48,7 @@ def test_environment_gives_its_provenance(case: dict[str, Any], monkeypatch: pyt
     assert "identity" not in made.to_dict()
 
 
-def test_terminal_of_an_unknown_ci_must_say_who(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_ci_without_run_and_actor_is_provenance_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
     surrounded(monkeypatch, {"CI": "true"}, "ada")
     with pytest.raises(InvalidValueError, match="--run-id.*--actor") as refused:
         Provenance.from_environment()
@@ -57,7 +57,7 @@ def test_terminal_of_an_unknown_ci_must_say_who(monkeypatch: pytest.MonkeyPatch)
     assert (made.provider, made.actor_kind) == ("manual", "workload")
 
 
-def test_terminal_is_not_looked_for_with_another_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_given_environment_ignores_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     surrounded(monkeypatch, {}, "ada")
     assert Provenance.from_environment().actor_kind == "human"
     with pytest.raises(InvalidValueError, match="PROVENANCE_INCOMPLETE"):
@@ -74,7 +74,7 @@ def test_workflow_and_job_are_given_and_read_back() -> None:
         Provenance.of(run_id="7", actor="ada", job_name="promote")
 
 
-def test_references_are_taken_as_other_tools_print_them() -> None:
+def test_references_of_other_tools_are_accepted() -> None:
     scheme, both, dsn = (case["given"] for case in REFERENCES)
     assert str(Reference(scheme)) == REFERENCES[0]["expect"]
     with pytest.raises(InvalidValueError, match="a libpq connection string; write it as postgres://") as refused:
