@@ -1,4 +1,4 @@
-"""What the tests share: a registry with releases, a promoter, and who asks."""
+"""Shared fixtures: a registry with releases, a promoter, and a provenance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROD = "reg.io/acme/shop:prod"
 ADA = Provenance.of(provider="manual", run_id="run-1", actor="ada", actor_kind="human")
 
 QUICK = Times(ttl=10, grace=0.5, quiet=0.5, put=0.5, settle=0.5)
-"""A replay waits until reads are settled: not for 30 s."""
+"""Short times, because a replay waits until reads are settled, by default for 30 s."""
 
 
 @dataclass

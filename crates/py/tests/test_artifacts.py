@@ -1,4 +1,4 @@
-"""What ``pack_artifact`` leaves out of a directory, and where it has source, revision and time from."""
+"""``pack_artifact``: the paths that it leaves out, and the defaults of source, revision and time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Registries, ledgers and guardrails written in Python: driven by the core, held to the requirements."""
+"""Registries, ledgers and guardrails in Python: called by the core, and checked by the contract tests."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_append_that_raises_after_storing_is_committed() -> None:
     registry, torn = MemoryRegistry(), Torn()
     registry.push_image("reg.io/acme/shop", "1.0", 1)
     promoter = Promoter(registry, torn)
-    # What was appended is found again: the answer was lost, the entry was not.
+    # The entry was stored and only the answer was lost, so the promoter finds the entry again.
     assert promoter.bootstrap(PROD, "reg.io/acme/shop:1.0", provenance=ADA).result == "committed"
 
 
@@ -191,7 +191,7 @@ def test_put_that_returns_a_value_is_unknown_and_read_back(nonsense: object) -> 
 
     hoard, shelf = Babbles(), Shelf()
     releases = stocked(hoard)
-    # What was put is found again: it is the answer that was not understood.
+    # The put was applied and only its answer was invalid, so the promoter reads the tag back.
     times = Times(ttl=5, grace=0.1, quiet=0.1, put=0.1)
     receipt = Promoter(hoard, shelf, times=times).bootstrap(PROD, f"{SHOP}:1.0", provenance=ADA)
     assert receipt.digest == releases[0] == hoard.tags_of[SHOP, "prod"]
@@ -200,7 +200,7 @@ def test_put_that_returns_a_value_is_unknown_and_read_back(nonsense: object) -> 
 
 
 class Odd(Exception):
-    """An exception that is hard to show."""
+    """An exception whose text raises another exception."""
 
     code = "LEDGER_NONSENSE"
 
@@ -307,7 +307,7 @@ def test_own_guardrails_need_a_policy_name_that_is_recorded(world: World) -> Non
     with pytest.raises(InvalidValueError, match="policy: it is missing"):
         Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()])
     promoter = Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()], policy="no-fridays")
-    # The channel was moved a moment ago, so that a read proves nothing: it is put again.
+    # The channel was moved a moment ago, so a read may be stale: the repair puts the digest again.
     assert promoter.repair(PROD, provenance=ADA).result == "committed"
     world.promote()
     receipt = promoter.rollback(PROD, provenance=ADA)

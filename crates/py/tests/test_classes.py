@@ -1,4 +1,4 @@
-"""Every public class: whether it is a value, and then its equality, hash, order, copies and `repr`."""
+"""Equality, hash, order, copies and `repr` of every public class."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ TAKEN_OVER = TakeoverRecord(5, AT, "recover", "w2", "w", 1, ADA)
 JUDGED = DigestRetention(Digest(ONE), "held", True, "live (channel reg.io/acme/shop:prod)")
 OPEN = OpenMove(4, "promote", "m", "k", Digest(ONE), "w", 0, Digest(TWO))
 
-# Twice the same, and another one.
+# Pairs of unequal records of one class.
 PLAIN: list[tuple[Any, Any]] = [
     (Stage(Environment("dev"), Channel(PROD)), Stage(Environment("prod"), Channel(PROD))),
     (Pipeline.of({"dev": PROD}), Pipeline.of({"prod": PROD})),

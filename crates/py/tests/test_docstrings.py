@@ -1,4 +1,4 @@
-"""`help()` says of every argument what it takes, and of every call what it raises; it says what the core does."""
+"""Docstrings name every argument and error, with the defaults of the core."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def methods(of: type) -> dict[str, Any]:
 
 
 def public() -> Iterator[tuple[str, Any]]:
-    """Every public function, class and method, with where it stands."""
+    """Every public function, class and method, by its full name."""
     for module in [tagwarden, *MODULES]:
         names = getattr(module, "__all__", [])
         for name in names:
@@ -74,7 +74,7 @@ def test_docstring_of_a_method_names_every_argument_and_error(name: str) -> None
     said = inspect.getdoc(getattr(Promoter, name)) or ""
     elsewhere = [of for of in methods(Promoter) if of != name and f"``{of}``" in said]
     said += "".join(inspect.getdoc(getattr(Promoter, of)) or "" for of in elsewhere)
-    # The class says what a channel is.
+    # The class documents `channel`.
     missing = [
         of
         for of in inspect.signature(getattr(Promoter, name)).parameters

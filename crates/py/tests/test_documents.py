@@ -1,4 +1,4 @@
-"""The code in the documents runs as it stands."""
+"""The code in the documents runs unchanged."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_step_without_the_action_runs_and_can_be_repeated(tmp_path: Path) -> Non
         promoter.bootstrap(f"{shop}:preprod", f"{shop}:1.4.2", provenance=who)
         promoter.bootstrap(f"{shop}:prod", f"{shop}:1.4.1", provenance=who)
         script = textwrap.dedent(step).replace("ghcr.io", registry.host).replace("s3://acme-audit/shop", str(ledger))
-        # Run again, it waits until reads are settled: not for 30 s.
+        # The second run waits until reads are settled: shorter times than the default of 30 s.
         assert "pipeline=pipeline)" in script and " Provenance, " in script
         script = script.replace("pipeline=pipeline)", "pipeline=pipeline, times=Times(quiet=0.5, put=0.5, settle=0.5))")
         script = script.replace(" Provenance, ", " Provenance, Times, ")

@@ -31,7 +31,7 @@ http:
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[str]:
-    """A docker-registry on loopback, stopped by the id of its process."""
+    """A docker-registry on loopback, killed at the end of the test."""
     program = shutil.which("docker-registry")
     if program is None:
         assert os.environ.get("CI") != "true", "docker-registry is missing, and in CI nothing is skipped"

@@ -1,4 +1,4 @@
-"""What goes wrong: signals, cancelled tasks, forks, threads, panics, wrong input, lost answers."""
+"""Failures: signals, cancelled tasks, forks, threads, panics, wrong input, lost answers."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_every_code_has_a_class_and_can_be_pickled() -> None:
 def test_lost_answer_is_resolved_and_unknown_result_says_recover(world: World) -> None:
     world.registry.script([InjectedFault.after()], tag="prod")
     assert world.promote().result == "committed"
-    # Nothing can be read any more: whether the put landed is not known.
+    # Every read fails, so it is unknown whether the put landed.
     world.registry.script([InjectedFault.after()], tag="prod")
     world.registry.script_reads([ReadFault.unavailable()] * 200)
     times = Times(ttl=0.4, grace=0.1, quiet=0.1, put=0.1)
@@ -95,7 +95,7 @@ def test_sigint_ends_a_blocked_call_and_leaves_a_move_that_recover_closes(tmp_pa
         script = f"""
             import signal, sys, time
             from tagwarden import *
-            # The process that runs this may ignore it, and a child inherits that.
+            # A parent that ignores SIGINT would make this process ignore it too.
             signal.signal(signal.SIGINT, signal.default_int_handler)
             times = Times(ttl=5, grace=1, quiet=1, put=1)
             promoter = Promoter(OciRegistry(lookup="nowhere"), open_ledger({url!r}), times=times)
@@ -111,7 +111,7 @@ def test_sigint_ends_a_blocked_call_and_leaves_a_move_that_recover_closes(tmp_pa
         assert child.stdout is not None and child.stdout.readline() == "begins\n"
         deadline = time.monotonic() + 20
         while promoter.current(f"{shop}:prod").open is None:
-            assert time.monotonic() < deadline, "no intent stands"
+            assert time.monotonic() < deadline, "no intent was recorded"
             time.sleep(0.02)
         sent = time.time()
         child.send_signal(signal.SIGINT)
@@ -276,7 +276,7 @@ def test_sub_interpreter_is_refused() -> None:
         assert failed is None, failed
     """
     ran = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=60)
-    # CPython 3.12 refuses for us, where the other interpreter has a lock of its own.
+    # CPython 3.12 refuses by itself if the other interpreter has its own GIL.
     refusals = ("sub-interpreters are not supported", "does not support loading in subinterpreters")
     assert ran.returncode == 1 and any(refusal in ran.stderr for refusal in refusals), ran.stderr
 
@@ -441,7 +441,7 @@ def test_test_registry_records_requests_until_they_are_cleared(test_registry: Te
     test_registry.clear_requests()
     assert test_registry.requests() == []
     test_registry.demand(None)
-    # A HEAD that is an error is asked again as a GET.
+    # The client repeats a failed HEAD as a GET.
     test_registry.script_http(*[{"fault": "status", "status": 503}] * 3)
     with pytest.raises(RegistryError, match="503"):
         oci.resolve(shop, "1.0")

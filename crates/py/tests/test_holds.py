@@ -1,4 +1,4 @@
-"""Holds: whose they are, what they stop, and how each ends."""
+"""Holds: their authors, the moves that they stop, and their ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BEN = Provenance.of(provider="manual", run_id="run-2", actor="ben", actor_kind="
 
 
 def refused(work: Callable[[], object]) -> list[tuple[str | None, str]]:
-    """What stops a move, with the reason; a hold can be lifted, so that the error says ``later``."""
+    """The refusing findings, code and reason. A hold can be lifted, so the error says ``later``."""
     with pytest.raises(PolicyRefusedError) as error:
         work()
     assert (error.value.code, error.value.retry) == ("POLICY_REFUSED", "later")

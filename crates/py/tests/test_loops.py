@@ -1,4 +1,4 @@
-"""Event loops, threads and ends of processes, with backends whose methods are coroutines."""
+"""Event loops, threads and process exit, with backends whose methods are coroutines."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class AsyncShelf:
 
 
 class SlowHoard(Hoard):
-    """Whose puts take a while."""
+    """A registry with slow puts: 0.3 s each."""
 
     async def put(self, repository: Repository, tag: Tag, manifest: Manifest, timeout: float) -> None:
         await asyncio.sleep(0.3)
@@ -78,7 +78,7 @@ def slow() -> tuple[SlowHoard, Shelf, list[Digest]]:
 
 
 def within(seconds: float, work: Callable[[], Any]) -> Any:
-    """What the work gives or raises; it fails if it takes longer."""
+    """Returns the work's result or raises its exception; fails if it takes longer."""
     ended: list[Any] = []
 
     def run() -> None:
@@ -134,7 +134,7 @@ def test_promoter_works_in_several_loops_one_after_another() -> None:
     for tag in ("1.1", "1.0", "1.1"):
         receipt = asyncio.run(promoter.promote(PROD, f"{SHOP}:{tag}", provenance=ADA))
         assert receipt.result == "committed"
-    assert len(promoter._cores._of) == 1, "the cores of loops that were closed are let go"
+    assert len(promoter._cores._of) == 1, "the cores of closed loops are dropped"
 
 
 def test_timeout_ends_the_call_and_the_move_completes() -> None:
@@ -161,7 +161,7 @@ def test_loop_closed_during_a_call_leaves_a_move_that_recover_closes(monkeypatch
     unraisable: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
     loop = asyncio.new_event_loop()
-    loop.set_exception_handler(lambda loop, context: None)  # It says that a task was pending, which is what is meant.
+    loop.set_exception_handler(lambda loop, context: None)  # Silences the expected report of a pending task.
     task = loop.create_task(AsyncPromoter(hoard, shelf, times=QUICK).promote(PROD, f"{SHOP}:1.1", provenance=ADA))
     loop.run_until_complete(until(lambda: shelf.size(Channel(PROD)) == 4))
     loop.run_until_complete(asyncio.sleep(0.05))
@@ -309,7 +309,7 @@ def test_exception_of_a_backend_ends_no_loop_and_no_thread(raised: type[BaseExce
         with pytest.raises(LedgerError, match=f"{raised.__name__}: from a backend") as told:
             within(20, Promoter(MemoryRegistry(), ledger).channels)
         assert type(told.value.__cause__) is raised
-    # Those that share the package's loop are not touched.
+    # Other backends in the package's loop still work.
     assert within(20, Promoter(MemoryRegistry(), AsyncShelf()).channels) == ()
 
 
@@ -379,7 +379,7 @@ def test_guardrail_that_hangs_refuses(world: World) -> None:
 
 
 def test_forked_child_runs_coroutines() -> None:
-    """Its parent's threads and its parent's loop are not there."""
+    """The child has neither the threads nor the loop of its parent."""
     assert Promoter(MemoryRegistry(), AsyncShelf()).channels() == ()
     child = os.fork()
     if child == 0:
@@ -396,7 +396,7 @@ HANGS = """
 import asyncio, signal, sys, threading, time
 from tagwarden import AsyncPromoter, MemoryRegistry, Promoter
 
-# The process that runs this may ignore it, and a child inherits that.
+# A parent that ignores SIGINT would make this process ignore it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Shelf:

@@ -1,4 +1,4 @@
-"""The registries and ledgers of the core have the methods of their ports, and can be delegated to."""
+"""Registries and ledgers of the core have the methods of their ports, and a backend can delegate to them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from written import SHOP
 def registry(
     request: pytest.FixtureRequest, test_registry: TestRegistry
 ) -> tuple[Registry, Repository, MemoryRegistry]:
-    """A registry of the core, a repository of it, and what stands behind it."""
+    """A registry of the core, a repository of it, and the memory registry behind it."""
     if request.param == "memory":
         memory = MemoryRegistry()
         return memory, SHOP, memory
@@ -208,7 +208,7 @@ def test_delegating_registry_meets_every_requirement(lag: float, test_registry: 
             memory.delete_tag(repository, "stored")
 
     counts = Counts(OciRegistry(lookup="nowhere"))
-    # It speaks TLS to a host that does not.
+    # This one speaks TLS to a server without TLS.
     broken = Counts(OciRegistry(lookup="nowhere", retries=0, schemes={test_registry.host: "https"}))
     requirements = test_registry.repository("requirements")
     assert conformance.registry(counts, broken=broken, repository=requirements, store=store, lag=lag) == []

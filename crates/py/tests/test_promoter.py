@@ -1,4 +1,4 @@
-"""Every method of the blocking promoter, and that the awaited one has the same."""
+"""Every method of the blocking promoter; the async promoter has the same methods."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_rerun_of_an_old_job_is_superseded_or_drifted(world: World) -> None:
         assert words in str(error), error
     assert world.registry.peek("reg.io/acme/shop", "prod") == world.releases[2]
 
-    # What the old job made live is live again, and then the tag is moved by hand.
+    # The old job's digest is live again; then the tag is moved by hand.
     world.promoter.rollback(PROD, provenance=ADA)
     assert world.promote(key="job-1").result == "replayed"
     world.registry.overwrite("reg.io/acme/shop", "prod", world.registry.push_image("reg.io/acme/shop", "9.9", 9))

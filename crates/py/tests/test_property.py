@@ -1,4 +1,4 @@
-"""The way users test their own pipelines: any faults, the real engine, and what must hold all the same."""
+"""A property test as users write it for their pipelines: random faults, the real engine, and an invariant."""
 
 from __future__ import annotations
 

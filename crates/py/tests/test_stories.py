@@ -1,4 +1,4 @@
-"""The stories that Rust and Node tell too end the same here: receipts, errors, findings, audits, retention plans."""
+"""The scenarios of tests/vectors/stories.json, which Rust and Node run too, give the listed results."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_stories_give_the_listed_results(story: dict[str, Any]) -> None:
 
 
 def told(promoter: Promoter, registry: MemoryRegistry, step: dict[str, Any]) -> Any:
-    """What one step gives."""
+    """Runs one step. Returns its result."""
     channel = f"{SHOP}:{step.get('channel')}"
     source: Any = f"{SHOP}:{step['source']}" if "source" in step else None
     if "source_channel" in step:
@@ -101,11 +101,11 @@ def receipt(given: Receipt) -> dict[str, Any]:
 
 
 def image(text: str | None) -> str | None:
-    """``image 3`` is the digest of that image; anything else is itself."""
+    """Replaces ``image 3`` by the digest of that image; returns any other text unchanged."""
     number = re.fullmatch(r"image (\d+)", text or "")
     return str(MemoryRegistry().push_image(SHOP, "x", int(number[1])).digest) if number else text
 
 
 def timeless(ended: Any) -> Any:
-    """With every time the same."""
+    """Replaces every time by the word TIME."""
     return json.loads(re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", json.dumps(ended)))

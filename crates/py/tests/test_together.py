@@ -44,15 +44,15 @@ const [shop, ledger, name, ...tags] = process.argv.slice(2)
 
 
 def needed(what: str, path: Path | None) -> str:
-    """A program or package that the stage before has built: missing is an error in CI, a named skip elsewhere."""
+    """The path of a program or package that an earlier stage built. Missing, it fails in CI and skips elsewhere."""
     if path is None or not path.exists():
         assert os.environ.get("CI") != "true", f"{what} is missing, and in CI nothing is skipped"
         pytest.skip(f"{what} is missing")
     return str(path)
 
 
-class Movers:
-    """How each language moves the channel to some tags, as a command."""
+class Commands:
+    """Commands of each language that move the channel to some tags."""
 
     def __init__(self, shop: str, ledger: str) -> None:
         node = shutil.which("node")
@@ -84,13 +84,13 @@ def test_moves_of_rust_python_and_node_make_one_history(tmp_path: Path) -> None:
         os.mkdir(ledger)
         for number, tag in enumerate(TAGS):
             registry.memory.push_image(shop, tag, number)
-        movers = Movers(shop, ledger)
+        commands = Commands(shop, ledger)
         promoter = Promoter(OciRegistry(lookup="nowhere"), open_ledger(ledger))
         who = Provenance.of(provider="manual", run_id="together", actor="ada", actor_kind="human")
         promoter.bootstrap(f"{shop}:prod", f"{shop}:1.0", provenance=who)
 
         turn = 0
-        for command in (movers.python, movers.in_node, movers.rust):
+        for command in (commands.python, commands.in_node, commands.rust):
             turn += 1
             ran = subprocess.run(command(f"turn-{turn}", [TAGS[turn % 3]]), capture_output=True, text=True, timeout=60)
             assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -98,12 +98,12 @@ def test_moves_of_rust_python_and_node_make_one_history(tmp_path: Path) -> None:
             name: [TAGS[(start + n) % 3] for n in range(EACH)]
             for start, name in enumerate(["race-python", "race-node", "race-rust"])
         }
-        commands = [
-            movers.python("race-python", racing["race-python"]),
-            movers.in_node("race-node", racing["race-node"]),
-            movers.rust("race-rust", racing["race-rust"]),
+        race = [
+            commands.python("race-python", racing["race-python"]),
+            commands.in_node("race-node", racing["race-node"]),
+            commands.rust("race-rust", racing["race-rust"]),
         ]
-        running = [subprocess.Popen(c, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for c in commands]
+        running = [subprocess.Popen(c, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for c in race]
         for child in running:
             said, _ = child.communicate(timeout=120)
             assert child.returncode == 0, said

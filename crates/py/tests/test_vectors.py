@@ -1,4 +1,4 @@
-"""The test data that Rust and Node read too gives the same here."""
+"""The vectors in tests/vectors, which Rust and Node read too, give the listed results."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def test_values_are_parsed_as_listed(case: dict[str, str]) -> None:
 
 
 class Lines:
-    """A ledger of one log that stands as it was given."""
+    """A read-only ledger of one log."""
 
     def __init__(self, log: bytes) -> None:
-        # What comes behind the last line break is a torn tail, which a ledger does not give out.
+        # A ledger does not return a torn tail, the bytes after the last line break.
         self.lines = log.split(b"\n")[:-1]
 
     def size(self, channel: Channel) -> int:
@@ -61,7 +61,7 @@ class Lines:
         return self.lines[start : start + limit]
 
     def append(self, channel: Channel, seq: int, entry: bytes) -> bool:
-        raise AssertionError("to verify is to read")
+        raise AssertionError("verify must not write")
 
     def channels(self) -> list[Channel]:
         return [PROD]
@@ -82,7 +82,7 @@ def test_logs_are_verified_as_listed(name: str) -> None:
 
 
 async def _asked(raised: TagwardenError) -> None:
-    """A call that meets this error in the backend that may speak for it, or in the ledger."""
+    """Makes a call of which the registry, for a RegistryError, or else the ledger raises this error."""
 
     class Silent(Lines):
         async def channels(self) -> list[Channel]:  # type: ignore[override]
@@ -105,7 +105,7 @@ def test_every_error_code_passes_through_an_async_call(kind: dict[str, str]) -> 
     with pytest.raises(TagwardenError) as seen:
         asyncio.run(_asked(raised))
     assert (raised.retry, raised.meaning) == (kind["retry"], kind["meaning"]) and type(raised) is area(kind["code"])
-    # A ledger speaks for itself, and not for a policy; what it raised is the cause in any case.
+    # A ledger may raise only LEDGER codes; another code becomes LEDGER_UNAVAILABLE. The exception is always the cause.
     own = isinstance(raised, RegistryError | LedgerError)
     want = (type(raised), raised.code) if own else (LedgerError, "LEDGER_UNAVAILABLE")
     assert (type(seen.value), seen.value.code) == want
@@ -148,7 +148,7 @@ def _fields_of(path: str, name: str) -> set[str]:
 def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
     terms, first = _fields_of("promotion/request", "MoveOptions"), _fields_of("promotion/request", "BootstrapOptions")
     assert {"provenance", "idempotency_key", "expected"} < terms and "source" in first
-    # Rust keeps the word for itself.
+    # `override` is a keyword of Rust.
     given = {"self", "channel", "override"} | terms - {"overrides"}
     for method, more in {
         "promote": {"source"},

@@ -1,4 +1,4 @@
-"""What CI systems set and what other tools print is understood, by the cases that Rust and Node read too."""
+"""Variables of CI systems and references of other tools, by the cases that Rust and Node read too."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOP = "registry.example.com/acme/shop"
 
 
 def surrounded(patch: pytest.MonkeyPatch, environment: dict[str, str], login: str | None) -> None:
-    """These variables and no others; a terminal on standard error of the user who is logged in, or none."""
+    """Sets exactly these variables, and a terminal on standard error if there is a login name."""
 
     def user() -> str:
         if login is None:

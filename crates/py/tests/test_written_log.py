@@ -1,4 +1,4 @@
-"""A log that a promoter wrote, judged by a verifier that shares nothing with it."""
+"""A promoter's log, checked by an independent verifier."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TIMES = Times(ttl=0.4, grace=0.2, quiet=0.2, put=0.2, settle=0.2)
 
 
 class Dying:
-    """A ledger that a worker loses as soon as its intent is in it."""
+    """A ledger that fails every append after the worker's intent."""
 
     def __init__(self, inner: Ledger, size: int) -> None:
         self.inner, self.size_then = inner, size
@@ -54,7 +54,7 @@ class Dying:
 
 
 def everything(registry: MemoryRegistry, ledger: Ledger) -> Promoter:
-    """A promoter that has written every kind of entry that it can: every operation, and every end of a move."""
+    """A promoter that wrote every kind of entry: every operation, and every result of a move."""
     promoter = Promoter(registry, ledger, times=TIMES)
     promoter.bootstrap(PROD, f"{SHOP}:1.0", provenance=ADA)
     promoter.promote(PROD, f"{SHOP}:1.1", provenance=ADA)
@@ -74,7 +74,7 @@ def everything(registry: MemoryRegistry, ledger: Ledger) -> Promoter:
     registry.overwrite(SHOP, "prod", hotfix)
     promoter.adopt(PROD, provenance=ADA, reason="a hotfix")
 
-    # Two workers are lost after their intents: one move is given up, and one is brought about.
+    # Two workers die after their intents: one move is aborted, and one is completed.
     for put, abort in ((InjectedFault.before(), True), (InjectedFault.after(), False)):
         registry.script([put], tag="prod")
         dying = Promoter(registry, Dying(ledger, promoter.current(PROD).size), times=TIMES)

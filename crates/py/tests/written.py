@@ -1,4 +1,4 @@
-"""Registries and ledgers written in Python, for tests."""
+"""Registries and ledgers in Python, for tests."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Hoard:
 
 
 class Broken(Hoard):
-    """Where every answer fails."""
+    """A registry of which every call fails."""
 
     async def resolve(self, repository: Repository, tag: Tag) -> Digest | None:
         raise ConnectionError("no route")
@@ -82,7 +82,7 @@ class Broken(Hoard):
 
 
 def stocked(hoard: Hoard) -> list[Digest]:
-    """The hoard has releases 1.0 and 1.1, which are these."""
+    """Adds the releases 1.0 and 1.1 to the hoard. Returns their digests."""
     source = MemoryRegistry()
     for number, tag in enumerate(["1.0", "1.1"]):
         manifest = source.push_image(SHOP, tag, number)
@@ -100,7 +100,7 @@ def bootstrapped() -> tuple[Hoard, Shelf, list[Digest]]:
 
 
 async def until(happens: Callable[[], bool]) -> None:
-    """Waits for it, ten seconds at most."""
+    """Waits until the condition is true, ten seconds at most."""
     for _ in range(1000):
         if happens():
             return
