@@ -10,7 +10,7 @@ import { bootstrapped, code, gathered, prod, provenance, quick, release, reposit
 const run = promisify(execFile)
 const home = fileURLToPath(new URL('..', import.meta.url))
 
-test('a signal that has fired already starts nothing', async () => {
+test('an aborted signal starts no call', async () => {
   const { promoter, digests } = await bootstrapped()
   const reason = new Error('no more')
   const signal = AbortSignal.abort(reason)
@@ -42,7 +42,7 @@ function held(registry) {
   return { registry: { ...Object.fromEntries(calls), put }, arrived, letOn: on }
 }
 
-test('an abort in the middle of a put rejects at once, and the move is brought to its end all the same', async () => {
+test('an abort during a put rejects at once, and the move completes', async () => {
   const { registry, ledger, digests } = await bootstrapped()
   const waits = held(registry)
   const promoter = new Promoter(waits.registry, ledger)
@@ -61,7 +61,7 @@ test('an abort in the middle of a put rejects at once, and the move is brought t
   assert.deepEqual(await new Promoter(registry, ledger).recover(prod, { provenance }), { result: 'nothing' })
 })
 
-test('a move whose put was aborted and never answered is closed by recover', async () => {
+test('recover closes a move whose put was aborted and not answered', async () => {
   const { registry, ledger, digests } = await bootstrapped()
   const waits = held(registry)
   const times = { ttlMs: 500, graceMs: 200, quietMs: 200, putMs: 200 }
@@ -79,7 +79,7 @@ test('a move whose put was aborted and never answered is closed by recover', asy
   assert.equal((await other.verify(prod)).defect, undefined)
 })
 
-test('no rejection is left unhandled: not of a backend, a guardrail, an abort or a call that fails', { timeout: 60_000 }, async () => {
+test('no rejection of a backend, a guardrail, an abort or a call is left unhandled', { timeout: 60_000 }, async () => {
   const script = `
     import { MemoryLedger, MemoryRegistry, Promoter, Provenance } from 'tagwarden'
     const fails = () => Promise.reject(new Error('down'))
@@ -111,7 +111,7 @@ async function settled(promoter) {
   }
 }
 
-test('a signal keeps no listener of a call that has ended', async () => {
+test('a signal has no listener after its call has ended', async () => {
   const { promoter } = await bootstrapped()
   const { signal } = new AbortController()
   let listeners = 0
@@ -123,7 +123,7 @@ test('a signal keeps no listener of a call that has ended', async () => {
   assert.equal(listeners, 0)
 })
 
-test('scripted faults: a lost answer is looked up, a refusal moves nothing', async () => {
+test('a put with a lost answer is committed, and an unknown fault is refused', async () => {
   const { promoter, registry, digests } = await bootstrapped({ times: quick })
   registry.script(['pass', 'after'])
   const receipt = await promoter.promote(prod, release(2), { provenance })
@@ -132,7 +132,7 @@ test('scripted faults: a lost answer is looked up, a refusal moves nothing', asy
   assert.throws(() => registry.script(['sometimes']), { message: /^script: faults: fault: "sometimes" is none of pass, before, / })
 })
 
-test('a provenance by hand says no more than a built one', async () => {
+test('a provenance by hand has no password and no identity', async () => {
   const { promoter } = await bootstrapped()
   const byHand = { ...provenance, repository_url: 'https://ada:hunter2@git.example.com/shop.git' }
   const { move } = await promoter.promote(prod, release(2), { provenance: byHand })
@@ -148,7 +148,7 @@ test('a provenance by hand says no more than a built one', async () => {
   })
 })
 
-test('what JSON would change without a word is no argument', async () => {
+test('an argument that JSON would silently change is a TypeError', async () => {
   const { promoter, registry } = await bootstrapped()
   for (const [name, wrong] of Object.entries({ Map: new Map([['a', 1]]), Set: new Set(), RegExp: /x/, Promise: Promise.resolve('any') })) {
     await assert.rejects(promoter.promote(prod, release(2), { provenance, expected: wrong }), {
@@ -165,7 +165,7 @@ test('what JSON would change without a word is no argument', async () => {
   })
 })
 
-test('wrong types are errors that name them, and nothing was moved', async () => {
+test('an argument of a wrong type is an error that moves nothing', async () => {
   const { promoter, registry, digests } = await bootstrapped()
   for (const wrong of [{ idempotencyKey: Symbol('k') }, { idempotencyKey: () => 'k' }, { timeoutMs: NaN }, { timeoutMs: 10n }, { signal: 'stop' }]) {
     await assert.rejects(promoter.promote(prod, release(2), { provenance, ...wrong }), TypeError)
@@ -197,7 +197,7 @@ test('wrong types are errors that name them, and nothing was moved', async () =>
   assert.equal((await promoter.current(prod)).live, digests[0])
 })
 
-test('a plan is approved once and executed once', async () => {
+test('a plan is approved and executed only once', async () => {
   const { promoter } = await bootstrapped()
   const plan = await promoter.plan(prod, { op: 'promote', source: release(2) }, { provenance })
   const approved = plan.approve()
@@ -207,7 +207,7 @@ test('a plan is approved once and executed once', async () => {
   assert.ok(plan.findings.length === 6 && !(plan instanceof TagwardenError))
 })
 
-test('the process ends by itself, also with a backend in JavaScript, and with work in flight', { timeout: 60_000 }, async () => {
+test('the process exits by itself with a backend in JavaScript and with a call in flight', { timeout: 60_000 }, async () => {
   const script = (last) => `
     import { Promoter, MemoryLedger } from 'tagwarden'
     const hangs = () => new Promise(() => {})
@@ -221,7 +221,7 @@ test('the process ends by itself, also with a backend in JavaScript, and with wo
   }
 })
 
-test('workers have promoters of their own, and can be ended in the middle', { timeout: 60_000 }, async () => {
+test('worker threads have their own promoters and can be terminated during a call', { timeout: 60_000 }, async () => {
   const work = `
     const { Promoter, MemoryLedger, MemoryRegistry } = require(${JSON.stringify(home)})
     const { parentPort } = require('node:worker_threads')

@@ -45,7 +45,7 @@ async function workflow(t) {
   return { server, shop, prod: `${shop}:prod`, digests, step }
 }
 
-test('it promotes, refuses, rolls back, and finds drift', { timeout: 120_000 }, async (t) => {
+test('the Action promotes, refuses, rolls back, and finds drift', { timeout: 120_000 }, async (t) => {
   const { server, shop, prod, digests, step } = await workflow(t)
   const first = await step({ command: 'bootstrap', channel: `oci://${prod}`, source: `1.4.1@${digests[0]}` })
   assert.equal(first.status, 0, first.said)
@@ -138,7 +138,7 @@ async function race(t, inputs, environment) {
   return { runs, moves, digests }
 }
 
-test('of two runs at once one moves, and the other says that it came second', { timeout: 120_000 }, async (t) => {
+test('of two runs at once one moves, and the other fails with CHANNEL_CHANGED', { timeout: 120_000 }, async (t) => {
   const { runs, moves, digests } = await race(t, {})
   const [lost] = runs.filter(({ status }) => status !== 0)
   assert.deepEqual(runs.map(({ status }) => status).sort(), [0, 1], runs.map(({ said }) => said).join('\n'))
@@ -148,7 +148,7 @@ test('of two runs at once one moves, and the other says that it came second', { 
   assert.equal(moves[0][2], digests[1 + runs.findIndex(({ status }) => status === 0)])
 })
 
-test('two runs at once that requeue move one after the other, through a ledger in S3', { timeout: 120_000, skip: noMoto() }, async (t) => {
+test('two runs at once that requeue both move, with a ledger in S3', { timeout: 120_000, skip: noMoto() }, async (t) => {
   const { url, environment } = await moto(t)
   const { runs, moves, digests } = await race(t, { 'on-conflict': 'requeue', ledger: url }, environment)
   assert.deepEqual(runs.map(({ status }) => status), [0, 0], runs.map(({ said }) => said).join('\n'))
@@ -156,7 +156,7 @@ test('two runs at once that requeue move one after the other, through a ledger i
   assert.deepEqual(moves.slice(0, 2).map(([, , to]) => to).sort(), digests.slice(1).sort())
 })
 
-test('a wrong input, a wrong password and a missing actor are said, and nothing is moved', { timeout: 60_000 }, async (t) => {
+test('a wrong input, a wrong password and a missing actor are errors', { timeout: 60_000 }, async (t) => {
   const { prod, step } = await workflow(t)
   const said = async (inputs, environment) => {
     const { status, said } = await step(inputs, environment)
@@ -179,7 +179,7 @@ test('a wrong input, a wrong password and a missing actor are said, and nothing 
   assert.match(await said({ command: 'bootstrap', channel: prod, source: '1.4.1' }, noActor), /::error title=PROVENANCE_INCOMPLETE::/)
 })
 
-test('what stands in a ledger is text in the summary, whatever it is', () => {
+test('values of a ledger are escaped in the summary', () => {
   const event = (run_id, url) => ({
     seq: 2, at: '2026-11-24T09:30:00.000Z', status: 'committed',
     intent: { op: 'promote', target: { digest: `sha256:${'0'.repeat(64)}` }, provenance: { pipeline: { run_id, url }, actor: { id: '<img src=x>' } } },
@@ -195,7 +195,7 @@ test('what stands in a ledger is text in the summary, whatever it is', () => {
   assert.ok(rows.every((row) => row.includes('\\<img src=x\\>')))
 })
 
-test('what is not as it looks is said in the summary', () => {
+test('the summary shows a migrated log, holds and unknown channels', () => {
   const migrated = { seq: 4, ledger: 's3://acme-audit/new' }
   assert.match(current({ channel: 'reg.io/a:prod', size: 5, migrated }), /\| migrated \| the log was migrated to s3\\:\/\/acme-audit\/new at seq 4; /)
   assert.match(history('reg.io/a:prod', [], migrated), /\n\nthe log was migrated to s3/)
@@ -209,7 +209,7 @@ test('what is not as it looks is said in the summary', () => {
   assert.match(audited({ worst: 'unknown', channels: [unknown] }), /^## Audit: the worst is unknown\n[^]*\| unknown: no route to www\\\.evil\.example \| `–` \|/)
 })
 
-test('no password of a ledger is shown, wherever it stands', { timeout: 60_000 }, async (t) => {
+test('a password in a ledger URL is never shown', { timeout: 60_000 }, async (t) => {
   const { prod, step } = await workflow(t)
   const canary = 'canary-5d20/c4@7'
   for (const ledger of [
@@ -226,7 +226,7 @@ test('no password of a ledger is shown, wherever it stands', { timeout: 60_000 }
   }
 })
 
-test('on a platform without a native half it says so', { timeout: 60_000 }, async (t) => {
+test('a platform without a native half is an error that names it', { timeout: 60_000 }, async (t) => {
   const home = await mkdtemp(join(tmpdir(), 'tagwarden-'))
   t.after(() => rm(home, { recursive: true }))
   await copyFile(bundle, join(home, 'index.mjs'))

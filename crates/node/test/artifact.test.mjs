@@ -15,7 +15,7 @@ async function directory(t, names) {
   return dir
 }
 
-test('what is left out is told, and include names it', async (t) => {
+test('leftOut lists skipped paths, and include packs them', async (t) => {
   const dir = await directory(t, ['app.yaml', 'logo.png', '.env', 'a.md', 'key.txt'])
   const from = { source: 'https://git.example.com/a', revision: `main@sha1:${'0'.repeat(40)}`, created: '2026-01-01T00:00:00Z' }
   const leftOut = async (options) => (await packArtifact(dir, { ...from, ...options })).leftOut
@@ -28,7 +28,7 @@ test('what is left out is told, and include names it', async (t) => {
   await assert.rejects(leftOut({ environment: {} }), TypeError)
 })
 
-test('source and revision that are not given come from the CI', async (t) => {
+test('missing source and revision come from the CI', async (t) => {
   const dir = await directory(t, ['app.yaml'])
   const before = { ...process.env }
   t.after(() => Object.assign(process.env, before))

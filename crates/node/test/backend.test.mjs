@@ -54,17 +54,17 @@ const requirements = (registry, broken = closed) =>
     store: (repository, parts) => registry.store(repository, parts),
   })
 
-test('a registry written in JavaScript keeps every requirement', async () => {
+test('a registry in JavaScript meets every requirement', async () => {
   assert.deepEqual(await requirements(new MapRegistry()), [])
 })
 
-test('a registry that says null when it cannot look is caught', async () => {
+test('a registry that answers null on a failure breaks a_failure_is_not_an_absence', async () => {
   const broken = await requirements(new MapRegistry(), { ...closed, resolve: async () => null })
   assert.deepEqual(broken.map(({ requirement }) => requirement), ['a_failure_is_not_an_absence'])
   assert.match(broken[0].seen, /resolve/)
 })
 
-test('a registry that acknowledges a put and forgets it is caught', async () => {
+test('a registry that forgets an acknowledged put breaks last_put_wins', async () => {
   class Forgets extends MapRegistry {
     async put(repository, tag, manifest) {
       if ((await this.resolve(repository, tag)) === null) await super.put(repository, tag, manifest)
@@ -95,12 +95,12 @@ class MapLedger {
   }
 }
 
-test('a ledger written in JavaScript keeps every requirement', async () => {
+test('a ledger in JavaScript meets every requirement', async () => {
   const ledger = new MapLedger()
   assert.deepEqual(await conformance.ledger(() => ledger), [])
 })
 
-test('a ledger that lets the last writer win is caught', async () => {
+test('a ledger that overwrites an entry breaks append_if_next', async () => {
   class LastWriterWins extends MapLedger {
     async append(channel, seq, entry) {
       await super.append(channel, seq, entry)
@@ -112,7 +112,7 @@ test('a ledger that lets the last writer win is caught', async () => {
   assert.equal(broken.requirement, 'append_if_next')
 })
 
-test('a promoter drives both, in one process', async () => {
+test('moves run on a registry and a ledger in JavaScript', async () => {
   const registry = new MapRegistry()
   const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2 }))
   const mediaType = 'application/vnd.oci.image.manifest.v1+json'
@@ -125,7 +125,7 @@ test('a promoter drives both, in one process', async () => {
   assert.equal((await promoter.verify(prod)).defect, undefined)
 })
 
-test('what a backend throws comes back as the cause, itself', async () => {
+test('the exception of a backend is the cause of the error', async () => {
   const lost = new RangeError('the disk of the mirror is full')
   const throwing = (registry) => ({
     resolve: async () => {
@@ -156,7 +156,7 @@ test('a TagwardenError of a backend keeps its code', async () => {
   assert.equal(error.cause, denied)
 })
 
-test('a backend that hangs is given up, and one that answers nonsense is not believed', async () => {
+test('a backend that hangs or answers nonsense is unavailable', async () => {
   const hangs = await bootstrapped({ wrap: instead('resolve', () => new Promise(() => {})) }).catch((error) => error)
   assert.equal(hangs.message, 'resolve of registry failed: it did not answer within 100 ms')
   for (const nonsense of [undefined, 7, 'latest', {}, [], true, 'sha256:00']) {
@@ -170,7 +170,7 @@ test('a backend that hangs is given up, and one that answers nonsense is not bel
   assert.equal((await promoter.current(prod)).live, digests[0])
 })
 
-test('a put that throws is unknown: the move is found again, never guessed', async () => {
+test('a put that throws is unknown and read back', async () => {
   let puts = 0
   const wrap = (registry) =>
     instead('put', async (...put) => {
@@ -186,7 +186,7 @@ test('a put that throws is unknown: the move is found again, never guessed', asy
   assert.equal(registry.peek(repository, 'prod'), digests[0])
 })
 
-test('a refused put names what refused it, and nothing waits for it to land', async () => {
+test('a refused put fails the move with the refusal', async () => {
   const refusal = new TagwardenError('immutable tag', { code: 'REGISTRY_REFUSED' })
   const wrap = instead('put', () => Promise.reject(refusal))
   const error = await bootstrapped({ wrap }).catch((error) => error)
@@ -194,7 +194,7 @@ test('a refused put names what refused it, and nothing waits for it to land', as
   assert.match(error.message, /put of registry failed: immutable tag/)
 })
 
-test('a put that gives anything is not believed', async () => {
+test('a put that returns a value is unknown and read back', async () => {
   const wrap = (registry) =>
     instead('put', async (...put) => {
       await registry.put(...put)
@@ -205,7 +205,7 @@ test('a put that gives anything is not believed', async () => {
   assert.deepEqual([live, event.outcome.put], [digests[0], 'unknown'])
 })
 
-test('a backend may call back into the promoter', async () => {
+test('a backend can call its own promoter', async () => {
   let seen
   const { promoter, digests } = await (async () => {
     let promoter
@@ -223,7 +223,7 @@ test('a backend may call back into the promoter', async () => {
   assert.equal(seen, null)
 })
 
-test('what a subclass overrides is called, and so is a method of an object alone', async () => {
+test('an overridden method of a subclass or an object is called', async () => {
   class Watched extends MemoryRegistry {
     seen = []
     resolve(repository, tag, options) {
@@ -244,7 +244,7 @@ test('what a subclass overrides is called, and so is a method of an object alone
   assert.deepEqual(entries, [0, 1, 2])
 })
 
-test('an entry that stands is found, whatever the ledger threw, and one that cannot be written is not waited for', async () => {
+test('an append that throws after storing is committed, and a denied append fails', async () => {
   class Torn extends MemoryLedger {
     thrown
     async append(...asked) {
@@ -271,7 +271,7 @@ test('an entry that stands is found, whatever the ledger threw, and one that can
   await assert.rejects(new Promoter(registry, ledger).bootstrap(prod, { provenance }), code('LEDGER_DENIED'))
 })
 
-test('what is no backend is a TypeError that names what is missing', () => {
+test('an object without a method of a backend is a TypeError that names it', () => {
   assert.throws(() => new Promoter({}, new MemoryLedger()), { name: 'TypeError', message: 'registry: it has no method resolve' })
   assert.throws(() => new Promoter(closed, null), { name: 'TypeError', message: 'ledger: it has no method size' })
 })

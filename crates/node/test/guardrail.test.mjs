@@ -16,7 +16,7 @@ const guarded = (judge, settings) =>
     ],
   })
 
-test('a guardrail judges the facts, after the built-in ones, and stands in the log', async () => {
+test('a guardrail judges the facts after the built-in ones and is recorded', async () => {
   let asked
   const { promoter, digests } = await guarded((facts) => {
     asked = facts
@@ -35,7 +35,7 @@ test('a guardrail judges the facts, after the built-in ones, and stands in the l
   assert.equal(findings.length, 7)
 })
 
-test('a refusal refuses', async () => {
+test('a refusal of a guardrail stops the promotion', async () => {
   const { promoter } = await guarded(() => ({ verdict: 'refuse', code: 'DAY_LATE', why: 'it is Friday' }))
   const error = await promoter.promote(prod, release(2), { provenance }).catch((error) => error)
   assert.equal(error.code, 'POLICY_REFUSED')
@@ -53,13 +53,13 @@ test('a refusal says whether the same move may pass later', async () => {
   }
 })
 
-test('a guardrail may promise its finding', async () => {
+test('a guardrail can return a promise', async () => {
   const { promoter } = await guarded(async ({ channel }) => ({ verdict: 'warn', code: 'DAY_LATE', why: await channel }))
   const receipt = await promoter.promote(prod, release(2), { provenance })
   assert.equal(receipt.move.intent.decision.findings.at(-1).why, prod)
 })
 
-test('of two moves at once each is blamed on the exception of its own', async () => {
+test('each of two moves at once has the exception of its own guardrail as cause', async () => {
   const { promoter } = await guarded(async ({ target }) => {
     throw new RangeError(`no quota for ${target.digest}`)
   })
@@ -68,7 +68,7 @@ test('of two moves at once each is blamed on the exception of its own', async ()
   assert.notEqual(errors[0].cause.message, errors[1].cause.message)
 })
 
-test('a guardrail that throws, is silent or answers nonsense refuses, and what it threw is the cause', async () => {
+test('a guardrail that throws, hangs or answers nonsense refuses with its exception as cause', async () => {
   const bug = new TypeError('facts.when is not a function')
   for (const [judge, why] of [
     [() => { throw bug }, 'TypeError: facts.when is not a function'],
@@ -89,7 +89,7 @@ test('a guardrail that throws, is silent or answers nonsense refuses, and what i
   }
 })
 
-test('guardrails need the name of a policy, and names of their own', async () => {
+test('own guardrails need a policy name and unique names', async () => {
   const pass = { name: 'no-hold', judge: () => ({ verdict: 'pass', why: 'yes' }) }
   await assert.rejects(bootstrapped({ guardrails: [pass] }), { code: 'VALUE_INVALID', message: /^Promoter: policy: it is missing/ })
   await assert.rejects(bootstrapped({ policy: 'own', guardrails: [pass] }), {

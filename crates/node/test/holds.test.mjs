@@ -74,7 +74,7 @@ test('hold of promotions stops a bootstrap', async () => {
   assert.equal(code, 'CHANNEL_HELD')
 })
 
-test('hold of all is named by every move', async () => {
+test('hold of all moves stops every move', async () => {
   const { promoter, registry } = await bootstrapped()
   await promoter.promote(prod, release(2), { provenance })
   const hold = await promoter.hold(prod, { reason: 'an audit', scope: 'all', provenance: ben })
@@ -86,7 +86,7 @@ test('hold of all is named by every move', async () => {
   assert.deepEqual(await refused(promoter.adopt(prod, { provenance, reason: 'hotfix' })), held)
 })
 
-test('hold ends by itself, or is refused if it would have already', async () => {
+test('hold with an end is recorded, and a past end is refused', async () => {
   const { promoter } = await bootstrapped()
   const until = new Date('2099-01-01T00:00:00.000Z')
   await promoter.hold(prod, { reason: 'incident 7', provenance, until })
@@ -99,7 +99,7 @@ test('hold ends by itself, or is refused if it would have already', async () => 
   })
 })
 
-test('rollback takes a digest, a release and a move', async () => {
+test('rollback accepts a digest, a release or a move', async () => {
   const { promoter, digests } = await bootstrapped()
   const { event } = await promoter.current(prod)
   for (const to of [digests[0], '1.4.1', `prod#${event.seq}`]) {

@@ -17,7 +17,7 @@ async function artifact(t) {
 }
 
 for (const token of [false, true]) {
-  test(`a registry that demands ${token ? 'tokens' : 'a password'} is promoted on over HTTP`, async (t) => {
+  test(`promotions work over HTTP with ${token ? 'tokens' : 'a password'}`, async (t) => {
     const server = await TestRegistry.start({ user: 'ci', password: 'hunter2', token })
     t.after(() => server.close())
     const registry = new OciRegistry({ credentials: { [server.host]: { user: 'ci', password: 'hunter2' } } })
@@ -37,7 +37,7 @@ for (const token of [false, true]) {
   })
 }
 
-test('a directory is packed the same each time, pushed once under its version, and promoted', async (t) => {
+test('a directory is packed reproducibly, pushed under a version tag, and promoted', async (t) => {
   const server = await TestRegistry.start()
   t.after(() => server.close())
   const [dir, from] = await artifact(t)
@@ -56,7 +56,7 @@ test('a directory is packed the same each time, pushed once under its version, a
   assert.equal((await promoter.bootstrap(`${shop}:prod`, { source: `${shop}:v1`, provenance })).digest, packed.digest)
 })
 
-test('a closed registry is unavailable, and closing twice is no error', async () => {
+test('a closed registry is unavailable and can be closed again', async () => {
   const server = await TestRegistry.start()
   await server.close()
   await server.close()

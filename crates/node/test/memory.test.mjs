@@ -6,7 +6,7 @@ import { bootstrapped, code, prod, provenance, quick, release, repository } from
 
 const foreign = new MemoryRegistry().pushImage(repository, 'hotfix', 666)
 
-test('each fault of a put is what it says', async () => {
+test('each fault of a put has its documented result', async () => {
   for (const [fault, ends] of [
     ['pass', 'committed'],
     ['after', 'committed'],
@@ -32,7 +32,7 @@ test('each fault of a put is what it says', async () => {
   }
 })
 
-test('each fault of a read is what it says', async () => {
+test('each fault of a read has its documented result', async () => {
   const { digests } = await bootstrapped()
   for (const [fault, ends] of [
     ['pass', digests[0]],
@@ -73,7 +73,7 @@ test('lagging reads answer every value of the window, and lag(0) ends it', async
   assert.throws(() => registry.lag(-1), code('VALUE_INVALID'))
 })
 
-test('a registry refuses and hides in any words', async () => {
+test('refused puts and hidden manifests have the scripted words', async () => {
   const { registry, digests } = await bootstrapped()
   registry.script([{ fault: 'refused', status: 423, message: 'frozen until Monday' }], { tag: 'prod' })
   const refused = await registry.put(repository, 'prod', foreign).catch((error) => error)
@@ -88,7 +88,7 @@ test('a registry refuses and hides in any words', async () => {
   assert.equal(await registry.resolve(repository, 'prod'), digests[0])
 })
 
-test('what is done around the port is no call, and every change of a tag is kept', async () => {
+test('methods that bypass the port are no calls, and every change of a tag is recorded', async () => {
   const { registry, digests } = await bootstrapped()
   registry.clearCalls()
   const manifest = await registry.fetch(release(2))
@@ -105,7 +105,7 @@ test('what is done around the port is no call, and every change of a tag is kept
   ])
 })
 
-test('chaos from a seed is the same chaos, and calm ends it', async () => {
+test('chaos of one seed is reproducible, and calm ends it', async () => {
   const seen = async () => {
     const { registry } = await bootstrapped()
     registry.chaos(7, 50)
@@ -121,7 +121,7 @@ test('chaos from a seed is the same chaos, and calm ends it', async () => {
   assert.ok(new Set(looks).size > 1, 'some fail, some do not')
 })
 
-test('requests meet the faults that were scripted for them', async (t) => {
+test('HTTP requests meet their scripted faults', async (t) => {
   const server = await TestRegistry.start({ user: 'ci', password: 'hunter2', token: true })
   t.after(() => server.close())
   const shop = server.repository('acme/shop')

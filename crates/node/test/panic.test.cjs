@@ -6,7 +6,7 @@ const { Promoter, MemoryLedger, MemoryRegistry } = require('tagwarden')
 const native = require('../native.js')
 const { run, sync } = require('../lib/call.js')
 
-test('a panic is an error of the base class, in a call and before it, and never the end of the process', async () => {
+test('a panic in a call or before it is INTERNAL_FAULT, and the process continues', async () => {
   const inside = await run(undefined, () => native.injectPanic(true)).catch((error) => error)
   assert.equal(inside.code, 'INTERNAL_FAULT')
   assert.equal(inside.message, 'a panic inside tagwarden ended the call; please report it')

@@ -12,7 +12,7 @@ test('the types name every error code, and no other', async () => {
   assert.deepEqual(named, errorKinds().map(({ code }) => code))
 })
 
-test('every kind of error comes through an asynchronous call as itself', async () => {
+test('every error code passes through an asynchronous call', async () => {
   for (const { code, retry } of errorKinds()) {
     const raised = new TagwardenError('as it was raised', { code, context: { place: 'a backend' } })
     const fail = () => Promise.reject(raised)
@@ -29,7 +29,7 @@ test('every kind of error comes through an asynchronous call as itself', async (
   }
 })
 
-test('the promoter has every method of the core\'s facade', async () => {
+test('the promoter has every method of the core', async () => {
   const sources = await Promise.all(
     ['promoter', 'query', 'audit', 'retention', 'recover'].map((name) => text(`../../core/src/promotion/${name}.rs`)),
   )
@@ -45,7 +45,7 @@ test('the promoter has every method of the core\'s facade', async () => {
   assert.deepEqual([...new Set(declared.map(([, name]) => name))].filter((name) => name !== 'constructor').sort(), wanted.sort())
 })
 
-test('what index.mjs and index.d.ts give is what index.js gives', async () => {
+test('index.mjs and index.d.ts export the same names as index.js', async () => {
   const types = await Promise.all(
     [...(await text('../index.d.ts')).matchAll(/'\.\/(lib\/\w+)\.js'/g)].map(([, name]) => text(`../${name}.d.ts`)),
   )
@@ -85,7 +85,7 @@ test('options and records have the fields of the core', async () => {
   }
 })
 
-test('a registry takes the options of the core', async () => {
+test('OciRegistry has the options of the core', async () => {
   const core = [...(await text('../../core/src/registry/oci/options.rs')).matchAll(/^    pub fn (\w+)\(mut self(?:, \w+: )?(.*)\) -> /gm)]
   assert.ok(core.length >= 13)
   const names = { scheme: 'schemes', allow_realm: 'realms' }

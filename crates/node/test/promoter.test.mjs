@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { MemoryRegistry, Promoter, TagwardenError, errorKinds, openLedger } from 'tagwarden'
 import { bootstrapped, code, gathered, prod, provenance, repository } from './shop.mjs'
 
-test('a release is promoted, is current, and stands in the history', async () => {
+test('a promotion is in the state and the history', async () => {
   const { registry, promoter, digests } = await bootstrapped()
   const receipt = await promoter.promote(prod, `${repository}:1.4.2`, { provenance, reason: 'the release of the week' })
   assert.equal(receipt.result, 'committed')
@@ -26,7 +26,7 @@ test('a release is promoted, is current, and stands in the history', async () =>
   assert.deepEqual(await promoter.recover(prod, { provenance }), { result: 'nothing' })
 })
 
-test('history is read page by page, and stops where it is told to', async () => {
+test('history reads page by page and stops at its limit', async () => {
   const { promoter } = await bootstrapped()
   for (let number = 0; number < 70; number += 1) {
     await promoter.promote(prod, `${repository}:1.4.${2 + (number % 2)}`, { provenance })
@@ -39,7 +39,7 @@ test('history is read page by page, and stops where it is told to', async () => 
   assert.deepEqual(await gathered(promoter.history(prod, { limit: 0 })), [])
 })
 
-test('what is missing of a live digest is a finding of an audit of parts, and an override goes back to it', async () => {
+test('a missing part is a finding of the audit, and an override permits the rollback to it', async () => {
   const { registry, promoter, digests } = await bootstrapped()
   const { bytes } = registry.pushImage(repository, '1.4.1', 1)
   const layer = JSON.parse(bytes).layers[0].digest
@@ -74,7 +74,7 @@ test('an asynchronous failure is a TagwardenError with code, retry, context and 
   assert.match(failed.stack, /promoter\.test\.mjs/, 'the stack leads to who asked')
 })
 
-test('what is missing, wrong or not known is named', async () => {
+test('a missing, wrong or unknown argument is named', async () => {
   const { promoter } = await bootstrapped()
   const message = async (promise) => (await promise.catch((error) => error)).message
   assert.equal(await message(promoter.promote(prod, `${repository}:1`, {})), 'promote: provenance: it is missing')
@@ -94,7 +94,7 @@ test('what is missing, wrong or not known is named', async () => {
   await assert.rejects(promoter.current('shop:prod'), code('VALUE_INVALID'))
 })
 
-test('an old job that is run again is superseded, or drifted', async () => {
+test('a rerun of an old job is superseded or drifted', async () => {
   const { registry, promoter, digests } = await bootstrapped()
   const old = () => promoter.promote(prod, `${repository}:1.4.2`, { provenance, idempotencyKey: 'job-1' })
   const { move } = await old()
@@ -116,7 +116,7 @@ test('an old job that is run again is superseded, or drifted', async () => {
   await assert.rejects(old(), code('CHANNEL_DRIFTED'))
 })
 
-test('a ledger in a directory is opened by URL and seen by the next promoter', async () => {
+test('a ledger in a directory is read by another promoter', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'tagwarden-'))
   try {
     const { digests } = await bootstrapped({ ledger: await openLedger(directory) })
@@ -128,14 +128,14 @@ test('a ledger in a directory is opened by URL and seen by the next promoter', a
   }
 })
 
-test('a ledger that is not there, or whose URL is wrong, says so and shows no password', async () => {
+test('a missing ledger or a wrong URL is an error without the password', async () => {
   await assert.rejects(openLedger('/nowhere/at/all', { access: 'read' }), code('LEDGER_ABSENT'))
   const error = await openLedger('mysql://ci:hunter2@db/audit').catch((error) => error)
   assert.equal(error.code, 'CONFIG_INVALID')
   assert.doesNotMatch(JSON.stringify(error) + error.stack, /hunter2/)
 })
 
-test('the table of errors is the core\'s', () => {
+test('errorKinds is the table of the core', () => {
   const kinds = errorKinds()
   assert.ok(kinds.length > 40)
   assert.deepEqual(

@@ -10,7 +10,7 @@ const vectors = new URL('../../../tests/vectors/', import.meta.url)
 const read = (path) => readFile(new URL(path, vectors))
 const prod = 'registry.example.com/acme/shop:prod'
 
-test('values are parsed alike', async () => {
+test('values are parsed as listed', async () => {
   const values = JSON.parse(await read('values.json'))
   assert.ok(values.length >= 23)
   for (const { kind, given, text, code: refused } of values) {
@@ -30,7 +30,7 @@ function lines(log) {
   }
 }
 
-test('logs are judged alike', async () => {
+test('logs are verified as listed', async () => {
   const expected = Object.entries(JSON.parse(await read('log/expected.json')))
   assert.ok(expected.length >= 37)
   for (const [name, want] of expected) {

@@ -23,7 +23,7 @@ function surrounded(t, environment, login) {
   })
 }
 
-test('environments of CIs and of a person give their provenance', async (t) => {
+test('environment gives its provenance', async (t) => {
   const environments = await cases('ci-environments')
   assert.ok(environments.length >= 5)
   for (const { env, terminal, login_name, expect } of environments) {
@@ -41,20 +41,20 @@ test('environments of CIs and of a person give their provenance', async (t) => {
   }
 })
 
-test('a terminal of an unknown CI must say who', (t) => {
+test('unknown CI without run and actor is PROVENANCE_INCOMPLETE', (t) => {
   surrounded(t, { CI: 'true' }, 'ada')
   assert.throws(() => Provenance.fromEnvironment(), code('PROVENANCE_INCOMPLETE'))
   const { pipeline, actor } = Provenance.fromEnvironment({ runId: '7', actor: 'ada' })
   assert.deepEqual([pipeline.provider, actor.kind], ['manual', 'workload'])
 })
 
-test('a terminal is not looked for with another environment', (t) => {
+test('a given environment ignores the terminal', (t) => {
   surrounded(t, {}, 'ada')
   assert.equal(Provenance.fromEnvironment().actor.kind, 'human')
   assert.throws(() => Provenance.fromEnvironment({}, {}), code('PROVENANCE_INCOMPLETE'))
 })
 
-test('workflow and job are given and kept', () => {
+test('workflow and job are given and read back', () => {
   const made = Provenance.of({ runId: '7', actor: 'ada', workflow: 'Release', jobId: '99', jobName: 'promote' })
   assert.deepEqual(made.pipeline, { provider: 'manual', run_id: '7', workflow: 'Release', job: { id: '99', name: 'promote' } })
   assert.throws(() => Provenance.of({ runId: '7', actor: 'ada', jobName: 'promote' }), {
@@ -62,7 +62,7 @@ test('workflow and job are given and kept', () => {
   })
 })
 
-test('references are taken as other tools print them', async () => {
+test('references of other tools are accepted', async () => {
   const [scheme, both, dsn] = await cases('references')
   assert.equal(String(new Reference(scheme.given)), scheme.expect)
   await assert.rejects(openLedger(dsn.given), { code: 'CONFIG_INVALID', message: /a libpq connection string; write it as postgres:/ })

@@ -31,7 +31,7 @@ async function inside(tarball) {
   return { names: stdout.trimEnd().split('\n').map((name) => name.replace('package/', '')), manifest: JSON.parse(manifest.stdout) }
 }
 
-test('the package has no native code, depends on that of each platform by its own version, and runs no script', { skip }, async () => {
+test('the package has no native code and no scripts, and depends on the platform packages of its version', { skip }, async () => {
   const { names, manifest } = await inside(main)
   assert.ok(['index.js', 'index.mjs', 'index.d.ts', 'index.d.mts', 'native.js', 'README.md', 'LICENSE'].every((name) => names.includes(name)), names.join(' '))
   assert.ok(names.every((name) => !/\.node$|^(src|test|node_modules|npm)\//.test(name)), names.join(' '))
@@ -40,7 +40,7 @@ test('the package has no native code, depends on that of each platform by its ow
   assert.deepEqual(manifest.optionalDependencies, Object.fromEntries(platforms.map((name) => [name.replace(`-${version}.tgz`, ''), version])))
 })
 
-test('a package of a platform has its native code alone, and is for that platform alone', { skip }, async () => {
+test('a platform package has only its native code and only its platform', { skip }, async () => {
   for (const platform of platforms) {
     const { names, manifest } = await inside(join(packages, platform))
     const [, os, cpu, abi] = manifest.name.split('-')
@@ -53,7 +53,7 @@ test('a package of a platform has its native code alone, and is for that platfor
   }
 })
 
-test('installed into an empty project, the packages run the example of their README on a real registry', { timeout: 60_000, skip: skip || noRegistry() }, async (t) => {
+test('packages installed into an empty project run the example of the README on a real registry', { timeout: 60_000, skip: skip || noRegistry() }, async (t) => {
   await rm(project, { recursive: true, force: true })
   await mkdir(project, { recursive: true })
   await writeFile(join(project, 'package.json'), JSON.stringify({ name: 'empty', private: true }))
