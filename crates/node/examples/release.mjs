@@ -1,5 +1,5 @@
 /**
- * A release goes through dev and prod of a real registry, and back: what a pipeline script looks like.
+ * A pipeline script: promotes a release through dev and prod of a real registry, and rolls it back.
  *
  * usage: node release.mjs REPOSITORY LEDGER DIRECTORY
  *

@@ -26,7 +26,7 @@ test('an aborted signal starts no call', async () => {
   assert.equal((await promoter.current(prod)).live, digests[0])
 })
 
-/** A registry whose put of `prod` waits until it is let on, and says when it has come. */
+/** A registry whose put of `prod` waits for `letOn()`; `arrived` resolves when the put has begun. */
 function held(registry) {
   let come, on
   const arrived = new Promise((resolve) => (come = resolve))
@@ -53,7 +53,7 @@ test('an abort during a put rejects at once, and the move completes', async () =
   controller.abort(reason)
   await assert.rejects(moving, (error) => error === reason)
   const { open } = await new Promoter(registry, ledger).current(prod)
-  assert.equal(open.target, digests[1], 'the move stands open, and names itself')
+  assert.equal(open.target, digests[1], 'the open move is in the log')
 
   waits.letOn()
   const { live } = await settled(new Promoter(registry, ledger))
@@ -102,7 +102,7 @@ test('no rejection of a backend, a guardrail, an abort or a call is left unhandl
   assert.deepEqual(ended.stdout.trim().split('\n'), ['REGISTRY_UNAVAILABLE', 'POLICY_REFUSED', 'AbortError', 'VALUE_INVALID'])
 })
 
-/** The channel once no move is open. The test's own bound ends a wait that does not. */
+/** Waits until no move is open, bounded by the test's timeout. Returns the channel's state. */
 async function settled(promoter) {
   for (;;) {
     const current = await promoter.current(prod)

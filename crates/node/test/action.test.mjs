@@ -12,14 +12,14 @@ import { moto, noMoto } from './servers.mjs'
 const bundle = fileURLToPath(new URL('../action/dist/index.mjs', import.meta.url))
 const docs = fileURLToPath(new URL('../../../docs/guides/github-action.md', import.meta.url))
 
-/** What the runner sets for a run, as far as it is read. */
+/** The runner's variables for a run that the Action reads. */
 const RUN = {
   GITHUB_ACTIONS: 'true', GITHUB_RUN_ID: '4711', GITHUB_RUN_ATTEMPT: '1', GITHUB_JOB: 'release', GITHUB_ACTION: '__tagwarden',
   GITHUB_ACTOR: 'ada', GITHUB_TRIGGERING_ACTOR: 'ada', GITHUB_SHA: 'f0b672321a89484f4da859ffc741bbfe8b5b693d',
   GITHUB_SERVER_URL: 'https://github.com', GITHUB_REPOSITORY: 'acme/shop',
 }
 
-/** A registry that demands a login, three releases in it, and a step that is run as the runner does. */
+/** A registry that demands a login, with three releases, and a function that runs a step as the runner does. */
 async function workflow(t) {
   const server = await TestRegistry.start({ user: 'ci', password: 'canary-7f3a91' })
   const home = await mkdtemp(join(tmpdir(), 'tagwarden-'))
@@ -77,7 +77,7 @@ test('the Action promotes, refuses, rolls back, and finds drift', { timeout: 120
 
   const back = await step({ command: 'rollback', channel: prod, reason: 'incident 7' })
   assert.deepEqual([back.status, back.outputs.digest, back.outputs['previous-digest']], [0, digests[0], digests[1]], back.said)
-  // The job of the promotion is run again: it names who replaced it, when, and what is live.
+  // The rerun of the promotion's job names the move that replaced it, its time, and the live digest.
   const old = await step({ command: 'promote', channel: prod, source: '1.4.2' }, { GITHUB_RUN_ATTEMPT: '3' })
   assert.equal(old.status, 1, old.said)
   assert.match(old.said, /::error title=IDEMPOTENCY_SUPERSEDED::/)
@@ -95,7 +95,7 @@ test('the Action promotes, refuses, rolls back, and finds drift', { timeout: 120
   assert.equal(sound.status, 0, sound.said)
   assert.match(sound.summary, /^## Audit: every tag is where the ledger says\n[^]*never` \| never recorded \|/)
   server.memory.pushImage(shop, 'prod', 3)
-  // Both wait until reads are settled. The rollback is what is live, so that its job, run again, finds the drift.
+  // Both wait until reads are settled. The rollback's digest is live, so the rerun of its job finds the drift.
   const [audit, drifted] = await Promise.all([
     step({ command: 'audit' }),
     step({ command: 'rollback', channel: prod, reason: 'incident 7' }, { GITHUB_RUN_ATTEMPT: '2' }),
@@ -121,7 +121,7 @@ test('the Action promotes, refuses, rolls back, and finds drift', { timeout: 120
   }
 })
 
-/** Two runs of a step at once: the put of the first that sends one takes so long that the other meets its open move. */
+/** Two runs of a step at once: the first put is so slow that the other run meets the open move. */
 async function race(t, inputs, environment) {
   const { server, shop, prod, digests, step } = await workflow(t)
   const { ledger, ...terms } = inputs
@@ -134,7 +134,7 @@ async function race(t, inputs, environment) {
   assert.equal(server.faultsLeft(), 0)
   const history = await step({ command: 'history', ...both }, environment)
   const moves = JSON.parse(history.outputs.report).map(({ status, intent }) => [status, intent.op, intent.target.digest])
-  assert.equal(moves[0][2], server.memory.peek(shop, 'prod'), 'the last move of the log is what the tag points at')
+  assert.equal(moves[0][2], server.memory.peek(shop, 'prod'), 'the tag points at the target of the last move')
   return { runs, moves, digests }
 }
 
@@ -218,7 +218,7 @@ test('a password in a ledger URL is never shown', { timeout: 60_000 }, async (t)
   ]) {
     const { status, said, summary } = await step({ command: 'current', channel: prod, ledger })
     assert.equal(status, 1, said)
-    // What the runner was told to hide it hides, percent-encoded as a command carries it.
+    // The runner hides masked values; a workflow command carries them percent-encoded.
     const hidden = [...said.matchAll(/^::add-mask::(.*)$/gm)].map(([, secret]) => secret.replaceAll('%25', '%'))
     assert.ok(hidden.some((secret) => [canary, encodeURIComponent(canary)].includes(secret)), ledger)
     const shown = hidden.reduce((text, secret) => text.replaceAll(secret, '***'), said.replace(/^::add-mask::.*$/gm, '') + summary)
@@ -238,7 +238,7 @@ test('a platform without a native half is an error that names it', { timeout: 60
   assert.match(said, new RegExp(`^::error title=Error::this Action does not run on ${process.platform}-${process.arch}[a-z-]*: Cannot find module`))
 })
 
-/** The document shows a promotion's summary as it is, but for the host and the times. */
+/** Checks that the guide shows the promotion's summary, except for the host and the times. */
 async function shownInTheDocs(summary, host) {
   const [, shown] = /```markdown\n([^]*?)```/.exec(await readFile(docs, 'utf8'))
   const plain = summary.replaceAll(host, 'registry.example.com').replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '2026-11-24T09:30:00.000Z')

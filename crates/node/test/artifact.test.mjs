@@ -1,4 +1,4 @@
-// What packArtifact leaves out of a directory, and where it has source, revision and time from.
+// packArtifact: the paths that it leaves out, and the defaults of source, revision and time.
 
 import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'

@@ -6,7 +6,7 @@ import { bootstrapped, code, prod, provenance, quick, release, repository } from
 
 const digestOf = (bytes) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 
-/** A registry written in JavaScript: maps of repositories, manifests and blobs. */
+/** A registry in JavaScript: maps of repositories, manifests and blobs. */
 class MapRegistry {
   #repositories = new Map()
 
@@ -74,7 +74,7 @@ test('a registry that forgets an acknowledged put breaks last_put_wins', async (
   assert.ok(broken.includes('last_put_wins'), broken.join(' '))
 })
 
-/** A ledger written in JavaScript: a map of arrays. */
+/** A ledger in JavaScript: a map of arrays. */
 class MapLedger {
   #logs = new Map()
 
@@ -163,9 +163,9 @@ test('a backend that hangs or answers nonsense is unavailable', async () => {
     const wrap = instead('resolve', async () => nonsense)
     await assert.rejects(bootstrapped({ wrap }), code('REGISTRY_UNAVAILABLE'), String(nonsense))
   }
-  const lying = instead('fetch', async () => ({ bytes: Buffer.from('{}'), mediaType: 'a/b' }))
+  const wrongBytes = instead('fetch', async () => ({ bytes: Buffer.from('{}'), mediaType: 'a/b' }))
   const { promoter, digests } = await bootstrapped()
-  const other = new Promoter(lying((await bootstrapped()).registry), new MemoryLedger())
+  const other = new Promoter(wrongBytes((await bootstrapped()).registry), new MemoryLedger())
   await assert.rejects(other.bootstrap(prod, { source: `${repository}@${digests[0]}`, provenance }), code('REGISTRY_DIGEST_MISMATCH'))
   assert.equal((await promoter.current(prod)).live, digests[0])
 })

@@ -20,6 +20,6 @@ test('the example of the README begins that of the package', async () => {
 test('the code of the guide runs and prints the listed output', { timeout: 60_000 }, async () => {
   const text = await readFile(new URL('../../../docs/guides/node.md', import.meta.url), 'utf8')
   const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', blocks(text, 'js')], { cwd: home })
-  assert.equal(stderr, '', 'console.assert writes what does not hold')
+  assert.equal(stderr, '', 'console.assert reports a failure on standard error')
   assert.equal(stdout, blocks(text, 'text'))
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { bootstrapped, prod, provenance, release } from './shop.mjs'
 
-/** A promoter with one more guardrail, which judges promotions. */
+/** A promoter with another guardrail, which judges only promotions. */
 const guarded = (judge, settings) =>
   bootstrapped({
     policy: 'release',

@@ -1,4 +1,4 @@
-// Holds: whose they are, what they stop, and how each ends.
+// Holds: their authors, the moves that they stop, and their ends.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MemoryLedger, MemoryRegistry, Promoter, Provenance } from 'tagwarden'
@@ -6,7 +6,7 @@ import { bootstrapped, prod, provenance, release, repository } from './shop.mjs'
 
 const ben = Provenance.of({ provider: 'manual', runId: 'second-steps', actor: 'ben' })
 
-/** What stops a move, with the reason; a hold can be lifted, so that the error says `later`. */
+/** The refusing findings, code and reason. A hold can be lifted, so the error says `later`. */
 async function refused(move) {
   const error = await move.catch((error) => error)
   assert.deepEqual([error.code, error.retry], ['POLICY_REFUSED', 'later'], error.message)

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { MemoryLedger, OciRegistry, Promoter, TestRegistry, packArtifact, pushArtifact } from 'tagwarden'
 import { code, provenance } from './shop.mjs'
 
-/** A directory with one file, and what says where it comes from. */
+/** A directory with one file, and the options that name its source. */
 async function artifact(t) {
   const dir = await mkdtemp(join(tmpdir(), 'tagwarden-'))
   t.after(() => rm(dir, { recursive: true }))

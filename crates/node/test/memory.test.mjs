@@ -1,4 +1,4 @@
-// What users' own tests are made of: faults of puts, of reads and of requests, chaos from a seed, and what was called.
+// The tools for users' own tests: faults of puts, reads and requests, chaos from a seed, and the recorded calls.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MemoryLedger, MemoryRegistry, OciRegistry, Promoter, TestRegistry } from 'tagwarden'
@@ -115,7 +115,7 @@ test('chaos of one seed is reproducible, and calm ends it', async () => {
     assert.ok((await registry.resolve(repository, 'prod')).startsWith('sha256:'))
     return looks
   }
-  // Side by side: a slow read takes seconds.
+  // In parallel, because a slow read takes seconds.
   const [looks, again] = await Promise.all([seen(), seen()])
   assert.deepEqual(again, looks)
   assert.ok(new Set(looks).size > 1, 'some fail, some do not')
@@ -137,7 +137,7 @@ test('HTTP requests meet their scripted faults', async (t) => {
   assert.deepEqual([receipt.previous_digest, receipt.digest, receipt.move.outcome.put], [first, second, 'unknown'])
   assert.equal(server.faultsLeft(), 0)
 
-  // The promotion may still look back at its own tag: what is counted here is another one.
+  // Count requests of another tag: the promotion may still read its own one.
   const old = '/manifests/1.4.1'
   server.clearRequests()
   server.scriptHttp(['cutBody', 'closed', { fault: 'busy', seconds: 1 }], { path: old })
@@ -158,5 +158,5 @@ test('HTTP requests meet their scripted faults', async (t) => {
   server.demand({ user: 'ci', password: 'secret' })
   assert.throws(() => server.demand({ tokens: true }), code('VALUE_INVALID'))
   await assert.rejects(new OciRegistry({ lookup: 'nowhere' }).resolve(shop, 'prod'), code('REGISTRY_DENIED'))
-  assert.deepEqual([server.faultsLeft(), server.memory.faultsLeft()], [0, 0], 'what was refused did nothing')
+  assert.deepEqual([server.faultsLeft(), server.memory.faultsLeft()], [0, 0], 'a refused script has no effect')
 })

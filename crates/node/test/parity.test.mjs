@@ -23,7 +23,7 @@ test('every error code passes through an asynchronous call', async () => {
       ? new Promoter(registry, new MemoryLedger()).plan('reg.io/a:prod', { op: 'bootstrap' }, { provenance })
       : new Promoter(new MemoryRegistry(), ledger).channels()
     const error = await call.catch((error) => error)
-    // A ledger speaks for itself, and not for a policy; what it threw is the cause in any case.
+    // A ledger may throw only LEDGER codes; another code becomes LEDGER_UNAVAILABLE. The exception is always the cause.
     const own = ofRegistry || code.startsWith('LEDGER_')
     assert.deepEqual([error.code, error.cause, error.cause.retry], [own ? code : 'LEDGER_UNAVAILABLE', raised, retry])
   }
@@ -36,8 +36,8 @@ test('the promoter has every method of the core', async () => {
   const inherent = sources.join('\n').matchAll(/^    pub async fn (\w+)\(\s*&self/gm)
   const core = [...inherent].map(([, name]) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase()))
   assert.ok(core.length > 15, core.join(' '))
-  // `run` is what the five operations call; `state` is the fold itself, of which `current` is the readable part.
-  // `auditWith` is `audit` with the options that Node's takes.
+  // The five operations call `run`; `current` has the public part of `state`; Node's `audit` has the options of
+  // `auditWith`.
   const wanted = core.filter((name) => !['run', 'state', 'auditWith'].includes(name))
   const own = Object.getOwnPropertyNames(Promoter.prototype).filter((name) => name !== 'constructor')
   assert.deepEqual(own.sort(), wanted.sort())
@@ -55,9 +55,9 @@ test('index.mjs and index.d.ts export the same names as index.js', async () => {
 })
 
 const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase())
-/** A field or setter of the core as Node names it: a duration has its unit in its name, because it is a plain number. */
+/** Node's name of a field or setter of the core: the name of a duration ends in its unit, because it is a plain number. */
 const named = ([, field, type]) => {
-  const name = field === 'overrides' ? 'override' : field // Rust keeps the word for itself.
+  const name = field === 'overrides' ? 'override' : field // `override` is a keyword of Rust.
   return camel(type.startsWith('Duration') ? `${name}_ms` : name)
 }
 const sorted = (found) => [...found].map(([, name]) => name).sort()

@@ -71,7 +71,7 @@ test('an asynchronous failure is a TagwardenError with code, retry, context and 
   )
   const refused = failed.findings.filter((finding) => finding.verdict === 'refuse')
   assert.deepEqual(refused.map((finding) => finding.code), ['TARGET_ABSENT'])
-  assert.match(failed.stack, /promoter\.test\.mjs/, 'the stack leads to who asked')
+  assert.match(failed.stack, /promoter\.test\.mjs/, 'the stack contains the caller')
 })
 
 test('a missing, wrong or unknown argument is named', async () => {
@@ -109,7 +109,7 @@ test('a rerun of an old job is superseded or drifted', async () => {
   ]) assert.ok(superseded.message.includes(words), `${words}: ${superseded.message}`)
   assert.equal(registry.peek(repository, 'prod'), digests[2])
 
-  // What the old job made live is live again, and then the tag is moved by hand.
+  // The old job's digest is live again; then the tag is moved by hand.
   await promoter.rollback(prod, { provenance })
   assert.equal((await old()).result, 'replayed')
   registry.overwrite(repository, 'prod', registry.pushImage(repository, '9.9.9', 9))

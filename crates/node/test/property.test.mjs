@@ -1,4 +1,4 @@
-// What users can do: fast-check drives the real engine over a registry that fails as it is told to.
+// A property test as users write it: fast-check drives the real engine over a registry with scripted faults.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -24,7 +24,7 @@ test('log and registry agree after any moves and faults', { timeout: 60_000 }, a
         assert.equal((await promoter.current(prod)).live, digest)
       } catch (error) {
         assert.ok(['MOVE_FAILED', 'ROLLBACK_NO_TARGET', 'POLICY_REFUSED'].includes(error.code), error.stack)
-        assert.equal((await promoter.current(prod)).live, before, 'what failed moved nothing')
+        assert.equal((await promoter.current(prod)).live, before, 'a failed move moves nothing')
       }
       assert.equal(registry.peek(repository, 'prod'), (await promoter.current(prod)).live)
     }

@@ -19,7 +19,7 @@ const REGISTRY = onPath('docker-registry')
 const MOTO = engine('moto/bin/python3')
 const S3_SERVER = fileURLToPath(new URL('../../../tests/tools/s3_server.py', import.meta.url))
 
-/** Why a test cannot run, for `skip`; in CI that is an error. */
+/** The reason to skip a test, or false; in CI a missing program is an error. */
 export function missing(...programs) {
   const lacks = programs.find((program) => !existsSync(program))
   if (lacks === undefined) return false
@@ -29,7 +29,7 @@ export function missing(...programs) {
 export const noRegistry = () => missing(REGISTRY)
 export const noMoto = () => missing(MOTO)
 
-/** Starts a registry, with a directory that is removed with it. Gives `{host, home}`. */
+/** Starts a registry, with a directory that is removed at the end of the test. Returns `{host, home}`. */
 export async function dockerRegistry(t) {
   const home = await mkdtemp(join(tmpdir(), 'tagwarden-'))
   t.after(() => rm(home, { recursive: true, force: true }))
@@ -42,7 +42,7 @@ export async function dockerRegistry(t) {
   return { host: `127.0.0.1:${port}`, home }
 }
 
-/** Starts an S3 server with a bucket `ledgers`. Gives the URL of a ledger in it, and the environment that opens it. */
+/** Starts an S3 server with a bucket `ledgers`. Returns the URL of a ledger in it, and the environment that opens it. */
 export async function moto(t) {
   const port = await started(t, MOTO, (port) => [S3_SERVER, '-H', '127.0.0.1', '-p', String(port)])
   const endpoint = `http://127.0.0.1:${port}`
@@ -52,7 +52,7 @@ export async function moto(t) {
   return { url: 's3://ledgers/shop', environment }
 }
 
-/** Starts a program on a free port, which another process may take before: then on another one. */
+/** Starts a program on a free port. Tries again with another port, because another process may take it first. */
 async function started(t, program, args) {
   for (let tries = 0; tries < 5; tries++) {
     const port = await free()

@@ -1,4 +1,4 @@
-// The stories that Rust and Python tell too end the same here: receipts, errors, findings, audits, retention plans.
+// The scenarios of tests/vectors/stories.json, which Rust and Python run too, give the listed results.
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
@@ -21,7 +21,7 @@ for (const { name, images, pipeline, steps } of stories) {
   })
 }
 
-/** What one step gives. */
+/** Runs one step. Returns its result. */
 async function told(promoter, registry, { do: what, ...given }) {
   const { channel: tag, source: named, source_channel, to, rule, digest, channels, idempotency_key: idempotencyKey, ...terms } = given
   const channel = `${shop}:${tag}`
@@ -53,11 +53,11 @@ async function told(promoter, registry, { do: what, ...given }) {
 
 const receipt = ({ result, previous_digest, digest }) => ({ result, previous_digest, digest })
 
-/** `image 3` is the digest of that image; anything else is itself. */
+/** Replaces `image 3` by the digest of that image; returns any other text unchanged. */
 function image(text) {
   const [, number] = /^image (\d+)$/.exec(text ?? '') ?? []
   return number === undefined ? text : new MemoryRegistry().pushImage(shop, 'x', Number(number)).digest
 }
 
-/** As JSON, with every time the same. */
+/** The JSON of a result, with every time replaced by the word TIME. */
 const timeless = (ended) => JSON.parse(JSON.stringify(ended ?? null).replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME'))

@@ -1,4 +1,4 @@
-// The test data that Rust and Python read too gives the same here.
+// The vectors in tests/vectors, which Rust and Python read too, give the listed results.
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
@@ -19,13 +19,13 @@ test('values are parsed as listed', async () => {
   }
 })
 
-/** A ledger of one log that stands as it was given, without the torn tail, which a ledger does not give out. */
+/** A read-only ledger of one log, without its torn tail, which a ledger does not return. */
 function lines(log) {
   const entries = log.toString('latin1').split('\n').slice(0, -1).map((line) => Buffer.from(line, 'latin1'))
   return {
     size: (channel) => (channel === prod ? entries.length : 0),
     read: (channel, from, limit) => entries.slice(from, from + limit),
-    append: () => assert.fail('to verify is to read'),
+    append: () => assert.fail('verify must not write'),
     channels: () => [prod],
   }
 }

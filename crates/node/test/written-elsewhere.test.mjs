@@ -1,4 +1,4 @@
-// What CI systems set and what other tools print is understood, by the cases that Rust and Python read too.
+// Variables of CI systems and references of other tools, by the cases that Rust and Python read too.
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import os from 'node:os'
@@ -9,7 +9,7 @@ import { bootstrapped, code, prod, provenance, repository } from './shop.mjs'
 
 const cases = async (name) => JSON.parse(await readFile(new URL(`../../../tests/vectors/${name}.json`, import.meta.url)))
 
-/** These variables and no others; a terminal on standard error of the user who is logged in, or none. */
+/** Sets exactly these variables, and a terminal on standard error if there is a login name. */
 function surrounded(t, environment, login) {
   const before = process.env
   process.env = environment

@@ -1,4 +1,4 @@
-// A log that a promoter wrote, judged by a verifier that shares nothing with it.
+// A promoter's log, checked by an independent verifier.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
@@ -14,7 +14,7 @@ const verifier = fileURLToPath(new URL('../../../tests/tools/verify_ledger.py', 
 const ben = Provenance.of({ provider: 'manual', runId: 'second-steps', actor: 'ben' })
 const times = { ttlMs: 400, graceMs: 200, quietMs: 200, putMs: 200, settleMs: 200 }
 
-/** A ledger that a worker loses as soon as its intent is in it. */
+/** A ledger that fails every append after the worker's intent. */
 const dying = (inner, size) => ({
   size: (channel) => inner.size(channel),
   read: (channel, from, limit) => inner.read(channel, from, limit),
@@ -25,7 +25,7 @@ const dying = (inner, size) => ({
   channels: () => inner.channels(),
 })
 
-/** A promoter that has written every kind of entry that it can: every operation, and every end of a move. */
+/** A promoter that wrote every kind of entry: every operation, and every result of a move. */
 async function everything(ledger) {
   const { promoter, registry } = await bootstrapped({ ledger, times })
   await promoter.promote(prod, release(2), { provenance })
@@ -42,7 +42,7 @@ async function everything(ledger) {
   registry.pushImage(repository, 'prod', 9)
   await promoter.adopt(prod, { provenance, reason: 'a hotfix' })
 
-  // Two workers are lost after their intents: one move is given up, and one is brought about.
+  // Two workers die after their intents: one move is aborted, and one is completed.
   for (const [put, abort] of [['before', true], ['after', false]]) {
     registry.script([put], { tag: 'prod' })
     const { size } = await promoter.current(prod)

@@ -1,4 +1,4 @@
-// Compiled, not run: what the types allow, and what they refuse.
+// Compiled, not run: calls that the types accept, and calls that they reject.
 import {
   Channel, MemoryLedger, MemoryRegistry, OciRegistry, Promoter, Provenance, TagwardenError, TestRegistry, conformance, openLedger,
   packArtifact, pushArtifact,
@@ -28,7 +28,7 @@ const plan = await promoter.plan(prod, { op: 'rollback', to: 'prod#42' }, { prov
 await promoter.execute(plan.approve())
 
 try {
-  // @ts-expect-error: what was not approved cannot be executed
+  // @ts-expect-error: a plan that is not approved cannot be executed
   await promoter.execute(plan)
   // @ts-expect-error: a move needs a provenance
   await promoter.repair(prod, {})
@@ -48,7 +48,7 @@ try {
   if (error instanceof TagwardenError && error.code === 'POLICY_REFUSED') console.log(error.findings[0]?.retry)
 }
 
-// Backends, rules and faults of one's own.
+// Own backends, guardrails and faults.
 const counting: Registry = {
   resolve: (repository, tag) => inner.resolve(repository, tag),
   fetch: (reference) => inner.fetch(reference),
