@@ -1,5 +1,5 @@
-# `. target/tools/bin/activate` puts just on PATH, once `tests/run` or `.ci/tools` has installed it. Each recipe is a script that
-# runs without it, too.
+# `. target/tools/bin/activate` puts just on PATH, after `tests/run` or `.ci/tools` has installed it. Each recipe is a
+# script that also runs without just.
 
 set positional-arguments
 
@@ -21,7 +21,7 @@ test *args:
 lint:
     tests/run lint
 
-# What each change waits for: under 20 minutes from cold on two cores
+# The checks of every change: under 20 minutes from cold on two cores
 ci:
     tests/run
 
@@ -37,6 +37,6 @@ bench *names:
 fuzz seconds="60":
     tests/fuzz "$1"
 
-# What is published, into target/packages, and tried there
+# Builds the packages into target/packages, and tries them there
 release *parts:
     .ci/release "$@"

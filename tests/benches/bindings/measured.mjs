@@ -1,4 +1,4 @@
-// Does what a line of its input says, and prints how many microseconds it took.
+// Runs the command in each line of its input, and prints its duration in microseconds.
 import { createInterface } from 'node:readline'
 import tagwarden from '../../../crates/node/index.js'
 

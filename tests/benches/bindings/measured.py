@@ -1,4 +1,4 @@
-"""Does what a line of its input says, and prints how many microseconds it took."""
+"""Runs the command in each line of its input, and prints its duration in microseconds."""
 
 import asyncio
 import sys
@@ -39,7 +39,7 @@ def in_turn() -> None:
 
 
 def counts() -> float:
-    """Counts, and says how long that took."""
+    """Counts down from 10 million. Returns the duration in seconds."""
     begun, left = time.perf_counter(), 10_000_000
     while left:
         left -= 1
