@@ -134,7 +134,7 @@ fn bearer() -> AuthMode {
 }
 
 #[tokio::test]
-async fn a_password_that_is_right_or_wrong_is_shown_nowhere() {
+async fn registry_password_is_never_shown() {
     for (access, name) in [(AuthMode::Basic(Login::new("ci", CANARY)), "basic"), (bearer(), "bearer")] {
         let server = RegistryServer::start().await.unwrap();
         server.access(access);
@@ -154,7 +154,7 @@ async fn a_password_that_is_right_or_wrong_is_shown_nowhere() {
 }
 
 #[tokio::test]
-async fn tokens_are_shown_nowhere() {
+async fn registry_tokens_are_never_shown() {
     for credentials in [Credentials::IdentityToken(CANARY.into()), Credentials::RegistryToken(CANARY.into())] {
         let server = RegistryServer::start().await.unwrap();
         server.access(bearer());
@@ -166,7 +166,7 @@ async fn tokens_are_shown_nowhere() {
 }
 
 #[tokio::test]
-async fn what_docker_login_left_is_shown_nowhere() {
+async fn docker_login_credentials_are_never_shown() {
     let server = RegistryServer::start().await.unwrap();
     server.access(bearer());
     let directory = tempfile::tempdir().unwrap();
@@ -181,7 +181,7 @@ async fn what_docker_login_left_is_shown_nowhere() {
 
 /// Runs as a child of the test below, which sets its environment.
 #[tokio::test]
-#[ignore = "a child of what_the_environment_holds_is_shown_nowhere"]
+#[ignore = "a child of environment_credentials_are_never_shown"]
 async fn child() {
     let server = RegistryServer::start().await.unwrap();
     server.access(bearer());
@@ -193,7 +193,7 @@ async fn child() {
 }
 
 #[test]
-fn what_the_environment_holds_is_shown_nowhere() {
+fn environment_credentials_are_never_shown() {
     let run = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--ignored", "--nocapture"])
         .env("TAGWARDEN_USERNAME", "ci")

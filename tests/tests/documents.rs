@@ -26,7 +26,7 @@ fn rows(document: &str, heading: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn errors_are_listed_in_their_order_and_words() {
+fn error_table_has_every_code_in_order_and_words() {
     let listed = rows(&format!("\n{}", read("docs/reference/errors.md")), "# Errors").into_iter().map(|mut row| {
         assert_eq!(row.len(), 6, "{row:?}");
         assert!(!row.pop().unwrap().is_empty(), "what to do about {row:?}");
@@ -41,7 +41,7 @@ fn errors_are_listed_in_their_order_and_words() {
 }
 
 #[test]
-fn findings_are_all_listed() {
+fn finding_table_has_every_code() {
     let mut given = BTreeSet::new();
     for file in [
         "core/src/policy/guardrail.rs",
@@ -111,7 +111,7 @@ fn same<T: std::str::FromStr>(what: &str, listed: u64, of: impl Fn(usize) -> Str
 }
 
 #[test]
-fn limits_are_what_the_code_has() {
+fn documented_limits_are_those_of_the_code() {
     let rows = rows(&read("docs/reference/limits.md"), "## Numbers");
     assert!(rows.len() > 20, "{}", rows.len());
     for row in rows {
@@ -132,7 +132,7 @@ fn limits_are_what_the_code_has() {
 }
 
 #[test]
-fn defaults_are_what_the_code_has() {
+fn documented_defaults_are_those_of_the_code() {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap();
     let terms = MoveOptions::new(Provenance::new("manual", "run", "ada").unwrap());
     let rule = RetentionRule::default();
@@ -168,7 +168,7 @@ fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn links_have_existing_targets() {
     let mut files = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(PathBuf::from).to_vec();
     markdown(Path::new("docs"), &mut files);
     assert!(files.len() > 25, "{files:?}");

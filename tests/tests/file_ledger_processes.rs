@@ -111,7 +111,7 @@ fn stored(child: &mut Child) -> impl Iterator<Item = (usize, String)> + use<> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn sixteen_writers_in_one_process_make_one_order() {
+async fn sixteen_writers_in_one_process_store_every_entry_once() {
     let dir = tempfile::tempdir().unwrap();
     // Four openings of the directory, so that the lock file matters, too.
     let mut writers = tokio::task::JoinSet::new();
@@ -134,7 +134,7 @@ async fn sixteen_writers_in_one_process_make_one_order() {
 }
 
 #[tokio::test]
-async fn eight_processes_make_one_order() {
+async fn eight_processes_store_every_entry_once() {
     let dir = tempfile::tempdir().unwrap();
     let mut children: Vec<_> = (0..8).map(|_| start(dir.path(), 200)).collect();
     let readers: Vec<_> = children
@@ -183,7 +183,7 @@ async fn a_killed_process_loses_nothing_that_it_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_requirements_are_kept_beside_other_processes() {
+async fn requirements_hold_beside_other_processes() {
     struct Dir(tempfile::TempDir);
 
     #[async_trait::async_trait]

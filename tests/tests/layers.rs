@@ -162,7 +162,7 @@ fn file_uses_no_layer_above_its_own() {
 }
 
 #[test]
-fn violation_is_found() {
+fn layer_violation_is_found() {
     let wrong = |module: &str, source: &str| violations(module, "x.rs", source);
     let ledger = "use crate::error::Result;\nuse crate::ledger::Journal;\n";
     assert_eq!(wrong("machine", ledger), ["x.rs:2: machine (layer 2) uses ledger (layer 3)"]);

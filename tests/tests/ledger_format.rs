@@ -18,7 +18,7 @@ fn section(name: &str) -> String {
 }
 
 #[test]
-fn the_table_of_defects_is_the_enum() {
+fn defect_table_lists_the_codes_of_the_enum() {
     let rows: Vec<String> = section("Defects")
         .lines()
         .filter(|line| line.starts_with("| ") && !line.starts_with("| code") && !line.starts_with("| ---"))
@@ -30,7 +30,7 @@ fn the_table_of_defects_is_the_enum() {
 }
 
 #[test]
-fn every_kind_has_a_paragraph() {
+fn every_entry_kind_has_a_paragraph() {
     let kinds = section("Kinds");
     for kind in Kind::ALL {
         assert!(kinds.contains(&format!("**{}**", kind.as_str())), "{}", kind.as_str());
@@ -40,7 +40,7 @@ fn every_kind_has_a_paragraph() {
 
 /// Every field of every kind of entry in the good log is named in the section of that kind.
 #[test]
-fn every_field_of_every_kind_is_named() {
+fn every_field_of_every_kind_is_documented() {
     let kinds = section("Kinds");
     let good = std::fs::read_to_string(file("vectors/log/good.jsonl")).unwrap();
     let mut seen = BTreeSet::new();
@@ -84,7 +84,7 @@ fn fields_of(value: &Value, to: &mut Vec<(String, bool)>) {
 }
 
 #[test]
-fn the_python_on_the_page_checks_a_log() {
+fn python_code_of_the_page_verifies_a_log() {
     let page = page();
     let script = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -110,7 +110,7 @@ fn the_python_on_the_page_checks_a_log() {
 }
 
 #[test]
-fn a_cut_tail_cannot_be_seen_without_a_checkpoint() {
+fn truncated_log_is_detected_only_with_a_checkpoint() {
     let good = std::fs::read(file("vectors/log/good.jsonl")).unwrap();
     let lines: Vec<&[u8]> = good.split_inclusive(|byte| *byte == b'\n').collect();
     let cut = LogReport::of_jsonl(None, &lines[..lines.len() - 2].concat());

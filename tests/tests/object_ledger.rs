@@ -99,7 +99,7 @@ mod engine {
 
     #[tokio::test]
     #[ignore = "a child of the tests of an engine"]
-    async fn a_bucket_that_is_not_there_is_absent() {
+    async fn missing_bucket_is_ledger_absent() {
         let url = url();
         let elsewhere = url.replacen("://ledgers/", "://nowhere/", 1);
         let error = ObjectLedger::open(&elsewhere, OpenMode::Write).await.unwrap_err();
@@ -117,7 +117,7 @@ mod stranger {
 
     #[tokio::test]
     #[ignore = "a child of the test of an account with other credentials"]
-    async fn wrong_credentials_are_denied_and_shown_nowhere() {
+    async fn wrong_credentials_are_denied_and_never_shown() {
         let url = std::env::var(STRANGER).unwrap();
         let channel: Channel = "conformance.example/denied:prod".parse().unwrap();
         let ledger = ObjectLedger::open(&url, OpenMode::Write).await.unwrap();
@@ -167,20 +167,20 @@ fn on_moto(test: &str, transport: Transport, variables: &[(&str, &str)]) {
 }
 
 #[test]
-fn on_s3() {
-    on_moto("on_s3", Transport::Http, &[]);
+fn requirements_hold_on_s3() {
+    on_moto("requirements_hold_on_s3", Transport::Http, &[]);
 }
 
 /// The ledger's client sets up TLS itself: the child process has no default crypto provider.
 #[test]
-fn on_s3_over_tls() {
+fn requirements_hold_on_s3_over_tls() {
     let trusted = tagwarden_tests::file("data/tls/ca.pem");
-    on_moto("on_s3_over_tls", Transport::Tls, &[("SSL_CERT_FILE", trusted.to_str().unwrap())]);
+    on_moto("requirements_hold_on_s3_over_tls", Transport::Tls, &[("SSL_CERT_FILE", trusted.to_str().unwrap())]);
 }
 
 #[test]
-fn on_azure_blob_storage() {
-    let Some(azurite) = Azurite::start("on_azure_blob_storage") else { return };
+fn requirements_hold_on_azure_blob_storage() {
+    let Some(azurite) = Azurite::start("requirements_hold_on_azure_blob_storage") else { return };
     let url = azurite.url("team/ledger");
     within("engine::", &[&[(URL, url.as_str())][..], &Azurite::environment()].concat());
     let (wrong, sas) = (secret(), "?sv=2021-08-06&ss=b&srt=co&sp=rwl&se=2099-01-01T00:00:00Z&sig=canary-7f3a91%3D");
@@ -189,7 +189,7 @@ fn on_azure_blob_storage() {
 }
 
 #[test]
-fn on_google_cloud_storage() {
+fn requirements_hold_on_google_cloud_storage() {
     let gcs = Gcs::start();
     let (url, account) = (gcs.url("team/ledger"), gcs.environment());
     let [metadata, home] = account.each_ref().map(|(name, value)| (*name, value.as_str()));

@@ -79,15 +79,15 @@ fn repository(registry: &DockerRegistry) -> Repository {
 }
 
 #[tokio::test]
-async fn an_open_registry() {
-    let Some(server) = DockerRegistry::start("an_open_registry", Access::Open, Transport::Http) else { return };
+async fn tag_moves_without_login() {
+    let Some(server) = DockerRegistry::start("tag_moves_without_login", Access::Open, Transport::Http) else { return };
     let registry = OciRegistry::new(options()).unwrap();
     moves_a_tag(&registry, &repository(&server)).await;
 }
 
 #[tokio::test]
-async fn a_registry_with_passwords() {
-    let test = "a_registry_with_passwords";
+async fn tag_moves_with_passwords() {
+    let test = "tag_moves_with_passwords";
     let Some(server) = DockerRegistry::start(test, Access::Htpasswd, Transport::Http) else { return };
     let given = options().credentials(server.host(), Credentials::password(USER, PASSWORD));
     moves_a_tag(&OciRegistry::new(given).unwrap(), &repository(&server)).await;
@@ -107,8 +107,8 @@ async fn a_registry_with_passwords() {
 }
 
 #[tokio::test]
-async fn a_registry_with_passwords_that_docker_login_left() {
-    let test = "a_registry_with_passwords_that_docker_login_left";
+async fn tag_moves_with_docker_login_credentials() {
+    let test = "tag_moves_with_docker_login_credentials";
     let Some(server) = DockerRegistry::start(test, Access::Htpasswd, Transport::Http) else { return };
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("config.json");
@@ -120,8 +120,8 @@ async fn a_registry_with_passwords_that_docker_login_left() {
 }
 
 #[tokio::test]
-async fn a_registry_over_tls_with_a_root_of_its_own() {
-    let test = "a_registry_over_tls_with_a_root_of_its_own";
+async fn tag_moves_over_tls_with_a_private_root() {
+    let test = "tag_moves_over_tls_with_a_private_root";
     let Some(server) = DockerRegistry::start(test, Access::Htpasswd, Transport::Tls) else { return };
     let secure = options()
         .scheme(server.host(), Scheme::Https)
@@ -136,8 +136,8 @@ async fn a_registry_over_tls_with_a_root_of_its_own() {
 }
 
 #[tokio::test]
-async fn reads_survive_a_tag_that_is_overwritten_all_the_time() {
-    let test = "reads_survive_a_tag_that_is_overwritten_all_the_time";
+async fn reads_succeed_while_a_tag_is_overwritten_constantly() {
+    let test = "reads_succeed_while_a_tag_is_overwritten_constantly";
     let Some(server) = DockerRegistry::start(test, Access::Open, Transport::Http) else { return };
     let (registry, repository) = (OciRegistry::new(options()).unwrap(), repository(&server));
     let one = push(&registry, &repository, "one").await;

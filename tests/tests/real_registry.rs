@@ -74,14 +74,14 @@ impl RegistryHarness for Over {
 }
 
 #[tokio::test]
-async fn the_adapter_keeps_the_requirements_over_the_in_process_server() {
+async fn requirements_hold_over_the_in_process_server() {
     let server = RegistryServer::start().await.unwrap();
     assert_eq!(all(&Over::new(server.host().to_owned())).await, []);
 }
 
 #[tokio::test]
-async fn the_adapter_keeps_the_requirements_over_docker_registry() {
-    let test = "the_adapter_keeps_the_requirements_over_docker_registry";
+async fn requirements_hold_over_docker_registry() {
+    let test = "requirements_hold_over_docker_registry";
     let Some(server) = DockerRegistry::start(test, Access::Open, Transport::Http) else { return };
     assert_eq!(all(&Over::new(server.host())).await, []);
 }
@@ -99,8 +99,8 @@ fn skopeo(test: &str, arguments: &[&str]) -> Option<String> {
 }
 
 #[tokio::test]
-async fn the_way_of_a_release_through_a_real_registry() {
-    let test = "the_way_of_a_release_through_a_real_registry";
+async fn release_is_promoted_and_rolled_back_on_a_real_registry() {
+    let test = "release_is_promoted_and_rolled_back_on_a_real_registry";
     let Some(server) = DockerRegistry::start(test, Access::Open, Transport::Http) else { return };
     let repository: Repository = format!("{}/acme/shop", server.host()).parse().unwrap();
     let inspect = |tag: &str| {

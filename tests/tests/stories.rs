@@ -19,7 +19,7 @@ use tagwarden_testing::{MemoryRegistry, ReadFault, TestImage};
 const SHOP: &str = "registry.example.com/acme/shop";
 
 #[tokio::test]
-async fn stories_end_alike() {
+async fn stories_give_the_listed_results() {
     let stories: Vec<Value> = serde_json::from_str(include_str!("../vectors/stories.json")).unwrap();
     let steps: Vec<&Value> = stories.iter().flat_map(|story| story["steps"].as_array().unwrap()).collect();
     assert!(stories.len() >= 6 && steps.len() >= 60, "{} stories", stories.len());

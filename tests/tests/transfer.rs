@@ -103,14 +103,14 @@ async fn through(home: &Path, moves: u64, place: String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn moves_go_into_postgresql_and_back() {
-    let Some(postgres) = Postgres::start("moves_go_into_postgresql_and_back", &[]) else { return };
+async fn migration_to_postgresql_and_back_keeps_the_logs() {
+    let Some(postgres) = Postgres::start("migration_to_postgresql_and_back_keeps_the_logs", &[]) else { return };
     let home = tempfile::tempdir().unwrap();
     through(home.path(), moves(), postgres.database("audit")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn moves_go_into_a_directory_of_objects_and_back() {
+async fn migration_to_a_directory_of_objects_and_back_keeps_the_logs() {
     let home = tempfile::tempdir().unwrap();
     through(home.path(), moves(), format!("file://{}", home.path().join("objects").display())).await;
 }
@@ -120,8 +120,8 @@ const URL: &str = "TAGWARDEN_TEST_URL";
 
 /// Takes minutes: each entry is one PUT in sequence, and moto needs about 6 ms for each.
 #[test]
-fn moves_go_into_s3_and_back() {
-    let Some(moto) = Moto::start("moves_go_into_s3_and_back", Transport::Http) else { return };
+fn migration_to_s3_and_back_keeps_the_logs() {
+    let Some(moto) = Moto::start("migration_to_s3_and_back_keeps_the_logs", Transport::Http) else { return };
     let run = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "in_a_child::through_the_store", "--ignored", "--nocapture"])
         .env(URL, moto.url("team/ledger"))
@@ -137,7 +137,7 @@ mod in_a_child {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    #[ignore = "a child of moves_go_into_s3_and_back"]
+    #[ignore = "a child of migration_to_s3_and_back_keeps_the_logs"]
     async fn through_the_store() {
         let url = std::env::var(URL).unwrap();
         let home = tempfile::tempdir().unwrap();

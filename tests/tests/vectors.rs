@@ -51,7 +51,7 @@ fn every_log_gives_the_expected_result() {
 }
 
 #[test]
-fn it_does_not_matter_how_a_log_is_fed() {
+fn chunks_of_a_log_do_not_change_the_result() {
     for (name, want) in expected() {
         let bytes = vector(&name);
         for size in [1, 7, 1000, 40_000] {
@@ -103,7 +103,7 @@ fn time_that_goes_back_is_a_warning() {
 }
 
 #[test]
-fn entry_by_entry_the_good_log_folds_to_the_same() {
+fn good_log_entry_by_entry_gives_the_same_state() {
     let bytes = vector("good");
     let mut state = ChannelState::empty("registry.example.com/acme/shop:prod".parse().unwrap());
     for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -190,7 +190,7 @@ fn nothing_is_accepted_that_the_independent_verifier_refuses() {
 /// A changed entry in the middle of a log with a correct chain: both verifiers report the same defects, also in later
 /// entries that depend on the changed one, and end with the same state.
 #[test]
-fn a_log_that_goes_on_after_a_defect_ends_as_with_the_independent_verifier() {
+fn log_continued_after_a_defect_has_the_result_of_the_independent_verifier() {
     let good = vector("good");
     let lines: Vec<&[u8]> = good.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
     let logs: Vec<Vec<u8>> =

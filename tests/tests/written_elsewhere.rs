@@ -7,7 +7,7 @@ use tagwarden::ledger::LedgerUrl;
 use tagwarden::{ErrorKind, ProvenanceParts, ReleaseName, SystemClock, Terminal};
 
 #[test]
-fn environments_of_cis_and_of_a_person_give_their_provenance() {
+fn environment_gives_its_provenance() {
     let cases: Vec<Value> = serde_json::from_str(include_str!("../vectors/ci-environments.json")).unwrap();
     assert!(cases.len() >= 5);
     for case in cases {
@@ -38,7 +38,7 @@ fn environments_of_cis_and_of_a_person_give_their_provenance() {
 }
 
 #[test]
-fn references_are_taken_as_other_tools_print_them() {
+fn references_of_other_tools_are_accepted() {
     let cases: Vec<Value> = serde_json::from_str(include_str!("../vectors/references.json")).unwrap();
     assert_eq!(cases.len(), 3, "a new case needs a sentence here");
     let given = |case: usize| cases[case]["given"].as_str().unwrap();

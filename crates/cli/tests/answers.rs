@@ -80,7 +80,7 @@ fn a_put_that_is_answered_200_or_202_is_read_back_and_committed() {
 }
 
 #[test]
-fn a_refusal_that_is_cut_is_a_refusal_with_the_words_that_came() {
+fn truncated_refusal_is_a_refusal_with_the_received_words() {
     let world = World::with_prod();
     let body = format!("<html><body>blocked by administrative rules{}</body></html>", " ".repeat(400));
     let answer = HttpAnswer::new(403).with_body("text/html", body).cut();

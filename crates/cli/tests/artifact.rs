@@ -185,7 +185,7 @@ fn created_is_given_else_source_date_epoch_else_the_clock() {
 }
 
 #[test]
-fn outside_of_a_repository_the_error_names_the_flags_and_a_ci_says_it() {
+fn missing_git_repository_is_an_error_that_names_the_flags_or_a_ci_gives_them() {
     let mut world = with_files(&[("a.yaml", "1")]);
     let said = refused(&world, &[]);
     assert!(said.err.contains("git: not a git repository"), "{}", said.err);

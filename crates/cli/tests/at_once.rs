@@ -27,7 +27,7 @@ fn eight(world: &World, flags: &[&str]) -> Vec<(i32, Value)> {
 }
 
 #[test]
-fn eight_that_queue_are_eight_ordered_moves() {
+fn eight_requeueing_promotions_are_eight_ordered_moves() {
     let world = World::with_prod();
     let ends = eight(&world, &["--on-conflict", "requeue", "--timeout", "50s"]);
     assert!(ends.iter().all(|(exit, json)| *exit == 0 && json["result"] == "committed"), "{ends:?}");
@@ -46,7 +46,7 @@ fn eight_that_queue_are_eight_ordered_moves() {
 }
 
 #[test]
-fn eight_that_do_not_queue_are_one_move_and_clear_refusals() {
+fn eight_waiting_promotions_are_one_move_and_seven_channel_changed() {
     let world = World::with_prod();
     // All have looked before the first one's look is answered, and so before anything is put.
     world.server.latency(Duration::from_millis(1_000));
@@ -163,7 +163,7 @@ fn a_dead_move_is_closed_with_abort() {
 }
 
 #[test]
-fn a_put_without_an_answer_is_indeterminate_and_says_what_to_do() {
+fn put_without_an_answer_is_indeterminate_and_names_the_next_command() {
     let world = World::with_prod();
     let prod = world.prod();
     let sent = Arc::new(AtomicBool::new(false));

@@ -135,7 +135,7 @@ fn a_registry_whose_clock_is_ten_minutes_off_is_a_warning_with_both_times() {
 }
 
 #[test]
-fn a_registry_whose_clock_is_over_an_hour_off_stops_promotions_alone() {
+fn a_registry_whose_clock_is_over_an_hour_off_stops_only_promotions() {
     for minutes in [61, -61] {
         let world = World::with_prod();
         let prod = world.prod();

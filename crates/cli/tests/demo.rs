@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use common::World;
 
 #[test]
-fn it_tells_the_whole_story_in_a_few_seconds() {
+fn demo_prints_every_step_in_a_few_seconds() {
     let world = World::new();
     let began = Instant::now();
     let said = world.does(&["demo"], 0);
@@ -34,7 +34,7 @@ fn it_tells_the_whole_story_in_a_few_seconds() {
 }
 
 #[test]
-fn what_it_keeps_can_be_looked_at() {
+fn demo_with_keep_leaves_a_ledger_that_commands_read() {
     let world = World::new();
     let json = world.json(&["demo", "--keep", "kept"], 0);
     let exits: Vec<_> = json["steps"].as_array().unwrap().iter().filter_map(|step| step["exit"].as_i64()).collect();
@@ -53,7 +53,7 @@ fn what_it_keeps_can_be_looked_at() {
 }
 
 #[test]
-fn it_runs_on_a_ledger_that_has_other_logs_as_often_as_one_likes() {
+fn demo_runs_repeatedly_on_a_ledger_with_other_logs() {
     let world = World::with_prod();
     for logs in [4, 7] {
         let json = world.json(&["demo", "--ledger", "ledger"], 0);
@@ -74,7 +74,7 @@ fn it_runs_on_a_ledger_that_has_other_logs_as_often_as_one_likes() {
 }
 
 #[test]
-fn it_runs_on_another_registry_with_other_sources() {
+fn demo_runs_on_another_registry_with_other_sources() {
     let world = World::new();
     let repository = format!("{}/demo/app", world.server.host());
     std::fs::create_dir(world.dir.path().join("mine")).unwrap();

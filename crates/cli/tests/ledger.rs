@@ -22,7 +22,7 @@ fn roots(json: &serde_json::Value, of: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_migrated_ledger_is_not_written_where_it_was() {
+fn migrated_log_refuses_writes_in_the_old_ledger() {
     let world = with_two();
     let (dev, prod) = (world.channel("dev").to_string(), world.prod());
     let before = world.json(&["verify"], 0);
@@ -101,7 +101,7 @@ fn a_migrated_ledger_is_not_written_where_it_was() {
 }
 
 #[test]
-fn one_channel_may_go_first_and_one_that_is_named_wrongly_is_said() {
+fn one_channel_migrates_alone_and_an_unknown_channel_is_an_error() {
     let world = with_two();
     let said = world.json(&["ledger", "migrate", "ledger", "next", "dev"], 0);
     assert_eq!(said["channels"].as_array().unwrap().len(), 1);
@@ -122,7 +122,7 @@ fn one_channel_may_go_first_and_one_that_is_named_wrongly_is_said() {
 }
 
 #[test]
-fn what_was_exported_comes_back() {
+fn exported_ledger_can_be_imported() {
     let world = with_two();
     let done = world.json(&["ledger", "export", "backup"], 0);
     assert_eq!(roots(&done, "channels"), roots(&world.json(&["verify"], 0), "logs"));
@@ -164,7 +164,7 @@ fn what_was_exported_comes_back() {
 }
 
 #[test]
-fn a_ledger_is_made_once_and_may_be_made_again() {
+fn ledger_init_can_be_repeated() {
     let world = World::new();
     for _ in 0..2 {
         assert_eq!(world.does(&["ledger", "init", "deep/ledger"], 0).out, "ready deep/ledger\n");

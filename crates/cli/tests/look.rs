@@ -20,7 +20,7 @@ fn with_history() -> World {
 }
 
 #[test]
-fn current_says_what_who_when_and_whether_the_registry_agrees() {
+fn current_shows_digest_author_time_and_registry_state() {
     let world = with_history();
     let prod = world.prod();
     let said = world.does(&["current", &prod], 0);
@@ -52,7 +52,7 @@ fn current_says_what_who_when_and_whether_the_registry_agrees() {
 }
 
 #[test]
-fn current_is_unknown_without_a_registry_and_says_so() {
+fn current_without_a_registry_is_unknown() {
     let world = World::new();
     let dead = "127.0.0.1:9/acme/shop:prod";
     std::fs::create_dir(world.dir.path().join("ledger")).unwrap();
@@ -65,7 +65,7 @@ fn current_is_unknown_without_a_registry_and_says_so() {
 }
 
 #[test]
-fn an_unknown_channel_is_no_answer() {
+fn unknown_channel_is_an_error() {
     let world = World::with_prod();
     let (prod, typo) = (world.prod(), world.channel("prd").to_string());
     for args in [
@@ -87,7 +87,7 @@ fn an_unknown_channel_is_no_answer() {
 }
 
 #[test]
-fn previous_history_and_at_need_the_ledger_alone() {
+fn previous_history_and_at_need_only_the_ledger() {
     let world = with_history();
     let prod = world.prod();
     world.server.clear_requests();
@@ -124,7 +124,7 @@ fn previous_history_and_at_need_the_ledger_alone() {
 }
 
 #[test]
-fn past_says_what_was_open_or_had_drifted() {
+fn past_shows_open_moves_and_drift() {
     let world = with_history();
     let prod = world.prod();
     let history = world.json(&["history", &prod, "--all"], 0);
@@ -173,7 +173,7 @@ fn channels_are_listed_and_audited() {
 }
 
 #[test]
-fn log_with_a_defect_is_a_state_of_its_own_and_the_worst() {
+fn log_with_a_defect_is_the_worst_audit_state() {
     let world = with_history();
     let (prod, qa) = (world.prod(), world.channel("qa").to_string());
     world.does(&["bootstrap", &qa, "--source", "1.4.0"], 0);
@@ -191,7 +191,7 @@ fn log_with_a_defect_is_a_state_of_its_own_and_the_worst() {
 }
 
 #[test]
-fn part_that_is_missing_is_a_warning_of_audit_with_parts_and_can_be_overridden() {
+fn missing_part_is_a_warning_of_audit_with_parts_and_can_be_overridden() {
     let world = with_history();
     let prod = world.prod();
     let (live, layer) = (world.digest("1.4.1"), Digest::of(&TestImage::image(1).blobs[1]));
@@ -214,7 +214,7 @@ fn part_that_is_missing_is_a_warning_of_audit_with_parts_and_can_be_overridden()
 }
 
 #[test]
-fn retention_says_the_fate_of_each_digest() {
+fn retention_lists_each_digest_with_its_decision() {
     let world = with_history();
     let repository = world.server.repository("acme/shop");
     // A version tag keeps its digest; without it, the window decides.

@@ -7,7 +7,7 @@ mod common;
 use common::World;
 
 #[test]
-fn a_release_goes_through_the_pipeline_and_back() {
+fn release_is_promoted_through_the_pipeline_and_rolled_back() {
     let world = World::new();
     let prod = world.prod();
     let said = world.does(&["bootstrap", "dev", "--source", "1.4.0"], 0);
@@ -180,7 +180,7 @@ fn a_push_by_hand_is_found_and_repaired_or_adopted() {
 }
 
 #[test]
-fn a_key_moves_once() {
+fn same_idempotency_key_moves_once() {
     let world = World::with_prod();
     let prod = world.prod();
     let promote = ["promote", &prod, "--source", "1.4.1", "--idempotency-key", "release-41"];
@@ -209,7 +209,7 @@ fn a_key_moves_once() {
 }
 
 #[test]
-fn a_bootstrap_refuses_what_it_does_not_know() {
+fn bootstrap_of_a_bootstrapped_absent_or_foreign_channel_is_refused() {
     let world = World::with_prod();
     let prod = world.prod();
     assert!(world.does(&["bootstrap", &prod], 3).err.contains("[CHANNEL_BOOTSTRAPPED]"));

@@ -142,7 +142,7 @@ fn a_governed_tag_whose_404_is_unknown_is_neither_moved_nor_drift() {
 }
 
 #[test]
-fn a_registry_that_does_not_know_head_is_asked_with_get() {
+fn registry_without_head_is_read_with_get() {
     for case in expecting("ask again with GET", 1) {
         let world = world_of(&case);
         let prod = world.prod();
@@ -184,7 +184,7 @@ fn hidden(json: &Value) -> &str {
 }
 
 #[test]
-fn a_promotion_of_another_digest_goes_on_with_the_ledgers_word_for_a_hidden_tag() {
+fn promotion_over_a_hidden_tag_uses_the_live_digest_of_the_ledger() {
     for case in expecting("TAG_HIDDEN", 1) {
         let world = World::with_prod();
         let prod = world.prod();
@@ -210,7 +210,7 @@ fn a_promotion_of_another_digest_goes_on_with_the_ledgers_word_for_a_hidden_tag(
 }
 
 #[test]
-fn what_is_hidden_is_unknown_to_everything_but_a_promotion_and_a_rollback() {
+fn hidden_tag_is_unknown_except_to_promote_and_rollback() {
     for case in expecting("TAG_HIDDEN", 1) {
         let world = World::with_prod();
         let prod = world.prod();

@@ -43,7 +43,7 @@ fn roots(verified: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn the_whole_story_in_a_directory_of_objects() {
+fn moves_and_migration_work_on_a_directory_of_objects() {
     let world = World::with_prod();
     let url = format!("file://{}", world.dir.path().join("objects").display());
     tells_the_story(&world, &url, &url);
@@ -51,11 +51,11 @@ fn the_whole_story_in_a_directory_of_objects() {
 
 #[cfg(feature = "s3")]
 #[test]
-fn the_whole_story_in_s3() {
+fn moves_and_migration_work_on_s3() {
     use tagwarden_tests::docker_registry::Transport;
     use tagwarden_tests::moto::Moto;
 
-    let Some(moto) = Moto::start("the_whole_story_in_s3", Transport::Http) else { return };
+    let Some(moto) = Moto::start("moves_and_migration_work_on_s3", Transport::Http) else { return };
     let mut world = World::with_prod();
     world.environment = Moto::environment().to_vec();
     let url = moto.url("team/ledger");
@@ -64,10 +64,10 @@ fn the_whole_story_in_s3() {
 
 #[cfg(feature = "postgres")]
 #[test]
-fn the_whole_story_in_postgresql() {
+fn moves_and_migration_work_on_postgresql() {
     use tagwarden_tests::postgres::{PASSWORD, Postgres};
 
-    let Some(postgres) = Postgres::start("the_whole_story_in_postgresql", &[]) else { return };
+    let Some(postgres) = Postgres::start("moves_and_migration_work_on_postgresql", &[]) else { return };
     let world = World::with_prod();
     let url = postgres.database("audit");
     let absent = world.does(&["channels", "--ledger", &url], 1);

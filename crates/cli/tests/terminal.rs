@@ -81,7 +81,7 @@ fn uuid(text: &str) -> u32 {
 }
 
 #[test]
-fn terminal_of_a_ci_that_is_not_known_must_say_who() {
+fn unknown_ci_without_run_and_actor_is_provenance_incomplete() {
     let world = prod();
     for args in COMMANDS {
         let (exit, shown) = typed(&world, args, &[("LOGNAME", "ada"), ("CI", "true")]);
@@ -98,7 +98,7 @@ fn terminal_of_a_ci_that_is_not_known_must_say_who() {
 }
 
 #[test]
-fn script_without_a_terminal_must_say_who() {
+fn script_without_a_terminal_is_provenance_incomplete() {
     let mut world = prod();
     world.environment.push(("LOGNAME", "ada"));
     for args in COMMANDS {
@@ -111,7 +111,7 @@ fn script_without_a_terminal_must_say_who() {
 }
 
 #[test]
-fn name_is_the_flag_then_the_variable_then_the_login() {
+fn actor_is_the_flag_then_the_variable_then_the_login() {
     let world = prod();
     let login = ("LOGNAME", "ada");
     let actor = |args: &[&str], environment: &[(&str, &str)]| {

@@ -33,7 +33,7 @@ fn the_configuration_is_found_upwards_and_its_errors_have_line_and_column() {
 }
 
 #[test]
-fn a_ledger_is_named_or_it_is_a_usage_error() {
+fn missing_ledger_is_a_usage_error() {
     let world = World::with_prod();
     world.config("");
     let said = world.does(&["channels"], 2);
@@ -63,7 +63,7 @@ fn said_of(command: &mut std::process::Command) -> common::Said {
 }
 
 #[test]
-fn what_is_wrong_with_the_command_line_is_json_too() {
+fn usage_error_is_json_if_json_is_asked_for() {
     let world = World::new();
     let said = world.run(&["promote", "prod", "--form", "1.4.2", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
@@ -76,7 +76,7 @@ fn what_is_wrong_with_the_command_line_is_json_too() {
 
 /// The questions of an incident are answered by `--help` alone.
 #[test]
-fn a_stranger_finds_the_answers_in_help() {
+fn help_names_the_first_commands_guarantees_and_exit_codes() {
     let world = World::new();
     let said = world.does(&["--help"], 0);
     for want in [
@@ -96,7 +96,7 @@ fn a_stranger_finds_the_answers_in_help() {
 
 /// `docs/reference/cli.md` names every command, every flag and every exit code.
 #[test]
-fn the_reference_is_held_to_the_program() {
+fn cli_reference_lists_every_command_and_flag() {
     let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/cli.md")).unwrap();
     let world = World::new();
     let help = world.does(&["--help"], 0).out;

@@ -57,10 +57,10 @@ impl Drop for Tmpfs {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_unavailable_and_nothing_half_written_counts() {
+async fn full_disk_is_unavailable_and_partial_writes_do_not_count() {
     let tmpfs = match Tmpfs::mount(128 * 1024) {
         Ok(tmpfs) => tmpfs,
-        Err(why) => return skip("a_full_disk_is_unavailable_and_nothing_half_written_counts", &why),
+        Err(why) => return skip("full_disk_is_unavailable_and_partial_writes_do_not_count", &why),
     };
     let dir = tmpfs.0.path().join("ledger");
     let ledger = FileLedger::open(&dir).unwrap();
@@ -127,12 +127,12 @@ fn with_failing_sync(dir: &Path, nth: usize) -> Result<Vec<String>, String> {
 }
 
 #[tokio::test]
-async fn a_failing_fdatasync_is_ambiguous_and_what_it_left_is_written_again() {
+async fn failed_fdatasync_is_ambiguous_and_its_bytes_are_rewritten() {
     let dir = tempfile::tempdir().unwrap();
     // The first sync settles the new log, the second is the first append's, the third the second one's.
     let said = match with_failing_sync(dir.path(), 3) {
         Ok(said) => said,
-        Err(why) => return skip("a_failing_fdatasync_is_ambiguous_and_what_it_left_is_written_again", &why),
+        Err(why) => return skip("failed_fdatasync_is_ambiguous_and_its_bytes_are_rewritten", &why),
     };
     assert_eq!(
         said,

@@ -91,8 +91,8 @@ async fn carry(mut client: TcpStream, host: String, next: Arc<AtomicU8>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_append_whose_answer_was_lost_is_asked_after() {
-    let Some(server) = Postgres::start("an_append_whose_answer_was_lost_is_asked_after", &[]) else { return };
+async fn append_with_a_lost_answer_is_looked_up() {
+    let Some(server) = Postgres::start("append_with_a_lost_answer_is_looked_up", &[]) else { return };
     let (url, direct) = made(&server, "cut").await;
     let wire = Wire::to(&server).await;
     let through = url.replace(&server.host(), &format!("127.0.0.1:{}", wire.port));
@@ -131,8 +131,8 @@ async fn an_append_whose_answer_was_lost_is_asked_after() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_append_waits_for_the_end_of_another_one_at_its_position() {
-    let Some(server) = Postgres::start("an_append_waits_for_the_end_of_another_one_at_its_position", &[]) else {
+async fn append_waits_for_another_append_at_its_position() {
+    let Some(server) = Postgres::start("append_waits_for_another_append_at_its_position", &[]) else {
         return;
     };
     let (_, ledger) = made(&server, "waits").await;
@@ -155,8 +155,8 @@ async fn an_append_waits_for_the_end_of_another_one_at_its_position() {
 
 /// The test raises the error of a full disk: a really full disk would need its own file system.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_is_said_and_nothing_is_stored() {
-    let Some(server) = Postgres::start("a_full_disk_is_said_and_nothing_is_stored", &[]) else { return };
+async fn full_disk_is_an_error_and_stores_nothing() {
+    let Some(server) = Postgres::start("full_disk_is_an_error_and_stores_nothing", &[]) else { return };
     let (_, ledger) = made(&server, "filled").await;
     let full = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;

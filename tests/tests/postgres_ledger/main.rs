@@ -54,8 +54,8 @@ fn next(state: &mut ChannelState, revision: &str) -> Bytes {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_keeps_the_requirements() {
-    let Some(server) = Postgres::start("it_keeps_the_requirements", &[]) else { return };
+async fn requirements_hold_on_postgres() {
+    let Some(server) = Postgres::start("requirements_hold_on_postgres", &[]) else { return };
     let (url, _) = made(&server, "requirements").await;
     ledger::all(&At(url)).await.unwrap();
     // Through the Unix socket, and with another schema name.
@@ -67,8 +67,8 @@ async fn it_keeps_the_requirements() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_has_the_time_of_the_database() {
-    let Some(server) = Postgres::start("it_has_the_time_of_the_database", &[]) else { return };
+async fn ledger_time_is_the_time_of_the_database() {
+    let Some(server) = Postgres::start("ledger_time_is_the_time_of_the_database", &[]) else { return };
     let (_, ledger) = made(&server, "time").await;
     assert_eq!(ledger.time(), None, "it was not asked yet");
     for (channel, entries) in [("empty", 0), ("one", 1)] {
@@ -84,10 +84,10 @@ async fn it_has_the_time_of_the_database() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sixteen_writers_of_two_hundred_entries_each() {
+async fn sixteen_writers_store_every_entry_once() {
     const WRITERS: usize = 16;
     const ENTRIES: usize = 200;
-    let Some(server) = Postgres::start("sixteen_writers_of_two_hundred_entries_each", &[]) else { return };
+    let Some(server) = Postgres::start("sixteen_writers_store_every_entry_once", &[]) else { return };
     let (url, one) = made(&server, "race").await;
     let other = PostgresLedger::open(&url, OpenMode::Write).await.unwrap();
     let mut writers = JoinSet::new();
@@ -141,8 +141,8 @@ async fn keep_appending(ledger: PostgresLedger, channel: Channel, stop: Arc<Atom
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_survives_kills_of_the_server() {
-    let Some(mut server) = Postgres::start("what_was_acknowledged_survives_kills_of_the_server", &[]) else { return };
+async fn acknowledged_entries_survive_kills_of_the_server() {
+    let Some(mut server) = Postgres::start("acknowledged_entries_survive_kills_of_the_server", &[]) else { return };
     let (_, ledger) = made(&server, "killed").await;
     let stop = Arc::new(AtomicBool::new(false));
     let mut appenders = JoinSet::new();
@@ -188,8 +188,8 @@ async fn what_was_acknowledged_survives_kills_of_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn several_may_make_the_tables_at_once_and_again() {
-    let Some(server) = Postgres::start("several_may_make_the_tables_at_once_and_again", &[]) else { return };
+async fn init_is_safe_at_once_from_several_processes_and_again() {
+    let Some(server) = Postgres::start("init_is_safe_at_once_from_several_processes_and_again", &[]) else { return };
     let url = server.database("made");
     let mut inits = JoinSet::new();
     for _ in 0..8 {

@@ -25,8 +25,8 @@ async fn refusal(url: &str, access: OpenMode) -> (ErrorKind, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_there_is_named() {
-    let Some(server) = Postgres::start("what_is_not_there_is_named", &[]) else { return };
+async fn missing_database_or_tables_are_ledger_absent() {
+    let Some(server) = Postgres::start("missing_database_or_tables_are_ledger_absent", &[]) else { return };
     let host = server.host();
     let at = |database: &str| format!("postgres://{host}/{database} (schema tagwarden): ");
     let init = "; run `tagwarden ledger init` with this URL";
@@ -82,8 +82,8 @@ async fn what_is_not_there_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_allowed_is_denied_and_reading_goes_on() {
-    let Some(server) = Postgres::start("what_is_not_allowed_is_denied_and_reading_goes_on", &[]) else { return };
+async fn missing_rights_are_ledger_denied_and_a_reader_can_read() {
+    let Some(server) = Postgres::start("missing_rights_are_ledger_denied_and_a_reader_can_read", &[]) else { return };
     let (url, ledger) = made(&server, "rights").await;
     let channel = channel("rights");
     let mut state = ChannelState::empty(channel.clone());
@@ -136,8 +136,8 @@ async fn what_is_not_allowed_is_denied_and_reading_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_does_not_sync_is_not_written_to() {
-    let Some(server) = Postgres::start("a_server_that_does_not_sync_is_not_written_to", &["fsync=off"]) else { return };
+async fn server_without_fsync_is_ledger_unsupported() {
+    let Some(server) = Postgres::start("server_without_fsync_is_ledger_unsupported", &["fsync=off"]) else { return };
     let error = PostgresLedger::init(&server.database("unsynced")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerUnsupported);
     assert_eq!(
@@ -151,8 +151,8 @@ async fn a_server_that_does_not_sync_is_not_written_to() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_answers_is_verified_and_nothing_goes_in_the_clear() {
-    let test = "who_answers_is_verified_and_nothing_goes_in_the_clear";
+async fn server_certificate_is_verified_and_traffic_is_encrypted() {
+    let test = "server_certificate_is_verified_and_traffic_is_encrypted";
     let settings = ["ssl=on"];
     let Some(mut server) = Postgres::start(test, &settings) else { return };
     let (url, _) = made(&server, "tls").await;

@@ -26,8 +26,8 @@ fn promoter(registry: &MemoryRegistry, ledger: PostgresLedger) -> Promoter {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_the_middle_of_moves() {
-    let Some(mut server) = Postgres::start("in_the_middle_of_moves", &[]) else { return };
+async fn moves_survive_restarts_of_the_server() {
+    let Some(mut server) = Postgres::start("moves_survive_restarts_of_the_server", &[]) else { return };
     let (url, ledger) = made(&server, "moves").await;
     let (registry, repository) = (MemoryRegistry::new(), "reg.io/acme/restarted".parse::<Repository>().unwrap());
     let release = |name: &str| Source::Reference(repository.tag(name.parse().unwrap()));

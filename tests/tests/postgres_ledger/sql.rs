@@ -170,8 +170,8 @@ async fn key_commits_once_whatever_a_writer_does_to_derived_data() {
 
 /// A log of real moves: the documented queries read it, and a backup restores it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_questions_of_the_document_are_answered() {
-    let Some(server) = Postgres::start("the_questions_of_the_document_are_answered", &[]) else { return };
+async fn queries_of_the_guide_give_the_answers() {
+    let Some(server) = Postgres::start("queries_of_the_guide_give_the_answers", &[]) else { return };
     let (_, ledger) = made(&server, "asked").await;
     let registry = MemoryRegistry::new();
     let promoter = Promoter::new(Arc::new(registry.clone()), Arc::new(ledger.clone()));

@@ -168,7 +168,7 @@ fn every_row_in_files_of_first_moves_and_promotions() {
 }
 
 #[test]
-fn every_row_in_files_of_ways_back() {
+fn every_row_in_files_of_rollbacks_and_repairs() {
     on(Backend::File, "", |place| paused(table(place, &[Job::Rollback, Job::Repair, Job::Adopt, Job::Recover])));
 }
 

@@ -306,7 +306,7 @@ fn at(unix_ms: i64) -> Duration {
 }
 
 #[test]
-fn no_false_word_while_reads_lag() {
+fn no_report_is_wrong_while_reads_lag() {
     let seeds = number_of("TAGWARDEN_SEEDS").unwrap_or(SEEDS);
     let Some(seen) = run(seeds, simulate) else { return };
     let words = ["promote committed", "rollback committed", "repair committed", "audit InSync", "at last InSync"];

@@ -8,7 +8,7 @@ fn context(error: &Error) -> Vec<(&str, &str)> {
 }
 
 #[tokio::test]
-async fn refused_put_says_the_registrys_words() {
+async fn refused_put_has_the_registrys_words() {
     for (answer, shown, want) in [
         (
             ErrorAnswer::new(412, "PRECONDITION", "the tag prod matches the immutable rule"),
@@ -68,7 +68,7 @@ async fn hidden_manifest_is_an_error_by_tag_and_digest_and_others_are_read() {
 }
 
 #[tokio::test]
-async fn status_of_a_hidden_manifest_says_what_sort_of_error_it_is() {
+async fn status_of_a_hidden_manifest_determines_the_error() {
     let shop = shop();
     for (status, kind) in [
         (401, ErrorKind::RegistryDenied),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 
 #[tokio::test]
-async fn a_stale_read_sees_what_was_there_before() {
+async fn stale_read_answers_the_value_before() {
     let shop = shop();
     shop.registry.script([InjectedFault::Stale(2)]);
     shop.put().await;
@@ -16,7 +16,7 @@ async fn a_stale_read_sees_what_was_there_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn chaos_lags_behind_for_a_while_only() {
+async fn chaos_reads_are_stale_only_within_the_lag() {
     let shop = shop();
     let mut chaos = RandomFaults::new(0, 100);
     (chaos.puts, chaos.reads) = (vec![InjectedFault::Pass], vec![ReadFault::Stale]);
@@ -134,7 +134,7 @@ async fn scripted_reads_answer_the_value_that_they_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn chaos_brings_the_seed_of_lagging_reads() {
+async fn chaos_sets_the_seed_of_lagging_reads() {
     let (shop, tag, _) = moved().await;
     shop.registry.lag(Duration::from_secs(3600));
     let mut histories = Vec::new();

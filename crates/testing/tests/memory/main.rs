@@ -61,7 +61,7 @@ fn said(put: &Put) -> &'static str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_fault_does_what_it_says() {
+async fn each_put_fault_has_its_documented_effect() {
     let foreign = TestImage::image(3).manifest;
     let s = Duration::from_secs;
     for (fault, answer, at_once, in_a_minute) in [
@@ -91,7 +91,7 @@ async fn each_fault_does_what_it_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_put_that_lands_twice_undoes_what_came_between() {
+async fn put_that_lands_twice_overwrites_the_put_between() {
     let shop = shop();
     shop.registry.script([InjectedFault::Twice(Duration::from_secs(5))]);
     shop.put().await;
@@ -105,7 +105,7 @@ async fn a_put_that_lands_twice_undoes_what_came_between() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_put_lands_though_its_caller_is_gone() {
+async fn put_lands_after_its_caller_was_dropped() {
     let shop = shop();
     shop.registry.script([InjectedFault::Slow(Duration::from_secs(5))]);
     let put = tokio::time::timeout(Duration::from_secs(1), shop.put()).await;
@@ -115,7 +115,7 @@ async fn a_put_lands_though_its_caller_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_read_fault_does_what_it_says() {
+async fn each_read_fault_has_its_documented_effect() {
     for (fault, kind) in [
         (ReadFault::Unavailable, ErrorKind::RegistryUnavailable),
         (ReadFault::Busy, ErrorKind::RegistryBusy),
@@ -147,7 +147,7 @@ async fn each_read_fault_does_what_it_says() {
 }
 
 #[tokio::test]
-async fn a_selected_fault_waits_for_its_call() {
+async fn fault_with_a_condition_applies_only_to_matching_calls() {
     let shop = shop();
     let prod = shop.prod.clone();
     shop.registry.script_when(move |call| call.puts(&prod), [InjectedFault::refused("DENIED"), InjectedFault::After]);

@@ -49,7 +49,7 @@ async fn basic_authentication_is_asked_for_and_checked() {
 }
 
 #[tokio::test]
-async fn a_token_is_good_for_its_scopes_only() {
+async fn token_is_valid_only_for_its_scopes() {
     let server = shop(AuthMode::Bearer(Bearer::new(login()))).await;
     let host = server.host().to_owned();
     let refused = read(&server, "X-None: 1").await;
@@ -82,7 +82,7 @@ async fn a_token_is_good_for_its_scopes_only() {
 }
 
 #[tokio::test]
-async fn tokens_end_and_are_refreshed() {
+async fn ended_token_is_refused_until_it_is_refreshed() {
     let server = shop(AuthMode::Bearer(Bearer::new(login()))).await;
     let answer = token(&server, "repository:shop:pull").await;
     server.end_tokens();

@@ -22,7 +22,7 @@ fn prod(server: &RegistryServer) -> Option<Digest> {
 }
 
 #[tokio::test]
-async fn faults_of_the_model_come_through() {
+async fn faults_of_the_memory_registry_apply_over_http() {
     let (old, new) = (TestImage::image(1).digest(), TestImage::image(2).digest());
     for (fault, status, points_at) in [
         (InjectedFault::Before, 500, old),
@@ -51,7 +51,7 @@ async fn faults_of_the_model_come_through() {
 }
 
 #[tokio::test]
-async fn faults_on_the_wire_do_what_they_say() {
+async fn http_faults_have_their_documented_effect() {
     let (server, next) = shop().await;
     server.script([HttpFault::Status(503), HttpFault::StatusAfter(502)]);
     assert_eq!(
@@ -105,7 +105,7 @@ async fn faults_on_the_wire_do_what_they_say() {
 }
 
 #[tokio::test]
-async fn an_answer_of_the_tests_own_is_sent_with_and_without_the_request_being_done() {
+async fn custom_answer_is_sent_with_or_without_processing_the_request() {
     let (server, next) = shop().await;
     let (old, new) = (TestImage::image(1).digest(), next.digest());
     let json = r#"{"errors":[{"message":"Not enough permissions"}]}"#;
@@ -133,7 +133,7 @@ async fn an_answer_of_the_tests_own_is_sent_with_and_without_the_request_being_d
 }
 
 #[tokio::test]
-async fn a_429_says_when_to_come_again_in_each_way() {
+async fn busy_answer_has_retry_after_in_each_format() {
     let (server, _) = shop().await;
     server.script([
         HttpFault::Busy(RetryAfter::Seconds(7)),
@@ -150,7 +150,7 @@ async fn a_429_says_when_to_come_again_in_each_way() {
 }
 
 #[tokio::test]
-async fn words_of_the_model_come_through() {
+async fn words_of_the_memory_registry_are_sent_over_http() {
     let (server, next) = shop().await;
     let repository = server.repository("shop");
     let said = |status, code: &str, message: &str| ErrorAnswer::new(status, code, message);
@@ -233,7 +233,7 @@ async fn each_answer_has_one_date_by_the_clock_of_the_server() {
 }
 
 #[tokio::test]
-async fn what_is_slow_takes_its_time() {
+async fn slow_answers_take_their_delay() {
     let (server, _) = shop().await;
     let took = |server: RegistryServer| async move {
         let begun = std::time::Instant::now();
@@ -254,7 +254,7 @@ async fn what_is_slow_takes_its_time() {
 }
 
 #[tokio::test]
-async fn a_silent_server_is_stopped_all_the_same() {
+async fn server_with_silent_requests_can_be_stopped() {
     let (server, next) = shop().await;
     server.script_when(|seen| seen.is("PUT", "/manifests/prod"), [HttpFault::SilentAfter]);
     let (address, memory, port) = (server.addr(), server.memory().clone(), server.addr().port());
@@ -274,7 +274,7 @@ async fn a_silent_server_is_stopped_all_the_same() {
 }
 
 #[tokio::test]
-async fn what_is_always_so_stays_until_it_is_calm() {
+async fn permanent_fault_lasts_until_calm() {
     let (server, _) = shop().await;
     server.always(|seen| seen.path.contains("/referrers/"), HttpFault::Status(404));
     let referrers = format!("/v2/shop/referrers/{}", Digest::of(b""));

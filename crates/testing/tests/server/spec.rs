@@ -56,7 +56,7 @@ async fn an_image_is_pushed_in_every_way_and_pulled_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn a_manifest_is_only_shown_to_who_accepts_it() {
+async fn manifest_is_sent_only_if_its_media_type_is_accepted() {
     let server = server().await;
     let prod = "prod".parse().unwrap();
     let manifest = server.memory().push_image(&server.repository("shop"), &prod, 1);
@@ -96,7 +96,7 @@ async fn a_wrong_if_match_is_ignored_and_the_tag_moves() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_manifest_is_said() {
+async fn invalid_manifest_is_refused_with_the_reason() {
     let server = server().await;
     let content_type = format!("Content-Type: {IMAGE}");
     for (body, headers, status, code) in [
@@ -115,7 +115,7 @@ async fn what_is_wrong_with_a_manifest_is_said() {
 }
 
 #[tokio::test]
-async fn tags_come_in_pages() {
+async fn tags_are_listed_in_pages() {
     let server = server().await;
     let repository = server.repository("acme/shop");
     let missing = get(&server, "/v2/acme/shop/tags/list").await;
