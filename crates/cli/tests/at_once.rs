@@ -114,7 +114,7 @@ fn the_second_ctrl_c_leaves_at_once_and_another_run_recovers() {
     assert_eq!((ended.exit, &json["error"]["code"]), (5, &"MOVE_INDETERMINATE".into()), "{}", ended.err);
     assert!(json["error"]["message"].as_str().unwrap().contains(&format!("`tagwarden recover {prod}` is due")));
 
-    // An open move is seen by everybody, and stands in the way of the next one.
+    // Every command sees the open move, which blocks the next one.
     let said = world.does(&["audit"], 5);
     assert!(
         said.out.contains("has not landed") && said.out.contains("if its run is dead: tagwarden recover"),

@@ -41,19 +41,19 @@ async fn moves_survive_restarts_of_the_server() {
     one.bootstrap(&channel, Some(release("1.0")), terms.clone()).await.unwrap();
 
     let stop = Arc::new(AtomicBool::new(false));
-    let mut movers = JoinSet::new();
-    for mover in 0..4 {
+    let mut workers = JoinSet::new();
+    for worker in 0..4 {
         let ledger = PostgresLedger::open(&url, OpenMode::Write).await.unwrap();
         let (one, channel, terms) =
             (promoter(&registry, ledger), channel.clone(), terms.clone().on_conflict(OnConflict::Requeue));
         let (stop, sources) = (Arc::clone(&stop), [release("1.1"), release("1.2")]);
-        movers.spawn(async move {
+        workers.spawn(async move {
             let (mut done, mut failed) = (Vec::new(), 0);
             for (number, source) in sources.into_iter().cycle().enumerate() {
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
-                let terms = terms.clone().idempotency_key(format!("{mover}-{number}").parse().unwrap());
+                let terms = terms.clone().idempotency_key(format!("{worker}-{number}").parse().unwrap());
                 match one.promote(&channel, source, terms).await {
                     Ok(receipt) => done.extend(receipt.r#move.map(|event| event.intent.move_id)),
                     Err(error) => {
@@ -73,7 +73,7 @@ async fn moves_survive_restarts_of_the_server() {
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     stop.store(true, Ordering::Relaxed);
-    let said = movers.join_all().await;
+    let said = workers.join_all().await;
 
     one.recover(&channel, RecoveryMode::RollForward, who, TIMEOUT).await.unwrap();
     let state = one.state(&channel).await.unwrap();
@@ -85,7 +85,7 @@ async fn moves_survive_restarts_of_the_server() {
     for (done, _) in &said {
         for id in done {
             let times = committed.iter().filter(|event| event.intent.move_id == *id).count();
-            assert_eq!(times, 1, "a receipt stands in the log once: {id}");
+            assert_eq!(times, 1, "a receipt is in the log once: {id}");
         }
     }
     let receipts: usize = said.iter().map(|(done, _)| done.len()).sum();

@@ -148,7 +148,7 @@ impl From<ScopeArg> for HoldScope {
     }
 }
 
-/// The deadlines of the protocol. They are written into the log, and everybody obeys what is written there.
+/// The deadlines of the protocol. They are written into the log, and every worker obeys them.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Deadlines (each 1ms to 1h; contradictions are refused)")]
 pub(crate) struct TimesArgs {

@@ -181,12 +181,12 @@ impl Harness {
 
     /// An adapter that declares a lag of `says_ms`, and whose reads lag by `lags_ms`.
     fn lagging(defect: Defect, says_ms: u64, lags_ms: u64) -> Harness {
-        let court = Harness { lag: Duration::from_millis(says_ms), ..Harness::of(defect) };
-        court.sound.lag(Duration::from_millis(lags_ms));
-        court
+        let harness = Harness { lag: Duration::from_millis(says_ms), ..Harness::of(defect) };
+        harness.sound.lag(Duration::from_millis(lags_ms));
+        harness
     }
 
-    fn liar(&self, sound: MemoryRegistry) -> Arc<BrokenRegistry> {
+    fn broken_registry(&self, sound: MemoryRegistry) -> Arc<BrokenRegistry> {
         Arc::new(BrokenRegistry { defect: self.defect, sound, resolves: AtomicUsize::new(0) })
     }
 }
@@ -194,7 +194,7 @@ impl Harness {
 #[async_trait]
 impl RegistryHarness for Harness {
     fn registry(&self) -> Arc<dyn Registry> {
-        self.liar(self.sound.clone())
+        self.broken_registry(self.sound.clone())
     }
 
     async fn repository(&self) -> Repository {
@@ -203,7 +203,7 @@ impl RegistryHarness for Harness {
     }
 
     async fn store_parts(&self, repository: &Repository, sample: &TestImage) -> Result<()> {
-        let repository = self.liar(self.sound.clone()).one_repository(repository);
+        let repository = self.broken_registry(self.sound.clone()).one_repository(repository);
         for blob in &sample.blobs {
             self.sound.store_blob(&repository, blob.clone());
         }
@@ -217,7 +217,7 @@ impl RegistryHarness for Harness {
         chaos.reads = vec![ReadFault::Unavailable];
         chaos.puts = vec![InjectedFault::Before];
         broken.chaos(chaos);
-        (self.liar(broken), "reg.io/broken".parse().unwrap())
+        (self.broken_registry(broken), "reg.io/broken".parse().unwrap())
     }
 
     fn lag(&self) -> Duration {
