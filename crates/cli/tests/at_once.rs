@@ -27,7 +27,7 @@ fn eight(world: &World, flags: &[&str]) -> Vec<(i32, Value)> {
 }
 
 #[test]
-fn eight_requeueing_promotions_are_eight_ordered_moves() {
+fn eight_requeuing_promotions_are_eight_ordered_moves() {
     let world = World::with_prod();
     let ends = eight(&world, &["--on-conflict", "requeue", "--timeout", "50s"]);
     assert!(ends.iter().all(|(exit, json)| *exit == 0 && json["result"] == "committed"), "{ends:?}");

@@ -142,7 +142,7 @@ async fn the_file_ledger_keeps_every_requirement() {
 }
 
 #[tokio::test]
-async fn every_liar_is_caught_by_the_requirement_that_it_breaks() {
+async fn every_broken_ledger_is_caught_by_the_requirement_that_it_breaks() {
     let caught = [
         append_if_next(&store(Defect::LastWriterWins)).await,
         gaps_are_refused(&store(Defect::TakesGaps)).await,
