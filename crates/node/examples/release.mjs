@@ -4,7 +4,7 @@
  * usage: node release.mjs REPOSITORY LEDGER DIRECTORY
  *
  * REPOSITORY is on a registry that may be pushed to (a login is found as docker finds it), LEDGER is a URL or a directory,
- * DIRECTORY is what is released.
+ * DIRECTORY has the files to release.
  */
 
 import { Channel, OciRegistry, Promoter, Provenance, TagwardenError, openLedger, packArtifact, pushArtifact } from 'tagwarden'

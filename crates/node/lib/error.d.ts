@@ -3,7 +3,7 @@ import type { Finding } from './record.js'
 /** The caller's next step after an error: none, retry later, plan again, or recover the channel. */
 export type Retry = 'never' | 'later' | 'replan' | 'recover'
 
-/** The kind of an error. `refused` is a decision, `failed` is a fault; after `unknown` the result is unknown. */
+/** The kind of an error: `refused` is a decision, `failed` a fault; `unknown` means no usable answer. */
 export type ErrorClass = 'failed' | 'usage' | 'refused' | 'drift' | 'indeterminate' | 'unknown' | 'defect'
 
 /** The stable code of an error. Never renamed, never reused; `docs/reference/errors.md` explains each. */

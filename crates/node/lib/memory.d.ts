@@ -91,23 +91,23 @@ export declare class MemoryRegistry {
   deleteBlob(repository: Repository | string, digest: Digest | string): boolean
   /** The digest that a tag points at now. */
   peek(repository: Repository | string, tag: Tag | string): string | null
-  /** True if the manifest is there. */
+  /** True if the repository has the manifest. */
   holds(repository: Repository | string, digest: Digest | string): boolean
   /**
-   * A policy hides this manifest: a resolve of a tag that points at it, and a fetch of it, is answered so. Everything else can
-   * be read, and puts are not touched. It is REGISTRY_DENIED for 401 and 403, REGISTRY_BUSY for 429, else REGISTRY_UNAVAILABLE.
+   * Hides this manifest: a resolve of a tag that points at it, and a fetch of it, fail with these words. Other reads and all
+   * puts work as before. The error is REGISTRY_DENIED for 401 and 403, REGISTRY_BUSY for 429, else REGISTRY_UNAVAILABLE.
    */
   hide(repository: Repository | string, digest: Digest | string, words: RegistryWords): void
-  /** The policy hides it no longer. False if it did not. */
+  /** Ends `hide`. False if the manifest was not hidden. */
   unhide(repository: Repository | string, digest: Digest | string): boolean
   /** The next puts (of this tag, if one is given) meet these faults, in order, one each; pins are puts, too. */
   script(faults: InjectedFault[], options?: { tag?: Tag | string }): void
   /** The next reads (or resolves of this tag) meet these faults, in order, one each. */
   scriptReads(faults: ReadFault[], options?: { tag?: Tag | string }): void
   /**
-   * From now on a read of a tag answers any value, a digest or *absent*, that the tag had within so many milliseconds: in any
-   * order, each as likely as the others. 0 at first, and ends it. The draws come from a fixed seed, or from that of `chaos`.
-   * Fetches by digest, blobs and lists of tags do not lag.
+   * From now on a read of a tag answers any value, a digest or *absent*, that the tag had within this many milliseconds: in any
+   * order, all equally likely. 0 is the initial value, and ends the lag. The random numbers have a fixed seed, or that of
+   * `chaos`. Fetches by digest, blobs and lists of tags do not lag.
    */
   lag(windowMs: number): void
   /**
@@ -142,7 +142,7 @@ export declare class TestRegistry {
   repository(path: string): string
   /** Demands this login from now on, as Basic authentication or for its own tokens; without an argument it demands none. */
   demand(login?: Demand): void
-  /** The next requests (of a method, whose path ends so) meet these faults, in order, one each. */
+  /** The next requests, of this method and with this end of their path if given, meet these faults, in order, one each. */
   scriptHttp(faults: HttpFault[], options?: { method?: string; path?: string }): void
   /** Drops the scripted faults that no request has met. */
   calm(): void
@@ -160,7 +160,7 @@ export declare class TestRegistry {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** A login that a registry demands; with tokens of its own where `token` is true. */
+/** A login that a registry demands: by Basic authentication, or with its own tokens if `token` is true. */
 export interface Demand {
   user?: string
   password?: string

@@ -153,7 +153,7 @@ export declare class Plan {
 }
 
 /**
- * A move whose worker did not close it within its times. A plan leaves it as it is. `closing`: executing would complete
+ * A move whose worker did not close it within its times. Planning does not change it. `closing`: executing would complete
  * it (it has the key of this request), or commit it if it has landed and abort it otherwise.
  */
 export interface DeadMove {

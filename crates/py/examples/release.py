@@ -3,7 +3,7 @@
 usage: release.py REPOSITORY LEDGER DIRECTORY
 
 REPOSITORY is on a registry that may be pushed to (a login is found as docker finds it), LEDGER is a URL or a directory,
-DIRECTORY is what is released.
+DIRECTORY has the files to release.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ class Adapter:
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def ask(self, method: str, request: str) -> str:
-        """Called by the native half, on a thread of its own."""
+        """The native half calls this on its own thread."""
         answer: str = _THREADS.run(lambda: json.dumps(getattr(self, f"_{method}")(json.loads(request))))
         return answer
 

@@ -309,7 +309,7 @@ class MoveRecord(Record):
 class DriftSeen(Record):
     """An observation of drift: at position ``seq``, written ``at`` a time.
 
-    - ``expected``: the live digest; ``observed``: what the registry answered, None if the tag was absent.
+    - ``expected``: the live digest; ``observed``: the observed digest, None if the tag was absent.
     """
 
     seq: int
@@ -432,7 +432,7 @@ class PossiblyOpen(Record):
 
 @dataclass(frozen=True)
 class DeadMove(Record):
-    """A move whose worker did not close it within its times. A plan leaves it as it is.
+    """A move whose worker did not close it within its times. Planning does not change it.
 
     - ``seq``: the position of its intent; ``op``: its operation; ``target``: the digest that it points the channel at.
     - ``closing``: how executing the plan would close it: "complete" (it has the key of this request, and is put if

@@ -68,7 +68,7 @@ class Registry(Protocol):
         ...
 
     def has_blob(self, repository: Repository, digest: Digest) -> bool | Awaitable[bool]:
-        """True if the blob is there, False if it is proven absent."""
+        """True if the blob exists, False if it is proven absent."""
         ...
 
 
@@ -112,7 +112,7 @@ class NativeRegistry:
         return [Tag._known(tag) for tag in self._ask("tags", repository=repository)]
 
     def has_blob(self, repository: str | Repository, digest: str | Digest) -> bool:
-        """True if the blob is there, False if it is proven absent."""
+        """True if the blob exists, False if it is proven absent."""
         return bool(self._ask("has_blob", repository=repository, digest=digest))
 
     def _ask(self, method: str, **arguments: Any) -> Any:
@@ -125,7 +125,7 @@ class Credentials:
 
     - ``user`` and ``password`` (or an access token in its place), together;
     - ``identity_token``: a token server exchanges it for a registry token;
-    - ``registry_token``: it is sent as it is.
+    - ``registry_token``: it is sent unchanged.
 
     ``OciRegistry`` raises InvalidValueError CONFIG_INVALID for a mixture.
     """

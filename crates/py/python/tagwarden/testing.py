@@ -51,7 +51,8 @@ class TestRegistry:
         self._set("demand", user=user, password=password, token=token)
 
     def script_http(self, *faults: dict[str, Any], method: str | None = None, path: str | None = None) -> None:
-        """The next requests (of a method, whose path ends so) meet these faults, in order, one each.
+        """The next requests meet these faults, in order, one each: only of this ``method``, if given, and only if their
+        path ends with ``path``, if given.
 
         A fault is ``{"fault": "status", "status": 503}``. There are ``pass``, ``status`` and ``status_after``, ``busy``
         (``seconds``), ``html`` (``status``), ``redirect`` (``status``, ``location``), ``cut_body``, ``trickle`` and
