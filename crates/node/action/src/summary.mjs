@@ -8,7 +8,7 @@ export function moved({ channel, op, result, previous_digest: previous, digest, 
   const lines = [`## ${op} of ${code(channel)}: ${said[result]}`, '']
   lines.push(...table(['', 'digest'], [['before', previous ? code(previous) : 'nothing'], ['after', code(digest)], ...now]), '')
   const findings = move?.intent.decision.findings ?? []
-  if (findings.length > 0) lines.push('### What the policy said', '', ...found(findings), '')
+  if (findings.length > 0) lines.push('### Findings of the policy', '', ...found(findings), '')
   return [...lines, ...past(events), ''].join('\n')
 }
 
