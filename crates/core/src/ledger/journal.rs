@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::index::{CommittedMove, STATE};
 use super::{Appended, Ledger, Snapshot, Unacknowledged};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Body, ChannelState, EncodedEntry, Entry, Outcome, PossiblyOpen, Status};
+use crate::log::{Body, ChannelState, Entry, Outcome, PossiblyOpen, Status};
 use crate::value::{Channel, Timestamp};
 
 /// Number of entries that one read asks for.

@@ -398,10 +398,10 @@ async fn an_entry_that_closes_a_log_wrongly_is_a_defect() {
 
 /// A broken target that stores other bytes than it was given.
 #[derive(Debug)]
-struct Liar(Arc<MemoryLedger>);
+struct BrokenTarget(Arc<MemoryLedger>);
 
 #[async_trait]
-impl Ledger for Liar {
+impl Ledger for BrokenTarget {
     async fn size(&self, channel: &Channel) -> Result<u64> {
         self.0.size(channel).await
     }
@@ -424,8 +424,8 @@ impl Ledger for Liar {
 async fn the_source_is_not_closed_before_the_target_was_read_back() {
     let log = holds(3);
     let from = ledger(&log).await;
-    let liar = Arc::new(Liar(ledger(&[]).await));
-    let error = run(&Migration::migrating(from.clone(), liar, name(NAME), author())).await.unwrap_err();
+    let broken = Arc::new(BrokenTarget(ledger(&[]).await));
+    let error = run(&Migration::migrating(from.clone(), broken, name(NAME), author())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerForked);
     assert!(error.to_string().contains(": seq 1: "), "{error}");
     assert_eq!(whole(from.as_ref()).await, log);
