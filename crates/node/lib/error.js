@@ -51,14 +51,14 @@ function messageOf(exception) {
   }
 }
 
-/** The error that the native half describes; the innermost cause is the exception of a backend, if one is behind it. */
+/** Makes the error that the native half describes. If a backend in JavaScript threw, its exception is the innermost cause. */
 function raised({ code, message, context, findings, retry, cause }, exception) {
   const behind = cause === undefined ? exception : raised(cause, exception)
   if (code !== undefined) return new TagwardenError(message, { code, context, findings, retry, cause: behind })
   return behind ?? new Error(message)
 }
 
-/** The meaning of an exception of the native half: `{aborted}` or `{error}`. An argument that napi rejects is a TypeError. */
+/** Reads an exception of the native half: `{aborted}` or `{error}`. An argument that napi rejects is a TypeError. */
 function thrown(error) {
   let described
   try {

@@ -1,6 +1,6 @@
 //! The requirements of a backend, as functions that any test framework or language can call.
 //!
-//! Each requirement returns the first [`Failure`] that it saw. [`ledger`] has the requirements of a
+//! Each function tests one requirement and returns the first [`Failure`]. [`ledger`] has the requirements of a
 //! [`Ledger`](tagwarden::ledger::Ledger), [`registry`] those of a [`Registry`](tagwarden::registry::Registry). The requirements write
 //! to the store under test, under names that no other run uses.
 

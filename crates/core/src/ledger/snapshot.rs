@@ -53,7 +53,7 @@ impl Snapshot {
                     }
                 };
                 if next + 1 == self.state.size && Some(leaf) != self.state.leaf {
-                    let message = format!("seq {next}: it is not the entry that was there before");
+                    let message = format!("seq {next}: another entry was read there before");
                     return Err(Error::new(ErrorKind::LedgerForked, message)
                         .with_context("channel", channel)
                         .with_context("seq", next));

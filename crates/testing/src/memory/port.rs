@@ -1,4 +1,4 @@
-//! The port of a `MemoryRegistry`: each call meets its fault.
+//! `MemoryRegistry` as a `Registry`: each call has the fault that was set for it.
 
 use std::fmt;
 use std::time::Duration;
@@ -109,8 +109,8 @@ impl Model {
         }
     }
 
-    /// The result of a read, and the answer of a policy instead of it, if there is one. It applies the writes of a
-    /// foreign writer just before and after.
+    /// The result of a read, or a policy's answer to a hidden manifest. The fault's writes of a foreign writer are
+    /// applied just before the read or just after it.
     fn look<T>(
         &mut self,
         call: &Call,

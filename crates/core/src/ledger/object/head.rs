@@ -32,11 +32,11 @@ impl Log {
     async fn look_again(&self, last: u64, known: EntryHash) -> Result<u64> {
         let (there, mut next) = try_join(self.entry(last), self.entry(last + 1)).await?;
         let Some(there) = there else {
-            return Err(self.truncated(last, "it was there before"));
+            return Err(self.truncated(last, "it was read before"));
         };
         let mut leaf = EncodedEntry::of(there.clone()).leaf();
         if leaf != known {
-            return Err(self.forked(last, "it is not the entry that stood there before"));
+            return Err(self.forked(last, "another entry was read there before"));
         }
         let mut brought = vec![(last, there)];
         let mut seq = last + 1;
@@ -58,7 +58,7 @@ impl Log {
     fn check_parent(&self, seq: u64, bytes: &Bytes, before: EntryHash) -> Result<()> {
         match Entry::open(bytes) {
             Ok(entry) if entry.seq == seq && entry.parent.is_some_and(|parent| parent != before) => {
-                Err(self.forked(seq, "it continues another entry than the one that stands before it"))
+                Err(self.forked(seq, "its parent is not the entry before it"))
             }
             // Other defects are found when the entry is applied.
             _ => Ok(()),
@@ -89,7 +89,7 @@ impl Log {
         };
         let leaf = EncodedEntry::of(bytes.clone()).leaf();
         if size == from && hinted.is_some_and(|hinted| hinted != leaf) {
-            let who = format!("it is not the entry that {} saw there", self.keys.hint());
+            let who = format!("{} names another entry", self.keys.hint());
             return Err(self.forked(last, &who));
         }
         Ok(self.arrive(size, leaf, vec![(last, bytes)]))

@@ -82,7 +82,7 @@ fn of_environment(registry: &str, variable: impl Fn(&str) -> Option<String>) -> 
         (Some(user), Some(password), None) => Ok(Some(Credentials::password(user, password))),
         (None, None, Some(token)) => Ok(Some(Credentials::IdentityToken(token.into()))),
         (_, _, Some(_)) => Err(invalid(
-            "TAGWARDEN_IDENTITY_TOKEN stands beside TAGWARDEN_USERNAME or TAGWARDEN_PASSWORD; set one or the other",
+            "TAGWARDEN_IDENTITY_TOKEN is set together with TAGWARDEN_USERNAME or TAGWARDEN_PASSWORD: set one login only",
         )),
         _ => Err(invalid("TAGWARDEN_USERNAME and TAGWARDEN_PASSWORD are set together or not at all")),
     }
@@ -128,7 +128,7 @@ fn without_output(error: &CredentialRetrievalError) -> &'static str {
         CredentialRetrievalError::HelperFailure { .. } => "the credential helper failed; its output is not shown",
         CredentialRetrievalError::CredentialDecodingError => "an \"auth\" is not base64 of user:password",
         CredentialRetrievalError::CredentialMismatchError => "\"auth\" differs from \"username\" and \"password\"",
-        CredentialRetrievalError::ConfigReadError => "the configuration is not valid JSON of docker's",
+        CredentialRetrievalError::ConfigReadError => "docker's configuration is not valid JSON",
         CredentialRetrievalError::NoCredentialConfigured | CredentialRetrievalError::ConfigNotFound => "there are none",
     }
 }

@@ -22,7 +22,7 @@ async fn an_overwritten_entry_is_a_fork_at_the_next_look_of_a_reader_that_saw_it
         let error = ada.size(&channel()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LedgerForked, "{error:?}");
         let said = error.to_string();
-        assert!(said.starts_with("scripted/team/ledger: seq 2: it is not the entry that stood there before"), "{said}");
+        assert!(said.starts_with("scripted/team/ledger: seq 2: another entry was read there before"), "{said}");
         assert!(said.contains("does not honour conditional writes any more: stop every writer"), "{said}");
     }
     // The journal of a move stops with the same error.
@@ -44,7 +44,7 @@ async fn an_entry_that_continues_an_overwritten_one_is_a_fork_for_a_reader_that_
     let error = bob.size(&channel()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerForked, "{error:?}");
     assert!(
-        error.to_string().contains("seq 3: it continues another entry than the one that stands before it"),
+        error.to_string().contains("seq 3: its parent is not the entry before it"),
         "{error}"
     );
     // A new reader finds a broken chain at that position.
@@ -64,7 +64,7 @@ async fn the_hint_is_a_witness_for_processes_that_come_later() {
     hint(&store, 3, log[2].leaf()).await;
     let error = opened(&store).await.size(&channel()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerForked, "{error:?}");
-    assert!(error.to_string().contains("seq 2: it is not the entry that "), "{error}");
+    assert!(error.to_string().contains("seq 2: "), "{error}");
 }
 
 #[tokio::test]
@@ -78,6 +78,6 @@ async fn a_cut_tail_is_seen_by_a_reader_that_saw_the_longer_log() {
     assert_eq!(error.kind(), ErrorKind::LedgerTruncated);
     assert_eq!(
         error.to_string(),
-        format!("scripted/team/ledger: seq 4: {} is not there, and it was there before", key(4))
+        format!("scripted/team/ledger: seq 4: {} is not there, and it was read before", key(4))
     );
 }

@@ -14,7 +14,7 @@ fn head(status: u16) -> Reply {
 }
 
 #[tokio::test]
-async fn a_head_that_is_an_error_is_asked_again_as_a_get_for_the_words() {
+async fn failed_head_is_repeated_as_get_for_its_message() {
     for status in [400, 403, 404, 405, 412, 451, 500, 501, 503] {
         for retries in [0, 2] {
             let script = Script::start(move |request, _| match request.is("HEAD") {
@@ -33,7 +33,7 @@ async fn a_head_that_is_an_error_is_asked_again_as_a_get_for_the_words() {
 }
 
 #[tokio::test]
-async fn a_get_after_a_head_that_is_an_error_counts() {
+async fn get_after_failed_head_decides() {
     for status in [403, 405, 412, 429, 500, 501] {
         let script = Script::start(move |request, _| match request.is("HEAD") {
             true => head(status),
@@ -49,14 +49,14 @@ async fn a_get_after_a_head_that_is_an_error_counts() {
 }
 
 #[tokio::test]
-async fn a_head_that_asks_for_a_long_wait_is_not_asked_again() {
+async fn head_with_a_long_retry_after_is_not_repeated() {
     let script = Script::start(|_, _| reply(429, &[("retry-after", "3600")], "")).await;
     assert_eq!(resolve(options(), &script).await.unwrap_err().kind(), ErrorKind::RegistryBusy);
     assert_eq!(script.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn the_words_of_the_last_5xx_reach_the_error_after_lost_connections() {
+async fn message_of_the_last_5xx_reaches_the_error_after_lost_connections() {
     let script = Script::start(|_, number| match number {
         0 => refusal(502, "FIRST"),
         1 => refusal(503, "MAINTENANCE"),
@@ -70,7 +70,7 @@ async fn the_words_of_the_last_5xx_reach_the_error_after_lost_connections() {
 }
 
 #[tokio::test]
-async fn the_words_of_the_last_5xx_reach_the_error_after_a_timeout() {
+async fn message_of_the_last_5xx_reaches_the_error_after_a_timeout() {
     let script =
         Script::start(|_, number| if number == 0 { refusal(503, "MAINTENANCE") } else { Reply::Silence }).await;
     let slow = registry(options().total_timeout(Duration::from_millis(400)));
@@ -79,7 +79,7 @@ async fn the_words_of_the_last_5xx_reach_the_error_after_a_timeout() {
 }
 
 #[tokio::test]
-async fn what_was_read_of_an_error_that_is_cut_is_shown() {
+async fn cut_error_body_is_shown_as_far_as_it_was_read() {
     let part = r#"{"errors":[{"code":"DENIED","message":"blocked by"#;
     for status in [403, 404, 500] {
         let script = Script::start(move |_, _| Reply::Bytes(bytes(status, &[], 999, part))).await;
@@ -93,7 +93,7 @@ async fn what_was_read_of_an_error_that_is_cut_is_shown() {
 }
 
 #[tokio::test]
-async fn what_was_read_of_an_error_before_the_timeout_is_shown() {
+async fn error_body_is_shown_as_far_as_it_was_read_before_the_timeout() {
     let body = "blocked by administrative rules".repeat(200);
     let script =
         Script::start(move |_, _| Reply::Trickle(bytes(403, &[], body.len(), &body), Duration::from_millis(1))).await;
@@ -105,7 +105,7 @@ async fn what_was_read_of_an_error_before_the_timeout_is_shown() {
 }
 
 #[tokio::test]
-async fn an_error_body_over_64_kib_is_shown_from_its_beginning() {
+async fn error_body_over_64_kib_is_shown_from_its_beginning() {
     let script = Script::start(|_, _| reply(403, &[], "too many words ".repeat(10_000))).await;
     let error = registry(options()).fetch(&repository(&script).tag(prod())).await.unwrap_err();
     assert!(error.to_string().contains("the registry answered 403: too many words "), "{error}");
@@ -114,7 +114,7 @@ async fn an_error_body_over_64_kib_is_shown_from_its_beginning() {
 }
 
 #[tokio::test]
-async fn a_compressed_error_says_so() {
+async fn compressed_error_body_is_named_as_compressed() {
     let script = Script::start(|_, _| reply(403, &[("content-encoding", "gzip")], "x")).await;
     let error = registry(options()).fetch(&repository(&script).tag(prod())).await.unwrap_err();
     let want = "the registry answered 403 (the body is cut: it is compressed, which was not asked for)";
@@ -122,7 +122,7 @@ async fn a_compressed_error_says_so() {
 }
 
 #[tokio::test]
-async fn a_secret_of_which_only_the_beginning_came_is_not_shown() {
+async fn cut_secret_in_an_error_body_is_not_shown() {
     let script = Script::start(|request, _| match request.header("authorization") {
         None => reply(401, &[("www-authenticate", "Basic")], ""),
         Some(_) => Reply::Bytes(bytes(403, &[], 99, "you sent canary-5d")),
