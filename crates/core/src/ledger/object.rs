@@ -32,7 +32,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 
 use self::bucket::{Bucket, Listing};
-use self::log::Log;
+use self::log::{AT_ONCE, Log};
 use self::settings::Settings;
 use super::name::OBJECT;
 use super::open_logs::OpenLogs;
@@ -44,12 +44,6 @@ use crate::value::Channel;
 
 /// The longest time of one request, unless the URL or [`ObjectLedger::timeout`] sets another: 10 s.
 const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The greatest number of requests of one read that run at once.
-const AT_ONCE: usize = 32;
-
-/// The greatest number of entries that one read returns.
-const MAX_READ: u64 = 512;
 
 /// The greatest number of channels that are remembered.
 const MAX_LOGS: usize = 1024;

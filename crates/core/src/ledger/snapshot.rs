@@ -45,9 +45,8 @@ impl Snapshot {
                     // earlier page.
                     true => EncodedEntry::of(bytes).leaf(),
                     false => {
-                        let entry = Entry::open(&bytes).map_err(|e| e.with_context("channel", channel))?;
                         let checked = check(channel, next, parent, &bytes);
-                        let (leaf, _) = checked.map_err(|d| Error::from(d).with_context("channel", channel))?;
+                        let (leaf, entry) = checked.map_err(|d| Error::from(d).with_context("channel", channel))?;
                         entries.push(entry);
                         leaf
                     }

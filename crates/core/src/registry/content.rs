@@ -8,9 +8,21 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::manifest::{ARTIFACT_TYPES, MANIFEST_TYPES, Manifest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Digest, Line};
+
+/// The media types that are requested and understood: OCI manifest and index, Docker v2 manifest and list.
+pub const MANIFEST_TYPES: [&str; 4] = [
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+];
+
+/// The media types of artifact manifests, which have `blobs` and no config. No released specification has them, but
+/// they are understood if a registry sends one (ORAS, and OCI 1.1 before its release).
+pub const ARTIFACT_TYPES: [&str; 2] =
+    ["application/vnd.cncf.oras.artifact.manifest.v1+json", "application/vnd.oci.artifact.manifest.v1+json"];
 
 /// The parts of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +39,7 @@ pub enum Content {
         /// The manifests in order.
         manifests: Vec<Descriptor>,
     },
-    /// An artifact without a config, of one of [`ARTIFACT_TYPES`](super::ARTIFACT_TYPES): blobs only.
+    /// An artifact without a config, of one of [`ARTIFACT_TYPES`]: blobs only.
     Artifact {
         /// The blobs in order.
         blobs: Vec<Descriptor>,
@@ -112,13 +124,13 @@ struct RawDescriptor {
 }
 
 /// Reads the body and checks that it is of the kind that its media type names.
-pub(super) fn read(manifest: &Manifest) -> Result<Body> {
-    let served = essence(manifest.media_type().as_str());
+pub(super) fn read(bytes: &[u8], media_type: &str) -> Result<Body> {
+    let served = essence(media_type);
     if served.starts_with("application/vnd.docker.distribution.manifest.v1+") {
         return Err(unsupported("Docker schema 1 is not supported: push it again with a current client"));
     }
     let kind = kind_of(served)?;
-    let body = Body { kind, ..parse(manifest.bytes())? };
+    let body = Body { kind, ..parse(bytes)? };
     match body.schema_version {
         // Artifact manifests have no such field.
         _ if kind == Kind::Artifact => {}

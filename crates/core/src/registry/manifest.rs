@@ -2,25 +2,12 @@
 
 use bytes::Bytes;
 
-use super::content::{self, Content, Descriptor};
+use super::content::{self, Body, Content, Descriptor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Digest, Hasher, Line};
 
 /// The largest size of a manifest in bytes: 4 MiB, which registries should accept (OCI distribution specification).
 pub const MAX_MANIFEST: usize = 4 * 1024 * 1024;
-
-/// The media types that are requested and understood: OCI manifest and index, Docker v2 manifest and list.
-pub const MANIFEST_TYPES: [&str; 4] = [
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-];
-
-/// The media types of artifact manifests, which have `blobs` and no config. No released specification has them, but
-/// they are understood if a registry sends one (ORAS, and OCI 1.1 before its release).
-pub const ARTIFACT_TYPES: [&str; 2] =
-    ["application/vnd.cncf.oras.artifact.manifest.v1+json", "application/vnd.oci.artifact.manifest.v1+json"];
 
 /// A manifest as a registry stores it: the exact bytes, their media type and their digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,20 +45,24 @@ impl Manifest {
     ///
     /// A list that is `null` is read as empty. Fields that are in no specification are ignored.
     ///
-    /// - MANIFEST_UNSUPPORTED: the media type is not one of [`MANIFEST_TYPES`] or [`ARTIFACT_TYPES`] (Docker schema 1,
+    /// - MANIFEST_UNSUPPORTED: the media type is not one of [`MANIFEST_TYPES`](super::MANIFEST_TYPES) or [`ARTIFACT_TYPES`](super::ARTIFACT_TYPES) (Docker schema 1,
     ///   for example), or a digest is of an algorithm other than sha256 and sha512.
     /// - MANIFEST_INVALID: not one JSON object, a repeated key, more than 127 levels, or a field that is missing or
     ///   malformed.
     /// - MANIFEST_AMBIGUOUS: `mediaType` differs from the media type of the answer, the manifest has parts of both an
     ///   image and an index, or a field's name is spelled so that only some readers accept it.
     pub fn content(&self) -> Result<Content> {
-        content::read(self).and_then(|body| body.content()).map_err(|error| error.with_context("digest", self.digest))
+        self.read().and_then(|body| body.content()).map_err(|error| error.with_context("digest", self.digest))
     }
 
     /// The manifest that this one refers to (OCI image specification, `subject`), if it names one. The errors are those
     /// of [`content`](Manifest::content).
     pub fn subject(&self) -> Result<Option<Descriptor>> {
-        content::read(self).and_then(|body| body.subject()).map_err(|error| error.with_context("digest", self.digest))
+        self.read().and_then(|body| body.subject()).map_err(|error| error.with_context("digest", self.digest))
+    }
+
+    fn read(&self) -> Result<Body> {
+        content::read(&self.bytes, self.media_type.as_str())
     }
 
     /// The exact bytes.

@@ -7,9 +7,9 @@ mod manifest;
 pub mod oci;
 mod pin;
 
-pub use content::{Content, Descriptor};
+pub use content::{ARTIFACT_TYPES, Content, Descriptor, MANIFEST_TYPES};
 pub use description::Description;
-pub use manifest::{ARTIFACT_TYPES, MANIFEST_TYPES, MAX_MANIFEST, Manifest};
+pub use manifest::{MAX_MANIFEST, Manifest};
 pub use pin::{pin_tag, pinned};
 
 use std::fmt;

@@ -9,7 +9,6 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use super::bucket::Bucket;
 use super::keys::Keys;
-use super::{AT_ONCE, MAX_READ};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::EntryHash;
 use crate::value::Channel;
@@ -21,6 +20,12 @@ pub(super) struct Log {
     pub(super) keys: Keys,
     known: Mutex<Known>,
 }
+
+/// The greatest number of requests of one read that run at once.
+pub(super) const AT_ONCE: usize = 32;
+
+/// The greatest number of entries that one read returns.
+const MAX_READ: u64 = 512;
 
 /// The facts about a log that this process has read.
 #[derive(Debug, Default)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::registry::Manifest;
 
 const IMAGE: &str = MANIFEST_TYPES[0];
 const INDEX: &str = MANIFEST_TYPES[1];

@@ -154,12 +154,6 @@ impl Answer {
     }
 }
 
-/// An error of `kind` with the message and the context of `error`, and with `more` added to the message.
-pub(super) fn and(kind: ErrorKind, error: &Error, more: &str) -> Error {
-    let longer = Error::new(kind, format!("{error}; {more}"));
-    error.context().fold(longer, |longer, (name, value)| longer.with_context(name, value))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

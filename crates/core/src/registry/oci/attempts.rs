@@ -1,6 +1,7 @@
 //! `Attempts`: the results of the attempts of one request, for the final error.
 
-use super::answer::{Arriving, and};
+use super::answer::Arriving;
+use super::words::and;
 use crate::error::Error;
 
 /// The results of attempts. They are kept outside of the future that makes the attempts, so that they remain after a

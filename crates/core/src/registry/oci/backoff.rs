@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::fmt::rfc2822::DateTimeParser;
 use tokio::time::Instant;
 
-use super::answer::and;
 use super::options::OciOptions;
+use super::words::and;
 use crate::backoff::Backoff;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Timestamp;

@@ -7,13 +7,13 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, W
 use reqwest::{Method, Response, StatusCode, Url};
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{Answer, Origin, and};
+use super::answer::{Answer, Origin};
 use super::attempts::Attempts;
 use super::auth::{Authenticator, Need, Pass};
 use super::clients::{Unread, body, clients, send};
 use super::endpoint::{Endpoint, host_and_port};
 use super::options::{OciOptions, TokenScope};
-use super::words::show;
+use super::words::{and, show};
 use super::{backoff, outside};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Clients;

@@ -6,11 +6,11 @@ use reqwest::header::{CONTENT_TYPE, DATE};
 use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
 
-use super::answer::{Answer, and};
+use super::answer::Answer;
 use super::endpoint::Endpoint;
 use super::http::{Http, Read};
 use super::tags;
-use super::words::show;
+use super::words::{and, show};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{MAX_MANIFEST, Manifest, TagAnswer};
 use crate::value::{Digest, Hasher, Reference, Repository, Tag, Target, Timestamp};

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::secret::{Secret, redact};
+use crate::error::{Error, ErrorKind};
 
 /// The longest text of a registry in an error, in bytes.
 const MAX_SHOWN: usize = 1024;
@@ -128,6 +129,12 @@ pub(super) fn show(text: &str, secrets: &[Secret]) -> String {
         }
     }
     shown
+}
+
+/// An error of `kind` with the message and the context of `error`, and with `more` added to the message.
+pub(super) fn and(kind: ErrorKind, error: &Error, more: &str) -> Error {
+    let longer = Error::new(kind, format!("{error}; {more}"));
+    error.context().fold(longer, |longer, (name, value)| longer.with_context(name, value))
 }
 
 #[cfg(test)]

@@ -43,10 +43,7 @@ async fn an_entry_that_continues_an_overwritten_one_is_a_fork_for_a_reader_that_
     lay(&store, 3, &log[3..]).await;
     let error = bob.size(&channel()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerForked, "{error:?}");
-    assert!(
-        error.to_string().contains("seq 3: its parent is not the entry before it"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("seq 3: its parent is not the entry before it"), "{error}");
     // A new reader finds a broken chain at that position.
     let anew: Arc<dyn Ledger> = Arc::new(opened(&store).await);
     let error = ChannelLog::new(anew, channel()).refresh().await.unwrap_err();
