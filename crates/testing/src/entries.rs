@@ -36,7 +36,8 @@ pub fn intent(channel: &Channel, seq: u64, live: Option<Digest>, target: Digest)
     })
 }
 
-/// The outcome of the move that `intent` at `seq` began: the registry accepted its put, and the tag was seen at the target.
+/// The outcome of the move that `intent` at `seq` began: the registry accepted its put, and the tag was seen at the
+/// target.
 pub fn outcome(seq: u64, intent: &Intent) -> Outcome {
     Outcome {
         move_id: intent.move_id.clone(),

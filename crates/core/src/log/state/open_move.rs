@@ -1,5 +1,5 @@
-//! `OpenMove`: the open move of a channel; `ClosedMove`, its last closed move; `PossiblyOpen`, a move whose intent was appended,
-//! but the append was not answered.
+//! `OpenMove`: the open move of a channel; `ClosedMove`: its last closed move; `PossiblyOpen`: a move whose intent was
+//! appended, but the append was not answered.
 
 use std::fmt;
 
