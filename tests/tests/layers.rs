@@ -107,6 +107,12 @@ fn violations(module: &str, file: &str, source: &str) -> Vec<String> {
     wrong
 }
 
+/// The name of a module that a line declares, to be read from a file of its own.
+fn declared(line: &str) -> Option<&str> {
+    let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
+    line.strip_prefix("mod ")?.strip_suffix(';')
+}
+
 /// Every source file below `dir`, except those that exist in test builds only.
 fn sources(dir: &Path, into: &mut Vec<PathBuf>, test_only: &mut BTreeSet<PathBuf>) {
     let mut files: Vec<PathBuf> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -123,8 +129,7 @@ fn sources(dir: &Path, into: &mut Vec<PathBuf>, test_only: &mut BTreeSet<PathBuf
             for line in source.lines().map(str::trim) {
                 if line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test,") {
                     test = true;
-                } else if let (true, Some(module)) = (test, line.strip_prefix("mod ").and_then(|m| m.strip_suffix(';')))
-                {
+                } else if let (true, Some(module)) = (test, declared(line)) {
                     test_only.extend([below.join(format!("{module}.rs")), below.join(module)]);
                     test = false;
                 } else if !line.starts_with("#[") {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 // A source of the crate `tagwarden-testing`, which depends on this one.
 #[path = "../../testing/src/entries.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unreachable_pub)]
 mod entries;
 
 /// Odd: the policy, and an intent and an outcome of each move.

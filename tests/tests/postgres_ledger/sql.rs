@@ -3,10 +3,11 @@
 use std::io::Seek as _;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tagwarden::ledger::{Appended, ChannelLog, Ledger, OpenMode, PostgresLedger};
 use tagwarden::log::{ChannelState, Source};
-use tagwarden::{Channel, MoveOptions, Promoter, Provenance, Tag, Timestamp};
+use tagwarden::{Channel, MoveOptions, Promoter, Provenance, Tag, Times, Timestamp};
 use tagwarden_testing::{InjectedFault, MemoryRegistry};
 use tagwarden_tests::postgres::Postgres;
 
@@ -121,10 +122,12 @@ async fn key_commits_once_whatever_a_writer_does_to_derived_data() {
     let terms = |key: &str| {
         MoveOptions::new(Provenance::new("manual", "run", "ada").unwrap()).idempotency_key(key.parse().unwrap())
     };
+    let ms = Duration::from_millis;
+    let short = Times::new(ms(1_000), ms(150), ms(150), ms(100)).unwrap().with_settle(ms(150)).unwrap();
     // As a new process has it.
     let opened = async || {
         let ledger = PostgresLedger::open(&server.url("ci", "keyed"), OpenMode::Write).await.unwrap();
-        (Promoter::new(Arc::new(registry.clone()), Arc::new(ledger.clone())), ledger)
+        (Promoter::new(Arc::new(registry.clone()), Arc::new(ledger.clone())).with_times(short), ledger)
     };
     let (promoter, ledger) = opened().await;
     promoter.bootstrap(&prod, Some(release(0)), terms("zero")).await.unwrap();
@@ -155,7 +158,7 @@ async fn key_commits_once_whatever_a_writer_does_to_derived_data() {
         assert!(journal.made_live(&digests[0]).await.unwrap() < journal.made_live(&digests[1]).await.unwrap());
         assert_eq!(journal.made_live(&digests[2]).await.unwrap(), None);
     }
-    // The columns of the look-ups are computed: nobody can write them.
+    // The columns of the look-ups are computed: no role can write them.
     for sql in [
         "INSERT INTO tagwarden.entries (channel, seq, bytes, key) VALUES ('x', 0, '{}', 'one')",
         "UPDATE tagwarden.entries SET key = DEFAULT",

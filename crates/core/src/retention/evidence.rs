@@ -144,7 +144,7 @@ impl RetentionInput {
     pub(super) fn settle(&mut self, others: impl IntoIterator<Item = Digest>) -> Vec<(Digest, Row)> {
         let mut rows = std::mem::take(&mut self.rows);
         rows.extend(others.into_iter().map(|digest| (digest, Row::default())));
-        rows.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        rows.sort_unstable_by_key(|(digest, _)| *digest);
         rows.dedup_by(|(digest, row), (known, kept)| {
             let same = digest == known;
             if same {

@@ -151,7 +151,7 @@ fn judge_index(ledger: &FileLedger, channel: &Channel, read: &[Bytes]) -> Result
 fn crash_everywhere(disk: &SimDisk, logs: &Logs) -> (usize, Option<String>) {
     let mut images = 0;
     for changes in 0..=disk.changes() {
-        let chosen = [Keeps::Nothing, Keeps::Everything, Keeps::Lengths].into_iter().chain((0..17).map(Keeps::Some));
+        let chosen = [Keeps::Nothing, Keeps::Everything, Keeps::Lengths].into_iter().chain((0..19).map(Keeps::Some));
         for keeps in chosen {
             images += 1;
             let image = disk.crash(changes, keeps);

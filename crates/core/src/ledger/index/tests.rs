@@ -134,7 +134,7 @@ async fn check(shelf: &Arc<Shelf>, count: u64, asked: impl IntoIterator<Item = u
 
 #[tokio::test]
 async fn flipped_bit_in_any_byte_of_an_index_changes_no_answer() {
-    const COUNT: u64 = 5;
+    const COUNT: u64 = 2;
     let shelf = ledger(COUNT, 4).await;
     let good = shelf.blobs();
     for name in [STATE, MOVES] {
