@@ -45,7 +45,7 @@ use self::wire::{Loopback, Peer};
 ///
 /// ```no_run
 /// # async fn example() -> std::io::Result<()> {
-/// use crate::InjectedFault;
+/// use tagwarden_testing::InjectedFault;
 /// use tagwarden_testing::{HttpFault, RegistryServer};
 /// let server = RegistryServer::start().await?;
 /// let (repository, prod) = (server.repository("acme/shop"), "prod".parse().unwrap());

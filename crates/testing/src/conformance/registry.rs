@@ -4,7 +4,7 @@
 //!
 //! ```
 //! # use tagwarden_testing::conformance::registry::{all, RegistryHarness};
-//! # async fn test(fixture: impl Fixture) {
+//! # async fn test(fixture: impl RegistryHarness) {
 //! assert_eq!(all(&fixture).await, []);
 //! # }
 //! ```

@@ -9,7 +9,7 @@ use tagwarden::{Error, ErrorKind};
 /// [`MemoryRegistry::hide`](super::MemoryRegistry::hide) use it, and the HTTP server sends it.
 ///
 /// ```
-/// use super::ErrorAnswer;
+/// use tagwarden_testing::ErrorAnswer;
 /// let harbor = ErrorAnswer::new(412, "PROJECTPOLICYVIOLATION", "the image has 3 critical vulnerabilities");
 /// assert_eq!(harbor.to_string(), "412 PROJECTPOLICYVIOLATION: the image has 3 critical vulnerabilities");
 /// assert_eq!(ErrorAnswer::new(423, "", "read-only").to_string(), "423: read-only");

@@ -9,7 +9,7 @@ use tagwarden::registry::{MANIFEST_TYPES, Manifest};
 /// A small valid image or index, with every blob and image that it names. The same number always gives the same bytes.
 ///
 /// ```
-/// use super::TestImage;
+/// use tagwarden_testing::TestImage;
 /// assert_eq!(TestImage::image(1).manifest, TestImage::image(1).manifest);
 /// assert_ne!(TestImage::image(1).manifest.digest(), TestImage::image(2).manifest.digest());
 /// ```
