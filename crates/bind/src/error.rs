@@ -6,29 +6,17 @@ use std::error::Error as StdError;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tagwarden::policy::{Finding, Refusal};
-use tagwarden::{Error, ErrorClass, ErrorKind};
+use tagwarden::{Error, ErrorKind};
 
 use crate::host::HostError;
 
 /// Every error code with its retry, its class and its meaning.
 pub fn error_kinds() -> Value {
     let kinds = ErrorKind::ALL.iter().map(|kind| {
-        let class = class(kind.class());
-        json!({ "code": kind.code(), "retry": kind.retry().as_str(), "class": class, "meaning": kind.meaning() })
+        let (retry, class) = (kind.retry().as_str(), kind.class().as_str());
+        json!({ "code": kind.code(), "retry": retry, "class": class, "meaning": kind.meaning() })
     });
     Value::Array(kinds.collect())
-}
-
-fn class(class: ErrorClass) -> &'static str {
-    match class {
-        ErrorClass::Failed => "failed",
-        ErrorClass::Usage => "usage",
-        ErrorClass::Refused => "refused",
-        ErrorClass::Drift => "drift",
-        ErrorClass::Indeterminate => "indeterminate",
-        ErrorClass::Unknown => "unknown",
-        ErrorClass::Defect => "defect",
-    }
 }
 
 /// An error of the core, with the exception of a backend or a guardrail of the other language if that caused it.

@@ -7,87 +7,96 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
-
 /// The result of every fallible function in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The next step of a caller after an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Retry {
-    /// The same call will fail again until something else changes.
-    Never,
-    /// The same call may succeed later.
-    Later,
-    /// The facts have changed: read them again, then decide again.
-    Replan,
-    /// A move may be incomplete: `recover` the channel (any machine can).
-    Recover,
-}
-
-impl Retry {
-    /// The word used in JSON: `never`, `later`, `replan` or `recover`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Retry::Never => "never",
-            Retry::Later => "later",
-            Retry::Replan => "replan",
-            Retry::Recover => "recover",
+/// Defines an enum whose values are words: serde reads and writes each value as its word.
+macro_rules! words {
+    (
+        $(#[$about:meta])*
+        pub enum $name:ident {
+            $($(#[doc = $doc:literal])+ $value:ident => $word:literal,)+
         }
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        pub enum $name {
+            $($(#[doc = $doc])+ #[serde(rename = $word)] $value,)+
+        }
+
+        impl $name {
+            /// Every value, in order.
+            pub const ALL: &'static [$name] = &[$($name::$value),+];
+
+            /// The word for the value.
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$value => $word,)+ }
+            }
+
+            /// The meaning of the value, in the words of its documentation.
+            pub fn meaning(self) -> &'static str {
+                match self { $($name::$value => concat!($($doc),+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+words! {
+    /// The next step of a caller after an error.
+    pub enum Retry {
+        /// The same call will fail again until something else changes.
+        Never => "never",
+        /// The same call may succeed later.
+        Later => "later",
+        /// The facts have changed: read them again, then decide again.
+        Replan => "replan",
+        /// A move may be incomplete: `recover` the channel (any machine can).
+        Recover => "recover",
     }
 }
 
-/// The class of an error. Refused is a decision, failed is a fault, unknown is neither.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ErrorClass {
-    /// A fault: an operation did not work, and nothing was moved.
-    Failed,
-    /// The caller's input is wrong.
-    Usage,
-    /// A decision: the policy, a hold or another move prevents the operation. Nothing was moved.
-    Refused,
-    /// The tag does not point at the digest that the ledger names.
-    Drift,
-    /// A move began and its end is not known: the channel has an open intent.
-    Indeterminate,
-    /// The answer to a question is not known.
-    Unknown,
-    /// The ledger's bytes break a rule of its format.
-    Defect,
+words! {
+    /// The class of an error. Refused is a decision, failed is a fault, unknown is neither.
+    pub enum ErrorClass {
+        /// A fault: an operation did not work, and nothing was moved.
+        Failed => "failed",
+        /// The caller's input is wrong.
+        Usage => "usage",
+        /// A decision: the policy, a hold or another move prevents the operation. Nothing was moved.
+        Refused => "refused",
+        /// The tag does not point at the digest that the ledger names.
+        Drift => "drift",
+        /// A move began and its end is not known: the channel has an open intent.
+        Indeterminate => "indeterminate",
+        /// The answer to a question is not known.
+        Unknown => "unknown",
+        /// The ledger's bytes break a rule of its format.
+        Defect => "defect",
+    }
 }
 
 impl ErrorClass {
     /// The exit code of the command line: 1 to 7, in the order of the variants.
     pub fn exit_code(self) -> u8 {
-        match self {
-            ErrorClass::Failed => 1,
-            ErrorClass::Usage => 2,
-            ErrorClass::Refused => 3,
-            ErrorClass::Drift => 4,
-            ErrorClass::Indeterminate => 5,
-            ErrorClass::Unknown => 6,
-            ErrorClass::Defect => 7,
-        }
+        self as u8 + 1
     }
 }
 
 macro_rules! error_kinds {
     ($($(#[doc = $doc:literal])+ $kind:ident => $code:literal, $retry:ident, $class:ident;)+) => {
-        /// The kind of an error. A test compares the table in `docs/reference/errors.md` with this enum.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum ErrorKind {
-            $($(#[doc = $doc])+ $kind,)+
+        words! {
+            /// The kind of an error. A test compares the table in `docs/reference/errors.md` with this enum.
+            #[non_exhaustive]
+            pub enum ErrorKind {
+                $($(#[doc = $doc])+ $kind => $code,)+
+            }
         }
 
         impl ErrorKind {
-            /// Every kind, in the order of the table.
-            pub const ALL: &'static [ErrorKind] = &[$(ErrorKind::$kind),+];
-
             /// The stable code, `AREA_STATE`. Never renamed, never reused.
             pub fn code(self) -> &'static str {
-                match self { $(ErrorKind::$kind => $code,)+ }
+                self.as_str()
             }
 
             /// The next step of a caller.
@@ -98,11 +107,6 @@ macro_rules! error_kinds {
             /// The class of the kind; it decides the exit code.
             pub fn class(self) -> ErrorClass {
                 match self { $(ErrorKind::$kind => ErrorClass::$class,)+ }
-            }
-
-            /// The kind in one sentence, as in `docs/reference/errors.md`.
-            pub fn meaning(self) -> &'static str {
-                match self { $(ErrorKind::$kind => concat!($($doc),+).trim_ascii(),)+ }
             }
         }
     };

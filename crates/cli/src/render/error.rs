@@ -12,7 +12,7 @@ pub(crate) fn error_json(error: &Error) -> Value {
         error.context().map(|(name, value)| (name.to_owned(), value.into())).collect();
     let mut body = json!({
         "code": error.code(),
-        "class": class(error.kind().class()),
+        "class": error.kind().class().as_str(),
         "retry": error.retry().as_str(),
         "message": error.message(),
         "context": context,
@@ -46,18 +46,6 @@ pub(crate) fn error_text(error: &Error, style: Style) -> String {
         lines.push(format!("{} {}", style.bold("hint:"), shown(&hint)));
     }
     lines.join("\n")
-}
-
-pub(super) fn class(class: ErrorClass) -> &'static str {
-    match class {
-        ErrorClass::Failed => "failed",
-        ErrorClass::Usage => "usage",
-        ErrorClass::Refused => "refused",
-        ErrorClass::Drift => "drift",
-        ErrorClass::Indeterminate => "indeterminate",
-        ErrorClass::Unknown => "unknown",
-        ErrorClass::Defect => "defect",
-    }
 }
 
 /// The command that helps after this error.

@@ -5,8 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::intent::{Deadlines, Op};
-use super::words::words;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, words};
 use crate::value::{Digest, Line, Provenance, Timestamp, text_value};
 
 /// Another worker takes an open move over.
@@ -181,10 +180,8 @@ pub struct Approver {
 
 words! {
     /// The moves that a hold stops.
-    #[derive(Default)]
     pub enum HoldScope {
         /// Promote and bootstrap. Rollback, repair and adopt are allowed.
-        #[default]
         Promotions => "promotions",
         /// Every move.
         All => "all",
@@ -197,21 +194,6 @@ impl HoldScope {
         match self {
             HoldScope::All => true,
             HoldScope::Promotions => matches!(op, Op::Promote | Op::Bootstrap),
-        }
-    }
-}
-
-impl FromStr for HoldScope {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<HoldScope> {
-        match text {
-            "promotions" => Ok(HoldScope::Promotions),
-            "all" => Ok(HoldScope::All),
-            other => {
-                let message = format!("scope: {other:?} is neither \"promotions\" nor \"all\"");
-                Err(Error::new(ErrorKind::ValueInvalid, message))
-            }
         }
     }
 }

@@ -4,79 +4,63 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::words::words;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, words};
 
-macro_rules! defect_codes {
-    ($($(#[doc = $doc:literal])+ $code:ident => $text:literal;)+) => {
-        words! {
-            /// The rule of the format that an entry breaks, in the order in which an entry is checked. A test compares
-            /// the table in `docs/reference/ledger-format.md` with this enum.
-            pub enum DefectCode {
-                $($(#[doc = $doc])+ $code => $text,)+
-            }
-        }
-
-        impl DefectCode {
-            /// The broken rule in one sentence, as in `docs/reference/ledger-format.md`.
-            pub fn meaning(self) -> &'static str {
-                match self { $(DefectCode::$code => concat!($($doc),+).trim_ascii(),)+ }
-            }
-        }
-    };
-}
-
-defect_codes! {
-    /// More than 32 KiB.
-    TooLarge => "TOO_LARGE";
-    /// Not a JSON object in UTF-8, deeper than 64 levels, or a key stands twice in one object.
-    NotJson => "NOT_JSON";
-    /// Another version than 1.
-    TooNew => "TOO_NEW";
-    /// Not the canonical bytes of what it says.
-    NotCanonical => "NOT_CANONICAL";
-    /// A control or bidirectional-override character in a key or string.
-    ControlCharacter => "CONTROL_CHARACTER";
-    /// A field outside of the body is missing or not of its form.
-    Envelope => "ENVELOPE";
-    /// The position in the entry is not its position in the log.
-    Sequence => "SEQUENCE";
-    /// An entry of another channel.
-    Channel => "CHANNEL";
-    /// The parent is not the hash of the entry before.
-    Parent => "PARENT";
-    /// The id stands in the log twice.
-    IdReused => "ID_REUSED";
-    /// An entry after the one that says that the log was migrated.
-    AfterMigrated => "AFTER_MIGRATED";
-    /// A kind that this version does not know.
-    Kind => "KIND";
-    /// A field of the body is missing or not of its form.
-    Field => "FIELD";
-    /// No pipeline run or no actor.
-    Provenance => "PROVENANCE";
-    /// An intent, or the end of the log, while a move is open.
-    Interleaved => "INTERLEAVED";
-    /// The policy that judged has no entry before the intent, or another one is binding.
-    Policy => "POLICY";
-    /// A bootstrap of a channel that has a live digest, or another move of one that has none.
-    Bootstrap => "BOOTSTRAP";
-    /// `previous` is not the live digest, or a repair does not lead to it, or `replaced` does not fit.
-    Previous => "PREVIOUS";
-    /// A rollback to a digest that was never live here.
-    Target => "TARGET";
-    /// The key has moved the channel before.
-    KeyReused => "KEY_REUSED";
-    /// The takeover does not fit the open move.
-    Takeover => "TAKEOVER";
-    /// The outcome does not fit the open move.
-    Outcome => "OUTCOME";
-    /// The end of a hold that is not in force.
-    Hold => "HOLD";
-    /// The end of a block that is not in force.
-    Block => "BLOCK";
-    /// The size or root is not that of the log before the entry.
-    Migrated => "MIGRATED";
+words! {
+    /// The rule of the format that an entry breaks, in the order in which an entry is checked. A test compares the table
+    /// in `docs/reference/ledger-format.md` with this enum.
+    pub enum DefectCode {
+        /// More than 32 KiB.
+        TooLarge => "TOO_LARGE",
+        /// Not a JSON object in UTF-8, deeper than 64 levels, or a key stands twice in one object.
+        NotJson => "NOT_JSON",
+        /// Another version than 1.
+        TooNew => "TOO_NEW",
+        /// Not the canonical bytes of what it says.
+        NotCanonical => "NOT_CANONICAL",
+        /// A control or bidirectional-override character in a key or string.
+        ControlCharacter => "CONTROL_CHARACTER",
+        /// A field outside of the body is missing or not of its form.
+        Envelope => "ENVELOPE",
+        /// The position in the entry is not its position in the log.
+        Sequence => "SEQUENCE",
+        /// An entry of another channel.
+        Channel => "CHANNEL",
+        /// The parent is not the hash of the entry before.
+        Parent => "PARENT",
+        /// The id stands in the log twice.
+        IdReused => "ID_REUSED",
+        /// An entry after the one that says that the log was migrated.
+        AfterMigrated => "AFTER_MIGRATED",
+        /// A kind that this version does not know.
+        Kind => "KIND",
+        /// A field of the body is missing or not of its form.
+        Field => "FIELD",
+        /// No pipeline run or no actor.
+        Provenance => "PROVENANCE",
+        /// An intent, or the end of the log, while a move is open.
+        Interleaved => "INTERLEAVED",
+        /// The policy that judged has no entry before the intent, or another one is binding.
+        Policy => "POLICY",
+        /// A bootstrap of a channel that has a live digest, or another move of one that has none.
+        Bootstrap => "BOOTSTRAP",
+        /// `previous` is not the live digest, or a repair does not lead to it, or `replaced` does not fit.
+        Previous => "PREVIOUS",
+        /// A rollback to a digest that was never live here.
+        Target => "TARGET",
+        /// The key has moved the channel before.
+        KeyReused => "KEY_REUSED",
+        /// The takeover does not fit the open move.
+        Takeover => "TAKEOVER",
+        /// The outcome does not fit the open move.
+        Outcome => "OUTCOME",
+        /// The end of a hold that is not in force.
+        Hold => "HOLD",
+        /// The end of a block that is not in force.
+        Block => "BLOCK",
+        /// The size or root is not that of the log before the entry.
+        Migrated => "MIGRATED",
+    }
 }
 
 impl DefectCode {

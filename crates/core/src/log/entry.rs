@@ -11,8 +11,7 @@ use super::encode::canonical;
 use super::envelope::Envelope;
 use super::intent::Intent;
 use super::merkle::leaf_hash;
-use super::words::words;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, words};
 use crate::value::{Channel, Digest, Provenance, Timestamp};
 
 /// The most bytes that an entry may have: 32 KiB.

@@ -6,8 +6,7 @@ use std::time::Duration;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
-use super::words::words;
-use crate::error::Error;
+use crate::error::{Error, words};
 use crate::value::{Channel, Digest, Environment, IdempotencyKey, Line, Provenance, Timestamp};
 
 words! {
@@ -93,11 +92,6 @@ impl Deadlines {
     /// The time to live, as a duration.
     pub fn ttl(self) -> Duration {
         Duration::from_millis(self.ttl_ms)
-    }
-
-    /// The time after which others may take over, counted from when they first saw the intent (or takeover).
-    pub fn takeover_after(self) -> Duration {
-        Duration::from_millis(self.ttl_ms.saturating_add(self.grace_ms))
     }
 
     /// The time for which a put whose answer was lost may still be applied.

@@ -16,7 +16,6 @@ mod move_record;
 pub(crate) mod proptests;
 mod state;
 mod verify;
-mod words;
 
 pub use body::{
     Approval, Approver, Block, Check, CheckName, CheckVerdict, Deployment, Hold, HoldScope, Migrated, Observation,

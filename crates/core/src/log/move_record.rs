@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use super::body::{Outcome, Status, Takeover, TakeoverOp};
 use super::entry::{Body, Entry};
 use super::intent::Intent;
-use super::words::words;
+use crate::error::words;
 use crate::value::{Channel, Line, Provenance, Timestamp};
 
 /// A move of a channel, from its intent to its outcome.
