@@ -2,10 +2,8 @@
 
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::{Error, ErrorKind, Result};
-use crate::value::{Commit, Line};
+use crate::value::{Commit, Line, serde_text};
 
 /// A branch or tag with its full commit: `main@sha1:<40 hex>`, or `@sha256:<64 hex>` in a SHA-256 repository.
 ///
@@ -14,8 +12,7 @@ use crate::value::{Commit, Line};
 /// let text = "main@sha1:0123456789abcdef0123456789abcdef01234567";
 /// assert_eq!(text.parse::<Revision>().unwrap().to_string(), text);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Revision {
     name: Line,
     commit: Commit,
@@ -79,18 +76,7 @@ impl std::fmt::Display for Revision {
     }
 }
 
-impl TryFrom<String> for Revision {
-    type Error = Error;
-    fn try_from(text: String) -> Result<Revision> {
-        text.parse()
-    }
-}
-
-impl From<Revision> for String {
-    fn from(revision: Revision) -> String {
-        revision.to_string()
-    }
-}
+serde_text!(Revision);
 
 #[cfg(test)]
 mod tests {

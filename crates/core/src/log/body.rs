@@ -224,16 +224,8 @@ pub struct Unhold {
 }
 
 /// The name of a check: `[a-z0-9][a-z0-9._-]{0,63}`.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CheckName(String);
-
-impl CheckName {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 impl FromStr for CheckName {
     type Err = Error;

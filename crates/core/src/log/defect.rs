@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::error::{Error, ErrorKind, words};
 
 words! {
-    /// The rule of the format that an entry breaks, in the order in which an entry is checked. A test compares the table
-    /// in `docs/reference/ledger-format.md` with this enum.
+    /// The rule of the format that an entry breaks, in the order in which an entry is checked. A test compares the
+    /// table in `docs/reference/ledger-format.md` with this enum.
     pub enum DefectCode {
         /// More than 32 KiB.
         TooLarge => "TOO_LARGE",

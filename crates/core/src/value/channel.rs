@@ -5,14 +5,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::name::{Reference, Repository, Tag, Target};
-use super::{invalid, text_value};
+use super::{invalid, serde_text, text_value};
 use crate::error::{Error, Result};
 
 /// The alias that an environment consumes: `registry/repository:tag`, such as `registry.example.com/acme/shop:prod`.
 ///
 /// A channel's tag is never a pin (`tw-pin.…`): tagwarden alone writes pins.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Channel {
     repository: Repository,
     tag: Tag,
@@ -61,36 +60,11 @@ impl std::fmt::Display for Channel {
     }
 }
 
-impl std::fmt::Debug for Channel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
-    }
-}
-
-impl TryFrom<String> for Channel {
-    type Error = Error;
-    fn try_from(text: String) -> Result<Channel> {
-        text.parse()
-    }
-}
-
-impl From<Channel> for String {
-    fn from(channel: Channel) -> String {
-        channel.to_string()
-    }
-}
+serde_text!(Channel);
 
 /// The name of an environment in a pipeline: `[a-z0-9][a-z0-9-]{0,62}`, such as `prod`.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Environment(Box<str>);
-
-impl Environment {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 impl FromStr for Environment {
     type Err = Error;
@@ -127,7 +101,7 @@ pub struct Stage {
 /// The environments that a release passes through, in order. There is at least one; no name and no channel occurs
 /// twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Vec<Stage>", into = "Vec<Stage>")]
+#[serde(try_from = "Vec<Stage>")]
 pub struct Pipeline(Vec<Stage>);
 
 impl Pipeline {
@@ -166,12 +140,6 @@ impl TryFrom<Vec<Stage>> for Pipeline {
     type Error = Error;
     fn try_from(stages: Vec<Stage>) -> Result<Pipeline> {
         Pipeline::new(stages)
-    }
-}
-
-impl From<Pipeline> for Vec<Stage> {
-    fn from(pipeline: Pipeline) -> Vec<Stage> {
-        pipeline.0
     }
 }
 

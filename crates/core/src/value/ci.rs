@@ -12,7 +12,7 @@ pub use terminal::Terminal;
 
 use known::{Ci, Env, KNOWN, Said, set};
 
-use super::{Actor, ActorKind, Commit, Job, Line, Provenance, ReleaseLabel, Run};
+use super::{Actor, ActorKind, Commit, Job, Line, Provenance, ReleaseLabel, Run, invalid};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The parts of a [`Provenance`] before it is built. The caller gives some parts; [`ProvenanceParts::fill`] takes the
@@ -92,6 +92,16 @@ enum Began {
 }
 
 impl Provenance {
+    /// A provenance with the required parts only: a provider, its run id and the actor's id. The actor is a person if
+    /// the provider is `manual`, else a workload. VALUE_INVALID if one of the parts is not a [`Line`].
+    pub fn new(provider: &str, run_id: &str, actor: &str) -> Result<Provenance> {
+        let part = |what: &str, text: &str| text.parse().map(Some).map_err(|e: Error| invalid(what, e, None));
+        let provider = part("provenance provider", provider)?;
+        let run_id = part("provenance run id", run_id)?;
+        let actor = part("provenance actor", actor)?;
+        ProvenanceParts { provider, run_id, actor, ..ProvenanceParts::default() }.build()
+    }
+
     /// The provenance in the environment variables of the CI system, read through `env`: GitHub, Gitea or Forgejo
     /// Actions, GitLab CI, CircleCI, Azure Pipelines, Buildkite or Jenkins.
     ///

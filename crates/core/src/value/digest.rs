@@ -3,10 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
-use super::{JsonText, invalid};
+use super::{invalid, serde_text};
 use crate::error::{Error, Result};
 
 /// The hash algorithm of a digest. The OCI image specification registers both; registries must support sha256.
@@ -27,8 +26,7 @@ pub enum Algorithm {
 /// assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
 /// assert!(digest.verify(b"hello"));
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "JsonText<'de>", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(Bytes);
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -117,74 +115,38 @@ impl FromStr for Digest {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Digest> {
-        if let Some(digits) = text.strip_prefix("sha256:") {
-            return Ok(Digest(Bytes::Sha256(decode(digits)?)));
-        }
-        let Some((algorithm, hex)) = text.split_once(':') else {
-            return Err(invalid("digest", "no ':' after the algorithm", Some(text.len())));
-        };
-        match algorithm {
-            "sha512" => Ok(Digest(Bytes::Sha512(decode(hex)?))),
-            _ => Err(invalid("digest", "the algorithm is neither sha256 nor sha512", Some(0))),
+        match text.split_once(':') {
+            Some(("sha256", digits)) => decode(digits).map(|value| Digest(Bytes::Sha256(value))),
+            Some(("sha512", digits)) => decode(digits).map(|value| Digest(Bytes::Sha512(value))),
+            Some(_) => Err(invalid("digest", "the algorithm is neither sha256 nor sha512", Some(0))),
+            None => Err(invalid("digest", "no ':' after the algorithm", Some(text.len()))),
         }
     }
 }
 
-/// The value of exactly `2 * N` lower-case hex digits, where `N` is at most 64; none for any other text.
-pub(crate) fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
-    if digits.len() != 2 * N {
-        return None;
+/// The value of exactly `2 * N` lower-case hex digits, which begin at byte 7 of the digest.
+fn decode<const N: usize>(digits: &str) -> Result<[u8; N]> {
+    let bad = |why: String, at: usize| Err(invalid("digest", why, Some("sha256:".len() + at)));
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if let Some(at) = digits.bytes().take(2 * N).position(|byte| !is_digit(byte)) {
+        return bad("not a lower-case hex digit".to_owned(), at);
     }
-    // The two loops have no branches, so that the compiler can use SIMD instructions.
-    let mut nibbles = [0; 128];
-    let mut bad = 0;
-    for (nibble, c) in nibbles.iter_mut().zip(digits) {
-        bad |= u8::from((c.wrapping_sub(b'0') >= 10) & (c.wrapping_sub(b'a') >= 6));
-        *nibble = (c & 15) + 9 * (c >> 6);
+    if digits.len() < 2 * N {
+        return bad(format!("{} hex digits instead of {}", digits.len(), 2 * N), digits.len());
+    }
+    if digits.len() > 2 * N {
+        return bad(format!("more than {} hex digits", 2 * N), 2 * N);
     }
     let mut value = [0; N];
-    for (byte, pair) in value.iter_mut().zip(nibbles.as_chunks::<2>().0) {
-        let pair = u16::from_be_bytes(*pair);
-        *byte = (pair >> 4 | pair) as u8;
+    for (byte, pair) in value.iter_mut().zip(digits.as_bytes().as_chunks::<2>().0) {
+        let [high, low] = pair.map(|digit| (digit & 15) + 9 * (digit >> 6));
+        *byte = high << 4 | low;
     }
-    (bad == 0).then_some(value)
-}
-
-/// The value of exactly `2 * N` lower-case hex digits. In errors, the digits begin at byte 7 of the digest.
-fn decode<const N: usize>(digits: &str) -> Result<[u8; N]> {
-    hex(digits.as_bytes()).ok_or_else(|| why_not::<N>(digits))
-}
-
-/// The error of digits that cannot be decoded.
-fn why_not<const N: usize>(hex: &str) -> Error {
-    const START: usize = "sha256:".len();
-    let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    match hex.bytes().take(2 * N).position(|byte| !digit(byte)) {
-        Some(at) => invalid("digest", "not a lower-case hex digit", Some(START + at)),
-        None if hex.len() < 2 * N => {
-            let why = format!("{} hex digits instead of {}", hex.len(), 2 * N);
-            invalid("digest", why, Some(START + hex.len()))
-        }
-        None => invalid("digest", format!("more than {} hex digits", 2 * N), Some(START + 2 * N)),
-    }
-}
-
-impl TryFrom<JsonText<'_>> for Digest {
-    type Error = Error;
-    fn try_from(text: JsonText<'_>) -> Result<Digest> {
-        text.0.parse()
-    }
-}
-
-impl From<Digest> for String {
-    fn from(digest: Digest) -> String {
-        digest.to_string()
-    }
+    Ok(value)
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
         let mut text = String::with_capacity(7 + 2 * self.as_bytes().len());
         text.push_str(match self.algorithm() {
             Algorithm::Sha256 => "sha256:",
@@ -192,18 +154,14 @@ impl fmt::Display for Digest {
         });
         for byte in self.as_bytes() {
             for nibble in [byte >> 4, byte & 15] {
-                text.extend(HEX.get(usize::from(nibble)));
+                text.extend(char::from_digit(nibble.into(), 16));
             }
         }
         f.pad(&text)
     }
 }
 
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+serde_text!(Digest);
 
 #[cfg(test)]
 mod tests {

@@ -17,8 +17,8 @@ pub(crate) use ci::public;
 pub use ci::{ProvenanceParts, Terminal};
 pub use digest::{Algorithm, Digest, Hasher};
 pub use name::{Reference, Repository, Tag, Target};
-pub use provenance::{Actor, ActorKind, Commit, IdempotencyKey, Identity, Job, Provenance, ReleaseLabel, Run};
-pub use text::Line;
+pub use provenance::{Actor, ActorKind, Commit, Identity, Job, Provenance, Run};
+pub use text::{IdempotencyKey, Line, ReleaseLabel};
 pub(crate) use text::{JsonText, is_forbidden};
 pub use time::{Clock, SystemClock, Timestamp};
 pub use written::{AsWritten, ReleaseName};
@@ -34,36 +34,53 @@ fn invalid(what: &str, why: impl std::fmt::Display, at: Option<usize>) -> Error 
     Error::new(ErrorKind::ValueInvalid, message)
 }
 
-/// Implements the conversions of a value that is kept as text: `TryFrom<String>`, `From` for `String`, `Display`,
-/// `Debug` and `AsRef<str>`. `FromStr` and serde are the type's own.
-macro_rules! text_value {
+/// Implements `Debug` and serde for a value by its text: they write what `Display` writes, and serde reads with `FromStr`
+/// or with the function `$read`.
+macro_rules! serde_text {
     ($name:ident) => {
-        impl TryFrom<String> for $name {
-            type Error = $crate::error::Error;
-            fn try_from(text: String) -> Result<Self, Self::Error> {
-                text.parse()
-            }
-        }
-        impl From<$name> for String {
-            fn from(value: $name) -> String {
-                value.to_string()
-            }
-        }
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
+        $crate::value::serde_text!($name, str::parse);
+    };
+    ($name:ident, $read:path) => {
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(f, "{}", self.as_str())
+                std::fmt::Display::fmt(self, f)
+            }
+        }
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = <$crate::value::JsonText<'de> as serde::Deserialize>::deserialize(from)?;
+                $read(&text.0).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use serde_text;
+
+/// Implements `as_str`, `AsRef<str>`, `Display` and the traits of [`serde_text!`] for a value that is kept as text.
+macro_rules! text_value {
+    ($name:ident $(, $read:path)?) => {
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
             }
         }
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
-                self.as_str()
+                &self.0
             }
         }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        $crate::value::serde_text!($name $(, $read)?);
     };
 }
 pub(crate) use text_value;

@@ -4,9 +4,7 @@
 
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
-use super::{Digest, invalid, text_value};
+use super::{Digest, invalid, serde_text, text_value};
 use crate::error::{Error, Result};
 
 /// A repository with its registry: `host[:port]/path`, at most 255 bytes.
@@ -22,27 +20,18 @@ use crate::error::{Error, Result};
 /// assert_eq!((repository.registry(), repository.path()), ("registry.example.com:5000", "acme/shop"));
 /// assert!("app".parse::<Repository>().is_err(), "no default host");
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Repository {
-    text: Box<str>,
-    slash: u8,
-}
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Repository(Box<str>);
 
 impl Repository {
     /// `host` or `host:port`.
     pub fn registry(&self) -> &str {
-        self.text.split_at_checked(usize::from(self.slash)).map_or("", |(registry, _)| registry)
+        self.0.split_once('/').map_or("", |(registry, _)| registry)
     }
 
     /// The repository's name inside the registry.
     pub fn path(&self) -> &str {
-        self.text.get(usize::from(self.slash) + 1..).unwrap_or("")
-    }
-
-    /// `host[:port]/path`.
-    pub fn as_str(&self) -> &str {
-        &self.text
+        self.0.split_once('/').map_or("", |(_, path)| path)
     }
 
     /// The reference of `tag` in this repository.
@@ -74,76 +63,66 @@ impl FromStr for Repository {
             check_component(component, at)?;
             at += component.len() + 1;
         }
-        let slash = u8::try_from(host.len()).map_err(|_| invalid(what, "the host is too long", None))?;
-        Ok(Repository { text: text.into(), slash })
+        Ok(Repository(text.into()))
     }
 }
 
 fn check_host(host: &str) -> Result<()> {
-    let what = "repository";
-    let (name, port) = match host.split_once(':') {
-        Some((name, port)) => (name, Some(port)),
-        None => (host, None),
-    };
+    let bad = |why: &str, at: usize| Err(invalid("repository", why, Some(at)));
+    let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
     for (at, byte) in name.bytes().enumerate() {
         match byte {
             b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' => {}
-            b'A'..=b'Z' => return Err(invalid(what, "the host is written in lower case", Some(at))),
-            b'[' => return Err(invalid(what, "an IPv6 address cannot be a host here; give it a name", Some(at))),
-            _ => return Err(invalid(what, "not a host character (a-z, 0-9, '.', '-')", Some(at))),
+            b'A'..=b'Z' => return bad("the host is written in lower case", at),
+            b'[' => return bad("an IPv6 address cannot be a host here; give it a name", at),
+            _ => return bad("not a host character (a-z, 0-9, '.', '-')", at),
         }
     }
     if name.split('.').any(|label| label.is_empty() || label.starts_with('-') || label.ends_with('-')) {
-        return Err(invalid(what, "the host is not a host name", Some(0)));
+        return bad("the host is not a host name", 0);
     }
     match port {
         None if name.contains('.') || name == "localhost" => Ok(()),
-        None => Err(invalid(what, format!("\"{name}\" is not a registry's host; no default host is assumed"), Some(0))),
-        Some("80" | "443") => {
-            Err(invalid(what, "ports 80 and 443 are never written; leave the port out", Some(name.len())))
-        }
+        None => bad(&format!("\"{name}\" is not a registry's host; no default host is assumed"), 0),
+        Some("80" | "443") => bad("ports 80 and 443 are never written; leave the port out", name.len()),
         Some(port) if port.parse::<u16>().is_ok_and(|n| n > 0 && n.to_string() == port) => Ok(()),
-        Some(_) => Err(invalid(what, "the port is not a number from 1 to 65535", Some(name.len() + 1))),
+        Some(_) => bad("the port is not a number from 1 to 65535", name.len() + 1),
     }
 }
 
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`, which begins at byte `start` of the repository.
 fn check_component(component: &str, start: usize) -> Result<()> {
-    let what = "repository";
+    let bad = |why: &str, at: usize| Err(invalid("repository", why, Some(start + at)));
     if component.is_empty() {
-        return Err(invalid(what, "a component of the path is empty", Some(start)));
+        return bad("a component of the path is empty", 0);
     }
-    let mut separator = String::new();
+    // The end of the letters and digits so far: a separator begins there.
+    let mut end = 0;
     for (at, char) in component.char_indices() {
         match char {
             'a'..='z' | '0'..='9' => {
-                let fits = matches!(separator.as_str(), "" | "." | "_" | "__") || separator.bytes().all(|b| b == b'-');
-                if !fits || (!separator.is_empty() && separator.len() == at) {
-                    return Err(invalid(
-                        what,
-                        "a separator stands alone or is doubled",
-                        Some(start + at - separator.len()),
-                    ));
+                let separator = component.get(end..at).unwrap_or_default();
+                let fits = matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|b| b == b'-');
+                if !fits || (end == 0 && at > 0) {
+                    return bad("a separator stands alone or is doubled", end);
                 }
-                separator.clear();
+                end = at + 1;
             }
-            '.' | '_' | '-' => separator.push(char),
-            'A'..='Z' => return Err(invalid(what, "the path is lower case", Some(start + at))),
-            _ => return Err(invalid(what, "not a path character (a-z, 0-9, '.', '_', '-')", Some(start + at))),
+            '.' | '_' | '-' => {}
+            'A'..='Z' => return bad("the path is lower case", at),
+            _ => return bad("not a path character (a-z, 0-9, '.', '_', '-')", at),
         }
     }
-    if separator.is_empty() {
-        Ok(())
-    } else {
-        Err(invalid(what, "a component ends in a separator", Some(start + component.len() - separator.len())))
+    match component.len() == end {
+        true => Ok(()),
+        false => bad("a component ends in a separator", end),
     }
 }
 
 text_value!(Repository);
 
 /// A tag: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}` (OCI distribution specification).
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tag(Box<str>);
 
 impl Tag {
@@ -151,11 +130,6 @@ impl Tag {
     pub(crate) fn trusted(text: String) -> Tag {
         debug_assert!(text.parse::<Tag>().is_ok(), "{text}");
         Tag(text.into())
-    }
-
-    /// The tag's text.
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 
@@ -211,8 +185,7 @@ impl std::fmt::Display for Target {
 /// assert_eq!(reference.repository().path(), "acme/shop");
 /// assert!("registry.example.com/acme/shop".parse::<Reference>().is_err(), "no default tag");
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference {
     repository: Repository,
     target: Target,
@@ -235,10 +208,9 @@ impl FromStr for Reference {
 
     fn from_str(text: &str) -> Result<Reference> {
         if let Some((repository, digest)) = text.split_once('@') {
-            let start = repository.len() + 1;
-            if repository.rsplit('/').next().is_some_and(|last| last.contains(':') && repository.contains('/')) {
+            if repository.rsplit_once('/').is_some_and(|(_, last)| last.contains(':')) {
                 let why = "a tag and a digest together; name one of them";
-                return Err(invalid("reference", why, Some(start - 1)));
+                return Err(invalid("reference", why, Some(repository.len())));
             }
             let repository = repository.parse()?;
             let digest = digest.parse::<Digest>().map_err(|e| invalid("reference", e, None))?;
@@ -264,24 +236,7 @@ impl std::fmt::Display for Reference {
     }
 }
 
-impl std::fmt::Debug for Reference {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
-    }
-}
-
-impl TryFrom<String> for Reference {
-    type Error = Error;
-    fn try_from(text: String) -> Result<Reference> {
-        text.parse()
-    }
-}
-
-impl From<Reference> for String {
-    fn from(reference: Reference) -> String {
-        reference.to_string()
-    }
-}
+serde_text!(Reference);
 
 #[cfg(test)]
 mod tests {

@@ -6,52 +6,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, JsonText, Line, invalid, text, text_value};
+use super::{Digest, Line, ReleaseLabel, invalid, text_value};
 use crate::error::{Error, Result};
 
-/// The idempotency key of a request: 1 to 128 characters, without control, bidirectional or invisible ones.
-///
-/// A key moves a channel at most once: a repeated request with the same key gets the first outcome.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "JsonText<'de>", into = "String")]
-pub struct IdempotencyKey(Arc<str>);
-
-impl IdempotencyKey {
-    /// The key's text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for IdempotencyKey {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<IdempotencyKey> {
-        text::parse("idempotency key", text, 128).map(IdempotencyKey)
-    }
-}
-
-text_value!(IdempotencyKey);
-
-impl TryFrom<JsonText<'_>> for IdempotencyKey {
-    type Error = Error;
-
-    fn try_from(text: JsonText<'_>) -> Result<IdempotencyKey> {
-        text.recorded("idempotency key", 128).map(IdempotencyKey)
-    }
-}
-
 /// A commit: 7 to 64 lower-case hex digits (a whole SHA-1 has 40, a whole SHA-256 has 64).
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Commit(Arc<str>);
-
-impl Commit {
-    /// The commit's hex digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 impl FromStr for Commit {
     type Err = Error;
@@ -68,36 +28,6 @@ impl FromStr for Commit {
 }
 
 text_value!(Commit);
-
-/// The name that people give a release, such as `v1.4.2`: 1 to 128 characters.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "JsonText<'de>", into = "String")]
-pub struct ReleaseLabel(Arc<str>);
-
-impl ReleaseLabel {
-    /// The label.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for ReleaseLabel {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<ReleaseLabel> {
-        text::parse("release", text, 128).map(ReleaseLabel)
-    }
-}
-
-text_value!(ReleaseLabel);
-
-impl TryFrom<JsonText<'_>> for ReleaseLabel {
-    type Error = Error;
-
-    fn try_from(text: JsonText<'_>) -> Result<ReleaseLabel> {
-        text.recorded("release", 128).map(ReleaseLabel)
-    }
-}
 
 /// One run of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -196,30 +126,6 @@ pub struct Provenance {
     pub identity: Option<Identity>,
 }
 
-impl Provenance {
-    /// A provenance with the required parts only: a provider, its run id and the actor's id. The actor is a person if
-    /// the provider is `manual`, else a workload. VALUE_INVALID if one of the parts is not a [`Line`].
-    pub fn new(provider: &str, run_id: &str, actor: &str) -> Result<Provenance> {
-        let named = |what: &'static str| move |e: Error| invalid(what, e, None);
-        let kind = if provider == "manual" { ActorKind::Human } else { ActorKind::Workload };
-        Ok(Provenance {
-            pipeline: Run {
-                provider: provider.parse().map_err(named("provenance provider"))?,
-                run_id: run_id.parse().map_err(named("provenance run id"))?,
-                attempt: None,
-                url: None,
-                workflow: None,
-                job: None,
-            },
-            actor: Actor { id: actor.parse().map_err(named("provenance actor"))?, kind },
-            repository_url: None,
-            commit: None,
-            release: None,
-            identity: None,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,9 +153,5 @@ mod tests {
     fn errors_say_what_why_and_where() {
         assert_eq!("zz".parse::<Commit>().unwrap_err().to_string(), "commit: not a lower-case hex digit at byte 0");
         assert_eq!("abc".parse::<Commit>().unwrap_err().to_string(), "commit: 3 hex digits instead of 7 to 64");
-        assert_eq!(
-            "k".repeat(129).parse::<IdempotencyKey>().unwrap_err().to_string(),
-            "idempotency key: 129 characters, the most is 128"
-        );
     }
 }

@@ -1,37 +1,69 @@
-//! `Line`: one line of text that is safe to store and to show.
+//! `Line`: one line of text that is safe to store and to show; and the shorter lines with a meaning of their own.
 
 use std::borrow::Cow;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{invalid, text_value};
 use crate::error::{Error, Result};
 
-/// One line of text: 1 to 1,024 characters, without control, bidirectional-override or invisible characters.
-///
-/// Every text that people or pipelines write (reasons, run ids, actors) is a `Line`. So nothing in a ledger can control
-/// a terminal or make one line look like another. U+200C and U+200D are allowed, because names in some scripts need
-/// them.
-///
-/// Serde also accepts invisible characters, because older entries of a log may contain them.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "JsonText<'de>", into = "String")]
-pub struct Line(Arc<str>);
+/// Defines a line of 1 to `$max` characters; `$what` names it in errors.
+macro_rules! line_value {
+    ($(#[$about:meta])* pub struct $name:ident($what:literal, $max:expr);) => {
+        $(#[$about])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl std::str::FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<$name> {
+                parse($what, text, $max).map($name)
+            }
+        }
+
+        impl $name {
+            /// The line in an entry. Older entries of a log may contain invisible characters.
+            fn recorded(text: &str) -> Result<$name> {
+                check($what, text, $max).map($name)
+            }
+        }
+
+        text_value!($name, $name::recorded);
+    };
+}
+
+line_value! {
+    /// One line of text: 1 to 1,024 characters, without control, bidirectional-override or invisible characters.
+    ///
+    /// Every text that people or pipelines write (reasons, run ids, actors) is a `Line`. So nothing in a ledger can
+    /// control a terminal or make one line look like another. U+200C and U+200D are allowed, because names in some
+    /// scripts need them.
+    ///
+    /// Serde also accepts invisible characters, because older entries of a log may contain them.
+    pub struct Line("text", MAX);
+}
+
+line_value! {
+    /// The idempotency key of a request: 1 to 128 characters, without control, bidirectional or invisible ones.
+    ///
+    /// A key moves a channel at most once: a repeated request with the same key gets the first outcome.
+    pub struct IdempotencyKey("idempotency key", 128);
+}
+
+line_value! {
+    /// The name that people give a release, such as `v1.4.2`: 1 to 128 characters.
+    pub struct ReleaseLabel("release", 128);
+}
 
 const MAX: usize = 1024;
 
 impl Line {
     /// The `Line` of words that this crate made; they must be one valid line.
     pub(crate) fn trusted(text: &str) -> Line {
-        debug_assert!(parse("text", text, 1024).is_ok(), "{text:?}");
+        debug_assert!(text.parse::<Line>().is_ok(), "{text:?}");
         Line(text.into())
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 
     /// The nearest valid text to outside words that must be shown or recorded in any case. Forbidden and invisible
@@ -47,38 +79,13 @@ impl Line {
     }
 }
 
-impl FromStr for Line {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Line> {
-        parse("text", text, MAX).map(Line)
-    }
-}
-
-text_value!(Line);
-
-impl TryFrom<JsonText<'_>> for Line {
-    type Error = Error;
-
-    fn try_from(text: JsonText<'_>) -> Result<Line> {
-        text.recorded("text", MAX).map(Line)
-    }
-}
-
 /// A string in JSON, which is copied only if it has escapes.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct JsonText<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
-impl JsonText<'_> {
-    /// The line, if an entry may contain it: 1 to `max` characters. `what` names it in the error.
-    pub(super) fn recorded(&self, what: &str, max: usize) -> Result<Arc<str>> {
-        check(what, &self.0, max)
-    }
-}
-
 /// A line of 1 to `max` characters that may be written now; `what` names it in the error.
-pub(super) fn parse(what: &str, text: &str, max: usize) -> Result<Arc<str>> {
+fn parse(what: &str, text: &str, max: usize) -> Result<Arc<str>> {
     if let Some((at, char)) = text.char_indices().find(|(_, char)| is_invisible(*char)) {
         return Err(invalid(what, format!("invisible character U+{:04X}", u32::from(char)), Some(at)));
     }
@@ -150,6 +157,8 @@ mod tests {
         assert_eq!(error("é\u{202e}"), "text: control or bidirectional character U+202E at byte 2");
         assert_eq!(error(&"é".repeat(1025)), "text: 1025 characters, the most is 1024");
         assert!("é".repeat(1024).parse::<Line>().is_ok());
+        let error = "k".repeat(129).parse::<IdempotencyKey>().unwrap_err().to_string();
+        assert_eq!(error, "idempotency key: 129 characters, the most is 128");
     }
 
     #[test]

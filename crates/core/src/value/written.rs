@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::{Digest, Reference, Repository, Tag, invalid};
+use super::{Digest, Reference, Repository, Tag, invalid, serde_text};
 use crate::error::{Error, Result};
 
 /// A channel, a reference or a repository as people write it. A prefix `oci://`, as Flux and Helm write it, is dropped.
@@ -49,8 +49,7 @@ impl<T: FromStr<Err = Error>> TryFrom<String> for AsWritten<T> {
 /// assert_eq!(name.tag.unwrap().as_str(), "1.4.2");
 /// # Ok::<(), tagwarden::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ReleaseName {
     /// The reference that is promoted: a tag or a digest.
     pub reference: Reference,
@@ -91,19 +90,7 @@ impl std::fmt::Display for ReleaseName {
     }
 }
 
-impl TryFrom<String> for ReleaseName {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<ReleaseName> {
-        text.parse()
-    }
-}
-
-impl From<ReleaseName> for String {
-    fn from(name: ReleaseName) -> String {
-        name.to_string()
-    }
-}
+serde_text!(ReleaseName);
 
 #[cfg(test)]
 mod tests {
