@@ -76,19 +76,12 @@ enum Found {
     Nothing,
     /// No source: this is a CI, but it is not known or not the one that `provider` names.
     OtherCi,
-    /// A CI. If the run id was given, the start of that run is not known.
-    Ci(&'static Ci, Began),
+    /// A CI.
+    Ci(&'static Ci),
+    /// A CI, and a person pressed a button for the run. If the run id was given, the start of that run is not known.
+    Button(&'static Ci),
     /// A person in a terminal.
     Person,
-}
-
-/// The start of a CI's run.
-#[derive(Clone, Copy, Debug)]
-enum Began {
-    /// A person pressed a button for the run.
-    ByButton,
-    /// Another start, or it is not known.
-    Otherwise,
 }
 
 impl Provenance {
@@ -129,7 +122,7 @@ impl ProvenanceParts {
     }
 
     fn fill_from(mut self, ci: &'static Ci, env: Env) -> Result<ProvenanceParts> {
-        let mut began = Began::Otherwise;
+        self.found = Found::Ci(ci);
         if self.provider.is_none() {
             self.provider = Some(parsed(ci.marker, ci.provider)?);
         }
@@ -139,7 +132,7 @@ impl ProvenanceParts {
                 self.run_id = Some(parsed(&ci.run_id.join(" and "), &parts.join("#"))?);
             }
             if (ci.pressed)(env) {
-                began = Began::ByButton;
+                self.found = Found::Button(ci);
             }
             // Parts that only help to find the run must not stop a release: a malformed one is left out or shown with
             // replacement characters.
@@ -149,8 +142,10 @@ impl ProvenanceParts {
             if self.url.is_none() {
                 self.url = ci.url.read(env, "the run's URL")?;
             }
-            if let (None, Some(name), Some(id)) = (&self.job, ci.job_id, said(ci.job_id)) {
-                self.job = Some(Job { id: parsed(name, &id)?, name: said(ci.job_name).map(Line::lossy) });
+            if let (None, Some((variable, name))) = (&self.job, ci.job)
+                && let Some(id) = env(variable)
+            {
+                self.job = Some(Job { id: parsed(variable, &id)?, name: said(name).map(Line::lossy) });
             }
         }
         if self.actor.is_none() {
@@ -161,7 +156,6 @@ impl ProvenanceParts {
         if self.repository_url.is_none() {
             self.repository_url = ci.repository_url.read(env, "the repository's URL")?;
         }
-        self.found = Found::Ci(ci, began);
         Ok(self)
     }
 
@@ -178,11 +172,10 @@ impl ProvenanceParts {
             self.run_id = Some(terminal.run_id.clone());
         }
         if self.actor.is_none() {
-            let login = || terminal.login.as_ref().map(|login| parsed("the login name", login)).transpose();
-            self.actor = match first(env, &PERSON)? {
-                Some(actor) => Some(actor),
-                None => login()?,
-            };
+            self.actor = first(env, &PERSON)?;
+        }
+        if let (None, Some(login)) = (&self.actor, &terminal.login) {
+            self.actor = Some(parsed("the login name", login)?);
         }
         self.found = Found::Person;
         Ok(self)
@@ -195,7 +188,7 @@ impl ProvenanceParts {
         let given = self.provider.as_ref().map(Line::as_str);
         let kind = self.actor_kind.unwrap_or(match self.found {
             Found::Person => ActorKind::Human,
-            Found::Ci(_, Began::ByButton) if !id.as_str().ends_with("[bot]") => ActorKind::Human,
+            Found::Button(_) if !id.as_str().ends_with("[bot]") => ActorKind::Human,
             _ if given == Some(MANUAL) => ActorKind::Human,
             _ => ActorKind::Workload,
         });
@@ -220,7 +213,7 @@ impl ProvenanceParts {
 
     fn missing(&self) -> Error {
         let (run_id, actor): (&[&str], &[&str]) = match self.found {
-            Found::Ci(ci, _) => (ci.run_id, ci.actor),
+            Found::Ci(ci) | Found::Button(ci) => (ci.run_id, ci.actor),
             Found::Person => (&[], &PERSON),
             Found::Nothing | Found::OtherCi => (&[], &[]),
         };
@@ -234,7 +227,7 @@ impl ProvenanceParts {
         let known = || KNOWN.each_ref().map(|ci| ci.marker).join(", ");
         let whose = self.provider.as_ref().map_or(String::new(), |provider| format!(" of provider {provider}"));
         incomplete(match self.found {
-            Found::Ci(ci, _) => format!("{} does not say it ({unset} not set); give {give}", ci.name),
+            Found::Ci(ci) | Found::Button(ci) => format!("{} does not say it ({unset} not set); give {give}", ci.name),
             Found::Person => format!("no login name was found ({unset} not set); give {give}"),
             Found::OtherCi => {
                 format!("this is a CI, and no CI{whose} that is known was found (by {}); give {give}", known())

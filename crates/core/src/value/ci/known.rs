@@ -21,8 +21,8 @@ pub(super) struct Ci {
     pub(super) url: Said,
     pub(super) repository_url: Said,
     pub(super) workflow: Option<&'static str>,
-    pub(super) job_id: Option<&'static str>,
-    pub(super) job_name: Option<&'static str>,
+    /// The variables with the job's id and with its name.
+    pub(super) job: Option<(&'static str, Option<&'static str>)>,
     /// True if a person pressed a button for this run.
     pub(super) pressed: fn(Env) -> bool,
 }
@@ -59,8 +59,7 @@ const GITHUB: Ci = Ci {
     repository_url: Said::Composed(github),
     workflow: Some("GITHUB_WORKFLOW"),
     // The job's key in the workflow: GitHub does not put the job's number into the environment.
-    job_id: Some("GITHUB_JOB"),
-    job_name: None,
+    job: Some(("GITHUB_JOB", None)),
     pressed: |env| is(env, "GITHUB_EVENT_NAME", &["workflow_dispatch", "release"]),
 };
 
@@ -97,8 +96,7 @@ pub(super) static KNOWN: [Ci; 8] = [
         url: Said::In("CI_PIPELINE_URL"),
         repository_url: Said::In("CI_PROJECT_URL"),
         workflow: Some("CI_PIPELINE_NAME"),
-        job_id: Some("CI_JOB_ID"),
-        job_name: Some("CI_JOB_NAME"),
+        job: Some(("CI_JOB_ID", Some("CI_JOB_NAME"))),
         pressed: |env| is(env, "CI_PIPELINE_SOURCE", &["web"]) || is(env, "CI_JOB_MANUAL", &["true"]),
     },
     Ci {
@@ -113,8 +111,7 @@ pub(super) static KNOWN: [Ci; 8] = [
         url: Said::In("CIRCLE_BUILD_URL"),
         repository_url: Said::In("CIRCLE_REPOSITORY_URL"),
         workflow: None,
-        job_id: Some("CIRCLE_WORKFLOW_JOB_ID"),
-        job_name: Some("CIRCLE_JOB"),
+        job: Some(("CIRCLE_WORKFLOW_JOB_ID", Some("CIRCLE_JOB"))),
         pressed: |_| false,
     },
     Ci {
@@ -129,8 +126,7 @@ pub(super) static KNOWN: [Ci; 8] = [
         url: Said::Composed(azure),
         repository_url: Said::In("BUILD_REPOSITORY_URI"),
         workflow: Some("BUILD_DEFINITIONNAME"),
-        job_id: Some("SYSTEM_JOBID"),
-        job_name: Some("SYSTEM_JOBDISPLAYNAME"),
+        job: Some(("SYSTEM_JOBID", Some("SYSTEM_JOBDISPLAYNAME"))),
         pressed: |env| is(env, "BUILD_REASON", &["Manual"]),
     },
     Ci {
@@ -147,8 +143,7 @@ pub(super) static KNOWN: [Ci; 8] = [
         url: Said::In("BUILDKITE_BUILD_URL"),
         repository_url: Said::In("BUILDKITE_REPO"),
         workflow: Some("BUILDKITE_PIPELINE_SLUG"),
-        job_id: Some("BUILDKITE_JOB_ID"),
-        job_name: Some("BUILDKITE_LABEL"),
+        job: Some(("BUILDKITE_JOB_ID", Some("BUILDKITE_LABEL"))),
         pressed: |env| env("BUILDKITE_UNBLOCKER").is_some(),
     },
     Ci {
@@ -165,8 +160,7 @@ pub(super) static KNOWN: [Ci; 8] = [
         repository_url: Said::In("GIT_URL"),
         // In Jenkins, a job is the pipeline, and its name is part of the run's id.
         workflow: None,
-        job_id: None,
-        job_name: None,
+        job: None,
         pressed: |_| false,
     },
 ];
