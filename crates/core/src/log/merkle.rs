@@ -20,19 +20,12 @@ pub fn leaf_hash(entry: &[u8]) -> Hash {
 
 /// The bytes of a leaf hash.
 pub(super) fn hash_of(leaf: &Digest) -> Hash {
-    let mut hash = Hash::default();
-    hash.iter_mut().zip(leaf.as_bytes()).for_each(|(to, from)| *to = *from);
-    hash
+    leaf.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
 /// The hash of a node from the hashes of its two children (RFC 6962, section 2.1).
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    let mut bytes = [1; 65];
-    let (_, rest) = bytes.split_at_mut(1);
-    let (first, second) = rest.split_at_mut(32);
-    first.copy_from_slice(left);
-    second.copy_from_slice(right);
-    Sha256::digest(bytes).into()
+    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
 }
 
 /// A tree that grows leaf by leaf. It keeps only the roots of its complete subtrees: at most 64 hashes.
@@ -56,21 +49,13 @@ impl Frontier {
 
     /// Adds the next leaf.
     pub fn push(&mut self, leaf: Hash) {
-        self.push_subtree(0, leaf);
-    }
-
-    /// Adds the root of the next 2^`level` leaves. The tree's size must be a multiple of 2^`level`.
-    pub(crate) fn push_subtree(&mut self, level: u32, root: Hash) {
-        debug_assert_eq!(self.size % (1 << level), 0, "a subtree stands at a multiple of its size");
-        let mut node = root;
-        let mut rest = self.size >> level;
-        while rest & 1 == 1 {
-            let Some(left) = self.peaks.pop() else { break };
-            node = node_hash(&left, &node);
-            rest >>= 1;
+        let mut node = leaf;
+        // The new leaf completes one subtree for each bit at the end of `size` that is set.
+        for _ in 0..self.size.trailing_ones() {
+            node = self.peaks.pop().map_or(node, |left| node_hash(&left, &node));
         }
         self.peaks.push(node);
-        self.size += 1 << level;
+        self.size += 1;
     }
 
     /// The root of the tree.
@@ -91,8 +76,13 @@ pub fn root(leaves: &[Hash]) -> Hash {
 }
 
 /// The number of leaves on the left of a tree of `size` > 1 leaves: the largest power of two below `size`.
-fn split(size: usize) -> usize {
+fn split(size: u64) -> u64 {
     1 << (size - 1).ilog2()
+}
+
+/// The leaves of the left and of the right subtree of a tree of at least 2 leaves.
+fn halves(leaves: &[Hash]) -> (&[Hash], &[Hash]) {
+    leaves.split_at(split(leaves.len() as u64) as usize)
 }
 
 /// The sibling hashes on the path from the leaf at `index` to the root, nearest first (RFC 6962, section 2.1.1).
@@ -109,7 +99,7 @@ fn path(leaves: &[Hash], at: usize) -> Vec<Hash> {
     if leaves.len() <= 1 {
         return Vec::new();
     }
-    let (left, right) = leaves.split_at(split(leaves.len()));
+    let (left, right) = halves(leaves);
     let (mut proof, sibling) = match at.checked_sub(left.len()) {
         None => (path(left, at), right),
         Some(at) => (path(right, at), left),
@@ -118,36 +108,10 @@ fn path(leaves: &[Hash], at: usize) -> Vec<Hash> {
     proof
 }
 
-/// The way from a leaf up to the root of a tree.
-struct Climb {
-    /// The index of the node among those of its level.
-    at: u64,
-    /// The index of the last node of that level.
-    last: u64,
-}
+const TOO_FEW: &str = "it has too few hashes";
+const TOO_MANY: &str = "it has too many hashes";
 
-impl Climb {
-    /// Goes to the next node that has a sibling. True if the sibling is on the left; none at the root.
-    fn sibling_is_left(&mut self) -> Option<bool> {
-        if self.last == 0 {
-            return None;
-        }
-        let left = self.at & 1 == 1 || self.at == self.last;
-        // A last node without a sibling is the node of the level above.
-        while left && self.at & 1 == 0 && self.at != 0 {
-            self.up();
-        }
-        self.up();
-        Some(left)
-    }
-
-    fn up(&mut self) {
-        self.at >>= 1;
-        self.last >>= 1;
-    }
-}
-
-/// Checks that `leaf` is at `index` in the tree of `size` leaves with root `root` (RFC 9162, section 2.1.3.2).
+/// Checks that `leaf` is at `index` in the tree of `size` leaves with root `root`.
 ///
 /// VALUE_INVALID if `index` is not below `size`; LEDGER_CORRUPT if the proof does not lead to the root.
 pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, proof: &[Hash], root: &Hash) -> Result<()> {
@@ -158,20 +122,23 @@ pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, proof: &[Hash], root
         Error::new(ErrorKind::LedgerCorrupt, format!("inclusion proof of {index} in {size}: {why}"))
             .with_context("seq", index)
     };
-    let mut climb = Climb { at: index, last: size - 1 };
-    let mut node = *leaf;
-    for sibling in proof {
-        node = match climb.sibling_is_left() {
-            None => return Err(corrupt("it has too many hashes")),
-            Some(true) => node_hash(sibling, &node),
-            Some(false) => node_hash(&node, sibling),
-        };
+    match root_by_path(leaf, index, size, proof).map_err(corrupt)? == *root {
+        true => Ok(()),
+        false => Err(corrupt("it leads to another root")),
     }
-    match () {
-        () if climb.last != 0 => Err(corrupt("it has too few hashes")),
-        () if node != *root => Err(corrupt("it leads to another root")),
-        () => Ok(()),
+}
+
+/// The root of a tree of `size` leaves, by the leaf at `at` and its [`path`]. The error says what is wrong with the path.
+fn root_by_path(leaf: &Hash, at: u64, size: u64, path: &[Hash]) -> Result<Hash, &'static str> {
+    if size == 1 {
+        return if path.is_empty() { Ok(*leaf) } else { Err(TOO_MANY) };
     }
+    let (sibling, path) = path.split_last().ok_or(TOO_FEW)?;
+    let left = split(size);
+    Ok(match at.checked_sub(left) {
+        None => node_hash(&root_by_path(leaf, at, left, path)?, sibling),
+        Some(at) => node_hash(sibling, &root_by_path(leaf, at, size - left, path)?),
+    })
 }
 
 /// The hashes that prove that the tree of the first `old` leaves is the beginning of this tree (RFC 6962, section
@@ -190,7 +157,7 @@ fn subproof(leaves: &[Hash], old: usize, whole: bool) -> Vec<Hash> {
     if old == leaves.len() {
         return if whole { Vec::new() } else { vec![root(leaves)] };
     }
-    let (left, right) = leaves.split_at(split(leaves.len()));
+    let (left, right) = halves(leaves);
     let (mut proof, sibling) = match old.checked_sub(left.len()) {
         None | Some(0) => (subproof(left, old, whole), right),
         Some(old) => (subproof(right, old, false), left),
@@ -199,8 +166,8 @@ fn subproof(leaves: &[Hash], old: usize, whole: bool) -> Vec<Hash> {
     proof
 }
 
-/// Checks that the tree of `old` leaves with `old_root` is the beginning of the tree of `size` leaves with `root` (RFC
-/// 9162, section 2.1.4.2). An empty old tree is the beginning of every tree.
+/// Checks that the tree of `old` leaves with `old_root` is the beginning of the tree of `size` leaves with `root`. An
+/// empty old tree is the beginning of every tree.
 ///
 /// VALUE_INVALID if `old` is over `size`; LEDGER_FORKED if the proof does not lead to both roots.
 pub fn verify_consistency(old: u64, old_root: &Hash, size: u64, root: &Hash, proof: &[Hash]) -> Result<()> {
@@ -212,35 +179,46 @@ pub fn verify_consistency(old: u64, old_root: &Hash, size: u64, root: &Hash, pro
     if old == 0 || old == size {
         let same = if old == 0 { *old_root == Frontier::new().root() } else { old_root == root };
         return match (same, proof) {
-            (_, [_, ..]) => Err(forked("it has too many hashes")),
+            (_, [_, ..]) => Err(forked(TOO_MANY)),
             (false, _) => Err(forked("the roots differ")),
             (true, _) => Ok(()),
         };
     }
-    let mut hashes = proof.iter();
-    // If `old` is a power of two, the old root is a node of the new tree, and the proof leaves it out.
-    let first = match old.is_power_of_two() {
-        true => *old_root,
-        false => *hashes.next().ok_or_else(|| forked("it has too few hashes"))?,
-    };
-    let mut climb = Climb { at: old - 1, last: size - 1 };
-    while climb.at & 1 == 1 {
-        climb.up();
+    match roots_by_subproof(old, size, Some(old_root), proof).map_err(forked)? {
+        (found, _) if found != *old_root => Err(forked("it leads to another old root")),
+        (_, found) if found != *root => Err(forked("it leads to another root")),
+        _ => Ok(()),
     }
-    let (mut old_node, mut node) = (first, first);
-    for sibling in hashes {
-        match climb.sibling_is_left() {
-            None => return Err(forked("it has too many hashes")),
-            Some(true) => (old_node, node) = (node_hash(sibling, &old_node), node_hash(sibling, &node)),
-            Some(false) => node = node_hash(&node, sibling),
+}
+
+/// The roots of the old tree and of the new one, by a [`subproof`]. `known` is the old root, while the subtree begins
+/// with the first leaf of the log. The error says what is wrong with the proof.
+fn roots_by_subproof(
+    old: u64,
+    size: u64,
+    known: Option<&Hash>,
+    proof: &[Hash],
+) -> Result<(Hash, Hash), &'static str> {
+    if old == size {
+        return match (known, proof) {
+            (Some(root), []) => Ok((*root, *root)),
+            (None, [root]) => Ok((*root, *root)),
+            (None, []) => Err(TOO_FEW),
+            _ => Err(TOO_MANY),
+        };
+    }
+    let (sibling, proof) = proof.split_last().ok_or(TOO_FEW)?;
+    let left = split(size);
+    Ok(match old.checked_sub(left) {
+        None | Some(0) => {
+            let (old, new) = roots_by_subproof(old, left, known, proof)?;
+            (old, node_hash(&new, sibling))
         }
-    }
-    match () {
-        () if climb.last != 0 => Err(forked("it has too few hashes")),
-        () if old_node != *old_root => Err(forked("it leads to another old root")),
-        () if node != *root => Err(forked("it leads to another root")),
-        () => Ok(()),
-    }
+        Some(old) => {
+            let (old, new) = roots_by_subproof(old, size - left, None, proof)?;
+            (node_hash(sibling, &old), node_hash(sibling, &new))
+        }
+    })
 }
 
 fn invalid(why: String) -> Error {
@@ -259,7 +237,7 @@ mod tests {
             [] => Sha256::digest(b"").into(),
             [leaf] => *leaf,
             _ => {
-                let (left, right) = leaves.split_at(split(leaves.len()));
+                let (left, right) = halves(leaves);
                 node_hash(&defined(left), &defined(right))
             }
         }
@@ -274,20 +252,6 @@ mod tests {
         fn the_frontier_is_the_definition(count in 0u64..200) {
             let leaves = leaves(count);
             prop_assert_eq!(root(&leaves), defined(&leaves));
-        }
-
-        #[test]
-        fn subtrees_are_pushed_as_their_leaves_are(whole in 0u64..5, level in 0u32..4, rest in 0u64..9) {
-            let (size, leaves) = (1 << level, leaves((whole << level) + rest));
-            let mut tree = Frontier::new();
-            for part in leaves.chunks(size) {
-                match part.len() == size {
-                    true => tree.push_subtree(level, root(part)),
-                    false => part.iter().for_each(|leaf| tree.push(*leaf)),
-                }
-            }
-            prop_assert_eq!(tree.root(), defined(&leaves));
-            prop_assert_eq!(tree.size(), leaves.len() as u64);
         }
 
         #[test]
