@@ -8,7 +8,6 @@ use super::body::{
     Approval, Block, Check, Deployment, Hold, Migrated, Observation, Outcome, PolicyEntry, Takeover, Unblock, Unhold,
 };
 use super::encode::canonical;
-use super::envelope::Envelope;
 use super::intent::Intent;
 use super::merkle::leaf_hash;
 use crate::error::{Error, ErrorKind, Result, words};
@@ -98,13 +97,6 @@ bodies! {
     Migrated(Migrated) => "migrated";
 }
 
-impl Kind {
-    /// True if an entry of this kind names who wrote it.
-    pub(super) fn has_author(self) -> bool {
-        !matches!(self, Kind::Outcome | Kind::Observation | Kind::Deployment)
-    }
-}
-
 impl Body {
     /// The actor and the pipeline run that wrote it; none for an outcome, an observation or a deployment.
     pub fn provenance(&self) -> Option<&Provenance> {
@@ -159,15 +151,6 @@ impl Entry {
                 Err(Error::new(ErrorKind::EntryTooLarge, message))
             }
         }
-    }
-
-    /// The entry that these bytes hold, if they are well formed. [`ChannelState::take`](super::ChannelState::take)
-    /// checks that it fits its log.
-    pub fn open(bytes: &[u8]) -> Result<Entry> {
-        let envelope = Envelope::read(bytes).map_err(|broken| broken.at(0))?;
-        let seq = envelope.seq;
-        let body = envelope.check_parent().and_then(|()| envelope.body()).map_err(|broken| broken.at(seq))?;
-        Ok(envelope.entry(body))
     }
 }
 

@@ -61,11 +61,6 @@ impl<'a> Envelope<'a> {
         })
     }
 
-    /// Checks the form of the parent, for an entry that is read without its log.
-    pub(super) fn check_parent(&self) -> Checked<()> {
-        ensure(self.parent != Some(None), DefectCode::Parent, || "it is not a digest".to_owned())
-    }
-
     /// The body, if it is well formed.
     pub(super) fn body(&self) -> Checked<Body> {
         let JsonText(kind) = &self.kind;
@@ -76,7 +71,10 @@ impl<'a> Envelope<'a> {
         let body = Body::read(kind, self.body);
         let has_author = match &body {
             Ok(body) => body.provenance().is_none_or(|provenance| provenance.actor.kind != ActorKind::Other),
-            Err(_) => !kind.has_author() || names_author(self.body),
+            Err(_) => {
+                // Entries of these kinds have no author.
+                matches!(kind, Kind::Outcome | Kind::Observation | Kind::Deployment) || names_author(self.body)
+            }
         };
         ensure(has_author, DefectCode::Provenance, || "no pipeline run or no actor".to_owned())?;
         let body = body.map_err(|e| {
@@ -120,6 +118,18 @@ fn names_author(body: &[u8]) -> bool {
     let named = ["/provenance/pipeline/provider", "/provenance/pipeline/run_id", "/provenance/actor/id"];
     let kind = text("/provenance/actor/kind");
     named.into_iter().all(|pointer| !text(pointer).is_empty()) && matches!(kind, "human" | "workload")
+}
+
+impl Entry {
+    /// The entry that these bytes hold, if they are well formed. [`ChannelState::take`](super::ChannelState::take)
+    /// checks that it fits its log.
+    pub fn open(bytes: &[u8]) -> crate::Result<Entry> {
+        let envelope = Envelope::read(bytes).map_err(|broken| broken.at(0))?;
+        let seq = envelope.seq;
+        let parent = ensure(envelope.parent != Some(None), DefectCode::Parent, || "it is not a digest".to_owned());
+        let body = parent.and_then(|()| envelope.body()).map_err(|broken| broken.at(seq))?;
+        Ok(envelope.entry(body))
+    }
 }
 
 /// Checks one entry's stored bytes at position `seq` of a channel's log, after the entry with the hash `parent`. The

@@ -112,16 +112,9 @@ pub struct PossiblyOpen {
 impl PossiblyOpen {
     /// The move that an entry would open; none if it is no intent.
     pub fn by(entry: &Entry) -> Option<PossiblyOpen> {
-        match &entry.body {
-            Body::Intent(intent) => Some(PossiblyOpen::from(&OpenMove::of(entry.seq, &entry.channel, intent))),
-            _ => None,
-        }
-    }
-}
-
-impl From<&OpenMove> for PossiblyOpen {
-    fn from(open: &OpenMove) -> PossiblyOpen {
-        PossiblyOpen { seq: open.seq, op: open.op, move_id: open.move_id.clone(), target: open.target }
+        let Body::Intent(intent) = &entry.body else { return None };
+        let (op, move_id, target) = (intent.op, intent.move_id.clone(), intent.target.digest);
+        Some(PossiblyOpen { seq: entry.seq, op, move_id, target })
     }
 }
 
