@@ -3,7 +3,6 @@
 use std::fmt;
 
 use serde::Serialize;
-use serde::ser::{SerializeStruct, Serializer};
 
 use crate::error::{Error, ErrorClass, ErrorKind};
 use crate::log::{ChannelState, MigratedTo, OpenMove};
@@ -191,21 +190,16 @@ impl fmt::Display for Drift {
             }
             Drift::Missing { expected } => write!(f, "missing: {expected} is live, the tag is gone"),
             Drift::Lagging { expected, observed } => {
-                write!(
-                    f,
-                    "lagging: {expected} is live, the tag is read at {}, which may be an old answer",
-                    at(observed)
-                )
+                let observed = at(observed);
+                write!(f, "lagging: {expected} is live, the tag is read at {observed}, which may be an old answer")
             }
             Drift::Unsettled { expected, observed } => {
                 let observed = at(observed);
                 write!(f, "unsettled: {expected} is live, the tag is read at {observed}, and reads may still lag")
             }
             Drift::LedgerBehind { expected, observed } => {
-                write!(
-                    f,
-                    "ledger behind: {expected} is live here, the tag points at {observed}, promoted by another ledger"
-                )
+                write!(f, "ledger behind: {expected} is live here, the tag points at {observed}, ")?;
+                f.write_str("promoted by another ledger")
             }
             Drift::MoveInProgress { seq, target, observed, landing } => {
                 let landing = match landing {
@@ -216,11 +210,9 @@ impl fmt::Display for Drift {
                 write!(f, "move in progress (seq {seq}) to {target} {landing}: the tag points at {}", at(observed))
             }
             Drift::PossiblyOpen { seq, target, observed } => {
-                write!(
-                    f,
-                    "possibly open: the append of an intent (seq {seq}) to {target} was not answered; the tag points at {}",
-                    at(observed)
-                )
+                let observed = at(observed);
+                write!(f, "possibly open: the append of an intent (seq {seq}) to {target} was not answered; ")?;
+                write!(f, "the tag points at {observed}")
             }
             Drift::NeverRecorded { observed } => write!(f, "never recorded: the tag points at {}", at(observed)),
             Drift::Corrupt { why } => write!(f, "corrupt: {why}"),
@@ -254,9 +246,12 @@ impl ChannelAudit {
 }
 
 /// The result of an audit, for each channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AuditReport {
-    at: Timestamp,
+    /// The time of the audit.
+    pub at: Timestamp,
+    #[serde(rename = "worst", skip_serializing_if = "Option::is_none")]
+    class: Option<ErrorClass>,
     channels: Vec<ChannelAudit>,
 }
 
@@ -264,12 +259,9 @@ impl AuditReport {
     /// The report of an audit at `at`. It sorts the channels.
     pub fn new(at: Timestamp, mut channels: Vec<ChannelAudit>) -> AuditReport {
         channels.sort_by(|a, b| a.channel.cmp(&b.channel));
-        AuditReport { at, channels }
-    }
-
-    /// The time of the audit.
-    pub fn at(&self) -> Timestamp {
-        self.at
+        let worst_first = [ErrorClass::Defect, ErrorClass::Drift, ErrorClass::Unknown, ErrorClass::Indeterminate];
+        let found = |class: &ErrorClass| channels.iter().any(|audited| audited.drift.class() == Some(*class));
+        AuditReport { at, class: worst_first.into_iter().find(found), channels }
     }
 
     /// Each channel once, in order.
@@ -280,9 +272,7 @@ impl AuditReport {
     /// The worst class of any channel, in this order: defect, drift, unknown, indeterminate; none if nothing is wrong.
     /// Its [`ErrorClass::exit_code`] is 7, 4, 6 or 5.
     pub fn class(&self) -> Option<ErrorClass> {
-        let found: Vec<ErrorClass> = self.channels.iter().filter_map(|audited| audited.drift.class()).collect();
-        let worst_first = [ErrorClass::Defect, ErrorClass::Drift, ErrorClass::Unknown, ErrorClass::Indeterminate];
-        worst_first.into_iter().find(|class| found.contains(class))
+        self.class
     }
 }
 
@@ -300,157 +290,5 @@ impl fmt::Display for AuditReport {
     }
 }
 
-impl Serialize for AuditReport {
-    /// `{at, worst?: "defect" | "drift" | "unknown" | "indeterminate", channels: [{channel, size, state, …}]}`.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let worst = self.class().map(|class| match class {
-            ErrorClass::Defect => "defect",
-            ErrorClass::Drift => "drift",
-            ErrorClass::Indeterminate => "indeterminate",
-            _ => "unknown",
-        });
-        let mut fields = serializer.serialize_struct("AuditReport", 3)?;
-        fields.serialize_field("at", &self.at)?;
-        match worst {
-            Some(worst) => fields.serialize_field("worst", worst)?,
-            None => fields.skip_field("worst")?,
-        }
-        fields.serialize_field("channels", &self.channels)?;
-        fields.end()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::log::{Deadlines, Op};
-
-    fn digest(name: &str) -> Digest {
-        Digest::of(name.as_bytes())
-    }
-
-    fn state(live: Option<&str>) -> ChannelState {
-        let mut state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
-        state.live = live.map(digest);
-        state
-    }
-
-    fn open(op: Op, from: Option<&str>, to: &str, replaced: Option<&str>) -> ChannelState {
-        let mut state = state(from);
-        state.open = Some(OpenMove {
-            seq: 7,
-            op,
-            move_id: Line::lossy("m"),
-            key: "k".parse().unwrap(),
-            request: digest("r"),
-            previous: from.map(digest),
-            target: digest(to),
-            replaced: replaced.map(digest),
-            as_it_is: op == Op::Adopt,
-            owner: Line::lossy("o"),
-            epoch: 0,
-            deadlines: Deadlines::default(),
-            quiet_ms: 1,
-            settle_ms: 1,
-        });
-        state
-    }
-
-    /// Each row: the log, the registry's answer, that digest's history here → the state in JSON, the exit code.
-    #[test]
-    fn every_state_of_log_and_tag_has_its_word_and_exit_code() {
-        use LiveHistory::{Earlier, Never};
-        let moved = |live| {
-            let mut state = state(live);
-            state.migrated = Some(MigratedTo { seq: 3, ledger: Line::lossy("s3://bucket") });
-            state
-        };
-        let table = [
-            (state(Some("a")), Some("a"), LiveHistory::Live, "in_sync", None),
-            (state(Some("a")), Some("b"), Never, "moved_outside", Some(4)),
-            (state(Some("a")), Some("b"), Earlier, "moved_back", Some(4)),
-            (state(Some("a")), None, Never, "missing", Some(4)),
-            (state(None), Some("b"), Never, "never_recorded", None),
-            (state(None), None, Never, "never_recorded", None),
-            (moved(Some("a")), Some("a"), LiveHistory::Live, "unknown", Some(6)),
-            (open(Op::Promote, Some("a"), "b", None), Some("a"), LiveHistory::Live, "not_landed", Some(5)),
-            (open(Op::Promote, Some("a"), "b", None), Some("b"), Never, "landed", Some(5)),
-            (open(Op::Promote, Some("a"), "b", None), Some("c"), Never, "elsewhere", Some(5)),
-            (open(Op::Promote, Some("a"), "b", None), None, Never, "elsewhere", Some(5)),
-            (open(Op::Bootstrap, None, "b", None), None, Never, "not_landed", Some(5)),
-            (open(Op::Bootstrap, None, "b", None), Some("b"), Never, "landed", Some(5)),
-            (open(Op::Repair, Some("a"), "a", Some("x")), Some("x"), Never, "not_landed", Some(5)),
-            (open(Op::Repair, Some("a"), "a", Some("x")), Some("a"), LiveHistory::Live, "landed", Some(5)),
-            (open(Op::Repair, Some("a"), "a", None), None, Never, "not_landed", Some(5)),
-            (open(Op::Adopt, Some("a"), "x", None), Some("x"), Never, "landed", Some(5)),
-        ];
-        for (state, observed, here, word, exit) in table {
-            let drift = Drift::judge(&state, &Ok(observed.map(digest)), here);
-            let json = serde_json::to_value(&drift).unwrap();
-            let found = json.get("landing").unwrap_or(&json["state"]).as_str().unwrap();
-            assert_eq!((found, drift.class().map(ErrorClass::exit_code)), (word, exit), "{drift}");
-        }
-    }
-
-    #[test]
-    fn a_failure_to_look_is_unknown_whatever_the_log_says() {
-        let failed = || Err(Error::new(ErrorKind::RegistryUnavailable, "503 after 3 tries\u{1b}[31m"));
-        for state in [state(Some("a")), state(None), open(Op::Promote, Some("a"), "b", None)] {
-            let drift = Drift::judge(&state, &failed(), LiveHistory::Live);
-            assert_eq!(drift.to_string(), "unknown: REGISTRY_UNAVAILABLE: 503 after 3 tries\u{fffd}[31m");
-            assert_eq!(drift.class(), Some(ErrorClass::Unknown));
-        }
-    }
-
-    #[test]
-    fn a_log_with_a_defect_has_a_state_of_its_own() {
-        for (kind, word) in [
-            (ErrorKind::LedgerCorrupt, "corrupt"),
-            (ErrorKind::LedgerTruncated, "truncated"),
-            (ErrorKind::LedgerForked, "forked"),
-        ] {
-            let drift = Drift::judge(&state(Some("a")), &Err(Error::new(kind, "seq 1")), LiveHistory::Live);
-            assert_eq!(drift.to_string(), format!("{word}: {}: seq 1", kind.code()));
-            assert_eq!(serde_json::to_value(&drift).unwrap()["state"], word);
-            assert_eq!(drift.class().map(ErrorClass::exit_code), Some(7));
-        }
-    }
-
-    #[test]
-    fn a_report_is_one_line_a_channel_and_ends_with_the_worst() {
-        let audited =
-            |tag: &str, drift| ChannelAudit::new(format!("reg.io/acme/shop:{tag}").parse().unwrap(), 2, drift);
-        let (a, b) = (digest("a"), digest("b"));
-        let unknown = || Drift::Unknown { why: Line::lossy("429") };
-        let landed = || Drift::MoveInProgress { seq: 7, target: b, observed: Some(b), landing: Landing::Landed };
-        let report = |drifts: Vec<Drift>| {
-            let tags = ["prod", "dev", "preprod"];
-            let channels = tags.into_iter().zip(drifts).map(|(tag, drift)| audited(tag, drift));
-            AuditReport::new(Timestamp::from_unix_ms(0), channels.collect())
-        };
-        let all = report(vec![Drift::MovedBack { expected: a, observed: b }, unknown(), landed()]);
-        assert_eq!(
-            all.to_string(),
-            format!(
-                "reg.io/acme/shop:dev  unknown: 429\n\
-                 reg.io/acme/shop:preprod  move in progress (seq 7) to {b} has landed: the tag points at {b}\n\
-                 reg.io/acme/shop:prod  moved back: {a} is live, the tag points at {b}, which was earlier"
-            )
-        );
-        assert_eq!(all.class(), Some(ErrorClass::Drift));
-        let corrupt = || Drift::Corrupt { why: Line::lossy("seq 1") };
-        assert_eq!(report(vec![Drift::Missing { expected: a }, corrupt()]).class(), Some(ErrorClass::Defect));
-        assert_eq!(report(vec![unknown(), landed()]).class(), Some(ErrorClass::Unknown));
-        assert_eq!(report(vec![landed(), Drift::InSync { live: a }]).class(), Some(ErrorClass::Indeterminate));
-        assert_eq!(report(vec![unknown(), Drift::InSync { live: a }]).class(), Some(ErrorClass::Unknown));
-        assert_eq!(report(vec![Drift::InSync { live: a }]).class(), None);
-        assert_eq!(
-            serde_json::to_value(report(vec![Drift::Missing { expected: a }])).unwrap(),
-            serde_json::json!({
-                "at": "1970-01-01T00:00:00.000Z",
-                "worst": "drift",
-                "channels": [{"channel": "reg.io/acme/shop:prod", "size": 2, "state": "missing", "expected": a}],
-            })
-        );
-    }
-}
+mod tests;

@@ -1,0 +1,196 @@
+use super::*;
+use crate::log::{ChannelState, HoldScope, Op, TargetManifest, Verdict};
+use crate::value::{Provenance, Stage};
+
+fn facts() -> Facts {
+    let mut state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
+    state.live = Some(Digest::of(b"live"));
+    let provenance = Provenance::new("github-actions", "42", "octocat").unwrap();
+    let mut facts = Facts::new(Op::Promote, &state, provenance, "2026-11-23T06:00:00Z".parse().unwrap());
+    facts.target = Some(TargetManifest::new(Digest::of(b"next"), Line::lossy("a/b"), 7));
+    facts
+}
+
+fn hold() -> ActiveHold {
+    let (reason, provenance) = (Line::lossy("incident 7"), Provenance::new("manual", "1", "ada").unwrap());
+    ActiveHold { seq: 9, scope: HoldScope::Promotions, reason, provenance, until: None }
+}
+
+#[derive(Debug)]
+struct Says(&'static str, Verdict, serde_json::Value);
+
+impl Guardrail for Says {
+    fn name(&self) -> &str {
+        self.0
+    }
+    fn settings(&self) -> serde_json::Value {
+        self.2.clone()
+    }
+    fn judge(&self, _: &Facts) -> Finding {
+        let mut finding = Finding::refuse("another", "RULE_BROKEN", "because\n");
+        finding.verdict = self.1;
+        finding
+    }
+}
+
+fn policy(guardrails: Vec<Arc<dyn Guardrail>>) -> Result<Policy> {
+    Policy::new(Line::lossy("own"), guardrails)
+}
+
+#[test]
+fn a_decision_holds_every_finding_in_order() {
+    let decision = Policy::standard().judge(&facts()).decide().unwrap();
+    let names: Vec<_> = decision.findings.iter().map(|finding| finding.guardrail.to_string()).collect();
+    assert_eq!(
+        names,
+        ["provenance-complete", "target-readable", "parts-present", "expected-state", "no-hold", "promotion-order"]
+    );
+    assert_eq!(decision.policy, Policy::standard().note());
+}
+
+#[test]
+fn refusal_that_is_overridden_by_name_is_a_warning_and_others_stand() {
+    let mut facts = facts();
+    (facts.op, facts.missing) = (Op::Rollback, vec![Line::lossy("blob 1")]);
+    let judge = |name: &str, facts: &Facts| {
+        Policy::standard().judge(facts).overriding(&BTreeSet::from([Line::lossy(name)]))
+    };
+    assert!(!judge("no-hold", &facts).passes(), "it is not what refuses");
+    let judgement = judge("parts-present", &facts);
+    assert!(judgement.passes());
+    let finding = judgement.findings.iter().find(|finding| finding.verdict == Verdict::Warn).unwrap();
+    assert_eq!((finding.code(), finding.retry), (Some("TARGET_INCOMPLETE"), None));
+    assert!(finding.why.as_str().ends_with("not in the registry: blob 1 (overridden)"), "{}", finding.why);
+    facts.holds = vec![ActiveHold { scope: HoldScope::All, ..hold() }];
+    assert!(!judge("parts-present", &facts).passes(), "the hold still refuses");
+}
+
+#[test]
+fn a_refusal_by_a_hold_alone_may_pass_later() {
+    let mut facts = facts();
+    facts.holds = vec![hold()];
+    let error = Error::from(Policy::standard().judge(&facts).decide().unwrap_err());
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::PolicyRefused, Retry::Later));
+    assert_eq!(
+        error.to_string(),
+        "reg.io/acme/shop:prod: refused by 1 of 6 guardrails: \
+         no-hold: held for promotions by ada until it is ended (hold 9): incident 7"
+    );
+    let refusal: &Refusal = error.source_as().unwrap();
+    assert_eq!((refusal.findings().len(), refusal.refusals().count()), (6, 1));
+    assert_eq!(refusal.refusals().next().unwrap().code(), Some("CHANNEL_HELD"));
+}
+
+#[test]
+fn a_refusal_by_more_than_a_hold_never_passes() {
+    let mut facts = facts();
+    facts.holds = vec![hold()];
+    facts.target = None;
+    let error = Error::from(Policy::standard().judge(&facts).decide().unwrap_err());
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::PolicyRefused, Retry::Never));
+    assert_eq!(
+        error.to_string(),
+        "reg.io/acme/shop:prod: refused by 2 of 6 guardrails: \
+         target-readable: the target does not exist in the registry; \
+         no-hold: held for promotions by ada until it is ended (hold 9): incident 7"
+    );
+}
+
+#[test]
+fn a_policy_that_is_not_the_binding_one_refuses() {
+    let mut facts = facts();
+    facts.binding_policy = Some(Policy::standard().note().digest);
+    assert!(Policy::standard().judge(&facts).passes());
+    facts.binding_policy = Some(Digest::of(b"another"));
+    let refusal = Policy::standard().judge(&facts).decide().unwrap_err();
+    let codes: Vec<_> = refusal.refusals().map(|finding| (finding.guardrail.as_str(), finding.code())).collect();
+    assert_eq!(codes, [("policy", Some("POLICY_MISMATCH"))]);
+    assert!(refusal.to_string().contains("this version cannot change that"), "{refusal}");
+}
+
+#[test]
+fn the_pipeline_is_part_of_the_policy() {
+    let stage = |environment: &str| Stage {
+        environment: environment.parse().unwrap(),
+        channel: format!("reg.io/acme/shop:{environment}").parse().unwrap(),
+    };
+    let pipeline = Pipeline::new(vec![stage("dev"), stage("prod")]).unwrap();
+    let policy = policy(vec![Arc::new(NoHold)]).unwrap();
+    assert_eq!(policy.text(), r#"{"guardrails":[{"name":"no-hold"}],"name":"own"}"#);
+    let ordered = policy.clone().with_pipeline(Some(pipeline));
+    assert_eq!(
+        ordered.text(),
+        concat!(
+            r#"{"guardrails":[{"name":"no-hold"}],"name":"own","pipeline":["#,
+            r#"{"channel":"reg.io/acme/shop:dev","environment":"dev"},"#,
+            r#"{"channel":"reg.io/acme/shop:prod","environment":"prod"}]}"#
+        )
+    );
+    assert_ne!(ordered.note().digest, policy.note().digest);
+    assert_eq!(ordered.note().digest, Digest::of(ordered.text().as_bytes()));
+}
+
+#[test]
+fn an_own_guardrail_is_filed_under_its_name_and_made_safe_to_show() {
+    let judge = |verdict| {
+        let rule = Arc::new(Says("soak", verdict, serde_json::Value::Null));
+        policy(vec![rule]).unwrap().judge(&facts()).decide()
+    };
+    let refusal = judge(Verdict::Refuse).unwrap_err().to_string();
+    assert_eq!(refusal, "reg.io/acme/shop:prod: refused by 1 of 1 guardrail: soak: because\u{fffd}");
+    assert_eq!(judge(Verdict::Warn).unwrap().findings[0].guardrail.as_str(), "soak");
+    assert!(judge(Verdict::Other).is_err(), "a verdict that is not known refuses");
+}
+
+/// Panics with a text that is made at run time, or with a value that is not a text.
+#[derive(Debug)]
+struct Panics(Option<u32>);
+
+impl Guardrail for Panics {
+    fn name(&self) -> &str {
+        "soak"
+    }
+    fn judge(&self, _: &Facts) -> Finding {
+        match self.0 {
+            Some(number) => panic!("no entry {number}"),
+            None => std::panic::panic_any(7),
+        }
+    }
+}
+
+#[test]
+fn guardrail_that_panics_refuses_by_its_name_and_the_others_still_judge() {
+    for (panics, said) in [(Panics(Some(3)), "no entry 3"), (Panics(None), "it did not say why")] {
+        let refusal =
+            policy(vec![Arc::new(panics), Arc::new(NoHold)]).unwrap().judge(&facts()).decide().unwrap_err();
+        let [soak, hold] = refusal.findings() else { panic!("{refusal:?}") };
+        assert_eq!((soak.guardrail.as_str(), soak.code()), ("soak", Some("GUARDRAIL_FAILED")));
+        assert_eq!(soak.why.as_str(), format!("the guardrail soak panicked: {said}"));
+        assert_eq!(hold.verdict, Verdict::Pass);
+    }
+}
+
+#[test]
+fn a_policy_has_guardrails_and_each_name_once() {
+    assert_eq!(policy(vec![]).unwrap_err().to_string(), "policy own: it has no guardrail");
+    let error = policy(vec![Arc::new(NoHold), Arc::new(NoHold)]).unwrap_err();
+    assert_eq!((error.code(), error.message()), ("CONFIG_INVALID", "policy own: no-hold stands in it twice"));
+}
+
+#[test]
+fn the_digest_changes_with_name_order_and_settings_only() {
+    let says = |settings| -> Arc<dyn Guardrail> { Arc::new(Says("soak", Verdict::Pass, settings)) };
+    let hold = || -> Arc<dyn Guardrail> { Arc::new(NoHold) };
+    let note = |guardrails| policy(guardrails).unwrap().note().digest;
+    let ten = note(vec![hold(), says(serde_json::json!({"seconds": 10}))]);
+    assert_eq!(
+        ten,
+        Digest::of(
+            br#"{"guardrails":[{"name":"no-hold"},{"name":"soak","settings":{"seconds":10}}],"name":"own"}"#
+        )
+    );
+    assert_eq!(ten, note(vec![hold(), says(serde_json::json!({"seconds": 10}))]));
+    assert_ne!(ten, note(vec![hold(), says(serde_json::json!({"seconds": 20}))]));
+    assert_ne!(ten, note(vec![says(serde_json::json!({"seconds": 10})), hold()]));
+    assert_ne!(Policy::standard().note().digest, ten);
+}
