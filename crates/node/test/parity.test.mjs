@@ -68,7 +68,7 @@ test('options and records have the fields of the core', async () => {
   const core = async (path, name) => sorted(await fields(path, name))
   const own = async (file, name) =>
     sorted((await text(`../lib/${file}.d.ts`)).match(new RegExp(`export interface ${name} [^]*?\\{([^]*?)\\n\\}`))[1].matchAll(/^  (\w+)\??:/gm))
-  for (const [path, name] of [['promotion/request', 'MoveOptions'], ['promotion/request', 'BootstrapOptions'], ['retention/mod', 'RetentionRule']]) {
+  for (const [path, name] of [['promotion/request', 'MoveOptions'], ['promotion/request', 'BootstrapOptions'], ['retention/rule', 'RetentionRule']]) {
     assert.deepEqual(await own('promoter', name), (await fields(path, name)).map(named).sort(), name)
   }
   const source = await text('../../core/src/promotion/times.rs')

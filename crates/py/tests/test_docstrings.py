@@ -139,7 +139,7 @@ def test_defaults_in_docstrings_are_those_of_the_core() -> None:
     for move in (Promoter.promote, Promoter.recover):
         assert f"{timeout} s by default" in default_of(inspect.getdoc(move) or "", "timeout")
 
-    rule = (CORE / "retention/mod.rs").read_text()
+    rule = (CORE / "retention/rule.rs").read_text()
     assert "saturating_add(9)" in rule and "10 by default" in default_of(
         inspect.getdoc(RetentionRule) or "", "keep_last"
     )

@@ -164,7 +164,7 @@ def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
     times = " ".join(re.findall(r"pub fn (?:new|with_settle)\(((?:ttl|self, settle): [^)]*)\)", source))
     assert {field.name for field in fields(tagwarden.Times)} == set(re.findall(r"(\w+): Duration", times))
     alike: dict[Any, str] = {
-        tagwarden.RetentionRule: "retention/mod",
+        tagwarden.RetentionRule: "retention/rule",
         tagwarden.ChannelStatus: "promotion/query",
         tagwarden.Live: "promotion/receipt",
         tagwarden.HistoryPage: "promotion/past",

@@ -136,14 +136,14 @@ pub(crate) fn retention(plan: &RetentionPlan, style: Style) -> Result<Answer> {
         let pin = if judged.pin == Pin::Held { "pinned" } else { "" };
         table.row([judged.digest.to_string(), fate.to_owned(), pin.to_owned(), reason]);
     }
-    let rule = plan.rule();
+    let rule = plan.rule;
     let mut lines = table.lines(style);
     if let Some(why) = plan.blocked() {
         lines.push(style.doubtful(&shown(&format!("nothing may expire: {why}"))));
     }
     lines.push(format!(
         "{}: {kept} kept, {} may go (the last {} digests of each channel, and {}); nothing was deleted",
-        plan.repository(),
+        plan.repository,
         digests.len() - kept,
         rule.keep_last,
         human(rule.keep_for)

@@ -128,7 +128,8 @@ pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, proof: &[Hash], root
     }
 }
 
-/// The root of a tree of `size` leaves, by the leaf at `at` and its [`path`]. The error says what is wrong with the path.
+/// The root of a tree of `size` leaves, by the leaf at `at` and its [`path`]. The error says what is wrong with the
+/// path.
 fn root_by_path(leaf: &Hash, at: u64, size: u64, path: &[Hash]) -> Result<Hash, &'static str> {
     if size == 1 {
         return if path.is_empty() { Ok(*leaf) } else { Err(TOO_MANY) };

@@ -115,8 +115,8 @@ impl Policy {
     }
 }
 
-/// The finding of a guardrail, under its name even if the finding names another one. A panic in the guardrail is caught,
-/// and refuses.
+/// The finding of a guardrail, under its name even if the finding names another one. A panic in the guardrail is
+/// caught, and refuses.
 fn judged(guardrail: &dyn Guardrail, facts: &Facts) -> Finding {
     let name = guardrail.name();
     // Unwind safe: a guardrail cannot change the facts, so a panic leaves only its own state broken.

@@ -1,9 +1,11 @@
 //! `RetentionInput`: the input of a retention plan, from a repository and its channels' logs.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use super::fate::KeepReason;
 use super::history::ChannelUsage;
-use crate::value::{Digest, Line, Repository, Tag};
+use crate::value::{Channel, Digest, Line, Repository, Tag, Timestamp};
 
 /// The facts about one repository that its retention plan is made from.
 ///
@@ -14,11 +16,9 @@ use crate::value::{Digest, Line, Repository, Tag};
 #[derive(Clone, Debug)]
 pub struct RetentionInput {
     pub(super) repository: Repository,
-    /// In the order in which they were told; a digest may have several.
-    pub(super) rows: Vec<(Digest, Row)>,
-    pub(super) indexes: Vec<(Digest, Box<[Digest]>)>,
-    /// The reasons why manifests could not be read; of several reasons, the first in text order.
-    pub(super) unreadable: HashMap<Digest, String>,
+    pub(super) digests: HashMap<Digest, Known>,
+    /// The manifests that each index names.
+    pub(super) indexes: HashMap<Digest, Vec<Digest>>,
     pub(super) histories: Vec<ChannelUsage>,
     pub(super) failures: Vec<String>,
 }
@@ -36,87 +36,94 @@ pub enum ManifestKind {
     Unreadable(String),
 }
 
-/// The facts that the registry has about one digest.
+/// The facts about one digest: first those of the registry, then those of the logs.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Row {
+pub(super) struct Known {
     /// The first tag, in text order, that names it and is not its pin.
     pub(super) tag: Option<Tag>,
-    pub(super) seen: Seen,
     pub(super) pinned: bool,
+    /// True if an index names it.
     pub(super) child: bool,
+    /// True if its manifest was read, or is proven absent.
+    pub(super) read: bool,
+    /// The reason why its manifest could not be read; of several reasons, the first in text order.
+    pub(super) unreadable: Option<String>,
+    pub(super) part_of: Option<PartOf>,
+    /// The first reason in the logs to keep it, in the order of [`KeepReason`].
+    pub(super) keep: Option<KeepReason>,
+    /// The reason in the logs to expire it: the last to end; of equals, that of the first channel.
+    pub(super) past: Option<Past>,
 }
 
-/// The kind of a digest's manifest. If two kinds are given, the one that is later in this list counts: it keeps more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Seen {
-    #[default]
-    No,
-    Single,
-    Index,
-    Unreadable,
+/// The index that a digest is part of. If it is part of several, the first one in this order counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum PartOf {
+    Kept(Digest),
+    Expiring(Digest),
 }
 
-impl Row {
+/// The end of a digest's time in one channel.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Past {
+    pub(super) since: Timestamp,
+    pub(super) channel: Reverse<Channel>,
+    /// Its place among the channel's digests; none if it was never live there.
+    pub(super) nth: Option<u32>,
+}
+
+impl Known {
     /// True if a tag, a pin or an index in the registry names it.
-    pub(super) fn held(&self) -> bool {
+    pub(super) fn is_named(&self) -> bool {
         self.tag.is_some() || self.pinned || self.child
     }
 
-    fn merge(&mut self, other: Row) {
-        self.tag = match (self.tag.take(), other.tag) {
-            (Some(one), Some(two)) => Some(one.min(two)),
-            (one, two) => one.or(two),
-        };
-        self.seen = self.seen.max(other.seen);
-        self.pinned |= other.pinned;
-        self.child |= other.child;
+    /// True if it is kept for a reason other than an index that needs it, whatever else is known.
+    pub(super) fn stays_by_itself(&self) -> bool {
+        self.tag.is_some() || self.keep.is_some() || (self.past.is_none() && (self.pinned || !self.child))
+    }
+
+    pub(super) fn keep(&mut self, keep: KeepReason) {
+        self.keep = self.keep.take().into_iter().chain([keep]).min();
     }
 }
 
 impl RetentionInput {
     /// Evidence about `repository` without any facts yet.
     pub fn new(repository: Repository) -> RetentionInput {
-        RetentionInput {
-            repository,
-            rows: Vec::new(),
-            indexes: Vec::new(),
-            unreadable: HashMap::new(),
-            histories: Vec::new(),
-            failures: Vec::new(),
-        }
+        let (digests, indexes) = (HashMap::new(), HashMap::new());
+        RetentionInput { repository, digests, indexes, histories: Vec::new(), failures: Vec::new() }
     }
 
     /// Adds a tag that names `digest`: a version, a channel, a signature, any tag but the digest's own pin.
     ///
     /// A tag that has the name of a pin but points at another digest than the name says also belongs here.
     pub fn tag(&mut self, tag: Tag, digest: &Digest) {
-        self.say(digest, Row { tag: Some(tag), ..Row::default() });
+        let known = self.known(digest);
+        known.tag = known.tag.take().into_iter().chain([tag]).min();
     }
 
     /// Adds the fact that the digest has its own pin.
     pub fn pin(&mut self, digest: &Digest) {
-        self.say(digest, Row { pinned: true, ..Row::default() });
+        self.known(digest).pinned = true;
     }
 
     /// Adds the shape of the manifest of `digest`.
     pub fn manifest(&mut self, digest: &Digest, shape: ManifestKind) {
-        let seen = match shape {
-            ManifestKind::Single | ManifestKind::Absent => Seen::Single,
+        let known = self.known(digest);
+        match shape {
+            ManifestKind::Single | ManifestKind::Absent => known.read = true,
             ManifestKind::Index(children) => {
+                known.read = true;
                 for child in &children {
-                    self.say(child, Row { child: true, ..Row::default() });
+                    self.known(child).child = true;
                 }
-                self.indexes.push((*digest, children.into()));
-                Seen::Index
+                self.indexes.entry(*digest).or_default().extend(children);
             }
             ManifestKind::Unreadable(why) => {
                 let why = Line::lossy(why).to_string();
-                let known = self.unreadable.entry(*digest).or_insert_with(|| why.clone());
-                *known = why.min(std::mem::take(known));
-                Seen::Unreadable
+                known.unreadable = known.unreadable.take().into_iter().chain([why]).min();
             }
-        };
-        self.say(digest, Row { seen, ..Row::default() });
+        }
     }
 
     /// Adds the history of a channel. Channels of other repositories are ignored.
@@ -132,26 +139,8 @@ impl RetentionInput {
         self.failures.push(Line::lossy(why.into()).to_string());
     }
 
-    fn say(&mut self, digest: &Digest, row: Row) {
-        match self.rows.last_mut() {
-            // Most callers tell all facts about a digest one after the other.
-            Some((last, known)) if last == digest => known.merge(row),
-            _ => self.rows.push((*digest, row)),
-        }
-    }
-
-    /// The facts about each digest, sorted by digest, and one row for each of `others`.
-    pub(super) fn settle(&mut self, others: impl IntoIterator<Item = Digest>) -> Vec<(Digest, Row)> {
-        let mut rows = std::mem::take(&mut self.rows);
-        rows.extend(others.into_iter().map(|digest| (digest, Row::default())));
-        rows.sort_unstable_by_key(|(digest, _)| *digest);
-        rows.dedup_by(|(digest, row), (known, kept)| {
-            let same = digest == known;
-            if same {
-                kept.merge(std::mem::take(row));
-            }
-            same
-        });
-        rows
+    /// The facts about a digest.
+    pub(super) fn known(&mut self, digest: &Digest) -> &mut Known {
+        self.digests.entry(*digest).or_default()
     }
 }

@@ -113,6 +113,9 @@ pub struct DigestRetention {
     /// The decision.
     #[serde(flatten)]
     pub fate: RetentionDecision,
+    /// True if a tag, a pin or an index in the registry names it.
+    #[serde(skip)]
+    pub(super) named: bool,
 }
 
 /// Tells if a digest may be deleted from its repository.
@@ -131,15 +134,6 @@ pub enum MayDelete {
         /// The reason.
         because: KeepReason,
     },
-}
-
-impl fmt::Display for RetentionDecision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RetentionDecision::Keep(keep) => write!(f, "kept: {keep}"),
-            RetentionDecision::Expire(expire) => write!(f, "expires: {expire}"),
-        }
-    }
 }
 
 impl fmt::Display for KeepReason {

@@ -89,16 +89,8 @@ impl ChannelUsage {
                 }
             }
             Body::Migrated(_) => self.migrated = Some(entry.seq),
-            Body::Takeover(_)
-            | Body::Observation(_)
-            | Body::Approval(_)
-            | Body::Hold(_)
-            | Body::Unhold(_)
-            | Body::Check(_)
-            | Body::Block(_)
-            | Body::Unblock(_)
-            | Body::Policy(_)
-            | Body::Deployment(_) => {}
+            // The others name no digest that a channel points at.
+            _ => {}
         }
     }
 

@@ -1,12 +1,14 @@
 //! `RetentionPlan`: each digest of a repository, with the decision to keep it or to let it expire.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Serialize, Serializer};
 
-use super::evidence::{Row, Seen};
-use super::{DeleteReason, DigestRetention, KeepReason, MayDelete, Pin, RetentionDecision, RetentionRule};
+use super::evidence::{Known, PartOf, Past, RetentionInput};
+use super::fate::{DeleteReason, DigestRetention, KeepReason, MayDelete, Pin, RetentionDecision};
+use super::history::{ChannelUsage, OpenDigests};
+use super::rule::RetentionRule;
 use crate::value::{Channel, Digest, Repository, Timestamp};
 
 /// The retention decision for each digest of a repository, at one time.
@@ -21,68 +23,40 @@ use crate::value::{Channel, Digest, Repository, Timestamp};
 /// A plan is valid as long as each log has the size that the plan was made from ([`RetentionPlan::logs`]). A digest
 /// that no log names yet may be the target of a move that is just beginning, so a deletion looks again after the
 /// longest ttl and grace.
-#[derive(Clone, Debug)]
+///
+/// In JSON: `{repository, at, rule, logs: [{channel, size}], blocked?, digests: [{digest, pin, keep | expire}]}`.
+#[derive(Clone, Debug, Serialize)]
 pub struct RetentionPlan {
-    pub(super) repository: Repository,
-    pub(super) rule: RetentionRule,
-    pub(super) at: Timestamp,
-    pub(super) logs: Vec<(Channel, u64)>,
-    /// Sorted by digest, one row for each.
-    pub(super) rows: Vec<(Digest, Row)>,
-    pub(super) notes: HashMap<Digest, Note>,
-    pub(super) kept_in: HashMap<Digest, Digest>,
-    pub(super) lost_in: HashMap<Digest, Digest>,
-    pub(super) unreadable: HashMap<Digest, String>,
-    pub(super) blocked: Option<String>,
+    /// The repository.
+    pub repository: Repository,
+    /// The time for which it was made.
+    pub at: Timestamp,
+    /// The rule.
+    pub rule: RetentionRule,
+    /// The logs that it was made from, with the number of entries of each. If a log is longer now, the plan is void.
+    #[serde(serialize_with = "sizes")]
+    pub logs: Vec<(Channel, u64)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked: Option<String>,
+    /// The digests of the registry and those that only logs name.
+    #[serde(serialize_with = "listed")]
+    digests: BTreeMap<Digest, DigestRetention>,
 }
 
-/// The facts that the logs have about one digest.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Note {
-    /// The first reason to keep it, in the order of [`KeepReason`].
-    pub(super) keep: Option<KeepReason>,
-    /// The reason to expire it: the last to end; of equals, that of the first channel.
-    pub(super) past: Option<Past>,
+fn sizes<S: Serializer>(logs: &[(Channel, u64)], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(logs.iter().map(|(channel, size)| serde_json::json!({ "channel": channel, "size": size })))
 }
 
-/// The end of a digest's time in one channel.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Past {
-    pub(super) since: Timestamp,
-    pub(super) channel: Reverse<Channel>,
-    /// Its place among the channel's digests; none if it was never live there.
-    pub(super) nth: Option<u32>,
+fn listed<S: Serializer>(digests: &BTreeMap<Digest, DigestRetention>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(digests.values().filter(|judged| is_listed(judged)))
 }
 
-impl Note {
-    pub(super) fn keep(&mut self, keep: KeepReason) {
-        if self.keep.as_ref().is_none_or(|known| keep < *known) {
-            self.keep = Some(keep);
-        }
-    }
+/// True if the registry names it or it must stay.
+fn is_listed(judged: &DigestRetention) -> bool {
+    judged.named || matches!(judged.fate, RetentionDecision::Keep(_))
 }
 
 impl RetentionPlan {
-    /// The repository.
-    pub fn repository(&self) -> &Repository {
-        &self.repository
-    }
-
-    /// The rule.
-    pub fn rule(&self) -> RetentionRule {
-        self.rule
-    }
-
-    /// The time for which it was made.
-    pub fn at(&self) -> Timestamp {
-        self.at
-    }
-
-    /// The logs that it was made from, with the number of entries of each. If a log is longer now, the plan is void.
-    pub fn logs(&self) -> &[(Channel, u64)] {
-        &self.logs
-    }
-
     /// The reason why no digest may expire, if an object could not be read.
     pub fn blocked(&self) -> Option<&str> {
         self.blocked.as_deref()
@@ -90,139 +64,153 @@ impl RetentionPlan {
 
     /// Every digest that the registry names or that must stay, sorted.
     pub fn digests(&self) -> Vec<DigestRetention> {
-        let judged = self.rows.iter().map(|(digest, row)| (row.held(), self.judged(digest, row)));
-        judged
-            .filter_map(|(held, judged)| (held || matches!(judged.fate, RetentionDecision::Keep(_))).then_some(judged))
-            .collect()
+        self.digests.values().filter(|judged| is_listed(judged)).cloned().collect()
     }
 
     /// Says if `digest` may be deleted, with the reason. A digest that the plan does not know must stay.
     pub fn may_delete(&self, digest: &Digest) -> MayDelete {
-        match self.row(digest).map(|row| self.judged(digest, row)) {
-            Some(DigestRetention { fate: RetentionDecision::Keep(because), .. }) => MayDelete::No { because },
+        match self.digests.get(digest).cloned() {
             Some(DigestRetention { fate: RetentionDecision::Expire(because), pin, .. }) => {
                 MayDelete::Yes { because, pin }
             }
+            Some(DigestRetention { fate: RetentionDecision::Keep(because), .. }) => MayDelete::No { because },
             None => MayDelete::No { because: unknown() },
         }
     }
+}
 
-    fn judged(&self, digest: &Digest, row: &Row) -> DigestRetention {
-        let pin = if row.pinned { Pin::Held } else { Pin::Absent };
-        DigestRetention { digest: *digest, pin, fate: self.fate(digest, row) }
+impl RetentionRule {
+    /// Judges every digest that `evidence` knows, as of `at`.
+    pub fn plan(&self, mut evidence: RetentionInput, at: Timestamp) -> RetentionPlan {
+        let mut histories = std::mem::take(&mut evidence.histories);
+        histories.sort_by(|a, b| (&a.channel, a.size).cmp(&(&b.channel, b.size)));
+        for history in &histories {
+            if let Some(seq) = history.migrated {
+                let why = format!("the log of {} goes on in another ledger (seq {seq})", history.channel);
+                evidence.failed(why);
+            }
+            self.note(&mut evidence, history, at);
+        }
+        follow(&mut evidence);
+        let blocked = evidence.failures.iter().min().cloned().or_else(|| blind_spot(&evidence));
+        let digests = evidence.digests.into_iter().map(|(digest, known)| {
+            let pin = if known.pinned { Pin::Held } else { Pin::Absent };
+            let fate = fate(&known, blocked.as_ref());
+            (digest, DigestRetention { digest, pin, fate, named: known.is_named() })
+        });
+        RetentionPlan {
+            digests: digests.collect(),
+            repository: evidence.repository,
+            at,
+            rule: *self,
+            logs: histories.into_iter().map(|history| (history.channel, history.size)).collect(),
+            blocked,
+        }
     }
 
-    fn fate(&self, digest: &Digest, row: &Row) -> RetentionDecision {
-        let note = self.notes.get(digest);
-        if let Some(keep) = note.and_then(|note| note.keep.as_ref()) {
-            return RetentionDecision::Keep(keep.clone());
+    /// Adds what one channel's log says about each digest that it names.
+    fn note(&self, evidence: &mut RetentionInput, history: &ChannelUsage, at: Timestamp) {
+        let channel = || history.channel.clone();
+        if let Some(live) = history.live {
+            evidence.known(&live).keep(KeepReason::Live { channel: channel() });
         }
-        let keep = if let Some(tag) = &row.tag {
-            Some(KeepReason::Tagged { tag: tag.clone() })
-        } else if let Some(index) = self.kept_in.get(digest) {
-            Some(KeepReason::ChildOf { index: *index })
-        } else if let Some(why) = self.unreadable.get(digest) {
-            Some(KeepReason::NotUnderstood { why: format!("it could not be read: {why}") })
-        } else if row.pinned && note.is_none() {
-            let why = "it is pinned, and no log of this ledger names it: it may be another ledger's";
-            Some(KeepReason::NotUnderstood { why: why.to_owned() })
-        } else {
-            self.blocked.as_ref().map(|why| KeepReason::NotUnderstood { why: why.clone() })
+        if let Some(OpenDigests { seq, previous, target, replaced }) = history.open {
+            for digest in [previous, Some(target), replaced].into_iter().flatten() {
+                evidence.known(&digest).keep(KeepReason::Open { channel: channel(), seq });
+            }
+        }
+        let end = |known: &mut Known, since: Timestamp, nth: Option<u32>| {
+            let until = since.plus(self.keep_for);
+            match at < until {
+                true => known.keep(KeepReason::Recent { channel: channel(), until }),
+                false => known.past = known.past.take().max(Some(Past { since, channel: Reverse(channel()), nth })),
+            }
         };
-        if let Some(keep) = keep {
-            return RetentionDecision::Keep(keep);
-        }
-        match (note.and_then(|note| note.past.as_ref()), self.lost_in.get(digest)) {
-            (Some(Past { since, channel: Reverse(channel), nth }), _) => {
-                let (channel, since) = (channel.clone(), *since);
-                RetentionDecision::Expire(match *nth {
-                    Some(nth) => DeleteReason::Past { channel, nth, since },
-                    None => DeleteReason::Tried { channel, since },
-                })
+        let mut lived = history.lived.clone();
+        lived.sort_by_key(|lived| lived.seq);
+        // Use log order, not clocks: no live period ends before a time of an earlier entry.
+        let ends = lived.iter().scan(None, |latest: &mut Option<Timestamp>, lived| {
+            *latest = (*latest).max(Some(lived.from)).max(lived.until);
+            *latest
+        });
+        let ends: Vec<Timestamp> = ends.collect();
+        let mut places: HashSet<Digest> = history.live.into_iter().collect();
+        for (lived, since) in lived.iter().zip(ends).rev() {
+            if !places.insert(lived.digest) {
+                continue;
             }
-            (None, Some(index)) => RetentionDecision::Expire(DeleteReason::ChildOf { index: *index }),
-            (None, None) => RetentionDecision::Keep(unknown()),
-        }
-    }
-
-    fn row(&self, digest: &Digest) -> Option<&Row> {
-        let at = self.rows.binary_search_by_key(digest, |(known, _)| *known).ok()?;
-        self.rows.get(at).map(|(_, row)| row)
-    }
-
-    /// True if it is kept for a reason other than an index that needs it: see `fate`.
-    fn stays_by_itself(&self, digest: &Digest, row: &Row) -> bool {
-        row.tag.is_some()
-            || match self.notes.get(digest) {
-                Some(note) => note.keep.is_some(),
-                None => row.pinned || !row.child,
-            }
-    }
-
-    /// The reason to keep every digest, if a manifest that counts was not read: it may be an index that needs any
-    /// other.
-    pub(super) fn blind_spot(&self) -> Option<String> {
-        let unread = |row: &Row| matches!(row.seen, Seen::No | Seen::Unreadable);
-        let (digest, _) = (self.rows.iter())
-            .find(|(digest, row)| unread(row) && (row.held() || self.stays_by_itself(digest, row)))?;
-        let why = self.unreadable.get(digest).map_or("it was not looked at", String::as_str);
-        Some(format!("{digest} may be an index that needs it, and could not be read: {why}"))
-    }
-
-    /// Assigns each child of an index to the first index that is kept, or else to the first one that is not.
-    pub(super) fn follow(&mut self, indexes: &[(Digest, Box<[Digest]>)]) {
-        let mut children: HashMap<Digest, Vec<&[Digest]>> = HashMap::new();
-        for (index, named) in indexes {
-            children.entry(*index).or_default().push(named);
-        }
-        let stays = |digest: &Digest| self.row(digest).is_some_and(|row| self.stays_by_itself(digest, row));
-        let mut open: Vec<Digest> = children.keys().filter(|index| stays(index)).copied().collect();
-        let mut done: HashSet<Digest> = open.iter().copied().collect();
-        let mut kept_in: HashMap<Digest, Digest> = HashMap::new();
-        while let Some(index) = open.pop() {
-            for child in children.get(&index).into_iter().flatten().copied().flatten() {
-                let first = kept_in.entry(*child).or_insert(index);
-                *first = index.min(*first);
-                if children.contains_key(child) && done.insert(*child) {
-                    open.push(*child);
-                }
+            let known = evidence.known(&lived.digest);
+            let nth = u32::try_from(places.len()).unwrap_or(u32::MAX);
+            if lived.until.is_none() {
+                known.keep(KeepReason::Live { channel: channel() });
+            } else if nth <= self.keep_last.get() {
+                known.keep(KeepReason::Window { channel: channel(), nth });
+            } else {
+                end(known, since, Some(nth));
             }
         }
-        for (index, named) in indexes.iter().filter(|(index, _)| !done.contains(index)) {
-            for child in named {
-                let first = self.lost_in.entry(*child).or_insert(*index);
-                *first = (*index).min(*first);
-            }
+        for tried in &history.tried {
+            end(evidence.known(&tried.digest), tried.at, None);
         }
-        self.kept_in = kept_in;
     }
+}
+
+/// Notes for each child of an index the index that it is part of.
+fn follow(evidence: &mut RetentionInput) {
+    let RetentionInput { digests, indexes, .. } = evidence;
+    let stays = |index: &&Digest| digests.get(*index).is_some_and(Known::stays_by_itself);
+    let mut open: Vec<&Digest> = indexes.keys().filter(stays).collect();
+    let mut kept: HashSet<&Digest> = open.iter().copied().collect();
+    while let Some(index) = open.pop() {
+        let children = indexes.get(index).into_iter().flatten();
+        open.extend(children.filter(|child| indexes.contains_key(*child) && kept.insert(*child)));
+    }
+    for (index, children) in indexes.iter() {
+        let part = if kept.contains(index) { PartOf::Kept(*index) } else { PartOf::Expiring(*index) };
+        for child in children {
+            let known = digests.entry(*child).or_default();
+            known.part_of = known.part_of.into_iter().chain([part]).min();
+        }
+    }
+}
+
+/// The reason to keep every digest, if a manifest that counts was not read: it may be an index that needs any other.
+fn blind_spot(evidence: &RetentionInput) -> Option<String> {
+    let unread = evidence.digests.iter().filter(|(_, known)| !known.read || known.unreadable.is_some());
+    let counts = unread.filter(|(_, known)| known.is_named() || known.stays_by_itself());
+    let (digest, known) = counts.min_by_key(|(digest, _)| **digest)?;
+    let why = known.unreadable.as_deref().unwrap_or("it was not looked at");
+    Some(format!("{digest} may be an index that needs it, and could not be read: {why}"))
+}
+
+/// The decision about a digest: the first line that fits. With `blocked`, no digest may expire.
+fn fate(known: &Known, blocked: Option<&String>) -> RetentionDecision {
+    use RetentionDecision::{Expire, Keep};
+    match (known, blocked) {
+        (Known { keep: Some(keep), .. }, _) => Keep(keep.clone()),
+        (Known { tag: Some(tag), .. }, _) => Keep(KeepReason::Tagged { tag: tag.clone() }),
+        (Known { part_of: Some(PartOf::Kept(index)), .. }, _) => Keep(KeepReason::ChildOf { index: *index }),
+        (Known { unreadable: Some(why), .. }, _) => Keep(not_understood(format!("it could not be read: {why}"))),
+        (Known { pinned: true, past: None, .. }, _) => {
+            Keep(not_understood("it is pinned, and no log of this ledger names it: it may be another ledger's"))
+        }
+        (_, Some(why)) => Keep(not_understood(why)),
+        (Known { past: Some(Past { since, channel: Reverse(channel), nth }), .. }, None) => {
+            let (channel, since) = (channel.clone(), *since);
+            Expire(match *nth {
+                Some(nth) => DeleteReason::Past { channel, nth, since },
+                None => DeleteReason::Tried { channel, since },
+            })
+        }
+        (Known { part_of: Some(PartOf::Expiring(index)), .. }, None) => Expire(DeleteReason::ChildOf { index: *index }),
+        (_, None) => Keep(unknown()),
+    }
+}
+
+fn not_understood(why: impl Into<String>) -> KeepReason {
+    KeepReason::NotUnderstood { why: why.into() }
 }
 
 fn unknown() -> KeepReason {
-    KeepReason::NotUnderstood { why: "no tag, index or log that the plan knows names it".to_owned() }
-}
-
-impl Serialize for RetentionPlan {
-    /// `{repository, at, rule, logs: [{channel, size}], blocked?, digests: [{digest, pin, keep | expire}]}`.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Shown<'a> {
-            repository: &'a Repository,
-            at: Timestamp,
-            rule: RetentionRule,
-            logs: Vec<Log<'a>>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            blocked: Option<&'a str>,
-            digests: Vec<DigestRetention>,
-        }
-        #[derive(Serialize)]
-        struct Log<'a> {
-            channel: &'a Channel,
-            size: u64,
-        }
-        let RetentionPlan { repository, at, rule, logs, .. } = self;
-        let logs = logs.iter().map(|(channel, size)| Log { channel, size: *size }).collect();
-        let (blocked, digests) = (self.blocked(), self.digests());
-        Shown { repository, at: *at, rule: *rule, logs, blocked, digests }.serialize(serializer)
-    }
+    not_understood("no tag, index or log that the plan knows names it")
 }

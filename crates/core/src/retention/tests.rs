@@ -1,8 +1,12 @@
+use std::collections::HashSet;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::value::{Algorithm, Channel, Hasher, Tag};
+use crate::value::{Algorithm, Channel, Digest, Hasher, Tag, Timestamp};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -65,7 +69,7 @@ fn the_window_counts_distinct_digests_from_the_newest() {
         said(&plan, 1),
         "yes, after its pin: number 4 of the digests of reg.io/acme/shop:prod, not live since 2026-01-02T00:00:00.000Z"
     );
-    assert_eq!(plan.logs(), [(channel("prod"), 14)]);
+    assert_eq!(plan.logs, [(channel("prod"), 14)]);
 }
 
 #[test]

@@ -34,8 +34,8 @@ fn invalid(what: &str, why: impl std::fmt::Display, at: Option<usize>) -> Error 
     Error::new(ErrorKind::ValueInvalid, message)
 }
 
-/// Implements `Debug` and serde for a value by its text: they write what `Display` writes, and serde reads with `FromStr`
-/// or with the function `$read`.
+/// Implements `Debug` and serde for a value by its text: they write what `Display` writes, and serde reads with
+/// `FromStr` or with the function `$read`.
 macro_rules! serde_text {
     ($name:ident) => {
         $crate::value::serde_text!($name, str::parse);
