@@ -1,4 +1,4 @@
-//! `Envelope`: an entry's stored bytes, checked for everything that needs neither its body nor the rest of its log.
+//! `Envelope`: an entry as it was read from its stored bytes, before it is compared with the rest of its log.
 
 use std::fmt;
 
@@ -12,23 +12,22 @@ use super::intent::Op;
 use super::merkle::leaf_hash;
 use crate::value::{ActorKind, Channel, Digest, JsonText, Timestamp};
 
-/// An entry whose bytes and envelope are well formed; its body is not read yet.
+/// An entry whose bytes and envelope are well formed. Its position and its channel are compared with the log before its
+/// parent and its body count, so these are kept with the rule that they break.
 #[derive(Debug)]
-pub(super) struct Envelope<'a> {
+pub(super) struct Envelope {
     pub(super) leaf: EntryHash,
     pub(super) channel: Channel,
     pub(super) seq: u64,
     pub(super) id: Uuid,
     pub(super) at: Timestamp,
-    /// The parent, if there is one; the inner value is absent if it is no digest.
-    parent: Option<Option<EntryHash>>,
-    kind: JsonText<'a>,
-    body: &'a [u8],
+    parent: Checked<Option<EntryHash>>,
+    pub(super) body: Checked<Body>,
 }
 
-impl<'a> Envelope<'a> {
+impl Envelope {
     /// Reads the bytes of an entry. After an error no later entry of the log can be judged.
-    pub(super) fn read(bytes: &'a [u8]) -> Checked<Envelope<'a>> {
+    pub(super) fn read(bytes: &[u8]) -> Checked<Envelope> {
         ensure(bytes.len() <= MAX_ENTRY, DefectCode::TooLarge, || format!("over {MAX_ENTRY} bytes"))?;
         let fields = Fields::of(bytes)?;
         let bad =
@@ -38,6 +37,7 @@ impl<'a> Envelope<'a> {
         let body = fields.bytes("body").filter(|body| body.starts_with(b"{")).ok_or_else(|| bad("body", &missing))?;
         let seq = fields.read("seq").ok_or_else(|| bad("seq", &missing))?;
         let (JsonText(at), JsonText(channel), JsonText(id)) = (text("at")?, text("channel")?, text("id")?);
+        let parent = fields.bytes("parent").map(serde_json::from_slice).transpose();
         Ok(Envelope {
             leaf: EntryHash::from_sha256(leaf_hash(bytes)),
             channel: channel.parse().map_err(|e: crate::Error| bad("channel", &e))?,
@@ -45,60 +45,69 @@ impl<'a> Envelope<'a> {
             id: uuid_v7(&id).ok_or_else(|| bad("id", &format!("{id:?} is not a UUIDv7 in lower case")))?,
             at: Timestamp::of_written(&at)
                 .ok_or_else(|| bad("at", &format!("{at:?} is not a time such as 2026-11-23T06:12:31.123Z")))?,
-            parent: fields.bytes("parent").map(|parent| serde_json::from_slice(parent).ok()),
-            kind: text("kind")?,
-            body,
+            parent: parent.map_err(|_| Broken { code: DefectCode::Parent, why: "it is not a digest".to_owned() }),
+            body: body_of(&text("kind")?.0, body),
         })
+    }
+
+    /// Reads the bytes of the entry at `seq` in the log of `channel`, after the entry with the leaf hash `parent`.
+    pub(super) fn read_at(
+        channel: &Channel,
+        seq: u64,
+        parent: Option<EntryHash>,
+        bytes: &[u8],
+    ) -> Checked<Envelope> {
+        let envelope = Envelope::read(bytes)?;
+        envelope.follows(channel, seq, parent)?;
+        Ok(envelope)
     }
 
     /// Checks that the entry is at `seq` in the log of `channel`, after the entry with the leaf hash `parent`.
     pub(super) fn follows(&self, channel: &Channel, seq: u64, parent: Option<EntryHash>) -> Checked<()> {
         ensure(self.seq == seq, DefectCode::Sequence, || format!("it says {} and stands at {seq}", self.seq))?;
         ensure(self.channel == *channel, DefectCode::Channel, || format!("{} in the log of {channel}", self.channel))?;
-        ensure(self.parent == parent.map(Some), DefectCode::Parent, || match parent {
+        ensure(self.parent == Ok(parent), DefectCode::Parent, || match parent {
             Some(leaf) => format!("it is not {leaf}"),
             None => "it is not absent".to_owned(),
         })
     }
 
-    /// The body, if it is well formed.
-    pub(super) fn body(&self) -> Checked<Body> {
-        let JsonText(kind) = &self.kind;
-        let Some(kind) = Kind::ALL.iter().copied().find(|known| known.as_str() == kind) else {
-            let why = format!("the kind {kind:?} is not known to this version");
-            return Err(Broken { code: DefectCode::Kind, why });
-        };
-        let body = Body::read(kind, self.body);
-        let has_author = match &body {
-            Ok(body) => body.provenance().is_none_or(|provenance| provenance.actor.kind != ActorKind::Other),
-            Err(_) => {
-                // Entries of these kinds have no author.
-                matches!(kind, Kind::Outcome | Kind::Observation | Kind::Deployment) || names_author(self.body)
-            }
-        };
-        ensure(has_author, DefectCode::Provenance, || "no pipeline run or no actor".to_owned())?;
-        let body = body.map_err(|e| {
-            let why = e.to_string();
-            // The line and column are those in the body alone.
-            let why = why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why).to_owned();
-            Broken { code: DefectCode::Field, why }
-        })?;
-        let broken = match &body {
-            Body::Intent(intent) if intent.op == Op::Adopt && intent.reason.is_none() => Some("adopt needs a reason"),
-            Body::Observation(seen) if seen.expected == seen.observed => Some("nothing differs"),
-            Body::Policy(policy) if Digest::of(policy.text.as_bytes()) != policy.digest => {
-                Some("the digest is not that of the text")
-            }
-            _ => None,
-        };
-        ensure(broken.is_none(), DefectCode::Field, || broken.unwrap_or_default().to_owned())?;
-        Ok(body)
+    /// The entry, if its parent and its body are well formed.
+    pub(super) fn entry(self) -> Checked<Entry> {
+        let Envelope { channel, seq, id, at, parent, body, .. } = self;
+        Ok(Entry { channel, seq, id, at, parent: parent?, body: body? })
     }
+}
 
-    /// The entry with this body.
-    pub(super) fn entry(self, body: Body) -> Entry {
-        let parent = self.parent.flatten();
-        Entry { channel: self.channel, seq: self.seq, id: self.id, at: self.at, parent, body }
+/// The body of this kind, if it is well formed.
+fn body_of(kind: &str, json: &[u8]) -> Checked<Body> {
+    let Some(kind) = Kind::ALL.iter().copied().find(|known| known.as_str() == kind) else {
+        let why = format!("the kind {kind:?} is not known to this version");
+        return Err(Broken { code: DefectCode::Kind, why });
+    };
+    let body = Body::read(kind, json);
+    let has_author = match &body {
+        Ok(body) => body.provenance().is_none_or(|provenance| provenance.actor.kind != ActorKind::Other),
+        // Entries of these kinds have no author.
+        Err(_) if matches!(kind, Kind::Outcome | Kind::Observation | Kind::Deployment) => true,
+        Err(_) => names_author(json),
+    };
+    ensure(has_author, DefectCode::Provenance, || "no pipeline run or no actor".to_owned())?;
+    let broken = |why: &str| Broken { code: DefectCode::Field, why: why.to_owned() };
+    let body = body.map_err(|e| {
+        let why = e.to_string();
+        // The line and column are those in the body alone.
+        broken(why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why))
+    })?;
+    match &body {
+        Body::Intent(intent) if intent.op == Op::Adopt && intent.reason.is_none() => {
+            Err(broken("adopt needs a reason"))
+        }
+        Body::Observation(seen) if seen.expected == seen.observed => Err(broken("nothing differs")),
+        Body::Policy(policy) if Digest::of(policy.text.as_bytes()) != policy.digest => {
+            Err(broken("the digest is not that of the text"))
+        }
+        _ => Ok(body),
     }
 }
 
@@ -126,9 +135,7 @@ impl Entry {
     pub fn open(bytes: &[u8]) -> crate::Result<Entry> {
         let envelope = Envelope::read(bytes).map_err(|broken| broken.at(0))?;
         let seq = envelope.seq;
-        let parent = ensure(envelope.parent != Some(None), DefectCode::Parent, || "it is not a digest".to_owned());
-        let body = parent.and_then(|()| envelope.body()).map_err(|broken| broken.at(seq))?;
-        Ok(envelope.entry(body))
+        Ok(envelope.entry().map_err(|broken| broken.at(seq))?)
     }
 }
 
@@ -140,11 +147,8 @@ pub fn check(
     parent: Option<EntryHash>,
     bytes: &[u8],
 ) -> Result<(EntryHash, Entry), Defect> {
-    let checked = linked(channel, seq, parent, bytes).and_then(|envelope| {
-        let body = envelope.body()?;
-        Ok((envelope.leaf, envelope.entry(body)))
-    });
-    checked.map_err(|broken| broken.at(seq))
+    let envelope = Envelope::read_at(channel, seq, parent, bytes);
+    envelope.and_then(|envelope| Ok((envelope.leaf, envelope.entry()?))).map_err(|broken| broken.at(seq))
 }
 
 /// Checks the bytes, the position and the parent of one entry, but not its body, and returns its hash.
@@ -154,11 +158,5 @@ pub(crate) fn check_link(
     parent: Option<EntryHash>,
     bytes: &[u8],
 ) -> Result<EntryHash, Defect> {
-    linked(channel, seq, parent, bytes).map(|envelope| envelope.leaf).map_err(|broken| broken.at(seq))
-}
-
-fn linked<'a>(channel: &Channel, seq: u64, parent: Option<EntryHash>, bytes: &'a [u8]) -> Checked<Envelope<'a>> {
-    let envelope = Envelope::read(bytes)?;
-    envelope.follows(channel, seq, parent)?;
-    Ok(envelope)
+    Envelope::read_at(channel, seq, parent, bytes).map(|envelope| envelope.leaf).map_err(|broken| broken.at(seq))
 }

@@ -160,11 +160,9 @@ impl ChannelState {
     }
 
     fn take_next(&mut self, bytes: &[u8]) -> Checked<Entry> {
-        let envelope = Envelope::read(bytes)?;
-        envelope.follows(&self.channel, self.size, self.leaf)?;
-        let body = envelope.body();
-        self.advance(envelope.leaf, envelope.at, body.as_ref().map_err(Clone::clone))?;
-        Ok(envelope.entry(body?))
+        let envelope = Envelope::read_at(&self.channel, self.size, self.leaf, bytes)?;
+        self.advance(envelope.leaf, envelope.at, envelope.body.as_ref().map_err(Clone::clone))?;
+        envelope.entry()
     }
 
     /// Applies the next entry: its hash, its time and its body. An entry that breaks a rule is counted in the size and

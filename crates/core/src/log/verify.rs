@@ -212,10 +212,10 @@ impl Verifier {
 
     /// Applies entries, and lists the rules that they break. False if no later entry can be judged, or if enough
     /// defects are listed.
-    fn apply_all(&mut self, entries: Vec<Checked<Candidate<'_>>>) -> bool {
+    fn apply_all(&mut self, entries: Vec<Checked<Envelope>>) -> bool {
         entries.into_iter().all(|entry| {
             let seq = self.state.as_ref().map_or(0, |state| state.size);
-            let Err(broken) = entry.and_then(|(envelope, body)| self.apply(&envelope, body)) else { return true };
+            let Err(broken) = entry.and_then(|envelope| self.apply(envelope)) else { return true };
             let ends = broken.code.ends_reading();
             self.defects.push(broken.at(seq));
             !ends && self.defects.len() < MAX_DEFECTS
@@ -223,8 +223,8 @@ impl Verifier {
     }
 
     /// Applies the next entry.
-    fn apply(&mut self, envelope: &Envelope<'_>, body: Checked<Body>) -> Checked<()> {
-        let Envelope { leaf, id, at, .. } = *envelope;
+    fn apply(&mut self, envelope: Envelope) -> Checked<()> {
+        let Envelope { leaf, id, at, .. } = envelope;
         // If the channel was not given, the first entry names it.
         let state = self.state.get_or_insert_with(|| ChannelState::empty(envelope.channel.clone()));
         envelope.follows(&state.channel, state.size, state.leaf)?;
@@ -233,7 +233,7 @@ impl Verifier {
         let unused = ensure(self.ids.insert(id.as_u128()), DefectCode::IdReused, || {
             format!("the id {id} stands in the log twice")
         });
-        let body = unused.and_then(|()| state.check_not_migrated()).and(body);
+        let body = unused.and_then(|()| state.check_not_migrated()).and(envelope.body);
         let judged = body.and_then(|body| {
             if let Body::Intent(intent) = &body {
                 // The rules that need only the state come first.
@@ -261,16 +261,8 @@ impl Verifier {
     }
 }
 
-/// An entry that was read, with its body if it is well formed.
-type Candidate<'a> = (Envelope<'a>, Checked<Body>);
-
-fn read_all<'a>(entries: &[&'a [u8]]) -> Vec<Checked<Candidate<'a>>> {
-    let read = |bytes: &&'a [u8]| {
-        let envelope = Envelope::read(bytes)?;
-        let body = envelope.body();
-        Ok((envelope, body))
-    };
-    entries.iter().map(read).collect()
+fn read_all(entries: &[&[u8]]) -> Vec<Checked<Envelope>> {
+    entries.iter().map(|bytes| Envelope::read(bytes)).collect()
 }
 
 /// The first 64 bits of a SHA-256, so that a long log needs little memory. In a log with a million keys, the chance
