@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::error::{Error, ErrorClass, ErrorKind};
 use crate::log::{ChannelState, MigratedTo, OpenMove};
 use crate::policy::{Finding, LiveHistory};
-use crate::value::{Channel, Digest, Line, Timestamp};
+use crate::value::{Channel, Digest, Line, Timestamp, or_nothing};
 
 /// The relation between a channel's tag, as the registry answered, and the channel's log.
 ///
@@ -179,7 +179,6 @@ impl Drift {
 
 impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = |digest: &Option<Digest>| digest.map_or("nothing".to_owned(), |digest| digest.to_string());
         match self {
             Drift::InSync { live } => write!(f, "in sync at {live}"),
             Drift::MovedOutside { expected, observed } => {
@@ -190,11 +189,11 @@ impl fmt::Display for Drift {
             }
             Drift::Missing { expected } => write!(f, "missing: {expected} is live, the tag is gone"),
             Drift::Lagging { expected, observed } => {
-                let observed = at(observed);
+                let observed = or_nothing(*observed);
                 write!(f, "lagging: {expected} is live, the tag is read at {observed}, which may be an old answer")
             }
             Drift::Unsettled { expected, observed } => {
-                let observed = at(observed);
+                let observed = or_nothing(*observed);
                 write!(f, "unsettled: {expected} is live, the tag is read at {observed}, and reads may still lag")
             }
             Drift::LedgerBehind { expected, observed } => {
@@ -207,14 +206,17 @@ impl fmt::Display for Drift {
                     Landing::NotLanded => "has not landed",
                     Landing::Elsewhere => "was overtaken",
                 };
-                write!(f, "move in progress (seq {seq}) to {target} {landing}: the tag points at {}", at(observed))
+                let observed = or_nothing(*observed);
+                write!(f, "move in progress (seq {seq}) to {target} {landing}: the tag points at {observed}")
             }
             Drift::PossiblyOpen { seq, target, observed } => {
-                let observed = at(observed);
+                let observed = or_nothing(*observed);
                 write!(f, "possibly open: the append of an intent (seq {seq}) to {target} was not answered; ")?;
                 write!(f, "the tag points at {observed}")
             }
-            Drift::NeverRecorded { observed } => write!(f, "never recorded: the tag points at {}", at(observed)),
+            Drift::NeverRecorded { observed } => {
+                write!(f, "never recorded: the tag points at {}", or_nothing(*observed))
+            }
             Drift::Corrupt { why } => write!(f, "corrupt: {why}"),
             Drift::Truncated { why } => write!(f, "truncated: {why}"),
             Drift::Forked { why } => write!(f, "forked: {why}"),

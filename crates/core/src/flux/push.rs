@@ -6,7 +6,7 @@ use super::Artifact;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::oci::OciRegistry;
 use crate::registry::{Put, Registry};
-use crate::value::{Digest, Repository, Tag};
+use crate::value::{Digest, Repository, Tag, or_nothing};
 
 /// The timeout of the manifest's put.
 const PUT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ impl Artifact {
             (Some(there), _) if there == digest => Ok(digest),
             (_, Some(error)) => Err(error),
             (there, None) => {
-                let there = there.map_or("nothing".to_owned(), |there| there.to_string());
+                let there = or_nothing(there);
                 let message = format!("{repository}:{tag} points at {there} after the push of {digest}");
                 Err(Error::new(ErrorKind::RegistryDigestMismatch, message).with_context("tag", tag))
             }

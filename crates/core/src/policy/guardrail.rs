@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::facts::{ExpectedDigest, Facts, LiveHistory, Tagged, Upstream};
 use crate::error::Retry;
 use crate::log::{Op, RecordedFinding, Source, Verdict};
-use crate::value::{ActorKind, Digest, Line};
+use crate::value::{ActorKind, Line, Provenance, or_nothing};
 
 /// One rule that judges facts.
 ///
@@ -52,13 +52,8 @@ pub struct Finding {
 impl Finding {
     /// A pass: the guardrail has nothing against the move.
     pub fn pass(guardrail: &str, why: impl AsRef<str>) -> Finding {
-        Finding {
-            guardrail: Line::lossy(guardrail),
-            verdict: Verdict::Pass,
-            code: None,
-            why: Line::lossy(why),
-            retry: None,
-        }
+        let (guardrail, why) = (Line::lossy(guardrail), Line::lossy(why));
+        Finding { guardrail, verdict: Verdict::Pass, code: None, why, retry: None }
     }
 
     /// A warning: it does not stop the move.
@@ -116,27 +111,20 @@ impl Guardrail for ProvenanceComplete {
     }
 
     fn judge(&self, facts: &Facts) -> Finding {
-        let provenance = &facts.provenance;
-        let run = format!("run {} of {}", provenance.pipeline.run_id, provenance.pipeline.provider);
-        let kind = match provenance.actor.kind {
+        let Provenance { pipeline, actor, commit, release, identity, .. } = &facts.provenance;
+        let run = format!("run {} of {}", pipeline.run_id, pipeline.provider);
+        let kind = match actor.kind {
             ActorKind::Human => "a person",
             ActorKind::Workload => "a workload",
             ActorKind::Other => {
-                let why = format!("{run}: it is not known whether {} is a person or a workload", provenance.actor.id);
+                let why = format!("{run}: it is not known whether {} is a person or a workload", actor.id);
                 return Finding::refuse(self.name(), "PROVENANCE_INCOMPLETE", why);
             }
         };
-        let or_no = |value: Option<&str>, what| value.map_or(format!("no {what}"), |value| format!("{what} {value}"));
-        Finding::pass(
-            self.name(),
-            format!(
-                "{run} by {} ({kind}, {}), {}, {}",
-                provenance.actor.id,
-                if provenance.identity.is_some() { "verified" } else { "not verified" },
-                or_no(provenance.commit.as_ref().map(|commit| commit.as_str()), "commit"),
-                or_no(provenance.release.as_ref().map(|release| release.as_str()), "release"),
-            ),
-        )
+        let verified = if identity.is_some() { "verified" } else { "not verified" };
+        let commit = commit.as_ref().map_or("no commit".to_owned(), |commit| format!("commit {commit}"));
+        let release = release.as_ref().map_or("no release".to_owned(), |release| format!("release {release}"));
+        Finding::pass(self.name(), format!("{run} by {} ({kind}, {verified}), {commit}, {release}", actor.id))
     }
 }
 
@@ -156,21 +144,18 @@ impl Guardrail for TargetReadable {
             Some(Source::Channel(channel)) => format!("what is live on {channel}"),
             None => "the target".to_owned(),
         };
-        match &facts.target {
-            Some(target) => {
-                let is = format!("{named} is {}, {}, {} bytes", target.digest, target.media_type, target.size);
-                let differs = facts.tagged.as_ref().and_then(|Tagged { tag, answered }| match answered {
-                    Some(answered) if *answered == target.digest => None,
-                    Some(other) => Some(format!("{is}; the tag {tag} that was named with it points at {other}")),
-                    None => Some(format!("{is}; the tag {tag} that was named with it does not exist")),
-                });
-                match differs {
-                    Some(why) => Finding::warn(self.name(), "TARGET_TAG_DIFFERS", why),
-                    None => Finding::pass(self.name(), is),
-                }
+        let Some(target) = &facts.target else {
+            return Finding::refuse(self.name(), "TARGET_ABSENT", format!("{named} does not exist in the registry"));
+        };
+        let is = format!("{named} is {}, {}, {} bytes", target.digest, target.media_type, target.size);
+        let answer = match &facts.tagged {
+            Some(Tagged { tag, answered: Some(other) }) if *other != target.digest => {
+                format!("{tag} that was named with it points at {other}")
             }
-            None => Finding::refuse(self.name(), "TARGET_ABSENT", format!("{named} does not exist in the registry")),
-        }
+            Some(Tagged { tag, answered: None }) => format!("{tag} that was named with it does not exist"),
+            _ => return Finding::pass(self.name(), is),
+        };
+        Finding::warn(self.name(), "TARGET_TAG_DIFFERS", format!("{is}; the tag {answer}"))
     }
 }
 
@@ -185,21 +170,17 @@ impl Guardrail for ExpectedState {
     }
 
     fn judge(&self, facts: &Facts) -> Finding {
-        let failed = |why| Finding::refuse(self.name(), "EXPECTATION_FAILED", why);
-        let at = |digest: Option<Digest>| digest.map_or("nothing".to_owned(), |digest| digest.to_string());
-        match facts.expected {
-            ExpectedDigest::Any => Finding::pass(self.name(), "no state was expected"),
-            ExpectedDigest::Absent => match facts.live.or(facts.observed) {
-                None => Finding::pass(self.name(), format!("{} points at nothing, as expected", facts.channel)),
-                found => failed(format!("{} should point at nothing, and points at {}", facts.channel, at(found))),
-            },
-            ExpectedDigest::At(wanted) => match facts.before() {
-                Some(found) if found == wanted => {
-                    Finding::pass(self.name(), format!("{} points at {wanted}, as expected", facts.channel))
-                }
-                found => failed(format!("{} should point at {wanted}, and points at {}", facts.channel, at(found))),
-            },
+        let (wanted, found) = match facts.expected {
+            ExpectedDigest::Any => return Finding::pass(self.name(), "no state was expected"),
+            ExpectedDigest::Absent => (None, facts.live.or(facts.observed)),
+            ExpectedDigest::At(wanted) => (Some(wanted), facts.before()),
+        };
+        let (channel, want) = (&facts.channel, or_nothing(wanted));
+        if found == wanted {
+            return Finding::pass(self.name(), format!("{channel} points at {want}, as expected"));
         }
+        let why = format!("{channel} should point at {want}, and points at {}", or_nothing(found));
+        Finding::refuse(self.name(), "EXPECTATION_FAILED", why)
     }
 }
 
@@ -249,15 +230,12 @@ impl Guardrail for PromotionOrder {
             (_, None) => return pass(format!("no environment comes before {}", facts.channel)),
             (_, Some(before)) => before,
         };
-        let Some(target) = facts.target.as_ref().map(|target| target.digest) else {
-            return Finding::refuse(
-                self.name(),
-                "STAGE_SKIPPED",
-                format!("there is no target that could have been live in {} first", before.environment),
-            );
-        };
         let Upstream { environment, channel, live, passage, .. } = before;
-        let now = live.map_or("nothing".to_owned(), |live| live.to_string());
+        let Some(target) = facts.target.as_ref().map(|target| target.digest) else {
+            let why = format!("there is no target that could have been live in {environment} first");
+            return Finding::refuse(self.name(), "STAGE_SKIPPED", why);
+        };
+        let now = or_nothing(*live);
         match (passage, facts.op) {
             (LiveHistory::Live, _) => pass(format!("{target} is live in {environment} ({channel})")),
             (LiveHistory::Earlier, _) => {

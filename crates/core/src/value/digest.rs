@@ -75,6 +75,11 @@ impl Digest {
     }
 }
 
+/// The digest that a tag points at, for people; `nothing` for none.
+pub(crate) fn or_nothing(digest: Option<Digest>) -> String {
+    digest.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string())
+}
+
 /// Computes a digest over bytes that arrive in parts.
 #[derive(Clone, Debug)]
 pub struct Hasher(State);

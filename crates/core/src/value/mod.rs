@@ -15,6 +15,7 @@ mod written;
 pub use channel::{Channel, Environment, Pipeline, Stage};
 pub(crate) use ci::public;
 pub use ci::{ProvenanceParts, Terminal};
+pub(crate) use digest::or_nothing;
 pub use digest::{Algorithm, Digest, Hasher};
 pub use name::{Reference, Repository, Tag, Target};
 pub use provenance::{Actor, ActorKind, Commit, Identity, Job, Provenance, Run};

@@ -1,6 +1,6 @@
 use super::*;
 use crate::log::{ActiveHold, ChannelState, HoldScope, TargetManifest};
-use crate::value::Provenance;
+use crate::value::Digest;
 
 fn facts(op: Op) -> Facts {
     let mut state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
