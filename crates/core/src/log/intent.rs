@@ -1,7 +1,6 @@
 //! `Intent`: the first entry of a move, with its target, its author and the decision of the policy.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
@@ -88,16 +87,6 @@ fn zero<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 impl Deadlines {
     /// The longest value of each limit: one hour.
     pub const MAX_MS: u64 = 3_600_000;
-
-    /// The time to live, as a duration.
-    pub fn ttl(self) -> Duration {
-        Duration::from_millis(self.ttl_ms)
-    }
-
-    /// The time for which a put whose answer was lost may still be applied.
-    pub fn quiet(self) -> Duration {
-        Duration::from_millis(self.quiet_ms)
-    }
 }
 
 impl Default for Deadlines {

@@ -128,18 +128,14 @@ pub struct Window {
 /// here. Entries that belong to no move (observations, holds, …) are skipped.
 pub fn events<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Window {
     let mut window = Window::default();
-    for entry in entries {
-        match &entry.body {
-            Body::Intent(intent) => window.events.push(MoveRecord {
-                channel: entry.channel.clone(),
-                seq: entry.seq,
-                at: entry.at,
-                intent: intent.clone(),
-                takeovers: Vec::new(),
-                outcome: None,
-            }),
+    for Entry { channel, seq, at, body, .. } in entries {
+        let (seq, at) = (*seq, *at);
+        match body {
+            Body::Intent(intent) => {
+                let (channel, intent) = (channel.clone(), intent.clone());
+                window.events.push(MoveRecord { channel, seq, at, intent, takeovers: Vec::new(), outcome: None });
+            }
             Body::Takeover(takeover) => {
-                let (seq, at) = (entry.seq, entry.at);
                 let Takeover { op, owner, previous_owner, epoch, provenance, .. } = takeover.clone();
                 if let Some(event) = window.of(takeover.intent_seq) {
                     event.takeovers.push(TakeoverRecord { seq, at, op, owner, previous_owner, epoch, provenance });
@@ -147,7 +143,7 @@ pub fn events<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Window {
             }
             Body::Outcome(outcome) => {
                 if let Some(event) = window.of(outcome.intent_seq) {
-                    event.outcome = Some(OutcomeRecord { seq: entry.seq, at: entry.at, outcome: outcome.clone() });
+                    event.outcome = Some(OutcomeRecord { seq, at, outcome: outcome.clone() });
                 }
             }
             _ => {}

@@ -51,7 +51,7 @@ impl Times {
 
     /// The time to live.
     pub fn ttl(self) -> Duration {
-        self.deadlines.ttl()
+        Duration::from_millis(self.deadlines.ttl_ms)
     }
 
     /// The time after the time to live until another worker may take the move over.
@@ -61,7 +61,7 @@ impl Times {
 
     /// The time in which a put whose answer was lost may still land.
     pub fn quiet(self) -> Duration {
-        self.deadlines.quiet()
+        Duration::from_millis(self.deadlines.quiet_ms)
     }
 
     /// The time after a write in which a read of a tag on `registry` may still answer an older value.

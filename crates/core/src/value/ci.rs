@@ -184,7 +184,7 @@ impl ProvenanceParts {
     /// The provenance. PROVENANCE_INCOMPLETE if the run or the actor is missing; the message names the variables that
     /// were not set and the options to give.
     pub fn build(self) -> Result<Provenance> {
-        let (Some(run_id), Some(id)) = (&self.run_id, &self.actor) else { return Err(self.missing()) };
+        let (Some(run_id), Some(id)) = (self.run_id.clone(), self.actor.clone()) else { return Err(self.missing()) };
         let given = self.provider.as_ref().map(Line::as_str);
         let kind = self.actor_kind.unwrap_or(match self.found {
             Found::Person => ActorKind::Human,
@@ -192,23 +192,12 @@ impl ProvenanceParts {
             _ if given == Some(MANUAL) => ActorKind::Human,
             _ => ActorKind::Workload,
         });
+        let provider = given.unwrap_or(MANUAL).parse()?;
         let url = self.url.map(|url| public(url.as_str()).parse()).transpose()?;
         let repository_url = self.repository_url.map(|url| without_query(&public(url.as_str())).parse()).transpose()?;
-        Ok(Provenance {
-            pipeline: Run {
-                provider: given.unwrap_or(MANUAL).parse()?,
-                run_id: run_id.clone(),
-                attempt: self.attempt,
-                url,
-                workflow: self.workflow,
-                job: self.job,
-            },
-            actor: Actor { id: id.clone(), kind },
-            repository_url,
-            commit: self.commit,
-            release: self.release,
-            identity: None,
-        })
+        let ProvenanceParts { attempt, workflow, job, commit, release, .. } = self;
+        let (pipeline, actor) = (Run { provider, run_id, attempt, url, workflow, job }, Actor { id, kind });
+        Ok(Provenance { pipeline, actor, repository_url, commit, release, identity: None })
     }
 
     fn missing(&self) -> Error {
