@@ -65,8 +65,8 @@ impl Artifact {
     /// cannot be read; a path is neither a file nor a directory; the content is larger than
     /// [`MAX_SOURCE`](super::MAX_SOURCE) bytes. VALUE_INVALID for options that cannot be read.
     pub fn pack(dir: &Path, meta: &ArtifactMeta, options: &PackOptions) -> Result<Packed> {
-        let content = source::read(dir, options)?;
-        let tar = archive(&content.nodes)?;
+        let (nodes, left_out) = source::read(dir, options)?;
+        let tar = archive(&nodes)?;
         let layer = compress(&tar)?;
         // An image config like that of go-containerregistry for Flux, so that tools that count its layers accept it.
         let config = serde_json::json!({
@@ -90,7 +90,7 @@ impl Artifact {
         });
         let manifest = Manifest::new(manifest.to_string(), MANIFEST_TYPE)?;
         let artifact = Artifact { manifest, config: config.into(), layer: layer.into() };
-        Ok(Packed { artifact, left_out: content.left_out })
+        Ok(Packed { artifact, left_out })
     }
 
     /// The manifest. Its digest is the digest of the release.

@@ -20,7 +20,8 @@ const ELSEWHERE: [&str; 7] = [
 #[derive(Debug)]
 pub(super) struct Git {
     dir: PathBuf,
-    commit: Commit,
+    /// The commit that is checked out.
+    pub(super) commit: Commit,
 }
 
 impl Git {
@@ -29,11 +30,6 @@ impl Git {
         let commit = run(dir, &["log", "-1", "--no-show-signature", "--format=%H", "HEAD", "--"])?;
         let commit = commit.parse().map_err(|error| format!("git: {error}"))?;
         Ok(Git { dir: dir.to_owned(), commit })
-    }
-
-    /// The commit that is checked out.
-    pub(super) fn commit(&self) -> &Commit {
-        &self.commit
     }
 
     /// The URL of the remote `origin`.

@@ -26,10 +26,7 @@ impl ArtifactMeta {
     pub fn source_date_epoch(value: &str) -> Result<Timestamp> {
         const YEAR_10000: u64 = 253_402_300_800;
         match value.parse::<u64>() {
-            Ok(seconds) if seconds < YEAR_10000 => {
-                let ms = i64::try_from(seconds * 1000).unwrap_or(i64::MAX);
-                Ok(Timestamp::from_unix_ms(ms))
-            }
+            Ok(seconds) if seconds < YEAR_10000 => Ok(Timestamp::from_unix_ms((seconds * 1000) as i64)),
             _ => {
                 let message = "SOURCE_DATE_EPOCH: not a whole number of seconds since 1970";
                 Err(Error::new(ErrorKind::ValueInvalid, message))
@@ -84,13 +81,14 @@ impl MetaParts {
         }
         let git = Git::of(dir);
         let given = self.source.is_some() && self.revision.is_some();
-        let said = if given { Said::default() } else { Said::of(git.as_ref(), env)? };
-        let (Some(source), Some(revision)) = (self.source.or(said.source), self.revision.or(said.revision)) else {
-            return Err(missing(dir, &said.unsaid));
+        let found = if given { Found::default() } else { Found::of(git.as_ref(), env)? };
+        let revision = found.name.zip(found.commit).map(|(name, commit)| Revision::new(name, commit)).transpose()?;
+        let (Some(source), Some(revision)) = (self.source.or(found.source), self.revision.or(revision)) else {
+            return Err(missing(dir, &found.missing));
         };
         let mut warnings = Vec::new();
         let git = git.ok();
-        if git.as_ref().is_some_and(|git| git.commit() == revision.commit() && git.is_changed()) {
+        if git.as_ref().is_some_and(|git| git.commit == *revision.commit() && git.is_changed()) {
             let dir = dir.display();
             warnings.push(Line::lossy(format!("{dir} has changes that are not committed, and is not {revision}")));
         }
@@ -110,59 +108,48 @@ type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The values from git and the CI.
 #[derive(Debug, Default)]
-struct Said {
+struct Found {
     source: Option<Line>,
-    revision: Option<Revision>,
-    /// The reasons for missing values.
-    unsaid: Vec<String>,
-}
-
-impl Said {
-    fn of(git: std::result::Result<&Git, &String>, env: Env) -> Result<Said> {
-        let (ci, no_ci) = match Ci::read(env) {
-            Ok(ci) => (ci, None),
-            Err(why) => (Ci::default(), Some(why)),
-        };
-        let mut unsaid = Vec::new();
-        let (source, name, commit) = match git {
-            Err(why) => {
-                unsaid.push(why.clone());
-                (ci.source, ci.name, ci.commit)
-            }
-            Ok(git) => {
-                let ci = if ci.commit.as_ref() == Some(git.commit()) { ci } else { Ci::default() };
-                let parse = |said: String| said.parse::<Line>();
-                let source = git.origin().map(parse).transpose()?.or(ci.source);
-                let name = match git.branch().map(parse).transpose()?.or(ci.name) {
-                    Some(name) => Some(name),
-                    None => git.tag().map(parse).transpose()?,
-                };
-                if source.is_none() {
-                    unsaid.push("its git repository has no remote `origin`".to_owned());
-                }
-                if name.is_none() {
-                    unsaid.push("no branch is checked out there, and no tag points at the commit".to_owned());
-                }
-                (source, name, Some(git.commit().clone()))
-            }
-        };
-        unsaid.extend(no_ci);
-        let revision = name.zip(commit).map(|(name, commit)| Revision::new(name, commit)).transpose()?;
-        Ok(Said { source, revision, unsaid })
-    }
-}
-
-/// The values from the environment of a CI.
-#[derive(Debug, Default)]
-struct Ci {
-    source: Option<Line>,
+    /// The name of the branch or tag.
     name: Option<Line>,
     commit: Option<Commit>,
+    /// The reasons for missing values.
+    missing: Vec<String>,
 }
 
-impl Ci {
-    /// The values, or the reason why there are none.
-    fn read(env: Env) -> std::result::Result<Ci, String> {
+impl Found {
+    fn of(git: std::result::Result<&Git, &String>, env: Env) -> Result<Found> {
+        let mut found = Found::by_ci(env).unwrap_or_else(|why| Found { missing: vec![why], ..Found::default() });
+        let git = match git {
+            Ok(git) => git,
+            Err(why) => {
+                found.missing.insert(0, why.clone());
+                return Ok(found);
+            }
+        };
+        let commit = Some(git.commit.clone());
+        if found.commit != commit {
+            found = Found { commit, missing: found.missing, ..Found::default() };
+        }
+        let parse = |said: String| said.parse::<Line>();
+        let mut missing = Vec::new();
+        found.source = git.origin().map(parse).transpose()?.or(found.source);
+        if found.source.is_none() {
+            missing.push("its git repository has no remote `origin`".to_owned());
+        }
+        found.name = git.branch().map(parse).transpose()?.or(found.name);
+        if found.name.is_none() {
+            found.name = git.tag().map(parse).transpose()?;
+        }
+        if found.name.is_none() {
+            missing.push("no branch is checked out there, and no tag points at the commit".to_owned());
+        }
+        missing.append(&mut found.missing);
+        Ok(Found { missing, ..found })
+    }
+
+    /// The values from the environment of a CI, or the reason why there are none.
+    fn by_ci(env: Env) -> std::result::Result<Found, String> {
         let parts = ProvenanceParts::default().fill(env).map_err(|error| error.message().to_owned())?;
         let Some(provider) = parts.provider else {
             return Err("no CI was found".to_owned());
@@ -178,7 +165,8 @@ impl Ci {
         };
         let name = names.iter().find_map(|name| Some((name, env(name)?)));
         let name = name.map(|(variable, name)| name.parse().map_err(|error: Error| format!("{variable}: {error}")));
-        Ok(Ci { source: parts.repository_url, name: name.transpose()?, commit: parts.commit })
+        let (source, commit) = (parts.repository_url, parts.commit);
+        Ok(Found { source, name: name.transpose()?, commit, missing: Vec::new() })
     }
 }
 

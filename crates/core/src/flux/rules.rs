@@ -70,8 +70,7 @@ pub(super) struct Scope {
 impl Rules {
     /// VALUE_INVALID for a pattern that cannot be read, and for a path that does not lead into the directory.
     pub(super) fn of(options: &PackOptions) -> Result<Rules> {
-        let none: &[String] = &[];
-        let given = options.ignore_paths.as_deref().unwrap_or(none);
+        let given = options.ignore_paths.as_deref().unwrap_or_default();
         let default: &[&str] = if options.ignore_paths.is_some() { &[] } else { &DEFAULT_IGNORE_PATHS };
         let include = options.include.iter().map(|path| named(path)).collect::<Result<_>>()?;
         let bad = |_, why| Error::new(ErrorKind::ValueInvalid, format!("ignore paths: {why}"));
@@ -145,10 +144,7 @@ fn patterns<'a, E>(
 
 /// A path to include, spelled as the walk spells paths.
 fn named(path: &str) -> Result<String> {
-    let mut parts = Vec::new();
-    for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
-        parts.push(part);
-    }
+    let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     if path.starts_with('/') || parts.is_empty() || parts.contains(&"..") {
         let message = format!("include: {path:?} is no path inside the directory that is packed");
         return Err(Error::new(ErrorKind::ValueInvalid, message));

@@ -19,38 +19,25 @@ pub(super) enum Node {
     File(String, Vec<u8>),
 }
 
-/// The parts of a directory that are packed, and the paths that are not.
-#[derive(Debug)]
-pub(super) struct Content {
-    pub(super) nodes: Vec<Node>,
-    /// The paths that are left out, in the order of `nodes`. A directory that is left out as a whole ends with `/`.
-    pub(super) left_out: Vec<String>,
-}
-
-/// The content of `dir`: each directory before its files, names in byte order. Directories without a file are left out,
-/// as version control does.
-pub(super) fn read(dir: &Path, options: &PackOptions) -> Result<Content> {
+/// The content of `dir` that is packed, and the paths that are left out: each directory before its files, names in byte
+/// order. Directories without a file are left out, as version control does.
+pub(super) fn read(dir: &Path, options: &PackOptions) -> Result<(Vec<Node>, Vec<String>)> {
     let root = fs::canonicalize(dir).map_err(|e| io(dir, "cannot be read", &e))?;
     if !root.is_dir() {
         return Err(bad(dir, "is not a directory"));
     }
-    let content = Content { nodes: Vec::new(), left_out: Vec::new() };
-    let mut source = Source { root, rules: Rules::of(options)?, scopes: Vec::new(), left: MAX_SOURCE, content };
+    let (rules, scopes, nodes, left_out) = (Rules::of(options)?, Vec::new(), Vec::new(), Vec::new());
+    let mut source = Source { root, rules, scopes, left: MAX_SOURCE, nodes, left_out };
     source.walk(dir, "", false)?;
     if let Some(path) = source.rules.not_found() {
-        return Err(bad(
-            dir,
-            &format!("has no {path}, which was to be included; a path inside the directory is needed"),
-        ));
-    }
-    if source.content.nodes.is_empty() {
-        let why = match source.content.left_out.as_slice() {
-            [] => "has no file to pack".to_owned(),
-            left_out => format!("has no file to pack; left out: {}", left_out.join(", ")),
-        };
+        let why = format!("has no {path}, which was to be included; a path inside the directory is needed");
         return Err(bad(dir, &why));
     }
-    Ok(source.content)
+    match (source.nodes.as_slice(), source.left_out.as_slice()) {
+        ([], []) => Err(bad(dir, "has no file to pack")),
+        ([], left_out) => Err(bad(dir, &format!("has no file to pack; left out: {}", left_out.join(", ")))),
+        _ => Ok((source.nodes, source.left_out)),
+    }
 }
 
 struct Source {
@@ -61,7 +48,9 @@ struct Source {
     scopes: Vec<Scope>,
     /// The number of bytes that may still be packed.
     left: u64,
-    content: Content,
+    nodes: Vec<Node>,
+    /// The paths that are left out, in the order of `nodes`. A directory that is left out as a whole ends with `/`.
+    left_out: Vec<String>,
 }
 
 impl Source {
@@ -92,52 +81,52 @@ impl Source {
         if kind.is_dir() {
             let below = verdict == Verdict::LeftOut;
             if below && !self.rules.leads_to_named(&inside) {
-                self.content.left_out.push(format!("{inside}/"));
+                self.left_out.push(format!("{inside}/"));
                 return Ok(());
             }
-            let before = self.content.nodes.len();
-            self.content.nodes.push(Node::Directory(inside.clone()));
+            let before = self.nodes.len();
+            self.nodes.push(Node::Directory(inside.clone()));
             self.walk(path, &format!("{inside}/"), below)?;
-            if self.content.nodes.len() == before + 1 {
-                self.content.nodes.truncate(before);
+            if self.nodes.len() == before + 1 {
+                self.nodes.truncate(before);
             }
             return Ok(());
         }
         if verdict == Verdict::LeftOut {
-            self.content.left_out.push(inside);
+            self.left_out.push(inside);
             return Ok(());
         }
-        let target = if kind.is_file() {
-            path.to_owned()
-        } else if kind.is_symlink() {
-            self.linked(path, verdict)?
-        } else {
+        let Some(target) = self.file(path, kind, verdict)? else {
             return Err(bad(path, "is neither a file nor a directory"));
         };
         let content = self.bytes(&target)?;
         if verdict != Verdict::Named && secret::is_private_key(&content) {
-            self.content.left_out.push(inside);
+            self.left_out.push(inside);
             return Ok(());
         }
         let length = u64::try_from(content.len()).unwrap_or(u64::MAX);
         let left = self.left.checked_sub(length);
         self.left = left.ok_or_else(|| bad(path, &format!("makes it more than {MAX_SOURCE} bytes")))?;
-        self.content.nodes.push(Node::File(inside, content));
+        self.nodes.push(Node::File(inside, content));
         Ok(())
     }
 
     /// Reads the patterns of a `.sourceignore`. A directory of that name has none.
     fn enter(&mut self, path: &Path, prefix: &str) -> Result<()> {
         let kind = fs::symlink_metadata(path).map_err(|e| io(path, "cannot be read", &e))?.file_type();
-        let target = match kind {
-            kind if kind.is_file() => path.to_owned(),
-            kind if kind.is_symlink() => self.linked(path, Verdict::Packed)?,
-            _ => return Ok(()),
-        };
+        let Some(target) = self.file(path, kind, Verdict::Packed)? else { return Ok(()) };
         let text = String::from_utf8(self.bytes(&target)?).map_err(|_| bad(path, "is not UTF-8"))?;
         let scope = Scope::of(prefix, &text);
         self.scopes.push(scope.map_err(|(line, why)| bad(path, &format!("cannot be read at line {line}: {why}")))?);
         Ok(())
+    }
+
+    /// The file to read for a path of this kind; none for a path that is neither a file nor a link.
+    fn file(&self, path: &Path, kind: fs::FileType, verdict: Verdict) -> Result<Option<PathBuf>> {
+        match kind.is_symlink() {
+            true => self.linked(path, verdict).map(Some),
+            false => Ok(kind.is_file().then(|| path.to_owned())),
+        }
     }
 
     /// The target of a symbolic link. It is packed like a file: Flux skips links when it unpacks.
@@ -161,9 +150,9 @@ impl Source {
 
     /// The content of a file. At most one byte more than the limit is read.
     fn bytes(&self, path: &Path) -> Result<Vec<u8>> {
-        let file = fs::File::open(path).map_err(|e| io(path, "cannot be read", &e))?;
         let mut content = Vec::new();
-        file.take(self.left + 1).read_to_end(&mut content).map_err(|e| io(path, "cannot be read", &e))?;
+        let read = fs::File::open(path).and_then(|file| file.take(self.left + 1).read_to_end(&mut content));
+        read.map_err(|e| io(path, "cannot be read", &e))?;
         Ok(content)
     }
 }

@@ -1,7 +1,5 @@
 //! The codes of the rules of the log format, and the report of an entry that breaks one.
 
-use std::fmt;
-
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, words};
@@ -72,7 +70,8 @@ impl DefectCode {
 }
 
 /// An entry's position and the rule that it breaks.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
+#[error("seq {seq}: {}: {why}", .code.as_str())]
 pub struct Defect {
     /// The entry's position in its log.
     pub seq: u64,
@@ -81,14 +80,6 @@ pub struct Defect {
     /// The details, for people.
     pub why: String,
 }
-
-impl fmt::Display for Defect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "seq {}: {}: {}", self.seq, self.code.as_str(), self.why)
-    }
-}
-
-impl std::error::Error for Defect {}
 
 impl From<Defect> for Error {
     /// LEDGER_TOO_NEW for an entry that a later version may have written, otherwise LEDGER_CORRUPT.
