@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::log::{ActiveHold, ChannelState, Op, Source, TargetManifest, UpstreamLog};
-use crate::value::{Channel, Digest, Environment, Line, Provenance, Tag, Timestamp};
+use crate::value::{Channel, Digest, Line, Provenance, Tag, Timestamp};
 
 /// The facts that guardrails judge. Fields may be added: build it with [`Facts::new`], then set the facts that are
 /// known.
@@ -137,25 +137,12 @@ pub struct Tagged {
 /// The environment before a channel's own in the pipeline, as its log says.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Upstream {
-    /// Its name.
-    pub environment: Environment,
-    /// Its channel.
-    pub channel: Channel,
+    /// Its log, up to the position that was read.
+    #[serde(flatten)]
+    pub log: UpstreamLog,
     /// The live digest of its channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<Digest>,
     /// The target's history in its channel: live now, earlier, or never.
     pub passage: LiveHistory,
-    /// The number of entries of its log that were read.
-    pub size: u64,
-    /// The RFC 6962 root hash over these entries.
-    pub root: Digest,
-}
-
-impl Upstream {
-    /// The log that was read, as an intent names it.
-    pub fn log(&self) -> UpstreamLog {
-        let Upstream { environment, channel, size, root, .. } = self.clone();
-        UpstreamLog { environment, channel, size, root }
-    }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::facts::{ExpectedDigest, Facts, LiveHistory, Tagged, Upstream};
 use crate::error::Retry;
-use crate::log::{Op, RecordedFinding, Source, Verdict};
+use crate::log::{Op, RecordedFinding, Source, UpstreamLog, Verdict};
 use crate::value::{ActorKind, Line, Provenance, or_nothing};
 
 /// One rule that judges facts.
@@ -230,7 +230,7 @@ impl Guardrail for PromotionOrder {
             (_, None) => return pass(format!("no environment comes before {}", facts.channel)),
             (_, Some(before)) => before,
         };
-        let Upstream { environment, channel, live, passage, .. } = before;
+        let Upstream { log: UpstreamLog { environment, channel, .. }, live, passage } = before;
         let Some(target) = facts.target.as_ref().map(|target| target.digest) else {
             let why = format!("there is no target that could have been live in {environment} first");
             return Finding::refuse(self.name(), "STAGE_SKIPPED", why);

@@ -9,7 +9,7 @@ use super::parts::{Depth, Parts, Preflight};
 use super::past::back;
 use super::request::{LEDGER_COMPLETE, Operation};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{CLOCK_TOLERANCE_MS, ChannelState, Op, Source};
+use crate::log::{CLOCK_TOLERANCE_MS, ChannelState, Op, Source, UpstreamLog};
 use crate::policy::{Facts, Finding, LiveHistory, Tagged, Upstream};
 use crate::registry::Manifest;
 use crate::value::{Channel, Digest, ReleaseLabel, Timestamp};
@@ -63,7 +63,7 @@ impl Run {
         facts.expected = terms.expected;
         facts.here = here;
         facts.upstream = self.upstream(op, &change.target).await?;
-        let upstream = facts.upstream.iter().map(Upstream::log).collect();
+        let upstream = facts.upstream.iter().map(|upstream| upstream.log.clone()).collect();
         let mut judgement = self.effects.inner.policy.judge(&facts).overriding(&terms.overrides);
         judgement.findings.extend(self.warnings.clone());
         judgement.findings.extend(self.finding_of_a_put_again(&change).await?);
@@ -217,7 +217,7 @@ impl Run {
             return Err(migrated.error(&before.channel));
         }
         let (environment, channel) = (before.environment.clone(), before.channel.clone());
-        let (live, size, root) = (state.live, state.size, state.root());
-        Ok(Some(Upstream { environment, channel, live, passage, size, root }))
+        let log = UpstreamLog { environment, channel, size: state.size, root: state.root() };
+        Ok(Some(Upstream { log, live: state.live, passage }))
     }
 }

@@ -32,14 +32,10 @@ fn passed(guardrail: &dyn Guardrail, facts: &Facts) -> String {
 }
 
 fn upstream(passage: LiveHistory) -> Option<Upstream> {
-    Some(Upstream {
-        environment: "preprod".parse().unwrap(),
-        channel: "reg.io/acme/shop:preprod".parse().unwrap(),
-        live: Some(Digest::of(if passage == LiveHistory::Live { b"next" } else { b"other" })),
-        passage,
-        size: 7,
-        root: Digest::of(b"root"),
-    })
+    let (environment, channel) = ("preprod".parse().unwrap(), "reg.io/acme/shop:preprod".parse().unwrap());
+    let log = UpstreamLog { environment, channel, size: 7, root: Digest::of(b"root") };
+    let live = Some(Digest::of(if passage == LiveHistory::Live { b"next" } else { b"other" }));
+    Some(Upstream { log, live, passage })
 }
 
 #[test]
