@@ -93,7 +93,7 @@ impl MetaParts {
             warnings.push(Line::lossy(format!("{dir} has changes that are not committed, and is not {revision}")));
         }
         let created = created.or_else(|| git.as_ref()?.time(revision.commit())).unwrap_or_else(|| {
-            warnings.push(Line::trusted(BY_THE_CLOCK));
+            warnings.push(Line::lossy(BY_THE_CLOCK));
             SystemClock.now()
         });
         Ok(FilledMeta { meta: ArtifactMeta { source: without_user(&source)?, revision, created }, warnings })

@@ -64,11 +64,6 @@ impl Policy {
         Policy { pipeline, ..self }
     }
 
-    /// Its name.
-    pub fn name(&self) -> &Line {
-        &self.name
-    }
-
     /// Its guardrails in order.
     pub fn guardrails(&self) -> &[Arc<dyn Guardrail>] {
         &self.guardrails
@@ -195,11 +190,6 @@ impl Refusal {
         &self.0.channel
     }
 
-    /// The policy that judged.
-    pub fn policy(&self) -> &RecordedPolicy {
-        &self.0.policy
-    }
-
     /// The finding of each guardrail, passes included, in the policy's order.
     pub fn findings(&self) -> &[Finding] {
         &self.0.findings
@@ -233,7 +223,7 @@ impl From<Refusal> for Error {
         Error::new(ErrorKind::PolicyRefused, refusal.to_string())
             .with_retry(if later { Retry::Later } else { Retry::Never })
             .with_context("channel", refusal.channel())
-            .with_context("policy", &refusal.policy().name)
+            .with_context("policy", &refusal.0.policy.name)
             .with_source(refusal)
     }
 }

@@ -60,12 +60,6 @@ line_value! {
 const MAX: usize = 1024;
 
 impl Line {
-    /// The `Line` of words that this crate made; they must be one valid line.
-    pub(crate) fn trusted(text: &str) -> Line {
-        debug_assert!(text.parse::<Line>().is_ok(), "{text:?}");
-        Line(text.into())
-    }
-
     /// The nearest valid text to outside words that must be shown or recorded in any case. Forbidden and invisible
     /// characters become U+FFFD, text over 1,024 characters is cut and ends in `…`, and empty text becomes `-`.
     pub fn lossy(text: impl AsRef<str>) -> Line {
