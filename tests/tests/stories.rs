@@ -76,7 +76,8 @@ impl Step<'_> {
                 Ok(Value::Null)
             }
             "hold" => {
-                let scope = self.text("scope").map_or(HoldScope::Promotions, |scope| scope.parse().unwrap());
+                let given = self.step.get("scope").cloned();
+                let scope = given.map_or(HoldScope::Promotions, |scope| serde_json::from_value(scope).unwrap());
                 let hold = Hold { scope, reason: self.reason(), provenance: who(), until: None };
                 Ok(json!(promoter.hold(&self.channel(), hold).await?))
             }

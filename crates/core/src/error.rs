@@ -10,18 +10,19 @@ use std::sync::Arc;
 /// The result of every fallible function in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Defines an enum whose values are words: serde reads and writes each value as its word.
+/// Defines an enum whose values are words: serde reads and writes each value as its word. `default` after a word is for an
+/// enum that derives `Default`.
 macro_rules! words {
     (
         $(#[$about:meta])*
         pub enum $name:ident {
-            $($(#[doc = $doc:literal])+ $value:ident => $word:literal,)+
+            $($(#[doc = $doc:literal])+ $value:ident => $word:literal $($default:ident)?,)+
         }
     ) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
         pub enum $name {
-            $($(#[doc = $doc])+ #[serde(rename = $word)] $value,)+
+            $($(#[doc = $doc])+ #[serde(rename = $word)] $(#[$default])? $value,)+
         }
 
         impl $name {

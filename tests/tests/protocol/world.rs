@@ -56,7 +56,7 @@ pub fn text(text: &str) -> Line {
 }
 
 pub fn key(text: &str) -> IdempotencyKey {
-    IdempotencyKey::try_from(text.to_owned()).unwrap()
+    text.parse().unwrap()
 }
 
 pub fn who() -> Provenance {

@@ -94,8 +94,7 @@ fn a_log_with_a_defect_has_a_state_of_its_own() {
 
 #[test]
 fn a_report_is_one_line_a_channel_and_ends_with_the_worst() {
-    let audited =
-        |tag: &str, drift| ChannelAudit::new(format!("reg.io/acme/shop:{tag}").parse().unwrap(), 2, drift);
+    let audited = |tag: &str, drift| ChannelAudit::new(format!("reg.io/acme/shop:{tag}").parse().unwrap(), 2, drift);
     let (a, b) = (digest("a"), digest("b"));
     let unknown = || Drift::Unknown { why: Line::lossy("429") };
     let landed = || Drift::MoveInProgress { seq: 7, target: b, observed: Some(b), landing: Landing::Landed };

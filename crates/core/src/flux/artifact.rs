@@ -127,22 +127,16 @@ fn whole_seconds(time: Timestamp) -> String {
 fn archive(nodes: &[Node]) -> Result<Vec<u8>> {
     let mut builder = tar::Builder::new(Vec::new());
     for node in nodes {
+        let (path, kind, mode, content) = match node {
+            Node::Directory(path) => (format!("{path}/"), tar::EntryType::Directory, 0o755, &[][..]),
+            Node::File(path, content) => (path.clone(), tar::EntryType::Regular, 0o644, content.as_slice()),
+        };
         let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
         header.set_uid(0);
         header.set_gid(0);
         header.set_mtime(0);
-        let (path, content) = match node {
-            Node::Directory(path) => {
-                header.set_entry_type(tar::EntryType::Directory);
-                header.set_mode(0o755);
-                (format!("{path}/"), &[][..])
-            }
-            Node::File(path, content) => {
-                header.set_entry_type(tar::EntryType::Regular);
-                header.set_mode(0o644);
-                (path.clone(), content.as_slice())
-            }
-        };
         header.set_size(u64::try_from(content.len()).unwrap_or(u64::MAX));
         builder.append_data(&mut header, &path, content).map_err(|e| {
             let path = Line::lossy(&path);

@@ -180,9 +180,10 @@ pub struct Approver {
 
 words! {
     /// The moves that a hold stops.
+    #[derive(Default)]
     pub enum HoldScope {
         /// Promote and bootstrap. Rollback, repair and adopt are allowed.
-        Promotions => "promotions",
+        Promotions => "promotions" default,
         /// Every move.
         All => "all",
     }

@@ -124,6 +124,12 @@ pub struct EncodedEntry {
 }
 
 impl EncodedEntry {
+    /// These bytes, with their leaf hash.
+    pub fn of(bytes: impl Into<Bytes>) -> EncodedEntry {
+        let bytes = bytes.into();
+        EncodedEntry { leaf: EntryHash::from_sha256(leaf_hash(&bytes)), bytes }
+    }
+
     /// The bytes.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
@@ -156,12 +162,4 @@ impl Entry {
 
 fn fault(why: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(ErrorKind::InternalFault, "the entry cannot be written").with_source(why)
-}
-
-impl EncodedEntry {
-    /// These bytes, with their leaf hash.
-    pub fn of(bytes: impl Into<Bytes>) -> EncodedEntry {
-        let bytes = bytes.into();
-        EncodedEntry { leaf: EntryHash::from_sha256(leaf_hash(&bytes)), bytes }
-    }
 }

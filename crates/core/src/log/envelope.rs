@@ -51,12 +51,7 @@ impl Envelope {
     }
 
     /// Reads the bytes of the entry at `seq` in the log of `channel`, after the entry with the leaf hash `parent`.
-    pub(super) fn read_at(
-        channel: &Channel,
-        seq: u64,
-        parent: Option<EntryHash>,
-        bytes: &[u8],
-    ) -> Checked<Envelope> {
+    pub(super) fn read_at(channel: &Channel, seq: u64, parent: Option<EntryHash>, bytes: &[u8]) -> Checked<Envelope> {
         let envelope = Envelope::read(bytes)?;
         envelope.follows(channel, seq, parent)?;
         Ok(envelope)

@@ -194,12 +194,7 @@ pub fn verify_consistency(old: u64, old_root: &Hash, size: u64, root: &Hash, pro
 
 /// The roots of the old tree and of the new one, by a [`subproof`]. `known` is the old root, while the subtree begins
 /// with the first leaf of the log. The error says what is wrong with the proof.
-fn roots_by_subproof(
-    old: u64,
-    size: u64,
-    known: Option<&Hash>,
-    proof: &[Hash],
-) -> Result<(Hash, Hash), &'static str> {
+fn roots_by_subproof(old: u64, size: u64, known: Option<&Hash>, proof: &[Hash]) -> Result<(Hash, Hash), &'static str> {
     if old == size {
         return match (known, proof) {
             (Some(root), []) => Ok((*root, *root)),

@@ -156,13 +156,11 @@ impl ChannelState {
     /// After a defect the state is still good for a report, but no more entries may be applied.
     pub fn take(&mut self, bytes: &[u8]) -> Result<Entry, Defect> {
         let seq = self.size;
-        self.take_next(bytes).map_err(|broken| broken.at(seq))
-    }
-
-    fn take_next(&mut self, bytes: &[u8]) -> Checked<Entry> {
-        let envelope = Envelope::read_at(&self.channel, self.size, self.leaf, bytes)?;
-        self.advance(envelope.leaf, envelope.at, envelope.body.as_ref().map_err(Clone::clone))?;
-        envelope.entry()
+        let taken = Envelope::read_at(&self.channel, seq, self.leaf, bytes).and_then(|envelope| {
+            self.advance(envelope.leaf, envelope.at, envelope.body.as_ref().map_err(Clone::clone))?;
+            envelope.entry()
+        });
+        taken.map_err(|broken| broken.at(seq))
     }
 
     /// Applies the next entry: its hash, its time and its body. An entry that breaks a rule is counted in the size and

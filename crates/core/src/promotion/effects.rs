@@ -73,7 +73,7 @@ impl Effects {
         let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let worker = Worker {
             owner: owner()?,
-            move_id: Line::try_from(Uuid::now_v7().to_string())?,
+            move_id: Uuid::now_v7().to_string().parse()?,
             deadlines: inner.times.deadlines_for(channel.repository().registry()),
             put_ms: ms(inner.times.put),
             fresh_ms: FRESH_MS,
@@ -384,5 +384,5 @@ fn owner() -> Result<Line> {
     let mut random = [0_u8; 16];
     getrandom::fill(&mut random)
         .map_err(|e| Error::new(ErrorKind::InternalFault, "the system gave no random bytes").with_source(e))?;
-    Line::try_from(random.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    random.iter().map(|byte| format!("{byte:02x}")).collect::<String>().parse()
 }

@@ -15,7 +15,7 @@ use super::request::{MoveOptions, Operation};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::log::{Op, OpenMove};
 use crate::policy::{Finding, Refusal};
-use crate::value::{Channel, Digest, IdempotencyKey};
+use crate::value::{Channel, Digest};
 
 /// A plan that is older than this, in milliseconds, is made again before it is executed. The new plan must be the same, on the
 /// same basis.
@@ -144,7 +144,7 @@ impl Plan {
         let request = operation.request(channel, &terms)?;
         let key = match &terms.idempotency_key {
             Some(key) => key.clone(),
-            None => IdempotencyKey::try_from(format!("auto-{}", Uuid::now_v7()))?,
+            None => format!("auto-{}", Uuid::now_v7()).parse()?,
         };
         let mut run = Run::of(inner, channel, Asked { operation, terms, key, request }).await?;
         detached(|caller| async move {

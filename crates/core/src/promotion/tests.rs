@@ -33,7 +33,7 @@ use crate::policy::{ExpectedDigest, Policy, Refusal};
 use crate::promotion::machine::OnConflict;
 use crate::registry::{Registry, pin_tag};
 use crate::testing::{InjectedFault, MemoryRegistry};
-use crate::value::{Channel, Clock, Digest, IdempotencyKey, Line, Pipeline, Provenance, Stage, Tag};
+use crate::value::{Channel, Clock, Digest, Line, Pipeline, Provenance, Stage, Tag};
 
 struct World {
     registry: MemoryRegistry,
@@ -234,7 +234,7 @@ async fn what_is_refused_writes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn the_same_key_moves_once() {
     let w = world().bootstrapped().await;
-    let keyed = || terms().idempotency_key(IdempotencyKey::try_from("ci-7".to_owned()).unwrap());
+    let keyed = || terms().idempotency_key("ci-7".parse().unwrap());
     w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
     w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
     assert_eq!(w.kind(w.promoter.promote(&w.prod, w.release("1.3"), keyed())).await, ErrorKind::IdempotencyMismatch);

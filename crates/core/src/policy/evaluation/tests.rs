@@ -52,9 +52,8 @@ fn a_decision_holds_every_finding_in_order() {
 fn refusal_that_is_overridden_by_name_is_a_warning_and_others_stand() {
     let mut facts = facts();
     (facts.op, facts.missing) = (Op::Rollback, vec![Line::lossy("blob 1")]);
-    let judge = |name: &str, facts: &Facts| {
-        Policy::standard().judge(facts).overriding(&BTreeSet::from([Line::lossy(name)]))
-    };
+    let judge =
+        |name: &str, facts: &Facts| Policy::standard().judge(facts).overriding(&BTreeSet::from([Line::lossy(name)]));
     assert!(!judge("no-hold", &facts).passes(), "it is not what refuses");
     let judgement = judge("parts-present", &facts);
     assert!(judgement.passes());
@@ -161,8 +160,7 @@ impl Guardrail for Panics {
 #[test]
 fn guardrail_that_panics_refuses_by_its_name_and_the_others_still_judge() {
     for (panics, said) in [(Panics(Some(3)), "no entry 3"), (Panics(None), "it did not say why")] {
-        let refusal =
-            policy(vec![Arc::new(panics), Arc::new(NoHold)]).unwrap().judge(&facts()).decide().unwrap_err();
+        let refusal = policy(vec![Arc::new(panics), Arc::new(NoHold)]).unwrap().judge(&facts()).decide().unwrap_err();
         let [soak, hold] = refusal.findings() else { panic!("{refusal:?}") };
         assert_eq!((soak.guardrail.as_str(), soak.code()), ("soak", Some("GUARDRAIL_FAILED")));
         assert_eq!(soak.why.as_str(), format!("the guardrail soak panicked: {said}"));
@@ -185,9 +183,7 @@ fn the_digest_changes_with_name_order_and_settings_only() {
     let ten = note(vec![hold(), says(serde_json::json!({"seconds": 10}))]);
     assert_eq!(
         ten,
-        Digest::of(
-            br#"{"guardrails":[{"name":"no-hold"},{"name":"soak","settings":{"seconds":10}}],"name":"own"}"#
-        )
+        Digest::of(br#"{"guardrails":[{"name":"no-hold"},{"name":"soak","settings":{"seconds":10}}],"name":"own"}"#)
     );
     assert_eq!(ten, note(vec![hold(), says(serde_json::json!({"seconds": 10}))]));
     assert_ne!(ten, note(vec![hold(), says(serde_json::json!({"seconds": 20}))]));

@@ -80,9 +80,8 @@ fn tag_beside_the_digest_that_points_elsewhere_is_a_warning() {
         said(&TargetReadable, &facts)
     };
     assert_eq!(tagged(Some(digest)), (Verdict::Pass, None, is.clone()));
-    let warned = |what: String| {
-        (Verdict::Warn, Some("TARGET_TAG_DIFFERS".to_owned()), format!("{is}; the tag 1.4.2 {what}"))
-    };
+    let warned =
+        |what: String| (Verdict::Warn, Some("TARGET_TAG_DIFFERS".to_owned()), format!("{is}; the tag 1.4.2 {what}"));
     assert_eq!(tagged(Some(other)), warned(format!("that was named with it points at {other}")));
     assert_eq!(tagged(None), warned("that was named with it does not exist".to_owned()));
 }
