@@ -14,6 +14,8 @@ mod clock;
 pub(crate) mod entries;
 #[path = "../../testing/src/memory/mod.rs"]
 mod memory;
+#[path = "../../testing/src/script.rs"]
+mod script;
 
 pub(crate) use clock::PausedClock;
 pub(crate) use memory::*;

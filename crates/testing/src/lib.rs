@@ -14,6 +14,7 @@ mod clock;
 pub mod conformance;
 pub mod entries;
 mod memory;
+mod script;
 mod server;
 #[cfg(feature = "strategies")]
 pub mod strategies;

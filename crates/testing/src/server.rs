@@ -136,8 +136,7 @@ impl RegistryServer {
 
     /// Adds faults for the next requests, in order, one fault for each request.
     pub fn script(&self, faults: impl IntoIterator<Item = HttpFault>) {
-        let mut inner = self.shared.inner();
-        faults.into_iter().for_each(|fault| inner.script.push(fault));
+        self.script_when(|_| true, faults);
     }
 
     /// Adds faults for the next requests for which `when` is true, in order, one fault for each request. `when` must
@@ -149,17 +148,17 @@ impl RegistryServer {
     /// server.script_when(|seen| seen.is("PUT", "/manifests/prod"), [HttpFault::StatusAfter(500)]);
     /// # }
     /// ```
-    pub fn script_when<W>(&self, when: W, faults: impl IntoIterator<Item = HttpFault>)
-    where
-        W: Fn(&Seen) -> bool + Clone + Send + 'static,
-    {
-        let mut inner = self.shared.inner();
-        faults.into_iter().for_each(|fault| inner.script.push_when(Box::new(when.clone()), fault));
+    pub fn script_when(
+        &self,
+        when: impl Fn(&Seen) -> bool + Send + 'static,
+        faults: impl IntoIterator<Item = HttpFault>,
+    ) {
+        self.shared.inner().script.push(when, faults);
     }
 
     /// Adds a fault for every request for which `when` is true, unless a fault for one request applies to it.
     pub fn always(&self, when: impl Fn(&Seen) -> bool + Send + 'static, fault: HttpFault) {
-        self.shared.inner().script.push_always(Box::new(when), fault);
+        self.shared.inner().script.rule(move |seen| when(seen).then(|| fault.clone()));
     }
 
     /// Removes all faults on the wire.

@@ -1,10 +1,8 @@
 //! Faults: the misbehaviour of a `MemoryRegistry` in its next calls.
 
-use std::collections::VecDeque;
-use std::fmt;
 use std::time::Duration;
 
-use super::{Call, ErrorAnswer};
+use super::ErrorAnswer;
 use tagwarden::Digest;
 use tagwarden::registry::Manifest;
 
@@ -82,53 +80,4 @@ pub enum ReadFault {
     ForeignAfter(Manifest),
     /// A foreign writer deletes this manifest and every tag that points at it just after the read.
     DeletedAfter(Digest),
-}
-
-/// The calls that a scripted fault applies to.
-pub(super) enum When {
-    Any,
-    Matches(Box<dyn Fn(&Call) -> bool + Send>),
-}
-
-impl When {
-    fn takes(&self, call: &Call) -> bool {
-        match self {
-            When::Any => true,
-            When::Matches(predicate) => predicate(call),
-        }
-    }
-}
-
-/// Scripted faults in order; a call takes the first one that applies to it.
-pub(super) struct Script<F>(VecDeque<(When, F)>);
-
-impl<F> Script<F> {
-    pub(super) fn push(&mut self, when: When, fault: F) {
-        self.0.push_back((when, fault));
-    }
-
-    pub(super) fn take(&mut self, call: &Call) -> Option<F> {
-        let at = self.0.iter().position(|(when, _)| when.takes(call))?;
-        self.0.remove(at).map(|(_, fault)| fault)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-}
-
-impl<F> Default for Script<F> {
-    fn default() -> Script<F> {
-        Script(VecDeque::new())
-    }
-}
-
-impl<F: fmt::Debug> fmt::Debug for Script<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(_, fault)| fault)).finish()
-    }
 }

@@ -24,7 +24,6 @@ pub use model::UntaggedPolicy;
 pub use sample::TestImage;
 
 use self::chaos::{Dice, Random};
-use self::fault::When;
 use self::model::{Landing, Model};
 use tagwarden::registry::{Descriptor, Manifest};
 use tagwarden::{Digest, Repository, Result, Tag};
@@ -188,8 +187,7 @@ impl MemoryRegistry {
 impl MemoryRegistry {
     /// Sets the faults of the next puts, one each, in this order. Puts of pins count too.
     pub fn script(&self, faults: impl IntoIterator<Item = InjectedFault>) {
-        let mut model = self.model();
-        faults.into_iter().for_each(|fault| model.puts.push(When::Any, fault));
+        self.script_when(|_| true, faults);
     }
 
     /// Sets the faults of the next puts for which `when` is true, one each, in this order. `when` must not use the
@@ -200,27 +198,26 @@ impl MemoryRegistry {
     /// # let (registry, prod) = (MemoryRegistry::new(), "prod".parse().unwrap());
     /// registry.script_when(move |call| call.puts(&prod), [InjectedFault::Before, InjectedFault::After]);
     /// ```
-    pub fn script_when<W>(&self, when: W, faults: impl IntoIterator<Item = InjectedFault>)
-    where
-        W: Fn(&Call) -> bool + Clone + Send + 'static,
-    {
-        let mut model = self.model();
-        faults.into_iter().for_each(|fault| model.puts.push(When::Matches(Box::new(when.clone())), fault));
+    pub fn script_when(
+        &self,
+        when: impl Fn(&Call) -> bool + Send + 'static,
+        faults: impl IntoIterator<Item = InjectedFault>,
+    ) {
+        self.model().puts.push(when, faults);
     }
 
     /// Sets the faults of the next reads, one each, in this order.
     pub fn script_reads(&self, faults: impl IntoIterator<Item = ReadFault>) {
-        let mut model = self.model();
-        faults.into_iter().for_each(|fault| model.reads.push(When::Any, fault));
+        self.script_reads_when(|_| true, faults);
     }
 
     /// Sets the faults of the next reads for which `when` is true, one each, in this order.
-    pub fn script_reads_when<W>(&self, when: W, faults: impl IntoIterator<Item = ReadFault>)
-    where
-        W: Fn(&Call) -> bool + Clone + Send + 'static,
-    {
-        let mut model = self.model();
-        faults.into_iter().for_each(|fault| model.reads.push(When::Matches(Box::new(when.clone())), fault));
+    pub fn script_reads_when(
+        &self,
+        when: impl Fn(&Call) -> bool + Send + 'static,
+        faults: impl IntoIterator<Item = ReadFault>,
+    ) {
+        self.model().reads.push(when, faults);
     }
 
     /// From now on a read of a tag (a resolve or a fetch by tag, of pins too) answers any value, a digest or *absent*,
@@ -281,7 +278,7 @@ impl MemoryRegistry {
     /// The number of scripted faults that no call has met yet.
     pub fn faults_left(&self) -> usize {
         let model = self.model();
-        model.puts.len() + model.reads.len()
+        model.puts.left() + model.reads.left()
     }
 }
 

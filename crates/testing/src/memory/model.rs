@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::super::script::Script;
 use super::TestImage;
 use super::chaos::{Dice, Random};
-use super::fault::Script;
 use super::{Call, Change, ChangeOrigin, ErrorAnswer, InjectedFault, ReadFault};
 use tagwarden::registry::{Content, Descriptor, Manifest};
 use tagwarden::{Digest, Repository, Tag};
@@ -34,8 +34,8 @@ pub(super) struct Model {
     born: Instant,
     pub(super) untagged: UntaggedPolicy,
     pub(super) latency: Duration,
-    pub(super) puts: Script<InjectedFault>,
-    pub(super) reads: Script<ReadFault>,
+    pub(super) puts: Script<Call, InjectedFault>,
+    pub(super) reads: Script<Call, ReadFault>,
     pub(super) dice: Option<Dice>,
     /// The window of past values that every read of a tag may answer.
     pub(super) lag: Duration,

@@ -1,8 +1,6 @@
 //! Faults on the wire.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::fmt;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -13,7 +11,6 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::http_answer::HttpAnswer;
-use super::log::Seen;
 use tagwarden::Digest;
 
 /// A fault of one request and its answer on the wire. *Handled* means that the server does what the request asks.
@@ -225,59 +222,6 @@ pub(super) fn http_date(later_ms: i64) -> String {
     // Every millisecond between the first and the last timestamp is valid.
     let at = jiff::Timestamp::from_millisecond(at_ms).unwrap_or(last);
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
-}
-
-/// The requests that a fault applies to.
-enum When {
-    Any,
-    Matches(Box<dyn Fn(&Seen) -> bool + Send>),
-}
-
-/// The scripted faults: those for one request each, and those that stay.
-#[derive(Default)]
-pub(super) struct WireScript {
-    next: VecDeque<(When, HttpFault)>,
-    always: Vec<(When, HttpFault)>,
-}
-
-impl WireScript {
-    pub(super) fn push(&mut self, fault: HttpFault) {
-        self.next.push_back((When::Any, fault));
-    }
-
-    pub(super) fn push_when(&mut self, when: Box<dyn Fn(&Seen) -> bool + Send>, fault: HttpFault) {
-        self.next.push_back((When::Matches(when), fault));
-    }
-
-    pub(super) fn push_always(&mut self, when: Box<dyn Fn(&Seen) -> bool + Send>, fault: HttpFault) {
-        self.always.push((When::Matches(when), fault));
-    }
-
-    pub(super) fn take(&mut self, seen: &Seen) -> HttpFault {
-        let takes = |when: &When| match when {
-            When::Any => true,
-            When::Matches(predicate) => predicate(seen),
-        };
-        let next = self.next.iter().position(|(when, _)| takes(when)).and_then(|at| self.next.remove(at));
-        match next {
-            Some((_, fault)) => fault,
-            None => self.always.iter().find(|(when, _)| takes(when)).map_or(HttpFault::Pass, |(_, f)| f.clone()),
-        }
-    }
-
-    pub(super) fn clear(&mut self) {
-        *self = WireScript::default();
-    }
-
-    pub(super) fn left(&self) -> usize {
-        self.next.len()
-    }
-}
-
-impl fmt::Debug for WireScript {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.next.iter().chain(&self.always).map(|(_, fault)| fault)).finish()
-    }
 }
 
 #[cfg(test)]

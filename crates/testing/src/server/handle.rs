@@ -14,12 +14,13 @@ use tokio::sync::watch;
 
 use super::access::{AuthMode, Tokens};
 use super::answer::Answer;
-use super::faults::{HttpFault, WireScript, http_date};
+use super::faults::{HttpFault, http_date};
 use super::log::{AuthKind, Seen, TokenSeen};
 use super::route::{Pairs, Route};
 use super::wire::Peer;
 use super::{blobs, manifests, referrers, tags, token, uploads};
 use crate::MemoryRegistry;
+use crate::script::Script;
 
 /// The largest body of a request: 256 MiB.
 const MAX_BODY: usize = 256 * 1024 * 1024;
@@ -40,7 +41,7 @@ pub(super) struct Inner {
     pub(super) uploads: BTreeMap<String, uploads::Upload>,
     pub(super) token_requests: Vec<TokenSeen>,
     pub(super) requests: Vec<Seen>,
-    pub(super) script: WireScript,
+    pub(super) script: Script<Seen, HttpFault>,
     pub(super) latency: Duration,
     /// The `Date` of answers minus this machine's clock, in milliseconds.
     pub(super) date_offset_ms: i64,
@@ -56,7 +57,7 @@ impl Default for Inner {
             uploads: BTreeMap::new(),
             token_requests: Vec::new(),
             requests: Vec::new(),
-            script: WireScript::default(),
+            script: Script::default(),
             latency: Duration::ZERO,
             date_offset_ms: 0,
             answered: 0,
@@ -144,7 +145,7 @@ fn arrive(shared: &Shared, request: &Request, peer: SocketAddr) -> (usize, HttpF
     };
     let mut inner = shared.inner();
     seen.round = inner.answered + 1;
-    let fault = inner.script.take(&seen);
+    let fault = inner.script.take(&seen).unwrap_or(HttpFault::Pass);
     inner.requests.push(seen);
     (inner.requests.len() - 1, fault, inner.latency)
 }
