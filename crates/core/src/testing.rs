@@ -12,10 +12,13 @@
 mod clock;
 #[path = "../../testing/src/entries.rs"]
 pub(crate) mod entries;
+#[path = "../../testing/src/faulty/mod.rs"]
+mod faulty;
 #[path = "../../testing/src/memory/mod.rs"]
 mod memory;
 #[path = "../../testing/src/script.rs"]
 mod script;
 
 pub(crate) use clock::PausedClock;
+pub(crate) use faulty::*;
 pub(crate) use memory::*;

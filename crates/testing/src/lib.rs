@@ -3,6 +3,7 @@
 //! - [`MemoryRegistry`] is a registry in memory with scripted [`InjectedFault`]s, reads that lag, and a record of its calls.
 //! - [`RegistryServer`] serves a [`MemoryRegistry`] on loopback according to the OCI distribution specification 1.1, with
 //!   [`HttpFault`]s on the wire.
+//! - [`FaultyLedger`] and [`FaultyRegistry`] are over any ledger and any registry, and their calls meet [`Fault`]s.
 //! - [`conformance`] has the contract tests of a registry and of a ledger.
 //! - [`entries`] has bodies of entries.
 //! - [`PausedClock`] lets deadlines pass under paused time.
@@ -13,6 +14,7 @@
 mod clock;
 pub mod conformance;
 pub mod entries;
+mod faulty;
 mod memory;
 mod script;
 mod server;
@@ -20,6 +22,7 @@ mod server;
 pub mod strategies;
 
 pub use clock::PausedClock;
+pub use faulty::{Fault, FaultyLedger, FaultyRegistry, LedgerCall};
 pub use memory::{
     Call, Change, ChangeOrigin, ErrorAnswer, InjectedFault, MemoryRegistry, RandomFaults, ReadFault, TestImage,
     UntaggedPolicy,
