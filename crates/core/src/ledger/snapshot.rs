@@ -68,40 +68,10 @@ impl Snapshot {
 #[cfg(test)]
 #[cfg(all(feature = "file", unix))]
 mod tests {
-    use async_trait::async_trait;
-    use bytes::Bytes;
-
     use super::*;
     use crate::ledger::journal::tests::moves;
     use crate::ledger::{Appended, ChannelLog, MemoryLedger};
     use crate::value::Channel;
-
-    /// Two logs of one channel, joined: the entries of the first log below a position, and those of the second log from
-    /// that position on.
-    #[derive(Debug)]
-    struct Spliced(Arc<MemoryLedger>, Arc<MemoryLedger>, u64);
-
-    #[async_trait]
-    impl Ledger for Spliced {
-        async fn size(&self, channel: &Channel) -> Result<u64> {
-            self.1.size(channel).await
-        }
-
-        async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
-            match usize::try_from(self.2.saturating_sub(from)).unwrap() {
-                0 => self.1.read(channel, from, limit).await,
-                left => self.0.read(channel, from, limit.min(left)).await,
-            }
-        }
-
-        async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
-            self.1.append(channel, seq, bytes).await
-        }
-
-        async fn channels(&self) -> Result<Vec<Channel>> {
-            self.1.channels().await
-        }
-    }
 
     #[tokio::test]
     async fn first_entry_of_a_page_is_compared_with_the_entry_before_it() {
@@ -121,7 +91,14 @@ mod tests {
         assert_eq!(whole.read(0, usize::MAX).await.unwrap().len() as u64, state.size);
         assert_eq!(whole.read(state.size, 3).await.unwrap(), []);
 
-        let spliced = Snapshot::new(Arc::new(Spliced(first, second, 4)), state);
+        // The entries of the first log below 4, and those of the second log from 4 on.
+        let spliced = Arc::new(MemoryLedger::new());
+        for (log, from, limit) in [(first, 0, 4), (second, 4, usize::MAX)] {
+            for (seq, bytes) in (from..).zip(log.read(&channel, from, limit).await.unwrap()) {
+                assert_eq!(spliced.append(&channel, seq, bytes).await.unwrap(), Appended::Stored);
+            }
+        }
+        let spliced = Snapshot::new(spliced, state);
         assert_eq!(spliced.read(5, 3).await.unwrap().len(), 3);
         let error = spliced.read(4, 3).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LedgerCorrupt, "{error}");

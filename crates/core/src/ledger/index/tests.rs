@@ -9,29 +9,40 @@ use async_trait::async_trait;
 use super::*;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::journal::tests::{digest, key, moves, outcome};
-use crate::ledger::{Appended, ChannelLog, IndexStore, Ledger, MemoryLedger};
+use crate::ledger::{ChannelLog, IndexStore, MemoryLedger};
 use crate::log::{Body, Op, Status, proptests};
+use crate::testing::{Fault, FaultyLedger};
 use crate::value::Timestamp;
 
 type Blobs = BTreeMap<String, Bytes>;
 
-/// A ledger in memory with a place for the index of one log. It counts the entries that are read.
+/// A place for the index of one log, and the log in memory.
 #[derive(Debug)]
 struct Shelf {
-    log: MemoryLedger,
+    log: Arc<MemoryLedger>,
     blobs: Mutex<Blobs>,
     every: u64,
+    /// The number of entries that were read.
     read: AtomicU64,
 }
 
 impl Shelf {
     fn new(every: u64) -> Arc<Shelf> {
-        Arc::new(Shelf { log: MemoryLedger::new(), blobs: Mutex::default(), every, read: AtomicU64::new(0) })
+        Arc::new(Shelf { log: Arc::default(), blobs: Mutex::default(), every, read: AtomicU64::new(0) })
     }
 
     /// A journal of a new process.
     fn journal(self: &Arc<Shelf>) -> ChannelLog {
-        ChannelLog::new(Arc::clone(self) as Arc<dyn Ledger>, channel())
+        let ledger = FaultyLedger::over(self.log.clone()).with_index(self.clone());
+        let shelf = Arc::clone(self);
+        ledger.rule(move |_| {
+            let shelf = Arc::clone(&shelf);
+            let count = move |entries: &mut Vec<Bytes>| {
+                shelf.read.fetch_add(entries.len() as u64, Ordering::Relaxed);
+            };
+            Some(Fault::pass().edit(count))
+        });
+        ChannelLog::new(Arc::new(ledger), channel())
     }
 
     async fn journal_at_head(self: &Arc<Shelf>) -> ChannelLog {
@@ -46,31 +57,6 @@ impl Shelf {
 
     fn put_back(&self, blobs: &Blobs) {
         self.blobs.lock().unwrap().clone_from(blobs);
-    }
-}
-
-#[async_trait]
-impl Ledger for Shelf {
-    async fn size(&self, channel: &Channel) -> Result<u64> {
-        self.log.size(channel).await
-    }
-
-    async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
-        let entries = self.log.read(channel, from, limit).await?;
-        self.read.fetch_add(entries.len() as u64, Ordering::Relaxed);
-        Ok(entries)
-    }
-
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
-        self.log.append(channel, seq, bytes).await
-    }
-
-    async fn channels(&self) -> Result<Vec<Channel>> {
-        self.log.channels().await
-    }
-
-    fn index(&self) -> Option<&dyn IndexStore> {
-        Some(self)
     }
 }
 
@@ -319,32 +305,9 @@ async fn digest_that_was_live_several_times_is_found_at_its_last_move() {
     }
 }
 
-/// A ledger with an index store that always fails.
+/// An index store that always fails.
 #[derive(Debug)]
-struct Broken(MemoryLedger);
-
-#[async_trait]
-impl Ledger for Broken {
-    async fn size(&self, channel: &Channel) -> Result<u64> {
-        self.0.size(channel).await
-    }
-
-    async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
-        self.0.read(channel, from, limit).await
-    }
-
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
-        self.0.append(channel, seq, bytes).await
-    }
-
-    async fn channels(&self) -> Result<Vec<Channel>> {
-        self.0.channels().await
-    }
-
-    fn index(&self) -> Option<&dyn IndexStore> {
-        Some(self)
-    }
-}
+struct Broken;
 
 #[async_trait]
 impl IndexStore for Broken {
@@ -363,8 +326,8 @@ impl IndexStore for Broken {
 
 #[tokio::test]
 async fn error_of_the_index_store_is_no_error_of_the_ledger() {
-    let broken: Arc<dyn Ledger> = Arc::new(Broken(MemoryLedger::new()));
-    commit(&mut ChannelLog::new(Arc::clone(&broken), channel()), 1..4).await;
+    let broken = Arc::new(FaultyLedger::over(Arc::new(MemoryLedger::new())).with_index(Arc::new(Broken)));
+    commit(&mut ChannelLog::new(broken.clone(), channel()), 1..4).await;
     let mut journal = ChannelLog::new(broken, channel());
     assert_eq!(journal.refresh().await.unwrap().size, 7);
     assert_eq!(journal.committed(&key(2)).await.unwrap().map(|(at, ..)| at), Some(seq(2)));

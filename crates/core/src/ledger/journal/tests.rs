@@ -1,11 +1,11 @@
 //! Tests of `ChannelLog` over a file ledger, and over a ledger that returns one entry per read.
 
-use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::*;
 use crate::ledger::{EVERY, FileLedger, IndexStore};
 use crate::log::{Intent, Op, proptests};
+use crate::testing::{Fault, FaultyLedger};
 use crate::value::{Digest, IdempotencyKey};
 
 fn channel() -> Channel {
@@ -111,34 +111,14 @@ async fn index_that_cannot_be_written_is_left_and_noted() {
     assert_eq!(journal.committed(&key(2)).await.unwrap().map(|(seq, ..)| seq), Some(3));
 }
 
-/// Returns one entry per read. The requirements of a ledger allow this.
-#[derive(Debug)]
-struct OneAtATime(FileLedger);
-
-#[async_trait]
-impl Ledger for OneAtATime {
-    async fn size(&self, channel: &Channel) -> Result<u64> {
-        self.0.size(channel).await
-    }
-
-    async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
-        self.0.read(channel, from, limit.min(1)).await
-    }
-
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
-        self.0.append(channel, seq, bytes).await
-    }
-
-    async fn channels(&self) -> Result<Vec<Channel>> {
-        self.0.channels().await
-    }
-}
-
 #[tokio::test]
 async fn a_short_read_is_not_the_head() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = FileLedger::open(dir.path()).unwrap();
     moves(&mut ChannelLog::new(Arc::new(ledger.clone()), channel()), 1..4).await;
-    let mut journal = ChannelLog::new(Arc::new(OneAtATime(ledger)), channel());
+    let one_at_a_time = FaultyLedger::over(Arc::new(ledger));
+    // The requirements of a ledger allow this.
+    one_at_a_time.rule(|_| Some(Fault::pass().edit(|entries: &mut Vec<Bytes>| entries.truncate(1))));
+    let mut journal = ChannelLog::new(Arc::new(one_at_a_time), channel());
     assert_eq!(journal.refresh().await.unwrap().size, 6);
 }

@@ -1,9 +1,7 @@
 //! Tests of a transfer: its rules with random logs, and every fault that can occur during it.
 
-use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -11,6 +9,7 @@ use super::*;
 use crate::ledger::{Appended, MemoryLedger};
 use crate::log::proptests::{self, channel, logs};
 use crate::log::{ChannelState, EncodedEntry, Hold, HoldScope, LogReport, Op, Unhold, Verifier};
+use crate::testing::{Fault, FaultyLedger, LedgerCall};
 use crate::value::Provenance;
 
 const NAME: &str = "postgres://ci@db/audit";
@@ -110,77 +109,38 @@ fn state(log: &[Bytes]) -> ChannelState {
     state
 }
 
-/// The fault of an append.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
-    None,
-    /// The process dies before the append.
-    DiesBefore,
-    /// The process dies after the append.
-    DiesAfter,
-    /// Nothing was stored, and the answer was lost.
-    LostBefore,
-    /// The entry was stored, and the answer was lost.
-    LostAfter,
-    /// Another writer appends its own entry first.
-    Overtaken,
-}
-
-#[derive(Debug)]
-struct Scripted {
-    inner: Arc<MemoryLedger>,
-    /// The faults of the appends, in order.
-    faults: Mutex<VecDeque<Fault>>,
-}
-
-#[async_trait]
-impl Ledger for Scripted {
-    async fn size(&self, channel: &Channel) -> Result<u64> {
-        self.inner.size(channel).await
-    }
-
-    async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
-        self.inner.read(channel, from, limit).await
-    }
-
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
-        let fault = self.faults.lock().unwrap().pop_front().unwrap_or(Fault::None);
-        let dead = || Err(Error::new(ErrorKind::LedgerUnavailable, "dead"));
-        let lost = || Err(Error::new(ErrorKind::LedgerAmbiguous, "the answer was lost"));
-        match fault {
-            Fault::None => self.inner.append(channel, seq, bytes).await,
-            Fault::DiesBefore => dead(),
-            Fault::LostBefore => lost(),
-            Fault::DiesAfter => self.inner.append(channel, seq, bytes).await.and_then(|_| dead()),
-            Fault::LostAfter => self.inner.append(channel, seq, bytes).await.and_then(|_| lost()),
-            Fault::Overtaken => {
-                let log = self.inner.read(channel, 0, usize::MAX).await?;
-                let other = next(&mut state(&log), hold(format!("overtakes {seq}")));
-                assert_eq!(self.inner.append(channel, seq, other).await?, Appended::Stored);
-                self.inner.append(channel, seq, bytes).await
-            }
-        }
-    }
-
-    async fn channels(&self) -> Result<Vec<Channel>> {
-        self.inner.channels().await
-    }
-}
-
-fn scripted(inner: &Arc<MemoryLedger>, faults: impl IntoIterator<Item = Fault>) -> Arc<Scripted> {
-    Arc::new(Scripted { inner: inner.clone(), faults: Mutex::new(faults.into_iter().collect()) })
+/// A ledger over `inner` whose appends meet these faults, one each, in this order.
+fn scripted(inner: &Arc<MemoryLedger>, faults: impl IntoIterator<Item = Fault>) -> Arc<FaultyLedger> {
+    let ledger = FaultyLedger::over(inner.clone());
+    ledger.script_when(LedgerCall::appends, faults);
+    Arc::new(ledger)
 }
 
 fn nth(n: usize, fault: Fault) -> Vec<Fault> {
-    std::iter::repeat_n(Fault::None, n).chain([fault]).collect()
+    std::iter::repeat_with(Fault::pass).take(n).chain([fault]).collect()
+}
+
+/// Another writer appends its own entry first.
+fn overtaken(inner: &Arc<MemoryLedger>) -> Fault {
+    let inner = inner.clone();
+    Fault::pass().first(async move {
+        let log = whole(inner.as_ref()).await;
+        let other = next(&mut state(&log), hold(format!("overtakes {}", log.len())));
+        write(inner.as_ref(), &[other]).await;
+    })
 }
 
 /// After a crash or a lost answer at any append, in the target or in the source, another run finishes the transfer.
 #[tokio::test(start_paused = true)]
 async fn it_goes_on_where_it_stopped() {
     let log = holds(6);
-    for fault in [Fault::DiesBefore, Fault::DiesAfter, Fault::LostBefore, Fault::LostAfter] {
+    let (dies, lost) = (ErrorKind::LedgerUnavailable, ErrorKind::LedgerAmbiguous);
+    let faults: [(ErrorKind, fn(Error) -> Fault); 4] =
+        [(dies, Fault::before), (dies, Fault::after), (lost, Fault::before), (lost, Fault::after)];
+    for (kind, fault) in faults {
         for at in 0..=log.len() {
+            let fault = fault(Error::new(kind, "no answer"));
+            let what = format!("{fault:?} at {at}");
             let (from, to) = (ledger(&log).await, ledger(&[]).await);
             let (source, target) = match at < log.len() {
                 true => (vec![], nth(at, fault)),
@@ -188,18 +148,17 @@ async fn it_goes_on_where_it_stopped() {
             };
             let first = Migration::migrating(scripted(&from, source), scripted(&to, target), name(NAME), author());
             let ended = run(&first).await;
-            match fault {
-                Fault::DiesBefore | Fault::DiesAfter => {
-                    let error = ended.unwrap_err();
-                    assert_eq!(error.kind(), ErrorKind::LedgerUnavailable, "{fault:?} at {at}");
-                    assert!(error.context().any(|(name, _)| name == "channel"), "{error:?}");
-                }
+            if kind == dies {
+                let error = ended.unwrap_err();
+                assert_eq!(error.kind(), dies, "{what}");
+                assert!(error.context().any(|(name, _)| name == "channel"), "{error:?}");
+            } else {
                 // The same run recovers from a lost answer.
-                _ => assert_eq!(ended.unwrap().copied, 6, "{fault:?} at {at}"),
+                assert_eq!(ended.unwrap().copied, 6, "{what}");
             }
             let again =
                 run(&Migration::migrating(from.clone(), to.clone(), name(NAME), author()).resumed()).await.unwrap();
-            assert_eq!((again.size, again.root), (6, report(&log).root), "{fault:?} at {at}");
+            assert_eq!((again.size, again.root), (6, report(&log).root), "{what}");
             moved(from.as_ref(), to.as_ref(), &log).await;
         }
     }
@@ -210,7 +169,7 @@ async fn it_goes_on_where_it_stopped() {
 async fn what_stays_unknown_is_said() {
     let log = holds(2);
     let (from, to) = (ledger(&log).await, ledger(&[]).await);
-    let deaf = scripted(&to, [Fault::LostBefore; 4]);
+    let deaf = scripted(&to, [(); 4].map(|()| Fault::before(Error::new(ErrorKind::LedgerAmbiguous, "no answer"))));
     let error = run(&Migration::migrating(from.clone(), deaf, name(NAME), author())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerAmbiguous);
     assert!(error.to_string().ends_with("; run this again: what stands there is compared"), "{error}");
@@ -220,7 +179,7 @@ async fn what_stays_unknown_is_said() {
 #[tokio::test]
 async fn a_source_that_is_written_meanwhile_loses_nothing() {
     let (from, to) = (ledger(&holds(3)).await, ledger(&[]).await);
-    let source = scripted(&from, [Fault::Overtaken, Fault::Overtaken]);
+    let source = scripted(&from, [overtaken(&from), overtaken(&from)]);
     let done = run(&Migration::migrating(source, to.clone(), name(NAME), author())).await.unwrap();
     assert_eq!((done.size, done.copied, done.ending), (5, 5, Ending::Migrated { seq: 5 }));
     let log = whole(to.as_ref()).await;
@@ -228,7 +187,7 @@ async fn a_source_that_is_written_meanwhile_loses_nothing() {
     moved(from.as_ref(), to.as_ref(), &log).await;
 
     let (from, to) = (ledger(&holds(3)).await, ledger(&[]).await);
-    let source = scripted(&from, std::iter::repeat_n(Fault::Overtaken, 100));
+    let source = scripted(&from, std::iter::repeat_with(|| overtaken(&from)).take(100));
     let error = run(&Migration::migrating(source, to, name(NAME), author())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChannelBusy, "it does not run for ever");
     assert!(error.to_string().contains("others wrote into the log 32 times while it was to be closed"), "{error}");
@@ -396,36 +355,20 @@ async fn an_entry_that_closes_a_log_wrongly_is_a_defect() {
     assert!(error.to_string().contains("seq 3: MIGRATED: it names 2 entries, and 3 are before it"), "{error}");
 }
 
-/// A broken target that stores other bytes than it was given.
-#[derive(Debug)]
-struct BrokenTarget(Arc<MemoryLedger>);
-
-#[async_trait]
-impl Ledger for BrokenTarget {
-    async fn size(&self, channel: &Channel) -> Result<u64> {
-        self.0.size(channel).await
-    }
-
-    async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
-        self.0.read(channel, from, limit).await
-    }
-
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
-        let bytes = if seq == 1 { EncodedEntry::of(&b"{}"[..]).bytes().clone() } else { bytes };
-        self.0.append(channel, seq, bytes).await
-    }
-
-    async fn channels(&self) -> Result<Vec<Channel>> {
-        self.0.channels().await
-    }
-}
-
 #[tokio::test]
 async fn the_source_is_not_closed_before_the_target_was_read_back() {
     let log = holds(3);
     let from = ledger(&log).await;
-    let broken = Arc::new(BrokenTarget(ledger(&[]).await));
-    let error = run(&Migration::migrating(from.clone(), broken, name(NAME), author())).await.unwrap_err();
+    let to = ledger(&[]).await;
+    let broken = FaultyLedger::over(to.clone());
+    // It stores other bytes than it was given.
+    broken.rule(move |call| {
+        let LedgerCall::Append { channel, seq: 1, .. } = call.clone() else { return None };
+        let to = to.clone();
+        let first = async move { drop(to.append(&channel, 1, Bytes::from_static(b"{}")).await) };
+        Some(Fault::pass().first(first).edit(|appended: &mut Appended| *appended = Appended::Stored))
+    });
+    let error = run(&Migration::migrating(from.clone(), Arc::new(broken), name(NAME), author())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerForked);
     assert!(error.to_string().contains(": seq 1: "), "{error}");
     assert_eq!(whole(from.as_ref()).await, log);
