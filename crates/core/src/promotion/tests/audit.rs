@@ -1,15 +1,10 @@
 //! The results of an audit, and the requests that it sends to the registry.
 
-use std::sync::Mutex;
-
-use async_trait::async_trait;
-
 use super::flawed::{over, shared};
 use super::*;
 use crate::drift::{AuditReport, ChannelAudit, Drift};
-use crate::registry::{Content, Manifest, Put};
-use crate::testing::{Call, ReadFault, TestImage};
-use crate::value::{Reference, Repository};
+use crate::registry::Content;
+use crate::testing::{Call, Fault, FaultyRegistry, PausedClock, ReadFault, TestImage};
 
 const PARTS: AuditLooks = AuditLooks::TagAndParts;
 
@@ -149,44 +144,18 @@ async fn audit_looks_at_the_parts_of_many_channels_side_by_side() {
     assert!(report.channels().iter().all(|audited| codes(audited) == ["TARGET_UNKNOWN"]), "{report}");
 }
 
-/// A registry before whose next answer for the tag another worker's move runs, from its intent to its outcome.
-#[derive(Debug)]
-struct MovedMeanwhile(MemoryRegistry, Mutex<Option<(Promoter, Channel, Source)>>);
-
-#[async_trait]
-impl Registry for MovedMeanwhile {
-    async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>> {
-        let moves = self.1.lock().unwrap().take();
-        if let Some((promoter, channel, source)) = moves {
-            promoter.promote(&channel, source, terms()).await?;
-        }
-        self.0.resolve(repository, tag).await
-    }
-    async fn fetch(&self, reference: &Reference) -> Result<Option<Manifest>> {
-        self.0.fetch(reference).await
-    }
-    async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, timeout: Duration) -> Put {
-        self.0.put(repository, tag, manifest, timeout).await
-    }
-    async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>> {
-        self.0.tags(repository).await
-    }
-    async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
-        self.0.has_blob(repository, digest).await
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn move_between_the_reads_of_log_and_tag_is_no_drift() {
     let (w, ledger) = shared().await;
-    let other = (over(&w, Arc::clone(&ledger) as Arc<dyn Ledger>), w.prod.clone(), w.release("1.1"));
-    let registry = Arc::new(MovedMeanwhile(w.registry.clone(), Mutex::default()));
-    let auditor = Promoter::new(Arc::clone(&registry) as Arc<dyn Registry>, ledger)
-        .with_clock(Arc::new(crate::testing::PausedClock::new()));
+    let (other, prod, source) = (over(&w, ledger.clone()), w.prod.clone(), w.release("1.1"));
+    let registry = Arc::new(FaultyRegistry::over(Arc::new(w.registry.clone())));
+    let auditor = Promoter::new(registry.clone(), ledger).with_clock(Arc::new(PausedClock::new()));
     let audit = async || auditor.audit(std::slice::from_ref(&w.prod)).await.unwrap().channels()[0].drift.clone();
     assert_eq!(audit().await, Drift::InSync { live: w.digests[0] });
     // Each entry that the auditor has read so far is settled.
     tokio::time::sleep(Duration::from_secs(31)).await;
-    *registry.1.lock().unwrap() = Some(other);
+    // Another worker's move runs before the next answer for the tag, from its intent to its outcome.
+    let moves = async move { drop(other.promote(&prod, source, terms()).await.unwrap()) };
+    registry.script_when(|call| matches!(call, Call::Resolve { .. }), [Fault::pass().first(moves)]);
     assert_eq!(audit().await, Drift::InSync { live: w.digests[1] });
 }

@@ -1,42 +1,21 @@
 //! A ledger whose clock differs from this machine's.
 
-use async_trait::async_trait;
-use bytes::Bytes;
-
 use super::flawed::over;
 use super::*;
-use crate::ledger::Appended;
 use crate::log::RecordedFinding;
-use crate::testing::PausedClock;
+use crate::testing::{FaultyLedger, PausedClock};
 use crate::value::Timestamp;
 
-/// An in-memory ledger whose clock is ahead of this machine's by this many milliseconds.
-#[derive(Debug)]
-struct Ahead(Arc<MemoryLedger>, PausedClock, i64);
-
-#[async_trait]
-impl Ledger for Ahead {
-    async fn size(&self, channel: &Channel) -> Result<u64> {
-        self.0.size(channel).await
-    }
-    async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
-        self.0.read(channel, from, limit).await
-    }
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
-        self.0.append(channel, seq, bytes).await
-    }
-    async fn channels(&self) -> Result<Vec<Channel>> {
-        self.0.channels().await
-    }
-    fn time(&self) -> Option<Timestamp> {
-        Some(Timestamp::from_unix_ms(self.1.now().unix_ms() + self.2))
-    }
+/// A ledger over `inner` whose clock is ahead of this machine's by this many milliseconds.
+fn ahead_of(inner: Arc<MemoryLedger>, ms: i64) -> Arc<FaultyLedger> {
+    let clock = PausedClock::new();
+    Arc::new(FaultyLedger::over(inner).with_time(move || Timestamp::from_unix_ms(clock.now().unix_ms() + ms)))
 }
 
 /// A bootstrapped world whose ledger's clock is ahead.
 async fn ahead(ms: i64) -> World {
     let mut w = world();
-    w.promoter = over(&w, Arc::new(Ahead(Arc::default(), PausedClock::new(), ms)));
+    w.promoter = over(&w, ahead_of(Arc::default(), ms));
     w.bootstrapped().await
 }
 
@@ -85,7 +64,7 @@ async fn ledger_clock_off_by_more_than_an_hour_refuses_a_promotion_and_nothing_e
     w.promoter = over(&w, Arc::clone(&ledger) as Arc<dyn Ledger>);
     let mut w = w.bootstrapped().await;
     w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
-    w.promoter = over(&w, Arc::new(Ahead(ledger, PausedClock::new(), -61 * MINUTE)));
+    w.promoter = over(&w, ahead_of(ledger, -61 * MINUTE));
     let back = w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
     assert_eq!((back.digest, skewed(&back)[0].verdict), (w.digests[0], Verdict::Warn));
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::flawed::{Flaw, Flawed, over, shared};
+use super::flawed::{always, flawed, gone, over, shared};
 use super::*;
 use crate::drift::Drift;
 use crate::error::ErrorClass;
@@ -18,7 +18,7 @@ async fn drift(w: &World, promoter: &Promoter) -> Drift {
 async fn in_doubt() -> (World, Promoter) {
     let (w, ledger) = shared().await;
     // Every append is lost without an answer.
-    let promoter = over(&w, Flawed::over(&ledger, [(Flaw::Gone, usize::MAX)]));
+    let promoter = over(&w, flawed(&ledger, always(gone)));
     let error = promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveIndeterminate, "{error}");
     (w, promoter)
@@ -62,7 +62,7 @@ async fn drift_is_said_although_a_move_may_be_open() {
 #[tokio::test(start_paused = true)]
 async fn unanswered_hold_is_no_move() {
     let (w, ledger) = shared().await;
-    let promoter = over(&w, Flawed::over(&ledger, [(Flaw::Gone, usize::MAX)]));
+    let promoter = over(&w, flawed(&ledger, always(gone)));
     promoter.hold(&w.prod, hold("incident 7")).await.unwrap_err();
     assert_eq!(promoter.current(&w.prod).await.unwrap().possibly_open, None);
 }

@@ -1,117 +1,66 @@
 //! The promoter on a ledger whose appends go wrong: lost answers, entries that land late, failed appends.
 
-use std::sync::Mutex as Lock;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-
-use async_trait::async_trait;
-use bytes::Bytes;
+use std::iter::repeat_with;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use super::*;
-use crate::ledger::Appended;
-use crate::testing::PausedClock;
-use crate::testing::ReadFault;
+use crate::testing::{Fault, FaultyLedger, LedgerCall, PausedClock, ReadFault};
 
-/// The fault of an append.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Flaw {
-    None,
-    /// It is not answered, and never stored.
-    Gone,
-    /// It is not answered, and the next append to the log makes it visible, as in a file ledger.
-    Hidden,
-    /// It fails, and is not stored.
-    Down,
-    /// It is stored and not answered, and every later read fails.
-    Dies,
+/// A ledger over `inner` whose appends meet these faults, one each, in this order.
+pub(super) fn flawed(inner: &Arc<MemoryLedger>, faults: impl IntoIterator<Item = Fault>) -> Arc<FaultyLedger> {
+    let ledger = FaultyLedger::over(inner.clone());
+    ledger.script_when(LedgerCall::appends, faults);
+    Arc::new(ledger)
 }
 
-/// An in-memory ledger whose appends go wrong as scripted: each flaw this many times, then none.
-#[derive(Debug)]
-pub(super) struct Flawed {
-    inner: Arc<MemoryLedger>,
-    flaws: Lock<Vec<(Flaw, usize)>>,
-    hidden: Lock<Option<(u64, Bytes)>>,
-    appends: AtomicUsize,
-    blind: AtomicUsize,
-    stall_ms: AtomicUsize,
+/// The append is not answered, and never stored.
+pub(super) fn gone() -> Fault {
+    Fault::before(lost())
 }
 
-/// More appends than this mean a loop without sleep.
-const MOST: usize = 3_000;
-
-impl Flawed {
-    pub(super) fn over(inner: &Arc<MemoryLedger>, flaws: impl Into<Vec<(Flaw, usize)>>) -> Arc<Flawed> {
-        Arc::new(Flawed {
-            inner: Arc::clone(inner),
-            flaws: Lock::new(flaws.into()),
-            hidden: Lock::default(),
-            appends: AtomicUsize::default(),
-            blind: AtomicUsize::default(),
-            stall_ms: AtomicUsize::default(),
-        })
-    }
-
-    fn next_flaw(&self) -> Flaw {
-        let mut flaws = self.flaws.lock().unwrap();
-        let Some((flaw, left)) = flaws.first_mut() else { return Flaw::None };
-        let flaw = *flaw;
-        *left -= 1;
-        if *left == 0 {
-            flaws.remove(0);
-        }
-        flaw
-    }
+/// The append fails, and is not stored.
+fn down() -> Fault {
+    Fault::before(Error::new(ErrorKind::LedgerUnavailable, "the disk is full"))
 }
 
-#[async_trait]
-impl Ledger for Flawed {
-    async fn size(&self, channel: &Channel) -> Result<u64> {
-        let stall = self.stall_ms.swap(0, SeqCst);
-        if stall > 0 {
-            self.blind.store(0, SeqCst);
-            tokio::time::sleep(Duration::from_millis(stall as u64)).await;
-        }
-        match self.blind.load(SeqCst) {
-            0 => self.inner.size(channel).await,
-            _ => Err(Error::new(ErrorKind::LedgerUnavailable, "it cannot be read")),
-        }
-    }
+fn lost() -> Error {
+    Error::new(ErrorKind::LedgerAmbiguous, "the answer was lost")
+}
 
-    async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
-        match self.blind.load(SeqCst) {
-            0 => self.inner.read(channel, from, limit).await,
-            _ => Err(Error::new(ErrorKind::LedgerUnavailable, "it cannot be read")),
-        }
-    }
+/// This fault for every append. More appends than that mean a loop without sleep, and are stored.
+pub(super) fn always(fault: fn() -> Fault) -> impl Iterator<Item = Fault> {
+    repeat_with(fault).take(3_000)
+}
 
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
-        tokio::task::yield_now().await;
-        assert!(self.appends.fetch_add(1, SeqCst) < MOST, "a loop that does not end");
-        let hidden = self.hidden.lock().unwrap().take();
-        if let Some((seq, bytes)) = hidden {
-            self.inner.append(channel, seq, bytes).await?;
-        }
-        let unanswered = || Err(Error::new(ErrorKind::LedgerAmbiguous, "the answer was lost"));
-        match self.next_flaw() {
-            Flaw::None => self.inner.append(channel, seq, bytes).await,
-            Flaw::Gone => unanswered(),
-            Flaw::Hidden if self.inner.size(channel).await? != seq => Ok(Appended::Conflict),
-            Flaw::Hidden => {
-                *self.hidden.lock().unwrap() = Some((seq, bytes));
-                unanswered()
-            }
-            Flaw::Down => Err(Error::new(ErrorKind::LedgerUnavailable, "the disk is full")),
-            Flaw::Dies => {
-                self.inner.append(channel, seq, bytes).await?;
-                self.blind.store(1, SeqCst);
-                unanswered()
-            }
-        }
-    }
+/// A ledger over `inner` that stores this many appends, and one more without an answer. After that every read fails,
+/// until the faults end.
+pub(super) fn dies_after(stored: usize, inner: &Arc<MemoryLedger>) -> Arc<FaultyLedger> {
+    let blind = Arc::new(AtomicBool::new(false));
+    let blinds = Arc::clone(&blind);
+    let dies = Fault::after(lost()).then(async move { blinds.store(true, SeqCst) });
+    let ledger = flawed(inner, repeat_with(Fault::pass).take(stored).chain([dies]));
+    ledger.rule(move |call| {
+        let unreadable = || Fault::before(Error::new(ErrorKind::LedgerUnavailable, "it cannot be read"));
+        (blind.load(SeqCst) && !call.appends()).then(unreadable)
+    });
+    ledger
+}
 
-    async fn channels(&self) -> Result<Vec<Channel>> {
-        self.inner.channels().await
-    }
+/// A ledger over `inner` that does not answer its first append. The next append makes the entry visible, as in a file
+/// ledger.
+fn hides_one(inner: &Arc<MemoryLedger>) -> Arc<FaultyLedger> {
+    let ledger = FaultyLedger::over(inner.clone());
+    let (inner, mut is_first, mut hidden) = (inner.clone(), true, None);
+    ledger.rule(move |call| {
+        let LedgerCall::Append { channel, seq, bytes } = call.clone() else { return None };
+        if std::mem::take(&mut is_first) {
+            let inner = inner.clone();
+            hidden = Some(async move { drop(inner.append(&channel, seq, bytes).await) });
+            return Some(gone());
+        }
+        hidden.take().map(|lands| Fault::pass().first(lands))
+    });
+    Arc::new(ledger)
 }
 
 /// A bootstrapped world over a ledger that can be shared.
@@ -138,7 +87,7 @@ pub(super) async fn dead(w: &World, ledger: &Arc<MemoryLedger>) {
 
 /// The same, on these terms.
 pub(super) async fn dead_with(w: &World, ledger: &Arc<MemoryLedger>, terms: MoveOptions) {
-    let dying = over(w, Flawed::over(ledger, [(Flaw::Dies, 1)]));
+    let dying = over(w, dies_after(0, ledger));
     let error = dying.promote(&w.prod, w.release("1.1"), terms).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveIndeterminate, "{error:?}");
     assert!(w.promoter.state(&w.prod).await.unwrap().open.is_some(), "an intent stands");
@@ -149,7 +98,7 @@ async fn plan_over_a_dead_move_writes_nothing() {
     for key in ["another", "the same"] {
         let (w, ledger) = shared().await;
         let asked = || terms().idempotency_key(key.parse().unwrap());
-        let dying = over(&w, Flawed::over(&ledger, [(Flaw::Dies, 1)]));
+        let dying = over(&w, dies_after(0, &ledger));
         let given = if key == "the same" { asked() } else { terms() };
         dying.promote(&w.prod, w.release("1.1"), given).await.unwrap_err();
         let before = (ledger.size(&w.prod).await.unwrap(), w.registry.changes().len());
@@ -182,7 +131,7 @@ async fn plan_under_drift_says_so_and_observes_nothing() {
 async fn rollback_after_a_dead_promotion_puts_the_live_digest_again() {
     let (w, ledger) = shared().await;
     w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
-    let dying = over(&w, Flawed::over(&ledger, [(Flaw::Dies, 1)]));
+    let dying = over(&w, dies_after(0, &ledger));
     dying.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
     w.registry.clear_calls();
     let receipt = w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
@@ -229,32 +178,32 @@ async fn promotions_and_rollbacks_on_a_registry_that_flaps_commit() {
 async fn a_takeover_that_cannot_be_written_gives_up_at_the_timeout() {
     let (w, ledger) = shared().await;
     dead(&w, &ledger).await;
-    let full = over(&w, Flawed::over(&ledger, [(Flaw::Down, usize::MAX)]));
+    let full = over(&w, flawed(&ledger, always(down)));
     let error = full.promote(&w.prod, w.release("1.2"), terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerUnavailable, "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn appends_that_are_never_answered_end_in_doubt() {
-    for flaws in [vec![(Flaw::Gone, usize::MAX)], vec![(Flaw::None, 1), (Flaw::Gone, usize::MAX)]] {
+    for stored in [0, 1] {
         let (w, ledger) = shared().await;
-        let never = over(&w, Flawed::over(&ledger, flaws));
+        let never = over(&w, flawed(&ledger, repeat_with(Fault::pass).take(stored).chain(always(gone))));
         let error = never.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::MoveIndeterminate, "{error:?}");
     }
 }
 
-/// A world whose log is empty, so that the first append is the policy.
-async fn first_move(flaws: impl Into<Vec<(Flaw, usize)>>) -> (World, Result<Receipt>) {
+/// The first move in a ledger that is empty, so that the first append is the policy.
+async fn first_move(ledger: Arc<FaultyLedger>) -> (World, Result<Receipt>) {
     let w = world();
-    let promoter = over(&w, Flawed::over(&Arc::new(MemoryLedger::new()), flaws));
+    let promoter = over(&w, ledger);
     let receipt = promoter.bootstrap(&w.prod, Some(w.release("1.0")), terms()).await;
     (w, receipt)
 }
 
 #[tokio::test(start_paused = true)]
 async fn policy_whose_append_is_never_answered_is_ledger_ambiguous() {
-    let (w, receipt) = first_move([(Flaw::Gone, usize::MAX)]).await;
+    let (w, receipt) = first_move(flawed(&Arc::default(), always(gone))).await;
     let error = receipt.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerAmbiguous, "{error:?}");
     assert_eq!(w.registry.peek(w.prod.repository(), w.prod.tag()), None, "no intent stands, so nothing was put");
@@ -262,17 +211,17 @@ async fn policy_whose_append_is_never_answered_is_ledger_ambiguous() {
 
 #[tokio::test(start_paused = true)]
 async fn policy_whose_append_is_answered_late_is_recorded_once() {
-    for flaw in [Flaw::Gone, Flaw::Hidden] {
-        let (w, receipt) = first_move([(flaw, 1)]).await;
+    for ledger in [flawed(&Arc::default(), [gone()]), hides_one(&Arc::default())] {
+        let (w, receipt) = first_move(ledger).await;
         let receipt = receipt.unwrap();
-        assert_eq!((receipt.digest, receipt.live.seq), (w.digests[0], 1), "{flaw:?}: the policy, then the intent");
+        assert_eq!((receipt.digest, receipt.live.seq), (w.digests[0], 1), "the policy, then the intent");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn caller_may_leave_an_intent_that_lands_late() {
     let (w, ledger) = shared().await;
-    let promoter = over(&w, Flawed::over(&ledger, [(Flaw::Hidden, 1)]));
+    let promoter = over(&w, hides_one(&ledger));
     let (puts, resolves) = (w.prod.tag().clone(), w.prod.tag().clone());
     w.registry.script_when(move |call| call.puts(&puts), [InjectedFault::Slow(Duration::from_secs(5))]);
     w.registry.script_reads_when(
@@ -289,7 +238,7 @@ async fn caller_may_leave_an_intent_that_lands_late() {
 #[tokio::test(start_paused = true)]
 async fn refused_is_not_said_while_an_intent_may_land() {
     let (w, ledger) = shared().await;
-    let promoter = over(&w, Flawed::over(&ledger, [(Flaw::Hidden, 1)]));
+    let promoter = over(&w, hides_one(&ledger));
     let resolves = w.prod.tag().clone();
     w.registry.script_reads_when(move |call| call.resolves(&resolves), [ReadFault::Pass, ReadFault::Unavailable]);
     let error = promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
@@ -299,13 +248,13 @@ async fn refused_is_not_said_while_an_intent_may_land() {
 #[tokio::test(start_paused = true)]
 async fn a_committed_move_is_not_called_taken_over() {
     let (w, ledger) = shared().await;
-    let flawed = Flawed::over(&ledger, [(Flaw::None, 1), (Flaw::Dies, 1)]);
-    let promoter = over(&w, flawed.clone());
+    let dying = dies_after(1, &ledger);
+    let promoter = over(&w, dying.clone());
     let (prod, source) = (w.prod.clone(), w.release("1.1"));
     let first = tokio::spawn(async move { promoter.promote(&prod, source, terms()).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
     w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
-    flawed.blind.store(0, SeqCst);
+    dying.calm();
     let receipt = first.await.unwrap().unwrap();
     assert_eq!((receipt.result, receipt.digest), (MoveResult::Committed, w.digests[1]));
 }
@@ -313,13 +262,15 @@ async fn a_committed_move_is_not_called_taken_over() {
 #[tokio::test(start_paused = true)]
 async fn key_once_after_an_unanswered_intent() {
     let (w, ledger) = shared().await;
-    let flawed = Flawed::over(&ledger, [(Flaw::Dies, 1)]);
-    let promoter = over(&w, flawed.clone());
+    let dying = dies_after(0, &ledger);
+    let promoter = over(&w, dying.clone());
     let (prod, source) = (w.prod.clone(), w.release("1.1"));
     let first =
         tokio::spawn(async move { promoter.promote(&prod, source, terms().on_conflict(OnConflict::Requeue)).await });
     tokio::time::sleep(Duration::from_millis(150)).await;
-    flawed.stall_ms.store(150_000, SeqCst);
+    dying.calm();
+    let stalls = Fault::pass().first(async { tokio::time::sleep(Duration::from_secs(150)).await });
+    dying.script_when(|call| matches!(call, LedgerCall::Size { .. }), [stalls]);
     w.promoter.recover(&w.prod, RecoveryMode::RollForward, eve(), Duration::from_secs(200)).await.unwrap();
     w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
     assert_eq!(first.await.unwrap().unwrap_err().kind(), ErrorKind::IdempotencySuperseded);
@@ -331,7 +282,7 @@ async fn drift_is_said_on_a_ledger_that_cannot_be_written() {
     let (w, ledger) = shared().await;
     let hotfix = w.registry.push_image(w.prod.repository(), &tag("hotfix"), 99);
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &hotfix);
-    let full = over(&w, Flawed::over(&ledger, [(Flaw::Down, usize::MAX)]));
+    let full = over(&w, flawed(&ledger, always(down)));
     let error = full.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChannelDrifted);
 }

@@ -1,6 +1,6 @@
 //! The last change: the last committed move whose target is not the digest that was live before it.
 
-use super::flawed::{Flaw, Flawed, over, shared};
+use super::flawed::{dies_after, over, shared};
 use super::*;
 
 impl World {
@@ -43,7 +43,7 @@ async fn rollback_after_a_rollback_names_its_target_whatever_changed_nothing_sin
 async fn rollback_that_put_the_live_digest_again_is_no_change() {
     let (w, ledger) = shared().await;
     w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
-    let dying = over(&w, Flawed::over(&ledger, [(Flaw::Dies, 1)]));
+    let dying = over(&w, dies_after(0, &ledger));
     dying.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
     assert_eq!(w.promoter.rollback(&w.prod, None, terms()).await.unwrap().digest, w.digests[2]);
     assert_eq!(w.promoter.rollback(&w.prod, None, terms()).await.unwrap().digest, w.digests[0]);

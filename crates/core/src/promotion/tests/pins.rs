@@ -1,6 +1,6 @@
 //! Pins: moves that write them, moves that do not, and the result if a pin cannot be written.
 
-use super::flawed::{Flaw, Flawed, dead, over, shared};
+use super::flawed::{dead, dies_after, over, shared};
 use super::*;
 use crate::policy::Finding;
 use crate::testing::Call;
@@ -56,7 +56,7 @@ async fn tag_does_not_leave_a_landed_digest_whose_pin_is_refused() {
 async fn retry_that_closes_its_landed_move_without_a_pin_is_committed_with_a_warning() {
     let (w, ledger) = shared().await;
     let keyed = || terms().idempotency_key("run-7".parse().unwrap());
-    let dying = over(&w, Flawed::over(&ledger, [(Flaw::Dies, 1)]));
+    let dying = over(&w, dies_after(0, &ledger));
     dying.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap_err();
     w.landed_and_its_pin_refused().await;
     let receipt = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
