@@ -2,17 +2,14 @@
 
 use std::fmt;
 use std::future::{Future, pending};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use tagwarden::ledger::{Appended, IndexStore, Ledger, Term};
+use tagwarden::ledger::Ledger;
 use tagwarden::log::ChannelState;
-use tagwarden::registry::{Manifest, Put, Registry, pin_tag, pinned};
-use tagwarden::{Channel, Digest, Error, ErrorKind, Reference, Repository, Result, Tag};
-use tagwarden_testing::MemoryRegistry;
+use tagwarden::registry::{Registry, pin_tag, pinned};
+use tagwarden::{Channel, Digest, Error, ErrorKind, Repository, Tag};
+use tagwarden_testing::{Call as RegistryCall, Fault, FaultyLedger, FaultyRegistry, LedgerCall, MemoryRegistry};
 use tokio::sync::Notify;
 
 /// The fault of a call.
@@ -36,8 +33,7 @@ pub struct Gate {
     ledger: Arc<dyn Ledger>,
     /// The registry and the ledger without faults; none if they cannot be read.
     truth: Option<(MemoryRegistry, Arc<dyn Ledger>)>,
-    happens: Mutex<Vec<(usize, What)>>,
-    made: AtomicUsize,
+    happens: Vec<(usize, What)>,
     calls: Mutex<Vec<Call>>,
     dead: AtomicBool,
     died: Notify,
@@ -65,6 +61,50 @@ pub enum Port {
     Append,
 }
 
+impl Call {
+    fn of_registry(call: &RegistryCall) -> Call {
+        let (port, what) = match call {
+            RegistryCall::Put { tag, digest, .. } => {
+                (if pinned(tag).is_some() { Port::Pin } else { Port::Put }, format!("put {tag} {digest}"))
+            }
+            RegistryCall::Resolve { tag, .. } => (Port::Look, format!("resolve {tag}")),
+            _ => (Port::Look, call.to_string()),
+        };
+        Call { port, what }
+    }
+
+    fn of_ledger(call: &LedgerCall) -> Call {
+        let (port, what) = match call {
+            LedgerCall::Append { seq, bytes, .. } => {
+                let kind = &serde_json::from_slice::<serde_json::Value>(bytes).unwrap()["kind"];
+                (Port::Append, format!("append {seq} {kind}"))
+            }
+            LedgerCall::Size { .. } => (Port::Read, "size".to_owned()),
+            LedgerCall::Read { from, .. } => (Port::Read, format!("read {from}")),
+            LedgerCall::Channels => (Port::Read, "channels".to_owned()),
+        };
+        Call { port, what }
+    }
+}
+
+impl Port {
+    /// The error of a call that is lost or refused.
+    fn error(self, what: What) -> Error {
+        let (kind, message) = match (self, what) {
+            (Port::Look, _) => (ErrorKind::RegistryUnavailable, "the registry gave no answer"),
+            (Port::Pin | Port::Put, What::Refused) => {
+                (ErrorKind::RegistryRefused, "the registry refused, as it was told to")
+            }
+            (Port::Pin | Port::Put, _) => (ErrorKind::RegistryAmbiguous, "the answer was lost"),
+            (Port::Read, _) | (Port::Append, What::Refused) => {
+                (ErrorKind::LedgerUnavailable, "the ledger gave no answer")
+            }
+            (Port::Append, _) => (ErrorKind::LedgerAmbiguous, "the answer to the append was lost"),
+        };
+        Error::new(kind, message)
+    }
+}
+
 impl Gate {
     /// Ports with a fault at the given calls, counted from 1.
     pub fn new(
@@ -77,8 +117,7 @@ impl Gate {
             truth,
             registry,
             ledger,
-            happens: Mutex::new(happens.to_vec()),
-            made: AtomicUsize::new(0),
+            happens: happens.to_vec(),
             calls: Mutex::default(),
             dead: AtomicBool::new(false),
             died: Notify::new(),
@@ -87,11 +126,24 @@ impl Gate {
     }
 
     pub fn registry(self: &Arc<Gate>) -> Arc<dyn Registry> {
-        Arc::new(GatedRegistry(Arc::clone(self)))
+        let (gate, registry) = (Arc::clone(self), FaultyRegistry::over(self.registry.clone()));
+        registry.rule(move |call| {
+            let fault = gate.meet(Call::of_registry(call));
+            Some(match call {
+                RegistryCall::Put { repository, tag, digest } if pinned(tag).is_none() => {
+                    let (gate, repository, tag, to) = (Arc::clone(&gate), repository.clone(), tag.clone(), *digest);
+                    fault.first(async move { gate.check_put(&repository, &tag, to).await })
+                }
+                _ => fault,
+            })
+        });
+        Arc::new(registry)
     }
 
     pub fn ledger(self: &Arc<Gate>) -> Arc<dyn Ledger> {
-        Arc::new(GatedLedger(Arc::clone(self)))
+        let (gate, ledger) = (Arc::clone(self), FaultyLedger::over(self.ledger.clone()));
+        ledger.rule(move |call| Some(gate.meet(Call::of_ledger(call))));
+        Arc::new(ledger)
     }
 
     /// Every call so far.
@@ -124,33 +176,34 @@ impl Gate {
         }
     }
 
-    async fn pass<T>(&self, port: Port, what: String, act: impl Future<Output = T>, fail: impl FnOnce(What) -> T) -> T {
+    /// Counts a call, and chooses its fault.
+    fn meet(self: &Arc<Gate>, call: Call) -> Fault {
         if self.is_dead() {
-            return pending().await;
+            return Fault::pass().first(pending());
         }
-        let number = 1 + self.made.fetch_add(1, Ordering::SeqCst);
-        self.calls.lock().unwrap().push(Call { port, what });
-        let happens = self.happens.lock().unwrap().iter().find(|(at, _)| *at == number).map(|(_, what)| *what);
-        match happens {
-            None => {
-                let answer = act.await;
-                // The worker died during the call: it gets no answer.
-                if self.is_dead() { pending().await } else { answer }
-            }
+        let (port, gate) = (call.port, Arc::clone(self));
+        let number = {
+            let mut calls = self.calls.lock().unwrap();
+            calls.push(call);
+            calls.len()
+        };
+        match self.happens.iter().find(|(at, _)| *at == number).map(|(_, what)| *what) {
+            None => Fault::pass().then(async move {
+                // A worker that died during the call gets no answer.
+                if gate.is_dead() {
+                    pending().await
+                }
+            }),
             Some(What::CrashBefore) => {
                 self.kill();
+                Fault::pass().first(pending())
+            }
+            Some(What::CrashAfter) => Fault::pass().then(async move {
+                gate.kill();
                 pending().await
-            }
-            Some(What::CrashAfter) => {
-                act.await;
-                self.kill();
-                pending().await
-            }
-            Some(What::LostAfter) => {
-                act.await;
-                fail(What::LostAfter)
-            }
-            Some(what) => fail(what),
+            }),
+            Some(What::LostAfter) => Fault::after(port.error(What::LostAfter)),
+            Some(what) => Fault::before(port.error(what)),
         }
     }
 
@@ -182,92 +235,5 @@ impl Gate {
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Gate")
-    }
-}
-
-#[derive(Debug)]
-struct GatedRegistry(Arc<Gate>);
-
-fn unreadable<T>(what: What) -> Result<T> {
-    Err(Error::new(ErrorKind::RegistryUnavailable, format!("the registry gave no answer ({what:?})")))
-}
-
-#[async_trait]
-impl Registry for GatedRegistry {
-    async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>> {
-        let act = self.0.registry.resolve(repository, tag);
-        self.0.pass(Port::Look, format!("resolve {tag}"), act, unreadable).await
-    }
-
-    async fn fetch(&self, reference: &Reference) -> Result<Option<Manifest>> {
-        let act = self.0.registry.fetch(reference);
-        self.0.pass(Port::Look, format!("fetch {reference}"), act, unreadable).await
-    }
-
-    async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, timeout: Duration) -> Put {
-        let port = if pinned(tag).is_some() { Port::Pin } else { Port::Put };
-        let act = async {
-            if port == Port::Put {
-                self.0.check_put(repository, tag, manifest.digest()).await;
-            }
-            self.0.registry.put(repository, tag, manifest, timeout).await
-        };
-        let fail = |what| match what {
-            What::Refused => {
-                Put::Refused(Error::new(ErrorKind::RegistryRefused, "the registry refused, as it was told to"))
-            }
-            _ => Put::Unknown(Error::new(ErrorKind::RegistryAmbiguous, "the answer was lost")),
-        };
-        self.0.pass(port, format!("put {tag} {}", manifest.digest()), act, fail).await
-    }
-
-    async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>> {
-        let act = self.0.registry.tags(repository);
-        self.0.pass(Port::Look, format!("tags {repository}"), act, unreadable).await
-    }
-
-    async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
-        let act = self.0.registry.has_blob(repository, digest);
-        self.0.pass(Port::Look, format!("blob {digest}"), act, unreadable).await
-    }
-}
-
-#[derive(Debug)]
-struct GatedLedger(Arc<Gate>);
-
-fn unread<T>(what: What) -> Result<T> {
-    Err(Error::new(ErrorKind::LedgerUnavailable, format!("the ledger gave no answer ({what:?})")))
-}
-
-#[async_trait]
-impl Ledger for GatedLedger {
-    async fn size(&self, channel: &Channel) -> Result<u64> {
-        self.0.pass(Port::Read, "size".to_owned(), self.0.ledger.size(channel), unread).await
-    }
-
-    async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
-        self.0.pass(Port::Read, format!("read {from}"), self.0.ledger.read(channel, from, limit), unread).await
-    }
-
-    async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
-        let kind = serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()["kind"].to_string();
-        let fail = |what| match what {
-            What::Refused => unread(what),
-            _ => Err(Error::new(ErrorKind::LedgerAmbiguous, "the answer to the append was lost")),
-        };
-        let act = self.0.ledger.append(channel, seq, bytes);
-        self.0.pass(Port::Append, format!("append {seq} {kind}"), act, fail).await
-    }
-
-    async fn channels(&self) -> Result<Vec<Channel>> {
-        self.0.pass(Port::Read, "channels".to_owned(), self.0.ledger.channels(), unread).await
-    }
-
-    async fn search(&self, channel: &Channel, term: Term<'_>, size: u64) -> Result<Option<Vec<u64>>> {
-        self.0.ledger.search(channel, term, size).await
-    }
-
-    fn index(&self) -> Option<&dyn IndexStore> {
-        self.0.ledger.index()
     }
 }

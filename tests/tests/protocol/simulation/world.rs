@@ -7,11 +7,12 @@ use tagwarden::ledger::{ChannelLog, Ledger, MemoryLedger};
 use tagwarden::log::{Body, Deployment, Hold, HoldScope, Observation, ObservationCause, Source, Unhold};
 use tagwarden::promotion::RecoveryMode;
 use tagwarden::{Channel, Clock, Digest, MoveOptions, Promoter, Provenance, Times};
-use tagwarden_testing::PausedClock;
-use tagwarden_testing::{InjectedFault, MemoryRegistry, RandomFaults, ReadFault, UntaggedPolicy};
+use tagwarden_testing::{
+    FaultyLedger, InjectedFault, MemoryRegistry, PausedClock, RandomFaults, ReadFault, UntaggedPolicy,
+};
 use tagwarden_tests::random::Random;
 
-use super::flaky::Flaky;
+use super::flaky::flaky;
 use super::worker::Worker;
 use super::{Outcome, Seen};
 use crate::gate::{Gate, What};
@@ -59,7 +60,7 @@ pub(super) struct World {
     pub(super) weather: Weather,
     pub(super) registry: MemoryRegistry,
     pub(super) memory: Arc<MemoryLedger>,
-    ledger: Arc<Flaky>,
+    ledger: Arc<FaultyLedger>,
     clock: PausedClock,
     pub(super) channels: Vec<Channel>,
     digests: Vec<Digest>,
@@ -89,8 +90,7 @@ impl World {
         let stranger = registry.push_image(repository, &tag("stranger"), 666);
         let memory = Arc::new(MemoryLedger::new());
         let percent = [0, 3, 10, 25][usize::try_from(random.below(4)).unwrap()];
-        let ledger =
-            Arc::new(Flaky { inner: Arc::clone(&memory), random: Mutex::new(Random::new(random.any())), percent });
+        let ledger = flaky(&memory, Random::new(random.any()), percent);
         let mut chaos = RandomFaults::new(random.any(), [0, 5, 15, 35][usize::try_from(random.below(4)).unwrap()]);
         chaos.puts.retain(|fault| match fault {
             InjectedFault::Twice(_) | InjectedFault::Gone => !lawful,
