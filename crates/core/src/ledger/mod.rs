@@ -85,8 +85,8 @@ pub enum Unacknowledged {
 /// - **One order.** Appends are serialisable across tasks, processes and (where the backend says so) machines.
 /// - **Read your writes.** A read sees every append that returned before it began.
 /// - **Durable.** An append that returned `Stored` survives a crash.
-/// - **Ambiguity is reported.** An append that may or may not have been stored is LEDGER_AMBIGUOUS, never `Lost` and
-///   never `Stored`.
+/// - **Ambiguity is reported.** An append that may or may not have been stored is LEDGER_AMBIGUOUS, never `Conflict`
+///   and never `Stored`.
 /// - **Bytes are exact.** A read returns the bytes that were appended; no log contains entries of another.
 ///
 /// Logs of different channels need not be ordered. A backend stores encoded entries: it can lose or refuse an entry,

@@ -79,7 +79,7 @@ pub async fn append_if_next(store: &dyn LedgerHarness) -> TestResult {
     Ok(())
 }
 
-/// An append beyond the next position is lost and stores nothing, in an empty log too.
+/// An append beyond the next position is a `Conflict` and stores nothing, in an empty log too.
 pub async fn gaps_are_refused(store: &dyn LedgerHarness) -> TestResult {
     let requirement = Requirement("gaps_are_refused");
     let ledger = requirement.open(store).await?;
@@ -101,7 +101,7 @@ pub async fn gaps_are_refused(store: &dyn LedgerHarness) -> TestResult {
     Ok(())
 }
 
-/// `Lost` means that nothing was stored. An append without a competing writer is not lost.
+/// `Conflict` means that nothing was stored. An append without a competing writer is no `Conflict`.
 pub async fn lost_is_not_stored(store: &dyn LedgerHarness) -> TestResult {
     let requirement = Requirement("lost_is_not_stored");
     let ledger = requirement.open(store).await?;
@@ -113,8 +113,8 @@ pub async fn lost_is_not_stored(store: &dyn LedgerHarness) -> TestResult {
         if append == Appended::Conflict {
             let there = requirement.value("read", ledger.read(&log.channel, seq, 1).await)?;
             return requirement.broken(match there.first() == Some(entry.bytes()) {
-                true => format!("the append at {seq} said Lost, and its entry stands there"),
-                false => format!("the append at {seq}, the next position, said Lost though it was not contested"),
+                true => format!("the append at {seq} answered Conflict, but its entry was stored"),
+                false => format!("the append at {seq}, the next position, answered Conflict, but it was not contested"),
             });
         }
     }
@@ -352,7 +352,9 @@ impl Requirement {
     async fn stored(&self, ledger: &dyn Ledger, log: &Log, entry: &EncodedEntry) -> TestResult {
         let seq = log.size - 1;
         let append = self.value("append", ledger.append(&log.channel, seq, entry.bytes().clone()).await)?;
-        self.that(append == Appended::Stored, || format!("an append of {} at {seq}, the next, said Lost", log.channel))
+        self.that(append == Appended::Stored, || {
+            format!("an append of {} at {seq}, the next position, answered Conflict", log.channel)
+        })
     }
 
     /// The log is exactly `written`, in a read of the whole log.

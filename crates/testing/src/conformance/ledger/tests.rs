@@ -10,7 +10,7 @@ enum Defect {
     Nothing,
     LastWriterWins,
     TakesGaps,
-    SaysLostWhenStored,
+    AnswersConflictWhenStored,
     ActsBetweenCheckAndStore,
     ReadsStale,
     ForgetsOnRestart,
@@ -89,7 +89,7 @@ impl Ledger for BrokenLedger {
             }
         }
         match self.defect {
-            Defect::SaysLostWhenStored if seq % 7 == 6 => Ok(Appended::Conflict),
+            Defect::AnswersConflictWhenStored if seq % 7 == 6 => Ok(Appended::Conflict),
             _ => Ok(Appended::Stored),
         }
     }
@@ -146,7 +146,7 @@ async fn every_broken_ledger_is_caught_by_the_requirement_that_it_breaks() {
     let caught = [
         append_if_next(&store(Defect::LastWriterWins)).await,
         gaps_are_refused(&store(Defect::TakesGaps)).await,
-        lost_is_not_stored(&store(Defect::SaysLostWhenStored)).await,
+        lost_is_not_stored(&store(Defect::AnswersConflictWhenStored)).await,
         one_order(&store(Defect::ActsBetweenCheckAndStore)).await,
         read_your_writes(&store(Defect::ReadsStale)).await,
         durable(&store(Defect::ForgetsOnRestart)).await,
@@ -164,13 +164,13 @@ async fn every_broken_ledger_is_caught_by_the_requirement_that_it_breaks() {
     };
     assert_eq!(said(0), "append_if_next: an append at #, which was taken, said Stored");
     assert_eq!(said(1), "gaps_are_refused: an append at # of a log of # said Stored");
-    assert_eq!(said(2), "lost_is_not_stored: the append at # said Lost, and its entry stands there");
+    assert_eq!(said(2), "lost_is_not_stored: the append at # answered Conflict, but its entry was stored");
     assert_eq!(requirements[3].to_string(), "one_order: 8 of 8 writers won position 0");
     for (nth, requirement, part) in [
         (4, "read_your_writes", "is 0 after 1"),
         (5, "durable", "is 0 after 2"),
         (6, "bytes_are_exact", "is not what was appended"),
-        (7, "logs_are_apart", "said Lost"),
+        (7, "logs_are_apart", "answered Conflict"),
         (8, "channels_are_listed", "are listed"),
         (9, "channels_are_listed", "are listed"),
         (10, "read_limits", "read(0, 0) of 20 gave 20 entries instead of 0 to 0"),
