@@ -1,10 +1,14 @@
 //! The cost of a governed move beside its parts, each pair measured side by side in one run.
 //!
-//! `cargo bench -p tagwarden --bench promotion --features testing` prints medians and their ratio. The registry is
+//! `cargo bench -p tagwarden-tests --bench promotion` prints medians and their ratio. The registry is
 //! `tagwarden_testing::RegistryServer` on loopback, the ledger is a `FileLedger`; both sides speak to the same server.
 //! `TAGWARDEN_BENCH_ENTRIES` makes the long log another length than 100,000 entries (about 100 MB), and
 //! `TAGWARDEN_BENCH_ONLY` runs one part alone: `loopback`, `latency`, `log` or `audit`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+#[path = "shared/paired.rs"]
+mod paired;
+mod shared;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -17,14 +21,15 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, StatusCode};
 use tagwarden::drift::Drift;
 use tagwarden::ledger::FileLedger;
-use tagwarden::log::{Body, ChannelState, Deployment, PolicyEntry, RecordedPolicy, Source};
-use tagwarden::policy::Policy;
+use tagwarden::log::Source;
 use tagwarden::registry::MANIFEST_TYPES;
 use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry};
-use tagwarden::{Channel, Digest, IdempotencyKey, MoveOptions, Promoter, Provenance, Repository, Tag, Timestamp};
-use tagwarden_testing::{AuthMode, Bearer, Login, MemoryRegistry, RegistryServer, entries};
+use tagwarden::{Channel, Digest, IdempotencyKey, MoveOptions, Promoter, Provenance, Repository, Tag};
+use tagwarden_testing::{AuthMode, Bearer, Login, MemoryRegistry, RegistryServer};
 use tokio::runtime::Runtime;
-use uuid::Uuid;
+
+use crate::paired::paired;
+use crate::shared::entries;
 
 const SHORT: u64 = 100;
 const CHANNELS: usize = 1000;
@@ -117,10 +122,10 @@ impl<'a> World<'a> {
             world.runtime.block_on(get_and_put(client, &world.repository, &tag, "bare", None));
             start.elapsed()
         };
-        paired("promotion, all opened anew", 2.5, 100, || move_tag(None), "GET + PUT, new client", || bare(None));
+        paired(("promotion, all opened anew", 2.5, 100), || move_tag(None), "GET + PUT, new client", || bare(None));
         let (promoter, client) = (world.borrow().promoter(), new_client());
         let name = "GET + PUT, kept connection";
-        paired("promotion, kept connection", 2.5, 200, || move_tag(Some(&promoter)), name, || bare(Some(&client)));
+        paired(("promotion, kept connection", 2.5, 200), || move_tag(Some(&promoter)), name, || bare(Some(&client)));
         // The part of it that is the disk's: two entries that must not be lost.
         let mut file = File::create(world.borrow().dir.join("plain")).unwrap();
         let mut synced = || {
@@ -133,7 +138,7 @@ impl<'a> World<'a> {
         };
         let with_syncs = |file: &mut dyn FnMut() -> Duration| bare(Some(&client)) + file();
         let name = "GET + PUT + 2 × (write + fdatasync)";
-        paired("promotion", 2.5, 200, || move_tag(Some(&promoter)), name, || with_syncs(&mut synced));
+        paired(("promotion", 2.5, 200), || move_tag(Some(&promoter)), name, || with_syncs(&mut synced));
     }
 
     fn latency(&mut self) {
@@ -160,12 +165,12 @@ impl<'a> World<'a> {
             start.elapsed()
         };
         let four = "GET /v2/, GET, GET /v2/, PUT";
-        paired("+ 50 ms, first promotion", 1.05, rounds, first, four, || bare(None));
-        paired("+ 50 ms, next environment", 0.8, rounds, next, four, || bare(None));
+        paired(("+ 50 ms, first promotion", 1.05, rounds), first, four, || bare(None));
+        paired(("+ 50 ms, next environment", 0.8, rounds), next, four, || bare(None));
         world.borrow().server.access(AuthMode::Bearer(Bearer::new(Login::new("ci", "pw"))));
         let six = "the same with 2 requests for a token";
-        paired("+ 50 ms, token, first promotion", 1.05, rounds, first, six, || bare(Some("ci:pw")));
-        paired("+ 50 ms, token, next environment", 0.85, rounds, next, six, || bare(Some("ci:pw")));
+        paired(("+ 50 ms, token, first promotion", 1.05, rounds), first, six, || bare(Some("ci:pw")));
+        paired(("+ 50 ms, token, next environment", 0.85, rounds), next, six, || bare(Some("ci:pw")));
     }
 
     fn promote(&self, channel: &Channel, from: Source) -> Duration {
@@ -276,12 +281,12 @@ fn audit(runtime: &Runtime, dir: &Path) {
         start.elapsed()
     };
     let name = "1,000 HEADs, 16 at once";
-    paired("audit of 1,000 channels, again", 1.2, 20, || audit(&promoter), name, || heads(&client));
+    paired(("audit of 1,000 channels, again", 1.2, 20), || audit(&promoter), name, || heads(&client));
     let anew = || crate::promoter(dir, server.host());
-    paired("audit of 1,000 channels, all opened anew", 1.2, 20, || audit(&anew()), name, || heads(&new_client()));
+    paired(("audit of 1,000 channels, all opened anew", 1.2, 20), || audit(&anew()), name, || heads(&new_client()));
     server.latency(Duration::from_millis(5));
     let name = "1,000 HEADs, 16 at once, + 5 ms";
-    paired("audit of 1,000 channels, anew, + 5 ms", 1.2, 5, || audit(&anew()), name, || heads(&new_client()));
+    paired(("audit of 1,000 channels, anew, + 5 ms", 1.2, 5), || audit(&anew()), name, || heads(&new_client()));
 }
 
 /// Current, history and a move of a channel on a long log against a short one; the ledger is opened anew each time. The
@@ -293,7 +298,7 @@ fn logs(runtime: &Runtime, dir: &Path, long: u64) {
         let channel = channel(size);
         let image = registry.push_image(channel.repository(), channel.tag(), size);
         let start = Instant::now();
-        write_log(dir, &channel, size, &image.digest());
+        write_log(dir, &channel, size, image.digest());
         let wrote = start.elapsed();
         let before = peak_bytes();
         let start = Instant::now();
@@ -332,11 +337,11 @@ fn logs(runtime: &Runtime, dir: &Path, long: u64) {
         runtime.block_on(promote(&promoter, &registry, size, nth));
         start.elapsed()
     };
-    paired("current and previous, long log", 2.0, 200, || current(long), "100 entries", || current(SHORT));
-    paired("history page of 50, long log", 2.0, 200, || page(long), "100 entries", || page(SHORT));
+    paired(("current and previous, long log", 2.0, 200), || current(long), "100 entries", || current(SHORT));
+    paired(("history page of 50, long log", 2.0, 200), || page(long), "100 entries", || page(SHORT));
     let keyed = std::cell::RefCell::new(&mut keyed);
     let keyed = |size| (keyed.borrow_mut())(size);
-    paired("promotion with a key, long log", 2.0, 200, || keyed(long), "100 entries", || keyed(SHORT));
+    paired(("promotion with a key, long log", 2.0, 200), || keyed(long), "100 entries", || keyed(SHORT));
 }
 
 async fn promote(promoter: &Promoter, registry: &MemoryRegistry, size: u64, nth: u64) {
@@ -348,45 +353,15 @@ async fn promote(promoter: &Promoter, registry: &MemoryRegistry, size: u64, nth:
     promoter.promote(&channel, from, terms().idempotency_key(key)).await.unwrap();
 }
 
-/// A log of `size` entries: the policy, and moves, each to a digest of its own, the last one to `live`.
-fn write_log(dir: &Path, channel: &Channel, size: u64, live: &Digest) {
+/// Writes the file of a log of `size` entries, whose last move is to `live`.
+fn write_log(dir: &Path, channel: &Channel, size: u64, live: Digest) {
     let name = channel.to_string().replace('/', "%2f").replace(':', "%3a");
     let mut file = BufWriter::with_capacity(1 << 20, File::create(dir.join(format!("{name}.jsonl"))).unwrap());
-    let mut state = ChannelState::empty(channel.clone());
-    let at = |seq: u64| Timestamp::from_unix_ms(1_700_000_000_000 + 1000 * i64::try_from(seq).unwrap());
-    let mut write = |state: &mut ChannelState, body| {
-        let id = Uuid::from_u128(0x0193_f1c2_0000_7000_8000_0000_0000_0000 + u128::from(state.size));
-        let sealed = state.next(body, id, at(state.size)).seal().unwrap();
-        state.take(sealed.bytes()).unwrap();
-        file.write_all(sealed.bytes()).unwrap();
+    for entry in entries(channel, size, live) {
+        file.write_all(&entry).unwrap();
         file.write_all(b"\n").unwrap();
-    };
-    for body in before_the_moves(size) {
-        write(&mut state, body);
-    }
-    while state.size < size {
-        let seq = state.size;
-        let to = if seq + 2 >= size { *live } else { Digest::of(&seq.to_be_bytes()) };
-        let mut intent = entries::intent(channel, seq, state.live, to).unwrap();
-        (intent.decision.at, intent.decision.policy) = (at(seq), Policy::standard().note());
-        let outcome = entries::outcome(seq, &intent);
-        for body in [Body::Intent(Box::new(intent)), Body::Outcome(outcome)] {
-            write(&mut state, body);
-        }
     }
     file.flush().unwrap();
-}
-
-/// The entries before the first move: the policy, and a deployment where the log is to have an even number of entries.
-fn before_the_moves(size: u64) -> Vec<Body> {
-    let policy = Policy::standard();
-    let (RecordedPolicy { name, digest }, text) = (policy.note(), policy.text());
-    let provenance = Provenance::new("manual", "bench", "bench").unwrap();
-    let policy = Body::Policy(PolicyEntry { name, digest, text, binding: false, provenance });
-    let (cluster, revision) = ("bench".parse().unwrap(), "prod".parse().unwrap());
-    let at = Timestamp::from_unix_ms(1_700_000_000_000);
-    let deployment = Body::Deployment(Deployment { cluster, revision, ready: true, at });
-    if size.is_multiple_of(2) { vec![policy, deployment] } else { vec![policy] }
 }
 
 fn channel(size: u64) -> Channel {
@@ -402,37 +377,4 @@ fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()? * 1024)
-}
-
-/// Measures both in turn, and prints the medians and their ratio.
-fn paired(
-    what: &str,
-    goal: f64,
-    rounds: usize,
-    mut measured: impl FnMut() -> Duration,
-    against: &str,
-    mut reference: impl FnMut() -> Duration,
-) {
-    let mut times = [Vec::new(), Vec::new()];
-    let warm = (rounds / 10).max(1);
-    for round in 0..rounds + warm {
-        // Who goes first changes, and the first ones are to warm up.
-        let (a, b) = match round % 2 {
-            0 => (measured(), reference()),
-            _ => {
-                let b = reference();
-                (measured(), b)
-            }
-        };
-        if round >= warm {
-            times[0].push(a);
-            times[1].push(b);
-        }
-    }
-    let [a, b] = times.map(|mut times| {
-        times.sort();
-        times[times.len() / 2]
-    });
-    let ratio = a.as_secs_f64() / b.as_secs_f64();
-    println!("{what}: {a:.2?}; {against}: {b:.2?}; ratio {ratio:.2} (goal: at most {goal})");
 }

@@ -10,8 +10,9 @@ pub fn paired(
     mut reference: impl FnMut() -> Duration,
 ) {
     let mut times = [Vec::new(), Vec::new()];
-    for round in 0..rounds + rounds / 10 {
-        // The order alternates, and the first tenth of the rounds is warm-up.
+    let warm_up = (rounds / 10).max(1);
+    for round in 0..rounds + warm_up {
+        // The order alternates.
         let (a, b) = match round % 2 {
             0 => (measured(), reference()),
             _ => {
@@ -19,7 +20,7 @@ pub fn paired(
                 (measured(), b)
             }
         };
-        if round >= rounds / 10 {
+        if round >= warm_up {
             times[0].push(a);
             times[1].push(b);
         }
