@@ -1,5 +1,5 @@
 //! A proxy on loopback in front of a registry or a ledger's engine. It injects network faults: it loses the answer,
-//! cuts the connection, delays a request, repeats a request, or removes the condition of a conditional write.
+//! cuts the connection, delays a request or sends it late, repeats it, or removes the condition of a conditional write.
 
 mod http;
 mod tcp;
@@ -27,6 +27,8 @@ pub enum Fault {
     Cut,
     /// The request is delayed by this time.
     Delay(Duration),
+    /// The connection is closed, and the server receives the request after this time. For other protocols than HTTP.
+    Late(Duration),
     /// The server receives the request twice, one after the other. The client gets this answer. HTTP only.
     Repeat(Answer),
     /// The `If-None-Match` header is removed. HTTP only.
@@ -53,6 +55,8 @@ pub struct Done {
     pub cut: u64,
     /// Requests that were delayed.
     pub delayed: u64,
+    /// Requests that the server received after their connection was closed.
+    pub late: u64,
     /// Requests that the server received twice.
     pub repeated: u64,
     /// Requests whose condition was removed.
@@ -171,8 +175,12 @@ impl Proxy {
     }
 
     fn can(&self, fault: Fault) -> Fault {
-        let needs_http = matches!(fault, Fault::Repeat(_) | Fault::StripCondition);
-        assert!(self.speaks == Speaks::Http || !needs_http, "{fault:?} needs HTTP");
+        let speaks = match fault {
+            Fault::Repeat(_) | Fault::StripCondition => Speaks::Http,
+            Fault::Late(_) => Speaks::Anything,
+            _ => self.speaks,
+        };
+        assert!(self.speaks == speaks, "{fault:?} is not for this protocol");
         fault
     }
 
@@ -233,6 +241,7 @@ impl Shared {
             Fault::LoseAnswer => weather.done.lost += 1,
             Fault::Cut => weather.done.cut += 1,
             Fault::Delay(_) => weather.done.delayed += 1,
+            Fault::Late(_) => weather.done.late += 1,
             Fault::Repeat(_) => weather.done.repeated += 1,
         }
         fault

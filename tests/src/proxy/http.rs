@@ -29,7 +29,8 @@ pub(super) fn serve(shared: &Shared, mut client: TcpStream) {
 fn answer(shared: &Shared, mut request: Message) -> io::Result<Option<Message>> {
     let fault = shared.draw(&request.head);
     match fault {
-        Fault::Pass => {}
+        // `Late` is for other protocols.
+        Fault::Pass | Fault::Late(_) => {}
         Fault::Cut => return Ok(None),
         Fault::Delay(time) => std::thread::sleep(time),
         Fault::StripCondition => {

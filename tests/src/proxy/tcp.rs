@@ -36,6 +36,12 @@ fn carry_there(shared: &Shared, silent: &AtomicBool, mut client: &TcpStream, mut
                 return server.write_all(sent);
             }
             Fault::Delay(time) => std::thread::sleep(time),
+            Fault::Late(time) => {
+                silent.store(true, Ordering::SeqCst);
+                client.shutdown(Shutdown::Both)?;
+                std::thread::sleep(time);
+                return server.write_all(sent);
+            }
             // The remaining faults need HTTP.
             Fault::Pass | Fault::Repeat(_) | Fault::StripCondition => {}
         }

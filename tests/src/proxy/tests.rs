@@ -171,6 +171,21 @@ fn bytes_of_any_protocol_lose_their_answer_after_the_server_acted() {
 }
 
 #[test]
+fn late_bytes_arrive_after_the_client_was_cut_off() {
+    let (host, seen) = echo();
+    let proxy = Proxy::tcp(host);
+    proxy.script(|_| true, [Fault::Late(Duration::from_millis(80))]);
+    let client = TcpStream::connect(proxy.host()).unwrap();
+    assert_eq!(say(&client, "COMMIT"), None);
+    assert!(seen.lock().unwrap().is_empty());
+    while seen.lock().unwrap().is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(*seen.lock().unwrap(), ["COMMIT"]);
+    assert_eq!(proxy.done(), Done { requests: 1, late: 1, ..Done::default() });
+}
+
+#[test]
 fn a_drop_closes_what_is_open_and_listens_no_more() {
     let (host, _) = echo();
     let proxy = Proxy::tcp(host);

@@ -1,124 +1,49 @@
 //! Lost answers: the connection is cut before the request arrives, before the answer arrives, or between the two.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use tagwarden::ErrorKind;
 use tagwarden::ledger::{Appended, Ledger, OpenMode, PostgresLedger};
 use tagwarden::log::ChannelState;
 use tagwarden_tests::postgres::Postgres;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tagwarden_tests::proxy::{Fault, Proxy};
 
 use super::{channel, made, next};
 
-/// The fault of the next append.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Cut {
-    /// No fault: the append is answered.
-    Nothing,
-    /// The connection is cut, and the server does not receive the append.
-    Request,
-    /// The server handles the append, and the connection is cut in place of the answer.
-    Answer,
-    /// The connection is cut, and the server receives the append later.
-    Late,
-}
-
-/// A port that forwards to the server and injects one fault into one append.
-struct Wire {
-    port: u16,
-    next: Arc<AtomicU8>,
-}
-
-impl Wire {
-    async fn to(server: &Postgres) -> Wire {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let wire = Wire { port: listener.local_addr().unwrap().port(), next: Arc::default() };
-        let (next, host) = (Arc::clone(&wire.next), server.host());
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, host.clone(), Arc::clone(&next)));
-            }
-        });
-        wire
-    }
-
-    fn cut(&self, what: Cut) {
-        self.next.store(what as u8, Ordering::SeqCst);
-    }
-
-    fn is_cut(&self) -> bool {
-        self.next.load(Ordering::SeqCst) == Cut::Nothing as u8
-    }
-}
-
-async fn carry(mut client: TcpStream, host: String, next: Arc<AtomicU8>) {
-    let Ok(mut server) = TcpStream::connect(host).await else { return };
-    let (mut there, mut back) = (vec![0; 65536], vec![0; 65536]);
-    loop {
-        tokio::select! {
-            read = client.read(&mut there) => {
-                let Ok(length @ 1..) = read else { return };
-                let is_append = there[..length].windows(12).any(|window| window == b"INSERT INTO ");
-                let cut = if is_append { next.swap(Cut::Nothing as u8, Ordering::SeqCst) } else { 0 };
-                if cut == Cut::Request as u8 {
-                    return;
-                }
-                if cut == Cut::Late as u8 {
-                    drop(client);
-                    tokio::time::sleep(Duration::from_millis(300)).await;
-                    server.write_all(&there[..length]).await.unwrap();
-                    let _ = server.read(&mut back).await;
-                    return;
-                }
-                server.write_all(&there[..length]).await.unwrap();
-                if cut == Cut::Answer as u8 {
-                    let _ = server.read(&mut back).await;
-                    return;
-                }
-            }
-            read = server.read(&mut back) => {
-                let Ok(length @ 1..) = read else { return };
-                if client.write_all(&back[..length]).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
+fn is_append(sent: &[u8]) -> bool {
+    sent.windows(12).any(|window| window == b"INSERT INTO ")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn append_with_a_lost_answer_is_looked_up() {
     let Some(server) = Postgres::start("append_with_a_lost_answer_is_looked_up", &[]) else { return };
     let (url, direct) = made(&server, "cut").await;
-    let wire = Wire::to(&server).await;
-    let through = url.replace(&server.host(), &format!("127.0.0.1:{}", wire.port));
+    let proxy = Proxy::tcp(server.host());
+    let through = url.replace(&server.host(), &proxy.host());
     let ledger = PostgresLedger::open(&through, OpenMode::Write).await.unwrap();
     let channel = channel("cut");
     let mut state = ChannelState::empty(channel.clone());
     let mut written = Vec::new();
-    for cut in [Cut::Nothing, Cut::Request, Cut::Answer, Cut::Late, Cut::Answer, Cut::Request] {
-        let entry = next(&mut state, &format!("{cut:?}"));
-        wire.cut(cut);
+    let late = Fault::Late(Duration::from_millis(300));
+    for fault in [Fault::Pass, Fault::Cut, Fault::LoseAnswer, late, Fault::LoseAnswer, Fault::Cut] {
+        let entry = next(&mut state, &format!("{fault:?}"));
+        proxy.script(is_append, [fault]);
         let append = ledger.append(&channel, written.len() as u64, entry.clone()).await.unwrap();
-        assert_eq!(append, Appended::Stored, "{cut:?}");
-        assert!(wire.is_cut());
+        assert_eq!(append, Appended::Stored, "{fault:?}");
+        assert_eq!(proxy.faults_left(), 0);
         written.push(entry);
-        assert_eq!(direct.read(&channel, 0, 99).await.unwrap(), written, "once, after {cut:?}");
+        assert_eq!(direct.read(&channel, 0, 99).await.unwrap(), written, "once, after {fault:?}");
     }
     // The append loses its position, with and without an answer.
-    for cut in [Cut::Nothing, Cut::Request, Cut::Answer, Cut::Late] {
+    for fault in [Fault::Pass, Fault::Cut, Fault::LoseAnswer, late] {
         let mut rival = state.clone();
         let (seq, mine, theirs) = (state.size, next(&mut state, "mine"), next(&mut rival, "theirs"));
         assert_eq!(direct.append(&channel, seq, theirs.clone()).await.unwrap(), Appended::Stored);
-        wire.cut(cut);
-        assert_eq!(ledger.append(&channel, seq, mine).await.unwrap(), Appended::Conflict, "{cut:?}");
+        proxy.script(is_append, [fault]);
+        assert_eq!(ledger.append(&channel, seq, mine).await.unwrap(), Appended::Conflict, "{fault:?}");
         written.push(theirs);
         state = rival;
-        assert_eq!(direct.read(&channel, 0, 99).await.unwrap(), written, "{cut:?}");
+        assert_eq!(direct.read(&channel, 0, 99).await.unwrap(), written, "{fault:?}");
     }
     // The late request must change nothing.
     tokio::time::sleep(Duration::from_millis(500)).await;
