@@ -22,3 +22,4 @@ mod script;
 pub(crate) use clock::PausedClock;
 pub(crate) use faulty::*;
 pub(crate) use memory::*;
+pub(crate) use script::Script;

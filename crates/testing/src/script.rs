@@ -7,8 +7,10 @@ use std::fmt;
 /// the first rule that has one for it.
 pub(crate) struct Script<C, F> {
     scripted: Vec<Scripted<C, F>>,
-    rules: Vec<Box<dyn FnMut(&C) -> Option<F> + Send>>,
+    rules: Vec<Rule<C, F>>,
 }
+
+type Rule<C, F> = Box<dyn FnMut(&C) -> Option<F> + Send>;
 
 /// Faults of the calls for which `when` is true, one each, in this order.
 struct Scripted<C, F> {

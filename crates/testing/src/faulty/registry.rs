@@ -51,11 +51,7 @@ impl FaultyRegistry {
 
     /// Sets the faults of the next calls for which `when` is true, one each, in this order. `when` must not use the
     /// registry.
-    pub fn script_when(
-        &self,
-        when: impl Fn(&Call) -> bool + Send + 'static,
-        faults: impl IntoIterator<Item = Fault>,
-    ) {
+    pub fn script_when(&self, when: impl Fn(&Call) -> bool + Send + 'static, faults: impl IntoIterator<Item = Fault>) {
         self.faults.script().push(when, faults);
     }
 

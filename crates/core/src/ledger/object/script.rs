@@ -1,7 +1,7 @@
 //! A store with scripted faults that records its requests.
 
-use std::collections::VecDeque;
 use std::fmt;
+use std::iter::repeat_n;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -13,6 +13,8 @@ use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
     PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+
+use crate::testing::Script;
 
 /// The kind of a request to a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,35 +57,26 @@ pub(super) struct Scripted {
     calls: Arc<Mutex<Calls>>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Calls {
     asked: Vec<(Asked, String)>,
-    scripts: Vec<(Asked, VecDeque<Wrong>)>,
-    /// A fault of the n-th request from now on, of any kind.
-    nth: Option<(usize, Wrong)>,
-    always: Option<(Asked, Wrong)>,
-}
-
-impl fmt::Debug for Calls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Calls").field("asked", &self.asked.len()).finish_non_exhaustive()
-    }
+    script: Script<Asked, Wrong>,
 }
 
 impl Scripted {
     /// Sets the faults of the next requests of this kind.
     pub(super) fn script(&self, asked: Asked, wrong: impl IntoIterator<Item = Wrong>) {
-        self.calls.lock().unwrap().scripts.push((asked, wrong.into_iter().collect()));
+        self.calls.lock().unwrap().script.push(move |of| *of == asked, wrong);
     }
 
     /// Sets the fault of every request of this kind from now on.
     pub(super) fn always(&self, asked: Asked, wrong: Wrong) {
-        self.calls.lock().unwrap().always = Some((asked, wrong));
+        self.calls.lock().unwrap().script.rule(move |of| (*of == asked).then_some(wrong));
     }
 
     /// Sets the fault of the n-th request from now on, counted from 0.
     pub(super) fn nth(&self, nth: usize, wrong: Wrong) {
-        self.calls.lock().unwrap().nth = Some((nth, wrong));
+        self.calls.lock().unwrap().script.push(|_| true, repeat_n(Wrong::Not, nth).chain([wrong]));
     }
 
     /// Removes all faults, and clears the record of requests.
@@ -108,19 +101,7 @@ impl Scripted {
     fn next(&self, asked: Asked, key: &Path) -> Wrong {
         let mut calls = self.calls.lock().unwrap();
         calls.asked.push((asked, key.to_string()));
-        if let Some((nth, wrong)) = calls.nth {
-            calls.nth = nth.checked_sub(1).map(|nth| (nth, wrong));
-            if nth == 0 {
-                return wrong;
-            }
-        }
-        if let Some((always, wrong)) = calls.always
-            && always == asked
-        {
-            return wrong;
-        }
-        let script = calls.scripts.iter_mut().find(|(of, script)| *of == asked && !script.is_empty());
-        script.and_then(|(_, script)| script.pop_front()).unwrap_or(Wrong::Not)
+        calls.script.take(&asked).unwrap_or(Wrong::Not)
     }
 }
 

@@ -135,9 +135,8 @@ fn overtaken(inner: &Arc<MemoryLedger>) -> Fault {
 async fn it_goes_on_where_it_stopped() {
     let log = holds(6);
     let (dies, lost) = (ErrorKind::LedgerUnavailable, ErrorKind::LedgerAmbiguous);
-    let faults: [(ErrorKind, fn(Error) -> Fault); 4] =
-        [(dies, Fault::before), (dies, Fault::after), (lost, Fault::before), (lost, Fault::after)];
-    for (kind, fault) in faults {
+    let [before, after]: [fn(Error) -> Fault; 2] = [Fault::before, Fault::after];
+    for (kind, fault) in [(dies, before), (dies, after), (lost, before), (lost, after)] {
         for at in 0..=log.len() {
             let fault = fault(Error::new(kind, "no answer"));
             let what = format!("{fault:?} at {at}");
