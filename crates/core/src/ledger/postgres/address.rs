@@ -1,7 +1,6 @@
 //! `Address`: the connection settings of a database, from a ledger's URL, libpq's environment and the password file.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio_postgres::Config;
@@ -25,40 +24,11 @@ const SCHEMA: &str = "tagwarden";
 /// The options of a URL.
 const OPTIONS: [&str; 4] = ["host", "schema", "sslmode", "sslrootcert"];
 
-/// The protection of the connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Tls {
-    /// No TLS.
-    Disable,
-    /// Encrypted, without verification of the server.
-    Require,
-    /// Encrypted, and the server's certificate is verified for the host: with the platform's roots, or with only the
-    /// roots in this file.
-    VerifyFull(Option<PathBuf>),
-}
-
-impl Tls {
-    /// The servers that the connection trusts; none without TLS. CONFIG_INVALID if the file of roots cannot be used.
-    pub(super) fn trust(&self) -> Result<Option<Trust>> {
-        Ok(match self {
-            Tls::Disable => None,
-            Tls::Require => Some(Trust::Everyone),
-            Tls::VerifyFull(None) => Some(Trust::Platform(Vec::new())),
-            Tls::VerifyFull(Some(file)) => {
-                let what = format!("the sslrootcert {}", file.display());
-                let pem = std::fs::read(file).map_err(|e| invalid(format!("{what} cannot be used: {e}")));
-                let roots = pem.and_then(|pem| tls::certificates(&what, &pem));
-                Some(Trust::Only(roots.map_err(|e| e.with_context("file", file.display()))?))
-            }
-        })
-    }
-}
-
 /// The address of a ledger, with the connection settings.
-#[derive(Clone)]
 pub(super) struct Address {
     pub(super) config: Config,
-    pub(super) tls: Tls,
+    /// The servers that the connection trusts; none without TLS.
+    pub(super) trust: Option<Trust>,
     /// Lower-case letters, digits and `_`, so that it needs no quotes in SQL.
     pub(super) schema: String,
     /// For people: hosts, database and schema, without user and password.
@@ -70,7 +40,7 @@ impl Address {
     pub(super) fn of(url: &LedgerUrl, environment: &dyn Fn(&str) -> Option<String>) -> Result<Address> {
         let set = |name: &str| environment(name).filter(|value| !value.is_empty());
         let Place::Postgres(database) = &url.place else {
-            return Err(invalid("a PostgreSQL URL begins with postgres:// or postgresql://".to_owned()));
+            return Err(invalid("a PostgreSQL URL begins with postgres:// or postgresql://"));
         };
         if let Some((name, _)) = url.options.iter().find(|(name, _)| !OPTIONS.contains(&name.as_str())) {
             let known = "host, schema, sslmode and sslrootcert";
@@ -83,21 +53,19 @@ impl Address {
             hosts = vec![(host, hosts.first().map_or(5432, |(_, port)| *port))];
         }
         if hosts.is_empty() {
-            let names = set("PGHOST")
-                .ok_or_else(|| invalid("the PostgreSQL URL names no host, and PGHOST is not set".to_owned()))?;
+            let names =
+                set("PGHOST").ok_or_else(|| invalid("the PostgreSQL URL names no host, and PGHOST is not set"))?;
             let port = set("PGPORT").map_or(Some(5432), |port| port.parse().ok().filter(|port| *port > 0));
-            let port = port.ok_or_else(|| invalid("PGPORT is not a number from 1 to 65535".to_owned()))?;
+            let port = port.ok_or_else(|| invalid("PGPORT is not a number from 1 to 65535"))?;
             hosts = names.split(',').map(|host| (host.to_owned(), port)).collect();
         }
         let user = database.user.clone().or_else(|| set("PGUSER"));
         let name = database.name.clone().or_else(|| set("PGDATABASE")).or_else(|| user.clone());
-        let Some(name) = name else {
-            return Err(invalid("the PostgreSQL URL names no database, and PGDATABASE is not set".to_owned()));
-        };
+        let name = name.ok_or_else(|| invalid("the PostgreSQL URL names no database, and PGDATABASE is not set"))?;
         let schema = option("schema").unwrap_or_else(|| SCHEMA.to_owned());
         check_schema(&schema)?;
         let mode = option("sslmode").or_else(|| set("PGSSLMODE"));
-        let tls = tls_mode(mode.as_deref(), option("sslrootcert").or_else(|| set("PGSSLROOTCERT")), &hosts)?;
+        let trust = trust(mode.as_deref(), option("sslrootcert").or_else(|| set("PGSSLROOTCERT")), &hosts)?;
         let password = database.password.clone().or_else(|| set("PGPASSWORD")).or_else(|| {
             let (host, port) = hosts.first()?;
             let file = set("PGPASSFILE").or_else(|| Some(format!("{}/.pgpass", set("HOME")?)))?;
@@ -107,7 +75,7 @@ impl Address {
         let mut config = Config::new();
         config.dbname(&name).application_name("tagwarden").connect_timeout(CONNECT);
         config.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE / 3).keepalives_retries(3);
-        config.ssl_mode(if tls == Tls::Disable { SslMode::Disable } else { SslMode::Require });
+        config.ssl_mode(if trust.is_none() { SslMode::Disable } else { SslMode::Require });
         for (host, port) in &hosts {
             config.host(host).port(*port);
         }
@@ -119,21 +87,26 @@ impl Address {
         }
         let hosts: Vec<String> = hosts.iter().map(|(host, port)| format!("{host}:{port}")).collect();
         let place = format!("postgres://{}/{name} (schema {schema})", hosts.join(","));
-        Ok(Address { config, tls, schema, place })
+        Ok(Address { config, trust, schema, place })
     }
 }
 
-/// The TLS mode. No TLS only if every host is this host or `sslmode=disable` is set; the server cannot turn TLS off.
-fn tls_mode(mode: Option<&str>, root_cert: Option<String>, hosts: &[(String, u16)]) -> Result<Tls> {
-    let verify =
-        |root_cert: Option<String>| Tls::VerifyFull(root_cert.filter(|file| file != "system").map(PathBuf::from));
-    match (mode, root_cert) {
-        (None, None) if hosts.iter().all(|(host, _)| is_this_host(host)) => Ok(Tls::Disable),
-        (None | Some("verify-full"), root_cert) => Ok(verify(root_cert)),
-        (Some("disable"), None) => Ok(Tls::Disable),
-        (Some("require"), None) => Ok(Tls::Require),
+/// The servers to trust. No TLS only if every host is this host or `sslmode=disable` is set; the server cannot turn TLS
+/// off. CONFIG_INVALID if the file of roots cannot be used.
+fn trust(mode: Option<&str>, roots: Option<String>, hosts: &[(String, u16)]) -> Result<Option<Trust>> {
+    match (mode, roots.as_deref()) {
+        (None, None) if hosts.iter().all(|(host, _)| is_this_host(host)) => Ok(None),
+        (None | Some("verify-full"), None | Some("system")) => Ok(Some(Trust::Platform(Vec::new()))),
+        (None | Some("verify-full"), Some(file)) => {
+            let what = format!("the sslrootcert {file}");
+            let pem = std::fs::read(file).map_err(|e| invalid(format!("{what} cannot be used: {e}")));
+            let roots = pem.and_then(|pem| tls::certificates(&what, &pem));
+            Ok(Some(Trust::Only(roots.map_err(|e| e.with_context("file", file))?)))
+        }
+        (Some("disable"), None) => Ok(None),
+        (Some("require"), None) => Ok(Some(Trust::Everyone)),
         (Some("disable" | "require"), Some(_)) => {
-            Err(invalid("sslrootcert says whom to trust, so the sslmode must be verify-full".to_owned()))
+            Err(invalid("sslrootcert says whom to trust, so the sslmode must be verify-full"))
         }
         (Some(mode), _) => Err(invalid(format!(
             "the sslmode `{mode}` is not supported; use verify-full, or disable where the wire is yours alone, or \
@@ -157,7 +130,7 @@ fn check_schema(schema: &str) -> Result<()> {
     )))
 }
 
-fn invalid(message: String) -> Error {
+fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::ConfigInvalid, message)
 }
 

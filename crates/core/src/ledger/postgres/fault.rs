@@ -1,64 +1,59 @@
 //! `Fault`: the failure of a statement or a connection, its meaning for an append, and its error.
 
-use std::error::Error as _;
 use std::time::Duration;
 
-use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::error::SqlState;
 
 use crate::error::{Error, ErrorKind};
 
 /// A failure of a statement or a connection.
 #[derive(Debug)]
-pub(super) enum Fault {
-    /// The server or the driver reported an error.
-    Said(tokio_postgres::Error),
-    /// There was no answer within this time.
-    Silence(Duration),
+pub(super) struct Fault {
+    error: Error,
+    /// The code of the server's error; none if the server did not answer.
+    code: Option<SqlState>,
 }
 
 impl Fault {
+    /// The server or the driver reported an error. `what` failed at `place`.
+    pub(super) fn said(place: &str, what: &str, said: tokio_postgres::Error) -> Fault {
+        let (kind, why) = match said.as_db_error() {
+            Some(said) => {
+                let (kind, advice) = meaning(said.code());
+                (kind, format!("{} (SQLSTATE {}){advice}", said.message(), said.code().code()))
+            }
+            None => (ErrorKind::LedgerUnavailable, chain(&said)),
+        };
+        let code = said.code().cloned();
+        Fault { error: Error::new(kind, format!("{place}: cannot {what}: {why}")).with_source(said), code }
+    }
+
+    /// There was no answer within `time`.
+    pub(super) fn silence(place: &str, what: &str, time: Duration) -> Fault {
+        let message = format!("{place}: cannot {what}: no answer within {} s", time.as_secs());
+        Fault { error: Error::new(ErrorKind::LedgerUnavailable, message), code: None }
+    }
+
     /// True if the server answered and did not end the session: the connection can be used again.
     pub(super) fn answered(&self) -> bool {
-        self.said().is_some_and(|said| !is_end_of_session(said.code()))
+        self.code.as_ref().is_some_and(|code| !is_end_of_session(code))
     }
 
     /// True if it is certain that the statement changed nothing, and never will.
     pub(super) fn is_without_effect(&self) -> bool {
-        self.said().is_some_and(|said| is_certain(said.code()))
+        self.code.as_ref().is_some_and(is_certain)
     }
 
     /// True if another transaction was first.
     pub(super) fn is_lost(&self) -> bool {
         let lost = [SqlState::UNIQUE_VIOLATION, SqlState::T_R_SERIALIZATION_FAILURE];
-        self.said().is_some_and(|said| lost.contains(said.code()))
+        self.code.as_ref().is_some_and(|code| lost.contains(code))
     }
+}
 
-    fn said(&self) -> Option<&DbError> {
-        match self {
-            Fault::Said(error) => error.as_db_error(),
-            Fault::Silence(_) => None,
-        }
-    }
-
-    /// The error for people: the failed operation, its place, the cause and advice.
-    pub(super) fn error(self, place: &str, what: &str) -> Error {
-        let (kind, why, advice) = match &self {
-            Fault::Silence(time) => {
-                (ErrorKind::LedgerUnavailable, format!("no answer within {} s", time.as_secs()), "")
-            }
-            Fault::Said(error) => match error.as_db_error() {
-                Some(said) => {
-                    let why = format!("{} (SQLSTATE {})", said.message(), said.code().code());
-                    (kind(said.code()), why, advice(said.code()))
-                }
-                None => (ErrorKind::LedgerUnavailable, chain(error), ""),
-            },
-        };
-        let error = Error::new(kind, format!("{place}: cannot {what}: {why}{advice}"));
-        match self {
-            Fault::Said(source) => error.with_source(source),
-            Fault::Silence(_) => error,
-        }
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Error {
+        fault.error
     }
 }
 
@@ -79,45 +74,39 @@ fn is_certain(code: &SqlState) -> bool {
     !is_end_of_session(code) && !unknown.contains(code) && !["08", "58", "XX"].contains(&class(code))
 }
 
-fn kind(code: &SqlState) -> ErrorKind {
+/// The kind of the error, and advice for the operator.
+fn meaning(code: &SqlState) -> (ErrorKind, &'static str) {
+    use ErrorKind::{LedgerAbsent, LedgerCorrupt, LedgerDenied, LedgerUnavailable};
     match *code {
-        SqlState::INVALID_CATALOG_NAME | SqlState::INVALID_SCHEMA_NAME | SqlState::UNDEFINED_TABLE => {
-            ErrorKind::LedgerAbsent
+        SqlState::INVALID_CATALOG_NAME => {
+            (LedgerAbsent, "; create the database, then run `tagwarden ledger init` with this URL")
         }
-        SqlState::INSUFFICIENT_PRIVILEGE => ErrorKind::LedgerDenied,
-        SqlState::DATA_CORRUPTED | SqlState::INDEX_CORRUPTED => ErrorKind::LedgerCorrupt,
-        _ if class(code) == "28" => ErrorKind::LedgerDenied,
-        _ => ErrorKind::LedgerUnavailable,
-    }
-}
-
-/// Advice for the operator.
-fn advice(code: &SqlState) -> &'static str {
-    match *code {
-        SqlState::INVALID_CATALOG_NAME => "; create the database, then run `tagwarden ledger init` with this URL",
-        SqlState::INVALID_SCHEMA_NAME | SqlState::UNDEFINED_TABLE => "; run `tagwarden ledger init` with this URL",
+        SqlState::INVALID_SCHEMA_NAME | SqlState::UNDEFINED_TABLE => {
+            (LedgerAbsent, "; run `tagwarden ledger init` with this URL")
+        }
         SqlState::INSUFFICIENT_PRIVILEGE => {
-            "; the rights that a reader and a writer need are in docs/reference/ledger-urls.md"
+            (LedgerDenied, "; the rights that a reader and a writer need are in docs/reference/ledger-urls.md")
         }
         SqlState::READ_ONLY_SQL_TRANSACTION => {
-            "; the server is a standby, or default_transaction_read_only is on: use the primary's address"
+            let advice = "; the server is a standby, or default_transaction_read_only is on: use the primary's address";
+            (LedgerUnavailable, advice)
         }
-        SqlState::DISK_FULL => "; make room on the server's disk",
-        SqlState::TOO_MANY_CONNECTIONS => "; raise max_connections, or put a pooler in session mode before the server",
-        _ if class(code) == "28" => "; check user, password and pg_hba.conf (a rule may want sslmode=verify-full)",
-        _ => "",
+        SqlState::DISK_FULL => (LedgerUnavailable, "; make room on the server's disk"),
+        SqlState::TOO_MANY_CONNECTIONS => {
+            (LedgerUnavailable, "; raise max_connections, or put a pooler in session mode before the server")
+        }
+        SqlState::DATA_CORRUPTED | SqlState::INDEX_CORRUPTED => (LedgerCorrupt, ""),
+        _ if class(code) == "28" => {
+            (LedgerDenied, "; check user, password and pg_hba.conf (a rule may want sslmode=verify-full)")
+        }
+        _ => (LedgerUnavailable, ""),
     }
 }
 
 /// The driver's error and its sources, in one line.
 fn chain(error: &tokio_postgres::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
+    let errors = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]
@@ -126,16 +115,16 @@ mod tests {
 
     #[test]
     fn silence_says_nothing_of_a_statement() {
-        let silence = || Fault::Silence(Duration::from_secs(15));
-        assert!(!silence().answered() && !silence().is_without_effect() && !silence().is_lost());
-        let error = silence().error("postgres://h:1/d (schema s)", "append");
+        let silence = Fault::silence("postgres://h:1/d (schema s)", "append", Duration::from_secs(15));
+        assert!(!silence.answered() && !silence.is_without_effect() && !silence.is_lost());
+        let error = Error::from(silence);
         assert_eq!(error.kind(), ErrorKind::LedgerUnavailable);
         assert_eq!(error.to_string(), "postgres://h:1/d (schema s): cannot append: no answer within 15 s");
     }
 
     #[test]
     fn codes_are_told_apart() {
-        let kind = |code: &str| kind(&SqlState::from_code(code));
+        let kind = |code: &str| meaning(&SqlState::from_code(code)).0;
         for code in ["28P01", "28000", "42501"] {
             assert_eq!(kind(code), ErrorKind::LedgerDenied, "{code}");
         }

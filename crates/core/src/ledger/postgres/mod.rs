@@ -1,28 +1,24 @@
 //! `PostgresLedger`: a ledger in a PostgreSQL database that many machines share.
 
 mod address;
-mod clock;
 mod fault;
-mod index;
 mod pgpass;
 mod pool;
 mod schema;
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
 use self::address::Address;
-use self::clock::DatabaseClock;
 use self::fault::Fault;
-use self::pool::{Lease, Parameter, Pool};
-use super::{Appended, IndexStore, Ledger, LedgerUrl, OpenMode, Term};
+use self::pool::{Lease, Parameters, Pool};
+use super::{Appended, IndexStore, Ledger, LedgerUrl, OpenMode, Term, lock};
 use crate::backoff::Backoff;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Channel, Timestamp};
@@ -72,8 +68,8 @@ const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Du
 #[derive(Clone)]
 pub struct PostgresLedger {
     pool: Arc<Pool>,
-    access: OpenMode,
-    clock: Arc<DatabaseClock>,
+    /// The last `clock_timestamp()` of the database, and when that answer arrived, on the monotonic clock.
+    clock: Arc<Mutex<Option<(Timestamp, Instant)>>>,
 }
 
 impl PostgresLedger {
@@ -91,8 +87,8 @@ impl PostgresLedger {
     /// As [`PostgresLedger::open`], at a URL that was parsed before.
     pub(super) async fn at(url: &LedgerUrl, access: OpenMode) -> Result<PostgresLedger> {
         let pool = Pool::new(address(url)?, access)?;
-        schema::check(&pool, access).await?;
-        Ok(PostgresLedger { pool: Arc::new(pool), access, clock: Arc::default() })
+        schema::check(&pool).await?;
+        Ok(PostgresLedger { pool: Arc::new(pool), clock: Arc::default() })
     }
 
     /// Creates the schema and the tables of a ledger in the database at `url`, or migrates them to this version. Does
@@ -106,24 +102,17 @@ impl PostgresLedger {
         schema::init(address(url)?).await
     }
 
-    /// `sql` with each `@` replaced by the schema's name.
-    fn sql(&self, sql: &str) -> String {
-        sql.replace('@', &self.pool.address().schema)
-    }
-
     fn column<'r, T: FromSql<'r>>(&self, row: &'r Row, at: usize) -> Result<T> {
-        row.try_get(at).map_err(|e| self.pool.error(Fault::Said(e), "read a row"))
+        Ok(row.try_get(at).map_err(|e| Fault::said(&self.pool.address.place, "read a row", e))?)
     }
 
     async fn insert(&self, lease: Lease<'_>, channel: &str, seq: i64, bytes: &[u8]) -> Result<Appended, Fault> {
         // The primary key makes this wait for a transaction that is storing an entry at the same position.
-        let sql = self.sql(
-            "INSERT INTO @.entries (channel, seq, bytes) SELECT $1, $2, $3
+        let sql = "INSERT INTO @.entries (channel, seq, bytes) SELECT $1, $2, $3
              WHERE $2 = 0 OR EXISTS (SELECT FROM @.entries WHERE channel = $1 AND seq = $2 - 1)
-             ON CONFLICT DO NOTHING",
-        );
-        let parameters: [Parameter<'_>; 3] = [(&channel, Type::TEXT), (&seq, Type::INT8), (&bytes, Type::BYTEA)];
-        match lease.append(&sql, &parameters).await {
+             ON CONFLICT DO NOTHING";
+        let parameters: Parameters<'_> = &[(&channel, Type::TEXT), (&seq, Type::INT8), (&bytes, Type::BYTEA)];
+        match lease.append(sql, parameters).await {
             Ok(0) => Ok(Appended::Conflict),
             Ok(_) => Ok(Appended::Stored),
             Err(fault) if fault.is_lost() => Ok(Appended::Conflict),
@@ -157,8 +146,7 @@ impl PostgresLedger {
     /// None if there is no entry at the position, so that the result is still unknown.
     async fn try_settle(&self, channel: &Channel, seq: i64, bytes: &[u8]) -> Result<Option<Appended>> {
         let name = channel.to_string();
-        let inserted = self.insert(self.pool.lease_new().await?, &name, seq, bytes).await;
-        if inserted.map_err(|fault| self.pool.error(fault, "append"))? == Appended::Stored {
+        if self.insert(self.pool.lease_new().await?, &name, seq, bytes).await? == Appended::Stored {
             return Ok(Some(Appended::Stored));
         }
         let there = self.read(channel, seq.cast_unsigned(), 1).await?;
@@ -174,7 +162,7 @@ fn address(url: &LedgerUrl) -> Result<Address> {
 impl fmt::Debug for PostgresLedger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("PostgresLedger");
-        debug.field("place", &self.pool.address().place).field("access", &self.access).finish_non_exhaustive()
+        debug.field("place", &self.pool.address.place).field("access", &self.pool.access).finish_non_exhaustive()
     }
 }
 
@@ -182,28 +170,26 @@ impl fmt::Debug for PostgresLedger {
 impl Ledger for PostgresLedger {
     async fn size(&self, channel: &Channel) -> Result<u64> {
         // The same statement reads the database's time, because the size is read before each append.
-        let sql = self.sql(
-            "SELECT (SELECT seq FROM @.entries WHERE channel = $1 ORDER BY seq DESC LIMIT 1),
-             (extract(epoch FROM clock_timestamp()) * 1000)::int8",
-        );
-        let rows = self.pool.read("read the size of a log", &sql, &[(&channel.to_string(), Type::TEXT)]).await?;
+        let sql = "SELECT (SELECT seq FROM @.entries WHERE channel = $1 ORDER BY seq DESC LIMIT 1),
+             (extract(epoch FROM clock_timestamp()) * 1000)::int8";
+        let rows = self.pool.query("read the size of a log", sql, &[(&channel.to_string(), Type::TEXT)]).await?;
         let Some(row) = rows.first() else { return Ok(0) };
-        self.clock.note(self.column(row, 1)?);
+        *lock(&self.clock) = Some((Timestamp::from_unix_ms(self.column(row, 1)?), Instant::now()));
         let last: Option<i64> = self.column(row, 0)?;
         Ok(last.map_or(0, |last| last.cast_unsigned() + 1))
     }
 
     async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
         let Ok(first) = i64::try_from(from) else { return Ok(Vec::new()) };
-        let sql = self.sql("SELECT seq, bytes FROM @.entries WHERE channel = $1 AND seq >= $2 ORDER BY seq LIMIT $3");
+        let sql = "SELECT seq, bytes FROM @.entries WHERE channel = $1 AND seq >= $2 ORDER BY seq LIMIT $3";
         let (name, limit) = (channel.to_string(), limit.min(PAGE) as i64);
-        let parameters: [Parameter<'_>; 3] = [(&name, Type::TEXT), (&first, Type::INT8), (&limit, Type::INT8)];
-        let rows = self.pool.read("read entries", &sql, &parameters).await?;
+        let parameters: Parameters<'_> = &[(&name, Type::TEXT), (&first, Type::INT8), (&limit, Type::INT8)];
+        let rows = self.pool.query("read entries", sql, parameters).await?;
         let mut entries = Vec::with_capacity(rows.len());
         for (row, expected) in rows.iter().zip(first..) {
             let seq: i64 = self.column(row, 0)?;
             if seq != expected {
-                let message = format!("{}: entry {expected} of {channel} is missing", self.pool.address().place);
+                let message = format!("{}: entry {expected} of {channel} is missing", self.pool.address.place);
                 let error = Error::new(ErrorKind::LedgerCorrupt, message);
                 return Err(error.with_context("channel", channel).with_context("seq", expected));
             }
@@ -213,8 +199,8 @@ impl Ledger for PostgresLedger {
     }
 
     async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
-        if self.access == OpenMode::Read {
-            let message = format!("{}: the ledger was opened to be read only", self.pool.address().place);
+        if self.pool.access == OpenMode::Read {
+            let message = format!("{}: the ledger was opened to be read only", self.pool.address.place);
             return Err(Error::new(ErrorKind::LedgerDenied, message).with_context("channel", channel));
         }
         // A position that the column's type cannot hold is never the next one.
@@ -224,34 +210,32 @@ impl Ledger for PostgresLedger {
             Ok(append) => Ok(append),
             Err(fault) => {
                 let is_without_effect = fault.is_without_effect();
-                let error = self.pool.error(fault, "append").with_context("channel", channel).with_context("seq", seq);
+                let error = Error::from(fault).with_context("channel", channel).with_context("seq", seq);
                 if is_without_effect { Err(error) } else { self.settle(channel, seq, &bytes, error).await }
             }
         }
     }
 
     fn time(&self) -> Option<Timestamp> {
-        self.clock.now()
+        lock(&self.clock).map(|(said, at)| said.plus(at.elapsed()))
     }
 
     async fn channels(&self) -> Result<Vec<Channel>> {
         // Jump from each channel to the next one: the cost grows with the number of channels, not of entries.
-        let sql = self.sql(
-            "WITH RECURSIVE names AS (
+        let sql = "WITH RECURSIVE names AS (
                 (SELECT channel FROM @.entries WHERE channel > $1 ORDER BY channel LIMIT 1)
                 UNION ALL
                 SELECT (SELECT e.channel FROM @.entries e WHERE e.channel > names.channel ORDER BY e.channel LIMIT 1)
                 FROM names WHERE names.channel IS NOT NULL
-             ) SELECT channel FROM names WHERE channel IS NOT NULL LIMIT $2",
-        );
+             ) SELECT channel FROM names WHERE channel IS NOT NULL LIMIT $2";
         let (mut channels, mut after) = (Vec::new(), String::new());
         loop {
-            let parameters: [Parameter<'_>; 2] = [(&after, Type::TEXT), (&CHANNELS_AT_ONCE, Type::INT8)];
-            let rows = self.pool.read("list the channels", &sql, &parameters).await?;
+            let parameters: Parameters<'_> = &[(&after, Type::TEXT), (&CHANNELS_AT_ONCE, Type::INT8)];
+            let rows = self.pool.query("list the channels", sql, parameters).await?;
             for row in &rows {
                 after = self.column(row, 0)?;
                 channels.push(after.parse::<Channel>().map_err(|e| {
-                    let message = format!("{}: the entries of no channel: {e}", self.pool.address().place);
+                    let message = format!("{}: the entries of no channel: {e}", self.pool.address.place);
                     Error::new(ErrorKind::LedgerCorrupt, message).with_source(e)
                 })?);
             }
@@ -264,10 +248,46 @@ impl Ledger for PostgresLedger {
     }
 
     async fn search(&self, channel: &Channel, term: Term<'_>, size: u64) -> Result<Option<Vec<u64>>> {
-        self.search(channel, term, size).await.map(Some)
+        let (column, value) = match term {
+            Term::Key(key) => ("key", key.as_str().to_owned()),
+            Term::Target(digest) => ("target", digest.to_string()),
+        };
+        // Moves do not overlap: the first outcome after an intent is the intent's own.
+        let sql = format!(
+            "SELECT i.seq FROM @.entries i WHERE i.channel = $1 AND i.{column} = $2 AND 'committed' = (
+                SELECT o.status FROM @.entries o
+                WHERE o.channel = $1 AND o.seq > i.seq AND o.seq < $3 AND o.status IS NOT NULL ORDER BY o.seq LIMIT 1
+             ) ORDER BY i.seq DESC"
+        );
+        let (name, size) = (channel.to_string(), i64::try_from(size).unwrap_or(i64::MAX));
+        let parameters: Parameters<'_> = &[(&name, Type::TEXT), (&value, Type::TEXT), (&size, Type::INT8)];
+        let rows = self.pool.query("look up a move", &sql, parameters).await?;
+        rows.iter().map(|row| Ok(self.column::<i64>(row, 0)?.cast_unsigned())).collect::<Result<_>>().map(Some)
     }
 
     fn index(&self) -> Option<&dyn IndexStore> {
         Some(self)
+    }
+}
+
+/// A blob is a row in `derived`.
+#[async_trait]
+impl IndexStore for PostgresLedger {
+    async fn get(&self, channel: &Channel, name: &str) -> Result<Option<Bytes>> {
+        let sql = "SELECT bytes FROM @.derived WHERE channel = $1 AND name = $2";
+        let parameters: Parameters<'_> = &[(&channel.to_string(), Type::TEXT), (&name, Type::TEXT)];
+        let rows = self.pool.query("read the index", sql, parameters).await?;
+        rows.first().map(|row| Ok(Bytes::copy_from_slice(self.column(row, 0)?))).transpose()
+    }
+
+    async fn put(&self, channel: &Channel, name: &str, blob: Bytes) -> Result<()> {
+        if self.pool.access == OpenMode::Read {
+            return Ok(());
+        }
+        let sql = "INSERT INTO @.derived (channel, name, bytes) VALUES ($1, $2, $3)
+             ON CONFLICT (channel, name) DO UPDATE SET bytes = excluded.bytes";
+        let (channel, blob) = (channel.to_string(), blob.as_ref());
+        let parameters: Parameters<'_> = &[(&channel, Type::TEXT), (&name, Type::TEXT), (&blob, Type::BYTEA)];
+        self.pool.query("write the index", sql, parameters).await.map(drop)
     }
 }

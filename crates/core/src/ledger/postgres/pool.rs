@@ -1,24 +1,24 @@
 //! `Pool`: the connections of one ledger, each with the session settings that a ledger needs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, NoTls, Row, Statement};
+use tokio_postgres::{Client, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{Address, CONNECT};
 use super::fault::Fault;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::OpenMode;
-use crate::tls;
+use crate::ledger::{OpenMode, lock};
+use crate::tls::{self, Trust};
 
 /// The greatest number of connections that one ledger opens.
-pub(super) const MAX_CONNECTIONS: usize = 8;
+const MAX_CONNECTIONS: usize = 8;
 
 /// The longest time that a call waits for a free connection.
 const POOL_WAIT: Duration = Duration::from_secs(10);
@@ -36,26 +36,26 @@ const ANSWER: Duration = Duration::from_secs(15);
 /// round trip; in a longer process a prepared statement saves the server's parsing and planning.
 const UNPREPARED: u32 = 2;
 
-/// A parameter of a statement, and its type. With the types given, a statement takes one round trip.
-pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+/// The parameters of a statement, and their types. With the types given, a statement takes one round trip.
+pub(super) type Parameters<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 
 /// The connections of a ledger.
 pub(super) struct Pool {
-    address: Address,
-    access: OpenMode,
-    tls: Option<MakeRustlsConnect>,
-    permits: Arc<Semaphore>,
+    pub(super) address: Address,
+    pub(super) access: OpenMode,
+    tls: MakeRustlsConnect,
+    permits: Semaphore,
     kept: Mutex<Vec<Session>>,
 }
 
 /// A connection.
-pub(super) struct Session {
+struct Session {
     client: Client,
     appends: u32,
     append: Option<Statement>,
     /// The task that does the network I/O of the connection. It is aborted when the session is dropped, so that a
     /// failed connection is closed at once.
-    carrier: JoinHandle<()>,
+    _carrier: JoinSet<()>,
 }
 
 /// A session in use. It is closed unless it is returned to the pool.
@@ -63,100 +63,90 @@ pub(super) struct Lease<'p> {
     pool: &'p Pool,
     session: Session,
     is_new: bool,
-    _permit: OwnedSemaphorePermit,
+    _permit: SemaphorePermit<'p>,
 }
 
 impl Pool {
     pub(super) fn new(mut address: Address, access: OpenMode) -> Result<Pool> {
-        let tls = address.tls.trust()?.map(tls::config).transpose()?.map(MakeRustlsConnect::new);
+        // Without TLS the driver does not use the configuration.
+        let trust = address.trust.take().unwrap_or(Trust::Platform(Vec::new()));
+        let tls = MakeRustlsConnect::new(tls::config(trust)?);
         if access == OpenMode::Write && address.config.get_hosts().len() > 1 {
             address.config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
-        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        Ok(Pool { address, access, tls, permits, kept: Mutex::default() })
-    }
-
-    pub(super) fn address(&self) -> &Address {
-        &self.address
+        Ok(Pool { address, access, tls, permits: Semaphore::new(MAX_CONNECTIONS), kept: Mutex::default() })
     }
 
     /// Takes a connection from the pool, or opens a new one.
     pub(super) async fn lease(&self) -> Result<Lease<'_>> {
         let permit = self.permit().await?;
-        let kept = std::iter::from_fn(|| self.kept().pop()).find(|session| !session.client.is_closed());
-        let (session, is_new) = match kept {
-            Some(session) => (session, false),
-            None => (self.connect().await?, true),
-        };
-        Ok(Lease { pool: self, session, is_new, _permit: permit })
+        let kept = std::iter::from_fn(|| lock(&self.kept).pop()).find(|session| !session.client.is_closed());
+        match kept {
+            Some(session) => Ok(Lease { pool: self, session, is_new: false, _permit: permit }),
+            None => self.connect(permit).await,
+        }
     }
 
     /// Opens a new connection.
     pub(super) async fn lease_new(&self) -> Result<Lease<'_>> {
-        let permit = self.permit().await?;
-        Ok(Lease { pool: self, session: self.connect().await?, is_new: true, _permit: permit })
+        self.connect(self.permit().await?).await
     }
 
-    /// The rows of a statement that changes nothing. It is sent again on a new connection if a used connection broke.
-    pub(super) async fn read(&self, what: &str, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
+    /// The rows of a statement that may run twice: it is sent again on a new connection if a used connection broke.
+    pub(super) async fn query(&self, what: &str, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>> {
         let lease = self.lease().await?;
         let is_new = lease.is_new;
-        let result = match lease.rows(sql, parameters).await {
+        match lease.rows(what, sql, parameters).await {
             Err(fault) if !is_new && !fault.answered() => {
                 // If one connection broke, the others are probably broken too.
-                self.kept().clear();
-                self.lease_new().await?.rows(sql, parameters).await
+                lock(&self.kept).clear();
+                Ok(self.lease_new().await?.rows(what, sql, parameters).await?)
             }
-            result => result,
-        };
-        result.map_err(|fault| self.error(fault, what))
-    }
-
-    pub(super) fn error(&self, fault: Fault, what: &str) -> Error {
-        fault.error(&self.address.place, what)
-    }
-
-    async fn permit(&self) -> Result<OwnedSemaphorePermit> {
-        match timeout(POOL_WAIT, Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => {
-                let message = format!(
-                    "{}: all {MAX_CONNECTIONS} connections were in use for {} s",
-                    self.address.place,
-                    POOL_WAIT.as_secs()
-                );
-                Err(Error::new(ErrorKind::LedgerUnavailable, message))
-            }
+            result => Ok(result?),
         }
     }
 
-    async fn connect(&self) -> Result<Session> {
-        let session = match timeout(CONNECT, self.try_connect()).await {
-            Ok(Ok(session)) => session,
-            Ok(Err(error)) => return Err(self.error(Fault::Said(error), "connect")),
-            Err(_) => return Err(self.error(Fault::Silence(CONNECT), "connect")),
-        };
-        self.set_up(&session).await?;
-        Ok(session)
+    /// `sql` with each `@` replaced by the schema's name.
+    pub(super) fn sql(&self, sql: &str) -> String {
+        sql.replace('@', &self.address.schema)
     }
 
-    async fn try_connect(&self) -> Result<Session, tokio_postgres::Error> {
+    /// The result of `future`, or a fault if there is none within `limit`.
+    async fn answer<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        future: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Fault> {
+        match timeout(limit, future).await {
+            Ok(result) => result.map_err(|e| Fault::said(&self.address.place, what, e)),
+            Err(_) => Err(Fault::silence(&self.address.place, what, limit)),
+        }
+    }
+
+    async fn permit(&self) -> Result<SemaphorePermit<'_>> {
+        if let Ok(Ok(permit)) = timeout(POOL_WAIT, self.permits.acquire()).await {
+            return Ok(permit);
+        }
+        let (place, seconds) = (&self.address.place, POOL_WAIT.as_secs());
+        let message = format!("{place}: all {MAX_CONNECTIONS} connections were in use for {seconds} s");
+        Err(Error::new(ErrorKind::LedgerUnavailable, message))
+    }
+
+    async fn connect<'p>(&'p self, permit: SemaphorePermit<'p>) -> Result<Lease<'p>> {
+        let connecting = self.address.config.connect(self.tls.clone());
+        let (client, connection) = self.answer("connect", CONNECT, connecting).await?;
+        let mut carrier = JoinSet::new();
         // Drop the error of the network task: the driver also returns it to the caller that waits for an answer.
-        Ok(match &self.tls {
-            Some(tls) => {
-                let (client, connection) = self.address.config.connect(tls.clone()).await?;
-                Session::of(client, async move { drop(connection.await) })
-            }
-            None => {
-                let (client, connection) = self.address.config.connect(NoTls).await?;
-                Session::of(client, async move { drop(connection.await) })
-            }
-        })
+        carrier.spawn(async move { drop(connection.await) });
+        self.set_up(&client).await?;
+        let session = Session { client, appends: 0, append: None, _carrier: carrier };
+        Ok(Lease { pool: self, session, is_new: true, _permit: permit })
     }
 
     /// Settings of a session in one round trip: a fixed `search_path`, timeouts for statements and locks, commits that
     /// are durable before the answer, and read-only transactions for a reader.
-    async fn set_up(&self, session: &Session) -> Result<()> {
+    async fn set_up(&self, client: &Client) -> Result<()> {
         const SETTINGS: &str = "SELECT set_config('search_path', 'pg_catalog', false),
             set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false),
             set_config('default_transaction_isolation', 'read committed', false),
@@ -167,32 +157,23 @@ impl Pool {
             current_setting('fsync') = 'on'";
         let reads = self.access == OpenMode::Read;
         let [statement, lock] = [STATEMENT, LOCK].map(|time| time.as_millis().to_string());
-        let parameters: [Parameter<'_>; 3] = [(&statement, Type::TEXT), (&lock, Type::TEXT), (&reads, Type::BOOL)];
-        let rows = session.rows(SETTINGS, &parameters).await.map_err(|fault| self.error(fault, "set up a session"))?;
+        let parameters: Parameters<'_> = &[(&statement, Type::TEXT), (&lock, Type::TEXT), (&reads, Type::BOOL)];
+        let rows = self.answer("set up a session", ANSWER, client.query_typed(SETTINGS, parameters)).await?;
         let is_synced = rows.first().is_some_and(|row| row.try_get(6).unwrap_or(false));
-        if !is_synced && !reads {
-            let message = format!(
-                "{}: fsync is off on this server, so a crash would lose entries that were acknowledged; turn it on",
-                self.address.place
-            );
-            return Err(Error::new(ErrorKind::LedgerUnsupported, message));
+        if is_synced || reads {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn kept(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
-        // Every change is one push, pop or clear, so a panic in another task cannot leave it half changed.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        let message = format!(
+            "{}: fsync is off on this server, so a crash would lose entries that were acknowledged; turn it on",
+            self.address.place
+        );
+        Err(Error::new(ErrorKind::LedgerUnsupported, message))
     }
 }
 
 impl Session {
-    fn of(client: Client, carrier: impl Future<Output = ()> + Send + 'static) -> Session {
-        Session { client, appends: 0, append: None, carrier: tokio::spawn(carrier) }
-    }
-
     /// Runs the append, as a prepared statement after the first [`UNPREPARED`] appends.
-    async fn append(&mut self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64, tokio_postgres::Error> {
+    async fn append(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<u64, tokio_postgres::Error> {
         self.appends = self.appends.saturating_add(1);
         if self.appends > UNPREPARED && self.append.is_none() {
             let types: Vec<Type> = parameters.iter().map(|(_, kind)| kind.clone()).collect();
@@ -206,54 +187,32 @@ impl Session {
             None => self.client.execute_typed(sql, parameters).await,
         }
     }
-
-    async fn rows(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Fault> {
-        answer(self.client.query_typed(sql, parameters)).await
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.carrier.abort();
-    }
 }
 
 impl Lease<'_> {
     /// The rows of a statement.
-    pub(super) async fn rows(self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Fault> {
-        let result = self.session.rows(sql, parameters).await;
-        self.give_back(result)
-    }
-
-    /// The number of rows that a statement changed.
-    pub(super) async fn execute(self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64, Fault> {
-        let result = answer(self.session.client.execute_typed(sql, parameters)).await;
+    async fn rows(self, what: &str, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Fault> {
+        let sql = self.pool.sql(sql);
+        let result = self.pool.answer(what, ANSWER, self.session.client.query_typed(&sql, parameters)).await;
         self.give_back(result)
     }
 
     /// The number of rows that the append stored. `sql` must be the same in every call.
-    pub(super) async fn append(mut self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64, Fault> {
-        let result = answer(self.session.append(sql, parameters)).await;
+    pub(super) async fn append(mut self, sql: &str, parameters: Parameters<'_>) -> Result<u64, Fault> {
+        let sql = self.pool.sql(sql);
+        let result = self.pool.answer("append", ANSWER, self.session.append(&sql, parameters)).await;
         self.give_back(result)
     }
 
     /// Runs several statements, one after the other. The session is not used again.
-    pub(super) async fn batch(self, sql: &str) -> Result<(), Fault> {
-        answer(self.session.client.batch_execute(sql)).await
+    pub(super) async fn batch(self, what: &str, sql: &str) -> Result<(), Fault> {
+        self.pool.answer(what, ANSWER, self.session.client.batch_execute(&self.pool.sql(sql))).await
     }
 
     fn give_back<T>(self, result: Result<T, Fault>) -> Result<T, Fault> {
         if result.as_ref().err().is_none_or(Fault::answered) {
-            self.pool.kept().push(self.session);
+            lock(&self.pool.kept).push(self.session);
         }
         result
-    }
-}
-
-/// The result of `future`, or `Fault::Silence` after [`ANSWER`].
-async fn answer<T>(future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Fault> {
-    match timeout(ANSWER, future).await {
-        Ok(result) => result.map_err(Fault::Said),
-        Err(_) => Err(Fault::Silence(ANSWER)),
     }
 }

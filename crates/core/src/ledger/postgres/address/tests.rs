@@ -22,7 +22,7 @@ fn a_url_says_all() {
     assert_eq!(address.config.get_user(), Some("ci"));
     assert_eq!(address.config.get_password(), Some(&b"p@ss/word"[..]));
     assert_eq!(address.config.get_dbname(), Some("releases"));
-    assert_eq!(address.tls, Tls::VerifyFull(None));
+    assert!(matches!(address.trust, Some(Trust::Platform(_))));
     let several = parsed("postgresql://ci@a.example,b.example:6543/d");
     assert_eq!(several.place, "postgres://a.example:5432,b.example:6543/d (schema tagwarden)");
     assert_eq!(parsed("postgres://ci@[::1]:6543/d").place, "postgres://::1:6543/d (schema tagwarden)");
@@ -35,7 +35,7 @@ fn what_a_url_leaves_out_is_in_the_environment() {
     assert_eq!(address.place, "postgres://db:1/d (schema tagwarden)");
     assert_eq!((address.config.get_user(), address.config.get_password()), (Some("u"), Some(&b"pw"[..])));
     assert_eq!(with("postgres://x@h/e", &set).unwrap().place, "postgres://h:5432/e (schema tagwarden)");
-    assert_eq!(with("postgres://h/e", &[("PGSSLMODE", "disable")]).unwrap().tls, Tls::Disable);
+    assert!(with("postgres://h/e", &[("PGSSLMODE", "disable")]).unwrap().trust.is_none());
     assert_eq!(refused("postgres:///d"), "the PostgreSQL URL names no host, and PGHOST is not set");
     assert_eq!(refused("postgres://h"), "the PostgreSQL URL names no database, and PGDATABASE is not set");
 }
@@ -43,16 +43,17 @@ fn what_a_url_leaves_out_is_in_the_environment() {
 #[test]
 fn only_this_host_is_spoken_to_in_the_clear_unless_asked_for() {
     for url in ["postgres://localhost/d", "postgres://127.0.0.1/d", "postgres://[::1]/d", "postgres://%2Frun%2Fpg/d"] {
-        assert_eq!(parsed(url).tls, Tls::Disable, "{url}");
+        assert!(parsed(url).trust.is_none(), "{url}");
     }
-    assert_eq!(parsed("postgres:///d?host=/run/pg").tls, Tls::Disable);
+    assert!(parsed("postgres:///d?host=/run/pg").trust.is_none());
     for url in ["postgres://db.example/d", "postgres://10.0.0.1/d", "postgres://localhost,db.example/d"] {
-        assert_eq!(parsed(url).tls, Tls::VerifyFull(None), "{url}");
+        assert!(matches!(parsed(url).trust, Some(Trust::Platform(_))), "{url}");
     }
-    assert_eq!(parsed("postgres://db.example/d?sslmode=require").tls, Tls::Require);
-    assert_eq!(parsed("postgres://db.example/d?sslmode=disable").tls, Tls::Disable);
-    let own = parsed("postgres://localhost/d?sslrootcert=/etc/ca.pem");
-    assert_eq!(own.tls, Tls::VerifyFull(Some("/etc/ca.pem".into())));
+    assert!(matches!(parsed("postgres://db.example/d?sslmode=require").trust, Some(Trust::Everyone)));
+    assert!(parsed("postgres://db.example/d?sslmode=disable").trust.is_none());
+    assert!(matches!(parsed("postgres://localhost/d?sslrootcert=system").trust, Some(Trust::Platform(_))));
+    let own = refused("postgres://localhost/d?sslrootcert=/nowhere/ca.pem");
+    assert!(own.starts_with("the sslrootcert /nowhere/ca.pem cannot be used: "), "{own}");
     assert_eq!(
         refused("postgres://db.example/d?sslmode=prefer"),
         "the sslmode `prefer` is not supported; use verify-full, or disable where the wire is yours alone, or \
@@ -68,7 +69,8 @@ fn only_this_host_is_spoken_to_in_the_clear_unless_asked_for() {
 fn root_certificates_that_cannot_be_used_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("ca.pem");
-    let error = || Tls::VerifyFull(Some(file.clone())).trust().unwrap_err();
+    let url = format!("postgres://localhost/d?sslrootcert={}", file.display());
+    let error = || with(&url, &[]).err().unwrap();
     let begins = format!("the sslrootcert {} cannot be used: ", file.display());
     assert!(error().to_string().starts_with(&begins), "{}", error());
     std::fs::write(&file, "nothing").unwrap();
@@ -76,7 +78,6 @@ fn root_certificates_that_cannot_be_used_are_named() {
         (error().kind(), error().to_string()),
         (ErrorKind::ConfigInvalid, begins + "no PEM certificate in the text")
     );
-    assert!(Tls::Disable.trust().unwrap().is_none());
 }
 
 #[test]
