@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::index::{CommittedMove, STATE};
 use super::{Appended, Ledger, Snapshot, Unacknowledged};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Body, ChannelState, Entry, Outcome, PossiblyOpen, Status};
+use crate::log::{Body, ChannelState, Entry, OpenMove, PossiblyOpen};
 use crate::value::{Channel, Timestamp};
 
 /// Number of entries that one read asks for.
@@ -75,9 +75,8 @@ impl ChannelLog {
     pub async fn refresh(&mut self) -> Result<Arc<ChannelState>> {
         let mut size = self.ledger.size(&self.state.channel).await?;
         // A shorter log has no index.
-        let indexed = self.index_every().is_some_and(|every| size >= every);
         if self.state.size == 0
-            && indexed
+            && self.is_due(size, 0)
             && let Some((state, _)) = self.load(STATE).await
         {
             // The index may cover more entries than the size that was read above.
@@ -86,7 +85,7 @@ impl ChannelLog {
             self.state = Arc::new(state);
         }
         self.read_to(size).await?;
-        if self.is_due(self.state_stored) {
+        if self.is_due(size, self.state_stored) {
             self.store_state().await;
         }
         Ok(Arc::clone(&self.state))
@@ -95,17 +94,18 @@ impl ChannelLog {
     /// Reads and applies the entries up to `size`, which the log has now.
     async fn read_to(&mut self, size: u64) -> Result<()> {
         let channel = self.state.channel.clone();
+        let truncated =
+            |message: String| Err(Error::new(ErrorKind::LedgerTruncated, message).with_context("channel", &channel));
         // If this journal has read more entries than the log has now, entries were removed.
         if size < self.state.size {
-            let message = format!("the log has {size} entries, and {} were seen before", self.state.size);
-            return Err(Error::new(ErrorKind::LedgerTruncated, message).with_context("channel", &channel));
+            return truncated(format!("the log has {size} entries, and {} were seen before", self.state.size));
         }
         while self.state.size < size {
             let limit = usize::try_from(PAGE.min(size - self.state.size)).unwrap_or(usize::MAX);
             let entries = self.ledger.read(&channel, self.state.size, limit).await?;
             if entries.is_empty() {
-                let message = format!("the log had {size} entries a moment ago, and has none at {}", self.state.size);
-                return Err(Error::new(ErrorKind::LedgerTruncated, message).with_context("channel", &channel));
+                let at = self.state.size;
+                return truncated(format!("the log had {size} entries a moment ago, and has none at {at}"));
             }
             for bytes in entries {
                 self.take(&bytes)?;
@@ -115,27 +115,21 @@ impl ChannelLog {
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<()> {
-        let open = self.open_move();
-        match Arc::make_mut(&mut self.state).take(bytes) {
-            Ok(entry) => self.note_move(&entry.body, open),
-            Err(defect) => {
-                // The state may be half updated: start again. The next refresh finds the same defect.
-                let channel = self.state.channel.clone();
-                self.begin_anew();
-                return Err(Error::from(defect).with_context("channel", channel));
-            }
+        let (open, committed) = (self.state.open.clone(), self.state.committed);
+        if let Err(defect) = Arc::make_mut(&mut self.state).take(bytes) {
+            // The state may be half updated: start again. The next refresh finds the same defect.
+            let channel = self.state.channel.clone();
+            self.begin_anew();
+            return Err(Error::from(defect).with_context("channel", channel));
         }
+        self.note_move(open, committed);
         Ok(())
     }
 
-    fn open_move(&self) -> Option<CommittedMove> {
-        self.state.open.as_ref().map(CommittedMove::of)
-    }
-
-    /// Notes the move that was open before this entry if the entry commits it.
-    fn note_move(&mut self, body: &Body, open: Option<CommittedMove>) {
-        if let Body::Outcome(Outcome { status: Status::Committed, .. }) = body {
-            self.moves.extend(open);
+    /// Notes the move that was open before an entry if the entry committed it.
+    fn note_move(&mut self, open: Option<OpenMove>, committed: u64) {
+        if self.state.committed > committed {
+            self.moves.extend(open.as_ref().map(CommittedMove::of));
         }
     }
 
@@ -159,9 +153,8 @@ impl ChannelLog {
         }
         match appended? {
             Appended::Stored => {
-                let open = self.open_move();
-                self.state = Arc::new(next);
-                self.note_move(&entry.body, open);
+                let before = std::mem::replace(&mut self.state, Arc::new(next));
+                self.note_move(before.open.clone(), before.committed);
                 Ok(AppendResult::At(seq))
             }
             Appended::Conflict => Ok(AppendResult::Lost),

@@ -1,12 +1,12 @@
 //! `MemoryLedger`: for tests, and for channels that need no record after the process ends.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Appended, Ledger};
+use super::{Appended, Ledger, lock};
 use crate::error::Result;
 use crate::value::Channel;
 
@@ -21,26 +21,22 @@ impl MemoryLedger {
     pub fn new() -> MemoryLedger {
         MemoryLedger::default()
     }
-
-    fn logs(&self) -> MutexGuard<'_, BTreeMap<Channel, Vec<Bytes>>> {
-        // Every change is one push, so a panic in another task cannot leave a log half changed.
-        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 #[async_trait]
 impl Ledger for MemoryLedger {
     async fn size(&self, channel: &Channel) -> Result<u64> {
-        Ok(self.logs().get(channel).map_or(0, |log| log.len() as u64))
+        Ok(lock(&self.logs).get(channel).map_or(0, |log| log.len() as u64))
     }
 
     async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
         let from = usize::try_from(from).unwrap_or(usize::MAX);
-        Ok(self.logs().get(channel).map_or_else(Vec::new, |log| log.iter().skip(from).take(limit).cloned().collect()))
+        let logs = lock(&self.logs);
+        Ok(logs.get(channel).map_or_else(Vec::new, |log| log.iter().skip(from).take(limit).cloned().collect()))
     }
 
     async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
-        let mut logs = self.logs();
+        let mut logs = lock(&self.logs);
         let size = logs.get(channel).map_or(0, |log| log.len() as u64);
         if seq != size {
             return Ok(Appended::Conflict);
@@ -50,6 +46,6 @@ impl Ledger for MemoryLedger {
     }
 
     async fn channels(&self) -> Result<Vec<Channel>> {
-        Ok(self.logs().keys().cloned().collect())
+        Ok(lock(&self.logs).keys().cloned().collect())
     }
 }

@@ -35,6 +35,7 @@ pub use transfer::{Ending, Migration, MigrationPlan, MigrationProgress, Migratio
 pub use url::LedgerUrl;
 
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -168,3 +169,8 @@ pub trait IndexStore: fmt::Debug + Send + Sync {
 
 /// Default of [`IndexStore::every`], in entries, for ledgers where one entry is cheap to read.
 const EVERY: u64 = 256;
+
+/// Locks a mutex whose data are never half changed, so that a panic in another task does no harm.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,11 +1,12 @@
-//! The logs that a ledger has open, by channel.
+//! The logs that a ledger knows, by channel.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use super::lock;
 use crate::value::Channel;
 
-/// A cache of open logs. A log may be closed at any time and opened again, and there may be two of one channel.
+/// A cache of logs. A log may be forgotten at any time and made again, and there may be two of one channel.
 #[derive(Debug)]
 pub(super) struct OpenLogs<L> {
     most: usize,
@@ -18,22 +19,21 @@ impl<L> OpenLogs<L> {
         OpenLogs { most, logs: Mutex::default() }
     }
 
-    /// The log of `channel`; `open` makes it if it is not here.
-    pub(super) fn get(&self, channel: &Channel, open: impl FnOnce() -> L) -> Arc<L> {
-        // Each change adds or removes complete logs, so a panic in another task cannot leave the map half changed.
-        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The log of `channel`; `new` makes it if it is not here.
+    pub(super) fn get(&self, channel: &Channel, new: impl FnOnce() -> L) -> Arc<L> {
+        let mut logs = lock(&self.logs);
         if let Some(log) = logs.get(channel) {
             return Arc::clone(log);
         }
         if logs.len() >= self.most {
-            // Close logs that are not in use.
+            // Forget logs that are not in use.
             let mut kept = 0;
             logs.retain(|_, log| {
                 kept += 1;
                 kept <= self.most / 2 || Arc::strong_count(log) > 1
             });
         }
-        let log = Arc::new(open());
+        let log = Arc::new(new());
         logs.insert(channel.clone(), Arc::clone(&log));
         log
     }
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn full_cache_closes_logs_that_are_not_in_use() {
+    fn full_cache_forgets_logs_that_are_not_in_use() {
         let logs = OpenLogs::new(8);
         let used: Vec<_> = (0..3).map(|nth| logs.get(&channel(nth), || nth)).collect();
         for nth in 3..100 {
@@ -56,7 +56,7 @@ mod tests {
             assert!(logs.logs.lock().unwrap().len() <= 8);
         }
         for (nth, log) in used.iter().enumerate() {
-            assert!(Arc::ptr_eq(log, &logs.get(&channel(nth), || panic!("{nth} was closed"))));
+            assert!(Arc::ptr_eq(log, &logs.get(&channel(nth), || panic!("{nth} was forgotten"))));
         }
     }
 }

@@ -33,7 +33,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn ledger(disk: &SimDisk) -> FileLedger {
-    FileLedger::on(Arc::new(disk.clone()), Path::new("ledger"), May::Write).unwrap()
+    FileLedger::on(Arc::new(disk.clone()), Path::new("ledger"), OpenMode::Write)
 }
 
 fn channels() -> [Channel; 2] {
@@ -109,7 +109,7 @@ fn judge(image: &SimDisk, logs: &Logs, changes: usize, thorough: bool) -> Result
         if now(ledger.read(channel, 0, 100)).map_err(|e| format!("{e:?}"))? != whole {
             return Err(format!("{channel}: not whole after the next append"));
         }
-        let path = ledger.place(channel).log;
+        let path = ledger.log(channel).path.clone();
         let lines: Vec<u8> = whole.iter().flat_map(|line| line.iter().copied().chain([b'\n'])).collect();
         if image.bytes(&path).as_ref() != Some(&lines) {
             return Err(format!("{channel}: the file is not its entries, one a line"));
@@ -240,13 +240,13 @@ fn a_full_disk_stores_nothing_and_counts_nothing() {
     let disk = SimDisk::new(Lie::Nothing);
     let ledger = ledger(&disk);
     persist(&disk, &ledger, 2);
-    let before = disk.bytes(&ledger.place(&channel).log).unwrap();
+    let before = disk.bytes(&ledger.log(&channel).path).unwrap();
     for space in [0, 1, 511, 900] {
         disk.space(Some(space));
         let error = now(ledger.append(&channel, 2, entry(&channel, 2, 900))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LedgerUnavailable);
         assert_eq!(now(ledger.size(&channel)).unwrap(), 2);
-        assert_eq!(disk.bytes(&ledger.place(&channel).log).unwrap(), before, "with {space} bytes left");
+        assert_eq!(disk.bytes(&ledger.log(&channel).path).unwrap(), before, "with {space} bytes left");
     }
     disk.space(None);
     assert_eq!(now(ledger.append(&channel, 2, entry(&channel, 2, 900))).unwrap(), Appended::Stored);
@@ -256,7 +256,7 @@ fn a_full_disk_stores_nothing_and_counts_nothing() {
 fn a_torn_last_line_is_cut_and_said() {
     let [channel, _] = channels();
     let disk = SimDisk::new(Lie::Nothing);
-    let path = ledger(&disk).place(&channel).log;
+    let path = ledger(&disk).log(&channel).path.clone();
     let whole = entry(&channel, 0, 2000);
     let mut bytes = whole.to_vec();
     bytes.push(b'\n');
@@ -269,7 +269,7 @@ fn a_torn_last_line_is_cut_and_said() {
         let notices: Vec<_> = ledger.notices().iter().map(ToString::to_string).collect();
         let said = format!("reg.io/a:prod: cut {end} bytes at byte {}: an append that never returned", bytes.len());
         assert_eq!(notices, [said]);
-        disk.put(&ledger.place(&channel).lock, b"");
+        disk.put(&ledger.log(&channel).lock, b"");
     }
 }
 
@@ -280,12 +280,12 @@ fn a_whole_last_line_that_is_not_known_to_be_synced_is_written_again_before_it_c
     let ledger = ledger(&disk);
     persist(&disk, &ledger, 1);
     // Another process wrote its line, and was killed before the sync.
-    let path = ledger.place(&channel).log;
+    let path = ledger.log(&channel).path.clone();
     let mut bytes = disk.bytes(&path).unwrap();
     let synced = bytes.len() as u64;
     bytes.extend_from_slice(&entry(&channel, 1, 10));
     bytes.push(b'\n');
-    disk.open(&path, OpenMode::Write).unwrap().write_at(&bytes[synced as usize..], synced).unwrap();
+    disk.open(&path, FileMode::Write).unwrap().write_at(&bytes[synced as usize..], synced).unwrap();
 
     assert_eq!(now(ledger.read(&channel, 1, 9)).unwrap(), Vec::<Bytes>::new(), "it was not acknowledged");
     assert_eq!(now(ledger.append(&channel, 1, entry(&channel, 1, 99))).unwrap(), Appended::Conflict);
@@ -303,7 +303,7 @@ fn a_log_without_a_mark_is_synced_before_it_counts() {
     for reader in [true, false] {
         let disk = SimDisk::new(Lie::Nothing);
         let ledger = ledger(&disk);
-        disk.put(&ledger.place(&channel).log, &[line(0), line(1)].concat());
+        disk.put(&ledger.log(&channel).path, &[line(0), line(1)].concat());
         disk.sync_dir(Path::new("ledger")).unwrap();
         match reader {
             true => assert_eq!(now(ledger.size(&channel)).unwrap(), 2),

@@ -1,6 +1,6 @@
 //! The file system operations that the file ledger needs, as traits, so that tests can simulate a power loss.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirEntry, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -8,31 +8,18 @@ use std::sync::OnceLock;
 
 /// The mode in which a file is opened. A symbolic link, or anything but a regular file, is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OpenMode {
+pub(super) enum FileMode {
     /// Read; the file must exist.
     Read,
     /// Read and write; the file must exist.
     Write,
     /// Read and write; the file is created if it does not exist.
     Create,
-    /// Read and write; the file is created, or emptied if it exists.
-    Anew,
-}
-
-/// The size of a file and the number of its names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stat {
-    pub(super) bytes: u64,
-    /// The number of hard links: 0 after the file was removed or replaced.
-    pub(super) names: u64,
 }
 
 /// A file system.
 pub(super) trait Disk: std::fmt::Debug + Send + Sync + 'static {
-    fn open(&self, path: &Path, access: OpenMode) -> io::Result<Box<dyn DiskFile>>;
-
-    /// Fails unless `path` is a directory.
-    fn check_dir(&self, path: &Path) -> io::Result<()>;
+    fn open(&self, path: &Path, mode: FileMode) -> io::Result<Box<dyn DiskFile>>;
 
     /// Creates a directory if it does not exist.
     fn make_dir(&self, path: &Path) -> io::Result<()>;
@@ -49,9 +36,13 @@ pub(super) trait Disk: std::fmt::Debug + Send + Sync + 'static {
     fn boot(&self) -> String;
 }
 
-/// An open file.
+/// An open file. Closing it releases its lock.
 pub(super) trait DiskFile: std::fmt::Debug + Send + Sync {
-    fn stat(&self) -> io::Result<Stat>;
+    /// The length in bytes.
+    fn length(&self) -> io::Result<u64>;
+
+    /// False after the file was removed or replaced.
+    fn has_name(&self) -> io::Result<bool>;
 
     /// Reads into `buffer` up to the end of the file. Returns the number of bytes.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
@@ -66,8 +57,6 @@ pub(super) trait DiskFile: std::fmt::Debug + Send + Sync {
 
     /// Takes the exclusive lock on the file; false if another process holds it.
     fn try_lock(&self) -> io::Result<bool>;
-
-    fn unlock(&self) -> io::Result<()>;
 }
 
 /// The file system of this host.
@@ -75,15 +64,14 @@ pub(super) trait DiskFile: std::fmt::Debug + Send + Sync {
 pub(super) struct HostDisk;
 
 impl Disk for HostDisk {
-    fn open(&self, path: &Path, access: OpenMode) -> io::Result<Box<dyn DiskFile>> {
+    fn open(&self, path: &Path, mode: FileMode) -> io::Result<Box<dyn DiskFile>> {
         // Without NONBLOCK, opening a pipe of that name would block the caller for ever. The flag has no effect on a
         // regular file.
         let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
         let file = OpenOptions::new()
             .read(true)
-            .write(access != OpenMode::Read)
-            .create(matches!(access, OpenMode::Create | OpenMode::Anew))
-            .truncate(access == OpenMode::Anew)
+            .write(mode != FileMode::Read)
+            .create(mode == FileMode::Create)
             .custom_flags(flags.cast_signed())
             .open(path)
             .map_err(|e| match rustix::io::Errno::from_io_error(&e) {
@@ -91,15 +79,8 @@ impl Disk for HostDisk {
                 _ => e,
             })?;
         match file.metadata()?.is_file() {
-            true => Ok(Box::new(HostFile(file))),
+            true => Ok(Box::new(file)),
             false => Err(io::Error::other("it is not a regular file")),
-        }
-    }
-
-    fn check_dir(&self, path: &Path) -> io::Result<()> {
-        match std::fs::metadata(path)?.is_dir() {
-            true => Ok(()),
-            false => Err(io::Error::other("it is not a directory")),
         }
     }
 
@@ -122,42 +103,36 @@ impl Disk for HostDisk {
     }
 
     fn names(&self, path: &Path) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(path)? {
-            // Names of the ledger are ASCII: skip every name that is not UTF-8.
-            names.extend(entry?.file_name().into_string());
-        }
-        Ok(names)
+        // Names of the ledger are ASCII: skip every name that is not UTF-8.
+        let name = |entry: io::Result<DirEntry>| entry.map(|entry| entry.file_name().into_string().ok()).transpose();
+        std::fs::read_dir(path)?.filter_map(name).collect()
     }
 
     fn boot(&self) -> String {
         static BOOT: OnceLock<String> = OnceLock::new();
         let read = || {
             let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-            match id.trim() {
-                id if id.len() == 36 => id.to_owned(),
-                // Without an OS boot id, use a per-process id: this process then does not rely on the syncs of other
-                // processes, and syncs once more.
-                _ => uuid::Uuid::now_v7().to_string(),
-            }
+            // Without an OS boot id, use a per-process id: this process then does not rely on the syncs of other
+            // processes, and syncs once more.
+            if id.trim().len() == 36 { id.trim().to_owned() } else { uuid::Uuid::now_v7().to_string() }
         };
         BOOT.get_or_init(read).clone()
     }
 }
 
-#[derive(Debug)]
-struct HostFile(File);
+impl DiskFile for File {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
 
-impl DiskFile for HostFile {
-    fn stat(&self) -> io::Result<Stat> {
-        let metadata = self.0.metadata()?;
-        Ok(Stat { bytes: metadata.len(), names: metadata.nlink() })
+    fn has_name(&self) -> io::Result<bool> {
+        Ok(self.metadata()?.nlink() > 0)
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut filled = 0;
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.0.read_at(rest, offset + filled as u64) {
+            match FileExt::read_at(self, rest, offset + filled as u64) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -168,26 +143,22 @@ impl DiskFile for HostFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
+        self.write_all_at(bytes, offset)
     }
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {
-        self.0.set_len(bytes)
+        File::set_len(self, bytes)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.sync_data()
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        match self.0.try_lock() {
+        match File::try_lock(self) {
             Ok(()) => Ok(true),
             Err(TryLockError::WouldBlock) => Ok(false),
             Err(TryLockError::Error(e)) => Err(e),
         }
-    }
-
-    fn unlock(&self) -> io::Result<()> {
-        self.0.unlock()
     }
 }

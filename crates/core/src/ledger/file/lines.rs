@@ -9,7 +9,7 @@ use crate::value::Channel;
 pub(super) const MAX_LINE: usize = MAX_ENTRY + 1;
 
 /// The size of a sector in bytes. A disk writes a sector completely or not at all.
-const SECTOR: u64 = 512;
+const SECTOR: usize = 512;
 
 /// The position (`seq`) in an entry; none if there is none.
 ///
@@ -45,33 +45,19 @@ fn parse(line: &[u8]) -> Option<Head> {
     serde_json::from_slice(line).ok()
 }
 
-/// The index after the last newline of `bytes`; none if there is no newline.
-pub(super) fn last_end(bytes: &[u8]) -> Option<usize> {
-    Some(bytes.iter().rposition(|byte| *byte == b'\n')? + 1)
-}
-
-/// The index after the first newline of `bytes`; none if there is no newline.
-pub(super) fn first_end(bytes: &[u8]) -> Option<usize> {
-    Some(bytes.iter().position(|byte| *byte == b'\n')? + 1)
+/// The first complete line of `bytes`, with its newline; none if there is no newline.
+pub(super) fn first_line(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.get(..=memchr::memchr(b'\n', bytes)?)
 }
 
 /// True if a crash tore the line that begins at `offset`: it has its newline, but some of its sectors never reached the
 /// disk and read as zeros. No entry contains a zero byte, and a single flipped byte does not fill complete sectors.
 pub(super) fn is_torn(line: &[u8], offset: u64) -> bool {
-    let mut torn = false;
-    let mut at = offset;
-    for run in line.chunk_by(|a, b| (*a == 0) == (*b == 0)) {
-        let end = at + run.len() as u64;
-        if run.first() == Some(&0) {
-            let whole = (at == offset || at.is_multiple_of(SECTOR)) && end.is_multiple_of(SECTOR);
-            if !whole {
-                return false;
-            }
-            torn = true;
-        }
-        at = end;
-    }
-    torn
+    // The sectors of the file do not begin with the line.
+    let first = line.len().min(SECTOR - (offset % SECTOR as u64) as usize);
+    let (first, rest) = line.split_at(first);
+    let is_lost = |sector: &[u8]| sector.iter().all(|byte| *byte == 0);
+    line.contains(&0) && rest.chunks(SECTOR).chain([first]).all(|sector| is_lost(sector) || !sector.contains(&0))
 }
 
 /// The reason why the line cannot be the entry at position `seq`; none if it can be. All other rules are checked when

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::disk::{Disk, DiskFile, OpenMode, Stat};
+use super::disk::{Disk, DiskFile, FileMode};
 
 const SECTOR: usize = 512;
 
@@ -111,7 +111,8 @@ impl SimDisk {
 
     /// Creates a file that is not synced.
     pub(super) fn put(&self, path: &Path, bytes: &[u8]) {
-        let file = self.open(path, OpenMode::Anew).unwrap();
+        let file = self.open(path, FileMode::Create).unwrap();
+        file.set_len(0).unwrap();
         file.write_at(bytes, 0).unwrap();
     }
 
@@ -262,25 +263,18 @@ impl Chance {
 }
 
 impl Disk for SimDisk {
-    fn open(&self, path: &Path, access: OpenMode) -> io::Result<Box<dyn DiskFile>> {
+    fn open(&self, path: &Path, mode: FileMode) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.state();
         let file = match state.names.get(path) {
             Some(file) => *file,
-            None if matches!(access, OpenMode::Create | OpenMode::Anew) => {
+            None if mode == FileMode::Create => {
                 let file = state.files.len();
                 state.change(Op::Create(path.to_owned(), file));
                 file
             }
             None => return Err(io::ErrorKind::NotFound.into()),
         };
-        if access == OpenMode::Anew {
-            state.change(Op::SetLen(file, 0));
-        }
         Ok(Box::new(SimFile { disk: self.clone(), file, locked: Mutex::new(false) }))
-    }
-
-    fn check_dir(&self, _: &Path) -> io::Result<()> {
-        Ok(())
     }
 
     fn make_dir(&self, _: &Path) -> io::Result<()> {
@@ -316,10 +310,12 @@ struct SimFile {
 }
 
 impl DiskFile for SimFile {
-    fn stat(&self) -> io::Result<Stat> {
-        let state = self.disk.state();
-        let names = state.names.values().filter(|file| **file == self.file).count();
-        Ok(Stat { bytes: state.files[self.file].len() as u64, names: names as u64 })
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.disk.state().files[self.file].len() as u64)
+    }
+
+    fn has_name(&self) -> io::Result<bool> {
+        Ok(self.disk.state().names.values().any(|file| *file == self.file))
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -371,17 +367,12 @@ impl DiskFile for SimFile {
         *self.locked.lock().unwrap() = true;
         Ok(true)
     }
-
-    fn unlock(&self) -> io::Result<()> {
-        if std::mem::take(&mut *self.locked.lock().unwrap()) {
-            self.disk.state().locked.retain(|file| *file != self.file);
-        }
-        Ok(())
-    }
 }
 
 impl Drop for SimFile {
     fn drop(&mut self) {
-        let _ = self.unlock();
+        if *self.locked.get_mut().unwrap() {
+            self.disk.state().locked.retain(|file| *file != self.file);
+        }
     }
 }

@@ -25,7 +25,7 @@ fn file_of(entries: impl IntoIterator<Item = Bytes>) -> Vec<u8> {
 fn with_log(bytes: &[u8]) -> (tempfile::TempDir, FileLedger) {
     let dir = tempfile::tempdir().unwrap();
     let ledger = FileLedger::open(dir.path()).unwrap();
-    fs::write(ledger.place(&channel()).log, bytes).unwrap();
+    fs::write(&ledger.log(&channel()).path, bytes).unwrap();
     (dir, ledger)
 }
 
@@ -93,7 +93,7 @@ async fn damage_in_the_middle_is_found_at_its_position_and_nothing_is_dropped() 
         assert!(context.contains(&("seq", seq.to_string())), "{what}: {context:?}");
         assert!(context.contains(&("channel", channel().to_string())), "{what}: {context:?}");
         let _ = ledger.append(&channel(), 4, entry(4, 5)).await;
-        assert!(fs::read(ledger.place(&channel()).log).unwrap().starts_with(&bytes), "{what}: something was dropped");
+        assert!(fs::read(&ledger.log(&channel()).path).unwrap().starts_with(&bytes), "{what}: something was dropped");
     }
 }
 
@@ -103,7 +103,7 @@ async fn a_bad_line_is_given_as_it_is_for_the_fold_to_name() {
     let (_dir, ledger) = with_log(&bytes);
     assert_eq!(ledger.read(&channel(), 0, 9).await.unwrap()[1], "{\"half\":");
     assert_eq!(ledger.append(&channel(), 3, entry(3, 5)).await.unwrap(), Appended::Stored);
-    assert!(fs::read(ledger.place(&channel()).log).unwrap().starts_with(&bytes));
+    assert!(fs::read(&ledger.log(&channel()).path).unwrap().starts_with(&bytes));
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn a_log_that_got_shorter_or_went_away_is_truncated() {
     for seq in 0..3 {
         ledger.append(&channel(), seq, entry(seq, 5)).await.unwrap();
     }
-    let path = ledger.place(&channel()).log;
+    let path = ledger.log(&channel()).path.clone();
     let whole = fs::read(&path).unwrap();
     for round in 0..2 {
         match round {
@@ -146,7 +146,7 @@ async fn a_log_that_got_shorter_or_went_away_is_truncated() {
 #[tokio::test]
 async fn symbolic_links_and_what_is_no_file_are_refused() {
     let (dir, ledger) = with_log(b"");
-    let path = ledger.place(&channel()).log;
+    let path = ledger.log(&channel()).path.clone();
     fs::remove_file(&path).unwrap();
     let target = dir.path().join("elsewhere");
     fs::write(&target, file_of([entry(0, 5)])).unwrap();
@@ -165,7 +165,7 @@ async fn an_append_waits_for_another_holder_of_the_lock_but_not_for_ever() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = FileLedger::open(dir.path()).unwrap().lock_wait(Duration::from_millis(50));
     ledger.append(&channel(), 0, entry(0, 5)).await.unwrap();
-    let other = fs::File::open(ledger.place(&channel()).lock).unwrap();
+    let other = fs::File::open(&ledger.log(&channel()).lock).unwrap();
     other.lock().unwrap();
     let (code, said) = code(ledger.append(&channel(), 1, entry(1, 5)).await);
     assert_eq!(code, "LEDGER_UNAVAILABLE");
@@ -186,13 +186,13 @@ async fn what_a_dead_process_left_is_finished_by_the_next_look() {
     for seq in 0..2 {
         ledger.append(&channel(), seq, entry(seq, 5)).await.unwrap();
     }
-    let path = ledger.place(&channel()).log;
+    let path = ledger.log(&channel()).path.clone();
     // One process was killed after its write and before its sync, and another one during its write.
     let left = [fs::read(&path).unwrap(), file_of([entry(2, 5)]), b"{\"at\":".to_vec()].concat();
     fs::write(&path, &left).unwrap();
     let reader = FileLedger::open_read_only(dir.path()).unwrap();
     assert_eq!(reader.size(&channel()).await.unwrap(), 2, "it does not count yet");
-    let holder = fs::File::open(ledger.place(&channel()).lock).unwrap();
+    let holder = fs::File::open(&ledger.log(&channel()).lock).unwrap();
     holder.lock().unwrap();
     assert_eq!(ledger.size(&channel()).await.unwrap(), 2, "another process may be at it");
     holder.unlock().unwrap();
@@ -215,8 +215,8 @@ async fn what_is_read_only_is_read_and_not_touched() {
         writer.append(&channel(), seq, entry(seq, 5)).await.unwrap();
     }
     // A copy of the log without its lock file, and with a line that is incomplete.
-    fs::remove_file(writer.place(&channel()).lock).unwrap();
-    let log = writer.place(&channel()).log;
+    fs::remove_file(&writer.log(&channel()).lock).unwrap();
+    let log = writer.log(&channel()).path.clone();
     let torn = [fs::read(&log).unwrap(), b"{\"at\":".to_vec()].concat();
     fs::write(&log, &torn).unwrap();
     let reader = FileLedger::open_read_only(&path).unwrap();
@@ -259,17 +259,17 @@ async fn channels_come_from_names_or_from_what_a_file_says() {
     }
     fs::write(dir.path().join("notes.txt"), "mine").unwrap();
     assert_eq!(ledger.channels().await.unwrap(), [channel(), long.clone()]);
-    fs::rename(ledger.place(&long).log, dir.path().join("long.jsonl")).unwrap();
+    fs::rename(&ledger.log(&long).path, dir.path().join("long.jsonl")).unwrap();
     let (code, said) = code(ledger.channels().await);
     assert_eq!(code, "LEDGER_CORRUPT");
     assert!(said.ends_with(&format!("long.jsonl: the entries are of {long}")), "{said}");
 }
 
 #[tokio::test]
-async fn more_channels_than_files_kept_open_are_no_matter() {
+async fn more_channels_than_are_remembered_are_no_matter() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = FileLedger::open(dir.path()).unwrap();
-    let channels: Vec<Channel> = (0..MAX_OPEN * 3).map(|n| format!("reg.io/a{n}:prod").parse().unwrap()).collect();
+    let channels: Vec<Channel> = (0..MAX_LOGS * 3).map(|n| format!("reg.io/a{n}:prod").parse().unwrap()).collect();
     for seq in 0..2 {
         for channel in &channels {
             assert_eq!(ledger.append(channel, seq, entry_of(channel, seq, 5)).await.unwrap(), Appended::Stored);

@@ -57,16 +57,15 @@ impl ChannelLog {
                 earlier.read_to(self.state.size).await?;
                 if earlier.state.leaf != self.state.leaf || earlier.moves.len() < missing {
                     let message = "the log has other entries than it had when it was read before";
-                    return Err(
-                        Error::new(ErrorKind::LedgerForked, message).with_context("channel", &self.state.channel)
-                    );
+                    let error = Error::new(ErrorKind::LedgerForked, message);
+                    return Err(error.with_context("channel", &self.state.channel));
                 }
             }
             earlier.moves.truncate(missing);
             earlier.moves.append(&mut self.moves);
             self.moves = earlier.moves;
         }
-        if self.is_due(self.moves_stored) {
+        if self.is_due(self.state.size, self.moves_stored) {
             // Both blobs are then of one position: the next process reads the entries after it once.
             self.store_state().await;
             self.moves_stored = self.state.size;
@@ -75,14 +74,10 @@ impl ChannelLog {
         Ok(())
     }
 
-    /// The number of entries after which the index is stored again; none if the ledger has no place for it.
-    pub(super) fn index_every(&self) -> Option<u64> {
-        self.ledger.index().map(|store| store.every())
-    }
-
-    /// True if the blob that was stored for the first `stored` entries is to be stored again.
-    pub(super) fn is_due(&self, stored: u64) -> bool {
-        self.index_every().is_some_and(|every| self.state.size.saturating_sub(stored) >= every)
+    /// True if the ledger has a place for the index, and a log of `size` entries has so many after the first `stored`
+    /// that a blob is to be stored again.
+    pub(super) fn is_due(&self, size: u64, stored: u64) -> bool {
+        self.ledger.index().is_some_and(|store| size.saturating_sub(stored) >= store.every())
     }
 
     pub(super) async fn store_state(&mut self) {

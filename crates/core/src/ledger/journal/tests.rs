@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::ledger::{EVERY, FileLedger, IndexStore};
-use crate::log::{Intent, Op, proptests};
+use crate::log::{Intent, Op, Status, proptests};
 use crate::testing::{Fault, FaultyLedger};
 use crate::value::{Digest, IdempotencyKey};
 
