@@ -1,6 +1,6 @@
 //! Export of a log to one file with one entry a line, as a backup and for other programs.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -60,7 +60,7 @@ pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Resul
         // An entry with broken bytes, position or parent is an error. An entry that breaks another rule is exported as
         // it is.
         if let Some(defect) = verifier.report().defects.into_iter().find(|defect| defect.code.ends_reading()) {
-            return Err(located(defect.into(), channel, "ledger"));
+            return Err(located(defect, channel, "ledger"));
         }
         part = part.write(page).await?;
     }
@@ -116,8 +116,7 @@ impl Part {
     async fn begin(dir: &Path, name: &str) -> Result<Part> {
         let path = dir.join(format!("{name}.{}.part", Uuid::now_v7().simple()));
         blocking(ErrorKind::LedgerUnavailable, move || {
-            let file =
-                OpenOptions::new().write(true).create_new(true).open(&path).map_err(|e| failed("make", &path, e))?;
+            let file = File::create_new(&path).map_err(|e| failed("make", &path, e))?;
             Ok(Part { path, file })
         })
         .await
@@ -125,12 +124,8 @@ impl Part {
 
     async fn write(mut self, page: Vec<Bytes>) -> Result<Part> {
         blocking(ErrorKind::LedgerUnavailable, move || {
-            let mut lines = Vec::with_capacity(page.iter().map(|entry| entry.len() + 1).sum());
-            for entry in &page {
-                lines.extend_from_slice(entry);
-                lines.push(b'\n');
-            }
-            self.file.write_all(&lines).map_err(|e| failed("write", &self.path, e))?;
+            let lines: Vec<&[u8]> = page.iter().flat_map(|entry| [&entry[..], b"\n"]).collect();
+            self.file.write_all(&lines.concat()).map_err(|e| failed("write", &self.path, e))?;
             Ok(self)
         })
         .await

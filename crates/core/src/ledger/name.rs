@@ -1,5 +1,6 @@
 //! The name of a channel's log in a store. No two channels have the same name, also where case does not count.
 
+use super::url::place::unescape;
 use crate::value::{Channel, Digest};
 
 /// The longest name before the extension, in bytes. Most file systems allow 255, and extensions need some of them.
@@ -58,18 +59,7 @@ impl Spelling {
 
     /// The channel of a name; none if the name was shortened or is not the name of a channel.
     pub(super) fn decode(self, name: &str) -> Option<Channel> {
-        let mut text = Vec::with_capacity(name.len());
-        let mut bytes = name.bytes();
-        while let Some(byte) = bytes.next() {
-            match char::from(byte) == self.escape {
-                true => {
-                    let digits = [bytes.next()?, bytes.next()?];
-                    text.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-                }
-                false => text.push(byte),
-            }
-        }
-        let channel = String::from_utf8(text).ok()?.parse().ok()?;
+        let channel = unescape(name, self.escape)?.parse().ok()?;
         (self.encode(&channel) == name).then_some(channel)
     }
 }

@@ -6,9 +6,6 @@ mod bucket;
 mod cloud;
 mod fault;
 mod head;
-mod hint;
-#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
-mod http;
 mod keys;
 mod log;
 mod probe;
@@ -20,6 +17,7 @@ mod script;
 mod tests;
 
 use std::fmt;
+use std::io::ErrorKind as IoErrorKind;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,6 +30,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 
 use self::bucket::{Bucket, Listing};
+use self::keys::Keys;
 use self::log::{AT_ONCE, Log};
 use self::settings::Settings;
 use super::name::OBJECT;
@@ -68,11 +67,6 @@ const INDEX_EVERY: u64 = 16;
 /// It runs on a tokio runtime with time enabled. Dropping the future does not cancel a request that was sent.
 #[derive(Clone)]
 pub struct ObjectLedger {
-    inner: Arc<Inner>,
-}
-
-#[derive(Clone)]
-struct Inner {
     bucket: Bucket,
     access: OpenMode,
     /// The time when the store last honoured conditions in a probe.
@@ -115,8 +109,9 @@ impl ObjectLedger {
                 return Err(Error::new(ErrorKind::ConfigInvalid, message));
             }
         };
-        let timeout = settings.timeout.unwrap_or(TIMEOUT);
-        let bucket = Bucket { store, prefix, place: url.plain().into(), listing, timeout };
+        // The URL without its options.
+        let place = url.shown.split('?').next().unwrap_or_default().trim_end_matches('/').into();
+        let bucket = Bucket { store, prefix, place, listing, timeout: settings.timeout.unwrap_or(TIMEOUT) };
         ObjectLedger::on(bucket, access).await
     }
 
@@ -132,32 +127,24 @@ impl ObjectLedger {
     }
 
     async fn on(bucket: Bucket, access: OpenMode) -> Result<ObjectLedger> {
-        let inner = Inner { bucket, access, probed: Arc::default(), logs: Arc::new(OpenLogs::new(MAX_LOGS)) };
+        let ledger = ObjectLedger { bucket, access, probed: Arc::default(), logs: Arc::new(OpenLogs::new(MAX_LOGS)) };
         if access == OpenMode::Write {
-            match inner.probe().await {
+            match ledger.probe().await {
                 // The credentials may still allow reading; the first append reports that they do not allow writing.
                 Err(error) if error.kind() == ErrorKind::LedgerDenied => {}
                 probed => probed?,
             }
         }
-        Ok(ObjectLedger { inner: Arc::new(inner) })
-    }
-
-    /// Checks that entries can be written here. [`ObjectLedger::open`] leaves a denied write to the first append.
-    pub(super) async fn try_out(&self) -> Result<()> {
-        self.inner.probe().await
+        Ok(ledger)
     }
 
     /// Sets the longest time of one request; 10 s by default. A read is sent up to three times.
     #[must_use]
-    pub fn timeout(self, timeout: Duration) -> ObjectLedger {
-        let mut inner = Inner::clone(&self.inner);
-        inner.bucket.timeout = timeout;
-        ObjectLedger { inner: Arc::new(inner) }
+    pub fn timeout(mut self, timeout: Duration) -> ObjectLedger {
+        self.bucket.timeout = timeout;
+        self
     }
-}
 
-impl Inner {
     fn log(&self, channel: &Channel) -> Arc<Log> {
         self.logs.get(channel, || Log::new(self.bucket.clone(), channel.clone()))
     }
@@ -172,7 +159,7 @@ impl Inner {
         if !OBJECT.is_cut(&name) {
             return Ok(None);
         }
-        let key = keys::first(&self.bucket.prefix, &name);
+        let key = Keys::of(&self.bucket.prefix, &name).entry(0);
         let Some(first) = self.bucket.get(&key).await? else { return Ok(None) };
         match Entry::open(&first) {
             Ok(entry) if OBJECT.encode(&entry.channel) == name => Ok(Some(entry.channel)),
@@ -187,30 +174,28 @@ impl Inner {
 
 impl fmt::Debug for ObjectLedger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ObjectLedger")
-            .field("place", &self.inner.bucket)
-            .field("access", &self.inner.access)
-            .finish_non_exhaustive()
+        let place = format_args!("{}", self.bucket.place);
+        f.debug_struct("ObjectLedger").field("place", &place).field("access", &self.access).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl Ledger for ObjectLedger {
     async fn size(&self, channel: &Channel) -> Result<u64> {
-        self.inner.log(channel).look().await
+        self.log(channel).look().await
     }
 
     async fn read(&self, channel: &Channel, from: u64, limit: usize) -> Result<Vec<Bytes>> {
-        self.inner.log(channel).read(from, limit).await
+        self.log(channel).read(from, limit).await
     }
 
     async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
-        self.inner.append(channel, seq, bytes).await
+        self.append_next(channel, seq, bytes).await
     }
 
     async fn channels(&self) -> Result<Vec<Channel>> {
-        let names = self.inner.bucket.names().await?;
-        let found = futures_util::stream::iter(names).map(|name| self.inner.channel(name)).buffer_unordered(AT_ONCE);
+        let names = self.bucket.names().await?;
+        let found = futures_util::stream::iter(names).map(|name| self.channel(name)).buffer_unordered(AT_ONCE);
         let mut channels: Vec<Channel> = found.try_filter_map(|channel| async { Ok(channel) }).try_collect().await?;
         channels.sort();
         Ok(channels)
@@ -225,13 +210,13 @@ impl Ledger for ObjectLedger {
 #[async_trait]
 impl IndexStore for ObjectLedger {
     async fn get(&self, channel: &Channel, name: &str) -> Result<Option<Bytes>> {
-        self.inner.bucket.get(&self.inner.log(channel).keys.index(name)).await
+        self.bucket.get(&self.log(channel).keys.index(name)).await
     }
 
     async fn put(&self, channel: &Channel, name: &str, blob: Bytes) -> Result<()> {
-        match self.inner.access {
+        match self.access {
             OpenMode::Read => Ok(()),
-            OpenMode::Write => self.inner.bucket.put(&self.inner.log(channel).keys.index(name), blob).await,
+            OpenMode::Write => self.bucket.put(&self.log(channel).keys.index(name), blob).await,
         }
     }
 
@@ -247,13 +232,10 @@ fn local(dir: &FilePath, access: OpenMode) -> Result<Arc<dyn ObjectStore>> {
     if access == OpenMode::Write {
         std::fs::create_dir_all(dir).map_err(|e| unavailable(&e))?;
     }
-    let names = match std::fs::read_dir(dir) {
-        Ok(names) => names,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Error::new(ErrorKind::LedgerAbsent, format!("{place}: there is no such directory")));
-        }
-        Err(e) => return Err(unavailable(&e)),
-    };
+    let names = std::fs::read_dir(dir).map_err(|e| match e.kind() {
+        IoErrorKind::NotFound => Error::new(ErrorKind::LedgerAbsent, format!("{place}: there is no such directory")),
+        _ => unavailable(&e),
+    })?;
     for name in names {
         let name = name.map_err(|e| unavailable(&e))?.file_name();
         if name.to_string_lossy().ends_with(".jsonl") {

@@ -49,7 +49,6 @@ pub struct Migration {
     closing: Option<Closing>,
     /// True if it is known that the target is not the same ledger as the source.
     apart: Arc<AtomicBool>,
-    clock: Arc<dyn Clock>,
     watch: Option<MigrationProgress>,
 }
 
@@ -122,7 +121,7 @@ impl Migration {
     /// Copies logs from a ledger that is not written any more, such as a backup: the source stays as it is. A last
     /// entry `migrated` is left out.
     pub fn copying(from: Arc<dyn Ledger>, to: Arc<dyn Ledger>) -> Migration {
-        Migration { from, to, closing: None, apart: Arc::default(), clock: Arc::new(SystemClock), watch: None }
+        Migration { from, to, closing: None, apart: Arc::default(), watch: None }
     }
 
     /// States that the target is not the same ledger as the source, so that the source may be closed by a run that
@@ -135,12 +134,6 @@ impl Migration {
     pub fn resumed(self) -> Migration {
         self.apart.store(true, Ordering::Relaxed);
         self
-    }
-
-    /// Sets another clock.
-    #[must_use]
-    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Migration {
-        Migration { clock, ..self }
     }
 
     /// Sets a progress callback, which is called after each page.
@@ -166,10 +159,11 @@ impl Migration {
     /// the survey and of the two ledgers. After each of them the log may be surveyed and run again; the run goes on
     /// where it stopped.
     pub async fn run(&self, mut survey: MigrationPlan) -> Result<MigrationResult> {
-        let mut target = Target { tree: Frontier::new(), copied: 0 };
+        // The number of entries that this run appended, and the Merkle tree over the entries that were read back.
+        let (mut copied, mut tree) = (0, Frontier::new());
         for _ in 0..CLOSE_TRIES {
-            self.fill(&survey, &mut target).await?;
-            self.verify(&survey, &mut target).await?;
+            self.fill(&survey, &mut copied).await?;
+            self.verify(&survey, &mut tree).await?;
             let ending = match (&survey.migrated, &self.closing) {
                 (_, None) => Ending::Copied,
                 (Some(migrated), Some(_)) => Ending::MigratedBefore { seq: migrated.seq },
@@ -186,7 +180,7 @@ impl Migration {
                 }
             };
             let MigrationPlan { channel, size, root, .. } = survey;
-            return Ok(MigrationResult { channel, size, root, copied: target.copied, ending });
+            return Ok(MigrationResult { channel, size, root, copied, ending });
         }
         let channel = &survey.channel;
         let message = format!(
@@ -197,41 +191,41 @@ impl Migration {
     }
 
     /// Appends the entries that the target does not have.
-    async fn fill(&self, survey: &MigrationPlan, target: &mut Target) -> Result<()> {
+    async fn fill(&self, survey: &MigrationPlan, copied: &mut u64) -> Result<()> {
         let channel = &survey.channel;
-        let mut seq = survey.there + target.copied;
+        let mut seq = survey.there + *copied;
         let mut parent = match seq.checked_sub(1) {
             Some(last) if seq < survey.size => Some(leaf_of(self.from.as_ref(), channel, last).await?),
             _ => None,
         };
         while seq < survey.size {
             for bytes in read_page(self.from.as_ref(), channel, seq, survey.size).await? {
-                let leaf =
-                    check_link(channel, seq, parent, &bytes).map_err(|e| located(e.into(), channel, "source"))?;
-                match place(self.to.as_ref(), channel, seq, &bytes).await.map_err(|e| again(e, channel))? {
+                let leaf = check_link(channel, seq, parent, &bytes).map_err(|e| located(e, channel, "source"))?;
+                match place(self.to.as_ref(), channel, seq, &bytes).await? {
                     // The source had this entry already, so the ledger that stored it now is not the source.
                     Stands::Stored => self.apart.store(true, Ordering::Relaxed),
                     Stands::Already => {}
                     Stands::Other => return Err(differ(channel, seq)),
                 }
                 parent = Some(leaf);
-                target.copied += 1;
+                *copied += 1;
                 seq += 1;
             }
-            self.tell(channel, seq, survey.size);
+            if let Some(watch) = &self.watch {
+                watch(channel, seq, survey.size);
+            }
         }
         Ok(())
     }
 
     /// Reads the target from its first entry, and compares the root.
-    async fn verify(&self, survey: &MigrationPlan, target: &mut Target) -> Result<()> {
-        let channel = &survey.channel;
-        while target.tree.size() < survey.size {
-            for bytes in read_page(self.to.as_ref(), channel, target.tree.size(), survey.size).await? {
-                target.tree.push(leaf_hash(&bytes));
+    async fn verify(&self, survey: &MigrationPlan, tree: &mut Frontier) -> Result<()> {
+        while tree.size() < survey.size {
+            for bytes in read_page(self.to.as_ref(), &survey.channel, tree.size(), survey.size).await? {
+                tree.push(leaf_hash(&bytes));
             }
         }
-        if Digest::from_sha256(target.tree.root()) != survey.root {
+        if Digest::from_sha256(tree.root()) != survey.root {
             return Err(survey.first_difference(self).await?);
         }
         Ok(())
@@ -254,39 +248,13 @@ impl Migration {
     /// Appends the closing entry to the source, directly after the entries that were copied. The result is `Other` if
     /// another entry is stored there.
     async fn close(&self, survey: &MigrationPlan, closing: &Closing) -> Result<Stands> {
-        let (channel, size) = (survey.channel.clone(), survey.size);
+        let MigrationPlan { channel, size, root, leaf, .. } = survey;
+        let (seq, parent) = (*size, *leaf);
         let Closing { name: ledger, provenance, reason } = closing.clone();
-        let body = Body::Migrated(Migrated { ledger, size, root: survey.root, provenance, reason });
-        let (id, at, parent) = (Uuid::now_v7(), self.clock.now(), survey.leaf);
-        let sealed = Entry { channel, seq: size, id, at, parent, body }.seal()?;
-        let channel = &survey.channel;
-        place(self.from.as_ref(), channel, size, sealed.bytes()).await.map_err(|e| again(e, channel))
-    }
-
-    fn tell(&self, channel: &Channel, done: u64, of: u64) {
-        if let Some(watch) = &self.watch {
-            watch(channel, done, of);
-        }
-    }
-}
-
-/// The state of the target's log in this run.
-#[derive(Debug)]
-struct Target {
-    /// The Merkle tree over the entries that were read back.
-    tree: Frontier,
-    /// The number of entries that this run appended.
-    copied: u64,
-}
-
-/// Adds the advice to run the transfer again to LEDGER_AMBIGUOUS. A new run reads the stored entry and compares it.
-fn again(error: Error, channel: &Channel) -> Error {
-    match error.kind() {
-        ErrorKind::LedgerAmbiguous => {
-            let message = format!("{channel}: {error}; run this again: what stands there is compared");
-            Error::new(ErrorKind::LedgerAmbiguous, message).with_context("channel", channel).with_source(error)
-        }
-        _ => error.with_context("channel", channel),
+        let body = Body::Migrated(Migrated { ledger, size: seq, root: *root, provenance, reason });
+        let (id, at) = (Uuid::now_v7(), SystemClock.now());
+        let sealed = Entry { channel: channel.clone(), seq, id, at, parent, body }.seal()?;
+        place(self.from.as_ref(), channel, seq, sealed.bytes()).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! `LedgerUrl`: the address of a ledger, as people write it.
 
-mod place;
+pub(super) mod place;
 #[cfg(test)]
 mod tests;
 
@@ -12,8 +12,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
-pub(super) use self::place::Bucket;
 pub(super) use self::place::Place;
 use super::{Ledger, OpenMode};
 use crate::error::{Error, ErrorKind, Result};
@@ -71,7 +69,17 @@ impl LedgerUrl {
     /// address, and the other errors of the ledger.
     pub async fn open(&self, access: OpenMode) -> Result<Arc<dyn Ledger>> {
         match &self.place {
-            Place::Directory(dir) => directory(dir, access),
+            #[cfg(all(feature = "file", unix))]
+            Place::Directory(dir) => Ok(Arc::new(match access {
+                OpenMode::Write => super::FileLedger::open(dir)?,
+                OpenMode::Read => super::FileLedger::open_read_only(dir)?,
+            })),
+            #[cfg(not(all(feature = "file", unix)))]
+            Place::Directory(_) => {
+                let _ = access;
+                let why = "directories are not built into this program: it takes the feature `file`, and Unix";
+                Err(bad(why.to_owned()))
+            }
             #[cfg(feature = "postgres")]
             Place::Postgres(_) => Ok(Arc::new(super::PostgresLedger::at(self, access).await?)),
             #[cfg(feature = "object-store")]
@@ -89,15 +97,13 @@ impl LedgerUrl {
     /// Errors as in [`LedgerUrl::open`] with [`OpenMode::Write`], and LEDGER_DENIED if the credentials may not write.
     pub async fn init(&self) -> Result<()> {
         match &self.place {
-            Place::Directory(dir) => directory(dir, OpenMode::Write).map(|_| ()),
             #[cfg(feature = "postgres")]
             Place::Postgres(_) => super::PostgresLedger::init_at(self).await,
             #[cfg(feature = "object-store")]
             Place::File(_) | Place::S3(_) | Place::Gs(_) | Place::Az(_) => {
-                super::ObjectLedger::at(self, OpenMode::Write).await?.try_out().await
+                super::ObjectLedger::at(self, OpenMode::Write).await?.probe().await
             }
-            #[cfg(not(all(feature = "postgres", feature = "object-store")))]
-            place => Err(place.not_built_in()),
+            _ => self.open(OpenMode::Write).await.map(|_| ()),
         }
     }
 
@@ -114,17 +120,7 @@ impl LedgerUrl {
     /// True if both are known to be the same place. User, password and the protection of the connection are not
     /// compared. Two different names of one host are not recognised as the same place.
     pub fn is_same(&self, other: &LedgerUrl) -> bool {
-        if let (Place::Directory(one), Place::Directory(other)) = (&self.place, &other.place) {
-            let found = |dir: &Path| whole(dir).ok();
-            return one == other || (found(one).is_some() && found(one) == found(other));
-        }
         self.place.is_same(&other.place) && self.address_options() == other.address_options()
-    }
-
-    /// The URL without its secrets and without its options.
-    #[cfg(feature = "object-store")]
-    pub(super) fn plain(&self) -> &str {
-        self.shown.split('?').next().unwrap_or_default().trim_end_matches('/')
     }
 
     fn address_options(&self) -> BTreeSet<&(String, String)> {
@@ -165,19 +161,6 @@ impl From<LedgerUrl> for String {
     fn from(url: LedgerUrl) -> String {
         url.to_string()
     }
-}
-
-#[cfg(all(feature = "file", unix))]
-fn directory(dir: &Path, access: OpenMode) -> Result<Arc<dyn Ledger>> {
-    Ok(Arc::new(match access {
-        OpenMode::Write => super::FileLedger::open(dir)?,
-        OpenMode::Read => super::FileLedger::open_read_only(dir)?,
-    }))
-}
-
-#[cfg(not(all(feature = "file", unix)))]
-fn directory(_: &Path, _: OpenMode) -> Result<Arc<dyn Ledger>> {
-    Err(bad("directories are not built into this program: it takes the feature `file`, and Unix".to_owned()))
 }
 
 fn whole(dir: &Path) -> Result<PathBuf> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::bucket::{BACKOFF, Listing};
 use super::fault::Fault;
 use super::log::Log;
-use super::{Inner, probe};
+use super::{ObjectLedger, probe};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Appended, OpenMode};
 use crate::log::EncodedEntry;
@@ -19,8 +19,8 @@ const TRIES: u32 = 5;
 /// The time for which one probe counts.
 const PROBE_EVERY: Duration = Duration::from_secs(600);
 
-impl Inner {
-    pub(super) async fn append(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
+impl ObjectLedger {
+    pub(super) async fn append_next(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
         let log = self.log(channel);
         if self.access == OpenMode::Read {
             let message = format!("{}: the ledger was opened to be read only", self.bucket.place);
@@ -49,8 +49,9 @@ impl Inner {
         Ok(append)
     }
 
-    /// Checks that the store honours conditions, unless a probe within [`PROBE_EVERY`] did.
-    pub(super) async fn probe(&self) -> Result<()> {
+    /// Checks that the store honours conditions, and that entries can be written, unless a probe within
+    /// [`PROBE_EVERY`] did.
+    pub(in crate::ledger) async fn probe(&self) -> Result<()> {
         let mut probed = self.probed.lock().await;
         if probed.is_none_or(|at| at.elapsed() > PROBE_EVERY) {
             probe::probe(&self.bucket).await?;
@@ -89,10 +90,9 @@ impl Log {
                 Ok(None) if (fault == Fault::Taken || fault.passes()) && tries < TRIES => {
                     tokio::time::sleep(BACKOFF.pause(tries)).await
                 }
-                Ok(None) => return Err(self.unfinished(seq, in_doubt, fault)),
-                // The store says that the position is taken, and our entry may be the one that took it.
-                Err(_) => {
-                    let in_doubt = in_doubt || fault == Fault::Taken;
+                there => {
+                    // If the position is taken and cannot be read, our entry may be the one that took it.
+                    let in_doubt = in_doubt || (there.is_err() && fault == Fault::Taken);
                     return Err(self.unfinished(seq, in_doubt, fault));
                 }
             }
@@ -101,13 +101,12 @@ impl Log {
     }
 
     fn unfinished(&self, seq: u64, in_doubt: bool, fault: Fault) -> Error {
-        let error = self.bucket.error(fault, "append", &self.keys.entry(seq));
-        let error = if in_doubt {
-            let message = format!("{}; whether the entry stands is not known", error.message());
-            Error::new(ErrorKind::LedgerAmbiguous, message).with_context("key", self.keys.entry(seq))
-        } else {
-            error
-        };
+        let key = self.keys.entry(seq);
+        let mut error = self.bucket.error(fault, "append", &key);
+        if in_doubt {
+            let message = format!("{error}; whether the entry stands is not known");
+            error = Error::new(ErrorKind::LedgerAmbiguous, message).with_context("key", key);
+        }
         error.with_context("channel", &self.channel).with_context("seq", seq)
     }
 }

@@ -1,16 +1,14 @@
 //! `Bucket`: single requests to an object store, each with a timeout and with errors of one type.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
 use super::fault::Fault;
-use super::keys::Keys;
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 
@@ -43,13 +41,6 @@ pub(super) enum Listing {
     Walk,
 }
 
-/// Positions from one page of a listing, sorted.
-pub(super) struct Page {
-    pub(super) seqs: Vec<u64>,
-    /// True if there may be more positions.
-    pub(super) full: bool,
-}
-
 impl Bucket {
     /// The bytes under `key`; none if there is no such object.
     pub(super) async fn get(&self, key: &Path) -> Result<Option<Bytes>> {
@@ -76,21 +67,16 @@ impl Bucket {
         put.map(|_| ()).map_err(|fault| self.error(fault, "write", key))
     }
 
-    /// The first positions from `from` on that have an entry, at most [`PAGE`].
-    pub(super) async fn list(&self, keys: &Keys, from: u64) -> Result<Page> {
-        let log = keys.log();
-        let listed = self.patiently(|| async {
-            let all = match from.checked_sub(1) {
-                Some(before) => self.store.list_with_offset(Some(&log), &keys.entry(before)),
-                None => self.store.list(Some(&log)),
+    /// The first keys below `prefix` that come after `after`, at most [`PAGE`]. Some stores do not sort them.
+    pub(super) async fn list(&self, prefix: &Path, after: Option<Path>) -> Result<Vec<Path>, Fault> {
+        self.patiently(|| async {
+            let all = match &after {
+                Some(after) => self.store.list_with_offset(Some(prefix), after),
+                None => self.store.list(Some(prefix)),
             };
-            all.take(PAGE).collect::<Vec<_>>().await.into_iter().collect::<object_store::Result<Vec<_>>>()
-        });
-        let listed = listed.await.map_err(|fault| self.error(fault, "list", &log))?;
-        let full = listed.len() == PAGE;
-        let mut seqs: Vec<u64> = listed.iter().filter_map(|meta| Keys::seq(&meta.location)).collect();
-        seqs.sort_unstable();
-        Ok(Page { seqs, full })
+            all.take(PAGE).map_ok(|meta| meta.location).try_collect().await
+        })
+        .await
     }
 
     /// The names directly below the prefix that have keys below them.
@@ -106,13 +92,14 @@ impl Bucket {
 
     /// The error of the operation `what` on `key`.
     pub(super) fn error(&self, fault: Fault, what: &str, key: &Path) -> Error {
-        fault.error(&self.place, &format!("{what} {key}")).with_context("key", key)
+        let (kind, why) = fault.into_error();
+        Error::new(kind, format!("{}: cannot {what} {key}: {why}", self.place)).with_context("key", key)
     }
 
     async fn once<T>(&self, request: impl Future<Output = object_store::Result<T>>) -> Result<T, Fault> {
         match tokio::time::timeout(self.timeout, request).await {
             Ok(answer) => answer.map_err(|error| Fault::of(&error)),
-            Err(_) => Err(Fault::late(self.timeout.as_secs_f64())),
+            Err(_) => Err(Fault::Unclear(format!("no answer within {} s", self.timeout.as_secs_f64()))),
         }
     }
 
@@ -129,11 +116,5 @@ impl Bucket {
             }
             tries += 1;
         }
-    }
-}
-
-impl fmt::Debug for Bucket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.place)
     }
 }

@@ -1,18 +1,32 @@
-//! The stores of the clouds, with the credentials that each cloud's own tools use.
+//! The stores of the clouds, with the credentials that each cloud's own tools use, and with our HTTP clients.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use object_store::{ObjectStore, RetryConfig};
+use async_trait::async_trait;
+use object_store::client::{
+    ClientOptions, HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService,
+};
+use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 
 use super::TIMEOUT;
-use super::http::{Connector, check_scheme};
 use super::settings::Settings;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::url::{Bucket, Place};
+use crate::http::{self, Clients, is_loopback};
+use crate::ledger::url::place::{Bucket, Place};
+use crate::tls::Trust;
+
+/// The longest time to open a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The time for which idle connections are kept. Servers keep them longer, so that a PUT is not sent on a connection
+/// that the server is closing.
+const IDLE_CONNECTION: Duration = Duration::from_secs(15);
 
 /// The store at a place. CONFIG_INVALID if the environment lacks a needed setting.
 pub(super) fn connect(place: &Place, settings: &Settings) -> Result<Arc<dyn ObjectStore>> {
-    let connector = Connector::new(settings.timeout.unwrap_or(TIMEOUT))?;
+    let timeout = settings.timeout.unwrap_or(TIMEOUT);
+    let connector = Connector { tls: http::tls(Trust::Platform(Vec::new()))?, timeout };
     match place {
         #[cfg(feature = "s3")]
         Place::S3(bucket) => s3(bucket, settings, connector),
@@ -76,7 +90,6 @@ fn s3(bucket: &Bucket, settings: &Settings, connector: Connector) -> Result<Arc<
 
 #[cfg(feature = "gcs")]
 fn gcs(bucket: &Bucket, settings: &Settings, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
-    use object_store::ClientOptions;
     use object_store::gcp::GoogleCloudStorageBuilder;
     let mut builder = GoogleCloudStorageBuilder::from_env()
         .with_bucket_name(&bucket.name)
@@ -126,4 +139,67 @@ fn azure(bucket: &Bucket, settings: &Settings, connector: Connector) -> Result<A
         builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
     }
     Ok(Arc::new(builder.build().map_err(|e| misconfigured(&format!("az://{}", bucket.name), &e))?))
+}
+
+/// Creates clients with rustls and ring, without the process-wide crypto provider.
+#[derive(Clone, Debug)]
+struct Connector {
+    tls: rustls::ClientConfig,
+    timeout: Duration,
+}
+
+impl HttpConnector for Connector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let secure = options.get_config_value(&ClientConfigKey::AllowHttp).as_deref() != Some("true");
+        let clients = Clients::new(self.tls.clone(), |builder| {
+            builder
+                .https_only(secure)
+                .connect_timeout(CONNECT_TIMEOUT.min(self.timeout))
+                .timeout(self.timeout)
+                .pool_idle_timeout(IDLE_CONNECTION)
+        });
+        let unusable =
+            |e: reqwest::Error| object_store::Error::Generic { store: "HTTP", source: Box::new(e.without_url()) };
+        Ok(HttpClient::new(clients.map_err(unusable)?))
+    }
+}
+
+#[async_trait]
+impl HttpService for Clients {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        self.to(request.uri().host()).call(request).await
+    }
+}
+
+/// Refuses an `http://` endpoint that `allowed` does not permit. Without `allowed`, only loopback is permitted.
+fn check_scheme(endpoint: &str, allowed: Option<bool>) -> Result<()> {
+    let is_near = || reqwest::Url::parse(endpoint).is_ok_and(|url| url.host_str().is_some_and(is_loopback));
+    if !endpoint.starts_with("http://") || allowed.unwrap_or_else(is_near) {
+        return Ok(());
+    }
+    let message = format!(
+        "{endpoint}: without TLS a host on the way can change the ledger: use https://, or say allow-http=true"
+    );
+    Err(Error::new(ErrorKind::ConfigInvalid, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_loopback_and_for_what_was_allowed() {
+        for near in ["http://127.0.0.1:9000", "http://localhost/x", "http://[::1]:9000", "https://s3.example.com"] {
+            assert!(check_scheme(near, None).is_ok(), "{near}");
+        }
+        for far in
+            ["http://minio.example.com:9000", "http://127.0.0.1.example.com", "http://10.0.0.1", "http://[fe80::1]"]
+        {
+            let error = check_scheme(far, None).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+            assert!(error.to_string().ends_with("use https://, or say allow-http=true"), "{error}");
+            assert!(check_scheme(far, Some(true)).is_ok(), "{far}");
+        }
+        assert!(check_scheme("http://127.0.0.1:9000", Some(false)).is_err());
+    }
 }

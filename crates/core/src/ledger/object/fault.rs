@@ -3,7 +3,7 @@
 
 use object_store::Error as StoreError;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::ErrorKind;
 
 /// The greatest length of a store's text that is shown, in characters.
 const MAX_SHOWN: usize = 300;
@@ -13,16 +13,11 @@ const MAX_SHOWN: usize = 300;
 pub(super) enum Fault {
     /// There is no object under that key.
     NoObject,
-    /// There is no such bucket or container.
-    NoBucket(String),
-    /// The credentials are missing or wrong, or do not allow the request.
-    Denied(String),
     /// The store says that there is an object under the key already, or that another writer is changing it.
     Taken,
-    /// The store does not support the request.
-    Unsupported(String),
-    /// The request had no effect and will have none: it was not sent, or it was refused.
-    Refused(String),
+    /// The request had no effect and will have none: it was not sent, or it was refused. With LEDGER_UNAVAILABLE,
+    /// sending it again may succeed.
+    Refused(ErrorKind, String),
     /// The request may have had its effect, or may still have it.
     Unclear(String),
 }
@@ -30,57 +25,48 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) fn of(error: &StoreError) -> Fault {
         let raw = error.to_string();
-        let text = shown(&raw);
-        match error {
+        let kind = match error {
             StoreError::NotFound { .. } if raw.contains("NoSuchBucket") || raw.contains("ContainerNotFound") => {
-                Fault::NoBucket(text)
+                ErrorKind::LedgerAbsent
             }
-            StoreError::NotFound { .. } => Fault::NoObject,
-            StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => Fault::Denied(text),
+            StoreError::NotFound { .. } => return Fault::NoObject,
+            StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => ErrorKind::LedgerDenied,
             StoreError::AlreadyExists { .. } | StoreError::Precondition { .. } | StoreError::NotModified { .. } => {
-                Fault::Taken
+                return Fault::Taken;
             }
-            StoreError::NotImplemented { .. } | StoreError::NotSupported { .. } => Fault::Unsupported(text),
-            StoreError::InvalidPath { .. } | StoreError::UnknownConfigurationKey { .. } => Fault::Refused(text),
+            StoreError::NotImplemented { .. } | StoreError::NotSupported { .. } => ErrorKind::LedgerUnsupported,
+            StoreError::InvalidPath { .. } | StoreError::UnknownConfigurationKey { .. } => ErrorKind::LedgerUnavailable,
             // After a file system has reported an error, the operation has no later effect.
-            StoreError::Generic { store: "LocalFileSystem", .. } => Fault::Refused(text),
-            _ if not_sent(error) => Fault::Refused(text),
+            StoreError::Generic { store: "LocalFileSystem", .. } => ErrorKind::LedgerUnavailable,
+            _ if not_sent(error) => ErrorKind::LedgerUnavailable,
             _ => match status(&raw) {
                 // Errors of listings have only the status.
-                Some(401 | 403) => Fault::Denied(text),
-                Some(404) => Fault::NoBucket(text),
-                Some(501) => Fault::Unsupported(text),
-                Some(300..=499) => Fault::Refused(text),
-                _ => Fault::Unclear(text),
+                Some(401 | 403) => ErrorKind::LedgerDenied,
+                Some(404) => ErrorKind::LedgerAbsent,
+                Some(501) => ErrorKind::LedgerUnsupported,
+                Some(300..=499) => ErrorKind::LedgerUnavailable,
+                _ => return Fault::Unclear(shown(&raw)),
             },
-        }
-    }
-
-    /// The store gave no answer in time.
-    pub(super) fn late(seconds: f64) -> Fault {
-        Fault::Unclear(format!("no answer within {seconds} s"))
+        };
+        Fault::Refused(kind, shown(&raw))
     }
 
     /// True if sending the request again may succeed.
     pub(super) fn passes(&self) -> bool {
-        matches!(self, Fault::Refused(_) | Fault::Unclear(_))
+        matches!(self, Fault::Refused(ErrorKind::LedgerUnavailable, _) | Fault::Unclear(_))
     }
 
-    /// The error of the operation `what` at `place`, which had no effect.
-    pub(super) fn error(self, place: &str, what: &str) -> Error {
-        let error = |kind, why: &str| Error::new(kind, format!("{place}: cannot {what}: {why}"));
+    /// The kind of the error of an operation that had no effect, and the reason for it.
+    pub(super) fn into_error(self) -> (ErrorKind, String) {
+        let unavailable = |why: &str| (ErrorKind::LedgerUnavailable, why.to_owned());
         match self {
-            Fault::NoBucket(why) => {
-                let why = format!("{why}; make the bucket or container first, tagwarden never does");
-                error(ErrorKind::LedgerAbsent, &why)
+            Fault::Refused(kind @ ErrorKind::LedgerAbsent, why) => {
+                (kind, format!("{why}; make the bucket or container first, tagwarden never does"))
             }
-            Fault::Denied(why) => error(ErrorKind::LedgerDenied, &why),
-            Fault::Unsupported(why) => error(ErrorKind::LedgerUnsupported, &why),
-            Fault::Refused(why) | Fault::Unclear(why) => error(ErrorKind::LedgerUnavailable, &why),
-            Fault::Taken => {
-                error(ErrorKind::LedgerUnavailable, "the store says that it is taken, and shows nothing there")
-            }
-            Fault::NoObject => error(ErrorKind::LedgerUnavailable, "it is not there any more"),
+            Fault::Refused(kind, why) => (kind, why),
+            Fault::Unclear(why) => unavailable(&why),
+            Fault::Taken => unavailable("the store says that it is taken, and shows nothing there"),
+            Fault::NoObject => unavailable("it is not there any more"),
         }
     }
 }
@@ -164,7 +150,10 @@ mod tests {
         assert_eq!(shown(&body), "403 Forbidden: SignatureDoesNotMatch: The key {0} is wrong");
         let json = format!("Server returned non-2xx status code: 400 Bad Request: {{\"assertion\":\"{CANARY}\"}}");
         assert_eq!(shown(&json), "400 Bad Request");
-        assert_eq!(Fault::of(&generic(&json)), Fault::Refused("400 Bad Request".to_owned()));
+        assert_eq!(
+            Fault::of(&generic(&json)),
+            Fault::Refused(ErrorKind::LedgerUnavailable, "400 Bad Request".to_owned())
+        );
     }
 
     #[test]
@@ -178,11 +167,12 @@ mod tests {
 
     #[test]
     fn what_may_have_had_its_effect_is_unclear() {
+        let refused = |kind, why: &str| Fault::Refused(kind, why.to_owned());
         for (text, fault) in [
             ("status code: 503 Service Unavailable: ", Fault::Unclear("503 Service Unavailable".to_owned())),
-            ("status code: 301 Moved Permanently", Fault::Refused("301 Moved Permanently".to_owned())),
-            ("status code: 403 Forbidden", Fault::Denied("403 Forbidden".to_owned())),
-            ("status code: 501 Not Implemented: x", Fault::Unsupported("501 Not Implemented: x".to_owned())),
+            ("status code: 301 Moved Permanently", refused(ErrorKind::LedgerUnavailable, "301 Moved Permanently")),
+            ("status code: 403 Forbidden", refused(ErrorKind::LedgerDenied, "403 Forbidden")),
+            ("status code: 501 Not Implemented: x", refused(ErrorKind::LedgerUnsupported, "501 Not Implemented: x")),
             ("connection reset", Fault::Unclear("Generic S3 error: connection reset".to_owned())),
         ] {
             assert_eq!(Fault::of(&generic(text)), fault);

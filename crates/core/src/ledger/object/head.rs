@@ -1,15 +1,35 @@
 //! The end of a log: from the known entries, from the hint, or from a listing.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use futures_util::future::try_join;
+use serde::{Deserialize, Serialize};
 
 use super::bucket::{Listing, PAGE};
+use super::keys::Keys;
 use super::log::Log;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::log::{EncodedEntry, Entry, EntryHash};
+use crate::value::Channel;
 
 /// The number of new entries that are read one by one before a listing is used.
 const PROBES: u64 = 4;
+
+/// The shortest time between two writes of a hint by one process.
+const HINT_EVERY: Duration = Duration::from_secs(1);
+
+/// The head of a log when the hint was last written.
+///
+/// It makes the first read of the head cheap. It also gives evidence: if the entry that it names is missing, the log
+/// was truncated; if there is another entry in its place, the log was forked. A hint that cannot be parsed is ignored.
+#[derive(Debug, Serialize, Deserialize)]
+struct Hint {
+    channel: Channel,
+    leaf: EntryHash,
+    size: u64,
+}
 
 impl Log {
     /// The number of entries in the log now.
@@ -24,7 +44,11 @@ impl Log {
         };
         match (size.checked_sub(1), leaf) {
             (Some(last), Some(leaf)) => self.look_again(last, leaf).await,
-            _ => self.look_first().await,
+            _ => {
+                let hint = self.read_hint().await?;
+                let from = hint.as_ref().map_or(0, |hint| hint.size);
+                self.look_far(from, hint.map(|hint| hint.leaf)).await
+            }
         }
     }
 
@@ -63,12 +87,6 @@ impl Log {
             // Other defects are found when the entry is applied.
             _ => Ok(()),
         }
-    }
-
-    async fn look_first(&self) -> Result<u64> {
-        let hint = self.read_hint().await?;
-        let from = hint.as_ref().map_or(0, |hint| hint.size);
-        self.look_far(from, hint.map(|hint| hint.leaf)).await
     }
 
     /// Finds the end at or after `from`, and reads the last entry. `hinted` is the leaf hash of the last entry below
@@ -130,9 +148,12 @@ impl Log {
     /// The end by one page of the listing; none if the page does not show it.
     async fn end_listed(&self, from: u64) -> Option<End> {
         let first = from.saturating_sub(1);
-        let page = self.bucket.list(&self.keys, first).await.ok()?;
+        let before = first.checked_sub(1).map(|before| self.keys.entry(before));
+        let keys = self.bucket.list(&self.keys.log(), before).await.ok()?;
+        let mut seqs: Vec<u64> = keys.iter().filter_map(Keys::seq).collect();
+        seqs.sort_unstable();
         let mut size = first;
-        for seq in page.seqs {
+        for seq in seqs {
             if seq != size {
                 return None;
             }
@@ -142,7 +163,7 @@ impl Log {
             // The hint is wrong: search the whole log.
             return None;
         }
-        Some(if page.full { End::Beyond(size) } else { End::Here(size) })
+        Some(if keys.len() == PAGE { End::Beyond(size) } else { End::Here(size) })
     }
 
     /// The start of a range of at most `window` entries that contains the end, found by doubling steps and then by
@@ -165,6 +186,40 @@ impl Log {
             }
         }
         Ok(low)
+    }
+
+    /// The hint of this log, if there is one.
+    async fn read_hint(&self) -> Result<Option<Hint>> {
+        let bytes = match self.bucket.get(&self.keys.hint()).await {
+            Ok(bytes) => bytes,
+            // The credentials may allow access to the log only.
+            Err(error) if error.kind() == ErrorKind::LedgerDenied => None,
+            Err(error) => return Err(error.with_context("channel", &self.channel)),
+        };
+        let hint = bytes.and_then(|bytes| serde_json::from_slice::<Hint>(&bytes).ok());
+        Ok(hint.filter(|hint| hint.channel == self.channel && hint.size > 0))
+    }
+
+    /// Starts to write a hint with the current head, unless this process wrote one within [`HINT_EVERY`].
+    ///
+    /// Best effort: the caller does not wait, and errors are ignored.
+    pub(super) fn write_hint(self: &Arc<Log>) {
+        let hint = {
+            let mut known = self.known();
+            let Some(leaf) = known.leaf else { return };
+            if known.hinted.is_some_and(|hinted| hinted.elapsed() < HINT_EVERY) {
+                return;
+            }
+            known.hinted = Some(Instant::now());
+            Hint { channel: self.channel.clone(), leaf, size: known.size }
+        };
+        let (Ok(bytes), Ok(runtime)) = (serde_json::to_vec(&hint), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        let log = Arc::clone(self);
+        runtime.spawn(async move {
+            let _ = log.bucket.put(&log.keys.hint(), Bytes::from(bytes)).await;
+        });
     }
 }
 

@@ -2,9 +2,6 @@
 
 use object_store::path::Path;
 
-use crate::ledger::name::OBJECT;
-use crate::value::Channel;
-
 /// The keys of one channel.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
@@ -12,8 +9,9 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn of(prefix: &Path, channel: &Channel) -> Keys {
-        Keys { root: prefix.clone().join(OBJECT.encode(channel)) }
+    /// The keys of the log with this name.
+    pub(super) fn of(prefix: &Path, name: &str) -> Keys {
+        Keys { root: prefix.clone().join(name) }
     }
 
     /// The prefix of the entries.
@@ -30,8 +28,7 @@ impl Keys {
     /// The position in the key of an entry; none for any other key.
     pub(super) fn seq(key: &Path) -> Option<u64> {
         let digits = key.filename()?.strip_suffix(".json")?;
-        let seq = digits.parse().ok().filter(|_| digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()))?;
-        Some(seq)
+        digits.parse().ok().filter(|_| digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()))
     }
 
     pub(super) fn hint(&self) -> Path {
@@ -43,11 +40,6 @@ impl Keys {
     }
 }
 
-/// The key of the first entry of the log with this name.
-pub(super) fn first(prefix: &Path, name: &str) -> Path {
-    Keys { root: prefix.clone().join(name) }.entry(0)
-}
-
 /// The object of the probe. No channel has a name like it.
 pub(super) fn probe(prefix: &Path) -> Path {
     prefix.clone().join("probe").join("create-if-absent.json")
@@ -56,10 +48,12 @@ pub(super) fn probe(prefix: &Path) -> Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::name::OBJECT;
 
     #[test]
     fn the_layout_is_that_of_the_documents() {
-        let keys = Keys::of(&Path::from("team/ledger"), &"registry.example.com/acme/shop:prod".parse().unwrap());
+        let name = OBJECT.encode(&"registry.example.com/acme/shop:prod".parse().unwrap());
+        let keys = Keys::of(&Path::from("team/ledger"), &name);
         let root = "team/ledger/registry.example.com=2facme=2fshop=3aprod";
         assert_eq!(keys.entry(42).as_ref(), format!("{root}/log/00000000000000000042.json"));
         assert_eq!(keys.entry(u64::MAX).as_ref(), format!("{root}/log/18446744073709551615.json"));

@@ -10,10 +10,10 @@ use futures_util::{StreamExt, TryStreamExt};
 use super::bucket::Bucket;
 use super::keys::Keys;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::name::OBJECT;
 use crate::log::EntryHash;
 use crate::value::Channel;
 
-#[derive(Debug)]
 pub(super) struct Log {
     pub(super) bucket: Bucket,
     pub(super) channel: Channel,
@@ -28,7 +28,7 @@ pub(super) const AT_ONCE: usize = 32;
 const MAX_READ: u64 = 512;
 
 /// The facts about a log that this process has read.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Known {
     /// The number of entries that are known to exist.
     pub(super) size: u64,
@@ -42,7 +42,7 @@ pub(super) struct Known {
 
 impl Log {
     pub(super) fn new(bucket: Bucket, channel: Channel) -> Log {
-        let keys = Keys::of(&bucket.prefix, &channel);
+        let keys = Keys::of(&bucket.prefix, &OBJECT.encode(&channel));
         Log { bucket, channel, keys, known: Mutex::default() }
     }
 

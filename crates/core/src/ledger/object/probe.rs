@@ -23,11 +23,7 @@ pub(super) async fn probe(bucket: &Bucket) -> Result<()> {
     for tries in 1..=TRIES {
         let bytes = Bytes::from(format!("{{\"probe\":\"{}\"}}", Uuid::now_v7()));
         let created = bucket.create(&key, bytes.clone()).await;
-        let definite = match &created {
-            Err(Fault::NoBucket(_) | Fault::Denied(_) | Fault::Unsupported(_)) => true,
-            Ok(()) | Err(_) => false,
-        };
-        if definite {
+        if matches!(&created, Err(fault @ Fault::Refused(..)) if !fault.passes()) {
             return created.map_err(|fault| bucket.error(fault, "create", &key));
         }
         let there = bucket.get(&key).await?;

@@ -6,7 +6,7 @@ use object_store::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::LedgerUrl;
-use crate::ledger::url::Place;
+use crate::ledger::url::place::{Place, STORE_OPTIONS};
 
 /// The settings of a store. A setting that is absent comes from the environment, or has its default.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,8 +18,6 @@ pub(super) struct Settings {
     pub(super) allow_http: Option<bool>,
     pub(super) timeout: Option<Duration>,
 }
-
-const KEYS: &str = "account, allow-http, endpoint, path-style, region, timeout-ms";
 
 impl Settings {
     pub(super) fn of(url: &LedgerUrl) -> Result<Settings> {
@@ -40,7 +38,8 @@ impl Settings {
                     // The value may be a secret, so only the name is shown, without characters that no name has.
                     let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
                     let name: String = name.chars().filter(plain).take(40).collect();
-                    return Err(invalid(&format!("{name}: not a setting of a ledger's URL; those are {KEYS}")));
+                    let known = STORE_OPTIONS.join(", ");
+                    return Err(invalid(&format!("{name}: not a setting of a ledger's URL; those are {known}")));
                 }
             }
         }

@@ -4,20 +4,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::backoff::Backoff;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Appended, Ledger};
-use crate::log::{EncodedEntry, EntryHash};
+use crate::log::{Defect, EncodedEntry, EntryHash};
 use crate::value::Channel;
 
 /// The greatest number of entries of one read.
 const PAGE: u64 = 1024;
 
-/// The pauses before an append that was not answered is sent again, in milliseconds.
-const AGAIN_MS: [u64; 3] = [100, 400, 1600];
+/// The number of times that an append is sent before its result is reported as unknown.
+const TRIES: u32 = 4;
+
+/// The pauses before an append that was not answered is sent again.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(400), longest: Duration::from_secs(2) };
 
 /// The entry at a position after an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::ledger) enum Stands {
+pub(super) enum Stands {
     /// Our entry, stored by this append.
     Stored,
     /// The same bytes, stored by an earlier run or by an append whose answer was lost.
@@ -25,27 +29,28 @@ pub(in crate::ledger) enum Stands {
     Other,
 }
 
-/// Appends an entry at `seq`, unless there is an entry already.
-pub(in crate::ledger) async fn place(
-    ledger: &dyn Ledger,
-    channel: &Channel,
-    seq: u64,
-    bytes: &Bytes,
-) -> Result<Stands> {
-    let mut pauses = AGAIN_MS.into_iter();
+/// Appends an entry at `seq`, unless there is an entry already. LEDGER_AMBIGUOUS advises to run the transfer again,
+/// which reads the stored entry and compares it.
+pub(super) async fn place(ledger: &dyn Ledger, channel: &Channel, seq: u64, bytes: &Bytes) -> Result<Stands> {
+    let mut tries = 1;
     loop {
-        match (ledger.append(channel, seq, bytes.clone()).await, pauses.next()) {
-            (Ok(Appended::Stored), _) => return Ok(Stands::Stored),
-            (Ok(Appended::Conflict), _) => {
+        match ledger.append(channel, seq, bytes.clone()).await {
+            Ok(Appended::Stored) => return Ok(Stands::Stored),
+            Ok(Appended::Conflict) => {
                 let is_ours = entry(ledger, channel, seq).await?.as_ref() == Some(bytes);
                 return Ok(if is_ours { Stands::Already } else { Stands::Other });
             }
-            // Sending it again is safe: only one append can be stored at a position.
-            (Err(error), Some(pause)) if error.kind() == ErrorKind::LedgerAmbiguous => {
-                tokio::time::sleep(Duration::from_millis(pause)).await;
+            Err(error) if error.kind() != ErrorKind::LedgerAmbiguous => {
+                return Err(error.with_context("channel", channel));
             }
-            (Err(error), _) => return Err(error),
+            // Sending it again is safe: only one append can be stored at a position.
+            Err(_) if tries < TRIES => tokio::time::sleep(BACKOFF.pause(tries)).await,
+            Err(error) => {
+                let message = format!("{channel}: {error}; run this again: what stands there is compared");
+                return Err(Error::new(error.kind(), message).with_context("channel", channel).with_source(error));
+            }
         }
+        tries += 1;
     }
 }
 
@@ -75,13 +80,13 @@ pub(in crate::ledger) async fn entry(ledger: &dyn Ledger, channel: &Channel, seq
 }
 
 /// The leaf hash of the entry at `seq`, which must exist.
-pub(in crate::ledger) async fn leaf_of(ledger: &dyn Ledger, channel: &Channel, seq: u64) -> Result<EntryHash> {
+pub(super) async fn leaf_of(ledger: &dyn Ledger, channel: &Channel, seq: u64) -> Result<EntryHash> {
     let page = read_page(ledger, channel, seq, seq + 1).await?;
     Ok(EncodedEntry::of(page.into_iter().next().unwrap_or_default()).leaf())
 }
 
 /// LEDGER_FORKED: the two logs have different entries at `seq`.
-pub(in crate::ledger) fn differ(channel: &Channel, seq: u64) -> Error {
+pub(super) fn differ(channel: &Channel, seq: u64) -> Error {
     let message = format!(
         "{channel}: seq {seq}: source and target have different entries there, so that they are two histories; name a \
          target that has no log of this channel"
@@ -89,13 +94,9 @@ pub(in crate::ledger) fn differ(channel: &Channel, seq: u64) -> Error {
     Error::new(ErrorKind::LedgerForked, message).with_context("channel", channel).with_context("seq", seq)
 }
 
-/// Adds the channel and the ledger (`source`, for example) to an error.
-pub(in crate::ledger) fn located(error: Error, channel: &Channel, whose: &'static str) -> Error {
+/// The error of a defect, with the channel and the ledger (`source`, for example).
+pub(in crate::ledger) fn located(defect: Defect, channel: &Channel, whose: &'static str) -> Error {
+    let (seq, error) = (defect.seq, Error::from(defect));
     let located = Error::new(error.kind(), format!("{channel}: the {whose}'s log: {error}"));
-    let seq = error.context().find(|(name, _)| *name == "seq").map(|(_, seq)| seq.to_owned());
-    let located = located.with_context("channel", channel);
-    match seq {
-        Some(seq) => located.with_context("seq", seq).with_source(error),
-        None => located.with_source(error),
-    }
+    located.with_context("channel", channel).with_context("seq", seq).with_source(error)
 }

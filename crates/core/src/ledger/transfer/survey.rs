@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::Migration;
 use super::entries::{differ, entry, located, read_page};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Body, DefectCode, EncodedEntry, Entry, EntryHash, Migrated, MigratedTo, Verifier};
-use crate::value::{Channel, Digest};
+use crate::log::{Body, DefectCode, EncodedEntry, Entry, EntryHash, MigratedTo, Verifier};
+use crate::value::{Channel, Digest, Line};
 
 /// The plan of a transfer of one channel's log.
 #[derive(Debug, Serialize)]
@@ -91,7 +91,7 @@ impl MigrationPlan {
         // is. If the log is to be closed, an entry of a kind that this version does not know is an error too.
         let stops = |code: DefectCode| code.ends_reading() || (closes && code == DefectCode::Kind);
         if let Some(defect) = report.defects.into_iter().find(|defect| stops(defect.code)) {
-            return Err(located(defect.into(), &self.channel, "source"));
+            return Err(located(defect, &self.channel, "source"));
         }
         if let Some(bytes) = page.last() {
             self.leaf = Some(EncodedEntry::of(bytes.clone()).leaf());
@@ -107,9 +107,9 @@ impl MigrationPlan {
         verifier.feed(std::slice::from_ref(bytes));
         let defect = verifier.finish().defects.into_iter().find(|defect| defect.seq == seq);
         if let Some(defect) = defect {
-            return Err(located(defect.into(), &self.channel, "source"));
+            return Err(located(defect, &self.channel, "source"));
         }
-        let Some(Migrated { ledger, .. }) = closes(bytes) else { return Ok(()) };
+        let Some(ledger) = closes(bytes) else { return Ok(()) };
         let migrated = MigratedTo { seq, ledger };
         if transfer.closing.as_ref().is_some_and(|closing| closing.name != migrated.ledger) {
             // Another migration would give the log two continuations.
@@ -125,31 +125,27 @@ impl MigrationPlan {
         let there = target.size(&self.channel).await.map_err(|e| e.with_context("channel", &self.channel))?;
         self.there = there.min(self.size);
         let Some(last) = self.there.checked_sub(1) else { return Ok(()) };
-        let both =
-            (entry(transfer.from.as_ref(), &self.channel, last).await?, entry(target, &self.channel, last).await?);
-        if both.0 != both.1 {
-            // The target's log ends with an entry `migrated`: report this, not a fork.
-            if let Some(Migrated { ledger, .. }) = both.1.as_ref().and_then(closes) {
-                return Err(self.closed_target(MigratedTo { seq: last, ledger }));
-            }
-            return Err(self.first_difference(transfer).await?);
+        let theirs = entry(target, &self.channel, last).await?;
+        if theirs != entry(transfer.from.as_ref(), &self.channel, last).await? {
+            return Err(match theirs.as_ref().and_then(closes) {
+                // The target's log ends with an entry `migrated`: report this, not a fork.
+                Some(ledger) => self.closed_target(last, ledger),
+                None => self.first_difference(transfer).await?,
+            });
         }
-        let end = match there.checked_sub(1) {
-            Some(end) if there > self.size => entry(target, &self.channel, end).await?,
-            _ => None,
-        };
-        match end.as_ref().and_then(closes) {
-            // If the source is closed already, the transfer was finished before, and the target may have been migrated
-            // further.
-            Some(Migrated { ledger, .. }) if self.migrated.is_none() => {
-                Err(self.closed_target(MigratedTo { seq: there - 1, ledger }))
+        // If the source is closed already, the transfer was finished before, and the target may have been migrated
+        // further.
+        if there > self.size && self.migrated.is_none() {
+            let end = entry(target, &self.channel, there - 1).await?;
+            if let Some(ledger) = end.as_ref().and_then(closes) {
+                return Err(self.closed_target(there - 1, ledger));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
-    fn closed_target(&self, migrated: MigratedTo) -> Error {
-        let (channel, MigratedTo { seq, ledger }) = (&self.channel, migrated);
+    fn closed_target(&self, seq: u64, ledger: Line) -> Error {
+        let channel = &self.channel;
         let message = format!(
             "{channel}: the target's log was closed at seq {seq} when it was migrated to {ledger}, and nothing is appended after \
              that; name a target that has no log of this channel, such as another directory, prefix or schema"
@@ -193,10 +189,10 @@ impl MigrationPlan {
     }
 }
 
-/// The content of an entry that closes a log; none for any other entry.
-fn closes(bytes: &Bytes) -> Option<Migrated> {
-    match Entry::open(bytes).ok()? {
-        Entry { body: Body::Migrated(migrated), .. } => Some(migrated),
+/// The ledger that an entry names if it closes the log; none for any other entry.
+fn closes(bytes: &Bytes) -> Option<Line> {
+    match Entry::open(bytes).ok()?.body {
+        Body::Migrated(migrated) => Some(migrated.ledger),
         _ => None,
     }
 }

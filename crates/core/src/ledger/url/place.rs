@@ -1,8 +1,8 @@
 //! `Place`: the place that a ledger's URL names, and the URL without its secrets.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{LedgerUrl, bad};
+use super::{LedgerUrl, bad, whole};
 use crate::error::{Error, Result};
 use crate::value::Line;
 
@@ -37,18 +37,12 @@ pub(in crate::ledger) struct Database {
 
 const SCHEMES: [&str; 5] = ["file", "s3", "gs", "az", "postgres"];
 
-/// True for an option whose value may be shown. Every other option is left out: it may be a key or a signature.
-fn is_harmless(name: &str) -> bool {
-    const STORES: [&str; 6] = ["account", "allow-http", "endpoint", "path-style", "region", "timeout-ms"];
-    const DATABASES: [&str; 8] = ["dbname", "host", "hostaddr", "port", "schema", "sslmode", "sslrootcert", "user"];
-    STORES.contains(&name) || DATABASES.contains(&name)
-}
+/// The options of an object store.
+pub(in crate::ledger) const STORE_OPTIONS: [&str; 6] =
+    ["account", "allow-http", "endpoint", "path-style", "region", "timeout-ms"];
 
-/// True for a keyword with which a libpq connection string can begin (PostgreSQL 15, *Parameter Key Words*).
-fn is_libpq(word: &str) -> bool {
-    const OTHERS: [&str; 4] = ["application_name", "connect_timeout", "options", "service"];
-    OTHERS.contains(&word) || ["dbname", "host", "hostaddr", "port", "sslmode", "user"].contains(&word)
-}
+/// The options of a database whose values may be shown.
+const DATABASE_OPTIONS: [&str; 8] = ["dbname", "host", "hostaddr", "port", "schema", "sslmode", "sslrootcert", "user"];
 
 impl Place {
     /// The scheme, and the Cargo feature that it needs.
@@ -72,7 +66,11 @@ impl Place {
     /// True if both are the same place, for any user.
     pub(super) fn is_same(&self, other: &Place) -> bool {
         match (self, other) {
-            (Place::Directory(one), Place::Directory(other)) | (Place::File(one), Place::File(other)) => one == other,
+            (Place::Directory(one), Place::Directory(other)) => {
+                let found = |dir: &Path| whole(dir).ok();
+                one == other || (found(one).is_some() && found(one) == found(other))
+            }
+            (Place::File(one), Place::File(other)) => one == other,
             (Place::S3(one), Place::S3(other))
             | (Place::Gs(one), Place::Gs(other))
             | (Place::Az(one), Place::Az(other)) => {
@@ -112,19 +110,17 @@ pub(super) fn parse(text: &str) -> Result<LedgerUrl> {
     };
     let scheme = known(word).ok_or_else(|| unknown(word))?;
     let (authority, path, query) = if scheme == "file" { file(rest)? } else { parts(scheme, rest)? };
-    let (place, host) = match scheme {
-        "file" => (Place::File(decode(path).ok_or_else(|| undecodable(scheme))?.into()), String::new()),
-        "s3" => (Place::S3(bucket(scheme, authority, path)?), authority.to_owned()),
-        "gs" => (Place::Gs(bucket(scheme, authority, path)?), authority.to_owned()),
-        "az" => (Place::Az(bucket(scheme, authority, path)?), authority.to_owned()),
-        _ => {
-            let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
-            let shown = match user.split_once(':').map_or(user, |(name, _)| name) {
-                "" => hosts.to_owned(),
-                name => format!("{name}@{hosts}"),
-            };
-            (Place::Postgres(database(user, hosts, path)?), shown)
-        }
+    let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let place = match scheme {
+        "file" => Place::File(decode(scheme, path)?.into()),
+        "s3" => Place::S3(bucket(scheme, authority, path)?),
+        "gs" => Place::Gs(bucket(scheme, authority, path)?),
+        "az" => Place::Az(bucket(scheme, authority, path)?),
+        _ => Place::Postgres(database(user, hosts, path)?),
+    };
+    let host = match user.split_once(':').map_or(user, |(name, _)| name) {
+        "" => hosts.to_owned(),
+        name => format!("{name}@{hosts}"),
     };
     let options: Vec<(&str, &str)> = query
         .split('&')
@@ -134,9 +130,8 @@ pub(super) fn parse(text: &str) -> Result<LedgerUrl> {
     let shown = format!("{scheme}://{host}{path}{}", harmless(&options));
     // The message names the defect and its place, and does not contain the text.
     shown.parse::<Line>().map_err(|e| bad(format!("{scheme}://: {}", e.message())))?;
-    let decoded = |(name, value): (&str, &str)| Some((name.to_owned(), decode(value)?));
-    let options: Option<Vec<_>> = options.into_iter().map(decoded).collect();
-    Ok(LedgerUrl { place, options: options.ok_or_else(|| undecodable(scheme))?, shown })
+    let decoded = |(name, value): (&str, &str)| Ok((name.to_owned(), decode(scheme, value)?));
+    Ok(LedgerUrl { place, options: options.into_iter().map(decoded).collect::<Result<_>>()?, shown })
 }
 
 /// The path and the option of a `file://` URL.
@@ -150,7 +145,7 @@ fn file(rest: &str) -> Result<(&str, &str, &str)> {
     if rest.contains('#') || !(query.is_empty() || is_timeout) {
         return Err(bad(format!("file://{rest}: write ? as %3F and # as %23")));
     }
-    if decode(path).is_none() {
+    if decode("file", path).is_err() {
         return Err(bad(format!("file://{rest}: a % without two hex digits, or not UTF-8")));
     }
     Ok(("", path, query))
@@ -165,9 +160,7 @@ fn parts<'a>(scheme: &str, rest: &'a str) -> Result<(&'a str, &'a str, &'a str)>
             "{scheme}://: an @ or a # after the host; in a password or a path write @ as %40, # as %23, / as %2F, ? as %3F"
         )));
     }
-    if decode(rest).is_none() {
-        return Err(undecodable(scheme));
-    }
+    decode(scheme, rest)?;
     let (path, query) = after.split_once('?').unwrap_or((after, ""));
     Ok((authority, path, query))
 }
@@ -189,7 +182,7 @@ fn bucket(scheme: &str, name: &str, path: &str) -> Result<Bucket> {
 }
 
 fn database(user: &str, hosts: &str, path: &str) -> Result<Database> {
-    let decoded = |text: &str| decode(text).ok_or_else(|| undecodable("postgres"));
+    let decoded = |text: &str| decode("postgres", text);
     let given = |text: &str| decoded(text).map(|text| Some(text).filter(|text| !text.is_empty()));
     let (user, password) = match user.split_once(':') {
         Some((user, password)) => (user, Some(decoded(password)?)),
@@ -218,11 +211,13 @@ fn database(user: &str, hosts: &str, path: &str) -> Result<Database> {
     Ok(Database { user: given(user)?, password, hosts: found, name: given(name)? })
 }
 
-/// The options whose values may be shown, with a leading `?`.
+/// The options whose values may be shown, with a leading `?`. Every other option is left out: it may be a key or a
+/// signature.
 fn harmless(options: &[(&str, &str)]) -> String {
     let shown: Vec<String> = (options.iter())
+        .filter(|(name, _)| STORE_OPTIONS.contains(name) || DATABASE_OPTIONS.contains(name))
         // The value of an endpoint can contain a password.
-        .filter(|(name, value)| is_harmless(name) && !value.contains('@') && !value.contains("%40"))
+        .filter(|(_, value)| !value.contains('@') && !value.contains("%40"))
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     if shown.is_empty() { String::new() } else { format!("?{}", shown.join("&")) }
@@ -231,28 +226,37 @@ fn harmless(options: &[(&str, &str)]) -> String {
 /// True for a connection string of PostgreSQL's own tools, such as `host=db dbname=audit user=ci`, and for any text
 /// with a password option.
 fn is_dsn(text: &str) -> bool {
+    // The keywords with which it can begin (PostgreSQL 15, *Parameter Key Words*).
+    const OTHERS: [&str; 4] = ["application_name", "connect_timeout", "options", "service"];
+    const WORDS: [&str; 6] = ["dbname", "host", "hostaddr", "port", "sslmode", "user"];
     let text = text.to_ascii_lowercase();
     let set = |at: usize| text.get(at..).is_some_and(|rest| rest.trim_start().starts_with('='));
     let first = text.trim_start().split(|char: char| char == '=' || char.is_whitespace()).next().unwrap_or_default();
     let start = text.len() - text.trim_start().len();
-    (is_libpq(first) && set(start + first.len()))
+    ((OTHERS.contains(&first) || WORDS.contains(&first)) && set(start + first.len()))
         || text.match_indices("password").any(|(at, word)| set(at + word.len()))
 }
 
-/// The text without percent-escapes (RFC 3986, section 2.1); none if an escape is malformed, or if the result is not
+/// The text without percent-escapes (RFC 3986, section 2.1). An error if an escape is malformed, or if the result is not
 /// UTF-8 or has a NUL.
-fn decode(text: &str) -> Option<String> {
+fn decode(scheme: &str, text: &str) -> Result<String> {
+    let decoded = unescape(text, '%').filter(|text| !text.contains('\0'));
+    decoded.ok_or_else(|| bad(format!("{scheme}://: a % without two hex digits, or not UTF-8; write % as %25")))
+}
+
+/// The text without escapes, which are `escape` and two hex digits for a byte; none if an escape is malformed, or if
+/// the result is not UTF-8.
+pub(in crate::ledger) fn unescape(text: &str, escape: char) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     while let Some(byte) = rest.next() {
-        bytes.push(if byte == b'%' { digit(rest.next()?)? << 4 | digit(rest.next()?)? } else { byte });
+        bytes.push(match char::from(byte) == escape {
+            true => digit(rest.next()?)? << 4 | digit(rest.next()?)?,
+            false => byte,
+        });
     }
-    String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
-}
-
-fn undecodable(scheme: &str) -> Error {
-    bad(format!("{scheme}://: a % without two hex digits, or not UTF-8; write % as %25"))
+    String::from_utf8(bytes).ok()
 }
 
 fn unknown(word: &str) -> Error {
