@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use reqwest::{Client, ClientBuilder};
+use rustls::ClientConfig;
 
 use crate::error::Result;
 use crate::tls::{self, Trust};
@@ -19,10 +20,7 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    pub(crate) fn new(
-        tls: rustls::ClientConfig,
-        set: impl Fn(ClientBuilder) -> ClientBuilder,
-    ) -> reqwest::Result<Clients> {
+    pub(crate) fn new(tls: ClientConfig, set: impl Fn(ClientBuilder) -> ClientBuilder) -> reqwest::Result<Clients> {
         let builder = || {
             let builder = Client::builder()
                 .user_agent(USER_AGENT)
@@ -45,7 +43,7 @@ impl Clients {
 }
 
 /// The TLS configuration of an HTTP client.
-pub(crate) fn tls(trust: Trust) -> Result<rustls::ClientConfig> {
+pub(crate) fn tls(trust: Trust) -> Result<ClientConfig> {
     let mut tls = tls::config(trust)?;
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(tls)

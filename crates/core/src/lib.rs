@@ -72,7 +72,6 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(any(feature = "oci", feature = "object-store", feature = "postgres"))]
 mod backoff;
 pub mod drift;
 pub mod error;

@@ -117,7 +117,6 @@ fn descriptors(list: &List) -> Result<Option<Vec<Descriptor>>> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawDescriptor {
-    #[serde(default)]
     media_type: Option<String>,
     digest: String,
     size: u64,
@@ -205,7 +204,7 @@ impl Object<RawDescriptor> {
 }
 
 /// The media type without parameters.
-fn essence(media_type: &str) -> &str {
+pub(super) fn essence(media_type: &str) -> &str {
     media_type.split(';').next().unwrap_or("").trim()
 }
 

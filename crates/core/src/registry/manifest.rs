@@ -1,6 +1,9 @@
 //! `Manifest`: bytes, media type and digest of a manifest; the bytes are never serialised again.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
+use serde::Deserialize;
 
 use super::content::{self, Body, Content, Descriptor};
 use crate::error::{Error, ErrorKind, Result};
@@ -15,6 +18,18 @@ pub struct Manifest {
     bytes: Bytes,
     media_type: Line,
     digest: Digest,
+}
+
+/// The artifact type and the annotations of a manifest. They decide nothing: they are empty if the manifest cannot be
+/// read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Description {
+    /// `artifactType` (OCI image specification, *Image Manifest*).
+    pub artifact_type: Option<String>,
+    /// `annotations` of the manifest itself.
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl Manifest {
@@ -61,6 +76,11 @@ impl Manifest {
         self.read().and_then(|body| body.subject()).map_err(|error| error.with_context("digest", self.digest))
     }
 
+    /// The description of the manifest; empty if it cannot be read.
+    pub fn description(&self) -> Description {
+        serde_json::from_slice(&self.bytes).unwrap_or_default()
+    }
+
     fn read(&self) -> Result<Body> {
         content::read(&self.bytes, self.media_type.as_str())
     }
@@ -85,5 +105,27 @@ fn check_size(bytes: usize) -> Result<()> {
     match bytes {
         0..=MAX_MANIFEST => Ok(()),
         _ => Err(Error::new(ErrorKind::ManifestTooLarge, format!("the manifest has more than {MAX_MANIFEST} bytes"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn description(json: &str) -> Description {
+        Manifest::new(json.to_owned(), "application/vnd.oci.image.manifest.v1+json").unwrap().description()
+    }
+
+    #[test]
+    fn description_has_artifact_type_and_annotations() {
+        let read = description(r#"{"artifactType":"a/b","annotations":{"org.opencontainers.image.version":"1.4.2"}}"#);
+        assert_eq!(read.artifact_type.as_deref(), Some("a/b"));
+        assert_eq!(read.annotations["org.opencontainers.image.version"], "1.4.2");
+    }
+
+    #[test]
+    fn description_of_odd_manifest_is_empty() {
+        assert_eq!(description("[]"), Description::default());
+        assert_eq!(description(r#"{"annotations":{"a":1}}"#), Description::default());
     }
 }

@@ -1,15 +1,13 @@
 //! The port to a registry, and the manifests that it stores, with their exact bytes and media types.
 
 mod content;
-mod description;
 mod manifest;
 #[cfg(feature = "oci")]
 pub mod oci;
 mod pin;
 
 pub use content::{ARTIFACT_TYPES, Content, Descriptor, MANIFEST_TYPES};
-pub use description::Description;
-pub use manifest::{MAX_MANIFEST, Manifest};
+pub use manifest::{Description, MAX_MANIFEST, Manifest};
 pub use pin::{pin_tag, pinned};
 
 use std::fmt;

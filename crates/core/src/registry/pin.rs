@@ -23,25 +23,21 @@ const SHA512: &str = "tw-pin.sha512.";
 /// ```
 pub fn pin_tag(digest: &Digest) -> Tag {
     Tag::trusted(match digest.algorithm() {
-        Algorithm::Sha256 => format!("{SHA256}{}", hex(digest)),
+        Algorithm::Sha256 => digest.to_string().replacen("sha256:", SHA256, 1),
         Algorithm::Sha512 => format!("{SHA512}{}", URL_SAFE_NO_PAD.encode(digest.as_bytes())),
     })
 }
 
 /// The digest that a tag pins; none if the tag is not a pin as [`pin_tag`] writes it.
 pub fn pinned(tag: &Tag) -> Option<Digest> {
-    let digest = if let Some(hex) = tag.as_str().strip_prefix(SHA256) {
-        format!("sha256:{hex}").parse().ok()
-    } else {
-        let value: [u8; 64] = URL_SAFE_NO_PAD.decode(tag.as_str().strip_prefix(SHA512)?).ok()?.try_into().ok()?;
-        let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("sha512:{hex}").parse().ok()
+    let digest = match tag.as_str().strip_prefix(SHA512) {
+        None => format!("sha256:{}", tag.as_str().strip_prefix(SHA256)?),
+        Some(base64) => {
+            let value = URL_SAFE_NO_PAD.decode(base64).ok()?;
+            format!("sha512:{}", value.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        }
     };
-    digest.filter(|digest| pin_tag(digest) == *tag)
-}
-
-fn hex(digest: &Digest) -> String {
-    digest.to_string().split_once(':').map(|(_, hex)| hex.to_owned()).unwrap_or_default()
+    digest.parse().ok().filter(|digest| pin_tag(digest) == *tag)
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! readers accept it.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -11,18 +10,10 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 /// The first reason why another reader may read the manifest differently; none if there is no such reason. An error if
 /// the bytes are not one JSON value, or if a key occurs twice in one object.
 pub(super) fn ambiguity(bytes: &[u8]) -> serde_json::Result<Option<String>> {
-    let ambiguity = RefCell::new(None);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    Walk { names: Names::Manifest, ambiguity: &ambiguity }.deserialize(&mut reader)?;
+    let ambiguity = Names::Manifest.deserialize(&mut reader)?;
     reader.end()?;
-    Ok(ambiguity.into_inner())
-}
-
-/// Reads all of the JSON and keeps no values.
-#[derive(Clone, Copy)]
-struct Walk<'a> {
-    names: Names,
-    ambiguity: &'a RefCell<Option<String>>,
+    Ok(ambiguity)
 }
 
 /// The meaning of the keys of an object.
@@ -80,58 +71,61 @@ fn fold(char: char) -> char {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+/// Reads a value whose keys have this meaning. Keeps nothing but the first ambiguity.
+impl<'de> DeserializeSeed<'de> for Names {
+    type Value = Option<String>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<String>, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Walk<'_> {
-    type Value = ();
+impl<'de> Visitor<'de> for Names {
+    type Value = Option<String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut seen = BTreeSet::new();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<String>, A::Error> {
+        let (mut seen, mut ambiguity) = (BTreeSet::new(), None);
         while let Some(key) = map.next_key::<Cow<'_, str>>()? {
-            if let Some(field) = self.names.misspelled(&key) {
-                let mut why = self.ambiguity.borrow_mut();
-                why.get_or_insert_with(|| format!("{key:?} is read as {field:?} by some readers"));
+            if let Some(field) = self.misspelled(&key) {
+                ambiguity.get_or_insert_with(|| format!("{key:?} is read as {field:?} by some readers"));
             }
-            let names = self.names.inside(&key);
+            let names = self.inside(&key);
             if seen.contains(&key) {
                 return Err(de::Error::custom(format_args!("the key {key:?} stands twice")));
             }
             seen.insert(key);
-            map.next_value_seed(Walk { names, ..self })?;
+            ambiguity = ambiguity.or(map.next_value_seed(names)?);
         }
-        Ok(())
+        Ok(ambiguity)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(self)?.is_some() {}
-        Ok(())
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Option<String>, A::Error> {
+        let mut ambiguity = None;
+        while let Some(inside) = seq.next_element_seed(self)? {
+            ambiguity = ambiguity.or(inside);
+        }
+        Ok(ambiguity)
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E>(self) -> Result<Option<String>, E> {
+        Ok(None)
     }
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    fn visit_bool<E>(self, _: bool) -> Result<Option<String>, E> {
+        Ok(None)
     }
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E>(self, _: i64) -> Result<Option<String>, E> {
+        Ok(None)
     }
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E>(self, _: u64) -> Result<Option<String>, E> {
+        Ok(None)
     }
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    fn visit_f64<E>(self, _: f64) -> Result<Option<String>, E> {
+        Ok(None)
     }
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
+    fn visit_str<E>(self, _: &str) -> Result<Option<String>, E> {
+        Ok(None)
     }
 }

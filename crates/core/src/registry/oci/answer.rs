@@ -2,26 +2,27 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
+use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{AsHeaderName, HeaderMap, RETRY_AFTER};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 
-use super::backoff;
-use super::clients::error_body;
+use super::clients::{Unread, read};
 use super::secret::{Secret, redact, redact_end};
 use super::words::{Said, show, text_of};
 use crate::error::{Error, ErrorKind};
-use crate::value::{Clock, SystemClock};
+use crate::value::{Clock, SystemClock, Timestamp};
+
+/// The longest error body that is read, in bytes.
+const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// The answer to one request.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
-    /// The method of the request.
-    pub(super) method: Method,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     /// The body; that of an error has at most 64 KiB.
-    pub(super) body: Bytes,
+    pub(super) body: BytesMut,
     /// The reason why the body is incomplete; none if it is complete.
     pub(super) cut: Option<String>,
     /// The reason why there was no other login for a second attempt; none if no other login was needed.
@@ -39,41 +40,31 @@ pub(super) enum Origin {
     Elsewhere,
 }
 
-/// An answer whose body is being read.
-#[derive(Debug)]
-pub(super) struct Arriving {
-    head: Answer,
-    body: BytesMut,
-}
-
-impl Arriving {
-    /// The answer with the part of the body that was read.
-    pub(super) fn cut(self, why: String) -> Answer {
-        Answer { body: self.body.freeze(), cut: Some(why), ..self.head }
-    }
-}
-
 impl Answer {
     /// The answer without its body.
-    pub(super) fn head(method: &Method, response: &Response, from: Origin) -> Answer {
+    pub(super) fn head(response: &Response, from: Origin) -> Answer {
         let (status, headers) = (response.status(), response.headers().clone());
-        let (body, cut, no_login) = (Bytes::new(), None, None);
-        Answer { method: method.clone(), status, headers, body, cut, no_login, from }
+        Answer { status, headers, body: BytesMut::new(), cut: None, no_login: None, from }
     }
 
-    /// Reads an error with as much of its body as arrives. `arriving` contains the answer while it is read.
-    pub(super) async fn error_of(
-        method: &Method,
-        response: Response,
-        from: Origin,
-        arriving: &mut Option<Arriving>,
-    ) -> Answer {
-        let head = Answer::head(method, &response, from);
-        let part = arriving.insert(Arriving { head: head.clone(), body: BytesMut::new() });
-        let cut = error_body(response, &mut part.body).await;
-        let body = std::mem::take(&mut part.body).freeze();
+    /// The answer with its body, of at most `limit` bytes.
+    pub(super) async fn whole(response: Response, from: Origin, limit: usize) -> Result<Answer, Unread> {
+        // A false length is detected below; if the length is too large, do not wait for the body.
+        if response.content_length().is_some_and(|length| length > limit as u64) {
+            return Err(Unread::TooLong(limit));
+        }
+        let mut answer = Answer::head(&response, from);
+        read(response, limit, &mut answer.body).await?;
+        Ok(answer)
+    }
+
+    /// Reads an error with as much of its body as arrives. `arriving` is the answer while it is read.
+    pub(super) async fn error_of(response: Response, from: Origin, arriving: &mut Option<Answer>) -> Answer {
+        let answer = arriving.insert(Answer::head(&response, from));
+        answer.cut = read(response, MAX_ERROR_BODY, &mut answer.body).await.err().map(|unread| unread.to_string());
+        let answer = answer.clone();
         *arriving = None;
-        Answer { body, cut, ..head }
+        answer
     }
 
     pub(super) fn header(&self, name: impl AsHeaderName) -> Option<&str> {
@@ -81,14 +72,15 @@ impl Answer {
     }
 
     /// The errors in the body; empty if the body is not the registry's JSON.
-    pub(super) fn said(&self) -> Vec<Said> {
+    fn said(&self) -> Vec<Said> {
         Said::all(&self.body)
     }
 
-    /// The wait that the answer requests.
+    /// The wait that the answer requests: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), or the
+    /// `retry-after: 44.5ms` in the message of GHCR.
     pub(super) fn asked_wait(&self) -> Option<Duration> {
-        let messages: Vec<_> = self.said().into_iter().map(|said| said.message).collect();
-        backoff::asked(self.header(RETRY_AFTER), &messages.join("\n"), SystemClock.now())
+        let in_header = self.header(RETRY_AFTER).and_then(|value| wait_of_header(value.trim(), SystemClock.now()));
+        in_header.or_else(|| self.said().iter().find_map(|said| wait_of_message(&said.message)))
     }
 
     /// True if the registry itself answered, with a 404 and one of these codes, that the requested thing does not
@@ -109,12 +101,16 @@ impl Answer {
 
     /// The error of an answer that a read cannot use. It says nothing about the existence of the requested thing.
     pub(super) fn unusable(&self, secrets: &[Secret]) -> Error {
-        let kind = match self.status {
+        self.error(self.kind_of_error(), secrets)
+    }
+
+    /// The kind of the error of an answer that a read cannot use.
+    pub(super) fn kind_of_error(&self) -> ErrorKind {
+        match self.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorKind::RegistryDenied,
             StatusCode::TOO_MANY_REQUESTS => ErrorKind::RegistryBusy,
             _ => ErrorKind::RegistryUnavailable,
-        };
-        self.error(kind, secrets)
+        }
     }
 
     /// An error of `kind` with the status and the registry's words.
@@ -146,12 +142,38 @@ impl Answer {
             }
         };
         let mut shown = show(&words, secrets);
-        let notes = [("the body is cut", &self.cut), ("no other login", &self.no_login)];
-        for (what, why) in notes.into_iter().filter_map(|(what, why)| why.as_ref().map(|why| (what, why))) {
-            shown.push_str(&format!(" ({what}: {})", show(why, secrets)));
+        for (what, why) in [("the body is cut", &self.cut), ("no other login", &self.no_login)] {
+            if let Some(why) = why {
+                shown.push_str(&format!(" ({what}: {})", show(why, secrets)));
+            }
         }
         shown
     }
+}
+
+fn wait_of_header(value: &str, now: Timestamp) -> Option<Duration> {
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(value).ok()?;
+    let ms = date.as_millisecond().saturating_sub(now.unix_ms()).max(0);
+    Some(Duration::from_millis(u64::try_from(ms).ok()?))
+}
+
+fn wait_of_message(message: &str) -> Option<Duration> {
+    let lower = message.to_ascii_lowercase();
+    let (_, after) = lower.split_once("retry-after:")?;
+    let after = after.trim_start();
+    let end = after.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(after.len());
+    let (number, unit) = after.split_at_checked(end)?;
+    let number = number.parse::<f64>().ok()?;
+    let seconds = match unit {
+        _ if unit.starts_with("ms") => number / 1e3,
+        _ if unit.starts_with("µs") || unit.starts_with("us") => number / 1e6,
+        _ if unit.starts_with('s') => number,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 #[cfg(test)]
@@ -160,10 +182,9 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer {
-            method: Method::GET,
             status: StatusCode::from_u16(status).unwrap(),
             headers: HeaderMap::new(),
-            body: Bytes::copy_from_slice(body.as_bytes()),
+            body: body.as_bytes().into(),
             cut: None,
             no_login: None,
             from: Origin::Registry,
@@ -182,6 +203,21 @@ mod tests {
         assert!(!answer(404, r#"{"errors":null}"#).proves_absence(&codes));
         assert!(!Answer { from: Origin::Elsewhere, ..answer(404, json) }.proves_absence(&codes));
         assert!(!Answer { cut: Some("x".to_owned()), ..answer(404, json) }.proves_absence(&codes));
+    }
+
+    #[test]
+    fn seconds_dates_and_milliseconds_are_read() {
+        let now: Timestamp = "1994-11-06T08:49:30Z".parse().unwrap();
+        let header = |value| wait_of_header(value, now);
+        assert_eq!(header("7"), Some(Duration::from_secs(7)));
+        assert_eq!(header("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(7)));
+        assert_eq!(header("Sun, 06 Nov 1994 08:49:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(header("soon"), None);
+        let message = wait_of_message;
+        assert_eq!(message("Retry-After: 44.5ms, allowed: 2000/minute"), Some(Duration::from_micros(44_500)));
+        assert_eq!(message("retry-after: 3s"), Some(Duration::from_secs(3)));
+        assert_eq!(message("retry-after: 1e999s"), None);
+        assert_eq!(message("slow down"), None);
     }
 
     #[test]

@@ -1,25 +1,45 @@
-//! `Attempts`: the results of the attempts of one request, for the final error.
+//! `Attempts`: the attempts of one request, with the pauses between them and the results for the final error.
 
-use super::answer::Arriving;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::answer::Answer;
+use super::options::OciOptions;
 use super::words::and;
-use crate::error::Error;
+use crate::backoff::Backoff;
+use crate::error::{Error, ErrorKind, Result};
 
-/// The results of attempts. They are kept outside of the future that makes the attempts, so that they remain after a
-/// timeout.
-#[derive(Debug, Default)]
-pub(super) struct Attempts {
+/// The back-off between two attempts of one request.
+pub(super) const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
+
+/// The attempts of one request. They are kept outside of the future that makes them, so that their results remain after
+/// a timeout.
+#[derive(Debug)]
+pub(super) struct Attempts<'a> {
+    options: &'a OciOptions,
+    /// The time at which the request ends.
+    pub(super) deadline: Instant,
+    /// The number of attempts that failed.
+    pub(super) failed: u32,
+    /// True while a put has no answer, so that it may be carried out.
+    pub(super) in_flight: bool,
     /// The answer whose body is being read.
-    pub(super) arriving: Option<Arriving>,
+    pub(super) arriving: Option<Answer>,
     /// The error of the last attempt that was answered.
     answered: Option<Error>,
     /// The error of the last attempt.
-    last: Option<Error>,
+    pub(super) last: Option<Error>,
 }
 
-impl Attempts {
+impl<'a> Attempts<'a> {
+    pub(super) fn new(options: &'a OciOptions, deadline: Instant) -> Attempts<'a> {
+        Attempts { options, deadline, failed: 0, in_flight: false, arriving: None, answered: None, last: None }
+    }
+
     /// Records the error of an attempt, and returns the error to use if there is no other attempt. A lost connection or
     /// a timeout has no words of the registry, so those of the last answer are added.
-    pub(super) fn failed(&mut self, error: Error) -> Error {
+    pub(super) fn note(&mut self, error: Error) -> Error {
         let is_answer = error.context().any(|(name, _)| name == "status");
         let error = match &self.answered {
             Some(answered) if !is_answer => and(error.kind(), &error, &format!("before that {answered}")),
@@ -32,8 +52,28 @@ impl Attempts {
         error
     }
 
-    /// The error of the last attempt; the error of `none` if there was no attempt.
-    pub(super) fn last(self, none: impl FnOnce() -> Error) -> Error {
-        self.last.unwrap_or_else(none)
+    /// Waits before the next attempt, or returns the error of the last one if there are no more retries or there is no
+    /// more time.
+    pub(super) async fn retry(&mut self, error: Error, asked: Option<Duration>) -> Result<()> {
+        self.failed += 1;
+        if self.failed > self.options.retries {
+            return Err(self.note(error));
+        }
+        self.wait(error, asked, self.failed).await
+    }
+
+    /// As [`retry`](Attempts::retry), for any number of attempts, of which `failed` failed.
+    pub(super) async fn wait(&mut self, error: Error, asked: Option<Duration>, failed: u32) -> Result<()> {
+        let error = self.note(error);
+        let time = asked.unwrap_or_else(|| BACKOFF.pause(failed));
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if time < left && time <= self.options.max_retry_after {
+            tokio::time::sleep(time).await;
+            return Ok(());
+        }
+        let Some(asked) = asked else { return Err(error) };
+        let most = left.min(self.options.max_retry_after).as_secs_f64();
+        let why = format!("at most {most:.1} s may be waited, and it asks to wait for {} s", asked.as_secs_f64());
+        Err(and(ErrorKind::RegistryBusy, &error, &why))
     }
 }

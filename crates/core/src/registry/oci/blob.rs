@@ -1,15 +1,15 @@
 //! Blobs: check that one exists, push one, fetch one.
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Method, StatusCode, Url};
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{Answer, Origin};
-use super::auth::{Need, Pass};
-use super::clients::send;
+use super::answer::Answer;
+use super::auth::Login;
+use super::clients::{describe, request};
 use super::endpoint::Endpoint;
-use super::http::{Http, Read, headers, wants_renewal};
+use super::http::{Http, Read};
 use super::options::TokenScope;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Digest, Repository};
@@ -19,7 +19,7 @@ const ABSENT: [&str; 3] = ["BLOB_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"];
 
 /// True if the blob exists; false if the registry itself answered a GET that it does not.
 pub(super) async fn exists(http: &Http, repository: &Repository, digest: &Digest) -> Result<bool> {
-    Ok(look(http, repository, digest, Method::HEAD, None).await?.is_some())
+    Ok(look(http, repository, digest, None).await?.is_some())
 }
 
 /// The bytes of a blob, with the digest checked; none if the blob is proven absent.
@@ -29,7 +29,7 @@ pub(super) async fn fetch(
     digest: &Digest,
     max_bytes: usize,
 ) -> Result<Option<Bytes>> {
-    let body = look(http, repository, digest, Method::GET, Some(max_bytes)).await?;
+    let body = look(http, repository, digest, Some(max_bytes)).await?;
     if body.as_ref().is_some_and(|body| !digest.verify(body)) {
         let message = format!("asked for the blob {digest}, got other bytes");
         return Err(Error::new(ErrorKind::RegistryDigestMismatch, message));
@@ -37,18 +37,15 @@ pub(super) async fn fetch(
     Ok(body)
 }
 
-async fn look(
-    http: &Http,
-    repository: &Repository,
-    digest: &Digest,
-    method: Method,
-    limit: Option<usize>,
-) -> Result<Option<Bytes>> {
+/// The bytes of a blob, at most `limit`; without a limit, only its existence counts. None if it is proven absent.
+async fn look(http: &Http, repository: &Repository, digest: &Digest, limit: Option<usize>) -> Result<Option<Bytes>> {
     let endpoint = Endpoint::of(repository, &http.options)?;
     let url = endpoint.url(&format!("blobs/{digest}"))?;
-    let answer = http.read(&Read { endpoint: &endpoint, method, url, accept: None, limit }, http.deadline()).await?;
+    let method = if limit.is_some() { Method::GET } else { Method::HEAD };
+    let mut read = Read { endpoint: &endpoint, method, url, accept: None, limit };
+    let answer = http.read(&mut read, http.deadline()).await?;
     match answer.status {
-        StatusCode::OK => Ok(Some(answer.body)),
+        StatusCode::OK => Ok(Some(answer.body.freeze())),
         _ if answer.proves_absence(&ABSENT) => Ok(None),
         _ => Err(answer.unusable(&http.auth.secrets())),
     }
@@ -73,59 +70,47 @@ pub(super) async fn push(http: &Http, repository: &Repository, bytes: Bytes) -> 
 
 async fn upload(http: &Http, repository: &Repository, bytes: Bytes, digest: &Digest, deadline: Instant) -> Result<()> {
     let endpoint = Endpoint::of(repository, &http.options)?;
-    let need = Need { endpoint: &endpoint, access: TokenScope::PullPush, deadline };
-    let mut upload = Upload { http, need, pass: http.auth.known(need).await? };
+    let mut login = http.auth.login(&endpoint, TokenScope::PullPush, deadline).await?;
     let begin = endpoint.url("blobs/uploads/")?;
-    let begun = upload.send(Method::POST, &begin, Bytes::new(), StatusCode::ACCEPTED).await?;
+    let begun = send(http, &mut login, Method::POST, &begin, Bytes::new(), StatusCode::ACCEPTED).await?;
     let location =
         begun.header(LOCATION).ok_or_else(|| unavailable("the registry began an upload without a Location"))?;
-    let mut target =
+    let target =
         begin.join(location).map_err(|_| unavailable("the registry's answer to the upload could not be read"))?;
-    http.may_go(&endpoint, &begin, &target).await?;
+    let mut target = http.allowed(&endpoint, &begin, target).await?;
     target.query_pairs_mut().append_pair("digest", &digest.to_string());
-    upload.send(Method::PUT, &target, bytes, StatusCode::CREATED).await.map(|_| ())
+    send(http, &mut login, Method::PUT, &target, bytes, StatusCode::CREATED).await.map(|_| ())
 }
 
-/// The upload of one blob.
-struct Upload<'a> {
-    http: &'a Http,
-    need: Need<'a>,
-    pass: Option<Pass>,
-}
-
-impl Upload<'_> {
-    /// The answer to a request, if it has the wanted status. The request is sent again if another login may change the
-    /// answer: it was refused, and a blob that is sent twice is the same blob.
-    async fn send(&mut self, method: Method, url: &Url, body: Bytes, wanted: StatusCode) -> Result<Answer> {
-        let from = if self.need.endpoint.owns(url) { Origin::Registry } else { Origin::Elsewhere };
-        let mut renewed = false;
-        loop {
-            let mut headers = headers(None, self.pass.as_ref().filter(|_| from == Origin::Registry));
-            if !body.is_empty() {
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-            }
-            let sent = send(&self.http.uploads, method.clone(), url, headers, Some(body.clone())).await;
-            let response = sent.map_err(|lost| self.http.unavailable(url, lost.why()))?;
-            if response.status() == wanted {
-                return Ok(Answer::head(&method, &response, from));
-            }
-            let mut answer = Answer::error_of(&method, response, from, &mut None).await;
-            if !renewed && wants_renewal(&answer, self.pass.as_ref()) {
-                renewed = true;
-                let new = self.http.renew(self.need, &mut answer, self.pass.as_ref()).await?;
-                if new.is_some() {
-                    self.pass = new;
-                    continue;
-                }
-            }
-            let kind = match answer.status.as_u16() {
-                401 | 403 => ErrorKind::RegistryDenied,
-                429 => ErrorKind::RegistryBusy,
-                400..=499 => ErrorKind::RegistryRefused,
-                _ => ErrorKind::RegistryUnavailable,
-            };
-            return Err(answer.error(kind, &self.http.auth.secrets()));
+/// The answer to a request of an upload, if it has the wanted status. The request is sent again if another login may
+/// change the answer: it was refused, and a blob that is sent twice is the same blob.
+async fn send(
+    http: &Http,
+    login: &mut Login<'_>,
+    method: Method,
+    url: &Url,
+    body: Bytes,
+    wanted: StatusCode,
+) -> Result<Answer> {
+    let from = login.endpoint.origin(url);
+    loop {
+        let mut request = request(&http.uploads, method.clone(), url).body(body.clone());
+        if !body.is_empty() {
+            request = request.header(CONTENT_TYPE, "application/octet-stream");
         }
+        let response = login.send(request, from).await.map_err(|e| http.unavailable(url, &describe(e)))?;
+        if response.status() == wanted {
+            return Ok(Answer::head(&response, from));
+        }
+        let mut answer = Answer::error_of(response, from, &mut None).await;
+        if login.renew(&mut answer).await? {
+            continue;
+        }
+        let kind = match answer.kind_of_error() {
+            ErrorKind::RegistryUnavailable if answer.status.is_client_error() => ErrorKind::RegistryRefused,
+            kind => kind,
+        };
+        return Err(answer.error(kind, &http.auth.secrets()));
     }
 }
 

@@ -1,5 +1,7 @@
 //! The challenge of a 401: the `WWW-Authenticate` header (RFC 9110, section 11.6.1).
 
+use std::collections::BTreeMap;
+
 use super::cursor::{Cursor, unusable};
 use super::options::TokenScope;
 use crate::error::Result;
@@ -34,20 +36,16 @@ impl Challenge {
         let mut others = Vec::new();
         let mut basic = false;
         for header in headers {
-            for offered in parse(header)? {
-                match offered.scheme.as_str() {
+            for (scheme, mut params) in parse(header)? {
+                match scheme.as_str() {
                     "bearer" => {
-                        let param = |name| offered.param(name).map(str::to_owned);
-                        let realm =
-                            param("realm").ok_or_else(|| unusable(NAME, "a Bearer challenge names no realm"))?;
-                        return Ok(Challenge::Bearer(Bearer {
-                            realm,
-                            service: param("service"),
-                            scope: param("scope"),
-                        }));
+                        let realm = params.remove("realm");
+                        let realm = realm.ok_or_else(|| unusable(NAME, "a Bearer challenge names no realm"))?;
+                        let (service, scope) = (params.remove("service"), params.remove("scope"));
+                        return Ok(Challenge::Bearer(Bearer { realm, service, scope }));
                     }
                     "basic" => basic = true,
-                    _ => others.push(offered.scheme),
+                    _ => others.push(scheme),
                 }
             }
         }
@@ -79,20 +77,8 @@ impl Bearer {
     }
 }
 
-/// One challenge as written in the header.
-#[derive(Debug)]
-struct Offered {
-    /// The scheme in lower case.
-    scheme: String,
-    /// The parameters in order, with names in lower case.
-    params: Vec<(String, String)>,
-}
-
-impl Offered {
-    fn param(&self, name: &str) -> Option<&str> {
-        self.params.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-}
+/// A challenge as written in the header: the scheme, and the parameters by their names; both names are in lower case.
+type Offered = (String, BTreeMap<String, String>);
 
 /// Every challenge of one header. REGISTRY_UNAVAILABLE with the byte at which the grammar is broken.
 fn parse(header: &str) -> Result<Vec<Offered>> {
@@ -115,23 +101,19 @@ fn challenge(cursor: &mut Cursor<'_>) -> Result<Offered> {
     if scheme.is_empty() {
         return Err(cursor.broken("no scheme", start));
     }
-    let mut offered = Offered { scheme, params: Vec::new() };
     if !matches!(cursor.peek(), None | Some(b' ' | b'\t' | b',')) {
         return Err(cursor.broken("not a character of a scheme", cursor.at));
     }
     cursor.spaces();
     skip_token68(cursor);
+    let mut params = BTreeMap::new();
     while at_parameter(*cursor) {
         let start = cursor.at;
-        let name = cursor.token().to_ascii_lowercase();
-        cursor.spaces();
-        cursor.take(b'=');
-        cursor.spaces();
-        let value = cursor.value()?;
-        if offered.param(&name).is_some() || offered.params.len() == MAX_ITEMS {
+        let (name, value) = cursor.parameter()?;
+        if params.contains_key(&name) || params.len() == MAX_ITEMS {
             return Err(cursor.broken(format!("the parameter \"{name}\" is one too many"), start));
         }
-        offered.params.push((name, value));
+        params.insert(name, value);
         cursor.spaces();
         match cursor.peek() {
             None => break,
@@ -139,7 +121,7 @@ fn challenge(cursor: &mut Cursor<'_>) -> Result<Offered> {
             Some(_) => return Err(cursor.broken("no ',' after a parameter", cursor.at)),
         }
     }
-    Ok(offered)
+    Ok((scheme, params))
 }
 
 /// Skips a bare value, which some challenges (such as Negotiate) have instead of parameters.

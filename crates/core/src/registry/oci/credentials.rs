@@ -4,7 +4,10 @@ use std::fs::File;
 use std::io::ErrorKind as IoErrorKind;
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use docker_credential::{CredentialRetrievalError, DockerCredential};
+use reqwest::header::HeaderValue;
 
 use super::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
@@ -33,6 +36,35 @@ impl Credentials {
     pub fn password(user: impl Into<String>, password: impl Into<Secret>) -> Credentials {
         Credentials::Password { user: user.into(), password: password.into() }
     }
+
+    /// The texts that must never be shown: the secret, and the form in which a password is sent.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        match self {
+            Credentials::Anonymous => Vec::new(),
+            Credentials::Password { user, password } => vec![password.clone(), encoded(user, password)],
+            Credentials::IdentityToken(secret) | Credentials::RegistryToken(secret) => vec![secret.clone()],
+        }
+    }
+}
+
+fn encoded(user: &str, password: &Secret) -> Secret {
+    STANDARD.encode(format!("{user}:{}", password.reveal())).into()
+}
+
+/// The `Authorization` header of a user and a password (RFC 7617). CONFIG_INVALID if the user contains a ':'.
+pub(super) fn basic(user: &str, password: &Secret) -> Result<HeaderValue> {
+    if user.contains(':') {
+        return Err(invalid("a user name with ':' cannot be sent"));
+    }
+    authorization("Basic", &encoded(user, password))
+}
+
+/// The `Authorization` header of a scheme (RFC 6750 for `Bearer`).
+pub(super) fn authorization(scheme: &str, secret: &Secret) -> Result<HeaderValue> {
+    let mut header = HeaderValue::from_str(&format!("{scheme} {}", secret.reveal()))
+        .map_err(|_| invalid("the token has characters that a header cannot carry"))?;
+    header.set_sensitive(true);
+    Ok(header)
 }
 
 /// The places in which credentials are looked up for a registry that asks for them.
@@ -60,10 +92,7 @@ impl CredentialSource {
             CredentialSource::Nowhere => None,
             CredentialSource::Environment => environment()?,
             CredentialSource::Docker => docker()?,
-            CredentialSource::EnvironmentThenDocker => match environment()? {
-                Some(found) => Some(found),
-                None => docker()?,
-            },
+            CredentialSource::EnvironmentThenDocker => environment()?.map_or_else(docker, |found| Ok(Some(found)))?,
         };
         Ok(found.unwrap_or(Credentials::Anonymous))
     }

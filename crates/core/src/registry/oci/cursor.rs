@@ -63,8 +63,19 @@ impl<'a> Cursor<'a> {
         self.run(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
     }
 
+    /// A parameter: its name in lower case, and its value, which is empty if there is none.
+    pub(super) fn parameter(&mut self) -> Result<(String, String)> {
+        let name = self.token().to_ascii_lowercase();
+        self.spaces();
+        if !self.take(b'=') {
+            return Ok((name, String::new()));
+        }
+        self.spaces();
+        Ok((name, self.value()?))
+    }
+
     /// A token or a quoted string.
-    pub(super) fn value(&mut self) -> Result<String> {
+    fn value(&mut self) -> Result<String> {
         let start = self.at;
         if !self.take(b'"') {
             let token = self.token();

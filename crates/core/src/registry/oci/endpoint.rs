@@ -2,6 +2,7 @@
 
 use reqwest::Url;
 
+use super::answer::Origin;
 use super::options::{OciOptions, Scheme};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::is_loopback;
@@ -10,10 +11,8 @@ use crate::value::Repository;
 /// A repository and the URL at which its registry answers.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
-    /// `host[:port]` as the caller wrote it. Credentials belong to this name.
-    pub(super) registry: String,
-    /// The repository's name inside the registry.
-    pub(super) path: String,
+    /// The repository as the caller wrote it. Credentials belong to the registry of this name.
+    pub(super) repository: Repository,
     /// `scheme://host[:port]/v2/<path>/`.
     pub(super) base: Url,
 }
@@ -33,16 +32,12 @@ impl Endpoint {
             })
         };
         let https = url("https")?;
-        let scheme = match options.schemes.get(registry) {
-            Some(scheme) => *scheme,
-            None if https.host_str().is_some_and(is_loopback) => Scheme::Http,
-            None => Scheme::Https,
+        let is_plain = match options.schemes.get(registry) {
+            Some(scheme) => *scheme == Scheme::Http,
+            None => https.host_str().is_some_and(is_loopback),
         };
-        let base = match scheme {
-            Scheme::Http => url("http")?,
-            Scheme::Https => https,
-        };
-        Ok(Endpoint { registry: registry.to_owned(), path: repository.path().to_owned(), base })
+        let base = if is_plain { url("http")? } else { https };
+        Ok(Endpoint { repository: repository.clone(), base })
     }
 
     /// The URL of a resource in the repository, such as `manifests/prod` or `tags/list?n=2`.
@@ -52,9 +47,9 @@ impl Endpoint {
             .map_err(|e| Error::new(ErrorKind::InternalFault, format!("{rest} cannot be a part of a URL: {e}")))
     }
 
-    /// True if the URL has the registry's scheme, host and port. Credentials are sent only there.
-    pub(super) fn owns(&self, url: &Url) -> bool {
-        self.base.origin() == url.origin()
+    /// The host of a URL: the registry itself if the scheme, the host and the port are the registry's.
+    pub(super) fn origin(&self, url: &Url) -> Origin {
+        if self.base.origin() == url.origin() { Origin::Registry } else { Origin::Elsewhere }
     }
 }
 
@@ -98,9 +93,9 @@ mod tests {
     fn a_digest_is_a_part_of_the_path() {
         let endpoint = Endpoint::of(&"reg.io/a".parse().unwrap(), &OciOptions::new()).unwrap();
         assert_eq!(endpoint.url("manifests/sha256:00").unwrap().as_str(), "https://reg.io/v2/a/manifests/sha256:00");
-        assert!(endpoint.owns(&"https://reg.io/x".parse().unwrap()));
+        assert_eq!(endpoint.origin(&"https://reg.io/x".parse().unwrap()), Origin::Registry);
         for other in ["http://reg.io/x", "https://reg.io:444/", "https://a.reg.io/"] {
-            assert!(!endpoint.owns(&other.parse().unwrap()), "{other}");
+            assert_eq!(endpoint.origin(&other.parse().unwrap()), Origin::Elsewhere, "{other}");
         }
     }
 }

@@ -30,31 +30,22 @@ fn link(cursor: &mut Cursor<'_>) -> Result<(String, String)> {
     if !cursor.take(b'<') {
         return Err(cursor.broken("no '<' before the target", start));
     }
-    let Some(length) = cursor.rest().find('>') else {
-        return Err(cursor.broken("no '>' after the target", cursor.text.len()));
-    };
-    let target = cursor.rest().get(..length).unwrap_or("").to_owned();
-    if target.is_empty() {
-        return Err(cursor.broken("the target is empty", cursor.at));
+    let target = cursor.run(|byte| byte != b'>').to_owned();
+    if !cursor.take(b'>') {
+        return Err(cursor.broken("no '>' after the target", cursor.at));
     }
-    cursor.at += length + 1;
+    if target.is_empty() {
+        return Err(cursor.broken("the target is empty", start + 1));
+    }
     let mut rel = None;
-    loop {
+    cursor.spaces();
+    while cursor.take(b';') {
         cursor.spaces();
-        if !cursor.take(b';') {
-            break;
+        let (name, value) = cursor.parameter()?;
+        if name == "rel" {
+            rel = rel.or(Some(value));
         }
         cursor.spaces();
-        let name = cursor.token().to_ascii_lowercase();
-        cursor.spaces();
-        let mut value = String::new();
-        if cursor.take(b'=') {
-            cursor.spaces();
-            value = cursor.value()?;
-        }
-        if name == "rel" && rel.is_none() {
-            rel = Some(value);
-        }
     }
     match cursor.peek() {
         None | Some(b',') => Ok((target, rel.unwrap_or_default())),

@@ -3,7 +3,6 @@
 mod answer;
 mod attempts;
 mod auth;
-mod backoff;
 mod blob;
 mod challenge;
 mod clients;
@@ -123,18 +122,18 @@ impl Registry for OciRegistry {
     }
 
     async fn read_tag(&self, repository: &Repository, tag: &Tag) -> Result<TagAnswer> {
-        let read = read::tag(&self.0, repository, tag).await;
-        read.map_err(|error| placed(error, "resolve", &repository.tag(tag.clone())))
+        let reference = repository.tag(tag.clone());
+        read::tag(&self.0, &reference).await.map_err(|error| placed(error, "resolve", &reference))
     }
 
     async fn fetch(&self, reference: &Reference) -> Result<Option<Manifest>> {
-        let fetched = read::fetch(&self.0, reference).await;
-        fetched.map_err(|error| placed(error, "fetch", reference))
+        read::fetch(&self.0, reference).await.map_err(|error| placed(error, "fetch", reference))
     }
 
     async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, timeout: Duration) -> Put {
-        let placed = |error| placed(error, "put", &repository.tag(tag.clone()));
-        match put::put(&self.0, repository, tag, manifest, timeout).await {
+        let reference = repository.tag(tag.clone());
+        let placed = |error| placed(error, "put", &reference);
+        match put::put(&self.0, &reference, manifest, timeout).await {
             Put::Applied => Put::Applied,
             Put::Refused(error) => Put::Refused(placed(error)),
             Put::Unknown(error) => Put::Unknown(placed(error)),

@@ -2,11 +2,9 @@
 //!
 //! The hosts come from a registry's answer, so they are checked before anything is sent to them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use reqwest::Url;
-
-use super::endpoint::host_and_port;
 
 /// The network zone of an address. The order matters: a later zone is further inside a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,12 +25,12 @@ enum Zone {
 ///   the registry itself is plain HTTP.
 /// - Any other host must be on the registry's own site: the same registrable domain (`auth.docker.io` for
 ///   `registry-1.docker.io`), or the same address.
-pub(super) fn realm(registry: &Url, realm: &str, named: impl Fn(&str) -> bool) -> Result<Url, String> {
+pub(super) fn realm(registry: &Url, realm: &str, named: impl Fn(&Url) -> bool) -> Result<Url, String> {
     let url = Url::parse(realm).map_err(|e| format!("it is not a URL: {e}"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
         return Err("it is not a plain http or https URL".to_owned());
     }
-    if named(&host_and_port(&url)) || url.host_str().is_some_and(&named) || url.origin() == registry.origin() {
+    if named(&url) || url.origin() == registry.origin() {
         return Ok(url);
     }
     let same_host = url.host_str() == registry.host_str();
@@ -79,10 +77,8 @@ async fn zone(url: &Url) -> Zone {
         return zone;
     }
     let Some(host) = url.host_str() else { return Zone::Never };
-    match tokio::net::lookup_host((host, url.port_or_known_default().unwrap_or(443))).await {
-        Ok(addresses) => addresses.map(|address| zone_of(address.ip())).max().unwrap_or(Zone::Public),
-        Err(_) => Zone::Public,
-    }
+    let found = tokio::net::lookup_host((host, url.port_or_known_default().unwrap_or(443))).await.ok();
+    found.and_then(|addresses| addresses.map(|address| zone_of(address.ip())).max()).unwrap_or(Zone::Public)
 }
 
 /// The zone of a URL, if its host shows the zone without a look-up.
@@ -98,22 +94,19 @@ fn literal(url: &Url) -> Option<Zone> {
 }
 
 fn zone_of(ip: IpAddr) -> Zone {
-    match ip {
+    match ip.to_canonical() {
         IpAddr::V4(ip) => zone_of_v4(ip),
-        IpAddr::V6(ip) => match (ip.to_ipv4_mapped(), ip.segments()) {
-            (Some(ip), _) => zone_of_v4(ip),
+        IpAddr::V6(ip) => match ip.segments() {
             // NAT64 (RFC 6052) has an IPv4 address in the last 32 bits.
-            (None, [0x64, 0xff9b, 0, 0, 0, 0, high, low]) => {
+            [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
                 zone_of_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
             }
             // The metadata service of AWS.
-            (None, [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]) => Zone::Never,
-            (None, [first, ..]) => match first {
-                _ if ip == Ipv6Addr::LOCALHOST => Zone::Loopback,
-                _ if ip.is_unspecified() || ip.is_multicast() || first & 0xffc0 == 0xfe80 => Zone::Never,
-                _ if first & 0xfe00 == 0xfc00 => Zone::Private,
-                _ => Zone::Public,
-            },
+            [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] => Zone::Never,
+            _ if ip.is_loopback() => Zone::Loopback,
+            _ if ip.is_unspecified() || ip.is_multicast() || ip.is_unicast_link_local() => Zone::Never,
+            _ if ip.is_unique_local() => Zone::Private,
+            _ => Zone::Public,
         },
     }
 }
@@ -153,7 +146,7 @@ mod tests {
     }
 
     fn refused(registry: &str, token_server: &str) -> Option<String> {
-        realm(&url(registry), token_server, |host| host == "named.example").err()
+        realm(&url(registry), token_server, |url| url.host_str() == Some("named.example")).err()
     }
 
     #[test]

@@ -7,116 +7,80 @@ use reqwest::{Method, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, Origin};
-use super::attempts::Attempts;
-use super::auth::Need;
-use super::backoff::{self, BACKOFF};
-use super::clients::{Lost, send};
+use super::attempts::{Attempts, BACKOFF};
+use super::clients::{describe, request};
 use super::endpoint::Endpoint;
-use super::http::{Http, headers, wants_renewal};
+use super::http::Http;
 use super::options::TokenScope;
 use super::read::DIGEST_HEADER;
 use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{Manifest, Put};
-use crate::value::{Digest, Repository, Tag};
+use crate::value::{Digest, Reference};
 
 /// Puts once. The request is sent again only if it certainly was not carried out: after a failed connection, after a
 /// 401 or 403 that another login may change, and after a 429.
-pub(super) async fn put(
-    http: &Http,
-    repository: &Repository,
-    tag: &Tag,
-    manifest: &Manifest,
-    timeout: Duration,
-) -> Put {
+pub(super) async fn put(http: &Http, reference: &Reference, manifest: &Manifest, timeout: Duration) -> Put {
     let deadline = Instant::now() + timeout;
-    let mut flight = Flight::Landed;
-    let mut attempts = Attempts::default();
-    let put = put_until(http, repository, tag, manifest, deadline, (&mut flight, &mut attempts));
-    match timeout_at(deadline, put).await {
-        Ok(put) => put.unwrap_or_else(Put::Refused),
-        Err(_) => {
-            let time = timeout.as_secs_f64();
-            match (attempts.arriving.take(), flight) {
-                // The status decides without the rest of the body.
-                (Some(arriving), _) => {
-                    verdict(http, &arriving.cut(format!("no whole answer within {time} s")), manifest)
-                }
-                (None, Flight::Landed) => Put::Refused(attempts.failed(Error::new(
-                    ErrorKind::RegistryUnavailable,
-                    format!("the put was not sent within {time} s"),
-                ))),
-                (None, Flight::Open) => Put::Unknown(ambiguous(format!("no answer within {time} s"))),
-            }
+    let mut attempts = Attempts::new(&http.options, deadline);
+    if let Ok(put) = timeout_at(deadline, put_until(http, reference, manifest, &mut attempts)).await {
+        return put.unwrap_or_else(Put::Refused);
+    }
+    let time = timeout.as_secs_f64();
+    match attempts.arriving.take() {
+        // The status decides without the rest of the body.
+        Some(arriving) => {
+            verdict(http, &Answer { cut: Some(format!("no whole answer within {time} s")), ..arriving }, manifest)
+        }
+        None if attempts.in_flight => Put::Unknown(ambiguous(format!("no answer within {time} s"))),
+        None => {
+            let why = format!("the put was not sent within {time} s");
+            Put::Refused(attempts.note(Error::new(ErrorKind::RegistryUnavailable, why)))
         }
     }
-}
-
-/// The state of a put.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Flight {
-    /// The put may be applied, now or later.
-    Open,
-    /// No put was sent, or every put that was sent was refused.
-    Landed,
 }
 
 /// The end of the put. An error means that it was refused.
 async fn put_until(
     http: &Http,
-    repository: &Repository,
-    tag: &Tag,
+    reference: &Reference,
     manifest: &Manifest,
-    deadline: Instant,
-    (flight, attempts): (&mut Flight, &mut Attempts),
+    attempts: &mut Attempts<'_>,
 ) -> Result<Put> {
-    let endpoint = Endpoint::of(repository, &http.options)?;
-    let url = endpoint.url(&format!("manifests/{tag}"))?;
+    let endpoint = Endpoint::of(reference.repository(), &http.options)?;
+    let url = endpoint.url(&format!("manifests/{}", reference.target()))?;
     let media_type = HeaderValue::from_str(manifest.media_type().as_str())
         .map_err(|_| Error::new(ErrorKind::ManifestUnsupported, "the media type cannot be sent in a header"))?;
-    let need = Need { endpoint: &endpoint, access: TokenScope::PullPush, deadline };
-    let mut pass = http.auth.known(need).await?;
-    let mut renewed = false;
-    let (mut failed, mut busy) = (0, 0);
+    let mut login = http.auth.login(&endpoint, TokenScope::PullPush, attempts.deadline).await?;
+    let mut busy = 0;
     loop {
-        let mut headers = headers(None, pass.as_ref());
-        headers.insert(CONTENT_TYPE, media_type.clone());
-        *flight = Flight::Open;
-        let sent = send(&http.clients, Method::PUT, &url, headers, Some(manifest.bytes().clone())).await;
+        let request = request(&http.clients, Method::PUT, &url).header(CONTENT_TYPE, media_type.clone());
+        attempts.in_flight = true;
+        let sent = login.send(request.body(manifest.bytes().clone()), Origin::Registry).await;
+        // Every answer below either ends the put, or means that it was not carried out.
+        attempts.in_flight = false;
         let response = match sent {
             Ok(response) => response,
-            Err(lost @ Lost::Unclear(_)) => {
-                return Ok(Put::Unknown(ambiguous(show(lost.why(), &http.auth.secrets()))));
-            }
-            Err(Lost::NotSent(why)) => {
-                *flight = Flight::Landed;
-                let error = attempts.failed(http.unavailable(&url, &why));
-                failed += 1;
-                backoff::retry(&http.options, error, None, failed, deadline).await?;
+            Err(error) if error.is_connect() => {
+                attempts.retry(http.unavailable(&url, &describe(error)), None).await?;
                 continue;
             }
+            Err(error) => return Ok(Put::Unknown(ambiguous(show(&describe(error), &http.auth.secrets())))),
         };
         let mut answer = if response.status().is_success() {
-            Answer::head(&Method::PUT, &response, Origin::Registry)
+            Answer::head(&response, Origin::Registry)
         } else {
-            Answer::error_of(&Method::PUT, response, Origin::Registry, &mut attempts.arriving).await
+            Answer::error_of(response, Origin::Registry, &mut attempts.arriving).await
         };
-        if !renewed && wants_renewal(&answer, pass.as_ref()) {
-            *flight = Flight::Landed;
-            renewed = true;
-            let new = http.renew(need, &mut answer, pass.as_ref()).await?;
-            if new.is_some() {
-                pass = new;
-                continue;
-            }
+        if login.renew(&mut answer).await? {
+            continue;
         }
         match verdict(http, &answer, manifest) {
             Put::Refused(error) if answer.status == StatusCode::TOO_MANY_REQUESTS => {
-                *flight = Flight::Landed;
                 busy += 1;
                 // Some registries answer "at once" every time, so wait at least the back-off.
                 let asked = answer.asked_wait().map(|asked| asked.max(BACKOFF.pause(busy)));
-                backoff::wait(&http.options, attempts.failed(error), asked, busy, deadline).await?;
+                attempts.wait(error, asked, busy).await?;
             }
             verdict => return Ok(verdict),
         }
@@ -126,24 +90,21 @@ async fn put_until(
 /// Classifies an answer by its status only. Vendors answer a put to an immutable tag with 400, 403, 405, 409 or 412,
 /// with their own codes, HTML pages or no body, and all of these mean that the put was not carried out.
 fn verdict(http: &Http, answer: &Answer, manifest: &Manifest) -> Put {
-    let refused = |kind| Put::Refused(answer.error(kind, &http.auth.secrets()));
+    let error = |kind| answer.error(kind, &http.auth.secrets());
     match answer.status.as_u16() {
         // Accept 200 and 202 as well as 201, because the tag is read back in any case.
-        200..=299 => match echo(answer, manifest) {
-            Ok(()) => Put::Applied,
-            Err(error) => Put::Unknown(error),
-        },
+        200..=299 => echo(answer, manifest).map_or_else(Put::Unknown, |()| Put::Applied),
         // The redirect came before the put was carried out. 303 would mean that the server has acted, so it is not
         // listed here.
-        301 | 302 | 307 | 308 => refused(ErrorKind::RegistryRefused),
+        301 | 302 | 307 | 308 => Put::Refused(error(ErrorKind::RegistryRefused)),
         // A proxy sends these if it stopped waiting or would not risk a replay, but it may have passed the request on.
-        408 | 425 => Put::Unknown(answer.error(ErrorKind::RegistryAmbiguous, &http.auth.secrets())),
-        401 | 403 => refused(ErrorKind::RegistryDenied),
-        405 => refused(ErrorKind::RegistryUnsupported),
-        413 => refused(ErrorKind::ManifestTooLarge),
-        429 => refused(ErrorKind::RegistryBusy),
-        400..=499 => refused(ErrorKind::RegistryRefused),
-        _ => Put::Unknown(answer.error(ErrorKind::RegistryAmbiguous, &http.auth.secrets())),
+        408 | 425 => Put::Unknown(error(ErrorKind::RegistryAmbiguous)),
+        401 | 403 => Put::Refused(error(ErrorKind::RegistryDenied)),
+        405 => Put::Refused(error(ErrorKind::RegistryUnsupported)),
+        413 => Put::Refused(error(ErrorKind::ManifestTooLarge)),
+        429 => Put::Refused(error(ErrorKind::RegistryBusy)),
+        400..=499 => Put::Refused(error(ErrorKind::RegistryRefused)),
+        _ => Put::Unknown(error(ErrorKind::RegistryAmbiguous)),
     }
 }
 

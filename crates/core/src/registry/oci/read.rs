@@ -1,6 +1,5 @@
 //! Resolves tags and fetches manifests.
 
-use bytes::Bytes;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{CONTENT_TYPE, DATE};
 use reqwest::{Method, StatusCode};
@@ -12,8 +11,9 @@ use super::http::{Http, Read};
 use super::tags;
 use super::words::{and, show};
 use crate::error::{Error, ErrorKind, Result};
+use crate::registry::content::essence;
 use crate::registry::{MAX_MANIFEST, Manifest, TagAnswer};
-use crate::value::{Digest, Hasher, Reference, Repository, Tag, Target, Timestamp};
+use crate::value::{Digest, Hasher, Reference, Target, Timestamp};
 
 /// All media types that are understood, in one header. A registry answers 404 for a manifest whose type is not
 /// accepted, and that looks the same as a deleted tag.
@@ -28,23 +28,77 @@ const ABSENT: [&str; 4] = ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND", "TAG
 /// The header with the digest that the registry claims.
 pub(super) const DIGEST_HEADER: &str = "docker-content-digest";
 
+/// One look for a manifest.
+struct Look<'a> {
+    http: &'a Http,
+    endpoint: Endpoint,
+    reference: &'a Reference,
+    deadline: Instant,
+}
+
 /// The digest that a tag points at, by HEAD, or by GET if the answer to HEAD has no digest.
-pub(super) async fn tag(http: &Http, repository: &Repository, tag: &Tag) -> Result<TagAnswer> {
-    let deadline = http.deadline();
-    let endpoint = Endpoint::of(repository, &http.options)?;
-    let reference = repository.tag(tag.clone());
-    let answer = manifest(http, &endpoint, Method::HEAD, tag.as_str(), deadline).await?;
+pub(super) async fn tag(http: &Http, reference: &Reference) -> Result<TagAnswer> {
+    let look = Look::new(http, reference)?;
+    let (method, answer) = look.ask(Method::HEAD).await?;
     let date = date(&answer);
     let claimed = answer.header(DIGEST_HEADER).and_then(|digest| digest.parse::<Digest>().ok());
-    let digest = match (answer.status, claimed) {
+    let manifest = match (answer.status, claimed) {
         // The HEAD was an error, so it proves nothing; this is the answer to the GET after it.
-        _ if answer.method == Method::GET => {
-            found(http, &endpoint, &reference, &answer, deadline).await?.map(|manifest| manifest.digest())
-        }
-        (StatusCode::OK, Some(digest)) => Some(digest),
-        _ => get(http, &endpoint, &reference, deadline).await?.map(|manifest| manifest.digest()),
+        _ if method == Method::GET => look.found(answer).await?,
+        (StatusCode::OK, Some(digest)) => return Ok(TagAnswer { digest: Some(digest), date }),
+        _ => look.get().await?,
     };
-    Ok(TagAnswer { digest, date })
+    Ok(TagAnswer { digest: manifest.map(|manifest| manifest.digest()), date })
+}
+
+/// The manifest of a reference, with its digest checked against the requested digest and the claimed one.
+pub(super) async fn fetch(http: &Http, reference: &Reference) -> Result<Option<Manifest>> {
+    Look::new(http, reference)?.get().await
+}
+
+impl<'a> Look<'a> {
+    fn new(http: &'a Http, reference: &'a Reference) -> Result<Look<'a>> {
+        let endpoint = Endpoint::of(reference.repository(), &http.options)?;
+        Ok(Look { http, endpoint, reference, deadline: http.deadline() })
+    }
+
+    async fn get(&self) -> Result<Option<Manifest>> {
+        let (_, answer) = self.ask(Method::GET).await?;
+        self.found(answer).await
+    }
+
+    /// The answer, and the method of its request.
+    async fn ask(&self, method: Method) -> Result<(Method, Answer)> {
+        let url = self.endpoint.url(&format!("manifests/{}", self.reference.target()))?;
+        let mut read = Read { endpoint: &self.endpoint, method, url, accept: Some(ACCEPT), limit: Some(MAX_MANIFEST) };
+        let answer = self.http.read(&mut read, self.deadline).await?;
+        Ok((read.method, answer))
+    }
+
+    /// The manifest in the answer to a GET; none if the answer proves that it is absent.
+    async fn found(&self, answer: Answer) -> Result<Option<Manifest>> {
+        match answer.status {
+            StatusCode::OK => manifest_of(answer, self.reference.target()).map(Some),
+            _ if answer.proves_absence(&ABSENT) => Ok(None),
+            _ if answer.is_404_without_code() => self.confirm_absence(&answer).await.map(|()| None),
+            _ => Err(answer.unusable(&self.http.auth.secrets())),
+        }
+    }
+
+    /// Reads the tag list of the repository after a 404 without a code, because such a 404 does not prove that the tag
+    /// is absent. A list has no digests, so a digest is absent only if the whole repository is.
+    async fn confirm_absence(&self, answer: &Answer) -> Result<()> {
+        let listed = tags::listed(self.http, &self.endpoint, Some(self.deadline)).await;
+        let why = match (listed, self.reference.target()) {
+            (Ok(None), _) => return Ok(()),
+            (Ok(Some(tags)), Target::Tag(tag)) if !tags.contains(tag) => return Ok(()),
+            (Ok(Some(_)), Target::Tag(tag)) => format!("its list of tags has {tag}, so it is not known to be absent"),
+            (Ok(Some(_)), Target::Digest(_)) => "without a code that does not prove a digest absent".to_owned(),
+            (Err(error), _) => format!("its list of tags, which could prove the absence, cannot be read: {error}"),
+        };
+        let error = answer.unusable(&self.http.auth.secrets());
+        Err(and(error.kind(), &error, &why))
+    }
 }
 
 /// The time of an answer by the registry's clock (RFC 9110, *Date*).
@@ -54,65 +108,10 @@ fn date(answer: &Answer) -> Option<Timestamp> {
     Some(Timestamp::from_unix_ms(date.as_millisecond()))
 }
 
-/// The manifest of a reference, with its digest checked against the requested digest and the claimed one.
-pub(super) async fn fetch(http: &Http, reference: &Reference) -> Result<Option<Manifest>> {
-    let endpoint = Endpoint::of(reference.repository(), &http.options)?;
-    get(http, &endpoint, reference, http.deadline()).await
-}
-
-async fn get(http: &Http, endpoint: &Endpoint, reference: &Reference, deadline: Instant) -> Result<Option<Manifest>> {
-    let answer = manifest(http, endpoint, Method::GET, &reference.target().to_string(), deadline).await?;
-    found(http, endpoint, reference, &answer, deadline).await
-}
-
-/// The manifest in the answer to a GET; none if the answer proves that it is absent.
-async fn found(
-    http: &Http,
-    endpoint: &Endpoint,
-    reference: &Reference,
-    answer: &Answer,
-    deadline: Instant,
-) -> Result<Option<Manifest>> {
-    match answer.status {
-        StatusCode::OK => manifest_of(answer, reference.target()).map(Some),
-        _ if answer.proves_absence(&ABSENT) => Ok(None),
-        _ if answer.is_404_without_code() => {
-            confirm_absence(http, endpoint, reference, answer, deadline).await.map(|()| None)
-        }
-        _ => Err(answer.unusable(&http.auth.secrets())),
-    }
-}
-
-/// Reads the tag list of the repository after a 404 without a code, because such a 404 does not prove that the tag is
-/// absent. A list has no digests, so a digest is absent only if the whole repository is.
-async fn confirm_absence(
-    http: &Http,
-    endpoint: &Endpoint,
-    reference: &Reference,
-    answer: &Answer,
-    deadline: Instant,
-) -> Result<()> {
-    let why = match (tags::listed(http, endpoint, || deadline).await, reference.target()) {
-        (Ok(None), _) => return Ok(()),
-        (Ok(Some(tags)), Target::Tag(tag)) if !tags.contains(tag) => return Ok(()),
-        (Ok(Some(_)), Target::Tag(tag)) => format!("its list of tags has {tag}, so it is not known to be absent"),
-        (Ok(Some(_)), Target::Digest(_)) => "without a code that does not prove a digest absent".to_owned(),
-        (Err(error), _) => format!("its list of tags, which could prove the absence, cannot be read: {error}"),
-    };
-    let error = answer.unusable(&http.auth.secrets());
-    Err(and(error.kind(), &error, &why))
-}
-
-async fn manifest(http: &Http, endpoint: &Endpoint, method: Method, target: &str, deadline: Instant) -> Result<Answer> {
-    let url = endpoint.url(&format!("manifests/{target}"))?;
-    let read = Read { endpoint, method, url, accept: Some(ACCEPT), limit: Some(MAX_MANIFEST) };
-    http.read(&read, deadline).await
-}
-
 /// The manifest in an answer, if its digest is the requested one and the one in the header.
-fn manifest_of(answer: &Answer, target: &Target) -> Result<Manifest> {
-    let media_type = media_type(answer)?;
-    let claimed = claimed_digest(answer)?;
+fn manifest_of(answer: Answer, target: &Target) -> Result<Manifest> {
+    let media_type = media_type(&answer)?;
+    let claimed = claimed_digest(&answer)?;
     if let Some(claimed) = claimed
         && !claimed.verify(&answer.body)
     {
@@ -121,10 +120,13 @@ fn manifest_of(answer: &Answer, target: &Target) -> Result<Manifest> {
         let message = format!("the registry says {claimed} and sends bytes of {}", hasher.finish());
         return Err(Error::new(ErrorKind::RegistryDigestMismatch, message));
     }
-    match (target, claimed) {
-        (Target::Digest(digest), _) => Manifest::verified(answer.body.clone(), &media_type, *digest),
-        (Target::Tag(_), Some(digest)) => Manifest::verified(answer.body.clone(), &media_type, digest),
-        (Target::Tag(_), None) => Manifest::new(answer.body.clone(), &media_type),
+    let requested = match target {
+        Target::Digest(digest) => Some(*digest),
+        Target::Tag(_) => claimed,
+    };
+    match requested {
+        Some(digest) => Manifest::verified(answer.body, &media_type, digest),
+        None => Manifest::new(answer.body, &media_type),
     }
 }
 
@@ -132,11 +134,12 @@ fn manifest_of(answer: &Answer, target: &Target) -> Result<Manifest> {
 fn claimed_digest(answer: &Answer) -> Result<Option<Digest>> {
     let Some(value) = answer.headers.get(DIGEST_HEADER) else { return Ok(None) };
     let text = value.to_str().unwrap_or("not text");
-    text.parse::<Digest>().map(Some).map_err(|error| match text.split_once(':') {
-        Some((algorithm, _)) if !matches!(algorithm, "sha256" | "sha512") => {
-            Error::new(ErrorKind::RegistryUnsupported, format!("Docker-Content-Digest: {error}"))
-        }
-        _ => Error::new(ErrorKind::ValueInvalid, format!("Docker-Content-Digest: {error}")),
+    text.parse::<Digest>().map(Some).map_err(|error| {
+        let kind = match text.split_once(':') {
+            None | Some(("sha256" | "sha512", _)) => ErrorKind::ValueInvalid,
+            Some(_) => ErrorKind::RegistryUnsupported,
+        };
+        Error::new(kind, format!("Docker-Content-Digest: {error}"))
     })
 }
 
@@ -156,15 +159,14 @@ fn media_type(answer: &Answer) -> Result<String> {
         })?,
         None => own_media_type(&answer.body)?,
     };
-    let essence = found.split(';').next().unwrap_or("").trim();
-    if may_be_manifest(&essence.to_ascii_lowercase()) {
+    if may_be_manifest(&essence(&found).to_ascii_lowercase()) {
         return Ok(found);
     }
     let message = format!("a manifest of type \"{}\" is not supported", show(&found, &[]));
     Err(Error::new(ErrorKind::ManifestUnsupported, message))
 }
 
-fn own_media_type(body: &Bytes) -> Result<String> {
+fn own_media_type(body: &[u8]) -> Result<String> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Typed {

@@ -19,14 +19,8 @@ impl Secret {
     }
 }
 
-impl From<String> for Secret {
-    fn from(text: String) -> Secret {
-        Secret::new(text)
-    }
-}
-
-impl From<&str> for Secret {
-    fn from(text: &str) -> Secret {
+impl<T: Into<String>> From<T> for Secret {
+    fn from(text: T) -> Secret {
         Secret::new(text)
     }
 }
@@ -38,8 +32,8 @@ impl fmt::Debug for Secret {
 }
 
 /// `text` with every known secret replaced by `***`.
-pub(super) fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secret>) -> String {
-    let mut secrets: Vec<&Secret> = secrets.into_iter().filter(|secret| !secret.0.is_empty()).collect();
+pub(super) fn redact(text: &str, secrets: &[Secret]) -> String {
+    let mut secrets: Vec<&Secret> = secrets.iter().filter(|secret| !secret.0.is_empty()).collect();
     // Longest first, because a secret may be part of another one.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.0.len()));
     secrets.iter().fold(text.to_owned(), |text, secret| text.replace(&*secret.0, "***"))
@@ -47,8 +41,8 @@ pub(super) fn redact<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secre
 
 /// `text` without the beginning of a secret at its end, where the text was cut. A beginning of up to three characters
 /// may remain.
-pub(super) fn redact_end<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secret>) -> String {
-    let begun = secrets.into_iter().filter_map(|secret| {
+pub(super) fn redact_end(text: &str, secrets: &[Secret]) -> String {
+    let begun = secrets.iter().filter_map(|secret| {
         let ends = secret.0.char_indices().map(|(at, char)| at + char.len_utf8());
         ends.filter(|end| *end > 3 && secret.0.get(..*end).is_some_and(|begun| text.ends_with(begun))).max()
     });

@@ -26,16 +26,12 @@ const MAX_TAGS: usize = 1_000_000;
 /// registry.
 pub(super) async fn list(http: &Http, repository: &Repository) -> Result<Vec<Tag>> {
     let endpoint = Endpoint::of(repository, &http.options)?;
-    let listed = listed(http, &endpoint, || http.deadline()).await?;
+    let listed = listed(http, &endpoint, None).await?;
     Ok(listed.into_iter().flatten().collect())
 }
 
-/// Every tag of a repository; none if the repository is proven absent. `deadline` is called for each page.
-pub(super) async fn listed(
-    http: &Http,
-    endpoint: &Endpoint,
-    deadline: impl Fn() -> Instant,
-) -> Result<Option<BTreeSet<Tag>>> {
+/// Every tag of a repository; none if the repository is proven absent. Without `end`, each page has its own deadline.
+pub(super) async fn listed(http: &Http, endpoint: &Endpoint, end: Option<Instant>) -> Result<Option<BTreeSet<Tag>>> {
     let mut url = endpoint.url(&format!("tags/list?n={PAGE}"))?;
     let mut seen = BTreeSet::new();
     let mut tags = BTreeSet::new();
@@ -43,11 +39,11 @@ pub(super) async fn listed(
         if !seen.insert(url.clone()) || seen.len() > MAX_PAGES {
             return Err(unusable(format!("page {} was listed before, or there is no end", seen.len())));
         }
-        let mut answer = page(http, endpoint, &url, deadline()).await?;
+        let mut answer = page(http, endpoint, &url, end).await?;
         if seen.len() == 1 && answer.status == StatusCode::BAD_REQUEST {
             // The registry refused this page size (PAGINATION_NUMBER_INVALID), so let it choose one.
             url = endpoint.url("tags/list")?;
-            answer = page(http, endpoint, &url, deadline()).await?;
+            answer = page(http, endpoint, &url, end).await?;
         }
         match answer.status {
             StatusCode::OK => tags.extend(tags_of(&answer)?),
@@ -58,27 +54,21 @@ pub(super) async fn listed(
         if tags.len() > MAX_TAGS {
             return Err(unusable(format!("more than {MAX_TAGS} tags")));
         }
-        match next(&answer)? {
-            None => return Ok(Some(tags)),
-            Some(target) => {
-                let following = url.join(&target).map_err(|e| unusable(format!("its Link is not a URL: {e}")))?;
-                http.may_go(endpoint, &url, &following).await?;
-                url = following;
-            }
-        }
+        let Some(target) = next(&answer)? else { return Ok(Some(tags)) };
+        let following = url.join(&target).map_err(|e| unusable(format!("its Link is not a URL: {e}")))?;
+        url = http.allowed(endpoint, &url, following).await?;
     }
 }
 
-async fn page(http: &Http, endpoint: &Endpoint, url: &Url, deadline: Instant) -> Result<Answer> {
-    let read = Read { endpoint, method: Method::GET, url: url.clone(), accept: None, limit: Some(MAX_PAGE_BYTES) };
-    http.read(&read, deadline).await
+async fn page(http: &Http, endpoint: &Endpoint, url: &Url, end: Option<Instant>) -> Result<Answer> {
+    let mut read = Read { endpoint, method: Method::GET, url: url.clone(), accept: None, limit: Some(MAX_PAGE_BYTES) };
+    http.read(&mut read, end.unwrap_or_else(|| http.deadline())).await
 }
 
 fn tags_of(answer: &Answer) -> Result<Vec<Tag>> {
     #[derive(Deserialize)]
     struct List {
         // `tags` is null or missing if there are none.
-        #[serde(default)]
         tags: Option<Vec<String>>,
     }
     let list: List =

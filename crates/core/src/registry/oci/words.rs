@@ -1,21 +1,30 @@
 //! The text of a registry's errors, for people.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::secret::{Secret, redact};
 use crate::error::{Error, ErrorKind};
+use crate::value::is_forbidden;
 
 /// The longest text of a registry in an error, in bytes.
 const MAX_SHOWN: usize = 1024;
 
 /// One error of the registry (OCI distribution specification, *Error codes*). Missing parts are empty: Artifactory
 /// sends no code, and Nexus puts its reason into the detail.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub(super) struct Said {
+    #[serde(deserialize_with = "words")]
     pub(super) code: String,
+    #[serde(deserialize_with = "words")]
     pub(super) message: String,
+    #[serde(deserialize_with = "words")]
     pub(super) detail: String,
+}
+
+fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Value::deserialize(deserializer).map(|value| plain(&value))
 }
 
 impl Said {
@@ -23,36 +32,25 @@ impl Said {
     pub(super) fn all(body: &[u8]) -> Vec<Said> {
         #[derive(Deserialize)]
         struct Envelope {
-            errors: Vec<Item>,
+            errors: Vec<Said>,
         }
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Item {
-            code: Value,
-            message: Value,
-            detail: Value,
-        }
-        let Ok(envelope) = serde_json::from_slice::<Envelope>(body) else { return Vec::new() };
-        let said = envelope.errors.iter().map(|item| {
-            let (code, message, detail) = (plain(&item.code), plain(&item.message), plain(&item.detail));
-            let detail = if detail == message { String::new() } else { detail };
-            Said { code, message, detail }
-        });
-        said.filter(|said| *said != Said::default()).collect()
+        let Ok(mut envelope) = serde_json::from_slice::<Envelope>(body) else { return Vec::new() };
+        envelope.errors.retain(|said| *said != Said::default());
+        envelope.errors
     }
 }
 
 impl std::fmt::Display for Said {
-    /// `CODE: message (detail)`, without the empty parts.
+    /// `CODE: message (detail)`, without the empty parts, and without a detail that repeats the message.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Said { code, message, detail } = self;
-        let words: Vec<&str> =
-            [code, message].into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-        let words = words.join(": ");
-        if words.is_empty() || detail.is_empty() {
-            return write!(f, "{words}{detail}");
+        let between = if code.is_empty() || message.is_empty() { "" } else { ": " };
+        let words = format!("{code}{between}{message}");
+        match detail.as_str() {
+            detail if detail.is_empty() || detail == message => f.write_str(&words),
+            detail if words.is_empty() => f.write_str(detail),
+            detail => write!(f, "{words} ({detail})"),
         }
-        write!(f, "{words} ({detail})")
     }
 }
 
@@ -115,12 +113,9 @@ pub(super) fn show(text: &str, secrets: &[Secret]) -> String {
     // Redact before the text is cut, because a secret that is cut in half is not found.
     for char in redact(text.trim_end(), secrets).chars() {
         let before = shown.len();
-        match char {
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                shown.extend(char.escape_unicode());
-            }
-            _ if char.is_control() => shown.extend(char.escape_default()),
-            _ => shown.push(char),
+        match is_forbidden(char) {
+            true => shown.extend(char.escape_default()),
+            false => shown.push(char),
         }
         if shown.len() > MAX_SHOWN {
             shown.truncate(before);

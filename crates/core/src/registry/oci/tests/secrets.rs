@@ -56,6 +56,21 @@ async fn a_registry_that_echoes_credentials_does_not_get_them_into_an_error() {
     }
 }
 
+#[tokio::test]
+async fn a_token_server_that_echoes_a_password_does_not_get_it_into_an_error() {
+    let script = Script::start(|request, _| match request.is("GET /token") {
+        true => reply(403, &[], request.header("authorization").unwrap()),
+        false => {
+            let bearer = format!("Bearer realm=\"http://{}/token\"", request.header("host").unwrap());
+            reply(401, &[("www-authenticate", &bearer)], "")
+        }
+    })
+    .await;
+    let options = options().credentials(script.host(), Credentials::password(CANARY, CANARY));
+    let error = registry(options).resolve(&repository(&script), &prod()).await.unwrap_err();
+    assert!(error.to_string().contains("it answered 403: Basic ***"), "{error}");
+}
+
 /// Runs only as a child process of the test below, which sets its environment.
 #[tokio::test]
 #[ignore = "a child of a_credential_helpers_output_is_not_shown"]
