@@ -2,6 +2,7 @@
 
 mod audit;
 mod clocks;
+mod dead_moves;
 #[cfg(all(feature = "file", unix))]
 mod doubt;
 mod flawed;
@@ -14,7 +15,9 @@ mod past;
 mod pin_reads;
 mod pins;
 mod plans;
+mod policies;
 mod preflight;
+mod releases;
 mod rules;
 
 use std::sync::Arc;
@@ -138,79 +141,6 @@ async fn a_release_goes_up_and_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rollback_goes_only_where_the_channel_was() {
-    let w = world().bootstrapped().await;
-    assert_eq!(w.kind(w.promoter.rollback(&w.prod, None, terms())).await, ErrorKind::RollbackNoTarget);
-    assert_eq!(
-        w.kind(w.promoter.rollback(&w.prod, Some(w.digests[3].into()), terms())).await,
-        ErrorKind::RollbackNoTarget
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_rollback_goes_to_a_release_or_a_move_by_name() {
-    let w = world().bootstrapped().await;
-    let to = |text: &str| Some(text.parse::<RollbackTarget>().unwrap());
-    for release in ["1.1", "1.2"] {
-        w.promoter.promote(&w.prod, w.release(release), terms()).await.unwrap();
-    }
-    let receipt = w.promoter.rollback(&w.prod, to("1.0"), terms()).await.unwrap();
-    assert_eq!(receipt.digest, w.digests[0]);
-    let label = receipt.r#move.unwrap().intent.provenance.release.unwrap();
-    assert_eq!(label.as_str(), "1.0", "a rollback has the name of the release that it brings back");
-    let receipt = w.promoter.rollback(&w.prod, to("prod#3"), terms()).await.unwrap();
-    assert_eq!((receipt.digest, receipt.findings().last().unwrap().verdict), (w.digests[1], Verdict::Pass));
-    for (target, why) in [
-        ("1.3", "no move of reg.io/acme/shop:prod brought the release 1.3"),
-        ("#2", "reg.io/acme/shop:prod has no move at sequence number 2"),
-        ("#99", "reg.io/acme/shop:prod has no move at sequence number 99"),
-    ] {
-        let error = w.promoter.rollback(&w.prod, to(target), terms()).await.unwrap_err();
-        assert_eq!((error.kind(), error.message()), (ErrorKind::RollbackNoTarget, why));
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_release_with_two_digests_is_the_newest_with_a_warning() {
-    let w = world().bootstrapped().await;
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
-    let other = w.registry.push_image(w.prod.repository(), &tag("1.1"), 77).digest();
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
-    w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
-    let receipt = w.promoter.rollback(&w.prod, Some("1.1".parse().unwrap()), terms()).await.unwrap();
-    assert_eq!(receipt.digest, other);
-    let warning = receipt.findings().last().unwrap();
-    assert_eq!((warning.verdict, warning.code.as_ref().unwrap().as_str()), (Verdict::Warn, "RELEASE_AMBIGUOUS"));
-    assert!(warning.why.as_str().contains(&w.digests[1].to_string()), "{}", warning.why);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_promotion_from_a_channel_has_the_name_of_the_release_there() {
-    let w = world();
-    let dev: Channel = "reg.io/acme/shop:dev".parse().unwrap();
-    for channel in [&dev, &w.prod] {
-        w.promoter.bootstrap(channel, Some(w.release("1.0")), terms()).await.unwrap();
-    }
-    w.promoter.promote(&dev, w.release("1.1"), terms()).await.unwrap();
-    let receipt = w.promoter.promote(&w.prod, Source::Channel(dev), terms()).await.unwrap();
-    assert_eq!(receipt.r#move.unwrap().intent.provenance.release.unwrap().as_str(), "1.1");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_rollback_finds_out_first_what_is_gone() {
-    let w = world().bootstrapped().await;
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
-    let blob = match w.registry.fetch(&w.prod.repository().digest(w.digests[0])).await.unwrap().unwrap().content() {
-        Ok(crate::registry::Content::Image { layers, .. }) => layers[0].digest,
-        other => panic!("{other:?}"),
-    };
-    w.registry.delete_blob(w.prod.repository(), &blob);
-    let error = w.promoter.rollback(&w.prod, None, terms()).await.unwrap_err();
-    assert_eq!(refused_by(&error), ["TARGET_INCOMPLETE"]);
-    assert!(error.to_string().contains(&blob.to_string()), "{error}");
-}
-
-#[tokio::test(start_paused = true)]
 async fn what_is_refused_writes_nothing() {
     let w = world();
     assert_eq!(w.kind(w.promoter.rollback(&w.prod, None, terms())).await, ErrorKind::ChannelNotBootstrapped);
@@ -297,127 +227,6 @@ async fn a_refused_put_fails_and_moves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hold_stops_moves_until_it_is_ended() {
-    let w = world().bootstrapped().await;
-    let hold = w.promoter.hold(&w.prod, hold("incident 7")).await.unwrap();
-    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
-    assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
-    assert!(error.to_string().contains("incident 7"), "{error}");
-    w.promoter.unhold(&w.prod, unhold(hold)).await.unwrap();
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
-}
-
-#[tokio::test(start_paused = true)]
-async fn ending_one_of_two_holds_leaves_the_other() {
-    let w = world().bootstrapped().await;
-    let by = |actor: &str, scope| {
-        let provenance = Provenance::new("manual", "incident", actor).unwrap();
-        Hold { scope, reason: text("incident 7"), provenance, until: None }
-    };
-    let eve = w.promoter.hold(&w.prod, by("eve", HoldScope::Promotions)).await.unwrap();
-    let bob = w.promoter.hold(&w.prod, by("bob", HoldScope::Promotions)).await.unwrap();
-    let ids = async || w.promoter.holds(&w.prod).await.unwrap().iter().map(|hold| hold.seq).collect::<Vec<_>>();
-    assert_eq!(ids().await, [eve, bob]);
-    w.promoter.unhold(&w.prod, unhold(eve)).await.unwrap();
-    assert_eq!(ids().await, [bob]);
-    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
-    assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
-    let error = w.promoter.unhold(&w.prod, unhold(eve)).await.unwrap_err();
-    let message = format!("hold {eve} of reg.io/acme/shop:prod is not in force; in force: {bob}");
-    assert_eq!((error.kind(), error.to_string()), (ErrorKind::ValueInvalid, message));
-    let mine = w.promoter.unhold_mine(&w.prod, text("over"), by("bob", HoldScope::All).provenance).await.unwrap();
-    assert_eq!(mine, [bob]);
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_hold_stops_the_moves_of_its_scope() {
-    let w = world().bootstrapped().await;
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
-    let hotfix = w.registry.push_image(w.prod.repository(), &tag("hotfix"), 99);
-    let go_around = || w.registry.overwrite(w.prod.repository(), w.prod.tag(), &hotfix);
-    let promotions = Hold { scope: HoldScope::Promotions, ..hold("incident 7") };
-    let id = w.promoter.hold(&w.prod, promotions).await.unwrap();
-    let error = w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap_err();
-    assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
-    w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
-    go_around();
-    w.promoter.repair(&w.prod, terms()).await.unwrap();
-    go_around();
-    w.promoter.adopt(&w.prod, terms().reason(text("hotfix"))).await.unwrap();
-    w.promoter.unhold(&w.prod, unhold(id)).await.unwrap();
-
-    let id = w.promoter.hold(&w.prod, hold("legal")).await.unwrap();
-    let named = format!("held for all moves by eve until it is ended (hold {id}): legal");
-    let names = |error: Error| {
-        assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
-        assert!(error.to_string().contains(&named), "{error}");
-    };
-    names(w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap_err());
-    names(w.promoter.rollback(&w.prod, None, terms()).await.unwrap_err());
-    w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(2).await);
-    names(w.promoter.repair(&w.prod, terms()).await.unwrap_err());
-    names(w.promoter.adopt(&w.prod, terms().reason(text("hotfix"))).await.unwrap_err());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_policy_is_recorded_once_before_its_first_intent() {
-    let w = world().bootstrapped().await;
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
-    let kinds = async || {
-        let entries = w.promoter.inner.ledger.read(&w.prod, 0, 64).await.unwrap();
-        entries.iter().map(|bytes| Entry::open(bytes).unwrap().body.kind()).collect::<Vec<_>>()
-    };
-    let first = [Kind::Policy, Kind::Intent, Kind::Outcome, Kind::Intent, Kind::Outcome];
-    assert_eq!(kinds().await, first);
-    let policy = Policy::new(text("strict"), vec![Arc::new(crate::policy::NoHold)]).unwrap();
-    let other = w.promoter.clone().with_policy(policy);
-    other.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
-    w.promoter.promote(&w.prod, w.release("1.3"), terms()).await.unwrap();
-    let more = [Kind::Policy, Kind::Intent, Kind::Outcome, Kind::Intent, Kind::Outcome];
-    assert_eq!(kinds().await, [&first[..], &more].concat());
-    assert_eq!(w.promoter.verify(&w.prod).await.unwrap().defect, None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_intent_says_what_the_decision_stood_on() {
-    let w = world();
-    let dev: Channel = "reg.io/acme/shop:dev".parse().unwrap();
-    let stage = |name: &str, channel: &Channel| Stage { environment: name.parse().unwrap(), channel: channel.clone() };
-    let pipeline = Pipeline::new(vec![stage("dev", &dev), stage("prod", &w.prod)]).unwrap();
-    let promoter = w.promoter.clone().with_pipeline(pipeline);
-    for channel in [&dev, &w.prod] {
-        promoter.bootstrap(channel, Some(w.release("1.0")), terms()).await.unwrap();
-    }
-    promoter.promote(&dev, w.release("1.1"), terms()).await.unwrap();
-    let report = promoter.verify(&dev).await.unwrap();
-    let expected = terms().expected(ExpectedDigest::At(w.digests[0]));
-    let receipt = promoter.promote(&w.prod, Source::Channel(dev.clone()), expected).await.unwrap();
-    let intent = receipt.r#move.unwrap().intent;
-    let environment = "dev".parse().unwrap();
-    assert_eq!(intent.upstream, [UpstreamLog { environment, channel: dev, size: report.entries, root: report.root }]);
-    assert_eq!(intent.expected, Some(Expected::Digest(w.digests[0])));
-    assert_eq!(intent.deadlines.settle_ms, 30_000);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_release_goes_through_the_environments_in_order() {
-    let w = world();
-    let dev: Channel = "reg.io/acme/shop:dev".parse().unwrap();
-    let stage = |name: &str, channel: &Channel| Stage { environment: name.parse().unwrap(), channel: channel.clone() };
-    let pipeline = Pipeline::new(vec![stage("dev", &dev), stage("prod", &w.prod)]).unwrap();
-    let promoter = w.promoter.clone().with_pipeline(pipeline);
-    for channel in [&dev, &w.prod] {
-        promoter.bootstrap(channel, Some(w.release("1.0")), terms()).await.unwrap();
-    }
-    let skipped = promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
-    assert!(skipped.to_string().contains("never live in dev"), "{skipped}");
-    promoter.promote(&dev, w.release("1.1"), terms()).await.unwrap();
-    promoter.promote(&w.prod, Source::Channel(dev.clone()), terms()).await.unwrap();
-    assert_eq!(w.observed(), Some(w.digests[1]));
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_caller_that_goes_away_cuts_no_move() {
     let w = world().bootstrapped().await;
     let prod = w.prod.tag().clone();
@@ -481,26 +290,6 @@ async fn a_repository_that_another_ledger_governs_is_left_alone() {
     assert_eq!(overrides.len(), 1);
     let RecordedOverride { guardrail, reason } = &overrides[0];
     assert_eq!((guardrail.as_str(), reason.as_str()), (LEDGER_COMPLETE, "the old ledger is lost"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_guardrail_that_cannot_be_overridden_is_an_invalid_value() {
-    let w = world().bootstrapped().await;
-    let terms = |name| terms().overriding(text(name)).reason(text("I know"));
-    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms(LEDGER_COMPLETE)).await.unwrap_err();
-    let want = "override: ledger-complete cannot be overridden in a promote; ledger-complete can, in a bootstrap or a \
-                repair, and parts-present in a rollback or a repair";
-    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::ValueInvalid, want));
-    let error = w.promoter.bootstrap(&w.prod, None, terms("no-hold")).await.unwrap_err();
-    assert!(error.to_string().starts_with("override: no-hold cannot be overridden in a bootstrap; "), "{error}");
-    for moved in [
-        w.promoter.promote(&w.prod, w.release("1.1"), terms("parts-present")).await,
-        w.promoter.bootstrap(&w.prod, None, terms("parts-present")).await,
-        w.promoter.rollback(&w.prod, None, terms(LEDGER_COMPLETE)).await,
-        w.promoter.adopt(&w.prod, terms("parts-present")).await,
-    ] {
-        assert_eq!(moved.unwrap_err().kind(), ErrorKind::ValueInvalid);
-    }
 }
 
 #[tokio::test(start_paused = true)]

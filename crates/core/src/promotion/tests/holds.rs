@@ -1,10 +1,74 @@
-//! Holds of channels that may not exist, and holds with old texts in a log.
+//! Holds: the moves that they stop, channels that may not exist, and old texts in a log.
 
 use super::*;
 use crate::testing::ReadFault;
 
 fn typo() -> Channel {
     "reg.io/acme/shop:prd".parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_stops_moves_until_it_is_ended() {
+    let w = world().bootstrapped().await;
+    let hold = w.promoter.hold(&w.prod, hold("incident 7")).await.unwrap();
+    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
+    assert!(error.to_string().contains("incident 7"), "{error}");
+    w.promoter.unhold(&w.prod, unhold(hold)).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn ending_one_of_two_holds_leaves_the_other() {
+    let w = world().bootstrapped().await;
+    let by = |actor: &str, scope| {
+        let provenance = Provenance::new("manual", "incident", actor).unwrap();
+        Hold { scope, reason: text("incident 7"), provenance, until: None }
+    };
+    let eve = w.promoter.hold(&w.prod, by("eve", HoldScope::Promotions)).await.unwrap();
+    let bob = w.promoter.hold(&w.prod, by("bob", HoldScope::Promotions)).await.unwrap();
+    let ids = async || w.promoter.holds(&w.prod).await.unwrap().iter().map(|hold| hold.seq).collect::<Vec<_>>();
+    assert_eq!(ids().await, [eve, bob]);
+    w.promoter.unhold(&w.prod, unhold(eve)).await.unwrap();
+    assert_eq!(ids().await, [bob]);
+    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
+    let error = w.promoter.unhold(&w.prod, unhold(eve)).await.unwrap_err();
+    let message = format!("hold {eve} of reg.io/acme/shop:prod is not in force; in force: {bob}");
+    assert_eq!((error.kind(), error.to_string()), (ErrorKind::ValueInvalid, message));
+    let mine = w.promoter.unhold_mine(&w.prod, text("over"), by("bob", HoldScope::All).provenance).await.unwrap();
+    assert_eq!(mine, [bob]);
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_stops_the_moves_of_its_scope() {
+    let w = world().bootstrapped().await;
+    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    let hotfix = w.registry.push_image(w.prod.repository(), &tag("hotfix"), 99);
+    let go_around = || w.registry.overwrite(w.prod.repository(), w.prod.tag(), &hotfix);
+    let promotions = Hold { scope: HoldScope::Promotions, ..hold("incident 7") };
+    let id = w.promoter.hold(&w.prod, promotions).await.unwrap();
+    let error = w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap_err();
+    assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
+    w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
+    go_around();
+    w.promoter.repair(&w.prod, terms()).await.unwrap();
+    go_around();
+    w.promoter.adopt(&w.prod, terms().reason(text("hotfix"))).await.unwrap();
+    w.promoter.unhold(&w.prod, unhold(id)).await.unwrap();
+
+    let id = w.promoter.hold(&w.prod, hold("legal")).await.unwrap();
+    let named = format!("held for all moves by eve until it is ended (hold {id}): legal");
+    let names = |error: Error| {
+        assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
+        assert!(error.to_string().contains(&named), "{error}");
+    };
+    names(w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap_err());
+    names(w.promoter.rollback(&w.prod, None, terms()).await.unwrap_err());
+    w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(2).await);
+    names(w.promoter.repair(&w.prod, terms()).await.unwrap_err());
+    names(w.promoter.adopt(&w.prod, terms().reason(text("hotfix"))).await.unwrap_err());
 }
 
 #[tokio::test(start_paused = true)]
