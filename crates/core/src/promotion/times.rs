@@ -33,9 +33,34 @@ impl Times {
         Times { deadlines, settle_given: true, ..self }.checked()
     }
 
+    /// Checks the relations between the times. The message names the one that is broken.
     fn checked(self) -> Result<Times> {
-        check_times(self.deadlines, ms(self.put)).map_err(|why| Error::new(ErrorKind::ConfigInvalid, why))?;
-        Ok(self)
+        let (Deadlines { ttl_ms, grace_ms, quiet_ms, settle_ms }, put_ms) = (self.deadlines, ms(self.put));
+        let times = [
+            ("ttl", ttl_ms),
+            ("grace", grace_ms),
+            ("quiet time", quiet_ms),
+            ("settle time", settle_ms),
+            ("put timeout", put_ms),
+        ];
+        let beyond = times.into_iter().find(|(_, ms)| !(1..=Deadlines::MAX_MS).contains(ms));
+        let why = if let Some((name, ms)) = beyond {
+            format!("the {name} is {ms} ms; it must be from 1 ms to 1 h")
+        } else if put_ms >= ttl_ms {
+            format!("the put timeout ({put_ms} ms) must be shorter than the ttl ({ttl_ms} ms)")
+        } else if put_ms > grace_ms {
+            format!("the put timeout ({put_ms} ms) must not be longer than the grace ({grace_ms} ms)")
+        } else if put_ms > quiet_ms {
+            format!("the put timeout ({put_ms} ms) must not be longer than the quiet time ({quiet_ms} ms)")
+        } else if quiet_ms > settle_ms {
+            format!("the quiet time ({quiet_ms} ms) must not be longer than the settle time ({settle_ms} ms)")
+        } else if ttl_ms.saturating_add(quiet_ms) > Deadlines::MAX_MS {
+            // A takeover's ttl is the ttl plus the quiet time, and it must be at most 1 h too.
+            format!("ttl ({ttl_ms} ms) and quiet time ({quiet_ms} ms) together must be at most 1 h")
+        } else {
+            return Ok(self);
+        };
+        Err(Error::new(ErrorKind::ConfigInvalid, why))
     }
 
     /// The times for a channel on this registry.
@@ -64,18 +89,14 @@ impl Times {
         Duration::from_millis(self.deadlines.quiet_ms)
     }
 
-    /// The time after a write in which a read of a tag on `registry` may still answer an older value.
-    pub fn settle(self, registry: &str) -> Duration {
-        Duration::from_millis(self.deadlines_for(registry).settle_ms)
-    }
-
     /// The timeout of one put.
     pub fn put(self) -> Duration {
         self.put
     }
 }
 
-fn ms(duration: Duration) -> u64 {
+/// The milliseconds of a duration.
+pub(super) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -84,37 +105,4 @@ impl Default for Times {
     fn default() -> Times {
         Times { deadlines: Deadlines::default(), settle_given: false, put: Duration::from_secs(15) }
     }
-}
-
-/// Checks the relations between a worker's times. The error text names the one that is broken.
-fn check_times(deadlines: Deadlines, put_ms: u64) -> Result<(), String> {
-    let Deadlines { ttl_ms, grace_ms, quiet_ms, settle_ms } = deadlines;
-    for (name, ms) in [
-        ("ttl", ttl_ms),
-        ("grace", grace_ms),
-        ("quiet time", quiet_ms),
-        ("settle time", settle_ms),
-        ("put timeout", put_ms),
-    ] {
-        if !(1..=Deadlines::MAX_MS).contains(&ms) {
-            return Err(format!("the {name} is {ms} ms; it must be from 1 ms to 1 h"));
-        }
-    }
-    if put_ms >= ttl_ms {
-        return Err(format!("the put timeout ({put_ms} ms) must be shorter than the ttl ({ttl_ms} ms)"));
-    }
-    if put_ms > grace_ms {
-        return Err(format!("the put timeout ({put_ms} ms) must not be longer than the grace ({grace_ms} ms)"));
-    }
-    if put_ms > quiet_ms {
-        return Err(format!("the put timeout ({put_ms} ms) must not be longer than the quiet time ({quiet_ms} ms)"));
-    }
-    if quiet_ms > settle_ms {
-        return Err(format!("the quiet time ({quiet_ms} ms) must not be longer than the settle time ({settle_ms} ms)"));
-    }
-    // A takeover's ttl is the ttl plus the quiet time, and it must be at most 1 h too.
-    if ttl_ms.saturating_add(quiet_ms) > Deadlines::MAX_MS {
-        return Err(format!("ttl ({ttl_ms} ms) and quiet time ({quiet_ms} ms) together must be at most 1 h"));
-    }
-    Ok(())
 }
