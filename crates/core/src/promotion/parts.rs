@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::future::Future;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
@@ -12,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Op;
-use crate::registry::{Content, Descriptor, MANIFEST_TYPES, Manifest, Registry};
+use crate::registry::{Content, MANIFEST_TYPES, Manifest, Registry};
 use crate::value::{Digest, Line, Repository};
 
 /// The parts of a manifest that are missing or unknown. A part that is in neither list is in the registry.
@@ -55,8 +54,8 @@ pub(super) struct Preflight<'a> {
     pub(super) depth: Depth,
 }
 
-/// The most parts that are looked at at the same time.
-const AT_ONCE: usize = 16;
+/// The most parts, channels, tags or manifests that are read at the same time.
+pub(super) const AT_ONCE: usize = 16;
 
 /// The longest time for all parts together: a host that does not answer must not delay an incident's rollback.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -65,43 +64,37 @@ const WITHIN: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 enum Part {
     Blob(Digest),
-    Manifest(Descriptor),
+    /// The media type is that of the index that names it; none for a manifest that no index names.
+    Manifest(Digest, Option<Line>),
 }
 
 /// The registry's answer for one part.
 enum Found {
-    There,
-    /// The part is a manifest, which names parts of its own.
-    Names(Manifest),
+    /// It is there. A manifest names parts of its own.
+    There(Option<Manifest>),
     Missing,
 }
 
 impl Preflight<'_> {
     /// Looks for the parts of `manifest`. It never fails: a part that cannot be looked at is unknown.
     pub(super) async fn parts(&self, manifest: &Manifest) -> Parts {
-        self.parts_until(manifest, Instant::now() + WITHIN).await
+        self.search(vec![manifest.clone()], Vec::new()).await
     }
 
     /// Looks for the manifest with this digest, and for its parts.
     pub(super) async fn parts_of(&self, digest: Digest) -> Parts {
-        let deadline = Instant::now() + WITHIN;
-        let (named, reference) = (format!("manifest {digest}"), self.repository.digest(digest));
-        match self.within(deadline, self.registry.fetch(&reference)).await {
-            Ok(Some(manifest)) => self.parts_until(&manifest, deadline).await,
-            Ok(None) => Parts { missing: vec![Line::lossy(named)], ..Parts::default() },
-            Err(error) => Parts { unknown: vec![Line::lossy(format!("{named}: {error}"))], ..Parts::default() },
-        }
+        self.search(Vec::new(), vec![Part::Manifest(digest, None)]).await
     }
 
-    async fn parts_until(&self, manifest: &Manifest, deadline: Instant) -> Parts {
+    /// Looks for these parts and for those that the manifests name, until no manifest names another one.
+    async fn search(&self, mut manifests: Vec<Manifest>, mut named: Vec<Part>) -> Parts {
+        let deadline = Instant::now() + WITHIN;
         let mut parts = Parts::default();
         let mut seen = BTreeSet::new();
-        let mut manifests = vec![manifest.clone()];
-        while !manifests.is_empty() {
-            let mut named = Vec::new();
+        while !manifests.is_empty() || !named.is_empty() {
             for manifest in std::mem::take(&mut manifests) {
                 match manifest.content() {
-                    Ok(content) => named.extend(self.named(content).filter(|part| seen.insert(part.key()))),
+                    Ok(content) => named.extend(self.named(content).filter(|part| seen.insert(part.to_string()))),
                     Err(error) => {
                         let why = format!("{} is not understood: {}", manifest.digest(), error.message());
                         parts.unknown.push(Line::lossy(why));
@@ -109,12 +102,11 @@ impl Preflight<'_> {
                 }
             }
             // Collected first: with the closure inside the stream, the compiler cannot see that the future is Send.
-            let looks: Vec<_> = named.into_iter().map(|part| self.look(part, deadline)).collect();
+            let looks: Vec<_> = std::mem::take(&mut named).into_iter().map(|part| self.look(part, deadline)).collect();
             let mut looked = stream::iter(looks).buffered(AT_ONCE);
             while let Some((part, found)) = looked.next().await {
                 match found {
-                    Ok(Found::There) => {}
-                    Ok(Found::Names(manifest)) => manifests.push(manifest),
+                    Ok(Found::There(manifest)) => manifests.extend(manifest),
                     Ok(Found::Missing) => parts.missing.push(Line::lossy(part.to_string())),
                     Err(error) => parts.unknown.push(Line::lossy(format!("{part}: {error}"))),
                 }
@@ -135,54 +127,39 @@ impl Preflight<'_> {
         };
         let blobs = if self.depth == Depth::Manifests { Vec::new() } else { blobs };
         let blobs = blobs.into_iter().filter(|blob| !blob.is_foreign()).map(|blob| Part::Blob(blob.digest));
-        blobs.chain(manifests.into_iter().map(Part::Manifest))
+        blobs.chain(manifests.into_iter().map(|child| Part::Manifest(child.digest, Some(child.media_type))))
     }
 
+    /// Looks for one part. REGISTRY_UNAVAILABLE if the answer comes after the deadline.
     async fn look(&self, part: Part, deadline: Instant) -> (Part, Result<Found>) {
-        let found = self.within(deadline, self.ask(&part)).await;
+        let found = timeout_at(deadline, self.ask(&part)).await.unwrap_or_else(|_| {
+            let (host, within) = (self.repository.registry(), WITHIN.as_secs());
+            let message = format!("{host} did not say within {within} s whether it is there");
+            Err(Error::new(ErrorKind::RegistryUnavailable, message))
+        });
         (part, found)
-    }
-
-    /// The answer; REGISTRY_UNAVAILABLE if it comes after the deadline.
-    async fn within<T>(&self, deadline: Instant, answer: impl Future<Output = Result<T>>) -> Result<T> {
-        match timeout_at(deadline, answer).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                let (host, within) = (self.repository.registry(), WITHIN.as_secs());
-                let message = format!("{host} did not say within {within} s whether it is there");
-                Err(Error::new(ErrorKind::RegistryUnavailable, message))
-            }
-        }
     }
 
     async fn ask(&self, part: &Part) -> Result<Found> {
         match part {
             Part::Blob(digest) => match self.registry.has_blob(self.repository, digest).await? {
-                true => Ok(Found::There),
+                true => Ok(Found::There(None)),
                 false => Ok(Found::Missing),
             },
-            Part::Manifest(child) => match self.registry.fetch(&self.repository.digest(child.digest)).await? {
-                Some(manifest) => Ok(Found::Names(manifest)),
-                None if MANIFEST_TYPES.contains(&child.media_type.as_str()) => Ok(Found::Missing),
-                // An index may name content that is not a manifest, and a registry may store that elsewhere.
-                None => {
-                    let message = format!(
-                        "{} has no manifest of it, and {} is not the media type of one",
-                        self.repository, child.media_type
-                    );
-                    Err(Error::new(ErrorKind::ManifestUnsupported, message))
+            Part::Manifest(digest, named) => {
+                match (self.registry.fetch(&self.repository.digest(*digest)).await?, named) {
+                    (Some(manifest), _) => Ok(Found::There(Some(manifest))),
+                    // An index may name content that is not a manifest, and a registry may store that elsewhere.
+                    (None, Some(other)) if !MANIFEST_TYPES.contains(&other.as_str()) => {
+                        let message = format!(
+                            "{} has no manifest of it, and {other} is not the media type of one",
+                            self.repository
+                        );
+                        Err(Error::new(ErrorKind::ManifestUnsupported, message))
+                    }
+                    (None, _) => Ok(Found::Missing),
                 }
-            },
-        }
-    }
-}
-
-impl Part {
-    /// A key that tells a blob from a manifest with the same digest: the registry stores them in two places.
-    fn key(&self) -> (bool, Digest) {
-        match self {
-            Part::Blob(digest) => (false, *digest),
-            Part::Manifest(child) => (true, child.digest),
+            }
         }
     }
 }
@@ -191,7 +168,7 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Part::Blob(digest) => write!(f, "blob {digest}"),
-            Part::Manifest(child) => write!(f, "manifest {}", child.digest),
+            Part::Manifest(digest, _) => write!(f, "manifest {digest}"),
         }
     }
 }
