@@ -1,8 +1,8 @@
-//! Reads a log backwards: the moves before a position, and the digest that was live at a time.
+//! Reads the past of a log: all of its entries, the moves before a position, the digest that was live at a time.
 
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Snapshot;
 use crate::log::{Body, Entry, MoveRecord, MoveStatus, Status, events};
 use crate::value::{Digest, Timestamp};
@@ -51,11 +51,46 @@ pub struct DriftSeen {
     pub observed: Option<Digest>,
 }
 
+/// The number of entries that one read asks for, where all are read.
+const ENTRIES: usize = 4096;
+
 /// The least number of entries that the first read backwards asks for.
 const BACK: u64 = 16;
 
-/// The number of moves or entries that one read asks for, in the search for a time.
+/// The number of moves or entries that the first read asks for, in the search for a time or for an outcome.
 const PAGE: usize = 64;
+
+/// Gives `take` the entries of a log from the first one on, until it returns false.
+pub(super) async fn each_entry(log: &Snapshot, mut take: impl FnMut(&Entry) -> bool) -> Result<()> {
+    let size = log.state().size;
+    let mut from = 0;
+    while from < size {
+        let entries = log.read(from, ENTRIES).await?;
+        if entries.is_empty() {
+            let message = format!("the log has {from} entries, and {size} were seen before");
+            return Err(Error::new(ErrorKind::LedgerTruncated, message).with_context("channel", &log.state().channel));
+        }
+        from += entries.len() as u64;
+        if !entries.iter().all(&mut take) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The move whose intent is at `seq`, with its takeovers and its outcome, if the log has them by now.
+pub(super) async fn move_at(log: &Snapshot, seq: u64) -> Result<Option<MoveRecord>> {
+    let mut limit = PAGE;
+    loop {
+        let entries = log.read(seq, limit).await?;
+        let event = events(&entries).events.into_iter().next();
+        // More than `limit` entries may stand between the intent and its outcome.
+        if entries.len() < limit || event.as_ref().is_some_and(|event| event.outcome.is_some()) {
+            return Ok(event);
+        }
+        limit *= 4;
+    }
+}
 
 /// The last committed move of the log.
 pub(super) async fn last_committed(log: &Snapshot) -> Result<Option<MoveRecord>> {
@@ -81,13 +116,16 @@ pub(super) async fn back(log: &Snapshot, before: Option<u64>, limit: usize) -> R
     loop {
         let start = end.saturating_sub(step);
         step = step.saturating_mul(2);
-        let mut events = events(&between(log, start, end).await?).events;
+        let limited = usize::try_from(end - start).unwrap_or(usize::MAX);
+        let mut events = events(&log.read(start, limited).await?).events;
         if events.len() < limit && start > 0 {
             continue;
         }
-        if let Some(last) = events.last_mut().filter(|last| last.outcome.is_none()) {
-            // The outcome of this move is after `before`, unless the move is still open.
-            *last = whole(log, last.clone(), end).await?;
+        // The outcome of the last move is after `before`, unless the move is still open.
+        if let Some(last) = events.last_mut().filter(|last| last.outcome.is_none() && end < size)
+            && let Some(whole) = move_at(log, last.seq).await?
+        {
+            *last = whole;
         }
         events.reverse();
         events.truncate(limit);
@@ -96,30 +134,14 @@ pub(super) async fn back(log: &Snapshot, before: Option<u64>, limit: usize) -> R
     }
 }
 
-/// The move with the takeovers and the outcome that are at `end` or later, if there are any.
-async fn whole(log: &Snapshot, mut event: MoveRecord, mut end: u64) -> Result<MoveRecord> {
-    let size = log.state().size;
-    while event.outcome.is_none() && end < size {
-        // Double the distance each time, as above.
-        end = end.saturating_add(BACK.max(end - event.seq)).min(size);
-        let entries = between(log, event.seq, end).await?;
-        event = events(&entries).events.into_iter().next().unwrap_or(event);
-    }
-    Ok(event)
-}
-
-async fn between(log: &Snapshot, start: u64, end: u64) -> Result<Vec<Entry>> {
-    log.read(start, usize::try_from(end - start).unwrap_or(usize::MAX)).await
-}
-
 /// The move that was live at a time: the committed move with the highest position that was closed by then.
 pub(super) async fn live_at(log: &Snapshot, at: Timestamp) -> Result<Option<LiveAt>> {
     let by_then = |event: &MoveRecord| event.outcome.as_ref().is_some_and(|closing| closing.at <= at);
     let mut before = None;
     loop {
         let page = back(log, before, PAGE).await?;
-        let is_it = |event: &MoveRecord| event.status() == MoveStatus::Committed && by_then(event);
-        match (page.events.into_iter().find(is_it), page.next) {
+        let mut committed = page.events.into_iter().filter(|event| event.status() == MoveStatus::Committed);
+        match (committed.find(by_then), page.next) {
             (Some(event), _) => return beside(log, event, at).await.map(Some),
             (None, Some(next)) => before = Some(next),
             (None, None) => return Ok(None),
@@ -142,13 +164,8 @@ async fn beside(log: &Snapshot, event: MoveRecord, at: Timestamp) -> Result<Live
                     found.drift = Some(DriftSeen { seq: entry.seq, at: entry.at, expected, observed });
                 }
                 Body::Intent(_) if entry.at <= at => {
-                    let begun = events([entry]).events.into_iter().next();
-                    let begun = match begun {
-                        Some(begun) => Some(whole(log, begun, entry.seq + 1).await?),
-                        None => None,
-                    };
                     let was_open = |event: &MoveRecord| event.outcome.as_ref().is_none_or(|end| end.at > at);
-                    found.open = begun.filter(was_open).or(found.open);
+                    found.open = move_at(log, entry.seq).await?.filter(was_open).or(found.open);
                 }
                 Body::Outcome(outcome) if outcome.status == Status::Committed => return Ok(found),
                 _ => {}

@@ -2,15 +2,14 @@
 
 use futures_util::stream::{self, StreamExt};
 
-use super::audit::AT_ONCE;
+use super::parts::AT_ONCE;
+use super::past::each_entry;
 use super::promoter::Promoter;
-use crate::error::{Error, ErrorKind, Result};
-use crate::registry::{Content, MANIFEST_TYPES, Manifest, pinned};
+use crate::error::Result;
+use crate::log::Entry;
+use crate::registry::{Content, MANIFEST_TYPES, pinned};
 use crate::retention::{ChannelUsage, ManifestKind, MayDelete, RetentionInput, RetentionPlan, RetentionRule};
 use crate::value::{Channel, Digest, Repository, Tag};
-
-/// The number of entries that one read of a log asks for.
-const ENTRIES: usize = 4096;
 
 impl Promoter {
     /// The digests of a repository that may be deleted and those that must stay, each with its reason. It reads the
@@ -23,13 +22,10 @@ impl Promoter {
                 Err(error) => evidence.failed(format!("the log of {channel}: {error}")),
             }
         }
-        let tags = match self.inner.registry.tags(repository).await {
-            Ok(tags) => tags,
-            Err(error) => {
-                evidence.failed(format!("the tags of {repository}: {error}"));
-                Vec::new()
-            }
-        };
+        let tags = self.inner.registry.tags(repository).await.unwrap_or_else(|error| {
+            evidence.failed(format!("the tags of {repository}: {error}"));
+            Vec::new()
+        });
         let resolved = stream::iter(tags).map(|tag| self.resolve_tag(repository, tag)).buffer_unordered(AT_ONCE);
         let mut digests = Vec::new();
         for (tag, digest) in resolved.collect::<Vec<_>>().await {
@@ -48,12 +44,9 @@ impl Promoter {
         }
         digests.sort_unstable();
         digests.dedup();
-        let shapes = stream::iter(digests).map(|digest| self.shape(repository, digest)).buffer_unordered(AT_ONCE);
-        for (digest, (shape, children)) in shapes.collect::<Vec<_>>().await {
-            evidence.manifest(&digest, shape);
-            for (child, shape) in children {
-                evidence.manifest(&child, shape);
-            }
+        let kinds = stream::iter(digests).map(|digest| self.kinds(repository, digest)).buffer_unordered(AT_ONCE);
+        for (digest, kind) in kinds.collect::<Vec<_>>().await.into_iter().flatten() {
+            evidence.manifest(&digest, kind);
         }
         Ok(rule.plan(evidence, self.inner.clock.now()))
     }
@@ -70,19 +63,12 @@ impl Promoter {
     }
 
     async fn chronicle(&self, channel: &Channel) -> Result<ChannelUsage> {
-        let log = self.inner.snapshot(channel).await?;
-        let size = log.state().size;
         let mut history = ChannelUsage::empty(channel.clone());
-        let mut from = 0;
-        while from < size {
-            let entries = log.read(from, ENTRIES).await?;
-            if entries.is_empty() {
-                let message = format!("the log has {from} entries, and {size} were seen before");
-                return Err(Error::new(ErrorKind::LedgerTruncated, message).with_context("channel", channel));
-            }
-            from += entries.len() as u64;
-            entries.iter().for_each(|entry| history.take(entry));
-        }
+        let take = |entry: &Entry| {
+            history.take(entry);
+            true
+        };
+        each_entry(&self.inner.snapshot(channel).await?, take).await?;
         Ok(history)
     }
 
@@ -91,36 +77,24 @@ impl Promoter {
         (tag, digest)
     }
 
-    /// The shape of a manifest, and the shapes of an index's children, as the index describes them.
-    async fn shape(
-        &self,
-        repository: &Repository,
-        digest: Digest,
-    ) -> (Digest, (ManifestKind, Vec<(Digest, ManifestKind)>)) {
-        let shape = match self.inner.registry.fetch(&repository.digest(digest)).await {
-            Ok(Some(manifest)) => shape_of(&manifest),
-            Ok(None) => (ManifestKind::Absent, Vec::new()),
-            Err(error) => (ManifestKind::Unreadable(error.to_string()), Vec::new()),
+    /// The kind of a manifest, and the kinds of an index's children, as the index describes them.
+    async fn kinds(&self, repository: &Repository, digest: Digest) -> Vec<(Digest, ManifestKind)> {
+        let content = match self.inner.registry.fetch(&repository.digest(digest)).await {
+            Ok(Some(manifest)) => manifest.content(),
+            Ok(None) => return vec![(digest, ManifestKind::Absent)],
+            Err(error) => Err(error),
         };
-        (digest, shape)
-    }
-}
-
-fn shape_of(manifest: &Manifest) -> (ManifestKind, Vec<(Digest, ManifestKind)>) {
-    match manifest.content() {
-        Ok(Content::Image { .. } | Content::Artifact { .. }) => (ManifestKind::Single, Vec::new()),
-        Ok(Content::Index { manifests }) => {
-            let digests = manifests.iter().map(|child| child.digest).collect();
-            let children = manifests.iter().map(|child| {
-                let [oci_manifest, _, docker_manifest, _] = MANIFEST_TYPES;
-                let shape = match child.media_type.as_str() {
-                    media_type if media_type == oci_manifest || media_type == docker_manifest => ManifestKind::Single,
-                    other => ManifestKind::Unreadable(format!("a child of media type {other}")),
-                };
-                (child.digest, shape)
-            });
-            (ManifestKind::Index(digests), children.collect())
-        }
-        Err(error) => (ManifestKind::Unreadable(error.to_string()), Vec::new()),
+        let children = match content {
+            Ok(Content::Index { manifests }) => manifests,
+            Ok(Content::Image { .. } | Content::Artifact { .. }) => return vec![(digest, ManifestKind::Single)],
+            Err(error) => return vec![(digest, ManifestKind::Unreadable(error.to_string()))],
+        };
+        let [oci_manifest, _, docker_manifest, _] = MANIFEST_TYPES;
+        let index = ManifestKind::Index(children.iter().map(|child| child.digest).collect());
+        let kinds = children.iter().map(|child| match child.media_type.as_str() {
+            single if single == oci_manifest || single == docker_manifest => (child.digest, ManifestKind::Single),
+            other => (child.digest, ManifestKind::Unreadable(format!("a child of media type {other}"))),
+        });
+        std::iter::once((digest, index)).chain(kinds).collect()
     }
 }
