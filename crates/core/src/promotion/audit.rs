@@ -1,22 +1,20 @@
 //! `audit`: compares each channel's log with the registry. It writes nothing.
 
-use futures_util::stream::{self, StreamExt};
-
-use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt};
+
+use super::facts::passage;
 use super::machine::{Comparison, LogRead, Waiting, back_off};
-use super::parts::{Depth, Preflight};
+use super::parts::{AT_ONCE, Depth, Preflight};
 use super::promoter::Promoter;
 use super::request::MoveOptions;
+use super::times::ms;
 use crate::drift::{AuditReport, ChannelAudit, Drift};
 use crate::error::Result;
 use crate::log::ChannelState;
 use crate::policy::{Finding, LiveHistory, PartsPresent};
 use crate::value::{Channel, Digest};
-
-/// The most channels, tags or manifests that are read at the same time.
-pub(super) const AT_ONCE: usize = 16;
 
 /// The options of an audit. By default it waits for reads to settle, for three minutes at most, and looks at the tag
 /// alone.
@@ -79,18 +77,10 @@ impl Promoter {
     }
 
     async fn audit_one(&self, channel: &Channel, options: AuditOptions) -> ChannelAudit {
-        let looked = match self.look_at(channel, options.timeout).await {
-            Ok(audited) => self.doubted(audited).await,
-            Err(error) => Err(error),
-        };
-        let mut audited = match looked {
-            Ok(audited) => audited,
-            Err(error) => {
-                let empty = ChannelState::empty(channel.clone());
-                let drift = Drift::judge(&empty, &Err(error), LiveHistory::Never);
-                return ChannelAudit::new(channel.clone(), 0, drift);
-            }
-        };
+        let mut audited = self.compared(channel, options.timeout).await.unwrap_or_else(|error| {
+            let empty = ChannelState::empty(channel.clone());
+            ChannelAudit::new(channel.clone(), 0, Drift::judge(&empty, &Err(error), LiveHistory::Never))
+        });
         if let (AuditLooks::TagAndParts, Drift::InSync { live } | Drift::Lagging { expected: live, .. }) =
             (options.looks, &audited.drift)
         {
@@ -99,15 +89,16 @@ impl Promoter {
         audited
     }
 
-    /// Replaces *in sync*, *lagging* and *never recorded* with *possibly open*, if a move may be open that the log does
-    /// not have.
-    async fn doubted(&self, mut audited: ChannelAudit) -> Result<ChannelAudit> {
+    /// The state of a channel. If a move may be open that the log does not have, it is *possibly open* instead of *in
+    /// sync*, *lagging* or *never recorded*.
+    async fn compared(&self, channel: &Channel, timeout: Option<Duration>) -> Result<ChannelAudit> {
+        let mut audited = self.look_at(channel, timeout).await?;
         let observed = match audited.drift {
             Drift::InSync { live } => Some(live),
             Drift::Lagging { observed, .. } | Drift::NeverRecorded { observed } => observed,
             _ => return Ok(audited),
         };
-        if let Some(doubt) = self.inner.journal(&audited.channel).lock().await.possibly_open().await? {
+        if let Some(doubt) = self.inner.journal(channel).lock().await.possibly_open().await? {
             audited.drift = Drift::PossiblyOpen { seq: doubt.seq, target: doubt.target, observed };
         }
         Ok(audited)
@@ -121,51 +112,44 @@ impl Promoter {
     }
 
     async fn look_at(&self, channel: &Channel, timeout: Option<Duration>) -> Result<ChannelAudit> {
-        let begun = self.inner.now();
-        let give_up =
-            timeout.map(|timeout| begun.saturating_add(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)));
+        let give_up = timeout.map(|timeout| self.inner.now().saturating_add(ms(timeout)));
         let mut looks = 0;
         loop {
             let (log, read) = tokio::join!(self.read_log(channel), self.inner.read_tag(channel));
             let log = log?;
-            let state = Arc::clone(&log.state);
-            let audited = |drift| Ok(ChannelAudit::new(channel.clone(), state.size, drift));
+            let audited = |drift| Ok(ChannelAudit::new(channel.clone(), log.state.size, drift));
             let read = match read {
                 Ok(read) => read,
-                Err(error) => return audited(Drift::judge(&state, &Err(error), LiveHistory::Never)),
+                Err(error) => return audited(Drift::judge(&log.state, &Err(error), LiveHistory::Never)),
             };
-            let observed = read.value;
-            let now = self.inner.now();
-            let expected = match log.compare(&read) {
-                Comparison::Same => return audited(Drift::judge(&state, &Ok(observed), LiveHistory::Live)),
-                Comparison::Differs { live } => live,
-                Comparison::Lags { live: expected } => match give_up {
-                    None => return audited(Drift::Lagging { expected, observed }),
-                    Some(give_up) if now >= give_up => return audited(Drift::Unsettled { expected, observed }),
-                    Some(give_up) => {
-                        let until = log.settled_at(&read, now).min(give_up);
-                        self.inner.watch(channel, Waiting::Settle { until }, None, now);
-                        tokio::time::sleep(Duration::from_millis(back_off(looks).min(until - now).max(1))).await;
-                        looks += 1;
-                        continue;
-                    }
-                },
+            let (observed, now) = (read.value, self.inner.now());
+            let expected = match (log.compare(&read), give_up) {
+                (Comparison::Same, _) => return audited(Drift::judge(&log.state, &Ok(observed), LiveHistory::Live)),
+                (Comparison::Differs { live }, _) => live,
+                (Comparison::Lags { live: expected }, None) => return audited(Drift::Lagging { expected, observed }),
+                (Comparison::Lags { live: expected }, Some(give_up)) if now >= give_up => {
+                    return audited(Drift::Unsettled { expected, observed });
+                }
+                (Comparison::Lags { .. }, Some(give_up)) => {
+                    let until = log.settled_at(&read, now).min(give_up);
+                    self.inner.watch(channel, Waiting::Settle, until, None);
+                    tokio::time::sleep(Duration::from_millis(back_off(looks).min(until - now).max(1))).await;
+                    looks += 1;
+                    continue;
+                }
             };
             // *foreign*: the log's head, read once more after the tag, has not moved.
-            if self.read_log(channel).await?.state.size != state.size {
+            if self.read_log(channel).await?.state.size != log.state.size {
                 continue;
             }
             let here = match observed {
                 Some(digest) if self.inner.has_unexplained_pin(channel, &digest).await.unwrap_or(false) => {
                     return audited(Drift::LedgerBehind { expected, observed: digest });
                 }
-                Some(digest) => match self.inner.journal(channel).lock().await.made_live(&digest).await? {
-                    Some(_) => LiveHistory::Earlier,
-                    None => LiveHistory::Never,
-                },
+                Some(digest) => passage(&mut *self.inner.journal(channel).lock().await, &digest).await?,
                 None => LiveHistory::Never,
             };
-            return audited(Drift::judge(&state, &Ok(observed), here));
+            return audited(Drift::judge(&log.state, &Ok(observed), here));
         }
     }
 

@@ -3,11 +3,11 @@
 use std::sync::Weak;
 
 use super::effects::Effects;
-use super::machine::{AppendEnd, Ask, Change, Effect, End, Input, Key, LogRead, Moving, Next, Pins, TagRead};
+use super::machine::{AppendEnd, Ask, Change, Effect, End, Input, Key, Moving, Next, Pins};
 use super::request::{MoveOptions, Operation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Body, Decision, Expected, Intent, PolicyEntry, RecordedPolicy, Source, TargetManifest, UpstreamLog};
-use crate::policy::{ExpectedDigest, Finding, PolicyEvaluation, Refusal};
+use crate::policy::{ExpectedDigest, Finding};
 use crate::registry::Manifest;
 use crate::value::{Digest, IdempotencyKey, Line, Provenance, ReleaseLabel};
 
@@ -17,27 +17,18 @@ pub(super) struct Run {
     pub(super) effects: Effects,
     pub(super) asked: Asked,
     pub(super) moving: Moving,
-    pub(super) doing: Doing,
-    /// The log and the tag that were read before the machine asked for them.
-    pub(super) ahead: Option<(LogRead, Result<TagRead>)>,
+    /// The machine's next effect, or its end.
+    pub(super) next: Next,
+    /// The policy's permission of the move.
     pub(super) decision: Option<Decision>,
-    /// The logs of earlier environments that the decision is based on.
+    /// The logs of earlier environments that the policy's judgement is based on.
     pub(super) upstream: Vec<UpstreamLog>,
     /// Findings about the name of the target.
     pub(super) warnings: Vec<Finding>,
     /// The release's label.
     pub(super) label: Option<ReleaseLabel>,
-    /// The policy's refusal, if it refused.
-    pub(super) refusal: Option<Refusal>,
-    /// The observed value of the tag, if a move that this ledger does not know set it.
-    pub(super) behind: Option<Option<Digest>>,
-}
-
-/// The next effect, or the end.
-#[derive(Clone, Debug)]
-pub(super) enum Doing {
-    Effect(Effect),
-    End(End),
+    /// The error of a refusal that the machine knows only as such: by the policy, or because the ledger is behind.
+    pub(super) refusal: Option<Error>,
 }
 
 /// The request of a move, with its key and its hash.
@@ -47,15 +38,6 @@ pub(super) struct Asked {
     pub(super) terms: MoveOptions,
     pub(super) key: IdempotencyKey,
     pub(super) request: Digest,
-}
-
-/// A planned move: the policy's judgement, the change and the logs that it is based on.
-#[derive(Clone, Debug)]
-pub(super) struct Gathered {
-    pub(super) judgement: PolicyEvaluation,
-    pub(super) change: Change,
-    /// The logs of earlier environments that were read.
-    pub(super) upstream: Vec<UpstreamLog>,
 }
 
 impl Asked {
@@ -69,6 +51,15 @@ impl Asked {
             on_conflict: self.terms.on_conflict,
         }
     }
+
+    /// The source that the request names; none if the operation has none.
+    pub(super) fn source(&self) -> Option<&Source> {
+        match &self.operation {
+            Operation::Promote(source) => Some(source),
+            Operation::Bootstrap(first) => first.source.as_ref(),
+            Operation::Rollback(_) | Operation::Repair | Operation::Adopt => None,
+        }
+    }
 }
 
 impl Run {
@@ -76,18 +67,18 @@ impl Run {
     /// gone.
     pub(super) async fn drive(&mut self, caller: &Weak<()>) -> Result<End> {
         loop {
-            match &self.doing {
-                Doing::End(end) => return Ok(end.clone()),
-                Doing::Effect(_) => self.step(caller).await?,
+            match self.next.clone() {
+                Next::End(end) => return Ok(end),
+                Next::Do(effect) => self.step(effect, caller).await?,
             }
         }
     }
 
     /// Performs the machine's next effect.
-    pub(super) async fn step(&mut self, caller: &Weak<()>) -> Result<()> {
-        let Doing::Effect(effect) = self.doing.clone() else { return Ok(()) };
+    pub(super) async fn step(&mut self, effect: Effect, caller: &Weak<()>) -> Result<()> {
         self.effects.check_caller(&effect, caller)?;
-        let input = self.perform(effect).await;
+        let performed = self.perform(effect).await;
+        let input = self.effects.input(performed);
         self.tell(input);
         Ok(())
     }
@@ -95,135 +86,99 @@ impl Run {
     /// Gives the machine an input.
     pub(super) fn tell(&mut self, input: Input) {
         self.effects.note(&input);
-        let now = self.effects.now();
-        self.doing = match self.moving.next(input, now) {
-            Next::Do(effect) => Doing::Effect(effect),
-            Next::End(end) => Doing::End(end),
-        };
+        let now = self.effects.inner.now();
+        self.next = self.moving.next(input, now);
     }
 
-    async fn perform(&mut self, effect: Effect) -> Input {
+    async fn perform(&mut self, effect: Effect) -> Result<Input> {
         match effect {
-            Effect::Look => match self.ahead.take() {
-                Some((log, read)) => match self.effects.read_or_hidden(read, &log.state) {
-                    Ok(read) => Input::Looked(log, read),
-                    Err(error) => self.effects.broken(error),
-                },
-                None => self.effects.perform(Effect::Look).await,
-            },
-            Effect::Judge { read, lagging, change } => match self.judge(read, lagging, change).await {
-                Ok(gathered) => self.decide(gathered),
-                Err(error) => self.effects.broken(error),
+            Effect::Judge { read, lagging, change } => match self.judge(read, lagging, change).await?.decide() {
+                Ok(decision) => Ok(self.permit(decision)),
+                Err(refusal) => {
+                    self.refusal = Some(refusal.into());
+                    Ok(Input::Refused)
+                }
             },
             Effect::Policy { seq } => self.record_policy(seq).await,
             Effect::Begin { seq, change } => self.begin(seq, change).await,
-            Effect::Observe { observed, .. } if self.is_behind(observed).await => {
-                // This ledger does not know the move that set the tag: no observation is appended.
-                self.tell_behind(observed)
-            }
+            Effect::Observe { observed, .. } => match self.refuse_behind(observed).await {
+                Some(input) => Ok(input),
+                None => self.effects.perform(effect).await,
+            },
             effect => self.effects.perform(effect).await,
         }
     }
 
-    pub(super) fn decide(&mut self, gathered: Gathered) -> Input {
-        match gathered.judgement.decide() {
-            Ok(decision) => {
-                self.upstream = gathered.upstream;
-                let policy = decision.policy.digest;
-                self.decision = Some(decision);
-                Input::Approved(policy)
-            }
-            Err(refusal) => {
-                self.refusal = Some(refusal);
-                Input::Refused
-            }
-        }
+    /// Permits the move. Returns the machine's input.
+    pub(super) fn permit(&mut self, decision: Decision) -> Input {
+        let policy = decision.policy.digest;
+        self.decision = Some(decision);
+        Input::Approved(policy)
     }
 
-    async fn record_policy(&mut self, seq: u64) -> Input {
+    async fn record_policy(&mut self, seq: u64) -> Result<Input> {
         let policy = &self.effects.inner.policy;
         let (RecordedPolicy { name, digest }, text) = (policy.note(), policy.text());
         let provenance = self.asked.terms.provenance.clone();
         let entry = PolicyEntry { name, digest, text, binding: false, provenance };
-        let input = self.effects.append(seq, Body::Policy(entry)).await;
+        let input = self.effects.append(seq, Body::Policy(entry)).await?;
         if matches!(input, Input::Appended(AppendEnd::Unknown)) {
             let message = format!("{}: the append of the policy was not answered", self.effects.channel);
             self.effects.error = Some(Error::new(ErrorKind::LedgerAmbiguous, message));
         }
-        input
+        Ok(input)
     }
 
     /// Appends the intent. If the answer is lost, reads the log at once to see if the intent is there.
     async fn write_intent(&self, seq: u64, body: Body) -> Result<AppendEnd> {
-        match self.effects.write(seq, body).await? {
-            AppendEnd::Unknown => Ok(match self.effects.read_log().await {
-                Ok(log) if log.state.open.as_ref().is_some_and(|open| open.owner == self.effects.worker.owner) => {
-                    AppendEnd::Stored(log)
-                }
-                _ => AppendEnd::Unknown,
-            }),
-            appended => Ok(appended),
+        let appended = self.effects.write(seq, body).await?;
+        if appended == AppendEnd::Unknown
+            && let Ok(log) = self.effects.read_log().await
+            && log.state.open.as_ref().is_some_and(|open| open.owner == self.effects.worker.owner)
+        {
+            return Ok(AppendEnd::Stored(log));
         }
+        Ok(appended)
     }
 
     /// Steps *intent* and *pin*, in this order: a pin that no log explains is a sign of another ledger.
-    async fn begin(&mut self, seq: u64, change: Change) -> Input {
-        let Some(intent) = self.intent(change) else {
-            let error = Error::new(ErrorKind::InternalFault, "a move began that was not judged");
-            return self.effects.broken(error);
-        };
-        let live = change.previous.filter(|_| change.puts);
-        let missing: Vec<_> = [Some(change.target), live]
-            .into_iter()
-            .flatten()
-            .filter(|digest| !self.effects.pinned.contains(digest))
-            .collect();
-        let written = self.write_intent(seq, Body::Intent(Box::new(intent))).await;
-        let pins = match written {
-            Ok(AppendEnd::Stored(_)) => match self.effects.pin(&missing).await {
-                Ok(()) => {
-                    self.effects.pinned.extend(missing);
-                    Pins::Confirmed
-                }
-                Err(error) => {
-                    self.effects.error = Some(error);
-                    Pins::Unconfirmed
-                }
-            },
-            // If the intent is in the log after all, its put and its close pin first the digests that are not pinned.
-            Ok(_) | Err(_) => Pins::Confirmed,
-        };
-        match written {
-            Ok(appended) => Input::Begun(appended, pins),
-            Err(error) => self.effects.broken(error),
+    async fn begin(&mut self, seq: u64, change: Change) -> Result<Input> {
+        let intent = Box::new(self.intent(change)?);
+        let appended = self.write_intent(seq, Body::Intent(intent)).await?;
+        let mut pins = Pins::Confirmed;
+        // Without an answer nothing is pinned here: if the intent is in the log after all, its put and its close pin
+        // the digests first.
+        if matches!(appended, AppendEnd::Stored(_))
+            && let Err(error) = self.effects.pin([Some(change.target), change.previous.filter(|_| change.puts)]).await
+        {
+            self.effects.error = Some(error);
+            pins = Pins::Unconfirmed;
         }
+        Ok(Input::Begun(appended, pins))
     }
 
-    fn intent(&self, change: Change) -> Option<Intent> {
-        let decision = self.decision.as_ref()?;
+    fn intent(&self, change: Change) -> Result<Intent> {
         let Asked { operation, terms, key, request } = &self.asked;
-        let (channel, worker) = (&self.effects.channel, &self.effects.worker);
-        let manifest = self.effects.manifests.get(&change.target)?;
-        let itself = || Source::Reference(channel.reference());
-        let by_digest = || Source::Reference(channel.repository().digest(change.target));
-        let source = match operation {
-            Operation::Promote(source) => source.clone(),
-            Operation::Bootstrap(first) => first.source.clone().unwrap_or_else(itself),
-            Operation::Adopt => itself(),
-            Operation::Rollback(_) | Operation::Repair => by_digest(),
+        let Effects { channel, worker, manifests, .. } = &self.effects;
+        let (Some(decision), Some(manifest)) = (&self.decision, manifests.get(&change.target)) else {
+            return Err(Error::new(ErrorKind::InternalFault, "a move began that was not judged"));
+        };
+        let own = match operation {
+            Operation::Rollback(_) | Operation::Repair => channel.repository().digest(change.target),
+            _ => channel.reference(),
         };
         let predecessor = match operation {
             Operation::Bootstrap(first) => first.predecessor.clone(),
             _ => None,
         };
-        Some(Intent {
+        Ok(Intent {
             op: change.op,
             move_id: worker.move_id.clone(),
             key: key.clone(),
             request: *request,
             previous: change.previous,
             target: target_of(manifest),
-            source,
+            source: self.asked.source().cloned().unwrap_or(Source::Reference(own)),
             provenance: Provenance { release: self.label.clone(), ..terms.provenance.clone() },
             reason: terms.reason.clone(),
             expected: match terms.expected {
@@ -243,6 +198,7 @@ impl Run {
         })
     }
 }
+
 /// The description of a manifest in an intent.
 pub(super) fn target_of(manifest: &Manifest) -> TargetManifest {
     let description = manifest.description();

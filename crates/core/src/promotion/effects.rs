@@ -10,11 +10,12 @@ use uuid::Uuid;
 
 use super::inner::Inner;
 use super::machine::{AppendEnd, Closing, Effect, Input, LogRead, Ms, PutEnd, Replay, TagRead, Worker};
+use super::times::ms;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{AppendResult, ChannelLog};
 use crate::log::{
-    ActiveHold, Body, ChannelState, MigratedTo, Observation, ObservationCause, Op, OpenMove, Outcome, RecordedError,
-    Status, Takeover, TakeoverOp,
+    ActiveHold, Body, ChannelState, Observation, ObservationCause, Op, OpenMove, Outcome, RecordedError, Status,
+    Takeover, TakeoverOp,
 };
 use crate::policy::Finding;
 use crate::registry::{Manifest, Put};
@@ -35,11 +36,14 @@ pub(super) struct Effects {
     pub(super) warnings: Vec<Finding>,
     /// The last error of the registry or the ledger.
     pub(super) error: Option<Error>,
-    /// The ledger where the log goes on, if the log was migrated when it was last read.
-    pub(super) migrated: Option<MigratedTo>,
+    /// The log and the tag that were read before the machine asked for them.
+    pub(super) ahead: Option<(LogRead, Result<TagRead>)>,
+    /// The state of the log that the machine was told last.
+    pub(super) state: Arc<ChannelState>,
     /// The registry's time in its last answer that had one.
     pub(super) date: Option<Timestamp>,
-    began: Began,
+    /// True if a move may be open because of this worker.
+    began: bool,
     /// True after the answer to an append of an intent was lost.
     doubted: bool,
 }
@@ -56,21 +60,11 @@ pub(super) struct Author {
     pub(super) key: Option<(IdempotencyKey, bool)>,
 }
 
-/// Tells if a move may be open because of this worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Began {
-    No,
-    /// An append of an intent or a takeover was not answered, and may still land.
-    Perhaps,
-    Yes,
-}
-
 /// The greatest age of the last read of the tag when the put is sent, in milliseconds.
 const FRESH_MS: u64 = 1_000;
 
 impl Effects {
     pub(super) fn new(inner: &Arc<Inner>, channel: &Channel, timeout: Duration, author: Author) -> Result<Effects> {
-        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let worker = Worker {
             owner: owner()?,
             move_id: Uuid::now_v7().to_string().parse()?,
@@ -91,21 +85,18 @@ impl Effects {
             pinned: Vec::new(),
             warnings: Vec::new(),
             error: None,
-            migrated: None,
+            ahead: None,
+            state: Arc::new(ChannelState::empty(channel.clone())),
             date: None,
-            began: Began::No,
+            began: false,
             doubted: false,
         })
     }
 
-    pub(super) fn now(&self) -> Ms {
-        self.inner.now()
-    }
-
     /// *caller-may-leave*: stops the run if its caller is gone and no move can be open because of this worker.
     pub(super) fn check_caller(&self, effect: &Effect, caller: &Weak<()>) -> Result<()> {
-        let begins = matches!(effect, Effect::Begin { .. } | Effect::Takeover { .. } | Effect::Sleep(..));
-        match begins && self.began == Began::No && caller.strong_count() == 0 {
+        let begins = matches!(effect, Effect::Begin { .. } | Effect::Takeover { .. } | Effect::Sleep { .. });
+        match begins && !self.began && caller.strong_count() == 0 {
             true => Err(Error::new(ErrorKind::InternalFault, "the caller went away before the move began")),
             false => Ok(()),
         }
@@ -114,38 +105,32 @@ impl Effects {
     /// Keeps the parts of an input that later errors and decisions need.
     pub(super) fn note(&mut self, input: &Input) {
         self.doubted |= matches!(input, Input::Begun(AppendEnd::Unknown, _));
+        let answered = matches!(input, Input::Begun(..) | Input::Appended(_));
         match input {
-            Input::Appended(AppendEnd::Unknown) | Input::Begun(AppendEnd::Unknown, _) => self.began = Began::Perhaps,
+            Input::Appended(AppendEnd::Unknown) | Input::Begun(AppendEnd::Unknown, _) => self.began = true,
             Input::Looked(log, _)
             | Input::Log(log)
             | Input::Begun(AppendEnd::Stored(log) | AppendEnd::Lost(log), _)
             | Input::Appended(AppendEnd::Stored(log) | AppendEnd::Lost(log)) => {
-                self.migrated.clone_from(&log.state.migrated);
+                self.state = Arc::clone(&log.state);
                 let ours = log.state.open.as_ref().is_some_and(|open| open.owner == self.worker.owner);
-                let answered = matches!(input, Input::Begun(..) | Input::Appended(_));
-                self.began = match (ours, self.began) {
-                    (true, _) => Began::Yes,
-                    (false, Began::Perhaps) if !answered => Began::Perhaps,
-                    (false, _) => Began::No,
-                };
+                // An append that was not answered may still land.
+                self.began = ours || (self.began && !answered);
             }
             _ => {}
+        }
+        if let Input::Looked(_, read) | Input::Tag(read) = input {
+            self.date = read.date.or(self.date);
         }
     }
 
     /// Performs the effects that moves and recoveries share. The others (judge, policy, begin) are InternalFault here:
     /// the driver of a move performs them.
-    pub(super) async fn perform(&mut self, effect: Effect) -> Input {
+    pub(super) async fn perform(&mut self, effect: Effect) -> Result<Input> {
         match effect {
             Effect::Look => self.look().await,
-            Effect::ReadLog => match self.read_log().await {
-                Ok(log) => Input::Log(log),
-                Err(error) => self.broken(error),
-            },
-            Effect::Resolve => match self.read_tag().await {
-                Ok(read) => Input::Tag(read),
-                Err(error) => self.broken(error),
-            },
+            Effect::ReadLog => self.read_log().await.map(Input::Log),
+            Effect::Resolve => self.inner.read_tag(&self.channel).await.map(Input::Tag),
             Effect::Takeover { seq, open, deadlines } => {
                 let takeover = Takeover {
                     op: self.author.takeover,
@@ -164,64 +149,44 @@ impl Effects {
                 self.append(seq, Body::Observation(Observation { expected, observed, cause })).await
             }
             Effect::Close(closing) => self.close(*closing).await,
-            Effect::Put { open, timeout_ms, not_after } => Input::Put(self.put(&open, timeout_ms, not_after).await),
-            Effect::Sleep(ms, waiting) => {
-                self.inner.watch(&self.channel, waiting, self.error.as_ref(), self.now());
+            Effect::Put { open, timeout_ms, not_after } => Ok(Input::Put(self.put(&open, timeout_ms, not_after).await)),
+            Effect::Sleep { ms, until, waiting } => {
+                self.inner.watch(&self.channel, waiting, until, self.error.as_ref());
                 tokio::time::sleep(Duration::from_millis(ms)).await;
-                Input::Woke
+                Ok(Input::Woke)
             }
             Effect::Judge { .. } | Effect::Policy { .. } | Effect::Begin { .. } => {
-                self.broken(Error::new(ErrorKind::InternalFault, "only a move is judged and begun"))
+                Err(Error::new(ErrorKind::InternalFault, "only a move is judged and begun"))
             }
         }
     }
 
-    pub(super) fn broken(&mut self, error: Error) -> Input {
-        let retry = error.retry();
-        self.error = Some(error);
-        Input::Broken(retry)
+    /// The machine's input for the result of an effect.
+    pub(super) fn input(&mut self, performed: Result<Input>) -> Input {
+        performed.unwrap_or_else(|error| {
+            let retry = error.retry();
+            self.error = Some(error);
+            Input::Broken(retry)
+        })
     }
 
-    /// Reads log and tag at the same time.
-    async fn look(&mut self) -> Input {
-        let (log, read) = tokio::join!(self.read_log(), self.read_tag_now());
-        match log.and_then(|log| {
-            let read = self.read_or_hidden(read, &log.state)?;
-            Ok((log, read))
-        }) {
-            Ok((log, read)) => Input::Looked(log, read),
-            Err(error) => self.broken(error),
-        }
-    }
-
-    async fn read_tag(&mut self) -> Result<TagRead> {
-        let read = self.read_tag_now().await?;
-        self.date = read.date.or(self.date);
-        Ok(read)
-    }
-
-    pub(super) async fn read_tag_now(&self) -> Result<TagRead> {
-        self.inner.read_tag(&self.channel).await
-    }
-
-    /// The read of the tag. If a policy of the registry hides the tag, a promote and a rollback go on with the log's
-    /// live digest instead; the others fail.
-    pub(super) fn read_or_hidden(&mut self, read: Result<TagRead>, state: &ChannelState) -> Result<TagRead> {
-        let error = match read {
-            Ok(read) => {
-                self.date = read.date.or(self.date);
-                return Ok(read);
-            }
-            Err(error) => error,
+    /// Reads log and tag at the same time. If a policy of the registry hides the tag, a promote and a rollback go on
+    /// with the log's live digest instead; the others fail.
+    async fn look(&mut self) -> Result<Input> {
+        let (log, read) = match self.ahead.take() {
+            Some((log, read)) => (Ok(log), read),
+            None => tokio::join!(self.read_log(), self.inner.read_tag(&self.channel)),
         };
-        let goes_on = matches!(self.author.op, Some(Op::Promote | Op::Rollback)) && state.live.is_some();
-        match goes_on && self.is_hidden(&error) {
-            true => {
+        let log = log?;
+        let (live, goes_on) = (log.state.live, matches!(self.author.op, Some(Op::Promote | Op::Rollback)));
+        let read = match read {
+            Err(error) if goes_on && live.is_some() && self.is_hidden(&error) => {
                 self.error = Some(error);
-                Ok(TagRead { value: state.live, sent: self.now(), date: None, hidden: true })
+                TagRead { value: live, sent: self.inner.now(), date: None, hidden: true }
             }
-            false => Err(error),
-        }
+            read => read?,
+        };
+        Ok(Input::Looked(log, read))
     }
 
     /// True if a read failed because a policy of the registry hides the content.
@@ -236,13 +201,11 @@ impl Effects {
 
     /// Reads the log to its head.
     pub(super) async fn read_log(&self) -> Result<LogRead> {
-        let mut journal = self.journal.lock().await;
-        journal.refresh().await?;
-        self.log_read(&mut journal).await
+        self.read_on(&mut *self.journal.lock().await).await
     }
 
-    async fn log_read(&self, journal: &mut ChannelLog) -> Result<LogRead> {
-        let state = Arc::clone(journal.state());
+    async fn read_on(&self, journal: &mut ChannelLog) -> Result<LogRead> {
+        let state = journal.refresh().await?;
         let replay = match &self.author.key {
             // No other move has a random key, except a move of this run whose answer was lost.
             Some((key, given)) if *given || self.doubted => {
@@ -268,11 +231,8 @@ impl Effects {
         state.held_at(self.inner.clock.now(), op).cloned()
     }
 
-    pub(super) async fn append(&mut self, seq: u64, body: Body) -> Input {
-        match self.write(seq, body).await {
-            Ok(appended) => Input::Appended(appended),
-            Err(error) => self.broken(error),
-        }
+    pub(super) async fn append(&self, seq: u64, body: Body) -> Result<Input> {
+        self.write(seq, body).await.map(Input::Appended)
     }
 
     /// Appends an entry. An error means that nothing was written. If the log cannot be read after another entry came
@@ -283,19 +243,13 @@ impl Effects {
         match journal.append(seq, body, now).await {
             // The next look reads the log again, and looks the key up.
             Ok(AppendResult::At(_)) => Ok(AppendEnd::Stored(self.log_with(Arc::clone(journal.state()), None))),
-            Ok(AppendResult::Lost) => {
-                let log = match journal.refresh().await {
-                    Ok(_) => self.log_read(&mut journal).await,
-                    Err(error) => Err(error),
-                };
-                Ok(log.map_or(AppendEnd::Unknown, AppendEnd::Lost))
-            }
+            Ok(AppendResult::Lost) => Ok(self.read_on(&mut journal).await.map_or(AppendEnd::Unknown, AppendEnd::Lost)),
             Err(error) if error.kind() == ErrorKind::LedgerAmbiguous => Ok(AppendEnd::Unknown),
             Err(error) => Err(error),
         }
     }
 
-    async fn close(&mut self, closing: Closing) -> Input {
+    async fn close(&mut self, closing: Closing) -> Result<Input> {
         let Closing { seq, open, status, observed, attempts, put, why } = closing;
         let outcome = Outcome {
             move_id: open.move_id.clone(),
@@ -313,24 +267,18 @@ impl Effects {
             }),
         };
         // A landed move is closed even if its pin cannot be written; then the result has a warning.
-        if status == Status::Committed && !self.pinned.contains(&open.target) {
-            match self.pin(&[open.target]).await {
-                Ok(()) => self.pinned.push(open.target),
-                Err(error) => self.warn_of_pin(open.target, &error),
-            }
+        if status == Status::Committed
+            && let Err(error) = self.pin([Some(open.target), None]).await
+        {
+            self.warn_of_pin(open.target, &error);
         }
         self.append(seq, Body::Outcome(outcome)).await
     }
 
     /// Step *put*. The move of another worker is pinned first: that worker may have died before it pinned.
     async fn put(&mut self, open: &OpenMove, timeout_ms: u64, not_after: Ms) -> PutEnd {
-        let digests = [Some(open.target), open.previous].into_iter().flatten();
-        let missing: Vec<_> = digests.filter(|digest| !self.pinned.contains(digest)).collect();
-        let ready = match self.pin(&missing).await {
-            Ok(()) => {
-                self.pinned.extend(missing);
-                self.manifest(open.target).await
-            }
+        let ready = match self.pin([Some(open.target), open.previous]).await {
+            Ok(()) => self.manifest(open.target).await,
             Err(error) => Err(error),
         };
         let manifest = match ready {
@@ -343,7 +291,7 @@ impl Effects {
                 return if gone { PutEnd::Refused } else { PutEnd::NotReady(retry) };
             }
         };
-        let (now, repository) = (self.now(), self.channel.repository());
+        let (now, repository) = (self.inner.now(), self.channel.repository());
         // *no-late-put*: the clock is read for the last time before the put is sent.
         if now > not_after {
             return PutEnd::NotSent;

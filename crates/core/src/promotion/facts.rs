@@ -1,18 +1,17 @@
 //! Gathers the facts of a move and has the policy judge them (step *judge* of the protocol).
 
-use std::sync::Arc;
-
-use super::driver::{Asked, Gathered, Run, target_of};
+use super::driver::{Asked, Run, target_of};
 use super::explain::at;
 use super::machine::{Change, TagRead};
 use super::parts::{Depth, Parts, Preflight};
 use super::past::back;
 use super::request::{LEDGER_COMPLETE, Operation};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{CLOCK_TOLERANCE_MS, ChannelState, Op, Source, UpstreamLog};
-use crate::policy::{Facts, Finding, LiveHistory, Tagged, Upstream};
+use crate::ledger::ChannelLog;
+use crate::log::{CLOCK_TOLERANCE_MS, Op, Source, UpstreamLog};
+use crate::policy::{Facts, Finding, LiveHistory, PolicyEvaluation, Tagged, Upstream};
 use crate::registry::Manifest;
-use crate::value::{Channel, Digest, ReleaseLabel, Timestamp};
+use crate::value::{Digest, ReleaseLabel, Timestamp};
 
 /// The names under which the log records findings about the tag's read, about clocks and about a rollback's target.
 const TAG_READ: &str = "tag-read";
@@ -26,19 +25,15 @@ const REFUSED_SKEW_MS: u64 = 60 * 60 * 1000;
 impl Run {
     /// Gathers the facts of a change and has the policy judge them. `lagging` is true if the tag was read at another
     /// value than the live digest, and lag explains it.
-    pub(super) async fn judge(&mut self, read: TagRead, lagging: bool, change: Change) -> Result<Gathered> {
-        let asked = self.asked.clone();
-        self.label = self.release_label(&asked, change.target).await?;
-        let Asked { operation, terms, .. } = asked;
-        let state = ChannelState::clone(self.effects.journal.lock().await.state());
+    pub(super) async fn judge(&mut self, read: TagRead, lagging: bool, change: Change) -> Result<PolicyEvaluation> {
+        self.label = self.release_label(change.target).await?;
         let manifest = self.target(change.target).await?;
-        let here = self.passage(&self.effects.channel, &change.target).await?;
-        if let Operation::Rollback(Some(_)) = operation
-            && here == LiveHistory::Never
-        {
-            let to = change.target;
-            let message = format!("{to} was never live on {}: a rollback goes back to what was", self.effects.channel);
-            return Err(Error::new(ErrorKind::RollbackNoTarget, message).with_context("channel", &self.effects.channel));
+        let (effects, Asked { operation, terms, .. }) = (&self.effects, &self.asked);
+        let (inner, channel, state) = (&effects.inner, &effects.channel, &effects.state);
+        let here = passage(&mut *inner.refreshed(channel).await?, &change.target).await?;
+        if matches!(operation, Operation::Rollback(Some(_))) && here == LiveHistory::Never {
+            let message = format!("{} was never live on {channel}: a rollback goes back to what was", change.target);
+            return Err(Error::new(ErrorKind::RollbackNoTarget, message).with_context("channel", channel));
         }
         let op = change.op;
         let parts = self.parts(op, manifest.as_ref()).await;
@@ -46,31 +41,28 @@ impl Run {
         if op == Op::Bootstrap && state.committed == 0 && !overridden {
             self.refuse_foreign().await?;
         }
-        let mut facts = Facts::new(op, &state, terms.provenance.clone(), self.effects.inner.clock.now());
+        let mut facts = Facts::new(op, state, terms.provenance.clone(), inner.clock.now());
         facts.observed = if lagging || read.hidden { state.live } else { read.value };
-        facts.source = match &operation {
-            Operation::Promote(source) => Some(source.clone()),
-            Operation::Bootstrap(first) => first.source.clone(),
-            _ => None,
-        };
-        if let (Some(tag), Some(Source::Reference(_))) = (terms.tag, &facts.source) {
-            let answered = self.effects.inner.registry.resolve(self.effects.channel.repository(), &tag).await?;
-            facts.tagged = Some(Tagged { tag, answered });
+        facts.source = self.asked.source().cloned();
+        if let (Some(tag), Some(Source::Reference(_))) = (&terms.tag, &facts.source) {
+            let answered = inner.registry.resolve(channel.repository(), tag).await?;
+            facts.tagged = Some(Tagged { tag: tag.clone(), answered });
         }
         facts.target = manifest.as_ref().map(target_of);
         facts.missing = parts.missing;
         facts.unknown = parts.unknown;
         facts.expected = terms.expected;
         facts.here = here;
-        facts.upstream = self.upstream(op, &change.target).await?;
+        facts.upstream = self.before(op, &change.target).await?;
         let upstream = facts.upstream.iter().map(|upstream| upstream.log.clone()).collect();
-        let mut judgement = self.effects.inner.policy.judge(&facts).overriding(&terms.overrides);
+        let mut judgement = inner.policy.judge(&facts).overriding(&terms.overrides);
         judgement.findings.extend(self.warnings.clone());
         judgement.findings.extend(self.finding_of_a_put_again(&change).await?);
-        judgement.findings.extend(self.findings_of_the_read(&read, lagging));
+        judgement.findings.extend(self.finding_of_the_read(&read, lagging));
         judgement.findings.extend(self.finding_of_the_ledger(&change, overridden).await?);
         judgement.findings.extend(self.findings_of_the_clock(op).await?);
-        Ok(Gathered { judgement, change, upstream })
+        self.upstream = upstream;
+        Ok(judgement)
     }
 
     /// PUT_AGAIN: the move that an unnamed rollback was to leave was closed without a result, so the live digest is put
@@ -92,20 +84,16 @@ impl Run {
         Ok(Some(Finding::warn(ROLLBACK_TARGET, "PUT_AGAIN", why)))
     }
 
-    /// The warnings about the read of the tag: it was hidden, or it may lag.
-    fn findings_of_the_read(&self, read: &TagRead, lagging: bool) -> Vec<Finding> {
-        let mut findings = Vec::new();
+    /// The warning about the read of the tag: it was hidden, or it may lag.
+    fn finding_of_the_read(&self, read: &TagRead, lagging: bool) -> Option<Finding> {
         let (channel, value) = (&self.effects.channel, at(read.value));
         if read.hidden {
             let words = self.effects.error.as_ref().map(ToString::to_string).unwrap_or_default();
             let why = format!("the registry hides the tag, so it counts as live, and as pinned, by the log: {words}");
-            findings.push(Finding::warn(TAG_READ, "TAG_HIDDEN", why));
+            return Some(Finding::warn(TAG_READ, "TAG_HIDDEN", why));
         }
-        if lagging {
-            let why = format!("{channel} was moved a moment ago and answers {value}: it counts as live by the log");
-            findings.push(Finding::warn(TAG_READ, "TAG_LAGGING", why));
-        }
-        findings
+        let why = format!("{channel} was moved a moment ago and answers {value}: it counts as live by the log");
+        lagging.then(|| Finding::warn(TAG_READ, "TAG_LAGGING", why))
     }
 
     /// *Ledger behind*: a repair is refused, an adoption warns.
@@ -120,10 +108,8 @@ impl Run {
             return Ok(None);
         }
         let why = format!("the tag points at {digest}, which a move put there that this ledger does not know");
-        Ok(Some(match change.op {
-            Op::Repair if !overridden => Finding::refuse(LEDGER_COMPLETE, "LEDGER_BEHIND", why),
-            _ => Finding::warn(LEDGER_COMPLETE, "LEDGER_BEHIND", why),
-        }))
+        let finding = if change.op == Op::Repair && !overridden { Finding::refuse } else { Finding::warn };
+        Ok(Some(finding(LEDGER_COMPLETE, "LEDGER_BEHIND", why)))
     }
 
     /// *Clocks*: this machine's clock against the last entry, the registry and the ledger.
@@ -142,24 +128,22 @@ impl Run {
         for (whose, time) in others {
             let Some(time) = time.filter(|time| off(*time) > CLOCK_TOLERANCE_MS) else { continue };
             let why = format!("this machine's clock says {now}, and the {whose}'s {time}");
-            findings.push(match op == Op::Promote && off(time) > REFUSED_SKEW_MS {
-                true => Finding::refuse(CLOCK, "CLOCK_SKEWED", why),
-                false => Finding::warn(CLOCK, "CLOCK_SKEWED", why),
-            });
+            let refuses = op == Op::Promote && off(time) > REFUSED_SKEW_MS;
+            let finding = if refuses { Finding::refuse } else { Finding::warn };
+            findings.push(finding(CLOCK, "CLOCK_SKEWED", why));
         }
         Ok(findings)
     }
 
     /// The error for a target that is absent: the policy's refusal, or REGISTRY_ABSENT if the policy does not refuse.
     pub(super) async fn judge_absent(&self, source: &Source) -> Result<Error> {
-        let asked = &self.asked;
+        let (inner, Asked { operation, terms, .. }) = (&self.effects.inner, &self.asked);
         let state = self.effects.read_log().await?.state;
-        let mut facts =
-            Facts::new(asked.operation.op(), &state, asked.terms.provenance.clone(), self.effects.inner.clock.now());
+        let mut facts = Facts::new(operation.op(), &state, terms.provenance.clone(), inner.clock.now());
         facts.source = Some(source.clone());
         facts.observed = state.live;
-        facts.expected = asked.terms.expected;
-        Ok(match self.effects.inner.policy.judge(&facts).decide() {
+        facts.expected = terms.expected;
+        Ok(match inner.policy.judge(&facts).decide() {
             Err(refusal) => refusal.into(),
             Ok(_) => {
                 let named = match source {
@@ -177,9 +161,7 @@ impl Run {
             return Ok(Some(manifest.clone()));
         }
         let found = self.effects.inner.registry.fetch(&self.effects.channel.repository().digest(digest)).await?;
-        if let Some(manifest) = &found {
-            self.effects.manifests.insert(digest, manifest.clone());
-        }
+        self.effects.manifests.extend(found.clone().map(|manifest| (digest, manifest)));
         Ok(found)
     }
 
@@ -190,27 +172,14 @@ impl Run {
         Preflight { registry, repository, depth }.parts(manifest).await
     }
 
-    /// Reads in the log if a digest is live on a channel, was live earlier, or never was.
-    async fn passage(&self, channel: &Channel, digest: &Digest) -> Result<LiveHistory> {
-        let journal = self.effects.inner.journal(channel);
-        let mut journal = journal.lock().await;
-        let state = journal.refresh().await?;
-        Ok(match state.live {
-            Some(live) if live == *digest => LiveHistory::Live,
-            _ if journal.made_live(digest).await?.is_some() => LiveHistory::Earlier,
-            _ => LiveHistory::Never,
-        })
-    }
-
     /// The environment before this one in the pipeline, with its live digest and the target's passage there.
-    async fn upstream(&self, op: Op, target: &Digest) -> Result<Option<Upstream>> {
-        let Some(before) =
-            self.effects.inner.pipeline.as_ref().and_then(|pipeline| pipeline.before(&self.effects.channel))
-        else {
-            return Ok(None);
-        };
-        let passage = self.passage(&before.channel, target).await?;
-        let state = Arc::clone(self.effects.inner.journal(&before.channel).lock().await.state());
+    async fn before(&self, op: Op, target: &Digest) -> Result<Option<Upstream>> {
+        let (inner, channel) = (&self.effects.inner, &self.effects.channel);
+        let before = inner.pipeline.as_ref().and_then(|pipeline| pipeline.before(channel));
+        let Some(before) = before else { return Ok(None) };
+        let mut journal = inner.refreshed(&before.channel).await?;
+        let passage = passage(&mut journal, target).await?;
+        let state = journal.state();
         if let (Op::Promote, Some(migrated)) = (op, &state.migrated) {
             // The upstream log was migrated, so its live digest is not known here. A promotion needs it; a rollback
             // does not.
@@ -220,4 +189,14 @@ impl Run {
         let log = UpstreamLog { environment, channel, size: state.size, root: state.root() };
         Ok(Some(Upstream { log, live: state.live, passage }))
     }
+}
+
+/// Reads in the log if a digest is live on a channel, was live earlier, or never was.
+pub(super) async fn passage(journal: &mut ChannelLog, digest: &Digest) -> Result<LiveHistory> {
+    let live = journal.state().live;
+    Ok(match live {
+        Some(live) if live == *digest => LiveHistory::Live,
+        _ if journal.made_live(digest).await?.is_some() => LiveHistory::Earlier,
+        _ => LiveHistory::Never,
+    })
 }

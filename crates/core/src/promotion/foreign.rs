@@ -1,18 +1,17 @@
-//! Finds out if another ledger governs a repository: compares the repository's pins with the logs of this ledger.
+//! Finds moves of another ledger: compares the pins of a repository with the logs of this ledger. A pin that no log
+//! explains means that another ledger governs the repository, or that this ledger is an older copy (*ledger behind*).
 
 use std::collections::BTreeSet;
 
 use super::driver::Run;
 use super::inner::Inner;
+use super::machine::Input;
+use super::past::each_entry;
 use super::request::LEDGER_COMPLETE;
-use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::Snapshot;
-use crate::log::Body;
-use crate::registry::pinned;
-use crate::value::{Digest, Repository};
-
-/// The number of entries that one read of a log asks for.
-const ENTRIES: usize = 4096;
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::log::{Body, Entry};
+use crate::registry::{pin_tag, pinned};
+use crate::value::{Channel, Digest, Repository};
 
 /// The most pins that the error names.
 const NAMED: usize = 3;
@@ -41,44 +40,55 @@ impl Run {
         );
         Err(Error::new(ErrorKind::LedgerForeign, message).with_context("channel", &self.effects.channel))
     }
+
+    /// Refuses the move without an observation (LEDGER_BEHIND) if the observed digest has a pin that no log of this
+    /// ledger explains. Returns the machine's input then. None if that cannot be read: the difference then counts as
+    /// drift.
+    pub(super) async fn refuse_behind(&mut self, observed: Option<Digest>) -> Option<Input> {
+        let (observed, channel) = (observed?, &self.effects.channel);
+        let behind = self.effects.inner.has_unexplained_pin(channel, &observed).await;
+        if !behind.unwrap_or(false) {
+            return None;
+        }
+        let message = format!(
+            "{channel} points at {observed}, which was promoted (it has a pin) by a move that this ledger does not know: it is \
+             an older copy, or another ledger governs the channel. Use that ledger; nothing was written"
+        );
+        let error = Error::new(ErrorKind::LedgerBehind, message).with_context("channel", channel);
+        self.refusal = Some(error.with_context("observed", observed));
+        Some(Input::Broken(Retry::Never))
+    }
 }
 
 impl Inner {
-    /// The digests among these that no log of this ledger in the repository names.
-    pub(super) async fn unexplained(
-        &self,
-        repository: &Repository,
-        mut digests: BTreeSet<Digest>,
-    ) -> Result<BTreeSet<Digest>> {
+    /// True if the channel's repository has a pin of `digest`, and no log of this ledger in that repository names it.
+    pub(super) async fn has_unexplained_pin(&self, channel: &Channel, digest: &Digest) -> Result<bool> {
+        let repository = channel.repository();
+        let pin = self.registry.resolve(repository, &pin_tag(digest)).await?;
+        Ok(pin == Some(*digest) && !self.unexplained(repository, [*digest].into()).await?.is_empty())
+    }
+
+    /// The digests among these that no log of this ledger in the repository names in an intent: as target, as previous
+    /// digest, or as the digest that a repair replaced.
+    async fn unexplained(&self, repository: &Repository, mut digests: BTreeSet<Digest>) -> Result<BTreeSet<Digest>> {
         if digests.is_empty() {
             return Ok(digests);
         }
         for channel in self.ledger.channels().await?.iter().filter(|channel| channel.repository() == repository) {
-            strike_out(&self.snapshot(channel).await?, &mut digests).await?;
+            let log = self.snapshot(channel).await?;
+            if digests.is_empty() {
+                continue;
+            }
+            let strike_out = |entry: &Entry| {
+                if let Body::Intent(intent) = &entry.body {
+                    for named in [Some(intent.target.digest), intent.previous, intent.replaced].into_iter().flatten() {
+                        digests.remove(&named);
+                    }
+                }
+                !digests.is_empty()
+            };
+            each_entry(&log, strike_out).await?;
         }
         Ok(digests)
     }
-}
-
-/// Removes the digests that the intents of a log name: as target, as previous digest, or as the digest that a repair
-/// replaced.
-async fn strike_out(log: &Snapshot, digests: &mut BTreeSet<Digest>) -> Result<()> {
-    let mut from = 0;
-    while from < log.state().size && !digests.is_empty() {
-        let entries = log.read(from, ENTRIES).await?;
-        if entries.is_empty() {
-            let message = format!("the log has {from} entries, and {} were seen before", log.state().size);
-            let channel = &log.state().channel;
-            return Err(Error::new(ErrorKind::LedgerTruncated, message).with_context("channel", channel));
-        }
-        from += entries.len() as u64;
-        for entry in &entries {
-            if let Body::Intent(intent) = &entry.body {
-                for named in [Some(intent.target.digest), intent.previous, intent.replaced].into_iter().flatten() {
-                    digests.remove(&named);
-                }
-            }
-        }
-    }
-    Ok(())
 }

@@ -2,17 +2,16 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::Future;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::machine::{FirstRead, Ms, TagRead, Waiting};
-use super::times::Times;
+use super::times::{Times, ms};
 use crate::error::{Error, Result};
-use crate::ledger::{ChannelLog, Ledger};
+use crate::ledger::{ChannelLog, Ledger, Snapshot};
+use crate::log::Deadlines;
 use crate::policy::Policy;
 use crate::registry::Registry;
 use crate::value::{Channel, Clock, Pipeline};
@@ -65,9 +64,22 @@ impl Inner {
         Arc::clone(journals.entry(channel.clone()).or_insert_with(new))
     }
 
+    /// The journal of a channel, locked, and read up to the log's head.
+    pub(super) async fn refreshed(&self, channel: &Channel) -> Result<OwnedMutexGuard<ChannelLog>> {
+        let mut journal = self.journal(channel).lock_owned().await;
+        journal.refresh().await?;
+        Ok(journal)
+    }
+
+    /// A channel's log up to its current head. Scanning the snapshot does not lock the journal, so moves of the channel
+    /// go on.
+    pub(super) async fn snapshot(&self, channel: &Channel) -> Result<Snapshot> {
+        Ok(self.refreshed(channel).await?.snapshot())
+    }
+
     /// This process's monotonic clock.
     pub(super) fn now(&self) -> Ms {
-        Ms::try_from(self.clock.monotonic().as_millis()).unwrap_or(Ms::MAX)
+        ms(self.clock.monotonic())
     }
 
     /// Notes that the channel's log was read up to `size`. Returns the times at which its entries were first read here.
@@ -75,7 +87,7 @@ impl Inner {
         let now = self.now();
         let mut all = self.first_reads.lock().unwrap_or_else(PoisonError::into_inner);
         let first_read = all.entry(channel.clone()).or_default();
-        first_read.note(size, now);
+        first_read.note(size, now, Deadlines::MAX_MS);
         first_read.clone()
     }
 
@@ -86,18 +98,17 @@ impl Inner {
         Ok(TagRead { value: answer.digest, sent, date: answer.date, hidden: false })
     }
 
-    pub(super) fn watch(&self, channel: &Channel, waiting: Waiting, error: Option<&Error>, now: Ms) {
+    /// Tells the watcher that a run of the channel waits, until `until` at most.
+    pub(super) fn watch(&self, channel: &Channel, waiting: Waiting, until: Ms, error: Option<&Error>) {
         let Some(watcher) = &self.watcher else { return };
-        let (what, until) = match waiting {
-            Waiting::Other { move_id, until } => (WaitReason::OtherMove { move_id: move_id.to_string() }, until),
-            Waiting::Quiet { until } => (WaitReason::QuietTime, until),
-            Waiting::Settle { until } => (WaitReason::Settle, until),
-            Waiting::Answer { until } => {
-                let why = error.map_or_else(|| "it was not answered".to_owned(), ToString::to_string);
-                (WaitReason::Answer { why }, until)
-            }
+        let what = match (waiting, error) {
+            (Waiting::Other(move_id), _) => WaitReason::OtherMove { move_id: move_id.to_string() },
+            (Waiting::Quiet, _) => WaitReason::QuietTime,
+            (Waiting::Settle, _) => WaitReason::Settle,
+            (Waiting::Answer, Some(error)) => WaitReason::Answer { why: error.to_string() },
+            (Waiting::Answer, None) => WaitReason::Answer { why: "it was not answered".to_owned() },
         };
-        watcher.waits(channel, what, Some(Duration::from_millis(until.saturating_sub(now))));
+        watcher.waits(channel, what, Some(Duration::from_millis(until.saturating_sub(self.now()))));
     }
 }
 
@@ -111,9 +122,4 @@ impl fmt::Debug for Inner {
             .field("times", &self.times)
             .finish_non_exhaustive()
     }
-}
-
-/// Runs the futures at the same time. The outputs have the order of the futures.
-pub(super) async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    join_all(futures).await
 }

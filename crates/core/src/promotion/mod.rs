@@ -1,7 +1,6 @@
 //! The facade: gathers facts and drives the state machine of a move. It has no rule of its own.
 
 mod audit;
-mod behind;
 mod driver;
 mod effects;
 mod explain;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use super::driver::Run;
 use super::effects::Effects;
 use super::machine::back_off;
@@ -15,14 +17,13 @@ use crate::value::Digest;
 const PINS: &str = "pins";
 
 impl Effects {
-    /// Writes the pin of each digest that has none yet (*pinned-first*).
-    pub(super) async fn pin(&self, digests: &[Digest]) -> Result<()> {
-        let pins = digests.iter().map(|digest| self.pin_one(*digest));
-        let mut all = Ok(());
-        for pin in super::inner::together(pins).await {
-            all = all.and(pin);
-        }
-        all
+    /// Writes the pin of each digest that is not known to have one yet (*pinned-first*).
+    pub(super) async fn pin(&mut self, digests: [Option<Digest>; 2]) -> Result<()> {
+        let missing: Vec<_> = digests.into_iter().flatten().filter(|digest| !self.pinned.contains(digest)).collect();
+        let pins = join_all(missing.iter().map(|digest| self.pin_one(*digest))).await;
+        pins.into_iter().collect::<Result<()>>()?;
+        self.pinned.extend(missing);
+        Ok(())
     }
 
     async fn pin_one(&self, digest: Digest) -> Result<()> {
@@ -32,11 +33,11 @@ impl Effects {
         let target = self.manifests.contains_key(&digest);
         if !target {
             match self.inner.registry.resolve(repository, &tag).await {
-                Ok(Some(found)) if found == digest => return Ok(()),
+                Ok(found) if found == Some(digest) => return Ok(()),
                 Ok(_) => {}
                 // A policy that hides the live digest hides its pin too. The move that made the digest live put the
                 // pin.
-                Err(error) if self.is_hidden(&error) && self.is_live(digest).await => return Ok(()),
+                Err(error) if self.is_hidden(&error) && self.state.live == Some(digest) => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
@@ -47,15 +48,11 @@ impl Effects {
             Put::Refused(error) | Put::Unknown(error) => {
                 // Another worker may have put the pin, or the answer to this put was lost.
                 match self.inner.registry.resolve(repository, &tag).await {
-                    Ok(Some(found)) if found == digest => Ok(()),
+                    Ok(found) if found == Some(digest) => Ok(()),
                     _ => Err(error.with_context("pin", tag)),
                 }
             }
         }
-    }
-
-    async fn is_live(&self, digest: Digest) -> bool {
-        self.journal.lock().await.state().live == Some(digest)
     }
 
     /// Waits until a pin that was put can be read: within the settle time a 404 is lag (*pins-do-not-move*). The wait
@@ -63,10 +60,10 @@ impl Effects {
     async fn read_pin_back(&self, digest: Digest) -> Result<()> {
         let (repository, tag) = (self.channel.repository(), pin_tag(&digest));
         let Deadlines { ttl_ms, settle_ms, .. } = self.worker.deadlines;
-        let until = self.now().saturating_add(settle_ms.min(ttl_ms / 2));
+        let until = self.inner.now().saturating_add(settle_ms.min(ttl_ms / 2));
         let mut looks = 0;
         while self.inner.registry.resolve(repository, &tag).await? != Some(digest) {
-            let left = until.saturating_sub(self.now());
+            let left = until.saturating_sub(self.inner.now());
             if left == 0 {
                 let message = format!("the registry said that it keeps {repository}:{tag}, and does not have it");
                 return Err(Error::new(ErrorKind::RegistryDigestMismatch, message).with_context("pin", tag));

@@ -6,15 +6,14 @@ use std::sync::{Arc, Weak};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::driver::{Asked, Doing, Gathered, Run};
-use super::effects::Effects;
+use super::driver::{Asked, Run};
 use super::inner::Inner;
-use super::machine::{Effect, Input, OnConflict};
+use super::machine::{Change, Effect, Input, Next, OnConflict, same_basis};
 use super::receipt::Receipt;
 use super::request::{MoveOptions, Operation};
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::log::{Op, OpenMove};
-use crate::policy::{Finding, Refusal};
+use crate::log::{Decision, Op, OpenMove};
+use crate::policy::{Finding, PolicyEvaluation, Refusal};
 use crate::value::{Channel, Digest};
 
 /// A plan that is older than this, in milliseconds, is made again before it is executed. The new plan must be the same, on the
@@ -33,7 +32,8 @@ pub struct Plan {
 enum What {
     /// There is nothing to do: the channel points at the target already, or a committed move has the same key.
     Settled(Receipt),
-    Move(Gathered),
+    /// The change that the move makes, and the policy's judgement.
+    Move(Change, PolicyEvaluation),
     /// A dead worker's move is open: executing closes it first, then judges.
     DeadMove(DeadMove),
 }
@@ -83,55 +83,48 @@ pub(super) enum Purpose {
 
 /// A plan that the policy permits. [`Promoter::execute`](super::Promoter::execute) takes nothing else.
 #[derive(Debug)]
-pub struct ApprovedPlan(Plan);
+pub struct ApprovedPlan {
+    plan: Plan,
+    /// The permission of a planned move.
+    decision: Option<Decision>,
+}
 
 impl Plan {
     /// The live digest now, and the digest that the move would make live. None if there is nothing to do, or if a dead
     /// worker's move must be closed first.
     pub fn change(&self) -> Option<(Option<Digest>, Digest)> {
-        match &self.what {
-            What::Settled(_) | What::DeadMove(_) => None,
-            What::Move(gathered) => Some((gathered.change.previous, gathered.change.target)),
-        }
+        let What::Move(change, _) = &self.what else { return None };
+        Some((change.previous, change.target))
     }
 
     /// The findings of the guardrails. Empty if there is nothing to do, or if a dead worker's move must be closed
     /// first.
     pub fn findings(&self) -> &[Finding] {
-        match &self.what {
-            What::Settled(_) | What::DeadMove(_) => &[],
-            What::Move(gathered) => &gathered.judgement.findings,
-        }
+        let What::Move(_, judgement) = &self.what else { return &[] };
+        &judgement.findings
     }
 
     /// The receipt, if there is nothing to do.
     pub fn settled(&self) -> Option<&Receipt> {
-        match &self.what {
-            What::Settled(receipt) => Some(receipt),
-            What::Move(_) | What::DeadMove(_) => None,
-        }
+        let What::Settled(receipt) = &self.what else { return None };
+        Some(receipt)
     }
 
     /// The dead worker's move that executing would close before it judges; none if no such move is open.
     pub fn dead_move(&self) -> Option<&DeadMove> {
-        match &self.what {
-            What::DeadMove(dead) => Some(dead),
-            What::Settled(_) | What::Move(_) => None,
-        }
+        let What::DeadMove(dead) = &self.what else { return None };
+        Some(dead)
     }
 
     /// The permission to execute it, or the policy's refusal with every finding.
-    pub fn approve(mut self) -> Result<ApprovedPlan, Refusal> {
-        if let What::Move(gathered) = &self.what {
-            let decision = gathered.judgement.clone().decide()?;
-            self.run.decision = Some(decision);
-            self.run.upstream.clone_from(&gathered.upstream);
-        }
-        Ok(ApprovedPlan(self))
+    pub fn approve(self) -> Result<ApprovedPlan, Refusal> {
+        let decision = match &self.what {
+            What::Move(_, judgement) => Some(judgement.clone().decide()?),
+            What::Settled(_) | What::DeadMove(_) => None,
+        };
+        Ok(ApprovedPlan { plan: self, decision })
     }
-}
 
-impl Plan {
     /// Plans a move, for `purpose`.
     pub(super) async fn make(
         inner: &Arc<Inner>,
@@ -149,70 +142,65 @@ impl Plan {
         let mut run = Run::of(inner, channel, Asked { operation, terms, key, request }).await?;
         detached(|caller| async move {
             let what = loop {
-                match run.doing.clone() {
-                    Doing::Effect(Effect::Judge { read, lagging, change }) => {
-                        break What::Move(run.judge(read, lagging, change).await?);
+                match run.next.clone() {
+                    Next::Do(Effect::Judge { read, lagging, change }) => {
+                        break What::Move(change, run.judge(read, lagging, change).await?);
                     }
-                    Doing::End(end) => break What::Settled(run.receipt(end).await?),
-                    Doing::Effect(Effect::Takeover { open, .. }) if purpose == Purpose::Look => {
+                    Next::End(end) => break What::Settled(run.receipt(end).await?),
+                    Next::Do(Effect::Takeover { open, .. }) if purpose == Purpose::Look => {
                         break What::DeadMove(run.dead_move(&open));
                     }
-                    Doing::Effect(Effect::Observe { observed, .. }) if purpose == Purpose::Look => {
+                    Next::Do(Effect::Observe { observed, .. }) if purpose == Purpose::Look => {
                         // The drift is refused even though it is not recorded.
-                        let input = match run.is_behind(observed).await {
-                            true => run.tell_behind(observed),
-                            false => Input::Broken(Retry::Later),
-                        };
-                        run.tell(input);
+                        let behind = run.refuse_behind(observed).await;
+                        run.tell(behind.unwrap_or(Input::Broken(Retry::Later)));
                     }
-                    Doing::Effect(_) => run.step(&caller).await?,
+                    Next::Do(effect) => run.step(effect, &caller).await?,
                 }
             };
-            let planned_ms = run.effects.now();
+            let planned_ms = run.effects.inner.now();
             Ok(Plan { run: Box::new(run), what, planned_ms })
         })
         .await
+    }
+
+    /// Plans the move of `run` again, to execute it.
+    async fn again(run: &Run) -> Result<Plan> {
+        let Asked { operation, terms, .. } = run.asked.clone();
+        Plan::make(&run.effects.inner, Purpose::Act, &run.effects.channel, operation, terms).await
     }
 }
 
 impl ApprovedPlan {
     /// Executes the plan. A plan that is older than `FRESH_MS` is made again first.
     pub(super) async fn execute(self) -> Result<Receipt> {
-        let plan = self.0;
-        let (mut run, gathered) = match plan.what {
-            What::Settled(receipt) => return Ok(receipt),
-            What::Move(gathered) => (plan.run, gathered),
+        let Plan { mut run, what, planned_ms } = self.plan;
+        let (planned, mut decision) = match (what, self.decision) {
+            (What::Settled(receipt), _) => return Ok(receipt),
+            (What::Move(change, _), Some(decision)) => (change, decision),
             // This plan's own move is judged after the dead move is closed.
-            What::DeadMove(_) => {
-                let Run { effects, asked: Asked { operation, terms, .. }, .. } = *plan.run;
-                let plan = Plan::make(&effects.inner, Purpose::Act, &effects.channel, operation, terms).await?;
-                return Box::pin(plan.approve()?.execute()).await;
+            (What::DeadMove(_) | What::Move(..), _) => {
+                return Box::pin(Plan::again(&run).await?.approve()?.execute()).await;
             }
         };
-        if run.effects.now().saturating_sub(plan.planned_ms) > FRESH_MS {
-            let Asked { operation, terms, .. } = run.asked.clone();
-            let queues = terms.on_conflict == OnConflict::Requeue;
-            let Effects { inner, channel, .. } = &run.effects;
-            let again = Plan::make(inner, Purpose::Act, channel, operation, terms).await?;
-            let same_basis = again.run.moving.is_based_like(&run.moving);
+        if run.effects.inner.now().saturating_sub(planned_ms) > FRESH_MS {
+            let again = Plan::again(&run).await?;
+            let queues = run.asked.terms.on_conflict == OnConflict::Requeue;
+            let same_basis = same_basis(&again.run.effects.state, &run.effects.state);
             match again.what {
                 What::Settled(receipt) => return Ok(receipt),
-                What::Move(now) if queues || (same_basis && now.change == gathered.change) => {
-                    run = again.run;
-                    run.upstream = now.upstream;
-                    run.decision = Some(now.judgement.decide()?);
+                What::Move(change, judgement) if queues || (same_basis && change == planned) => {
+                    (run, decision) = (again.run, judgement.decide()?);
                 }
-                What::Move(_) | What::DeadMove(_) => {
+                What::Move(..) | What::DeadMove(_) => {
                     let channel = &run.effects.channel;
                     let message = format!("{channel} has changed since the move was planned");
                     return Err(Error::new(ErrorKind::ChannelChanged, message).with_context("channel", channel));
                 }
             }
         }
-        let Some(policy) = run.decision.as_ref().map(|decision| decision.policy.digest) else {
-            return Err(Error::new(ErrorKind::InternalFault, "a plan was approved without a decision"));
-        };
-        run.tell(Input::Approved(policy));
+        let input = run.permit(decision);
+        run.tell(input);
         detached(|caller| async move {
             let end = run.drive(&caller).await?;
             run.receipt(end).await
@@ -240,8 +228,8 @@ where
 
 impl Run {
     fn dead_move(&self, open: &OpenMove) -> DeadMove {
-        let same = self.asked.key == open.key && self.asked.request == open.request;
-        let closing = if same { DeadMoveEnd::Complete } else { DeadMoveEnd::CommitOrAbort };
+        let same_key = self.asked.key == open.key && self.asked.request == open.request;
+        let closing = if same_key { DeadMoveEnd::Complete } else { DeadMoveEnd::CommitOrAbort };
         DeadMove { seq: open.seq, op: open.op, target: open.target, closing }
     }
 }

@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::inner::Inner;
 use super::past::{HistoryPage, LiveAt, back, last_committed, live_at};
 use super::promoter::Promoter;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::Snapshot;
 use crate::log::{
     ActiveHold, Body, ChannelState, Hold, LogReport, MigratedTo, MoveRecord, OpenMove, PossiblyOpen, Unhold,
 };
@@ -51,20 +49,15 @@ const TAG_WITHIN: Duration = Duration::from_secs(10);
 impl Promoter {
     /// The state of a channel, computed from its log up to the head.
     pub async fn state(&self, channel: &Channel) -> Result<ChannelState> {
-        let journal = self.inner.journal(channel);
-        let state = journal.lock().await.refresh().await?;
-        Ok(ChannelState::clone(&state))
+        Ok(ChannelState::clone(self.inner.refreshed(channel).await?.state()))
     }
 
     /// The current state of a channel: live and previous digest, the last committed move, the open move, and the holds
     /// in force.
     pub async fn current(&self, channel: &Channel) -> Result<ChannelStatus> {
-        let (log, possibly_open) = {
-            let journal = self.inner.journal(channel);
-            let mut journal = journal.lock().await;
-            journal.refresh().await?;
-            (journal.snapshot(), journal.possibly_open().await?)
-        };
+        let journal = self.inner.refreshed(channel).await?;
+        let (log, possibly_open) = (journal.snapshot(), journal.possibly_open().await?);
+        drop(journal);
         let (state, event) = (log.state(), last_committed(&log).await?);
         Ok(ChannelStatus {
             channel: channel.clone(),
@@ -147,10 +140,9 @@ impl Promoter {
     /// holds that are.
     pub async fn unhold(&self, channel: &Channel, unhold: Unhold) -> Result<u64> {
         let now = self.inner.clock.now();
-        let journal = self.inner.journal(channel);
-        let mut journal = journal.lock().await;
+        let mut journal = self.inner.refreshed(channel).await?;
         let ended = |state: &ChannelState| !state.holds.iter().any(|hold| hold.seq == unhold.hold);
-        if ended(journal.refresh().await?.as_ref()) {
+        if ended(journal.state()) {
             return Err(not_in_force(journal.state(), unhold.hold, now));
         }
         match journal.note(Body::Unhold(unhold.clone()), now).await {
@@ -171,17 +163,6 @@ impl Promoter {
             }
         }
         Ok(ended)
-    }
-}
-
-impl Inner {
-    /// A channel's log up to its current head. Scanning the snapshot does not lock the journal, so moves of the channel
-    /// go on.
-    pub(super) async fn snapshot(&self, channel: &Channel) -> Result<Snapshot> {
-        let journal = self.journal(channel);
-        let mut journal = journal.lock().await;
-        journal.refresh().await?;
-        Ok(journal.snapshot())
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::driver::{Asked, Doing, Run};
+use super::driver::{Asked, Run};
 use super::effects::{Author, Effects};
 use super::inner::Inner;
-use super::machine::Moving;
+use super::machine::{Moving, Next};
 use super::request::Operation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Source;
@@ -23,38 +23,23 @@ impl Run {
             key: Some((asked.key.clone(), asked.terms.idempotency_key.is_some())),
         };
         let effects = Effects::new(inner, channel, asked.terms.timeout, author)?;
-        let (moving, effect) = Moving::start(asked.ask(None), effects.worker.clone(), effects.now());
-        let mut run = Run {
-            effects,
-            asked,
-            moving,
-            doing: Doing::Effect(effect),
-            ahead: None,
-            decision: None,
-            upstream: Vec::new(),
-            warnings: Vec::new(),
-            label: None,
-            refusal: None,
-            behind: None,
-        };
+        let (moving, first) = Moving::start(asked.ask(None), effects.worker.clone(), effects.inner.now());
+        let (next, upstream, warnings) = (Next::Do(first), Vec::new(), Vec::new());
+        let (decision, label, refusal) = (None, None, None);
+        let mut run = Run { effects, asked, moving, next, decision, upstream, warnings, label, refusal };
         let target = run.read_ahead().await?;
-        let (moving, effect) = Moving::start(run.asked.ask(target), run.effects.worker.clone(), run.effects.now());
-        (run.moving, run.doing) = (moving, Doing::Effect(effect));
+        (run.moving, _) = Moving::start(run.asked.ask(target), run.effects.worker.clone(), run.effects.inner.now());
         Ok(run)
     }
 
     /// Reads log, tag, target and pins at the same time. Returns the target's digest, if the request names a target.
     async fn read_ahead(&mut self) -> Result<Option<Digest>> {
         let channel = self.effects.channel.clone();
-        let named = match &self.asked.operation {
-            Operation::Rollback(Some(target)) => Some(self.rollback_digest(&target.clone()).await?),
-            _ => None,
-        };
-        let source = match &self.asked.operation {
-            Operation::Promote(source) => Some(source.clone()),
-            Operation::Bootstrap(first) => first.source.clone(),
-            Operation::Rollback(_) => named.map(|digest| Source::Reference(channel.repository().digest(digest))),
-            Operation::Repair | Operation::Adopt => None,
+        let source = match self.asked.operation.clone() {
+            Operation::Rollback(Some(target)) => {
+                Some(Source::Reference(channel.repository().digest(self.rollback_digest(&target).await?)))
+            }
+            _ => self.asked.source().cloned(),
         };
         let effects = &self.effects;
         let log = async {
@@ -67,11 +52,12 @@ impl Run {
             let (live, previous) = tokio::join!(self.pin_of(log.state.live), self.pin_of(previous));
             Ok::<_, Error>((log, [live, previous]))
         };
-        let (log, read, target) = tokio::join!(log, effects.read_tag_now(), self.find(source.as_ref()));
+        let read = effects.inner.read_tag(&channel);
+        let (log, read, target) = tokio::join!(log, read, self.find(source.as_ref()));
         let (log, pins) = log?;
         self.effects.pinned.extend(pins.into_iter().flatten());
         let replayed = log.replay.is_some();
-        self.ahead = Some((log, read));
+        self.effects.ahead = Some((log, read));
         if replayed {
             // A committed move has the key: its target may be gone from the registry since.
             return Ok(None);
@@ -97,11 +83,7 @@ impl Run {
             None => return Ok((None, None)),
             Some(Source::Reference(reference)) => match reference.target() {
                 Target::Digest(digest) => (reference.clone(), Some(*digest)),
-                Target::Tag(_) => {
-                    let pin = async { self.pin_of(self.guess().await).await };
-                    let (manifest, pin) = tokio::join!(self.effects.inner.registry.fetch(reference), pin);
-                    return Ok((manifest?, pin));
-                }
+                Target::Tag(_) => (reference.clone(), None),
             },
             Some(Source::Channel(channel)) => {
                 let state = self.effects.inner.journal(channel).lock().await.refresh().await?;
@@ -116,7 +98,13 @@ impl Run {
                 (channel.repository().digest(live), Some(live))
             }
         };
-        let (manifest, pin) = tokio::join!(self.effects.inner.registry.fetch(&reference), self.pin_of(digest));
+        let pin = async {
+            match digest {
+                Some(_) => self.pin_of(digest).await,
+                None => self.pin_of(self.guess().await).await,
+            }
+        };
+        let (manifest, pin) = tokio::join!(self.effects.inner.registry.fetch(&reference), pin);
         Ok((manifest?, pin))
     }
 }

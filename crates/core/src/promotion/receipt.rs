@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::driver::Run;
 use super::effects::Effects;
-use super::machine::{End, Why};
-use super::past::last_committed;
+use super::machine::{End, Why, back_off};
+use super::past::{last_committed, move_at};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{MoveRecord, MoveStatus, Op, PutStatus, RecordedFinding, Status, events};
+use crate::log::{MoveRecord, MoveStatus, Op, PutStatus, RecordedFinding};
 use crate::policy::Finding;
 use crate::value::{Channel, Digest, Timestamp};
 
@@ -59,10 +59,15 @@ impl Receipt {
 }
 
 impl Live {
-    /// The digest that a committed move made live; none if the move is open.
-    fn of(event: &MoveRecord) -> Option<Live> {
-        let outcome = event.outcome.as_ref()?;
-        Some(Live { digest: event.intent.target.digest, seq: event.seq, at: outcome.at })
+    /// The digest that a committed move made live. InternalFault if the move is open.
+    fn of(event: &MoveRecord) -> Result<Live> {
+        match &event.outcome {
+            Some(outcome) => Ok(Live { digest: event.intent.target.digest, seq: event.seq, at: outcome.at }),
+            None => {
+                let message = format!("seq {}: a committed move is open", event.seq);
+                Err(Error::new(ErrorKind::InternalFault, message))
+            }
+        }
     }
 }
 
@@ -84,160 +89,109 @@ fn found(event: &MoveRecord) -> bool {
     put_none && event.intent.previous == Some(event.intent.target.digest)
 }
 
-/// The waits before an event is read again, in milliseconds.
-const READ_BACK_MS: [u64; 5] = [100, 200, 400, 800, 1600];
+/// The number of times that an event is read again.
+const READ_BACK: u32 = 5;
 
 impl Effects {
     /// The event of the closed move whose intent is at `seq`. The move is over, so a ledger that does not answer is
     /// asked again. MOVE_INDETERMINATE if no try succeeds.
-    pub(super) async fn event(&self, seq: u64) -> Result<Option<MoveRecord>> {
-        let mut tries = READ_BACK_MS.into_iter();
-        loop {
-            match (self.read_event(seq).await, tries.next()) {
-                (Ok(event), _) => return Ok(event),
-                (Err(_), Some(wait_ms)) => tokio::time::sleep(Duration::from_millis(wait_ms)).await,
-                (Err(error), None) => {
-                    let message =
-                        format!("{}: the move at seq {seq} is closed, and cannot be read back: {error}", self.channel);
-                    return Err(Error::new(ErrorKind::MoveIndeterminate, message)
-                        .with_context("seq", seq)
-                        .with_source(error));
-                }
+    pub(super) async fn event(&self, seq: u64) -> Result<MoveRecord> {
+        let log = self.journal.lock().await.snapshot();
+        let mut tries = 0;
+        let read = loop {
+            match move_at(&log, seq).await {
+                Err(_) if tries < READ_BACK => tokio::time::sleep(Duration::from_millis(back_off(tries))).await,
+                read => break read,
             }
-        }
-    }
-
-    async fn read_event(&self, seq: u64) -> Result<Option<MoveRecord>> {
-        let journal = self.journal.lock().await;
-        let mut limit = 64;
-        loop {
-            let entries = journal.read(seq, limit).await?;
-            let event = events(&entries).events.into_iter().next();
-            // More than `limit` entries may stand between the intent and its outcome.
-            if entries.len() < limit || event.as_ref().is_some_and(|event| event.outcome.is_some()) {
-                return Ok(event);
+            tries += 1;
+        };
+        match read {
+            Ok(Some(event)) => Ok(event),
+            Ok(None) => Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log"))),
+            Err(error) => {
+                let message =
+                    format!("{}: the move at seq {seq} is closed, and cannot be read back: {error}", self.channel);
+                Err(Error::new(ErrorKind::MoveIndeterminate, message).with_context("seq", seq).with_source(error))
             }
-            limit *= 4;
-        }
-    }
-
-    /// The last error of the registry or the ledger.
-    pub(super) fn last_error(&self) -> Error {
-        match &self.error {
-            Some(error) => error.clone().with_context("channel", &self.channel),
-            None => Error::new(ErrorKind::InternalFault, "the run ended without a reason"),
         }
     }
 }
 
 impl Run {
-    /// The live digest, as the log says.
-    async fn live(&self) -> Result<Live> {
-        let event = self.live_event().await?;
-        event.as_ref().and_then(Live::of).ok_or_else(|| {
+    /// The last committed move of the log. InternalFault if there is none.
+    async fn live_event(&self) -> Result<MoveRecord> {
+        let log = self.effects.journal.lock().await.snapshot();
+        last_committed(&log).await?.ok_or_else(|| {
             let message = format!("{}: the log has no committed move", self.effects.channel);
             Error::new(ErrorKind::InternalFault, message)
         })
     }
 
-    async fn live_event(&self) -> Result<Option<MoveRecord>> {
-        let log = self.effects.journal.lock().await.snapshot();
-        last_committed(&log).await
-    }
-
     /// The receipt of a move's end, or its error.
     pub(super) async fn receipt(&self, end: End) -> Result<Receipt> {
-        let (asked, channel) = (&self.asked, self.effects.channel.clone());
-        let (op, warnings) = (asked.operation.op(), self.effects.warnings.clone());
-        let receipt = |result, event: MoveRecord, live| {
-            let (previous_digest, digest, op) = (event.intent.previous, event.intent.target.digest, event.intent.op);
-            let (channel, warnings) = (channel.clone(), warnings.clone());
-            Receipt { channel, op, result, previous_digest, digest, r#move: Some(event), live, warnings }
-        };
-        // If this call waited for a move to be closed, that move is the last committed one.
-        let committed = |event: MoveRecord| match Live::of(&event) {
-            // A keyed `unchanged` is recorded, and puts nothing.
-            Some(live) if found(&event) => Ok(receipt(MoveResult::Unchanged, event, live)),
-            Some(live) => Ok(receipt(MoveResult::Committed, event, live)),
-            None => Err(Error::new(ErrorKind::InternalFault, format!("seq {}: a committed move is open", event.seq))),
-        };
-        match end {
-            End::Committed { seq, .. } => match self.effects.event(seq).await? {
-                Some(event) => committed(event),
-                None => Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log"))),
-            },
-            // The result is known even if another worker closed the move meanwhile.
-            End::Indeterminate { seq: Some(seq), why: Why::TakenOver } => match self.effects.event(seq).await? {
-                Some(event) if event.status() == MoveStatus::Committed && event.intent.key == asked.key => {
-                    committed(event)
-                }
-                Some(event) if event.status() != MoveStatus::Open => {
-                    let message = format!("{channel}: another worker took the move over and closed it without effect");
-                    Err(Error::new(ErrorKind::MoveFailed, message)
-                        .with_context("channel", &channel)
-                        .with_context("seq", seq))
-                }
-                _ => Err(self.error(&end)),
-            },
+        let (effects, asked) = (&self.effects, &self.asked);
+        let (channel, warnings) = (effects.channel.clone(), effects.warnings.clone());
+        let (result, event) = match end {
             End::Unchanged(digest) => {
-                let (live, previous_digest) = (self.live().await?, Some(digest));
-                let result = MoveResult::Unchanged;
-                Ok(Receipt { channel, op, result, previous_digest, digest, r#move: None, live, warnings })
+                let (op, live) = (asked.operation.op(), Live::of(&self.live_event().await?)?);
+                let (result, previous_digest) = (MoveResult::Unchanged, Some(digest));
+                return Ok(Receipt { channel, op, result, previous_digest, digest, r#move: None, live, warnings });
             }
-            End::Replayed(replay) => match self.effects.event(replay.seq).await? {
-                Some(event) => Ok(receipt(MoveResult::Replayed, event, self.live().await?)),
-                None => Err(Error::new(ErrorKind::InternalFault, "a replayed move is not in the log")),
-            },
-            End::Refused(Why::Superseded(seq)) => Err(self.superseded(seq).await),
-            end => Err(self.error(&end)),
-        }
+            End::Replayed(replay) => (MoveResult::Replayed, effects.event(replay.seq).await?),
+            End::Committed { seq, .. } => (MoveResult::Committed, effects.event(seq).await?),
+            // The result is known even if another worker closed the move meanwhile.
+            End::Indeterminate { seq: Some(seq), why: Why::TakenOver } => {
+                let event = effects.event(seq).await?;
+                match event.status() {
+                    MoveStatus::Open => return Err(self.error(&end)),
+                    MoveStatus::Committed if event.intent.key == asked.key => (MoveResult::Committed, event),
+                    _ => {
+                        let message =
+                            format!("{channel}: another worker took the move over and closed it without effect");
+                        let error = Error::new(ErrorKind::MoveFailed, message).with_context("channel", channel);
+                        return Err(error.with_context("seq", seq));
+                    }
+                }
+            }
+            End::Refused(Why::Superseded(seq)) => return Err(self.superseded(seq).await),
+            end => return Err(self.error(&end)),
+        };
+        let (result, live) = match result {
+            MoveResult::Replayed => (result, Live::of(&self.live_event().await?)?),
+            // A keyed `unchanged` is recorded, and puts nothing.
+            _ if found(&event) => (MoveResult::Unchanged, Live::of(&event)?),
+            // If this call waited for a move to be closed, that move is the last committed one.
+            _ => (result, Live::of(&event)?),
+        };
+        let (previous_digest, digest, op) = (event.intent.previous, event.intent.target.digest, event.intent.op);
+        Ok(Receipt { channel, op, result, previous_digest, digest, r#move: Some(event), live, warnings })
     }
 
     fn error(&self, end: &End) -> Error {
-        let effects = &self.effects;
-        match end {
-            End::Refused(Why::Judged) => match &self.refusal {
-                Some(refusal) => refusal.clone().into(),
-                None => Error::new(ErrorKind::InternalFault, "refused without a reason"),
-            },
-            End::Refused(Why::Drifted(observed)) if self.behind == Some(*observed) => self.behind_error(*observed),
-            End::Refused(why) => effects.error_of(*why),
-            End::Closed { seq, status, why } => {
-                let error = effects.error_of(*why).with_context("seq", seq);
-                match status {
-                    Status::Failed => error.with_context("status", "failed"),
-                    _ => error.with_context("status", "aborted"),
-                }
-            }
-            End::Indeterminate { seq, why } => effects.indeterminate(*seq, *why),
-            _ => effects.last_error(),
+        match (end, &self.refusal) {
+            (End::Refused(_), Some(refusal)) => refusal.clone(),
+            _ => self.effects.error(end),
         }
     }
 
     /// IDEMPOTENCY_SUPERSEDED, with the move that replaced this one: its release, its run, its actor and its time.
     async fn superseded(&self, seq: u64) -> Error {
         let effects = &self.effects;
-        let channel = &effects.channel;
-        let error = effects.error_of(Why::Superseded(seq)).with_context("seq", seq);
-        let (Ok(Some(own)), Ok(Some(live))) = (effects.event(seq).await, self.live_event().await) else { return error };
-        let target = own.intent.target.digest;
-        let intent = &live.intent;
+        let (own, live) = match (effects.event(seq).await, self.live_event().await) {
+            (Ok(own), Ok(live)) => (own, live),
+            _ => return effects.error_of(Why::Superseded(seq)).with_context("seq", seq),
+        };
+        let (channel, target, intent) = (&effects.channel, own.intent.target.digest, &live.intent);
         let release = intent.provenance.release.as_ref().map(|release| format!("{release}, ")).unwrap_or_default();
         let closed = live.outcome.as_ref().map_or(live.at, |outcome| outcome.at);
         let message = format!(
-            "your move of {channel} to {} was committed (seq {}) and replaced by {} (seq {}: {release}run {}, {}, at {closed}); \
-             a retry needs nothing more; to go back: tagwarden rollback {channel} --to {}",
-            target,
-            seq,
-            intent.target.digest,
-            live.seq,
-            intent.provenance.pipeline.run_id,
-            intent.provenance.actor.id,
-            target
+            "your move of {channel} to {target} was committed (seq {seq}) and replaced by {} (seq {}: {release}run {}, {}, at \
+             {closed}); a retry needs nothing more; to go back: tagwarden rollback {channel} --to {target}",
+            intent.target.digest, live.seq, intent.provenance.pipeline.run_id, intent.provenance.actor.id,
         );
-        let kind = ErrorKind::IdempotencySuperseded;
-        let error = Error::new(kind, message).with_context("channel", channel).with_context("seq", seq);
-        error
+        Error::new(ErrorKind::IdempotencySuperseded, message)
+            .with_context("channel", channel)
+            .with_context("seq", seq)
             .with_context("live", intent.target.digest)
             .with_context("live_seq", live.seq)
             .with_context("live_at", closed)

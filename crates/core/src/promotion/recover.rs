@@ -1,15 +1,14 @@
 //! `recover`: closes a move that a dead worker left open.
 
-use std::sync::Weak;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::effects::{Author, Effects};
-use super::machine::{Cleared, Clearing, Effect, Next, Part, Why};
+use super::machine::{Clearing, End, Next, Part, Why};
 use super::plan::detached;
 use super::promoter::Promoter;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::log::{MoveRecord, MoveStatus, TakeoverOp};
 use crate::policy::Finding;
 use crate::value::{Channel, Provenance};
@@ -58,62 +57,35 @@ impl Promoter {
             RecoveryMode::Abort => (Part::Abandon { at_once: false }, TakeoverOp::Abort),
         };
         let author = Author { provenance, takeover, op: None, key: None };
-        let effects = Effects::new(&self.inner, channel, timeout, author)?;
-        let (clearing, effect) = Clearing::start(part, effects.worker.clone(), effects.now());
-        let mut recovery = Recovery { effects, clearing };
+        let mut effects = Effects::new(&self.inner, channel, timeout, author)?;
+        let (mut clearing, first) = Clearing::start(part, effects.worker.clone(), effects.inner.now());
         detached(|caller| async move {
-            let cleared = recovery.drive(effect, &caller).await?;
-            recovery.recovered(cleared).await
+            let mut next = Next::Do(first);
+            // Once a takeover may be in the log, it goes on even if the caller is gone.
+            let end = loop {
+                match next {
+                    Next::Do(effect) => {
+                        effects.check_caller(&effect, &caller)?;
+                        let performed = effects.perform(effect).await;
+                        let input = effects.input(performed);
+                        effects.note(&input);
+                        next = clearing.next(input, effects.inner.now());
+                    }
+                    Next::End(end) => break end,
+                }
+            };
+            let seq = match end {
+                End::Nothing => return Ok(RecoveryResult::Nothing),
+                End::Gone(seq) | End::Committed { seq, .. } | End::Closed { seq, .. } => seq,
+                End::Indeterminate { seq: Some(seq), why: Why::TakenOver } => seq,
+                _ => return Err(effects.error(&end)),
+            };
+            let event = effects.event(seq).await?;
+            match event.status() {
+                MoveStatus::Open => Err(effects.error(&end)),
+                _ => Ok(RecoveryResult::Closed { event: Box::new(event), warnings: effects.warnings }),
+            }
         })
         .await
-    }
-}
-
-/// Drives one recovery.
-#[derive(Debug)]
-struct Recovery {
-    effects: Effects,
-    clearing: Clearing,
-}
-
-impl Recovery {
-    /// Performs the machine's effects until the end. Once a takeover may be in the log, it goes on even if the caller
-    /// is gone.
-    async fn drive(&mut self, mut effect: Effect, caller: &Weak<()>) -> Result<Cleared> {
-        loop {
-            self.effects.check_caller(&effect, caller)?;
-            let input = self.effects.perform(effect).await;
-            self.effects.note(&input);
-            let now = self.effects.now();
-            effect = match self.clearing.next(input, now) {
-                Next::Do(effect) => effect,
-                Next::End(cleared) => return Ok(cleared),
-            };
-        }
-    }
-
-    async fn recovered(&self, cleared: Cleared) -> Result<RecoveryResult> {
-        let seq = match cleared {
-            Cleared::Nothing => return Ok(RecoveryResult::Nothing),
-            Cleared::Gone(seq) | Cleared::Closed { seq, .. } | Cleared::InDoubt(Some(seq), Why::TakenOver) => seq,
-            cleared => return Err(self.error(&cleared)),
-        };
-        match self.effects.event(seq).await? {
-            Some(event) if event.status() == MoveStatus::Open => Err(self.error(&cleared)),
-            Some(event) => {
-                let warnings = self.effects.warnings.clone();
-                Ok(RecoveryResult::Closed { event: Box::new(event), warnings })
-            }
-            None => Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log"))),
-        }
-    }
-
-    fn error(&self, cleared: &Cleared) -> Error {
-        let effects = &self.effects;
-        match cleared {
-            Cleared::Refused(why) => effects.error_of(*why),
-            Cleared::InDoubt(seq, why) => effects.indeterminate(*seq, *why),
-            _ => effects.last_error(),
-        }
     }
 }

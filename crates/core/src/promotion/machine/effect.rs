@@ -1,7 +1,7 @@
 //! The machine's interface: its effects (things to do) and its inputs (their results).
 
 use super::ask::Ms;
-use super::end::Why;
+use super::end::{End, Why};
 use super::situation::Change;
 use super::windows::{LogRead, TagRead};
 use crate::error::Retry;
@@ -67,8 +67,15 @@ pub(crate) enum Effect {
         /// *no-late-put*: after this time the put must not be sent.
         not_after: Ms,
     },
-    /// Sleep for this many milliseconds → `Woke`.
-    Sleep(Ms, Waiting),
+    /// Sleep for `ms` milliseconds, in a wait that ends at `until` at the latest, on this worker's clock → `Woke`.
+    Sleep {
+        /// The milliseconds.
+        ms: Ms,
+        /// The end of the wait.
+        until: Ms,
+        /// The reason.
+        waiting: Waiting,
+    },
 }
 
 /// The outcome of a move, to be appended.
@@ -138,28 +145,14 @@ pub(crate) enum AppendEnd {
 /// The reason for a sleep.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Waiting {
-    /// Another worker's move is open; from `until` on, on this worker's clock, it may be taken over.
-    Other {
-        /// The move.
-        move_id: Line,
-        /// The time from which it may be taken over.
-        until: Ms,
-    },
-    /// An earlier put may still land, until `until` on this worker's clock.
-    Quiet {
-        /// The time from which no earlier put can land.
-        until: Ms,
-    },
-    /// A read of the tag may lag, until `until` at most: the tag is read again.
-    Settle {
-        /// The time from which reads are settled.
-        until: Ms,
-    },
-    /// The registry or the ledger did not answer; it is asked again until `until` at most.
-    Answer {
-        /// The time at which the worker gives up.
-        until: Ms,
-    },
+    /// Another worker's move is open: this one. When the wait ends it may be taken over.
+    Other(Line),
+    /// An earlier put may still land.
+    Quiet,
+    /// A read of the tag may lag: the tag is read again.
+    Settle,
+    /// The registry or the ledger did not answer; it is asked again.
+    Answer,
 }
 
 /// The result of a put.
@@ -177,14 +170,28 @@ pub(crate) enum PutEnd {
     Unknown,
 }
 
-/// The next effect of a part of the machine, or its end.
+/// The next effect of the machine, or its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "an effect is the common case, and is moved once")]
-pub(crate) enum Next<E> {
+pub(crate) enum Next {
     /// Perform this effect and pass its result to the machine.
     Do(Effect),
     /// It has ended.
-    End(E),
+    End(End),
+}
+
+impl Effect {
+    /// The sleep of a worker that got no answer, before it asks again. It asks until `until` at most.
+    pub(super) fn ask_again(until: Ms) -> Effect {
+        Effect::Sleep { ms: back_off(0), until, waiting: Waiting::Answer }
+    }
+
+    /// The sleep of a worker whose reads of the tag may lag until `until`, before the `n`th read again. It ends at
+    /// `until` or at `end` at the latest, if that is later than `now`.
+    pub(super) fn read_again(n: u32, until: Ms, end: Ms, now: Ms) -> Effect {
+        let left = [until, end].into_iter().filter_map(|at| at.checked_sub(now)).filter(|ms| *ms > 0);
+        Effect::Sleep { ms: left.fold(back_off(n), Ms::min), until, waiting: Waiting::Settle }
+    }
 }
 
 /// The wait before the `n`th look again, in milliseconds: 100 ms, doubled each time, at most 2 s.

@@ -1,10 +1,11 @@
-//! The end of a move, and its reason.
+//! The end of a machine, and its reason.
 
 use super::windows::Replay;
+use crate::error::ErrorKind;
 use crate::log::Status;
 use crate::value::Digest;
 
-/// The end of a move.
+/// The end of a move or of a recovery.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum End {
     /// A read of the tag proved the move, and the outcome is recorded.
@@ -14,10 +15,6 @@ pub(crate) enum End {
         /// True if the worker that opened it did not close it.
         recovered: bool,
     },
-    /// The channel points at the target already.
-    Unchanged(Digest),
-    /// A committed move has the same key and request.
-    Replayed(Replay),
     /// The move was closed without effect.
     Closed {
         /// The position of the intent.
@@ -27,16 +24,24 @@ pub(crate) enum End {
         /// The reason.
         why: Why,
     },
-    /// Nothing was moved and no intent was written.
+    /// The channel points at the target already.
+    Unchanged(Digest),
+    /// A committed move has the same key and request.
+    Replayed(Replay),
+    /// No move was open: only a recovery ends so.
+    Nothing,
+    /// Another worker closed the move at this position: only a recovery ends so.
+    Gone(u64),
+    /// Nothing was moved, and this worker wrote no intent and no takeover.
     Refused(Why),
-    /// The intent is or may be in the log, and it is not known if the tag moved or will move.
+    /// The intent or the takeover is or may be in the log, and it is not known if the tag moved or will move.
     Indeterminate {
         /// The position of the intent, if the intent is known to be in the log.
         seq: Option<u64>,
         /// The reason.
         why: Why,
     },
-    /// A read or an append failed before there was an intent; the driver knows the error.
+    /// A read or an append failed before there was an intent or a takeover; the driver knows the error.
     Broken,
 }
 
@@ -89,4 +94,29 @@ pub(crate) enum Why {
     StillOld(Option<Digest>),
     /// The registry or the ledger did not answer within the time to live.
     Unknown,
+}
+
+impl Why {
+    /// The kind of its error.
+    pub(crate) fn kind(self) -> ErrorKind {
+        match self {
+            Why::NotBootstrapped => ErrorKind::ChannelNotBootstrapped,
+            Why::Bootstrapped => ErrorKind::ChannelBootstrapped,
+            Why::Absent => ErrorKind::ChannelAbsent,
+            Why::Occupied(_) => ErrorKind::ChannelOccupied,
+            Why::NoPrevious | Why::NameTarget => ErrorKind::RollbackNoTarget,
+            Why::OtherRequest => ErrorKind::IdempotencyMismatch,
+            Why::Superseded(_) => ErrorKind::IdempotencySuperseded,
+            Why::ChannelChanged => ErrorKind::ChannelChanged,
+            Why::Busy => ErrorKind::ChannelBusy,
+            Why::Unsettled(_) => ErrorKind::ChannelUnsettled,
+            Why::Drifted(_) => ErrorKind::ChannelDrifted,
+            Why::LogMigrated => ErrorKind::LedgerMigrated,
+            Why::Judged | Why::Held => ErrorKind::PolicyRefused,
+            Why::NotPinned | Why::PutRefused | Why::Late | Why::Abandoned => ErrorKind::MoveFailed,
+            Why::Overwritten(_) => ErrorKind::ChannelOverwritten,
+            Why::TakenOver => ErrorKind::MoveTakenOver,
+            Why::StillOld(_) | Why::Unknown => ErrorKind::MoveIndeterminate,
+        }
+    }
 }

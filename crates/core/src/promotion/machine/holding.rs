@@ -3,11 +3,10 @@
 mod concluding;
 
 use super::ask::{Ms, Worker};
-use super::effect::{AppendEnd, Closing, Effect, Input, Next, Pins, PutEnd, Waiting, back_off};
-use super::end::Why;
+use super::effect::{AppendEnd, Closing, Effect, Input, Next, Pins, PutEnd, Waiting};
+use super::end::{End, Why};
 #[cfg(test)]
 use super::rules::Rule;
-use super::situation::Change;
 use super::windows::{LogRead, TagRead};
 use crate::error::Retry;
 use crate::log::{Op, OpenMove, PutStatus, Status};
@@ -25,7 +24,6 @@ pub(super) struct Holding {
     start: Ms,
     put_ms: Ms,
     fresh_ms: Ms,
-    pins: Pins,
     /// False if the move puts nothing.
     puts: bool,
     /// The time at which the last read of the tag was sent.
@@ -63,8 +61,8 @@ pub(crate) enum Part {
 struct Sent {
     all: u64,
     refused: u64,
-    /// The time at which the last put ended that the registry accepted.
-    accepted: Option<Ms>,
+    /// True if the registry accepted a put. No other put follows.
+    accepted: bool,
     /// The time at which the last put ended that may have been carried out, by this worker or by the one before it.
     last: Option<Ms>,
     /// *quiet-before-outcome*: the time until which a put whose answer was lost may still land.
@@ -81,82 +79,34 @@ enum Step {
     Quiet,
     Reading,
     /// A foreign value was seen: the log is read once more.
-    Foreign(Option<Digest>, Why),
+    Foreign(Verdict),
     /// The observation of a foreign value is being appended.
-    Observing(Option<Digest>, Why),
+    Observing(Verdict),
     Closing(Verdict),
 }
 
 /// The outcome that is to be appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Verdict {
-    status: Status,
     observed: Option<Digest>,
+    /// The reason; none if the move is committed.
     why: Option<Why>,
 }
 
-/// The end of a held move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Held {
-    /// The outcome is in the log.
-    Closed { status: Status, why: Option<Why> },
-    /// The move is still open, or another worker has taken it over.
-    InDoubt(Why),
-    /// The input did not answer the last effect.
-    Broken,
-}
-
 impl Holding {
-    /// A move that this worker began: its intent is in the log. `looked` is the time of the read of the tag that was
-    /// judged.
-    pub(super) fn begun(
-        open: OpenMove,
-        log: LogRead,
-        change: Change,
-        pins: Pins,
-        (start, looked): (Ms, Ms),
-        worker: &Worker,
-        now: Ms,
-    ) -> (Holding, Effect) {
-        let seen = open.op != Op::Bootstrap;
-        let sent = Sent { quiet: now, ..Sent::default() };
-        let mut holding = Holding::new(Part::Begun, open, log, pins, start, worker);
-        (holding.puts, holding.looked, holding.seen, holding.sent) = (change.puts, looked, seen, sent);
-        let effect = holding.guard(now);
-        (holding, effect)
-    }
-
-    /// A move that this worker took over. The worker before it may have sent a put until `now`.
-    pub(super) fn taken_over(
-        part: Part,
-        open: OpenMove,
-        log: LogRead,
-        pins: Pins,
-        start: Ms,
-        worker: &Worker,
-        now: Ms,
-    ) -> (Holding, Effect) {
-        let quiet = now.saturating_add(open.quiet_ms);
-        let mut holding = Holding::new(part, open, log, pins, start, worker);
-        holding.sent = Sent { quiet, last: Some(now), ..Sent::default() };
-        let effect = holding.read_back(now);
-        (holding, effect)
-    }
-
-    fn new(part: Part, open: OpenMove, log: LogRead, pins: Pins, start: Ms, worker: &Worker) -> Holding {
+    pub(super) fn new(part: Part, open: OpenMove, log: LogRead, start: Ms, worker: &Worker) -> Holding {
         Holding {
+            stop: matches!(part, Part::Abandon { .. }).then_some(Why::Abandoned),
             part,
             log,
             step: Step::Guarding,
             start,
             put_ms: worker.put_ms,
             fresh_ms: worker.fresh_ms,
-            pins,
             puts: !open.as_it_is,
             looked: start,
             seen: open.op != Op::Bootstrap,
             sent: Sent::default(),
-            stop: None,
             reads: 0,
             #[cfg(test)]
             left_out: worker.left_out,
@@ -164,41 +114,58 @@ impl Holding {
         }
     }
 
+    /// Goes on with a move that this worker began: its intent is in the log. `looked` is the time of the read of the
+    /// tag that was judged.
+    pub(super) fn begun(&mut self, puts: bool, pins: Pins, looked: Ms, now: Ms) -> Next {
+        (self.puts, self.looked) = (puts, looked);
+        match pins {
+            Pins::Confirmed => self.guard(now),
+            Pins::Unconfirmed => self.outcome(None, Some(Why::NotPinned)),
+        }
+    }
+
+    /// Goes on with a move that this worker took over. The worker before it may have sent a put until `now`. It is not
+    /// known which digests that worker pinned: the driver pins the missing ones before each put.
+    pub(super) fn taken_over(&mut self, now: Ms) -> Next {
+        (self.sent.quiet, self.sent.last) = (now.saturating_add(self.open.quiet_ms), Some(now));
+        self.read_back(now)
+    }
+
     /// Takes the result of the last effect, at `now`. Returns the next effect or the end.
-    pub(super) fn next(&mut self, input: Input, now: Ms) -> Next<Held> {
+    pub(super) fn next(&mut self, input: Input, now: Ms) -> Next {
         match (self.step, input) {
             (Step::Guarding, Input::Log(log)) => self.guarded(log, None, now),
             (Step::Guarding, Input::Looked(log, read)) => self.guarded(log, Some(read), now),
+            (Step::Guarding, Input::Woke) => self.guard(now),
             (Step::Putting, Input::Put(end)) => self.put_ended(end, now),
-            (Step::Quiet, Input::Woke) => Next::Do(self.read_back(now)),
-            (Step::Reading, Input::Woke) => Next::Do(self.read()),
+            (Step::Quiet, Input::Woke) => self.read_back(now),
+            (Step::Reading, Input::Woke) => self.read(),
             (Step::Reading, Input::Tag(read)) => self.conclude(read, now),
-            (Step::Foreign(seen, why), Input::Log(log)) => self.observe(seen, why, log),
-            (Step::Observing(seen, why), Input::Appended(AppendEnd::Lost(log))) => self.observe(seen, why, log),
-            (Step::Observing(seen, why), Input::Appended(AppendEnd::Stored(log)) | Input::Log(log)) => {
-                self.close(Verdict { status: Status::Aborted, observed: seen, why: Some(why) }, log)
-            }
-            (Step::Closing(Verdict { status, why, .. }), Input::Appended(AppendEnd::Stored(_))) => {
-                Next::End(Held::Closed { status, why })
-            }
-            (Step::Closing(verdict), Input::Appended(AppendEnd::Lost(log)) | Input::Log(log)) => {
+            (Step::Foreign(verdict), Input::Log(log))
+            | (Step::Observing(verdict), Input::Appended(AppendEnd::Lost(log))) => self.observe(verdict, log),
+            (Step::Observing(verdict), Input::Appended(AppendEnd::Stored(log)) | Input::Log(log))
+            | (Step::Closing(verdict), Input::Appended(AppendEnd::Lost(log)) | Input::Log(log)) => {
                 self.close(verdict, log)
             }
-            (Step::Guarding, Input::Woke) => Next::Do(self.guard(now)),
+            (Step::Closing(verdict), Input::Appended(AppendEnd::Stored(_))) => self.closed(verdict.why),
             (_, Input::Woke) => Next::Do(Effect::ReadLog),
             (_, Input::Broken(retry)) => self.not_answered(retry, now),
             (_, Input::Appended(AppendEnd::Unknown)) => self.not_answered(Retry::Later, now),
-            _ => Next::End(Held::Broken),
+            _ => Next::End(End::Broken),
         }
     }
 
     /// The registry or the ledger did not answer. Within the time to live it is asked again.
-    fn not_answered(&self, retry: Retry, now: Ms) -> Next<Held> {
-        match retry {
-            Retry::Never => Next::End(Held::InDoubt(Why::Unknown)),
-            _ if now >= self.until() => Next::End(Held::InDoubt(Why::Unknown)),
-            _ => Next::Do(Effect::Sleep(back_off(0), Waiting::Answer { until: self.until() })),
+    fn not_answered(&self, retry: Retry, now: Ms) -> Next {
+        match retry == Retry::Never || now >= self.until() {
+            true => self.in_doubt(Why::Unknown),
+            false => Next::Do(Effect::ask_again(self.until())),
         }
+    }
+
+    /// The end of a move that is still open, or that another worker has taken over.
+    pub(super) fn in_doubt(&self, why: Why) -> Next {
+        Next::End(End::Indeterminate { seq: Some(self.open.seq), why })
     }
 
     /// *no-late-put*: the end of the time to live. No put is sent after it.
@@ -223,6 +190,11 @@ impl Holding {
         self.open.settle_ms.max(self.log.settle_ms)
     }
 
+    /// True if no worker has sent a put of the move.
+    fn is_untouched(&self) -> bool {
+        self.sent.all == 0 && self.open.epoch == 0
+    }
+
     fn is_open_in(&self, log: &LogRead) -> bool {
         #[cfg(test)]
         if self.left_out == Some(Rule::TakeoverRecorded) {
@@ -234,137 +206,122 @@ impl Holding {
     }
 
     /// Begins step *guard*: reads the log, and also the tag if its last read is too old.
-    fn guard(&mut self, now: Ms) -> Effect {
+    fn guard(&mut self, now: Ms) -> Next {
         self.step = Step::Guarding;
         let stale = now.saturating_sub(self.looked) > self.fresh_ms;
-        match self.part == Part::Begun && self.sent.all == 0 && self.puts && stale {
-            true => Effect::Look,
-            false => Effect::ReadLog,
-        }
+        let looks = self.part == Part::Begun && self.sent.all == 0 && self.puts && stale;
+        Next::Do(if looks { Effect::Look } else { Effect::ReadLog })
     }
 
     /// Steps *guard* and *put*. The driver checks the clock once more when it sends the put.
-    fn guarded(&mut self, log: LogRead, read: Option<TagRead>, now: Ms) -> Next<Held> {
+    fn guarded(&mut self, log: LogRead, read: Option<TagRead>, now: Ms) -> Next {
         if !self.is_open_in(&log) {
-            return Next::End(Held::InDoubt(Why::TakenOver));
+            return self.in_doubt(Why::TakenOver);
         }
         let held = log.held;
         #[cfg(test)]
         let held = held && self.left_out != Some(Rule::HoldAtGuard);
         self.log = log;
-        let untouched = self.sent.all == 0 && self.open.epoch == 0;
-        if self.pins == Pins::Unconfirmed {
-            return self.end(Status::Failed, None, Why::NotPinned);
-        }
-        match (held, self.part) {
-            (false, _) => {}
-            (true, Part::Forward) if self.sent.all == 0 => return Next::End(Held::InDoubt(Why::Held)),
-            (true, _) if untouched => return self.end(Status::Aborted, None, Why::Held),
-            (true, _) => {
+        match self.part {
+            _ if !held => {}
+            Part::Forward if self.sent.all == 0 => return self.in_doubt(Why::Held),
+            _ if self.is_untouched() => return self.outcome(None, Some(Why::Held)),
+            _ => {
                 self.stop = Some(Why::Held);
-                return Next::Do(self.read_back(now));
+                return self.read_back(now);
             }
         }
         if let Some(read) = read {
             self.looked = read.sent;
             if self.is_foreign(&read) && !self.log.is_unsettled(&read) {
-                self.step = Step::Foreign(read.value, Why::Drifted(read.value));
-                return Next::Do(Effect::ReadLog);
+                return self.foreign(read.value, Why::Drifted(read.value));
             }
-        }
-        if !self.puts || !self.seen {
-            return Next::Do(self.read_back(now));
         }
         let not_after = self.not_after();
-        if now > not_after {
-            return match untouched {
-                true => self.end(Status::Aborted, None, Why::Late),
-                false => Next::Do(self.read_back(now)),
-            };
+        match now <= not_after {
+            _ if !self.puts || !self.seen => self.read_back(now),
+            false if self.is_untouched() => self.outcome(None, Some(Why::Late)),
+            false => self.read_back(now),
+            true => {
+                self.step = Step::Putting;
+                Next::Do(Effect::Put { open: Box::new(self.open.clone()), timeout_ms: self.put_ms, not_after })
+            }
         }
-        self.step = Step::Putting;
-        Next::Do(Effect::Put { open: Box::new(self.open.clone()), timeout_ms: self.put_ms, not_after })
     }
 
-    fn put_ended(&mut self, end: PutEnd, now: Ms) -> Next<Held> {
+    fn put_ended(&mut self, end: PutEnd, now: Ms) -> Next {
         match end {
             // Back to the guard, which aborts a move without a put.
-            PutEnd::NotSent if self.sent.all == 0 && self.open.epoch == 0 => return Next::Do(self.guard(now)),
-            PutEnd::NotSent => return Next::Do(self.read_back(now)),
-            PutEnd::NotReady(Retry::Never) if self.sent.all == 0 && self.open.epoch == 0 => {
-                return self.end(Status::Failed, None, Why::NotPinned);
+            PutEnd::NotSent if self.is_untouched() => return self.guard(now),
+            PutEnd::NotSent => return self.read_back(now),
+            PutEnd::NotReady(Retry::Never) if self.is_untouched() => {
+                return self.outcome(None, Some(Why::NotPinned));
             }
-            PutEnd::NotReady(Retry::Never) => return Next::End(Held::InDoubt(Why::NotPinned)),
+            PutEnd::NotReady(Retry::Never) => return self.in_doubt(Why::NotPinned),
             PutEnd::NotReady(_) => {
                 self.step = Step::Guarding;
-                return Next::Do(Effect::Sleep(back_off(0), Waiting::Answer { until: self.until() }));
+                return Next::Do(Effect::ask_again(self.until()));
             }
-            PutEnd::Refused => {
-                self.sent.refused += 1;
-                // A refusal answers only its own put. If another put is still unknown, the quiet time begins again.
-                if self.sent.unknown || self.open.epoch > 0 {
-                    self.sent.quiet = self.sent.quiet.max(now.saturating_add(self.open.quiet_ms));
-                }
-            }
-            PutEnd::Applied => {
-                self.sent.accepted = Some(now);
-                self.sent.last = Some(now);
-            }
-            PutEnd::Unknown => {
-                self.sent.last = Some(now);
-                self.sent.unknown = true;
-                self.sent.quiet = self.sent.quiet.max(now.saturating_add(self.open.quiet_ms));
-            }
+            PutEnd::Refused => self.sent.refused += 1,
+            PutEnd::Applied => (self.sent.accepted, self.sent.last) = (true, Some(now)),
+            PutEnd::Unknown => (self.sent.unknown, self.sent.last) = (true, Some(now)),
+        }
+        // A refusal answers only its own put. If another put is still unknown, the quiet time begins again.
+        if end != PutEnd::Applied && (self.sent.unknown || self.open.epoch > 0) {
+            self.sent.quiet = now.saturating_add(self.open.quiet_ms);
         }
         self.sent.all += 1;
         self.reads = 0;
-        Next::Do(self.read_back(now))
+        self.read_back(now)
     }
 
     /// Begins step *read back*, after the quiet time of every put that is not resolved.
-    fn read_back(&mut self, now: Ms) -> Effect {
+    fn read_back(&mut self, now: Ms) -> Next {
         let wait = self.sent.quiet.saturating_sub(now);
         #[cfg(test)]
         let wait = if self.left_out == Some(Rule::QuietBeforeOutcome) && self.part == Part::Begun { 0 } else { wait };
         if wait > 0 {
             self.step = Step::Quiet;
-            return Effect::Sleep(wait, Waiting::Quiet { until: self.sent.quiet });
+            return Next::Do(Effect::Sleep { ms: wait, until: self.sent.quiet, waiting: Waiting::Quiet });
         }
         self.read()
     }
 
-    fn read(&mut self) -> Effect {
+    fn read(&mut self) -> Next {
         self.step = Step::Reading;
-        Effect::Resolve
+        Next::Do(Effect::Resolve)
     }
 
     /// Reads the tag again, after a pause that ends at `until` at the latest.
-    fn read_again(&mut self, until: Ms, now: Ms) -> Next<Held> {
+    fn read_again(&mut self, until: Ms, now: Ms) -> Next {
         self.step = Step::Reading;
-        let pause = back_off(self.reads);
+        let effect = Effect::read_again(self.reads, until, self.deadline(), now);
         self.reads += 1;
-        let pause = [until, self.deadline()].into_iter().filter(|at| *at > now).fold(pause, |ms, at| ms.min(at - now));
-        Next::Do(Effect::Sleep(pause, Waiting::Settle { until }))
+        Next::Do(effect)
     }
 
-    fn observe(&mut self, observed: Option<Digest>, why: Why, log: LogRead) -> Next<Held> {
+    /// A foreign value was read: it is observed, and the move is aborted.
+    fn foreign(&mut self, observed: Option<Digest>, why: Why) -> Next {
+        self.step = Step::Foreign(Verdict { observed, why: Some(why) });
+        Next::Do(Effect::ReadLog)
+    }
+
+    fn observe(&mut self, verdict: Verdict, log: LogRead) -> Next {
         if !self.is_open_in(&log) {
-            return Next::End(Held::InDoubt(Why::TakenOver));
+            return self.in_doubt(Why::TakenOver);
         }
-        self.step = Step::Observing(observed, why);
-        let expected = match why {
-            Why::Drifted(_) => self.open.previous,
+        self.step = Step::Observing(verdict);
+        let expected = match verdict.why {
+            Some(Why::Drifted(_)) => self.open.previous,
             _ => Some(self.open.target),
         };
-        Next::Do(Effect::Observe { seq: log.state.size, expected, observed })
+        Next::Do(Effect::Observe { seq: log.state.size, expected, observed: verdict.observed })
     }
 
-    fn end(&mut self, status: Status, observed: Option<Digest>, why: Why) -> Next<Held> {
-        self.verdict(Verdict { status, observed, why: Some(why) })
-    }
-
-    fn verdict(&mut self, verdict: Verdict) -> Next<Held> {
-        self.step = Step::Closing(verdict);
+    /// Begins step *outcome*: reads the log, at whose head the outcome is appended. Without a reason the move is
+    /// committed.
+    fn outcome(&mut self, observed: Option<Digest>, why: Option<Why>) -> Next {
+        self.step = Step::Closing(Verdict { observed, why });
         Next::Do(Effect::ReadLog)
     }
 
@@ -372,7 +329,7 @@ impl Holding {
     fn put_status(&self) -> PutStatus {
         match self.sent {
             _ if self.open.as_it_is => PutStatus::None,
-            Sent { accepted: Some(_), .. } => PutStatus::Accepted,
+            Sent { accepted: true, .. } => PutStatus::Accepted,
             // The worker before this one may have sent a put.
             _ if self.sent.unknown || self.open.epoch > 0 => PutStatus::Unknown,
             Sent { refused: 1.., .. } => PutStatus::Refused,
@@ -380,35 +337,47 @@ impl Holding {
         }
     }
 
+    /// The result of the move, which ended for this reason. It is `failed` only if no put can have landed.
+    fn status(&self, why: Option<Why>) -> Status {
+        let may_have_landed = !matches!(self.put_status(), PutStatus::None | PutStatus::Refused);
+        #[cfg(test)]
+        let may_have_landed = may_have_landed && self.left_out != Some(Rule::FailedAlone);
+        match why {
+            None => Status::Committed,
+            Some(Why::NotPinned | Why::PutRefused) if !may_have_landed => Status::Failed,
+            Some(_) => Status::Aborted,
+        }
+    }
+
     /// Step *outcome*: appends at the head of `log`. A worker that lost the move to a takeover stops: the other worker
     /// closes the move.
-    fn close(&mut self, mut verdict: Verdict, log: LogRead) -> Next<Held> {
+    fn close(&mut self, verdict: Verdict, log: LogRead) -> Next {
         #[cfg(test)]
         if matches!(self.left_out, Some(Rule::OutcomeByOwner | Rule::TakeoverRecorded))
             && let Some(open) = log.state.open.as_ref().filter(|open| open.move_id == self.open.move_id)
         {
             self.open = open.clone();
         }
+        let (open, status) = (&self.open, self.status(verdict.why));
         if !self.is_open_in(&log) {
-            let closed = log.state.closed.as_ref().filter(|closed| closed.move_id == self.open.move_id);
-            return match closed {
-                // This worker's own append, whose answer was lost.
-                Some(closed) if closed.owner == self.open.owner && closed.status == verdict.status => {
-                    Next::End(Held::Closed { status: verdict.status, why: verdict.why })
-                }
-                _ => Next::End(Held::InDoubt(Why::TakenOver)),
-            };
+            // If the outcome is this worker's own: its append was stored, and the answer was lost.
+            let own = log.state.closed.as_ref().is_some_and(|closed| {
+                closed.move_id == open.move_id && closed.owner == open.owner && closed.status == status
+            });
+            return if own { self.closed(verdict.why) } else { self.in_doubt(Why::TakenOver) };
         }
-        let put = self.put_status();
-        let may_have_landed = !matches!(put, PutStatus::None | PutStatus::Refused);
-        #[cfg(test)]
-        let may_have_landed = may_have_landed && self.left_out != Some(Rule::FailedAlone);
-        if verdict.status == Status::Failed && may_have_landed {
-            verdict.status = Status::Aborted;
-        }
+        let Verdict { observed, why } = verdict;
+        let (seq, open, attempts, put) = (log.state.size, open.clone(), self.sent.all, self.put_status());
         self.step = Step::Closing(verdict);
-        let Verdict { status, observed, why } = verdict;
-        let (seq, open, attempts) = (log.state.size, self.open.clone(), self.sent.all);
         Next::Do(Effect::Close(Box::new(Closing { seq, open, status, observed, attempts, put, why })))
+    }
+
+    /// The outcome is in the log.
+    fn closed(&self, why: Option<Why>) -> Next {
+        let seq = self.open.seq;
+        Next::End(match why {
+            None => End::Committed { seq, recovered: self.open.epoch > 0 },
+            Some(why) => End::Closed { seq, status: self.status(Some(why)), why },
+        })
     }
 }

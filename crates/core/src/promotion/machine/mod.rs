@@ -37,10 +37,10 @@ mod windows;
 
 pub use ask::OnConflict;
 pub(crate) use ask::{Ask, Key, Ms, Want, Worker};
-pub(crate) use clearing::{Cleared, Clearing};
+pub(crate) use clearing::Clearing;
 pub(crate) use effect::{AppendEnd, Closing, Effect, Input, Next, Pins, PutEnd, Waiting, back_off};
 pub(crate) use end::{End, Why};
 pub(crate) use holding::Part;
-pub(crate) use moving::Moving;
+pub(crate) use moving::{Moving, same_basis};
 pub(crate) use situation::{Change, Comparison};
 pub(crate) use windows::{FirstRead, LogRead, Replay, TagRead};

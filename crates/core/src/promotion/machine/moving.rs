@@ -4,17 +4,16 @@
 //! handles the move that this worker began.
 
 use super::ask::{Ask, Ms, OnConflict, Want, Worker};
-use super::claim::{Claim, TRIES, is_of};
-use super::clearing::{Cleared, Clearing};
-use super::effect::{AppendEnd, Effect, Input, Next, Pins, Waiting, back_off};
+use super::claim::Claim;
+use super::clearing::Clearing;
+use super::effect::{AppendEnd, Effect, Input, Next, Pins};
 use super::end::{End, Why};
-use super::holding::{Held, Holding, Part};
+use super::holding::{Holding, Part};
 #[cfg(test)]
 use super::rules::Rule;
 use super::situation::{Change, Situation, leaves, situation};
 use super::windows::{LogRead, TagRead};
-use crate::error::Retry;
-use crate::log::{ChannelState, MayBeCause, Op, OpenMove, Status};
+use crate::log::{ChannelState, MayBeCause, Op, OpenMove};
 use crate::value::Digest;
 
 /// The state machine of one request.
@@ -50,6 +49,11 @@ impl Basis {
     }
 }
 
+/// True if a plan that was made by one of these states is not stale by the other.
+pub(crate) fn same_basis(one: &ChannelState, other: &ChannelState) -> bool {
+    Basis::of(one) == Basis::of(other)
+}
+
 /// A look, with the change that is judged by it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Planned {
@@ -62,8 +66,8 @@ struct Planned {
 enum Phase {
     /// Looks, or sleeps before it looks again.
     Looking,
-    /// Drift was seen: the log is read again, to see if its head has moved.
-    Confirming(Box<(LogRead, TagRead)>),
+    /// Drift was seen: the log is read again, to see if its head has moved from this size.
+    Confirming(u64, TagRead),
     /// Drift is sure: the observation is being appended.
     Observing(Option<Digest>),
     Judging(Box<Planned>),
@@ -71,14 +75,10 @@ enum Phase {
     RecordingPolicy(Box<Planned>),
     Beginning(Box<Planned>),
     /// The append of an intent was not answered: the log is read, to see if the intent is there.
-    Doubting {
-        tries: u8,
-        planned: Box<Planned>,
-        pins: Pins,
-    },
+    Doubting,
     /// Another worker's move is open.
-    Clearing(Box<(Clearing, OpenMove)>),
-    Holding(Box<Holding>, u64),
+    Clearing(Box<Clearing>),
+    Holding(Box<Holding>),
     Ended,
 }
 
@@ -86,121 +86,90 @@ impl Moving {
     /// Starts the machine of a request at `now`. Returns it with its first effect.
     pub(crate) fn start(ask: Ask, worker: Worker, now: Ms) -> (Moving, Effect) {
         let give_up = now.saturating_add(worker.timeout_ms);
-        let (basis, leaves, claim) = (None, None, Claim::default());
-        let moving =
-            Moving { ask, worker, give_up, basis, leaves, claim, unanswered: None, lags: 0, phase: Phase::Looking };
-        (moving, Effect::Look)
+        let (basis, leaves, unanswered, claim) = (None, None, None, Claim::default());
+        let phase = Phase::Looking;
+        (Moving { ask, worker, give_up, basis, leaves, claim, unanswered, lags: 0, phase }, Effect::Look)
     }
 
     /// Takes the result of the last effect, at `now`. Returns the next effect or the end. An input that does not answer
     /// the last effect ends the machine.
-    pub(crate) fn next(&mut self, input: Input, now: Ms) -> Next<End> {
+    pub(crate) fn next(&mut self, input: Input, now: Ms) -> Next {
         match (std::mem::replace(&mut self.phase, Phase::Ended), input) {
             (Phase::Looking, Input::Looked(log, read)) => self.looked(log, read, now),
             (Phase::Looking, Input::Woke) => self.look(),
-            (Phase::Confirming(seen), Input::Log(again)) => self.confirmed(&seen.0, seen.1, again),
+            (Phase::Confirming(size, read), Input::Log(again)) => self.confirmed(size, read, again),
             (Phase::Observing(_), Input::Appended(AppendEnd::Lost(_))) => self.look(),
             // The drift is refused even if its observation was not appended.
             (Phase::Observing(observed), Input::Appended(_) | Input::Broken(_)) => {
                 self.end(End::Refused(Why::Drifted(observed)))
             }
-            (Phase::Judging(planned), Input::Approved(policy)) => match planned.log.state.policies.contains(&policy) {
-                true => self.begin(planned, now),
-                false => self.record_policy(planned),
-            },
+            (Phase::Judging(planned), Input::Approved(policy)) if planned.log.state.policies.contains(&policy) => {
+                self.begin(planned, now)
+            }
+            // The policy is appended before the first intent that it judged.
+            (Phase::Judging(planned), Input::Approved(_)) => {
+                let seq = planned.log.state.size;
+                self.phase = Phase::RecordingPolicy(planned);
+                Next::Do(Effect::Policy { seq })
+            }
             (Phase::Judging(_), Input::Refused) => self.end(End::Refused(Why::Judged)),
             (Phase::RecordingPolicy(planned), Input::Appended(AppendEnd::Stored(log))) => {
                 self.begin(Box::new(Planned { log, ..*planned }), now)
             }
             // Another entry came first, or the append was not answered: read the log to see if the policy is there.
             (Phase::RecordingPolicy(_), Input::Appended(AppendEnd::Lost(_)) | Input::Woke) => self.look(),
-            (Phase::RecordingPolicy(planned), Input::Appended(AppendEnd::Unknown)) => match self.claim.unanswered() {
-                1 => self.look(),
-                2..=TRIES => {
-                    self.phase = Phase::RecordingPolicy(planned);
-                    self.sleep(back_off(0))
+            (Phase::RecordingPolicy(planned), Input::Appended(AppendEnd::Unknown)) => {
+                match self.claim.doubt(self.give_up, None) {
+                    Next::Do(Effect::ReadLog) => self.look(),
+                    Next::End(_) => self.end(End::Broken),
+                    sleep => {
+                        self.phase = Phase::RecordingPolicy(planned);
+                        sleep
+                    }
                 }
-                _ => self.end(End::Broken),
-            },
-            (Phase::Beginning(planned), Input::Begun(appended, pins)) => self.begun(planned, appended, pins, now),
-            (Phase::Doubting { planned, pins, .. }, Input::Log(log)) => self.stands(planned, pins, log, now),
-            (Phase::Doubting { .. }, Input::Broken(Retry::Never)) => self.in_doubt(),
-            (Phase::Doubting { tries: 0, .. }, Input::Broken(_)) => self.in_doubt(),
-            (Phase::Doubting { tries, planned, pins }, Input::Broken(_)) => {
-                self.phase = Phase::Doubting { tries: tries - 1, planned, pins };
-                self.sleep(back_off(0))
             }
-            (Phase::Doubting { tries, planned, pins }, Input::Woke) => {
-                self.phase = Phase::Doubting { tries, planned, pins };
+            (Phase::Beginning(planned), Input::Begun(appended, pins)) => self.begun(planned, appended, pins, now),
+            (Phase::Doubting, Input::Log(log)) => self.stands(log, now),
+            (Phase::Doubting, Input::Woke) => {
+                self.phase = Phase::Doubting;
                 Next::Do(Effect::ReadLog)
             }
-            (Phase::Clearing(mut clearing), input) => match clearing.0.next(input, now) {
-                Next::Do(effect) => {
-                    self.phase = Phase::Clearing(clearing);
-                    Next::Do(effect)
+            (Phase::Doubting, Input::Broken(retry)) => {
+                self.phase = Phase::Doubting;
+                self.claim.unread(retry, self.give_up, None)
+            }
+            (Phase::Clearing(mut clearing), input) => {
+                let next = clearing.next(input, now);
+                self.cleared(clearing, next)
+            }
+            (Phase::Holding(mut holding), input) => match holding.next(input, now) {
+                Next::End(End::Broken) => holding.in_doubt(Why::Unknown),
+                next => {
+                    self.phase = Phase::Holding(holding);
+                    next
                 }
-                Next::End(cleared) => self.cleared(cleared, &clearing.1),
-            },
-            (Phase::Holding(mut holding, seq), input) => match holding.next(input, now) {
-                Next::Do(effect) => {
-                    self.phase = Phase::Holding(holding, seq);
-                    Next::Do(effect)
-                }
-                Next::End(Held::Closed { status: Status::Committed, .. }) => {
-                    self.end(End::Committed { seq, recovered: false })
-                }
-                Next::End(Held::Closed { status, why }) => {
-                    self.end(End::Closed { seq, status, why: why.unwrap_or(Why::Unknown) })
-                }
-                Next::End(Held::InDoubt(why)) => self.end(End::Indeterminate { seq: Some(seq), why }),
-                Next::End(Held::Broken) => self.end(End::Indeterminate { seq: Some(seq), why: Why::Unknown }),
             },
             (_, _) => self.end(End::Broken),
         }
     }
 
-    /// True if both are about to be judged, on the same basis.
-    pub(crate) fn is_based_like(&self, other: &Moving) -> bool {
-        match (&self.phase, &other.phase) {
-            (Phase::Judging(one), Phase::Judging(other)) => Basis::of(&one.log.state) == Basis::of(&other.log.state),
-            _ => false,
-        }
-    }
-
-    /// Ends the machine. While a claim may still land, the end is indeterminate, never *nothing written*.
-    fn end(&mut self, end: End) -> Next<End> {
+    fn end(&mut self, end: End) -> Next {
         self.phase = Phase::Ended;
-        Next::End(match end {
-            End::Refused(_) | End::Unchanged(_) | End::Broken if self.claim.may_land() => {
-                End::Indeterminate { seq: None, why: Why::Unknown }
-            }
-            end => end,
-        })
-    }
-
-    fn in_doubt(&mut self) -> Next<End> {
-        self.end(End::Indeterminate { seq: None, why: Why::Unknown })
-    }
-
-    fn sleep(&self, ms: Ms) -> Next<End> {
-        Next::Do(Effect::Sleep(ms, Waiting::Answer { until: self.give_up }))
+        Next::End(self.claim.end(end, None))
     }
 
     /// Step *look*.
-    fn look(&mut self) -> Next<End> {
+    fn look(&mut self) -> Next {
         self.phase = Phase::Looking;
         Next::Do(Effect::Look)
     }
 
     /// Steps *replay*, *wait* and *drift*.
-    fn looked(&mut self, log: LogRead, read: TagRead, now: Ms) -> Next<End> {
+    fn looked(&mut self, log: LogRead, read: TagRead, now: Ms) -> Next {
         #[cfg(test)]
         let log = Rule::blind(self.worker.left_out, log);
-        self.claim.forget_lost(&log.state, &self.worker.owner);
-        if self.claim.won(&log.state, &self.worker.owner).is_some()
-            && let Some((planned, pins)) = self.unanswered.take()
-        {
-            return self.stands(planned, pins, log, now);
+        if self.claim.won(&log.state, &self.worker.owner).is_some() && self.unanswered.is_some() {
+            return self.stands(log, now);
         }
         let leaves = *self.leaves.get_or_insert_with(|| leaves(&log));
         let state = &log.state;
@@ -210,115 +179,93 @@ impl Moving {
         let stale = stale && self.worker.left_out != Some(Rule::StaleNeverWins);
         // The digest that an unnamed rollback leaves has become live: the rollback waited for that.
         let expected = self.ask.want == Want::Previous && state.live == leaves;
-        let situation = situation(&self.ask, &log, &read, leaves);
-        match situation {
-            Situation::Replayed(replay) => self.end(End::Replayed(replay)),
-            Situation::No(why) => self.end(End::Refused(why)),
-            Situation::Busy(open) => self.clear(&log, *open, now),
-            Situation::Lag => self.look_again(&log, &read, now),
-            Situation::Unchanged(live) => self.end(End::Unchanged(live)),
+        match situation(&self.ask, &log, &read, leaves) {
+            Err(why) => self.end(End::Refused(why)),
+            Ok(Situation::Replayed(replay)) => self.end(End::Replayed(replay)),
+            Ok(Situation::Busy(open)) => self.clear(&log, *open, now),
+            Ok(Situation::Lag) => self.look_again(&log, &read, now),
+            Ok(Situation::Unchanged(live)) => self.end(End::Unchanged(live)),
             // A run whose facts have changed is refused, unless it asked to requeue.
-            _ if stale && !expected && self.ask.on_conflict != OnConflict::Requeue => {
+            Ok(_) if stale && !expected && self.ask.on_conflict != OnConflict::Requeue => {
                 self.end(End::Refused(Why::ChannelChanged))
             }
             #[cfg(test)]
-            Situation::Drift { .. } if self.worker.left_out == Some(Rule::HeadReadAgain) => {
-                self.confirmed(&log.clone(), read, log)
+            Ok(Situation::Drift { .. }) if self.worker.left_out == Some(Rule::HeadReadAgain) => {
+                self.confirmed(log.state.size, read, log)
             }
-            Situation::Drift { .. } => {
-                self.phase = Phase::Confirming(Box::new((log, read)));
+            Ok(Situation::Drift { .. }) => {
+                self.phase = Phase::Confirming(log.state.size, read);
                 Next::Do(Effect::ReadLog)
             }
-            Situation::Ready(change) => self.judge(log, change, read),
+            Ok(Situation::Ready(change)) => self.judge(log, change, read),
         }
     }
 
     /// *lag-is-not-drift*: looks again until a read answers the live digest or the channel is settled.
-    fn look_again(&mut self, log: &LogRead, read: &TagRead, now: Ms) -> Next<End> {
+    fn look_again(&mut self, log: &LogRead, read: &TagRead, now: Ms) -> Next {
         if now >= self.give_up {
             return self.end(End::Refused(Why::Unsettled(read.value)));
         }
-        let until = log.settled_at(read, now);
-        let pause = [until, self.give_up]
-            .into_iter()
-            .filter(|at| *at > now)
-            .fold(back_off(self.lags), |ms, at| ms.min(at - now));
-        self.lags += 1;
         self.phase = Phase::Looking;
-        Next::Do(Effect::Sleep(pause, Waiting::Settle { until }))
+        let effect = Effect::read_again(self.lags, log.settled_at(read, now), self.give_up, now);
+        self.lags += 1;
+        Next::Do(effect)
     }
 
     /// Drift is sure if the log's head did not move. A repair and an adoption go on; other moves are refused, and the
     /// drift is observed.
-    fn confirmed(&mut self, log: &LogRead, read: TagRead, again: LogRead) -> Next<End> {
-        if again.state.size != log.state.size {
+    fn confirmed(&mut self, size: u64, read: TagRead, again: LogRead) -> Next {
+        if again.state.size != size {
             return self.look();
         }
         match situation(&self.ask, &again, &read, self.leaves.flatten()) {
-            Situation::Drift { fix: Some(change) } => self.judge(again, change, read),
-            Situation::Drift { fix: None } => {
+            Err(why) => self.end(End::Refused(why)),
+            Ok(Situation::Drift { fix: Some(change) }) => self.judge(again, change, read),
+            Ok(Situation::Drift { fix: None }) => {
                 let newest = again.state.trail.may_be.iter().rev().find(|seen| seen.cause == MayBeCause::Observation);
-                match newest.is_some_and(|seen| seen.value == read.value) {
-                    true => self.end(End::Refused(Why::Drifted(read.value))),
-                    false => {
-                        self.phase = Phase::Observing(read.value);
-                        let (seq, expected) = (again.state.size, again.state.live);
-                        Next::Do(Effect::Observe { seq, expected, observed: read.value })
-                    }
+                if newest.is_some_and(|seen| seen.value == read.value) {
+                    return self.end(End::Refused(Why::Drifted(read.value)));
                 }
+                self.phase = Phase::Observing(read.value);
+                let (seq, expected) = (again.state.size, again.state.live);
+                Next::Do(Effect::Observe { seq, expected, observed: read.value })
             }
-            Situation::No(why) => self.end(End::Refused(why)),
-            _ => self.look(),
+            Ok(_) => self.look(),
         }
     }
 
     /// Step *judge*.
-    fn judge(&mut self, log: LogRead, change: Change, read: TagRead) -> Next<End> {
+    fn judge(&mut self, log: LogRead, change: Change, read: TagRead) -> Next {
         self.lags = 0;
         let lagging = read.value != log.state.live && log.is_unsettled(&read);
         self.phase = Phase::Judging(Box::new(Planned { log, change, read }));
         Next::Do(Effect::Judge { read, lagging, change })
     }
 
-    /// Appends the policy, before the first intent that it judged.
-    fn record_policy(&mut self, planned: Box<Planned>) -> Next<End> {
-        let seq = planned.log.state.size;
-        self.phase = Phase::RecordingPolicy(planned);
-        Next::Do(Effect::Policy { seq })
-    }
-
     /// Steps *intent* and *pin*. The time to live counts from here, before the append.
-    fn begin(&mut self, planned: Box<Planned>, now: Ms) -> Next<End> {
+    fn begin(&mut self, planned: Box<Planned>, now: Ms) -> Next {
         let (seq, change) = (planned.log.state.size, planned.change);
         self.claim.send(seq, now);
         self.phase = Phase::Beginning(planned);
         Next::Do(Effect::Begin { seq, change })
     }
 
-    fn begun(&mut self, planned: Box<Planned>, appended: AppendEnd, pins: Pins, now: Ms) -> Next<End> {
-        match appended {
-            AppendEnd::Stored(log) => {
-                self.claim.answered();
-                self.stands(planned, pins, log, now)
-            }
-            AppendEnd::Lost(log) if is_of(&log.state, &self.worker.owner) => self.stands(planned, pins, log, now),
-            AppendEnd::Lost(log) => self.overtaken(planned, log, now),
-            AppendEnd::Unknown => {
-                let unanswered = self.claim.unanswered();
-                self.phase = Phase::Doubting { tries: TRIES, planned, pins };
-                match unanswered {
-                    1 => Next::Do(Effect::ReadLog),
-                    2..=TRIES => self.sleep(back_off(0)),
-                    _ => self.in_doubt(),
-                }
-            }
+    fn begun(&mut self, planned: Box<Planned>, appended: AppendEnd, pins: Pins, now: Ms) -> Next {
+        let (AppendEnd::Stored(log) | AppendEnd::Lost(log)) = appended else {
+            self.unanswered = Some((planned, pins));
+            self.phase = Phase::Doubting;
+            return self.claim.doubt(self.give_up, None);
+        };
+        self.claim.answered();
+        if self.claim.won(&log.state, &self.worker.owner).is_none() {
+            return self.overtaken(planned, log, now);
         }
+        self.unanswered = Some((planned, pins));
+        self.stands(log, now)
     }
 
     /// Another entry has the position of the intent.
-    fn overtaken(&mut self, planned: Box<Planned>, log: LogRead, now: Ms) -> Next<End> {
-        self.claim.forget_lost(&log.state, &self.worker.owner);
-        self.claim.answered();
+    fn overtaken(&mut self, planned: Box<Planned>, log: LogRead, now: Ms) -> Next {
         let (state, then) = (&log.state, &planned.log.state);
         if state.last_intent == then.last_intent && state.migrated.is_none() {
             // After an observation or a deployment: begin again at the new head. After a hold, a block or a policy:
@@ -339,20 +286,19 @@ impl Moving {
     }
 
     /// The log was read after an intent was sent: goes on if the intent is there, and looks again if not.
-    fn stands(&mut self, planned: Box<Planned>, pins: Pins, log: LogRead, now: Ms) -> Next<End> {
-        self.claim.forget_lost(&log.state, &self.worker.owner);
-        let (Some(open), Some(start)) = (&log.state.open, self.claim.won(&log.state, &self.worker.owner)) else {
-            self.unanswered = Some((planned, pins));
+    fn stands(&mut self, log: LogRead, now: Ms) -> Next {
+        let Some(start) = self.claim.won(&log.state, &self.worker.owner) else { return self.look() };
+        let (Some(open), Some((planned, pins))) = (log.state.open.clone(), self.unanswered.take()) else {
             return self.look();
         };
-        let (seq, times) = (open.seq, (start, planned.read.sent));
-        let (holding, effect) = Holding::begun(open.clone(), log, planned.change, pins, times, &self.worker, now);
-        self.phase = Phase::Holding(Box::new(holding), seq);
-        Next::Do(effect)
+        let mut holding = Box::new(Holding::new(Part::Begun, open, log, start, &self.worker));
+        let next = holding.begun(planned.change.puts, pins, planned.read.sent, now);
+        self.phase = Phase::Holding(holding);
+        next
     }
 
     /// Steps *wait* and *takeover*: another worker's move is open.
-    fn clear(&mut self, log: &LogRead, open: OpenMove, now: Ms) -> Next<End> {
+    fn clear(&mut self, log: &LogRead, open: OpenMove, now: Ms) -> Next {
         let same_key = open.key == self.ask.key && open.request == self.ask.request;
         if let Some(basis) = &mut self.basis {
             // The plan does not become stale by a retry of the same request, nor by the open move that this run is to
@@ -367,54 +313,42 @@ impl Moving {
         }
         #[cfg(test)]
         if self.worker.left_out == Some(Rule::RetryWaits) && same_key {
-            let change = Change {
-                op: open.op,
-                previous: open.previous,
-                target: open.target,
-                replaced: open.replaced,
-                puts: !open.as_it_is,
-            };
-            let seq = open.seq;
-            let (holding, effect) =
-                Holding::begun(open, log.clone(), change, Pins::Confirmed, (now, now), &self.worker, now);
-            self.phase = Phase::Holding(Box::new(holding), seq);
-            return Next::Do(effect);
+            let puts = !open.as_it_is;
+            let mut holding = Box::new(Holding::new(Part::Begun, open, log.clone(), now, &self.worker));
+            let next = holding.begun(puts, Pins::Confirmed, now, now);
+            self.phase = Phase::Holding(holding);
+            return next;
         }
         let part = match same_key {
             true => Part::SameKey,
             false => Part::Abandon { at_once: self.ask.op == Op::Rollback },
         };
-        let mut clearing = Clearing::new(part, self.worker.clone(), self.give_up);
-        match clearing.meet(log, now) {
-            Next::Do(effect) => {
-                self.phase = Phase::Clearing(Box::new((clearing, open)));
-                Next::Do(effect)
-            }
-            Next::End(cleared) => self.cleared(cleared, &open),
-        }
+        let mut clearing = Box::new(Clearing::new(part, self.worker.clone(), self.give_up));
+        let next = clearing.meet(log, now);
+        self.cleared(clearing, next)
     }
 
-    fn cleared(&mut self, cleared: Cleared, open: &OpenMove) -> Next<End> {
-        let same_key = open.key == self.ask.key && open.request == self.ask.request;
-        match cleared {
-            Cleared::Closed { seq, status: Status::Committed, .. } if same_key => {
-                self.end(End::Committed { seq, recovered: true })
+    /// Goes on with the next effect of `clearing`, or, if the other worker's move is closed, with this move.
+    fn cleared(&mut self, clearing: Box<Clearing>, next: Next) -> Next {
+        match next {
+            Next::Do(_) => {
+                self.phase = Phase::Clearing(clearing);
+                next
             }
-            // The plan does not become stale by a move that this run closed itself: the basis takes that move's result.
-            Cleared::Closed { status, .. } => {
-                if let Some(basis) = &mut self.basis
-                    && status == Status::Committed
-                    && basis.last_intent == Some(open.seq)
+            Next::End(End::Committed { .. }) if clearing.part != Part::SameKey => {
+                // The plan does not become stale by a move that this run closed itself: the basis takes that move's
+                // result.
+                if let (Some(basis), Some(met)) = (&mut self.basis, &clearing.met)
+                    && basis.last_intent == Some(met.open.seq)
                 {
-                    basis.live = Some(open.target);
-                    basis.previous = open.previous.filter(|previous| *previous != open.target).or(basis.previous);
+                    let (target, previous) = (met.open.target, met.open.previous);
+                    basis.live = Some(target);
+                    basis.previous = previous.filter(|previous| *previous != target).or(basis.previous);
                 }
                 self.look()
             }
-            Cleared::Nothing | Cleared::Gone(_) => self.look(),
-            Cleared::Refused(why) => self.end(End::Refused(why)),
-            Cleared::InDoubt(seq, why) => self.end(End::Indeterminate { seq, why }),
-            Cleared::Broken => self.end(End::Broken),
+            Next::End(End::Closed { .. } | End::Nothing | End::Gone(_)) => self.look(),
+            Next::End(end) => self.end(end),
         }
     }
 }

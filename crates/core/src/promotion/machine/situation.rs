@@ -11,8 +11,6 @@ use crate::value::Digest;
 pub(crate) enum Situation {
     /// A committed move has the same key and request, and its target is still live.
     Replayed(Replay),
-    /// The move cannot be made.
-    No(Why),
     /// Another move is open.
     Busy(Box<OpenMove>),
     /// The read may lag (*lag-is-not-drift*), or its value must be proved first (*unchanged-is-proved*): look again.
@@ -49,95 +47,87 @@ pub(crate) fn leaves(log: &LogRead) -> Option<Digest> {
     log.state.open.as_ref().map(|open| open.target).or(log.state.live)
 }
 
-/// Classifies `ask` against a log and a read of the tag. `leaves` is the digest that an unnamed rollback leaves.
-pub(crate) fn situation(ask: &Ask, log: &LogRead, read: &TagRead, leaves: Option<Digest>) -> Situation {
+/// Classifies `ask` against a log and a read of the tag. `leaves` is the digest that an unnamed rollback leaves. An error
+/// is the reason why the move cannot be made.
+pub(crate) fn situation(ask: &Ask, log: &LogRead, read: &TagRead, leaves: Option<Digest>) -> Result<Situation, Why> {
     if log.state.migrated.is_some() {
-        return Situation::No(Why::LogMigrated);
+        return Err(Why::LogMigrated);
     }
     if let Some(replay) = &log.replay {
         return replayed(ask, log, read, replay);
     }
     if let Some(open) = &log.state.open {
-        return Situation::Busy(Box::new(open.clone()));
+        return Ok(Situation::Busy(Box::new(open.clone())));
     }
     match (ask.op, log.state.live) {
-        (Op::Bootstrap, Some(_)) => Situation::No(Why::Bootstrapped),
+        (Op::Bootstrap, Some(_)) => Err(Why::Bootstrapped),
         (Op::Bootstrap, None) => first(ask, log, read),
         // A new channel: the promotion overwrites nothing.
         (Op::Promote, None) if read.value.is_none() => first(ask, log, read),
-        (_, None) => Situation::No(Why::NotBootstrapped),
+        (_, None) => Err(Why::NotBootstrapped),
         (_, Some(live)) => governed(ask, log, live, read, leaves),
     }
 }
 
 /// A committed move has the key.
-fn replayed(ask: &Ask, log: &LogRead, read: &TagRead, replay: &Replay) -> Situation {
+fn replayed(ask: &Ask, log: &LogRead, read: &TagRead, replay: &Replay) -> Result<Situation, Why> {
     if replay.request != ask.request {
-        return Situation::No(Why::OtherRequest);
+        return Err(Why::OtherRequest);
     }
     if log.state.live != Some(replay.target) {
-        return Situation::No(Why::Superseded(replay.seq));
+        return Err(Why::Superseded(replay.seq));
     }
-    match &log.state.open {
+    Ok(match &log.state.open {
         Some(open) => Situation::Busy(Box::new(open.clone())),
         // A hidden tag proves nothing, and a replay puts nothing.
-        None if read.hidden => Situation::No(Why::Unsettled(read.value)),
+        None if read.hidden => return Err(Why::Unsettled(read.value)),
         None if read.value == log.state.live && !log.has_past(read) => Situation::Replayed(*replay),
         None if read.value == log.state.live || log.is_unsettled(read) => Situation::Lag,
         None => Situation::Drift { fix: None },
-    }
+    })
 }
 
 /// The log has no committed move.
-fn first(ask: &Ask, log: &LogRead, read: &TagRead) -> Situation {
+fn first(ask: &Ask, log: &LogRead, read: &TagRead) -> Result<Situation, Why> {
     let change =
-        |target, puts| Situation::Ready(Change { op: Op::Bootstrap, previous: None, target, replaced: None, puts });
+        |target, puts| Ok(Situation::Ready(Change { op: Op::Bootstrap, previous: None, target, replaced: None, puts }));
     match (ask.want, read.value) {
         (Want::Digest(target), None) => change(target, true),
-        (_, Some(_)) if log.is_unsettled(read) => Situation::Lag,
+        _ if log.is_unsettled(read) => Ok(Situation::Lag),
         (Want::Digest(target), Some(observed)) if observed == target => change(target, true),
-        (Want::Digest(_), Some(observed)) => Situation::No(Why::Occupied(observed)),
+        (Want::Digest(_), Some(observed)) => Err(Why::Occupied(observed)),
         (_, Some(observed)) => change(observed, false),
-        (_, None) if log.is_unsettled(read) => Situation::Lag,
-        (_, None) => Situation::No(Why::Absent),
+        (_, None) => Err(Why::Absent),
     }
 }
 
-fn governed(ask: &Ask, log: &LogRead, live: Digest, read: &TagRead, leaves: Option<Digest>) -> Situation {
-    let op = ask.op;
-    let change = |target, puts| Change { op, previous: Some(live), target, replaced: None, puts };
+fn governed(ask: &Ask, log: &LogRead, live: Digest, read: &TagRead, leaves: Option<Digest>) -> Result<Situation, Why> {
+    let change = |target, puts| Change { op: ask.op, previous: Some(live), target, replaced: None, puts };
+    let ready = |target, puts| Ok(Situation::Ready(change(target, puts)));
+    let drift = |fix| Ok(Situation::Drift { fix });
     if read.value != Some(live) {
-        let lags = log.is_unsettled(read);
-        return match op {
-            Op::Repair => {
-                let repair = Change { replaced: read.value, ..change(live, true) };
-                // *lag-is-not-drift*: a repair goes on by the log.
-                if lags { Situation::Ready(repair) } else { Situation::Drift { fix: Some(repair) } }
-            }
-            Op::Rollback if lags => wanted(ask, log, live, leaves)
-                .map_or_else(Situation::No, |target| Situation::Ready(change(target, true))),
-            _ if lags => Situation::Lag,
-            Op::Adopt => match read.value {
-                Some(observed) => Situation::Drift { fix: Some(change(observed, false)) },
-                None => Situation::No(Why::Absent),
-            },
-            _ => Situation::Drift { fix: None },
+        let repair = Change { replaced: read.value, ..change(live, true) };
+        return match (ask.op, log.is_unsettled(read)) {
+            // *lag-is-not-drift*: a repair and a rollback go on by the log.
+            (Op::Repair, true) => Ok(Situation::Ready(repair)),
+            (Op::Rollback, true) => ready(wanted(ask, log, live, leaves)?, true),
+            (_, true) => Ok(Situation::Lag),
+            (Op::Repair, false) => drift(Some(repair)),
+            (Op::Adopt, false) => drift(Some(change(read.value.ok_or(Why::Absent)?, false))),
+            (_, false) => drift(None),
         };
     }
-    let target = match wanted(ask, log, live, leaves) {
-        Ok(target) => target,
-        Err(why) => return Situation::No(why),
-    };
+    let target = wanted(ask, log, live, leaves)?;
     // The move that the unnamed rollback was to leave ended without a result: put the live digest again.
     let put_again = ask.want == Want::Previous && target == live;
     let proved = !read.hidden && !log.has_past(read);
-    match op {
-        _ if target != live || put_again => Situation::Ready(change(target, true)),
-        Op::Adopt if proved => Situation::Unchanged(live),
-        Op::Adopt => Situation::Lag,
-        _ if !proved => Situation::Ready(change(live, true)),
-        _ if ask.key_from == Key::Given && op != Op::Repair => Situation::Ready(change(live, false)),
-        _ => Situation::Unchanged(live),
+    match ask.op {
+        _ if target != live || put_again => ready(target, true),
+        Op::Adopt if !proved => Ok(Situation::Lag),
+        _ if !proved => ready(live, true),
+        Op::Adopt | Op::Repair => Ok(Situation::Unchanged(live)),
+        _ if ask.key_from == Key::Given => ready(live, false),
+        _ => Ok(Situation::Unchanged(live)),
     }
 }
 
@@ -168,14 +158,11 @@ impl LogRead {
     /// Compares the log with a read of the tag.
     pub(crate) fn compare(&self, read: &TagRead) -> Comparison {
         match self.state.live {
-            Some(live) if read.value != Some(live) && self.state.open.is_none() && self.state.migrated.is_none() => {
-                if self.is_unsettled(read) {
-                    Comparison::Lags { live }
-                } else {
-                    Comparison::Differs { live }
-                }
-            }
-            _ => Comparison::Same,
+            _ if self.state.open.is_some() || self.state.migrated.is_some() => Comparison::Same,
+            Some(live) if read.value == Some(live) => Comparison::Same,
+            Some(live) if self.is_unsettled(read) => Comparison::Lags { live },
+            Some(live) => Comparison::Differs { live },
+            None => Comparison::Same,
         }
     }
 }

@@ -115,7 +115,7 @@ impl Log {
     }
 
     fn read(&mut self, now: Ms) -> LogRead {
-        self.first_read.note(self.state.size, now);
+        self.first_read.note(self.state.size, now, Deadlines::MAX_MS);
         let (state, first_read) = (Arc::new(self.state.clone()), self.first_read.clone());
         LogRead { state, replay: None, held: false, first_read, settle_ms: TIMES.settle_ms }
     }
@@ -138,7 +138,7 @@ impl Run<Moving> {
         Run { machine, now: 0 }
     }
 
-    fn next(&mut self, input: Input) -> Next<End> {
+    fn next(&mut self, input: Input) -> Next {
         self.machine.next(input, self.now)
     }
 
@@ -184,21 +184,23 @@ impl Run<Clearing> {
     fn taking_over(part: Part, worker: Worker, log: &mut Log) -> (Run<Clearing>, Deadlines) {
         let (machine, _) = Clearing::start(part, worker, 0);
         let mut run = Run { machine, now: 0 };
-        let Effect::Sleep(_, Waiting::Other { until, .. }) = run.effect_of_log(log) else { panic!("it does not wait") };
+        let Effect::Sleep { until, waiting: Waiting::Other(_), .. } = run.effect_of_log(log) else {
+            panic!("it does not wait")
+        };
         run.now = until;
         let Effect::Takeover { deadlines, .. } = run.effect_of_log(log) else { panic!("it does not take over") };
         log.take_over("me", deadlines);
         (run, deadlines)
     }
 
-    fn next(&mut self, input: Input) -> Next<Cleared> {
+    fn next(&mut self, input: Input) -> Next {
         self.machine.next(input, self.now)
     }
 
     fn effect(&mut self, input: Input) -> Effect {
         match self.next(input) {
             Next::Do(effect) => effect,
-            Next::End(cleared) => panic!("{cleared:?}"),
+            Next::End(end) => panic!("{end:?}"),
         }
     }
 
@@ -211,7 +213,8 @@ impl Run<Clearing> {
     fn reads_after_quiet(&mut self, log: &mut Log, quiet_ms: Ms) {
         let stored = AppendEnd::Stored(log.read(self.now));
         let until = self.now + quiet_ms;
-        assert_eq!(self.effect(Input::Appended(stored)), Effect::Sleep(quiet_ms, Waiting::Quiet { until }));
+        let quiet = Effect::Sleep { ms: quiet_ms, until, waiting: Waiting::Quiet };
+        assert_eq!(self.effect(Input::Appended(stored)), quiet);
         self.now = until;
         assert_eq!(self.effect(Input::Woke), Effect::Resolve);
     }

@@ -57,14 +57,9 @@ const SKEW_MS: u64 = 5 * 60 * 1000;
 pub(crate) struct FirstRead(Vec<(u64, Ms)>);
 
 impl FirstRead {
-    /// Notes that the log was read up to `size` at `now`. Times that are older than the longest settle time are
-    /// dropped.
-    pub(crate) fn note(&mut self, size: u64, now: Ms) {
-        self.note_within(size, now, Deadlines::MAX_MS);
-    }
-
-    /// Like `note`, where no settle time is longer than `longest`.
-    pub(crate) fn note_within(&mut self, size: u64, now: Ms, longest: Ms) {
+    /// Notes that the log was read up to `size` at `now`. Times that are older than `longest`, the longest settle time,
+    /// are dropped.
+    pub(crate) fn note(&mut self, size: u64, now: Ms, longest: Ms) {
         if self.0.last().is_none_or(|(known, _)| *known < size) {
             self.0.push((size, now));
         }

@@ -1,6 +1,6 @@
 //! Moves whose worker is dead: plans, moves and recoveries that meet them.
 
-use super::flawed::{Flaw, Flawed, dead, over, shared};
+use super::flawed::{always, dead, dies_after, down, flawed, over, shared};
 use super::*;
 use crate::testing::ReadFault;
 
@@ -9,7 +9,7 @@ async fn plan_over_a_dead_move_writes_nothing() {
     for key in ["another", "the same"] {
         let (w, ledger) = shared().await;
         let asked = || terms().idempotency_key(key.parse().unwrap());
-        let dying = over(&w, Flawed::over(&ledger, [(Flaw::Dies, 1)]));
+        let dying = over(&w, dies_after(0, &ledger));
         let given = if key == "the same" { asked() } else { terms() };
         dying.promote(&w.prod, w.release("1.1"), given).await.unwrap_err();
         let before = (ledger.size(&w.prod).await.unwrap(), w.registry.changes().len());
@@ -31,7 +31,7 @@ async fn plan_over_a_dead_move_writes_nothing() {
 async fn rollback_after_a_dead_promotion_puts_the_live_digest_again() {
     let (w, ledger) = shared().await;
     w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
-    let dying = over(&w, Flawed::over(&ledger, [(Flaw::Dies, 1)]));
+    let dying = over(&w, dies_after(0, &ledger));
     dying.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
     w.registry.clear_calls();
     let receipt = w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
@@ -44,7 +44,7 @@ async fn rollback_after_a_dead_promotion_puts_the_live_digest_again() {
 async fn a_takeover_that_cannot_be_written_gives_up_at_the_timeout() {
     let (w, ledger) = shared().await;
     dead(&w, &ledger).await;
-    let full = over(&w, Flawed::over(&ledger, [(Flaw::Down, usize::MAX)]));
+    let full = over(&w, flawed(&ledger, always(down)));
     let error = full.promote(&w.prod, w.release("1.2"), terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerUnavailable, "{error:?}");
 }

@@ -19,7 +19,7 @@ pub(super) fn gone() -> Fault {
 }
 
 /// The append fails, and is not stored.
-fn down() -> Fault {
+pub(super) fn down() -> Fault {
     Fault::before(Error::new(ErrorKind::LedgerUnavailable, "the disk is full"))
 }
 

@@ -2,22 +2,22 @@
 //! `docs/internals/protocol.md`.
 
 use super::super::ask::Ms;
-use super::super::effect::{Effect, Next};
+use super::super::effect::Next;
 use super::super::end::Why;
 #[cfg(test)]
 use super::super::rules::Rule;
 use super::super::windows::TagRead;
-use super::{Held, Holding, Part, Step, Verdict};
-use crate::log::{Op, Status};
+use super::{Holding, Part};
+use crate::log::Op;
 use crate::value::Digest;
 
 impl Holding {
-    /// *old-proves-nothing*: a read that was sent before this time may be older than a put of the move.
+    /// *old-proves-nothing*: a read that was sent before this time may be older than a put of the move. A put that may
+    /// still land after its answer was lost counts until its quiet time is over.
     fn proves_from(&self) -> Ms {
-        let accepted = self.sent.accepted.map_or(0, |at| at.saturating_add(self.settle_ms()));
-        let unresolved =
-            self.sent.last.map_or(0, |at| at.saturating_add(self.open.quiet_ms).saturating_add(self.settle_ms()));
-        let from = if self.sent.unknown || self.sent.accepted.is_none() { unresolved.max(accepted) } else { accepted };
+        let resolved = self.sent.accepted && !self.sent.unknown;
+        let quiet_ms = if resolved { 0 } else { self.open.quiet_ms };
+        let from = self.sent.last.map_or(0, |at| at.saturating_add(quiet_ms).saturating_add(self.settle_ms()));
         #[cfg(test)]
         let from = if self.left_out == Some(Rule::OldProvesNothing) { self.sent.quiet } else { from };
         from
@@ -46,89 +46,84 @@ impl Holding {
                 let had = self.open.previous == target || self.log.is_past(target, read) || self.log.is_may_be(target);
                 #[cfg(test)]
                 let had = had && self.left_out != Some(Rule::TargetProvesOnce);
-                !had || self.sent.accepted.is_some()
+                !had || self.sent.accepted
             }
         }
     }
 
     /// Concludes from a read after the last put, or after the takeover.
-    pub(super) fn conclude(&mut self, read: TagRead, now: Ms) -> Next<Held> {
+    pub(super) fn conclude(&mut self, read: TagRead, now: Ms) -> Next {
         let value = read.value;
         (self.looked, self.seen) = (read.sent, true);
         if self.is_proved_by(&read) {
-            return self.verdict(Verdict { status: Status::Committed, observed: value, why: None });
+            return self.outcome(value, None);
         }
         let (settled, foreign) = (!self.log.is_unsettled(&read), self.is_foreign(&read));
-        let untouched = self.sent.all == 0 && self.open.epoch == 0;
         let refused = self.sent.all > 0 && self.sent.all == self.sent.refused && self.open.epoch == 0;
         #[cfg(test)]
         let refused = refused || (self.left_out == Some(Rule::FailedAlone) && self.sent.refused > 0);
         if refused {
-            return self.end(Status::Failed, value, Why::PutRefused);
+            return self.outcome(value, Some(Why::PutRefused));
         }
-        if untouched && (!self.puts || value.is_some()) {
+        if self.is_untouched() && (!self.puts || value.is_some()) {
             return self.conclude_without_put(&read, settled, now);
         }
-        let proves_from = self.proves_from();
-        if matches!(self.part, Part::Abandon { .. }) || self.stop.is_some() || !self.puts {
+        if self.stop.is_some() || !self.puts {
             return self.conclude_closing(&read, settled && foreign, now);
         }
         // The tag is absent after an unknown put: a registry may delete the tag when it cleans up after its own error.
-        let vanished = foreign && value.is_none() && self.sent.unknown && self.sent.accepted.is_none();
-        if self.sent.accepted.is_some() || (foreign && !vanished) {
+        let vanished = value.is_none() && self.sent.unknown && !self.sent.accepted;
+        let foreign = foreign && !vanished;
+        if foreign && self.sent.all == 0 {
+            // A move that was taken over, and the tag is neither at its target nor at the value before it: send no put.
+            self.stop = Some(Why::Overwritten(value));
+            return self.conclude_closing(&read, settled, now);
+        }
+        let (proves_from, proves) = (self.proves_from(), read.sent >= self.proves_from());
+        if self.sent.accepted || foreign {
             return match foreign {
-                _ if self.sent.all == 0 => {
-                    // A move that was taken over, and the tag is neither at its target nor at the value before it: send
-                    // no put.
-                    self.stop = Some(Why::Overwritten(value));
-                    self.conclude_closing(&read, settled, now)
-                }
-                true if read.sent >= proves_from => self.foreign(value),
-                false if read.sent >= proves_from => Next::End(Held::InDoubt(Why::StillOld(value))),
-                _ if now >= self.deadline() => Next::End(Held::InDoubt(Why::StillOld(value))),
+                true if proves => self.overwritten(value),
+                _ if proves || now >= self.deadline() => self.in_doubt(Why::StillOld(value)),
                 _ => self.read_again(proves_from, now),
             };
         }
         // *old-proves-nothing* delays outcomes, not puts: the same target is put again after the quiet time.
         match now <= self.not_after() {
-            true => Next::Do(self.guard(now)),
-            false if read.sent >= proves_from => self.end(Status::Aborted, value, Why::Late),
-            false if now >= self.deadline() => Next::End(Held::InDoubt(Why::Unknown)),
+            true => self.guard(now),
+            false if proves => self.outcome(value, Some(Why::Late)),
+            false if now >= self.deadline() => self.in_doubt(Why::Unknown),
             false => self.read_again(proves_from, now),
         }
     }
 
     /// No worker has sent a put, and the tag is not proved to be at the target.
-    fn conclude_without_put(&mut self, read: &TagRead, settled: bool, now: Ms) -> Next<Held> {
+    fn conclude_without_put(&mut self, read: &TagRead, settled: bool, now: Ms) -> Next {
         match settled {
-            true if read.value != Some(self.open.target) => self.foreign(read.value),
-            _ if now >= self.until() => self.end(Status::Aborted, read.value, Why::Late),
+            true if read.value != Some(self.open.target) => self.overwritten(read.value),
+            _ if now >= self.until() => self.outcome(read.value, Some(Why::Late)),
             _ => self.read_again(self.log.settled_at(read, now), now),
         }
     }
 
     /// *closing*: sends no put; reads until *old-proves-nothing* is over, but not beyond this worker's own ttl.
-    fn conclude_closing(&mut self, read: &TagRead, foreign: bool, now: Ms) -> Next<Held> {
+    fn conclude_closing(&mut self, read: &TagRead, foreign: bool, now: Ms) -> Next {
         let over = match self.part {
             Part::Abandon { at_once: true } => 0,
             _ => self.proves_from().min(self.until()),
         };
         #[cfg(test)]
         let over = if self.left_out == Some(Rule::ClosingWaits) { 0 } else { over };
-        let why = self.stop.unwrap_or(Why::Abandoned);
         match read.sent >= over || now >= self.until() {
             // Nothing is observed while the channel is unsettled.
-            true if foreign => self.foreign(read.value),
-            true => self.end(Status::Aborted, read.value, why),
+            true if foreign => self.overwritten(read.value),
+            true => self.outcome(read.value, Some(self.stop.unwrap_or(Why::Abandoned))),
             false => self.read_again(over, now),
         }
     }
 
-    /// A foreign value is sure: it is observed, and the move is aborted.
-    fn foreign(&mut self, value: Option<Digest>) -> Next<Held> {
-        // A keyed `unchanged` puts nothing, so nothing of it was overwritten: the value is drift.
+    /// A foreign value is sure. A keyed `unchanged` puts nothing, so nothing of it was overwritten: the value is drift.
+    fn overwritten(&mut self, value: Option<Digest>) -> Next {
         let drifted = !self.puts && !self.open.as_it_is;
-        self.step = Step::Foreign(value, if drifted { Why::Drifted(value) } else { Why::Overwritten(value) });
-        Next::Do(Effect::ReadLog)
+        self.foreign(value, if drifted { Why::Drifted(value) } else { Why::Overwritten(value) })
     }
 }

@@ -90,11 +90,15 @@ impl Ending {
             Ended::Move(End::Refused(Why::Unsettled(_))) => Ending::Unsettled,
             Ended::Move(End::Refused(Why::ChannelChanged)) => Ending::Stale,
             Ended::Move(End::Refused(_)) => Ending::Refused,
-            Ended::Move(End::Indeterminate { .. }) | Ended::Recovery(Cleared::InDoubt(..)) => Ending::Indeterminate,
-            Ended::Move(End::Broken) | Ended::Recovery(Cleared::Broken) | Ended::Audit(None) => Ending::Broken,
-            Ended::Recovery(Cleared::Closed { .. }) => Ending::Cleared,
-            Ended::Recovery(Cleared::Nothing | Cleared::Gone(_)) => Ending::Nothing,
-            Ended::Recovery(Cleared::Refused(_)) => Ending::LeftOpen,
+            Ended::Move(End::Indeterminate { .. }) | Ended::Recovery(End::Indeterminate { .. }) => {
+                Ending::Indeterminate
+            }
+            Ended::Move(End::Broken) | Ended::Recovery(End::Broken) | Ended::Audit(None) => Ending::Broken,
+            Ended::Recovery(End::Committed { .. } | End::Closed { .. }) => Ending::Cleared,
+            Ended::Recovery(End::Nothing | End::Gone(_)) => Ending::Nothing,
+            Ended::Recovery(End::Refused(_)) => Ending::LeftOpen,
+            Ended::Move(End::Nothing | End::Gone(_)) => unreachable!("only a recovery ends so"),
+            Ended::Recovery(End::Unchanged(_) | End::Replayed(_)) => unreachable!("only a move ends so"),
             Ended::Audit(Some(None)) => Ending::InSync,
             Ended::Audit(Some(Some(_))) => Ending::FoundDrift,
         }
@@ -163,7 +167,7 @@ impl Setup {
         let ending = Ending::of(ended);
         self.endings.fetch_or(ending.bit(), std::sync::atomic::Ordering::Relaxed);
         let (tag, live, open) = (world.tag, world.log.live, world.log.open.is_some());
-        if let Ended::Recovery(Cleared::Broken) = ended
+        if let Ended::Recovery(End::Broken) = ended
             && self.flaws == 0
         {
             world.breaks("a recovery was told something that answers nothing");

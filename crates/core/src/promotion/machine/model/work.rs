@@ -1,5 +1,7 @@
 //! The effect of a worker's next step on the world, and the ways in which the step can go.
 
+use std::ops::ControlFlow::{self, Break, Continue};
+
 use super::checks::Saw;
 use super::world::Machine;
 use super::*;
@@ -14,7 +16,7 @@ pub(super) fn policy() -> Digest {
 
 pub(super) enum Ended {
     Move(End),
-    Recovery(Cleared),
+    Recovery(End),
     /// The value that was found instead of the live digest; the outer `None` if the audit could not tell.
     Audit(Option<Option<Option<Digest>>>),
 }
@@ -27,15 +29,15 @@ enum Did {
     Half(Todo),
 }
 
-fn then<E>(next: Next<E>, ended: impl FnOnce(E) -> Ended) -> Next<Ended> {
+fn then(next: Next, ended: impl FnOnce(End) -> Ended) -> ControlFlow<Ended, Effect> {
     match next {
-        Next::Do(effect) => Next::Do(effect),
-        Next::End(end) => Next::End(ended(end)),
+        Next::Do(effect) => Continue(effect),
+        Next::End(end) => Break(ended(end)),
     }
 }
 
 impl Machine {
-    fn next(&mut self, input: Input, now: Ms, left_out: Option<Rule>) -> Next<Ended> {
+    fn next(&mut self, input: Input, now: Ms, left_out: Option<Rule>) -> ControlFlow<Ended, Effect> {
         let seen = match self {
             Machine::Move(moving) => return then(moving.next(input, now), Ended::Move),
             Machine::Recovery(clearing) => return then(clearing.next(input, now), Ended::Recovery),
@@ -43,23 +45,23 @@ impl Machine {
         };
         match (input, seen.take()) {
             (Input::Looked(log, read), _) => match log.compare(&read) {
-                Comparison::Same => Next::End(Ended::Audit(Some(None))),
+                Comparison::Same => Break(Ended::Audit(Some(None))),
                 Comparison::Lags { .. } => {
-                    Next::Do(Effect::Sleep(1, Waiting::Settle { until: log.settled_at(&read, now) }))
+                    Continue(Effect::Sleep { ms: 1, until: log.settled_at(&read, now), waiting: Waiting::Settle })
                 }
                 Comparison::Differs { .. } if left_out == Some(Rule::HeadReadAgain) => {
-                    Next::End(Ended::Audit(Some(Some(read.value))))
+                    Break(Ended::Audit(Some(Some(read.value))))
                 }
                 Comparison::Differs { .. } => {
                     *seen = Some((log, read));
-                    Next::Do(Effect::ReadLog)
+                    Continue(Effect::ReadLog)
                 }
             },
             (Input::Log(again), Some((log, read))) if again.state.size == log.state.size => {
-                Next::End(Ended::Audit(Some(Some(read.value))))
+                Break(Ended::Audit(Some(Some(read.value))))
             }
-            (Input::Log(_) | Input::Woke, _) => Next::Do(Effect::Look),
-            _ => Next::End(Ended::Audit(None)),
+            (Input::Log(_) | Input::Woke, _) => Continue(Effect::Look),
+            _ => Break(Ended::Audit(None)),
         }
     }
 }
@@ -158,7 +160,7 @@ impl Setup {
         let mut also = |choice, may: bool| choices.extend(may.then_some(choice));
         match &running.todo {
             Todo::Asleep(until, size) if world.now < *until && world.log.size <= *size => return vec![],
-            Todo::Asleep(..) | Todo::Do(Effect::Sleep(..) | Effect::Judge { .. }) => {}
+            Todo::Asleep(..) | Todo::Do(Effect::Sleep { .. } | Effect::Judge { .. }) => {}
             Todo::Do(Effect::Look) if self.two_reads => also(Choice::Other, true),
             Todo::Do(Effect::Look) => choices.extend(old),
             Todo::ReadAfter(_) | Todo::Do(Effect::ReadLog) => also(Choice::Fail, flaw),
@@ -203,17 +205,17 @@ impl Setup {
         // Effects that touch only the worker itself happen at once: no other step can see a difference.
         let todo = loop {
             let input = match next {
-                Next::Do(Effect::Judge { .. }) if world.op_of(goal).is_some_and(|op| world.held(op).is_some()) => {
+                Continue(Effect::Judge { .. }) if world.op_of(goal).is_some_and(|op| world.held(op).is_some()) => {
                     Input::Refused
                 }
-                Next::Do(Effect::Judge { .. }) => Input::Approved(policy()),
-                Next::Do(Effect::Sleep(ms, waiting)) => {
+                Continue(Effect::Judge { .. }) => Input::Approved(policy()),
+                Continue(Effect::Sleep { ms, waiting, .. }) => {
                     // A read that may lag is repeated each unit of time; other waits have their own time.
-                    let ms = if matches!(waiting, Waiting::Settle { .. }) { 1 } else { ms.min(50) };
+                    let ms = if waiting == Waiting::Settle { 1 } else { ms.min(50) };
                     break Todo::Asleep(world.now + ms, world.log.size);
                 }
-                Next::Do(effect) => break Todo::Do(effect),
-                Next::End(ended) => {
+                Continue(effect) => break Todo::Do(effect),
+                Break(ended) => {
                     let ending = self.check_end(world, &ended);
                     world.workers[at] = Arc::new(Slot::Ended(ending));
                     return;
@@ -284,7 +286,7 @@ impl Setup {
                 self.put(world, *open, choice)
             }
             Todo::Putting(open, _) => self.put(world, *open, choice),
-            Todo::Do(Effect::Sleep(..) | Effect::Judge { .. }) => Input::Broken(Retry::Never),
+            Todo::Do(Effect::Sleep { .. } | Effect::Judge { .. }) => Input::Broken(Retry::Never),
         })
     }
 

@@ -134,7 +134,7 @@ impl World {
         self.window.retain(|(_, ended)| now < ended + lag);
         for slot in &mut self.workers {
             if let Slot::Running(running) = Arc::make_mut(slot) {
-                running.first_read.note_within(0, now, longest);
+                running.first_read.note(0, now, longest);
             }
         }
     }
@@ -205,7 +205,7 @@ impl World {
         let first_read = match Arc::make_mut(&mut self.workers[at]) {
             Slot::Running(running) => {
                 running.saw.log(size, commits);
-                running.first_read.note_within(size, now, setup.longest());
+                running.first_read.note(size, now, setup.longest());
                 running.first_read.clone()
             }
             _ => FirstRead::default(),

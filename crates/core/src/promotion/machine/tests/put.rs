@@ -27,7 +27,7 @@ fn refusal_after_an_unknown_put_settles_only_itself() {
     run.begun(&mut log, "a");
     for end in [PutEnd::Unknown, PutEnd::Refused] {
         assert!(matches!(run.guarded(&mut log), Effect::Put { .. }));
-        let Effect::Sleep(ms, Waiting::Quiet { .. }) = run.effect(Input::Put(end)) else { panic!("{end:?}") };
+        let Effect::Sleep { ms, waiting: Waiting::Quiet, .. } = run.effect(Input::Put(end)) else { panic!("{end:?}") };
         assert_eq!(ms, TIMES.quiet_ms);
         run.now += ms;
         assert_eq!(run.effect(Input::Woke), Effect::Resolve);
@@ -40,7 +40,7 @@ fn refusal_after_an_unknown_put_settles_only_itself() {
 fn after_a_read_of_the_target(mut run: Run<Moving>, log: &mut Log, found: &str, target: &str) -> Effect {
     run.begun(log, found);
     assert!(matches!(run.guarded(log), Effect::Put { .. }));
-    let Effect::Sleep(ms, _) = run.effect(Input::Put(PutEnd::Unknown)) else { panic!("it does not wait") };
+    let Effect::Sleep { ms, .. } = run.effect(Input::Put(PutEnd::Unknown)) else { panic!("it does not wait") };
     run.now += ms;
     assert_eq!(run.effect(Input::Woke), Effect::Resolve);
     assert_eq!(run.effect(Input::Tag(tag(target, run.now))), Effect::ReadLog);

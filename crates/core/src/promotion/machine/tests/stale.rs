@@ -10,7 +10,7 @@ fn after_waiting(log: &mut Log, end: impl FnOnce(&mut Log)) -> Run<Moving> {
     let mut run = Run::of(promote("c"));
     log.begin("other", Op::Promote, "b");
     let open = run.looked(log, "a");
-    let Effect::Sleep(_, Waiting::Other { .. }) = run.effect(open) else { panic!("it does not wait") };
+    let Effect::Sleep { waiting: Waiting::Other(_), .. } = run.effect(open) else { panic!("it does not wait") };
     assert_eq!(run.effect(Input::Woke), Effect::ReadLog);
     end(log);
     let gone = log.read(run.now);
@@ -43,7 +43,7 @@ fn run_is_stale_after_a_move_that_it_did_not_wait_for() {
         log.begin("third", Op::Promote, "b");
     });
     let open = run.looked(&mut log, "a");
-    let Effect::Sleep(_, Waiting::Other { .. }) = run.effect(open) else { panic!("it does not wait") };
+    let Effect::Sleep { waiting: Waiting::Other(_), .. } = run.effect(open) else { panic!("it does not wait") };
     log.end(Status::Aborted, PutStatus::None);
     let gone = log.read(run.now);
     assert_eq!(run.effect(Input::Log(gone)), Effect::Look);
@@ -64,7 +64,7 @@ fn run_is_not_stale_after_a_move_that_it_met_later_and_that_was_aborted() {
     assert_eq!(run.effect(Input::Begun(lost, Pins::Confirmed)), Effect::Look, "what judges has changed");
     log.begin("other", Op::Promote, "b");
     let open = run.looked(&mut log, "a");
-    assert!(matches!(run.effect(open), Effect::Sleep(_, Waiting::Other { .. })));
+    assert!(matches!(run.effect(open), Effect::Sleep { waiting: Waiting::Other(_), .. }));
     log.end(Status::Aborted, PutStatus::None);
     assert_eq!(run.effect(Input::Woke), Effect::ReadLog);
     assert_eq!(run.guarded(&mut log), Effect::Look);
@@ -77,12 +77,12 @@ fn after_closing(log: &mut Log) -> Run<Moving> {
     let mut run = Run::of(promote("c"));
     log.begin("dead", Op::Promote, "b");
     let open = run.looked(log, "b");
-    let Effect::Sleep(_, Waiting::Other { until, .. }) = run.effect(open) else { panic!("it does not wait") };
+    let Effect::Sleep { until, waiting: Waiting::Other(_), .. } = run.effect(open) else { panic!("it does not wait") };
     run.now = until;
     let Effect::Takeover { deadlines, .. } = run.guarded(log) else { panic!("it does not take over") };
     log.take_over("me", deadlines);
     let stored = AppendEnd::Stored(log.read(run.now));
-    let Effect::Sleep(quiet_ms, Waiting::Quiet { .. }) = run.effect(Input::Appended(stored)) else {
+    let Effect::Sleep { ms: quiet_ms, waiting: Waiting::Quiet, .. } = run.effect(Input::Appended(stored)) else {
         panic!("it does not wait for the quiet time")
     };
     run.now += quiet_ms;

@@ -8,12 +8,12 @@ fn new_owner_of_a_move_has_its_whole_ttl_and_grace() {
     log.begin("dead", Op::Promote, "b");
     let (machine, _) = Clearing::start(Part::Forward, worker(), 0);
     let mut run = Run { machine, now: 0 };
-    let Effect::Sleep(_, Waiting::Other { until, .. }) = run.effect_of_log(&mut log) else { panic!() };
+    let Effect::Sleep { until, waiting: Waiting::Other(_), .. } = run.effect_of_log(&mut log) else { panic!() };
     run.now = until - 1;
     log.take_over("another", TIMES);
     for now in [until - 1, until, until - 1 + TIMES.ttl_ms + TIMES.grace_ms - 1] {
         run.now = now;
-        let Effect::Sleep(_, Waiting::Other { until: next, .. }) = run.effect_of_log(&mut log) else {
+        let Effect::Sleep { until: next, waiting: Waiting::Other(_), .. } = run.effect_of_log(&mut log) else {
             panic!("{now}: it takes over")
         };
         assert_eq!(next, until - 1 + TIMES.ttl_ms + TIMES.grace_ms);
@@ -61,7 +61,7 @@ fn closing_reads_until_old_values_prove_something() {
         run.reads_after_quiet(&mut log, TIMES.quiet_ms);
         for now in [run.now, until - 1] {
             run.now = now;
-            let Effect::Sleep(..) = run.effect(Input::Tag(tag("a", now))) else { panic!("{now}: it is closed") };
+            let Effect::Sleep { .. } = run.effect(Input::Tag(tag("a", now))) else { panic!("{now}: it is closed") };
             assert_eq!(run.effect(Input::Woke), Effect::Resolve);
         }
         run.now = until;
@@ -89,5 +89,5 @@ fn recovery_leaves_a_move_open_that_is_held_after_the_takeover() {
     run.reads_after_quiet(&mut log, TIMES.quiet_ms);
     assert_eq!(run.effect(Input::Tag(tag("a", run.now))), Effect::ReadLog);
     let held = LogRead { held: true, ..log.read(run.now) };
-    assert_eq!(run.next(Input::Log(held)), Next::End(Cleared::InDoubt(Some(3), Why::Held)));
+    assert_eq!(run.next(Input::Log(held)), Next::End(End::Indeterminate { seq: Some(3), why: Why::Held }));
 }
