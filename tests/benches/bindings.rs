@@ -117,7 +117,7 @@ async fn prepare(server: &RegistryServer, logs: &Path) {
 async fn bootstrap(promoter: &Promoter, repository: &str, tag: &str) -> Channel {
     let channel: Channel = format!("{repository}:{tag}").parse().unwrap();
     let from = Source::Reference(format!("{repository}:1").parse().unwrap());
-    promoter.bootstrap(&channel, Some(from), terms()).await.unwrap();
+    promoter.bootstrap(&channel).source(from).options(terms()).await.unwrap();
     channel
 }
 
@@ -171,7 +171,7 @@ fn asked(runtime: &Runtime, host: &str, logs: &Path) {
                 "promote" => {
                     live = 3 - live;
                     let from = Source::Reference(format!("{repository}:{live}").parse().unwrap());
-                    moves.promote(&channel, from, terms()).await.unwrap();
+                    moves.promote(&channel, from).options(terms()).await.unwrap();
                 }
                 "previous" => {
                     for _ in 0..AT_ONCE {

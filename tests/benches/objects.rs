@@ -113,7 +113,7 @@ impl World {
         let page = |size: u64| {
             let promoter = self.promoter();
             let start = Instant::now();
-            let page = self.runtime.block_on(promoter.history(&sized(size), None, 50)).unwrap();
+            let page = self.runtime.block_on(promoter.history_page(&sized(size), None, 50)).unwrap();
             assert!(page.events.len() >= 49);
             start.elapsed()
         };
@@ -141,11 +141,13 @@ impl World {
         let repository = sized(size).repository().clone();
         let seed = name.bytes().fold(size, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
         self.registry.push_image(&repository, &tag, seed.wrapping_add(1_000_000));
-        let terms = MoveOptions::new(Provenance::new("manual", "bench", "bench").unwrap())
-            .idempotency_key(name.parse().unwrap());
+        let terms = MoveOptions {
+            idempotency_key: Some(name.parse().unwrap()),
+            ..MoveOptions::new(Provenance::new("manual", "bench", "bench").unwrap())
+        };
         let start = Instant::now();
         let source = Source::Reference(repository.tag(tag));
-        self.runtime.block_on(promoter.promote(&sized(size), source, terms)).unwrap();
+        self.runtime.block_on(promoter.promote(&sized(size), source).options(terms).into_future()).unwrap();
         start.elapsed()
     }
 

@@ -167,7 +167,7 @@ fn logs(server: &Postgres, runtime: &Runtime, url: &str, long: u64) {
     let page = |size: u64| {
         let promoter = opened();
         let start = Instant::now();
-        let page = runtime.block_on(promoter.history(&sized(size), None, 50)).unwrap();
+        let page = runtime.block_on(promoter.history_page(&sized(size), None, 50)).unwrap();
         assert!(page.events.len() >= 49);
         start.elapsed()
     };
@@ -178,10 +178,14 @@ fn logs(server: &Postgres, runtime: &Runtime, url: &str, long: u64) {
         let repository = sized(size).repository().clone();
         registry.push_image(&repository, &tag, size.wrapping_mul(31).wrapping_add(1_000_000 + nth));
         let terms = MoveOptions::new(Provenance::new("manual", "bench", "bench").unwrap());
-        let terms = terms.idempotency_key(format!("again-{nth}").parse().unwrap());
+        let terms = MoveOptions { idempotency_key: Some(format!("again-{nth}").parse().unwrap()), ..terms };
         let promoter = opened();
         let start = Instant::now();
-        runtime.block_on(promoter.promote(&sized(size), Source::Reference(repository.tag(tag)), terms)).unwrap();
+        runtime
+            .block_on(
+                promoter.promote(&sized(size), Source::Reference(repository.tag(tag))).options(terms).into_future(),
+            )
+            .unwrap();
         start.elapsed()
     };
     paired(("current and previous, long log", 2.0, 200), || current(long), "100 entries", || current(SHORT));

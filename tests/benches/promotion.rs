@@ -78,7 +78,7 @@ impl<'a> World<'a> {
         let first = world.release();
         for channel in [world.dev.clone(), world.prod.clone()] {
             let from = world.source(&first);
-            runtime.block_on(world.promoter().bootstrap(&channel, Some(from), terms())).unwrap();
+            runtime.block_on(world.promoter().bootstrap(&channel).source(from).options(terms()).into_future()).unwrap();
         }
         world
     }
@@ -108,7 +108,10 @@ impl<'a> World<'a> {
             let start = Instant::now();
             let anew = promoter.is_none().then(|| world.promoter());
             let promoter = promoter.or(anew.as_ref()).unwrap();
-            world.runtime.block_on(promoter.promote(&world.dev, world.source(&tag), terms())).unwrap();
+            world
+                .runtime
+                .block_on(promoter.promote(&world.dev, world.source(&tag)).options(terms()).into_future())
+                .unwrap();
             let took = start.elapsed();
             world.settle();
             took
@@ -175,7 +178,7 @@ impl<'a> World<'a> {
 
     fn promote(&self, channel: &Channel, from: Source) -> Duration {
         let start = Instant::now();
-        self.runtime.block_on(self.promoter().promote(channel, from, terms())).unwrap();
+        self.runtime.block_on(self.promoter().promote(channel, from).options(terms()).into_future()).unwrap();
         let took = start.elapsed();
         self.settle();
         took
@@ -254,7 +257,7 @@ fn audit(runtime: &Runtime, dir: &Path) {
         .collect();
     runtime.block_on(async {
         for channel in &channels {
-            promoter.bootstrap(channel, None, terms()).await.unwrap();
+            promoter.bootstrap(channel).options(terms()).await.unwrap();
         }
     });
     let audit = |promoter: &Promoter| {
@@ -324,7 +327,7 @@ fn logs(runtime: &Runtime, dir: &Path, long: u64) {
     };
     let page = |size: u64| {
         let start = Instant::now();
-        let page = runtime.block_on(opened().history(&channel(size), None, 50)).unwrap();
+        let page = runtime.block_on(opened().history_page(&channel(size), None, 50)).unwrap();
         let took = start.elapsed();
         assert_eq!(page.events.len(), 50);
         took
@@ -350,7 +353,7 @@ async fn promote(promoter: &Promoter, registry: &MemoryRegistry, size: u64, nth:
     registry.push_image(channel.repository(), &tag, size.wrapping_mul(31).wrapping_add(1_000_000 + nth));
     let from = Source::Reference(channel.repository().tag(tag));
     let key: IdempotencyKey = format!("again-{nth}").parse().unwrap();
-    promoter.promote(&channel, from, terms().idempotency_key(key)).await.unwrap();
+    promoter.promote(&channel, from).options(MoveOptions { idempotency_key: Some(key), ..terms() }).await.unwrap();
 }
 
 /// Writes the file of a log of `size` entries, whose last move is to `live`.

@@ -51,9 +51,13 @@ async fn live(server: &RegistryServer, options: OciOptions, shown: &Shown) -> us
     let registry = OciRegistry::new(options.clone().retries(1).total_timeout(Duration::from_secs(2))).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let ledger: Arc<dyn Ledger> = Arc::new(FileLedger::open(dir.path()).unwrap());
-    let promoter = Promoter::new(Arc::new(registry.clone()), Arc::clone(&ledger))
-        .with_times(times)
-        .with_watcher(Arc::new(shown.clone()));
+    let promoter = Promoter::builder()
+        .registry(Arc::new(registry.clone()))
+        .ledger(Arc::clone(&ledger))
+        .times(times)
+        .observer(Arc::new(shown.clone()))
+        .build()
+        .unwrap();
     let repository = server.repository("acme/shop");
     let prod: Channel = format!("{repository}:prod").parse().unwrap();
     let tag = |name: &str| -> Tag { name.parse().unwrap() };
@@ -61,7 +65,7 @@ async fn live(server: &RegistryServer, options: OciOptions, shown: &Shown) -> us
         server.memory().push_image(&repository, &tag(name), number);
     }
     let who = || Provenance::new("manual", "run", "ada").unwrap();
-    let terms = || MoveOptions::new(who()).timeout(Duration::from_secs(30));
+    let terms = || MoveOptions { timeout: Duration::from_secs(30), ..MoveOptions::new(who()) };
     let release = |name: &str| Source::Reference(repository.tag(tag(name)));
     let mut failed = 0;
     let faults = [
@@ -73,7 +77,7 @@ async fn live(server: &RegistryServer, options: OciOptions, shown: &Shown) -> us
         vec![HttpFault::Status(400)],
         vec![HttpFault::ClosedAfter],
     ];
-    match promoter.bootstrap(&prod, Some(release("1.0")), terms()).await {
+    match promoter.bootstrap(&prod).source(release("1.0")).options(terms()).await {
         Ok(receipt) => shown.note(receipt),
         Err(error) => {
             failed += 1;
@@ -85,7 +89,7 @@ async fn live(server: &RegistryServer, options: OciOptions, shown: &Shown) -> us
             server.calm();
             server.script_when(move |seen| seen.method == method, faults.clone());
             let name = ["1.1", "1.2", "1.3"][number % 3];
-            match promoter.promote(&prod, release(name), terms()).await {
+            match promoter.promote(&prod, release(name)).options(terms()).await {
                 Ok(receipt) => shown.note(receipt),
                 Err(error) => {
                     failed += 1;

@@ -127,26 +127,30 @@ async fn release_is_promoted_and_rolled_back_on_a_real_registry() {
     let stages = ["dev", "preprod", "prod"]
         .map(|name| Stage { environment: name.parse().unwrap(), channel: channel(name) })
         .to_vec();
-    let promoter = Promoter::new(Arc::new(registry), Arc::new(FileLedger::open(dir.path()).unwrap()))
-        .with_pipeline(Pipeline::new(stages).unwrap());
+    let promoter = Promoter::builder()
+        .registry(Arc::new(registry))
+        .ledger(Arc::new(FileLedger::open(dir.path()).unwrap()))
+        .pipeline(Pipeline::new(stages).unwrap())
+        .build()
+        .unwrap();
     let terms = || MoveOptions::new(Provenance::new("manual", "run-7", "ada").unwrap());
     let release = |name: &str| Source::Reference(repository.tag(name.parse().unwrap()));
     let says = |digest: Digest| Some(digest.to_string());
 
     for channel in &channels {
-        promoter.bootstrap(channel, Some(release("1.4.0")), terms()).await.unwrap();
+        promoter.bootstrap(channel).source(release("1.4.0")).options(terms()).await.unwrap();
     }
     assert_eq!(inspect("prod"), says(digests[0]));
     let [dev, preprod, prod] = &channels;
-    let skipped = promoter.promote(prod, release("1.4.1"), terms()).await.unwrap_err();
+    let skipped = promoter.promote(prod, release("1.4.1")).options(terms()).await.unwrap_err();
     assert_eq!(skipped.kind(), ErrorKind::PolicyRefused, "{skipped}");
     for (name, digest) in [("1.4.1", digests[1]), ("1.4.2", digests[2])] {
-        promoter.promote(dev, release(name), terms()).await.unwrap();
-        promoter.promote(preprod, Source::Channel(dev.clone()), terms()).await.unwrap();
-        promoter.promote(prod, Source::Channel(preprod.clone()), terms()).await.unwrap();
+        promoter.promote(dev, release(name)).options(terms()).await.unwrap();
+        promoter.promote(preprod, Source::Channel(dev.clone())).options(terms()).await.unwrap();
+        promoter.promote(prod, Source::Channel(preprod.clone())).options(terms()).await.unwrap();
         assert_eq!(inspect("prod"), says(digest), "skopeo reads the promoted digest back");
     }
-    promoter.rollback(prod, None, terms()).await.unwrap();
+    promoter.rollback(prod).options(terms()).await.unwrap();
     assert_eq!(inspect("prod"), says(digests[1]));
 
     // A foreign write, around the ledger.
@@ -161,9 +165,9 @@ async fn release_is_promoted_and_rolled_back_on_a_real_registry() {
     let found: Vec<_> = audit.channels().iter().map(|audited| audited.drift.clone()).collect();
     let live = |digest| Drift::InSync { live: digest };
     assert_eq!(found, [live(digests[2]), live(digests[2]), moved]);
-    let refused = promoter.promote(prod, release("1.4.2"), terms()).await.unwrap_err();
+    let refused = promoter.promote(prod, release("1.4.2")).options(terms()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ChannelDrifted, "{refused}");
-    promoter.repair(prod, terms()).await.unwrap();
+    promoter.repair(prod).options(terms()).await.unwrap();
     assert_eq!(inspect("prod"), says(digests[1]));
     assert_eq!(promoter.current(prod).await.unwrap().previous, Some(digests[2]));
 

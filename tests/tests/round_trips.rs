@@ -34,7 +34,7 @@ impl World {
         let (dev, prod) = (channel("dev"), channel("prod"));
         let world = World { server, dir: tempfile::tempdir().unwrap(), pipeline: None, dev, prod };
         for channel in [&world.dev, &world.prod] {
-            world.promoter().bootstrap(channel, Some(world.release("1.0")), terms()).await.unwrap();
+            world.promoter().bootstrap(channel).source(world.release("1.0")).options(terms()).await.unwrap();
         }
         world
     }
@@ -46,7 +46,7 @@ impl World {
         let ledger = FileLedger::open(self.dir.path()).unwrap();
         let promoter = Promoter::new(Arc::new(OciRegistry::new(options).unwrap()), Arc::new(ledger));
         match &self.pipeline {
-            Some(pipeline) => promoter.with_pipeline(pipeline.clone()),
+            Some(pipeline) => promoter.to_builder().pipeline(pipeline.clone()).build().unwrap(),
             None => promoter,
         }
     }
@@ -61,7 +61,7 @@ impl World {
         tokio::time::sleep(2 * LATENCY).await;
         self.server.clear_requests();
         self.server.latency(LATENCY);
-        self.promoter().promote(channel, from, terms()).await.unwrap();
+        self.promoter().promote(channel, from).options(terms()).await.unwrap();
         self.server.latency(Duration::ZERO);
         let mut seen = self.server.requests();
         let tag = format!("/manifests/{}", channel.tag());

@@ -37,11 +37,20 @@ async fn tell(story: &Value) {
     let short = Duration::from_millis(200);
     let default = Times::default();
     let times = Times::new(default.ttl(), default.grace(), short, short).unwrap().with_settle(short).unwrap();
-    let mut promoter = Promoter::new(Arc::new(registry.clone()), Arc::new(MemoryLedger::new())).with_times(times);
+    let mut promoter = Promoter::builder()
+        .registry(Arc::new(registry.clone()))
+        .ledger(Arc::new(MemoryLedger::new()))
+        .times(times)
+        .build()
+        .unwrap();
     if let Some(stages) = story.get("pipeline") {
         let names = stages.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
         let stages = names.map(|name| json!({ "environment": name, "channel": format!("{SHOP}:{name}") }));
-        promoter = promoter.with_pipeline(serde_json::from_value::<Pipeline>(stages.collect()).unwrap());
+        promoter = promoter
+            .to_builder()
+            .pipeline(serde_json::from_value::<Pipeline>(stages.collect()).unwrap())
+            .build()
+            .unwrap();
     }
     for step in story["steps"].as_array().unwrap() {
         let ended = Step { step, shop: &shop, registry: &registry, promoter: &promoter }.told().await;

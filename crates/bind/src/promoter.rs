@@ -51,20 +51,20 @@ impl Promoter {
         mut asked: Fields,
         guards: Vec<Guard>,
     ) -> Result<Promoter> {
-        let mut core = tagwarden::Promoter::new(registry, ledger);
+        let mut core = tagwarden::Promoter::builder().registry(registry).ledger(ledger);
         if let Some(stages) = asked.take::<Vec<WrittenStage>>("pipeline")? {
             let pipeline = Pipeline::new(stages.into_iter().map(Stage::from).collect());
-            core = core.with_pipeline(pipeline.map_err(|e| asked.wrong("pipeline", e))?);
+            core = core.pipeline(pipeline.map_err(|e| asked.wrong("pipeline", e))?);
         }
         if let Some(times) = times(&mut asked)? {
-            core = core.with_times(times);
+            core = core.times(times);
         }
         let guards = Guards(guards.into_iter().map(Arc::new).collect());
         match asked.text("policy")? {
             Some(name) => {
                 let own = guards.0.iter().map(|guard| Arc::clone(guard) as Arc<dyn Guardrail>);
                 let all = Policy::standard().guardrails().iter().cloned().chain(own).collect();
-                core = core.with_policy(Policy::new(name, all)?);
+                core = core.policy(Policy::new(name, all)?);
             }
             None if guards.0.is_empty() => {}
             None => {
@@ -74,7 +74,7 @@ impl Promoter {
             }
         }
         asked.end()?;
-        Ok(Promoter { core, guards })
+        Ok(Promoter { core: core.build()?, guards })
     }
 
     /// Calls the method of this name, in snake case: every method of the core's promoter but `execute`.
@@ -139,7 +139,7 @@ impl Promoter {
                 let channel: Channel = asked.written("channel")?;
                 let (before, limit) = (asked.take("before")?, asked.need("limit")?);
                 asked.end()?;
-                Given::json(&promoter.history(&channel, before, limit).await?)
+                Given::json(&promoter.history_page(&channel, before, limit).await?)
             }
             "at" => {
                 let (channel, at): (Channel, _) = (asked.written("channel")?, asked.need("at")?);
@@ -204,11 +204,8 @@ impl From<WrittenStage> for Stage {
 fn a_move(op: &str, mut asked: Fields) -> Result<(Channel, Operation, MoveOptions)> {
     let channel = asked.written("channel")?;
     let (operation, tag) = operation(op, &mut asked)?;
-    let terms = terms(asked)?;
-    let terms = match tag {
-        Some(tag) => terms.tag(tag),
-        None => terms,
-    };
+    let mut terms = terms(asked)?;
+    terms.tag = tag;
     Ok((channel, operation, terms))
 }
 

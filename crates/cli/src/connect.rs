@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tagwarden::ledger::{Ledger, LedgerUrl, OpenMode};
 use tagwarden::registry::Registry;
 use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry, Secret};
-use tagwarden::{Error, ErrorKind, Promoter, Result};
+use tagwarden::{Error, ErrorKind, Promoter, Result, Times};
 
 use crate::args::{Global, RegistryArgs};
 use crate::config::Config;
@@ -49,17 +49,23 @@ impl Setup {
     }
 
     /// A promoter that moves channels.
-    pub(crate) fn promoter(&self, registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>) -> Promoter {
-        let promoter = Promoter::new(registry, ledger).with_watcher(Arc::new(Progress::default()));
+    pub(crate) fn promoter(
+        &self,
+        registry: Arc<dyn Registry>,
+        ledger: Arc<dyn Ledger>,
+        times: Times,
+    ) -> Result<Promoter> {
+        let progress = Arc::new(Progress::default());
+        let promoter = Promoter::builder().registry(registry).ledger(ledger).times(times).observer(progress);
         match &self.config.pipeline {
-            Some(pipeline) => promoter.with_pipeline(pipeline.clone()),
-            None => promoter,
+            Some(pipeline) => promoter.pipeline(pipeline.clone()).build(),
+            None => promoter.build(),
         }
     }
 
     /// A promoter that uses only the ledger, opened for reading.
     pub(crate) async fn reader(&self) -> Result<Promoter> {
-        Ok(self.promoter(Arc::new(Offline), self.ledger_to_read().await?))
+        self.promoter(Arc::new(Offline), self.ledger_to_read().await?, Times::default())
     }
 
     /// The URL of the ledger.

@@ -4,6 +4,7 @@
 //! act ([`ErrorKind::class`]), the next step of a caller ([`ErrorKind::retry`]), and the objects on which it happened
 //! ([`Error::context`]).
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
@@ -312,6 +313,12 @@ impl fmt::Debug for Error {
             Some(source) => write!(f, " because {source}"),
             None => Ok(()),
         }
+    }
+}
+
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Error {
+        match never {}
     }
 }
 

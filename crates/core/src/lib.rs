@@ -6,16 +6,12 @@
 //! ```no_run
 //! # #[cfg(all(feature = "oci", feature = "file"))]
 //! # async fn example() -> tagwarden::Result<()> {
-//! use std::sync::Arc;
-//! use tagwarden::registry::oci::{OciOptions, OciRegistry};
-//! use tagwarden::{Channel, MoveOptions, Promoter, Provenance, ledger::FileLedger, log::Source};
+//! use tagwarden::{Channel, Promoter, Provenance, open_ledger};
 //!
-//! let registry = OciRegistry::new(OciOptions::new())?;
-//! let promoter = Promoter::new(Arc::new(registry), Arc::new(FileLedger::open("/var/lib/tagwarden")?));
+//! let promoter = Promoter::builder().ledger(open_ledger("/var/lib/tagwarden").await?).build()?;
 //! let prod: Channel = "registry.example.com/acme/shop:prod".parse()?;
-//! let release = Source::Reference("registry.example.com/acme/shop:1.4.2".parse()?);
-//! let options = MoveOptions::new(Provenance::new("manual", "run-42", "ada")?);
-//! let receipt = promoter.promote(&prod, release, options).await?;
+//! let ada = Provenance::manual("ada")?;
+//! let receipt = promoter.promote(&prod, "registry.example.com/acme/shop:1.4.2").provenance(&ada).await?;
 //! println!("{prod}: {:?} -> {}", receipt.previous_digest, receipt.digest);
 //! # Ok(()) }
 //! ```
@@ -89,7 +85,8 @@ mod tls;
 pub mod value;
 
 pub use error::{Error, ErrorClass, ErrorKind, Result, Retry};
-pub use promotion::{MoveOptions, MoveResult, Operation, Promoter, Receipt, Times};
+pub use ledger::open_ledger;
+pub use promotion::{MoveOptions, MoveRequest, MoveResult, Operation, Promoter, Receipt, Times};
 pub use value::*;
 
 // The sources of `tagwarden-testing` that the unit tests of this crate include name this crate so.

@@ -21,8 +21,12 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 fn promoter(registry: &MemoryRegistry, ledger: PostgresLedger) -> Promoter {
     let times = [5_000, 1_000, 500, 500].map(Duration::from_millis);
     let [ttl, grace, quiet, put] = times;
-    Promoter::new(Arc::new(registry.clone()), Arc::new(ledger))
-        .with_times(Times::new(ttl, grace, quiet, put).unwrap().with_settle(quiet).unwrap())
+    Promoter::builder()
+        .registry(Arc::new(registry.clone()))
+        .ledger(Arc::new(ledger))
+        .times(Times::new(ttl, grace, quiet, put).unwrap().with_settle(quiet).unwrap())
+        .build()
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -36,16 +40,19 @@ async fn moves_survive_restarts_of_the_server() {
     }
     let channel = format!("{repository}:prod").parse().unwrap();
     let who = Provenance::new("manual", "restart", "ada").unwrap();
-    let terms = MoveOptions::new(who.clone()).timeout(TIMEOUT);
+    let terms = MoveOptions { timeout: TIMEOUT, ..MoveOptions::new(who.clone()) };
     let one = promoter(&registry, ledger);
-    one.bootstrap(&channel, Some(release("1.0")), terms.clone()).await.unwrap();
+    one.bootstrap(&channel).source(release("1.0")).options(terms.clone()).await.unwrap();
 
     let stop = Arc::new(AtomicBool::new(false));
     let mut workers = JoinSet::new();
     for worker in 0..4 {
         let ledger = PostgresLedger::open(&url, OpenMode::Write).await.unwrap();
-        let (one, channel, terms) =
-            (promoter(&registry, ledger), channel.clone(), terms.clone().on_conflict(OnConflict::Requeue));
+        let (one, channel, terms) = (
+            promoter(&registry, ledger),
+            channel.clone(),
+            MoveOptions { on_conflict: OnConflict::Requeue, ..terms.clone() },
+        );
         let (stop, sources) = (Arc::clone(&stop), [release("1.1"), release("1.2")]);
         workers.spawn(async move {
             let (mut done, mut failed) = (Vec::new(), 0);
@@ -53,8 +60,11 @@ async fn moves_survive_restarts_of_the_server() {
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
-                let terms = terms.clone().idempotency_key(format!("{worker}-{number}").parse().unwrap());
-                match one.promote(&channel, source, terms).await {
+                let terms = MoveOptions {
+                    idempotency_key: Some(format!("{worker}-{number}").parse().unwrap()),
+                    ..terms.clone()
+                };
+                match one.promote(&channel, source).options(terms).await {
                     Ok(receipt) => done.extend(receipt.r#move.map(|event| event.intent.move_id)),
                     Err(error) => {
                         assert!(matches!(error.retry(), Retry::Later | Retry::Recover), "{error:?}");
@@ -80,7 +90,7 @@ async fn moves_survive_restarts_of_the_server() {
     assert_eq!((state.open, state.live), (None, registry.peek(&repository, channel.tag())));
     let report = one.verify(&channel).await.unwrap();
     assert_eq!(report.defect, None);
-    let page = one.history(&channel, None, 100_000).await.unwrap();
+    let page = one.history_page(&channel, None, 100_000).await.unwrap();
     let committed: Vec<_> = page.events.iter().filter(|event| event.status() == MoveStatus::Committed).collect();
     for (done, _) in &said {
         for id in done {

@@ -119,22 +119,31 @@ async fn key_commits_once_whatever_a_writer_does_to_derived_data() {
     let digests =
         [0, 1, 2].map(|n: u8| registry.push_image(prod.repository(), &tags[usize::from(n)], u64::from(n)).digest());
     let release = |nth: usize| Source::Reference(prod.repository().tag(tags[nth].clone()));
-    let terms = |key: &str| {
-        MoveOptions::new(Provenance::new("manual", "run", "ada").unwrap()).idempotency_key(key.parse().unwrap())
+    let terms = |key: &str| MoveOptions {
+        idempotency_key: Some(key.parse().unwrap()),
+        ..MoveOptions::new(Provenance::new("manual", "run", "ada").unwrap())
     };
     let ms = Duration::from_millis;
     let short = Times::new(ms(1_000), ms(150), ms(150), ms(100)).unwrap().with_settle(ms(150)).unwrap();
     // As a new process has it.
     let opened = async || {
         let ledger = PostgresLedger::open(&server.url("ci", "keyed"), OpenMode::Write).await.unwrap();
-        (Promoter::new(Arc::new(registry.clone()), Arc::new(ledger.clone())).with_times(short), ledger)
+        (
+            Promoter::builder()
+                .registry(Arc::new(registry.clone()))
+                .ledger(Arc::new(ledger.clone()))
+                .times(short)
+                .build()
+                .unwrap(),
+            ledger,
+        )
     };
     let (promoter, ledger) = opened().await;
-    promoter.bootstrap(&prod, Some(release(0)), terms("zero")).await.unwrap();
-    promoter.promote(&prod, release(1), terms("one")).await.unwrap();
+    promoter.bootstrap(&prod).source(release(0)).options(terms("zero")).await.unwrap();
+    promoter.promote(&prod, release(1)).options(terms("one")).await.unwrap();
     let to_prod = prod.tag().clone();
     registry.script_when(move |call: &tagwarden_testing::Call| call.puts(&to_prod), [InjectedFault::refused("DENIED")]);
-    promoter.promote(&prod, release(2), terms("two")).await.unwrap_err();
+    promoter.promote(&prod, release(2)).options(terms("two")).await.unwrap_err();
     let mut journal = ChannelLog::new(Arc::new(ledger), prod.clone());
     for nth in 0..300 {
         journal.note(deployment(&nth.to_string()), Timestamp::from_unix_ms(0)).await.unwrap();
@@ -148,7 +157,7 @@ async fn key_commits_once_whatever_a_writer_does_to_derived_data() {
     {
         server.psql_as(role, "keyed", change).unwrap();
         let (promoter, ledger) = opened().await;
-        promoter.promote(&prod, release(1), terms("one")).await.unwrap();
+        promoter.promote(&prod, release(1)).options(terms("one")).await.unwrap();
         assert_eq!(ledger.size(&prod).await.unwrap(), size, "{change}: the key committed once");
         let mut journal = ChannelLog::new(Arc::new(ledger), prod.clone());
         let state = journal.refresh().await.unwrap();
@@ -167,7 +176,7 @@ async fn key_commits_once_whatever_a_writer_does_to_derived_data() {
     }
     // A failed move does not use its key up.
     let (promoter, ledger) = opened().await;
-    promoter.promote(&prod, release(2), terms("two")).await.unwrap();
+    promoter.promote(&prod, release(2)).options(terms("two")).await.unwrap();
     assert!(ledger.size(&prod).await.unwrap() > size);
 }
 
@@ -185,14 +194,14 @@ async fn queries_of_the_guide_give_the_answers() {
     let terms = |actor: &str| {
         let mut provenance = Provenance::new("github-actions", "run-7", actor).unwrap();
         provenance.commit = Some(COMMIT.parse().unwrap());
-        MoveOptions::new(provenance).reason("it's time".parse().unwrap())
+        MoveOptions { reason: Some("it's time".parse().unwrap()), ..MoveOptions::new(provenance) }
     };
-    promoter.bootstrap(&prod, Some(release("1.0")), terms("ada")).await.unwrap();
-    promoter.promote(&prod, release("1.1"), terms("ada")).await.unwrap();
+    promoter.bootstrap(&prod).source(release("1.0")).options(terms("ada")).await.unwrap();
+    promoter.promote(&prod, release("1.1")).options(terms("ada")).await.unwrap();
     let to_prod = prod.tag().clone();
     registry.script_when(move |call: &tagwarden_testing::Call| call.puts(&to_prod), [InjectedFault::refused("DENIED")]);
-    promoter.promote(&prod, release("1.2"), terms("cy")).await.unwrap_err();
-    promoter.rollback(&prod, None, terms("ben")).await.unwrap();
+    promoter.promote(&prod, release("1.2")).options(terms("cy")).await.unwrap_err();
+    promoter.rollback(&prod).options(terms("ben")).await.unwrap();
 
     let ask = |sql: &str| server.psql("asked", sql).unwrap();
     let of = |digest: tagwarden::Digest| digest.to_string();
@@ -234,6 +243,6 @@ async fn queries_of_the_guide_give_the_answers() {
     let restored = PostgresLedger::open(&url, OpenMode::Write).await.unwrap();
     assert_eq!(restored.read(&prod, 0, 99).await.unwrap(), ledger.read(&prod, 0, 99).await.unwrap());
     let promoter = Promoter::new(Arc::new(registry), Arc::new(restored));
-    promoter.promote(&prod, release("1.2"), terms("ada")).await.unwrap();
+    promoter.promote(&prod, release("1.2")).options(terms("ada")).await.unwrap();
     assert!(server.psql("restored", "DELETE FROM tagwarden.entries").is_err());
 }

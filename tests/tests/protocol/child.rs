@@ -35,7 +35,7 @@ pub fn prod(repository: &Repository) -> Channel {
 }
 
 pub fn promoter(registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>) -> Promoter {
-    Promoter::new(registry, ledger).with_times(times())
+    Promoter::builder().registry(registry).ledger(ledger).times(times()).build().unwrap()
 }
 
 fn release(repository: &Repository, name: &str) -> Source {
@@ -92,8 +92,13 @@ async fn die(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
 
 pub async fn promote(promoter: &Promoter, repository: &Repository) -> tagwarden::Result<tagwarden::Receipt> {
     // An append of a killed process may become visible only with the next append. Requeue waits for such a move.
-    let terms = MoveOptions::new(who()).idempotency_key(key("ci-7")).on_conflict(OnConflict::Requeue).timeout(TIMEOUT);
-    promoter.promote(&prod(repository), release(repository, "1.1"), terms).await
+    let terms = MoveOptions {
+        idempotency_key: Some(key("ci-7")),
+        on_conflict: OnConflict::Requeue,
+        timeout: TIMEOUT,
+        ..MoveOptions::new(who())
+    };
+    promoter.promote(&prod(repository), release(repository, "1.1")).options(terms).await
 }
 
 /// Promotes while others do: `3 2 200` is two writers, 3 and 4, each 200 times.
@@ -149,17 +154,19 @@ async fn write_through_losses(repository: &Repository, url: &str, rest: &str) {
     }
     let ms = Duration::from_millis;
     let times = Times::new(ms(6_000), ms(2_500), ms(2_500), ms(2_000)).unwrap().with_settle(ms(2_500)).unwrap();
-    let promoter = Promoter::new(Arc::new(oci()), ledger.unwrap()).with_times(times);
+    let promoter = Promoter::builder().registry(Arc::new(oci())).ledger(ledger.unwrap()).times(times).build().unwrap();
     let channel = prod(repository);
     for number in 0..count.parse::<u64>().unwrap() {
         let name = format!("w{writer}.{}", number % 2);
         let mut ends = Vec::new();
         loop {
-            let terms = MoveOptions::new(who())
-                .idempotency_key(key(&format!("{writer}-{number}")))
-                .on_conflict(OnConflict::Requeue)
-                .timeout(TIMEOUT);
-            let Err(error) = promoter.promote(&channel, release(repository, &name), terms).await else { break };
+            let terms = MoveOptions {
+                idempotency_key: Some(key(&format!("{writer}-{number}"))),
+                on_conflict: OnConflict::Requeue,
+                timeout: TIMEOUT,
+                ..MoveOptions::new(who())
+            };
+            let Err(error) = promoter.promote(&channel, release(repository, &name)).options(terms).await else { break };
             if error.kind().class() == ErrorClass::Indeterminate
                 && let Err(error) = promoter.recover(&channel, RecoveryMode::RollForward, who(), TIMEOUT).await
             {
@@ -176,11 +183,13 @@ async fn write_through_losses(repository: &Repository, url: &str, rest: &str) {
 pub async fn write_all(promoter: &Promoter, repository: &Repository, writer: u64, count: u64) {
     for number in 0..count {
         let name = format!("w{writer}.{}", number % 2);
-        let terms = MoveOptions::new(who())
-            .idempotency_key(key(&format!("{writer}-{number}")))
-            .on_conflict(OnConflict::Requeue)
-            .timeout(TIMEOUT);
-        let receipt = promoter.promote(&prod(repository), release(repository, &name), terms).await;
+        let terms = MoveOptions {
+            idempotency_key: Some(key(&format!("{writer}-{number}"))),
+            on_conflict: OnConflict::Requeue,
+            timeout: TIMEOUT,
+            ..MoveOptions::new(who())
+        };
+        let receipt = promoter.promote(&prod(repository), release(repository, &name)).options(terms).await;
         receipt.unwrap_or_else(|error| panic!("writer {writer}, move {number}: {error}"));
     }
 }
@@ -204,5 +213,10 @@ pub fn registry_with_prod(repository: &Repository) -> MemoryRegistry {
 
 pub async fn bootstrap(registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>, repository: &Repository) {
     let promoter = Promoter::new(registry, ledger);
-    promoter.bootstrap(&prod(repository), Some(release(repository, "1.0")), MoveOptions::new(who())).await.unwrap();
+    promoter
+        .bootstrap(&prod(repository))
+        .source(release(repository, "1.0"))
+        .options(MoveOptions::new(who()))
+        .await
+        .unwrap();
 }

@@ -41,7 +41,13 @@ impl Clock for Wrong {
 fn of(wrong: Wrong, registry: &MemoryRegistry, place: &Place) -> Promoter {
     let second = Duration::from_secs(1);
     let times = Times::new(second, second / 2, second / 2, second / 2).unwrap().with_settle(second / 2).unwrap();
-    Promoter::new(Arc::new(registry.clone()), place.open()).with_clock(Arc::new(wrong)).with_times(times)
+    Promoter::builder()
+        .registry(Arc::new(registry.clone()))
+        .ledger(place.open())
+        .clock(Arc::new(wrong))
+        .times(times)
+        .build()
+        .unwrap()
 }
 
 async fn order_is_the_logs(place: &Place) {
@@ -52,13 +58,13 @@ async fn order_is_the_logs(place: &Place) {
     let release = |name: &str| Source::Reference(repository.tag(tag(name)));
     let (early, late) = (of(Wrong::Early, &registry, place), of(Wrong::Late, &registry, place));
     for _ in 0..3 {
-        late.promote(&channel, release("1.1"), terms()).await.unwrap();
-        early.promote(&channel, release("1.0"), terms()).await.unwrap();
+        late.promote(&channel, release("1.1")).options(terms()).await.unwrap();
+        early.promote(&channel, release("1.0")).options(terms()).await.unwrap();
     }
     let report = early.verify(&channel).await.unwrap();
     assert_eq!((report.defect, report.committed), (None, 7));
     assert_eq!(report.clock_went_back, 3, "it is said, and is no defect");
-    let page = late.history(&channel, None, 100).await.unwrap();
+    let page = late.history_page(&channel, None, 100).await.unwrap();
     let seqs: Vec<u64> = page.events.iter().map(|event| event.seq).collect();
     assert_eq!(seqs, [13, 11, 9, 7, 5, 3, 1], "the order is that of the log");
     let log = tempfile::NamedTempFile::new().unwrap();
@@ -75,7 +81,7 @@ async fn no_worker_takes_over_early(place: &Place) {
     registry.latency(Duration::from_millis(400));
     let (there, source) = (channel.clone(), Source::Reference(repository.tag(tag("1.1"))));
     let machine = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    drop(machine.spawn(async move { dying.promote(&there, source, terms()).await }));
+    drop(machine.spawn(async move { dying.promote(&there, source).options(terms()).await }));
     let other = of(Wrong::Late, &registry, place);
     while other.state(&channel).await.unwrap().open.is_none() {
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -1,7 +1,7 @@
 //! `Gate`: counts the calls of one worker to its ports, and injects a fault into some of them.
 
 use std::fmt;
-use std::future::{Future, pending};
+use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -168,11 +168,11 @@ impl Gate {
     }
 
     /// The result of `work`; none if the worker dies first.
-    pub async fn unless_dead<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    pub async fn unless_dead<T>(&self, work: impl IntoFuture<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
             () = self.died.notified() => None,
-            done = work => Some(done),
+            done = work.into_future() => Some(done),
         }
     }
 

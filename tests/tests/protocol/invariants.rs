@@ -9,7 +9,7 @@ use tagwarden::promotion::OnConflict;
 use tagwarden::promotion::{RecoveryMode, RecoveryResult};
 use tagwarden::registry::pin_tag;
 use tagwarden::retention::{MayDelete, RetentionDecision, RetentionRule};
-use tagwarden::{ErrorKind, MoveResult, Operation};
+use tagwarden::{ErrorKind, MoveOptions, MoveResult, Operation};
 use tagwarden_testing::{ChangeOrigin, InjectedFault};
 
 use super::backend::{BACKENDS, Backend, Place};
@@ -64,12 +64,15 @@ async fn no_interleaving_of_moves() {
         let world = world(&place).await;
         world.registry.latency(Duration::from_millis(40));
         let names = ["1.1", "1.2", "1.3", "1.4"];
-        let runs = names.into_iter().cycle().take(12).map(|name| {
-            let promoter = world.promoter();
-            let operation = Operation::Promote(world.release(name));
-            let prod = world.prod.clone();
-            async move { promoter.run(&prod, operation, terms().on_conflict(OnConflict::Requeue)).await }
-        });
+        let runs =
+            names.into_iter().cycle().take(12).map(|name| {
+                let promoter = world.promoter();
+                let operation = Operation::Promote(world.release(name));
+                let prod = world.prod.clone();
+                async move {
+                    promoter.run(&prod, operation, MoveOptions { on_conflict: OnConflict::Requeue, ..terms() }).await
+                }
+            });
         for end in futures_util::future::join_all(runs).await {
             end.unwrap();
         }
@@ -132,7 +135,7 @@ async fn committed_was_put_so_that_a_refused_put_is_not_committed_by_a_read_that
     // The first read of the tag is before the put, the second one confirms the put.
     let faults = [tagwarden_testing::ReadFault::Pass, tagwarden_testing::ReadFault::Stale];
     world.registry.script_reads_when(move |call| call.resolves(&resolved), faults);
-    let error = world.promoter().rollback(&world.prod, None, terms()).await.unwrap_err();
+    let error = world.promoter().rollback(&world.prod).options(terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveFailed, "{error}");
     assert_eq!(world.registry.faults_left(), 0);
     world.at_rest("refused").await;
@@ -148,18 +151,23 @@ async fn key_once_the_same_key_never_commits_twice() {
             let (operation, prod) = (Operation::Promote(world.release("1.1")), world.prod.clone());
             async move {
                 promoter
-                    .run(&prod, operation, terms().idempotency_key(key("once")).on_conflict(OnConflict::Requeue))
+                    .run(
+                        &prod,
+                        operation,
+                        MoveOptions { idempotency_key: Some(key("once")), on_conflict: OnConflict::Requeue, ..terms() },
+                    )
                     .await
             }
         });
         let ends = futures_util::future::join_all(runs).await;
         let results: Vec<_> = ends.into_iter().map(|end| end.unwrap().result).collect();
         assert_eq!(results.iter().filter(|result| **result == MoveResult::Committed).count(), 1, "{results:?}");
-        world.promoter().promote(&world.prod, world.release("1.2"), terms()).await.unwrap();
+        world.promoter().promote(&world.prod, world.release("1.2")).options(terms()).await.unwrap();
         // The same is true after other moves, and from another machine.
         let again = world
             .promoter()
-            .promote(&world.prod, world.release("1.1"), terms().idempotency_key(key("once")))
+            .promote(&world.prod, world.release("1.1"))
+            .options(MoveOptions { idempotency_key: Some(key("once")), ..terms() })
             .await
             .unwrap_err();
         assert_eq!(again.kind(), ErrorKind::IdempotencySuperseded, "{again}");
@@ -251,7 +259,7 @@ async fn pinned_first_both_digests_before_the_tag_moves() {
         // If a pin cannot be put, the tag does not move.
         let pin = pin_tag(&world.digests[2]);
         world.registry.script_when(move |call| call.puts(&pin), [InjectedFault::refused("DENIED")]);
-        let error = world.promoter().promote(&world.prod, world.release("1.2"), terms()).await.unwrap_err();
+        let error = world.promoter().promote(&world.prod, world.release("1.2")).options(terms()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::MoveFailed);
         assert!(error.to_string().contains("could not be pinned"), "{error}");
         world.at_rest("not pinned").await;
@@ -265,7 +273,7 @@ async fn tamper_evident_entries_are_never_changed_or_removed() {
         let ledger = world.ledger();
         let mut before = ledger.read(&world.prod, 0, 1_000).await.unwrap();
         for (name, number) in ["1.1", "1.2", "1.3"].into_iter().zip(1..) {
-            world.promoter().promote(&world.prod, world.release(name), terms()).await.unwrap();
+            world.promoter().promote(&world.prod, world.release(name)).options(terms()).await.unwrap();
             let now = ledger.read(&world.prod, 0, 1_000).await.unwrap();
             assert_eq!(now[..before.len()], before[..], "what stood there stands there");
             assert_eq!(now.len(), 1 + 2 * (number + 1), "the policy, and two of each move");
@@ -319,12 +327,12 @@ async fn rollback_kept_what_is_live_or_open_or_in_the_window_never_expires() {
     for place in BACKENDS.map(Place::start) {
         let world = world(&place).await;
         for name in ["1.1", "1.2", "1.3"] {
-            world.promoter().promote(&world.prod, world.release(name), terms()).await.unwrap();
+            world.promoter().promote(&world.prod, world.release(name)).options(terms()).await.unwrap();
         }
         // An open intent names 1.4.
         let put = calls(Port::Put).await[0];
         let (dying, gate) = world.gated(&[(put, What::CrashBefore)]);
-        let work = dying.promote(&world.prod, world.release("1.4"), terms());
+        let work = dying.promote(&world.prod, world.release("1.4")).options(terms());
         assert!(gate.unless_dead(work).await.is_none());
         tokio::time::sleep(Duration::from_secs(400 * 86_400)).await;
         let rule = RetentionRule::default();

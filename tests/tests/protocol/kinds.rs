@@ -8,7 +8,7 @@ use tagwarden::ledger::{Ending, Ledger, MemoryLedger, Migration};
 use tagwarden::log::{Body, Entry, Hold, HoldScope, Kind, TakeoverOp, Unhold};
 use tagwarden::policy::Refusal;
 use tagwarden::promotion::RecoveryMode;
-use tagwarden::{Clock, Error, ErrorKind, Provenance};
+use tagwarden::{Clock, Error, ErrorKind, MoveOptions, Provenance};
 use tagwarden_testing::{InjectedFault, TestImage};
 use tagwarden_tests::verify_ledger;
 
@@ -33,12 +33,12 @@ async fn hold_and_unhold(world: &World<'_>) {
     let provenance = ben();
     let freeze = Hold { scope: HoldScope::Promotions, reason: text("a freeze"), provenance, until };
     let freeze = promoter.hold(prod, freeze).await.unwrap();
-    let error = promoter.promote(prod, world.release("1.2"), terms()).await.unwrap_err();
+    let error = promoter.promote(prod, world.release("1.2")).options(terms()).await.unwrap_err();
     assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
-    promoter.rollback(prod, None, terms()).await.unwrap();
+    promoter.rollback(prod).options(terms()).await.unwrap();
 
     let incident = promoter.hold(prod, a_hold("an incident")).await.unwrap();
-    let error = promoter.rollback(prod, Some(world.digests[1].into()), terms()).await.unwrap_err();
+    let error = promoter.rollback(prod).options(terms()).to(world.digests[1]).await.unwrap_err();
     assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
     assert_eq!(promoter.unhold_mine(prod, text("over"), who()).await.unwrap(), [incident]);
     promoter.unhold(prod, Unhold { hold: freeze, reason: text("over"), provenance: ben() }).await.unwrap();
@@ -50,13 +50,13 @@ async fn fail_and_abort(world: &World<'_>) {
     let (promoter, prod) = (world.promoter(), &world.prod);
     let tag = prod.tag().clone();
     world.registry.script_when(move |call| call.puts(&tag), [InjectedFault::refused("DENIED")]);
-    let error = promoter.promote(prod, world.release("1.2"), terms()).await.unwrap_err();
+    let error = promoter.promote(prod, world.release("1.2")).options(terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveFailed, "{error}");
 
     let made = calls(&Place::start(Backend::Memory), Job::Promote).await;
     let put = 1 + made.iter().position(|port| *port == Port::Put).unwrap();
     let (dying, gate) = world.gated(&[(put, What::CrashBefore)]);
-    assert!(gate.unless_dead(dying.promote(prod, world.release("1.3"), terms())).await.is_none(), "it dies");
+    assert!(gate.unless_dead(dying.promote(prod, world.release("1.3")).options(terms())).await.is_none(), "it dies");
     promoter.recover(prod, RecoveryMode::Abort, ben(), TIMEOUT).await.unwrap();
 }
 
@@ -65,11 +65,11 @@ async fn repair_and_adopt(world: &World<'_>) {
     let (promoter, prod) = (world.promoter(), &world.prod);
     let hotfix = TestImage::image(5).manifest;
     world.registry.overwrite(prod.repository(), prod.tag(), &hotfix);
-    let error = promoter.promote(prod, world.release("1.2"), terms()).await.unwrap_err();
+    let error = promoter.promote(prod, world.release("1.2")).options(terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChannelDrifted, "{error}");
-    promoter.repair(prod, terms()).await.unwrap();
+    promoter.repair(prod).options(terms()).await.unwrap();
     world.registry.overwrite(prod.repository(), prod.tag(), &hotfix);
-    promoter.adopt(prod, terms().reason(text("a hotfix"))).await.unwrap();
+    promoter.adopt(prod).options(MoveOptions { reason: Some(text("a hotfix")), ..terms() }).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,8 +77,8 @@ async fn promoter_history_of_every_kind_satisfies_the_independent_verifier() {
     let place = Place::start(Backend::Memory);
     let world = World::new(&place);
     let (promoter, prod) = (world.promoter(), &world.prod);
-    promoter.bootstrap(prod, Some(world.release("1.0")), terms()).await.unwrap();
-    promoter.promote(prod, world.release("1.1"), terms()).await.unwrap();
+    promoter.bootstrap(prod).source(world.release("1.0")).options(terms()).await.unwrap();
+    promoter.promote(prod, world.release("1.1")).options(terms()).await.unwrap();
     hold_and_unhold(&world).await;
     fail_and_abort(&world).await;
     repair_and_adopt(&world).await;

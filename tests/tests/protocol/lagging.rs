@@ -63,7 +63,7 @@ async fn live(number: u64) -> Outcome {
     let times = times.with_settle(SETTLE).unwrap();
     let seed = Arc::new(Seed { registry, ledger, prod, digests, times, clock, began, seen, broken, foreign });
     let first = Source::Reference(seed.prod.repository().digest(seed.digests[0]));
-    seed.promoter().bootstrap(&seed.prod, Some(first), terms("founder")).await.unwrap();
+    seed.promoter().bootstrap(&seed.prod).source(first).options(terms("founder")).await.unwrap();
     // The releases were pushed some time ago, and now reads begin to lag.
     tokio::time::sleep(SETTLE).await;
     seed.registry.lag(SETTLE);
@@ -104,14 +104,17 @@ async fn live(number: u64) -> Outcome {
 }
 
 fn terms(actor: &str) -> MoveOptions {
-    MoveOptions::new(Provenance::new("manual", "run", actor).unwrap()).on_conflict(OnConflict::Requeue)
+    MoveOptions {
+        on_conflict: OnConflict::Requeue,
+        ..MoveOptions::new(Provenance::new("manual", "run", actor).unwrap())
+    }
 }
 
 impl Seed {
     fn promoter(&self) -> Promoter {
         let ledger = Arc::clone(&self.ledger) as Arc<dyn Ledger>;
         let promoter = Promoter::new(Arc::new(self.registry.clone()), ledger);
-        promoter.with_clock(Arc::new(self.clock)).with_times(self.times)
+        promoter.to_builder().clock(Arc::new(self.clock)).times(self.times).build().unwrap()
     }
 
     fn breaks(&self, why: impl Into<String>) {
@@ -140,9 +143,10 @@ impl Seed {
                 _ => Operation::Promote(Source::Reference(self.prod.repository().digest(release))),
             };
             let name = operation.op().as_str();
-            let mut terms = terms(&format!("worker-{number}")).reason(text("a simulation"));
+            let mut terms = terms(&format!("worker-{number}"));
+            terms.reason = Some(text("a simulation"));
             if random.one_in(3) {
-                terms = terms.idempotency_key(key(&format!("key-{number}-{run}")));
+                terms = MoveOptions { idempotency_key: Some(key(&format!("key-{number}-{run}"))), ..terms };
             }
             let before = self.began.elapsed();
             let answer = promoter.run(&self.prod, operation, terms).await;

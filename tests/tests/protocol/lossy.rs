@@ -61,7 +61,7 @@ async fn every_move_is_recorded_once(place: &Place) {
     let state = promoter.state(&channel).await.unwrap();
     assert_eq!(state.open, None);
     assert_eq!(state.live, oci().resolve(&repository, channel.tag()).await.unwrap());
-    let page = promoter.history(&channel, None, 10_000).await.unwrap();
+    let page = promoter.history_page(&channel, None, 10_000).await.unwrap();
     assert_eq!(page.next, None);
     let committed = page.events.iter().filter(|event| event.status() == MoveStatus::Committed);
     let (mut keys, mut count, mut from) = (BTreeSet::new(), 0, None::<Digest>);

@@ -69,7 +69,7 @@ pub fn a_hold(reason: &str) -> Hold {
 }
 
 pub fn terms() -> MoveOptions {
-    MoveOptions::new(who()).timeout(TIMEOUT)
+    MoveOptions { timeout: TIMEOUT, ..MoveOptions::new(who()) }
 }
 
 impl<'a> World<'a> {
@@ -93,14 +93,24 @@ impl<'a> World<'a> {
 
     /// A promoter without faults.
     pub fn promoter(&self) -> Promoter {
-        Promoter::new(Arc::new(self.registry.clone()), self.ledger()).with_clock(Arc::new(self.clock))
+        Promoter::builder()
+            .registry(Arc::new(self.registry.clone()))
+            .ledger(self.ledger())
+            .clock(Arc::new(self.clock))
+            .build()
+            .unwrap()
     }
 
     /// A promoter with faults at the given calls, and its gate.
     pub fn gated(&self, happens: &[(usize, What)]) -> (Promoter, Arc<Gate>) {
         let registry: Arc<dyn Registry> = Arc::new(self.registry.clone());
         let gate = Gate::new(registry, self.ledger(), Some((self.registry.clone(), self.ledger())), happens);
-        let promoter = Promoter::new(gate.registry(), gate.ledger()).with_clock(Arc::new(self.clock));
+        let promoter = Promoter::builder()
+            .registry(gate.registry())
+            .ledger(gate.ledger())
+            .clock(Arc::new(self.clock))
+            .build()
+            .unwrap();
         (promoter, gate)
     }
 
@@ -129,14 +139,14 @@ impl<'a> World<'a> {
             let manifest = tagwarden_testing::TestImage::image(5).manifest;
             self.registry.overwrite(self.prod.repository(), self.prod.tag(), &manifest);
         };
-        let first = || promoter.bootstrap(&self.prod, Some(self.release("1.0")), terms());
+        let first = || promoter.bootstrap(&self.prod).source(self.release("1.0")).options(terms());
         match job {
             Job::BootstrapFrom => {}
             Job::BootstrapAsIs => hotfix(),
             Job::Promote => drop(first().await.unwrap()),
             Job::Rollback => {
                 first().await.unwrap();
-                promoter.promote(&self.prod, self.release("1.1"), terms()).await.unwrap();
+                promoter.promote(&self.prod, self.release("1.1")).options(terms()).await.unwrap();
             }
             Job::Repair | Job::Adopt => {
                 first().await.unwrap();
@@ -161,15 +171,17 @@ impl<'a> World<'a> {
 
     /// Does the job, always with the same key.
     pub async fn run(&self, promoter: &Promoter, job: Job) -> Result<Option<Receipt>> {
-        let terms = terms().idempotency_key(key("the-job"));
+        let terms = MoveOptions { idempotency_key: Some(key("the-job")), ..terms() };
         let prod = &self.prod;
         let moved = match job {
-            Job::BootstrapFrom => promoter.bootstrap(prod, Some(self.release("1.0")), terms).await,
-            Job::BootstrapAsIs => promoter.bootstrap(prod, None, terms).await,
-            Job::Promote => promoter.promote(prod, self.release("1.1"), terms).await,
-            Job::Rollback => promoter.rollback(prod, None, terms).await,
-            Job::Repair => promoter.repair(prod, terms).await,
-            Job::Adopt => promoter.adopt(prod, terms.reason(text("a hotfix by hand"))).await,
+            Job::BootstrapFrom => promoter.bootstrap(prod).source(self.release("1.0")).options(terms).await,
+            Job::BootstrapAsIs => promoter.bootstrap(prod).options(terms).await,
+            Job::Promote => promoter.promote(prod, self.release("1.1")).options(terms).await,
+            Job::Rollback => promoter.rollback(prod).options(terms).await,
+            Job::Repair => promoter.repair(prod).options(terms).await,
+            Job::Adopt => {
+                promoter.adopt(prod).options(MoveOptions { reason: Some(text("a hotfix by hand")), ..terms }).await
+            }
             Job::Recover => {
                 return match promoter.recover(prod, RecoveryMode::RollForward, who(), TIMEOUT).await? {
                     RecoveryResult::Nothing | RecoveryResult::Closed { .. } => Ok(None),

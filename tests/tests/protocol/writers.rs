@@ -37,7 +37,7 @@ async fn all_are_there(place: &Place, memory: &MemoryRegistry, repository: &Repo
     let mut before = None;
     let mut from: Option<Digest> = None;
     loop {
-        let page = promoter.history(&channel, before, 500).await.unwrap();
+        let page = promoter.history_page(&channel, before, 500).await.unwrap();
         for event in &page.events {
             assert_eq!(event.status(), MoveStatus::Committed, "{event:?}");
             assert!(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tagwarden::log::HoldScope;
 use tagwarden::policy::ExpectedDigest;
-use tagwarden::{Commit, Digest, IdempotencyKey, Line, ReleaseLabel, Result, Times};
+use tagwarden::{Commit, IdempotencyKey, Line, ReleaseLabel, Result, Times};
 
 use super::parse_duration;
 
@@ -103,8 +103,8 @@ pub(crate) struct TermsArgs {
     /// Why, in one line of at most 1,024 characters
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<Line>,
-    /// The value that the tag must have for the move to start: a digest, or `absent`. Default: anything
-    #[arg(long, value_name = "DIGEST", value_parser = expected)]
+    /// The value that the tag must have for the move to start: a digest, `absent` or `any`. Default: any
+    #[arg(long, value_name = "DIGEST")]
     pub(crate) expected: Option<ExpectedDigest>,
     /// A guardrail whose refusal does not count, recorded with the move; needs --reason; may be given more than once:
     /// ledger-complete in a bootstrap or a repair, where another ledger governs the repository; parts-present in a rollback
@@ -207,11 +207,4 @@ pub(crate) struct KeepArgs {
     /// tagwarden.toml, else 30d
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) keep_for: Option<Duration>,
-}
-
-fn expected(text: &str) -> Result<ExpectedDigest> {
-    match text {
-        "absent" => Ok(ExpectedDigest::Absent),
-        digest => digest.parse::<Digest>().map(ExpectedDigest::At),
-    }
 }

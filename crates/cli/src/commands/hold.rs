@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tagwarden::log::{Hold, Unhold};
-use tagwarden::{Clock, Result, SystemClock};
+use tagwarden::{Clock, Result, SystemClock, Times};
 
 use crate::args::{HoldArgs, HoldsArgs, UnholdArgs};
 use crate::connect::{self, Setup};
@@ -17,7 +17,7 @@ pub(super) async fn hold(setup: &Setup, args: HoldArgs) -> Result<Answer> {
     let provenance = provenance::of(&args.who)?;
     let until = args.until.or(args.for_.map(|time| SystemClock.now().plus(time)));
     let registry = connect::registry(&args.registry, channel.repository().registry())?;
-    let promoter = setup.promoter(Arc::new(registry), setup.ledger().await?);
+    let promoter = setup.promoter(Arc::new(registry), setup.ledger().await?, Times::default())?;
     let scope = args.scope.into();
     let id = promoter.hold(&channel, Hold { scope, reason: args.reason, provenance, until }).await?;
     render::held(&channel, id, scope, until)
@@ -31,7 +31,7 @@ pub(super) async fn holds(setup: &Setup, args: &HoldsArgs, style: Style) -> Resu
 pub(super) async fn unhold(setup: &Setup, args: UnholdArgs) -> Result<Answer> {
     let channel = super::channel(setup, &args.place)?;
     let provenance = provenance::of(&args.who)?;
-    let promoter = setup.promoter(Arc::new(Offline), setup.ledger().await?);
+    let promoter = setup.promoter(Arc::new(Offline), setup.ledger().await?, Times::default())?;
     let reason = args.reason;
     let ended = match args.id {
         Some(hold) => {

@@ -28,7 +28,7 @@ pub(super) async fn current(setup: &Setup, args: &CurrentArgs, style: Style) -> 
         return render::current(&recorded(&setup.reader().await?, &channel).await?, None, style);
     }
     let registry = connect::registry(&args.registry, channel.repository().registry())?;
-    let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?).with_times(args.settle.times()?);
+    let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?, args.settle.times()?)?;
     let report = promoter.audit(std::slice::from_ref(&channel)).await?;
     let current = match report.channels().first() {
         // Neither ledger nor registry knows the channel, so its name is probably wrong.
@@ -69,9 +69,9 @@ pub(super) async fn history(setup: &Setup, args: &HistoryArgs, style: Style) -> 
     let reader = setup.reader().await?;
     let migrated = recorded(&reader, &channel).await?.migrated;
     let limit = if args.all { PAGE } else { usize::try_from(args.limit).unwrap_or(usize::MAX) };
-    let mut page = reader.history(&channel, args.before, limit).await?;
+    let mut page = reader.history_page(&channel, args.before, limit).await?;
     while let (true, Some(next)) = (args.all, page.next) {
-        let HistoryPage { events, next, .. } = reader.history(&channel, Some(next), limit).await?;
+        let HistoryPage { events, next, .. } = reader.history_page(&channel, Some(next), limit).await?;
         page.events.extend(events);
         page.next = next;
     }

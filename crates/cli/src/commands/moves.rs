@@ -64,7 +64,7 @@ impl<'s> Asked<'s> {
     async fn source(&mut self, source: &str) -> Result<Source> {
         let (source, tag) = names::source(&self.setup.config, &*self.ledger, &self.channel, source).await?;
         if let Some(tag) = tag {
-            self.terms = self.terms.clone().tag(tag);
+            self.terms.tag = Some(tag);
         }
         Ok(source)
     }
@@ -73,7 +73,7 @@ impl<'s> Asked<'s> {
     async fn run(self, operation: Operation, style: Style) -> Result<Answer> {
         let Asked { setup, channel, terms, times, args, ledger } = self;
         let registry = connect::registry(&args.registry, channel.repository().registry())?;
-        let promoter = setup.promoter(Arc::new(registry), ledger).with_times(times);
+        let promoter = setup.promoter(Arc::new(registry), ledger, times)?;
         if args.dry_run {
             let op = operation.op();
             let plan = promoter.plan(&channel, operation, terms).await?;
@@ -85,28 +85,23 @@ impl<'s> Asked<'s> {
 }
 
 fn terms(who: &WhoArgs, args: &TermsArgs) -> Result<MoveOptions> {
-    let mut terms = MoveOptions::new(provenance::of(who)?).on_conflict(match args.on_conflict {
+    let mut terms = MoveOptions::new(provenance::of(who)?);
+    terms.on_conflict = match args.on_conflict {
         OnConflictArg::Wait => OnConflict::Wait,
         OnConflictArg::Requeue => OnConflict::Requeue,
         OnConflictArg::Fail => OnConflict::Fail,
-    });
+    };
     match (args.timeout, args.on_conflict) {
         (Some(_), OnConflictArg::Fail) => {
             let message = "--timeout: --on-conflict fail does not wait; give one of them";
             return Err(Error::new(ErrorKind::ConfigInvalid, message));
         }
-        (Some(timeout), _) => terms = terms.timeout(timeout),
+        (Some(timeout), _) => terms.timeout = timeout,
         (None, _) => {}
     }
-    if let Some(key) = &args.idempotency_key {
-        terms = terms.idempotency_key(key.clone());
-    }
-    if let Some(reason) = &args.reason {
-        terms = terms.reason(reason.clone());
-    }
-    if let Some(expected) = args.expected {
-        terms = terms.expected(expected);
-    }
+    terms.idempotency_key.clone_from(&args.idempotency_key);
+    terms.reason.clone_from(&args.reason);
+    terms.expected = args.expected.unwrap_or_default();
     terms.overrides.extend(args.overrides.iter().cloned());
     Ok(terms)
 }

@@ -7,7 +7,7 @@ use tagwarden::ledger;
 use tagwarden::log::LogReport;
 use tagwarden::promotion::{AuditLooks, AuditOptions};
 use tagwarden::retention::RetentionRule;
-use tagwarden::{Channel, Result};
+use tagwarden::{Channel, Result, Times};
 
 use crate::args::{AuditArgs, RetentionArgs, VerifyArgs};
 use crate::connect::{self, Setup};
@@ -23,7 +23,7 @@ pub(super) async fn audit(setup: &Setup, args: &AuditArgs, style: Style) -> Resu
     };
     let hosts = channels.iter().map(|channel| channel.repository().registry());
     let registry = connect::registry(&args.registry, connect::one_host(&args.registry, hosts)?)?;
-    let promoter = setup.promoter(Arc::new(registry), ledger).with_times(args.settle.times()?);
+    let promoter = setup.promoter(Arc::new(registry), ledger, args.settle.times()?)?;
     let looks = if args.parts { AuditLooks::TagAndParts } else { AuditLooks::Tag };
     let options = AuditOptions::default().timeout((!args.no_settle).then_some(args.timeout)).looks(looks);
     let report = promoter.audit_with(&channels, options).await?;
@@ -40,7 +40,7 @@ pub(super) async fn retention(setup: &Setup, args: &RetentionArgs, style: Style)
         rule.keep_for = keep_for;
     }
     let registry = connect::registry(&args.registry, repository.registry())?;
-    let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?);
+    let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?, Times::default())?;
     render::retention(&promoter.retention_plan(&repository, &rule).await?, style)
 }
 

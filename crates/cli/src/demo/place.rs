@@ -68,9 +68,12 @@ impl Place {
         // Short times are safe: reads of the demonstration's registry do not lag.
         let second = Duration::from_secs(1);
         let times = Times::new(10 * second, 5 * second, second, second)?.with_settle(second)?;
-        let promoter = Promoter::new(Arc::new(registry.clone()), ledger)
-            .with_pipeline(Pipeline::new(stages.clone())?)
-            .with_times(times);
+        let promoter = Promoter::builder()
+            .registry(Arc::new(registry.clone()))
+            .ledger(ledger)
+            .pipeline(Pipeline::new(stages.clone())?)
+            .times(times)
+            .build()?;
         let kept = args.keep.clone();
         Ok(Place { repository, registry, promoter, stages, ledger: url, scratch, server, kept })
     }

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tagwarden::flux::Packed;
-use tagwarden::log::Source;
 use tagwarden::registry::{Manifest, Put, Registry};
-use tagwarden::{Error, ErrorClass, ErrorKind, MoveOptions, Provenance, Receipt, Result};
+use tagwarden::{Error, ErrorClass, ErrorKind, Provenance, Receipt, Reference, Result};
 
 use super::narrator::{Narrator, refusal};
 use super::place::Place;
@@ -78,8 +77,13 @@ impl Demo<'_> {
             "Bootstrap takes a channel's first state into the ledger. From here on, every move is on the record.",
         );
         for stage in &self.place.stages {
-            let receipt =
-                self.place.promoter.bootstrap(&stage.channel, Some(self.version(first)?), self.terms(first)?).await?;
+            let receipt = self
+                .place
+                .promoter
+                .bootstrap(&stage.channel)
+                .source(self.version(first)?)
+                .provenance(self.who(first)?)
+                .await?;
             self.told(
                 tell,
                 &format!("tagwarden bootstrap {} --source {}", stage.environment, first.version),
@@ -96,11 +100,12 @@ impl Demo<'_> {
              preprod.",
         );
         let dev = self.place.channel("dev")?;
-        let receipt = self.place.promoter.promote(dev, self.version(second)?, self.terms(second)?).await?;
+        let receipt = self.place.promoter.promote(dev, self.version(second)?).provenance(self.who(second)?).await?;
         self.told(tell, &format!("tagwarden promote dev --source {0} --release {0}", second.version), &receipt)?;
         for (from, to) in [("dev", "preprod"), ("preprod", "prod")] {
-            let source = Source::Channel(self.place.channel(from)?.clone());
-            let receipt = self.place.promoter.promote(self.place.channel(to)?, source, self.terms(second)?).await?;
+            let (from_channel, to_channel) = (self.place.channel(from)?, self.place.channel(to)?);
+            let request = self.place.promoter.promote(to_channel, from_channel);
+            let receipt = request.provenance(self.who(second)?).await?;
             self.told(tell, &format!("tagwarden promote {to} --source {from} --release {}", second.version), &receipt)?;
         }
         tell.chapter(
@@ -109,7 +114,8 @@ impl Demo<'_> {
              decision, not\na fault.",
         );
         let prod = self.place.channel("prod")?;
-        let error = refusal(self.place.promoter.promote(prod, self.version(third)?, self.terms(third)?).await)?;
+        let error =
+            refusal(self.place.promoter.promote(prod, self.version(third)?).provenance(self.who(third)?).await)?;
         tell.refused(&format!("tagwarden promote prod --source {}", third.version), &error);
         Ok(())
     }
@@ -131,7 +137,7 @@ impl Demo<'_> {
 
     async fn history(&self, tell: &mut Narrator) -> Result<()> {
         let prod = self.place.channel("prod")?;
-        let page = self.place.promoter.history(prod, None, 20).await?;
+        let page = self.place.promoter.history_page(prod, None, 20).await?;
         tell.did("tagwarden history prod", &render::history(prod, &page, None, |digest| digest.short(), self.style)?);
         Ok(())
     }
@@ -143,8 +149,8 @@ impl Demo<'_> {
              a move is\nadded to the record. Nothing is rewritten.",
         );
         let [first, ..] = RELEASES;
-        let terms = self.terms(first)?.reason("error rate after 1.4.1".parse()?);
-        let receipt = self.place.promoter.rollback(self.place.channel("prod")?, None, terms).await?;
+        let request = self.place.promoter.rollback(self.place.channel("prod")?).reason("error rate after 1.4.1");
+        let receipt = request.provenance(self.who(first)?).await?;
         self.told(tell, "tagwarden rollback prod --reason 'error rate after 1.4.1'", &receipt)
     }
 
@@ -174,8 +180,8 @@ impl Demo<'_> {
              adopt prod\n--reason …)",
         );
         let [first, ..] = RELEASES;
-        let terms = self.terms(first)?.reason("hand-pushed hotfix undone".parse()?);
-        let receipt = promoter.repair(prod, terms).await?;
+        let request = promoter.repair(prod).reason("hand-pushed hotfix undone");
+        let receipt = request.provenance(self.who(first)?).await?;
         self.told(tell, "tagwarden repair prod --reason 'hand-pushed hotfix undone'", &receipt)?;
         let report = promoter.audit(&self.place.channels()).await?;
         tell.did(&self.all("tagwarden audit"), &render::audit(&report, self.style)?);
@@ -220,14 +226,14 @@ impl Demo<'_> {
         Ok(())
     }
 
-    fn version(&self, release: Release) -> Result<Source> {
-        Ok(Source::Reference(self.place.repository.tag(release.tag()?)))
+    fn version(&self, release: Release) -> Result<Reference> {
+        Ok(self.place.repository.tag(release.tag()?))
     }
 
-    fn terms(&self, release: Release) -> Result<MoveOptions> {
+    fn who(&self, release: Release) -> Result<Provenance> {
         let mut provenance = Provenance::new("manual", "demo-1", "ada")?;
         provenance.commit = Some(release.commit()?);
         provenance.release = Some(release.version.parse()?);
-        Ok(MoveOptions::new(provenance))
+        Ok(provenance)
     }
 }

@@ -136,8 +136,8 @@ fn moves(world: &World, channel: &Channel, releases: &[u64]) {
         world
             .block_on(async {
                 match promoter.state(channel).await?.live {
-                    None => promoter.bootstrap(channel, Some(source), terms).await,
-                    Some(_) => promoter.promote(channel, source, terms).await,
+                    None => promoter.bootstrap(channel).source(source).options(terms).await,
+                    Some(_) => promoter.promote(channel, source).options(terms).await,
                 }
             })
             .unwrap();
@@ -212,7 +212,7 @@ pub fn names(world: &World, state: State, command: &str) -> Vec<(String, String)
     let new = ["ledger init", "ledger migrate", "ledger import"].into_iter().any(has);
     names.extend(STAND_INS.iter().map(|(url, _)| (*url, if new { "elsewhere" } else { "ledger" }.to_owned())));
     if has("prod#42") {
-        let page = world.block_on(promoter(world).history(&world.channel("prod"), None, 9)).unwrap();
+        let page = world.block_on(promoter(world).history_page(&world.channel("prod"), None, 9)).unwrap();
         names.push(("prod#42", format!("prod#{}", page.events.last().unwrap().seq)));
     }
     if state == Held {

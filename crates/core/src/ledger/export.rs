@@ -9,7 +9,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Ledger;
-use super::file::{FileLedger, blocking, log_name};
+use super::file::{FileLedger, blocking};
+use super::name::log_file;
 use super::transfer::entries::{entry, located, read_page};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Verifier;
@@ -38,7 +39,7 @@ pub struct ExportedLog {
 /// ledger has fewer entries than the file, LEDGER_FORKED if it has others, LEDGER_CORRUPT if an entry of the ledger has
 /// broken bytes, position or parent. CONFIG_INVALID if `dir` is a ledger that is being written.
 pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Result<ExportedLog> {
-    let name = log_name(channel);
+    let name = log_file(channel);
     let (file, lock) = (dir.join(&name), dir.join(&name).with_extension("lock"));
     if lock.exists() {
         let message = format!("export: {} is a ledger that is being written; name another directory", dir.display());

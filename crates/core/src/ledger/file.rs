@@ -265,11 +265,6 @@ fn unavailable(what: &str, path: &Path, e: io::Error) -> Error {
     Error::new(ErrorKind::LedgerUnavailable, message).with_context("file", path.display()).with_source(e)
 }
 
-/// The file name of a channel's log.
-pub(super) fn log_name(channel: &Channel) -> String {
-    format!("{}.jsonl", FILE.encode(channel))
-}
-
 /// Runs blocking `work` on a blocking thread of tokio, or on this thread if there is no runtime. `cut_short` is the
 /// error kind if `work` panics.
 pub(super) async fn blocking<T: Send + 'static>(

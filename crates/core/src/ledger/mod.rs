@@ -32,7 +32,7 @@ pub use object::ObjectLedger;
 pub use postgres::PostgresLedger;
 pub use snapshot::Snapshot;
 pub use transfer::{Ending, Migration, MigrationPlan, MigrationProgress, MigrationResult};
-pub use url::LedgerUrl;
+pub use url::{LedgerUrl, open_ledger};
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -22,6 +22,12 @@ pub(super) struct Spelling {
 #[cfg(all(feature = "file", unix))]
 pub(super) const FILE: Spelling = Spelling { escape: '%', cut: '~' };
 
+/// The file name of a channel's log.
+#[cfg(all(feature = "file", unix))]
+pub(super) fn log_file(channel: &Channel) -> String {
+    format!("{}.jsonl", FILE.encode(channel))
+}
+
 /// The spelling of object names. They are parts of URLs, and some stores and proxies change `%` and `~` there.
 #[cfg(feature = "object-store")]
 pub(super) const OBJECT: Spelling = Spelling { escape: '=', cut: '!' };

@@ -47,6 +47,17 @@ pub struct LedgerUrl {
     pub(super) shown: String,
 }
 
+/// Opens the ledger at this address for writing: [`LedgerUrl::open`] with [`OpenMode::Write`].
+///
+/// ```no_run
+/// # async fn example() -> tagwarden::Result<()> {
+/// let ledger = tagwarden::open_ledger("s3://acme-audit/tagwarden").await?;
+/// # Ok(()) }
+/// ```
+pub async fn open_ledger(url: impl TryInto<LedgerUrl, Error: Into<Error>>) -> Result<Arc<dyn Ledger>> {
+    url.try_into().map_err(Into::into)?.open(OpenMode::Write).await
+}
+
 /// Options that are a part of the ledger's address.
 const WHERE: [&str; 7] = ["account", "dbname", "endpoint", "host", "hostaddr", "port", "schema"];
 
@@ -145,6 +156,14 @@ impl fmt::Display for LedgerUrl {
 impl fmt::Debug for LedgerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "LedgerUrl({self})")
+    }
+}
+
+impl TryFrom<&str> for LedgerUrl {
+    type Error = Error;
+
+    fn try_from(text: &str) -> Result<LedgerUrl> {
+        text.parse()
     }
 }
 

@@ -77,7 +77,7 @@ words! {
         Committed => "committed",
         /// Every put was refused, or none was sent; the tag did not move.
         Failed => "failed",
-        /// ClosedMove without a result: it is not known that the move changed the tag.
+        /// Closed without a result: it is not known that the move changed the tag.
         Aborted => "aborted",
     }
 }

@@ -57,6 +57,13 @@ impl Policy {
         }
     }
 
+    /// With one more guardrail, after the others. The name stays, the policy's digest changes. CONFIG_INVALID if a
+    /// guardrail of this name is in the policy already.
+    pub fn with(mut self, guardrail: impl Guardrail + 'static) -> Result<Policy> {
+        self.guardrails.push(Arc::new(guardrail));
+        Ok(Policy::new(self.name, self.guardrails)?.with_pipeline(self.pipeline))
+    }
+
     /// With the environments that releases go through. A guardrail judges by them, so they are part of the policy's
     /// text and digest.
     #[must_use]

@@ -1,7 +1,10 @@
 //! `Facts`: the input of guardrails, gathered before they judge.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::log::{ActiveHold, ChannelState, Op, Source, TargetManifest, UpstreamLog};
 use crate::value::{Channel, Digest, Line, Provenance, Tag, Timestamp};
 
@@ -109,6 +112,33 @@ pub enum ExpectedDigest {
     Absent,
     /// This digest: live for a promotion or rollback, observed for a bootstrap, repair or adoption.
     At(Digest),
+}
+
+impl FromStr for ExpectedDigest {
+    type Err = Error;
+
+    /// Parses `any`, `absent` or a digest.
+    fn from_str(text: &str) -> Result<ExpectedDigest> {
+        match text {
+            "any" => Ok(ExpectedDigest::Any),
+            "absent" => Ok(ExpectedDigest::Absent),
+            digest => digest.parse().map(ExpectedDigest::At),
+        }
+    }
+}
+
+impl TryFrom<&str> for ExpectedDigest {
+    type Error = Error;
+
+    fn try_from(text: &str) -> Result<ExpectedDigest> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for ExpectedDigest {
+    fn from(digest: Digest) -> ExpectedDigest {
+        ExpectedDigest::At(digest)
+    }
 }
 
 /// The history of a digest in a channel: live now, earlier, or never.

@@ -25,7 +25,7 @@ pub(super) struct Inner {
     pub(super) policy: Arc<Policy>,
     pub(super) pipeline: Option<Pipeline>,
     pub(super) times: Times,
-    pub(super) watcher: Option<Arc<dyn ProgressObserver>>,
+    pub(super) observer: Option<Arc<dyn ProgressObserver>>,
     pub(super) journals: Arc<std::sync::Mutex<HashMap<Channel, Arc<Mutex<ChannelLog>>>>>,
     /// The times at which this process first read the entries of each log.
     pub(super) first_reads: Arc<std::sync::Mutex<HashMap<Channel, FirstRead>>>,
@@ -98,9 +98,9 @@ impl Inner {
         Ok(TagRead { value: answer.digest, sent, date: answer.date, hidden: false })
     }
 
-    /// Tells the watcher that a run of the channel waits, until `until` at most.
+    /// Tells the observer that a run of the channel waits, until `until` at most.
     pub(super) fn watch(&self, channel: &Channel, waiting: Waiting, until: Ms, error: Option<&Error>) {
-        let Some(watcher) = &self.watcher else { return };
+        let Some(observer) = &self.observer else { return };
         let what = match (waiting, error) {
             (Waiting::Other(move_id), _) => WaitReason::OtherMove { move_id: move_id.to_string() },
             (Waiting::Quiet, _) => WaitReason::QuietTime,
@@ -108,7 +108,7 @@ impl Inner {
             (Waiting::Answer, Some(error)) => WaitReason::Answer { why: error.to_string() },
             (Waiting::Answer, None) => WaitReason::Answer { why: "it was not answered".to_owned() },
         };
-        watcher.waits(channel, what, Some(Duration::from_millis(until.saturating_sub(self.now()))));
+        observer.waits(channel, what, Some(Duration::from_millis(until.saturating_sub(self.now()))));
     }
 }
 

@@ -133,6 +133,7 @@ impl Plan {
         operation: Operation,
         terms: MoveOptions,
     ) -> Result<Plan> {
+        let terms = terms.labelled();
         operation.check(channel, &terms)?;
         let request = operation.request(channel, &terms)?;
         let key = match &terms.idempotency_key {

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use super::inner::{Inner, ProgressObserver};
 use super::plan::{ApprovedPlan, Plan, Purpose};
 use super::receipt::Receipt;
-use super::request::{BootstrapOptions, MoveOptions, Operation};
-use super::rollback::RollbackTarget;
+use super::request::{MoveOptions, Operation};
 use super::times::Times;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
-use crate::log::Source;
 use crate::policy::Policy;
 use crate::registry::Registry;
 use crate::value::{Channel, Clock, Pipeline, SystemClock};
@@ -23,19 +21,16 @@ use crate::value::{Channel, Clock, Pipeline, SystemClock};
 /// ```
 /// use std::sync::Arc;
 /// use tagwarden::ledger::MemoryLedger;
-/// use tagwarden::log::Source;
 /// use tagwarden::registry::Registry;
-/// use tagwarden::{Channel, Promoter, Provenance, MoveOptions};
+/// use tagwarden::{Channel, Promoter, Provenance};
 ///
 /// # async fn example(registry: impl Registry) -> tagwarden::Result<()> {
+/// let promoter = Promoter::builder().registry(Arc::new(registry)).ledger(Arc::new(MemoryLedger::new())).build()?;
 /// let prod: Channel = "registry.example.com/acme/shop:prod".parse()?;
-/// let release = |tag: &str| -> tagwarden::Result<Source> { Ok(Source::Reference(prod.repository().tag(tag.parse()?))) };
-///
-/// let promoter = Promoter::new(Arc::new(registry), Arc::new(MemoryLedger::new()));
-/// let terms = MoveOptions::new(Provenance::new("manual", "first-steps", "ada")?);
-/// promoter.bootstrap(&prod, Some(release("1.4.1")?), terms.clone()).await?;
-/// let receipt = promoter.promote(&prod, release("1.4.2")?, terms.clone()).await?;
-/// promoter.rollback(&prod, None, terms).await?;
+/// let ada = Provenance::manual("ada")?;
+/// promoter.bootstrap(&prod).source("registry.example.com/acme/shop:1.4.1").provenance(&ada).await?;
+/// let receipt = promoter.promote(&prod, "registry.example.com/acme/shop:1.4.2").provenance(&ada).await?;
+/// promoter.rollback(&prod).provenance(&ada).await?;
 /// assert_eq!(promoter.current(&prod).await?.live, receipt.previous_digest);
 /// # Ok(()) }
 /// ```
@@ -44,107 +39,136 @@ pub struct Promoter {
     pub(super) inner: Arc<Inner>,
 }
 
-impl Promoter {
-    /// A promoter over a registry and a ledger, with the standard policy, no pipeline, the default times and the
-    /// machine's clock.
-    pub fn new(registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>) -> Promoter {
+/// The parts of a [`Promoter`]. A ledger is required, and so is a registry without the feature `oci`; with it, the
+/// default is an `OciRegistry` with its default options. The other defaults: no pipeline, the standard policy, the
+/// default [`Times`], the machine's clock, and no observer.
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder makes nothing until it is built"]
+pub struct PromoterBuilder {
+    registry: Option<Arc<dyn Registry>>,
+    ledger: Option<Arc<dyn Ledger>>,
+    pipeline: Option<Pipeline>,
+    policy: Option<Policy>,
+    times: Times,
+    clock: Option<Arc<dyn Clock>>,
+    observer: Option<Arc<dyn ProgressObserver>>,
+}
+
+impl PromoterBuilder {
+    /// With this registry.
+    pub fn registry(mut self, registry: Arc<dyn Registry>) -> PromoterBuilder {
+        self.registry = Some(registry);
+        self
+    }
+
+    /// With this ledger, such as one of [`open_ledger`](crate::open_ledger).
+    pub fn ledger(mut self, ledger: Arc<dyn Ledger>) -> PromoterBuilder {
+        self.ledger = Some(ledger);
+        self
+    }
+
+    /// With the order of environments that releases go through.
+    pub fn pipeline(mut self, pipeline: Pipeline) -> PromoterBuilder {
+        self.pipeline = Some(pipeline);
+        self
+    }
+
+    /// With another policy.
+    pub fn policy(mut self, policy: Policy) -> PromoterBuilder {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// With other times.
+    pub fn times(mut self, times: Times) -> PromoterBuilder {
+        self.times = times;
+        self
+    }
+
+    /// With another clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> PromoterBuilder {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// With an observer, which is called each time a run waits.
+    pub fn observer(mut self, observer: Arc<dyn ProgressObserver>) -> PromoterBuilder {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// The promoter. CONFIG_INVALID if the ledger or the registry is missing, and the errors of `OciRegistry::new` for
+    /// the default registry.
+    pub fn build(self) -> Result<Promoter> {
+        let missing = |what: &str| Error::new(ErrorKind::ConfigInvalid, format!("a promoter needs a {what}"));
+        let registry = match &self.registry {
+            Some(registry) => Arc::clone(registry),
+            #[cfg(feature = "oci")]
+            None => Arc::new(crate::registry::oci::OciRegistry::new(crate::registry::oci::OciOptions::new())?),
+            #[cfg(not(feature = "oci"))]
+            None => return Err(missing("registry")),
+        };
+        let ledger = self.ledger.clone().ok_or_else(|| missing("ledger"))?;
+        Ok(self.over(registry, ledger))
+    }
+
+    fn over(self, registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>) -> Promoter {
+        let policy = self.policy.unwrap_or_else(Policy::standard);
         Promoter {
             inner: Arc::new(Inner {
                 registry,
                 ledger,
-                clock: Arc::new(SystemClock),
-                policy: Arc::new(Policy::standard()),
-                pipeline: None,
-                times: Times::default(),
-                watcher: None,
+                clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
+                policy: Arc::new(policy.with_pipeline(self.pipeline.clone())),
+                pipeline: self.pipeline,
+                times: self.times,
+                observer: self.observer,
                 journals: Arc::default(),
                 first_reads: Arc::default(),
             }),
         }
     }
+}
 
-    /// With the order of environments that releases go through.
-    #[must_use]
-    pub fn with_pipeline(self, pipeline: Pipeline) -> Promoter {
-        self.change(|inner| {
-            inner.policy = Arc::new(Policy::clone(&inner.policy).with_pipeline(Some(pipeline.clone())));
-            inner.pipeline = Some(pipeline);
-        })
+impl Promoter {
+    /// The builder of a promoter.
+    pub fn builder() -> PromoterBuilder {
+        PromoterBuilder::default()
     }
 
-    /// With another policy.
-    #[must_use]
-    pub fn with_policy(self, policy: Policy) -> Promoter {
-        self.change(|inner| inner.policy = Arc::new(policy.with_pipeline(inner.pipeline.clone())))
+    /// A builder with the parts of this promoter, for one that differs.
+    pub fn to_builder(&self) -> PromoterBuilder {
+        let Inner { registry, ledger, clock, policy, pipeline, times, observer, .. } = &*self.inner;
+        PromoterBuilder {
+            registry: Some(Arc::clone(registry)),
+            ledger: Some(Arc::clone(ledger)),
+            pipeline: pipeline.clone(),
+            policy: Some(Policy::clone(policy)),
+            times: *times,
+            clock: Some(Arc::clone(clock)),
+            observer: observer.clone(),
+        }
     }
 
-    /// With other times.
-    #[must_use]
-    pub fn with_times(self, times: Times) -> Promoter {
-        self.change(|inner| inner.times = times)
+    /// A promoter over a registry and a ledger, with the defaults of [`PromoterBuilder`].
+    pub fn new(registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>) -> Promoter {
+        PromoterBuilder::default().over(registry, ledger)
     }
 
-    /// With another clock.
-    #[must_use]
-    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Promoter {
-        self.change(|inner| inner.clock = clock)
-    }
-
-    /// With a watcher, which is called each time a run waits.
-    #[must_use]
-    pub fn with_watcher(self, watcher: Arc<dyn ProgressObserver>) -> Promoter {
-        self.change(|inner| inner.watcher = Some(watcher))
-    }
-
-    fn change(self, change: impl FnOnce(&mut Inner)) -> Promoter {
-        let mut inner = Inner::clone(&self.inner);
-        change(&mut inner);
-        Promoter { inner: Arc::new(inner) }
-    }
-
-    /// Points the channel at a release: plans, has the policy judge, and executes.
-    pub async fn promote(&self, channel: &Channel, source: Source, terms: MoveOptions) -> Result<Receipt> {
-        self.run(channel, Operation::Promote(source), terms).await
-    }
-
-    /// Points the channel back at the digest that was live before, or at `to`. ROLLBACK_NO_TARGET if `to` was never
-    /// live here. POLICY_REFUSED, with the finding TARGET_INCOMPLETE, if a part of the target is gone from the
-    /// registry.
-    pub async fn rollback(&self, channel: &Channel, to: Option<RollbackTarget>, terms: MoveOptions) -> Result<Receipt> {
-        self.run(channel, Operation::Rollback(to), terms).await
-    }
-
-    /// Records the channel's first state in the log: the digest that the tag points at; or a release (`source`), if the
-    /// tag is absent or points at it already.
-    pub async fn bootstrap(&self, channel: &Channel, source: Option<Source>, terms: MoveOptions) -> Result<Receipt> {
-        self.run(channel, Operation::Bootstrap(BootstrapOptions { source, ..BootstrapOptions::default() }), terms).await
-    }
-
-    /// Puts the live digest back after another writer moved the tag without the ledger.
-    pub async fn repair(&self, channel: &Channel, terms: MoveOptions) -> Result<Receipt> {
-        self.run(channel, Operation::Repair, terms).await
-    }
-
-    /// Accepts the digest that the tag points at as live, after another writer moved the tag. The terms must have a
-    /// reason.
-    pub async fn adopt(&self, channel: &Channel, terms: MoveOptions) -> Result<Receipt> {
-        self.run(channel, Operation::Adopt, terms).await
-    }
-
-    /// Plans a move and has the policy judge it. It reads, and waits for another worker's open move as the terms say.
+    /// Plans a move and has the policy judge it. It reads, and waits for another worker's open move as the options say.
     /// Looking never acts: it puts nothing, writes nothing, and leaves a dead worker's move open ([`Plan::dead_move`]).
-    pub async fn plan(&self, channel: &Channel, operation: Operation, terms: MoveOptions) -> Result<Plan> {
-        Plan::make(&self.inner, Purpose::Look, channel, operation, terms).await
+    pub async fn plan(&self, channel: &Channel, operation: Operation, options: MoveOptions) -> Result<Plan> {
+        Plan::make(&self.inner, Purpose::Look, channel, operation, options).await
     }
 
     /// Plans, approves and executes in one call.
-    pub async fn run(&self, channel: &Channel, operation: Operation, terms: MoveOptions) -> Result<Receipt> {
-        let plan = Plan::make(&self.inner, Purpose::Act, channel, operation, terms).await?;
+    pub async fn run(&self, channel: &Channel, operation: Operation, options: MoveOptions) -> Result<Receipt> {
+        let plan = Plan::make(&self.inner, Purpose::Act, channel, operation, options).await?;
         self.execute(plan.approve()?).await
     }
 
     /// Executes an approved plan, on the promoter that made it. CHANNEL_CHANGED if another move changed the channel
-    /// since, unless the terms say to requeue.
+    /// since, unless the options say to requeue.
     ///
     /// From the intent on, the move runs in a task of its own: if this future is dropped, the move still runs to its
     /// end, or to its deadline.

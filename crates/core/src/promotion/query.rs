@@ -77,10 +77,10 @@ impl Promoter {
         Ok(self.state(channel).await?.previous)
     }
 
-    /// The moves of a channel, newest first, at most `limit` (at least 1). With `before`, only the moves whose intent
+    /// Some moves of a channel, newest first, at most `limit` (at least 1). With `before`, only the moves whose intent
     /// has a lower position; a move whose intent is before `before` and whose outcome is after it is included, with its
     /// outcome.
-    pub async fn history(&self, channel: &Channel, before: Option<u64>, limit: usize) -> Result<HistoryPage> {
+    pub async fn history_page(&self, channel: &Channel, before: Option<u64>, limit: usize) -> Result<HistoryPage> {
         back(&self.inner.snapshot(channel).await?, before, limit.max(1)).await
     }
 

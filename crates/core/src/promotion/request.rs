@@ -42,13 +42,21 @@ pub struct BootstrapOptions {
 /// governs the repository: the repository has pins that no log of this ledger in it explains (LEDGER_FOREIGN).
 pub const LEDGER_COMPLETE: &str = "ledger-complete";
 
-/// The options of a move: its provenance, its reason, its preconditions and its timeout.
+/// The options of a move. [`MoveRequest`](super::MoveRequest) sets them by name; a program that gathers them itself
+/// fills the fields:
+///
+/// ```
+/// use tagwarden::{MoveOptions, Provenance};
+/// # fn main() -> tagwarden::Result<()> {
+/// let provenance = Provenance::new("jenkins", "shop/42", "ada")?;
+/// let options = MoveOptions { reason: Some("release day".parse()?), ..MoveOptions::new(provenance) };
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct MoveOptions {
+pub struct MoveOptions<P = Provenance> {
     /// The pipeline run and the actor.
-    pub provenance: Provenance,
-    /// The idempotency key; a random one by default.
+    pub provenance: P,
+    /// The idempotency key: the same request with the same key moves the channel once. A random key by default.
     pub idempotency_key: Option<IdempotencyKey>,
     /// The reason for the move; none by default.
     pub reason: Option<Line>,
@@ -64,17 +72,15 @@ pub struct MoveOptions {
     /// The longest wait for other moves; three minutes by default. With the default times a dead worker's move may be
     /// taken over before that.
     pub timeout: Duration,
-    /// The tag that was written beside the source's digest: the move warns if the tag points at another digest.
-    pub(super) tag: Option<Tag>,
+    /// The tag that was written beside the source's digest (see [`ReleaseName`](crate::ReleaseName)); none by default.
+    /// It is the release's label, unless the provenance has one. The move warns (TARGET_TAG_DIFFERS) if the tag points
+    /// at another digest.
+    pub tag: Option<Tag>,
 }
 
-impl MoveOptions {
-    /// The default of `timeout`: three minutes.
-    pub const TIMEOUT: Duration = Duration::from_secs(180);
-
-    /// The terms of the run that `provenance` names, with the defaults.
-    pub fn new(provenance: Provenance) -> MoveOptions {
-        let timeout = MoveOptions::TIMEOUT;
+impl<P> MoveOptions<P> {
+    /// The defaults, with this provenance.
+    pub fn new(provenance: P) -> MoveOptions<P> {
         MoveOptions {
             provenance,
             idempotency_key: None,
@@ -82,36 +88,27 @@ impl MoveOptions {
             expected: ExpectedDigest::Any,
             overrides: BTreeSet::new(),
             on_conflict: OnConflict::Wait,
-            timeout,
+            timeout: MoveOptions::TIMEOUT,
             tag: None,
         }
     }
 
-    /// With an idempotency key: the same request with the same key moves the channel once.
-    #[must_use]
-    pub fn idempotency_key(mut self, key: IdempotencyKey) -> MoveOptions {
-        self.idempotency_key = Some(key);
-        self
+    /// The same options with another provenance.
+    pub(super) fn with_provenance<Q>(self, provenance: Q) -> MoveOptions<Q> {
+        let MoveOptions { provenance: _, idempotency_key, reason, expected, overrides, on_conflict, timeout, tag } =
+            self;
+        MoveOptions { provenance, idempotency_key, reason, expected, overrides, on_conflict, timeout, tag }
     }
+}
 
-    /// With a reason.
-    #[must_use]
-    pub fn reason(mut self, reason: Line) -> MoveOptions {
-        self.reason = Some(reason);
-        self
-    }
+impl MoveOptions {
+    /// The default of `timeout`: three minutes.
+    pub const TIMEOUT: Duration = Duration::from_secs(180);
 
-    /// With the digest that the channel must point at before the move starts.
-    #[must_use]
-    pub fn expected(mut self, expected: ExpectedDigest) -> MoveOptions {
-        self.expected = expected;
-        self
-    }
-
-    /// With one more guardrail whose refusal does not count.
-    #[must_use]
-    pub fn overriding(mut self, guardrail: Line) -> MoveOptions {
-        self.overrides.insert(guardrail);
+    /// The options, with the tag beside the source's digest as the release's label if the provenance has none.
+    pub(super) fn labelled(mut self) -> MoveOptions {
+        let label = || self.tag.as_ref()?.as_str().parse().ok();
+        self.provenance.release = self.provenance.release.take().or_else(label);
         self
     }
 
@@ -125,31 +122,6 @@ impl MoveOptions {
         let Some(reason) = &self.reason else { return Vec::new() };
         let note = |guardrail: &Line| RecordedOverride { guardrail: guardrail.clone(), reason: reason.clone() };
         self.overrides.iter().map(note).collect()
-    }
-
-    /// With another reaction to a move that comes first.
-    #[must_use]
-    pub fn on_conflict(mut self, on_conflict: OnConflict) -> MoveOptions {
-        self.on_conflict = on_conflict;
-        self
-    }
-
-    /// With another longest wait for other moves.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> MoveOptions {
-        self.timeout = timeout;
-        self
-    }
-
-    /// With the tag that was written beside the source's digest (see [`ReleaseName`](crate::ReleaseName)). The tag
-    /// becomes the release's label, unless a label was given. The move warns (TARGET_TAG_DIFFERS) if the tag points at
-    /// another digest.
-    #[must_use]
-    pub fn tag(mut self, tag: Tag) -> MoveOptions {
-        let label = || tag.as_str().parse().ok();
-        self.provenance.release = self.provenance.release.or_else(label);
-        self.tag = Some(tag);
-        self
     }
 }
 

@@ -66,6 +66,14 @@ impl TryFrom<String> for RollbackTarget {
     }
 }
 
+impl TryFrom<&str> for RollbackTarget {
+    type Error = Error;
+
+    fn try_from(text: &str) -> Result<RollbackTarget> {
+        text.parse()
+    }
+}
+
 impl From<RollbackTarget> for String {
     fn from(target: RollbackTarget) -> String {
         target.to_string()

@@ -50,8 +50,12 @@ fn world() -> World {
     let registry = MemoryRegistry::new();
     let prod: Channel = "reg.io/acme/shop:prod".parse().unwrap();
     let digests = (0..5).map(|n| registry.push_image(prod.repository(), &tag(&format!("1.{n}")), n).digest()).collect();
-    let promoter = Promoter::new(Arc::new(registry.clone()), Arc::new(MemoryLedger::new()))
-        .with_clock(Arc::new(crate::testing::PausedClock::new()));
+    let promoter = Promoter::builder()
+        .registry(Arc::new(registry.clone()))
+        .ledger(Arc::new(MemoryLedger::new()))
+        .clock(Arc::new(crate::testing::PausedClock::new()))
+        .build()
+        .unwrap();
     World { registry, promoter, prod, digests }
 }
 
@@ -92,7 +96,7 @@ impl World {
     }
 
     async fn bootstrapped(self) -> World {
-        self.promoter.bootstrap(&self.prod, Some(self.release("1.0")), terms()).await.unwrap();
+        self.promoter.bootstrap(&self.prod).source(self.release("1.0")).options(terms()).await.unwrap();
         self
     }
 
@@ -104,7 +108,7 @@ impl World {
         self.registry.fetch(&self.prod.repository().digest(self.digests[n])).await.unwrap().unwrap()
     }
 
-    async fn kind(&self, what: impl Future<Output = Result<Receipt>>) -> ErrorKind {
+    async fn kind(&self, what: impl IntoFuture<Output = Result<Receipt>>) -> ErrorKind {
         what.await.unwrap_err().kind()
     }
 }
@@ -112,7 +116,7 @@ impl World {
 #[tokio::test(start_paused = true)]
 async fn a_release_goes_up_and_back() {
     let w = world().bootstrapped().await;
-    let receipt = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    let receipt = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     assert_eq!(
         (receipt.result, receipt.previous_digest, receipt.digest),
         (MoveResult::Committed, Some(w.digests[0]), w.digests[1])
@@ -125,16 +129,16 @@ async fn a_release_goes_up_and_back() {
             "pinned-first: both are pinned"
         );
     }
-    let back = w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
+    let back = w.promoter.rollback(&w.prod).options(terms()).await.unwrap();
     assert_eq!((back.previous_digest, back.digest), (Some(w.digests[1]), w.digests[0]));
     let current = w.promoter.current(&w.prod).await.unwrap();
     assert_eq!((current.live, current.previous), (Some(w.digests[0]), Some(w.digests[1])));
-    let again = w.promoter.rollback(&w.prod, None, terms()).await.unwrap_err();
+    let again = w.promoter.rollback(&w.prod).options(terms()).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::RollbackNoTarget, "a second rollback names its target");
-    w.promoter.rollback(&w.prod, Some(w.digests[1].into()), terms()).await.unwrap();
-    let page = w.promoter.history(&w.prod, None, 2).await.unwrap();
+    w.promoter.rollback(&w.prod).options(terms()).to(w.digests[1]).await.unwrap();
+    let page = w.promoter.history_page(&w.prod, None, 2).await.unwrap();
     assert_eq!(page.events.iter().map(|event| event.seq).collect::<Vec<_>>(), [7, 5]);
-    let page = w.promoter.history(&w.prod, page.next, 2).await.unwrap();
+    let page = w.promoter.history_page(&w.prod, page.next, 2).await.unwrap();
     assert_eq!(page.events.iter().map(|event| event.seq).collect::<Vec<_>>(), [3, 1]);
     let report = w.promoter.verify(&w.prod).await.unwrap();
     assert_eq!((report.defect, report.committed, report.entries), (None, 4, 9));
@@ -143,42 +147,52 @@ async fn a_release_goes_up_and_back() {
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_writes_nothing() {
     let w = world();
-    assert_eq!(w.kind(w.promoter.rollback(&w.prod, None, terms())).await, ErrorKind::ChannelNotBootstrapped);
-    assert_eq!(w.kind(w.promoter.bootstrap(&w.prod, None, terms())).await, ErrorKind::ChannelAbsent);
+    assert_eq!(w.kind(w.promoter.rollback(&w.prod).options(terms())).await, ErrorKind::ChannelNotBootstrapped);
+    assert_eq!(w.kind(w.promoter.bootstrap(&w.prod).options(terms())).await, ErrorKind::ChannelAbsent);
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().size, 0);
     let w = w.bootstrapped().await;
     let size = w.promoter.state(&w.prod).await.unwrap().size;
-    let missing = w.promoter.promote(&w.prod, w.release("9.9"), terms()).await.unwrap_err();
+    let missing = w.promoter.promote(&w.prod, w.release("9.9")).options(terms()).await.unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::PolicyRefused);
     assert!(missing.to_string().contains("reg.io/acme/shop:9.9 does not exist"), "{missing}");
-    let wrong = terms().expected(ExpectedDigest::At(w.digests[3]));
-    assert_eq!(w.kind(w.promoter.promote(&w.prod, w.release("1.1"), wrong)).await, ErrorKind::PolicyRefused);
+    let wrong = MoveOptions { expected: ExpectedDigest::At(w.digests[3]), ..terms() };
+    assert_eq!(w.kind(w.promoter.promote(&w.prod, w.release("1.1")).options(wrong)).await, ErrorKind::PolicyRefused);
     assert_eq!(
-        w.kind(w.promoter.bootstrap(&w.prod, Some(w.release("1.1")), terms())).await,
+        w.kind(w.promoter.bootstrap(&w.prod).source(w.release("1.1")).options(terms())).await,
         ErrorKind::ChannelBootstrapped
     );
-    assert_eq!(w.kind(w.promoter.adopt(&w.prod, terms())).await, ErrorKind::ValueInvalid, "adopt needs a reason");
+    assert_eq!(
+        w.kind(w.promoter.adopt(&w.prod).options(terms())).await,
+        ErrorKind::ValueInvalid,
+        "adopt needs a reason"
+    );
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().size, size);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_same_key_moves_once() {
     let w = world().bootstrapped().await;
-    let keyed = || terms().idempotency_key("ci-7".parse().unwrap());
-    w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
-    w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
-    assert_eq!(w.kind(w.promoter.promote(&w.prod, w.release("1.3"), keyed())).await, ErrorKind::IdempotencyMismatch);
-    let again = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap_err();
+    let keyed = || MoveOptions { idempotency_key: Some("ci-7".parse().unwrap()), ..terms() };
+    w.promoter.promote(&w.prod, w.release("1.1")).options(keyed()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.2")).options(terms()).await.unwrap();
+    assert_eq!(
+        w.kind(w.promoter.promote(&w.prod, w.release("1.3")).options(keyed())).await,
+        ErrorKind::IdempotencyMismatch
+    );
+    let again = w.promoter.promote(&w.prod, w.release("1.1")).options(keyed()).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::IdempotencySuperseded);
     assert!(again.message().contains("was committed (seq 3) and replaced by"), "{again}");
     w.registry.delete_tag(w.prod.repository(), &tag("1.1"));
-    assert_eq!(w.kind(w.promoter.promote(&w.prod, w.release("1.1"), keyed())).await, ErrorKind::IdempotencySuperseded);
+    assert_eq!(
+        w.kind(w.promoter.promote(&w.prod, w.release("1.1")).options(keyed())).await,
+        ErrorKind::IdempotencySuperseded
+    );
     tokio::time::sleep(Duration::from_secs(31)).await;
-    let same = w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
+    let same = w.promoter.promote(&w.prod, w.release("1.2")).options(terms()).await.unwrap();
     assert_eq!(same.result, MoveResult::Unchanged);
-    w.promoter.rollback(&w.prod, Some(w.digests[1].into()), terms()).await.unwrap();
+    w.promoter.rollback(&w.prod).options(terms()).to(w.digests[1]).await.unwrap();
     tokio::time::sleep(Duration::from_secs(31)).await;
-    let replayed = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
+    let replayed = w.promoter.promote(&w.prod, w.release("1.1")).options(keyed()).await.unwrap();
     assert_eq!(
         (replayed.result, replayed.digest),
         (MoveResult::Replayed, w.digests[1]),
@@ -192,12 +206,17 @@ async fn drift_is_recorded_and_mended_by_name() {
     let w = world().bootstrapped().await;
     let hotfix = w.registry.push_image(w.prod.repository(), &tag("hotfix"), 99);
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &hotfix);
-    let refused = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    let refused = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ChannelDrifted);
-    w.promoter.repair(&w.prod, terms()).await.unwrap();
+    w.promoter.repair(&w.prod).options(terms()).await.unwrap();
     assert_eq!(w.observed(), Some(w.digests[0]));
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &hotfix);
-    let adopted = w.promoter.adopt(&w.prod, terms().reason(text("hotfix by hand"))).await.unwrap();
+    let adopted = w
+        .promoter
+        .adopt(&w.prod)
+        .options(MoveOptions { reason: Some(text("hotfix by hand")), ..terms() })
+        .await
+        .unwrap();
     assert_eq!(adopted.digest, hotfix.digest());
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().live, Some(hotfix.digest()));
 }
@@ -208,7 +227,7 @@ async fn a_put_whose_answer_was_lost_is_read_back_after_the_quiet_time() {
     let prod = w.prod.tag().clone();
     w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::After]);
     let before = tokio::time::Instant::now();
-    let receipt = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    let receipt = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     let outcome = receipt.r#move.unwrap().outcome.unwrap().outcome;
     assert_eq!((outcome.put, outcome.attempts), (PutStatus::Unknown, 1));
     assert!(before.elapsed() >= Duration::from_secs(30), "R2: the quiet time");
@@ -219,9 +238,9 @@ async fn a_refused_put_fails_and_moves_nothing() {
     let w = world().bootstrapped().await;
     let prod = w.prod.tag().clone();
     w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Denied]);
-    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    let error = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveFailed, "{error}");
-    let last = w.promoter.history(&w.prod, None, 1).await.unwrap().events.remove(0);
+    let last = w.promoter.history_page(&w.prod, None, 1).await.unwrap().events.remove(0);
     assert_eq!(last.status(), MoveStatus::Failed);
     assert_eq!(w.observed(), Some(w.digests[0]));
 }
@@ -245,10 +264,19 @@ async fn retries_that_run_at_once_move_once_and_all_hear_of_it() {
     let w = world().bootstrapped().await;
     w.registry.latency(Duration::from_millis(50));
     let run = || {
-        let other = Promoter::new(Arc::new(w.registry.clone()), Arc::clone(&w.promoter.inner.ledger))
-            .with_clock(Arc::new(crate::testing::PausedClock::new()));
+        let other = Promoter::builder()
+            .registry(Arc::new(w.registry.clone()))
+            .ledger(Arc::clone(&w.promoter.inner.ledger))
+            .clock(Arc::new(crate::testing::PausedClock::new()))
+            .build()
+            .unwrap();
         let (prod, source) = (w.prod.clone(), w.release("1.1"));
-        async move { other.promote(&prod, source, terms().idempotency_key("job-7".parse().unwrap())).await }
+        async move {
+            other
+                .promote(&prod, source)
+                .options(MoveOptions { idempotency_key: Some("job-7".parse().unwrap()), ..terms() })
+                .await
+        }
     };
     let ends = join_all([(); 4].map(|()| run())).await;
     let mut results: Vec<_> = ends.into_iter().map(|end| end.unwrap().result).collect();
@@ -264,7 +292,7 @@ async fn eight_at_once_queue_in_order_or_are_refused() {
     let run = |on_conflict: OnConflict, name: &'static str| {
         let other = Promoter::new(Arc::new(w.registry.clone()), Arc::clone(&w.promoter.inner.ledger));
         let (prod, source) = (w.prod.clone(), w.release(name));
-        async move { other.promote(&prod, source, terms().on_conflict(on_conflict)).await }
+        async move { other.promote(&prod, source).options(MoveOptions { on_conflict, ..terms() }).await }
     };
     let ends = join_all(["1.1", "1.2", "1.3", "1.4"].map(|name| run(OnConflict::Wait, name))).await;
     let refused: Vec<_> = ends.iter().filter_map(|end| end.as_ref().err()).map(|error| error.kind()).collect();
@@ -282,10 +310,18 @@ async fn eight_at_once_queue_in_order_or_are_refused() {
 async fn a_repository_that_another_ledger_governs_is_left_alone() {
     let w = world().bootstrapped().await;
     let stranger = Promoter::new(Arc::new(w.registry.clone()), Arc::new(MemoryLedger::new()));
-    assert_eq!(w.kind(stranger.bootstrap(&w.prod, None, terms())).await, ErrorKind::LedgerForeign);
-    let known = || terms().overriding(text(LEDGER_COMPLETE));
-    assert_eq!(w.kind(stranger.bootstrap(&w.prod, None, known())).await, ErrorKind::ValueInvalid, "it needs a reason");
-    let receipt = stranger.bootstrap(&w.prod, None, known().reason(text("the old ledger is lost"))).await.unwrap();
+    assert_eq!(w.kind(stranger.bootstrap(&w.prod).options(terms())).await, ErrorKind::LedgerForeign);
+    let known = || MoveOptions { overrides: [text(LEDGER_COMPLETE)].into(), ..terms() };
+    assert_eq!(
+        w.kind(stranger.bootstrap(&w.prod).options(known())).await,
+        ErrorKind::ValueInvalid,
+        "it needs a reason"
+    );
+    let receipt = stranger
+        .bootstrap(&w.prod)
+        .options(MoveOptions { reason: Some(text("the old ledger is lost")), ..known() })
+        .await
+        .unwrap();
     let overrides = receipt.r#move.unwrap().intent.decision.overrides;
     assert_eq!(overrides.len(), 1);
     let RecordedOverride { guardrail, reason } = &overrides[0];
@@ -298,7 +334,7 @@ async fn a_retention_plan_keeps_what_is_live_and_what_it_cannot_read() {
     use crate::testing::ReadFault;
     let w = world().bootstrapped().await;
     for name in ["1.1", "1.2", "1.3"] {
-        w.promoter.promote(&w.prod, w.release(name), terms()).await.unwrap();
+        w.promoter.promote(&w.prod, w.release(name)).options(terms()).await.unwrap();
         w.registry.delete_tag(w.prod.repository(), &tag(name));
     }
     w.registry.delete_tag(w.prod.repository(), &tag("1.0"));

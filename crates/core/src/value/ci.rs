@@ -12,7 +12,7 @@ pub use terminal::Terminal;
 
 use known::{Ci, Env, KNOWN, Said, set};
 
-use super::{Actor, ActorKind, Commit, Job, Line, Provenance, ReleaseLabel, Run, invalid};
+use super::{Actor, ActorKind, Commit, Job, Line, Provenance, ReleaseLabel, Run, SystemClock, invalid};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The parts of a [`Provenance`] before it is built. The caller gives some parts; [`ProvenanceParts::fill`] takes the
@@ -103,6 +103,18 @@ impl Provenance {
     /// and for a person in a terminal.
     pub fn from_env(env: impl Fn(&str) -> Option<String>) -> Result<Provenance> {
         ProvenanceParts::default().fill(env)?.build()
+    }
+
+    /// [`Provenance::from_env`] with the environment variables of this process. A variable that is not Unicode counts
+    /// as not set.
+    pub fn from_ci() -> Result<Provenance> {
+        Provenance::from_env(|name| std::env::var(name).ok())
+    }
+
+    /// The provenance of a person outside of a CI: the provider is `manual`, the run id a new UUID of version 7.
+    /// VALUE_INVALID if `actor` is not a [`Line`].
+    pub fn manual(actor: &str) -> Result<Provenance> {
+        Provenance::new(MANUAL, Terminal::of(None, &SystemClock)?.run_id.as_str(), actor)
     }
 }
 

@@ -35,8 +35,8 @@ fn invalid(what: &str, why: impl std::fmt::Display, at: Option<usize>) -> Error 
     Error::new(ErrorKind::ValueInvalid, message)
 }
 
-/// Implements `Debug` and serde for a value by its text: they write what `Display` writes, and serde reads with
-/// `FromStr` or with the function `$read`.
+/// Implements `Debug`, `TryFrom<&str>` and serde for a value by its text: they write what `Display` writes, and read with
+/// `FromStr`; serde may read with another function, `$read`.
 macro_rules! serde_text {
     ($name:ident) => {
         $crate::value::serde_text!($name, str::parse);
@@ -45,6 +45,13 @@ macro_rules! serde_text {
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 std::fmt::Display::fmt(self, f)
+            }
+        }
+        impl TryFrom<&str> for $name {
+            type Error = $crate::error::Error;
+
+            fn try_from(text: &str) -> Result<Self, Self::Error> {
+                text.parse()
             }
         }
         impl serde::Serialize for $name {

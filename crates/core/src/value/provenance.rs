@@ -126,6 +126,12 @@ pub struct Provenance {
     pub identity: Option<Identity>,
 }
 
+impl From<&Provenance> for Provenance {
+    fn from(provenance: &Provenance) -> Provenance {
+        provenance.clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -54,14 +54,15 @@ impl Worker {
                 continue;
             }
             let operation = self.operation(&channel);
-            let mut terms =
-                MoveOptions::new(Provenance::new("manual", "run", &format!("worker-{}", self.number)).unwrap())
-                    .reason(text("a simulation"))
-                    .on_conflict([OnConflict::Wait, OnConflict::Requeue, OnConflict::Fail][self.index(3)])
-                    .timeout(self.random.ms(400_000));
+            let mut terms = MoveOptions {
+                reason: Some(text("a simulation")),
+                on_conflict: [OnConflict::Wait, OnConflict::Requeue, OnConflict::Fail][self.index(3)],
+                timeout: self.random.ms(400_000),
+                ..MoveOptions::new(Provenance::new("manual", "run", &format!("worker-{}", self.number)).unwrap())
+            };
             if self.random.one_in(2) {
                 // Use few keys, so that workers share them.
-                terms = terms.idempotency_key(key(&format!("key-{}", self.random.below(4))));
+                terms = MoveOptions { idempotency_key: Some(key(&format!("key-{}", self.random.below(4)))), ..terms };
             }
             let name = operation.op().as_str();
             let timeout = if self.random.one_in(8) { self.random.ms(20_000) } else { Duration::from_secs(30_000) };

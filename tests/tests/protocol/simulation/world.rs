@@ -123,7 +123,7 @@ impl World {
             if !self.random.one_in(4) {
                 let first = Source::Reference(channel.repository().tag(tag("1.0")));
                 let terms = MoveOptions::new(Provenance::new("manual", "run", "founder").unwrap());
-                promoter.bootstrap(&channel, Some(first), terms).await.unwrap();
+                promoter.bootstrap(&channel).source(first).options(terms).await.unwrap();
             }
         }
         if let Some(chaos) = self.chaos.take() {
@@ -174,7 +174,13 @@ impl World {
             .unwrap(),
             false => Times::default(),
         };
-        let promoter = Promoter::new(gate.registry(), gate.ledger()).with_clock(Arc::new(self.clock)).with_times(times);
+        let promoter = Promoter::builder()
+            .registry(gate.registry())
+            .ledger(gate.ledger())
+            .clock(Arc::new(self.clock))
+            .times(times)
+            .build()
+            .unwrap();
         Worker {
             number,
             random,
@@ -246,7 +252,12 @@ impl World {
     /// A promoter whose only faults are those of the registry.
     fn calm_promoter(&self) -> Promoter {
         let ledger = Arc::clone(&self.memory) as Arc<dyn Ledger>;
-        Promoter::new(Arc::new(self.registry.clone()), ledger).with_clock(Arc::new(self.clock))
+        Promoter::builder()
+            .registry(Arc::new(self.registry.clone()))
+            .ledger(ledger)
+            .clock(Arc::new(self.clock))
+            .build()
+            .unwrap()
     }
 
     /// The faults end. Another machine closes every open move (recoverable).

@@ -8,12 +8,11 @@ use bytes::Bytes;
 
 use super::directory::Directory;
 use super::disk::{DiskFile, FileMode};
-use super::log_name;
 use super::mark::{End, Mark};
 use super::open::OpenLog;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::lock;
-use crate::ledger::name::FILE;
+use crate::ledger::name::{FILE, log_file};
 use crate::log::{Defect, DefectCode};
 use crate::value::Channel;
 
@@ -44,7 +43,7 @@ pub(super) struct Known {
 
 impl Log {
     pub(super) fn new(dir: &Arc<Directory>, channel: Channel) -> Log {
-        let path = dir.path.join(log_name(&channel));
+        let path = dir.path.join(log_file(&channel));
         let lock = path.with_extension("lock");
         Log { dir: Arc::clone(dir), channel, path, lock, known: Mutex::default(), turn: Arc::default() }
     }

@@ -26,7 +26,7 @@ fn codes(audited: &ChannelAudit) -> Vec<&str> {
 #[tokio::test(start_paused = true)]
 async fn an_audit_says_what_each_channel_is() {
     let w = world().bootstrapped().await;
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     let audit = async || w.promoter.audit(std::slice::from_ref(&w.prod)).await.unwrap().channels()[0].drift.clone();
     assert_eq!(audit().await, Drift::InSync { live: w.digests[1] });
     let hotfix = w.registry.push_image(w.prod.repository(), &tag("hotfix"), 99);
@@ -88,7 +88,7 @@ async fn missing_child_of_a_live_index_is_a_warning() {
     let index = TestImage::index([TestImage::image(7), TestImage::image(8)]);
     w.registry.store(w.prod.repository(), &index);
     w.registry.push(w.prod.repository(), &tag("multi"), &index.manifest);
-    w.promoter.promote(&w.prod, w.release("multi"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("multi")).options(terms()).await.unwrap();
     assert_eq!(codes(&w.audited_prod(PARTS).await), Vec::<&str>::new());
     w.registry.delete_manifest(w.prod.repository(), &index.children[1].manifest.digest());
     let audited = w.audited_prod(PARTS).await;
@@ -114,7 +114,7 @@ async fn part_that_an_audit_cannot_look_at_is_a_warning() {
 async fn parts_are_looked_at_where_the_tag_lags_and_not_where_it_drifted() {
     let w = world().bootstrapped().await;
     tokio::time::sleep(Duration::from_secs(60)).await;
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(0).await);
     w.registry.clear_calls();
     let options = AuditOptions::default().looks(PARTS).timeout(None);
@@ -133,7 +133,7 @@ async fn audit_looks_at_the_parts_of_many_channels_side_by_side() {
     let mut channels = vec![w.prod.clone()];
     for n in 0..7 {
         let channel: Channel = format!("reg.io/acme/shop:env{n}").parse().unwrap();
-        w.promoter.bootstrap(&channel, Some(w.release("1.0")), terms()).await.unwrap();
+        w.promoter.bootstrap(&channel).source(w.release("1.0")).options(terms()).await.unwrap();
         channels.push(channel);
     }
     let blobs = |call: &Call| matches!(call, Call::HasBlob { .. });
@@ -149,13 +149,18 @@ async fn move_between_the_reads_of_log_and_tag_is_no_drift() {
     let (w, ledger) = shared().await;
     let (other, prod, source) = (over(&w, ledger.clone()), w.prod.clone(), w.release("1.1"));
     let registry = Arc::new(FaultyRegistry::over(Arc::new(w.registry.clone())));
-    let auditor = Promoter::new(registry.clone(), ledger).with_clock(Arc::new(PausedClock::new()));
+    let auditor = Promoter::builder()
+        .registry(registry.clone())
+        .ledger(ledger)
+        .clock(Arc::new(PausedClock::new()))
+        .build()
+        .unwrap();
     let audit = async || auditor.audit(std::slice::from_ref(&w.prod)).await.unwrap().channels()[0].drift.clone();
     assert_eq!(audit().await, Drift::InSync { live: w.digests[0] });
     // Each entry that the auditor has read so far is settled.
     tokio::time::sleep(Duration::from_secs(31)).await;
     // Another worker's move runs before the next answer for the tag, from its intent to its outcome.
-    let moves = async move { drop(other.promote(&prod, source, terms()).await.unwrap()) };
+    let moves = async move { drop(other.promote(&prod, source).options(terms()).await.unwrap()) };
     registry.script_when(|call| matches!(call, Call::Resolve { .. }), [Fault::pass().first(moves)]);
     assert_eq!(audit().await, Drift::InSync { live: w.digests[1] });
 }

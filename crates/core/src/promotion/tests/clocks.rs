@@ -29,7 +29,7 @@ const MINUTE: i64 = 60_000;
 async fn ledger_clock_within_five_minutes_is_not_said() {
     for off in [5 * MINUTE, -5 * MINUTE] {
         let w = ahead(off).await;
-        let receipt = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+        let receipt = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
         assert!(skewed(&receipt).is_empty(), "{receipt:?}");
     }
 }
@@ -39,7 +39,7 @@ async fn ledger_clock_off_by_more_than_five_minutes_is_a_warning_with_both_times
     for off in [6 * MINUTE, -6 * MINUTE] {
         let w = ahead(off).await;
         let now = w.promoter.inner.clock.now();
-        let receipt = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+        let receipt = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
         let [finding] = skewed(&receipt)[..] else { panic!("{receipt:?}") };
         assert_eq!((finding.verdict, finding.code.as_ref().unwrap().as_str()), (Verdict::Warn, "CLOCK_SKEWED"));
         let theirs = Timestamp::from_unix_ms(now.unix_ms() + off);
@@ -50,11 +50,11 @@ async fn ledger_clock_off_by_more_than_five_minutes_is_a_warning_with_both_times
 #[tokio::test(start_paused = true)]
 async fn ledger_clock_off_by_more_than_an_hour_refuses_a_promotion_and_nothing_else() {
     let w = ahead(61 * MINUTE).await;
-    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    let error = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
     assert_eq!(refused_by(&error), ["CLOCK_SKEWED"]);
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(3).await);
     tokio::time::sleep(Duration::from_secs(60)).await;
-    let repaired = w.promoter.repair(&w.prod, terms()).await.unwrap();
+    let repaired = w.promoter.repair(&w.prod).options(terms()).await.unwrap();
     assert_eq!(skewed(&repaired)[0].verdict, Verdict::Warn);
     let id = w.promoter.hold(&w.prod, hold("incident 7")).await.unwrap();
     w.promoter.unhold(&w.prod, unhold(id)).await.unwrap();
@@ -63,8 +63,8 @@ async fn ledger_clock_off_by_more_than_an_hour_refuses_a_promotion_and_nothing_e
     let ledger = Arc::new(MemoryLedger::new());
     w.promoter = over(&w, Arc::clone(&ledger) as Arc<dyn Ledger>);
     let mut w = w.bootstrapped().await;
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     w.promoter = over(&w, ahead_of(ledger, -61 * MINUTE));
-    let back = w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
+    let back = w.promoter.rollback(&w.prod).options(terms()).await.unwrap();
     assert_eq!((back.digest, skewed(&back)[0].verdict), (w.digests[0], Verdict::Warn));
 }

@@ -8,10 +8,10 @@ use crate::testing::ReadFault;
 async fn plan_over_a_dead_move_writes_nothing() {
     for key in ["another", "the same"] {
         let (w, ledger) = shared().await;
-        let asked = || terms().idempotency_key(key.parse().unwrap());
+        let asked = || MoveOptions { idempotency_key: Some(key.parse().unwrap()), ..terms() };
         let dying = over(&w, dies_after(0, &ledger));
         let given = if key == "the same" { asked() } else { terms() };
-        dying.promote(&w.prod, w.release("1.1"), given).await.unwrap_err();
+        dying.promote(&w.prod, w.release("1.1")).options(given).await.unwrap_err();
         let before = (ledger.size(&w.prod).await.unwrap(), w.registry.changes().len());
 
         let plan = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.1")), asked()).await.unwrap();
@@ -30,11 +30,11 @@ async fn plan_over_a_dead_move_writes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn rollback_after_a_dead_promotion_puts_the_live_digest_again() {
     let (w, ledger) = shared().await;
-    w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.2")).options(terms()).await.unwrap();
     let dying = over(&w, dies_after(0, &ledger));
-    dying.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    dying.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
     w.registry.clear_calls();
-    let receipt = w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
+    let receipt = w.promoter.rollback(&w.prod).options(terms()).await.unwrap();
     assert_eq!((receipt.previous_digest, receipt.digest), (Some(w.digests[2]), w.digests[2]));
     let prod = w.prod.tag().clone();
     assert_eq!(w.registry.calls().iter().filter(|call| call.puts(&prod)).count(), 1);
@@ -45,7 +45,7 @@ async fn a_takeover_that_cannot_be_written_gives_up_at_the_timeout() {
     let (w, ledger) = shared().await;
     dead(&w, &ledger).await;
     let full = over(&w, flawed(&ledger, always(down)));
-    let error = full.promote(&w.prod, w.release("1.2"), terms()).await.unwrap_err();
+    let error = full.promote(&w.prod, w.release("1.2")).options(terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerUnavailable, "{error:?}");
 }
 
@@ -93,6 +93,6 @@ async fn no_put_is_sent_after_a_pin_that_took_longer_than_the_ttl() {
     w.registry.clear_calls();
     w.promoter.recover(&w.prod, RecoveryMode::RollForward, eve(), Duration::from_secs(300)).await.unwrap();
     assert!(!w.registry.calls().iter().any(|call| call.puts(&prod)), "{:?}", w.registry.calls());
-    let last = w.promoter.history(&w.prod, None, 1).await.unwrap().events.remove(0);
+    let last = w.promoter.history_page(&w.prod, None, 1).await.unwrap().events.remove(0);
     assert_eq!((last.status(), w.observed()), (MoveStatus::Aborted, Some(w.digests[0])));
 }

@@ -19,7 +19,7 @@ async fn in_doubt() -> (World, Promoter) {
     let (w, ledger) = shared().await;
     // Every append is lost without an answer.
     let promoter = over(&w, flawed(&ledger, always(gone)));
-    let error = promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    let error = promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveIndeterminate, "{error}");
     (w, promoter)
 }
@@ -79,7 +79,7 @@ async fn intent_line(w: &World, dir: &Path) -> Vec<u8> {
     let before = std::fs::read(log_file(dir)).unwrap();
     std::fs::write(copy.path().join(name), &before).unwrap();
     let ledger = Arc::new(FileLedger::open(copy.path()).unwrap());
-    over(w, ledger).promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    over(w, ledger).promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     let after = std::fs::read(log_file(copy.path())).unwrap();
     let rest = &after[before.len()..];
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(0).await);

@@ -72,12 +72,17 @@ pub(super) async fn shared() -> (World, Arc<MemoryLedger>) {
 }
 
 pub(super) fn over(w: &World, ledger: Arc<dyn Ledger>) -> Promoter {
-    Promoter::new(Arc::new(w.registry.clone()), ledger).with_clock(Arc::new(PausedClock::new()))
+    Promoter::builder()
+        .registry(Arc::new(w.registry.clone()))
+        .ledger(ledger)
+        .clock(Arc::new(PausedClock::new()))
+        .build()
+        .unwrap()
 }
 
 #[cfg(feature = "file")]
 fn keyed(key: &str) -> MoveOptions {
-    terms().idempotency_key(key.parse().unwrap())
+    MoveOptions { idempotency_key: Some(key.parse().unwrap()), ..terms() }
 }
 
 /// Leaves an open intent to 1.1 whose worker is dead.
@@ -88,7 +93,7 @@ pub(super) async fn dead(w: &World, ledger: &Arc<MemoryLedger>) {
 /// The same, on these terms.
 pub(super) async fn dead_with(w: &World, ledger: &Arc<MemoryLedger>, terms: MoveOptions) {
     let dying = over(w, dies_after(0, ledger));
-    let error = dying.promote(&w.prod, w.release("1.1"), terms).await.unwrap_err();
+    let error = dying.promote(&w.prod, w.release("1.1")).options(terms).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveIndeterminate, "{error:?}");
     assert!(w.promoter.state(&w.prod).await.unwrap().open.is_some(), "an intent stands");
 }
@@ -100,18 +105,18 @@ async fn plan_under_drift_says_so_and_observes_nothing() {
     let before = ledger.size(&w.prod).await.unwrap();
     let error = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.1")), terms()).await.unwrap_err();
     assert_eq!((error.kind(), ledger.size(&w.prod).await.unwrap()), (ErrorKind::ChannelDrifted, before));
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
     assert_eq!(ledger.size(&w.prod).await.unwrap(), before + 1, "a refused promote observes the drift");
 }
 
 #[tokio::test(start_paused = true)]
 async fn rollback_while_the_registry_answers_the_old_digest_succeeds_at_once() {
     let (w, _) = shared().await;
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     let prod = w.prod.tag().clone();
     w.registry.script_reads_when(move |call| call.resolves(&prod), [ReadFault::Stale]);
     let before = tokio::time::Instant::now();
-    let receipt = w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
+    let receipt = w.promoter.rollback(&w.prod).options(terms()).await.unwrap();
     assert_eq!((receipt.digest, w.observed()), (w.digests[0], Some(w.digests[0])));
     assert!(
         receipt
@@ -129,9 +134,9 @@ async fn promotions_and_rollbacks_on_a_registry_that_flaps_commit() {
     tokio::time::sleep(Duration::from_secs(31)).await;
     w.registry.lag(Duration::from_secs(30));
     for _ in 0..5 {
-        w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+        w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
         assert_eq!(w.observed(), Some(w.digests[1]));
-        w.promoter.rollback(&w.prod, Some(w.digests[0].into()), terms()).await.unwrap();
+        w.promoter.rollback(&w.prod).options(terms()).to(w.digests[0]).await.unwrap();
         assert_eq!(w.observed(), Some(w.digests[0]));
         let report = w.promoter.audit(std::slice::from_ref(&w.prod)).await.unwrap();
         assert_eq!(report.class(), None, "{report}");
@@ -143,7 +148,7 @@ async fn appends_that_are_never_answered_end_in_doubt() {
     for stored in [0, 1] {
         let (w, ledger) = shared().await;
         let never = over(&w, flawed(&ledger, repeat_with(Fault::pass).take(stored).chain(always(gone))));
-        let error = never.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+        let error = never.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::MoveIndeterminate, "{error:?}");
     }
 }
@@ -152,7 +157,7 @@ async fn appends_that_are_never_answered_end_in_doubt() {
 async fn first_move(ledger: Arc<FaultyLedger>) -> (World, Result<Receipt>) {
     let w = world();
     let promoter = over(&w, ledger);
-    let receipt = promoter.bootstrap(&w.prod, Some(w.release("1.0")), terms()).await;
+    let receipt = promoter.bootstrap(&w.prod).source(w.release("1.0")).options(terms()).await;
     (w, receipt)
 }
 
@@ -183,7 +188,9 @@ async fn caller_may_leave_an_intent_that_lands_late() {
         move |call| call.resolves(&resolves),
         [ReadFault::Pass, ReadFault::Pass, ReadFault::Unavailable],
     );
-    let cut = tokio::time::timeout(Duration::from_secs(1), promoter.promote(&w.prod, w.release("1.1"), terms())).await;
+    let cut =
+        tokio::time::timeout(Duration::from_secs(1), promoter.promote(&w.prod, w.release("1.1")).options(terms()))
+            .await;
     assert!(cut.is_err(), "the caller went away in the middle of the put");
     tokio::time::sleep(Duration::from_secs(300)).await;
     let state = w.promoter.state(&w.prod).await.unwrap();
@@ -196,7 +203,7 @@ async fn refused_is_not_said_while_an_intent_may_land() {
     let promoter = over(&w, hides_one(&ledger));
     let resolves = w.prod.tag().clone();
     w.registry.script_reads_when(move |call| call.resolves(&resolves), [ReadFault::Pass, ReadFault::Unavailable]);
-    let error = promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    let error = promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveIndeterminate, "{error:?}");
 }
 
@@ -206,9 +213,9 @@ async fn a_committed_move_is_not_called_taken_over() {
     let dying = dies_after(1, &ledger);
     let promoter = over(&w, dying.clone());
     let (prod, source) = (w.prod.clone(), w.release("1.1"));
-    let first = tokio::spawn(async move { promoter.promote(&prod, source, terms()).await });
+    let first = tokio::spawn(async move { promoter.promote(&prod, source).options(terms()).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
-    w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.2")).options(terms()).await.unwrap();
     dying.calm();
     let receipt = first.await.unwrap().unwrap();
     assert_eq!((receipt.result, receipt.digest), (MoveResult::Committed, w.digests[1]));
@@ -220,14 +227,15 @@ async fn key_once_after_an_unanswered_intent() {
     let dying = dies_after(0, &ledger);
     let promoter = over(&w, dying.clone());
     let (prod, source) = (w.prod.clone(), w.release("1.1"));
-    let first =
-        tokio::spawn(async move { promoter.promote(&prod, source, terms().on_conflict(OnConflict::Requeue)).await });
+    let first = tokio::spawn(async move {
+        promoter.promote(&prod, source).options(MoveOptions { on_conflict: OnConflict::Requeue, ..terms() }).await
+    });
     tokio::time::sleep(Duration::from_millis(150)).await;
     dying.calm();
     let stalls = Fault::pass().first(async { tokio::time::sleep(Duration::from_secs(150)).await });
     dying.script_when(|call| matches!(call, LedgerCall::Size { .. }), [stalls]);
     w.promoter.recover(&w.prod, RecoveryMode::RollForward, eve(), Duration::from_secs(200)).await.unwrap();
-    w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.2")).options(terms()).await.unwrap();
     assert_eq!(first.await.unwrap().unwrap_err().kind(), ErrorKind::IdempotencySuperseded);
     assert_eq!(w.promoter.verify(&w.prod).await.unwrap().defect, None);
 }
@@ -238,7 +246,7 @@ async fn drift_is_said_on_a_ledger_that_cannot_be_written() {
     let hotfix = w.registry.push_image(w.prod.repository(), &tag("hotfix"), 99);
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &hotfix);
     let full = over(&w, flawed(&ledger, always(down)));
-    let error = full.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    let error = full.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChannelDrifted);
 }
 
@@ -251,7 +259,7 @@ async fn a_put_that_times_out_and_never_lands_leaves_nothing_open() {
         move |call| call.puts(&prod),
         [InjectedFault::Slow(Duration::from_secs(14)), InjectedFault::Before, InjectedFault::Before],
     );
-    let _ = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await;
+    let _ = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await;
     assert_eq!(w.promoter.state(&w.prod).await.unwrap().open, None);
 }
 
@@ -261,19 +269,20 @@ async fn a_hold_makes_no_ledger_the_one_that_governs() {
     let stranger = over(&w, Arc::new(MemoryLedger::new()));
     let hold = stranger.hold(&w.prod, hold("x")).await.unwrap();
     stranger.unhold(&w.prod, unhold(hold)).await.unwrap();
-    assert_eq!(w.kind(stranger.bootstrap(&w.prod, None, terms())).await, ErrorKind::LedgerForeign);
+    assert_eq!(w.kind(stranger.bootstrap(&w.prod).options(terms())).await, ErrorKind::LedgerForeign);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_old_plan_that_queues_is_made_again() {
     let (w, _) = shared().await;
     let operation = Operation::Promote(w.release("1.2"));
-    let plan = w.promoter.plan(&w.prod, operation, terms().on_conflict(OnConflict::Requeue)).await.unwrap();
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    let plan =
+        w.promoter.plan(&w.prod, operation, MoveOptions { on_conflict: OnConflict::Requeue, ..terms() }).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(6)).await;
     let receipt = w.promoter.execute(plan.approve().unwrap()).await.unwrap();
     assert_eq!((receipt.previous_digest, receipt.digest), (Some(w.digests[1]), w.digests[2]));
-    assert_eq!(w.promoter.history(&w.prod, None, usize::MAX).await.unwrap().events.len(), 3);
+    assert_eq!(w.promoter.history_page(&w.prod, None, usize::MAX).await.unwrap().events.len(), 3);
 }
 
 #[cfg(feature = "file")]
@@ -285,16 +294,23 @@ async fn an_index_that_is_gone_costs_time_and_nothing_else() {
     // A replay waits until reads are settled, in real time: the ledger is on a disk.
     let ms = Duration::from_millis;
     let times = Times::new(ms(10_000), ms(200), ms(200), ms(200)).unwrap().with_settle(ms(200)).unwrap();
-    let open = |ledger| Promoter::new(Arc::new(w.registry.clone()), Arc::new(ledger)).with_times(times);
+    let open = |ledger| {
+        Promoter::builder()
+            .registry(Arc::new(w.registry.clone()))
+            .ledger(Arc::new(ledger))
+            .times(times)
+            .build()
+            .unwrap()
+    };
     let promoter = open(FileLedger::open(dir.path()).unwrap());
-    promoter.bootstrap(&w.prod, Some(w.release("1.0")), keyed("first")).await.unwrap();
+    promoter.bootstrap(&w.prod).source(w.release("1.0")).options(keyed("first")).await.unwrap();
     for _ in 0..140 {
         let hold = promoter.hold(&w.prod, hold("x")).await.unwrap();
         promoter.unhold(&w.prod, unhold(hold)).await.unwrap();
     }
     std::fs::remove_dir_all(dir.path().join("index")).unwrap();
-    promoter.promote(&w.prod, w.release("1.1"), keyed("second")).await.unwrap();
-    let replayed = promoter.promote(&w.prod, w.release("1.1"), keyed("second")).await.unwrap();
+    promoter.promote(&w.prod, w.release("1.1")).options(keyed("second")).await.unwrap();
+    let replayed = promoter.promote(&w.prod, w.release("1.1")).options(keyed("second")).await.unwrap();
     assert_eq!(replayed.result, MoveResult::Replayed);
     let reader = open(FileLedger::open_read_only(dir.path()).unwrap());
     let plan = reader.plan(&w.prod, Operation::Promote(w.release("1.2")), keyed("third")).await.unwrap();
@@ -308,11 +324,11 @@ async fn pinned_first_so_that_a_tag_does_not_leave_a_digest_whose_pin_is_acknowl
     w.registry.delete_tag(w.prod.repository(), &pin);
     let put = pin.clone();
     w.registry.script_when(move |call| call.puts(&put), [InjectedFault::Ignored]);
-    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    let error = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveFailed);
     let said = format!("the registry said that it keeps {}:{pin}, and does not have it", w.prod.repository());
     assert!(error.message().ends_with(&said), "{error}");
     assert_eq!(w.observed(), Some(w.digests[0]));
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     assert_eq!(w.registry.peek(w.prod.repository(), &pin), Some(w.digests[0]));
 }

@@ -13,21 +13,25 @@ impl World {
     }
 
     async fn bootstrap_dev(&self) -> Result<Receipt> {
-        self.promoter.bootstrap(&dev(), Some(self.release("1.0")), terms()).await
+        self.promoter.bootstrap(&dev()).source(self.release("1.0")).options(terms()).await
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn foreign_pin_beside_own_ones_refuses_a_bootstrap() {
     let w = world().bootstrapped().await;
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     w.pin(3).await;
     let error = w.bootstrap_dev().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LedgerForeign);
     let want = format!("reg.io/acme/shop has a pin that no log of this ledger explains ({}): ", w.digests[3]);
     assert!(error.to_string().starts_with(&want), "{error}");
-    let known = terms().overriding(text(LEDGER_COMPLETE)).reason(text("the other ledger is lost"));
-    w.promoter.bootstrap(&dev(), Some(w.release("1.0")), known).await.unwrap();
+    let known = MoveOptions {
+        overrides: [text(LEDGER_COMPLETE)].into(),
+        reason: Some(text("the other ledger is lost")),
+        ..terms()
+    };
+    w.promoter.bootstrap(&dev()).source(w.release("1.0")).options(known).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,10 +52,10 @@ async fn pins_of_a_failed_move_and_of_what_a_repair_replaced_are_explained() {
     let w = world().bootstrapped().await;
     let prod = w.prod.tag().clone();
     w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Denied]);
-    let failed = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    let failed = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
     assert_eq!(failed.kind(), ErrorKind::MoveFailed);
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(2).await);
-    w.promoter.repair(&w.prod, terms()).await.unwrap();
+    w.promoter.repair(&w.prod).options(terms()).await.unwrap();
     for n in [1, 2] {
         w.pin(n).await;
     }
@@ -63,7 +67,7 @@ async fn pins_of_a_failed_move_and_of_what_a_repair_replaced_are_explained() {
 async fn move_that_lost_its_position_leaves_no_pin() {
     let w = world().bootstrapped().await;
     let plan = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.3")), terms()).await.unwrap();
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     let lost = w.promoter.execute(plan.approve().unwrap()).await.unwrap_err();
     assert_eq!(lost.kind(), ErrorKind::ChannelChanged, "{lost}");
     assert_eq!(w.registry.peek(w.prod.repository(), &pin_tag(&w.digests[3])), None);

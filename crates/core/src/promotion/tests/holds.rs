@@ -11,11 +11,11 @@ fn typo() -> Channel {
 async fn a_hold_stops_moves_until_it_is_ended() {
     let w = world().bootstrapped().await;
     let hold = w.promoter.hold(&w.prod, hold("incident 7")).await.unwrap();
-    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    let error = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
     assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
     assert!(error.to_string().contains("incident 7"), "{error}");
     w.promoter.unhold(&w.prod, unhold(hold)).await.unwrap();
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -31,31 +31,31 @@ async fn ending_one_of_two_holds_leaves_the_other() {
     assert_eq!(ids().await, [eve, bob]);
     w.promoter.unhold(&w.prod, unhold(eve)).await.unwrap();
     assert_eq!(ids().await, [bob]);
-    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    let error = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
     assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
     let error = w.promoter.unhold(&w.prod, unhold(eve)).await.unwrap_err();
     let message = format!("hold {eve} of reg.io/acme/shop:prod is not in force; in force: {bob}");
     assert_eq!((error.kind(), error.to_string()), (ErrorKind::ValueInvalid, message));
     let mine = w.promoter.unhold_mine(&w.prod, text("over"), by("bob", HoldScope::All).provenance).await.unwrap();
     assert_eq!(mine, [bob]);
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_hold_stops_the_moves_of_its_scope() {
     let w = world().bootstrapped().await;
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     let hotfix = w.registry.push_image(w.prod.repository(), &tag("hotfix"), 99);
     let go_around = || w.registry.overwrite(w.prod.repository(), w.prod.tag(), &hotfix);
     let promotions = Hold { scope: HoldScope::Promotions, ..hold("incident 7") };
     let id = w.promoter.hold(&w.prod, promotions).await.unwrap();
-    let error = w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap_err();
+    let error = w.promoter.promote(&w.prod, w.release("1.2")).options(terms()).await.unwrap_err();
     assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
-    w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
+    w.promoter.rollback(&w.prod).options(terms()).await.unwrap();
     go_around();
-    w.promoter.repair(&w.prod, terms()).await.unwrap();
+    w.promoter.repair(&w.prod).options(terms()).await.unwrap();
     go_around();
-    w.promoter.adopt(&w.prod, terms().reason(text("hotfix"))).await.unwrap();
+    w.promoter.adopt(&w.prod).options(MoveOptions { reason: Some(text("hotfix")), ..terms() }).await.unwrap();
     w.promoter.unhold(&w.prod, unhold(id)).await.unwrap();
 
     let id = w.promoter.hold(&w.prod, hold("legal")).await.unwrap();
@@ -64,11 +64,13 @@ async fn a_hold_stops_the_moves_of_its_scope() {
         assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
         assert!(error.to_string().contains(&named), "{error}");
     };
-    names(w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap_err());
-    names(w.promoter.rollback(&w.prod, None, terms()).await.unwrap_err());
+    names(w.promoter.promote(&w.prod, w.release("1.2")).options(terms()).await.unwrap_err());
+    names(w.promoter.rollback(&w.prod).options(terms()).await.unwrap_err());
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(2).await);
-    names(w.promoter.repair(&w.prod, terms()).await.unwrap_err());
-    names(w.promoter.adopt(&w.prod, terms().reason(text("hotfix"))).await.unwrap_err());
+    names(w.promoter.repair(&w.prod).options(terms()).await.unwrap_err());
+    names(
+        w.promoter.adopt(&w.prod).options(MoveOptions { reason: Some(text("hotfix")), ..terms() }).await.unwrap_err(),
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,12 +128,12 @@ async fn hold_counts_until_five_minutes_after_its_end() {
     w.promoter.hold(&w.prod, Hold { until: Some(until), ..hold("incident 7") }).await.unwrap();
     tokio::time::sleep(Duration::from_secs(60 + 299)).await;
     assert_eq!(w.promoter.current(&w.prod).await.unwrap().holds.len(), 1);
-    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    let error = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
     assert_eq!(refused_by(&error), ["CHANNEL_HELD"]);
     assert!(error.to_string().contains("it counts for 5 min longer, as clocks may differ"), "{error}");
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(w.promoter.current(&w.prod).await.unwrap().holds, []);
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,7 +141,7 @@ async fn hold_that_is_just_over_stops_a_move_at_the_guard() {
     let w = world().bootstrapped().await;
     let pin = pin_tag(&w.digests[1]);
     w.registry.script_when(move |call| call.puts(&pin), [InjectedFault::Slow(Duration::from_secs(5))]);
-    let promoted = w.promoter.promote(&w.prod, w.release("1.1"), terms());
+    let promoted = w.promoter.promote(&w.prod, w.release("1.1")).options(terms());
     let held = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let until = w.promoter.inner.clock.now().plus(Duration::from_millis(1));

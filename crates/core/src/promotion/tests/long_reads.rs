@@ -15,8 +15,8 @@ async fn goes_on_beside<T>(scan: impl AsyncFnOnce(&Promoter, &Channel) -> Result
     let w = world();
     let ledger = Arc::new(FaultyLedger::over(Arc::new(MemoryLedger::new())));
     let promoter = over(&w, ledger.clone());
-    promoter.bootstrap(&w.prod, Some(w.release("1.0")), terms()).await.unwrap();
-    promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    promoter.bootstrap(&w.prod).source(w.release("1.0")).options(terms()).await.unwrap();
+    promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     ledger.rule(|call| {
         matches!(call, LedgerCall::Read { from: 0, limit: 5.., .. }).then(|| Fault::pass().first(sleep(SCAN)))
     });
@@ -27,7 +27,7 @@ async fn goes_on_beside<T>(scan: impl AsyncFnOnce(&Promoter, &Channel) -> Result
     };
     let promoted = async {
         sleep(Duration::from_secs(1)).await;
-        promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
+        promoter.promote(&w.prod, w.release("1.2")).options(terms()).await.unwrap();
         began.elapsed()
     };
     let (scanned, promoted) = tokio::join!(scanned, promoted);
@@ -37,7 +37,7 @@ async fn goes_on_beside<T>(scan: impl AsyncFnOnce(&Promoter, &Channel) -> Result
 
 #[tokio::test(start_paused = true)]
 async fn move_does_not_wait_for_a_history() {
-    goes_on_beside(async |promoter: &Promoter, prod: &Channel| promoter.history(prod, None, 100).await).await;
+    goes_on_beside(async |promoter: &Promoter, prod: &Channel| promoter.history_page(prod, None, 100).await).await;
 }
 
 #[tokio::test(start_paused = true)]

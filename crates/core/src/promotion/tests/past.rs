@@ -8,7 +8,7 @@ use crate::value::{Clock, Timestamp};
 fn timed() -> (World, Arc<PausedClock>) {
     let w = world();
     let clock = Arc::new(PausedClock::new());
-    let promoter = w.promoter.clone().with_clock(Arc::clone(&clock) as Arc<dyn Clock>);
+    let promoter = w.promoter.to_builder().clock(Arc::clone(&clock) as Arc<dyn Clock>).build().unwrap();
     (World { promoter, ..w }, clock)
 }
 
@@ -19,7 +19,7 @@ async fn pass(seconds: u64) {
 impl World {
     /// The status of each move before a position.
     async fn statuses(&self, before: u64) -> Vec<(u64, MoveStatus)> {
-        let page = self.promoter.history(&self.prod, Some(before), 100).await.unwrap();
+        let page = self.promoter.history_page(&self.prod, Some(before), 100).await.unwrap();
         page.events.iter().map(|event| (event.seq, event.status())).collect()
     }
 
@@ -33,8 +33,8 @@ async fn move_that_a_page_ends_in_has_its_real_status() {
     let w = world().bootstrapped().await;
     let prod = w.prod.tag().clone();
     w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Denied]);
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
-    w.promoter.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
+    w.promoter.promote(&w.prod, w.release("1.2")).options(terms()).await.unwrap();
     let (first, second) = ((1, MoveStatus::Committed), (3, MoveStatus::Failed));
     assert_eq!(w.statuses(2).await, [first], "between intent and outcome of the first move");
     assert_eq!(w.statuses(3).await, [first]);
@@ -47,7 +47,7 @@ async fn move_that_a_page_ends_in_is_open_while_it_is() {
     let w = world().bootstrapped().await;
     let prod = w.prod.tag().clone();
     w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Slow(Duration::from_secs(5))]);
-    let promoted = w.promoter.promote(&w.prod, w.release("1.1"), terms());
+    let promoted = w.promoter.promote(&w.prod, w.release("1.1")).options(terms());
     let looked = async {
         pass(1).await;
         let hold = Hold { scope: HoldScope::Promotions, ..hold("a note inside the move") };
@@ -63,7 +63,7 @@ async fn move_with_many_notes_inside_has_its_real_status() {
     let w = world().bootstrapped().await;
     let prod = w.prod.tag().clone();
     w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Slow(Duration::from_secs(5))]);
-    let promoted = w.promoter.promote(&w.prod, w.release("1.1"), terms());
+    let promoted = w.promoter.promote(&w.prod, w.release("1.1")).options(terms());
     let noted = async {
         pass(1).await;
         for _ in 0..100 {
@@ -84,7 +84,7 @@ async fn time_inside_a_move_names_the_move_that_was_open() {
     pass(60).await;
     let prod = w.prod.tag().clone();
     w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Slow(Duration::from_secs(10))]);
-    let promoted = w.promoter.promote(&w.prod, w.release("1.1"), terms());
+    let promoted = w.promoter.promote(&w.prod, w.release("1.1")).options(terms());
     let noted = async {
         pass(5).await;
         clock.now()
@@ -115,12 +115,12 @@ async fn time_after_a_drift_says_that_it_was_seen_until_it_is_mended() {
     pass(60).await;
     let hotfix = w.registry.push_image(w.prod.repository(), &tag("hotfix"), 99);
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &hotfix);
-    let refused = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    let refused = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ChannelDrifted);
     pass(60).await;
     let drifted = clock.now();
     pass(60).await;
-    w.promoter.repair(&w.prod, terms()).await.unwrap();
+    w.promoter.repair(&w.prod).options(terms()).await.unwrap();
     pass(60).await;
 
     assert_eq!(w.at(quiet).await.unwrap().drift, None);

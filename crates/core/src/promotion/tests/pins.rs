@@ -46,7 +46,7 @@ async fn landed_move_whose_pin_is_refused_is_closed_with_a_warning() {
 #[tokio::test(start_paused = true)]
 async fn tag_does_not_leave_a_landed_digest_whose_pin_is_refused() {
     let w = landed_without_pin().await;
-    let error = w.promoter.rollback(&w.prod, None, terms()).await.unwrap_err();
+    let error = w.promoter.rollback(&w.prod).options(terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveFailed, "what it would leave has no pin");
     let state = w.promoter.state(&w.prod).await.unwrap();
     assert_eq!((state.live, state.open), (Some(w.digests[1]), None), "the landed move is closed all the same");
@@ -55,11 +55,11 @@ async fn tag_does_not_leave_a_landed_digest_whose_pin_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn retry_that_closes_its_landed_move_without_a_pin_is_committed_with_a_warning() {
     let (w, ledger) = shared().await;
-    let keyed = || terms().idempotency_key("run-7".parse().unwrap());
+    let keyed = || MoveOptions { idempotency_key: Some("run-7".parse().unwrap()), ..terms() };
     let dying = over(&w, dies_after(0, &ledger));
-    dying.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap_err();
+    dying.promote(&w.prod, w.release("1.1")).options(keyed()).await.unwrap_err();
     w.landed_and_its_pin_refused().await;
-    let receipt = w.promoter.promote(&w.prod, w.release("1.1"), keyed()).await.unwrap();
+    let receipt = w.promoter.promote(&w.prod, w.release("1.1")).options(keyed()).await.unwrap();
     assert_eq!(receipt.result, MoveResult::Committed);
     says_that_the_pin_is_missing(&w, &receipt.warnings);
 }
@@ -67,7 +67,7 @@ async fn retry_that_closes_its_landed_move_without_a_pin_is_committed_with_a_war
 #[tokio::test(start_paused = true)]
 async fn move_that_is_pinned_warns_of_nothing() {
     let w = world().bootstrapped().await;
-    let receipt = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    let receipt = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     assert_eq!(receipt.warnings, []);
     assert!(serde_json::to_value(&receipt).unwrap().get("warnings").is_none());
 }
@@ -81,15 +81,15 @@ async fn puts_to_prod(pinned: bool) -> Vec<Tag> {
         channel: channel.clone(),
     };
     let pipeline = Pipeline::new(vec![stage("dev", &dev), stage("prod", &w.prod)]).unwrap();
-    w.promoter = w.promoter.with_pipeline(pipeline);
+    w.promoter = w.promoter.to_builder().pipeline(pipeline).build().unwrap();
     let w = w.bootstrapped().await;
-    w.promoter.bootstrap(&dev, Some(w.release("1.0")), terms()).await.unwrap();
-    w.promoter.promote(&dev, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.bootstrap(&dev).source(w.release("1.0")).options(terms()).await.unwrap();
+    w.promoter.promote(&dev, w.release("1.1")).options(terms()).await.unwrap();
     if !pinned {
         w.registry.delete_tag(w.prod.repository(), &pin_tag(&w.digests[1]));
     }
     w.registry.clear_calls();
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     let puts = w.registry.calls().into_iter().filter_map(|call| match call {
         Call::Put { tag, .. } => Some(tag),
         _ => None,

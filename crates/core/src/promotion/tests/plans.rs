@@ -29,7 +29,7 @@ async fn plan_is_stale_after_another_move() {
     for wait in [Duration::ZERO, OLD] {
         let w = world().bootstrapped().await;
         let plan = w.plan_of("1.2").await;
-        w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+        w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
         tokio::time::sleep(wait).await;
         w.refuses(plan).await;
     }
@@ -40,8 +40,8 @@ async fn plan_is_stale_after_moves_there_and_back() {
     for wait in [Duration::ZERO, OLD] {
         let w = world().bootstrapped().await;
         let plan = w.plan_of("1.2").await;
-        w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
-        w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
+        w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
+        w.promoter.rollback(&w.prod).options(terms()).await.unwrap();
         tokio::time::sleep(wait).await;
         w.refuses(plan).await;
     }

@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test(start_paused = true)]
 async fn a_policy_is_recorded_once_before_its_first_intent() {
     let w = world().bootstrapped().await;
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     let kinds = async || {
         let entries = w.promoter.inner.ledger.read(&w.prod, 0, 64).await.unwrap();
         entries.iter().map(|bytes| Entry::open(bytes).unwrap().body.kind()).collect::<Vec<_>>()
@@ -13,9 +13,9 @@ async fn a_policy_is_recorded_once_before_its_first_intent() {
     let first = [Kind::Policy, Kind::Intent, Kind::Outcome, Kind::Intent, Kind::Outcome];
     assert_eq!(kinds().await, first);
     let policy = Policy::new(text("strict"), vec![Arc::new(crate::policy::NoHold)]).unwrap();
-    let other = w.promoter.clone().with_policy(policy);
-    other.promote(&w.prod, w.release("1.2"), terms()).await.unwrap();
-    w.promoter.promote(&w.prod, w.release("1.3"), terms()).await.unwrap();
+    let other = w.promoter.to_builder().policy(policy).build().unwrap();
+    other.promote(&w.prod, w.release("1.2")).options(terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.3")).options(terms()).await.unwrap();
     let more = [Kind::Policy, Kind::Intent, Kind::Outcome, Kind::Intent, Kind::Outcome];
     assert_eq!(kinds().await, [&first[..], &more].concat());
     assert_eq!(w.promoter.verify(&w.prod).await.unwrap().defect, None);
@@ -27,14 +27,14 @@ async fn an_intent_says_what_the_decision_stood_on() {
     let dev: Channel = "reg.io/acme/shop:dev".parse().unwrap();
     let stage = |name: &str, channel: &Channel| Stage { environment: name.parse().unwrap(), channel: channel.clone() };
     let pipeline = Pipeline::new(vec![stage("dev", &dev), stage("prod", &w.prod)]).unwrap();
-    let promoter = w.promoter.clone().with_pipeline(pipeline);
+    let promoter = w.promoter.to_builder().pipeline(pipeline).build().unwrap();
     for channel in [&dev, &w.prod] {
-        promoter.bootstrap(channel, Some(w.release("1.0")), terms()).await.unwrap();
+        promoter.bootstrap(channel).source(w.release("1.0")).options(terms()).await.unwrap();
     }
-    promoter.promote(&dev, w.release("1.1"), terms()).await.unwrap();
+    promoter.promote(&dev, w.release("1.1")).options(terms()).await.unwrap();
     let report = promoter.verify(&dev).await.unwrap();
-    let expected = terms().expected(ExpectedDigest::At(w.digests[0]));
-    let receipt = promoter.promote(&w.prod, Source::Channel(dev.clone()), expected).await.unwrap();
+    let expected = MoveOptions { expected: ExpectedDigest::At(w.digests[0]), ..terms() };
+    let receipt = promoter.promote(&w.prod, Source::Channel(dev.clone())).options(expected).await.unwrap();
     let intent = receipt.r#move.unwrap().intent;
     let environment = "dev".parse().unwrap();
     assert_eq!(intent.upstream, [UpstreamLog { environment, channel: dev, size: report.entries, root: report.root }]);
@@ -48,32 +48,32 @@ async fn a_release_goes_through_the_environments_in_order() {
     let dev: Channel = "reg.io/acme/shop:dev".parse().unwrap();
     let stage = |name: &str, channel: &Channel| Stage { environment: name.parse().unwrap(), channel: channel.clone() };
     let pipeline = Pipeline::new(vec![stage("dev", &dev), stage("prod", &w.prod)]).unwrap();
-    let promoter = w.promoter.clone().with_pipeline(pipeline);
+    let promoter = w.promoter.to_builder().pipeline(pipeline).build().unwrap();
     for channel in [&dev, &w.prod] {
-        promoter.bootstrap(channel, Some(w.release("1.0")), terms()).await.unwrap();
+        promoter.bootstrap(channel).source(w.release("1.0")).options(terms()).await.unwrap();
     }
-    let skipped = promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    let skipped = promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
     assert!(skipped.to_string().contains("never live in dev"), "{skipped}");
-    promoter.promote(&dev, w.release("1.1"), terms()).await.unwrap();
-    promoter.promote(&w.prod, Source::Channel(dev.clone()), terms()).await.unwrap();
+    promoter.promote(&dev, w.release("1.1")).options(terms()).await.unwrap();
+    promoter.promote(&w.prod, Source::Channel(dev.clone())).options(terms()).await.unwrap();
     assert_eq!(w.observed(), Some(w.digests[1]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_guardrail_that_cannot_be_overridden_is_an_invalid_value() {
     let w = world().bootstrapped().await;
-    let terms = |name| terms().overriding(text(name)).reason(text("I know"));
-    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms(LEDGER_COMPLETE)).await.unwrap_err();
+    let terms = |name| MoveOptions { overrides: [text(name)].into(), reason: Some(text("I know")), ..terms() };
+    let error = w.promoter.promote(&w.prod, w.release("1.1")).options(terms(LEDGER_COMPLETE)).await.unwrap_err();
     let want = "override: ledger-complete cannot be overridden in a promote; ledger-complete can, in a bootstrap or a \
                 repair, and parts-present in a rollback or a repair";
     assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::ValueInvalid, want));
-    let error = w.promoter.bootstrap(&w.prod, None, terms("no-hold")).await.unwrap_err();
+    let error = w.promoter.bootstrap(&w.prod).options(terms("no-hold")).await.unwrap_err();
     assert!(error.to_string().starts_with("override: no-hold cannot be overridden in a bootstrap; "), "{error}");
     for moved in [
-        w.promoter.promote(&w.prod, w.release("1.1"), terms("parts-present")).await,
-        w.promoter.bootstrap(&w.prod, None, terms("parts-present")).await,
-        w.promoter.rollback(&w.prod, None, terms(LEDGER_COMPLETE)).await,
-        w.promoter.adopt(&w.prod, terms("parts-present")).await,
+        w.promoter.promote(&w.prod, w.release("1.1")).options(terms("parts-present")).await,
+        w.promoter.bootstrap(&w.prod).options(terms("parts-present")).await,
+        w.promoter.rollback(&w.prod).options(terms(LEDGER_COMPLETE)).await,
+        w.promoter.adopt(&w.prod).options(terms("parts-present")).await,
     ] {
         assert_eq!(moved.unwrap_err().kind(), ErrorKind::ValueInvalid);
     }

@@ -38,9 +38,9 @@ impl World {
 #[tokio::test(start_paused = true)]
 async fn rollback_with_a_blob_host_down_goes_on_with_a_warning() {
     let w = world().bootstrapped().await;
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     w.blobs_cannot_be_reached();
-    let receipt = w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
+    let receipt = w.promoter.rollback(&w.prod).options(terms()).await.unwrap();
     let (code, why) = warned(&receipt);
     assert_eq!((receipt.digest, code), (w.digests[0], "TARGET_UNKNOWN"));
     assert!(why.contains("the registry gave no answer"), "{why}");
@@ -52,7 +52,7 @@ async fn repair_to_an_incomplete_digest_is_refused() {
     let layer = w.layer(0).await;
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(3).await);
     w.registry.delete_blob(w.prod.repository(), &layer);
-    let error = w.promoter.repair(&w.prod, terms()).await.unwrap_err();
+    let error = w.promoter.repair(&w.prod).options(terms()).await.unwrap_err();
     assert_eq!(refused_by(&error), ["TARGET_INCOMPLETE"]);
     assert!(error.to_string().contains(&format!("blob {layer}")), "{error}");
 }
@@ -62,7 +62,7 @@ async fn repair_with_a_blob_host_down_goes_on_with_a_warning() {
     let w = world().bootstrapped().await;
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(3).await);
     w.blobs_cannot_be_reached();
-    let receipt = w.promoter.repair(&w.prod, terms()).await.unwrap();
+    let receipt = w.promoter.repair(&w.prod).options(terms()).await.unwrap();
     assert_eq!(warned(&receipt).0, "TARGET_UNKNOWN");
 }
 
@@ -73,12 +73,12 @@ async fn sparse_index_is_promoted_with_a_warning_and_not_rolled_back_to() {
     w.push("multi", &index);
     let child = index.children[1].manifest.digest();
     w.registry.delete_manifest(w.prod.repository(), &child);
-    let receipt = w.promoter.promote(&w.prod, w.release("multi"), terms()).await.unwrap();
+    let receipt = w.promoter.promote(&w.prod, w.release("multi")).options(terms()).await.unwrap();
     let (code, why) = warned(&receipt);
     assert_eq!(code, "TARGET_INCOMPLETE");
     assert!(why.ends_with(&format!("lacks parts: not in the registry: manifest {child}")), "{why}");
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
-    let error = w.promoter.rollback(&w.prod, None, terms()).await.unwrap_err();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
+    let error = w.promoter.rollback(&w.prod).options(terms()).await.unwrap_err();
     assert_eq!(refused_by(&error), ["TARGET_INCOMPLETE"]);
 }
 
@@ -87,10 +87,10 @@ async fn manifest_that_is_not_understood_is_promoted_and_rolled_back_to_with_a_w
     let w = world().bootstrapped().await;
     let odd = crate::registry::Manifest::new("{}", "application/vnd.example.thing.v1+json").unwrap();
     w.registry.push(w.prod.repository(), &tag("odd"), &odd);
-    let receipt = w.promoter.promote(&w.prod, w.release("odd"), terms()).await.unwrap();
+    let receipt = w.promoter.promote(&w.prod, w.release("odd")).options(terms()).await.unwrap();
     assert_eq!(warned(&receipt).0, "TARGET_UNKNOWN");
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
-    let receipt = w.promoter.rollback(&w.prod, None, terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
+    let receipt = w.promoter.rollback(&w.prod).options(terms()).await.unwrap();
     assert_eq!((receipt.digest, warned(&receipt).0), (odd.digest(), "TARGET_UNKNOWN"));
 }
 
@@ -99,7 +99,7 @@ async fn promotion_of_an_image_asks_for_no_part() {
     let w = world().bootstrapped().await;
     w.registry.delete_blob(w.prod.repository(), &w.layer(1).await);
     w.registry.clear_calls();
-    let receipt = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    let receipt = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     assert_eq!(said(&receipt).verdict, Verdict::Pass);
     assert!(!w.registry.calls().iter().any(|call| matches!(call, Call::HasBlob { .. })));
 }
@@ -107,12 +107,16 @@ async fn promotion_of_an_image_asks_for_no_part() {
 #[tokio::test(start_paused = true)]
 async fn incomplete_target_is_rolled_back_to_and_repaired_where_that_is_overridden_with_a_reason() {
     let w = world().bootstrapped().await;
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     let layer = w.layer(0).await;
     w.registry.delete_blob(w.prod.repository(), &layer);
-    let known = || terms().overriding(text("parts-present"));
-    assert_eq!(w.kind(w.promoter.rollback(&w.prod, None, known())).await, ErrorKind::ValueInvalid, "it needs a reason");
-    let known = || known().reason(text("nodes have the layer"));
+    let known = || MoveOptions { overrides: [text("parts-present")].into(), ..terms() };
+    assert_eq!(
+        w.kind(w.promoter.rollback(&w.prod).options(known())).await,
+        ErrorKind::ValueInvalid,
+        "it needs a reason"
+    );
+    let known = || MoveOptions { reason: Some(text("nodes have the layer")), ..known() };
     let check = |receipt: &Receipt| {
         let (code, why) = warned(receipt);
         assert_eq!((receipt.digest, code), (w.digests[0], "TARGET_INCOMPLETE"));
@@ -123,9 +127,9 @@ async fn incomplete_target_is_rolled_back_to_and_repaired_where_that_is_overridd
         };
         assert_eq!((guardrail.as_str(), reason.as_str()), ("parts-present", "nodes have the layer"));
     };
-    check(&w.promoter.rollback(&w.prod, None, known()).await.unwrap());
+    check(&w.promoter.rollback(&w.prod).options(known()).await.unwrap());
     tokio::time::sleep(Duration::from_secs(60)).await;
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(3).await);
-    assert_eq!(refused_by(&w.promoter.repair(&w.prod, terms()).await.unwrap_err()), ["TARGET_INCOMPLETE"]);
-    check(&w.promoter.repair(&w.prod, known()).await.unwrap());
+    assert_eq!(refused_by(&w.promoter.repair(&w.prod).options(terms()).await.unwrap_err()), ["TARGET_INCOMPLETE"]);
+    check(&w.promoter.repair(&w.prod).options(known()).await.unwrap());
 }

@@ -13,7 +13,7 @@ async fn confirm_within_leaves_a_move_open_whose_accepted_put_does_not_show() {
     let prod = w.prod.tag().clone();
     w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Ignored]);
     let began = tokio::time::Instant::now();
-    let error = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap_err();
+    let error = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MoveIndeterminate, "{error:?}");
     assert!(error.to_string().contains("and still answers"), "{error}");
     let ttl_and_grace = Duration::from_secs(60 + 30);
@@ -24,11 +24,11 @@ async fn confirm_within_leaves_a_move_open_whose_accepted_put_does_not_show() {
 #[tokio::test(start_paused = true)]
 async fn unchanged_is_true_and_is_put_while_older_values_may_be_read() {
     let w = world().bootstrapped().await;
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
-    let again = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
+    let again = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     assert_eq!((again.result, again.previous_digest), (MoveResult::Committed, Some(w.digests[1])));
     tokio::time::sleep(SETTLE).await;
-    let settled = w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    let settled = w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     assert_eq!((settled.result, w.observed()), (MoveResult::Unchanged, Some(w.digests[1])));
 }
 
@@ -37,7 +37,7 @@ async fn foreign_found_by_an_audit_later_than_settle_also_where_reads_lag() {
     let (w, ledger) = shared().await;
     tokio::time::sleep(SETTLE).await;
     w.registry.lag(SETTLE);
-    w.promoter.promote(&w.prod, w.release("1.1"), terms()).await.unwrap();
+    w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     let stranger = w.registry.push_image(w.prod.repository(), &tag("stranger"), 666);
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &stranger);
     tokio::time::sleep(SETTLE).await;

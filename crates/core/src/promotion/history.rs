@@ -1,0 +1,65 @@
+//! `History`: the moves of a channel, newest first, without an end of a page.
+
+use super::promoter::Promoter;
+use crate::error::Result;
+use crate::log::MoveRecord;
+use crate::value::Channel;
+
+/// The number of moves that are read at once.
+const AT_ONCE: usize = 50;
+
+/// The moves of a channel, newest first, as [`Promoter::history`] gives them. They are read as they are asked for, so
+/// that a caller who stops early reads no more of the log.
+///
+/// ```
+/// # async fn example(promoter: tagwarden::Promoter, prod: tagwarden::Channel) -> tagwarden::Result<()> {
+/// let mut history = promoter.history(&prod);
+/// while let Some(moved) = history.next().await? {
+///     println!("#{} {} to {}", moved.seq, moved.intent.op.as_str(), moved.intent.target.digest);
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct History<'a> {
+    promoter: &'a Promoter,
+    channel: &'a Channel,
+    read: std::vec::IntoIter<MoveRecord>,
+    rest: Rest,
+}
+
+/// The moves that were not read yet.
+#[derive(Clone, Copy, Debug)]
+enum Rest {
+    /// All of them.
+    All,
+    /// Those before this position.
+    Before(u64),
+    /// None.
+    Nothing,
+}
+
+impl Promoter {
+    /// Every move of a channel, newest first; [`Promoter::history_page`] gives a part of them.
+    pub fn history<'a>(&'a self, channel: &'a Channel) -> History<'a> {
+        History { promoter: self, channel, read: Vec::new().into_iter(), rest: Rest::All }
+    }
+}
+
+impl History<'_> {
+    /// The next move; none after the first move of the channel.
+    pub async fn next(&mut self) -> Result<Option<MoveRecord>> {
+        loop {
+            if let Some(moved) = self.read.next() {
+                return Ok(Some(moved));
+            }
+            let before = match self.rest {
+                Rest::All => None,
+                Rest::Before(seq) => Some(seq),
+                Rest::Nothing => return Ok(None),
+            };
+            let page = self.promoter.history_page(self.channel, before, AT_ONCE).await?;
+            self.read = page.events.into_iter();
+            self.rest = page.next.map_or(Rest::Nothing, Rest::Before);
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! `MoveRequest`: a move that is asked of a promoter, with its options set by name.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::time::Duration;
+
+use super::machine::OnConflict;
+use super::plan::Plan;
+use super::promoter::Promoter;
+use super::receipt::Receipt;
+use super::request::{BootstrapOptions, MoveOptions, Operation};
+use super::rollback::RollbackTarget;
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::{Predecessor, Source};
+use crate::policy::ExpectedDigest;
+use crate::value::{Channel, IdempotencyKey, Line, Provenance, Reference, ReleaseName, Tag};
+
+/// A move that is asked of a [`Promoter`]. Set its options by name, then await it, or await [`plan`](MoveRequest::plan)
+/// to see what it would do. A text is parsed when it is given; the first one that is wrong is the error of the move.
+///
+/// The provenance is required (PROVENANCE_INCOMPLETE); [`MoveOptions`] lists the other options with their defaults.
+///
+/// ```
+/// # async fn example(promoter: tagwarden::Promoter) -> tagwarden::Result<()> {
+/// use tagwarden::{Channel, Provenance};
+///
+/// let prod: Channel = "registry.example.com/acme/shop:prod".parse()?;
+/// let ada = Provenance::manual("ada")?;
+/// let release = "registry.example.com/acme/shop:1.4.2";
+/// let plan = promoter.promote(&prod, release).provenance(&ada).plan().await?;
+/// println!("{:?}", plan.change());
+/// promoter.promote(&prod, release).provenance(&ada).reason("release day").await?;
+/// promoter.rollback(&prod).to("1.4.1").provenance(&ada).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "a request does nothing until it, or its plan, is awaited"]
+pub struct MoveRequest<'a, O = Operation> {
+    promoter: &'a Promoter,
+    channel: &'a Channel,
+    /// The operation, or the first text that is wrong.
+    asked: Result<O>,
+    options: MoveOptions<Option<Provenance>>,
+}
+
+/// The release that a promotion or a bootstrap names. A text is the name of a release (see [`ReleaseName`]), never a
+/// channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReleaseSource {
+    /// A release by its name.
+    Name(ReleaseName),
+    /// The live digest of that channel.
+    Channel(Channel),
+}
+
+impl Promoter {
+    /// Points the channel at a release, or at the live digest of another channel.
+    pub fn promote<'a>(
+        &'a self,
+        channel: &'a Channel,
+        source: impl TryInto<ReleaseSource, Error: Into<Error>>,
+    ) -> MoveRequest<'a> {
+        let mut options = MoveOptions::new(None);
+        let asked = source.try_into().map_err(Into::into).map(|source| {
+            let (source, tag) = source.parts();
+            options.tag = tag;
+            Operation::Promote(source)
+        });
+        MoveRequest { promoter: self, channel, asked, options }
+    }
+
+    /// Points the channel back at the digest that was live before, or at [`to`](MoveRequest::to). ROLLBACK_NO_TARGET if
+    /// that was never live here. POLICY_REFUSED, with the finding TARGET_INCOMPLETE, if a part of the target is gone
+    /// from the registry.
+    pub fn rollback<'a>(&'a self, channel: &'a Channel) -> MoveRequest<'a, Option<RollbackTarget>> {
+        MoveRequest::new(self, channel, None)
+    }
+
+    /// Records the channel's first state in the log: the digest that the tag points at; or a release
+    /// ([`source`](MoveRequest::source)), if the tag is absent or points at it already.
+    pub fn bootstrap<'a>(&'a self, channel: &'a Channel) -> MoveRequest<'a, BootstrapOptions> {
+        MoveRequest::new(self, channel, BootstrapOptions::default())
+    }
+
+    /// Puts the live digest back after another writer moved the tag without the ledger.
+    pub fn repair<'a>(&'a self, channel: &'a Channel) -> MoveRequest<'a> {
+        MoveRequest::new(self, channel, Operation::Repair)
+    }
+
+    /// Accepts the digest that the tag points at as live, after another writer moved the tag. The move must have a
+    /// reason.
+    pub fn adopt<'a>(&'a self, channel: &'a Channel) -> MoveRequest<'a> {
+        MoveRequest::new(self, channel, Operation::Adopt)
+    }
+}
+
+impl<'a, O> MoveRequest<'a, O> {
+    fn new(promoter: &'a Promoter, channel: &'a Channel, asked: O) -> MoveRequest<'a, O> {
+        MoveRequest { promoter, channel, asked: Ok(asked), options: MoveOptions::new(None) }
+    }
+
+    /// With all of these options in place of those that were given so far.
+    pub fn options(mut self, options: MoveOptions) -> Self {
+        let provenance = Some(options.provenance.clone());
+        self.options = options.with_provenance(provenance);
+        self
+    }
+
+    /// With the pipeline run and the actor: [`Provenance::from_ci`], [`Provenance::manual`] or parts of your own.
+    pub fn provenance(mut self, provenance: impl Into<Provenance>) -> Self {
+        self.options.provenance = Some(provenance.into());
+        self
+    }
+
+    /// With an idempotency key of 1 to 128 characters: the same request with the same key moves the channel once.
+    pub fn idempotency_key(self, key: impl TryInto<IdempotencyKey, Error: Into<Error>>) -> Self {
+        self.set(key, |options, key| options.idempotency_key = Some(key))
+    }
+
+    /// With a reason: one line of 1 to 1,024 characters.
+    pub fn reason(self, reason: impl TryInto<Line, Error: Into<Error>>) -> Self {
+        self.set(reason, |options, reason| options.reason = Some(reason))
+    }
+
+    /// With the digest that the channel must point at before the move starts; as text a digest, `absent` or `any`.
+    pub fn expected(self, expected: impl TryInto<ExpectedDigest, Error: Into<Error>>) -> Self {
+        self.set(expected, |options, expected| options.expected = expected)
+    }
+
+    /// With one more guardrail whose refusal does not count ([`MoveOptions::overrides`]). The move needs a reason.
+    pub fn overriding(self, guardrail: impl TryInto<Line, Error: Into<Error>>) -> Self {
+        self.set(guardrail, |options, guardrail| _ = options.overrides.insert(guardrail))
+    }
+
+    /// With another reaction to a move that comes first.
+    pub fn on_conflict(mut self, on_conflict: OnConflict) -> Self {
+        self.options.on_conflict = on_conflict;
+        self
+    }
+
+    /// With another longest wait for other moves.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = timeout;
+        self
+    }
+
+    fn set<T>(
+        mut self,
+        given: impl TryInto<T, Error: Into<Error>>,
+        set: impl FnOnce(&mut MoveOptions<Option<Provenance>>, T),
+    ) -> Self {
+        match given.try_into() {
+            Ok(value) => set(&mut self.options, value),
+            Err(error) => self.asked = self.asked.and(Err(error.into())),
+        }
+        self
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut O)) -> Self {
+        if let Ok(operation) = &mut self.asked {
+            change(operation);
+        }
+        self
+    }
+}
+
+impl MoveRequest<'_, BootstrapOptions> {
+    /// With the release that the channel is to point at: its tag must be absent or point at it already.
+    pub fn source(mut self, source: impl TryInto<ReleaseSource, Error: Into<Error>>) -> Self {
+        match source.try_into().map_err(Into::into) {
+            Ok(source) => {
+                let (source, tag) = source.parts();
+                self.options.tag = tag;
+                self.change(|bootstrap| bootstrap.source = Some(source))
+            }
+            Err(error) => {
+                self.asked = self.asked.and(Err(error));
+                self
+            }
+        }
+    }
+
+    /// With the log that this one continues, when a repository was renamed.
+    pub fn predecessor(self, predecessor: Predecessor) -> Self {
+        self.change(|bootstrap| bootstrap.predecessor = Some(predecessor))
+    }
+}
+
+impl MoveRequest<'_, Option<RollbackTarget>> {
+    /// With another target than the digest that was live before. As text: see [`RollbackTarget`].
+    pub fn to(mut self, target: impl TryInto<RollbackTarget, Error: Into<Error>>) -> Self {
+        match target.try_into() {
+            Ok(target) => self.change(|to| *to = Some(target)),
+            Err(error) => {
+                self.asked = self.asked.and(Err(error.into()));
+                self
+            }
+        }
+    }
+}
+
+impl<'a, O: Into<Operation>> MoveRequest<'a, O> {
+    /// Plans the move and has the policy judge it, as [`Promoter::plan`].
+    pub async fn plan(self) -> Result<Plan> {
+        let (promoter, channel) = (self.promoter, self.channel);
+        let (operation, options) = self.checked()?;
+        promoter.plan(channel, operation, options).await
+    }
+
+    fn checked(self) -> Result<(Operation, MoveOptions)> {
+        let operation = self.asked?.into();
+        let Some(provenance) = self.options.provenance.clone() else {
+            let message = "provenance: a move needs one; give Provenance::from_ci() or Provenance::manual(name)";
+            return Err(Error::new(ErrorKind::ProvenanceIncomplete, message).with_context("channel", self.channel));
+        };
+        Ok((operation, self.options.with_provenance(provenance)))
+    }
+}
+
+impl<'a, O: Into<Operation> + Send + 'a> IntoFuture for MoveRequest<'a, O> {
+    type Output = Result<Receipt>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Receipt>> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let (promoter, channel) = (self.promoter, self.channel);
+            let (operation, options) = self.checked()?;
+            promoter.run(channel, operation, options).await
+        })
+    }
+}
+
+impl From<Option<RollbackTarget>> for Operation {
+    fn from(to: Option<RollbackTarget>) -> Operation {
+        Operation::Rollback(to)
+    }
+}
+
+impl From<BootstrapOptions> for Operation {
+    fn from(options: BootstrapOptions) -> Operation {
+        Operation::Bootstrap(options)
+    }
+}
+
+impl ReleaseSource {
+    /// The source as it is recorded, and the tag that was written beside its digest (see [`MoveOptions::tag`]).
+    pub fn parts(self) -> (Source, Option<Tag>) {
+        match self {
+            ReleaseSource::Name(ReleaseName { reference, tag }) => (Source::Reference(reference), tag),
+            ReleaseSource::Channel(channel) => (Source::Channel(channel), None),
+        }
+    }
+}
+
+impl TryFrom<&str> for ReleaseSource {
+    type Error = Error;
+
+    fn try_from(text: &str) -> Result<ReleaseSource> {
+        text.parse().map(ReleaseSource::Name)
+    }
+}
+
+impl TryFrom<String> for ReleaseSource {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<ReleaseSource> {
+        text.parse().map(ReleaseSource::Name)
+    }
+}
+
+impl From<Reference> for ReleaseSource {
+    fn from(reference: Reference) -> ReleaseSource {
+        ReleaseSource::Name(reference.into())
+    }
+}
+
+impl From<ReleaseName> for ReleaseSource {
+    fn from(name: ReleaseName) -> ReleaseSource {
+        ReleaseSource::Name(name)
+    }
+}
+
+impl From<Channel> for ReleaseSource {
+    fn from(channel: Channel) -> ReleaseSource {
+        ReleaseSource::Channel(channel)
+    }
+}
+
+impl From<&Channel> for ReleaseSource {
+    fn from(channel: &Channel) -> ReleaseSource {
+        ReleaseSource::Channel(channel.clone())
+    }
+}
+
+impl From<Source> for ReleaseSource {
+    fn from(source: Source) -> ReleaseSource {
+        match source {
+            Source::Reference(reference) => reference.into(),
+            Source::Channel(channel) => channel.into(),
+        }
+    }
+}
