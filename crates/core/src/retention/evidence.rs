@@ -16,7 +16,8 @@ use crate::value::{Channel, Digest, Line, Repository, Tag, Timestamp};
 #[derive(Clone, Debug)]
 pub struct RetentionInput {
     pub(super) repository: Repository,
-    pub(super) digests: HashMap<Digest, Known>,
+    /// Boxed: a map that grows moves its values, and these are large.
+    pub(super) digests: HashMap<Digest, Box<Known>>,
     /// The manifests that each index names.
     pub(super) indexes: HashMap<Digest, Vec<Digest>>,
     pub(super) histories: Vec<ChannelUsage>,

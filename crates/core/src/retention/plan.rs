@@ -1,7 +1,7 @@
 //! `RetentionPlan`: each digest of a repository, with the decision to keep it or to let it expire.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use serde::{Serialize, Serializer};
 
@@ -40,20 +40,24 @@ pub struct RetentionPlan {
     blocked: Option<String>,
     /// The digests of the registry and those that only logs name.
     #[serde(serialize_with = "listed")]
-    digests: BTreeMap<Digest, DigestRetention>,
+    digests: HashMap<Digest, DigestRetention>,
 }
 
 fn sizes<S: Serializer>(logs: &[(Channel, u64)], to: S) -> Result<S::Ok, S::Error> {
     to.collect_seq(logs.iter().map(|(channel, size)| serde_json::json!({ "channel": channel, "size": size })))
 }
 
-fn listed<S: Serializer>(digests: &BTreeMap<Digest, DigestRetention>, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_seq(digests.values().filter(|judged| is_listed(judged)))
+fn listed<S: Serializer>(digests: &HashMap<Digest, DigestRetention>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(sorted(digests))
 }
 
-/// True if the registry names it or it must stay.
-fn is_listed(judged: &DigestRetention) -> bool {
-    judged.named || matches!(judged.fate, RetentionDecision::Keep(_))
+/// Every digest that the registry names or that must stay. Only references are sorted: moving the decisions themselves
+/// costs more than making them.
+fn sorted(digests: &HashMap<Digest, DigestRetention>) -> Vec<&DigestRetention> {
+    let is_listed = |judged: &&DigestRetention| judged.named || matches!(judged.fate, RetentionDecision::Keep(_));
+    let mut listed: Vec<_> = digests.values().filter(is_listed).collect();
+    listed.sort_unstable_by_key(|judged| judged.digest);
+    listed
 }
 
 impl RetentionPlan {
@@ -64,7 +68,7 @@ impl RetentionPlan {
 
     /// Every digest that the registry names or that must stay, sorted.
     pub fn digests(&self) -> Vec<DigestRetention> {
-        self.digests.values().filter(|judged| is_listed(judged)).cloned().collect()
+        sorted(&self.digests).into_iter().cloned().collect()
     }
 
     /// Says if `digest` may be deleted, with the reason. A digest that the plan does not know must stay.
@@ -158,7 +162,7 @@ impl RetentionRule {
 /// Notes for each child of an index the index that it is part of.
 fn follow(evidence: &mut RetentionInput) {
     let RetentionInput { digests, indexes, .. } = evidence;
-    let stays = |index: &&Digest| digests.get(*index).is_some_and(Known::stays_by_itself);
+    let stays = |index: &&Digest| digests.get(*index).is_some_and(|known| known.stays_by_itself());
     let mut open: Vec<&Digest> = indexes.keys().filter(stays).collect();
     let mut kept: HashSet<&Digest> = open.iter().copied().collect();
     while let Some(index) = open.pop() {
