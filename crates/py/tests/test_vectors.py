@@ -140,7 +140,7 @@ def test_oci_registry_has_the_options_of_the_core() -> None:
 
 def _fields_of(path: str, name: str) -> set[str]:
     (body,) = re.findall(
-        rf"pub struct {name} {{(.*?)\n}}", (ROOT / f"crates/core/src/{path}.rs").read_text(), re.DOTALL
+        rf"pub struct {name}(?:<.*?>)? {{(.*?)\n}}", (ROOT / f"crates/core/src/{path}.rs").read_text(), re.DOTALL
     )
     return set(re.findall(r"^    pub (?:r#)?(\w+):", body, re.MULTILINE))
 
@@ -148,8 +148,8 @@ def _fields_of(path: str, name: str) -> set[str]:
 def test_terms_options_and_records_have_the_fields_of_the_core() -> None:
     terms, first = _fields_of("promotion/request", "MoveOptions"), _fields_of("promotion/request", "BootstrapOptions")
     assert {"provenance", "idempotency_key", "expected"} < terms and "source" in first
-    # `override` is a keyword of Rust.
-    given = {"self", "channel", "override"} | terms - {"overrides"}
+    # `override` is a keyword of Rust. The tag is a part of the source.
+    given = {"self", "channel", "override"} | terms - {"overrides", "tag"}
     for method, more in {
         "promote": {"source"},
         "bootstrap": first,

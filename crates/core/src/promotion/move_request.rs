@@ -127,7 +127,7 @@ impl<'a, O> MoveRequest<'a, O> {
         self.set(expected, |options, expected| options.expected = expected)
     }
 
-    /// With one more guardrail whose refusal does not count ([`MoveOptions::overrides`]). The move needs a reason.
+    /// With one more guardrail whose refusal does not count ([`MoveOptions`](MoveOptions#structfield.overrides)). The move needs a reason.
     pub fn overriding(self, guardrail: impl TryInto<Line, Error: Into<Error>>) -> Self {
         self.set(guardrail, |options, guardrail| _ = options.overrides.insert(guardrail))
     }
