@@ -109,7 +109,7 @@ fn violations(module: &str, file: &str, source: &str) -> Vec<String> {
 
 /// The name of a module that a line declares, to be read from a file of its own.
 fn declared(line: &str) -> Option<&str> {
-    let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
+    let line = line.strip_prefix("pub").map_or(line, |rest| rest.split_once(' ').map_or(rest, |(_, item)| item));
     line.strip_prefix("mod ")?.strip_suffix(';')
 }
 
