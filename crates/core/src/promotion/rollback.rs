@@ -3,10 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::{Error, ErrorKind, Result};
-use crate::value::{Digest, ReleaseLabel};
+use crate::value::{Digest, ReleaseLabel, serde_text};
 
 /// The target of a rollback: a digest, a release or a move. Its digest must have been live on the channel.
 ///
@@ -22,8 +20,7 @@ use crate::value::{Digest, ReleaseLabel};
 /// assert_eq!("1.4.2".parse::<RollbackTarget>().unwrap().to_string(), "1.4.2");
 /// assert!("prod#".parse::<RollbackTarget>().is_err());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum RollbackTarget {
     /// This digest.
     Digest(Digest),
@@ -58,27 +55,7 @@ impl fmt::Display for RollbackTarget {
     }
 }
 
-impl TryFrom<String> for RollbackTarget {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<RollbackTarget> {
-        text.parse()
-    }
-}
-
-impl TryFrom<&str> for RollbackTarget {
-    type Error = Error;
-
-    fn try_from(text: &str) -> Result<RollbackTarget> {
-        text.parse()
-    }
-}
-
-impl From<RollbackTarget> for String {
-    fn from(target: RollbackTarget) -> String {
-        target.to_string()
-    }
-}
+serde_text!(RollbackTarget);
 
 impl From<Digest> for RollbackTarget {
     fn from(digest: Digest) -> RollbackTarget {
