@@ -37,7 +37,7 @@ impl Run {
         }
         let op = change.op;
         let parts = self.parts(op, manifest.as_ref()).await;
-        let overridden = terms.overrides(LEDGER_COMPLETE);
+        let overridden = terms.overrides.iter().any(|name| name.as_str() == LEDGER_COMPLETE);
         if op == Op::Bootstrap && state.committed == 0 && !overridden {
             self.refuse_foreign().await?;
         }

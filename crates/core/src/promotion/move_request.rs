@@ -114,22 +114,22 @@ impl<'a, O> MoveRequest<'a, O> {
 
     /// With an idempotency key of 1 to 128 characters: the same request with the same key moves the channel once.
     pub fn idempotency_key(self, key: impl TryInto<IdempotencyKey, Error: Into<Error>>) -> Self {
-        self.set(key, |options, key| options.idempotency_key = Some(key))
+        self.set(key, |_, options, key| options.idempotency_key = Some(key))
     }
 
     /// With a reason: one line of 1 to 1,024 characters.
     pub fn reason(self, reason: impl TryInto<Line, Error: Into<Error>>) -> Self {
-        self.set(reason, |options, reason| options.reason = Some(reason))
+        self.set(reason, |_, options, reason| options.reason = Some(reason))
     }
 
     /// With the digest that the channel must point at before the move starts; as text a digest, `absent` or `any`.
     pub fn expected(self, expected: impl TryInto<ExpectedDigest, Error: Into<Error>>) -> Self {
-        self.set(expected, |options, expected| options.expected = expected)
+        self.set(expected, |_, options, expected| options.expected = expected)
     }
 
     /// With one more guardrail whose refusal does not count ([`MoveOptions`](MoveOptions#structfield.overrides)). The move needs a reason.
     pub fn overriding(self, guardrail: impl TryInto<Line, Error: Into<Error>>) -> Self {
-        self.set(guardrail, |options, guardrail| _ = options.overrides.insert(guardrail))
+        self.set(guardrail, |_, options, guardrail| _ = options.overrides.insert(guardrail))
     }
 
     /// With another reaction to a move that comes first.
@@ -144,21 +144,16 @@ impl<'a, O> MoveRequest<'a, O> {
         self
     }
 
+    /// Sets a value in the operation or the options, unless a text was wrong before or this one is.
     fn set<T>(
         mut self,
         given: impl TryInto<T, Error: Into<Error>>,
-        set: impl FnOnce(&mut MoveOptions<Option<Provenance>>, T),
+        set: impl FnOnce(&mut O, &mut MoveOptions<Option<Provenance>>, T),
     ) -> Self {
-        match given.try_into() {
-            Ok(value) => set(&mut self.options, value),
-            Err(error) => self.asked = self.asked.and(Err(error.into())),
-        }
-        self
-    }
-
-    fn change(mut self, change: impl FnOnce(&mut O)) -> Self {
-        if let Ok(operation) = &mut self.asked {
-            change(operation);
+        match (&mut self.asked, given.try_into()) {
+            (Ok(operation), Ok(value)) => set(operation, &mut self.options, value),
+            (Ok(_), Err(error)) => self.asked = Err(error.into()),
+            (Err(_), _) => {}
         }
         self
     }
@@ -166,36 +161,23 @@ impl<'a, O> MoveRequest<'a, O> {
 
 impl MoveRequest<'_, BootstrapOptions> {
     /// With the release that the channel is to point at: its tag must be absent or point at it already.
-    pub fn source(mut self, source: impl TryInto<ReleaseSource, Error: Into<Error>>) -> Self {
-        match source.try_into().map_err(Into::into) {
-            Ok(source) => {
-                let (source, tag) = source.parts();
-                self.options.tag = tag;
-                self.change(|bootstrap| bootstrap.source = Some(source))
-            }
-            Err(error) => {
-                self.asked = self.asked.and(Err(error));
-                self
-            }
-        }
+    pub fn source(self, source: impl TryInto<ReleaseSource, Error: Into<Error>>) -> Self {
+        self.set(source, |bootstrap, options, source: ReleaseSource| {
+            let (source, tag) = source.parts();
+            (bootstrap.source, options.tag) = (Some(source), tag);
+        })
     }
 
     /// With the log that this one continues, when a repository was renamed.
     pub fn predecessor(self, predecessor: Predecessor) -> Self {
-        self.change(|bootstrap| bootstrap.predecessor = Some(predecessor))
+        self.set(predecessor, |bootstrap, _, predecessor| bootstrap.predecessor = Some(predecessor))
     }
 }
 
 impl MoveRequest<'_, Option<RollbackTarget>> {
     /// With another target than the digest that was live before. As text: see [`RollbackTarget`].
-    pub fn to(mut self, target: impl TryInto<RollbackTarget, Error: Into<Error>>) -> Self {
-        match target.try_into() {
-            Ok(target) => self.change(|to| *to = Some(target)),
-            Err(error) => {
-                self.asked = self.asked.and(Err(error.into()));
-                self
-            }
-        }
+    pub fn to(self, target: impl TryInto<RollbackTarget, Error: Into<Error>>) -> Self {
+        self.set(target, |to, _, target| *to = Some(target))
     }
 }
 

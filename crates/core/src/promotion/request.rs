@@ -112,11 +112,6 @@ impl MoveOptions {
         self
     }
 
-    /// True if the refusal of this guardrail does not count.
-    pub(super) fn overrides(&self, guardrail: &str) -> bool {
-        self.overrides.iter().any(|name| name.as_str() == guardrail)
-    }
-
     /// The overrides as the log records them. Without a reason there are none: [`Operation::check`] refused them.
     pub(super) fn override_notes(&self) -> Vec<RecordedOverride> {
         let Some(reason) = &self.reason else { return Vec::new() };
