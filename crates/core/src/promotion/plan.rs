@@ -12,7 +12,7 @@ use super::machine::{Change, Effect, Input, Next, OnConflict, same_basis};
 use super::receipt::Receipt;
 use super::request::{MoveOptions, Operation};
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::log::{Decision, Op, OpenMove};
+use crate::log::{Op, OpenMove};
 use crate::policy::{Finding, PolicyEvaluation, Refusal};
 use crate::value::{Channel, Digest};
 
@@ -83,11 +83,7 @@ pub(super) enum Purpose {
 
 /// A plan that the policy permits. [`Promoter::execute`](super::Promoter::execute) takes nothing else.
 #[derive(Debug)]
-pub struct ApprovedPlan {
-    plan: Plan,
-    /// The permission of a planned move.
-    decision: Option<Decision>,
-}
+pub struct ApprovedPlan(Plan);
 
 impl Plan {
     /// The live digest now, and the digest that the move would make live. None if there is nothing to do, or if a dead
@@ -118,11 +114,10 @@ impl Plan {
 
     /// The permission to execute it, or the policy's refusal with every finding.
     pub fn approve(self) -> Result<ApprovedPlan, Refusal> {
-        let decision = match &self.what {
-            What::Move(_, judgement) => Some(judgement.clone().decide()?),
-            What::Settled(_) | What::DeadMove(_) => None,
-        };
-        Ok(ApprovedPlan { plan: self, decision })
+        if let What::Move(_, judgement) = &self.what {
+            judgement.clone().decide()?;
+        }
+        Ok(ApprovedPlan(self))
     }
 
     /// Plans a move, for `purpose`.
@@ -175,14 +170,12 @@ impl Plan {
 impl ApprovedPlan {
     /// Executes the plan. A plan that is older than `FRESH_MS` is made again first.
     pub(super) async fn execute(self) -> Result<Receipt> {
-        let Plan { mut run, what, planned_ms } = self.plan;
-        let (planned, mut decision) = match (what, self.decision) {
-            (What::Settled(receipt), _) => return Ok(receipt),
-            (What::Move(change, _), Some(decision)) => (change, decision),
+        let Plan { mut run, what, planned_ms } = self.0;
+        let (planned, mut judgement) = match what {
+            What::Settled(receipt) => return Ok(receipt),
+            What::Move(change, judgement) => (change, judgement),
             // This plan's own move is judged after the dead move is closed.
-            (What::DeadMove(_) | What::Move(..), _) => {
-                return Box::pin(Plan::again(&run).await?.approve()?.execute()).await;
-            }
+            What::DeadMove(_) => return Box::pin(Plan::again(&run).await?.approve()?.execute()).await,
         };
         if run.effects.inner.now().saturating_sub(planned_ms) > FRESH_MS {
             let again = Plan::again(&run).await?;
@@ -190,8 +183,8 @@ impl ApprovedPlan {
             let same_basis = same_basis(&again.run.effects.state, &run.effects.state);
             match again.what {
                 What::Settled(receipt) => return Ok(receipt),
-                What::Move(change, judgement) if queues || (same_basis && change == planned) => {
-                    (run, decision) = (again.run, judgement.decide()?);
+                What::Move(change, anew) if queues || (same_basis && change == planned) => {
+                    (run, judgement) = (again.run, anew);
                 }
                 What::Move(..) | What::DeadMove(_) => {
                     let channel = &run.effects.channel;
@@ -200,7 +193,7 @@ impl ApprovedPlan {
                 }
             }
         }
-        let input = run.permit(decision);
+        let input = run.permit(judgement.decide()?);
         run.tell(input);
         detached(|caller| async move {
             let end = run.drive(&caller).await?;
