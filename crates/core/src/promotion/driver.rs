@@ -6,8 +6,8 @@ use super::effects::Effects;
 use super::machine::{AppendEnd, Ask, Change, Effect, End, Input, Key, Moving, Next, Pins};
 use super::request::{MoveOptions, Operation};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Body, Decision, Expected, Intent, PolicyEntry, RecordedPolicy, Source, TargetManifest, UpstreamLog};
-use crate::policy::{ExpectedDigest, Finding};
+use crate::log::{Body, Decision, Intent, PolicyEntry, RecordedPolicy, Source, TargetManifest, UpstreamLog};
+use crate::policy::Finding;
 use crate::registry::Manifest;
 use crate::value::{Digest, IdempotencyKey, Line, Provenance, ReleaseLabel};
 
@@ -49,15 +49,6 @@ impl Asked {
             key_from: if self.terms.idempotency_key.is_some() { Key::Given } else { Key::Random },
             request: self.request,
             on_conflict: self.terms.on_conflict,
-        }
-    }
-
-    /// The source that the request names; none if the operation has none.
-    pub(super) fn source(&self) -> Option<&Source> {
-        match &self.operation {
-            Operation::Promote(source) => Some(source),
-            Operation::Bootstrap(first) => first.source.as_ref(),
-            Operation::Rollback(_) | Operation::Repair | Operation::Adopt => None,
         }
     }
 }
@@ -167,10 +158,6 @@ impl Run {
             Operation::Rollback(_) | Operation::Repair => channel.repository().digest(change.target),
             _ => channel.reference(),
         };
-        let predecessor = match operation {
-            Operation::Bootstrap(first) => first.predecessor.clone(),
-            _ => None,
-        };
         Ok(Intent {
             op: change.op,
             move_id: worker.move_id.clone(),
@@ -178,19 +165,15 @@ impl Run {
             request: *request,
             previous: change.previous,
             target: target_of(manifest),
-            source: self.asked.source().cloned().unwrap_or(Source::Reference(own)),
+            source: operation.source().cloned().unwrap_or(Source::Reference(own)),
             provenance: Provenance { release: self.label.clone(), ..terms.provenance.clone() },
             reason: terms.reason.clone(),
-            expected: match terms.expected {
-                ExpectedDigest::Any => None,
-                ExpectedDigest::Absent => Some(Expected::Absent),
-                ExpectedDigest::At(digest) => Some(Expected::Digest(digest)),
-            },
+            expected: terms.recorded_expected(),
             order: None,
             upstream: self.upstream.clone(),
             decision: Decision { overrides: terms.override_notes(), ..decision.clone() },
             replaced: change.replaced,
-            predecessor,
+            predecessor: operation.predecessor().cloned(),
             set: None,
             owner: worker.owner.clone(),
             epoch: 0,

@@ -46,11 +46,11 @@ pub struct MoveRequest<'a, O = Operation> {
 /// The release that a promotion or a bootstrap names. A text is the name of a release (see [`ReleaseName`]), never a
 /// channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReleaseSource {
-    /// A release by its name.
-    Name(ReleaseName),
-    /// The live digest of that channel.
-    Channel(Channel),
+pub struct ReleaseSource {
+    /// The release, or the channel whose live digest is taken.
+    pub source: Source,
+    /// The tag that was written beside the digest (see [`MoveOptions::tag`]).
+    pub tag: Option<Tag>,
 }
 
 impl Promoter {
@@ -61,8 +61,7 @@ impl Promoter {
         source: impl TryInto<ReleaseSource, Error: Into<Error>>,
     ) -> MoveRequest<'a> {
         let mut options = MoveOptions::new(None);
-        let asked = source.try_into().map_err(Into::into).map(|source| {
-            let (source, tag) = source.parts();
+        let asked = source.try_into().map_err(Into::into).map(|ReleaseSource { source, tag }| {
             options.tag = tag;
             Operation::Promote(source)
         });
@@ -162,8 +161,7 @@ impl<'a, O> MoveRequest<'a, O> {
 impl MoveRequest<'_, BootstrapOptions> {
     /// With the release that the channel is to point at: its tag must be absent or point at it already.
     pub fn source(self, source: impl TryInto<ReleaseSource, Error: Into<Error>>) -> Self {
-        self.set(source, |bootstrap, options, source: ReleaseSource| {
-            let (source, tag) = source.parts();
+        self.set(source, |bootstrap, options, ReleaseSource { source, tag }| {
             (bootstrap.source, options.tag) = (Some(source), tag);
         })
     }
@@ -224,21 +222,11 @@ impl From<BootstrapOptions> for Operation {
     }
 }
 
-impl ReleaseSource {
-    /// The source as it is recorded, and the tag that was written beside its digest (see [`MoveOptions::tag`]).
-    pub fn parts(self) -> (Source, Option<Tag>) {
-        match self {
-            ReleaseSource::Name(ReleaseName { reference, tag }) => (Source::Reference(reference), tag),
-            ReleaseSource::Channel(channel) => (Source::Channel(channel), None),
-        }
-    }
-}
-
 impl TryFrom<&str> for ReleaseSource {
     type Error = Error;
 
     fn try_from(text: &str) -> Result<ReleaseSource> {
-        text.parse().map(ReleaseSource::Name)
+        text.parse().map(ReleaseName::into)
     }
 }
 
@@ -246,39 +234,36 @@ impl TryFrom<String> for ReleaseSource {
     type Error = Error;
 
     fn try_from(text: String) -> Result<ReleaseSource> {
-        text.parse().map(ReleaseSource::Name)
-    }
-}
-
-impl From<Reference> for ReleaseSource {
-    fn from(reference: Reference) -> ReleaseSource {
-        ReleaseSource::Name(reference.into())
+        text.as_str().try_into()
     }
 }
 
 impl From<ReleaseName> for ReleaseSource {
-    fn from(name: ReleaseName) -> ReleaseSource {
-        ReleaseSource::Name(name)
-    }
-}
-
-impl From<Channel> for ReleaseSource {
-    fn from(channel: Channel) -> ReleaseSource {
-        ReleaseSource::Channel(channel)
-    }
-}
-
-impl From<&Channel> for ReleaseSource {
-    fn from(channel: &Channel) -> ReleaseSource {
-        ReleaseSource::Channel(channel.clone())
+    fn from(ReleaseName { reference, tag }: ReleaseName) -> ReleaseSource {
+        ReleaseSource { source: Source::Reference(reference), tag }
     }
 }
 
 impl From<Source> for ReleaseSource {
     fn from(source: Source) -> ReleaseSource {
-        match source {
-            Source::Reference(reference) => reference.into(),
-            Source::Channel(channel) => channel.into(),
-        }
+        ReleaseSource { source, tag: None }
+    }
+}
+
+impl From<Reference> for ReleaseSource {
+    fn from(reference: Reference) -> ReleaseSource {
+        Source::Reference(reference).into()
+    }
+}
+
+impl From<Channel> for ReleaseSource {
+    fn from(channel: Channel) -> ReleaseSource {
+        Source::Channel(channel).into()
+    }
+}
+
+impl From<&Channel> for ReleaseSource {
+    fn from(channel: &Channel) -> ReleaseSource {
+        channel.clone().into()
     }
 }

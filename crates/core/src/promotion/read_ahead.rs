@@ -39,7 +39,7 @@ impl Run {
             Operation::Rollback(Some(target)) => {
                 Some(Source::Reference(channel.repository().digest(self.rollback_digest(&target).await?)))
             }
-            _ => self.asked.source().cloned(),
+            _ => self.asked.operation.source().cloned(),
         };
         let effects = &self.effects;
         let log = async {

@@ -55,7 +55,7 @@ impl Run {
         if let Some(label) = &self.asked.terms.provenance.release {
             return Ok(Some(label.clone()));
         }
-        let channel = match self.asked.source() {
+        let channel = match self.asked.operation.source() {
             Some(Source::Channel(channel)) => channel,
             Some(Source::Reference(reference)) => match reference.target() {
                 Target::Tag(tag) => return Ok(tag.as_str().parse().ok()),

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::machine::{OnConflict, Want};
 use super::rollback::RollbackTarget;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Op, Predecessor, RecordedOverride, Source, canonical};
+use crate::log::{Expected, Op, Predecessor, RecordedOverride, Source, canonical};
 use crate::policy::{ExpectedDigest, PartsPresent};
 use crate::value::{Channel, Digest, IdempotencyKey, Line, Provenance, Tag};
 
@@ -112,6 +112,15 @@ impl MoveOptions {
         self
     }
 
+    /// The required digest as the log records it; none if any is accepted.
+    pub(super) fn recorded_expected(&self) -> Option<Expected> {
+        match self.expected {
+            ExpectedDigest::Any => None,
+            ExpectedDigest::Absent => Some(Expected::Absent),
+            ExpectedDigest::At(digest) => Some(Expected::Digest(digest)),
+        }
+    }
+
     /// The overrides as the log records them. Without a reason there are none: [`Operation::check`] refused them.
     pub(super) fn override_notes(&self) -> Vec<RecordedOverride> {
         let Some(reason) = &self.reason else { return Vec::new() };
@@ -132,6 +141,21 @@ impl Operation {
         }
     }
 
+    /// The source that it names; none if it has none.
+    pub(super) fn source(&self) -> Option<&Source> {
+        match self {
+            Operation::Promote(source) => Some(source),
+            Operation::Bootstrap(first) => first.source.as_ref(),
+            Operation::Rollback(_) | Operation::Repair | Operation::Adopt => None,
+        }
+    }
+
+    /// The log that a bootstrap continues.
+    pub(super) fn predecessor(&self) -> Option<&Predecessor> {
+        let Operation::Bootstrap(first) = self else { return None };
+        first.predecessor.as_ref()
+    }
+
     /// The digest that the channel is to point at. `target` is the digest that the source was resolved to.
     pub(super) fn want(&self, target: Option<Digest>) -> Want {
         match (self, target) {
@@ -146,30 +170,22 @@ impl Operation {
     /// not as they were resolved. The provenance and the reason are not part of it: a job that is run again has another
     /// attempt.
     pub(super) fn request(&self, channel: &Channel, terms: &MoveOptions) -> Result<Digest> {
-        let named = |source: &Source| match source {
-            Source::Reference(reference) => json!({ "reference": reference }),
-            Source::Channel(channel) => json!({ "channel": channel }),
-        };
-        let mut request = json!({ "op": self.op(), "channel": channel });
-        let argument = match self {
-            Operation::Promote(source) => Some(("source", named(source))),
-            Operation::Rollback(Some(to)) => Some(("to", json!(to))),
-            Operation::Bootstrap(BootstrapOptions { source: Some(source), .. }) => Some(("source", named(source))),
-            Operation::Rollback(None) | Operation::Bootstrap(_) | Operation::Repair | Operation::Adopt => None,
-        };
-        let expected = match terms.expected {
-            ExpectedDigest::Any => None,
-            ExpectedDigest::Absent => Some(("expected", json!("absent"))),
-            ExpectedDigest::At(digest) => Some(("expected", json!(digest))),
-        };
-        let overrides = (!terms.overrides.is_empty()).then(|| ("override", json!(terms.overrides)));
-        let predecessor = match self {
-            Operation::Bootstrap(BootstrapOptions { predecessor: Some(log), .. }) => Some(("predecessor", json!(log))),
+        let to = match self {
+            Operation::Rollback(to) => to.as_ref(),
             _ => None,
         };
-        if let Some(fields) = request.as_object_mut() {
-            let given = argument.into_iter().chain(expected).chain(overrides).chain(predecessor);
-            fields.extend(given.map(|(name, value)| (name.to_owned(), value)));
+        let mut request = json!({
+            "op": self.op(),
+            "channel": channel,
+            "source": self.source(),
+            "to": to,
+            "expected": terms.recorded_expected(),
+            "override": (!terms.overrides.is_empty()).then_some(&terms.overrides),
+            "predecessor": self.predecessor(),
+        });
+        // An argument that was not given is no part of the request.
+        if let Some(arguments) = request.as_object_mut() {
+            arguments.retain(|_, value| !value.is_null());
         }
         Ok(Digest::of(&canonical(&request)?))
     }
@@ -201,12 +217,7 @@ impl Operation {
         if let (Some(what), None) = (needs_reason, &terms.reason) {
             return Err(Error::new(ErrorKind::ValueInvalid, format!("{what} needs a reason")));
         }
-        let source = match self {
-            Operation::Promote(source) => Some(source),
-            Operation::Bootstrap(first) => first.source.as_ref(),
-            _ => None,
-        };
-        let repository = source.map(|source| match source {
+        let repository = self.source().map(|source| match source {
             Source::Reference(reference) => reference.repository(),
             Source::Channel(channel) => channel.repository(),
         });
