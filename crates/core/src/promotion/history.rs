@@ -24,24 +24,14 @@ pub struct History<'a> {
     promoter: &'a Promoter,
     channel: &'a Channel,
     read: std::vec::IntoIter<MoveRecord>,
-    rest: Rest,
-}
-
-/// The moves that were not read yet.
-#[derive(Clone, Copy, Debug)]
-enum Rest {
-    /// All of them.
-    All,
-    /// Those before this position.
-    Before(u64),
-    /// None.
-    Nothing,
+    /// The moves before this position were not read yet; none if all were read.
+    before: Option<u64>,
 }
 
 impl Promoter {
     /// Every move of a channel, newest first; [`Promoter::history_page`] gives a part of them.
     pub fn history<'a>(&'a self, channel: &'a Channel) -> History<'a> {
-        History { promoter: self, channel, read: Vec::new().into_iter(), rest: Rest::All }
+        History { promoter: self, channel, read: Vec::new().into_iter(), before: Some(u64::MAX) }
     }
 }
 
@@ -52,14 +42,9 @@ impl History<'_> {
             if let Some(moved) = self.read.next() {
                 return Ok(Some(moved));
             }
-            let before = match self.rest {
-                Rest::All => None,
-                Rest::Before(seq) => Some(seq),
-                Rest::Nothing => return Ok(None),
-            };
-            let page = self.promoter.history_page(self.channel, before, AT_ONCE).await?;
-            self.read = page.events.into_iter();
-            self.rest = page.next.map_or(Rest::Nothing, Rest::Before);
+            let Some(before) = self.before else { return Ok(None) };
+            let page = self.promoter.history_page(self.channel, Some(before), AT_ONCE).await?;
+            (self.read, self.before) = (page.events.into_iter(), page.next);
         }
     }
 }

@@ -94,16 +94,23 @@ pub(super) async fn move_at(log: &Snapshot, seq: u64) -> Result<Option<MoveRecor
 
 /// The last committed move of the log.
 pub(super) async fn last_committed(log: &Snapshot) -> Result<Option<MoveRecord>> {
+    match log.state().live {
+        Some(_) => committed(log, 1, |_| true).await,
+        None => Ok(None),
+    }
+}
+
+/// The committed move with the highest position that `wanted` accepts; reads `limit` moves at once.
+async fn committed(log: &Snapshot, limit: usize, wanted: impl Fn(&MoveRecord) -> bool) -> Result<Option<MoveRecord>> {
     let mut before = None;
-    while log.state().live.is_some() {
-        let page = back(log, before, 1).await?;
-        match page.events.into_iter().next() {
-            Some(event) if event.status() == MoveStatus::Committed => return Ok(Some(event)),
-            Some(event) => before = Some(event.seq),
-            None => break,
+    loop {
+        let page = back(log, before, limit).await?;
+        let mut committed = page.events.into_iter().filter(|event| event.status() == MoveStatus::Committed);
+        match (committed.find(&wanted), page.next) {
+            (None, Some(next)) => before = Some(next),
+            (found, _) => return Ok(found),
         }
     }
-    Ok(None)
 }
 
 /// The moves whose intent has a lower position than `before`, newest first: reads backwards until it has `limit` moves
@@ -137,15 +144,9 @@ pub(super) async fn back(log: &Snapshot, before: Option<u64>, limit: usize) -> R
 /// The move that was live at a time: the committed move with the highest position that was closed by then.
 pub(super) async fn live_at(log: &Snapshot, at: Timestamp) -> Result<Option<LiveAt>> {
     let by_then = |event: &MoveRecord| event.outcome.as_ref().is_some_and(|closing| closing.at <= at);
-    let mut before = None;
-    loop {
-        let page = back(log, before, PAGE).await?;
-        let mut committed = page.events.into_iter().filter(|event| event.status() == MoveStatus::Committed);
-        match (committed.find(by_then), page.next) {
-            (Some(event), _) => return beside(log, event, at).await.map(Some),
-            (None, Some(next)) => before = Some(next),
-            (None, None) => return Ok(None),
-        }
+    match committed(log, PAGE, by_then).await? {
+        Some(event) => beside(log, event, at).await.map(Some),
+        None => Ok(None),
     }
 }
 
