@@ -87,11 +87,11 @@ impl Effects {
                 "{channel}: the open move was closed without a result; its put may have landed. `tagwarden rollback {channel}` \
                  puts the live digest again"
             ),
-            Why::TakenOver => format!("{channel}: another worker took the move over"),
+            Why::TakenOver => format!("{channel}: another worker took the move over and will close it"),
             Why::StillOld(observed) => {
                 format!("{channel}: the registry took the put and still answers {}", at(observed))
             }
-            Why::Unknown => format!("{channel}: it is not known whether the tag moved"),
+            Why::Unknown => format!("{channel}: it is not known whether the tag moved or will"),
         };
         Error::new(why.kind(), message).with_context("channel", channel)
     }
@@ -108,20 +108,17 @@ impl Effects {
     }
 
     fn indeterminate(&self, seq: Option<u64>, why: Why) -> Error {
-        let channel = &self.channel;
-        let (kind, what) = match why {
-            Why::TakenOver => (why.kind(), "another worker took the move over and will close it".to_owned()),
-            Why::StillOld(observed) => {
-                (why.kind(), format!("the registry took the put and still answers {}", at(observed)))
-            }
-            _ => (ErrorKind::MoveIndeterminate, "it is not known whether the tag moved or will".to_owned()),
+        let known = match why {
+            Why::TakenOver | Why::StillOld(_) => why,
+            _ => Why::Unknown,
         };
         let advice = match why {
             Why::Held => "a hold stops it: end the hold (unhold), or recover without a put (abort)",
             _ => "recover the channel to bring it to rest; any machine can",
         };
         let cause = self.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
-        let error = Error::new(kind, format!("{channel}: {what}{cause}; {advice}")).with_context("channel", channel);
+        let message = format!("{}{cause}; {advice}", self.error_of(known).message());
+        let error = Error::new(known.kind(), message).with_context("channel", &self.channel);
         let open = self.state.open.as_ref().filter(|open| Some(open.seq) == seq);
         let move_id = open.map_or(&self.worker.move_id, |open| &open.move_id);
         match seq {
