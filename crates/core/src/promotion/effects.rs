@@ -297,21 +297,14 @@ impl Effects {
             return PutEnd::NotSent;
         }
         let timeout = Duration::from_millis(timeout_ms);
-        match self.inner.registry.put(repository, self.channel.tag(), &manifest, timeout).await {
-            Put::Applied => PutEnd::Applied,
-            Put::Refused(error) => {
-                // A proxy may have sent the put twice: then the second copy is refused because the first one made the
-                // tag.
-                let words = error.message().to_lowercase();
-                let first = open.before().is_none() && (words.contains("exist") || words.contains("immutable"));
-                self.error = Some(error);
-                if first { PutEnd::Unknown } else { PutEnd::Refused }
-            }
-            Put::Unknown(error) => {
-                self.error = Some(error);
-                PutEnd::Unknown
-            }
-        }
+        let (end, error) = match self.inner.registry.put(repository, self.channel.tag(), &manifest, timeout).await {
+            Put::Applied => return PutEnd::Applied,
+            // A proxy may have sent the put twice: then the second copy is refused because the first one made the tag.
+            Put::Refused(error) if open.before().is_some() || !says_there(&error) => (PutEnd::Refused, error),
+            Put::Refused(error) | Put::Unknown(error) => (PutEnd::Unknown, error),
+        };
+        self.error = Some(error);
+        end
     }
 
     /// The manifest of a digest. REGISTRY_ABSENT if it is gone.
@@ -325,6 +318,12 @@ impl Effects {
                 .with_context("reference", &reference)
         })
     }
+}
+
+/// True if a refusal says that the tag exists, or cannot be changed.
+fn says_there(refusal: &Error) -> bool {
+    let words = refusal.message().to_lowercase();
+    words.contains("exist") || words.contains("immutable")
 }
 
 /// The name of a worker: sixteen random bytes, in hex.

@@ -79,14 +79,11 @@ impl Promoter {
 
     /// The kind of a manifest, and the kinds of an index's children, as the index describes them.
     async fn kinds(&self, repository: &Repository, digest: Digest) -> Vec<(Digest, ManifestKind)> {
-        let content = match self.inner.registry.fetch(&repository.digest(digest)).await {
-            Ok(Some(manifest)) => manifest.content(),
+        let fetched = self.inner.registry.fetch(&repository.digest(digest)).await;
+        let children = match fetched.and_then(|found| found.map(|manifest| manifest.content()).transpose()) {
+            Ok(Some(Content::Index { manifests })) => manifests,
+            Ok(Some(Content::Image { .. } | Content::Artifact { .. })) => return vec![(digest, ManifestKind::Single)],
             Ok(None) => return vec![(digest, ManifestKind::Absent)],
-            Err(error) => Err(error),
-        };
-        let children = match content {
-            Ok(Content::Index { manifests }) => manifests,
-            Ok(Content::Image { .. } | Content::Artifact { .. }) => return vec![(digest, ManifestKind::Single)],
             Err(error) => return vec![(digest, ManifestKind::Unreadable(error.to_string()))],
         };
         let [oci_manifest, _, docker_manifest, _] = MANIFEST_TYPES;

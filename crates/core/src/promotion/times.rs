@@ -36,24 +36,16 @@ impl Times {
     /// Checks the relations between the times. The message names the one that is broken.
     fn checked(self) -> Result<Times> {
         let (Deadlines { ttl_ms, grace_ms, quiet_ms, settle_ms }, put_ms) = (self.deadlines, ms(self.put));
-        let times = [
-            ("ttl", ttl_ms),
-            ("grace", grace_ms),
-            ("quiet time", quiet_ms),
-            ("settle time", settle_ms),
-            ("put timeout", put_ms),
-        ];
-        let beyond = times.into_iter().find(|(_, ms)| !(1..=Deadlines::MAX_MS).contains(ms));
+        let (grace, quiet, put) = (("grace", grace_ms), ("quiet time", quiet_ms), ("put timeout", put_ms));
+        let (ttl, settle) = (("ttl", ttl_ms), ("settle time", settle_ms));
+        let beyond = [ttl, grace, quiet, settle, put].into_iter().find(|(_, ms)| !(1..=Deadlines::MAX_MS).contains(ms));
+        let longer = [(put, grace), (put, quiet), (quiet, settle)].into_iter().find(|((_, one), (_, most))| one > most);
         let why = if let Some((name, ms)) = beyond {
             format!("the {name} is {ms} ms; it must be from 1 ms to 1 h")
         } else if put_ms >= ttl_ms {
             format!("the put timeout ({put_ms} ms) must be shorter than the ttl ({ttl_ms} ms)")
-        } else if put_ms > grace_ms {
-            format!("the put timeout ({put_ms} ms) must not be longer than the grace ({grace_ms} ms)")
-        } else if put_ms > quiet_ms {
-            format!("the put timeout ({put_ms} ms) must not be longer than the quiet time ({quiet_ms} ms)")
-        } else if quiet_ms > settle_ms {
-            format!("the quiet time ({quiet_ms} ms) must not be longer than the settle time ({settle_ms} ms)")
+        } else if let Some(((name, ms), (other, most))) = longer {
+            format!("the {name} ({ms} ms) must not be longer than the {other} ({most} ms)")
         } else if ttl_ms.saturating_add(quiet_ms) > Deadlines::MAX_MS {
             // A takeover's ttl is the ttl plus the quiet time, and it must be at most 1 h too.
             format!("ttl ({ttl_ms} ms) and quiet time ({quiet_ms} ms) together must be at most 1 h")
