@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 
 use super::facts::passage;
-use super::machine::{Comparison, LogRead, Waiting, back_off};
+use super::machine::{LogRead, Waiting, back_off};
 use super::parts::{AT_ONCE, Depth, Preflight};
 use super::promoter::Promoter;
 use super::request::MoveOptions;
@@ -123,21 +123,20 @@ impl Promoter {
                 Err(error) => return audited(Drift::judge(&log.state, &Err(error), LiveHistory::Never)),
             };
             let (observed, now) = (read.value, self.inner.now());
-            let expected = match (log.compare(&read), give_up) {
-                (Comparison::Same, _) => return audited(Drift::judge(&log.state, &Ok(observed), LiveHistory::Live)),
-                (Comparison::Differs { live }, _) => live,
-                (Comparison::Lags { live: expected }, None) => return audited(Drift::Lagging { expected, observed }),
-                (Comparison::Lags { live: expected }, Some(give_up)) if now >= give_up => {
+            let Some(expected) = log.differs(&read) else {
+                return audited(Drift::judge(&log.state, &Ok(observed), LiveHistory::Live));
+            };
+            if log.is_unsettled(&read) {
+                let Some(give_up) = give_up else { return audited(Drift::Lagging { expected, observed }) };
+                if now >= give_up {
                     return audited(Drift::Unsettled { expected, observed });
                 }
-                (Comparison::Lags { .. }, Some(give_up)) => {
-                    let until = log.settled_at(&read, now).min(give_up);
-                    self.inner.watch(channel, Waiting::Settle, until, None);
-                    tokio::time::sleep(Duration::from_millis(back_off(looks).min(until - now).max(1))).await;
-                    looks += 1;
-                    continue;
-                }
-            };
+                let until = log.settled_at(&read, now).min(give_up);
+                self.inner.watch(channel, Waiting::Settle, until, None);
+                tokio::time::sleep(Duration::from_millis(back_off(looks).min(until - now).max(1))).await;
+                looks += 1;
+                continue;
+            }
             // *foreign*: the log's head, read once more after the tag, has not moved.
             if self.read_log(channel).await?.state.size != log.state.size {
                 continue;

@@ -3,7 +3,7 @@
 use std::sync::Weak;
 
 use super::effects::Effects;
-use super::machine::{AppendEnd, Ask, Change, Effect, End, Input, Key, Moving, Next, Pins};
+use super::machine::{AppendEnd, Ask, Change, Effect, End, Input, Key, Moving, Next};
 use super::request::{MoveOptions, Operation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Body, Decision, Intent, PolicyEntry, RecordedPolicy, Source, TargetManifest, UpstreamLog};
@@ -136,16 +136,16 @@ impl Run {
     async fn begin(&mut self, seq: u64, change: Change) -> Result<Input> {
         let intent = Box::new(self.intent(change)?);
         let appended = self.write_intent(seq, Body::Intent(intent)).await?;
-        let mut pins = Pins::Confirmed;
+        self.effects.doubted |= appended == AppendEnd::Unknown;
         // Without an answer nothing is pinned here: if the intent is in the log after all, its put and its close pin
         // the digests first.
-        if matches!(appended, AppendEnd::Stored(_))
+        if let AppendEnd::Stored(log) = &appended
             && let Err(error) = self.effects.pin([Some(change.target), change.previous.filter(|_| change.puts)]).await
         {
             self.effects.error = Some(error);
-            pins = Pins::Unconfirmed;
+            return Ok(Input::Unpinned(log.clone()));
         }
-        Ok(Input::Begun(appended, pins))
+        Ok(Input::Appended(appended))
     }
 
     fn intent(&self, change: Change) -> Result<Intent> {

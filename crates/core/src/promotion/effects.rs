@@ -45,7 +45,7 @@ pub(super) struct Effects {
     /// True if a move may be open because of this worker.
     began: bool,
     /// True after the answer to an append of an intent was lost.
-    doubted: bool,
+    pub(super) doubted: bool,
 }
 
 /// The provenance and the operation of a worker.
@@ -104,18 +104,16 @@ impl Effects {
 
     /// Keeps the parts of an input that later errors and decisions need.
     pub(super) fn note(&mut self, input: &Input) {
-        self.doubted |= matches!(input, Input::Begun(AppendEnd::Unknown, _));
-        let answered = matches!(input, Input::Begun(..) | Input::Appended(_));
         match input {
-            Input::Appended(AppendEnd::Unknown) | Input::Begun(AppendEnd::Unknown, _) => self.began = true,
+            Input::Appended(AppendEnd::Unknown) => self.began = true,
             Input::Looked(log, _)
             | Input::Log(log)
-            | Input::Begun(AppendEnd::Stored(log) | AppendEnd::Lost(log), _)
+            | Input::Unpinned(log)
             | Input::Appended(AppendEnd::Stored(log) | AppendEnd::Lost(log)) => {
                 self.state = Arc::clone(&log.state);
                 let ours = log.state.open.as_ref().is_some_and(|open| open.owner == self.worker.owner);
                 // An append that was not answered may still land.
-                self.began = ours || (self.began && !answered);
+                self.began = ours || (self.began && !matches!(input, Input::Appended(_)));
             }
             _ => {}
         }

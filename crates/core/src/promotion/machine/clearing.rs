@@ -60,12 +60,8 @@ impl Clearing {
     /// Takes the result of the last effect, at `now`. Returns the next effect or the end. An input that does not answer
     /// the last effect ends the machine.
     pub(crate) fn next(&mut self, input: Input, now: Ms) -> Next {
-        match (std::mem::replace(&mut self.phase, Phase::Waiting), input) {
-            (Phase::Holding(mut holding), input) => {
-                let next = holding.next(input, now);
-                self.phase = Phase::Holding(holding);
-                next
-            }
+        match (&mut self.phase, input) {
+            (Phase::Holding(holding), input) => holding.next(input, now),
             (Phase::Waiting | Phase::Doubting, Input::Log(log)) => self.meet(&log, now),
             (Phase::Taking, Input::Appended(AppendEnd::Stored(log) | AppendEnd::Lost(log))) => {
                 self.claim.answered();
@@ -75,17 +71,11 @@ impl Clearing {
                 self.phase = Phase::Doubting;
                 self.claim.doubt(self.give_up, self.seq())
             }
-            (Phase::Doubting, Input::Broken(retry)) => {
-                self.phase = Phase::Doubting;
-                self.claim.unread(retry, self.give_up, self.seq())
-            }
-            (Phase::Doubting, Input::Woke) => {
-                self.phase = Phase::Doubting;
-                Next::Do(Effect::ReadLog)
-            }
+            (Phase::Doubting, Input::Broken(retry)) => self.claim.unread(retry, self.give_up, self.seq()),
             (_, Input::Woke) => Next::Do(Effect::ReadLog),
             // The log could not be read, or the takeover could not be appended: try again until the timeout.
             (_, Input::Broken(retry)) if retry != Retry::Never && now < self.give_up => {
+                self.phase = Phase::Waiting;
                 Next::Do(Effect::Sleep { ms: NAP_MS.1, until: self.give_up, waiting: Waiting::Answer })
             }
             _ => self.end(End::Broken),

@@ -31,7 +31,8 @@ pub(crate) enum Effect {
         /// The position.
         seq: u64,
     },
-    /// Append the intent at `seq`; when it is in the log, pin target and live digest → `Begun`.
+    /// Append the intent at `seq`; when it is in the log, pin target and live digest → `AppendEnd` or
+    /// `Unpinned`.
     Begin {
         /// The position.
         seq: u64,
@@ -110,25 +111,16 @@ pub(crate) enum Input {
     Approved(Digest),
     /// To `Judge`: the policy refuses the move.
     Refused,
-    /// To `Begin`: the result of the append, and the pins.
-    Begun(AppendEnd, Pins),
-    /// To `Policy`, `Takeover`, `Observe` and `Close`.
+    /// To `Policy`, `Begin`, `Takeover`, `Observe` and `Close`.
     Appended(AppendEnd),
+    /// To `Begin`: the intent is in the log, and one of the pins could not be confirmed, so that no put may follow.
+    Unpinned(LogRead),
     /// To `Put`.
     Put(PutEnd),
     /// To `Sleep`.
     Woke,
     /// To any effect but `Put` and `Sleep`: a read or an append failed. `Retry` says if it can succeed later.
     Broken(Retry),
-}
-
-/// The result of pinning the target and the live digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Pins {
-    /// Both pins are there.
-    Confirmed,
-    /// One of them could not be confirmed: no put may follow.
-    Unconfirmed,
 }
 
 /// The result of an append.

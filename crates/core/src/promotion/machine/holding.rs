@@ -3,7 +3,7 @@
 mod concluding;
 
 use super::ask::{Ms, Worker};
-use super::effect::{AppendEnd, Closing, Effect, Input, Next, Pins, PutEnd, Waiting};
+use super::effect::{AppendEnd, Closing, Effect, Input, Next, PutEnd, Waiting};
 use super::end::{End, Why};
 #[cfg(test)]
 use super::rules::Rule;
@@ -115,12 +115,12 @@ impl Holding {
     }
 
     /// Goes on with a move that this worker began: its intent is in the log. `looked` is the time of the read of the
-    /// tag that was judged.
-    pub(super) fn begun(&mut self, puts: bool, pins: Pins, looked: Ms, now: Ms) -> Next {
+    /// tag that was judged, and `failed` the reason why the move is closed at once.
+    pub(super) fn begun(&mut self, puts: bool, looked: Ms, failed: Option<Why>, now: Ms) -> Next {
         (self.puts, self.looked) = (puts, looked);
-        match pins {
-            Pins::Confirmed => self.guard(now),
-            Pins::Unconfirmed => self.outcome(None, Some(Why::NotPinned)),
+        match failed {
+            None => self.guard(now),
+            why => self.outcome(None, why),
         }
     }
 

@@ -6,7 +6,7 @@
 use super::ask::{Ask, Ms, OnConflict, Want, Worker};
 use super::claim::Claim;
 use super::clearing::Clearing;
-use super::effect::{AppendEnd, Effect, Input, Next, Pins};
+use super::effect::{AppendEnd, Effect, Input, Next};
 use super::end::{End, Why};
 use super::holding::{Holding, Part};
 #[cfg(test)]
@@ -28,8 +28,8 @@ pub(crate) struct Moving {
     /// The digest that an unnamed rollback leaves; none before the first look.
     leaves: Option<Option<Digest>>,
     claim: Claim,
-    /// The intent whose append was not answered. It may land later.
-    unanswered: Option<(Box<Planned>, Pins)>,
+    /// The plan of the intent that was sent. If its append was not answered, it may land later.
+    sent: Option<Box<Planned>>,
     /// The number of looks in a row that found that reads may lag.
     lags: u32,
     phase: Phase,
@@ -73,7 +73,8 @@ enum Phase {
     Judging(Box<Planned>),
     /// The policy that judged is being appended.
     RecordingPolicy(Box<Planned>),
-    Beginning(Box<Planned>),
+    /// The intent is being appended.
+    Beginning,
     /// The append of an intent was not answered: the log is read, to see if the intent is there.
     Doubting,
     /// Another worker's move is open.
@@ -86,68 +87,58 @@ impl Moving {
     /// Starts the machine of a request at `now`. Returns it with its first effect.
     pub(crate) fn start(ask: Ask, worker: Worker, now: Ms) -> (Moving, Effect) {
         let give_up = now.saturating_add(worker.timeout_ms);
-        let (basis, leaves, unanswered, claim) = (None, None, None, Claim::default());
+        let (basis, leaves, sent, claim) = (None, None, None, Claim::default());
         let phase = Phase::Looking;
-        (Moving { ask, worker, give_up, basis, leaves, claim, unanswered, lags: 0, phase }, Effect::Look)
+        (Moving { ask, worker, give_up, basis, leaves, claim, sent, lags: 0, phase }, Effect::Look)
     }
 
     /// Takes the result of the last effect, at `now`. Returns the next effect or the end. An input that does not answer
     /// the last effect ends the machine.
     pub(crate) fn next(&mut self, input: Input, now: Ms) -> Next {
-        match (std::mem::replace(&mut self.phase, Phase::Ended), input) {
+        match (&mut self.phase, input) {
             (Phase::Looking, Input::Looked(log, read)) => self.looked(log, read, now),
             (Phase::Looking, Input::Woke) => self.look(),
-            (Phase::Confirming(size, read), Input::Log(again)) => self.confirmed(size, read, again),
+            (&mut Phase::Confirming(size, read), Input::Log(again)) => self.confirmed(size, read, again),
             (Phase::Observing(_), Input::Appended(AppendEnd::Lost(_))) => self.look(),
             // The drift is refused even if its observation was not appended.
-            (Phase::Observing(observed), Input::Appended(_) | Input::Broken(_)) => {
+            (&mut Phase::Observing(observed), Input::Appended(_) | Input::Broken(_)) => {
                 self.end(End::Refused(Why::Drifted(observed)))
             }
-            (Phase::Judging(planned), Input::Approved(policy)) if planned.log.state.policies.contains(&policy) => {
-                self.begin(planned, now)
-            }
-            // The policy is appended before the first intent that it judged.
-            (Phase::Judging(planned), Input::Approved(_)) => {
-                let seq = planned.log.state.size;
+            (Phase::Judging(planned), Input::Approved(policy)) => {
+                let (planned, seq) = (planned.clone(), planned.log.state.size);
+                if planned.log.state.policies.contains(&policy) {
+                    return self.begin(planned, now);
+                }
+                // The policy is appended before the first intent that it judged.
                 self.phase = Phase::RecordingPolicy(planned);
                 Next::Do(Effect::Policy { seq })
             }
             (Phase::Judging(_), Input::Refused) => self.end(End::Refused(Why::Judged)),
             (Phase::RecordingPolicy(planned), Input::Appended(AppendEnd::Stored(log))) => {
-                self.begin(Box::new(Planned { log, ..*planned }), now)
+                let planned = Planned { log, ..**planned };
+                self.begin(Box::new(planned), now)
             }
             // Another entry came first, or the append was not answered: read the log to see if the policy is there.
             (Phase::RecordingPolicy(_), Input::Appended(AppendEnd::Lost(_)) | Input::Woke) => self.look(),
-            (Phase::RecordingPolicy(planned), Input::Appended(AppendEnd::Unknown)) => {
+            (Phase::RecordingPolicy(_), Input::Appended(AppendEnd::Unknown)) => {
                 match self.claim.doubt(self.give_up, None) {
                     Next::Do(Effect::ReadLog) => self.look(),
                     Next::End(_) => self.end(End::Broken),
-                    sleep => {
-                        self.phase = Phase::RecordingPolicy(planned);
-                        sleep
-                    }
+                    sleep => sleep,
                 }
             }
-            (Phase::Beginning(planned), Input::Begun(appended, pins)) => self.begun(planned, appended, pins, now),
-            (Phase::Doubting, Input::Log(log)) => self.stands(log, now),
-            (Phase::Doubting, Input::Woke) => {
-                self.phase = Phase::Doubting;
-                Next::Do(Effect::ReadLog)
-            }
-            (Phase::Doubting, Input::Broken(retry)) => {
-                self.phase = Phase::Doubting;
-                self.claim.unread(retry, self.give_up, None)
-            }
-            (Phase::Clearing(mut clearing), input) => {
+            (Phase::Beginning, Input::Appended(appended)) => self.begun(appended, now),
+            (Phase::Beginning, Input::Unpinned(log)) => self.stands(log, Some(Why::NotPinned), now),
+            (Phase::Doubting, Input::Log(log)) => self.stands(log, None, now),
+            (Phase::Doubting, Input::Woke) => Next::Do(Effect::ReadLog),
+            (Phase::Doubting, Input::Broken(retry)) => self.claim.unread(retry, self.give_up, None),
+            (Phase::Clearing(clearing), input) => {
                 let next = clearing.next(input, now);
-                self.cleared(clearing, next)
+                self.cleared(next)
             }
-            (Phase::Holding(mut holding), input) => match holding.next(input, now) {
+            (Phase::Holding(holding), input) => match holding.next(input, now) {
                 Next::End(End::Broken) => holding.in_doubt(Why::Unknown),
-                next => {
-                    self.phase = Phase::Holding(holding);
-                    next
-                }
+                next => next,
             },
             (_, _) => self.end(End::Broken),
         }
@@ -168,8 +159,8 @@ impl Moving {
     fn looked(&mut self, log: LogRead, read: TagRead, now: Ms) -> Next {
         #[cfg(test)]
         let log = Rule::blind(self.worker.left_out, log);
-        if self.claim.won(&log.state, &self.worker.owner).is_some() && self.unanswered.is_some() {
-            return self.stands(log, now);
+        if self.claim.won(&log.state, &self.worker.owner).is_some() && self.sent.is_some() {
+            return self.stands(log, None, now);
         }
         let leaves = *self.leaves.get_or_insert_with(|| leaves(&log));
         let state = &log.state;
@@ -246,26 +237,25 @@ impl Moving {
     fn begin(&mut self, planned: Box<Planned>, now: Ms) -> Next {
         let (seq, change) = (planned.log.state.size, planned.change);
         self.claim.send(seq, now);
-        self.phase = Phase::Beginning(planned);
+        (self.sent, self.phase) = (Some(planned), Phase::Beginning);
         Next::Do(Effect::Begin { seq, change })
     }
 
-    fn begun(&mut self, planned: Box<Planned>, appended: AppendEnd, pins: Pins, now: Ms) -> Next {
+    fn begun(&mut self, appended: AppendEnd, now: Ms) -> Next {
         let (AppendEnd::Stored(log) | AppendEnd::Lost(log)) = appended else {
-            self.unanswered = Some((planned, pins));
             self.phase = Phase::Doubting;
             return self.claim.doubt(self.give_up, None);
         };
         self.claim.answered();
-        if self.claim.won(&log.state, &self.worker.owner).is_none() {
-            return self.overtaken(planned, log, now);
+        match self.claim.won(&log.state, &self.worker.owner) {
+            Some(_) => self.stands(log, None, now),
+            None => self.overtaken(log, now),
         }
-        self.unanswered = Some((planned, pins));
-        self.stands(log, now)
     }
 
     /// Another entry has the position of the intent.
-    fn overtaken(&mut self, planned: Box<Planned>, log: LogRead, now: Ms) -> Next {
+    fn overtaken(&mut self, log: LogRead, now: Ms) -> Next {
+        let Some(planned) = self.sent.take() else { return self.look() };
         let (state, then) = (&log.state, &planned.log.state);
         if state.last_intent == then.last_intent && state.migrated.is_none() {
             // After an observation or a deployment: begin again at the new head. After a hold, a block or a policy:
@@ -285,14 +275,13 @@ impl Moving {
         }
     }
 
-    /// The log was read after an intent was sent: goes on if the intent is there, and looks again if not.
-    fn stands(&mut self, log: LogRead, now: Ms) -> Next {
+    /// The log was read after an intent was sent: goes on if the intent is there, and looks again if not. `failed` is the
+    /// reason why the move is closed at once, if there is one.
+    fn stands(&mut self, log: LogRead, failed: Option<Why>, now: Ms) -> Next {
         let Some(start) = self.claim.won(&log.state, &self.worker.owner) else { return self.look() };
-        let (Some(open), Some((planned, pins))) = (log.state.open.clone(), self.unanswered.take()) else {
-            return self.look();
-        };
+        let (Some(open), Some(planned)) = (log.state.open.clone(), self.sent.take()) else { return self.look() };
         let mut holding = Box::new(Holding::new(Part::Begun, open, log, start, &self.worker));
-        let next = holding.begun(planned.change.puts, pins, planned.read.sent, now);
+        let next = holding.begun(planned.change.puts, planned.read.sent, failed, now);
         self.phase = Phase::Holding(holding);
         next
     }
@@ -315,7 +304,7 @@ impl Moving {
         if self.worker.left_out == Some(Rule::RetryWaits) && same_key {
             let puts = !open.as_it_is;
             let mut holding = Box::new(Holding::new(Part::Begun, open, log.clone(), now, &self.worker));
-            let next = holding.begun(puts, Pins::Confirmed, now, now);
+            let next = holding.begun(puts, now, None, now);
             self.phase = Phase::Holding(holding);
             return next;
         }
@@ -325,17 +314,14 @@ impl Moving {
         };
         let mut clearing = Box::new(Clearing::new(part, self.worker.clone(), self.give_up));
         let next = clearing.meet(log, now);
-        self.cleared(clearing, next)
+        self.phase = Phase::Clearing(clearing);
+        self.cleared(next)
     }
 
-    /// Goes on with the next effect of `clearing`, or, if the other worker's move is closed, with this move.
-    fn cleared(&mut self, clearing: Box<Clearing>, next: Next) -> Next {
-        match next {
-            Next::Do(_) => {
-                self.phase = Phase::Clearing(clearing);
-                next
-            }
-            Next::End(End::Committed { .. }) if clearing.part != Part::SameKey => {
+    /// Goes on with the next effect of the clearing, or, if the other worker's move is closed, with this move.
+    fn cleared(&mut self, next: Next) -> Next {
+        match (next, &self.phase) {
+            (Next::End(End::Committed { .. }), Phase::Clearing(clearing)) if clearing.part != Part::SameKey => {
                 // The plan does not become stale by a move that this run closed itself: the basis takes that move's
                 // result.
                 if let (Some(basis), Some(met)) = (&mut self.basis, &clearing.met)
@@ -347,8 +333,9 @@ impl Moving {
                 }
                 self.look()
             }
-            Next::End(End::Closed { .. } | End::Nothing | End::Gone(_)) => self.look(),
-            Next::End(end) => self.end(end),
+            (Next::End(End::Closed { .. } | End::Nothing | End::Gone(_)), _) => self.look(),
+            (Next::End(end), _) => self.end(end),
+            (next, _) => next,
         }
     }
 }

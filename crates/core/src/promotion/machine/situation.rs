@@ -142,27 +142,11 @@ fn wanted(ask: &Ask, log: &LogRead, live: Digest, leaves: Option<Digest>) -> Res
     }
 }
 
-/// The relation between log and tag, for an audit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Comparison {
-    /// The tag is at the live digest; or there is nothing to compare: no live digest, an open move, or a migrated log.
-    Same,
-    /// The tag is not at the live digest, and lag explains it.
-    Lags { live: Digest },
-    /// The tag is not at the live digest, and lag does not explain it. This is sure only if the log's head, read again,
-    /// has not moved (*foreign*).
-    Differs { live: Digest },
-}
-
 impl LogRead {
-    /// Compares the log with a read of the tag.
-    pub(crate) fn compare(&self, read: &TagRead) -> Comparison {
-        match self.state.live {
-            _ if self.state.open.is_some() || self.state.migrated.is_some() => Comparison::Same,
-            Some(live) if read.value == Some(live) => Comparison::Same,
-            Some(live) if self.is_unsettled(read) => Comparison::Lags { live },
-            Some(live) => Comparison::Differs { live },
-            None => Comparison::Same,
-        }
+    /// The live digest, if the tag was read at another value, no move is open, and the log was not migrated. The tag
+    /// differs for sure only if reads do not lag, and if the log's head, read again, has not moved (*foreign*).
+    pub(crate) fn differs(&self, read: &TagRead) -> Option<Digest> {
+        let is_at_rest = self.state.open.is_none() && self.state.migrated.is_none();
+        self.state.live.filter(|live| is_at_rest && read.value != Some(*live))
     }
 }

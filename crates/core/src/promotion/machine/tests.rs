@@ -169,7 +169,7 @@ impl Run<Moving> {
         };
         log.intent("me", "mine", change, TIMES);
         let stored = AppendEnd::Stored(log.read(self.now));
-        self.effect(Input::Begun(stored, Pins::Confirmed))
+        self.effect(Input::Appended(stored))
     }
 
     /// Passes the guard; the put.

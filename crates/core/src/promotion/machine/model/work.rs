@@ -44,19 +44,17 @@ impl Machine {
             Machine::Audit(seen) => seen,
         };
         match (input, seen.take()) {
-            (Input::Looked(log, read), _) => match log.compare(&read) {
-                Comparison::Same => Break(Ended::Audit(Some(None))),
-                Comparison::Lags { .. } => {
-                    Continue(Effect::Sleep { ms: 1, until: log.settled_at(&read, now), waiting: Waiting::Settle })
-                }
-                Comparison::Differs { .. } if left_out == Some(Rule::HeadReadAgain) => {
-                    Break(Ended::Audit(Some(Some(read.value))))
-                }
-                Comparison::Differs { .. } => {
-                    *seen = Some((log, read));
-                    Continue(Effect::ReadLog)
-                }
-            },
+            (Input::Looked(log, read), _) if log.differs(&read).is_none() => Break(Ended::Audit(Some(None))),
+            (Input::Looked(log, read), _) if log.is_unsettled(&read) => {
+                Continue(Effect::Sleep { ms: 1, until: log.settled_at(&read, now), waiting: Waiting::Settle })
+            }
+            (Input::Looked(_, read), _) if left_out == Some(Rule::HeadReadAgain) => {
+                Break(Ended::Audit(Some(Some(read.value))))
+            }
+            (Input::Looked(log, read), _) => {
+                *seen = Some((log, read));
+                Continue(Effect::ReadLog)
+            }
             (Input::Log(again), Some((log, read))) if again.state.size == log.state.size => {
                 Break(Ended::Audit(Some(Some(read.value))))
             }
@@ -249,13 +247,15 @@ impl Setup {
             Todo::Do(Effect::ReadLog) => Input::Log(world.read(self, at)),
             Todo::Do(Effect::Resolve) => Input::Tag(read),
             Todo::Do(Effect::Begin { seq, change }) => {
-                let pins = if choice == Choice::Refuse { Pins::Unconfirmed } else { Pins::Confirmed };
                 let Goal::Move(ask) = goal else { return Did::Whole(Input::Broken(Retry::Never)) };
                 if world.log.size == seq {
                     world.check_intent(at, ask, saw);
                 }
                 let body = self.intent(&world.log.channel, at, ask, change);
-                Input::Begun(self.put_in(world, at, seq, body, choice), pins)
+                match self.put_in(world, at, seq, body, choice) {
+                    AppendEnd::Stored(log) if choice == Choice::Refuse => Input::Unpinned(log),
+                    appended => Input::Appended(appended),
+                }
             }
             Todo::Do(Effect::Takeover { seq, open, deadlines }) => {
                 let body = takeover(&open, text(format!("w{at}")), deadlines);

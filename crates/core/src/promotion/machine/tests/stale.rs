@@ -61,7 +61,7 @@ fn run_is_not_stale_after_a_move_that_it_met_later_and_that_was_aborted() {
     let (reason, provenance) = (text("r"), Provenance::new("manual", "1", "ada").unwrap());
     log.add(Body::Block(Block { digest: digest("x"), reason, provenance, url: None }));
     let lost = AppendEnd::Lost(log.read(run.now));
-    assert_eq!(run.effect(Input::Begun(lost, Pins::Confirmed)), Effect::Look, "what judges has changed");
+    assert_eq!(run.effect(Input::Appended(lost)), Effect::Look, "what judges has changed");
     log.begin("other", Op::Promote, "b");
     let open = run.looked(&mut log, "a");
     assert!(matches!(run.effect(open), Effect::Sleep { waiting: Waiting::Other(_), .. }));
