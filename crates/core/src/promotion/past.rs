@@ -95,14 +95,18 @@ pub(super) async fn move_at(log: &Snapshot, seq: u64) -> Result<Option<MoveRecor
 /// The last committed move of the log.
 pub(super) async fn last_committed(log: &Snapshot) -> Result<Option<MoveRecord>> {
     match log.state().live {
-        Some(_) => committed(log, 1, |_| true).await,
+        Some(_) => committed(log, None, 1, |_| true).await,
         None => Ok(None),
     }
 }
 
-/// The committed move with the highest position that `wanted` accepts; reads `limit` moves at once.
-async fn committed(log: &Snapshot, limit: usize, wanted: impl Fn(&MoveRecord) -> bool) -> Result<Option<MoveRecord>> {
-    let mut before = None;
+/// The committed move with the highest position below `before` that `wanted` accepts; reads `limit` moves at once.
+pub(super) async fn committed(
+    log: &Snapshot,
+    mut before: Option<u64>,
+    limit: usize,
+    wanted: impl Fn(&MoveRecord) -> bool,
+) -> Result<Option<MoveRecord>> {
     loop {
         let page = back(log, before, limit).await?;
         let mut committed = page.events.into_iter().filter(|event| event.status() == MoveStatus::Committed);
@@ -144,7 +148,7 @@ pub(super) async fn back(log: &Snapshot, before: Option<u64>, limit: usize) -> R
 /// The move that was live at a time: the committed move with the highest position that was closed by then.
 pub(super) async fn live_at(log: &Snapshot, at: Timestamp) -> Result<Option<LiveAt>> {
     let by_then = |event: &MoveRecord| event.outcome.as_ref().is_some_and(|closing| closing.at <= at);
-    match committed(log, PAGE, by_then).await? {
+    match committed(log, None, PAGE, by_then).await? {
         Some(event) => beside(log, event, at).await.map(Some),
         None => Ok(None),
     }

@@ -2,10 +2,10 @@
 
 use super::driver::Run;
 use super::facts::ROLLBACK_TARGET;
-use super::past::back;
+use super::past::committed;
 use super::rollback::RollbackTarget;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Body, Entry, MoveRecord, MoveStatus, Source};
+use crate::log::{Body, Entry, MoveRecord, Source};
 use crate::policy::Finding;
 use crate::value::{Digest, ReleaseLabel, Target};
 
@@ -26,18 +26,13 @@ impl Run {
             },
             RollbackTarget::Release(release) => {
                 let log = inner.snapshot(channel).await?;
-                let mut found: Vec<MoveRecord> = Vec::new();
-                let mut before = Some(log.state().size);
-                while before.is_some() {
-                    let page = back(&log, before, PAGE).await?;
-                    found.extend(page.events.into_iter().filter(|event| brought(event, release)));
-                    before = page.next;
-                }
-                let Some(newest) = found.first() else {
+                let brought = |event: &MoveRecord| brought(event, release);
+                let Some(newest) = committed(&log, None, PAGE, brought).await? else {
                     return Err(none(format!("no move of {channel} brought the release {release}")));
                 };
                 let digest = newest.intent.target.digest;
-                self.warnings.extend(found.iter().find(|event| event.intent.target.digest != digest).map(|other| {
+                let differs = |event: &MoveRecord| brought(event) && event.intent.target.digest != digest;
+                self.warnings.extend(committed(&log, Some(newest.seq), PAGE, differs).await?.map(|other| {
                     let why = format!(
                         "{release} was promoted here as {digest} (seq {}) and as {} (seq {}): the newest is taken",
                         newest.seq, other.intent.target.digest, other.seq
@@ -72,7 +67,7 @@ impl Run {
     }
 }
 
-/// True if a committed move brought the release of this name.
+/// True if a move brought the release of this name.
 fn brought(event: &MoveRecord, release: &ReleaseLabel) -> bool {
     let intent = &event.intent;
     let by_tag = match &intent.source {
@@ -81,5 +76,5 @@ fn brought(event: &MoveRecord, release: &ReleaseLabel) -> bool {
         }
         Source::Channel(_) => false,
     };
-    event.status() == MoveStatus::Committed && (by_tag || intent.provenance.release.as_ref() == Some(release))
+    by_tag || intent.provenance.release.as_ref() == Some(release)
 }
