@@ -106,9 +106,8 @@ impl<'a, O> MoveRequest<'a, O> {
     }
 
     /// With the pipeline run and the actor: [`Provenance::from_ci`], [`Provenance::manual`] or parts of your own.
-    pub fn provenance(mut self, provenance: impl Into<Provenance>) -> Self {
-        self.options.provenance = Some(provenance.into());
-        self
+    pub fn provenance(self, provenance: impl Into<Provenance>) -> Self {
+        self.set(provenance.into(), |_, options, provenance| options.provenance = Some(provenance))
     }
 
     /// With an idempotency key of 1 to 128 characters: the same request with the same key moves the channel once.
@@ -132,15 +131,13 @@ impl<'a, O> MoveRequest<'a, O> {
     }
 
     /// With another reaction to a move that comes first.
-    pub fn on_conflict(mut self, on_conflict: OnConflict) -> Self {
-        self.options.on_conflict = on_conflict;
-        self
+    pub fn on_conflict(self, on_conflict: OnConflict) -> Self {
+        self.set(on_conflict, |_, options, on_conflict| options.on_conflict = on_conflict)
     }
 
     /// With another longest wait for other moves.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.options.timeout = timeout;
-        self
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.set(timeout, |_, options, timeout| options.timeout = timeout)
     }
 
     /// Sets a value in the operation or the options, unless a text was wrong before or this one is.

@@ -56,45 +56,38 @@ pub struct PromoterBuilder {
 
 impl PromoterBuilder {
     /// With this registry.
-    pub fn registry(mut self, registry: Arc<dyn Registry>) -> PromoterBuilder {
-        self.registry = Some(registry);
-        self
+    pub fn registry(self, registry: Arc<dyn Registry>) -> PromoterBuilder {
+        PromoterBuilder { registry: Some(registry), ..self }
     }
 
     /// With this ledger, such as one of [`open_ledger`](crate::open_ledger).
-    pub fn ledger(mut self, ledger: Arc<dyn Ledger>) -> PromoterBuilder {
-        self.ledger = Some(ledger);
-        self
+    pub fn ledger(self, ledger: Arc<dyn Ledger>) -> PromoterBuilder {
+        PromoterBuilder { ledger: Some(ledger), ..self }
     }
 
     /// With the order of environments that releases go through.
-    pub fn pipeline(mut self, pipeline: Pipeline) -> PromoterBuilder {
-        self.pipeline = Some(pipeline);
-        self
+    pub fn pipeline(self, pipeline: Pipeline) -> PromoterBuilder {
+        PromoterBuilder { pipeline: Some(pipeline), ..self }
     }
 
     /// With another policy.
-    pub fn policy(mut self, policy: Policy) -> PromoterBuilder {
-        self.policy = Some(policy);
-        self
+    pub fn policy(self, policy: Policy) -> PromoterBuilder {
+        PromoterBuilder { policy: Some(policy), ..self }
     }
 
     /// With other times.
-    pub fn times(mut self, times: Times) -> PromoterBuilder {
-        self.times = times;
-        self
+    pub fn times(self, times: Times) -> PromoterBuilder {
+        PromoterBuilder { times, ..self }
     }
 
     /// With another clock.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> PromoterBuilder {
-        self.clock = Some(clock);
-        self
+    pub fn clock(self, clock: Arc<dyn Clock>) -> PromoterBuilder {
+        PromoterBuilder { clock: Some(clock), ..self }
     }
 
     /// With an observer, which is called each time a run waits.
-    pub fn observer(mut self, observer: Arc<dyn ProgressObserver>) -> PromoterBuilder {
-        self.observer = Some(observer);
-        self
+    pub fn observer(self, observer: Arc<dyn ProgressObserver>) -> PromoterBuilder {
+        PromoterBuilder { observer: Some(observer), ..self }
     }
 
     /// The promoter. CONFIG_INVALID if the ledger or the registry is missing, and the errors of `OciRegistry::new` for
