@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 
 use super::facts::passage;
-use super::machine::{LogRead, Waiting, back_off};
+use super::machine::{LogRead, WaitReason, back_off};
 use super::parts::{AT_ONCE, Depth, Preflight};
 use super::promoter::Promoter;
 use super::request::MoveOptions;
@@ -132,7 +132,7 @@ impl Promoter {
                     return audited(Drift::Unsettled { expected, observed });
                 }
                 let until = log.settled_at(&read, now).min(give_up);
-                self.inner.watch(channel, Waiting::Settle, until, None);
+                self.inner.watch(channel, WaitReason::Settle, until, None);
                 tokio::time::sleep(Duration::from_millis(back_off(looks).min(until - now).max(1))).await;
                 looks += 1;
                 continue;

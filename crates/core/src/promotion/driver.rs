@@ -69,15 +69,13 @@ impl Run {
     pub(super) async fn step(&mut self, effect: Effect, caller: &Weak<()>) -> Result<()> {
         self.effects.check_caller(&effect, caller)?;
         let performed = self.perform(effect).await;
-        let input = self.effects.input(performed);
-        self.tell(input);
+        self.tell(performed);
         Ok(())
     }
 
-    /// Gives the machine an input.
-    pub(super) fn tell(&mut self, input: Input) {
-        self.effects.note(&input);
-        let now = self.effects.inner.now();
+    /// Gives the machine the result of an effect.
+    pub(super) fn tell(&mut self, performed: Result<Input>) {
+        let (input, now) = self.effects.input(performed);
         self.next = self.moving.next(input, now);
     }
 

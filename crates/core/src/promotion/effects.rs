@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::inner::Inner;
-use super::machine::{AppendEnd, Closing, Effect, Input, LogRead, Ms, PutEnd, Replay, TagRead, Worker};
+use super::machine::{AppendEnd, Effect, Input, LogRead, Ms, PutEnd, Replay, TagRead, Why, Worker};
 use super::times::ms;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{AppendResult, ChannelLog};
@@ -102,9 +102,15 @@ impl Effects {
         }
     }
 
-    /// Keeps the parts of an input that later errors and decisions need.
-    pub(super) fn note(&mut self, input: &Input) {
-        match input {
+    /// The machine's input for the result of an effect, and the time now. Keeps the parts that later errors and decisions
+    /// need.
+    pub(super) fn input(&mut self, performed: Result<Input>) -> (Input, Ms) {
+        let input = performed.unwrap_or_else(|error| {
+            let retry = error.retry();
+            self.error = Some(error);
+            Input::Broken(retry)
+        });
+        match &input {
             Input::Appended(AppendEnd::Unknown) => self.began = true,
             Input::Looked(log, _)
             | Input::Log(log)
@@ -117,9 +123,10 @@ impl Effects {
             }
             _ => {}
         }
-        if let Input::Looked(_, read) | Input::Tag(read) = input {
+        if let Input::Looked(_, read) | Input::Tag(read) = &input {
             self.date = read.date.or(self.date);
         }
+        (input, self.inner.now())
     }
 
     /// Performs the effects that moves and recoveries share. The others (judge, policy, begin) are InternalFault here:
@@ -146,7 +153,7 @@ impl Effects {
                 let cause = ObservationCause::Drift;
                 self.append(seq, Body::Observation(Observation { expected, observed, cause })).await
             }
-            Effect::Close(closing) => self.close(*closing).await,
+            Effect::Close { seq, outcome, why } => self.close(seq, *outcome, why).await,
             Effect::Put { open, timeout_ms, not_after } => Ok(Input::Put(self.put(&open, timeout_ms, not_after).await)),
             Effect::Sleep { ms, until, waiting } => {
                 self.inner.watch(&self.channel, waiting, until, self.error.as_ref());
@@ -157,15 +164,6 @@ impl Effects {
                 Err(Error::new(ErrorKind::InternalFault, "only a move is judged and begun"))
             }
         }
-    }
-
-    /// The machine's input for the result of an effect.
-    pub(super) fn input(&mut self, performed: Result<Input>) -> Input {
-        performed.unwrap_or_else(|error| {
-            let retry = error.retry();
-            self.error = Some(error);
-            Input::Broken(retry)
-        })
     }
 
     /// Reads log and tag at the same time. If a policy of the registry hides the tag, a promote and a rollback go on
@@ -247,39 +245,28 @@ impl Effects {
         }
     }
 
-    async fn close(&mut self, closing: Closing) -> Result<Input> {
-        let Closing { seq, open, status, observed, attempts, put, why } = closing;
-        let outcome = Outcome {
-            move_id: open.move_id.clone(),
-            intent_seq: open.seq,
-            owner: open.owner.clone(),
-            epoch: open.epoch,
-            status,
-            observed,
-            attempts,
-            put,
-            recovered: open.epoch > 0,
-            error: why.map(|why| {
-                let error = self.error_of(why);
-                RecordedError { code: Line::lossy(error.code()), text: Line::lossy(error.message()) }
-            }),
-        };
-        // A landed move is closed even if its pin cannot be written; then the result has a warning.
-        if status == Status::Committed
-            && let Err(error) = self.pin([Some(open.target), None]).await
+    async fn close(&mut self, seq: u64, mut outcome: Outcome, why: Option<Why>) -> Result<Input> {
+        outcome.error = why.map(|why| {
+            let error = self.error_of(why);
+            RecordedError { code: Line::lossy(error.code()), text: Line::lossy(error.message()) }
+        });
+        // A landed move, whose target was observed, is closed even if its pin cannot be written; then the result has a
+        // warning.
+        if let (Status::Committed, Some(target)) = (outcome.status, outcome.observed)
+            && let Err(error) = self.pin([Some(target), None]).await
         {
-            self.warn_of_pin(open.target, &error);
+            self.warn_of_pin(target, &error);
         }
         self.append(seq, Body::Outcome(outcome)).await
     }
 
     /// Step *put*. The move of another worker is pinned first: that worker may have died before it pinned.
     async fn put(&mut self, open: &OpenMove, timeout_ms: u64, not_after: Ms) -> PutEnd {
-        let ready = match self.pin([Some(open.target), open.previous]).await {
-            Ok(()) => self.manifest(open.target).await,
-            Err(error) => Err(error),
+        let ready = async {
+            self.pin([Some(open.target), open.previous]).await?;
+            self.manifest(open.target).await
         };
-        let manifest = match ready {
+        let manifest = match ready.await {
             Ok(manifest) => manifest,
             Err(error) => {
                 // A manifest that is proven absent will be absent in the next try too.

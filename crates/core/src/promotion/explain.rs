@@ -5,7 +5,7 @@ use super::machine::{End, Why};
 use crate::error::{Error, ErrorKind};
 use crate::log::{MayBeCause, OpenMove};
 use crate::policy::Refusal;
-use crate::value::Digest;
+use crate::value::{Digest, or_nothing};
 
 impl Effects {
     /// The error of an end without success.
@@ -54,7 +54,7 @@ impl Effects {
             }
             Why::Unsettled(observed) => format!(
                 "{channel} was moved a moment ago, and the registry answers {}, which may be an old answer; ask again later",
-                at(observed)
+                or_nothing(observed)
             ),
             Why::Drifted(observed) => {
                 let live = self.state.live.map(|live| format!(", and {live} is live")).unwrap_or_default();
@@ -89,7 +89,7 @@ impl Effects {
             ),
             Why::TakenOver => format!("{channel}: another worker took the move over and will close it"),
             Why::StillOld(observed) => {
-                format!("{channel}: the registry took the put and still answers {}", at(observed))
+                format!("{channel}: the registry took the put and still answers {}", or_nothing(observed))
             }
             Why::Unknown => format!("{channel}: it is not known whether the tag moved or will"),
         };
@@ -100,10 +100,15 @@ impl Effects {
     fn named(&self, observed: Option<Digest>) -> String {
         match self.state.trail.may_be(observed).map(|may_be| (may_be.cause, may_be.seq)) {
             Some((MayBeCause::Move, seq)) => {
-                format!("{}, the target of the move at seq {seq} that was closed without a result", at(observed))
+                format!(
+                    "{}, the target of the move at seq {seq} that was closed without a result",
+                    or_nothing(observed)
+                )
             }
-            Some((MayBeCause::Observation, seq)) => format!("{}, as the observation at seq {seq} saw", at(observed)),
-            None => at(observed),
+            Some((MayBeCause::Observation, seq)) => {
+                format!("{}, as the observation at seq {seq} saw", or_nothing(observed))
+            }
+            None => or_nothing(observed),
         }
     }
 
@@ -126,8 +131,4 @@ impl Effects {
             None => error.with_context("move_id", move_id),
         }
     }
-}
-
-pub(super) fn at(digest: Option<Digest>) -> String {
-    digest.map_or("nothing".to_owned(), |digest| digest.to_string())
 }

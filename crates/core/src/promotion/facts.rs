@@ -1,7 +1,6 @@
 //! Gathers the facts of a move and has the policy judge them (step *judge* of the protocol).
 
 use super::driver::{Asked, Run, target_of};
-use super::explain::at;
 use super::machine::{Change, TagRead};
 use super::parts::{Depth, Parts, Preflight};
 use super::past::back;
@@ -11,7 +10,7 @@ use crate::ledger::ChannelLog;
 use crate::log::{CLOCK_TOLERANCE_MS, Op, Source, UpstreamLog};
 use crate::policy::{Facts, Finding, LiveHistory, PolicyEvaluation, Tagged, Upstream};
 use crate::registry::Manifest;
-use crate::value::{Digest, ReleaseLabel, Timestamp};
+use crate::value::{Digest, ReleaseLabel, Timestamp, or_nothing};
 
 /// The names under which the log records findings about the tag's read, about clocks and about a rollback's target.
 const TAG_READ: &str = "tag-read";
@@ -54,14 +53,13 @@ impl Run {
         facts.expected = terms.expected;
         facts.here = here;
         facts.upstream = self.before(op, &change.target).await?;
-        let upstream = facts.upstream.iter().map(|upstream| upstream.log.clone()).collect();
         let mut judgement = inner.policy.judge(&facts).overriding(&terms.overrides);
+        self.upstream = facts.upstream.map(|upstream| upstream.log).into_iter().collect();
         judgement.findings.extend(self.warnings.clone());
         judgement.findings.extend(self.finding_of_a_put_again(&change).await?);
         judgement.findings.extend(self.finding_of_the_read(&read, lagging));
         judgement.findings.extend(self.finding_of_the_ledger(&change, overridden).await?);
         judgement.findings.extend(self.findings_of_the_clock(op).await?);
-        self.upstream = upstream;
         Ok(judgement)
     }
 
@@ -86,7 +84,7 @@ impl Run {
 
     /// The warning about the read of the tag: it was hidden, or it may lag.
     fn finding_of_the_read(&self, read: &TagRead, lagging: bool) -> Option<Finding> {
-        let (channel, value) = (&self.effects.channel, at(read.value));
+        let (channel, value) = (&self.effects.channel, or_nothing(read.value));
         if read.hidden {
             let words = self.effects.error.as_ref().map(ToString::to_string).unwrap_or_default();
             let why = format!("the registry hides the tag, so it counts as live, and as pinned, by the log: {words}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::machine::{FirstRead, Ms, TagRead, Waiting};
+use super::machine::{FirstRead, Ms, TagRead, WaitReason};
 use super::times::{Times, ms};
 use crate::error::{Error, Result};
 use crate::ledger::{ChannelLog, Ledger, Snapshot};
@@ -35,25 +35,6 @@ pub(super) struct Inner {
 pub trait ProgressObserver: fmt::Debug + Send + Sync {
     /// A run of `channel` waits for `what`, for `remaining` at most if that is known.
     fn waits(&self, channel: &Channel, what: WaitReason, remaining: Option<Duration>);
-}
-
-/// The reason why a run waits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WaitReason {
-    /// Another worker's move is open; the run waits until it is closed or may be taken over.
-    OtherMove {
-        /// The move.
-        move_id: String,
-    },
-    /// An earlier put may still land; the run waits until that time is over.
-    QuietTime,
-    /// A read of the tag may still lag; the run reads it again.
-    Settle,
-    /// The registry or the ledger did not answer; the run asks again.
-    Answer {
-        /// The error, as text.
-        why: String,
-    },
 }
 
 impl Inner {
@@ -99,14 +80,11 @@ impl Inner {
     }
 
     /// Tells the observer that a run of the channel waits, until `until` at most.
-    pub(super) fn watch(&self, channel: &Channel, waiting: Waiting, until: Ms, error: Option<&Error>) {
+    pub(super) fn watch(&self, channel: &Channel, waiting: WaitReason, until: Ms, error: Option<&Error>) {
         let Some(observer) = &self.observer else { return };
         let what = match (waiting, error) {
-            (Waiting::Other(move_id), _) => WaitReason::OtherMove { move_id: move_id.to_string() },
-            (Waiting::Quiet, _) => WaitReason::QuietTime,
-            (Waiting::Settle, _) => WaitReason::Settle,
-            (Waiting::Answer, Some(error)) => WaitReason::Answer { why: error.to_string() },
-            (Waiting::Answer, None) => WaitReason::Answer { why: "it was not answered".to_owned() },
+            (WaitReason::Answer { .. }, Some(error)) => WaitReason::Answer { why: error.to_string() },
+            (waiting, _) => waiting,
         };
         observer.waits(channel, what, Some(Duration::from_millis(until.saturating_sub(self.now()))));
     }

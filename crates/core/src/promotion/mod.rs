@@ -29,8 +29,8 @@ mod times;
 
 pub use audit::{AuditLooks, AuditOptions};
 pub use history::History;
-pub use inner::{ProgressObserver, WaitReason};
-pub use machine::OnConflict;
+pub use inner::ProgressObserver;
+pub use machine::{OnConflict, WaitReason};
 pub use move_request::{MoveRequest, ReleaseSource};
 pub use past::{DriftSeen, HistoryPage, LiveAt};
 pub use plan::{ApprovedPlan, DeadMove, DeadMoveEnd, Plan};

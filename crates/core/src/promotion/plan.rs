@@ -149,7 +149,7 @@ impl Plan {
                     Next::Do(Effect::Observe { observed, .. }) if purpose == Purpose::Look => {
                         // The drift is refused even though it is not recorded.
                         let behind = run.refuse_behind(observed).await;
-                        run.tell(behind.unwrap_or(Input::Broken(Retry::Later)));
+                        run.tell(Ok(behind.unwrap_or(Input::Broken(Retry::Later))));
                     }
                     Next::Do(effect) => run.step(effect, &caller).await?,
                 }
@@ -194,7 +194,7 @@ impl ApprovedPlan {
             }
         }
         let input = run.permit(judgement.decide()?);
-        run.tell(input);
+        run.tell(Ok(input));
         detached(|caller| async move {
             let end = run.drive(&caller).await?;
             run.receipt(end).await

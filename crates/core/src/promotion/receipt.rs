@@ -98,21 +98,21 @@ impl Effects {
     pub(super) async fn event(&self, seq: u64) -> Result<MoveRecord> {
         let log = self.journal.lock().await.snapshot();
         let mut tries = 0;
-        let read = loop {
+        loop {
             match move_at(&log, seq).await {
+                Ok(Some(event)) => return Ok(event),
+                Ok(None) => {
+                    return Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log")));
+                }
                 Err(_) if tries < READ_BACK => tokio::time::sleep(Duration::from_millis(back_off(tries))).await,
-                read => break read,
+                Err(error) => {
+                    let message =
+                        format!("{}: the move at seq {seq} is closed, and cannot be read back: {error}", self.channel);
+                    let error = Error::new(ErrorKind::MoveIndeterminate, message).with_source(error);
+                    return Err(error.with_context("seq", seq));
+                }
             }
             tries += 1;
-        };
-        match read {
-            Ok(Some(event)) => Ok(event),
-            Ok(None) => Err(Error::new(ErrorKind::InternalFault, format!("seq {seq}: the move is not in the log"))),
-            Err(error) => {
-                let message =
-                    format!("{}: the move at seq {seq} is closed, and cannot be read back: {error}", self.channel);
-                Err(Error::new(ErrorKind::MoveIndeterminate, message).with_context("seq", seq).with_source(error))
-            }
         }
     }
 }

@@ -67,9 +67,8 @@ impl Promoter {
                     Next::Do(effect) => {
                         effects.check_caller(&effect, &caller)?;
                         let performed = effects.perform(effect).await;
-                        let input = effects.input(performed);
-                        effects.note(&input);
-                        next = clearing.next(input, effects.inner.now());
+                        let (input, now) = effects.input(performed);
+                        next = clearing.next(input, now);
                     }
                     Next::End(end) => break end,
                 }

@@ -4,7 +4,7 @@
 
 use super::ask::{Ms, Worker};
 use super::claim::Claim;
-use super::effect::{AppendEnd, Effect, Input, Next, Waiting};
+use super::effect::{AppendEnd, Effect, Input, Next, WaitReason};
 use super::end::{End, Why};
 use super::holding::{Holding, Part};
 #[cfg(test)]
@@ -76,7 +76,7 @@ impl Clearing {
             // The log could not be read, or the takeover could not be appended: try again until the timeout.
             (_, Input::Broken(retry)) if retry != Retry::Never && now < self.give_up => {
                 self.phase = Phase::Waiting;
-                Next::Do(Effect::Sleep { ms: NAP_MS.1, until: self.give_up, waiting: Waiting::Answer })
+                Next::Do(Effect::Sleep { ms: NAP_MS.1, until: self.give_up, waiting: WaitReason::unanswered() })
             }
             _ => self.end(End::Broken),
         }
@@ -111,7 +111,11 @@ impl Clearing {
         }
         let nap = (now.saturating_sub(since) / 4).clamp(NAP_MS.0, NAP_MS.1);
         let nap = nap.min(ripe - now).min(self.give_up - now);
-        Next::Do(Effect::Sleep { ms: nap, until: ripe, waiting: Waiting::Other(open.move_id.clone()) })
+        Next::Do(Effect::Sleep {
+            ms: nap,
+            until: ripe,
+            waiting: WaitReason::OtherMove { move_id: open.move_id.to_string() },
+        })
     }
 
     /// The position of the move's intent.

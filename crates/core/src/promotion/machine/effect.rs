@@ -5,8 +5,8 @@ use super::end::{End, Why};
 use super::situation::Change;
 use super::windows::{LogRead, TagRead};
 use crate::error::Retry;
-use crate::log::{Deadlines, OpenMove, PutStatus, Status};
-use crate::value::{Digest, Line};
+use crate::log::{Deadlines, OpenMove, Outcome};
+use crate::value::Digest;
 
 /// The next thing to do. Each effect is answered with one [`Input`], named after the arrow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -58,7 +58,14 @@ pub(crate) enum Effect {
         observed: Option<Digest>,
     },
     /// Append the outcome of this worker's move → `AppendEnd`.
-    Close(Box<Closing>),
+    Close {
+        /// The position.
+        seq: u64,
+        /// The outcome, without the text of its error.
+        outcome: Box<Outcome>,
+        /// The reason, unless it is committed.
+        why: Option<Why>,
+    },
     /// Put the target's bytes by tag, with a timeout of `timeout_ms`, unless it is later than `not_after` → `Put`.
     Put {
         /// The move.
@@ -75,27 +82,8 @@ pub(crate) enum Effect {
         /// The end of the wait.
         until: Ms,
         /// The reason.
-        waiting: Waiting,
+        waiting: WaitReason,
     },
-}
-
-/// The outcome of a move, to be appended.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Closing {
-    /// The position.
-    pub(crate) seq: u64,
-    /// The move, with this worker as its owner.
-    pub(crate) open: OpenMove,
-    /// Committed, failed or aborted.
-    pub(crate) status: Status,
-    /// The value of the tag that was read last.
-    pub(crate) observed: Option<Digest>,
-    /// Puts that this worker sent.
-    pub(crate) attempts: u64,
-    /// The registry's answer to the puts of the move.
-    pub(crate) put: PutStatus,
-    /// The reason, unless it is committed.
-    pub(crate) why: Option<Why>,
 }
 
 /// The result of an effect.
@@ -134,17 +122,23 @@ pub(crate) enum AppendEnd {
     Unknown,
 }
 
-/// The reason for a sleep.
+/// The reason why a run waits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Waiting {
-    /// Another worker's move is open: this one. When the wait ends it may be taken over.
-    Other(Line),
-    /// An earlier put may still land.
-    Quiet,
-    /// A read of the tag may lag: the tag is read again.
+pub enum WaitReason {
+    /// Another worker's move is open; the run waits until it is closed or may be taken over.
+    OtherMove {
+        /// The move.
+        move_id: String,
+    },
+    /// An earlier put may still land; the run waits until that time is over.
+    QuietTime,
+    /// A read of the tag may still lag; the run reads it again.
     Settle,
-    /// The registry or the ledger did not answer; it is asked again.
-    Answer,
+    /// The registry or the ledger did not answer; the run asks again.
+    Answer {
+        /// The error, as text.
+        why: String,
+    },
 }
 
 /// The result of a put.
@@ -172,17 +166,24 @@ pub(crate) enum Next {
     End(End),
 }
 
+impl WaitReason {
+    /// The wait after no answer. The driver adds the error, if it knows one.
+    pub(super) fn unanswered() -> WaitReason {
+        WaitReason::Answer { why: "it was not answered".to_owned() }
+    }
+}
+
 impl Effect {
     /// The sleep of a worker that got no answer, before it asks again. It asks until `until` at most.
     pub(super) fn ask_again(until: Ms) -> Effect {
-        Effect::Sleep { ms: back_off(0), until, waiting: Waiting::Answer }
+        Effect::Sleep { ms: back_off(0), until, waiting: WaitReason::unanswered() }
     }
 
     /// The sleep of a worker whose reads of the tag may lag until `until`, before the `n`th read again. It ends at
     /// `until` or at `end` at the latest, if that is later than `now`.
     pub(super) fn read_again(n: u32, until: Ms, end: Ms, now: Ms) -> Effect {
         let left = [until, end].into_iter().filter_map(|at| at.checked_sub(now)).filter(|ms| *ms > 0);
-        Effect::Sleep { ms: left.fold(back_off(n), Ms::min), until, waiting: Waiting::Settle }
+        Effect::Sleep { ms: left.fold(back_off(n), Ms::min), until, waiting: WaitReason::Settle }
     }
 }
 

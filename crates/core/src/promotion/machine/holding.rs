@@ -3,13 +3,13 @@
 mod concluding;
 
 use super::ask::{Ms, Worker};
-use super::effect::{AppendEnd, Closing, Effect, Input, Next, PutEnd, Waiting};
+use super::effect::{AppendEnd, Effect, Input, Next, PutEnd, WaitReason};
 use super::end::{End, Why};
 #[cfg(test)]
 use super::rules::Rule;
 use super::windows::{LogRead, TagRead};
 use crate::error::Retry;
-use crate::log::{Op, OpenMove, PutStatus, Status};
+use crate::log::{Op, OpenMove, Outcome, PutStatus, Status};
 use crate::value::Digest;
 
 /// A move that this worker holds.
@@ -186,10 +186,6 @@ impl Holding {
         self.until().saturating_add(self.open.deadlines.grace_ms)
     }
 
-    fn settle_ms(&self) -> Ms {
-        self.open.settle_ms.max(self.log.settle_ms)
-    }
-
     /// True if no worker has sent a put of the move.
     fn is_untouched(&self) -> bool {
         self.sent.all == 0 && self.open.epoch == 0
@@ -282,7 +278,7 @@ impl Holding {
         let wait = if self.left_out == Some(Rule::QuietBeforeOutcome) && self.part == Part::Begun { 0 } else { wait };
         if wait > 0 {
             self.step = Step::Quiet;
-            return Next::Do(Effect::Sleep { ms: wait, until: self.sent.quiet, waiting: Waiting::Quiet });
+            return Next::Do(Effect::Sleep { ms: wait, until: self.sent.quiet, waiting: WaitReason::QuietTime });
         }
         self.read()
     }
@@ -367,9 +363,20 @@ impl Holding {
             return if own { self.closed(verdict.why) } else { self.in_doubt(Why::TakenOver) };
         }
         let Verdict { observed, why } = verdict;
-        let (seq, open, attempts, put) = (log.state.size, open.clone(), self.sent.all, self.put_status());
+        let outcome = Outcome {
+            move_id: open.move_id.clone(),
+            intent_seq: open.seq,
+            owner: open.owner.clone(),
+            epoch: open.epoch,
+            status,
+            put: self.put_status(),
+            observed,
+            attempts: self.sent.all,
+            recovered: open.epoch > 0,
+            error: None,
+        };
         self.step = Step::Closing(verdict);
-        Next::Do(Effect::Close(Box::new(Closing { seq, open, status, observed, attempts, put, why })))
+        Next::Do(Effect::Close { seq: log.state.size, outcome: Box::new(outcome), why })
     }
 
     /// The outcome is in the log.

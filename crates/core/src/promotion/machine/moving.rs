@@ -13,7 +13,7 @@ use super::holding::{Holding, Part};
 use super::rules::Rule;
 use super::situation::{Change, Situation, leaves, situation};
 use super::windows::{LogRead, TagRead};
-use crate::log::{ChannelState, MayBeCause, Op, OpenMove};
+use crate::log::{ChannelState, MayBeCause, Op};
 use crate::value::Digest;
 
 /// The state machine of one request.
@@ -173,7 +173,7 @@ impl Moving {
         match situation(&self.ask, &log, &read, leaves) {
             Err(why) => self.end(End::Refused(why)),
             Ok(Situation::Replayed(replay)) => self.end(End::Replayed(replay)),
-            Ok(Situation::Busy(open)) => self.clear(&log, *open, now),
+            Ok(Situation::Busy) => self.clear(&log, now),
             Ok(Situation::Lag) => self.look_again(&log, &read, now),
             Ok(Situation::Unchanged(live)) => self.end(End::Unchanged(live)),
             // A run whose facts have changed is refused, unless it asked to requeue.
@@ -287,7 +287,8 @@ impl Moving {
     }
 
     /// Steps *wait* and *takeover*: another worker's move is open.
-    fn clear(&mut self, log: &LogRead, open: OpenMove, now: Ms) -> Next {
+    fn clear(&mut self, log: &LogRead, now: Ms) -> Next {
+        let Some(open) = &log.state.open else { return self.look() };
         let same_key = open.key == self.ask.key && open.request == self.ask.request;
         if let Some(basis) = &mut self.basis {
             // The plan does not become stale by a retry of the same request, nor by the open move that this run is to
@@ -303,7 +304,7 @@ impl Moving {
         #[cfg(test)]
         if self.worker.left_out == Some(Rule::RetryWaits) && same_key {
             let puts = !open.as_it_is;
-            let mut holding = Box::new(Holding::new(Part::Begun, open, log.clone(), now, &self.worker));
+            let mut holding = Box::new(Holding::new(Part::Begun, open.clone(), log.clone(), now, &self.worker));
             let next = holding.begun(puts, now, None, now);
             self.phase = Phase::Holding(holding);
             return next;

@@ -3,7 +3,7 @@
 use super::ask::{Ask, Key, Want};
 use super::end::Why;
 use super::windows::{LogRead, Replay, TagRead};
-use crate::log::{Op, OpenMove};
+use crate::log::Op;
 use crate::value::Digest;
 
 /// The class of a request, given the log and a read of the tag.
@@ -12,7 +12,7 @@ pub(crate) enum Situation {
     /// A committed move has the same key and request, and its target is still live.
     Replayed(Replay),
     /// Another move is open.
-    Busy(Box<OpenMove>),
+    Busy,
     /// The read may lag (*lag-is-not-drift*), or its value must be proved first (*unchanged-is-proved*): look again.
     Lag,
     /// The tag is not at the live digest, and lag does not explain it.
@@ -56,8 +56,8 @@ pub(crate) fn situation(ask: &Ask, log: &LogRead, read: &TagRead, leaves: Option
     if let Some(replay) = &log.replay {
         return replayed(ask, log, read, replay);
     }
-    if let Some(open) = &log.state.open {
-        return Ok(Situation::Busy(Box::new(open.clone())));
+    if log.state.open.is_some() {
+        return Ok(Situation::Busy);
     }
     match (ask.op, log.state.live) {
         (Op::Bootstrap, Some(_)) => Err(Why::Bootstrapped),
@@ -78,7 +78,7 @@ fn replayed(ask: &Ask, log: &LogRead, read: &TagRead, replay: &Replay) -> Result
         return Err(Why::Superseded(replay.seq));
     }
     Ok(match &log.state.open {
-        Some(open) => Situation::Busy(Box::new(open.clone())),
+        Some(_) => Situation::Busy,
         // A hidden tag proves nothing, and a replay puts nothing.
         None if read.hidden => return Err(Why::Unsettled(read.value)),
         None if read.value == log.state.live && !log.has_past(read) => Situation::Replayed(*replay),

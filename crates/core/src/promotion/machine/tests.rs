@@ -184,7 +184,7 @@ impl Run<Clearing> {
     fn taking_over(part: Part, worker: Worker, log: &mut Log) -> (Run<Clearing>, Deadlines) {
         let (machine, _) = Clearing::start(part, worker, 0);
         let mut run = Run { machine, now: 0 };
-        let Effect::Sleep { until, waiting: Waiting::Other(_), .. } = run.effect_of_log(log) else {
+        let Effect::Sleep { until, waiting: WaitReason::OtherMove { .. }, .. } = run.effect_of_log(log) else {
             panic!("it does not wait")
         };
         run.now = until;
@@ -213,7 +213,7 @@ impl Run<Clearing> {
     fn reads_after_quiet(&mut self, log: &mut Log, quiet_ms: Ms) {
         let stored = AppendEnd::Stored(log.read(self.now));
         let until = self.now + quiet_ms;
-        let quiet = Effect::Sleep { ms: quiet_ms, until, waiting: Waiting::Quiet };
+        let quiet = Effect::Sleep { ms: quiet_ms, until, waiting: WaitReason::QuietTime };
         assert_eq!(self.effect(Input::Appended(stored)), quiet);
         self.now = until;
         assert_eq!(self.effect(Input::Woke), Effect::Resolve);

@@ -112,11 +112,6 @@ impl LogRead {
         marks.into_iter().any(|mark| self.lags(mark, read))
     }
 
-    /// True if `value` is a may-be value: by the log, the tag may still have it.
-    pub(crate) fn is_may_be(&self, value: Option<Digest>) -> bool {
-        self.state.trail.may_be(value).is_some()
-    }
-
     /// The time at which the windows that were open for `read` have ended for this process; `now` if none was open.
     pub(crate) fn settled_at(&self, read: &TagRead, now: Ms) -> Ms {
         let open = self.state.trail.marks().filter(|mark| self.lags(mark, read));

@@ -17,7 +17,8 @@ impl Holding {
     fn proves_from(&self) -> Ms {
         let resolved = self.sent.accepted && !self.sent.unknown;
         let quiet_ms = if resolved { 0 } else { self.open.quiet_ms };
-        let from = self.sent.last.map_or(0, |at| at.saturating_add(quiet_ms).saturating_add(self.settle_ms()));
+        let settle_ms = self.open.settle_ms.max(self.log.settle_ms);
+        let from = self.sent.last.map_or(0, |at| at.saturating_add(quiet_ms).saturating_add(settle_ms));
         #[cfg(test)]
         let from = if self.left_out == Some(Rule::OldProvesNothing) { self.sent.quiet } else { from };
         from
@@ -43,7 +44,9 @@ impl Holding {
             Op::Bootstrap | Op::Adopt if !self.puts => !self.log.is_unsettled(read),
             _ if !self.puts => !self.log.has_past(read),
             _ => {
-                let had = self.open.previous == target || self.log.is_past(target, read) || self.log.is_may_be(target);
+                let had = self.open.previous == target
+                    || self.log.is_past(target, read)
+                    || self.log.state.trail.may_be(target).is_some();
                 #[cfg(test)]
                 let had = had && self.left_out != Some(Rule::TargetProvesOnce);
                 !had || self.sent.accepted

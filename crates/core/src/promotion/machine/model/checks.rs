@@ -150,14 +150,15 @@ impl World {
 
 impl Setup {
     /// Checks the outcome that a worker with this goal is about to append.
-    pub(super) fn check_close(&self, world: &mut World, goal: &Goal, closing: &Closing) {
+    pub(super) fn check_close(&self, world: &mut World, goal: &Goal, outcome: &Outcome) {
         let at_once = match goal {
             Goal::Move(ask) => ask.op == Op::Rollback,
             Goal::Recover(part) => *part == Part::Abandon { at_once: true },
             Goal::Audit => false,
         };
-        let landed = world.tag == Some(closing.open.target) && closing.open.previous != world.tag;
-        if closing.status == Status::Aborted && landed && !at_once && !world.went_around && !self.ttl_cuts {
+        let Some(open) = &world.log.open else { return };
+        let landed = world.tag == Some(open.target) && open.previous != world.tag;
+        if outcome.status == Status::Aborted && landed && !at_once && !world.went_around && !self.ttl_cuts {
             world.breaks("closed-is-closed: aborted, and it had landed");
         }
     }

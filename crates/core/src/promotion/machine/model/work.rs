@@ -6,7 +6,7 @@ use super::checks::Saw;
 use super::world::Machine;
 use super::*;
 use crate::error::Retry;
-use crate::log::proptests::{intent_of, outcome_of, policy_of, takeover};
+use crate::log::proptests::{intent_of, policy_of, takeover};
 use crate::log::{Observation, ObservationCause};
 use crate::value::Channel;
 
@@ -46,7 +46,7 @@ impl Machine {
         match (input, seen.take()) {
             (Input::Looked(log, read), _) if log.differs(&read).is_none() => Break(Ended::Audit(Some(None))),
             (Input::Looked(log, read), _) if log.is_unsettled(&read) => {
-                Continue(Effect::Sleep { ms: 1, until: log.settled_at(&read, now), waiting: Waiting::Settle })
+                Continue(Effect::Sleep { ms: 1, until: log.settled_at(&read, now), waiting: WaitReason::Settle })
             }
             (Input::Looked(_, read), _) if left_out == Some(Rule::HeadReadAgain) => {
                 Break(Ended::Audit(Some(Some(read.value))))
@@ -172,7 +172,9 @@ impl Setup {
                 also(Choice::Late, flaw);
                 also(Choice::Refuse, refuse);
             }
-            Todo::Do(Effect::Policy { .. } | Effect::Takeover { .. } | Effect::Observe { .. } | Effect::Close(_)) => {
+            Todo::Do(
+                Effect::Policy { .. } | Effect::Takeover { .. } | Effect::Observe { .. } | Effect::Close { .. },
+            ) => {
                 also(Choice::Fail, flaw);
                 also(Choice::Flaw, flaw);
                 also(Choice::Late, flaw);
@@ -209,7 +211,7 @@ impl Setup {
                 Continue(Effect::Judge { .. }) => Input::Approved(policy()),
                 Continue(Effect::Sleep { ms, waiting, .. }) => {
                     // A read that may lag is repeated each unit of time; other waits have their own time.
-                    let ms = if waiting == Waiting::Settle { 1 } else { ms.min(50) };
+                    let ms = if waiting == WaitReason::Settle { 1 } else { ms.min(50) };
                     break Todo::Asleep(world.now + ms, world.log.size);
                 }
                 Continue(effect) => break Todo::Do(effect),
@@ -269,12 +271,11 @@ impl Setup {
                 let body = Body::Observation(Observation { expected, observed, cause });
                 Input::Appended(self.put_in(world, at, seq, body, choice))
             }
-            Todo::Do(Effect::Close(closing)) => {
-                if world.log.size == closing.seq {
-                    self.check_close(world, goal, &closing);
+            Todo::Do(Effect::Close { seq, outcome, .. }) => {
+                if world.log.size == seq {
+                    self.check_close(world, goal, &outcome);
                 }
-                let Closing { seq, open, status, put, observed, .. } = *closing;
-                Input::Appended(self.put_in(world, at, seq, outcome_of(&open, status, put, observed), choice))
+                Input::Appended(self.put_in(world, at, seq, Body::Outcome(*outcome), choice))
             }
             Todo::Do(Effect::Put { not_after, .. }) if world.now > not_after => Input::Put(PutEnd::NotSent),
             Todo::Do(Effect::Put { open, .. }) if self.put_ms > 0 => {

@@ -17,8 +17,8 @@ fn guard_after_the_last_moment_aborts_without_a_put() {
     assert_eq!(run.begun(&mut log, "a"), Effect::ReadLog);
     run.now = TIMES.ttl_ms - PUT_MS + 1;
     assert_eq!(run.guarded(&mut log), Effect::ReadLog);
-    let Effect::Close(closing) = run.guarded(&mut log) else { panic!("it is not closed") };
-    assert_eq!((closing.status, closing.put, closing.why), (Status::Aborted, PutStatus::None, Some(Why::Late)));
+    let Effect::Close { outcome, why, .. } = run.guarded(&mut log) else { panic!("it is not closed") };
+    assert_eq!((outcome.status, outcome.put, why), (Status::Aborted, PutStatus::None, Some(Why::Late)));
 }
 
 #[test]
@@ -27,7 +27,9 @@ fn refusal_after_an_unknown_put_settles_only_itself() {
     run.begun(&mut log, "a");
     for end in [PutEnd::Unknown, PutEnd::Refused] {
         assert!(matches!(run.guarded(&mut log), Effect::Put { .. }));
-        let Effect::Sleep { ms, waiting: Waiting::Quiet, .. } = run.effect(Input::Put(end)) else { panic!("{end:?}") };
+        let Effect::Sleep { ms, waiting: WaitReason::QuietTime, .. } = run.effect(Input::Put(end)) else {
+            panic!("{end:?}")
+        };
         assert_eq!(ms, TIMES.quiet_ms);
         run.now += ms;
         assert_eq!(run.effect(Input::Woke), Effect::Resolve);
@@ -50,8 +52,8 @@ fn after_a_read_of_the_target(mut run: Run<Moving>, log: &mut Log, found: &str, 
 #[test]
 fn read_of_a_new_target_proves_the_move() {
     let effect = after_a_read_of_the_target(Run::of(promote("b")), &mut Log::at_a(), "a", "b");
-    let Effect::Close(closing) = effect else { panic!("{effect:?}") };
-    assert_eq!(closing.status, Status::Committed);
+    let Effect::Close { outcome, .. } = effect else { panic!("{effect:?}") };
+    assert_eq!(outcome.status, Status::Committed);
 }
 
 #[test]

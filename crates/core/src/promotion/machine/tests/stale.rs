@@ -10,7 +10,9 @@ fn after_waiting(log: &mut Log, end: impl FnOnce(&mut Log)) -> Run<Moving> {
     let mut run = Run::of(promote("c"));
     log.begin("other", Op::Promote, "b");
     let open = run.looked(log, "a");
-    let Effect::Sleep { waiting: Waiting::Other(_), .. } = run.effect(open) else { panic!("it does not wait") };
+    let Effect::Sleep { waiting: WaitReason::OtherMove { .. }, .. } = run.effect(open) else {
+        panic!("it does not wait")
+    };
     assert_eq!(run.effect(Input::Woke), Effect::ReadLog);
     end(log);
     let gone = log.read(run.now);
@@ -43,7 +45,9 @@ fn run_is_stale_after_a_move_that_it_did_not_wait_for() {
         log.begin("third", Op::Promote, "b");
     });
     let open = run.looked(&mut log, "a");
-    let Effect::Sleep { waiting: Waiting::Other(_), .. } = run.effect(open) else { panic!("it does not wait") };
+    let Effect::Sleep { waiting: WaitReason::OtherMove { .. }, .. } = run.effect(open) else {
+        panic!("it does not wait")
+    };
     log.end(Status::Aborted, PutStatus::None);
     let gone = log.read(run.now);
     assert_eq!(run.effect(Input::Log(gone)), Effect::Look);
@@ -64,7 +68,7 @@ fn run_is_not_stale_after_a_move_that_it_met_later_and_that_was_aborted() {
     assert_eq!(run.effect(Input::Appended(lost)), Effect::Look, "what judges has changed");
     log.begin("other", Op::Promote, "b");
     let open = run.looked(&mut log, "a");
-    assert!(matches!(run.effect(open), Effect::Sleep { waiting: Waiting::Other(_), .. }));
+    assert!(matches!(run.effect(open), Effect::Sleep { waiting: WaitReason::OtherMove { .. }, .. }));
     log.end(Status::Aborted, PutStatus::None);
     assert_eq!(run.effect(Input::Woke), Effect::ReadLog);
     assert_eq!(run.guarded(&mut log), Effect::Look);
@@ -77,20 +81,22 @@ fn after_closing(log: &mut Log) -> Run<Moving> {
     let mut run = Run::of(promote("c"));
     log.begin("dead", Op::Promote, "b");
     let open = run.looked(log, "b");
-    let Effect::Sleep { until, waiting: Waiting::Other(_), .. } = run.effect(open) else { panic!("it does not wait") };
+    let Effect::Sleep { until, waiting: WaitReason::OtherMove { .. }, .. } = run.effect(open) else {
+        panic!("it does not wait")
+    };
     run.now = until;
     let Effect::Takeover { deadlines, .. } = run.guarded(log) else { panic!("it does not take over") };
     log.take_over("me", deadlines);
     let stored = AppendEnd::Stored(log.read(run.now));
-    let Effect::Sleep { ms: quiet_ms, waiting: Waiting::Quiet, .. } = run.effect(Input::Appended(stored)) else {
+    let Effect::Sleep { ms: quiet_ms, waiting: WaitReason::QuietTime, .. } = run.effect(Input::Appended(stored)) else {
         panic!("it does not wait for the quiet time")
     };
     run.now += quiet_ms;
     assert_eq!(run.effect(Input::Woke), Effect::Resolve);
     assert_eq!(run.effect(Input::Tag(tag("b", run.now))), Effect::ReadLog);
-    let Effect::Close(closing) = run.guarded(log) else { panic!("it is not closed") };
-    assert_eq!(closing.status, Status::Committed);
-    log.end(closing.status, closing.put);
+    let Effect::Close { outcome, .. } = run.guarded(log) else { panic!("it is not closed") };
+    assert_eq!(outcome.status, Status::Committed);
+    log.end(outcome.status, outcome.put);
     let stored = AppendEnd::Stored(log.read(run.now));
     assert_eq!(run.effect(Input::Appended(stored)), Effect::Look);
     run

@@ -8,12 +8,15 @@ fn new_owner_of_a_move_has_its_whole_ttl_and_grace() {
     log.begin("dead", Op::Promote, "b");
     let (machine, _) = Clearing::start(Part::Forward, worker(), 0);
     let mut run = Run { machine, now: 0 };
-    let Effect::Sleep { until, waiting: Waiting::Other(_), .. } = run.effect_of_log(&mut log) else { panic!() };
+    let Effect::Sleep { until, waiting: WaitReason::OtherMove { .. }, .. } = run.effect_of_log(&mut log) else {
+        panic!()
+    };
     run.now = until - 1;
     log.take_over("another", TIMES);
     for now in [until - 1, until, until - 1 + TIMES.ttl_ms + TIMES.grace_ms - 1] {
         run.now = now;
-        let Effect::Sleep { until: next, waiting: Waiting::Other(_), .. } = run.effect_of_log(&mut log) else {
+        let Effect::Sleep { until: next, waiting: WaitReason::OtherMove { .. }, .. } = run.effect_of_log(&mut log)
+        else {
             panic!("{now}: it takes over")
         };
         assert_eq!(next, until - 1 + TIMES.ttl_ms + TIMES.grace_ms);
@@ -66,8 +69,8 @@ fn closing_reads_until_old_values_prove_something() {
         }
         run.now = until;
         assert_eq!(run.effect(Input::Tag(tag("a", until))), Effect::ReadLog);
-        let Effect::Close(closing) = run.effect_of_log(&mut log) else { panic!("it is not closed") };
-        assert_eq!((closing.status, closing.put), (Status::Aborted, PutStatus::Unknown));
+        let Effect::Close { outcome, .. } = run.effect_of_log(&mut log) else { panic!("it is not closed") };
+        assert_eq!((outcome.status, outcome.put), (Status::Aborted, PutStatus::Unknown));
     }
 }
 
@@ -78,7 +81,7 @@ fn rollback_closes_after_the_quiet_time() {
     let (mut run, _) = Run::taking_over(Part::Abandon { at_once: true }, worker(), &mut log);
     run.reads_after_quiet(&mut log, TIMES.quiet_ms);
     assert_eq!(run.effect(Input::Tag(tag("a", run.now))), Effect::ReadLog);
-    assert!(matches!(run.effect_of_log(&mut log), Effect::Close(_)));
+    assert!(matches!(run.effect_of_log(&mut log), Effect::Close { .. }));
 }
 
 #[test]
