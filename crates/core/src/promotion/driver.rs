@@ -3,19 +3,21 @@
 use std::sync::Weak;
 
 use super::effects::Effects;
-use super::machine::{AppendEnd, Ask, Change, Effect, End, Input, Key, Moving, Next};
+use super::machine::{AppendEnd, Ask, Change, Effect, End, Input, Moving, Next};
 use super::request::{MoveOptions, Operation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Body, Decision, Intent, PolicyEntry, RecordedPolicy, Source, TargetManifest, UpstreamLog};
 use crate::policy::Finding;
 use crate::registry::Manifest;
-use crate::value::{Digest, IdempotencyKey, Line, Provenance, ReleaseLabel};
+use crate::value::{Line, Provenance, ReleaseLabel};
 
 /// One move, from its request to its end.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) effects: Effects,
-    pub(super) asked: Asked,
+    pub(super) operation: Operation,
+    pub(super) terms: MoveOptions,
+    pub(super) ask: Ask,
     pub(super) moving: Moving,
     /// The machine's next effect, or its end.
     pub(super) next: Next,
@@ -29,28 +31,6 @@ pub(super) struct Run {
     pub(super) label: Option<ReleaseLabel>,
     /// The error of a refusal that the machine knows only as such: by the policy, or because the ledger is behind.
     pub(super) refusal: Option<Error>,
-}
-
-/// The request of a move, with its key and its hash.
-#[derive(Clone, Debug)]
-pub(super) struct Asked {
-    pub(super) operation: Operation,
-    pub(super) terms: MoveOptions,
-    pub(super) key: IdempotencyKey,
-    pub(super) request: Digest,
-}
-
-impl Asked {
-    pub(super) fn ask(&self, target: Option<Digest>) -> Ask {
-        Ask {
-            op: self.operation.op(),
-            want: self.operation.want(target),
-            key: self.key.clone(),
-            key_from: if self.terms.idempotency_key.is_some() { Key::Given } else { Key::Random },
-            request: self.request,
-            on_conflict: self.terms.on_conflict,
-        }
-    }
 }
 
 impl Run {
@@ -108,7 +88,7 @@ impl Run {
     async fn record_policy(&mut self, seq: u64) -> Result<Input> {
         let policy = &self.effects.inner.policy;
         let (RecordedPolicy { name, digest }, text) = (policy.note(), policy.text());
-        let provenance = self.asked.terms.provenance.clone();
+        let provenance = self.terms.provenance.clone();
         let entry = PolicyEntry { name, digest, text, binding: false, provenance };
         let input = self.effects.append(seq, Body::Policy(entry)).await?;
         if matches!(input, Input::Appended(AppendEnd::Unknown)) {
@@ -147,8 +127,7 @@ impl Run {
     }
 
     fn intent(&self, change: Change) -> Result<Intent> {
-        let Asked { operation, terms, key, request } = &self.asked;
-        let Effects { channel, worker, manifests, .. } = &self.effects;
+        let Run { effects: Effects { channel, worker, manifests, .. }, operation, terms, ask, .. } = self;
         let (Some(decision), Some(manifest)) = (&self.decision, manifests.get(&change.target)) else {
             return Err(Error::new(ErrorKind::InternalFault, "a move began that was not judged"));
         };
@@ -159,8 +138,8 @@ impl Run {
         Ok(Intent {
             op: change.op,
             move_id: worker.move_id.clone(),
-            key: key.clone(),
-            request: *request,
+            key: ask.key.clone(),
+            request: ask.request,
             previous: change.previous,
             target: target_of(manifest),
             source: operation.source().cloned().unwrap_or(Source::Reference(own)),

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::inner::Inner;
-use super::machine::{AppendEnd, Effect, Input, LogRead, Ms, PutEnd, Replay, TagRead, Why, Worker};
+use super::machine::{AppendEnd, Ask, Effect, Input, Key, LogRead, Ms, PutEnd, Replay, TagRead, Why, Worker};
 use super::times::ms;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{AppendResult, ChannelLog};
@@ -19,7 +19,7 @@ use crate::log::{
 };
 use crate::policy::Finding;
 use crate::registry::{Manifest, Put};
-use crate::value::{Channel, Digest, IdempotencyKey, Line, Provenance, Timestamp};
+use crate::value::{Channel, Digest, Line, Provenance, Timestamp};
 
 /// The state of one worker on one channel.
 #[derive(Debug)]
@@ -54,10 +54,8 @@ pub(super) struct Author {
     pub(super) provenance: Provenance,
     /// The operation that a takeover names.
     pub(super) takeover: TakeoverOp,
-    /// The operation that a hold is looked up for; none for a recovery, which uses the operation of the open move.
-    pub(super) op: Option<Op>,
-    /// The key of the move, and true if the caller gave it.
-    pub(super) key: Option<(IdempotencyKey, bool)>,
+    /// The request; none for a recovery.
+    pub(super) ask: Option<Ask>,
 }
 
 /// The greatest age of the last read of the tag when the put is sent, in milliseconds.
@@ -174,7 +172,8 @@ impl Effects {
             None => tokio::join!(self.read_log(), self.inner.read_tag(&self.channel)),
         };
         let log = log?;
-        let (live, goes_on) = (log.state.live, matches!(self.author.op, Some(Op::Promote | Op::Rollback)));
+        let (live, goes_on) =
+            (log.state.live, matches!(self.author.ask, Some(Ask { op: Op::Promote | Op::Rollback, .. })));
         let read = match read {
             Err(error) if goes_on && live.is_some() && self.is_hidden(&error) => {
                 self.error = Some(error);
@@ -202,10 +201,10 @@ impl Effects {
 
     async fn read_on(&self, journal: &mut ChannelLog) -> Result<LogRead> {
         let state = journal.refresh().await?;
-        let replay = match &self.author.key {
+        let replay = match &self.author.ask {
             // No other move has a random key, except a move of this run whose answer was lost.
-            Some((key, given)) if *given || self.doubted => {
-                journal.committed(key).await?.map(|(seq, request, target)| Replay { seq, request, target })
+            Some(ask) if ask.key_from == Key::Given || self.doubted => {
+                journal.committed(&ask.key).await?.map(|(seq, request, target)| Replay { seq, request, target })
             }
             _ => None,
         };
@@ -220,8 +219,8 @@ impl Effects {
 
     /// The hold in force that stops this move; in a recovery, the one that stops the open move.
     pub(super) fn held(&self, state: &ChannelState) -> Option<ActiveHold> {
-        let op = match self.author.op {
-            Some(op) => op,
+        let op = match &self.author.ask {
+            Some(ask) => ask.op,
             None => state.open.as_ref()?.op,
         };
         state.held_at(self.inner.clock.now(), op).cloned()

@@ -1,6 +1,6 @@
 //! Gathers the facts of a move and has the policy judge them (step *judge* of the protocol).
 
-use super::driver::{Asked, Run, target_of};
+use super::driver::{Run, target_of};
 use super::machine::{Change, TagRead};
 use super::parts::{Depth, Parts, Preflight};
 use super::past::back;
@@ -27,7 +27,7 @@ impl Run {
     pub(super) async fn judge(&mut self, read: TagRead, lagging: bool, change: Change) -> Result<PolicyEvaluation> {
         self.label = self.release_label(change.target).await?;
         let manifest = self.target(change.target).await?;
-        let (effects, Asked { operation, terms, .. }) = (&self.effects, &self.asked);
+        let Run { effects, operation, terms, .. } = &*self;
         let (inner, channel, state) = (&effects.inner, &effects.channel, &effects.state);
         let here = passage(&mut *inner.refreshed(channel).await?, &change.target).await?;
         if matches!(operation, Operation::Rollback(Some(_))) && here == LiveHistory::Never {
@@ -42,7 +42,7 @@ impl Run {
         }
         let mut facts = Facts::new(op, state, terms.provenance.clone(), inner.clock.now());
         facts.observed = if lagging || read.hidden { state.live } else { read.value };
-        facts.source = self.asked.operation.source().cloned();
+        facts.source = self.operation.source().cloned();
         if let (Some(tag), Some(Source::Reference(_))) = (&terms.tag, &facts.source) {
             let answered = inner.registry.resolve(channel.repository(), tag).await?;
             facts.tagged = Some(Tagged { tag: tag.clone(), answered });
@@ -66,7 +66,7 @@ impl Run {
     /// PUT_AGAIN: the move that an unnamed rollback was to leave was closed without a result, so the live digest is put
     /// again.
     async fn finding_of_a_put_again(&self, change: &Change) -> Result<Option<Finding>> {
-        let unnamed = matches!(self.asked.operation, Operation::Rollback(None));
+        let unnamed = matches!(self.operation, Operation::Rollback(None));
         if !unnamed || change.previous != Some(change.target) {
             return Ok(None);
         }
@@ -135,7 +135,7 @@ impl Run {
 
     /// The error for a target that is absent: the policy's refusal, or REGISTRY_ABSENT if the policy does not refuse.
     pub(super) async fn judge_absent(&self, source: &Source) -> Result<Error> {
-        let (inner, Asked { operation, terms, .. }) = (&self.effects.inner, &self.asked);
+        let (inner, Run { operation, terms, .. }) = (&self.effects.inner, self);
         let state = self.effects.read_log().await?.state;
         let mut facts = Facts::new(operation.op(), &state, terms.provenance.clone(), inner.clock.now());
         facts.source = Some(source.clone());

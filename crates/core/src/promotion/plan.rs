@@ -4,9 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use serde::Serialize;
-use uuid::Uuid;
 
-use super::driver::{Asked, Run};
+use super::driver::Run;
 use super::inner::Inner;
 use super::machine::{Change, Effect, Input, Next, OnConflict, same_basis};
 use super::receipt::Receipt;
@@ -130,12 +129,7 @@ impl Plan {
     ) -> Result<Plan> {
         let terms = terms.labelled();
         operation.check(channel, &terms)?;
-        let request = operation.request(channel, &terms)?;
-        let key = match &terms.idempotency_key {
-            Some(key) => key.clone(),
-            None => format!("auto-{}", Uuid::now_v7()).parse()?,
-        };
-        let mut run = Run::of(inner, channel, Asked { operation, terms, key, request }).await?;
+        let mut run = Run::of(inner, channel, operation, terms).await?;
         detached(|caller| async move {
             let what = loop {
                 match run.next.clone() {
@@ -162,8 +156,8 @@ impl Plan {
 
     /// Plans the move of `run` again, to execute it.
     async fn again(run: &Run) -> Result<Plan> {
-        let Asked { operation, terms, .. } = run.asked.clone();
-        Plan::make(&run.effects.inner, Purpose::Act, &run.effects.channel, operation, terms).await
+        let Run { effects, operation, terms, .. } = run;
+        Plan::make(&effects.inner, Purpose::Act, &effects.channel, operation.clone(), terms.clone()).await
     }
 }
 
@@ -179,7 +173,7 @@ impl ApprovedPlan {
         };
         if run.effects.inner.now().saturating_sub(planned_ms) > FRESH_MS {
             let again = Plan::again(&run).await?;
-            let queues = run.asked.terms.on_conflict == OnConflict::Requeue;
+            let queues = run.terms.on_conflict == OnConflict::Requeue;
             let same_basis = same_basis(&again.run.effects.state, &run.effects.state);
             match again.what {
                 What::Settled(receipt) => return Ok(receipt),
@@ -222,7 +216,7 @@ where
 
 impl Run {
     fn dead_move(&self, open: &OpenMove) -> DeadMove {
-        let same_key = self.asked.key == open.key && self.asked.request == open.request;
+        let same_key = self.ask.key == open.key && self.ask.request == open.request;
         let closing = if same_key { DeadMoveEnd::Complete } else { DeadMoveEnd::CommitOrAbort };
         DeadMove { seq: open.seq, op: open.op, target: open.target, closing }
     }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::driver::{Asked, Run};
+use uuid::Uuid;
+
+use super::driver::Run;
 use super::effects::{Author, Effects};
 use super::inner::Inner;
-use super::machine::{Moving, Next};
-use super::request::Operation;
+use super::machine::{Ask, Key, Moving, Next};
+use super::request::{MoveOptions, Operation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Source;
 use crate::registry::Manifest;
@@ -14,38 +16,46 @@ use crate::value::{Channel, Digest, Target};
 
 impl Run {
     /// Starts the run of a request: reads the log, the tag, the target and the pins at the same time.
-    pub(super) async fn of(inner: &Arc<Inner>, channel: &Channel, asked: Asked) -> Result<Run> {
-        let op = asked.operation.op();
-        let author = Author {
-            provenance: asked.terms.provenance.clone(),
-            takeover: op.into(),
-            op: Some(op),
-            key: Some((asked.key.clone(), asked.terms.idempotency_key.is_some())),
+    pub(super) async fn of(
+        inner: &Arc<Inner>,
+        channel: &Channel,
+        operation: Operation,
+        terms: MoveOptions,
+    ) -> Result<Run> {
+        let (op, want, on_conflict) = (operation.op(), operation.want(None), terms.on_conflict);
+        let (key, key_from) = match &terms.idempotency_key {
+            Some(key) => (key.clone(), Key::Given),
+            None => (format!("auto-{}", Uuid::now_v7()).parse()?, Key::Random),
         };
-        let effects = Effects::new(inner, channel, asked.terms.timeout, author)?;
-        let (moving, first) = Moving::start(asked.ask(None), effects.worker.clone(), effects.inner.now());
+        let ask = Ask { op, want, key, key_from, request: operation.request(channel, &terms)?, on_conflict };
+        let (provenance, takeover) = (terms.provenance.clone(), op.into());
+        let author = Author { provenance, takeover, ask: Some(ask.clone()) };
+        let effects = Effects::new(inner, channel, terms.timeout, author)?;
+        let (moving, first) = Moving::start(ask.clone(), effects.worker.clone(), effects.inner.now());
         let (next, upstream, warnings) = (Next::Do(first), Vec::new(), Vec::new());
         let (decision, label, refusal) = (None, None, None);
-        let mut run = Run { effects, asked, moving, next, decision, upstream, warnings, label, refusal };
+        let mut run =
+            Run { effects, operation, terms, ask, moving, next, decision, upstream, warnings, label, refusal };
         let target = run.read_ahead().await?;
-        (run.moving, _) = Moving::start(run.asked.ask(target), run.effects.worker.clone(), run.effects.inner.now());
+        run.ask.want = run.operation.want(target);
+        (run.moving, _) = Moving::start(run.ask.clone(), run.effects.worker.clone(), run.effects.inner.now());
         Ok(run)
     }
 
     /// Reads log, tag, target and pins at the same time. Returns the target's digest, if the request names a target.
     async fn read_ahead(&mut self) -> Result<Option<Digest>> {
         let channel = self.effects.channel.clone();
-        let source = match self.asked.operation.clone() {
+        let source = match self.operation.clone() {
             Operation::Rollback(Some(target)) => {
                 Some(Source::Reference(channel.repository().digest(self.rollback_digest(&target).await?)))
             }
-            _ => self.asked.operation.source().cloned(),
+            _ => self.operation.source().cloned(),
         };
         let effects = &self.effects;
         let log = async {
             let log = effects.read_log().await?;
             // An unnamed rollback goes back to the previous digest, if no move is open.
-            let previous = match self.asked.operation {
+            let previous = match self.operation {
                 Operation::Rollback(None) => log.state.previous,
                 _ => None,
             };

@@ -129,11 +129,11 @@ impl Run {
 
     /// The receipt of a move's end, or its error.
     pub(super) async fn receipt(&self, end: End) -> Result<Receipt> {
-        let (effects, asked) = (&self.effects, &self.asked);
+        let effects = &self.effects;
         let (channel, warnings) = (effects.channel.clone(), effects.warnings.clone());
         let (result, event) = match end {
             End::Unchanged(digest) => {
-                let (op, live) = (asked.operation.op(), Live::of(&self.live_event().await?)?);
+                let (op, live) = (self.operation.op(), Live::of(&self.live_event().await?)?);
                 let (result, previous_digest) = (MoveResult::Unchanged, Some(digest));
                 return Ok(Receipt { channel, op, result, previous_digest, digest, r#move: None, live, warnings });
             }
@@ -144,7 +144,7 @@ impl Run {
                 let event = effects.event(seq).await?;
                 match event.status() {
                     MoveStatus::Open => return Err(self.error(&end)),
-                    MoveStatus::Committed if event.intent.key == asked.key => (MoveResult::Committed, event),
+                    MoveStatus::Committed if event.intent.key == self.ask.key => (MoveResult::Committed, event),
                     _ => {
                         let message =
                             format!("{channel}: another worker took the move over and closed it without effect");

@@ -56,7 +56,7 @@ impl Promoter {
             RecoveryMode::RollForward => (Part::Forward, TakeoverOp::Recover),
             RecoveryMode::Abort => (Part::Abandon { at_once: false }, TakeoverOp::Abort),
         };
-        let author = Author { provenance, takeover, op: None, key: None };
+        let author = Author { provenance, takeover, ask: None };
         let mut effects = Effects::new(&self.inner, channel, timeout, author)?;
         let (mut clearing, first) = Clearing::start(part, effects.worker.clone(), effects.inner.now());
         detached(|caller| async move {

@@ -47,10 +47,10 @@ impl Run {
     /// The label of the release that this move brings: the label that was given; else the source's tag; else the label
     /// of the move that made the digest live, on the source channel or here.
     pub(super) async fn release_label(&self, digest: Digest) -> Result<Option<ReleaseLabel>> {
-        if let Some(label) = &self.asked.terms.provenance.release {
+        if let Some(label) = &self.terms.provenance.release {
             return Ok(Some(label.clone()));
         }
-        let channel = match self.asked.operation.source() {
+        let channel = match self.operation.source() {
             Some(Source::Channel(channel)) => channel,
             Some(Source::Reference(reference)) => match reference.target() {
                 Target::Tag(tag) => return Ok(tag.as_str().parse().ok()),
