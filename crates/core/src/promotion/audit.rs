@@ -154,8 +154,6 @@ impl Promoter {
 
     async fn read_log(&self, channel: &Channel) -> Result<LogRead> {
         let state = self.inner.journal(channel).lock().await.refresh().await?;
-        let first_read = self.inner.first_read(channel, state.size);
-        let settle_ms = self.inner.times.deadlines_for(channel.repository().registry()).settle_ms;
-        Ok(LogRead { state, replay: None, held: false, first_read, settle_ms })
+        Ok(self.inner.log_read(channel, state))
     }
 }

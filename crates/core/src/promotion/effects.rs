@@ -32,7 +32,7 @@ pub(super) struct Effects {
     pub(super) manifests: HashMap<Digest, Manifest>,
     /// Digests whose pins are confirmed.
     pub(super) pinned: Vec<Digest>,
-    /// Problems that did not stop the move from being closed.
+    /// Problems that did not stop the move from being closed: at most one, a missing pin.
     pub(super) warnings: Vec<Finding>,
     /// The last error of the registry or the ledger.
     pub(super) error: Option<Error>,
@@ -213,8 +213,7 @@ impl Effects {
 
     fn log_with(&self, state: Arc<ChannelState>, replay: Option<Replay>) -> LogRead {
         let held = self.held(&state).is_some();
-        let first_read = self.inner.first_read(&self.channel, state.size);
-        LogRead { state, replay, held, first_read, settle_ms: self.worker.deadlines.settle_ms }
+        LogRead { replay, held, ..self.inner.log_read(&self.channel, state) }
     }
 
     /// The hold in force that stops this move; in a recovery, the one that stops the open move.

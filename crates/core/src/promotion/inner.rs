@@ -7,17 +7,16 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::machine::{FirstRead, Ms, TagRead, WaitReason};
+use super::machine::{FirstRead, LogRead, Ms, TagRead, WaitReason};
 use super::times::{Times, ms};
 use crate::error::{Error, Result};
 use crate::ledger::{ChannelLog, Ledger, Snapshot};
-use crate::log::Deadlines;
+use crate::log::{ChannelState, Deadlines};
 use crate::policy::Policy;
 use crate::registry::Registry;
 use crate::value::{Channel, Clock, Pipeline};
 
 /// The state that all runs of a promoter share.
-#[derive(Clone)]
 pub(super) struct Inner {
     pub(super) registry: Arc<dyn Registry>,
     pub(super) ledger: Arc<dyn Ledger>,
@@ -26,9 +25,9 @@ pub(super) struct Inner {
     pub(super) pipeline: Option<Pipeline>,
     pub(super) times: Times,
     pub(super) observer: Option<Arc<dyn ProgressObserver>>,
-    pub(super) journals: Arc<std::sync::Mutex<HashMap<Channel, Arc<Mutex<ChannelLog>>>>>,
+    pub(super) journals: std::sync::Mutex<HashMap<Channel, Arc<Mutex<ChannelLog>>>>,
     /// The times at which this process first read the entries of each log.
-    pub(super) first_reads: Arc<std::sync::Mutex<HashMap<Channel, FirstRead>>>,
+    pub(super) first_reads: std::sync::Mutex<HashMap<Channel, FirstRead>>,
 }
 
 /// A callback for progress: it is called each time a run waits.
@@ -63,13 +62,15 @@ impl Inner {
         ms(self.clock.monotonic())
     }
 
-    /// Notes that the channel's log was read up to `size`. Returns the times at which its entries were first read here.
-    pub(super) fn first_read(&self, channel: &Channel, size: u64) -> FirstRead {
+    /// The log of a channel, read now up to `state`, for a caller that has no key and that no hold stops. Notes the time
+    /// at which this process first read its entries.
+    pub(super) fn log_read(&self, channel: &Channel, state: Arc<ChannelState>) -> LogRead {
         let now = self.now();
         let mut all = self.first_reads.lock().unwrap_or_else(PoisonError::into_inner);
         let first_read = all.entry(channel.clone()).or_default();
-        first_read.note(size, now, Deadlines::MAX_MS);
-        first_read.clone()
+        first_read.note(state.size, now, Deadlines::MAX_MS);
+        let settle_ms = self.times.deadlines_for(channel.repository().registry()).settle_ms;
+        LogRead { state, replay: None, held: false, first_read: first_read.clone(), settle_ms }
     }
 
     /// The registry's answer for the channel's tag now.

@@ -13,9 +13,6 @@ use crate::policy::Finding;
 use crate::registry::{Put, pin_tag};
 use crate::value::Digest;
 
-/// The guardrail name of the warning that a pin is missing.
-const PINS: &str = "pins";
-
 impl Effects {
     /// Writes the pin of each digest that is not known to have one yet (*pinned-first*).
     pub(super) async fn pin(&mut self, digests: [Option<Digest>; 2]) -> Result<()> {
@@ -79,8 +76,7 @@ impl Effects {
         let why =
             format!("{digest} is live, and its pin could not be written, so that a cleaner may take it later: {error}");
         // A close whose answer was lost is tried again, and the pin with it: only the newest warning stays.
-        self.warnings.retain(|warning| warning.guardrail.as_str() != PINS);
-        self.warnings.push(Finding::warn(PINS, "PIN_MISSING", why));
+        self.warnings = vec![Finding::warn("pins", "PIN_MISSING", why)];
     }
 }
 

@@ -116,8 +116,8 @@ impl PromoterBuilder {
                 pipeline: self.pipeline,
                 times: self.times,
                 observer: self.observer,
-                journals: Arc::default(),
-                first_reads: Arc::default(),
+                journals: Default::default(),
+                first_reads: Default::default(),
             }),
         }
     }

@@ -170,10 +170,7 @@ impl Operation {
     /// not as they were resolved. The provenance and the reason are not part of it: a job that is run again has another
     /// attempt.
     pub(super) fn request(&self, channel: &Channel, terms: &MoveOptions) -> Result<Digest> {
-        let to = match self {
-            Operation::Rollback(to) => to.as_ref(),
-            _ => None,
-        };
+        let to = if let Operation::Rollback(to) = self { to.as_ref() } else { None };
         let mut request = json!({
             "op": self.op(),
             "channel": channel,

@@ -22,8 +22,7 @@ pub(super) struct Holding {
     step: Step,
     /// The time to live counts from here.
     start: Ms,
-    put_ms: Ms,
-    fresh_ms: Ms,
+    worker: Worker,
     /// False if the move puts nothing.
     puts: bool,
     /// The time at which the last read of the tag was sent.
@@ -36,8 +35,6 @@ pub(super) struct Holding {
     stop: Option<Why>,
     /// The number of reads of the tag in a row that decided nothing.
     reads: u32,
-    #[cfg(test)]
-    left_out: Option<Rule>,
 }
 
 /// The part of this worker in the move.
@@ -101,15 +98,12 @@ impl Holding {
             log,
             step: Step::Guarding,
             start,
-            put_ms: worker.put_ms,
-            fresh_ms: worker.fresh_ms,
+            worker: worker.clone(),
             puts: !open.as_it_is,
             looked: start,
             seen: open.op != Op::Bootstrap,
             sent: Sent::default(),
             reads: 0,
-            #[cfg(test)]
-            left_out: worker.left_out,
             open,
         }
     }
@@ -175,9 +169,9 @@ impl Holding {
 
     /// The last time at which a put may be sent, so that it ends within the time to live.
     fn not_after(&self) -> Ms {
-        let not_after = self.until().saturating_sub(self.put_ms);
+        let not_after = self.until().saturating_sub(self.worker.put_ms);
         #[cfg(test)]
-        let not_after = if self.left_out == Some(Rule::NoLatePut) { Ms::MAX } else { not_after };
+        let not_after = if self.worker.left_out == Some(Rule::NoLatePut) { Ms::MAX } else { not_after };
         not_after
     }
 
@@ -193,7 +187,7 @@ impl Holding {
 
     fn is_open_in(&self, log: &LogRead) -> bool {
         #[cfg(test)]
-        if self.left_out == Some(Rule::TakeoverRecorded) {
+        if self.worker.left_out == Some(Rule::TakeoverRecorded) {
             return log.state.open.as_ref().is_some_and(|open| open.move_id == self.open.move_id);
         }
         log.state.open.as_ref().is_some_and(|open| {
@@ -204,7 +198,7 @@ impl Holding {
     /// Begins step *guard*: reads the log, and also the tag if its last read is too old.
     fn guard(&mut self, now: Ms) -> Next {
         self.step = Step::Guarding;
-        let stale = now.saturating_sub(self.looked) > self.fresh_ms;
+        let stale = now.saturating_sub(self.looked) > self.worker.fresh_ms;
         let looks = self.part == Part::Begun && self.sent.all == 0 && self.puts && stale;
         Next::Do(if looks { Effect::Look } else { Effect::ReadLog })
     }
@@ -216,7 +210,7 @@ impl Holding {
         }
         let held = log.held;
         #[cfg(test)]
-        let held = held && self.left_out != Some(Rule::HoldAtGuard);
+        let held = held && self.worker.left_out != Some(Rule::HoldAtGuard);
         self.log = log;
         match self.part {
             _ if !held => {}
@@ -240,7 +234,7 @@ impl Holding {
             false => self.read_back(now),
             true => {
                 self.step = Step::Putting;
-                Next::Do(Effect::Put { open: Box::new(self.open.clone()), timeout_ms: self.put_ms, not_after })
+                Next::Do(Effect::Put { open: Box::new(self.open.clone()), timeout_ms: self.worker.put_ms, not_after })
             }
         }
     }
@@ -275,7 +269,8 @@ impl Holding {
     fn read_back(&mut self, now: Ms) -> Next {
         let wait = self.sent.quiet.saturating_sub(now);
         #[cfg(test)]
-        let wait = if self.left_out == Some(Rule::QuietBeforeOutcome) && self.part == Part::Begun { 0 } else { wait };
+        let wait =
+            if self.worker.left_out == Some(Rule::QuietBeforeOutcome) && self.part == Part::Begun { 0 } else { wait };
         if wait > 0 {
             self.step = Step::Quiet;
             return Next::Do(Effect::Sleep { ms: wait, until: self.sent.quiet, waiting: WaitReason::QuietTime });
@@ -337,7 +332,7 @@ impl Holding {
     fn status(&self, why: Option<Why>) -> Status {
         let may_have_landed = !matches!(self.put_status(), PutStatus::None | PutStatus::Refused);
         #[cfg(test)]
-        let may_have_landed = may_have_landed && self.left_out != Some(Rule::FailedAlone);
+        let may_have_landed = may_have_landed && self.worker.left_out != Some(Rule::FailedAlone);
         match why {
             None => Status::Committed,
             Some(Why::NotPinned | Why::PutRefused) if !may_have_landed => Status::Failed,
@@ -349,7 +344,7 @@ impl Holding {
     /// closes the move.
     fn close(&mut self, verdict: Verdict, log: LogRead) -> Next {
         #[cfg(test)]
-        if matches!(self.left_out, Some(Rule::OutcomeByOwner | Rule::TakeoverRecorded))
+        if matches!(self.worker.left_out, Some(Rule::OutcomeByOwner | Rule::TakeoverRecorded))
             && let Some(open) = log.state.open.as_ref().filter(|open| open.move_id == self.open.move_id)
         {
             self.open = open.clone();

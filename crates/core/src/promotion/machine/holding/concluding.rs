@@ -20,7 +20,7 @@ impl Holding {
         let settle_ms = self.open.settle_ms.max(self.log.settle_ms);
         let from = self.sent.last.map_or(0, |at| at.saturating_add(quiet_ms).saturating_add(settle_ms));
         #[cfg(test)]
-        let from = if self.left_out == Some(Rule::OldProvesNothing) { self.sent.quiet } else { from };
+        let from = if self.worker.left_out == Some(Rule::OldProvesNothing) { self.sent.quiet } else { from };
         from
     }
 
@@ -48,7 +48,7 @@ impl Holding {
                     || self.log.is_past(target, read)
                     || self.log.state.trail.may_be(target).is_some();
                 #[cfg(test)]
-                let had = had && self.left_out != Some(Rule::TargetProvesOnce);
+                let had = had && self.worker.left_out != Some(Rule::TargetProvesOnce);
                 !had || self.sent.accepted
             }
         }
@@ -64,7 +64,7 @@ impl Holding {
         let (settled, foreign) = (!self.log.is_unsettled(&read), self.is_foreign(&read));
         let refused = self.sent.all > 0 && self.sent.all == self.sent.refused && self.open.epoch == 0;
         #[cfg(test)]
-        let refused = refused || (self.left_out == Some(Rule::FailedAlone) && self.sent.refused > 0);
+        let refused = refused || (self.worker.left_out == Some(Rule::FailedAlone) && self.sent.refused > 0);
         if refused {
             return self.outcome(value, Some(Why::PutRefused));
         }
@@ -115,7 +115,7 @@ impl Holding {
             _ => self.proves_from().min(self.until()),
         };
         #[cfg(test)]
-        let over = if self.left_out == Some(Rule::ClosingWaits) { 0 } else { over };
+        let over = if self.worker.left_out == Some(Rule::ClosingWaits) { 0 } else { over };
         match read.sent >= over || now >= self.until() {
             // Nothing is observed while the channel is unsettled.
             true if foreign => self.overwritten(read.value),
