@@ -13,8 +13,8 @@ use super::times::ms;
 use crate::drift::{AuditReport, ChannelAudit, Drift};
 use crate::error::Result;
 use crate::log::ChannelState;
-use crate::policy::{Finding, LiveHistory, PartsPresent};
-use crate::value::{Channel, Digest};
+use crate::policy::{LiveHistory, PartsPresent};
+use crate::value::Channel;
 
 /// The options of an audit. By default it waits for reads to settle, for three minutes at most, and looks at the tag
 /// alone.
@@ -84,7 +84,9 @@ impl Promoter {
         if let (AuditLooks::TagAndParts, Drift::InSync { live } | Drift::Lagging { expected: live, .. }) =
             (options.looks, &audited.drift)
         {
-            audited.findings.extend(self.parts_of(channel, *live).await);
+            let (registry, repository, depth) = (&*self.inner.registry, channel.repository(), Depth::Everything);
+            let parts = Preflight { registry, repository, depth }.parts_of(*live).await;
+            audited.findings.extend(PartsPresent::warning(live, &parts.missing, &parts.unknown));
         }
         audited
     }
@@ -102,13 +104,6 @@ impl Promoter {
             audited.drift = Drift::PossiblyOpen { seq: doubt.seq, target: doubt.target, observed };
         }
         Ok(audited)
-    }
-
-    /// The warning about missing or unknown parts of a live digest.
-    async fn parts_of(&self, channel: &Channel, live: Digest) -> Option<Finding> {
-        let (registry, repository, depth) = (&*self.inner.registry, channel.repository(), Depth::Everything);
-        let parts = Preflight { registry, repository, depth }.parts_of(live).await;
-        PartsPresent::warning(&live, &parts.missing, &parts.unknown)
     }
 
     async fn look_at(&self, channel: &Channel, timeout: Option<Duration>) -> Result<ChannelAudit> {

@@ -3,7 +3,7 @@
 use std::sync::Weak;
 
 use super::effects::Effects;
-use super::machine::{AppendEnd, Ask, Change, Effect, End, Input, Moving, Next};
+use super::machine::{AppendEnd, Ask, Change, Effect, Input, Moving, Next};
 use super::request::{MoveOptions, Operation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Body, Decision, Intent, PolicyEntry, RecordedPolicy, Source, TargetManifest, UpstreamLog};
@@ -34,17 +34,6 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Performs the machine's effects until the end. Once an intent may be in the log, it goes on even if the caller is
-    /// gone.
-    pub(super) async fn drive(&mut self, caller: &Weak<()>) -> Result<End> {
-        loop {
-            match self.next.clone() {
-                Next::End(end) => return Ok(end),
-                Next::Do(effect) => self.step(effect, caller).await?,
-            }
-        }
-    }
-
     /// Performs the machine's next effect.
     pub(super) async fn step(&mut self, effect: Effect, caller: &Weak<()>) -> Result<()> {
         self.effects.check_caller(&effect, caller)?;
@@ -98,22 +87,17 @@ impl Run {
         Ok(input)
     }
 
-    /// Appends the intent. If the answer is lost, reads the log at once to see if the intent is there.
-    async fn write_intent(&self, seq: u64, body: Body) -> Result<AppendEnd> {
-        let appended = self.effects.write(seq, body).await?;
+    /// Steps *intent* and *pin*, in this order: a pin that no log explains is a sign of another ledger.
+    async fn begin(&mut self, seq: u64, change: Change) -> Result<Input> {
+        let intent = Box::new(self.intent(change)?);
+        let mut appended = self.effects.write(seq, Body::Intent(intent)).await?;
+        // If the answer is lost, the log is read at once to see if the intent is there.
         if appended == AppendEnd::Unknown
             && let Ok(log) = self.effects.read_log().await
             && log.state.open.as_ref().is_some_and(|open| open.owner == self.effects.worker.owner)
         {
-            return Ok(AppendEnd::Stored(log));
+            appended = AppendEnd::Stored(log);
         }
-        Ok(appended)
-    }
-
-    /// Steps *intent* and *pin*, in this order: a pin that no log explains is a sign of another ledger.
-    async fn begin(&mut self, seq: u64, change: Change) -> Result<Input> {
-        let intent = Box::new(self.intent(change)?);
-        let appended = self.write_intent(seq, Body::Intent(intent)).await?;
         self.effects.doubted |= appended == AppendEnd::Unknown;
         // Without an answer nothing is pinned here: if the intent is in the log after all, its put and its close pin
         // the digests first.

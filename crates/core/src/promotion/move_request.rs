@@ -179,18 +179,17 @@ impl MoveRequest<'_, Option<RollbackTarget>> {
 impl<'a, O: Into<Operation>> MoveRequest<'a, O> {
     /// Plans the move and has the policy judge it, as [`Promoter::plan`].
     pub async fn plan(self) -> Result<Plan> {
-        let (promoter, channel) = (self.promoter, self.channel);
-        let (operation, options) = self.checked()?;
+        let (promoter, channel, operation, options) = self.checked()?;
         promoter.plan(channel, operation, options).await
     }
 
-    fn checked(self) -> Result<(Operation, MoveOptions)> {
+    fn checked(self) -> Result<(&'a Promoter, &'a Channel, Operation, MoveOptions)> {
         let operation = self.asked?.into();
         let Some(provenance) = self.options.provenance.clone() else {
             let message = "provenance: a move needs one; give Provenance::from_ci() or Provenance::manual(name)";
             return Err(Error::new(ErrorKind::ProvenanceIncomplete, message).with_context("channel", self.channel));
         };
-        Ok((operation, self.options.with_provenance(provenance)))
+        Ok((self.promoter, self.channel, operation, self.options.with_provenance(provenance)))
     }
 }
 
@@ -200,8 +199,7 @@ impl<'a, O: Into<Operation> + Send + 'a> IntoFuture for MoveRequest<'a, O> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (promoter, channel) = (self.promoter, self.channel);
-            let (operation, options) = self.checked()?;
+            let (promoter, channel, operation, options) = self.checked()?;
             promoter.run(channel, operation, options).await
         })
     }

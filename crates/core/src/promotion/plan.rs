@@ -11,7 +11,7 @@ use super::machine::{Change, Effect, Input, Next, OnConflict, same_basis};
 use super::receipt::Receipt;
 use super::request::{MoveOptions, Operation};
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::log::{Op, OpenMove};
+use crate::log::Op;
 use crate::policy::{Finding, PolicyEvaluation, Refusal};
 use crate::value::{Channel, Digest};
 
@@ -138,7 +138,9 @@ impl Plan {
                     }
                     Next::End(end) => break What::Settled(run.receipt(end).await?),
                     Next::Do(Effect::Takeover { open, .. }) if purpose == Purpose::Look => {
-                        break What::DeadMove(run.dead_move(&open));
+                        let same_key = run.ask.key == open.key && run.ask.request == open.request;
+                        let closing = if same_key { DeadMoveEnd::Complete } else { DeadMoveEnd::CommitOrAbort };
+                        break What::DeadMove(DeadMove { seq: open.seq, op: open.op, target: open.target, closing });
                     }
                     Next::Do(Effect::Observe { observed, .. }) if purpose == Purpose::Look => {
                         // The drift is refused even though it is not recorded.
@@ -190,8 +192,13 @@ impl ApprovedPlan {
         let input = run.permit(judgement.decide()?);
         run.tell(Ok(input));
         detached(|caller| async move {
-            let end = run.drive(&caller).await?;
-            run.receipt(end).await
+            // Once an intent may be in the log, the run goes on even if the caller is gone.
+            loop {
+                match run.next.clone() {
+                    Next::Do(effect) => run.step(effect, &caller).await?,
+                    Next::End(end) => return run.receipt(end).await,
+                }
+            }
         })
         .await
     }
@@ -212,12 +219,4 @@ where
         let message = format!("{what} cut the run: it is not known whether a move is open; recover the channel");
         Error::new(ErrorKind::MoveIndeterminate, message).with_source(e)
     })?
-}
-
-impl Run {
-    fn dead_move(&self, open: &OpenMove) -> DeadMove {
-        let same_key = self.ask.key == open.key && self.ask.request == open.request;
-        let closing = if same_key { DeadMoveEnd::Complete } else { DeadMoveEnd::CommitOrAbort };
-        DeadMove { seq: open.seq, op: open.op, target: open.target, closing }
-    }
 }

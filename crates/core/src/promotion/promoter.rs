@@ -107,19 +107,18 @@ impl PromoterBuilder {
 
     fn over(self, registry: Arc<dyn Registry>, ledger: Arc<dyn Ledger>) -> Promoter {
         let policy = self.policy.unwrap_or_else(Policy::standard);
-        Promoter {
-            inner: Arc::new(Inner {
-                registry,
-                ledger,
-                clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
-                policy: Arc::new(policy.with_pipeline(self.pipeline.clone())),
-                pipeline: self.pipeline,
-                times: self.times,
-                observer: self.observer,
-                journals: Default::default(),
-                first_reads: Default::default(),
-            }),
-        }
+        let inner = Inner {
+            registry,
+            ledger,
+            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
+            policy: Arc::new(policy.with_pipeline(self.pipeline.clone())),
+            pipeline: self.pipeline,
+            times: self.times,
+            observer: self.observer,
+            journals: Default::default(),
+            first_reads: Default::default(),
+        };
+        Promoter { inner: Arc::new(inner) }
     }
 }
 

@@ -113,20 +113,16 @@ impl Promoter {
             return Err(Error::new(ErrorKind::ValueInvalid, format!("a hold until {until} would have ended already")));
         }
         if self.state(channel).await?.size == 0 {
-            self.refuse_absent(channel).await?;
+            let looked = self.inner.registry.resolve(channel.repository(), channel.tag());
+            // In an incident the hold matters more than this check: if the registry does not answer, it is recorded.
+            if let Ok(Ok(None)) = tokio::time::timeout(TAG_WITHIN, looked).await {
+                let message = format!(
+                    "{channel} cannot be held: the ledger has no log of it, and the registry has no such tag; check its name"
+                );
+                return Err(Error::new(ErrorKind::ChannelAbsent, message).with_context("channel", channel));
+            }
         }
         self.inner.journal(channel).lock().await.note(Body::Hold(hold), now).await
-    }
-
-    /// CHANNEL_ABSENT if the registry says that it has no such tag.
-    async fn refuse_absent(&self, channel: &Channel) -> Result<()> {
-        let looked = self.inner.registry.resolve(channel.repository(), channel.tag());
-        // In an incident the hold matters more than this check: if the registry does not answer, the hold is recorded.
-        let Ok(Ok(None)) = tokio::time::timeout(TAG_WITHIN, looked).await else { return Ok(()) };
-        let message = format!(
-            "{channel} cannot be held: the ledger has no log of it, and the registry has no such tag; check its name"
-        );
-        Err(Error::new(ErrorKind::ChannelAbsent, message).with_context("channel", channel))
     }
 
     /// The holds in force now, by the clock of this machine. A hold stays in force until 5 min after its end: clocks

@@ -55,10 +55,7 @@ impl Run {
         let log = async {
             let log = effects.read_log().await?;
             // An unnamed rollback goes back to the previous digest, if no move is open.
-            let previous = match self.operation {
-                Operation::Rollback(None) => log.state.previous,
-                _ => None,
-            };
+            let previous = log.state.previous.filter(|_| self.operation == Operation::Rollback(None));
             let (live, previous) = tokio::join!(self.pin_of(log.state.live), self.pin_of(previous));
             Ok::<_, Error>((log, [live, previous]))
         };
@@ -108,12 +105,7 @@ impl Run {
                 (channel.repository().digest(live), Some(live))
             }
         };
-        let pin = async {
-            match digest {
-                Some(_) => self.pin_of(digest).await,
-                None => self.pin_of(self.guess().await).await,
-            }
-        };
+        let pin = async { self.pin_of(if digest.is_some() { digest } else { self.guess().await }).await };
         let (manifest, pin) = tokio::join!(self.effects.inner.registry.fetch(&reference), pin);
         Ok((manifest?, pin))
     }

@@ -177,9 +177,8 @@ impl Run {
     /// IDEMPOTENCY_SUPERSEDED, with the move that replaced this one: its release, its run, its actor and its time.
     async fn superseded(&self, seq: u64) -> Error {
         let effects = &self.effects;
-        let (own, live) = match (effects.event(seq).await, self.live_event().await) {
-            (Ok(own), Ok(live)) => (own, live),
-            _ => return effects.error_of(Why::Superseded(seq)).with_context("seq", seq),
+        let (Ok(own), Ok(live)) = (effects.event(seq).await, self.live_event().await) else {
+            return effects.error_of(Why::Superseded(seq)).with_context("seq", seq);
         };
         let (channel, target, intent) = (&effects.channel, own.intent.target.digest, &live.intent);
         let release = intent.provenance.release.as_ref().map(|release| format!("{release}, ")).unwrap_or_default();

@@ -11,7 +11,7 @@ use super::end::{End, Why};
 use super::holding::{Holding, Part};
 #[cfg(test)]
 use super::rules::Rule;
-use super::situation::{Change, Situation, leaves, situation};
+use super::situation::{Change, Situation, situation};
 use super::windows::{LogRead, TagRead};
 use crate::log::{ChannelState, MayBeCause, Op};
 use crate::value::Digest;
@@ -162,8 +162,10 @@ impl Moving {
         if self.claim.won(&log.state, &self.worker.owner).is_some() && self.sent.is_some() {
             return self.stands(log, None, now);
         }
-        let leaves = *self.leaves.get_or_insert_with(|| leaves(&log));
         let state = &log.state;
+        // An unnamed rollback leaves the target of the move that is open at its first look, else the live digest.
+        let left = || state.open.as_ref().map(|open| open.target).or(state.live);
+        let leaves = *self.leaves.get_or_insert_with(left);
         let now_is = Basis::of(state);
         let stale = *self.basis.get_or_insert(now_is) != now_is;
         #[cfg(test)]

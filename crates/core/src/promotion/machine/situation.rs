@@ -41,12 +41,6 @@ pub(crate) struct Change {
     pub(crate) puts: bool,
 }
 
-/// The digest that an unnamed rollback leaves, decided at its first look: the target of the move that is open then,
-/// else the live digest.
-pub(crate) fn leaves(log: &LogRead) -> Option<Digest> {
-    log.state.open.as_ref().map(|open| open.target).or(log.state.live)
-}
-
 /// Classifies `ask` against a log and a read of the tag. `leaves` is the digest that an unnamed rollback leaves. An error
 /// is the reason why the move cannot be made.
 pub(crate) fn situation(ask: &Ask, log: &LogRead, read: &TagRead, leaves: Option<Digest>) -> Result<Situation, Why> {
