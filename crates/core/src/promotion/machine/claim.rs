@@ -1,8 +1,6 @@
 //! `Claim`: an intent or a takeover that was sent. It may be in the log even if its append was not answered.
 
-use super::ask::Ms;
-use super::effect::{Effect, Next};
-use super::end::{End, Why};
+use super::{Effect, End, Ms, Next, Why};
 use crate::error::Retry;
 use crate::log::ChannelState;
 use crate::value::Line;

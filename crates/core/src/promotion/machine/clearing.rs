@@ -2,14 +2,11 @@
 //!
 //! A recovery is a `Clearing` alone. A move that finds another one open runs a `Clearing` first.
 
-use super::ask::{Ms, Worker};
 use super::claim::Claim;
-use super::effect::{AppendEnd, Effect, Input, Next, WaitReason};
-use super::end::{End, Why};
-use super::holding::{Holding, Part};
+use super::holding::Holding;
 #[cfg(test)]
 use super::rules::Rule;
-use super::windows::LogRead;
+use super::{AppendEnd, Effect, End, Input, LogRead, Ms, Next, Part, WaitReason, Why, Worker};
 use crate::error::Retry;
 use crate::log::{Deadlines, OpenMove};
 

@@ -1,9 +1,6 @@
 //! The machine's interface: its effects (things to do) and its inputs (their results).
 
-use super::ask::Ms;
-use super::end::{End, Why};
-use super::situation::Change;
-use super::windows::{LogRead, TagRead};
+use super::{Change, End, LogRead, Ms, TagRead, Why};
 use crate::error::Retry;
 use crate::log::{Deadlines, OpenMove, Outcome};
 use crate::value::Digest;

@@ -2,12 +2,9 @@
 
 mod concluding;
 
-use super::ask::{Ms, Worker};
-use super::effect::{AppendEnd, Effect, Input, Next, PutEnd, WaitReason};
-use super::end::{End, Why};
 #[cfg(test)]
 use super::rules::Rule;
-use super::windows::{LogRead, TagRead};
+use super::{AppendEnd, Effect, End, Input, LogRead, Ms, Next, PutEnd, TagRead, WaitReason, Why, Worker};
 use crate::error::Retry;
 use crate::log::{Op, OpenMove, Outcome, PutStatus, Status};
 use crate::value::Digest;
@@ -72,8 +69,7 @@ struct Sent {
 enum Step {
     Guarding,
     Putting,
-    /// Waits until no earlier put can land any more.
-    Quiet,
+    /// Waits until no earlier put can land any more, then reads the tag.
     Reading,
     /// A foreign value was seen: the log is read once more.
     Foreign(Verdict),
@@ -132,8 +128,7 @@ impl Holding {
             (Step::Guarding, Input::Looked(log, read)) => self.guarded(log, Some(read), now),
             (Step::Guarding, Input::Woke) => self.guard(now),
             (Step::Putting, Input::Put(end)) => self.put_ended(end, now),
-            (Step::Quiet, Input::Woke) => self.read_back(now),
-            (Step::Reading, Input::Woke) => self.read(),
+            (Step::Reading, Input::Woke) => self.read_back(now),
             (Step::Reading, Input::Tag(read)) => self.conclude(read, now),
             (Step::Foreign(verdict), Input::Log(log))
             | (Step::Observing(verdict), Input::Appended(AppendEnd::Lost(log))) => self.observe(verdict, log),
@@ -271,16 +266,11 @@ impl Holding {
         #[cfg(test)]
         let wait =
             if self.worker.left_out == Some(Rule::QuietBeforeOutcome) && self.part == Part::Begun { 0 } else { wait };
-        if wait > 0 {
-            self.step = Step::Quiet;
-            return Next::Do(Effect::Sleep { ms: wait, until: self.sent.quiet, waiting: WaitReason::QuietTime });
-        }
-        self.read()
-    }
-
-    fn read(&mut self) -> Next {
         self.step = Step::Reading;
-        Next::Do(Effect::Resolve)
+        Next::Do(match wait {
+            0 => Effect::Resolve,
+            ms => Effect::Sleep { ms, until: self.sent.quiet, waiting: WaitReason::QuietTime },
+        })
     }
 
     /// Reads the tag again, after a pause that ends at `until` at the latest.

@@ -3,16 +3,15 @@
 //! This file has the steps up to the intent. [`Clearing`] handles a move that another worker left open; `Holding`
 //! handles the move that this worker began.
 
-use super::ask::{Ask, Ms, OnConflict, Want, Worker};
 use super::claim::Claim;
-use super::clearing::Clearing;
-use super::effect::{AppendEnd, Effect, Input, Next};
-use super::end::{End, Why};
-use super::holding::{Holding, Part};
+use super::holding::Holding;
 #[cfg(test)]
 use super::rules::Rule;
-use super::situation::{Change, Situation, situation};
-use super::windows::{LogRead, TagRead};
+use super::situation::{Situation, situation};
+use super::{
+    AppendEnd, Ask, Change, Clearing, Effect, End, Input, LogRead, Ms, Next, OnConflict, Part, TagRead, Want, Why,
+    Worker,
+};
 use crate::log::{ChannelState, MayBeCause, Op};
 use crate::value::Digest;
 

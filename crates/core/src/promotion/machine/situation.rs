@@ -1,8 +1,6 @@
 //! Classifies a request against the log and a read of the tag (steps *replay*, *wait* and *drift*). A pure function.
 
-use super::ask::{Ask, Key, Want};
-use super::end::Why;
-use super::windows::{LogRead, Replay, TagRead};
+use super::{Ask, Key, LogRead, Replay, TagRead, Want, Why};
 use crate::log::Op;
 use crate::value::Digest;
 

@@ -1,15 +1,9 @@
 //! Concludes from a read of the tag for the move that this worker holds: the rules of *Reads that lag* in
 //! `docs/internals/protocol.md`.
 
-use super::super::ask::Ms;
-use super::super::effect::Next;
-use super::super::end::Why;
 #[cfg(test)]
-use super::super::rules::Rule;
-use super::super::windows::TagRead;
-use super::{Holding, Part};
-use crate::log::Op;
-use crate::value::Digest;
+use super::Rule;
+use super::{Digest, Holding, Ms, Next, Op, Part, TagRead, Why};
 
 impl Holding {
     /// *old-proves-nothing*: a read that was sent before this time may be older than a put of the move. A put that may
