@@ -148,14 +148,8 @@ pub(super) async fn back(log: &Snapshot, before: Option<u64>, limit: usize) -> R
 /// The move that was live at a time: the committed move with the highest position that was closed by then.
 pub(super) async fn live_at(log: &Snapshot, at: Timestamp) -> Result<Option<LiveAt>> {
     let by_then = |event: &MoveRecord| event.outcome.as_ref().is_some_and(|closing| closing.at <= at);
-    match committed(log, None, PAGE, by_then).await? {
-        Some(event) => beside(log, event, at).await.map(Some),
-        None => Ok(None),
-    }
-}
-
-/// Adds the open move and the drift of that time: from the entries between that move and the next committed one.
-async fn beside(log: &Snapshot, event: MoveRecord, at: Timestamp) -> Result<LiveAt> {
+    let Some(event) = committed(log, None, PAGE, by_then).await? else { return Ok(None) };
+    // The move that was open then, and the drift, are between that move and the next committed one.
     let mut found = LiveAt { event, open: None, drift: None };
     let mut from = found.event.outcome.as_ref().map_or(found.event.seq, |closing| closing.seq) + 1;
     let size = log.state().size;
@@ -172,11 +166,11 @@ async fn beside(log: &Snapshot, event: MoveRecord, at: Timestamp) -> Result<Live
                     let was_open = |event: &MoveRecord| event.outcome.as_ref().is_none_or(|end| end.at > at);
                     found.open = move_at(log, entry.seq).await?.filter(was_open).or(found.open);
                 }
-                Body::Outcome(outcome) if outcome.status == Status::Committed => return Ok(found),
+                Body::Outcome(outcome) if outcome.status == Status::Committed => return Ok(Some(found)),
                 _ => {}
             }
         }
         from = last.seq + 1;
     }
-    Ok(found)
+    Ok(Some(found))
 }

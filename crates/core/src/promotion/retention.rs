@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::log::Entry;
 use crate::registry::{Content, MANIFEST_TYPES, pinned};
 use crate::retention::{ChannelUsage, ManifestKind, MayDelete, RetentionInput, RetentionPlan, RetentionRule};
-use crate::value::{Channel, Digest, Repository, Tag};
+use crate::value::{Channel, Digest, Repository};
 
 impl Promoter {
     /// The digests of a repository that may be deleted and those that must stay, each with its reason. It reads the
@@ -26,9 +26,10 @@ impl Promoter {
             evidence.failed(format!("the tags of {repository}: {error}"));
             Vec::new()
         });
-        let resolved = stream::iter(tags).map(|tag| self.resolve_tag(repository, tag)).buffer_unordered(AT_ONCE);
+        let resolve = |tag| async move { (self.inner.registry.resolve(repository, &tag).await, tag) };
+        let resolved = stream::iter(tags).map(resolve).buffer_unordered(AT_ONCE);
         let mut digests = Vec::new();
-        for (tag, digest) in resolved.collect::<Vec<_>>().await {
+        for (digest, tag) in resolved.collect::<Vec<_>>().await {
             match digest {
                 Ok(Some(digest)) => {
                     match pinned(&tag) == Some(digest) {
@@ -70,11 +71,6 @@ impl Promoter {
         };
         each_entry(&self.inner.snapshot(channel).await?, take).await?;
         Ok(history)
-    }
-
-    async fn resolve_tag(&self, repository: &Repository, tag: Tag) -> (Tag, Result<Option<Digest>>) {
-        let digest = self.inner.registry.resolve(repository, &tag).await;
-        (tag, digest)
     }
 
     /// The kind of a manifest, and the kinds of an index's children, as the index describes them.
