@@ -61,13 +61,9 @@ impl Receipt {
 impl Live {
     /// The digest that a committed move made live. InternalFault if the move is open.
     fn of(event: &MoveRecord) -> Result<Live> {
-        match &event.outcome {
-            Some(outcome) => Ok(Live { digest: event.intent.target.digest, seq: event.seq, at: outcome.at }),
-            None => {
-                let message = format!("seq {}: a committed move is open", event.seq);
-                Err(Error::new(ErrorKind::InternalFault, message))
-            }
-        }
+        let open = || Error::new(ErrorKind::InternalFault, format!("seq {}: a committed move is open", event.seq));
+        let outcome = event.outcome.as_ref().ok_or_else(open)?;
+        Ok(Live { digest: event.intent.target.digest, seq: event.seq, at: outcome.at })
     }
 }
 
@@ -81,12 +77,6 @@ pub enum MoveResult {
     Unchanged,
     /// A committed move has the same key; `move` is that move.
     Replayed,
-}
-
-/// True if a committed move put nothing because the channel pointed at its target already.
-fn found(event: &MoveRecord) -> bool {
-    let put_none = event.outcome.as_ref().is_some_and(|outcome| outcome.outcome.put == PutStatus::None);
-    put_none && event.intent.previous == Some(event.intent.target.digest)
 }
 
 /// The number of times that an event is read again.
@@ -121,10 +111,8 @@ impl Run {
     /// The last committed move of the log. InternalFault if there is none.
     async fn live_event(&self) -> Result<MoveRecord> {
         let log = self.effects.journal.lock().await.snapshot();
-        last_committed(&log).await?.ok_or_else(|| {
-            let message = format!("{}: the log has no committed move", self.effects.channel);
-            Error::new(ErrorKind::InternalFault, message)
-        })
+        let none = || format!("{}: the log has no committed move", self.effects.channel);
+        last_committed(&log).await?.ok_or_else(|| Error::new(ErrorKind::InternalFault, none()))
     }
 
     /// The receipt of a move's end, or its error.
@@ -156,14 +144,15 @@ impl Run {
             End::Refused(Why::Superseded(seq)) => return Err(self.superseded(seq).await),
             end => return Err(self.error(&end)),
         };
+        let (previous_digest, digest, op) = (event.intent.previous, event.intent.target.digest, event.intent.op);
+        let put_none = event.outcome.as_ref().is_some_and(|outcome| outcome.outcome.put == PutStatus::None);
         let (result, live) = match result {
             MoveResult::Replayed => (result, Live::of(&self.live_event().await?)?),
             // A keyed `unchanged` is recorded, and puts nothing.
-            _ if found(&event) => (MoveResult::Unchanged, Live::of(&event)?),
+            _ if put_none && previous_digest == Some(digest) => (MoveResult::Unchanged, Live::of(&event)?),
             // If this call waited for a move to be closed, that move is the last committed one.
             _ => (result, Live::of(&event)?),
         };
-        let (previous_digest, digest, op) = (event.intent.previous, event.intent.target.digest, event.intent.op);
         Ok(Receipt { channel, op, result, previous_digest, digest, r#move: Some(event), live, warnings })
     }
 
