@@ -32,7 +32,6 @@ use object_store::path::Path;
 use self::bucket::{Bucket, Listing};
 use self::keys::Keys;
 use self::log::{AT_ONCE, Log};
-use self::settings::Settings;
 use super::name::OBJECT;
 use super::open_logs::OpenLogs;
 use super::url::{LedgerUrl, Place};
@@ -95,15 +94,14 @@ impl ObjectLedger {
 
     /// As [`ObjectLedger::open`], at a URL that was parsed before.
     pub(super) async fn at(url: &LedgerUrl, access: OpenMode) -> Result<ObjectLedger> {
-        let settings = Settings::of(url)?;
+        settings::check(url)?;
+        let timeout = url.option("timeout-ms").and_then(settings::timeout).unwrap_or(TIMEOUT);
         let (store, listing, prefix) = match &url.place {
             Place::File(dir) => (local(dir, access)?, Listing::Walk, Path::default()),
             #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
-            Place::S3(at) | Place::Gs(at) | Place::Az(at) => {
-                (cloud::connect(&url.place, &settings)?, Listing::Sorted, settings::prefix(&at.prefix)?)
-            }
+            Place::Bucket(at) => (cloud::connect(url, at, timeout)?, Listing::Sorted, settings::prefix(&at.prefix)?),
             #[cfg(not(any(feature = "s3", feature = "gcs", feature = "azure")))]
-            Place::S3(_) | Place::Gs(_) | Place::Az(_) => return Err(url.place.not_built_in()),
+            Place::Bucket(_) => return Err(url.place.not_built_in()),
             Place::Directory(_) | Place::Postgres(_) => {
                 let message = "an object ledger's URL begins with s3://, gs://, az:// or file://";
                 return Err(Error::new(ErrorKind::ConfigInvalid, message));
@@ -111,7 +109,7 @@ impl ObjectLedger {
         };
         // The URL without its options.
         let place = url.shown.split('?').next().unwrap_or_default().trim_end_matches('/').into();
-        let bucket = Bucket { store, prefix, place, listing, timeout: settings.timeout.unwrap_or(TIMEOUT) };
+        let bucket = Bucket { store, prefix, place, listing, timeout };
         ObjectLedger::on(bucket, access).await
     }
 

@@ -94,9 +94,7 @@ impl LedgerUrl {
             #[cfg(feature = "postgres")]
             Place::Postgres(_) => Ok(Arc::new(super::PostgresLedger::at(self, access).await?)),
             #[cfg(feature = "object-store")]
-            Place::File(_) | Place::S3(_) | Place::Gs(_) | Place::Az(_) => {
-                Ok(Arc::new(super::ObjectLedger::at(self, access).await?))
-            }
+            Place::File(_) | Place::Bucket(_) => Ok(Arc::new(super::ObjectLedger::at(self, access).await?)),
             #[cfg(not(all(feature = "postgres", feature = "object-store")))]
             place => Err(place.not_built_in()),
         }
@@ -111,9 +109,7 @@ impl LedgerUrl {
             #[cfg(feature = "postgres")]
             Place::Postgres(_) => super::PostgresLedger::init_at(self).await,
             #[cfg(feature = "object-store")]
-            Place::File(_) | Place::S3(_) | Place::Gs(_) | Place::Az(_) => {
-                super::ObjectLedger::at(self, OpenMode::Write).await?.probe().await
-            }
+            Place::File(_) | Place::Bucket(_) => super::ObjectLedger::at(self, OpenMode::Write).await?.probe().await,
             _ => self.open(OpenMode::Write).await.map(|_| ()),
         }
     }
@@ -132,6 +128,12 @@ impl LedgerUrl {
     /// compared. Two different names of one host are not recognised as the same place.
     pub fn is_same(&self, other: &LedgerUrl) -> bool {
         self.place.is_same(&other.place) && self.address_options() == other.address_options()
+    }
+
+    /// The value of an option; of several with this name the last one counts.
+    #[cfg(any(feature = "object-store", feature = "postgres"))]
+    pub(super) fn option(&self, name: &str) -> Option<&str> {
+        self.options.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     fn address_options(&self) -> BTreeSet<&(String, String)> {

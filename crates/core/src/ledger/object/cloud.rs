@@ -9,11 +9,10 @@ use object_store::client::{
 };
 use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 
-use super::TIMEOUT;
-use super::settings::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{self, Clients, is_loopback};
-use crate::ledger::url::place::{Bucket, Place};
+use crate::ledger::LedgerUrl;
+use crate::ledger::url::place::Bucket;
 use crate::tls::Trust;
 
 /// The longest time to open a connection.
@@ -23,19 +22,30 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// that the server is closing.
 const IDLE_CONNECTION: Duration = Duration::from_secs(15);
 
-/// The store at a place. CONFIG_INVALID if the environment lacks a needed setting.
-pub(super) fn connect(place: &Place, settings: &Settings) -> Result<Arc<dyn ObjectStore>> {
-    let timeout = settings.timeout.unwrap_or(TIMEOUT);
+/// The store with a bucket, which `url` names. CONFIG_INVALID if the environment lacks a needed setting.
+pub(super) fn connect(url: &LedgerUrl, bucket: &Bucket, timeout: Duration) -> Result<Arc<dyn ObjectStore>> {
     let connector = Connector { tls: http::tls(Trust::Platform(Vec::new()))?, timeout };
-    match place {
+    match bucket.scheme {
         #[cfg(feature = "s3")]
-        Place::S3(bucket) => s3(bucket, settings, connector),
+        "s3" => s3(url, bucket, connector),
         #[cfg(feature = "gcs")]
-        Place::Gs(bucket) => gcs(bucket, settings, connector),
+        "gs" => gcs(url, bucket, connector),
         #[cfg(feature = "azure")]
-        Place::Az(bucket) => azure(bucket, settings, connector),
-        _ => Err(place.not_built_in()),
+        "az" => azure(url, bucket, connector),
+        _ => Err(url.place.not_built_in()),
     }
+}
+
+/// The store that a builder made, or its error.
+fn built(bucket: &Bucket, store: object_store::Result<impl ObjectStore>) -> Result<Arc<dyn ObjectStore>> {
+    // A builder's error names the setting that is missing or wrong, and may contain its value: show only the text
+    // before the value.
+    let e = match store {
+        Ok(store) => return Ok(Arc::new(store)),
+        Err(e) => e.to_string(),
+    };
+    let text = e.split(['"', '`', '{', '\'']).next().unwrap_or_default().trim_end_matches([' ', ':']);
+    Err(Error::new(ErrorKind::ConfigInvalid, format!("{}://{}: {text}", bucket.scheme, bucket.name)))
 }
 
 /// No retries in `object_store`: after a lost answer, its retry would report our own write as lost to another writer.
@@ -45,72 +55,72 @@ fn no_retry() -> RetryConfig {
 }
 
 /// The first of these variables that is set and not empty.
-#[cfg(any(feature = "s3", feature = "azure"))]
 fn variable(names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }
 
-fn misconfigured(bucket: &str, e: &object_store::Error) -> Error {
-    // A builder's error names the setting that is missing or wrong, and may contain its value: show only the text
-    // before the value.
-    let text = e.to_string();
-    let text = text.split(['"', '`', '{', '\'']).next().unwrap_or_default().trim_end_matches([' ', ':']);
-    Error::new(ErrorKind::ConfigInvalid, format!("{bucket}: {text}"))
+/// The endpoint of the URL, or else `other`; plain HTTP is allowed by the URL or by one of the variables `allow`.
+fn endpoint(url: &LedgerUrl, other: Option<String>, allow: &[&str]) -> Result<Option<String>> {
+    let set = url.option("endpoint").map(|endpoint| endpoint.trim_end_matches('/').to_owned());
+    let allowed = url.option("allow-http").map(str::to_owned).or_else(|| variable(allow));
+    let endpoint = set.or(other);
+    if let Some(endpoint) = &endpoint {
+        check_scheme(endpoint, allowed.map(|value| value == "true"))?;
+    }
+    Ok(endpoint)
 }
 
 #[cfg(feature = "s3")]
-fn s3(bucket: &Bucket, settings: &Settings, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
+fn s3(url: &LedgerUrl, bucket: &Bucket, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
     use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
-    let bucket = &bucket.name;
-    let endpoint =
-        settings.endpoint.clone().or_else(|| variable(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]));
+    let named = variable(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]);
+    let endpoint = endpoint(url, named, &["AWS_ALLOW_HTTP"])?;
     let mut builder = AmazonS3Builder::from_env()
-        .with_bucket_name(bucket)
+        .with_bucket_name(&bucket.name)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_retry(no_retry())
         .with_http_connector(connector);
-    if let Some(region) = &settings.region {
+    if let Some(region) = url.option("region") {
         builder = builder.with_region(region);
     }
     // Compatible stores need path-style URLs. So do buckets with dots in the name, which a wildcard certificate does
     // not cover.
-    let path_style = settings.path_style.unwrap_or(endpoint.is_some() || bucket.contains('.'));
+    let by_default = endpoint.is_some() || bucket.name.contains('.');
+    let path_style = url.option("path-style").map_or(by_default, |value| value == "true");
     builder = builder.with_virtual_hosted_style_request(!path_style);
     if let Some(endpoint) = endpoint {
-        let allowed = settings.allow_http.or_else(|| variable(&["AWS_ALLOW_HTTP"]).map(|value| value == "true"));
-        check_scheme(&endpoint, allowed)?;
-        builder = builder.with_allow_http(endpoint.starts_with("http://"));
-        builder = builder.with_endpoint(match (path_style, endpoint.split_once("://")) {
-            (false, Some((scheme, host))) => format!("{scheme}://{bucket}.{host}"),
-            _ => endpoint,
-        });
+        builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(
+            match (path_style, endpoint.split_once("://")) {
+                (false, Some((scheme, host))) => format!("{scheme}://{}.{host}", bucket.name),
+                _ => endpoint,
+            },
+        );
     }
-    Ok(Arc::new(builder.build().map_err(|e| misconfigured(&format!("s3://{bucket}"), &e))?))
+    built(bucket, builder.build())
 }
 
 #[cfg(feature = "gcs")]
-fn gcs(bucket: &Bucket, settings: &Settings, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
+fn gcs(url: &LedgerUrl, bucket: &Bucket, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
     use object_store::gcp::GoogleCloudStorageBuilder;
     let mut builder = GoogleCloudStorageBuilder::from_env()
         .with_bucket_name(&bucket.name)
         .with_retry(no_retry())
         .with_http_connector(connector);
-    if let Some(endpoint) = &settings.endpoint {
-        check_scheme(endpoint, settings.allow_http)?;
+    if let Some(endpoint) = endpoint(url, None, &[])? {
         let options = ClientOptions::new().with_allow_http(endpoint.starts_with("http://"));
-        builder = builder.with_base_url(endpoint).with_client_options(options);
+        builder = builder.with_base_url(&endpoint).with_client_options(options);
     }
-    Ok(Arc::new(builder.build().map_err(|e| misconfigured(&format!("gs://{}", bucket.name), &e))?))
+    built(bucket, builder.build())
 }
 
 #[cfg(feature = "azure")]
-fn azure(bucket: &Bucket, settings: &Settings, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
+fn azure(url: &LedgerUrl, bucket: &Bucket, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
     use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
     let mut builder = MicrosoftAzureBuilder::from_env()
         .with_container_name(&bucket.name)
         .with_retry(no_retry())
         .with_http_connector(connector);
-    let mut endpoint = variable(&["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"]);
+    let mut named = variable(&["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"]);
     // The variables that `az` reads, in addition to those of the crate.
     for (name, key) in
         [("AZURE_STORAGE_ACCOUNT", AzureConfigKey::AccountName), ("AZURE_STORAGE_KEY", AzureConfigKey::AccessKey)]
@@ -125,20 +135,18 @@ fn azure(bucket: &Bucket, settings: &Settings, connector: Connector) -> Result<A
                 "AccountName" => builder = builder.with_account(value),
                 "AccountKey" => builder = builder.with_access_key(value),
                 "SharedAccessSignature" => builder = builder.with_config(AzureConfigKey::SasKey, value),
-                "BlobEndpoint" => endpoint = Some(value.trim_end_matches('/').to_owned()),
+                "BlobEndpoint" => named = Some(value.trim_end_matches('/').to_owned()),
                 _ => {}
             }
         }
     }
-    if let Some(account) = &settings.account {
+    if let Some(account) = url.option("account") {
         builder = builder.with_account(account);
     }
-    if let Some(endpoint) = settings.endpoint.clone().or(endpoint) {
-        let allowed = settings.allow_http.or_else(|| variable(&["AZURE_ALLOW_HTTP"]).map(|value| value == "true"));
-        check_scheme(&endpoint, allowed)?;
+    if let Some(endpoint) = endpoint(url, named, &["AZURE_ALLOW_HTTP"])? {
         builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
     }
-    Ok(Arc::new(builder.build().map_err(|e| misconfigured(&format!("az://{}", bucket.name), &e))?))
+    built(bucket, builder.build())
 }
 
 /// Creates clients with rustls and ring, without the process-wide crypto provider.

@@ -46,8 +46,7 @@ impl Address {
             let known = "host, schema, sslmode and sslrootcert";
             return Err(invalid(format!("the PostgreSQL URL has the key `{name}`; known are {known}")));
         }
-        let option =
-            |name: &str| url.options.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        let option = |name: &str| url.option(name).map(str::to_owned);
         let mut hosts = database.hosts.clone();
         if let Some(host) = option("host") {
             hosts = vec![(host, hosts.first().map_or(5432, |(_, port)| *port))];

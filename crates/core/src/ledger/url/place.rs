@@ -13,15 +13,15 @@ pub(in crate::ledger) enum Place {
     Directory(PathBuf),
     /// The layout of an object store in a directory of this host.
     File(PathBuf),
-    S3(Bucket),
-    Gs(Bucket),
-    Az(Bucket),
+    Bucket(Bucket),
     Postgres(Database),
 }
 
 /// A bucket or container, and the prefix of the ledger in it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(in crate::ledger) struct Bucket {
+    /// `s3`, `gs` or `az`.
+    pub(in crate::ledger) scheme: &'static str,
     pub(in crate::ledger) name: String,
     pub(in crate::ledger) prefix: String,
 }
@@ -35,7 +35,9 @@ pub(in crate::ledger) struct Database {
     pub(in crate::ledger) name: Option<String>,
 }
 
-const SCHEMES: [&str; 5] = ["file", "s3", "gs", "az", "postgres"];
+/// The schemes, and the Cargo feature that each one needs.
+const SCHEMES: [(&str, &str); 5] =
+    [("file", "object-store"), ("s3", "s3"), ("gs", "gcs"), ("az", "azure"), ("postgres", "postgres")];
 
 /// The options of an object store.
 pub(in crate::ledger) const STORE_OPTIONS: [&str; 6] =
@@ -45,21 +47,20 @@ pub(in crate::ledger) const STORE_OPTIONS: [&str; 6] =
 const DATABASE_OPTIONS: [&str; 8] = ["dbname", "host", "hostaddr", "port", "schema", "sslmode", "sslrootcert", "user"];
 
 impl Place {
-    /// The scheme, and the Cargo feature that it needs.
-    pub(super) fn needs(&self) -> (&'static str, &'static str) {
+    /// The scheme; empty for a plain path.
+    pub(in crate::ledger) fn scheme(&self) -> &'static str {
         match self {
-            Place::Directory(_) => ("", "file"),
-            Place::File(_) => ("file", "object-store"),
-            Place::S3(_) => ("s3", "s3"),
-            Place::Gs(_) => ("gs", "gcs"),
-            Place::Az(_) => ("az", "azure"),
-            Place::Postgres(_) => ("postgres", "postgres"),
+            Place::Directory(_) => "",
+            Place::File(_) => "file",
+            Place::Bucket(bucket) => bucket.scheme,
+            Place::Postgres(_) => "postgres",
         }
     }
 
     #[allow(dead_code, reason = "with every feature there is nothing to say")]
     pub(in crate::ledger) fn not_built_in(&self) -> Error {
-        let (scheme, feature) = self.needs();
+        let scheme = self.scheme();
+        let feature = SCHEMES.iter().find(|(known, _)| *known == scheme).map_or("file", |(_, feature)| feature);
         bad(format!("{scheme}:// is not built into this program: cargo install tagwarden-cli --features {feature}"))
     }
 
@@ -71,11 +72,11 @@ impl Place {
                 one == other || (found(one).is_some() && found(one) == found(other))
             }
             (Place::File(one), Place::File(other)) => one == other,
-            (Place::S3(one), Place::S3(other))
-            | (Place::Gs(one), Place::Gs(other))
-            | (Place::Az(one), Place::Az(other)) => {
-                let prefix = |bucket: &Bucket| bucket.prefix.trim_end_matches('/').to_owned();
-                one.name.eq_ignore_ascii_case(&other.name) && prefix(one) == prefix(other)
+            (Place::Bucket(one), Place::Bucket(other)) => {
+                let place = |bucket: &Bucket| {
+                    (bucket.scheme, bucket.name.to_ascii_lowercase(), bucket.prefix.trim_end_matches('/').to_owned())
+                };
+                place(one) == place(other)
             }
             (Place::Postgres(one), Place::Postgres(other)) => {
                 let host = |host: &str| host.to_ascii_lowercase().replace("localhost", "127.0.0.1");
@@ -96,7 +97,7 @@ pub(super) fn parse(text: &str) -> Result<LedgerUrl> {
     }
     let known = |word: &str| match word.to_ascii_lowercase().as_str() {
         "postgresql" => Some("postgres"),
-        word => SCHEMES.into_iter().find(|scheme| *scheme == word),
+        word => SCHEMES.into_iter().map(|(scheme, _)| scheme).find(|scheme| *scheme == word),
     };
     let Some((word, rest)) = text.split_once("://") else {
         return match text.split_once(':').map(|(word, _)| word) {
@@ -113,10 +114,8 @@ pub(super) fn parse(text: &str) -> Result<LedgerUrl> {
     let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
     let place = match scheme {
         "file" => Place::File(decode(scheme, path)?.into()),
-        "s3" => Place::S3(bucket(scheme, authority, path)?),
-        "gs" => Place::Gs(bucket(scheme, authority, path)?),
-        "az" => Place::Az(bucket(scheme, authority, path)?),
-        _ => Place::Postgres(database(user, hosts, path)?),
+        "postgres" => Place::Postgres(database(user, hosts, path)?),
+        _ => Place::Bucket(bucket(scheme, authority, path)?),
     };
     let host = match user.split_once(':').map_or(user, |(name, _)| name) {
         "" => hosts.to_owned(),
@@ -165,7 +164,7 @@ fn parts<'a>(scheme: &str, rest: &'a str) -> Result<(&'a str, &'a str, &'a str)>
     Ok((authority, path, query))
 }
 
-fn bucket(scheme: &str, name: &str, path: &str) -> Result<Bucket> {
+fn bucket(scheme: &'static str, name: &str, path: &str) -> Result<Bucket> {
     if name.contains(['@', ':']) {
         return Err(bad(format!(
             "{scheme}://: credentials and ports do not stand in it: it is {scheme}://bucket/prefix, and what {scheme} \
@@ -178,7 +177,7 @@ fn bucket(scheme: &str, name: &str, path: &str) -> Result<Bucket> {
     if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')) {
         return Err(bad(format!("{scheme}://: no bucket has that name: it has letters, digits and . - _ only")));
     }
-    Ok(Bucket { name: name.to_owned(), prefix: path.strip_prefix('/').unwrap_or(path).to_owned() })
+    Ok(Bucket { scheme, name: name.to_owned(), prefix: path.strip_prefix('/').unwrap_or(path).to_owned() })
 }
 
 fn database(user: &str, hosts: &str, path: &str) -> Result<Database> {
@@ -263,5 +262,5 @@ fn unknown(word: &str) -> Error {
     // Show the word only if it looks like a scheme: it can be anything, even a part of a password.
     let plain = !word.is_empty() && word.len() <= 16 && word.bytes().all(|b| b.is_ascii_alphanumeric());
     let what = if plain { format!("no ledger is kept in {word}://") } else { "an unknown scheme".to_owned() };
-    bad(format!("{what}; give a directory, {}", SCHEMES.map(|scheme| format!("{scheme}://")).join(", ")))
+    bad(format!("{what}; give a directory, {}", SCHEMES.map(|(scheme, _)| format!("{scheme}://")).join(", ")))
 }
