@@ -150,7 +150,7 @@ impl Migration {
     /// closed); LEDGER_MIGRATED if either log was migrated to a third ledger; LEDGER_FORKED if the target has another
     /// history.
     pub async fn survey(&self, channel: &Channel) -> Result<MigrationPlan> {
-        MigrationPlan::of(self, channel).await
+        MigrationPlan::of(self, channel, 0).await
     }
 
     /// Copies the log, and closes the source in a migration.
@@ -169,11 +169,10 @@ impl Migration {
                 (Some(migrated), Some(_)) => Ending::MigratedBefore { seq: migrated.seq },
                 (None, Some(closing)) => {
                     self.check_apart(&survey)?;
-                    survey.check_at_rest(self).await?;
                     match self.close(&survey, closing).await? {
                         Stands::Stored | Stands::Already => Ending::Migrated { seq: survey.size },
                         Stands::Other => {
-                            survey.go_on(self).await?;
+                            survey = MigrationPlan::of(self, &survey.channel, survey.size).await?;
                             continue;
                         }
                     }
@@ -193,7 +192,7 @@ impl Migration {
     /// Appends the entries that the target does not have.
     async fn fill(&self, survey: &MigrationPlan, copied: &mut u64) -> Result<()> {
         let channel = &survey.channel;
-        let mut seq = survey.there + *copied;
+        let mut seq = survey.there;
         let mut parent = match seq.checked_sub(1) {
             Some(last) if seq < survey.size => Some(leaf_of(self.from.as_ref(), channel, last).await?),
             _ => None,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Migration;
 use super::entries::{differ, entry, located, read_page};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Body, DefectCode, EncodedEntry, Entry, EntryHash, MigratedTo, Verifier};
+use crate::log::{Body, DefectCode, EncodedEntry, Entry, EntryHash, LogReport, MigratedTo, Verifier};
 use crate::value::{Channel, Digest, Line};
 
 /// The plan of a transfer of one channel's log.
@@ -30,74 +30,48 @@ pub struct MigrationPlan {
     /// The position of the intent of the move that is open in the source.
     #[serde(skip)]
     open: Option<u64>,
-    /// Present only while the source is read, to save memory: a caller may hold many surveys at once.
-    #[serde(skip)]
-    verifier: Option<Verifier>,
 }
 
 impl MigrationPlan {
-    pub(super) async fn of(transfer: &Migration, channel: &Channel) -> Result<MigrationPlan> {
-        let mut survey = MigrationPlan {
-            channel: channel.clone(),
-            size: 0,
-            root: Digest::of(b""),
-            there: 0,
-            migrated: None,
-            leaf: None,
-            open: None,
-            verifier: None,
-        };
-        survey.go_on(transfer).await?;
-        survey.verifier = None;
-        if survey.size == 0 {
+    /// Reads the source up to its end, verifies it, and compares the target. LEDGER_TRUNCATED if the source has fewer
+    /// than `seen` entries.
+    pub(super) async fn of(transfer: &Migration, channel: &Channel, seen: u64) -> Result<MigrationPlan> {
+        let source = transfer.from.as_ref();
+        let end = source.size(channel).await.map_err(|e| e.with_context("channel", channel))?;
+        if end < seen {
+            let message = format!("the log of {channel} had {seen} entries, and has {end}");
+            return Err(Error::new(ErrorKind::LedgerTruncated, message).with_context("channel", channel));
+        }
+        // An entry with broken bytes, position or parent is an error. An entry that breaks another rule is copied as it
+        // is. If the log is to be closed, an entry of a kind that this version does not know is an error too.
+        let closes_source = transfer.closing.is_some();
+        let stops = |code: DefectCode| code.ends_reading() || (closes_source && code == DefectCode::Kind);
+        let mut verifier = Verifier::new(Some(channel.clone()));
+        let (mut read, mut leaf, mut closing) = (0, None, None);
+        while read < end {
+            let mut page = read_page(source, channel, read, end).await?;
+            read += page.len() as u64;
+            if read == end {
+                closing = page.pop_if(|bytes| closes(bytes).is_some());
+            }
+            verifier.feed(&page);
+            if let Some(defect) = verifier.report().defects.into_iter().find(|defect| stops(defect.code)) {
+                return Err(located(defect, channel, "source"));
+            }
+            leaf = page.last().map(|bytes| EncodedEntry::of(bytes.clone()).leaf()).or(leaf);
+        }
+        let LogReport { entries: size, root, open_intent: open, .. } = verifier.report();
+        let mut plan = MigrationPlan { channel: channel.clone(), size, root, there: 0, migrated: None, leaf, open };
+        if let Some(bytes) = closing {
+            plan.closed(verifier, &bytes, transfer)?;
+        }
+        if size == 0 {
             let message = format!("the source has no log of {channel}");
             return Err(Error::new(ErrorKind::ChannelNotBootstrapped, message).with_context("channel", channel));
         }
-        survey.check_target(transfer).await?;
-        survey.check_at_rest(transfer).await?;
-        Ok(survey)
-    }
-
-    /// Reads the source up to its end, and verifies it.
-    pub(super) async fn go_on(&mut self, transfer: &Migration) -> Result<()> {
-        let source = transfer.from.as_ref();
-        let end = source.size(&self.channel).await.map_err(|e| e.with_context("channel", &self.channel))?;
-        if end < self.size {
-            let message = format!("the log of {} had {} entries, and has {end}", self.channel, self.size);
-            return Err(Error::new(ErrorKind::LedgerTruncated, message).with_context("channel", &self.channel));
-        }
-        if self.verifier.is_none() {
-            // Read and verify from the start again. This is rare: another process wrote in the meantime.
-            self.size = 0;
-        }
-        let mut verifier = self.verifier.take().unwrap_or_else(|| Verifier::new(Some(self.channel.clone())));
-        while self.size < end {
-            let mut page = read_page(source, &self.channel, self.size, end).await?;
-            let last = page.len() as u64 + self.size == end;
-            let closing = if last { page.pop_if(|bytes| closes(bytes).is_some()) } else { None };
-            self.take(&mut verifier, &page, transfer.closing.is_some())?;
-            if let Some(bytes) = closing {
-                return self.closed(verifier, &bytes, transfer);
-            }
-        }
-        self.verifier = Some(verifier);
-        Ok(())
-    }
-
-    fn take(&mut self, verifier: &mut Verifier, page: &[Bytes], closes: bool) -> Result<()> {
-        verifier.feed(page);
-        let report = verifier.report();
-        // An entry with broken bytes, position or parent is an error. An entry that breaks another rule is copied as it
-        // is. If the log is to be closed, an entry of a kind that this version does not know is an error too.
-        let stops = |code: DefectCode| code.ends_reading() || (closes && code == DefectCode::Kind);
-        if let Some(defect) = report.defects.into_iter().find(|defect| stops(defect.code)) {
-            return Err(located(defect, &self.channel, "source"));
-        }
-        if let Some(bytes) = page.last() {
-            self.leaf = Some(EncodedEntry::of(bytes.clone()).leaf());
-        }
-        (self.size, self.root, self.open) = (report.entries, report.root, report.open_intent);
-        Ok(())
+        plan.check_target(transfer).await?;
+        plan.check_at_rest(transfer).await?;
+        Ok(plan)
     }
 
     /// Handles the last entry `migrated` of the source, which is not copied.
@@ -157,7 +131,7 @@ impl MigrationPlan {
     }
 
     /// CHANNEL_BUSY if a move is open in a source that is to be closed.
-    pub(super) async fn check_at_rest(&self, transfer: &Migration) -> Result<()> {
+    async fn check_at_rest(&self, transfer: &Migration) -> Result<()> {
         let (Some(seq), Some(_)) = (self.open, &transfer.closing) else { return Ok(()) };
         let channel = &self.channel;
         let intent = entry(transfer.from.as_ref(), channel, seq).await?.map(|bytes| Entry::open(&bytes)).transpose()?;
