@@ -1,4 +1,4 @@
-//! `Fault`: the failure of a statement or a connection, its meaning for an append, and its error.
+//! The errors of statements and connections, and their meaning for an append.
 
 use std::time::Duration;
 
@@ -6,55 +6,43 @@ use tokio_postgres::error::SqlState;
 
 use crate::error::{Error, ErrorKind};
 
-/// A failure of a statement or a connection.
-#[derive(Debug)]
-pub(super) struct Fault {
-    error: Error,
-    /// The code of the server's error; none if the server did not answer.
-    code: Option<SqlState>,
+/// The error that the server or the driver reported. `what` failed at `place`.
+pub(super) fn said(place: &str, what: &str, said: tokio_postgres::Error) -> Error {
+    let (kind, why) = match said.as_db_error() {
+        Some(said) => {
+            let (kind, advice) = meaning(said.code());
+            (kind, format!("{} (SQLSTATE {}){advice}", said.message(), said.code().code()))
+        }
+        None => (ErrorKind::LedgerUnavailable, chain(&said)),
+    };
+    Error::new(kind, format!("{place}: cannot {what}: {why}")).with_source(said)
 }
 
-impl Fault {
-    /// The server or the driver reported an error. `what` failed at `place`.
-    pub(super) fn said(place: &str, what: &str, said: tokio_postgres::Error) -> Fault {
-        let (kind, why) = match said.as_db_error() {
-            Some(said) => {
-                let (kind, advice) = meaning(said.code());
-                (kind, format!("{} (SQLSTATE {}){advice}", said.message(), said.code().code()))
-            }
-            None => (ErrorKind::LedgerUnavailable, chain(&said)),
-        };
-        let code = said.code().cloned();
-        Fault { error: Error::new(kind, format!("{place}: cannot {what}: {why}")).with_source(said), code }
-    }
-
-    /// There was no answer within `time`.
-    pub(super) fn silence(place: &str, what: &str, time: Duration) -> Fault {
-        let message = format!("{place}: cannot {what}: no answer within {} s", time.as_secs());
-        Fault { error: Error::new(ErrorKind::LedgerUnavailable, message), code: None }
-    }
-
-    /// True if the server answered and did not end the session: the connection can be used again.
-    pub(super) fn answered(&self) -> bool {
-        self.code.as_ref().is_some_and(|code| !is_end_of_session(code))
-    }
-
-    /// True if it is certain that the statement changed nothing, and never will.
-    pub(super) fn is_without_effect(&self) -> bool {
-        self.code.as_ref().is_some_and(is_certain)
-    }
-
-    /// True if another transaction was first.
-    pub(super) fn is_lost(&self) -> bool {
-        let lost = [SqlState::UNIQUE_VIOLATION, SqlState::T_R_SERIALIZATION_FAILURE];
-        self.code.as_ref().is_some_and(|code| lost.contains(code))
-    }
+/// There was no answer within `time`.
+pub(super) fn silence(place: &str, what: &str, time: Duration) -> Error {
+    let message = format!("{place}: cannot {what}: no answer within {} s", time.as_secs());
+    Error::new(ErrorKind::LedgerUnavailable, message)
 }
 
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Error {
-        fault.error
-    }
+/// The code of the server's error; none if the server did not answer.
+fn code(error: &Error) -> Option<&SqlState> {
+    error.source_as::<tokio_postgres::Error>()?.code()
+}
+
+/// True if the server answered and did not end the session: the connection can be used again.
+pub(super) fn is_answer(error: &Error) -> bool {
+    code(error).is_some_and(|code| !is_end_of_session(code))
+}
+
+/// True if it is certain that the statement changed nothing, and never will.
+pub(super) fn is_without_effect(error: &Error) -> bool {
+    code(error).is_some_and(is_certain)
+}
+
+/// True if another transaction was first.
+pub(super) fn is_lost(error: &Error) -> bool {
+    let lost = [SqlState::UNIQUE_VIOLATION, SqlState::T_R_SERIALIZATION_FAILURE];
+    code(error).is_some_and(|code| lost.contains(code))
 }
 
 /// The first two characters of a code.
@@ -115,9 +103,8 @@ mod tests {
 
     #[test]
     fn silence_says_nothing_of_a_statement() {
-        let silence = Fault::silence("postgres://h:1/d (schema s)", "append", Duration::from_secs(15));
-        assert!(!silence.answered() && !silence.is_without_effect() && !silence.is_lost());
-        let error = Error::from(silence);
+        let error = silence("postgres://h:1/d (schema s)", "append", Duration::from_secs(15));
+        assert!(!is_answer(&error) && !is_without_effect(&error) && !is_lost(&error));
         assert_eq!(error.kind(), ErrorKind::LedgerUnavailable);
         assert_eq!(error.to_string(), "postgres://h:1/d (schema s): cannot append: no answer within 15 s");
     }

@@ -16,7 +16,6 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
 use self::address::Address;
-use self::fault::Fault;
 use self::pool::{Lease, Parameters, Pool};
 use super::{Appended, IndexStore, Ledger, LedgerUrl, OpenMode, Term, lock};
 use crate::backoff::Backoff;
@@ -103,10 +102,10 @@ impl PostgresLedger {
     }
 
     fn column<'r, T: FromSql<'r>>(&self, row: &'r Row, at: usize) -> Result<T> {
-        Ok(row.try_get(at).map_err(|e| Fault::said(&self.pool.address.place, "read a row", e))?)
+        row.try_get(at).map_err(|e| fault::said(&self.pool.address.place, "read a row", e))
     }
 
-    async fn insert(&self, lease: Lease<'_>, channel: &str, seq: i64, bytes: &[u8]) -> Result<Appended, Fault> {
+    async fn insert(&self, lease: Lease<'_>, channel: &str, seq: i64, bytes: &[u8]) -> Result<Appended> {
         // The primary key makes this wait for a transaction that is storing an entry at the same position.
         let sql = "INSERT INTO @.entries (channel, seq, bytes) SELECT $1, $2, $3
              WHERE $2 = 0 OR EXISTS (SELECT FROM @.entries WHERE channel = $1 AND seq = $2 - 1)
@@ -115,8 +114,8 @@ impl PostgresLedger {
         match lease.append(sql, parameters).await {
             Ok(0) => Ok(Appended::Conflict),
             Ok(_) => Ok(Appended::Stored),
-            Err(fault) if fault.is_lost() => Ok(Appended::Conflict),
-            Err(fault) => Err(fault),
+            Err(error) if fault::is_lost(&error) => Ok(Appended::Conflict),
+            Err(error) => Err(error),
         }
     }
 
@@ -146,7 +145,8 @@ impl PostgresLedger {
     /// None if there is no entry at the position, so that the result is still unknown.
     async fn try_settle(&self, channel: &Channel, seq: i64, bytes: &[u8]) -> Result<Option<Appended>> {
         let name = channel.to_string();
-        if self.insert(self.pool.lease_new().await?, &name, seq, bytes).await? == Appended::Stored {
+        self.pool.clear();
+        if self.insert(self.pool.lease().await?, &name, seq, bytes).await? == Appended::Stored {
             return Ok(Some(Appended::Stored));
         }
         let there = self.read(channel, seq.cast_unsigned(), 1).await?;
@@ -206,13 +206,10 @@ impl Ledger for PostgresLedger {
         // A position that the column's type cannot hold is never the next one.
         let Ok(seq) = i64::try_from(seq) else { return Ok(Appended::Conflict) };
         let lease = self.pool.lease().await?;
-        match self.insert(lease, &channel.to_string(), seq, &bytes).await {
-            Ok(append) => Ok(append),
-            Err(fault) => {
-                let is_without_effect = fault.is_without_effect();
-                let error = Error::from(fault).with_context("channel", channel).with_context("seq", seq);
-                if is_without_effect { Err(error) } else { self.settle(channel, seq, &bytes, error).await }
-            }
+        let inserted = self.insert(lease, &channel.to_string(), seq, &bytes).await;
+        match inserted.map_err(|e| e.with_context("channel", channel).with_context("seq", seq)) {
+            Err(error) if !fault::is_without_effect(&error) => self.settle(channel, seq, &bytes, error).await,
+            answered => answered,
         }
     }
 

@@ -12,7 +12,7 @@ use tokio_postgres::{Client, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{Address, CONNECT};
-use super::fault::Fault;
+use super::fault;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{OpenMode, lock};
 use crate::tls::{self, Trust};
@@ -79,30 +79,34 @@ impl Pool {
 
     /// Takes a connection from the pool, or opens a new one.
     pub(super) async fn lease(&self) -> Result<Lease<'_>> {
-        let permit = self.permit().await?;
+        let Ok(Ok(permit)) = timeout(POOL_WAIT, self.permits.acquire()).await else {
+            let (place, seconds) = (&self.address.place, POOL_WAIT.as_secs());
+            let message = format!("{place}: all {MAX_CONNECTIONS} connections were in use for {seconds} s");
+            return Err(Error::new(ErrorKind::LedgerUnavailable, message));
+        };
         let kept = std::iter::from_fn(|| lock(&self.kept).pop()).find(|session| !session.client.is_closed());
-        match kept {
-            Some(session) => Ok(Lease { pool: self, session, is_new: false, _permit: permit }),
-            None => self.connect(permit).await,
-        }
+        let is_new = kept.is_none();
+        let session = match kept {
+            Some(session) => session,
+            None => self.connect().await?,
+        };
+        Ok(Lease { pool: self, session, is_new, _permit: permit })
     }
 
-    /// Opens a new connection.
-    pub(super) async fn lease_new(&self) -> Result<Lease<'_>> {
-        self.connect(self.permit().await?).await
+    /// Closes the connections that are not in use. If one connection broke, the others are probably broken too.
+    pub(super) fn clear(&self) {
+        lock(&self.kept).clear();
     }
 
-    /// The rows of a statement that may run twice: it is sent again on a new connection if a used connection broke.
+    /// The rows of a statement that may run twice: it is sent again if a used connection broke.
     pub(super) async fn query(&self, what: &str, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>> {
-        let lease = self.lease().await?;
-        let is_new = lease.is_new;
-        match lease.rows(what, sql, parameters).await {
-            Err(fault) if !is_new && !fault.answered() => {
-                // If one connection broke, the others are probably broken too.
-                lock(&self.kept).clear();
-                Ok(self.lease_new().await?.rows(what, sql, parameters).await?)
+        loop {
+            let lease = self.lease().await?;
+            let is_new = lease.is_new;
+            match lease.rows(what, sql, parameters).await {
+                Err(error) if !is_new && !fault::is_answer(&error) => self.clear(),
+                result => return result,
             }
-            result => Ok(result?),
         }
     }
 
@@ -111,37 +115,27 @@ impl Pool {
         sql.replace('@', &self.address.schema)
     }
 
-    /// The result of `future`, or a fault if there is none within `limit`.
+    /// The result of `future`, or an error if there is none within `limit`.
     async fn answer<T>(
         &self,
         what: &str,
         limit: Duration,
         future: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    ) -> Result<T, Fault> {
+    ) -> Result<T> {
         match timeout(limit, future).await {
-            Ok(result) => result.map_err(|e| Fault::said(&self.address.place, what, e)),
-            Err(_) => Err(Fault::silence(&self.address.place, what, limit)),
+            Ok(result) => result.map_err(|e| fault::said(&self.address.place, what, e)),
+            Err(_) => Err(fault::silence(&self.address.place, what, limit)),
         }
     }
 
-    async fn permit(&self) -> Result<SemaphorePermit<'_>> {
-        if let Ok(Ok(permit)) = timeout(POOL_WAIT, self.permits.acquire()).await {
-            return Ok(permit);
-        }
-        let (place, seconds) = (&self.address.place, POOL_WAIT.as_secs());
-        let message = format!("{place}: all {MAX_CONNECTIONS} connections were in use for {seconds} s");
-        Err(Error::new(ErrorKind::LedgerUnavailable, message))
-    }
-
-    async fn connect<'p>(&'p self, permit: SemaphorePermit<'p>) -> Result<Lease<'p>> {
+    async fn connect(&self) -> Result<Session> {
         let connecting = self.address.config.connect(self.tls.clone());
         let (client, connection) = self.answer("connect", CONNECT, connecting).await?;
         let mut carrier = JoinSet::new();
         // Drop the error of the network task: the driver also returns it to the caller that waits for an answer.
         carrier.spawn(async move { drop(connection.await) });
         self.set_up(&client).await?;
-        let session = Session { client, appends: 0, append: None, _carrier: carrier };
-        Ok(Lease { pool: self, session, is_new: true, _permit: permit })
+        Ok(Session { client, appends: 0, append: None, _carrier: carrier })
     }
 
     /// Settings of a session in one round trip: a fixed `search_path`, timeouts for statements and locks, commits that
@@ -191,26 +185,26 @@ impl Session {
 
 impl Lease<'_> {
     /// The rows of a statement.
-    async fn rows(self, what: &str, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Fault> {
+    async fn rows(self, what: &str, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>> {
         let sql = self.pool.sql(sql);
         let result = self.pool.answer(what, ANSWER, self.session.client.query_typed(&sql, parameters)).await;
         self.give_back(result)
     }
 
     /// The number of rows that the append stored. `sql` must be the same in every call.
-    pub(super) async fn append(mut self, sql: &str, parameters: Parameters<'_>) -> Result<u64, Fault> {
+    pub(super) async fn append(mut self, sql: &str, parameters: Parameters<'_>) -> Result<u64> {
         let sql = self.pool.sql(sql);
         let result = self.pool.answer("append", ANSWER, self.session.append(&sql, parameters)).await;
         self.give_back(result)
     }
 
     /// Runs several statements, one after the other. The session is not used again.
-    pub(super) async fn batch(self, what: &str, sql: &str) -> Result<(), Fault> {
+    pub(super) async fn batch(self, what: &str, sql: &str) -> Result<()> {
         self.pool.answer(what, ANSWER, self.session.client.batch_execute(&self.pool.sql(sql))).await
     }
 
-    fn give_back<T>(self, result: Result<T, Fault>) -> Result<T, Fault> {
-        if result.as_ref().err().is_none_or(Fault::answered) {
+    fn give_back<T>(self, result: Result<T>) -> Result<T> {
+        if result.as_ref().err().is_none_or(fault::is_answer) {
             lock(&self.pool.kept).push(self.session);
         }
         result
