@@ -10,8 +10,6 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 pub(super) use self::place::Place;
 use super::{Ledger, OpenMode};
 use crate::error::{Error, ErrorKind, Result};
@@ -37,8 +35,7 @@ use crate::value::Line;
 /// assert_eq!(url.to_string(), "postgres://ci@db.example.com/audit?sslmode=require");
 /// # Ok::<(), tagwarden::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct LedgerUrl {
     pub(super) place: Place,
     /// The options after the `?`, percent-decoded. The ledger that is opened reads them.
@@ -155,32 +152,13 @@ impl fmt::Display for LedgerUrl {
     }
 }
 
-impl fmt::Debug for LedgerUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LedgerUrl({self})")
-    }
-}
-
-impl TryFrom<&str> for LedgerUrl {
-    type Error = Error;
-
-    fn try_from(text: &str) -> Result<LedgerUrl> {
-        text.parse()
-    }
-}
+crate::value::serde_text!(LedgerUrl);
 
 impl TryFrom<String> for LedgerUrl {
     type Error = Error;
 
     fn try_from(text: String) -> Result<LedgerUrl> {
         text.parse()
-    }
-}
-
-impl From<LedgerUrl> for String {
-    /// The URL without its secrets.
-    fn from(url: LedgerUrl) -> String {
-        url.to_string()
     }
 }
 

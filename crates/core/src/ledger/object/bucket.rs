@@ -44,11 +44,7 @@ pub(super) enum Listing {
 impl Bucket {
     /// The bytes under `key`; none if there is no such object.
     pub(super) async fn get(&self, key: &Path) -> Result<Option<Bytes>> {
-        let got = self.patiently(|| async {
-            let got = self.store.get(key).await?;
-            got.bytes().await
-        });
-        match got.await {
+        match self.patiently(|| async { self.store.get(key).await?.bytes().await }).await {
             Ok(bytes) => Ok(Some(bytes)),
             Err(Fault::NoObject) => Ok(None),
             Err(fault) => Err(self.error(fault, "read", key)),

@@ -123,47 +123,33 @@ impl Log {
 
     /// The number of entries. The search starts at the entry before `from`. The result is less than `from` if that
     /// entry does not exist.
-    async fn end(&self, from: u64) -> Result<u64> {
-        let listed = match self.bucket.listing {
-            Listing::Sorted => self.end_listed(from).await,
-            Listing::Walk => None,
-        };
-        match listed {
-            Some(End::Here(size)) => Ok(size),
-            Some(End::Beyond(size)) => {
-                let near = self.gallop(size, PAGE as u64 / 2).await?;
-                match self.end_listed(near).await {
-                    Some(End::Here(size)) => Ok(size),
-                    _ => self.gallop(near, 0).await,
-                }
+    async fn end(&self, mut from: u64) -> Result<u64> {
+        while self.bucket.listing == Listing::Sorted
+            && let Some((size, is_end)) = self.list(from).await
+        {
+            if is_end {
+                return Ok(size);
             }
-            // If listing fails or is denied, read single entries.
-            None => match from.checked_sub(1) {
-                Some(last) if self.entry(last).await?.is_none() => self.gallop(0, 0).await,
-                _ => self.gallop(from, 0).await,
-            },
+            from = self.gallop(size, PAGE as u64 / 2).await?;
+        }
+        // If listing fails or is denied, read single entries.
+        match from.checked_sub(1) {
+            Some(last) if self.entry(last).await?.is_none() => self.gallop(0, 0).await,
+            _ => self.gallop(from, 0).await,
         }
     }
 
-    /// The end by one page of the listing; none if the page does not show it.
-    async fn end_listed(&self, from: u64) -> Option<End> {
+    /// The number of entries by one page of the listing, and true if the page has the last of them; none if the page
+    /// does not fit the entries below `from`.
+    async fn list(&self, from: u64) -> Option<(u64, bool)> {
         let first = from.saturating_sub(1);
         let before = first.checked_sub(1).map(|before| self.keys.entry(before));
         let keys = self.bucket.list(&self.keys.log(), before).await.ok()?;
         let mut seqs: Vec<u64> = keys.iter().filter_map(Keys::seq).collect();
         seqs.sort_unstable();
-        let mut size = first;
-        for seq in seqs {
-            if seq != size {
-                return None;
-            }
-            size += 1;
-        }
-        if size == first && from > 0 {
-            // The hint is wrong: search the whole log.
-            return None;
-        }
-        Some(if keys.len() == PAGE { End::Beyond(size) } else { End::Here(size) })
+        // Without the entry before `from` the hint is wrong: search the whole log.
+        let is_whole = seqs.iter().copied().eq(first..first + seqs.len() as u64) && (from == 0 || !seqs.is_empty());
+        is_whole.then_some((first + seqs.len() as u64, keys.len() < PAGE))
     }
 
     /// The start of a range of at most `window` entries that contains the end, found by doubling steps and then by
@@ -221,12 +207,4 @@ impl Log {
             let _ = log.bucket.put(&log.keys.hint(), Bytes::from(bytes)).await;
         });
     }
-}
-
-/// The end of the log by one page of a listing.
-enum End {
-    /// The log has this number of entries.
-    Here(u64),
-    /// The log has at least this number of entries.
-    Beyond(u64),
 }

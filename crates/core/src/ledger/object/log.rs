@@ -1,7 +1,7 @@
 //! One channel's log: the facts that this process knows about it, and reads of its entries.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use super::bucket::Bucket;
 use super::keys::Keys;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::lock;
 use crate::ledger::name::OBJECT;
 use crate::log::EntryHash;
 use crate::value::Channel;
@@ -47,8 +48,7 @@ impl Log {
     }
 
     pub(super) fn known(&self) -> MutexGuard<'_, Known> {
-        // Each change replaces a complete value, so a panic in another task cannot leave it half changed.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 
     /// Records that the log has at least `size` entries, and the leaf hash of the last of them.
@@ -61,10 +61,8 @@ impl Log {
 
     /// The entry at `seq`; none if there is no entry.
     pub(super) async fn entry(&self, seq: u64) -> Result<Option<Bytes>> {
-        self.bucket
-            .get(&self.keys.entry(seq))
-            .await
-            .map_err(|e| e.with_context("channel", &self.channel).with_context("seq", seq))
+        let entry = self.bucket.get(&self.keys.entry(seq)).await;
+        entry.map_err(|e| e.with_context("channel", &self.channel).with_context("seq", seq))
     }
 
     /// The entries from `from` on: at least one if the log has one there, at most `limit`.
