@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagwarden::ledger::{AppendResult, ChannelLog};
+use tagwarden::ledger::{Appended, ChannelLog};
 use tagwarden::log::{Body, Observation, ObservationCause};
 use tagwarden::{Digest, ErrorKind, Repository, Timestamp};
 use tagwarden_testing::MemoryRegistry;
@@ -41,7 +41,7 @@ async fn is_found(place: &Place) {
         tokio::time::sleep(Duration::from_millis(1100)).await;
     }
     let second = other.append(3, observed("other"), at).await.unwrap();
-    assert!(matches!((&first, &second), (AppendResult::At(3), AppendResult::At(3))), "{first:?} {second:?}");
+    assert_eq!((first, second), (Appended::Stored, Appended::Stored));
     assert_eq!(proxy.done().stripped, stripped + 2);
     proxy.calm();
 

@@ -37,15 +37,6 @@ pub struct ChannelLog {
     doubt: Option<PossiblyOpen>,
 }
 
-/// The result of an append.
-#[derive(Debug)]
-pub enum AppendResult {
-    /// The entry is stored at this position, and the journal has applied it.
-    At(u64),
-    /// Another entry has the position; `refresh` reads it.
-    Lost,
-}
-
 impl ChannelLog {
     /// A journal of `channel` that has read nothing yet.
     pub fn new(ledger: Arc<dyn Ledger>, channel: Channel) -> ChannelLog {
@@ -133,11 +124,11 @@ impl ChannelLog {
         }
     }
 
-    /// Appends an entry with `body` at `seq`, which must be the size of the journal. LEDGER_AMBIGUOUS if it is not
-    /// known whether the entry was stored.
-    pub async fn append(&mut self, seq: u64, body: Body, at: Timestamp) -> Result<AppendResult> {
+    /// Appends an entry with `body` at `seq`, which must be the size of the journal, and applies it. After a conflict
+    /// `refresh` reads the entry that has the position. LEDGER_AMBIGUOUS if it is not known whether the entry was stored.
+    pub async fn append(&mut self, seq: u64, body: Body, at: Timestamp) -> Result<Appended> {
         if self.state.size != seq {
-            return Ok(AppendResult::Lost);
+            return Ok(Appended::Conflict);
         }
         let entry = self.state.next(body, Uuid::now_v7(), at);
         let sealed = entry.seal()?;
@@ -151,14 +142,12 @@ impl ChannelLog {
         if unanswered && let Some(doubt) = PossiblyOpen::by(&entry) {
             self.doubt = Some(doubt);
         }
-        match appended? {
-            Appended::Stored => {
-                let before = std::mem::replace(&mut self.state, Arc::new(next));
-                self.note_move(before.open.clone(), before.committed);
-                Ok(AppendResult::At(seq))
-            }
-            Appended::Conflict => Ok(AppendResult::Lost),
+        let appended = appended?;
+        if appended == Appended::Stored {
+            let before = std::mem::replace(&mut self.state, Arc::new(next));
+            self.note_move(before.open.clone(), before.committed);
         }
+        Ok(appended)
     }
 
     /// Appends an entry with `body` at the head, and tries again at the new head if another entry comes first. Returns
@@ -179,8 +168,8 @@ impl ChannelLog {
                 return Ok(doubtful);
             }
             match self.append(seq, body.clone(), at).await {
-                Ok(AppendResult::At(seq)) => return Ok(seq),
-                Ok(AppendResult::Lost) => {}
+                Ok(Appended::Stored) => return Ok(seq),
+                Ok(Appended::Conflict) => {}
                 Err(error) if error.kind() == ErrorKind::LedgerAmbiguous => doubt = Some(seq),
                 Err(error) => return Err(error),
             }

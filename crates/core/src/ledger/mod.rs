@@ -24,7 +24,7 @@ pub use export::{ExportedLog, export, exports};
 #[cfg(all(feature = "file", unix))]
 pub use file::{FileLedger, Repair, RepairNotice, verify_file};
 pub use index::Term;
-pub use journal::{AppendResult, ChannelLog};
+pub use journal::ChannelLog;
 pub use memory::MemoryLedger;
 #[cfg(feature = "object-store")]
 pub use object::ObjectLedger;

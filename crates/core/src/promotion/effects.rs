@@ -12,7 +12,7 @@ use super::inner::Inner;
 use super::machine::{AppendEnd, Ask, Effect, Input, Key, LogRead, Ms, PutEnd, Replay, TagRead, Why, Worker};
 use super::times::ms;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{AppendResult, ChannelLog};
+use crate::ledger::{Appended, ChannelLog};
 use crate::log::{
     ActiveHold, Body, ChannelState, Observation, ObservationCause, Op, OpenMove, Outcome, RecordedError, Status,
     Takeover, TakeoverOp,
@@ -236,8 +236,8 @@ impl Effects {
         let now = self.inner.clock.now();
         match journal.append(seq, body, now).await {
             // The next look reads the log again, and looks the key up.
-            Ok(AppendResult::At(_)) => Ok(AppendEnd::Stored(self.log_with(Arc::clone(journal.state()), None))),
-            Ok(AppendResult::Lost) => Ok(self.read_on(&mut journal).await.map_or(AppendEnd::Unknown, AppendEnd::Lost)),
+            Ok(Appended::Stored) => Ok(AppendEnd::Stored(self.log_with(Arc::clone(journal.state()), None))),
+            Ok(Appended::Conflict) => Ok(self.read_on(&mut journal).await.map_or(AppendEnd::Unknown, AppendEnd::Lost)),
             Err(error) if error.kind() == ErrorKind::LedgerAmbiguous => Ok(AppendEnd::Unknown),
             Err(error) => Err(error),
         }

@@ -35,14 +35,14 @@ pub(in crate::ledger) async fn moves(journal: &mut ChannelLog, moves: std::ops::
     let last = moves.end - 1;
     let mut open = 0;
     if journal.state().size == 0 {
-        assert!(matches!(journal.append(0, proptests::policy(), at).await.unwrap(), AppendResult::At(0)));
+        assert!(matches!(journal.append(0, proptests::policy(), at).await.unwrap(), Appended::Stored));
     }
     for nth in moves {
         open = journal.state().size;
         let body = intent(journal.state(), nth);
-        assert!(matches!(journal.append(open, body, at).await.unwrap(), AppendResult::At(_)));
+        assert!(matches!(journal.append(open, body, at).await.unwrap(), Appended::Stored));
         if nth != last {
-            assert!(matches!(journal.append(open + 1, outcome(open, nth), at).await.unwrap(), AppendResult::At(_)));
+            assert!(matches!(journal.append(open + 1, outcome(open, nth), at).await.unwrap(), Appended::Stored));
         }
     }
     open
