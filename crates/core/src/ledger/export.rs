@@ -4,12 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::Ledger;
-use super::file::{FileLedger, blocking};
+use super::file::{FileLedger, blocking, unavailable};
 use super::name::log_file;
 use super::transfer::entries::{entry, located, read_page};
 use crate::error::{Error, ErrorKind, Result};
@@ -51,7 +50,8 @@ pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Resul
         return Err(Error::new(ErrorKind::ChannelNotBootstrapped, message).with_context("channel", channel));
     }
     check_earlier(ledger, channel, size, dir, &file).await?;
-    let mut part = Part::begin(dir, &name).await?;
+    let path = dir.join(format!("{name}.{}.part", Uuid::now_v7().simple()));
+    let mut part = Part { file: File::create_new(&path).map_err(|e| unavailable("make", &path, e))?, path };
     let mut verifier = Verifier::new(Some(channel.clone()));
     let mut seq = 0;
     while seq < size {
@@ -63,7 +63,8 @@ pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Resul
         if let Some(defect) = verifier.report().defects.into_iter().find(|defect| defect.code.ends_reading()) {
             return Err(located(defect, channel, "ledger"));
         }
-        part = part.write(page).await?;
+        let lines: Vec<&[u8]> = page.iter().flat_map(|entry| [&entry[..], b"\n"]).collect();
+        part.file.write_all(&lines.concat()).map_err(|e| unavailable("write", &part.path, e))?;
     }
     part.end(dir, &file).await?;
     Ok(ExportedLog { channel: channel.clone(), size, root: verifier.finish().root, file })
@@ -74,7 +75,7 @@ pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Resul
 pub fn exports(dir: &Path) -> Result<FileLedger> {
     let ledger = FileLedger::open_read_only(dir)?;
     let names =
-        fs::read_dir(dir).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(|e| failed("read", dir, e))?;
+        fs::read_dir(dir).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(|e| unavailable("read", dir, e))?;
     if names.iter().any(|name| Path::new(&name.file_name()).extension().is_some_and(|end| end == "lock")) {
         let message =
             format!("import: {} is a ledger that is being written, not an export; use `ledger migrate`", dir.display());
@@ -114,31 +115,13 @@ struct Part {
 }
 
 impl Part {
-    async fn begin(dir: &Path, name: &str) -> Result<Part> {
-        let path = dir.join(format!("{name}.{}.part", Uuid::now_v7().simple()));
-        blocking(ErrorKind::LedgerUnavailable, move || {
-            let file = File::create_new(&path).map_err(|e| failed("make", &path, e))?;
-            Ok(Part { path, file })
-        })
-        .await
-    }
-
-    async fn write(mut self, page: Vec<Bytes>) -> Result<Part> {
-        blocking(ErrorKind::LedgerUnavailable, move || {
-            let lines: Vec<&[u8]> = page.iter().flat_map(|entry| [&entry[..], b"\n"]).collect();
-            self.file.write_all(&lines.concat()).map_err(|e| failed("write", &self.path, e))?;
-            Ok(self)
-        })
-        .await
-    }
-
     /// Syncs the file and renames it to its final name.
     async fn end(self, dir: &Path, file: &Path) -> Result<()> {
         let (dir, file) = (dir.to_owned(), file.to_owned());
         blocking(ErrorKind::LedgerUnavailable, move || {
-            self.file.sync_all().map_err(|e| failed("sync", &self.path, e))?;
-            fs::rename(&self.path, &file).map_err(|e| failed("make", &file, e))?;
-            File::open(&dir).and_then(|dir| dir.sync_all()).map_err(|e| failed("sync", &dir, e))
+            self.file.sync_all().map_err(|e| unavailable("sync", &self.path, e))?;
+            fs::rename(&self.path, &file).map_err(|e| unavailable("make", &file, e))?;
+            File::open(&dir).and_then(|dir| dir.sync_all()).map_err(|e| unavailable("sync", &dir, e))
         })
         .await
     }
@@ -150,11 +133,6 @@ impl Drop for Part {
         // if it stays.
         let _ = fs::remove_file(&self.path);
     }
-}
-
-fn failed(what: &str, path: &Path, e: io::Error) -> Error {
-    let message = format!("{}: cannot {what}: {e}", path.display());
-    Error::new(ErrorKind::LedgerUnavailable, message).with_context("file", path.display()).with_source(e)
 }
 
 #[cfg(test)]

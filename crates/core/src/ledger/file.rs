@@ -126,12 +126,11 @@ impl FileLedger {
         let mut channels = Vec::new();
         for file in self.dir.disk.names(self.dir()).map_err(|e| unavailable("read", self.dir(), e))? {
             let Some(name) = file.strip_suffix(".jsonl") else { continue };
-            let channel = match FILE.decode(name) {
-                Some(channel) => Some(channel),
-                None => self.first_channel(&file, name)?,
-            };
-            let Some(channel) = channel else { continue };
-            if Log::new(&self.dir, channel.clone()).entries()? > 0 {
+            let decoded =
+                FILE.decode(name).map_or_else(|| self.first_channel(&file, name), |channel| Ok(Some(channel)));
+            if let Some(channel) = decoded?
+                && Log::new(&self.dir, channel.clone()).entries()? > 0
+            {
                 channels.push(channel);
             }
         }
@@ -260,7 +259,8 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn unavailable(what: &str, path: &Path, e: io::Error) -> Error {
+/// LEDGER_UNAVAILABLE: the operation `what` on `path` failed.
+pub(super) fn unavailable(what: &str, path: &Path, e: io::Error) -> Error {
     let message = format!("{}: cannot {what}: {e}", path.display());
     Error::new(ErrorKind::LedgerUnavailable, message).with_context("file", path.display()).with_source(e)
 }
