@@ -22,20 +22,11 @@ impl<L> OpenLogs<L> {
     /// The log of `channel`; `new` makes it if it is not here.
     pub(super) fn get(&self, channel: &Channel, new: impl FnOnce() -> L) -> Arc<L> {
         let mut logs = lock(&self.logs);
-        if let Some(log) = logs.get(channel) {
-            return Arc::clone(log);
+        if logs.len() >= self.most && !logs.contains_key(channel) {
+            // Forget the logs that are not in use.
+            logs.retain(|_, log| Arc::strong_count(log) > 1);
         }
-        if logs.len() >= self.most {
-            // Forget logs that are not in use.
-            let mut kept = 0;
-            logs.retain(|_, log| {
-                kept += 1;
-                kept <= self.most / 2 || Arc::strong_count(log) > 1
-            });
-        }
-        let log = Arc::new(new());
-        logs.insert(channel.clone(), Arc::clone(&log));
-        log
+        Arc::clone(logs.entry(channel.clone()).or_insert_with(|| Arc::new(new())))
     }
 }
 

@@ -70,22 +70,19 @@ impl Log {
 
     /// Refuses an entry that the file could not return unchanged or find again: it is an error of the caller.
     fn check_entry(&self, seq: u64, bytes: &[u8]) -> Result<()> {
-        let refused = |kind, why: &str| Err(self.locate(Error::new(kind, why)).with_context("seq", seq));
-        if bytes.len() > MAX_ENTRY {
+        let error = if bytes.len() > MAX_ENTRY {
             let why = format!("an entry of {} bytes; the most is {MAX_ENTRY}", bytes.len());
-            return refused(ErrorKind::EntryTooLarge, &why);
-        }
-        let fault = |why| refused(ErrorKind::InternalFault, why);
-        if bytes.contains(&b'\n') || bytes.contains(&0) {
-            return fault("an entry with a newline or a zero byte is not canonical");
-        }
-        if lines::seq_of(bytes) != Some(seq) {
-            return fault("the entry does not say that it stands at this position");
-        }
-        if seq == 0 && lines::channel_of(bytes).as_ref() != Some(&self.channel) {
-            return fault("the entry does not say that it belongs to this channel");
-        }
-        Ok(())
+            Error::new(ErrorKind::EntryTooLarge, why)
+        } else if bytes.contains(&b'\n') || bytes.contains(&0) {
+            Error::new(ErrorKind::InternalFault, "an entry with a newline or a zero byte is not canonical")
+        } else if lines::seq_of(bytes) != Some(seq) {
+            Error::new(ErrorKind::InternalFault, "the entry does not say that it stands at this position")
+        } else if seq == 0 && lines::channel_of(bytes).as_ref() != Some(&self.channel) {
+            Error::new(ErrorKind::InternalFault, "the entry does not say that it belongs to this channel")
+        } else {
+            return Ok(());
+        };
+        Err(self.locate(error).with_context("seq", seq))
     }
 
     /// Takes the lock, which is released when the file is closed. None if another process holds it at the deadline.
@@ -94,8 +91,7 @@ impl Log {
         let mut pause = Duration::from_micros(50);
         loop {
             let lock = self.dir.disk.open(&self.lock, FileMode::Create).map_err(failed("open"))?;
-            // A process that opened the file before it was replaced has another lock.
-            if lock.try_lock().map_err(failed("lock"))? && lock.has_name().map_err(failed("look at"))? {
+            if lock.try_lock().map_err(failed("lock"))? {
                 return Ok(Some(lock));
             }
             if Instant::now() >= deadline {

@@ -41,9 +41,6 @@ pub(super) trait DiskFile: std::fmt::Debug + Send + Sync {
     /// The length in bytes.
     fn length(&self) -> io::Result<u64>;
 
-    /// False after the file was removed or replaced.
-    fn has_name(&self) -> io::Result<bool>;
-
     /// Reads into `buffer` up to the end of the file. Returns the number of bytes.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
@@ -55,7 +52,8 @@ pub(super) trait DiskFile: std::fmt::Debug + Send + Sync {
     /// Syncs the written bytes, so that they survive a crash (fdatasync).
     fn sync(&self) -> io::Result<()>;
 
-    /// Takes the exclusive lock on the file; false if another process holds it.
+    /// Takes the exclusive lock on the file; false if another process holds it, or if the file was removed or replaced:
+    /// another process may then have the lock on a new file of that name.
     fn try_lock(&self) -> io::Result<bool>;
 }
 
@@ -125,10 +123,6 @@ impl DiskFile for File {
         Ok(self.metadata()?.len())
     }
 
-    fn has_name(&self) -> io::Result<bool> {
-        Ok(self.metadata()?.nlink() > 0)
-    }
-
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut filled = 0;
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -156,7 +150,7 @@ impl DiskFile for File {
 
     fn try_lock(&self) -> io::Result<bool> {
         match File::try_lock(self) {
-            Ok(()) => Ok(true),
+            Ok(()) => Ok(self.metadata()?.nlink() > 0),
             Err(TryLockError::WouldBlock) => Ok(false),
             Err(TryLockError::Error(e)) => Err(e),
         }

@@ -25,14 +25,10 @@ pub(super) fn channel_of(line: &[u8]) -> Option<Channel> {
 }
 
 fn fast_seq(line: &[u8]) -> Option<u64> {
-    let head = line.strip_suffix(br#","v":1}"#)?;
-    let start = head.iter().rposition(|byte| !byte.is_ascii_digit())? + 1;
-    let (key, digits) = head.split_at_checked(start)?;
-    let canonical = digits == b"0" || digits.first().is_some_and(|first| *first != b'0');
-    if !key.ends_with(br#","seq":"#) || !canonical {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    let head = std::str::from_utf8(line.strip_suffix(br#","v":1}"#)?).ok()?;
+    let (_, digits) = head.rsplit_once(r#","seq":"#)?;
+    // A number has one spelling, without a sign and leading zeros.
+    digits.parse().ok().filter(|seq: &u64| seq.to_string() == digits)
 }
 
 #[derive(Deserialize)]

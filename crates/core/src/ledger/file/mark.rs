@@ -49,22 +49,17 @@ impl Mark {
     }
 
     fn parse(text: &str, boot: &str) -> Option<Mark> {
-        let (said, sum) = text.trim_end().rsplit_once(' ')?;
-        let words: Vec<&str> = said.split_ascii_whitespace().collect();
-        let [WORD, of, bytes, entries] = words[..] else { return None };
+        let words: Vec<&str> = text.split_ascii_whitespace().collect();
+        let [WORD, of, bytes, entries, _] = words[..] else { return None };
         let end = End { bytes: bytes.parse().ok()?, entries: entries.parse().ok()? };
-        (sum == checksum(said)).then_some(Mark { end, is_current: of == boot })
+        (text == self::text(of, end)).then_some(Mark { end, is_current: of == boot })
     }
 }
 
-/// One line of constant length, so that a new mark overwrites the previous one completely.
+/// One line of constant length that ends with its checksum, so that a new mark overwrites the previous one completely.
 fn text(boot: &str, End { bytes, entries }: End) -> String {
     let said = format!("{WORD} {boot:36} {bytes:020} {entries:020}");
-    format!("{said} {}\n", checksum(&said))
-}
-
-fn checksum(said: &str) -> String {
-    Digest::of(said.as_bytes()).short()
+    format!("{said} {}\n", Digest::of(said.as_bytes()).short())
 }
 
 #[cfg(test)]

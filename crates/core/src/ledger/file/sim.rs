@@ -314,10 +314,6 @@ impl DiskFile for SimFile {
         Ok(self.disk.state().files[self.file].len() as u64)
     }
 
-    fn has_name(&self) -> io::Result<bool> {
-        Ok(self.disk.state().names.values().any(|file| *file == self.file))
-    }
-
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let state = self.disk.state();
         let rest = state.files[self.file].get(offset as usize..).unwrap_or_default();
@@ -365,7 +361,7 @@ impl DiskFile for SimFile {
         }
         state.locked.push(self.file);
         *self.locked.lock().unwrap() = true;
-        Ok(true)
+        Ok(state.names.values().any(|file| *file == self.file))
     }
 }
 
