@@ -124,17 +124,17 @@ impl LedgerUrl {
     /// True if both are known to be the same place. User, password and the protection of the connection are not
     /// compared. Two different names of one host are not recognised as the same place.
     pub fn is_same(&self, other: &LedgerUrl) -> bool {
-        self.place.is_same(&other.place) && self.address_options() == other.address_options()
+        let key = |url: &LedgerUrl| {
+            let options = url.options.iter().filter(|(name, _)| WHERE.contains(&name.as_str())).cloned();
+            (url.place.scheme(), url.place.key(), options.collect::<BTreeSet<_>>())
+        };
+        key(self) == key(other)
     }
 
     /// The value of an option; of several with this name the last one counts.
     #[cfg(any(feature = "object-store", feature = "postgres"))]
     pub(super) fn option(&self, name: &str) -> Option<&str> {
         self.options.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    fn address_options(&self) -> BTreeSet<&(String, String)> {
-        self.options.iter().filter(|(name, _)| WHERE.contains(&name.as_str())).collect()
     }
 }
 

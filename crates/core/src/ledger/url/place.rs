@@ -1,6 +1,6 @@
 //! `Place`: the place that a ledger's URL names, and the URL without its secrets.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{LedgerUrl, bad, whole};
 use crate::error::{Error, Result};
@@ -64,28 +64,21 @@ impl Place {
         bad(format!("{scheme}:// is not built into this program: cargo install tagwarden-cli --features {feature}"))
     }
 
-    /// True if both are the same place, for any user.
-    pub(super) fn is_same(&self, other: &Place) -> bool {
-        match (self, other) {
-            (Place::Directory(one), Place::Directory(other)) => {
-                let found = |dir: &Path| whole(dir).ok();
-                one == other || (found(one).is_some() && found(one) == found(other))
+    /// The same text for the same place, for any user. Places of different schemes may have the same text.
+    pub(super) fn key(&self) -> String {
+        match self {
+            Place::Directory(dir) => whole(dir).as_ref().unwrap_or(dir).display().to_string(),
+            Place::File(dir) => dir.display().to_string(),
+            Place::Bucket(bucket) => {
+                format!("{}/{}", bucket.name.to_ascii_lowercase(), bucket.prefix.trim_end_matches('/'))
             }
-            (Place::File(one), Place::File(other)) => one == other,
-            (Place::Bucket(one), Place::Bucket(other)) => {
-                let place = |bucket: &Bucket| {
-                    (bucket.scheme, bucket.name.to_ascii_lowercase(), bucket.prefix.trim_end_matches('/').to_owned())
+            Place::Postgres(database) => {
+                let host = |(name, port): &(String, u16)| {
+                    format!("{}:{port}", name.to_ascii_lowercase().replace("localhost", "127.0.0.1"))
                 };
-                place(one) == place(other)
+                let hosts: Vec<String> = database.hosts.iter().map(host).collect();
+                format!("{}/{:?}", hosts.join(","), database.name)
             }
-            (Place::Postgres(one), Place::Postgres(other)) => {
-                let host = |host: &str| host.to_ascii_lowercase().replace("localhost", "127.0.0.1");
-                let hosts = |database: &Database| {
-                    database.hosts.iter().map(|(name, port)| (host(name), *port)).collect::<Vec<_>>()
-                };
-                one.name == other.name && hosts(one) == hosts(other)
-            }
-            _ => false,
         }
     }
 }
@@ -229,11 +222,10 @@ fn is_dsn(text: &str) -> bool {
     const OTHERS: [&str; 4] = ["application_name", "connect_timeout", "options", "service"];
     const WORDS: [&str; 6] = ["dbname", "host", "hostaddr", "port", "sslmode", "user"];
     let text = text.to_ascii_lowercase();
-    let set = |at: usize| text.get(at..).is_some_and(|rest| rest.trim_start().starts_with('='));
-    let first = text.trim_start().split(|char: char| char == '=' || char.is_whitespace()).next().unwrap_or_default();
-    let start = text.len() - text.trim_start().len();
-    ((OTHERS.contains(&first) || WORDS.contains(&first)) && set(start + first.len()))
-        || text.match_indices("password").any(|(at, word)| set(at + word.len()))
+    let first = text.split_once('=').map_or("", |(first, _)| first.trim());
+    OTHERS.contains(&first)
+        || WORDS.contains(&first)
+        || text.split("password").skip(1).any(|rest| rest.trim_start().starts_with('='))
 }
 
 /// The text without percent-escapes (RFC 3986, section 2.1). An error if an escape is malformed, or if the result is not
