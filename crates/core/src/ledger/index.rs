@@ -93,22 +93,19 @@ pub(super) fn find(moves: &[CommittedMove], term: Term<'_>) -> Vec<u64> {
 
 /// A blob; none if the state cannot be encoded.
 pub(super) fn encode(state: &ChannelState, moves: &[CommittedMove]) -> Option<Bytes> {
-    let mut content = serde_json::to_vec(state).ok()?;
-    content.reserve(1 + moves.len() * ROW);
-    content.push(b'\n');
-    content.extend(moves.iter().flat_map(|found| found.row()));
-    let mut blob = head(&content);
-    blob.append(&mut content);
-    Some(blob.into())
+    let json = serde_json::to_vec(state).ok()?;
+    let rows: Vec<u8> = moves.iter().flat_map(|found| found.row()).collect();
+    let content = [&json[..], b"\n", &rows].concat();
+    Some([head(&content).as_bytes(), b"\n", &content].concat().into())
 }
 
 /// The state and the committed moves in a blob; none unless it is whole and of this channel.
 pub(super) fn decode(channel: &Channel, blob: &[u8]) -> Option<(ChannelState, Vec<CommittedMove>)> {
-    let (first, content) = blob.split_at_checked(line(blob)?)?;
-    if first != head(content) {
+    let mut parts = blob.splitn(3, |byte| *byte == b'\n');
+    let (first, json, rows) = (parts.next()?, parts.next()?, parts.next()?);
+    if first != head(blob.get(first.len() + 1..)?).as_bytes() {
         return None;
     }
-    let (json, rows) = content.split_at_checked(line(content)?)?;
     let state: ChannelState = serde_json::from_slice(json).ok()?;
     let (rows, rest) = rows.as_chunks();
     let fits = state.channel == *channel && rest.is_empty();
@@ -116,13 +113,8 @@ pub(super) fn decode(channel: &Channel, blob: &[u8]) -> Option<(ChannelState, Ve
 }
 
 /// The first line of a blob, over the bytes that follow it.
-fn head(content: &[u8]) -> Vec<u8> {
-    format!("{WORD} {}\n", Digest::of(content)).into_bytes()
-}
-
-/// The length of the first line with its newline; none if there is no newline.
-fn line(bytes: &[u8]) -> Option<usize> {
-    Some(bytes.iter().position(|byte| *byte == b'\n')? + 1)
+fn head(content: &[u8]) -> String {
+    format!("{WORD} {}", Digest::of(content))
 }
 
 #[cfg(test)]

@@ -50,13 +50,6 @@ impl ChannelLog {
         }
     }
 
-    /// Starts again from an empty state. Keeps the intent with an unanswered append, because the log may not show it.
-    fn begin_anew(&mut self) {
-        let doubt = self.doubt.take();
-        *self = ChannelLog::new(Arc::clone(&self.ledger), self.state.channel.clone());
-        self.doubt = doubt;
-    }
-
     /// The state after the entries that were read.
     pub fn state(&self) -> &Arc<ChannelState> {
         &self.state
@@ -108,9 +101,11 @@ impl ChannelLog {
     fn take(&mut self, bytes: &[u8]) -> Result<()> {
         let (open, committed) = (self.state.open.clone(), self.state.committed);
         if let Err(defect) = Arc::make_mut(&mut self.state).take(bytes) {
-            // The state may be half updated: start again. The next refresh finds the same defect.
+            // The state may be half updated: start again. The next refresh finds the same defect. Keep the intent with
+            // an unanswered append, because the log may not show it.
             let channel = self.state.channel.clone();
-            self.begin_anew();
+            let anew = ChannelLog::new(Arc::clone(&self.ledger), channel.clone());
+            *self = ChannelLog { doubt: self.doubt.take(), ..anew };
             return Err(Error::from(defect).with_context("channel", channel));
         }
         self.note_move(open, committed);
