@@ -110,8 +110,7 @@ impl PostgresLedger {
         let sql = "INSERT INTO @.entries (channel, seq, bytes) SELECT $1, $2, $3
              WHERE $2 = 0 OR EXISTS (SELECT FROM @.entries WHERE channel = $1 AND seq = $2 - 1)
              ON CONFLICT DO NOTHING";
-        let parameters: Parameters<'_> = &[(&channel, Type::TEXT), (&seq, Type::INT8), (&bytes, Type::BYTEA)];
-        match lease.append(sql, parameters).await {
+        match lease.append(sql, &[(&channel, Type::TEXT), (&seq, Type::INT8), (&bytes, Type::BYTEA)]).await {
             Ok(0) => Ok(Appended::Conflict),
             Ok(_) => Ok(Appended::Stored),
             Err(error) if fault::is_lost(&error) => Ok(Appended::Conflict),

@@ -85,10 +85,9 @@ impl Pool {
             return Err(Error::new(ErrorKind::LedgerUnavailable, message));
         };
         let kept = std::iter::from_fn(|| lock(&self.kept).pop()).find(|session| !session.client.is_closed());
-        let is_new = kept.is_none();
-        let session = match kept {
-            Some(session) => session,
-            None => self.connect().await?,
+        let (session, is_new) = match kept {
+            Some(session) => (session, false),
+            None => (self.connect().await?, true),
         };
         Ok(Lease { pool: self, session, is_new, _permit: permit })
     }
@@ -165,24 +164,6 @@ impl Pool {
     }
 }
 
-impl Session {
-    /// Runs the append, as a prepared statement after the first [`UNPREPARED`] appends.
-    async fn append(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<u64, tokio_postgres::Error> {
-        self.appends = self.appends.saturating_add(1);
-        if self.appends > UNPREPARED && self.append.is_none() {
-            let types: Vec<Type> = parameters.iter().map(|(_, kind)| kind.clone()).collect();
-            self.append = Some(self.client.prepare_typed(sql, &types).await?);
-        }
-        match &self.append {
-            Some(append) => {
-                let values: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|(value, _)| *value).collect();
-                self.client.execute(append, &values).await
-            }
-            None => self.client.execute_typed(sql, parameters).await,
-        }
-    }
-}
-
 impl Lease<'_> {
     /// The rows of a statement.
     async fn rows(self, what: &str, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>> {
@@ -191,10 +172,21 @@ impl Lease<'_> {
         self.give_back(result)
     }
 
-    /// The number of rows that the append stored. `sql` must be the same in every call.
+    /// The number of rows that the append stored. `sql` must be the same in every call, because it is prepared after the
+    /// first [`UNPREPARED`] appends.
     pub(super) async fn append(mut self, sql: &str, parameters: Parameters<'_>) -> Result<u64> {
-        let sql = self.pool.sql(sql);
-        let result = self.pool.answer("append", ANSWER, self.session.append(&sql, parameters)).await;
+        let (pool, sql, session) = (self.pool, self.pool.sql(sql), &mut self.session);
+        session.appends = session.appends.saturating_add(1);
+        let stored = async {
+            if session.appends > UNPREPARED && session.append.is_none() {
+                let types: Vec<Type> = parameters.iter().map(|(_, kind)| kind.clone()).collect();
+                session.append = Some(session.client.prepare_typed(&sql, &types).await?);
+            }
+            let Some(append) = &session.append else { return session.client.execute_typed(&sql, parameters).await };
+            let values: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|(value, _)| *value).collect();
+            session.client.execute(append, &values).await
+        };
+        let result = pool.answer("append", ANSWER, stored).await;
         self.give_back(result)
     }
 
