@@ -234,12 +234,9 @@ fn local(dir: &FilePath, access: OpenMode) -> Result<Arc<dyn ObjectStore>> {
         IoErrorKind::NotFound => Error::new(ErrorKind::LedgerAbsent, format!("{place}: there is no such directory")),
         _ => unavailable(&e),
     })?;
-    for name in names {
-        let name = name.map_err(|e| unavailable(&e))?.file_name();
-        if name.to_string_lossy().ends_with(".jsonl") {
-            let message = format!("{place} holds a ledger of files: give its plain path, {}", dir.display());
-            return Err(Error::new(ErrorKind::ConfigInvalid, message));
-        }
+    if names.flatten().any(|name| name.file_name().to_string_lossy().ends_with(".jsonl")) {
+        let message = format!("{place} holds a ledger of files: give its plain path, {}", dir.display());
+        return Err(Error::new(ErrorKind::ConfigInvalid, message));
     }
     let store = LocalFileSystem::new_with_prefix(dir).map_err(|e| unavailable(&e))?;
     Ok(Arc::new(store.with_fsync(true)))

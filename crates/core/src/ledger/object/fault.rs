@@ -75,14 +75,9 @@ impl Fault {
 #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
 fn not_sent(error: &StoreError) -> bool {
     use object_store::client::{HttpError, HttpErrorKind};
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        if let Some(http) = inner.downcast_ref::<HttpError>() {
-            return http.kind() == HttpErrorKind::Connect;
-        }
-        source = inner.source();
-    }
-    false
+    let mut causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    let http = causes.find_map(|cause| cause.downcast_ref::<HttpError>());
+    http.is_some_and(|http| http.kind() == HttpErrorKind::Connect)
 }
 
 #[cfg(not(any(feature = "s3", feature = "gcs", feature = "azure")))]

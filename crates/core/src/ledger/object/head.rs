@@ -56,7 +56,7 @@ impl Log {
     async fn look_again(&self, last: u64, known: EntryHash) -> Result<u64> {
         let (there, mut next) = try_join(self.entry(last), self.entry(last + 1)).await?;
         let Some(there) = there else {
-            return Err(self.truncated(last, "it was read before"));
+            return Err(self.missing(ErrorKind::LedgerTruncated, last, "it was read before"));
         };
         let mut leaf = EncodedEntry::of(there.clone()).leaf();
         if leaf != known {
@@ -99,11 +99,11 @@ impl Log {
                  of the store, delete it",
                 self.keys.hint()
             );
-            return Err(self.truncated(size, &who));
+            return Err(self.missing(ErrorKind::LedgerTruncated, size, &who));
         }
         let Some(last) = size.checked_sub(1) else { return Ok(0) };
         let Some(bytes) = self.entry(last).await? else {
-            return Err(self.truncated(last, "it was there a moment ago"));
+            return Err(self.missing(ErrorKind::LedgerTruncated, last, "it was there a moment ago"));
         };
         let leaf = EncodedEntry::of(bytes.clone()).leaf();
         if size == from && hinted.is_some_and(|hinted| hinted != leaf) {
@@ -155,23 +155,19 @@ impl Log {
     /// The start of a range of at most `window` entries that contains the end, found by doubling steps and then by
     /// halving. The entry before `low` exists.
     async fn gallop(&self, mut low: u64, window: u64) -> Result<u64> {
-        let mut step = window.max(1);
-        let mut high = loop {
-            let probe = low.saturating_add(step - 1);
+        let (mut step, mut high) = (window.max(1), None);
+        loop {
+            let probe = match high {
+                None => low.saturating_add(step - 1),
+                Some(high) if high - low > window => low + (high - low) / 2,
+                Some(_) => return Ok(low),
+            };
             match self.entry(probe).await? {
                 Some(_) => low = probe + 1,
-                None => break probe,
+                None => high = Some(probe),
             }
             step = step.saturating_mul(2);
-        };
-        while high - low > window {
-            let middle = low + (high - low) / 2;
-            match self.entry(middle).await? {
-                Some(_) => low = middle + 1,
-                None => high = middle,
-            }
         }
-        Ok(low)
     }
 
     /// The hint of this log, if there is one.
@@ -199,11 +195,9 @@ impl Log {
             known.hinted = Some(Instant::now());
             Hint { channel: self.channel.clone(), leaf, size: known.size }
         };
-        let (Ok(bytes), Ok(runtime)) = (serde_json::to_vec(&hint), tokio::runtime::Handle::try_current()) else {
-            return;
-        };
+        let Ok(bytes) = serde_json::to_vec(&hint) else { return };
         let log = Arc::clone(self);
-        runtime.spawn(async move {
+        tokio::spawn(async move {
             let _ = log.bucket.put(&log.keys.hint(), Bytes::from(bytes)).await;
         });
     }

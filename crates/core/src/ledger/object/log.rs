@@ -85,20 +85,18 @@ impl Log {
 
     /// LEDGER_CORRUPT: an entry is missing, and a later entry exists or existed.
     pub(super) fn gone(&self, seq: u64, size: u64) -> Error {
-        let why = format!("seq {seq}: {} is not there, and the log has {size} entries", self.keys.entry(seq));
-        self.error(ErrorKind::LedgerCorrupt, seq, &why)
+        self.missing(ErrorKind::LedgerCorrupt, seq, &format!("the log has {size} entries"))
     }
 
-    /// LEDGER_TRUNCATED: the last entries do not exist any more.
-    pub(super) fn truncated(&self, seq: u64, who: &str) -> Error {
-        let why = format!("seq {seq}: {} is not there, and {who}", self.keys.entry(seq));
-        self.error(ErrorKind::LedgerTruncated, seq, &why)
+    /// `kind`: the entry at `seq` does not exist, and `who` says that it should.
+    pub(super) fn missing(&self, kind: ErrorKind, seq: u64, who: &str) -> Error {
+        self.error(kind, seq, &format!("{} is not there, and {who}", self.keys.entry(seq)))
     }
 
     /// LEDGER_FORKED: one position was read with two different entries.
     pub(super) fn forked(&self, seq: u64, who: &str) -> Error {
         let why = format!(
-            "seq {seq}: {who}: two writers were told that their entry stands there. The store, or a proxy before it, \
+            "{who}: two writers were told that their entry stands there. The store, or a proxy before it, \
              does not honour conditional writes any more: stop every writer of this ledger; the object's earlier versions, \
              if the store keeps them, show both histories"
         );
@@ -106,7 +104,7 @@ impl Log {
     }
 
     fn error(&self, kind: ErrorKind, seq: u64, why: &str) -> Error {
-        Error::new(kind, format!("{}: {why}", self.bucket.place))
+        Error::new(kind, format!("{}: seq {seq}: {why}", self.bucket.place))
             .with_context("channel", &self.channel)
             .with_context("seq", seq)
     }

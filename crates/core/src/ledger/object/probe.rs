@@ -28,14 +28,16 @@ pub(super) async fn probe(bucket: &Bucket) -> Result<()> {
         }
         let there = bucket.get(&key).await?;
         let stored = created.is_ok() || there.as_ref() == Some(&bytes);
-        match (stored, &there) {
-            (true, _) if mine.is_some() => return Err(ignores(bucket)),
-            (true, Some(there)) if *there == bytes => mine = Some(bytes),
-            (true, Some(_)) => return Err(ignores(bucket)),
-            (true, None) => return Err(forgets(bucket)),
-            (false, Some(there)) if mine.as_ref().is_some_and(|mine| mine != there) => return Err(ignores(bucket)),
-            (false, Some(_)) if created == Err(Fault::Taken) => return Ok(()),
-            (false, _) => {}
+        match (stored, there) {
+            (true, None) if mine.is_none() => return Err(unsupported(bucket, FORGETS)),
+            (true, Some(there)) if mine.is_none() && there == bytes => mine = Some(there),
+            (false, None) => {}
+            (false, Some(there)) if mine.as_ref().is_none_or(|mine| *mine == there) => {
+                if created == Err(Fault::Taken) {
+                    return Ok(());
+                }
+            }
+            _ => return Err(unsupported(bucket, IGNORES)),
         }
         if let Err(why) = created {
             fault = why;
@@ -45,22 +47,14 @@ pub(super) async fn probe(bucket: &Bucket) -> Result<()> {
     Err(bucket.error(fault, "create", &key))
 }
 
-fn ignores(bucket: &Bucket) -> Error {
-    let message = format!(
-        "{}: this store does not honour conditional writes: two creates of one key (PUT with If-None-Match: *) both \
-         succeeded, so two writers could each believe that their entry stands. Nothing but the probe was written. Use a \
-         store that honours them (Amazon S3, Google Cloud Storage, Azure Blob Storage and current versions of most \
-         compatible stores do), take away the proxy that strips the header, or use a postgres:// ledger",
-        bucket.place
-    );
-    Error::new(ErrorKind::LedgerUnsupported, message)
-}
+const IGNORES: &str = "this store does not honour conditional writes: two creates of one key (PUT with If-None-Match: *) both succeeded, \
+     so two writers could each believe that their entry stands. Nothing but the probe was written. Use a store that \
+     honours them (Amazon S3, Google Cloud Storage, Azure Blob Storage and current versions of most compatible stores \
+     do), take away the proxy that strips the header, or use a postgres:// ledger";
 
-fn forgets(bucket: &Bucket) -> Error {
-    let message = format!(
-        "{}: an object that was created is not there when it is read: a ledger needs a store whose reads see every write \
-         that returned before. Nothing but the probe was written",
-        bucket.place
-    );
-    Error::new(ErrorKind::LedgerUnsupported, message)
+const FORGETS: &str = "an object that was created is not there when it is read: a ledger needs a store whose reads see every write that \
+     returned before. Nothing but the probe was written";
+
+fn unsupported(bucket: &Bucket, why: &str) -> Error {
+    Error::new(ErrorKind::LedgerUnsupported, format!("{}: {why}", bucket.place))
 }
