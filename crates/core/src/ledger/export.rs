@@ -1,13 +1,14 @@
 //! Export of a log to one file with one entry a line, as a backup and for other programs.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::Ledger;
+use super::file::disk::{Disk, HostDisk};
 use super::file::{FileLedger, blocking, unavailable};
 use super::name::log_file;
 use super::transfer::entries::{entry, located, read_page};
@@ -50,8 +51,8 @@ pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Resul
         return Err(Error::new(ErrorKind::ChannelNotBootstrapped, message).with_context("channel", channel));
     }
     check_earlier(ledger, channel, size, dir, &file).await?;
-    let path = dir.join(format!("{name}.{}.part", Uuid::now_v7().simple()));
-    let mut part = Part { file: File::create_new(&path).map_err(|e| unavailable("make", &path, e))?, path };
+    let part = Part(dir.join(format!("{name}.{}.part", Uuid::now_v7().simple())));
+    let mut written = File::create_new(&part.0).map_err(|e| unavailable("make", &part.0, e))?;
     let mut verifier = Verifier::new(Some(channel.clone()));
     let mut seq = 0;
     while seq < size {
@@ -64,9 +65,15 @@ pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Resul
             return Err(located(defect, channel, "ledger"));
         }
         let lines: Vec<&[u8]> = page.iter().flat_map(|entry| [&entry[..], b"\n"]).collect();
-        part.file.write_all(&lines.concat()).map_err(|e| unavailable("write", &part.path, e))?;
+        written.write_all(&lines.concat()).map_err(|e| unavailable("write", &part.0, e))?;
     }
-    part.end(dir, &file).await?;
+    let (home, end) = (dir.to_owned(), file.clone());
+    blocking(ErrorKind::LedgerUnavailable, move || {
+        written.sync_all().map_err(|e| unavailable("sync", &part.0, e))?;
+        fs::rename(&part.0, &end).map_err(|e| unavailable("make", &end, e))?;
+        File::open(&home).and_then(|home| home.sync_all()).map_err(|e| unavailable("sync", &home, e))
+    })
+    .await?;
     Ok(ExportedLog { channel: channel.clone(), size, root: verifier.finish().root, file })
 }
 
@@ -74,9 +81,8 @@ pub async fn export(ledger: &dyn Ledger, channel: &Channel, dir: &Path) -> Resul
 /// migrated, not copied, so that nothing is written there any more.
 pub fn exports(dir: &Path) -> Result<FileLedger> {
     let ledger = FileLedger::open_read_only(dir)?;
-    let names =
-        fs::read_dir(dir).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(|e| unavailable("read", dir, e))?;
-    if names.iter().any(|name| Path::new(&name.file_name()).extension().is_some_and(|end| end == "lock")) {
+    let names = HostDisk.names(dir).map_err(|e| unavailable("read", dir, e))?;
+    if names.iter().any(|name| name.ends_with(".lock")) {
         let message =
             format!("import: {} is a ledger that is being written, not an export; use `ledger migrate`", dir.display());
         return Err(Error::new(ErrorKind::ConfigInvalid, message).with_context("file", dir.display()));
@@ -107,31 +113,14 @@ async fn check_earlier(ledger: &dyn Ledger, channel: &Channel, size: u64, dir: &
     Ok(())
 }
 
-/// A file that is being written under a temporary name.
-#[derive(Debug)]
-struct Part {
-    path: PathBuf,
-    file: File,
-}
-
-impl Part {
-    /// Syncs the file and renames it to its final name.
-    async fn end(self, dir: &Path, file: &Path) -> Result<()> {
-        let (dir, file) = (dir.to_owned(), file.to_owned());
-        blocking(ErrorKind::LedgerUnavailable, move || {
-            self.file.sync_all().map_err(|e| unavailable("sync", &self.path, e))?;
-            fs::rename(&self.path, &file).map_err(|e| unavailable("make", &file, e))?;
-            File::open(&dir).and_then(|dir| dir.sync_all()).map_err(|e| unavailable("sync", &dir, e))
-        })
-        .await
-    }
-}
+/// The temporary name of a file that is being written.
+struct Part(PathBuf);
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // After `end` the file has its final name and this removes nothing. Otherwise the file is useless, and harmless
-        // if it stays.
-        let _ = fs::remove_file(&self.path);
+        // A complete file has its final name, and this removes nothing. Otherwise the file is useless, and harmless if
+        // it stays.
+        let _ = fs::remove_file(&self.0);
     }
 }
 

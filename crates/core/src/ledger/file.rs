@@ -2,7 +2,7 @@
 
 mod append;
 mod directory;
-mod disk;
+pub(super) mod disk;
 mod lines;
 mod log;
 mod mark;

@@ -41,13 +41,11 @@ impl Spelling {
     /// No other name contains the cut character.
     pub(super) fn encode(self, channel: &Channel) -> String {
         let text = channel.to_string();
-        let mut name = String::with_capacity(text.len() + 16);
-        for byte in text.bytes() {
-            match byte {
-                b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' => name.push(char::from(byte)),
-                _ => name.push_str(&format!("{}{byte:02x}", self.escape)),
-            }
-        }
+        let escaped = |byte| match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' => char::from(byte).to_string(),
+            _ => format!("{}{byte:02x}", self.escape),
+        };
+        let mut name: String = text.bytes().map(escaped).collect();
         if name.len() > MAX {
             let digest = Digest::of(text.as_bytes()).to_string();
             name.truncate(PREFIX);

@@ -99,9 +99,11 @@ impl ObjectLedger {
         let (store, listing, prefix) = match &url.place {
             Place::File(dir) => (local(dir, access)?, Listing::Walk, Path::default()),
             #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
-            Place::Bucket(at) => (cloud::connect(url, at, timeout)?, Listing::Sorted, settings::prefix(&at.prefix)?),
+            Place::Bucket(at) => {
+                (cloud::connect(url, &at.name, timeout)?, Listing::Sorted, settings::prefix(&at.prefix)?)
+            }
             #[cfg(not(any(feature = "s3", feature = "gcs", feature = "azure")))]
-            Place::Bucket(_) => return Err(url.place.not_built_in()),
+            Place::Bucket(_) => return Err(url.not_built_in()),
             Place::Directory(_) | Place::Postgres(_) => {
                 let message = "an object ledger's URL begins with s3://, gs://, az:// or file://";
                 return Err(Error::new(ErrorKind::ConfigInvalid, message));

@@ -11,6 +11,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 pub(super) use self::place::Place;
+use self::place::SCHEMES;
 use super::{Ledger, OpenMode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Line;
@@ -37,6 +38,8 @@ use crate::value::Line;
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct LedgerUrl {
+    /// Empty for a plain path.
+    pub(super) scheme: &'static str,
     pub(super) place: Place,
     /// The options after the `?`, percent-decoded. The ledger that is opened reads them.
     pub(super) options: Vec<(String, String)>,
@@ -59,14 +62,16 @@ pub async fn open_ledger(url: impl TryInto<LedgerUrl, Error: Into<Error>>) -> Re
 const WHERE: [&str; 7] = ["account", "dbname", "endpoint", "host", "hostaddr", "port", "schema"];
 
 impl LedgerUrl {
+    fn directory(dir: PathBuf) -> LedgerUrl {
+        let shown = dir.display().to_string();
+        LedgerUrl { scheme: "", place: Place::Directory(dir), options: Vec::new(), shown }
+    }
+
     /// The same address, with a relative path made relative to `home`.
     #[must_use]
     pub fn within(self, home: &Path) -> LedgerUrl {
         match self.place {
-            Place::Directory(dir) => {
-                let dir = home.join(dir);
-                LedgerUrl { shown: dir.display().to_string(), place: Place::Directory(dir), options: Vec::new() }
-            }
+            Place::Directory(dir) => LedgerUrl::directory(home.join(dir)),
             _ => self,
         }
     }
@@ -93,7 +98,7 @@ impl LedgerUrl {
             #[cfg(feature = "object-store")]
             Place::File(_) | Place::Bucket(_) => Ok(Arc::new(super::ObjectLedger::at(self, access).await?)),
             #[cfg(not(all(feature = "postgres", feature = "object-store")))]
-            place => Err(place.not_built_in()),
+            _ => Err(self.not_built_in()),
         }
     }
 
@@ -126,9 +131,16 @@ impl LedgerUrl {
     pub fn is_same(&self, other: &LedgerUrl) -> bool {
         let key = |url: &LedgerUrl| {
             let options = url.options.iter().filter(|(name, _)| WHERE.contains(&name.as_str())).cloned();
-            (url.place.scheme(), url.place.key(), options.collect::<BTreeSet<_>>())
+            (url.scheme, url.place.key(), options.collect::<BTreeSet<_>>())
         };
         key(self) == key(other)
+    }
+
+    #[allow(dead_code, reason = "with every feature there is nothing to say")]
+    pub(super) fn not_built_in(&self) -> Error {
+        let scheme = self.scheme;
+        let feature = SCHEMES.iter().find(|(known, _)| *known == scheme).map_or("file", |(_, feature)| feature);
+        bad(format!("{scheme}:// is not built into this program: cargo install tagwarden-cli --features {feature}"))
     }
 
     /// The value of an option; of several with this name the last one counts.

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 /// The mode in which a file is opened. A symbolic link, or anything but a regular file, is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FileMode {
+pub(in crate::ledger) enum FileMode {
     /// Read; the file must exist.
     Read,
     /// Read and write; the file must exist.
@@ -18,7 +18,7 @@ pub(super) enum FileMode {
 }
 
 /// A file system.
-pub(super) trait Disk: std::fmt::Debug + Send + Sync + 'static {
+pub(in crate::ledger) trait Disk: std::fmt::Debug + Send + Sync + 'static {
     fn open(&self, path: &Path, mode: FileMode) -> io::Result<Box<dyn DiskFile>>;
 
     /// Creates a directory if it does not exist.
@@ -37,7 +37,7 @@ pub(super) trait Disk: std::fmt::Debug + Send + Sync + 'static {
 }
 
 /// An open file. Closing it releases its lock.
-pub(super) trait DiskFile: std::fmt::Debug + Send + Sync {
+pub(in crate::ledger) trait DiskFile: std::fmt::Debug + Send + Sync {
     /// The length in bytes.
     fn length(&self) -> io::Result<u64>;
 
@@ -59,7 +59,7 @@ pub(super) trait DiskFile: std::fmt::Debug + Send + Sync {
 
 /// The file system of this host.
 #[derive(Debug)]
-pub(super) struct HostDisk;
+pub(in crate::ledger) struct HostDisk;
 
 impl Disk for HostDisk {
     fn open(&self, path: &Path, mode: FileMode) -> io::Result<Box<dyn DiskFile>> {
@@ -84,11 +84,9 @@ impl Disk for HostDisk {
 
     fn make_dir(&self, path: &Path) -> io::Result<()> {
         match std::fs::create_dir(path) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match std::fs::symlink_metadata(path)?.is_dir() {
-                true => Ok(()),
-                false => Err(io::Error::other("it is not a directory")),
-            },
-            made => made,
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+            Err(_) if !std::fs::symlink_metadata(path)?.is_dir() => Err(io::Error::other("it is not a directory")),
+            _ => Ok(()),
         }
     }
 

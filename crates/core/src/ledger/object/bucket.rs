@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 
 use super::fault::Fault;
 use crate::backoff::Backoff;
@@ -53,8 +53,7 @@ impl Bucket {
 
     /// Stores the bytes under `key` if there is no object. Sent once.
     pub(super) async fn create(&self, key: &Path, bytes: Bytes) -> Result<(), Fault> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        self.once(self.store.put_opts(key, bytes.into(), options)).await.map(|_| ())
+        self.once(self.store.put_opts(key, bytes.into(), PutMode::Create.into())).await.map(|_| ())
     }
 
     /// Stores the bytes under `key`, and replaces an object that is there. Sent once.
@@ -64,12 +63,9 @@ impl Bucket {
     }
 
     /// The first keys below `prefix` that come after `after`, at most [`PAGE`]. Some stores do not sort them.
-    pub(super) async fn list(&self, prefix: &Path, after: Option<Path>) -> Result<Vec<Path>, Fault> {
+    pub(super) async fn list(&self, prefix: &Path, after: &Path) -> Result<Vec<Path>, Fault> {
         self.patiently(|| async {
-            let all = match &after {
-                Some(after) => self.store.list_with_offset(Some(prefix), after),
-                None => self.store.list(Some(prefix)),
-            };
+            let all = self.store.list_with_offset(Some(prefix), after);
             all.take(PAGE).map_ok(|meta| meta.location).try_collect().await
         })
         .await

@@ -12,7 +12,6 @@ use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{self, Clients, is_loopback};
 use crate::ledger::LedgerUrl;
-use crate::ledger::url::place::Bucket;
 use crate::tls::Trust;
 
 /// The longest time to open a connection.
@@ -23,21 +22,21 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_CONNECTION: Duration = Duration::from_secs(15);
 
 /// The store with a bucket, which `url` names. CONFIG_INVALID if the environment lacks a needed setting.
-pub(super) fn connect(url: &LedgerUrl, bucket: &Bucket, timeout: Duration) -> Result<Arc<dyn ObjectStore>> {
+pub(super) fn connect(url: &LedgerUrl, bucket: &str, timeout: Duration) -> Result<Arc<dyn ObjectStore>> {
     let connector = Connector { tls: http::tls(Trust::Platform(Vec::new()))?, timeout };
-    match bucket.scheme {
+    match url.scheme {
         #[cfg(feature = "s3")]
         "s3" => s3(url, bucket, connector),
         #[cfg(feature = "gcs")]
         "gs" => gcs(url, bucket, connector),
         #[cfg(feature = "azure")]
         "az" => azure(url, bucket, connector),
-        _ => Err(url.place.not_built_in()),
+        _ => Err(url.not_built_in()),
     }
 }
 
 /// The store that a builder made, or its error.
-fn built(bucket: &Bucket, store: object_store::Result<impl ObjectStore>) -> Result<Arc<dyn ObjectStore>> {
+fn built(url: &LedgerUrl, bucket: &str, store: object_store::Result<impl ObjectStore>) -> Result<Arc<dyn ObjectStore>> {
     // A builder's error names the setting that is missing or wrong, and may contain its value: show only the text
     // before the value.
     let e = match store {
@@ -45,7 +44,7 @@ fn built(bucket: &Bucket, store: object_store::Result<impl ObjectStore>) -> Resu
         Err(e) => e.to_string(),
     };
     let text = e.split(['"', '`', '{', '\'']).next().unwrap_or_default().trim_end_matches([' ', ':']);
-    Err(Error::new(ErrorKind::ConfigInvalid, format!("{}://{}: {text}", bucket.scheme, bucket.name)))
+    Err(Error::new(ErrorKind::ConfigInvalid, format!("{}://{bucket}: {text}", url.scheme)))
 }
 
 /// No retries in `object_store`: after a lost answer, its retry would report our own write as lost to another writer.
@@ -71,12 +70,12 @@ fn endpoint(url: &LedgerUrl, other: Option<String>, allow: &[&str]) -> Result<Op
 }
 
 #[cfg(feature = "s3")]
-fn s3(url: &LedgerUrl, bucket: &Bucket, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
+fn s3(url: &LedgerUrl, bucket: &str, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
     use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
     let named = variable(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]);
     let endpoint = endpoint(url, named, &["AWS_ALLOW_HTTP"])?;
     let mut builder = AmazonS3Builder::from_env()
-        .with_bucket_name(&bucket.name)
+        .with_bucket_name(bucket)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_retry(no_retry())
         .with_http_connector(connector);
@@ -85,39 +84,39 @@ fn s3(url: &LedgerUrl, bucket: &Bucket, connector: Connector) -> Result<Arc<dyn 
     }
     // Compatible stores need path-style URLs. So do buckets with dots in the name, which a wildcard certificate does
     // not cover.
-    let by_default = endpoint.is_some() || bucket.name.contains('.');
+    let by_default = endpoint.is_some() || bucket.contains('.');
     let path_style = url.option("path-style").map_or(by_default, |value| value == "true");
     builder = builder.with_virtual_hosted_style_request(!path_style);
     if let Some(endpoint) = endpoint {
         builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(
             match (path_style, endpoint.split_once("://")) {
-                (false, Some((scheme, host))) => format!("{scheme}://{}.{host}", bucket.name),
+                (false, Some((scheme, host))) => format!("{scheme}://{bucket}.{host}"),
                 _ => endpoint,
             },
         );
     }
-    built(bucket, builder.build())
+    built(url, bucket, builder.build())
 }
 
 #[cfg(feature = "gcs")]
-fn gcs(url: &LedgerUrl, bucket: &Bucket, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
+fn gcs(url: &LedgerUrl, bucket: &str, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
     use object_store::gcp::GoogleCloudStorageBuilder;
     let mut builder = GoogleCloudStorageBuilder::from_env()
-        .with_bucket_name(&bucket.name)
+        .with_bucket_name(bucket)
         .with_retry(no_retry())
         .with_http_connector(connector);
     if let Some(endpoint) = endpoint(url, None, &[])? {
         let options = ClientOptions::new().with_allow_http(endpoint.starts_with("http://"));
         builder = builder.with_base_url(&endpoint).with_client_options(options);
     }
-    built(bucket, builder.build())
+    built(url, bucket, builder.build())
 }
 
 #[cfg(feature = "azure")]
-fn azure(url: &LedgerUrl, bucket: &Bucket, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
+fn azure(url: &LedgerUrl, bucket: &str, connector: Connector) -> Result<Arc<dyn ObjectStore>> {
     use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
     let mut builder = MicrosoftAzureBuilder::from_env()
-        .with_container_name(&bucket.name)
+        .with_container_name(bucket)
         .with_retry(no_retry())
         .with_http_connector(connector);
     let mut named = variable(&["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"]);
@@ -146,7 +145,7 @@ fn azure(url: &LedgerUrl, bucket: &Bucket, connector: Connector) -> Result<Arc<d
     if let Some(endpoint) = endpoint(url, named, &["AZURE_ALLOW_HTTP"])? {
         builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
     }
-    built(bucket, builder.build())
+    built(url, bucket, builder.build())
 }
 
 /// Creates clients with rustls and ring, without the process-wide crypto provider.

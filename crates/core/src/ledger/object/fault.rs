@@ -38,6 +38,7 @@ impl Fault {
             StoreError::InvalidPath { .. } | StoreError::UnknownConfigurationKey { .. } => ErrorKind::LedgerUnavailable,
             // After a file system has reported an error, the operation has no later effect.
             StoreError::Generic { store: "LocalFileSystem", .. } => ErrorKind::LedgerUnavailable,
+            #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
             _ if not_sent(error) => ErrorKind::LedgerUnavailable,
             _ => match status(&raw) {
                 // Errors of listings have only the status.
@@ -78,11 +79,6 @@ fn not_sent(error: &StoreError) -> bool {
     let mut causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
     let http = causes.find_map(|cause| cause.downcast_ref::<HttpError>());
     http.is_some_and(|http| http.kind() == HttpErrorKind::Connect)
-}
-
-#[cfg(not(any(feature = "s3", feature = "gcs", feature = "azure")))]
-fn not_sent(_: &StoreError) -> bool {
-    false
 }
 
 /// The HTTP status in an error text of the `object_store` crate.

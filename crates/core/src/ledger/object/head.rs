@@ -143,8 +143,9 @@ impl Log {
     /// does not fit the entries below `from`.
     async fn list(&self, from: u64) -> Option<(u64, bool)> {
         let first = from.saturating_sub(1);
-        let before = first.checked_sub(1).map(|before| self.keys.entry(before));
-        let keys = self.bucket.list(&self.keys.log(), before).await.ok()?;
+        let log = self.keys.log();
+        let before = first.checked_sub(1).map_or_else(|| log.clone(), |before| self.keys.entry(before));
+        let keys = self.bucket.list(&log, &before).await.ok()?;
         let mut seqs: Vec<u64> = keys.iter().filter_map(Keys::seq).collect();
         seqs.sort_unstable();
         // Without the entry before `from` the hint is wrong: search the whole log.

@@ -11,7 +11,6 @@ use crate::ledger::url::place::STORE_OPTIONS;
 
 /// CONFIG_INVALID if an option is unknown, has a wrong value, or is not one of this kind of store.
 pub(super) fn check(url: &LedgerUrl) -> Result<()> {
-    let scheme = url.place.scheme();
     for (name, value) in &url.options {
         let why = match name.as_str() {
             "endpoint" if !is_endpoint(value) => {
@@ -22,8 +21,10 @@ pub(super) fn check(url: &LedgerUrl) -> Result<()> {
             "timeout-ms" if timeout(value).is_none() => {
                 "timeout-ms is a number of milliseconds from 1 to 600000".to_owned()
             }
-            "account" if scheme != "az" => "account is a setting of az:// only".to_owned(),
-            "region" | "path-style" if scheme != "s3" => "region and path-style are settings of s3:// only".to_owned(),
+            "account" if url.scheme != "az" => "account is a setting of az:// only".to_owned(),
+            "region" | "path-style" if url.scheme != "s3" => {
+                "region and path-style are settings of s3:// only".to_owned()
+            }
             name if STORE_OPTIONS.contains(&name) => continue,
             _ => {
                 // The value may be a secret, so only the name is shown, without characters that no name has.

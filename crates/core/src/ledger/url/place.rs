@@ -20,8 +20,6 @@ pub(in crate::ledger) enum Place {
 /// A bucket or container, and the prefix of the ledger in it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(in crate::ledger) struct Bucket {
-    /// `s3`, `gs` or `az`.
-    pub(in crate::ledger) scheme: &'static str,
     pub(in crate::ledger) name: String,
     pub(in crate::ledger) prefix: String,
 }
@@ -36,7 +34,7 @@ pub(in crate::ledger) struct Database {
 }
 
 /// The schemes, and the Cargo feature that each one needs.
-const SCHEMES: [(&str, &str); 5] =
+pub(super) const SCHEMES: [(&str, &str); 5] =
     [("file", "object-store"), ("s3", "s3"), ("gs", "gcs"), ("az", "azure"), ("postgres", "postgres")];
 
 /// The options of an object store.
@@ -47,23 +45,6 @@ pub(in crate::ledger) const STORE_OPTIONS: [&str; 6] =
 const DATABASE_OPTIONS: [&str; 8] = ["dbname", "host", "hostaddr", "port", "schema", "sslmode", "sslrootcert", "user"];
 
 impl Place {
-    /// The scheme; empty for a plain path.
-    pub(in crate::ledger) fn scheme(&self) -> &'static str {
-        match self {
-            Place::Directory(_) => "",
-            Place::File(_) => "file",
-            Place::Bucket(bucket) => bucket.scheme,
-            Place::Postgres(_) => "postgres",
-        }
-    }
-
-    #[allow(dead_code, reason = "with every feature there is nothing to say")]
-    pub(in crate::ledger) fn not_built_in(&self) -> Error {
-        let scheme = self.scheme();
-        let feature = SCHEMES.iter().find(|(known, _)| *known == scheme).map_or("file", |(_, feature)| feature);
-        bad(format!("{scheme}:// is not built into this program: cargo install tagwarden-cli --features {feature}"))
-    }
-
     /// The same text for the same place, for any user. Places of different schemes may have the same text.
     pub(super) fn key(&self) -> String {
         match self {
@@ -99,7 +80,7 @@ pub(super) fn parse(text: &str) -> Result<LedgerUrl> {
             _ if is_dsn(text) => {
                 Err(bad("a libpq connection string; write it as postgres://USER@HOST/DATABASE".to_owned()))
             }
-            _ => Ok(LedgerUrl { place: Place::Directory(text.into()), options: Vec::new(), shown: text.to_owned() }),
+            _ => Ok(LedgerUrl::directory(text.into())),
         };
     };
     let scheme = known(word).ok_or_else(|| unknown(word))?;
@@ -123,7 +104,7 @@ pub(super) fn parse(text: &str) -> Result<LedgerUrl> {
     // The message names the defect and its place, and does not contain the text.
     shown.parse::<Line>().map_err(|e| bad(format!("{scheme}://: {}", e.message())))?;
     let decoded = |(name, value): (&str, &str)| Ok((name.to_owned(), decode(scheme, value)?));
-    Ok(LedgerUrl { place, options: options.into_iter().map(decoded).collect::<Result<_>>()?, shown })
+    Ok(LedgerUrl { scheme, place, options: options.into_iter().map(decoded).collect::<Result<_>>()?, shown })
 }
 
 /// The path and the option of a `file://` URL.
@@ -157,7 +138,7 @@ fn parts<'a>(scheme: &str, rest: &'a str) -> Result<(&'a str, &'a str, &'a str)>
     Ok((authority, path, query))
 }
 
-fn bucket(scheme: &'static str, name: &str, path: &str) -> Result<Bucket> {
+fn bucket(scheme: &str, name: &str, path: &str) -> Result<Bucket> {
     if name.contains(['@', ':']) {
         return Err(bad(format!(
             "{scheme}://: credentials and ports do not stand in it: it is {scheme}://bucket/prefix, and what {scheme} \
@@ -170,7 +151,7 @@ fn bucket(scheme: &'static str, name: &str, path: &str) -> Result<Bucket> {
     if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')) {
         return Err(bad(format!("{scheme}://: no bucket has that name: it has letters, digits and . - _ only")));
     }
-    Ok(Bucket { scheme, name: name.to_owned(), prefix: path.strip_prefix('/').unwrap_or(path).to_owned() })
+    Ok(Bucket { name: name.to_owned(), prefix: path.strip_prefix('/').unwrap_or(path).to_owned() })
 }
 
 fn database(user: &str, hosts: &str, path: &str) -> Result<Database> {

@@ -132,7 +132,7 @@ async fn what_is_not_built_in_says_how_to_get_it() {
     ] {
         let url = url(text);
         let want = format!("{}:// is not built into this program", text.split_once("://").unwrap().0);
-        let error = url.place.not_built_in().to_string();
+        let error = url.not_built_in().to_string();
         assert!(error.contains(&want) && error.ends_with(&format!("--features {feature}")), "{error}");
         if !built_in {
             for error in [url.open(OpenMode::Read).await.unwrap_err(), url.init().await.unwrap_err()] {
