@@ -1,7 +1,7 @@
-//! Export of a log to one file with one entry a line, as a backup and for other programs.
+//! Logs in files with one entry a line: their export, as a backup and for other programs, and their verification.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -9,11 +9,12 @@ use uuid::Uuid;
 
 use super::Ledger;
 use super::file::disk::{Disk, HostDisk};
-use super::file::{FileLedger, blocking, unavailable};
-use super::name::log_file;
+use super::file::open::PART;
+use super::file::{FileLedger, blocking, parent, unavailable};
+use super::name::{FILE, log_file};
 use super::transfer::entries::{entry, located, read_page};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::Verifier;
+use crate::log::{LogReport, Verifier};
 use crate::value::{Channel, Digest};
 
 /// The result of an export of one channel's log.
@@ -90,6 +91,36 @@ pub fn exports(dir: &Path) -> Result<FileLedger> {
     Ok(ledger)
 }
 
+/// Checks one log in a file with one entry a line: a file of a ledger's directory, an export, or a copy of either.
+/// LEDGER_UNAVAILABLE if it cannot be read.
+///
+/// If the lock file of a ledger in use is in the same directory, only acknowledged entries count, as in the ledger
+/// itself; the remaining bytes are [`LogReport::torn_bytes`].
+pub async fn verify_file(file: &Path) -> Result<LogReport> {
+    if let Some(channel) = channel_of(file) {
+        return FileLedger::open_read_only(parent(file))?.verify(&channel).await;
+    }
+    let file = file.to_owned();
+    blocking(ErrorKind::LedgerUnavailable, move || {
+        let failed = |e| unavailable("read", &file, e);
+        let mut from = File::open(&file).map_err(failed)?;
+        let mut verifier = Verifier::new(None);
+        let mut part = vec![0; PART as usize];
+        loop {
+            match from.read(&mut part).map_err(failed)? {
+                0 => return Ok(verifier.finish()),
+                length => verifier.feed_jsonl(part.get(..length).unwrap_or_default()),
+            }
+        }
+    })
+    .await
+}
+
+/// The channel whose log a ledger stores under this file name.
+fn channel_of(file: &Path) -> Option<Channel> {
+    FILE.decode(file.file_name()?.to_str()?.strip_suffix(".jsonl")?)
+}
+
 /// Checks that the log begins with the earlier export, if there is one.
 async fn check_earlier(ledger: &dyn Ledger, channel: &Channel, size: u64, dir: &Path, file: &Path) -> Result<()> {
     let earlier = FileLedger::open_read_only(dir)?;
@@ -131,7 +162,6 @@ mod tests {
     use super::*;
     use crate::ledger::transfer::tests::{holds, ledger, report, whole, write};
     use crate::ledger::{Ending, Migration};
-    use crate::log::LogReport;
     use crate::log::proptests::channel;
 
     async fn exported(ledger: &dyn Ledger, dir: &Path) -> Result<ExportedLog> {

@@ -6,8 +6,7 @@ pub(super) mod disk;
 mod lines;
 mod log;
 mod mark;
-mod open;
-mod verify;
+pub(super) mod open;
 
 #[cfg(test)]
 mod crash;
@@ -17,7 +16,6 @@ mod sim;
 mod tests;
 
 pub use self::directory::{Repair, RepairNotice};
-pub use self::verify::verify_file;
 
 use std::fmt;
 use std::io;
@@ -213,7 +211,7 @@ impl Ledger for FileLedger {
 
     async fn verify(&self, channel: &Channel) -> Result<LogReport> {
         let log = self.log(channel);
-        blocking(ErrorKind::LedgerUnavailable, move || verify::verify(&log)).await
+        blocking(ErrorKind::LedgerUnavailable, move || log.verify()).await
     }
 
     fn index(&self) -> Option<&dyn IndexStore> {
@@ -255,7 +253,7 @@ fn make_dirs(dir: &Path) -> Result<()> {
 }
 
 /// The directory of a file or directory.
-fn parent(path: &Path) -> &Path {
+pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

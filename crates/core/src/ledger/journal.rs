@@ -1,15 +1,16 @@
 //! `ChannelLog`: the verified view of one channel's log. Every backend is read through it.
 
-mod look_up;
+pub(super) mod index;
 
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::index::{CommittedMove, STATE};
-use super::{Appended, Ledger, Snapshot, Unacknowledged};
+pub use self::index::Term;
+use self::index::{CommittedMove, STATE};
+use super::{Appended, Ledger, Unacknowledged};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Body, ChannelState, Entry, OpenMove, PossiblyOpen};
+use crate::log::{Body, ChannelState, EncodedEntry, Entry, OpenMove, PossiblyOpen, check};
 use crate::value::{Channel, Timestamp};
 
 /// Number of entries that one read asks for.
@@ -192,12 +193,67 @@ impl ChannelLog {
 
     /// The log as far as it was read, for reads that last longer than the caller may hold this journal.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(Arc::clone(&self.ledger), Arc::clone(&self.state))
+        Snapshot { ledger: Arc::clone(&self.ledger), state: Arc::clone(&self.state) }
     }
 
     /// The entries from `from` on, at most `limit`: [`Snapshot::read`].
     pub async fn read(&self, from: u64, limit: usize) -> Result<Vec<Entry>> {
         self.snapshot().read(from, limit).await
+    }
+}
+
+/// One channel's log as far as a [`ChannelLog`] had read it: its state. The entries are read from the
+/// ledger when they are needed.
+///
+/// It is cheap to make and needs no lock, so that a long read of a log does not delay its moves.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    ledger: Arc<dyn Ledger>,
+    state: Arc<ChannelState>,
+}
+
+impl Snapshot {
+    /// The state after the entries that were read.
+    pub fn state(&self) -> &Arc<ChannelState> {
+        &self.state
+    }
+
+    /// The decoded entries from `from` on, at most `limit`. Each entry is checked against the one before it, also the
+    /// first one: a log that is read page by page is therefore checked between the pages, too.
+    pub async fn read(&self, from: u64, limit: usize) -> Result<Vec<Entry>> {
+        let channel = &self.state.channel;
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut parent = None;
+        let mut next = from.saturating_sub(1);
+        let end = from.saturating_add(limit as u64);
+        while next < end {
+            let page = self.ledger.read(channel, next, usize::try_from(end - next).unwrap_or(usize::MAX)).await?;
+            if page.is_empty() {
+                break;
+            }
+            for bytes in page {
+                let leaf = match next < from {
+                    // This is the entry before `from`: only its hash is needed. Its own link was checked with an
+                    // earlier page.
+                    true => EncodedEntry::of(bytes).leaf(),
+                    false => {
+                        let checked = check(channel, next, parent, &bytes);
+                        let (leaf, entry) = checked.map_err(|d| Error::from(d).with_context("channel", channel))?;
+                        entries.push(entry);
+                        leaf
+                    }
+                };
+                if next + 1 == self.state.size && Some(leaf) != self.state.leaf {
+                    let message = format!("seq {next}: another entry was read there before");
+                    return Err(Error::new(ErrorKind::LedgerForked, message)
+                        .with_context("channel", channel)
+                        .with_context("seq", next));
+                }
+                parent = Some(leaf);
+                next += 1;
+            }
+        }
+        Ok(entries)
     }
 }
 

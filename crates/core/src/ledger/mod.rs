@@ -4,7 +4,6 @@
 mod export;
 #[cfg(all(feature = "file", unix))]
 mod file;
-mod index;
 mod journal;
 mod memory;
 #[cfg(any(all(feature = "file", unix), feature = "object-store"))]
@@ -15,22 +14,19 @@ mod object;
 mod open_logs;
 #[cfg(feature = "postgres")]
 mod postgres;
-mod snapshot;
 mod transfer;
 mod url;
 
 #[cfg(all(feature = "file", unix))]
-pub use export::{ExportedLog, export, exports};
+pub use export::{ExportedLog, export, exports, verify_file};
 #[cfg(all(feature = "file", unix))]
-pub use file::{FileLedger, Repair, RepairNotice, verify_file};
-pub use index::Term;
-pub use journal::ChannelLog;
+pub use file::{FileLedger, Repair, RepairNotice};
+pub use journal::{ChannelLog, Snapshot, Term};
 pub use memory::MemoryLedger;
 #[cfg(feature = "object-store")]
 pub use object::ObjectLedger;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresLedger;
-pub use snapshot::Snapshot;
 pub use transfer::{Ending, Migration, MigrationPlan, MigrationProgress, MigrationResult};
 pub use url::{LedgerUrl, open_ledger};
 

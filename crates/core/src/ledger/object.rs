@@ -6,9 +6,7 @@ mod bucket;
 mod cloud;
 mod fault;
 mod head;
-mod keys;
 mod log;
-mod probe;
 mod settings;
 
 #[cfg(test)]
@@ -30,8 +28,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 
 use self::bucket::{Bucket, Listing};
-use self::keys::Keys;
-use self::log::{AT_ONCE, Log};
+use self::log::{AT_ONCE, Keys, Log};
 use super::name::OBJECT;
 use super::open_logs::OpenLogs;
 use super::url::{LedgerUrl, Place};

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::sim::{Keeps, Lie, SimDisk};
 use super::*;
-use crate::ledger::index;
+use crate::ledger::journal::index;
 use crate::log::{ChannelState, EncodedEntry};
 use crate::value::Digest;
 

@@ -9,11 +9,11 @@ use bytes::Bytes;
 use super::directory::Directory;
 use super::disk::{DiskFile, FileMode};
 use super::mark::{End, Mark};
-use super::open::OpenLog;
+use super::open::{OpenLog, PART};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::lock;
 use crate::ledger::name::{FILE, log_file};
-use crate::log::{Defect, DefectCode};
+use crate::log::{Defect, DefectCode, LogReport, Verifier};
 use crate::value::Channel;
 
 /// One channel's log.
@@ -100,6 +100,19 @@ impl Log {
     /// The number of entries that count.
     pub(super) fn entries(&self) -> Result<u64> {
         Ok(self.open()?.map_or(0, |open| open.end.entries))
+    }
+
+    /// Checks the log from its first byte to the last byte that counts.
+    pub(super) fn verify(&self) -> Result<LogReport> {
+        let mut verifier = Verifier::new(Some(self.channel.clone()));
+        let Some(open) = self.look(&Known::default())? else { return Ok(verifier.finish()) };
+        let end = if open.has_current_mark() { open.end.bytes } else { open.whole_end()? };
+        for at in (0..end).step_by(PART as usize) {
+            verifier.feed_jsonl(&open.bytes(at, end.min(at + PART))?);
+        }
+        let mut report = verifier.finish();
+        report.torn_bytes += open.length - end;
+        Ok(report)
     }
 
     /// The blob of the index with this name; none if there is no file.

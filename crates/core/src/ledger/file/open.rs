@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::log::DefectCode;
 
 /// The greatest number of bytes of one read.
-pub(super) const PART: u64 = 4 * 1024 * 1024;
+pub(in crate::ledger) const PART: u64 = 4 * 1024 * 1024;
 
 /// The number of bytes of one read in the search for a position: it has at least one complete line.
 const WINDOW: u64 = 2 * MAX_LINE as u64;

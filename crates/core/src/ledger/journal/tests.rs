@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::ledger::{EVERY, FileLedger, IndexStore};
+use crate::ledger::{EVERY, FileLedger, IndexStore, MemoryLedger};
 use crate::log::{Intent, Op, Status, proptests};
 use crate::testing::{Fault, FaultyLedger};
 use crate::value::{Digest, IdempotencyKey};
@@ -121,4 +121,52 @@ async fn a_short_read_is_not_the_head() {
     one_at_a_time.rule(|_| Some(Fault::pass().edit(|entries: &mut Vec<Bytes>| entries.truncate(1))));
     let mut journal = ChannelLog::new(Arc::new(one_at_a_time), channel());
     assert_eq!(journal.refresh().await.unwrap().size, 6);
+}
+
+#[tokio::test]
+async fn first_entry_of_a_page_is_compared_with_the_entry_before_it() {
+    let channel: Channel = "reg.io/acme/shop:prod".parse().unwrap();
+    let logs = [(); 2].map(|()| Arc::new(MemoryLedger::new()));
+    let mut state = None;
+    for log in &logs {
+        let mut journal = ChannelLog::new(Arc::clone(log) as Arc<dyn Ledger>, channel.clone());
+        moves(&mut journal, 1..6).await;
+        state = Some(Arc::clone(journal.state()));
+    }
+    let state = state.unwrap();
+    let [first, second] = logs;
+    let whole = Snapshot { ledger: Arc::clone(&second) as Arc<dyn Ledger>, state: Arc::clone(&state) };
+    let entries = whole.read(4, 3).await.unwrap();
+    assert_eq!(entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [4, 5, 6]);
+    assert_eq!(whole.read(0, usize::MAX).await.unwrap().len() as u64, state.size);
+    assert_eq!(whole.read(state.size, 3).await.unwrap(), []);
+
+    // The entries of the first log below 4, and those of the second log from 4 on.
+    let spliced = Arc::new(MemoryLedger::new());
+    for (log, from, limit) in [(first, 0, 4), (second, 4, usize::MAX)] {
+        for (seq, bytes) in (from..).zip(log.read(&channel, from, limit).await.unwrap()) {
+            assert_eq!(spliced.append(&channel, seq, bytes).await.unwrap(), Appended::Stored);
+        }
+    }
+    let spliced = Snapshot { ledger: spliced, state };
+    assert_eq!(spliced.read(5, 3).await.unwrap().len(), 3);
+    let error = spliced.read(4, 3).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LedgerCorrupt, "{error}");
+    assert!(error.to_string().contains("seq 4"), "{error}");
+}
+
+#[tokio::test]
+async fn last_entry_that_changed_is_a_fork_even_if_it_is_only_the_one_before() {
+    let channel: Channel = "reg.io/acme/shop:prod".parse().unwrap();
+    let logs = [(); 2].map(|()| Arc::new(MemoryLedger::new()));
+    let mut journals = Vec::new();
+    for log in &logs {
+        let mut journal = ChannelLog::new(Arc::clone(log) as Arc<dyn Ledger>, channel.clone());
+        moves(&mut journal, 1..3).await;
+        journals.push(journal);
+    }
+    let state = Arc::clone(journals[0].state());
+    let [_, other] = logs;
+    let snapshot = Snapshot { ledger: other, state: Arc::clone(&state) };
+    assert_eq!(snapshot.read(state.size, 1).await.unwrap_err().kind(), ErrorKind::LedgerForked);
 }

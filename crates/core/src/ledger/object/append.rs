@@ -1,13 +1,15 @@
-//! One append: a conditional PUT, and the check of the object after any answer but Ok.
+//! One append: a conditional PUT, and the check of the object after any answer but Ok. Before it, the probe: a test that
+//! the store honours conditional creates, on one object.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use uuid::Uuid;
 
-use super::bucket::{BACKOFF, Listing};
+use super::ObjectLedger;
+use super::bucket::{BACKOFF, Bucket, Listing};
 use super::fault::Fault;
 use super::log::Log;
-use super::{ObjectLedger, probe};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Appended, OpenMode};
 use crate::log::EncodedEntry;
@@ -18,6 +20,10 @@ const TRIES: u32 = 5;
 
 /// The time for which one probe counts.
 const PROBE_EVERY: Duration = Duration::from_secs(600);
+
+/// The number of creates that are sent until one is refused. The attempts last longer than one second, because some
+/// stores (Google Cloud Storage) allow only one change of an object per second.
+const PROBE_TRIES: u32 = 8;
 
 impl ObjectLedger {
     pub(super) async fn append_next(&self, channel: &Channel, seq: u64, bytes: Bytes) -> Result<Appended> {
@@ -54,7 +60,7 @@ impl ObjectLedger {
     pub(in crate::ledger) async fn probe(&self) -> Result<()> {
         let mut probed = self.probed.lock().await;
         if probed.is_none_or(|at| at.elapsed() > PROBE_EVERY) {
-            probe::probe(&self.bucket).await?;
+            probe(&self.bucket).await?;
             *probed = Some(Instant::now());
         }
         Ok(())
@@ -109,4 +115,52 @@ impl Log {
         }
         error.with_context("channel", &self.channel).with_context("seq", seq)
     }
+}
+
+/// LEDGER_UNSUPPORTED if the store lets two creates of one key succeed.
+///
+/// The object is created once and never changed. Every later open tries to create it again, and must be refused. So
+/// each process tests the store again, for two requests, and a store that stops honouring conditions later is detected.
+async fn probe(bucket: &Bucket) -> Result<()> {
+    // No channel has a name like it.
+    let key = bucket.prefix.clone().join("probe").join("create-if-absent.json");
+    let mut mine: Option<Bytes> = None;
+    let mut fault = Fault::Taken;
+    for tries in 1..=PROBE_TRIES {
+        let bytes = Bytes::from(format!("{{\"probe\":\"{}\"}}", Uuid::now_v7()));
+        let created = bucket.create(&key, bytes.clone()).await;
+        if matches!(&created, Err(fault @ Fault::Refused(..)) if !fault.passes()) {
+            return created.map_err(|fault| bucket.error(fault, "create", &key));
+        }
+        let there = bucket.get(&key).await?;
+        let stored = created.is_ok() || there.as_ref() == Some(&bytes);
+        match (stored, there) {
+            (true, None) if mine.is_none() => return Err(unsupported(bucket, FORGETS)),
+            (true, Some(there)) if mine.is_none() && there == bytes => mine = Some(there),
+            (false, None) => {}
+            (false, Some(there)) if mine.as_ref().is_none_or(|mine| *mine == there) => {
+                if created == Err(Fault::Taken) {
+                    return Ok(());
+                }
+            }
+            _ => return Err(unsupported(bucket, IGNORES)),
+        }
+        if let Err(why) = created {
+            fault = why;
+            tokio::time::sleep(BACKOFF.pause(tries)).await;
+        }
+    }
+    Err(bucket.error(fault, "create", &key))
+}
+
+const IGNORES: &str = "this store does not honour conditional writes: two creates of one key (PUT with If-None-Match: *) both succeeded, \
+     so two writers could each believe that their entry stands. Nothing but the probe was written. Use a store that \
+     honours them (Amazon S3, Google Cloud Storage, Azure Blob Storage and current versions of most compatible stores \
+     do), take away the proxy that strips the header, or use a postgres:// ledger";
+
+const FORGETS: &str = "an object that was created is not there when it is read: a ledger needs a store whose reads see every write that \
+     returned before. Nothing but the probe was written";
+
+fn unsupported(bucket: &Bucket, why: &str) -> Error {
+    Error::new(ErrorKind::LedgerUnsupported, format!("{}: {why}", bucket.place))
 }

@@ -8,8 +8,7 @@ use futures_util::future::try_join;
 use serde::{Deserialize, Serialize};
 
 use super::bucket::{Listing, PAGE};
-use super::keys::Keys;
-use super::log::Log;
+use super::log::{Keys, Log};
 use crate::error::{ErrorKind, Result};
 use crate::log::{EncodedEntry, Entry, EntryHash};
 use crate::value::Channel;
