@@ -247,8 +247,8 @@ impl Migration {
     /// Appends the closing entry to the source, directly after the entries that were copied. The result is `Other` if
     /// another entry is stored there.
     async fn close(&self, survey: &MigrationPlan, closing: &Closing) -> Result<Stands> {
-        let MigrationPlan { channel, size, root, leaf, .. } = survey;
-        let (seq, parent) = (*size, *leaf);
+        let MigrationPlan { channel, size, root, .. } = survey;
+        let (seq, parent) = (*size, Some(leaf_of(self.from.as_ref(), channel, size - 1).await?));
         let Closing { name: ledger, provenance, reason } = closing.clone();
         let body = Body::Migrated(Migrated { ledger, size: seq, root: *root, provenance, reason });
         let (id, at) = (Uuid::now_v7(), SystemClock.now());

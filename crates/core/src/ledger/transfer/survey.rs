@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Migration;
 use super::entries::{differ, entry, located, read_page};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Body, DefectCode, EncodedEntry, Entry, EntryHash, LogReport, MigratedTo, Verifier};
+use crate::log::{Body, Defect, DefectCode, Entry, Migrated, MigratedTo};
 use crate::value::{Channel, Digest, Line};
 
 /// The plan of a transfer of one channel's log.
@@ -24,9 +24,6 @@ pub struct MigrationPlan {
     /// The ledger to which the source's log was migrated, if it was closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migrated: Option<MigratedTo>,
-    /// The leaf hash of the last entry that is to be in the target.
-    #[serde(skip)]
-    pub(super) leaf: Option<EntryHash>,
     /// The position of the intent of the move that is open in the source.
     #[serde(skip)]
     open: Option<u64>,
@@ -37,60 +34,46 @@ impl MigrationPlan {
     /// than `seen` entries.
     pub(super) async fn of(transfer: &Migration, channel: &Channel, seen: u64) -> Result<MigrationPlan> {
         let source = transfer.from.as_ref();
-        let end = source.size(channel).await.map_err(|e| e.with_context("channel", channel))?;
-        if end < seen {
-            let message = format!("the log of {channel} had {seen} entries, and has {end}");
+        let seen = seen.max(source.size(channel).await.map_err(|e| e.with_context("channel", channel))?);
+        let report = source.verify(channel).await.map_err(|e| e.with_context("channel", channel))?;
+        let last = match report.entries.checked_sub(1) {
+            Some(last) => entry(source, channel, last).await?,
+            None => None,
+        };
+        // A last entry `migrated` is not copied.
+        let closing = last.as_ref().and_then(closes);
+        let size = report.entries - u64::from(closing.is_some());
+        // An entry with broken bytes, position or parent is an error, and so is a broken last entry `migrated`. An entry
+        // that breaks another rule is copied as it is, unless the verification ended because there are too many. If the
+        // log is to be closed, an entry of a kind that this version does not know is an error too.
+        let stops = |defect: &Defect| {
+            let is_unknown = transfer.closing.is_some() && defect.code == DefectCode::Kind;
+            defect.code.ends_reading() || is_unknown || defect.seq >= size || report.entries < seen
+        };
+        if let Some(defect) = report.defects.into_iter().find(stops) {
+            return Err(located(defect, channel, "source"));
+        }
+        if report.entries < seen {
+            let message = format!("the log of {channel} had {seen} entries, and has {}", report.entries);
             return Err(Error::new(ErrorKind::LedgerTruncated, message).with_context("channel", channel));
         }
-        // An entry with broken bytes, position or parent is an error. An entry that breaks another rule is copied as it
-        // is. If the log is to be closed, an entry of a kind that this version does not know is an error too.
-        let closes_source = transfer.closing.is_some();
-        let stops = |code: DefectCode| code.ends_reading() || (closes_source && code == DefectCode::Kind);
-        let mut verifier = Verifier::new(Some(channel.clone()));
-        let (mut read, mut leaf, mut closing) = (0, None, None);
-        while read < end {
-            let mut page = read_page(source, channel, read, end).await?;
-            read += page.len() as u64;
-            if read == end {
-                closing = page.pop_if(|bytes| closes(bytes).is_some());
-            }
-            verifier.feed(&page);
-            if let Some(defect) = verifier.report().defects.into_iter().find(|defect| stops(defect.code)) {
-                return Err(located(defect, channel, "source"));
-            }
-            leaf = page.last().map(|bytes| EncodedEntry::of(bytes.clone()).leaf()).or(leaf);
-        }
-        let LogReport { entries: size, root, open_intent: open, .. } = verifier.report();
-        let mut plan = MigrationPlan { channel: channel.clone(), size, root, there: 0, migrated: None, leaf, open };
-        if let Some(bytes) = closing {
-            plan.closed(verifier, &bytes, transfer)?;
+        let root = closing.as_ref().map_or(report.root, |closing| closing.root);
+        let migrated = closing.map(|closing| MigratedTo { seq: size, ledger: closing.ledger });
+        if let (Some(migrated), Some(closing)) = (&migrated, &transfer.closing)
+            && migrated.ledger != closing.name
+        {
+            // Another migration would give the log two continuations.
+            return Err(migrated.error(channel));
         }
         if size == 0 {
             let message = format!("the source has no log of {channel}");
             return Err(Error::new(ErrorKind::ChannelNotBootstrapped, message).with_context("channel", channel));
         }
+        let open = report.open_intent;
+        let mut plan = MigrationPlan { channel: channel.clone(), size, root, there: 0, migrated, open };
         plan.check_target(transfer).await?;
         plan.check_at_rest(transfer).await?;
         Ok(plan)
-    }
-
-    /// Handles the last entry `migrated` of the source, which is not copied.
-    fn closed(&mut self, mut verifier: Verifier, bytes: &Bytes, transfer: &Migration) -> Result<()> {
-        let seq = self.size;
-        // Verify it like any other entry.
-        verifier.feed(std::slice::from_ref(bytes));
-        let defect = verifier.finish().defects.into_iter().find(|defect| defect.seq == seq);
-        if let Some(defect) = defect {
-            return Err(located(defect, &self.channel, "source"));
-        }
-        let Some(ledger) = closes(bytes) else { return Ok(()) };
-        let migrated = MigratedTo { seq, ledger };
-        if transfer.closing.as_ref().is_some_and(|closing| closing.name != migrated.ledger) {
-            // Another migration would give the log two continuations.
-            return Err(migrated.error(&self.channel));
-        }
-        self.migrated = Some(migrated);
-        Ok(())
     }
 
     /// Compares the entries that the target has, and checks that more can be appended to it.
@@ -103,7 +86,7 @@ impl MigrationPlan {
         if theirs != entry(transfer.from.as_ref(), &self.channel, last).await? {
             return Err(match theirs.as_ref().and_then(closes) {
                 // The target's log ends with an entry `migrated`: report this, not a fork.
-                Some(ledger) => self.closed_target(last, ledger),
+                Some(closing) => self.closed_target(last, closing.ledger),
                 None => self.first_difference(transfer).await?,
             });
         }
@@ -111,8 +94,8 @@ impl MigrationPlan {
         // further.
         if there > self.size && self.migrated.is_none() {
             let end = entry(target, &self.channel, there - 1).await?;
-            if let Some(ledger) = end.as_ref().and_then(closes) {
-                return Err(self.closed_target(there - 1, ledger));
+            if let Some(closing) = end.as_ref().and_then(closes) {
+                return Err(self.closed_target(there - 1, closing.ledger));
             }
         }
         Ok(())
@@ -163,10 +146,10 @@ impl MigrationPlan {
     }
 }
 
-/// The ledger that an entry names if it closes the log; none for any other entry.
-fn closes(bytes: &Bytes) -> Option<Line> {
+/// The content of an entry that closes the log; none for any other entry.
+fn closes(bytes: &Bytes) -> Option<Migrated> {
     match Entry::open(bytes).ok()?.body {
-        Body::Migrated(migrated) => Some(migrated.ledger),
+        Body::Migrated(migrated) => Some(migrated),
         _ => None,
     }
 }
