@@ -69,10 +69,8 @@ impl Log {
     /// Opens the log as it is, to read it: the end is the one in the mark. None if there is no log; LEDGER_TRUNCATED if
     /// it has fewer bytes than in the mark or in `known`.
     pub(super) fn look(&self, known: &Known) -> Result<Option<OpenLog<'_>>> {
-        let mark = match self.open_file(&self.lock, FileMode::Read)? {
-            Some(lock) => self.mark(lock.as_ref())?,
-            None => None,
-        };
+        let lock = self.open_file(&self.lock, FileMode::Read)?;
+        let mark = lock.map(|lock| self.mark(lock.as_ref())).transpose()?.flatten();
         OpenLog::of(self, mark, known, FileMode::Read)
     }
 

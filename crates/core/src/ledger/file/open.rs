@@ -41,14 +41,11 @@ impl<'l> OpenLog<'l> {
             file = Some(log.dir.disk.open(&log.path, FileMode::Create).map_err(|e| log.io("make", &log.path, e))?);
         }
         // Read the length after the mark, which never names more bytes than the file has.
-        let length = match &file {
-            Some(file) => file.length().map_err(|e| log.io("look at", &log.path, e))?,
-            None => 0,
-        };
-        match length < synced {
-            true => Err(log.truncated(length, synced)),
-            false => Ok(file.map(|file| OpenLog { log, file, length, mark, synced, end })),
+        let length = file.as_ref().map_or(Ok(0), |file| file.length()).map_err(|e| log.io("look at", &log.path, e))?;
+        if length < synced {
+            return Err(log.truncated(length, synced));
         }
+        Ok(file.map(|file| OpenLog { log, file, length, mark, synced, end }))
     }
 
     /// True if there is a mark of this boot.
@@ -79,10 +76,8 @@ impl<'l> OpenLog<'l> {
         let start = tail.get(..newline).and_then(|before| memrchr(b'\n', before)).map_or(0, |before| before + 1);
         let line = tail.get(start..=newline).unwrap_or_default();
         let offset = from + start as u64;
-        match offset >= self.synced && lines::is_torn(line, offset) {
-            true => Ok(offset),
-            false => Ok(from + newline as u64 + 1),
-        }
+        let is_torn = offset >= self.synced && lines::is_torn(line, offset);
+        Ok(if is_torn { offset } else { from + newline as u64 + 1 })
     }
 
     /// The end of the log after its first `bytes`, which are complete lines, by the position in the last one.

@@ -36,13 +36,10 @@ impl MigrationPlan {
         let source = transfer.from.as_ref();
         let seen = seen.max(source.size(channel).await.map_err(|e| e.with_context("channel", channel))?);
         let report = source.verify(channel).await.map_err(|e| e.with_context("channel", channel))?;
-        let last = match report.entries.checked_sub(1) {
-            Some(last) => entry(source, channel, last).await?,
-            None => None,
-        };
+        let last = entry(source, channel, report.entries.saturating_sub(1)).await?;
         // A last entry `migrated` is not copied.
         let closing = last.as_ref().and_then(closes);
-        let size = report.entries - u64::from(closing.is_some());
+        let size = report.entries.saturating_sub(u64::from(closing.is_some()));
         // An entry with broken bytes, position or parent is an error, and so is a broken last entry `migrated`. An entry
         // that breaks another rule is copied as it is, unless the verification ended because there are too many. If the
         // log is to be closed, an entry of a kind that this version does not know is an error too.
