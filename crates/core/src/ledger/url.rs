@@ -7,7 +7,6 @@ mod tests;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
 pub(super) use self::place::Place;
@@ -147,14 +146,6 @@ impl LedgerUrl {
     #[cfg(any(feature = "object-store", feature = "postgres"))]
     pub(super) fn option(&self, name: &str) -> Option<&str> {
         self.options.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-}
-
-impl FromStr for LedgerUrl {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<LedgerUrl> {
-        place::parse(text)
     }
 }
 

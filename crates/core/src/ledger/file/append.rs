@@ -49,7 +49,7 @@ impl Log {
         open.file.sync().map_err(|e| self.ambiguous(seq, "sync", e))?;
         let end = End { bytes: length + line.len() as u64, entries: entries + 1 };
         // Without the new mark, readers would not see the entry that is acknowledged next.
-        self.set_mark(lock.as_ref(), end).map_err(|e| self.ambiguous(seq, "mark", e))?;
+        Mark::write(lock.as_ref(), &self.dir.disk.boot(), end).map_err(|e| self.ambiguous(seq, "mark", e))?;
         *self.known() = Known { end, synced: None, settled: true };
         Ok(Appended::Stored)
     }
@@ -139,12 +139,8 @@ impl Log {
         }
         open.end = open.end_at(end)?;
         open.check(&mut self.known())?;
-        self.set_mark(lock, open.end).map_err(|e| self.io("mark", &self.lock, e))?;
+        Mark::write(lock, &self.dir.disk.boot(), open.end).map_err(|e| self.io("mark", &self.lock, e))?;
         Ok(open)
-    }
-
-    fn set_mark(&self, lock: &dyn DiskFile, end: End) -> io::Result<()> {
-        Mark::write(lock, &self.dir.disk.boot(), end)
     }
 
     fn ambiguous(&self, seq: u64, what: &str, e: io::Error) -> Error {

@@ -74,12 +74,12 @@ impl Bucket {
     /// The names directly below the prefix that have keys below them.
     pub(super) async fn names(&self) -> Result<Vec<String>> {
         let prefix = Some(&self.prefix).filter(|prefix| !prefix.as_ref().is_empty());
-        let listed = self.patiently(|| self.store.list_with_delimiter(prefix)).await;
-        let listed = match listed {
-            Err(Fault::NoObject) => return Ok(Vec::new()),
-            listed => listed.map_err(|fault| self.error(fault, "list", &self.prefix))?,
-        };
-        Ok(listed.common_prefixes.iter().filter_map(|path| Some(path.filename()?.to_owned())).collect())
+        let name = |path: &Path| Some(path.filename()?.to_owned());
+        match self.patiently(|| self.store.list_with_delimiter(prefix)).await {
+            Ok(listed) => Ok(listed.common_prefixes.iter().filter_map(name).collect()),
+            Err(Fault::NoObject) => Ok(Vec::new()),
+            Err(fault) => Err(self.error(fault, "list", &self.prefix)),
+        }
     }
 
     /// The error of the operation `what` on `key`.

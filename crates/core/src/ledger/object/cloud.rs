@@ -37,14 +37,14 @@ pub(super) fn connect(url: &LedgerUrl, bucket: &str, timeout: Duration) -> Resul
 
 /// The store that a builder made, or its error.
 fn built(url: &LedgerUrl, bucket: &str, store: object_store::Result<impl ObjectStore>) -> Result<Arc<dyn ObjectStore>> {
-    // A builder's error names the setting that is missing or wrong, and may contain its value: show only the text
-    // before the value.
-    let e = match store {
-        Ok(store) => return Ok(Arc::new(store)),
-        Err(e) => e.to_string(),
-    };
-    let text = e.split(['"', '`', '{', '\'']).next().unwrap_or_default().trim_end_matches([' ', ':']);
-    Err(Error::new(ErrorKind::ConfigInvalid, format!("{}://{bucket}: {text}", url.scheme)))
+    let store = store.map_err(|e| {
+        // A builder's error names the setting that is missing or wrong, and may contain its value: show only the text
+        // before the value.
+        let text = e.to_string();
+        let text = text.split(['"', '`', '{', '\'']).next().unwrap_or_default().trim_end_matches([' ', ':']);
+        Error::new(ErrorKind::ConfigInvalid, format!("{}://{bucket}: {text}", url.scheme))
+    });
+    Ok(Arc::new(store?))
 }
 
 /// No retries in `object_store`: after a lost answer, its retry would report our own write as lost to another writer.
@@ -121,26 +121,20 @@ fn azure(url: &LedgerUrl, bucket: &str, connector: Connector) -> Result<Arc<dyn 
         .with_http_connector(connector);
     let mut named = variable(&["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"]);
     // The variables that `az` reads, in addition to those of the crate.
-    for (name, key) in
-        [("AZURE_STORAGE_ACCOUNT", AzureConfigKey::AccountName), ("AZURE_STORAGE_KEY", AzureConfigKey::AccessKey)]
-    {
-        if let Some(value) = variable(&[name]) {
-            builder = builder.with_config(key, value);
+    let variables = [("AccountName", "AZURE_STORAGE_ACCOUNT"), ("AccountKey", "AZURE_STORAGE_KEY")];
+    let variables = variables.into_iter().filter_map(|(name, set)| Some((name, variable(&[set])?)));
+    let connection = variable(&["AZURE_STORAGE_CONNECTION_STRING"]).unwrap_or_default();
+    let parts = connection.split(';').filter_map(|part| part.split_once('='));
+    let account = url.option("account").map(|account| ("AccountName", account));
+    // Of two settings the later one counts.
+    for (name, value) in variables.chain(parts.chain(account).map(|(name, value)| (name, value.to_owned()))) {
+        match name {
+            "AccountName" => builder = builder.with_account(value),
+            "AccountKey" => builder = builder.with_access_key(value),
+            "SharedAccessSignature" => builder = builder.with_config(AzureConfigKey::SasKey, value),
+            "BlobEndpoint" => named = Some(value.trim_end_matches('/').to_owned()),
+            _ => {}
         }
-    }
-    if let Some(connection) = variable(&["AZURE_STORAGE_CONNECTION_STRING"]) {
-        for (name, value) in connection.split(';').filter_map(|part| part.split_once('=')) {
-            match name {
-                "AccountName" => builder = builder.with_account(value),
-                "AccountKey" => builder = builder.with_access_key(value),
-                "SharedAccessSignature" => builder = builder.with_config(AzureConfigKey::SasKey, value),
-                "BlobEndpoint" => named = Some(value.trim_end_matches('/').to_owned()),
-                _ => {}
-            }
-        }
-    }
-    if let Some(account) = url.option("account") {
-        builder = builder.with_account(account);
     }
     if let Some(endpoint) = endpoint(url, named, &["AZURE_ALLOW_HTTP"])? {
         builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);

@@ -1,6 +1,7 @@
 //! `Place`: the place that a ledger's URL names, and the URL without its secrets.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use super::{LedgerUrl, bad, whole};
 use crate::error::{Error, Result};
@@ -64,47 +65,51 @@ impl Place {
     }
 }
 
-/// Parses a ledger's URL. An error shows no part of it before it is known which part is the password.
-pub(super) fn parse(text: &str) -> Result<LedgerUrl> {
-    if text.is_empty() {
-        return Err(bad("it is empty; give a directory or a URL".to_owned()));
-    }
-    let known = |word: &str| match word.to_ascii_lowercase().as_str() {
-        "postgresql" => Some("postgres"),
-        word => SCHEMES.into_iter().map(|(scheme, _)| scheme).find(|scheme| *scheme == word),
-    };
-    let Some((word, rest)) = text.split_once("://") else {
-        return match text.split_once(':').map(|(word, _)| word) {
-            // Otherwise a password could become a part of a directory's name.
-            Some(word) if known(word).is_some() => Err(bad(format!("write {word}://"))),
-            _ if is_dsn(text) => {
-                Err(bad("a libpq connection string; write it as postgres://USER@HOST/DATABASE".to_owned()))
-            }
-            _ => Ok(LedgerUrl::directory(text.into())),
+impl FromStr for LedgerUrl {
+    type Err = Error;
+
+    /// Parses a ledger's URL. An error shows no part of it before it is known which part is the password.
+    fn from_str(text: &str) -> Result<LedgerUrl> {
+        if text.is_empty() {
+            return Err(bad("it is empty; give a directory or a URL".to_owned()));
+        }
+        let known = |word: &str| match word.to_ascii_lowercase().as_str() {
+            "postgresql" => Some("postgres"),
+            word => SCHEMES.into_iter().map(|(scheme, _)| scheme).find(|scheme| *scheme == word),
         };
-    };
-    let scheme = known(word).ok_or_else(|| unknown(word))?;
-    let (authority, path, query) = if scheme == "file" { file(rest)? } else { parts(scheme, rest)? };
-    let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let place = match scheme {
-        "file" => Place::File(decode(scheme, path)?.into()),
-        "postgres" => Place::Postgres(database(user, hosts, path)?),
-        _ => Place::Bucket(bucket(scheme, authority, path)?),
-    };
-    let host = match user.split_once(':').map_or(user, |(name, _)| name) {
-        "" => hosts.to_owned(),
-        name => format!("{name}@{hosts}"),
-    };
-    let options: Vec<(&str, &str)> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .collect();
-    let shown = format!("{scheme}://{host}{path}{}", harmless(&options));
-    // The message names the defect and its place, and does not contain the text.
-    shown.parse::<Line>().map_err(|e| bad(format!("{scheme}://: {}", e.message())))?;
-    let decoded = |(name, value): (&str, &str)| Ok((name.to_owned(), decode(scheme, value)?));
-    Ok(LedgerUrl { scheme, place, options: options.into_iter().map(decoded).collect::<Result<_>>()?, shown })
+        let Some((word, rest)) = text.split_once("://") else {
+            return match text.split_once(':').map(|(word, _)| word) {
+                // Otherwise a password could become a part of a directory's name.
+                Some(word) if known(word).is_some() => Err(bad(format!("write {word}://"))),
+                _ if is_dsn(text) => {
+                    Err(bad("a libpq connection string; write it as postgres://USER@HOST/DATABASE".to_owned()))
+                }
+                _ => Ok(LedgerUrl::directory(text.into())),
+            };
+        };
+        let scheme = known(word).ok_or_else(|| unknown(word))?;
+        let (authority, path, query) = if scheme == "file" { file(rest)? } else { parts(scheme, rest)? };
+        let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let place = match scheme {
+            "file" => Place::File(decode(scheme, path)?.into()),
+            "postgres" => Place::Postgres(database(user, hosts, path)?),
+            _ => Place::Bucket(bucket(scheme, authority, path)?),
+        };
+        let host = match user.split_once(':').map_or(user, |(name, _)| name) {
+            "" => hosts.to_owned(),
+            name => format!("{name}@{hosts}"),
+        };
+        let options: Vec<(&str, &str)> = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .collect();
+        let shown = format!("{scheme}://{host}{path}{}", harmless(&options));
+        // The message names the defect and its place, and does not contain the text.
+        shown.parse::<Line>().map_err(|e| bad(format!("{scheme}://: {}", e.message())))?;
+        let decoded = |(name, value): (&str, &str)| Ok((name.to_owned(), decode(scheme, value)?));
+        Ok(LedgerUrl { scheme, place, options: options.into_iter().map(decoded).collect::<Result<_>>()?, shown })
+    }
 }
 
 /// The path and the option of a `file://` URL.
