@@ -94,23 +94,24 @@ impl From<Defect> for Error {
     }
 }
 
-/// A broken rule, before the position of its entry is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Broken {
-    pub(super) code: DefectCode,
-    pub(super) why: String,
-}
+/// A broken rule and the details, before the position of its entry is known.
+pub(super) type Broken = (DefectCode, String);
 
 pub(super) type Checked<T> = std::result::Result<T, Broken>;
 
-impl Broken {
-    pub(super) fn at(self, seq: u64) -> Defect {
-        let Broken { code, why } = self;
-        Defect { seq, code, why }
+impl Defect {
+    /// Reports a broken rule as one of the entry at `seq`.
+    pub(super) fn at(seq: u64) -> impl Fn(Broken) -> Defect {
+        move |(code, why)| Defect { seq, code, why }
     }
 }
 
-/// An error with `code` unless `holds`.
-pub(super) fn ensure(holds: bool, code: DefectCode, why: impl FnOnce() -> String) -> Checked<()> {
-    if holds { Ok(()) } else { Err(Broken { code, why: why() }) }
+/// Returns a broken rule, with the details as in `format!`, unless the condition holds.
+macro_rules! ensure {
+    ($holds:expr, $code:ident, $($why:tt)+) => {
+        if !$holds {
+            return Err((crate::log::DefectCode::$code, format!($($why)+)));
+        }
+    };
 }
+pub(super) use ensure;

@@ -16,7 +16,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqA
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::defect::{Broken, Checked, DefectCode, ensure};
+use super::defect::{Checked, DefectCode, ensure};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{JsonText, is_forbidden};
 
@@ -71,33 +71,23 @@ impl<'a> Fields<'a> {
         let mut encoder = Encoder { out: Vec::with_capacity(bytes.len()), ..Encoder::default() };
         let mut reader = serde_json::Deserializer::from_slice(bytes);
         let read = encoder.deserialize(&mut reader).and_then(|()| reader.end());
-        let not_json = |holds, why: &str| ensure(holds, DefectCode::NotJson, || why.to_owned());
         if read.is_err() {
-            if let Err(e) = std::str::from_utf8(bytes) {
-                not_json(false, &format!("not UTF-8 at byte {}", e.valid_up_to()))?;
-            }
-            not_json(encoder.depth <= MAX_DEPTH, "more than 64 levels")?;
+            let not_json = |why: String| (DefectCode::NotJson, why);
+            std::str::from_utf8(bytes).map_err(|e| not_json(format!("not UTF-8 at byte {}", e.valid_up_to())))?;
+            ensure!(encoder.depth <= MAX_DEPTH, NotJson, "more than 64 levels");
             // This checks the grammar only. A number that is too large and half a surrogate pair are JSON by the
             // grammar, but have no canonical form.
-            if let Err(e) = serde_json::from_slice::<IgnoredAny>(bytes) {
-                not_json(false, &e.to_string())?;
-            }
+            serde_json::from_slice::<IgnoredAny>(bytes).map_err(|e| not_json(e.to_string()))?;
         }
-        not_json(bytes.trim_ascii_start().starts_with(b"{"), "not an object")?;
-        not_json(!encoder.key_twice, "a key stands twice in one object")?;
-        ensure(encoder.version_is_1, DefectCode::TooNew, || "the version is not 1".to_owned())?;
-        let not_canonical = |why: String| Broken { code: DefectCode::NotCanonical, why };
-        read.map_err(|e| not_canonical(e.to_string()))?;
-        if encoder.flaw.is_some() || encoder.out != bytes {
-            return Err(not_canonical("other bytes than the canonical ones say the same".to_owned()));
-        }
-        match encoder.forbidden {
-            None => Ok(Fields { bytes, places: encoder.fields }),
-            Some(text) => {
-                let why = format!("a control or bidirectional character in {text:?}");
-                Err(Broken { code: DefectCode::ControlCharacter, why })
-            }
-        }
+        ensure!(bytes.trim_ascii_start().starts_with(b"{"), NotJson, "not an object");
+        ensure!(!encoder.key_twice, NotJson, "a key stands twice in one object");
+        ensure!(encoder.version_is_1, TooNew, "the version is not 1");
+        read.map_err(|e| (DefectCode::NotCanonical, e.to_string()))?;
+        let same = encoder.flaw.is_none() && encoder.out == bytes;
+        ensure!(same, NotCanonical, "other bytes than the canonical ones say the same");
+        let text = encoder.forbidden.as_deref().unwrap_or_default();
+        ensure!(encoder.forbidden.is_none(), ControlCharacter, "a control or bidirectional character in {text:?}");
+        Ok(Fields { bytes, places: encoder.fields })
     }
 
     /// A field's value, if it is there and of this type.
@@ -295,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_flaw_is_named_for_what_it_is() {
-        let flaw = |bytes: &[u8]| Fields::of(bytes).map(drop).map_err(|Broken { code, why }| (code, why));
+        let flaw = |bytes: &[u8]| Fields::of(bytes).map(drop);
         let not_json = |why: &str| Err((DefectCode::NotJson, why.to_owned()));
         let not_canonical = || {
             let why = "other bytes than the canonical ones say the same".to_owned();

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::defect::{Broken, Checked, Defect, DefectCode, ensure};
+use super::defect::{Checked, Defect, DefectCode, ensure};
 use super::encode::Fields;
 use super::entry::{Body, Entry, EntryHash, Kind, MAX_ENTRY};
 use super::intent::Op;
@@ -28,10 +28,9 @@ pub(super) struct Envelope {
 impl Envelope {
     /// Reads the bytes of an entry. After an error no later entry of the log can be judged.
     pub(super) fn read(bytes: &[u8]) -> Checked<Envelope> {
-        ensure(bytes.len() <= MAX_ENTRY, DefectCode::TooLarge, || format!("over {MAX_ENTRY} bytes"))?;
+        ensure!(bytes.len() <= MAX_ENTRY, TooLarge, "over {MAX_ENTRY} bytes");
         let fields = Fields::of(bytes)?;
-        let bad =
-            |name: &str, why: &dyn fmt::Display| Broken { code: DefectCode::Envelope, why: format!("{name}: {why}") };
+        let bad = |name: &str, why: &dyn fmt::Display| (DefectCode::Envelope, format!("{name}: {why}"));
         let missing = "missing, or not of its type";
         let text = |name: &str| fields.read::<JsonText>(name).ok_or_else(|| bad(name, &missing));
         let body = fields.bytes("body").filter(|body| body.starts_with(b"{")).ok_or_else(|| bad("body", &missing))?;
@@ -45,7 +44,7 @@ impl Envelope {
             id: uuid_v7(&id).ok_or_else(|| bad("id", &format!("{id:?} is not a UUIDv7 in lower case")))?,
             at: Timestamp::of_written(&at)
                 .ok_or_else(|| bad("at", &format!("{at:?} is not a time such as 2026-11-23T06:12:31.123Z")))?,
-            parent: parent.map_err(|_| Broken { code: DefectCode::Parent, why: "it is not a digest".to_owned() }),
+            parent: parent.map_err(|_| (DefectCode::Parent, "it is not a digest".to_owned())),
             body: body_of(&text("kind")?.0, body),
         })
     }
@@ -59,12 +58,11 @@ impl Envelope {
 
     /// Checks that the entry is at `seq` in the log of `channel`, after the entry with the leaf hash `parent`.
     pub(super) fn follows(&self, channel: &Channel, seq: u64, parent: Option<EntryHash>) -> Checked<()> {
-        ensure(self.seq == seq, DefectCode::Sequence, || format!("it says {} and stands at {seq}", self.seq))?;
-        ensure(self.channel == *channel, DefectCode::Channel, || format!("{} in the log of {channel}", self.channel))?;
-        ensure(self.parent == Ok(parent), DefectCode::Parent, || match parent {
-            Some(leaf) => format!("it is not {leaf}"),
-            None => "it is not absent".to_owned(),
-        })
+        ensure!(self.seq == seq, Sequence, "it says {} and stands at {seq}", self.seq);
+        ensure!(self.channel == *channel, Channel, "{} in the log of {channel}", self.channel);
+        let before = || parent.map_or_else(|| "absent".to_owned(), |leaf| leaf.to_string());
+        ensure!(self.parent == Ok(parent), Parent, "it is not {}", before());
+        Ok(())
     }
 
     /// The entry, if its parent and its body are well formed.
@@ -77,8 +75,7 @@ impl Envelope {
 /// The body of this kind, if it is well formed.
 fn body_of(kind: &str, json: &[u8]) -> Checked<Body> {
     let Some(kind) = Kind::ALL.iter().copied().find(|known| known.as_str() == kind) else {
-        let why = format!("the kind {kind:?} is not known to this version");
-        return Err(Broken { code: DefectCode::Kind, why });
+        return Err((DefectCode::Kind, format!("the kind {kind:?} is not known to this version")));
     };
     let body = Body::read(kind, json);
     let has_author = match &body {
@@ -87,23 +84,22 @@ fn body_of(kind: &str, json: &[u8]) -> Checked<Body> {
         Err(_) if matches!(kind, Kind::Outcome | Kind::Observation | Kind::Deployment) => true,
         Err(_) => names_author(json),
     };
-    ensure(has_author, DefectCode::Provenance, || "no pipeline run or no actor".to_owned())?;
-    let broken = |why: &str| Broken { code: DefectCode::Field, why: why.to_owned() };
+    ensure!(has_author, Provenance, "no pipeline run or no actor");
     let body = body.map_err(|e| {
         let why = e.to_string();
         // The line and column are those in the body alone.
-        broken(why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why))
+        (DefectCode::Field, why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why).to_owned())
     })?;
     match &body {
-        Body::Intent(intent) if intent.op == Op::Adopt && intent.reason.is_none() => {
-            Err(broken("adopt needs a reason"))
+        Body::Intent(next) => ensure!(next.op != Op::Adopt || next.reason.is_some(), Field, "adopt needs a reason"),
+        Body::Observation(seen) => ensure!(seen.expected != seen.observed, Field, "nothing differs"),
+        Body::Policy(policy) => {
+            let digest = Digest::of(policy.text.as_bytes());
+            ensure!(policy.digest == digest, Field, "the digest is not that of the text");
         }
-        Body::Observation(seen) if seen.expected == seen.observed => Err(broken("nothing differs")),
-        Body::Policy(policy) if Digest::of(policy.text.as_bytes()) != policy.digest => {
-            Err(broken("the digest is not that of the text"))
-        }
-        _ => Ok(body),
+        _ => {}
     }
+    Ok(body)
 }
 
 /// The UUIDv7 in `text`, if it is spelled in lower case with hyphens (RFC 9562, section 5.7).
@@ -128,9 +124,9 @@ impl Entry {
     /// The entry that these bytes hold, if they are well formed. [`ChannelState::take`](super::ChannelState::take)
     /// checks that it fits its log.
     pub fn open(bytes: &[u8]) -> crate::Result<Entry> {
-        let envelope = Envelope::read(bytes).map_err(|broken| broken.at(0))?;
+        let envelope = Envelope::read(bytes).map_err(Defect::at(0))?;
         let seq = envelope.seq;
-        Ok(envelope.entry().map_err(|broken| broken.at(seq))?)
+        Ok(envelope.entry().map_err(Defect::at(seq))?)
     }
 }
 
@@ -143,7 +139,7 @@ pub fn check(
     bytes: &[u8],
 ) -> Result<(EntryHash, Entry), Defect> {
     let envelope = Envelope::read_at(channel, seq, parent, bytes);
-    envelope.and_then(|envelope| Ok((envelope.leaf, envelope.entry()?))).map_err(|broken| broken.at(seq))
+    envelope.and_then(|envelope| Ok((envelope.leaf, envelope.entry()?))).map_err(Defect::at(seq))
 }
 
 /// Checks the bytes, the position and the parent of one entry, but not its body, and returns its hash.
@@ -153,5 +149,5 @@ pub(crate) fn check_link(
     parent: Option<EntryHash>,
     bytes: &[u8],
 ) -> Result<EntryHash, Defect> {
-    Envelope::read_at(channel, seq, parent, bytes).map(|envelope| envelope.leaf).map_err(|broken| broken.at(seq))
+    Envelope::read_at(channel, seq, parent, bytes).map(|envelope| envelope.leaf).map_err(Defect::at(seq))
 }

@@ -14,7 +14,7 @@ mod transitions;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::defect::{Checked, Defect};
+use super::defect::{Broken, Checked, Defect};
 use super::entry::{Body, Entry, EntryHash};
 use super::envelope::Envelope;
 use super::intent::Op;
@@ -157,10 +157,10 @@ impl ChannelState {
     pub fn take(&mut self, bytes: &[u8]) -> Result<Entry, Defect> {
         let seq = self.size;
         let taken = Envelope::read_at(&self.channel, seq, self.leaf, bytes).and_then(|envelope| {
-            self.advance(envelope.leaf, envelope.at, envelope.body.as_ref().map_err(Clone::clone))?;
+            self.advance(envelope.leaf, envelope.at, envelope.body.as_ref())?;
             envelope.entry()
         });
-        taken.map_err(|broken| broken.at(seq))
+        taken.map_err(Defect::at(seq))
     }
 
     /// Applies the next entry: its hash, its time and its body. An entry that breaks a rule is counted in the size and
@@ -170,12 +170,12 @@ impl ChannelState {
     /// this method.
     pub fn fold(&mut self, leaf: EntryHash, at: Timestamp, body: &Body) -> Result<(), Defect> {
         let seq = self.size;
-        self.advance(leaf, at, Ok(body)).map_err(|broken| broken.at(seq))
+        self.advance(leaf, at, Ok(body)).map_err(Defect::at(seq))
     }
 
     /// Counts the next entry in size, leaf and tree, and applies its body.
-    pub(super) fn advance(&mut self, leaf: EntryHash, at: Timestamp, body: Checked<&Body>) -> Checked<()> {
-        let applied = self.check_not_migrated().and(body).and_then(|body| self.apply(at, body));
+    pub(super) fn advance(&mut self, leaf: EntryHash, at: Timestamp, body: Result<&Body, &Broken>) -> Checked<()> {
+        let applied = self.apply(at, body);
         self.size += 1;
         self.leaf = Some(leaf);
         self.tree.push(hash_of(&leaf));

@@ -11,7 +11,7 @@ use std::thread;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::defect::{Broken, Checked, Defect, DefectCode, ensure};
+use super::defect::{Checked, Defect, ensure};
 use super::entry::{Body, MAX_ENTRY};
 use super::envelope::Envelope;
 use super::intent::Op;
@@ -215,9 +215,10 @@ impl Verifier {
     fn apply_all(&mut self, entries: Vec<Checked<Envelope>>) -> bool {
         entries.into_iter().all(|entry| {
             let seq = self.state.as_ref().map_or(0, |state| state.size);
-            let Err(broken) = entry.and_then(|envelope| self.apply(envelope)) else { return true };
-            let ends = broken.code.ends_reading();
-            self.defects.push(broken.at(seq));
+            let applied = entry.and_then(|envelope| self.apply(envelope));
+            let Err(defect) = applied.map_err(Defect::at(seq)) else { return true };
+            let ends = defect.code.ends_reading();
+            self.defects.push(defect);
             !ends && self.defects.len() < MAX_DEFECTS
         })
     }
@@ -230,26 +231,25 @@ impl Verifier {
         envelope.follows(&state.channel, state.size, state.leaf)?;
         self.clock_went_back += u64::from(self.last.is_some_and(|last| at < last));
         self.last = Some(at);
-        let unused = ensure(self.ids.insert(id.as_u128()), DefectCode::IdReused, || {
-            format!("the id {id} stands in the log twice")
-        });
-        let body = unused.and_then(|()| state.check_not_migrated()).and(envelope.body);
-        let judged = body.and_then(|body| {
+        let unused = self.ids.insert(id.as_u128());
+        let judge = || {
+            ensure!(unused, IdReused, "the id {id} stands in the log twice");
+            let body = envelope.body?;
             if let Body::Intent(intent) = &body {
                 // The rules that need only the state come first.
                 state.check_intent(intent)?;
                 let target = intent.target.digest;
                 let lived = intent.op != Op::Rollback || self.lived.contains(&short(&target));
-                ensure(lived, DefectCode::Target, || format!("a rollback to {target}, which was never live here"))?;
-                let earlier = self.keys.get(&short_key(&intent.key));
-                ensure(earlier.is_none(), DefectCode::KeyReused, || {
-                    format!("the key moved the channel at {} before", earlier.copied().unwrap_or_default())
-                })?;
+                ensure!(lived, Target, "a rollback to {target}, which was never live here");
+                let earlier = self.keys.get(&short_key(&intent.key)).copied();
+                let at = earlier.unwrap_or_default();
+                ensure!(earlier.is_none(), KeyReused, "the key moved the channel at {at} before");
             }
             Ok(body)
-        });
+        };
+        let judged = judge();
         let (open, committed) = (state.open.clone(), state.committed);
-        state.advance(leaf, at, judged.as_ref().map_err(Broken::clone))?;
+        state.advance(leaf, at, judged.as_ref())?;
         if let (Some(open), None) = (open, &state.open) {
             self.moves += 1;
             if state.committed > committed {

@@ -7,9 +7,12 @@ use crate::value::{Digest, Line, Timestamp};
 
 impl ChannelState {
     /// Applies a body at the next position, written at `at`, if it breaks no rule.
-    pub(super) fn apply(&mut self, at: Timestamp, body: &Body) -> Checked<()> {
+    pub(super) fn apply(&mut self, at: Timestamp, body: Result<&Body, &Broken>) -> Checked<()> {
         let seq = self.size;
-        match body {
+        if let Some(MigratedTo { seq, .. }) = self.migrated {
+            return Err((DefectCode::AfterMigrated, format!("the log was migrated at {seq}")));
+        }
+        match body.map_err(Broken::clone)? {
             Body::Intent(intent) => {
                 self.check_intent(intent)?;
                 self.last_intent = Some(seq);
@@ -18,9 +21,8 @@ impl ChannelState {
             Body::Takeover(next) => {
                 let Takeover { owner, epoch, previous_owner, deadlines, .. } = next;
                 let open = self.open_move(next.intent_seq, &next.move_id, DefectCode::Takeover)?;
-                ensure(*epoch == open.epoch + 1 && *previous_owner == open.owner, DefectCode::Takeover, || {
-                    format!("epoch {epoch} from {previous_owner} after {} of {}", open.epoch, open.owner)
-                })?;
+                let fits = *epoch == open.epoch + 1 && *previous_owner == open.owner;
+                ensure!(fits, Takeover, "epoch {epoch} from {previous_owner} after {} of {}", open.epoch, open.owner);
                 open.owner = owner.clone();
                 open.epoch = *epoch;
                 open.deadlines = *deadlines;
@@ -38,10 +40,8 @@ impl ChannelState {
             }
             Body::Unhold(unhold) => {
                 let hold = unhold.hold;
-                ensure(self.holds.iter().any(|active| active.seq == hold), DefectCode::Hold, || {
-                    let active: Vec<_> = self.holds.iter().map(|hold| hold.seq).collect();
-                    format!("hold {hold} is not in force; {active:?} are")
-                })?;
+                let active: Vec<_> = self.holds.iter().map(|hold| hold.seq).collect();
+                ensure!(active.contains(&hold), Hold, "hold {hold} is not in force; {active:?} are");
                 self.holds.retain(|active| active.seq != hold);
             }
             Body::Block(block) => {
@@ -51,7 +51,7 @@ impl ChannelState {
             }
             Body::Unblock(unblock) => {
                 let digest = unblock.digest;
-                ensure(self.blocked.contains(&digest), DefectCode::Block, || format!("{digest} is not blocked"))?;
+                ensure!(self.blocked.contains(&digest), Block, "{digest} is not blocked");
                 self.blocked.retain(|blocked| *blocked != digest);
             }
             Body::Policy(policy) => {
@@ -62,13 +62,9 @@ impl ChannelState {
             }
             Body::Migrated(to) => {
                 self.check_not_open("migrated")?;
-                ensure(to.size == seq, DefectCode::Migrated, || {
-                    format!("it names {} entries, and {seq} are before it", to.size)
-                })?;
+                ensure!(to.size == seq, Migrated, "it names {} entries, and {seq} are before it", to.size);
                 let here = self.root();
-                ensure(to.root == here, DefectCode::Migrated, || {
-                    format!("it names the root {}, and {here} is before it", to.root)
-                })?;
+                ensure!(to.root == here, Migrated, "it names the root {}, and {here} is before it", to.root);
                 self.migrated = Some(MigratedTo { seq, ledger: to.ledger.clone() });
             }
             Body::Approval(_) | Body::Check(_) | Body::Deployment(_) => {}
@@ -76,43 +72,34 @@ impl ChannelState {
         Ok(())
     }
 
-    pub(in crate::log) fn check_not_migrated(&self) -> Checked<()> {
-        let at = self.migrated.as_ref().map_or(0, |migrated| migrated.seq);
-        ensure(self.migrated.is_none(), DefectCode::AfterMigrated, || format!("the log was migrated at {at}"))
-    }
-
     fn check_not_open(&self, what: &str) -> Checked<()> {
-        let at = self.open.as_ref().map_or(0, |open| open.seq);
-        ensure(self.open.is_none(), DefectCode::Interleaved, || format!("{what} while {at} is open"))
+        match &self.open {
+            Some(open) => Err((DefectCode::Interleaved, format!("{what} while {} is open", open.seq))),
+            None => Ok(()),
+        }
     }
 
     /// The open move, if its intent is at `intent_seq` and its id is `move_id`.
     fn open_move(&mut self, intent_seq: u64, move_id: &Line, code: DefectCode) -> Checked<&mut OpenMove> {
         let open = self.open.as_mut().filter(|open| open.seq == intent_seq && open.move_id == *move_id);
-        open.ok_or_else(|| Broken { code, why: "of an intent that is not open".to_owned() })
+        open.ok_or_else(|| (code, "of an intent that is not open".to_owned()))
     }
 
     pub(in crate::log) fn check_intent(&self, next: &Intent) -> Checked<()> {
         let (policy, target) = (next.decision.policy.digest, next.target.digest);
         self.check_not_open("intent")?;
-        ensure(self.policies.contains(&policy), DefectCode::Policy, || {
-            format!("policy {policy} has no entry before it")
-        })?;
+        ensure!(self.policies.contains(&policy), Policy, "policy {policy} has no entry before it");
         if let Some(PolicyInForce { digest, binding: true, .. }) = self.policy {
-            ensure(policy == digest, DefectCode::Policy, || format!("policy {policy}, but {digest} is binding"))?;
+            ensure!(policy == digest, Policy, "policy {policy}, but {digest} is binding");
         }
-        let live = self.live;
-        ensure((next.op == Op::Bootstrap) == live.is_none(), DefectCode::Bootstrap, || {
-            format!("{} in a log whose live digest is {}", next.op.as_str(), or_none(live))
-        })?;
-        ensure(next.previous == live, DefectCode::Previous, || {
-            format!("previous {} but live is {}", or_none(next.previous), or_none(live))
-        })?;
-        ensure(next.op == Op::Repair || next.replaced.is_none(), DefectCode::Previous, || {
-            "only a repair replaces".to_owned()
-        })?;
+        let (op, live) = (next.op, self.live);
+        let fits = (op == Op::Bootstrap) == live.is_none();
+        ensure!(fits, Bootstrap, "{} in a log whose live digest is {}", op.as_str(), or_none(live));
+        ensure!(next.previous == live, Previous, "previous {} but live is {}", or_none(next.previous), or_none(live));
+        ensure!(op == Op::Repair || next.replaced.is_none(), Previous, "only a repair replaces");
         let back = Some(target) == live && next.replaced != live;
-        ensure(next.op != Op::Repair || back, DefectCode::Previous, || "a repair puts the live digest back".to_owned())
+        ensure!(op != Op::Repair || back, Previous, "a repair puts the live digest back");
+        Ok(())
     }
 
     /// Closes the open move with the outcome at the next position.
@@ -136,19 +123,16 @@ impl OpenMove {
     /// Checks that `end` may close this move.
     fn check_end(&self, end: &Outcome) -> Checked<()> {
         let Outcome { owner, epoch, status, put, observed, .. } = end;
-        ensure(self.owner == *owner && self.epoch == *epoch, DefectCode::Outcome, || {
-            format!("by {owner} at epoch {epoch}, but {} holds it at {}", self.owner, self.epoch)
-        })?;
-        ensure(*status != Status::Committed || *observed == Some(self.target), DefectCode::Outcome, || {
-            format!("committed {} but observed {}", self.target, or_none(*observed))
-        })?;
-        ensure(self.op != Op::Adopt || *put == PutStatus::None, DefectCode::Outcome, || {
-            format!("an adoption puts nothing, and the put was {}", put.as_str())
-        })?;
-        let none_landed = matches!(put, PutStatus::None | PutStatus::Refused);
-        ensure(*status != Status::Failed || none_landed, DefectCode::Outcome, || {
-            format!("failed, but the put was {}", put.as_str())
-        })
+        let held = self.owner == *owner && self.epoch == *epoch;
+        ensure!(held, Outcome, "by {owner} at epoch {epoch}, but {} holds it at {}", self.owner, self.epoch);
+        let (target, put_was) = (self.target, put.as_str());
+        let seen = *status != Status::Committed || *observed == Some(target);
+        ensure!(seen, Outcome, "committed {target} but observed {}", or_none(*observed));
+        let puts_nothing = self.op != Op::Adopt || *put == PutStatus::None;
+        ensure!(puts_nothing, Outcome, "an adoption puts nothing, and the put was {put_was}");
+        let none_landed = *status != Status::Failed || matches!(put, PutStatus::None | PutStatus::Refused);
+        ensure!(none_landed, Outcome, "failed, but the put was {put_was}");
+        Ok(())
     }
 }
 
