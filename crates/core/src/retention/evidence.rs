@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::fate::KeepReason;
+use super::fate::{DeleteReason, KeepReason, Pin, RetentionDecision};
 use super::history::ChannelUsage;
 use crate::value::{Channel, Digest, Line, Repository, Tag, Timestamp};
 
@@ -40,8 +40,8 @@ pub enum ManifestKind {
 /// The facts about one digest: first those of the registry, then those of the logs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
-    /// The first tag, in text order, that names it and is not its pin.
-    pub(super) tag: Option<Tag>,
+    /// True if a tag that is not its pin names it.
+    pub(super) tagged: bool,
     pub(super) pinned: bool,
     /// True if an index names it.
     pub(super) child: bool,
@@ -49,18 +49,12 @@ pub(super) struct Known {
     pub(super) read: bool,
     /// The reason why its manifest could not be read; of several reasons, the first in text order.
     pub(super) unreadable: Option<String>,
-    pub(super) part_of: Option<PartOf>,
-    /// The first reason in the logs to keep it, in the order of [`KeepReason`].
+    /// The first index that is not kept and that it is part of.
+    pub(super) part_of: Option<Digest>,
+    /// The first reason to keep it, in the order of [`KeepReason`].
     pub(super) keep: Option<KeepReason>,
     /// The reason in the logs to expire it: the last to end; of equals, that of the first channel.
     pub(super) past: Option<Past>,
-}
-
-/// The index that a digest is part of. If it is part of several, the first one in this order counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum PartOf {
-    Kept(Digest),
-    Expiring(Digest),
 }
 
 /// The end of a digest's time in one channel.
@@ -75,16 +69,53 @@ pub(super) struct Past {
 impl Known {
     /// True if a tag, a pin or an index in the registry names it.
     pub(super) fn is_named(&self) -> bool {
-        self.tag.is_some() || self.pinned || self.child
+        self.tagged || self.pinned || self.child
     }
 
     /// True if it is kept for a reason other than an index that needs it, whatever else is known.
     pub(super) fn stays_by_itself(&self) -> bool {
-        self.tag.is_some() || self.keep.is_some() || (self.past.is_none() && (self.pinned || !self.child))
+        self.keep.is_some() || (self.past.is_none() && (self.pinned || !self.child))
     }
 
     pub(super) fn keep(&mut self, keep: KeepReason) {
         self.keep = self.keep.take().into_iter().chain([keep]).min();
+    }
+
+    /// Keeps it if it is not understood, or if `blocked` is the reason why no digest may expire.
+    pub(super) fn settle(&mut self, blocked: Option<&str>) {
+        let why = match (&self.unreadable, blocked) {
+            _ if self.keep.is_some() => return,
+            (Some(why), _) => format!("it could not be read: {why}"),
+            _ if self.pinned && self.past.is_none() => {
+                "it is pinned, and no log of this ledger names it: it may be another ledger's".to_owned()
+            }
+            (None, Some(why)) => why.to_owned(),
+            (None, None) => return,
+        };
+        self.keep = Some(KeepReason::NotUnderstood { why });
+    }
+
+    pub(super) fn pin(&self) -> Pin {
+        if self.pinned { Pin::Held } else { Pin::Absent }
+    }
+
+    /// The decision, when everything is known.
+    pub(super) fn fate(&self) -> RetentionDecision {
+        use RetentionDecision::{Expire, Keep};
+        match (&self.keep, &self.past, self.part_of) {
+            (Some(keep), ..) => Keep(keep.clone()),
+            (None, Some(Past { since, channel: Reverse(channel), nth }), _) => {
+                let (channel, since) = (channel.clone(), *since);
+                Expire(match *nth {
+                    Some(nth) => DeleteReason::Past { channel, nth, since },
+                    None => DeleteReason::Tried { channel, since },
+                })
+            }
+            (None, None, Some(index)) => Expire(DeleteReason::ChildOf { index }),
+            (None, None, None) => {
+                Keep(KeepReason::NotUnderstood { why: "no tag, index or log that the plan knows names it".to_owned() })
+            }
+        }
     }
 }
 
@@ -100,7 +131,8 @@ impl RetentionInput {
     /// A tag that has the name of a pin but points at another digest than the name says also belongs here.
     pub fn tag(&mut self, tag: Tag, digest: &Digest) {
         let known = self.known(digest);
-        known.tag = known.tag.take().into_iter().chain([tag]).min();
+        known.tagged = true;
+        known.keep(KeepReason::Tagged { tag });
     }
 
     /// Adds the fact that the digest has its own pin.

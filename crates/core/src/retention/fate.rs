@@ -113,9 +113,6 @@ pub struct DigestRetention {
     /// The decision.
     #[serde(flatten)]
     pub fate: RetentionDecision,
-    /// True if a tag, a pin or an index in the registry names it.
-    #[serde(skip)]
-    pub(super) named: bool,
 }
 
 /// Tells if a digest may be deleted from its repository.

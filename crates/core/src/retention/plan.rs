@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Serialize, Serializer};
 
-use super::evidence::{Known, PartOf, Past, RetentionInput};
-use super::fate::{DeleteReason, DigestRetention, KeepReason, MayDelete, Pin, RetentionDecision};
+use super::evidence::{Known, Past, RetentionInput};
+use super::fate::{DigestRetention, KeepReason, MayDelete, RetentionDecision};
 use super::history::{ChannelUsage, OpenDigests};
 use super::rule::RetentionRule;
 use crate::value::{Channel, Digest, Repository, Timestamp};
@@ -40,24 +40,26 @@ pub struct RetentionPlan {
     blocked: Option<String>,
     /// The digests of the registry and those that only logs name.
     #[serde(serialize_with = "listed")]
-    digests: HashMap<Digest, DigestRetention>,
+    digests: HashMap<Digest, Box<Known>>,
 }
 
 fn sizes<S: Serializer>(logs: &[(Channel, u64)], to: S) -> Result<S::Ok, S::Error> {
     to.collect_seq(logs.iter().map(|(channel, size)| serde_json::json!({ "channel": channel, "size": size })))
 }
 
-fn listed<S: Serializer>(digests: &HashMap<Digest, DigestRetention>, to: S) -> Result<S::Ok, S::Error> {
+fn listed<S: Serializer>(digests: &HashMap<Digest, Box<Known>>, to: S) -> Result<S::Ok, S::Error> {
     to.collect_seq(sorted(digests))
 }
 
 /// Every digest that the registry names or that must stay. Only references are sorted: moving the decisions themselves
 /// costs more than making them.
-fn sorted(digests: &HashMap<Digest, DigestRetention>) -> Vec<&DigestRetention> {
-    let is_listed = |judged: &&DigestRetention| judged.named || matches!(judged.fate, RetentionDecision::Keep(_));
-    let mut listed: Vec<_> = digests.values().filter(is_listed).collect();
-    listed.sort_unstable_by_key(|judged| judged.digest);
-    listed
+fn sorted(digests: &HashMap<Digest, Box<Known>>) -> impl Iterator<Item = DigestRetention> {
+    let mut sorted: Vec<_> = digests.iter().collect();
+    sorted.sort_unstable_by_key(|(digest, _)| **digest);
+    sorted.into_iter().filter_map(|(digest, known)| {
+        let judged = DigestRetention { digest: *digest, pin: known.pin(), fate: known.fate() };
+        (known.is_named() || matches!(judged.fate, RetentionDecision::Keep(_))).then_some(judged)
+    })
 }
 
 impl RetentionPlan {
@@ -68,17 +70,16 @@ impl RetentionPlan {
 
     /// Every digest that the registry names or that must stay, sorted.
     pub fn digests(&self) -> Vec<DigestRetention> {
-        sorted(&self.digests).into_iter().cloned().collect()
+        sorted(&self.digests).collect()
     }
 
     /// Says if `digest` may be deleted, with the reason. A digest that the plan does not know must stay.
     pub fn may_delete(&self, digest: &Digest) -> MayDelete {
-        match self.digests.get(digest).cloned() {
-            Some(DigestRetention { fate: RetentionDecision::Expire(because), pin, .. }) => {
-                MayDelete::Yes { because, pin }
-            }
-            Some(DigestRetention { fate: RetentionDecision::Keep(because), .. }) => MayDelete::No { because },
-            None => MayDelete::No { because: unknown() },
+        let unknown = Box::default();
+        let known = self.digests.get(digest).unwrap_or(&unknown);
+        match known.fate() {
+            RetentionDecision::Expire(because) => MayDelete::Yes { because, pin: known.pin() },
+            RetentionDecision::Keep(because) => MayDelete::No { because },
         }
     }
 }
@@ -97,13 +98,9 @@ impl RetentionRule {
         }
         follow(&mut evidence);
         let blocked = evidence.failures.iter().min().cloned().or_else(|| blind_spot(&evidence));
-        let digests = evidence.digests.into_iter().map(|(digest, known)| {
-            let pin = if known.pinned { Pin::Held } else { Pin::Absent };
-            let fate = fate(&known, blocked.as_ref());
-            (digest, DigestRetention { digest, pin, fate, named: known.is_named() })
-        });
+        evidence.digests.values_mut().for_each(|known| known.settle(blocked.as_deref()));
         RetentionPlan {
-            digests: digests.collect(),
+            digests: evidence.digests,
             repository: evidence.repository,
             at,
             rule: *self,
@@ -170,10 +167,12 @@ fn follow(evidence: &mut RetentionInput) {
         open.extend(children.filter(|child| indexes.contains_key(*child) && kept.insert(*child)));
     }
     for (index, children) in indexes.iter() {
-        let part = if kept.contains(index) { PartOf::Kept(*index) } else { PartOf::Expiring(*index) };
         for child in children {
             let known = digests.entry(*child).or_default();
-            known.part_of = known.part_of.into_iter().chain([part]).min();
+            match kept.contains(index) {
+                true => known.keep(KeepReason::ChildOf { index: *index }),
+                false => known.part_of = known.part_of.into_iter().chain([*index]).min(),
+            }
         }
     }
 }
@@ -185,36 +184,4 @@ fn blind_spot(evidence: &RetentionInput) -> Option<String> {
     let (digest, known) = counts.min_by_key(|(digest, _)| **digest)?;
     let why = known.unreadable.as_deref().unwrap_or("it was not looked at");
     Some(format!("{digest} may be an index that needs it, and could not be read: {why}"))
-}
-
-/// The decision about a digest: the first line that fits. With `blocked`, no digest may expire.
-fn fate(known: &Known, blocked: Option<&String>) -> RetentionDecision {
-    use RetentionDecision::{Expire, Keep};
-    match (known, blocked) {
-        (Known { keep: Some(keep), .. }, _) => Keep(keep.clone()),
-        (Known { tag: Some(tag), .. }, _) => Keep(KeepReason::Tagged { tag: tag.clone() }),
-        (Known { part_of: Some(PartOf::Kept(index)), .. }, _) => Keep(KeepReason::ChildOf { index: *index }),
-        (Known { unreadable: Some(why), .. }, _) => Keep(not_understood(format!("it could not be read: {why}"))),
-        (Known { pinned: true, past: None, .. }, _) => {
-            Keep(not_understood("it is pinned, and no log of this ledger names it: it may be another ledger's"))
-        }
-        (_, Some(why)) => Keep(not_understood(why)),
-        (Known { past: Some(Past { since, channel: Reverse(channel), nth }), .. }, None) => {
-            let (channel, since) = (channel.clone(), *since);
-            Expire(match *nth {
-                Some(nth) => DeleteReason::Past { channel, nth, since },
-                None => DeleteReason::Tried { channel, since },
-            })
-        }
-        (Known { part_of: Some(PartOf::Expiring(index)), .. }, None) => Expire(DeleteReason::ChildOf { index: *index }),
-        (_, None) => Keep(unknown()),
-    }
-}
-
-fn not_understood(why: impl Into<String>) -> KeepReason {
-    KeepReason::NotUnderstood { why: why.into() }
-}
-
-fn unknown() -> KeepReason {
-    not_understood("no tag, index or log that the plan knows names it")
 }
