@@ -221,7 +221,7 @@ fn rechained(lines: &[&[u8]], seq: usize, entry: &Value) -> Vec<u8> {
             fields.insert("parent".to_owned(), json!(parent));
         }
         let bytes = tagwarden::log::canonical(&value).unwrap();
-        parent = Some(tagwarden::Digest::from_sha256(leaf_hash(&bytes)).to_string());
+        parent = Some(tagwarden::Digest::Sha256(leaf_hash(&bytes)).to_string());
         log.extend_from_slice(&bytes);
         log.push(b'\n');
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use tagwarden::{
-    Algorithm, AsWritten, Channel, Commit, Digest, Environment, Error, ErrorKind, IdempotencyKey, Job, Provenance,
+    AsWritten, Channel, Commit, Digest, Environment, Error, ErrorKind, IdempotencyKey, Job, Provenance,
     ProvenanceParts, Reference, ReleaseLabel, Repository, Result, SystemClock, Tag, Target, Terminal, Timestamp,
 };
 
@@ -16,11 +16,7 @@ pub fn parse_value(kind: &str, text: &str) -> Result<Value> {
     Ok(match kind {
         "Digest" => {
             let digest: Digest = text.parse()?;
-            let algorithm = match digest.algorithm() {
-                Algorithm::Sha256 => "sha256",
-                Algorithm::Sha512 => "sha512",
-            };
-            json!({ "text": digest, "algorithm": algorithm })
+            json!({ "text": digest, "algorithm": digest.algorithm() })
         }
         "Repository" => {
             let AsWritten(repository): AsWritten<Repository> = text.parse()?;

@@ -15,19 +15,13 @@ use tagwarden::log::{
     Verdict,
 };
 use tagwarden::{
-    Actor, ActorKind, Algorithm, Channel, Commit, Digest, Environment, Hasher, IdempotencyKey, Identity, Job, Line,
-    Provenance, Reference, ReleaseLabel, Repository, Run, Tag, Timestamp,
+    Actor, ActorKind, Algorithm, Channel, Commit, Digest, Environment, IdempotencyKey, Identity, Job, Line, Provenance,
+    Reference, ReleaseLabel, Repository, Run, Tag, Timestamp,
 };
 
 /// A digest of either algorithm, mostly SHA-256.
 pub fn digest() -> impl Strategy<Value = Digest> {
-    let of = |algorithm| {
-        move |seed: u64| {
-            let mut hasher = Hasher::new(algorithm);
-            hasher.update(&seed.to_be_bytes());
-            hasher.finish()
-        }
-    };
+    let of = |algorithm: Algorithm| move |seed: u64| algorithm.digest(&seed.to_be_bytes());
     prop_oneof![
         4 => any::<u64>().prop_map(of(Algorithm::Sha256)),
         1 => any::<u64>().prop_map(of(Algorithm::Sha512)),

@@ -224,7 +224,7 @@ impl Migration {
                 tree.push(leaf_hash(&bytes));
             }
         }
-        if Digest::from_sha256(tree.root()) != survey.root {
+        if Digest::Sha256(tree.root()) != survey.root {
             return Err(survey.first_difference(self).await?);
         }
         Ok(())

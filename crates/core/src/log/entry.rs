@@ -127,7 +127,7 @@ impl EncodedEntry {
     /// These bytes, with their leaf hash.
     pub fn of(bytes: impl Into<Bytes>) -> EncodedEntry {
         let bytes = bytes.into();
-        EncodedEntry { leaf: EntryHash::from_sha256(leaf_hash(&bytes)), bytes }
+        EncodedEntry { leaf: EntryHash::Sha256(leaf_hash(&bytes)), bytes }
     }
 
     /// The bytes.

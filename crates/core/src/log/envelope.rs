@@ -38,7 +38,7 @@ impl Envelope {
         let (JsonText(at), JsonText(channel), JsonText(id)) = (text("at")?, text("channel")?, text("id")?);
         let parent = fields.bytes("parent").map(serde_json::from_slice).transpose();
         Ok(Envelope {
-            leaf: EntryHash::from_sha256(leaf_hash(bytes)),
+            leaf: EntryHash::Sha256(leaf_hash(bytes)),
             channel: channel.parse().map_err(|e: crate::Error| bad("channel", &e))?,
             seq,
             id: uuid_v7(&id).ok_or_else(|| bad("id", &format!("{id:?} is not a UUIDv7 in lower case")))?,

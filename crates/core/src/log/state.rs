@@ -125,7 +125,7 @@ impl ChannelState {
 
     /// The RFC 6962 root over the entries.
     pub fn root(&self) -> Digest {
-        Digest::from_sha256(self.tree.root())
+        Digest::Sha256(self.tree.root())
     }
 
     /// The holds in force at `now`. A hold counts until 5 min after its end time, because clocks differ.

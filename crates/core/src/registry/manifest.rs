@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::content::{self, Body, Content, Descriptor};
 use crate::error::{Error, ErrorKind, Result};
-use crate::value::{Digest, Hasher, Line};
+use crate::value::{Digest, Line};
 
 /// The largest size of a manifest in bytes: 4 MiB, which registries should accept (OCI distribution specification).
 pub const MAX_MANIFEST: usize = 4 * 1024 * 1024;
@@ -45,9 +45,7 @@ impl Manifest {
     pub fn verified(bytes: impl Into<Bytes>, media_type: &str, digest: Digest) -> Result<Manifest> {
         let bytes = bytes.into();
         check_size(bytes.len())?;
-        let mut hasher = Hasher::new(digest.algorithm());
-        hasher.update(&bytes);
-        let found = hasher.finish();
+        let found = digest.algorithm().digest(&bytes);
         if found != digest {
             let message = format!("asked for {digest}, got bytes of {found}");
             return Err(Error::new(ErrorKind::RegistryDigestMismatch, message));

@@ -43,12 +43,9 @@ pub fn pinned(tag: &Tag) -> Option<Digest> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::Hasher;
 
     fn sha512(bytes: &[u8]) -> Digest {
-        let mut hasher = Hasher::new(Algorithm::Sha512);
-        hasher.update(bytes);
-        hasher.finish()
+        Algorithm::Sha512.digest(bytes)
     }
 
     #[test]

@@ -6,15 +6,26 @@ use std::str::FromStr;
 use sha2::Digest as _;
 
 use super::{invalid, serde_text};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, words};
 
-/// The hash algorithm of a digest. The OCI image specification registers both; registries must support sha256.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Algorithm {
-    /// SHA-256: 64 hex digits.
-    Sha256,
-    /// SHA-512: 128 hex digits.
-    Sha512,
+words! {
+    /// The hash algorithm of a digest. The OCI image specification registers both; registries must support sha256.
+    pub enum Algorithm {
+        /// SHA-256: 64 hex digits.
+        Sha256 => "sha256",
+        /// SHA-512: 128 hex digits.
+        Sha512 => "sha512",
+    }
+}
+
+impl Algorithm {
+    /// The digest of `bytes`.
+    pub fn digest(self, bytes: &[u8]) -> Digest {
+        match self {
+            Algorithm::Sha256 => Digest::Sha256(sha2::Sha256::digest(bytes).into()),
+            Algorithm::Sha512 => Digest::Sha512(sha2::Sha512::digest(bytes).into()),
+        }
+    }
 }
 
 /// The digest of some bytes, `sha256:<64 hex>` or `sha512:<128 hex>`, lower case (OCI image specification, *Digests*).
@@ -27,45 +38,37 @@ pub enum Algorithm {
 /// assert!(digest.verify(b"hello"));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Digest(Bytes);
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Bytes {
+pub enum Digest {
+    /// A SHA-256 value.
     Sha256([u8; 32]),
+    /// A SHA-512 value.
     Sha512([u8; 64]),
 }
 
 impl Digest {
     /// The SHA-256 of `bytes`.
     pub fn of(bytes: &[u8]) -> Digest {
-        Digest(Bytes::Sha256(sha2::Sha256::digest(bytes).into()))
-    }
-
-    /// The digest with this SHA-256 value.
-    pub fn from_sha256(value: [u8; 32]) -> Digest {
-        Digest(Bytes::Sha256(value))
+        Algorithm::Sha256.digest(bytes)
     }
 
     /// True if `bytes` have this digest.
     pub fn verify(&self, bytes: &[u8]) -> bool {
-        let mut hasher = Hasher::new(self.algorithm());
-        hasher.update(bytes);
-        hasher.finish() == *self
+        self.algorithm().digest(bytes) == *self
     }
 
     /// The hash algorithm.
     pub fn algorithm(&self) -> Algorithm {
-        match self.0 {
-            Bytes::Sha256(_) => Algorithm::Sha256,
-            Bytes::Sha512(_) => Algorithm::Sha512,
+        match self {
+            Digest::Sha256(_) => Algorithm::Sha256,
+            Digest::Sha512(_) => Algorithm::Sha512,
         }
     }
 
     /// The hash value: 32 or 64 bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        match &self.0 {
-            Bytes::Sha256(value) => value,
-            Bytes::Sha512(value) => value,
+        match self {
+            Digest::Sha256(value) => value,
+            Digest::Sha512(value) => value,
         }
     }
 
@@ -80,49 +83,13 @@ pub(crate) fn or_nothing(digest: Option<Digest>) -> String {
     digest.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string())
 }
 
-/// Computes a digest over bytes that arrive in parts.
-#[derive(Clone, Debug)]
-pub struct Hasher(State);
-
-#[derive(Clone, Debug)]
-enum State {
-    Sha256(sha2::Sha256),
-    Sha512(sha2::Sha512),
-}
-
-impl Hasher {
-    /// A hasher that has read no bytes yet.
-    pub fn new(algorithm: Algorithm) -> Hasher {
-        Hasher(match algorithm {
-            Algorithm::Sha256 => State::Sha256(sha2::Sha256::new()),
-            Algorithm::Sha512 => State::Sha512(sha2::Sha512::new()),
-        })
-    }
-
-    /// Adds the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        match &mut self.0 {
-            State::Sha256(state) => state.update(bytes),
-            State::Sha512(state) => state.update(bytes),
-        }
-    }
-
-    /// The digest of all bytes added.
-    pub fn finish(self) -> Digest {
-        Digest(match self.0 {
-            State::Sha256(state) => Bytes::Sha256(state.finalize().into()),
-            State::Sha512(state) => Bytes::Sha512(state.finalize().into()),
-        })
-    }
-}
-
 impl FromStr for Digest {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Digest> {
         match text.split_once(':') {
-            Some(("sha256", digits)) => decode(digits).map(|value| Digest(Bytes::Sha256(value))),
-            Some(("sha512", digits)) => decode(digits).map(|value| Digest(Bytes::Sha512(value))),
+            Some(("sha256", digits)) => decode(digits).map(Digest::Sha256),
+            Some(("sha512", digits)) => decode(digits).map(Digest::Sha512),
             Some(_) => Err(invalid("digest", "the algorithm is neither sha256 nor sha512", Some(0))),
             None => Err(invalid("digest", "no ':' after the algorithm", Some(text.len()))),
         }
@@ -153,10 +120,8 @@ fn decode<const N: usize>(digits: &str) -> Result<[u8; N]> {
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::with_capacity(7 + 2 * self.as_bytes().len());
-        text.push_str(match self.algorithm() {
-            Algorithm::Sha256 => "sha256:",
-            Algorithm::Sha512 => "sha512:",
-        });
+        text.push_str(self.algorithm().as_str());
+        text.push(':');
         for byte in self.as_bytes() {
             for nibble in [byte >> 4, byte & 15] {
                 text.extend(char::from_digit(nibble.into(), 16));

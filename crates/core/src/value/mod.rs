@@ -16,7 +16,7 @@ pub use channel::{Channel, Environment, Pipeline, Stage};
 pub(crate) use ci::public;
 pub use ci::{ProvenanceParts, Terminal};
 pub(crate) use digest::or_nothing;
-pub use digest::{Algorithm, Digest, Hasher};
+pub use digest::{Algorithm, Digest};
 pub use name::{Reference, Repository, Tag, Target};
 pub use provenance::{Actor, ActorKind, Commit, Identity, Job, Provenance, Run};
 pub use text::{IdempotencyKey, Line, ReleaseLabel};

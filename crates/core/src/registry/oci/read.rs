@@ -13,7 +13,7 @@ use super::words::{and, show};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::content::essence;
 use crate::registry::{MAX_MANIFEST, Manifest, TagAnswer};
-use crate::value::{Digest, Hasher, Reference, Target, Timestamp};
+use crate::value::{Digest, Reference, Target, Timestamp};
 
 /// All media types that are understood, in one header. A registry answers 404 for a manifest whose type is not
 /// accepted, and that looks the same as a deleted tag.
@@ -115,9 +115,8 @@ fn manifest_of(answer: Answer, target: &Target) -> Result<Manifest> {
     if let Some(claimed) = claimed
         && !claimed.verify(&answer.body)
     {
-        let mut hasher = Hasher::new(claimed.algorithm());
-        hasher.update(&answer.body);
-        let message = format!("the registry says {claimed} and sends bytes of {}", hasher.finish());
+        let found = claimed.algorithm().digest(&answer.body);
+        let message = format!("the registry says {claimed} and sends bytes of {found}");
         return Err(Error::new(ErrorKind::RegistryDigestMismatch, message));
     }
     let requested = match target {

@@ -29,7 +29,7 @@ fn digest(name: &str) -> Digest {
     for (at, byte) in name.bytes().enumerate() {
         bytes[at % 32] ^= byte.rotate_left(u32::try_from(at / 32).unwrap());
     }
-    Digest::from_sha256(bytes)
+    Digest::Sha256(bytes)
 }
 
 fn text(text: impl AsRef<str>) -> Line {
