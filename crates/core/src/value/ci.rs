@@ -135,9 +135,7 @@ impl ProvenanceParts {
 
     fn fill_from(mut self, ci: &'static Ci, env: Env) -> Result<ProvenanceParts> {
         self.found = Found::Ci(ci);
-        if self.provider.is_none() {
-            self.provider = Some(parsed(ci.marker, ci.provider)?);
-        }
+        self.provider = or_read(self.provider, || parsed(ci.marker, ci.provider).map(Some))?;
         if self.run_id.is_none() {
             let parts: Option<Vec<String>> = ci.run_id.iter().map(|name| env(name)).collect();
             if let Some(parts) = parts {
@@ -151,23 +149,17 @@ impl ProvenanceParts {
             let said = |name: Option<&str>| name.and_then(env);
             self.attempt = self.attempt.or_else(|| said(ci.attempt)?.parse().ok().filter(|attempt| *attempt > 0));
             self.workflow = self.workflow.or_else(|| said(ci.workflow).map(Line::lossy));
-            if self.url.is_none() {
-                self.url = ci.url.read(env, "the run's URL")?;
-            }
+            self.url = or_read(self.url, || ci.url.read(env, "the run's URL"))?;
             if let (None, Some((variable, name))) = (&self.job, ci.job)
                 && let Some(id) = env(variable)
             {
                 self.job = Some(Job { id: parsed(variable, &id)?, name: said(name).map(Line::lossy) });
             }
         }
-        if self.actor.is_none() {
-            self.actor = first(env, ci.actor)?;
-        }
+        self.actor = or_read(self.actor, || first(env, ci.actor))?;
         // A symbolic commit, such as HEAD or a branch, is left out; it is no error.
         self.commit = self.commit.or_else(|| env(ci.commit)?.parse().ok());
-        if self.repository_url.is_none() {
-            self.repository_url = ci.repository_url.read(env, "the repository's URL")?;
-        }
+        self.repository_url = or_read(self.repository_url, || ci.repository_url.read(env, "the repository's URL"))?;
         Ok(self)
     }
 
@@ -180,15 +172,10 @@ impl ProvenanceParts {
             return Ok(self);
         }
         let (true, Some(terminal)) = (manual, &self.terminal) else { return Ok(self) };
-        if self.run_id.is_none() {
-            self.run_id = Some(terminal.run_id.clone());
-        }
-        if self.actor.is_none() {
-            self.actor = first(env, &PERSON)?;
-        }
-        if let (None, Some(login)) = (&self.actor, &terminal.login) {
-            self.actor = Some(parsed("the login name", login)?);
-        }
+        self.run_id = self.run_id.or_else(|| Some(terminal.run_id.clone()));
+        self.actor = or_read(self.actor, || first(env, &PERSON))?;
+        let login = || terminal.login.as_ref().map(|login| parsed("the login name", login)).transpose();
+        self.actor = or_read(self.actor, login)?;
         self.found = Found::Person;
         Ok(self)
     }
@@ -213,30 +200,25 @@ impl ProvenanceParts {
     }
 
     fn missing(&self) -> Error {
-        let (run_id, actor): (&[&str], &[&str]) = match self.found {
-            Found::Ci(ci) | Found::Button(ci) => (ci.run_id, ci.actor),
-            Found::Person => (&[], &PERSON),
-            Found::Nothing | Found::OtherCi => (&[], &[]),
+        let known = KNOWN.each_ref().map(|ci| ci.marker).join(", ");
+        let of = self.provider.as_ref().map_or(String::new(), |provider| format!(" of provider {provider}"));
+        let (why, run_id, actor): (_, &[&str], &[&str]) = match self.found {
+            Found::Ci(ci) | Found::Button(ci) => (format!("{} does not say it", ci.name), ci.run_id, ci.actor),
+            Found::Person => ("no login name was found".to_owned(), &[], &PERSON),
+            Found::OtherCi => (format!("this is a CI, and no CI{of} that is known was found (by {known})"), &[], &[]),
+            Found::Nothing => (format!("no CI{of} was found (by {known}), nor a person in a terminal"), &[], &[]),
         };
-        let missing = [
-            (self.run_id.is_none(), "the run id (--run-id)", run_id),
-            (self.actor.is_none(), "the actor (--actor)", actor),
-        ];
-        let (give, unset): (Vec<_>, Vec<_>) =
-            missing.into_iter().filter(|(missing, ..)| *missing).map(|(_, give, names)| (give, names)).unzip();
-        let (give, unset) = (give.join(" and "), unset.concat().join(", "));
-        let known = || KNOWN.each_ref().map(|ci| ci.marker).join(", ");
-        let whose = self.provider.as_ref().map_or(String::new(), |provider| format!(" of provider {provider}"));
-        incomplete(match self.found {
-            Found::Ci(ci) | Found::Button(ci) => format!("{} does not say it ({unset} not set); give {give}", ci.name),
-            Found::Person => format!("no login name was found ({unset} not set); give {give}"),
-            Found::OtherCi => {
-                format!("this is a CI, and no CI{whose} that is known was found (by {}); give {give}", known())
-            }
-            Found::Nothing => {
-                format!("no CI{whose} was found (by {}), nor a person in a terminal; give {give}", known())
-            }
-        })
+        let (mut give, mut unset): (Vec<&str>, Vec<&str>) = Default::default();
+        if self.run_id.is_none() {
+            give.push("the run id (--run-id)");
+            unset.extend(run_id);
+        }
+        if self.actor.is_none() {
+            give.push("the actor (--actor)");
+            unset.extend(actor);
+        }
+        let unset = if unset.is_empty() { String::new() } else { format!(" ({} not set)", unset.join(", ")) };
+        incomplete(format!("{why}{unset}; give {}", give.join(" and ")))
     }
 }
 
@@ -272,6 +254,11 @@ fn detect(env: Env, provider: Option<&Line>) -> Result<Option<&'static Ci>> {
             Err(incomplete(format!("several CI systems were found: {}; give the provider", several.join(", "))))
         }
     }
+}
+
+/// The part that was given, or else the one that is read.
+fn or_read<T>(given: Option<T>, read: impl FnOnce() -> Result<Option<T>>) -> Result<Option<T>> {
+    given.map_or_else(read, |given| Ok(Some(given)))
 }
 
 /// The value of the first of these variables that is set.

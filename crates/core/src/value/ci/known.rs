@@ -1,5 +1,7 @@
 //! The known CI systems and their environment variables.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 /// The environment; an empty variable counts as not set.
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -172,18 +174,9 @@ fn github(env: Env) -> Option<String> {
 
 fn azure(env: Env) -> Option<String> {
     let (server, project) = (env("SYSTEM_TEAMFOUNDATIONCOLLECTIONURI")?, env("SYSTEM_TEAMPROJECT")?);
-    let build = env("BUILD_BUILDID")?;
-    Some(format!("{}/{}/_build/results?buildId={build}", server.trim_end_matches('/'), encoded(&project)))
+    let (project, build) = (utf8_percent_encode(&project, &SEGMENT), env("BUILD_BUILDID")?);
+    Some(format!("{}/{project}/_build/results?buildId={build}", server.trim_end_matches('/')))
 }
 
-/// The segment of a path, percent-encoded except the unreserved characters of RFC 3986, section 2.3.
-fn encoded(segment: &str) -> String {
-    let mut text = String::with_capacity(segment.len());
-    for byte in segment.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => text.push(char::from(byte)),
-            _ => text.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    text
-}
+/// The characters of a path's segment that are percent-encoded: all but the unreserved ones of RFC 3986, section 2.3.
+const SEGMENT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
