@@ -4,6 +4,9 @@
 //! The hash of a leaf is SHA-256(0x00 ‖ entry), that of a node SHA-256(0x01 ‖ left ‖ right), that of the empty tree
 //! SHA-256("").
 
+use std::cmp::Ordering;
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -80,91 +83,95 @@ fn split(size: u64) -> u64 {
     1 << (size - 1).ilog2()
 }
 
-/// The leaves of the left and of the right subtree of a tree of at least 2 leaves.
-fn halves(leaves: &[Hash]) -> (&[Hash], &[Hash]) {
-    leaves.split_at(split(leaves.len() as u64) as usize)
+/// A step from the root of a tree down to a leaf.
+struct Step {
+    /// True for a step into the right half.
+    right: bool,
+    /// The leaves of the other half, which is the sibling.
+    sibling: Range<u64>,
 }
 
-/// The sibling hashes on the path from the leaf at `index` to the root, nearest first (RFC 6962, section 2.1.1).
-/// VALUE_INVALID if there is no such leaf.
-pub fn inclusion_proof(leaves: &[Hash], index: u64) -> Result<Vec<Hash>> {
-    match usize::try_from(index) {
-        Ok(at) if at < leaves.len() => Ok(path(leaves, at)),
-        _ => Err(invalid(format!("no leaf at {index} in a tree of {}", leaves.len()))),
+/// The steps from the root of a tree of `size` leaves towards the leaf at `at`, as far as the first subtree that `ends`
+/// them; and the leaves of that subtree.
+fn descend(at: u64, size: u64, ends: impl Fn(&Range<u64>) -> bool) -> (Vec<Step>, Range<u64>) {
+    let (mut steps, mut subtree) = (Vec::new(), 0..size);
+    while !ends(&subtree) {
+        let middle = subtree.start + split(subtree.end - subtree.start);
+        let (left, right) = (subtree.start..middle, middle..subtree.end);
+        let (inside, sibling) = if at < middle { (left, right) } else { (right, left) };
+        steps.push(Step { right: at >= middle, sibling });
+        subtree = inside;
+    }
+    (steps, subtree)
+}
+
+/// The steps to a leaf.
+fn to_leaf(at: u64, size: u64) -> Vec<Step> {
+    descend(at, size, |subtree| subtree.end - subtree.start == 1).0
+}
+
+/// The steps to the largest subtree whose last leaf is the last of the first `old` leaves; and the leaves of that
+/// subtree. If it begins with the first leaf, its root is the root over the `old` leaves, which the verifier knows.
+fn to_old(old: u64, size: u64) -> (Vec<Step>, Range<u64>) {
+    match old.checked_sub(1) {
+        Some(last) => descend(last, size, |subtree| subtree.end == old),
+        None => (Vec::new(), 0..0),
     }
 }
 
-/// PATH of RFC 6962, section 2.1.1.
-fn path(leaves: &[Hash], at: usize) -> Vec<Hash> {
-    if leaves.len() <= 1 {
-        return Vec::new();
+/// The roots over these ranges of leaves.
+fn roots<'r>(leaves: &[Hash], ranges: impl Iterator<Item = &'r Range<u64>>) -> Vec<Hash> {
+    ranges.map(|range| root(leaves.get(range.start as usize..range.end as usize).unwrap_or_default())).collect()
+}
+
+/// The roots at the upper end of `steps` that follow from `node` at the lower end and from the siblings, nearest first:
+/// that of the tree up to `node`, and that of the whole tree. The error says what is wrong with the siblings.
+fn climb(node: &Hash, steps: &[Step], siblings: &[Hash]) -> Result<(Hash, Hash), &'static str> {
+    match siblings.len().cmp(&steps.len()) {
+        Ordering::Less => return Err(TOO_FEW),
+        Ordering::Greater => return Err(TOO_MANY),
+        Ordering::Equal => {}
     }
-    let (left, right) = halves(leaves);
-    let (mut proof, sibling) = match at.checked_sub(left.len()) {
-        None => (path(left, at), right),
-        Some(at) => (path(right, at), left),
-    };
-    proof.push(root(sibling));
-    proof
+    Ok(steps.iter().rev().zip(siblings).fold((*node, *node), |(old, new), (step, sibling)| match step.right {
+        true => (node_hash(sibling, &old), node_hash(sibling, &new)),
+        false => (old, node_hash(&new, sibling)),
+    }))
 }
 
 const TOO_FEW: &str = "it has too few hashes";
 const TOO_MANY: &str = "it has too many hashes";
 
+/// The sibling hashes on the path from the leaf at `index` to the root, nearest first (RFC 6962, section 2.1.1).
+/// VALUE_INVALID if there is no such leaf.
+pub fn inclusion_proof(leaves: &[Hash], index: u64) -> Result<Vec<Hash>> {
+    let size = leaves.len() as u64;
+    check_index(index, size)?;
+    Ok(roots(leaves, to_leaf(index, size).iter().rev().map(|step| &step.sibling)))
+}
+
 /// Checks that `leaf` is at `index` in the tree of `size` leaves with root `root`.
 ///
 /// VALUE_INVALID if `index` is not below `size`; LEDGER_CORRUPT if the proof does not lead to the root.
 pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, proof: &[Hash], root: &Hash) -> Result<()> {
-    if index >= size {
-        return Err(invalid(format!("no leaf at {index} in a tree of {size}")));
-    }
+    check_index(index, size)?;
     let corrupt = |why: &str| {
         Error::new(ErrorKind::LedgerCorrupt, format!("inclusion proof of {index} in {size}: {why}"))
             .with_context("seq", index)
     };
-    match root_by_path(leaf, index, size, proof).map_err(corrupt)? == *root {
-        true => Ok(()),
-        false => Err(corrupt("it leads to another root")),
+    match climb(leaf, &to_leaf(index, size), proof).map_err(corrupt)? {
+        (_, found) if found == *root => Ok(()),
+        _ => Err(corrupt("it leads to another root")),
     }
-}
-
-/// The root of a tree of `size` leaves, by the leaf at `at` and its [`path`]. The error says what is wrong with the
-/// path.
-fn root_by_path(leaf: &Hash, at: u64, size: u64, path: &[Hash]) -> Result<Hash, &'static str> {
-    if size == 1 {
-        return if path.is_empty() { Ok(*leaf) } else { Err(TOO_MANY) };
-    }
-    let (sibling, path) = path.split_last().ok_or(TOO_FEW)?;
-    let left = split(size);
-    Ok(match at.checked_sub(left) {
-        None => node_hash(&root_by_path(leaf, at, left, path)?, sibling),
-        Some(at) => node_hash(sibling, &root_by_path(leaf, at, size - left, path)?),
-    })
 }
 
 /// The hashes that prove that the tree of the first `old` leaves is the beginning of this tree (RFC 6962, section
 /// 2.1.2); empty for an empty or an equal old tree. VALUE_INVALID if `old` is larger than the number of leaves.
 pub fn consistency_proof(leaves: &[Hash], old: u64) -> Result<Vec<Hash>> {
-    match usize::try_from(old) {
-        Ok(0) => Ok(Vec::new()),
-        Ok(old) if old <= leaves.len() => Ok(subproof(leaves, old, true)),
-        _ => Err(invalid(format!("a tree of {old} leaves is no beginning of one of {}", leaves.len()))),
-    }
-}
-
-/// SUBPROOF of RFC 6962, section 2.1.2. `whole` is true while `leaves` begin with the first leaf of the log: then the
-/// root over the `old` leaves is the old root, which the verifier knows.
-fn subproof(leaves: &[Hash], old: usize, whole: bool) -> Vec<Hash> {
-    if old == leaves.len() {
-        return if whole { Vec::new() } else { vec![root(leaves)] };
-    }
-    let (left, right) = halves(leaves);
-    let (mut proof, sibling) = match old.checked_sub(left.len()) {
-        None | Some(0) => (subproof(left, old, whole), right),
-        Some(old) => (subproof(right, old, false), left),
-    };
-    proof.push(root(sibling));
-    proof
+    let size = leaves.len() as u64;
+    check_old(old, size)?;
+    let (steps, subtree) = to_old(old, size);
+    let unknown = (subtree.start > 0).then_some(&subtree);
+    Ok(roots(leaves, unknown.into_iter().chain(steps.iter().rev().map(|step| &step.sibling))))
 }
 
 /// Checks that the tree of `old` leaves with `old_root` is the beginning of the tree of `size` leaves with `root`. An
@@ -172,49 +179,29 @@ fn subproof(leaves: &[Hash], old: usize, whole: bool) -> Vec<Hash> {
 ///
 /// VALUE_INVALID if `old` is over `size`; LEDGER_FORKED if the proof does not lead to both roots.
 pub fn verify_consistency(old: u64, old_root: &Hash, size: u64, root: &Hash, proof: &[Hash]) -> Result<()> {
-    if old > size {
-        return Err(invalid(format!("a tree of {old} leaves is no beginning of one of {size}")));
-    }
+    check_old(old, size)?;
     let forked =
         |why: &str| Error::new(ErrorKind::LedgerForked, format!("consistency proof from {old} to {size}: {why}"));
-    if old == 0 || old == size {
-        let same = if old == 0 { *old_root == Frontier::new().root() } else { old_root == root };
-        return match (same, proof) {
-            (_, [_, ..]) => Err(forked(TOO_MANY)),
-            (false, _) => Err(forked("the roots differ")),
-            (true, _) => Ok(()),
-        };
-    }
-    match roots_by_subproof(old, size, Some(old_root), proof).map_err(forked)? {
+    let (steps, subtree) = to_old(old, size);
+    let (node, siblings) = match subtree.start {
+        0 => (old_root, proof),
+        _ => proof.split_first().ok_or_else(|| forked(TOO_FEW))?,
+    };
+    let same = if old == 0 { *old_root == Frontier::new().root() } else { old < size || old_root == root };
+    match climb(node, &steps, siblings).map_err(forked)? {
+        _ if !same => Err(forked("the roots differ")),
         (found, _) if found != *old_root => Err(forked("it leads to another old root")),
-        (_, found) if found != *root => Err(forked("it leads to another root")),
+        (_, found) if old > 0 && found != *root => Err(forked("it leads to another root")),
         _ => Ok(()),
     }
 }
 
-/// The roots of the old tree and of the new one, by a [`subproof`]. `known` is the old root, while the subtree begins
-/// with the first leaf of the log. The error says what is wrong with the proof.
-fn roots_by_subproof(old: u64, size: u64, known: Option<&Hash>, proof: &[Hash]) -> Result<(Hash, Hash), &'static str> {
-    if old == size {
-        return match (known, proof) {
-            (Some(root), []) => Ok((*root, *root)),
-            (None, [root]) => Ok((*root, *root)),
-            (None, []) => Err(TOO_FEW),
-            _ => Err(TOO_MANY),
-        };
-    }
-    let (sibling, proof) = proof.split_last().ok_or(TOO_FEW)?;
-    let left = split(size);
-    Ok(match old.checked_sub(left) {
-        None | Some(0) => {
-            let (old, new) = roots_by_subproof(old, left, known, proof)?;
-            (old, node_hash(&new, sibling))
-        }
-        Some(old) => {
-            let (old, new) = roots_by_subproof(old, size - left, None, proof)?;
-            (node_hash(sibling, &old), node_hash(sibling, &new))
-        }
-    })
+fn check_index(index: u64, size: u64) -> Result<()> {
+    if index < size { Ok(()) } else { Err(invalid(format!("no leaf at {index} in a tree of {size}"))) }
+}
+
+fn check_old(old: u64, size: u64) -> Result<()> {
+    if old <= size { Ok(()) } else { Err(invalid(format!("a tree of {old} leaves is no beginning of one of {size}"))) }
 }
 
 fn invalid(why: String) -> Error {
@@ -233,7 +220,7 @@ mod tests {
             [] => Sha256::digest(b"").into(),
             [leaf] => *leaf,
             _ => {
-                let (left, right) = halves(leaves);
+                let (left, right) = leaves.split_at(split(leaves.len() as u64) as usize);
                 node_hash(&defined(left), &defined(right))
             }
         }
