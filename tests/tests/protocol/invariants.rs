@@ -86,7 +86,7 @@ async fn no_interleaving_of_moves() {
         }
         world.at_rest("twelve at once").await;
         // The tag moved in the order of the log.
-        let moved = events(&entries(&world).await).events;
+        let moved = events(&entries(&world).await);
         let landed =
             world.registry.changes().into_iter().filter(|c| c.tag == *world.prod.tag() && c.by == ChangeOrigin::Put);
         assert_eq!(
@@ -104,7 +104,7 @@ async fn committed_was_put_and_read_from_the_registry_after_it() {
             world.prepare(job).await;
             let (promoter, gate) = world.gated(&[]);
             world.run(&promoter, job).await.unwrap();
-            let last = events(&entries(&world).await).events.pop().unwrap();
+            let last = events(&entries(&world).await).pop().unwrap();
             let outcome = &last.outcome.unwrap().outcome;
             assert_eq!(outcome.observed, Some(last.intent.target.digest), "{job:?}");
             let calls = gate.calls();
@@ -171,7 +171,7 @@ async fn key_once_the_same_key_never_commits_twice() {
             .await
             .unwrap_err();
         assert_eq!(again.kind(), ErrorKind::IdempotencySuperseded, "{again}");
-        let committed = events(&entries(&world).await).events;
+        let committed = events(&entries(&world).await);
         let keys: BTreeSet<_> = committed.iter().map(|event| event.intent.key.clone()).collect();
         assert_eq!((keys.len(), committed.len()), (3, 3));
     }

@@ -196,7 +196,7 @@ impl Seed {
     /// worker and not by a foreign write.
     fn left_open(&self) -> bool {
         let entries = self.entries();
-        let moves = events(&entries).events;
+        let moves = events(&entries);
         let last = moves.iter().rev().take_while(|event| event.status() != MoveStatus::Committed);
         let tag = self.registry.peek(self.prod.repository(), self.prod.tag());
         last.filter(|event| put_of(event) != Some(PutStatus::None)).any(|event| Some(event.intent.target.digest) == tag)
@@ -251,7 +251,7 @@ impl Seed {
 
     fn judge(&self) -> Outcome {
         let entries = self.entries();
-        let (moves, changes) = (events(&entries).events, self.changes());
+        let (moves, changes) = (events(&entries), self.changes());
         for event in &moves {
             let landed = changes.iter().any(|change| {
                 let closed = event.outcome.as_ref().map(|closing| at(closing.at.unix_ms()));

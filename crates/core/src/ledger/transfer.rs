@@ -18,7 +18,7 @@ use self::entries::{Stands, differ, leaf_of, located, place, read_page};
 use super::Ledger;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::merkle::{Frontier, leaf_hash};
-use crate::log::{Body, Entry, Migrated, check_link};
+use crate::log::{Body, Entry, Migrated, check};
 use crate::value::{Channel, Clock, Digest, Line, Provenance, SystemClock};
 
 /// The number of attempts to append the closing entry to the source. Each one can lose its position to another writer.
@@ -199,14 +199,18 @@ impl Migration {
         };
         while seq < survey.size {
             for bytes in read_page(self.from.as_ref(), channel, seq, survey.size).await? {
-                let leaf = check_link(channel, seq, parent, &bytes).map_err(|e| located(e, channel, "source"))?;
+                if let Err(defect) = check(channel, seq, parent, &bytes)
+                    && defect.code.ends_reading()
+                {
+                    return Err(located(defect, channel, "source"));
+                }
                 match place(self.to.as_ref(), channel, seq, &bytes).await? {
                     // The source had this entry already, so the ledger that stored it now is not the source.
                     Stands::Stored => self.apart.store(true, Ordering::Relaxed),
                     Stands::Already => {}
                     Stands::Other => return Err(differ(channel, seq)),
                 }
-                parent = Some(leaf);
+                parent = Some(Digest::Sha256(leaf_hash(&bytes)));
                 *copied += 1;
                 seq += 1;
             }

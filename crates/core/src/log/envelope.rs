@@ -91,7 +91,10 @@ fn body_of(kind: &str, json: &[u8]) -> Checked<Body> {
         (DefectCode::Field, why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why).to_owned())
     })?;
     match &body {
-        Body::Intent(next) => ensure!(next.op != Op::Adopt || next.reason.is_some(), Field, "adopt needs a reason"),
+        Body::Intent(next) => {
+            ensure!(next.epoch == 0, Field, "the epoch of an intent is 0, not {}", next.epoch);
+            ensure!(next.op != Op::Adopt || next.reason.is_some(), Field, "adopt needs a reason");
+        }
         Body::Observation(seen) => ensure!(seen.expected != seen.observed, Field, "nothing differs"),
         Body::Policy(policy) => {
             let digest = Digest::of(policy.text.as_bytes());
@@ -140,14 +143,4 @@ pub fn check(
 ) -> Result<(EntryHash, Entry), Defect> {
     let envelope = Envelope::read_at(channel, seq, parent, bytes);
     envelope.and_then(|envelope| Ok((envelope.leaf, envelope.entry()?))).map_err(Defect::at(seq))
-}
-
-/// Checks the bytes, the position and the parent of one entry, but not its body, and returns its hash.
-pub(crate) fn check_link(
-    channel: &Channel,
-    seq: u64,
-    parent: Option<EntryHash>,
-    bytes: &[u8],
-) -> Result<EntryHash, Defect> {
-    Envelope::read_at(channel, seq, parent, bytes).map(|envelope| envelope.leaf).map_err(Defect::at(seq))
 }

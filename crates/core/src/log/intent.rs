@@ -77,13 +77,6 @@ fn milliseconds<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     }
 }
 
-fn zero<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    match u64::deserialize(from)? {
-        0 => Ok(0),
-        epoch => Err(D::Error::custom(format!("the epoch of an intent is 0, not {epoch}"))),
-    }
-}
-
 impl Deadlines {
     /// The longest value of each limit: one hour.
     pub const MAX_MS: u64 = 3_600_000;
@@ -142,7 +135,6 @@ pub struct Intent {
     /// The worker's random id.
     pub owner: Line,
     /// The epoch. It is 0 in an intent; each takeover adds 1.
-    #[serde(deserialize_with = "zero")]
     pub epoch: u64,
     /// The worker's time limits.
     #[serde(flatten)]

@@ -25,12 +25,11 @@ pub use defect::{Defect, DefectCode};
 pub use encode::canonical;
 pub use entry::{Body, EncodedEntry, Entry, EntryHash, Kind, MAX_ENTRY};
 pub use envelope::check;
-pub(crate) use envelope::check_link;
 pub use intent::{
     Deadlines, Decision, Expected, Intent, MoveSet, OnFailure, Op, OrderValue, Predecessor, RecordedCheck,
     RecordedFinding, RecordedOverride, RecordedPolicy, ReleaseOrder, Source, TargetManifest, UpstreamLog, Verdict,
 };
-pub use move_record::{MoveRecord, MoveStatus, OutcomeRecord, TakeoverRecord, Window, events};
+pub use move_record::{MoveRecord, MoveStatus, OutcomeRecord, TakeoverRecord, events};
 pub use state::{
     ActiveHold, CLOCK_TOLERANCE_MS, ChannelState, ClosedMove, Ended, Mark, MayBe, MayBeCause, MigratedTo, OpenMove,
     PolicyInForce, PossiblyOpen, Trail,

@@ -111,56 +111,40 @@ impl Serialize for MoveRecord {
     }
 }
 
-/// The moves in a range of entries.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Window {
-    /// The moves whose intents are in the range, oldest first. The last one may be open only because the range ends
-    /// before its outcome.
-    pub events: Vec<MoveRecord>,
-    /// The position of an intent before the range whose takeover or outcome is in the range. A pager that starts
-    /// reading at this position gets the whole move. There is at most one such intent, because moves do not interleave.
-    pub cut: Option<u64>,
-}
-
-/// Collects the moves that begin in a range of one log's entries, oldest first and without gaps.
+/// Collects the moves that begin in a range of one log's entries, oldest first and without gaps. The last one may be
+/// open only because the range ends before its outcome.
 ///
 /// The entries must have been checked ([`ChannelState::take`](super::ChannelState::take)), because no rule is checked
 /// here. Entries that belong to no move (observations, holds, …) are skipped.
-pub fn events<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Window {
-    let mut window = Window::default();
+pub fn events<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Vec<MoveRecord> {
+    let mut events: Vec<MoveRecord> = Vec::new();
     for Entry { channel, seq, at, body, .. } in entries {
         let (seq, at) = (*seq, *at);
         match body {
             Body::Intent(intent) => {
                 let (channel, intent) = (channel.clone(), intent.clone());
-                window.events.push(MoveRecord { channel, seq, at, intent, takeovers: Vec::new(), outcome: None });
+                events.push(MoveRecord { channel, seq, at, intent, takeovers: Vec::new(), outcome: None });
             }
             Body::Takeover(takeover) => {
                 let Takeover { op, owner, previous_owner, epoch, provenance, .. } = takeover.clone();
-                if let Some(event) = window.of(takeover.intent_seq) {
+                if let Some(event) = last_at(&mut events, takeover.intent_seq) {
                     event.takeovers.push(TakeoverRecord { seq, at, op, owner, previous_owner, epoch, provenance });
                 }
             }
             Body::Outcome(outcome) => {
-                if let Some(event) = window.of(outcome.intent_seq) {
+                if let Some(event) = last_at(&mut events, outcome.intent_seq) {
                     event.outcome = Some(OutcomeRecord { seq, at, outcome: outcome.clone() });
                 }
             }
             _ => {}
         }
     }
-    window
+    events
 }
 
-impl Window {
-    /// The move whose intent is at `seq`. If the intent is before the range, `cut` is set to `seq`.
-    fn of(&mut self, seq: u64) -> Option<&mut MoveRecord> {
-        let last = self.events.last_mut().filter(|event| event.seq == seq);
-        if last.is_none() {
-            self.cut = Some(seq);
-        }
-        last
-    }
+/// The move whose intent is at `seq`; none if the intent is before the range.
+fn last_at(events: &mut [MoveRecord], seq: u64) -> Option<&mut MoveRecord> {
+    events.last_mut().filter(|event| event.seq == seq)
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ pub(super) async fn move_at(log: &Snapshot, seq: u64) -> Result<Option<MoveRecor
     let mut limit = PAGE;
     loop {
         let entries = log.read(seq, limit).await?;
-        let event = events(&entries).events.into_iter().next();
+        let event = events(&entries).into_iter().next();
         // More than `limit` entries may stand between the intent and its outcome.
         if entries.len() < limit || event.as_ref().is_some_and(|event| event.outcome.is_some()) {
             return Ok(event);
@@ -128,7 +128,7 @@ pub(super) async fn back(log: &Snapshot, before: Option<u64>, limit: usize) -> R
         let start = end.saturating_sub(step);
         step = step.saturating_mul(2);
         let limited = usize::try_from(end - start).unwrap_or(usize::MAX);
-        let mut events = events(&log.read(start, limited).await?).events;
+        let mut events = events(&log.read(start, limited).await?);
         if events.len() < limit && start > 0 {
             continue;
         }

@@ -26,7 +26,7 @@ impl World {
                 self.broken(format!("no-interleaving, key-once, tamper-evident: {channel}: {defect}"));
             }
             let entries: Vec<Entry> = bytes.iter().map(|bytes| Entry::open(bytes).unwrap()).collect();
-            let moves = events(&entries).events;
+            let moves = events(&entries);
             self.judge_channel(channel, &moves);
             history += &tell(channel, &entries);
         }
