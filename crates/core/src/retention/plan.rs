@@ -156,23 +156,21 @@ impl RetentionRule {
     }
 }
 
-/// Notes for each child of an index the index that it is part of.
+/// Notes for each child of an index the index that it is part of. The children of an index that is kept are kept, too.
 fn follow(evidence: &mut RetentionInput) {
-    let RetentionInput { digests, indexes, .. } = evidence;
-    let stays = |index: &&Digest| digests.get(*index).is_some_and(|known| known.stays_by_itself());
-    let mut open: Vec<&Digest> = indexes.keys().filter(stays).collect();
-    let mut kept: HashSet<&Digest> = open.iter().copied().collect();
-    while let Some(index) = open.pop() {
-        let children = indexes.get(index).into_iter().flatten();
-        open.extend(children.filter(|child| indexes.contains_key(*child) && kept.insert(*child)));
+    let mut indexes = std::mem::take(&mut evidence.indexes);
+    let stays = |index: &&Digest| evidence.digests.get(*index).is_some_and(|known| known.stays_by_itself());
+    let mut kept: Vec<Digest> = indexes.keys().filter(stays).copied().collect();
+    while let Some(index) = kept.pop() {
+        for child in indexes.remove(&index).into_iter().flatten() {
+            evidence.known(&child).keep(KeepReason::ChildOf { index });
+            kept.push(child);
+        }
     }
-    for (index, children) in indexes.iter() {
+    for (index, children) in indexes {
         for child in children {
-            let known = digests.entry(*child).or_default();
-            match kept.contains(index) {
-                true => known.keep(KeepReason::ChildOf { index: *index }),
-                false => known.part_of = known.part_of.into_iter().chain([*index]).min(),
-            }
+            let known = evidence.known(&child);
+            known.part_of = known.part_of.into_iter().chain([index]).min();
         }
     }
 }
