@@ -39,10 +39,10 @@ const MAX_DEPTH: usize = 64;
 /// assert!(tagwarden::log::canonical(&serde_json::json!(0.5)).is_err());
 /// ```
 pub fn canonical(value: &Value) -> Result<Vec<u8>> {
-    let mut encoder = Encoder::default();
-    let read: serde_json::Result<()> = encoder.deserialize(value);
-    match read.err().map(|e| e.to_string()).or(encoder.flaw) {
-        None => Ok(encoder.out),
+    let mut form = Canonical::default();
+    let read: serde_json::Result<()> = form.deserialize(value);
+    match read.err().map(|e| e.to_string()).or(form.flaw) {
+        None => Ok(form.out),
         Some(why) => Err(Error::new(ErrorKind::ValueInvalid, format!("canonical JSON: {why}"))),
     }
 }
@@ -56,56 +56,10 @@ fn key_order(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// The fields of an entry, each with the bytes of its value.
-#[derive(Debug)]
-pub(super) struct Fields<'a> {
-    bytes: &'a [u8],
-    places: Vec<(Cow<'a, str>, Range<usize>)>,
-}
-
-impl<'a> Fields<'a> {
-    /// Checks that `bytes` are an object of version 1 in canonical form, without forbidden characters.
-    ///
-    /// Bytes are canonical if encoding what they say gives the same bytes.
-    pub(super) fn of(bytes: &'a [u8]) -> Checked<Fields<'a>> {
-        let mut encoder = Encoder { out: Vec::with_capacity(bytes.len()), ..Encoder::default() };
-        let mut reader = serde_json::Deserializer::from_slice(bytes);
-        let read = encoder.deserialize(&mut reader).and_then(|()| reader.end());
-        if read.is_err() {
-            let not_json = |why: String| (DefectCode::NotJson, why);
-            std::str::from_utf8(bytes).map_err(|e| not_json(format!("not UTF-8 at byte {}", e.valid_up_to())))?;
-            ensure!(encoder.depth <= MAX_DEPTH, NotJson, "more than 64 levels");
-            // This checks the grammar only. A number that is too large and half a surrogate pair are JSON by the
-            // grammar, but have no canonical form.
-            serde_json::from_slice::<IgnoredAny>(bytes).map_err(|e| not_json(e.to_string()))?;
-        }
-        ensure!(bytes.trim_ascii_start().starts_with(b"{"), NotJson, "not an object");
-        ensure!(!encoder.key_twice, NotJson, "a key stands twice in one object");
-        ensure!(encoder.version_is_1, TooNew, "the version is not 1");
-        read.map_err(|e| (DefectCode::NotCanonical, e.to_string()))?;
-        let same = encoder.flaw.is_none() && encoder.out == bytes;
-        ensure!(same, NotCanonical, "other bytes than the canonical ones say the same");
-        let text = encoder.forbidden.as_deref().unwrap_or_default();
-        ensure!(encoder.forbidden.is_none(), ControlCharacter, "a control or bidirectional character in {text:?}");
-        Ok(Fields { bytes, places: encoder.fields })
-    }
-
-    /// A field's value, if it is there and of this type.
-    pub(super) fn read<T: Deserialize<'a>>(&self, name: &str) -> Option<T> {
-        serde_json::from_slice(self.bytes(name)?).ok()
-    }
-
-    /// The bytes of a field's value.
-    pub(super) fn bytes(&self, name: &str) -> Option<&'a [u8]> {
-        let (_, place) = self.places.iter().find(|(key, _)| key == name)?;
-        self.bytes.get(place.clone())
-    }
-}
-
-/// Encodes what it reads. It reads on after a value without a canonical form, because a broken rule that comes first in
+/// The canonical form of the JSON that it reads. It reads on after a value without a canonical form, because a broken rule that comes first in
 /// the order of checks may follow.
 #[derive(Debug, Default)]
-struct Encoder<'a> {
+pub(super) struct Canonical<'a> {
     out: Vec<u8>,
     /// The number of arrays and objects around the next value.
     depth: usize,
@@ -119,7 +73,44 @@ struct Encoder<'a> {
     forbidden: Option<String>,
 }
 
-impl<'a> Encoder<'a> {
+impl<'a> Canonical<'a> {
+    /// Checks that `bytes` are an object of version 1 in canonical form, without forbidden characters.
+    ///
+    /// Bytes are canonical if encoding what they say gives the same bytes.
+    pub(super) fn of(bytes: &'a [u8]) -> Checked<Canonical<'a>> {
+        let mut form = Canonical { out: Vec::with_capacity(bytes.len()), ..Canonical::default() };
+        let mut reader = serde_json::Deserializer::from_slice(bytes);
+        let read = form.deserialize(&mut reader).and_then(|()| reader.end());
+        if read.is_err() {
+            let not_json = |why: String| (DefectCode::NotJson, why);
+            std::str::from_utf8(bytes).map_err(|e| not_json(format!("not UTF-8 at byte {}", e.valid_up_to())))?;
+            ensure!(form.depth <= MAX_DEPTH, NotJson, "more than 64 levels");
+            // This checks the grammar only. A number that is too large and half a surrogate pair are JSON by the
+            // grammar, but have no canonical form.
+            serde_json::from_slice::<IgnoredAny>(bytes).map_err(|e| not_json(e.to_string()))?;
+        }
+        ensure!(bytes.trim_ascii_start().starts_with(b"{"), NotJson, "not an object");
+        ensure!(!form.key_twice, NotJson, "a key stands twice in one object");
+        ensure!(form.version_is_1, TooNew, "the version is not 1");
+        read.map_err(|e| (DefectCode::NotCanonical, e.to_string()))?;
+        let same = form.flaw.is_none() && form.out == bytes;
+        ensure!(same, NotCanonical, "other bytes than the canonical ones say the same");
+        let text = form.forbidden.as_deref().unwrap_or_default();
+        ensure!(form.forbidden.is_none(), ControlCharacter, "a control or bidirectional character in {text:?}");
+        Ok(form)
+    }
+
+    /// A field's value, if it is there and of this type.
+    pub(super) fn read<'s, T: Deserialize<'s>>(&'s self, name: &str) -> Option<T> {
+        serde_json::from_slice(self.bytes(name)?).ok()
+    }
+
+    /// The bytes of a field's value.
+    pub(super) fn bytes(&self, name: &str) -> Option<&[u8]> {
+        let (_, place) = self.fields.iter().find(|(key, _)| key == name)?;
+        self.out.get(place.clone())
+    }
+
     fn write<E: de::Error>(&mut self, value: &(impl Serialize + ?Sized)) -> Result<(), E> {
         serde_json::to_writer(&mut self.out, value).map_err(E::custom)
     }
@@ -176,7 +167,7 @@ impl<'a> Encoder<'a> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for &mut Encoder<'de> {
+impl<'de> DeserializeSeed<'de> for &mut Canonical<'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
@@ -184,7 +175,7 @@ impl<'de> DeserializeSeed<'de> for &mut Encoder<'de> {
     }
 }
 
-impl<'de> Visitor<'de> for &mut Encoder<'de> {
+impl<'de> Visitor<'de> for &mut Canonical<'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -285,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_flaw_is_named_for_what_it_is() {
-        let flaw = |bytes: &[u8]| Fields::of(bytes).map(drop);
+        let flaw = |bytes: &[u8]| Canonical::of(bytes).map(drop);
         let not_json = |why: &str| Err((DefectCode::NotJson, why.to_owned()));
         let not_canonical = || {
             let why = "other bytes than the canonical ones say the same".to_owned();

@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::defect::{Checked, Defect, DefectCode, ensure};
-use super::encode::Fields;
+use super::encode::Canonical;
 use super::entry::{Body, Entry, EntryHash, Kind, MAX_ENTRY};
 use super::intent::Op;
 use super::merkle::leaf_hash;
@@ -29,7 +29,7 @@ impl Envelope {
     /// Reads the bytes of an entry. After an error no later entry of the log can be judged.
     pub(super) fn read(bytes: &[u8]) -> Checked<Envelope> {
         ensure!(bytes.len() <= MAX_ENTRY, TooLarge, "over {MAX_ENTRY} bytes");
-        let fields = Fields::of(bytes)?;
+        let fields = Canonical::of(bytes)?;
         let bad = |name: &str, why: &dyn fmt::Display| (DefectCode::Envelope, format!("{name}: {why}"));
         let missing = "missing, or not of its type";
         let text = |name: &str| fields.read::<JsonText>(name).ok_or_else(|| bad(name, &missing));

@@ -130,23 +130,22 @@ impl Verifier {
     /// Checks the next bytes of a log that is stored as lines; a part may end in the middle of a line. Feed some MiB at
     /// once to use all cores.
     pub fn feed_jsonl(&mut self, bytes: &[u8]) {
-        let mut ends = memchr::memchr_iter(b'\n', bytes);
         let mut start = 0;
-        if self.line_bytes > 0
-            && let Some(end) = ends.next()
-        {
-            self.keep(bytes.get(..end).unwrap_or_default());
-            let line = std::mem::take(&mut self.line);
-            self.line_bytes = 0;
-            self.run(&[&line]);
-            start = end + 1;
-        }
-        let lines = ends.map(|end| {
+        let lines = memchr::memchr_iter(b'\n', bytes).map(|end| {
             let line = bytes.get(start..end).unwrap_or_default();
             start = end + 1;
             line
         });
-        let lines: Vec<&[u8]> = lines.collect();
+        let mut lines: Vec<&[u8]> = lines.collect();
+        let begun;
+        if self.line_bytes > 0
+            && let Some(first) = lines.first_mut()
+        {
+            self.keep(first);
+            self.line_bytes = 0;
+            begun = std::mem::take(&mut self.line);
+            *first = &begun;
+        }
         self.run(&lines);
         self.keep(bytes.get(start..).unwrap_or_default());
     }
