@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, words};
+use crate::error::words;
 use crate::value::{Channel, Digest, Environment, IdempotencyKey, Line, Provenance, Timestamp};
 
 words! {
@@ -296,30 +296,11 @@ impl TargetManifest {
 
 /// The value that a caller requires a channel to have: `absent`, or a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(rename_all = "lowercase", expecting = "the expected value is `absent` or a digest")]
 pub enum Expected {
     /// The tag must not exist.
     Absent,
     /// The tag must point at this digest.
+    #[serde(untagged)]
     Digest(Digest),
-}
-
-impl TryFrom<String> for Expected {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Expected, Error> {
-        match text.as_str() {
-            "absent" => Ok(Expected::Absent),
-            digest => digest.parse().map(Expected::Digest),
-        }
-    }
-}
-
-impl From<Expected> for String {
-    fn from(expected: Expected) -> String {
-        match expected {
-            Expected::Absent => "absent".to_owned(),
-            Expected::Digest(digest) => digest.to_string(),
-        }
-    }
 }
