@@ -39,7 +39,7 @@ pub struct Entry {
 }
 
 macro_rules! bodies {
-    ($($(#[doc = $doc:literal])+ $kind:ident($body:ty) => $word:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $kind:ident($body:ty) => $word:literal $(, $author:ident)?;)+) => {
         /// The content of an entry, by kind.
         #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
         #[serde(tag = "kind", content = "body", rename_all = "lowercase")]
@@ -60,6 +60,12 @@ macro_rules! bodies {
                 match self { $(Body::$kind(_) => Kind::$kind,)+ }
             }
 
+            /// The actor and the pipeline run that wrote it; none for an outcome, an observation or a deployment.
+            pub fn provenance(&self) -> Option<&Provenance> {
+                let unknown: Option<&Provenance> = None;
+                match self { $(Body::$kind(_body) => unknown$(.or(Some(&_body.$author)))?,)+ }
+            }
+
             /// The body of this kind in JSON.
             pub(super) fn read(kind: Kind, json: &[u8]) -> serde_json::Result<Body> {
                 Ok(match kind { $(Kind::$kind => Body::$kind(serde_json::from_slice(json)?),)+ })
@@ -70,50 +76,31 @@ macro_rules! bodies {
 
 bodies! {
     /// A move begins.
-    Intent(Box<Intent>) => "intent";
+    Intent(Box<Intent>) => "intent", provenance;
     /// A move ends.
     Outcome(Outcome) => "outcome";
     /// Another worker takes an open move over.
-    Takeover(Takeover) => "takeover";
+    Takeover(Takeover) => "takeover", provenance;
     /// The tag was seen at a digest other than the live one.
     Observation(Observation) => "observation";
     /// A person's consent to exactly one move.
-    Approval(Approval) => "approval";
+    Approval(Approval) => "approval", provenance;
     /// Moves are stopped.
-    Hold(Hold) => "hold";
+    Hold(Hold) => "hold", provenance;
     /// The end of a hold.
-    Unhold(Unhold) => "unhold";
+    Unhold(Unhold) => "unhold", provenance;
     /// A named verdict about a digest.
-    Check(Check) => "check";
+    Check(Check) => "check", provenance;
     /// A digest is declared unfit.
-    Block(Block) => "block";
+    Block(Block) => "block", provenance;
     /// The end of a block.
-    Unblock(Unblock) => "unblock";
+    Unblock(Unblock) => "unblock", provenance;
     /// The policy that judges the moves after this entry.
-    Policy(PolicyEntry) => "policy";
+    Policy(PolicyEntry) => "policy", provenance;
     /// A cluster reported that it runs a digest.
     Deployment(Deployment) => "deployment";
     /// The log continues in another ledger.
-    Migrated(Migrated) => "migrated";
-}
-
-impl Body {
-    /// The actor and the pipeline run that wrote it; none for an outcome, an observation or a deployment.
-    pub fn provenance(&self) -> Option<&Provenance> {
-        match self {
-            Body::Intent(intent) => Some(&intent.provenance),
-            Body::Takeover(takeover) => Some(&takeover.provenance),
-            Body::Approval(approval) => Some(&approval.provenance),
-            Body::Hold(hold) => Some(&hold.provenance),
-            Body::Unhold(unhold) => Some(&unhold.provenance),
-            Body::Check(check) => Some(&check.provenance),
-            Body::Block(block) => Some(&block.provenance),
-            Body::Unblock(unblock) => Some(&unblock.provenance),
-            Body::Policy(policy) => Some(&policy.provenance),
-            Body::Migrated(migrated) => Some(&migrated.provenance),
-            Body::Outcome(_) | Body::Observation(_) | Body::Deployment(_) => None,
-        }
-    }
+    Migrated(Migrated) => "migrated", provenance;
 }
 
 /// An entry's canonical bytes. They are the record: they are stored and hashed unchanged.
