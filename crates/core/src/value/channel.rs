@@ -1,11 +1,12 @@
 //! Channels, and the order in which releases pass through them.
 
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::name::{Reference, Repository, Tag, Target};
-use super::{invalid, serde_text, text_value};
+use super::{invalid, parse_name, serde_text, text_value};
 use crate::error::{Error, Result};
 
 /// The alias that an environment consumes: `registry/repository:tag`, such as `registry.example.com/acme/shop:prod`.
@@ -54,8 +55,8 @@ impl FromStr for Channel {
     }
 }
 
-impl std::fmt::Display for Channel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.repository, self.tag)
     }
 }
@@ -70,20 +71,12 @@ impl FromStr for Environment {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Environment> {
-        if text.is_empty() {
-            return Err(invalid("environment", "it is empty", Some(0)));
-        }
-        for (at, char) in text.char_indices() {
-            match char {
-                'a'..='z' | '0'..='9' => {}
-                '-' if at > 0 => {}
-                _ => return Err(invalid("environment", "not a-z, 0-9 or an inner '-'", Some(at))),
-            }
-        }
-        match text.len() {
-            0..=63 => Ok(Environment(text.into())),
-            length => Err(invalid("environment", format!("{length} bytes, the most is 63"), None)),
-        }
+        let flaw = |at, char| match char {
+            'a'..='z' | '0'..='9' => None,
+            '-' if at > 0 => None,
+            _ => Some("not a-z, 0-9 or an inner '-'".to_owned()),
+        };
+        parse_name("environment", text, 63, flaw).map(Environment)
     }
 }
 
@@ -111,13 +104,14 @@ impl Pipeline {
         if stages.is_empty() {
             return Err(invalid("pipeline", "it has no environment", None));
         }
-        for (at, stage) in stages.iter().enumerate() {
+        let twice = |name: &dyn Display| Err(invalid("pipeline", format!("{name} stands in it twice"), None));
+        for (at, Stage { environment, channel }) in stages.iter().enumerate() {
             for earlier in stages.iter().take(at) {
-                if earlier.environment == stage.environment {
-                    return Err(invalid("pipeline", format!("{} stands in it twice", stage.environment), None));
+                if earlier.environment == *environment {
+                    return twice(environment);
                 }
-                if earlier.channel == stage.channel {
-                    return Err(invalid("pipeline", format!("{} stands in it twice", stage.channel), None));
+                if earlier.channel == *channel {
+                    return twice(channel);
                 }
             }
         }

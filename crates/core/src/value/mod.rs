@@ -24,7 +24,21 @@ pub(crate) use text::{JsonText, is_forbidden};
 pub use time::{Clock, SystemClock, Timestamp};
 pub use written::{AsWritten, ReleaseName};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The text of a name of 1 to `max` bytes. `flaw` says what is wrong with a character at its byte, or nothing.
+fn parse_name(what: &str, text: &str, max: usize, flaw: impl Fn(usize, char) -> Option<String>) -> Result<Box<str>> {
+    if text.is_empty() {
+        return Err(invalid(what, "it is empty", Some(0)));
+    }
+    if let Some((at, why)) = text.char_indices().find_map(|(at, char)| Some((at, flaw(at, char)?))) {
+        return Err(invalid(what, why, Some(at)));
+    }
+    match text.len() > max {
+        true => Err(invalid(what, format!("{} bytes, the most is {max}", text.len()), None)),
+        false => Ok(text.into()),
+    }
+}
 
 /// An error with the message "what: why", or "what: why at byte N".
 fn invalid(what: &str, why: impl std::fmt::Display, at: Option<usize>) -> Error {
@@ -41,7 +55,7 @@ macro_rules! serde_text {
     ($name:ident) => {
         $crate::value::serde_text!($name, str::parse);
     };
-    ($name:ident, $read:path) => {
+    ($name:ident, $read:expr) => {
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 std::fmt::Display::fmt(self, f)
@@ -62,7 +76,7 @@ macro_rules! serde_text {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
                 let text = <$crate::value::JsonText<'de> as serde::Deserialize>::deserialize(from)?;
-                $read(&text.0).map_err(serde::de::Error::custom)
+                ($read)(&text.0).map_err(serde::de::Error::custom)
             }
         }
     };
@@ -71,7 +85,7 @@ pub(crate) use serde_text;
 
 /// Implements `as_str`, `AsRef<str>`, `Display` and the traits of [`serde_text!`] for a value that is kept as text.
 macro_rules! text_value {
-    ($name:ident $(, $read:path)?) => {
+    ($name:ident $(, $read:expr)?) => {
         impl $name {
             /// The text.
             pub fn as_str(&self) -> &str {

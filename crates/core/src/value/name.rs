@@ -4,7 +4,7 @@
 
 use std::str::FromStr;
 
-use super::{Digest, invalid, serde_text, text_value};
+use super::{Digest, invalid, parse_name, serde_text, text_value};
 use crate::error::{Error, Result};
 
 /// A repository with its registry: `host[:port]/path`, at most 255 bytes.
@@ -137,22 +137,13 @@ impl FromStr for Tag {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Tag> {
-        const MAX: usize = 128;
-        if text.is_empty() {
-            return Err(invalid("tag", "it is empty", Some(0)));
-        }
-        for (at, char) in text.char_indices() {
-            match char {
-                'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => {}
-                '.' | '-' if at > 0 => {}
-                '.' | '-' => return Err(invalid("tag", format!("it begins with '{char}'"), Some(0))),
-                _ => return Err(invalid("tag", "not a tag character (a-z, A-Z, 0-9, '_', '.', '-')", Some(at))),
-            }
-        }
-        if text.len() > MAX {
-            return Err(invalid("tag", format!("{} bytes, the most is {MAX}", text.len()), None));
-        }
-        Ok(Tag(text.into()))
+        let flaw = |at, char| match char {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => None,
+            '.' | '-' if at > 0 => None,
+            '.' | '-' => Some(format!("it begins with '{char}'")),
+            _ => Some("not a tag character (a-z, A-Z, 0-9, '_', '.', '-')".to_owned()),
+        };
+        parse_name("tag", text, 128, flaw).map(Tag)
     }
 }
 

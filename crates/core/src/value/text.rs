@@ -23,14 +23,8 @@ macro_rules! line_value {
             }
         }
 
-        impl $name {
-            /// The line in an entry. Older entries of a log may contain invisible characters.
-            fn recorded(text: &str) -> Result<$name> {
-                check($what, text, $max).map($name)
-            }
-        }
-
-        text_value!($name, $name::recorded);
+        // Older entries of a log may contain invisible characters.
+        text_value!($name, |text: &str| check($what, text, $max).map($name));
     };
 }
 
