@@ -28,7 +28,7 @@ enum Wrong {
 impl Clock for Wrong {
     fn now(&self) -> Timestamp {
         match self {
-            Wrong::Early => SystemClock.now().minus(OFF),
+            Wrong::Early => Timestamp::from_unix_ms(SystemClock.now().unix_ms() - OFF.as_millis() as i64),
             Wrong::Late => SystemClock.now().plus(OFF),
         }
     }

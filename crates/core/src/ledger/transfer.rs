@@ -160,7 +160,7 @@ impl Migration {
     /// where it stopped.
     pub async fn run(&self, mut survey: MigrationPlan) -> Result<MigrationResult> {
         // The number of entries that this run appended, and the Merkle tree over the entries that were read back.
-        let (mut copied, mut tree) = (0, Frontier::new());
+        let (mut copied, mut tree) = (0, Frontier::default());
         for _ in 0..CLOSE_TRIES {
             self.fill(&survey, &mut copied).await?;
             self.verify(&survey, &mut tree).await?;

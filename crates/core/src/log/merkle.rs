@@ -40,11 +40,6 @@ pub struct Frontier {
 }
 
 impl Frontier {
-    /// The empty tree.
-    pub fn new() -> Frontier {
-        Frontier::default()
-    }
-
     /// The number of leaves.
     pub fn size(&self) -> u64 {
         self.size
@@ -73,7 +68,7 @@ impl Frontier {
 
 /// The root of a tree over these leaves.
 pub fn root(leaves: &[Hash]) -> Hash {
-    let mut tree = Frontier::new();
+    let mut tree = Frontier::default();
     leaves.iter().for_each(|leaf| tree.push(*leaf));
     tree.root()
 }
@@ -187,7 +182,7 @@ pub fn verify_consistency(old: u64, old_root: &Hash, size: u64, root: &Hash, pro
         0 => (old_root, proof),
         _ => proof.split_first().ok_or_else(|| forked(TOO_FEW))?,
     };
-    let same = if old == 0 { *old_root == Frontier::new().root() } else { old < size || old_root == root };
+    let same = if old == 0 { *old_root == Frontier::default().root() } else { old < size || old_root == root };
     match climb(node, &steps, siblings).map_err(forked)? {
         _ if !same => Err(forked("the roots differ")),
         (found, _) if found != *old_root => Err(forked("it leads to another old root")),

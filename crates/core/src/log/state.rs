@@ -106,7 +106,7 @@ impl ChannelState {
             channel,
             size: 0,
             leaf: None,
-            tree: Frontier::new(),
+            tree: Frontier::default(),
             live: None,
             previous: None,
             changed_by: None,

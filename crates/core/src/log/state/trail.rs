@@ -105,14 +105,7 @@ impl Trail {
         }
     }
 
-    /// Applies an observation at `seq`.
-    pub(super) fn observe(&mut self, observed: Option<Digest>, live: Option<Digest>, seq: u64) {
-        if observed != live {
-            self.note_may_be(MayBe { value: observed, seq, cause: MayBeCause::Observation });
-        }
-    }
-
-    fn note_may_be(&mut self, new: MayBe) {
+    pub(super) fn note_may_be(&mut self, new: MayBe) {
         self.may_be.retain(|known| known.value != new.value);
         self.may_be.push(new);
         if self.may_be.len() > Trail::MOST {

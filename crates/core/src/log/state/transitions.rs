@@ -1,8 +1,8 @@
 //! The effect of each kind of entry on the state of a channel, and the rules that the entry must obey.
 
-use super::{ActiveHold, ChannelState, ClosedMove, MigratedTo, OpenMove, PolicyInForce};
+use super::{ActiveHold, ChannelState, ClosedMove, MayBe, MayBeCause, MigratedTo, OpenMove, PolicyInForce};
 use crate::log::defect::{Broken, Checked, DefectCode, ensure};
-use crate::log::{Body, Hold, Intent, Op, Outcome, PutStatus, Status, Takeover};
+use crate::log::{Body, Hold, Intent, Observation, Op, Outcome, PutStatus, Status, Takeover};
 use crate::value::{Digest, Line, Timestamp};
 
 impl ChannelState {
@@ -33,7 +33,9 @@ impl ChannelState {
                 self.open_move(outcome.intent_seq, &outcome.move_id, DefectCode::Outcome)?.check_end(outcome)?;
                 self.close(outcome, at);
             }
-            Body::Observation(seen) => self.trail.observe(seen.observed, self.live, seq),
+            Body::Observation(Observation { observed, .. }) if *observed != self.live => {
+                self.trail.note_may_be(MayBe { value: *observed, seq, cause: MayBeCause::Observation });
+            }
             Body::Hold(Hold { scope, reason, provenance, until }) => {
                 let (scope, until, reason, provenance) = (*scope, *until, reason.clone(), provenance.clone());
                 self.holds.push(ActiveHold { seq, scope, reason, provenance, until });
@@ -67,7 +69,7 @@ impl ChannelState {
                 ensure!(to.root == here, Migrated, "it names the root {}, and {here} is before it", to.root);
                 self.migrated = Some(MigratedTo { seq, ledger: to.ledger.clone() });
             }
-            Body::Approval(_) | Body::Check(_) | Body::Deployment(_) => {}
+            Body::Observation(_) | Body::Approval(_) | Body::Check(_) | Body::Deployment(_) => {}
         }
         Ok(())
     }
