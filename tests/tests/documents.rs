@@ -35,7 +35,7 @@ fn error_table_has_every_code_in_order_and_words() {
     let expected = ErrorKind::ALL.iter().map(|kind| {
         let class = format!("{:?}", kind.class()).to_lowercase();
         let exit = kind.class().exit_code().to_string();
-        vec![format!("`{kind}`"), class, exit, kind.retry().as_str().to_owned(), kind.meaning().to_owned()]
+        vec![format!("`{}`", kind.code()), class, exit, kind.retry().as_str().to_owned(), kind.meaning().to_owned()]
     });
     assert_eq!(listed.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }

@@ -182,7 +182,7 @@ fn log_entries_have_the_new_words() {
 #[test]
 fn codes_have_the_new_words() {
     for kind in tagwarden::ErrorKind::ALL {
-        assert!(!CODES.iter().any(|old| kind.code().contains(old)), "{kind}");
+        assert!(!CODES.iter().any(|old| kind.code().contains(old)), "{}", kind.code());
     }
     let findings = read("../docs/reference/errors.md").unwrap();
     assert!(!CODES.iter().any(|old| findings.contains(old)));

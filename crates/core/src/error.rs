@@ -214,12 +214,6 @@ error_kinds! {
     InternalFault => "INTERNAL_FAULT", Never, Failed;
 }
 
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
-    }
-}
-
 /// An error: its kind, a message, its context and the next step of a caller.
 ///
 /// `Display` gives the message alone, for people; [`Error::code`] is for programs. No message, context or `Debug`

@@ -50,7 +50,7 @@ fn split(dir: &TempDir, options: &PackOptions) -> (Vec<String>, Vec<String>) {
 
 fn error(dir: &TempDir, options: &PackOptions) -> String {
     let error = pack(dir, options).unwrap_err();
-    format!("{} {error}", error.kind()).replace(&dir.path().display().to_string(), "DIR")
+    format!("{} {error}", error.code()).replace(&dir.path().display().to_string(), "DIR")
 }
 
 #[test]
