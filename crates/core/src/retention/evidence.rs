@@ -53,17 +53,9 @@ pub(super) struct Known {
     pub(super) part_of: Option<Digest>,
     /// The first reason to keep it, in the order of [`KeepReason`].
     pub(super) keep: Option<KeepReason>,
-    /// The reason in the logs to expire it: the last to end; of equals, that of the first channel.
-    pub(super) past: Option<Past>,
-}
-
-/// The end of a digest's time in one channel.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Past {
-    pub(super) since: Timestamp,
-    pub(super) channel: Reverse<Channel>,
-    /// Its place among the channel's digests; none if it was never live there.
-    pub(super) nth: Option<u32>,
+    /// The reason in the logs to expire it: the time since when, the channel, and its place among the channel's
+    /// digests, none if it was never live there. It is the last to end; of equals, that of the first channel.
+    pub(super) past: Option<(Timestamp, Reverse<Channel>, Option<u32>)>,
 }
 
 impl Known {
@@ -104,7 +96,7 @@ impl Known {
         use RetentionDecision::{Expire, Keep};
         match (&self.keep, &self.past, self.part_of) {
             (Some(keep), ..) => Keep(keep.clone()),
-            (None, Some(Past { since, channel: Reverse(channel), nth }), _) => {
+            (None, Some((since, Reverse(channel), nth)), _) => {
                 let (channel, since) = (channel.clone(), *since);
                 Expire(match *nth {
                     Some(nth) => DeleteReason::Past { channel, nth, since },

@@ -79,30 +79,22 @@ impl ChannelUsage {
                 self.open = Some(OpenDigests { seq: entry.seq, previous, target, replaced });
             }
             Body::Outcome(outcome) => {
-                if let Some(open) = self.open.take_if(|open| open.seq == outcome.intent_seq) {
-                    match outcome.status {
-                        Status::Committed => self.commit(&open, entry.at),
-                        Status::Failed | Status::Aborted => {
-                            self.tried.push(FailedTarget { seq: open.seq, digest: open.target, at: entry.at });
-                        }
+                let Some(open) = self.open.take_if(|open| open.seq == outcome.intent_seq) else { return };
+                let (seq, digest, at) = (open.seq, open.target, entry.at);
+                if outcome.status != Status::Committed {
+                    self.tried.push(FailedTarget { seq, digest, at });
+                } else if self.live != Some(digest) {
+                    if let Some(last) = self.lived.last_mut() {
+                        last.until = Some(at);
                     }
+                    self.live = Some(digest);
+                    self.lived.push(LivePeriod { seq, digest, from: at, until: None });
                 }
             }
             Body::Migrated(_) => self.migrated = Some(entry.seq),
             // The others name no digest that a channel points at.
             _ => {}
         }
-    }
-
-    fn commit(&mut self, open: &OpenDigests, at: Timestamp) {
-        if self.live == Some(open.target) {
-            return;
-        }
-        if let Some(last) = self.lived.last_mut() {
-            last.until = Some(at);
-        }
-        self.live = Some(open.target);
-        self.lived.push(LivePeriod { seq: open.seq, digest: open.target, from: at, until: None });
     }
 }
 

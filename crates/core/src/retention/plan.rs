@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Serialize, Serializer};
 
-use super::evidence::{Known, Past, RetentionInput};
+use super::evidence::{Known, RetentionInput};
 use super::fate::{DigestRetention, KeepReason, MayDelete, RetentionDecision};
 use super::history::{ChannelUsage, OpenDigests};
 use super::rule::RetentionRule;
@@ -124,7 +124,7 @@ impl RetentionRule {
             let until = since.plus(self.keep_for);
             match at < until {
                 true => known.keep(KeepReason::Recent { channel: channel(), until }),
-                false => known.past = known.past.take().max(Some(Past { since, channel: Reverse(channel()), nth })),
+                false => known.past = known.past.take().max(Some((since, Reverse(channel()), nth))),
             }
         };
         let mut lived = history.lived.clone();
