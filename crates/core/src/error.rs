@@ -303,10 +303,7 @@ impl fmt::Debug for Error {
         for (name, value) in &self.0.context {
             write!(f, " {name}={value:?}")?;
         }
-        match &self.0.source {
-            Some(source) => write!(f, " because {source}"),
-            None => Ok(()),
-        }
+        self.0.source.iter().try_for_each(|source| write!(f, " because {source}"))
     }
 }
 

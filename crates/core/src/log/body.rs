@@ -192,10 +192,7 @@ words! {
 impl HoldScope {
     /// True if a hold of this scope stops a move with this operation.
     pub fn covers(self, op: Op) -> bool {
-        match self {
-            HoldScope::All => true,
-            HoldScope::Promotions => matches!(op, Op::Promote | Op::Bootstrap),
-        }
+        self == HoldScope::All || matches!(op, Op::Promote | Op::Bootstrap)
     }
 }
 

@@ -84,10 +84,8 @@ pub struct Defect {
 impl From<Defect> for Error {
     /// LEDGER_TOO_NEW for an entry that a later version may have written, otherwise LEDGER_CORRUPT.
     fn from(defect: Defect) -> Error {
-        let kind = match defect.code {
-            DefectCode::TooNew | DefectCode::Kind => ErrorKind::LedgerTooNew,
-            _ => ErrorKind::LedgerCorrupt,
-        };
+        let newer = matches!(defect.code, DefectCode::TooNew | DefectCode::Kind);
+        let kind = if newer { ErrorKind::LedgerTooNew } else { ErrorKind::LedgerCorrupt };
         Error::new(kind, defect.to_string())
             .with_context("seq", defect.seq)
             .with_context("defect", defect.code.as_str())

@@ -50,10 +50,7 @@ pub fn canonical(value: &Value) -> Result<Vec<u8>> {
 /// The order of keys: by UTF-16 code units (RFC 8785, section 3.2.3). It differs from the order of UTF-8 bytes only
 /// between a character beyond U+FFFF and one from U+E000 to U+FFFF.
 fn key_order(a: &str, b: &str) -> Ordering {
-    match a.is_ascii() || b.is_ascii() {
-        true => a.cmp(b),
-        false => a.encode_utf16().cmp(b.encode_utf16()),
-    }
+    if a.is_ascii() || b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
 }
 
 /// The canonical form of the JSON that it reads. It reads on after a value without a canonical form, because a broken rule that comes first in

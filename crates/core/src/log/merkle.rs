@@ -4,7 +4,6 @@
 //! The hash of a leaf is SHA-256(0x00 ‖ entry), that of a node SHA-256(0x01 ‖ left ‖ right), that of the empty tree
 //! SHA-256("").
 
-use std::cmp::Ordering;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -122,10 +121,8 @@ fn roots<'r>(leaves: &[Hash], ranges: impl Iterator<Item = &'r Range<u64>>) -> V
 /// The roots at the upper end of `steps` that follow from `node` at the lower end and from the siblings, nearest first:
 /// that of the tree up to `node`, and that of the whole tree. The error says what is wrong with the siblings.
 fn climb(node: &Hash, steps: &[Step], siblings: &[Hash]) -> Result<(Hash, Hash), &'static str> {
-    match siblings.len().cmp(&steps.len()) {
-        Ordering::Less => return Err(TOO_FEW),
-        Ordering::Greater => return Err(TOO_MANY),
-        Ordering::Equal => {}
+    if siblings.len() != steps.len() {
+        return Err(if siblings.len() < steps.len() { TOO_FEW } else { TOO_MANY });
     }
     Ok(steps.iter().rev().zip(siblings).fold((*node, *node), |(old, new), (step, sibling)| match step.right {
         true => (node_hash(sibling, &old), node_hash(sibling, &new)),

@@ -42,11 +42,8 @@ fn parse_name(what: &str, text: &str, max: usize, flaw: impl Fn(usize, char) -> 
 
 /// An error with the message "what: why", or "what: why at byte N".
 fn invalid(what: &str, why: impl std::fmt::Display, at: Option<usize>) -> Error {
-    let message = match at {
-        Some(at) => format!("{what}: {why} at byte {at}"),
-        None => format!("{what}: {why}"),
-    };
-    Error::new(ErrorKind::ValueInvalid, message)
+    let at = at.map_or_else(String::new, |at| format!(" at byte {at}"));
+    Error::new(ErrorKind::ValueInvalid, format!("{what}: {why}{at}"))
 }
 
 /// Implements `Debug`, `TryFrom<&str>` and serde for a value by its text: they write what `Display` writes, and read with

@@ -113,10 +113,7 @@ fn check_component(component: &str, start: usize) -> Result<()> {
             _ => return bad("not a path character (a-z, 0-9, '.', '_', '-')", at),
         }
     }
-    match component.len() == end {
-        true => Ok(()),
-        false => bad("a component ends in a separator", end),
-    }
+    if component.len() == end { Ok(()) } else { bad("a component ends in a separator", end) }
 }
 
 text_value!(Repository);

@@ -47,11 +47,7 @@ pub struct OpenMove {
 impl OpenMove {
     /// The move that `intent` at `seq` opens.
     pub fn of(seq: u64, channel: &Channel, intent: &Intent) -> OpenMove {
-        let as_it_is = match intent.op {
-            Op::Adopt => true,
-            Op::Bootstrap => intent.source == Source::Reference(channel.reference()),
-            _ => false,
-        };
+        let own_tag = || intent.source == Source::Reference(channel.reference());
         OpenMove {
             seq,
             op: intent.op,
@@ -61,7 +57,7 @@ impl OpenMove {
             previous: intent.previous,
             target: intent.target.digest,
             replaced: intent.replaced,
-            as_it_is,
+            as_it_is: intent.op == Op::Adopt || (intent.op == Op::Bootstrap && own_tag()),
             owner: intent.owner.clone(),
             epoch: intent.epoch,
             deadlines: intent.deadlines,
@@ -72,10 +68,7 @@ impl OpenMove {
 
     /// The digest of the tag before this move is applied; none for *absent*.
     pub fn before(&self) -> Option<Digest> {
-        match self.op {
-            Op::Repair => self.replaced,
-            _ => self.previous,
-        }
+        if self.op == Op::Repair { self.replaced } else { self.previous }
     }
 }
 

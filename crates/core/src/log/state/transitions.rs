@@ -46,11 +46,7 @@ impl ChannelState {
                 ensure!(active.contains(&hold), Hold, "hold {hold} is not in force; {active:?} are");
                 self.holds.retain(|active| active.seq != hold);
             }
-            Body::Block(block) => {
-                if !self.blocked.contains(&block.digest) {
-                    self.blocked.push(block.digest);
-                }
-            }
+            Body::Block(block) if !self.blocked.contains(&block.digest) => self.blocked.push(block.digest),
             Body::Unblock(unblock) => {
                 let digest = unblock.digest;
                 ensure!(self.blocked.contains(&digest), Block, "{digest} is not blocked");
@@ -69,7 +65,7 @@ impl ChannelState {
                 ensure!(to.root == here, Migrated, "it names the root {}, and {here} is before it", to.root);
                 self.migrated = Some(MigratedTo { seq, ledger: to.ledger.clone() });
             }
-            Body::Observation(_) | Body::Approval(_) | Body::Check(_) | Body::Deployment(_) => {}
+            Body::Observation(_) | Body::Block(_) | Body::Approval(_) | Body::Check(_) | Body::Deployment(_) => {}
         }
         Ok(())
     }
