@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use jiff::fmt::rfc2822::DateTimeParser;
-use reqwest::header::{AsHeaderName, HeaderMap, RETRY_AFTER};
+use reqwest::header::{AsHeaderName, CONTENT_ENCODING, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 
-use super::clients::{Unread, read};
+use super::clients::describe;
 use super::secret::{Secret, redact, redact_end};
 use super::words::{Said, show, text_of};
 use crate::error::{Error, ErrorKind};
@@ -24,11 +24,22 @@ pub(super) struct Answer {
     /// The body; that of an error has at most 64 KiB.
     pub(super) body: BytesMut,
     /// The reason why the body is incomplete; none if it is complete.
-    pub(super) cut: Option<String>,
+    pub(super) cut: Option<Unread>,
     /// The reason why there was no other login for a second attempt; none if no other login was needed.
     pub(super) no_login: Option<String>,
     /// The host that answered.
     pub(super) from: Origin,
+}
+
+/// The reason why a body could not be read to its end.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum Unread {
+    #[error("it has more than {0} bytes")]
+    TooLong(usize),
+    #[error("it is compressed, which was not asked for")]
+    Compressed,
+    #[error("{0}")]
+    Cut(String),
 }
 
 /// The host that answered a request.
@@ -41,27 +52,29 @@ pub(super) enum Origin {
 }
 
 impl Answer {
-    /// The answer without its body.
-    pub(super) fn head(response: &Response, from: Origin) -> Answer {
+    /// Reads an answer: the body of a success up to `limit` bytes, or not at all without a limit; of any other answer as
+    /// much of the body as arrives. `arriving` is the latter while it is read.
+    pub(super) async fn of(
+        response: Response,
+        from: Origin,
+        limit: Option<usize>,
+        arriving: &mut Option<Answer>,
+    ) -> Answer {
         let (status, headers) = (response.status(), response.headers().clone());
-        Answer { status, headers, body: BytesMut::new(), cut: None, no_login: None, from }
-    }
-
-    /// The answer with its body, of at most `limit` bytes.
-    pub(super) async fn whole(response: Response, from: Origin, limit: usize) -> Result<Answer, Unread> {
-        // A false length is detected below; if the length is too large, do not wait for the body.
-        if response.content_length().is_some_and(|length| length > limit as u64) {
-            return Err(Unread::TooLong(limit));
+        let mut answer = Answer { status, headers, body: BytesMut::new(), cut: None, no_login: None, from };
+        if status.is_success() {
+            answer.cut = match limit {
+                // A false length is detected below; if the length is too large, do not wait for the body.
+                Some(limit) if response.content_length().is_some_and(|length| length > limit as u64) => {
+                    Some(Unread::TooLong(limit))
+                }
+                Some(limit) => read(response, limit, &mut answer.body).await.err(),
+                None => None,
+            };
+            return answer;
         }
-        let mut answer = Answer::head(&response, from);
-        read(response, limit, &mut answer.body).await?;
-        Ok(answer)
-    }
-
-    /// Reads an error with as much of its body as arrives. `arriving` is the answer while it is read.
-    pub(super) async fn error_of(response: Response, from: Origin, arriving: &mut Option<Answer>) -> Answer {
-        let answer = arriving.insert(Answer::head(&response, from));
-        answer.cut = read(response, MAX_ERROR_BODY, &mut answer.body).await.err().map(|unread| unread.to_string());
+        let answer = arriving.insert(answer);
+        answer.cut = read(response, MAX_ERROR_BODY, &mut answer.body).await.err();
         let answer = answer.clone();
         *arriving = None;
         answer
@@ -142,13 +155,29 @@ impl Answer {
             }
         };
         let mut shown = show(&words, secrets);
-        for (what, why) in [("the body is cut", &self.cut), ("no other login", &self.no_login)] {
+        let cut = self.cut.as_ref().map(Unread::to_string);
+        for (what, why) in [("the body is cut", &cut), ("no other login", &self.no_login)] {
             if let Some(why) = why {
                 shown.push_str(&format!(" ({what}: {})", show(why, secrets)));
             }
         }
         shown
     }
+}
+
+/// Reads a body into `body`, at most `limit` bytes. After an error, `body` has the part that was read.
+async fn read(mut response: Response, limit: usize, body: &mut BytesMut) -> Result<(), Unread> {
+    if response.headers().get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
+        return Err(Unread::Compressed);
+    }
+    while let Some(chunk) = response.chunk().await.map_err(|e| Unread::Cut(describe(e)))? {
+        let left = limit - body.len();
+        body.extend_from_slice(chunk.get(..left).unwrap_or(&chunk));
+        if chunk.len() > left {
+            return Err(Unread::TooLong(limit));
+        }
+    }
+    Ok(())
 }
 
 fn wait_of_header(value: &str, now: Timestamp) -> Option<Duration> {
@@ -202,7 +231,7 @@ mod tests {
         assert!(!answer(404, r#"{"errors":[{"code":7,"message":null}]}"#).proves_absence(&codes));
         assert!(!answer(404, r#"{"errors":null}"#).proves_absence(&codes));
         assert!(!Answer { from: Origin::Elsewhere, ..answer(404, json) }.proves_absence(&codes));
-        assert!(!Answer { cut: Some("x".to_owned()), ..answer(404, json) }.proves_absence(&codes));
+        assert!(!Answer { cut: Some(Unread::Cut("x".to_owned())), ..answer(404, json) }.proves_absence(&codes));
     }
 
     #[test]
@@ -225,7 +254,10 @@ mod tests {
         for body in ["", "404 page not found", "<html>", r#"{"errors":[{"message":"no"}]}"#, r#"{"errors":[]}"#] {
             assert!(answer(404, body).is_404_without_code(), "{body}");
             assert!(!answer(403, body).is_404_without_code(), "{body}");
-            assert!(!Answer { cut: Some("x".to_owned()), ..answer(404, body) }.is_404_without_code(), "{body}");
+            assert!(
+                !Answer { cut: Some(Unread::Cut("x".to_owned())), ..answer(404, body) }.is_404_without_code(),
+                "{body}"
+            );
             assert!(!Answer { from: Origin::Elsewhere, ..answer(404, body) }.is_404_without_code(), "{body}");
         }
         assert!(!answer(404, r#"{"errors":[{"message":"no"},{"code":"DENIED"}]}"#).is_404_without_code());
@@ -262,7 +294,7 @@ mod tests {
         let secrets = [Secret::new("a<b>cdef"), Secret::new("hunter2")];
         assert_eq!(answer(403, "<p>a<b>cdef</p>").words(&secrets), ": ***");
         assert_eq!(answer(403, "<p>a&lt;b&gt;cdef</p>").words(&secrets), ": ***");
-        let cut = Answer { cut: Some("reset".to_owned()), ..answer(403, "{\"token\":\"hunte") };
+        let cut = Answer { cut: Some(Unread::Cut("reset".to_owned())), ..answer(403, "{\"token\":\"hunte") };
         assert_eq!(cut.words(&secrets), ": {\"token\":\"*** (the body is cut: reset)");
         let no_login = Answer { no_login: Some("hunter2".to_owned()), ..answer(403, "") };
         assert_eq!(no_login.words(&secrets), " (no other login: ***)");

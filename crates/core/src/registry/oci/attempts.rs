@@ -16,13 +16,14 @@ pub(super) const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), 
 /// The attempts of one request. They are kept outside of the future that makes them, so that their results remain after
 /// a timeout.
 #[derive(Debug)]
-pub(super) struct Attempts<'a> {
-    options: &'a OciOptions,
+pub(super) struct Attempts {
+    retries: u32,
+    max_retry_after: Duration,
     /// The time at which the request ends.
     pub(super) deadline: Instant,
     /// The number of attempts that failed.
     pub(super) failed: u32,
-    /// True while a put has no answer, so that it may be carried out.
+    /// True while a request has no answer, so that it may be carried out.
     pub(super) in_flight: bool,
     /// The answer whose body is being read.
     pub(super) arriving: Option<Answer>,
@@ -32,9 +33,11 @@ pub(super) struct Attempts<'a> {
     pub(super) last: Option<Error>,
 }
 
-impl<'a> Attempts<'a> {
-    pub(super) fn new(options: &'a OciOptions, deadline: Instant) -> Attempts<'a> {
-        Attempts { options, deadline, failed: 0, in_flight: false, arriving: None, answered: None, last: None }
+impl Attempts {
+    pub(super) fn new(options: &OciOptions, deadline: Instant) -> Attempts {
+        let OciOptions { retries, max_retry_after, .. } = *options;
+        let (failed, in_flight, arriving, answered, last) = (0, false, None, None, None);
+        Attempts { retries, max_retry_after, deadline, failed, in_flight, arriving, answered, last }
     }
 
     /// Records the error of an attempt, and returns the error to use if there is no other attempt. A lost connection or
@@ -56,7 +59,7 @@ impl<'a> Attempts<'a> {
     /// more time.
     pub(super) async fn retry(&mut self, error: Error, asked: Option<Duration>) -> Result<()> {
         self.failed += 1;
-        if self.failed > self.options.retries {
+        if self.failed > self.retries {
             return Err(self.note(error));
         }
         self.wait(error, asked, self.failed).await
@@ -67,12 +70,12 @@ impl<'a> Attempts<'a> {
         let error = self.note(error);
         let time = asked.unwrap_or_else(|| BACKOFF.pause(failed));
         let left = self.deadline.saturating_duration_since(Instant::now());
-        if time < left && time <= self.options.max_retry_after {
+        if time < left && time <= self.max_retry_after {
             tokio::time::sleep(time).await;
             return Ok(());
         }
         let Some(asked) = asked else { return Err(error) };
-        let most = left.min(self.options.max_retry_after).as_secs_f64();
+        let most = left.min(self.max_retry_after).as_secs_f64();
         let why = format!("at most {most:.1} s may be waited, and it asks to wait for {} s", asked.as_secs_f64());
         Err(and(ErrorKind::RegistryBusy, &error, &why))
     }

@@ -4,44 +4,33 @@
 //! authentication that the host requires. This is remembered for the host, so that later requests, also for other
 //! repositories, have the header from the start.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
-use reqwest::{RequestBuilder, Response, StatusCode, Url};
+use reqwest::{RequestBuilder, StatusCode, Url};
 use tokio::time::Instant;
 
 use super::answer::{Answer, Origin};
+use super::attempts::Attempts;
 use super::challenge::{Bearer, Challenge};
 use super::credentials::{Credentials, authorization, basic};
 use super::endpoint::{Endpoint, host_and_port};
-use super::options::{OciOptions, TokenScope};
-use super::outside;
-use super::secret::Secret;
-use super::token::Ask;
+use super::http::lock;
+use super::options::TokenScope;
 use super::words::and;
+use super::{outside, token};
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::Clients;
 
-/// The number of secrets that are remembered for redaction.
-const MAX_SECRETS: usize = 64;
 /// The longest time that a token is kept, even if its server names a longer one.
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// ECR answers an expired login with 403. A login younger than this has not expired, so a 403 to it is a real refusal.
 const MAY_HAVE_EXPIRED: Duration = Duration::from_secs(60);
 
-/// The challenges, credentials and tokens of registries.
-#[derive(Debug)]
-pub(super) struct Authenticator {
-    options: Arc<OciOptions>,
-    clients: Arc<Clients>,
-    hosts: Mutex<HashMap<String, Arc<Host>>>,
-    secrets: Mutex<VecDeque<Secret>>,
-}
-
+/// The challenge, the credentials and the tokens of one registry.
 #[derive(Debug, Default)]
-struct Host {
+pub(super) struct Host {
     challenge: Mutex<Option<Challenge>>,
     /// The credentials, and the time at which they were looked up.
     credentials: tokio::sync::Mutex<Option<(Credentials, Instant)>>,
@@ -64,54 +53,14 @@ struct Pass {
 /// The login of one request. It may be renewed once.
 #[derive(Debug)]
 pub(super) struct Login<'a> {
-    auth: &'a Authenticator,
-    host: Arc<Host>,
-    pub(super) endpoint: &'a Endpoint,
+    endpoint: &'a Endpoint<'a>,
     /// The access that the request needs.
     access: TokenScope,
-    /// The time at which the request ends.
-    deadline: Instant,
+    pub(super) attempts: &'a mut Attempts,
+    host: Arc<Host>,
     /// None if the host has not sent a challenge yet.
     pass: Option<Pass>,
     renewed: bool,
-}
-
-impl Authenticator {
-    pub(super) fn new(options: Arc<OciOptions>, clients: Arc<Clients>) -> Authenticator {
-        Authenticator { options, clients, hosts: Mutex::default(), secrets: Mutex::default() }
-    }
-
-    /// Every secret that was used, for redaction.
-    pub(super) fn secrets(&self) -> Vec<Secret> {
-        lock(&self.secrets).iter().cloned().collect()
-    }
-
-    fn keep(&self, used: impl IntoIterator<Item = Secret>) {
-        let mut secrets = lock(&self.secrets);
-        for secret in used {
-            if !secrets.contains(&secret) {
-                secrets.push_back(secret);
-            }
-        }
-        let over = secrets.len().saturating_sub(MAX_SECRETS);
-        secrets.drain(..over);
-    }
-
-    /// The login of a request that needs `access` and ends at `deadline`.
-    pub(super) async fn login<'a>(
-        &'a self,
-        endpoint: &'a Endpoint,
-        access: TokenScope,
-        deadline: Instant,
-    ) -> Result<Login<'a>> {
-        let host = lock(&self.hosts).entry(endpoint.repository.registry().to_owned()).or_default().clone();
-        let challenge = lock(&host.challenge).clone();
-        let mut login = Login { auth: self, host, endpoint, access, deadline, pass: None, renewed: false };
-        if let Some(challenge) = challenge {
-            login.pass = login.answer(&challenge).await?;
-        }
-        Ok(login)
-    }
 }
 
 impl Pass {
@@ -124,12 +73,44 @@ impl Pass {
     }
 }
 
-impl Login<'_> {
-    /// Sends a request. Only the registry itself gets the pass.
-    pub(super) async fn send(&self, request: RequestBuilder, to: Origin) -> reqwest::Result<Response> {
-        match &self.pass {
-            Some(pass) if to == Origin::Registry => request.header(AUTHORIZATION, pass.header.clone()).send().await,
-            _ => request.send().await,
+impl<'a> Login<'a> {
+    /// The login of a request that needs `access`.
+    pub(super) async fn new(
+        endpoint: &'a Endpoint<'a>,
+        access: TokenScope,
+        attempts: &'a mut Attempts,
+    ) -> Result<Login<'a>> {
+        let host = lock(&endpoint.http.hosts).entry(endpoint.repository.registry().to_owned()).or_default().clone();
+        let challenge = lock(&host.challenge).clone();
+        let mut login = Login { endpoint, access, attempts, host, pass: None, renewed: false };
+        if let Some(challenge) = challenge {
+            login.pass = login.answer(&challenge).await?;
+        }
+        Ok(login)
+    }
+
+    /// The answer to a request, which is sent once more if another login may change the answer. Only the registry
+    /// itself gets the login. The inner error is that of a request without an answer.
+    pub(super) async fn exchange(
+        &mut self,
+        to: Origin,
+        limit: Option<usize>,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<reqwest::Result<Answer>> {
+        loop {
+            let pass = self.pass.iter().filter(|_| to == Origin::Registry);
+            let request = pass.fold(request(), |request, pass| request.header(AUTHORIZATION, pass.header.clone()));
+            self.attempts.in_flight = true;
+            let sent = request.send().await;
+            // Every answer below either ends the request, or means that it was not carried out.
+            self.attempts.in_flight = false;
+            let mut answer = match sent {
+                Ok(response) => Answer::of(response, to, limit, &mut self.attempts.arriving).await,
+                Err(error) => return Ok(Err(error)),
+            };
+            if !self.renew(&mut answer).await? {
+                return Ok(Ok(answer));
+            }
         }
     }
 
@@ -139,7 +120,7 @@ impl Login<'_> {
     /// If there is no other pass, then a 403 is the registry's answer to the request itself, and its `no_login` gets
     /// the reason. A 401 is then an error, which includes the registry's words: REGISTRY_DENIED if there are no (other)
     /// credentials.
-    pub(super) async fn renew(&mut self, answer: &mut Answer) -> Result<bool> {
+    async fn renew(&mut self, answer: &mut Answer) -> Result<bool> {
         let may_help = match answer.status {
             StatusCode::UNAUTHORIZED => true,
             StatusCode::FORBIDDEN => self.pass.as_ref().is_some_and(|pass| pass.since.elapsed() > MAY_HAVE_EXPIRED),
@@ -158,7 +139,7 @@ impl Login<'_> {
                 answer.no_login = Some(error.to_string());
                 Ok(false)
             }
-            Err(error) => Err(match answer.words(&self.auth.secrets()) {
+            Err(error) => Err(match answer.words(&self.endpoint.http.secrets()) {
                 words if words.is_empty() => error,
                 words => and(error.kind(), &error, &format!("the registry answered 401{words}")),
             }),
@@ -215,30 +196,31 @@ impl Login<'_> {
             let header = authorization("Bearer", token)?;
             return Ok(Pass::new(header, TokenScope::PullPush, Instant::now(), LONGEST_LIFE));
         }
-        let realm = self.realm(&asked.realm).await?;
-        let (clients, options, least) = (&self.auth.clients, &self.auth.options, self.access);
-        let most = options.access.max(least);
-        let mut refused = None;
-        for access in if least < most { vec![most, least] } else { vec![most] } {
-            let (service, scope) = (asked.service.as_deref(), asked.scope_of(self.endpoint.repository.path(), access));
-            let secrets = self.auth.secrets();
-            let ask = Ask { clients, options, realm: &realm, service, scope, credentials: &credentials, secrets };
-            match ask.token(self.deadline).await {
-                Ok((token, life)) => {
-                    let header = authorization("Bearer", &token)?;
-                    self.auth.keep([token]);
-                    return Ok(Pass::new(header, access, Instant::now(), life));
-                }
-                Err(error) if error.kind() == ErrorKind::RegistryDenied => refused = refused.or(Some(error)),
-                Err(error) => return Err(error),
+        let (http, realm) = (self.endpoint.http, self.realm(&asked.realm).await?);
+        let most = http.options.access.max(self.access);
+        let ask = async |access| {
+            let scope = asked.scope_of(self.endpoint.repository.path(), access);
+            let service = asked.service.as_deref();
+            let (token, life) =
+                token::fetch(http, &realm, service, &scope, &credentials, self.attempts.deadline).await?;
+            let header = authorization("Bearer", &token)?;
+            http.keep(vec![token]);
+            Ok::<Pass, Error>(Pass::new(header, access, Instant::now(), life))
+        };
+        match ask(most).await {
+            Err(refused) if refused.kind() == ErrorKind::RegistryDenied && self.access < most => {
+                ask(self.access).await.map_err(|error| match error.kind() {
+                    ErrorKind::RegistryDenied => refused,
+                    _ => error,
+                })
             }
+            asked => asked,
         }
-        Err(refused.unwrap_or_else(|| self.denied("it gives no token")))
     }
 
     /// The URL of the token server, if it may be asked.
     async fn realm(&self, realm: &str) -> Result<Url> {
-        let realms = &self.auth.options.realms;
+        let (base, realms) = (&self.endpoint.base, &self.endpoint.http.options.realms);
         let named = |url: &Url| {
             realms.contains(&host_and_port(url)) || url.host_str().is_some_and(|host| realms.contains(host))
         };
@@ -247,9 +229,9 @@ impl Login<'_> {
             let message = format!("the token server \"{host}\" is not asked: {why}; if it is right, allow it by name");
             Error::new(ErrorKind::RegistryDenied, message).with_context("realm", host)
         };
-        let url = outside::realm(&self.endpoint.base, realm, named).map_err(refused)?;
+        let url = outside::realm(base, realm, named).map_err(refused)?;
         if !named(&url) {
-            outside::addresses(&self.endpoint.base, &url).await.map_err(refused)?;
+            outside::addresses(base, &url).await.map_err(refused)?;
         }
         Ok(url)
     }
@@ -261,16 +243,17 @@ impl Login<'_> {
         if let (Some(known), None) = (known.as_ref(), &self.pass) {
             return Ok(known.clone());
         }
-        let (options, registry) = (self.auth.options.clone(), self.endpoint.repository.registry().to_owned());
+        let (options, registry) = (&self.endpoint.http.options, self.endpoint.repository.registry().to_owned());
         let found = match options.credentials.get(&registry) {
             Some(given) => given.clone(),
             None => {
-                tokio::task::spawn_blocking(move || options.lookup.find(&registry, options.docker_config.as_deref()))
+                let (lookup, docker_config) = (options.lookup, options.docker_config.clone());
+                tokio::task::spawn_blocking(move || lookup.find(&registry, docker_config.as_deref()))
                     .await
                     .map_err(|_| Error::new(ErrorKind::InternalFault, "the look-up of credentials did not end"))??
             }
         };
-        self.auth.keep(found.secrets());
+        self.endpoint.http.keep(found.secrets());
         Ok(known.insert((found, Instant::now())).clone())
     }
 
@@ -278,9 +261,4 @@ impl Login<'_> {
         let registry = self.endpoint.repository.registry();
         Error::new(ErrorKind::RegistryDenied, format!("{registry} gives no access: {why}"))
     }
-}
-
-/// The values behind a poisoned lock are replaced as a whole, so they are still valid.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,6 +6,7 @@ use reqwest::{Method, StatusCode, Url};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::Answer;
+use super::attempts::Attempts;
 use super::auth::Login;
 use super::clients::{describe, request};
 use super::endpoint::Endpoint;
@@ -39,15 +40,15 @@ pub(super) async fn fetch(
 
 /// The bytes of a blob, at most `limit`; without a limit, only its existence counts. None if it is proven absent.
 async fn look(http: &Http, repository: &Repository, digest: &Digest, limit: Option<usize>) -> Result<Option<Bytes>> {
-    let endpoint = Endpoint::of(repository, &http.options)?;
+    let endpoint = Endpoint::of(http, repository)?;
     let url = endpoint.url(&format!("blobs/{digest}"))?;
     let method = if limit.is_some() { Method::GET } else { Method::HEAD };
     let mut read = Read { endpoint: &endpoint, method, url, accept: None, limit };
-    let answer = http.read(&mut read, http.deadline()).await?;
+    let answer = read.answer(http.deadline()).await?;
     match answer.status {
         StatusCode::OK => Ok(Some(answer.body.freeze())),
         _ if answer.proves_absence(&ABSENT) => Ok(None),
-        _ => Err(answer.unusable(&http.auth.secrets())),
+        _ => Err(answer.unusable(&http.secrets())),
     }
 }
 
@@ -69,49 +70,46 @@ pub(super) async fn push(http: &Http, repository: &Repository, bytes: Bytes) -> 
 }
 
 async fn upload(http: &Http, repository: &Repository, bytes: Bytes, digest: &Digest, deadline: Instant) -> Result<()> {
-    let endpoint = Endpoint::of(repository, &http.options)?;
-    let mut login = http.auth.login(&endpoint, TokenScope::PullPush, deadline).await?;
+    let endpoint = Endpoint::of(http, repository)?;
+    let mut attempts = Attempts::new(&http.options, deadline);
+    let mut login = Login::new(&endpoint, TokenScope::PullPush, &mut attempts).await?;
     let begin = endpoint.url("blobs/uploads/")?;
-    let begun = send(http, &mut login, Method::POST, &begin, Bytes::new(), StatusCode::ACCEPTED).await?;
+    let begun = send(&endpoint, &mut login, Method::POST, &begin, Bytes::new(), StatusCode::ACCEPTED).await?;
     let location =
         begun.header(LOCATION).ok_or_else(|| unavailable("the registry began an upload without a Location"))?;
     let target =
         begin.join(location).map_err(|_| unavailable("the registry's answer to the upload could not be read"))?;
-    let mut target = http.allowed(&endpoint, &begin, target).await?;
+    let mut target = endpoint.allowed(&begin, target).await?;
     target.query_pairs_mut().append_pair("digest", &digest.to_string());
-    send(http, &mut login, Method::PUT, &target, bytes, StatusCode::CREATED).await.map(|_| ())
+    send(&endpoint, &mut login, Method::PUT, &target, bytes, StatusCode::CREATED).await.map(|_| ())
 }
 
-/// The answer to a request of an upload, if it has the wanted status. The request is sent again if another login may
-/// change the answer: it was refused, and a blob that is sent twice is the same blob.
+/// The answer to a request of an upload, if it has the wanted status. The request may be sent again with another login:
+/// it was refused, and a blob that is sent twice is the same blob.
 async fn send(
-    http: &Http,
+    endpoint: &Endpoint<'_>,
     login: &mut Login<'_>,
     method: Method,
     url: &Url,
     body: Bytes,
     wanted: StatusCode,
 ) -> Result<Answer> {
-    let from = login.endpoint.origin(url);
-    loop {
-        let mut request = request(&http.uploads, method.clone(), url).body(body.clone());
-        if !body.is_empty() {
-            request = request.header(CONTENT_TYPE, "application/octet-stream");
+    let http = endpoint.http;
+    let build = || {
+        let request = request(&http.uploads, method.clone(), url).body(body.clone());
+        match body.is_empty() {
+            true => request,
+            false => request.header(CONTENT_TYPE, "application/octet-stream"),
         }
-        let response = login.send(request, from).await.map_err(|e| http.unavailable(url, &describe(e)))?;
-        if response.status() == wanted {
-            return Ok(Answer::head(&response, from));
-        }
-        let mut answer = Answer::error_of(response, from, &mut None).await;
-        if login.renew(&mut answer).await? {
-            continue;
-        }
-        let kind = match answer.kind_of_error() {
-            ErrorKind::RegistryUnavailable if answer.status.is_client_error() => ErrorKind::RegistryRefused,
-            kind => kind,
-        };
-        return Err(answer.error(kind, &http.auth.secrets()));
-    }
+    };
+    let sent = login.exchange(endpoint.origin(url), None, build).await?;
+    let answer = sent.map_err(|e| http.unavailable(url, &describe(e)))?;
+    let kind = match answer.kind_of_error() {
+        _ if answer.status == wanted => return Ok(answer),
+        ErrorKind::RegistryUnavailable if answer.status.is_client_error() => ErrorKind::RegistryRefused,
+        kind => kind,
+    };
+    Err(answer.error(kind, &http.secrets()))
 }
 
 fn unavailable(why: &str) -> Error {

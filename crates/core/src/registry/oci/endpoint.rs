@@ -1,25 +1,28 @@
-//! `Endpoint`: the URL of a repository's registry.
+//! `Endpoint`: a repository, and the URL of its registry.
 
 use reqwest::Url;
 
 use super::answer::Origin;
-use super::options::{OciOptions, Scheme};
+use super::http::Http;
+use super::options::Scheme;
+use super::outside;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::is_loopback;
 use crate::value::Repository;
 
 /// A repository and the URL at which its registry answers.
-#[derive(Clone, Debug)]
-pub(super) struct Endpoint {
+#[derive(Debug)]
+pub(super) struct Endpoint<'a> {
+    pub(super) http: &'a Http,
     /// The repository as the caller wrote it. Credentials belong to the registry of this name.
-    pub(super) repository: Repository,
+    pub(super) repository: &'a Repository,
     /// `scheme://host[:port]/v2/<path>/`.
     pub(super) base: Url,
 }
 
-impl Endpoint {
+impl<'a> Endpoint<'a> {
     /// The endpoint of `repository`. VALUE_INVALID if a URL cannot have its host.
-    pub(super) fn of(repository: &Repository, options: &OciOptions) -> Result<Endpoint> {
+    pub(super) fn of(http: &'a Http, repository: &'a Repository) -> Result<Endpoint<'a>> {
         let registry = repository.registry();
         // Docker Hub's registry answers at another host than the one in its name.
         let host = match registry {
@@ -32,12 +35,12 @@ impl Endpoint {
             })
         };
         let https = url("https")?;
-        let is_plain = match options.schemes.get(registry) {
+        let is_plain = match http.options.schemes.get(registry) {
             Some(scheme) => *scheme == Scheme::Http,
             None => https.host_str().is_some_and(is_loopback),
         };
         let base = if is_plain { url("http")? } else { https };
-        Ok(Endpoint { repository: repository.clone(), base })
+        Ok(Endpoint { http, repository, base })
     }
 
     /// The URL of a resource in the repository, such as `manifests/prod` or `tags/list?n=2`.
@@ -51,6 +54,18 @@ impl Endpoint {
     pub(super) fn origin(&self, url: &Url) -> Origin {
         if self.base.origin() == url.origin() { Origin::Registry } else { Origin::Elsewhere }
     }
+
+    /// The URL `to`, which an answer names, if it may be requested: never from https to http, never further inside a
+    /// network.
+    pub(super) async fn allowed(&self, from: &Url, to: Url) -> Result<Url> {
+        let refused = |why: String| {
+            let (from, to) = (host_and_port(from), host_and_port(&to));
+            Error::new(ErrorKind::RegistryUnavailable, format!("{from} points at {to}, which is not asked: {why}"))
+        };
+        outside::redirect(from, &to).map_err(refused)?;
+        outside::addresses(&self.base, &to).await.map_err(refused)?;
+        Ok(to)
+    }
 }
 
 /// `host` or `host:port`.
@@ -63,10 +78,12 @@ pub(super) fn host_and_port(url: &Url) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::options::OciOptions;
     use super::*;
 
     fn base(repository: &str, options: &OciOptions) -> String {
-        Endpoint::of(&repository.parse().unwrap(), options).unwrap().base.to_string()
+        let http = Http::new(options.clone()).unwrap();
+        Endpoint::of(&http, &repository.parse().unwrap()).unwrap().base.to_string()
     }
 
     #[test]
@@ -91,7 +108,8 @@ mod tests {
 
     #[test]
     fn a_digest_is_a_part_of_the_path() {
-        let endpoint = Endpoint::of(&"reg.io/a".parse().unwrap(), &OciOptions::new()).unwrap();
+        let (http, repository) = (Http::new(OciOptions::new()).unwrap(), "reg.io/a".parse().unwrap());
+        let endpoint = Endpoint::of(&http, &repository).unwrap();
         assert_eq!(endpoint.url("manifests/sha256:00").unwrap().as_str(), "https://reg.io/v2/a/manifests/sha256:00");
         assert_eq!(endpoint.origin(&"https://reg.io/x".parse().unwrap()), Origin::Registry);
         for other in ["http://reg.io/x", "https://reg.io:444/", "https://a.reg.io/"] {

@@ -6,8 +6,9 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{Answer, Origin};
+use super::answer::{Answer, Origin, Unread};
 use super::attempts::{Attempts, BACKOFF};
+use super::auth::Login;
 use super::clients::{describe, request};
 use super::endpoint::Endpoint;
 use super::http::Http;
@@ -30,7 +31,8 @@ pub(super) async fn put(http: &Http, reference: &Reference, manifest: &Manifest,
     match attempts.arriving.take() {
         // The status decides without the rest of the body.
         Some(arriving) => {
-            verdict(http, &Answer { cut: Some(format!("no whole answer within {time} s")), ..arriving }, manifest)
+            let late = Unread::Cut(format!("no whole answer within {time} s"));
+            verdict(http, &Answer { cut: Some(late), ..arriving }, manifest)
         }
         None if attempts.in_flight => Put::Unknown(ambiguous(format!("no answer within {time} s"))),
         None => {
@@ -41,46 +43,32 @@ pub(super) async fn put(http: &Http, reference: &Reference, manifest: &Manifest,
 }
 
 /// The end of the put. An error means that it was refused.
-async fn put_until(
-    http: &Http,
-    reference: &Reference,
-    manifest: &Manifest,
-    attempts: &mut Attempts<'_>,
-) -> Result<Put> {
-    let endpoint = Endpoint::of(reference.repository(), &http.options)?;
+async fn put_until(http: &Http, reference: &Reference, manifest: &Manifest, attempts: &mut Attempts) -> Result<Put> {
+    let endpoint = Endpoint::of(http, reference.repository())?;
     let url = endpoint.url(&format!("manifests/{}", reference.target()))?;
     let media_type = HeaderValue::from_str(manifest.media_type().as_str())
         .map_err(|_| Error::new(ErrorKind::ManifestUnsupported, "the media type cannot be sent in a header"))?;
-    let mut login = http.auth.login(&endpoint, TokenScope::PullPush, attempts.deadline).await?;
+    let mut login = Login::new(&endpoint, TokenScope::PullPush, attempts).await?;
     let mut busy = 0;
     loop {
-        let request = request(&http.clients, Method::PUT, &url).header(CONTENT_TYPE, media_type.clone());
-        attempts.in_flight = true;
-        let sent = login.send(request.body(manifest.bytes().clone()), Origin::Registry).await;
-        // Every answer below either ends the put, or means that it was not carried out.
-        attempts.in_flight = false;
-        let response = match sent {
-            Ok(response) => response,
+        let build = || {
+            let request = request(&http.clients, Method::PUT, &url).header(CONTENT_TYPE, media_type.clone());
+            request.body(manifest.bytes().clone())
+        };
+        let answer = match login.exchange(Origin::Registry, None, build).await? {
+            Ok(answer) => answer,
             Err(error) if error.is_connect() => {
-                attempts.retry(http.unavailable(&url, &describe(error)), None).await?;
+                login.attempts.retry(http.unavailable(&url, &describe(error)), None).await?;
                 continue;
             }
-            Err(error) => return Ok(Put::Unknown(ambiguous(show(&describe(error), &http.auth.secrets())))),
+            Err(error) => return Ok(Put::Unknown(ambiguous(show(&describe(error), &http.secrets())))),
         };
-        let mut answer = if response.status().is_success() {
-            Answer::head(&response, Origin::Registry)
-        } else {
-            Answer::error_of(response, Origin::Registry, &mut attempts.arriving).await
-        };
-        if login.renew(&mut answer).await? {
-            continue;
-        }
         match verdict(http, &answer, manifest) {
             Put::Refused(error) if answer.status == StatusCode::TOO_MANY_REQUESTS => {
                 busy += 1;
                 // Some registries answer "at once" every time, so wait at least the back-off.
                 let asked = answer.asked_wait().map(|asked| asked.max(BACKOFF.pause(busy)));
-                attempts.wait(error, asked, busy).await?;
+                login.attempts.wait(error, asked, busy).await?;
             }
             verdict => return Ok(verdict),
         }
@@ -90,7 +78,7 @@ async fn put_until(
 /// Classifies an answer by its status only. Vendors answer a put to an immutable tag with 400, 403, 405, 409 or 412,
 /// with their own codes, HTML pages or no body, and all of these mean that the put was not carried out.
 fn verdict(http: &Http, answer: &Answer, manifest: &Manifest) -> Put {
-    let error = |kind| answer.error(kind, &http.auth.secrets());
+    let error = |kind| answer.error(kind, &http.secrets());
     match answer.status.as_u16() {
         // Accept 200 and 202 as well as 201, because the tag is read back in any case.
         200..=299 => echo(answer, manifest).map_or_else(Put::Unknown, |()| Put::Applied),

@@ -30,8 +30,7 @@ pub(super) const DIGEST_HEADER: &str = "docker-content-digest";
 
 /// One look for a manifest.
 struct Look<'a> {
-    http: &'a Http,
-    endpoint: Endpoint,
+    endpoint: Endpoint<'a>,
     reference: &'a Reference,
     deadline: Instant,
 }
@@ -58,8 +57,7 @@ pub(super) async fn fetch(http: &Http, reference: &Reference) -> Result<Option<M
 
 impl<'a> Look<'a> {
     fn new(http: &'a Http, reference: &'a Reference) -> Result<Look<'a>> {
-        let endpoint = Endpoint::of(reference.repository(), &http.options)?;
-        Ok(Look { http, endpoint, reference, deadline: http.deadline() })
+        Ok(Look { endpoint: Endpoint::of(http, reference.repository())?, reference, deadline: http.deadline() })
     }
 
     async fn get(&self) -> Result<Option<Manifest>> {
@@ -71,7 +69,7 @@ impl<'a> Look<'a> {
     async fn ask(&self, method: Method) -> Result<(Method, Answer)> {
         let url = self.endpoint.url(&format!("manifests/{}", self.reference.target()))?;
         let mut read = Read { endpoint: &self.endpoint, method, url, accept: Some(ACCEPT), limit: Some(MAX_MANIFEST) };
-        let answer = self.http.read(&mut read, self.deadline).await?;
+        let answer = read.answer(self.deadline).await?;
         Ok((read.method, answer))
     }
 
@@ -81,14 +79,14 @@ impl<'a> Look<'a> {
             StatusCode::OK => manifest_of(answer, self.reference.target()).map(Some),
             _ if answer.proves_absence(&ABSENT) => Ok(None),
             _ if answer.is_404_without_code() => self.confirm_absence(&answer).await.map(|()| None),
-            _ => Err(answer.unusable(&self.http.auth.secrets())),
+            _ => Err(answer.unusable(&self.endpoint.http.secrets())),
         }
     }
 
     /// Reads the tag list of the repository after a 404 without a code, because such a 404 does not prove that the tag
     /// is absent. A list has no digests, so a digest is absent only if the whole repository is.
     async fn confirm_absence(&self, answer: &Answer) -> Result<()> {
-        let listed = tags::listed(self.http, &self.endpoint, Some(self.deadline)).await;
+        let listed = tags::listed(&self.endpoint, Some(self.deadline)).await;
         let why = match (listed, self.reference.target()) {
             (Ok(None), _) => return Ok(()),
             (Ok(Some(tags)), Target::Tag(tag)) if !tags.contains(tag) => return Ok(()),
@@ -96,7 +94,7 @@ impl<'a> Look<'a> {
             (Ok(Some(_)), Target::Digest(_)) => "without a code that does not prove a digest absent".to_owned(),
             (Err(error), _) => format!("its list of tags, which could prove the absence, cannot be read: {error}"),
         };
-        let error = answer.unusable(&self.http.auth.secrets());
+        let error = answer.unusable(&self.endpoint.http.secrets());
         Err(and(error.kind(), &error, &why))
     }
 }

@@ -25,13 +25,12 @@ const MAX_TAGS: usize = 1_000_000;
 /// Every tag of a repository, each once. `Link` targets are followed as given; credentials are sent only to the
 /// registry.
 pub(super) async fn list(http: &Http, repository: &Repository) -> Result<Vec<Tag>> {
-    let endpoint = Endpoint::of(repository, &http.options)?;
-    let listed = listed(http, &endpoint, None).await?;
+    let listed = listed(&Endpoint::of(http, repository)?, None).await?;
     Ok(listed.into_iter().flatten().collect())
 }
 
 /// Every tag of a repository; none if the repository is proven absent. Without `end`, each page has its own deadline.
-pub(super) async fn listed(http: &Http, endpoint: &Endpoint, end: Option<Instant>) -> Result<Option<BTreeSet<Tag>>> {
+pub(super) async fn listed(endpoint: &Endpoint<'_>, end: Option<Instant>) -> Result<Option<BTreeSet<Tag>>> {
     let mut url = endpoint.url(&format!("tags/list?n={PAGE}"))?;
     let mut seen = BTreeSet::new();
     let mut tags = BTreeSet::new();
@@ -39,30 +38,30 @@ pub(super) async fn listed(http: &Http, endpoint: &Endpoint, end: Option<Instant
         if !seen.insert(url.clone()) || seen.len() > MAX_PAGES {
             return Err(unusable(format!("page {} was listed before, or there is no end", seen.len())));
         }
-        let mut answer = page(http, endpoint, &url, end).await?;
+        let mut answer = page(endpoint, &url, end).await?;
         if seen.len() == 1 && answer.status == StatusCode::BAD_REQUEST {
             // The registry refused this page size (PAGINATION_NUMBER_INVALID), so let it choose one.
             url = endpoint.url("tags/list")?;
-            answer = page(http, endpoint, &url, end).await?;
+            answer = page(endpoint, &url, end).await?;
         }
         match answer.status {
             StatusCode::OK => tags.extend(tags_of(&answer)?),
             // Only a 404 on page 1 proves that the repository does not exist.
             _ if seen.len() == 1 && answer.proves_absence(&["NAME_UNKNOWN", "NOT_FOUND"]) => return Ok(None),
-            _ => return Err(answer.unusable(&http.auth.secrets())),
+            _ => return Err(answer.unusable(&endpoint.http.secrets())),
         }
         if tags.len() > MAX_TAGS {
             return Err(unusable(format!("more than {MAX_TAGS} tags")));
         }
         let Some(target) = next(&answer)? else { return Ok(Some(tags)) };
         let following = url.join(&target).map_err(|e| unusable(format!("its Link is not a URL: {e}")))?;
-        url = http.allowed(endpoint, &url, following).await?;
+        url = endpoint.allowed(&url, following).await?;
     }
 }
 
-async fn page(http: &Http, endpoint: &Endpoint, url: &Url, end: Option<Instant>) -> Result<Answer> {
+async fn page(endpoint: &Endpoint<'_>, url: &Url, end: Option<Instant>) -> Result<Answer> {
     let mut read = Read { endpoint, method: Method::GET, url: url.clone(), accept: None, limit: Some(MAX_PAGE_BYTES) };
-    http.read(&mut read, end.unwrap_or_else(|| http.deadline())).await
+    read.answer(end.unwrap_or_else(|| endpoint.http.deadline())).await
 }
 
 fn tags_of(answer: &Answer) -> Result<Vec<Tag>> {
