@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
+use jiff::SignedDuration;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{AsHeaderName, CONTENT_ENCODING, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 
-use super::clients::describe;
+use super::http::describe;
 use super::secret::{Secret, redact, redact_end};
 use super::words::{Said, show, text_of};
 use crate::error::{Error, ErrorKind};
@@ -192,17 +193,8 @@ fn wait_of_header(value: &str, now: Timestamp) -> Option<Duration> {
 fn wait_of_message(message: &str) -> Option<Duration> {
     let lower = message.to_ascii_lowercase();
     let (_, after) = lower.split_once("retry-after:")?;
-    let after = after.trim_start();
-    let end = after.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(after.len());
-    let (number, unit) = after.split_at_checked(end)?;
-    let number = number.parse::<f64>().ok()?;
-    let seconds = match unit {
-        _ if unit.starts_with("ms") => number / 1e3,
-        _ if unit.starts_with("µs") || unit.starts_with("us") => number / 1e6,
-        _ if unit.starts_with('s') => number,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(seconds).ok()
+    let duration = after.trim_start().split([' ', ',', ';']).next()?;
+    duration.parse::<SignedDuration>().ok()?.try_into().ok()
 }
 
 #[cfg(test)]

@@ -9,22 +9,22 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
-use reqwest::{RequestBuilder, StatusCode, Url};
+use reqwest::{RequestBuilder, StatusCode};
 use tokio::time::Instant;
 
 use super::answer::{Answer, Origin};
 use super::attempts::Attempts;
-use super::challenge::{Bearer, Challenge};
+use super::challenge::Challenge;
 use super::credentials::{Credentials, authorization, basic};
-use super::endpoint::{Endpoint, host_and_port};
+use super::endpoint::Endpoint;
 use super::http::lock;
 use super::options::TokenScope;
+use super::secret::Secret;
 use super::words::and;
-use super::{outside, token};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The longest time that a token is kept, even if its server names a longer one.
-const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// ECR answers an expired login with 403. A login younger than this has not expired, so a 403 to it is a real refusal.
 const MAY_HAVE_EXPIRED: Duration = Duration::from_secs(60);
 
@@ -41,7 +41,7 @@ pub(super) struct Host {
 
 /// The authentication of a request.
 #[derive(Clone, Debug)]
-struct Pass {
+pub(super) struct Pass {
     /// The `Authorization` header.
     header: HeaderValue,
     access: TokenScope,
@@ -53,9 +53,9 @@ struct Pass {
 /// The login of one request. It may be renewed once.
 #[derive(Debug)]
 pub(super) struct Login<'a> {
-    endpoint: &'a Endpoint<'a>,
+    pub(super) endpoint: &'a Endpoint<'a>,
     /// The access that the request needs.
-    access: TokenScope,
+    pub(super) access: TokenScope,
     pub(super) attempts: &'a mut Attempts,
     host: Arc<Host>,
     /// None if the host has not sent a challenge yet.
@@ -70,6 +70,11 @@ impl Pass {
         let life = life.min(LONGEST_LIFE);
         let until = since + life.saturating_sub((life / 10).min(Duration::from_secs(5)));
         Pass { header, access, since, until }
+    }
+
+    /// The pass of a token that was issued now.
+    pub(super) fn bearer(token: &Secret, access: TokenScope, life: Duration) -> Result<Pass> {
+        Ok(Pass::new(authorization("Bearer", token)?, access, Instant::now(), life))
     }
 }
 
@@ -126,10 +131,9 @@ impl<'a> Login<'a> {
             StatusCode::FORBIDDEN => self.pass.as_ref().is_some_and(|pass| pass.since.elapsed() > MAY_HAVE_EXPIRED),
             _ => false,
         };
-        if self.renewed || !may_help || answer.from != Origin::Registry {
+        if !may_help || answer.from != Origin::Registry || std::mem::replace(&mut self.renewed, true) {
             return Ok(false);
         }
-        self.renewed = true;
         match self.new_pass(answer).await {
             Ok(pass) => {
                 self.pass = Some(pass);
@@ -149,11 +153,11 @@ impl<'a> Login<'a> {
     async fn new_pass(&self, answer: &Answer) -> Result<Pass> {
         let challenges: Vec<&str> =
             answer.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).collect();
-        let challenge = if challenges.is_empty() {
-            let known = lock(&self.host.challenge).clone();
-            known.ok_or_else(|| self.denied("it refuses the request and does not say how to authenticate"))?
-        } else {
-            Challenge::select(challenges)?
+        let known = lock(&self.host.challenge).clone();
+        let challenge = match known {
+            _ if !challenges.is_empty() => Challenge::select(challenges)?,
+            Some(known) => known,
+            None => return Err(self.denied("it refuses the request and does not say how to authenticate")),
         };
         *lock(&self.host.challenge) = Some(challenge.clone());
         let pass = self.answer(&challenge).await?;
@@ -188,57 +192,9 @@ impl<'a> Login<'a> {
         }
     }
 
-    /// Fetches a new token. It requests all access that a move needs at once; if that is refused and the request is a
-    /// read, it requests only `pull`.
-    async fn token(&self, asked: &Bearer) -> Result<Pass> {
-        let (credentials, _) = self.credentials().await?;
-        if let Credentials::RegistryToken(token) = &credentials {
-            let header = authorization("Bearer", token)?;
-            return Ok(Pass::new(header, TokenScope::PullPush, Instant::now(), LONGEST_LIFE));
-        }
-        let (http, realm) = (self.endpoint.http, self.realm(&asked.realm).await?);
-        let most = http.options.access.max(self.access);
-        let ask = async |access| {
-            let scope = asked.scope_of(self.endpoint.repository.path(), access);
-            let service = asked.service.as_deref();
-            let (token, life) =
-                token::fetch(http, &realm, service, &scope, &credentials, self.attempts.deadline).await?;
-            let header = authorization("Bearer", &token)?;
-            http.keep(vec![token]);
-            Ok::<Pass, Error>(Pass::new(header, access, Instant::now(), life))
-        };
-        match ask(most).await {
-            Err(refused) if refused.kind() == ErrorKind::RegistryDenied && self.access < most => {
-                ask(self.access).await.map_err(|error| match error.kind() {
-                    ErrorKind::RegistryDenied => refused,
-                    _ => error,
-                })
-            }
-            asked => asked,
-        }
-    }
-
-    /// The URL of the token server, if it may be asked.
-    async fn realm(&self, realm: &str) -> Result<Url> {
-        let (base, realms) = (&self.endpoint.base, &self.endpoint.http.options.realms);
-        let named = |url: &Url| {
-            realms.contains(&host_and_port(url)) || url.host_str().is_some_and(|host| realms.contains(host))
-        };
-        let refused = |why: String| {
-            let host = Url::parse(realm).map_or_else(|_| String::new(), |url| host_and_port(&url));
-            let message = format!("the token server \"{host}\" is not asked: {why}; if it is right, allow it by name");
-            Error::new(ErrorKind::RegistryDenied, message).with_context("realm", host)
-        };
-        let url = outside::realm(base, realm, named).map_err(refused)?;
-        if !named(&url) {
-            outside::addresses(base, &url).await.map_err(refused)?;
-        }
-        Ok(url)
-    }
-
     /// The credentials of the registry. They are looked up once, and again after a pass made from them was rejected,
     /// because a helper may have a new password by then.
-    async fn credentials(&self) -> Result<(Credentials, Instant)> {
+    pub(super) async fn credentials(&self) -> Result<(Credentials, Instant)> {
         let mut known = self.host.credentials.lock().await;
         if let (Some(known), None) = (known.as_ref(), &self.pass) {
             return Ok(known.clone());

@@ -1,27 +1,31 @@
-//! Reads: one GET or HEAD, with authentication, redirects, retries and limits.
+//! The HTTP client of registries, and reads: one GET or HEAD, with authentication, redirects, retries and limits.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use reqwest::header::{ACCEPT, LOCATION};
-use reqwest::{Method, Url};
+use reqwest::{Method, RequestBuilder, Url};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, Unread};
 use super::attempts::Attempts;
 use super::auth::{Host, Login};
-use super::clients::{clients, describe, request};
 use super::endpoint::{Endpoint, host_and_port};
 use super::options::{OciOptions, TokenScope};
 use super::secret::Secret;
 use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::Clients;
+use crate::http::{self, Clients};
+use crate::tls::{self, Trust};
 
 /// The largest number of redirects that one read follows.
 const MAX_REDIRECTS: usize = 5;
 /// The number of secrets that are remembered for redaction.
 const MAX_SECRETS: usize = 64;
+
+/// An idle connection is kept for this long for the next request.
+const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 
 /// The HTTP clients, their options, and the challenges, credentials and tokens of registries.
 #[derive(Debug)]
@@ -153,6 +157,42 @@ impl Read<'_> {
         }
         Err(http.unavailable(&url, &format!("more than {MAX_REDIRECTS} redirects")))
     }
+}
+
+/// The clients with these options. A registry may send nothing for `idle`.
+pub(super) fn clients(options: &OciOptions, idle: Duration) -> Result<Clients> {
+    let roots =
+        if options.ca_pem.is_empty() { Vec::new() } else { tls::certificates("the CA certificates", &options.ca_pem)? };
+    let clients = Clients::new(http::tls(Trust::Platform(roots))?, |builder| {
+        builder
+            .connect_timeout(options.connect_timeout)
+            .read_timeout(idle)
+            // Shorter than servers keep idle connections, so that a put does not use a connection that the server is
+            // closing.
+            .pool_idle_timeout(IDLE_CONNECTION)
+    });
+    clients
+        .map_err(|e| Error::new(ErrorKind::ConfigInvalid, format!("the HTTP client cannot be set up: {}", describe(e))))
+}
+
+/// A request to `url`, by the client for its host.
+pub(super) fn request(clients: &Clients, method: Method, url: &Url) -> RequestBuilder {
+    clients.to(url.host_str()).request(method, url.clone())
+}
+
+/// The text of reqwest's error and of its causes, without the URL, which may contain a signature.
+pub(super) fn describe(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(inner) = source {
+        let more = inner.to_string();
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = inner.source();
+    }
+    text
 }
 
 /// True if another attempt may get a different answer.

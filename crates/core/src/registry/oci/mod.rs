@@ -5,7 +5,6 @@ mod attempts;
 mod auth;
 mod blob;
 mod challenge;
-mod clients;
 mod credentials;
 mod cursor;
 mod endpoint;

@@ -61,15 +61,12 @@ pub(super) async fn addresses(registry: &Url, target: &Url) -> Result<(), String
     if registry.host_str() == target.host_str() {
         return Ok(());
     }
-    let inner = match zone(target).await {
-        Zone::Public => return Ok(()),
-        Zone::Never => return Err("its address is link-local, or of a metadata service".to_owned()),
-        inner => inner,
-    };
-    if inner > zone(registry).await {
-        return Err("its address is private, and the registry's is not".to_owned());
+    match zone(target).await {
+        Zone::Public => Ok(()),
+        Zone::Never => Err("its address is link-local, or of a metadata service".to_owned()),
+        inner if inner > zone(registry).await => Err("its address is private, and the registry's is not".to_owned()),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 async fn zone(url: &Url) -> Zone {

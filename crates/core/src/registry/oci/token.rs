@@ -5,14 +5,16 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
-use tokio::time::Instant;
 
 use super::answer::{Answer, Origin};
 use super::attempts::Attempts;
-use super::clients::{describe, request};
+use super::auth::{LONGEST_LIFE, Login, Pass};
+use super::challenge::Bearer;
 use super::credentials::{Credentials, basic};
 use super::endpoint::host_and_port;
-use super::http::Http;
+use super::http::{describe, request};
+use super::options::TokenScope;
+use super::outside;
 use super::secret::Secret;
 use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
@@ -22,83 +24,109 @@ const MAX_ANSWER: usize = 256 * 1024;
 /// The life of a token if its server does not name one (distribution specification).
 const DEFAULT_LIFE: Duration = Duration::from_secs(60);
 
-/// Asks the token server at `realm`, a URL that has been checked, until there is a token, the server refuses, or there
-/// are no more retries or no more time. Returns the token and its life.
-///
-/// REGISTRY_DENIED if the server refuses the credentials, REGISTRY_BUSY if it requests a longer wait than is allowed,
-/// CONFIG_INVALID if the user cannot be sent, REGISTRY_UNAVAILABLE for everything else.
-pub(super) async fn fetch(
-    http: &Http,
-    realm: &Url,
-    service: Option<&str>,
-    scope: &str,
-    credentials: &Credentials,
-    deadline: Instant,
-) -> Result<(Secret, Duration)> {
-    let (host, secrets) = (host_and_port(realm), http.secrets());
-    let failed = |kind, why: &str| {
-        Error::new(kind, format!("no token from {host} for {scope}: {why}")).with_context("realm", &host)
-    };
-    let mut attempts = Attempts::new(&http.options, deadline);
-    loop {
-        let sent = request_for(http, realm, service, scope, credentials)?.send().await;
-        let answer = match sent {
-            Ok(response) => Ok(Answer::of(response, Origin::Registry, Some(MAX_ANSWER), &mut None).await),
-            Err(error) => Err(describe(error)),
-        };
-        let (error, asked) = match answer {
-            Ok(Answer { status: StatusCode::OK, cut: None, body, .. }) => return token_of(&body),
-            Ok(Answer { status: StatusCode::OK, cut: Some(why), .. }) => {
-                (failed(ErrorKind::RegistryUnavailable, &format!("its answer cannot be read: {why}")), None)
+impl Login<'_> {
+    /// A new token. All access that a move needs is requested at once; if that is refused and the request is a read,
+    /// only `pull`.
+    pub(super) async fn token(&self, asked: &Bearer) -> Result<Pass> {
+        let (credentials, _) = self.credentials().await?;
+        if let Credentials::RegistryToken(token) = &credentials {
+            return Pass::bearer(token, TokenScope::PullPush, LONGEST_LIFE);
+        }
+        let most = self.endpoint.http.options.access.max(self.access);
+        match self.ask(asked, &credentials, most).await {
+            Err(refused) if refused.kind() == ErrorKind::RegistryDenied && self.access < most => {
+                let less = self.ask(asked, &credentials, self.access).await;
+                less.map_err(|error| if error.kind() == refused.kind() { refused } else { error })
             }
-            Ok(answer) => {
-                let kind = match (answer.status, credentials) {
-                    // OAuth 2 refuses credentials with 400 (RFC 6749, section 5.2).
-                    (StatusCode::BAD_REQUEST, Credentials::IdentityToken(_)) => ErrorKind::RegistryDenied,
-                    _ => answer.kind_of_error(),
-                };
-                let (status, words) = (answer.status.as_u16(), answer.words(&secrets));
-                let error = failed(kind, &format!("it answered {status}{words}")).with_context("status", status);
-                if status != 429 && !answer.status.is_server_error() {
-                    return Err(error);
-                }
-                (error, answer.asked_wait())
-            }
-            Err(why) => (failed(ErrorKind::RegistryUnavailable, &show(&why, &secrets)), None),
-        };
-        attempts.retry(error, asked).await?;
+            answer => answer,
+        }
     }
-}
 
-/// The request for a token. CONFIG_INVALID if the user cannot be sent.
-fn request_for(
-    http: &Http,
-    realm: &Url,
-    service: Option<&str>,
-    scope: &str,
-    credentials: &Credentials,
-) -> Result<RequestBuilder> {
-    let mut url = realm.clone();
-    if let Credentials::IdentityToken(token) = credentials {
-        // The form of a refresh request (RFC 6749, section 6).
-        url.set_query(None);
-        url.query_pairs_mut().extend_pairs([
-            ("grant_type", "refresh_token"),
-            ("service", service.unwrap_or_default()),
-            ("client_id", "tagwarden"),
-            ("scope", scope),
-            ("refresh_token", token.reveal()),
-        ]);
-        return Ok(request(&http.clients, Method::POST, realm)
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(url.query().unwrap_or_default().to_owned()));
+    /// Asks the token server until there is a token, the server refuses, or there are no more retries or no more time.
+    ///
+    /// REGISTRY_DENIED if the server refuses the credentials or must not be asked, REGISTRY_BUSY if it requests a longer
+    /// wait than is allowed, CONFIG_INVALID if the user cannot be sent, REGISTRY_UNAVAILABLE for everything else.
+    async fn ask(&self, asked: &Bearer, credentials: &Credentials, access: TokenScope) -> Result<Pass> {
+        let (http, realm) = (self.endpoint.http, self.realm(&asked.realm).await?);
+        let scope = asked.scope_of(self.endpoint.repository.path(), access);
+        let (host, secrets) = (host_and_port(&realm), http.secrets());
+        let failed = |kind, why: &str| {
+            Error::new(kind, format!("no token from {host} for {scope}: {why}")).with_context("realm", &host)
+        };
+        let mut attempts = Attempts::new(&http.options, self.attempts.deadline);
+        loop {
+            let answer = match self.request(&realm, asked, &scope, credentials)?.send().await {
+                Ok(response) => Ok(Answer::of(response, Origin::Registry, Some(MAX_ANSWER), &mut None).await),
+                Err(error) => Err(show(&describe(error), &secrets)),
+            };
+            let (error, asked) = match answer {
+                Ok(Answer { status: StatusCode::OK, cut: None, body, .. }) => {
+                    let (token, life) = token_of(&body)?;
+                    http.keep(vec![token.clone()]);
+                    return Pass::bearer(&token, access, life);
+                }
+                Ok(Answer { status: StatusCode::OK, cut: Some(why), .. }) => {
+                    (failed(ErrorKind::RegistryUnavailable, &format!("its answer cannot be read: {why}")), None)
+                }
+                Ok(answer) => {
+                    let kind = match (answer.status, credentials) {
+                        // OAuth 2 refuses credentials with 400 (RFC 6749, section 5.2).
+                        (StatusCode::BAD_REQUEST, Credentials::IdentityToken(_)) => ErrorKind::RegistryDenied,
+                        _ => answer.kind_of_error(),
+                    };
+                    let (status, words) = (answer.status.as_u16(), answer.words(&secrets));
+                    let error = failed(kind, &format!("it answered {status}{words}")).with_context("status", status);
+                    if !matches!(status, 429 | 500..=599) {
+                        return Err(error);
+                    }
+                    (error, answer.asked_wait())
+                }
+                Err(why) => (failed(ErrorKind::RegistryUnavailable, &why), None),
+            };
+            attempts.retry(error, asked).await?;
+        }
     }
-    url.query_pairs_mut()
-        .extend_pairs(service.map(|service| ("service", service)).into_iter().chain([("scope", scope)]));
-    let request = request(&http.clients, Method::GET, &url);
-    match credentials {
-        Credentials::Password { user, password } => Ok(request.header(AUTHORIZATION, basic(user, password)?)),
-        _ => Ok(request),
+
+    fn request(&self, realm: &Url, asked: &Bearer, scope: &str, credentials: &Credentials) -> Result<RequestBuilder> {
+        let (clients, service, mut url) = (&self.endpoint.http.clients, asked.service.as_deref(), realm.clone());
+        if let Credentials::IdentityToken(token) = credentials {
+            // The form of a refresh request (RFC 6749, section 6).
+            url.set_query(None);
+            url.query_pairs_mut().extend_pairs([
+                ("grant_type", "refresh_token"),
+                ("service", service.unwrap_or_default()),
+                ("client_id", "tagwarden"),
+                ("scope", scope),
+                ("refresh_token", token.reveal()),
+            ]);
+            let request = request(clients, Method::POST, realm).body(url.query().unwrap_or_default().to_owned());
+            return Ok(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded"));
+        }
+        let service = service.map(|service| ("service", service));
+        url.query_pairs_mut().extend_pairs(service.into_iter().chain([("scope", scope)]));
+        let request = request(clients, Method::GET, &url);
+        match credentials {
+            Credentials::Password { user, password } => Ok(request.header(AUTHORIZATION, basic(user, password)?)),
+            _ => Ok(request),
+        }
+    }
+
+    /// The URL of the token server, if it may be asked.
+    async fn realm(&self, realm: &str) -> Result<Url> {
+        let (base, realms) = (&self.endpoint.base, &self.endpoint.http.options.realms);
+        let named = |url: &Url| {
+            realms.contains(&host_and_port(url)) || url.host_str().is_some_and(|host| realms.contains(host))
+        };
+        let refused = |why: String| {
+            let host = Url::parse(realm).map_or_else(|_| String::new(), |url| host_and_port(&url));
+            let message = format!("the token server \"{host}\" is not asked: {why}; if it is right, allow it by name");
+            Error::new(ErrorKind::RegistryDenied, message).with_context("realm", host)
+        };
+        let url = outside::realm(base, realm, named).map_err(refused)?;
+        if !named(&url) {
+            outside::addresses(base, &url).await.map_err(refused)?;
+        }
+        Ok(url)
     }
 }
 
