@@ -5,8 +5,7 @@ mod walk;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Digest, Line};
@@ -69,13 +68,13 @@ impl Descriptor {
 
 /// The fields of a manifest that are read.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 pub(super) struct Body {
     #[serde(skip)]
     kind: Kind,
     schema_version: Option<u64>,
     media_type: Option<String>,
-    config: Option<Object<RawDescriptor>>,
+    config: Option<RawDescriptor>,
     #[serde(default, deserialize_with = "list")]
     layers: List,
     #[serde(default, deserialize_with = "list")]
@@ -83,7 +82,7 @@ pub(super) struct Body {
     #[serde(default, deserialize_with = "list")]
     blobs: List,
     fs_layers: Option<IgnoredAny>,
-    subject: Option<Object<RawDescriptor>>,
+    subject: Option<RawDescriptor>,
 }
 
 /// The kind of a manifest, by its media type; it decides which fields are read.
@@ -97,7 +96,7 @@ enum Kind {
 
 /// A field with a list of descriptors, if it is there. The list is none for `null`, which programs written in Go write
 /// for an empty list.
-type List = Option<Option<Vec<Object<RawDescriptor>>>>;
+type List = Option<Option<Vec<RawDescriptor>>>;
 
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<List, D::Error> {
     Option::deserialize(deserializer).map(Some)
@@ -111,11 +110,11 @@ fn is_given(list: &List) -> bool {
 /// The descriptors of the list; none if the field is absent.
 fn descriptors(list: &List) -> Result<Option<Vec<Descriptor>>> {
     let Some(list) = list else { return Ok(None) };
-    list.iter().flatten().map(Object::descriptor).collect::<Result<_>>().map(Some)
+    list.iter().flatten().map(RawDescriptor::descriptor).collect::<Result<_>>().map(Some)
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 struct RawDescriptor {
     media_type: Option<String>,
     digest: String,
@@ -141,17 +140,18 @@ pub(super) fn read(bytes: &[u8], media_type: &str) -> Result<Body> {
     if let Some(said) = body.media_type.as_ref().filter(|said| essence(said) != served) {
         return Err(ambiguous(format!("served as {served:?}, but its mediaType says {said:?}")));
     }
-    let image_part = body.config.is_some() || is_given(&body.layers) || body.fs_layers.is_some();
-    match (kind, image_part, is_given(&body.manifests) || body.fs_layers.is_some()) {
-        (Kind::Index, true, _) => Err(ambiguous("an index with parts of an image (config or layers)")),
-        (Kind::Image, _, true) => {
-            Err(ambiguous("an image with parts of an index (manifests) or of schema 1 (fsLayers)"))
+    let (image, index) = (body.config.is_some() || is_given(&body.layers), is_given(&body.manifests));
+    let why = match (kind, body.fs_layers.is_some()) {
+        (Kind::Index, schema_1) if image || schema_1 => "an index with parts of an image (config or layers)",
+        (Kind::Image, schema_1) if index || schema_1 => {
+            "an image with parts of an index (manifests) or of schema 1 (fsLayers)"
         }
-        (Kind::Artifact, image, index) if image || index => {
-            Err(ambiguous("an artifact with parts of an image (config or layers) or of an index (manifests)"))
+        (Kind::Artifact, schema_1) if image || index || schema_1 => {
+            "an artifact with parts of an image (config or layers) or of an index (manifests)"
         }
-        _ => Ok(body),
-    }
+        _ => return Ok(body),
+    };
+    Err(ambiguous(why))
 }
 
 fn kind_of(served: &str) -> Result<Kind> {
@@ -182,13 +182,13 @@ impl Body {
     }
 
     pub(super) fn subject(&self) -> Result<Option<Descriptor>> {
-        self.subject.as_ref().map(Object::descriptor).transpose()
+        self.subject.as_ref().map(RawDescriptor::descriptor).transpose()
     }
 }
 
-impl Object<RawDescriptor> {
+impl RawDescriptor {
     fn descriptor(&self) -> Result<Descriptor> {
-        let RawDescriptor { media_type, digest, size } = &self.0;
+        let RawDescriptor { media_type, digest, size } = self;
         let algorithm = digest.split_once(':').map_or("", |(algorithm, _)| algorithm);
         match digest.parse() {
             Ok(digest) => {
@@ -209,30 +209,12 @@ pub(super) fn essence(media_type: &str) -> &str {
 }
 
 fn parse(bytes: &[u8]) -> Result<Body> {
-    // For a key that a derived struct does not know, serde ignores repetitions, so check all keys first.
-    if let Some(why) = walk::ambiguity(bytes).map_err(|error| invalid(&error))? {
+    // A derived struct ignores repetitions of a key that it does not know, and is also read from an array, so check all
+    // keys and objects first.
+    if let Some(why) = walk::ambiguity(bytes).map_err(invalid)? {
         return Err(ambiguous(why));
     }
-    serde_json::from_slice::<Object<Body>>(bytes).map(|body| body.0).map_err(|error| invalid(&error))
-}
-
-/// A JSON object. A derived struct alone would also accept an array.
-struct Object<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OnlyMap<T>(std::marker::PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMap<T> {
-            type Value = Object<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
-            }
-        }
-        deserializer.deserialize_map(OnlyMap(std::marker::PhantomData))
-    }
+    serde_json::from_slice(bytes).map_err(invalid)
 }
 
 fn invalid(why: impl fmt::Display) -> Error {

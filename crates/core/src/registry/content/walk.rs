@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 
 /// The first reason why another reader may read the manifest differently; none if there is no such reason. An error if
-/// the bytes are not one JSON value, or if a key occurs twice in one object.
+/// the bytes are not one JSON value, if a key occurs twice in one object, or if the manifest or a descriptor is an
+/// array.
 pub(super) fn ambiguity(bytes: &[u8]) -> serde_json::Result<Option<String>> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let ambiguity = Names::Manifest.deserialize(&mut reader)?;
@@ -23,6 +24,8 @@ enum Names {
     Manifest,
     /// Fields of a descriptor. Programs written in Go ignore the case of these keys too.
     Descriptor,
+    /// A list of descriptors.
+    Descriptors,
     /// Keys of users and vendors, which are not read.
     Free,
 }
@@ -43,14 +46,15 @@ impl Names {
                 "annotations",
             ],
             Names::Descriptor => &["mediaType", "digest", "size", "urls", "annotations"],
-            Names::Free => &[],
+            Names::Descriptors | Names::Free => &[],
         }
     }
 
     /// The meaning of the keys in the value of `key`.
     fn inside(self, key: &str) -> Names {
         match (self, key) {
-            (Names::Manifest, "config" | "layers" | "manifests" | "blobs" | "subject") => Names::Descriptor,
+            (Names::Manifest, "config" | "subject") => Names::Descriptor,
+            (Names::Manifest, "layers" | "manifests" | "blobs") => Names::Descriptors,
             _ => Names::Free,
         }
     }
@@ -83,7 +87,7 @@ impl<'de> Visitor<'de> for Names {
     type Value = Option<String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
+        f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<String>, A::Error> {
@@ -93,18 +97,22 @@ impl<'de> Visitor<'de> for Names {
                 ambiguity.get_or_insert_with(|| format!("{key:?} is read as {field:?} by some readers"));
             }
             let names = self.inside(&key);
-            if seen.contains(&key) {
+            if let Some(key) = seen.replace(key) {
                 return Err(de::Error::custom(format_args!("the key {key:?} stands twice")));
             }
-            seen.insert(key);
             ambiguity = ambiguity.or(map.next_value_seed(names)?);
         }
         Ok(ambiguity)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Option<String>, A::Error> {
+        let names = match self {
+            Names::Manifest | Names::Descriptor => return Err(de::Error::invalid_type(Unexpected::Seq, &self)),
+            Names::Descriptors => Names::Descriptor,
+            Names::Free => Names::Free,
+        };
         let mut ambiguity = None;
-        while let Some(inside) = seq.next_element_seed(self)? {
+        while let Some(inside) = seq.next_element_seed(names)? {
             ambiguity = ambiguity.or(inside);
         }
         Ok(ambiguity)
