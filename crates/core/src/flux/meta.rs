@@ -81,10 +81,12 @@ impl MetaParts {
         }
         let git = Git::of(dir);
         let given = self.source.is_some() && self.revision.is_some();
-        let found = if given { Found::default() } else { Found::of(git.as_ref(), env)? };
+        let (found, why) = if given { Default::default() } else { Found::of(git.as_ref(), env)? };
         let revision = found.name.zip(found.commit).map(|(name, commit)| Revision::new(name, commit)).transpose()?;
         let (Some(source), Some(revision)) = (self.source.or(found.source), self.revision.or(revision)) else {
-            return Err(missing(dir, &found.missing));
+            let (dir, why) = (dir.display(), why.join("; "));
+            let message = format!("{dir}: its source or revision is not known: {why}; give --source and --revision");
+            return Err(Error::new(ErrorKind::ValueInvalid, Line::lossy(message).to_string()));
         };
         let mut warnings = Vec::new();
         let git = git.ok();
@@ -113,39 +115,35 @@ struct Found {
     /// The name of the branch or tag.
     name: Option<Line>,
     commit: Option<Commit>,
-    /// The reasons for missing values.
-    missing: Vec<String>,
 }
 
 impl Found {
-    fn of(git: std::result::Result<&Git, &String>, env: Env) -> Result<Found> {
-        let mut found = Found::by_ci(env).unwrap_or_else(|why| Found { missing: vec![why], ..Found::default() });
-        let git = match git {
-            Ok(git) => git,
-            Err(why) => {
-                found.missing.insert(0, why.clone());
-                return Ok(found);
+    /// The values, and the reasons for missing ones.
+    fn of(git: std::result::Result<&Git, &String>, env: Env) -> Result<(Found, Vec<String>)> {
+        let by_ci = Found::by_ci(env);
+        let no_ci = by_ci.as_ref().err().cloned();
+        let (mut found, mut missing) = (by_ci.unwrap_or_default(), Vec::new());
+        match git {
+            Ok(git) => {
+                let commit = Some(git.commit.clone());
+                if found.commit != commit {
+                    found = Found { commit, ..Found::default() };
+                }
+                let parse = |said: Option<String>| said.map(|said| said.parse::<Line>()).transpose();
+                found.source = parse(git.origin())?.or(found.source);
+                found.name = parse(git.branch())?.or(found.name);
+                if found.name.is_none() {
+                    found.name = parse(git.tag())?;
+                }
+                let no_source = "its git repository has no remote `origin`";
+                let no_name = "no branch is checked out there, and no tag points at the commit";
+                missing.extend(found.source.is_none().then(|| no_source.to_owned()));
+                missing.extend(found.name.is_none().then(|| no_name.to_owned()));
             }
-        };
-        let commit = Some(git.commit.clone());
-        if found.commit != commit {
-            found = Found { commit, missing: found.missing, ..Found::default() };
+            Err(why) => missing.push(why.clone()),
         }
-        let parse = |said: String| said.parse::<Line>();
-        let mut missing = Vec::new();
-        found.source = git.origin().map(parse).transpose()?.or(found.source);
-        if found.source.is_none() {
-            missing.push("its git repository has no remote `origin`".to_owned());
-        }
-        found.name = git.branch().map(parse).transpose()?.or(found.name);
-        if found.name.is_none() {
-            found.name = git.tag().map(parse).transpose()?;
-        }
-        if found.name.is_none() {
-            missing.push("no branch is checked out there, and no tag points at the commit".to_owned());
-        }
-        missing.append(&mut found.missing);
-        Ok(Found { missing, ..found })
+        missing.extend(no_ci);
+        Ok((found, missing))
     }
 
     /// The values from the environment of a CI, or the reason why there are none.
@@ -165,15 +163,8 @@ impl Found {
         };
         let name = names.iter().find_map(|name| Some((name, env(name)?)));
         let name = name.map(|(variable, name)| name.parse().map_err(|error: Error| format!("{variable}: {error}")));
-        let (source, commit) = (parts.repository_url, parts.commit);
-        Ok(Found { source, name: name.transpose()?, commit, missing: Vec::new() })
+        Ok(Found { source: parts.repository_url, name: name.transpose()?, commit: parts.commit })
     }
-}
-
-fn missing(dir: &Path, why: &[String]) -> Error {
-    let (dir, why) = (dir.display(), why.join("; "));
-    let message = format!("{dir}: its source or revision is not known: {why}; give --source and --revision");
-    Error::new(ErrorKind::ValueInvalid, Line::lossy(message).to_string())
 }
 
 fn without_user(source: &Line) -> Result<Line> {
