@@ -126,10 +126,10 @@ fn whole_seconds(time: Timestamp) -> String {
 
 fn archive(nodes: &[Node]) -> Result<Vec<u8>> {
     let mut builder = tar::Builder::new(Vec::new());
-    for node in nodes {
-        let (path, kind, mode, content) = match node {
-            Node::Directory(path) => (format!("{path}/"), tar::EntryType::Directory, 0o755, &[][..]),
-            Node::File(path, content) => (path.clone(), tar::EntryType::Regular, 0o644, content.as_slice()),
+    for (path, content) in nodes {
+        let (kind, mode) = match path.ends_with('/') {
+            true => (tar::EntryType::Directory, 0o755),
+            false => (tar::EntryType::Regular, 0o644),
         };
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(kind);
@@ -138,8 +138,8 @@ fn archive(nodes: &[Node]) -> Result<Vec<u8>> {
         header.set_gid(0);
         header.set_mtime(0);
         header.set_size(u64::try_from(content.len()).unwrap_or(u64::MAX));
-        builder.append_data(&mut header, &path, content).map_err(|e| {
-            let path = Line::lossy(&path);
+        builder.append_data(&mut header, path, content.as_slice()).map_err(|e| {
+            let path = Line::lossy(path);
             Error::new(ErrorKind::SourceInvalid, format!("{path} cannot be packed: {e}")).with_context("path", path)
         })?;
     }

@@ -1,6 +1,6 @@
 //! Rules for the paths that are left out of an artifact: by pattern, or because they look like a secret.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -54,17 +54,8 @@ pub(super) enum Verdict {
 pub(super) struct Rules {
     given: Gitignore,
     default: Gitignore,
-    include: BTreeSet<String>,
-    /// The paths of `include` that were found.
-    found: BTreeSet<String>,
-}
-
-/// The patterns of a `.sourceignore`.
-#[derive(Debug)]
-pub(super) struct Scope {
-    /// The directory of the file, with a `/` at its end; empty for the top directory.
-    prefix: String,
-    patterns: Gitignore,
+    /// The paths to include; true for those that were found.
+    include: BTreeMap<String, bool>,
 }
 
 impl Rules {
@@ -72,33 +63,26 @@ impl Rules {
     pub(super) fn of(options: &PackOptions) -> Result<Rules> {
         let given = options.ignore_paths.as_deref().unwrap_or_default();
         let default: &[&str] = if options.ignore_paths.is_some() { &[] } else { &DEFAULT_IGNORE_PATHS };
-        let include = options.include.iter().map(|path| named(path)).collect::<Result<_>>()?;
-        let bad = |_, why| Error::new(ErrorKind::ValueInvalid, format!("ignore paths: {why}"));
+        let bad = |(_, why)| Error::new(ErrorKind::ValueInvalid, format!("ignore paths: {why}"));
         Ok(Rules {
-            given: patterns(given.iter().map(String::as_str), bad)?,
-            default: patterns(default.iter().copied(), bad)?,
-            include,
-            found: BTreeSet::new(),
+            given: patterns("", given.iter().map(String::as_str)).map_err(bad)?,
+            default: patterns("", default.iter().copied()).map_err(bad)?,
+            include: options.include.iter().map(|path| Ok((named(path)?, false))).collect::<Result<_>>()?,
         })
     }
 
-    /// The decision about `path`. `scopes` are the `.sourceignore` files of the directories above it, the nearest last.
-    /// `below` is true if its directory is left out.
-    pub(super) fn judge(&mut self, path: &str, is_dir: bool, scopes: &[Scope], below: bool) -> Verdict {
-        if self.include.contains(path) {
-            self.found.insert(path.to_owned());
+    /// The decision about `path`. `scopes` are the patterns of the `.sourceignore` files of the directories above it,
+    /// the nearest last. `below` is true if its directory is left out.
+    pub(super) fn judge(&mut self, path: &str, is_dir: bool, scopes: &[Gitignore], below: bool) -> Verdict {
+        if let Some(found) = self.include.get_mut(path) {
+            *found = true;
             return Verdict::Named;
         }
         let name = path.rsplit('/').next().unwrap_or(path);
         if below || secret::named(name, is_dir) {
             return Verdict::LeftOut;
         }
-        let near = scopes.iter().rev().map(|scope| {
-            let path = path.strip_prefix(scope.prefix.as_str()).unwrap_or(path);
-            (&scope.patterns, path)
-        });
-        let rules = std::iter::once((&self.given, path)).chain(near).chain([(&self.default, path)]);
-        for (patterns, path) in rules {
+        for patterns in std::iter::once(&self.given).chain(scopes.iter().rev()).chain([&self.default]) {
             match patterns.matched(path, is_dir) {
                 Match::Ignore(_) => return Verdict::LeftOut,
                 Match::Whitelist(_) => return Verdict::Packed,
@@ -108,38 +92,28 @@ impl Rules {
         Verdict::Packed
     }
 
-    /// True if a path inside `dir`, a directory that is left out, was included.
+    /// True if a path inside `dir`, a directory that is left out, was included. `dir` ends with `/`.
     pub(super) fn leads_to_named(&self, dir: &str) -> bool {
-        let inside = |path: &String| path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'));
-        self.include.iter().any(inside)
+        self.include.keys().any(|path| path.starts_with(dir))
     }
 
     /// The first path to include that was not found.
-    pub(super) fn not_found(&self) -> Option<String> {
-        self.include.difference(&self.found).next().cloned()
+    pub(super) fn not_found(&self) -> Option<&String> {
+        self.include.iter().find_map(|(path, found)| (!found).then_some(path))
     }
 }
 
-impl Scope {
-    /// Parses the patterns of the `.sourceignore` in the directory `prefix`. The error is the number of the line that
-    /// cannot be read, and the reason.
-    pub(super) fn of(prefix: &str, text: &str) -> std::result::Result<Scope, (usize, String)> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let patterns = patterns(text.lines(), |at, why| (at + 1, why))?;
-        Ok(Scope { prefix: prefix.to_owned(), patterns })
-    }
-}
-
-/// Parses patterns, one a line. The error is made by `bad` from the index of the pattern that cannot be read.
-fn patterns<'a, E>(
+/// Parses patterns, one a line, for the paths inside `dir`, which ends with `/` or is empty. The error is the number of
+/// the line that cannot be read, and the reason.
+pub(super) fn patterns<'a>(
+    dir: &str,
     lines: impl Iterator<Item = &'a str>,
-    bad: impl Fn(usize, String) -> E,
-) -> std::result::Result<Gitignore, E> {
-    let mut builder = GitignoreBuilder::new(".");
+) -> std::result::Result<Gitignore, (usize, String)> {
+    let mut builder = GitignoreBuilder::new(dir);
     for (at, line) in lines.enumerate() {
-        builder.add_line(None, line).map_err(|error| bad(at, error.to_string()))?;
+        builder.add_line(None, line).map_err(|error| (at + 1, error.to_string()))?;
     }
-    builder.build().map_err(|error| bad(0, error.to_string()))
+    builder.build().map_err(|error| (1, error.to_string()))
 }
 
 /// A path to include, spelled as the walk spells paths.

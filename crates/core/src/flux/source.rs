@@ -4,7 +4,9 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::rules::{IGNORE_FILE, PackOptions, Rules, Scope, Verdict};
+use ignore::gitignore::Gitignore;
+
+use super::rules::{self, IGNORE_FILE, PackOptions, Rules, Verdict};
 use super::secret;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Line;
@@ -12,12 +14,9 @@ use crate::value::Line;
 /// The limit of the packed content: 64 MiB. The content is held in memory, and Kubernetes manifests are far smaller.
 pub const MAX_SOURCE: u64 = 64 * 1024 * 1024;
 
-/// A file or directory to pack, by its path inside the directory, with `/` between components.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Node {
-    Directory(String),
-    File(String, Vec<u8>),
-}
+/// A file to pack: its path inside the directory, with `/` between components, and its content. The path of a directory
+/// ends with `/`, and its content is empty.
+pub(super) type Node = (String, Vec<u8>);
 
 /// The content of `dir` that is packed, and the paths that are left out: each directory before its files, names in byte
 /// order. Directories without a file are left out, as version control does.
@@ -44,8 +43,8 @@ struct Source {
     /// The top directory without symbolic links, to check that a link's target is inside it.
     root: PathBuf,
     rules: Rules,
-    /// The `.sourceignore` files of the current directory and of those above it.
-    scopes: Vec<Scope>,
+    /// The patterns of the `.sourceignore` files of the current directory and of those above it.
+    scopes: Vec<Gitignore>,
     /// The number of bytes that may still be packed.
     left: u64,
     nodes: Vec<Node>,
@@ -56,19 +55,16 @@ struct Source {
 impl Source {
     /// With `below`, the directory is left out, and searched only for included paths.
     fn walk(&mut self, dir: &Path, prefix: &str, below: bool) -> Result<()> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(dir).map_err(|e| io(dir, "cannot be read", &e))? {
-            let entry = entry.map_err(|e| io(dir, "cannot be read", &e))?;
-            let name =
-                entry.file_name().into_string().map_err(|_| bad(&entry.path(), "has a name that is not UTF-8"))?;
-            names.push((name, entry.path()));
-        }
-        names.sort();
+        let entries = fs::read_dir(dir).and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());
+        let mut entries = entries.map_err(|e| io(dir, "cannot be read", &e))?;
+        entries.sort_by_cached_key(fs::DirEntry::file_name);
         let scopes = self.scopes.len();
-        if let Some((_, path)) = names.iter().find(|(name, _)| name == IGNORE_FILE && !below) {
-            self.enter(path, prefix)?;
+        if let Some(file) = entries.iter().find(|entry| entry.file_name() == IGNORE_FILE && !below) {
+            self.enter(&file.path(), prefix)?;
         }
-        for (name, path) in names {
+        for entry in entries {
+            let (path, name) = (entry.path(), entry.file_name().into_string());
+            let name = name.map_err(|_| bad(&path, "has a name that is not UTF-8"))?;
             self.visit(&path, format!("{prefix}{name}"), below)?;
         }
         self.scopes.truncate(scopes);
@@ -79,57 +75,64 @@ impl Source {
         let kind = fs::symlink_metadata(path).map_err(|e| io(path, "cannot be read", &e))?.file_type();
         let verdict = self.rules.judge(&inside, kind.is_dir(), &self.scopes, below);
         if kind.is_dir() {
-            let below = verdict == Verdict::LeftOut;
+            let (inside, below) = (format!("{inside}/"), verdict == Verdict::LeftOut);
             if below && !self.rules.leads_to_named(&inside) {
-                self.left_out.push(format!("{inside}/"));
+                self.left_out.push(inside);
                 return Ok(());
             }
             let before = self.nodes.len();
-            self.nodes.push(Node::Directory(inside.clone()));
-            self.walk(path, &format!("{inside}/"), below)?;
+            self.nodes.push((inside.clone(), Vec::new()));
+            self.walk(path, &inside, below)?;
             if self.nodes.len() == before + 1 {
                 self.nodes.truncate(before);
             }
             return Ok(());
         }
-        if verdict == Verdict::LeftOut {
-            self.left_out.push(inside);
-            return Ok(());
-        }
-        let Some(target) = self.file(path, kind, verdict)? else {
-            return Err(bad(path, "is neither a file nor a directory"));
+        let content = match verdict {
+            Verdict::LeftOut => None,
+            Verdict::Packed => {
+                Some(self.content(path, kind, verdict)?).filter(|content| !secret::is_private_key(content))
+            }
+            Verdict::Named => Some(self.content(path, kind, verdict)?),
         };
-        let content = self.bytes(&target)?;
-        if verdict != Verdict::Named && secret::is_private_key(&content) {
+        let Some(content) = content else {
             self.left_out.push(inside);
             return Ok(());
-        }
+        };
         let length = u64::try_from(content.len()).unwrap_or(u64::MAX);
         let left = self.left.checked_sub(length);
         self.left = left.ok_or_else(|| bad(path, &format!("makes it more than {MAX_SOURCE} bytes")))?;
-        self.nodes.push(Node::File(inside, content));
+        self.nodes.push((inside, content));
         Ok(())
     }
 
     /// Reads the patterns of a `.sourceignore`. A directory of that name has none.
     fn enter(&mut self, path: &Path, prefix: &str) -> Result<()> {
         let kind = fs::symlink_metadata(path).map_err(|e| io(path, "cannot be read", &e))?.file_type();
-        let Some(target) = self.file(path, kind, Verdict::Packed)? else { return Ok(()) };
-        let text = String::from_utf8(self.bytes(&target)?).map_err(|_| bad(path, "is not UTF-8"))?;
-        let scope = Scope::of(prefix, &text);
+        if kind.is_dir() {
+            return Ok(());
+        }
+        let text = String::from_utf8(self.content(path, kind, Verdict::Packed)?);
+        let text = text.map_err(|_| bad(path, "is not UTF-8"))?;
+        let scope = rules::patterns(prefix, text.trim_start_matches('\u{feff}').lines());
         self.scopes.push(scope.map_err(|(line, why)| bad(path, &format!("cannot be read at line {line}: {why}")))?);
         Ok(())
     }
 
-    /// The file to read for a path of this kind; none for a path that is neither a file nor a link.
-    fn file(&self, path: &Path, kind: fs::FileType, verdict: Verdict) -> Result<Option<PathBuf>> {
-        match kind.is_symlink() {
-            true => self.linked(path, verdict).map(Some),
-            false => Ok(kind.is_file().then(|| path.to_owned())),
-        }
+    /// The content of a file, or of the file that a symbolic link leads to: Flux skips links when it unpacks. At most
+    /// one byte more than the limit is read.
+    fn content(&self, path: &Path, kind: fs::FileType, verdict: Verdict) -> Result<Vec<u8>> {
+        let target = match kind.is_symlink() {
+            true => self.linked(path, verdict)?,
+            false if kind.is_file() => path.to_owned(),
+            false => return Err(bad(path, "is neither a file nor a directory")),
+        };
+        let mut content = Vec::new();
+        let read = fs::File::open(&target).and_then(|file| file.take(self.left + 1).read_to_end(&mut content));
+        read.map_err(|e| io(&target, "cannot be read", &e))?;
+        Ok(content)
     }
 
-    /// The target of a symbolic link. It is packed like a file: Flux skips links when it unpacks.
     fn linked(&self, path: &Path, verdict: Verdict) -> Result<PathBuf> {
         let target = fs::canonicalize(path).map_err(|e| io(path, "is a symbolic link that leads nowhere", &e))?;
         let Ok(inside) = target.strip_prefix(&self.root) else {
@@ -146,14 +149,6 @@ impl Source {
             return Err(bad(path, "is a symbolic link to something else than a file; Flux would not follow it"));
         }
         Ok(target)
-    }
-
-    /// The content of a file. At most one byte more than the limit is read.
-    fn bytes(&self, path: &Path) -> Result<Vec<u8>> {
-        let mut content = Vec::new();
-        let read = fs::File::open(path).and_then(|file| file.take(self.left + 1).read_to_end(&mut content));
-        read.map_err(|e| io(path, "cannot be read", &e))?;
-        Ok(content)
     }
 }
 
