@@ -33,8 +33,7 @@ pub(super) struct Bearer {
 impl Challenge {
     /// Selects the challenge to answer from all `WWW-Authenticate` headers of a 401. Bearer is preferred to Basic.
     pub(super) fn select<'a>(headers: impl IntoIterator<Item = &'a str>) -> Result<Challenge> {
-        let mut others = Vec::new();
-        let mut basic = false;
+        let (mut basic, mut other) = (false, None);
         for header in headers {
             for (scheme, mut params) in parse(header)? {
                 match scheme.as_str() {
@@ -45,17 +44,15 @@ impl Challenge {
                         return Ok(Challenge::Bearer(Bearer { realm, service, scope }));
                     }
                     "basic" => basic = true,
-                    _ => others.push(scheme),
+                    _ => other = other.or(Some(scheme)),
                 }
             }
         }
-        if basic {
-            return Ok(Challenge::Basic);
+        match other {
+            _ if basic => Ok(Challenge::Basic),
+            Some(scheme) => Err(unusable(NAME, format!("\"{scheme}\" is asked for; only Bearer and Basic are spoken"))),
+            None => Err(unusable(NAME, "no challenge at all")),
         }
-        Err(match others.first() {
-            Some(scheme) => unusable(NAME, format!("\"{scheme}\" is asked for; only Bearer and Basic are spoken")),
-            None => unusable(NAME, "no challenge at all"),
-        })
     }
 }
 
@@ -63,10 +60,9 @@ impl Bearer {
     /// The scope to request. If the registry's own name of the repository ends in ours, with a prefix, it is used:
     /// behind some front ends the repository's name is longer than its path.
     pub(super) fn scope_of(&self, path: &str, access: TokenScope) -> String {
-        let scope = self.scope.as_deref();
-        let theirs = scope.and_then(|scope| scope.strip_prefix("repository:")?.rsplit_once(':')).map(|(name, _)| name);
+        let theirs = self.scope.as_deref().and_then(|scope| scope.strip_prefix("repository:")?.rsplit_once(':'));
         let name = match theirs {
-            Some(name) if name.ends_with(&format!("/{path}")) && !name.contains([' ', ':']) => name,
+            Some((name, _)) if name.ends_with(&format!("/{path}")) && !name.contains([' ', ':']) => name,
             _ => path,
         };
         let actions = match access {
@@ -83,62 +79,54 @@ type Offered = (String, BTreeMap<String, String>);
 /// Every challenge of one header. REGISTRY_UNAVAILABLE with the byte at which the grammar is broken.
 fn parse(header: &str) -> Result<Vec<Offered>> {
     let mut cursor = Cursor::new(NAME, header)?;
-    let mut all = Vec::new();
-    cursor.commas();
-    while !cursor.rest().is_empty() {
-        if all.len() == MAX_ITEMS {
-            return Err(cursor.broken(format!("more than {MAX_ITEMS} challenges"), cursor.at));
+    let mut all: Vec<Offered> = Vec::new();
+    while cursor.next_member() {
+        let (start, count) = (cursor.at(), all.len());
+        // A name before '=' is that of a parameter of the last challenge, and any other name is the scheme of a new one.
+        match all.last_mut() {
+            Some((_, params)) if at_parameter(cursor) => {
+                let (name, value) = cursor.parameter()?;
+                if params.contains_key(&name) || params.len() == MAX_ITEMS {
+                    return Err(cursor.broken(format!("the parameter \"{name}\" is one too many"), start));
+                }
+                params.insert(name, value);
+                cursor.spaces();
+                if !cursor.ends() {
+                    return Err(cursor.broken("no ',' after a parameter", cursor.at()));
+                }
+            }
+            _ if count == MAX_ITEMS => return Err(cursor.broken(format!("more than {MAX_ITEMS} challenges"), start)),
+            _ => all.push((scheme(&mut cursor)?, BTreeMap::new())),
         }
-        all.push(challenge(&mut cursor)?);
-        cursor.commas();
     }
     Ok(all)
 }
 
-fn challenge(cursor: &mut Cursor<'_>) -> Result<Offered> {
-    let start = cursor.at;
+/// A scheme, and the bare value that some of them (such as Negotiate) have instead of parameters.
+fn scheme(cursor: &mut Cursor<'_>) -> Result<String> {
+    let start = cursor.at();
     let scheme = cursor.token().to_ascii_lowercase();
     if scheme.is_empty() {
         return Err(cursor.broken("no scheme", start));
     }
-    if !matches!(cursor.peek(), None | Some(b' ' | b'\t' | b',')) {
-        return Err(cursor.broken("not a character of a scheme", cursor.at));
+    if !cursor.ends() && !cursor.rest.starts_with([' ', '\t']) {
+        return Err(cursor.broken("not a character of a scheme", cursor.at()));
     }
     cursor.spaces();
-    skip_token68(cursor);
-    let mut params = BTreeMap::new();
-    while at_parameter(*cursor) {
-        let start = cursor.at;
-        let (name, value) = cursor.parameter()?;
-        if params.contains_key(&name) || params.len() == MAX_ITEMS {
-            return Err(cursor.broken(format!("the parameter \"{name}\" is one too many"), start));
-        }
-        params.insert(name, value);
-        cursor.spaces();
-        match cursor.peek() {
-            None => break,
-            Some(b',') => cursor.commas(),
-            Some(_) => return Err(cursor.broken("no ',' after a parameter", cursor.at)),
-        }
-    }
-    Ok((scheme, params))
-}
-
-/// Skips a bare value, which some challenges (such as Negotiate) have instead of parameters.
-fn skip_token68(cursor: &mut Cursor<'_>) {
     let mut ahead = *cursor;
-    ahead.run(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte));
-    ahead.run(|byte| byte == b'=');
+    ahead.run(|char| char.is_ascii_alphanumeric() || "-._~+/".contains(char));
+    ahead.run(|char| char == '=');
     ahead.spaces();
-    if ahead.at > cursor.at && matches!(ahead.peek(), None | Some(b',')) {
+    if ahead.ends() {
         *cursor = ahead;
     }
+    Ok(scheme)
 }
 
 fn at_parameter(mut ahead: Cursor<'_>) -> bool {
     let named = !ahead.token().is_empty();
     ahead.spaces();
-    named && ahead.peek() == Some(b'=')
+    named && ahead.rest.starts_with('=')
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ const MAX_BYTES: usize = 8 * 1024;
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
     name: &'static str,
-    pub(super) text: &'a str,
-    pub(super) at: usize,
+    text: &'a str,
+    /// The end of the text, which was not read yet.
+    pub(super) rest: &'a str,
 }
 
 impl<'a> Cursor<'a> {
@@ -20,7 +21,12 @@ impl<'a> Cursor<'a> {
         if text.len() > MAX_BYTES {
             return Err(unusable(name, format!("{} bytes, the most is {MAX_BYTES}", text.len())));
         }
-        Ok(Cursor { name, text, at: 0 })
+        Ok(Cursor { name, text, rest: text })
+    }
+
+    /// The number of bytes that were read.
+    pub(super) fn at(&self) -> usize {
+        self.text.len() - self.rest.len()
     }
 
     /// REGISTRY_UNAVAILABLE with the byte at which the grammar is broken.
@@ -28,46 +34,44 @@ impl<'a> Cursor<'a> {
         unusable(self.name, format!("{why} at byte {at}"))
     }
 
-    pub(super) fn rest(&self) -> &'a str {
-        self.text.get(self.at..).unwrap_or("")
+    /// True at the end of a list member.
+    pub(super) fn ends(&self) -> bool {
+        self.rest.is_empty() || self.rest.starts_with(',')
     }
 
-    pub(super) fn peek(&self) -> Option<u8> {
-        self.rest().bytes().next()
-    }
-
-    pub(super) fn take(&mut self, wanted: u8) -> bool {
-        let found = self.peek() == Some(wanted);
-        self.at += usize::from(found);
-        found
+    pub(super) fn take(&mut self, wanted: char) -> bool {
+        let after = self.rest.strip_prefix(wanted);
+        self.rest = after.unwrap_or(self.rest);
+        after.is_some()
     }
 
     pub(super) fn spaces(&mut self) {
-        self.run(|byte| matches!(byte, b' ' | b'\t'));
+        self.rest = self.rest.trim_start_matches([' ', '\t']);
     }
 
-    /// Skips white space and empty list members (RFC 9110, section 5.6.1).
-    pub(super) fn commas(&mut self) {
-        self.run(|byte| matches!(byte, b' ' | b'\t' | b','));
+    /// Skips white space and empty list members (RFC 9110, section 5.6.1). True if another member follows.
+    pub(super) fn next_member(&mut self) -> bool {
+        self.rest = self.rest.trim_start_matches([' ', '\t', ',']);
+        !self.rest.is_empty()
     }
 
-    pub(super) fn run(&mut self, belongs: impl Fn(u8) -> bool) -> &'a str {
-        let rest = self.rest();
-        let length = rest.bytes().position(|byte| !belongs(byte)).unwrap_or(rest.len());
-        self.at += length;
-        rest.get(..length).unwrap_or("")
+    pub(super) fn run(&mut self, belongs: impl Fn(char) -> bool) -> &'a str {
+        let end = self.rest.find(|char| !belongs(char)).unwrap_or(self.rest.len());
+        let (run, rest) = self.rest.split_at_checked(end).unwrap_or_default();
+        self.rest = rest;
+        run
     }
 
     /// A token (RFC 9110, section 5.6.2), empty if there is none.
     pub(super) fn token(&mut self) -> &'a str {
-        self.run(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+        self.run(|char| char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char))
     }
 
     /// A parameter: its name in lower case, and its value, which is empty if there is none.
     pub(super) fn parameter(&mut self) -> Result<(String, String)> {
         let name = self.token().to_ascii_lowercase();
         self.spaces();
-        if !self.take(b'=') {
+        if !self.take('=') {
             return Ok((name, String::new()));
         }
         self.spaces();
@@ -76,21 +80,20 @@ impl<'a> Cursor<'a> {
 
     /// A token or a quoted string.
     fn value(&mut self) -> Result<String> {
-        let start = self.at;
-        if !self.take(b'"') {
-            let token = self.token();
-            if token.is_empty() {
-                return Err(self.broken("a parameter has no value", start));
-            }
-            return Ok(token.to_owned());
+        let start = self.at();
+        if !self.take('"') {
+            return match self.token() {
+                "" => Err(self.broken("a parameter has no value", start)),
+                token => Ok(token.to_owned()),
+            };
         }
         let mut value = String::new();
-        let mut chars = self.rest().chars();
+        let mut chars = self.rest.chars();
         while let Some(char) = chars.next() {
             match char {
                 '\\' => value.extend(chars.next()),
                 '"' => {
-                    self.at = self.text.len() - chars.as_str().len();
+                    self.rest = chars.as_str();
                     return Ok(value);
                 }
                 char => value.push(char),

@@ -10,8 +10,7 @@ use crate::error::Result;
 pub(super) fn next(header: &str) -> Result<Option<String>> {
     let mut cursor = Cursor::new("Link", header)?;
     let mut found = None;
-    cursor.commas();
-    while !cursor.rest().is_empty() {
+    while cursor.next_member() {
         let (target, rel) = link(&mut cursor)?;
         if rel.split_ascii_whitespace().any(|relation| relation.eq_ignore_ascii_case("next")) {
             if found.as_ref().is_some_and(|known| *known != target) {
@@ -19,38 +18,35 @@ pub(super) fn next(header: &str) -> Result<Option<String>> {
             }
             found = Some(target);
         }
-        cursor.commas();
     }
     Ok(found)
 }
 
 /// One link: its target, and its `rel`, which is empty if there is none. The first `rel` counts (RFC 8288).
 fn link(cursor: &mut Cursor<'_>) -> Result<(String, String)> {
-    let start = cursor.at;
-    if !cursor.take(b'<') {
+    let start = cursor.at();
+    if !cursor.take('<') {
         return Err(cursor.broken("no '<' before the target", start));
     }
-    let target = cursor.run(|byte| byte != b'>').to_owned();
-    if !cursor.take(b'>') {
-        return Err(cursor.broken("no '>' after the target", cursor.at));
+    let target = cursor.run(|char| char != '>').to_owned();
+    if !cursor.take('>') {
+        return Err(cursor.broken("no '>' after the target", cursor.at()));
     }
     if target.is_empty() {
         return Err(cursor.broken("the target is empty", start + 1));
     }
     let mut rel = None;
     cursor.spaces();
-    while cursor.take(b';') {
+    while cursor.take(';') {
         cursor.spaces();
         let (name, value) = cursor.parameter()?;
-        if name == "rel" {
-            rel = rel.or(Some(value));
-        }
+        rel = rel.or((name == "rel").then_some(value));
         cursor.spaces();
     }
-    match cursor.peek() {
-        None | Some(b',') => Ok((target, rel.unwrap_or_default())),
-        Some(_) => Err(cursor.broken("no ';' or ',' after a link", cursor.at)),
+    if !cursor.ends() {
+        return Err(cursor.broken("no ';' or ',' after a link", cursor.at()));
     }
+    Ok((target, rel.unwrap_or_default()))
 }
 
 #[cfg(test)]
