@@ -29,18 +29,16 @@ pub(crate) enum Trust {
 /// cannot be used as a root.
 #[cfg(any(feature = "oci", feature = "postgres"))]
 pub(crate) fn certificates(what: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
-    use rustls::RootCertStore;
     use rustls::pki_types::pem::PemObject as _;
-    let invalid =
-        |why: &dyn std::fmt::Display| Error::new(ErrorKind::ConfigInvalid, format!("{what} cannot be used: {why}"));
-    let mut certificates = Vec::new();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|e| invalid(&e))?;
-        RootCertStore::empty().add(certificate.clone()).map_err(|e| invalid(&e))?;
-        certificates.push(certificate);
+    let invalid = |why: String| Error::new(ErrorKind::ConfigInvalid, format!("{what} cannot be used: {why}"));
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let certificates = certificates.map_err(|e| invalid(e.to_string()))?;
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in &certificates {
+        roots.add(certificate.clone()).map_err(|e| invalid(e.to_string()))?;
     }
-    if certificates.is_empty() {
-        return Err(invalid(&"no PEM certificate in the text"));
+    if roots.is_empty() {
+        return Err(invalid("no PEM certificate in the text".to_owned()));
     }
     Ok(certificates)
 }

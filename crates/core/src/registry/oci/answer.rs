@@ -11,11 +11,8 @@ use reqwest::{Response, StatusCode};
 use super::http::describe;
 use super::secret::{Secret, redact, redact_end};
 use super::words::{Said, show, text_of};
-use crate::error::{Error, ErrorKind};
-use crate::value::{Clock, SystemClock, Timestamp};
-
-/// The longest error body that is read, in bytes.
-const MAX_ERROR_BODY: usize = 64 * 1024;
+use crate::error::{Error, ErrorKind, Result};
+use crate::value::{Clock, Digest, SystemClock, Timestamp};
 
 /// The answer to one request.
 #[derive(Clone, Debug)]
@@ -53,60 +50,41 @@ pub(super) enum Origin {
 }
 
 impl Answer {
-    /// Reads an answer: the body of a success up to `limit` bytes, or not at all without a limit; of any other answer as
-    /// much of the body as arrives. `arriving` is the latter while it is read.
-    pub(super) async fn of(
-        response: Response,
-        from: Origin,
-        limit: Option<usize>,
-        arriving: &mut Option<Answer>,
-    ) -> Answer {
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut answer = Answer { status, headers, body: BytesMut::new(), cut: None, no_login: None, from };
-        if status.is_success() {
-            answer.cut = match limit {
-                // A false length is detected below; if the length is too large, do not wait for the body.
-                Some(limit) if response.content_length().is_some_and(|length| length > limit as u64) => {
-                    Some(Unread::TooLong(limit))
-                }
-                Some(limit) => read(response, limit, &mut answer.body).await.err(),
-                None => None,
-            };
-            return answer;
-        }
-        let answer = arriving.insert(answer);
-        answer.cut = read(response, MAX_ERROR_BODY, &mut answer.body).await.err();
-        let answer = answer.clone();
-        *arriving = None;
-        answer
-    }
-
     pub(super) fn header(&self, name: impl AsHeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The errors in the body; empty if the body is not the registry's JSON.
-    fn said(&self) -> Vec<Said> {
-        Said::all(&self.body)
+    /// The digest that the registry claims: VALUE_INVALID if it is malformed, REGISTRY_UNSUPPORTED if it is of another
+    /// algorithm.
+    pub(super) fn digest(&self) -> Result<Option<Digest>> {
+        let Some(value) = self.headers.get("docker-content-digest") else { return Ok(None) };
+        let text = value.to_str().unwrap_or("not text");
+        text.parse::<Digest>().map(Some).map_err(|error| {
+            let kind = match text.split_once(':') {
+                None | Some(("sha256" | "sha512", _)) => ErrorKind::ValueInvalid,
+                Some(_) => ErrorKind::RegistryUnsupported,
+            };
+            Error::new(kind, format!("Docker-Content-Digest: {error}"))
+        })
     }
 
     /// The wait that the answer requests: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), or the
     /// `retry-after: 44.5ms` in the message of GHCR.
     pub(super) fn asked_wait(&self) -> Option<Duration> {
         let in_header = self.header(RETRY_AFTER).and_then(|value| wait_of_header(value.trim(), SystemClock.now()));
-        in_header.or_else(|| self.said().iter().find_map(|said| wait_of_message(&said.message)))
+        in_header.or_else(|| Said::all(&self.body).iter().find_map(|said| wait_of_message(&said.message)))
     }
 
     /// True if the registry itself answered, with a 404 and one of these codes, that the requested thing does not
     /// exist.
     pub(super) fn proves_absence(&self, codes: &[&str]) -> bool {
-        self.is_whole_404() && self.said().iter().any(|said| codes.contains(&said.code.as_str()))
+        self.is_whole_404() && Said::all(&self.body).iter().any(|said| codes.contains(&said.code.as_str()))
     }
 
     /// True if the registry itself answered 404 without a code. The specification allows that, but a gateway in front
     /// of the registry answers the same, so it is no proof.
     pub(super) fn is_404_without_code(&self) -> bool {
-        self.is_whole_404() && self.said().iter().all(|said| said.code.is_empty())
+        self.is_whole_404() && Said::all(&self.body).iter().all(|said| said.code.is_empty())
     }
 
     fn is_whole_404(&self) -> bool {
@@ -132,7 +110,7 @@ impl Answer {
         let shown = self.words(secrets);
         let error = Error::new(kind, format!("the registry answered {}{shown}", self.status.as_u16()))
             .with_context("status", self.status.as_u16());
-        match self.said().iter().find(|said| !said.code.is_empty()) {
+        match Said::all(&self.body).iter().find(|said| !said.code.is_empty()) {
             Some(said) => error.with_context("registry_code", show(&said.code, secrets)),
             None => error,
         }
@@ -141,7 +119,7 @@ impl Answer {
     /// The text after the status: the code, message and detail of every error, or the text of the body, redacted and
     /// escaped, and then the reasons for a missing body or login.
     pub(super) fn words(&self, secrets: &[Secret]) -> String {
-        let said = self.said();
+        let said = Said::all(&self.body);
         let words = match said.first() {
             Some(first) => {
                 let all: Vec<_> = said.iter().map(Said::to_string).collect();
@@ -167,7 +145,7 @@ impl Answer {
 }
 
 /// Reads a body into `body`, at most `limit` bytes. After an error, `body` has the part that was read.
-async fn read(mut response: Response, limit: usize, body: &mut BytesMut) -> Result<(), Unread> {
+pub(super) async fn read(mut response: Response, limit: usize, body: &mut BytesMut) -> Result<(), Unread> {
     if response.headers().get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
         return Err(Unread::Compressed);
     }

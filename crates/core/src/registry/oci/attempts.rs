@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
+use bytes::BytesMut;
+use reqwest::RequestBuilder;
 use tokio::time::Instant;
 
-use super::answer::Answer;
+use super::answer::{Answer, Origin, Unread, read};
 use super::options::OciOptions;
 use super::words::and;
 use crate::backoff::Backoff;
 use crate::error::{Error, ErrorKind, Result};
+
+/// The longest error body that is read, in bytes.
+const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// The back-off between two attempts of one request.
 pub(super) const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
@@ -25,7 +30,7 @@ pub(super) struct Attempts {
     pub(super) failed: u32,
     /// True while a request has no answer, so that it may be carried out.
     pub(super) in_flight: bool,
-    /// The answer whose body is being read.
+    /// The answer, other than a success, whose body is being read.
     pub(super) arriving: Option<Answer>,
     /// The error of the last attempt that was answered.
     answered: Option<Error>,
@@ -38,6 +43,39 @@ impl Attempts {
         let OciOptions { retries, max_retry_after, .. } = *options;
         let (failed, in_flight, arriving, answered, last) = (0, false, None, None, None);
         Attempts { retries, max_retry_after, deadline, failed, in_flight, arriving, answered, last }
+    }
+
+    /// Sends a request and reads the answer: the body of a success up to `limit` bytes, or not at all without a limit; of
+    /// any other answer as much of the body as arrives.
+    pub(super) async fn send(
+        &mut self,
+        request: RequestBuilder,
+        to: Origin,
+        limit: Option<usize>,
+    ) -> reqwest::Result<Answer> {
+        self.in_flight = true;
+        let sent = request.send().await;
+        // Every answer either ends the request, or means that it was not carried out.
+        self.in_flight = false;
+        let response = sent?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut answer = Answer { status, headers, body: BytesMut::new(), cut: None, no_login: None, from: to };
+        if status.is_success() {
+            answer.cut = match limit {
+                // A false length is detected below; if the length is too large, do not wait for the body.
+                Some(limit) if response.content_length().is_some_and(|length| length > limit as u64) => {
+                    Some(Unread::TooLong(limit))
+                }
+                Some(limit) => read(response, limit, &mut answer.body).await.err(),
+                None => None,
+            };
+            return Ok(answer);
+        }
+        let arriving = self.arriving.insert(answer);
+        arriving.cut = read(response, MAX_ERROR_BODY, &mut arriving.body).await.err();
+        let answer = arriving.clone();
+        self.arriving = None;
+        Ok(answer)
     }
 
     /// Records the error of an attempt, and returns the error to use if there is no other attempt. A lost connection or

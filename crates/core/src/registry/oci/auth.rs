@@ -105,16 +105,13 @@ impl<'a> Login<'a> {
         loop {
             let pass = self.pass.iter().filter(|_| to == Origin::Registry);
             let request = pass.fold(request(), |request, pass| request.header(AUTHORIZATION, pass.header.clone()));
-            self.attempts.in_flight = true;
-            let sent = request.send().await;
-            // Every answer below either ends the request, or means that it was not carried out.
-            self.attempts.in_flight = false;
-            let mut answer = match sent {
-                Ok(response) => Answer::of(response, to, limit, &mut self.attempts.arriving).await,
-                Err(error) => return Ok(Err(error)),
+            let mut answer = self.attempts.send(request, to, limit).await;
+            let renewed = match &mut answer {
+                Ok(answer) => self.renew(answer).await?,
+                Err(_) => false,
             };
-            if !self.renew(&mut answer).await? {
-                return Ok(Ok(answer));
+            if !renewed {
+                return Ok(answer);
             }
         }
     }
@@ -172,9 +169,7 @@ impl<'a> Login<'a> {
                 (Credentials::Password { user, password }, since) => {
                     Ok(Some(Pass::new(basic(&user, &password)?, TokenScope::PullPush, since, LONGEST_LIFE)))
                 }
-                (Credentials::IdentityToken(_) | Credentials::RegistryToken(_), _) => {
-                    Err(self.denied("it wants a user and a password, and there is only a token"))
-                }
+                _ => Err(self.denied("it wants a user and a password, and there is only a token")),
             },
             Challenge::Bearer(bearer) => {
                 let path = self.endpoint.repository.path().to_owned();

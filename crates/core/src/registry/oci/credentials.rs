@@ -86,14 +86,13 @@ impl CredentialSource {
     /// may run a credential helper. CONFIG_INVALID if the credentials cannot be used; the error contains no text of a
     /// file or helper.
     pub(super) fn find(self, registry: &str, docker_config: Option<&Path>) -> Result<Credentials> {
-        let environment = || of_environment(registry, |name| std::env::var(name).ok());
-        let docker = || of_docker(registry, docker_config);
-        let found = match self {
-            CredentialSource::Nowhere => None,
-            CredentialSource::Environment => environment()?,
-            CredentialSource::Docker => docker()?,
-            CredentialSource::EnvironmentThenDocker => environment()?.map_or_else(docker, |found| Ok(Some(found)))?,
-        };
+        let mut found = None;
+        if matches!(self, CredentialSource::Environment | CredentialSource::EnvironmentThenDocker) {
+            found = of_environment(registry, |name| std::env::var(name).ok())?;
+        }
+        if found.is_none() && matches!(self, CredentialSource::Docker | CredentialSource::EnvironmentThenDocker) {
+            found = of_docker(registry, docker_config)?;
+        }
         Ok(found.unwrap_or(Credentials::Anonymous))
     }
 }
@@ -142,11 +141,9 @@ fn of_docker(registry: &str, file: Option<&Path>) -> Result<Option<Credentials>>
 }
 
 fn default_file() -> Option<PathBuf> {
-    let directory = match std::env::var_os("DOCKER_CONFIG") {
-        Some(directory) => PathBuf::from(directory),
-        None => PathBuf::from(std::env::var_os("HOME")?).join(".docker"),
-    };
-    Some(directory.join("config.json"))
+    let named = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
+    let directory = named.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")));
+    Some(directory?.join("config.json"))
 }
 
 /// The error in our own words, because the crate's text prints the helper's output, which may contain passwords.

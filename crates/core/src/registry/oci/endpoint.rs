@@ -35,11 +35,11 @@ impl<'a> Endpoint<'a> {
             })
         };
         let https = url("https")?;
-        let is_plain = match http.options.schemes.get(registry) {
-            Some(scheme) => *scheme == Scheme::Http,
-            None => https.host_str().is_some_and(is_loopback),
+        let base = match http.options.schemes.get(registry) {
+            Some(Scheme::Http) => url("http")?,
+            None if https.host_str().is_some_and(is_loopback) => url("http")?,
+            _ => https,
         };
-        let base = if is_plain { url("http")? } else { https };
         Ok(Endpoint { http, repository, base })
     }
 

@@ -45,7 +45,7 @@ pub(super) struct Read<'a> {
     /// The method of the next request; after the read, that of the answer.
     pub(super) method: Method,
     pub(super) url: Url,
-    pub(super) accept: Option<&'static str>,
+    pub(super) accept: &'static str,
     /// The greatest length of a successful answer's body; none if only the head matters.
     pub(super) limit: Option<usize>,
 }
@@ -100,6 +100,7 @@ impl Read<'_> {
     }
 
     async fn until(&mut self, attempts: &mut Attempts) -> Result<Answer> {
+        let http = self.endpoint.http;
         let mut login = Login::new(self.endpoint, TokenScope::Pull, attempts).await?;
         loop {
             let answer = self.once(&mut login).await.map_err(|error| login.attempts.note(error))?;
@@ -108,9 +109,7 @@ impl Read<'_> {
                 self.method = Method::GET;
             }
             let (error, asked) = match answer {
-                Ok(answer) if is_passing(&answer) => {
-                    (answer.unusable(&self.endpoint.http.secrets()), answer.asked_wait())
-                }
+                Ok(answer) if is_passing(&answer) => (answer.unusable(&http.secrets()), answer.asked_wait()),
                 Ok(_) if is_head_error => continue,
                 Ok(answer) => return Ok(answer),
                 Err(error) => (error, None),
@@ -130,10 +129,7 @@ impl Read<'_> {
         let mut url = self.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let unavailable = |why: &str| http.unavailable(&url, why);
-            let build = || {
-                let request = request(&http.clients, self.method.clone(), &url);
-                self.accept.iter().fold(request, |request, accept| request.header(ACCEPT, *accept))
-            };
+            let build = || request(&http.clients, self.method.clone(), &url).header(ACCEPT, self.accept);
             let answer = match login.exchange(self.endpoint.origin(&url), limit, build).await? {
                 Ok(answer) => answer,
                 Err(error) => return Ok(Err(unavailable(&describe(error)))),

@@ -12,11 +12,10 @@ use super::auth::Login;
 use super::endpoint::Endpoint;
 use super::http::{Http, describe, request};
 use super::options::TokenScope;
-use super::read::DIGEST_HEADER;
 use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{Manifest, Put};
-use crate::value::{Digest, Reference};
+use crate::value::Reference;
 
 /// Puts once. The request is sent again only if it certainly was not carried out: after a failed connection, after a
 /// 401 or 403 that another login may change, and after a 429.
@@ -97,15 +96,15 @@ fn verdict(http: &Http, answer: &Answer, manifest: &Manifest) -> Put {
 
 /// Compares the digest in a 2xx, if there is one, with the bytes that were sent.
 fn echo(answer: &Answer, manifest: &Manifest) -> Result<()> {
-    let Some(value) = answer.headers.get(DIGEST_HEADER) else { return Ok(()) };
-    let echoed = value.to_str().ok().and_then(|text| text.parse::<Digest>().ok());
-    match echoed {
-        Some(digest) if digest.verify(manifest.bytes()) => Ok(()),
-        Some(digest) => {
-            let message = format!("the registry took {} and answered {digest}", manifest.digest());
+    let sent = manifest.digest();
+    match answer.digest() {
+        Ok(None) => Ok(()),
+        Ok(Some(digest)) if digest.verify(manifest.bytes()) => Ok(()),
+        Ok(Some(digest)) => {
+            let message = format!("the registry took {sent} and answered {digest}");
             Err(Error::new(ErrorKind::RegistryDigestMismatch, message))
         }
-        None => Err(ambiguous(format!("the registry took {} and answered with what is no digest", manifest.digest()))),
+        Err(_) => Err(ambiguous(format!("the registry took {sent} and answered with what is no digest"))),
     }
 }
 

@@ -13,7 +13,7 @@ use super::words::{and, show};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::content::essence;
 use crate::registry::{MAX_MANIFEST, Manifest, TagAnswer};
-use crate::value::{Digest, Reference, Target, Timestamp};
+use crate::value::{Reference, Target, Timestamp};
 
 /// All media types that are understood, in one header. A registry answers 404 for a manifest whose type is not
 /// accepted, and that looks the same as a deleted tag.
@@ -24,9 +24,6 @@ const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vn
 /// The codes that prove, with a 404 on a GET, that a manifest is absent. `NOT_FOUND` is Harbor's, from 2.1 on
 /// (goharbor/harbor#16515); Quay answers `TAG_EXPIRED` for weeks after a tag was deleted.
 const ABSENT: [&str; 4] = ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND", "TAG_EXPIRED"];
-
-/// The header with the digest that the registry claims.
-pub(super) const DIGEST_HEADER: &str = "docker-content-digest";
 
 /// One look for a manifest.
 struct Look<'a> {
@@ -40,11 +37,10 @@ pub(super) async fn tag(http: &Http, reference: &Reference) -> Result<TagAnswer>
     let look = Look::new(http, reference)?;
     let (method, answer) = look.ask(Method::HEAD).await?;
     let date = date(&answer);
-    let claimed = answer.header(DIGEST_HEADER).and_then(|digest| digest.parse::<Digest>().ok());
-    let manifest = match (answer.status, claimed) {
+    let manifest = match (answer.status, answer.digest()) {
         // The HEAD was an error, so it proves nothing; this is the answer to the GET after it.
         _ if method == Method::GET => look.found(answer).await?,
-        (StatusCode::OK, Some(digest)) => return Ok(TagAnswer { digest: Some(digest), date }),
+        (StatusCode::OK, Ok(Some(digest))) => return Ok(TagAnswer { digest: Some(digest), date }),
         _ => look.get().await?,
     };
     Ok(TagAnswer { digest: manifest.map(|manifest| manifest.digest()), date })
@@ -68,7 +64,7 @@ impl<'a> Look<'a> {
     /// The answer, and the method of its request.
     async fn ask(&self, method: Method) -> Result<(Method, Answer)> {
         let url = self.endpoint.url(&format!("manifests/{}", self.reference.target()))?;
-        let mut read = Read { endpoint: &self.endpoint, method, url, accept: Some(ACCEPT), limit: Some(MAX_MANIFEST) };
+        let mut read = Read { endpoint: &self.endpoint, method, url, accept: ACCEPT, limit: Some(MAX_MANIFEST) };
         let answer = read.answer(self.deadline).await?;
         Ok((read.method, answer))
     }
@@ -109,7 +105,7 @@ fn date(answer: &Answer) -> Option<Timestamp> {
 /// The manifest in an answer, if its digest is the requested one and the one in the header.
 fn manifest_of(answer: Answer, target: &Target) -> Result<Manifest> {
     let media_type = media_type(&answer)?;
-    let claimed = claimed_digest(&answer)?;
+    let claimed = answer.digest()?;
     if let Some(claimed) = claimed
         && !claimed.verify(&answer.body)
     {
@@ -125,19 +121,6 @@ fn manifest_of(answer: Answer, target: &Target) -> Result<Manifest> {
         Some(digest) => Manifest::verified(answer.body, &media_type, digest),
         None => Manifest::new(answer.body, &media_type),
     }
-}
-
-/// The digest in the header: VALUE_INVALID if it is malformed, REGISTRY_UNSUPPORTED if it is of another algorithm.
-fn claimed_digest(answer: &Answer) -> Result<Option<Digest>> {
-    let Some(value) = answer.headers.get(DIGEST_HEADER) else { return Ok(None) };
-    let text = value.to_str().unwrap_or("not text");
-    text.parse::<Digest>().map(Some).map_err(|error| {
-        let kind = match text.split_once(':') {
-            None | Some(("sha256" | "sha512", _)) => ErrorKind::ValueInvalid,
-            Some(_) => ErrorKind::RegistryUnsupported,
-        };
-        Error::new(kind, format!("Docker-Content-Digest: {error}"))
-    })
 }
 
 /// True for JSON of any type except Docker's schema 1, whose digest is not that of its bytes. An HTML page is no

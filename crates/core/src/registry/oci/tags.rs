@@ -60,7 +60,7 @@ pub(super) async fn listed(endpoint: &Endpoint<'_>, end: Option<Instant>) -> Res
 }
 
 async fn page(endpoint: &Endpoint<'_>, url: &Url, end: Option<Instant>) -> Result<Answer> {
-    let mut read = Read { endpoint, method: Method::GET, url: url.clone(), accept: None, limit: Some(MAX_PAGE_BYTES) };
+    let mut read = Read { endpoint, method: Method::GET, url: url.clone(), accept: "*/*", limit: Some(MAX_PAGE_BYTES) };
     read.answer(end.unwrap_or_else(|| endpoint.http.deadline())).await
 }
 

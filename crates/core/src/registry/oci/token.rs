@@ -55,11 +55,8 @@ impl Login<'_> {
         };
         let mut attempts = Attempts::new(&http.options, self.attempts.deadline);
         loop {
-            let answer = match self.request(&realm, asked, &scope, credentials)?.send().await {
-                Ok(response) => Ok(Answer::of(response, Origin::Registry, Some(MAX_ANSWER), &mut None).await),
-                Err(error) => Err(show(&describe(error), &secrets)),
-            };
-            let (error, asked) = match answer {
+            let request = self.request(&realm, asked, &scope, credentials)?;
+            let (error, asked) = match attempts.send(request, Origin::Registry, Some(MAX_ANSWER)).await {
                 Ok(Answer { status: StatusCode::OK, cut: None, body, .. }) => {
                     let (token, life) = token_of(&body)?;
                     http.keep(vec![token.clone()]);
@@ -81,7 +78,7 @@ impl Login<'_> {
                     }
                     (error, answer.asked_wait())
                 }
-                Err(why) => (failed(ErrorKind::RegistryUnavailable, &why), None),
+                Err(error) => (failed(ErrorKind::RegistryUnavailable, &show(&describe(error), &secrets)), None),
             };
             attempts.retry(error, asked).await?;
         }

@@ -1,7 +1,7 @@
 //! The text of a registry's errors, for people.
 
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::secret::{Secret, redact};
 use crate::error::{Error, ErrorKind};
@@ -12,19 +12,11 @@ const MAX_SHOWN: usize = 1024;
 
 /// One error of the registry (OCI distribution specification, *Error codes*). Missing parts are empty: Artifactory
 /// sends no code, and Nexus puts its reason into the detail.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
-    #[serde(deserialize_with = "words")]
     pub(super) code: String,
-    #[serde(deserialize_with = "words")]
     pub(super) message: String,
-    #[serde(deserialize_with = "words")]
     pub(super) detail: String,
-}
-
-fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Value::deserialize(deserializer).map(|value| plain(&value))
 }
 
 impl Said {
@@ -32,11 +24,14 @@ impl Said {
     pub(super) fn all(body: &[u8]) -> Vec<Said> {
         #[derive(Deserialize)]
         struct Envelope {
-            errors: Vec<Said>,
+            errors: Vec<Map<String, Value>>,
         }
-        let Ok(mut envelope) = serde_json::from_slice::<Envelope>(body) else { return Vec::new() };
-        envelope.errors.retain(|said| *said != Said::default());
-        envelope.errors
+        let Ok(Envelope { errors }) = serde_json::from_slice(body) else { return Vec::new() };
+        let said = errors.iter().map(|error| {
+            let part = |name| error.get(name).map_or_else(String::new, plain);
+            Said { code: part("code"), message: part("message"), detail: part("detail") }
+        });
+        said.filter(|said| *said != Said::default()).collect()
     }
 }
 
@@ -89,21 +84,14 @@ fn without_tags(page: &str) -> String {
         }
         text.push(' ');
         let lower = tag.to_ascii_lowercase();
-        let end = match ["!--", "script", "style"].into_iter().find(|start| lower.starts_with(start)) {
-            Some("!--") => "-->",
-            Some("script") => "</script>",
-            Some(_) => "</style>",
-            None => ">",
-        };
+        let ends = [("!--", "-->"), ("script", "</script>"), ("style", "</style>")];
+        let end = ends.into_iter().find(|(start, _)| lower.starts_with(start)).map_or(">", |(_, end)| end);
         // If the end is missing, the rest of the page is part of the tag, as in a browser.
         rest = lower.find(end).and_then(|at| tag.get(at + end.len()..)).unwrap_or("");
     }
     text.push_str(rest);
-    for (entity, char) in
-        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")]
-    {
-        text = text.replace(entity, char);
-    }
+    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")];
+    let text = entities.into_iter().fold(text, |text, (entity, char)| text.replace(entity, char));
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
