@@ -163,9 +163,14 @@ fn wait_of_header(value: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = value.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(value).ok()?;
-    let ms = date.as_millisecond().saturating_sub(now.unix_ms()).max(0);
-    Some(Duration::from_millis(u64::try_from(ms).ok()?))
+    let ms = http_date(value)?.unix_ms().saturating_sub(now.unix_ms());
+    Some(Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
+}
+
+/// The time of a date in a header, by the clock of the other side (RFC 9110, section 5.6.7).
+pub(super) fn http_date(text: &str) -> Option<Timestamp> {
+    let date = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()?;
+    Some(Timestamp::from_unix_ms(date.as_millisecond()))
 }
 
 fn wait_of_message(message: &str) -> Option<Duration> {

@@ -179,16 +179,11 @@ pub(super) fn request(clients: &Clients, method: Method, url: &Url) -> RequestBu
 /// The text of reqwest's error and of its causes, without the URL, which may contain a signature.
 pub(super) fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(inner) = source {
-        let more = inner.to_string();
-        if !text.ends_with(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = inner.source();
-    }
-    text
+    let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+    causes.map(ToString::to_string).fold(error.to_string(), |text, more| match text.ends_with(&more) {
+        true => text,
+        false => format!("{text}: {more}"),
+    })
 }
 
 /// True if another attempt may get a different answer.

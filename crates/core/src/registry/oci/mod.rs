@@ -3,21 +3,19 @@
 mod answer;
 mod attempts;
 mod auth;
-mod blob;
 mod challenge;
 mod credentials;
 mod cursor;
 mod endpoint;
 mod http;
-mod link;
 mod options;
 mod outside;
-mod put;
 mod read;
 mod secret;
 mod tags;
 mod token;
 mod words;
+mod write;
 
 #[cfg(test)]
 mod script;
@@ -97,7 +95,7 @@ impl OciRegistry {
     /// REGISTRY_DENIED, REGISTRY_REFUSED, REGISTRY_BUSY or REGISTRY_UNAVAILABLE if the blob is not known to exist
     /// afterwards; another push is always safe.
     pub async fn push_blob(&self, repository: &Repository, bytes: Bytes) -> Result<Digest> {
-        let pushed = blob::push(&self.0, repository, bytes).await;
+        let pushed = write::push_blob(&self.0, repository, bytes).await;
         pushed.map_err(|error| placed(error, "push a blob", repository))
     }
 
@@ -109,7 +107,7 @@ impl OciRegistry {
         digest: &Digest,
         max_bytes: usize,
     ) -> Result<Option<Bytes>> {
-        let fetched = blob::fetch(&self.0, repository, digest, max_bytes).await;
+        let fetched = read::fetch_blob(&self.0, repository, digest, max_bytes).await;
         fetched.map_err(|error| placed(error, "fetch a blob", repository).with_context("digest", digest))
     }
 }
@@ -132,7 +130,7 @@ impl Registry for OciRegistry {
     async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest, timeout: Duration) -> Put {
         let reference = repository.tag(tag.clone());
         let placed = |error| placed(error, "put", &reference);
-        match put::put(&self.0, &reference, manifest, timeout).await {
+        match write::put(&self.0, &reference, manifest, timeout).await {
             Put::Applied => Put::Applied,
             Put::Refused(error) => Put::Refused(placed(error)),
             Put::Unknown(error) => Put::Unknown(placed(error)),
@@ -144,7 +142,7 @@ impl Registry for OciRegistry {
     }
 
     async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
-        let found = blob::exists(&self.0, repository, digest).await;
+        let found = read::has_blob(&self.0, repository, digest).await;
         found.map_err(|error| placed(error, "look for a blob of", repository).with_context("digest", digest))
     }
 }
@@ -165,6 +163,6 @@ pub mod fuzz {
 
     /// Reads a `Link` header.
     pub fn link(text: &str) {
-        let _ = super::link::next(text);
+        let _ = super::tags::next_page(text);
     }
 }

@@ -1,11 +1,11 @@
-//! Resolves tags and fetches manifests.
+//! Resolves tags, and fetches manifests and blobs.
 
-use jiff::fmt::rfc2822::DateTimeParser;
+use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, DATE};
 use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
 
-use super::answer::Answer;
+use super::answer::{Answer, http_date};
 use super::endpoint::Endpoint;
 use super::http::{Http, Read};
 use super::tags;
@@ -13,7 +13,7 @@ use super::words::{and, show};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::content::essence;
 use crate::registry::{MAX_MANIFEST, Manifest, TagAnswer};
-use crate::value::{Reference, Target, Timestamp};
+use crate::value::{Digest, Reference, Repository, Target};
 
 /// All media types that are understood, in one header. A registry answers 404 for a manifest whose type is not
 /// accepted, and that looks the same as a deleted tag.
@@ -24,6 +24,9 @@ const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vn
 /// The codes that prove, with a 404 on a GET, that a manifest is absent. `NOT_FOUND` is Harbor's, from 2.1 on
 /// (goharbor/harbor#16515); Quay answers `TAG_EXPIRED` for weeks after a tag was deleted.
 const ABSENT: [&str; 4] = ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND", "TAG_EXPIRED"];
+
+/// The codes that prove, with a 404 on a GET, that a blob is absent.
+const ABSENT_BLOB: [&str; 3] = ["BLOB_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"];
 
 /// One look for a manifest.
 struct Look<'a> {
@@ -36,7 +39,7 @@ struct Look<'a> {
 pub(super) async fn tag(http: &Http, reference: &Reference) -> Result<TagAnswer> {
     let look = Look::new(http, reference)?;
     let (method, answer) = look.ask(Method::HEAD).await?;
-    let date = date(&answer);
+    let date = answer.header(DATE).and_then(http_date);
     let manifest = match (answer.status, answer.digest()) {
         // The HEAD was an error, so it proves nothing; this is the answer to the GET after it.
         _ if method == Method::GET => look.found(answer).await?,
@@ -95,13 +98,6 @@ impl<'a> Look<'a> {
     }
 }
 
-/// The time of an answer by the registry's clock (RFC 9110, *Date*).
-fn date(answer: &Answer) -> Option<Timestamp> {
-    let text = answer.header(DATE)?;
-    let date = DateTimeParser::new().parse_timestamp(text).ok()?;
-    Some(Timestamp::from_unix_ms(date.as_millisecond()))
-}
-
 /// The manifest in an answer, if its digest is the requested one and the one in the header.
 fn manifest_of(answer: Answer, target: &Target) -> Result<Manifest> {
     let media_type = media_type(&answer)?;
@@ -123,15 +119,8 @@ fn manifest_of(answer: Answer, target: &Target) -> Result<Manifest> {
     }
 }
 
-/// True for JSON of any type except Docker's schema 1, whose digest is not that of its bytes. An HTML page is no
-/// manifest.
-fn may_be_manifest(essence: &str) -> bool {
-    essence.starts_with("application/")
-        && essence.ends_with("json")
-        && !essence.starts_with("application/vnd.docker.distribution.manifest.v1")
-}
-
-/// The Content-Type exactly as sent; if there is none, the manifest's own `mediaType`.
+/// The Content-Type exactly as sent; if there is none, the manifest's own `mediaType`. It is that of JSON of any type
+/// except Docker's schema 1, whose digest is not that of its bytes. An HTML page is no manifest.
 fn media_type(answer: &Answer) -> Result<String> {
     let found = match answer.headers.get(CONTENT_TYPE) {
         Some(value) => value.to_str().map(str::to_owned).map_err(|_| {
@@ -139,7 +128,9 @@ fn media_type(answer: &Answer) -> Result<String> {
         })?,
         None => own_media_type(&answer.body)?,
     };
-    if may_be_manifest(&essence(&found).to_ascii_lowercase()) {
+    let essence = essence(&found).to_ascii_lowercase();
+    let is_schema_1 = essence.starts_with("application/vnd.docker.distribution.manifest.v1");
+    if essence.starts_with("application/") && essence.ends_with("json") && !is_schema_1 {
         return Ok(found);
     }
     let message = format!("a manifest of type \"{}\" is not supported", show(&found, &[]));
@@ -152,11 +143,45 @@ fn own_media_type(body: &[u8]) -> Result<String> {
     struct Typed {
         media_type: Option<String>,
     }
-    let typed: Typed = serde_json::from_slice(body)
-        .map_err(|e| Error::new(ErrorKind::ManifestInvalid, format!("the manifest is not valid JSON: {e}")))?;
-    typed.media_type.ok_or_else(|| {
-        Error::new(ErrorKind::ManifestInvalid, "neither Content-Type nor mediaType says what the manifest is")
-    })
+    let invalid = |why: String| Error::new(ErrorKind::ManifestInvalid, why);
+    let typed: Typed =
+        serde_json::from_slice(body).map_err(|e| invalid(format!("the manifest is not valid JSON: {e}")))?;
+    let missing = "neither Content-Type nor mediaType says what the manifest is";
+    typed.media_type.ok_or_else(|| invalid(missing.to_owned()))
+}
+
+/// True if the blob exists; false if the registry itself answered a GET that it does not.
+pub(super) async fn has_blob(http: &Http, repository: &Repository, digest: &Digest) -> Result<bool> {
+    Ok(blob(&Endpoint::of(http, repository)?, digest, None).await?.is_some())
+}
+
+/// The bytes of a blob, with the digest checked; none if the blob is proven absent.
+pub(super) async fn fetch_blob(
+    http: &Http,
+    repository: &Repository,
+    digest: &Digest,
+    max: usize,
+) -> Result<Option<Bytes>> {
+    let body = blob(&Endpoint::of(http, repository)?, digest, Some(max)).await?;
+    if body.as_ref().is_some_and(|body| !digest.verify(body)) {
+        let message = format!("asked for the blob {digest}, got other bytes");
+        return Err(Error::new(ErrorKind::RegistryDigestMismatch, message));
+    }
+    Ok(body)
+}
+
+/// The bytes of a blob, at most `limit`; without a limit, only its existence counts. None if it is proven absent.
+pub(super) async fn blob(endpoint: &Endpoint<'_>, digest: &Digest, limit: Option<usize>) -> Result<Option<Bytes>> {
+    let http = endpoint.http;
+    let url = endpoint.url(&format!("blobs/{digest}"))?;
+    let method = if limit.is_some() { Method::GET } else { Method::HEAD };
+    let mut read = Read { endpoint, method, url, accept: "*/*", limit };
+    let answer = read.answer(http.deadline()).await?;
+    match answer.status {
+        StatusCode::OK => Ok(Some(answer.body.freeze())),
+        _ if answer.proves_absence(&ABSENT_BLOB) => Ok(None),
+        _ => Err(answer.unusable(&http.secrets())),
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! Points a tag at a manifest: the put is applied, refused or unknown.
+//! Points a tag at a manifest, and pushes blobs: a put is applied, refused or unknown.
 
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, StatusCode};
+use bytes::Bytes;
+use reqwest::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::{Method, StatusCode, Url};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, Origin, Unread};
@@ -12,10 +13,11 @@ use super::auth::Login;
 use super::endpoint::Endpoint;
 use super::http::{Http, describe, request};
 use super::options::TokenScope;
+use super::read;
 use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{Manifest, Put};
-use crate::value::Reference;
+use crate::value::{Digest, Reference, Repository};
 
 /// Puts once. The request is sent again only if it certainly was not carried out: after a failed connection, after a
 /// 401 or 403 that another login may change, and after a 429.
@@ -110,4 +112,60 @@ fn echo(answer: &Answer, manifest: &Manifest) -> Result<()> {
 
 fn ambiguous(why: String) -> Error {
     Error::new(ErrorKind::RegistryAmbiguous, format!("it is not known whether the put was applied: {why}"))
+}
+
+/// Pushes a blob if it does not exist yet: one request opens the upload, and one sends the blob.
+pub(super) async fn push_blob(http: &Http, repository: &Repository, bytes: Bytes) -> Result<Digest> {
+    let (endpoint, digest) = (Endpoint::of(http, repository)?, Digest::of(&bytes));
+    if read::blob(&endpoint, &digest, None).await?.is_some() {
+        return Ok(digest);
+    }
+    if bytes.is_empty() {
+        return Err(Error::new(ErrorKind::RegistryUnsupported, "an empty blob cannot be pushed"));
+    }
+    let timeout = http.options.upload_timeout;
+    let deadline = Instant::now() + timeout;
+    match timeout_at(deadline, upload(&endpoint, bytes, &digest, deadline)).await {
+        Ok(uploaded) => uploaded.map(|()| digest),
+        Err(_) => Err(unavailable(&format!("the upload did not end within {} s", timeout.as_secs_f64()))),
+    }
+}
+
+async fn upload(endpoint: &Endpoint<'_>, bytes: Bytes, digest: &Digest, deadline: Instant) -> Result<()> {
+    let mut attempts = Attempts::new(&endpoint.http.options, deadline);
+    let mut login = Login::new(endpoint, TokenScope::PullPush, &mut attempts).await?;
+    let begin = endpoint.url("blobs/uploads/")?;
+    let begun = send(&mut login, Method::POST, &begin, Bytes::new(), StatusCode::ACCEPTED).await?;
+    let location =
+        begun.header(LOCATION).ok_or_else(|| unavailable("the registry began an upload without a Location"))?;
+    let target =
+        begin.join(location).map_err(|_| unavailable("the registry's answer to the upload could not be read"))?;
+    let mut target = endpoint.allowed(&begin, target).await?;
+    target.query_pairs_mut().append_pair("digest", &digest.to_string());
+    send(&mut login, Method::PUT, &target, bytes, StatusCode::CREATED).await.map(|_| ())
+}
+
+/// The answer to a request of an upload, if it has the wanted status. The request may be sent again with another login:
+/// it was refused, and a blob that is sent twice is the same blob.
+async fn send(login: &mut Login<'_>, method: Method, url: &Url, body: Bytes, wanted: StatusCode) -> Result<Answer> {
+    let (http, to) = (login.endpoint.http, login.endpoint.origin(url));
+    let build = || {
+        let request = request(&http.uploads, method.clone(), url).body(body.clone());
+        match body.is_empty() {
+            true => request,
+            false => request.header(CONTENT_TYPE, "application/octet-stream"),
+        }
+    };
+    let sent = login.exchange(to, None, build).await?;
+    let answer = sent.map_err(|e| http.unavailable(url, &describe(e)))?;
+    let kind = match answer.kind_of_error() {
+        _ if answer.status == wanted => return Ok(answer),
+        ErrorKind::RegistryUnavailable if answer.status.is_client_error() => ErrorKind::RegistryRefused,
+        kind => kind,
+    };
+    Err(answer.error(kind, &http.secrets()))
+}
+
+fn unavailable(why: &str) -> Error {
+    Error::new(ErrorKind::RegistryUnavailable, why)
 }
