@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-#[cfg(feature = "postgres")]
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -14,14 +13,13 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The servers that a client trusts.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only PostgreSQL names its own roots"))]
 pub(crate) enum Trust {
     /// Those with a certificate of the platform's roots, or of these roots.
     Platform(Vec<CertificateDer<'static>>),
     /// Only those with a certificate of these roots.
-    #[cfg(feature = "postgres")]
     Only(Vec<CertificateDer<'static>>),
     /// All: the connection is encrypted, and the server's name is not verified.
-    #[cfg(feature = "postgres")]
     Everyone,
 }
 
@@ -70,14 +68,12 @@ impl LazyVerifier {
             Trust::Platform(extra) => {
                 Ok(Some(Arc::new(Verifier::new_with_extra_roots(extra.iter().cloned(), provider)?)))
             }
-            #[cfg(feature = "postgres")]
             Trust::Only(roots) => {
                 let mut store = rustls::RootCertStore::empty();
                 store.add_parsable_certificates(roots.iter().cloned());
                 let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build();
                 Ok(Some(verifier.map_err(|e| rustls::Error::General(e.to_string()))?))
             }
-            #[cfg(feature = "postgres")]
             Trust::Everyone => Ok(None),
         }
     }

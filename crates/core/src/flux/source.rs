@@ -99,8 +99,7 @@ impl Source {
             self.left_out.push(inside);
             return Ok(());
         };
-        let length = u64::try_from(content.len()).unwrap_or(u64::MAX);
-        let left = self.left.checked_sub(length);
+        let left = self.left.checked_sub(content.len() as u64);
         self.left = left.ok_or_else(|| bad(path, &format!("makes it more than {MAX_SOURCE} bytes")))?;
         self.nodes.push((inside, content));
         Ok(())

@@ -128,7 +128,12 @@ pub(super) fn read(bytes: &[u8], media_type: &str) -> Result<Body> {
         return Err(unsupported("Docker schema 1 is not supported: push it again with a current client"));
     }
     let kind = kind_of(served)?;
-    let body = Body { kind, ..parse(bytes)? };
+    // A derived struct ignores repetitions of a key that it does not know, and is also read from an array, so check all
+    // keys and objects first.
+    if let Some(why) = walk::ambiguity(bytes).map_err(invalid)? {
+        return Err(ambiguous(why));
+    }
+    let body = Body { kind, ..serde_json::from_slice(bytes).map_err(invalid)? };
     match body.schema_version {
         // Artifact manifests have no such field.
         _ if kind == Kind::Artifact => {}
@@ -206,15 +211,6 @@ impl RawDescriptor {
 /// The media type without parameters.
 pub(super) fn essence(media_type: &str) -> &str {
     media_type.split(';').next().unwrap_or("").trim()
-}
-
-fn parse(bytes: &[u8]) -> Result<Body> {
-    // A derived struct ignores repetitions of a key that it does not know, and is also read from an array, so check all
-    // keys and objects first.
-    if let Some(why) = walk::ambiguity(bytes).map_err(invalid)? {
-        return Err(ambiguous(why));
-    }
-    serde_json::from_slice(bytes).map_err(invalid)
 }
 
 fn invalid(why: impl fmt::Display) -> Error {

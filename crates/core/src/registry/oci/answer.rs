@@ -144,8 +144,15 @@ impl Answer {
     }
 }
 
-/// Reads a body into `body`, at most `limit` bytes. After an error, `body` has the part that was read.
-pub(super) async fn read(mut response: Response, limit: usize, body: &mut BytesMut) -> Result<(), Unread> {
+/// Reads a body into `body`, at most `limit` bytes, or not at all without a limit. After an error, `body` has the part
+/// that was read.
+pub(super) async fn read(mut response: Response, limit: Option<usize>, body: &mut BytesMut) -> Result<(), Unread> {
+    let Some(limit) = limit else { return Ok(()) };
+    // A false length is detected below. If the length is too large, do not wait for the body, except for the words of an
+    // error.
+    if response.status().is_success() && response.content_length().is_some_and(|length| length > limit as u64) {
+        return Err(Unread::TooLong(limit));
+    }
     if response.headers().get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
         return Err(Unread::Compressed);
     }

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use reqwest::RequestBuilder;
 use tokio::time::Instant;
 
-use super::answer::{Answer, Origin, Unread, read};
+use super::answer::{Answer, Origin, read};
 use super::options::OciOptions;
 use super::words::and;
 use crate::backoff::Backoff;
@@ -30,7 +30,7 @@ pub(super) struct Attempts {
     pub(super) failed: u32,
     /// True while a request has no answer, so that it may be carried out.
     pub(super) in_flight: bool,
-    /// The answer, other than a success, whose body is being read.
+    /// The answer whose body is being read.
     pub(super) arriving: Option<Answer>,
     /// The error of the last attempt that was answered.
     answered: Option<Error>,
@@ -59,21 +59,12 @@ impl Attempts {
         self.in_flight = false;
         let response = sent?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let mut answer = Answer { status, headers, body: BytesMut::new(), cut: None, no_login: None, from: to };
-        if status.is_success() {
-            answer.cut = match limit {
-                // A false length is detected below; if the length is too large, do not wait for the body.
-                Some(limit) if response.content_length().is_some_and(|length| length > limit as u64) => {
-                    Some(Unread::TooLong(limit))
-                }
-                Some(limit) => read(response, limit, &mut answer.body).await.err(),
-                None => None,
-            };
-            return Ok(answer);
-        }
+        let limit = if status.is_success() { limit } else { Some(MAX_ERROR_BODY) };
+        let answer = Answer { status, headers, body: BytesMut::new(), cut: None, no_login: None, from: to };
         let arriving = self.arriving.insert(answer);
-        arriving.cut = read(response, MAX_ERROR_BODY, &mut arriving.body).await.err();
-        let answer = arriving.clone();
+        arriving.cut = read(response, limit, &mut arriving.body).await.err();
+        let body = std::mem::take(&mut arriving.body);
+        let answer = Answer { body, ..arriving.clone() };
         self.arriving = None;
         Ok(answer)
     }

@@ -84,7 +84,7 @@ impl<'a> Login<'a> {
         endpoint: &'a Endpoint<'a>,
         access: TokenScope,
         attempts: &'a mut Attempts,
-    ) -> Result<Login<'a>> {
+    ) -> Result<Self> {
         let host = lock(&endpoint.http.hosts).entry(endpoint.repository.registry().to_owned()).or_default().clone();
         let challenge = lock(&host.challenge).clone();
         let mut login = Login { endpoint, access, attempts, host, pass: None, renewed: false };

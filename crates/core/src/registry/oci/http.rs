@@ -92,7 +92,7 @@ impl Read<'_> {
         let answer = timeout_at(deadline, self.until(&mut attempts)).await;
         answer.unwrap_or_else(|_| {
             let late = format!("no whole answer within {} s", http.options.total_timeout.as_secs_f64());
-            Err(match attempts.arriving {
+            Err(match attempts.arriving.filter(|arriving| !arriving.status.is_success()) {
                 Some(arriving) => Answer { cut: Some(Unread::Cut(late)), ..arriving }.unusable(&http.secrets()),
                 None => attempts.last.unwrap_or_else(|| Error::new(ErrorKind::RegistryUnavailable, late)),
             })

@@ -107,7 +107,7 @@ impl OciRegistry {
         digest: &Digest,
         max_bytes: usize,
     ) -> Result<Option<Bytes>> {
-        let fetched = read::fetch_blob(&self.0, repository, digest, max_bytes).await;
+        let fetched = read::blob(&self.0, repository, digest, max_bytes).await;
         fetched.map_err(|error| placed(error, "fetch a blob", repository).with_context("digest", digest))
     }
 }

@@ -152,17 +152,12 @@ fn own_media_type(body: &[u8]) -> Result<String> {
 
 /// True if the blob exists; false if the registry itself answered a GET that it does not.
 pub(super) async fn has_blob(http: &Http, repository: &Repository, digest: &Digest) -> Result<bool> {
-    Ok(blob(&Endpoint::of(http, repository)?, digest, None).await?.is_some())
+    Ok(look_for_blob(&Endpoint::of(http, repository)?, digest, None).await?.is_some())
 }
 
 /// The bytes of a blob, with the digest checked; none if the blob is proven absent.
-pub(super) async fn fetch_blob(
-    http: &Http,
-    repository: &Repository,
-    digest: &Digest,
-    max: usize,
-) -> Result<Option<Bytes>> {
-    let body = blob(&Endpoint::of(http, repository)?, digest, Some(max)).await?;
+pub(super) async fn blob(http: &Http, repository: &Repository, digest: &Digest, max: usize) -> Result<Option<Bytes>> {
+    let body = look_for_blob(&Endpoint::of(http, repository)?, digest, Some(max)).await?;
     if body.as_ref().is_some_and(|body| !digest.verify(body)) {
         let message = format!("asked for the blob {digest}, got other bytes");
         return Err(Error::new(ErrorKind::RegistryDigestMismatch, message));
@@ -171,7 +166,11 @@ pub(super) async fn fetch_blob(
 }
 
 /// The bytes of a blob, at most `limit`; without a limit, only its existence counts. None if it is proven absent.
-pub(super) async fn blob(endpoint: &Endpoint<'_>, digest: &Digest, limit: Option<usize>) -> Result<Option<Bytes>> {
+pub(super) async fn look_for_blob(
+    endpoint: &Endpoint<'_>,
+    digest: &Digest,
+    limit: Option<usize>,
+) -> Result<Option<Bytes>> {
     let http = endpoint.http;
     let url = endpoint.url(&format!("blobs/{digest}"))?;
     let method = if limit.is_some() { Method::GET } else { Method::HEAD };
