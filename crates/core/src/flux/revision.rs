@@ -21,13 +21,11 @@ pub struct Revision {
 impl Revision {
     /// The revision of a branch or tag. VALUE_INVALID if the commit is abbreviated.
     pub fn new(name: Line, commit: Commit) -> Result<Revision> {
-        match algorithm(&commit) {
-            Some(_) => Ok(Revision { name, commit }),
-            None => {
-                let length = commit.as_str().len();
-                Err(invalid(format!("a commit of {length} hex digits; a whole one has 40 or 64")))
-            }
+        if algorithm(&commit).is_none() {
+            let length = commit.as_str().len();
+            return Err(invalid(format!("a commit of {length} hex digits; a whole one has 40 or 64")));
         }
+        Ok(Revision { name, commit })
     }
 
     /// The branch or tag.
@@ -63,10 +61,10 @@ impl FromStr for Revision {
             return Err(invalid(format!("{:?} is not <branch or tag>@sha1:<commit>", Line::lossy(text).as_str())));
         };
         let revision = Revision::new(name.parse().map_err(within)?, commit.parse().map_err(within)?)?;
-        match algorithm(&revision.commit) {
-            Some(algorithm) if algorithm == stated => Ok(revision),
-            _ => Err(invalid(format!("a commit of {} hex digits is not of that algorithm", commit.len()))),
+        if algorithm(&revision.commit) != Some(stated) {
+            return Err(invalid(format!("a commit of {} hex digits is not of that algorithm", commit.len())));
         }
+        Ok(revision)
     }
 }
 

@@ -90,12 +90,10 @@ impl Source {
         }
         let content = match verdict {
             Verdict::LeftOut => None,
-            Verdict::Packed => {
-                Some(self.content(path, kind, verdict)?).filter(|content| !secret::is_private_key(content))
-            }
-            Verdict::Named => Some(self.content(path, kind, verdict)?),
+            _ => Some(self.content(path, kind, verdict)?),
         };
-        let Some(content) = content else {
+        let packed = content.filter(|content| verdict == Verdict::Named || !secret::is_private_key(content));
+        let Some(content) = packed else {
             self.left_out.push(inside);
             return Ok(());
         };

@@ -79,15 +79,11 @@ impl Pass {
 }
 
 impl<'a> Login<'a> {
-    /// The login of a request that needs `access`.
-    pub(super) async fn new(
-        endpoint: &'a Endpoint<'a>,
-        access: TokenScope,
-        attempts: &'a mut Attempts,
-    ) -> Result<Self> {
+    /// The login of a request that needs this access.
+    pub(super) async fn new(endpoint: &'a Endpoint<'a>, scope: TokenScope, attempts: &'a mut Attempts) -> Result<Self> {
         let host = lock(&endpoint.http.hosts).entry(endpoint.repository.registry().to_owned()).or_default().clone();
         let challenge = lock(&host.challenge).clone();
-        let mut login = Login { endpoint, access, attempts, host, pass: None, renewed: false };
+        let mut login = Login { endpoint, access: scope, attempts, host, pass: None, renewed: false };
         if let Some(challenge) = challenge {
             login.pass = login.answer(&challenge).await?;
         }
@@ -105,13 +101,10 @@ impl<'a> Login<'a> {
         loop {
             let pass = self.pass.iter().filter(|_| to == Origin::Registry);
             let request = pass.fold(request(), |request, pass| request.header(AUTHORIZATION, pass.header.clone()));
-            let mut answer = self.attempts.send(request, to, limit).await;
-            let renewed = match &mut answer {
-                Ok(answer) => self.renew(answer).await?,
-                Err(_) => false,
-            };
-            if !renewed {
-                return Ok(answer);
+            let sent = self.attempts.send(request, to, limit).await;
+            let Ok(mut answer) = sent else { return Ok(sent) };
+            if !self.renew(&mut answer).await? {
+                return Ok(Ok(answer));
             }
         }
     }

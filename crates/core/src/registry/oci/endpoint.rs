@@ -25,15 +25,10 @@ impl<'a> Endpoint<'a> {
     pub(super) fn of(http: &'a Http, repository: &'a Repository) -> Result<Endpoint<'a>> {
         let registry = repository.registry();
         // Docker Hub's registry answers at another host than the one in its name.
-        let host = match registry {
-            "docker.io" | "index.docker.io" => "registry-1.docker.io",
-            host => host,
-        };
-        let url = |scheme: &str| {
-            Url::parse(&format!("{scheme}://{host}/v2/{}/", repository.path())).map_err(|e| {
-                Error::new(ErrorKind::ValueInvalid, format!("repository: \"{registry}\" is not a host: {e}"))
-            })
-        };
+        let is_docker_hub = matches!(registry, "docker.io" | "index.docker.io");
+        let host = if is_docker_hub { "registry-1.docker.io" } else { registry };
+        let invalid = |e| Error::new(ErrorKind::ValueInvalid, format!("repository: \"{registry}\" is not a host: {e}"));
+        let url = |scheme| Url::parse(&format!("{scheme}://{host}/v2/{}/", repository.path())).map_err(invalid);
         let https = url("https")?;
         let base = match http.options.schemes.get(registry) {
             Some(Scheme::Http) => url("http")?,
@@ -70,10 +65,8 @@ impl<'a> Endpoint<'a> {
 
 /// `host` or `host:port`.
 pub(super) fn host_and_port(url: &Url) -> String {
-    match (url.host_str().unwrap_or(""), url.port()) {
-        (host, Some(port)) => format!("{host}:{port}"),
-        (host, None) => host.to_owned(),
-    }
+    let host = url.host_str().unwrap_or("");
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 #[cfg(test)]

@@ -81,13 +81,11 @@ async fn zone(url: &Url) -> Zone {
 /// The zone of a URL, if its host shows the zone without a look-up.
 fn literal(url: &Url) -> Option<Zone> {
     let host = url.host_str()?;
-    if host == "localhost" || host.ends_with(".localhost") {
-        return Some(Zone::Loopback);
+    match host.trim_end_matches('.') {
+        "metadata.google.internal" | "metadata" | "instance-data" => Some(Zone::Never),
+        name if name == "localhost" || name.ends_with(".localhost") => Some(Zone::Loopback),
+        _ => host.trim_start_matches('[').trim_end_matches(']').parse().ok().map(zone_of),
     }
-    if matches!(host.trim_end_matches('.'), "metadata.google.internal" | "metadata" | "instance-data") {
-        return Some(Zone::Never);
-    }
-    host.trim_start_matches('[').trim_end_matches(']').parse().ok().map(zone_of)
 }
 
 fn zone_of(ip: IpAddr) -> Zone {
