@@ -133,14 +133,11 @@ impl Answer {
                 if text.is_empty() { text } else { format!(": {text}") }
             }
         };
-        let mut shown = show(&words, secrets);
-        let cut = self.cut.as_ref().map(Unread::to_string);
-        for (what, why) in [("the body is cut", &cut), ("no other login", &self.no_login)] {
-            if let Some(why) = why {
-                shown.push_str(&format!(" ({what}: {})", show(why, secrets)));
-            }
-        }
-        shown
+        let reason = |what, why: Option<String>| {
+            why.map_or_else(String::new, |why| format!(" ({what}: {})", show(&why, secrets)))
+        };
+        let cut = reason("the body is cut", self.cut.as_ref().map(Unread::to_string));
+        show(&words, secrets) + &cut + &reason("no other login", self.no_login.clone())
     }
 }
 

@@ -116,11 +116,8 @@ impl<'a> Login<'a> {
     /// the reason. A 401 is then an error, which includes the registry's words: REGISTRY_DENIED if there are no (other)
     /// credentials.
     async fn renew(&mut self, answer: &mut Answer) -> Result<bool> {
-        let may_help = match answer.status {
-            StatusCode::UNAUTHORIZED => true,
-            StatusCode::FORBIDDEN => self.pass.as_ref().is_some_and(|pass| pass.since.elapsed() > MAY_HAVE_EXPIRED),
-            _ => false,
-        };
+        let is_old = self.pass.as_ref().is_some_and(|pass| pass.since.elapsed() > MAY_HAVE_EXPIRED);
+        let may_help = answer.status == StatusCode::UNAUTHORIZED || (answer.status == StatusCode::FORBIDDEN && is_old);
         if !may_help || answer.from != Origin::Registry || std::mem::replace(&mut self.renewed, true) {
             return Ok(false);
         }

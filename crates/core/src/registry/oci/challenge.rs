@@ -90,7 +90,6 @@ fn parse(header: &str) -> Result<Vec<Offered>> {
                     return Err(cursor.broken(format!("the parameter \"{name}\" is one too many"), start));
                 }
                 params.insert(name, value);
-                cursor.spaces();
                 if !cursor.ends() {
                     return Err(cursor.broken("no ',' after a parameter", cursor.at()));
                 }
@@ -124,9 +123,7 @@ fn scheme(cursor: &mut Cursor<'_>) -> Result<String> {
 }
 
 fn at_parameter(mut ahead: Cursor<'_>) -> bool {
-    let named = !ahead.token().is_empty();
-    ahead.spaces();
-    named && ahead.rest.starts_with('=')
+    !ahead.token().is_empty() && ahead.take('=')
 }
 
 #[cfg(test)]

@@ -102,10 +102,7 @@ fn of_environment(registry: &str, variable: impl Fn(&str) -> Option<String>) -> 
     if variable("TAGWARDEN_REGISTRY").is_some_and(|only| only != registry) {
         return Ok(None);
     }
-    let user = variable("TAGWARDEN_USERNAME");
-    let password = variable("TAGWARDEN_PASSWORD");
-    let token = variable("TAGWARDEN_IDENTITY_TOKEN");
-    match (user, password, token) {
+    match (variable("TAGWARDEN_USERNAME"), variable("TAGWARDEN_PASSWORD"), variable("TAGWARDEN_IDENTITY_TOKEN")) {
         (None, None, None) => Ok(None),
         (Some(user), Some(password), None) => Ok(Some(Credentials::password(user, password))),
         (None, None, Some(token)) => Ok(Some(Credentials::IdentityToken(token.into()))),

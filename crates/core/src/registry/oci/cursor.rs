@@ -39,7 +39,9 @@ impl<'a> Cursor<'a> {
         self.rest.is_empty() || self.rest.starts_with(',')
     }
 
+    /// Skips white space, and then `wanted` if it follows.
     pub(super) fn take(&mut self, wanted: char) -> bool {
+        self.spaces();
         let after = self.rest.strip_prefix(wanted);
         self.rest = after.unwrap_or(self.rest);
         after.is_some()
@@ -67,19 +69,17 @@ impl<'a> Cursor<'a> {
         self.run(|char| char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char))
     }
 
-    /// A parameter: its name in lower case, and its value, which is empty if there is none.
+    /// A parameter and the white space after it: its name in lower case, and its value, which is empty if there is none.
     pub(super) fn parameter(&mut self) -> Result<(String, String)> {
         let name = self.token().to_ascii_lowercase();
+        let value = if self.take('=') { self.value()? } else { String::new() };
         self.spaces();
-        if !self.take('=') {
-            return Ok((name, String::new()));
-        }
-        self.spaces();
-        Ok((name, self.value()?))
+        Ok((name, value))
     }
 
     /// A token or a quoted string.
     fn value(&mut self) -> Result<String> {
+        self.spaces();
         let start = self.at();
         if !self.take('"') {
             return match self.token() {

@@ -122,12 +122,10 @@ fn link(cursor: &mut Cursor<'_>) -> Result<(String, String)> {
         return Err(cursor.broken("the target is empty", start + 1));
     }
     let mut rel = None;
-    cursor.spaces();
     while cursor.take(';') {
         cursor.spaces();
         let (name, value) = cursor.parameter()?;
         rel = rel.or((name == "rel").then_some(value));
-        cursor.spaces();
     }
     if !cursor.ends() {
         return Err(cursor.broken("no ';' or ',' after a link", cursor.at()));
