@@ -35,10 +35,8 @@ impl Clients {
 
     /// The client for a host.
     pub(crate) fn to(&self, host: Option<&str>) -> &Client {
-        match host {
-            Some(host) if is_loopback(host) || host.starts_with("169.254.") => &self.near,
-            _ => &self.far,
-        }
+        let is_near = host.is_some_and(|host| is_loopback(host) || host.starts_with("169.254."));
+        if is_near { &self.near } else { &self.far }
     }
 }
 

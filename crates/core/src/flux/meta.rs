@@ -25,13 +25,10 @@ impl ArtifactMeta {
     /// value is not a whole number before the year 10000.
     pub fn source_date_epoch(value: &str) -> Result<Timestamp> {
         const YEAR_10000: u64 = 253_402_300_800;
-        match value.parse::<u64>() {
-            Ok(seconds) if seconds < YEAR_10000 => Ok(Timestamp::from_unix_ms((seconds * 1000) as i64)),
-            _ => {
-                let message = "SOURCE_DATE_EPOCH: not a whole number of seconds since 1970";
-                Err(Error::new(ErrorKind::ValueInvalid, message))
-            }
-        }
+        let seconds = value.parse::<u64>().ok().filter(|seconds| *seconds < YEAR_10000);
+        let message = "SOURCE_DATE_EPOCH: not a whole number of seconds since 1970";
+        let seconds = seconds.ok_or_else(|| Error::new(ErrorKind::ValueInvalid, message))?;
+        Ok(Timestamp::from_unix_ms((seconds * 1000) as i64))
     }
 }
 
@@ -149,9 +146,7 @@ impl Found {
     /// The values from the environment of a CI, or the reason why there are none.
     fn by_ci(env: Env) -> std::result::Result<Found, String> {
         let parts = ProvenanceParts::default().fill(env).map_err(|error| error.message().to_owned())?;
-        let Some(provider) = parts.provider else {
-            return Err("no CI was found".to_owned());
-        };
+        let provider = parts.provider.ok_or_else(|| "no CI was found".to_owned())?;
         let names: &[&str] = match provider.as_str() {
             "gitlab-ci" => &["CI_COMMIT_REF_NAME"],
             "circleci" => &["CIRCLE_TAG", "CIRCLE_BRANCH"],

@@ -102,11 +102,6 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<List, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
-/// True if the field is a list, even an empty one: another reader may read that list as the content of the manifest.
-fn is_given(list: &List) -> bool {
-    matches!(list, Some(Some(_)))
-}
-
 /// The descriptors of the list; none if the field is absent.
 fn descriptors(list: &List) -> Result<Option<Vec<Descriptor>>> {
     let Some(list) = list else { return Ok(None) };
@@ -145,6 +140,8 @@ pub(super) fn read(bytes: &[u8], media_type: &str) -> Result<Body> {
     if let Some(said) = body.media_type.as_ref().filter(|said| essence(said) != served) {
         return Err(ambiguous(format!("served as {served:?}, but its mediaType says {said:?}")));
     }
+    // A list that is given, even an empty one, may be read as the content of the manifest by another reader.
+    let is_given = |list: &List| matches!(list, Some(Some(_)));
     let (image, index) = (body.config.is_some() || is_given(&body.layers), is_given(&body.manifests));
     let why = match (kind, body.fs_layers.is_some()) {
         (Kind::Index, schema_1) if image || schema_1 => "an index with parts of an image (config or layers)",
