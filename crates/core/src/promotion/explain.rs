@@ -84,7 +84,7 @@ impl Effects {
                 self.named(observed)
             ),
             Why::Abandoned => format!(
-                "{channel}: the open move was closed without a result; its put may have landed. `tagwarden rollback {channel}` \
+                "{channel}: the open move was closed without a result; its put may have landed. `tagwarden repair {channel}` \
                  puts the live digest again"
             ),
             Why::TakenOver => format!("{channel}: another worker took the move over and will close it"),

@@ -2,6 +2,7 @@
 
 use super::flawed::{always, dead, dies_after, down, flawed, over, shared};
 use super::*;
+use crate::log::{PutStatus, Status};
 use crate::testing::ReadFault;
 
 #[tokio::test(start_paused = true)]
@@ -38,6 +39,29 @@ async fn rollback_after_a_dead_promotion_puts_the_live_digest_again() {
     assert_eq!((receipt.previous_digest, receipt.digest), (Some(w.digests[2]), w.digests[2]));
     let prod = w.prod.tag().clone();
     assert_eq!(w.registry.calls().iter().filter(|call| call.puts(&prod)).count(), 1);
+}
+
+/// The value of the tag may come from the put of the first move, so that it does not prove the second one.
+#[tokio::test(start_paused = true)]
+async fn target_of_two_closed_moves_is_put_right_by_the_command_that_the_log_names() {
+    let (w, _) = shared().await;
+    let prod = w.prod.tag().clone();
+    let faults = [InjectedFault::Ignored, InjectedFault::After, InjectedFault::Before];
+    w.registry.script_when(move |call| call.puts(&prod), faults);
+    let mut closed = Vec::new();
+    for _ in 0..2 {
+        w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
+        w.promoter.recover(&w.prod, RecoveryMode::Abort, eve(), Duration::from_secs(300)).await.unwrap();
+        let outcome = w.promoter.history(&w.prod).next().await.unwrap().unwrap().outcome.unwrap().outcome;
+        assert_eq!((outcome.status, outcome.put), (Status::Aborted, PutStatus::Unknown));
+        closed.push((outcome.observed, outcome.error.unwrap().text.to_string()));
+    }
+    assert_eq!((closed[0].0, closed[1].0), (Some(w.digests[0]), Some(w.digests[1])));
+    let advice = format!("its put may have landed. `tagwarden repair {}` puts the live digest again", w.prod);
+    assert!(closed[0].1.contains(&advice), "{}", closed[0].1);
+
+    w.promoter.repair(&w.prod).options(terms()).await.unwrap();
+    assert_eq!((w.promoter.state(&w.prod).await.unwrap().live, w.observed()), (Some(w.digests[0]), Some(w.digests[0])));
 }
 
 #[tokio::test(start_paused = true)]
