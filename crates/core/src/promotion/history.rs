@@ -20,9 +20,9 @@ const AT_ONCE: usize = 50;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
-pub struct History<'a> {
-    promoter: &'a Promoter,
-    channel: &'a Channel,
+pub struct History {
+    promoter: Promoter,
+    channel: Channel,
     read: std::vec::IntoIter<MoveRecord>,
     /// The moves before this position were not read yet; none if all were read.
     before: Option<u64>,
@@ -30,12 +30,17 @@ pub struct History<'a> {
 
 impl Promoter {
     /// Every move of a channel, newest first; [`Promoter::history_page`] gives a part of them.
-    pub fn history<'a>(&'a self, channel: &'a Channel) -> History<'a> {
-        History { promoter: self, channel, read: Vec::new().into_iter(), before: Some(u64::MAX) }
+    pub fn history(&self, channel: &Channel) -> History {
+        History {
+            promoter: self.clone(),
+            channel: channel.clone(),
+            read: Vec::new().into_iter(),
+            before: Some(u64::MAX),
+        }
     }
 }
 
-impl History<'_> {
+impl History {
     /// The next move; none after the first move of the channel.
     pub async fn next(&mut self) -> Result<Option<MoveRecord>> {
         loop {
@@ -43,7 +48,7 @@ impl History<'_> {
                 return Ok(Some(moved));
             }
             let Some(before) = self.before else { return Ok(None) };
-            let page = self.promoter.history_page(self.channel, Some(before), AT_ONCE).await?;
+            let page = self.promoter.history_page(&self.channel, Some(before), AT_ONCE).await?;
             (self.read, self.before) = (page.events.into_iter(), page.next);
         }
     }
