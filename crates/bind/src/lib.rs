@@ -1,42 +1,18 @@
-//! The shared part of tagwarden's bindings: the core, called by method name, with JSON text in and out.
+//! The shared part of tagwarden's bindings: what is the same in each language.
 //!
-//! A binding has two thin layers above this crate. The native layer converts a call of its language into [`Fields`] and
-//! an answer into text, and keeps the values that cannot be text ([`Plan`], ports). The layer in the language itself is
-//! the user's API. Neither layer has rules of its own: an argument is parsed by the core's types, and an answer is the
-//! core's JSON.
+//! A binding is a native class for each class of the core, with a method for each method. This crate reads arguments
+//! that are more than one value of the core ([`args`], [`provenance`]), makes a registry, a ledger and guardrails of
+//! the core from objects of the other language ([`foreign`]), and turns a failure into the parts of an exception
+//! ([`failure`]). The records that a binding answers are described in `records/`, which each binding includes, and
+//! [`convert`] makes them from the core's. Neither this crate nor a binding has rules of its own: a text is parsed by
+//! the core's types.
 
 #![forbid(unsafe_code)]
 
-mod backend;
-mod error;
-mod faults;
-mod fields;
-mod flux;
-mod guard;
-mod host;
-mod ledger;
-mod memory;
-mod oci;
-mod plan;
-mod promoter;
-mod registry;
-mod requirements;
-mod server;
-mod terms;
-mod value;
-
-pub use backend::{HostLedger, HostRegistry};
-pub use error::{Failure, error_kinds};
-pub use fields::{Fields, Style};
-pub use flux::{Packed, pack, packed, push};
-pub use guard::Guard;
-pub use host::{Host, HostError, Port};
-pub use ledger::{init_ledger, ledger, open_ledger};
-pub use memory::memory;
-pub use oci::oci;
-pub use plan::{ApprovedPlan, Plan};
-pub use promoter::{Given, Promoter};
-pub use registry::registry;
-pub use requirements::{ledger_requirements, registry_requirements};
-pub use server::Server;
-pub use value::{Surroundings, digest_of, parse_value, provenance};
+pub mod args;
+pub mod artifact;
+pub mod convert;
+pub mod failure;
+pub mod foreign;
+pub mod provenance;
+pub mod testing;

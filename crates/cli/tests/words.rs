@@ -191,7 +191,7 @@ fn codes_have_the_new_words() {
 #[test]
 fn bindings_and_action_have_the_new_words() {
     let python = [files("py/python/tagwarden", ".py").unwrap(), files("py/python/tagwarden", ".pyi").unwrap()].concat();
-    let node = [files("node/lib", ".d.ts").unwrap(), files("node", ".d.ts").unwrap()].concat();
+    let node = files("node", ".d.ts").unwrap();
     for file in python.iter().chain(&node).map(String::as_str).chain(["node/action/action.yml"]) {
         let text = read(file).unwrap();
         names(&text).for_each(|name| check(file, name, NAMES));
@@ -199,11 +199,18 @@ fn bindings_and_action_have_the_new_words() {
             assert!(!text.contains(old), "{file}: {old}");
         }
     }
-    for file in ["py/python/tagwarden/promoter.py", "py/python/tagwarden/aio.py", "node/lib/promoter.d.ts"] {
-        assert!(!read(file).unwrap().contains(" release("), "{file}: it is unhold");
+    for (file, method) in
+        [("py/python/tagwarden/_tagwarden.pyi", " release(self, /, channel"), ("node/native.d.ts", " release(channel")]
+    {
+        let text = read(file).unwrap();
+        assert!(text.contains(&method.replace("release", "unhold")), "{file}");
+        assert!(!text.contains(method), "{file}: it is unhold");
     }
-    for file in ["node/lib/promoter.d.ts", "node/action/action.yml"] {
-        names(&read(file).unwrap()).for_each(|name| assert!(!OPTIONS.contains(&name), "{file}: {name}"));
+    let (types, action) = (read("node/native.d.ts").unwrap(), read("node/action/action.yml").unwrap());
+    assert!(types.contains("  idempotencyKey?: "));
+    for option in OPTIONS {
+        assert!(!types.contains(&format!("  {option}?: ")), "native.d.ts: {option}");
+        assert!(!names(&action).any(|name| name == *option), "action.yml: {option}");
     }
 }
 

@@ -45,7 +45,7 @@ await promoter.promote(dev, `${repository}:1.2`, { provenance, idempotencyKey: '
 const plan = await promoter.plan(prod, { op: 'promote', source: dev }, { provenance, idempotencyKey: 'run-1-prod' })
 for (const { verdict, guardrail, why } of plan.findings) console.log(`${verdict.padEnd(6)} ${guardrail}: ${why}`)
 const receipt = await promoter.execute(plan.approve())
-console.log(`prod: ${receipt.previous_digest} -> ${receipt.digest}`)
+console.log(`prod: ${receipt.previousDigest} -> ${receipt.digest}`)
 
 const hold = await promoter.hold(prod, { reason: 'incident 7', provenance })
 try {

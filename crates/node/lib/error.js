@@ -3,7 +3,7 @@
 const native = require('../native.js')
 
 /** The properties of each code, from the core's table. */
-const kinds = new Map(JSON.parse(native.errorKinds()).map((kind) => [kind.code, Object.freeze(kind)]))
+const kinds = new Map(native.errorKinds().map((kind) => [kind.code, Object.freeze(kind)]))
 
 const RETRIES = ['never', 'later', 'replan', 'recover']
 
@@ -26,18 +26,42 @@ class TagwardenError extends Error {
 }
 Object.defineProperty(TagwardenError.prototype, 'name', { value: 'TagwardenError', configurable: true, writable: true })
 
-/** Exceptions of backends and guardrails in JavaScript, by number, for the `cause` of errors. The oldest are dropped. */
-const exceptions = new Map()
-const MOST_EXCEPTIONS = 100
-let lastNumber = 0
+/**
+ * Makes the error of native code: the outermost of `errors`, each caused by the next one. If a backend in JavaScript threw,
+ * its exception is the innermost cause.
+ */
+function errorOf(errors, exception) {
+  return errors.reduceRight((cause, [code, retry, message, context, findings]) => {
+    if (code === null) return cause ?? new Error(message)
+    return new TagwardenError(message, { code, retry, context, findings, cause })
+  }, exception ?? undefined)
+}
 
-/** Keeps an exception, and describes it for the native half. A TagwardenError keeps its code. */
-function keep(exception) {
-  lastNumber = (lastNumber + 1) % 2 ** 32
-  exceptions.set(lastNumber, exception)
-  if (exceptions.size > MOST_EXCEPTIONS) exceptions.delete(exceptions.keys().next().value)
-  const described = { exception: lastNumber, message: messageOf(exception) }
-  return exception instanceof TagwardenError ? { ...described, code: exception.code } : described
+/** The methods that answer nothing. */
+const SILENT = ['put', 'store']
+
+/** The methods of a user's object, wrapped for native code so that they never throw, with its name and its timeout. */
+function hostOf(what, object, methods) {
+  const lacks = methods.find((method) => typeof object?.[method] !== 'function')
+  if (lacks !== undefined) throw new TypeError(`${what}: it has no method ${lacks}`)
+  const wrapped = methods.map((method) => [method, async (...args) => {
+    try {
+      const given = await object[method](...args)
+      if (given === undefined && !SILENT.includes(method)) throw new TypeError(`${method} gave undefined`)
+      return { given }
+    } catch (exception) {
+      return { exception, message: messageOf(exception), code: exception instanceof TagwardenError ? exception.code : undefined }
+    }
+  }])
+  const name = Object.getPrototypeOf(object)?.constructor?.name
+  const { timeoutMs } = object
+  return { ...Object.fromEntries(wrapped), name: name && name !== 'Object' ? name : what, timeoutMs, untouched: untouched(object, methods) }
+}
+
+/** True for a registry or a ledger of the core, if it has no method of the user: then the core calls its own. */
+function untouched(object, methods) {
+  const core = [native.OciRegistry, native.MemoryRegistry, native.OpenedLedger].find((kind) => object instanceof kind)
+  return core !== undefined && methods.every((method) => object[method] === core.prototype[method])
 }
 
 function messageOf(exception) {
@@ -51,26 +75,6 @@ function messageOf(exception) {
   }
 }
 
-/** Makes the error that the native half describes. If a backend in JavaScript threw, its exception is the innermost cause. */
-function raised({ code, message, context, findings, retry, cause }, exception) {
-  const behind = cause === undefined ? exception : raised(cause, exception)
-  if (code !== undefined) return new TagwardenError(message, { code, context, findings, retry, cause: behind })
-  return behind ?? new Error(message)
-}
+native.install(errorOf, hostOf)
 
-/** Reads an exception of the native half: `{aborted}` or `{error}`. An argument that napi rejects is a TypeError. */
-function thrown(error) {
-  let described
-  try {
-    described = JSON.parse(error.message)
-  } catch {
-    if (error instanceof TypeError) return { error }
-    if (error.code !== 'GenericFailure') return { error: new TypeError(error.message, { cause: error }) }
-    const message = `a panic inside tagwarden ended the call (${error.message}); please report it`
-    return { error: new TagwardenError(message, { code: 'INTERNAL_FAULT', cause: error }) }
-  }
-  if (described.aborted === true) return { aborted: true }
-  return { error: raised(described.error, exceptions.get(described.exception)) }
-}
-
-module.exports = { TagwardenError, errorKinds: () => [...kinds.values()], keep, thrown }
+module.exports = { TagwardenError }

@@ -1,68 +1,124 @@
-//! Runs the requirements of the ports on backends written in JavaScript.
+//! The requirements of the ports, run on backends that are objects of JavaScript.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use napi::JsValue as _;
+use napi::bindgen_prelude::{Buffer, FnArgs, JsObjectValue as _, Object, Unknown};
 use napi_derive::napi;
-use serde_json::Value;
-use tagwarden::{Error, ErrorKind, Result, ledger};
-use tagwarden_bind::Host as _;
-use tagwarden_testing::conformance::ledger::LedgerHarness;
+use serde::de::IgnoredAny;
+use tagwarden::registry::Manifest;
+use tagwarden::{Error, ErrorKind, Repository, Result, ledger};
+use tagwarden_bind::convert::to;
+use tagwarden_bind::records;
+use tagwarden_bind::testing::{PartStore, RegistryUnderTest};
+use tagwarden_testing::conformance::{self, ledger::LedgerHarness};
 
-use crate::call::Call;
-use crate::host::{Ask, Script, port};
-use crate::object::{Ledger, Registry, fields};
+use crate::args::{Options, Wrong};
+use crate::backend::{FromAnswer, Host, Method, TYPE, ledger_port, registry_port};
+use crate::call::{Promise, env, run, sync};
+use crate::given::{Millis, Text};
+use crate::host::List;
+use crate::registry::GivenManifest;
 
-/// Runs every requirement of a registry: `{repository, lag?}`. The method `store` of `fixture` stores the parts that manifests
-/// name.
-#[napi(catch_unwind)]
-pub fn registry_requirements(
-    registry: &Registry,
-    broken: &Registry,
-    fixture: Ask,
-    request: String,
-) -> napi::Result<Call> {
-    let (registry, broken) = (Arc::clone(&registry.port), Arc::clone(&broken.port));
-    let fixture = port("the fixture".to_owned(), fixture, None)?;
-    Ok(Call::of(async move {
-        let asked = fields("conformance.registry", &request)?;
-        tagwarden_bind::registry_requirements(registry, broken, fixture, asked).await
-    }))
-}
-
-/// Runs the requirements of a ledger up to the first violation. The method `open` of `fixture` opens the ledger again and
-/// returns the number from [`lend`].
-#[napi(catch_unwind)]
-pub fn ledger_requirements(fixture: Ask) -> napi::Result<Call> {
-    let opened = Opened(Script::of("the fixture".to_owned(), fixture)?);
-    Ok(Call::of(async move { tagwarden_bind::ledger_requirements(&opened).await }))
-}
-
-struct Opened(Script);
-
-#[async_trait]
-impl LedgerHarness for Opened {
-    async fn open(&self) -> Result<Arc<dyn ledger::Ledger>> {
-        let failed = |why: &str| Error::new(ErrorKind::LedgerUnavailable, format!("open failed: {why}"));
-        let number = match self.0.ask("open", Value::Null).await {
-            Ok(number) => number.as_u64().ok_or_else(|| failed("no ledger was given"))?,
-            Err(raised) => return Err(failed(&raised.to_string()).with_source(raised)),
-        };
-        let lent = LENT.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
-        lent.ok_or_else(|| failed("the ledger was not lent"))
+records! {
+    /// A requirement that a backend broke.
+    pub struct Failure = conformance::Failure {
+        /// The name of the requirement; the core's documentation says what each demands.
+        pub requirement: String,
+        /// The wrong behaviour, and the right one.
+        pub seen: String,
     }
 }
 
-/// Ledgers passed from JavaScript by number, because its answers are text.
-static LENT: LazyLock<Mutex<HashMap<u64, Arc<dyn ledger::Ledger>>>> = LazyLock::new(Mutex::default);
-static LAST: AtomicU32 = AtomicU32::new(0);
+/// The parts of an image that manifests name.
+#[napi(object, object_from_js = false)]
+pub struct Parts {
+    pub blobs: List<Buffer>,
+    pub manifests: List<GivenManifest>,
+}
 
-/// Lends a ledger to the waiting call. Returns its number.
-#[napi(catch_unwind)]
-pub fn lend(ledger: &Ledger) -> u32 {
-    let number = LAST.fetch_add(1, Ordering::Relaxed);
-    LENT.lock().unwrap_or_else(PoisonError::into_inner).insert(u64::from(number), Arc::clone(&ledger.port));
-    number
+options! {
+    /// A registry under test, prepared for the requirements.
+    pub struct RegistryHarness {
+        /// The same adapter, but every call of it fails.
+        #[napi(ts_type = "Registry")]
+        #[expect(dead_code, reason = "it has functions, which are read from the object")]
+        pub broken: IgnoredAny,
+        /// Where the requirements may write: each takes a new repository below it.
+        pub repository: Text<Repository>,
+        /// Stores blobs and manifests by digest, around the port, which cannot store blobs.
+        #[napi(ts_type = "(repository: string, parts: Parts) => Promise<void> | void")]
+        #[expect(dead_code, reason = "it is a function, which is read from the object")]
+        pub store: IgnoredAny,
+        /// How many milliseconds after a change a read may still answer the old value of a tag. 0 by default.
+        pub lag_ms: Option<Millis>,
+    }
+}
+
+struct Store(Method<FnArgs<(String, Parts)>, ()>);
+
+#[async_trait]
+impl PartStore for Store {
+    async fn store(&self, repository: &Repository, blobs: Vec<Vec<u8>>, manifests: Vec<Manifest>) -> Result<()> {
+        let blobs = blobs.into_iter().map(Into::into).collect();
+        let manifests = to(manifests);
+        let stored = self.0.ask((repository.to_string(), Parts { blobs, manifests }).into()).await;
+        let failed =
+            |raised| Error::new(ErrorKind::RegistryUnavailable, "the parts were not stored").with_source(raised);
+        stored.map_err(failed)
+    }
+}
+
+/// Every requirement that the registry broke; empty if it meets all of them.
+#[napi(catch_unwind, namespace = "conformance", js_name = "registry")]
+pub fn registry_requirements(
+    #[napi(ts_arg_type = "Registry")] registry: Unknown<'_>,
+    #[napi(ts_arg_type = "Options<RegistryHarness>")] fixture: Unknown<'_>,
+) -> napi::Result<Promise<List<Failure>>> {
+    let Options { rest: RegistryHarness { repository: Text(below), lag_ms, .. }, abort } = Options::read(fixture)?;
+    let broken = registry_port(fixture.coerce_to_object()?.get_named_property("broken")?)?;
+    let store = Store(Host::of("the fixture", &fixture, &["store"])?.method("store", TYPE)?);
+    let lag = lag_ms.map(|Millis(lag)| lag).unwrap_or_default();
+    let harness = sync(RegistryUnderTest::new(registry_port(registry)?, broken, store, below, lag))?;
+    Ok(run(abort, async move { Ok(to(conformance::registry::all(&harness).await)) }))
+}
+
+struct Open(Method<(), Opened>);
+
+/// The ledger that `open` returned, as a port.
+struct Opened(Arc<dyn ledger::Ledger>);
+
+impl FromAnswer for Opened {
+    fn from_answer(ledger: Unknown<'_>) -> std::result::Result<Opened, Wrong> {
+        Ok(Opened(ledger_port(ledger)?))
+    }
+}
+
+#[async_trait]
+impl LedgerHarness for Open {
+    async fn open(&self) -> Result<Arc<dyn ledger::Ledger>> {
+        match self.0.ask(()).await {
+            Ok(Opened(ledger)) => Ok(ledger),
+            Err(raised) => {
+                let message = format!("open failed: {raised}");
+                Err(Error::new(ErrorKind::LedgerUnavailable, message).with_source(raised))
+            }
+        }
+    }
+}
+
+/// The first requirement that the ledger broke; empty if it meets all of them. `open` opens it as a new process does; for a
+/// ledger in memory it returns the same object again.
+#[napi(catch_unwind, namespace = "conformance", js_name = "ledger")]
+pub fn ledger_requirements(
+    #[napi(ts_arg_type = "() => Promise<Ledger> | Ledger")] open: Unknown<'_>,
+    options: Option<Options>,
+) -> napi::Result<Promise<List<Failure>>> {
+    let mut fixture = Object::new(&env()?)?;
+    fixture.set("open", open)?;
+    let open = Open(Host::of("the fixture", &fixture.to_unknown(), &["open"])?.method("open", TYPE)?);
+    Ok(run(options.unwrap_or_default().abort, async move {
+        Ok(conformance::ledger::all(&open).await.err().into_iter().map(to).collect())
+    }))
 }

@@ -1,81 +1,116 @@
-//! Backends and rules written in JavaScript, called from the core's threads.
-//!
-//! The calls use a thread-safe function that does not keep the process alive and never throws: `lib/port.js` answers
-//! `{given}` or `{thrown}`.
+//! The types of the shared records that are Node's own, and the macros that make records and words of Node of them.
 
-use std::fmt;
-use std::sync::Arc;
-
-use async_trait::async_trait;
-use napi::Status;
-use napi::bindgen_prelude::{Function, Promise};
-use napi::threadsafe_function::ThreadsafeFunction;
+use napi::bindgen_prelude::{Either, ToNapiValue, sys};
+use napi_derive::napi;
 use serde::Deserialize;
-use serde_json::{Value, json};
-use tagwarden_bind::{Host, HostError, Port};
+use tagwarden::log;
+use tagwarden_bind::convert::{FromCore, to};
 
-use crate::call::at_once;
+pub use crate::generated::Provenance;
 
-/// The function that calls JavaScript: it takes `{method, request}` as JSON text, and returns a promise of the answer
-/// as JSON text.
-pub(crate) type Ask<'a> = Function<'a, String, Promise<String>>;
-
-/// The port of an object with this name. `timeout` is the timeout of one call, in milliseconds.
-pub(crate) fn port(name: String, ask: Ask, timeout: Option<f64>) -> napi::Result<Port> {
-    let script = Script::of(name, ask)?;
-    at_once(|| Port::to(Arc::new(script), timeout))
+/// A record: a plain object, with its names in camelCase.
+macro_rules! record {
+    ($(#[$about:meta])* pub struct $name:ident { $($fields:tt)* }) => {
+        $(#[$about])*
+        #[napi_derive::napi(object, object_from_js = false)]
+        #[derive(Clone, Debug, serde::Deserialize)]
+        pub struct $name { $($fields)* }
+    };
 }
 
-/// An object of JavaScript.
-pub(crate) struct Script {
-    name: String,
-    ask: ThreadsafeFunction<String, Promise<String>, String, Status, false, true>,
+/// A value of which there are a few: a string.
+macro_rules! word {
+    ($(#[$about:meta])* pub enum $name:ident { $($variant:ident = $word:literal,)+ }) => {
+        $(#[$about])*
+        #[napi_derive::napi(string_enum, object_from_js = false)]
+        #[derive(Clone, Copy, Debug, serde::Deserialize)]
+        pub enum $name { $(#[napi(value = $word)] #[serde(rename = $word)] $variant,)+ }
+    };
 }
 
-impl Script {
-    pub(crate) fn of(name: String, ask: Ask) -> napi::Result<Script> {
-        let ask = ask.build_threadsafe_function().weak::<true>().build()?;
-        Ok(Script { name, ask })
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Answer {
-    Given(Value),
-    Thrown { exception: u32, message: String, code: Option<String> },
-}
-
-#[async_trait]
-impl Host for Script {
-    async fn ask(&self, method: &'static str, request: Value) -> Result<Value, HostError> {
-        let request = json!({ "method": method, "request": request }).to_string();
-        let answered = async { self.ask.call_async_catch(request).await?.await };
-        let answer =
-            answered.await.map_err(|gone| HostError::broken(format!("it cannot be asked any more: {gone}")))?;
-        match serde_json::from_str(&answer).map_err(HostError::broken)? {
-            Answer::Given(value) => Ok(value),
-            Answer::Thrown { exception, message, code } => {
-                Err(HostError::raised(code.as_deref(), message, Exception(exception)))
+/// Lets functions take values of a type that serde reads. An error begins with the argument's name, if it is given.
+macro_rules! argument {
+    ($name:ident $(<$part:ident: $bound:path>)? $(= $argument:expr)?) => {
+        impl $(<$part: $bound>)? napi::bindgen_prelude::FromNapiValue for $name $(<$part>)? {
+            #[allow(unsafe_code, reason = "every conversion of napi is an unsafe function")]
+            unsafe fn from_napi_value(env: napi::sys::napi_env, value: napi::sys::napi_value) -> napi::Result<Self> {
+                unsafe { $crate::args::read(env, value, &[$($argument)?]) }
             }
+        }
+    };
+}
+
+/// An argument that is a plain object. Each property is read by its Rust type; any other one is an error.
+macro_rules! options {
+    ($(#[$about:meta])* pub struct $name:ident { $($fields:tt)* }) => {
+        $(#[$about])*
+        #[napi_derive::napi(object, object_from_js = false, object_to_js = false)]
+        #[derive(serde::Deserialize)]
+        pub struct $name { $($fields)* }
+
+        argument!($name);
+    };
+}
+
+// Values of the core are strings in a record. `value.rs` has their classes, which have the same names.
+
+/// A `Channel` as text.
+#[napi(js_name = "ChannelText")]
+pub type Channel = String;
+/// A `Digest` as text.
+#[napi(js_name = "DigestText")]
+pub type Digest = String;
+/// An `Environment` as text.
+#[napi(js_name = "EnvironmentText")]
+pub type Environment = String;
+/// A `Reference` as text.
+#[napi(js_name = "ReferenceText")]
+pub type Reference = String;
+/// A `Repository` as text.
+#[napi(js_name = "RepositoryText")]
+pub type Repository = String;
+/// A `Tag` as text.
+#[napi(js_name = "TagText")]
+pub type Tag = String;
+/// A `Timestamp` as text: RFC 3339, in UTC, with milliseconds.
+#[napi(js_name = "TimeText")]
+pub type Time = String;
+/// A whole number from 0.
+#[napi]
+pub type Count = i64;
+/// An array.
+pub type List<T> = Vec<T>;
+/// A value, or null.
+pub type Nullable<T> = Option<T>;
+
+/// The value, or undefined.
+pub fn defined<T>(value: Option<T>) -> Either<T, ()> {
+    value.map_or(Either::B(()), Either::A)
+}
+
+/// The value of a release's order: a number or a text.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum OrderValue {
+    Number(i64),
+    Text(String),
+}
+
+impl ToNapiValue for OrderValue {
+    #[allow(unsafe_code, reason = "every conversion of napi is an unsafe function")]
+    unsafe fn to_napi_value(env: sys::napi_env, value: OrderValue) -> napi::Result<sys::napi_value> {
+        match value {
+            OrderValue::Number(number) => unsafe { i64::to_napi_value(env, number) },
+            OrderValue::Text(text) => unsafe { String::to_napi_value(env, text) },
         }
     }
 }
 
-impl fmt::Debug for Script {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
+impl FromCore<log::OrderValue> for OrderValue {
+    fn from_core(core: log::OrderValue) -> OrderValue {
+        match core {
+            log::OrderValue::Number(number) => OrderValue::Number(number),
+            log::OrderValue::Text(text) => OrderValue::Text(to(text)),
+        }
     }
 }
-
-/// An exception of JavaScript, as the number under which `lib/error.js` stores it.
-#[derive(Debug)]
-pub(crate) struct Exception(pub(crate) u32);
-
-impl fmt::Display for Exception {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "exception {}", self.0)
-    }
-}
-
-impl std::error::Error for Exception {}

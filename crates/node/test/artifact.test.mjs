@@ -25,7 +25,7 @@ test('leftOut lists skipped paths, and include packs them', async (t) => {
   assert.deepEqual(await leftOut({ ignorePaths: [] }), ['.env', 'key.txt'])
   await assert.rejects(leftOut({ include: ['nothing'] }), code('SOURCE_INVALID'))
   await assert.rejects(leftOut({ ignorePaths: '*.md' }), code('VALUE_INVALID'))
-  await assert.rejects(leftOut({ environment: {} }), TypeError)
+  await assert.rejects(leftOut({ environment: {} }), code('VALUE_INVALID'))
 })
 
 test('missing source and revision come from the CI', async (t) => {

@@ -75,8 +75,8 @@ test('a guardrail that throws, hangs or answers nonsense refuses with its except
     [async () => { throw bug }, 'TypeError: facts.when is not a function'],
     [() => undefined, 'TypeError: judge gave undefined'],
     [() => new Promise(() => {}), 'it did not answer within 100 ms'],
-    [() => ({ verdict: 'perhaps', why: 'who knows' }), /^it gave what is no finding: unknown variant `perhaps`/],
-    [() => ({ verdict: 'refuse', why: 'no code' }), /^it gave what is no finding: missing field `code`/],
+    [() => ({ verdict: 'perhaps', why: 'who knows' }), /^it gave what is no finding: verdict: "perhaps" is none of pass, warn, refuse/],
+    [() => ({ verdict: 'refuse', why: 'no code' }), /^it gave what is no finding: a warning and a refusal have a code/],
   ]) {
     const { promoter } = await guarded(judge)
     const error = await promoter.promote(prod, release(2), { provenance }).catch((error) => error)
@@ -89,9 +89,17 @@ test('a guardrail that throws, hangs or answers nonsense refuses with its except
   }
 })
 
-test('own guardrails need a policy name and unique names', async () => {
+test('policy has the names of own guardrails or a given one, which is recorded', async () => {
+  const pass = { name: 'has-commit', judge: () => ({ verdict: 'pass', why: 'yes' }) }
+  for (const [given, name] of [[{}, 'standard+has-commit'], [{ policy: 'own' }, 'own']]) {
+    const { promoter } = await bootstrapped({ guardrails: [pass], ...given })
+    const { move } = await promoter.promote(prod, release(2), { provenance })
+    assert.equal(move.intent.decision.policy.name, name)
+  }
+})
+
+test('own guardrails need unique names', async () => {
   const pass = { name: 'no-hold', judge: () => ({ verdict: 'pass', why: 'yes' }) }
-  await assert.rejects(bootstrapped({ guardrails: [pass] }), { code: 'VALUE_INVALID', message: /^Promoter: policy: it is missing/ })
   await assert.rejects(bootstrapped({ policy: 'own', guardrails: [pass] }), {
     code: 'CONFIG_INVALID',
     message: 'policy own: no-hold stands in it twice',

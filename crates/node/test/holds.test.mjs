@@ -37,7 +37,7 @@ test('hold of one person ended leaves the hold of another', async () => {
   })
   await promoter.unhold(prod, audit, { reason: 'it is over', provenance: ben })
   assert.equal((await promoter.promote(prod, release(2), { provenance })).result, 'committed')
-  assert.equal((await promoter.verify(prod)).holds, undefined)
+  assert.deepEqual((await promoter.verify(prod)).holds, [])
 })
 
 test('unholdMine ends the holds of one person', async () => {

@@ -26,7 +26,7 @@ for (const token of [false, true]) {
     const promoter = new Promoter(registry, new MemoryLedger())
     await promoter.bootstrap(`${shop}:prod`, { source: `${shop}:1.4.1`, provenance })
     const receipt = await promoter.promote(`${shop}:prod`, `${shop}:1.4.2`, { provenance })
-    assert.deepEqual([receipt.previous_digest, receipt.digest], [first, second])
+    assert.deepEqual([receipt.previousDigest, receipt.digest], [first, second])
     assert.equal(server.memory.peek(shop, 'prod'), second)
     assert.ok(server.requests().some(({ method, path }) => method === 'PUT' && path.endsWith('/manifests/prod')))
 

@@ -134,7 +134,7 @@ test('HTTP requests meet their scripted faults', async (t) => {
   server.scriptHttp([{ fault: 'status', status: 503 }, { fault: 'trickle', timeMs: 1 }], { method: 'GET', path: '/manifests/1.4.2' })
   server.scriptHttp([{ fault: 'statusAfter', status: 500 }], { method: 'PUT', path: '/manifests/prod' })
   const receipt = await promoter.promote(`${shop}:prod`, `${shop}:1.4.2`, { provenance })
-  assert.deepEqual([receipt.previous_digest, receipt.digest, receipt.move.outcome.put], [first, second, 'unknown'])
+  assert.deepEqual([receipt.previousDigest, receipt.digest, receipt.move.outcome.put], [first, second, 'unknown'])
   assert.equal(server.faultsLeft(), 0)
 
   // Count requests of another tag: the promotion may still read its own one.
@@ -150,7 +150,7 @@ test('HTTP requests meet their scripted faults', async (t) => {
   server.demand()
   assert.equal(await new OciRegistry({ lookup: 'nowhere' }).resolve(shop, 'prod'), second)
   assert.throws(() => server.scriptHttp(['sometimes']), code('VALUE_INVALID'))
-  await assert.rejects(TestRegistry.start({ users: 'ci' }), { message: 'demand: users: it is not known here' })
+  await assert.rejects(TestRegistry.start({ users: 'ci' }), { message: 'start: users: it is not known here' })
   assert.throws(() => server.memory.script(['after'], { tags: 'prod' }), { message: 'script: tags: it is not known here' })
   assert.throws(() => server.scriptHttp(['closed'], { verb: 'PUT' }), code('VALUE_INVALID'))
   assert.throws(() => server.demand({ user: 'ci' }), { message: 'demand: user: give a user and a password; nothing at all opens it to all' })

@@ -2,12 +2,15 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { MemoryLedger, MemoryRegistry, Promoter, TagwardenError, errorKinds } from 'tagwarden'
+import { fileURLToPath } from 'node:url'
+import { types } from '../typegen.mjs'
 import { provenance } from './shop.mjs'
+import { nodeSurface, pythonSurface } from './surface.mjs'
 
 const text = (path) => readFile(new URL(path, import.meta.url), 'utf8')
 
 test('the types name every error code, and no other', async () => {
-  const union = (await text('../lib/error.d.ts')).match(/export type ErrorCode =([^\n]*\n(?:  \|.*\n)+)/)[1]
+  const union = (await text('../types.d.ts')).match(/export type ErrorCode =([^\n]*\n(?:  \|.*\n)+)/)[1]
   const named = [...union.matchAll(/'([A-Z_]+)'/g)].map(([, code]) => code)
   assert.deepEqual(named, errorKinds().map(({ code }) => code))
 })
@@ -29,70 +32,59 @@ test('every error code passes through an asynchronous call', async () => {
   }
 })
 
-test('the promoter has every method of the core', async () => {
-  const sources = await Promise.all(
-    ['promoter', 'move_request', 'query', 'audit', 'retention', 'recover'].map((name) => text(`../../core/src/promotion/${name}.rs`)),
-  )
-  const inherent = sources.join('\n').matchAll(/^    pub (?:async fn (\w+)\(\s*&self|fn (\w+)<'a>\(\s*&'a self)/gm)
-  const names = [...inherent].map(([, method, request]) => method ?? request)
-  const core = names.map((name) => (name === 'history_page' ? 'history' : name).replace(/_(.)/g, (_, letter) => letter.toUpperCase()))
-  assert.ok(core.length > 15, core.join(' '))
-  // The requests of the five operations call `run`; a page of `historyPage` is `history`; `current` has the public part
-  // of `state`; Node's `audit` has the options of `auditWith`.
-  const wanted = core.filter((name) => !['run', 'state', 'auditWith'].includes(name))
-  const own = Object.getOwnPropertyNames(Promoter.prototype).filter((name) => name !== 'constructor')
-  assert.deepEqual(own.sort(), wanted.sort())
-  const declared = [...(await text('../lib/promoter.d.ts')).split('export declare class Promoter')[1].matchAll(/^  (\w+)\(/gm)]
-  assert.deepEqual([...new Set(declared.map(([, name]) => name))].filter((name) => name !== 'constructor').sort(), wanted.sort())
-})
-
 test('index.mjs and index.d.ts export the same names as index.js', async () => {
-  const types = await Promise.all(
-    [...(await text('../index.d.ts')).matchAll(/'\.\/(lib\/\w+)\.js'/g)].map(([, name]) => text(`../${name}.d.ts`)),
-  )
-  const declared = [...types.join('\n').matchAll(/^export declare (?:const|function|class) (\w+)/gm)].map(([, name]) => name)
+  const declared = [...(await text('../native.d.ts')).matchAll(/^export declare (?:const|function|class|namespace) (\w+)/gm)].map(([, name]) => name)
   assert.deepEqual(declared.sort(), Object.keys(await import('tagwarden')).filter((name) => name !== 'default').sort())
   assert.ok(new MemoryLedger() instanceof MemoryLedger)
 })
 
-const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase())
-/** Node's name of a field or setter of the core: the name of a duration ends in its unit, because it is a plain number. */
-const named = ([, field, type]) => {
-  const name = field === 'overrides' ? 'override' : field // `override` is a keyword of Rust.
-  return camel(type.startsWith('Duration') ? `${name}_ms` : name)
+test('native.d.ts has the types of the last build', async () => {
+  assert.equal(await text('../native.d.ts'), (await types()).dts, 'npm run debug -- --types writes it')
+})
+
+/** The deliberate differences: what only Node has, and what only Python has. */
+const DIFFERENCES = {
+  // Python has a blocking and an awaited form of everything, and classes for faults and for a pipeline.
+  classes: ['', 'AsyncPromoter InjectedFault NativeRegistry Pipeline ReadFault'],
+  functions: ['', 'initLedgerAsync openLedgerAsync packArtifactAsync pushArtifactAsync'],
+  // A record is a plain object in Node. In Python it is a class, which can also be asked.
+  Provenance: ['pipeline', 'actorKind attempt jobId jobName provider runId url workflow'],
+  Plan: ['change', 'digest previousDigest'],
+  DigestRetention: ['', 'because kept'],
+  Finding: ['', 'passes refuses warns'],
+  Intent: ['', 'findings'],
+  LogReport: ['', 'valid'],
+  MayDelete: ['', 'allowed because'],
+  // `bytes` is a type of Python, and `from` a keyword.
+  OpenedLedger: ['new read(from)', 'read(start)'],
+  MemoryLedger: ['read(from)', 'read(start)'],
+  Digest: ['of(bytes)', 'of(data)'],
+  Manifest: ['bytes', 'data'],
+  MemoryRegistry: ['storeBlob(bytes)', 'storeBlob(data)'],
+  // An operation of Node is an object, so that each has only its own arguments.
+  Promoter: ['plan(op)', 'plan(operation)'],
+  // A constructor of Node cannot be awaited.
+  TestRegistry: ['demand(password) demand(user) start', 'demand(credentials)'],
+  // `oci` is for TypeScript, which compares classes by their members.
+  OciRegistry: ['oci', ''],
 }
-const sorted = (found) => [...found].map(([, name]) => name).sort()
 
-test('options and records have the fields of the core', async () => {
-  const fields = async (path, name) =>
-    [...(await text(`../../core/src/${path}.rs`)).match(new RegExp(`pub struct ${name}(?:<.*?>)? \\{([^]*?)\\n\\}`))[1].matchAll(/^    pub (?:r#)?(\w+): (.*),$/gm)]
-  const core = async (path, name) => sorted(await fields(path, name))
-  const own = async (file, name) =>
-    sorted((await text(`../lib/${file}.d.ts`)).match(new RegExp(`export interface ${name} [^]*?\\{([^]*?)\\n\\}`))[1].matchAll(/^  (\w+)\??:/gm))
-  for (const [path, name] of [['promotion/request', 'MoveOptions'], ['promotion/request', 'BootstrapOptions'], ['retention/rule', 'RetentionRule']]) {
-    // The tag is a part of the source.
-    const wanted = (await fields(path, name)).map(named).filter((field) => field !== 'tag')
-    assert.deepEqual(await own('promoter', name), wanted.sort(), name)
+test('Node and Python have the same classes, methods, arguments and fields', async () => {
+  const node = nodeSurface(fileURLToPath(new URL('../native.d.ts', import.meta.url)))
+  const python = pythonSurface(await text('../../py/python/tagwarden/_tagwarden.pyi'))
+  const found = { classes: ['', [...python.keys()].filter((name) => !node.has(name)).join(' ')] }
+  for (const [name, members] of node) {
+    if (!python.has(name)) continue
+    // A plain object has no constructor.
+    const its = new Set([...python.get(name)].filter((member) => members.has('new') || !/^new\b/.test(member)))
+    const only = [without(members, its), without(its, members)]
+    if (only.some((names) => names !== '')) found[name] = only
   }
-  const source = await text('../../core/src/promotion/times.rs')
-  const times = [...source.matchAll(/pub fn (?:new|with_settle)\(((?:ttl|self, settle): [^)]*)\)/g)].map((found) => found[1]).join(' ')
-  assert.deepEqual(await own('promoter', 'Times'), [...times.matchAll(/(\w+): (Duration)/g)].map(named).sort())
-  for (const [path, name, besides = []] of [
-    ['promotion/query', 'ChannelStatus'], ['log/verify', 'LogReport'], ['log/move_record', 'MoveRecord', ['status']], ['promotion/past', 'DriftSeen'],
-    ['log/body', 'Outcome', ['at', 'seq']], ['log/intent', 'Predecessor'], ['promotion/receipt', 'Receipt'], ['promotion/receipt', 'Live'],
-    ['log/intent', 'TargetManifest'], ['log/intent', 'Decision'], ['log/intent', 'ReleaseOrder'], ['log/intent', 'UpstreamLog'],
-    ['log/intent', 'MoveSet'], ['log/move_record', 'TakeoverRecord'], ['log/state/hold', 'ActiveHold'], ['log/state/open_move', 'OpenMove'],
-    ['log/state', 'MigratedTo'], ['log/state/open_move', 'PossiblyOpen'], ['log/defect', 'Defect'], ['policy/facts', 'Facts'], ['policy/guardrail', 'Finding'],
-  ]) {
-    assert.deepEqual(await own('record', name), [...(await core(path, name)), ...besides].sort(), name)
-  }
+  assert.deepEqual(found, DIFFERENCES)
 })
 
-test('OciRegistry has the options of the core', async () => {
-  const core = [...(await text('../../core/src/registry/oci/options.rs')).matchAll(/^    pub fn (\w+)\(mut self(?:, \w+: )?(.*)\) -> /gm)]
-  assert.ok(core.length >= 13)
-  const names = { scheme: 'schemes', allow_realm: 'realms' }
-  const wanted = core.map(([, name, type]) => named([, names[name] ?? name, type]))
-  const declared = (await text('../lib/registry.d.ts')).match(/export interface OciOptions \{([^]*?)\n\}/)[1]
-  assert.deepEqual([...declared.matchAll(/^  (\w+)\?:/gm)].map(([, name]) => name).sort(), wanted.sort())
-})
+/** The members that the other side has not, without the arguments of a method that it has not. */
+function without(members, other) {
+  const only = [...members].filter((name) => !other.has(name))
+  return only.filter((name) => !only.some((method) => name.startsWith(`${method}(`))).sort().join(' ')
+}

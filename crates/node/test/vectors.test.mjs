@@ -35,10 +35,10 @@ test('logs are verified as listed', async () => {
   assert.ok(expected.length >= 37)
   for (const [name, want] of expected) {
     const promoter = new Promoter(new MemoryRegistry(), lines(await read(`log/${name}.jsonl`)))
-    const { defect, defects = [], holds = [], blocked = [], entries, root, live = null, open_intent = null } = await promoter.verify(prod)
+    const { defect, defects, holds, blocked, entries, root, live = null, openIntent = null } = await promoter.verify(prod)
     assert.deepEqual(defects.map(({ seq, code }) => ({ seq, code })), want.defects, name)
     assert.deepEqual([defect, holds, blocked], [defects[0], want.holds, want.blocked], name)
     const wanted = `sha256:${Buffer.from(want.root, 'base64').toString('hex')}`
-    assert.deepEqual([entries, root, live, open_intent], [want.entries, wanted, want.live, want.open_intent], name)
+    assert.deepEqual([entries, root, live, openIntent], [want.entries, wanted, want.live, want.open_intent], name)
   }
 })

@@ -29,8 +29,8 @@ test('environment gives its provenance', async (t) => {
   for (const { env, terminal, login_name, expect } of environments) {
     await t.test(JSON.stringify(expect), (t) => {
       surrounded(t, env, terminal ? login_name : undefined)
-      const { pipeline, actor, commit = null, identity } = Provenance.fromEnvironment()
-      const found = { ...pipeline, actor: actor.id, actor_kind: actor.kind, commit }
+      const { pipeline, actor, commit = null, identity } = Provenance.fromCi()
+      const found = { ...pipeline, run_id: pipeline.runId, actor: actor.id, actor_kind: actor.kind, commit }
       for (const [name, want] of Object.entries(expect)) {
         if (want === 'generated') assert.match(found[name], /^[0-9a-f]{8}-[0-9a-f]{4}-7/)
         else assert.deepEqual(found[name], want, name)
@@ -43,20 +43,20 @@ test('environment gives its provenance', async (t) => {
 
 test('unknown CI without run and actor is PROVENANCE_INCOMPLETE', (t) => {
   surrounded(t, { CI: 'true' }, 'ada')
-  assert.throws(() => Provenance.fromEnvironment(), code('PROVENANCE_INCOMPLETE'))
-  const { pipeline, actor } = Provenance.fromEnvironment({ runId: '7', actor: 'ada' })
+  assert.throws(() => Provenance.fromCi(), code('PROVENANCE_INCOMPLETE'))
+  const { pipeline, actor } = Provenance.fromCi({ runId: '7', actor: 'ada' })
   assert.deepEqual([pipeline.provider, actor.kind], ['manual', 'workload'])
 })
 
 test('a given environment ignores the terminal', (t) => {
   surrounded(t, {}, 'ada')
-  assert.equal(Provenance.fromEnvironment().actor.kind, 'human')
-  assert.throws(() => Provenance.fromEnvironment({}, {}), code('PROVENANCE_INCOMPLETE'))
+  assert.equal(Provenance.fromCi().actor.kind, 'human')
+  assert.throws(() => Provenance.fromCi({}, {}), code('PROVENANCE_INCOMPLETE'))
 })
 
 test('workflow and job are given and read back', () => {
   const made = Provenance.of({ runId: '7', actor: 'ada', workflow: 'Release', jobId: '99', jobName: 'promote' })
-  assert.deepEqual(made.pipeline, { provider: 'manual', run_id: '7', workflow: 'Release', job: { id: '99', name: 'promote' } })
+  assert.deepEqual(made.pipeline, { provider: 'manual', runId: '7', workflow: 'Release', job: { id: '99', name: 'promote' } })
   assert.throws(() => Provenance.of({ runId: '7', actor: 'ada', jobName: 'promote' }), {
     message: /jobName: it is the name of a job, whose id is missing/,
   })

@@ -67,7 +67,7 @@ def main(repository: str, url: str, directory: str) -> int:
 
     back = promoter.rollback(prod, provenance=who, reason="incident 7")
     print(f"prod: back at {back.digest}")
-    for event in promoter.events(prod):
+    for event in promoter.history(prod):
         print(f"{event.seq:4} {event.status:9} {event.intent.op:9} {event.intent.target.digest}")
     audit = promoter.audit(promoter.channels())
     verdict = promoter.may_delete(repository, back.digest)

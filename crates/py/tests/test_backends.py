@@ -297,19 +297,20 @@ def test_guardrail_that_returns_no_finding_refuses(world: World) -> None:
         def judge(self, facts: Facts) -> Finding:
             return "fine"  # type: ignore[return-value]
 
-    with pytest.raises(PolicyRefusedError, match="judge gave a str, and no Finding"):
+    with pytest.raises(PolicyRefusedError, match="expected a Finding, got str"):
         Promoter(world.registry, world.ledger, guardrails=[Shrugs()], policy="own").promote(
             PROD, "reg.io/acme/shop:1.1", provenance=ADA
         )
 
 
-def test_own_guardrails_need_a_policy_name_that_is_recorded(world: World) -> None:
-    with pytest.raises(InvalidValueError, match="policy: it is missing"):
-        Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()])
-    promoter = Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()], policy="no-fridays")
+def test_policy_has_the_names_of_own_guardrails_or_a_given_one_which_is_recorded(world: World) -> None:
+    promoter = Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()])
     # The channel was moved a moment ago, so a read may be stale: the repair puts the digest again.
-    assert promoter.repair(PROD, provenance=ADA).result == "committed"
+    receipt = promoter.repair(PROD, provenance=ADA)
+    assert receipt.result == "committed" and receipt.move is not None
+    assert receipt.move.intent.decision.policy.name == "standard+friday-freeze"
     world.promote()
+    promoter = Promoter(world.registry, world.ledger, guardrails=[FridayFreeze()], policy="no-fridays")
     receipt = promoter.rollback(PROD, provenance=ADA)
     assert receipt.move is not None
     assert receipt.move.to_dict()["intent"]["decision"]["policy"]["name"] == "no-fridays"
@@ -333,9 +334,9 @@ def test_backend_can_call_a_promoter(world: World) -> None:
 
 
 def test_object_that_is_no_backend_is_a_type_error() -> None:
-    with pytest.raises(TypeError, match="a dict is no registry"):
+    with pytest.raises(TypeError, match="expected a Registry, got dict"):
         Promoter({}, MemoryLedger())  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="a list is no ledger"):
+    with pytest.raises(TypeError, match="expected a Ledger, got list"):
         Promoter(MemoryRegistry(), [])  # type: ignore[arg-type]
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import datetime
+import inspect
 import json
 import pickle
 import typing
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import pytest
@@ -19,22 +18,29 @@ from tagwarden import (
     ActiveHold,
     ApprovedPlan,
     Artifact,
+    AsyncHistory,
     AsyncPromoter,
     AuditReport,
+    Because,
     Channel,
     ChannelAudit,
     ChannelStatus,
     Commit,
     Credentials,
+    Deadlines,
     DeadMove,
     Decision,
     Defect,
+    DeleteAllowed,
+    DeleteRefused,
     Digest,
     DigestRetention,
     DriftSeen,
     Environment,
     Facts,
+    Failure,
     Finding,
+    History,
     HistoryPage,
     IdempotencyKey,
     InjectedFault,
@@ -42,6 +48,7 @@ from tagwarden import (
     Live,
     LiveAt,
     LogReport,
+    LogSize,
     Manifest,
     MayDelete,
     MemoryLedger,
@@ -49,6 +56,7 @@ from tagwarden import (
     MigratedTo,
     MoveRecord,
     MoveSet,
+    NativeRegistry,
     OciRegistry,
     OpenedLedger,
     OpenMove,
@@ -72,24 +80,27 @@ from tagwarden import (
     Repository,
     RetentionPlan,
     RetentionRule,
+    RetentionWindow,
+    Source,
     Stage,
     Tag,
+    Tagged,
     TagwardenError,
     TakeoverRecord,
     TargetManifest,
+    TestRegistry,
     Times,
+    Upstream,
     UpstreamLog,
     open_ledger,
 )
-from tagwarden._record import Record
-from tagwarden.values import Value
 from written import SHOP
 
 ONE, TWO = str(Digest.of(b"1")), str(Digest.of(b"2"))
-AT = datetime.datetime(2026, 1, 2, 3, 4, 5, 6000, datetime.timezone.utc)
+AT = "2026-01-02T03:04:05.006Z"
 
 # In the order of the core.
-VALUES: dict[type[Value], list[str]] = {
+VALUES: dict[type[Any], list[str]] = {
     Channel: ["a.io/x:a", "a.io/x:b", "b.io/x:a"],
     Commit: ["0123456", "0123457"],
     Digest: sorted([ONE, TWO]),
@@ -100,54 +111,160 @@ VALUES: dict[type[Value], list[str]] = {
     Repository: ["a.io/x", "a.io/y"],
     Tag: ["1.0", "1.1"],
 }
-TARGET = TargetManifest(Digest(ONE), "application/vnd.oci.image.manifest.v1+json", 7)
-POLICY, OVERRIDE, CHECK = (
-    RecordedPolicy("standard", Digest(ONE)),
-    RecordedOverride("soak", "why"),
-    RecordedCheck(Channel(PROD), 3),
-)
-DECISION = Decision(AT, POLICY, (Finding.passes("fine"),), (OVERRIDE,), (2, 4), (CHECK,))
-ORDER, UPSTREAM = ReleaseOrder("semver", "1.4.2"), UpstreamLog(Environment("dev"), Channel(PROD), 6, Digest(ONE))
-MOVE_SET = MoveSet("s", (Channel(PROD), Channel("a.io/x:a")), "restore")
-PREDECESSOR = Predecessor(Channel(PROD), 6, Digest(ONE))
-INTENT = Intent(
-    "promote",
-    "m",
-    "k",
-    Digest(TWO),
-    TARGET,
-    ADA,
-    "w",
-    0,
-    Digest(TWO),
-    "why",
-    "absent",
-    ORDER,
-    (UPSTREAM,),
-    DECISION,
-    Digest(ONE),
-    PREDECESSOR,
-    MOVE_SET,
-)
-OUTCOME = Outcome(5, AT, "committed", "accepted", 1, False, Digest(ONE))
-FAILED = Outcome(5, AT, "failed", "refused", 1, False, error=RecordedError("MOVE_FAILED", "the registry refused"))
-EVENT = MoveRecord(Channel(PROD), 4, AT, "committed", INTENT, OUTCOME)
-LIVE = Live(Digest(ONE), 4, AT)
-DRIFT = DriftSeen(6, AT, Digest(ONE))
-HOLD = ActiveHold(6, "promotions", "incident 7", ADA, AT)
-DEFECT, MIGRATED = Defect(4, "PARENT", "its parent is another"), MigratedTo(6, "another-ledger")
-TAKEN_OVER = TakeoverRecord(5, AT, "recover", "w2", "w", 1, ADA)
-JUDGED = DigestRetention(Digest(ONE), "held", True, "live (channel reg.io/acme/shop:prod)")
-OPEN = OpenMove(4, "promote", "m", "k", Digest(ONE), "w", 0, Digest(TWO))
+WHO = ADA.to_dict()
+TARGET = {"digest": ONE, "media_type": "application/vnd.oci.image.manifest.v1+json", "size": 7}
+POLICY, OVERRIDE = {"name": "standard", "digest": ONE}, {"guardrail": "soak", "reason": "why"}
+CHECK, FINDING = {"channel": PROD, "seq": 3}, {"guardrail": "soak", "verdict": "pass", "why": "fine"}
+DECISION = {"at": AT, "policy": POLICY, "findings": [FINDING]}
+WHOLE_DECISION = {**DECISION, "overrides": [OVERRIDE], "approvals": [2, 4], "checks": [CHECK]}
+ORDER = {"by": "semver", "value": "1.4.2"}
+UPSTREAM_LOG = {"environment": "dev", "channel": PROD, "size": 6, "root": ONE}
+MOVE_SET = {"id": "s", "channels": [PROD, "a.io/x:a"], "on_failure": "restore"}
+PREDECESSOR = {"channel": PROD, "size": 6, "root": ONE}
+SOURCE, DEADLINES = {"reference": "a.io/x:b"}, {"ttl_ms": 4, "grace_ms": 3, "quiet_ms": 2, "settle_ms": 1}
+INTENT = {
+    "op": "rollback",
+    "move_id": "m",
+    "key": "k",
+    "request": TWO,
+    "target": TARGET,
+    "source": SOURCE,
+    "provenance": WHO,
+    "decision": DECISION,
+    "owner": "w",
+    "epoch": 0,
+    **DEADLINES,
+}
+WHOLE_INTENT = {
+    **INTENT,
+    "op": "promote",
+    "previous": TWO,
+    "reason": "why",
+    "expected": "absent",
+    "order": ORDER,
+    "upstream": [UPSTREAM_LOG],
+    "decision": WHOLE_DECISION,
+    "replaced": ONE,
+    "predecessor": PREDECESSOR,
+    "set": MOVE_SET,
+}
+RECORDED = {"code": "MOVE_FAILED", "text": "the registry refused"}
+OUTCOME = {
+    "seq": 5,
+    "at": AT,
+    "move_id": "m",
+    "intent_seq": 4,
+    "owner": "w",
+    "epoch": 0,
+    "status": "committed",
+    "put": "accepted",
+    "attempts": 1,
+    "recovered": False,
+}
+EVENT = {
+    "channel": PROD,
+    "seq": 4,
+    "at": AT,
+    "status": "committed",
+    "intent": WHOLE_INTENT,
+    "takeovers": [],
+    "outcome": {**OUTCOME, "observed": ONE},
+}
+LIVE, DRIFT = {"digest": ONE, "seq": 4, "at": AT}, {"seq": 6, "at": AT, "expected": ONE}
+HOLD = {"seq": 6, "scope": "promotions", "reason": "incident 7", "provenance": WHO}
+DEFECT, MIGRATED = {"seq": 4, "code": "PARENT", "why": "another"}, {"seq": 6, "ledger": "another-ledger"}
+TAKEN_OVER = {
+    "seq": 5,
+    "at": AT,
+    "op": "recover",
+    "owner": "w2",
+    "previous_owner": "w",
+    "epoch": 1,
+    "provenance": WHO,
+}
+BECAUSE = {"reason": "live", "channel": PROD}
+RETAINED = {"digest": ONE, "pin": "held", "keep": BECAUSE}
+PAST = {"reason": "past", "channel": PROD, "nth": 3, "since": AT}
+OPEN = {
+    "seq": 4,
+    "op": "promote",
+    "move_id": "m",
+    "key": "k",
+    "request": TWO,
+    "target": ONE,
+    "as_it_is": False,
+    "owner": "w",
+    "epoch": 0,
+    "deadlines": DEADLINES,
+    "quiet_ms": 2,
+    "settle_ms": 1,
+}
+DOUBT, DEAD = {"seq": 7, "op": "promote", "move_id": "m", "target": TWO}, {"seq": 4, "op": "promote", "target": ONE}
+STATUS = {"channel": PROD, "size": 6, "live": ONE, "event": EVENT, "open": OPEN, "holds": [HOLD], "migrated": MIGRATED}
+AUDIT = {"channel": PROD, "size": 1, "state": "in_sync", "live": ONE}
+REPORT = {"entries": 0, "moves": 0, "committed": 0, "torn_bytes": 0, "clock_went_back": 0, "root": ONE}
+WINDOW = {"keep_last": 3, "keep_for_s": 5}
+PLAN = {"repository": "a.io/x", "at": AT, "rule": WINDOW, "logs": [{"channel": PROD, "size": 1}]}
+UPSTREAM = {**UPSTREAM_LOG, "live": ONE, "passage": "live"}
+FACTS = {"op": "promote", "channel": PROD, "expected": "any", "provenance": WHO, "here": "never", "at": AT}
 
-# Pairs of unequal records of one class.
-PLAIN: list[tuple[Any, Any]] = [
-    (Stage(Environment("dev"), Channel(PROD)), Stage(Environment("prod"), Channel(PROD))),
-    (Pipeline.of({"dev": PROD}), Pipeline.of({"prod": PROD})),
-    (
-        Provenance.of(provider="manual", run_id="1", actor="ada"),
-        Provenance.of(provider="manual", run_id="2", actor="ada"),
+# The JSON of two unequal records of each class.
+RECORDS: dict[type[Any], tuple[dict[str, Any], dict[str, Any]]] = {
+    ActiveHold: (HOLD, {**HOLD, "until": AT}),
+    AuditReport: ({"at": AT, "worst": "drift", "channels": [AUDIT]}, {"at": AT, "channels": []}),
+    Because: (BECAUSE, PAST),
+    ChannelAudit: (AUDIT, {**AUDIT, "state": "unknown", "why": "no route"}),
+    ChannelStatus: (STATUS, {"channel": PROD, "size": 0}),
+    DeadMove: ({**DEAD, "closing": "complete"}, {**DEAD, "closing": "commit_or_abort"}),
+    Deadlines: (DEADLINES, {**DEADLINES, "ttl_ms": 5}),
+    Decision: (WHOLE_DECISION, DECISION),
+    Defect: (DEFECT, {**DEFECT, "seq": 5}),
+    DeleteAllowed: ({"because": PAST, "pin": "held"}, {"because": PAST, "pin": "absent"}),
+    DeleteRefused: ({"because": BECAUSE}, {"because": {"reason": "tagged", "tag": "1.0"}}),
+    DigestRetention: (RETAINED, {"digest": ONE, "pin": "held", "expire": PAST}),
+    DriftSeen: (DRIFT, {**DRIFT, "observed": TWO}),
+    Facts: ({**FACTS, "target": TARGET, "upstream": UPSTREAM, "tagged": {"tag": "1.0"}, "source": SOURCE}, FACTS),
+    Finding: (FINDING, {**FINDING, "verdict": "refuse", "code": "CODE", "retry": "later"}),
+    HistoryPage: ({"events": [EVENT], "next": 4}, {"events": [EVENT]}),
+    Intent: (WHOLE_INTENT, INTENT),
+    Live: (LIVE, {**LIVE, "seq": 6}),
+    LiveAt: ({**EVENT, "open": EVENT, "drift": DRIFT}, EVENT),
+    LogReport: ({**REPORT, "open_intent": 4, "holds": [3], "blocked": [TWO], "defects": [DEFECT]}, REPORT),
+    LogSize: ({"channel": PROD, "size": 1}, {"channel": PROD, "size": 2}),
+    MayDelete: ({"yes": {"because": PAST, "pin": "held"}}, {"no": {"because": BECAUSE}}),
+    MigratedTo: (MIGRATED, {**MIGRATED, "seq": 7}),
+    MoveRecord: (EVENT, {**EVENT, "status": "open", "takeovers": [TAKEN_OVER]}),
+    MoveSet: (MOVE_SET, {**MOVE_SET, "on_failure": "resume"}),
+    OpenMove: (OPEN, {**OPEN, "previous": TWO}),
+    Outcome: (OUTCOME, {**OUTCOME, "status": "failed", "put": "refused", "error": RECORDED}),
+    PossiblyOpen: (DOUBT, {**DOUBT, "seq": 8}),
+    Predecessor: (PREDECESSOR, {**PREDECESSOR, "size": 7}),
+    Provenance: (WHO, {**WHO, "commit": "0123456"}),
+    Receipt: (
+        {"channel": PROD, "op": "promote", "result": "committed", "digest": ONE, "live": LIVE, "move": EVENT},
+        {"channel": PROD, "op": "promote", "result": "unchanged", "digest": ONE, "live": LIVE},
     ),
+    RecordedCheck: (CHECK, {**CHECK, "seq": 4}),
+    RecordedError: (RECORDED, {**RECORDED, "text": "another"}),
+    RecordedOverride: (OVERRIDE, {**OVERRIDE, "guardrail": "windows"}),
+    RecordedPolicy: (POLICY, {**POLICY, "name": "own"}),
+    RecoveryResult: ({"result": "closed", "event": EVENT}, {"result": "nothing"}),
+    ReleaseOrder: (ORDER, {"by": "build-number", "value": 42, "series": "acme/shop"}),
+    RetentionPlan: ({**PLAN, "digests": [RETAINED]}, {**PLAN, "digests": [], "blocked": "a tag"}),
+    RetentionWindow: ({"keep_last": 3, "keep_for_s": 5}, {"keep_last": 4, "keep_for_s": 5}),
+    Source: (SOURCE, {"channel": PROD}),
+    Tagged: ({"tag": "1.0"}, {"tag": "1.0", "answered": ONE}),
+    TakeoverRecord: (TAKEN_OVER, {**TAKEN_OVER, "op": "abort"}),
+    TargetManifest: (TARGET, {**TARGET, "artifact_type": "a/b", "annotations": {"version": "1"}}),
+    Upstream: (UPSTREAM, {**UPSTREAM, "passage": "never"}),
+    UpstreamLog: (UPSTREAM_LOG, {**UPSTREAM_LOG, "size": 7}),
+}
+
+# Pairs of unequal objects of one class.
+PLAIN: list[tuple[Any, Any]] = [
+    *((of.from_dict(one), of.from_dict(other)) for of, (one, other) in RECORDS.items()),
+    (Stage("dev", PROD), Stage("prod", PROD)),
+    (Pipeline.of({"dev": PROD}), Pipeline.of({"prod": PROD})),
     (Times(ttl=1), Times(ttl=datetime.timedelta(seconds=2))),
     (RetentionRule(keep_last=3), RetentionRule(keep_for=datetime.timedelta(days=1))),
     (Credentials("ada", "one"), Credentials("ada", "two")),
@@ -156,66 +273,24 @@ PLAIN: list[tuple[Any, Any]] = [
     (ReadFault.past(1), ReadFault.past(2)),
     (ReadFault.lag(1), ReadFault.lag(datetime.timedelta(seconds=2))),
     (ReadFault.busy(), ReadFault.stale()),
-    (MayDelete(True, "past"), MayDelete(False, "live")),
     (Finding.passes("fine"), Finding.warns("CODE", "fine")),
-    (TARGET, TargetManifest(Digest(TWO), TARGET.media_type, 7, "application/vnd.example")),
-    (POLICY, RecordedPolicy("own", Digest(ONE))),
-    (OVERRIDE, RecordedOverride("windows", "why")),
-    (CHECK, RecordedCheck(Channel(PROD), 4)),
-    (DECISION, Decision(AT, POLICY)),
-    (ORDER, ReleaseOrder("build-number", 42, "acme/shop")),
-    (UPSTREAM, UpstreamLog(Environment("dev"), Channel(PROD), 7, Digest(ONE))),
-    (MOVE_SET, MoveSet("s", (), "resume")),
-    (INTENT, Intent("rollback", "m", "k", Digest(TWO), TARGET, ADA, "w", 0)),
-    (RecordedError("MOVE_FAILED", "one"), RecordedError("MOVE_FAILED", "two")),
-    (OUTCOME, FAILED),
-    (EVENT, MoveRecord(Channel(PROD), 4, AT, "open", INTENT, takeovers=(TAKEN_OVER,))),
-    (
-        Receipt(Channel(PROD), "promote", "committed", Digest(ONE), LIVE, None, EVENT),
-        Receipt(Channel(PROD), "promote", "unchanged", Digest(ONE), LIVE),
-    ),
-    (LIVE, Live(Digest(ONE), 6, AT)),
-    (DRIFT, DriftSeen(6, AT, Digest(ONE), Digest(TWO))),
-    (
-        LiveAt(Channel(PROD), 4, AT, "committed", INTENT, OUTCOME, open=EVENT, drift=DRIFT),
-        LiveAt(Channel(PROD), 4, AT, "committed", INTENT, OUTCOME),
-    ),
-    (RecoveryResult("closed", EVENT), RecoveryResult("nothing")),
-    (HOLD, ActiveHold(6, "all", "incident 7", ADA)),
-    (OPEN, OpenMove(4, "repair", "m", "k", Digest(ONE), "w", 1)),
-    (
-        ChannelStatus(Channel(PROD), 6, Digest(ONE), None, EVENT, OPEN, (HOLD,), MIGRATED),
-        ChannelStatus(Channel(PROD), 0),
-    ),
-    (PossiblyOpen(7, "promote", "m", Digest(TWO)), PossiblyOpen(8, "promote", "m", Digest(TWO))),
-    (HistoryPage((EVENT,), 4), HistoryPage((EVENT,))),
-    (ChannelAudit(Channel(PROD), "in_sync", Digest(ONE)), ChannelAudit(Channel(PROD), "unknown", why="no route")),
-    (AuditReport(AT, (ChannelAudit(Channel(PROD), "missing"),), "drift"), AuditReport(AT, ())),
-    (DEFECT, Defect(5, "PARENT", "its parent is another")),
-    (MIGRATED, MigratedTo(7, "another-ledger")),
-    (DeadMove(4, "promote", Digest(ONE), "complete"), DeadMove(5, "promote", Digest(ONE), "complete")),
-    (TAKEN_OVER, TakeoverRecord(5, AT, "abort", "w2", "w", 1, ADA)),
-    (
-        LogReport(6, 3, 2, Digest(ONE), open_intent=4, holds=(3,), blocked=(Digest(TWO),), defects=(DEFECT,)),
-        LogReport(0, 0, 0, Digest(ONE)),
-    ),
-    (JUDGED, DigestRetention(Digest(ONE), "held", False, "past")),
-    (
-        RetentionPlan(Repository("a.io/x"), AT, (JUDGED,)),
-        RetentionPlan(Repository("a.io/x"), AT, ()),
-    ),
-    (PREDECESSOR, Predecessor(Channel(PROD), 7, Digest(ONE))),
+    (Predecessor(PROD, 6, ONE), Predecessor(PROD, 7, ONE)),
 ]
 HANDLES = [
     ApprovedPlan,
     Artifact,
+    AsyncHistory,
     AsyncPromoter,
+    Failure,
+    History,
     MemoryLedger,
     MemoryRegistry,
+    NativeRegistry,
     OciRegistry,
     OpenedLedger,
     Plan,
     Promoter,
+    TestRegistry,
 ]
 
 
@@ -223,12 +298,11 @@ def test_every_public_class_is_in_one_of_the_lists() -> None:
     public = {name for name in tagwarden.__all__ if isinstance(getattr(tagwarden, name), type)}
     errors = {name for name in public if issubclass(getattr(tagwarden, name), TagwardenError)}
     known = {of.__name__ for of in [*VALUES, *HANDLES, *(type(one) for one, _ in PLAIN)]}
-    assert public - errors == known | {"Facts", "Guardrail", "Ledger", "Registry"}
-    assert {of.__name__ for of in Record.__subclasses__()} <= known
+    assert public - errors == known | {"Guardrail", "Ledger", "Registry"}
 
 
 @pytest.mark.parametrize("of", VALUES, ids=lambda of: of.__name__)
-def test_values_of_equal_text_are_equal_ordered_and_immutable(of: type[Value]) -> None:
+def test_values_of_equal_text_are_equal_ordered_and_immutable(of: type[Any]) -> None:
     values = [of(text) for text in VALUES[of]]
     assert (
         sorted(reversed(values)) == values and values[0] < values[1] <= values[1] and values[1] > values[0] >= values[0]
@@ -238,16 +312,16 @@ def test_values_of_equal_text_are_equal_ordered_and_immutable(of: type[Value]) -
         assert str(value) == text and eval(repr(value)) == value
         assert pickle.loads(pickle.dumps(value)) == copy.copy(value) == copy.deepcopy(value) == value
         assert type(pickle.loads(pickle.dumps(value))) is of
-        with pytest.raises(AttributeError, match="does not change"):
-            value._text = "other"
-        with pytest.raises(AttributeError, match="does not change"):
-            del value._text
+        with pytest.raises(AttributeError):
+            value.text = "other"
+        with pytest.raises(AttributeError):
+            del value.text
     with pytest.raises(TypeError, match="not supported between"):
-        _ = values[0] < VALUES[of][0]  # type: ignore[operator]
+        _ = values[0] < VALUES[of][0]
 
 
 def test_values_of_two_classes_are_never_equal_or_ordered() -> None:
-    same: list[Value] = [Tag("dev"), Environment("dev"), IdempotencyKey("dev"), ReleaseLabel("dev")]
+    same: list[Any] = [Tag("dev"), Environment("dev"), IdempotencyKey("dev"), ReleaseLabel("dev")]
     assert len(set(same)) == 4
     with pytest.raises(TypeError, match="not supported between"):
         sorted(same)
@@ -259,19 +333,30 @@ def test_records_of_equal_fields_are_equal_and_frozen(one: Any, other: Any) -> N
     assert one == again and hash(one) == hash(again) and one != other and len({one, again, other}) == 2
     back = pickle.loads(pickle.dumps(one))
     assert back == one and hash(back) == hash(one) and type(back) is type(one) and repr(back) == repr(one)
-    assert is_dataclass(one)
-    name = fields(one)[0].name
-    with pytest.raises(AttributeError, match=f"cannot assign to field '{name}'"):
-        setattr(one, name, "other")
+    for name, value in vars(type(one)).items():
+        if inspect.isgetsetdescriptor(value):
+            with pytest.raises(AttributeError, match="not writable"):
+                setattr(one, name, "other")
+    with pytest.raises(AttributeError):
+        one.another = "other"
     with pytest.raises(TypeError, match="not supported between"):
         _ = one < other
-    if isinstance(one, Record):
+    if type(one) in RECORDS:
         for record in (one, other):
             written = json.loads(json.dumps(record.to_dict()))
             assert type(one).from_dict(written) == record
 
 
-def test_copy_of_a_report_keeps_its_defect(world: World) -> None:
+@pytest.mark.parametrize("of", RECORDS, ids=lambda of: of.__name__)
+def test_record_of_json_has_that_json_and_its_fields(of: type[Any]) -> None:
+    for written in RECORDS[of]:
+        record = of.from_dict(written)
+        assert record.to_dict() == written
+        fields = [] if of is Provenance else [name for name in written if of is not Intent or not name.endswith("_ms")]
+        assert all(hasattr(record, name) for name in fields)
+
+
+def test_report_of_its_json_keeps_its_defect(world: World) -> None:
     class Short(MemoryLedger):
         def read(self, channel: str | Channel, start: int, limit: int) -> list[bytes]:
             return [entry.replace(b'"ada"', b'"eve"') for entry in super().read(channel, start, limit)]
@@ -283,11 +368,10 @@ def test_copy_of_a_report_keeps_its_defect(world: World) -> None:
     report = Promoter(world.registry, ledger).verify(PROD)
     assert not report.valid and report.defect is not None
     assert (report.defect.seq, report.defect.code) == (1, "PARENT")
-    copied = dataclasses.replace(report, entries=7)
-    assert not copied.valid and copied.to_dict()["defect"]["code"] == report.defect.code
-    kept = next(judged for judged in world.promoter.retention_plan(SHOP).digests if judged.kept)
-    copied_judged = dataclasses.replace(kept, pin="absent")
-    assert copied_judged.kept and "keep" in copied_judged.to_dict() and copied_judged.because == kept.because
+    assert LogReport.from_dict(report.to_dict()) == report
+    kept = next(judged for judged in world.promoter.retention_plan(SHOP).digests if judged.digest == world.releases[0])
+    again = DigestRetention.from_dict(kept.to_dict())
+    assert again.kept and again.because == kept.because == f"live (channel {PROD})"
 
 
 def test_subclass_of_a_value_has_the_grammar_of_its_base() -> None:
@@ -302,9 +386,9 @@ def test_subclass_of_a_value_has_the_grammar_of_its_base() -> None:
 def test_answers_of_the_core_can_be_pickled(world: World) -> None:
     world.promote()
     plan = world.promoter.retention_plan(SHOP)
-    answers: list[Record] = [
+    answers: list[Any] = [
         world.promoter.current(PROD),
-        world.promoter.history(PROD),
+        world.promoter.history_page(PROD),
         world.promoter.audit([PROD]),
         world.promoter.verify(PROD),
         plan,
@@ -313,8 +397,6 @@ def test_answers_of_the_core_can_be_pickled(world: World) -> None:
         back = pickle.loads(pickle.dumps(answer))
         assert back == answer and back.to_dict() == answer.to_dict() and hash(back) == hash(answer)
     assert [judged.kept for judged in pickle.loads(pickle.dumps(plan)).digests] == [one.kept for one in plan.digests]
-    facts = Facts({"op": "promote", "channel": PROD, "provenance": {"actor": {"id": "ada"}}})
-    assert pickle.loads(pickle.dumps(facts)).to_dict() == facts.to_dict()
 
 
 def test_native_handles_cannot_be_pickled_or_copied(world: World) -> None:
@@ -340,11 +422,13 @@ def test_repr_and_errors_show_no_secret(world: World) -> None:
         lambda: open_ledger(f"s3://{canary}:{canary}@bucket/path?oops"),
         lambda: OciRegistry(credentials={"reg.io": Credentials("ada", canary, identity_token=canary)}),
         lambda: OciRegistry(credentials={"reg.io": Credentials(password=canary)}),
-        lambda: OciRegistry(credentials={"reg.io": Credentials("ada", [canary])}),  # type: ignore[arg-type]
     ]
     for work in wrong:
         with pytest.raises(TagwardenError) as failed:
             work()
         shown += [failed.value, failed.value.to_dict(), failed.value.__cause__, failed.value.args]
+    with pytest.raises(TypeError) as mistaken:
+        Credentials("ada", [canary])  # type: ignore[arg-type]
+    shown += [mistaken.value, mistaken.value.args]
     for one in shown:
         assert canary not in f"{one!r} {one}", type(one)

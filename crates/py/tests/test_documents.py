@@ -5,13 +5,16 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import runpy
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 from conftest import QUICK
-from tagwarden import Credentials, OciRegistry, Promoter, Provenance, open_ledger
+from tagwarden import Credentials, MemoryRegistry, OciRegistry, Promoter, Provenance, open_ledger
 from tagwarden.testing import TestRegistry
 
 ROOT = Path(__file__).parents[3]
@@ -26,7 +29,7 @@ def test_example_of_the_readme_begins_that_of_the_package() -> None:
 def test_table_of_the_guide_has_every_method() -> None:
     table = re.findall(r"^\| `(\w+)\(", (ROOT / "docs/guides/python.md").read_text(), re.M)
     assert sorted(table) == sorted(
-        name for name, _ in inspect.getmembers(Promoter, inspect.isfunction) if name[0] != "_"
+        name for name, _ in inspect.getmembers(Promoter, inspect.isroutine) if name[0] != "_"
     )
 
 
@@ -40,6 +43,15 @@ def test_code_of_the_guide_runs_and_type_checks(tmp_path: Path) -> None:
     assert "COMMIT_MISSING" not in ran.stdout and "names its commit" in ran.stdout, ran.stdout
     typed = subprocess.run([sys.executable, "-m", "mypy", "--strict", str(tutorial)], capture_output=True, text=True)
     assert typed.returncode == 0, typed.stdout
+
+
+def test_ten_tasks_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    registry, shop = MemoryRegistry(), "registry.example.com/acme/shop"
+    for number, tag in enumerate(("1.4.1", "1.4.2")):
+        registry.push_image(shop, tag, number)
+    runpy.run_path(str(ROOT / "crates/py/examples/tasks.py"))["tasks"](registry, str(tmp_path / "ledger"), shop)
+    said = capsys.readouterr().out
+    assert "POLICY_REFUSED" in said and "worst: None" in said, said
 
 
 def test_step_without_the_action_runs_and_can_be_repeated(tmp_path: Path) -> None:
@@ -59,7 +71,7 @@ def test_step_without_the_action_runs_and_can_be_repeated(tmp_path: Path) -> Non
         registry.demand(Credentials("ada", "secret"))
         login = {registry.host: Credentials("ada", "secret")}
         promoter = Promoter(OciRegistry(credentials=login), open_ledger(str(ledger)), times=QUICK)
-        who = Provenance.from_environment(github)
+        who = Provenance.from_ci(github)
         promoter.bootstrap(f"{shop}:preprod", f"{shop}:1.4.2", provenance=who)
         promoter.bootstrap(f"{shop}:prod", f"{shop}:1.4.1", provenance=who)
         script = textwrap.dedent(step).replace("ghcr.io", registry.host).replace("s3://acme-audit/shop", str(ledger))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import json
 import os
 import pickle
 import signal
@@ -45,17 +44,15 @@ from tagwarden import (
     pack_artifact,
     push_artifact,
 )
-from tagwarden._call import wait_async
-from tagwarden.errors import _KINDS, fail
+from tagwarden._run import awaited
+from tagwarden.errors import _KINDS
 from tagwarden.testing import TestRegistry
 
 
 def test_every_code_has_a_class_and_can_be_pickled() -> None:
     for code in _KINDS:
-        with pytest.raises(tagwarden.errors.area(code)) as raised:
-            fail(json.dumps({"code": code, "message": "m", "context": {"seq": "3"}, "retry": "later"}))
-        error = raised.value
-        assert type(error) is not TagwardenError, code
+        error = TagwardenError.of(code, "m", {"seq": "3"}, retry="later")
+        assert type(error) is tagwarden.errors.area(code) is not TagwardenError, code
         again = pickle.loads(pickle.dumps(error))
         assert (again.code, again.message, dict(again.context), again.retry) == (code, "m", {"seq": "3"}, "later")
         assert TagwardenError.of(code, "m").retry == _KINDS[code]["retry"] and error.meaning.endswith(".")
@@ -149,7 +146,7 @@ def test_closed_coroutine_aborts_its_call() -> None:
     class Call:
         aborted = False
 
-        def then(self, done: object) -> None:
+        def start(self, loop: object, future: object) -> None:
             pass
 
         def abort(self) -> None:
@@ -157,7 +154,7 @@ def test_closed_coroutine_aborts_its_call() -> None:
 
     async def closed() -> bool:
         call = Call()
-        coroutine = wait_async(call)  # type: ignore[arg-type]
+        coroutine = awaited(call)
         coroutine.send(None)
         coroutine.close()
         return call.aborted
@@ -258,10 +255,8 @@ def test_waiting_call_releases_the_gil(world: World) -> None:
 
 
 def test_panic_is_an_internal_error() -> None:
-    value, error, exception = _tagwarden.panic_here().wait()
-    assert value is None and exception is None and error is not None
     with pytest.raises(InternalError, match="please report it"):
-        fail(error)
+        _tagwarden._panic()
 
 
 def test_sub_interpreter_is_refused() -> None:
@@ -316,9 +311,9 @@ def test_invalid_channel_is_a_short_value_error(world: World, wrong: str, why: s
 
 
 def test_wrong_argument_is_a_type_or_value_error(world: World) -> None:
-    with pytest.raises(TypeError, match="a bytes is no argument"):
+    with pytest.raises(TypeError, match="expected a str or Channel, got bytes"):
         world.promoter.current(b"reg.io/acme/shop:prod")  # type: ignore[arg-type]
-    with pytest.raises(InvalidValueError, match="promote: provenance: it is missing"):
+    with pytest.raises(TypeError, match="Provenance"):
         world.promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=None)  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match='on_conflict: "shove" is none of wait, requeue, fail'):
         world.promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=ADA, on_conflict="shove")  # type: ignore[arg-type]
@@ -400,31 +395,38 @@ def test_values_hash_and_sort_and_environment_gives_a_provenance() -> None:
     assert {digest: 1}[Digest(str(digest))] == 1 and pickle.loads(pickle.dumps(digest)) == digest
     assert repr(Channel(PROD)) == f"Channel('{PROD}')" and Channel(PROD) != Reference(PROD)
     assert sorted([Channel("b.io/x:a"), Channel("a.io/x:b")])[0] == Channel("a.io/x:b")
-    with pytest.raises(AttributeError, match="does not change"):
-        digest._text = "other"
-    built = Provenance.from_environment({"GITHUB_ACTIONS": "true"}, run_id="1", actor="ada", provider="github-actions")
+    with pytest.raises(AttributeError):
+        digest.algorithm = "other"  # type: ignore[misc]
+    built = Provenance.from_ci({"GITHUB_ACTIONS": "true"}, run_id="1", actor="ada", provider="github-actions")
     assert built.run_id == "1" and built.actor == "ada"
     with pytest.raises(InvalidValueError, match="PROVENANCE_INCOMPLETE"):
-        Provenance.from_environment({})
+        Provenance.from_ci({})
     ci = {"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "7", "GITHUB_ACTOR": "octocat"}
-    built = Provenance.from_environment({**ci, "LATIN": "caf\udce9", "\udce9": "1", "GITHUB_SHA": "\udce9"})
+    built = Provenance.from_ci({**ci, "LATIN": "caf\udce9", "\udce9": "1", "GITHUB_SHA": "\udce9"})
     assert (built.actor, built.to_dict().get("commit")) == ("octocat", None)
     with pytest.raises(InvalidValueError, match="GITHUB_ACTOR not set"):
-        Provenance.from_environment({**ci, "GITHUB_ACTOR": "caf\udce9"})
+        Provenance.from_ci({**ci, "GITHUB_ACTOR": "caf\udce9"})
 
 
 def test_provenance_by_hand_has_no_password_and_no_identity(world: World) -> None:
     by_hand = {**ADA.to_dict(), "repository_url": "https://ada:hunter2@git.example.com/shop.git"}
-    receipt = world.promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=Provenance(json.dumps(by_hand)))
+    receipt = world.promoter.promote(PROD, "reg.io/acme/shop:1.1", provenance=Provenance.from_dict(by_hand))
     assert receipt.move is not None
     assert receipt.move.intent.provenance.repository_url == "https://git.example.com/shop.git"
-    verified = {**by_hand, "identity": {"issuer": "https://token.example.com", "subject": "ci"}}
-    with pytest.raises(InvalidValueError, match="promote: provenance: identity: it is not known here"):
-        world.promoter.promote(PROD, "reg.io/acme/shop:1.2", provenance=Provenance(json.dumps(verified)))
-    with pytest.raises(InvalidValueError, match="hold: provenance: identity"):
-        world.promoter.hold(PROD, reason="incident", provenance=Provenance(json.dumps(verified)))
-    with pytest.raises(InvalidValueError, match="recover: provenance: identity"):
-        world.promoter.recover(PROD, provenance=Provenance(json.dumps(verified)))
+    token = {
+        "issuer": "https://token.example.com",
+        "subject": "ci",
+        "audience": "a",
+        "token_sha256": str(Digest.of(b"")),
+    }
+    verified = Provenance.from_dict({**by_hand, "identity": token})
+    assert verified.identity is not None and verified.identity["subject"] == "ci"
+    with pytest.raises(InvalidValueError, match="provenance: identity: only the verifier of a token may set it"):
+        world.promoter.promote(PROD, "reg.io/acme/shop:1.2", provenance=verified)
+    with pytest.raises(InvalidValueError, match="provenance: identity"):
+        world.promoter.hold(PROD, reason="incident", provenance=verified)
+    with pytest.raises(InvalidValueError, match="provenance: identity"):
+        world.promoter.recover(PROD, provenance=verified)
 
 
 def test_test_registry_records_requests_until_they_are_cleared(test_registry: TestRegistry) -> None:

@@ -109,7 +109,7 @@ def test_hold_with_an_end_is_recorded_and_a_past_end_is_refused(world: World) ->
     past = datetime.datetime(2020, 1, 1, tzinfo=UTC)
     with pytest.raises(InvalidValueError, match="would have ended already"):
         world.promoter.hold(PROD, reason="incident 7", provenance=ADA, until=past)
-    with pytest.raises(InvalidValueError, match='hold: scope: "some" is none of promotions, all'):
+    with pytest.raises(InvalidValueError, match='scope: "some" is none of promotions, all'):
         world.promoter.hold(PROD, reason="incident 7", provenance=ADA, scope="some")  # type: ignore[arg-type]
 
 

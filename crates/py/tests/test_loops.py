@@ -6,7 +6,6 @@ import asyncio
 import datetime
 import gc
 import os
-import queue
 import signal
 import subprocess
 import sys
@@ -131,10 +130,16 @@ def test_each_of_two_loops_runs_the_coroutines_of_its_own_calls() -> None:
 def test_promoter_works_in_several_loops_one_after_another() -> None:
     hoard, shelf, releases = bootstrapped()
     promoter = AsyncPromoter(hoard, AsyncShelf(shelf))
+    loops = []
+
+    async def promote(tag: str) -> str:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        return (await promoter.promote(PROD, f"{SHOP}:{tag}", provenance=ADA)).result
+
     for tag in ("1.1", "1.0", "1.1"):
-        receipt = asyncio.run(promoter.promote(PROD, f"{SHOP}:{tag}", provenance=ADA))
-        assert receipt.result == "committed"
-    assert len(promoter._cores._of) == 1, "the cores of closed loops are dropped"
+        assert asyncio.run(promote(tag)) == "committed"
+    gc.collect()
+    assert [loop() is None for loop in loops] == [True, True, False], "closed loops are dropped"
 
 
 def test_timeout_ends_the_call_and_the_move_completes() -> None:
@@ -184,11 +189,9 @@ def test_coroutine_of_a_closed_loop_is_a_runtime_error() -> None:
             await asyncio.sleep(60)
             return []
 
-    from tagwarden._backend import LedgerAdapter
+    from tagwarden._run import ask
 
-    adapter = LedgerAdapter(Waits(), "waits")
     loop = asyncio.new_event_loop()
-    adapter.loop = loop
     running = threading.Thread(target=loop.run_forever)
     running.start()
 
@@ -200,7 +203,7 @@ def test_coroutine_of_a_closed_loop_is_a_runtime_error() -> None:
 
     threading.Thread(target=close).start()
     with pytest.raises(RuntimeError, match="the event loop was closed before waits had answered"):
-        within(20, lambda: adapter.ask("channels", "{}"))
+        within(20, lambda: ask(Waits().channels, (), loop, "waits"))
 
 
 def test_promoter_dropped_after_a_cancelled_call_completes_the_move() -> None:
@@ -224,11 +227,13 @@ def test_promoter_dropped_after_a_cancelled_call_completes_the_move() -> None:
 
 def test_call_outlives_its_promoter(world: World) -> None:
     world.registry.latency(0.2)
-    told: queue.SimpleQueue[tuple[Any, str | None, BaseException | None]] = queue.SimpleQueue()
-    Promoter(world.registry, world.ledger)._core.call("audit", {"of": [PROD]}).then(lambda *ended: told.put(ended))
-    gc.collect()
-    value, error, exception = told.get(timeout=20)
-    assert error is None and exception is None and '"in_sync"' in value
+
+    async def outlives() -> str:
+        call = AsyncPromoter(world.registry, world.ledger).audit([PROD])
+        gc.collect()
+        return (await call).channels[0].state
+
+    assert asyncio.run(outlives()) == "in_sync"
 
 
 def test_coroutine_of_a_backend_can_await_its_own_promoter() -> None:

@@ -30,8 +30,8 @@ def test_promotion_and_rollback_are_in_state_and_history(world: World) -> None:
     assert world.promoter.previous(PROD) == world.releases[0]
     back = world.promoter.rollback(PROD, provenance=ADA, reason="it was slow")
     assert back.digest == world.releases[0] and back.move is not None and back.move.intent.reason == "it was slow"
-    assert [event.intent.op for event in world.promoter.events(PROD)] == ["rollback", "promote", "bootstrap"]
-    page = world.promoter.history(PROD, limit=2)
+    assert [event.intent.op for event in world.promoter.history(PROD)] == ["rollback", "promote", "bootstrap"]
+    page = world.promoter.history_page(PROD, limit=2)
     assert [event.seq for event in page.events] == [5, 3] and page.next == 3
     assert world.promoter.channels() == (tagwarden.Channel(PROD),)
 
@@ -79,7 +79,7 @@ def test_plan_is_approved_and_executed_only_once(world: World) -> None:
         world.promoter.execute(approved)
     with pytest.raises(InvalidValueError, match="was approved already: plan again"):
         plan.approve()
-    with pytest.raises(TypeError, match="what Plan.approve gave"):
+    with pytest.raises(TypeError, match="ApprovedPlan"):
         world.promoter.execute(plan)  # type: ignore[arg-type]
 
 
@@ -98,7 +98,7 @@ def test_drift_is_found_repaired_and_adopted(world: World) -> None:
         world.promoter.adopt(PROD, provenance=ADA)
     assert world.promoter.adopt(PROD, provenance=ADA, reason="hotfix").digest == other.digest
     assert world.promoter.audit([PROD]).worst is None
-    with pytest.raises(TypeError, match="as a list"):
+    with pytest.raises(TypeError, match="expected several values, got str"):
         world.promoter.audit(PROD)
 
 
@@ -177,7 +177,7 @@ def test_async_promoter_moves_plans_and_lists_events(world: World) -> None:
         assert sorted(receipt.result for receipt in receipts) == ["committed"] + ["replayed"] * 3
         plan = await promoter.plan(PROD, "rollback", provenance=ADA)
         assert (await promoter.execute(plan.approve())).digest == world.releases[0]
-        assert [event.intent.op async for event in promoter.events(PROD)] == ["rollback", "promote", "bootstrap"]
+        assert [event.intent.op async for event in promoter.history(PROD)] == ["rollback", "promote", "bootstrap"]
         with pytest.raises(ChannelError):
             await promoter.rollback("reg.io/acme/shop:nowhere", provenance=ADA)
 
@@ -186,7 +186,7 @@ def test_async_promoter_moves_plans_and_lists_events(world: World) -> None:
 
 def test_both_promoters_have_the_same_methods() -> None:
     def methods(of: type) -> dict[str, list[str]]:
-        public = inspect.getmembers(of, inspect.isfunction)
+        public = inspect.getmembers(of, inspect.isroutine)
         return {name: list(inspect.signature(m).parameters) for name, m in public if not name.startswith("_")}
 
     assert methods(Promoter) == methods(AsyncPromoter)

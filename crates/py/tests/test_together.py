@@ -108,7 +108,7 @@ def test_moves_of_rust_python_and_node_make_one_history(tmp_path: Path) -> None:
             said, _ = child.communicate(timeout=120)
             assert child.returncode == 0, said
 
-        events = list(promoter.events(f"{shop}:prod"))
+        events = list(promoter.history(f"{shop}:prod"))
         actors = {event.intent.provenance.actor for event in events}
         assert actors == {"ada", "python", "node", "rust"}
         before = None

@@ -36,7 +36,7 @@ def surrounded(patch: pytest.MonkeyPatch, environment: dict[str, str], login: st
 @pytest.mark.parametrize("case", ENVIRONMENTS, ids=lambda case: case["expect"].get("provider", "attempt"))
 def test_environment_gives_its_provenance(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     surrounded(monkeypatch, case["env"], case["login_name"] if case.get("terminal") else None)
-    made = Provenance.from_environment()
+    made = Provenance.from_ci()
     for name, want in case["expect"].items():
         if name == "job":
             assert made.job_id == want["id"]
@@ -51,17 +51,25 @@ def test_environment_gives_its_provenance(case: dict[str, Any], monkeypatch: pyt
 def test_unknown_ci_without_run_and_actor_is_provenance_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
     surrounded(monkeypatch, {"CI": "true"}, "ada")
     with pytest.raises(InvalidValueError, match="--run-id.*--actor") as refused:
-        Provenance.from_environment()
+        Provenance.from_ci()
     assert refused.value.code == "PROVENANCE_INCOMPLETE"
-    made = Provenance.from_environment(run_id="7", actor="ada")
+    made = Provenance.from_ci(run_id="7", actor="ada")
     assert (made.provider, made.actor_kind) == ("manual", "workload")
+
+
+def test_manual_provenance_is_a_person_with_a_new_run() -> None:
+    made = Provenance.manual("ada")
+    assert (made.provider, made.actor, made.actor_kind) == ("manual", "ada", "human")
+    assert uuid.UUID(made.run_id).version == 7 and Provenance.manual("ada").run_id != made.run_id
+    with pytest.raises(InvalidValueError, match="VALUE_INVALID"):
+        Provenance.manual("")
 
 
 def test_given_environment_ignores_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     surrounded(monkeypatch, {}, "ada")
-    assert Provenance.from_environment().actor_kind == "human"
+    assert Provenance.from_ci().actor_kind == "human"
     with pytest.raises(InvalidValueError, match="PROVENANCE_INCOMPLETE"):
-        Provenance.from_environment({})
+        Provenance.from_ci({})
 
 
 def test_workflow_and_job_are_given_and_read_back() -> None:

@@ -9,7 +9,7 @@ const [channel, onDisk] = [`${repository}:prod`, Array.from({ length: 100 }, (_,
 const provenance = Provenance.of({ provider: 'manual', runId: 'bench', actor: 'bench' })
 const moves = new Promoter(registry, new MemoryLedger())
 const reads = new Promoter(registry, await openLedger(logs))
-await moves.bootstrap(channel, { from: `${repository}:1`, provenance })
+await moves.bootstrap(channel, { source: `${repository}:1`, provenance })
 let live = 1
 const inTurn = async (call) => {
   for (let calls = 0; calls < 100; calls++) await call()

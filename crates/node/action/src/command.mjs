@@ -2,6 +2,7 @@
 
 import * as core from '@actions/core'
 import { Channel, OciRegistry, Promoter, Provenance, openLedger } from 'tagwarden'
+import { report } from './report.mjs'
 import { audited, current, goesOn, history, moved, retention } from './summary.mjs'
 
 const MOVES = ['bootstrap', 'promote', 'rollback']
@@ -10,7 +11,7 @@ const MOVES = ['bootstrap', 'promote', 'rollback']
 export async function command(given) {
   const moves = MOVES.includes(given.command)
   // Before the ledger is opened: a move without a run and an actor cannot be recorded.
-  const provenance = moves ? Provenance.fromEnvironment({ release: given.release }) : undefined
+  const provenance = moves ? Provenance.fromCi({ release: given.release }) : undefined
   const ledger = await openLedger(given.ledger, { access: moves ? 'write' : 'read' })
   const all = given.command === 'audit' && given.channels.length === 0
   const asked = all ? { ...given, channels: await ledger.channels() } : given
@@ -35,12 +36,12 @@ async function move(promoter, given, provenance) {
   const terms = { provenance, idempotencyKey, reason, expected, override, onConflict, timeoutMs }
   const source = sourceOf(given, channel)
   if (given.command === 'promote' && source === undefined) throw new Error('promote needs source or source-channel')
-  const receipt = await {
+  const receipt = report(await {
     promote: () => promoter.promote(channel, source, terms),
     bootstrap: () => promoter.bootstrap(channel, { ...terms, source }),
     rollback: () => promoter.rollback(channel, { ...terms, to }),
-  }[given.command]()
-  for (const { why, code } of receipt.warnings ?? []) core.warning(`${channel}: ${why}`, { title: code })
+  }[given.command]())
+  for (const { why, code } of receipt.warnings) core.warning(`${channel}: ${why}`, { title: code })
   const outputs = {
     digest: receipt.digest,
     'previous-digest': receipt.previous_digest,
@@ -68,34 +69,33 @@ async function past(promoter, given) {
 
 /** The state of a channel. Warns if its log was migrated, so that the state may be old. */
 async function standing(promoter, channel) {
-  const state = await promoter.current(channel)
+  const state = report(await promoter.current(channel))
   if (state.migrated) core.warning(`${channel}: ${goesOn(state.migrated)}`, { title: 'tagwarden' })
   return state
 }
 
 async function audit(promoter, { channels, parts }) {
-  const report = await promoter.audit(channels, { parts })
-  for (const { channel, findings = [] } of report.channels) {
+  const found = report(await promoter.audit(channels, { parts }))
+  for (const { channel, findings } of found.channels) {
     for (const { why, code } of findings) core.warning(`${channel}: ${why}`, { title: code })
   }
-  const off = report.channels.filter(({ state, observed }) => state !== 'in_sync' && !(state === 'never_recorded' && !observed))
-  const problems = off.map((found) => `${found.channel}: ${found.state.replaceAll('_', ' ')}${seen(found)}`)
+  const off = found.channels.filter(({ state, observed }) => state !== 'in_sync' && !(state === 'never_recorded' && !observed))
+  const problems = off.map((audit) => `${audit.channel}: ${audit.state.replaceAll('_', ' ')}${seen(audit)}`)
   // A ledger at a wrong prefix or database has no channels; it must not look like a ledger in good order.
   if (channels.length === 0) problems.push('the ledger has no channels: nothing was looked at')
-  return { outputs: { report, changed: false }, summary: audited(report), problems }
+  return { outputs: { report: found, changed: false }, summary: audited(found), problems }
 }
 
 async function plan(promoter, { repository }) {
   if (!repository) throw new Error('retention needs a repository')
-  const report = await promoter.retentionPlan(repository)
-  const problems = report.blocked ? [`${repository}: nothing expires: ${report.blocked}`] : []
-  return { outputs: { report, changed: false }, summary: retention(report), problems }
+  const found = report(await promoter.retentionPlan(repository))
+  const problems = found.blocked ? [`${repository}: nothing expires: ${found.blocked}`] : []
+  return { outputs: { report: found, changed: false }, summary: retention(found), problems }
 }
 
 async function recent(promoter, channel, limit) {
-  const events = []
-  for await (const event of promoter.history(channel, { limit })) events.push(event)
-  return events
+  const { events } = await promoter.historyPage(channel, { limit })
+  return events.map(report)
 }
 
 /** Does not fail the step if the history for the summary cannot be read: the move was made. */

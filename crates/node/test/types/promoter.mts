@@ -6,7 +6,7 @@ import {
 import type { ActiveHold, ChannelStatus, Guardrail, Receipt, RecoveryResult, Registry, Failure } from 'tagwarden'
 
 const promoter = new Promoter(new MemoryRegistry(), await openLedger('/srv/ledger'), { times: { ttlMs: 1000 } })
-const provenance = Provenance.fromEnvironment({ release: 'v1' })
+const provenance = Provenance.fromCi({ release: 'v1' })
 const prod = new Channel('registry.example.com/acme/shop:prod')
 
 const receipt: Receipt = await promoter.promote(prod, 'registry.example.com/acme/shop:1', {
@@ -16,8 +16,8 @@ const receipt: Receipt = await promoter.promote(prod, 'registry.example.com/acme
 })
 const current: ChannelStatus = await promoter.current(String(prod))
 const recovered: RecoveryResult = await promoter.recover(prod, { provenance, abort: true })
-if (recovered.result === 'closed') console.log(recovered.event.status, receipt.digest, current.live?.length)
-for await (const event of promoter.history(prod, { limit: 3 })) console.log(event.intent.provenance.actor.id)
+if (recovered.event) console.log(recovered.result, recovered.event.status, receipt.digest, current.live?.length)
+for await (const event of promoter.history(prod)) console.log(event.intent.provenance.actor.id)
 
 const hold: number = await promoter.hold(prod, { provenance, reason: 'incident 7', scope: 'all', until: new Date() })
 const holds: ActiveHold[] = await promoter.holds(prod)

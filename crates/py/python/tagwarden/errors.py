@@ -7,13 +7,11 @@ codes are listed in ``docs/reference/errors.md``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any
 
-from . import _tagwarden as _native
-from .record import Finding
+from ._tagwarden import Finding, error_kinds
 
 __all__ = [
     "ChannelError",
@@ -24,20 +22,10 @@ __all__ = [
     "PolicyRefusedError",
     "RegistryError",
     "TagwardenError",
-    "error_kinds",
 ]
 
-_KINDS: dict[str, dict[str, str]] = {kind["code"]: kind for kind in json.loads(_native.error_kinds())}
+_KINDS: dict[str, dict[str, str]] = {kind["code"]: kind for kind in error_kinds()}
 _RETRIES = ("never", "later", "replan", "recover")
-
-
-def error_kinds() -> list[dict[str, str]]:
-    """Every code: ``code``, ``retry``, ``class`` and ``meaning``.
-
-    ``class`` is the kind of the error: ``failed``, ``usage``, ``refused``, ``drift``, ``indeterminate``,
-    ``unknown`` or ``defect``. The exit code of the command line follows from it (``docs/reference/errors.md``).
-    """
-    return [dict(kind) for kind in _KINDS.values()]
 
 
 class TagwardenError(Exception):
@@ -165,21 +153,3 @@ _AREAS: dict[str, type[TagwardenError]] = {
 def area(code: str) -> type[TagwardenError]:
     """The class of a code's area; the base class for an unknown area."""
     return _AREAS.get(code.split("_", 1)[0], TagwardenError)
-
-
-def described(description: Mapping[str, Any], exception: BaseException | None) -> BaseException:
-    """The exception that the native half describes; the innermost cause is the one that a backend raised."""
-    cause = description.get("cause")
-    behind = exception if cause is None else described(cause, exception)
-    if "code" not in description:
-        return behind or Exception(description["message"])
-    findings = tuple(Finding._of(finding) for finding in description.get("findings", ()))
-    code, message, context = description["code"], description["message"], description.get("context")
-    error = TagwardenError.of(code, message, context, findings, description.get("retry"))
-    error.__cause__ = behind
-    return error
-
-
-def fail(error: str, exception: BaseException | None = None) -> NoReturn:
-    """Raises the error that the native half gave as JSON."""
-    raise described(json.loads(error), exception)

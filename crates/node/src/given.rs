@@ -1,0 +1,180 @@
+//! Arguments that several calls take.
+
+use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
+use tagwarden::policy::ExpectedDigest;
+use tagwarden::promotion::{ReleaseSource, RollbackTarget};
+use tagwarden::{
+    AsWritten, Channel, Commit, Digest, Environment, IdempotencyKey, Line, Reference, ReleaseLabel, ReleaseName,
+    Repository, Result, Tag, Timestamp,
+};
+
+/// A value that is given as text.
+pub trait Parse: Sized {
+    fn parse(text: &str) -> Result<Self>;
+}
+
+macro_rules! parse {
+    ($($value:ty),+: $given:pat => $core:expr) => {
+        $(impl Parse for $value {
+            fn parse(text: &str) -> Result<$value> {
+                let $given = text.parse()?;
+                Ok($core)
+            }
+        })+
+    };
+}
+
+parse!(Digest, Tag, Environment, IdempotencyKey, Commit, ReleaseLabel, Timestamp, Line, RollbackTarget, ReleaseName, ExpectedDigest: core => core);
+parse!(Repository, Reference, Channel: AsWritten(core) => core);
+
+/// A value of the core, or its text.
+#[derive(Debug)]
+pub struct Text<T>(pub T);
+
+impl<T> Deref for Text<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<'de, T: Parse> Deserialize<'de> for Text<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Text<T>, D::Error> {
+        T::parse(&String::deserialize(from)?).map(Text).map_err(D::Error::custom)
+    }
+}
+
+/// A value that is an argument of calls, always of one name.
+pub trait Named: Parse {
+    const NAME: &'static str;
+}
+
+macro_rules! named {
+    ($($value:ty: $name:literal)+) => {
+        $(impl Named for $value {
+            const NAME: &'static str = $name;
+        })+
+    };
+}
+
+named! { Channel: "channel" Repository: "repository" Reference: "reference" Tag: "tag" Digest: "digest" Timestamp: "at" Line: "actor" }
+
+argument!(Text<T: Named> = T::NAME);
+
+/// An array of arguments.
+#[derive(Debug, Deserialize)]
+pub struct Many<T>(pub Vec<T>);
+
+/// The elements of an argument that is an array, always of one name.
+pub trait Listed: DeserializeOwned {
+    const NAME: &'static str;
+}
+
+impl Listed for Text<Channel> {
+    const NAME: &'static str = "channels";
+}
+
+argument!(Many<T: Listed> = T::NAME);
+
+impl<T> IntoIterator for Many<T> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// A time: a Date, a Timestamp or its text.
+pub type When = Text<Timestamp>;
+
+/// A whole number from 0.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Whole(pub u64);
+
+argument!(Whole);
+
+impl Whole {
+    pub fn size(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// A number of milliseconds; fractions are allowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Millis(pub Duration);
+
+impl<'de> Deserialize<'de> for Millis {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Millis, D::Error> {
+        let ms = f64::deserialize(from)?;
+        let wrong = |_| D::Error::custom(format!("{ms} is not a number of milliseconds"));
+        Duration::try_from_secs_f64(ms / 1000.0).map(Millis).map_err(wrong)
+    }
+}
+
+argument!(Millis);
+
+/// Bytes.
+#[derive(Debug, Deserialize)]
+pub struct Uint8Array(pub Bytes);
+
+argument!(Uint8Array = "bytes");
+
+/// The digest that the channel must have before a move.
+pub type Expected = Text<ExpectedDigest>;
+
+/// The source of a move.
+#[derive(Debug)]
+pub struct MoveSource(pub ReleaseSource);
+
+argument!(MoveSource = "source");
+
+impl MoveSource {
+    /// The name by which the deserializer knows that a value of the class Channel means its live digest.
+    pub const NAME: &'static str = "MoveSource";
+}
+
+/// A source as an object. It has one of the two.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceObject {
+    reference: Option<Text<ReleaseName>>,
+    channel: Option<Text<Channel>>,
+}
+
+impl<'de> Deserialize<'de> for MoveSource {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<MoveSource, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = ReleaseSource;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a release or a channel")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> std::result::Result<ReleaseSource, E> {
+                ReleaseName::parse(text).map(Into::into).map_err(E::custom)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<ReleaseSource, A::Error> {
+                match SourceObject::deserialize(MapAccessDeserializer::new(map))? {
+                    SourceObject { reference: Some(Text(release)), channel: None } => Ok(release.into()),
+                    SourceObject { reference: None, channel: Some(Text(channel)) } => Ok(channel.into()),
+                    _ => Err(A::Error::custom("it has a reference or a channel")),
+                }
+            }
+            fn visit_newtype_struct<N: Deserializer<'de>>(
+                self,
+                from: N,
+            ) -> std::result::Result<ReleaseSource, N::Error> {
+                from.deserialize_any(self)
+            }
+        }
+        from.deserialize_newtype_struct(MoveSource::NAME, Read).map(MoveSource)
+    }
+}

@@ -1,0 +1,118 @@
+//! Who asks, in which pipeline run.
+
+use std::collections::HashMap;
+
+use napi::Env;
+use napi::bindgen_prelude::{FromNapiValue, Unknown, sys};
+use napi_derive::napi;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+use tagwarden::{Commit, Line, ReleaseLabel};
+use tagwarden_bind::convert::to;
+use tagwarden_bind::provenance::{ProvenanceArgs, Surroundings, provenance as rebuilt};
+
+use crate::args::in_camel_case;
+use crate::call::sync;
+use crate::given::Text;
+use crate::host::Provenance;
+use crate::js::Js;
+use crate::records::ActorKind;
+
+options! {
+    /// The parts of a provenance, as they are given.
+    #[derive(Default)]
+    pub struct ProvenanceParts {
+        /// The CI system of the pipeline; `manual` if none is given and no CI is found.
+        pub provider: Option<String>,
+        /// The run's id there.
+        pub run_id: Option<String>,
+        /// Which attempt of the run, from 1.
+        pub attempt: Option<u32>,
+        /// Where people can read about the run. A user or password in it is left out.
+        pub url: Option<String>,
+        /// The provider's name of the pipeline.
+        pub workflow: Option<String>,
+        /// The job of the run.
+        pub job_id: Option<String>,
+        /// The job's name for people.
+        pub job_name: Option<String>,
+        /// Who asks.
+        pub actor: Option<String>,
+        /// By default `human` if the CI says that a person started exactly this run, in a terminal, and for the provider
+        /// `manual`; else `workload`.
+        pub actor_kind: Option<ActorKind>,
+        /// The source repository.
+        pub repository_url: Option<String>,
+        /// The source commit.
+        pub commit: Option<Text<Commit>>,
+        /// The release's name for people.
+        pub release: Option<Text<ReleaseLabel>>,
+    }
+}
+
+impl From<ProvenanceParts> for ProvenanceArgs {
+    fn from(parts: ProvenanceParts) -> ProvenanceArgs {
+        ProvenanceArgs {
+            provider: parts.provider,
+            run_id: parts.run_id,
+            attempt: parts.attempt,
+            url: parts.url,
+            workflow: parts.workflow,
+            job_id: parts.job_id,
+            job_name: parts.job_name,
+            actor: parts.actor,
+            actor_kind: parts.actor_kind.map(Into::into),
+            repository_url: parts.repository_url,
+            commit: parts.commit.map(|Text(commit)| commit),
+            release: parts.release.map(|Text(release)| release),
+        }
+    }
+}
+
+/// A provenance of these parts, completed from `environment` if it is given, and from the terminal. `index.js` finds those.
+#[napi(catch_unwind, skip_typescript)]
+pub fn provenance(
+    parts: Option<ProvenanceParts>,
+    environment: Option<Variables>,
+    terminal: bool,
+    login: Option<String>,
+) -> napi::Result<Provenance> {
+    let parts = ProvenanceArgs::from(parts.unwrap_or_default());
+    let around = environment.map(|Variables(environment)| Surroundings { environment, terminal, login });
+    Ok(to(sync(parts.build(around).map_err(in_camel_case))?))
+}
+
+/// The provenance of a person outside of a CI.
+#[napi(catch_unwind, skip_typescript)]
+pub fn manual_provenance(actor: Text<Line>) -> napi::Result<Provenance> {
+    Ok(to(sync(tagwarden::Provenance::manual(actor.as_str()))?))
+}
+
+/// The variables of an environment. TypeError for one that is no string.
+pub struct Variables(HashMap<String, String>);
+
+impl FromNapiValue for Variables {
+    #[allow(unsafe_code, reason = "every conversion of napi is an unsafe function")]
+    unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> napi::Result<Variables> {
+        let variables = HashMap::deserialize(Js(unsafe { Unknown::from_napi_value(env, value) }?));
+        variables.map(Variables).map_err(|wrong| wrong.of_type().thrown(&Env::from_raw(env)))
+    }
+}
+
+/// The provenance of a request. Only the verifier of a token may set an `identity`.
+#[derive(Deserialize)]
+struct Given {
+    pipeline: tagwarden::Run,
+    actor: tagwarden::Actor,
+    repository_url: Option<Line>,
+    commit: Option<Commit>,
+    release: Option<ReleaseLabel>,
+}
+
+/// Reads the provenance of a request, and builds it again. Building removes what must not be in a ledger, such as a
+/// password in a URL.
+pub fn read<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<tagwarden::Provenance, D::Error> {
+    let Given { pipeline, actor, repository_url, commit, release } = Given::deserialize(from)?;
+    let given = tagwarden::Provenance { pipeline, actor, repository_url, commit, release, identity: None };
+    rebuilt("provenance", given).map_err(D::Error::custom)
+}

@@ -1,0 +1,301 @@
+//! Registries: the core's, and their methods.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use tagwarden::Times;
+use tagwarden::registry::{self, oci};
+use tagwarden_bind::args;
+use tagwarden_bind::foreign::RegistryPort;
+
+use crate::args::{Number, Seconds, Text, duration, number, text};
+use crate::error::Raises;
+use crate::foreign::{Backend, native, timeout};
+use crate::host::List;
+use crate::records::{CredentialSource, TokenScope};
+use crate::run::{Home, at_once, block};
+use crate::value::{Digest, Reference, Repository, Tag};
+
+/// A manifest, byte- and type-exact: ``data``, at most 4 MiB, and ``media_type``, with which it is served.
+#[pyclass(frozen, eq, hash, from_py_object, module = "tagwarden")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Manifest {
+    pub(crate) data: Vec<u8>,
+    /// The media type with which it is served.
+    #[pyo3(get)]
+    pub(crate) media_type: String,
+}
+
+impl Manifest {
+    pub(crate) fn of(core: &registry::Manifest) -> Manifest {
+        Manifest { data: core.bytes().to_vec(), media_type: core.media_type().to_string() }
+    }
+
+    pub(crate) fn core(&self) -> tagwarden::Result<registry::Manifest> {
+        registry::Manifest::new(self.data.clone(), &self.media_type)
+    }
+}
+
+#[pymethods]
+impl Manifest {
+    #[new]
+    fn new(data: &[u8], media_type: Text) -> Manifest {
+        Manifest { data: data.to_vec(), media_type: media_type.0 }
+    }
+
+    /// Its bytes.
+    #[getter]
+    fn data<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.data)
+    }
+
+    /// The SHA-256 of its bytes.
+    #[getter]
+    fn digest(&self) -> Digest {
+        Digest(tagwarden::Digest::of(&self.data))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Manifest({} bytes, {:?})", self.data.len(), self.media_type)
+    }
+
+    fn __getnewargs__<'py>(&self, py: Python<'py>) -> (Bound<'py, PyBytes>, String) {
+        (self.data(py), self.media_type.clone())
+    }
+}
+
+/// A registry of the core. Its methods are those of ``Registry``, for one of your own that delegates to it.
+///
+/// They block without the GIL. Each raises a RegistryError: REGISTRY_UNAVAILABLE, REGISTRY_BUSY, REGISTRY_DENIED,
+/// REGISTRY_DIGEST_MISMATCH or REGISTRY_UNSUPPORTED, and for a manifest MANIFEST_INVALID, MANIFEST_AMBIGUOUS,
+/// MANIFEST_UNSUPPORTED or MANIFEST_TOO_LARGE; InvalidValueError VALUE_INVALID for an invalid argument. A promoter
+/// calls them in Rust, unless a subclass overrides one.
+#[pyclass(frozen, subclass, dict, weakref, module = "tagwarden")]
+pub(crate) struct NativeRegistry {
+    port: Arc<dyn registry::Registry>,
+    home: Home,
+}
+
+impl NativeRegistry {
+    pub(crate) fn over(port: impl registry::Registry) -> NativeRegistry {
+        NativeRegistry { port: Arc::new(port), home: Home::here() }
+    }
+
+    /// CONFIG_INVALID in a child of a fork.
+    pub(crate) fn check(&self) -> tagwarden::Result<()> {
+        self.home.check("registry")
+    }
+}
+
+#[pymethods]
+impl NativeRegistry {
+    /// The digest that a tag points at, or None if it is proven absent.
+    fn resolve(&self, py: Python<'_>, repository: Repository, tag: Tag) -> Raises<Option<Digest>> {
+        self.check()?;
+        Ok(block(py, self.port.resolve(&repository.0, &tag.0))?.map(Digest))
+    }
+
+    /// The manifest of a reference, hashed and checked, or None if it is proven absent.
+    fn fetch(&self, py: Python<'_>, reference: Reference) -> Raises<Option<Manifest>> {
+        self.check()?;
+        Ok(block(py, self.port.fetch(&reference.0))?.as_ref().map(Manifest::of))
+    }
+
+    /// Points the tag at a manifest. The registry's acceptance is no proof: read the tag back.
+    ///
+    /// - ``timeout``: how long it may take, in seconds or as a timedelta; 15 s by default.
+    ///
+    /// RegistryError REGISTRY_REFUSED or REGISTRY_DENIED: nothing was moved, and nothing will land later. After any
+    /// other RegistryError the result is unknown: the put may still land.
+    ///
+    /// This bypasses every ledger: move a channel with a ``Promoter``.
+    #[pyo3(signature = (repository, tag, manifest, timeout = None))]
+    fn put(
+        &self,
+        py: Python<'_>,
+        repository: Repository,
+        tag: Tag,
+        manifest: &Bound<'_, Manifest>,
+        timeout: Option<Seconds>,
+    ) -> Raises<()> {
+        let (manifest, timeout) = (manifest.get().core()?, duration("timeout", timeout)?);
+        self.check()?;
+        let timeout = timeout.unwrap_or(Times::default().put());
+        block(py, async { args::applied(self.port.put(&repository.0, &tag.0, &manifest, timeout).await) })
+    }
+
+    /// All tags of a repository, pins included, in any order. An absent repository has none.
+    fn tags(&self, py: Python<'_>, repository: Repository) -> Raises<Vec<Tag>> {
+        self.check()?;
+        Ok(block(py, self.port.tags(&repository.0))?.into_iter().map(Tag).collect())
+    }
+
+    /// True if the blob exists, False if it is proven absent.
+    fn has_blob(&self, py: Python<'_>, repository: Repository, digest: Digest) -> Raises<bool> {
+        self.check()?;
+        block(py, self.port.has_blob(&repository.0, &digest.0))
+    }
+}
+
+/// The port of a registry, and true if it is one that is written in Python.
+pub(crate) fn port(
+    registry: &Bound<'_, PyAny>,
+    event_loop: Option<&Bound<'_, PyAny>>,
+) -> Raises<(Arc<dyn registry::Registry>, bool)> {
+    let methods = ["resolve", "fetch", "put", "tags", "has_blob"];
+    if let Some(native) = native::<NativeRegistry>(registry, "a Registry", &methods)? {
+        native.get().check()?;
+        return Ok((Arc::clone(&native.get().port), false));
+    }
+    let port = RegistryPort::new(Backend::of(registry, event_loop)?, timeout(registry)?)?;
+    Ok((Arc::new(port), true))
+}
+
+/// A login; ``repr`` shows only the user. ``Credentials()`` is no login.
+///
+/// - ``user`` and ``password`` (or an access token in its place), together;
+/// - ``identity_token``: a token server exchanges it for a registry token;
+/// - ``registry_token``: it is sent unchanged.
+///
+/// ``OciRegistry`` raises InvalidValueError CONFIG_INVALID for a mixture.
+#[pyclass(frozen, get_all, eq, hash, from_py_object, module = "tagwarden")]
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Credentials {
+    /// The user.
+    pub(crate) user: Option<String>,
+    /// The password.
+    pub(crate) password: Option<String>,
+    /// The identity token.
+    identity_token: Option<String>,
+    /// The registry token.
+    registry_token: Option<String>,
+}
+
+#[pymethods]
+impl Credentials {
+    #[new]
+    #[pyo3(signature = (user = None, password = None, identity_token = None, registry_token = None))]
+    fn new(
+        user: Option<Text>,
+        password: Option<Text>,
+        identity_token: Option<Text>,
+        registry_token: Option<Text>,
+    ) -> Credentials {
+        let (identity_token, registry_token) = (text(identity_token), text(registry_token));
+        Credentials { user: text(user), password: text(password), identity_token, registry_token }
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Credentials(user={:?})", self.user.as_deref().unwrap_or_default())
+    }
+
+    fn __getnewargs__(&self) -> (Option<String>, Option<String>, Option<String>, Option<String>) {
+        let Credentials { user, password, identity_token, registry_token } = self.clone();
+        (user, password, identity_token, registry_token)
+    }
+}
+
+/// Every OCI registry, each reached by the host in a repository. Nothing is sent before the first call.
+///
+/// Hosts are ``host`` or ``host:port``, as in a repository; times are seconds or timedelta; None is the default.
+///
+/// - ``credentials``: by host; they take precedence over those that are looked up. None by default.
+/// - ``lookup``: where credentials are looked up when a registry asks for them: ``nowhere``, ``environment``
+///   (``TAGWARDEN_USERNAME`` and ``TAGWARDEN_PASSWORD``, or ``TAGWARDEN_IDENTITY_TOKEN``, for the host that
+///   ``TAGWARDEN_REGISTRY`` names or for all), ``docker`` (the credentials of ``docker login``, helpers included) or
+///   ``environment_then_docker``, the default.
+/// - ``docker_config``: the file to read; by default ``$DOCKER_CONFIG/config.json``, else ``~/.docker/config.json``.
+/// - ``ca_pem``: roots to trust besides the platform's own, the text of a PEM file. None by default.
+/// - ``schemes``: by host, ``http`` or ``https``. By default HTTP for loopback and HTTPS for all others.
+/// - ``realms``: hosts of token servers that registries may name on another site. By default a token server must be on
+///   the registry's own site.
+/// - ``access``: the access of tokens: ``pull``, enough to audit, or ``pull_push``, the default.
+/// - ``connect_timeout``: the longest that a connection may take to open, TLS included. 5 s by default.
+/// - ``idle_timeout``: the longest that a registry may send nothing while an answer is awaited, that to a put
+///   included: no shorter than a put's timeout (``Times.put``). 15 s by default.
+/// - ``total_timeout``: the longest that a read may take, with token, retries and body; for a tag list, each page. 30 s
+///   by default.
+/// - ``upload_timeout``: the longest that the upload of one blob may take. 300 s by default.
+/// - ``retries``: how often a read is tried again after a 5xx, a 429, a lost connection or a cut body. 5 by default. A
+///   put is tried again only if the registry certainly did not process it.
+/// - ``max_retry_after``: the longest ``Retry-After`` to wait for; a longer one is REGISTRY_BUSY. 10 s by default.
+///
+/// InvalidValueError CONFIG_INVALID for credentials that are a mixture and CA certificates that cannot be used;
+/// VALUE_INVALID for another invalid value. No error and no ``repr`` shows a credential.
+#[pyclass(frozen, subclass, extends = NativeRegistry, module = "tagwarden")]
+pub(crate) struct OciRegistry(pub(crate) oci::OciRegistry);
+
+#[pymethods]
+impl OciRegistry {
+    #[new]
+    #[pyo3(signature = (
+        *, credentials = None, lookup = None, docker_config = None, ca_pem = None, schemes = None, realms = None,
+        access = None, connect_timeout = None, idle_timeout = None, total_timeout = None, upload_timeout = None,
+        retries = None, max_retry_after = None,
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "each is an option")]
+    fn new(
+        credentials: Option<HashMap<String, Credentials>>,
+        lookup: Option<CredentialSource>,
+        docker_config: Option<Text>,
+        ca_pem: Option<Text>,
+        schemes: Option<HashMap<String, Text>>,
+        realms: Option<List<Text>>,
+        access: Option<TokenScope>,
+        connect_timeout: Option<Seconds>,
+        idle_timeout: Option<Seconds>,
+        total_timeout: Option<Seconds>,
+        upload_timeout: Option<Seconds>,
+        retries: Option<Number>,
+        max_retry_after: Option<Seconds>,
+    ) -> Raises<PyClassInitializer<OciRegistry>> {
+        let mut options = oci::OciOptions::new();
+        for (host, login) in credentials.unwrap_or_default() {
+            let Credentials { user, password, identity_token, registry_token } = login;
+            options = options.credentials(host, args::credentials(user, password, identity_token, registry_token)?);
+        }
+        if let Some(lookup) = lookup {
+            options = options.lookup(lookup.into());
+        }
+        if let Some(Text(file)) = docker_config {
+            options = options.docker_config(PathBuf::from(file));
+        }
+        if let Some(Text(pem)) = ca_pem {
+            options = options.ca_pem(pem);
+        }
+        for (host, scheme) in schemes.unwrap_or_default() {
+            let scheme = match scheme.0.as_str() {
+                "http" => oci::Scheme::Http,
+                "https" => oci::Scheme::Https,
+                _ => return Err(args::wrong("schemes", format!("{host}: neither http nor https")).into()),
+            };
+            options = options.scheme(host, scheme);
+        }
+        for host in realms.into_iter().flat_map(List::texts) {
+            options = options.allow_realm(host);
+        }
+        if let Some(access) = access {
+            options = options.access(access.into());
+        }
+        let limits = [
+            ("connect_timeout", connect_timeout, oci::OciOptions::connect_timeout as fn(_, _) -> _),
+            ("idle_timeout", idle_timeout, oci::OciOptions::idle_timeout),
+            ("total_timeout", total_timeout, oci::OciOptions::total_timeout),
+            ("upload_timeout", upload_timeout, oci::OciOptions::upload_timeout),
+            ("max_retry_after", max_retry_after, oci::OciOptions::max_retry_after),
+        ];
+        for (name, given, limited) in limits {
+            if let Some(time) = duration(name, given)? {
+                options = limited(options, time);
+            }
+        }
+        if let Some(retries) = number("retries", retries)? {
+            options = options.retries(retries);
+        }
+        let core = at_once(|| oci::OciRegistry::new(options))?;
+        Ok(PyClassInitializer::from(NativeRegistry::over(core.clone())).add_subclass(OciRegistry(core)))
+    }
+}
