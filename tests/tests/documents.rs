@@ -50,7 +50,7 @@ fn finding_table_has_every_code() {
         "core/src/promotion/pins.rs",
         "core/src/promotion/facts.rs",
         "core/src/promotion/releases.rs",
-        "bind/src/guard.rs",
+        "bind/src/foreign/guardrail.rs",
     ] {
         let source = read(Path::new("crates").join(file));
         let source = source.split("#[cfg(test)]").next().unwrap();
@@ -187,4 +187,42 @@ fn links_have_existing_targets() {
 fn readme_has_at_most_600_words() {
     let words = read("README.md").split_whitespace().count();
     assert!(words <= 600, "{words} words");
+}
+
+/// The parts of an example, in their order: the name of each task, and its program without the common indent.
+fn tasks(example: &str, comment: &str) -> Vec<(String, String)> {
+    let source = read(example);
+    let begin = format!("{comment} task: ");
+    let mut parts = source.split(&begin).skip(1).map(|part| {
+        let (name, program) = part.split_once('\n').unwrap();
+        let lines: Vec<&str> = program.trim_end().lines().collect();
+        let filled = lines.iter().filter(|line| !line.is_empty());
+        let indent = filled.map(|line| line.len() - line.trim_start().len()).min().unwrap_or_default();
+        let program = lines.iter().map(|line| line.get(indent..).unwrap_or_default()).collect::<Vec<_>>().join("\n");
+        (name.to_owned(), program)
+    });
+    let found: Vec<_> = parts.by_ref().take_while(|(name, _)| name != "end").collect();
+    assert!(parts.next().is_none(), "{example} has something after its last task");
+    found
+}
+
+#[test]
+fn guide_to_three_languages_shows_the_tasks_of_the_examples() {
+    let guide = read("docs/guides/three-languages.md");
+    let shown: Vec<String> = guide
+        .split("\n```")
+        .skip(1)
+        .step_by(2)
+        .map(|block| block.split_once('\n').map(|(_, program)| program.to_owned()).unwrap())
+        .collect();
+    let languages = [
+        tasks("crates/core/examples/tasks.rs", "//"),
+        tasks("crates/py/examples/tasks.py", "#"),
+        tasks("crates/node/examples/tasks.mjs", "//"),
+    ];
+    let names = |tasks: &[(String, String)]| tasks.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&languages[0]).len(), 10);
+    assert!(languages.iter().all(|tasks| names(tasks) == names(&languages[0])), "the languages have other tasks");
+    let expected = (0..10).flat_map(|task| languages.iter().map(move |language| language[task].1.clone()));
+    assert_eq!(shown, expected.collect::<Vec<_>>());
 }
