@@ -7,12 +7,13 @@ mod tests;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 pub(super) use self::place::Place;
-use self::place::SCHEMES;
+use self::place::{SCHEMES, bad, bucket, database, decode, file, harmless, is_dsn, parts, whole};
 use super::{Ledger, OpenMode};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::value::Line;
 
 /// The address of a ledger: the path of a directory, or a URL.
@@ -149,6 +150,53 @@ impl LedgerUrl {
     }
 }
 
+impl FromStr for LedgerUrl {
+    type Err = Error;
+
+    /// Parses a ledger's URL. An error shows no part of it before it is known which part is the password.
+    fn from_str(text: &str) -> Result<LedgerUrl> {
+        if text.is_empty() {
+            return Err(bad("it is empty; give a directory or a URL".to_owned()));
+        }
+        let known = |word: &str| match word.to_ascii_lowercase().as_str() {
+            "postgresql" => Some("postgres"),
+            word => SCHEMES.into_iter().map(|(scheme, _)| scheme).find(|scheme| *scheme == word),
+        };
+        let Some((word, rest)) = text.split_once("://") else {
+            return match text.split_once(':').map(|(word, _)| word) {
+                // Otherwise a password could become a part of a directory's name.
+                Some(word) if known(word).is_some() => Err(bad(format!("write {word}://"))),
+                _ if is_dsn(text) => {
+                    Err(bad("a libpq connection string; write it as postgres://USER@HOST/DATABASE".to_owned()))
+                }
+                _ => Ok(LedgerUrl::directory(text.into())),
+            };
+        };
+        let scheme = known(word).ok_or_else(|| unknown(word))?;
+        let (authority, path, query) = if scheme == "file" { file(rest)? } else { parts(scheme, rest)? };
+        let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let place = match scheme {
+            "file" => Place::File(decode(scheme, path)?.into()),
+            "postgres" => Place::Postgres(database(user, hosts, path)?),
+            _ => Place::Bucket(bucket(scheme, authority, path)?),
+        };
+        let host = match user.split_once(':').map_or(user, |(name, _)| name) {
+            "" => hosts.to_owned(),
+            name => format!("{name}@{hosts}"),
+        };
+        let options: Vec<(&str, &str)> = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .collect();
+        let shown = format!("{scheme}://{host}{path}{}", harmless(&options));
+        // The message names the defect and its place, and does not contain the text.
+        shown.parse::<Line>().map_err(|e| bad(format!("{scheme}://: {}", e.message())))?;
+        let decoded = |(name, value): (&str, &str)| Ok((name.to_owned(), decode(scheme, value)?));
+        Ok(LedgerUrl { scheme, place, options: options.into_iter().map(decoded).collect::<Result<_>>()?, shown })
+    }
+}
+
 impl fmt::Display for LedgerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)
@@ -165,11 +213,9 @@ impl TryFrom<String> for LedgerUrl {
     }
 }
 
-fn whole(dir: &Path) -> Result<PathBuf> {
-    let found = dir.canonicalize().or_else(|_| std::path::absolute(dir));
-    found.map_err(|e| bad(format!("{}: {e}", dir.display())).with_source(e))
-}
-
-fn bad(why: String) -> Error {
-    Error::new(ErrorKind::ConfigInvalid, format!("ledger: {why}"))
+fn unknown(word: &str) -> Error {
+    // Show the word only if it looks like a scheme: it can be anything, even a part of a password.
+    let plain = !word.is_empty() && word.len() <= 16 && word.bytes().all(|b| b.is_ascii_alphanumeric());
+    let what = if plain { format!("no ledger is kept in {word}://") } else { "an unknown scheme".to_owned() };
+    bad(format!("{what}; give a directory, {}", SCHEMES.map(|(scheme, _)| format!("{scheme}://")).join(", ")))
 }

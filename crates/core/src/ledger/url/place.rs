@@ -1,11 +1,8 @@
-//! `Place`: the place that a ledger's URL names, and the URL without its secrets.
+//! `Place`: the place that a ledger's URL names, and the parts of a URL.
 
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::path::{Path, PathBuf};
 
-use super::{LedgerUrl, bad, whole};
-use crate::error::{Error, Result};
-use crate::value::Line;
+use crate::error::{Error, ErrorKind, Result};
 
 /// The place of a ledger. Names are percent-decoded, except the prefix in a bucket, which has no escapes.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -65,55 +62,8 @@ impl Place {
     }
 }
 
-impl FromStr for LedgerUrl {
-    type Err = Error;
-
-    /// Parses a ledger's URL. An error shows no part of it before it is known which part is the password.
-    fn from_str(text: &str) -> Result<LedgerUrl> {
-        if text.is_empty() {
-            return Err(bad("it is empty; give a directory or a URL".to_owned()));
-        }
-        let known = |word: &str| match word.to_ascii_lowercase().as_str() {
-            "postgresql" => Some("postgres"),
-            word => SCHEMES.into_iter().map(|(scheme, _)| scheme).find(|scheme| *scheme == word),
-        };
-        let Some((word, rest)) = text.split_once("://") else {
-            return match text.split_once(':').map(|(word, _)| word) {
-                // Otherwise a password could become a part of a directory's name.
-                Some(word) if known(word).is_some() => Err(bad(format!("write {word}://"))),
-                _ if is_dsn(text) => {
-                    Err(bad("a libpq connection string; write it as postgres://USER@HOST/DATABASE".to_owned()))
-                }
-                _ => Ok(LedgerUrl::directory(text.into())),
-            };
-        };
-        let scheme = known(word).ok_or_else(|| unknown(word))?;
-        let (authority, path, query) = if scheme == "file" { file(rest)? } else { parts(scheme, rest)? };
-        let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
-        let place = match scheme {
-            "file" => Place::File(decode(scheme, path)?.into()),
-            "postgres" => Place::Postgres(database(user, hosts, path)?),
-            _ => Place::Bucket(bucket(scheme, authority, path)?),
-        };
-        let host = match user.split_once(':').map_or(user, |(name, _)| name) {
-            "" => hosts.to_owned(),
-            name => format!("{name}@{hosts}"),
-        };
-        let options: Vec<(&str, &str)> = query
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .collect();
-        let shown = format!("{scheme}://{host}{path}{}", harmless(&options));
-        // The message names the defect and its place, and does not contain the text.
-        shown.parse::<Line>().map_err(|e| bad(format!("{scheme}://: {}", e.message())))?;
-        let decoded = |(name, value): (&str, &str)| Ok((name.to_owned(), decode(scheme, value)?));
-        Ok(LedgerUrl { scheme, place, options: options.into_iter().map(decoded).collect::<Result<_>>()?, shown })
-    }
-}
-
 /// The path and the option of a `file://` URL.
-fn file(rest: &str) -> Result<(&str, &str, &str)> {
+pub(super) fn file(rest: &str) -> Result<(&str, &str, &str)> {
     let path = rest.strip_prefix("localhost").unwrap_or(rest);
     if !path.starts_with('/') {
         return Err(bad(format!("file://{rest}: a file URL names a whole path: file:///its/path")));
@@ -130,7 +80,7 @@ fn file(rest: &str) -> Result<(&str, &str, &str)> {
 }
 
 /// The host with its user, the path and the options of any other URL.
-fn parts<'a>(scheme: &str, rest: &'a str) -> Result<(&'a str, &'a str, &'a str)> {
+pub(super) fn parts<'a>(scheme: &str, rest: &'a str) -> Result<(&'a str, &'a str, &'a str)> {
     let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     // A `/` in a password would end the host too early, and the rest of the password would be shown.
     if after.contains(['@', '#']) {
@@ -143,7 +93,7 @@ fn parts<'a>(scheme: &str, rest: &'a str) -> Result<(&'a str, &'a str, &'a str)>
     Ok((authority, path, query))
 }
 
-fn bucket(scheme: &str, name: &str, path: &str) -> Result<Bucket> {
+pub(super) fn bucket(scheme: &str, name: &str, path: &str) -> Result<Bucket> {
     if name.contains(['@', ':']) {
         return Err(bad(format!(
             "{scheme}://: credentials and ports do not stand in it: it is {scheme}://bucket/prefix, and what {scheme} \
@@ -159,7 +109,7 @@ fn bucket(scheme: &str, name: &str, path: &str) -> Result<Bucket> {
     Ok(Bucket { name: name.to_owned(), prefix: path.strip_prefix('/').unwrap_or(path).to_owned() })
 }
 
-fn database(user: &str, hosts: &str, path: &str) -> Result<Database> {
+pub(super) fn database(user: &str, hosts: &str, path: &str) -> Result<Database> {
     let decoded = |text: &str| decode("postgres", text);
     let given = |text: &str| decoded(text).map(|text| Some(text).filter(|text| !text.is_empty()));
     let (user, password) = match user.split_once(':') {
@@ -191,7 +141,7 @@ fn database(user: &str, hosts: &str, path: &str) -> Result<Database> {
 
 /// The options whose values may be shown, with a leading `?`. Every other option is left out: it may be a key or a
 /// signature.
-fn harmless(options: &[(&str, &str)]) -> String {
+pub(super) fn harmless(options: &[(&str, &str)]) -> String {
     let shown: Vec<String> = (options.iter())
         .filter(|(name, _)| STORE_OPTIONS.contains(name) || DATABASE_OPTIONS.contains(name))
         // The value of an endpoint can contain a password.
@@ -203,7 +153,7 @@ fn harmless(options: &[(&str, &str)]) -> String {
 
 /// True for a connection string of PostgreSQL's own tools, such as `host=db dbname=audit user=ci`, and for any text
 /// with a password option.
-fn is_dsn(text: &str) -> bool {
+pub(super) fn is_dsn(text: &str) -> bool {
     // The keywords with which it can begin (PostgreSQL 15, *Parameter Key Words*).
     const OTHERS: [&str; 4] = ["application_name", "connect_timeout", "options", "service"];
     const WORDS: [&str; 6] = ["dbname", "host", "hostaddr", "port", "sslmode", "user"];
@@ -216,7 +166,7 @@ fn is_dsn(text: &str) -> bool {
 
 /// The text without percent-escapes (RFC 3986, section 2.1). An error if an escape is malformed, or if the result is not
 /// UTF-8 or has a NUL.
-fn decode(scheme: &str, text: &str) -> Result<String> {
+pub(super) fn decode(scheme: &str, text: &str) -> Result<String> {
     let decoded = unescape(text, '%').filter(|text| !text.contains('\0'));
     decoded.ok_or_else(|| bad(format!("{scheme}://: a % without two hex digits, or not UTF-8; write % as %25")))
 }
@@ -236,9 +186,13 @@ pub(in crate::ledger) fn unescape(text: &str, escape: char) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn unknown(word: &str) -> Error {
-    // Show the word only if it looks like a scheme: it can be anything, even a part of a password.
-    let plain = !word.is_empty() && word.len() <= 16 && word.bytes().all(|b| b.is_ascii_alphanumeric());
-    let what = if plain { format!("no ledger is kept in {word}://") } else { "an unknown scheme".to_owned() };
-    bad(format!("{what}; give a directory, {}", SCHEMES.map(|(scheme, _)| format!("{scheme}://")).join(", ")))
+/// The absolute path of a directory.
+pub(super) fn whole(dir: &Path) -> Result<PathBuf> {
+    let found = dir.canonicalize().or_else(|_| std::path::absolute(dir));
+    found.map_err(|e| bad(format!("{}: {e}", dir.display())).with_source(e))
+}
+
+/// CONFIG_INVALID.
+pub(super) fn bad(why: String) -> Error {
+    Error::new(ErrorKind::ConfigInvalid, format!("ledger: {why}"))
 }

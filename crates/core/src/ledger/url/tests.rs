@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::ErrorKind;
 
 fn url(text: &str) -> LedgerUrl {
     text.parse().unwrap()

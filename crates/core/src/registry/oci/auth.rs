@@ -4,51 +4,26 @@
 //! authentication that the host requires. This is remembered for the host, so that later requests, also for other
 //! repositories, have the header from the start.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use reqwest::{RequestBuilder, StatusCode};
 use tokio::time::Instant;
 
 use super::answer::{Answer, Origin};
 use super::attempts::Attempts;
 use super::challenge::Challenge;
-use super::credentials::{Credentials, authorization, basic};
+use super::credentials::{Credentials, basic};
 use super::endpoint::Endpoint;
+use super::host::{Host, LONGEST_LIFE, Pass};
 use super::http::lock;
 use super::options::TokenScope;
-use super::secret::Secret;
 use super::words::and;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The longest time that a token is kept, even if its server names a longer one.
-pub(super) const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// ECR answers an expired login with 403. A login younger than this has not expired, so a 403 to it is a real refusal.
 const MAY_HAVE_EXPIRED: Duration = Duration::from_secs(60);
-
-/// The challenge, the credentials and the tokens of one registry.
-#[derive(Debug, Default)]
-pub(super) struct Host {
-    challenge: Mutex<Option<Challenge>>,
-    /// The credentials, and the time at which they were looked up.
-    credentials: tokio::sync::Mutex<Option<(Credentials, Instant)>>,
-    /// The token of each repository. Its lock is held while a new token is fetched, so that requests that begin
-    /// together share one token.
-    tokens: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Pass>>>>>,
-}
-
-/// The authentication of a request.
-#[derive(Clone, Debug)]
-pub(super) struct Pass {
-    /// The `Authorization` header.
-    header: HeaderValue,
-    access: TokenScope,
-    /// The time at which the token was issued, or the password was looked up. No two tokens have the same time.
-    since: Instant,
-    until: Instant,
-}
 
 /// The login of one request. It may be renewed once.
 #[derive(Debug)]
@@ -61,21 +36,6 @@ pub(super) struct Login<'a> {
     /// None if the host has not sent a challenge yet.
     pass: Option<Pass>,
     renewed: bool,
-}
-
-impl Pass {
-    fn new(header: HeaderValue, access: TokenScope, since: Instant, life: Duration) -> Pass {
-        // A token that expires during a request costs a round trip, so a token with a long life is replaced a little
-        // before its end.
-        let life = life.min(LONGEST_LIFE);
-        let until = since + life.saturating_sub((life / 10).min(Duration::from_secs(5)));
-        Pass { header, access, since, until }
-    }
-
-    /// The pass of a token that was issued now.
-    pub(super) fn bearer(token: &Secret, access: TokenScope, life: Duration) -> Result<Pass> {
-        Ok(Pass::new(authorization("Bearer", token)?, access, Instant::now(), life))
-    }
 }
 
 impl<'a> Login<'a> {

@@ -3,7 +3,7 @@
 use reqwest::Url;
 
 use super::answer::Origin;
-use super::http::Http;
+use super::http::{Http, host_and_port};
 use super::options::Scheme;
 use super::outside;
 use crate::error::{Error, ErrorKind, Result};
@@ -61,12 +61,6 @@ impl<'a> Endpoint<'a> {
         outside::addresses(&self.base, &to).await.map_err(refused)?;
         Ok(to)
     }
-}
-
-/// `host` or `host:port`.
-pub(super) fn host_and_port(url: &Url) -> String {
-    let host = url.host_str().unwrap_or("");
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 #[cfg(test)]

@@ -1,26 +1,20 @@
-//! The HTTP client of registries, and reads: one GET or HEAD, with authentication, redirects, retries and limits.
+//! `Http`: the clients of registries, and what is known of each registry.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, LOCATION};
 use reqwest::{Method, RequestBuilder, Url};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::answer::{Answer, Unread};
-use super::attempts::Attempts;
-use super::auth::{Host, Login};
-use super::endpoint::{Endpoint, host_and_port};
-use super::options::{OciOptions, TokenScope};
+use super::host::Host;
+use super::options::OciOptions;
 use super::secret::Secret;
 use super::words::show;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{self, Clients};
 use crate::tls::{self, Trust};
 
-/// The largest number of redirects that one read follows.
-const MAX_REDIRECTS: usize = 5;
 /// The number of secrets that are remembered for redaction.
 const MAX_SECRETS: usize = 64;
 
@@ -36,18 +30,6 @@ pub(super) struct Http {
     pub(super) uploads: Clients,
     pub(super) hosts: Mutex<HashMap<String, Arc<Host>>>,
     secrets: Mutex<Vec<Secret>>,
-}
-
-/// One read.
-#[derive(Debug)]
-pub(super) struct Read<'a> {
-    pub(super) endpoint: &'a Endpoint<'a>,
-    /// The method of the next request; after the read, that of the answer.
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) accept: &'static str,
-    /// The greatest length of a successful answer's body; none if only the head matters.
-    pub(super) limit: Option<usize>,
 }
 
 impl Http {
@@ -78,80 +60,6 @@ impl Http {
     pub(super) fn unavailable(&self, url: &Url, why: &str) -> Error {
         let message = format!("{}: {}", host_and_port(url), show(why, &self.secrets()));
         Error::new(ErrorKind::RegistryUnavailable, message)
-    }
-}
-
-impl Read<'_> {
-    /// The last answer, except a 429, a redirect or a 5xx.
-    ///
-    /// A HEAD that is an error is repeated as a GET, because only a GET has a body, with the registry's words or the
-    /// code that proves an absence. Some registries do not support HEAD (405).
-    pub(super) async fn answer(&mut self, deadline: Instant) -> Result<Answer> {
-        let http = self.endpoint.http;
-        let mut attempts = Attempts::new(&http.options, deadline);
-        let answer = timeout_at(deadline, self.until(&mut attempts)).await;
-        answer.unwrap_or_else(|_| {
-            let late = format!("no whole answer within {} s", http.options.total_timeout.as_secs_f64());
-            Err(match attempts.arriving.filter(|arriving| !arriving.status.is_success()) {
-                Some(arriving) => Answer { cut: Some(Unread::Cut(late)), ..arriving }.unusable(&http.secrets()),
-                None => attempts.last.unwrap_or_else(|| Error::new(ErrorKind::RegistryUnavailable, late)),
-            })
-        })
-    }
-
-    async fn until(&mut self, attempts: &mut Attempts) -> Result<Answer> {
-        let http = self.endpoint.http;
-        let mut login = Login::new(self.endpoint, TokenScope::Pull, attempts).await?;
-        loop {
-            let answer = self.once(&mut login).await.map_err(|error| login.attempts.note(error))?;
-            let is_head_error = self.method == Method::HEAD && answer.as_ref().is_ok_and(|a| !a.status.is_success());
-            if is_head_error {
-                self.method = Method::GET;
-            }
-            let (error, asked) = match answer {
-                Ok(answer) if is_passing(&answer) => (answer.unusable(&http.secrets()), answer.asked_wait()),
-                Ok(_) if is_head_error => continue,
-                Ok(answer) => return Ok(answer),
-                Err(error) => (error, None),
-            };
-            match is_head_error {
-                // The GET is the second part of the same attempt.
-                true => login.attempts.wait(error, asked, login.attempts.failed).await?,
-                false => login.attempts.retry(error, asked).await?,
-            }
-        }
-    }
-
-    /// Makes one attempt, including redirects. After the inner error, another attempt may succeed.
-    async fn once(&self, login: &mut Login<'_>) -> Result<Result<Answer>> {
-        let http = self.endpoint.http;
-        let limit = self.limit.filter(|_| self.method != Method::HEAD);
-        let mut url = self.url.clone();
-        for _ in 0..=MAX_REDIRECTS {
-            let unavailable = |why: &str| http.unavailable(&url, why);
-            let build = || request(&http.clients, self.method.clone(), &url).header(ACCEPT, self.accept);
-            let answer = match login.exchange(self.endpoint.origin(&url), limit, build).await? {
-                Ok(answer) => answer,
-                Err(error) => return Ok(Err(unavailable(&describe(error)))),
-            };
-            match (answer.status.as_u16(), &answer.cut) {
-                (301 | 302 | 303 | 307 | 308, _) => {
-                    let next = answer.header(LOCATION).and_then(|location| url.join(location).ok());
-                    let next = next.ok_or_else(|| unavailable("a redirect without a place to go to"))?;
-                    url = self.endpoint.allowed(&url, next).await?;
-                }
-                // The missing part of the body may contain the code that proves an absence.
-                (404, Some(_)) => return Ok(Err(answer.unusable(&http.secrets()))),
-                (200..=299, Some(Unread::Cut(why))) => return Ok(Err(unavailable(&format!("the body is cut: {why}")))),
-                (200..=299, Some(Unread::TooLong(limit))) => {
-                    let message = format!("the answer has more than {limit} bytes");
-                    return Err(Error::new(ErrorKind::ManifestTooLarge, message));
-                }
-                (200..=299, Some(why)) => return Err(unavailable(&format!("the body: {why}"))),
-                _ => return Ok(Ok(answer)),
-            }
-        }
-        Err(http.unavailable(&url, &format!("more than {MAX_REDIRECTS} redirects")))
     }
 }
 
@@ -186,9 +94,10 @@ pub(super) fn describe(error: reqwest::Error) -> String {
     })
 }
 
-/// True if another attempt may get a different answer.
-fn is_passing(answer: &Answer) -> bool {
-    matches!(answer.status.as_u16(), 408 | 429 | 500 | 502..=599)
+/// `host` or `host:port`.
+pub(super) fn host_and_port(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("");
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// The values behind a poisoned lock are replaced as a whole, so they are still valid.

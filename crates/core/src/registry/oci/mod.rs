@@ -7,6 +7,8 @@ mod challenge;
 mod credentials;
 mod cursor;
 mod endpoint;
+mod get;
+mod host;
 mod http;
 mod options;
 mod outside;

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::answer::{Answer, http_date};
 use super::endpoint::Endpoint;
-use super::http::{Http, Read};
+use super::get::Read;
+use super::http::Http;
 use super::tags;
 use super::words::{and, show};
 use crate::error::{Error, ErrorKind, Result};

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use super::answer::Answer;
 use super::cursor::{self, Cursor};
 use super::endpoint::Endpoint;
-use super::http::{Http, Read};
+use super::get::Read;
+use super::http::Http;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Repository, Tag};
 

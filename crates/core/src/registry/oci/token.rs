@@ -8,11 +8,11 @@ use serde::Deserialize;
 
 use super::answer::{Answer, Origin};
 use super::attempts::Attempts;
-use super::auth::{LONGEST_LIFE, Login, Pass};
+use super::auth::Login;
 use super::challenge::Bearer;
 use super::credentials::{Credentials, basic};
-use super::endpoint::host_and_port;
-use super::http::{describe, request};
+use super::host::{LONGEST_LIFE, Pass};
+use super::http::{describe, host_and_port, request};
 use super::options::TokenScope;
 use super::outside;
 use super::secret::Secret;
