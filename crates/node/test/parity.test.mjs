@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { MemoryLedger, MemoryRegistry, Promoter, TagwardenError, errorKinds } from 'tagwarden'
 import { fileURLToPath } from 'node:url'
-import { types } from '../typegen.mjs'
 import { provenance } from './shop.mjs'
 import { nodeSurface, pythonSurface } from './surface.mjs'
 
@@ -36,10 +35,6 @@ test('index.mjs and index.d.ts export the same names as index.js', async () => {
   const declared = [...(await text('../native.d.ts')).matchAll(/^export declare (?:const|function|class|namespace) (\w+)/gm)].map(([, name]) => name)
   assert.deepEqual(declared.sort(), Object.keys(await import('tagwarden')).filter((name) => name !== 'default').sort())
   assert.ok(new MemoryLedger() instanceof MemoryLedger)
-})
-
-test('native.d.ts has the types of the last build', async () => {
-  assert.equal(await text('../native.d.ts'), (await types()).dts, 'npm run debug -- --types writes it')
 })
 
 /** The deliberate differences: what only Node has, and what only Python has. */
