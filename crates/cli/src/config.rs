@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tagwarden::ledger::LedgerUrl;
-use tagwarden::{AsWritten, Channel, Environment, Error, ErrorKind, Pipeline, Result, Stage};
+use tagwarden::{AsWritten, Channel, Environment, Error, ErrorKind, Pipeline, Result, Stage, parse_duration};
 use toml::Spanned;
-
-use crate::args::parse_duration;
 
 /// The name of the file. It is searched for from the working directory upwards.
 const NAME: &str = "tagwarden.toml";

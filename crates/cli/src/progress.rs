@@ -4,10 +4,9 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tagwarden::Channel;
 use tagwarden::promotion::{ProgressObserver, WaitReason};
+use tagwarden::{Channel, human_duration};
 
-use crate::args::human;
 use crate::render::shown;
 
 #[derive(Debug, Default)]
@@ -36,7 +35,7 @@ fn line(channel: &Channel, what: &WaitReason, remaining: Option<Duration>) -> St
     let left = |more: &str| match remaining {
         // Round up to whole seconds, so that the wait does not end later than shown.
         Some(left) => {
-            format!(" (at most {}{more})", human(Duration::from_secs(left.as_millis().div_ceil(1000) as u64)))
+            format!(" (at most {}{more})", human_duration(Duration::from_secs(left.as_millis().div_ceil(1000) as u64)))
         }
         None => String::new(),
     };

@@ -1,12 +1,10 @@
 //! Arguments of the command line. Help texts give units, ranges and defaults; the long texts are in `help`.
 
-mod duration;
 mod help;
 mod ledger;
 mod shared;
 mod verbs;
 
-pub(crate) use duration::{human, parse as parse_duration};
 pub(crate) use ledger::{ExportArgs, ImportArgs, InitArgs, LedgerArgs, LedgerCommand, MigrateArgs};
 pub(crate) use shared::{
     Global, KeepArgs, Kind, OnConflictArg, PlaceArgs, RegistryArgs, ScopeArg, SettleArgs, TermsArgs, TimesArgs, WhoArgs,

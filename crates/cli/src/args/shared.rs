@@ -7,9 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tagwarden::log::HoldScope;
 use tagwarden::policy::ExpectedDigest;
-use tagwarden::{Commit, IdempotencyKey, Line, ReleaseLabel, Result, Times};
-
-use super::parse_duration;
+use tagwarden::{Commit, IdempotencyKey, Line, ReleaseLabel, Result, Times, parse_duration};
 
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Common options")]

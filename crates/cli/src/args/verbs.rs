@@ -7,9 +7,9 @@ use clap::{Args, Subcommand};
 use clap_complete::Shell;
 use tagwarden::flux::Revision;
 use tagwarden::promotion::RollbackTarget;
-use tagwarden::{AsWritten, Line, Timestamp};
+use tagwarden::{AsWritten, Line, Timestamp, parse_duration};
 
-use super::{KeepArgs, PlaceArgs, RegistryArgs, ScopeArg, SettleArgs, TermsArgs, TimesArgs, WhoArgs, parse_duration};
+use super::{KeepArgs, PlaceArgs, RegistryArgs, ScopeArg, SettleArgs, TermsArgs, TimesArgs, WhoArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {

@@ -6,11 +6,10 @@ use tagwarden::log::{LogReport, Op, Verdict};
 use tagwarden::policy::{Finding, Refusal};
 use tagwarden::promotion::{ChannelStatus, Plan};
 use tagwarden::retention::{Pin, RetentionDecision, RetentionPlan};
-use tagwarden::{Channel, Digest, ErrorClass, Result};
+use tagwarden::{Channel, Digest, ErrorClass, Result, human_duration};
 
 use super::event::{advice, at_digest};
 use super::{Answer, Fields, Style, Table, shown};
-use crate::args::human;
 
 /// One line for each channel.
 pub(crate) fn channels(all: &[ChannelStatus], style: Style) -> Result<Answer> {
@@ -146,7 +145,7 @@ pub(crate) fn retention(plan: &RetentionPlan, style: Style) -> Result<Answer> {
         plan.repository,
         digests.len() - kept,
         rule.keep_last,
-        human(rule.keep_for)
+        human_duration(rule.keep_for)
     ));
     Answer::done(plan, lines.join("\n"))
 }

@@ -6,6 +6,7 @@
 mod channel;
 mod ci;
 mod digest;
+mod duration;
 mod name;
 mod provenance;
 mod text;
@@ -17,6 +18,7 @@ pub(crate) use ci::public;
 pub use ci::{ProvenanceParts, Terminal};
 pub(crate) use digest::or_nothing;
 pub use digest::{Algorithm, Digest};
+pub use duration::{human_duration, parse_duration};
 pub use name::{Reference, Repository, Tag, Target};
 pub use provenance::{Actor, ActorKind, Commit, Identity, Job, Provenance, Run};
 pub use text::{IdempotencyKey, Line, ReleaseLabel};

@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
-use tagwarden::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Parses a whole number with a unit: `ms`, `s`, `m`, `h` or `d`. VALUE_INVALID for anything else.
-pub(crate) fn parse(text: &str) -> Result<Duration> {
+///
+/// ```
+/// use std::time::Duration;
+/// assert_eq!(tagwarden::parse_duration("5m").unwrap(), Duration::from_secs(300));
+/// assert!(tagwarden::parse_duration("5").is_err());
+/// ```
+pub fn parse_duration(text: &str) -> Result<Duration> {
     let bad = |why: &str| {
         let message = format!("duration: {text:?}: {why}; write 500ms, 60s, 5m, 1h or 30d");
         Error::new(ErrorKind::ValueInvalid, message)
@@ -30,7 +36,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration> {
 }
 
 /// A duration for people: `1.5s`, `90s`, `5m`, `2h`, `30d`, in the largest unit that shows it without loss.
-pub(crate) fn human(duration: Duration) -> String {
+pub fn human_duration(duration: Duration) -> String {
     let ms = duration.as_millis();
     for (unit_ms, unit) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")] {
         if ms >= unit_ms && ms.is_multiple_of(unit_ms) {
@@ -50,17 +56,17 @@ mod tests {
     #[test]
     fn a_duration_is_a_number_and_a_unit() {
         for (text, ms) in [("500ms", 500), ("60s", 60_000), ("5m", 300_000), ("1h", 3_600_000), ("0s", 0)] {
-            assert_eq!(parse(text).unwrap(), Duration::from_millis(ms));
+            assert_eq!(parse_duration(text).unwrap(), Duration::from_millis(ms));
         }
         for text in ["500ms", "90s", "5m", "1h", "30d"] {
-            assert_eq!(human(parse(text).unwrap()), text);
+            assert_eq!(human_duration(parse_duration(text).unwrap()), text);
         }
-        assert_eq!(human(Duration::from_millis(1_500)), "1.5s");
+        assert_eq!(human_duration(Duration::from_millis(1_500)), "1.5s");
     }
 
     #[test]
     fn errors_say_what_why_and_where() {
-        let error = |text: &str| parse(text).unwrap_err().to_string();
+        let error = |text: &str| parse_duration(text).unwrap_err().to_string();
         let write = "write 500ms, 60s, 5m, 1h or 30d";
         assert_eq!(error("60"), format!("duration: \"60\": no unit at byte 2; {write}"));
         assert_eq!(error("s"), format!("duration: \"s\": no whole number at byte 0; {write}"));
