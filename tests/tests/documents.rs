@@ -47,6 +47,7 @@ fn finding_table_has_every_code() {
         "core/src/policy/guardrail.rs",
         "core/src/policy/parts.rs",
         "core/src/policy/evaluation.rs",
+        "core/src/policy/refusal.rs",
         "core/src/promotion/pins.rs",
         "core/src/promotion/facts.rs",
         "core/src/promotion/releases.rs",

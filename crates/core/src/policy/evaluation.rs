@@ -1,8 +1,7 @@
-//! `Policy`: a list of guardrails, with their judgement of a move and the text of a refusal.
+//! `Policy`: a list of guardrails, with their judgement of a move.
 
 use std::any::Any;
 use std::collections::BTreeSet;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -12,8 +11,9 @@ use serde_json::{Value, json};
 use super::facts::Facts;
 use super::guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
 use super::parts::PartsPresent;
-use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::log::{ActiveHold, Decision, RecordedFinding, RecordedPolicy, Verdict};
+use super::refusal::Refusal;
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::{Decision, RecordedFinding, RecordedPolicy, Verdict};
 use crate::value::{Channel, Digest, Line, Pipeline, Timestamp};
 
 /// A list of guardrails. All of them judge every move, in their order; one refusal refuses it.
@@ -174,64 +174,6 @@ impl PolicyEvaluation {
         let findings = self.findings.into_iter().map(RecordedFinding::from).collect();
         let (overrides, approvals, checks) = (Vec::new(), Vec::new(), Vec::new());
         Ok(Decision { at: self.at, policy: self.policy, findings, overrides, approvals, checks })
-    }
-}
-
-/// A policy's refusal of a move: a decision, not a failure. Nothing was written.
-///
-/// As an [`Error`] it is POLICY_REFUSED. The same move may pass later if every finding that refuses says so
-/// ([`Finding::later`]). [`Error::source_as`] returns the refusal with every finding.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct Refusal(Box<PolicyEvaluation>);
-
-impl Refusal {
-    /// The refusal by a hold that was recorded after the policy had judged.
-    pub(crate) fn held(channel: Channel, policy: RecordedPolicy, at: Timestamp, hold: &ActiveHold) -> Refusal {
-        let finding = Finding::refuse(NoHold.name(), "CHANNEL_HELD", hold.said_at(at)).later();
-        Refusal(Box::new(PolicyEvaluation { channel, policy, at, findings: vec![finding] }))
-    }
-
-    /// The channel that was to move.
-    pub fn channel(&self) -> &Channel {
-        &self.0.channel
-    }
-
-    /// The finding of each guardrail, passes included, in the policy's order.
-    pub fn findings(&self) -> &[Finding] {
-        &self.0.findings
-    }
-
-    /// The findings that refuse: at least one.
-    pub fn refusals(&self) -> impl Iterator<Item = &Finding> {
-        self.findings().iter().filter(|finding| finding.refuses())
-    }
-}
-
-impl fmt::Display for Refusal {
-    /// `<channel>: refused by 1 of 5 guardrails: no-hold: held by …`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let refused = self.refusals().count();
-        let noun = if self.findings().len() == 1 { "guardrail" } else { "guardrails" };
-        write!(f, "{}: refused by {refused} of {} {noun}", self.channel(), self.findings().len())?;
-        for (at, finding) in self.refusals().enumerate() {
-            let before = if at == 0 { ": " } else { "; " };
-            write!(f, "{before}{}: {}", finding.guardrail, finding.why)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Error {
-        let later = refusal.refusals().all(|finding| finding.retry == Some(Retry::Later));
-        Error::new(ErrorKind::PolicyRefused, refusal.to_string())
-            .with_retry(if later { Retry::Later } else { Retry::Never })
-            .with_context("channel", refusal.channel())
-            .with_context("policy", &refusal.0.policy.name)
-            .with_source(refusal)
     }
 }
 

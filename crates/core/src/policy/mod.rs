@@ -7,8 +7,10 @@ mod evaluation;
 mod facts;
 mod guardrail;
 mod parts;
+mod refusal;
 
-pub use evaluation::{Policy, PolicyEvaluation, Refusal};
+pub use evaluation::{Policy, PolicyEvaluation};
 pub use facts::{ExpectedDigest, Facts, LiveHistory, Tagged, Upstream};
 pub use guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
 pub use parts::PartsPresent;
+pub use refusal::Refusal;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::log::{ChannelState, HoldScope, Op, TargetManifest, Verdict};
+use crate::log::{ActiveHold, ChannelState, HoldScope, Op, TargetManifest, Verdict};
 use crate::value::{Provenance, Stage};
 
 fn facts() -> Facts {
@@ -62,37 +62,6 @@ fn refusal_that_is_overridden_by_name_is_a_warning_and_others_stand() {
     assert!(finding.why.as_str().ends_with("not in the registry: blob 1 (overridden)"), "{}", finding.why);
     facts.holds = vec![ActiveHold { scope: HoldScope::All, ..hold() }];
     assert!(!judge("parts-present", &facts).passes(), "the hold still refuses");
-}
-
-#[test]
-fn a_refusal_by_a_hold_alone_may_pass_later() {
-    let mut facts = facts();
-    facts.holds = vec![hold()];
-    let error = Error::from(Policy::standard().judge(&facts).decide().unwrap_err());
-    assert_eq!((error.kind(), error.retry()), (ErrorKind::PolicyRefused, Retry::Later));
-    assert_eq!(
-        error.to_string(),
-        "reg.io/acme/shop:prod: refused by 1 of 6 guardrails: \
-         no-hold: held for promotions by ada until it is ended (hold 9): incident 7"
-    );
-    let refusal: &Refusal = error.source_as().unwrap();
-    assert_eq!((refusal.findings().len(), refusal.refusals().count()), (6, 1));
-    assert_eq!(refusal.refusals().next().unwrap().code(), Some("CHANNEL_HELD"));
-}
-
-#[test]
-fn a_refusal_by_more_than_a_hold_never_passes() {
-    let mut facts = facts();
-    facts.holds = vec![hold()];
-    facts.target = None;
-    let error = Error::from(Policy::standard().judge(&facts).decide().unwrap_err());
-    assert_eq!((error.kind(), error.retry()), (ErrorKind::PolicyRefused, Retry::Never));
-    assert_eq!(
-        error.to_string(),
-        "reg.io/acme/shop:prod: refused by 2 of 6 guardrails: \
-         target-readable: the target does not exist in the registry; \
-         no-hold: held for promotions by ada until it is ended (hold 9): incident 7"
-    );
 }
 
 #[test]

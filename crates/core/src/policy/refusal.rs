@@ -1,0 +1,122 @@
+//! `Refusal`: a policy's refusal of a move, and its text.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::evaluation::PolicyEvaluation;
+use super::guardrail::{Finding, Guardrail, NoHold};
+use crate::error::{Error, ErrorKind, Retry};
+use crate::log::{ActiveHold, RecordedPolicy};
+use crate::value::{Channel, Timestamp};
+
+/// A policy's refusal of a move: a decision, not a failure. Nothing was written.
+///
+/// As an [`Error`] it is POLICY_REFUSED. The same move may pass later if every finding that refuses says so
+/// ([`Finding::later`]). [`Error::source_as`] returns the refusal with every finding.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Refusal(pub(super) Box<PolicyEvaluation>);
+
+impl Refusal {
+    /// The refusal by a hold that was recorded after the policy had judged.
+    pub(crate) fn held(channel: Channel, policy: RecordedPolicy, at: Timestamp, hold: &ActiveHold) -> Refusal {
+        let finding = Finding::refuse(NoHold.name(), "CHANNEL_HELD", hold.said_at(at)).later();
+        Refusal(Box::new(PolicyEvaluation { channel, policy, at, findings: vec![finding] }))
+    }
+
+    /// The channel that was to move.
+    pub fn channel(&self) -> &Channel {
+        &self.0.channel
+    }
+
+    /// The finding of each guardrail, passes included, in the policy's order.
+    pub fn findings(&self) -> &[Finding] {
+        &self.0.findings
+    }
+
+    /// The findings that refuse: at least one.
+    pub fn refusals(&self) -> impl Iterator<Item = &Finding> {
+        self.findings().iter().filter(|finding| finding.refuses())
+    }
+}
+
+impl fmt::Display for Refusal {
+    /// `<channel>: refused by 1 of 5 guardrails: no-hold: held by …`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let refused = self.refusals().count();
+        let noun = if self.findings().len() == 1 { "guardrail" } else { "guardrails" };
+        write!(f, "{}: refused by {refused} of {} {noun}", self.channel(), self.findings().len())?;
+        for (at, finding) in self.refusals().enumerate() {
+            let before = if at == 0 { ": " } else { "; " };
+            write!(f, "{before}{}: {}", finding.guardrail, finding.why)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Error {
+        let later = refusal.refusals().all(|finding| finding.retry == Some(Retry::Later));
+        Error::new(ErrorKind::PolicyRefused, refusal.to_string())
+            .with_retry(if later { Retry::Later } else { Retry::Never })
+            .with_context("channel", refusal.channel())
+            .with_context("policy", &refusal.0.policy.name)
+            .with_source(refusal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{ChannelState, HoldScope, Op, TargetManifest};
+    use crate::policy::{Facts, Policy};
+    use crate::value::{Digest, Line, Provenance};
+
+    fn facts() -> Facts {
+        let mut state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
+        state.live = Some(Digest::of(b"live"));
+        let provenance = Provenance::new("github-actions", "42", "octocat").unwrap();
+        let mut facts = Facts::new(Op::Promote, &state, provenance, "2026-11-23T06:00:00Z".parse().unwrap());
+        facts.target = Some(TargetManifest::new(Digest::of(b"next"), Line::lossy("a/b"), 7));
+        facts
+    }
+
+    fn hold() -> ActiveHold {
+        let (reason, provenance) = (Line::lossy("incident 7"), Provenance::new("manual", "1", "ada").unwrap());
+        ActiveHold { seq: 9, scope: HoldScope::Promotions, reason, provenance, until: None }
+    }
+
+    #[test]
+    fn a_refusal_by_a_hold_alone_may_pass_later() {
+        let mut facts = facts();
+        facts.holds = vec![hold()];
+        let error = Error::from(Policy::standard().judge(&facts).decide().unwrap_err());
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::PolicyRefused, Retry::Later));
+        assert_eq!(
+            error.to_string(),
+            "reg.io/acme/shop:prod: refused by 1 of 6 guardrails: \
+             no-hold: held for promotions by ada until it is ended (hold 9): incident 7"
+        );
+        let refusal: &Refusal = error.source_as().unwrap();
+        assert_eq!((refusal.findings().len(), refusal.refusals().count()), (6, 1));
+        assert_eq!(refusal.refusals().next().unwrap().code(), Some("CHANNEL_HELD"));
+    }
+
+    #[test]
+    fn a_refusal_by_more_than_a_hold_never_passes() {
+        let mut facts = facts();
+        facts.holds = vec![hold()];
+        facts.target = None;
+        let error = Error::from(Policy::standard().judge(&facts).decide().unwrap_err());
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::PolicyRefused, Retry::Never));
+        assert_eq!(
+            error.to_string(),
+            "reg.io/acme/shop:prod: refused by 2 of 6 guardrails: \
+             target-readable: the target does not exist in the registry; \
+             no-hold: held for promotions by ada until it is ended (hold 9): incident 7"
+        );
+    }
+}
