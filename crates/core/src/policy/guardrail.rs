@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::facts::{ExpectedDigest, Facts, LiveHistory, Tagged, Upstream};
+use super::mode::{GuardrailInfo, Mode};
 use crate::error::Retry;
 use crate::log::{Op, RecordedFinding, Source, UpstreamLog, Verdict};
 use crate::value::{ActorKind, Line, Provenance, or_nothing};
@@ -22,6 +23,12 @@ pub trait Guardrail: fmt::Debug + Send + Sync {
     /// Its settings, as JSON. They are part of the policy's digest. Null, the default, if it has no settings.
     fn settings(&self) -> serde_json::Value {
         serde_json::Value::Null
+    }
+
+    /// Its default mode, the operations that it is meant for, and the facts that people read about it. By default it
+    /// refuses, judges every operation, and cannot be overridden.
+    fn info(&self) -> GuardrailInfo {
+        GuardrailInfo::default()
     }
 
     /// Judges a move.
@@ -73,6 +80,12 @@ impl Finding {
         Finding { retry: Some(Retry::Later), ..self }
     }
 
+    /// The same finding as a warning, with a note why it does not stop the move.
+    pub(super) fn into_warning(self, note: &str) -> Finding {
+        let why = Line::lossy(format!("{} ({note})", self.why));
+        Finding { verdict: Verdict::Warn, retry: None, why, ..self }
+    }
+
     /// True if it stops the move: a refusal, or a verdict that this version does not know.
     pub fn refuses(&self) -> bool {
         !matches!(self.verdict, Verdict::Pass | Verdict::Warn)
@@ -110,6 +123,11 @@ impl Guardrail for ProvenanceComplete {
         "provenance-complete"
     }
 
+    fn info(&self) -> GuardrailInfo {
+        let refuses_if = "it is not known whether the actor is a person or a workload";
+        GuardrailInfo { refuses_if, ..GuardrailInfo::default() }
+    }
+
     fn judge(&self, facts: &Facts) -> Finding {
         let Provenance { pipeline, actor, commit, release, identity, .. } = &facts.provenance;
         let run = format!("run {} of {}", pipeline.run_id, pipeline.provider);
@@ -136,6 +154,11 @@ pub struct TargetReadable;
 impl Guardrail for TargetReadable {
     fn name(&self) -> &str {
         "target-readable"
+    }
+
+    fn info(&self) -> GuardrailInfo {
+        let refuses_if = "the target does not exist in the registry";
+        GuardrailInfo { refuses_if, ..GuardrailInfo::default() }
     }
 
     fn judge(&self, facts: &Facts) -> Finding {
@@ -169,6 +192,11 @@ impl Guardrail for ExpectedState {
         "expected-state"
     }
 
+    fn info(&self) -> GuardrailInfo {
+        let refuses_if = "the channel does not point at the digest that the caller expects";
+        GuardrailInfo { refuses_if, ..GuardrailInfo::default() }
+    }
+
     fn judge(&self, facts: &Facts) -> Finding {
         let (wanted, found) = match facts.expected {
             ExpectedDigest::Any => return Finding::pass(self.name(), "no state was expected"),
@@ -194,6 +222,12 @@ impl Guardrail for NoHold {
         "no-hold"
     }
 
+    fn info(&self) -> GuardrailInfo {
+        // A hold also stops a move that has its intent: in another mode the move would begin, and then be aborted.
+        let (refuses_if, modes) = ("a hold in force covers the move", &[Mode::Refuse]);
+        GuardrailInfo { refuses_if, modes, ..GuardrailInfo::default() }
+    }
+
     fn judge(&self, facts: &Facts) -> Finding {
         if facts.holds.is_empty() {
             let (op, channel) = (facts.op.as_str(), &facts.channel);
@@ -217,6 +251,11 @@ pub struct PromotionOrder;
 impl Guardrail for PromotionOrder {
     fn name(&self) -> &str {
         "promotion-order"
+    }
+
+    fn info(&self) -> GuardrailInfo {
+        let refuses_if = "the target was never live in the environment before";
+        GuardrailInfo { refuses_if, ..GuardrailInfo::default() }
     }
 
     fn judge(&self, facts: &Facts) -> Finding {

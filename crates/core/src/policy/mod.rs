@@ -1,16 +1,22 @@
 //! Judgement of moves: pure functions of facts. No I/O, no async, no clock.
 //!
-//! A [`Guardrail`] judges [`Facts`] and returns a [`Finding`]; a [`Policy`] is a list of guardrails. A [`Refusal`] is a
-//! decision, not a failure.
+//! A [`Guardrail`] judges [`Facts`] and returns a [`Finding`]; a [`Policy`] is a list of guardrails, each with
+//! a [`Mode`]. A [`Refusal`] is a decision, not a failure.
 
 mod evaluation;
 mod facts;
 mod guardrail;
+mod mode;
+mod order;
+mod overrides;
 mod parts;
 mod refusal;
 
 pub use evaluation::{Policy, PolicyEvaluation};
 pub use facts::{ExpectedDigest, Facts, LiveHistory, Tagged, Upstream};
 pub use guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
+pub use mode::{GuardrailInfo, GuardrailUse, Mode};
+pub use order::{Order, OrderBy};
+pub use overrides::OverrideRule;
 pub use parts::PartsPresent;
 pub use refusal::Refusal;

@@ -2,6 +2,7 @@
 
 use super::facts::Facts;
 use super::guardrail::{Finding, Guardrail};
+use super::mode::GuardrailInfo;
 use crate::log::Op;
 use crate::value::{Digest, Line};
 
@@ -66,6 +67,12 @@ impl PartsPresent {
 impl Guardrail for PartsPresent {
     fn name(&self) -> &str {
         Self::NAME
+    }
+
+    fn info(&self) -> GuardrailInfo {
+        let refuses_if = "a rollback or a repair goes to a release of which parts are missing; a promotion warns";
+        let overridable = &[Op::Rollback, Op::Repair];
+        GuardrailInfo { refuses_if, overridable, ..GuardrailInfo::default() }
     }
 
     fn judge(&self, facts: &Facts) -> Finding {

@@ -3,6 +3,7 @@
 //! Text becomes a value only through `FromStr`, and serde uses it too. No part has a default. An error says what is
 //! wrong and at which byte.
 
+mod actor;
 mod channel;
 mod ci;
 mod digest;
@@ -13,6 +14,7 @@ mod text;
 mod time;
 mod written;
 
+pub use actor::ActorName;
 pub use channel::{Channel, Environment, Pipeline, Stage};
 pub(crate) use ci::public;
 pub use ci::{ProvenanceParts, Terminal};

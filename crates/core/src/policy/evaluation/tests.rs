@@ -1,6 +1,7 @@
 use super::*;
-use crate::log::{ActiveHold, ChannelState, HoldScope, Op, TargetManifest, Verdict};
-use crate::value::{Provenance, Stage};
+use crate::log::{ActiveHold, ChannelState, HoldScope, TargetManifest, Verdict};
+use crate::policy::{GuardrailInfo, OrderBy};
+use crate::value::Stage;
 
 fn facts() -> Facts {
     let mut state = ChannelState::empty("reg.io/acme/shop:prod".parse().unwrap());
@@ -96,6 +97,111 @@ fn the_pipeline_is_part_of_the_policy() {
     );
     assert_ne!(ordered.note().digest, policy.note().digest);
     assert_eq!(ordered.note().digest, Digest::of(ordered.text().as_bytes()));
+}
+
+#[test]
+fn text_of_the_standard_policy_has_names_alone() {
+    let names =
+        ["provenance-complete", "target-readable", "parts-present", "expected-state", "no-hold", "promotion-order"];
+    let guardrails = names.map(|name| format!(r#"{{"name":"{name}"}}"#)).join(",");
+    assert_eq!(Policy::standard().text(), format!(r#"{{"guardrails":[{guardrails}],"name":"standard"}}"#));
+}
+
+#[test]
+fn text_has_modes_operations_limits_and_order() {
+    let warn = GuardrailUse { mode: Some(Mode::Warn), ..GuardrailUse::default() };
+    let policy = policy(vec![Arc::new(Says("soak", Verdict::Pass, Value::Null)), Arc::new(Promotes)]).unwrap();
+    let ops = BTreeSet::from([Op::Promote, Op::Rollback]);
+    let overrides = OverrideRule {
+        allowed: Some(BTreeSet::from([Line::lossy("soak")])),
+        by: Some(BTreeSet::from(["manual:ada".parse().unwrap()])),
+    };
+    let set = policy
+        .clone()
+        .with_use("soak", warn)
+        .unwrap()
+        .with_use("rate", GuardrailUse { mode: Some(Mode::Refuse), ops })
+        .unwrap()
+        .with_overrides(overrides)
+        .with_order(Order::new(OrderBy::Semver, true).ok());
+    assert_eq!(
+        set.text(),
+        concat!(
+            r#"{"guardrails":[{"mode":"warn","name":"soak"},{"name":"rate","ops":["rollback"]}],"name":"own","#,
+            r#""order":{"by":"semver","required":true},"override":{"allowed":["soak"],"by":["manual:ada"]}}"#
+        )
+    );
+    assert_ne!(set.note().digest, policy.note().digest);
+    assert_eq!(policy.text(), r#"{"guardrails":[{"name":"soak"},{"mode":"warn","name":"rate"}],"name":"own"}"#);
+}
+
+/// Refuses, is meant for promotions, and only warns by itself.
+#[derive(Debug)]
+struct Promotes;
+
+impl Guardrail for Promotes {
+    fn name(&self) -> &str {
+        "rate"
+    }
+    fn info(&self) -> GuardrailInfo {
+        GuardrailInfo { mode: Mode::Warn, ops: &[Op::Promote], ..GuardrailInfo::default() }
+    }
+    fn judge(&self, _: &Facts) -> Finding {
+        Finding::refuse("rate", "RATE_EXCEEDED", "7 moves in 1 d").later()
+    }
+}
+
+#[test]
+fn guardrail_judges_in_its_mode_and_for_its_operations() {
+    let judged = |mode, ops: &[Op], op| {
+        let used = GuardrailUse { mode, ops: ops.iter().copied().collect() };
+        let policy = policy(vec![Arc::new(Promotes)]).unwrap().with_use("rate", used).unwrap();
+        let finding = policy.judge(&Facts { op, ..facts() }).findings.remove(0);
+        (finding.verdict, finding.retry, finding.why.to_string())
+    };
+    let off = "not judged: the policy turns it off".to_owned();
+    let warns = "7 moves in 1 d (the policy only warns)".to_owned();
+    let other = "not judged: it is meant for promote".to_owned();
+    assert_eq!(judged(None, &[], Op::Promote), (Verdict::Warn, None, warns.clone()));
+    assert_eq!(judged(None, &[], Op::Rollback), (Verdict::Pass, None, other));
+    assert_eq!(judged(None, &[Op::Rollback], Op::Rollback), (Verdict::Warn, None, warns));
+    assert_eq!(judged(Some(Mode::Off), &[], Op::Promote), (Verdict::Pass, None, off));
+    let refused = (Verdict::Refuse, Some(crate::error::Retry::Later), "7 moves in 1 d".to_owned());
+    assert_eq!(judged(Some(Mode::Refuse), &[Op::Rollback], Op::Rollback), refused);
+}
+
+#[test]
+fn use_of_a_guardrail_that_is_absent_or_cannot_have_the_mode_is_invalid() {
+    let error = |guardrail: &str| {
+        let warn = GuardrailUse { mode: Some(Mode::Warn), ..GuardrailUse::default() };
+        let error = Policy::standard().with_use(guardrail, warn).unwrap_err();
+        (error.kind(), error.to_string())
+    };
+    let invalid = |why: &str| (ErrorKind::ConfigInvalid, format!("policy standard: {why}"));
+    assert_eq!(error("soak"), invalid("it has no guardrail soak"));
+    assert_eq!(error("no-hold"), invalid("no-hold cannot have the mode warn"));
+}
+
+#[test]
+fn override_that_the_policy_does_not_allow_is_a_refusal_for_each_guardrail() {
+    let limited = Policy::standard().with_overrides(OverrideRule {
+        allowed: Some(BTreeSet::from([Line::lossy("parts-present")])),
+        by: Some(BTreeSet::from(["manual:grace".parse().unwrap()])),
+    });
+    let (facts, names) = (facts(), ["ledger-complete", "parts-present"].map(Line::lossy));
+    let permit = |policy: &Policy, names: &[Line]| {
+        policy.permit_overrides(&facts.channel, &names.iter().cloned().collect(), &facts.provenance, facts.at)
+    };
+    assert_eq!(permit(&Policy::standard(), &names), Ok(()));
+    assert_eq!(permit(&limited, &[]), Ok(()));
+    let refusal = permit(&limited, &names).unwrap_err();
+    assert_eq!(
+        refusal.to_string(),
+        "reg.io/acme/shop:prod: refused by 2 of 2 guardrails: \
+         ledger-complete: the policy does not let it be overridden, only parts-present; \
+         parts-present: github-actions:octocat may not override it, only manual:grace"
+    );
+    assert!(refusal.findings().iter().all(|finding| finding.code() == Some("OVERRIDE_NOT_ALLOWED")));
 }
 
 #[test]
