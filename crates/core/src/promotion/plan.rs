@@ -128,7 +128,8 @@ impl Plan {
         terms: MoveOptions,
     ) -> Result<Plan> {
         let terms = terms.labelled();
-        operation.check(channel, &terms)?;
+        operation.check(channel, &terms, &inner.policy)?;
+        inner.policy.permit_overrides(channel, &terms.overrides, &terms.provenance, inner.clock.now())?;
         let mut run = Run::of(inner, channel, operation, terms).await?;
         detached(|caller| async move {
             let what = loop {

@@ -9,7 +9,7 @@ use super::machine::{OnConflict, Want};
 use super::rollback::RollbackTarget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Expected, Op, Predecessor, RecordedOverride, Source, canonical};
-use crate::policy::{ExpectedDigest, PartsPresent};
+use crate::policy::{ExpectedDigest, Policy};
 use crate::value::{Channel, Digest, IdempotencyKey, Line, Provenance, Tag};
 
 /// The operation of a move, with its arguments.
@@ -63,8 +63,8 @@ pub struct MoveOptions<P = Provenance> {
     /// The digest that the channel must point at before the move starts; any by default.
     pub expected: ExpectedDigest,
     /// The names of the guardrails whose refusal does not count; none by default. They are recorded with the move, and
-    /// need a reason. [`LEDGER_COMPLETE`] can be one in a bootstrap and a repair, [`PartsPresent::NAME`] in a rollback
-    /// and a repair.
+    /// need a reason. [`LEDGER_COMPLETE`] can be one in a bootstrap and a repair, a guardrail of the policy in the
+    /// operations that its [`info`](crate::policy::Guardrail::info) names. The policy may limit them.
     pub overrides: BTreeSet<Line>,
     /// The reaction to another move that comes first. By default the move waits, and goes on only if the live digest is
     /// still the same.
@@ -189,22 +189,16 @@ impl Operation {
 
     /// VALUE_INVALID if a reason is needed and there is none, if a guardrail cannot be overridden here, or if the source
     /// is of another repository.
-    pub(super) fn check(&self, channel: &Channel, terms: &MoveOptions) -> Result<()> {
-        for name in &terms.overrides {
-            let can_be = match name.as_str() {
-                LEDGER_COMPLETE => matches!(self.op(), Op::Bootstrap | Op::Repair),
-                PartsPresent::NAME => matches!(self.op(), Op::Rollback | Op::Repair),
-                _ => false,
-            };
-            if !can_be {
-                let message = format!(
-                    "override: {name} cannot be overridden in a {}; {LEDGER_COMPLETE} can, in a bootstrap or a repair, and \
-                     {} in a rollback or a repair",
-                    self.op().as_str(),
-                    PartsPresent::NAME
-                );
-                return Err(Error::new(ErrorKind::ValueInvalid, message).with_context("channel", channel));
-            }
+    pub(super) fn check(&self, channel: &Channel, terms: &MoveOptions, policy: &Policy) -> Result<()> {
+        let overridable = overridable(policy);
+        let can_be = |name: &Line| {
+            let mut known = overridable.iter();
+            known.any(|(guardrail, ops)| *guardrail == name.as_str() && ops.contains(&self.op()))
+        };
+        if let Some(name) = terms.overrides.iter().find(|name| !can_be(name)) {
+            let (op, can) = (self.op().as_str(), said(&overridable));
+            let message = format!("override: {name} cannot be overridden in a {op}; {can}");
+            return Err(Error::new(ErrorKind::ValueInvalid, message).with_context("channel", channel));
         }
         let needs_reason = match self {
             Operation::Adopt => Some("adopt"),
@@ -230,4 +224,27 @@ impl Operation {
             _ => Ok(()),
         }
     }
+}
+
+/// The guardrails that can be overridden, each with the operations in which it can.
+fn overridable(policy: &Policy) -> Vec<(&str, &'static [Op])> {
+    let ledger: (&str, &[Op]) = (LEDGER_COMPLETE, &[Op::Bootstrap, Op::Repair]);
+    let guardrails = policy.guardrails().iter().map(|guardrail| (guardrail.name(), guardrail.info().overridable));
+    [ledger].into_iter().chain(guardrails).filter(|(_, ops)| !ops.is_empty()).collect()
+}
+
+/// `ledger-complete can, in a bootstrap or a repair, and parts-present in a rollback or a repair`
+fn said(overridable: &[(&str, &[Op])]) -> String {
+    let mut text = String::new();
+    for (at, (guardrail, ops)) in overridable.iter().enumerate() {
+        let ops: Vec<_> = ops.iter().map(|op| format!("a {}", op.as_str())).collect();
+        text.push_str(match at {
+            0 => "",
+            _ if at + 1 == overridable.len() => ", and ",
+            _ => ", ",
+        });
+        let can = if at == 0 { " can," } else { "" };
+        text.push_str(&format!("{guardrail}{can} in {}", ops.join(" or ")));
+    }
+    text
 }
