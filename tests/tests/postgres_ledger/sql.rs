@@ -132,7 +132,7 @@ async fn key_commits_once_whatever_a_writer_does_to_derived_data() {
             Promoter::builder()
                 .registry(Arc::new(registry.clone()))
                 .ledger(Arc::new(ledger.clone()))
-                .times(short)
+                .times(short.clone())
                 .build()
                 .unwrap(),
             ledger,

@@ -114,7 +114,7 @@ impl Seed {
     fn promoter(&self) -> Promoter {
         let ledger = Arc::clone(&self.ledger) as Arc<dyn Ledger>;
         let promoter = Promoter::new(Arc::new(self.registry.clone()), ledger);
-        promoter.to_builder().clock(Arc::new(self.clock)).times(self.times).build().unwrap()
+        promoter.to_builder().clock(Arc::new(self.clock)).times(self.times.clone()).build().unwrap()
     }
 
     fn breaks(&self, why: impl Into<String>) {

@@ -170,7 +170,7 @@ pub(crate) struct TimesArgs {
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct SettleArgs {
     /// How long after a write the registry may answer an older value of the tag; not shorter than the quiet time (30s, or
-    /// --quiet). Default: 30s; 10m for ghcr.io, 2m for *.azurecr.io
+    /// --quiet). Default: `settle` of the registry in tagwarden.toml, else 30s; 10m for ghcr.io, 2m for *.azurecr.io
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) settle: Option<Duration>,
 }
@@ -189,7 +189,10 @@ impl SettleArgs {
 
     /// These times, with the settle time of `--settle` if it was given.
     pub(crate) fn with(self, times: Times) -> Result<Times> {
-        self.settle.map_or(Ok(times), |settle| times.with_settle(settle))
+        match self.settle {
+            Some(settle) => times.with_settle(settle),
+            None => Ok(times),
+        }
     }
 }
 

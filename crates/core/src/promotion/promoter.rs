@@ -136,7 +136,7 @@ impl Promoter {
             ledger: Some(Arc::clone(ledger)),
             pipeline: pipeline.clone(),
             policy: Some(Policy::clone(policy)),
-            times: *times,
+            times: times.clone(),
             clock: Some(Arc::clone(clock)),
             observer: observer.clone(),
         }

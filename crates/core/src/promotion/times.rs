@@ -1,5 +1,6 @@
 //! `Times`: the deadlines that a promoter writes into the log, and the timeout of one put.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -9,11 +10,13 @@ use crate::log::Deadlines;
 ///
 /// Each is from 1 ms to 1 h. A put's timeout is shorter than the ttl and not longer than grace and quiet time; the quiet
 /// time is not longer than the settle time; ttl and quiet time together are at most 1 h. CONFIG_INVALID otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Times {
     pub(super) deadlines: Deadlines,
-    /// True if the settle time was given; otherwise it depends on the registry.
+    /// True if the settle time was given for every registry; otherwise it depends on the registry.
     settle_given: bool,
+    /// The settle times that were given for one registry, in milliseconds.
+    settle_ms_on: BTreeMap<String, u64>,
     pub(super) put: Duration,
 }
 
@@ -23,7 +26,7 @@ impl Times {
         let quiet_ms = ms(quiet);
         let settle_ms = Deadlines::default().settle_ms.max(quiet_ms);
         let deadlines = Deadlines { ttl_ms: ms(ttl), grace_ms: ms(grace), quiet_ms, settle_ms };
-        Times { deadlines, settle_given: false, put }.checked()
+        Times { deadlines, settle_given: false, settle_ms_on: BTreeMap::new(), put }.checked()
     }
 
     /// With a settle time: the time after a write in which a read of the tag may still answer an older value. By
@@ -31,6 +34,18 @@ impl Times {
     pub fn with_settle(self, settle: Duration) -> Result<Times> {
         let deadlines = Deadlines { settle_ms: ms(settle), ..self.deadlines };
         Times { deadlines, settle_given: true, ..self }.checked()
+    }
+
+    /// With a settle time for one registry, `host[:port]`, from 1 ms to 1 h. It counts unless
+    /// [`with_settle`](Times::with_settle) gave one for every registry, and is never shorter than the quiet time.
+    pub fn with_settle_on(mut self, registry: &str, settle: Duration) -> Result<Times> {
+        let settle_ms = ms(settle);
+        if !(1..=Deadlines::MAX_MS).contains(&settle_ms) {
+            let why = format!("the settle time of {registry} is {settle_ms} ms; it must be from 1 ms to 1 h");
+            return Err(Error::new(ErrorKind::ConfigInvalid, why));
+        }
+        self.settle_ms_on.insert(registry.to_owned(), settle_ms);
+        Ok(self)
     }
 
     /// Checks the relations between the times. The message names the one that is broken.
@@ -56,33 +71,39 @@ impl Times {
     }
 
     /// The times for a channel on this registry.
-    pub(super) fn deadlines_for(self, registry: &str) -> Deadlines {
-        let known_ms = match registry {
-            _ if self.settle_given => return self.deadlines,
-            "ghcr.io" => 600_000,
-            _ if registry.ends_with(".azurecr.io") => 120_000,
-            _ => return self.deadlines,
+    pub(super) fn deadlines_for(&self, registry: &str) -> Deadlines {
+        let settle_ms = match self.settle_ms_on.get(registry) {
+            _ if self.settle_given => self.deadlines.settle_ms,
+            Some(settle_ms) => self.deadlines.quiet_ms.max(*settle_ms),
+            None if registry == "ghcr.io" => self.deadlines.settle_ms.max(600_000),
+            None if registry.ends_with(".azurecr.io") => self.deadlines.settle_ms.max(120_000),
+            None => self.deadlines.settle_ms,
         };
-        Deadlines { settle_ms: self.deadlines.settle_ms.max(known_ms), ..self.deadlines }
+        Deadlines { settle_ms, ..self.deadlines }
     }
 
     /// The time to live.
-    pub fn ttl(self) -> Duration {
+    pub fn ttl(&self) -> Duration {
         Duration::from_millis(self.deadlines.ttl_ms)
     }
 
     /// The time after the time to live until another worker may take the move over.
-    pub fn grace(self) -> Duration {
+    pub fn grace(&self) -> Duration {
         Duration::from_millis(self.deadlines.grace_ms)
     }
 
     /// The time in which a put whose answer was lost may still land.
-    pub fn quiet(self) -> Duration {
+    pub fn quiet(&self) -> Duration {
         Duration::from_millis(self.deadlines.quiet_ms)
     }
 
+    /// The time after a write in which a read of a tag on `registry` may still answer an older value.
+    pub fn settle(&self, registry: &str) -> Duration {
+        Duration::from_millis(self.deadlines_for(registry).settle_ms)
+    }
+
     /// The timeout of one put.
-    pub fn put(self) -> Duration {
+    pub fn put(&self) -> Duration {
         self.put
     }
 }
@@ -95,6 +116,40 @@ pub(super) fn ms(duration: Duration) -> u64 {
 impl Default for Times {
     /// Time to live 60 s, grace 30 s, quiet time 30 s, put timeout 15 s.
     fn default() -> Times {
-        Times { deadlines: Deadlines::default(), settle_given: false, put: Duration::from_secs(15) }
+        let (deadlines, put) = (Deadlines::default(), Duration::from_secs(15));
+        Times { deadlines, settle_given: false, settle_ms_on: BTreeMap::new(), put }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settle_time_is_that_of_the_caller_then_of_the_registry_then_the_known_one() {
+        let seconds = Duration::from_secs;
+        let times = Times::default();
+        let known = ["ghcr.io", "acme.azurecr.io", "reg.io"].map(|registry| times.settle(registry));
+        assert_eq!(known, [600, 120, 30].map(seconds));
+        let times = times.with_settle_on("ghcr.io", seconds(90)).unwrap().with_settle_on("reg.io", seconds(5)).unwrap();
+        let on = ["ghcr.io", "acme.azurecr.io", "reg.io"].map(|registry| times.settle(registry));
+        assert_eq!(on, [90, 120, 30].map(seconds), "never shorter than the quiet time");
+        let given = times.with_settle(seconds(45)).unwrap();
+        assert_eq!(["ghcr.io", "reg.io"].map(|registry| given.settle(registry)), [45, 45].map(seconds));
+    }
+
+    #[test]
+    fn settle_time_of_a_registry_is_from_1_ms_to_1_h() {
+        for settle in [Duration::ZERO, Duration::from_millis(3_600_001)] {
+            let error = Times::default().with_settle_on("ghcr.io", settle).unwrap_err();
+            let ms = settle.as_millis();
+            assert_eq!(
+                (error.kind(), error.to_string()),
+                (
+                    ErrorKind::ConfigInvalid,
+                    format!("the settle time of ghcr.io is {ms} ms; it must be from 1 ms to 1 h")
+                )
+            );
+        }
     }
 }

@@ -298,7 +298,7 @@ async fn an_index_that_is_gone_costs_time_and_nothing_else() {
         Promoter::builder()
             .registry(Arc::new(w.registry.clone()))
             .ledger(Arc::new(ledger))
-            .times(times)
+            .times(times.clone())
             .build()
             .unwrap()
     };
