@@ -15,6 +15,7 @@ fn layer(module: &str) -> Option<i8> {
         "registry" | "ledger" | "identity" | "tls" | "http" | "backoff" => 3,
         "flux" | "attest" => 4,
         "promotion" => 5,
+        "config" => 6,
         _ => return None,
     })
 }
@@ -159,9 +160,19 @@ fn file_uses_no_layer_above_its_own() {
         seen.insert(module);
     }
     assert_eq!(wrong, Vec::<String>::new(), "\n{}", wrong.join("\n"));
-    for module in
-        ["error", "value", "log", "policy", "drift", "retention", "machine", "registry", "ledger", "promotion"]
-    {
+    for module in [
+        "error",
+        "value",
+        "log",
+        "policy",
+        "drift",
+        "retention",
+        "machine",
+        "registry",
+        "ledger",
+        "promotion",
+        "config",
+    ] {
         assert!(seen.contains(module), "{module} was not looked at");
     }
 }

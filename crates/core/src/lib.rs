@@ -51,8 +51,8 @@
 //!
 //! # Features
 //! `oci` and `file` are on by default. `object-store` adds a ledger in the layout of an object store, kept in a
-//! directory; `s3`, `gcs` and `azure` add those clouds; `postgres` adds a ledger in PostgreSQL. No feature
-//! changes the behaviour of the rest.
+//! directory; `s3`, `gcs` and `azure` add those clouds; `postgres` adds a ledger in PostgreSQL. `config` reads
+//! `tagwarden.toml`. No feature changes the behaviour of the rest.
 //!
 //! # Layers
 //! A module uses those of its own layer and below.
@@ -65,10 +65,13 @@
 //! | 3 | [`registry`], [`ledger`] | the two ports and their adapters |
 //! | 4 | [`flux`] | artifacts that Flux consumes |
 //! | 5 | [`promotion`] | [`Promoter`] and its operations; a state machine without I/O runs each move |
+//! | 6 | `config` | `tagwarden.toml`, with the policy of each environment (feature `config`) |
 
 #![forbid(unsafe_code)]
 
 mod backoff;
+#[cfg(feature = "config")]
+pub mod config;
 pub mod drift;
 pub mod error;
 pub mod flux;

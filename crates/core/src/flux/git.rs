@@ -67,6 +67,12 @@ impl Git {
     }
 }
 
+/// The URL of the remote `origin` of the repository that `dir` is in.
+#[cfg(feature = "config")]
+pub(crate) fn origin(dir: &Path) -> Option<String> {
+    run(dir, &["config", "--get", "remote.origin.url"]).ok().filter(|url| !url.is_empty())
+}
+
 /// The output of git, or its own error message.
 fn run(dir: &Path, args: &[&str]) -> Result<String, String> {
     let mut git = Command::new("git");

@@ -10,6 +10,9 @@ mod rules;
 mod secret;
 mod source;
 
+#[cfg(feature = "config")]
+pub(crate) use git::origin;
+
 pub use artifact::{Artifact, CONFIG_TYPE, CONTENT_TYPE, Packed};
 pub use meta::{ArtifactMeta, FilledMeta, MetaParts};
 pub use revision::Revision;

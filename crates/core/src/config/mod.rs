@@ -1,0 +1,239 @@
+//! `tagwarden.toml`: the ledger, the environments, the policy of each, and the settings of registries.
+//!
+//! The command line reads it, and so can every other program: [`Config::find`] searches for it, [`Config::read`] reads
+//! it. Unknown keys, wrong values and contradictions are CONFIG_INVALID with `file:line:column`.
+//! `docs/reference/configuration.md` has every key.
+//!
+//! ```
+//! use std::path::Path;
+//! use tagwarden::config::Config;
+//!
+//! let text = r#"
+//!     ledger = "ledger"
+//!     [[pipeline]]
+//!     environment = "prod"
+//!     channel = "registry.example.com/acme/shop:prod"
+//!     policy = { promotion-order = "warn" }
+//! "#;
+//! let config = Config::parse(Path::new("/srv/tagwarden.toml"), text)?;
+//! let prod = config.channel("prod").unwrap();
+//! assert_eq!(prod.to_string(), "registry.example.com/acme/shop:prod");
+//! assert_eq!(config.policy(prod).note().name.as_str(), "prod");
+//! // A promoter that moves prod: `.ledger(…)` and `.build()` follow.
+//! let builder = config.promoter(prod)?;
+//! # Ok::<(), tagwarden::Error>(())
+//! ```
+
+mod draft;
+mod environment;
+mod keys;
+mod nearest;
+mod schema;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+pub use self::draft::Draft;
+pub use self::environment::{AfterRollback, EnvironmentConfig};
+pub use self::schema::schema;
+use self::source::{Item, Name, Source, Table};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::LedgerUrl;
+use crate::policy::{Order, OrderBy, Policy};
+use crate::promotion::{Promoter, PromoterBuilder, Times};
+use crate::retention::RetentionRule;
+use crate::value::{Channel, Pipeline, Repository, Stage, parse_duration};
+
+/// The content of a `tagwarden.toml`. Empty, which is the default, if there is no file.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Config {
+    /// The file that was read; none if there was none.
+    pub file: Option<PathBuf>,
+    /// The ledger. A directory is relative to the file.
+    pub ledger: Option<LedgerUrl>,
+    /// The order of releases.
+    pub order: Option<Order>,
+    /// The environments, in the order in which a release goes through them.
+    pub environments: Vec<EnvironmentConfig>,
+    /// The environments as a pipeline; none if the file has none.
+    pub pipeline: Option<Pipeline>,
+    /// The rollback window.
+    pub retention: RetentionRule,
+    /// The settings of registries, by `host[:port]`.
+    pub registries: BTreeMap<String, RegistryConfig>,
+}
+
+/// The settings of one registry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RegistryConfig {
+    /// The time for which it may answer an older value of a tag.
+    pub settle: Option<Duration>,
+}
+
+impl Config {
+    /// The name of the file.
+    pub const FILE: &'static str = "tagwarden.toml";
+
+    /// The first `tagwarden.toml` in this directory or above it; empty if there is none. The directory is absolute.
+    /// CONFIG_INVALID, with line and column, if the file is invalid.
+    pub fn find(dir: &Path) -> Result<Config> {
+        for dir in dir.ancestors() {
+            let file = dir.join(Config::FILE);
+            match std::fs::read_to_string(&file) {
+                Ok(text) => return Config::parse(&file, &text),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                Err(e) => return Err(unreadable(&file, &e)),
+            }
+        }
+        Ok(Config::default())
+    }
+
+    /// The content of this file. CONFIG_INVALID, with line and column, if it is invalid, or if it cannot be read.
+    pub fn read(file: &Path) -> Result<Config> {
+        let text = std::fs::read_to_string(file).map_err(|e| unreadable(file, &e))?;
+        Config::parse(file, &text)
+    }
+
+    /// The content of this text. `file` is its name in errors, and relative paths begin at its directory.
+    pub fn parse(file: &Path, text: &str) -> Result<Config> {
+        let source = Source { file, text };
+        let parsed = DeTable::parse(text);
+        let parsed = parsed.map_err(|e| source.bad(e.span().map_or(0, |span| span.start), e.message()))?;
+        let root = Table::new(source, 0, parsed.get_ref(), &keys::root())?;
+        let home = file.parent().unwrap_or(Path::new("."));
+        let ledger = |item: Item<'_>| {
+            let url = item.secret().and_then(|text| item.with(text.parse::<LedgerUrl>()));
+            url.map(|url| url.within(home))
+        };
+        let order = root.get("order").map(order).transpose()?;
+        let (environments, pipeline) = match root.get("pipeline") {
+            Some(stages) => environments(stages, order)?,
+            None => (Vec::new(), None),
+        };
+        Ok(Config {
+            file: Some(file.to_owned()),
+            ledger: root.get("ledger").map(ledger).transpose()?,
+            order,
+            environments,
+            pipeline,
+            retention: root.get("retention").map(retention).transpose()?.unwrap_or_default(),
+            registries: root.get("registry").map(registries).transpose()?.unwrap_or_default(),
+        })
+    }
+
+    /// The channel of the environment with this name.
+    pub fn channel(&self, environment: &str) -> Option<&Channel> {
+        let mut all = self.environments.iter();
+        all.find(|known| known.environment.as_str() == environment).map(|known| &known.channel)
+    }
+
+    /// The environment of a channel.
+    pub fn environment(&self, channel: &Channel) -> Option<&EnvironmentConfig> {
+        self.environments.iter().find(|known| known.channel == *channel)
+    }
+
+    /// The policy of a channel's moves. For a channel that is not in the file it is the standard policy, with the
+    /// pipeline and the order of the file.
+    pub fn policy(&self, channel: &Channel) -> Policy {
+        match self.environment(channel) {
+            Some(environment) => environment.policy.clone(),
+            None => Policy::standard().with_order(self.order).with_pipeline(self.pipeline.clone()),
+        }
+    }
+
+    /// A promoter that moves this channel, to be built with a registry and a ledger: it has the channel's policy, the
+    /// pipeline, and the settle times of registries.
+    pub fn promoter(&self, channel: &Channel) -> Result<PromoterBuilder> {
+        let builder = Promoter::builder().policy(self.policy(channel)).times(self.times(Times::default())?);
+        Ok(match &self.pipeline {
+            Some(pipeline) => builder.pipeline(pipeline.clone()),
+            None => builder,
+        })
+    }
+
+    /// These times, with the settle time of each registry.
+    pub fn times(&self, times: Times) -> Result<Times> {
+        let mut settles = self.registries.iter().filter_map(|(host, registry)| Some((host, registry.settle?)));
+        settles.try_fold(times, |times, (host, settle)| times.with_settle_on(host, settle))
+    }
+}
+
+fn unreadable(file: &Path, why: &std::io::Error) -> Error {
+    Error::new(ErrorKind::ConfigInvalid, format!("{}: {why}", file.display()))
+}
+
+fn order(item: Item<'_>) -> Result<Order> {
+    let table = item.table(&keys::order())?;
+    let by = table.needed("by")?.word(OrderBy::ALL, OrderBy::as_str)?;
+    let required = table.get("required").map_or(Ok(false), Item::truth)?;
+    item.with(Order::new(by, required))
+}
+
+/// The environments, each with its whole policy, and their pipeline.
+fn environments(item: Item<'_>, order: Option<Order>) -> Result<(Vec<EnvironmentConfig>, Option<Pipeline>)> {
+    let (mut environments, mut stages, mut pipeline) = (Vec::new(), Vec::new(), None);
+    for item in item.list()? {
+        let environment = EnvironmentConfig::read(item)?;
+        let EnvironmentConfig { environment: name, channel, .. } = &environment;
+        stages.push(Stage { environment: name.clone(), channel: channel.clone() });
+        // Made again for each environment, so that an error has the place of the second one of two.
+        pipeline = Some(item.with(Pipeline::new(stages.clone()))?);
+        environments.push(environment);
+    }
+    let whole = |one: EnvironmentConfig| {
+        let policy = one.policy.with_order(order).with_pipeline(pipeline.clone());
+        EnvironmentConfig { policy, ..one }
+    };
+    let environments = environments.into_iter().map(whole).collect();
+    Ok((environments, pipeline))
+}
+
+fn retention(item: Item<'_>) -> Result<RetentionRule> {
+    let table = item.table(&keys::retention())?;
+    let default = RetentionRule::default();
+    Ok(RetentionRule {
+        keep_last: table.get("keep-last").map_or(Ok(default.keep_last), Item::number)?,
+        keep_for: table.get("keep-for").map_or(Ok(default.keep_for), duration)?,
+    })
+}
+
+fn registries(item: Item<'_>) -> Result<BTreeMap<String, RegistryConfig>> {
+    let read = |(name, item): (Name<'_>, Item<'_>)| Ok((host(name)?, registry(name, item)?));
+    item.named()?.into_iter().map(read).collect()
+}
+
+/// The host of a registry, `host[:port]`.
+fn host(name: Name<'_>) -> Result<String> {
+    // A host is checked as a part of a repository.
+    let repository = format!("{}/path", name.text()).parse::<Repository>();
+    let repository = repository.map_err(|error| name.bad(error.message()))?;
+    match repository.registry() {
+        host if host == name.text() => Ok(host.to_owned()),
+        _ => Err(name.bad("a registry is named by its host, without a path")),
+    }
+}
+
+fn registry(name: Name<'_>, item: Item<'_>) -> Result<RegistryConfig> {
+    let table = item.table(&keys::registry())?;
+    let settle = match table.get("settle") {
+        Some(item) => {
+            let settle = duration(item)?;
+            item.with(Times::default().with_settle_on(name.text(), settle))?;
+            Some(settle)
+        }
+        None => None,
+    };
+    Ok(RegistryConfig { settle })
+}
+
+fn duration(item: Item<'_>) -> Result<Duration> {
+    item.with(parse_duration(item.text()?))
+}
