@@ -3,16 +3,16 @@
 use std::env::VarError;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tagwarden::config::Config;
 use tagwarden::ledger::{Ledger, LedgerUrl, OpenMode};
 use tagwarden::registry::Registry;
 use tagwarden::registry::oci::{Credentials, OciOptions, OciRegistry, Secret};
-use tagwarden::{Error, ErrorKind, Promoter, Result, Times};
+use tagwarden::{Channel, Error, ErrorKind, Promoter, Result, Times};
 
 use crate::args::{Global, RegistryArgs};
-use crate::config::Config;
 use crate::offline::Offline;
 use crate::progress::Progress;
 
@@ -25,8 +25,6 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn new(global: &Global) -> Result<Setup> {
-        let here = std::env::current_dir()
-            .map_err(|e| Error::new(ErrorKind::ConfigInvalid, format!("the working directory cannot be read: {e}")))?;
         let ledger = match (&global.ledger, std::env::var("TAGWARDEN_LEDGER")) {
             (Some(given), _) => Some(given.clone()),
             (None, Ok(set)) => Some(set),
@@ -35,7 +33,7 @@ impl Setup {
                 return Err(Error::new(ErrorKind::ConfigInvalid, "TAGWARDEN_LEDGER: not UTF-8"));
             }
         };
-        Ok(Setup { config: Config::find(&here)?, ledger })
+        Ok(Setup { config: Config::find(&here()?)?, ledger })
     }
 
     /// The ledger, opened for writing.
@@ -48,14 +46,25 @@ impl Setup {
         self.ledger_url()?.open(OpenMode::Read).await
     }
 
-    /// A promoter that moves channels.
+    /// A promoter that moves this channel, under the policy of its environment.
+    pub(crate) fn promoter_of(
+        &self,
+        channel: &Channel,
+        registry: Arc<dyn Registry>,
+        ledger: Arc<dyn Ledger>,
+        times: Times,
+    ) -> Result<Promoter> {
+        self.promoter(registry, ledger, times)?.to_builder().policy(self.config.policy(channel)).build()
+    }
+
+    /// A promoter that moves no channel.
     pub(crate) fn promoter(
         &self,
         registry: Arc<dyn Registry>,
         ledger: Arc<dyn Ledger>,
         times: Times,
     ) -> Result<Promoter> {
-        let progress = Arc::new(Progress::default());
+        let (times, progress) = (self.config.times(times)?, Arc::new(Progress::default()));
         let promoter = Promoter::builder().registry(registry).ledger(ledger).times(times).observer(progress);
         match &self.config.pipeline {
             Some(pipeline) => promoter.pipeline(pipeline.clone()).build(),
@@ -80,6 +89,12 @@ impl Setup {
             )),
         }
     }
+}
+
+/// The working directory.
+pub(crate) fn here() -> Result<PathBuf> {
+    std::env::current_dir()
+        .map_err(|e| Error::new(ErrorKind::ConfigInvalid, format!("the working directory cannot be read: {e}")))
 }
 
 /// The client of real registries. A user and password from the command line are for the registry `host`.

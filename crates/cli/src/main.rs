@@ -3,7 +3,6 @@
 
 mod args;
 mod commands;
-mod config;
 mod connect;
 mod demo;
 mod interrupt;

@@ -1,10 +1,9 @@
 //! Resolves words on the command line: a channel, a source, a repository.
 
+use tagwarden::config::Config;
 use tagwarden::ledger::Ledger;
 use tagwarden::log::Source;
 use tagwarden::{AsWritten, Channel, Error, ErrorKind, ReleaseName, Repository, Result, Tag};
-
-use crate::config::Config;
 
 /// The channel of `HOST/REPOSITORY:TAG`, or of the environment with that name.
 pub(crate) fn channel(config: &Config, text: &str) -> Result<Channel> {
@@ -53,9 +52,12 @@ fn unknown(config: &Config, text: &str) -> String {
     let what = format!("channel: {text:?} is no HOST/REPOSITORY:TAG");
     match &config.file {
         None => format!("{what}, and there is no tagwarden.toml here or above that could name it"),
-        Some(file) => match config.environments().as_slice() {
-            [] => format!("{what}, and {} has no pipeline that could name it", file.display()),
-            names => format!("{what}, and {} names {}", file.display(), names.join(", ")),
-        },
+        Some(file) if config.environments.is_empty() => {
+            format!("{what}, and {} has no pipeline that could name it", file.display())
+        }
+        Some(file) => {
+            let names: Vec<_> = config.environments.iter().map(|known| known.environment.as_str()).collect();
+            format!("{what}, and {} names {}", file.display(), names.join(", "))
+        }
     }
 }

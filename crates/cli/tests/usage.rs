@@ -25,7 +25,11 @@ fn the_configuration_is_found_upwards_and_its_errors_have_line_and_column() {
 
     world.config("ledger = 'ledger'\n\n[retention]\nkeep-lats = 3\n");
     let said = world.does(&["channels"], 2);
-    assert!(said.err.contains("tagwarden.toml:4:1: unknown field `keep-lats`"), "{}", said.err);
+    assert!(
+        said.err.contains("tagwarden.toml:4:1: unknown key `keep-lats`; did you mean `keep-last`? [CONFIG_INVALID]"),
+        "{}",
+        said.err
+    );
     let json = world.json(&["channels"], 2);
     assert_eq!((&json["error"]["code"], &json["error"]["context"]["line"]), (&"CONFIG_INVALID".into(), &"4".into()));
     // Neither needs it.
@@ -105,11 +109,12 @@ fn cli_reference_lists_every_command_and_flag() {
     let indented = |line: &&str| line.starts_with("  ") && !line.starts_with("   ") && !line.starts_with("  -");
     let commands: Vec<&str> =
         commands.lines().filter(indented).map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(commands.len(), 22, "{commands:?}");
+    assert_eq!(commands.len(), 24, "{commands:?}");
     for command in commands.into_iter().filter(|command| *command != "help") {
         assert!(docs.contains(&format!("`{command}")) || docs.contains(&format!("tagwarden {command}")), "{command}");
         let help = match command {
             "artifact" => world.does(&["artifact", "push", "--help"], 0).out,
+            "config" => world.does(&["config", "validate", "--help"], 0).out,
             "ledger" => ["init", "migrate", "export", "import"]
                 .map(|verb| {
                     assert!(

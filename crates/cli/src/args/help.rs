@@ -58,6 +58,7 @@ Configuration, tagwarden.toml, found upwards from the working directory:
   [retention]
   keep-last = 10
   keep-for = \"30d\"
+  `tagwarden init` writes a first one, docs/reference/configuration.md has every key.
 
 Environment: TAGWARDEN_LEDGER; TAGWARDEN_USERNAME and TAGWARDEN_PASSWORD or TAGWARDEN_IDENTITY_TOKEN, for the registry \
 that TAGWARDEN_REGISTRY names; DOCKER_CONFIG; NO_COLOR; and, for who moves, what the CI sets, or in a terminal \
@@ -85,6 +86,21 @@ Examples (the last one needs a PostgreSQL, and `tagwarden ledger init` before it
   tagwarden demo --source ./deploy --keep ./demo-ledger
   tagwarden demo --registry 127.0.0.1:5000/acme/demo
   tagwarden demo --ledger postgres://tagwarden@db.example.com/audit";
+
+pub(super) const INIT: &str = "\
+It looks at git's remote `origin` and at the CI's files of the working directory, and at nothing else; what it could not find \
+out is said, to be changed. A file that is there already is never overwritten. --ledger names the ledger; a password in it \
+is not written.
+
+Example:
+  tagwarden init";
+
+pub(super) const CONFIG_VALIDATE: &str = "\
+For each environment: its policy with the digest that the log has of it, and each guardrail with its mode. An invalid file is \
+CONFIG_INVALID (exit code 2) with line, column and the nearest known key.
+
+Example:
+  tagwarden config validate";
 
 pub(super) const PUSH: &str = "\
 What is left out is said in one line, and listed in `left_out` with --json: what --ignore-paths matches; what a \

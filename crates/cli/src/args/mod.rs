@@ -1,10 +1,12 @@
 //! Arguments of the command line. Help texts give units, ranges and defaults; the long texts are in `help`.
 
+mod config;
 mod help;
 mod ledger;
 mod shared;
 mod verbs;
 
+pub(crate) use config::{ConfigArgs, ConfigCommand, DraftArgs, ValidateArgs};
 pub(crate) use ledger::{ExportArgs, ImportArgs, InitArgs, LedgerArgs, LedgerCommand, MigrateArgs};
 pub(crate) use shared::{
     Global, KeepArgs, Kind, OnConflictArg, PlaceArgs, RegistryArgs, ScopeArg, SettleArgs, TermsArgs, TimesArgs, WhoArgs,
@@ -33,6 +35,11 @@ pub(crate) enum Command {
     /// Show the whole product in a few seconds: no registry and no set-up needed.
     #[command(after_help = help::DEMO)]
     Demo(DemoArgs),
+    /// Write a first tagwarden.toml, with comments, from what git and the CI's files say.
+    #[command(after_help = help::INIT)]
+    Init(DraftArgs),
+    /// Check a tagwarden.toml.
+    Config(ConfigArgs),
     /// Pack and push releases.
     Artifact(ArtifactArgs),
     /// Take a channel's first state into the ledger: as its tag is, or from a release.

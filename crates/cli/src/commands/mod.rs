@@ -1,6 +1,7 @@
 //! The commands, one file for each noun. Each takes arguments and returns an answer.
 
 mod artifact;
+mod config;
 mod hold;
 mod ledger;
 mod look;
@@ -11,7 +12,7 @@ mod shell;
 
 use tagwarden::{Error, ErrorKind, Result};
 
-use crate::args::{ArtifactCommand, Cli, Command, LedgerCommand};
+use crate::args::{ArtifactCommand, Cli, Command, ConfigCommand, LedgerCommand};
 use crate::connect::Setup;
 use crate::render::{Answer, Style};
 use crate::{demo, names};
@@ -20,10 +21,14 @@ pub(crate) use artifact::{pack, say_left_out};
 
 /// Runs a command.
 pub(crate) async fn run(cli: Cli, style: Style) -> Result<Answer> {
-    // These two commands need no configuration, so an invalid one must not stop them.
+    // These commands need no configuration, or look at one themselves, so an invalid one must not stop them.
     let command = match cli.command {
         Command::Completions(args) => return shell::completions(&args),
         Command::Demo(args) => return demo::run(args, &cli.global, style).await,
+        Command::Init(_) => return config::init(&cli.global),
+        Command::Config(args) => match args.command {
+            ConfigCommand::Validate(args) => return config::validate(&args, style),
+        },
         command => command,
     };
     let setup = &Setup::new(&cli.global)?;
@@ -54,7 +59,7 @@ pub(crate) async fn run(cli: Cli, style: Style) -> Result<Answer> {
             LedgerCommand::Export(args) => ledger::export(setup, &args, style).await,
             LedgerCommand::Import(args) => ledger::import(setup, &args, style).await,
         },
-        Command::Completions(_) | Command::Demo(_) => {
+        Command::Completions(_) | Command::Demo(_) | Command::Init(_) | Command::Config(_) => {
             Err(Error::new(ErrorKind::InternalFault, "a command was asked for twice"))
         }
     }

@@ -73,7 +73,7 @@ impl<'s> Asked<'s> {
     async fn run(self, operation: Operation, style: Style) -> Result<Answer> {
         let Asked { setup, channel, terms, times, args, ledger } = self;
         let registry = connect::registry(&args.registry, channel.repository().registry())?;
-        let promoter = setup.promoter(Arc::new(registry), ledger, times)?;
+        let promoter = setup.promoter_of(&channel, Arc::new(registry), ledger, times)?;
         if args.dry_run {
             let op = operation.op();
             let plan = promoter.plan(&channel, operation, terms).await?;

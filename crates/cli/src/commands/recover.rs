@@ -15,7 +15,8 @@ pub(super) async fn recover(setup: &Setup, args: RecoverArgs, style: Style) -> R
     let channel = super::channel(setup, &args.place)?;
     let provenance = crate::provenance::of(&args.who)?;
     let registry = connect::registry(&args.registry, channel.repository().registry())?;
-    let promoter = setup.promoter(Arc::new(registry), setup.ledger().await?, times(&args.times)?)?;
+    let (ledger, times) = (setup.ledger().await?, times(&args.times)?);
+    let promoter = setup.promoter_of(&channel, Arc::new(registry), ledger, times)?;
     let mode = if args.abort { RecoveryMode::Abort } else { RecoveryMode::RollForward };
     let recovered = until_closed(&channel, promoter.recover(&channel, mode, provenance, args.timeout)).await?;
     render::recovered(&channel, &recovered, style)

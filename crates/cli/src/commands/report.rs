@@ -32,13 +32,11 @@ pub(super) async fn audit(setup: &Setup, args: &AuditArgs, style: Style) -> Resu
 
 pub(super) async fn retention(setup: &Setup, args: &RetentionArgs, style: Style) -> Result<Answer> {
     let repository = names::repository(&setup.config, &args.repository)?;
-    let mut rule = RetentionRule::default();
-    if let Some(keep_last) = args.keep.keep_last.or(setup.config.keep_last) {
-        rule.keep_last = keep_last;
-    }
-    if let Some(keep_for) = args.keep.keep_for.or(setup.config.keep_for) {
-        rule.keep_for = keep_for;
-    }
+    let configured = setup.config.retention;
+    let rule = RetentionRule {
+        keep_last: args.keep.keep_last.unwrap_or(configured.keep_last),
+        keep_for: args.keep.keep_for.unwrap_or(configured.keep_for),
+    };
     let registry = connect::registry(&args.registry, repository.registry())?;
     let promoter = setup.promoter(Arc::new(registry), setup.ledger_to_read().await?, Times::default())?;
     render::retention(&promoter.retention_plan(&repository, &rule).await?, style)

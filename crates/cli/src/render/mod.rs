@@ -1,6 +1,7 @@
 //! Formats answers for people and as one JSON object.
 
 mod answer;
+mod config;
 mod error;
 mod event;
 mod hold;
@@ -10,6 +11,7 @@ mod style;
 mod table;
 
 pub(crate) use answer::Answer;
+pub(crate) use config::{config, drafted};
 pub(crate) use error::{error_json, error_text};
 pub(crate) use event::{at, current, history, previous, receipt, recovered};
 pub(crate) use hold::{held, holds};

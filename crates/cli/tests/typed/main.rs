@@ -33,6 +33,7 @@ const PAGES: &[&str] = &[
     "docs/guides/node.md",
     "docs/guides/python.md",
     "docs/reference/cli.md",
+    "docs/reference/configuration.md",
     "docs/reference/errors.md",
     "docs/reference/ledger-urls.md",
     "docs/reference/limits.md",

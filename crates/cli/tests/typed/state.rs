@@ -17,6 +17,8 @@ use crate::documents::{blocks, read};
 pub enum State {
     /// Releases in a registry, and a `tagwarden.toml` that names a ledger.
     New,
+    /// `New`, without its `tagwarden.toml`.
+    Bare,
     /// `New`, and the tag prod points at 1.4.1.
     Tagged,
     /// A git repository with a directory of manifests.
@@ -38,7 +40,7 @@ pub enum State {
     Exported,
 }
 
-use State::{Behind, Drifted, Exported, Held, Live, New, Open, Promoted, Sources, Tagged};
+use State::{Bare, Behind, Drifted, Exported, Held, Live, New, Open, Promoted, Sources, Tagged};
 
 /// The first words of a command, its state, and its output unless it is told not to move, to print JSON or to write into a
 /// file.
@@ -48,6 +50,8 @@ const STATES: &[(&str, State, &str)] = &[
     ("repair --help", New, "Usage: tagwarden repair"),
     ("adopt --help", New, "Usage: tagwarden adopt"),
     ("demo", Sources, "Done in "),
+    ("init", Bare, "wrote "),
+    ("config validate", Live, "valid "),
     ("artifact push", Sources, "pushed "),
     ("bootstrap", Tagged, "committed bootstrap "),
     ("promote", Live, "committed promote "),
@@ -97,6 +101,7 @@ pub fn prepare(state: State) -> World {
     let world = World::new();
     match state {
         New | Tagged => world.config("ledger = 'ledger'\n"),
+        Bare => std::fs::remove_file(world.dir.path().join("tagwarden.toml")).unwrap(),
         Sources => sources(&world),
         Behind => live(&world, 1),
         _ => live(&world, 2),
@@ -112,7 +117,7 @@ pub fn prepare(state: State) -> World {
             world.does(&["ledger", "export", "backup"], 0);
             std::fs::copy(world.log("prod"), world.dir.path().join("prod.jsonl")).unwrap();
         }
-        New | Sources | Live | Behind => {}
+        New | Bare | Sources | Live | Behind => {}
     }
     // As minutes later, so that a typed command does not wait until reads are settled.
     world.server.date_offset_ms(6 * 60 * 1000);

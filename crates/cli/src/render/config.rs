@@ -1,0 +1,146 @@
+//! Answers of `init` and `config validate`.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tagwarden::config::{AfterRollback, Config, Draft, EnvironmentConfig};
+use tagwarden::log::Op;
+use tagwarden::policy::{Guardrail, Mode, OrderBy, OverrideRule};
+use tagwarden::{Result, human_duration};
+
+use super::{Answer, Fields, Style, shown};
+
+/// A first file that was written.
+pub(crate) fn drafted(file: &Path, draft: &Draft) -> Result<Answer> {
+    let mut lines = vec![shown(&format!("wrote {}", file.display()))];
+    lines.extend(draft.notes.iter().map(|note| format!("  {}", shown(note))));
+    lines.push("  next: change what is wrong, then `tagwarden config validate`".to_owned());
+    let json = json!({ "file": file.display().to_string(), "result": "written", "notes": draft.notes });
+    Answer::done(&json, lines.join("\n"))
+}
+
+/// The meaning of a file, for each environment.
+pub(crate) fn config(file: &Path, config: &Config, style: Style) -> Result<Answer> {
+    let mut blocks = vec![whole(file, config, style)];
+    let mut environments = Vec::new();
+    for environment in &config.environments {
+        blocks.push(words(config, environment, style));
+        environments.push(described(environment));
+    }
+    let settles = config.registries.iter().map(|(host, registry)| {
+        let settle_ms = registry.settle.map(|settle| settle.as_millis() as u64);
+        (host.clone(), json!({ "settle_ms": settle_ms }))
+    });
+    let json = json!({
+        "file": file.display().to_string(),
+        "result": "valid",
+        "ledger": config.ledger,
+        "order": config.order,
+        "retention": config.retention,
+        "registries": Value::from_iter(settles),
+        "environments": environments,
+    });
+    Answer::done(&json, blocks.join("\n"))
+}
+
+fn whole(file: &Path, config: &Config, style: Style) -> String {
+    let order = config.order.map(|order| {
+        let by = match order.by() {
+            OrderBy::Unordered => "none: no release is newer than another".to_owned(),
+            by => format!("by {}", by.as_str()),
+        };
+        let required = if order.is_required() { "; a release without a value is refused" } else { "" };
+        format!("{by}{required}")
+    });
+    let (keep_last, keep_for) = (config.retention.keep_last, human_duration(config.retention.keep_for));
+    let mut fields = Fields::under(format!("{} {}", style.good("valid"), shown(&file.display().to_string())))
+        .field("ledger", config.ledger.as_ref().map_or("none".to_owned(), ToString::to_string))
+        .maybe("order", order)
+        .field("retention", format!("{keep_last} digests, and what was live in the last {keep_for}"));
+    for (host, registry) in &config.registries {
+        if let Some(settle) = registry.settle {
+            fields = fields
+                .field("registry", format!("{host} may answer an older value of a tag for {}", human_duration(settle)));
+        }
+    }
+    if config.environments.is_empty() {
+        fields = fields.line("  no environment is named; `[[pipeline]]` names one".to_owned());
+    }
+    fields.text()
+}
+
+/// One environment in words: its policy, its place in the pipeline, and each guardrail.
+fn words(config: &Config, environment: &EnvironmentConfig, style: Style) -> String {
+    let policy = &environment.policy;
+    let note = policy.note();
+    let before = config.pipeline.as_ref().and_then(|pipeline| pipeline.before(&environment.channel));
+    let mut fields = Fields::under(format!("{} {}", style.bold(environment.environment.as_str()), environment.channel))
+        .field("policy", format!("{} {}", note.name, note.digest))
+        .field("after", before.map_or("nothing: it is the first environment", |stage| stage.environment.as_str()));
+    for guardrail in policy.guardrails() {
+        fields = fields.line(judging(environment, &**guardrail, style));
+    }
+    for (name, used) in environment.not_judging() {
+        let mode = used.mode.map_or("", Mode::as_str);
+        let absent = style.bad("absent   ");
+        fields = fields.line(format!("  {absent} {name} (configured as {mode}): not in this version"));
+    }
+    fields = fields.maybe("override", overrides(policy.overrides()));
+    if environment.after_rollback == AfterRollback::Hold {
+        fields = fields.field("rollback", "a hold of promotions follows each one (not in this version)");
+    }
+    fields.text()
+}
+
+fn judging(environment: &EnvironmentConfig, guardrail: &dyn Guardrail, style: Style) -> String {
+    let (mode, info) = (environment.policy.mode(guardrail), guardrail.info());
+    let word = match mode {
+        Mode::Off => style.dim("off      "),
+        Mode::Warn => style.doubtful("warns    "),
+        Mode::Refuse => style.good("refuses  "),
+    };
+    let ops = environment.policy.ops(guardrail);
+    let only = match ops.len() == Op::ALL.len() {
+        true => String::new(),
+        false => format!(" ({})", ops.into_iter().map(Op::as_str).collect::<Vec<_>>().join(", ")),
+    };
+    let refuses = if mode == Mode::Off { "would refuse if" } else { "if" };
+    format!("  {word} {}{only}: {refuses} {}", shown(guardrail.name()), info.refuses_if)
+}
+
+/// The limits on overrides in words; none if there are none.
+fn overrides(rule: &OverrideRule) -> Option<String> {
+    let list = |all: Vec<String>| all.join(", ");
+    let allowed = rule.allowed.as_ref().map(|all| list(all.iter().map(ToString::to_string).collect()));
+    let by = rule.by.as_ref().map(|all| list(all.iter().map(ToString::to_string).collect()));
+    Some(match (allowed.as_deref(), by) {
+        (None, None) => return None,
+        (Some(""), _) => "no guardrail may be overridden".to_owned(),
+        (Some(allowed), None) => format!("{allowed} alone, by everyone"),
+        (Some(allowed), Some(by)) => format!("{allowed} alone, by {by} alone"),
+        (None, Some(by)) => format!("by {by} alone"),
+    })
+}
+
+fn described(environment: &EnvironmentConfig) -> Value {
+    let policy = &environment.policy;
+    let guardrails: Vec<_> = policy
+        .guardrails()
+        .iter()
+        .map(|guardrail| {
+            let (mode, ops) = (policy.mode(&**guardrail), policy.ops(&**guardrail));
+            json!({ "name": guardrail.name(), "mode": mode, "ops": ops })
+        })
+        .collect();
+    let absent: Vec<_> = environment.not_judging().map(|(name, _)| name).collect();
+    json!({
+        "environment": environment.environment,
+        "channel": environment.channel,
+        "policy": policy.note(),
+        "text": policy.text(),
+        "guardrails": guardrails,
+        "not_judging": absent,
+        "override": policy.overrides(),
+        "after_rollback": environment.after_rollback,
+    })
+}
