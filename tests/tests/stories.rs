@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use tagwarden::ledger::MemoryLedger;
 use tagwarden::log::{Hold, HoldScope, Source, Unhold};
 use tagwarden::policy::{ExpectedDigest, Refusal};
-use tagwarden::promotion::{BootstrapOptions, RollbackTarget};
+use tagwarden::promotion::BootstrapOptions;
 use tagwarden::retention::RetentionRule;
 use tagwarden::{
     Channel, Digest, Error, MoveOptions, Operation, Pipeline, Promoter, Provenance, ProvenanceParts, Receipt,
-    Repository, Result, Tag, Times,
+    ReleaseExpression, Repository, Result, Tag, Times,
 };
 use tagwarden_testing::{MemoryRegistry, ReadFault, TestImage};
 
@@ -118,11 +118,11 @@ impl Step<'_> {
     fn operation(&self, op: &str) -> Operation {
         let source = self.text("source").map(|tag| Source::Reference(format!("{SHOP}:{tag}").parse().unwrap()));
         let live = self.text("source_channel").map(|tag| Source::Channel(format!("{SHOP}:{tag}").parse().unwrap()));
-        let source = source.or(live);
+        let source = source.or(live).map(ReleaseExpression::from);
         match op {
             "bootstrap" => Operation::Bootstrap(BootstrapOptions { source, ..BootstrapOptions::default() }),
             "promote" => Operation::Promote(source.unwrap()),
-            "rollback" => Operation::Rollback(self.text("to").and_then(image).map(RollbackTarget::Digest)),
+            "rollback" => Operation::Rollback(self.text("to").and_then(image).map(ReleaseExpression::from)),
             "repair" => Operation::Repair,
             "adopt" => Operation::Adopt,
             other => panic!("{other} is not known"),

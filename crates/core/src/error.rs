@@ -144,6 +144,8 @@ error_kinds! {
     ChannelOverwritten => "CHANNEL_OVERWRITTEN", Never, Drift;
     /// There is no earlier live digest to roll back to, or it must be named.
     RollbackNoTarget => "ROLLBACK_NO_TARGET", Never, Refused;
+    /// The record has no such release: no such move, or nothing was live so long ago.
+    ReleaseUnknown => "RELEASE_UNKNOWN", Never, Failed;
     /// The key was used by another request on this channel.
     IdempotencyMismatch => "IDEMPOTENCY_MISMATCH", Never, Refused;
     /// The key's move was committed, and a later move replaced what it made live.

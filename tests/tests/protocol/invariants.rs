@@ -67,7 +67,7 @@ async fn no_interleaving_of_moves() {
         let runs =
             names.into_iter().cycle().take(12).map(|name| {
                 let promoter = world.promoter();
-                let operation = Operation::Promote(world.release(name));
+                let operation = Operation::Promote(world.release(name).into());
                 let prod = world.prod.clone();
                 async move {
                     promoter.run(&prod, operation, MoveOptions { on_conflict: OnConflict::Requeue, ..terms() }).await
@@ -148,7 +148,7 @@ async fn key_once_the_same_key_never_commits_twice() {
         world.registry.latency(Duration::from_millis(40));
         let runs = (0..6).map(|_| {
             let promoter = world.promoter();
-            let (operation, prod) = (Operation::Promote(world.release("1.1")), world.prod.clone());
+            let (operation, prod) = (Operation::Promote(world.release("1.1").into()), world.prod.clone());
             async move {
                 promoter
                     .run(

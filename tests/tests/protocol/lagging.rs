@@ -140,7 +140,7 @@ impl Seed {
             let operation = match random.below(6) {
                 0 | 1 => Operation::Rollback(None),
                 2 => Operation::Repair,
-                _ => Operation::Promote(Source::Reference(self.prod.repository().digest(release))),
+                _ => Operation::Promote(self.prod.repository().digest(release).into()),
             };
             let name = operation.op().as_str();
             let mut terms = terms(&format!("worker-{number}"));

@@ -6,8 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 use tagwarden::flux::Revision;
-use tagwarden::promotion::RollbackTarget;
-use tagwarden::{AsWritten, Line, Timestamp, parse_duration};
+use tagwarden::{AsWritten, Line, ReleaseExpression, Timestamp, parse_duration};
 
 use super::{KeepArgs, PlaceArgs, RegistryArgs, ScopeArg, SettleArgs, TermsArgs, TimesArgs, WhoArgs};
 
@@ -102,8 +101,9 @@ pub(crate) struct BootstrapArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PromoteArgs {
-    /// The release to promote: a tag of the same repository (1.4.2), a digest (sha256:…), a whole reference, or another
-    /// channel (preprod), of which the live digest is taken
+    /// The release to promote: a tag of the same repository (1.4.2), a digest (sha256:…), a whole reference, another
+    /// channel (preprod), of which the live digest is taken, or what was live on one (preprod~1, preprod#42,
+    /// preprod@{2 hours ago})
     #[arg(long, visible_alias = "from", value_name = "RELEASE")]
     pub(crate) source: String,
     #[command(flatten)]
@@ -113,10 +113,10 @@ pub(crate) struct PromoteArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArgs {
     /// The target of the rollback; it must have been live here: a digest, a release by the tag with which it was promoted here
-    /// (1.4.1), or what a move made live (prod#42, by its sequence number). Default: the previous live digest; after a
-    /// rollback a second one must name its target
+    /// (1.4.1), what was live some changes ago (~2) or at a time (@{2 hours ago}), or what a move made live (#42, by its
+    /// sequence number). Default: the previous live digest; after a rollback a second one must name its target
     #[arg(long, value_name = "RELEASE")]
-    pub(crate) to: Option<RollbackTarget>,
+    pub(crate) to: Option<ReleaseExpression>,
     #[command(flatten)]
     pub(crate) common: MoveArgs,
 }

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use tagwarden::ledger::Ledger;
-use tagwarden::log::Source;
 use tagwarden::promotion::BootstrapOptions;
 use tagwarden::promotion::OnConflict;
-use tagwarden::{Channel, Error, ErrorKind, MoveOptions, Operation, Result, Times};
+use tagwarden::{Channel, Error, ErrorKind, MoveOptions, Operation, ReleaseExpression, Result, Times};
 
 use crate::args::{
     AdoptArgs, BootstrapArgs, MoveArgs, OnConflictArg, PromoteArgs, RepairArgs, RollbackArgs, TermsArgs, TimesArgs,
@@ -14,22 +13,18 @@ use crate::args::{
 };
 use crate::connect::{self, Setup};
 use crate::interrupt::until_closed;
+use crate::provenance;
 use crate::render::{self, Answer, Style};
-use crate::{names, provenance};
 
 pub(super) async fn bootstrap(setup: &Setup, args: BootstrapArgs, style: Style) -> Result<Answer> {
-    let mut asked = Asked::new(setup, args.common).await?;
-    let source = match &args.source {
-        Some(source) => Some(asked.source(source).await?),
-        None => None,
-    };
+    let asked = Asked::new(setup, args.common).await?;
+    let source = args.source.map(ReleaseExpression::try_from).transpose()?;
     asked.run(Operation::Bootstrap(BootstrapOptions { source, ..BootstrapOptions::default() }), style).await
 }
 
 pub(super) async fn promote(setup: &Setup, args: PromoteArgs, style: Style) -> Result<Answer> {
-    let mut asked = Asked::new(setup, args.common).await?;
-    let source = asked.source(&args.source).await?;
-    asked.run(Operation::Promote(source), style).await
+    let asked = Asked::new(setup, args.common).await?;
+    asked.run(Operation::Promote(args.source.parse()?), style).await
 }
 
 pub(super) async fn rollback(setup: &Setup, args: RollbackArgs, style: Style) -> Result<Answer> {
@@ -59,14 +54,6 @@ impl<'s> Asked<'s> {
         let channel = super::channel(setup, &args.place)?;
         let (terms, times) = (terms(&args.who, &args.terms)?, times(&args.times)?);
         Ok(Asked { setup, channel, terms, times, args, ledger: setup.ledger().await? })
-    }
-
-    async fn source(&mut self, source: &str) -> Result<Source> {
-        let (source, tag) = names::source(&self.setup.config, &*self.ledger, &self.channel, source).await?;
-        if let Some(tag) = tag {
-            self.terms.tag = Some(tag);
-        }
-        Ok(source)
     }
 
     /// Moves the channel, or shows the plan in a dry run.

@@ -76,6 +76,7 @@ fn hint(error: &Error) -> Option<String> {
         ErrorKind::RollbackNoTarget => {
             format!("`tagwarden history {channel}` shows what was live; name the release with --to")
         }
+        ErrorKind::ReleaseUnknown => format!("`tagwarden history {channel}` has every move with its sequence number"),
         ErrorKind::MoveIndeterminate | ErrorKind::MoveTakenOver | ErrorKind::LedgerAmbiguous => {
             format!("`tagwarden recover {channel}` brings it to rest, from any machine")
         }

@@ -16,6 +16,8 @@ use crate::value::{Line, Provenance, ReleaseLabel};
 pub(super) struct Run {
     pub(super) effects: Effects,
     pub(super) operation: Operation,
+    /// The source that the request names; none if the operation has none.
+    pub(super) source: Option<Source>,
     pub(super) terms: MoveOptions,
     pub(super) ask: Ask,
     pub(super) moving: Moving,
@@ -111,7 +113,7 @@ impl Run {
     }
 
     fn intent(&self, change: Change) -> Result<Intent> {
-        let Run { effects: Effects { channel, worker, manifests, .. }, operation, terms, ask, .. } = self;
+        let Run { effects: Effects { channel, worker, manifests, .. }, operation, source, terms, ask, .. } = self;
         let (Some(decision), Some(manifest)) = (&self.decision, manifests.get(&change.target)) else {
             return Err(Error::new(ErrorKind::InternalFault, "a move began that was not judged"));
         };
@@ -126,7 +128,7 @@ impl Run {
             request: ask.request,
             previous: change.previous,
             target: target_of(manifest),
-            source: operation.source().cloned().unwrap_or(Source::Reference(own)),
+            source: source.clone().unwrap_or(Source::Reference(own)),
             provenance: Provenance { release: self.label.clone(), ..terms.provenance.clone() },
             reason: terms.reason.clone(),
             expected: terms.recorded_expected(),

@@ -42,7 +42,7 @@ impl Run {
         }
         let mut facts = Facts::new(op, state, terms.provenance.clone(), inner.clock.now());
         facts.observed = if lagging || read.hidden { state.live } else { read.value };
-        facts.source = self.operation.source().cloned();
+        facts.source = self.source.clone();
         if let (Some(tag), Some(Source::Reference(_))) = (&terms.tag, &facts.source) {
             let answered = inner.registry.resolve(channel.repository(), tag).await?;
             facts.tagged = Some(Tagged { tag: tag.clone(), answered });

@@ -9,11 +9,10 @@ use super::plan::Plan;
 use super::promoter::Promoter;
 use super::receipt::Receipt;
 use super::request::{BootstrapOptions, MoveOptions, Operation};
-use super::rollback::RollbackTarget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Predecessor, Source};
 use crate::policy::ExpectedDigest;
-use crate::value::{Channel, IdempotencyKey, Line, Provenance, Reference, ReleaseName, Tag};
+use crate::value::{Channel, IdempotencyKey, Line, Provenance, ReleaseExpression};
 
 /// A move that is asked of a [`Promoter`]. Set its options by name, then await it, or await [`plan`](MoveRequest::plan)
 /// to see what it would do. A text is parsed when it is given; the first one that is wrong is the error of the move.
@@ -43,35 +42,23 @@ pub struct MoveRequest<'a, O = Operation> {
     options: MoveOptions<Option<Provenance>>,
 }
 
-/// The release that a promotion or a bootstrap names. A text is the name of a release (see [`ReleaseName`]), never a
-/// channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReleaseSource {
-    /// The release, or the channel whose live digest is taken.
-    pub source: Source,
-    /// The tag that was written beside the digest (see [`MoveOptions::tag`]).
-    pub tag: Option<Tag>,
-}
-
 impl Promoter {
-    /// Points the channel at a release, or at the live digest of another channel.
+    /// Points the channel at a release, or at the live digest of another channel, by the grammar of
+    /// [`ReleaseExpression`]. A word that is no environment of the pipeline, and whose tag is no channel beside this one,
+    /// is a tag of the channel's repository.
     pub fn promote<'a>(
         &'a self,
         channel: &'a Channel,
-        source: impl TryInto<ReleaseSource, Error: Into<Error>>,
+        source: impl TryInto<ReleaseExpression, Error: Into<Error>>,
     ) -> MoveRequest<'a> {
-        let mut options = MoveOptions::new(None);
-        let asked = source.try_into().map_err(Into::into).map(|ReleaseSource { source, tag }| {
-            options.tag = tag;
-            Operation::Promote(source)
-        });
-        MoveRequest { promoter: self, channel, asked, options }
+        let asked = source.try_into().map_err(Into::into).map(Operation::Promote);
+        MoveRequest { promoter: self, channel, asked, options: MoveOptions::new(None) }
     }
 
     /// Points the channel back at the digest that was live before, or at [`to`](MoveRequest::to). ROLLBACK_NO_TARGET if
     /// that was never live here. POLICY_REFUSED, with the finding TARGET_INCOMPLETE, if a part of the target is gone
     /// from the registry.
-    pub fn rollback<'a>(&'a self, channel: &'a Channel) -> MoveRequest<'a, Option<RollbackTarget>> {
+    pub fn rollback<'a>(&'a self, channel: &'a Channel) -> MoveRequest<'a, Option<ReleaseExpression>> {
         MoveRequest::new(self, channel, None)
     }
 
@@ -157,10 +144,8 @@ impl<'a, O> MoveRequest<'a, O> {
 
 impl MoveRequest<'_, BootstrapOptions> {
     /// With the release that the channel is to point at: its tag must be absent or point at it already.
-    pub fn source(self, source: impl TryInto<ReleaseSource, Error: Into<Error>>) -> Self {
-        self.set(source, |bootstrap, options, ReleaseSource { source, tag }| {
-            (bootstrap.source, options.tag) = (Some(source), tag);
-        })
+    pub fn source(self, source: impl TryInto<ReleaseExpression, Error: Into<Error>>) -> Self {
+        self.set(source, |bootstrap, _, source| bootstrap.source = Some(source))
     }
 
     /// With the log that this one continues, when a repository was renamed.
@@ -169,9 +154,11 @@ impl MoveRequest<'_, BootstrapOptions> {
     }
 }
 
-impl MoveRequest<'_, Option<RollbackTarget>> {
-    /// With another target than the digest that was live before. As text: see [`RollbackTarget`].
-    pub fn to(self, target: impl TryInto<RollbackTarget, Error: Into<Error>>) -> Self {
+impl MoveRequest<'_, Option<ReleaseExpression>> {
+    /// With another target than the digest that was live before, by the grammar of [`ReleaseExpression`]. A word is first
+    /// a release that was promoted here, by its tag or its label. If it was promoted with several digests, the newest
+    /// counts, and the receipt has a warning.
+    pub fn to(self, target: impl TryInto<ReleaseExpression, Error: Into<Error>>) -> Self {
         self.set(target, |to, _, target| *to = Some(target))
     }
 }
@@ -205,8 +192,8 @@ impl<'a, O: Into<Operation> + Send + 'a> IntoFuture for MoveRequest<'a, O> {
     }
 }
 
-impl From<Option<RollbackTarget>> for Operation {
-    fn from(to: Option<RollbackTarget>) -> Operation {
+impl From<Option<ReleaseExpression>> for Operation {
+    fn from(to: Option<ReleaseExpression>) -> Operation {
         Operation::Rollback(to)
     }
 }
@@ -217,48 +204,11 @@ impl From<BootstrapOptions> for Operation {
     }
 }
 
-impl TryFrom<&str> for ReleaseSource {
-    type Error = Error;
-
-    fn try_from(text: &str) -> Result<ReleaseSource> {
-        text.parse().map(ReleaseName::into)
-    }
-}
-
-impl TryFrom<String> for ReleaseSource {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<ReleaseSource> {
-        text.as_str().try_into()
-    }
-}
-
-impl From<ReleaseName> for ReleaseSource {
-    fn from(ReleaseName { reference, tag }: ReleaseName) -> ReleaseSource {
-        ReleaseSource { source: Source::Reference(reference), tag }
-    }
-}
-
-impl From<Source> for ReleaseSource {
-    fn from(source: Source) -> ReleaseSource {
-        ReleaseSource { source, tag: None }
-    }
-}
-
-impl From<Reference> for ReleaseSource {
-    fn from(reference: Reference) -> ReleaseSource {
-        Source::Reference(reference).into()
-    }
-}
-
-impl From<Channel> for ReleaseSource {
-    fn from(channel: Channel) -> ReleaseSource {
-        Source::Channel(channel).into()
-    }
-}
-
-impl From<&Channel> for ReleaseSource {
-    fn from(channel: &Channel) -> ReleaseSource {
-        channel.clone().into()
+impl From<Source> for ReleaseExpression {
+    fn from(source: Source) -> ReleaseExpression {
+        match source {
+            Source::Reference(reference) => reference.into(),
+            Source::Channel(channel) => channel.into(),
+        }
     }
 }

@@ -105,12 +105,12 @@ pub(super) async fn committed(
     log: &Snapshot,
     mut before: Option<u64>,
     limit: usize,
-    wanted: impl Fn(&MoveRecord) -> bool,
+    mut wanted: impl FnMut(&MoveRecord) -> bool,
 ) -> Result<Option<MoveRecord>> {
     loop {
         let page = back(log, before, limit).await?;
         let mut committed = page.events.into_iter().filter(|event| event.status() == MoveStatus::Committed);
-        match (committed.find(&wanted), page.next) {
+        match (committed.find(&mut wanted), page.next) {
             (None, Some(next)) => before = Some(next),
             (found, _) => return Ok(found),
         }

@@ -127,10 +127,11 @@ impl Plan {
         operation: Operation,
         terms: MoveOptions,
     ) -> Result<Plan> {
-        let terms = terms.labelled();
-        operation.check(channel, &terms, &inner.policy)?;
+        let source = inner.named(channel, &operation).await?;
+        let terms = terms.of_source(source.as_ref());
+        operation.check(channel, source.as_ref(), &terms, &inner.policy)?;
         inner.policy.permit_overrides(channel, &terms.overrides, &terms.provenance, inner.clock.now())?;
-        let mut run = Run::of(inner, channel, operation, terms).await?;
+        let mut run = Run::of(inner, channel, operation, source, terms).await?;
         detached(|caller| async move {
             let what = loop {
                 match run.next.clone() {

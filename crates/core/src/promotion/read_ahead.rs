@@ -8,8 +8,9 @@ use super::driver::Run;
 use super::effects::{Author, Effects};
 use super::inner::Inner;
 use super::machine::{Ask, Key, Moving, Next};
+use super::naming::NamedSource;
 use super::request::{MoveOptions, Operation};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::log::Source;
 use crate::registry::Manifest;
 use crate::value::{Channel, Digest, Target};
@@ -20,6 +21,7 @@ impl Run {
         inner: &Arc<Inner>,
         channel: &Channel,
         operation: Operation,
+        source: Option<NamedSource>,
         terms: MoveOptions,
     ) -> Result<Run> {
         let (op, want, on_conflict) = (operation.op(), operation.want(None), terms.on_conflict);
@@ -27,7 +29,9 @@ impl Run {
             Some(key) => (key.clone(), Key::Given),
             None => (format!("auto-{}", Uuid::now_v7()).parse()?, Key::Random),
         };
-        let ask = Ask { op, want, key, key_from, request: operation.request(channel, &terms)?, on_conflict };
+        let request = operation.request(channel, source.as_ref(), &terms)?;
+        let source = source.map(|named| named.source);
+        let ask = Ask { op, want, key, key_from, request, on_conflict };
         let (provenance, takeover) = (terms.provenance.clone(), op.into());
         let author = Author { provenance, takeover, ask: Some(ask.clone()) };
         let effects = Effects::new(inner, channel, terms.timeout, author)?;
@@ -35,7 +39,7 @@ impl Run {
         let (next, upstream, warnings) = (Next::Do(first), Vec::new(), Vec::new());
         let (decision, label, refusal) = (None, None, None);
         let mut run =
-            Run { effects, operation, terms, ask, moving, next, decision, upstream, warnings, label, refusal };
+            Run { effects, operation, source, terms, ask, moving, next, decision, upstream, warnings, label, refusal };
         let target = run.read_ahead().await?;
         run.ask.want = run.operation.want(target);
         (run.moving, _) = Moving::start(run.ask.clone(), run.effects.worker.clone(), run.effects.inner.now());
@@ -49,7 +53,7 @@ impl Run {
             Operation::Rollback(Some(target)) => {
                 Some(Source::Reference(channel.repository().digest(self.rollback_digest(&target).await?)))
             }
-            _ => self.operation.source().cloned(),
+            _ => self.source.clone(),
         };
         let effects = &self.effects;
         let log = async {
@@ -93,15 +97,7 @@ impl Run {
                 Target::Tag(_) => (reference.clone(), None),
             },
             Some(Source::Channel(channel)) => {
-                let state = self.effects.inner.journal(channel).lock().await.refresh().await?;
-                if let Some(migrated) = &state.migrated {
-                    // The live digest of that channel is in the other ledger.
-                    return Err(migrated.error(channel));
-                }
-                let live = state.live.ok_or_else(|| {
-                    let message = format!("{channel} has no live digest yet: bootstrap it first");
-                    Error::new(ErrorKind::ChannelNotBootstrapped, message).with_context("channel", channel)
-                })?;
+                let live = self.effects.inner.live(channel).await?;
                 (channel.repository().digest(live), Some(live))
             }
         };

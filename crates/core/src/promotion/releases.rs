@@ -2,46 +2,75 @@
 
 use super::driver::Run;
 use super::facts::ROLLBACK_TARGET;
+use super::inner::Inner;
 use super::past::committed;
-use super::rollback::RollbackTarget;
+use super::request::stays_in;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Body, Entry, MoveRecord, Source};
 use crate::policy::Finding;
-use crate::value::{Digest, ReleaseLabel, Target};
+use crate::value::{Channel, Digest, ReleaseExpression, ReleaseLabel, ReleaseName, Tag, Target};
 
 /// The number of moves that one read backwards asks for.
 const PAGE: usize = 256;
 
 impl Run {
-    /// The digest that a rollback's target names, by this channel's log. ROLLBACK_NO_TARGET if the log has none.
-    pub(super) async fn rollback_digest(&mut self, target: &RollbackTarget) -> Result<Digest> {
-        let channel = &self.effects.channel;
-        let none = |why: String| Error::new(ErrorKind::RollbackNoTarget, why).with_context("channel", channel);
-        let inner = &self.effects.inner;
-        match target {
-            RollbackTarget::Digest(digest) => Ok(*digest),
-            RollbackTarget::Move(seq) => match inner.snapshot(channel).await?.read(*seq, 1).await?.pop() {
-                Some(Entry { body: Body::Intent(intent), .. }) => Ok(intent.target.digest),
-                _ => Err(none(format!("{channel} has no move at sequence number {seq}"))),
+    /// The digest that a rollback's target names. ROLLBACK_NO_TARGET if the log has none.
+    ///
+    /// A word is first a release that was promoted here, then a channel: in an incident the own log is enough.
+    pub(super) async fn rollback_digest(&mut self, target: &ReleaseExpression) -> Result<Digest> {
+        let (inner, channel) = (self.effects.inner.clone(), self.effects.channel.clone());
+        let (release, elsewhere) = match target {
+            ReleaseExpression::Digest(digest, _) => return Ok(*digest),
+            ReleaseExpression::Past(name, step) => {
+                let channel = inner.channel_of(&channel, name.as_ref())?;
+                let event = inner.past(&channel, *step, ErrorKind::RollbackNoTarget).await?;
+                return Ok(event.intent.target.digest);
+            }
+            ReleaseExpression::Channel(other) => return inner.live(other).await,
+            ReleaseExpression::Word(word) => match inner.stage(word.as_str()) {
+                Some(stage) => (word.clone(), Some(Source::Channel(stage.clone()))),
+                None => (word.clone(), None),
             },
-            RollbackTarget::Release(release) => {
-                let log = inner.snapshot(channel).await?;
-                let brought = |event: &MoveRecord| brought(event, release);
-                let Some(newest) = committed(&log, None, PAGE, brought).await? else {
-                    return Err(none(format!("no move of {channel} brought the release {release}")));
-                };
-                let digest = newest.intent.target.digest;
-                let differs = |event: &MoveRecord| brought(event) && event.intent.target.digest != digest;
-                self.warnings.extend(committed(&log, Some(newest.seq), PAGE, differs).await?.map(|other| {
-                    let why = format!(
-                        "{release} was promoted here as {digest} (seq {}) and as {} (seq {}): the newest is taken",
-                        newest.seq, other.intent.target.digest, other.seq
-                    );
-                    Finding::warn(ROLLBACK_TARGET, "RELEASE_AMBIGUOUS", why)
-                }));
-                Ok(digest)
+            ReleaseExpression::Name(ReleaseName { reference, .. }) | ReleaseExpression::Reference(reference) => {
+                stays_in(&channel, reference.repository())?;
+                match reference.target() {
+                    Target::Digest(digest) => return Ok(*digest),
+                    Target::Tag(tag) => (tag.as_str().parse()?, None),
+                }
+            }
+        };
+        if let Some(digest) = self.brought_here(&release).await? {
+            return Ok(digest);
+        }
+        let elsewhere = match (elsewhere, release.as_str().parse::<Tag>()) {
+            (None, Ok(tag)) => Some(inner.governed(&channel.repository().tag(tag).into()).await?),
+            (elsewhere, _) => elsewhere,
+        };
+        match elsewhere {
+            Some(Source::Channel(other)) if other != channel => inner.live(&other).await,
+            _ => {
+                let why = format!("no move of {channel} brought the release {release}");
+                Err(Error::new(ErrorKind::RollbackNoTarget, why).with_context("channel", &channel))
             }
         }
+    }
+
+    /// The digest of the newest committed move that brought the release of this name, with a warning if an earlier one
+    /// brought another digest.
+    async fn brought_here(&mut self, release: &ReleaseLabel) -> Result<Option<Digest>> {
+        let log = self.effects.inner.snapshot(&self.effects.channel).await?;
+        let brought = |event: &MoveRecord| brought(event, release);
+        let Some(newest) = committed(&log, None, PAGE, brought).await? else { return Ok(None) };
+        let digest = newest.intent.target.digest;
+        let differs = |event: &MoveRecord| brought(event) && event.intent.target.digest != digest;
+        self.warnings.extend(committed(&log, Some(newest.seq), PAGE, differs).await?.map(|other| {
+            let why = format!(
+                "{release} was promoted here as {digest} (seq {}) and as {} (seq {}): the newest is taken",
+                newest.seq, other.intent.target.digest, other.seq
+            );
+            Finding::warn(ROLLBACK_TARGET, "RELEASE_AMBIGUOUS", why)
+        }));
+        Ok(Some(digest))
     }
 
     /// The label of the release that this move brings: the label that was given; else the source's tag; else the label
@@ -50,7 +79,7 @@ impl Run {
         if let Some(label) = &self.terms.provenance.release {
             return Ok(Some(label.clone()));
         }
-        let channel = match self.operation.source() {
+        let channel = match &self.source {
             Some(Source::Channel(channel)) => channel,
             Some(Source::Reference(reference)) => match reference.target() {
                 Target::Tag(tag) => return Ok(tag.as_str().parse().ok()),
@@ -64,6 +93,13 @@ impl Run {
             Some(Entry { body: Body::Intent(intent), .. }) => intent.provenance.release.clone(),
             _ => None,
         })
+    }
+}
+
+impl Inner {
+    /// The newest committed move of a channel that brought the release of this name.
+    pub(super) async fn brought(&self, channel: &Channel, release: &ReleaseLabel) -> Result<Option<MoveRecord>> {
+        committed(&self.snapshot(channel).await?, None, PAGE, |event| brought(event, release)).await
     }
 }
 

@@ -6,20 +6,20 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::machine::{OnConflict, Want};
-use super::rollback::RollbackTarget;
+use super::naming::NamedSource;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Expected, Op, Predecessor, RecordedOverride, Source, canonical};
 use crate::policy::{ExpectedDigest, Policy};
-use crate::value::{Channel, Digest, IdempotencyKey, Line, Provenance, Tag};
+use crate::value::{Channel, Digest, IdempotencyKey, Line, Provenance, ReleaseExpression, Repository, Tag};
 
 /// The operation of a move, with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Points the channel at a release: a tag or a digest of its repository, or the live digest of another channel.
-    Promote(Source),
+    /// Points the channel at a release: a tag or a digest of its repository, or what is or was live on a channel.
+    Promote(ReleaseExpression),
     /// Points the channel back at the digest that was live before, or at the named target, which must have been live
     /// here.
-    Rollback(Option<RollbackTarget>),
+    Rollback(Option<ReleaseExpression>),
     /// Records the channel's first state in the log.
     Bootstrap(BootstrapOptions),
     /// Puts the live digest back.
@@ -33,7 +33,7 @@ pub enum Operation {
 pub struct BootstrapOptions {
     /// The release that the channel is to point at: the tag must be absent or point at it already. Without it, the
     /// digest that the tag points at becomes live.
-    pub source: Option<Source>,
+    pub source: Option<ReleaseExpression>,
     /// The log that this one continues, when a repository was renamed.
     pub predecessor: Option<Predecessor>,
 }
@@ -72,8 +72,8 @@ pub struct MoveOptions<P = Provenance> {
     /// The longest wait for other moves; three minutes by default. With the default times a dead worker's move may be
     /// taken over before that.
     pub timeout: Duration,
-    /// The tag that was written beside the source's digest (see [`ReleaseName`](crate::ReleaseName)); none by default.
-    /// It is the release's label, unless the provenance has one. The move warns (TARGET_TAG_DIFFERS) if the tag points
+    /// The tag that was written beside the source's digest (see [`ReleaseName`](crate::ReleaseName)); by default the one
+    /// in the source, if there is one. It is the release's label, unless the provenance has one. The move warns (TARGET_TAG_DIFFERS) if the tag points
     /// at another digest.
     pub tag: Option<Tag>,
 }
@@ -105,10 +105,13 @@ impl MoveOptions {
     /// The default of `timeout`: three minutes.
     pub const TIMEOUT: Duration = Duration::from_secs(180);
 
-    /// The options, with the tag beside the source's digest as the release's label if the provenance has none.
-    pub(super) fn labelled(mut self) -> MoveOptions {
-        let label = || self.tag.as_ref()?.as_str().parse().ok();
-        self.provenance.release = self.provenance.release.take().or_else(label);
+    /// The options, with what a source says: the tag beside its digest, and the release's label if the provenance has
+    /// none.
+    pub(super) fn of_source(mut self, source: Option<&NamedSource>) -> MoveOptions {
+        self.tag = self.tag.take().or_else(|| source?.tag.clone());
+        let by_tag = || self.tag.as_ref()?.as_str().parse().ok();
+        let by_past = || source?.past.as_ref()?.2.intent.provenance.release.clone();
+        self.provenance.release = self.provenance.release.take().or_else(by_tag).or_else(by_past);
         self
     }
 
@@ -141,15 +144,6 @@ impl Operation {
         }
     }
 
-    /// The source that it names; none if it has none.
-    pub(super) fn source(&self) -> Option<&Source> {
-        match self {
-            Operation::Promote(source) => Some(source),
-            Operation::Bootstrap(first) => first.source.as_ref(),
-            Operation::Rollback(_) | Operation::Repair | Operation::Adopt => None,
-        }
-    }
-
     /// The log that a bootstrap continues.
     pub(super) fn predecessor(&self) -> Option<&Predecessor> {
         let Operation::Bootstrap(first) = self else { return None };
@@ -169,12 +163,21 @@ impl Operation {
     /// The SHA-256 of the request's canonical form: the operation, the channel and the arguments as they were given,
     /// not as they were resolved. The provenance and the reason are not part of it: a job that is run again has another
     /// attempt.
-    pub(super) fn request(&self, channel: &Channel, terms: &MoveOptions) -> Result<Digest> {
+    pub(super) fn request(
+        &self,
+        channel: &Channel,
+        source: Option<&NamedSource>,
+        terms: &MoveOptions,
+    ) -> Result<Digest> {
+        let source = source.map(|named| match &named.past {
+            Some((channel, step, _)) => json!({ "past": format!("{channel}{step}") }),
+            None => json!(named.source),
+        });
         let to = if let Operation::Rollback(to) = self { to.as_ref() } else { None };
         let mut request = json!({
             "op": self.op(),
             "channel": channel,
-            "source": self.source(),
+            "source": source,
             "to": to,
             "expected": terms.recorded_expected(),
             "override": (!terms.overrides.is_empty()).then_some(&terms.overrides),
@@ -189,7 +192,13 @@ impl Operation {
 
     /// VALUE_INVALID if a reason is needed and there is none, if a guardrail cannot be overridden here, or if the source
     /// is of another repository.
-    pub(super) fn check(&self, channel: &Channel, terms: &MoveOptions, policy: &Policy) -> Result<()> {
+    pub(super) fn check(
+        &self,
+        channel: &Channel,
+        source: Option<&NamedSource>,
+        terms: &MoveOptions,
+        policy: &Policy,
+    ) -> Result<()> {
         let overridable = overridable(policy);
         let can_be = |name: &Line| {
             let mut known = overridable.iter();
@@ -208,22 +217,25 @@ impl Operation {
         if let (Some(what), None) = (needs_reason, &terms.reason) {
             return Err(Error::new(ErrorKind::ValueInvalid, format!("{what} needs a reason")));
         }
-        let repository = self.source().map(|source| match source {
+        let source = source.map(|named| match &named.source {
             Source::Reference(reference) => reference.repository(),
             Source::Channel(channel) => channel.repository(),
         });
-        match repository {
-            Some(repository) if repository != channel.repository() => {
-                let message = format!(
-                    "the source is in {repository} and the channel in {}: a move stays in one repository; copy the \
-                     release there first",
-                    channel.repository()
-                );
-                Err(Error::new(ErrorKind::ValueInvalid, message).with_context("channel", channel))
-            }
-            _ => Ok(()),
-        }
+        source.map_or(Ok(()), |repository| stays_in(channel, repository))
     }
+}
+
+/// VALUE_INVALID if a release of the repository is not one of the channel's.
+pub(super) fn stays_in(channel: &Channel, repository: &Repository) -> Result<()> {
+    if repository == channel.repository() {
+        return Ok(());
+    }
+    let message = format!(
+        "the source is in {repository} and the channel in {}: a move stays in one repository; copy the release there \
+         first",
+        channel.repository()
+    );
+    Err(Error::new(ErrorKind::ValueInvalid, message).with_context("channel", channel))
 }
 
 /// The guardrails that can be overridden, each with the operations in which it can.

@@ -11,6 +11,7 @@ mod holds;
 mod keys;
 mod last_change;
 mod long_reads;
+mod naming;
 mod past;
 mod pin_reads;
 mod pins;
@@ -250,7 +251,7 @@ async fn a_caller_that_goes_away_cuts_no_move() {
     let w = world().bootstrapped().await;
     let prod = w.prod.tag().clone();
     w.registry.script_when(move |call| call.puts(&prod), [InjectedFault::Slow(Duration::from_secs(5))]);
-    let plan = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.1")), terms()).await.unwrap();
+    let plan = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.1").into()), terms()).await.unwrap();
     let approved = plan.approve().unwrap();
     let cut = tokio::time::timeout(Duration::from_secs(1), w.promoter.execute(approved)).await;
     assert!(cut.is_err(), "caller-may-leave: the caller went away in the middle of the put");

@@ -46,6 +46,13 @@ impl Timestamp {
         let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Timestamp::from_unix_ms(self.0.saturating_add(ms))
     }
+
+    /// This moment minus `duration`.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Timestamp {
+        let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_unix_ms(self.0.saturating_sub(ms))
+    }
 }
 
 impl FromStr for Timestamp {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tagwarden::log::{MoveStatus, Source};
+use tagwarden::log::MoveStatus;
 use tagwarden::policy::Refusal;
 use tagwarden::promotion::OnConflict;
 use tagwarden::promotion::RecoveryMode;
@@ -98,7 +98,7 @@ impl Worker {
 
     fn operation(&mut self, channel: &Channel) -> Operation {
         let release = tag(["1.0", "1.1", "1.2", "1.3"][self.index(4)]);
-        let source = Source::Reference(channel.repository().tag(release));
+        let source = channel.repository().tag(release).into();
         // No adopt in strict seeds: it takes the digest that a read returns, even a stale one.
         let most = if self.weather.is_strict() { 13 } else { 16 };
         match self.random.below(most) {
@@ -108,7 +108,7 @@ impl Worker {
                 Operation::Rollback(Some(self.digests[at].into()))
             }
             2 => Operation::Repair,
-            3 => Operation::Promote(Source::Channel(self.channel())),
+            3 => Operation::Promote(self.channel().into()),
             4 => Operation::Bootstrap(tagwarden::promotion::BootstrapOptions {
                 source: Some(source),
                 ..Default::default()

@@ -15,7 +15,7 @@ async fn plan_over_a_dead_move_writes_nothing() {
         dying.promote(&w.prod, w.release("1.1")).options(given).await.unwrap_err();
         let before = (ledger.size(&w.prod).await.unwrap(), w.registry.changes().len());
 
-        let plan = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.1")), asked()).await.unwrap();
+        let plan = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.1").into()), asked()).await.unwrap();
         let dead = plan.dead_move().unwrap();
         let closing = if key == "the same" { DeadMoveEnd::Complete } else { DeadMoveEnd::CommitOrAbort };
         assert_eq!((dead.target, dead.closing), (w.digests[1], closing));

@@ -103,7 +103,7 @@ async fn plan_under_drift_says_so_and_observes_nothing() {
     let (w, ledger) = shared().await;
     w.registry.overwrite(w.prod.repository(), w.prod.tag(), &w.manifest(4).await);
     let before = ledger.size(&w.prod).await.unwrap();
-    let error = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.1")), terms()).await.unwrap_err();
+    let error = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.1").into()), terms()).await.unwrap_err();
     assert_eq!((error.kind(), ledger.size(&w.prod).await.unwrap()), (ErrorKind::ChannelDrifted, before));
     w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap_err();
     assert_eq!(ledger.size(&w.prod).await.unwrap(), before + 1, "a refused promote observes the drift");
@@ -275,7 +275,7 @@ async fn a_hold_makes_no_ledger_the_one_that_governs() {
 #[tokio::test(start_paused = true)]
 async fn an_old_plan_that_queues_is_made_again() {
     let (w, _) = shared().await;
-    let operation = Operation::Promote(w.release("1.2"));
+    let operation = Operation::Promote(w.release("1.2").into());
     let plan =
         w.promoter.plan(&w.prod, operation, MoveOptions { on_conflict: OnConflict::Requeue, ..terms() }).await.unwrap();
     w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
@@ -313,7 +313,7 @@ async fn an_index_that_is_gone_costs_time_and_nothing_else() {
     let replayed = promoter.promote(&w.prod, w.release("1.1")).options(keyed("second")).await.unwrap();
     assert_eq!(replayed.result, MoveResult::Replayed);
     let reader = open(FileLedger::open_read_only(dir.path()).unwrap());
-    let plan = reader.plan(&w.prod, Operation::Promote(w.release("1.2")), keyed("third")).await.unwrap();
+    let plan = reader.plan(&w.prod, Operation::Promote(w.release("1.2").into()), keyed("third")).await.unwrap();
     assert_eq!(plan.change(), Some((Some(w.digests[1]), w.digests[2])));
 }
 

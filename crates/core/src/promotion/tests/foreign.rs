@@ -66,7 +66,7 @@ async fn pins_of_a_failed_move_and_of_what_a_repair_replaced_are_explained() {
 #[tokio::test(start_paused = true)]
 async fn move_that_lost_its_position_leaves_no_pin() {
     let w = world().bootstrapped().await;
-    let plan = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.3")), terms()).await.unwrap();
+    let plan = w.promoter.plan(&w.prod, Operation::Promote(w.release("1.3").into()), terms()).await.unwrap();
     w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
     let lost = w.promoter.execute(plan.approve().unwrap()).await.unwrap_err();
     assert_eq!(lost.kind(), ErrorKind::ChannelChanged, "{lost}");

@@ -25,7 +25,7 @@ async fn same_key_with_another_expected_digest_is_another_request() {
 async fn same_key_with_another_request_does_not_complete_a_dead_move() {
     let (w, ledger) = shared().await;
     dead_with(&w, &ledger, keyed()).await;
-    let operation = Operation::Promote(w.release("1.2"));
+    let operation = Operation::Promote(w.release("1.2").into());
     let plan = w.promoter.plan(&w.prod, operation, keyed()).await.unwrap();
     assert_eq!(plan.dead_move().unwrap().closing, DeadMoveEnd::CommitOrAbort);
     let receipt = w.promoter.execute(plan.approve().unwrap()).await.unwrap();

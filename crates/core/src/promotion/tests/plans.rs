@@ -7,7 +7,7 @@ const OLD: Duration = Duration::from_secs(6);
 
 impl World {
     async fn plan_of(&self, release: &str) -> ApprovedPlan {
-        let operation = Operation::Promote(self.release(release));
+        let operation = Operation::Promote(self.release(release).into());
         self.promoter.plan(&self.prod, operation, terms()).await.unwrap().approve().unwrap()
     }
 
