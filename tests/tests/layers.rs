@@ -13,7 +13,7 @@ fn layer(module: &str) -> Option<i8> {
         // The state machine of a move is pure, although it is part of `promotion`.
         "machine" => 2,
         "registry" | "ledger" | "identity" | "tls" | "http" | "backoff" => 3,
-        "flux" | "attest" => 4,
+        "flux" | "attest" | "diff" => 4,
         "promotion" => 5,
         "config" => 6,
         _ => return None,

@@ -63,7 +63,7 @@
 //! | 1 | [`log`] | entries, the hash chain, and the state of a channel computed from them |
 //! | 2 | [`policy`], [`drift`], [`retention`] | guardrails and policy, drift, retention: pure functions of facts |
 //! | 3 | [`registry`], [`ledger`] | the two ports and their adapters |
-//! | 4 | [`flux`] | artifacts that Flux consumes |
+//! | 4 | [`flux`], [`diff`] | artifacts that Flux consumes; what changes from one release to another |
 //! | 5 | [`promotion`] | [`Promoter`] and its operations; a state machine without I/O runs each move |
 //! | 6 | `config` | `tagwarden.toml`, with the policy of each environment (feature `config`) |
 
@@ -72,6 +72,7 @@
 mod backoff;
 #[cfg(feature = "config")]
 pub mod config;
+pub mod diff;
 pub mod drift;
 pub mod error;
 pub mod flux;

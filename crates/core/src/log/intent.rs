@@ -6,7 +6,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
 use crate::error::words;
-use crate::value::{Channel, Digest, Environment, IdempotencyKey, Line, Provenance, Timestamp};
+use crate::value::{Channel, Digest, Environment, IdempotencyKey, Line, Provenance, Repository, Timestamp};
 
 words! {
     /// The operation of a move.
@@ -50,6 +50,16 @@ pub enum Source {
     Reference(crate::value::Reference),
     /// The live digest of that channel.
     Channel(Channel),
+}
+
+impl Source {
+    /// The repository that the target is in.
+    pub fn repository(&self) -> &Repository {
+        match self {
+            Source::Reference(reference) => reference.repository(),
+            Source::Channel(channel) => channel.repository(),
+        }
+    }
 }
 
 /// The time limits of a worker, in milliseconds, each from 1 to 3,600,000. Every worker obeys the limits that the log

@@ -1,6 +1,7 @@
 //! The facade: gathers facts and drives the state machine of a move. It has no rule of its own.
 
 mod audit;
+mod diff;
 mod driver;
 mod effects;
 mod explain;
@@ -28,6 +29,7 @@ mod tests;
 mod times;
 
 pub use audit::{AuditLooks, AuditOptions};
+pub use diff::DiffOptions;
 pub use history::History;
 pub use inner::ProgressObserver;
 pub use machine::{OnConflict, WaitReason};

@@ -6,7 +6,24 @@ use super::request::{BootstrapOptions, Operation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Snapshot;
 use crate::log::{MoveRecord, MoveStatus, Source};
-use crate::value::{Channel, ChannelName, Digest, PastStep, ReleaseExpression, ReleaseLabel, ReleaseName, Tag};
+use crate::value::{
+    Channel, ChannelName, Digest, PastStep, ReleaseExpression, ReleaseLabel, ReleaseName, Repository, Tag,
+};
+
+/// The subject of an expression that names none itself.
+#[derive(Clone, Debug)]
+pub(super) struct Home {
+    /// The repository of words and digests.
+    pub(super) repository: Repository,
+    /// The channel of steps without a name.
+    pub(super) channel: Option<Channel>,
+}
+
+impl From<&Channel> for Home {
+    fn from(channel: &Channel) -> Home {
+        Home { repository: channel.repository().clone(), channel: Some(channel.clone()) }
+    }
+}
 
 /// The source that a request names.
 #[derive(Clone, Debug)]
@@ -27,21 +44,20 @@ impl Inner {
         match operation {
             Operation::Promote(expression)
             | Operation::Bootstrap(BootstrapOptions { source: Some(expression), .. }) => {
-                self.source(home, expression).await.map(Some)
+                self.source(&home.into(), expression).await.map(Some)
             }
             _ => Ok(None),
         }
     }
 
-    async fn source(&self, home: &Channel, expression: &ReleaseExpression) -> Result<NamedSource> {
+    /// The source that an expression names.
+    pub(super) async fn source(&self, home: &Home, expression: &ReleaseExpression) -> Result<NamedSource> {
         let (source, tag) = match expression {
             ReleaseExpression::Word(word) => match self.stage(word.as_str()) {
                 Some(channel) => (Source::Channel(channel.clone()), None),
-                None => (self.governed(&home.repository().tag(tag_of(word)?).into()).await?, None),
+                None => (self.governed(&home.repository.tag(tag_of(word)?).into()).await?, None),
             },
-            ReleaseExpression::Digest(digest, tag) => {
-                (Source::Reference(home.repository().digest(*digest)), tag.clone())
-            }
+            ReleaseExpression::Digest(digest, tag) => (Source::Reference(home.repository.digest(*digest)), tag.clone()),
             ReleaseExpression::Name(name) => (self.governed(name).await?, name.tag.clone()),
             ReleaseExpression::Reference(reference) => (Source::Reference(reference.clone()), None),
             ReleaseExpression::Channel(channel) => (Source::Channel(channel.clone()), None),
@@ -62,15 +78,33 @@ impl Inner {
     }
 
     /// The channel before a step into the past: the environment of that name, else the tag beside `home`.
-    pub(super) fn channel_of(&self, home: &Channel, name: Option<&ChannelName>) -> Result<Channel> {
+    pub(super) fn channel_of(&self, home: &Home, name: Option<&ChannelName>) -> Result<Channel> {
         match name {
-            None => Ok(home.clone()),
+            None => home.channel.clone().ok_or_else(|| {
+                let message = "release: a step without a name, such as ~1, needs a channel that it is about";
+                Error::new(ErrorKind::ValueInvalid, message)
+            }),
             Some(ChannelName::Channel(channel)) => Ok(channel.clone()),
             Some(ChannelName::Word(word)) => match self.stage(word.as_str()) {
                 Some(channel) => Ok(channel.clone()),
-                None => Channel::new(home.repository().clone(), word.clone()),
+                None => Channel::new(home.repository.clone(), word.clone()),
             },
         }
+    }
+
+    /// The subject of the other expression, if this one has a name; none if it has none.
+    pub(super) fn home_of(&self, expression: &ReleaseExpression) -> Option<Home> {
+        let channel = match expression {
+            ReleaseExpression::Word(word) => self.stage(word.as_str())?,
+            ReleaseExpression::Past(Some(ChannelName::Word(word)), _) => self.stage(word.as_str())?,
+            ReleaseExpression::Past(Some(ChannelName::Channel(channel)), _) => channel,
+            ReleaseExpression::Channel(channel) => channel,
+            ReleaseExpression::Name(ReleaseName { reference, .. }) | ReleaseExpression::Reference(reference) => {
+                return Some(Home { repository: reference.repository().clone(), channel: None });
+            }
+            ReleaseExpression::Past(None, _) | ReleaseExpression::Digest(..) => return None,
+        };
+        Some(channel.into())
     }
 
     /// The channel of this name, if the pipeline has it or the ledger has its log; else the release of this name.
@@ -91,7 +125,7 @@ impl Inner {
         match step {
             PastStep::Back(changes) => {
                 if let Some(migrated) = &log.state().migrated {
-                    // What is live now is in the other ledger, and the changes are counted from there.
+                    // The live digest is in the other ledger, and the changes are counted from there.
                     return Err(migrated.error(channel));
                 }
                 let found = changes_ago(&log, changes).await?;

@@ -22,7 +22,7 @@ impl Run {
         let (release, elsewhere) = match target {
             ReleaseExpression::Digest(digest, _) => return Ok(*digest),
             ReleaseExpression::Past(name, step) => {
-                let channel = inner.channel_of(&channel, name.as_ref())?;
+                let channel = inner.channel_of(&(&channel).into(), name.as_ref())?;
                 let event = inner.past(&channel, *step, ErrorKind::RollbackNoTarget).await?;
                 return Ok(event.intent.target.digest);
             }

@@ -217,11 +217,7 @@ impl Operation {
         if let (Some(what), None) = (needs_reason, &terms.reason) {
             return Err(Error::new(ErrorKind::ValueInvalid, format!("{what} needs a reason")));
         }
-        let source = source.map(|named| match &named.source {
-            Source::Reference(reference) => reference.repository(),
-            Source::Channel(channel) => channel.repository(),
-        });
-        source.map_or(Ok(()), |repository| stays_in(channel, repository))
+        source.map_or(Ok(()), |named| stays_in(channel, named.source.repository()))
     }
 }
 

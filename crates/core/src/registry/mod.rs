@@ -14,8 +14,9 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Digest, Reference, Repository, Tag, Timestamp};
 
 /// The result of a put.
@@ -81,4 +82,12 @@ pub trait Registry: fmt::Debug + Send + Sync + 'static {
 
     /// True if the blob exists, false if it is proven absent.
     async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool>;
+
+    /// The bytes of a blob of at most `max_bytes`, or none if it is proven absent. No move needs it: it shows people what
+    /// a release has in it, and its caller checks the digest. The default is REGISTRY_UNSUPPORTED.
+    async fn fetch_blob(&self, repository: &Repository, digest: &Digest, max_bytes: usize) -> Result<Option<Bytes>> {
+        let _ = max_bytes;
+        let message = format!("the blob {digest} of {repository} cannot be read: this adapter reads no blobs");
+        Err(Error::new(ErrorKind::RegistryUnsupported, message))
+    }
 }

@@ -245,15 +245,15 @@ impl PastTime {
 /// ```
 /// use tagwarden::ReleaseRange;
 /// let range: ReleaseRange = "prod~1..prod".parse()?;
-/// assert_eq!((range.from.to_string(), range.to.to_string()), ("prod~1".to_owned(), "prod".to_owned()));
+/// assert_eq!((range.old.to_string(), range.new.to_string()), ("prod~1".to_owned(), "prod".to_owned()));
 /// # Ok::<(), tagwarden::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ReleaseRange {
-    /// The release that is compared with.
-    pub from: ReleaseExpression,
-    /// The release that is compared.
-    pub to: ReleaseExpression,
+    /// The release before the dots.
+    pub old: ReleaseExpression,
+    /// The release after the dots.
+    pub new: ReleaseExpression,
 }
 
 impl FromStr for ReleaseRange {
@@ -261,17 +261,17 @@ impl FromStr for ReleaseRange {
 
     fn from_str(text: &str) -> Result<ReleaseRange> {
         match text.split_once("..") {
-            Some((from, to)) if !from.is_empty() && !to.is_empty() => {
-                Ok(ReleaseRange { from: from.parse()?, to: to.parse()? })
+            Some((old, new)) if !old.is_empty() && !new.is_empty() => {
+                Ok(ReleaseRange { old: old.parse()?, new: new.parse()? })
             }
-            _ => Err(invalid("range", format!("{text:?} is not FROM..TO, such as preprod..prod"), None)),
+            _ => Err(invalid("range", format!("{text:?} is not OLD..NEW, such as preprod..prod"), None)),
         }
     }
 }
 
 impl fmt::Display for ReleaseRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}..{}", self.from, self.to)
+        write!(f, "{}..{}", self.old, self.new)
     }
 }
 
@@ -351,7 +351,7 @@ mod tests {
         let both = range("prod@{2h ago}..reg.io/a:prod").unwrap();
         assert_eq!(both.to_string(), "prod@{2h ago}..reg.io/a:prod");
         for text in ["prod", "prod..", "..prod", ""] {
-            let why = format!("range: {text:?} is not FROM..TO, such as preprod..prod");
+            let why = format!("range: {text:?} is not OLD..NEW, such as preprod..prod");
             assert_eq!(range(text).unwrap_err().to_string(), why);
         }
     }

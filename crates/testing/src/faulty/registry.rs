@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::super::Call;
 use super::{Fault, Faults};
@@ -113,5 +114,10 @@ impl Registry for FaultyRegistry {
     async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
         let call = Call::HasBlob { repository: repository.clone(), digest: *digest };
         self.faults.meet(call, self.inner.has_blob(repository, digest)).await
+    }
+
+    async fn fetch_blob(&self, repository: &Repository, digest: &Digest, max_bytes: usize) -> Result<Option<Bytes>> {
+        let call = Call::HasBlob { repository: repository.clone(), digest: *digest };
+        self.faults.meet(call, self.inner.fetch_blob(repository, digest, max_bytes)).await
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::model::{Landing, Model};
@@ -59,6 +60,12 @@ impl Registry for MemoryRegistry {
     async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
         let call = Call::HasBlob { repository: repository.clone(), digest: *digest };
         let look = |model: &Model, _| model.holdings(repository).is_some_and(|h| h.blob(digest).is_some());
+        self.read(call, None, look).await
+    }
+
+    async fn fetch_blob(&self, repository: &Repository, digest: &Digest, _: usize) -> Result<Option<Bytes>> {
+        let call = Call::HasBlob { repository: repository.clone(), digest: *digest };
+        let look = |model: &Model, _| model.holdings(repository)?.blob(digest).cloned();
         self.read(call, None, look).await
     }
 }

@@ -100,18 +100,6 @@ impl OciRegistry {
         let pushed = write::push_blob(&self.0, repository, bytes).await;
         pushed.map_err(|error| placed(error, "push a blob", repository))
     }
-
-    /// The bytes of a blob of at most `max_bytes`, with the digest checked; none if the blob is proven absent.
-    /// REGISTRY_DIGEST_MISMATCH if the bytes have another digest, MANIFEST_TOO_LARGE if there are more bytes.
-    pub async fn fetch_blob(
-        &self,
-        repository: &Repository,
-        digest: &Digest,
-        max_bytes: usize,
-    ) -> Result<Option<Bytes>> {
-        let fetched = read::blob(&self.0, repository, digest, max_bytes).await;
-        fetched.map_err(|error| placed(error, "fetch a blob", repository).with_context("digest", digest))
-    }
 }
 
 #[async_trait]
@@ -146,6 +134,12 @@ impl Registry for OciRegistry {
     async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
         let found = read::has_blob(&self.0, repository, digest).await;
         found.map_err(|error| placed(error, "look for a blob of", repository).with_context("digest", digest))
+    }
+
+    /// REGISTRY_DIGEST_MISMATCH if the bytes have another digest, MANIFEST_TOO_LARGE if there are more bytes.
+    async fn fetch_blob(&self, repository: &Repository, digest: &Digest, max_bytes: usize) -> Result<Option<Bytes>> {
+        let fetched = read::blob(&self.0, repository, digest, max_bytes).await;
+        fetched.map_err(|error| placed(error, "fetch a blob", repository).with_context("digest", digest))
     }
 }
 
