@@ -1,7 +1,7 @@
 //! A pseudo-terminal, to test commands that a person types.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -11,10 +11,11 @@ use std::thread;
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// Runs a command with a terminal as its standard input, output and error. Returns the exit status and the text on the
-/// terminal, with `\n` at the end of a line.
-pub fn run(mut command: Command) -> io::Result<(ExitStatus, String)> {
+/// Runs a command with a terminal as its standard input, output and error, at which a person has typed `typed`. Returns
+/// the exit status and the text on the terminal, which has `typed` in it, with `\n` at the end of a line.
+pub fn run(mut command: Command, typed: &str) -> io::Result<(ExitStatus, String)> {
     let (mut person, terminal) = open()?;
+    person.write_all(typed.as_bytes())?;
     command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(terminal);
     let mut child = command.spawn()?;
     // `command` has the last handles of the terminal in this process. Reading ends when they and those of the child are
@@ -53,7 +54,7 @@ mod tests {
     fn command_in_a_terminal_sees_one_on_all_three_sides() {
         let mut command = Command::new("sh");
         command.args(["-c", "test -t 0 && test -t 1 && test -t 2 && echo seen; exit 7"]);
-        let (ended, shown) = run(command).unwrap();
+        let (ended, shown) = run(command, "").unwrap();
         assert_eq!((ended.code(), shown.as_str()), (Some(7), "seen\n"));
     }
 }

@@ -20,6 +20,8 @@ use crate::progress::Progress;
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) config: Config,
+    /// True if the answer is for a program.
+    pub(crate) json: bool,
     ledger: Option<String>,
 }
 
@@ -33,7 +35,7 @@ impl Setup {
                 return Err(Error::new(ErrorKind::ConfigInvalid, "TAGWARDEN_LEDGER: not UTF-8"));
             }
         };
-        Ok(Setup { config: Config::find(&here()?)?, ledger })
+        Ok(Setup { config: Config::find(&here()?)?, json: global.json, ledger })
     }
 
     /// The ledger, opened for writing.

@@ -3,6 +3,7 @@
 
 mod args;
 mod commands;
+mod confirm;
 mod connect;
 mod demo;
 mod interrupt;

@@ -6,6 +6,11 @@ use tagwarden::{ActorKind, Provenance, ProvenanceParts, Result, SystemClock, Ter
 
 use crate::args::{Kind, WhoArgs};
 
+/// True if a person can be asked a question: both standard input and standard error are a terminal, and no CI runs this.
+pub(crate) fn is_person_in_terminal() -> bool {
+    stdin().is_terminal() && stderr().is_terminal() && std::env::var_os("CI").is_none_or(|ci| ci.is_empty())
+}
+
 /// The provenance from these flags, this environment and this terminal. PROVENANCE_INCOMPLETE, naming the missing flag.
 pub(crate) fn of(who: &WhoArgs) -> Result<Provenance> {
     let mut parts = ProvenanceParts::default();

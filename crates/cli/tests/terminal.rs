@@ -10,9 +10,14 @@ use serde_json::Value;
 
 /// Types a command at a terminal, in an environment that has these variables besides: its exit code, and what is shown.
 fn typed(world: &World, args: &[&str], environment: &[(&str, &str)]) -> (i32, String) {
+    answered(world, args, environment, "")
+}
+
+/// The same, with the answer to a question.
+fn answered(world: &World, args: &[&str], environment: &[(&str, &str)], answer: &str) -> (i32, String) {
     let mut command = world.command(args);
     command.envs(environment.iter().copied());
-    let (ended, shown) = tagwarden_tests::terminal::run(command).unwrap();
+    let (ended, shown) = tagwarden_tests::terminal::run(command, answer).unwrap();
     (ended.code().unwrap(), shown)
 }
 
@@ -52,7 +57,8 @@ fn commands_of_a_person_in_a_terminal_need_no_flags() {
             }
             _ => {}
         }
-        let (exit, shown) = typed(&world, args, &[("LOGNAME", "ada")]);
+        let answer = if args[0] == "rollback" { "y\n" } else { "" };
+        let (exit, shown) = answered(&world, args, &[("LOGNAME", "ada")], answer);
         assert_eq!(exit, 0, "{args:?}\n{shown}");
     }
     let said = world.json(&["history", "prod"], 0);
@@ -130,4 +136,49 @@ fn actor_is_the_flag_then_the_variable_then_the_login() {
     let system = actor(&["promote", "prod", "--source", "1.4.4"], &[]);
     assert_eq!(system["kind"], "human");
     assert!(!system["id"].as_str().unwrap().is_empty());
+}
+
+#[test]
+fn rollback_in_a_terminal_shows_what_changes_and_asks() {
+    let world = prod();
+    let ada = [("LOGNAME", "ada")];
+    for args in &COMMANDS[..2] {
+        assert_eq!(typed(&world, args, &ada).0, 0);
+    }
+    let (first, second) = (world.digest("1.4.1"), world.digest("1.4.2"));
+    for answer in ["n\n", "\n", "\u{4}"] {
+        let (exit, shown) = answered(&world, &["rollback", "prod"], &ada, answer);
+        assert_eq!(exit, 3, "{shown}");
+        let want = format!("rollback {}\n  digest    {first}\n  previous  {second}\n", world.prod());
+        assert!(plain(&shown).contains(&want), "{shown}");
+        for want in
+            ["  between   1 move of ", ", back\n", "  layers    1 added, 1 gone, 0 the same\n", "roll back? [y/N] "]
+        {
+            assert!(shown.contains(want), "{want}: {shown}");
+        }
+        assert!(shown.contains(&format!("{}: nothing was moved\n", world.prod())), "{shown}");
+        assert_eq!(world.digest("prod"), second);
+    }
+    let (exit, shown) = answered(&world, &["rollback", "prod"], &ada, "yes\n");
+    assert_eq!((exit, world.digest("prod")), (0, first), "{shown}");
+    assert!(shown.contains("roll back? [y/N] ") && plain(&shown).contains("committed rollback "), "{shown}");
+    for extra in [&["--to", "1.4.2", "--yes"][..], &["--to", "1.4.1", "--json"], &["--to", "1.4.2", "--dry-run"]] {
+        let (exit, shown) = answered(&world, &[&["rollback", "prod"], extra].concat(), &ada, "");
+        assert_eq!(exit, 0, "{shown}");
+        assert!(!shown.contains("[y/N]"), "{shown}");
+    }
+    let (exit, shown) = answered(&world, &["rollback", "prod", "--to", "9.9"], &ada, "");
+    assert_eq!((exit, shown.contains("[y/N]")), (3, false), "there is nothing to agree to: {shown}");
+    world.does(&["hold", "prod", "--scope", "all", "--reason", "legal freeze"], 0);
+    let (exit, shown) = answered(&world, &["rollback", "prod", "--to", "1.4.2"], &ada, "y\n");
+    assert_eq!((exit, shown.contains("[y/N]")), (3, false), "it is refused: {shown}");
+    assert!(shown.contains("CHANNEL_HELD"), "{shown}");
+    world.verify_independently("prod");
+}
+
+/// The text without colours.
+fn plain(shown: &str) -> String {
+    let mut parts = shown.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest))
 }

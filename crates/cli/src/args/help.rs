@@ -23,6 +23,8 @@ Questions and answers (prod stands for a channel or its name in tagwarden.toml):
     tagwarden promote prod --source 1.4.2
   Would it be let through?
     tagwarden promote prod --source 1.4.2 --dry-run
+  What would a promotion bring?
+    tagwarden diff prod..preprod --unified
   Roll back
     tagwarden rollback prod
     tagwarden rollback prod --to 1.4.1     # to a release that was live earlier
@@ -128,7 +130,8 @@ Examples:
 pub(super) const PROMOTE: &str = "\
 What --source means: `sha256:…` is a digest of the channel's repository; a word with a `/` is a whole reference; a bare \
 word is the environment of that name in tagwarden.toml, or a channel of the same repository if the ledger has a log of \
-it, and a tag of the same repository otherwise. From a channel, its live digest is taken, as the ledger says it.
+it, and a tag of the same repository otherwise. From a channel, its live digest is taken, as the ledger says it; preprod~1, \
+preprod#42 and preprod@{2 hours ago} are what was live there before.
 
 Examples:
   tagwarden promote 127.0.0.1:5000/acme/shop:prod --source 1.4.2
@@ -137,13 +140,15 @@ Examples:
 
 pub(super) const ROLLBACK: &str = "\
 The manifest, its index children, configs and layers must all still be in the registry (finding TARGET_INCOMPLETE), unless \
---override parts-present says otherwise; a part that cannot be looked at is a warning. A rollback appends a move; it never rewrites the record.
+--override parts-present says otherwise; a part that cannot be looked at is a warning. A rollback appends a move; it never rewrites the record. \
+In a terminal it shows what it changes and asks first; --yes, --json and a CI do not ask.
 
 Examples:
   tagwarden rollback prod
   tagwarden history prod                       # which releases were live
   tagwarden rollback prod --to 1.4.1 --reason 'incident 7'
-  tagwarden rollback prod --to prod#42
+  tagwarden rollback prod --to prod~2 --dry-run
+  tagwarden rollback prod --to prod#42 --yes
   tagwarden rollback prod --to sha256:…";
 
 pub(super) const REPAIR: &str = "\
@@ -198,6 +203,17 @@ Examples:
   tagwarden history prod
   tagwarden history prod --limit 5 --before 42 --full
   tagwarden history prod --all --json";
+
+pub(super) const DIFF: &str = "\
+A release is named as everywhere: a tag (1.4.2), a digest, a whole reference, a channel (preprod), or what was live on one: \
+prod~1 (a change ago), prod#42 (by the move with this sequence number), prod@{2 hours ago}. What is gone from the registry is \
+compared by what its move recorded, and a note says so.
+
+Examples:
+  tagwarden diff preprod..prod
+  tagwarden diff prod~1 prod --unified
+  tagwarden diff prod@{2026-11-23T06:00:00Z} prod
+  tagwarden diff 1.4.1 1.4.2 --channel prod --json";
 
 pub(super) const AT: &str = "\
 Order in the log decides; the time of an entry informs: shown is the last committed move that was closed at or before the \

@@ -1,12 +1,14 @@
 //! Arguments of the command line. Help texts give units, ranges and defaults; the long texts are in `help`.
 
 mod config;
+mod diff;
 mod help;
 mod ledger;
 mod shared;
 mod verbs;
 
 pub(crate) use config::{ConfigArgs, ConfigCommand, DraftArgs, ValidateArgs};
+pub(crate) use diff::DiffArgs;
 pub(crate) use ledger::{ExportArgs, ImportArgs, InitArgs, LedgerArgs, LedgerCommand, MigrateArgs};
 pub(crate) use shared::{
     Global, KeepArgs, Kind, OnConflictArg, PlaceArgs, RegistryArgs, ScopeArg, SettleArgs, TermsArgs, TimesArgs, WhoArgs,
@@ -81,6 +83,9 @@ pub(crate) enum Command {
     /// The moves of a channel, newest first.
     #[command(after_help = help::HISTORY)]
     History(HistoryArgs),
+    /// Compare two releases: revisions, moves between, platforms, layers, and the files of Flux artifacts.
+    #[command(after_help = help::DIFF)]
+    Diff(DiffArgs),
     /// The digest that was live at a time.
     #[command(after_help = help::AT)]
     At(AtArgs),

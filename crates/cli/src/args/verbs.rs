@@ -117,6 +117,9 @@ pub(crate) struct RollbackArgs {
     /// sequence number). Default: the previous live digest; after a rollback a second one must name its target
     #[arg(long, value_name = "RELEASE")]
     pub(crate) to: Option<ReleaseExpression>,
+    /// Do not ask first. Default: in a terminal, show what changes and ask
+    #[arg(long, short = 'y')]
+    pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) common: MoveArgs,
 }

@@ -2,6 +2,7 @@
 
 mod artifact;
 mod config;
+mod diff;
 mod hold;
 mod ledger;
 mod look;
@@ -49,6 +50,7 @@ pub(crate) async fn run(cli: Cli, style: Style) -> Result<Answer> {
         Command::Current(args) => look::current(setup, &args, style).await,
         Command::Previous(args) => look::previous(setup, &args).await,
         Command::History(args) => look::history(setup, &args, style).await,
+        Command::Diff(args) => diff::diff(setup, &args, style).await,
         Command::At(args) => look::at(setup, &args, style).await,
         Command::Audit(args) => report::audit(setup, &args, style).await,
         Command::Retention(args) => report::retention(setup, &args, style).await,

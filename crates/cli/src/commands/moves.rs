@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use tagwarden::ledger::Ledger;
+use tagwarden::policy::Finding;
 use tagwarden::promotion::BootstrapOptions;
 use tagwarden::promotion::OnConflict;
-use tagwarden::{Channel, Error, ErrorKind, MoveOptions, Operation, ReleaseExpression, Result, Times};
+use tagwarden::{Channel, Error, ErrorKind, MoveOptions, Operation, Promoter, ReleaseExpression, Result, Times};
 
+use super::diff;
 use crate::args::{
     AdoptArgs, BootstrapArgs, MoveArgs, OnConflictArg, PromoteArgs, RepairArgs, RollbackArgs, TermsArgs, TimesArgs,
     WhoArgs,
 };
 use crate::connect::{self, Setup};
 use crate::interrupt::until_closed;
-use crate::provenance;
 use crate::render::{self, Answer, Style};
+use crate::{confirm, provenance};
 
 pub(super) async fn bootstrap(setup: &Setup, args: BootstrapArgs, style: Style) -> Result<Answer> {
     let asked = Asked::new(setup, args.common).await?;
@@ -28,7 +30,10 @@ pub(super) async fn promote(setup: &Setup, args: PromoteArgs, style: Style) -> R
 }
 
 pub(super) async fn rollback(setup: &Setup, args: RollbackArgs, style: Style) -> Result<Answer> {
-    Asked::new(setup, args.common).await?.run(Operation::Rollback(args.to), style).await
+    let asks = !args.yes && !args.common.dry_run && !setup.json && provenance::is_person_in_terminal();
+    let asked = Asked::new(setup, args.common).await?;
+    let operation = Operation::Rollback(args.to);
+    if asks { asked.run_if_confirmed(operation, style).await } else { asked.run(operation, style).await }
 }
 
 pub(super) async fn repair(setup: &Setup, args: RepairArgs, style: Style) -> Result<Answer> {
@@ -56,18 +61,47 @@ impl<'s> Asked<'s> {
         Ok(Asked { setup, channel, terms, times, args, ledger: setup.ledger().await? })
     }
 
+    fn promoter(&self) -> Result<Promoter> {
+        let registry = connect::registry(&self.args.registry, self.channel.repository().registry())?;
+        self.setup.promoter_of(&self.channel, Arc::new(registry), Arc::clone(&self.ledger), self.times.clone())
+    }
+
     /// Moves the channel, or shows the plan in a dry run.
     async fn run(self, operation: Operation, style: Style) -> Result<Answer> {
-        let Asked { setup, channel, terms, times, args, ledger } = self;
-        let registry = connect::registry(&args.registry, channel.repository().registry())?;
-        let promoter = setup.promoter_of(&channel, Arc::new(registry), ledger, times)?;
+        let promoter = self.promoter()?;
+        let Asked { channel, terms, args, .. } = self;
         if args.dry_run {
             let op = operation.op();
             let plan = promoter.plan(&channel, operation, terms).await?;
-            return render::dry_run(&channel, op, plan, style);
+            let changes = diff::changes(&promoter, &channel, &plan).await;
+            return render::dry_run(&channel, op, plan, &changes, style);
         }
         let moving = async { render::receipt(&promoter.run(&channel, operation, terms).await?, style) };
         until_closed(&channel, moving).await
+    }
+}
+
+impl Asked<'_> {
+    /// Shows the plan to the person at the terminal, and moves the channel if they agree. The move that runs is the one
+    /// that they saw. They are not asked where there is nothing to agree to: a refusal, or a move that changes nothing.
+    async fn run_if_confirmed(self, operation: Operation, style: Style) -> Result<Answer> {
+        let promoter = self.promoter()?;
+        let channel = &self.channel;
+        let plan = match promoter.plan(channel, operation.clone(), self.terms.clone()).await {
+            // A plan does not record the drift. The move does, and is refused.
+            Err(error) if error.kind() == ErrorKind::ChannelDrifted => return self.run(operation, style).await,
+            plan => plan?,
+        };
+        if plan.settled().is_none() && !plan.findings().iter().any(Finding::refuses) {
+            let changes = diff::changes(&promoter, channel, &plan).await;
+            let text = render::asked(channel, &plan, &changes, Style::of(&std::io::stderr()));
+            if !confirm::agreed(&text)? {
+                return render::declined(channel);
+            }
+        }
+        let approved = plan.approve()?;
+        let moving = async { render::receipt(&promoter.execute(approved).await?, style) };
+        until_closed(channel, moving).await
     }
 }
 

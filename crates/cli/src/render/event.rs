@@ -40,6 +40,12 @@ pub(crate) fn receipt(receipt: &Receipt, style: Style) -> Result<Answer> {
     Answer::done(receipt, fields.text())
 }
 
+/// The answer to a move that the person at the terminal did not want. Its exit code is that of a refusal.
+pub(crate) fn declined(channel: &Channel) -> Result<Answer> {
+    let text = format!("{channel}: nothing was moved");
+    Ok(Answer::done(&json!({ "channel": channel, "result": "declined" }), text)?.found(Some(ErrorClass::Refused)))
+}
+
 /// The result of a recovery.
 pub(crate) fn recovered(channel: &Channel, recovered: &RecoveryResult, style: Style) -> Result<Answer> {
     let text = match recovered {

@@ -2,6 +2,7 @@
 
 mod answer;
 mod config;
+mod diff;
 mod error;
 mod event;
 mod hold;
@@ -12,10 +13,11 @@ mod table;
 
 pub(crate) use answer::Answer;
 pub(crate) use config::{config, drafted};
+pub(crate) use diff::{Changes, diff};
 pub(crate) use error::{error_json, error_text};
-pub(crate) use event::{at, current, history, previous, receipt, recovered};
+pub(crate) use event::{at, current, declined, history, previous, receipt, recovered};
 pub(crate) use hold::{held, holds};
 pub(crate) use ledger::{exported, initialised, surveyed, transferred};
-pub(crate) use report::{audit, channels, dry_run, retention, verified};
+pub(crate) use report::{asked, audit, channels, dry_run, retention, verified};
 pub(crate) use style::{Style, shown};
 pub(crate) use table::{Fields, Table};

@@ -3,13 +3,13 @@
 use serde_json::json;
 use tagwarden::drift::AuditReport;
 use tagwarden::log::{LogReport, Op, Verdict};
-use tagwarden::policy::{Finding, Refusal};
+use tagwarden::policy::Finding;
 use tagwarden::promotion::{ChannelStatus, Plan};
 use tagwarden::retention::{Pin, RetentionDecision, RetentionPlan};
 use tagwarden::{Channel, Digest, ErrorClass, Result, human_duration};
 
 use super::event::{advice, at_digest};
-use super::{Answer, Fields, Style, Table, shown};
+use super::{Answer, Changes, Fields, Style, Table, shown};
 
 /// One line for each channel.
 pub(crate) fn channels(all: &[ChannelStatus], style: Style) -> Result<Answer> {
@@ -66,7 +66,7 @@ pub(crate) fn audit(report: &AuditReport, style: Style) -> Result<Answer> {
 }
 
 /// The plan of a move. Exit code 3 if the policy refuses it.
-pub(crate) fn dry_run(channel: &Channel, op: Op, plan: Plan, style: Style) -> Result<Answer> {
+pub(crate) fn dry_run(channel: &Channel, op: Op, plan: Plan, changes: &Changes, style: Style) -> Result<Answer> {
     let json = json!({ "dry_run": true, "channel": channel, "op": op });
     if let Some(receipt) = plan.settled() {
         let text = format!("dry run: {} {channel} points at {} already: nothing to do", op.as_str(), receipt.digest);
@@ -79,7 +79,12 @@ pub(crate) fn dry_run(channel: &Channel, op: Op, plan: Plan, style: Style) -> Re
     let (change, findings) = (plan.change(), plan.findings().to_vec());
     let refusal = plan.approve().err();
     let verdict = if refusal.is_some() { "refused" } else { "move" };
-    let text = planned(channel, op, change, &findings, refusal.as_ref(), style);
+    let title = format!("dry run: {} {}", op.as_str(), style.bold(&channel.to_string()));
+    let end = match refusal {
+        None => "it would be let through; nothing was moved",
+        Some(_) => "it would be refused; nothing was moved",
+    };
+    let text = planned(title, change, &findings, changes, style).line(end.to_owned()).text();
     let mut answer = Answer::done(&json, text)?.with("verdict", &verdict)?.with("findings", &findings)?;
     if let Some((previous, digest)) = change {
         answer = match previous {
@@ -88,21 +93,37 @@ pub(crate) fn dry_run(channel: &Channel, op: Op, plan: Plan, style: Style) -> Re
         };
         answer = answer.with("digest", &digest)?;
     }
+    if let Changes::Known(diff) = changes {
+        answer = answer.with("diff", diff)?;
+    }
     Ok(answer.found(refusal.map(|_| ErrorClass::Refused)))
 }
 
+/// The plan of a rollback, for the person who is asked about it.
+pub(crate) fn asked(channel: &Channel, plan: &Plan, changes: &Changes, style: Style) -> String {
+    let title = format!("rollback {}", style.bold(&channel.to_string()));
+    match plan.dead_move() {
+        Some(dead) => Fields::under(title).field("first", dead).text(),
+        None => {
+            let findings = plan.findings().iter().filter(|finding| finding.verdict != Verdict::Pass);
+            let findings: Vec<Finding> = findings.cloned().collect();
+            planned(title, plan.change(), &findings, changes, style).text()
+        }
+    }
+}
+
 fn planned(
-    channel: &Channel,
-    op: Op,
+    title: String,
     change: Option<(Option<Digest>, Digest)>,
     findings: &[Finding],
-    refusal: Option<&Refusal>,
+    changes: &Changes,
     style: Style,
-) -> String {
-    let mut fields = Fields::under(format!("dry run: {} {}", op.as_str(), style.bold(&channel.to_string())));
+) -> Fields {
+    let mut fields = Fields::under(title);
     if let Some((from, to)) = change {
         fields = fields.field("digest", to).field("previous", at_digest(from));
     }
+    fields = super::diff::changes(fields, changes, style);
     for finding in findings {
         let word = match finding.verdict {
             Verdict::Pass => style.good("pass     "),
@@ -112,11 +133,7 @@ fn planned(
         let code = finding.code().map(|code| format!(" {code}")).unwrap_or_default();
         fields = fields.line(format!("  {word} {}", shown(&format!("{}{code}: {}", finding.guardrail, finding.why))));
     }
-    let end = match refusal {
-        None => "it would be let through; nothing was moved",
-        Some(_) => "it would be refused; nothing was moved",
-    };
-    fields.line(end.to_owned()).text()
+    fields
 }
 
 /// Each digest with its retention decision.

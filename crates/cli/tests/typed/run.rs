@@ -35,10 +35,11 @@ pub fn shell(world: &World, script: &str) -> Command {
     shell
 }
 
-/// Types a script at a terminal.
+/// Types a script at a terminal. A question about a rollback is answered with yes.
 pub fn terminal(mut shell: Command) -> Said {
     shell.env("COLUMNS", "80");
-    let (ended, out) = tagwarden_tests::terminal::run(shell).unwrap();
+    let asks = shell.get_args().any(|arg| arg.to_string_lossy().contains("tagwarden rollback"));
+    let (ended, out) = tagwarden_tests::terminal::run(shell, if asks { "y\n" } else { "" }).unwrap();
     Said { exit: ended.code().unwrap_or(-1), out: plain(&out), err: String::new() }
 }
 

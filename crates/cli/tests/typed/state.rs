@@ -66,6 +66,7 @@ const STATES: &[(&str, State, &str)] = &[
     ("current", Live, "in sync"),
     ("previous", Live, "sha256:"),
     ("history", Live, "promote"),
+    ("diff", Promoted, " .. "),
     ("at", Live, "by        promote of ada"),
     ("audit", Live, ":prod"),
     ("retention", Live, "keep"),
@@ -223,6 +224,9 @@ pub fn names(world: &World, state: State, command: &str) -> Vec<(String, String)
     if state == Held {
         let holds = world.block_on(promoter(world).holds(&world.channel("prod"))).unwrap();
         names.push(("prod 17", format!("prod {}", holds[0].seq)));
+    }
+    if has("@{2026-") {
+        names.push(("2026-11-23T06:00:00Z", "2999-01-01T00:00:00Z".to_owned()));
     }
     if has("tagwarden at ") {
         let time = command.split_whitespace().nth(3).unwrap();
