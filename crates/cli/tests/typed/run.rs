@@ -15,8 +15,9 @@ const VARIABLES: &[(&str, &str)] = &[
     ("LEDGER_URL", "elsewhere"),
     ("TAGWARDEN_LEDGER", "ledger"),
     ("GITHUB_RUN_ID", "4711"),
+    ("GITHUB_RUN_ATTEMPT", "1"),
     ("GITHUB_REF_NAME", "v1.4.2"),
-    ("CI_PIPELINE_ID", "4711"),
+    ("CI_JOB_ID", "4711"),
     ("CI_REGISTRY_USER", "ci"),
     ("CI_REGISTRY_PASSWORD", "canary-4f1c"),
 ];
