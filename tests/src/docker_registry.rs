@@ -94,6 +94,14 @@ impl DockerRegistry {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Removes what no tag names, with the registry's own collector.
+    pub fn collect_garbage(&self) {
+        let config = self.directory.path().join("config.yml");
+        let collected =
+            Command::new(program()).args(["garbage-collect", "-m"]).arg(config).output().expect("a collector");
+        assert!(collected.status.success(), "{}", String::from_utf8_lossy(&collected.stderr));
+    }
+
     /// The directory of its storage, with `docker/registry/v2/…` in it.
     pub fn storage(&self) -> std::path::PathBuf {
         self.directory.path().join("storage")

@@ -89,6 +89,10 @@ pub(super) enum Body {
 /// The next message; none at the end of the connection.
 pub(super) fn read(from: &mut impl BufRead, kind: Body) -> io::Result<Option<Message>> {
     let mut head = Vec::new();
+    // Some clients try TLS first, and wait long for an answer to it.
+    if kind == Body::OfRequest && from.fill_buf()?.first().is_some_and(|byte| !byte.is_ascii_uppercase()) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
     while !head.ends_with(b"\r\n\r\n") {
         if from.read_until(b'\n', &mut head)? == 0 {
             return if head.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
