@@ -17,7 +17,7 @@ const NAMES: &[&str] =
 /// Names of move options that have another one now. In the log's own entries some of them are fields.
 const OPTIONS: &[&str] = &["from", "from_", "key", "queue", "leave"];
 
-const CODES: &[&str] = &["_MOVED", "_LIED", "_CONFLICT", "ORDER_", "ROLLBACK_INCOMPLETE"];
+const CODES: &[&str] = &["_MOVED", "_LIED", "_CONFLICT", "ORDER_SKIPPED", "ORDER_SUPERSEDED", "ROLLBACK_INCOMPLETE"];
 
 fn path(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)

@@ -95,6 +95,11 @@ pub(crate) struct BootstrapArgs {
     /// The release to begin with; the tag must be absent or point at it already. Default: what the tag points at
     #[arg(long, visible_alias = "from", value_name = "RELEASE")]
     pub(crate) source: Option<String>,
+    /// The release's value in the order of releases, of the kind that `[order]` of tagwarden.toml says: a version, a time
+    /// (RFC 3339) or a build number. Default: what the source channel's log has, else what the source tag or the
+    /// annotations say
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) order: Option<Line>,
     #[command(flatten)]
     pub(crate) common: MoveArgs,
 }
@@ -106,6 +111,11 @@ pub(crate) struct PromoteArgs {
     /// preprod@{2 hours ago})
     #[arg(long, visible_alias = "from", value_name = "RELEASE")]
     pub(crate) source: String,
+    /// The release's value in the order of releases, of the kind that `[order]` of tagwarden.toml says: a version, a time
+    /// (RFC 3339) or a build number. Default: what the source channel's log has, else what the source tag or the
+    /// annotations say
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) order: Option<Line>,
     #[command(flatten)]
     pub(crate) common: MoveArgs,
 }

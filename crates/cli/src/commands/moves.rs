@@ -19,13 +19,15 @@ use crate::render::{self, Answer, Style};
 use crate::{confirm, provenance};
 
 pub(super) async fn bootstrap(setup: &Setup, args: BootstrapArgs, style: Style) -> Result<Answer> {
-    let asked = Asked::new(setup, args.common).await?;
+    let mut asked = Asked::new(setup, args.common).await?;
+    asked.terms.order = args.order;
     let source = args.source.map(ReleaseExpression::try_from).transpose()?;
     asked.run(Operation::Bootstrap(BootstrapOptions { source, ..BootstrapOptions::default() }), style).await
 }
 
 pub(super) async fn promote(setup: &Setup, args: PromoteArgs, style: Style) -> Result<Answer> {
-    let asked = Asked::new(setup, args.common).await?;
+    let mut asked = Asked::new(setup, args.common).await?;
+    asked.terms.order = args.order;
     asked.run(Operation::Promote(args.source.parse()?), style).await
 }
 

@@ -142,13 +142,10 @@ pub(super) fn guardrails() -> Vec<(String, GuardrailInfo)> {
 
 /// Guardrails that no policy has yet. A file may configure them, and `tagwarden config validate` says that they do not
 /// judge.
-fn known_by_name() -> [(String, GuardrailInfo); 2] {
-    let (ops, overridable): (&[Op], &[Op]) = (&[Op::Promote], &[Op::Promote]);
-    let refuses_if = "the target is older than the live release, by `[order]`";
-    let forward = GuardrailInfo { refuses_if, mode: Mode::Warn, ops, overridable, ..GuardrailInfo::default() };
+fn known_by_name() -> [(String, GuardrailInfo); 1] {
     let refuses_if = "a rollback left the target when it was live here the last time";
-    let rolled_back = GuardrailInfo { refuses_if, overridable, ..GuardrailInfo::default() };
-    [("forward-only".to_owned(), forward), ("not-rolled-back".to_owned(), rolled_back)]
+    let rolled_back = GuardrailInfo { refuses_if, overridable: &[Op::Promote], ..GuardrailInfo::default() };
+    [("not-rolled-back".to_owned(), rolled_back)]
 }
 
 /// The names of the guardrails that can be overridden in some operation.

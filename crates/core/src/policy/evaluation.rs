@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::facts::Facts;
+use super::forward::ForwardOnly;
 use super::guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
 use super::mode::{GuardrailUse, Mode};
 use super::order::Order;
@@ -52,8 +53,8 @@ impl Policy {
         Policy { name, guardrails, uses, overrides, order: None, pipeline: None }
     }
 
-    /// The six built-in guardrails: provenance complete, target readable, parts present, expected state, no hold,
-    /// promotion order.
+    /// The built-in guardrails: provenance complete, target readable, parts present, expected state, no hold, promotion
+    /// order, forward only.
     pub fn standard() -> Policy {
         let guardrails: Vec<Arc<dyn Guardrail>> = vec![
             Arc::new(ProvenanceComplete),
@@ -62,6 +63,7 @@ impl Policy {
             Arc::new(ExpectedState),
             Arc::new(NoHold),
             Arc::new(PromotionOrder),
+            Arc::new(ForwardOnly),
         ];
         Policy::of(Line::lossy("standard"), guardrails)
     }
@@ -217,7 +219,7 @@ impl Policy {
         }
         let finding = judged(guardrail, facts);
         match mode {
-            Mode::Warn if finding.refuses() => finding.into_warning("the policy only warns"),
+            Mode::Warn if finding.refuses() && !finding.in_every_mode => finding.into_warning("the policy only warns"),
             _ => finding,
         }
     }

@@ -4,8 +4,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::order::Order;
 use crate::error::{Error, Result};
-use crate::log::{ActiveHold, ChannelState, Op, Source, TargetManifest, UpstreamLog};
+use crate::log::{ActiveHold, ChannelState, Op, ReleaseOrder, Source, TargetManifest, UpstreamLog};
 use crate::value::{Channel, Digest, Line, Provenance, Tag, Timestamp};
 
 /// The facts that guardrails judge. Fields may be added: build it with [`Facts::new`], then set the facts that are
@@ -62,6 +63,15 @@ pub struct Facts {
     pub upstream: Option<Upstream>,
     /// The target's history in this channel: live now, earlier, or never.
     pub here: LiveHistory,
+    /// The order of releases, as the policy sets it; none if it sets none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
+    /// The target's place among the releases; none if it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<ReleaseOrder>,
+    /// The last committed move; none if there is none, or if releases have no order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live_move: Option<LiveMove>,
     /// The time of the judgement.
     pub at: Timestamp,
 }
@@ -87,6 +97,9 @@ impl Facts {
             binding_policy: state.policy.filter(|policy| policy.binding).map(|policy| policy.digest),
             upstream: None,
             here: LiveHistory::Never,
+            order: None,
+            place: None,
+            live_move: None,
             at,
         }
     }
@@ -175,4 +188,16 @@ pub struct Upstream {
     pub live: Option<Digest>,
     /// The target's history in its channel: live now, earlier, or never.
     pub passage: LiveHistory,
+}
+
+/// The last committed move of a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct LiveMove {
+    /// The position of its intent in the log.
+    pub seq: u64,
+    /// The place of its release among the others; none if it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<ReleaseOrder>,
+    /// The actor and the pipeline run.
+    pub provenance: Provenance,
 }

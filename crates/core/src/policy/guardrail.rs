@@ -54,13 +54,16 @@ pub struct Finding {
     /// Tells if the same move may pass later; only in a refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+    /// True if it refuses also in the mode `warn`.
+    #[serde(skip)]
+    pub(super) in_every_mode: bool,
 }
 
 impl Finding {
     /// A pass: the guardrail has nothing against the move.
     pub fn pass(guardrail: &str, why: impl AsRef<str>) -> Finding {
         let (guardrail, why) = (Line::lossy(guardrail), Line::lossy(why));
-        Finding { guardrail, verdict: Verdict::Pass, code: None, why, retry: None }
+        Finding { guardrail, verdict: Verdict::Pass, code: None, why, retry: None, in_every_mode: false }
     }
 
     /// A warning: it does not stop the move.
@@ -78,6 +81,11 @@ impl Finding {
     #[must_use]
     pub fn later(self) -> Finding {
         Finding { retry: Some(Retry::Later), ..self }
+    }
+
+    /// The same refusal, which the mode `warn` does not turn into a warning.
+    pub(super) fn in_every_mode(self) -> Finding {
+        Finding { in_every_mode: true, ..self }
     }
 
     /// The same finding as a warning, with a note why it does not stop the move.
@@ -108,7 +116,7 @@ impl fmt::Display for Finding {
 impl From<Finding> for RecordedFinding {
     /// The finding as the log records it.
     fn from(finding: Finding) -> RecordedFinding {
-        let Finding { guardrail, verdict, code, why, retry: _ } = finding;
+        let Finding { guardrail, verdict, code, why, .. } = finding;
         RecordedFinding { guardrail, verdict, code, why }
     }
 }

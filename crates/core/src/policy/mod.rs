@@ -5,6 +5,7 @@
 
 mod evaluation;
 mod facts;
+mod forward;
 mod guardrail;
 mod mode;
 mod order;
@@ -13,7 +14,8 @@ mod parts;
 mod refusal;
 
 pub use evaluation::{Policy, PolicyEvaluation};
-pub use facts::{ExpectedDigest, Facts, LiveHistory, Tagged, Upstream};
+pub use facts::{ExpectedDigest, Facts, LiveHistory, LiveMove, Tagged, Upstream};
+pub use forward::ForwardOnly;
 pub use guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
 pub use mode::{GuardrailInfo, GuardrailUse, Mode};
 pub use order::{Order, OrderBy};

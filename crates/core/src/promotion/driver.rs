@@ -4,9 +4,12 @@ use std::sync::Weak;
 
 use super::effects::Effects;
 use super::machine::{AppendEnd, Ask, Change, Effect, Input, Moving, Next};
+use super::naming::NamedSource;
 use super::request::{MoveOptions, Operation};
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Body, Decision, Intent, PolicyEntry, RecordedPolicy, Source, TargetManifest, UpstreamLog};
+use crate::log::{
+    Body, Decision, Intent, MoveRecord, PolicyEntry, RecordedPolicy, ReleaseOrder, Source, TargetManifest, UpstreamLog,
+};
 use crate::policy::Finding;
 use crate::registry::Manifest;
 use crate::value::{Line, Provenance, ReleaseLabel};
@@ -17,7 +20,7 @@ pub(super) struct Run {
     pub(super) effects: Effects,
     pub(super) operation: Operation,
     /// The source that the request names; none if the operation has none.
-    pub(super) source: Option<Source>,
+    pub(super) named: Option<NamedSource>,
     pub(super) terms: MoveOptions,
     pub(super) ask: Ask,
     pub(super) moving: Moving,
@@ -31,6 +34,8 @@ pub(super) struct Run {
     pub(super) warnings: Vec<Finding>,
     /// The release's label.
     pub(super) label: Option<ReleaseLabel>,
+    /// The release's place among the others.
+    pub(super) place: Option<ReleaseOrder>,
     /// The error of a refusal that the machine knows only as such: by the policy, or because the ledger is behind.
     pub(super) refusal: Option<Error>,
 }
@@ -112,8 +117,18 @@ impl Run {
         Ok(Input::Appended(appended))
     }
 
+    /// The source that the request names; none if the operation has none.
+    pub(super) fn source(&self) -> Option<&Source> {
+        self.named.as_ref().map(|named| &named.source)
+    }
+
+    /// The move that a past release was named by.
+    pub(super) fn past(&self) -> Option<&MoveRecord> {
+        self.named.as_ref()?.past.as_ref().map(|(_, _, event)| &**event)
+    }
+
     fn intent(&self, change: Change) -> Result<Intent> {
-        let Run { effects: Effects { channel, worker, manifests, .. }, operation, source, terms, ask, .. } = self;
+        let Run { effects: Effects { channel, worker, manifests, .. }, operation, terms, ask, .. } = self;
         let (Some(decision), Some(manifest)) = (&self.decision, manifests.get(&change.target)) else {
             return Err(Error::new(ErrorKind::InternalFault, "a move began that was not judged"));
         };
@@ -128,11 +143,11 @@ impl Run {
             request: ask.request,
             previous: change.previous,
             target: target_of(manifest),
-            source: source.clone().unwrap_or(Source::Reference(own)),
+            source: self.source().cloned().unwrap_or(Source::Reference(own)),
             provenance: Provenance { release: self.label.clone(), ..terms.provenance.clone() },
             reason: terms.reason.clone(),
             expected: terms.recorded_expected(),
-            order: None,
+            order: self.place.clone(),
             upstream: self.upstream.clone(),
             decision: Decision { overrides: terms.override_notes(), ..decision.clone() },
             replaced: change.replaced,

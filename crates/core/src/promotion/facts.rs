@@ -25,8 +25,10 @@ impl Run {
     /// Gathers the facts of a change and has the policy judge them. `lagging` is true if the tag was read at another
     /// value than the live digest, and lag explains it.
     pub(super) async fn judge(&mut self, read: TagRead, lagging: bool, change: Change) -> Result<PolicyEvaluation> {
-        self.label = self.release_label(change.target).await?;
+        let origin = self.origin(change.target).await?;
+        self.label = self.release_label(origin.as_deref());
         let manifest = self.target(change.target).await?;
+        self.place = self.place(change.op, origin.as_deref(), manifest.as_ref())?;
         let Run { effects, operation, terms, .. } = &*self;
         let (inner, channel, state) = (&effects.inner, &effects.channel, &effects.state);
         let here = passage(&mut *inner.refreshed(channel).await?, &change.target).await?;
@@ -42,7 +44,7 @@ impl Run {
         }
         let mut facts = Facts::new(op, state, terms.provenance.clone(), inner.clock.now());
         facts.observed = if lagging || read.hidden { state.live } else { read.value };
-        facts.source = self.source.clone();
+        facts.source = self.source().cloned();
         if let (Some(tag), Some(Source::Reference(_))) = (&terms.tag, &facts.source) {
             let answered = inner.registry.resolve(channel.repository(), tag).await?;
             facts.tagged = Some(Tagged { tag: tag.clone(), answered });
@@ -53,6 +55,9 @@ impl Run {
         facts.expected = terms.expected;
         facts.here = here;
         facts.upstream = self.before(op, &change.target).await?;
+        facts.order = inner.policy.order();
+        facts.place = self.place.clone();
+        facts.live_move = self.live_move().await?;
         let mut judgement = inner.policy.judge(&facts).overriding(&terms.overrides);
         self.upstream = facts.upstream.map(|upstream| upstream.log).into_iter().collect();
         judgement.findings.extend(self.warnings.clone());

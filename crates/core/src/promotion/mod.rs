@@ -12,6 +12,7 @@ mod inner;
 mod machine;
 mod move_request;
 mod naming;
+mod order;
 mod parts;
 mod past;
 mod pins;

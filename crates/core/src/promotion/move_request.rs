@@ -117,6 +117,11 @@ impl<'a, O> MoveRequest<'a, O> {
         self.set(guardrail, |_, options, guardrail| _ = options.overrides.insert(guardrail))
     }
 
+    /// With the release's value in the order of releases ([`MoveOptions`](MoveOptions#structfield.order)).
+    pub fn order(self, value: impl TryInto<Line, Error: Into<Error>>) -> Self {
+        self.set(value, |_, options, value| options.order = Some(value))
+    }
+
     /// With another reaction to a move that comes first.
     pub fn on_conflict(self, on_conflict: OnConflict) -> Self {
         self.set(on_conflict, |_, options, on_conflict| options.on_conflict = on_conflict)

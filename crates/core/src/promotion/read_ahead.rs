@@ -21,7 +21,7 @@ impl Run {
         inner: &Arc<Inner>,
         channel: &Channel,
         operation: Operation,
-        source: Option<NamedSource>,
+        named: Option<NamedSource>,
         terms: MoveOptions,
     ) -> Result<Run> {
         let (op, want, on_conflict) = (operation.op(), operation.want(None), terms.on_conflict);
@@ -29,17 +29,17 @@ impl Run {
             Some(key) => (key.clone(), Key::Given),
             None => (format!("auto-{}", Uuid::now_v7()).parse()?, Key::Random),
         };
-        let request = operation.request(channel, source.as_ref(), &terms)?;
-        let source = source.map(|named| named.source);
+        let request = operation.request(channel, named.as_ref(), &terms)?;
         let ask = Ask { op, want, key, key_from, request, on_conflict };
         let (provenance, takeover) = (terms.provenance.clone(), op.into());
         let author = Author { provenance, takeover, ask: Some(ask.clone()) };
         let effects = Effects::new(inner, channel, terms.timeout, author)?;
         let (moving, first) = Moving::start(ask.clone(), effects.worker.clone(), effects.inner.now());
         let (next, upstream, warnings) = (Next::Do(first), Vec::new(), Vec::new());
-        let (decision, label, refusal) = (None, None, None);
-        let mut run =
-            Run { effects, operation, source, terms, ask, moving, next, decision, upstream, warnings, label, refusal };
+        let (decision, label, place, refusal) = (None, None, None, None);
+        let mut run = Run {
+            effects, operation, named, terms, ask, moving, next, decision, upstream, warnings, label, place, refusal,
+        };
         let target = run.read_ahead().await?;
         run.ask.want = run.operation.want(target);
         (run.moving, _) = Moving::start(run.ask.clone(), run.effects.worker.clone(), run.effects.inner.now());
@@ -53,7 +53,7 @@ impl Run {
             Operation::Rollback(Some(target)) => {
                 Some(Source::Reference(channel.repository().digest(self.rollback_digest(&target).await?)))
             }
-            _ => self.source.clone(),
+            _ => self.source().cloned(),
         };
         let effects = &self.effects;
         let log = async {

@@ -6,7 +6,7 @@ use super::inner::Inner;
 use super::past::committed;
 use super::request::stays_in;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Body, Entry, MoveRecord, Source};
+use crate::log::{Body, Entry, Intent, MoveRecord, Source};
 use crate::policy::Finding;
 use crate::value::{Channel, Digest, ReleaseExpression, ReleaseLabel, ReleaseName, Tag, Target};
 
@@ -73,26 +73,37 @@ impl Run {
         Ok(Some(digest))
     }
 
-    /// The label of the release that this move brings: the label that was given; else the source's tag; else the label
-    /// of the move that made the digest live, on the source channel or here.
-    pub(super) async fn release_label(&self, digest: Digest) -> Result<Option<ReleaseLabel>> {
-        if let Some(label) = &self.terms.provenance.release {
-            return Ok(Some(label.clone()));
+    /// The intent that made a digest live: the move that a past release was named by; else the one on the source channel;
+    /// without one, here. None if the source is a tag, or if no move did.
+    pub(super) async fn origin(&self, digest: Digest) -> Result<Option<Box<Intent>>> {
+        if let Some(past) = self.past() {
+            return Ok(Some(past.intent.clone()));
         }
-        let channel = match &self.source {
+        let channel = match self.source() {
             Some(Source::Channel(channel)) => channel,
-            Some(Source::Reference(reference)) => match reference.target() {
-                Target::Tag(tag) => return Ok(tag.as_str().parse().ok()),
-                Target::Digest(_) => &self.effects.channel,
-            },
-            None => &self.effects.channel,
+            Some(Source::Reference(reference)) if matches!(reference.target(), Target::Tag(_)) => return Ok(None),
+            _ => &self.effects.channel,
         };
         let mut journal = self.effects.inner.journal(channel).lock_owned().await;
         let Some(seq) = journal.made_live(&digest).await? else { return Ok(None) };
         Ok(match journal.read(seq, 1).await?.pop() {
-            Some(Entry { body: Body::Intent(intent), .. }) => intent.provenance.release.clone(),
+            Some(Entry { body: Body::Intent(intent), .. }) => Some(intent),
             _ => None,
         })
+    }
+
+    /// The label of the release that this move brings: the label that was given; else the source's tag; else the label
+    /// of the move that made the digest live, on the source channel or here.
+    pub(super) fn release_label(&self, origin: Option<&Intent>) -> Option<ReleaseLabel> {
+        let given = self.terms.provenance.release.clone();
+        let tag = || match self.source()? {
+            Source::Reference(reference) => match reference.target() {
+                Target::Tag(tag) => tag.as_str().parse().ok(),
+                Target::Digest(_) => None,
+            },
+            Source::Channel(_) => None,
+        };
+        given.or_else(tag).or_else(|| origin?.provenance.release.clone())
     }
 }
 

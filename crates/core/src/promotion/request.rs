@@ -8,7 +8,7 @@ use serde_json::json;
 use super::machine::{OnConflict, Want};
 use super::naming::NamedSource;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::{Expected, Op, Predecessor, RecordedOverride, Source, canonical};
+use crate::log::{Expected, Op, Predecessor, RecordedOverride, canonical};
 use crate::policy::{ExpectedDigest, Policy};
 use crate::value::{Channel, Digest, IdempotencyKey, Line, Provenance, ReleaseExpression, Repository, Tag};
 
@@ -76,6 +76,10 @@ pub struct MoveOptions<P = Provenance> {
     /// in the source, if there is one. It is the release's label, unless the provenance has one. The move warns (TARGET_TAG_DIFFERS) if the tag points
     /// at another digest.
     pub tag: Option<Tag>,
+    /// The release's value in the order of releases, of the policy's kind ([`Order::value`](crate::policy::Order::value));
+    /// only in a promotion and a bootstrap. By default it is that of the source channel's log, else it is read from the
+    /// source tag or the annotations of the release.
+    pub order: Option<Line>,
 }
 
 impl<P> MoveOptions<P> {
@@ -90,14 +94,24 @@ impl<P> MoveOptions<P> {
             on_conflict: OnConflict::Wait,
             timeout: MoveOptions::TIMEOUT,
             tag: None,
+            order: None,
         }
     }
 
     /// The same options with another provenance.
     pub(super) fn with_provenance<Q>(self, provenance: Q) -> MoveOptions<Q> {
-        let MoveOptions { provenance: _, idempotency_key, reason, expected, overrides, on_conflict, timeout, tag } =
-            self;
-        MoveOptions { provenance, idempotency_key, reason, expected, overrides, on_conflict, timeout, tag }
+        let MoveOptions {
+            provenance: _,
+            idempotency_key,
+            reason,
+            expected,
+            overrides,
+            on_conflict,
+            timeout,
+            tag,
+            order,
+        } = self;
+        MoveOptions { provenance, idempotency_key, reason, expected, overrides, on_conflict, timeout, tag, order }
     }
 }
 
@@ -110,8 +124,7 @@ impl MoveOptions {
     pub(super) fn of_source(mut self, source: Option<&NamedSource>) -> MoveOptions {
         self.tag = self.tag.take().or_else(|| source?.tag.clone());
         let by_tag = || self.tag.as_ref()?.as_str().parse().ok();
-        let by_past = || source?.past.as_ref()?.2.intent.provenance.release.clone();
-        self.provenance.release = self.provenance.release.take().or_else(by_tag).or_else(by_past);
+        self.provenance.release = self.provenance.release.take().or_else(by_tag);
         self
     }
 
@@ -181,6 +194,7 @@ impl Operation {
             "to": to,
             "expected": terms.recorded_expected(),
             "override": (!terms.overrides.is_empty()).then_some(&terms.overrides),
+            "order": terms.order,
             "predecessor": self.predecessor(),
         });
         // An argument that was not given is no part of the request.
@@ -190,8 +204,8 @@ impl Operation {
         Ok(Digest::of(&canonical(&request)?))
     }
 
-    /// VALUE_INVALID if a reason is needed and there is none, if a guardrail cannot be overridden here, or if the source
-    /// is of another repository.
+    /// VALUE_INVALID if a reason is needed and there is none, if a guardrail cannot be overridden here, if the order's
+    /// value is invalid or not expected, or if the source is of another repository.
     pub(super) fn check(
         &self,
         channel: &Channel,
@@ -216,6 +230,12 @@ impl Operation {
         };
         if let (Some(what), None) = (needs_reason, &terms.reason) {
             return Err(Error::new(ErrorKind::ValueInvalid, format!("{what} needs a reason")));
+        }
+        let brings = matches!(self, Operation::Promote(_) | Operation::Bootstrap(_));
+        if terms.given_place(policy.order())?.is_some() && !brings {
+            let message =
+                format!("order: a {} brings no release; it copies the value that the log has", self.op().as_str());
+            return Err(Error::new(ErrorKind::ValueInvalid, message).with_context("channel", channel));
         }
         source.map_or(Ok(()), |named| stays_in(channel, named.source.repository()))
     }

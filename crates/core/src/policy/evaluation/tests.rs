@@ -44,7 +44,15 @@ fn a_decision_holds_every_finding_in_order() {
     let names: Vec<_> = decision.findings.iter().map(|finding| finding.guardrail.to_string()).collect();
     assert_eq!(
         names,
-        ["provenance-complete", "target-readable", "parts-present", "expected-state", "no-hold", "promotion-order"]
+        [
+            "provenance-complete",
+            "target-readable",
+            "parts-present",
+            "expected-state",
+            "no-hold",
+            "promotion-order",
+            "forward-only"
+        ]
     );
     assert_eq!(decision.policy, Policy::standard().note());
 }
@@ -100,10 +108,11 @@ fn the_pipeline_is_part_of_the_policy() {
 }
 
 #[test]
-fn text_of_the_standard_policy_has_names_alone() {
+fn text_of_the_standard_policy_has_names_and_the_mode_that_only_warns() {
     let names =
         ["provenance-complete", "target-readable", "parts-present", "expected-state", "no-hold", "promotion-order"];
-    let guardrails = names.map(|name| format!(r#"{{"name":"{name}"}}"#)).join(",");
+    let mut guardrails = names.map(|name| format!(r#"{{"name":"{name}"}}"#)).join(",");
+    guardrails.push_str(r#",{"mode":"warn","name":"forward-only"}"#);
     assert_eq!(Policy::standard().text(), format!(r#"{{"guardrails":[{guardrails}],"name":"standard"}}"#));
 }
 
