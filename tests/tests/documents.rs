@@ -46,6 +46,7 @@ fn finding_table_has_every_code() {
     for file in [
         "core/src/policy/guardrail.rs",
         "core/src/policy/forward.rs",
+        "core/src/policy/rolled_back.rs",
         "core/src/policy/parts.rs",
         "core/src/policy/evaluation.rs",
         "core/src/policy/refusal.rs",

@@ -38,7 +38,9 @@ async fn examples_promote_roll_back_and_refuse() {
     let forth = rollback::rollback(ledger, &prod, Some("1.4.2")).await.unwrap();
     assert_eq!(forth.digest, second);
 
-    let release = format!("{repository}:1.4.1");
+    // Both rollbacks left their release, so the next promotion brings another one.
+    push("1.4.3", 3);
+    let release = format!("{repository}:1.4.3");
     let refused = custom_guardrail::promote(ledger, &prod, &release, OfficeHours { until: 0 }).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::PolicyRefused);
     assert!(refused.message().contains("office-hours"), "{refused}");

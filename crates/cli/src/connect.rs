@@ -48,7 +48,7 @@ impl Setup {
         self.ledger_url()?.open(OpenMode::Read).await
     }
 
-    /// A promoter that moves this channel, under the policy of its environment.
+    /// A promoter that moves this channel, under the policy of its environment and with its step after a rollback.
     pub(crate) fn promoter_of(
         &self,
         channel: &Channel,
@@ -56,7 +56,8 @@ impl Setup {
         ledger: Arc<dyn Ledger>,
         times: Times,
     ) -> Result<Promoter> {
-        self.promoter(registry, ledger, times)?.to_builder().policy(self.config.policy(channel)).build()
+        let promoter = self.promoter(registry, ledger, times)?.to_builder().policy(self.config.policy(channel));
+        promoter.after_rollback(self.config.after_rollback(channel)).build()
     }
 
     /// A promoter that moves no channel.

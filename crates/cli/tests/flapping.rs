@@ -53,7 +53,9 @@ impl Flapping {
     fn promotes(&self, release: &str) {
         // By digest: a read of a release's tag may lag as well.
         let digest = self.world.digest(release);
-        self.moves("promote", &["--source", &digest.to_string()], digest);
+        // A release that was rolled back comes again on purpose.
+        let again = ["--override", "not-rolled-back", "--reason", "again"];
+        self.moves("promote", &[&["--source", &digest.to_string()][..], &again].concat(), digest);
     }
 
     fn rolls_back(&self, args: &[&str], to: &str) {

@@ -16,7 +16,7 @@ use tagwarden_testing::MemoryRegistry;
 
 use super::backend::{Place, open};
 use super::gate::{Gate, What};
-use super::world::{TIMEOUT, a_hold, key, tag, text, who};
+use super::world::{TIMEOUT, a_hold, key, tag, terms, text, who};
 
 const WORK: &str = "TAGWARDEN_TEST_WORK";
 
@@ -91,13 +91,18 @@ async fn die(repository: &Repository, ledger: Arc<dyn Ledger>, rest: &str) {
 }
 
 pub async fn promote(promoter: &Promoter, repository: &Repository) -> tagwarden::Result<tagwarden::Receipt> {
+    promote_with(promoter, repository, terms()).await
+}
+
+/// The same, with these options.
+pub async fn promote_with(
+    promoter: &Promoter,
+    repository: &Repository,
+    terms: MoveOptions,
+) -> tagwarden::Result<tagwarden::Receipt> {
     // An append of a killed process may become visible only with the next append. Requeue waits for such a move.
-    let terms = MoveOptions {
-        idempotency_key: Some(key("ci-7")),
-        on_conflict: OnConflict::Requeue,
-        timeout: TIMEOUT,
-        ..MoveOptions::new(who())
-    };
+    let (idempotency_key, on_conflict) = (Some(key("ci-7")), OnConflict::Requeue);
+    let terms = MoveOptions { idempotency_key, on_conflict, ..terms };
     promoter.promote(&prod(repository), release(repository, "1.1")).options(terms).await
 }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tagwarden::drift::{Drift, Landing};
+use tagwarden::log::Status;
 use tagwarden::promotion::RecoveryMode;
 use tagwarden_testing::InjectedFault;
 use tagwarden_tests::verify_ledgers;
 
 use super::backend::{Backend, Place, on, paused};
 use super::gate::{Port, What};
-use super::world::{JOBS, Job, TIMEOUT, World, calls, points, who};
+use super::world::{JOBS, Job, TIMEOUT, World, assert_no_return, calls, on_purpose, points, terms, who};
 
 /// The point of a worker's death at a call, and the fate of its put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,9 +115,16 @@ async fn die(
         assert_eq!((after.live, world.observed()), (before.0.live, observed), "{what}: given up");
     }
 
-    // The pipeline runs again with its key: the channel is at its target, and it was moved once.
+    // The pipeline runs again with its key: the channel is at its target, and it was moved once. What was aborted on
+    // purpose is refused first.
     let again = if job == Job::Recover { Job::Promote } else { job };
-    world.run(&other, again).await.unwrap_or_else(|error| panic!("{what}: again: {error}"));
+    let aborted = how == RecoveryMode::Abort && after.closed.is_some_and(|closed| closed.status == Status::Aborted);
+    let mut options = terms();
+    if aborted && matches!(again, Job::BootstrapFrom | Job::BootstrapAsIs | Job::Promote) {
+        assert_no_return(world.run(&other, again).await, &what);
+        options = on_purpose(options);
+    }
+    world.run_with(&other, again, options).await.unwrap_or_else(|error| panic!("{what}: again: {error}"));
     assert_eq!(world.state().await.live, Some(world.goal(job)), "{what}");
     world.at_rest(&what).await;
     world.export(&logs.join(format!("{job:?}-{at}-{death:?}-{how:?}.jsonl"))).await;

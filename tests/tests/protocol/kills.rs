@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use tagwarden::log::Status;
 use tagwarden::promotion::RecoveryMode;
 use tagwarden_testing::RegistryServer;
 use tagwarden_tests::verify_ledgers;
 
 use super::backend::{Backend, Place, export, on, real_time};
-use super::child::{bootstrap, oci, prod, promote, promoter, push_releases, start};
+use super::child::{bootstrap, oci, prod, promote, promote_with, promoter, push_releases, start};
 use super::gate::{Call, Gate};
-use super::world::{TIMEOUT, tag, who};
+use super::world::{TIMEOUT, assert_no_return, on_purpose, tag, terms, who};
 
 async fn killed_at_any_call(place: &Place) {
     let server = RegistryServer::start().await.unwrap();
@@ -48,7 +49,15 @@ async fn killed_at_any_call(place: &Place) {
                 let state = other.state(&channel).await.unwrap();
                 let observed = server.memory().peek(&repository, channel.tag());
                 assert_eq!((state.open, state.live), (None, observed), "{name}");
-                promote(&other, &repository).await.unwrap_or_else(|error| panic!("{name}: again: {error}"));
+                let aborted =
+                    how == RecoveryMode::Abort && state.closed.is_some_and(|closed| closed.status == Status::Aborted);
+                let mut options = terms();
+                if aborted {
+                    assert_no_return(promote(&other, &repository).await, &name);
+                    options = on_purpose(options);
+                }
+                let again = promote_with(&other, &repository, options).await;
+                again.unwrap_or_else(|error| panic!("{name}: again: {error}"));
                 assert_eq!(other.verify(&channel).await.unwrap().defect, None, "{name}");
                 let wanted = server.memory().peek(&repository, &tag("1.1"));
                 assert_eq!(server.memory().peek(&repository, channel.tag()), wanted, "{name}");

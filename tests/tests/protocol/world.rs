@@ -8,6 +8,7 @@ use std::time::Duration;
 use tagwarden::drift::Drift;
 use tagwarden::ledger::Ledger;
 use tagwarden::log::{ChannelState, Hold, HoldScope, Source};
+use tagwarden::policy::Refusal;
 use tagwarden::promotion::{RecoveryMode, RecoveryResult};
 use tagwarden::registry::Registry;
 use tagwarden::{Channel, Digest, IdempotencyKey, Line, MoveOptions, Promoter, Provenance, Receipt, Result, Tag};
@@ -70,6 +71,20 @@ pub fn a_hold(reason: &str) -> Hold {
 
 pub fn terms() -> MoveOptions {
     MoveOptions { timeout: TIMEOUT, ..MoveOptions::new(who()) }
+}
+
+/// The options of a promotion of a release whose promotion was aborted before.
+pub fn on_purpose(terms: MoveOptions) -> MoveOptions {
+    let overrides = [text("not-rolled-back")].into();
+    MoveOptions { overrides, reason: Some(text("it was not the release")), ..terms }
+}
+
+/// *no-return*: asserts that a retry of an aborted promotion was refused, and by that rule alone.
+pub fn assert_no_return(retried: Result<impl std::fmt::Debug>, what: &str) {
+    let error = retried.expect_err(what);
+    let refusal: &Refusal = error.source_as().unwrap_or_else(|| panic!("{what}: {error}"));
+    let codes: Vec<_> = refusal.refusals().map(|finding| finding.code().unwrap_or_default()).collect();
+    assert_eq!(codes, ["ROLLED_BACK"], "{what}");
 }
 
 impl<'a> World<'a> {
@@ -171,7 +186,12 @@ impl<'a> World<'a> {
 
     /// Does the job, always with the same key.
     pub async fn run(&self, promoter: &Promoter, job: Job) -> Result<Option<Receipt>> {
-        let terms = MoveOptions { idempotency_key: Some(key("the-job")), ..terms() };
+        self.run_with(promoter, job, terms()).await
+    }
+
+    /// The same, with these options.
+    pub async fn run_with(&self, promoter: &Promoter, job: Job, terms: MoveOptions) -> Result<Option<Receipt>> {
+        let terms = MoveOptions { idempotency_key: Some(key("the-job")), ..terms };
         let prod = &self.prod;
         let moved = match job {
             Job::BootstrapFrom => promoter.bootstrap(prod).source(self.release("1.0")).options(terms).await,

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tagwarden::config::{AfterRollback, Config, Draft, EnvironmentConfig};
+use tagwarden::config::{Config, Draft, EnvironmentConfig};
 use tagwarden::log::Op;
 use tagwarden::policy::{Guardrail, Mode, OrderBy, OverrideRule};
+use tagwarden::promotion::AfterRollback;
 use tagwarden::{Result, human_duration};
 
 use super::{Answer, Fields, Style, shown};
@@ -80,14 +81,9 @@ fn words(config: &Config, environment: &EnvironmentConfig, style: Style) -> Stri
     for guardrail in policy.guardrails() {
         fields = fields.line(judging(environment, &**guardrail, style));
     }
-    for (name, used) in environment.not_judging() {
-        let mode = used.mode.map_or("", Mode::as_str);
-        let absent = style.bad("absent   ");
-        fields = fields.line(format!("  {absent} {name} (configured as {mode}): not in this version"));
-    }
     fields = fields.maybe("override", overrides(policy.overrides()));
     if environment.after_rollback == AfterRollback::Hold {
-        fields = fields.field("rollback", "a hold of promotions follows each one (not in this version)");
+        fields = fields.field("rollback", "each one first appends a hold of promotions");
     }
     fields.text()
 }
@@ -132,14 +128,12 @@ fn described(environment: &EnvironmentConfig) -> Value {
             json!({ "name": guardrail.name(), "mode": mode, "ops": ops })
         })
         .collect();
-    let absent: Vec<_> = environment.not_judging().map(|(name, _)| name).collect();
     json!({
         "environment": environment.environment,
         "channel": environment.channel,
         "policy": policy.note(),
         "text": policy.text(),
         "guardrails": guardrails,
-        "not_judging": absent,
         "override": policy.overrides(),
         "after_rollback": environment.after_rollback,
     })

@@ -35,6 +35,10 @@ pub(crate) fn receipt(receipt: &Receipt, style: Style) -> Result<Answer> {
     if let Some(event) = &receipt.r#move {
         fields = told(fields, event);
     }
+    if let Some(hold) = receipt.hold {
+        let ends = format!("promotions, until it is ended: tagwarden unhold {channel} {hold} --reason …");
+        fields = fields.line(format!("  {} {}", style.doubtful("hold     "), shown(&ends)));
+    }
     fields = findings(fields, receipt.findings(), style);
     fields = warnings(fields, &receipt.warnings, style);
     Answer::done(receipt, fields.text())

@@ -7,6 +7,7 @@ use super::source::Item;
 use crate::error::Result;
 use crate::log::Op;
 use crate::policy::{GuardrailInfo, GuardrailUse, Mode, OverrideRule, Policy};
+use crate::promotion::AfterRollback;
 use crate::value::{AsWritten, Channel, Environment, Line};
 
 /// One environment of the pipeline: its channel, and the policy of its moves.
@@ -20,31 +21,13 @@ pub struct EnvironmentConfig {
     /// The policy of its moves, with the pipeline and the order of releases. It has the environment's name if the file
     /// has a `[pipeline.policy]` for it; otherwise it is the standard policy.
     pub policy: Policy,
-    /// The guardrails that the file configures, by name. Some of them may not be in the policy: see
-    /// [`not_judging`](EnvironmentConfig::not_judging).
+    /// The guardrails that the file configures, by name.
     pub guardrails: BTreeMap<String, GuardrailUse>,
-    /// The step that follows a committed rollback.
+    /// The step that each rollback takes before it moves the channel.
     pub after_rollback: AfterRollback,
 }
 
-crate::error::words! {
-    /// The step that follows a committed rollback.
-    pub enum AfterRollback {
-        /// No step.
-        Nothing => "none",
-        /// A hold stops promotions until a person ends it.
-        Hold => "hold",
-    }
-}
-
 impl EnvironmentConfig {
-    /// The guardrails that the file configures and this version does not have: it knows only their names.
-    pub fn not_judging(&self) -> impl Iterator<Item = (&str, &GuardrailUse)> {
-        let has = |name: &str| self.policy.guardrails().iter().any(|guardrail| guardrail.name() == name);
-        let configured = self.guardrails.iter().map(|(name, used)| (name.as_str(), used));
-        configured.filter(move |(name, _)| !has(name))
-    }
-
     /// Reads one `[[pipeline]]`. Its policy has no pipeline and no order yet.
     pub(super) fn read(item: Item<'_>) -> Result<EnvironmentConfig> {
         let table = item.table(&keys::stage())?;
@@ -61,9 +44,7 @@ impl EnvironmentConfig {
         for (name, info) in keys::guardrails() {
             let Some(item) = table.get(&name) else { continue };
             let used = used(item, &name, &info)?;
-            if standard.guardrails().iter().any(|guardrail| guardrail.name() == name) {
-                policy = item.with(policy.with_use(&name, used.clone()))?;
-            }
+            policy = item.with(policy.with_use(&name, used.clone()))?;
             guardrails.insert(name, used);
         }
         let after_rollback = match table.get("after-rollback") {

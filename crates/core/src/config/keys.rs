@@ -1,9 +1,8 @@
 //! The keys of the file: the reader refuses every other one, and the JSON Schema is made of them.
 
-use super::environment::AfterRollback;
 use crate::log::Op;
 use crate::policy::{GuardrailInfo, Mode, OrderBy, Policy};
-use crate::promotion::LEDGER_COMPLETE;
+use crate::promotion::{AfterRollback, LEDGER_COMPLETE};
 
 /// One key, with the shape of its value and its meaning for people.
 #[derive(Clone, Debug)]
@@ -127,25 +126,10 @@ pub(super) fn registry() -> Vec<Key> {
     vec![key("settle", DURATION, about)]
 }
 
-/// The guardrails that a file can name: those of the standard policy, and those that this version only knows by name.
+/// The guardrails that a file can name: those of the standard policy.
 pub(super) fn guardrails() -> Vec<(String, GuardrailInfo)> {
     let standard = Policy::standard();
-    let judging = standard.guardrails().iter().map(|guardrail| (guardrail.name().to_owned(), guardrail.info()));
-    let mut all: Vec<_> = judging.collect();
-    for (name, info) in known_by_name() {
-        if all.iter().all(|(known, _)| *known != name) {
-            all.push((name, info));
-        }
-    }
-    all
-}
-
-/// Guardrails that no policy has yet. A file may configure them, and `tagwarden config validate` says that they do not
-/// judge.
-fn known_by_name() -> [(String, GuardrailInfo); 1] {
-    let refuses_if = "a rollback left the target when it was live here the last time";
-    let rolled_back = GuardrailInfo { refuses_if, overridable: &[Op::Promote], ..GuardrailInfo::default() };
-    [("not-rolled-back".to_owned(), rolled_back)]
+    standard.guardrails().iter().map(|guardrail| (guardrail.name().to_owned(), guardrail.info())).collect()
 }
 
 /// The names of the guardrails that can be overridden in some operation.

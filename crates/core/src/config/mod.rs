@@ -40,13 +40,13 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 pub use self::draft::Draft;
-pub use self::environment::{AfterRollback, EnvironmentConfig};
+pub use self::environment::EnvironmentConfig;
 pub use self::schema::schema;
 use self::source::{Item, Name, Source, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::LedgerUrl;
 use crate::policy::{Order, OrderBy, Policy};
-use crate::promotion::{Promoter, PromoterBuilder, Times};
+use crate::promotion::{AfterRollback, Promoter, PromoterBuilder, Times};
 use crate::retention::RetentionRule;
 use crate::value::{Channel, Pipeline, Repository, Stage, parse_duration};
 
@@ -149,10 +149,16 @@ impl Config {
         }
     }
 
-    /// A promoter that moves this channel, to be built with a registry and a ledger: it has the channel's policy, the
-    /// pipeline, and the settle times of registries.
+    /// The step of a channel's rollbacks; none for a channel that is not in the file.
+    pub fn after_rollback(&self, channel: &Channel) -> AfterRollback {
+        self.environment(channel).map_or(AfterRollback::Nothing, |environment| environment.after_rollback)
+    }
+
+    /// A promoter that moves this channel, to be built with a registry and a ledger: it has the channel's policy and
+    /// its step after a rollback, the pipeline, and the settle times of registries.
     pub fn promoter(&self, channel: &Channel) -> Result<PromoterBuilder> {
         let builder = Promoter::builder().policy(self.policy(channel)).times(self.times(Times::default())?);
+        let builder = builder.after_rollback(self.after_rollback(channel));
         Ok(match &self.pipeline {
             Some(pipeline) => builder.pipeline(pipeline.clone()),
             None => builder,

@@ -214,17 +214,6 @@ fn configured_guardrail_refuses_unless_its_mode_says_otherwise() {
 }
 
 #[test]
-fn guardrail_that_is_known_by_name_alone_is_listed_and_not_in_the_policy() {
-    let config = prod("[pipeline.policy]\nforward-only = 'refuse'\nnot-rolled-back = 'warn'\nno-hold = 'refuse'\n");
-    let prod = config.environment(config.channel("prod").unwrap()).unwrap();
-    let judged = |name: &str| prod.policy.guardrails().iter().any(|guardrail| guardrail.name() == name);
-    for name in ["forward-only", "not-rolled-back"] {
-        assert_eq!(prod.not_judging().any(|(other, _)| other == name), !judged(name), "{name}");
-    }
-    assert!(!prod.not_judging().any(|(name, _)| name == "no-hold"));
-}
-
-#[test]
 fn file_is_found_upwards_and_read_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let below = dir.path().join("a/b");

@@ -28,6 +28,8 @@ fn open(op: Op, from: Option<&str>, to: &str, replaced: Option<&str>) -> Channel
         deadlines: Deadlines::default(),
         quiet_ms: 1,
         settle_ms: 1,
+        given_up: None,
+        set: None,
     });
     state
 }

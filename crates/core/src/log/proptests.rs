@@ -49,10 +49,10 @@ pub(crate) fn unhold(hold: u64) -> Body {
     Body::Unhold(Unhold { hold, reason: text("r"), provenance: author() })
 }
 
-/// A takeover of `open` by `owner`.
-pub(crate) fn takeover(open: &OpenMove, owner: Line, deadlines: Deadlines) -> Body {
+/// A takeover of `open` by `owner`, who was asked for `op`.
+pub(crate) fn takeover(open: &OpenMove, op: TakeoverOp, owner: Line, deadlines: Deadlines) -> Body {
     Body::Takeover(Takeover {
-        op: TakeoverOp::Recover,
+        op,
         move_id: open.move_id.clone(),
         intent_seq: open.seq,
         owner,
@@ -96,8 +96,9 @@ pub(crate) fn intent(nth: u64, op: Op, previous: Option<Digest>, target: Digest)
 /// The intent that opens this move in the log of `channel`, judged by `policy`. It is cheap, for the model check.
 pub(crate) fn intent_of(open: OpenMove, channel: &Channel, policy: Digest) -> Body {
     static BASE: LazyLock<Intent> = LazyLock::new(|| intent(0, Op::Promote, None, Digest::of(b"")));
-    let OpenMove { op, move_id, key, request, previous, target, replaced, as_it_is, owner, deadlines, .. } = open;
+    let OpenMove { op, move_id, key, request, previous, target, replaced, as_it_is, owner, deadlines, set, .. } = open;
     let mut intent = Intent { op, move_id, key, request, previous, replaced, owner, deadlines, ..BASE.clone() };
+    intent.set = set.map(|id| MoveSet { id, channels: Vec::new(), on_failure: OnFailure::Restore });
     intent.target.digest = target;
     intent.decision.policy.digest = policy;
     if as_it_is {

@@ -8,6 +8,7 @@
 
 mod hold;
 mod open_move;
+mod rolled_back;
 mod trail;
 mod transitions;
 
@@ -24,6 +25,7 @@ use crate::value::{Channel, Digest, Line, Timestamp};
 
 pub use hold::{ActiveHold, CLOCK_TOLERANCE_MS};
 pub use open_move::{ClosedMove, OpenMove, PossiblyOpen};
+pub use rolled_back::{RolledBack, RolledBackCause};
 pub use trail::{Ended, Mark, MayBe, MayBeCause, Trail};
 
 /// The state of a channel after the entries of its log up to some position.
@@ -43,6 +45,10 @@ pub struct ChannelState {
     pub previous: Option<Digest>,
     /// The operation of the last committed move that changed the live digest.
     pub changed_by: Option<Op>,
+    /// The set of that move, if it was one of a set.
+    pub changed_in: Option<Line>,
+    /// The digests that rollbacks left, and that were not live since; oldest first.
+    pub rolled_back: Vec<RolledBack>,
     /// The open move, if there is one.
     pub open: Option<OpenMove>,
     /// The last move that was closed.
@@ -110,6 +116,8 @@ impl ChannelState {
             live: None,
             previous: None,
             changed_by: None,
+            changed_in: None,
+            rolled_back: Vec::new(),
             open: None,
             closed: None,
             last_intent: None,

@@ -16,6 +16,7 @@ use super::order::Order;
 use super::overrides::OverrideRule;
 use super::parts::PartsPresent;
 use super::refusal::Refusal;
+use super::rolled_back::NotRolledBack;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Decision, Op, RecordedFinding, RecordedPolicy};
 use crate::value::{ActorName, Channel, Digest, Line, Pipeline, Provenance, Timestamp};
@@ -54,7 +55,7 @@ impl Policy {
     }
 
     /// The built-in guardrails: provenance complete, target readable, parts present, expected state, no hold, promotion
-    /// order, forward only.
+    /// order, forward only, not rolled back.
     pub fn standard() -> Policy {
         let guardrails: Vec<Arc<dyn Guardrail>> = vec![
             Arc::new(ProvenanceComplete),
@@ -64,6 +65,7 @@ impl Policy {
             Arc::new(NoHold),
             Arc::new(PromotionOrder),
             Arc::new(ForwardOnly),
+            Arc::new(NotRolledBack),
         ];
         Policy::of(Line::lossy("standard"), guardrails)
     }

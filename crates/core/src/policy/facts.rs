@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::order::Order;
 use crate::error::{Error, Result};
-use crate::log::{ActiveHold, ChannelState, Op, ReleaseOrder, Source, TargetManifest, UpstreamLog};
+use crate::log::{ActiveHold, ChannelState, Op, ReleaseOrder, RolledBackCause, Source, TargetManifest, UpstreamLog};
 use crate::value::{Channel, Digest, Line, Provenance, Tag, Timestamp};
 
 /// The facts that guardrails judge. Fields may be added: build it with [`Facts::new`], then set the facts that are
@@ -72,6 +72,9 @@ pub struct Facts {
     /// The last committed move; none if there is none, or if releases have no order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live_move: Option<LiveMove>,
+    /// The entry by which the target counts as rolled back; none if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_by: Option<LeftBy>,
     /// The time of the judgement.
     pub at: Timestamp,
 }
@@ -100,6 +103,7 @@ impl Facts {
             order: None,
             place: None,
             live_move: None,
+            left_by: None,
             at,
         }
     }
@@ -200,4 +204,18 @@ pub struct LiveMove {
     pub place: Option<ReleaseOrder>,
     /// The actor and the pipeline run.
     pub provenance: Provenance,
+}
+
+/// The rollback that left a digest, or the takeover that aborted its promotion on purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct LeftBy {
+    /// The position of the entry.
+    pub seq: u64,
+    /// Tells which of the two it is.
+    pub cause: RolledBackCause,
+    /// The actor and the pipeline run.
+    pub provenance: Provenance,
+    /// The reason of the rollback, if it had one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Line>,
 }

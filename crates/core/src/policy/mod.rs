@@ -12,9 +12,10 @@ mod order;
 mod overrides;
 mod parts;
 mod refusal;
+mod rolled_back;
 
 pub use evaluation::{Policy, PolicyEvaluation};
-pub use facts::{ExpectedDigest, Facts, LiveHistory, LiveMove, Tagged, Upstream};
+pub use facts::{ExpectedDigest, Facts, LeftBy, LiveHistory, LiveMove, Tagged, Upstream};
 pub use forward::ForwardOnly;
 pub use guardrail::{ExpectedState, Finding, Guardrail, NoHold, PromotionOrder, ProvenanceComplete, TargetReadable};
 pub use mode::{GuardrailInfo, GuardrailUse, Mode};
@@ -22,3 +23,4 @@ pub use order::{Order, OrderBy};
 pub use overrides::OverrideRule;
 pub use parts::PartsPresent;
 pub use refusal::Refusal;
+pub use rolled_back::NotRolledBack;

@@ -97,11 +97,11 @@ mod tests {
         assert_eq!((error.kind(), error.retry()), (ErrorKind::PolicyRefused, Retry::Later));
         assert_eq!(
             error.to_string(),
-            "reg.io/acme/shop:prod: refused by 1 of 7 guardrails: \
+            "reg.io/acme/shop:prod: refused by 1 of 8 guardrails: \
              no-hold: held for promotions by ada until it is ended (hold 9): incident 7"
         );
         let refusal: &Refusal = error.source_as().unwrap();
-        assert_eq!((refusal.findings().len(), refusal.refusals().count()), (7, 1));
+        assert_eq!((refusal.findings().len(), refusal.refusals().count()), (8, 1));
         assert_eq!(refusal.refusals().next().unwrap().code(), Some("CHANNEL_HELD"));
     }
 
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!((error.kind(), error.retry()), (ErrorKind::PolicyRefused, Retry::Never));
         assert_eq!(
             error.to_string(),
-            "reg.io/acme/shop:prod: refused by 2 of 7 guardrails: \
+            "reg.io/acme/shop:prod: refused by 2 of 8 guardrails: \
              target-readable: the target does not exist in the registry; \
              no-hold: held for promotions by ada until it is ended (hold 9): incident 7"
         );

@@ -1,6 +1,6 @@
 //! `Run`: drives one move, from its request to its end.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use super::effects::Effects;
 use super::machine::{AppendEnd, Ask, Change, Effect, Input, Moving, Next};
@@ -8,7 +8,8 @@ use super::naming::NamedSource;
 use super::request::{MoveOptions, Operation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{
-    Body, Decision, Intent, MoveRecord, PolicyEntry, RecordedPolicy, ReleaseOrder, Source, TargetManifest, UpstreamLog,
+    ActiveHold, Body, Decision, Hold, HoldScope, Intent, MoveRecord, PolicyEntry, RecordedPolicy, ReleaseOrder, Source,
+    TargetManifest, UpstreamLog,
 };
 use crate::policy::Finding;
 use crate::registry::Manifest;
@@ -34,6 +35,8 @@ pub(super) struct Run {
     pub(super) warnings: Vec<Finding>,
     /// The release's label.
     pub(super) label: Option<ReleaseLabel>,
+    /// The hold that this rollback appended.
+    pub(super) hold: Option<u64>,
     /// The release's place among the others.
     pub(super) place: Option<ReleaseOrder>,
     /// The error of a refusal that the machine knows only as such: by the policy, or because the ledger is behind.
@@ -64,6 +67,7 @@ impl Run {
                     Ok(Input::Refused)
                 }
             },
+            Effect::Hold => self.stop_promotions().await,
             Effect::Policy { seq } => self.record_policy(seq).await,
             Effect::Begin { seq, change } => self.begin(seq, change).await,
             Effect::Observe { observed, .. } => match self.refuse_behind(observed).await {
@@ -79,6 +83,30 @@ impl Run {
         let policy = decision.policy.digest;
         self.decision = Some(decision);
         Input::Approved(policy)
+    }
+
+    /// Appends the hold of a rollback, unless an earlier attempt of the same run appended it.
+    async fn stop_promotions(&mut self) -> Result<Input> {
+        let (effects, terms) = (&self.effects, &self.terms);
+        let reason = match &terms.reason {
+            Some(reason) => format!("after-rollback: {reason}"),
+            None => "after-rollback: promotions wait until a person ends this hold".to_owned(),
+        };
+        let (reason, provenance) = (Line::lossy(reason), terms.provenance.clone());
+        let hold = Hold { scope: HoldScope::Promotions, reason, provenance, until: None };
+        let mut journal = effects.journal.lock().await;
+        let state = journal.refresh().await?;
+        let same = |held: &&ActiveHold| {
+            held.scope == hold.scope && held.reason == hold.reason && held.provenance == hold.provenance
+        };
+        let seq = match state.holds.iter().find(same) {
+            Some(held) => held.seq,
+            None => journal.note(Body::Hold(hold), effects.inner.clock.now()).await?,
+        };
+        let log = effects.log_with(Arc::clone(journal.state()), None);
+        drop(journal);
+        self.hold = Some(seq);
+        Ok(Input::Appended(AppendEnd::Stored(log)))
     }
 
     async fn record_policy(&mut self, seq: u64) -> Result<Input> {

@@ -93,7 +93,8 @@ impl Effects {
 
     /// *caller-may-leave*: stops the run if its caller is gone and no move can be open because of this worker.
     pub(super) fn check_caller(&self, effect: &Effect, caller: &Weak<()>) -> Result<()> {
-        let begins = matches!(effect, Effect::Begin { .. } | Effect::Takeover { .. } | Effect::Sleep { .. });
+        let begins =
+            matches!(effect, Effect::Hold | Effect::Begin { .. } | Effect::Takeover { .. } | Effect::Sleep { .. });
         match begins && !self.began && caller.strong_count() == 0 {
             true => Err(Error::new(ErrorKind::InternalFault, "the caller went away before the move began")),
             false => Ok(()),
@@ -127,7 +128,7 @@ impl Effects {
         (input, self.inner.now())
     }
 
-    /// Performs the effects that moves and recoveries share. The others (judge, policy, begin) are InternalFault here:
+    /// Performs the effects that moves and recoveries share. The others (judge, hold, policy, begin) are InternalFault here:
     /// the driver of a move performs them.
     pub(super) async fn perform(&mut self, effect: Effect) -> Result<Input> {
         match effect {
@@ -158,7 +159,7 @@ impl Effects {
                 tokio::time::sleep(Duration::from_millis(ms)).await;
                 Ok(Input::Woke)
             }
-            Effect::Judge { .. } | Effect::Policy { .. } | Effect::Begin { .. } => {
+            Effect::Judge { .. } | Effect::Hold | Effect::Policy { .. } | Effect::Begin { .. } => {
                 Err(Error::new(ErrorKind::InternalFault, "only a move is judged and begun"))
             }
         }
@@ -211,7 +212,7 @@ impl Effects {
         Ok(self.log_with(state, replay))
     }
 
-    fn log_with(&self, state: Arc<ChannelState>, replay: Option<Replay>) -> LogRead {
+    pub(super) fn log_with(&self, state: Arc<ChannelState>, replay: Option<Replay>) -> LogRead {
         let held = self.held(&state).is_some();
         LogRead { replay, held, ..self.inner.log_read(&self.channel, state) }
     }

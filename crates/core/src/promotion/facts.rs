@@ -7,8 +7,8 @@ use super::past::back;
 use super::request::{LEDGER_COMPLETE, Operation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::ChannelLog;
-use crate::log::{CLOCK_TOLERANCE_MS, Op, Source, UpstreamLog};
-use crate::policy::{Facts, Finding, LiveHistory, PolicyEvaluation, Tagged, Upstream};
+use crate::log::{Body, CLOCK_TOLERANCE_MS, Op, RolledBack, Source, UpstreamLog};
+use crate::policy::{Facts, Finding, LeftBy, LiveHistory, PolicyEvaluation, Tagged, Upstream};
 use crate::registry::Manifest;
 use crate::value::{Digest, ReleaseLabel, Timestamp, or_nothing};
 
@@ -58,6 +58,7 @@ impl Run {
         facts.order = inner.policy.order();
         facts.place = self.place.clone();
         facts.live_move = self.live_move().await?;
+        facts.left_by = self.left_by(&change.target).await?;
         let mut judgement = inner.policy.judge(&facts).overriding(&terms.overrides);
         self.upstream = facts.upstream.map(|upstream| upstream.log).into_iter().collect();
         judgement.findings.extend(self.warnings.clone());
@@ -76,7 +77,8 @@ impl Run {
             return Ok(None);
         }
         let log = self.effects.journal.lock().await.snapshot();
-        let Some(closed) = back(&log, None, 1).await?.events.pop() else { return Ok(None) };
+        let closed = back(&log, None, 1).await?.events.pop().filter(|event| event.outcome.is_some());
+        let Some(closed) = closed else { return Ok(None) };
         let named = |label: &Option<ReleaseLabel>, digest: Digest| match label {
             Some(label) => label.to_string(),
             None => digest.to_string(),
@@ -173,6 +175,24 @@ impl Run {
         let (Some(manifest), Some(depth)) = (manifest, Depth::of(op)) else { return Parts::default() };
         let (registry, repository) = (&*self.effects.inner.registry, self.effects.channel.repository());
         Preflight { registry, repository, depth }.parts(manifest).await
+    }
+
+    /// The entry by which a digest counts as rolled back.
+    async fn left_by(&self, digest: &Digest) -> Result<Option<LeftBy>> {
+        let Some(RolledBack { seq, cause, .. }) = self.effects.state.rolled_back(digest).copied() else {
+            return Ok(None);
+        };
+        let log = self.effects.journal.lock().await.snapshot();
+        let body = log.read(seq, 1).await?.pop().map(|entry| entry.body);
+        let reason = match &body {
+            Some(Body::Intent(intent)) => intent.reason.clone(),
+            _ => None,
+        };
+        let Some(provenance) = body.as_ref().and_then(Body::provenance).cloned() else {
+            let message = format!("seq {seq}: neither a rollback nor a takeover");
+            return Err(Error::new(ErrorKind::InternalFault, message).with_context("channel", &self.effects.channel));
+        };
+        Ok(Some(LeftBy { seq, cause, provenance, reason }))
     }
 
     /// The environment before this one in the pipeline, with its live digest and the target's passage there.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::machine::{FirstRead, LogRead, Ms, TagRead, WaitReason};
+use super::rollback::AfterRollback;
 use super::times::{Times, ms};
 use crate::error::{Error, Result};
 use crate::ledger::{ChannelLog, Ledger, Snapshot};
@@ -23,6 +24,7 @@ pub(super) struct Inner {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) policy: Arc<Policy>,
     pub(super) pipeline: Option<Pipeline>,
+    pub(super) after_rollback: AfterRollback,
     pub(super) times: Times,
     pub(super) observer: Option<Arc<dyn ProgressObserver>>,
     pub(super) journals: std::sync::Mutex<HashMap<Channel, Arc<Mutex<ChannelLog>>>>,

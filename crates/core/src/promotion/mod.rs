@@ -25,6 +25,7 @@ mod recover;
 mod releases;
 mod request;
 mod retention;
+mod rollback;
 #[cfg(test)]
 mod tests;
 mod times;
@@ -42,4 +43,5 @@ pub use query::ChannelStatus;
 pub use receipt::{Live, MoveResult, Receipt};
 pub use recover::{RecoveryMode, RecoveryResult};
 pub use request::{BootstrapOptions, LEDGER_COMPLETE, MoveOptions, Operation};
+pub use rollback::AfterRollback;
 pub use times::Times;

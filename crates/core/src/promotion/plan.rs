@@ -30,9 +30,9 @@ pub struct Plan {
 #[derive(Debug)]
 enum What {
     /// There is nothing to do: the channel points at the target already, or a committed move has the same key.
-    Settled(Receipt),
+    Settled(Box<Receipt>),
     /// The change that the move makes, and the policy's judgement.
-    Move(Change, PolicyEvaluation),
+    Move(Change, Box<PolicyEvaluation>),
     /// A dead worker's move is open: executing closes it first, then judges.
     DeadMove(DeadMove),
 }
@@ -136,9 +136,9 @@ impl Plan {
             let what = loop {
                 match run.next.clone() {
                     Next::Do(Effect::Judge { read, lagging, change }) => {
-                        break What::Move(change, run.judge(read, lagging, change).await?);
+                        break What::Move(change, Box::new(run.judge(read, lagging, change).await?));
                     }
-                    Next::End(end) => break What::Settled(run.receipt(end).await?),
+                    Next::End(end) => break What::Settled(Box::new(run.receipt(end).await?)),
                     Next::Do(Effect::Takeover { open, .. }) if purpose == Purpose::Look => {
                         let same_key = run.ask.key == open.key && run.ask.request == open.request;
                         let closing = if same_key { DeadMoveEnd::Complete } else { DeadMoveEnd::CommitOrAbort };
@@ -170,7 +170,7 @@ impl ApprovedPlan {
     pub(super) async fn execute(self) -> Result<Receipt> {
         let Plan { mut run, what, planned_ms } = self.0;
         let (planned, mut judgement) = match what {
-            What::Settled(receipt) => return Ok(receipt),
+            What::Settled(receipt) => return Ok(*receipt),
             What::Move(change, judgement) => (change, judgement),
             // This plan's own move is judged after the dead move is closed.
             What::DeadMove(_) => return Box::pin(Plan::again(&run).await?.approve()?.execute()).await,
@@ -180,7 +180,7 @@ impl ApprovedPlan {
             let queues = run.terms.on_conflict == OnConflict::Requeue;
             let same_basis = same_basis(&again.run.effects.state, &run.effects.state);
             match again.what {
-                What::Settled(receipt) => return Ok(receipt),
+                What::Settled(receipt) => return Ok(*receipt),
                 What::Move(change, anew) if queues || (same_basis && change == planned) => {
                     (run, judgement) = (again.run, anew);
                 }

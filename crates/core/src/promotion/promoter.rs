@@ -6,6 +6,7 @@ use super::inner::{Inner, ProgressObserver};
 use super::plan::{ApprovedPlan, Plan, Purpose};
 use super::receipt::Receipt;
 use super::request::{MoveOptions, Operation};
+use super::rollback::AfterRollback;
 use super::times::Times;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Ledger;
@@ -40,8 +41,8 @@ pub struct Promoter {
 }
 
 /// The parts of a [`Promoter`]. A ledger is required, and so is a registry without the feature `oci`; with it, the
-/// default is an `OciRegistry` with its default options. The other defaults: no pipeline, the standard policy, the
-/// default [`Times`], the machine's clock, and no observer.
+/// default is an `OciRegistry` with its default options. The other defaults: no pipeline, the standard policy, no step
+/// after a rollback, the default [`Times`], the machine's clock, and no observer.
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder makes nothing until it is built"]
 pub struct PromoterBuilder {
@@ -49,6 +50,7 @@ pub struct PromoterBuilder {
     ledger: Option<Arc<dyn Ledger>>,
     pipeline: Option<Pipeline>,
     policy: Option<Policy>,
+    after_rollback: AfterRollback,
     times: Times,
     clock: Option<Arc<dyn Clock>>,
     observer: Option<Arc<dyn ProgressObserver>>,
@@ -73,6 +75,12 @@ impl PromoterBuilder {
     /// With another policy.
     pub fn policy(self, policy: Policy) -> PromoterBuilder {
         PromoterBuilder { policy: Some(policy), ..self }
+    }
+
+    /// With another step after a rollback than none: a hold that stops promotions. It is appended once the policy lets
+    /// the rollback pass, before the rollback waits for another move or writes its intent.
+    pub fn after_rollback(self, after_rollback: AfterRollback) -> PromoterBuilder {
+        PromoterBuilder { after_rollback, ..self }
     }
 
     /// With other times.
@@ -113,6 +121,7 @@ impl PromoterBuilder {
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             policy: Arc::new(policy.with_pipeline(self.pipeline.clone())),
             pipeline: self.pipeline,
+            after_rollback: self.after_rollback,
             times: self.times,
             observer: self.observer,
             journals: Default::default(),
@@ -130,11 +139,12 @@ impl Promoter {
 
     /// A builder with the parts of this promoter, for one that differs.
     pub fn to_builder(&self) -> PromoterBuilder {
-        let Inner { registry, ledger, clock, policy, pipeline, times, observer, .. } = &*self.inner;
+        let Inner { registry, ledger, clock, policy, pipeline, after_rollback, times, observer, .. } = &*self.inner;
         PromoterBuilder {
             registry: Some(Arc::clone(registry)),
             ledger: Some(Arc::clone(ledger)),
             pipeline: pipeline.clone(),
+            after_rollback: *after_rollback,
             policy: Some(Policy::clone(policy)),
             times: times.clone(),
             clock: Some(Arc::clone(clock)),

@@ -10,8 +10,9 @@ use super::inner::Inner;
 use super::machine::{Ask, Key, Moving, Next};
 use super::naming::NamedSource;
 use super::request::{MoveOptions, Operation};
+use super::rollback::AfterRollback;
 use crate::error::{Error, Result};
-use crate::log::Source;
+use crate::log::{Op, Source};
 use crate::registry::Manifest;
 use crate::value::{Channel, Digest, Target};
 
@@ -30,15 +31,29 @@ impl Run {
             None => (format!("auto-{}", Uuid::now_v7()).parse()?, Key::Random),
         };
         let request = operation.request(channel, named.as_ref(), &terms)?;
-        let ask = Ask { op, want, key, key_from, request, on_conflict };
+        let holds_first = op == Op::Rollback && inner.after_rollback == AfterRollback::Hold;
+        let ask = Ask { op, want, key, key_from, request, on_conflict, holds_first };
         let (provenance, takeover) = (terms.provenance.clone(), op.into());
         let author = Author { provenance, takeover, ask: Some(ask.clone()) };
         let effects = Effects::new(inner, channel, terms.timeout, author)?;
         let (moving, first) = Moving::start(ask.clone(), effects.worker.clone(), effects.inner.now());
         let (next, upstream, warnings) = (Next::Do(first), Vec::new(), Vec::new());
-        let (decision, label, place, refusal) = (None, None, None, None);
+        let (decision, label, hold, place, refusal) = (None, None, None, None, None);
         let mut run = Run {
-            effects, operation, named, terms, ask, moving, next, decision, upstream, warnings, label, place, refusal,
+            effects,
+            operation,
+            named,
+            terms,
+            ask,
+            moving,
+            next,
+            decision,
+            upstream,
+            warnings,
+            label,
+            hold,
+            place,
+            refusal,
         };
         let target = run.read_ahead().await?;
         run.ask.want = run.operation.want(target);

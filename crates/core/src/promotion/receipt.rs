@@ -33,6 +33,9 @@ pub struct Receipt {
     pub r#move: Option<MoveRecord>,
     /// The live digest now. After a replay, a later move may have set it.
     pub live: Live,
+    /// The id of the hold that stops promotions since this rollback ([`AfterRollback`](super::AfterRollback)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<u64>,
     /// Problems that did not stop the move, such as a pin that could not be written after the move had landed
     /// (PIN_MISSING).
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -118,12 +121,22 @@ impl Run {
     /// The receipt of a move's end, or its error.
     pub(super) async fn receipt(&self, end: End) -> Result<Receipt> {
         let effects = &self.effects;
-        let (channel, warnings) = (effects.channel.clone(), effects.warnings.clone());
+        let (channel, hold, warnings) = (effects.channel.clone(), self.hold, effects.warnings.clone());
         let (result, event) = match end {
             End::Unchanged(digest) => {
                 let (op, live) = (self.operation.op(), Live::of(&self.live_event().await?)?);
                 let (result, previous_digest) = (MoveResult::Unchanged, Some(digest));
-                return Ok(Receipt { channel, op, result, previous_digest, digest, r#move: None, live, warnings });
+                return Ok(Receipt {
+                    channel,
+                    op,
+                    result,
+                    previous_digest,
+                    digest,
+                    r#move: None,
+                    live,
+                    hold,
+                    warnings,
+                });
             }
             End::Replayed(replay) => (MoveResult::Replayed, effects.event(replay.seq).await?),
             End::Committed { seq, .. } => (MoveResult::Committed, effects.event(seq).await?),
@@ -153,7 +166,7 @@ impl Run {
             // If this call waited for a move to be closed, that move is the last committed one.
             _ => (result, Live::of(&event)?),
         };
-        Ok(Receipt { channel, op, result, previous_digest, digest, r#move: Some(event), live, warnings })
+        Ok(Receipt { channel, op, result, previous_digest, digest, r#move: Some(event), live, hold, warnings })
     }
 
     fn error(&self, end: &End) -> Error {

@@ -4,7 +4,7 @@
 //! It is two named blobs of one form, each bound to a position of the log by the size and the leaf hash in its state:
 //!
 //! ```text
-//! tagwarden-index-1 sha256:<of all that follows>
+//! tagwarden-index-2 sha256:<of all that follows>
 //! {"channel":…,"size":…,"leaf":…,…}      the state of the channel after the first `size` entries
 //! <16 bytes for each committed move>     only in the blob `moves`, oldest move first
 //! ```
@@ -28,7 +28,7 @@ pub(super) const STATE: &str = "state";
 const MOVES: &str = "moves";
 
 /// The first word of a blob. A change of [`ChannelState`] or of a row needs another word.
-const WORD: &str = "tagwarden-index-1";
+const WORD: &str = "tagwarden-index-2";
 
 /// The size of a row in bytes.
 const ROW: usize = 16;

@@ -42,6 +42,12 @@ pub struct OpenMove {
     pub quiet_ms: u64,
     /// The longest settle time of all workers that held it, in milliseconds.
     pub settle_ms: u64,
+    /// The position of the first takeover by a rollback, or by a recovery that is to abort it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<u64>,
+    /// The id of its set, if it is one of a set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set: Option<Line>,
 }
 
 impl OpenMove {
@@ -63,6 +69,8 @@ impl OpenMove {
             deadlines: intent.deadlines,
             quiet_ms: intent.deadlines.quiet_ms,
             settle_ms: intent.deadlines.settle_ms,
+            given_up: None,
+            set: intent.set.as_ref().map(|set| set.id.clone()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{ActiveHold, ChannelState, ClosedMove, MayBe, MayBeCause, MigratedTo, OpenMove, PolicyInForce};
 use crate::log::defect::{Broken, Checked, DefectCode, ensure};
-use crate::log::{Body, Hold, Intent, Observation, Op, Outcome, PutStatus, Status, Takeover};
+use crate::log::{Body, Hold, Intent, Observation, Op, Outcome, PutStatus, Status, Takeover, TakeoverOp};
 use crate::value::{Digest, Line, Timestamp};
 
 impl ChannelState {
@@ -28,6 +28,9 @@ impl ChannelState {
                 open.deadlines = *deadlines;
                 open.quiet_ms = open.quiet_ms.max(deadlines.quiet_ms);
                 open.settle_ms = open.settle_ms.max(deadlines.settle_ms);
+                if matches!(next.op, TakeoverOp::Rollback | TakeoverOp::Abort) {
+                    open.given_up = open.given_up.or(Some(seq));
+                }
             }
             Body::Outcome(outcome) => {
                 self.open_move(outcome.intent_seq, &outcome.move_id, DefectCode::Outcome)?.check_end(outcome)?;
@@ -104,11 +107,13 @@ impl ChannelState {
     fn close(&mut self, outcome: &Outcome, at: Timestamp) {
         let Some(open) = self.open.take() else { return };
         self.trail.close(&open, outcome, at, self.size);
-        let OpenMove { seq, op, move_id, previous, target, owner, .. } = open;
+        self.note_return(&open, outcome.status);
+        let OpenMove { seq, op, move_id, previous, target, owner, set, .. } = open;
         if outcome.status == Status::Committed {
             if previous != Some(target) {
                 self.previous = previous;
                 self.changed_by = Some(op);
+                self.changed_in = set;
             }
             self.live = Some(target);
             self.committed += 1;

@@ -23,6 +23,8 @@ pub(crate) struct Ask {
     pub(crate) request: Digest,
     /// The reaction to another move that comes first.
     pub(crate) on_conflict: OnConflict,
+    /// True for a rollback that appends a hold of promotions once it is approved, before it waits or writes its intent.
+    pub(crate) holds_first: bool,
 }
 
 /// The origin of an idempotency key.

@@ -23,6 +23,8 @@ pub(crate) struct Clearing {
     /// The move that it saw first: it closes no other.
     pub(super) met: Option<Met>,
     claim: Claim,
+    /// True for a move of its own: under a hold that stops it, it gives up, and takes no other move over.
+    heeds_holds: bool,
     phase: Phase,
 }
 
@@ -47,11 +49,13 @@ impl Clearing {
     /// Starts a recovery at `now`. Its first effect reads the log.
     pub(crate) fn start(part: Part, worker: Worker, now: Ms) -> (Clearing, Effect) {
         let give_up = now.saturating_add(worker.timeout_ms);
-        (Clearing::new(part, worker, give_up), Effect::ReadLog)
+        (Clearing::new(part, worker, give_up, false), Effect::ReadLog)
     }
 
-    pub(super) fn new(part: Part, worker: Worker, give_up: Ms) -> Clearing {
-        Clearing { worker, part, give_up, met: None, claim: Claim::default(), phase: Phase::Waiting }
+    pub(super) fn new(part: Part, worker: Worker, give_up: Ms, heeds_holds: bool) -> Clearing {
+        #[cfg(test)]
+        let heeds_holds = heeds_holds && worker.left_out != Some(Rule::HeldGivesUp);
+        Clearing { worker, part, give_up, met: None, claim: Claim::default(), heeds_holds, phase: Phase::Waiting }
     }
 
     /// Takes the result of the last effect, at `now`. Returns the next effect or the end. An input that does not answer
@@ -95,7 +99,8 @@ impl Clearing {
         self.met = Some(Met { open: open.clone(), since });
         // The time from which the move may be taken over.
         let ripe = since.saturating_add(open.deadlines.ttl_ms).saturating_add(open.deadlines.grace_ms);
-        if now >= ripe && self.part == Part::Forward && log.held {
+        let completes = now >= ripe && matches!(self.part, Part::Forward | Part::SameKey);
+        if log.held && (completes || self.heeds_holds) {
             return self.end(End::Refused(Why::Held));
         }
         #[cfg(test)]

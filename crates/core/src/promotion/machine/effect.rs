@@ -23,6 +23,8 @@ pub(crate) enum Effect {
         /// The change that the move would make.
         change: Change,
     },
+    /// Append a hold that stops promotions, at the head of the log → `AppendEnd`.
+    Hold,
     /// Append at `seq` the policy that judged: the log has no entry of it yet → `AppendEnd`.
     Policy {
         /// The position.
@@ -96,7 +98,7 @@ pub(crate) enum Input {
     Approved(Digest),
     /// To `Judge`: the policy refuses the move.
     Refused,
-    /// To `Policy`, `Begin`, `Takeover`, `Observe` and `Close`.
+    /// To `Hold`, `Policy`, `Begin`, `Takeover`, `Observe` and `Close`.
     Appended(AppendEnd),
     /// To `Begin`: the intent is in the log, and one of the pins could not be confirmed, so that no put may follow.
     Unpinned(LogRead),

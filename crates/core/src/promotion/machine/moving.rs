@@ -7,12 +7,12 @@ use super::claim::Claim;
 use super::holding::Holding;
 #[cfg(test)]
 use super::rules::Rule;
-use super::situation::{Situation, situation};
+use super::situation::{Situation, behind_open, situation};
 use super::{
     AppendEnd, Ask, Change, Clearing, Effect, End, Input, LogRead, Ms, Next, OnConflict, Part, TagRead, Want, Why,
     Worker,
 };
-use crate::log::{ChannelState, MayBeCause, Op};
+use crate::log::{ChannelState, MayBeCause, Op, OpenMove};
 use crate::value::Digest;
 
 /// The state machine of one request.
@@ -29,6 +29,8 @@ pub(crate) struct Moving {
     claim: Claim,
     /// The plan of the intent that was sent. If its append was not answered, it may land later.
     sent: Option<Box<Planned>>,
+    /// True until the hold of a rollback is appended that appends one first.
+    hold_due: bool,
     /// The number of looks in a row that found that reads may lag.
     lags: u32,
     phase: Phase,
@@ -70,6 +72,8 @@ enum Phase {
     /// Drift is sure: the observation is being appended.
     Observing(Option<Digest>),
     Judging(Box<Planned>),
+    /// The rollback was approved: its hold is being appended.
+    StoppingPromotions,
     /// The policy that judged is being appended.
     RecordingPolicy(Box<Planned>),
     /// The intent is being appended.
@@ -87,8 +91,10 @@ impl Moving {
     pub(crate) fn start(ask: Ask, worker: Worker, now: Ms) -> (Moving, Effect) {
         let give_up = now.saturating_add(worker.timeout_ms);
         let (basis, leaves, sent, claim) = (None, None, None, Claim::default());
-        let phase = Phase::Looking;
-        (Moving { ask, worker, give_up, basis, leaves, claim, sent, lags: 0, phase }, Effect::Look)
+        let (hold_due, phase) = (ask.holds_first, Phase::Looking);
+        #[cfg(test)]
+        let hold_due = hold_due && worker.left_out != Some(Rule::HoldFirst);
+        (Moving { ask, worker, give_up, basis, leaves, claim, sent, hold_due, lags: 0, phase }, Effect::Look)
     }
 
     /// Takes the result of the last effect, at `now`. Returns the next effect or the end. An input that does not answer
@@ -102,6 +108,15 @@ impl Moving {
             // The drift is refused even if its observation was not appended.
             (&mut Phase::Observing(observed), Input::Appended(_) | Input::Broken(_)) => {
                 self.end(End::Refused(Why::Drifted(observed)))
+            }
+            (Phase::Judging(_), Input::Approved(_)) if self.hold_due => {
+                self.phase = Phase::StoppingPromotions;
+                Next::Do(Effect::Hold)
+            }
+            // Judge again: the log has changed, and another move may have to be waited for.
+            (Phase::StoppingPromotions, Input::Appended(AppendEnd::Stored(_))) => {
+                self.hold_due = false;
+                self.look()
             }
             (Phase::Judging(planned), Input::Approved(policy)) => {
                 let (planned, seq) = (planned.clone(), planned.log.state.size);
@@ -174,7 +189,10 @@ impl Moving {
         match situation(&self.ask, &log, &read, leaves) {
             Err(why) => self.end(End::Refused(why)),
             Ok(Situation::Replayed(replay)) => self.end(End::Replayed(replay)),
-            Ok(Situation::Busy) => self.clear(&log, now),
+            Ok(Situation::Busy) => match self.judged_first(&log, leaves) {
+                Some(change) => self.judge(log, change, read),
+                None => self.clear(&log, now),
+            },
             Ok(Situation::Lag) => self.look_again(&log, &read, now),
             Ok(Situation::Unchanged(live)) => self.end(End::Unchanged(live)),
             // A run whose facts have changed is refused, unless it asked to requeue.
@@ -191,6 +209,18 @@ impl Moving {
             }
             Ok(Situation::Ready(change)) => self.judge(log, change, read),
         }
+    }
+
+    /// The change that is judged before this move waits for the open one: that of a rollback whose hold is due. A retry
+    /// of the open move appended the hold before.
+    fn judged_first(&self, log: &LogRead, leaves: Option<Digest>) -> Option<Change> {
+        let open = log.state.open.as_ref()?;
+        let waits = self.hold_due && self.ask.on_conflict != OnConflict::Fail && !self.is_retry_of(open);
+        waits.then(|| behind_open(&self.ask, log, leaves)).flatten()
+    }
+
+    fn is_retry_of(&self, open: &OpenMove) -> bool {
+        open.key == self.ask.key && open.request == self.ask.request
     }
 
     /// *lag-is-not-drift*: looks again until a read answers the live digest or the channel is settled.
@@ -290,7 +320,7 @@ impl Moving {
     /// Steps *wait* and *takeover*: another worker's move is open.
     fn clear(&mut self, log: &LogRead, now: Ms) -> Next {
         let Some(open) = &log.state.open else { return self.look() };
-        let same_key = open.key == self.ask.key && open.request == self.ask.request;
+        let same_key = self.is_retry_of(open);
         if let Some(basis) = &mut self.basis {
             // The plan does not become stale by a retry of the same request, nor by the open move that this run is to
             // close, if that is the next move after the basis.
@@ -314,7 +344,7 @@ impl Moving {
             true => Part::SameKey,
             false => Part::Abandon { at_once: self.ask.op == Op::Rollback },
         };
-        let mut clearing = Box::new(Clearing::new(part, self.worker.clone(), self.give_up));
+        let mut clearing = Box::new(Clearing::new(part, self.worker.clone(), self.give_up, part != Part::SameKey));
         let next = clearing.meet(log, now);
         self.phase = Phase::Clearing(clearing);
         self.cleared(next)

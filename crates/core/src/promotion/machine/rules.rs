@@ -34,6 +34,12 @@ pub(crate) enum Rule {
     StaleNeverWins,
     /// The step *guard* looks for a hold.
     HoldAtGuard,
+    /// A rollback with a hold appends it before it waits or writes its intent.
+    HoldFirst,
+    /// A move that waits under a hold that stops it gives up.
+    HeldGivesUp,
+    /// *no-return*: the policy refuses a release that was rolled back.
+    NoReturn,
     /// *unchanged-is-proved*.
     UnchangedIsProved,
     /// A move is `failed` only if every put of the move was refused, and no other owner could have sent one.

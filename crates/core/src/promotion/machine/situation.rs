@@ -123,6 +123,16 @@ fn governed(ask: &Ask, log: &LogRead, live: Digest, read: &TagRead, leaves: Opti
     }
 }
 
+/// The change that a rollback would make once the open move is closed; none if that is not known yet.
+///
+/// An unnamed rollback leaves the target of the open move: whether that move is committed or not, the rollback ends at
+/// the digest that is live now.
+pub(crate) fn behind_open(ask: &Ask, log: &LogRead, leaves: Option<Digest>) -> Option<Change> {
+    let live = log.state.live?;
+    let target = wanted(ask, log, live, leaves).ok()?;
+    Some(Change { op: ask.op, previous: Some(live), target, replaced: None, puts: true })
+}
+
 /// The digest that a move of a governed channel wants.
 fn wanted(ask: &Ask, log: &LogRead, live: Digest, leaves: Option<Digest>) -> Result<Digest, Why> {
     match ask.want {

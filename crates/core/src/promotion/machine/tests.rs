@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::log::proptests::{intent_of, outcome_of, policy_of, takeover};
-use crate::log::{Body, ChannelState, Deadlines, Op, OpenMove, PutStatus, Status};
+use crate::log::{Body, ChannelState, Deadlines, Op, OpenMove, PutStatus, Status, TakeoverOp};
 use crate::value::{Digest, Line, Timestamp};
 
 const TIMES: Deadlines = Deadlines { ttl_ms: 300_000, grace_ms: 30_000, quiet_ms: 30_000, settle_ms: 120_000 };
@@ -36,7 +36,7 @@ fn worker() -> Worker {
 
 fn ask(op: Op, want: Want) -> Ask {
     let (key_from, on_conflict) = (Key::Random, OnConflict::Wait);
-    Ask { op, want, key: "mine".parse().unwrap(), key_from, request: digest("mine"), on_conflict }
+    Ask { op, want, key: "mine".parse().unwrap(), key_from, request: digest("mine"), on_conflict, holds_first: false }
 }
 
 fn promote(to: &str) -> Ask {
@@ -94,13 +94,15 @@ impl Log {
             deadlines,
             quiet_ms: deadlines.quiet_ms,
             settle_ms: deadlines.settle_ms,
+            given_up: None,
+            set: None,
         };
         self.add(intent_of(open, &self.state.channel, digest("policy")));
     }
 
     fn take_over(&mut self, owner: &str, deadlines: Deadlines) {
         let open = self.state.open.clone().unwrap();
-        self.add(takeover(&open, text(owner), deadlines));
+        self.add(takeover(&open, TakeoverOp::Recover, text(owner), deadlines));
     }
 
     fn end(&mut self, status: Status, put: PutStatus) {

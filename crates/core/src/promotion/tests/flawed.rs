@@ -133,8 +133,9 @@ async fn promotions_and_rollbacks_on_a_registry_that_flaps_commit() {
     // Longer than the lag: reads of the release tags are settled.
     tokio::time::sleep(Duration::from_secs(31)).await;
     w.registry.lag(Duration::from_secs(30));
+    let again = || MoveOptions { overrides: [text("not-rolled-back")].into(), reason: Some(text("again")), ..terms() };
     for _ in 0..5 {
-        w.promoter.promote(&w.prod, w.release("1.1")).options(terms()).await.unwrap();
+        w.promoter.promote(&w.prod, w.release("1.1")).options(again()).await.unwrap();
         assert_eq!(w.observed(), Some(w.digests[1]));
         w.promoter.rollback(&w.prod).options(terms()).to(w.digests[0]).await.unwrap();
         assert_eq!(w.observed(), Some(w.digests[0]));

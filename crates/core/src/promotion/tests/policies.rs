@@ -65,7 +65,8 @@ async fn a_guardrail_that_cannot_be_overridden_is_an_invalid_value() {
     let terms = |name| MoveOptions { overrides: [text(name)].into(), reason: Some(text("I know")), ..terms() };
     let error = w.promoter.promote(&w.prod, w.release("1.1")).options(terms(LEDGER_COMPLETE)).await.unwrap_err();
     let want = "override: ledger-complete cannot be overridden in a promote; ledger-complete can, in a bootstrap or a \
-                repair, parts-present in a rollback or a repair, and forward-only in a promote";
+                repair, parts-present in a rollback or a repair, forward-only in a promote, and not-rolled-back in a \
+                promote or a bootstrap";
     assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::ValueInvalid, want));
     let error = w.promoter.bootstrap(&w.prod).options(terms("no-hold")).await.unwrap_err();
     assert!(error.to_string().starts_with("override: no-hold cannot be overridden in a bootstrap; "), "{error}");

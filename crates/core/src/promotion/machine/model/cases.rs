@@ -5,7 +5,7 @@ use super::*;
 use crate::log::HoldScope;
 
 /// The ends that workers must reach in each of these worlds. Each kind of end is in one of them at least.
-const ENDS: [(&str, &[Ending]); 13] = [
+const ENDS: [(&str, &[Ending]); 15] = [
     ("a promotion and one back, while reads lag", &[Ending::Committed, Ending::Unchanged]),
     ("a promotion that crashes and an abort, while reads lag", &[Ending::Nothing]),
     ("a promotion, a foreign write and a repair, while reads lag", &[Ending::Drifted]),
@@ -19,6 +19,8 @@ const ENDS: [(&str, &[Ending]); 13] = [
     ("two workers, a flaw and a refusal", &[Ending::Failed, Ending::Indeterminate, Ending::Broken]),
     ("two workers under two holds", &[Ending::Refused, Ending::Aborted]),
     ("two workers whose puts take their time", &[Ending::Stale]),
+    ("a dead move, a rollback and a retry", &[Ending::Committed, Ending::Refused, Ending::Recovered]),
+    ("a dead move, a rollback with a hold and a promotion", &[Ending::Committed, Ending::Refused]),
 ];
 
 /// Asserts that no rule is broken in the world, searched to its end, and that its workers reach the ends in `ENDS`.
@@ -161,4 +163,17 @@ fn an_old_job_that_is_run_again() {
 fn a_recovery_under_a_hold() {
     let setup = Setup { start: Start::DeadMove, holds: vec![(HoldScope::All, None)], ..Setup::of(vec![recover()]) };
     holds("a dead move and a recovery under a hold", setup);
+}
+
+#[test]
+fn no_return_of_a_promotion_that_a_rollback_aborted() {
+    let setup = Setup { start: Start::DeadMove, end: 7, ..Setup::of(vec![rollback(), promote("b", "k")]) };
+    holds("a dead move, a rollback and a retry", setup);
+}
+
+#[test]
+fn a_rollback_that_stops_promotions_first() {
+    let goals = vec![rollback().holding(), promote("c", "l")];
+    let setup = Setup { start: Start::DeadMove, end: 4, losses: 0, ..Setup::of(goals) };
+    holds("a dead move, a rollback with a hold and a promotion", setup);
 }

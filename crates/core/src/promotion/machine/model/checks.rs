@@ -2,7 +2,7 @@
 
 use super::work::Ended;
 use super::*;
-use crate::log::Outcome;
+use crate::log::{Outcome, TakeoverOp};
 
 /// The part of the log that a worker has read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -121,6 +121,13 @@ impl World {
                 if self.flying.iter().any(|put| put.move_id == open.move_id) {
                     self.breaks("quiet-before-outcome");
                 }
+                let promotes = matches!(open.op, Op::Promote | Op::Bootstrap) && self.log.live != Some(open.target);
+                if *status == Status::Aborted && self.given_up && promotes {
+                    self.aborted.push(open.target);
+                }
+            }
+            (Body::Takeover(next), Some(_)) => {
+                self.given_up |= matches!(next.op, TakeoverOp::Rollback | TakeoverOp::Abort);
             }
             (Body::Observation(_), None) if !self.went_around && self.tag == self.log.live => {
                 self.breaks("no-false-word: observed");
@@ -136,6 +143,27 @@ impl World {
         let other = since.iter().any(|commit| commit.by != owner && commit.key != ask.key);
         if other && ask.on_conflict != OnConflict::Requeue && ask.want != Want::Previous {
             self.breaks("a stale run won");
+        }
+        if ask.holds_first && !self.stopped {
+            self.breaks("a rollback began before its hold");
+        }
+    }
+
+    /// *no-return*: checks a change whose intent is about to be appended, by the moves that were committed or aborted.
+    pub(super) fn check_return(&mut self, change: &Change) {
+        let at = self.committed.iter().rposition(|commit| commit.replay.target == change.target);
+        let next = at.and_then(|at| self.committed.get(at + 1));
+        let left = next.is_some_and(|next| next.op == Op::Rollback) || self.aborted.contains(&change.target);
+        if left && matches!(change.op, Op::Promote | Op::Bootstrap) {
+            self.breaks("no-return");
+        }
+    }
+
+    /// Checks a takeover that a worker with this goal is about to append.
+    pub(super) fn check_takeover(&mut self, goal: &Goal, saw: &Saw) {
+        let Goal::Move(ask) = goal else { return };
+        if self.held(ask.op).is_some_and(|seq| seq < saw.size) {
+            self.breaks("a move that a hold stops took another one over");
         }
     }
 

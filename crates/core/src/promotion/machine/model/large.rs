@@ -27,6 +27,7 @@ fn stale_runs_never_win() {
 #[test]
 fn there_and_back_within_the_window() {
     let setup = Setup::lagging(vec![promote("b", "k"), rollback(), promote("b", "again")]);
+    let setup = Setup { returns: true, ..setup };
     holds_within("a promotion, a rollback and the promotion again, while reads lag", setup, MOST);
 }
 
@@ -123,4 +124,17 @@ fn puts_that_take_their_time_over_a_takeover() {
 fn a_move_to_where_the_channel_is_a_promotion_and_a_rollback() {
     let setup = Setup { end: 4, ..Setup::of(vec![promote("a", "n"), promote("b", "k"), rollback()]) };
     holds("a no-op, a promotion and a rollback", setup);
+}
+
+#[test]
+fn no_return_of_a_release_that_a_rollback_left() {
+    let setup = Setup::of(vec![promote("b", "k"), rollback(), promote("b", "again")]);
+    holds_within("a promotion, a rollback and the promotion again, refused", Setup { end: 4, ..setup }, MOST);
+}
+
+#[test]
+fn a_dead_move_a_rollback_with_a_hold_and_two_promotions() {
+    let goals = vec![rollback().holding(), promote("b", "k"), promote("c", "l")];
+    let setup = Setup { start: Start::DeadMove, end: 6, ..Setup::of(goals) };
+    holds_within("a dead move, a rollback with a hold and two promotions", setup, MOST);
 }

@@ -93,3 +93,22 @@ fn retry_waits_left_out_is_missed() {
 fn outcome_by_owner_left_out_is_missed() {
     is_missed(Rule::OutcomeByOwner, one_key());
 }
+
+#[test]
+fn hold_first_left_out_is_missed() {
+    is_missed(Rule::HoldFirst, Setup::of(vec![promote("b", "k"), rollback().holding()]));
+}
+
+#[test]
+fn held_gives_up_left_out_is_missed() {
+    let goals = vec![rollback().holding(), promote("c", "l")];
+    is_missed(Rule::HeldGivesUp, Setup { start: Start::DeadMove, end: 7, ..Setup::of(goals) });
+}
+
+#[test]
+fn no_return_left_out_is_missed() {
+    is_missed(
+        Rule::NoReturn,
+        Setup { start: Start::DeadMove, end: 7, ..Setup::of(vec![rollback(), promote("b", "k")]) },
+    );
+}

@@ -165,7 +165,8 @@ impl Model for Setup {
             }
             Event::Hold => {
                 let (scope, until) = self.holds[self.holds.len() - world.left.holds];
-                world.hold(scope, until);
+                world.left.holds -= 1;
+                world.stop(scope, until);
             }
             Event::Unhold => {
                 let hold = world.log.holds[0].seq;

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU32;
 
 use super::*;
-use crate::log::HoldScope;
+use crate::log::{HoldScope, TakeoverOp};
 
 /// The task of a worker.
 #[derive(Clone, Debug)]
@@ -47,6 +47,8 @@ pub(super) struct Setup {
     pub(super) timeout_ms: Ms,
     /// True if the ttl of a worker that closes a move may end before *old-proves-nothing* is over.
     pub(super) ttl_cuts: bool,
+    /// True if a release that was rolled back may be promoted again: each promotion overrides that guardrail.
+    pub(super) returns: bool,
     /// True to check in every state that, if all workers die there, another machine can close the open move.
     pub(super) rest: bool,
     pub(super) left_out: Option<Rule>,
@@ -67,7 +69,8 @@ pub(super) enum Start {
 fn moving(op: Op, want: Want, key: &str) -> Goal {
     let request = digest(&format!("{op:?}{want:?}"));
     let key_from = if key.starts_with("random") { Key::Random } else { Key::Given };
-    Goal::Move(Ask { op, want, key: key.parse().unwrap(), key_from, request, on_conflict: OnConflict::Requeue })
+    let (key, on_conflict) = (key.parse().unwrap(), OnConflict::Requeue);
+    Goal::Move(Ask { op, want, key, key_from, request, on_conflict, holds_first: false })
 }
 
 pub(super) fn promote(to: &str, key: &str) -> Goal {
@@ -107,6 +110,23 @@ impl Goal {
         Goal::Recover(Part::Abandon { at_once: false })
     }
 
+    /// Appends a hold of promotions once it is approved.
+    pub(super) fn holding(self) -> Goal {
+        match self {
+            Goal::Move(ask) => Goal::Move(Ask { holds_first: true, ..ask }),
+            goal => goal,
+        }
+    }
+
+    /// The operation that its takeover names.
+    pub(super) fn takeover(&self) -> TakeoverOp {
+        match self {
+            Goal::Move(ask) => ask.op.into(),
+            Goal::Recover(Part::Abandon { .. }) => TakeoverOp::Abort,
+            Goal::Recover(_) | Goal::Audit => TakeoverOp::Recover,
+        }
+    }
+
     /// Gives up when another move comes first, as a run without `requeue` does.
     pub(super) fn or_give_up(self) -> Goal {
         match self {
@@ -138,6 +158,7 @@ impl Setup {
             put_ms: 0,
             timeout_ms: 1000,
             ttl_cuts: true,
+            returns: false,
             rest: false,
             left_out: None,
             endings: Arc::default(),

@@ -7,7 +7,7 @@ use super::world::Machine;
 use super::*;
 use crate::error::Retry;
 use crate::log::proptests::{intent_of, policy_of, takeover};
-use crate::log::{Observation, ObservationCause};
+use crate::log::{HoldScope, Observation, ObservationCause};
 use crate::value::Channel;
 
 pub(super) fn policy() -> Digest {
@@ -91,6 +91,8 @@ impl Setup {
             deadlines,
             quiet_ms: deadlines.quiet_ms,
             settle_ms: deadlines.settle_ms,
+            given_up: None,
+            set: None,
         }
     }
 
@@ -159,6 +161,8 @@ impl Setup {
         match &running.todo {
             Todo::Asleep(until, size) if world.now < *until && world.log.size <= *size => return vec![],
             Todo::Asleep(..) | Todo::Do(Effect::Sleep { .. } | Effect::Judge { .. }) => {}
+            // The driver notes it at the head, and reads the log again where the append is not answered.
+            Todo::Do(Effect::Hold) => also(Choice::Fail, flaw),
             Todo::Do(Effect::Look) if self.two_reads => also(Choice::Other, true),
             Todo::Do(Effect::Look) => choices.extend(old),
             Todo::ReadAfter(_) | Todo::Do(Effect::ReadLog) => also(Choice::Fail, flaw),
@@ -205,9 +209,7 @@ impl Setup {
         // Effects that touch only the worker itself happen at once: no other step can see a difference.
         let todo = loop {
             let input = match next {
-                Continue(Effect::Judge { .. }) if world.op_of(goal).is_some_and(|op| world.held(op).is_some()) => {
-                    Input::Refused
-                }
+                Continue(Effect::Judge { change, .. }) if world.refuses(self, goal, &change) => Input::Refused,
                 Continue(Effect::Judge { .. }) => Input::Approved(policy()),
                 Continue(Effect::Sleep { ms, waiting, .. }) => {
                     // A read that may lag is repeated each unit of time; other waits have their own time.
@@ -252,6 +254,9 @@ impl Setup {
                 let Goal::Move(ask) = goal else { return Did::Whole(Input::Broken(Retry::Never)) };
                 if world.log.size == seq {
                     world.check_intent(at, ask, saw);
+                    if !self.returns {
+                        world.check_return(&change);
+                    }
                 }
                 let body = self.intent(&world.log.channel, at, ask, change);
                 match self.put_in(world, at, seq, body, choice) {
@@ -259,8 +264,14 @@ impl Setup {
                     appended => Input::Appended(appended),
                 }
             }
+            Todo::Do(Effect::Hold) => {
+                world.stopped = true;
+                world.stop(HoldScope::Promotions, None);
+                Input::Appended(AppendEnd::Stored(world.read(self, at)))
+            }
             Todo::Do(Effect::Takeover { seq, open, deadlines }) => {
-                let body = takeover(&open, text(format!("w{at}")), deadlines);
+                world.check_takeover(goal, saw);
+                let body = takeover(&open, goal.takeover(), text(format!("w{at}")), deadlines);
                 Input::Appended(self.put_in(world, at, seq, body, choice))
             }
             Todo::Do(Effect::Policy { seq }) => {

@@ -22,6 +22,12 @@ pub(super) struct World {
     pub(super) went_around: bool,
     /// True if a put of the open move landed.
     pub(super) landed: bool,
+    /// True if a rollback or an abort took the open move over.
+    pub(super) given_up: bool,
+    /// Targets of promotions that were aborted after that, and were not live since.
+    pub(super) aborted: Vec<Digest>,
+    /// True if a rollback appended its hold.
+    pub(super) stopped: bool,
     pub(super) broken: Option<&'static str>,
 }
 
@@ -29,6 +35,7 @@ pub(super) struct World {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Commit {
     pub(super) key: IdempotencyKey,
+    pub(super) op: Op,
     pub(super) replay: Replay,
     /// The owner of the move when it was closed.
     pub(super) by: Line,
@@ -105,6 +112,9 @@ impl World {
             left,
             went_around: false,
             landed: false,
+            given_up: false,
+            aborted: vec![],
+            stopped: false,
             broken: None,
         }
     }
@@ -145,7 +155,7 @@ impl World {
         let (size, open) = (log.size, log.open.clone());
         self.check_entry(&body, open.as_ref());
         if matches!(body, Body::Intent(_)) {
-            self.landed = false;
+            (self.landed, self.given_up) = (false, false);
         }
         if log.fold(digest(&format!("{size}")), Timestamp::from_unix_ms(0), &body).is_err() {
             self.breaks("no-interleaving");
@@ -155,7 +165,8 @@ impl World {
                 self.breaks("key-once");
             }
             let replay = Replay { seq: open.seq, request: open.request, target: open.target };
-            self.committed.push(Commit { key: open.key, replay, by: open.owner });
+            self.aborted.retain(|aborted| *aborted != open.target);
+            self.committed.push(Commit { key: open.key, op: open.op, replay, by: open.owner });
         }
         self.log = Arc::new(log);
     }
@@ -178,8 +189,8 @@ impl World {
         self.write(Some(to), lag);
     }
 
-    pub(super) fn hold(&mut self, scope: HoldScope, until: Option<Ms>) {
-        self.left.holds -= 1;
+    /// Appends a hold.
+    pub(super) fn stop(&mut self, scope: HoldScope, until: Option<Ms>) {
         let until = until.map(|until| Timestamp::from_unix_ms(i64::try_from(until).unwrap()));
         let provenance = Provenance::new("manual", "1", "b").unwrap();
         self.append(Body::Hold(Hold { scope, reason: text("r"), provenance, until }));
@@ -190,6 +201,15 @@ impl World {
         let now = Timestamp::from_unix_ms(i64::try_from(self.now).unwrap());
         let mut holds = self.log.holds.iter().filter(|hold| hold.until.is_none_or(|until| now < until));
         holds.find(|hold| hold.scope.covers(op)).map(|hold| hold.seq)
+    }
+
+    /// True if the policy refuses this change of a worker with this goal.
+    pub(super) fn refuses(&self, setup: &Setup, goal: &Goal, change: &Change) -> bool {
+        let held = self.op_of(goal).is_some_and(|op| self.held(op).is_some());
+        let judged = !setup.returns && setup.left_out != Some(Rule::NoReturn);
+        let returns =
+            matches!(change.op, Op::Promote | Op::Bootstrap) && self.log.rolled_back(&change.target).is_some();
+        held || (judged && returns)
     }
 
     /// The log as the worker at `at` reads it now.
